@@ -1,0 +1,1 @@
+"""Thin typed client that verifies every receipt it is given."""

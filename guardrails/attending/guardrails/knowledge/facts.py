@@ -1,0 +1,117 @@
+"""The edges of the drug knowledge graph, as typed facts. Every fact says where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from attending.guardrails.finding import Basis, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """`source` is one line a pharmacist can look up: source, version and row, or label set id and section."""
+
+    basis: Basis
+    source: str
+    rule_id: str
+    """Stable across packs: `ansm:2016:1234`, `ndfrt:2014:55`, `label:<drug>:<n>`, `curated:<name>`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """Two ingredients (alphabetical). `above_daily_mg` restricts the fact to doses of `dose_drug` above it."""
+
+    a: str
+    b: str
+    severity: Severity
+    provenance: Provenance
+    mechanism: str | None = None
+    dose_drug: str | None = None
+    above_daily_mg: Decimal | None = None
+    route: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DoseLimit:
+    """A ceiling from a label. Amounts in `unit`; `per_kg` and `per_m2` scale by the patient.
+
+    `population` is structured where it could be read: `min_age_years`/`max_age_years` (inclusive/exclusive),
+    and `indication` where the label's limit holds for one indication only.
+    """
+
+    drug: str
+    provenance: Provenance
+    route: str | None = None
+    formulation: str | None = None
+    indication: str | None = None
+    min_age_years: Decimal | None = None
+    max_age_years: Decimal | None = None
+    max_single: Decimal | None = None
+    max_daily: Decimal | None = None
+    unit: str = "mg"
+    per_kg: bool = False
+    per_m2: bool = False
+    min_interval_hours: Decimal | None = None
+    confidence: str = "high"
+
+
+@dataclass(frozen=True, slots=True)
+class RenalRule:
+    """Below `egfr_below` (mL/min/1.73 m2 or CrCl mL/min): `action` is avoid, contraindicated, cap or adjust;
+    `max_daily_mg` where action is cap."""
+
+    drug: str
+    egfr_below: Decimal
+    action: str
+    provenance: Provenance
+    max_daily_mg: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HepaticRule:
+    """`child_pugh` is the set of classes the rule speaks of ('A', 'B', 'C'); empty when any impairment."""
+
+    drug: str
+    child_pugh: frozenset[str]
+    action: str
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class PregnancyRule:
+    """`from_week`..`to_week` inclusive of the gestation in which the rule holds (None: throughout)."""
+
+    drug: str
+    severity: Severity
+    provenance: Provenance
+    from_week: int | None = None
+    to_week: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contraindication:
+    """A condition (canonical condition id of the pack's condition table) in which the drug is not given."""
+
+    drug: str
+    condition: str
+    severity: Severity
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class AgeRule:
+    drug: str
+    severity: Severity
+    provenance: Provenance
+    min_age_years: Decimal | None = None
+    max_age_years: Decimal | None = None
+
+
+class Covered(StrEnum):
+    """Coverage of one (drug, check)."""
+
+    COVERED = "covered"
+    NONE_KNOWN = "none_known"
+    NOT_COVERED = "not_covered"

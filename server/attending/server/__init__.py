@@ -1,0 +1,1 @@
+"""Attending server: the release gate, review desk and reports behind gRPC."""
