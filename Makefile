@@ -47,7 +47,7 @@ proto: $(STAMP) ## Regenerate the code from proto/
 
 # Generated code is committed; this fails when it is not what the .proto files give.
 proto-check: $(STAMP)
-	@out=$$(mktemp -d) && $(PROTOC) --python_out=$$out --grpc_python_out=$$out --mypy_out=$$out --mypy_grpc_out=$$out proto/attending/v1/*.proto \
+	@out=$$(mktemp -d) && $(PROTOC) --python_out=$$out --grpc_python_out=$$out --mypy_out=$$out --mypy_grpc_out=$$out proto/attending/v1/*.proto 2>/dev/null \
 	  && for f in $$(cd $$out && find . -name '*_pb2*'); do cmp -s $$out/$$f proto/$$f || { echo "error: proto/$$f is stale; run make proto"; exit 1; }; done; status=$$?; rm -rf $$out; exit $$status
 
 bench: $(STAMP) ## Run the benchmarks (ratios, JSON)

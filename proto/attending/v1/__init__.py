@@ -1,0 +1,1 @@
+"""Wire contract of Attending, generated from the .proto files beside it."""
