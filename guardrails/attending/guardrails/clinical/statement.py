@@ -19,8 +19,8 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class DrugMention:
-    """A name found in the text. `drugs` are canonical ingredient names (several for a combination product);
-    empty for a class mention, whose class id is in `drug_class`."""
+    """A name found in the text. `drugs` are canonical ingredient names (several for a combination product, in the
+    order written where the text spells them); empty for a class mention, whose class id is in `drug_class`."""
 
     span: Span
     text: str
@@ -33,8 +33,11 @@ class DrugMention:
 class Dose:
     """An amount as written, and as a canonical range. A single value has `low == high`.
 
-    `unit` is canonical: mg, mcg, g, ng, unit, mL, mEq, mmol, tablet, puff, drop, patch, percent, or a compound
-    of these with `per`: kg, m2, h, min, day, dose (in the order written, joined by '/').
+    `unit` is the canonical base alone: mg, mcg, g, ng, unit, mL, mEq, mmol, percent, kcal, or a counted form
+    (tablet, puff, drop, patch, spray, suppository, ampoule, application, packet, lozenge, teaspoon). What it is
+    divided by stands in `per_kg`, `per_m2` and `per_time`, so that 15 mg/kg/day is 15 "mg", per_kg, per_time "day".
+    `low` and `high` are positive. A count with a known strength is already multiplied out ("two 500 mg tablets"
+    is 1000 mg, `count` 2, `strength` 500); so is a volume with a known concentration.
     """
 
     span: Span
@@ -45,7 +48,14 @@ class Dose:
     per_kg: bool = False
     per_m2: bool = False
     per_time: str | None = None
-    """`day`, `h`, `min` or `dose` when the amount itself is a rate ("40 mg/day", "5 mcg/kg/min")."""
+    """`day`, `week`, `h`, `min` or `dose` when the amount itself is a rate ("40 mg/day", "5 mcg/kg/min")."""
+    count: Decimal | None = None
+    """How many forms or millilitres were multiplied (the highest count of a range)."""
+    strength: Decimal | None = None
+    """Amount of `unit` in one form or one millilitre, where the text gives it."""
+    components: tuple[Decimal, ...] = ()
+    """Fixed combinations ("5/325"): mg of each ingredient in this dose, in the order written; then `unit` is the
+    counted form and `low`/`high` the count. Follows `DrugMention.drugs` where the mention spells its ingredients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,17 @@ class Duration:
 
 
 @dataclass(frozen=True, slots=True)
+class Concentration:
+    """An amount in a volume or form, which is a strength and no dose: `amount` of `unit` in one `per` (mL, g, L)."""
+
+    span: Span
+    text: str
+    amount: Decimal
+    unit: str
+    per: str
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """One drug mention with what the text says about it. Several doses of one mention give several statements
     (loading and maintenance, morning and evening)."""
@@ -86,6 +107,21 @@ class Statement:
     """What the text itself says not to exceed in 24 h ("do not exceed 4 g a day")."""
     started: bool = False
     """True where the text starts or changes the drug rather than keeping it."""
+    single_limit: Dose | None = None
+    """What the text itself says not to exceed at one time ("no more than 2 tablets at once")."""
+    avoid_with: bool = False
+    """True where the text warns of a combination, not of the drug ("do not take A with B"); see
+    `ParsedText.avoided_pairs`."""
+    sum_group: int | None = None
+    """Statements of one mention with the same number are taken on the same day and add up ("1 in the morning and
+    2 at night"). None: alone (a loading dose and its maintenance are not added)."""
+    loading: bool = False
+    """A loading or first dose."""
+    rapid: bool = False
+    """IV push or bolus."""
+    over_minutes: Decimal | None = None
+    """Stated infusion time of the dose."""
+    concentration: Concentration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +131,16 @@ class Unreadable:
     span: Span
     text: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notation:
+    """A readable notation known to be misread: `kind` is leading_dot, trailing_zero, u, iu, qd, qod, ms, mso4,
+    mgso4, cc, ug or hs (The Joint Commission do-not-use list; ISMP list of error-prone abbreviations)."""
+
+    span: Span
+    text: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +161,6 @@ class ParsedText:
     statements: tuple[Statement, ...]
     unreadable: tuple[Unreadable, ...] = ()
     unknown: tuple[UnknownName, ...] = ()
+    avoided_pairs: tuple[tuple[DrugMention, DrugMention], ...] = ()
+    """Combinations the text warns of, in text order."""
+    notations: tuple[Notation, ...] = ()
