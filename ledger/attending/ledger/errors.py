@@ -1,0 +1,162 @@
+"""Every error of the ledger. `reason` is the stable name that callers and tests match; messages may change.
+
+Messages are lower case, without a full stop, and never carry entry bodies, payloads or identifiers of a
+person.
+"""
+
+# ruff: noqa: N818 - the names say what happened, as the standard library's own do; the base says it is an
+# error
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LedgerError(Exception):
+    """Base of the package. `reason` is UPPER_SNAKE, also the `google.rpc.ErrorInfo` reason on the wire."""
+
+    reason: str = "LEDGER_ERROR"
+
+
+class VerificationError(LedgerError):
+    """Evidence that does not hold: a proof, signature, hash, encoding or schema that is wrong.
+
+    `reason` says which kind, `index` the first entry concerned (zero-based) where there is one, and
+    `detail` is a sentence free of personal content.
+    """
+
+    reason = "VERIFICATION_FAILED"
+
+    def __init__(self, detail: str, *, reason: str | None = None, index: int | None = None) -> None:
+        super().__init__(detail)
+        if reason is not None:
+            self.reason = reason
+        self.detail = detail
+        self.index = index
+
+    def __str__(self) -> str:
+        return self.detail if self.index is None else f"entry {self.index}: {self.detail}"
+
+
+class CanonicalError(VerificationError):
+    """A value outside the restricted JSON model, or bytes that are not its one canonical encoding."""
+
+    reason = "CANONICAL_FORM"
+
+
+class EntryTooLarge(LedgerError):
+    """An entry whose canonical encoding could exceed the limit; nothing was queued or stored."""
+
+    reason = "ENTRY_TOO_LARGE"
+
+    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(f"entry of {size_bytes} bytes exceeds the limit of {limit_bytes}")
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
+class ExpectationFailed(LedgerError):
+    """A stream is not at the version that the append was conditional on; nothing of it was stored."""
+
+    reason = "EXPECTATION_FAILED"
+
+    def __init__(self, stream: str, expected: int, actual: int) -> None:
+        super().__init__(f"stream is at version {actual}, expected {expected}")
+        self.stream = stream
+        self.expected = expected
+        self.actual = actual
+
+
+class DuplicateClaim(LedgerError):
+    """The idempotency key was already used with the same body; `stream` is what that first call began."""
+
+    reason = "DUPLICATE_CLAIM"
+
+    def __init__(self, key: str, stream: str) -> None:
+        super().__init__("idempotency key already used with the same body")
+        self.key = key
+        self.stream = stream
+
+
+class ClaimConflict(LedgerError):
+    """The idempotency key was already used with another body."""
+
+    reason = "CLAIM_CONFLICT"
+
+    def __init__(self, key: str) -> None:
+        super().__init__("idempotency key already used with another body")
+        self.key = key
+
+
+class QueueFull(LedgerError):
+    """The sequencer's queue is full; nothing was stored, retry after `retry_after_seconds`."""
+
+    reason = "QUEUE_FULL"
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        super().__init__(f"append queue is full, retry after {retry_after_seconds:g} s")
+        self.retry_after_seconds = retry_after_seconds
+
+
+class LogFrozen(LedgerError):
+    """The log takes no more entries (sealed, or its successor has begun)."""
+
+    reason = "LOG_FROZEN"
+
+
+class Halted(LedgerError):
+    """Appending has been halted, by an operator or because evidence outside the database disagrees with it."""
+
+    reason = "LOG_HALTED"
+
+
+class LedgerLocked(LedgerError):
+    """Another process holds the ledger folder."""
+
+    reason = "LEDGER_LOCKED"
+
+
+class NotFound(LedgerError):
+    """No such log, stream, record or key."""
+
+    reason = "NOT_FOUND"
+
+
+class OutOfRange(LedgerError):
+    """An index at or past the tree size, or a tree size past the head."""
+
+    reason = "OUT_OF_RANGE"
+
+
+class SubjectErased(LedgerError):
+    """The subject's key has been destroyed; the entry still proves, the content is gone for good."""
+
+    reason = "SUBJECT_ERASED"
+
+
+class StoreUnavailable(LedgerError):
+    """The store failed and the outcome of the write is unknown: not acknowledged, perhaps stored."""
+
+    reason = "STORE_UNAVAILABLE"
+
+
+class UnsafeSettings(LedgerError):
+    """The store is configured in a way that can lose acknowledged entries; the ledger refuses to start."""
+
+    reason = "UNSAFE_SETTINGS"
+
+
+class CorruptLog(LedgerError):
+    """The stored log does not verify, or is behind a head that was already published; appending stops.
+
+    `index` is the first bad entry where it is known.
+    """
+
+    reason = "CORRUPT_LOG"
+    ROLLBACK: ClassVar[str] = "LOG_ROLLED_BACK"
+
+    def __init__(self, detail: str, *, index: int | None = None, reason: str | None = None) -> None:
+        super().__init__(detail if index is None else f"entry {index}: {detail}")
+        if reason is not None:
+            self.reason = reason
+        self.index = index
