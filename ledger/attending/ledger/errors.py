@@ -105,7 +105,7 @@ class LogFrozen(LedgerError):
 
 
 class Halted(LedgerError):
-    """Appending has been halted, by an operator or because evidence outside the database disagrees with it."""
+    """Appending is halted: by an operator, or because evidence outside the database disagrees with it."""
 
     reason = "LOG_HALTED"
 
