@@ -54,7 +54,8 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What names the patient, for the wrong-patient check and the PHI rails. Never stored outside the vault."""
+    """What names the patient, for the wrong-patient check and the PHI rails. Never stored outside the
+    vault."""
 
     names: tuple[str, ...] = ()
     mrn: str | None = None
@@ -63,7 +64,8 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class PatientContext:
-    """Shapes and units: ages in years or days, weight in kilograms, height in centimetres, eGFR in mL/min/1.73m2."""
+    """Shapes and units: ages in years or days, weight in kilograms, height in centimetres, eGFR in
+    mL/min/1.73m2."""
 
     age_years: Decimal | None = None
     age_days: int | None = None
@@ -96,6 +98,8 @@ class Document:
     text: str
     version: str | None = None
     score: Decimal | None = None
+    withdrawn: bool = False
+    """True where the register says it was withdrawn or superseded; an output that rests on it is flagged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,168 @@
+"""Laboratory values and vital signs, named one way: from LOINC codes, plain names and running text.
+
+Units are the conventional (US) ones of `ANALYTES`; SI units are converted where the unit is written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from attending.guardrails.patient import Lab
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """`value` in the unit of `Analyte.unit`; `start`/`end` in the text it was read from, both 0 for
+    the record."""
+
+    analyte: str
+    value: Decimal
+    start: int = 0
+    end: int = 0
+    stated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Analyte:
+    id: str
+    unit: str
+    names: str
+    loinc: frozenset[str]
+    low: Decimal
+    high: Decimal
+    """Bounds of what can be a value of this analyte at all, so that a dose or a year is not read as one."""
+    si: tuple[tuple[str, Decimal], ...] = ()
+    """Other unit (lower case) -> factor to the conventional one."""
+
+
+def _a(id_: str, unit: str, names: str, loinc: str, *bounds: str, **si: str) -> _Analyte:
+    other = tuple((key.replace("_", "/"), Decimal(value)) for key, value in si.items())
+    return _Analyte(id_, unit, names, frozenset(loinc.split()), Decimal(bounds[0]), Decimal(bounds[1]), other)
+
+
+ANALYTES: Final[tuple[_Analyte, ...]] = (
+    _a("potassium", "mmol/L", r"(?:serum )?potassium|k\+", "2823-3 6298-4 75940-7", "1", "12"),
+    _a("sodium", "mmol/L", r"(?:serum )?sodium|na\+", "2951-2 2947-0", "90", "200"),
+    _a("magnesium", "mg/dL", r"(?:serum )?magnesium", "19123-9", "0.2", "15", mmol_l="2.43"),
+    _a("calcium", "mg/dL", r"(?:serum |corrected )?calcium", "17861-6", "3", "20", mmol_l="4.008"),
+    _a("inr", "", r"inr", "6301-6 34714-6 46418-0", "0.5", "30"),
+    _a(
+        "platelets",
+        "10^9/L",
+        r"platelets?(?: count)?|plts?",
+        "777-3 26515-7",
+        "1",
+        "2000000",
+    ),
+    _a("neutrophils", "10^9/L", r"(?:absolute )?neutrophils?(?: count)?|anc", "751-8 26499-4", "0", "60000"),
+    _a("hemoglobin", "g/dL", r"ha?emoglobin|hgb|hb", "718-7", "2", "25", g_l="0.1"),
+    _a(
+        "glucose",
+        "mg/dL",
+        r"(?:blood |serum |fasting )?(?:glucose|sugar)",
+        "2345-7 2339-0 41653-7",
+        "10",
+        "2000",
+        mmol_l="18.016",
+    ),
+    _a("lithium", "mmol/L", r"(?:serum )?lithium(?: level| concentration)", "14334-7", "0.05", "8"),
+    _a("digoxin", "ng/mL", r"(?:serum )?digoxin(?: level| concentration)", "10535-3", "0.1", "15"),
+    _a("alt", "U/L", r"alt|sgpt|alanine (?:amino)?transaminase", "1742-6", "1", "20000"),
+    _a(
+        "creatinine",
+        "mg/dL",
+        r"(?:serum )?creatinine(?! clearance)|scr",
+        "2160-0 38483-4",
+        "0.1",
+        "25",
+        umol_l="0.0113",
+    ),
+    _a("qtc", "ms", r"qtc(?: interval)?", "8636-3", "250", "800"),
+    _a("heart_rate", "/min", r"heart rate|pulse(?: rate)?|hr", "8867-4", "15", "300"),
+    _a("systolic", "mmHg", r"(?:systolic )?(?:blood pressure|bp)|sbp", "8480-6", "40", "300"),
+    _a("tsh", "mIU/L", r"tsh", "3016-3", "0", "500"),
+    _a("phenytoin", "mcg/mL", r"(?:serum )?phenytoin(?: level| concentration)", "3968-5", "0.5", "100"),
+    _a("bicarbonate", "mmol/L", r"(?:serum )?bicarbonate|hco3", "1963-8 2028-9", "2", "60"),
+)
+
+_BY_LOINC: Final = {code: analyte for analyte in ANALYTES for code in analyte.loinc}
+_BY_NAME: Final = tuple((re.compile(rf"(?:{a.names})(?: level| result)?", re.I), a) for a in ANALYTES)
+_IN_TEXT: Final = re.compile(
+    r"(?<![\w-])(?:"
+    + "|".join(f"(?P<{a.id}>{a.names})" for a in ANALYTES)
+    + r")(?: level| result)?(?:\s+(?:today|currently|now|this morning|on admission))?"
+    + r"(?:\s*(?:is|was|of|at|:|=|->|came back(?: at)?|has (?:risen|fallen|dropped) to"
+    + r"|(?:up|down) to|remains)\s*|\s+)"
+    + r"(?:(?:now|still|currently|only|about|around|approximately)\s+)?"
+    + r"(?P<value>\d{1,3}(?:,\d{3})+|\d{1,7}(?:\.\d{1,3})?)"
+    + r"(?![\d.]*\d|\s*(?:mg|mcg|g|ml|meq|mmol|units?|tablets?)\b(?!/))"
+    + r"\s*(?P<unit>(?:10\^9/l|x ?10\^?9/l|k/u?l|/u?l|mmol/l|meq/l|mg/dl|g/dl|g/l|ng/ml|mcg/ml|u/l"
+    + r"|umol/l|\u00b5mol/l|\u03bcmol/l|ms|bpm|/min|mm ?hg)(?!\w))?",
+    re.I,
+)
+_NOT_A_RESULT: Final = re.compile(
+    r"\b(?:if|unless|until|when|target|goal|keep|maintain|above|below|over|under|range|exceeds?)\W+(?:\w+\W+){0,4}$",
+    re.I,
+)
+_AFTER: Final = re.compile(r"^\s*(?:-|to|\u2013)\s*\d")
+
+
+def readings_from_record(labs: Iterable[Lab] | None) -> tuple[Reading, ...]:
+    """The newest reading of each analyte of a record; other labs are left out."""
+    newest: dict[str, tuple[str, Reading]] = {}
+    for lab in labs or ():
+        analyte = _analyte(lab.code)
+        if analyte is None:
+            continue
+        value = _converted(analyte, lab.value, (lab.unit or "").lower())
+        if value is None:
+            continue
+        when = lab.time.isoformat() if lab.time is not None else ""
+        held = newest.get(analyte.id)
+        if held is None or when >= held[0]:
+            newest[analyte.id] = (when, Reading(analyte.id, value))
+    return tuple(reading for _, reading in newest.values())
+
+
+def readings_from_text(text: str) -> tuple[Reading, ...]:
+    """Values that the text states as results ("potassium 6.1", "INR of 5"); targets and conditions are
+    left out.
+
+    Offsets are code points. Ranges are left out, since they are reference or target ranges.
+    """
+    found: list[Reading] = []
+    for match in _IN_TEXT.finditer(text):
+        before = text[max(0, match.start() - 60) : match.start()]
+        before = re.split(r"[.;\n]", before)[-1]
+        if _NOT_A_RESULT.search(before) or _AFTER.match(text[match.end("value") : match.end("value") + 8]):
+            continue
+        analyte = next(a for a in ANALYTES if match.group(a.id))
+        value = _converted(analyte, Decimal(match["value"].replace(",", "")), (match["unit"] or "").lower())
+        if value is not None:
+            found.append(Reading(analyte.id, value, match.start(), match.end(), stated=True))
+    return tuple(found)
+
+
+def _analyte(code: str) -> _Analyte | None:
+    if code in _BY_LOINC:
+        return _BY_LOINC[code]
+    name = code.strip().replace("_", " ")
+    return next((analyte for pattern, analyte in _BY_NAME if pattern.fullmatch(name)), None) or next(
+        (a for a in ANALYTES if a.id == code.strip().lower()), None
+    )
+
+
+def _converted(analyte: _Analyte, value: Decimal, unit: str) -> Decimal | None:
+    if not analyte.low <= value <= analyte.high:
+        return None
+    unit = unit.replace("\u00b5", "u").replace("\u03bc", "u")
+    for other, factor in analyte.si:
+        if unit == other:
+            return value * factor
+    if analyte.id in ("platelets", "neutrophils") and (value >= 5000 or unit in ("/ul", "/l")):
+        return value / 1000
+    return value
