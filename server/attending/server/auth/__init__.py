@@ -1,0 +1,1 @@
+"""Who calls (`authenticate`), what they may do (`authorize`), and both for the code beneath (`context`)."""

@@ -1,0 +1,49 @@
+"""Who calls: an application or a person, of exactly one tenant, as the configuration knows them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal
+
+APP_ROLES: Final = frozenset({"app"})
+HUMAN_ROLES: Final = frozenset(
+    {"clinician", "pharmacist", "auditor", "privacy_officer", "safety_officer", "operator"}
+)
+ROLES: Final = APP_ROLES | HUMAN_ROLES
+
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
+"""Names of identities: printable in entries and logs without escaping."""
+
+Kind = Literal["app", "human"]
+Credential = Literal["mtls", "token"]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated caller. Everything here comes from the credential and the configuration, nothing
+    from a request: the tenant above all.
+
+    `name` is unique in the whole server and never shared; `display_name` is the printed name of signatures
+    (21 CFR 11.50); `licence_expires` is the moment after which a person may no longer sign;
+    `signing_public_key` is the raw Ed25519 key (32 bytes) that was configured for them.
+    """
+
+    name: str
+    tenant: str
+    kind: Kind
+    roles: frozenset[str]
+    display_name: str
+    credential: Credential
+    licence_expires: datetime | None = None
+    signing_public_key: bytes | None = field(default=None, repr=False)
+
+    @property
+    def actor(self) -> str:
+        """How entries name this principal: `app:<name>` or `human:<name>`."""
+        return f"{self.kind}:{self.name}"
+
+    def licence_valid(self, moment: datetime) -> bool:
+        """True for a person whose licence has not run out at `moment`, and for those who need none."""
+        return self.licence_expires is None or moment < self.licence_expires
