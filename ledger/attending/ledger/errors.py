@@ -88,6 +88,12 @@ class ClaimConflict(LedgerError):
         self.key = key
 
 
+class RowRejected(LedgerError):
+    """A row that the append carried beside its entries breaks a constraint; nothing of it was stored."""
+
+    reason = "ROW_REJECTED"
+
+
 class QueueFull(LedgerError):
     """The sequencer's queue is full; nothing was stored, retry after `retry_after_seconds`."""
 

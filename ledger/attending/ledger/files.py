@@ -1,0 +1,170 @@
+"""Files that survive a crash, the lock of a ledger folder, and which file systems can be trusted with one.
+
+Every write here is atomic for a reader (it sees the old bytes or the new ones) and durable when the call
+returns: the file is synced before it gets its name, and the folder after.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import stat
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from attending.ledger.errors import LedgerLocked, UnsafeSettings
+
+PRIVATE_MODE: Final = 0o600
+FOLDER_MODE: Final = 0o700
+
+# Advisory locks and shared memory are not dependable across the hosts of these (sqlite.org/wal.html, "All
+# processes using a database must be on the same host computer").
+_NETWORK_FILE_SYSTEMS: Final = re.compile(
+    r"nfs\d?|cifs|smb\d|smbfs|ncpfs|afs|ceph|glusterfs|lustre|beegfs|gpfs|ocfs2|gfs2|pvfs2|orangefs|davfs2"
+    r"|fuse\.(?:sshfs|ceph|glusterfs|s3fs|rclone|davfs2?|gcsfuse|mergerfs)"
+)
+_MOUNTS: Final = Path("/proc/self/mounts")
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes names created in or removed from `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Creates `folder` (0700) and its parents durably; one that exists is left as it is."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def write_durably(path: Path, data: bytes, *, mode: int = PRIVATE_MODE, replace: bool = True) -> bool:
+    """Writes `data` under the name `path`; False when it exists already and `replace` is False.
+
+    A crash leaves the old file or the new one, and perhaps a hidden temporary file beside it. Safe against
+    another writer of the same name: with `replace=False` exactly one of them returns True. Raises OSError.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if replace:
+            temporary.replace(path)
+        else:
+            try:
+                path.hardlink_to(temporary)
+            except FileExistsError:
+                return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+    return True
+
+
+def shred(path: Path) -> bool:
+    """Removes the file `path` durably, its blocks overwritten first; False when there is none.
+
+    Overwriting is a courtesy to plain disks: journals, snapshots and flash may keep old blocks, which is
+    why the bytes in such a file are themselves encrypted under a key kept elsewhere.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        os.write(descriptor, os.urandom(os.fstat(descriptor).st_size))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    path.unlink(missing_ok=True)
+    sync_folder(path.parent)
+    return True
+
+
+def read_private(path: Path) -> bytes:
+    """The bytes of a secret file; UnsafeSettings when group or others may read or write it."""
+    with path.open("rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise UnsafeSettings(
+                f"key file `{path.name}` has mode {stat.S_IMODE(mode):o}, expected 600 (owner only)"
+            )
+        return file.read()
+
+
+def require_local(folder: Path, mounts: str | None = None) -> None:
+    """Returns when `folder` lies on a local file system, as far as that can be told.
+
+    `mounts` is text in the form of /proc/self/mounts, by default the machine's; where there is none, nothing
+    is checked. Raises UnsafeSettings for a network file system.
+    """
+    if mounts is None:
+        try:
+            mounts = _MOUNTS.read_text()
+        except OSError:
+            return
+    target = str(folder.resolve())
+    best, kind = "", ""
+    for line in mounts.splitlines():
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        point = fields[1].encode().decode("unicode_escape")
+        # The last of several mounts on one point is the one that is seen.
+        if (target == point or target.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
+            best, kind = point, fields[2]
+    if _NETWORK_FILE_SYSTEMS.fullmatch(kind):
+        raise UnsafeSettings(f"ledger folder is on a `{kind}` file system, expected a local one")
+
+
+class FolderLock:
+    """The operating system's lock on a folder: held by one process, and gone when that process is."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "lock"
+        self._descriptor: int | None = None
+
+    def acquire(self) -> Self:
+        """Takes the lock or raises LedgerLocked at once, naming the process that holds it."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_MODE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as err:
+            holder = os.read(descriptor, 20).decode("ascii", "replace").strip() or "unknown"
+            os.close(descriptor)
+            raise LedgerLocked(
+                f"ledger folder is held by process {holder}; one server process owns an embedded ledger,"
+                " so stop that one or use its interface"
+            ) from err
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._descriptor = descriptor
+        return self
+
+    def release(self) -> None:
+        """Gives the lock back; the file stays, because removing it would let two processes hold one each."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> Self:
+        return self.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()

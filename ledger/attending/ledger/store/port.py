@@ -1,0 +1,209 @@
+"""The store port: what the sequencer writes in one transaction and what readers may ask for.
+
+Rows are named tuples in the column order of `attending.ledger.store.schema`, so that a store can bind them
+as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from sqlalchemy import MetaData, Row, Select, Table
+
+
+class LogRow(NamedTuple):
+    log_id: str
+    origin: str
+    verifier_key: str
+    created_at: str
+
+
+class HeadRow(NamedTuple):
+    """A log's head: `last_leaf` is the leaf hash of entry size-1 (32 zero bytes at size 0)."""
+
+    log_id: str
+    size: int
+    root: bytes
+    last_leaf: bytes
+    time: str
+
+
+class HeadMove(NamedTuple):
+    """Moves a head from `old_size`; a store refuses it when the head is not there (compare-and-set)."""
+
+    old_size: int
+    head: HeadRow
+
+
+class EntryRow(NamedTuple):
+    log_id: str
+    entry_index: int
+    data: bytes
+    leaf_hash: bytes
+    stream: str
+    stream_version: int
+    type: str
+
+
+class TileRow(NamedTuple):
+    log_id: str
+    level: int
+    tile_index: int
+    hashes: bytes
+
+
+class ClaimRow(NamedTuple):
+    log_id: str
+    key: str
+    fingerprint: bytes
+    stream: str
+    created_at: str
+
+
+class PayloadRow(NamedTuple):
+    log_id: str
+    record: str
+    entry_index: int
+    kind: str
+    subject: str
+    sealed: bytes
+    wrapped_key: bytes
+
+
+class SubjectRow(NamedTuple):
+    log_id: str
+    lookup: bytes
+    pseudonym: str
+
+
+class ErasureRow(NamedTuple):
+    log_id: str
+    pseudonym: str
+    entry_index: int
+
+
+class ProjectionRow(NamedTuple):
+    """A projection row to write: `values` update an existing row or complete a new one; None deletes it."""
+
+    table: Table
+    key: Mapping[str, Any]
+    values: Mapping[str, Any] | None
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything of one transaction. Projection rows are applied in order, after all else."""
+
+    logs: list[LogRow] = field(default_factory=list)
+    entries: list[EntryRow] = field(default_factory=list)
+    tiles: list[TileRow] = field(default_factory=list)
+    heads: list[HeadMove] = field(default_factory=list)
+    payloads: list[PayloadRow] = field(default_factory=list)
+    claims: list[ClaimRow] = field(default_factory=list)
+    subjects: list[SubjectRow] = field(default_factory=list)
+    erasures: list[ErasureRow] = field(default_factory=list)
+    """Also removes the subjects' rows of the pseudonym map."""
+    expired_claims: list[tuple[str, str]] = field(default_factory=list)
+    """(log_id, time): claims of the log created before that time go."""
+    rows: list[ProjectionRow] = field(default_factory=list)
+
+
+class RowRefused(Exception):  # noqa: N818 - says what happened
+    """A payload, claim, subject or projection row breaks a constraint of its table. The transaction must be
+    rolled back; nothing of it is stored. The sequencer turns it into an error of that one append.
+    """
+
+
+class StoreFault(Exception):  # noqa: N818 - says what happened
+    """The store failed: full, unreadable, or not in the state that the sequencer believes.
+
+    After `begin` or `apply` nothing is stored once `rollback` or `recover` has returned; after `commit` the
+    outcome is unknown until `recover` has.
+    """
+
+
+class Store(Protocol):
+    """Storage of logs, payloads and projections.
+
+    Writing (`begin` to `recover`, `create_tables`) is done by one thread at a time. Reading is safe from any
+    thread, at any time, and sees committed transactions only. Nothing is retried by a store.
+
+    Atomic and durable: when `commit` returns, all of what `apply` was given since `begin` is on disk; when
+    it raises, all or nothing of it is, and `recover` tells which by what can be read after it. `recover`
+    first makes everything that is visible durable, so that a head read after it may be signed.
+    """
+
+    def create_tables(self, metadata: Collection[MetaData]) -> None:
+        """Creates the ledger's tables and those of `metadata` where they are missing, and checks the ledger's
+        tables and triggers; raises UnsafeSettings or CorruptLog.
+        """
+
+    def begin(self) -> None:
+        """Opens a transaction that holds the write lock. Raises StoreFault."""
+
+    def stream_version(self, log_id: str, stream: str) -> int:
+        """Number of entries of the stream, within the transaction. Raises StoreFault."""
+
+    def claim(self, log_id: str, key: str) -> ClaimRow | None:
+        """The claim on an idempotency key, within the transaction. Raises StoreFault."""
+
+    def apply(self, batch: Batch) -> None:
+        """Writes the batch within the transaction. Raises RowRefused or StoreFault."""
+
+    def commit(self) -> None:
+        """Ends the transaction durably. Raises StoreFault: the outcome is unknown."""
+
+    def rollback(self) -> None:
+        """Ends the transaction without a trace. Raises StoreFault."""
+
+    def recover(self) -> None:
+        """Makes the store usable after a fault; see the class. Raises StoreFault while it cannot."""
+
+    def close(self) -> None:
+        """Ends everything; a transaction under way is rolled back."""
+
+    def heads(self) -> list[tuple[LogRow, HeadRow]]:
+        """Every log with its head, by log id."""
+
+    def entries(self, log_id: str, start: int, limit: int) -> list[bytes]:
+        """Stored bytes of the entries from `start`, in order, at most `limit`."""
+
+    def leaf_hashes(self, log_id: str, start: int, limit: int) -> list[bytes]:
+        """Leaf hashes as stored beside the entries, like `entries`."""
+
+    def tile(self, log_id: str, level: int, index: int) -> bytes | None:
+        """The 256 hashes (8,192 bytes) of a full tile, None when it is not stored."""
+
+    def stream_entries(self, log_id: str, stream: str, start: int, limit: int) -> list[bytes]:
+        """Stored bytes of the stream's entries from version `start`, in order, at most `limit`."""
+
+    def read_stream_version(self, log_id: str, stream: str) -> int:
+        """Number of entries of the stream, as committed."""
+
+    def payload(self, log_id: str, record: str) -> PayloadRow | None:
+        """A sealed payload."""
+
+    def read_claim(self, log_id: str, key: str) -> ClaimRow | None:
+        """The claim on an idempotency key, as committed."""
+
+    def pseudonym(self, log_id: str, lookup: bytes) -> str | None:
+        """The pseudonym behind an identifier's HMAC."""
+
+    def erasures(self, log_id: str) -> list[ErasureRow]:
+        """Every erased subject of the log."""
+
+    def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
+        """The rows of a SQLAlchemy Core select over committed projections, which cannot write."""
+
+
+def all_tables(metadata: Iterable[MetaData]) -> dict[str, Table]:
+    """Table name to table over several metadata; ValueError when two share a name."""
+    tables: dict[str, Table] = {}
+    for collection in metadata:
+        for name, table in collection.tables.items():
+            if name in tables and tables[name] is not table:
+                raise ValueError(f"two tables are named `{name}`")
+            tables[name] = table
+    return tables

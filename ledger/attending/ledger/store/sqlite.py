@@ -1,0 +1,439 @@
+"""The SQLite store: one file in WAL mode with synchronous=FULL, one writing connection, readers beside it.
+
+FULL means that a commit returns after the write-ahead log has been synced, so that a killed process or a
+power cut loses nothing committed (sqlite.org/pragma.html#pragma_synchronous). BEGIN IMMEDIATE takes the
+write lock at once: a deferred transaction that upgrades later fails with "database is locked".
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
+
+from attending.ledger.errors import CorruptLog, StoreUnavailable, UnsafeSettings
+from attending.ledger.store import schema
+from attending.ledger.store.port import (
+    Batch,
+    ClaimRow,
+    ErasureRow,
+    HeadRow,
+    LogRow,
+    PayloadRow,
+    ProjectionRow,
+    RowRefused,
+    StoreFault,
+)
+from sqlalchemy import MetaData, QueuePool, Row, Select, Table, create_engine
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
+
+T = TypeVar("T")
+
+_SAFE_SYNCHRONOUS: Final = {2: "FULL", 3: "EXTRA"}
+# 64 MiB of write-ahead log between checkpoints, against 4 by default: a checkpoint syncs the database file.
+_CHECKPOINT_PAGES: Final = 16_384
+_READERS: Final = 4
+_BUSY_SECONDS: Final = 10.0
+
+# What a bad value or a broken constraint raises, as against a failing store.
+_ROW_ERRORS: Final = (
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    sqlite3.DataError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
+
+
+def _insert(table: Table) -> str:
+    names = ", ".join(column.name for column in table.columns)
+    marks = ", ".join("?" for _ in table.columns)
+    return f"INSERT INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608 - names of the schema
+
+
+_INSERT_LOG: Final = _insert(schema.log)
+_INSERT_HEAD: Final = _insert(schema.log_head)
+_INSERT_ENTRY: Final = _insert(schema.entry)
+_INSERT_TILE: Final = _insert(schema.tile)
+_INSERT_PAYLOAD: Final = _insert(schema.payload)
+_INSERT_CLAIM: Final = _insert(schema.idempotency)
+_INSERT_SUBJECT: Final = _insert(schema.subject_map)
+_INSERT_ERASURE: Final = _insert(schema.erasure)
+_MOVE_HEAD: Final = (
+    "UPDATE log_head SET size = ?, root = ?, last_leaf = ?, time = ? WHERE log_id = ? AND size = ?"
+)
+_STREAM_VERSION: Final = (
+    "SELECT stream_version + 1 FROM entry WHERE log_id = ? AND stream = ?"
+    " ORDER BY stream_version DESC LIMIT 1"
+)
+_CLAIM: Final = (
+    "SELECT log_id, key, fingerprint, stream, created_at FROM idempotency WHERE log_id = ? AND key = ?"
+)
+
+
+class SqliteStore:
+    """Implements `Store` over the database file `path`. The folder's lock is the caller's business."""
+
+    def __init__(self, path: Path, *, synchronous: str = "FULL") -> None:
+        """Opens or creates the file.
+
+        Raises UnsafeSettings when WAL or FULL do not take, StoreUnavailable when it cannot be opened,
+        CorruptLog when it is no database.
+        """
+        self._path = path
+        self._synchronous = synchronous
+        self._writer = self._connect_writer()
+        self._rows = ProjectionWriter()
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        self._readers_lock = threading.Lock()
+        self._engine = create_engine(
+            "sqlite://", creator=self._connect_reader, poolclass=QueuePool, pool_size=_READERS
+        )
+
+    # --- writing: one thread at a time -----------------------------------------------------------------
+
+    def create_tables(self, metadata: Collection[MetaData]) -> None:
+        with _store_faults():
+            stored = self._stored_objects()
+            expected = schema.sqlite_objects(schema.metadata.sorted_tables) | dict(schema.SQLITE_TRIGGERS)
+            if schema.ledger.name not in stored:
+                self._create(expected)
+                stored = self._stored_objects()
+            _check_objects(stored, expected)
+            version = self._writer.execute("SELECT value FROM ledger WHERE name = 'schema'").fetchone()
+            if version != (schema.SCHEMA_VERSION,):
+                raise UnsafeSettings("database is of another schema version")
+            tables = [table for item in metadata for table in item.sorted_tables]
+            if clash := {table.name for table in tables} & set(schema.metadata.tables):
+                raise ValueError(f"projection tables take names of the ledger: {sorted(clash)}")
+            for name, statement in schema.sqlite_objects(tables).items():
+                if name not in stored:
+                    self._writer.execute(statement)
+
+    def begin(self) -> None:
+        with _store_faults():
+            self._writer.execute("BEGIN IMMEDIATE")
+
+    def stream_version(self, log_id: str, stream: str) -> int:
+        with _store_faults():
+            row = self._writer.execute(_STREAM_VERSION, (log_id, stream)).fetchone()
+        return int(row[0]) if row else 0
+
+    def claim(self, log_id: str, key: str) -> ClaimRow | None:
+        with _store_faults():
+            row = self._writer.execute(_CLAIM, (log_id, key)).fetchone()
+        return ClaimRow(*row) if row else None
+
+    def apply(self, batch: Batch) -> None:
+        writer = self._writer
+        with _store_faults():
+            for log in batch.logs:
+                writer.execute(_INSERT_LOG, log)
+            for old_size, head in batch.heads:
+                if head.size == 0:
+                    writer.execute(_INSERT_HEAD, head)
+                    continue
+                moved = writer.execute(_MOVE_HEAD, (*head[1:], head.log_id, old_size)).rowcount
+                if moved != 1:
+                    raise StoreFault("stored head is not the one that the sequencer holds")
+            if batch.entries:
+                writer.executemany(_INSERT_ENTRY, batch.entries)
+            if batch.tiles:
+                writer.executemany(_INSERT_TILE, batch.tiles)
+        with _row_faults():
+            if batch.payloads:
+                writer.executemany(_INSERT_PAYLOAD, batch.payloads)
+            for claims in batch.expired_claims:
+                writer.execute("DELETE FROM idempotency WHERE log_id = ? AND created_at < ?", claims)
+            if batch.claims:
+                writer.executemany(_INSERT_CLAIM, batch.claims)
+            if batch.subjects:
+                writer.executemany(_INSERT_SUBJECT, batch.subjects)
+            for erasure in batch.erasures:
+                writer.execute(_INSERT_ERASURE, erasure)
+                writer.execute("DELETE FROM subject_map WHERE log_id = ? AND pseudonym = ?", erasure[:2])
+            for row in batch.rows:
+                self._rows.write(writer, row)
+
+    def commit(self) -> None:
+        with _store_faults():
+            self._writer.execute("COMMIT")
+
+    def rollback(self) -> None:
+        with _store_faults():
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+
+    def recover(self) -> None:
+        """A fresh connection, then a commit of its own: syncing the write-ahead log for that one makes every
+        transaction that can be seen durable, also one whose own commit reported a failure.
+        """
+        with _store_faults():
+            self._writer.close()
+            try:
+                self._writer = self._connect_writer()
+            except StoreUnavailable as err:
+                raise StoreFault("database cannot be reopened") from err
+            if self._writer.execute("SELECT 1 FROM sqlite_master WHERE name = 'ledger'").fetchone():
+                self._writer.execute("BEGIN IMMEDIATE")
+                self._writer.execute("UPDATE ledger SET value = value + 1 WHERE name = 'epoch'")
+                self._writer.execute("COMMIT")
+
+    def close(self) -> None:
+        self._engine.dispose()
+        with self._readers_lock:
+            for connection in self._readers:
+                connection.close()
+            self._readers.clear()
+        self._writer.close()
+
+    # --- reading: any thread ---------------------------------------------------------------------------
+
+    def heads(self) -> list[tuple[LogRow, HeadRow]]:
+        rows = self._read(
+            "SELECT log_id, origin, verifier_key, created_at, log_id, size, root, last_leaf, time"
+            " FROM log JOIN log_head USING (log_id) ORDER BY log_id"
+        )
+        return [(LogRow(*row[:4]), HeadRow(*row[4:])) for row in rows]
+
+    def entries(self, log_id: str, start: int, limit: int) -> list[bytes]:
+        rows = self._read(
+            "SELECT data FROM entry WHERE log_id = ? AND entry_index >= ? ORDER BY entry_index LIMIT ?",
+            (log_id, start, limit),
+        )
+        return [row[0] for row in rows]
+
+    def leaf_hashes(self, log_id: str, start: int, limit: int) -> list[bytes]:
+        rows = self._read(
+            "SELECT leaf_hash FROM entry WHERE log_id = ? AND entry_index >= ? ORDER BY entry_index LIMIT ?",
+            (log_id, start, limit),
+        )
+        return [row[0] for row in rows]
+
+    def tile(self, log_id: str, level: int, index: int) -> bytes | None:
+        rows = self._read(
+            "SELECT hashes FROM tile WHERE log_id = ? AND level = ? AND tile_index = ?",
+            (log_id, level, index),
+        )
+        return bytes(rows[0][0]) if rows else None
+
+    def stream_entries(self, log_id: str, stream: str, start: int, limit: int) -> list[bytes]:
+        rows = self._read(
+            "SELECT data FROM entry WHERE log_id = ? AND stream = ? AND stream_version >= ?"
+            " ORDER BY stream_version LIMIT ?",
+            (log_id, stream, start, limit),
+        )
+        return [row[0] for row in rows]
+
+    def read_stream_version(self, log_id: str, stream: str) -> int:
+        rows = self._read(_STREAM_VERSION, (log_id, stream))
+        return int(rows[0][0]) if rows else 0
+
+    def payload(self, log_id: str, record: str) -> PayloadRow | None:
+        rows = self._read(
+            "SELECT log_id, record, entry_index, kind, subject, sealed, wrapped_key FROM payload"
+            " WHERE log_id = ? AND record = ?",
+            (log_id, record),
+        )
+        return PayloadRow(*rows[0]) if rows else None
+
+    def read_claim(self, log_id: str, key: str) -> ClaimRow | None:
+        rows = self._read(_CLAIM, (log_id, key))
+        return ClaimRow(*rows[0]) if rows else None
+
+    def pseudonym(self, log_id: str, lookup: bytes) -> str | None:
+        rows = self._read(
+            "SELECT pseudonym FROM subject_map WHERE log_id = ? AND lookup = ?", (log_id, lookup)
+        )
+        return str(rows[0][0]) if rows else None
+
+    def erasures(self, log_id: str) -> list[ErasureRow]:
+        rows = self._read(
+            "SELECT log_id, pseudonym, entry_index FROM erasure WHERE log_id = ? ORDER BY entry_index",
+            (log_id,),
+        )
+        return [ErasureRow(*row) for row in rows]
+
+    def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
+        with self._engine.connect() as connection:
+            return connection.execute(select).all()
+
+    # --- connections -----------------------------------------------------------------------------------
+
+    def _read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with _store_faults():
+            connection = getattr(self._local, "connection", None)
+            if connection is None:
+                connection = self._local.connection = self._connect_reader()
+                with self._readers_lock:
+                    self._readers.append(connection)
+            return connection.execute(sql, parameters).fetchall()
+
+    def _connect_reader(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self._path.resolve().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=_BUSY_SECONDS,
+        )
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def _connect_writer(self) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(
+                self._path,
+                isolation_level=None,
+                check_same_thread=False,
+                timeout=_BUSY_SECONDS,
+                cached_statements=512,
+            )
+        except sqlite3.Error as err:
+            raise StoreUnavailable("database file cannot be opened") from err
+        try:
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            connection.execute("PRAGMA recursive_triggers = ON")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
+            writable = connection.execute("PRAGMA writable_schema").fetchone()[0]
+        except sqlite3.OperationalError as err:
+            connection.close()
+            raise StoreUnavailable("database file cannot be used") from err
+        except sqlite3.DatabaseError as err:
+            connection.close()
+            raise CorruptLog("database file is not a database") from err
+        if mode != "wal" or synchronous not in _SAFE_SYNCHRONOUS or writable:
+            connection.close()
+            raise UnsafeSettings(
+                f"journal_mode is `{mode}` and synchronous is {synchronous}, expected `wal` and 2 (FULL):"
+                " acknowledged entries could be lost"
+            )
+        return connection
+
+    def _stored_objects(self) -> dict[str, tuple[str, str, str]]:
+        rows = self._writer.execute(
+            "SELECT name, type, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+        ).fetchall()
+        return {name: (kind, table, sql.strip()) for name, kind, table, sql in rows}
+
+    def _create(self, statements: dict[str, str]) -> None:
+        self._writer.execute("BEGIN IMMEDIATE")
+        for statement in statements.values():
+            self._writer.execute(statement)
+        self._writer.executemany(
+            "INSERT INTO ledger VALUES (?, ?)", [("schema", schema.SCHEMA_VERSION), ("epoch", 0)]
+        )
+        self._writer.execute("COMMIT")
+
+
+def _check_objects(stored: dict[str, tuple[str, str, str]], expected: dict[str, str]) -> None:
+    """Raises UnsafeSettings when a table, index or trigger of the ledger is lost, altered or added."""
+    ledger_tables = set(schema.metadata.tables)
+    for name, statement in expected.items():
+        if name not in stored:
+            raise UnsafeSettings(f"database has lost `{name}`, which protects the log")
+        if stored[name][2] != statement:
+            raise UnsafeSettings(f"`{name}` of the database is not as the ledger made it")
+    for name, (kind, table, _) in stored.items():
+        if kind == "trigger" and table in ledger_tables and name not in expected:
+            raise UnsafeSettings(f"trigger `{name}` on a table of the ledger is not of the ledger")
+
+
+class _Statements(NamedTuple):
+    update: str | None
+    insert: str
+    delete: str
+    keys: list[tuple[str, Callable[[Any], Any] | None]]
+    values: list[tuple[str, Callable[[Any], Any] | None]]
+    defaults: list[Any]
+
+
+class ProjectionWriter:
+    """Writes projection rows over a plain connection, with statements and type conversions of their tables.
+
+    An existing row is updated in the columns given; otherwise a row is inserted, with the columns' scalar
+    defaults. Not an upsert statement: that would need every NOT NULL column of a row that exists.
+    """
+
+    def __init__(self) -> None:
+        self._dialect = SQLiteDialect_pysqlite()
+        self._statements: dict[tuple[Table, tuple[str, ...]], _Statements] = {}
+
+    def write(self, connection: sqlite3.Connection, row: ProjectionRow) -> None:
+        """Writes one row; raises sqlite3.Error, or TypeError or ValueError for a value of the wrong type."""
+        values = {} if row.values is None else row.values
+        shape = (row.table, tuple(values))
+        statements = self._statements.get(shape)
+        if statements is None:
+            statements = self._statements[shape] = self._prepare(row.table, tuple(values))
+        key = [convert(row.key[n]) if convert else row.key[n] for n, convert in statements.keys]
+        if row.values is None:
+            connection.execute(statements.delete, key)
+            return
+        bound = [convert(values[n]) if convert else values[n] for n, convert in statements.values]
+        if statements.update and connection.execute(statements.update, (*bound, *key)).rowcount:
+            return
+        connection.execute(statements.insert, (*key, *bound, *statements.defaults))
+
+    def _prepare(self, table: Table, names: tuple[str, ...]) -> _Statements:
+        def bind(name: str) -> tuple[str, Callable[[Any], Any] | None]:
+            kind = table.columns[name].type
+            return name, kind.dialect_impl(self._dialect).bind_processor(self._dialect)
+
+        quote = self._dialect.identifier_preparer.quote
+        keys = [column.key for column in table.primary_key]
+        scalars = {
+            column.key: column.default.arg
+            for column in table.columns
+            if column.key not in (*keys, *names) and isinstance(column.default, ScalarElementColumnDefault)
+        }
+        columns = [quote(table.columns[name].name) for name in (*keys, *names, *scalars)]
+        where = " AND ".join(f"{quote(table.columns[name].name)} = ?" for name in keys)
+        assign = ", ".join(f"{quote(table.columns[name].name)} = ?" for name in names)
+        target, marks = quote(table.name), ", ".join("?" for _ in columns)
+        defaults = []
+        for name, value in scalars.items():
+            convert = bind(name)[1]
+            defaults.append(convert(value) if convert else value)
+        return _Statements(  # names come from the registered table, values are bound
+            f"UPDATE {target} SET {assign} WHERE {where}" if names else None,  # noqa: S608
+            f"INSERT INTO {target} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
+            + ("" if names else " ON CONFLICT DO NOTHING"),
+            f"DELETE FROM {target} WHERE {where}",  # noqa: S608
+            [bind(name) for name in keys],
+            [bind(name) for name in names],
+            defaults,
+        )
+
+
+@contextmanager
+def _store_faults() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as err:
+        raise StoreFault(_describe(err)) from err
+
+
+@contextmanager
+def _row_faults() -> Iterator[None]:
+    try:
+        yield
+    except _ROW_ERRORS as err:
+        raise RowRefused(_describe(err)) from err
+    except sqlite3.Error as err:
+        raise StoreFault(_describe(err)) from err
+
+
+def _describe(err: Exception) -> str:
+    """The kind of error only: SQLite's messages can quote values."""
+    return str(getattr(err, "sqlite_errorname", type(err).__name__))

@@ -1,0 +1,228 @@
+"""The growing edge of a log's Merkle tree, and reading any of its nodes from tiles.
+
+A tile holds 256 consecutive hashes of tree level 8 * tile level (c2sp.org/tlog-tiles). Full tiles are stored
+once; the hashes past the last full tile of each level, at most 255 a level, are held in memory and can be
+computed again from entries and tiles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from attending.ledger.errors import CorruptLog, OutOfRange
+from attending.ledger.merkle import HASH_SIZE, empty_root, node_hash, right_edge, root_from_hashes
+
+TILE_HEIGHT: Final = 8
+TILE_WIDTH: Final = 1 << TILE_HEIGHT
+_CACHED_TILES: Final = 64
+
+_sha256 = hashlib.sha256
+
+ReadTile = Callable[[int, int], bytes | None]
+"""(tile level, tile index) -> the hashes of a full tile, or None when it is not stored."""
+
+
+class Tile(NamedTuple):
+    """A full tile: 256 hashes, 8,192 bytes."""
+
+    level: int
+    position: int
+    hashes: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An immutable snapshot of the right edge.
+
+    `partial[k]` are the hashes past the last full tile of level k. `frontier[l]` is the root of the complete
+    subtree of 2**l leaves in the right edge where bit l of `size` is set, None where it is not.
+    """
+
+    size: int
+    partial: tuple[tuple[bytes, ...], ...]
+    frontier: tuple[bytes | None, ...]
+
+    @property
+    def root(self) -> bytes:
+        """The root hash."""
+        return root_from_hashes(node for node in reversed(self.frontier) if node is not None)
+
+
+EMPTY_EDGE: Final = Edge(0, (), ())
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What appending leaves to an edge made: the new edge, the tiles it filled, and every node it completed.
+
+    `levels[l]` are the hashes of the nodes (l, starts[l]) onwards. Together with the old frontier they hold
+    every node that an inclusion proof of a new leaf can need.
+    """
+
+    before: Edge
+    after: Edge
+    root: bytes
+    tiles: tuple[Tile, ...]
+    starts: tuple[int, ...]
+    levels: tuple[list[bytes], ...]
+    rests: tuple[bytes | None, ...]
+    """`rests[l]`: root over the leaves past the last complete node of level l, None when there are none."""
+
+    def inclusion_proof(self, index: int) -> list[bytes]:
+        """The proof of leaf `index`, one of the new ones, in the tree of the new size, leaf side first.
+
+        Equal to `merkle.inclusion_proof`, from memory and in one pass. Source: RFC 6962 section 2.1.1.
+        """
+        size = self.after.size
+        if not self.before.size <= index < size:
+            raise OutOfRange("leaf is not one of this batch")
+        proof, level = [], 0
+        old = self.before.frontier
+        while (size - 1) >> level:
+            sibling = index >> level ^ 1
+            complete = size >> level
+            if sibling < complete:
+                offset = sibling - self.starts[level]
+                node = self.levels[level][offset] if offset >= 0 else old[level]
+                proof.append(_known(node))
+            elif sibling == complete:
+                rest = self.rests[level]
+                if rest is not None:
+                    proof.append(rest)
+            level += 1
+        return proof
+
+
+def grow(edge: Edge, leaves: Sequence[bytes]) -> Growth:
+    """The growth of `edge` by `leaves` (at least one leaf hash of 32 bytes)."""
+    size = edge.size + len(leaves)
+    starts: list[int] = []
+    levels: list[list[bytes]] = []
+    frontier: list[bytes | None] = []
+    rests: list[bytes | None] = []
+    run, start, rest = list(leaves), edge.size, None
+    for level in range(size.bit_length()):
+        starts.append(start)
+        levels.append(run)
+        rests.append(rest)
+        old = edge.frontier[level] if level < len(edge.frontier) else None
+        last = (run[-1] if run else old) if size >> level & 1 else None
+        frontier.append(last)
+        if last is not None:
+            rest = last if rest is None else node_hash(last, rest)
+        if start & 1:  # the first new node is a right child; its left one is in the old frontier
+            run = [_known(old), *run] if run else run
+        run = [_sha256(b"\x01" + run[i] + run[i + 1]).digest() for i in range(0, len(run) - 1, 2)]
+        start >>= 1
+    partial, tiles = _fill_tiles(edge, starts, levels)
+    after = Edge(size, partial, tuple(frontier))
+    return Growth(edge, after, rest or empty_root(), tiles, tuple(starts), tuple(levels), tuple(rests))
+
+
+def _fill_tiles(
+    edge: Edge, starts: Sequence[int], levels: Sequence[list[bytes]]
+) -> tuple[tuple[tuple[bytes, ...], ...], tuple[Tile, ...]]:
+    partial: list[tuple[bytes, ...]] = []
+    tiles: list[Tile] = []
+    for tile_level, level in enumerate(range(0, len(levels), TILE_HEIGHT)):
+        held = edge.partial[tile_level] if tile_level < len(edge.partial) else ()
+        hashes = (*held, *levels[level])
+        index = starts[level] >> TILE_HEIGHT
+        while len(hashes) >= TILE_WIDTH:
+            tiles.append(Tile(tile_level, index, b"".join(hashes[:TILE_WIDTH])))
+            hashes, index = hashes[TILE_WIDTH:], index + 1
+        partial.append(hashes)
+    return tuple(partial), tuple(tiles)
+
+
+def load_edge(size: int, leaves: Sequence[bytes], read_tile: ReadTile) -> Edge:
+    """The edge of the tree of `size` from its full tiles and its last `size % 256` leaf hashes.
+
+    Raises CorruptLog when a tile is missing or not 8,192 bytes. It does not look behind the tiles: whether
+    they match the entries is for full verification to say.
+    """
+    partial: list[tuple[bytes, ...]] = []
+    for tile_level in range((max(size.bit_length() - 1, 0)) // TILE_HEIGHT + 1 if size else 0):
+        count = size >> TILE_HEIGHT * tile_level
+        first = count >> TILE_HEIGHT << TILE_HEIGHT
+        if tile_level == 0:
+            hashes = tuple(leaves)
+        else:
+            hashes = tuple(
+                _subtree(_split(_full_tile(read_tile, tile_level - 1, index)))
+                for index in range(first, count)
+            )
+        if len(hashes) != count - first:
+            raise CorruptLog("number of leaf hashes does not fit the size", index=first)
+        partial.append(hashes)
+    frontier: list[bytes | None] = [None] * size.bit_length()
+    edge = Edge(size, tuple(partial), ())
+    reader = NodeReader(edge, read_tile)
+    for level, index in right_edge(size):
+        frontier[level] = reader.node(level, index)
+    return Edge(size, tuple(partial), tuple(frontier))
+
+
+class NodeReader:
+    """Reads any complete node of a tree through its tiles, of which it keeps some. Not for concurrent use."""
+
+    def __init__(self, edge: Edge, read_tile: ReadTile) -> None:
+        self._edge = edge
+        self._read_tile = read_tile
+        self._cache: OrderedDict[tuple[int, int], Sequence[bytes]] = OrderedDict()
+
+    def node(self, level: int, index: int) -> bytes:
+        """The hash of node (level, index).
+
+        Raises OutOfRange when its leaves are not all in the tree, CorruptLog when its tile is missing.
+        """
+        if level < 0 or index < 0 or (index + 1) << level > self._edge.size:
+            raise OutOfRange("node is not complete at this tree size")
+        tile_level, height = divmod(level, TILE_HEIGHT)
+        first, width = index << height, 1 << height
+        offset = first & (TILE_WIDTH - 1)
+        hashes = self._tile(tile_level, first >> TILE_HEIGHT)[offset : offset + width]
+        if len(hashes) != width:
+            raise CorruptLog("tile does not hold the node", index=index << level)
+        return _subtree(hashes)
+
+    def _tile(self, level: int, index: int) -> Sequence[bytes]:
+        count = self._edge.size >> TILE_HEIGHT * level
+        if index == count >> TILE_HEIGHT:
+            return self._edge.partial[level]
+        hashes = self._cache.get((level, index))
+        if hashes is None:
+            hashes = self._cache[level, index] = _split(_full_tile(self._read_tile, level, index))
+            if len(self._cache) > _CACHED_TILES:
+                self._cache.popitem(last=False)
+        return hashes
+
+
+def _full_tile(read_tile: ReadTile, level: int, index: int) -> bytes:
+    data = read_tile(level, index)
+    if data is None or len(data) != TILE_WIDTH * HASH_SIZE:
+        raise CorruptLog(
+            f"tile {index} of level {level} is missing or short", index=index << TILE_HEIGHT * (level + 1)
+        )
+    return data
+
+
+def _split(data: bytes) -> list[bytes]:
+    return [data[i : i + HASH_SIZE] for i in range(0, len(data), HASH_SIZE)]
+
+
+def _subtree(hashes: Sequence[bytes]) -> bytes:
+    """The root over a power of two of hashes."""
+    while len(hashes) > 1:
+        hashes = [node_hash(hashes[i], hashes[i + 1]) for i in range(0, len(hashes), 2)]
+    return hashes[0]
+
+
+def _known(node: bytes | None) -> bytes:
+    if node is None:  # INVARIANT: a left sibling before the batch is always in the old frontier
+        raise AssertionError("frontier of the tree has lost a node")
+    return node
