@@ -1,1 +1,23 @@
-"""Thin typed client that verifies every receipt it is given."""
+"""Thin typed client that verifies every receipt it is given.
+
+from attending.client import Client
+with Client("localhost:50051", token="att_...", ca_path="ca.pem", log_key="...") as attending:
+    result = attending.infer("discharge-plan", "Write ...", provider="embedded", model="...")
+    print(result.state, result.output or result.ticket)
+"""
+
+from attending.client.client import Client, Result, Ticket
+from attending.client.connection import Connection
+from attending.client.errors import AttendingApiError, ReceiptError
+from attending.client.review import PreparedSignature, ReviewClient
+
+__all__ = [
+    "AttendingApiError",
+    "Client",
+    "Connection",
+    "PreparedSignature",
+    "ReceiptError",
+    "Result",
+    "ReviewClient",
+    "Ticket",
+]

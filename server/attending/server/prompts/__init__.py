@@ -1,0 +1,1 @@
+"""Content-addressed prompt versions and the labels that point at them."""

@@ -1,0 +1,1 @@
+"""Model providers behind one port: embedded, replay, and anything that speaks the OpenAI protocol."""

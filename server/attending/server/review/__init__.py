@@ -1,0 +1,1 @@
+"""Human review: the queue of held texts, leases, dispositions and signatures over the exact text released."""

@@ -1,0 +1,249 @@
+"""Calls of an application; every receipt is verified before a text is given."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from attending.client.connection import Connection
+from attending.client.errors import ReceiptError, translated
+from attending.ledger.errors import VerificationError
+from attending.ledger.proof import verify_receipt
+from attending.v1 import (
+    common_pb2,
+    inference_pb2,
+    inference_pb2_grpc,
+    ledger_pb2_grpc,
+    prompt_pb2_grpc,
+    report_pb2_grpc,
+)
+
+DEFAULT_TIMEOUT_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Where a held text waits, and what may be shown meanwhile."""
+
+    ticket_id: str
+    safe_text: str
+    expected_wait_seconds: float
+    urgent_contact: str
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one inference. `output` is None unless released. `verified` says that every receipt held
+    under the pinned log key; it is False only when no key was pinned. `message` is the whole wire form."""
+
+    inference_id: str
+    state: str
+    output: str | None
+    ticket: Ticket | None
+    next_step: str | None
+    findings: tuple[common_pb2.Finding, ...]
+    verified: bool
+    message: inference_pb2.InferenceResult
+
+    @property
+    def released(self) -> bool:
+        return self.state == "released"
+
+
+class Client:
+    """One identity's calls; thread-safe, as the channel is. Close it, or use it in a `with`."""
+
+    def __init__(
+        self,
+        target: str | Connection,
+        *,
+        token: str | None = None,
+        ca_path: str | Path | None = None,
+        log_key: str | None = None,
+    ) -> None:
+        if isinstance(target, Connection):
+            self._connection = target
+        else:
+            if ca_path is None:
+                raise ValueError("`ca_path` is required: Attending speaks TLS only")
+            self._connection = Connection(target, Path(ca_path), log_key, token=token)
+        self._channel = self._connection.channel()
+        self.inference = inference_pb2_grpc.InferenceServiceStub(self._channel)
+        self.ledger = ledger_pb2_grpc.LedgerServiceStub(self._channel)
+        self.prompts = prompt_pb2_grpc.PromptServiceStub(self._channel)
+        self.reports = report_pb2_grpc.ReportServiceStub(self._channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._channel.close()
+
+    @translated
+    def infer(
+        self,
+        policy: str,
+        prompt: str,
+        *,
+        provider: str,
+        model: str,
+        patient: common_pb2.PatientContext | None = None,
+        subject_ref: str = "",
+        documents: Sequence[common_pb2.RetrievedDocument] = (),
+        on_behalf_of: str = "",
+        recipient: common_pb2.Recipient.ValueType = common_pb2.RECIPIENT_UNSPECIFIED,
+        tags: Mapping[str, str] | None = None,
+        max_output_tokens: int | None = None,
+        idempotency_key: str | None = None,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    ) -> Result:
+        """Calls the model through the gate. Give `idempotency_key` to make a retry safe across processes.
+
+        Raises AttendingApiError and ReceiptError.
+        """
+        context = _context(policy, patient, subject_ref, documents, on_behalf_of, recipient, tags)
+        request = inference_pb2.InferRequest(
+            idempotency_key=idempotency_key or _new_key(),
+            context=context,
+            prompt=prompt,
+            model=inference_pb2.ModelRequest(
+                provider=provider, model=model, max_output_tokens=max_output_tokens
+            ),
+        )
+        return self.verified(self.inference.Infer(request, timeout=timeout_seconds).result)
+
+    @translated
+    def record(
+        self,
+        policy: str,
+        prompt: str,
+        output: str,
+        *,
+        provider: str,
+        model: str,
+        patient: common_pb2.PatientContext | None = None,
+        subject_ref: str = "",
+        documents: Sequence[common_pb2.RetrievedDocument] = (),
+        on_behalf_of: str = "",
+        recipient: common_pb2.Recipient.ValueType = common_pb2.RECIPIENT_UNSPECIFIED,
+        tags: Mapping[str, str] | None = None,
+        usage: common_pb2.Usage | None = None,
+        idempotency_key: str | None = None,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    ) -> Result:
+        """Has an output checked and recorded that the application obtained itself."""
+        request = inference_pb2.RecordRequest(
+            idempotency_key=idempotency_key or _new_key(),
+            context=_context(policy, patient, subject_ref, documents, on_behalf_of, recipient, tags),
+            prompt=prompt,
+            output=output,
+            provider=provider,
+            model=model,
+            usage=usage,
+        )
+        return self.verified(self.inference.Record(request, timeout=timeout_seconds).result)
+
+    @translated
+    def get(self, inference_id: str, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> Result:
+        request = inference_pb2.GetInferenceRequest(inference_id=inference_id)
+        return self.verified(self.inference.GetInference(request, timeout=timeout_seconds).result)
+
+    @translated
+    def watch(self, inference_id: str, *, timeout_seconds: float | None = None) -> Iterator[Result]:
+        """Yields the state now and at every change until it is final."""
+        request = inference_pb2.WatchInferenceRequest(inference_id=inference_id)
+        stream = self.inference.WatchInference(request, timeout=timeout_seconds)
+        return (self.verified(event.result) for event in stream)
+
+    @translated
+    def acknowledge(
+        self,
+        inference_id: str,
+        *,
+        recipient: common_pb2.Recipient.ValueType,
+        channel: str,
+        idempotency_key: str | None = None,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    ) -> common_pb2.Receipt:
+        """Records that a released text reached its reader."""
+        request = inference_pb2.AckDeliveryRequest(
+            idempotency_key=idempotency_key or _new_key(),
+            inference_id=inference_id,
+            recipient=recipient,
+            channel=channel,
+        )
+        receipt = self.inference.AckDelivery(request, timeout=timeout_seconds).receipt
+        self.check_receipt(receipt)
+        return receipt
+
+    def check_receipt(self, receipt: common_pb2.Receipt) -> bool:
+        """True when the receipt holds under the pinned log key, False without a pinned key; raises ReceiptError."""
+        if self._connection.log_key is None:
+            return False
+        try:
+            verify_receipt(receipt.tlog_proof, receipt.entry, [self._connection.log_key])
+        except VerificationError as err:
+            raise ReceiptError(f"receipt of entry {receipt.index} does not verify: {err.reason}") from err
+        return True
+
+    def verified(self, message: inference_pb2.InferenceResult) -> Result:
+        """The typed result, after its receipts were checked; raises ReceiptError."""
+        # A released text without evidence is what this product exists to prevent.
+        if not message.receipts:
+            raise ReceiptError("the server sent no receipt")
+        verified = all(self.check_receipt(receipt) for receipt in message.receipts)
+        ticket = None
+        if message.HasField("ticket"):
+            ticket = Ticket(
+                ticket_id=message.ticket.ticket_id,
+                safe_text=message.ticket.safe_text,
+                expected_wait_seconds=message.ticket.expected_wait.ToTimedelta().total_seconds(),
+                urgent_contact=message.ticket.urgent_contact,
+                expires=message.ticket.expires.ToDatetime(tzinfo=UTC),
+            )
+        state = common_pb2.InferenceState.Name(message.state).removeprefix("INFERENCE_STATE_").lower()
+        return Result(
+            inference_id=message.inference_id,
+            state=state,
+            output=message.output if state == "released" else None,
+            ticket=ticket,
+            next_step=message.next_step or None,
+            findings=tuple(message.findings),
+            verified=verified,
+            message=message,
+        )
+
+
+def _context(
+    policy: str,
+    patient: common_pb2.PatientContext | None,
+    subject_ref: str,
+    documents: Sequence[common_pb2.RetrievedDocument],
+    on_behalf_of: str,
+    recipient: common_pb2.Recipient.ValueType,
+    tags: Mapping[str, str] | None,
+) -> inference_pb2.InferenceContext:
+    return inference_pb2.InferenceContext(
+        policy=policy,
+        subject_ref=subject_ref,
+        patient=patient,
+        documents=documents,
+        on_behalf_of=on_behalf_of,
+        recipient=recipient,
+        tags=dict(tags or {}),
+    )
+
+
+def _new_key() -> str:
+    return uuid.uuid4().hex

@@ -1,0 +1,176 @@
+"""A clinician's calls: queue, claim, dispose, sign. The private key never leaves this process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+import uuid
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from attending.client.connection import Connection
+from attending.client.errors import ReceiptError, translated
+from attending.ledger.canonical import parse_canonical
+from attending.ledger.review_signature import Statement, parse_statement, sign_statement
+from attending.ledger.vault import payload_commitment
+from attending.v1 import review_pb2, review_pb2_grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+TIMEOUT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSignature:
+    """What is about to be signed. `statement` was checked to commit to exactly `text` and `view`."""
+
+    preparation_id: str
+    statement: Statement
+    text: str
+    view: dict[str, Any]
+    findings: tuple[Any, ...]
+
+
+def key_id(key: Ed25519PrivateKey) -> str:
+    """First 16 hex characters of SHA-256 over the raw public key (docs/format.md)."""
+    raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return hashlib.sha256(raw).hexdigest()[:16]
+
+
+class ReviewClient:
+    """One reviewer's calls; close it, or use it in a `with`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._channel = connection.channel()
+        self._stub = review_pb2_grpc.ReviewServiceStub(self._channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._channel.close()
+
+    @translated
+    def queue(self, policy: str = "", page_size: int = 50) -> list[review_pb2.QueueItem]:
+        """Waiting items, most urgent first, all pages."""
+        items: list[review_pb2.QueueItem] = []
+        token = ""
+        while True:
+            page = self._stub.ListQueue(
+                review_pb2.ListQueueRequest(policy=policy, page_size=page_size, page_token=token),
+                timeout=TIMEOUT_SECONDS,
+            )
+            items += page.items
+            token = page.next_page_token
+            if not token:
+                return items
+
+    @translated
+    def item(self, ticket_id: str) -> review_pb2.GetItemResponse:
+        return self._stub.GetItem(review_pb2.GetItemRequest(ticket_id=ticket_id), timeout=TIMEOUT_SECONDS)
+
+    @translated
+    def claim(self, ticket_id: str, key: str | None = None) -> review_pb2.ClaimResponse:
+        request = review_pb2.ClaimRequest(ticket_id=ticket_id, idempotency_key=key or uuid.uuid4().hex)
+        return self._stub.Claim(request, timeout=TIMEOUT_SECONDS)
+
+    @translated
+    def renew(self, ticket_id: str, lease_id: str, key: str | None = None) -> review_pb2.RenewResponse:
+        request = review_pb2.RenewRequest(
+            ticket_id=ticket_id, lease_id=lease_id, idempotency_key=key or uuid.uuid4().hex
+        )
+        return self._stub.Renew(request, timeout=TIMEOUT_SECONDS)
+
+    @translated
+    def dispose(
+        self,
+        ticket_id: str,
+        lease_id: str,
+        finding: int,
+        disposition: review_pb2.Disposition.ValueType,
+        *,
+        reason_code: str = "",
+        note: str = "",
+        key: str | None = None,
+    ) -> review_pb2.DisposeResponse:
+        request = review_pb2.DisposeRequest(
+            idempotency_key=key or uuid.uuid4().hex,
+            ticket_id=ticket_id,
+            lease_id=lease_id,
+            finding=finding,
+            disposition=disposition,
+            reason_code=reason_code,
+            note=note,
+        )
+        return self._stub.Dispose(request, timeout=TIMEOUT_SECONDS)
+
+    @translated
+    def prepare(
+        self, ticket_id: str, lease_id: str, key: Ed25519PrivateKey, edited_text: str | None = None
+    ) -> PreparedSignature:
+        """Asks for the statement and checks that it commits to the text and view that came with it.
+
+        Raises ReceiptError when it does not: then nothing must be signed.
+        """
+        if edited_text is not None:
+            # What is signed and released is NFC; sending it so keeps the comparison below exact.
+            edited_text = unicodedata.normalize("NFC", edited_text)
+        answer = self._stub.PrepareSign(
+            review_pb2.PrepareSignRequest(
+                ticket_id=ticket_id, lease_id=lease_id, edited_text=edited_text, key_id=key_id(key)
+            ),
+            timeout=TIMEOUT_SECONDS,
+        )
+        statement = parse_statement(parse_canonical(answer.statement))
+        text = payload_commitment("output_final", answer.salt, answer.text.encode("utf-8")).hex()
+        view = payload_commitment("view", answer.view_salt, answer.view).hex()
+        if edited_text is not None and answer.text != edited_text:
+            raise ReceiptError("the server changed the edited text")
+        if (statement.text_commitment, statement.view_commitment) != (text, view):
+            raise ReceiptError("the statement does not commit to the text and the view shown")
+        return PreparedSignature(
+            preparation_id=answer.preparation_id,
+            statement=statement,
+            text=answer.text,
+            view=json.loads(answer.view),
+            findings=tuple(answer.findings),
+        )
+
+    @translated
+    def sign(
+        self,
+        ticket_id: str,
+        lease_id: str,
+        prepared: PreparedSignature,
+        key: Ed25519PrivateKey,
+        idempotency_key: str | None = None,
+    ) -> review_pb2.SignResponse:
+        """Signs the prepared statement; the server releases exactly the text it commits to."""
+        request = review_pb2.SignRequest(
+            idempotency_key=idempotency_key or uuid.uuid4().hex,
+            ticket_id=ticket_id,
+            lease_id=lease_id,
+            preparation_id=prepared.preparation_id,
+            signature=sign_statement(prepared.statement, key),
+        )
+        return self._stub.Sign(request, timeout=TIMEOUT_SECONDS)
+
+    @translated
+    def reject(
+        self, ticket_id: str, lease_id: str, reason_code: str, *, note: str = "", key: str | None = None
+    ) -> review_pb2.RejectResponse:
+        request = review_pb2.RejectRequest(
+            idempotency_key=key or uuid.uuid4().hex,
+            ticket_id=ticket_id,
+            lease_id=lease_id,
+            reason_code=reason_code,
+            note=note,
+        )
+        return self._stub.Reject(request, timeout=TIMEOUT_SECONDS)

@@ -1,0 +1,137 @@
+"""The ledger entries of one inference: what each says, in enums, counts, versions and random ids only."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from attending.guardrails.finding import Coverage, Finding
+from attending.guardrails.guard import RailRun
+from attending.guardrails.patient import Document, PatientContext
+from attending.server.cost.price import Price
+from pydantic import TypeAdapter
+
+# Frozen dataclasses of known types: pydantic reads Decimal, dates and nested tuples back as they were.
+_CONTEXT: TypeAdapter[PatientContext] = TypeAdapter(PatientContext)
+_DOCUMENTS: TypeAdapter[list[Document]] = TypeAdapter(list[Document])
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the checks said of one text: the vault payload `result`, and the source of the wire's findings."""
+
+    verdict: str
+    mandatory_review: bool
+    disposition: str
+    findings: tuple[Finding, ...]
+    coverage: Coverage
+
+    def to_bytes(self) -> bytes:
+        return _json(
+            {
+                "format": "attending-result/1",
+                "verdict": self.verdict,
+                "mandatory_review": self.mandatory_review,
+                "disposition": self.disposition,
+                "findings": [finding.to_json() for finding in self.findings],
+                "coverage": self.coverage.to_json(),
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Result:
+        value = json.loads(data)
+        coverage = value["coverage"]
+        return cls(
+            verdict=value["verdict"],
+            mandatory_review=value["mandatory_review"],
+            disposition=value["disposition"],
+            findings=tuple(Finding.from_json(f) for f in value["findings"]),
+            coverage=Coverage(coverage["judged"], coverage["of"], tuple(coverage["not_covered"])),
+        )
+
+
+def request_payload(
+    prompt: str, documents: Sequence[Document], patient: PatientContext, subject_ref: str | None
+) -> bytes:
+    """The vault payload `request`: everything that the caller gave, readable again by a reviewer."""
+    return _json(
+        {
+            "format": "attending-request/1",
+            "prompt": prompt,
+            "documents": [asdict(document) for document in documents],
+            "patient": asdict(patient),
+            "subject_ref": subject_ref,
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRequest:
+    """The vault payload `request`, read again."""
+
+    prompt: str
+    documents: tuple[Document, ...]
+    patient: dict[str, Any]
+    context: PatientContext
+
+
+def load_request(data: bytes) -> StoredRequest:
+    """The inverse of `request_payload`."""
+    value = json.loads(data)
+    return StoredRequest(
+        prompt=value["prompt"],
+        documents=tuple(_DOCUMENTS.validate_python(value["documents"])),
+        patient=value["patient"],
+        context=_CONTEXT.validate_python(value["patient"]),
+    )
+
+
+def tag_body(tags: Iterable[tuple[str, str]]) -> dict[str, str]:
+    return dict(tags)
+
+
+def rails_body(runs: Sequence[RailRun]) -> list[dict[str, str]]:
+    """Name and status of each rail that ran or should have; no reason text."""
+    return [{"name": run.name, "status": run.status} for run in runs]
+
+
+def findings_body(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Counts by code and by severity; never a span, a drug or a message."""
+    return {
+        "count": len(findings),
+        "by_code": dict(sorted(Counter(f.code.value for f in findings).items())),
+        "by_severity": dict(sorted(Counter(f.severity.value for f in findings).items())),
+    }
+
+
+def usage_body(input_tokens: int | None, output_tokens: int | None, cost: Price) -> dict[str, Any]:
+    """Tokens and cost, null where unknown, with the reason in `basis`."""
+    return {
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+        "cost_micros": cost.micros,
+        "currency": cost.currency,
+        "basis": cost.basis,
+    }
+
+
+def worst(findings: Sequence[Finding]) -> Finding | None:
+    return max(findings, key=lambda f: f.severity.rank, default=None)
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=_plain).encode("utf-8")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)

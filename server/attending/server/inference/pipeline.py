@@ -1,0 +1,779 @@
+"""The path of one inference: claim, input rails, durable intent, model, output rails, verdict, release.
+
+Nothing is sent to a model before `inference.requested` is durable, and no byte is returned before the verdict's
+entry is. The work runs in a task of the server, not of the call: a client that goes away changes nothing in the
+record. What a crash leaves behind at each durable write is said there; `recovery` closes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from attending.guardrails.finding import Coverage, Finding
+from attending.guardrails.guard import InputDecision
+from attending.guardrails.patient import Document, Identity, Judged, PatientContext
+from attending.guardrails.policy.decide import Verdict, decide
+from attending.guardrails.policy.load import PolicySet
+from attending.guardrails.policy.schema import Audience, Policy
+from attending.guardrails.pool import GuardPool
+from attending.ledger.entry import Payload, PendingEntry
+from attending.ledger.errors import ClaimConflict, DuplicateClaim, ExpectationFailed, LedgerError
+from attending.ledger.ledger import Appended, Ledger
+from attending.ledger.projection import EntryIndex, RowWrite
+from attending.ledger.sequencer import Claim, Expectation
+from attending.ledger.vault import SealedPayload
+from attending.server import clock as clocks
+from attending.server import projections
+from attending.server.clock import stamp
+from attending.server.cost.price import Price, price
+from attending.server.errors import AttendingError, FailedPrecondition, InvalidRequest, NotFound, Unavailable
+from attending.server.idempotency import Once, answered, claimed, require_same
+from attending.server.inference import entries
+from attending.server.inference.entries import Result
+from attending.server.inference.outcome import Outcome, read_outcome
+from attending.server.inference.states import State, require
+from attending.server.inference.watch import Changes
+from attending.server.inference.wire import InferCall, RecordCall, RequestContext, normalise
+from attending.server.prompts.registry import PromptRegistry
+from attending.server.prompts.template import render
+from attending.server.providers.port import Provider, ProviderError, ProviderReply, ProviderRequest
+
+log = structlog.get_logger()
+
+DEFAULT_MAX_OUTPUT_TOKENS = 512
+LATE_REPLY_GRACE_SECONDS = 60.0
+CLOSING_RETRY_SECONDS = (0.05, 0.2, 1.0, 3.0)
+MAX_OUTPUT_CODE_POINTS = 65_536
+
+# Reasons that a first answer gives as an error are given again to every retry of the same key.
+UNAVAILABLE_REASONS = frozenset(
+    {"PROVIDER_UNAVAILABLE", "PROVIDER_TIMEOUT", "PROVIDER_RATE_LIMITED", "INPUT_CHECKS_UNAVAILABLE"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, from the credential, and which policies permitted it."""
+
+    tenant: str
+    app: str
+    decision_policy_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredProvider:
+    """A provider with the operator's settings for it."""
+
+    provider: Provider
+    timeout_seconds: float
+    price_provider: str | None
+
+
+@dataclass(slots=True)
+class StageClock:
+    """Milliseconds by stage of one inference, for metrics and the governed benchmark."""
+
+    stages: dict[str, float] = field(default_factory=dict)
+    _since: float = field(default_factory=time.perf_counter)
+
+    def mark(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.stages[stage] = self.stages.get(stage, 0.0) + (now - self._since) * 1000
+        self._since = now
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An inference whose intent is durable: what the closing append needs."""
+
+    caller: Caller
+    inference_id: str
+    context: RequestContext
+    policy: Policy
+    subject: str | None
+    row: Mapping[str, Any]
+    version: int
+    input: InputDecision
+
+
+Progress = Callable[[str], None]
+
+
+class Pipeline:
+    """Shared by all calls of one server process; safe for many tasks of one event loop."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        guard: GuardPool,
+        policies: PolicySet,
+        providers: Mapping[str, ConfiguredProvider],
+        prompts: PromptRegistry,
+        changes: Changes,
+        owner: str,
+        now: Callable[[], datetime] = clocks.now,
+    ) -> None:
+        self._ledger = ledger
+        self._guard = guard
+        self._policies = policies
+        self._providers = providers
+        self._prompts = prompts
+        self._changes = changes
+        self._owner = owner
+        self._now = now
+        self._running: dict[tuple[str, str], tuple[bytes, asyncio.Task[Outcome]]] = {}
+        self._background: set[asyncio.Task[Any]] = set()
+        self.last_stages: dict[str, float] = {}
+
+    # -- entry points
+
+    async def infer(
+        self, caller: Caller, call: InferCall, once: Once, progress: Progress | None = None
+    ) -> Outcome:
+        """Calls the model and returns the outcome of the checks; see the module's invariants.
+
+        Raises AttendingError: InvalidRequest, NotFound (policy, provider, prompt), AlreadyExists (same key, other
+        body), Unavailable (provider or input checks), and ledger errors when evidence could not be made durable.
+        """
+        policy = self._policy(call.context.policy)
+        if call.provider not in self._providers:
+            raise InvalidRequest([("model.provider", "is not configured on this server")])
+        return await self._once(
+            caller,
+            once,
+            lambda: self._infer(caller, call, policy, once, progress or (lambda _stage: None)),
+        )
+
+    async def record(self, caller: Caller, call: RecordCall, once: Once) -> Outcome:
+        """Checks and records an output that the caller obtained itself; same gate, no provider call."""
+        policy = self._policy(call.context.policy)
+        return await self._once(caller, once, lambda: self._record(caller, call, policy, once))
+
+    async def get(self, tenant: str, inference_id: str) -> Outcome:
+        return await read_outcome(self._ledger, tenant, inference_id)
+
+    async def acknowledge(
+        self, caller: Caller, inference_id: str, recipient: str, channel: str, once: Once
+    ) -> int:
+        """Records delivery of a released text; returns the entry's index, the same one for a repeated key."""
+        outcome = await self.get(caller.tenant, inference_id)
+        if outcome.state is not State.RELEASED:
+            raise FailedPrecondition("NOT_RELEASED", metadata={"state": outcome.state.value})
+        entry = PendingEntry(
+            type="inference.delivered",
+            stream=inference_id,
+            actor=f"app:{caller.app}",
+            subject=None,
+            body={"recipient": recipient, "channel": channel},
+        )
+        try:
+            done = await self._ledger.append(
+                caller.tenant, [entry], claim=once.claim(inference_id), rows=[once.answer_row(1)]
+            )
+        except (DuplicateClaim, ClaimConflict):
+            earlier = await answered(self._ledger, caller.tenant, once)
+            if earlier is None:
+                raise NotFound("UNKNOWN_DELIVERY") from None
+            return earlier[0]
+        return done.first_index
+
+    async def drain(self) -> None:
+        """Waits for running inferences; called when the server stops."""
+        while waiting := [task for _f, task in self._running.values()] + list(self._background):
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    # -- exactly once
+
+    async def _once(
+        self, caller: Caller, once: Once, start: Callable[[], Coroutine[Any, Any, Outcome]]
+    ) -> Outcome:
+        """One run a (tenant, key): a running call is joined, a finished one answered from the record."""
+        slot = (caller.tenant, once.key)
+        running = self._running.get(slot)
+        if running is None:
+            task = asyncio.create_task(self._first(caller.tenant, once, start))
+            self._running[slot] = (once.fingerprint, task)
+            task.add_done_callback(lambda _done: self._running.pop(slot, None))
+        else:
+            require_same(running[0], once)
+            task = running[1]
+        # The caller may go away; the inference is carried through all the same.
+        return await asyncio.shield(task)
+
+    async def _first(
+        self, tenant: str, once: Once, start: Callable[[], Coroutine[Any, Any, Outcome]]
+    ) -> Outcome:
+        earlier = await claimed(self._ledger, tenant, once)
+        if earlier is None:
+            try:
+                return await start()
+            except DuplicateClaim as err:
+                earlier = err.stream
+        return await self._again(tenant, earlier)
+
+    async def _again(self, tenant: str, inference_id: str) -> Outcome:
+        outcome = await read_outcome(self._ledger, tenant, inference_id)
+        if outcome.state is State.FAILED:
+            raise _failure(outcome.reason or "INTERNAL", inference_id)
+        return outcome
+
+    # -- Infer
+
+    async def _infer(
+        self, caller: Caller, call: InferCall, policy: Policy, once: Once, progress: Progress
+    ) -> Outcome:
+        clock = StageClock()
+        prompt, prompt_version = await self._prompt(caller.tenant, call)
+        progress("requesting")
+        identity = call.context.patient.identity
+        checked = await self._guard.check_input(policy.name, prompt, call.context.documents, identity)
+        clock.mark("input_rails")
+        opened = await self._open(
+            caller,
+            call.context,
+            policy,
+            checked,
+            once=once,
+            entry_point="infer",
+            prompt=prompt,
+            prompt_version=prompt_version,
+            provider=call.provider,
+            model=call.model,
+            parameters={
+                "max_output_tokens": call.max_output_tokens,
+                "temperature_milli": call.temperature_milli,
+            },
+            progress=progress,
+        )
+        clock.mark("requested_durable")
+        if isinstance(opened, Outcome):
+            return opened
+        progress("generating")
+        configured = self._providers[call.provider]
+        try:
+            reply = await self._complete(opened, configured, call)
+        except ProviderError as err:
+            await self._fail(opened, err.reason)
+            raise _failure(err.reason, opened.inference_id) from None
+        clock.mark("provider")
+        progress("checking")
+        paid = price(configured.price_provider, reply.model, reply.input_tokens, reply.output_tokens)
+        outcome = await self._judge(opened, prompt, reply, paid, clock, progress)
+        self.last_stages = clock.stages
+        return outcome
+
+    async def _prompt(self, tenant: str, call: InferCall) -> tuple[str, str | None]:
+        if call.prompt is not None:
+            return call.prompt, None
+        assert call.prompt_ref is not None
+        ref = call.prompt_ref
+        found = await self._prompts.get(tenant, ref.name, version=ref.version, label=ref.label)
+        return render(found.template, dict(ref.variables)), found.version
+
+    async def _complete(
+        self, opened: _Open, configured: ConfiguredProvider, call: InferCall
+    ) -> ProviderReply:
+        seconds = min(call.provider_timeout_seconds or configured.timeout_seconds, configured.timeout_seconds)
+        request = ProviderRequest(
+            model=call.model,
+            prompt=compose(opened.input.prompt_deidentified, opened.input.documents_deidentified),
+            max_output_tokens=call.max_output_tokens or DEFAULT_MAX_OUTPUT_TOKENS,
+            temperature_milli=call.temperature_milli,
+            timeout_seconds=seconds,
+        )
+        task = asyncio.create_task(configured.provider.complete(request))
+        done, _waiting = await asyncio.wait({task}, timeout=seconds)
+        if not done:
+            self._keep(self._late(opened, task))
+            raise ProviderError("PROVIDER_TIMEOUT")
+        try:
+            reply = task.result()
+        except ProviderError:
+            raise
+        except Exception as err:
+            log.error("provider.raised", inference_id=opened.inference_id, error_type=type(err).__name__)
+            raise ProviderError("PROVIDER_BAD_REPLY") from None
+        if not reply.text.strip() or "\x00" in reply.text:
+            raise ProviderError("PROVIDER_BAD_REPLY")
+        if len(reply.text) > MAX_OUTPUT_CODE_POINTS:
+            raise ProviderError("PROVIDER_OUTPUT_TOO_LARGE")
+        return reply
+
+    async def _late(self, opened: _Open, task: asyncio.Task[ProviderReply]) -> None:
+        """A reply after the time-out is recorded with its commitment and never released."""
+        done, _waiting = await asyncio.wait({task}, timeout=LATE_REPLY_GRACE_SECONDS)
+        if not done:
+            task.cancel()
+            return
+        if task.cancelled() or task.exception() is not None:
+            return
+        await self._append_late(opened, task.result().text)
+
+    async def _append_late(self, opened: _Open, text: str) -> None:
+        sealed = await self._seal(opened, "output_raw", text.encode("utf-8", "surrogatepass"))
+        entry = self._entry(opened, "inference.late", {"characters": len(text)}, sealed)
+        await self._ledger.append(opened.caller.tenant, [entry])
+
+    # -- Record
+
+    async def _record(self, caller: Caller, call: RecordCall, policy: Policy, once: Once) -> Outcome:
+        clock = StageClock()
+        # The model has already seen the prompt: input rails judge it, and nothing is sent anywhere.
+        identity = call.context.patient.identity
+        checked = await self._guard.check_input(policy.name, call.prompt, call.context.documents, identity)
+        clock.mark("input_rails")
+        opened = await self._open(
+            caller,
+            call.context,
+            policy,
+            checked,
+            once=once,
+            entry_point="record",
+            prompt=call.prompt,
+            prompt_version=None,
+            provider=call.provider,
+            model=call.model,
+            parameters={},
+            progress=lambda _stage: None,
+            occurred_at=call.occurred_at,
+        )
+        clock.mark("requested_durable")
+        if isinstance(opened, Outcome):
+            return opened
+        reply = ProviderReply(call.output, call.model, call.input_tokens, call.output_tokens)
+        paid = price(call.provider, call.model, call.input_tokens, call.output_tokens)
+        # The caller's text never held our placeholders, so there is nothing to restore in it.
+        untouched = replace(opened, input=replace(opened.input, placeholders={}))
+        outcome = await self._judge(untouched, call.prompt, reply, paid, clock, lambda _stage: None)
+        self.last_stages = clock.stages
+        return outcome
+
+    # -- the durable intent
+
+    async def _open(
+        self,
+        caller: Caller,
+        context: RequestContext,
+        policy: Policy,
+        checked: InputDecision,
+        *,
+        once: Once,
+        entry_point: str,
+        prompt: str,
+        prompt_version: str | None,
+        provider: str,
+        model: str,
+        parameters: Mapping[str, int | None],
+        progress: Progress,
+        occurred_at: datetime | None = None,
+    ) -> _Open | Outcome:
+        """Appends `inference.requested`, with the claim; also the block where the input rails block."""
+        tenant, inference_id = caller.tenant, _new_id("inf")
+        subject = await self._subject(tenant, context)
+        requested_at = self._now()
+
+        async def seal(kind: str, content: bytes) -> SealedPayload:
+            return await self._ledger.seal(tenant, Payload(kind, content), subject)
+
+        request = await seal(
+            "request",
+            entries.request_payload(prompt, context.documents, context.patient, context.subject_ref),
+        )
+        sent = await seal(
+            "prompt_sent",
+            compose(checked.prompt_deidentified, checked.documents_deidentified).encode("utf-8"),
+        )
+        body = {
+            "entry_point": entry_point,
+            "calling_app": caller.app,
+            "on_behalf_of": context.on_behalf_of,
+            "recipient": context.recipient,
+            "policy": policy.name,
+            "policy_hash": policy.hash,
+            "policy_mode": policy.mode,
+            "provider": provider,
+            "model": model,
+            "parameters": dict(parameters),
+            "prompt_version": prompt_version,
+            "documents": len(context.documents),
+            "public_documents": [
+                _content_hash(context.documents[position]) for position in context.public_documents
+            ],
+            "tags": entries.tag_body(context.tags),
+            "release_requires": context.release_requires,
+            "owner": self._owner,
+            "authorized_by": list(caller.decision_policy_ids),
+            "phi_replaced": len(checked.placeholders),
+            "rails": entries.rails_body(checked.rail_runs),
+            "findings": entries.findings_body(checked.findings),
+        }
+        requested = PendingEntry(
+            type="inference.requested",
+            stream=inference_id,
+            actor=f"app:{caller.app}",
+            subject=subject,
+            body=body,
+            payloads=(request, sent),
+            occurred_at=occurred_at or requested_at,
+        )
+        tags = dict(context.tags)
+        row = {
+            "state": State.RECEIVED.value,
+            "entry_point": entry_point,
+            "owner": self._owner,
+            "calling_app": caller.app,
+            "on_behalf_of": context.on_behalf_of,
+            "subject": subject,
+            "policy": policy.name,
+            "policy_hash": policy.hash,
+            "recipient": context.recipient,
+            "release_requires": context.release_requires,
+            "requested_at": stamp(requested_at),
+            "prompt_version": prompt_version,
+            "provider": provider,
+            "model": model,
+            "request_record": request.record,
+            "not_enforced": False,
+            "team": tags.get("team"),
+            "feature": tags.get("feature"),
+        }
+        claim = once.claim(inference_id)
+        opened = _Open(caller, inference_id, context, policy, subject, row, 1, checked)
+        if checked.verdict == "block":
+            return await self._block_input(opened, requested, claim)
+        # A crash after this commit leaves an open intent: recovery abandons it at the next start.
+        appended = await self._append(opened, [requested], expect=0, claim=claim, requested=True)
+        progress(f"accepted:{inference_id}:{appended.first_index}")
+        if checked.prompt_deidentified is None:
+            await self._fail(opened, "INPUT_CHECKS_UNAVAILABLE")
+            raise _failure("INPUT_CHECKS_UNAVAILABLE", inference_id)
+        return opened
+
+    async def _block_input(self, opened: _Open, requested: PendingEntry, claim: Claim) -> Outcome:
+        checked = opened.input
+        result = Result("block", False, "block", checked.findings, Coverage())
+        sealed = await self._seal(opened, "result", result.to_bytes())
+        blocked = self._entry(
+            opened,
+            "inference.blocked",
+            {"stage": "input", "findings": entries.findings_body(checked.findings)},
+            sealed,
+        )
+        final = replace(
+            opened,
+            row={
+                **opened.row,
+                "state": require(State.RECEIVED, "inference.blocked").value,
+                "result_record": sealed.record,
+                "reason": "INPUT_BLOCKED",
+                "decided_at": stamp(self._now()),
+            },
+        )
+        await self._append(final, [requested, blocked], expect=0, claim=claim, requested=True, decided=1)
+        return await self.get(opened.caller.tenant, opened.inference_id)
+
+    async def _subject(self, tenant: str, context: RequestContext) -> str | None:
+        identity = context.patient.identity
+        reference = context.subject_ref or (f"mrn:{identity.mrn}" if identity and identity.mrn else None)
+        return None if reference is None else await self._ledger.pseudonym(tenant, reference)
+
+    # -- the verdict
+
+    async def _judge(
+        self,
+        opened: _Open,
+        prompt: str,
+        reply: ProviderReply,
+        paid: Price,
+        clock: StageClock,
+        progress: Progress,
+    ) -> Outcome:
+        """Runs the output rails and appends `inference.generated` with its verdict in one atomic append."""
+        context = opened.context
+        judged = Judged(
+            output=reply.text,
+            prompt=prompt,
+            context=context.patient,
+            documents=context.documents,
+        )
+        decision = await self._guard.check_output(
+            opened.policy.name,
+            judged,
+            placeholders=opened.input.placeholders,
+            audience=effective_audience(opened.policy, context.recipient),
+        )
+        # Input findings come after the output's; the verdict is over both.
+        findings = (*decision.findings, *opened.input.findings)
+        verdict = decide(
+            opened.policy, findings, audience=effective_audience(opened.policy, context.recipient)
+        )
+        clock.mark("output_rails")
+        progress("recording")
+        text = normalise(decision.output_final)
+        result = Result(
+            verdict.verdict,
+            verdict.mandatory_review,
+            verdict.disposition,
+            findings,
+            decision.coverage,
+        )
+        raw = await self._seal(opened, "output_raw", reply.text.encode("utf-8", "surrogatepass"))
+        final = await self._seal(opened, "output_final", text.encode("utf-8"))
+        sealed = await self._seal(opened, "result", result.to_bytes())
+        generated = PendingEntry(
+            type="inference.generated",
+            stream=opened.inference_id,
+            actor=f"system:{self._owner}",
+            subject=opened.subject,
+            body={
+                "provider": opened.row["provider"],
+                "model": reply.model,
+                "fingerprint": reply.fingerprint,
+                "finish_reason": reply.finish_reason,
+                "characters": len(text),
+                "usage": entries.usage_body(reply.input_tokens, reply.output_tokens, paid),
+                "rails": entries.rails_body(decision.rail_runs),
+                "findings": entries.findings_body(findings),
+                "coverage": {
+                    "judged": decision.coverage.judged,
+                    "of": decision.coverage.of,
+                    "not_covered": len(decision.coverage.not_covered),
+                },
+                "verdict": verdict.verdict,
+                "mandatory_review": verdict.mandatory_review,
+                "disposition": verdict.disposition,
+                "decided_by": sorted({rule.rule for rule in verdict.deciding}),
+                "knowledge_hash": decision.knowledge_hash,
+                "policy_hash": decision.policy_hash,
+                "text_record": final.record,
+                "result_record": sealed.record,
+            },
+            payloads=(raw, final, sealed),
+            occurred_at=self._now(),
+        )
+        closing, row, extra = self._closing(opened, verdict, findings, final)
+        row |= {
+            "knowledge_hash": decision.knowledge_hash,
+            "model": reply.model,
+            "result_record": sealed.record,
+            "text_record": final.record,
+            "input_tokens": reply.input_tokens,
+            "output_tokens": reply.output_tokens,
+            "cost_micros": paid.micros,
+            "cost_currency": paid.currency,
+            "cost_basis": paid.basis,
+            "decided_at": stamp(self._now()),
+        }
+        done = replace(opened, row={**opened.row, **row})
+        try:
+            # A crash before this commit leaves the open intent and no release; after it, the verdict stands.
+            await self._append(
+                done, [generated, closing], expect=opened.version, rows=extra, decided=1, retry=True
+            )
+        except ExpectationFailed:
+            # Either an append of unknown outcome had succeeded after all, or somebody closed this call first
+            # (recovery, halt): then the text exists, so it goes on record, unreleased.
+            if not await self._is_mine(opened, final):
+                await self._append_late(opened, reply.text)
+        clock.mark("verdict_durable")
+        return await self.get(opened.caller.tenant, opened.inference_id)
+
+    async def _is_mine(self, opened: _Open, text: SealedPayload) -> bool:
+        stream = await self._ledger.stream_entries(opened.caller.tenant, opened.inference_id)
+        return any(entry.body.get("text_record") == text.record for entry in stream)
+
+    def _closing(
+        self, opened: _Open, verdict: Verdict, findings: Sequence[Finding], text: SealedPayload
+    ) -> tuple[PendingEntry, dict[str, Any], list[RowWrite]]:
+        policy, now = opened.policy, self._now()
+        if verdict.disposition == "release":
+            body: dict[str, Any] = {
+                "basis": "policy",
+                "text_record": text.record,
+                "text_commitment": text.commitment.commitment,
+                "not_enforced": verdict.not_enforced,
+            }
+            row: dict[str, Any] = {
+                "state": require(State.RECEIVED, "inference.released").value,
+                "not_enforced": verdict.not_enforced,
+            }
+            return self._entry(opened, "inference.released", body), row, []
+        worst = entries.worst(findings)
+        item = {
+            "inference_id": opened.inference_id,
+            "subject": opened.subject,
+            "policy": policy.name,
+            "worst_severity": worst.severity.value if worst else None,
+            "severity_rank": worst.severity.rank if worst else 0,
+            "disposed": "{}",
+            "signed_by": "[]",
+            "held_at": stamp(now),
+            "due_at": stamp(now + timedelta(minutes=policy.sla_minutes)),
+            "expires_at": stamp(now + timedelta(minutes=policy.expiry_minutes)),
+        }
+        ticket = _new_id("tkt")
+        to_dispose = list(verdict.to_dispose)
+        if verdict.disposition == "block":
+            state, count = State.BLOCKED, 0
+            roles: tuple[str, ...] = ("safety_officer",)
+            event, body = "inference.blocked", {"stage": "output", "ticket": ticket}
+            reason = "OUTPUT_BLOCKED"
+        else:
+            state, roles, count = State.HELD, verdict.required_roles, policy.sign_offs.count
+            event = "inference.held"
+            body = {
+                "ticket": ticket,
+                "sign_off": {
+                    "roles": list(roles),
+                    "count": count,
+                    "author_may_sign": policy.sign_offs.author_may_sign,
+                },
+                "to_dispose": to_dispose,
+                "due_at": item["due_at"],
+                "expires_at": item["expires_at"],
+            }
+            reason = "NEEDS_REVIEW"
+        body["findings"] = entries.findings_body(findings)
+        item |= {
+            "state": require(State.RECEIVED, event).value,
+            "open_findings": len(to_dispose),
+            "to_dispose": _csv(to_dispose),
+            "sign_off_roles": ",".join(roles),
+            "sign_off_count": count,
+        }
+        write = RowWrite(projections.review_item, {"ticket_id": ticket}, item)
+        return self._entry(opened, event, body), {"state": state.value, "reason": reason}, [write]
+
+    async def _fail(self, opened: _Open, reason: str) -> None:
+        entry = self._entry(opened, "inference.failed", {"reason": reason})
+        row = {
+            **opened.row,
+            "state": require(State.RECEIVED, "inference.failed").value,
+            "reason": reason,
+            "decided_at": stamp(self._now()),
+        }
+        try:
+            await self._append(
+                replace(opened, row=row), [entry], expect=opened.version, decided=0, retry=True
+            )
+        except ExpectationFailed:
+            # Already closed by somebody else: there is nothing left to say.
+            log.warning("inference.already_closed", inference_id=opened.inference_id)
+
+    # -- helpers
+
+    def _policy(self, name: str) -> Policy:
+        policy = self._policies.get(name)
+        if policy is None:
+            raise InvalidRequest([("context.policy", "is not an active policy of this server")])
+        return policy
+
+    def _entry(
+        self, opened: _Open, type_: str, body: Mapping[str, Any], *payloads: SealedPayload
+    ) -> PendingEntry:
+        return PendingEntry(
+            type=type_,
+            stream=opened.inference_id,
+            actor=f"system:{self._owner}",
+            subject=opened.subject,
+            body=dict(body),
+            payloads=payloads,
+            occurred_at=self._now(),
+        )
+
+    async def _seal(self, opened: _Open, kind: str, content: bytes) -> SealedPayload:
+        return await self._ledger.seal(opened.caller.tenant, Payload(kind, content), opened.subject)
+
+    async def _append(
+        self,
+        opened: _Open,
+        pending: Sequence[PendingEntry],
+        *,
+        expect: int,
+        rows: Sequence[RowWrite] = (),
+        claim: Claim | None = None,
+        requested: bool = False,
+        decided: int | None = None,
+        retry: bool = False,
+    ) -> Appended:
+        """One atomic append of entries with the inference's row; `requested`/`decided` name the entries whose
+        index the row keeps. With `retry` a store that is briefly unavailable is tried again: the condition on the
+        stream's version makes that safe, since a commit of unknown outcome then shows as a failed expectation."""
+        tenant, inference_id = opened.caller.tenant, opened.inference_id
+        values = dict(opened.row)
+        if requested:
+            values["requested_index"] = EntryIndex(0)
+        if decided is not None:
+            values["decided_index"] = EntryIndex(decided)
+        own = RowWrite(projections.inference, {"inference_id": inference_id}, values)
+        delays = list(CLOSING_RETRY_SECONDS) if retry else []
+        while True:
+            try:
+                done = await self._ledger.append(
+                    tenant,
+                    pending,
+                    expect=[Expectation(inference_id, expect)],
+                    claim=claim,
+                    rows=[own, *rows],
+                )
+                self._changes.announce(tenant, inference_id)
+                return done
+            except (DuplicateClaim, ExpectationFailed):
+                raise
+            except LedgerError as err:
+                if not delays:
+                    raise
+                log.warning("append.retry", inference_id=inference_id, reason=err.reason)
+                await asyncio.sleep(delays.pop(0))
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+def compose(prompt: str | None, documents: Sequence[str] | None) -> str:
+    """The text that a model is given: the documents in order, each with its number, then the prompt."""
+    if prompt is None:
+        return ""
+    if not documents:
+        return prompt
+    numbered = "\n\n".join(f"[{number}] {text}" for number, text in enumerate(documents, 1))
+    return f"Documents:\n\n{numbered}\n\n{prompt}"
+
+
+def effective_audience(policy: Policy, recipient: str) -> Audience:
+    """Who is taken to read the text: a patient if either the policy or the caller says so."""
+    return "patient" if "patient" in (policy.audience, recipient) else "clinician"
+
+
+def _failure(reason: str, inference_id: str) -> AttendingError:
+    metadata = {"inference_id": inference_id}
+    if reason in UNAVAILABLE_REASONS:
+        return Unavailable(reason, metadata=metadata)
+    return FailedPrecondition(reason, metadata=metadata)
+
+
+def _content_hash(document: Document) -> str:
+    import hashlib
+
+    return "sha256:" + hashlib.sha256(document.text.encode("utf-8")).hexdigest()
+
+
+def _csv(numbers: Sequence[int]) -> str:
+    return ",".join(str(number) for number in numbers)
+
+
+def _new_id(prefix: str) -> str:
+    return f"{prefix}_{secrets.token_hex(16)}"
+
+
+__all__ = ["Caller", "ConfiguredProvider", "Identity", "PatientContext", "Pipeline", "StageClock", "compose"]

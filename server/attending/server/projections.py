@@ -1,0 +1,132 @@
+"""Tables that answer questions quickly and hold no truth: each row can be made again from entries and vault.
+
+Every key leads with `log_id`, the tenant's log, so that no query can reach across tenants by accident.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# One row an inference. Times are the ledger's text form (`YYYY-MM-DDTHH:MM:SS.ffffffZ`), which sorts as time does.
+inference = Table(
+    "inference",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("inference_id", String(40), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("entry_point", String(8), nullable=False),
+    Column("owner", String(40), nullable=False),
+    Column("calling_app", String(128), nullable=False),
+    Column("on_behalf_of", String(128)),
+    Column("subject", String(64)),
+    Column("policy", String(64), nullable=False),
+    Column("policy_hash", String(80), nullable=False),
+    Column("recipient", String(16), nullable=False),
+    Column("release_requires", String(16), nullable=False),
+    Column("requested_index", BigInteger, nullable=False),
+    Column("requested_at", String(27), nullable=False),
+    # Set with the verdict.
+    Column("knowledge_hash", String(80)),
+    Column("prompt_version", String(80)),
+    Column("provider", String(64), nullable=False),
+    Column("model", String(128), nullable=False),
+    Column("decided_index", BigInteger),
+    Column("decided_at", String(27)),
+    Column("request_record", String(64), nullable=False),
+    Column("result_record", String(64)),
+    Column("text_record", String(64)),
+    Column("not_enforced", Boolean, nullable=False, default=False),
+    Column("reason", String(64)),
+    Column("team", String(64)),
+    Column("feature", String(64)),
+    Column("input_tokens", BigInteger),
+    Column("output_tokens", BigInteger),
+    Column("cost_micros", BigInteger),
+    Column("cost_currency", String(3)),
+    Column("cost_basis", String(200)),
+    Index(None, "log_id", "state"),
+    Index(None, "log_id", "requested_at"),
+)
+
+# Where the entries of an idempotent write lie; `key` is an HMAC.
+answer = Table(
+    "answer",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("first_index", BigInteger, nullable=False),
+    Column("entries", Integer, nullable=False),
+)
+
+# One row a held text.
+review_item = Table(
+    "review_item",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("ticket_id", String(40), primary_key=True),
+    Column("inference_id", String(40), nullable=False),
+    Column("subject", String(64)),
+    Column("policy", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("worst_severity", String(16)),
+    Column("severity_rank", Integer, nullable=False),
+    Column("open_findings", Integer, nullable=False),
+    Column("to_dispose", Text, nullable=False),
+    Column("disposed", Text, nullable=False),
+    Column("sign_off_roles", Text, nullable=False),
+    Column("sign_off_count", Integer, nullable=False),
+    Column("signed_by", Text, nullable=False),
+    Column("held_at", String(27), nullable=False),
+    Column("due_at", String(27), nullable=False),
+    Column("expires_at", String(27), nullable=False),
+    Column("claimed_by", String(128)),
+    Column("lease_id", String(40)),
+    Column("lease_expires_at", String(27)),
+    Index(None, "log_id", "state", "severity_rank", "due_at"),
+)
+
+# Prompt versions hold no personal data by contract; their text lies here and its hash in the entry.
+prompt_version = Table(
+    "prompt_version",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("version", String(80), primary_key=True),
+    Column("template_record", String(64), nullable=False),
+    Column("created_at", String(27), nullable=False),
+    Column("created_by", String(128), nullable=False),
+    Column("entry_index", BigInteger, nullable=False),
+)
+
+prompt_label = Table(
+    "prompt_label",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("label", String(32), primary_key=True),
+    Column("version", String(80), nullable=False),
+    Column("moved_at", String(27), nullable=False),
+    Column("moved_by", String(128), nullable=False),
+    Column("entry_index", BigInteger, nullable=False),
+)
+
+# Signing keys of people, from key.enrolled and key.revoked.
+signing_key = Table(
+    "signing_key",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("key_id", String(16), primary_key=True),
+    Column("user", String(128), nullable=False),
+    Column("public_key", String(44), nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("enrolled_at", String(27), nullable=False),
+    Column("revoked_at", String(27)),
+)

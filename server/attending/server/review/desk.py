@@ -1,0 +1,639 @@
+"""The review desk: every step is one conditional append on the inference's stream, so two cannot both be first.
+
+What a crash leaves behind: before an append nothing, after it the whole step with its projection row. Prepared
+statements live in memory only; after a restart the reviewer prepares again.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from attending.guardrails.finding import Finding
+from attending.guardrails.patient import Document, Judged
+from attending.guardrails.policy.decide import decide
+from attending.guardrails.policy.load import PolicySet
+from attending.guardrails.policy.schema import Policy
+from attending.guardrails.pool import GuardPool
+from attending.ledger import canonical
+from attending.ledger.entry import Payload, PendingEntry
+from attending.ledger.errors import DuplicateClaim, ExpectationFailed, VerificationError
+from attending.ledger.ledger import Appended, Ledger
+from attending.ledger.projection import EntryIndex, RowWrite
+from attending.ledger.review_signature import Meaning, Statement, verify_statement
+from attending.ledger.sequencer import Expectation
+from attending.ledger.vault import SealedPayload, payload_commitment
+from attending.server import projections
+from attending.server.auth.principal import Principal
+from attending.server.clock import parse, stamp
+from attending.server.errors import Aborted, FailedPrecondition, InvalidRequest, NotFound, PermissionDenied
+from attending.server.idempotency import Once, answered
+from attending.server.inference.entries import Result, load_request
+from attending.server.inference.pipeline import effective_audience
+from attending.server.inference.states import State, require
+from attending.server.inference.watch import Changes
+from attending.server.inference.wire import normalise
+from attending.server.review.item import (
+    DISPOSITIONS,
+    REASON_CODES,
+    REJECT_CODES,
+    Item,
+    Signed,
+    unresolved,
+)
+from sqlalchemy import RowMapping, func, select
+
+_ITEMS, _INFERENCES, _KEYS = projections.review_item, projections.inference, projections.signing_key
+MAX_NOTE_CODE_POINTS = 2_000
+MAX_PREPARATIONS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything a reviewer is shown."""
+
+    item: Item
+    version: int
+    output: str
+    prompt: str
+    documents: tuple[Document, ...]
+    patient: dict[str, Any]
+    result: Result
+    row: RowMapping
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """A statement waiting for its signature."""
+
+    preparation_id: str
+    ticket_id: str
+    lease_id: str
+    statement: Statement
+    disposed: Mapping[int, str]
+    text: str
+    text_salt: bytes
+    sealed_text: SealedPayload | None
+    view: bytes
+    view_salt: bytes
+    sealed_view: SealedPayload
+    findings: tuple[Finding, ...]
+    public_key: str
+    expires_at: str
+
+    @property
+    def statement_bytes(self) -> bytes:
+        """The statement's canonical JSON, as the signer's client parses it."""
+        return canonical.encode(self.statement.to_json())
+
+
+class Desk:
+    """Shared by all calls of one server process."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        guard: GuardPool,
+        policies: PolicySet,
+        changes: Changes,
+        lease_seconds: float,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._ledger = ledger
+        self._guard = guard
+        self._policies = policies
+        self._changes = changes
+        self._lease = timedelta(seconds=lease_seconds)
+        self._now = now
+        self._prepared: dict[tuple[str, str], Preparation] = {}
+
+    # -- reads
+
+    async def queue(
+        self, tenant: str, policy: str | None, states: tuple[str, ...], limit: int, offset: int
+    ) -> tuple[list[tuple[Item, int]], int]:
+        """Waiting items with their versions, most severe and most urgent first, and how many there are."""
+        where = [
+            _ITEMS.c.log_id == tenant,
+            _ITEMS.c.state.in_(states),
+            _ITEMS.c.expires_at > stamp(self._now()),
+        ]
+        if policy:
+            where.append(_ITEMS.c.policy == policy)
+        rows = await self._ledger.query(
+            select(_ITEMS)
+            .where(*where)
+            .order_by(_ITEMS.c.severity_rank.desc(), _ITEMS.c.due_at, _ITEMS.c.ticket_id)
+            .limit(limit)
+            .offset(offset)
+        )
+        total = await self._ledger.query(select(func.count()).select_from(_ITEMS).where(*where))
+        items = [Item.from_row(row._mapping) for row in rows]
+        versions = [await self._ledger.stream_version(tenant, item.inference_id) for item in items]
+        return list(zip(items, versions, strict=True)), int(total[0][0])
+
+    async def item(self, tenant: str, ticket_id: str) -> tuple[Item, int]:
+        """The item and its stream's version; NotFound alike for unknown and foreign tickets."""
+        rows = await self._ledger.query(
+            select(_ITEMS).where(_ITEMS.c.log_id == tenant, _ITEMS.c.ticket_id == ticket_id)
+        )
+        if not rows:
+            raise NotFound("UNKNOWN_TICKET")
+        item = Item.from_row(rows[0]._mapping)
+        return item, await self._ledger.stream_version(tenant, item.inference_id)
+
+    async def view(self, principal: Principal, ticket_id: str) -> Case:
+        """The whole case. The look is an entry before anything is shown."""
+        case = await self._case(principal.tenant, ticket_id)
+        entry = PendingEntry(
+            type="access.viewed",
+            stream=f"access:{ticket_id}",
+            actor=principal.actor,
+            subject=case.row["subject"],
+            body={"ticket": ticket_id, "inference": case.item.inference_id, "purpose": "review"},
+            occurred_at=self._now(),
+        )
+        await self._ledger.append(principal.tenant, [entry])
+        return case
+
+    async def _case(self, tenant: str, ticket_id: str) -> Case:
+        item, version = await self.item(tenant, ticket_id)
+        rows = await self._ledger.query(
+            select(_INFERENCES).where(
+                _INFERENCES.c.log_id == tenant, _INFERENCES.c.inference_id == item.inference_id
+            )
+        )
+        row = rows[0]._mapping
+        request = load_request(await self._ledger.open_payload(tenant, row["request_record"]))
+        result = Result.from_bytes(await self._ledger.open_payload(tenant, row["result_record"]))
+        output = (await self._ledger.open_payload(tenant, row["text_record"])).decode("utf-8")
+        return Case(item, version, output, request.prompt, request.documents, request.patient, result, row)
+
+    # -- steps
+
+    async def claim(self, principal: Principal, ticket_id: str, once: Once) -> tuple[Item, int, int]:
+        """Leases the item; returns it, its version and the entry's index. FailedPrecondition while leased."""
+        now = self._now()
+        item, version = await self.item(principal.tenant, ticket_id)
+        item.require_held(stamp(now))
+        self._require_reviewer(principal, item)
+        if item.leased(stamp(now)) and item.claimed_by != principal.name:
+            raise FailedPrecondition(
+                "ALREADY_CLAIMED", retry_after_seconds=_seconds(item.lease_expires_at, now)
+            )
+        return await self._lease_step(principal, item, version, now, f"lse_{secrets.token_hex(16)}", once)
+
+    async def renew(
+        self, principal: Principal, ticket_id: str, lease_id: str, once: Once
+    ) -> tuple[Item, int, int]:
+        now = self._now()
+        item, version = await self.item(principal.tenant, ticket_id)
+        item.require_lease(principal.name, lease_id, stamp(now))
+        return await self._lease_step(principal, item, version, now, lease_id, once)
+
+    async def _lease_step(
+        self,
+        principal: Principal,
+        item: Item,
+        version: int,
+        now: datetime,
+        lease_id: str,
+        once: Once,
+    ) -> tuple[Item, int, int]:
+        until = stamp(now + self._lease)
+        entry = self._entry(
+            principal,
+            "review.claimed",
+            item,
+            {"lease": lease_id, "lease_expires_at": until, "renewed": item.lease_id == lease_id},
+        )
+        row = {"claimed_by": principal.name, "lease_id": lease_id, "lease_expires_at": until}
+        return await self._step(principal, item, version, [entry], row, once)
+
+    async def dispose(
+        self,
+        principal: Principal,
+        ticket_id: str,
+        lease_id: str,
+        finding: int,
+        disposition: str,
+        reason_code: str,
+        note: str,
+        once: Once,
+    ) -> tuple[Item, int, int]:
+        """Records what the reviewer makes of one finding; a later disposition of the same one replaces it."""
+        violations = []
+        if disposition not in DISPOSITIONS:
+            violations.append(("disposition", "is required"))
+        if reason_code not in REASON_CODES and (reason_code or disposition != "fixed"):
+            violations.append(("reason_code", "must be one of " + ", ".join(sorted(REASON_CODES))))
+        if len(note) > MAX_NOTE_CODE_POINTS:
+            violations.append(("note", f"has {len(note)} code points, the limit is {MAX_NOTE_CODE_POINTS}"))
+        if violations:
+            raise InvalidRequest(violations)
+        item, version = await self.item(principal.tenant, ticket_id)
+        item.require_lease(principal.name, lease_id, stamp(self._now()))
+        if finding not in item.to_dispose:
+            raise NotFound("UNKNOWN_FINDING")
+        body = {"finding": finding, "disposition": disposition, "reason_code": reason_code or None}
+        entry = self._entry(principal, "review.disposed", item, body, *_note(note))
+        disposed = {**item.disposed, finding: disposition}
+        row = {
+            "disposed": json.dumps({str(n): d for n, d in sorted(disposed.items())}),
+            "open_findings": len(set(item.to_dispose) - set(disposed)),
+        }
+        return await self._step(principal, item, version, [entry], row, once)
+
+    async def prepare(
+        self, principal: Principal, ticket_id: str, lease_id: str, edited_text: str | None, key_id: str
+    ) -> Preparation:
+        """Re-checks the text to be signed with the rails and returns the statement to sign.
+
+        Refused (FailedPrecondition): FINDINGS_UNDISPOSED, DISPOSITION_NEEDS_EDIT (a finding marked as fixed is still
+        there), EDIT_NOT_CLEAN (the edit has a finding that the policy would hold or block), KEY_UNKNOWN,
+        SIGNER_IS_AUTHOR, SIGNER_SIGNED_BEFORE.
+        """
+        now = self._now()
+        case = await self._case(principal.tenant, ticket_id)
+        item = case.item
+        item.require_lease(principal.name, lease_id, stamp(now))
+        role = self._require_reviewer(principal, item)
+        self._require_independence(principal, case)
+        public_key = await self._signing_key(principal, key_id)
+        if item.open_findings:
+            raise FailedPrecondition("FINDINGS_UNDISPOSED", metadata={"open": str(item.open_findings)})
+        policy = self._policies.get(item.policy)
+        if policy is None or policy.hash != case.row["policy_hash"]:
+            raise FailedPrecondition("POLICY_CHANGED")
+        text, record, salt, sealed = await self._text_to_sign(principal.tenant, case, edited_text)
+        findings = await self._recheck(case, policy, text)
+        view = canonical.encode(_view(case, text, findings, principal, role))
+        subject = case.row["subject"]
+        sealed_view = await self._ledger.seal(principal.tenant, Payload("view", view), subject)
+        statement = Statement(
+            origin=self._ledger.origin(principal.tenant),
+            inference=item.inference_id,
+            record=record,
+            text_commitment=payload_commitment("output_final", salt, text.encode("utf-8")).hex(),
+            view_commitment=sealed_view.commitment.commitment,
+            meaning=Meaning.APPROVED if text == case.output else Meaning.APPROVED_WITH_EDITS,
+            signer=principal.name,
+            key_id=key_id,
+            role=role,
+            time=stamp(now),
+            nonce=secrets.token_hex(16),
+            policy_hash=policy.hash.removeprefix("sha256:"),
+            findings=len(item.to_dispose),
+            disposed=len(set(item.to_dispose) & set(item.disposed)),
+        )
+        preparation = Preparation(
+            preparation_id=f"prp_{secrets.token_hex(16)}",
+            ticket_id=ticket_id,
+            lease_id=lease_id,
+            statement=statement,
+            disposed=dict(item.disposed),
+            text=text,
+            text_salt=salt,
+            sealed_text=sealed,
+            view=view,
+            view_salt=sealed_view.salt,
+            sealed_view=sealed_view,
+            findings=findings,
+            public_key=public_key,
+            expires_at=item.lease_expires_at or stamp(now),
+        )
+        self._remember(principal.tenant, preparation, stamp(now))
+        return preparation
+
+    async def sign(
+        self,
+        principal: Principal,
+        ticket_id: str,
+        lease_id: str,
+        preparation_id: str,
+        signature: bytes,
+        once: Once,
+    ) -> tuple[Item, int, tuple[int, ...]]:
+        """Verifies the signature and appends `review.signed`, with the release when enough people signed."""
+        now = self._now()
+        item, version = await self.item(principal.tenant, ticket_id)
+        if (done := await answered(self._ledger, principal.tenant, once)) is not None:
+            return (*await self.item(principal.tenant, ticket_id), done)
+        prepared = self._prepared.get((principal.tenant, preparation_id))
+        if prepared is None or prepared.ticket_id != ticket_id or prepared.lease_id != lease_id:
+            raise NotFound("UNKNOWN_PREPARATION")
+        item.require_lease(principal.name, lease_id, stamp(now))
+        self._require_reviewer(principal, item)
+        if prepared.statement.signer != principal.name:
+            raise PermissionDenied("NOT_YOUR_PREPARATION")
+        if dict(item.disposed) != dict(prepared.disposed):
+            raise Aborted("CHANGED_SINCE_PREPARED")
+        try:
+            verify_statement(prepared.statement, base64.b64decode(prepared.public_key), signature)
+        except VerificationError:
+            raise FailedPrecondition("SIGNATURE_INVALID") from None
+        signed_by = (*item.signed_by, Signed(principal.name, prepared.statement.record))
+        # Only signatures over the same exact text count together.
+        agreeing = {s.signer for s in signed_by if s.record == prepared.statement.record}
+        enough = len(agreeing) >= max(1, item.sign_off_count)
+        payloads = tuple(p for p in (prepared.sealed_text, prepared.sealed_view) if p is not None)
+        signed = self._entry(
+            principal,
+            "review.signed",
+            item,
+            {
+                "statement": prepared.statement.to_json(),
+                "signature": base64.b64encode(signature).decode("ascii"),
+                "key_id": prepared.statement.key_id,
+            },
+            *payloads,
+        )
+        pending = [signed]
+        row: dict[str, Any] = {
+            "signed_by": json.dumps([{"signer": s.signer, "record": s.record} for s in signed_by]),
+            "claimed_by": None,
+            "lease_id": None,
+            "lease_expires_at": None,
+        }
+        inference_row: dict[str, Any] | None = None
+        if enough:
+            state = require(State.HELD, "inference.released")
+            body = {
+                "basis": "signed",
+                "text_record": prepared.statement.record,
+                "text_commitment": prepared.statement.text_commitment,
+                "signers": sorted(agreeing),
+            }
+            pending.append(self._entry(principal, "inference.released", item, body))
+            row["state"] = state.value
+            inference_row = {
+                "state": state.value,
+                "text_record": prepared.statement.record,
+                "reason": None,
+                "decided_at": stamp(now),
+            }
+        done_item, done_version, first = await self._step(
+            principal, item, version, pending, row, once, inference_row=inference_row
+        )
+        self._prepared.pop((principal.tenant, preparation_id), None)
+        return done_item, done_version, tuple(range(first, first + len(pending)))
+
+    async def reject(
+        self,
+        principal: Principal,
+        ticket_id: str,
+        lease_id: str,
+        reason_code: str,
+        note: str,
+        once: Once,
+    ) -> tuple[Item, int, int]:
+        if reason_code not in REJECT_CODES:
+            raise InvalidRequest([("reason_code", "must be one of " + ", ".join(sorted(REJECT_CODES)))])
+        if len(note) > MAX_NOTE_CODE_POINTS:
+            raise InvalidRequest(
+                [("note", f"has {len(note)} code points, the limit is {MAX_NOTE_CODE_POINTS}")]
+            )
+        now = stamp(self._now())
+        item, version = await self.item(principal.tenant, ticket_id)
+        item.require_lease(principal.name, lease_id, now)
+        self._require_reviewer(principal, item)
+        state = require(State.HELD, "review.rejected")
+        entry = self._entry(principal, "review.rejected", item, {"reason_code": reason_code}, *_note(note))
+        closing = {"state": state.value, "reason": "REJECTED", "decided_at": now}
+        row = {"state": state.value, "claimed_by": None, "lease_id": None, "lease_expires_at": None}
+        return await self._step(principal, item, version, [entry], row, once, inference_row=closing)
+
+    async def expire_due(self, tenant: str, owner: str) -> int:
+        """Expires every item whose time is over; returns how many. A signature that came first wins."""
+        now = stamp(self._now())
+        rows = await self._ledger.query(
+            select(_ITEMS).where(
+                _ITEMS.c.log_id == tenant, _ITEMS.c.state == "held", _ITEMS.c.expires_at <= now
+            )
+        )
+        expired = 0
+        for row in rows:
+            item = Item.from_row(row._mapping)
+            state = require(State.HELD, "review.expired")
+            entry = PendingEntry(
+                type="review.expired",
+                stream=item.inference_id,
+                actor=f"system:{owner}",
+                subject=None,
+                body={"ticket": item.ticket_id},
+                occurred_at=self._now(),
+            )
+            version = await self._ledger.stream_version(tenant, item.inference_id)
+            writes = [
+                _item_write(item, {"state": state.value}),
+                _inference_write(
+                    item,
+                    {
+                        "state": state.value,
+                        "reason": "EXPIRED",
+                        "decided_at": now,
+                        "decided_index": EntryIndex(0),
+                    },
+                ),
+            ]
+            try:
+                await self._ledger.append(
+                    tenant, [entry], expect=[Expectation(item.inference_id, version)], rows=writes
+                )
+            except ExpectationFailed:
+                continue
+            self._changes.announce(tenant, item.inference_id)
+            expired += 1
+        return expired
+
+    # -- rules
+
+    def _require_reviewer(self, principal: Principal, item: Item) -> str:
+        """The role in which the principal may sign this item; an application never may."""
+        roles = [role for role in item.sign_off_roles if role in principal.roles]
+        if principal.kind != "human" or not roles:
+            raise PermissionDenied("ROLE_NOT_PERMITTED")
+        if not principal.licence_valid(self._now()):
+            raise PermissionDenied("LICENCE_EXPIRED")
+        return roles[0]
+
+    def _require_independence(self, principal: Principal, case: Case) -> None:
+        policy = self._policies.get(case.item.policy)
+        author = case.row["on_behalf_of"] == principal.name
+        serious = case.item.severity_rank >= MAJOR_RANK
+        if author and (policy is None or not policy.sign_offs.author_may_sign or serious):
+            raise PermissionDenied("SIGNER_IS_AUTHOR")
+        if any(signed.signer == principal.name for signed in case.item.signed_by):
+            raise FailedPrecondition("SIGNER_SIGNED_BEFORE")
+
+    async def _signing_key(self, principal: Principal, key_id: str) -> str:
+        rows = await self._ledger.query(
+            select(_KEYS.c.public_key).where(
+                _KEYS.c.log_id == principal.tenant,
+                _KEYS.c.key_id == key_id,
+                _KEYS.c.user == principal.name,
+                _KEYS.c.revoked_at.is_(None),
+            )
+        )
+        if not rows:
+            raise FailedPrecondition("KEY_UNKNOWN")
+        return str(rows[0][0])
+
+    async def _text_to_sign(
+        self, tenant: str, case: Case, edited_text: str | None
+    ) -> tuple[str, str, bytes, SealedPayload | None]:
+        """Text, vault record, salt, and the sealed payload when the record is new."""
+        text = None if edited_text is None else normalise(edited_text)
+        if text is not None and not text.strip():
+            raise InvalidRequest([("edited_text", "must not be empty")])
+        if text is not None and len(text) > MAX_TEXT_CODE_POINTS:
+            raise InvalidRequest([("edited_text", f"has {len(text)} code points, the limit is 65536")])
+        # A second signer confirms the record that the first one signed, unless the text is changed again.
+        record = case.item.signed_by[-1].record if case.item.signed_by else case.row["text_record"]
+        salt, content = await self._ledger.disclose_payload(tenant, record)
+        standing = content.decode("utf-8")
+        if text is None or text == standing:
+            return standing, record, salt, None
+        sealed = await self._ledger.seal(
+            tenant, Payload("output_final", text.encode("utf-8")), case.row["subject"]
+        )
+        return text, sealed.record, sealed.salt, sealed
+
+    async def _recheck(self, case: Case, policy: Policy, text: str) -> tuple[Finding, ...]:
+        """The findings of the text to be signed; refuses what stands in the way."""
+        if text == case.output:
+            if any(d == "fixed" for d in case.item.disposed.values()):
+                raise FailedPrecondition("DISPOSITION_NEEDS_EDIT")
+            return case.result.findings
+        request = load_request(
+            await self._ledger.open_payload(case.row["log_id"], case.row["request_record"])
+        )
+        audience = effective_audience(policy, case.row["recipient"])
+        decision = await self._guard.check_output(
+            case.item.policy,
+            Judged(text, request.prompt, request.context, request.documents),
+            audience=audience,
+        )
+        found = tuple(decision.findings)
+        actions = [decide(policy, [finding], audience=audience).verdict for finding in found]
+        blocking = unresolved(case.item, case.result.findings, found, actions)
+        if blocking:
+            codes = sorted({found[position].code.value for position in blocking})
+            raise FailedPrecondition(
+                "EDIT_NOT_CLEAN", metadata={"findings": str(len(blocking)), "codes": ",".join(codes)}
+            )
+        return found
+
+    # -- the append
+
+    async def _step(
+        self,
+        principal: Principal,
+        item: Item,
+        version: int,
+        pending: list[PendingEntry],
+        row: Mapping[str, Any],
+        once: Once,
+        *,
+        inference_row: Mapping[str, Any] | None = None,
+    ) -> tuple[Item, int, int]:
+        """One conditional append with its rows; returns item, version and the first entry's index."""
+        tenant = principal.tenant
+        writes = [_item_write(item, row)]
+        if inference_row is not None:
+            last = {"decided_index": EntryIndex(len(pending) - 1)}
+            writes.append(_inference_write(item, {**inference_row, **last}))
+        try:
+            done: Appended = await self._ledger.append(
+                tenant,
+                pending,
+                expect=[Expectation(item.inference_id, version)],
+                claim=once.claim(item.inference_id),
+                rows=[*writes, once.answer_row(len(pending))],
+            )
+            first = done.first_index
+        except ExpectationFailed:
+            raise Aborted("ITEM_CHANGED") from None
+        except DuplicateClaim:
+            earlier = await answered(self._ledger, tenant, once)
+            if earlier is None:
+                raise Aborted("ITEM_CHANGED") from None
+            first = earlier[0]
+        self._changes.announce(tenant, item.inference_id)
+        return (*await self.item(tenant, item.ticket_id), first)
+
+    def _entry(
+        self,
+        principal: Principal,
+        type_: str,
+        item: Item,
+        body: Mapping[str, Any],
+        *payloads: Payload,
+    ) -> PendingEntry:
+        return PendingEntry(
+            type=type_,
+            stream=item.inference_id,
+            actor=principal.actor,
+            subject=item.subject,
+            body={"ticket": item.ticket_id, **body},
+            payloads=payloads,
+            occurred_at=self._now(),
+        )
+
+    def _remember(self, tenant: str, preparation: Preparation, now: str) -> None:
+        for slot in [slot for slot, p in self._prepared.items() if p.expires_at <= now]:
+            del self._prepared[slot]
+        if len(self._prepared) >= MAX_PREPARATIONS:
+            raise FailedPrecondition("TOO_MANY_PREPARATIONS")
+        self._prepared[tenant, preparation.preparation_id] = preparation
+
+
+MAJOR_RANK = 3
+MAX_TEXT_CODE_POINTS = 65_536
+
+
+def _view(
+    case: Case, text: str, findings: tuple[Finding, ...], principal: Principal, role: str
+) -> dict[str, Any]:
+    """Every field that is shown, in the restricted JSON model of the ledger."""
+    return {
+        "format": "attending-view/1",
+        "ticket": case.item.ticket_id,
+        "inference": case.item.inference_id,
+        "policy": case.item.policy,
+        "policy_hash": case.row["policy_hash"],
+        "prompt": case.prompt,
+        "output": case.output,
+        "text": text,
+        "documents": [{"id": d.id, "version": d.version, "text": d.text} for d in case.documents],
+        "patient": json.dumps(case.patient, sort_keys=True, ensure_ascii=False),
+        "findings": [finding.to_json() for finding in case.result.findings],
+        "findings_of_text": [finding.to_json() for finding in findings],
+        "dispositions": {str(n): d for n, d in sorted(case.item.disposed.items())},
+        "coverage": case.result.coverage.to_json(),
+        "signer": principal.name,
+        "signer_name": principal.display_name,
+        "role": role,
+    }
+
+
+def _note(note: str) -> tuple[Payload, ...]:
+    return (Payload("note", note.encode("utf-8")),) if note else ()
+
+
+def _seconds(until: str | None, now: datetime) -> float | None:
+    return None if until is None else max(1.0, (parse(until) - now).total_seconds())
+
+
+def _item_write(item: Item, values: Mapping[str, Any]) -> RowWrite:
+    return RowWrite(_ITEMS, {"ticket_id": item.ticket_id}, dict(values))
+
+
+def _inference_write(item: Item, values: Mapping[str, Any]) -> RowWrite:
+    return RowWrite(_INFERENCES, {"inference_id": item.inference_id}, dict(values))

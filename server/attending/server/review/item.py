@@ -1,0 +1,129 @@
+"""One held text as the desk sees it: the row, typed, and the pure rules over it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from attending.guardrails.finding import Finding
+from attending.server.errors import FailedPrecondition
+from sqlalchemy import RowMapping
+
+DISPOSITIONS = frozenset({"fixed", "accepted_risk", "false_alarm"})
+REASON_CODES = frozenset(
+    {
+        "benefit_outweighs_risk",
+        "monitored",
+        "tolerated_before",
+        "not_applicable",
+        "misread_text",
+        "wrong_knowledge",
+        "other",
+    }
+)
+REJECT_CODES = frozenset({"wrong", "unsafe", "incomplete", "wrong_patient", "not_needed", "other"})
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A signature so far: who signed, and which vault record (the exact text)."""
+
+    signer: str
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Times are the ledger's text form. `to_dispose` are ordinals of findings, `disposed` ordinal to disposition."""
+
+    ticket_id: str
+    inference_id: str
+    subject: str | None
+    policy: str
+    state: str
+    worst_severity: str | None
+    severity_rank: int
+    to_dispose: tuple[int, ...]
+    disposed: Mapping[int, str]
+    sign_off_roles: tuple[str, ...]
+    sign_off_count: int
+    signed_by: tuple[Signed, ...]
+    held_at: str
+    due_at: str
+    expires_at: str
+    claimed_by: str | None
+    lease_id: str | None
+    lease_expires_at: str | None
+
+    @classmethod
+    def from_row(cls, row: RowMapping) -> Item:
+        numbers = [int(n) for n in row["to_dispose"].split(",") if n]
+        return cls(
+            ticket_id=row["ticket_id"],
+            inference_id=row["inference_id"],
+            subject=row["subject"],
+            policy=row["policy"],
+            state=row["state"],
+            worst_severity=row["worst_severity"],
+            severity_rank=row["severity_rank"],
+            to_dispose=tuple(numbers),
+            disposed={int(n): d for n, d in json.loads(row["disposed"]).items()},
+            sign_off_roles=tuple(r for r in row["sign_off_roles"].split(",") if r),
+            sign_off_count=row["sign_off_count"],
+            signed_by=tuple(Signed(s["signer"], s["record"]) for s in json.loads(row["signed_by"])),
+            held_at=row["held_at"],
+            due_at=row["due_at"],
+            expires_at=row["expires_at"],
+            claimed_by=row["claimed_by"],
+            lease_id=row["lease_id"],
+            lease_expires_at=row["lease_expires_at"],
+        )
+
+    @property
+    def open_findings(self) -> int:
+        return len(set(self.to_dispose) - set(self.disposed))
+
+    def leased(self, now: str) -> bool:
+        """True while somebody's lease runs."""
+        return self.lease_expires_at is not None and self.lease_expires_at > now
+
+    def require_held(self, now: str) -> None:
+        """Raises FailedPrecondition unless the text still waits and has not expired."""
+        if self.state != "held":
+            raise FailedPrecondition("ILLEGAL_TRANSITION", metadata={"actual": self.state, "allowed": "held"})
+        if self.expires_at <= now:
+            raise FailedPrecondition("REVIEW_EXPIRED")
+
+    def require_lease(self, who: str, lease_id: str, now: str) -> None:
+        """Raises FailedPrecondition unless `who` holds this very lease and it runs."""
+        self.require_held(now)
+        if self.claimed_by != who or not lease_id or self.lease_id != lease_id:
+            raise FailedPrecondition("LEASE_NOT_HELD")
+        if not self.leased(now):
+            raise FailedPrecondition("LEASE_EXPIRED")
+
+
+def unresolved(
+    item: Item, original: tuple[Finding, ...], now_found: tuple[Finding, ...], action: Sequence[str]
+) -> tuple[int, ...]:
+    """Positions in `now_found` that stand in the way of a signature.
+
+    `action` gives release, hold or block for each position. A finding is resolved when the same problem (code,
+    rule, drugs) was disposed of in the original text as an accepted risk or a false alarm; one disposed of as
+    fixed must be gone. A block is never resolved: it can only be edited away.
+    """
+    accepted = {
+        _identity(original[ordinal])
+        for ordinal, disposition in item.disposed.items()
+        if disposition in ("accepted_risk", "false_alarm") and ordinal < len(original)
+    }
+    return tuple(
+        position
+        for position, finding in enumerate(now_found)
+        if action[position] == "block" or (action[position] == "hold" and _identity(finding) not in accepted)
+    )
+
+
+def _identity(finding: Finding) -> tuple[str, str, tuple[str, ...]]:
+    return finding.code.value, finding.rule_id, tuple(sorted(finding.drugs))

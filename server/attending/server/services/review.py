@@ -1,0 +1,204 @@
+"""ReviewService: the desk on the wire."""
+
+from __future__ import annotations
+
+import json
+
+from attending.ledger.ledger import Ledger
+from attending.server import clock
+from attending.server.auth.context import current_principal
+from attending.server.auth.principal import Principal
+from attending.server.errors import InvalidRequest
+from attending.server.idempotency import Once, once
+from attending.server.inference import wire
+from attending.server.review.desk import Desk
+from attending.server.review.item import Item
+from attending.server.services.context import Context
+from attending.server.services.paging import page_offset
+from attending.server.services.receipts import receipt_message
+from attending.v1 import common_pb2, review_pb2, review_pb2_grpc
+from google.protobuf.message import Message
+
+DEFAULT_PAGE, MAX_PAGE = 50, 200
+
+_DISPOSITIONS = {
+    review_pb2.DISPOSITION_UNSPECIFIED: "",
+    review_pb2.DISPOSITION_FIXED: "fixed",
+    review_pb2.DISPOSITION_ACCEPTED_RISK: "accepted_risk",
+    review_pb2.DISPOSITION_FALSE_ALARM: "false_alarm",
+}
+
+
+class ReviewService(review_pb2_grpc.ReviewServiceServicer):
+    def __init__(self, ledger: Ledger, desk: Desk) -> None:
+        self._ledger = ledger
+        self._desk = desk
+
+    async def ListQueue(  # noqa: N802
+        self, request: review_pb2.ListQueueRequest, context: Context
+    ) -> review_pb2.ListQueueResponse:
+        principal = current_principal()
+        size = request.page_size or DEFAULT_PAGE
+        if size > MAX_PAGE:
+            raise InvalidRequest([("page_size", f"must be 1 to {MAX_PAGE}")])
+        offset = page_offset(request.page_token)
+        # A block opens an item for the safety officer: to look into, never to release.
+        states = ("held", "blocked") if "safety_officer" in principal.roles else ("held",)
+        items, total = await self._desk.queue(principal.tenant, request.policy or None, states, size, offset)
+        following = offset + len(items)
+        return review_pb2.ListQueueResponse(
+            items=[_item(item, version) for item, version in items],
+            next_page_token=str(following) if following < total else "",
+            total=total,
+        )
+
+    async def GetItem(  # noqa: N802
+        self, request: review_pb2.GetItemRequest, context: Context
+    ) -> review_pb2.GetItemResponse:
+        case = await self._desk.view(current_principal(), request.ticket_id)
+        return review_pb2.GetItemResponse(
+            item=_item(case.item, case.version),
+            output=case.output,
+            prompt=case.prompt,
+            documents=[
+                common_pb2.RetrievedDocument(
+                    id=document.id,
+                    version=document.version or "",
+                    text=document.text,
+                    score=None if document.score is None else float(document.score),
+                    withdrawn=document.withdrawn,
+                )
+                for document in case.documents
+            ],
+            findings=[
+                wire.finding_message(n, finding, full=True, disposition=case.item.disposed.get(n, ""))
+                for n, finding in enumerate(case.result.findings)
+            ],
+            coverage=wire.coverage_message(case.result.coverage, full=True),
+            patient_json=json.dumps(case.patient, ensure_ascii=False, sort_keys=True),
+            sign_off_roles=case.item.sign_off_roles,
+        )
+
+    async def Claim(  # noqa: N802
+        self, request: review_pb2.ClaimRequest, context: Context
+    ) -> review_pb2.ClaimResponse:
+        principal = current_principal()
+        item, version, index = await self._desk.claim(
+            principal, request.ticket_id, self._once(principal, request.idempotency_key, request)
+        )
+        return review_pb2.ClaimResponse(
+            item=_item(item, version),
+            lease_id=item.lease_id or "",
+            receipt=await receipt_message(self._ledger, principal.tenant, index),
+        )
+
+    async def Renew(  # noqa: N802
+        self, request: review_pb2.RenewRequest, context: Context
+    ) -> review_pb2.RenewResponse:
+        principal = current_principal()
+        item, version, _index = await self._desk.renew(
+            principal,
+            request.ticket_id,
+            request.lease_id,
+            self._once(principal, request.idempotency_key, request),
+        )
+        return review_pb2.RenewResponse(item=_item(item, version))
+
+    async def Dispose(  # noqa: N802
+        self, request: review_pb2.DisposeRequest, context: Context
+    ) -> review_pb2.DisposeResponse:
+        principal = current_principal()
+        item, version, index = await self._desk.dispose(
+            principal,
+            request.ticket_id,
+            request.lease_id,
+            request.finding,
+            _DISPOSITIONS.get(request.disposition, ""),
+            request.reason_code,
+            request.note,
+            self._once(principal, request.idempotency_key, request),
+        )
+        return review_pb2.DisposeResponse(
+            item=_item(item, version),
+            receipt=await receipt_message(self._ledger, principal.tenant, index),
+        )
+
+    async def PrepareSign(  # noqa: N802
+        self, request: review_pb2.PrepareSignRequest, context: Context
+    ) -> review_pb2.PrepareSignResponse:
+        prepared = await self._desk.prepare(
+            current_principal(),
+            request.ticket_id,
+            request.lease_id,
+            request.edited_text if request.HasField("edited_text") else None,
+            request.key_id,
+        )
+        response = review_pb2.PrepareSignResponse(
+            statement=prepared.statement_bytes,
+            text=prepared.text,
+            salt=prepared.text_salt,
+            view=prepared.view,
+            view_salt=prepared.view_salt,
+            findings=[
+                wire.finding_message(n, finding, full=True) for n, finding in enumerate(prepared.findings)
+            ],
+            preparation_id=prepared.preparation_id,
+        )
+        response.expires_at.FromDatetime(clock.parse(prepared.expires_at))
+        return response
+
+    async def Sign(  # noqa: N802
+        self, request: review_pb2.SignRequest, context: Context
+    ) -> review_pb2.SignResponse:
+        principal = current_principal()
+        item, version, indexes = await self._desk.sign(
+            principal,
+            request.ticket_id,
+            request.lease_id,
+            request.preparation_id,
+            request.signature,
+            self._once(principal, request.idempotency_key, request),
+        )
+        return review_pb2.SignResponse(
+            item=_item(item, version),
+            receipts=[await receipt_message(self._ledger, principal.tenant, index) for index in indexes],
+        )
+
+    async def Reject(  # noqa: N802
+        self, request: review_pb2.RejectRequest, context: Context
+    ) -> review_pb2.RejectResponse:
+        principal = current_principal()
+        item, version, index = await self._desk.reject(
+            principal,
+            request.ticket_id,
+            request.lease_id,
+            request.reason_code,
+            request.note,
+            self._once(principal, request.idempotency_key, request),
+        )
+        return review_pb2.RejectResponse(
+            item=_item(item, version),
+            receipt=await receipt_message(self._ledger, principal.tenant, index),
+        )
+
+    def _once(self, principal: Principal, key: str, request: Message) -> Once:
+        return once(self._ledger, principal.tenant, principal.name, key, request)
+
+
+def _item(item: Item, version: int) -> review_pb2.QueueItem:
+    message = review_pb2.QueueItem(
+        ticket_id=item.ticket_id,
+        inference_id=item.inference_id,
+        policy=item.policy,
+        worst_severity=wire.severity_message(item.worst_severity),
+        open_findings=item.open_findings,
+        claimed_by=item.claimed_by or "",
+        state=item.state,
+        version=version,
+    )
+    message.held_at.FromDatetime(clock.parse(item.held_at))
+    message.due_at.FromDatetime(clock.parse(item.due_at))
+    message.expires_at.FromDatetime(clock.parse(item.expires_at))
+    if item.lease_expires_at is not None:
+        message.lease_expires_at.FromDatetime(clock.parse(item.lease_expires_at))
+    return message
