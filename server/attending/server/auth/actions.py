@@ -1,0 +1,47 @@
+"""The Cedar action of every rpc. A method that is not listed here is never served."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ACTIONS: Final[dict[str, str]] = {
+    "/attending.v1.InferenceService/Infer": "infer",
+    "/attending.v1.InferenceService/StreamInfer": "streamInfer",
+    "/attending.v1.InferenceService/Record": "record",
+    "/attending.v1.InferenceService/GetInference": "getInference",
+    "/attending.v1.InferenceService/WatchInference": "watchInference",
+    "/attending.v1.InferenceService/AckDelivery": "ackDelivery",
+    "/attending.v1.ReviewService/ListQueue": "listQueue",
+    "/attending.v1.ReviewService/GetItem": "getItem",
+    "/attending.v1.ReviewService/Claim": "claim",
+    "/attending.v1.ReviewService/Renew": "renew",
+    "/attending.v1.ReviewService/Dispose": "dispose",
+    "/attending.v1.ReviewService/PrepareSign": "prepareSign",
+    "/attending.v1.ReviewService/Sign": "sign",
+    "/attending.v1.ReviewService/Reject": "reject",
+    "/attending.v1.LedgerService/GetEntry": "getEntry",
+    "/attending.v1.LedgerService/GetReceipt": "getReceipt",
+    "/attending.v1.LedgerService/GetCheckpoint": "getCheckpoint",
+    "/attending.v1.LedgerService/GetInclusionProof": "getInclusionProof",
+    "/attending.v1.LedgerService/GetConsistencyProof": "getConsistencyProof",
+    "/attending.v1.LedgerService/ListEntries": "listEntries",
+    "/attending.v1.ReportService/Export": "export",
+    "/attending.v1.PromptService/CreateVersion": "createVersion",
+    "/attending.v1.PromptService/GetVersion": "getVersion",
+    "/attending.v1.PromptService/SetLabel": "setLabel",
+    "/attending.v1.PromptService/ListVersions": "listVersions",
+}
+
+DISCLOSE_PAYLOADS: Final = "disclosePayloads"
+"""Asked for besides `export` when a bundle shall hold personal content."""
+
+PUBLIC_PREFIXES: Final = (
+    "/grpc.health.v1.Health/",
+    "/grpc.reflection.v1alpha.ServerReflection/",
+)
+"""Served without a credential. Reflection is registered in the embedded mode only."""
+
+
+def is_public(method: str) -> bool:
+    """True for the methods that hold no data of a tenant."""
+    return method.startswith(PUBLIC_PREFIXES)

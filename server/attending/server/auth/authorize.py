@@ -1,0 +1,167 @@
+"""May this principal do that to this? Cedar policies, validated when loaded, denied by default.
+
+Nothing here fails open: a policy that cannot be evaluated, a request that does not fit the schema or an
+evaluation that raises is a denial. Every denial of a call becomes an `access.denied` entry of the tenant's log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import cedarpy
+import structlog
+from attending.server import clock
+from attending.server.auth.context import AccessDecision, current_principal
+from attending.server.auth.principal import Principal
+from attending.server.errors import ConfigurationError, PermissionDenied
+
+log = structlog.get_logger()
+
+POLICY_FILE: Final = "attending.cedar"
+SCHEMA_FILE: Final = "attending.cedarschema"
+
+RecordDenial = Callable[[Principal, AccessDecision], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What the action is done to: a tenant's log, or one held text with what the policies ask about it."""
+
+    type: Literal["Log", "ReviewItem"]
+    id: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def log(cls, tenant: str) -> Resource:
+        return cls("Log", tenant, {"tenant": tenant})
+
+    @classmethod
+    def review_item(
+        cls, ticket_id: str, *, tenant: str, author: str | None, author_may_sign: bool
+    ) -> Resource:
+        """`author` is the person on whose behalf the text was asked for, by identity name; None if unknown."""
+        attributes: dict[str, Any] = {"tenant": tenant, "author_may_sign": author_may_sign}
+        if author is not None:
+            attributes["author"] = author
+        return cls("ReviewItem", ticket_id, attributes)
+
+
+class PolicySet:
+    """The parsed and validated policies with their schema. Immutable; any task or thread may ask it."""
+
+    def __init__(self, policies: str, schema: str) -> None:
+        """Raises ValueError (the parser's or validator's words; policies hold no personal content)."""
+        self.content_hash = "sha256:" + hashlib.sha256(f"{policies}\0{schema}".encode()).hexdigest()
+        self._schema = cedarpy.Schema.from_str(schema)
+        result = cedarpy.validate_policies(policies, schema)
+        if not result.validation_passed:
+            raise ValueError("; ".join(str(error) for error in result.errors))
+        self._policies = cedarpy.PolicySet.from_str(policies)
+
+    @classmethod
+    def load(cls, folder: Path) -> PolicySet:
+        """The policies of `folder`; ConfigurationError when they are missing or do not validate."""
+        try:
+            return cls(
+                (folder / POLICY_FILE).read_text(encoding="utf-8"),
+                (folder / SCHEMA_FILE).read_text(encoding="utf-8"),
+            )
+        except OSError as err:
+            name = Path(str(err.filename)).name
+            raise ConfigurationError(
+                f"authorisation policies: `{name}` in `{folder}` cannot be read",
+                "set `policies.authorization` to a folder with `attending.cedar` and `attending.cedarschema`",
+                reason="AUTHORIZATION_POLICIES",
+            ) from err
+        except ValueError as err:
+            raise ConfigurationError(
+                f"authorisation policies in `{folder}` are not valid: {err}",
+                "correct the policy named above; nothing starts with policies that do not validate",
+                reason="AUTHORIZATION_POLICIES",
+            ) from err
+
+    def decide(
+        self, principal: Principal, action: str, resource: Resource, moment: datetime
+    ) -> AccessDecision:
+        """The decision on one action; anything unusual is a denial with `errors` above zero."""
+        kind = "Application" if principal.kind == "app" else "Person"
+        request = {
+            "principal": {"type": f"Attending::{kind}", "id": principal.name},
+            "action": {"type": "Attending::Action", "id": action},
+            "resource": {"type": f"Attending::{resource.type}", "id": resource.id},
+            "context": {
+                "credential": principal.credential,
+                "licence_valid": principal.licence_valid(moment),
+            },
+        }
+        entities = [
+            {
+                "uid": request["principal"],
+                "attrs": {"name": principal.name, "tenant": principal.tenant},
+                "parents": [{"type": "Attending::Role", "id": role} for role in sorted(principal.roles)],
+            },
+            {"uid": request["resource"], "attrs": dict(resource.attributes), "parents": []},
+        ]
+        try:
+            result = cedarpy.is_authorized(request, self._policies, entities, self._schema)
+        except Exception as err:
+            log.error("auth.evaluation_failed", action=action, error_type=type(err).__name__)
+            return AccessDecision(False, action, (), 1)
+        names = result.diagnostics.id_annotations_by_reason
+        ids = tuple(sorted(names.get(reason, reason) for reason in result.diagnostics.reasons))
+        errors = len(result.diagnostics.errors)
+        return AccessDecision(result.allowed and errors == 0, action, ids, errors)
+
+
+class Authorizer:
+    """Decides, and records what it denied."""
+
+    def __init__(
+        self,
+        policies: PolicySet,
+        record_denial: RecordDenial,
+        now: Callable[[], datetime] = clock.now,
+    ) -> None:
+        self._policies = policies
+        self._record_denial = record_denial
+        self._now = now
+
+    @property
+    def content_hash(self) -> str:
+        """Hash of the policies and schema in force."""
+        return self._policies.content_hash
+
+    def authorize(self, principal: Principal, action: str, resource: Resource) -> AccessDecision:
+        """The decision alone: nothing is recorded, for asking what a screen may offer."""
+        return self._policies.decide(principal, action, resource, self._now())
+
+    async def require(
+        self, action: str, resource: Resource, principal: Principal | None = None
+    ) -> AccessDecision:
+        """The decision that permits the current caller (or `principal`); PermissionDenied otherwise.
+
+        A denial is recorded before it is answered. When it cannot be recorded, it is still a denial.
+        """
+        who = principal or current_principal()
+        decision = self.authorize(who, action, resource)
+        if decision.allowed:
+            return decision
+        log.warning(
+            "auth.denied",
+            action=action,
+            principal=who.name,
+            tenant=who.tenant,
+            policy_ids=list(decision.policy_ids),
+        )
+        try:
+            # Shielded: hanging up does not keep a denial out of the log.
+            await asyncio.shield(asyncio.ensure_future(self._record_denial(who, decision)))
+        except Exception as err:
+            log.error("auth.denial_not_recorded", action=action, error_type=type(err).__name__)
+        raise PermissionDenied(metadata={"action": action})

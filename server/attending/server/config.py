@@ -1,0 +1,463 @@
+"""The server's configuration: strict, complete, and without secrets.
+
+A TOML file is read into frozen models; an unknown key is refused with its path and the nearest known name. Keys
+and tokens never stand in it: it names files, environment variables and hashes. Relative paths are relative to
+the file. docs/configuration.md is made from these models (`attending config reference`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from attending.server.auth.principal import APP_ROLES, HUMAN_ROLES, NAME
+from attending.server.errors import ConfigurationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+MIB: Final = 1024 * 1024
+_PUBLIC_KEY_BYTES: Final = 32
+
+
+def _based(value: object, info: ValidationInfo) -> object:
+    """Paths are relative to the folder of the configuration file."""
+    if isinstance(value, str) and value and "\x00" not in value:
+        base: Path = (info.context or {}).get("base", Path())
+        return base / Path(value).expanduser()
+    return value
+
+
+FilePath = Annotated[Path, BeforeValidator(_based)]
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
+TenantName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,127}$")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ServerSection(Section):
+    """Where the server listens and what one caller may use of it. It speaks TLS only."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(
+        default=50051,
+        ge=0,
+        le=65535,
+        description="Port for callers with a client certificate (mTLS); 0 takes a free one.",
+    )
+    token_port: int | None = Field(
+        default=50052,
+        ge=0,
+        le=65535,
+        description="Port for callers with a bearer token; 0 takes a free one. Leave it out of use with "
+        "`tokens = false`.",
+    )
+    tokens: bool = Field(
+        default=True, description="Whether bearer tokens are accepted at all, on their own port."
+    )
+    tls_certificate: FilePath = Field(description="PEM file: the server's certificate and its chain.")
+    tls_key: FilePath = Field(description="PEM file: the server's private key, readable by its owner only.")
+    client_ca: FilePath | None = Field(
+        default=None,
+        description="PEM file: authorities of client certificates. Without it there is no mTLS port.",
+    )
+    max_message_bytes: int = Field(
+        default=4 * MIB,
+        ge=64 * 1024,
+        le=64 * MIB,
+        description="Largest request or response message, in bytes.",
+    )
+    max_concurrent_rpcs: int = Field(
+        default=256,
+        ge=1,
+        le=100_000,
+        description="Calls at once; more are answered UNAVAILABLE with a time to retry.",
+    )
+    max_concurrent_rpcs_per_caller: int = Field(
+        default=128, ge=1, le=100_000, description="Calls at once of one identity."
+    )
+    deadline_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        le=3600,
+        description="Longest time of a unary call, whatever deadline the client set.",
+    )
+    stream_deadline_seconds: float = Field(
+        default=3600.0,
+        gt=0,
+        le=86400,
+        description="Longest time of a streaming call; clients take it up again.",
+    )
+    drain_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        le=600,
+        description="Time for running calls to end when the server is told to stop.",
+    )
+
+
+class StorageSection(Section):
+    """Where the ledger and its keys lie."""
+
+    folder: FilePath = Field(
+        description="Folder of the ledger's database, on a local file system. One server process owns it."
+    )
+    keys_folder: FilePath | None = Field(
+        default=None, description="Folder of log and subject keys; best on another volume with other backups."
+    )
+    published_folder: FilePath | None = Field(
+        default=None, description="Folder for published tree heads, outside the database's volume."
+    )
+
+
+class TenantSection(Section):
+    """One tenant: its own log, its own keys."""
+
+    name: TenantName = Field(description="Name of the tenant and of its log.")
+    origin: str | None = Field(
+        default=None,
+        pattern=r"^[!-*,-~]{1,255}$",
+        description="Origin line of the log's checkpoints, unique in the world, such as "
+        "`hospital.example/attending`; `attending.local/<name>` when left out.",
+    )
+
+    @property
+    def log_origin(self) -> str:
+        return self.origin or f"attending.local/{self.name}"
+
+
+class IdentitySection(Section):
+    """One application or person. Never shared, never reused."""
+
+    name: Name = Field(description="Unique name, as it stands in entries.")
+    tenant: TenantName = Field(description="The tenant it belongs to; nothing in a request can change it.")
+    kind: Literal["app", "human"] = Field(description="Whether it is a program or a person.")
+    roles: list[str] = Field(
+        min_length=1,
+        description=f"Roles: `app` for a program; for a person any of {', '.join(sorted(HUMAN_ROLES))}.",
+    )
+    display_name: str = Field(
+        default="", max_length=200, description="Printed name of a signature; the name when left out."
+    )
+    token_sha256: list[Sha256] = Field(
+        default=[],
+        max_length=8,
+        description="SHA-256 (hex) of its bearer tokens, from `attending keys token`.",
+    )
+    certificate_sha256: list[Sha256] = Field(
+        default=[], max_length=8, description="SHA-256 (hex) of its DER certificates."
+    )
+    certificate_uri: list[str] = Field(
+        default=[],
+        max_length=8,
+        description="URI names (SPIFFE ids) of its certificates, as issued by `client_ca`.",
+    )
+    certificate_common_name: list[str] = Field(
+        default=[],
+        max_length=8,
+        description="Common names of its certificates; only sensible when `client_ca` issues for Attending alone.",
+    )
+    expires: AwareDatetime | None = Field(
+        default=None, description="From this moment no credential of this identity is accepted."
+    )
+    licence_expires: AwareDatetime | None = Field(
+        default=None, description="From this moment the person may not sign; other rights stay."
+    )
+    signing_public_key: str | None = Field(
+        default=None, description="Base64 of the raw Ed25519 public key with which the person signs reviews."
+    )
+
+    @property
+    def signing_key_bytes(self) -> bytes | None:
+        return None if self.signing_public_key is None else base64.b64decode(self.signing_public_key)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        allowed = APP_ROLES if self.kind == "app" else HUMAN_ROLES
+        wrong = sorted(set(self.roles) - allowed)
+        if wrong:
+            near = difflib.get_close_matches(wrong[0], allowed, 1)
+            hint = f", did you mean `{near[0]}`" if near else f", expected {', '.join(sorted(allowed))}"
+            raise ValueError(f"role `{wrong[0]}` is not one of kind `{self.kind}`{hint}")
+        if self.kind == "app" and self.signing_public_key is not None:
+            raise ValueError("`signing_public_key`: an application never signs")
+        if self.signing_public_key is not None:
+            try:
+                raw = base64.b64decode(self.signing_public_key, validate=True)
+            except binascii.Error:
+                raw = b""
+            if len(raw) != _PUBLIC_KEY_BYTES:
+                raise ValueError("`signing_public_key` is not the base64 of 32 bytes")
+        credentials = (
+            *self.token_sha256,
+            *self.certificate_sha256,
+            *self.certificate_uri,
+            *self.certificate_common_name,
+        )
+        if not credentials:
+            raise ValueError(
+                "has no credential: set `token_sha256`, `certificate_sha256`, `certificate_uri` or "
+                "`certificate_common_name`"
+            )
+        return self
+
+
+class ProviderSection(Section):
+    """One model provider."""
+
+    name: Name = Field(description="Name that requests use as `model.provider`.")
+    kind: Literal["replay", "embedded", "openai"] = Field(
+        description="`replay` answers from a file, `embedded` runs the small model of this package, `openai` "
+        "calls any server that speaks the chat completions protocol."
+    )
+    base_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="Base URL of an `openai` provider, such as `https://host/v1`.",
+    )
+    api_key_env: Variable | None = Field(
+        default=None, description="Environment variable that holds the key of an `openai` provider."
+    )
+    api_key_file: FilePath | None = Field(
+        default=None, description="File that holds that key, readable by its owner only."
+    )
+    replay_file: FilePath | None = Field(default=None, description="JSON Lines of a `replay` provider.")
+    timeout_seconds: float = Field(default=60.0, gt=0, le=600, description="Longest time of one call.")
+    max_concurrent: int = Field(default=16, ge=1, le=10_000, description="Calls at once to this provider.")
+    threads: int | None = Field(
+        default=None, ge=1, le=256, description="CPU threads of an `embedded` provider."
+    )
+    price_provider: str | None = Field(
+        default=None,
+        description="Provider name under which prices are looked up; without it cost is `unknown`, never zero.",
+    )
+    phi_agreement: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Reference of the agreement under which this provider may receive personal data.",
+    )
+    phi_agreement_expires: AwareDatetime | None = Field(
+        default=None, description="From this moment the agreement counts as absent."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.kind == "openai":
+            if self.base_url is None:
+                raise ValueError("`base_url` is required for kind `openai`")
+            if (self.api_key_env is None) == (self.api_key_file is None):
+                raise ValueError("kind `openai` needs exactly one of `api_key_env` and `api_key_file`")
+        if self.kind == "replay" and self.replay_file is None:
+            raise ValueError("`replay_file` is required for kind `replay`")
+        own = {
+            "base_url": "openai",
+            "api_key_env": "openai",
+            "api_key_file": "openai",
+            "replay_file": "replay",
+            "threads": "embedded",
+        }
+        for key, kind in own.items():
+            if getattr(self, key) is not None and self.kind != kind:
+                raise ValueError(f"`{key}` belongs to kind `{kind}`, not `{self.kind}`")
+        return self
+
+
+class GuardSection(Section):
+    """The processes that run the checks."""
+
+    workers: int | None = Field(
+        default=None, ge=1, le=256, description="Number of check processes; one a CPU core when left out."
+    )
+    timeout_seconds: float = Field(
+        default=10.0, gt=0, le=120, description="A check that takes longer is killed and the text is held."
+    )
+    max_memory_mb: int = Field(
+        default=1500,
+        ge=200,
+        le=65536,
+        description="A check process that grows past this is replaced, in MiB.",
+    )
+
+
+class PoliciesSection(Section):
+    """The clinical policies and who may do what."""
+
+    folder: FilePath | None = Field(
+        default=None, description="Folder of policy folders; those of the package when left out."
+    )
+    authorization: FilePath | None = Field(
+        default=None,
+        description="Folder of `attending.cedar` and its schema; those of the package when left out.",
+    )
+
+
+class KnowledgeSection(Section):
+    """Drug knowledge."""
+
+    folder: FilePath | None = Field(
+        default=None, description="Folder of a knowledge pack; the package's own when left out."
+    )
+
+
+class ReviewSection(Section):
+    """The review desk."""
+
+    lease_seconds: int = Field(
+        default=900, ge=30, le=86400, description="How long a claimed item stays claimed."
+    )
+    preparation_seconds: int = Field(
+        default=600, ge=30, le=3600, description="How long a prepared statement may be signed."
+    )
+    expiry_sweep_seconds: int = Field(
+        default=30, ge=1, le=3600, description="How often items past their expiry are closed."
+    )
+
+
+class IdempotencySection(Section):
+    """How long an idempotency key is remembered."""
+
+    retention_days: int = Field(
+        default=7, ge=1, le=3650, description="Days for which a key answers with its first result."
+    )
+
+
+class LoggingSection(Section):
+    """What goes to standard error. Never bodies, never personal content."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe events shown."
+    )
+    format: Literal["auto", "json", "console"] = Field(
+        default="auto",
+        description="`json` a line, `console` for people; `auto` picks by whether it is a terminal.",
+    )
+
+
+class Config(Section):
+    """All of it. Tables in the file have the names of these keys."""
+
+    server: ServerSection = Field(description="Listening, TLS and limits.")
+    storage: StorageSection = Field(description="Ledger and keys.")
+    tenants: list[TenantSection] = Field(min_length=1, description="Tenants.")
+    identities: list[IdentitySection] = Field(default=[], description="Who may call.")
+    providers: list[ProviderSection] = Field(default=[], description="Model providers.")
+    guard: GuardSection = Field(default=GuardSection(), description="Check processes.")
+    policies: PoliciesSection = Field(default=PoliciesSection(), description="Policy folders.")
+    knowledge: KnowledgeSection = Field(default=KnowledgeSection(), description="Drug knowledge.")
+    review: ReviewSection = Field(default=ReviewSection(), description="Review desk.")
+    idempotency: IdempotencySection = Field(default=IdempotencySection(), description="Idempotency keys.")
+    logging: LoggingSection = Field(default=LoggingSection(), description="Logging.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        tenants = [tenant.name for tenant in self.tenants]
+        _unique("tenants", "name", tenants)
+        if "system" in tenants:
+            raise ValueError("tenant name `system` is taken by the system log")
+        _unique("tenants", "origin", [tenant.log_origin for tenant in self.tenants])
+        _unique("identities", "name", [identity.name for identity in self.identities])
+        _unique("providers", "name", [provider.name for provider in self.providers])
+        for identity in self.identities:
+            if identity.tenant not in tenants:
+                raise ValueError(
+                    f"identities: `{identity.name}` is of tenant `{identity.tenant}`, which is not configured"
+                )
+        for key in ("token_sha256", "certificate_sha256", "certificate_uri", "certificate_common_name"):
+            # A credential of two identities would make entries name the wrong one.
+            _unique("identities", key, [value for i in self.identities for value in getattr(i, key)])
+        _unique(
+            "identities",
+            "signing_public_key",
+            [i.signing_public_key for i in self.identities if i.signing_public_key],
+        )
+        if self.server.client_ca is None and not self.server.tokens:
+            raise ValueError("server: neither `client_ca` nor `tokens` is set, so nobody could call")
+        return self
+
+
+def _unique(section: str, key: str, values: list[str]) -> None:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"{section}: the same `{key}` stands twice")
+        seen.add(value)
+
+
+def load_config(path: Path) -> Config:
+    """The configuration in a TOML file; ConfigurationError names every key that is wrong and never its value."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as err:
+        raise ConfigurationError(
+            f"configuration `{path}` cannot be read ({type(err).__name__})",
+            "give the path of a TOML file with --config, or leave it out for the embedded mode",
+        ) from err
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+        where = re.search(r"\(at [^)]*\)", str(err))
+        raise ConfigurationError(
+            f"configuration `{path}` is not TOML {where.group() if where else ''}".rstrip(),
+            "correct the file at the place named",
+        ) from err
+    return parse_config(data, path.resolve().parent)
+
+
+def parse_config(data: dict[str, Any], base: Path) -> Config:
+    """The configuration in parsed TOML; relative paths are relative to `base`."""
+    try:
+        return Config.model_validate(data, context={"base": base})
+    except ValidationError as err:
+        problems = [_problem(error["type"], error["loc"], error["msg"]) for error in err.errors()]
+        raise ConfigurationError(
+            "; ".join(problems), "see docs/configuration.md or `attending config reference`"
+        ) from None
+
+
+def _problem(kind: str, loc: tuple[int | str, ...], message: str) -> str:
+    path = ""
+    for part in loc:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    if kind == "missing":
+        return f"`{path}` is required"
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(str(loc[-1]), _names_at(loc[:-1]), 1, 0.5)
+        return f"unknown key `{path}`" + (f", did you mean `{near[0]}`" if near else "")
+    text = message.removeprefix("Value error, ").removeprefix("Input ")
+    return f"`{path}` {text}" if path else text
+
+
+def _names_at(loc: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in loc:
+        if isinstance(part, str):
+            inner = section_of(model.model_fields[part].annotation)
+            if inner is None:
+                return []
+            model = inner
+    return list(model.model_fields)
+
+
+def section_of(annotation: Any) -> type[Section] | None:
+    """The section that a field holds, alone or in a list; None for a plain value."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        if isinstance(argument, type) and issubclass(argument, Section):
+            return argument
+    return None
