@@ -11,7 +11,8 @@ from attending.server.errors import InvalidRequest
 MAX_TEMPLATE_CODE_POINTS = 32_768
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9._/-]{0,62}[a-z0-9])?\Z")
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,31})\Z")
-_PLACE = re.compile(r"\{\{\s*([a-z][a-z0-9_]{0,63})\s*\}\}")
+# A third brace on either side is ambiguous and makes the template invalid.
+_PLACE = re.compile(r"(?<!\{)\{\{\s*([a-z][a-z0-9_]{0,63})\s*\}\}(?!\})")
 
 
 def variables(template: str) -> tuple[str, ...]:
