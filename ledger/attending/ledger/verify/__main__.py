@@ -1,0 +1,202 @@
+"""`python -m attending.ledger.verify`: checks a bundle offline, against keys that are given separately.
+
+Exit codes: 0 everything asked for is proved, 1 something is wrong, 3 something asked for cannot be decided (a
+key or a newer checkpoint is missing, a later format), 4 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from attending.ledger.errors import VerificationError
+from attending.ledger.note import COSIGNATURE, ED25519, VerifierKey
+from attending.ledger.verify.bundle import Anchors, verify_bundle
+from attending.ledger.verify.report import CHECKS, NOT_CHECKED, Report, Status
+
+EXIT_CODES = {Status.PASSED: 0, Status.FAILED: 1, Status.INDETERMINATE: 3}
+EXIT_USAGE = 4
+_MARKS = {
+    Status.PASSED: "ok",
+    Status.FAILED: "FAILED",
+    Status.INDETERMINATE: "open",
+    Status.NOT_APPLICABLE: "-",
+}
+_COLOURS = {
+    Status.PASSED: "32",
+    Status.FAILED: "31;1",
+    Status.INDETERMINATE: "33",
+    Status.NOT_APPLICABLE: "2",
+}
+_MAX_KEY_FILE_BYTES = 1 << 16
+
+
+class _UsageError(Exception):
+    """What the user must change, as one line."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"error: {message}; next: {self.prog} --help\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command with `argv` (the process's arguments when None) and returns its exit code."""
+    parser = _parser()
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else EXIT_USAGE
+    try:
+        anchors = _anchors(arguments)
+        progress = _Progress() if sys.stderr.isatty() and not arguments.json else None
+        report = verify_bundle(arguments.bundle, anchors, progress)
+        if progress is not None:
+            progress.clear()
+    except (_UsageError, OSError) as err:
+        detail = f"{err.filename}: {err.strerror}" if isinstance(err, OSError) else str(err)
+        print(f"error: {detail}; next: {parser.prog} --help", file=sys.stderr)
+        return EXIT_USAGE
+    if arguments.json:
+        print(json.dumps(report.to_json(), indent=2))
+    else:
+        _print(report, colour=sys.stdout.isatty())
+    return EXIT_CODES[report.verdict]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="attending verify",
+        description="Check an exported bundle offline. Needs no server and no network.",
+        epilog="example: attending verify march.attending --key clinic.vkey --pinned february.checkpoint",
+    )
+    parser.add_argument("bundle", type=Path, help="a .attending file, or a folder with its files")
+    key_help = "verifier key of the log, or a file of them; get it from elsewhere than the bundle"
+    parser.add_argument("--key", action="append", default=[], metavar="KEYFILE|VKEY", help=key_help)
+    witness_help = "verifier key of a witness that must have cosigned, or a file of them"
+    parser.add_argument("--witness", action="append", default=[], metavar="KEYFILE|VKEY", help=witness_help)
+    parser.add_argument("--quorum", type=int, help="how many of the witnesses are enough (default: all)")
+    pinned_help = "a checkpoint of the log that you kept earlier"
+    parser.add_argument(
+        "--pinned", action="append", default=[], type=Path, metavar="CHECKPOINT", help=pinned_help
+    )
+    parser.add_argument("--require-time", action="store_true", help="exit 3 unless the time is bounded")
+    fresh_help = "exit 3 unless a pinned checkpoint shows that the bundle is not truncated"
+    parser.add_argument("--require-freshness", action="store_true", help=fresh_help)
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    return parser
+
+
+def _anchors(arguments: argparse.Namespace) -> Anchors:
+    keys = _keys(arguments.key, ED25519)
+    witnesses = _keys(arguments.witness, COSIGNATURE)
+    quorum = arguments.quorum
+    if quorum is not None and not 0 <= quorum <= len(witnesses):
+        raise _UsageError(f"--quorum {quorum} with {len(witnesses)} witnesses")
+    pinned = tuple(_read_text(path) for path in arguments.pinned)
+    return Anchors(
+        keys=keys,
+        witnesses=witnesses,
+        quorum=quorum,
+        pinned=pinned,
+        require_time=arguments.require_time,
+        require_freshness=arguments.require_freshness,
+    )
+
+
+def _keys(values: Sequence[str], kind: int) -> tuple[VerifierKey, ...]:
+    keys = []
+    for value in values:
+        texts = _key_lines(Path(value)) if Path(value).is_file() else [value]
+        for text in texts:
+            try:
+                key = VerifierKey.parse(text)
+            except VerificationError as err:
+                where = (
+                    "is neither a file nor a verifier key" if texts == [value] else "holds no verifier key"
+                )
+                raise _UsageError(f"`{value}` {where}: {err.detail}") from err
+            if key.type != kind:
+                wanted = "log" if kind == ED25519 else "witness"
+                raise _UsageError(f"`{value}` is not the key of a {wanted}")
+            keys.append(key)
+    return tuple(dict.fromkeys(keys))
+
+
+def _key_lines(path: Path) -> list[str]:
+    lines = [line.strip() for line in _read_text(path).splitlines()]
+    return [line for line in lines if line and not line.startswith("#")] or [""]
+
+
+def _read_text(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(_MAX_KEY_FILE_BYTES + 1)
+    try:
+        if len(data) <= _MAX_KEY_FILE_BYTES:
+            return data.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    raise _UsageError(f"`{path}` is not text of at most {_MAX_KEY_FILE_BYTES} bytes")
+
+
+class _Progress:
+    """One line on standard error, rewritten once per percent."""
+
+    def __init__(self) -> None:
+        self._percent = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        percent = 100 * done // total if total else 100
+        if percent != self._percent:
+            self._percent = percent
+            print(
+                f"\rverifying entries {done:,} of {total:,} ({percent} %)",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def clear(self) -> None:
+        """Removes the line."""
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _print(report: Report, *, colour: bool) -> None:
+    def paint(status: Status, text: str) -> str:
+        return f"\x1b[{_COLOURS[status]}m{text}\x1b[0m" if colour else text
+
+    if report.scope is not None:
+        scope = report.scope
+        print(f"log    {report.origin}")
+        print(f"scope  {scope['kind']}, entries {scope['from']} to {scope['to']} (end exclusive)")
+        print()
+    previous = None
+    for item in report.results:
+        if item.check != previous:
+            print(f"{item.check:>4}  {CHECKS[item.check]}")
+            previous = item.check
+        mark = "note" if item.advisory else _MARKS[item.status]
+        where = "" if item.index is None else f"entry {item.index}: "
+        print(f"      {paint(item.status, f'{mark:<6}')} {where}{item.detail}")
+    print()
+    reasons = "; ".join(f"{checks}: {reason}" for checks, reason in NOT_CHECKED.items())
+    print(f"not checked: {reasons}")
+    words = {
+        Status.PASSED: "VERIFIED: all that was asked for is proved",
+        Status.FAILED: "FAILED",
+        Status.INDETERMINATE: "INDETERMINATE: something asked for cannot be decided; see `open` above",
+    }
+    text = words[report.verdict]
+    if report.failures:
+        first = min(report.failures, key=lambda item: (item.index is None, item.index or 0))
+        where = "" if first.index is None else f" at entry {first.index}"
+        text = f"FAILED{where}: {first.detail}"
+    print(paint(report.verdict, text))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,163 @@
+"""What a verification found: one result per check, and the verdict that follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+
+class Status(StrEnum):
+    """Outcome of a check, or of the whole."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INDETERMINATE = "indeterminate"
+    NOT_APPLICABLE = "not_applicable"
+
+
+CHECKS: Final[Mapping[str, str]] = {
+    "V1": "manifest: every file is the one listed, and the log's key signed the list",
+    "V5": "entries are canonical and of the schema",
+    "V6": "leaf hashes lead to the signed root",
+    "V7": "entries are contiguous and linked, by the declared scope",
+    "V8": "checkpoint is signed by the log's key and cosigned by the witnesses asked for",
+    "V9": "consistent with every pinned checkpoint",
+    "V11": "reviewers' signatures verify over statement, record and text",
+    "V12": "signing keys were enrolled to the signer, not revoked, not expired",
+    "V13": "meaning and role of signatures fit the decision",
+    "V14": "transitions are legal and the signer was allowed to sign",
+    "V15": "time is bounded by witnesses",
+    "V16": "what was held was released only with its sign-offs",
+    "V17": "findings were disposed of before release",
+    "V19": "disclosed payloads match their commitments; erased ones have a certificate",
+    "V20": "statistics are those of the entries",
+}
+"""Every check of this version, by the ids of the control matrix, in the order of the report."""
+
+NOT_CHECKED: Final[Mapping[str, str]] = {
+    "V2 V3 V10": "a bundle of this version carries no sealed PDF",
+    "V4": "a bundle of this version carries no RFC 3161 time stamps",
+    "V18": "registry references are not followed",
+    "V21": "free text is not scanned",
+}
+"""Checks of the control matrix that this version does not make, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One finding of one check.
+
+    `index` is the entry concerned. `advisory` marks an indeterminate result that the verdict ignores unless
+    the user asked for what is missing.
+    """
+
+    check: str
+    status: Status
+    detail: str
+    index: int | None = None
+    advisory: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "check": self.check,
+            "status": self.status.value,
+            "detail": self.detail,
+            "index": self.index,
+            "advisory": self.advisory,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All results in the order of CHECKS, the verdict and the recomputed statistics."""
+
+    results: tuple[CheckResult, ...]
+    verdict: Status
+    statistics: Mapping[str, Any] = field(default_factory=dict)
+    origin: str | None = None
+    scope: Mapping[str, Any] | None = None
+
+    @property
+    def failures(self) -> tuple[CheckResult, ...]:
+        """The failed results."""
+        return tuple(item for item in self.results if item.status is Status.FAILED)
+
+    def to_json(self) -> dict[str, Any]:
+        """For `--json`; holds ids, counts and indices only."""
+        return {
+            "verdict": self.verdict.value,
+            "origin": self.origin,
+            "scope": None if self.scope is None else dict(self.scope),
+            "results": [item.to_json() for item in self.results],
+            "statistics": dict(self.statistics),
+            "not_checked": dict(NOT_CHECKED),
+        }
+
+
+class Findings:
+    """Collects results while checks run; bounded, so that a hostile bundle cannot fill the memory."""
+
+    def __init__(self, limit_per_check: int = 100) -> None:
+        self._limit = limit_per_check
+        self._items: dict[str, list[CheckResult]] = {check: [] for check in CHECKS}
+        self._dropped: dict[tuple[str, Status], int] = {}
+        self._passed: dict[str, str] = {}
+        self._not_applicable: dict[str, str] = {}
+
+    def fail(self, check: str, detail: str, index: int | None = None) -> None:
+        """The evidence is wrong."""
+        self._add(CheckResult(check, Status.FAILED, detail, index))
+
+    def doubt(self, check: str, detail: str, index: int | None = None, *, advisory: bool = False) -> None:
+        """The evidence does not decide."""
+        self._add(CheckResult(check, Status.INDETERMINATE, detail, index, advisory))
+
+    def passed(self, check: str, detail: str) -> None:
+        """What holds when neither `fail` nor a `doubt` that counts is recorded for the check."""
+        self._passed[check] = detail
+
+    def not_applicable(self, check: str, detail: str) -> None:
+        """Why the check has nothing to look at; stands when nothing else is recorded for it."""
+        self._not_applicable[check] = detail
+
+    def failed(self, check: str) -> bool:
+        """True when the check has failed already."""
+        return any(item.status is Status.FAILED for item in self._items[check])
+
+    def results(self) -> Iterable[CheckResult]:
+        """Results in the order of CHECKS, failures first; a check that was not reached is in doubt."""
+        for check, items in self._items.items():
+            if not any(item.status is Status.FAILED or not item.advisory for item in items):
+                if check in self._passed:
+                    yield CheckResult(check, Status.PASSED, self._passed[check])
+                elif not items and check in self._not_applicable:
+                    yield CheckResult(check, Status.NOT_APPLICABLE, self._not_applicable[check])
+                elif not items:
+                    yield CheckResult(check, Status.INDETERMINATE, "not reached")
+            yield from sorted(items, key=lambda item: item.status is not Status.FAILED)
+            for (dropped_check, status), count in self._dropped.items():
+                if dropped_check == check:
+                    yield CheckResult(check, status, f"and {count} more")
+
+    def _add(self, item: CheckResult) -> None:
+        items = self._items[item.check]
+        # A flood of one status must not hide the other.
+        if sum(other.status is item.status for other in items) < self._limit:
+            items.append(item)
+        else:
+            key = (item.check, item.status)
+            self._dropped[key] = self._dropped.get(key, 0) + 1
+
+
+def verdict_of(results: Iterable[CheckResult]) -> Status:
+    """FAILED if any check failed, else INDETERMINATE if any doubt counts, else PASSED."""
+    verdict = Status.PASSED
+    for item in results:
+        if item.status is Status.FAILED:
+            return Status.FAILED
+        if item.status is Status.INDETERMINATE and not item.advisory:
+            verdict = Status.INDETERMINATE
+    return verdict

@@ -1,0 +1,174 @@
+"""V11, V12, V13: reviewers' signatures, the keys they were made with, and what they say.
+
+Enrolments, revocations and signatures all stand in the one log, so the order of entries decides what was
+valid when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from attending.ledger.ed25519 import check_public_key, key_id
+from attending.ledger.entry import Entry, parse_time
+from attending.ledger.errors import VerificationError
+from attending.ledger.note import decode_base64
+from attending.ledger.review_signature import Statement, parse_statement, verify_statement
+from attending.ledger.verify.report import Findings
+
+ALGORITHMS: Final = frozenset({"ed25519"})
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A `review.signed` that holds, as far as the bundle tells.
+
+    `proved` is False when what it rests on (the enrolment, the record of the text) may stand outside the
+    bundle.
+    """
+
+    index: int
+    statement: Statement
+    proved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Enrolled:
+    index: int
+    user: str
+    public_key: bytes
+    roles: frozenset[str]
+    not_after: str | None
+
+
+class Signatures:
+    """Follows key life cycles and checks each signature when its entry comes, in log order."""
+
+    def __init__(self, findings: Findings, *, complete_from_start: bool) -> None:
+        """`complete_from_start` is True when no entry before a given one can be missing (scope full)."""
+        self._findings = findings
+        self._complete = complete_from_start
+        self._keys: dict[str, _Enrolled] = {}
+        self._revoked: dict[str, int] = {}
+        self._nonces: dict[str, int] = {}
+        self.count = 0
+
+    def visit(self, entry: Entry) -> None:
+        """Takes note of `key.enrolled` and `key.revoked`."""
+        if entry.type == "key.enrolled":
+            self._enrol(entry)
+        elif entry.type == "key.revoked":
+            revoked = entry.body.get("key_id")
+            if type(revoked) is str:
+                self._revoked.setdefault(revoked, entry.index)
+            else:
+                self._findings.doubt("V12", "revocation names no key", entry.index)
+
+    def check(self, entry: Entry, records: Mapping[str, str]) -> Signed | None:
+        """The signature of a `review.signed` when it holds; None after having reported why not.
+
+        1. Statement, key id and signature are well formed, the algorithm is allowed. 2. The statement names
+        this log and this inference. 3. Its nonce was not used before. 4. The text it names is on record
+        (`records`: vault record to commitment, of the inference). 5. The key was enrolled before to the
+        signer, in the role, not revoked, not expired. 6. The signature verifies.
+        """
+        self.count += 1
+        index, body, report = entry.index, entry.body, self._findings
+        try:
+            statement = parse_statement(body.get("statement"))  # 1
+        except VerificationError as err:
+            report.fail("V11", err.detail, index)
+            return None
+        encoded = body.get("signature")
+        signature = decode_base64(encoded) if type(encoded) is str else None
+        algorithm = body.get("algorithm", "ed25519")
+        if signature is None or body.get("key_id") != statement.key_id or algorithm not in ALGORITHMS:
+            report.fail("V11", "signature, key id or algorithm is not well formed", index)
+            return None
+        valid = True
+        if statement.origin != entry.origin or statement.inference != entry.stream:  # 2
+            report.fail("V11", "signature was made for another log or inference", index)
+            valid = False
+        earlier = self._nonces.setdefault(statement.nonce, index)  # 3
+        if earlier != index:
+            report.fail("V11", f"nonce was used before, by entry {earlier}", index)
+            valid = False
+        proved = True
+        on_record = records.get(statement.record)  # 4
+        if on_record is None and not self._complete:
+            report.doubt("V11", "record of the text signed is not in the bundle", index)
+            proved = False
+        elif on_record is None:
+            report.fail("V11", "text signed is not on record", index)
+            valid = False
+        elif on_record != statement.text_commitment:
+            report.fail("V11", "text signed is not the text on record", index)
+            valid = False
+        key = self._keys.get(statement.key_id)  # 5
+        if key is None and not self._complete:
+            report.doubt(
+                "V11", "signature cannot be verified: enrolment of its key is not in the bundle", index
+            )
+            report.doubt("V12", "enrolment of the key is not in the bundle", index)
+            return Signed(index, statement, proved=False) if valid else None
+        if key is None:
+            report.fail("V12", "key was not enrolled before the signature", index)
+            return None
+        if not self._key_valid(key, statement, entry):
+            valid = False
+        try:
+            verify_statement(statement, key.public_key, signature)  # 6
+        except VerificationError as err:
+            report.fail("V11", err.detail, index)
+            return None
+        return Signed(index, statement, proved) if valid else None
+
+    def _key_valid(self, key: _Enrolled, statement: Statement, entry: Entry) -> bool:
+        report, index, valid = self._findings, entry.index, True
+        if key.user != statement.signer:
+            report.fail("V12", "key is enrolled to another user than the signer", index)
+            valid = False
+        revoked = self._revoked.get(statement.key_id)
+        if revoked is not None:
+            report.fail("V12", f"key was revoked before, by entry {revoked}", index)
+            valid = False
+        if key.not_after is not None and key.not_after < max(statement.time, entry.time):
+            report.fail("V12", "key had expired", index)
+            valid = False
+        if statement.role not in key.roles:
+            report.fail("V13", "signer is not enrolled in the role", index)
+            valid = False
+        return valid
+
+    def _enrol(self, entry: Entry) -> None:
+        body = entry.body
+        try:
+            key = _parse_enrolment(entry.index, body)
+        except VerificationError as err:
+            self._findings.fail("V12", err.detail, entry.index)
+            return
+        name = key_id(key.public_key)
+        if body.get("key_id") != name:
+            self._findings.fail("V12", "key id is not that of the enrolled key", entry.index)
+            return
+        known = self._keys.get(name)
+        if known is not None and known.user != key.user:
+            detail = f"key is enrolled to another user by entry {known.index}"
+            self._findings.fail("V12", detail, entry.index)
+            return
+        self._keys[name] = key
+
+
+def _parse_enrolment(index: int, body: Mapping[str, Any]) -> _Enrolled:
+    user, encoded, roles = (body.get(name) for name in ("user", "public_key", "roles"))
+    raw = decode_base64(encoded, 32) if type(encoded) is str else None
+    if type(user) is not str or raw is None or type(roles) is not list:
+        raise VerificationError("enrolment lacks user, public key or roles")
+    if body.get("algorithm") not in ALGORITHMS:
+        raise VerificationError("algorithm of the key is not allowed")
+    check_public_key(raw)
+    not_after = body.get("not_after")
+    if not_after is not None:
+        parse_time(not_after)
+    return _Enrolled(index, user, raw, frozenset(role for role in roles if type(role) is str), not_after)

@@ -1,0 +1,129 @@
+"""Writing a bundle: the files of the format, their manifest, and its signature. Nothing is read from a store."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from attending.ledger.canonical import encode
+from attending.ledger.entry import format_time, parse_entry
+from attending.ledger.verify.checks import Scope, Statistics
+from attending.ledger.verify.manifest import (
+    CHECKPOINT,
+    CONTEXT,
+    CONTEXT_PROOFS,
+    ENTRIES,
+    KEYS,
+    MANIFEST,
+    MANIFEST_SIGNATURE,
+    PAYLOADS,
+    PROOFS,
+    RANGE,
+    FileEntry,
+    Manifest,
+    signed_text,
+)
+from attending.ledger.verify.payloads import Disclosed, Erased, payload_lines
+
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+_FILE_MODE: Final = 0o100600 << 16
+
+
+def write_bundle(
+    path: Path,
+    *,
+    origin: str,
+    scope: Scope,
+    begin: int,
+    end: int,
+    entries: Iterable[bytes],
+    checkpoint_note: str,
+    sign: Callable[[str], str],
+    created: datetime,
+    range_hashes: Sequence[bytes] = (),
+    consistency: Sequence[bytes] = (),
+    proofs: Iterable[Sequence[bytes]] | None = None,
+    context: Sequence[tuple[bytes, Sequence[bytes]]] = (),
+    payloads: Iterable[Disclosed | Erased] | None = None,
+    verifier_keys: Sequence[str] = (),
+    statistics: Mapping[str, Any] | None = None,
+) -> Manifest:
+    """Writes the bundle of entries [begin, end) of a log to `path`, whole or not at all, and returns its
+    manifest.
+
+    `entries` are stored bytes in log order. Scope range needs `range_hashes`, the right edge of [0, begin),
+    and, when the checkpoint is larger than `end`, the `consistency` proof from `end` to its size. Scope
+    subset needs `proofs`, one inclusion proof per entry under the checkpoint. `context` are (stored bytes,
+    inclusion proof) of entries before a range, in log order, that its checks rest on: the enrolments and
+    revocations of the keys that signed in it, and the earlier entries of the streams that go on in it. `sign`
+    turns the manifest's text into a note signed by the log's key. `statistics` are recomputed from the
+    entries unless given. The zip file is stored, not deflated: one altered byte stays one altered byte, and
+    the record can be named.
+
+    Raises OSError; VerificationError when an entry does not parse.
+    """
+    counter = Statistics()
+
+    def entry_lines() -> Iterator[bytes]:
+        for data in entries:
+            if statistics is None:
+                counter.visit(parse_entry(data))
+            yield data + b"\n"
+
+    partial = path.with_name(path.name + ".partial")
+    files: dict[str, FileEntry] = {}
+    try:
+        with partial.open("wb") as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                files[ENTRIES] = _add(archive, ENTRIES, entry_lines())
+                files[CHECKPOINT] = _add(archive, CHECKPOINT, [checkpoint_note.encode()])
+                if scope is Scope.RANGE:
+                    edge = {"consistency": _base64(consistency), "hashes": _base64(range_hashes)}
+                    files[RANGE] = _add(archive, RANGE, [encode(edge)])
+                if scope is Scope.SUBSET:
+                    lines = (encode(_base64(proof)) + b"\n" for proof in proofs or ())
+                    files[PROOFS] = _add(archive, PROOFS, lines)
+                if context:
+                    files[CONTEXT] = _add(archive, CONTEXT, (data + b"\n" for data, _ in context))
+                    lines = (encode(_base64(proof)) + b"\n" for _, proof in context)
+                    files[CONTEXT_PROOFS] = _add(archive, CONTEXT_PROOFS, lines)
+                if payloads is not None:
+                    files[PAYLOADS] = _add(archive, PAYLOADS, payload_lines(payloads))
+                if verifier_keys:
+                    files[KEYS] = _add(archive, KEYS, [encode({"verifier_keys": list(verifier_keys)})])
+                figures = counter.result() if statistics is None else statistics
+                manifest = Manifest(origin, scope, begin, end, files, format_time(created), figures)
+                data = manifest.encode()
+                _add(archive, MANIFEST, [data])
+                _add(archive, MANIFEST_SIGNATURE, [sign(signed_text(origin, data)).encode()])
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        # A crash before the rename leaves a `.partial` file, never half a bundle under the name asked for.
+        partial.unlink(missing_ok=True)
+        raise
+    return manifest
+
+
+def _add(archive: zipfile.ZipFile, name: str, chunks: Iterable[bytes]) -> FileEntry:
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.external_attr = _FILE_MODE
+    info.create_system = 3
+    digest, size = hashlib.sha256(), 0
+    with archive.open(info, "w", force_zip64=True) as member:
+        for chunk in chunks:
+            member.write(chunk)
+            digest.update(chunk)
+            size += len(chunk)
+    return FileEntry(digest.hexdigest(), size)
+
+
+def _base64(hashes: Sequence[bytes]) -> list[str]:
+    return [base64.b64encode(value).decode() for value in hashes]
