@@ -397,7 +397,7 @@ class Pipeline:
             "on_behalf_of": context.on_behalf_of,
             "recipient": context.recipient,
             "policy": policy.name,
-            "policy_hash": policy.hash,
+            "policy_hash": _hex(policy.hash),
             "policy_mode": policy.mode,
             "provider": provider,
             "model": model,
@@ -551,8 +551,8 @@ class Pipeline:
                 "mandatory_review": verdict.mandatory_review,
                 "disposition": verdict.disposition,
                 "decided_by": sorted({rule.rule for rule in verdict.deciding}),
-                "knowledge_hash": decision.knowledge_hash,
-                "policy_hash": decision.policy_hash,
+                "knowledge_hash": _hex(decision.knowledge_hash),
+                "policy_hash": _hex(decision.policy_hash),
                 "text_record": final.record,
                 "result_record": sealed.record,
             },
@@ -760,6 +760,11 @@ def _failure(reason: str, inference_id: str) -> AttendingError:
     if reason in UNAVAILABLE_REASONS:
         return Unavailable(reason, metadata=metadata)
     return FailedPrecondition(reason, metadata=metadata)
+
+
+def _hex(content_hash: str) -> str:
+    """Entries and signature statements name a content hash by its hex digits alone."""
+    return content_hash.removeprefix("sha256:")
 
 
 def _content_hash(document: Document) -> str:

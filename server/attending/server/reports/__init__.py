@@ -1,0 +1,1 @@
+"""Signed evidence to take away: bundles that the offline verifier checks."""

@@ -1,0 +1,270 @@
+"""Writes the bundle of a period or of chosen inferences from the ledger, with the context its checks rest on.
+
+The export is an entry before a byte of it is given out. The file lies in a folder of the server's own while it is
+sent; what a crash leaves there is removed at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attending.ledger.checkpoint import parse_checkpoint
+from attending.ledger.entry import Entry, PendingEntry
+from attending.ledger.errors import SubjectErased
+from attending.ledger.ledger import Ledger
+from attending.ledger.note import Signature, VerifierKey, format_note
+from attending.ledger.verify.checks import Scope
+from attending.ledger.verify.payloads import Disclosed, Erased
+from attending.ledger.verify.writer import write_bundle
+from attending.server import projections
+from attending.server.auth.principal import Principal
+from attending.server.clock import stamp
+from attending.server.errors import InvalidRequest, NotFound
+from attending.server.idempotency import Once, answered
+from attending.server.review.enrolment import key_stream
+from sqlalchemy import select
+
+PURPOSES = frozenset({"audit", "regulator_request", "patient_request", "quality", "incident"})
+MAX_INFERENCES = 10_000
+_BLOCK = 1_000
+
+T = TypeVar("T")
+
+Progress = Callable[[int, int], None]
+"""(entries gathered, entries in scope); called from another thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOrder:
+    """What to export: a period, from inclusive to exclusive, or the entries of chosen inferences."""
+
+    from_time: datetime | None
+    to_time: datetime | None
+    inference_ids: tuple[str, ...]
+    purpose: str
+    include_payloads: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A snapshot of what to write: entries appended later, this export's own included, stay outside."""
+
+    scope: Scope
+    begin: int
+    end: int
+    indexes: tuple[int, ...]
+    checkpoint: str
+    size: int
+
+    @property
+    def total(self) -> int:
+        return len(self.indexes) if self.scope is Scope.SUBSET else self.end - self.begin
+
+
+class Exporter:
+    """Shared by all calls of one server process."""
+
+    def __init__(self, ledger: Ledger, folder: Path, now: Callable[[], datetime]) -> None:
+        """`folder` is the server's own; whatever lies in it is left from a crash and is removed."""
+        self._ledger = ledger
+        self._folder = folder
+        self._now = now
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700, parents=True)
+
+    @asynccontextmanager
+    async def bundle(
+        self, principal: Principal, order: ExportOrder, once: Once, progress: Progress
+    ) -> AsyncIterator[Path]:
+        """The path of the finished bundle, which is gone when the context ends.
+
+        Raises InvalidRequest, NotFound (no entry in the period, unknown inference).
+        """
+        tenant = principal.tenant
+        plan = await self._plan(tenant, order)
+        # A crash after this commit leaves an export on record that nobody received: the safe side.
+        exported = PendingEntry(
+            type="access.exported",
+            stream=f"export:{principal.name}",
+            actor=principal.actor,
+            subject=None,
+            body={
+                "purpose": order.purpose,
+                "scope": plan.scope.value,
+                "from": plan.begin,
+                "to": plan.end,
+                "entries": plan.total,
+                "tree_size": plan.size,
+                "payloads": order.include_payloads,
+            },
+            occurred_at=self._now(),
+        )
+        # A retry of the same request is the same disclosure: it makes its bundle anew, and no second entry.
+        if await answered(self._ledger, tenant, once) is None:
+            await self._ledger.append(
+                tenant, [exported], claim=once.claim(exported.stream), rows=[once.answer_row(1)]
+            )
+        work = Path(tempfile.mkdtemp(dir=self._folder))
+        try:
+            path = work / "bundle.attending"
+            context = await self._context(tenant, plan)
+            loop = asyncio.get_running_loop()
+            source = _Source(self._ledger, loop, tenant, plan, progress)
+            proofs: list[list[bytes]] | None = None
+            if plan.scope is Scope.SUBSET:
+                proofs = [
+                    await self._ledger.inclusion_proof(tenant, index, plan.size) for index in plan.indexes
+                ]
+            await asyncio.to_thread(
+                write_bundle,
+                path,
+                origin=self._ledger.origin(tenant),
+                scope=plan.scope,
+                begin=plan.begin,
+                end=plan.end,
+                entries=source.entries(),
+                checkpoint_note=plan.checkpoint,
+                sign=lambda text: _signed_note(self._ledger, tenant, text),
+                created=self._now(),
+                range_hashes=await self._ledger.range_frontier(tenant, plan.begin)
+                if plan.scope is Scope.RANGE
+                else (),
+                consistency=await self._ledger.consistency_proof(tenant, plan.end, plan.size)
+                if plan.scope is Scope.RANGE and plan.end < plan.size
+                else (),
+                proofs=proofs,
+                context=context,
+                payloads=source.payloads() if order.include_payloads else None,
+                verifier_keys=[self._ledger.verifier_key(tenant)],
+            )
+            yield path
+        finally:
+            await asyncio.to_thread(shutil.rmtree, work, True)
+
+    async def _plan(self, tenant: str, order: ExportOrder) -> _Plan:
+        if order.purpose not in PURPOSES:
+            raise InvalidRequest([("purpose", "must be one of " + ", ".join(sorted(PURPOSES)))])
+        if len(order.inference_ids) > MAX_INFERENCES:
+            raise InvalidRequest([("inference_ids", f"has more than {MAX_INFERENCES} ids")])
+        if order.inference_ids and (order.from_time or order.to_time):
+            raise InvalidRequest([("inference_ids", "cannot be combined with a period")])
+        if order.from_time and order.to_time and order.from_time >= order.to_time:
+            raise InvalidRequest([("to", "must be after `from`")])
+        checkpoint = await self._ledger.checkpoint(tenant)
+        size = parse_checkpoint(checkpoint).size
+        if order.inference_ids:
+            indexes: set[int] = set()
+            for inference_id in dict.fromkeys(order.inference_ids):
+                stream = await self._ledger.stream_entries(tenant, inference_id)
+                if not stream or not inference_id.startswith("inf_"):
+                    raise NotFound("UNKNOWN_INFERENCE")
+                indexes |= {entry.index for entry in stream if entry.index < size}
+            indexes |= {entry.index for entry in await self._key_entries(tenant) if entry.index < size}
+            chosen = tuple(sorted(indexes))
+            return _Plan(Scope.SUBSET, chosen[0], chosen[-1] + 1, chosen, checkpoint, size)
+        begin = await self._first_at(tenant, order.from_time, size) if order.from_time else 0
+        end = await self._first_at(tenant, order.to_time, size) if order.to_time else size
+        if begin >= end:
+            raise NotFound("NO_ENTRIES_IN_PERIOD")
+        scope = Scope.FULL if (begin, end) == (0, size) else Scope.RANGE
+        return _Plan(scope, begin, end, (), checkpoint, size)
+
+    async def _first_at(self, tenant: str, moment: datetime, size: int) -> int:
+        """Index of the first entry at or after `moment`; times never go back, so halving finds it."""
+        wanted, low, high = stamp(moment), 0, size
+        while low < high:
+            middle = (low + high) // 2
+            if (await self._ledger.get_entry(tenant, middle)).time < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    async def _context(self, tenant: str, plan: _Plan) -> list[tuple[bytes, Sequence[bytes]]]:
+        """Entries before a range that its checks rest on: keys, and the earlier part of streams that go on."""
+        if plan.scope is not Scope.RANGE or plan.begin == 0:
+            return []
+        earlier = {
+            entry.index: entry for entry in await self._key_entries(tenant) if entry.index < plan.begin
+        }
+        streams: set[str] = set()
+        for start in range(plan.begin, plan.end, _BLOCK):
+            block = await self._ledger.list_entries(tenant, start, min(_BLOCK, plan.end - start))
+            streams |= {entry.stream for entry in block if entry.stream.startswith("inf_")}
+        for stream in sorted(streams):
+            first = await self._ledger.stream_entries(tenant, stream)
+            earlier |= {entry.index: entry for entry in first if entry.index < plan.begin}
+        return [
+            (entry.data, await self._ledger.inclusion_proof(tenant, index, plan.size))
+            for index, entry in sorted(earlier.items())
+        ]
+
+    async def _key_entries(self, tenant: str) -> list[Entry]:
+        keys = projections.signing_key
+        rows = await self._ledger.query(select(keys.c.key_id).where(keys.c.log_id == tenant))
+        found: list[Entry] = []
+        for row in rows:
+            key_id = row._mapping["key_id"]
+            found += await self._ledger.stream_entries(tenant, key_stream(key_id))
+        return found
+
+
+class _Source:
+    """Reads the ledger for the writer, which runs in a thread of its own."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        loop: asyncio.AbstractEventLoop,
+        tenant: str,
+        plan: _Plan,
+        progress: Progress,
+    ) -> None:
+        self._ledger = ledger
+        self._loop = loop
+        self._tenant = tenant
+        self._plan = plan
+        self._progress = progress
+
+    def entries(self) -> Iterator[bytes]:
+        """Stored bytes in log order."""
+        for done, entry in enumerate(self._parsed(), 1):
+            yield entry.data
+            if done % _BLOCK == 0 or done == self._plan.total:
+                self._progress(done, self._plan.total)
+
+    def payloads(self) -> Iterator[Disclosed | Erased]:
+        """The opened payloads of the entries; those of an erased subject as such."""
+        for entry in self._parsed():
+            for item in entry.commitments:
+                try:
+                    salt, content = self._wait(self._ledger.disclose_payload(self._tenant, item.record))
+                except SubjectErased:
+                    yield Erased(item.record, item.kind)
+                else:
+                    yield Disclosed(item.record, item.kind, salt, content)
+
+    def _parsed(self) -> Iterator[Entry]:
+        if self._plan.scope is Scope.SUBSET:
+            for index in self._plan.indexes:
+                yield self._wait(self._ledger.get_entry(self._tenant, index))
+            return
+        for start in range(self._plan.begin, self._plan.end, _BLOCK):
+            limit = min(_BLOCK, self._plan.end - start)
+            yield from self._wait(self._ledger.list_entries(self._tenant, start, limit))
+
+    def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+
+def _signed_note(ledger: Ledger, tenant: str, text: str) -> str:
+    key = VerifierKey.parse(ledger.verifier_key(tenant))
+    return format_note(text, [Signature(key.name, key.key_id, ledger.sign(tenant, text.encode("utf-8")))])

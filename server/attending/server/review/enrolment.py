@@ -1,0 +1,105 @@
+"""Signing keys of people: enrolled as entries of the tenant's log before the first signature can count.
+
+The configuration says whose key it is; the entry says since when. A key that the configuration no longer names is
+revoked at the next start, and signatures made before stay valid (21 CFR 11.100, 11.300).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from attending.ledger.ed25519 import key_id
+from attending.ledger.entry import PendingEntry
+from attending.ledger.ledger import Ledger
+from attending.ledger.projection import EntryTime, RowWrite
+from attending.ledger.sequencer import Expectation
+from attending.server import projections
+from attending.server.auth.principal import Principal
+from attending.server.clock import stamp
+from attending.server.errors import ConfigurationError
+from sqlalchemy import select
+
+_KEYS = projections.signing_key
+
+
+def key_stream(identifier: str) -> str:
+    """The stream of a signing key's life: enrolment, revocation."""
+    return f"key:{identifier}"
+
+
+async def enrol_keys(
+    ledger: Ledger, principals: Iterable[Principal], owner: str, now: Callable[[], datetime]
+) -> None:
+    """Brings each tenant's enrolled keys in line with the configuration; safe to run at every start.
+
+    Raises ConfigurationError when a key was revoked before, or belongs to somebody else: a key is never reused.
+    """
+    people = [p for p in principals if p.signing_public_key is not None]
+    for tenant in ledger.logs():
+        rows = await ledger.query(select(_KEYS).where(_KEYS.c.log_id == tenant))
+        enrolled = {row._mapping["key_id"]: row._mapping for row in rows}
+        configured: set[str] = set()
+        for person in people:
+            if person.tenant != tenant or person.signing_public_key is None:
+                continue
+            identifier = key_id(person.signing_public_key)
+            configured.add(identifier)
+            known = enrolled.get(identifier)
+            if known is None:
+                await _enrol(ledger, person, person.signing_public_key, owner, now)
+            elif known["user"] != person.name or known["revoked_at"] is not None:
+                raise ConfigurationError(
+                    f"signing key `{identifier}` of `{person.name}` was revoked or belongs to somebody else",
+                    "make a new key pair and configure its public key",
+                )
+        for identifier, row in enrolled.items():
+            if identifier not in configured and row["revoked_at"] is None:
+                await _revoke(ledger, tenant, identifier, owner, now)
+
+
+async def _enrol(
+    ledger: Ledger, person: Principal, public_key: bytes, owner: str, now: Callable[[], datetime]
+) -> None:
+    identifier = key_id(public_key)
+    encoded = base64.b64encode(public_key).decode("ascii")
+    roles = sorted(person.roles)
+    not_after = None if person.licence_expires is None else stamp(person.licence_expires)
+    entry = PendingEntry(
+        type="key.enrolled",
+        stream=key_stream(identifier),
+        actor=f"system:{owner}",
+        subject=None,
+        body={
+            "key_id": identifier,
+            "user": person.name,
+            "public_key": encoded,
+            "algorithm": "ed25519",
+            "roles": roles,
+            "not_after": not_after,
+            "proofed_by": "configuration",
+        },
+        occurred_at=now(),
+    )
+    row = RowWrite(
+        _KEYS,
+        {"key_id": identifier},
+        {"user": person.name, "public_key": encoded, "roles": ",".join(roles), "enrolled_at": EntryTime()},
+    )
+    await ledger.append(person.tenant, [entry], expect=[Expectation(key_stream(identifier), 0)], rows=[row])
+
+
+async def _revoke(
+    ledger: Ledger, tenant: str, identifier: str, owner: str, now: Callable[[], datetime]
+) -> None:
+    entry = PendingEntry(
+        type="key.revoked",
+        stream=key_stream(identifier),
+        actor=f"system:{owner}",
+        subject=None,
+        body={"key_id": identifier, "reason": "REMOVED_FROM_CONFIGURATION"},
+        occurred_at=now(),
+    )
+    row = RowWrite(_KEYS, {"key_id": identifier}, {"revoked_at": EntryTime()})
+    await ledger.append(tenant, [entry], expect=[Expectation(key_stream(identifier), 1)], rows=[row])

@@ -1,0 +1,71 @@
+"""ReportService: a bundle as a stream, with progress while it is gathered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from attending.ledger.ledger import Ledger
+from attending.server.auth.context import current_principal
+from attending.server.errors import InvalidRequest
+from attending.server.idempotency import once
+from attending.server.reports.export import Exporter, ExportOrder
+from attending.server.services.context import Context
+from attending.v1 import report_pb2, report_pb2_grpc
+
+CHUNK_BYTES = 65_536
+
+
+class ReportService(report_pb2_grpc.ReportServiceServicer):
+    def __init__(self, ledger: Ledger, exporter: Exporter) -> None:
+        self._ledger = ledger
+        self._exporter = exporter
+
+    async def Export(  # noqa: N802
+        self, request: report_pb2.ExportRequest, context: Context
+    ) -> AsyncIterator[report_pb2.ExportResponse]:
+        principal = current_principal()
+        order = ExportOrder(
+            from_time=_time(request, "from"),
+            to_time=_time(request, "to"),
+            inference_ids=tuple(request.inference_ids),
+            purpose=request.purpose,
+            include_payloads=request.include_payloads,
+        )
+        call = once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request)
+        loop = asyncio.get_running_loop()
+        events: asyncio.Queue[report_pb2.ExportResponse | None] = asyncio.Queue()
+
+        def progress(done: int, total: int) -> None:
+            event = report_pb2.ExportResponse(
+                progress=report_pb2.ExportResponse.Progress(entries=done, total=total)
+            )
+            loop.call_soon_threadsafe(events.put_nowait, event)
+
+        # The bundle is made in a task of its own, so that progress can be sent meanwhile.
+        manager = self._exporter.bundle(principal, order, call, progress)
+        opening = asyncio.ensure_future(manager.__aenter__())
+        opening.add_done_callback(lambda _done: events.put_nowait(None))
+        try:
+            while (event := await events.get()) is not None:
+                yield event
+            path = await opening
+            with path.open("rb") as file:
+                while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+                    yield report_pb2.ExportResponse(chunk=chunk)
+        finally:
+            if not opening.done():
+                # The client went away while the writer's thread runs; it ends by itself and is cleaned up then.
+                await asyncio.wait({opening})
+            if opening.exception() is None:
+                await manager.__aexit__(None, None, None)
+
+
+def _time(request: report_pb2.ExportRequest, field: str) -> datetime | None:
+    if not request.HasField(field):  # type: ignore[arg-type]
+        return None
+    try:
+        return getattr(request, field).ToDatetime(tzinfo=UTC)  # type: ignore[no-any-return]
+    except (ValueError, OverflowError):
+        raise InvalidRequest([(field, "is out of range")]) from None
