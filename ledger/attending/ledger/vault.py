@@ -45,6 +45,8 @@ class SealedPayload(Payload):
     record: str
     sealed: bytes = field(repr=False)
     wrapped_key: bytes = field(repr=False)
+    salt: bytes = field(repr=False)
+    """Shown only to somebody who is shown the content, so that they can check the commitment."""
     commitment: Commitment
 
 
@@ -87,7 +89,7 @@ def seal(origin: str, subject: str, payload: Payload, subject_key: bytes) -> Sea
         commitment=payload_commitment(kind, salt, content).hex(),
         ciphertext=hashlib.sha256(sealed).hexdigest(),
     )
-    return SealedPayload(kind, content, origin, subject, record, sealed, wrapped, commitment)
+    return SealedPayload(kind, content, origin, subject, record, sealed, wrapped, salt, commitment)
 
 
 def unseal(

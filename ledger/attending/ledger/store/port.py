@@ -143,11 +143,11 @@ class Store(Protocol):
     def begin(self) -> None:
         """Opens a transaction that holds the write lock. Raises StoreFault."""
 
-    def stream_version(self, log_id: str, stream: str) -> int:
-        """Number of entries of the stream, within the transaction. Raises StoreFault."""
+    def stream_versions(self, log_id: str, streams: Collection[str]) -> dict[str, int]:
+        """Number of entries of each stream that has any, within the transaction. Raises StoreFault."""
 
-    def claim(self, log_id: str, key: str) -> ClaimRow | None:
-        """The claim on an idempotency key, within the transaction. Raises StoreFault."""
+    def claims(self, log_id: str, keys: Collection[str]) -> dict[str, ClaimRow]:
+        """The claims on those idempotency keys that have one, within the transaction. Raises StoreFault."""
 
     def apply(self, batch: Batch) -> None:
         """Writes the batch within the transaction. Raises RowRefused or StoreFault."""

@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -37,6 +38,7 @@ _SAFE_SYNCHRONOUS: Final = {2: "FULL", 3: "EXTRA"}
 # 64 MiB of write-ahead log between checkpoints, against 4 by default: a checkpoint syncs the database file.
 _CHECKPOINT_PAGES: Final = 16_384
 _READERS: Final = 4
+_MAX_NAMES: Final = 256
 _BUSY_SECONDS: Final = 10.0
 
 # What a bad value or a broken constraint raises, as against a failing store.
@@ -51,6 +53,7 @@ _ROW_ERRORS: Final = (
 )
 
 
+@cache
 def _insert(table: Table) -> str:
     names = ", ".join(column.name for column in table.columns)
     marks = ", ".join("?" for _ in table.columns)
@@ -59,11 +62,6 @@ def _insert(table: Table) -> str:
 
 _INSERT_LOG: Final = _insert(schema.log)
 _INSERT_HEAD: Final = _insert(schema.log_head)
-_INSERT_ENTRY: Final = _insert(schema.entry)
-_INSERT_TILE: Final = _insert(schema.tile)
-_INSERT_PAYLOAD: Final = _insert(schema.payload)
-_INSERT_CLAIM: Final = _insert(schema.idempotency)
-_INSERT_SUBJECT: Final = _insert(schema.subject_map)
 _INSERT_ERASURE: Final = _insert(schema.erasure)
 _MOVE_HEAD: Final = (
     "UPDATE log_head SET size = ?, root = ?, last_leaf = ?, time = ? WHERE log_id = ? AND size = ?"
@@ -121,21 +119,35 @@ class SqliteStore:
         with _store_faults():
             self._writer.execute("BEGIN IMMEDIATE")
 
-    def stream_version(self, log_id: str, stream: str) -> int:
+    def stream_versions(self, log_id: str, streams: Collection[str]) -> dict[str, int]:
+        found: dict[str, int] = {}
         with _store_faults():
-            row = self._writer.execute(_STREAM_VERSION, (log_id, stream)).fetchone()
-        return int(row[0]) if row else 0
+            for marks, part in _parts(streams):
+                sql = (
+                    "SELECT stream, MAX(stream_version) + 1 FROM entry"  # noqa: S608 - only marks are put in
+                    f" WHERE log_id = ? AND stream IN ({marks}) GROUP BY stream"
+                )
+                found.update(self._writer.execute(sql, (log_id, *part)).fetchall())
+        return found
 
-    def claim(self, log_id: str, key: str) -> ClaimRow | None:
+    def claims(self, log_id: str, keys: Collection[str]) -> dict[str, ClaimRow]:
+        found: dict[str, ClaimRow] = {}
         with _store_faults():
-            row = self._writer.execute(_CLAIM, (log_id, key)).fetchone()
-        return ClaimRow(*row) if row else None
+            for marks, part in _parts(keys):
+                sql = (
+                    "SELECT log_id, key, fingerprint, stream, created_at FROM idempotency"  # noqa: S608 - as above
+                    f" WHERE log_id = ? AND key IN ({marks})"
+                )
+                for row in self._writer.execute(sql, (log_id, *part)).fetchall():
+                    found[row[1]] = ClaimRow(*row)
+        return found
 
     def apply(self, batch: Batch) -> None:
         writer = self._writer
-        with _store_faults():
+        with _row_faults():
             for log in batch.logs:
                 writer.execute(_INSERT_LOG, log)
+        with _store_faults():
             for old_size, head in batch.heads:
                 if head.size == 0:
                     writer.execute(_INSERT_HEAD, head)
@@ -143,19 +155,14 @@ class SqliteStore:
                 moved = writer.execute(_MOVE_HEAD, (*head[1:], head.log_id, old_size)).rowcount
                 if moved != 1:
                     raise StoreFault("stored head is not the one that the sequencer holds")
-            if batch.entries:
-                writer.executemany(_INSERT_ENTRY, batch.entries)
-            if batch.tiles:
-                writer.executemany(_INSERT_TILE, batch.tiles)
+            _insert_all(writer, schema.entry, batch.entries)
+            _insert_all(writer, schema.tile, batch.tiles)
         with _row_faults():
-            if batch.payloads:
-                writer.executemany(_INSERT_PAYLOAD, batch.payloads)
+            _insert_all(writer, schema.payload, batch.payloads)
             for claims in batch.expired_claims:
                 writer.execute("DELETE FROM idempotency WHERE log_id = ? AND created_at < ?", claims)
-            if batch.claims:
-                writer.executemany(_INSERT_CLAIM, batch.claims)
-            if batch.subjects:
-                writer.executemany(_INSERT_SUBJECT, batch.subjects)
+            _insert_all(writer, schema.idempotency, batch.claims)
+            _insert_all(writer, schema.subject_map, batch.subjects)
             for erasure in batch.erasures:
                 writer.execute(_INSERT_ERASURE, erasure)
                 writer.execute("DELETE FROM subject_map WHERE log_id = ? AND pseudonym = ?", erasure[:2])
@@ -347,6 +354,23 @@ def _check_objects(stored: dict[str, tuple[str, str, str]], expected: dict[str, 
     for name, (kind, table, _) in stored.items():
         if kind == "trigger" and table in ledger_tables and name not in expected:
             raise UnsafeSettings(f"trigger `{name}` on a table of the ledger is not of the ledger")
+
+
+def _insert_all(writer: sqlite3.Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    # Not one statement with many VALUES: measured, that costs half as much again for rows of 1 KB.
+    if rows:
+        writer.executemany(_insert(table), rows)
+
+
+def _parts(names: Collection[str]) -> Iterator[tuple[str, list[str]]]:
+    """`names` in parts whose sizes are powers of two, largest first, each with its parameter marks: a handful
+    of statements serve every number of names, so that each is prepared once.
+    """
+    rest = list(names)
+    while rest:
+        size = min(_MAX_NAMES, 1 << (len(rest).bit_length() - 1))
+        yield ",".join("?" * size), rest[:size]
+        rest = rest[size:]
 
 
 class _Statements(NamedTuple):

@@ -1,0 +1,260 @@
+"""The store in memory: for tests of what rests on a store, with faults at the moments where real ones hit.
+
+It keeps the port's whole contract except durability. A fault callback is asked at every step; what it answers
+decides whether the step fails and, at a commit, whether the transaction was kept all the same: the two cases
+that a caller cannot tell apart and has to survive.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from attending.ledger.store import schema
+from attending.ledger.store.port import (
+    Batch,
+    ClaimRow,
+    EntryRow,
+    ErasureRow,
+    HeadRow,
+    LogRow,
+    PayloadRow,
+    RowRefused,
+    StoreFault,
+)
+from attending.ledger.store.sqlite import ProjectionWriter
+from sqlalchemy import MetaData, Row, Select, StaticPool, create_engine
+
+
+class Fault(Enum):
+    """What a step does: succeed, fail with nothing kept, or fail although everything was kept."""
+
+    NONE = "none"
+    LOST = "lost"
+    KEPT = "kept"
+
+
+@dataclass(slots=True)
+class _Data:
+    logs: dict[str, LogRow] = field(default_factory=dict)
+    heads: dict[str, HeadRow] = field(default_factory=dict)
+    entries: dict[tuple[str, int], EntryRow] = field(default_factory=dict)
+    streams: dict[tuple[str, str, int], int] = field(default_factory=dict)
+    tiles: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
+    payloads: dict[tuple[str, str], PayloadRow] = field(default_factory=dict)
+    claims: dict[tuple[str, str], ClaimRow] = field(default_factory=dict)
+    subjects: dict[tuple[str, bytes], str] = field(default_factory=dict)
+    erasures: dict[tuple[str, str], ErasureRow] = field(default_factory=dict)
+
+    def copy(self) -> _Data:
+        return _Data(**{name: dict(getattr(self, name)) for name in self.__slots__})
+
+    def version(self, log_id: str, stream: str) -> int:
+        version = 0
+        while (log_id, stream, version) in self.streams:
+            version += 1
+        return version
+
+
+class MemoryStore:
+    """Implements `Store`. `fault(step)` is asked before each of begin, apply, commit, rollback, recover, read."""
+
+    def __init__(self, fault: Callable[[str], Fault] = lambda _: Fault.NONE) -> None:
+        self.fault = fault
+        self._committed = _Data()
+        self._staged: _Data | None = None
+        self._lock = threading.RLock()
+        self._rows = ProjectionWriter()
+        self._rows_changed = False
+        # Projections need SQL to be queried: a writing database, and a copy of it as last committed.
+        self._writer = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self._snapshot = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self._engine = create_engine("sqlite://", creator=lambda: self._snapshot, poolclass=StaticPool)
+
+    # --- writing ---------------------------------------------------------------------------------------
+
+    def create_tables(self, metadata: Collection[MetaData]) -> None:
+        with self._lock:
+            known = {row[0] for row in self._writer.execute("SELECT name FROM sqlite_master")}
+            tables = [table for item in metadata for table in item.sorted_tables]
+            if clash := {table.name for table in tables} & set(schema.metadata.tables):
+                raise ValueError(f"projection tables take names of the ledger: {sorted(clash)}")
+            for name, statement in schema.sqlite_objects(tables).items():
+                if name not in known:
+                    self._writer.execute(statement)
+            self._writer.backup(self._snapshot)
+
+    def begin(self) -> None:
+        self._ask("begin")
+        with self._lock:
+            self._staged = self._committed.copy()
+            self._writer.execute("BEGIN")
+
+    def stream_versions(self, log_id: str, streams: Collection[str]) -> dict[str, int]:
+        found = {stream: self._open().version(log_id, stream) for stream in streams}
+        return {stream: version for stream, version in found.items() if version}
+
+    def claims(self, log_id: str, keys: Collection[str]) -> dict[str, ClaimRow]:
+        claims = self._open().claims
+        return {key: claims[log_id, key] for key in keys if (log_id, key) in claims}
+
+    def apply(self, batch: Batch) -> None:
+        self._ask("apply")
+        data = self._open()
+        for log in batch.logs:
+            if log.log_id in data.logs or log.origin in {other.origin for other in data.logs.values()}:
+                raise RowRefused("log")
+            data.logs[log.log_id] = log
+        for old_size, head in batch.heads:
+            held = data.heads.get(head.log_id)
+            if held is not None and (
+                held.size != old_size or head.size <= held.size or head.time < held.time
+            ):
+                raise StoreFault("stored head is not the one that the sequencer holds")
+            data.heads[head.log_id] = head
+        for entry in batch.entries:
+            place = (entry.log_id, entry.stream, entry.stream_version)
+            if entry[:2] in data.entries or place in data.streams:
+                raise StoreFault("entry")
+            data.entries[entry.log_id, entry.entry_index] = entry
+            data.streams[place] = entry.entry_index
+        for tile in batch.tiles:
+            if tile[:3] in data.tiles:
+                raise StoreFault("tile")
+            data.tiles[tile.log_id, tile.level, tile.tile_index] = tile.hashes
+        for payload in batch.payloads:
+            if payload[:2] in data.payloads:
+                raise RowRefused("payload")
+            data.payloads[payload.log_id, payload.record] = payload
+        for log_id, time in batch.expired_claims:
+            for key, claim in list(data.claims.items()):
+                if key[0] == log_id and claim.created_at < time:
+                    del data.claims[key]
+        for claim in batch.claims:
+            if claim[:2] in data.claims:
+                raise RowRefused("claim")
+            data.claims[claim.log_id, claim.key] = claim
+        for subject in batch.subjects:
+            names = {name for (log_id, _), name in data.subjects.items() if log_id == subject.log_id}
+            if subject[:2] in data.subjects or subject.pseudonym in names:
+                raise RowRefused("subject")
+            data.subjects[subject.log_id, subject.lookup] = subject.pseudonym
+        for erasure in batch.erasures:
+            if erasure[:2] in data.erasures:
+                raise RowRefused("erasure")
+            data.erasures[erasure.log_id, erasure.pseudonym] = erasure
+            for link, name in list(data.subjects.items()):
+                if (link[0], name) == erasure[:2]:
+                    del data.subjects[link]
+        try:
+            for row in batch.rows:
+                self._rows.write(self._writer, row)
+                self._rows_changed = True
+        except (sqlite3.Error, TypeError, ValueError, OverflowError) as err:
+            raise RowRefused(type(err).__name__) from err
+
+    def commit(self) -> None:
+        answer = self.fault("commit")
+        staged = self._open()
+        with self._lock:
+            if answer is Fault.LOST:
+                self._drop()
+            else:
+                self._writer.execute("COMMIT")
+                self._committed, self._staged = staged, None
+                if self._rows_changed:
+                    self._writer.backup(self._snapshot)
+                    self._rows_changed = False
+        if answer is not Fault.NONE:
+            raise StoreFault("fault at commit")
+
+    def rollback(self) -> None:
+        self._ask("rollback")
+        self._drop()
+
+    def recover(self) -> None:
+        self._ask("recover")
+        self._drop()
+
+    def close(self) -> None:
+        """Rolls back; what was committed stays, so that the store can be opened again as a file can."""
+        self._drop()
+
+    # --- reading ---------------------------------------------------------------------------------------
+
+    def heads(self) -> list[tuple[LogRow, HeadRow]]:
+        data = self._read()
+        return [(data.logs[log_id], data.heads[log_id]) for log_id in sorted(data.logs)]
+
+    def entries(self, log_id: str, start: int, limit: int) -> list[bytes]:
+        return [row.data for row in self._entry_rows(log_id, start, limit)]
+
+    def leaf_hashes(self, log_id: str, start: int, limit: int) -> list[bytes]:
+        return [row.leaf_hash for row in self._entry_rows(log_id, start, limit)]
+
+    def tile(self, log_id: str, level: int, index: int) -> bytes | None:
+        return self._read().tiles.get((log_id, level, index))
+
+    def stream_entries(self, log_id: str, stream: str, start: int, limit: int) -> list[bytes]:
+        data = self._read()
+        found = []
+        for version in range(start, start + limit):
+            index = data.streams.get((log_id, stream, version))
+            if index is None:
+                break
+            found.append(data.entries[log_id, index].data)
+        return found
+
+    def read_stream_version(self, log_id: str, stream: str) -> int:
+        return self._read().version(log_id, stream)
+
+    def payload(self, log_id: str, record: str) -> PayloadRow | None:
+        return self._read().payloads.get((log_id, record))
+
+    def read_claim(self, log_id: str, key: str) -> ClaimRow | None:
+        return self._read().claims.get((log_id, key))
+
+    def pseudonym(self, log_id: str, lookup: bytes) -> str | None:
+        return self._read().subjects.get((log_id, lookup))
+
+    def erasures(self, log_id: str) -> list[ErasureRow]:
+        rows = [row for row in self._read().erasures.values() if row.log_id == log_id]
+        return sorted(rows, key=lambda row: row.entry_index)
+
+    def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
+        self._read()
+        with self._lock, self._engine.connect() as connection:
+            return connection.execute(select).all()
+
+    # --- inside ----------------------------------------------------------------------------------------
+
+    def _ask(self, step: str) -> None:
+        if self.fault(step) is not Fault.NONE:
+            raise StoreFault(f"fault at {step}")
+
+    def _open(self) -> _Data:
+        if self._staged is None:
+            raise StoreFault("no transaction is open")
+        return self._staged
+
+    def _read(self) -> _Data:
+        self._ask("read")
+        return self._committed
+
+    def _entry_rows(self, log_id: str, start: int, limit: int) -> list[EntryRow]:
+        data = self._read()
+        found: list[EntryRow] = []
+        while len(found) < limit and (log_id, start + len(found)) in data.entries:
+            found.append(data.entries[log_id, start + len(found)])
+        return found
+
+    def _drop(self) -> None:
+        with self._lock:
+            self._staged = None
+            self._rows_changed = False
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
