@@ -1,0 +1,65 @@
+"""Detection: every identifier of a text, as spans that do not overlap."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Container, Iterable
+
+from attending.guardrails.patient import Identity
+from attending.guardrails.phi.known import find_known
+from attending.guardrails.phi.lexicon import Lexicon
+from attending.guardrails.phi.recognizers import LANGUAGE, RuleRecognizer, build_analyzer
+from attending.guardrails.phi.resolve import again, resolve
+from attending.guardrails.phi.spans import PhiSpan, PhiType
+
+
+class PhiDetector:
+    """Finds the Safe Harbor identifiers of 45 CFR 164.514(b)(2)(i) in English text.
+
+    Construction loads the model (about a second); a detector is thread-safe. `exclude` holds lower-case words and
+    phrases that are never names, such as the drug names of the knowledge pack.
+    """
+
+    def __init__(self, exclude: Container[str] = frozenset()) -> None:
+        self._lexicon = Lexicon(exclude)
+        self._analyzer = build_analyzer(self._lexicon)
+
+    def detect(self, text: str, *, known: Identity | None = None, also: Iterable[str] = ()) -> list[PhiSpan]:
+        """Spans in order, not overlapping, within `text`; never raises on any text.
+
+        `known` is the patient of the request: names (any case, order, initials, without diacritics), record number
+        (any grouping) and birth date (any form) are always found. `also` holds further names to find likewise.
+        """
+        if not text.strip():
+            return []
+        ad_hoc = []
+        others = tuple(also)
+        if known is not None or others:
+            identity = known or Identity()
+            ad_hoc.append(
+                RuleRecognizer(
+                    "known",
+                    [PhiType.NAME, PhiType.MEDICAL_RECORD_NUMBER, PhiType.DATE],
+                    lambda body: find_known(body, identity, others),
+                )
+            )
+        results = self._analyzer.analyze(text, LANGUAGE, ad_hoc_recognizers=ad_hoc)
+        spans = resolve(text, [PhiSpan(r.start, r.end, PhiType(r.entity_type), r.score) for r in results])
+        repeated = again(text, spans, self._lexicon)
+        return resolve(text, [*spans, *repeated]) if repeated else spans
+
+
+_lock = threading.Lock()
+_engines: dict[int, tuple[Container[str], PhiDetector]] = {}
+
+
+def load_detector(exclude: Container[str] = frozenset()) -> PhiDetector:
+    """The process-wide detector for this `exclude` object (compared by identity), built at the first call.
+
+    Safe to call from any thread; reaches no network.
+    """
+    key = id(exclude) if exclude else 0
+    with _lock:
+        if key not in _engines:
+            _engines[key] = (exclude, PhiDetector(exclude))
+        return _engines[key][1]
