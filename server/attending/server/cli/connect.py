@@ -1,0 +1,119 @@
+"""Options by which a command reaches a server as somebody: an embedded data folder, or an address with credentials."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from attending.client import Connection
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_FOLDER = Path("attending-data")
+
+
+def connection_options(default_identity: str) -> Callable[[F], F]:
+    """Decorates a command so that it is called with `connection`, made from its options."""
+
+    def decorate(command: F) -> F:
+        @click.option(
+            "--data",
+            type=click.Path(path_type=Path, file_okay=False),
+            default=DEFAULT_FOLDER,
+            show_default=True,
+            envvar="ATTENDING_DATA",
+            help="Data folder of an embedded server, for its demo identities.",
+        )
+        @click.option(
+            "--as",
+            "identity",
+            default=default_identity,
+            show_default=True,
+            envvar="ATTENDING_IDENTITY",
+            help="Demo identity of the embedded server.",
+        )
+        @click.option("--server", envvar="ATTENDING_SERVER", help="Address of a server, host:port.")
+        @click.option(
+            "--ca",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            envvar="ATTENDING_CA",
+            help="CA certificate of the server (PEM).",
+        )
+        @click.option(
+            "--token-file",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            envvar="ATTENDING_TOKEN_FILE",
+            help="File that holds a bearer token.",
+        )
+        @click.option(
+            "--cert",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            envvar="ATTENDING_CERT",
+            help="Client certificate (PEM).",
+        )
+        @click.option(
+            "--cert-key",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            envvar="ATTENDING_CERT_KEY",
+            help="Key of the client certificate (PEM).",
+        )
+        @click.option(
+            "--log-key",
+            envvar="ATTENDING_LOG_KEY",
+            help="Verifier key of the log (C2SP vkey), under which receipts must hold.",
+        )
+        @functools.wraps(command)
+        def wrapper(
+            *args: Any,
+            data: Path,
+            identity: str,
+            server: str | None,
+            ca: Path | None,
+            token_file: Path | None,
+            cert: Path | None,
+            cert_key: Path | None,
+            log_key: str | None,
+            **kwargs: Any,
+        ) -> Any:
+            kwargs["connection"] = _connection(
+                data, identity, server, ca, token_file, cert, cert_key, log_key
+            )
+            return command(*args, **kwargs)
+
+        return wrapper  # type: ignore[return-value]
+
+    return decorate
+
+
+def _connection(
+    data: Path,
+    identity: str,
+    server: str | None,
+    ca: Path | None,
+    token_file: Path | None,
+    cert: Path | None,
+    cert_key: Path | None,
+    log_key: str | None,
+) -> Connection:
+    if server is None:
+        try:
+            return Connection.from_folder(data, identity)
+        except FileNotFoundError:
+            raise click.UsageError(
+                f"no embedded server has run in `{data}`; start one with `attending serve --data {data}`, "
+                "or give --server"
+            ) from None
+        except KeyError:
+            raise click.UsageError(f"the embedded server in `{data}` has no identity `{identity}`") from None
+    if ca is None:
+        raise click.UsageError("--server needs --ca: Attending speaks TLS only")
+    if (token_file is None) == (cert is None):
+        raise click.UsageError("--server needs either --token-file or --cert with --cert-key")
+    if cert is not None and cert_key is None:
+        raise click.UsageError("--cert needs --cert-key")
+    token = token_file.read_text(encoding="utf-8").strip() if token_file is not None else None
+    pair = (cert, cert_key) if cert is not None and cert_key is not None else None
+    return Connection(server, ca, log_key, token=token, certificate=pair)

@@ -1,0 +1,179 @@
+"""`attending review`: the queue of held texts, from a terminal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from attending.client import Connection, ReviewClient
+from attending.server.cli.connect import connection_options
+from attending.v1 import common_pb2, review_pb2
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+CLINICIAN = "dr-rivera"
+DISPOSITIONS = {
+    "fixed": review_pb2.DISPOSITION_FIXED,
+    "accepted-risk": review_pb2.DISPOSITION_ACCEPTED_RISK,
+    "false-alarm": review_pb2.DISPOSITION_FALSE_ALARM,
+}
+
+
+@click.group(epilog="Example: attending review list --data attending-data --as dr-rivera")
+def review() -> None:
+    """Read, claim, dispose of and sign held texts, as a clinician."""
+
+
+@review.command("list", epilog="Example: attending review list --policy discharge-plan --json")
+@click.option("--policy", default="", help="Only this policy.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@connection_options(CLINICIAN)
+def list_queue(policy: str, as_json: bool, connection: Connection) -> None:
+    """List what waits, most urgent first."""
+    with ReviewClient(connection) as client:
+        items = client.queue(policy)
+    if as_json:
+        for item in items:
+            click.echo(_json(item))
+        return
+    if not items:
+        click.echo("nothing waits")
+        return
+    for item in items:
+        severity = common_pb2.Severity.Name(item.worst_severity).removeprefix("SEVERITY_").lower()
+        due = item.due_at.ToDatetime().strftime("%Y-%m-%d %H:%M")
+        holder = f"claimed by {item.claimed_by}" if item.claimed_by else "free"
+        click.echo(
+            f"{item.ticket_id}  {item.policy:<22} worst {severity:<15} "
+            f"{item.open_findings} open  due {due} UTC  {item.state}, {holder}"
+        )
+
+
+@review.command(epilog="Example: attending review show tkt_0123... --json")
+@click.argument("ticket")
+@click.option("--json", "as_json", is_flag=True, help="The whole item as JSON.")
+@connection_options(CLINICIAN)
+def show(ticket: str, as_json: bool, connection: Connection) -> None:
+    """Show a held text with its findings. The look is recorded."""
+    with ReviewClient(connection) as client:
+        item = client.item(ticket)
+    if as_json:
+        click.echo(_json(item))
+        return
+    click.echo(f"ticket {ticket}   policy {item.item.policy}   state {item.item.state}\n")
+    click.echo(item.output.rstrip() + "\n")
+    for finding in item.findings:
+        severity = common_pb2.Severity.Name(finding.severity).removeprefix("SEVERITY_").lower()
+        state = f" [{finding.disposition}]" if finding.disposition else ""
+        click.echo(f"({finding.ordinal}) {severity} {finding.code}: {finding.message}{state}")
+        where = f'"{finding.text}" at {finding.start}-{finding.end}; ' if finding.text else ""
+        click.echo(f"    {where}{finding.basis}: {finding.source}")
+    click.echo(f"\n{item.coverage.judged} of {item.coverage.of} checks judged", nl=False)
+    missing = ", ".join(item.coverage.not_covered)
+    click.echo(f"; not covered: {missing}" if missing else "")
+    click.echo("may be signed by: " + ", ".join(item.sign_off_roles))
+
+
+@review.command(epilog="Example: attending review claim tkt_0123...")
+@click.argument("ticket")
+@connection_options(CLINICIAN)
+def claim(ticket: str, connection: Connection) -> None:
+    """Lease an item; prints the lease that the other commands need."""
+    with ReviewClient(connection) as client:
+        answer = client.claim(ticket)
+    click.echo(answer.lease_id)
+
+
+@review.command(epilog="Example: attending review dispose tkt_0123... 0 --lease lse_... --as-what fixed")
+@click.argument("ticket")
+@click.argument("finding", type=int)
+@click.option("--lease", required=True, help="Lease from `claim`.")
+@click.option(
+    "--as-what", type=click.Choice(sorted(DISPOSITIONS)), required=True, help="What you make of it."
+)
+@click.option("--reason", default="", help="Coded reason; required unless fixed.")
+@click.option("--note", default="", help="Note; stored as personal content.")
+@connection_options(CLINICIAN)
+def dispose(
+    ticket: str, finding: int, lease: str, as_what: str, reason: str, note: str, connection: Connection
+) -> None:
+    """Say what you make of one finding, by its number."""
+    with ReviewClient(connection) as client:
+        answer = client.dispose(ticket, lease, finding, DISPOSITIONS[as_what], reason_code=reason, note=note)
+    click.echo(f"{answer.item.open_findings} findings open")
+
+
+@review.command(
+    epilog="Example: attending review sign tkt_0123... --lease lse_... --key dr-rivera.pem --text new.txt"
+)
+@click.argument("ticket")
+@click.option("--lease", required=True, help="Lease from `claim`.")
+@click.option(
+    "--key",
+    "key_path",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    required=True,
+    help="Your Ed25519 signing key (PEM); it stays on this machine.",
+)
+@click.option(
+    "--text",
+    "text_path",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="File with the edited text; the text as held otherwise.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before signing.")
+@connection_options(CLINICIAN)
+def sign(
+    ticket: str, lease: str, key_path: Path, text_path: Path | None, yes: bool, connection: Connection
+) -> None:
+    """Sign the exact text that will be released."""
+    key = load_key(key_path)
+    edited = text_path.read_text(encoding="utf-8") if text_path is not None else None
+    with ReviewClient(connection) as client:
+        prepared = client.prepare(ticket, lease, key, edited)
+        click.echo(prepared.text.rstrip() + "\n")
+        click.echo(f"you sign as {prepared.statement.role}: {prepared.statement.meaning}")
+        if not yes:
+            click.confirm("sign and release exactly this text?", abort=True)
+        answer = client.sign(ticket, lease, prepared, key)
+    click.echo(f"signed; the item is now {answer.item.state}")
+
+
+@review.command(epilog="Example: attending review reject tkt_0123... --lease lse_... --reason unsafe")
+@click.argument("ticket")
+@click.option("--lease", required=True, help="Lease from `claim`.")
+@click.option(
+    "--reason", required=True, help="wrong, unsafe, incomplete, wrong_patient, not_needed or other."
+)
+@click.option("--note", default="", help="Note; stored as personal content.")
+@connection_options(CLINICIAN)
+def reject(ticket: str, lease: str, reason: str, note: str, connection: Connection) -> None:
+    """Refuse a text; it is never released."""
+    with ReviewClient(connection) as client:
+        answer = client.reject(ticket, lease, reason, note=note)
+    click.echo(f"the item is now {answer.item.state}")
+
+
+def load_key(path: Path) -> Ed25519PrivateKey:
+    """The Ed25519 key of a PEM file; a usage error for anything else."""
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError):
+        raise click.UsageError(f"`{path.name}` is not an unencrypted PEM private key") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise click.UsageError(f"`{path.name}` is not an Ed25519 key")
+    return key
+
+
+def _json(message: Message) -> str:
+    value: dict[str, Any] = MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+command = review
