@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from attending.guardrails.context.fhir_values import decimal, instant, read_concept, read_status, years
 from attending.guardrails.patient import Allergy, Condition, Identity, Lab, Medication, PatientContext
 
 NO_KNOWN_ALLERGY: Final = frozenset({"716186003", "409137002", "428607008", "429625007"})
@@ -123,7 +124,7 @@ def read_fhir(value: object, *, as_of: datetime | None = None) -> FhirRead:
     identity = Identity(tuple(reader.names), reader.mrn, reader.born)
     return FhirRead(
         PatientContext(
-            age_years=None if reader.born is None else Decimal(_years(reader.born, now.date())),
+            age_years=None if reader.born is None else Decimal(years(reader.born, now.date())),
             age_days=None if reader.born is None else (now.date() - reader.born).days,
             sex=reader.sex,
             pregnant=reader.pregnant
@@ -206,13 +207,13 @@ def _patient(reader: _Reader, resource: dict[str, Any]) -> None:
 
 
 def _allergy(reader: _Reader, resource: dict[str, Any]) -> None:
-    certainty = _status(resource, "verificationStatus")
-    clinical = _status(resource, "clinicalStatus")
+    certainty = read_status(resource, "verificationStatus")
+    clinical = read_status(resource, "clinicalStatus")
     if certainty == "entered-in-error":
         return
     if reader.allergies is None:
         reader.allergies = []
-    text, codes = _concept(resource.get("code"))
+    text, codes = read_concept(resource.get("code"))
     if codes & NO_KNOWN_ALLERGY or (text is not None and _NO_KNOWN_TEXT.search(text)):
         return
     if certainty == "refuted" or clinical == "resolved":
@@ -223,7 +224,7 @@ def _allergy(reader: _Reader, resource: dict[str, Any]) -> None:
     severity: str | None = None
     for reaction in resource.get("reaction") or ():
         for manifestation in reaction.get("manifestation") or ():
-            shown, _ = _concept(manifestation)
+            shown, _ = read_concept(manifestation)
             if shown:
                 reactions.append(shown.lower())
         severity = reaction.get("severity") or severity
@@ -243,7 +244,7 @@ def _medication(reader: _Reader, resource: dict[str, Any]) -> None:
         reference = (resource.get("medicationReference") or {}).get("reference")
         product = reader.products.get(reference or "")
         concept = product.get("code") if product is not None else resource.get("medicationReference")
-    text, _ = _concept(concept)
+    text, _ = read_concept(concept)
     if text is None:
         raise ValueError("no medication")
     rxcui = next(
@@ -252,7 +253,7 @@ def _medication(reader: _Reader, resource: dict[str, Any]) -> None:
     )
     instructions = resource.get("dosageInstruction") or resource.get("dosage") or ()
     first: dict[str, Any] = instructions[0] if instructions else {}
-    route, _ = _concept(first.get("route"))
+    route, _ = read_concept(first.get("route"))
     started = resource.get("authoredOn") or (resource.get("effectivePeriod") or {}).get("start")
     prn = first.get("asNeededBoolean")
     reader.medications.append(
@@ -277,7 +278,7 @@ def _dose(instruction: dict[str, Any]) -> str | None:
     for amount in instruction.get("doseAndRate") or ():
         quantity = amount.get("doseQuantity") or (amount.get("doseRange") or {}).get("high")
         if quantity and quantity.get("value") is not None:
-            return f"{_decimal(quantity['value'])} {quantity.get('unit') or quantity.get('code') or 'tablet'}"
+            return f"{decimal(quantity['value'])} {quantity.get('unit') or quantity.get('code') or 'tablet'}"
     text = instruction.get("text")
     return text if isinstance(text, str) and text else None
 
@@ -286,22 +287,28 @@ def _frequency(instruction: dict[str, Any]) -> str | None:
     timing = instruction.get("timing") or {}
     repeat = timing.get("repeat") or {}
     if repeat.get("frequency") and repeat.get("period") and repeat.get("periodUnit"):
-        unit = {"h": "hours", "d": "days", "wk": "weeks", "mo": "months"}.get(repeat["periodUnit"])
-        if unit:
-            return f"{repeat['frequency']} times every {_decimal(repeat['period'])} {unit}"
-    shown, _ = _concept(timing.get("code"))
+        count, period = decimal(repeat["frequency"]), decimal(repeat["period"])
+        unit = {"h": "hour", "d": "day", "wk": "week", "mo": "month"}.get(repeat["periodUnit"])
+        if unit is not None:
+            often = "once" if count == 1 else f"{count.normalize():f} times"
+            if period == 1:
+                return f"{often} a {unit}" if unit != "hour" else f"every {Decimal(1) / count} hours"
+            if count == 1:
+                return f"every {period.normalize():f} {unit}s"
+            return f"{often} every {period.normalize():f} {unit}s"
+    shown, _ = read_concept(timing.get("code"))
     return shown
 
 
 def _condition(reader: _Reader, resource: dict[str, Any]) -> None:
-    if _status(resource, "verificationStatus") in ("entered-in-error", "refuted"):
+    if read_status(resource, "verificationStatus") in ("entered-in-error", "refuted"):
         return
     if reader.conditions is None:
         reader.conditions = []
-    text, codes = _concept(resource.get("code"))
+    text, codes = read_concept(resource.get("code"))
     if text is None:
         raise ValueError("no condition")
-    clinical = _status(resource, "clinicalStatus")
+    clinical = read_status(resource, "clinicalStatus")
     active = clinical in (None, "active", "recurrence", "relapse")
     if clinical is None and (resource.get("abatementDateTime") or resource.get("abatementString")):
         active = False
@@ -317,10 +324,10 @@ def _condition(reader: _Reader, resource: dict[str, Any]) -> None:
 def _observation(reader: _Reader, resource: dict[str, Any]) -> None:
     if resource.get("status") in _IGNORED_STATUS or resource.get("status") == "entered-in-error":
         return
-    text, codes = _concept(resource.get("code"))
-    when = _when(resource.get("effectiveDateTime") or resource.get("issued"))
+    text, codes = read_concept(resource.get("code"))
+    when = instant(resource.get("effectiveDateTime") or resource.get("issued"))
     if codes & _PREGNANCY:
-        shown, answer = _concept(resource.get("valueCodeableConcept"))
+        shown, answer = read_concept(resource.get("valueCodeableConcept"))
         if answer & {"77386006", "LA15173-0"} or (shown or "").lower().startswith("pregnant"):
             reader.pregnant = True
         elif answer & {"60001007", "LA26683-5"} or (shown or "").lower().startswith("not pregnant"):
@@ -332,7 +339,7 @@ def _observation(reader: _Reader, resource: dict[str, Any]) -> None:
     if quantity.get("comparator") in ("<", ">", "<=", ">="):
         reader.unread.append("Observation: COMPARATOR")
         return
-    number, unit = _decimal(quantity["value"]), quantity.get("code") or quantity.get("unit")
+    number, unit = decimal(quantity["value"]), quantity.get("code") or quantity.get("unit")
     if codes & _WEIGHT:
         reader.weight = _newer(reader, reader.weight, when, number, _UCUM_KG.get(unit))
     elif codes & _HEIGHT:
@@ -360,37 +367,3 @@ def _newer(
         return held
     at = when or datetime.min.replace(tzinfo=UTC)
     return (at, number * factor) if held is None or at >= held[0] else held
-
-
-def _concept(value: object) -> tuple[str | None, frozenset[str]]:
-    if not isinstance(value, dict):
-        return None, frozenset()
-    codings = [coding for coding in value.get("coding") or () if isinstance(coding, dict)]
-    codes = frozenset(str(coding["code"]) for coding in codings if coding.get("code"))
-    text = value.get("text") or next((coding["display"] for coding in codings if coding.get("display")), None)
-    return (text or value.get("display")), codes
-
-
-def _status(resource: dict[str, Any], key: str) -> str | None:
-    codings = (resource.get(key) or {}).get("coding") or ()
-    return next((coding.get("code") for coding in codings if coding.get("code")), None)
-
-
-def _decimal(value: object) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
-        raise ValueError("no number")
-    number = Decimal(str(value))
-    if not number.is_finite():
-        raise ValueError("no number")
-    return number
-
-
-def _when(value: object) -> datetime | None:
-    if not isinstance(value, str) or len(value) < 10:
-        return None
-    time = datetime.fromisoformat(value.replace("Z", "+00:00"))
-    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
-
-
-def _years(born: date, today: date) -> int:
-    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))

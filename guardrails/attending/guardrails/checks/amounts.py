@@ -1,0 +1,179 @@
+"""How much is given: statements turned into comparable amounts per administration and per day.
+
+Mass is in mg, everything else in its own unit. What cannot be known (a tablet of unknown strength, a dose per
+kilogram without a weight) is None, never a guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from attending.guardrails.checks.case import Case, Exposure, active_medication, drugs_of
+from attending.guardrails.clinical.parse import parse
+from attending.guardrails.clinical.statement import Dose, Frequency, Span, Statement
+
+MG_PER: Final = {"g": Decimal(1000), "mg": Decimal(1), "mcg": Decimal("0.001"), "ng": Decimal("0.000001")}
+COUNTED: Final = frozenset(
+    "tablet capsule puff drop patch spray suppository ampoule application packet lozenge teaspoon".split()  # noqa: SIM905
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """`low`..`high` of `unit` ("mg" for any mass) per administration, or per `per_time` where that is set.
+
+    `per_kg` and `per_m2` stay set while the patient's size is not known.
+    """
+
+    low: Decimal
+    high: Decimal
+    unit: str
+    span: Span
+    per_kg: bool = False
+    per_m2: bool = False
+    per_time: str | None = None
+    scaled: bool = False
+    """True where a per-kg or per-m2 dose was multiplied by the patient's size."""
+
+
+def body_surface_m2(case: Case) -> Decimal | None:
+    """Mosteller: sqrt(height_cm x weight_kg / 3600)."""
+    if case.context.weight_kg is None or case.context.height_cm is None:
+        return None
+    return (case.context.height_cm * case.context.weight_kg / Decimal(3600)).sqrt()
+
+
+def to_base(value: Decimal, unit: str) -> tuple[Decimal, str]:
+    """Mass to mg; other units unchanged."""
+    return (value * MG_PER[unit], "mg") if unit in MG_PER else (value, unit)
+
+
+def amount_of(dose: Dose, case: Case, *, index: int = 0, ingredients: int = 1) -> Amount | None:
+    """The dose of one ingredient, scaled by the patient's size where known; None where it cannot be known."""
+    low, high, unit = dose.low, dose.high, dose.unit
+    if dose.components:
+        if index >= len(dose.components) or len(dose.components) != ingredients:
+            return None
+        low = high = dose.components[index]
+        unit = "mg"
+    elif ingredients > 1 and index > 0 and unit not in ("mL", *COUNTED):
+        # "Augmentin 875 mg": which ingredient is meant is not said, so the first one named carries the strength.
+        return None
+    if unit in COUNTED or unit in ("mL", "percent", "kcal"):
+        return None
+    low, base = to_base(low, unit)
+    high, _ = to_base(high, unit)
+    amount = Amount(low, high, base, dose.span, dose.per_kg, dose.per_m2, dose.per_time)
+    factor = case.context.weight_kg if dose.per_kg else body_surface_m2(case) if dose.per_m2 else None
+    if factor is None:
+        return amount
+    return Amount(low * factor, high * factor, base, dose.span, per_time=dose.per_time, scaled=True)
+
+
+def exposure_amount(exposure: Exposure, case: Case) -> Amount | None:
+    """The amount one exposure states, or None."""
+    statement = exposure.statement
+    if statement is None or statement.dose is None:
+        return None
+    ingredients = len(exposure.mention.drugs) if exposure.mention is not None else 1
+    return amount_of(statement.dose, case, index=exposure.index, ingredients=ingredients)
+
+
+def times_per_day(frequency: Frequency | None) -> Decimal | None:
+    """Highest number of administrations on one day that the words allow; None when they do not say."""
+    if frequency is None:
+        return None
+    if frequency.once_only:
+        return Decimal(1)
+    if frequency.times_per_day is not None:
+        return max(Decimal(1), frequency.times_per_day)
+    if frequency.interval_hours:
+        return max(Decimal(1), Decimal(24) / frequency.interval_hours)
+    return None
+
+
+def interval_hours(frequency: Frequency | None) -> Decimal | None:
+    """Shortest hours between administrations that the words allow; None when they do not say."""
+    if frequency is None or frequency.once_only:
+        return None
+    if frequency.interval_hours:
+        return frequency.interval_hours
+    if frequency.times_per_day:
+        return Decimal(24) / frequency.times_per_day
+    return None
+
+
+def per_day(statement: Statement, amount: Amount) -> Decimal | None:
+    """The most that is taken on one day in `amount.unit`; None when the frequency is not said."""
+    match amount.per_time:
+        case "day":
+            return amount.high
+        case "h":
+            return amount.high * 24
+        case "min":
+            return amount.high * 1440
+        case "week":
+            return amount.high
+    times = times_per_day(statement.frequency)
+    return None if times is None else amount.high * times
+
+
+def daily_total(case: Case, drug: str) -> Decimal | None:
+    """The most mg of `drug` that the output gives on one day over all its products; None where any part is
+    unknown or nothing is said. Alternatives (statements without a common `sum_group`) are not added."""
+    groups: dict[int | None, Decimal] = {}
+    for exposure in case.given:
+        if exposure.drug != drug or exposure.statement is None:
+            continue
+        amount = exposure_amount(exposure, case)
+        if amount is None or amount.per_kg or amount.per_m2 or amount.unit != "mg":
+            continue
+        daily = per_day(exposure.statement, amount)
+        if daily is None:
+            continue
+        group = exposure.statement.sum_group
+        groups[group] = (
+            groups.get(group, Decimal(0)) + daily
+            if group is not None
+            else max(groups.get(group, Decimal(0)), daily)
+        )
+    return max(groups.values()) if groups else None
+
+
+def listed_products(case: Case, drug: str) -> dict[str, Decimal]:
+    """Product name -> most mg of `drug` a day, for the lines of the medication list whose dose can be read and
+    which the output does not stop."""
+    found: dict[str, Decimal] = {}
+    if drug in case.ended:
+        return found
+    for medication in case.context.medications or ():
+        if not active_medication(medication.status) or drug not in drugs_of(medication.name, case.lexicon):
+            continue
+        line = " ".join(part for part in (medication.name, medication.dose, medication.frequency) if part)
+        for statement in parse(f"Take {line}", case.lexicon).statements:
+            if statement.dose is None or drug not in statement.mention.drugs:
+                continue
+            index = statement.mention.drugs.index(drug)
+            amount = amount_of(statement.dose, case, index=index, ingredients=len(statement.mention.drugs))
+            daily = None if amount is None or amount.unit != "mg" else per_day(statement, amount)
+            if daily is not None:
+                found[medication.name] = max(found.get(medication.name, Decimal(0)), daily)
+    return found
+
+
+def listed_daily_mg(case: Case, drug: str) -> Decimal | None:
+    """The daily mg of a drug by the medication list, over all its products; None where no line can be read."""
+    products = listed_products(case, drug)
+    return sum(products.values(), Decimal(0)) if products else None
+
+
+def shown(value: Decimal, unit: str) -> str:
+    """A number a person reads: no exponent, at most three decimals, mg shown as g or mcg where that is usual."""
+    if unit == "mg" and value != 0 and abs(value) < Decimal("0.5"):
+        value, unit = value * 1000, "mcg"
+    elif unit == "mg" and value >= 10_000:
+        value, unit = value / 1000, "g"
+    text = format(round(value, 3).normalize(), "f")
+    return f"{text} {unit}"

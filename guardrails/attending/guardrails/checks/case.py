@@ -1,0 +1,327 @@
+"""One output made ready for the checks: parsed texts, the merged patient, and who takes which drug.
+
+Every check reads a `Case` and nothing else, so each is a pure function of it.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, Literal
+from weakref import WeakKeyDictionary
+
+from attending.guardrails.checks import classes
+from attending.guardrails.checks.port import KnowledgePort
+from attending.guardrails.clinical.facts import stated_context
+from attending.guardrails.clinical.lexicon import Lexicon
+from attending.guardrails.clinical.normalise import normalise
+from attending.guardrails.clinical.parse import parse
+from attending.guardrails.clinical.statement import DrugMention, ParsedText, Span, Statement
+from attending.guardrails.context.labs import Reading, readings_from_record, readings_from_text
+from attending.guardrails.context.merge import Conflict, age_in_years, merge
+from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
+from attending.guardrails.knowledge.facts import Provenance
+from attending.guardrails.patient import Judged, PatientContext
+
+Audience = Literal["patient", "clinician"]
+RAIL: Final = "clinical"
+ADULT_YEARS: Final = Decimal(18)
+
+_ENDED_STATUS: Final = frozenset(
+    {
+        "stopped",
+        "completed",
+        "cancelled",
+        "discontinued",
+        "held",
+        "on hold",
+        "on-hold",
+        "past",
+        "ended",
+        "inactive",
+    }
+)
+_YES: Final = re.compile(
+    r"(?:^|[.!?]\s+)(?P<yes>(?:yes|sure|of course|absolutely|certainly|definitely|ok(?:ay)?)\b"
+    r"|(?:it|that|this)(?:'s| is| should be) (?:perfectly |completely |generally |quite |totally )?"
+    r"(?:safe|fine|ok(?:ay)?|all right|alright)\b"
+    r"|you (?:can|may) (?:safely )?(?:take|use|combine) (?:them|both|these|the two)\b)",
+    re.I,
+)
+_NO_AFTER_YES: Final = re.compile(
+    r"\b(?:not safe|unsafe|do not|don't|should not|shouldn't|avoid|never|must not|dangerous|but not)\b", re.I
+)
+_ASKS: Final = re.compile(
+    r"\?|\b(?:can|may|should|could) (?:i|he|she|they|we|my|the patient)\b|\bis it (?:safe|ok)", re.I
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """One ingredient that the patient takes or would take if the output were followed.
+
+    `origin` is output (the judged text), asked (the prompt asks, the output affirms) or list (the record, or a
+    drug that a text says is being taken). `new` is True where the output starts or changes the drug. `span` lies
+    in the output; (0, 0) for the list.
+    """
+
+    drug: str
+    scope: Scope
+    span: Span
+    text: str
+    origin: Literal["output", "asked", "list"]
+    new: bool
+    statement: Statement | None = None
+    index: int = 0
+    """Position of `drug` among the ingredients of its mention."""
+    mention: DrugMention | None = None
+    generic_class: str | None = None
+    """Set where the mention is a class ("nitrates"): then `drug` is the class id."""
+
+    @property
+    def local(self) -> bool:
+        """True for a route with little systemic exposure."""
+        route = self.statement.route if self.statement is not None else None
+        return route in classes.LOCAL_ROUTES and self.drug not in classes.SYSTEMIC_THROUGH_SKIN
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    judged: Judged
+    knowledge: KnowledgePort
+    audience: Audience
+    output: ParsedText
+    prompt: ParsedText | None
+    context: PatientContext
+    conflicts: tuple[Conflict, ...]
+    given: tuple[Exposure, ...]
+    """Drugs that the output would have the patient take, in text order."""
+    taking: tuple[Exposure, ...]
+    """Drugs of the record and of what the texts state, less those that the output stops or avoids."""
+    ended: frozenset[str]
+    """Ingredients that the output stops or avoids."""
+    readings: tuple[Reading, ...]
+    lexicon: Lexicon
+
+    @property
+    def age_years(self) -> Decimal | None:
+        return age_in_years(self.context)
+
+    @property
+    def child(self) -> bool | None:
+        """True under 18 years, None when the age is not known."""
+        age = self.age_years
+        return None if age is None else age < ADULT_YEARS
+
+    def of_class(self, drug: str, *class_ids: str) -> bool:
+        return classes.member(self.knowledge, drug, *class_ids)
+
+    def unique_given(self) -> Iterator[Exposure]:
+        """One exposure per ingredient, the first named; class mentions left out."""
+        seen: set[str] = set()
+        for exposure in self.given:
+            if exposure.generic_class is None and exposure.drug not in seen:
+                seen.add(exposure.drug)
+                yield exposure
+
+    def finding(
+        self,
+        code: Code,
+        exposure: Exposure | None,
+        severity: Severity,
+        provenance: Provenance,
+        message: str,
+        *,
+        drugs: Iterable[str] = (),
+        span: Span | None = None,
+    ) -> Finding:
+        """A finding on the output; `span` defaults to the exposure's, and to the whole text without one."""
+        at = span or (exposure.span if exposure is not None else Span(0, 0))
+        return Finding(
+            rail=RAIL,
+            code=code,
+            rule_id=provenance.rule_id,
+            severity=severity,
+            scope=exposure.scope if exposure is not None else Scope.MENTION,
+            start=at.start,
+            end=at.end,
+            text=self.judged.output[at.start : at.end],
+            basis=provenance.basis,
+            source=provenance.source,
+            message=message,
+            drugs=tuple(drugs) or ((exposure.drug,) if exposure is not None else ()),
+        )
+
+
+def rule(rule_id: str, source: str) -> Provenance:
+    """A rule over the text itself."""
+    return Provenance(Basis.RULE, source, f"rule:{rule_id}")
+
+
+def curated(rule_id: str, source: str) -> Provenance:
+    """A fact that still needs a pharmacist's attestation: it may hold, never block alone."""
+    return Provenance(
+        Basis.CURATED, f"curated, needs pharmacist attestation; check {source}", f"curated:{rule_id}"
+    )
+
+
+_LADDER: Final = (Severity.INFO, Severity.MINOR, Severity.MODERATE, Severity.MAJOR, Severity.CONTRAINDICATED)
+
+
+def lowered(severity: Severity, steps: int = 1) -> Severity:
+    """`steps` ranks milder, never below minor (info stays info)."""
+    if severity is Severity.INFO:
+        return severity
+    return _LADDER[max(1, severity.rank - steps)]
+
+
+_LEXICONS: WeakKeyDictionary[KnowledgePort, Lexicon] = WeakKeyDictionary()
+_LOCK = threading.Lock()
+
+
+def lexicon_of(knowledge: KnowledgePort) -> Lexicon:
+    """The name automaton of a knowledge pack, built once per loaded pack."""
+    with _LOCK:
+        found = _LEXICONS.get(knowledge)
+        if found is None:
+            found = Lexicon.from_names(knowledge.names())
+            _LEXICONS[knowledge] = found
+        return found
+
+
+def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> Case:
+    """Parse, merge and resolve one judged output. Pure; raises nothing for any text."""
+    lexicon = lexicon_of(knowledge)
+    output = parse(judged.output, lexicon)
+    prompt = parse(judged.prompt, lexicon) if judged.prompt else None
+    conditions = knowledge.conditions()
+    from_prompt = stated_context(judged.prompt, lexicon, conditions) if judged.prompt else PatientContext()
+    from_output = stated_context(judged.output, lexicon, conditions)
+    with_prompt = merge(judged.context, from_prompt)
+    whole = merge(with_prompt.context, from_output)
+    readings = {reading.analyte: reading for reading in readings_from_record(judged.context.labs)}
+    for text, ours in ((judged.prompt or "", False), (judged.output, True)):
+        for reading in readings_from_text(text):
+            readings[reading.analyte] = (
+                reading if ours else Reading(reading.analyte, reading.value, stated=reading.stated)
+            )
+    kept = {drug for s in output.statements if s.scope.prescriptive for drug in s.mention.drugs}
+    ended = _ended(output, knowledge) - kept
+    on_list = _listed(whole.context, lexicon)
+    given = (*_given(output, on_list), *_affirmed(judged.output, prompt, output))
+    taking = tuple(
+        Exposure(drug, Scope.CONTINUE, Span(0, 0), name, "list", new=False)
+        for drug, name in on_list.items()
+        if drug not in ended
+    )
+    return Case(
+        judged=judged,
+        knowledge=knowledge,
+        audience=audience,
+        output=output,
+        prompt=prompt,
+        context=whole.context,
+        conflicts=(*with_prompt.conflicts, *whole.conflicts),
+        given=given,
+        taking=taking,
+        ended=frozenset(ended),
+        readings=tuple(readings.values()),
+        lexicon=lexicon,
+    )
+
+
+def active_medication(status: str) -> bool:
+    return status.strip().lower() not in _ENDED_STATUS
+
+
+def _listed(context: PatientContext, lexicon: Lexicon) -> dict[str, str]:
+    """Ingredient -> name as listed, for every active line of the medication list; unknown names are left out
+    (coverage reports them)."""
+    found: dict[str, str] = {}
+    for medication in context.medications or ():
+        if active_medication(medication.status):
+            for drug in drugs_of(medication.name, lexicon):
+                found.setdefault(drug, medication.name)
+    return found
+
+
+def drugs_of(name: str, lexicon: Lexicon) -> tuple[str, ...]:
+    """The ingredients a written medication name stands for, in order; empty when no name of the lexicon is in it."""
+    return tuple(dict.fromkeys(drug for hit in lexicon.find(normalise(name).text) for drug in hit.drugs))
+
+
+def _ended(output: ParsedText, knowledge: KnowledgePort) -> set[str]:
+    ended: set[str] = set()
+    for statement in output.statements:
+        stops = statement.scope is Scope.STOP or (statement.scope is Scope.AVOID and not statement.avoid_with)
+        if stops:
+            ended.update(statement.mention.drugs)
+            if statement.mention.drug_class is not None:
+                ended.update(knowledge.members(statement.mention.drug_class))
+    return ended
+
+
+def _given(output: ParsedText, on_list: dict[str, str]) -> Iterator[Exposure]:
+    for statement in output.statements:
+        if not statement.scope.prescriptive:
+            continue
+        mention = statement.mention
+        if not mention.drugs and mention.drug_class is not None:
+            yield Exposure(
+                mention.drug_class,
+                statement.scope,
+                mention.span,
+                mention.text,
+                "output",
+                new=statement.started,
+                statement=statement,
+                mention=mention,
+                generic_class=mention.drug_class,
+            )
+        for index, drug in enumerate(mention.drugs):
+            new = statement.started or (statement.scope is not Scope.CONTINUE and drug not in on_list)
+            yield Exposure(
+                drug,
+                statement.scope,
+                mention.span,
+                mention.text,
+                "output",
+                new=new,
+                statement=statement,
+                index=index,
+                mention=mention,
+            )
+
+
+def _affirmed(text: str, prompt: ParsedText | None, output: ParsedText) -> Iterator[Exposure]:
+    """Drugs that the prompt asks about and the output approves without naming them ("Yes, that is fine")."""
+    if prompt is None or not _ASKS.search(prompt.text):
+        return
+    yes = _YES.search(text)
+    if yes is None:
+        return
+    sentence_end = re.compile(r"[.!?\n]|$").search(text, yes.end())
+    sentence = text[yes.start() : sentence_end.end() if sentence_end is not None else len(text)]
+    if _NO_AFTER_YES.search(sentence):
+        return
+    span = Span(yes.start("yes"), yes.end("yes"))
+    named = {drug for statement in output.statements for drug in statement.mention.drugs}
+    for statement in prompt.statements:
+        if statement.scope in (Scope.HISTORY, Scope.FAMILY, Scope.STOP):
+            continue
+        for index, drug in enumerate(statement.mention.drugs):
+            if drug not in named:
+                yield Exposure(
+                    drug,
+                    Scope.RECOMMEND,
+                    span,
+                    text[span.start : span.end],
+                    "asked",
+                    new=True,
+                    statement=statement,
+                    index=index,
+                    mention=statement.mention,
+                )

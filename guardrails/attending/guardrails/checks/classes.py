@@ -1,0 +1,30 @@
+"""Therapeutic classes as the checks name them, and routes with little systemic exposure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attending.guardrails.checks.port import KnowledgePort
+
+LOCAL_ROUTES: Final = frozenset({"topical", "ophthalmic", "otic", "nasal", "inhaled", "vaginal"})
+SYSTEMIC_THROUGH_SKIN: Final = frozenset(
+    {
+        "nitroglycerin", "fentanyl", "buprenorphine", "clonidine", "estradiol", "testosterone", "scopolamine",
+        "rotigotine", "rivastigmine", "lidocaine", "methyl salicylate", "selegiline", "desmopressin", "butorphanol",
+        "sumatriptan", "zolmitriptan", "naloxone", "midazolam", "calcitonin", "timolol", "esketamine", "insulin human",
+    }
+)  # fmt: skip
+"""Drugs given by a local route on purpose for their systemic effect (or known to reach it)."""
+
+ALIASES: Final[dict[str, tuple[str, ...]]] = {}
+"""Class id used by the checks -> ids of the knowledge pack, where they differ."""
+
+
+def member(knowledge: KnowledgePort, drug: str, *class_ids: str) -> bool:
+    """True where the drug (or class id) belongs to one of the classes."""
+    held = knowledge.classes_of(drug)
+    for class_id in class_ids:
+        wanted = ALIASES.get(class_id, (class_id,))
+        if drug in wanted or any(item in held for item in wanted):
+            return True
+    return False

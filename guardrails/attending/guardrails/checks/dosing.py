@@ -1,0 +1,212 @@
+"""Single and daily doses above what the label allows, per kilogram and per square metre too, tenfold errors named
+as such, and limits that the text itself states too high.
+
+Not caught: doses too low (but see `unit`), a cumulative dose over weeks, and a product whose strength is not said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from attending.guardrails.checks.amounts import Amount, amount_of, exposure_amount, per_day, shown
+from attending.guardrails.checks.case import Case, Exposure
+from attending.guardrails.checks.limits import (
+    Ceiling,
+    daily,
+    exposure_ceilings,
+    resolved,
+    single,
+    speaks_of_children,
+)
+from attending.guardrails.clinical.statement import Dose, Span, Statement
+from attending.guardrails.finding import Code, Finding, Scope, Severity
+
+ROUNDING: Final = Decimal("1.10")
+"""What a computed per-kg limit may be exceeded by: weights and doses are rounded."""
+TENFOLD: Final = Decimal("9.5")
+SMALL_ADULT_KG: Final = Decimal(40)
+USUAL_ADULT_KG: Final = Decimal(70)
+
+
+def dosing(case: Case) -> Iterator[Finding]:
+    """At most one single-dose and one daily-dose finding per statement, the daily one over same-day statements."""
+    seen: set[tuple[str, int, int, Code]] = set()
+    for exposure in case.given:
+        if exposure.generic_class is not None:
+            continue
+        for finding in (*_given(case, exposure), *_own_limit(case, exposure)):
+            key = (exposure.drug, finding.start, finding.end, finding.code)
+            if key not in seen:
+                seen.add(key)
+                yield finding
+    for statement in case.output.statements:
+        # "Do not exceed 8 g of acetaminophen a day" has the scope `limit`, and is followed as advice.
+        if statement.scope is Scope.LIMIT:
+            for index, drug in enumerate(statement.mention.drugs):
+                exposure = Exposure(
+                    drug,
+                    Scope.LIMIT,
+                    statement.mention.span,
+                    statement.mention.text,
+                    "output",
+                    False,
+                    statement,
+                    index,
+                )
+                yield from _own_limit(case, exposure)
+
+
+def _given(case: Case, exposure: Exposure) -> Iterator[Finding]:
+    statement = exposure.statement
+    amount = exposure_amount(exposure, case)
+    if statement is None or amount is None or exposure.origin != "output":
+        return
+    if amount.per_time in (None, "dose"):
+        ceiling, shown_as = _comparable(case, amount, exposure_ceilings(case, exposure, single))
+        if ceiling is not None:
+            yield from _over(case, exposure, Code.DOSE_MAX_SINGLE, amount.high, ceiling, amount, shown_as)
+    total = _same_day(case, exposure, amount)
+    if total is not None:
+        ceiling, shown_as = _comparable(case, amount, exposure_ceilings(case, exposure, daily))
+        if ceiling is not None:
+            yield from _over(case, exposure, Code.DOSE_MAX_DAILY, total, ceiling, amount, shown_as)
+
+
+def _same_day(case: Case, exposure: Exposure, amount: Amount) -> Decimal | None:
+    """What is taken on one day: dose times frequency, plus the other statements of the same day. A dose without
+    a frequency is taken at least once."""
+    statement = exposure.statement
+    if statement is None or amount.per_time in ("h", "min"):
+        return None
+    own = per_day(statement, amount)
+    total = amount.high if own is None else own
+    if statement.sum_group is None:
+        return total
+    for other in case.given:
+        same = (
+            other.statement is not None and other.statement is not statement and other.drug == exposure.drug
+        )
+        if not same or other.statement is None or other.statement.sum_group != statement.sum_group:
+            continue
+        added = exposure_amount(other, case)
+        if added is not None and (added.unit, added.per_kg, added.per_m2) == (
+            amount.unit,
+            amount.per_kg,
+            amount.per_m2,
+        ):
+            part = per_day(other.statement, added)
+            total += added.high if part is None else part
+    return total
+
+
+def _comparable(case: Case, amount: Amount, found: list[Ceiling]) -> tuple[Ceiling | None, str]:
+    """The ceiling to hold the amount against, and how the message names the basis of the comparison."""
+    if not amount.per_kg and not amount.per_m2:
+        ceiling = resolved(case, found, amount.unit)
+        return ceiling, "for this patient's size" if amount.scaled else ""
+    for ceiling in found:
+        if (ceiling.per_kg, ceiling.per_m2, ceiling.unit) == (amount.per_kg, amount.per_m2, amount.unit):
+            return ceiling, "per kg" if amount.per_kg else "per m2"
+    absolute = [c for c in found if not c.per_kg and not c.per_m2 and c.unit == amount.unit]
+    if not absolute or amount.per_m2:
+        return None, ""
+    # No per-kg ceiling and no weight: an adult weighs more than 40 kg, so that what exceeds the ceiling at 40 kg
+    # exceeds it for every adult; at 70 kg it does for most, where the text is about an adult.
+    child = case.child or (case.child is None and speaks_of_children(case))
+    top = max(absolute, key=lambda c: c.amount)
+    small = Ceiling(top.amount / SMALL_ADULT_KG, top.unit, top.provenance, top.confidence, per_kg=True)
+    usual = Ceiling(top.amount / USUAL_ADULT_KG, top.unit, top.provenance, "medium", per_kg=True)
+    if child:
+        return small, "per kg, from the adult ceiling"
+    if amount.high > small.amount:
+        return small, f"per kg at {SMALL_ADULT_KG} kg, the lightest adult"
+    return usual, f"per kg at {USUAL_ADULT_KG} kg, weight not given"
+
+
+def _over(
+    case: Case,
+    exposure: Exposure,
+    code: Code,
+    value: Decimal,
+    ceiling: Ceiling,
+    amount: Amount,
+    compared: str,
+) -> Iterator[Finding]:
+    allowed = ceiling.amount * (ROUNDING if amount.scaled or amount.per_kg or amount.per_m2 else Decimal(1))
+    if value <= allowed or ceiling.amount <= 0:
+        return
+    ratio = value / ceiling.amount
+    suffix = "/kg" if amount.per_kg else "/m2" if amount.per_m2 else ""
+    period = " a day" if code is Code.DOSE_MAX_DAILY else " at one time"
+    message = (
+        f"{exposure.drug} {shown(value, amount.unit)}{suffix}{period}; "
+        f"the ceiling is {shown(ceiling.amount, amount.unit)}{suffix}{period}"
+    )
+    if compared:
+        message += f" ({compared})"
+    if ceiling.adult_only:
+        message += " (an adult's ceiling; none is known for a child)"
+    if ratio >= TENFOLD:
+        message += (
+            f"; tenfold or more ({round(ratio, 1).normalize():f} times): check the decimal point and the unit"
+        )
+    yield case.finding(
+        code,
+        exposure,
+        _severity(ratio, ceiling),
+        ceiling.provenance,
+        message,
+        span=_dose_span(exposure),
+    )
+
+
+def _severity(ratio: Decimal, ceiling: Ceiling) -> Severity:
+    if ratio >= TENFOLD:
+        return Severity.CONTRAINDICATED
+    if ceiling.confidence == "high" or ratio >= Decimal("1.5"):
+        return Severity.MAJOR
+    return Severity.MODERATE
+
+
+def _dose_span(exposure: Exposure) -> Span | None:
+    """From the mention to the dose where they are near, else the dose alone."""
+    statement = exposure.statement
+    if statement is None or statement.dose is None:
+        return None
+    return statement.dose.span
+
+
+def _own_limit(case: Case, exposure: Exposure) -> Iterator[Finding]:
+    """A ceiling that the text states ("do not exceed 8 g a day") above the label's."""
+    statement = exposure.statement
+    if statement is None or exposure.origin != "output":
+        return
+    ingredients = len(statement.mention.drugs)
+    limits: tuple[tuple[Dose | None, Code], ...] = (
+        (statement.daily_limit, Code.DOSE_MAX_DAILY),
+        (statement.single_limit, Code.DOSE_MAX_SINGLE),
+    )
+    for dose, code in limits:
+        if dose is None:
+            continue
+        amount = amount_of(dose, case, index=exposure.index, ingredients=ingredients)
+        if amount is None:
+            continue
+        pick = daily if code is Code.DOSE_MAX_DAILY else single
+        ceiling, compared = _comparable(case, amount, exposure_ceilings(case, exposure, pick))
+        if ceiling is None:
+            continue
+        stated = Statement(statement.mention, statement.scope, statement.clause, dose=dose)
+        shifted = Exposure(
+            exposure.drug,
+            exposure.scope,
+            exposure.span,
+            exposure.text,
+            "output",
+            exposure.new,
+            stated,
+            exposure.index,
+        )
+        yield from _over(case, shifted, code, amount.high, ceiling, amount, compared)

@@ -1,0 +1,261 @@
+"""Drugs that a laboratory value or vital sign of the patient speaks against."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from attending.guardrails.checks.case import Case, Exposure, curated
+from attending.guardrails.context.labs import ANALYTES, Reading
+from attending.guardrails.finding import Code, Finding, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class _LabRule:
+    analyte: str
+    compare: Callable[[Decimal, Decimal], bool]
+    bound: Decimal
+    severity: Severity
+    classes: tuple[str, ...]
+    drugs: frozenset[str]
+    shown: str
+    check: str
+
+
+def _high(
+    analyte: str, bound: str, severity: Severity, classes: str, drugs: str, shown: str, check: str
+) -> _LabRule:
+    return _LabRule(
+        analyte, operator.ge, Decimal(bound), severity, tuple(classes.split()), _names(drugs), shown, check
+    )
+
+
+def _low(
+    analyte: str, bound: str, severity: Severity, classes: str, drugs: str, shown: str, check: str
+) -> _LabRule:
+    return _LabRule(
+        analyte, operator.lt, Decimal(bound), severity, tuple(classes.split()), _names(drugs), shown, check
+    )
+
+
+def _names(drugs: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in drugs.split("|") if name.strip())
+
+
+_MAJOR, _MODERATE = Severity.MAJOR, Severity.MODERATE
+RULES: Final = (
+    _high(
+        "potassium",
+        "5.5",
+        _MAJOR,
+        "potassium_sparing potassium_supplement",
+        "spironolactone|eplerenone|amiloride|triamterene|potassium chloride|potassium citrate|finerenone",
+        "hyperkalemia",
+        "labels, contraindications: hyperkalemia",
+    ),
+    _high(
+        "potassium",
+        "5.5",
+        _MAJOR,
+        "acei arb arni renin_inhibitor",
+        "trimethoprim|heparin",
+        "hyperkalemia",
+        "labels, hyperkalemia",
+    ),
+    _low(
+        "potassium",
+        "3.0",
+        _MAJOR,
+        "loop_diuretic thiazide qt_prolonging",
+        "digoxin|insulin|albuterol|sotalol|dofetilide",
+        "hypokalemia",
+        "labels, hypokalemia",
+    ),
+    _low(
+        "magnesium",
+        "1.2",
+        _MAJOR,
+        "qt_prolonging",
+        "digoxin|dofetilide|sotalol|ibutilide",
+        "hypomagnesemia",
+        "labels",
+    ),
+    _high(
+        "calcium",
+        "11.5",
+        _MAJOR,
+        "thiazide",
+        "calcitriol|calcium carbonate|ergocalciferol|cholecalciferol|digoxin|teriparatide",
+        "hypercalcemia",
+        "labels, hypercalcemia",
+    ),
+    _low(
+        "calcium",
+        "8.0",
+        _MAJOR,
+        "bisphosphonate",
+        "denosumab|cinacalcet|zoledronic acid",
+        "hypocalcemia",
+        "labels, contraindications: hypocalcemia",
+    ),
+    _low(
+        "sodium",
+        "125",
+        _MAJOR,
+        "thiazide ssri snri",
+        "desmopressin|carbamazepine|oxcarbazepine",
+        "hyponatremia",
+        "labels, hyponatremia",
+    ),
+    _high(
+        "inr",
+        "4.5",
+        _MAJOR,
+        "anticoagulant vitamin_k_antagonist doac heparin lmwh nsaid antiplatelet p2y12",
+        "warfarin|aspirin|enoxaparin",
+        "a high INR",
+        "warfarin label, bleeding risk",
+    ),
+    _low(
+        "platelets",
+        "50",
+        _MAJOR,
+        "anticoagulant vitamin_k_antagonist doac heparin lmwh antiplatelet p2y12 nsaid",
+        "aspirin|enoxaparin|warfarin|linezolid|valproate|valproic acid",
+        "thrombocytopenia",
+        "labels, bleeding risk",
+    ),
+    _low(
+        "neutrophils",
+        "1.0",
+        _MAJOR,
+        "",
+        "clozapine|methotrexate|azathioprine|mercaptopurine|deferiprone|ticlopidine"
+        "|methimazole|propylthiouracil|ganciclovir|valganciclovir|zidovudine|carbamazepine",
+        "neutropenia",
+        "labels, boxed warnings on neutropenia",
+    ),
+    _low(
+        "hemoglobin",
+        "7",
+        _MAJOR,
+        "anticoagulant vitamin_k_antagonist doac nsaid",
+        "warfarin|aspirin|enoxaparin",
+        "severe anemia",
+        "labels, bleeding risk",
+    ),
+    _high(
+        "hemoglobin",
+        "12",
+        _MODERATE,
+        "",
+        "epoetin alfa|darbepoetin alfa",
+        "hemoglobin above target",
+        "epoetin label, boxed warning",
+    ),
+    _low("glucose", "70", _MAJOR, "insulin sulfonylurea", "", "hypoglycemia", "labels, hypoglycemia"),
+    _high(
+        "lithium",
+        "1.5",
+        _MAJOR,
+        "",
+        "lithium|lithium carbonate",
+        "a toxic lithium level",
+        "lithium label, boxed warning",
+    ),
+    _high("digoxin", "2.0", _MAJOR, "", "digoxin", "a toxic digoxin level", "digoxin label"),
+    _high(
+        "phenytoin", "25", _MAJOR, "", "phenytoin|fosphenytoin", "a toxic phenytoin level", "phenytoin label"
+    ),
+    _high(
+        "alt",
+        "200",
+        _MODERATE,
+        "statin",
+        "methotrexate|leflunomide|ketoconazole|isoniazid|acetaminophen|valproate"
+        "|valproic acid|bosentan|terbinafine|nevirapine",
+        "raised ALT",
+        "labels, hepatotoxicity",
+    ),
+    _high(
+        "creatinine",
+        "3.0",
+        _MAJOR,
+        "nsaid",
+        "metformin|lithium",
+        "a high creatinine",
+        "labels, renal impairment",
+    ),
+    _high("qtc", "500", _MAJOR, "qt_prolonging", "", "a QTc of 500 ms or more", "labels, QT prolongation"),
+    _low(
+        "heart_rate",
+        "50",
+        _MAJOR,
+        "beta_blocker",
+        "verapamil|diltiazem|digoxin|clonidine|ivabradine|donepezil|amiodarone",
+        "bradycardia",
+        "labels, contraindications: bradycardia",
+    ),
+    _low(
+        "systolic",
+        "90",
+        _MAJOR,
+        "acei arb arni beta_blocker alpha_blocker nitrate calcium_channel_blocker "
+        "dihydropyridine_ccb thiazide loop_diuretic",
+        "hydralazine|clonidine|nitroglycerin",
+        "hypotension",
+        "labels, hypotension",
+    ),
+    _low(
+        "tsh", "0.1", _MODERATE, "", "levothyroxine|liothyronine", "a suppressed TSH", "levothyroxine label"
+    ),
+    _low(
+        "bicarbonate",
+        "18",
+        _MODERATE,
+        "",
+        "metformin|acetazolamide|topiramate",
+        "acidosis",
+        "labels, metabolic acidosis",
+    ),
+)
+
+
+def drug_labs(case: Case) -> Iterator[Finding]:
+    """One finding per drug and analyte. Stopping or avoiding the drug is no finding, nor is a drug of a class
+    that the output does not give."""
+    readings = {reading.analyte: reading for reading in case.readings}
+    seen: set[tuple[str, str]] = set()
+    for exposure in case.unique_given():
+        if exposure.local:
+            continue
+        for rule in RULES:
+            reading = readings.get(rule.analyte)
+            if (
+                reading is None
+                or not rule.compare(reading.value, rule.bound)
+                or not _speaks_of(case, rule, exposure)
+            ):
+                continue
+            if (exposure.drug, rule.analyte) in seen:
+                continue
+            seen.add((exposure.drug, rule.analyte))
+            yield case.finding(
+                Code.DRUG_LAB,
+                exposure,
+                rule.severity,
+                curated(f"lab-{rule.analyte}-{'high' if rule.compare is operator.ge else 'low'}", rule.check),
+                f"{exposure.drug} with {rule.shown}: {_shown(reading)}",
+            )
+
+
+def _speaks_of(case: Case, rule: _LabRule, exposure: Exposure) -> bool:
+    return exposure.drug in rule.drugs or (bool(rule.classes) and case.of_class(exposure.drug, *rule.classes))
+
+
+def _shown(reading: Reading) -> str:
+    unit = next((a.unit for a in ANALYTES if a.id == reading.analyte), "")
+    return f"{reading.analyte.replace('_', ' ')} {reading.value.normalize():f} {unit}".rstrip()

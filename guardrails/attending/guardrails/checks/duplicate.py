@@ -1,0 +1,196 @@
+"""The same ingredient twice, and two drugs of a class of which a patient takes one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from attending.guardrails.checks.case import Case, Exposure, curated, lowered, rule
+from attending.guardrails.checks.interaction import alternatives
+from attending.guardrails.finding import Code, Finding, Scope, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    id: str
+    shown: str
+    severity: Severity
+    classes: tuple[str, ...]
+    check: str
+
+
+_GROUPS: Final = (
+    _Group("nsaid", "two NSAIDs", Severity.MAJOR, ("nsaid",), "NSAID labels, drug interactions"),
+    _Group(
+        "ras",
+        "two blockers of the renin-angiotensin system",
+        Severity.MAJOR,
+        ("acei", "arb", "arni", "renin_inhibitor"),
+        "ACE inhibitor and ARB labels, dual blockade",
+    ),
+    _Group(
+        "ssri_snri", "two SSRIs or SNRIs", Severity.MAJOR, ("ssri", "snri"), "SSRI labels, serotonin syndrome"
+    ),
+    _Group(
+        "anticoagulant",
+        "two anticoagulants",
+        Severity.MAJOR,
+        ("doac", "vitamin_k_antagonist", "heparin", "lmwh", "anticoagulant"),
+        "anticoagulant labels, bleeding",
+    ),
+    _Group("statin", "two statins", Severity.MAJOR, ("statin",), "statin labels"),
+    _Group(
+        "benzodiazepine",
+        "two benzodiazepines or Z-drugs",
+        Severity.MODERATE,
+        ("benzodiazepine", "z_drug"),
+        "labels",
+    ),
+    _Group("beta_blocker", "two beta blockers", Severity.MAJOR, ("beta_blocker",), "beta blocker labels"),
+    _Group("triptan", "two triptans", Severity.CONTRAINDICATED, ("triptan",), "triptan labels, section 4"),
+    _Group(
+        "maoi", "two MAO inhibitors", Severity.CONTRAINDICATED, ("maoi",), "MAO inhibitor labels, section 4"
+    ),
+    _Group("ppi", "two proton pump inhibitors", Severity.MODERATE, ("ppi",), "labels"),
+    _Group("h2_blocker", "two H2 blockers", Severity.MODERATE, ("h2_blocker",), "labels"),
+    _Group(
+        "sulfonylurea",
+        "two sulfonylureas",
+        Severity.MAJOR,
+        ("sulfonylurea",),
+        "sulfonylurea labels, hypoglycemia",
+    ),
+    _Group("glp1", "two incretin drugs", Severity.MODERATE, ("glp1", "dpp4"), "GLP-1 and DPP-4 labels"),
+    _Group("sglt2", "two SGLT2 inhibitors", Severity.MODERATE, ("sglt2",), "labels"),
+    _Group("p2y12", "two P2Y12 inhibitors", Severity.MAJOR, ("p2y12",), "P2Y12 inhibitor labels"),
+    _Group("pde5", "two PDE5 inhibitors", Severity.MAJOR, ("pde5_inhibitor",), "PDE5 inhibitor labels"),
+    _Group("dihydropyridine", "two dihydropyridines", Severity.MODERATE, ("dihydropyridine_ccb",), "labels"),
+    _Group("thiazide", "two thiazides", Severity.MODERATE, ("thiazide",), "labels"),
+    _Group("loop", "two loop diuretics", Severity.MODERATE, ("loop_diuretic",), "labels"),
+    _Group("tca", "two tricyclics", Severity.MAJOR, ("tca",), "tricyclic labels"),
+    _Group("alpha", "two alpha blockers", Severity.MODERATE, ("alpha_blocker",), "labels"),
+    _Group("bisphosphonate", "two bisphosphonates", Severity.MODERATE, ("bisphosphonate",), "labels"),
+)
+
+_BRIDGED: Final = ("vitamin_k_antagonist", "heparin", "lmwh")
+"""Heparins overlap with warfarin on purpose when it is started."""
+_LOW_DOSE_ASPIRIN: Final = "aspirin"
+
+
+def duplicates(case: Case) -> Iterator[Finding]:
+    yield from _same_ingredient(case)
+    yield from _same_class(case)
+
+
+def _same_ingredient(case: Case) -> Iterator[Finding]:
+    """One ingredient in two products of the output, or started in a product beside another one being taken."""
+    first: dict[str, Exposure] = {}
+    reported: set[str] = set()
+    for exposure in case.given:
+        if exposure.generic_class is not None or exposure.local:
+            continue
+        held = first.setdefault(exposure.drug, exposure)
+        if held is exposure or exposure.drug in reported:
+            continue
+        if _product(held) == _product(exposure) or _restated(case, held, exposure) or held.local:
+            continue
+        reported.add(exposure.drug)
+        yield case.finding(
+            Code.DUPLICATE,
+            exposure,
+            Severity.MAJOR,
+            rule("same-ingredient", "names of the knowledge pack"),
+            f"{exposure.drug} is in both {held.text} and {exposure.text}",
+            drugs=(exposure.drug,),
+        )
+    listed = {exposure.drug: exposure for exposure in case.taking}
+    for exposure in case.unique_given():
+        other = listed.get(exposure.drug)
+        if other is None or exposure.drug in reported or exposure.local or not exposure.new:
+            continue
+        if _product_names(case, other.text) == _product(exposure) or exposure.scope is Scope.CONTINUE:
+            continue
+        yield case.finding(
+            Code.DUPLICATE,
+            exposure,
+            Severity.MAJOR,
+            rule("same-ingredient-listed", "the patient's medication list and names of the knowledge pack"),
+            f"{exposure.drug} is started as {exposure.text}, and the patient already takes it as another product",
+            drugs=(exposure.drug,),
+        )
+
+
+def _product(exposure: Exposure) -> frozenset[str]:
+    return frozenset(exposure.mention.drugs) if exposure.mention is not None else frozenset({exposure.drug})
+
+
+def _product_names(case: Case, name: str) -> frozenset[str]:
+    from attending.guardrails.checks.case import drugs_of
+
+    return frozenset(drugs_of(name, case.lexicon))
+
+
+def _restated(case: Case, held: Exposure, exposure: Exposure) -> bool:
+    """True for a gloss of one product: "Percocet (oxycodone and acetaminophen)", "Norco, a hydrocodone mix"."""
+    left, right = sorted((held.span, exposure.span), key=lambda span: span.start)
+    between = case.judged.output[left.end : right.start]
+    if len(between) <= 3 and between.strip() in ("(", "/", "", "-"):
+        return True
+    glossed = (
+        "contains",
+        "which is",
+        "also known",
+        "also called",
+        "brand",
+        "generic",
+        "contain",
+        "includes",
+        "(",
+    )
+    return len(between) < 60 and any(word in between.lower() for word in glossed) and "." not in between
+
+
+def _same_class(case: Case) -> Iterator[Finding]:
+    given = [e for e in case.unique_given() if not e.local]
+    taking = [e for e in case.taking if e.drug not in {g.drug for g in given}]
+    for group in _GROUPS:
+        inside = [e for e in given if case.of_class(e.drug, *group.classes)]
+        listed = [e for e in taking if case.of_class(e.drug, *group.classes)]
+        for position, exposure in enumerate(inside):
+            for other in (*inside[:position], *listed):
+                if not _counts(case, group, exposure, other):
+                    continue
+                severity = group.severity
+                if not exposure.new and not other.new:
+                    severity = lowered(severity)
+                yield case.finding(
+                    Code.DUPLICATE,
+                    exposure,
+                    severity,
+                    curated(f"duplicate-{group.id}", group.check),
+                    f"{group.shown} together: {other.drug} and {exposure.drug}",
+                    drugs=sorted((other.drug, exposure.drug)),
+                )
+
+
+def _counts(case: Case, group: _Group, one: Exposure, other: Exposure) -> bool:
+    pair = {one.drug, other.drug}
+    if group.id == "nsaid" and _LOW_DOSE_ASPIRIN in pair:
+        return False
+    if (
+        group.id == "anticoagulant"
+        and all(any(case.of_class(drug, cls) for cls in _BRIDGED) for drug in pair)
+        and any(case.of_class(drug, "vitamin_k_antagonist") for drug in pair)
+    ):
+        return False
+    if (
+        group.id == "glp1"
+        and all(case.of_class(drug, "dpp4") for drug in pair) is False
+        and not any(case.of_class(drug, "glp1") for drug in pair)
+    ):
+        return False
+    if one.origin == "output" and other.origin == "output":
+        left, right = sorted((one.span, other.span), key=lambda span: span.start)
+        return not alternatives(case.judged.output, left, right)
+    return True

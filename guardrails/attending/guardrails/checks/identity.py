@@ -1,0 +1,272 @@
+"""The text is about somebody else: another name, record number, birth date, sex or age than the patient's.
+
+Not caught: another patient's text that names nobody and contradicts nothing that is known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+from attending.guardrails.checks.case import Case, rule
+from attending.guardrails.checks.names import name_parts, persons
+from attending.guardrails.clinical.statement import Span
+from attending.guardrails.finding import Code, Finding, Severity
+
+_MRN: Final = re.compile(
+    r"\b(?:MRN|Medical Record (?:Number|No\.?)|Record (?:No|Number)|Hospital (?:No|Number)|NHS (?:No"
+    r"|Number))\b[\s:#.]*(?P<mrn>[A-Z]{0,4}-?\d[\d -]{3,14}\d)",
+    re.I,
+)
+_BORN: Final = re.compile(
+    r"\b(?:DOB|D\.O\.B\.|date of birth|born(?: on)?)\b[\s:]*(?P<date>\d{4}-\d{2}-\d{2}|\d{1,2}[/.]\d{1,2}[/.]\d{4})",
+    re.I,
+)
+_AGED: Final = re.compile(
+    r"\b(?P<age>\d{1,3})[- ]?(?P<unit>year|yr|month|mo|week|day)s?[- ]?(?:old|o\b)|\b(?P<yo>\d{1,3}) ?(?:y/?o"
+    r"|yo)\b|\baged? (?P<aged>\d{1,3})\b(?! ?(?:to|-|or|and|years? (?:and|or)))",
+    re.I,
+)
+_SEXED: Final = re.compile(
+    r"\b\d{1,3}[- ]?(?:year|yr|month|y/?o)s?[- ]?(?:old|o)?[- ,]{0,2}(?:\w+ ){0,2}?(?P<who>woman|female|lady"
+    r"|girl|man|male|gentleman|boy)\b"
+    r"|\b(?:this|the|a|pleasant) (?:\w+ )?(?P<whom>woman|lady|girl|gentleman)\b"
+    r"|\b\d{1,3} ?(?P<letter>[MF])\b",
+)
+_FEMALE: Final = frozenset({"woman", "female", "lady", "girl", "f"})
+_MALE_ONLY: Final = re.compile(
+    r"\b(?:prostat(?:e|ic|itis|ectomy)|bph|testic\w+|scrot\w+|penile|penis|erectile dysfunction|vasectomy"
+    r"|psa (?:test|level|screening))\b",
+    re.I,
+)
+_FEMALE_ONLY: Final = re.compile(
+    r"\b(?:your|her|this|current) pregnan\w+|\byou(?: are|'re|\u2019re)(?: currently| now)? (?:\d+ weeks )?pregnant"
+    r"|\bshe is (?:\d+ weeks )?pregnant|\b\d+ weeks(?:'|\u2019)? (?:pregnant|gestation)"
+    r"|\byour (?:uter\w+|ovar\w+|menstrua\w+|periods?|cervix|cervical (?:smear|screening)|pap (?:smear|test)"
+    r"|hysterectomy"
+    r"|vagin\w+|labou?r|due date)\b|\byou are breastfeeding\b|\bpost-?partum\b",
+    re.I,
+)
+_OTHERS: Final = re.compile(
+    r"\b(?:mother|father|brother|sister|son|daughter|husband|wife|partner|spouse|uncle|aunt|grand\w+"
+    r"|child(?:ren)?|family|relatives?"
+    r"|men|women|males|females|people|patients|adults|if you|unless|example|typical|average|study|trial|every|anyone"
+    r"|infants?|teens?|adolescents?|over the age|under the age|ages?)\b",
+    re.I,
+)
+_YEARS_APART: Final = Decimal(2)
+
+
+def wrong_patient(case: Case) -> Iterator[Finding]:
+    yield from _names(case)
+    yield from _numbers(case)
+    yield from _documents(case)
+    yield from _sex(case)
+    yield from _age(case)
+    yield from _conflicts(case)
+
+
+def _names(case: Case) -> Iterator[Finding]:
+    """A person named as the patient who is not the patient of record, prompt or documents."""
+    known = _known_names(case)
+    if not known:
+        return
+    seen: set[str] = set()
+    for span, name in persons(case.judged.output):
+        parts = name_parts(name)
+        if not parts or parts & known or name.lower() in seen:
+            continue
+        seen.add(name.lower())
+        yield _found(
+            case, "name", Severity.CONTRAINDICATED, "the text names somebody else than the patient", span
+        )
+
+
+def _known_names(case: Case) -> set[str]:
+    known: set[str] = set()
+    identity = case.context.identity
+    for name in identity.names if identity is not None else ():
+        known |= name_parts(name)
+    if known:
+        # The record says who the patient is; a prompt may only add relatives and staff, which have no say.
+        return known
+    for _, name in persons(case.judged.prompt or ""):
+        known |= name_parts(name)
+    return known
+
+
+def _numbers(case: Case) -> Iterator[Finding]:
+    identity = case.context.identity
+    text, prompt = case.judged.output, case.judged.prompt or ""
+    known = {_digits(m["mrn"]) for m in _MRN.finditer(prompt)}
+    if identity is not None and identity.mrn:
+        known = {_digits(identity.mrn)}
+    for match in _MRN.finditer(text):
+        if known and _digits(match["mrn"]) not in known:
+            span = Span(match.start("mrn"), match.end("mrn"))
+            yield _found(
+                case,
+                "record-number",
+                Severity.CONTRAINDICATED,
+                "another record number than the patient's",
+                span,
+            )
+            break
+    born = {day for m in _BORN.finditer(prompt) for day in _dates(m["date"])}
+    if identity is not None and identity.birth_date is not None:
+        born = {identity.birth_date}
+    for match in _BORN.finditer(text):
+        if born and not born & _dates(match["date"]):
+            span = Span(match.start("date"), match.end("date"))
+            yield _found(
+                case, "birth-date", Severity.CONTRAINDICATED, "another birth date than the patient's", span
+            )
+            break
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]", "", text).lower()
+
+
+def _dates(text: str) -> set[date]:
+    """Both readings of a numeric date, since day and month order is not said."""
+    numbers = [int(part) for part in re.split(r"[-/.]", text)]
+    orders = [(0, 1, 2)] if len(text.split("-", maxsplit=1)[0]) == 4 else [(2, 0, 1), (2, 1, 0)]
+    found: set[date] = set()
+    for year, month, day in orders:
+        try:
+            found.add(date(numbers[year], numbers[month], numbers[day]))
+        except ValueError:
+            continue
+    return found
+
+
+def _documents(case: Case) -> Iterator[Finding]:
+    """A document whose header names another patient; the worse where the output repeats that name."""
+    known = _known_names(case)
+    identity = case.context.identity
+    mrn = _digits(identity.mrn) if identity is not None and identity.mrn else None
+    for document in case.judged.documents:
+        head = document.text[:2000]
+        names = [name for _, name in persons(head)]
+        foreign = bool(known) and bool(names) and not any(name_parts(name) & known for name in names)
+        numbers = {_digits(m["mrn"]) for m in _MRN.finditer(head)}
+        if foreign or (mrn is not None and numbers and mrn not in numbers):
+            yield _found(
+                case,
+                "document",
+                Severity.MAJOR,
+                f"document {document.id} is about another patient",
+                Span(0, 0),
+            )
+
+
+def _sex(case: Case) -> Iterator[Finding]:
+    sex = case.context.sex or _stated_sex(case.judged.prompt or "")
+    if sex not in ("male", "female"):
+        return
+    text = case.judged.output
+    for match in _SEXED.finditer(text):
+        who = (match["who"] or match["whom"] or match["letter"] or "").lower()
+        said = "female" if who in _FEMALE else "male"
+        if who and said != sex and not _about_others(text, match.start(), match.end()):
+            yield _found(
+                case,
+                "sex",
+                Severity.MAJOR,
+                f"the text is about a {said} patient; the patient is {sex}",
+                Span(*match.span()),
+            )
+            return
+    pattern = _MALE_ONLY if sex == "female" else _FEMALE_ONLY
+    for match in pattern.finditer(text):
+        if not _about_others(text, match.start(), match.end()):
+            yield _found(
+                case,
+                "anatomy",
+                Severity.MAJOR,
+                f"this does not apply to a {sex} patient",
+                Span(*match.span()),
+            )
+            return
+
+
+def _stated_sex(text: str) -> str | None:
+    said = {
+        "female" if (m["who"] or m["whom"] or m["letter"] or "").lower() in _FEMALE else "male"
+        for m in _SEXED.finditer(text)
+        if not _about_others(text, m.start(), m.end())
+    }
+    return said.pop() if len(said) == 1 else None
+
+
+def _age(case: Case) -> Iterator[Finding]:
+    known = case.age_years
+    text = case.judged.output
+    if case.judged.context.age_years is None and case.judged.context.age_days is None:
+        ages = {
+            _years(m)
+            for m in _AGED.finditer(case.judged.prompt or "")
+            if not _about_others(case.judged.prompt or "", *m.span())
+        }
+        known = ages.pop() if len(ages) == 1 else None
+    if known is None:
+        return
+    for match in _AGED.finditer(text):
+        said = _years(match)
+        if abs(said - known) > _YEARS_APART and not _about_others(text, match.start(), match.end()):
+            yield _found(
+                case,
+                "age",
+                Severity.MAJOR,
+                "the text gives another age than the patient's",
+                Span(*match.span()),
+            )
+            return
+
+
+def _years(match: re.Match[str]) -> Decimal:
+    number = Decimal(match["age"] or match["yo"] or match["aged"])
+    unit = (match["unit"] or "year").lower()
+    per_year = {"year": 1, "yr": 1, "month": 12, "mo": 12, "week": 52, "day": 365}[unit]
+    return number / per_year
+
+
+def _about_others(text: str, start: int, end: int) -> bool:
+    """True where the clause speaks of relatives, of people in general or in a condition."""
+    left = max(text.rfind(mark, 0, start) for mark in (".", "\n", ";", ":")) + 1
+    return (
+        _OTHERS.search(text[left:start]) is not None
+        or _OTHERS.match(text[end : end + 20].lstrip()) is not None
+    )
+
+
+def _conflicts(case: Case) -> Iterator[Finding]:
+    """What the record and a text cannot both be right about, where no span was found above."""
+    told: Iterable[str] = ("pregnant", "weight_kg", "egfr", "dialysis", "child_pugh", "pregnancy_weeks")
+    for conflict in case.conflicts:
+        if conflict.field in told:
+            yield _found(
+                case,
+                f"conflict-{conflict.field.replace('_', '-')}",
+                Severity.MODERATE,
+                f"the record says {conflict.field.replace('_', ' ')} {conflict.recorded}, the text {conflict.stated}",
+                Span(0, 0),
+                code=Code.CONTRADICTION,
+            )
+
+
+def _found(
+    case: Case, kind: str, severity: Severity, message: str, span: Span, *, code: Code = Code.WRONG_PATIENT
+) -> Finding:
+    return case.finding(
+        code,
+        None,
+        severity,
+        rule(f"patient-{kind}", "the patient's record, prompt and documents"),
+        message,
+        span=span,
+    )

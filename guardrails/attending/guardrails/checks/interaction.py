@@ -1,0 +1,185 @@
+"""Drug interactions: between the drugs the output gives, and between those and what the patient takes.
+
+Not caught: interactions with food or herbs outside the pack, and effects that need three drugs (see `stacking`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from attending.guardrails.checks.amounts import daily_total, listed_daily_mg
+from attending.guardrails.checks.case import Case, Exposure, lowered
+from attending.guardrails.clinical.statement import DrugMention, Span
+from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
+from attending.guardrails.knowledge.facts import Interaction
+
+_BASIS_ORDER: Final = {Basis.LABEL_TEXT: 3, Basis.SOURCE_ROW: 2, Basis.CURATED: 1, Basis.RULE: 0}
+_MAX_PAIRS: Final = 4000
+"""Pairs judged per output; a text of more than 90 drugs is no prescription, and coverage then says so."""
+
+
+def interactions(case: Case) -> Iterator[Finding]:
+    """One finding per pair of drugs, at the worst severity that holds for it.
+
+    Severity is lowered one rank where the fact holds above a daily dose and the dose is not stated; two ranks where
+    one of the drugs is given by a local route; and a moderate interaction is minor where the output neither starts
+    nor changes either drug. A pair that the text warns of is not a finding, unless the patient takes one of
+    the two and the output starts the other.
+    """
+    warned = _warned_pairs(case)
+    named = {exposure.drug for exposure in case.given}
+    both = [*case.given, *(exposure for exposure in case.taking if exposure.drug not in named)]
+    worst: dict[frozenset[str], tuple[Finding, int]] = {}
+    judged = 0
+    for i, first in enumerate(both):
+        for second in both[i + 1 :]:
+            if first.origin == "list" and second.origin == "list":
+                continue
+            judged += 1
+            if judged > _MAX_PAIRS:
+                break
+            found = _pair(case, first, second, warned)
+            if found is None:
+                continue
+            key = frozenset(found.drugs)
+            held = worst.get(key)
+            rank = found.severity.rank * 10 + _BASIS_ORDER[found.basis]
+            if held is None or rank > held[1]:
+                worst[key] = (found, rank)
+    for finding, _ in worst.values():
+        yield finding
+
+
+def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[str]]) -> Finding | None:
+    if first.drug == second.drug:
+        return None
+    pair = frozenset((first.drug, second.drug))
+    listed = first.origin == "list" or second.origin == "list"
+    starting = first.new or second.new
+    if pair in warned and not (listed and any(e.new and e.scope is Scope.RECOMMEND for e in (first, second))):
+        return None
+    if _alternatives(case, first, second):
+        return None
+    best: tuple[Severity, int, Interaction, str] | None = None
+    for fact in _facts(case, first, second):
+        held = _holds(case, fact, first, second)
+        if held is None:
+            continue
+        severity, why = held
+        if severity is Severity.MODERATE and not starting:
+            severity, why = Severity.MINOR, f"{why}; neither drug is started or changed here"
+        rank = _BASIS_ORDER[fact.provenance.basis]
+        if best is None or (severity.rank, rank) > (best[0].rank, best[1]):
+            best = (severity, rank, fact, why)
+    if best is None:
+        return None
+    severity, _, fact, why = best
+    anchor, other = (first, second) if _anchors(first, second) else (second, first)
+    where = f"{other.drug}, which the patient takes" if other.origin == "list" else other.drug
+    effect = f": {fact.mechanism}" if fact.mechanism else ""
+    return case.finding(
+        Code.INTERACTION,
+        anchor,
+        severity,
+        fact.provenance,
+        f"{anchor.drug} with {where}{effect}{why}",
+        drugs=sorted(pair),
+        span=_span(case, first, second) or anchor.span,
+    )
+
+
+def _anchors(first: Exposure, second: Exposure) -> bool:
+    """True where the finding belongs to the first of two exposures: in the output, started, and named later."""
+    return (first.origin != "list", first.new, first.span.start) >= (
+        second.origin != "list",
+        second.new,
+        second.span.start,
+    )
+
+
+def _facts(case: Case, first: Exposure, second: Exposure) -> Iterator[Interaction]:
+    yield from case.knowledge.interactions(first.drug, second.drug)
+
+
+def _holds(case: Case, fact: Interaction, first: Exposure, second: Exposure) -> tuple[Severity, str] | None:
+    """The severity with which a fact holds here and what to say about it, or None where it does not hold."""
+    severity, why = fact.severity, ""
+    for exposure in (first, second):
+        route = exposure.statement.route if exposure.statement is not None else None
+        if (
+            fact.route is not None
+            and route is not None
+            and _names_route(fact, exposure)
+            and route != fact.route
+        ):
+            return None
+    if fact.dose_drug is not None and fact.above_daily_mg is not None:
+        daily = _daily_mg(case, fact.dose_drug)
+        if daily is not None and daily <= fact.above_daily_mg:
+            return None
+        if daily is None:
+            severity = lowered(severity)
+            why = f"; holds above {fact.above_daily_mg.normalize():f} mg {fact.dose_drug} a day, dose not stated"
+        else:
+            why = f"; {fact.dose_drug} exceeds {fact.above_daily_mg.normalize():f} mg a day here"
+    if fact.route is None and (first.local or second.local):
+        severity = lowered(severity, 2)
+        why += "; a local route, so little is absorbed"
+    return severity, why
+
+
+def _names_route(fact: Interaction, exposure: Exposure) -> bool:
+    return fact.dose_drug is None or fact.dose_drug == exposure.drug
+
+
+def _daily_mg(case: Case, drug: str) -> Decimal | None:
+    daily = daily_total(case, drug)
+    if daily is not None:
+        return daily
+    return listed_daily_mg(case, drug)
+
+
+def _warned_pairs(case: Case) -> set[frozenset[str]]:
+    pairs: set[frozenset[str]] = set()
+    for one, other in case.output.avoided_pairs:
+        for a in _expanded(case, one):
+            for b in _expanded(case, other):
+                pairs.add(frozenset((a, b)))
+    return pairs
+
+
+def _expanded(case: Case, mention: DrugMention) -> set[str]:
+    drugs = set(mention.drugs)
+    if mention.drug_class is not None:
+        drugs |= {mention.drug_class, *case.knowledge.members(mention.drug_class)}
+    return drugs
+
+
+def _alternatives(case: Case, first: Exposure, second: Exposure) -> bool:
+    """True where the text offers one drug or the other ("ibuprofen or naproxen")."""
+    if first.origin != "output" or second.origin != "output":
+        return False
+    left, right = sorted((first.span, second.span), key=lambda span: span.start)
+    return alternatives(case.judged.output, left, right)
+
+
+def alternatives(text: str, left: Span, right: Span) -> bool:
+    """True where only "or" (and at most a dose) stands between two mentions."""
+    between = text[left.end : right.start].lower()
+    if len(between) > 60 or any(mark in between for mark in (".", ";", "\n")):
+        return False
+    words = between.replace(",", " ").replace("(", " ").replace(")", " ").split()
+    return "or" in words and not {"and", "with", "plus", "take", "start", "add"} & set(words)
+
+
+def _span(case: Case, first: Exposure, second: Exposure) -> Span | None:
+    """From the first to the second mention where one clause holds both; None otherwise."""
+    if first.origin != "output" or second.origin != "output":
+        return None
+    start, end = min(first.span.start, second.span.start), max(first.span.end, second.span.end)
+    for clause in case.output.clauses:
+        if clause.start <= start and end <= clause.end:
+            return Span(start, end)
+    return None

@@ -1,0 +1,70 @@
+"""Doses more often than the label allows: weekly drugs taken daily, a 72-hour patch changed every 12 hours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from attending.guardrails.checks.amounts import interval_hours
+from attending.guardrails.checks.case import Case
+from attending.guardrails.checks.limits import applicable
+from attending.guardrails.finding import Code, Finding, Severity
+from attending.guardrails.knowledge.facts import DoseLimit
+
+_SLACK: Final = Decimal("0.9")
+WEEK_HOURS: Final = Decimal(168)
+
+
+def intervals(case: Case) -> Iterator[Finding]:
+    """Where no row without an interval remains, the shortest interval of the rows that hold is the limit."""
+    seen: set[tuple[str, int]] = set()
+    for exposure in case.given:
+        statement = exposure.statement
+        if statement is None or exposure.generic_class is not None or exposure.origin != "output":
+            continue
+        hours = interval_hours(statement.frequency)
+        if hours is None or statement.frequency is None:
+            continue
+        rows, _ = applicable(case, exposure.drug, statement)
+        limit = _shortest(rows)
+        if limit is None or limit.min_interval_hours is None or hours >= limit.min_interval_hours * _SLACK:
+            continue
+        if (exposure.drug, statement.frequency.span.start) in seen:
+            continue
+        seen.add((exposure.drug, statement.frequency.span.start))
+        weekly = limit.min_interval_hours >= WEEK_HOURS
+        far = hours * 2 <= limit.min_interval_hours
+        severity = (
+            Severity.CONTRAINDICATED
+            if weekly and hours <= 24
+            else Severity.MAJOR
+            if far
+            else Severity.MODERATE
+        )
+        yield case.finding(
+            Code.INTERVAL,
+            exposure,
+            severity,
+            limit.provenance,
+            f"{exposure.drug} every {_hours(hours)}; the shortest interval is {_hours(limit.min_interval_hours)}",
+            span=statement.frequency.span,
+        )
+
+
+def _shortest(rows: list[DoseLimit]) -> DoseLimit | None:
+    stated = [row for row in rows if row.min_interval_hours is not None]
+    if not stated:
+        return None
+    free = [row for row in rows if row.min_interval_hours is None and row.max_daily is not None]
+    shortest = min(stated, key=lambda row: row.min_interval_hours or Decimal(0))
+    # A weekly row beside a row with a daily ceiling means that the drug has a daily use too.
+    if free and shortest.min_interval_hours is not None and shortest.min_interval_hours > 24:
+        return None
+    return shortest
+
+
+def _hours(hours: Decimal) -> str:
+    if hours >= 48 and hours % 24 == 0:
+        return f"{(hours / 24).normalize():f} days"
+    return f"{round(hours, 1).normalize():f} hours"

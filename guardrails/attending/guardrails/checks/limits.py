@@ -1,0 +1,229 @@
+"""Which ceilings of a drug hold for this patient: by age, route, form and indication.
+
+Where several rows remain, the highest is used: a finding must not rest on a limit that another row lifts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from attending.guardrails.checks.amounts import MG_PER, body_surface_m2, to_base
+from attending.guardrails.checks.case import ADULT_YEARS, Case, Exposure
+from attending.guardrails.clinical.statement import Statement
+from attending.guardrails.knowledge.facts import DoseLimit, Provenance
+
+_EXTENDED: Final = re.compile(
+    r"\b(?:ER|XR|XL|SR|CR|LA|CD|extended[- ]release|sustained[- ]release|slow[- ]release|controlled[- ]release)\b"
+)
+_PEDIATRIC: Final = re.compile(
+    r"\b(?:child(?:ren)?|p(?:a)?ediatric|infants?|neonat\w+|newborns?|toddlers?|bab(?:y|ies)|kids?)\b", re.I
+)
+_ORAL_FORMS: Final = frozenset({"tablet", "capsule", "teaspoon", "lozenge"})
+_STOP_WORDS: Final = frozenset(
+    [
+        "adult",
+        "adults",
+        "child",
+        "children",
+        "with",
+        "without",
+        "other",
+        "type",
+        "only",
+        "dose",
+        "disease",
+        "disorder",
+        "and",
+        "for",
+        "the",
+        "acute",
+        "chronic",
+        "severe",
+        "moderate",
+        "mild",
+        "syndrome",
+        "infection",
+        "patients",
+        "treatment",
+        "therapy",
+        "prevention",
+        "usual",
+        "initial",
+        "maintenance",
+    ]
+)
+_ROUTE_ALIASES: Final = {
+    "inhalation": "inhaled",
+    "iv": "intravenous",
+    "im": "intramuscular",
+    "sc": "subcutaneous",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """`amount` of `unit` ("mg" for mass), per kilogram or square metre where so marked."""
+
+    amount: Decimal
+    unit: str
+    provenance: Provenance
+    confidence: str
+    per_kg: bool = False
+    per_m2: bool = False
+    adult_only: bool = False
+    """True where the patient is a child and only an adult's limit is known: an upper bound, not a target."""
+
+
+def applicable(case: Case, drug: str, statement: Statement | None) -> tuple[list[DoseLimit], bool]:
+    """The rows that hold for this patient and route, and whether they are an adult's rows used for a child."""
+    rows = list(case.knowledge.dose_limits(drug))
+    rows = _by_route(case, rows, statement)
+    rows, borrowed = _by_age(case, rows)
+    rows = _by_form(case, rows, statement)
+    return _by_indication(case, rows), borrowed
+
+
+def ceilings(
+    case: Case, drug: str, statement: Statement | None, pick: Callable[[DoseLimit], Decimal | None]
+) -> list[Ceiling]:
+    """The highest ceiling of each kind (absolute, per kg, per m2) and unit among the rows that hold."""
+    rows, borrowed = applicable(case, drug, statement)
+    best: dict[tuple[str, bool, bool], Ceiling] = {}
+    for row in rows:
+        value = pick(row)
+        if value is None:
+            continue
+        amount, unit = to_base(value, row.unit)
+        key = (unit, row.per_kg, row.per_m2)
+        if key not in best or amount > best[key].amount:
+            best[key] = Ceiling(
+                amount, unit, row.provenance, row.confidence, row.per_kg, row.per_m2, borrowed
+            )
+    return list(best.values())
+
+
+def single(row: DoseLimit) -> Decimal | None:
+    return row.max_single
+
+
+def daily(row: DoseLimit) -> Decimal | None:
+    return row.max_daily
+
+
+def resolved(case: Case, found: Sequence[Ceiling], unit: str) -> Ceiling | None:
+    """The one absolute ceiling in `unit` for this patient: per-kg and per-m2 ceilings are multiplied by the
+    patient's size where known, and the lowest of those and of the absolute ceiling holds."""
+    candidates: list[Ceiling] = []
+    for ceiling in found:
+        if ceiling.unit != unit:
+            continue
+        factor: Decimal | None = Decimal(1)
+        if ceiling.per_kg:
+            factor = case.context.weight_kg
+        elif ceiling.per_m2:
+            factor = body_surface_m2(case)
+        if factor is not None:
+            candidates.append(
+                Ceiling(
+                    ceiling.amount * factor,
+                    unit,
+                    ceiling.provenance,
+                    ceiling.confidence,
+                    adult_only=ceiling.adult_only,
+                )
+            )
+    return min(candidates, key=lambda c: c.amount) if candidates else None
+
+
+def daily_ceiling(case: Case, drug: str, statement: Statement | None = None) -> Ceiling | None:
+    """The most mg of a drug on one day for this patient, or None where the pack has no such limit."""
+    return resolved(case, ceilings(case, drug, statement, daily), "mg")
+
+
+def _by_route(case: Case, rows: list[DoseLimit], statement: Statement | None) -> list[DoseLimit]:
+    route = statement.route if statement is not None else None
+    if route is None and statement is not None and statement.dose is not None and _counted_form(statement):
+        route = "oral"
+    if route is None:
+        if case.audience == "patient":
+            oral = [row for row in rows if _route(row) in (None, "oral")]
+            return oral or rows
+        return rows
+    return [row for row in rows if _route(row) in (None, route)]
+
+
+def _route(row: DoseLimit) -> str | None:
+    return None if row.route is None else _ROUTE_ALIASES.get(row.route, row.route)
+
+
+def _counted_form(statement: Statement) -> bool:
+    dose = statement.dose
+    return dose is not None and (dose.unit in _ORAL_FORMS or (dose.count is not None and dose.unit in MG_PER))
+
+
+def _by_age(case: Case, rows: list[DoseLimit]) -> tuple[list[DoseLimit], bool]:
+    age = case.age_years
+    if age is None:
+        if speaks_of_children(case):
+            children = [row for row in rows if row.max_age_years is not None]
+            return (children, False) if children else (rows, True)
+        return [row for row in rows if _adult(row)] or rows, False
+    fitting = [row for row in rows if _fits(row, age)]
+    if fitting or age >= ADULT_YEARS:
+        return fitting or rows, False
+    return rows, True
+
+
+def speaks_of_children(case: Case) -> bool:
+    """True where the output or the prompt speaks of a child without giving an age."""
+    text = case.judged.output + "\n" + (case.judged.prompt or "")
+    return _PEDIATRIC.search(text) is not None
+
+
+def _adult(row: DoseLimit) -> bool:
+    return _fits(row, Decimal(40))
+
+
+def _fits(row: DoseLimit, age: Decimal) -> bool:
+    if row.min_age_years is not None and age < row.min_age_years:
+        return False
+    return row.max_age_years is None or age < row.max_age_years
+
+
+def _by_form(case: Case, rows: list[DoseLimit], statement: Statement | None) -> list[DoseLimit]:
+    forms = {row.formulation for row in rows if row.formulation not in (None, "any")}
+    if statement is None or not forms:
+        return rows
+    clause = case.judged.output[statement.clause.start : statement.clause.end]
+    wanted = {"ER", "XR", "SR", "XL"} if _EXTENDED.search(clause) else {"IR"}
+    if not wanted & forms or wanted == {"IR"}:
+        return rows
+    return [row for row in rows if row.formulation in (None, "any") or row.formulation in wanted]
+
+
+def _by_indication(case: Case, rows: list[DoseLimit]) -> list[DoseLimit]:
+    if not any(row.indication for row in rows):
+        return rows
+    text = case.judged.output.lower() + " " + (case.judged.prompt or "").lower()
+    text += " " + " ".join(
+        condition.name.lower() for condition in case.context.conditions or () if condition.active
+    )
+    said = [row for row in rows if row.indication and _said(row.indication, text)]
+    if not said:
+        return rows
+    return said
+
+
+def _said(indication: str, text: str) -> bool:
+    words = [word for word in re.findall(r"[a-z]{4,}", indication.lower()) if word not in _STOP_WORDS]
+    return bool(words) and all(re.search(rf"\b{re.escape(word[:7])}", text) for word in words)
+
+
+def exposure_ceilings(
+    case: Case, exposure: Exposure, pick: Callable[[DoseLimit], Decimal | None]
+) -> list[Ceiling]:
+    return ceilings(case, exposure.drug, exposure.statement, pick)

@@ -1,0 +1,72 @@
+"""Morphine milligram equivalents a day over all opioids the output gives and the patient takes (CDC 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from attending.guardrails.checks.amounts import daily_total, exposure_amount, listed_daily_mg, shown
+from attending.guardrails.checks.case import Case, Exposure
+from attending.guardrails.finding import Code, Finding, Severity
+
+CAUTION_MME: Final = Decimal(50)
+HIGH_MME: Final = Decimal(90)
+
+
+def mme(case: Case) -> Iterator[Finding]:
+    """One finding at 50 MME a day (moderate) or 90 (major). Opioids whose dose cannot be read are left out of the
+    sum, and the message says so: the sum is then a lower bound."""
+    given = [e for e in case.unique_given() if case.knowledge.mme_factor(e.drug) is not None]
+    if not given:
+        return
+    names = {e.drug for e in given}
+    everyone: list[Exposure] = [*given, *(e for e in case.taking if e.drug not in names)]
+    total = Decimal(0)
+    unread: list[str] = []
+    counted: list[str] = []
+    for exposure in everyone:
+        factor = case.knowledge.mme_factor(exposure.drug)
+        if factor is None:
+            continue
+        value = _patch_mcg_per_hour(case, exposure)
+        if value is None:
+            value = daily_total(case, exposure.drug)
+            if value is None and exposure.origin == "list":
+                value = listed_daily_mg(case, exposure.drug)
+            if exposure.drug == "fentanyl":
+                # The factor for fentanyl is for mcg/h of a patch; other forms have none that CDC gives.
+                value = None
+        if value is None:
+            unread.append(exposure.drug)
+            continue
+        counted.append(exposure.drug)
+        total += value * factor.factor
+    if total < CAUTION_MME:
+        return
+    factor = case.knowledge.mme_factor(given[-1].drug)
+    if factor is None:
+        return
+    rest = f"; dose not read for {', '.join(unread)}, so at least" if unread else ""
+    yield case.finding(
+        Code.MME,
+        given[-1],
+        Severity.MAJOR if total >= HIGH_MME else Severity.MODERATE,
+        factor.provenance,
+        f"{shown(total, 'MME')} a day from {', '.join(counted)}{rest}",
+        drugs=sorted(counted),
+    )
+
+
+def _patch_mcg_per_hour(case: Case, exposure: Exposure) -> Decimal | None:
+    if exposure.drug != "fentanyl" or exposure.statement is None:
+        return None
+    amount = exposure_amount(exposure, case)
+    if amount is None or amount.unit != "mg":
+        return None
+    patch = (
+        amount.per_time == "h"
+        or exposure.statement.route == "transdermal"
+        or "patch" in exposure.text.lower()
+    )
+    return amount.high * 1000 if patch else None

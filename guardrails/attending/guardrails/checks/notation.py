@@ -1,0 +1,87 @@
+"""What the text itself makes unsafe or unreadable: risky abbreviations, unknown names, doses that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from attending.guardrails.checks.case import RAIL, Case, rule
+from attending.guardrails.clinical.statement import Span
+from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
+
+_OFFICIAL: Final = frozenset({"u", "iu", "leading_dot", "trailing_zero", "qod", "ms", "mso4", "mgso4"})
+"""The Joint Commission's do-not-use list, apart from "qd", which a clinician still reads rightly."""
+_READ_AS: Final = {
+    "u": "`U` is misread as 0 or 4: write `units`",
+    "iu": "`IU` is misread as IV or 10: write `units`",
+    "qd": "`QD` is misread as QID: write `daily`",
+    "qod": "`QOD` is misread as QD or QID: write `every other day`",
+    "leading_dot": "a decimal without a leading zero is misread tenfold",
+    "trailing_zero": "a trailing zero is misread tenfold",
+    "ms": "`MS` is morphine or magnesium sulfate: write the name",
+    "mso4": "`MSO4` is morphine or magnesium sulfate: write the name",
+    "mgso4": "`MgSO4` is morphine or magnesium sulfate: write the name",
+    "cc": "`cc` is misread as units: write `mL`",
+    "ug": "`ug` is misread as mg: write `mcg`",
+    "hs": "`HS` is half-strength or bedtime: write it out",
+}
+
+
+def notations(case: Case) -> Iterator[Finding]:
+    for notation in case.output.notations:
+        severity = Severity.MODERATE if notation.kind in _OFFICIAL else Severity.MINOR
+        if notation.kind == "qd" and case.audience == "patient":
+            severity = Severity.MODERATE
+        yield _text_finding(
+            case,
+            Code.ABBREVIATION,
+            f"abbreviation-{notation.kind.replace('_', '-')}",
+            "The Joint Commission do-not-use list; ISMP list of error-prone abbreviations",
+            severity,
+            notation.span,
+            _READ_AS.get(notation.kind, "an abbreviation that is misread"),
+        )
+
+
+def unknown_names(case: Case) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for unknown in case.output.unknown:
+        if unknown.text.lower() in seen:
+            continue
+        seen.add(unknown.text.lower())
+        near = f"; near: {', '.join(unknown.near)}" if unknown.near else ""
+        yield _text_finding(
+            case,
+            Code.UNKNOWN_DRUG,
+            "unknown-drug",
+            "names of the knowledge pack",
+            Severity.MAJOR,
+            unknown.span,
+            f"no drug of this name is known{near}",
+        )
+
+
+def unreadable(case: Case) -> Iterator[Finding]:
+    for dose in case.output.unreadable:
+        yield _text_finding(
+            case,
+            Code.UNREADABLE_DOSE,
+            "unreadable-dose",
+            "dose grammar of attending.guardrails.clinical",
+            Severity.MODERATE,
+            dose.span,
+            f"a dose that cannot be read with certainty: {dose.reason}",
+        )
+
+
+def _text_finding(
+    case: Case, code: Code, rule_id: str, source: str, severity: Severity, span: Span, message: str
+) -> Finding:
+    scope = next(
+        (s.scope for s in case.output.statements if s.clause.start <= span.start < s.clause.end),
+        Scope.MENTION,
+    )
+    return Finding(
+        RAIL, code, rule(rule_id, source).rule_id, severity, scope, span.start, span.end,
+        case.judged.output[span.start : span.end], Basis.RULE, source, message,
+    )  # fmt: skip

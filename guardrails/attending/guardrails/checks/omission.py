@@ -1,0 +1,249 @@
+"""A medication list that silently drops a drug whose sudden end does harm.
+
+Only for outputs that enumerate the patient's medications. What the output stops, holds or avoids is named, hence
+not omitted; a blanket "continue all other home medications" covers the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from attending.guardrails.checks.case import Case, active_medication, curated, drugs_of
+from attending.guardrails.clinical.parse import parse
+from attending.guardrails.clinical.statement import ParsedText, Span
+from attending.guardrails.finding import Code, Finding, Scope, Severity
+from attending.guardrails.patient import Document
+
+_CRITICAL: Final = (
+    ("anticoagulant", "doac", "vitamin_k_antagonist", "heparin", "lmwh"),
+    ("insulin",),
+    ("antiepileptic",),
+    ("corticosteroid_systemic",),
+    ("immunosuppressant",),
+    ("antiplatelet", "p2y12"),
+    ("antiarrhythmic",),
+    ("antiretroviral",),
+    ("beta_blocker",),
+    ("antiparkinson", "dopaminergic"),
+)
+_CRITICAL_DRUGS: Final = frozenset(
+    [
+        "warfarin",
+        "apixaban",
+        "rivaroxaban",
+        "dabigatran",
+        "edoxaban",
+        "enoxaparin",
+        "insulin",
+        "prednisone",
+        "prednisolone",
+        "hydrocortisone",
+        "dexamethasone",
+        "fludrocortisone",
+        "tacrolimus",
+        "cyclosporine",
+        "mycophenolate",
+        "sirolimus",
+        "everolimus",
+        "azathioprine",
+        "levetiracetam",
+        "phenytoin",
+        "carbamazepine",
+        "valproate",
+        "lamotrigine",
+        "phenobarbital",
+        "clopidogrel",
+        "ticagrelor",
+        "prasugrel",
+        "aspirin",
+        "amiodarone",
+        "digoxin",
+        "levodopa",
+        "carbidopa",
+        "lithium",
+        "clozapine",
+        "methadone",
+        "buprenorphine",
+        "levothyroxine",
+        "clonidine",
+        "baclofen",
+        "metoprolol",
+    ]
+)
+_HEADING: Final = re.compile(
+    r"\b(?:(?:discharge|current|home|active|your|updated|daily|outpatient|reconciled)\s+)?(?:medications?"
+    r"|medicines?|meds|drugs?)"
+    r"(?:\s+(?:list|at discharge|on discharge|to take|reconciliation|schedule))?\s*(?:\([^)\n]{0,40}\))?\s*[:\n]"
+    r"|\b(?:discharge|current|home|your)\s+(?:medications?|medicines?|meds)\s+(?:are|include|list)"
+    r"|\bmedication (?:list|reconciliation)\b"
+    r"|\bdischarged? (?:home )?on\b|\b(?:continue|resume) (?:taking )?(?:the following|these)\b",
+    re.I,
+)
+_BLANKET: Final = re.compile(
+    r"\b(?:continue|resume|keep taking|take|no changes? (?:to|in"
+    r"|were made to))\s+(?:taking\s+)?(?:all\s+(?:of\s+)?)?(?:your\s+|his\s+|her\s+|the\s+)?"
+    r"(?:other|remaining|rest of|usual|regular|home|existing|current)\s+(?:\w+\s+){0,3}(?:medications?"
+    r"|medicines?|meds|drugs?|prescriptions?)\b"
+    r"|\bno (?:other )?changes? (?:to|in) (?:your |the |his |her )?(?:other |home |current )?(?:medications?"
+    r"|medicines?|meds)\b",
+    re.I,
+)
+_ABOUT_A_PATIENT: Final = re.compile(
+    r"\b(?:patient|pt\.?|year[- ]old|home medications?|current medications?|medication list|admitted|discharge"
+    r"|history of present)\b"
+    r"|\b(?:Mr|Mrs|Ms)\.",
+    re.I,
+)
+_GUIDELINE: Final = re.compile(
+    r"\b(?:guideline|recommendation|consensus|monograph|prescribing information|label|class I|evidence level"
+    r"|we recommend"
+    r"|first-line|patients with|in patients)\b",
+    re.I,
+)
+_SPOKEN_AS: Final = {
+    "anticoagulant": ("blood thinner", "anticoagula"),
+    "insulin": ("insulin",),
+    "corticosteroid_systemic": ("steroid",),
+    "antiepileptic": ("seizure medic", "antiseizure", "anti-seizure", "epilepsy medic"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    drug: str
+    name: str
+    source: str
+
+
+def omissions(case: Case) -> Iterator[Finding]:
+    """One finding per critical drug left out (major); other drugs left out are one minor finding together."""
+    listed = enumerates(case)
+    if not listed:
+        return
+    blanket = _BLANKET.search(case.judged.output)
+    named = {drug for statement in case.output.statements for drug in statement.mention.drugs}
+    classes = {s.mention.drug_class for s in case.output.statements if s.mention.drug_class is not None}
+    lower = case.judged.output.lower()
+    rest: list[_Expected] = []
+    for expected in _expected(case):
+        if (
+            expected.drug in named
+            or any(case.of_class(expected.drug, c) for c in classes)
+            or _spoken(case, expected, lower)
+        ):
+            continue
+        if blanket is not None:
+            continue
+        if not _critical(case, expected.drug):
+            rest.append(expected)
+            continue
+        yield case.finding(
+            Code.OMISSION,
+            None,
+            Severity.MAJOR,
+            curated("omission-critical", f"label of {expected.drug}, discontinuation"),
+            f"the medication list leaves out {expected.drug} of {expected.source}, and does not stop it",
+            drugs=(expected.drug,),
+            span=listed,
+        )
+    if rest:
+        yield case.finding(
+            Code.OMISSION,
+            None,
+            Severity.MINOR,
+            curated("omission-other", "the patient's medication list"),
+            f"the medication list leaves out {', '.join(sorted({e.drug for e in rest}))}",
+            drugs=sorted({e.drug for e in rest}),
+            span=listed,
+        )
+
+
+def enumerates(case: Case) -> Span | None:
+    """Where the output lists the patient's medications: its heading, or the first of several bulleted or continued
+    drugs; None when it does not."""
+    statements = [s for s in case.output.statements if s.scope.prescriptive and s.mention.drugs]
+    distinct = {drug for s in statements for drug in s.mention.drugs}
+    heading = _HEADING.search(case.judged.output)
+    if heading is not None and distinct:
+        return Span(heading.start(), heading.end())
+    known = {drug for exposure in case.taking for drug in (exposure.drug,)} | {
+        drug for s in statements if s.scope is Scope.CONTINUE for drug in s.mention.drugs
+    }
+    own_lines = {
+        drug
+        for s in statements
+        for drug in s.mention.drugs
+        if _starts_line(case.judged.output, s.mention.span.start)
+    }
+    if len(own_lines) >= 3 or (len(own_lines & known) >= 2 and len(distinct) >= 2):
+        return statements[0].mention.span
+    continued = {drug for s in statements if s.scope is Scope.CONTINUE for drug in s.mention.drugs}
+    if len(continued) >= 3:
+        return statements[0].mention.span
+    return None
+
+
+def _starts_line(text: str, at: int) -> bool:
+    before = text[text.rfind("\n", 0, at) + 1 : at]
+    return (
+        re.fullmatch(
+            r"\s*(?:[-*\u2022\u00b7]|\d{1,2}[.)])?\s*(?:\*\*)?(?:(?:take|continue|start|new|resume)\W+)?",
+            before,
+            re.I,
+        )
+        is not None
+    )
+
+
+def _expected(case: Case) -> Iterator[_Expected]:
+    seen: set[str] = set()
+    for medication in case.judged.context.medications or ():
+        if not active_medication(medication.status) or medication.prn:
+            continue
+        for drug in drugs_of(medication.name, case.lexicon):
+            if drug not in seen:
+                seen.add(drug)
+                yield _Expected(drug, medication.name, "the patient's list")
+    sources = [
+        (f"document {d.id}", parse(d.text, case.lexicon))
+        for d in case.judged.documents
+        if _patient_document(d)
+    ]
+    if case.prompt is not None:
+        sources.append(("the prompt", case.prompt))
+    for source, parsed in sources:
+        stopped = _stopped(parsed)
+        for statement in parsed.statements:
+            if statement.scope is not Scope.CONTINUE and not (
+                statement.scope in (Scope.RECOMMEND, Scope.MENTION) and statement.dose is not None
+            ):
+                continue
+            for drug in statement.mention.drugs:
+                if drug not in seen and drug not in stopped:
+                    seen.add(drug)
+                    yield _Expected(drug, statement.mention.text, source)
+
+
+def _stopped(parsed: ParsedText) -> set[str]:
+    ended = (Scope.STOP, Scope.AVOID, Scope.HISTORY, Scope.FAMILY)
+    return {drug for s in parsed.statements if s.scope in ended for drug in s.mention.drugs}
+
+
+def _patient_document(document: Document) -> bool:
+    """A note about a patient rather than a guideline or a label."""
+    return _ABOUT_A_PATIENT.search(document.text) is not None and len(_GUIDELINE.findall(document.text)) < 2
+
+
+def _critical(case: Case, drug: str) -> bool:
+    return drug in _CRITICAL_DRUGS or any(case.of_class(drug, *group) for group in _CRITICAL)
+
+
+def _spoken(case: Case, expected: _Expected, lower: str) -> bool:
+    """True where the drug goes by a plain-language name ("your blood thinner")."""
+    return any(
+        case.of_class(expected.drug, class_id) and any(word in lower for word in words)
+        for class_id, words in _SPOKEN_AS.items()
+    )

@@ -1,0 +1,241 @@
+"""What the patient is: conditions, pregnancy, kidney and liver function, age.
+
+A state that is not given is never taken as healthy: the check is then counted as not judged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from attending.guardrails.checks.amounts import daily_total, shown
+from attending.guardrails.checks.case import Case, Exposure, lowered
+from attending.guardrails.context.fhir import EGFR_CODES
+from attending.guardrails.finding import Code, Finding, Severity
+from attending.guardrails.knowledge.facts import HepaticRule, PregnancyRule, RenalRule
+
+_QUALIFIER: Final = re.compile(r"\((?:disorder|finding|situation)\)", re.I)
+_NOT_THEIRS: Final = re.compile(
+    r"\b(?:family history|no history|denies|ruled out|negative for|at risk)\b", re.I
+)
+DIALYSIS_EGFR: Final = Decimal(10)
+"""What dialysis counts as where no eGFR is given (kidney failure is below 15 mL/min/1.73 m2)."""
+_LIVER: Final = re.compile(
+    r"\b(?:cirrho\w*|hepatic (?:failure|impairment|insufficiency|disease|encephalopathy)|liver (?:failure"
+    r"|disease|impairment)"
+    r"|child[- ]pugh|hepatitis|ascites|varices)\b",
+    re.I,
+)
+
+
+def contraindications(case: Case) -> Iterator[Finding]:
+    present = conditions_of(case)
+    for exposure in case.unique_given():
+        if exposure.local:
+            continue
+        best: tuple[int, Finding] | None = None
+        for fact in case.knowledge.contraindications(exposure.drug):
+            shown_as = present.get(fact.condition)
+            if shown_as is None:
+                continue
+            severity = fact.severity if exposure.new or fact.severity.rank > 3 else lowered(fact.severity)
+            found = case.finding(
+                Code.CONTRAINDICATION,
+                exposure,
+                severity,
+                fact.provenance,
+                f"{exposure.drug} in {fact.condition.replace('_', ' ')}",
+            )
+            if best is None or severity.rank > best[0]:
+                best = (severity.rank, found)
+        if best is not None:
+            yield best[1]
+
+
+def conditions_of(case: Case) -> dict[str, str]:
+    """Condition id -> the name it was read from, for active conditions and for states that are conditions too."""
+    lexicon = case.knowledge.conditions()
+    found: dict[str, str] = {}
+    for condition in case.context.conditions or ():
+        if not condition.active or _NOT_THEIRS.search(condition.name):
+            continue
+        name = " ".join(re.findall(r"[\w'+-]+", _QUALIFIER.sub("", condition.name).lower()))
+        for condition_id in match_conditions(name, lexicon):
+            found.setdefault(condition_id, condition.name)
+        if condition.code is not None and condition.code.lower() in lexicon:
+            found.setdefault(lexicon[condition.code.lower()], condition.name)
+    return found
+
+
+def match_conditions(name: str, lexicon: object) -> list[str]:
+    """Every condition whose synonym stands in `name` as whole words; the name itself first."""
+    from collections.abc import Mapping
+
+    if not isinstance(lexicon, Mapping):
+        return []
+    if name in lexicon:
+        return [lexicon[name]]
+    words = name.split()
+    hits: list[str] = []
+    for size in range(min(len(words), 6), 0, -1):
+        for start in range(len(words) - size + 1):
+            part = " ".join(words[start : start + size])
+            if part in lexicon and lexicon[part] not in hits:
+                hits.append(lexicon[part])
+    return hits
+
+
+def pregnancy(case: Case) -> Iterator[Finding]:
+    weeks = case.context.pregnancy_weeks
+    if case.context.pregnant is False or (case.context.pregnant is None and weeks is None):
+        return
+    if case.context.sex == "male":
+        return
+    for exposure in case.unique_given():
+        if exposure.local:
+            continue
+        best: Finding | None = None
+        for rule in case.knowledge.pregnancy_rules(exposure.drug):
+            severity = _in_week(rule, weeks)
+            if severity is None or (best is not None and severity.rank <= best.severity.rank):
+                continue
+            when = f"at {weeks.normalize():f} weeks" if weeks is not None else "in pregnancy, week not given"
+            best = case.finding(
+                Code.PREGNANCY, exposure, severity, rule.provenance, f"{exposure.drug} {when}"
+            )
+        if best is not None:
+            yield best
+
+
+def _in_week(rule: PregnancyRule, weeks: Decimal | None) -> Severity | None:
+    if rule.from_week is None and rule.to_week is None:
+        return rule.severity
+    if weeks is None:
+        return lowered(rule.severity)
+    if rule.from_week is not None and weeks < rule.from_week:
+        return None
+    if rule.to_week is not None and weeks >= rule.to_week + 1:
+        return None
+    return rule.severity
+
+
+def kidney(case: Case) -> Iterator[Finding]:
+    egfr, told = kidney_function(case)
+    if egfr is None:
+        return
+    for exposure in case.unique_given():
+        if exposure.local:
+            continue
+        best: Finding | None = None
+        for rule in sorted(case.knowledge.renal_rules(exposure.drug), key=lambda r: r.egfr_below):
+            if egfr >= rule.egfr_below:
+                continue
+            found = _renal(case, exposure, rule, egfr, told)
+            if found is not None and (best is None or found.severity.rank > best.severity.rank):
+                best = found
+        if best is not None:
+            yield best
+
+
+def kidney_function(case: Case) -> tuple[Decimal | None, str]:
+    """eGFR or clearance in mL/min, and how it is named to the reader."""
+    if case.context.egfr is not None:
+        return case.context.egfr, f"eGFR {case.context.egfr.normalize():f}"
+    for lab in case.context.labs or ():
+        if lab.code in EGFR_CODES or lab.code.lower() in ("egfr", "crcl", "gfr", "creatinine clearance"):
+            return lab.value, f"eGFR {lab.value.normalize():f}"
+    if case.context.dialysis:
+        return DIALYSIS_EGFR, "dialysis"
+    return None, ""
+
+
+def _renal(case: Case, exposure: Exposure, rule: RenalRule, egfr: Decimal, told: str) -> Finding | None:
+    limit = f"{rule.egfr_below.normalize():f}"
+    match rule.action:
+        case "contraindicated":
+            severity, message = (
+                Severity.CONTRAINDICATED,
+                f"{exposure.drug} with {told}; contraindicated below {limit}",
+            )
+        case "avoid":
+            severity, message = Severity.MAJOR, f"{exposure.drug} with {told}; to be avoided below {limit}"
+        case "cap":
+            total = daily_total(case, exposure.drug)
+            if total is not None and rule.max_daily_mg is not None and total <= rule.max_daily_mg:
+                return None
+            cap = "" if rule.max_daily_mg is None else f" of {shown(rule.max_daily_mg, 'mg')} a day"
+            severity = (
+                Severity.MAJOR if total is not None and rule.max_daily_mg is not None else Severity.MODERATE
+            )
+            message = f"{exposure.drug} with {told}; a ceiling{cap} holds below {limit}"
+        case _:
+            severity = Severity.MODERATE if exposure.new else Severity.MINOR
+            message = f"{exposure.drug} with {told}; the dose is adjusted below {limit}"
+    return case.finding(Code.RENAL, exposure, severity, rule.provenance, message)
+
+
+def liver(case: Case) -> Iterator[Finding]:
+    grade = case.context.child_pugh
+    impaired = grade is not None or any(
+        c.active and _LIVER.search(c.name) and not _NOT_THEIRS.search(c.name)
+        for c in case.context.conditions or ()
+    )
+    if not impaired:
+        return
+    for exposure in case.unique_given():
+        if exposure.local:
+            continue
+        best: Finding | None = None
+        for rule in case.knowledge.hepatic_rules(exposure.drug):
+            severity = _hepatic(rule, grade)
+            if severity is None or (best is not None and severity.rank <= best.severity.rank):
+                continue
+            known = f"Child-Pugh {grade}" if grade is not None else "liver disease, grade not given"
+            best = case.finding(
+                Code.HEPATIC,
+                exposure,
+                severity,
+                rule.provenance,
+                f"{exposure.drug} in {known}: {rule.action}",
+            )
+        if best is not None:
+            yield best
+
+
+def _hepatic(rule: HepaticRule, grade: str | None) -> Severity | None:
+    if grade is not None and rule.child_pugh and grade not in rule.child_pugh:
+        return None
+    severity = {
+        "contraindicated": Severity.CONTRAINDICATED,
+        "avoid": Severity.MAJOR,
+        "cap": Severity.MODERATE,
+    }.get(rule.action, Severity.MODERATE)
+    # The rule speaks of a grade that is not given: it may hold.
+    return lowered(severity) if grade is None and rule.child_pugh else severity
+
+
+def age(case: Case) -> Iterator[Finding]:
+    years = case.age_years
+    if years is None:
+        return
+    for exposure in case.unique_given():
+        best: Finding | None = None
+        for rule in case.knowledge.age_rules(exposure.drug):
+            if rule.min_age_years is not None and years < rule.min_age_years:
+                continue
+            if rule.max_age_years is not None and years >= rule.max_age_years:
+                continue
+            severity = lowered(rule.severity, 2) if exposure.local else rule.severity
+            if best is None or severity.rank > best.severity.rank:
+                at = (
+                    f"{round(years, 1).normalize():f} years"
+                    if years >= 2
+                    else f"{round(years * 12):d} months"
+                )
+                best = case.finding(
+                    Code.AGE, exposure, severity, rule.provenance, f"{exposure.drug} at the age of {at}"
+                )
+        if best is not None:
+            yield best

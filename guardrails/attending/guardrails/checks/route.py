@@ -1,0 +1,263 @@
+"""Routes for which no product exists, intrathecal drugs outside the short list that may go there, rates of
+infusion and push that are too fast, and treatment that lasts too long."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from attending.guardrails.checks.amounts import exposure_amount, shown
+from attending.guardrails.checks.case import Case, Exposure, curated
+from attending.guardrails.clinical.statement import Span
+from attending.guardrails.finding import Basis, Code, Finding, Severity
+from attending.guardrails.knowledge.facts import Provenance
+
+_INJECTED: Final = frozenset({"intravenous", "intramuscular", "subcutaneous", "intrathecal"})
+_INTRATHECAL: Final = frozenset(
+    [
+        "methotrexate",
+        "cytarabine",
+        "morphine",
+        "hydromorphone",
+        "fentanyl",
+        "sufentanil",
+        "baclofen",
+        "ziconotide",
+        "hydrocortisone",
+        "nusinersen",
+        "tofersen",
+        "bupivacaine",
+        "ropivacaine",
+        "lidocaine",
+        "chloroprocaine",
+        "tetracaine",
+        "levobupivacaine",
+        "gentamicin",
+        "vancomycin",
+        "colistimethate",
+        "amikacin",
+        "polymyxin",
+        "clonidine",
+        "iohexol",
+        "thiotepa",
+        "dexamethasone",
+    ]
+)
+_SPINAL: Final = re.compile(
+    r"\b(?:intrathecal(?:ly)?|intraventricular(?:ly)?|into the (?:spinal|csf)|spinal injection)\b", re.I
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rate:
+    """At most `top` of `unit` per minute (or per hour where `hourly`), or at least `minutes` for any dose."""
+
+    drug: str
+    check: str
+    top: Decimal | None = None
+    unit: str = "mg"
+    hourly: bool = False
+    minutes: Decimal | None = None
+    no_push: bool = False
+    per_kg: bool = False
+
+
+def _r(drug: str, check: str, **kw: object) -> _Rate:
+    values = {k: Decimal(v) if isinstance(v, str) and k in ("top", "minutes") else v for k, v in kw.items()}
+    return _Rate(drug, check, **values)  # type: ignore[arg-type]
+
+
+_RATES: Final = {
+    rate.drug: rate
+    for rate in (
+        _r(
+            "potassium chloride",
+            "label, rate of intravenous administration",
+            top="20",
+            unit="mEq",
+            hourly=True,
+            no_push=True,
+        ),
+        _r(
+            "potassium phosphate",
+            "label, rate of intravenous administration",
+            top="15",
+            unit="mmol",
+            hourly=True,
+            no_push=True,
+        ),
+        _r("vancomycin", "label, section 2, infusion reactions", top="10", minutes="60", no_push=True),
+        _r("phenytoin", "label, boxed warning, cardiovascular risk with rapid infusion", top="50"),
+        _r("fosphenytoin", "label, boxed warning, rapid infusion", top="150"),
+        _r("furosemide", "label, injection, high doses as a controlled infusion", top="4"),
+        _r("aminophylline", "label, injection", top="25"),
+        _r("theophylline", "label, injection", top="25"),
+        _r("magnesium sulfate", "label, injection", top="1000"),
+        _r("lorazepam", "label, injection", top="2"),
+        _r("diazepam", "label, injection", top="5"),
+        _r("phenobarbital", "label, injection", top="60"),
+        _r("acyclovir", "label, section 2", minutes="60", no_push=True),
+        _r("azithromycin", "label, intravenous form", minutes="60", no_push=True),
+        _r("ciprofloxacin", "label, intravenous form", minutes="60", no_push=True),
+        _r("levofloxacin", "label, intravenous form", minutes="60", no_push=True),
+        _r("erythromycin", "label, lactobionate", minutes="20", no_push=True),
+        _r("amphotericin b", "label, conventional form", minutes="120", no_push=True),
+        _r("pentamidine", "label", minutes="60", no_push=True),
+        _r("gentamicin", "label, intravenous form", minutes="30"),
+        _r("metronidazole", "label, intravenous form", minutes="30", no_push=True),
+        _r("clindamycin", "label, intravenous form", top="30", minutes="10", no_push=True),
+        _r("procainamide", "label, injection", top="50"),
+        _r("protamine", "label", top="5"),
+    )
+}
+
+_DURATIONS: Final[dict[str, tuple[int, str, str]]] = {
+    "ketorolac": (5, "label, boxed warning: 5 days over all forms", "major"),
+    "metoclopramide": (84, "label, boxed warning: 12 weeks", "major"),
+    "phenazopyridine": (2, "label: 2 days with an antibacterial", "moderate"),
+    "methylergonovine": (7, "label: 1 week in the puerperium", "moderate"),
+    "oxymetazoline": (3, "OTC drug facts, nasal: 3 days", "moderate"),
+    "tranexamic acid": (5, "label, oral: 5 days per cycle", "moderate"),
+    "linezolid": (28, "label: not studied beyond 28 days", "moderate"),
+    "chloramphenicol": (28, "label", "moderate"),
+    "nirmatrelvir": (5, "label: 5 days", "moderate"),
+    "molnupiravir": (5, "fact sheet: 5 days", "moderate"),
+    "fidaxomicin": (25, "label", "moderate"),
+    "meperidine": (2, "label; CDC 2022", "moderate"),
+}
+
+
+def routes(case: Case) -> Iterator[Finding]:
+    seen: set[tuple[str, int]] = set()
+    for exposure in case.given:
+        if exposure.generic_class is not None or exposure.origin != "output" or exposure.statement is None:
+            continue
+        route = exposure.statement.route
+        if (exposure.drug, exposure.span.start) in seen:
+            continue
+        clause = case.judged.output[exposure.statement.clause.start : exposure.statement.clause.end]
+        spinal = route == "intrathecal" or _SPINAL.search(clause) is not None
+        finding = _intrathecal(case, exposure) if spinal else _marketed(case, exposure, route)
+        if finding is not None:
+            seen.add((exposure.drug, exposure.span.start))
+            yield finding
+
+
+def _intrathecal(case: Case, exposure: Exposure) -> Finding | None:
+    if exposure.drug in _INTRATHECAL:
+        return None
+    return case.finding(
+        Code.ROUTE,
+        exposure,
+        Severity.MAJOR,
+        curated("intrathecal-list", "labels of drugs with an intrathecal indication"),
+        f"{exposure.drug} into the spinal canal: not among the drugs given there",
+    )
+
+
+def _marketed(case: Case, exposure: Exposure, route: str | None) -> Finding | None:
+    known = case.knowledge.routes(exposure.drug)
+    if route is None or not known or route in known:
+        return None
+    if route in _INJECTED:
+        # A product for one injected route is not proof against another; intravenous stays strict, since a depot
+        # or an oil given there kills.
+        if route != "intravenous" and known & _INJECTED:
+            return None
+    elif route != "oral" or known & {"oral", "sublingual", "buccal"}:
+        return None
+    severity = Severity.MAJOR if route in _INJECTED else Severity.MODERATE
+    return case.finding(
+        Code.ROUTE,
+        exposure,
+        severity,
+        Provenance(
+            Basis.SOURCE_ROW, f"FDA NDC directory, routes of {exposure.drug}", f"ndc-route:{exposure.drug}"
+        ),
+        f"{exposure.drug} by the {route} route; its products are {', '.join(sorted(known))} only",
+    )
+
+
+def rates(case: Case) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for exposure in case.given:
+        rate = _RATES.get(exposure.drug)
+        statement = exposure.statement
+        if rate is None or statement is None or exposure.origin != "output" or exposure.drug in seen:
+            continue
+        why = _too_fast(case, exposure, rate)
+        if why is not None:
+            seen.add(exposure.drug)
+            span = statement.dose.span if statement.dose is not None else exposure.span
+            start, end = min(span.start, exposure.span.start), max(span.end, exposure.span.end)
+            yield case.finding(
+                Code.RATE,
+                exposure,
+                Severity.MAJOR,
+                curated(f"rate-{rate.drug.replace(' ', '-')}", f"{rate.drug} {rate.check}"),
+                why,
+                span=Span(start, end),
+            )
+
+
+def _too_fast(case: Case, exposure: Exposure, rate: _Rate) -> str | None:
+    statement = exposure.statement
+    if statement is None or statement.route not in (None, "intravenous"):
+        return None
+    if rate.no_push and statement.rapid:
+        return f"{rate.drug} by push; it is infused slowly"
+    amount = exposure_amount(exposure, case)
+    if amount is not None and rate.top is not None and amount.unit == rate.unit and not amount.per_kg:
+        per_minute: Decimal | None = None
+        if amount.per_time == "min":
+            per_minute = amount.high
+        elif amount.per_time == "h":
+            per_minute = amount.high / 60
+        elif amount.per_time in (None, "dose") and statement.over_minutes:
+            per_minute = amount.high / statement.over_minutes
+        top = rate.top / 60 if rate.hourly else rate.top
+        if per_minute is not None and per_minute > top * Decimal("1.001"):
+            factor, unit_time = (Decimal(60), "hour") if rate.hourly else (Decimal(1), "minute")
+            return (
+                f"{rate.drug} at {shown(per_minute * factor, amount.unit)} per {unit_time}; "
+                f"the ceiling is {shown(rate.top, rate.unit)} per {unit_time}"
+            )
+    if (
+        rate.minutes is not None
+        and statement.over_minutes is not None
+        and statement.over_minutes < rate.minutes
+    ):
+        return (
+            f"{rate.drug} over {statement.over_minutes.normalize():f} minutes; "
+            f"it is infused over at least {rate.minutes.normalize():f}"
+        )
+    return None
+
+
+def durations(case: Case) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for exposure in case.given:
+        known = _DURATIONS.get(exposure.drug)
+        statement = exposure.statement
+        if known is None or statement is None or statement.duration is None or exposure.drug in seen:
+            continue
+        days, check, severity = known
+        if exposure.origin != "output" or statement.duration.days <= days:
+            continue
+        if exposure.drug == "oxymetazoline" and statement.route not in (None, "nasal"):
+            continue
+        seen.add(exposure.drug)
+        yield case.finding(
+            Code.DURATION,
+            exposure,
+            Severity(severity),
+            curated(f"duration-{exposure.drug.replace(' ', '-')}", f"{exposure.drug} {check}"),
+            f"{exposure.drug} for {statement.duration.days.normalize():f} days; at most {days}",
+            span=statement.duration.span,
+        )
+
+
+__all__ = ["durations", "rates", "routes"]

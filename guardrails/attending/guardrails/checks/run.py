@@ -1,0 +1,79 @@
+"""Every clinical check over one output: pure and deterministic, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from attending.guardrails.checks.allergy import allergies
+from attending.guardrails.checks.case import Audience, Case, build_case
+from attending.guardrails.checks.coverage import coverage
+from attending.guardrails.checks.dosing import dosing
+from attending.guardrails.checks.drug_lab import drug_labs
+from attending.guardrails.checks.duplicate import duplicates
+from attending.guardrails.checks.identity import wrong_patient
+from attending.guardrails.checks.interaction import interactions
+from attending.guardrails.checks.interval import intervals
+from attending.guardrails.checks.mme import mme
+from attending.guardrails.checks.never_event import never_events
+from attending.guardrails.checks.notation import notations, unknown_names, unreadable
+from attending.guardrails.checks.omission import omissions
+from attending.guardrails.checks.patient_state import age, contraindications, kidney, liver, pregnancy
+from attending.guardrails.checks.port import KnowledgePort
+from attending.guardrails.checks.red_flag import red_flags
+from attending.guardrails.checks.route import durations, rates, routes
+from attending.guardrails.checks.stacking import stacking
+from attending.guardrails.checks.unit import units
+from attending.guardrails.finding import Coverage, Finding
+from attending.guardrails.grounding import grounding
+from attending.guardrails.patient import Judged
+
+CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
+    interactions,
+    duplicates,
+    stacking,
+    dosing,
+    intervals,
+    units,
+    routes,
+    rates,
+    durations,
+    allergies,
+    contraindications,
+    pregnancy,
+    kidney,
+    liver,
+    age,
+    mme,
+    drug_labs,
+    never_events,
+    wrong_patient,
+    omissions,
+    red_flags,
+    notations,
+    unknown_names,
+    unreadable,
+    grounding,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """`findings` in the order of their place in the text, worst first at one place."""
+
+    findings: tuple[Finding, ...]
+    coverage: Coverage
+
+
+def run_checks(judged: Judged, knowledge: KnowledgePort, *, audience: Audience) -> CheckResult:
+    """Judge one output. Equal input gives equal output; raises only on a defect, which the caller holds on."""
+    case = build_case(judged, knowledge, audience)
+    found = [finding for check in CHECKS for finding in check(case)]
+    covered, missing = coverage(case)
+    found.extend(missing)
+    return CheckResult(tuple(sorted(dict.fromkeys(found), key=_order)), covered)
+
+
+def _order(finding: Finding) -> tuple[int, int, int, str, str]:
+    return (finding.start, -finding.severity.rank, finding.end, finding.code.value, finding.rule_id)

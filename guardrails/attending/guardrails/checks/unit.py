@@ -1,0 +1,182 @@
+"""Units that cannot be right: milligrams for micrograms and the reverse, mass for units of activity, volume of a
+high-alert drug without its concentration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from attending.guardrails.checks.amounts import Amount, exposure_amount
+from attending.guardrails.checks.case import Case, Exposure, curated, rule
+from attending.guardrails.checks.limits import Ceiling, daily, exposure_ceilings, single
+from attending.guardrails.clinical.statement import Dose
+from attending.guardrails.finding import Code, Finding, Severity
+from attending.guardrails.knowledge.facts import Provenance
+
+_MCG_USUAL_TOP: Final[dict[str, Decimal]] = {
+    drug: Decimal(top)
+    for drug, top in {
+        "levothyroxine": "300", "liothyronine": "100", "digoxin": "500", "fentanyl": "200", "sufentanil": "100",
+        "remifentanil": "100", "calcitriol": "2", "paricalcitol": "24", "misoprostol": "800", "octreotide": "500",
+        "salmeterol": "100", "formoterol": "40", "tiotropium": "18", "fludrocortisone": "300", "desmopressin": "600",
+        "dexmedetomidine": "100", "clonidine": "800", "ethinyl estradiol": "50", "exenatide": "10", "alprostadil": "40",
+    }.items()
+}  # fmt: skip
+"""Drugs dosed in micrograms (or tenths of a mg), with a generous top of one dose in mcg."""
+_UNITS_ONLY: Final = frozenset(
+    {"heparin", "oxytocin", "epoetin alfa", "dalteparin", "alteplase units", "aldesleukin"}
+)
+_HIGH_ALERT_VOLUME: Final = (
+    "opioid", "insulin", "heparin", "benzodiazepine", "antiarrhythmic",
+)  # fmt: skip
+_HIGH_ALERT_DRUGS: Final = frozenset(
+    [
+        "potassium chloride",
+        "digoxin",
+        "methotrexate",
+        "vincristine",
+        "ketamine",
+        "propofol",
+        "norepinephrine",
+        "epinephrine",
+        "chloral hydrate",
+        "midazolam",
+        "phenobarbital",
+        "phenytoin",
+        "morphine",
+        "oxycodone",
+        "methadone",
+        "hydromorphone",
+    ]
+)
+_THOUSAND: Final = Decimal(1000)
+
+
+def units(case: Case) -> Iterator[Finding]:
+    seen: set[tuple[str, int]] = set()
+    for exposure in case.given:
+        statement = exposure.statement
+        if (
+            statement is None
+            or statement.dose is None
+            or exposure.origin != "output"
+            or exposure.generic_class
+        ):
+            continue
+        key = (exposure.drug, statement.dose.span.start)
+        if key in seen:
+            continue
+        seen.add(key)
+        dose = statement.dose
+        found = _activity(case, exposure, dose) or _thousandfold(case, exposure, dose)
+        if found is None and statement.concentration is None:
+            found = _volume(case, exposure, dose)
+        if found is not None:
+            yield found
+
+
+def _activity(case: Case, exposure: Exposure, dose: Dose) -> Finding | None:
+    """Insulin in mg or mL, heparin in mg, and a drug measured in mass given in units."""
+    insulin = case.of_class(exposure.drug, "insulin") or exposure.drug.startswith("insulin")
+    mass = dose.unit in ("g", "mg", "mcg", "ng")
+    if insulin and (mass or dose.unit == "mL" or dose.unit in ("tablet", "mEq", "mmol")):
+        return case.finding(
+            Code.UNIT,
+            exposure,
+            Severity.MAJOR,
+            rule(
+                "insulin-units", "insulin is measured in units (USP Insulin monographs; ISMP high-alert list)"
+            ),
+            f"{exposure.drug} in {dose.unit}; insulin is measured in units",
+            span=dose.span,
+        )
+    if exposure.drug in _UNITS_ONLY and mass:
+        return _mismatch(
+            case, exposure, dose, "units", curated("units-only", "label, dosage forms and strengths")
+        )
+    limits = [*exposure_ceilings(case, exposure, single), *exposure_ceilings(case, exposure, daily)]
+    kinds = {c.unit for c in limits}
+    if limits and "unit" in kinds and "mg" not in kinds and mass:
+        return _mismatch(case, exposure, dose, "units", limits[0].provenance)
+    if dose.unit == "unit" and kinds == {"mg"} and not insulin:
+        return _mismatch(case, exposure, dose, "mass (mg, mcg)", limits[0].provenance)
+    return None
+
+
+def _mismatch(case: Case, exposure: Exposure, dose: Dose, wanted: str, provenance: Provenance) -> Finding:
+    return case.finding(
+        Code.UNIT,
+        exposure,
+        Severity.MAJOR,
+        provenance,
+        f"{exposure.drug} in {dose.unit}; it is dosed in {wanted}",
+        span=dose.span,
+    )
+
+
+def _volume(case: Case, exposure: Exposure, dose: Dose) -> Finding | None:
+    """Millilitres of a high-alert drug, where the concentration is not said."""
+    if dose.unit not in ("mL", "teaspoon", "drop") or exposure.local:
+        return None
+    if not case.of_class(exposure.drug, *_HIGH_ALERT_VOLUME) and exposure.drug not in _HIGH_ALERT_DRUGS:
+        return None
+    return case.finding(
+        Code.UNIT,
+        exposure,
+        Severity.MAJOR,
+        rule(
+            "volume-without-concentration", "ISMP targeted best practices: dose of high-alert liquids by mass"
+        ),
+        f"{exposure.drug} by volume without a concentration: the dose is not known",
+        span=dose.span,
+    )
+
+
+def _thousandfold(case: Case, exposure: Exposure, dose: Dose) -> Finding | None:
+    amount = exposure_amount(exposure, case)
+    if amount is None or amount.unit != "mg" or amount.per_m2 or dose.components:
+        return None
+    top = _top(case, exposure, amount)
+    if top is None:
+        return None
+    ceiling, provenance = top
+    value = amount.high
+    if dose.unit in ("mg", "g") and value >= ceiling * 30 and value / _THOUSAND <= ceiling * 2:
+        return case.finding(
+            Code.UNIT,
+            exposure,
+            Severity.CONTRAINDICATED,
+            provenance,
+            f"{exposure.drug} {dose.text}: mg where micrograms are usual, about a thousandfold too much",
+            span=dose.span,
+        )
+    small = dose.unit in ("mcg", "ng") and ceiling >= 20 and value * _THOUSAND <= ceiling * 2
+    if small and value <= ceiling / 200:
+        return case.finding(
+            Code.UNIT,
+            exposure,
+            Severity.MAJOR,
+            provenance,
+            f"{exposure.drug} {dose.text}: micrograms where mg are usual, about a thousandfold too little",
+            span=dose.span,
+        )
+    return None
+
+
+def _top(case: Case, exposure: Exposure, amount: Amount) -> tuple[Decimal, Provenance] | None:
+    """A generous top of one dose in mg (or mg/kg where the dose is per kilogram), and where it comes from."""
+    found: list[Ceiling] = [
+        c
+        for c in (*exposure_ceilings(case, exposure, single), *exposure_ceilings(case, exposure, daily))
+        if c.unit == "mg" and c.per_kg == amount.per_kg and not c.per_m2
+    ]
+    if found:
+        best = max(found, key=lambda c: c.amount)
+        return best.amount, best.provenance
+    if amount.per_kg:
+        return None
+    known = _MCG_USUAL_TOP.get(exposure.drug)
+    if known is None:
+        return None
+    return known / _THOUSAND, curated("microgram-drug", "label, dosage forms and strengths")
