@@ -9,13 +9,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 from attending.server.errors import InvalidRequest, ResourceExhausted, Unimplemented
 
-Context = grpc.aio.ServicerContext[Any, Any]
-Handler = grpc.RpcMethodHandler[Any, Any]
+if TYPE_CHECKING:
+    Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+    Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
+else:
+    # The stubs make these classes generic; the classes themselves are not.
+    Context = grpc.aio.ServicerContext
+    Handler = grpc.RpcMethodHandler
 Around = Callable[[str, Context], AbstractAsyncContextManager[None]]
 """Entered with the full method name (`/package.Service/Method`) and the context before the handler, and left
 after its last message. The outermost one turns what is raised into a status."""

@@ -9,7 +9,6 @@ words may quote a prompt.
 from __future__ import annotations
 
 import secrets
-import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,9 +20,10 @@ from attending.ledger import errors as ledger
 from attending.server import errors
 from attending.server.providers.port import ProviderError
 from attending.server.rpc import Context
+from attending.server.telemetry import place
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 log = structlog.get_logger()
@@ -68,6 +68,7 @@ STATUS: Final[dict[type[Exception], Mapping]] = {
     ledger.ClaimConflict: Mapping(
         _Code.ALREADY_EXISTS, "already used with another request", "IDEMPOTENCY_KEY_REUSED"
     ),
+    ledger.RowRejected: Mapping(_Code.ABORTED, "changed meanwhile, read again"),
     ledger.QueueFull: Mapping(_Code.UNAVAILABLE, "the ledger is busy"),
     ledger.LogFrozen: Mapping(_Code.FAILED_PRECONDITION, "the log takes no more entries"),
     ledger.Halted: Mapping(_Code.FAILED_PRECONDITION, "the log is halted"),
@@ -96,7 +97,7 @@ def status_of(error: Exception) -> status_pb2.Status:
     if mapping is INTERNAL:
         error_id = secrets.token_hex(8)
         log.error(
-            "rpc.internal_error", error_id=error_id, error_type=type(error).__name__, location=location(error)
+            "rpc.internal_error", error_id=error_id, error_type=type(error).__name__, location=place(error)
         )
         return _status(mapping, "INTERNAL", {"error_id": error_id}, [], None)
     return _status(
@@ -106,15 +107,6 @@ def status_of(error: Exception) -> status_pb2.Status:
         getattr(error, "field_violations", []),
         getattr(error, "retry_after_seconds", None),
     )
-
-
-def location(error: BaseException) -> str:
-    """`file:line` where it was raised: the last two parts of the path, and nothing that the error says."""
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames:
-        return "unknown"
-    frame = frames[-1]
-    return f"{'/'.join(frame.filename.split('/')[-2:])}:{frame.lineno}"
 
 
 def _status(

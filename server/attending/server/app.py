@@ -1,0 +1,193 @@
+"""What one server process is made of: ledger, authorisation, and components that bring services.
+
+A component is named in COMPONENTS and built in that order; it may use the parts of those before it
+(`app.part(Pipeline)`). Adding one takes a function and a line here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, TypeVar
+
+import grpc
+import structlog
+from attending.ledger.ledger import SYSTEM_LOG, Ledger, LedgerConfig
+from attending.server import clock, projections
+from attending.server.auth.authenticate import Directory
+from attending.server.auth.authorize import Authorizer, PolicySet
+from attending.server.auth.denials import LedgerDenials
+from attending.server.config import Config
+from attending.server.errors import ConfigurationError
+
+log = structlog.get_logger()
+
+P = TypeVar("P")
+
+SYSTEM_ORIGIN: Final = "attending.local/system"
+
+
+class Component:
+    """A part of the server with a life of its own; every method may be left as it is.
+
+    `services` are the full names of the gRPC services it registers, for health and reflection.
+    """
+
+    services: Sequence[str] = ()
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Adds its servicers; called once before the server listens."""
+
+    async def start(self) -> None:
+        """Returns when it can serve; calls are refused until every component has started."""
+
+    def ready(self) -> bool:
+        """Whether it can serve now; asked about once a second for the health service."""
+        return True
+
+    async def drain(self) -> None:
+        """Returns when nothing that was begun is left undone; no new call comes any more."""
+
+    async def close(self) -> None:
+        """Lets go of everything; called after `drain`, also when `start` failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One server process. `owner` is random and names this process in the entries of its inferences."""
+
+    config: Config
+    embedded: bool
+    ledger: Ledger
+    authorizer: Authorizer
+    directory: Directory
+    owner: str
+    now: Callable[[], datetime]
+    components: list[Component] = field(default_factory=list)
+    parts: dict[type, object] = field(default_factory=dict)
+
+    @property
+    def tenants(self) -> list[str]:
+        """Names of the tenants, which are the ids of their logs."""
+        return [tenant.name for tenant in self.config.tenants]
+
+    def add(self, part: object) -> None:
+        """Offers a part to the components built after; one of a class."""
+        assert type(part) not in self.parts, type(part).__name__
+        self.parts[type(part)] = part
+
+    def part(self, kind: type[P]) -> P:
+        """The part of that class, from a component built before; KeyError is a wrong order in COMPONENTS."""
+        found = self.parts[kind]
+        assert isinstance(found, kind)
+        return found
+
+
+Build = Callable[[App], Awaitable[Component]]
+
+COMPONENTS: Final[tuple[str, ...]] = ("attending.server.services.ledger:build",)
+"""`module:function` of every component, in the order of need. Drained and closed in reverse."""
+
+
+def resolve(names: Sequence[str]) -> list[Build]:
+    """The functions of `module:function` names; an import error of one is the server's."""
+    found = []
+    for name in names:
+        module, _colon, function = name.partition(":")
+        build: Build = getattr(importlib.import_module(module), function)
+        found.append(build)
+    return found
+
+
+async def build_app(
+    config: Config,
+    *,
+    embedded: bool = False,
+    now: Callable[[], datetime] = clock.now,
+    components: Sequence[Build] | None = None,
+) -> App:
+    """Opens the ledger and builds everything; nothing listens yet.
+
+    Raises ConfigurationError and the ledger's errors; what was opened by then is closed again.
+    """
+    policies = PolicySet.load(authorization_folder(config))
+    builds = resolve(COMPONENTS) if components is None else list(components)
+    storage = config.storage
+    ledger = await Ledger.open(
+        LedgerConfig(
+            storage.folder,
+            keys_folder=storage.keys_folder,
+            publish_folder=storage.published_folder,
+            claim_retention=timedelta(days=config.idempotency.retention_days),
+        ),
+        metadata=[projections.metadata],
+        clock=now,
+    )
+    app = App(
+        config=config,
+        embedded=embedded,
+        ledger=ledger,
+        authorizer=Authorizer(policies, LedgerDenials(ledger), now),
+        directory=Directory(config.identities, now),
+        owner=f"srv-{secrets.token_hex(8)}",
+        now=now,
+    )
+    try:
+        await _create_logs(app)
+        for build in builds:
+            app.components.append(await build(app))
+    except BaseException:
+        await close_app(app)
+        raise
+    return app
+
+
+async def close_app(app: App) -> None:
+    """Closes components in reverse and then the ledger; one that fails does not keep the rest open."""
+    for component in reversed(app.components):
+        try:
+            await component.close()
+        except Exception as err:
+            log.error(
+                "component.close_failed", component=type(component).__name__, error_type=type(err).__name__
+            )
+    await app.ledger.close()
+
+
+async def _create_logs(app: App) -> None:
+    logs = {SYSTEM_LOG: SYSTEM_ORIGIN}
+    logs.update({tenant.name: tenant.log_origin for tenant in app.config.tenants})
+    for log_id, origin in logs.items():
+        try:
+            await app.ledger.create_log(log_id, origin)
+        except ValueError as err:
+            raise ConfigurationError(
+                f"log `{log_id}` began with another origin than `{origin}`, or the origin is taken",
+                "give the tenant back its origin: it is part of every entry and cannot change",
+                reason="ORIGIN_CHANGED",
+            ) from err
+
+
+def policies_folder(config: Config | None = None) -> Path:
+    """The folder of clinical policies: configured, or the package's own."""
+    if config is not None and config.policies.folder is not None:
+        return config.policies.folder
+    return package_policies()
+
+
+def authorization_folder(config: Config | None = None) -> Path:
+    """The folder of the authorisation policies: configured, or the package's own."""
+    if config is not None and config.policies.authorization is not None:
+        return config.policies.authorization
+    return package_policies() / "authorization"
+
+
+def package_policies() -> Path:
+    """`policies/` as installed beside this package, or at the root of a source checkout."""
+    here = Path(__file__).resolve().parent
+    installed = here / "policies"
+    return installed if installed.is_dir() else here.parents[2] / "policies"

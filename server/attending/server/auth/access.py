@@ -1,0 +1,40 @@
+"""The gate in front of every handler: authenticate, authorise, and say who and why to the code beneath."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from attending.server.auth.actions import ACTIONS
+from attending.server.auth.authenticate import Directory
+from attending.server.auth.authorize import Authorizer, Resource
+from attending.server.auth.context import enter
+from attending.server.errors import Unauthenticated, Unimplemented
+from attending.server.rpc import Context
+
+log = structlog.get_logger()
+
+
+class Access:
+    """Put around each rpc; raises Unauthenticated, PermissionDenied, or Unimplemented for an unlisted method."""
+
+    def __init__(self, directory: Directory, authorizer: Authorizer) -> None:
+        self._directory = directory
+        self._authorizer = authorizer
+
+    @asynccontextmanager
+    async def __call__(self, method: str, context: Context) -> AsyncIterator[None]:
+        action = ACTIONS.get(method)
+        if action is None:
+            raise Unimplemented
+        try:
+            principal = self._directory.authenticate(
+                context.auth_context() or {}, tuple(context.invocation_metadata() or ())
+            )
+        except Unauthenticated as err:
+            log.warning("auth.refused", method=method, reason=err.reason)
+            raise
+        decision = await self._authorizer.require(action, Resource.log(principal.tenant), principal)
+        enter(principal, decision)
+        yield

@@ -1,0 +1,283 @@
+"""One gRPC server process from start to stop: TLS ports, interceptors, health, readiness, draining.
+
+Calls are refused until the ledger is open and every component has started, and again once the server is told to
+stop; what was begun is then carried through, `system.stopped` is appended and the ledger closed. A kill at any
+moment leaves what the ledger's own order of a write leaves: nothing acknowledged is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+import structlog
+from attending.ledger.entry import PendingEntry
+from attending.ledger.errors import LedgerError
+from attending.ledger.files import read_private
+from attending.ledger.ledger import SYSTEM_LOG
+from attending.server.app import App, Build, build_app, close_app
+from attending.server.auth.access import Access
+from attending.server.auth.actions import is_public
+from attending.server.config import Config, ServerSection
+from attending.server.errors import ConfigurationError
+from attending.server.limits import Limits
+from attending.server.rpc import RpcInterceptor
+from attending.server.status import errors_as_status
+from attending.server.telemetry import quiet_loop_errors
+from attending.server.version import version
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_reflection.v1alpha import reflection
+
+log = structlog.get_logger()
+
+READINESS_SECONDS: Final = 1.0
+METADATA_BYTES: Final = 16 * 1024
+_SERVING, _NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the server listens: the ports it got, when it asked for free ones."""
+
+    host: str
+    port: int | None
+    token_port: int | None
+
+
+class Host:
+    """A server that was built, with its life: `start`, `stop`. Belongs to one event loop."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self._open = False
+        self._stopping = False
+        self._limits = Limits(app.config.server, open_for_calls=lambda: self._open)
+        self._health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(
+            interceptors=[
+                RpcInterceptor(
+                    [
+                        errors_as_status,
+                        self._limits.total,
+                        Access(app.directory, app.authorizer),
+                        self._limits.per_caller,
+                        self._limits.deadline,
+                    ],
+                    max_message_bytes=app.config.server.max_message_bytes,
+                    public=is_public,
+                )
+            ],
+            options=_options(app.config.server),
+        )
+        self._readiness: asyncio.Task[None] | None = None
+
+    async def start(self) -> Endpoints:
+        """Listens, starts the components, opens for calls; returns the ports. Raises ConfigurationError."""
+        app = self.app
+        quiet_loop_errors(asyncio.get_running_loop())
+        services = [name for component in app.components for name in component.services]
+        for component in app.components:
+            component.register(self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if app.embedded:
+            names = [*services, health.SERVICE_NAME, reflection.SERVICE_NAME]
+            reflection.enable_server_reflection(names, self._server)
+        for name in ("", *services):
+            await self._health.set(name, _NOT_SERVING)
+        endpoints = _listen(self._server, app.config.server)
+        await self._server.start()
+        for component in app.components:
+            await component.start()
+        await app.ledger.append(SYSTEM_LOG, [self._entry("system.started", self._started())])
+        self._open = True
+        await self._report(services)
+        self._readiness = asyncio.create_task(self._watch(services))
+        log.info("server.started", port=endpoints.port, token_port=endpoints.token_port)
+        return endpoints
+
+    async def stop(self) -> None:
+        """Refuses new calls, lets running ones end, drains components, records the stop, closes everything."""
+        if self._stopping:
+            return
+        self._stopping = True
+        started = self._open
+        self._open = False
+        if self._readiness is not None:
+            self._readiness.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._readiness
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(self.app.config.server.drain_seconds)
+        for component in reversed(self.app.components):
+            await component.drain()
+        if started:
+            try:
+                await self.app.ledger.append(SYSTEM_LOG, [self._entry("system.stopped", {})])
+            except LedgerError as err:
+                log.error("server.stop_not_recorded", reason=err.reason)
+        await close_app(self.app)
+        log.info("server.stopped")
+
+    def serving(self) -> bool:
+        """Whether everything that a call needs is there now."""
+        ledger = self.app.ledger
+        return (
+            self._open
+            and all(component.ready() for component in self.app.components)
+            and all(ledger.halted(tenant) is None for tenant in self.app.tenants)
+        )
+
+    async def _watch(self, services: Sequence[str]) -> None:
+        while True:
+            await asyncio.sleep(READINESS_SECONDS)
+            await self._report(services)
+
+    async def _report(self, services: Sequence[str]) -> None:
+        status = _SERVING if self.serving() else _NOT_SERVING
+        for name in ("", *services):
+            await self._health.set(name, status)
+
+    def _entry(self, kind: str, body: dict[str, object]) -> PendingEntry:
+        owner = self.app.owner
+        return PendingEntry(
+            type=kind, stream=f"server/{owner}", actor=f"system:{owner}", subject=None, body=body
+        )
+
+    def _started(self) -> dict[str, object]:
+        body: dict[str, object] = {
+            "version": version(),
+            "embedded": self.app.embedded,
+            "tenants": self.app.tenants,
+            "authorization_hash": self.app.authorizer.content_hash,
+            "components": [type(component).__name__ for component in self.app.components],
+        }
+        if self.app.embedded:
+            # Said here as on the screen, so that nobody takes a demo's log for more than it is.
+            body["protects_against_operator"] = False
+        return body
+
+
+async def serve(
+    config: Config,
+    *,
+    embedded: bool = False,
+    on_ready: Callable[[App, Endpoints], None] | None = None,
+    stop: asyncio.Event | None = None,
+    components: Sequence[Build] | None = None,
+) -> None:
+    """Runs a server until SIGTERM, SIGINT or `stop`; returns after a clean stop.
+
+    Raises ConfigurationError and the ledger's errors when it cannot start.
+    """
+    ending = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        # Not possible outside the main thread, where `stop` is the way.
+        with suppress(ValueError, RuntimeError, NotImplementedError):
+            loop.add_signal_handler(name, ending.set)
+    app = await build_app(config, embedded=embedded, components=components)
+    host = Host(app)
+    try:
+        endpoints = await _unless_stopped(host.start(), ending)
+        if endpoints is not None:
+            if on_ready is not None:
+                on_ready(app, endpoints)
+            await ending.wait()
+    finally:
+        await host.stop()
+
+
+async def _unless_stopped(
+    starting: Coroutine[Any, Any, Endpoints], ending: asyncio.Event
+) -> Endpoints | None:
+    """What `starting` returns, or None when `ending` came first: a start can be broken off."""
+    task = asyncio.create_task(starting)
+    waiting = asyncio.create_task(ending.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if not task.done():
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        return None
+    return task.result()
+
+
+def _listen(server: grpc.aio.Server, config: ServerSection) -> Endpoints:
+    key, certificate = _key(config.tls_key), _pem(config.tls_certificate, "server.tls_certificate")
+    port = token_port = None
+    if config.client_ca is not None:
+        # gRPC for Python can demand a client certificate or not ask for one; hence two ports.
+        mutual = grpc.ssl_server_credentials(
+            [(key, certificate)], _pem(config.client_ca, "server.client_ca"), require_client_auth=True
+        )
+        port = _bind(server, config.host, config.port, mutual, "server.port")
+    if config.tokens and config.token_port is not None:
+        plain = grpc.ssl_server_credentials([(key, certificate)])
+        token_port = _bind(server, config.host, config.token_port, plain, "server.token_port")
+    return Endpoints(config.host, port, token_port)
+
+
+def _bind(
+    server: grpc.aio.Server, host: str, port: int, credentials: grpc.ServerCredentials, key: str
+) -> int:
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        bound = server.add_secure_port(address, credentials)
+    except RuntimeError:
+        bound = 0
+    if bound == 0:
+        raise ConfigurationError(
+            f"cannot listen on `{address}` with TLS",
+            f"free the port or set `{key}` to another one (0 takes a free one), and check `tls_certificate` "
+            "and `tls_key`",
+            reason="CANNOT_LISTEN",
+        )
+    return bound
+
+
+def _pem(path: Path, key: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as err:
+        raise ConfigurationError(
+            f"`{key}`: `{path}` cannot be read ({type(err).__name__})",
+            "make it a PEM file that the server may read",
+            reason="TLS_FILES",
+        ) from err
+
+
+def _key(path: Path) -> bytes:
+    try:
+        return read_private(path)
+    except OSError as err:
+        raise ConfigurationError(
+            f"`server.tls_key`: `{path}` cannot be read ({type(err).__name__})",
+            "make it a PEM file that the server may read",
+            reason="TLS_FILES",
+        ) from err
+
+
+def _options(config: ServerSection) -> list[tuple[str, int]]:
+    # gRPC's own limit lies above ours, so that most of what is too large gets a reason; beyond it the core
+    # refuses by itself and reads no further.
+    wire_limit = 2 * config.max_message_bytes
+    return [
+        ("grpc.max_receive_message_length", wire_limit),
+        ("grpc.max_send_message_length", wire_limit),
+        ("grpc.max_metadata_size", METADATA_BYTES),
+        ("grpc.max_concurrent_streams", config.max_concurrent_rpcs),
+        # Two servers on one port would each hold half of the truth.
+        ("grpc.so_reuseport", 0),
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ]

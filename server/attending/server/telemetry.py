@@ -1,0 +1,143 @@
+"""Log lines that cannot carry personal content: a constant event name and listed keys with short plain values.
+
+structlog writes to standard error, as JSON or for people. What a key outside the list held is dropped and only
+the key is named. Records of other libraries lose their words too: their loggers quote requests and errors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import sys
+import traceback
+from collections.abc import MutableMapping
+from pathlib import PurePath
+from typing import Any, Final, Literal, TextIO
+
+import structlog
+
+ALLOWED_KEYS: Final = frozenset(
+    {
+        # of every line
+        *("event", "level", "timestamp"),
+        # ids and names from configuration
+        *(
+            "action",
+            "component",
+            "error_id",
+            "identity",
+            "inference_id",
+            "index",
+            "key_id",
+            "log_id",
+            "logger",
+        ),
+        *("method", "origin", "owner", "policy", "policy_ids", "principal", "provider", "rail", "service"),
+        *("tenant", "ticket_id", "worker"),
+        # enums, counts and places
+        *("code", "count", "elapsed_ms", "error_type", "exit_code", "location", "pid", "port", "reason"),
+        *("seconds", "size", "stage", "state", "status", "token_port", "version", "workers"),
+        "dropped",
+    }
+)
+_EVENT: Final = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
+_VALUE: Final = re.compile(r"[A-Za-z0-9_.:/@+,<>=-]{0,200}")
+_HIDDEN: Final = "(hidden)"
+
+
+def only_listed(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The line with its listed keys alone; anything that is not a plain short value is hidden.
+
+    Values are numbers, truth values and strings without spaces of at most 200 characters, or lists of them:
+    ids and enums fit, sentences do not.
+    """
+    kept: dict[str, Any] = {}
+    dropped = []
+    for key, value in event.items():
+        if key == "event":
+            kept[key] = value if isinstance(value, str) and _EVENT.fullmatch(value) else "log.unnamed_event"
+        elif key in ALLOWED_KEYS:
+            kept[key] = _plain(value)
+        else:
+            dropped.append(key if re.fullmatch(r"[a-z_]{1,40}", key) else _HIDDEN)
+    if dropped:
+        kept["dropped"] = sorted(dropped)
+    return kept
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str):
+        return value if _VALUE.fullmatch(value) else _HIDDEN
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value[:50]]
+    return _HIDDEN
+
+
+class LibraryRecords(logging.Handler):
+    """Passes a library's record on by name, level and place, without its message, arguments or traceback."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        structlog.get_logger().log(
+            record.levelno,
+            "library.log",
+            logger=record.name,
+            location=f"{PurePath(record.pathname).name}:{record.lineno}",
+            error_type=type(error).__name__ if error is not None else None,
+        )
+
+
+def configure(
+    level: Literal["debug", "info", "warning", "error"] = "info",
+    form: Literal["auto", "json", "console"] = "auto",
+    stream: TextIO | None = None,
+) -> None:
+    """Sets up structlog and the standard library's logging for this process."""
+    target = stream or sys.stderr
+    console = form == "console" or (form == "auto" and target.isatty())
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=target.isatty())
+        if console
+        else structlog.processors.JSONRenderer(sort_keys=True)
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            only_listed,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(target),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [LibraryRecords()]
+    root.setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+
+
+def quiet_loop_errors(loop: asyncio.AbstractEventLoop) -> None:
+    """Makes the loop report errors that nobody awaited by type and place only."""
+
+    def report(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        structlog.get_logger().error(
+            "loop.unhandled_error",
+            error_type=type(error).__name__ if error is not None else None,
+            location=place(error) if error is not None else None,
+        )
+
+    loop.set_exception_handler(report)
+
+
+def place(error: BaseException) -> str:
+    """`folder/file:line` where an error was raised, and nothing that it says."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return "unknown"
+    frame = frames[-1]
+    return f"{'/'.join(PurePath(frame.filename).parts[-2:])}:{frame.lineno}"
