@@ -105,15 +105,15 @@ def read_fhir(value: object, *, as_of: datetime | None = None) -> FhirRead:
     """
     reader = _Reader()
     resources = list(_resources(value))
-    for index, resource in enumerate(resources):
+    # Products first: a reference may point forward in the bundle.
+    for resource in resources:
         if resource.get("resourceType") == "Medication":
-            for key in (
-                f"Medication/{resource.get('id')}",
-                f"urn:uuid:{resource.get('id')}",
-                f"#{resource.get('id')}",
-            ):
+            name = resource.get("id")
+            for key in (f"Medication/{name}", f"urn:uuid:{name}", f"#{name}"):
                 reader.products[key] = resource
-        elif resource.get("resourceType") not in _KNOWN:
+    for index, resource in enumerate(resources):
+        kind = resource.get("resourceType")
+        if not isinstance(kind, str) or kind not in _KNOWN:
             continue
         try:
             _visit(reader, resource)
@@ -349,9 +349,14 @@ def _observation(reader: _Reader, resource: dict[str, Any]) -> None:
     elif codes & _GESTATION:
         weeks = {"wk": Decimal(1), "d": Decimal(1) / Decimal(7)}.get(unit)
         reader.weeks = _newer(reader, reader.weeks, when, number, weeks)
-    elif text is not None:
+    elif codes or text:
         reader.labs.append(
-            Lab(next(iter(sorted(codes)), text), number, quantity.get("unit") or quantity.get("code"), when)
+            Lab(
+                next(iter(sorted(codes)), text or ""),
+                number,
+                quantity.get("unit") or quantity.get("code"),
+                when,
+            )
         )
 
 

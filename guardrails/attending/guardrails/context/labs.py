@@ -157,12 +157,10 @@ def _analyte(code: str) -> _Analyte | None:
 
 
 def _converted(analyte: _Analyte, value: Decimal, unit: str) -> Decimal | None:
+    unit = unit.replace("\u00b5", "u").replace("\u03bc", "u")
+    value *= dict(analyte.si).get(unit, Decimal(1))
     if not analyte.low <= value <= analyte.high:
         return None
-    unit = unit.replace("\u00b5", "u").replace("\u03bc", "u")
-    for other, factor in analyte.si:
-        if unit == other:
-            return value * factor
     if analyte.id in ("platelets", "neutrophils") and (value >= 5000 or unit in ("/ul", "/l")):
         return value / 1000
     return value
