@@ -41,8 +41,8 @@ from attending.ledger.errors import (
 from attending.ledger.files import FolderLock, make_folder, require_local
 from attending.ledger.keys import TENANT_SUBJECT, KeyFolder, LogKeys, lookup_of, require_log_id
 from attending.ledger.note import ED25519, VerifierKey
-from attending.ledger.opening import load_state, root_at
-from attending.ledger.projection import RowWrite, check_rows
+from attending.ledger.opening import load_state, root_at, verify_stored
+from attending.ledger.projection import EntryIndex, EntryTime, RecordId, RowWrite, check_rows
 from attending.ledger.proof import format_receipt
 from attending.ledger.publish import FolderPlace, Publisher, check_against
 from attending.ledger.sequencer import Claim, Expectation, LogState, Sequenced, Sequencer, Submission
@@ -216,6 +216,11 @@ class Ledger:
         await asyncio.to_thread(self._store.close)
         self._lock.release()
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -261,6 +266,14 @@ class Ledger:
     def halted(self, log_id: str) -> str | None:
         """The reason (UPPER_SNAKE) why the log takes no appends, None when it does."""
         return self._sequencer.halted(log_id)
+
+    def halt(self, log_id: str, why: str) -> None:
+        """Refuses appends to the log from now on, also queued ones, until the ledger is opened again.
+
+        `why` is a reason (UPPER_SNAKE). In memory only: record the halt in the system log first.
+        """
+        self._sequencer.state(log_id)
+        self._sequencer.halt(log_id, why)
 
     def sign(self, log_id: str, message: bytes) -> bytes:
         """The log key's Ed25519 signature (64 bytes) over `message`, for the manifest of an export."""
@@ -409,6 +422,14 @@ class Ledger:
         if not 0 <= size <= state.edge.size:
             raise OutOfRange("tree size is past the head's")
         return await self._prove(merkle.compact_range, state, size)
+
+    async def verify(self, log_id: str) -> int:
+        """Verifies every stored entry up to the integrated head and returns the number of entries.
+
+        Raises CorruptLog naming the first bad entry. It does not open payloads.
+        """
+        state = self._sequencer.state(log_id)
+        return await self._run(verify_stored, self._store, state)
 
     # --- payloads and subjects -------------------------------------------------------------------------
 
@@ -646,3 +667,20 @@ def _unseal(
         wrapped_key=row.wrapped_key,
         subject_key=key,
     )
+
+
+__all__ = [
+    "MAX_LIST",
+    "SYSTEM_LOG",
+    "Appended",
+    "Claim",
+    "EntryIndex",
+    "EntryTime",
+    "Expectation",
+    "Ledger",
+    "LedgerConfig",
+    "RecordId",
+    "RowWrite",
+    "SealedPayload",
+    "StoredClaim",
+]

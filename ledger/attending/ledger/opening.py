@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from attending.ledger.entry import GENESIS_PREV, parse_entry
@@ -11,6 +12,7 @@ from attending.ledger.merkle import compact_range, root_from_hashes
 from attending.ledger.sequencer import LogState, signed_state
 from attending.ledger.store.port import HeadRow, LogRow, Store
 from attending.ledger.tiles import TILE_WIDTH, NodeReader, load_edge
+from attending.ledger.verify.segments import verify_chain
 
 _TAIL: Final = 2 * TILE_WIDTH
 """Entries at the end that every start reads in full: at least the last full tile and what follows it."""
@@ -53,6 +55,22 @@ def load_state(store: Store, row: LogRow, head: HeadRow, keys: LogKeys) -> LogSt
     if edge.root != head.root or last != head.last_leaf or time != head.time:  # 3
         raise CorruptLog(f"head of log `{row.log_id}` is not that of its entries")
     return signed_state(row, keys, edge, head)
+
+
+def verify_stored(store: Store, state: LogState) -> int:
+    """Reads and verifies every entry of `state`; its size. Raises CorruptLog, naming the first bad entry."""
+
+    def stored() -> Iterator[bytes]:
+        for start in range(0, state.edge.size, _TAIL):
+            yield from store.entries(state.row.log_id, start, min(_TAIL, state.edge.size - start))
+
+    try:
+        frontier = verify_chain(stored(), state.row.origin)
+    except VerificationError as err:
+        raise CorruptLog(err.detail, index=err.index, reason=err.reason) from err
+    if frontier.size != state.edge.size or frontier.root() != state.root:
+        raise CorruptLog("entries do not lead to the head", index=max(frontier.size - 1, 0))
+    return frontier.size
 
 
 def root_at(store: Store, state: LogState, size: int) -> bytes:

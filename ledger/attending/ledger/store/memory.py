@@ -26,7 +26,7 @@ from attending.ledger.store.port import (
     RowRefused,
     StoreFault,
 )
-from attending.ledger.store.sqlite import ProjectionWriter
+from attending.ledger.store.rows import ProjectionWriter
 from sqlalchemy import MetaData, Row, Select, StaticPool, create_engine
 
 
