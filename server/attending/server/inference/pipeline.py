@@ -17,12 +17,11 @@ from typing import Any
 
 import structlog
 from attending.guardrails.finding import Coverage, Finding
-from attending.guardrails.guard import InputDecision
-from attending.guardrails.patient import Document, Identity, Judged, PatientContext
+from attending.guardrails.guard import InputDecision, OutputDecision
+from attending.guardrails.patient import Document, Judged
 from attending.guardrails.policy.decide import Verdict, decide
 from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Audience, Policy
-from attending.guardrails.pool import GuardPool
 from attending.ledger.entry import Payload, PendingEntry
 from attending.ledger.errors import ClaimConflict, DuplicateClaim, ExpectationFailed, LedgerError
 from attending.ledger.ledger import Appended, Ledger
@@ -36,6 +35,7 @@ from attending.server.cost.price import Price, price
 from attending.server.errors import AttendingError, FailedPrecondition, InvalidRequest, NotFound, Unavailable
 from attending.server.idempotency import Once, answered, claimed, require_same
 from attending.server.inference import entries
+from attending.server.inference.checker import Checker, unjudged
 from attending.server.inference.entries import Result
 from attending.server.inference.outcome import Outcome, read_outcome
 from attending.server.inference.states import State, require
@@ -43,12 +43,14 @@ from attending.server.inference.watch import Changes
 from attending.server.inference.wire import InferCall, RecordCall, RequestContext, normalise
 from attending.server.prompts.registry import PromptRegistry
 from attending.server.prompts.template import render
-from attending.server.providers.port import Provider, ProviderError, ProviderReply, ProviderRequest
+from attending.server.providers.configure import ConfiguredProvider
+from attending.server.providers.port import ProviderError, ProviderReply, ProviderRequest
 
 log = structlog.get_logger()
 
 DEFAULT_MAX_OUTPUT_TOKENS = 512
 LATE_REPLY_GRACE_SECONDS = 60.0
+CHECK_RETRY_SECONDS = (0.1, 0.5, 2.0)
 CLOSING_RETRY_SECONDS = (0.05, 0.2, 1.0, 3.0)
 MAX_OUTPUT_CODE_POINTS = 65_536
 
@@ -65,15 +67,6 @@ class Caller:
     tenant: str
     app: str
     decision_policy_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ConfiguredProvider:
-    """A provider with the operator's settings for it."""
-
-    provider: Provider
-    timeout_seconds: float
-    price_provider: str | None
 
 
 @dataclass(slots=True)
@@ -113,7 +106,7 @@ class Pipeline:
         self,
         *,
         ledger: Ledger,
-        guard: GuardPool,
+        guard: Checker,
         policies: PolicySet,
         providers: Mapping[str, ConfiguredProvider],
         prompts: PromptRegistry,
@@ -144,8 +137,11 @@ class Pipeline:
         body), Unavailable (provider or input checks), and ledger errors when evidence could not be made durable.
         """
         policy = self._policy(call.context.policy)
-        if call.provider not in self._providers:
+        configured = self._providers.get(call.provider)
+        if configured is None:
             raise InvalidRequest([("model.provider", "is not configured on this server")])
+        if not policy.phi.deidentify and not configured.may_see_personal_data(self._now()):
+            raise FailedPrecondition("NO_PHI_AGREEMENT", metadata={"provider": call.provider})
         return await self._once(
             caller,
             once,
@@ -504,17 +500,11 @@ class Pipeline:
             context=context.patient,
             documents=context.documents,
         )
-        decision = await self._guard.check_output(
-            opened.policy.name,
-            judged,
-            placeholders=opened.input.placeholders,
-            audience=effective_audience(opened.policy, context.recipient),
-        )
+        audience = effective_audience(opened.policy, context.recipient)
+        decision = await self._check(opened, judged, audience)
         # Input findings come after the output's; the verdict is over both.
         findings = (*decision.findings, *opened.input.findings)
-        verdict = decide(
-            opened.policy, findings, audience=effective_audience(opened.policy, context.recipient)
-        )
+        verdict = decide(opened.policy, findings, audience=audience)
         clock.mark("output_rails")
         progress("recording")
         text = normalise(decision.output_final)
@@ -585,6 +575,24 @@ class Pipeline:
                 await self._append_late(opened, reply.text)
         clock.mark("verdict_durable")
         return await self.get(opened.caller.tenant, opened.inference_id)
+
+    async def _check(self, opened: _Open, judged: Judged, audience: Audience) -> OutputDecision:
+        """The decision of the output rails; when no check process takes the text in time, it holds unjudged."""
+        delays = list(CHECK_RETRY_SECONDS)
+        while True:
+            try:
+                return await self._guard.check_output(
+                    opened.policy.name, judged, placeholders=opened.input.placeholders, audience=audience
+                )
+            except Exception as err:
+                log.warning(
+                    "output_checks.unavailable",
+                    inference_id=opened.inference_id,
+                    error_type=type(err).__name__,
+                )
+                if not delays:
+                    return unjudged(opened.policy, judged.output, audience, "")
+                await asyncio.sleep(delays.pop(0))
 
     async def _is_mine(self, opened: _Open, text: SealedPayload) -> bool:
         stream = await self._ledger.stream_entries(opened.caller.tenant, opened.inference_id)
@@ -779,6 +787,3 @@ def _csv(numbers: Sequence[int]) -> str:
 
 def _new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(16)}"
-
-
-__all__ = ["Caller", "ConfiguredProvider", "Identity", "PatientContext", "Pipeline", "StageClock", "compose"]

@@ -19,7 +19,6 @@ from attending.guardrails.patient import Document, Judged
 from attending.guardrails.policy.decide import decide
 from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Policy
-from attending.guardrails.pool import GuardPool
 from attending.ledger import canonical
 from attending.ledger.entry import Payload, PendingEntry
 from attending.ledger.errors import DuplicateClaim, ExpectationFailed, VerificationError
@@ -33,6 +32,7 @@ from attending.server.auth.principal import Principal
 from attending.server.clock import parse, stamp
 from attending.server.errors import Aborted, FailedPrecondition, InvalidRequest, NotFound, PermissionDenied
 from attending.server.idempotency import Once, answered
+from attending.server.inference.checker import Checker
 from attending.server.inference.entries import Result, load_request
 from attending.server.inference.pipeline import effective_audience
 from attending.server.inference.states import State, require
@@ -99,10 +99,11 @@ class Desk:
         self,
         *,
         ledger: Ledger,
-        guard: GuardPool,
+        guard: Checker,
         policies: PolicySet,
         changes: Changes,
         lease_seconds: float,
+        preparation_seconds: float,
         now: Callable[[], datetime],
     ) -> None:
         self._ledger = ledger
@@ -110,6 +111,7 @@ class Desk:
         self._policies = policies
         self._changes = changes
         self._lease = timedelta(seconds=lease_seconds)
+        self._preparation = timedelta(seconds=preparation_seconds)
         self._now = now
         self._prepared: dict[tuple[str, str], Preparation] = {}
 
@@ -306,7 +308,7 @@ class Desk:
             sealed_view=sealed_view,
             findings=findings,
             public_key=public_key,
-            expires_at=item.lease_expires_at or stamp(now),
+            expires_at=min(item.lease_expires_at or stamp(now), stamp(now + self._preparation)),
         )
         self._remember(principal.tenant, preparation, stamp(now))
         return preparation
@@ -328,6 +330,8 @@ class Desk:
         prepared = self._prepared.get((principal.tenant, preparation_id))
         if prepared is None or prepared.ticket_id != ticket_id or prepared.lease_id != lease_id:
             raise NotFound("UNKNOWN_PREPARATION")
+        if prepared.expires_at <= stamp(now):
+            raise FailedPrecondition("PREPARATION_EXPIRED")
         item.require_lease(principal.name, lease_id, stamp(now))
         self._require_reviewer(principal, item)
         if prepared.statement.signer != principal.name:

@@ -30,14 +30,18 @@ def key_stream(identifier: str) -> str:
 
 
 async def enrol_keys(
-    ledger: Ledger, principals: Iterable[Principal], owner: str, now: Callable[[], datetime]
+    ledger: Ledger,
+    tenants: Iterable[str],
+    principals: Iterable[Principal],
+    owner: str,
+    now: Callable[[], datetime],
 ) -> None:
     """Brings each tenant's enrolled keys in line with the configuration; safe to run at every start.
 
     Raises ConfigurationError when a key was revoked before, or belongs to somebody else: a key is never reused.
     """
     people = [p for p in principals if p.signing_public_key is not None]
-    for tenant in ledger.logs():
+    for tenant in tenants:
         rows = await ledger.query(select(_KEYS).where(_KEYS.c.log_id == tenant))
         enrolled = {row._mapping["key_id"]: row._mapping for row in rows}
         configured: set[str] = set()

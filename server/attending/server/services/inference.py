@@ -19,7 +19,7 @@ from attending.server.inference.outcome import Outcome
 from attending.server.inference.pipeline import Caller, Pipeline
 from attending.server.inference.states import State
 from attending.server.inference.watch import Changes
-from attending.server.services.context import Context
+from attending.server.rpc import Context
 from attending.server.services.receipts import receipt_message
 from attending.v1 import common_pb2, inference_pb2, inference_pb2_grpc
 

@@ -8,7 +8,7 @@ from attending.server.auth.context import current_principal
 from attending.server.errors import InvalidRequest
 from attending.server.idempotency import once
 from attending.server.prompts.registry import PromptRegistry, PromptVersion
-from attending.server.services.context import Context
+from attending.server.rpc import Context
 from attending.server.services.paging import page_offset
 from attending.server.services.receipts import receipt_message
 from attending.v1 import prompt_pb2, prompt_pb2_grpc

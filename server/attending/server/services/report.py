@@ -11,7 +11,7 @@ from attending.server.auth.context import current_principal
 from attending.server.errors import InvalidRequest
 from attending.server.idempotency import once
 from attending.server.reports.export import Exporter, ExportOrder
-from attending.server.services.context import Context
+from attending.server.rpc import Context
 from attending.v1 import report_pb2, report_pb2_grpc
 
 CHUNK_BYTES = 65_536

@@ -13,7 +13,7 @@ from attending.server.idempotency import Once, once
 from attending.server.inference import wire
 from attending.server.review.desk import Desk
 from attending.server.review.item import Item
-from attending.server.services.context import Context
+from attending.server.rpc import Context
 from attending.server.services.paging import page_offset
 from attending.server.services.receipts import receipt_message
 from attending.v1 import common_pb2, review_pb2, review_pb2_grpc

@@ -1,0 +1,95 @@
+"""The gate as a component: check processes, providers, prompts and pipeline, with the services over them."""
+
+from __future__ import annotations
+
+import grpc
+from attending.guardrails.policy.load import PolicyError, PolicySet
+from attending.guardrails.pool import GuardPool
+from attending.server.app import App, Component, policies_folder
+from attending.server.errors import ConfigurationError
+from attending.server.inference.pipeline import Pipeline
+from attending.server.inference.recovery import abandon_orphans
+from attending.server.inference.watch import Changes
+from attending.server.prompts.registry import PromptRegistry
+from attending.server.providers.configure import ConfiguredProvider, configure_providers
+from attending.server.services.inference import InferenceService
+from attending.server.services.prompts import PromptService
+from attending.v1 import inference_pb2, inference_pb2_grpc, prompt_pb2, prompt_pb2_grpc
+
+
+class Gate(Component):
+    """InferenceService and PromptService, and the processes behind them."""
+
+    services = (
+        inference_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_name,
+        prompt_pb2.DESCRIPTOR.services_by_name["PromptService"].full_name,
+    )
+
+    def __init__(
+        self,
+        app: App,
+        pool: GuardPool,
+        policies: PolicySet,
+        providers: dict[str, ConfiguredProvider],
+        pipeline: Pipeline,
+        prompts: PromptRegistry,
+        changes: Changes,
+    ) -> None:
+        self._app = app
+        self._pool = pool
+        self._providers = providers
+        self._pipeline = pipeline
+        self._inference = InferenceService(app.ledger, pipeline, policies, changes)
+        self._prompts = PromptService(app.ledger, prompts)
+
+    def register(self, server: grpc.aio.Server) -> None:
+        inference_pb2_grpc.add_InferenceServiceServicer_to_server(self._inference, server)
+        prompt_pb2_grpc.add_PromptServiceServicer_to_server(self._prompts, server)
+
+    async def start(self) -> None:
+        await self._pool.start()
+        await abandon_orphans(self._app.ledger, self._app.tenants, self._app.owner, self._app.now)
+
+    def ready(self) -> bool:
+        return self._pool.ready()
+
+    async def drain(self) -> None:
+        await self._pipeline.drain()
+
+    async def close(self) -> None:
+        for configured in self._providers.values():
+            await configured.provider.close()
+        await self._pool.close()
+
+
+async def build(app: App) -> Gate:
+    """Offers PolicySet, GuardPool, Changes and Pipeline to later components."""
+    folder = policies_folder(app.config)
+    try:
+        policies = PolicySet.load(folder)
+    except PolicyError as err:
+        raise ConfigurationError(str(err), "correct the policy and start again", reason=err.reason) from err
+    guard = app.config.guard
+    pool = GuardPool(
+        workers=guard.workers,
+        policies_path=folder,
+        knowledge_path=app.config.knowledge.folder,
+        timeout_seconds=guard.timeout_seconds,
+        max_memory_mb=guard.max_memory_mb,
+    )
+    providers = configure_providers(app.config.providers)
+    changes = Changes()
+    prompts = PromptRegistry(app.ledger, app.now)
+    pipeline = Pipeline(
+        ledger=app.ledger,
+        guard=pool,
+        policies=policies,
+        providers=providers,
+        prompts=prompts,
+        changes=changes,
+        owner=app.owner,
+        now=app.now,
+    )
+    for part in (policies, pool, changes, pipeline):
+        app.add(part)
+    return Gate(app, pool, policies, providers, pipeline, prompts, changes)

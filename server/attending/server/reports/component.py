@@ -1,0 +1,26 @@
+"""Reports as a component."""
+
+from __future__ import annotations
+
+import grpc
+from attending.server.app import App, Component
+from attending.server.reports.export import Exporter
+from attending.server.services.report import ReportService
+from attending.v1 import report_pb2, report_pb2_grpc
+
+
+class Reports(Component):
+    """ReportService."""
+
+    services = (report_pb2.DESCRIPTOR.services_by_name["ReportService"].full_name,)
+
+    def __init__(self, app: App) -> None:
+        exporter = Exporter(app.ledger, app.config.storage.folder / "exports", app.now)
+        self._service = ReportService(app.ledger, exporter)
+
+    def register(self, server: grpc.aio.Server) -> None:
+        report_pb2_grpc.add_ReportServiceServicer_to_server(self._service, server)
+
+
+async def build(app: App) -> Reports:
+    return Reports(app)

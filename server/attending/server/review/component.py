@@ -1,0 +1,80 @@
+"""The review desk as a component: enrols keys at start and closes items whose time is over."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import grpc
+import structlog
+from attending.guardrails.policy.load import PolicySet
+from attending.guardrails.pool import GuardPool
+from attending.ledger.errors import LedgerError
+from attending.server.app import App, Component
+from attending.server.inference.watch import Changes
+from attending.server.review.desk import Desk
+from attending.server.review.enrolment import enrol_keys
+from attending.server.services.review import ReviewService
+from attending.v1 import review_pb2, review_pb2_grpc
+
+log = structlog.get_logger()
+
+
+class Review(Component):
+    """ReviewService and the sweep of expired items."""
+
+    services = (review_pb2.DESCRIPTOR.services_by_name["ReviewService"].full_name,)
+
+    def __init__(self, app: App, desk: Desk) -> None:
+        self._app = app
+        self._desk = desk
+        self._service = ReviewService(app.ledger, desk)
+        self._sweeping: asyncio.Task[None] | None = None
+
+    def register(self, server: grpc.aio.Server) -> None:
+        review_pb2_grpc.add_ReviewServiceServicer_to_server(self._service, server)
+
+    async def start(self) -> None:
+        await enrol_keys(
+            self._app.ledger,
+            self._app.tenants,
+            self._app.directory.principals(),
+            self._app.owner,
+            self._app.now,
+        )
+        await self._sweep()
+        self._sweeping = asyncio.create_task(self._sweep_on())
+
+    async def close(self) -> None:
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._sweeping
+
+    async def _sweep_on(self) -> None:
+        while True:
+            await asyncio.sleep(self._app.config.review.expiry_sweep_seconds)
+            try:
+                await self._sweep()
+            except LedgerError as err:
+                # Nothing is released by waiting: an expired item is refused by time, whatever its row says.
+                log.warning("review.sweep_failed", reason=err.reason)
+
+    async def _sweep(self) -> None:
+        for tenant in self._app.tenants:
+            await self._desk.expire_due(tenant, self._app.owner)
+
+
+async def build(app: App) -> Review:
+    """Needs PolicySet, GuardPool and Changes; offers Desk."""
+    desk = Desk(
+        ledger=app.ledger,
+        guard=app.part(GuardPool),
+        policies=app.part(PolicySet),
+        changes=app.part(Changes),
+        lease_seconds=app.config.review.lease_seconds,
+        preparation_seconds=app.config.review.preparation_seconds,
+        now=app.now,
+    )
+    app.add(desk)
+    return Review(app, desk)
