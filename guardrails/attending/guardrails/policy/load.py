@@ -1,0 +1,214 @@
+"""Policies from their folders: `policies/<name>/{policy.yaml, rails/config.yml, cases.jsonl, README.md}`.
+
+The content hash of a policy covers every file of its folder, so that what was reviewed is what is named in every
+entry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from attending.guardrails.policy.schema import Policy
+from pydantic import ValidationError
+
+POLICY_FILE: Final = "policy.yaml"
+RAILS_FOLDER: Final = "rails"
+CASES_FILE: Final = "cases.jsonl"
+MAX_FILE_BYTES: Final = 4 * 1024 * 1024
+
+REQUIRED_INPUT_FLOWS: Final = ("phi input", "injection input")
+REQUIRED_OUTPUT_FLOWS: Final = (
+    "clinical checks",
+    "phi output",
+    "injection output",
+    "clinical recommendation",
+)
+"""Flows that every policy must list: none can be switched off by leaving it out."""
+
+
+class PolicyError(ValueError):
+    """A policy that does not load. `problems` are (path inside the policy, what is wrong)."""
+
+    def __init__(self, name: str, problems: tuple[tuple[str, str], ...]) -> None:
+        lines = "; ".join(f"{path}: {problem}" for path, problem in problems)
+        super().__init__(f"policy `{name}` does not load: {lines}")
+        self.reason = "INVALID_POLICY"
+        self.name = name
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPolicy:
+    """A policy with its folder and the flows of its rail configuration, in order."""
+
+    policy: Policy
+    folder: Path
+    input_flows: tuple[str, ...]
+    output_flows: tuple[str, ...]
+
+    @property
+    def rails_folder(self) -> Path:
+        return self.folder / RAILS_FOLDER
+
+    @property
+    def cases_file(self) -> Path:
+        return self.folder / CASES_FILE
+
+
+class PolicySet(Mapping[str, Policy]):
+    """The policies of one folder by name; a folder without `policy.yaml` is not a policy."""
+
+    def __init__(self, policies: Mapping[str, LoadedPolicy]) -> None:
+        self._loaded = dict(policies)
+
+    @classmethod
+    def load(cls, path: Path | str, *, include_drafts: bool = False) -> PolicySet:
+        """Every policy below `path`. Retired policies, and drafts unless `include_drafts`, are left out.
+
+        Raises PolicyError for the first policy that does not load, or when `path` holds none.
+        """
+        root = Path(path)
+        found: dict[str, LoadedPolicy] = {}
+        folders = sorted(p for p in root.iterdir() if (p / POLICY_FILE).is_file()) if root.is_dir() else []
+        for folder in folders:
+            loaded = load_policy(folder)
+            status = loaded.policy.registry.status
+            if status == "active" or (status == "draft" and include_drafts):
+                found[loaded.policy.name] = loaded
+        if not found:
+            raise PolicyError(root.name, (("", "no active policy in this folder"),))
+        return cls(found)
+
+    def loaded(self, name: str) -> LoadedPolicy:
+        """The policy with its folder; raises KeyError."""
+        return self._loaded[name]
+
+    def __getitem__(self, name: str) -> Policy:
+        return self._loaded[name].policy
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loaded)
+
+    def __len__(self) -> int:
+        return len(self._loaded)
+
+
+def load_policy(folder: Path | str) -> LoadedPolicy:
+    """The policy in `folder`, checked against the schema and against the flows that no policy may leave out.
+
+    Raises PolicyError with every problem found. Does not compile the rails: `rails.nemo` does, when a guard starts.
+    """
+    folder = Path(folder)
+    raw = _read_yaml(folder, POLICY_FILE)
+    if not isinstance(raw, dict):
+        raise PolicyError(folder.name, ((POLICY_FILE, "is not a mapping"),))
+    try:
+        policy = Policy.model_validate(raw)
+    except ValidationError as err:
+        problems = tuple((".".join(str(part) for part in e["loc"]), e["msg"]) for e in err.errors())
+        raise PolicyError(folder.name, problems) from None
+    if policy.name != folder.name:
+        raise PolicyError(folder.name, (("name", f"`{policy.name}` is not the folder's name"),))
+    flows = {direction: _flows(folder, direction) for direction in ("input", "output")}
+    _check_flows(folder.name, policy, flows["input"], flows["output"])
+    policy._hash = content_hash(folder)
+    return LoadedPolicy(policy, folder, flows["input"], flows["output"])
+
+
+def content_hash(folder: Path) -> str:
+    """`sha256:` and the hash of the canonical listing: one line `<sha256 of the file>  <path>` a file, paths with
+    `/` in byte order, each ended by a newline (as `sha256sum` prints). Hidden files and byte code are left out.
+
+    Raises PolicyError for a symbolic link or a file that is too large.
+    """
+    lines = []
+    for path in sorted(folder.rglob("*"), key=lambda p: p.relative_to(folder).as_posix().encode()):
+        relative = path.relative_to(folder)
+        if any(part.startswith(".") or part == "__pycache__" for part in relative.parts):
+            continue
+        if path.is_symlink():
+            raise PolicyError(folder.name, ((relative.as_posix(), "is a symbolic link"),))
+        if not path.is_file():
+            continue
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise PolicyError(folder.name, ((relative.as_posix(), f"is larger than {MAX_FILE_BYTES} bytes"),))
+        lines.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {relative.as_posix()}\n")
+    return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """PyYAML keeps the last of two equal keys; a policy with two is an error."""
+
+
+def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    keys = [loader.construct_object(key, deep=True) for key, _value in node.value]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise yaml.constructor.ConstructorError(None, None, f"`{key}` stands twice", node.start_mark)
+    return yaml.SafeLoader.construct_mapping(loader, node, deep)
+
+
+_UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+
+
+def _read_yaml(folder: Path, relative: str) -> Any:
+    path = folder / relative
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except FileNotFoundError:
+        raise PolicyError(folder.name, ((relative, "is missing"),)) from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as err:
+        mark = getattr(err, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark is not None else ""
+        problem = getattr(err, "problem", None) or type(err).__name__
+        raise PolicyError(folder.name, ((relative, f"{where}{problem}"),)) from None
+
+
+def _flows(folder: Path, direction: str) -> tuple[str, ...]:
+    relative = f"{RAILS_FOLDER}/config.yml"
+    raw = _read_yaml(folder, relative)
+    section = raw.get("rails") if isinstance(raw, dict) else None
+    flows = (section or {}).get(direction, {}).get("flows", []) if isinstance(section, dict) else None
+    if not isinstance(flows, list) or not all(isinstance(flow, str) for flow in flows):
+        raise PolicyError(folder.name, ((f"{relative}: rails.{direction}.flows", "is not a list of names"),))
+    if len(set(flows)) != len(flows):
+        raise PolicyError(folder.name, ((f"{relative}: rails.{direction}.flows", "names a flow twice"),))
+    return tuple(flows)
+
+
+def _check_flows(name: str, policy: Policy, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
+    problems = [
+        (f"rails/config.yml: rails.{direction}.flows", f"`{flow}` runs in every policy and is not listed")
+        for direction, required, given in (
+            ("input", REQUIRED_INPUT_FLOWS, inputs),
+            ("output", REQUIRED_OUTPUT_FLOWS, outputs),
+        )
+        for flow in required
+        if flow not in given
+    ]
+    own = {*REQUIRED_INPUT_FLOWS, *REQUIRED_OUTPUT_FLOWS}
+    foreign = {flow for flow in (*inputs, *outputs) if flow not in own}
+    for key, table in (("codes", policy.rails.codes), ("severities", policy.rails.severities)):
+        problems += [
+            (f"rails.{key}", f"`{flow}` is not a flow of rails/config.yml that takes one")
+            for flow in table
+            if flow not in foreign
+        ]
+    problems += [
+        ("rails.codes", f"`{flow}` is listed in rails/config.yml and has no code")
+        for flow in sorted(foreign)
+        if flow not in policy.rails.codes
+    ]
+    served = set(policy.rails.codes.values())
+    problems += [
+        ("verdicts", f"speaks of {code.value}, but no flow of rails/config.yml reports it")
+        for code in sorted(policy.engine_codes())
+        if code not in served
+    ]
+    if problems:
+        raise PolicyError(name, tuple(problems))

@@ -1,0 +1,253 @@
+"""What a policy may say: the strict shape of `policy.yaml`, with the floors that no policy can go below.
+
+A policy is written by a clinical safety officer, so an unknown key, a misspelt code or a row that would switch a
+safeguard off is an error when the policy is loaded, never a silent default.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, Literal, Self
+
+from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+Decision = Literal["release", "hold", "block"]
+Audience = Literal["patient", "clinician"]
+Mode = Literal["observe", "advise", "enforce"]
+Role = Literal["clinician", "pharmacist", "safety_officer"]
+
+DECISION_RANK: Final[dict[str, int]] = {"release": 0, "hold": 1, "block": 2}
+
+UNTOUCHABLE: Final = frozenset({Code.CLINICAL_RECOMMENDATION, Code.RAIL_FAILURE})
+"""Codes whose effect is fixed: a recommendation waits for a clinician, a failed rail is never a pass."""
+
+ALWAYS_BLOCKED: Final = frozenset({Code.NEVER_EVENT, Code.WRONG_PATIENT})
+"""Codes that block for every audience from severity major on."""
+
+NEEDS_ENGINE: Final = frozenset({Code.TOXICITY, Code.OFF_TOPIC})
+"""Codes that only a rail configured by the policy can find."""
+
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+_Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, str_strip_whitespace=True)
+
+
+class VerdictRow(_Strict):
+    """One row of the verdict table: every condition given must hold; the first row that matches decides.
+
+    A condition left out matches everything. A row may be stricter than the default table; it may be milder only
+    down to the floor of `policy.decide.floor`, and then `because` must say why.
+    """
+
+    code: tuple[Code, ...] = Field(min_length=1)
+    severity: tuple[Severity, ...] = ()
+    scope: tuple[Scope, ...] = ()
+    basis: tuple[Basis, ...] = ()
+    rule: str | None = None
+    """A rule id, or its beginning followed by `*`."""
+    decision: Decision
+    because: _Text
+
+    @field_validator("code", "severity", "scope", "basis", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _no_safeguard_off(self) -> Self:
+        fixed = sorted(code.value for code in self.code if code in UNTOUCHABLE)
+        if fixed:
+            raise ValueError(f"the effect of {', '.join(fixed)} is fixed and takes no verdict row")
+        if Severity.INFO in self.severity:
+            raise ValueError("info findings never change a verdict")
+        if self.rule is not None and not re.fullmatch(r"[A-Za-z0-9_.:\-/]+\*?", self.rule):
+            raise ValueError("`rule` is a rule id, or its beginning followed by `*`")
+        return self
+
+    def matches(self, finding: Finding) -> bool:
+        """Whether every condition of this row holds for `finding`."""
+        return (
+            finding.code in self.code
+            and (not self.severity or finding.severity in self.severity)
+            and (not self.scope or finding.scope in self.scope)
+            and (not self.basis or finding.basis in self.basis)
+            and (self.rule is None or _rule_matches(self.rule, finding.rule_id))
+        )
+
+
+class SignOffs(_Strict):
+    """Who signs a held text: any holder of one of `roles`, `count` different people."""
+
+    roles: tuple[Role, ...] = Field(min_length=1)
+    count: int = Field(ge=1, le=5)
+    author_may_sign: bool
+    """Whether the clinician who asked for the draft may sign it where no finding is at or above major."""
+    blinded_second_read: bool = False
+    dispose_at_or_above: Severity = Severity.MODERATE
+    """Each finding of this severity or worse takes a disposition before anybody signs."""
+
+    @model_validator(mode="after")
+    def _clinician_signs(self) -> Self:
+        if "clinician" not in self.roles:
+            raise ValueError("`roles` must contain clinician: recommendations wait for one in every policy")
+        if len(set(self.roles)) != len(self.roles):
+            raise ValueError("`roles` names a role twice")
+        if self.blinded_second_read and self.count < 2:
+            raise ValueError("`blinded_second_read` needs a `count` of at least 2")
+        if (
+            self.dispose_at_or_above.rank < Severity.MINOR.rank
+            or self.dispose_at_or_above.rank > Severity.MAJOR.rank
+        ):
+            raise ValueError("`dispose_at_or_above` must be minor, moderate or major")
+        return self
+
+
+class Escalation(_Strict):
+    """Who is told when nobody has signed after `after_minutes`."""
+
+    after_minutes: int = Field(ge=1, le=60 * 24 * 30)
+    to_roles: tuple[Role, ...] = Field(min_length=1)
+
+
+class Streaming(_Strict):
+    """Whether text may be sent before it is whole; a held class never streams."""
+
+    text: bool = False
+    window_characters: int = Field(default=400, ge=50, le=10_000)
+
+
+class Retention(_Strict):
+    """How long payloads are kept, and from when the clock starts (45 CFR 164.316(b)(2)(i))."""
+
+    payload_days: int = Field(ge=1, le=36_525)
+    starts: Literal["creation", "policy_retired"] = "policy_retired"
+
+
+class Sampling(_Strict):
+    """Share of released texts drawn for review afterwards, in per cent."""
+
+    released_percent: int = Field(default=0, ge=0, le=100)
+
+
+class Phi(_Strict):
+    """What the model may see. Without de-identification the agreement that permits it is named."""
+
+    deidentify: bool = True
+    agreement: _Text | None = None
+
+    @model_validator(mode="after")
+    def _agreement_named(self) -> Self:
+        if not self.deidentify and self.agreement is None:
+            raise ValueError("`agreement` must name what permits personal data to reach the model")
+        return self
+
+
+class CostTags(_Strict):
+    """Tags that a call under this policy must carry."""
+
+    required_tags: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")], ...] = ()
+
+
+class Registry(_Strict):
+    """The document's own life: `status` draft is loaded by `attending policy test` only."""
+
+    status: Literal["draft", "active", "retired"]
+    owner: _Text
+    reviewed: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    review_every_months: int = Field(ge=1, le=60)
+    intended_use: _Text
+
+
+class Rails(_Strict):
+    """How the flows of `rails/config.yml` run here.
+
+    `codes` says which code a flow of somebody else's (NeMo's library, a validator) reports when it blocks; our own
+    flows report their own.
+    """
+
+    timeout_ms: int = Field(default=5000, ge=10, le=60_000)
+    codes: dict[str, Code] = Field(default_factory=dict)
+    severities: dict[str, Severity] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _codes_are_foreign(self) -> Self:
+        fixed = sorted(flow for flow, code in self.codes.items() if code in UNTOUCHABLE)
+        if fixed:
+            raise ValueError(f"`codes` gives a reserved code to {', '.join(fixed)}")
+        low = sorted(flow for flow, severity in self.severities.items() if severity is Severity.INFO)
+        if low:
+            raise ValueError(f"`severities` would silence {', '.join(low)}")
+        return self
+
+
+class Policy(_Strict):
+    """One policy as written. `hash` and `path` are set by `policy.load`."""
+
+    name: _Name
+    version: int = Field(ge=1, le=1_000_000)
+    title: _Text
+    use_case: _Text
+    audience: Audience
+    mode: Mode
+    registry: Registry
+    mandatory_review: Literal["always", "when_recommendation"]
+    verdicts: tuple[VerdictRow, ...] = ()
+    sign_offs: SignOffs
+    sla_minutes: int = Field(ge=1, le=60 * 24 * 30)
+    expiry_minutes: int = Field(ge=1, le=60 * 24 * 90)
+    escalation: Escalation | None = None
+    urgent_contact: _Text
+    safe_text: _Text
+    """Shown while a text is held; written by the policy's owner, for the audience."""
+    block_text: _Text
+    """Shown when a text is blocked: what to do next."""
+    rails: Rails = Rails()
+    phi: Phi = Phi()
+    streaming: Streaming = Streaming()
+    retention: Retention
+    sampling: Sampling = Sampling()
+    cost: CostTags = CostTags()
+    _hash: str = PrivateAttr(default="")
+
+    @property
+    def hash(self) -> str:
+        """`sha256:` and the hash of every file of the policy's folder; empty until loaded from one."""
+        return self._hash
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        from attending.guardrails.policy.decide import check_floor
+
+        for position, row in enumerate(self.verdicts):
+            check_floor(row, position, self.audience)
+        if self.expiry_minutes < self.sla_minutes:
+            raise ValueError("`expiry_minutes` must not be below `sla_minutes`")
+        if self.escalation is not None and self.escalation.after_minutes > self.expiry_minutes:
+            raise ValueError("`escalation.after_minutes` must not be above `expiry_minutes`")
+        if self.mode != "enforce" and self.audience == "patient":
+            raise ValueError("a policy for patients must enforce")
+        if self.streaming.text and self.mandatory_review == "always":
+            raise ValueError("`streaming.text` and `mandatory_review: always` exclude each other")
+        return self
+
+    def engine_codes(self) -> frozenset[Code]:
+        """Codes of `NEEDS_ENGINE` that this policy speaks of in its verdict table."""
+        return frozenset(code for row in self.verdicts for code in row.code if code in NEEDS_ENGINE)
+
+
+def _rule_matches(pattern: str, rule_id: str) -> bool:
+    if pattern.endswith("*"):
+        return rule_id.startswith(pattern[:-1])
+    return rule_id == pattern

@@ -1,0 +1,234 @@
+"""The actions behind our rails: each runs one engine over the current request and answers with findings.
+
+An action allows (nothing found, or notes only), blocks (findings in the outcome's metadata) or rewrites (the
+de-identified prompt). What a finding leads to is the policy's business, not the rail's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
+from attending.guardrails.rails.injection import InjectionHit, Place, find_injection
+from attending.guardrails.rails.recommendation import Recommendation, find_recommendations
+from attending.guardrails.rails.request import RailRequest, current_request
+from nemoguardrails.actions.rail_outcome import RailOutcome, TransformTarget
+
+FINDINGS = "attending_findings"
+DOCUMENTS = "attending_documents"
+PLACEHOLDERS = "attending_placeholders"
+
+_INJECTION_SOURCE = "attending.guardrails.rails.injection; OWASP LLM01:2025"
+_PHI_SOURCE = "45 CFR 164.514(b)(2)(i)"
+_RECOMMENDATION_SOURCE = "attending.guardrails.rails.recommendation"
+
+# Identifiers of one person alone: in an output that nothing in the request accounts for, somebody else's or invented.
+_STRONG = frozenset(
+    {
+        "SSN",
+        "MEDICAL_RECORD_NUMBER",
+        "HEALTH_PLAN_NUMBER",
+        "ACCOUNT_NUMBER",
+        "LICENSE_NUMBER",
+        "VEHICLE_ID",
+        "DEVICE_ID",
+        "BIOMETRIC",
+        "PHOTO",
+    }
+)
+_MAX_FINDINGS = 50
+
+
+async def phi_input(text: str) -> RailOutcome:
+    """De-identifies prompt and documents under one mapping; rewrites the prompt where it held an identifier."""
+    from attending.guardrails.phi import deidentify
+
+    request = current_request()
+    if not request.deidentify:
+        return RailOutcome.allow(
+            metadata={DOCUMENTS: tuple(d.text for d in request.documents), PLACEHOLDERS: {}}
+        )
+    detector = request.services.detector
+    prompt = deidentify(text, detector, request.identity)
+    mapping = prompt.placeholders
+    documents = []
+    for document in request.documents:
+        view = deidentify(document.text, detector, request.identity, mapping)
+        mapping = view.placeholders
+        documents.append(view.text)
+    metadata = {DOCUMENTS: tuple(documents), PLACEHOLDERS: dict(mapping)}
+    if prompt.text == text:
+        return RailOutcome.allow(metadata=metadata)
+    return RailOutcome.transform([(TransformTarget.USER_MESSAGE, prompt.text)], metadata=metadata)
+
+
+async def injection_input(text: str) -> RailOutcome:
+    """Prompt injection in the prompt and in each retrieved document.
+
+    Spans of findings are (0, 0): they are about the request, while offsets are into the output.
+    """
+    request = current_request()
+    findings = [
+        _injection(hit, text, "injection input", "the prompt", within_output=False)
+        for hit in find_injection(text, "prompt")
+    ]
+    for document in request.documents:
+        findings += [
+            _injection(
+                hit, document.text, "injection input", f"document `{document.id}`", within_output=False
+            )
+            for hit in find_injection(document.text, "document")
+        ]
+    return _outcome(findings)
+
+
+async def injection_output(text: str) -> RailOutcome:
+    """Injected instructions, chat-template marks and active markup in the output."""
+    del text
+    output = _judged(current_request()).output
+    place: Place = "output"
+    return _outcome(
+        _injection(hit, output, "injection output", "the output", within_output=True)
+        for hit in find_injection(output, place)
+    )
+
+
+async def clinical_checks(text: str) -> RailOutcome:
+    """Every clinical check over the output in its context."""
+    from attending.guardrails.checks.run import run_checks
+
+    del text
+    request = current_request()
+    result = run_checks(_judged(request), request.services.knowledge, audience=request.audience)
+    request.coverage = result.coverage
+    return _outcome(result.findings)
+
+
+async def phi_output(text: str) -> RailOutcome:
+    """Placeholders that could not be restored, and identifiers that nothing in the request accounts for."""
+    from attending.guardrails.phi import leaked
+
+    del text
+    request = current_request()
+    judged = _judged(request)
+    output = judged.output
+    findings = [
+        Finding(
+            rail="phi output",
+            code=Code.PHI,
+            rule_id=f"phi:placeholder_{problem.kind.value}",
+            severity=Severity.MODERATE,
+            scope=Scope.MENTION,
+            start=problem.start,
+            end=problem.end,
+            text=output[problem.start : problem.end],
+            basis=Basis.RULE,
+            source="attending.guardrails.phi.reidentify",
+            message=f"a placeholder of the de-identified prompt came back {problem.kind.value}, so the text that "
+            "should stand here is not known",
+        )
+        for problem in request.placeholder_problems
+    ]
+    identity = request.identity
+    given = [part for part in (judged.prompt, *(d.text for d in judged.documents)) if part]
+    for span in leaked(output, request.services.detector, given, identity):
+        severity = _leak_severity(span.type.value, knows_patient=bool(given) or identity is not None)
+        if severity is None or any(f.start < span.end and span.start < f.end for f in findings):
+            continue
+        findings.append(
+            Finding(
+                rail="phi output",
+                code=Code.PHI,
+                rule_id=f"phi:leak_{span.type.value.lower()}",
+                severity=severity,
+                scope=Scope.MENTION,
+                start=span.start,
+                end=span.end,
+                text=output[span.start : span.end],
+                basis=Basis.RULE,
+                source=_PHI_SOURCE,
+                message=f"an identifier ({span.type.value.lower().replace('_', ' ')}) that stands neither in the "
+                "request nor in the patient's record: invented, or somebody else's",
+            )
+        )
+    return _outcome(findings)
+
+
+async def clinical_recommendation(text: str) -> RailOutcome:
+    """Notes that the output recommends, one finding a kind; the policy holds such a text for a clinician."""
+    from attending.guardrails.checks.case import lexicon_of
+    from attending.guardrails.clinical.parse import parse
+
+    del text
+    request = current_request()
+    output = _judged(request).output
+    found = find_recommendations(output, parse(output, lexicon_of(request.services.knowledge)))
+    by_kind: dict[str, list[Recommendation]] = {}
+    for recommendation in found:
+        by_kind.setdefault(recommendation.kind, []).append(recommendation)
+    findings = []
+    for kind, places in by_kind.items():
+        first = places[0]
+        more = f", and {len(places) - 1} more" if len(places) > 1 else ""
+        findings.append(
+            Finding(
+                rail="clinical recommendation",
+                code=Code.CLINICAL_RECOMMENDATION,
+                rule_id=f"recommendation:{kind}",
+                severity=Severity.INFO,
+                scope=Scope.RECOMMEND,
+                start=first.start,
+                end=first.end,
+                text=output[first.start : first.end],
+                basis=Basis.RULE,
+                source=_RECOMMENDATION_SOURCE,
+                message="not in a language that the checks read; a clinician must read it"
+                if kind == "unreadable_language"
+                else f"says what to do about a {kind}{more}: a clinician must review it",
+            )
+        )
+    # Info findings never change a verdict, but this one is recorded as flagged: the policy holds on it.
+    return RailOutcome.block(metadata={FINDINGS: tuple(findings)}) if findings else RailOutcome.allow()
+
+
+def _judged(request: RailRequest) -> Any:
+    if request.judged is None:
+        raise LookupError("no output to judge")
+    return request.judged
+
+
+def _outcome(findings: Iterable[Finding]) -> RailOutcome:
+    found = tuple(findings)
+    metadata = {FINDINGS: found}
+    if any(finding.severity is not Severity.INFO for finding in found):
+        return RailOutcome.block(metadata=metadata)
+    return RailOutcome.allow(metadata=metadata)
+
+
+def _injection(hit: InjectionHit, text: str, rail: str, where: str, *, within_output: bool) -> Finding:
+    hidden = "" if hit.how == "plain" else f", hidden as {hit.how}"
+    return Finding(
+        rail=rail,
+        code=Code.INJECTION,
+        rule_id=f"injection:{hit.family}",
+        severity=Severity.MAJOR,
+        scope=Scope.MENTION,
+        start=hit.start if within_output else 0,
+        end=hit.end if within_output else 0,
+        text=text[hit.start : hit.end],
+        basis=Basis.RULE,
+        source=_INJECTION_SOURCE,
+        message=f"{where} holds what reads as an instruction to a model ({hit.family.replace('_', ' ')}{hidden})",
+    )
+
+
+def _leak_severity(type_: str, *, knows_patient: bool) -> Severity | None:
+    """How bad an unaccounted identifier is. Names and dates are judged by the wrong-patient check, with its context."""
+    if type_ == "SSN":
+        return Severity.MAJOR
+    if type_ in _STRONG:
+        return Severity.MAJOR if knows_patient else Severity.MINOR
+    if type_ in {"EMAIL", "PHONE_NUMBER", "FAX_NUMBER", "UNIQUE_IDENTIFIER", "IP_ADDRESS"} and knows_patient:
+        return Severity.MINOR
+    return None

@@ -1,0 +1,60 @@
+"""The manifests of our own rails, to be compiled beside NeMo's library by `rails.nemo`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+OWN_FLOWS: Final[dict[str, tuple[str, str]]] = {
+    "phi input": ("input", "phi_input"),
+    "injection input": ("input", "injection_input"),
+    "clinical checks": ("output", "clinical_checks"),
+    "phi output": ("output", "phi_output"),
+    "injection output": ("output", "injection_output"),
+    "clinical recommendation": ("output", "clinical_recommendation"),
+}
+"""Flow name to direction and action of `rails.actions`."""
+
+_ACTIONS: Final = "attending.guardrails.rails.actions"
+
+
+def manifests() -> tuple[Any, ...]:
+    """One NeMo RailManifest a flow. Imports NeMo, so call it inside a guard only."""
+    from nemoguardrails.actions.rail_outcome import TransformTarget
+    from nemoguardrails.manifests import (
+        ActionRef,
+        Binding,
+        RailActions,
+        RailDirection,
+        RailFlows,
+        RailManifest,
+        RailMetadata,
+        RailPrivacy,
+        RailSpec,
+        RailSurface,
+    )
+
+    built = []
+    for flow, (direction, action) in OWN_FLOWS.items():
+        reference = ActionRef(name=f"attending_{action}", target=f"{_ACTIONS}:{action}")
+        key = "user_message" if direction == "input" else "bot_message"
+        surface = RailSurface(
+            name=flow,
+            direction=RailDirection(direction),
+            action=reference,
+            bindings=(Binding.context("text", key),),
+            transform_target=TransformTarget.USER_MESSAGE if flow == "phi input" else None,
+        )
+        built.append(
+            RailManifest(
+                name=f"attending_{action}",
+                metadata=RailMetadata(display_name=flow, owner="attending"),
+                spec=RailSpec(
+                    flows=RailFlows(files=(), v1_files=(), flow_names=(flow,)),
+                    actions=RailActions(refs=(reference,)),
+                    surfaces=(surface,),
+                    # Everything runs in this process; nothing leaves the machine.
+                    privacy=RailPrivacy(),
+                ),
+            )
+        )
+    return tuple(built)

@@ -1,0 +1,177 @@
+"""NeMo Guardrails behind one module: a policy's rail configuration compiled to runnable flows.
+
+`nemoguardrails.guardrails.compiled_rail` is not on that package's public face. Everything this project takes from it
+is imported here, the version is pinned, and tests/guardrails/rails/test_nemo.py is the contract. A flow that blocks,
+one that raises, one that takes too long and one that cannot run here are four different results.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+# The package reports usage to its maker unless told not to before it is imported.
+os.environ["NEMO_GUARDRAILS_NO_USAGE_STATS"] = "1"
+os.environ["DO_NOT_TRACK"] = "1"
+
+RailStatus = Literal["passed", "flagged", "raised", "timed_out", "missing"]
+Direction = Literal["input", "output"]
+
+_LOGGERS: Final = ("nemoguardrails", "httpx", "httpcore", "openai")
+
+
+class RailsConfigError(ValueError):
+    """A rail configuration that cannot run anywhere: unknown flow, missing engine, unreadable file.
+
+    `problems` are (flow or file, what is wrong); they come from the configuration, never from a judged text.
+    """
+
+    def __init__(self, problems: tuple[tuple[str, str], ...]) -> None:
+        super().__init__("; ".join(f"`{flow}`: {problem}" for flow, problem in problems))
+        self.reason = "INVALID_RAILS"
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class FlowResult:
+    """What one flow did. `metadata` is the action's own; `rewritten` the text it would put in place, if any."""
+
+    flow: str
+    status: RailStatus
+    elapsed_ms: float
+    metadata: Mapping[str, Any]
+    rewritten: str | None = None
+    error_type: str | None = None
+    """The exception's type name where the flow raised: its message may hold personal data and is dropped."""
+
+
+class Flows:
+    """The compiled flows of one policy. Not thread-safe; made and used inside one guard."""
+
+    def __init__(self, compiled: Mapping[tuple[Direction, str], Any], missing: Mapping[str, str]) -> None:
+        self._compiled = dict(compiled)
+        self.missing = dict(missing)
+        """Flows that are configured rightly but cannot run in this environment, with why."""
+
+    @classmethod
+    def compile(
+        cls, folder: Path, inputs: Sequence[str], outputs: Sequence[str], manifests: Sequence[Any]
+    ) -> Flows:
+        """The flows of the NeMo configuration in `folder`, with `manifests` (RailManifest) beside NeMo's own.
+
+        A flow whose dependency is not installed or whose action cannot be imported goes to `missing`. Raises
+        RailsConfigError for an unreadable configuration, a flow that no manifest knows in its direction, and a flow
+        that names a model type which the configuration does not declare.
+        """
+        from nemoguardrails import RailsConfig
+        from nemoguardrails.guardrails.compiled_rail import (
+            RailCompilationError,
+            RailDependencies,
+            compile_rail,
+            unservable_reason,
+        )
+        from nemoguardrails.guardrails.engine_registry import EngineRegistry
+        from nemoguardrails.llm.taskmanager import LLMTaskManager
+        from nemoguardrails.manifests import RailDirection, default_rail_catalog, parse_configured_surface
+        from nemoguardrails.manifests.catalog import RailCatalog, RailManifestRecord
+
+        _silence()
+        try:
+            config = RailsConfig.from_path(str(folder))
+        except Exception as err:
+            raise RailsConfigError((("config.yml", f"{type(err).__name__} when reading it"),)) from None
+        own = [RailManifestRecord(manifest=manifest, source=__name__) for manifest in manifests]
+        catalog = RailCatalog([*default_rail_catalog().records.values(), *own])
+        directions = {"input": RailDirection.INPUT, "output": RailDirection.OUTPUT}
+        dependencies = RailDependencies(
+            llms=EngineRegistry(config.models).llms if config.models else {},
+            llm_task_manager=LLMTaskManager(config) if config.models else None,
+            config=config,
+        )
+        compiled: dict[tuple[Direction, str], Any] = {}
+        missing: dict[str, str] = {}
+        problems: list[tuple[str, str]] = []
+        wanted: list[tuple[Direction, str]] = [("input", flow) for flow in inputs]
+        wanted += [("output", flow) for flow in outputs]
+        for direction, flow in wanted:
+            unservable = unservable_reason(flow, directions[direction], catalog)
+            if unservable is not None:
+                problems.append((flow, unservable))
+                continue
+            name, parameters = parse_configured_surface(flow)
+            surface = catalog.surfaces()[(directions[direction], name)]
+            undeclared = _undeclared_models(surface, parameters, dependencies.llms)
+            if undeclared:
+                problems.append((flow, f"needs a model `{undeclared}`, which config.yml does not declare"))
+                continue
+            try:
+                compiled[(direction, flow)] = compile_rail(
+                    flow, directions[direction], dependencies, catalog=catalog
+                )
+            except RailCompilationError as err:
+                missing[flow] = str(err)
+        if problems:
+            raise RailsConfigError(tuple(problems))
+        return cls(compiled, missing)
+
+    async def run(
+        self, direction: Direction, flow: str, *, prompt: str, output: str | None, timeout_seconds: float
+    ) -> FlowResult:
+        """Runs one flow to a result; never raises for what the flow does.
+
+        The time-out bounds what awaits. A flow that burns the processor cannot be stopped from inside its process:
+        it is reported as timed out when it returns, and the pool kills the process when it does not.
+        """
+        rail = self._compiled.get((direction, flow))
+        if rail is None:
+            return FlowResult(flow, "missing", 0.0, {})
+        started = time.perf_counter()
+        outcome, error_type, timed_out = None, None, False
+        try:
+            execution = await asyncio.wait_for(
+                rail.execute([{"role": "user", "content": prompt}], output), timeout_seconds
+            )
+            outcome = execution.outcome
+        except TimeoutError:
+            timed_out = True
+        except Exception as err:
+            # NeMo lets an upstream HTTP failure through; it is a failed rail like any other.
+            error_type = type(err).__name__
+        seconds = time.perf_counter() - started
+        elapsed_ms = seconds * 1000
+        if timed_out or seconds > timeout_seconds:
+            return FlowResult(flow, "timed_out", elapsed_ms, {})
+        if outcome is None or outcome.failed:
+            return FlowResult(flow, "raised", elapsed_ms, {}, error_type=error_type)
+        rewritten = next(iter(outcome.transform_text.values()), None) if outcome.is_transform else None
+        flagged = outcome.is_blocked or outcome.is_transform
+        return FlowResult(flow, "flagged" if flagged else "passed", elapsed_ms, outcome.metadata, rewritten)
+
+
+def _undeclared_models(surface: Any, parameters: Mapping[str, str], models: Mapping[str, Any]) -> str | None:
+    """The first model type that a flow needs and the configuration lacks; also a `$model=` that is not given."""
+    for binding in surface.bindings:
+        if binding.resource != "model":
+            continue
+        name = parameters.get(binding.key) if binding.kind == "surface_param" else str(binding.value)
+        if name is None:
+            if binding.required:
+                return f"${binding.key}="
+        elif name not in models:
+            return name
+    return None
+
+
+def _silence() -> None:
+    """NeMo logs the message of an exception and, at debug level, prompts: nothing of it may reach a handler."""
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        logger.propagate = False
+        logger.handlers = [logging.NullHandler()]
+        logger.setLevel(logging.CRITICAL)
