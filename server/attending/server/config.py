@@ -62,12 +62,8 @@ class ServerSection(Section):
         le=65535,
         description="Port for callers with a client certificate (mTLS); 0 takes a free one.",
     )
-    token_port: int | None = Field(
-        default=50052,
-        ge=0,
-        le=65535,
-        description="Port for callers with a bearer token; 0 takes a free one. Leave it out of use with "
-        "`tokens = false`.",
+    token_port: int = Field(
+        default=50052, ge=0, le=65535, description="Port for callers with a bearer token; 0 takes a free one."
     )
     tokens: bool = Field(
         default=True, description="Whether bearer tokens are accepted at all, on their own port."

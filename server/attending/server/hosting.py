@@ -219,7 +219,7 @@ def _listen(server: grpc.aio.Server, config: ServerSection) -> Endpoints:
             [(key, certificate)], _pem(config.client_ca, "server.client_ca"), require_client_auth=True
         )
         port = _bind(server, config.host, config.port, mutual, "server.port")
-    if config.tokens and config.token_port is not None:
+    if config.tokens:
         plain = grpc.ssl_server_credentials([(key, certificate)])
         token_port = _bind(server, config.host, config.token_port, plain, "server.token_port")
     return Endpoints(config.host, port, token_port)

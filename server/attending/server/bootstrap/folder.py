@@ -4,6 +4,7 @@
     <data>/ledger/  keys/  published/    the ledger, its keys, its published tree heads
     <data>/tls/                          authority and server certificate
     <data>/identities/<name>/            certificate.pem, key.pem, token, and signing.pem of those who sign
+    <data>/<tenant>.vkey                 verifier key of the tenant's log, for `attending verify --key`
     <data>/endpoint.json                 where the running server listens; gone when it has stopped
 
 Private files are 0600 and the folder 0700; anything more open is refused. Every file is written atomically, so
@@ -49,6 +50,7 @@ MARKER: Final = "embedded.json"
 ENDPOINT: Final = "endpoint.json"
 DEFAULT_FOLDER: Final = Path("attending-data")
 NOTICE: Final = "embedded mode: demo identities, does not protect against the operator"
+REPLAY_FILE: Final = Path(__file__).resolve().parents[1] / "demo" / "data" / "replay.jsonl"
 HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 _PUBLIC_MODE: Final = 0o644
 
@@ -72,8 +74,8 @@ def prepare(
 ) -> Embedded:
     """Makes or completes the data folder and returns its configuration.
 
-    `providers` are entries of the configuration's `providers`; `overrides` are keys by section that replace the
-    embedded mode's own. Raises ConfigurationError when the folder is something else, or is open to others.
+    `providers` are entries of the configuration's `providers`, by default `local_providers()`; `overrides` are
+    keys by section that replace the embedded mode's own. Raises ConfigurationError when the folder is something else, or is open to others.
     """
     root = _claim(folder)
     moment = now()
@@ -92,11 +94,20 @@ def prepare(
         "storage": {"folder": "ledger", "keys_folder": "keys", "published_folder": "published"},
         "tenants": [{"name": TENANT, "origin": _origin(root)}],
         "identities": identities,
-        "providers": providers or [],
+        "providers": local_providers() if providers is None else providers,
     }
     for section, keys in (overrides or {}).items():
         data[section] = {**data.get(section, {}), **keys}
     return Embedded(root, parse_config(data, root))
+
+
+def local_providers(replay: Path | None = None) -> list[dict[str, Any]]:
+    """The model of this package and a file of named outputs; neither leaves this machine."""
+    outputs = (replay or REPLAY_FILE).resolve()
+    return [
+        {"name": "embedded", "kind": "embedded"},
+        {"name": "replay", "kind": "replay", "replay_file": str(outputs)},
+    ]
 
 
 def write_endpoint(
@@ -128,6 +139,8 @@ def write_endpoint(
             for demo in DEMO_IDENTITIES
         },
     }
+    for tenant, key in log_keys.items():
+        write_durably(embedded.folder / f"{tenant}.vkey", f"{key}\n".encode(), mode=_PUBLIC_MODE)
     text = json.dumps(content, indent=2) + "\n"
     write_durably(embedded.folder / ENDPOINT, text.encode(), mode=_PUBLIC_MODE)
     return content
@@ -145,7 +158,8 @@ def _claim(folder: Path) -> Path:
     try:
         if root.exists() and not root.is_dir():
             raise _refused(f"`{root}` is not a folder", "give another path with --data")
-        if root.is_dir() and not marker.exists() and any(root.iterdir()):
+        # A log file is what a shell redirection or a supervisor puts there before the server starts.
+        if root.is_dir() and not marker.exists() and any(p.suffix != ".log" for p in root.iterdir()):
             raise _refused(
                 f"folder `{root}` is not empty and was not made by the embedded mode",
                 "give an empty or new folder with --data",

@@ -1,0 +1,83 @@
+"""Running the embedded mode: prepare the folder, serve, say where, and clean up after."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from attending.server.app import App
+from attending.server.bootstrap.folder import (
+    DEFAULT_FOLDER,
+    NOTICE,
+    Embedded,
+    local_providers,
+    prepare,
+    remove_endpoint,
+    write_endpoint,
+)
+from attending.server.hosting import Endpoints, serve
+from attending.server.telemetry import configure
+
+DEFAULT_PORT = 50051
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The server answers: the content of `endpoint.json`, the folder it is relative to, and the notice to show."""
+
+    endpoint: dict[str, Any]
+    folder: Path
+    notice: str
+
+
+def run_embedded(
+    data: Path | None,
+    *,
+    port: int | None = None,
+    token_port: int | None = None,
+    replay: Path | None = None,
+    on_ready: Callable[[Ready], None],
+) -> int:
+    """Serves until the process is told to stop, and returns 0. Raises ConfigurationError and ledger errors."""
+    embedded = prepare_embedded(data, port=port, token_port=token_port, replay=replay)
+    configure(embedded.config.logging.level, embedded.config.logging.format)
+    asyncio.run(serve_embedded(embedded, on_ready=on_ready))
+    return 0
+
+
+def prepare_embedded(
+    data: Path | None, *, port: int | None = None, token_port: int | None = None, replay: Path | None = None
+) -> Embedded:
+    """The data folder and its configuration. The token port follows `port`: the next one, or a free one."""
+    main = DEFAULT_PORT if port is None else port
+    if token_port is None:
+        token_port = main + 1 if 0 < main < 65535 else 0
+    return prepare(
+        data or DEFAULT_FOLDER, port=main, token_port=token_port, providers=local_providers(replay)
+    )
+
+
+async def serve_embedded(
+    embedded: Embedded,
+    *,
+    on_ready: Callable[[Ready], None],
+    stop: asyncio.Event | None = None,
+    run: Callable[..., Awaitable[None]] = serve,
+) -> None:
+    """Serves from a prepared folder; `endpoint.json` is there exactly while the server answers.
+
+    A kill leaves the file behind with a process id that is gone; the next start replaces it.
+    """
+
+    def ready(app: App, at: Endpoints) -> None:
+        keys = {tenant: app.ledger.verifier_key(tenant) for tenant in app.tenants}
+        endpoint = write_endpoint(embedded, at.port, at.token_port, keys)
+        on_ready(Ready(endpoint, embedded.folder, NOTICE))
+
+    try:
+        await run(embedded.config, embedded=True, on_ready=ready, stop=stop)
+    finally:
+        remove_endpoint(embedded)

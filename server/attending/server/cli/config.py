@@ -1,0 +1,36 @@
+"""`attending config`: check a configuration, or print the reference of every key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group(epilog="Example: attending config check attending.toml")
+def config() -> None:
+    """Check a configuration, or print every key."""
+
+
+@config.command(epilog="Example: attending config check attending.toml")
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+def check(path: Path) -> None:
+    """Check a file without starting anything."""
+    from attending.server.config import load_config
+
+    found = load_config(path)
+    click.echo(
+        f"{path}: {len(found.tenants)} tenants, {len(found.identities)} identities, "
+        f"{len(found.providers)} providers"
+    )
+
+
+@config.command(epilog="Example: attending config reference > docs/configuration.md")
+def reference() -> None:
+    """Print every key with type, default and meaning, as Markdown."""
+    from attending.server.config_reference import markdown
+
+    click.echo(markdown(), nl=False)
+
+
+command = config

@@ -1,0 +1,100 @@
+"""`attending keys`: credentials and keys for a configuration. Secrets go to private files, never to a screen."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import click
+from attending.server.cli.outcome import CommandError, Exit
+
+
+@click.group(epilog="Example: attending keys token --out app.token")
+def keys() -> None:
+    """Make tokens and signing keys, show the keys of logs."""
+
+
+@keys.command(epilog="Example: attending keys token --out app.token, then put the printed hash into the file")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="File for the token; made private, never replaced.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def token(out: Path, as_json: bool) -> None:
+    """Make a bearer token, and print the hash that the configuration keeps of it."""
+    from attending.server.auth.authenticate import new_token, token_sha256
+
+    secret = new_token()
+    _write_new(out, secret.encode() + b"\n")
+    if as_json:
+        click.echo(json.dumps({"file": str(out), "token_sha256": token_sha256(secret)}))
+    else:
+        click.echo(f'token_sha256 = ["{token_sha256(secret)}"]')
+
+
+@keys.command(epilog="Example: attending keys signing --out dr-rivera.pem")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="File for the private key (PEM); made private, never replaced.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def signing(out: Path, as_json: bool) -> None:
+    """Make an Ed25519 key for signing reviews, and print its public half for the configuration."""
+    from attending.ledger.ed25519 import key_id
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+    )
+
+    key = Ed25519PrivateKey.generate()
+    _write_new(out, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    public, name = base64.b64encode(raw).decode("ascii"), key_id(raw)
+    if as_json:
+        click.echo(json.dumps({"file": str(out), "key_id": name, "signing_public_key": public}))
+    else:
+        click.echo(f'signing_public_key = "{public}"  # key id {name}')
+
+
+@keys.command(epilog="Example: attending keys log --data attending-data")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("attending-data"),
+    show_default=True,
+    envvar="ATTENDING_DATA",
+    help="Data folder of an embedded server.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def log(data: Path, as_json: bool) -> None:
+    """Show the verifier keys of an embedded server's logs, to pin somewhere else."""
+    found = {path.stem: path.read_text(encoding="utf-8").strip() for path in sorted(data.glob("*.vkey"))}
+    if not found:
+        raise CommandError(
+            f"no log key in `{data}`", f"start a server with `attending serve --data {data}`", Exit.USAGE
+        )
+    if as_json:
+        click.echo(json.dumps(found, sort_keys=True))
+        return
+    for tenant, key in found.items():
+        click.echo(f"{tenant}  {key}")
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    from attending.ledger.files import write_durably
+
+    if not path.parent.is_dir():
+        raise CommandError(f"folder `{path.parent}` does not exist", "make it first", Exit.USAGE)
+    if not write_durably(path, data, replace=False):
+        raise CommandError(f"`{path}` exists", "give another file: keys are never replaced", Exit.USAGE)
+
+
+command = keys

@@ -1,0 +1,184 @@
+"""The `attending` command. Subcommands are loaded when they are used, so that a lean install still verifies.
+
+Only click is imported here: `attending --help` and `attending verify` work with `pip install attending`, and a
+command that needs more says so.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import click
+from attending.server.cli.outcome import CommandError, Exit, report
+
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "serve": ("attending.server.cli.serve", "Run the server; without configuration, an embedded one."),
+    "dev": ("attending.server.cli.dev", "Run an embedded server and print a client that works when pasted."),
+    "demo": ("attending.server.cli.demo", "See the whole path of an inference, end to end."),
+    "check": ("attending.server.cli.check", "Check outputs in a file against a policy; no server needed."),
+    "deid": ("attending.server.cli.deid", "Find and replace personal data in a file; no server needed."),
+    "verify": ("attending.server.cli.verify", "Verify an exported bundle offline."),
+    "export": ("attending.server.cli.export", "Export a period as a signed bundle."),
+    "review": ("attending.server.cli.review", "Read, claim, dispose of and sign held texts."),
+    "policy": ("attending.server.cli.policy", "List and test policies."),
+    "knowledge": ("attending.server.cli.knowledge", "Look into the drug knowledge."),
+    "keys": ("attending.server.cli.keys", "Make tokens and signing keys, show log keys."),
+    "config": ("attending.server.cli.config", "Check a configuration, or print every key."),
+    "completion": ("attending.server.cli.completion", "Print shell completion for bash, zsh or fish."),
+}
+"""Subcommand: the module that has it as `command`, and its line in the help."""
+
+INSTALL: Final = "pip install 'attending[server]'"
+
+
+class LazyGroup(click.Group):
+    """Lists COMMANDS and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name, (module, _line) in COMMANDS.items() if importlib.util.find_spec(module)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        try:
+            command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        except ModuleNotFoundError as err:
+            raise _missing(cmd_name, err) from err
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+def _show_version(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from attending.server.version import version
+
+        click.echo(f"attending {version()}")
+        ctx.exit()
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Examples: attending serve; attending check --policy discharge-plan --input in.jsonl --output -; "
+    "attending verify november.attending --key log.vkey. "
+    "Exit codes: 0 ok, 1 failed, 2 held or denied, 3 indeterminate, 4 usage.",
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show it."
+)
+def cli() -> None:
+    """Attending: no output of a language model reaches care without its evidence and checks."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line (the process's when None) and returns its exit code; prints errors as one line."""
+    try:
+        result: Any = cli.main(
+            args=None if arguments is None else list(arguments), prog_name="attending", standalone_mode=False
+        )
+        return int(result) if isinstance(result, int) else Exit.OK
+    except click.UsageError as err:
+        path = err.ctx.command_path if err.ctx is not None else "attending"
+        report(_lower(err.format_message()), f"{path} --help")
+        return Exit.USAGE
+    except click.ClickException as err:
+        report(_lower(err.format_message()), "correct it and try again")
+        return Exit.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        report("interrupted", "run the command again; what was acknowledged is kept")
+        return Exit.FAILED
+    except CommandError as err:
+        report(err.problem, err.next_step)
+        return err.code
+    except BrokenPipeError:
+        # The reader of our output went away: nothing more to say, and no second error when Python flushes.
+        sys.stdout = None
+        return Exit.FAILED
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else Exit.FAILED
+    except Exception as err:
+        return _other(err)
+
+
+def _other(err: Exception) -> int:
+    """Errors of the layers below; imported here because a lean install may not have them."""
+    if isinstance(err, ModuleNotFoundError):
+        missing = _missing("this command", err)
+        report(missing.problem, missing.next_step)
+        return missing.code
+    from attending.ledger.errors import LedgerError
+    from attending.server.errors import ConfigurationError
+
+    if isinstance(err, ConfigurationError):
+        report(err.problem, err.next_step)
+        return Exit.USAGE
+    if isinstance(err, LedgerError):
+        steps = {
+            "LEDGER_LOCKED": "stop the other server, or give another folder with --data",
+            "UNSAFE_SETTINGS": "put the folder on a local disk that only you can read",
+        }
+        report(
+            f"{err} ({err.reason})",
+            steps.get(err.reason, "restore the folder from a backup; nothing is repaired silently"),
+        )
+        return Exit.FAILED
+    if isinstance(err, OSError):
+        name = f" `{err.filename}`" if isinstance(err.filename, str) else ""
+        report(f"{err.strerror or type(err).__name__}{name}".lower(), "check the path and its permissions")
+        return Exit.USAGE
+    return _reasoned(err)
+
+
+def _reasoned(err: Exception) -> int:
+    from attending.client.errors import AttendingApiError, ReceiptError
+
+    if isinstance(err, ReceiptError):
+        report(str(err), "do not use the text, and tell the operator of the server")
+        return Exit.FAILED
+    if isinstance(err, AttendingApiError):
+        denied = err.reason in {"PERMISSION_DENIED", "MISSING_CREDENTIAL", "INVALID_CREDENTIAL"}
+        steps = {
+            "SERVER_UNREACHABLE": "start it with `attending serve`, or check --server and --ca",
+            "PERMISSION_DENIED": "use an identity with the role for it; see `--as` for demo identities",
+        }
+        report(str(err), steps.get(err.reason, "correct the request and try again"))
+        return Exit.HELD if denied else Exit.FAILED
+    # Words of an unforeseen error may quote a prompt.
+    report(f"internal error of type {type(err).__name__} at {_place(err)}", "report it with this line")
+    return Exit.FAILED
+
+
+def _place(err: BaseException) -> str:
+    trace = err.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "unknown"
+    name = trace.tb_frame.f_code.co_filename
+    return f"{'/'.join(name.split('/')[-2:])}:{trace.tb_lineno}"
+
+
+def _missing(command: str, err: ModuleNotFoundError) -> CommandError:
+    return CommandError(
+        f"`{command}` needs attending[server]: module `{err.name}` is not installed", INSTALL, Exit.USAGE
+    )
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""`attending serve`: the server in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from attending.server.cli.outcome import Exit
+
+
+@click.command(
+    epilog="Examples: attending serve; attending serve --data /tmp/try --port 0; "
+    "attending serve --config attending.toml"
+)
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="ATTENDING_CONFIG",
+    help="TOML configuration; the embedded mode when left out.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="ATTENDING_DATA",
+    help="Data folder of the embedded mode; ./attending-data when left out.",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port for client certificates; 0 takes a free one."
+)
+@click.option(
+    "--token-port", type=click.IntRange(0, 65535), help="Port for bearer tokens; the next one, or a free one."
+)
+@click.option(
+    "--replay",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Outputs of the embedded mode's `replay` provider (JSON Lines).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print where it listens as one JSON object.")
+def serve(
+    config_path: Path | None,
+    data: Path | None,
+    port: int | None,
+    token_port: int | None,
+    replay: Path | None,
+    as_json: bool,
+) -> int:
+    """Run the server until SIGTERM or Ctrl-C.
+
+    Without --config it makes a data folder with keys, a certificate authority and demo identities, and serves
+    from that: for trying out, not for patients.
+    """
+    if config_path is not None:
+        if data is not None or replay is not None:
+            raise click.UsageError("--config and --data or --replay exclude each other")
+        return _configured(config_path, port, token_port, as_json)
+    from attending.server.bootstrap.run import Ready, run_embedded
+
+    def ready(at: Ready) -> None:
+        if as_json:
+            click.echo(json.dumps(at.endpoint, sort_keys=True))
+        else:
+            _announce(at.endpoint, at.folder, at.notice)
+
+    return run_embedded(data, port=port, token_port=token_port, replay=replay, on_ready=ready)
+
+
+def _announce(endpoint: dict[str, Any], folder: Path, notice: str) -> None:
+    bold = sys.stdout.isatty()
+    click.echo(click.style(f"Attending serves on {endpoint['target']}", bold=True), color=bold)
+    click.echo(f"  client certificates  {endpoint['target']}   demo identities in {folder / 'identities'}")
+    click.echo(f"  bearer tokens        {endpoint['token_target']}")
+    click.echo(f"  authority            {folder / endpoint['ca']}")
+    for tenant, key in endpoint["log_keys"].items():
+        click.echo(f"  log key of {tenant:<10}{key}")
+    click.echo(click.style(f"  {notice}", fg="yellow"), color=bold)
+    click.echo("  stop with Ctrl-C")
+
+
+def _configured(path: Path, port: int | None, token_port: int | None, as_json: bool) -> int:
+    from attending.server.app import App
+    from attending.server.config import load_config
+    from attending.server.hosting import Endpoints, serve
+    from attending.server.telemetry import configure
+
+    config = load_config(path)
+    changes = {
+        key: value for key, value in {"port": port, "token_port": token_port}.items() if value is not None
+    }
+    if changes:
+        config = config.model_copy(update={"server": config.server.model_copy(update=changes)})
+    configure(config.logging.level, config.logging.format)
+
+    def ready(app: App, at: Endpoints) -> None:
+        keys = {tenant: app.ledger.verifier_key(tenant) for tenant in app.tenants}
+        if as_json:
+            where = {"host": at.host, "port": at.port, "token_port": at.token_port, "log_keys": keys}
+            click.echo(json.dumps(where, sort_keys=True))
+            return
+        for label, number in (("client certificates", at.port), ("bearer tokens", at.token_port)):
+            if number is not None:
+                click.echo(f"{label} on {at.host}:{number}")
+        for tenant, key in keys.items():
+            click.echo(f"log key of {tenant}: {key}")
+
+    asyncio.run(serve(config, on_ready=ready))
+    return Exit.OK
+
+
+command = serve

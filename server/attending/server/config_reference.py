@@ -1,0 +1,144 @@
+"""docs/configuration.md, made from the models of `config` so that it cannot fall behind."""
+
+from __future__ import annotations
+
+import types
+import typing
+from pathlib import Path
+from typing import Any, Final
+
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from attending.server.config import MIB, Config, Section, section_of
+from pydantic import AwareDatetime
+from pydantic.fields import FieldInfo
+
+_HEAD: Final = """# Configuration
+
+`attending serve --config FILE` reads one TOML file. Without `--config` the embedded mode needs none.
+
+- An unknown key is refused, with the nearest known one. `attending config check FILE` checks a file alone.
+- Relative paths are relative to the file.
+- No secret stands in the file: it names files (0600), environment variables, and hashes of tokens.
+- A server speaks TLS only. Callers with a client certificate use `server.port`, callers with a bearer token
+  `server.token_port`.
+
+This page is made by `attending config reference`.
+
+## Example
+
+```toml
+[server]
+host = "0.0.0.0"
+tls_certificate = "tls/server.pem"
+tls_key = "tls/server.key"
+client_ca = "tls/clients-ca.pem"
+
+[storage]
+folder = "ledger"
+keys_folder = "keys"
+published_folder = "published"
+
+[[tenants]]
+name = "st-mary"
+origin = "st-mary.example/attending"
+
+[[identities]]
+name = "discharge-app"
+tenant = "st-mary"
+kind = "app"
+roles = ["app"]
+certificate_uri = ["spiffe://st-mary.example/discharge-app"]
+
+[[identities]]
+name = "dr-rivera"
+tenant = "st-mary"
+kind = "human"
+roles = ["clinician"]
+display_name = "Dr A. Rivera"
+certificate_uri = ["spiffe://st-mary.example/dr-rivera"]
+signing_public_key = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+licence_expires = 2027-06-30T00:00:00Z
+
+[[providers]]
+name = "hospital-llm"
+kind = "openai"
+base_url = "https://llm.st-mary.example/v1"
+api_key_env = "HOSPITAL_LLM_KEY"
+phi_agreement = "BAA-2026-014"
+```
+
+## Limits of a call
+
+A request or response message is at most `server.max_message_bytes`; metadata at most 16 KiB. Beyond the number of
+calls at once the answer is UNAVAILABLE with a time to retry, beyond the longest time DEADLINE_EXCEEDED; an inference
+that was begun is then still carried through and recorded.
+"""
+
+
+def example() -> str:
+    """The TOML of the page's example."""
+    return _HEAD.split("```toml\n", 1)[1].split("```", 1)[0]
+
+
+def markdown() -> str:
+    """The whole page."""
+    parts = [_HEAD]
+    for name, field in Config.model_fields.items():
+        section = section_of(field.annotation)
+        assert section is not None, name
+        many = typing.get_origin(field.annotation) is list
+        parts.append(f"\n## {'`[[' + name + ']]`' if many else '`[' + name + ']`'}\n\n{_first(section)}\n\n")
+        parts.append("| key | type | default | meaning |\n|---|---|---|---|\n")
+        parts += [_row(key, value) for key, value in section.model_fields.items()]
+    return "".join(parts)
+
+
+def _first(section: type[Section]) -> str:
+    return (section.__doc__ or "").strip()
+
+
+def _row(key: str, field: FieldInfo) -> str:
+    default = "required" if field.is_required() else f"`{_value(field.default)}`"
+    if not field.is_required() and field.default is None:
+        default = "none"
+    meaning = (field.description or "").replace("|", "\\|")
+    return f"| `{key}` | {_type(field.annotation, field)} | {default} | {meaning} |\n"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and value >= MIB and value % MIB == 0:
+        return f"{value} ({value // MIB} MiB)"
+    return '""' if value == "" else str(value)
+
+
+def _type(annotation: Any, field: FieldInfo | None = None) -> str:
+    if annotation is AwareDatetime or getattr(annotation, "__name__", "") == "AwareDatetime":
+        return "time with zone"
+    origin = typing.get_origin(annotation)
+    arguments = typing.get_args(annotation)
+    if origin is typing.Literal:
+        return " or ".join(f"`{argument}`" for argument in arguments)
+    if origin is typing.Annotated:
+        return _type(arguments[0], field)
+    if origin is list:
+        return f"list of {_type(arguments[0])}"
+    if origin in (types.UnionType, typing.Union):
+        return _type(next(a for a in arguments if a is not type(None)), field)
+    names: dict[Any, str] = {str: "string", bool: "boolean", Path: "path", int: "integer", float: "number"}
+    name = names.get(annotation, "time with zone")
+    bounds = _bounds(field) if field is not None and annotation in (int, float) else ""
+    return name + bounds
+
+
+def _bounds(field: FieldInfo) -> str:
+    low = high = None
+    for item in field.metadata:
+        if isinstance(item, (Ge, Gt)):
+            low = f"{'above ' if isinstance(item, Gt) else ''}{item.ge if isinstance(item, Ge) else item.gt}"
+        elif isinstance(item, (Le, Lt)):
+            high = str(item.le if isinstance(item, Le) else item.lt)
+        elif isinstance(item, (MinLen, MaxLen)):
+            continue
+    return f", {low} to {high}" if low is not None and high is not None else ""
