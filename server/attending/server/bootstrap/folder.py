@@ -74,8 +74,9 @@ def prepare(
 ) -> Embedded:
     """Makes or completes the data folder and returns its configuration.
 
-    `providers` are entries of the configuration's `providers`, by default `local_providers()`; `overrides` are
-    keys by section that replace the embedded mode's own. Raises ConfigurationError when the folder is something else, or is open to others.
+    `providers` are entries of the configuration's `providers`, by default `local_providers()`; `overrides`
+    are keys by section that replace the embedded mode's own. Raises ConfigurationError when the folder is
+    something else, or is open to others.
     """
     root = _claim(folder)
     moment = now()
@@ -147,8 +148,13 @@ def write_endpoint(
 
 
 def remove_endpoint(embedded: Embedded) -> None:
-    """Removes `endpoint.json`; there need not be one."""
-    (embedded.folder / ENDPOINT).unlink(missing_ok=True)
+    """Removes `endpoint.json` when this process wrote it: another server of the folder may be running."""
+    path = embedded.folder / ENDPOINT
+    try:
+        if json.loads(path.read_text(encoding="utf-8"))["pid"] == os.getpid():
+            path.unlink()
+    except (OSError, ValueError, KeyError, TypeError):
+        return
 
 
 def _claim(folder: Path) -> Path:
