@@ -184,6 +184,18 @@ class MemoryStore:
         """Rolls back; what was committed stays, so that the store can be opened again as a file can."""
         self._drop()
 
+    def snapshot(self) -> object:
+        """What is committed, as a backup would hold it (projections aside)."""
+        with self._lock:
+            return self._committed.copy()
+
+    def restore(self, snapshot: object) -> None:
+        """Puts a snapshot back, as restoring an old backup under a running server would."""
+        if not isinstance(snapshot, _Data):
+            raise TypeError("not a snapshot of this store")
+        with self._lock:
+            self._committed = snapshot.copy()
+
     # --- reading ---------------------------------------------------------------------------------------
 
     def heads(self) -> list[tuple[LogRow, HeadRow]]:

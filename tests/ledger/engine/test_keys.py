@@ -1,0 +1,135 @@
+"""Keys in files: private, durable, made once, and gone when destroyed."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from attending.ledger.errors import CorruptLog, NotFound, SubjectErased, UnsafeSettings
+from attending.ledger.files import shred, write_durably
+from attending.ledger.keys import TENANT_SUBJECT, KeyFolder, lookup_of, normalise
+
+LOG = "clinic"
+SUBJECT = "sub_" + "a" * 26
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> KeyFolder:
+    keys = KeyFolder(tmp_path)
+    keys.create_log(LOG)
+    return keys
+
+
+def test_every_file_is_private(folder: KeyFolder, tmp_path: Path) -> None:
+    folder.ensure(LOG, SUBJECT)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 5
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*") if path.is_dir()} == {0o700}
+
+
+def test_keys_are_kept_and_never_replaced(folder: KeyFolder, tmp_path: Path) -> None:
+    first = folder.create_log(LOG)
+    key = folder.ensure(LOG, SUBJECT)
+    again = KeyFolder(tmp_path)
+    second = again.create_log(LOG)
+    assert (first.kek, first.lookup, first.fingerprint) == (second.kek, second.lookup, second.fingerprint)
+    assert first.signing.private_bytes_raw() == second.signing.private_bytes_raw()
+    assert len({first.kek, first.lookup, first.fingerprint, first.signing.private_bytes_raw(), key}) == 5
+    assert again.ensure(LOG, SUBJECT) == again.get(LOG, SUBJECT) == key
+    assert folder.create_log("other").kek != first.kek
+
+
+def test_a_subject_key_is_made_once_under_a_race(tmp_path: Path) -> None:
+    KeyFolder(tmp_path).create_log(LOG)
+    found: list[bytes] = []
+    gate = threading.Barrier(8)
+
+    def make() -> None:
+        keys = KeyFolder(tmp_path)  # no shared cache
+        gate.wait()
+        found.append(keys.ensure(LOG, SUBJECT))
+
+    threads = [threading.Thread(target=make) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len(set(found)) == 1
+    assert not list(tmp_path.rglob(".*"))  # no temporary file stays
+
+
+def test_a_destroyed_key_stays_destroyed(folder: KeyFolder, tmp_path: Path) -> None:
+    folder.ensure(LOG, SUBJECT)
+    assert folder.destroy(LOG, SUBJECT) is True
+    assert folder.destroy(LOG, SUBJECT) is False
+    for attempt in (folder.get, folder.ensure):
+        with pytest.raises(SubjectErased):
+            attempt(LOG, SUBJECT)
+    assert not list(tmp_path.rglob(SUBJECT))
+
+
+def test_a_subject_key_is_bound_to_its_place(folder: KeyFolder, tmp_path: Path) -> None:
+    folder.ensure(LOG, SUBJECT)
+    path = next(tmp_path.rglob(SUBJECT))
+    other = "sub_" + "b" * 24 + "aa"
+    (path.parent / other).write_bytes(path.read_bytes())
+    (path.parent / other).chmod(0o600)
+    with pytest.raises(CorruptLog):
+        folder.get(LOG, other)
+    for damaged in (b"", b"short", bytes(len(path.read_bytes()))):
+        path.write_bytes(damaged)
+        with pytest.raises(CorruptLog):
+            KeyFolder(tmp_path).get(LOG, SUBJECT)
+    path.chmod(0o644)
+    with pytest.raises(UnsafeSettings):
+        KeyFolder(tmp_path).get(LOG, SUBJECT)
+
+
+def test_names_cannot_leave_the_folder(folder: KeyFolder) -> None:
+    for bad in ("../x", "", "sub_", "sub_" + "a" * 25 + "/", "Tenant"):
+        with pytest.raises(NotFound):
+            folder.get(LOG, bad)
+    for bad in ("../clinic", ".", "", "a/b", "UPPER"):
+        with pytest.raises(NotFound):
+            folder.get(bad, TENANT_SUBJECT)
+    with pytest.raises(NotFound):
+        folder.open_log("absent")
+
+
+def test_a_damaged_log_key_is_refused(folder: KeyFolder, tmp_path: Path) -> None:
+    (tmp_path / LOG / "signing.pem").write_bytes(
+        b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+    )
+    with pytest.raises(CorruptLog):
+        folder.open_log(LOG)
+    folder.create_log("other")
+    (tmp_path / "other" / "kek").write_bytes(b"short")
+    with pytest.raises(CorruptLog):
+        folder.open_log("other")
+
+
+def test_identifiers_are_found_by_keyed_hash() -> None:
+    same = ["MRN 12", "mrn 12", "  Mrn\t12 ", "\uff2d\uff32\uff2e \uff11\uff12"]
+    assert {normalise(text) for text in same} == {"mrn 12"}
+    assert len({lookup_of(b"k" * 32, text) for text in same}) == 1
+    assert lookup_of(b"k" * 32, "MRN 12") != lookup_of(b"j" * 32, "MRN 12")
+    assert lookup_of(b"k" * 32, "MRN 12") != lookup_of(b"k" * 32, "MRN 1 2")
+    assert len(lookup_of(b"k" * 32, "\ud800")) == 32
+
+
+def test_durable_writes_and_shredding(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    assert write_durably(path, b"one", replace=False) is True
+    assert write_durably(path, b"two", replace=False) is False
+    assert path.read_bytes() == b"one"
+    assert write_durably(path, b"three") is True
+    assert path.read_bytes() == b"three"
+    assert [item.name for item in tmp_path.iterdir()] == ["file"]
+    held = path.open("rb")
+    assert shred(path) is True
+    assert held.read() != b"three"  # the bytes themselves, not only the name
+    held.close()
+    assert shred(path) is False
