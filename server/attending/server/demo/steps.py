@@ -161,6 +161,7 @@ def personal_data(screen: Screen, server: DemoServer, proof: Proof) -> None:
                 identity=common_pb2.PatientIdentity(names=["Maria Lopez"], mrn="00482913")
             ),
             subject_ref="00482913",
+            tags={"team": "front-desk", "feature": "letters"},
         )
     _outcome(screen, result)
     sent = _disclosed(server, result.inference_id, "prompt_sent")
@@ -187,7 +188,11 @@ def sildenafil(screen: Screen, server: DemoServer, proof: Proof) -> None:
     with Client(server.connection(APP)) as app:
         for name in ("message-sildenafil-with-nitrate", "message-sildenafil-not-with-nitrate"):
             result = app.infer(
-                "patient-message", "Answer the patient's question.", provider="replay", model=name
+                "patient-message",
+                "Answer the patient's question.",
+                provider="replay",
+                model=name,
+                tags={"team": "portal", "feature": "questions"},
             )
             screen.quote("text", _replayed(name))
             _outcome(screen, result)

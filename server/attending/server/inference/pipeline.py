@@ -136,7 +136,7 @@ class Pipeline:
         Raises AttendingError: InvalidRequest, NotFound (policy, provider, prompt), AlreadyExists (same key, other
         body), Unavailable (provider or input checks), and ledger errors when evidence could not be made durable.
         """
-        policy = self._policy(call.context.policy)
+        policy = self._policy(call.context)
         configured = self._providers.get(call.provider)
         if configured is None:
             raise InvalidRequest([("model.provider", "is not configured on this server")])
@@ -150,7 +150,7 @@ class Pipeline:
 
     async def record(self, caller: Caller, call: RecordCall, once: Once) -> Outcome:
         """Checks and records an output that the caller obtained itself; same gate, no provider call."""
-        policy = self._policy(call.context.policy)
+        policy = self._policy(call.context)
         return await self._once(caller, once, lambda: self._record(caller, call, policy, once))
 
     async def get(self, tenant: str, inference_id: str) -> Outcome:
@@ -678,10 +678,14 @@ class Pipeline:
 
     # -- helpers
 
-    def _policy(self, name: str) -> Policy:
-        policy = self._policies.get(name)
+    def _policy(self, context: RequestContext) -> Policy:
+        """The active policy of a call, which must carry the tags that it asks for."""
+        policy = self._policies.get(context.policy)
         if policy is None:
             raise InvalidRequest([("context.policy", "is not an active policy of this server")])
+        missing = sorted(set(policy.cost.required_tags) - {name for name, _value in context.tags})
+        if missing:
+            raise InvalidRequest([("context.tags", f"needs `{name}` under this policy") for name in missing])
         return policy
 
     def _entry(

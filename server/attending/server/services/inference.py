@@ -193,6 +193,8 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
             ),
             not_enforced=outcome.not_enforced,
         )
+        if outcome.state is State.BLOCKED and (policy := self._policies.get(outcome.policy)) is not None:
+            message.next_step = policy.block_text
         if outcome.result is not None:
             message.findings.extend(
                 wire.finding_message(ordinal, finding, full=released)

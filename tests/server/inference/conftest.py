@@ -1,0 +1,267 @@
+"""A pipeline over a real ledger and real policies; checks and providers are fakes of our ports that can fail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from attending.guardrails.finding import Basis, Code, Coverage, Finding, Scope, Severity
+from attending.guardrails.guard import InputDecision, OutputDecision, RailRun
+from attending.guardrails.patient import Document, Identity, Judged, PatientContext
+from attending.guardrails.policy.decide import decide
+from attending.guardrails.policy.load import PolicySet
+from attending.guardrails.policy.schema import Audience
+from attending.ledger.ledger import Ledger
+from attending.server import projections
+from attending.server.app import package_policies
+from attending.server.idempotency import Once
+from attending.server.inference.pipeline import Caller, Pipeline
+from attending.server.inference.watch import Changes
+from attending.server.inference.wire import InferCall, RecordCall, RequestContext
+from attending.server.prompts.registry import PromptRegistry
+from attending.server.providers.configure import ConfiguredProvider
+from attending.server.providers.port import ProviderReply, ProviderRequest
+
+TENANT = "clinic"
+CALLER = Caller(TENANT, "app-1", ("permit-app",))
+
+
+class Clock:
+    """Injected; moves only when told to, but never stands still for two readings."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.moment += timedelta(microseconds=1)
+        return self.moment
+
+    def advance(self, **parts: float) -> None:
+        self.moment += timedelta(**parts)
+
+
+def finding(code: Code, severity: Severity) -> Finding:
+    return Finding(
+        rail="clinical checks",
+        code=code,
+        rule_id="test:rule",
+        severity=severity,
+        scope=Scope.RECOMMEND,
+        start=0,
+        end=4,
+        text="SECRET-SPAN",
+        basis=Basis.SOURCE_ROW,
+        source="test",
+        message="SECRET-MESSAGE",
+        drugs=("secretdrug",),
+    )
+
+
+@dataclass
+class FakeChecker:
+    """Finds what the text asks for by a word; `fail_output` and `fail_input` run before an answer is given."""
+
+    policies: PolicySet
+    fail_output: Callable[[], None] = lambda: None
+    fail_input: Callable[[], None] = lambda: None
+    phi_down: bool = False
+    outputs: list[str] = field(default_factory=list)
+    delay_seconds: float = 0.0
+
+    async def check_input(
+        self,
+        policy_name: str,
+        prompt: str,
+        documents: Sequence[Document] = (),
+        identity: Identity | None = None,
+    ) -> InputDecision:
+        self.fail_input()
+        found = (finding(Code.PHI, Severity.MODERATE),) if "SUSPECT" in prompt else ()
+        policy = self.policies[policy_name]
+        verdict = decide(policy, found)
+        return InputDecision(
+            verdict="block" if "BLOCK-INPUT" in prompt else verdict.verdict,
+            findings=found,
+            prompt_deidentified=None if self.phi_down else prompt.replace("Maria", "[NAME_1]"),
+            documents_deidentified=tuple(document.text for document in documents),
+            placeholders={"[NAME_1]": "Maria"} if "Maria" in prompt else {},
+            rail_runs=(RailRun("phi input", "passed"),),
+            deciding_rules=verdict.deciding,
+            policy_hash=policy.hash,
+            elapsed_ms=0.0,
+        )
+
+    async def check_output(
+        self,
+        policy_name: str,
+        judged: Judged,
+        *,
+        placeholders: Mapping[str, str] | None = None,
+        audience: Audience | None = None,
+    ) -> OutputDecision:
+        self.fail_output()
+        await asyncio.sleep(self.delay_seconds)
+        self.outputs.append(judged.output)
+        text = judged.output
+        for placeholder, original in (placeholders or {}).items():
+            text = text.replace(placeholder, original)
+        found: tuple[Finding, ...] = ()
+        if "HOLD" in text:
+            found += (finding(Code.INTERACTION, Severity.MAJOR),)
+        if "BLOCK" in text:
+            found += (finding(Code.NEVER_EVENT, Severity.CONTRAINDICATED),)
+        policy = self.policies[policy_name]
+        verdict = decide(policy, found, audience=audience)
+        return OutputDecision(
+            verdict=verdict.verdict,
+            mandatory_review=verdict.mandatory_review,
+            disposition=verdict.disposition,
+            findings=found,
+            coverage=Coverage(3, 4, ("secretdrug",)),
+            rail_runs=(RailRun("clinical checks", "flagged" if found else "passed"),),
+            deciding_rules=verdict.deciding,
+            required_roles=verdict.required_roles,
+            to_dispose=verdict.to_dispose,
+            not_enforced=verdict.not_enforced,
+            output_final=text,
+            knowledge_hash="sha256:" + "0" * 64,
+            policy_hash=policy.hash,
+            elapsed_ms=0.0,
+        )
+
+
+@dataclass
+class ScriptedProvider:
+    """Answers with `text`, after running `before`; remembers what it was sent."""
+
+    text: str = "Your visit is on Tuesday."
+    before: Callable[[], None] = lambda: None
+    delay_seconds: float = 0.0
+    name: str = "scripted"
+    seen: list[ProviderRequest] = field(default_factory=list)
+
+    async def complete(self, request: ProviderRequest) -> ProviderReply:
+        self.seen.append(request)
+        self.before()
+        await asyncio.sleep(self.delay_seconds)
+        return ProviderReply(self.text, "scripted-1", 12, 7, "stop")
+
+    async def close(self) -> None:
+        return None
+
+
+@dataclass
+class Gate:
+    """Everything of one test."""
+
+    ledger: Ledger
+    pipeline: Pipeline
+    checker: FakeChecker
+    provider: ScriptedProvider
+    policies: PolicySet
+    changes: Changes
+    clock: Clock
+    folder: Path
+    prompts: PromptRegistry
+
+    async def types(self, inference_id: str) -> list[str]:
+        return [entry.type for entry in await self.ledger.stream_entries(TENANT, inference_id)]
+
+
+@pytest.fixture(scope="session")
+def policies() -> PolicySet:
+    return PolicySet.load(package_policies())
+
+
+def make_pipeline(
+    ledger: Ledger,
+    checker: FakeChecker,
+    provider: ScriptedProvider,
+    policies: PolicySet,
+    changes: Changes,
+    clock: Clock,
+    *,
+    owner: str = "srv-test",
+    timeout_seconds: float = 5.0,
+) -> tuple[Pipeline, PromptRegistry]:
+    prompts = PromptRegistry(ledger, clock)
+    configured = ConfiguredProvider(provider, timeout_seconds, None, None, local=True)
+    return (
+        Pipeline(
+            ledger=ledger,
+            guard=checker,
+            policies=policies,
+            providers={"scripted": configured},
+            prompts=prompts,
+            changes=changes,
+            owner=owner,
+            now=clock,
+        ),
+        prompts,
+    )
+
+
+@pytest.fixture
+async def gate(tmp_path: Path, policies: PolicySet) -> AsyncIterator[Gate]:
+    clock = Clock()
+    ledger = await Ledger.open(tmp_path / "ledger", metadata=[projections.metadata], clock=clock)
+    await ledger.create_log(TENANT, "test.example/clinic")
+    checker, provider, changes = FakeChecker(policies), ScriptedProvider(), Changes()
+    pipeline, prompts = make_pipeline(ledger, checker, provider, policies, changes, clock)
+    yield Gate(ledger, pipeline, checker, provider, policies, changes, clock, tmp_path / "ledger", prompts)
+    await pipeline.drain()
+    await ledger.close()
+
+
+def context(policy: str = "administrative-letter", **changes: object) -> RequestContext:
+    made = RequestContext(
+        policy=policy,
+        subject_ref=None,
+        patient=PatientContext(),
+        documents=(),
+        public_documents=(),
+        on_behalf_of=None,
+        recipient="policy",
+        tags=(("feature", "test"), ("team", "test")),
+        release_requires="integrated",
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def infer_call(
+    prompt: str = "Write a letter.", *, policy: str = "administrative-letter", **changes: object
+) -> InferCall:
+    made = InferCall(
+        key="key",
+        context=context(policy),
+        prompt=prompt,
+        prompt_ref=None,
+        provider="scripted",
+        model="scripted-1",
+        max_output_tokens=None,
+        temperature_milli=0,
+        provider_timeout_seconds=None,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def record_call(output: str, *, policy: str = "administrative-letter") -> RecordCall:
+    return RecordCall(
+        key="key",
+        context=context(policy),
+        prompt="Write a letter.",
+        output=output,
+        provider="openai",
+        model="gpt-4o",
+        input_tokens=1000,
+        output_tokens=100,
+        occurred_at=None,
+    )
+
+
+def key(name: str = "k", body: str = "b") -> Once:
+    return Once(key=name, fingerprint=body.encode())

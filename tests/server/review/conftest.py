@@ -1,0 +1,75 @@
+"""The desk over the same gate as the pipeline's tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from attending.ledger.ed25519 import key_id, public_bytes
+from attending.server.auth.principal import Principal
+from attending.server.review.desk import Desk
+from attending.server.review.enrolment import enrol_keys
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.server.inference.conftest import TENANT, Gate, gate, policies
+
+__all__ = ["gate", "policies"]
+
+LEASE_SECONDS = 900
+
+
+@dataclass
+class Person:
+    principal: Principal
+    key: Ed25519PrivateKey
+
+    @property
+    def key_id(self) -> str:
+        return key_id(public_bytes(self.key))
+
+
+def person(name: str, *roles: str, kind: str = "human") -> Person:
+    key = Ed25519PrivateKey.generate()
+    principal = Principal(
+        name=name,
+        tenant=TENANT,
+        kind=kind,  # type: ignore[arg-type]
+        roles=frozenset(roles),
+        display_name=name.title(),
+        credential="mtls",
+        signing_public_key=public_bytes(key),
+    )
+    return Person(principal, key)
+
+
+@dataclass
+class Ward:
+    """A desk with its people: two clinicians, one pharmacist, one auditor."""
+
+    gate: Gate
+    desk: Desk
+    rivera: Person
+    chen: Person
+    auditor: Person
+
+    async def enrol(self) -> None:
+        people = [self.rivera.principal, self.chen.principal, self.auditor.principal]
+        await enrol_keys(self.gate.ledger, [TENANT], people, "srv-test", self.gate.clock)
+
+
+@pytest.fixture
+async def ward(gate: Gate) -> Ward:
+    desk = Desk(
+        ledger=gate.ledger,
+        guard=gate.checker,
+        policies=gate.policies,
+        changes=gate.changes,
+        lease_seconds=LEASE_SECONDS,
+        preparation_seconds=600,
+        now=gate.clock,
+    )
+    made = Ward(
+        gate, desk, person("rivera", "clinician"), person("chen", "clinician"), person("audrey", "auditor")
+    )
+    await made.enrol()
+    return made
