@@ -135,8 +135,13 @@ class Guard:
         prompt: str,
         documents: Sequence[Document] = (),
         identity: Identity | None = None,
+        *,
+        for_model: bool = True,
     ) -> InputDecision:
-        """Runs the input rails of a policy. Raises KeyError for an unknown policy, nothing for any text."""
+        """Runs the input rails of a policy. Raises KeyError for an unknown policy, nothing for any text.
+
+        Where nothing will be sent to a model (`for_model` false) the text is not de-identified.
+        """
         from attending.guardrails.rails import actions
         from attending.guardrails.rails.request import RailRequest
 
@@ -149,7 +154,7 @@ class Guard:
             prompt=prompt,
             documents=tuple(documents),
             identity=identity,
-            deidentify=policy.phi.deidentify,
+            deidentify=policy.phi.deidentify and for_model,
         )
         runs, findings, results = self._run("input", policy, loaded.input_flows, request, prompt, None)
         phi = next((result for result in results if result.flow == "phi input"), None)
@@ -226,6 +231,35 @@ class Guard:
             policy_hash=policy.hash,
             elapsed_ms=_ms_since(started),
             stage_ms={"restore": restored_ms, **{run.name: run.elapsed_ms for run in runs}},
+        )
+
+    def check_record(
+        self, policy_name: str, judged: Judged, *, audience: Audience | None = None
+    ) -> OutputDecision:
+        """`check_output` of a text judged exactly as it is, together with the input rails over its prompt and
+        documents: what `Record` and `attending check` ask. Findings of the input come last.
+        """
+        decision = self.check_output(policy_name, judged, audience=audience, exact=True)
+        if judged.prompt is None and not judged.documents:
+            return decision
+        given = self.check_input(
+            policy_name, judged.prompt or "", judged.documents, judged.context.identity, for_model=False
+        )
+        findings = (*decision.findings, *given.findings)
+        verdict = decide(self.policies[policy_name], findings, audience=audience)
+        return replace(
+            decision,
+            verdict=verdict.verdict,
+            mandatory_review=verdict.mandatory_review,
+            disposition=verdict.disposition,
+            findings=findings,
+            rail_runs=(*given.rail_runs, *decision.rail_runs),
+            deciding_rules=verdict.deciding,
+            required_roles=verdict.required_roles,
+            to_dispose=verdict.to_dispose,
+            not_enforced=verdict.not_enforced,
+            elapsed_ms=decision.elapsed_ms + given.elapsed_ms,
+            stage_ms={"input": given.elapsed_ms, **decision.stage_ms},
         )
 
     def _run(
