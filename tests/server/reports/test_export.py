@@ -1,0 +1,142 @@
+"""Bundles of a real log, verified by the offline verifier with a key given separately."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from attending.ledger.note import VerifierKey
+from attending.ledger.verify.bundle import Anchors, verify_bundle
+from attending.ledger.verify.report import Report
+from attending.server.errors import InvalidRequest, NotFound
+from attending.server.inference.outcome import Outcome
+from attending.server.reports.export import Exporter, ExportOrder
+from tests.server.inference.conftest import CALLER, TENANT, context, infer_call, key
+from tests.server.review.conftest import Ward
+from tests.server.review.test_desk import claim, dispose_all, held, sign, ticket_of
+
+_calls = iter(range(1_000_000))
+
+
+def order(**changes: object) -> ExportOrder:
+    made = {
+        "from_time": None,
+        "to_time": None,
+        "inference_ids": (),
+        "purpose": "audit",
+        "include_payloads": False,
+    }
+    return ExportOrder(**(made | changes))  # type: ignore[arg-type]
+
+
+async def signed_release(ward: Ward) -> Outcome:
+    outcome = await held(ward, subject_ref="MRN-1")
+    ticket = ticket_of(outcome)
+    lease = await claim(ward, ticket, ward.rivera)
+    await dispose_all(ward, ticket, lease, ward.rivera, "fixed")
+    prepared = await ward.desk.prepare(ward.rivera.principal, ticket, lease, "A safe text", ward.rivera.key_id)
+    await sign(ward, ticket, lease, ward.rivera, prepared)
+    return outcome
+
+
+async def export(ward: Ward, tmp_path: Path, wanted: ExportOrder) -> tuple[Path, list[tuple[int, int]]]:
+    steps: list[tuple[int, int]] = []
+    exporter = Exporter(ward.gate.ledger, tmp_path / "exports", ward.gate.clock)
+    out = tmp_path / f"bundle-{next(_calls)}.attending"
+    call = key(f"export-{next(_calls)}")
+    async with exporter.bundle(ward.auditor.principal, wanted, call, lambda *s: steps.append(s)) as path:
+        out.write_bytes(path.read_bytes())
+    assert list((tmp_path / "exports").iterdir()) == []
+    return out, steps
+
+
+def verify(ward: Ward, bundle: Path) -> Report:
+    anchor = VerifierKey.parse(ward.gate.ledger.verifier_key(TENANT))
+    return verify_bundle(bundle, Anchors(keys=(anchor,)))
+
+
+async def test_the_whole_log_verifies_and_tells_no_content(ward: Ward, tmp_path: Path) -> None:
+    await signed_release(ward)
+    await ward.gate.pipeline.infer(CALLER, infer_call("Letter for Maria"), key("x"))
+    bundle, steps = await export(ward, tmp_path, order())
+    report = verify(ward, bundle)
+    assert report.verdict == "passed", [r for r in report.results if r.status != "passed"]
+    assert steps[-1][0] == steps[-1][1] > 0
+    data = bundle.read_bytes()
+    for secret in (b"Maria", b"HOLD this", b"A safe text", b"MRN-1", b"secretdrug"):
+        assert secret not in data
+
+
+async def test_a_period_verifies_with_keys_and_streams_that_began_before_it(ward: Ward, tmp_path: Path) -> None:
+    first = await held(ward)
+    ward.gate.clock.advance(hours=1)
+    middle: datetime = ward.gate.clock.moment
+    ticket = ticket_of(first)
+    lease = await claim(ward, ticket, ward.rivera)
+    await dispose_all(ward, ticket, lease, ward.rivera)
+    prepared = await ward.desk.prepare(ward.rivera.principal, ticket, lease, None, ward.rivera.key_id)
+    await sign(ward, ticket, lease, ward.rivera, prepared)
+    ward.gate.clock.advance(hours=1)
+    later: datetime = ward.gate.clock.moment
+    await ward.gate.pipeline.infer(CALLER, infer_call(), key("later"))
+    bundle, _steps = await export(ward, tmp_path, order(from_time=middle, to_time=later))
+    report = verify(ward, bundle)
+    assert report.verdict == "passed", [r for r in report.results if r.status != "passed"]
+    assert report.statistics["types"]["review.signed"] == 1
+    assert "inference.requested" not in report.statistics["types"]
+
+
+async def test_one_inference_is_a_subset_whose_completeness_is_not_claimed(ward: Ward, tmp_path: Path) -> None:
+    outcome = await signed_release(ward)
+    await ward.gate.pipeline.infer(CALLER, infer_call(), key("y"))
+    wanted = order(inference_ids=(outcome.inference_id,), include_payloads=True)
+    bundle, _steps = await export(ward, tmp_path, wanted)
+    report = verify(ward, bundle)
+    assert report.verdict != "failed", [r for r in report.results if r.status == "failed"]
+    assert b"A safe text" not in bundle.read_bytes()  # base64 in payloads.jsonl, not in clear
+    assert any(r.check == "V19" and r.status == "passed" for r in report.results)
+
+
+async def test_an_erased_subject_is_exported_as_erased(ward: Ward, tmp_path: Path) -> None:
+    outcome = await signed_release(ward)
+    pseudonym = await ward.gate.ledger.pseudonym(TENANT, "MRN-1")
+    await ward.gate.ledger.erase_subject(TENANT, pseudonym)
+    bundle, _steps = await export(ward, tmp_path, order(include_payloads=True))
+    report = verify(ward, bundle)
+    assert report.verdict == "passed", [r for r in report.results if r.status != "passed"]
+    assert outcome.inference_id
+
+
+async def test_the_export_is_an_entry_before_anything_is_given_out(ward: Ward, tmp_path: Path) -> None:
+    await signed_release(ward)
+    await export(ward, tmp_path, order(purpose="regulator_request"))
+    entries = await ward.gate.ledger.stream_entries(TENANT, f"export:{ward.auditor.principal.name}")
+    assert [(e.type, e.body["purpose"]) for e in entries] == [("access.exported", "regulator_request")]
+
+
+async def test_an_export_while_the_log_grows_is_of_one_moment(ward: Ward, tmp_path: Path) -> None:
+    await signed_release(ward)
+
+    async def grow() -> None:
+        for number in range(30):
+            await ward.gate.pipeline.infer(CALLER, infer_call(), key(f"grow-{number}"))
+
+    (bundle, _steps), _none = await asyncio.gather(export(ward, tmp_path, order()), grow())
+    assert verify(ward, bundle).verdict == "passed"
+
+
+async def test_wrong_orders_are_refused(ward: Ward, tmp_path: Path) -> None:
+    await ward.gate.pipeline.infer(CALLER, infer_call(context=context()), key("z"))
+    moment = ward.gate.clock.moment
+    for wanted, error in (
+        (order(purpose="curiosity"), InvalidRequest),
+        (order(from_time=moment, to_time=moment), InvalidRequest),
+        (order(inference_ids=("inf_x",), from_time=moment), InvalidRequest),
+        (order(inference_ids=("inf_unknown",)), NotFound),
+        (order(inference_ids=("key:whatever",)), NotFound),
+        (order(from_time=moment + timedelta(days=1)), NotFound),
+    ):
+        with pytest.raises(error):
+            await export(ward, tmp_path, wanted)
