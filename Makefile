@@ -4,6 +4,7 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 2
+PYTEST_ARGS ?=
 export NEMO_GUARDRAILS_NO_USAGE_STATS = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -30,7 +31,7 @@ demo: $(STAMP) ## Run the main job: app, clinician and auditor against a real se
 	@$(BIN)/attending demo
 
 test: $(STAMP) lint types proto-check ## Lint, types, contracts and every test
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 lint: $(STAMP) ## ruff, import contracts, buf
 	$(BIN)/ruff check .

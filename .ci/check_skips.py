@@ -1,0 +1,29 @@
+"""Fails when a test was skipped for a reason that is not on the list of allowed ones."""
+
+from __future__ import annotations
+
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+
+def main(report: str, allowed: str) -> int:
+    patterns = [
+        re.compile(line)
+        for line in Path(allowed).read_text(encoding="utf-8").splitlines()
+        if line.strip() and not line.startswith("#")
+    ]
+    skipped = []
+    for case in ElementTree.parse(report).iter("testcase"):
+        for skip in case.iter("skipped"):
+            skipped.append(f"{case.get('classname')}.{case.get('name')}: {skip.get('message')}")
+    unexpected = [line for line in skipped if not any(pattern.search(line) for pattern in patterns)]
+    for line in unexpected:
+        print(f"skipped without leave: {line}")
+    print(f"{len(skipped)} skipped, {len(unexpected)} of them not on the allowed list")
+    return 1 if unexpected else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:3]))
