@@ -10,159 +10,49 @@ import asyncio
 import contextlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
-from attending.ledger import merkle
-from attending.ledger.checkpoint import parse_checkpoint
-from attending.ledger.ed25519 import public_bytes
-from attending.ledger.entry import (
-    Commitment,
-    Entry,
-    Payload,
-    PendingEntry,
-    format_time,
-    parse_entry,
-    prepare_entry,
-)
-from attending.ledger.errors import (
-    CorruptLog,
-    ExpectationFailed,
-    NotFound,
-    OutOfRange,
-    RowRejected,
-    StoreUnavailable,
-    SubjectErased,
-    VerificationError,
-)
-from attending.ledger.files import FolderLock, make_folder, require_local
-from attending.ledger.keys import TENANT_SUBJECT, KeyFolder, LogKeys, lookup_of, require_log_id
-from attending.ledger.note import ED25519, VerifierKey
-from attending.ledger.opening import load_state, root_at, verify_stored
+from attending.ledger.appended import Appended, StoredClaim
+from attending.ledger.entry import Commitment, Payload, PendingEntry, format_time, prepare_entry
+from attending.ledger.errors import ExpectationFailed, RowRejected
+from attending.ledger.keys import TENANT_SUBJECT, lookup_of, require_log_id
+from attending.ledger.opening import LedgerConfig, Opened, load_state, open_folder, root_at, verifier_key
 from attending.ledger.projection import EntryIndex, EntryTime, RecordId, RowWrite, check_rows
-from attending.ledger.proof import format_receipt
-from attending.ledger.publish import FolderPlace, Publisher, check_against
-from attending.ledger.sequencer import Claim, Expectation, LogState, Sequenced, Sequencer, Submission
-from attending.ledger.store.port import (
-    ClaimRow,
-    LogRow,
-    PayloadRow,
-    Store,
-    StoreFault,
-    SubjectRow,
-    all_tables,
-)
-from attending.ledger.store.sqlite import SqliteStore
-from attending.ledger.tiles import Growth, NodeReader
-from attending.ledger.vault import SealedPayload, new_pseudonym, seal, unseal
-from sqlalchemy import MetaData, Row, Select, Table
-
-T = TypeVar("T")
+from attending.ledger.publish import Publisher
+from attending.ledger.reads import MAX_LIST, LedgerReads
+from attending.ledger.sequencer import Sequencer
+from attending.ledger.store.port import ClaimRow, HeadRow, LogRow, Store, SubjectRow, all_tables
+from attending.ledger.submission import Claim, Expectation, LogState, Sequenced, Submission
+from attending.ledger.vault import SealedPayload, new_pseudonym, seal
+from sqlalchemy import MetaData, Table
 
 SYSTEM_LOG: Final = "system"
-MAX_LIST: Final = 1_000
-"""Entries that one read returns at most."""
-_READERS: Final = 4
 _ENTRY_OVERHEAD_BYTES: Final = 512
 """What an entry takes beside its actor, body and commitments, for the queue's bound."""
 _SEAL_INLINE_BYTES: Final = 16_384
 """Above this a payload is sealed in a thread: about 10 microseconds of AES-GCM."""
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerConfig:
-    """Where an embedded ledger lives. By default everything is inside `folder`; put keys and published heads
-    on other disks, with other backups, for what they protect against to hold.
-    """
-
-    folder: Path
-    keys_folder: Path | None = None
-    publish_folder: Path | None = None
-    publish_interval_seconds: float = 1.0
-    claim_retention: timedelta = timedelta(days=7)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredClaim:
-    """An idempotency key that was claimed: the stream it began, and the body's fingerprint."""
-
-    key: str
-    fingerprint: bytes
-    stream: str
-    created_at: str
-
-
-class Appended:
-    """What an append came to: durable, and under the signed head `checkpoint`."""
-
-    __slots__ = ("_entries", "_growth", "checkpoint", "commitments", "data", "first_index", "log_id", "time")
-
-    def __init__(
-        self,
-        log_id: str,
-        sequenced: Sequenced,
-        growth: Growth,
-        commitments: tuple[tuple[Commitment, ...], ...],
-    ) -> None:
-        self.log_id = log_id
-        self.first_index = sequenced.first_index
-        self.time = sequenced.time
-        self.data = sequenced.data
-        """Stored bytes of each entry."""
-        self.commitments = commitments
-        """Of each entry, one for each payload, in order."""
-        self.checkpoint = sequenced.note
-        """Signed note of the integrated head that covers the append."""
-        self._growth = growth
-        self._entries: tuple[Entry, ...] | None = None
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        """The entries, in order."""
-        if self._entries is None:
-            self._entries = tuple(map(parse_entry, self.data))
-        return self._entries
-
-    def receipt(self, number: int = 0) -> str:
-        """The receipt (C2SP tlog-proof text) of entry `number` of the append, under `checkpoint`."""
-        if not 0 <= number < len(self.data):
-            raise OutOfRange("append does not have that many entries")
-        index = self.first_index + number
-        return format_receipt(index, self._growth.inclusion_proof(index), self.checkpoint)
-
-
-class Ledger:
+class Ledger(LedgerReads):
     """An open ledger folder; made by `open`, ended by `close`. Safe from many tasks of its event loop."""
 
     def __init__(
         self,
-        *,
         config: LedgerConfig,
-        lock: FolderLock,
-        store: Store,
-        keys: KeyFolder,
-        place: FolderPlace,
+        opened: Opened,
         clock: Callable[[], datetime],
         tables: Mapping[str, Table],
-        states: dict[str, LogState],
-        erased: dict[str, set[str]],
     ) -> None:
         """Use `open`."""
+        sequencer = Sequencer(opened.store, opened.states, self._load_state, clock)
+        super().__init__(opened.store, opened.keys, sequencer, opened.erased)
         self._config = config
-        self._lock = lock
-        self._store = store
-        self._keys = keys
-        self._place = place
+        self._lock = opened.lock
+        self._place = opened.place
         self._clock = clock
         self._tables = tables
-        self._erased = erased
-        self._loop = asyncio.get_running_loop()
-        self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="ledger-reader")
-        self._sequencer = Sequencer(store, states, self._load_state, clock)
-        self._publishers: dict[str, Publisher] = {}
         self._naming: dict[tuple[str, bytes], asyncio.Future[str]] = {}
         self._closed = False
 
@@ -188,19 +78,9 @@ class Ledger:
         key is missing), StoreUnavailable.
         """
         config = folder if isinstance(folder, LedgerConfig) else LedgerConfig(Path(folder))
-        lock, ready, keys, place, states, erased = await asyncio.to_thread(_open, config, metadata, store)
-        ledger = cls(
-            config=config,
-            lock=lock,
-            store=ready,
-            keys=keys,
-            place=place,
-            clock=clock,
-            tables=all_tables(metadata),
-            states=states,
-            erased=erased,
-        )
-        for log_id in states:
+        opened = await asyncio.to_thread(open_folder, config, metadata, store)
+        ledger = cls(config, opened, clock, all_tables(metadata))
+        for log_id in opened.states:
             ledger._start_publisher(log_id)
         return ledger
 
@@ -242,7 +122,7 @@ class Ledger:
         # Keys first: a crash here leaves keys without a log, which the next call takes up.
         keys = await self._run(self._keys.create_log, log_id)
         await self._run(self._keys.ensure, log_id, TENANT_SUBJECT)
-        row = LogRow(log_id, origin, _verifier_key(origin, keys), format_time(self._clock()))
+        row = LogRow(log_id, origin, verifier_key(origin, keys), format_time(self._clock()))
         try:
             await self._submit(Submission(log_id, (), self._loop.create_future(), new_log=(row, keys)))
         except RowRejected as err:
@@ -333,133 +213,7 @@ class Ledger:
         """The keyed digest of a request's body, for `Claim`: guessing a short body from it needs the key."""
         return hmac.digest(self._sequencer.state(log_id).keys.fingerprint, content, "sha256")
 
-    # --- reading ---------------------------------------------------------------------------------------
-
-    async def head(self, log_id: str) -> tuple[int, bytes]:
-        """(size, root hash) of the integrated head; NotFound."""
-        state = self._sequencer.state(log_id)
-        return state.edge.size, state.root
-
-    async def get_entry(self, log_id: str, index: int) -> Entry:
-        """Entry `index`. Raises NotFound (no such log), OutOfRange, CorruptLog (stored bytes do not parse)."""
-        self._require_index(log_id, index)
-        return (await self._entries(log_id, self._store.entries, log_id, index, 1))[0]
-
-    async def list_entries(self, log_id: str, start: int = 0, limit: int = 100) -> list[Entry]:
-        """Entries from `start`, in order, at most `limit` (1 to 1,000); empty past the end."""
-        size = self._sequencer.state(log_id).edge.size
-        if start < 0 or limit < 1:
-            raise OutOfRange("start is negative or limit is not positive")
-        limit = min(limit, MAX_LIST, size - start)
-        return await self._entries(log_id, self._store.entries, log_id, start, limit) if limit > 0 else []
-
-    async def stream_entries(
-        self, log_id: str, stream: str, start: int = 0, limit: int = MAX_LIST
-    ) -> list[Entry]:
-        """The stream's entries from version `start`, in order, at most `limit` (1 to 1,000)."""
-        self._sequencer.state(log_id)
-        limit = min(limit, MAX_LIST)
-        return await self._entries(log_id, self._store.stream_entries, log_id, stream, start, limit)
-
-    async def stream_version(self, log_id: str, stream: str) -> int:
-        """Number of entries of the stream."""
-        self._sequencer.state(log_id)
-        return await self._run(self._store.read_stream_version, log_id, stream)
-
-    async def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
-        """Rows of a read-only SQLAlchemy Core select over projections, as committed."""
-        return await self._run(self._store.query, select)
-
-    # --- proofs ----------------------------------------------------------------------------------------
-
-    async def checkpoint(self, log_id: str) -> str:
-        """The signed note of the integrated head."""
-        return self._sequencer.state(log_id).note
-
-    async def published_checkpoint(self, log_id: str) -> str | None:
-        """The newest note that is known to be outside the database, None when there is none yet."""
-        self._sequencer.state(log_id)
-        return self._publishers[log_id].published
-
-    async def publish(self, log_id: str) -> str | None:
-        """Publishes the newest head now; its note, None when the place could not be written."""
-        self._sequencer.state(log_id)
-        return await self._publishers[log_id].publish()
-
-    async def receipt(self, log_id: str, index: int, *, published: bool = False) -> str:
-        """The receipt of an entry under the integrated head, or under the published one.
-
-        Raises NotFound (no such log, nothing published), OutOfRange (also: not yet published).
-        """
-        state = self._require_index(log_id, index)
-        note, size = state.note, state.edge.size
-        if published:
-            outside = self._publishers[log_id].published
-            if outside is None:
-                raise NotFound("no head of this log is published yet")
-            note, size = outside, parse_checkpoint(outside).size
-            if index >= size:
-                raise OutOfRange("entry is not under the published head yet")
-        return format_receipt(index, await self._prove(merkle.inclusion_proof, state, index, size), note)
-
-    async def inclusion_proof(self, log_id: str, index: int, size: int) -> list[bytes]:
-        """The inclusion proof of entry `index` in the tree of `size`; OutOfRange unless index < size <= head."""
-        state = self._require_index(log_id, index)
-        if not index < size <= state.edge.size:
-            raise OutOfRange("tree size is not above the index and at most the head's")
-        return await self._prove(merkle.inclusion_proof, state, index, size)
-
-    async def consistency_proof(self, log_id: str, size1: int, size2: int) -> list[bytes]:
-        """The proof that the tree of `size1` is a prefix of that of `size2`; OutOfRange unless in order."""
-        state = self._sequencer.state(log_id)
-        if not 0 <= size1 <= size2 <= state.edge.size:
-            raise OutOfRange("tree sizes are not in order up to the head's")
-        return await self._prove(merkle.consistency_proof, state, size1, size2)
-
-    async def range_frontier(self, log_id: str, size: int) -> list[bytes]:
-        """The compact range [0, size): hashes of the complete subtrees that tile it, largest first."""
-        state = self._sequencer.state(log_id)
-        if not 0 <= size <= state.edge.size:
-            raise OutOfRange("tree size is past the head's")
-        return await self._prove(merkle.compact_range, state, size)
-
-    async def verify(self, log_id: str) -> int:
-        """Verifies every stored entry up to the integrated head and returns the number of entries.
-
-        Raises CorruptLog naming the first bad entry. It does not open payloads.
-        """
-        state = self._sequencer.state(log_id)
-        return await self._run(verify_stored, self._store, state)
-
     # --- payloads and subjects -------------------------------------------------------------------------
-
-    async def open_payload(self, log_id: str, record: str) -> bytes:
-        """The content of a vault record, checked against the commitment in its entry.
-
-        Raises NotFound, SubjectErased, VerificationError (stored bytes were altered), CorruptLog (its key is
-        missing although nothing erased it).
-        """
-        return (await self.disclose_payload(log_id, record))[1]
-
-    async def disclose_payload(self, log_id: str, record: str) -> tuple[bytes, bytes]:
-        """(salt, content) of a vault record, with which anyone can check the entry's commitment.
-
-        Raises as `open_payload`.
-        """
-        state = self._sequencer.state(log_id)
-        row: PayloadRow | None = await self._run(self._store.payload, log_id, record)
-        if row is None:
-            raise NotFound("no such vault record")
-        entry = await self.get_entry(log_id, row.entry_index)
-        commitment = next((item for item in entry.commitments if item.record == record), None)
-        if commitment is None:
-            raise VerificationError(
-                "entry does not commit to the record", reason="PAYLOAD_COMMITMENT", index=row.entry_index
-            )
-        # The subject that counts is the entry's: the row's is only how to find it.
-        subject = entry.subject or TENANT_SUBJECT
-        key = self._subject_key(log_id, subject)
-        return await self._run(_unseal, state.row.origin, subject, commitment, row, key)
 
     async def pseudonym(self, log_id: str, identifier: str) -> str:
         """The random pseudonym of a person in this log, made at the first call, its key durable.
@@ -553,51 +307,12 @@ class Ledger:
         await self._submit(Submission(log_id, (), self._loop.create_future(), subject=row))
         return pseudonym
 
-    def _subject_key(self, log_id: str, subject: str) -> bytes:
-        if subject in self._erased.get(log_id, ()):
-            raise SubjectErased("the subject's key has been destroyed")
-        try:
-            return self._keys.get(log_id, subject)
-        except SubjectErased as err:
-            if subject in self._erased.get(log_id, ()):
-                raise
-            raise NotFound("key store holds no key of this subject, and no erasure is on record") from err
-
     def _require_subject(self, log_id: str, pseudonym: str) -> None:
         self._sequencer.state(log_id)
         if pseudonym not in self._erased.get(log_id, ()):
             self._subject_key(log_id, pseudonym)
 
-    def _require_index(self, log_id: str, index: int) -> LogState:
-        state = self._sequencer.state(log_id)
-        if not 0 <= index < state.edge.size:
-            raise OutOfRange("index is at or past the tree size")
-        return state
-
-    async def _entries(self, log_id: str, read: Callable[..., list[bytes]], *arguments: Any) -> list[Entry]:
-        def load() -> list[Entry]:
-            return [parse_entry(data) for data in read(*arguments)]
-
-        try:
-            return await self._run(load)
-        except VerificationError as err:
-            raise CorruptLog(f"a stored entry of log `{log_id}` does not parse", index=err.index) from err
-
-    async def _prove(self, prove: Callable[..., list[bytes]], state: LogState, *sizes: int) -> list[bytes]:
-        def load() -> list[bytes]:
-            reader = NodeReader(state.edge, lambda level, i: self._store.tile(state.row.log_id, level, i))
-            return prove(*sizes, reader.node)
-
-        return await self._run(load)
-
-    async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Runs a blocking call on the reader threads; a failing store becomes StoreUnavailable."""
-        try:
-            return await self._loop.run_in_executor(self._threads, function, *arguments)
-        except StoreFault as err:
-            raise StoreUnavailable("store cannot be read") from err
-
-    def _load_state(self, row: LogRow, head: Any) -> LogState:
+    def _load_state(self, row: LogRow, head: HeadRow) -> LogState:
         return load_state(self._store, row, head, self._keys.open_log(row.log_id))
 
     def _start_publisher(self, log_id: str) -> None:
@@ -612,61 +327,6 @@ class Ledger:
             interval_seconds=self._config.publish_interval_seconds,
         )
         publisher.start()
-
-
-def _open(
-    config: LedgerConfig, metadata: Sequence[MetaData], given: Store | None
-) -> tuple[FolderLock, Store, KeyFolder, FolderPlace, dict[str, LogState], dict[str, set[str]]]:
-    """The blocking part of `Ledger.open`; its numbered steps."""
-    make_folder(config.folder)
-    require_local(config.folder)
-    lock = FolderLock(config.folder).acquire()  # 1
-    store = given
-    try:
-        store = store or SqliteStore(config.folder / "ledger.db")
-        store.recover()
-        store.create_tables(metadata)  # 2
-        keys = KeyFolder(config.keys_folder or config.folder / "keys")
-        place = FolderPlace(config.publish_folder or config.folder / "published")
-        states: dict[str, LogState] = {}
-        erased: dict[str, set[str]] = {}
-        ready = store
-        for row, head in store.heads():
-            log_keys = keys.open_log(row.log_id)
-            if _verifier_key(row.origin, log_keys) != row.verifier_key:  # 3
-                raise CorruptLog(
-                    f"signing key of log `{row.log_id}` is not the one it began with", reason="KEY_MISMATCH"
-                )
-            state = states[row.log_id] = load_state(store, row, head, log_keys)  # 4
-            check_against(state, place.read(row.log_id), lambda s, size: root_at(ready, s, size))  # 5
-            erased[row.log_id] = {erasure.pseudonym for erasure in store.erasures(row.log_id)}
-            for pseudonym in erased[row.log_id]:
-                keys.destroy(row.log_id, pseudonym)  # 6
-        return lock, store, keys, place, states, erased
-    except BaseException as err:
-        if store is not None:
-            store.close()
-        lock.release()
-        if isinstance(err, StoreFault):
-            raise StoreUnavailable("store cannot be read") from err
-        raise
-
-
-def _verifier_key(origin: str, keys: LogKeys) -> str:
-    return str(VerifierKey(origin, ED25519, public_bytes(keys.signing)))
-
-
-def _unseal(
-    origin: str, subject: str, commitment: Commitment, row: PayloadRow, key: bytes
-) -> tuple[bytes, bytes]:
-    return unseal(
-        origin=origin,
-        subject=subject,
-        commitment=commitment,
-        sealed=row.sealed,
-        wrapped_key=row.wrapped_key,
-        subject_key=key,
-    )
 
 
 __all__ = [

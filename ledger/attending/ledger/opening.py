@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, NamedTuple
 
+from attending.ledger.ed25519 import public_bytes
 from attending.ledger.entry import GENESIS_PREV, parse_entry
-from attending.ledger.errors import CorruptLog, VerificationError
-from attending.ledger.keys import LogKeys
+from attending.ledger.errors import CorruptLog, StoreUnavailable, VerificationError
+from attending.ledger.files import FolderLock, make_folder, require_local
+from attending.ledger.keys import KeyFolder, LogKeys
 from attending.ledger.merkle import compact_range, root_from_hashes
-from attending.ledger.sequencer import LogState, signed_state
-from attending.ledger.store.port import HeadRow, LogRow, Store
+from attending.ledger.note import ED25519, VerifierKey
+from attending.ledger.publish import FolderPlace, check_against
+from attending.ledger.store.port import HeadRow, LogRow, Store, StoreFault
+from attending.ledger.store.sqlite import SqliteStore
+from attending.ledger.submission import LogState, signed_state
 from attending.ledger.tiles import TILE_WIDTH, NodeReader, load_edge
 from attending.ledger.verify.segments import verify_chain
+from sqlalchemy import MetaData
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerConfig:
+    """Where an embedded ledger lives. By default everything is inside `folder`; put keys and published heads
+    on other disks, with other backups, for what they protect against to hold.
+    """
+
+    folder: Path
+    keys_folder: Path | None = None
+    publish_folder: Path | None = None
+    publish_interval_seconds: float = 1.0
+    claim_retention: timedelta = timedelta(days=7)
+
+
+class Opened(NamedTuple):
+    """A ledger folder that passed every check of the start; the lock is held."""
+
+    lock: FolderLock
+    store: Store
+    keys: KeyFolder
+    place: FolderPlace
+    states: dict[str, LogState]
+    erased: dict[str, set[str]]
+    """Pseudonyms, by log, whose keys were destroyed."""
+
 
 _TAIL: Final = 2 * TILE_WIDTH
 """Entries at the end that every start reads in full: at least the last full tile and what follows it."""
@@ -79,3 +114,44 @@ def root_at(store: Store, state: LogState, size: int) -> bytes:
         return state.root
     reader = NodeReader(state.edge, lambda level, index: store.tile(state.row.log_id, level, index))
     return root_from_hashes(compact_range(size, reader.node))
+
+
+def open_folder(config: LedgerConfig, metadata: Sequence[MetaData], given: Store | None) -> Opened:
+    """The blocking part of `Ledger.open`; its numbered steps."""
+    make_folder(config.folder)
+    require_local(config.folder)
+    lock = FolderLock(config.folder).acquire()  # 1
+    store = given
+    try:
+        store = store or SqliteStore(config.folder / "ledger.db")
+        store.recover()
+        store.create_tables(metadata)  # 2
+        keys = KeyFolder(config.keys_folder or config.folder / "keys")
+        place = FolderPlace(config.publish_folder or config.folder / "published")
+        states: dict[str, LogState] = {}
+        erased: dict[str, set[str]] = {}
+        ready = store
+        for row, head in store.heads():
+            log_keys = keys.open_log(row.log_id)
+            if verifier_key(row.origin, log_keys) != row.verifier_key:  # 3
+                raise CorruptLog(
+                    f"signing key of log `{row.log_id}` is not the one it began with", reason="KEY_MISMATCH"
+                )
+            state = states[row.log_id] = load_state(store, row, head, log_keys)  # 4
+            check_against(state, place.read(row.log_id), lambda s, size: root_at(ready, s, size))  # 5
+            erased[row.log_id] = {erasure.pseudonym for erasure in store.erasures(row.log_id)}
+            for pseudonym in erased[row.log_id]:
+                keys.destroy(row.log_id, pseudonym)  # 6
+        return Opened(lock, store, keys, place, states, erased)
+    except BaseException as err:
+        if store is not None:
+            store.close()
+        lock.release()
+        if isinstance(err, StoreFault):
+            raise StoreUnavailable("store cannot be read") from err
+        raise
+
+
+def verifier_key(origin: str, keys: LogKeys) -> str:
+    """The C2SP verifier key string of a log's checkpoints."""
+    return str(VerifierKey(origin, ED25519, public_bytes(keys.signing)))

@@ -17,7 +17,7 @@ from attending.ledger.checkpoint import Checkpoint, verify
 from attending.ledger.errors import CorruptLog, LedgerError, VerificationError
 from attending.ledger.files import make_folder, write_durably
 from attending.ledger.note import VerifierKey
-from attending.ledger.sequencer import LogState
+from attending.ledger.submission import LogState
 
 _log = logging.getLogger(__name__)
 

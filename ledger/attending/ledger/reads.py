@@ -1,0 +1,238 @@
+"""The reading half of the door: entries, streams, projections, proofs and payloads of committed logs.
+
+Reads run on threads of their own, beside the writer, against an immutable state of the log: what a caller is
+told about a size stays true while the log grows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+from attending.ledger import merkle
+from attending.ledger.checkpoint import parse_checkpoint
+from attending.ledger.entry import Commitment, Entry, parse_entry
+from attending.ledger.errors import (
+    CorruptLog,
+    NotFound,
+    OutOfRange,
+    StoreUnavailable,
+    SubjectErased,
+    VerificationError,
+)
+from attending.ledger.keys import TENANT_SUBJECT, KeyFolder
+from attending.ledger.opening import verify_stored
+from attending.ledger.proof import format_receipt
+from attending.ledger.publish import Publisher
+from attending.ledger.sequencer import Sequencer
+from attending.ledger.store.port import PayloadRow, Store, StoreFault
+from attending.ledger.submission import LogState
+from attending.ledger.tiles import NodeReader
+from attending.ledger.vault import unseal
+from sqlalchemy import Row, Select
+
+T = TypeVar("T")
+
+MAX_LIST: Final = 1_000
+"""Entries that one read returns at most."""
+_READERS: Final = 4
+
+
+class LedgerReads:
+    """What a `Ledger` can be asked. Safe from many tasks of its event loop."""
+
+    def __init__(
+        self, store: Store, keys: KeyFolder, sequencer: Sequencer, erased: dict[str, set[str]]
+    ) -> None:
+        """`erased` holds the pseudonyms of each log whose keys were destroyed."""
+        self._store = store
+        self._keys = keys
+        self._sequencer = sequencer
+        self._erased = erased
+        self._publishers: dict[str, Publisher] = {}
+        self._loop = asyncio.get_running_loop()
+        self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="ledger-reader")
+
+    # --- reading ---------------------------------------------------------------------------------------
+
+    async def head(self, log_id: str) -> tuple[int, bytes]:
+        """(size, root hash) of the integrated head; NotFound."""
+        state = self._sequencer.state(log_id)
+        return state.edge.size, state.root
+
+    async def get_entry(self, log_id: str, index: int) -> Entry:
+        """Entry `index`. Raises NotFound (no such log), OutOfRange, CorruptLog (stored bytes do not parse)."""
+        self._require_index(log_id, index)
+        return (await self._entries(log_id, self._store.entries, log_id, index, 1))[0]
+
+    async def list_entries(self, log_id: str, start: int = 0, limit: int = 100) -> list[Entry]:
+        """Entries from `start`, in order, at most `limit` (1 to 1,000); empty past the end."""
+        size = self._sequencer.state(log_id).edge.size
+        if start < 0 or limit < 1:
+            raise OutOfRange("start is negative or limit is not positive")
+        limit = min(limit, MAX_LIST, size - start)
+        return await self._entries(log_id, self._store.entries, log_id, start, limit) if limit > 0 else []
+
+    async def stream_entries(
+        self, log_id: str, stream: str, start: int = 0, limit: int = MAX_LIST
+    ) -> list[Entry]:
+        """The stream's entries from version `start`, in order, at most `limit` (1 to 1,000)."""
+        self._sequencer.state(log_id)
+        limit = min(limit, MAX_LIST)
+        return await self._entries(log_id, self._store.stream_entries, log_id, stream, start, limit)
+
+    async def stream_version(self, log_id: str, stream: str) -> int:
+        """Number of entries of the stream."""
+        self._sequencer.state(log_id)
+        return await self._run(self._store.read_stream_version, log_id, stream)
+
+    async def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
+        """Rows of a read-only SQLAlchemy Core select over projections, as committed."""
+        return await self._run(self._store.query, select)
+
+    # --- proofs ----------------------------------------------------------------------------------------
+
+    async def checkpoint(self, log_id: str) -> str:
+        """The signed note of the integrated head."""
+        return self._sequencer.state(log_id).note
+
+    async def published_checkpoint(self, log_id: str) -> str | None:
+        """The newest note that is known to be outside the database, None when there is none yet."""
+        self._sequencer.state(log_id)
+        return self._publishers[log_id].published
+
+    async def publish(self, log_id: str) -> str | None:
+        """Publishes the newest head now; its note, None when the place could not be written."""
+        self._sequencer.state(log_id)
+        return await self._publishers[log_id].publish()
+
+    async def receipt(self, log_id: str, index: int, *, published: bool = False) -> str:
+        """The receipt of an entry under the integrated head, or under the published one.
+
+        Raises NotFound (no such log, nothing published), OutOfRange (also: not yet published).
+        """
+        state = self._require_index(log_id, index)
+        note, size = state.note, state.edge.size
+        if published:
+            outside = self._publishers[log_id].published
+            if outside is None:
+                raise NotFound("no head of this log is published yet")
+            note, size = outside, parse_checkpoint(outside).size
+            if index >= size:
+                raise OutOfRange("entry is not under the published head yet")
+        return format_receipt(index, await self._prove(merkle.inclusion_proof, state, index, size), note)
+
+    async def inclusion_proof(self, log_id: str, index: int, size: int) -> list[bytes]:
+        """The inclusion proof of entry `index` in the tree of `size`; OutOfRange unless index < size <= head."""
+        state = self._require_index(log_id, index)
+        if not index < size <= state.edge.size:
+            raise OutOfRange("tree size is not above the index and at most the head's")
+        return await self._prove(merkle.inclusion_proof, state, index, size)
+
+    async def consistency_proof(self, log_id: str, size1: int, size2: int) -> list[bytes]:
+        """The proof that the tree of `size1` is a prefix of that of `size2`; OutOfRange unless in order."""
+        state = self._sequencer.state(log_id)
+        if not 0 <= size1 <= size2 <= state.edge.size:
+            raise OutOfRange("tree sizes are not in order up to the head's")
+        return await self._prove(merkle.consistency_proof, state, size1, size2)
+
+    async def range_frontier(self, log_id: str, size: int) -> list[bytes]:
+        """The compact range [0, size): hashes of the complete subtrees that tile it, largest first."""
+        state = self._sequencer.state(log_id)
+        if not 0 <= size <= state.edge.size:
+            raise OutOfRange("tree size is past the head's")
+        return await self._prove(merkle.compact_range, state, size)
+
+    async def verify(self, log_id: str) -> int:
+        """Verifies every stored entry up to the integrated head and returns the number of entries.
+
+        Raises CorruptLog naming the first bad entry. It does not open payloads.
+        """
+        state = self._sequencer.state(log_id)
+        return await self._run(verify_stored, self._store, state)
+
+    # --- payloads ---------------------------------------------------------------------------------------
+
+    async def open_payload(self, log_id: str, record: str) -> bytes:
+        """The content of a vault record, checked against the commitment in its entry.
+
+        Raises NotFound, SubjectErased, VerificationError (stored bytes were altered), CorruptLog (its key is
+        missing although nothing erased it).
+        """
+        return (await self.disclose_payload(log_id, record))[1]
+
+    async def disclose_payload(self, log_id: str, record: str) -> tuple[bytes, bytes]:
+        """(salt, content) of a vault record, with which anyone can check the entry's commitment.
+
+        Raises as `open_payload`.
+        """
+        state = self._sequencer.state(log_id)
+        row: PayloadRow | None = await self._run(self._store.payload, log_id, record)
+        if row is None:
+            raise NotFound("no such vault record")
+        entry = await self.get_entry(log_id, row.entry_index)
+        commitment = next((item for item in entry.commitments if item.record == record), None)
+        if commitment is None:
+            raise VerificationError(
+                "entry does not commit to the record", reason="PAYLOAD_COMMITMENT", index=row.entry_index
+            )
+        # The subject that counts is the entry's: the row's is only how to find it.
+        subject = entry.subject or TENANT_SUBJECT
+        key = self._subject_key(log_id, subject)
+        return await self._run(_unseal, state.row.origin, subject, commitment, row, key)
+
+    # --- inside ----------------------------------------------------------------------------------------
+
+    def _subject_key(self, log_id: str, subject: str) -> bytes:
+        if subject in self._erased.get(log_id, ()):
+            raise SubjectErased("the subject's key has been destroyed")
+        try:
+            return self._keys.get(log_id, subject)
+        except SubjectErased as err:
+            if subject in self._erased.get(log_id, ()):
+                raise
+            raise NotFound("key store holds no key of this subject, and no erasure is on record") from err
+
+    def _require_index(self, log_id: str, index: int) -> LogState:
+        state = self._sequencer.state(log_id)
+        if not 0 <= index < state.edge.size:
+            raise OutOfRange("index is at or past the tree size")
+        return state
+
+    async def _entries(self, log_id: str, read: Callable[..., list[bytes]], *arguments: Any) -> list[Entry]:
+        def load() -> list[Entry]:
+            return [parse_entry(data) for data in read(*arguments)]
+
+        try:
+            return await self._run(load)
+        except VerificationError as err:
+            raise CorruptLog(f"a stored entry of log `{log_id}` does not parse", index=err.index) from err
+
+    async def _prove(self, prove: Callable[..., list[bytes]], state: LogState, *sizes: int) -> list[bytes]:
+        def load() -> list[bytes]:
+            reader = NodeReader(state.edge, lambda level, i: self._store.tile(state.row.log_id, level, i))
+            return prove(*sizes, reader.node)
+
+        return await self._run(load)
+
+    async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Runs a blocking call on the reader threads; a failing store becomes StoreUnavailable."""
+        try:
+            return await self._loop.run_in_executor(self._threads, function, *arguments)
+        except StoreFault as err:
+            raise StoreUnavailable("store cannot be read") from err
+
+
+def _unseal(
+    origin: str, subject: str, commitment: Commitment, row: PayloadRow, key: bytes
+) -> tuple[bytes, bytes]:
+    return unseal(
+        origin=origin,
+        subject=subject,
+        commitment=commitment,
+        sealed=row.sealed,
+        wrapped_key=row.wrapped_key,
+        subject_key=key,
+    )

@@ -1,0 +1,92 @@
+"""An append on its way to the sequencer, a log's committed state, and the signature over its head."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from attending.ledger.checkpoint import sign_checkpoint
+from attending.ledger.entry import GENESIS_PREV, PreparedEntry
+from attending.ledger.keys import LogKeys
+from attending.ledger.projection import RowWrite
+from attending.ledger.store.port import HeadRow, LogRow, SubjectRow
+from attending.ledger.tiles import EMPTY_EDGE, Edge, Growth
+from attending.ledger.vault import SealedPayload
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """`stream` must hold exactly `version` entries of this log (0: must not exist)."""
+
+    stream: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Claims an idempotency key for `stream`; `fingerprint` is a keyed digest of the request's body."""
+
+    key: str
+    fingerprint: bytes = field(repr=False)
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """A log at a committed size. Immutable: the sequencer swaps it for the next one."""
+
+    row: LogRow
+    keys: LogKeys = field(repr=False)
+    edge: Edge = field(repr=False)
+    root: bytes
+    last_leaf: bytes
+    time: str
+    note: str
+    """The signed checkpoint of this size: integrated, not yet published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sequenced:
+    """Where an append went: its entries are `first_index` onwards, in the growth of its group."""
+
+    first_index: int
+    time: str
+    data: tuple[bytes, ...] = field(repr=False)
+    growth: Growth | None = field(repr=False)
+    note: str = field(repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class Submission:
+    """One append on its way: everything that could be checked or encoded has been."""
+
+    log_id: str
+    entries: Sequence[PreparedEntry]
+    future: asyncio.Future[Sequenced]
+    payloads: Sequence[Sequence[SealedPayload]] = ()
+    expect: Sequence[Expectation] = ()
+    claim: Claim | None = None
+    rows: Sequence[RowWrite] = ()
+    new_log: tuple[LogRow, LogKeys] | None = None
+    subject: SubjectRow | None = None
+    erases: str | None = None
+    expires_claims: str | None = None
+    size_bytes: int = 0
+
+
+def new_state(row: LogRow, keys: LogKeys) -> LogState:
+    """The state of a log without entries."""
+    root = EMPTY_EDGE.root
+    return LogState(row, keys, EMPTY_EDGE, root, GENESIS_PREV, row.created_at, sign_head(row, 0, root, keys))
+
+
+def signed_state(row: LogRow, keys: LogKeys, edge: Edge, head: HeadRow) -> LogState:
+    """The state of a log as read from its store; the caller has checked that `edge` and `head` agree."""
+    note = sign_head(row, head.size, head.root, keys)
+    return LogState(row, keys, edge, head.root, head.last_leaf, head.time, note)
+
+
+def sign_head(row: LogRow, size: int, root: bytes, keys: LogKeys) -> str:
+    """The signed note of a head that the caller knows to be committed."""
+    return sign_checkpoint(row.origin, size, root, keys.signing)
