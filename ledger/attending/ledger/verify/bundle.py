@@ -296,7 +296,7 @@ class _Verification:
             report.fail("V6", "its bytes are not those that the log committed to", index)
         if named:
             return
-        if chain.problems or chain.size < self._manifest.end:
+        if chain.astray or chain.size < self._manifest.end:
             report.fail("V6", "root hash is not the signed one, for the entries named under V5 and V7")
         elif chain.size > self._manifest.begin and self._entries_differ():
             # All links hold, so nothing before the last entry was changed alone: no successor vouches for it.

@@ -171,6 +171,11 @@ class Chain:
         self._leaves += b"".join(segment.leaves)
         self._time = segment.last_time or self._time
 
+    @property
+    def astray(self) -> set[int]:
+        """Positions whose bytes are not an entry, or are the entry of another position."""
+        return {problem.index for problem in self.problems if problem.reason not in ("ORIGIN", "TIME")}
+
     def altered(self, accepts: Callable[[bytes], bool] | None = None) -> list[int]:
         """The readable entries in their place whose bytes are not those that were committed to.
 
@@ -181,7 +186,7 @@ class Chain:
         """
         # A link next to an unreadable or misplaced entry breaks for that reason, which is reported by
         # itself.
-        astray = {problem.index for problem in self.problems if problem.reason not in ("ORIGIN", "TIME")}
+        astray = self.astray
         stated = {link.index - 1: link.stated for link in self.broken}
         runs = _runs([link.index for link in self.broken if not astray & {link.index - 1, link.index}])
         if not runs:
