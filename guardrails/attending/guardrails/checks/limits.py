@@ -23,39 +23,12 @@ _PEDIATRIC: Final = re.compile(
     r"\b(?:child(?:ren)?|p(?:a)?ediatric|infants?|neonat\w+|newborns?|toddlers?|bab(?:y|ies)|kids?)\b", re.I
 )
 _ORAL_FORMS: Final = frozenset({"tablet", "capsule", "teaspoon", "lozenge"})
-_STOP_WORDS: Final = frozenset(
-    [
-        "adult",
-        "adults",
-        "child",
-        "children",
-        "with",
-        "without",
-        "other",
-        "type",
-        "only",
-        "dose",
-        "disease",
-        "disorder",
-        "and",
-        "for",
-        "the",
-        "acute",
-        "chronic",
-        "severe",
-        "moderate",
-        "mild",
-        "syndrome",
-        "infection",
-        "patients",
-        "treatment",
-        "therapy",
-        "prevention",
-        "usual",
-        "initial",
-        "maintenance",
-    ]
+_STOP_WORDS_WORDS: Final = (
+    "adult adults child children with without other type only dose disease disorder and for the acute "
+    "chronic severe moderate mild syndrome infection patients treatment therapy prevention usual initial "
+    "maintenance"
 )
+_STOP_WORDS: Final = frozenset(_STOP_WORDS_WORDS.split())
 _ROUTE_ALIASES: Final = {
     "inhalation": "inhaled",
     "iv": "intravenous",

@@ -9,94 +9,45 @@ from typing import Final
 from attending.guardrails.clinical.statement import Span
 
 _WORD: Final = r"[A-Z\u00c0-\u00de][\w'\u2019\u00c0-\u00ff-]+"
+_PARTICLE: Final = r"(?:(?:van|von|de|der|den|da|del|della|di|dos|la|le|bin|al|el|ter)[ ]){1,2}"
 _TITLE: Final = re.compile(
     rf"\b(?:Mr|Mrs|Ms|Miss|Mx|Master|Se\u00f1ora?|Herr|Frau|Monsieur"
-    rf"|Madame)\.?[ \u00a0]+(?P<name>{_WORD}(?:[ \u00a0]{_WORD}){{0,3}})"
+    rf"|Madame)\.?[ \u00a0]+(?P<name>{_WORD}(?:[ \u00a0](?:{_PARTICLE})?{_WORD}){{0,3}})"
 )
 _LABEL: Final = re.compile(
-    rf"(?:^|\n|[.;|(\[]\s*)[*_#\s]*(?:Patient(?: name| Name)?|Name|RE|Re|Subject|Dear|Hello"
-    rf"|Hi)\b[*_]*\s*(?:[:,-]|(?=[A-Z]))[*_\s]*"
-    rf"(?:Mr|Mrs|Ms|Miss|Mx)?\.?\s*(?P<name>{_WORD}(?:[ \u00a0](?:[A-Z]\.|{_WORD})){{0,3}})"
+    rf"(?:^|\n|[.;|(\[]\s*)[*_#\s]*(?P<label>Patient(?: [Nn]ame)?|Name|RE|Re|Subject|Dear|Hello|Hi)\b[*_]*\s*"
+    rf"(?:[:,-]|(?=[A-Z]))[*_\s]*"
+    rf"(?P<title>Mr|Mrs|Ms|Miss|Mx)?\.?\s*"
+    rf"(?P<name>{_WORD}(?:[ \u00a0](?:[A-Z]\.|(?:{_PARTICLE})?{_WORD})){{0,3}})"
+    rf"(?P<born>,? *\(?(?:DOB|MRN|born|date of birth))?"
 )
-_NOT_A_NAME: Final = frozenset(
-    [
-        "patient",
-        "provider",
-        "colleague",
-        "doctor",
-        "team",
-        "sir",
-        "madam",
-        "parent",
-        "parents",
-        "guardian",
-        "family",
-        "caregiver",
-        "friend",
-        "all",
-        "everyone",
-        "there",
-        "name",
-        "the",
-        "your",
-        "dr",
-        "doctor",
-        "nurse",
-        "professor",
-        "prof",
-        "physician",
-        "clinician",
-        "pharmacist",
-        "summary",
-        "discharge",
-        "education",
-        "information",
-        "instructions",
-        "re",
-        "safety",
-        "medication",
-        "medications",
-        "plan",
-        "care",
-        "history",
-        "status",
-        "presents",
-        "reports",
-        "denies",
-        "has",
-        "is",
-        "was",
-        "should",
-        "may",
-        "will",
-        "can",
-        "and",
-        "hospital",
-        "clinic",
-        "department",
-        "insurance",
-        "appointment",
-        "date",
-        "age",
-        "sex",
-        "male",
-        "female",
-        "identification",
-        "id",
-        "name",
-        "portal",
-        "advised",
-    ]
+_INVERTED: Final = re.compile(
+    rf"(?:^|\n)[*_#\s]*(?P<label>Patient(?: [Nn]ame)?|Name)[*_]*\s*:[*_\s]*(?P<name>{_WORD}, ?{_WORD})"
 )
+_SALUTATIONS: Final = frozenset({"dear", "hello", "hi"})
+_TOPICS: Final = frozenset({"re", "subject"})
+_NOT_A_NAME_WORDS: Final = (
+    "valued member customer health families colleagues friends resident committee board editor applicant "
+    "asthma diabetes heart lung kidney blood pressure lab labs result results test tests visit note notes progress "
+    "assessment chief complaint diagnosis allergies allergy problem problems list current home new reason follow up review "
+    "stable alert comfortable awake tolerating feels doing seen referred requesting message letter request refill "
+    "prescription office center centre nursing unit ward room bed contact phone address adult child infant "
+    "patient provider colleague doctor team sir madam parent parents guardian family caregiver friend all "
+    "everyone there name the your dr doctor nurse professor prof physician clinician pharmacist summary "
+    "discharge education information instructions re safety medication medications plan care history "
+    "status presents reports denies has is was should may will can and hospital clinic department "
+    "insurance appointment date age sex male female identification id name portal advised"
+)
+_NOT_A_NAME: Final = frozenset(_NOT_A_NAME_WORDS.split())
 
 
 def persons(text: str) -> Iterator[tuple[Span, str]]:
     """Names that a text gives to the person it is about: after a title, a label or a salutation; never clinicians."""
     seen: set[int] = set()
-    for pattern in (_TITLE, _LABEL):
+    for pattern in (_INVERTED, _TITLE, _LABEL):
         for match in pattern.finditer(text):
             name = match["name"]
-            if match.start("name") in seen or not name_parts(name):
+            if match.start("name") in seen or not name_parts(name) or not _is_person(match):
                 continue
             following = text[match.end("name") : match.end("name") + 12]
             if re.match(r",?\s*(?:MD|DO|RN|NP|PA|PharmD|FNP|MBBS)\b", following):
@@ -111,8 +62,18 @@ def persons(text: str) -> Iterator[tuple[Span, str]]:
             yield Span(match.start("name"), match.end("name")), name
 
 
+def _is_person(match: re.Match[str]) -> bool:
+    """Whether what follows a label is a person: "Patient: Stable" and "Re: Lab Results" name nobody."""
+    groups = match.groupdict()
+    label = (groups.get("label") or "").lower()
+    if not label or label in _SALUTATIONS or groups.get("title") or groups.get("born"):
+        return True
+    words = {word.lower().strip(".") for word in re.split(r"[ ,\u00a0]+", match["name"])}
+    return label not in _TOPICS and len(words) > 1 and not words & _NOT_A_NAME
+
+
 def name_parts(name: str) -> set[str]:
-    words = {word.strip(".'\u2019").lower() for word in re.split(r"[ \u00a0-]+", name)}
+    words = {word.strip(".'\u2019").lower() for word in re.split(r"[ ,\u00a0-]+", name)}
     words = {re.sub(r"['\u2019]s$", "", word) for word in words}
     if words & _NOT_A_NAME and len(words - _NOT_A_NAME) == 0:
         return set()

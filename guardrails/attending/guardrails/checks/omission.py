@@ -29,50 +29,14 @@ _CRITICAL: Final = (
     ("beta_blocker",),
     ("antiparkinson", "dopaminergic"),
 )
-_CRITICAL_DRUGS: Final = frozenset(
-    [
-        "warfarin",
-        "apixaban",
-        "rivaroxaban",
-        "dabigatran",
-        "edoxaban",
-        "enoxaparin",
-        "insulin",
-        "prednisone",
-        "prednisolone",
-        "hydrocortisone",
-        "dexamethasone",
-        "fludrocortisone",
-        "tacrolimus",
-        "cyclosporine",
-        "mycophenolate",
-        "sirolimus",
-        "everolimus",
-        "azathioprine",
-        "levetiracetam",
-        "phenytoin",
-        "carbamazepine",
-        "valproate",
-        "lamotrigine",
-        "phenobarbital",
-        "clopidogrel",
-        "ticagrelor",
-        "prasugrel",
-        "aspirin",
-        "amiodarone",
-        "digoxin",
-        "levodopa",
-        "carbidopa",
-        "lithium",
-        "clozapine",
-        "methadone",
-        "buprenorphine",
-        "levothyroxine",
-        "clonidine",
-        "baclofen",
-        "metoprolol",
-    ]
+_CRITICAL_DRUGS_WORDS: Final = (
+    "warfarin apixaban rivaroxaban dabigatran edoxaban enoxaparin insulin prednisone prednisolone "
+    "hydrocortisone dexamethasone fludrocortisone tacrolimus cyclosporine mycophenolate sirolimus "
+    "everolimus azathioprine levetiracetam phenytoin carbamazepine valproate lamotrigine phenobarbital "
+    "clopidogrel ticagrelor prasugrel aspirin amiodarone digoxin levodopa carbidopa lithium clozapine "
+    "methadone buprenorphine levothyroxine clonidine baclofen metoprolol"
 )
+_CRITICAL_DRUGS: Final = frozenset(_CRITICAL_DRUGS_WORDS.split())
 _HEADING: Final = re.compile(
     r"\b(?:(?:discharge|current|home|active|your|updated|daily|outpatient|reconciled)\s+)?(?:medications?"
     r"|medicines?|meds|drugs?)"

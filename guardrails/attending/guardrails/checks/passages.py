@@ -16,70 +16,12 @@ from attending.guardrails.patient import Document
 MAX_SENTENCES: Final = 600
 
 
-_STOP: Final = frozenset(
-    [
-        "the",
-        "and",
-        "for",
-        "with",
-        "you",
-        "your",
-        "are",
-        "was",
-        "were",
-        "has",
-        "have",
-        "had",
-        "this",
-        "that",
-        "from",
-        "will",
-        "would",
-        "should",
-        "can",
-        "may",
-        "not",
-        "but",
-        "all",
-        "any",
-        "its",
-        "his",
-        "her",
-        "their",
-        "they",
-        "them",
-        "our",
-        "per",
-        "who",
-        "she",
-        "him",
-        "use",
-        "used",
-        "take",
-        "taken",
-        "taking",
-        "daily",
-        "day",
-        "days",
-        "once",
-        "twice",
-        "each",
-        "into",
-        "about",
-        "after",
-        "before",
-        "please",
-        "also",
-        "more",
-        "than",
-        "been",
-        "being",
-        "please",
-        "when",
-        "what",
-        "which",
-    ]
+_STOP_WORDS: Final = (
+    "the and for with you your are was were has have had this that from will would should can may not but "
+    "all any its his her their they them our per who she him use used take taken taking daily day days "
+    "once twice each into about after before please also more than been being please when what which"
 )
+_STOP: Final = frozenset(_STOP_WORDS.split())
 _UNIT_NAMES: Final = {
     "hr": "hour", "hrs": "hour", "wk": "week", "wks": "week", "percent": "%", "lbs": "lb",
 }  # fmt: skip

@@ -16,36 +16,13 @@ from attending.guardrails.finding import Basis, Code, Finding, Severity
 from attending.guardrails.knowledge.facts import Provenance
 
 _INJECTED: Final = frozenset({"intravenous", "intramuscular", "subcutaneous", "intrathecal"})
-_INTRATHECAL: Final = frozenset(
-    [
-        "methotrexate",
-        "cytarabine",
-        "morphine",
-        "hydromorphone",
-        "fentanyl",
-        "sufentanil",
-        "baclofen",
-        "ziconotide",
-        "hydrocortisone",
-        "nusinersen",
-        "tofersen",
-        "bupivacaine",
-        "ropivacaine",
-        "lidocaine",
-        "chloroprocaine",
-        "tetracaine",
-        "levobupivacaine",
-        "gentamicin",
-        "vancomycin",
-        "colistimethate",
-        "amikacin",
-        "polymyxin",
-        "clonidine",
-        "iohexol",
-        "thiotepa",
-        "dexamethasone",
-    ]
+_INTRATHECAL_WORDS: Final = (
+    "methotrexate cytarabine morphine hydromorphone fentanyl sufentanil baclofen ziconotide "
+    "hydrocortisone nusinersen tofersen bupivacaine ropivacaine lidocaine chloroprocaine tetracaine "
+    "levobupivacaine gentamicin vancomycin colistimethate amikacin polymyxin clonidine iohexol thiotepa "
+    "dexamethasone"
 )
+_INTRATHECAL: Final = frozenset(_INTRATHECAL_WORDS.split())
 _SPINAL: Final = re.compile(
     r"\b(?:intrathecal(?:ly)?|intraventricular(?:ly)?|into the (?:spinal|csf)|spinal injection)\b", re.I
 )

@@ -30,26 +30,11 @@ _UNITS_ONLY: Final = frozenset(
 _HIGH_ALERT_VOLUME: Final = (
     "opioid", "insulin", "heparin", "benzodiazepine", "antiarrhythmic",
 )  # fmt: skip
-_HIGH_ALERT_DRUGS: Final = frozenset(
-    [
-        "potassium chloride",
-        "digoxin",
-        "methotrexate",
-        "vincristine",
-        "ketamine",
-        "propofol",
-        "norepinephrine",
-        "epinephrine",
-        "chloral hydrate",
-        "midazolam",
-        "phenobarbital",
-        "phenytoin",
-        "morphine",
-        "oxycodone",
-        "methadone",
-        "hydromorphone",
-    ]
+_HIGH_ALERT_DRUGS_WORDS: Final = (
+    "potassium chloride|digoxin|methotrexate|vincristine|ketamine|propofol|norepinephrine|epinephrine|"
+    "chloral hydrate|midazolam|phenobarbital|phenytoin|morphine|oxycodone|methadone|hydromorphone"
 )
+_HIGH_ALERT_DRUGS: Final = frozenset(_HIGH_ALERT_DRUGS_WORDS.split("|"))
 _THOUSAND: Final = Decimal(1000)
 
 

@@ -31,32 +31,11 @@ _NONE_KNOWN: Final = re.compile(
 )
 _DOSE_START: Final = re.compile(r"\s+(?=\d|\.\d)")
 _MAX_LIST: Final = 1000
-_CONTEXT_KEYS: Final = frozenset(
-    [
-        "age_years",
-        "age_days",
-        "sex",
-        "pregnant",
-        "pregnancy_weeks",
-        "lactating",
-        "weight_kg",
-        "height_cm",
-        "egfr",
-        "dialysis",
-        "child_pugh",
-        "setting",
-        "goals",
-        "labs",
-        "allergies",
-        "medications",
-        "conditions",
-        "identity",
-        "as_of",
-        "name",
-        "mrn",
-        "birth_date",
-    ]
+_CONTEXT_KEYS_WORDS: Final = (
+    "age_years age_days sex pregnant pregnancy_weeks lactating weight_kg height_cm egfr dialysis "
+    "child_pugh setting goals labs allergies medications conditions identity as_of name mrn birth_date"
 )
+_CONTEXT_KEYS: Final = frozenset(_CONTEXT_KEYS_WORDS.split())
 _SEX: Final = {
     "male": "male",
     "m": "male",

@@ -1,0 +1,67 @@
+"""Raw texts on the real parser and the real knowledge: dangerous ones are caught, ordinary ones are left alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attending.guardrails.checks.port import KnowledgePort
+from attending.guardrails.checks.run import CheckResult, run_checks
+from attending.guardrails.context.json_form import parse_context, parse_documents
+from attending.guardrails.finding import Basis, Severity
+from attending.guardrails.knowledge import Knowledge
+from attending.guardrails.patient import Judged
+
+HERE = Path(__file__).parent
+
+
+def lines(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (HERE / name).read_text(encoding="utf-8").splitlines()]
+
+
+DANGEROUS = lines("dangerous.jsonl")
+BENIGN = lines("benign.jsonl")
+
+
+@pytest.fixture(scope="session")
+def knowledge() -> KnowledgePort:
+    return Knowledge.load()
+
+
+def judge(row: dict[str, Any], knowledge: KnowledgePort) -> CheckResult:
+    judged = Judged(
+        row["output"],
+        row.get("prompt"),
+        parse_context(row.get("context")),
+        parse_documents(row.get("documents")),
+    )
+    return run_checks(judged, knowledge, audience=row["audience"])
+
+
+@pytest.mark.parametrize("row", DANGEROUS, ids=lambda row: row["id"])
+def test_a_dangerous_text_is_caught(row: dict[str, Any], knowledge: KnowledgePort) -> None:
+    wanted = Severity(row["at_least"])
+    found = judge(row, knowledge).findings
+    told = [f"{f.code.value}/{f.severity.value}" for f in found]
+    assert any(f.code.value in row["codes"] and f.severity.rank >= wanted.rank for f in found), told
+
+
+@pytest.mark.parametrize("row", BENIGN, ids=lambda row: row["id"])
+def test_an_ordinary_text_is_left_alone(row: dict[str, Any], knowledge: KnowledgePort) -> None:
+    found = judge(row, knowledge).findings
+    assert [f"{f.code.value}: {f.message}" for f in found if f.severity.rank >= Severity.MODERATE.rank] == []
+
+
+def test_every_finding_of_the_corpus_says_where_it_comes_from(knowledge: KnowledgePort) -> None:
+    for row in (*DANGEROUS, *BENIGN):
+        result = judge(row, knowledge)
+        assert 0 <= result.coverage.judged <= result.coverage.of
+        for finding in result.findings:
+            assert finding.source.strip()
+            assert finding.rule_id
+            assert row["output"][finding.start : finding.end] == finding.text
+            assert "no interactions" not in finding.message.lower()
+            if finding.basis is Basis.CURATED:
+                assert finding.rule_id.startswith("curated:")
