@@ -1,0 +1,441 @@
+"""Amounts in a normalised text: doses, strengths, concentrations and what looks like a dose and cannot be read.
+
+A small recursive descent over the text, one candidate per number, each with bounded look-ahead, so the whole scan is
+linear. It reads amounts only; which drug an amount belongs to is decided in `assemble`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+
+from attending.guardrails.clinical.normalise import Normalised
+from attending.guardrails.clinical.number import START, Number, read_number
+from attending.guardrails.clinical.unit import COUNTED, Unit, read_unit
+
+
+class Kind(StrEnum):
+    """What an amount is."""
+
+    DOSE = "dose"
+    STRENGTH = "strength"
+    """Amount in one form ("500 mg tablets", "90 mcg/actuation"): a dose of one form unless a count says more."""
+    CONCENTRATION = "concentration"
+    COMPONENTS = "components"
+    """Strengths of a fixed combination ("5/325")."""
+    LABORATORY = "laboratory"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """An amount at `start:end` of the normalised text. `low <= high`, both positive unless `kind` is unreadable."""
+
+    start: int
+    end: int
+    kind: Kind
+    low: Decimal = Decimal(0)
+    high: Decimal = Decimal(0)
+    unit: str = ""
+    per_kg: bool = False
+    per_m2: bool = False
+    per_time: str | None = None
+    count: Decimal | None = None
+    strength: Decimal | None = None
+    components: tuple[Decimal, ...] = ()
+    per: str | None = None
+    """Denominator of a concentration: mL, L, dL or g."""
+    each: bool = False
+    """The text says that the amount is of one form ("500 mg each")."""
+    hyphen: bool = False
+    """The range was written with a hyphen, which in a fixed combination separates strengths."""
+    former: bool = False
+    """What the dose was before a change ("from 5 mg to 10 mg")."""
+    vague: bool = False
+    """No number at all ("a few tablets"); doubtful only where a drug is in the sentence."""
+    reason: str = ""
+
+    @property
+    def mass(self) -> bool:
+        """Whether the amount is of substance, not of forms or volume."""
+        return self.unit in _MASS
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """A risky notation at `start:end`; see `Notation.kind`."""
+
+    start: int
+    end: int
+    kind: str
+
+
+_MASS = frozenset({"mg", "mcg", "ng", "g", "unit", "mEq", "mmol"})
+_MILLIGRAMS = {"ng": Decimal("0.000001"), "mcg": Decimal("0.001"), "mg": Decimal(1), "g": Decimal(1000)}
+_RANGE = re.compile(r" ?(?:(-)|to|or|up to|\band\b) ?(?=[\da-z.])")
+_TIMES = re.compile(r" ?x ?(?=[\d.])| times (?=\d)| of (?:the )?(?=[\d.])")
+_TIMES_AFTER = re.compile(
+    r" ?(?:x|times) ?(\d{1,2})(?![\d./%]| ?(?:days?|d|weeks?|wks?|months?|h|hrs?|hours?|minutes?|min|doses?|per|/|a|daily|mg|mcg|ml|g)\b)"
+)
+_FORM = re.compile(
+    r"[ -](?:\(?(?:[a-z]+[- ](?:coated|release|strength)|chewable|oral|scored|er|xr|sr|ir|dr|ec)\)? ){0,3}"
+    r"(?:tab(?:let)?s?|cap(?:sule|let)?s?|pills?|gelcaps?|softgels?|suppositor(?:y|ies)|patch(?:es)?|"
+    r"vials?|amp(?:o?ule)?s?|lozenges?|packets?|sachets?|puffs?|sprays?|chewables?|nebules?|prefilled|syringes?)(?![a-z])"
+)
+_PER = re.compile(r" ?(?:/|\bper) ?")
+_DENOMINATOR = re.compile(
+    r"(?P<kg>kgs?|kilograms?|kilos?)(?:(?: of)? body ?weight| bw)?(?![a-z])"
+    r"|(?P<m2>m\^?2|square met(?:er|re)s?|sq m|bsa)(?![a-z\d])"
+    r"|(?P<day>days?|d|24 ?-?(?:h|hr|hrs|hours?)|daily)(?![a-z])"
+    r"|(?P<week>weeks?|wk)(?![a-z])"
+    r"|(?P<h>h|hr|hrs|hours?)(?![a-z])"
+    r"|(?P<min>min|mins|minutes?)(?![a-z])"
+    r"|(?P<dose>doses?|administration)(?![a-z])"
+    r"|(?P<form>tab(?:let)?s?|cap(?:sule|let)?s?|puffs?|actuations?|inhalations?|sprays?|drops?|patch|vial|ampou?le|pill|act)(?![a-z])"
+    r"|(?:(?P<n>\d{1,4}(?:\.\d{1,2})?) ?)?(?P<vol>ml|mls|cc|millilit(?:er|re)s?|l|lit(?:er|re)s?|dl|decilit(?:er|re)s?|g|gm|gram|mmol|mol|mg)(?![a-z])"
+)
+_LAB_PER = {"dl", "deciliter", "decilitre", "mmol", "mol", "mg"}
+_EACH = re.compile(r"(?: tablets?| capsules?)?,? (?:each|apiece|per tablet|per capsule)\b")
+_FROM = re.compile(r"(?:\bfrom|\bprevious(?:ly)?(?: dose)?(?: of)?|\binstead of|\brather than|\bwas|\bnot) $")
+_BETWEEN = re.compile(r"\bbetween $")
+_LETTER_DIGITS = re.compile(
+    r"(?<![\w.,/-])(?=[ol\d.,]{0,8}\d)(?=[\d.,]{0,8}[ol])(?:[ol\d][ol\d.,]{1,8}) ?(?:mg|mcg|μg|g|ml|units?|meq)(?![a-z])"
+)
+_PLACEHOLDER = re.compile(
+    r"(?:_{2,20}|(?<!\w)(?:xx{1,4}|n|nn|tbd|#{2,6})|\[[^\]\n]{0,30}\]|\{[^}\n]{0,30}\}|(?<!\w)\?{1,4}) ?(?:mg|mcg|μg|g|ml|units?|meq)(?![a-z/])"
+)
+_INSULIN_STRENGTH = re.compile(r"(?<![\w-])u-?(40|100|200|300|500)(?!\d)(?! ?(?:units?|mg|ml)\b)")
+_COMPONENTS = re.compile(r"(\d{1,4}(?:\.\d{1,3})?)((?:[/-]\d{1,4}(?:\.\d{1,3})?){1,2})(?![\d/])")
+_MAX_RATIO = Decimal(25)
+
+
+def scan(norm: Normalised) -> tuple[list[Amount], list[Risk]]:
+    """All amounts of a text in order, not overlapping, with the risky notations among them."""
+    text = norm.text
+    amounts: list[Amount] = []
+    risks: list[Risk] = []
+    position = 0
+    for match in START.finditer(text):
+        start = match.start()
+        if start < position:
+            continue
+        found: list[Risk] = []
+        amount = _Reader(norm, found).amount(start)
+        if amount is None:
+            continue
+        if _FROM.search(text, max(0, start - 24), start):
+            amount = replace(amount, former=True)
+        amounts.append(amount)
+        if amount.kind is not Kind.LABORATORY:
+            risks.extend(found)
+        position = amount.end
+    for pattern, reason in (
+        (_LETTER_DIGITS, "a letter among the digits"),
+        (_PLACEHOLDER, "a placeholder instead of an amount"),
+    ):
+        for match in pattern.finditer(text):
+            amounts.append(Amount(match.start(), match.end(), Kind.UNREADABLE, reason=reason))
+    for match in _INSULIN_STRENGTH.finditer(text):
+        value = Decimal(match.group(1))
+        amounts.append(Amount(match.start(), match.end(), Kind.CONCENTRATION, value, value, "unit", per="mL"))
+    amounts.sort(key=lambda a: (a.start, -a.end))
+    kept: list[Amount] = []
+    for amount in amounts:
+        if not kept or amount.start >= kept[-1].end:
+            kept.append(amount)
+    return kept, risks
+
+
+class _Reader:
+    """Reads one amount; collects the risky notations on its way."""
+
+    def __init__(self, norm: Normalised, risks: list[Risk]) -> None:
+        self._norm = norm
+        self._text = norm.text
+        self._risks = risks
+
+    def amount(self, start: int) -> Amount | None:
+        text = self._text
+        number = read_number(text, start)
+        if number is None:
+            return None
+        counted = self._count_of_strength(start, number)
+        if counted is not None:
+            return counted
+        if number.kind == "grouped" and " " in text[start : number.end] and not self._is_group(number):
+            unit = self._unit(number.end)
+            if unit is None:
+                return None
+            return self._unreadable(start, unit.end, "a space that may separate thousands or a count")
+        unit = self._unit(number.end)
+        ranged = self._range(start, number, unit)
+        if ranged is not None:
+            return ranged
+        if unit is None:
+            return self._bare_components(start, number)
+        if number.value is None:
+            vague = number.reason == "no exact amount"
+            return replace(self._unreadable(start, unit.end, number.reason or "unreadable"), vague=vague)
+        if number.value <= 0:
+            return None
+        if unit.reason:
+            return self._unreadable(start, unit.end, unit.reason)
+        if number.kind == "article" and unit.canonical not in COUNTED and unit.factor == 1:
+            return None
+        self._note(number, unit)
+        return self._finish(start, number.value, number.value, unit)
+
+    def _note(self, number: Number, unit: Unit) -> None:
+        if number.notation:
+            self._risks.append(Risk(number.start, number.end, number.notation))
+        if unit.notation:
+            self._risks.append(Risk(unit.end - len(unit.written), unit.end, unit.notation))
+
+    def _is_group(self, number: Number) -> bool:
+        """Whether a space inside the number is surely a thousands separator."""
+        groups = self._text[number.start : number.end].split(" ")
+        if len(groups) > 2 or groups[1].startswith("0"):
+            return True
+        return any(c in self._norm.source(number.start, number.end) for c in "\u00a0\u2009\u202f\u2007")
+
+    def _unit(self, end: int) -> Unit | None:
+        if end < len(self._text) and self._text[end] in " -":
+            end += 1
+        return read_unit(self._text, end)
+
+    def _unreadable(self, start: int, end: int, reason: str) -> Amount:
+        return Amount(start, end, Kind.UNREADABLE, reason=reason)
+
+    def _count_of_strength(self, start: int, first: Number) -> Amount | None:
+        """ "two 500 mg tablets", "4 x 500 mg", "2 tablets of 500 mg": the product, or None."""
+        text = self._text
+        count = first
+        if first.kind == "grouped" and " " in text[start : first.end]:
+            again = read_number(text, start, spaced_groups=False)
+            if again is None:
+                return None
+            count = again
+        if count.value is None or count.value > 100 or count.value <= 0:
+            return None
+        form_unit = self._unit(count.end)
+        if form_unit is not None and form_unit.canonical in COUNTED:
+            between = re.compile(
+                r" (?:of|x) (?:the )?(?=[\d.])| ?\(?(?=[\d.]+ ?-?[a-zμ]+(?: each| apiece))"
+            ).match(text, form_unit.end)
+            needs_form = False
+            after = between.end() if between else None
+        else:
+            if form_unit is not None:
+                return None
+            times = re.compile(r" ?(?:x|\*|times) ?(?=[\d.])").match(text, count.end)
+            if times is not None:
+                after, needs_form = times.end(), False
+            elif text[count.end : count.end + 1] in (" ", "-"):
+                after, needs_form = count.end + 1, True
+            else:
+                return None
+        if after is None:
+            return None
+        number = read_number(text, after, spaced_groups=False)
+        if number is None or number.kind not in ("digits", "grouped", "words"):
+            return None
+        unit = self._unit(number.end)
+        if unit is None or unit.canonical not in _MASS or number.value is None or number.value <= 0:
+            return None
+        if unit.reason or unit.canonical in COUNTED:
+            return None
+        form = _FORM.match(text, unit.end)
+        if needs_form and form is None:
+            return None
+        self._note(number, unit)
+        end = form.end() if form else unit.end
+        each = _EACH.match(text, end)
+        amount = number.value * unit.factor
+        return Amount(
+            start,
+            each.end() if each else end,
+            Kind.DOSE,
+            amount * count.value,
+            amount * count.value,
+            unit.canonical,
+            count=count.value,
+            strength=amount,
+        )
+
+    def _range(self, start: int, first: Number, first_unit: Unit | None) -> Amount | None:
+        text = self._text
+        position = first_unit.end if first_unit else first.end
+        match = _RANGE.match(text, position)
+        if match is None:
+            return None
+        joiner = match.group().strip()
+        if joiner == "and" and not _BETWEEN.search(text, max(0, start - 9), start):
+            return None
+        if joiner in ("to", "or") and _FROM.search(text, max(0, start - 6), start):
+            return None
+        second = read_number(text, match.end())
+        if second is None or second.kind == "article":
+            return None
+        unit = self._unit(second.end)
+        if unit is None:
+            return None
+        if first_unit is not None and first_unit.reason is None and unit.reason is None:
+            same = unit.canonical == first_unit.canonical
+            if not same and not (unit.canonical in _MILLIGRAMS and first_unit.canonical in _MILLIGRAMS):
+                return None
+        if first.value is None or second.value is None:
+            return self._unreadable(start, unit.end, first.reason or second.reason or "unreadable")
+        if unit.reason:
+            return self._unreadable(start, unit.end, unit.reason)
+        low, high = first.value, second.value
+        if first_unit is not None and first_unit.canonical != unit.canonical:
+            low = low * _MILLIGRAMS[first_unit.canonical] / _MILLIGRAMS[unit.canonical]
+        hyphen = joiner == "-"
+        if low <= 0 or high <= 0:
+            return self._unreadable(start, unit.end, "a range from zero")
+        self._note(first, first_unit or unit)
+        if first_unit is not None:
+            self._note(second, unit)
+        elif second.notation:
+            self._risks.append(Risk(second.start, second.end, second.notation))
+        if low > high and hyphen:
+            return self._components(start, unit.end, (low, high), unit)
+        if low > high and joiner == "or":
+            low, high = high, low
+        if low > high:
+            return self._unreadable(start, unit.end, "the range runs downwards")
+        if hyphen and unit.canonical in _MASS and high / low > _MAX_RATIO:
+            return self._components(start, unit.end, (low, high), unit)
+        return replace(self._finish(start, low, high, unit), hyphen=hyphen)
+
+    def _components(self, start: int, end: int, values: tuple[Decimal, ...], unit: Unit) -> Amount:
+        return Amount(
+            start,
+            end,
+            Kind.COMPONENTS,
+            min(values) * unit.factor,
+            max(values) * unit.factor,
+            unit.canonical,
+            components=tuple(v * unit.factor for v in values),
+            reason="two strengths or a range that runs downwards",
+        )
+
+    def _bare_components(self, start: int, first: Number) -> Amount | None:
+        """ "5/325", with or without a unit."""
+        match = _COMPONENTS.match(self._text, start)
+        if match is None or first.kind not in ("digits", "fraction"):
+            return None
+        values = tuple(Decimal(v) for v in re.split(r"[/-]", match.group()))
+        if any(v <= 0 for v in values):
+            return None
+        unit = self._unit(match.end())
+        if "-" in match.group() and unit is None and "/" in match.group():
+            return None
+        written = unit is not None and unit.canonical in _MILLIGRAMS
+        return Amount(
+            start,
+            unit.end if unit and written else match.end(),
+            Kind.COMPONENTS,
+            min(values),
+            max(values),
+            unit.canonical if unit and written else "",
+            components=values,
+            reason="two strengths of one product" if written else "",
+        )
+
+    def _finish(self, start: int, low: Decimal, high: Decimal, unit: Unit) -> Amount:
+        """Reads what follows the unit: per kilogram, per time, a volume, a form, a multiplier."""
+        text = self._text
+        amount = Amount(start, unit.end, Kind.DOSE, low * unit.factor, high * unit.factor, unit.canonical)
+        for _ in range(3):
+            per = _PER.match(text, amount.end)
+            if per is None:
+                break
+            part = _DENOMINATOR.match(text, per.end())
+            if part is None:
+                second = self._second_strength(amount, per.end())
+                return second or amount
+            amount = replace(amount, end=part.end())
+            if part.group("kg"):
+                amount = replace(amount, per_kg=True)
+            elif part.group("m2"):
+                amount = replace(amount, per_m2=True)
+            elif part.group("form"):
+                return replace(amount, kind=Kind.STRENGTH, strength=amount.high)
+            elif part.group("vol"):
+                return self._per_volume(start, amount, part)
+            else:
+                per_time = next(k for k in ("day", "week", "h", "min", "dose") if part.group(k))
+                if amount.unit == "mL" and per_time == "min":
+                    return replace(amount, kind=Kind.LABORATORY)
+                amount = replace(amount, per_time=per_time)
+        if amount.unit in _MASS and amount.per_time is None and not amount.per_kg:
+            each = _EACH.match(text, amount.end)
+            if each:
+                return replace(amount, end=each.end(), kind=Kind.STRENGTH, strength=amount.high, each=True)
+            form = _FORM.match(text, amount.end)
+            if form:
+                return replace(amount, end=form.end(), kind=Kind.STRENGTH, strength=amount.high)
+            times = _TIMES_AFTER.match(text, amount.end)
+            if times and Decimal(times.group(1)) > 0:
+                count = Decimal(times.group(1))
+                return replace(
+                    amount,
+                    end=times.end(),
+                    low=amount.low * count,
+                    high=amount.high * count,
+                    count=count,
+                    strength=amount.high,
+                )
+        return amount
+
+    def _second_strength(self, amount: Amount, position: int) -> Amount | None:
+        """ "5 mg/325 mg": the strengths of a combination."""
+        values = [amount.high]
+        end = amount.end
+        for _ in range(2):
+            number = read_number(self._text, position, spaced_groups=False)
+            if number is None or number.value is None or number.value <= 0:
+                break
+            unit = self._unit(number.end)
+            if unit is None or unit.canonical not in _MILLIGRAMS or amount.unit not in _MILLIGRAMS:
+                break
+            values.append(number.value * _MILLIGRAMS[unit.canonical] / _MILLIGRAMS[amount.unit])
+            end = unit.end
+            if self._text[end : end + 1] != "/":
+                break
+            position = end + 1
+        if len(values) < 2:
+            return None
+        return replace(
+            amount, end=end, kind=Kind.COMPONENTS, components=tuple(values), low=min(values), high=max(values)
+        )
+
+    def _per_volume(self, start: int, amount: Amount, part: re.Match[str]) -> Amount:
+        volume = part.group("vol")
+        n = Decimal(part.group("n")) if part.group("n") else Decimal(1)
+        if volume in ("mg", "g", "gm", "gram") and part.group("n") and amount.unit in _MILLIGRAMS:
+            scale = Decimal(1000) if volume != "mg" else Decimal(1)
+            values = (amount.high, n * scale / _MILLIGRAMS[amount.unit])
+            return replace(amount, kind=Kind.COMPONENTS, components=values, low=min(values), high=max(values))
+        if volume in _LAB_PER or n <= 0:
+            return replace(amount, kind=Kind.LABORATORY)
+        if volume in ("l", "liter", "litre", "liters", "litres"):
+            return replace(amount, kind=Kind.LABORATORY, per="L")
+        if volume in ("g", "gm", "gram"):
+            return replace(amount, kind=Kind.CONCENTRATION, per="g", low=amount.low / n, high=amount.high / n)
+        if amount.unit == "mL":
+            return replace(amount, kind=Kind.LABORATORY)
+        kind = Kind.LABORATORY if amount.unit == "ng" else Kind.CONCENTRATION
+        return Amount(start, amount.end, kind, amount.low / n, amount.high / n, amount.unit, per="mL")
+
+
+def convert(value: Decimal, unit: str, to: str) -> Decimal | None:
+    """`value` of `unit` in `to`, for units of mass; None where they do not convert."""
+    if unit == to:
+        return value
+    if unit in _MILLIGRAMS and to in _MILLIGRAMS:
+        return value * _MILLIGRAMS[unit] / _MILLIGRAMS[to]
+    return None

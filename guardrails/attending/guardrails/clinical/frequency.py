@@ -1,0 +1,353 @@
+"""How often and for how long: phrases read into counts per day, shortest intervals and days."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """A frequency phrase at `start:end` of the normalised text; see `Frequency` for the meaning of the numbers.
+
+    `moments` are the times of day it names (morning, noon, evening, night, or a clock time); `cap` marks an upper
+    bound ("up to 4 times a day") and `divided` the parts of a daily total.
+    """
+
+    start: int
+    end: int
+    times: Decimal | None = None
+    hours: Decimal | None = None
+    prn: bool = False
+    once: bool = False
+    moments: frozenset[str] = frozenset()
+    cap: bool = False
+    divided: bool = False
+    notation: str | None = None
+    meals: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A duration of `days` at `start:end` of the normalised text."""
+
+    start: int
+    end: int
+    days: Decimal
+
+
+_COUNT = {
+    "once": 1,
+    "twice": 2,
+    "thrice": 3,
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "twelve": 12,
+    "fourteen": 14,
+    "twenty": 20,
+    "thirty": 30,
+    "a": 1,
+    "an": 1,
+    "other": 2,
+    "second": 2,
+    "alternate": 2,
+    "third": 3,
+    "fourth": 4,
+}
+_N = r"(?:\d{1,3}(?:\.\d)?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fourteen|twenty|thirty)"
+_DAY = r"(?:day|daily|24 ?-?(?:hours?|hrs?|h)(?: period)?|d(?![a-z]))"
+_SPAN = r"(?:minutes?|mins?|hours?|hrs?|hr|h|days?|d|weeks?|wks?|wk|w|months?|mo)(?![a-z])"
+_HOURS = {"m": Decimal(1) / 60, "h": Decimal(1), "d": Decimal(24), "w": Decimal(168), "mo": Decimal(720)}
+_UP_TO = r"(?:(?P<cap>up to|at most|no more than|not more than|max(?:imum)?(?: of)?|a maximum of) )?"
+_WEEKDAY = r"(?:mon|tues?|wednes|wed|thurs?|fri|satur|sat|sun)(?:day)?s?"
+_MOMENT = (
+    r"(?:in the (?:morning|afternoon|evening)s?|at (?:night(?:time)?|bed ?time|noon|mid-?day|lunch(?:time)?|"
+    r"dinner(?:time)?|breakfast|supper)|before (?:bed(?:time)?|sleep)|(?:every|each) (?:morning|evening|night|afternoon)|"
+    r"(?:with|before|after) (?:the )?(?:breakfast|lunch|dinner|supper|evening meal|morning meal)|"
+    r"(?:at )?\d{1,2}(?::\d{2})? ?[ap]\.?m\.?(?![a-z])|(?:on )?(?:awakening|waking(?: up)?)|nightly|mane|nocte|"
+    r"(?<!\w)q ?[ap]m(?!\w)|(?<!\w)q ?hs(?!\w)|(?<!\w)hs(?!\w)|bedtime)"
+)
+
+Handler = Callable[[re.Match[str]], Rhythm | None]
+
+
+def _number(word: str) -> Decimal:
+    return Decimal(_COUNT[word]) if word in _COUNT else Decimal(word)
+
+
+def _hours(amount: Decimal, span: str) -> Decimal:
+    key = "mo" if span.startswith("mo") else span[0]
+    return amount * _HOURS[key]
+
+
+def _every(m: re.Match[str]) -> Rhythm | None:
+    low = _number(m.group("n"))
+    if m.groupdict().get("n2"):
+        low = min(low, _number(m.group("n2")))
+    hours = _hours(low, m.group("span"))
+    if hours <= 0:
+        return None
+    return Rhythm(m.start(), m.end(), Decimal(24) / hours, hours)
+
+
+def _times(m: re.Match[str]) -> Rhythm | None:
+    count = _number(m.group("n"))
+    if m.groupdict().get("n2"):
+        count = max(count, _number(m.group("n2")))
+    if count <= 0:
+        return None
+    unit = m.group("unit")
+    days = Decimal(7) if unit.startswith("w") else Decimal(30) if unit.startswith("m") else Decimal(1)
+    if unit.startswith("h"):
+        return Rhythm(m.start(), m.end(), count * 24, Decimal(1) / count)
+    return Rhythm(m.start(), m.end(), count / days, None, cap=bool(m.groupdict().get("cap")))
+
+
+def _fixed(times: Decimal | int | None, hours: Decimal | int | None = None, **more: object) -> Handler:
+    def handle(m: re.Match[str]) -> Rhythm:
+        base = Rhythm(
+            m.start(),
+            m.end(),
+            None if times is None else Decimal(times),
+            None if hours is None else Decimal(hours),
+        )
+        return replace(base, **more)  # type: ignore[arg-type]
+
+    return handle
+
+
+def _weekdays(m: re.Match[str]) -> Rhythm:
+    days = re.findall(_WEEKDAY, m.group())
+    return Rhythm(m.start(), m.end(), Decimal(len(set(d[:2] for d in days))) / 7, None)
+
+
+def _moment(m: re.Match[str]) -> Rhythm:
+    moments = frozenset(_moment_name(p) for p in re.findall(_MOMENT, m.group()))
+    return Rhythm(m.start(), m.end(), Decimal(len(moments)), None, moments=moments)
+
+
+def _moment_name(phrase: str) -> str:
+    if re.search(r"bed|night|sleep|hs|nocte|nightly", phrase):
+        return "night"
+    if re.search(r"morning|breakfast|awak|waking|mane|q ?am", phrase):
+        return "morning"
+    if re.search(r"noon|mid|lunch|afternoon", phrase):
+        return "noon"
+    if re.search(r"evening|dinner|supper|q ?pm", phrase):
+        return "evening"
+    return phrase
+
+
+def _meals(m: re.Match[str]) -> Rhythm:
+    extra = 1 if m.groupdict().get("bed") else 0
+    return Rhythm(m.start(), m.end(), Decimal(3 + extra), None, meals=True)
+
+
+def _divided(m: re.Match[str]) -> Rhythm:
+    n = m.groupdict().get("n")
+    count = max(_number(x) for x in re.findall(_N, n)) if n else None
+    return Rhythm(m.start(), m.end(), count, None, divided=True)
+
+
+_B = r"(?<![\w])"
+_E = r"(?![\w])"
+_RULES: list[tuple[re.Pattern[str], Handler]] = [
+    (re.compile(pattern), handler)
+    for pattern, handler in (
+        # intervals
+        (
+            rf"{_B}(?:every|each|q\.?) ?(?P<n>{_N})(?: ?(?:-|to|or) ?(?P<n2>{_N}))?[ -]?(?P<span>{_SPAN})",
+            _every,
+        ),
+        (rf"{_B}(?P<n>{_N})(?: ?(?:-|to) ?(?P<n2>{_N}))?[ -](?P<span>hour)ly{_E}", _every),
+        (
+            rf"{_B}(?:every|each) (?P<n>other|second|alternate|third|fourth) (?P<span>day|week|month){_E}",
+            _every,
+        ),
+        (rf"{_B}(?P<n>alternate) (?P<span>day|week)s?{_E}", _every),
+        (rf"{_B}(?:every|each|q) ?(?P<n>)(?P<span>hour|h){_E}", _fixed(24, 1)),
+        (rf"{_B}hourly{_E}", _fixed(24, 1)),
+        (
+            rf"{_B}q(?P<n>[1-9]|1[0-2]|24|48|72)(?P<span>(?![\w.]))",
+            lambda m: _fixed(Decimal(24) / Decimal(m.group("n")), Decimal(m.group("n")))(m),
+        ),
+        # counts
+        (
+            rf"{_B}{_UP_TO}(?P<n>{_N}|once|twice|thrice)(?: ?(?:-|to|or) ?(?P<n2>{_N}|twice))? ?"
+            rf"(?:x|times?|doses?)? ?(?:a |per |each |every |/ ?|in (?:a |any |one )?|over |within )"
+            rf"(?P<unit>{_DAY}|week|wk|month|hour){_E}",
+            _times,
+        ),
+        (
+            rf"{_B}{_UP_TO}(?P<n>{_N}|once|twice|thrice)(?: ?(?:-|to|or) ?(?P<n2>{_N}|twice))?[ -]?"
+            rf"(?:x|times?|doses?)?[ -]?(?P<unit>daily|weekly|monthly|nightly){_E}",
+            _times,
+        ),
+        (rf"{_B}(?P<n>{_N}) ?x ?(?:a |per |/)? ?(?P<unit>{_DAY}|week|wk|month)", _times),
+        # plain words
+        (rf"{_B}(?:every|each|per|a|once a|1x?/|/ ?) ?day{_E}|{_B}daily{_E}|{_B}everyday{_E}", _fixed(1)),
+        (
+            rf"{_B}(?:every|each|per|a|once a) (?:week|wk){_E}|{_B}weekly{_E}|{_B}q ?(?:wk|week|weekly){_E}",
+            _fixed(Decimal(1) / 7, 168),
+        ),
+        (
+            rf"{_B}(?:every|each|per|a|once a) month{_E}|{_B}monthly{_E}|{_B}q ?month(?:ly)?{_E}",
+            _fixed(Decimal(1) / 30, 720),
+        ),
+        (rf"{_B}fortnightly{_E}|{_B}(?:every|each) fortnight{_E}", _fixed(Decimal(1) / 14, 336)),
+        (rf"{_B}(?:bi-?weekly|bi-?monthly){_E}", _fixed(None)),
+        (
+            rf"{_B}(?:every|each|on) {_WEEKDAY}(?:(?:, | ?and | ?/ ?|, and ){_WEEKDAY}){{0,6}}{_E}|"
+            rf"{_B}{_WEEKDAY}(?:(?:, | and | ?/ ?|, and ){_WEEKDAY}){{1,6}}{_E}|{_B}(?:mon|tues|wednes|thurs|fri|satur|sun)days{_E}",
+            _weekdays,
+        ),
+        (rf"{_B}mwf{_E}", _fixed(Decimal(3) / 7)),
+        # Latin
+        (
+            rf"{_B}q\. ?d\.?{_E}|{_B}qd{_E}|{_B}q ?day{_E}|{_B}q ?daily{_E}|{_B}o\.d\.(?!\w)",
+            _fixed(1, 24, notation="qd"),
+        ),
+        (rf"{_B}q\. ?o\. ?d\.?{_E}|{_B}qod{_E}", _fixed(Decimal("0.5"), 48, notation="qod")),
+        (rf"{_B}b\.? ?i\.? ?d\.?{_E}|{_B}bd{_E}", _fixed(2, None)),
+        (rf"{_B}t\.? ?i\.? ?d\.?{_E}|{_B}tds{_E}", _fixed(3, None)),
+        (rf"{_B}q\.? ?i\.? ?d\.?{_E}|{_B}qds{_E}", _fixed(4, None)),
+        (rf"{_B}biw{_E}", _fixed(Decimal(2) / 7)),
+        (rf"{_B}tiw{_E}", _fixed(Decimal(3) / 7)),
+        # moments of the day
+        (rf"{_B}{_MOMENT}(?:(?:, | and | and again | & |, and | or ){_MOMENT}){{0,4}}", _moment),
+        (
+            rf"{_B}(?:(?:before|with|after) (?:each|every) meal|(?:before|with|after) (?:all )?meals|with (?:each|every) meal|"
+            rf"(?:three|3) times a day with meals|q?ac|pc)(?P<bed> (?:and|&) (?:at bedtime|hs|qhs|nightly))?{_E}",
+            _meals,
+        ),
+        # need and single
+        (
+            rf"{_B}(?:as|when|if|where|only when|only if) (?:needed|required|necessary|you need (?:it|them)?)|{_B}p\.? ?r\.? ?n\.?{_E}|"
+            rf"{_B}on demand{_E}|{_B}(?:for|with) breakthrough\b",
+            _fixed(None, None, prn=True),
+        ),
+        (
+            rf"{_B}(?:as|in) an? (?:one[- ]time|single|one[- ]off) (?:dose|bolus|injection|infusion)|{_B}(?:a )?single[- ]dose{_E}|"
+            rf"{_B}one[- ]time(?: only| dose)?{_E}|{_B}x ?1(?: dose)?(?! ?(?:day|week|month|\d|/))(?!\w)|{_B}stat{_E}|{_B}one dose(?: only)?{_E}|"
+            rf"{_B}once only{_E}|{_B}just once{_E}|{_B}for (?:1|one) dose{_E}|{_B}a (?:1|one)-time{_E}",
+            _fixed(1, None, once=True),
+        ),
+        (
+            rf"{_B}once(?! (?:a|per|each|every|daily|weekly|monthly|you|your|the|it|symptoms|pain|in)\b)(?!-)(?!/){_E}",
+            _fixed(1, None, once=True),
+        ),
+        # daily totals
+        (
+            rf"{_B}(?:divided|split|given)?,? ?(?:in(?:to)?|over) (?P<n>{_N}(?: ?(?:-|to|or) ?{_N})?) (?:equally |equal )?(?:divided |separate |equal |split )*doses{_E}",
+            _divided,
+        ),
+        (rf"{_B}(?:in|into) (?:equally )?divided doses{_E}|{_B}divided{_E}", _divided),
+    )
+]
+
+_FOR = re.compile(
+    rf"{_B}(?:for|x|over|during)(?: (?:the|a|an|another|at least|up to|about|a total of|a period of|next|first|full|course of|maximum of|no more than|not more than))*"
+    rf" ?(?P<n>{_N}|a|an)?(?: ?(?:-|to|or) ?(?P<n2>{_N}))?[ -]?(?:more |consecutive |additional |full )?(?P<span>hours?|hrs?|days?|d|weeks?|wks?|months?|years?){_E}"
+)
+_COURSE = re.compile(rf"{_B}(?P<n>{_N})[ -](?P<span>day|week|month)s?[ -](?:course|supply|trial|treatment)")
+_DAYS = {"h": Decimal(1) / 24, "d": Decimal(1), "w": Decimal(7), "m": Decimal(30), "y": Decimal(365)}
+_OVER = re.compile(
+    rf"{_B}(?:over|infused? over|administered over|given over|run over)(?: (?:at least|about|approximately|a period of))? "
+    rf"(?P<n>{_N}|an?)(?: ?(?:-|to) ?(?P<n2>{_N}))?[ -](?P<span>minutes?|mins?|hours?|hrs?|h|seconds?|secs?){_E}"
+)
+
+
+def rhythms(text: str) -> list[Rhythm]:
+    """Every frequency phrase of a normalised text in order, longest first where phrases overlap."""
+    found: list[Rhythm] = []
+    for pattern, handler in _RULES:
+        for match in pattern.finditer(text):
+            rhythm = handler(match) if match.end() > match.start() else None
+            if rhythm is not None:
+                found.append(rhythm)
+    found.sort(key=lambda r: (r.start, -r.end))
+    kept: list[Rhythm] = []
+    for rhythm in found:
+        if not kept or rhythm.start >= kept[-1].end:
+            kept.append(rhythm)
+        elif rhythm.end > kept[-1].end and rhythm.start == kept[-1].start:
+            kept[-1] = rhythm
+    return kept
+
+
+def merge(parts: list[Rhythm]) -> Rhythm | None:
+    """One frequency for all phrases that speak of the same dose: an explicit count or interval beats a time of day,
+    a cap lowers the count, moments of the day add up; None for no phrase."""
+    if not parts:
+        return None
+    prn = any(p.prn for p in parts)
+    once = any(p.once for p in parts)
+    hours = [p.hours for p in parts if p.hours is not None]
+    counted = [p for p in parts if p.times is not None and not p.moments and not p.once and not p.meals]
+    caps = [p.times for p in counted if p.cap and p.times is not None]
+    plain = [p.times for p in counted if not p.cap and p.times is not None]
+    moments = frozenset(m for p in parts for m in p.moments)
+    times: Decimal | None = None
+    if plain:
+        times = max(plain)
+        # "2 tablets a day, one in the morning and one at night" and "daily at bedtime" say the same twice
+        if moments and times == 1 and len(moments) > 1:
+            times = Decimal(len(moments))
+    elif moments or any(p.meals for p in parts):
+        times = Decimal(len(moments)) + (3 if any(p.meals for p in parts) else 0)
+    if caps:
+        times = min([times, *caps]) if times is not None else min(caps)
+    if times is None and once:
+        times = Decimal(1)
+    elif times is not None and plain:
+        once = False
+    return Rhythm(
+        parts[0].start,
+        max(p.end for p in parts),
+        times,
+        min(hours) if hours else None,
+        prn,
+        once and not hours,
+        moments,
+        divided=any(p.divided for p in parts),
+    )
+
+
+def periods(text: str) -> list[Period]:
+    """Every duration of a normalised text ("for 10 days", "x 2 weeks", "a 7-day course")."""
+    found: list[Period] = []
+    for pattern in (_FOR, _COURSE):
+        for match in pattern.finditer(text):
+            word = match.group("n")
+            if word is None and not re.search(r"\b(?:the|next|first) ", match.group()):
+                continue
+            days = _number(word or "one") if (word or "one") not in ("a", "an") else Decimal(1)
+            if pattern is _FOR and match.group("n2"):
+                days = max(days, _number(match.group("n2")))
+            days *= _DAYS[match.group("span")[0]]
+            if days > 0:
+                found.append(Period(match.start(), match.end(), days))
+    found.sort(key=lambda p: p.start)
+    return found
+
+
+def infusion_times(text: str) -> list[Period]:
+    """Every stated infusion time ("over 30 minutes"); the shortest of a range, `days` as a fraction of a day."""
+    found: list[Period] = []
+    for match in _OVER.finditer(text):
+        count = _number(match.group("n"))
+        span = match.group("span")
+        minutes = count * {"m": Decimal(1), "h": Decimal(60), "s": Decimal(1) / 60}[span[0]]
+        if minutes > 0:
+            found.append(Period(match.start(), match.end(), minutes / 1440))
+    return found

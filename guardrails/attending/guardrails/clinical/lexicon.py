@@ -1,0 +1,163 @@
+"""Drug, brand and class names, found in a normalised text by one pass of an Aho-Corasick automaton."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
+
+from attending.guardrails.clinical.normalise import normalise
+
+
+class Name(Protocol):
+    """What a name stands for; the knowledge pack's own name type has this shape."""
+
+    @property
+    def drugs(self) -> tuple[str, ...]: ...
+    @property
+    def drug_class(self) -> str | None: ...
+    @property
+    def brand(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A name at `start:end` of the normalised text, with the entry it stands for."""
+
+    start: int
+    end: int
+    drugs: tuple[str, ...]
+    drug_class: str | None
+    brand: bool
+
+
+_PLURAL = re.compile(r"(?:'s|s'|es|s)(?![^\W_])")
+_PREFIX = re.compile(r"(?:non|anti|nor|des|pseudo|pro|pre|post)-$")
+_MODIFIER = re.compile(
+    r"-(?:free|induced|dependent|naive|resistant|resistance|sparing|like|rich|deficien\w{1,5}|associated|refractory|"
+    r"sensitive|sensitivity|responsive|eluting|related|tolerant|intolerant|experienced|producing|binding|lowering|"
+    r"regulated|mediated|fortified|restricted|to)\b"
+)
+_MIN_NAME = 3
+"""Shorter keys ("k", "fe") are too often something else; two-letter abbreviations are left to the pack as phrases."""
+
+
+class Lexicon:
+    """An immutable set of names; `find` is linear in the text (plus the number of names that end at one place)."""
+
+    def __init__(self, automaton: AhoCorasick | None, entries: list[Name], keys: frozenset[str]) -> None:
+        self._automaton = automaton
+        self._entries = entries
+        self._keys = keys
+        self._buckets: dict[tuple[str, int], list[str]] = defaultdict(list)
+        for key in keys:
+            if " " not in key:
+                self._buckets[key[0], len(key)].append(key)
+
+    @classmethod
+    def from_names(cls, names: Mapping[str, Name]) -> Lexicon:
+        """Builds the automaton over `names`: lowercase name -> what it stands for.
+
+        Keys are folded like the texts they are looked for in. Every match is reported and filtered here, instead of
+        asking the automaton for the leftmost-longest: a longest match that ends inside a word would hide a shorter
+        one that is a word.
+        """
+        folded: dict[str, Name] = {}
+        for key, entry in names.items():
+            plain = normalise(key).text.strip()
+            if len(plain) >= _MIN_NAME and (entry.drugs or entry.drug_class):
+                folded.setdefault(plain, entry)
+        keys = sorted(folded)
+        automaton = (
+            AhoCorasick(
+                keys,
+                matchkind=MatchKind.Standard,
+                store_patterns=False,
+                implementation=Implementation.ContiguousNFA,
+            )
+            if keys
+            else None
+        )
+        return cls(automaton, [folded[k] for k in keys], frozenset(keys))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._keys
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def find(self, text: str) -> list[Hit]:
+        """Non-overlapping names of a normalised text, leftmost then longest, whole words only (plural and possessive
+        endings included in the hit)."""
+        if self._automaton is None:
+            return []
+        whole: list[tuple[int, int, int]] = []
+        for index, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
+            stop = _word_end(text, start, end)
+            if stop is not None:
+                whole.append((start, -stop, index))
+        whole.sort()
+        hits: list[Hit] = []
+        position = 0
+        for start, minus_stop, index in whole:
+            if start < position:
+                continue
+            entry = self._entries[index]
+            hits.append(Hit(start, -minus_stop, tuple(entry.drugs), entry.drug_class, entry.brand))
+            position = -minus_stop
+        return hits
+
+    def near(self, word: str, limit: int = 3) -> tuple[str, ...]:
+        """Names one or two edits from `word` (same first letter), nearest first; candidates for a reviewer only."""
+        allowed = 1 if len(word) < 7 else 2
+        scored: list[tuple[int, str]] = []
+        if not word:
+            return ()
+        for length in range(len(word) - allowed, len(word) + allowed + 1):
+            for key in self._buckets.get((word[0], length), ()):
+                distance = _distance(word, key, allowed)
+                if distance is not None:
+                    scored.append((distance, key))
+        scored.sort()
+        return tuple(key for _, key in scored[:limit])
+
+
+def _word_end(text: str, start: int, end: int) -> int | None:
+    """Where the word that holds `start:end` ends when the match is that word, else None."""
+    if start and (text[start - 1].isalnum() or text[start - 1] == "_"):
+        return None
+    if start and text[start - 1] == "-" and _PREFIX.search(text, max(0, start - 8), start):
+        return None
+    if end < len(text) and (text[end].isalnum() or text[end] in "'_"):
+        plural = _PLURAL.match(text, end)
+        if plural is None:
+            return None
+        end = plural.end()
+    if end < len(text) and text[end] == "-" and _MODIFIER.match(text, end):
+        return None
+    return end
+
+
+def _distance(a: str, b: str, limit: int) -> int | None:
+    """Optimal string alignment distance when it is at most `limit`, else None."""
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        older, before, row = before, row, [i]
+        for j, y in enumerate(b, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (x != y))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                cost = min(cost, older[j - 2] + 1)
+            row.append(cost)
+        if min(row) > limit:
+            return None
+    return row[-1] if row[-1] <= limit else None
+
+
+def longest_first(words: Iterable[str]) -> str:
+    """A regular-expression alternation of literal words, longest first."""
+    return "|".join(re.escape(w) for w in sorted(set(words), key=lambda w: (-len(w), w)))

@@ -1,0 +1,161 @@
+"""Which names in a text are drugs being talked about, and which are laboratory values, foods or diseases."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from attending.guardrails.clinical.dose import Amount, Kind
+from attending.guardrails.clinical.lexicon import Hit, Lexicon
+from attending.guardrails.clinical.normalise import Normalised
+from attending.guardrails.clinical.statement import DrugMention
+
+_NOT_A_DRUG_AFTER = re.compile(
+    r"(?:'s)? ?(?:\()?(?:blood |serum |plasma |trough |peak |urine |drug |random |free |total |therapeutic )*"
+    r"(?:levels?|concentrations?|troughs?|assays?|tests?|testing|screen(?:ing)?|panel|deficien\w+|resistan(?:ce|t)|sensitivity tests?|channels?|"
+    r"receptors?|metabolism|stores?|balance|intake|content|homeostasis|reuptake|secretion|production|antibod(?:y|ies)|"
+    r"binding|stones?|imbalance|poor|rich|saturation|monitoring|clearance|transporters?|pump|syndrome|diet|foods?|use disorder|abuse|"
+    r"dependence|misuse|wipes?|swabs?|pads?|hand sanitizer|overload|loss|excretion|absorption|tolerance test|a1c|ratio|restriction|restricted|"
+    r"score|count|index)(?![\w])"
+)
+_NOT_A_DRUG_BEFORE = re.compile(
+    r"(?:\b(?:blood|serum|plasma|urine|urinary|high[- ]|low[- ]|elevated|dietary|your|normal|endogenous|fasting|check(?:ed)?|monitor(?:ing)?|measure(?:d)?|"
+    r"recheck|level of|levels of|rich in|high in|low in|source of|sources of|amount of|lab|labs:) )$"
+)
+_LAB_VALUE = re.compile(
+    r"(?: (?:level|was|is|of|at|:|=|result|today|remains|has been|came back(?: at)?|currently|now|measured(?: at)?|increased to|rose to|fell to|dropped to|value))*"
+    r" ?[:=(]? ?[<>]?=? ?\d{1,4}(?:\.\d{1,2})?(?! ?(?:mg|mcg|μg|g|gm|grams?|mls?|tabs?|tablets?|caps?|units?|puffs?|%|meq(?! ?/)|mmol(?! ?/)|x|times|-|/?kg)\b)(?!\d)"
+)
+# Substances the body or the plate holds too: a drug only where someone is told to take it.
+ANALYTES = frozenset(
+    "potassium sodium calcium magnesium iron phosphate phosphorus chloride bicarbonate zinc copper glucose dextrose oxygen alcohol ethanol "
+    "lead insulin salt caffeine water iodine folate cortisol testosterone estrogen thyroid albumin urea protein cholesterol lactate ammonia "
+    "carbon selenium manganese chromium vitamin vitamins sugar sucrose fiber air hydrogen nitrogen dopamine serotonin epinephrine "
+    "norepinephrine adrenaline histamine melatonin progesterone estradiol creatinine creatine bilirubin uric acid lipase amylase thrombin "
+    "fibrinogen plasma blood heparin-like tobacco nicotine honey milk egg eggs peanut latex soy gelatin corn wheat gluten silver gold mercury "
+    "aluminum arsenic fluoride sulfur carbon-dioxide ferritin hemoglobin globulin".split()
+)
+_TAKEN = re.compile(
+    r"\b(?:tak(?:e|es|ing|en)|giv(?:e|es|ing|en)|us(?:e|es|ing|ed)|start(?:s|ed|ing)?|stop(?:s|ped|ping)?|add(?:s|ed|ing)?|begin|beginning|continu(?:e|es|ed|ing)|"
+    r"hold(?:ing)?|held|prescrib(?:e|es|ed|ing)|administer(?:s|ed|ing)?|avoid(?:s|ed|ing)?|inject(?:s|ed|ing)?|infus(?:e|es|ed|ing)|replet(?:e|ed|ing)|replace|"
+    r"supplement(?:s|ed|ing)?(?: with)?|receiv(?:e|es|ed|ing)|on|with|combin(?:e|ing)|plus|discontinu(?:e|ed|ing)|drink(?:s|ing)?|increase|decrease|"
+    r"reduce|adjust|titrate|and|or|bolus|iv|oral|no|not|without|give|recommend(?:s|ed)?|,)"
+    r"(?: (?:your|her|his|their|the|a|an|any|some|oral|iv|intravenous|daily|more|extra|dose of|doses of|of|additional|basal|long-acting|"
+    r"short-acting|rapid-acting|regular|elemental|supplemental|too much|chronic|home|on)){0,3} $"
+)
+_DOSE_FORM_AFTER = re.compile(
+    r" ?(?:\(|supplement|tablet|capsule|pill|infusion|injection|drip|replacement|repletion|therapy|pump|pen|iv\b|oral|by mouth|po\b|solution|"
+    r"suspension|drops|glargine|lispro|aspart|sulfate|gluconate|carbonate|citrate|chloride|oxide|acetate)"
+)
+_COMBINED = re.compile(r" ?[/+] ?|-| ?& ?(?=\w)")
+_MAX_GAP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A drug or class name at `start:end` of the normalised text."""
+
+    start: int
+    end: int
+    drugs: tuple[str, ...]
+    drug_class: str | None
+    brand: bool
+
+    def to_mention(self, norm: Normalised) -> DrugMention:
+        """The public form, with the span of the original text."""
+        span = norm.span(self.start, self.end)
+        return DrugMention(
+            span, norm.original[span.start : span.end], self.drugs, self.drug_class, self.brand
+        )
+
+
+def find_mentions(norm: Normalised, lexicon: Lexicon, amounts: list[Amount]) -> list[Named]:
+    """The drug and class mentions of a text in order; adjacent names of one fixed combination are one mention."""
+    text = norm.text
+    by_start = {a.start: a for a in amounts}
+    hits = [
+        h for h in lexicon.find(text) if not _covered(h, amounts) and not _something_else(text, h, by_start)
+    ]
+    named: list[Named] = []
+    for hit in hits:
+        current = Named(
+            hit.start,
+            hit.end,
+            _in_text_order(text, hit),
+            hit.drug_class if not hit.drugs else None,
+            hit.brand,
+        )
+        last = named[-1] if named else None
+        if last is not None and last.drugs and current.drugs and current.start - last.end <= _MAX_GAP:
+            gap = _COMBINED.fullmatch(text, last.end, current.start)
+            if gap is not None and not set(last.drugs) & set(current.drugs):
+                named[-1] = replace(
+                    last,
+                    end=current.end,
+                    drugs=last.drugs + current.drugs,
+                    brand=last.brand and current.brand,
+                )
+                continue
+        named.append(current)
+    return named
+
+
+def _covered(hit: Hit, amounts: list[Amount]) -> bool:
+    return any(a.start <= hit.start and hit.end <= a.end for a in _near(amounts, hit.start))
+
+
+def _near(amounts: list[Amount], position: int) -> list[Amount]:
+    low, high = 0, len(amounts)
+    while low < high:
+        middle = (low + high) // 2
+        if amounts[middle].end <= position:
+            low = middle + 1
+        else:
+            high = middle
+    return amounts[low : low + 1]
+
+
+def _in_text_order(text: str, hit: Hit) -> tuple[str, ...]:
+    """The ingredients in the order in which the name spells them, where it spells them all."""
+    if len(hit.drugs) < 2:
+        return hit.drugs
+    name = text[hit.start : hit.end]
+    places = {drug: name.find(drug.lower()) for drug in hit.drugs}
+    if any(p < 0 for p in places.values()):
+        return hit.drugs
+    return tuple(sorted(hit.drugs, key=lambda d: places[d]))
+
+
+def _something_else(text: str, hit: Hit, amounts: dict[int, Amount]) -> bool:
+    """Whether the name stands for a laboratory value, a nutrient, a disease word or a body function."""
+    if _NOT_A_DRUG_AFTER.match(text, hit.end):
+        return True
+    word = text[hit.start : hit.end]
+    head = re.split(r"[ -]", word)[0]
+    if head not in ANALYTES and word not in ANALYTES:
+        return False
+    if " " in word and _DOSE_FORM_AFTER.search(" " + word.split(" ", 1)[1]):
+        return False
+    amount = next((amounts[p] for p in range(hit.end, min(hit.end + 4, len(text))) if p in amounts), None)
+    if amount is not None and amount.kind is not Kind.LABORATORY:
+        return False
+    if _LAB_VALUE.match(text, hit.end):
+        return True
+    before = text[max(0, hit.start - 40) : hit.start]
+    if re.search(
+        r"(?:mg|mcg|units?|meq|mmol|g|tablets?|drops?|ml|litres?|liters?|l)(?:/min)?(?: of)?(?: \w+)? $",
+        before,
+    ):
+        return False
+    if _DOSE_FORM_AFTER.match(text, hit.end):
+        return False
+    if _NOT_A_DRUG_BEFORE.search(before) and not re.search(
+        r"\b(?:take|taking|start|stop|hold|continue|skip|inject|using|use|give|of) your $", before
+    ):
+        return True
+    return (
+        _TAKEN.search(before) is None
+        and before.strip(" ") != ""
+        and before[-2:] not in (": ", "• ", "- ")
+        and before[-1] != "\n"
+    )

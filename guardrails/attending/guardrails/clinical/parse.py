@@ -1,0 +1,313 @@
+"""The door of the clinical text grammar: one text in, everything it says about drugs out."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from dataclasses import replace
+from decimal import Decimal
+
+from attending.guardrails.clinical.assemble import Part, Pieces, assemble
+from attending.guardrails.clinical.clauses import sentences
+from attending.guardrails.clinical.dose import Amount, Kind, Risk, scan
+from attending.guardrails.clinical.frequency import Rhythm, infusion_times, periods, rhythms
+from attending.guardrails.clinical.lexicon import Lexicon
+from attending.guardrails.clinical.mentions import ANALYTES, Named, find_mentions
+from attending.guardrails.clinical.normalise import Normalised, normalise
+from attending.guardrails.clinical.number import read_number
+from attending.guardrails.clinical.route import routes
+from attending.guardrails.clinical.scope import Reading, read
+from attending.guardrails.clinical.statement import (
+    Concentration,
+    Dose,
+    DrugMention,
+    Duration,
+    Frequency,
+    Notation,
+    ParsedText,
+    Span,
+    Statement,
+    UnknownName,
+    Unreadable,
+)
+from attending.guardrails.clinical.unit import COUNTED
+from attending.guardrails.clinical.unknown import find_unknown
+from attending.guardrails.clinical.words import Cat, Token
+
+_IMPLIED_AND = re.compile(r"(?:\band|,|\bthen) (?=(?:\d|one|two|three|four|half|a half))")
+_IMPLIED_TAKE = re.compile(
+    r"\b(?:take|takes|taking|give|giving|use|swallow) (?=(?:\d|one|two|three|four|half)\b)"
+)
+_IMPLIED_END = re.compile(
+    r" (?:at|in the|with|before|after|every|each|twice|once|by mouth|po|orally|bid|tid|qid|q ?\d|qhs|nightly|now|as needed|prn|three times|as directed)\b|[.,;]?$|[.,;](?!\d)|\n"
+)
+_UNITLESS = re.compile(
+    r"(?: (?:at|dose|of|to|tablets?|po|oral))?(?: |: ?|, ?)(\d{1,5}(?:\.\d{1,3})?)(?![\w.,/%:-]*\d)(?![%/:-])"
+)
+_UNITLESS_END = re.compile(
+    r" ?(?:\(|,|;|$|\n|\.(?!\d)|po\b|iv\b|by mouth|orally|sub|daily|weekly|bid|tid|qid|q\d|q\.|qhs|qd|qam|every|each|once|twice|three|nightly|at bed|at night|in the (?:morning|evening)|as needed|prn|stat|now)"
+)
+_MS = re.compile(r"(?<![\w.])(ms|mso4|mgso4)(?![\w.])(?=[ ,;]|$)")
+_NOTATION_HINT = re.compile(r" ?(?:\d|iv\b|po\b|im\b|contin|ir\b|er\b)")
+
+
+def parse(text: str, lexicon: Lexicon, *, about: tuple[str, ...] = ()) -> ParsedText:
+    """Reads `text`: drug mentions, doses, frequencies, routes, durations and the prescriptive scope of each.
+
+    Pure and deterministic, linear in the length of the text, and never raises for any `str`. All spans are code
+    points of `text` as given. `about` names the ingredients that a dose without any drug in the text is about (the
+    one drug of the prompt); such a statement's mention spans the dose itself.
+    """
+    norm = normalise(text)
+    amounts, risks = scan(norm)
+    found_rhythms = [r for r in rhythms(norm.text) if not _inside_amount(r, amounts)]
+    amounts = _with_implied(norm.text, amounts, found_rhythms)
+    mentions = find_mentions(norm, lexicon, amounts)
+    unitless = _unitless(norm, mentions, amounts, found_rhythms)
+    amounts = sorted([*amounts, *unitless], key=lambda a: a.start)
+    strangers = find_unknown(norm, lexicon, mentions, amounts)
+    lines = sentences(norm)
+    scopes = read(norm.text, lines, _items(mentions, amounts, found_rhythms), len(mentions), len(amounts))
+    pieces = Pieces(
+        norm.text,
+        lines,
+        mentions,
+        amounts,
+        found_rhythms,
+        periods(norm.text),
+        infusion_times(norm.text),
+        routes(norm.text),
+        frozenset(s.amount for s in strangers if s.amount >= 0),
+    )
+    assembled = assemble(pieces, scopes)
+    public = [m.to_mention(norm) for m in mentions]
+    statements = [_statement(norm, public, part) for part in assembled.parts]
+    if about:
+        statements.extend(
+            _orphan(norm, amounts[i], reading, about, pieces) for i, reading in assembled.orphans
+        )
+        statements.sort(key=lambda s: s.mention.span.start)
+    return ParsedText(
+        text=text,
+        clauses=_clauses(norm, statements),
+        statements=tuple(statements),
+        unreadable=tuple(
+            Unreadable(_span(norm, a), _source(norm, a), a.reason)
+            for a in sorted(assembled.unreadable, key=lambda a: a.start)
+        ),
+        unknown=tuple(
+            UnknownName(
+                norm.span(s.start, s.end),
+                norm.source(s.start, s.end),
+                lexicon.near(norm.text[s.start : s.end]),
+            )
+            for s in strangers
+        ),
+        avoided_pairs=tuple((public[a], public[b]) for a, b in sorted(scopes.pairs)),
+        notations=_notations(norm, risks, found_rhythms),
+    )
+
+
+def _inside_amount(rhythm: Rhythm, amounts: list[Amount]) -> bool:
+    """Whether the phrase is the amount's own "/day" or count, already read with it."""
+    at = bisect_right([a.start for a in amounts], rhythm.start) - 1 if amounts else -1
+    return at >= 0 and rhythm.start < amounts[at].end and amounts[at].kind is not Kind.COMPONENTS
+
+
+def _with_implied(text: str, amounts: list[Amount], found: list[Rhythm]) -> list[Amount]:
+    """Adds counts without a form: "1 tablet in the morning and 2 at night", "take two every 6 hours"."""
+    added: list[Amount] = []
+    starts = [a.start for a in amounts]
+    rhythm_starts = {r.start for r in found}
+    for pattern in (_IMPLIED_AND, _IMPLIED_TAKE):
+        for match in pattern.finditer(text):
+            start = match.end()
+            number = read_number(text, start, spaced_groups=False)
+            if number is None or number.value is None or not 0 < number.value <= 20 or start in rhythm_starts:
+                continue
+            at = bisect_right(starts, start) - 1
+            if at >= 0 and amounts[at].end > start and amounts[at].kind is not Kind.COMPONENTS:
+                continue
+            if _IMPLIED_END.match(text, number.end) is None:
+                continue
+            unit = "tablet"
+            if pattern is _IMPLIED_AND:
+                if (
+                    at < 0
+                    or amounts[at].unit not in (*COUNTED, "unit", "mg", "mL")
+                    or "\n" in text[amounts[at].end : start]
+                    or start - amounts[at].end > 60
+                ):
+                    continue
+                if not any(r >= number.end and r - number.end <= 1 for r in rhythm_starts) or not any(
+                    amounts[at].end <= r < start for r in rhythm_starts
+                ):
+                    continue
+                unit = amounts[at].unit
+            added.append(Amount(start, number.end, Kind.DOSE, number.value, number.value, unit))
+    if not added:
+        return amounts
+    merged = sorted([*amounts, *added], key=lambda a: (a.start, -a.end))
+    kept: list[Amount] = []
+    for amount in merged:
+        if not kept or amount.start >= kept[-1].end:
+            kept.append(amount)
+    return kept
+
+
+def _unitless(
+    norm: Normalised, mentions: list[Named], amounts: list[Amount], found: list[Rhythm]
+) -> list[Amount]:
+    """ "warfarin 5 daily": a number in the place of a dose, without its unit."""
+    text = norm.text
+    starts = [a.start for a in amounts]
+    rhythm_starts = [r.start for r in found]
+    out: list[Amount] = []
+    for mention in mentions:
+        if not mention.drugs or text[mention.start : mention.end] in ANALYTES:
+            continue
+        match = _UNITLESS.match(text, mention.end)
+        if match is None or _UNITLESS_END.match(text, match.end()) is None:
+            continue
+        start, end = match.span(1)
+        at = bisect_right(starts, start) - 1
+        if at >= 0 and amounts[at].end > start:
+            continue
+        near = bisect_left(rhythm_starts, start)
+        if near < len(found) and found[near].start == start:
+            continue
+        if near and found[near - 1].end > start:
+            continue
+        if re.fullmatch(r"(?:19|20)\d\d", match.group(1)):
+            continue
+        out.append(Amount(start, end, Kind.UNREADABLE, reason="a number without a unit"))
+    return out
+
+
+def _items(mentions: list[Named], amounts: list[Amount], found: list[Rhythm]) -> list[Token]:
+    """Mentions, amounts and rhythms as tokens in text order, not overlapping."""
+    items = [Token(m.start, m.end, "", Cat.MENTION, index=i) for i, m in enumerate(mentions)]
+    items.extend(Token(a.start, a.end, "", Cat.AMOUNT, index=i) for i, a in enumerate(amounts))
+    items.extend(Token(r.start, r.end, "", Cat.RHYTHM, index=i) for i, r in enumerate(found))
+    items.sort(key=lambda t: (t.start, -t.end))
+    kept: list[Token] = []
+    for item in items:
+        if not kept or item.start >= kept[-1].end:
+            kept.append(item)
+    return kept
+
+
+def _span(norm: Normalised, amount: Amount) -> Span:
+    return norm.span(amount.start, amount.end)
+
+
+def _source(norm: Normalised, amount: Amount) -> str:
+    return norm.source(amount.start, amount.end)
+
+
+def _dose(norm: Normalised, amount: Amount | None) -> Dose | None:
+    if amount is None or amount.high <= 0:
+        return None
+    return Dose(
+        _span(norm, amount),
+        _source(norm, amount),
+        amount.low,
+        amount.high,
+        amount.unit,
+        amount.per_kg,
+        amount.per_m2,
+        amount.per_time,
+        amount.count,
+        amount.strength,
+        amount.components,
+    )
+
+
+def _frequency(norm: Normalised, rhythm: Rhythm | None) -> Frequency | None:
+    if rhythm is None:
+        return None
+    return Frequency(
+        norm.span(rhythm.start, rhythm.end),
+        norm.source(rhythm.start, rhythm.end),
+        rhythm.times,
+        rhythm.hours,
+        rhythm.prn,
+        rhythm.once,
+    )
+
+
+def _statement(norm: Normalised, mentions: list[DrugMention], part: Part) -> Statement:
+    reading = part.reading
+    mention = mentions[part.mention]
+    clause = norm.span(*reading.clause) if reading.clause[1] > reading.clause[0] else mention.span
+    period = part.period
+    concentration = part.concentration
+    return Statement(
+        mention=mention,
+        scope=reading.scope,
+        clause=clause,
+        dose=_dose(norm, part.amount),
+        frequency=_frequency(norm, part.frequency),
+        route=part.route.route if part.route else None,
+        duration=(
+            Duration(norm.span(period.start, period.end), norm.source(period.start, period.end), period.days)
+            if period
+            else None
+        ),
+        daily_limit=_dose(norm, part.daily_limit),
+        started=reading.started,
+        single_limit=_dose(norm, part.single_limit),
+        avoid_with=reading.avoid_with,
+        sum_group=part.sum_group,
+        loading=part.loading,
+        rapid=part.rapid,
+        over_minutes=part.infusion.days * 1440 if part.infusion else None,
+        concentration=(
+            Concentration(
+                _span(norm, concentration),
+                _source(norm, concentration),
+                concentration.high,
+                concentration.unit,
+                concentration.per or "mL",
+            )
+            if concentration
+            else None
+        ),
+    )
+
+
+def _orphan(
+    norm: Normalised, amount: Amount, reading: Reading, about: tuple[str, ...], pieces: Pieces
+) -> Statement:
+    span = _span(norm, amount)
+    mention = DrugMention(span, _source(norm, amount), about)
+    near = [
+        r
+        for r in pieces.rhythms
+        if 0 <= r.start - amount.end <= 60 and "." not in norm.text[amount.end : r.start]
+    ]
+    following = next((a.start for a in pieces.amounts if a.start > amount.start), len(norm.text))
+    from attending.guardrails.clinical.frequency import merge
+
+    scope = reading.scope
+    part = Part(0, replace(reading, scope=scope), amount, [r for r in near if r.start < following])
+    return _statement(norm, [mention], replace(part, rhythms=part.rhythms if merge(part.rhythms) else []))
+
+
+def _clauses(norm: Normalised, statements: list[Statement]) -> tuple[Span, ...]:
+    spans = {(s.clause.start, s.clause.end) for s in statements}
+    return tuple(Span(a, b) for a, b in sorted(spans))
+
+
+def _notations(norm: Normalised, risks: list[Risk], found: list[Rhythm]) -> tuple[Notation, ...]:
+    marks = [(r.start, r.end, r.kind) for r in risks]
+    marks.extend((r.start, r.end, r.notation) for r in found if r.notation)
+    for match in _MS.finditer(norm.text):
+        if (
+            norm.source(match.start(), match.end()).upper() == norm.source(match.start(), match.end())
+            or match.group() != "ms"
+        ):
+            if match.group() != "ms" or _NOTATION_HINT.match(norm.text, match.end()):
+                marks.append((match.start(), match.end(), match.group(1)))
+    marks.sort()
+    return tuple(Notation(norm.span(a, b), norm.source(a, b), kind) for a, b, kind in marks)

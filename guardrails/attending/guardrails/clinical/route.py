@@ -1,0 +1,56 @@
+"""Routes of administration: words and abbreviations to canonical routes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_ROUTES: dict[str, str] = {
+    "oral": r"by mouth|orally|oral(?! contracept| thrush| cavity| hygiene| surg| anti| intake)|p\.?o\.?(?!\w)|per os|swallow\w*|via (?:g|ng|peg|feeding)[- ]?tube",
+    "intrathecal": r"intra-?thecal(?:ly)?|i\.?t\.? route|into the (?:spinal canal|cerebrospinal fluid|csf)|intraventricular(?:ly)?",
+    "epidural": r"epidural(?:ly)?",
+    "intravenous": r"intravenous(?:ly)?|i\.?v\.?(?:pb)?(?![\w-])|ivp|into (?:a|the) vein|by (?:slow |rapid )?infusion|infus(?:e|ed|ion)",
+    "intramuscular": r"intramuscular(?:ly)?|i\.?m\.?(?= |,|;|$|\n|/)(?! (?:sorry|not|a|an|the|here|glad|going|afraid|happy|unable|sure|in)\b)|into (?:a|the) muscle",
+    "subcutaneous": r"subcutaneous(?:ly)?|sub-?cut(?:aneous)?|sub-?q|s\.?c\.?(?![\w.])|sq(?!\w)|under the skin",
+    "topical": r"topical(?:ly)?|to (?:the )?(?:affected|skin|rash|scalp|area)\w*(?: areas?)?|on the skin|cream|ointment|gel(?!cap)|lotion",
+    "rectal": r"rectal(?:ly)?|p\.?r\.?(?= |,|;|\.|$)(?! interval)|per rectum|suppositor(?:y|ies)|enema",
+    "inhaled": r"inhal(?:e|ed|ation|ations|er)|nebuli[sz](?:ed|er|ation|e)|nebs?(?!\w)|puffs?|breathed? in",
+    "sublingual": r"sublingual(?:ly)?|s\.?l\.?(?= |,|;|$)|under (?:the|your|his|her) tongue",
+    "buccal": r"buccal(?:ly)?|inside (?:the|your) cheek",
+    "transdermal": r"transdermal(?:ly)?|patch(?:es)?",
+    "ophthalmic": r"ophthalmic|(?:in|into|to) (?:the |each |both |your |affected |right |left |(?:the )?(?:affected|right|left) )*eyes?|eye ?drops?",
+    "otic": r"otic|(?:in|into|to) (?:the |each |both |your |affected |right |left |(?:the )?(?:affected|right|left) )*ears?|ear ?drops?",
+    "nasal": r"intra-?nasal(?:ly)?|nasal(?:ly)?(?! congestion| polyp| bleed)|(?:in|into|up) (?:the |each |both |your )*nos(?:e|trils?)|each nostril|nostrils?",
+    "vaginal": r"vaginal(?:ly)?(?! bleed| discharge| deliver| birth)|into the vagina",
+    "intraosseous": r"intraosseous(?:ly)?|i\.?o\.? (?:access|line)",
+    "intradermal": r"intradermal(?:ly)?",
+}
+_PATTERN = re.compile(
+    "|".join(rf"(?P<r{i}>(?<![\w-])(?:{pattern})(?!\w))" for i, pattern in enumerate(_ROUTES.values()))
+)
+_NAMES = list(_ROUTES)
+_PUSH = re.compile(
+    r"(?<!\w)(?:iv ?push|ivp|(?:rapid|fast|quick)(?:ly)? (?:iv )?(?:push|bolus|injection|infusion)|"
+    r"(?:iv|intravenous|i\.v\.) (?:push|bolus)|push(?:ed)? (?:iv|intravenously|rapidly|fast|over (?:seconds|1 minute))|"
+    r"as an? (?:iv )?(?:push|bolus)|bolus(?:ed)?)(?!\w)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteWord:
+    """A route at `start:end` of the normalised text; `rapid` for IV push and bolus."""
+
+    start: int
+    end: int
+    route: str
+    rapid: bool = False
+
+
+def routes(text: str) -> list[RouteWord]:
+    """Every route named in a normalised text, in order."""
+    found = [
+        RouteWord(m.start(), m.end(), _NAMES[int((m.lastgroup or "r0")[1:])]) for m in _PATTERN.finditer(text)
+    ]
+    found.extend(RouteWord(m.start(), m.end(), "intravenous", rapid=True) for m in _PUSH.finditer(text))
+    found.sort(key=lambda r: (r.start, -r.end))
+    return found

@@ -1,0 +1,132 @@
+"""Words in the place of a drug that no lexicon knows: invented, misspelt or new names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from attending.guardrails.clinical.dose import Amount, Kind
+from attending.guardrails.clinical.lexicon import Lexicon
+from attending.guardrails.clinical.mentions import ANALYTES, Named
+from attending.guardrails.clinical.normalise import Normalised
+from attending.guardrails.clinical.words import TABLE, Cat
+
+# Stems of the WHO list of international nonproprietary names that hardly end an English word.
+_STEM = re.compile(
+    r"\w{3,}(?:mab|tinib|ciclib|parib|rafenib|zomib|lisib|pril|prilat|sartan|vastatin|olol|prazole|tidine|gliptin|gliflozin|glutide|glitazone|"
+    r"floxacin|cillin|cycline|mycin|micin|conazole|fungin|navir|tegravir|buvir|ciclovir|vudine|dipine|zepam|zolam|oxetine|triptan|setron|"
+    r"parin|xaban|gatran|dronate|lukast|terol|tropium|sonide|olone|azosin|caine|curium|curonium|barbital|profen|coxib|fentanil|"
+    r"azepine|idone|apine|peridol|nidazole|thiazide|semide|vaptan|fibrate|cept|stim|poetin|dopa|gepant|vexil|zolid|penem|bactam|oxacin)"
+)
+_WORD = re.compile(r"[a-z][a-z]*(?:-[a-z]+)*")
+_BEFORE_AMOUNT = re.compile(
+    r"(?<![\w'-])([a-z][a-z-]{3,28}[a-z])(?: (?:\d?[a-z]{2}|tablets?|capsules?|injection|oral|cream|extended[- ]release|inhaler))?(?: at| to|:|,|\()? ?$"
+)
+_VERB_BEFORE = re.compile(
+    r"\b(?:tak(?:e|es|ing)|start(?:s|ed|ing)?|giv(?:e|en|ing)|prescrib(?:e|es|ed|ing)|add(?:ed|ing)?|begin|initiat(?:e|ed|ing)|us(?:e|ing)|continu(?:e|ed|ing)|administer(?:ed)?|"
+    r"on|recommend(?:s|ed)?|stop(?:ped|ping)?|hold|avoid|increase|switch(?:ed)? to|try|order(?:ed)?|and|plus|with)(?: (?:on|your|the|a|an|her|his|him|oral|iv|of|daily|low-dose|generic))* $"
+)
+_DOSE_POSITION = re.compile(
+    r"\b(?:tak(?:e|es|ing)|start(?:s|ed|ing)?|prescrib(?:e|es|ed|ing)|initiat(?:e|ed|ing)|administer(?:ed)?|begin|switch(?:ed)? to)(?: (?:on|your|the|a|an|her|his|him|oral|iv|daily|generic))* $"
+)
+_ORDINARY = frozenset(
+    "about around approximately roughly nearly almost least most total maximum minimum usual starting initial maintenance exactly average single double "
+    "loading target current previous original recommended adult pediatric child normal standard lowest highest effective therapeutic equivalent "
+    "increments contains containing with than between under over until above below within every another second third first last next final "
+    "protein fiber carbohydrate carbohydrates carbs water fluid fluids salt sugar weight level levels tablet tablets capsule capsules caplet pill pills "
+    "dose doses dosage daily weekly monthly morning evening night bedtime strength amount amounts supply bottle bottles patch patches inhaler injection "
+    "solution suspension syrup liquid cream ointment either both each bolus infusion rate drip further additional extra remaining same fixed "
+    "adults children infants kids women patient patients people mother father baby value values result results score cholesterol "
+    "glucose equals equal after before from into onto plus minus times divided given taken used made them then them this that these those when where "
+    "which while only just also still even more less much many such like good safe high higher low lower large small reached reach exceed exceeds "
+    "exceeding limit limits range ranges dosing regimen course therapy treatment schedule following follows below example follow medicine medicines medication "
+    "medications drug drugs prescription supplement supplements product products options option start starts vial vials syringe "
+    "breakfast lunch dinner food foods meal meals diet intake serving servings cups cup bowl glass salts calories iron zinc "
+    "by mouth orally oral intravenous subcutaneous intramuscular topical rectal needed pain fever nausea headache cough infection pressure allergy sleep".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """An unknown name at `start:end` of the normalised text; `amount` is the index of the amount it owns, or -1."""
+
+    start: int
+    end: int
+    amount: int = -1
+
+
+def find_unknown(
+    norm: Normalised, lexicon: Lexicon, mentions: list[Named], amounts: list[Amount]
+) -> list[Stranger]:
+    """Unknown names in drug position: before a dose, after a verb of giving with a drug-like or capitalised form."""
+    text = norm.text
+    taken = [(m.start, m.end) for m in mentions]
+    found: dict[int, Stranger] = {}
+    for index, amount in enumerate(amounts):
+        if not (amount.mass or amount.kind is Kind.UNREADABLE or amount.unit in ("tablet", "puff", "patch")):
+            continue
+        if amount.kind is Kind.LABORATORY or amount.kind is Kind.CONCENTRATION:
+            continue
+        window = max(0, amount.start - 60)
+        match = _BEFORE_AMOUNT.search(text, window, amount.start)
+        if match is None:
+            continue
+        start, end = match.span(1)
+        word = match.group(1)
+        if _known(word, lexicon) or _overlaps(taken, start, end):
+            continue
+        before = text[max(0, start - 40) : start]
+        opens = (
+            not before.strip(" •-")
+            or before[-1:] == "\n"
+            or re.search(r"(?:^|\n)[ •\-\d.)\[\]]*$|[.;:,] $", before) is not None
+        )
+        capital = norm.original[norm.starts[start]].isupper()
+        if not (_STEM.fullmatch(word) or _VERB_BEFORE.search(before) or (opens and capital)):
+            continue
+        owns = index if amount.kind is not Kind.UNREADABLE else -1
+        found[start] = Stranger(start, end, owns)
+    for match in _WORD.finditer(text):
+        word = match.group()
+        start, end = match.span()
+        if start in found or len(word) < 6 or _overlaps(taken, start, end) or _known(word, lexicon):
+            continue
+        if start and (text[start - 1].isalnum() or text[start - 1] in "-_'@./"):
+            continue
+        if end < len(text) and (
+            text[end].isalnum() or text[end] in "-_@'" or text[end : end + 2] in (".c", ".o", ".n")
+        ):
+            continue
+        if not _STEM.fullmatch(word):
+            original = norm.original[norm.starts[start] : norm.ends[end - 1]]
+            if not (
+                original[0].isupper()
+                and not original.isupper()
+                and _DOSE_POSITION.search(text, max(0, start - 40), start)
+            ):
+                continue
+        found[start] = Stranger(start, end)
+    return [found[k] for k in sorted(found)]
+
+
+def _known(word: str, lexicon: Lexicon) -> bool:
+    return (
+        word in TABLE
+        and TABLE[word][0] is not Cat.MENTION
+        or word in _ORDINARY
+        or word in ANALYTES
+        or word in lexicon
+        or word.rstrip("s") in lexicon
+        or word.rstrip("s") in _ORDINARY
+    )
+
+
+def _overlaps(taken: list[tuple[int, int]], start: int, end: int) -> bool:
+    low, high = 0, len(taken)
+    while low < high:
+        middle = (low + high) // 2
+        if taken[middle][1] <= start:
+            low = middle + 1
+        else:
+            high = middle
+    return low < len(taken) and taken[low][0] < end

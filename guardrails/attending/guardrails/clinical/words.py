@@ -1,0 +1,407 @@
+"""The vocabulary of prescribing: what a word does to the drug that follows or precedes it.
+
+Closed tables of lemmas with their inflections, so that the scope grammar works on categories and not on phrases.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Cat(StrEnum):
+    """What a token does in a clause."""
+
+    TAKE = "take"
+    START = "start"
+    CHANGE = "change"
+    CONTINUE = "continue"
+    STOP = "stop"
+    AVOID = "avoid"
+    SKIP = "skip"
+    EXCEED = "exceed"
+    ADVISE = "advise"
+    ORDER = "order"
+    COMBINE = "combine"
+    SWITCH = "switch"
+    REPLACE = "replace"
+    DESCRIBE = "describe"
+    ASK = "ask"
+    NEED = "need"
+    ON = "on"
+    OFF = "off"
+    GOOD = "good"
+    BAD = "bad"
+    NOT = "not"
+    BE = "be"
+    HAVE = "have"
+    MODAL = "modal"
+    DO = "do"
+    SUBORD = "subord"
+    RELATIVE = "relative"
+    HARD = "hard"
+    COORD = "coord"
+    EXCEPT = "except"
+    INSTEAD = "instead"
+    WITHOUT = "without"
+    THAN = "than"
+    TOGETHER = "together"
+    WITH = "with"
+    ALLERGY = "allergy"
+    HISTORY = "history"
+    FAMILY = "family"
+    GENERIC = "generic"
+    PRONOUN = "pronoun"
+    TO = "to"
+    FILLER = "filler"
+    NOUN_OF = "noun_of"
+    MENTION = "mention"
+    AMOUNT = "amount"
+    RHYTHM = "rhythm"
+    PUNCT = "punct"
+    OTHER = "other"
+
+
+class Form(StrEnum):
+    BASE = "base"
+    THIRD = "third"
+    PAST = "past"
+    PARTICIPLE = "participle"
+    """Past participle; regular verbs write it like the past."""
+    GERUND = "gerund"
+    NOUN = "noun"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One word, punctuation mark or ready-made item at `start:end` of the normalised text.
+
+    `index` is the place of a mention, amount or rhythm in its list.
+    """
+
+    start: int
+    end: int
+    word: str
+    cat: Cat
+    form: Form = Form.BASE
+    index: int = -1
+
+
+_IRREGULAR = {
+    "take": ("took", "taken"),
+    "give": ("gave", "given"),
+    "get": ("got", "gotten"),
+    "keep": ("kept", "kept"),
+    "begin": ("began", "begun"),
+    "put": ("put", "put"),
+    "hold": ("held", "held"),
+    "withhold": ("withheld", "withheld"),
+    "quit": ("quit", "quit"),
+    "forget": ("forgot", "forgotten"),
+    "choose": ("chose", "chosen"),
+    "drink": ("drank", "drunk"),
+    "eat": ("ate", "eaten"),
+    "cut": ("cut", "cut"),
+    "lead": ("led", "led"),
+    "make": ("made", "made"),
+    "let": ("let", "let"),
+    "steer": ("steered", "steered"),
+}
+_DOUBLING = frozenset(
+    {
+        "stop",
+        "begin",
+        "get",
+        "put",
+        "quit",
+        "forget",
+        "cut",
+        "swap",
+        "skip",
+        "refer",
+        "prefer",
+        "omit",
+        "drop",
+        "permit",
+        "let",
+    }
+)
+
+_VERBS: dict[Cat, str] = {
+    Cat.TAKE: "take use give administer apply inhale inject instill swallow chew receive place insert infuse dissolve "
+    "dispense provide offer drink spray bolus repeat ingest consume get supplement utilize treat manage bridge dose redose self-administer",
+    Cat.START: "start add begin initiate commence restart reintroduce resume try load rechallenge introduce reinitiate trial",
+    Cat.CHANGE: "increase decrease titrate uptitrate up-titrate downtitrate raise adjust reduce lower taper double halve escalate change bump "
+    "uptitrate advance",
+    Cat.CONTINUE: "continue keep maintain remain stay finish complete adhere",
+    Cat.STOP: "stop discontinue hold withhold pause suspend quit cease terminate halt wean dc deprescribe remove eliminate interrupt drop",
+    Cat.AVOID: "avoid refrain abstain contraindicate beware prohibit forbid ban",
+    Cat.SKIP: "skip miss omit forget neglect fail hesitate",
+    Cat.EXCEED: "exceed surpass",
+    Cat.ADVISE: "recommend advise suggest consider prefer encourage choose select opt favor favour propose plan remember ensure want intend attempt instruct tell urge need require agree warrant",
+    Cat.ORDER: "prescribe order",
+    Cat.COMBINE: "combine mix coadminister co-administer coprescribe co-prescribe pair",
+    Cat.SWITCH: "switch transition convert rotate swap crossover",
+    Cat.REPLACE: "replace substitute exchange",
+    Cat.DESCRIBE: "cause interact worsen improve help relieve prevent work belong affect inhibit block act thin metabolize metabolise "
+    "potentiate enhance induce mask trigger damage harm produce carry pose come mean lead result show demonstrate "
+    "remain-the alter impair protect kill fight control ease irritate upset mimic represent constitute slow make compete displace accumulate amplify antagonize deplete elevate prolong contribute",
+    Cat.ASK: "ask discuss talk consult speak check inform contact call notify review confirm monitor",
+}
+_NOUNS: dict[Cat, str] = {
+    Cat.TAKE: "use usage administration intake therapy treatment",
+    Cat.START: "initiation addition start trial",
+    Cat.STOP: "discontinuation cessation interruption",
+    Cat.CONTINUE: "continuation",
+    Cat.AVOID: "avoidance contraindications contraindication",
+    Cat.COMBINE: "combination combinations coadministration co-administration mixing",
+    Cat.DESCRIBE: "interaction interactions effects risks dangers benefits toxicity overdose",
+}
+_WORDS: dict[Cat, str] = {
+    Cat.GOOD: "safe ok okay fine appropriate acceptable indicated allowed permitted suitable reasonable preferred preferable compatible "
+    "advisable wise possible necessary important essential best better first-line safer good alright mandatory required helpful useful "
+    "effective beneficial crucial vital critical needed",
+    Cat.BAD: "unsafe dangerous harmful inappropriate risky toxic fatal deadly off-limits ill-advised inadvisable life-threatening lethal "
+    "incompatible unsuitable unwise hazardous bad problematic contra-indicated unacceptable unnecessary needless pointless ineffective",
+    Cat.NOT: "not never cannot don't doesn't didn't shouldn't mustn't can't won't wouldn't couldn't isn't aren't wasn't weren't needn't no nor neither "
+    "dont doesnt shouldnt mustnt cant wont isnt arent ain't hasn't haven't hadn't hardly",
+    Cat.BE: "is are was were be been being am 's 're 'm",
+    Cat.HAVE: "has have had 've having",
+    Cat.MODAL: "should must may can could shall will would might ought 'll 'd let's",
+    Cat.DO: "do does did please",
+    Cat.SUBORD: "if when whenever unless until because since while whether provided before after despite",
+    Cat.RELATIVE: "who which that whom whose",
+    Cat.HARD: "but however whereas although though yet otherwise nevertheless nonetheless instead alternatively",
+    Cat.COORD: "and or plus then so & either",
+    Cat.WITHOUT: "without",
+    Cat.THAN: "than versus vs",
+    Cat.WITH: "with alongside",
+    Cat.TOGETHER: "together concurrently simultaneously concomitantly concomitant concurrent simultaneous",
+    Cat.ALLERGY: "allergic allergy allergies anaphylaxis anaphylactic intolerance intolerant hypersensitivity hypersensitive angioedema hives rash",
+    Cat.HISTORY: "previously formerly history prior past previous formerly tried took gave",
+    Cat.FAMILY: "mother father mom mum dad sister brother wife husband spouse grandmother grandfather grandma grandpa aunt uncle cousin neighbor "
+    "neighbour friend roommate mother's father's mom's mum's dad's sister's brother's wife's husband's grandmother's grandfather's friend's "
+    "neighbor's neighbour's sibling siblings relative relatives partner partner's parents",
+    Cat.GENERIC: "people patients those anyone someone women men persons individuals children adults person everyone anybody somebody",
+    Cat.PRONOUN: "it this them these they he she you we i him her his your their my our its us me one",
+    Cat.TO: "to",
+    Cat.OFF: "off",
+    Cat.ON: "on",
+    Cat.FILLER: "also always ever immediately just only simply absolutely currently now still strictly generally usually typically probably safely "
+    "regularly exactly first again a an the any some more additional extra new same daily other of by from for at in about very really "
+    "certainly definitely immediately carefully slowly gradually abruptly suddenly all both each every such longer directly "
+    "patient patient's doctor going likely able medication medications medicine medicines drug drugs product products containing "
+    "contain contains include includes like low-dose high-dose chronic long-term home oral over-the-counter otc prescription including especially particularly routinely "
+    "strongly highly generic dose doses dosage therapeutic up down back out himself herself yourself themselves completely entirely too "
+    "continued either further usual well long temporarily permanently empirically prophylactic iv intravenous",
+}
+_PHRASES: list[tuple[str, Cat, Form]] = [
+    (
+        r"under no circumstances|in no case|at no time|on no account|by no means|no need(?: to)?|not only",
+        Cat.NOT,
+        Form.BASE,
+    ),
+    (
+        r"(?:steer|stay|keep|remain) (?:clear|away)(?: of| from)?|hold off(?: on)?|(?:be|is|are) off[- ]limits|stay off|keep off|keep clear of|"
+        r"(?:say|saying) no to|advise against|advised against|advises against|recommend(?:s|ed)? against|against(?: the use of| using| taking)?|"
+        r"do without|caution(?:s|ed)? against|warn(?:s|ed)? against|rule out",
+        Cat.AVOID,
+        Form.BASE,
+    ),
+    (
+        r"d/c'?(?:e?d)?|come(?:s)? off|coming off|came off|get(?:ting)? off|go(?:es|ing)? off|went off|wean(?:ed|ing)?(?: \w+)? off|"
+        r"taper(?:ed|ing)?(?: \w+)? off|take(?:n)? off|taking off|phase(?:d)? out|cut(?:ting)? out|washout",
+        Cat.STOP,
+        Form.BASE,
+    ),
+    (r"no longer", Cat.NOT, Form.BASE),
+    (
+        r"used to(?= take| use| be| get| have)|history of|hx of|h/o|status post|s/p|in the past|as a child|years ago|months ago|weeks ago|days ago|"
+        r"last (?:year|month|decade|summer|winter|spring|fall)|long ago|(?:previous|prior|past) (?:use|treatment|exposure|trial|course|therapy)(?: of| with| to)?|"
+        r"(?:in|since|until|during) (?:19|20)\d\d|before (?:admission|surgery)|has since|at (?:that|the) time",
+        Cat.HISTORY,
+        Form.BASE,
+    ),
+    (
+        r"instead of|rather than|in place of|in lieu of|as opposed to|as an alternative to|alternatives? to|over the use of|as a replacement for|as a substitute for",
+        Cat.INSTEAD,
+        Form.BASE,
+    ),
+    (
+        r"except(?:ing)?(?: for)?|other than|apart from|aside from|with the exception of|excluding|save for|but not|besides",
+        Cat.EXCEPT,
+        Form.BASE,
+    ),
+    (
+        r"at the same time(?: as)?|in combination(?: with)?|together with|along with|combined with|concurrently with|within \d+ (?:hours|days|weeks)(?: of| after)?|"
+        r"concomitantly with|in conjunction with|simultaneously with|on the same day(?: as)?|in addition to|on top of|as well as|at once with|mixed with|"
+        r"(?:concomitant|concurrent|combined|simultaneous) (?:use|administration|therapy|treatment)(?: of| with)?",
+        Cat.TOGETHER,
+        Form.BASE,
+    ),
+    (
+        r"even if|even though|even when|only if|as long as|so long as|in case|in the event|provided(?: that)?|assuming|given that|"
+        r"were (?:you|he|she|we) to|should you|suppose|as soon as|prior to|as if",
+        Cat.SUBORD,
+        Form.BASE,
+    ),
+    (r"due to|because of|owing to|in order to|in light of", Cat.FILLER, Form.BASE),
+    (
+        r"as (?:prescribed|directed|instructed|ordered|recommended|advised|told|indicated|tolerated|well|usual|before|discussed|planned|follows)|"
+        r"such as|for example|e\.g\.|i\.e\.|eg|for instance|if (?:tolerated|possible|available|appropriate)|when possible|not available|"
+        r"at home|at all|any more|anymore|right away|straight away|from now on|of course|by mouth|with food|with water|with meals|with milk|"
+        r"on an empty stomach|with a full glass of water|with or without food|as soon as possible|so that|that day|"
+        r"in addition|with caution|caution|not just",
+        Cat.FILLER,
+        Form.BASE,
+    ),
+    (
+        r"make sure(?: that)?|be sure(?: to)?|it is time to|go ahead and|feel free to|go with|opt for|supposed to|have to|has to|need to|needs to|ought to|"
+        r"okay to|able to|plan to|try to|would like you to|want you to|continue to(?= avoid| refrain| hold| not)",
+        Cat.ADVISE,
+        Form.BASE,
+    ),
+    (
+        r"keep (?:taking|using|on taking|on using|giving)|carry on(?: with| taking| using)?|stick with|go on (?:taking|using)|proceed with|"
+        r"stay on|staying on|remain(?:s|ed|ing)? on|keep (?:\w+ )?on|kept on|maintain(?:ed)? on|refill(?:ed|s)?",
+        Cat.CONTINUE,
+        Form.BASE,
+    ),
+    (
+        r"go on|put (?:\w+ )?on|place (?:\w+ )?on|start(?:s|ed|ing)? (?:\w+ )?on|begun on|initiated on|placed on|went on|goes on|going on|discharged (?:home )?on|sent home (?:on|with)|"
+        r"take up|pick up|picked up",
+        Cat.START,
+        Form.BASE,
+    ),
+    (
+        r"step(?:ped)? up|step(?:ped)? down|go up(?: on| to)?|dose up|cut back(?: on)?|cut down(?: on)?|bump(?:ed)? up|titrate(?:d)? up|taper(?:ed)? down",
+        Cat.CHANGE,
+        Form.BASE,
+    ),
+    (
+        r"(?:more|greater|higher|in excess|excess) (?:of )?than|more than|over the (?:daily )?limit",
+        Cat.EXCEED,
+        Form.NOUN,
+    ),
+    (r"can't be sure|don't know|do not know", Cat.ASK, Form.BASE),
+    (r"how about|why not(?: just)?|what about", Cat.ADVISE, Form.BASE),
+    (
+        r"studies (?:show|suggest|have shown|found)|research (?:shows|suggests|has shown)|trials? (?:shows?|showed|suggests?|have shown)|evidence (?:shows|suggests)|"
+        r"side effects? of|risks? of|adverse effects? of|signs of|symptoms of|benefits? of|effects? of|dangers? of|known to|associated with|used (?:to treat|for|in|as)|"
+        r"side effects?|interacts?(?: badly| dangerously)? with|interaction (?:between|with|of)|interactions (?:between|with|of)",
+        Cat.DESCRIBE,
+        Form.THIRD,
+    ),
+    (
+        r"not recommended|not advised|not advisable|not indicated|not appropriate|not safe|not suitable|not allowed|not permitted",
+        Cat.BAD,
+        Form.BASE,
+    ),
+]
+
+
+def _inflections(lemma: str) -> list[tuple[str, Form]]:
+    past, participle = _IRREGULAR.get(lemma, ("", ""))
+    stem = lemma + lemma[-1] if lemma in _DOUBLING else lemma
+    e_stem = lemma[:-1] if lemma.endswith("e") and not lemma.endswith("ee") else stem
+    if lemma.endswith("y") and lemma[-2:-1] not in "aeiou":
+        third, past = lemma[:-1] + "ies", past or lemma[:-1] + "ied"
+    elif re.search(r"(?:s|x|z|ch|sh)$", lemma):
+        third = lemma + "es"
+    else:
+        third = lemma + "s"
+    past = past or (e_stem + "ed")
+    participle = participle or past
+    forms = [
+        (lemma, Form.BASE),
+        (third, Form.THIRD),
+        (e_stem + "ing", Form.GERUND),
+        (participle, Form.PARTICIPLE),
+    ]
+    if past != participle:
+        forms.append((past, Form.PAST))
+    return forms
+
+
+def _table() -> dict[str, tuple[Cat, Form]]:
+    table: dict[str, tuple[Cat, Form]] = {}
+    for cat, words in _WORDS.items():
+        for word in words.split():
+            table.setdefault(word, (cat, Form.BASE))
+    for cat, words in _NOUNS.items():
+        for word in words.split():
+            table.setdefault(word, (cat, Form.NOUN))
+    for cat, words in _VERBS.items():
+        for lemma in words.split():
+            for word, form in _inflections(lemma):
+                # a verb reading beats a noun reading ("use"); the grammar of `scope` tells them apart by place
+                if word not in table or table[word][1] is Form.NOUN:
+                    table[word] = (cat, form)
+    for word in ("took", "gave", "tried"):
+        table[word] = (Cat.TAKE, Form.PAST)
+    table["tried"] = (Cat.START, Form.PAST)
+    table["needed"] = (Cat.GOOD, Form.BASE)
+    table["required"] = (Cat.GOOD, Form.BASE)
+    return table
+
+
+TABLE = _table()
+_PHRASE = re.compile(
+    r"(?<![\w'])(?:" + "|".join(f"(?P<p{i}>{p})" for i, (p, _, _) in enumerate(_PHRASES)) + r")(?![\w'])"
+)
+_TOKEN = re.compile(r"[a-zμ]+(?:[-'/][a-z]+)*(?:'(?:s|t|re|ve|ll|d|m))?|\d[\d.,/]*|[^\s\w]|\w+|\n")
+
+
+def tokenise(text: str, start: int, end: int, items: list[Token]) -> list[Token]:
+    """The tokens of `text[start:end]`, with `items` (mentions, amounts, rhythms; in order) in place of their words.
+
+    Linear in the length of the text.
+    """
+    tokens: list[Token] = []
+    position = start
+    for item in items:
+        if item.start < position or item.end > end:
+            continue
+        _words(text, position, item.start, tokens)
+        tokens.append(item)
+        position = item.end
+    _words(text, position, end, tokens)
+    return tokens
+
+
+def _words(text: str, start: int, end: int, tokens: list[Token]) -> None:
+    position = start
+    for phrase in _PHRASE.finditer(text, start, end):
+        if phrase.start() < position:
+            continue
+        _single(text, position, phrase.start(), tokens)
+        _, cat, form = _PHRASES[int((phrase.lastgroup or "p0")[1:])]
+        tokens.append(Token(phrase.start(), phrase.end(), phrase.group(), cat, form))
+        position = phrase.end()
+    _single(text, position, end, tokens)
+
+
+def _single(text: str, start: int, end: int, tokens: list[Token]) -> None:
+    for match in _TOKEN.finditer(text, start, end):
+        word = match.group()
+        found = TABLE.get(word)
+        if found is None and "'" in word and len(word) > 3:
+            found = _clitic(word)
+        if found is None and word.endswith("n't"):
+            found = (Cat.NOT, Form.BASE)
+        if found is None:
+            found = (Cat.OTHER if word[0].isalnum() else Cat.PUNCT, Form.BASE)
+        tokens.append(Token(match.start(), match.end(), word, found[0], found[1]))
+
+
+def _clitic(word: str) -> tuple[Cat, Form] | None:
+    """ "you're" is a pronoun with a verb; what matters is the verb."""
+    tail = word.rsplit("'", 1)[1]
+    if tail in ("re", "m") or word in ("it's", "he's", "she's", "that's", "there's"):
+        return (Cat.BE, Form.BASE)
+    if tail in ("ll", "d"):
+        return (Cat.MODAL, Form.BASE)
+    if tail == "ve":
+        return (Cat.HAVE, Form.BASE)
+    return None
