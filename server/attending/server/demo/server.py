@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.resources import files
 from pathlib import Path
 
 from attending.client import Connection
 
 START_SECONDS = 120
+REPLAY = Path(str(files("attending.server.demo"))) / "data" / "replay.jsonl"
 
 
 class ServerDidNotStart(Exception):  # noqa: N818 - says what happened
@@ -42,6 +44,8 @@ class DemoServer:
                     str(self.folder),
                     "--port",
                     "0",
+                    "--replay",
+                    str(REPLAY),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -1,0 +1,89 @@
+"""A real `attending serve` in a process of its own, for tests that talk to it from outside or kill it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from attending.client import Connection
+
+START_SECONDS = 120
+
+
+class ServerProcess:
+    """One embedded data folder; every start takes free ports."""
+
+    def __init__(self, folder: Path, replay: Path) -> None:
+        self.folder = folder
+        self.replay = replay
+        self.log = folder.parent / f"{folder.name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        endpoint = self.folder / "endpoint.json"
+        endpoint.unlink(missing_ok=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "attending.server.cli.main",
+                    "serve",
+                    "--data",
+                    str(self.folder),
+                    "--port",
+                    "0",
+                    "--replay",
+                    str(self.replay),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        until = time.monotonic() + START_SECONDS
+        while not endpoint.exists():
+            if self._process.poll() is not None:
+                raise AssertionError(f"server ended with {self._process.returncode}: {self.tail()}")
+            if time.monotonic() > until:
+                raise AssertionError(f"server did not start: {self.tail()}")
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """kill -9 of the server and every process it started."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit status."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                return self._process.wait(timeout=90)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+        return self._process.returncode
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def connection(self, identity: str) -> Connection:
+        return Connection.from_folder(self.folder, identity)
+
+    def endpoint(self) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads((self.folder / "endpoint.json").read_text())
+        return value
+
+    def tail(self) -> str:
+        return self.log.read_text(errors="replace")[-2000:]
