@@ -60,7 +60,6 @@ def test_content_comes_back(tmp_path: Path, method: int) -> None:
         "caf\u00e9",
         "folder/",
         "a\nb",
-        "",
     ],
 )
 def test_names_are_flat_and_plain(tmp_path: Path, name: str) -> None:
