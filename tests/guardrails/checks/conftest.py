@@ -73,9 +73,8 @@ _DRUGS = (
 
 
 def _limit(drug: str, **kw: Any) -> DoseLimit:
-    return DoseLimit(
-        drug, LABEL, **{k: Decimal(v) if isinstance(v, int) and k != "per_kg" else v for k, v in kw.items()}
-    )
+    numbers: dict[str, Any] = {k: Decimal(v) if type(v) is int else v for k, v in kw.items()}
+    return DoseLimit(drug, LABEL, **numbers)
 
 
 class TinyKnowledge:
@@ -91,6 +90,7 @@ class TinyKnowledge:
             "percocet": Entry(("oxycodone", "acetaminophen"), brand=True),
             "nitrates": Entry((), "nitrate"),
             "nsaids": Entry((), "nsaid"),
+            "penicillin": Entry((), "penicillin"),
         }
         return names
 

@@ -239,8 +239,7 @@ def _about_others(text: str, start: int, end: int) -> bool:
     """True where the clause speaks of relatives, of people in general or in a condition."""
     left = max(text.rfind(mark, 0, start) for mark in (".", "\n", ";", ":")) + 1
     return (
-        _OTHERS.search(text[left:start]) is not None
-        or _OTHERS.match(text[end : end + 20].lstrip()) is not None
+        _OTHERS.search(text[left:end]) is not None or _OTHERS.match(text[end : end + 20].lstrip()) is not None
     )
 
 

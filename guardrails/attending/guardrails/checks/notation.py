@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -27,11 +28,17 @@ _READ_AS: Final = {
 }
 
 
+_VITAMIN: Final = re.compile(r"\b(?:vitamin|cholecalciferol|ergocalciferol|retinol|tocopherol)\b", re.I)
+
+
 def notations(case: Case) -> Iterator[Finding]:
     for notation in case.output.notations:
         severity = Severity.MODERATE if notation.kind in _OFFICIAL else Severity.MINOR
         if notation.kind == "qd" and case.audience == "patient":
             severity = Severity.MODERATE
+        if notation.kind == "iu" and _VITAMIN.search(_clause(case, notation.span)):
+            # An oral vitamin cannot be given by vein by mistake, which is what the list is about.
+            severity = Severity.MINOR
         yield _text_finding(
             case,
             Code.ABBREVIATION,
@@ -72,6 +79,13 @@ def unreadable(case: Case) -> Iterator[Finding]:
             dose.span,
             f"a dose that cannot be read with certainty: {dose.reason}",
         )
+
+
+def _clause(case: Case, span: Span) -> str:
+    return next(
+        (case.judged.output[c.start : c.end] for c in case.output.clauses if c.start <= span.start < c.end),
+        case.judged.output[max(0, span.start - 80) : span.end],
+    )
 
 
 def _text_finding(

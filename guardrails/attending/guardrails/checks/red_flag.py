@@ -120,6 +120,10 @@ _NEGATED: Final = re.compile(
     r"|screen\w* for)\b[^.;\n]{0,60}$",
     re.I,
 )
+_PAST: Final = re.compile(
+    r"^[^.;\n]{0,30}\b(?:last (?:year|month|summer|winter)|years? ago|months ago|in 20[0-2]\d|(?:has|have) (?:resolved|gone)|went away)\b",
+    re.I,
+)
 _OTHERS: Final = re.compile(
     r"\b(?:what (?:is|are|causes?)|symptoms? of|signs? of|explain|definition|family history"
     r"|when should)\b[^.\n]{0,60}$",
@@ -170,7 +174,8 @@ def _signs(text: str) -> Iterator[tuple[_Sign, Span]]:
     for sign in SIGNS:
         for match in sign.pattern.finditer(text):
             before = text[max(0, match.start() - 90) : match.start()]
-            if not _NEGATED.search(before) and not _OTHERS.search(before):
+            after = text[match.end() : match.end() + 60]
+            if not _NEGATED.search(before) and not _OTHERS.search(before) and not _PAST.search(after):
                 yield sign, Span(match.start(), match.end())
                 break
 
