@@ -26,7 +26,7 @@ _IPV6 = re.compile(r"(?i)(?<![\w:.])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?:%\w{1
 _MAC = re.compile(r"(?i)(?<![\w:-])(?:[0-9a-f]{2}([:-]))(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}(?![\w:-])")
 _EXT = r"(?:[ \t]{0,2},?[ \t]{0,2}(?:ext(?:ension)?\.?|x|#)[ \t]{0,2}[0-9]{1,6})?"
 _PHONE = re.compile(
-    r"(?<![\w.,/+-])(?:"
+    r"(?<![\w./+-])(?<![0-9],)(?:"
     # North American, with or without country code
     r"(?:\+?1[-. \t]{0,2})?(?:\([2-9][0-9]{2}\)[ \t]{0,2}|[2-9][0-9]{2}[-. \t]|1?[0-9]{3}[-.])"
     r"[0-9]{3}[-. \t][0-9]{4}"
@@ -34,15 +34,21 @@ _PHONE = re.compile(
     r"|(?:\+|00(?=[1-9]))[0-9]{1,3}(?:[-. \t/]{0,2}\(?[0-9]{1,5}\)?){2,7}"
     # national with trunk zero, grouped: 0490 75 40 81, 07700 063 966, (020) 7946 0958
     r"|(?:\(0[0-9]{1,4}\)|0[0-9]{1,4})(?:[-. \t/][0-9]{2,8}){1,5}"
+    # three groups as written in many countries: 374 780 163, 21 253 109 8211
+    r"|(?:[0-9]{1,3}[ -])?[0-9]{3}[ -][0-9]{3}[ -][0-9]{3,4}(?![ ]?(?:mg|mcg|ml|mL|g|units|mmHg|%))"
     r")" + _EXT + r"(?![\w]|[-.][0-9])"
+)
+_NAMED_AFTER = re.compile(
+    r"(?i)(?<![\w.,/+-])(?P<n>\(?\+?[0-9](?:[-. \t()]{0,2}[0-9]){6,15})[ \t]{0,2}[-(,]?[ \t]{0,2}"
+    r"(?P<label>office|mobile|cell|home|work|fax|phone|tel)\b"
 )
 _LABELLED = re.compile(
     r"(?i)(?<![a-z])(?P<label>(?:tele)?phone|tel|mobile|mob|cell(?:phone)?|contact|call(?:ed"
     r"|ing)?|call[ ]back|callback|pager|beeper|text(?:ed)?|"
-    r"reach(?:ed|able)?|ph|whatsapp|hotline|dial|home|work|fax(?:ed)?|facsimile|f)(?:[ ]?"
+    r"reach(?:ed|able)?|ph|whatsapp|hotline|dial|home|work|fax(?:ed)?|facsimile|[fptmc](?=[:.]))(?:[ ]?"
     r"(?:number|no|num|nr))?[ \t]{0,2}(?:[.:#=]|is|at|to|on|us|him|her|me|them|\(?[chwmo]\)?:"
     r")?"
-    r"(?:[ \t]{1,2}(?:at|on|is|number|no\.?))?[ \t]{0,3}[:#]?[ \t]{0,2}"
+    r"(?:[ \t]{1,2}(?:at|on|is|number|no\.?))?[ \t]{0,3}[:#]?\s{0,3}"
     r"(?P<n>\(?\+?[0-9](?:[-. \t()/]{0,2}[0-9]){6,16}" + _EXT + r")(?![\w]|[-.][0-9])"
 )
 _FAX_BEFORE = re.compile(r"(?i)\b(?:fax(?:ed)?|facsimile)\b[^.;\n0-9]{0,24}$|\bf[:.][ ]?$")
@@ -53,7 +59,7 @@ _MAX_DIGITS = 22
 
 def find_contacts(text: str) -> Iterator[PhiSpan]:
     """Spans of type EMAIL, URL, IP_ADDRESS, DEVICE_ID (hardware addresses), PHONE_NUMBER and FAX_NUMBER."""
-    if "@" in text or "at" in text:
+    if "@" in text or "at)" in text or "at]" in text:
         for m in _EMAIL.finditer(text):
             yield PhiSpan(m.start(), m.end(), PhiType.EMAIL, 0.95)
     for m in _URL.finditer(text):
@@ -93,6 +99,9 @@ def _phones(text: str) -> Iterator[PhiSpan]:
             end -= 1
         fax = _FAX_BEFORE.search(text[max(0, start - 32) : start])
         yield PhiSpan(start, end, PhiType.FAX_NUMBER if fax else PhiType.PHONE_NUMBER, 0.85)
+    for m in _NAMED_AFTER.finditer(text):
+        kind = PhiType.FAX_NUMBER if m["label"].lower() == "fax" else PhiType.PHONE_NUMBER
+        yield PhiSpan(m.start("n"), m.end("n"), kind, 0.8)
     for m in _LABELLED.finditer(text):
         if _BLOOD_PRESSURE.fullmatch(m["n"]):
             continue

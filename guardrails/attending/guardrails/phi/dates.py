@@ -80,7 +80,7 @@ _HOLIDAY = (
 _TEXTUAL = re.compile(
     rf"(?<![\w])(?:{_WEEKDAY},?[ \t]{{1,2}}(?:the[ \t])?)?(?:"
     # May 30th, 2022; Feb 2nd 2021; Aug 10, '23; May 30-June 2, 2022
-    rf"(?P<m1>{_M}){_SEP}(?P<d1>{_DAY})(?![0-9:./])(?P<o1>{_ORD})?{_UNIT}"
+    rf"(?P<m1>{_M}){_SEP}(?P<d1>{_DAY})(?![0-9]|[:./][0-9])(?P<o1>{_ORD})?{_UNIT}"
     rf"(?:{_SEP}[-\u2013]{_SEP}{_DAY}(?![0-9])(?:{_ORD})?)?"
     rf"(?:[ \t]{{0,2}},?[ \t]{{0,2}}(?:of[ \t])?(?P<y1>{_YEAR}))?"
     # 30 May 2022; 12th April 2022; 30th of May; 17-Feb-2023; 17Feb2023
@@ -98,13 +98,13 @@ _NUMERIC = re.compile(
     r"(?P<a>[0-9]{1,2})(?P<s>[-/.])(?P<b>[0-9]{1,2})(?P=s)(?P<y>(?:1[89]|20|21)[0-9]{2}|[0-9]{2})"
     r"|(?P<y2>(?:1[89]|20|21)[0-9]{2})(?P<s2>[-/.])(?P<m2>0?[1-9]|1[0-2])(?P=s2)(?P<d2>3[01]"
     r"|[12][0-9]|0?[1-9])"
-    r"(?:T[0-9]{2}:?[0-9]{2}(?::?[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+    r"(?:[T ][0-9]{2}:[0-9]{2}(?::?[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?"
     r"|(?P<m3>0?[1-9]|1[0-2])/(?P<y3>(?:19|20)[0-9]{2})"
     r"|(?P<y4>(?:19|20)[0-9]{2})-(?P<m4>0[1-9]|1[0-2])"
     r")(?![\w]|[-/.][0-9])" + _UNIT
 )
 _COMPACT = re.compile(
-    r"(?i)\b(?:dob|d\.o\.b\.?|born|birth[ ]?date|date|dated|on)[ \t]{0,3}[:#=]?[ \t]{0,3}"
+    r"(?i)\b(?:dob|d\.o\.b\.?|born|birth[ ]?date|date(?:[ ]of[ ]\w{3,15})?|dated|on)[ \t]{0,3}[:#=]?[ \t]{0,3}"
     r"(?P<n>[0-9]{8})(?![0-9])"
 )
 _SHORT = re.compile(
@@ -114,8 +114,8 @@ _SHORT = re.compile(
     r"(?:[ \t]for|[ \t]on)?[ \t]{0,3}[:(]?[ \t]{0,3}(?P<a>[0-9]{1,2})/(?P<b>[0-9]{1,2})(?![\w/.%-])" + _UNIT
 )
 _MONTH_ALONE = re.compile(
-    rf"\b(?:[Ii]n|[Ss]ince|[Ll]ast|[Tt]his(?:[ ]past)?|[Ee]arly|[Ll]ate|[Mm]id|[Uu]ntil|[Bb]y"
-    rf"|[Ff]rom|[Nn]ext|[Oo]f)[ \t-](?P<m>{_M_CAPITAL})"
+    rf"\b(?:(?:[Ii]n|[Ss]ince|[Uu]ntil|[Bb]y|[Ff]rom|[Oo]f)[ \t](?P<m>{_M_CAPITAL})"
+    rf"|(?P<near>[Ll]ast|[Nn]ext|[Tt]his(?:[ ]past)?|[Ee]arly|[Ll]ate|[Mm]id)[ \t-](?P<m2>{_M_CAPITAL}))"
     r"(?![\w'\u2019-])(?![ \t]+(?:[0-9]{1,2}[ \t]*(?:mg|mcg|ml|units)|Clinic|Hospital|Center))"
 )
 _SPOKEN = re.compile(
@@ -202,17 +202,15 @@ def dated(text: str) -> Iterator[tuple[int, int, float, DateMeaning]]:
         if short is not None and (short.month or 0) <= 12:
             yield m.start("a"), m.end("b"), 0.6, short
     for m in _MONTH_ALONE.finditer(text):
-        yield m.start("m"), m.end("m"), 0.5, DateMeaning(None, _month(_strip_month(m["m"])), None)
+        month = m["m"] or m["m2"]
+        start = m.start("m") if m["m"] else m.start("near")
+        yield start, m.end(), 0.5, DateMeaning(None, _month(month), None)
     for m in _SPOKEN.finditer(text):
         group = "late" if m["late"] is not None else 0
         name = next((w for w in re.findall(r"[a-z]+", m[0].lower()) if w in _MONTH_NUMBER), "")
         yield m.start(group), m.end(group), 0.8, DateMeaning(None, _MONTH_NUMBER.get(name), None)
     for m in _HOLIDAYS.finditer(text):
         yield m.start(), m.end(), 0.6, DateMeaning(None, None, None)
-
-
-def _strip_month(text: str) -> str:
-    return text.rstrip(".").lower()
 
 
 def _textual(text: str) -> Iterator[tuple[int, int, float, DateMeaning]]:

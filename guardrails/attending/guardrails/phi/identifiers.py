@@ -22,7 +22,8 @@ _JOIN = (
 _VALUE = (
     r"(?P<value>#?(?:(?=[A-Za-z0-9._/*-]{0,40}[0-9][A-Za-z0-9._/*-]{0,40}[0-9])[A-Za-z0-9]"
     r"(?:[A-Za-z0-9]|[-_./*](?=[A-Za-z0-9])){2,40}"
-    r"(?:[ ][0-9]{3,4}(?![\w/%.-])){0,4}|[0-9]{2,4}(?:[ ][0-9]{2,4}){1,4}|[A-Z]{1,3}[ ][0-9]{4,12}))"
+    r"(?:[ ][0-9]{3,6}(?![\w/%.-])(?![ ]?(?:mg|mcg|g|ml|mL|units?|mmHg|tab|cap)\b)){0,4}"
+    r"|[0-9]{2,4}(?:[ ][0-9]{2,4}){1,4}|[A-Z]{1,3}[ ][0-9]{4,12}))"
     r"(?![\w@])(?!\.[0-9])"
 )
 _PERIOD = re.compile(r"(?:1[89]|20)[0-9]{2}(?:[-\u2013/](?:[0-9]{2}|(?:19|20)[0-9]{2}))?")
@@ -233,7 +234,12 @@ def _bare(text: str) -> Iterator[PhiSpan]:
     for m in _PREFIXED.finditer(text):
         blank = m["dash"] == " "
         if m["prefix"].lower() in _PUBLIC_PREFIX or (
-            blank and (len(m["prefix"]) > 3 or len(m["digits"]) < 6)
+            blank
+            and (
+                len(m["prefix"]) > 3
+                or len(m["digits"]) < 6
+                or m["prefix"].lower() in words("clinical_acronyms")
+            )
         ):
             continue
         if _PERIOD.fullmatch(m["digits"]) and not m["rest"] and (blank or m["dash"] == "-"):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from attending.guardrails.phi.lexicon import APOSTROPHE, UPPER, Lexicon, fold, words
+from attending.guardrails.phi.medicine import MEDICAL_ENDING, taken_as_drug
 from attending.guardrails.phi.spans import PhiSpan, PhiType
 
 _L = r"[^\W\d_]"
@@ -47,8 +48,10 @@ _LABEL_STRONG = re.compile(
     r"|caregiver|contact|subscriber|policy[ ]?holder|employer)(?:['\u2019]?s)?[ ](?:full[ ]"
     r"|legal[ ])?name(?:[ ]is|[ ]was)?"
     r"|(?:sur|nick|middle)names?(?:[ ]is)?|names?[ ](?:is|was)|(?<![a-z][ ])name(?=[ ]?[:=])"
-    r"|\bname(?=[ ]?[:=])|goes[ ]by|(?:named|called)(?=[ ][A-Z\u00c0-\u024f])|known[ ]as"
-    r"(?=[ ][A-Z\u00c0-\u024f]))[ \t]{0,2}[:=-]?[ \t]{0,2}['\"“]?"
+    r"|\bname(?=[ ]?[:=])|goes[ ]by|(?:named|called|names?|calls?)(?:[ ](?:him|her|it|me|them"
+    r"|the[ ]baby))?(?=[ ](?-i:[A-Z\u00c0-\u024f]))|(?:named|called)(?=[ ]"
+    r"(?-i:[A-Z\u00c0-\u024f]))|known[ ]as"
+    r"(?=[ ](?-i:[A-Z\u00c0-\u024f])))[ \t]{0,2}[:=-]?[ \t]{0,2}['\"“]?"
     r"(?P<name>[^\W\d_](?:[^\W\d_]|[\u0300-\u036f'\u2019.-]){0,30}(?:,?[ ][^\W\d_](?:[^\W\d_]"
     r"|[\u0300-\u036f'\u2019.-]){0,30}){0,3})"
 )
@@ -108,7 +111,8 @@ _TERM_AFTER = re.compile(
     r"virus|fever|respirations?|breathing|murmur|pulse|lesions?|disc|wave|waves|block"
     r"|tachycardia|bradycardia|cardiomyopathy|arteritis|granulomatosis|macroglobulinemia"
     r"|gangrene|ataxia|neuralgia|paralysis|seizures?|epilepsy|dementia|swab|smear|solution"
-    r"|ringer|tube|drain|score)\b"
+    r"|ringer|tube|drain|wort|curves?|models?|estimator|regression|class|stages?|series|view"
+    r"|forceps|retractor|needle|suture)\b"
 )
 
 
@@ -185,8 +189,8 @@ def trim(text: str, start: int, end: int, lexicon: Lexicon, *, first_free: bool 
         last = m.end()
         if m[0].endswith(".") and len(m[0]) == 2 and i > 0 and m.end() < end - start:
             # an initial after a name may end the sentence: go on only into a family name
-            rest = re.match(r"\s+([^\s,]+)", text[start + m.end() : end])
-            if rest and not _is_surnameish(fold(rest[1]), lexicon):
+            rest = re.match(r"(\s+)([^\s,]+)", text[start + m.end() : end])
+            if rest and (len(rest[1]) > 1 or not _is_surnameish(fold(rest[2]), lexicon)):
                 break
     return None if last is None else start + last
 
@@ -226,7 +230,12 @@ def _labelled_end(text: str, start: int, end: int, lexicon: Lexicon) -> int | No
         if (
             word in _PLAINEST
             or word in _NOT_GIVEN
-            or (lexicon.is_term(word) and word not in lexicon.surnames and word not in lexicon.ambiguous)
+            or (
+                len(word) > 1
+                and lexicon.is_term(word)
+                and word not in lexicon.surnames
+                and word not in lexicon.ambiguous
+            )
         ):
             break
         if last is not None and m[0].islower() and text[start].isupper() and word not in _PARTICLES:
@@ -297,7 +306,8 @@ def _sequence(text: str, start: int, end: int, lexicon: Lexicon) -> Iterator[tup
     for m in re.finditer(r"\S+", text[start:end]):
         raw = m[0]
         word = re.sub(rf"[{APOSTROPHE}]s$", "", fold(raw)).rstrip(".")
-        inner = lexicon.is_term(word) and len(word) > 1 and not (piece and word in lexicon.surnames)
+        possible = (piece and word in lexicon.surnames) or (word in lexicon.ambiguous and not raw.isupper())
+        inner = lexicon.is_term(word) and len(word) > 1 and not possible
         if inner:
             yield from _judge(text, piece, lexicon)
             piece = []
@@ -380,7 +390,7 @@ def keep_model_name(text: str, start: int, end: int, lexicon: Lexicon) -> tuple[
     if line_break >= 0:
         end, value = start + line_break, value[:line_break]
     tokens = [fold(t).strip(".,;:'\u2019\"()") for t in value.split()]
-    if not tokens or any(c.isdigit() for c in value) or not any(c.isupper() for c in value):
+    if not tokens or any(c.isdigit() for c in value) or not any(c.isalpha() for c in value):
         return None
     if fold(value) in lexicon.exclude or any(lexicon.is_drug(t) for t in tokens):
         return None
@@ -388,7 +398,9 @@ def keep_model_name(text: str, start: int, end: int, lexicon: Lexicon) -> tuple[
     if not named:
         if _TERM_AFTER.match(text, end) or any(t in lexicon.eponyms for p in tokens for t in p.split("-")):
             return None
-        if any(lexicon.is_term(t) for t in tokens):
+        if any(lexicon.is_term(t) or MEDICAL_ENDING.search(t) for t in tokens):
+            return None
+        if len(tokens) == 1 and taken_as_drug(text, start, end):
             return None
         if value.isupper() or not value[0].isupper() or (len(tokens) == 1 and len(value) < 3):
             return None

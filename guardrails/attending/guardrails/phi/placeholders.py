@@ -47,8 +47,9 @@ EXACT: Final = re.compile(rf"\[(?P<kind>{_KIND})_(?P<number>[1-9][0-9]{{0,5}})\]
 
 LOOSE: Final = re.compile(
     rf"(?i)\[\s{{0,3}}{_KIND}(?:[\s_#:-]{{0,3}}(?:{_N}|x|n))?\s{{0,3}}\]"  # [NAME_1] [Name 1] [name1] [NAME]
-    rf"|[({{<«]\s{{0,3}}(?:{_KIND}_{_N}|{_UPPER_KIND}[\s-]{{0,2}}{_SHORT_N})\s{{0,3}}[)}}>»]"  # <NAME_1> (NAME 1) {{name_1}}
-    rf"|(?<![^\W_])\[?{_KIND}_{_N}(?![0-9])\]?"  # NAME_1 [NAME_1 name_1]
+    # <NAME_1> (NAME 1) {{name_1}}
+    rf"|[({{<«]\s{{0,3}}(?:{_KIND}_{_N}|{_UPPER_KIND}[\s-]{{0,2}}{_SHORT_N})\s{{0,3}}[)}}>»]"
+    rf"|\[?{_KIND}_{_N}(?![0-9])\]?"  # NAME_1 [NAME_1 name_1]
     rf"|(?<!\w)\[?{_UPPER_KIND}[ -]?{_SHORT_N}(?!\w)\]?"  # NAME 1, NAME1, NAME-1
 )
 """Everything that reads as a placeholder, ours or bent."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from attending.guardrails.phi.lexicon import APOSTROPHE, UPPER, Lexicon, alternation, fold, phrases, words
+from attending.guardrails.phi.medicine import MEDICAL_ENDING, taken_as_drug
 from attending.guardrails.phi.spans import PhiSpan, PhiType
 
 _L = r"[^\W\d_]"
@@ -65,12 +66,12 @@ _HEAD_ALONE = (
 _LOWER_HEAD = (
     r"(?:hospital|hosp\.?|clinic|medical[ ]center|med[ ]c(?:en)?te?r|health[ ]center"
     r"|nursing[ ]home|hospice|pharmacy|office|branch|campus|infirmary|urgent[ ]care|practice"
-    r"|facility|rehab|surgery[ ]center|metro[ ]area|area|site|location)"
+    r"|facility|rehab|surgery[ ]center|metro[ ]area)"
 )
 _FACILITY = re.compile(
     rf"(?<![\w])(?P<name>{_CAP}(?:(?:[ ]|-|[ ]?&[ ]?|[ ](?:and|of|de|for|the)[ ]|,[ ](?="
     rf"(?:Hospital|Clinic)))(?={_CAP}){_CAP}){{0,6}}?)"
-    rf"(?:[ ]{{1,2}}(?P<head>{_HEAD})){{1,2}}(?![\w])(?P<campus>[ ](?:Los[ ]Angeles|Boston"
+    rf"(?:[ ]{{1,2}}(?P<head>{_HEAD})){{1,3}}(?![\w])(?P<campus>[ ](?:Los[ ]Angeles|Boston"
     rf"|New[ ]York)(?!\w))?"
     rf"(?P<of>[ ](?:of|for|at)[ ](?:the[ ])?{_CAP}(?:[ ]{_CAP}){{0,3}})?"
 )
@@ -153,11 +154,11 @@ _REGION_TAIL = re.compile(
     rf"(?:[ ,]{{1,2}}{_ZIP})?"
 )
 _TERM_AFTER = re.compile(
-    r"[ -]?(?:[A-Za-z]+[ -]){0,1}?(?:classification|criteria|criterion|score|scale|study|trial"
+    r"(?i)[ -]?(?:[A-Za-z]{1,20}[ -])?(?:classification|criteria|criterion|score|scale|study|trial"
     r"|index|protocol|system|consensus|staging|grading|guidelines?|declaration|virus|disease"
     r"|syndrome|fever|sign|test|formula|equation|method|diet|flu|variant|regimen|questionnaire"
     r"|assessment|definition|wort|inventory|heart[ ]study|statement|convention|agreement"
-    r"|accord|patch)\b"
+    r"|accord|patch|curves?|model|estimator|class|approach|technique|procedure)\b"
 )
 _MIN_ORG = 3
 
@@ -202,7 +203,7 @@ def _places(text: str, lexicon: Lexicon) -> Iterator[tuple[int, int, float]]:
         if not lexicon.is_term(fold(m[0].split()[0])) or m[0].startswith(
             ("City", "Town", "County", "Village")
         ):
-            yield m.start(), m.end(), 0.6
+            yield m.start(), m.end(), 0.7
     yield from _cities(text, lexicon)
     yield from _by_context(text, lexicon)
 
@@ -322,6 +323,8 @@ def keep_model_place(text: str, start: int, end: int, lexicon: Lexicon) -> tuple
         return None
     if not value[0].isupper() or (value.isupper() and (len(value) <= 5 or fold(value) in lexicon.acronyms)):
         return None
-    if any(t in lexicon.eponyms or lexicon.is_term(t) for t in tokens) or _TERM_AFTER.match(text, end):
+    if any(t in lexicon.eponyms or lexicon.is_term(t) or MEDICAL_ENDING.search(t) for t in tokens):
+        return None
+    if _TERM_AFTER.match(text, end) or (len(tokens) == 1 and taken_as_drug(text, start, end)):
         return None
     return start, end

@@ -122,10 +122,34 @@ def deidentify(
 
 
 def _with_literals(text: str, spans: list[PhiSpan]) -> list[PhiSpan]:
-    """`spans` and the look-alikes; where they overlap, one span with the type of the identifier."""
+    """`spans` and the look-alikes; where they overlap, one span with the type of the identifier.
+
+    INVARIANT: no part between two spans of the result matches LOOSE by itself. Replacing a span puts brackets, no
+    word characters, at its edges, which can complete a neighbour ("NAME_0NAME1"), so parts are scanned alone again.
+    """
+    merged = _union([*spans, *_literals(text, 0, len(text))])
+    while True:
+        edges = [0, *(edge for span in merged for edge in (span.start, span.end)), len(text)]
+        found = [
+            literal
+            for start, end in zip(edges[::2], edges[1::2], strict=True)
+            for literal in _literals(text, start, end)
+        ]
+        if not found:
+            return merged
+        merged = sorted([*merged, *found])
+
+
+def _literals(text: str, start: int, end: int) -> list[PhiSpan]:
+    return [
+        PhiSpan(start + m.start(), start + m.end(), PhiType.LITERAL, 1.0)
+        for m in LOOSE.finditer(text[start:end])
+    ]
+
+
+def _union(spans: list[PhiSpan]) -> list[PhiSpan]:
     out: list[PhiSpan] = []
-    literals = [PhiSpan(m.start(), m.end(), PhiType.LITERAL, 1.0) for m in LOOSE.finditer(text)]
-    for span in sorted([*spans, *literals]):
+    for span in sorted(spans):
         if out and span.start < out[-1].end:
             last = out[-1]
             type_ = last.type if last.type is not PhiType.LITERAL else span.type

@@ -14,7 +14,7 @@ _TERM_AFTER = re.compile(rf"[{APOSTROPHE}]s? [a-z]+")
 
 
 def resolve(text: str, found: Iterable[PhiSpan]) -> list[PhiSpan]:
-    """Union of overlapping spans; a union takes the type of its longest member, the stronger one of equals.
+    """Union of overlapping spans; a union takes the type of its longest member, or of a labelled one nearly as long.
 
     Places a comma or "in" apart, and names a blank apart, become one. Blanks at either end are cut.
     """
@@ -25,8 +25,7 @@ def resolve(text: str, found: Iterable[PhiSpan]) -> list[PhiSpan]:
         if span is None:
             continue
         if merged and span.start < merged[-1].end:
-            leader = max(leaders[-1], span, key=lambda s: (s.end - s.start, s.score, s.type))
-            leaders[-1] = leader
+            leader = leaders[-1] = _leader(leaders[-1], span)
             last = merged[-1]
             merged[-1] = PhiSpan(
                 last.start, max(last.end, span.end), leader.type, max(last.score, span.score)
@@ -39,6 +38,17 @@ def resolve(text: str, found: Iterable[PhiSpan]) -> list[PhiSpan]:
             merged.append(span)
             leaders.append(span)
     return merged
+
+
+def _leader(left: PhiSpan, right: PhiSpan) -> PhiSpan:
+    """The one whose type a union takes: the longer one, unless the shorter is labelled and nearly as long."""
+    long, short = sorted((left, right), key=lambda s: (s.start - s.end, -s.score, s.type))
+    labelled = short.score >= _LABELLED > long.score
+    nearly = (short.end - short.start) * 3 >= (long.end - long.start) * 2
+    return short if labelled and nearly else long
+
+
+_LABELLED = 0.85
 
 
 def _tight(text: str, span: PhiSpan) -> PhiSpan | None:
