@@ -8,6 +8,7 @@ words may quote a prompt.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from typing import Final
 
 import grpc
 import structlog
+from attending.guardrails.pool import GuardError, GuardOverloaded
 from attending.ledger import errors as ledger
 from attending.server import errors
 from attending.server.providers.port import ProviderError
@@ -56,6 +58,8 @@ STATUS: Final[dict[type[Exception], Mapping]] = {
     errors.DeadlineExceeded: Mapping(_Code.DEADLINE_EXCEEDED, "took too long"),
     errors.Unimplemented: Mapping(_Code.UNIMPLEMENTED, "no such method"),
     errors.DataLoss: Mapping(_Code.DATA_LOSS, "evidence does not verify"),
+    GuardOverloaded: Mapping(_Code.UNAVAILABLE, "the checks are busy"),
+    GuardError: Mapping(_Code.UNAVAILABLE, "the checks are not available"),
     ProviderError: Mapping(_Code.UNAVAILABLE, "the model provider did not answer usefully"),
     ledger.VerificationError: Mapping(_Code.DATA_LOSS, "evidence does not verify"),
     ledger.CanonicalError: Mapping(_Code.DATA_LOSS, "evidence does not verify"),
@@ -137,11 +141,19 @@ def _packed(detail: Message) -> AnyMessage:
 
 @asynccontextmanager
 async def errors_as_status(_method: str, context: Context) -> AsyncIterator[None]:
-    """Ends the call with the status of whatever is raised inside. A cancelled call stays cancelled."""
+    """Ends the call with the status of whatever is raised inside. A call that was cancelled stays cancelled.
+
+    Work that was cancelled under a call that was not would leave its caller waiting for ever: that is Unavailable.
+    """
     try:
         yield
     except grpc.aio.AbortError:
         raise
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if context.cancelled() or (task is not None and task.cancelling()):
+            raise
+        status = rpc_status.to_status(status_of(errors.Unavailable("CALL_INTERRUPTED")))
     except Exception as error:
         # Not chained: grpc would log the chain, words and all.
         status = rpc_status.to_status(status_of(error))
