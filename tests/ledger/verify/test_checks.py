@@ -204,6 +204,13 @@ def test_meaning_must_fit_the_text(log: LogBuilder, check: Check) -> None:
         ["inference.requested", "inference.generated", "review.signed"],
         ["inference.requested", "inference.generated", "inference.held", "review.rejected", "review.claimed"],
         ["inference.requested", "inference.abandoned", "inference.abandoned"],
+        [
+            "inference.requested",
+            "inference.generated",
+            "inference.blocked",
+            "review.claimed",
+            "inference.released",
+        ],
         ["inference.requested", "inference.generated", "inference.withdrawn"],
     ],
     ids=lambda events: events[-1],

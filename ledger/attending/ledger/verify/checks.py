@@ -65,11 +65,12 @@ _MOVES: Final[Mapping[str, Mapping[State, State]]] = {
     "inference.stream_closed": {_S.STREAMING: _S.CUT, _S.RELEASED: _S.RELEASED},
     "review.rejected": {_S.HELD: _S.REJECTED},
     "review.expired": {_S.HELD: _S.EXPIRED},
-    "review.claimed": {_S.HELD: _S.HELD},
-    "review.disposed": {_S.HELD: _S.HELD},
+    # A block is looked at too, by the safety officer; it can be signed for by nobody.
+    "review.claimed": {_S.HELD: _S.HELD, _S.BLOCKED: _S.BLOCKED},
+    "review.disposed": {_S.HELD: _S.HELD, _S.BLOCKED: _S.BLOCKED},
+    "review.escalated": {_S.HELD: _S.HELD, _S.BLOCKED: _S.BLOCKED},
+    "review.reassigned": {_S.HELD: _S.HELD, _S.BLOCKED: _S.BLOCKED},
     "review.signed": {_S.HELD: _S.HELD},
-    "review.escalated": {_S.HELD: _S.HELD},
-    "review.reassigned": {_S.HELD: _S.HELD},
     "inference.delivered": dict.fromkeys((_S.RELEASED, _S.WITHDRAWN), _S.RELEASED)
     | {_S.WITHDRAWN: _S.WITHDRAWN},
 }
