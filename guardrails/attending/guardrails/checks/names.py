@@ -29,8 +29,8 @@ _TOPICS: Final = frozenset({"re", "subject"})
 _NOT_A_NAME_WORDS: Final = (
     "valued member customer health families colleagues friends resident committee board editor applicant "
     "asthma diabetes heart lung kidney blood pressure lab labs result results test tests visit note notes progress "
-    "assessment chief complaint diagnosis allergies allergy problem problems list current home new reason follow up review "
-    "stable alert comfortable awake tolerating feels doing seen referred requesting message letter request refill "
+    "assessment chief complaint diagnosis allergies allergy problem problems list current home new reason follow up "
+    "review stable alert comfortable awake tolerating feels doing seen referred requesting message letter request refill "
     "prescription office center centre nursing unit ward room bed contact phone address adult child infant "
     "patient provider colleague doctor team sir madam parent parents guardian family caregiver friend all "
     "everyone there name the your dr doctor nurse professor prof physician clinician pharmacist summary "

@@ -121,7 +121,8 @@ _NEGATED: Final = re.compile(
     re.I,
 )
 _PAST: Final = re.compile(
-    r"^[^.;\n]{0,30}\b(?:last (?:year|month|summer|winter)|years? ago|months ago|in 20[0-2]\d|(?:has|have) (?:resolved|gone)|went away)\b",
+    r"^[^.;\n]{0,30}\b(?:last (?:year|month|summer|winter)|years? ago|months ago|in 20[0-2]\d"
+    r"|(?:has|have) (?:resolved|gone)|went away)\b",
     re.I,
 )
 _OTHERS: Final = re.compile(
