@@ -251,3 +251,52 @@ def test_any_text_is_judged_alike_twice_and_spans_lie_in_it(
         assert finding.source
         assert finding.rule_id
         assert finding.message
+
+
+@pytest.mark.parametrize(
+    ("output", "prompt", "code"),
+    [
+        ("Take ibuprofen 400 mg every 6 hours.", "I am 34 weeks pregnant and my back hurts.", Code.PREGNANCY),
+        ("Continue metformin 500 mg twice daily.", "Type 2 diabetes, eGFR 22.", Code.RENAL),
+        ("Continue metformin 500 mg twice daily.", "Her creatinine clearance is 25 mL/min.", Code.RENAL),
+        (
+            "Start amoxicillin 500 mg three times daily.",
+            "He is allergic to penicillin (hives).",
+            Code.ALLERGY,
+        ),
+        ("Since she is on warfarin, start ibuprofen 400 mg daily.", None, Code.INTERACTION),
+        ("Start sildenafil 50 mg.", "Takes nitroglycerin for angina.", Code.INTERACTION),
+        ("Give aspirin 300 mg.", "My 8-year-old has a fever.", Code.AGE),
+        ("Simvastatin 20 mg nightly.", "Child-Pugh C cirrhosis", Code.HEPATIC),
+        ("Start ibuprofen 400 mg daily.", "He has a peptic ulcer.", Code.CONTRAINDICATION),
+        (
+            "Acetaminophen 500 mg every 6 hours.",
+            "My son weighs 30 lb and is 3 years old.",
+            Code.DOSE_MAX_SINGLE,
+        ),
+    ],
+)
+def test_facts_stated_in_the_text_count(check: Check, output: str, prompt: str | None, code: Code) -> None:
+    assert code.value in codes(check(output, prompt))
+    # The same output without the stated fact raises none of it, unless the fact stands in the output itself.
+    if prompt is not None:
+        assert code.value not in codes(check(output))
+
+
+@pytest.mark.parametrize(
+    ("output", "prompt"),
+    [
+        ("Start ibuprofen 400 mg daily.", "No history of peptic ulcer."),
+        ("Start sildenafil 50 mg.", "Not on nitroglycerin."),
+        ("Start amoxicillin 500 mg three times daily.", "No known drug allergies."),
+    ],
+)
+def test_facts_denied_in_the_text_do_not_count(check: Check, output: str, prompt: str) -> None:
+    assert codes(check(output, prompt)) == set()
+
+
+def test_a_record_that_contradicts_the_text_is_a_finding(check: Check) -> None:
+    found = check(
+        "Start amlodipine 5 mg daily.", "The patient is 20 weeks pregnant.", sex="female", pregnant=False
+    )
+    assert Code.CONTRADICTION.value in codes(found)
