@@ -69,13 +69,19 @@ _DIRECT: Final = (
 # "take" a seat, the elevator or a form is no dose; a number with a unit, or a word for medicine, is needed.
 DIRECTED_DOSE: Final = _compile(
     rf"\b{_DIRECT}\b(?:\s+(?:up to|about|only|just|at most|no more than|at least|with|of|off|on|to|from|by"
-    rf"|doing|giving|using))*"
-    rf"\s+(?:{_NUMBER}[\s-]*)(?:{_UNIT}\b(?!\s*(?:of (?:water|fluid|ice|the (?:form|letter)))))"
-    rf"|\b{_DIRECT}\b\s+(?:(?:all|any|some|your|the|his|her|their|of|other|usual|regular|current|daily|morning"
-    rf"|evening|these|this|that"
+    rf"|doing|giving|using)){{0,4}}"
+    rf"\s+(?:{_NUMBER}[\s-]*){{1,3}}(?:{_UNIT}\b(?!\s*(?:of (?:water|fluid|ice|the (?:form|letter)))))"
+    rf"|\b{_DIRECT}\b\s+(?:(?:an?|all|any|some|your|the|his|her|their|of|other|usual|regular|current|daily"
+    rf"|morning|evening|these|this|that"
     rf"|prescribed|over-the-counter|blood pressure|pain|diabetes|heart|seizure|on|up|with|more|less"
     rf"|extra)\s+){{0,6}}{_MEDICINE}\b"
-    r"(?!\s+(?:list|bottles?|record|history|form|class|box|cards?|information))"
+    r"(?!\s+(?:list|bottles?|record|history|form|class|box|cards?|information|pick ?up|number|refills?|requests?"
+    r"|orders?|label|insurance|plan|drop[- ]?off|questionnaire|consent|room|area|center|centre|appointment))"
+    r"|\b(?:titrate|taper|wean)\b\s+(?:to|off|down|up|as|over|by|until|slowly|gradually|according)\b"
+)
+DIRECTIVE: Final = _compile(rf"\b(?!(?:start|begin|complete|finish|change|use)\b){_DIRECT}\b")
+RESCHEDULE: Final = _compile(
+    r"\b(?:re-?schedule|cancel|re-?book|keep (?:this|your|the) appointment|postpone|move your appointment)\b"
 )
 BARE_DOSE: Final = _compile(
     r"(?<![\w./])\d[\d.,]*\s?(?:(?:-|\u2013|to)\s?\d[\d.,]*\s?)?(?:mg|mcg|micrograms?|milligrams?|\u00b5g"
@@ -157,7 +163,8 @@ ADVICE: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
     (
         "test",
         _compile(
-            rf"\b{_ADVISE}{_FEW}{_TEST}\b(?!\s+(?:results?|appointment|is scheduled|scheduled|on file|cuff"
+            rf"\b{_ADVISE}{_FEW}{_TEST}\b(?!\s+(?:results?|appointment|is scheduled|scheduled|on file|log|logs"
+            rf"|diary|diaries|images?|films?|reports?|readings|records?|cuff"
             rf"|strips?|department|suite))"
         ),
     ),
@@ -232,14 +239,24 @@ ADVICE: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
         ),
     ),
     (
+        "treatment",
+        _compile(
+            rf"\bno\s+(?:further\s+|other\s+|additional\s+|specific\s+)?(?:{_MEDICINE}|{_TREATMENT}|{_TEST}"
+            rf"|follow[- ]?up"
+            r"|referral|intervention)\s+(?:is|are)\s+(?:needed|necessary|required|indicated|recommended|warranted)\b"
+        ),
+    ),
+    (
         "diagnosis",
         _compile(
             rf"\b(?:you|he|she|they|your (?:child|mother|father|son|daughter|baby)|(?:the "
-            rf"|this )?patient)(?:'ve| have| has|'s)?\s+(?:(?:likely|probably|possibly|may|might|could|must"
-            rf"|does|do|not|almost certainly|appears? to|seems? to|most likely|now|also|mild|severe|acute"
-            rf"|chronic)\s+){{0,4}}(?:have|has|had|got|suffers? from|developed|is|are|been)?\s*(?:an?\s+|the\s+"
+            rf"|this )?patient)(?:'ve| have| has|'s|'re)?\s+(?:(?:likely|probably|possibly|may|might|could|must"
+            rf"|does|do|is|are|'re|not|don't|doesn't|didn't|cannot|almost certainly|appears? to|seems? to"
+            rf"|most likely|now|also|mild|severe|acute"
+            rf"|chronic)\s+){{0,4}}(?:have|has|had|got|suffers? from|developed|is|are|been)?\s*(?:(?:likely"
+            rf"|probably|possibly|now|not|also)\s+)?\s*(?:an?\s+|the\s+"
             rf"|not\s+)?(?:(?:mild|moderate|severe|acute|chronic|early|type \d|stage \w+|bacterial|viral|simple"
-            rf"|minor|serious|possible|probable|new|recurrent)\s+){{0,3}}{_CONDITION}\b(?!\s+(?:clinic"
+            rf"|minor|serious|possible|probable|new|recurrent)\s+){{0,3}}(?:[a-z-]+\s+)?{_CONDITION}\b(?!\s+(?:clinic"
             rf"|department|appointment|centre|center|unit|nurse|class|education|program\w*|society|vaccine|shot"
             rf"|screening|records?|team))"
         ),
@@ -255,7 +272,11 @@ ADVICE: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
     (
         "diagnosis",
         _compile(
-            rf"\b(?:this|these|it|that|your (?:symptoms?|rash|pain|cough|condition|results?|scans?|tests?"
+            rf"\byour\s+(?:[a-z-]+\s+){{1,2}}?(?:is|are|was|were|looks?|appears?|seems?)\s+(?:(?:not|likely"
+            rf"|probably|most"
+            rf"|very|almost|certainly)\s+){{0,2}}(?:{_CONDITION}|malignant|cancerous|infected|inflamed|broken"
+            rf"|fractured|torn|sprained)\b"
+            rf"|\b(?:this|these|it|that|your (?:symptoms?|rash|pain|cough|condition|results?|scans?|tests?"
             rf"|x-?ray|biopsy|bloods?|blood test|ecg|mri|ct))\s+(?:\w+\s+){{0,3}}?(?:is|are|was|were|looks?"
             rf"|sounds?|appears?|seems?|suggests?|shows?|indicates?|confirms?|means?|could be|may be|might be"
             rf"|came back|reveals?|points? to)\s+(?:\w+\s+){{0,4}}?(?:{_CONDITION}|positive|negative|abnormal"

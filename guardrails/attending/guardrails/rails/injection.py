@@ -10,7 +10,8 @@ AML.T0051 and AML.T0054.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from attending.guardrails.rails.deobfuscate import invisible, readings
@@ -51,7 +52,22 @@ def find_injection(text: str, place: Place) -> tuple[InjectionHit, ...]:
     hidden = invisible(text)
     if hidden is not None:
         hits.setdefault(("hidden_text", *hidden), InjectionHit("hidden_text", "plain", *hidden))
-    return tuple(sorted(hits.values(), key=lambda hit: (hit.start, hit.end, hit.family))[:MAX_HITS])
+    return tuple(_merged(hits.values())[:MAX_HITS])
+
+
+def _merged(hits: Iterable[InjectionHit]) -> list[InjectionHit]:
+    """In text order, with overlapping hits of one family as one: several readings show the same words."""
+    merged: list[InjectionHit] = []
+    last: dict[str, int] = {}
+    for hit in sorted(hits, key=lambda hit: (hit.start, -hit.end, hit.family)):
+        position = last.get(hit.family)
+        if position is not None and hit.start < merged[position].end:
+            previous = merged[position]
+            merged[position] = replace(previous, end=max(previous.end, hit.end))
+        else:
+            last[hit.family] = len(merged)
+            merged.append(hit)
+    return merged
 
 
 # Each gap is bounded, so that matching stays linear; words are separated by anything but a sentence's end.

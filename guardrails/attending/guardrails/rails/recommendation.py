@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from attending.guardrails.clinical.statement import ParsedText, Statement
@@ -21,12 +22,17 @@ from attending.guardrails.rails.advice import (
     BARE_DOSE,
     BOILERPLATE,
     DIRECTED_DOSE,
+    DIRECTIVE,
     DISPENSING,
     MEASURED,
+    RESCHEDULE,
     RESULT_READY,
     SENTENCE_END,
     Kind,
 )
+
+MAX_DOSES: Final = 200
+"""How many bare amounts are read in their sentence; a text with more is no letter, and counts as recommending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ def find_recommendations(text: str, parsed: ParsedText) -> tuple[Recommendation,
     for kind, pattern in ADVICE:
         for match in pattern.finditer(text):
             sentence = _sentence(text, match.start(), match.end())
-            if kind == "urgency" and BOILERPLATE.search(sentence):
+            if kind == "urgency" and (BOILERPLATE.search(sentence) or RESCHEDULE.search(sentence)):
                 continue
             if kind == "diagnosis" and RESULT_READY.search(sentence):
                 continue
@@ -65,7 +71,9 @@ def _drugs(text: str, parsed: ParsedText) -> Iterator[Recommendation]:
     for statement in parsed.statements:
         clause = text[statement.clause.start : statement.clause.end]
         if statement.scope in _PRESCRIPTIVE or _prescribes_in_passing(statement, clause):
-            if statement.scope not in (Scope.AVOID, Scope.STOP) and ASKS_TO_TELL.search(clause):
+            if statement.scope not in (Scope.AVOID, Scope.STOP) and (
+                ASKS_TO_TELL.search(clause) or _supplies(statement, clause)
+            ):
                 continue
             span = statement.mention.span
             end = max(span.end, statement.dose.span.end if statement.dose else 0)
@@ -87,14 +95,27 @@ def _prescribes_in_passing(statement: Statement, clause: str) -> bool:
     return statement.dose is not None and not DISPENSING.search(clause)
 
 
+def _supplies(statement: Statement, clause: str) -> bool:
+    """A drug that is handed over rather than advised: "your refill of metformin 500 mg is ready"."""
+    return (
+        statement.scope in (Scope.CONTINUE, Scope.MENTION)
+        and statement.frequency is None
+        and DISPENSING.search(clause) is not None
+        and DIRECTIVE.search(clause) is None
+    )
+
+
 def _doses(text: str, parsed: ParsedText) -> Iterator[Recommendation]:
     for unreadable in parsed.unreadable:
         yield Recommendation("dose", unreadable.span.start, unreadable.span.end)
     for match in DIRECTED_DOSE.finditer(text):
+        if ASKS_TO_TELL.search(_sentence(text, match.start(), match.end())):
+            continue
         yield Recommendation("dose", match.start(), match.end())
-    for match in BARE_DOSE.finditer(text):
+    for count, match in enumerate(islice(BARE_DOSE.finditer(text), MAX_DOSES + 1)):
         sentence = _sentence(text, match.start(), match.end())
-        if not DISPENSING.search(sentence) and not MEASURED.search(sentence):
+        ordinary = DISPENSING.search(sentence) or MEASURED.search(sentence)
+        if not ordinary or count == MAX_DOSES:
             yield Recommendation("dose", match.start(), match.end())
 
 
@@ -128,6 +149,5 @@ def _foreign(text: str) -> bool:
         return True
     # Names and addresses carry no function words; lower-case prose does.
     prose = [word for word in _WORD.findall(text[:20_000]) if word[0].islower()]
-    if len(prose) < 12:
-        return False
-    return sum(1 for word in prose if word in _ENGLISH) < 0.12 * len(prose)
+    english = sum(1 for word in prose if word in _ENGLISH)
+    return (len(prose) >= 8 and english == 0) or (len(prose) >= 12 and english < 0.12 * len(prose))
