@@ -1,0 +1,63 @@
+"""`attending check`: the server's checks over a file of outputs, with no server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from attending.server.cli.offline import errors_explained, file_options, finish, progress
+from attending.server.cli.outcome import CommandError, Exit
+
+
+@click.command(
+    epilog="Examples: attending check --policy discharge-plan --input in.jsonl --output out.jsonl; "
+    "cat in.jsonl | attending check --policy patient-message --input - --output -"
+)
+@click.option("--policy", required=True, help="Policy by name; `attending policy list` shows them.")
+@click.option(
+    "--policies",
+    "policies_path",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of policies; the package's own when left out.",
+)
+@file_options
+def check(
+    policy: str,
+    policies_path: Path | None,
+    in_path: str,
+    out_path: str,
+    workers: int | None,
+    timeout_seconds: float,
+    knowledge_path: Path | None,
+    as_json: bool,
+) -> int:
+    """Check each line's output against a policy.
+
+    A line is `{"id", "output", "prompt"?, "context"?, "documents"?}`; each gives one line with verdict,
+    mandatory_review, disposition, findings and coverage. Exit code 1 when a line could not be read: its line of
+    output holds an `error`, and the others are checked all the same.
+    """
+    from attending.guardrails.offline import run_check
+    from attending.server.app import package_policies
+
+    policies = policies_path or package_policies()
+    try:
+        with errors_explained(policies):
+            summary = run_check(
+                policy,
+                in_path,
+                out_path,
+                policies_path=policies,
+                knowledge_path=knowledge_path,
+                progress=progress(as_json),
+                workers=workers,
+                timeout_seconds=timeout_seconds,
+            )
+    except KeyError:
+        raise CommandError(
+            f"no policy `{policy}` in `{policies}`", "see `attending policy list`", Exit.USAGE
+        ) from None
+    return finish(summary, dict(summary.dispositions), as_json)
+
+
+command = check
