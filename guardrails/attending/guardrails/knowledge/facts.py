@@ -115,3 +115,33 @@ class Covered(StrEnum):
     COVERED = "covered"
     NONE_KNOWN = "none_known"
     NOT_COVERED = "not_covered"
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What a name in a text stands for: ingredients, or one class. `brand` is True for a trade name."""
+
+    drugs: tuple[str, ...] = ()
+    drug_class: str | None = None
+    brand: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CrossReaction:
+    """Allergy to `allergen` (drug or class id) makes a reaction to `to` (drug or class id) possible."""
+
+    allergen: str
+    to: str
+    severity: Severity
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class MmeFactor:
+    """Oral morphine milligram equivalents of one `unit` of the drug by `route` (None: by mouth)."""
+
+    drug: str
+    factor: Decimal
+    provenance: Provenance
+    route: str | None = None
+    unit: str = "mg"

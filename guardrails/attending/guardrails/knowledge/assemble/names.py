@@ -1,0 +1,164 @@
+"""Every name by which a text can mean a drug, several drugs or a class: generics, salts, brands, abbreviations.
+
+Names that are ordinary words, laboratory values or foods are left out: a reader of clinical text would find them in
+any sentence. Brands come from approved products, and from the authored list of common non-prescription ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from attending.guardrails.knowledge.assemble import tables
+from attending.guardrails.knowledge.assemble.vocabulary import APPROVED, Vocabulary
+from attending.guardrails.knowledge.importers import fda_ndc, va
+from attending.guardrails.knowledge.naming import FORMS, SALTS, tidy
+
+COLUMNS: Final = ("name", "drugs", "class", "brand")
+MAX_NAME: Final = 60
+_STRENGTH: Final = re.compile(r"\b\d[\d.,/-]*\s*(?:mg|mcg|ml|g|%|units?)?\b.*$|\d+%.*$")
+_PLAIN: Final = re.compile(r"[a-z][a-z0-9 '/.+-]*[a-z0-9+)']")
+_NOISE: Final = frozenset(
+    "kit pack system solution injection tablets tablet capsules capsule cream ointment gel lotion drops syrup "
+    "relief pain cold cough allergy sinus day night time sleep aid maximum regular extra strength children childrens "
+    "children's infants infants' infant adult adults daily one-a-day plus severe multi-symptom headache migraine "
+    "fever reducer and the for with of original formula care complete natural pure clear fresh medicated skin "
+    "antibacterial antiseptic laxative stool softener antacid gas acid heartburn stomach arthritis muscle rub back "
+    "body hand face sun sunscreen spf hemorrhoidal women's men's women men first".split()  # noqa: SIM905
+)
+"""Words of which a shop product's name may consist; a name of these alone is no brand."""
+_COMBINED: Final = re.compile(r"\s+and\s+|/|\s*,\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    name: str
+    drugs: tuple[str, ...] = ()
+    drug_class: str = ""
+    brand: bool = False
+
+    def cells(self) -> dict[str, str]:
+        return {
+            "name": self.name, "drugs": "|".join(self.drugs), "class": self.drug_class, "brand": "1" if self.brand else "",
+        }  # fmt: skip
+
+
+def build(vocabulary: Vocabulary, sources: Path, curated: Path) -> list[Entry]:
+    """Entries sorted by name, one per name; authored names win over those of the sources.
+
+    Raises OSError, or TableError where an authored brand holds an unknown ingredient or a name has two meanings.
+    """
+    stop = {row["name"] for row in tables.read(curated / "not_names.tsv")}
+    found: dict[str, Entry] = {}
+
+    def put(name: str, drugs: tuple[str, ...], *, brand: bool = False) -> None:
+        if name not in found and name not in stop and 3 <= len(name) <= MAX_NAME:
+            found[name] = Entry(name, drugs, "", brand)
+
+    for entry in _authored(vocabulary, curated):
+        if entry.name in found and found[entry.name] != entry:
+            raise tables.TableError(f"name `{entry.name}` has two meanings")
+        found[entry.name] = entry
+    for drug in sorted(vocabulary.namer.known):
+        put(drug, (drug,))
+    for alias, drug in sorted(_aliases(curated).items()):
+        put(alias, (drug,))
+    products = list(fda_ndc.read(sources / "fda-ndc"))
+    for name, drugs in _generics(vocabulary, products, sources):
+        put(name, drugs)
+    for name, drugs in _brands(vocabulary, products, set(found)):
+        put(name, drugs, brand=True)
+    return [found[name] for name in sorted(found) if name not in stop]
+
+
+def _aliases(curated: Path) -> dict[str, str]:
+    return {
+        row["name"]: row["drug"]
+        for row in tables.read(curated / "synonyms.tsv")
+        if not re.search(r"[(\[;:]|, |by extrapolation| or ", row["name"])
+    }
+
+
+def _authored(vocabulary: Vocabulary, curated: Path) -> list[Entry]:
+    found: list[Entry] = []
+    unknown: list[str] = []
+    for row in tables.read(curated / "brands.tsv"):
+        drugs = [vocabulary.namer.drug(part) for part in tables.split(row["drugs"])]
+        if any(drug is None for drug in drugs):
+            unknown.append(row["name"])
+        generic = any(drug is not None and drug.split()[0] in row["name"] for drug in drugs)
+        found.append(Entry(row["name"], tuple(sorted(d for d in drugs if d is not None)), "", not generic))
+    for class_name, words in vocabulary.class_names.items():
+        for word in words:
+            found.append(Entry(word, (), class_name))
+            plural = word + ("es" if word.endswith(("s", "x")) else "s")
+            if not word.endswith("s") or word.endswith(("ss", "us")):
+                found.append(Entry(plural, (), class_name))
+    if unknown:
+        raise tables.TableError(f"brands of unknown ingredients: {'; '.join(unknown)}")
+    return list({(e.name, e.drugs, e.drug_class): e for e in found}.values())
+
+
+def _generics(
+    vocabulary: Vocabulary, products: list[fda_ndc.Product], sources: Path
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Salted and combined generic names as labels and the VA spell them, with the forms that texts use."""
+    spelled = {substance for product in products for substance in product.substances}
+    spelled |= {product.generic for product in products if product.category in APPROVED}
+    spelled |= {name.lower() for name in va.generics(sources / "va").values()}
+    found: dict[str, tuple[str, ...]] = {}
+    for text in sorted(spelled):
+        name = tidy(text)
+        drugs = vocabulary.namer.drugs(name)
+        if drugs is None or not _PLAIN.fullmatch(name) or len(drugs) > 4:
+            continue
+        words = name.split()
+        if words[-1] in FORMS or name in SALTS:
+            continue
+        found.setdefault(name, drugs)
+        if len(drugs) > 1:
+            parts = [vocabulary.namer.drug(part) for part in _COMBINED.split(name)]
+            plain = [part for part in parts if part is not None]
+            if len(plain) == len(parts) == len(drugs):
+                for order in (plain, plain[::-1]):
+                    for joint in ("/", "-", " / ", " and ", " with "):
+                        found.setdefault(joint.join(order), drugs)
+    return sorted(found.items())
+
+
+def _brands(
+    vocabulary: Vocabulary, products: list[fda_ndc.Product], taken: set[str]
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Proprietary names whose every substance is a known ingredient. Where one name stands on products of several
+    compositions the most frequent one is taken, the smaller at a tie."""
+    counts: defaultdict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
+    for product in products:
+        if product.category not in APPROVED or (product.over_the_counter and product.category != "NDA"):
+            continue
+        drugs = [vocabulary.namer.drug(substance) for substance in product.substances]
+        if not drugs or any(drug is None for drug in drugs) or len(drugs) > 4:
+            continue
+        name = _brand_name(product.brand)
+        if name is not None and name not in taken:
+            counts[name][tuple(sorted({drug for drug in drugs if drug is not None}))] += 1
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for name, seen in sorted(counts.items()):
+        drugs_of, _ = min(seen.items(), key=lambda item: (-item[1], len(item[0]), item[0]))
+        found.append((name, drugs_of))
+    return found
+
+
+def _brand_name(text: str) -> str | None:
+    name = tidy(_STRENGTH.sub("", tidy(text)))
+    words = name.split()
+    while len(words) > 1 and (
+        words[-1] in FORMS or words[-1] in ("hcl", "hct-x", "injection", "oral", "kit")
+    ):
+        words.pop()
+    name = " ".join(words)
+    if not _PLAIN.fullmatch(name) or len(name) < 4 or all(word in _NOISE or word in SALTS for word in words):
+        return None
+    return name

@@ -1,0 +1,98 @@
+"""Builds a knowledge pack: `python -m attending.guardrails.knowledge.build SOURCES OUT`.
+
+SOURCES is the folder with one folder per public source; OUT receives the tables. The same inputs give the same
+bytes. Authored tables are read from `curated/` beside this module.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from attending.guardrails.knowledge.assemble import facts, interactions, names, pack, tables, vocabulary
+from attending.guardrails.knowledge.importers import label_facts
+
+CURATED: Final = Path(__file__).with_name("curated")
+_DRUG_COLUMNS: Final = ("drug", "rxcui", "routes", "schedule")
+_CLASS_COLUMNS: Final = ("class", "label", "members")
+_MME_COLUMNS: Final = ("drug", "factor", "route", "unit", *facts.PROVENANCE)
+_CROSS_COLUMNS: Final = ("allergen", "to", "severity", *facts.PROVENANCE)
+
+
+def build(sources: Path, out: Path) -> str:
+    """Writes the pack and returns its hash. Raises OSError, TableError or KeyError where an input is not as expected."""
+    known = vocabulary.build(sources, CURATED)
+    files: dict[str, str] = {}
+    counts: dict[str, int] = {}
+
+    def add(name: str, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+        files[name] = tables.text(columns, rows)
+        counts[name.removesuffix(".tsv")] = len(rows)
+
+    pairs, lost = interactions.build(known, sources, CURATED)
+    add("interactions.tsv", interactions.COLUMNS, [row.cells() for row in pairs])
+    counts.update({f"rows_not_placed_{source}": number for source, number in lost.items()})
+    add("names.tsv", names.COLUMNS, [entry.cells() for entry in names.build(known, sources, CURATED)])
+    add("drugs.tsv", _DRUG_COLUMNS, [_drug(known, drug) for drug in sorted(known.namer.known)])
+    add("classes.tsv", _CLASS_COLUMNS, [_class(known, one) for one in sorted(known.classes)])
+    for table, rows in facts.merged(facts.authored(known, CURATED)).items():
+        add(f"{table}.tsv", facts.COLUMNS[table], rows)
+    add("mme.tsv", _MME_COLUMNS, facts.sides(known, CURATED, "mme.tsv", ("drug",)))
+    add(
+        "cross_reactions.tsv",
+        _CROSS_COLUMNS,
+        facts.sides(known, CURATED, "cross_reactions.tsv", ("allergen", "to")),
+    )
+    add("conditions.tsv", ("name", "condition"), _conditions())
+    add("allergens.tsv", ("name", "drugs", "groups"), tables.read(CURATED / "allergens.tsv"))
+    for copied in ("adjustments.tsv", "allergy_groups.tsv", "none_known.tsv"):
+        add(copied, tables.columns(CURATED / copied), tables.read(CURATED / copied))
+    add("label_index.tsv", ("set_id", "source"), _label_index(sources))
+    return pack.write(out, files, counts)
+
+
+def _drug(known: vocabulary.Vocabulary, drug: str) -> dict[str, str]:
+    return {
+        "drug": drug,
+        "rxcui": known.rxcui.get(drug, ""),
+        "routes": "|".join(sorted(known.routes.get(drug, ()))),
+        "schedule": known.schedules.get(drug, ""),
+    }
+
+
+def _class(known: vocabulary.Vocabulary, one: str) -> dict[str, str]:
+    return {"class": one, "label": known.labels[one], "members": "|".join(known.classes[one])}
+
+
+def _conditions() -> list[dict[str, str]]:
+    found: dict[str, str] = {}
+    for row in tables.read(CURATED / "conditions.tsv"):
+        for name in (row["condition"].replace("_", " "), *tables.split(row["names"])):
+            if found.setdefault(name.lower(), row["condition"]) != row["condition"]:
+                raise tables.TableError(f"`conditions.tsv`: `{name}` has two meanings")
+    return [{"name": name, "condition": found[name]} for name in sorted(found)]
+
+
+def _label_index(sources: Path) -> list[dict[str, str]]:
+    found = {
+        set_id: "FDA label set of May 2014" for set_id in label_facts.label_set_ids(sources / "fda-labels")
+    }
+    for fact in label_facts.read(sources / "label-facts"):
+        for set_id in fact.set_ids:
+            found.setdefault(set_id, "label facts")
+    return [{"set_id": set_id, "source": found[set_id]} for set_id in sorted(found)]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit code 0 on success, 4 on wrong usage."""
+    if len(arguments) != 2:
+        sys.stderr.write("usage: python -m attending.guardrails.knowledge.build SOURCES OUT\n")
+        return 4
+    sys.stdout.write(build(Path(arguments[0]), Path(arguments[1])) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""One reader per public source: a source folder in, typed rows out; no reader knows another or the pack."""

@@ -1,0 +1,80 @@
+"""Facts read from FDA label text (`label_facts.csv`): one typed row each, cells still as the reader wrote them."""
+
+from __future__ import annotations
+
+import csv
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+_SET_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRow:
+    """One row. `reference` is the set id (or the named record) with the section: the line a pharmacist looks up.
+    `number` counts data rows from 1. Empty cells are empty strings or None: unknown, never "no limit"."""
+
+    number: int
+    ingredient: str
+    route: str
+    formulation: str
+    population: str
+    max_single: Decimal | None
+    single_unit: str
+    max_daily: Decimal | None
+    daily_unit: str
+    per_kg: bool
+    min_interval_hours: Decimal | None
+    renal: str
+    hepatic: str
+    pregnancy: str
+    contraindicated: tuple[str, ...]
+    set_ids: tuple[str, ...]
+    reference: str
+    section: str
+    confidence: str
+
+
+def read(folder: Path) -> Iterator[LabelRow]:
+    """Rows of `folder/label_facts.csv`. Raises OSError, KeyError (a column) or decimal.InvalidOperation (a number)."""
+    with (folder / "label_facts.csv").open(encoding="utf-8", newline="") as stream:
+        for number, row in enumerate(csv.DictReader(stream), start=1):
+            reference = row["label_set_id_or_source"].strip()
+            yield LabelRow(
+                number=number,
+                ingredient=row["ingredient"].strip().lower(),
+                route=row["route"].strip(),
+                formulation=row["formulation"].strip(),
+                population=row["population"].strip(),
+                max_single=_number(row["max_single_value"]),
+                single_unit=row["max_single_unit"].strip(),
+                max_daily=_number(row["max_daily_value"]),
+                daily_unit=row["max_daily_unit"].strip(),
+                per_kg=row["per_kg"].strip() == "yes",
+                min_interval_hours=_number(row["min_interval_hours"]),
+                renal=row["renal_rule"].strip(),
+                hepatic=row["hepatic_rule"].strip(),
+                pregnancy=row["pregnancy_rule"].strip(),
+                contraindicated=tuple(
+                    p.strip() for p in row["contraindicated_conditions"].split(";") if p.strip()
+                ),
+                set_ids=tuple(found.lower() for found in _SET_ID.findall(reference)),
+                reference=reference,
+                section=row["section"].strip(),
+                confidence=row["confidence"].strip(),
+            )
+
+
+def label_set_ids(folder: Path) -> list[str]:
+    """Set ids of the FDA cardiovascular labels in `folder/DataSet_May_2014_Final.zip`, from the member names."""
+    with zipfile.ZipFile(folder / "DataSet_May_2014_Final.zip") as archive:
+        return sorted({found.lower() for name in archive.namelist() for found in _SET_ID.findall(name)})
+
+
+def _number(text: str) -> Decimal | None:
+    return Decimal(text) if text.strip() else None
