@@ -30,21 +30,23 @@ from attending.v1 import inference_pb2, inference_pb2_grpc
 
 MODEL_DELAY_MS = 500
 PROMPT = (
-    "Write a friendly letter that tells the patient that the yearly check of the hearing aid is due, that the "
-    "visit takes about half an hour, that the clinic is on the second floor beside the lift, that parking is free for the "
-    "first hour, and that the receptionist can be asked for a ride home if needed."
+    "Write a friendly letter that tells the patient that the yearly check of the hearing aid is due, "
+    "that the visit takes about half an hour, that the clinic is on the second floor beside the lift, "
+    "that parking is free for the first hour, and that the receptionist can be asked for a ride home if "
+    "needed."
 )
 OUTPUT = (
-    "Dear patient,\n\nIt is time for the yearly check of your hearing aid. The visit takes about half an hour. You will "
-    "find our clinic on the second floor, beside the lift; the way is marked with blue signs from the main entrance. "
-    "Parking in the garage is free for the first hour, and the bus stops in front of the building. Please bring the "
-    "device, the charger and the small cleaning brush, so that we can look at everything together. If the day does not "
-    "suit you, call our reception between eight and four, or answer this letter, and we will find another time with "
-    "you. Somebody may of course come with you. When you need a ride home after the visit, tell the receptionist at "
-    "the beginning, and it will be arranged. Afterwards you get a short note about what was done, for your own papers. "
-    "We would also like to hear how satisfied you are with the device, and what could be better, so please take a few "
-    "minutes to fill in the small form that lies in the waiting room.\n\nWe look forward to your visit.\n\nKind regards,\n"
-    "your hearing clinic"
+    "Dear patient,\n\nIt is time for the yearly check of your hearing aid. The visit takes about half an "
+    "hour. You will find our clinic on the second floor, beside the lift; the way is marked with blue "
+    "signs from the main entrance. Parking in the garage is free for the first hour, and the bus stops "
+    "in front of the building. Please bring the device, the charger and the small cleaning brush, so "
+    "that we can look at everything together. If the day does not suit you, call our reception between "
+    "eight and four, or answer this letter, and we will find another time with you. Somebody may of "
+    "course come with you. When you need a ride home after the visit, tell the receptionist at the "
+    "beginning, and it will be arranged. Afterwards you get a short note about what was done, for your "
+    "own papers. We would also like to hear how satisfied you are with the device, and what could be "
+    "better, so please take a few minutes to fill in the small form that lies in the waiting room.\n\nWe "
+    "look forward to your visit.\n\nKind regards,\nyour hearing clinic"
 )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from attending.ledger.ledger import Ledger
 from attending.ledger.projection import EntryIndex, RowWrite
-from attending.ledger.sequencer import Claim
+from attending.ledger.submission import Claim
 from attending.server import projections
 from attending.server.errors import AlreadyExists, InvalidRequest
 from google.protobuf.json_format import MessageToDict

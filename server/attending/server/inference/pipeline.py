@@ -26,7 +26,7 @@ from attending.ledger.entry import Payload, PendingEntry
 from attending.ledger.errors import ClaimConflict, DuplicateClaim, ExpectationFailed, LedgerError
 from attending.ledger.ledger import Appended, Ledger
 from attending.ledger.projection import EntryIndex, RowWrite
-from attending.ledger.sequencer import Claim, Expectation
+from attending.ledger.submission import Claim, Expectation
 from attending.ledger.vault import SealedPayload
 from attending.server import clock as clocks
 from attending.server import projections

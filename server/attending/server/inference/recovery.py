@@ -14,7 +14,7 @@ from attending.ledger.entry import PendingEntry
 from attending.ledger.errors import ExpectationFailed
 from attending.ledger.ledger import Ledger
 from attending.ledger.projection import EntryIndex, RowWrite
-from attending.ledger.sequencer import Expectation
+from attending.ledger.submission import Expectation
 from attending.server import projections
 from attending.server.clock import stamp
 from attending.server.inference.states import State, require

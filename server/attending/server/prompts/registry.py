@@ -11,7 +11,7 @@ from attending.ledger.entry import Payload, PendingEntry
 from attending.ledger.errors import DuplicateClaim, ExpectationFailed
 from attending.ledger.ledger import Ledger
 from attending.ledger.projection import EntryIndex, RowWrite
-from attending.ledger.sequencer import Expectation
+from attending.ledger.submission import Expectation
 from attending.server import projections
 from attending.server.clock import stamp
 from attending.server.errors import Aborted, InvalidRequest, NotFound

@@ -25,7 +25,7 @@ from attending.ledger.errors import DuplicateClaim, ExpectationFailed, Verificat
 from attending.ledger.ledger import Appended, Ledger
 from attending.ledger.projection import EntryIndex, RowWrite
 from attending.ledger.review_signature import Meaning, Statement, verify_statement
-from attending.ledger.sequencer import Expectation
+from attending.ledger.submission import Expectation
 from attending.ledger.vault import SealedPayload, payload_commitment
 from attending.server import projections
 from attending.server.auth.principal import Principal

@@ -14,7 +14,7 @@ from attending.ledger.ed25519 import key_id
 from attending.ledger.entry import PendingEntry
 from attending.ledger.ledger import Ledger
 from attending.ledger.projection import EntryTime, RowWrite
-from attending.ledger.sequencer import Expectation
+from attending.ledger.submission import Expectation
 from attending.server import projections
 from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
