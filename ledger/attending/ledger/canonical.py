@@ -126,7 +126,10 @@ def _check(value: Any, depth: int) -> None:
                 raise CanonicalError("object key is not an ascii string")
             # Leaves are settled here: a call per string would double the cost of an append.
             inner = type(item)
-            if inner is not str and inner is not bool and item is not None:
+            if inner is int:
+                if not -_MAX_INT <= item <= _MAX_INT:
+                    raise CanonicalError("integer at or past 2**53")
+            elif inner is not str and inner is not bool and item is not None:
                 _check(item, depth - 1)
     elif kind is list:
         if depth == 0:

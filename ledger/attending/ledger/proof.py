@@ -6,8 +6,8 @@ blank line, and the checkpoint.
 
 from __future__ import annotations
 
-import base64
 import re
+from binascii import b2a_base64
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -35,8 +35,8 @@ class Receipt:
 
 def format_receipt(index: int, hashes: Sequence[bytes], checkpoint_note: str) -> str:
     """The receipt's text; `hashes` are the inclusion proof under the checkpoint's size."""
-    lines = [_HEADER, f"index {index}", *(base64.b64encode(value).decode() for value in hashes)]
-    return "\n".join(lines) + "\n\n" + checkpoint_note
+    lines = b"".join(map(b2a_base64, hashes)).decode()  # each ends in a newline
+    return f"{_HEADER}\nindex {index}\n{lines}\n{checkpoint_note}"
 
 
 def parse_receipt(text: str | bytes) -> Receipt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -31,7 +32,7 @@ from attending.ledger.proof import verify_receipt
 from attending.ledger.vault import payload_commitment
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import MetaData, Table, select
+from sqlalchemy import MetaData, Table, delete, insert, select
 
 LOG = "clinic"
 Make = Callable[..., PendingEntry]
@@ -240,6 +241,38 @@ async def test_a_bad_row_rejects_its_append_alone(
     assert len(await ledger.query(select(item.c.name))) == len(values) - len(refused)
     for n in refused:
         assert await ledger.stream_version(LOG, f"s{n}") == 0
+
+
+async def test_no_error_of_a_row_quotes_its_values(
+    ledger: Ledger, pending: Make, gather: Gather, tables: Any
+) -> None:
+    item: Table = tables.item
+    secret = "Jane Roe 555-0100"
+    values: list[dict[str, Any]] = [
+        {"state": "new", "urgent": secret},
+        {"state": {secret: secret}},
+        {"state": None, "record": secret},
+        {"state": "new", "entry_index": [secret]},
+    ]
+    results = await gather(
+        *(ledger.append(LOG, [pending()], rows=[RowWrite(item, {"name": secret}, value)]) for value in values)
+    )
+    assert {type(result) for result in results} == {RowRejected}
+    for result in results:
+        shown = "".join(traceback.format_exception(result))
+        assert "Jane" not in shown
+        assert "555" not in shown
+
+
+async def test_projections_are_read_only(ledger: Ledger, pending: Make, tables: Any) -> None:
+    item: Table = tables.item
+    row = RowWrite(item, {"name": "a"}, {"state": "new"})
+    await ledger.append(LOG, [pending()], rows=[row])
+    for write in (delete(item), insert(item).values(log_id=LOG, name="b", state="new")):
+        with pytest.raises(StoreUnavailable):
+            await ledger.query(write)  # type: ignore[arg-type]
+    names = await asyncio.gather(*(ledger.query(select(item.c.name)) for _ in range(30)))
+    assert {tuple(map(tuple, rows)) for rows in names} == {(("a",),)}
 
 
 async def test_rows_cannot_leave_their_log_or_table(ledger: Ledger, pending: Make, tables: Any) -> None:

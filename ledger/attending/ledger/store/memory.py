@@ -28,6 +28,7 @@ from attending.ledger.store.port import (
 )
 from attending.ledger.store.rows import ProjectionWriter
 from sqlalchemy import MetaData, Row, Select, StaticPool, create_engine
+from sqlalchemy.exc import DBAPIError
 
 
 class Fault(Enum):
@@ -86,7 +87,7 @@ class MemoryStore:
             for name, statement in schema.sqlite_objects(tables).items():
                 if name not in known:
                     self._writer.execute(statement)
-            self._writer.backup(self._snapshot)
+            self._show_rows()
 
     def begin(self) -> None:
         self._ask("begin")
@@ -155,7 +156,7 @@ class MemoryStore:
                 self._rows.write(self._writer, row)
                 self._rows_changed = True
         except (sqlite3.Error, TypeError, ValueError, OverflowError) as err:
-            raise RowRefused(type(err).__name__) from err
+            raise RowRefused(type(err).__name__) from None
 
     def commit(self) -> None:
         answer = self.fault("commit")
@@ -167,7 +168,7 @@ class MemoryStore:
                 self._writer.execute("COMMIT")
                 self._committed, self._staged = staged, None
                 if self._rows_changed:
-                    self._writer.backup(self._snapshot)
+                    self._show_rows()
                     self._rows_changed = False
         if answer is not Fault.NONE:
             raise StoreFault("fault at commit")
@@ -239,8 +240,11 @@ class MemoryStore:
 
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         self._read()
-        with self._lock, self._engine.connect() as connection:
-            return connection.execute(select).all()
+        try:
+            with self._lock, self._engine.connect() as connection:
+                return connection.execute(select).all()
+        except DBAPIError as err:
+            raise StoreFault(type(err).__name__) from None
 
     # --- inside ----------------------------------------------------------------------------------------
 
@@ -263,6 +267,11 @@ class MemoryStore:
         while len(found) < limit and (log_id, start + len(found)) in data.entries:
             found.append(data.entries[log_id, start + len(found)])
         return found
+
+    def _show_rows(self) -> None:
+        self._snapshot.execute("PRAGMA query_only = OFF")
+        self._writer.backup(self._snapshot)
+        self._snapshot.execute("PRAGMA query_only = ON")
 
     def _drop(self) -> None:
         with self._lock:

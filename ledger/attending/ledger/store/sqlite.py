@@ -29,6 +29,7 @@ from attending.ledger.store.port import (
 )
 from attending.ledger.store.rows import ProjectionWriter
 from sqlalchemy import MetaData, QueuePool, Row, Select, Table, create_engine
+from sqlalchemy.exc import DBAPIError
 
 _SAFE_SYNCHRONOUS: Final = {2: "FULL", 3: "EXTRA"}
 # 64 MiB of write-ahead log between checkpoints, against 4 by default: a checkpoint syncs the database file.
@@ -88,7 +89,11 @@ class SqliteStore:
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
         self._engine = create_engine(
-            "sqlite://", creator=self._connect_reader, poolclass=QueuePool, pool_size=_READERS
+            "sqlite://",
+            creator=self._connect_reader,
+            poolclass=QueuePool,
+            pool_size=_READERS,
+            hide_parameters=True,
         )
 
     # --- writing: one thread at a time -----------------------------------------------------------------
@@ -265,8 +270,11 @@ class SqliteStore:
         return [ErasureRow(*row) for row in rows]
 
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
-        with self._engine.connect() as connection:
-            return connection.execute(select).all()
+        try:
+            with self._engine.connect() as connection:
+                return connection.execute(select).all()
+        except DBAPIError as err:
+            raise StoreFault(_describe(err.orig or err)) from None
 
     # --- connections -----------------------------------------------------------------------------------
 
@@ -382,11 +390,12 @@ def _row_faults() -> Iterator[None]:
     try:
         yield
     except _ROW_ERRORS as err:
-        raise RowRefused(_describe(err)) from err
+        # `from None`: a type's own complaint quotes the value, which may be personal.
+        raise RowRefused(_describe(err)) from None
     except sqlite3.Error as err:
         raise StoreFault(_describe(err)) from err
 
 
-def _describe(err: Exception) -> str:
+def _describe(err: BaseException) -> str:
     """The kind of error only: SQLite's messages can quote values."""
     return str(getattr(err, "sqlite_errorname", type(err).__name__))
