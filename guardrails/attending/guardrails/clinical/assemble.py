@@ -117,6 +117,7 @@ class _Builder:
         self._s = scopes
         self._text = pieces.text
         self._mention_starts = [m.start for m in pieces.mentions]
+        self._amount_starts = [a.start for a in pieces.amounts]
         self._sentence_starts = [s.start for s in pieces.sentences]
         self._dosed: set[int] = set()
         self._parts: dict[int, list[Part]] = defaultdict(list)
@@ -230,15 +231,11 @@ class _Builder:
         if of_next and after is not None:
             return after
         if before is not None:
-            gap = self._text[mentions[before].end : amount.start]
-            separated = _BREAK.search(gap) is not None
+            separated = _BREAK.search(self._text, mentions[before].end, amount.start) is not None
             if adjacent and after is not None and (separated or before in self._dosed):
                 tail = self._text[amount.end : mentions[after].start]
-                if "," not in tail and (separated or " " == tail):
+                if "," not in tail and (separated or tail == " "):
                     return after
-            same_clause = self._s.mentions[before].clause_id == reading.clause_id
-            if same_clause or not separated:
-                return self._best(before, number)
             return self._best(before, number)
         if after is not None and (adjacent or self._s.mentions[after].clause_id == reading.clause_id):
             return after
@@ -319,50 +316,42 @@ class _Builder:
         self._starts = [a[0] for a in anchors]
         self._anchors = anchors
         for rhythm in self._p.rhythms:
-            part = self._anchor(rhythm.start, rhythm.end, look_ahead=True)
-            if part is not None and not self._is_limit_rhythm(rhythm):
-                part.rhythms.append(rhythm)
+            dosed = self._anchor(rhythm.start, look_ahead=True)
+            if dosed is not None and not self._is_limit_rhythm(rhythm):
+                dosed.rhythms.append(rhythm)
+        infused = {i.start for i in self._p.infusions}
         for period in self._p.periods:
-            if any(i.start == period.start for i in self._p.infusions):
-                continue
-            part = self._anchor(period.start, period.end)
-            if part is not None and part.period is None:
-                part.period = period
+            lasting = self._anchor(period.start) if period.start not in infused else None
+            if lasting is not None and lasting.period is None:
+                lasting.period = period
         for infusion in self._p.infusions:
-            part = self._anchor(infusion.start, infusion.end)
-            if part is not None and part.infusion is None:
-                part.infusion = infusion
+            running = self._anchor(infusion.start)
+            if running is not None and running.infusion is None:
+                running.infusion = infusion
         for route in self._p.routes:
-            part = self._route_anchor(route)
-            if part is None:
+            given = self._route_anchor(route)
+            if given is None:
                 continue
-            if (
-                part.route is None
-                or part.route.route == route.route
-                or (route.rapid and part.route.route == "intravenous")
-            ):
-                part.route = part.route or route
-                part.rapid = part.rapid or (route.rapid and part.route.route == "intravenous")
+            same = given.route is None or given.route.route == route.route
+            if same or route.rapid:
+                given.route = given.route or route
+                given.rapid = given.rapid or (route.rapid and given.route.route == "intravenous")
 
     def _is_limit_rhythm(self, rhythm: Rhythm) -> bool:
         """ "4 g a day" after "do not exceed" is the limit's own period, not how often to take it."""
         if rhythm.times != 1 or rhythm.moments or rhythm.once:
             return False
-        at = (
-            bisect_left([a.start for a in self._p.amounts], rhythm.start) - 1
-            if len(self._p.amounts) < 64
-            else -1
-        )
+        at = bisect_left(self._amount_starts, rhythm.start) - 1
         if at < 0:
             return False
         amount = self._p.amounts[at]
         return (
-            self._limit_kind(amount, self._s.amounts[at]) is not None
+            rhythm.start - amount.end < 40
             and _DAILY_AFTER.match(self._text, amount.end) is not None
-            and rhythm.start - amount.end < 40
+            and self._limit_kind(amount, self._s.amounts[at]) is not None
         )
 
-    def _anchor(self, start: int, end: int, *, look_ahead: bool = False) -> Part | None:
+    def _anchor(self, start: int, *, look_ahead: bool = False) -> Part | None:
         number = self._sentence(start)
         at = bisect_left(self._starts, start) - 1
         if at >= 0 and self._sentence(self._starts[at]) == number:
@@ -386,8 +375,7 @@ class _Builder:
             gap = self._text[route.end : self._starts[at]]
             if re.fullmatch(r" (?:\w+ (?:of )?)?", gap):
                 return self._anchors[at][2]
-        part = self._anchor(route.start, route.end, look_ahead=True)
-        return part
+        return self._anchor(route.start, look_ahead=True)
 
     # strengths, counts and concentrations
     def _multiply(self, parts: list[Part]) -> list[Part]:
@@ -413,18 +401,21 @@ class _Builder:
                 out.append(part)
                 continue
             counted = amount.unit in COUNTED or amount.unit == "mL"
-            if counted and previous is not None and strength is previous and amount.unit in COUNTED:
+            if amount.mass and previous is not None and self._strength_of(previous, part):
+                self._count(part, previous, keep=True)
+                _absorb(previous, part)
+                strength = previous
+                continue
+            fresh = previous is not None and previous.amount is not None and previous.amount.count is None
+            if previous is not None and previous.amount is not None and previous.amount.components:
+                fresh = not previous.rhythms
+            if counted and previous is not None and strength is previous and amount.unit in COUNTED and fresh:
                 if self._restates(previous, part):
                     _absorb(previous, part)
                 else:
                     self._count(previous, part)
                 continue
-            if (
-                amount.unit in COUNTED
-                and strength is not None
-                and strength.amount is not None
-                and strength is not previous
-            ):
+            if amount.unit in COUNTED and strength is not None and strength.amount is not None:
                 self._count(strength, part, keep=True)
                 out.append(part)
                 continue
@@ -477,16 +468,33 @@ class _Builder:
                 _absorb(out[0], concentration_part)
         return out
 
+    def _strength_of(self, counted: Part, mass: Part) -> bool:
+        """Whether the mass right behind the name is the strength of the count right before it ("1 tablet of X 500 mg")."""
+        many, one = counted.amount, mass.amount
+        if (
+            many is None
+            or one is None
+            or many.unit not in COUNTED
+            or many.components
+            or one.per_time
+            or one.per_kg
+        ):
+            return False
+        named = self._p.mentions[counted.mention]
+        return (
+            many.end <= named.start <= many.end + 24
+            and 0 <= one.start - named.end <= 3
+            and not counted.rhythms
+        )
+
     def _restates(self, first: Part, second: Part) -> bool:
         """Whether `second` stands in brackets or after "or" right behind `first`: the same dose said again."""
         if first.amount is None or second.amount is None:
             return False
         gap = self._text[first.amount.end : second.amount.start]
-        return (
-            "(" in gap
-            and _TOTAL_PAREN.fullmatch(gap) is not None
-            or re.fullmatch(r",? (?:=|i\.e\.,?|total(?: of)?|that is,?) ?", gap) is not None
-        )
+        return ("(" in gap and _TOTAL_PAREN.fullmatch(gap) is not None) or re.fullmatch(
+            r",? (?:=|i\.e\.,?|total(?: of)?|that is,?) ?", gap
+        ) is not None
 
     def _repeats(self, first: Part, second: Part) -> bool:
         a, b = first.amount, second.amount

@@ -104,7 +104,7 @@ def _line(norm: Normalised, start: int, end: int, line: int, blank: bool) -> lis
 def _with_head(text: str, sentence: Sentence) -> Sentence:
     """Marks "Allergies: penicillin": the words before the colon speak for the rest of the sentence."""
     colon = text.find(":", sentence.start, min(sentence.end, sentence.start + 80))
-    if colon < 0 or colon + 1 >= sentence.end or text[colon - 1].isdigit() and text[colon + 1].isdigit():
+    if colon < 0 or colon + 1 >= sentence.end or (text[colon - 1].isdigit() and text[colon + 1].isdigit()):
         return sentence
     if text.count(" ", sentence.start, colon) + 1 > _MAX_HEADING_WORDS:
         return sentence

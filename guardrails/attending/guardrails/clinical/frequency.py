@@ -101,16 +101,17 @@ def _every(m: re.Match[str]) -> Rhythm | None:
 
 
 def _times(m: re.Match[str]) -> Rhythm | None:
-    count = _number(m.group("n"))
-    if m.groupdict().get("n2"):
-        count = max(count, _number(m.group("n2")))
+    parts = m.groupdict()
+    words = [parts[k] for k in ("n", "n2", "once", "n3") if parts.get(k)]
+    words.extend(re.findall(rf"(?:to|or) ({_N}) times", m.group()))
+    count = max(_number(word) for word in words)
     if count <= 0:
         return None
     unit = m.group("unit")
-    days = Decimal(7) if unit.startswith("w") else Decimal(30) if unit.startswith("m") else Decimal(1)
     if unit.startswith("h"):
         return Rhythm(m.start(), m.end(), count * 24, Decimal(1) / count)
-    return Rhythm(m.start(), m.end(), count / days, None, cap=bool(m.groupdict().get("cap")))
+    days = Decimal(7) if unit.startswith("w") else Decimal(30) if unit.startswith("mo") else Decimal(1)
+    return Rhythm(m.start(), m.end(), count / days, None, cap=bool(parts.get("cap")))
 
 
 def _fixed(times: Decimal | int | None, hours: Decimal | int | None = None, **more: object) -> Handler:
@@ -183,14 +184,14 @@ _RULES: list[tuple[re.Pattern[str], Handler]] = [
         ),
         # counts
         (
-            rf"{_B}{_UP_TO}(?P<n>{_N}|once|twice|thrice)(?: ?(?:-|to|or) ?(?P<n2>{_N}|twice))? ?"
-            rf"(?:x|times?|doses?)? ?(?:a |per |each |every |/ ?|in (?:a |any |one )?|over |within )"
+            rf"{_B}{_UP_TO}(?:(?P<n>{_N})(?: ?(?:-|to|or) ?(?P<n2>{_N}))? ?(?:x|times?|doses?)|"
+            rf"(?P<once>once|twice|thrice)(?: (?:to|or) (?:(?P<n3>twice|thrice)|{_N} times))?) ?(?:a |per |each |every |/ ?|in (?:a |any |one )?|over |within )"
             rf"(?P<unit>{_DAY}|week|wk|month|hour){_E}",
             _times,
         ),
         (
-            rf"{_B}{_UP_TO}(?P<n>{_N}|once|twice|thrice)(?: ?(?:-|to|or) ?(?P<n2>{_N}|twice))?[ -]?"
-            rf"(?:x|times?|doses?)?[ -]?(?P<unit>daily|weekly|monthly|nightly){_E}",
+            rf"{_B}{_UP_TO}(?:(?P<n>{_N})(?: ?(?:-|to|or) ?(?P<n2>{_N}))?[ -]?(?:x|times?|doses?)|"
+            rf"(?P<once>once|twice|thrice)(?: (?:to|or) (?:(?P<n3>twice|thrice)|{_N} times))?)[ -]?(?P<unit>daily|weekly|monthly|nightly){_E}",
             _times,
         ),
         (rf"{_B}(?P<n>{_N}) ?x ?(?:a |per |/)? ?(?P<unit>{_DAY}|week|wk|month)", _times),

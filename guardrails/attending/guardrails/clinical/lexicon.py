@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
-
 from attending.guardrails.clinical.normalise import normalise
 
 

@@ -28,18 +28,89 @@ _LAB_VALUE = re.compile(
 )
 # Substances the body or the plate holds too: a drug only where someone is told to take it.
 ANALYTES = frozenset(
-    "potassium sodium calcium magnesium iron phosphate phosphorus chloride bicarbonate zinc copper glucose dextrose oxygen alcohol ethanol "
-    "lead insulin salt caffeine water iodine folate cortisol testosterone estrogen thyroid albumin urea protein cholesterol lactate ammonia "
-    "carbon selenium manganese chromium vitamin vitamins sugar sucrose fiber air hydrogen nitrogen dopamine serotonin epinephrine "
-    "norepinephrine adrenaline histamine melatonin progesterone estradiol creatinine creatine bilirubin uric acid lipase amylase thrombin "
-    "fibrinogen plasma blood heparin-like tobacco nicotine honey milk egg eggs peanut latex soy gelatin corn wheat gluten silver gold mercury "
-    "aluminum arsenic fluoride sulfur carbon-dioxide ferritin hemoglobin globulin".split()
+    [
+        "potassium",
+        "sodium",
+        "calcium",
+        "magnesium",
+        "iron",
+        "phosphate",
+        "phosphorus",
+        "chloride",
+        "bicarbonate",
+        "zinc",
+        "copper",
+        "glucose",
+        "oxygen",
+        "alcohol",
+        "ethanol",
+        "lead",
+        "salt",
+        "water",
+        "iodide",
+        "folate",
+        "cortisol",
+        "estrogen",
+        "thyroid",
+        "albumin",
+        "urea",
+        "protein",
+        "cholesterol",
+        "lactate",
+        "ammonia",
+        "carbon",
+        "selenium",
+        "manganese",
+        "chromium",
+        "vitamin",
+        "vitamins",
+        "sugar",
+        "sucrose",
+        "fiber",
+        "air",
+        "hydrogen",
+        "nitrogen",
+        "serotonin",
+        "histamine",
+        "creatinine",
+        "creatine",
+        "bilirubin",
+        "lipase",
+        "amylase",
+        "thrombin",
+        "fibrinogen",
+        "plasma",
+        "blood",
+        "tobacco",
+        "honey",
+        "milk",
+        "egg",
+        "eggs",
+        "peanut",
+        "latex",
+        "soy",
+        "gelatin",
+        "corn",
+        "wheat",
+        "gluten",
+        "silver",
+        "gold",
+        "mercury",
+        "aluminum",
+        "arsenic",
+        "fluoride",
+        "sulfur",
+        "ferritin",
+        "hemoglobin",
+        "globulin",
+        "caffeine",
+    ]
 )
 _TAKEN = re.compile(
     r"\b(?:tak(?:e|es|ing|en)|giv(?:e|es|ing|en)|us(?:e|es|ing|ed)|start(?:s|ed|ing)?|stop(?:s|ped|ping)?|add(?:s|ed|ing)?|begin|beginning|continu(?:e|es|ed|ing)|"
     r"hold(?:ing)?|held|prescrib(?:e|es|ed|ing)|administer(?:s|ed|ing)?|avoid(?:s|ed|ing)?|inject(?:s|ed|ing)?|infus(?:e|es|ed|ing)|replet(?:e|ed|ing)|replace|"
     r"supplement(?:s|ed|ing)?(?: with)?|receiv(?:e|es|ed|ing)|on|with|combin(?:e|ing)|plus|discontinu(?:e|ed|ing)|drink(?:s|ing)?|increase|decrease|"
-    r"reduce|adjust|titrate|and|or|bolus|iv|oral|no|not|without|give|recommend(?:s|ed)?|,)"
+    r"reduce|adjust|titrate|and|or|bolus|iv|oral|no|not|without|give|recommend(?:s|ed)?|need(?:s|ed)?|skip(?:ping)?|miss(?:ed|ing)?|also|,)"
     r"(?: (?:your|her|his|their|the|a|an|any|some|oral|iv|intravenous|daily|more|extra|dose of|doses of|of|additional|basal|long-acting|"
     r"short-acting|rapid-acting|regular|elemental|supplemental|too much|chronic|home|on)){0,3} $"
 )

@@ -30,7 +30,7 @@ _QUOTES = {
     "„": '"',
     "«": '"',
     "»": '"',
-}  # noqa: RUF001
+}
 _OTHER = {
     "×": "x",  # noqa: RUF001
     "✕": "x",
@@ -53,9 +53,7 @@ _OTHER = {
 }
 _SUPERSCRIPT = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789", strict=True))
 # Letters of other scripts that look Latin; folded only inside a word that also has Latin letters.
-_LOOKALIKE = dict(
-    zip("абвсеһіјкмнорѕтухοανερικτυ", "a6bcehijkmhopstyxoavepiktu", strict=True)  # noqa: RUF001
-)
+_LOOKALIKE = dict(zip("абвсеһіјкмнорѕтухοανερικτυ", "a6bcehijkmhopstyxoavepiktu", strict=True))
 _LINE_END = "\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _TAG = re.compile(
     r"</?(b|i|u|em|strong|p|br|li|ul|ol|span|div|h[1-6]|td|th|tr|table|sub|sup|code|font|a)\b[^<>\n]{0,200}>"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from dataclasses import replace
-from decimal import Decimal
 
 from attending.guardrails.clinical.assemble import Part, Pieces, assemble
 from attending.guardrails.clinical.clauses import sentences
@@ -39,7 +38,7 @@ _IMPLIED_TAKE = re.compile(
     r"\b(?:take|takes|taking|give|giving|use|swallow) (?=(?:\d|one|two|three|four|half)\b)"
 )
 _IMPLIED_END = re.compile(
-    r" (?:at|in the|with|before|after|every|each|twice|once|by mouth|po|orally|bid|tid|qid|q ?\d|qhs|nightly|now|as needed|prn|three times|as directed)\b|[.,;]?$|[.,;](?!\d)|\n"
+    r" (?:at|in the|with|before|after|every|each|twice|once|by mouth|po|orally|bid|tid|qid|q ?\d|qhs|nightly|now|as needed|prn|three times|four times|as directed|daily|weekly|a day|per day)\b|[.,;]?$|[.,;](?!\d)|\n"
 )
 _UNITLESS = re.compile(
     r"(?: (?:at|dose|of|to|tablets?|po|oral))?(?: |: ?|, ?)(\d{1,5}(?:\.\d{1,3})?)(?![\w.,/%:-]*\d)(?![%/:-])"
@@ -143,7 +142,8 @@ def _with_implied(text: str, amounts: list[Amount], found: list[Rhythm]) -> list
                     amounts[at].end <= r < start for r in rhythm_starts
                 ):
                     continue
-                unit = amounts[at].unit
+                near = [b.unit for b in amounts[max(0, at - 2) : at + 1] if start - b.end <= 80]
+                unit = next((u for u in reversed(near) if u in COUNTED), amounts[at].unit)
             added.append(Amount(start, number.end, Kind.DOSE, number.value, number.value, unit))
     if not added:
         return amounts
@@ -261,6 +261,7 @@ def _statement(norm: Normalised, mentions: list[DrugMention], part: Part) -> Sta
         sum_group=part.sum_group,
         loading=part.loading,
         rapid=part.rapid,
+        reported=reading.fact,
         over_minutes=part.infusion.days * 1440 if part.infusion else None,
         concentration=(
             Concentration(

@@ -206,16 +206,16 @@ def _chain(tokens: list[Token], i: int, boundary: int, end: int) -> tuple[list[_
             others += 1
             if others > _MAX_OTHER:
                 break
-        elif token.word == "that" and chain[-1].token.cat in _MATRIX:
-            pass
-        elif token.cat is Cat.COORD and j + 1 < end and tokens[j + 1].cat in PREDICATES and others == 0:
-            pass
         elif (
-            token.word == ","
-            and others == 0
-            and j + 1 < end
-            and (tokens[j + 1].cat in PREDICATES or tokens[j + 1].cat is Cat.COORD)
-            and tokens[j - 1].cat in PREDICATES
+            (token.word == "that" and chain[-1].token.cat in _MATRIX)
+            or (token.cat is Cat.COORD and j + 1 < end and tokens[j + 1].cat in PREDICATES and others == 0)
+            or (
+                token.word == ","
+                and others == 0
+                and j + 1 < end
+                and (tokens[j + 1].cat in PREDICATES or tokens[j + 1].cat is Cat.COORD)
+                and tokens[j - 1].cat in PREDICATES
+            )
         ):
             pass
         elif token.cat not in TRANSPARENT:
@@ -339,7 +339,7 @@ def _read(
     negated = any(o.negations % 2 for o in chain)
     cat = token.cat
     modal = bool(words & _DIRECT)
-    unreal = bool(words & _UNREAL) and not (words & _FIRST_PERSON) or ({"would", "have"} <= words)
+    unreal = (bool(words & _UNREAL) and not (words & _FIRST_PERSON)) or ({"would", "have"} <= words)
     have = any(t.cat is Cat.HAVE for t in before)
     was = bool(words & {"was", "were", "wasn't", "weren't"})
     present_be = bool(words & {"is", "are", "am", "been", "being"}) or any(
@@ -391,10 +391,8 @@ def _read(
     if "no longer" in words and single and not modal and cat in (Cat.TAKE, Cat.ADVISE, Cat.CONTINUE):
         return Predicate(first.index, stop, cat, Scope.HISTORY, backward=passive, fact=True)
 
-    if (
-        head.form in (Form.GERUND, Form.NOUN)
-        and single
-        or (head.form is Form.GERUND and not present_be and not have and not was)
+    if (head.form in (Form.GERUND, Form.NOUN) and single) or (
+        head.form is Form.GERUND and not present_be and not have and not was
     ):
         if head.form is Form.GERUND and (present_be or have) and not modal:
             fact = True
@@ -407,7 +405,7 @@ def _read(
     elif passive:
         if was and not modal and not unreal:
             fact = True
-            if "tried" == token.word or (cat in (Cat.TAKE, Cat.COMBINE) and single):
+            if token.word == "tried" or (cat in (Cat.TAKE, Cat.COMBINE) and single):
                 scope = Scope.HISTORY
     elif single and not modal and head.form in (Form.PAST, Form.PARTICIPLE):
         fact = True

@@ -122,6 +122,8 @@ class Statement:
     over_minutes: Decimal | None = None
     """Stated infusion time of the dose."""
     concentration: Concentration | None = None
+    reported: bool = False
+    """True where the text reports what is taken ("she takes", "on warfarin") rather than telling to take it."""
 
 
 @dataclass(frozen=True, slots=True)

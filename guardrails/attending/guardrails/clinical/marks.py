@@ -1,0 +1,123 @@
+"""Small words that turn the drugs after them: except, instead of, without, not, than, from ... to."""
+
+from __future__ import annotations
+
+from attending.guardrails.clinical.predicate import Predicate, flip
+from attending.guardrails.clinical.segments import Clause
+from attending.guardrails.clinical.words import Cat, Token
+from attending.guardrails.finding import Scope
+
+_REACH = 40
+
+
+def special(tokens: list[Token], i: int, clause: Clause, mark: str | None) -> str | None:
+    """Marks that turn what follows until the next comma or predicate: except, instead of, without, not, than."""
+    token = tokens[i]
+    if token.cat is Cat.EXCEPT:
+        return "except"
+    if token.cat is Cat.INSTEAD:
+        return "instead"
+    if token.cat is Cat.WITHOUT:
+        return "without"
+    if token.cat is Cat.THAN:
+        return "than"
+    if (
+        token.cat is Cat.NOT
+        and token.word in ("not", "no", "nor", "neither", "never")
+        and _names_drug(tokens, i + 1, clause.end)
+    ):
+        return "not"
+    if token.word in (",", ")", ";", ":") and mark is not None and mark != "not":
+        # "except A, B and C": the list goes on as long as names follow
+        return mark if _names_drug(tokens, i + 1, clause.end) and mark in ("except", "without") else None
+    if token.word == "," and mark == "not" and not _names_drug(tokens, i + 1, clause.end):
+        return None
+    return mark
+
+
+def _names_drug(tokens: list[Token], i: int, end: int) -> bool:
+    for token in tokens[i : min(end, i + 4)]:
+        if token.cat is Cat.MENTION:
+            return True
+        if token.cat not in (Cat.FILLER, Cat.PRONOUN, Cat.OTHER, Cat.COORD, Cat.AMOUNT):
+            return False
+    return False
+
+
+def marked(mark: str, scope: Scope, started: bool, chosen: Predicate | None) -> tuple[Scope, bool]:
+    """The scope under `mark`; a negation of a report ("takes X, not Y") says only that it is not so."""
+    if mark == "than":
+        return Scope.HYPOTHETICAL, False
+    if mark in ("instead", "without"):
+        return Scope.AVOID, False
+    if scope in (Scope.RECOMMEND, Scope.MENTION) or (mark == "not" and scope is Scope.CONTINUE):
+        return (Scope.HISTORY if chosen is not None and chosen.fact else Scope.AVOID), False
+    if scope is Scope.AVOID and mark == "except":
+        return Scope.RECOMMEND, False
+    if scope is Scope.AVOID:
+        return (Scope.RECOMMEND, False) if chosen is not None and not chosen.negated else (Scope.AVOID, False)
+    return flip(scope), False
+
+
+def under(outer: Predicate, inner: Predicate | None) -> tuple[Scope, bool]:
+    """The scope of a mention with `outer` said of it, inside the noun phrase `inner` ("stopping X is dangerous")."""
+    if inner is None:
+        return outer.scope, outer.started
+    if outer.cat in (Cat.GOOD, Cat.ADVISE, Cat.NEED) or (
+        outer.cat in (Cat.TAKE, Cat.CONTINUE, Cat.START) and not outer.negated
+    ):
+        if outer.scope.prescriptive:
+            return inner.scope, inner.started
+        return flip(inner.scope), False
+    if outer.scope is Scope.AVOID:
+        return (flip(inner.scope) if inner.scope is not Scope.AVOID else Scope.CONTINUE), False
+    if outer.scope is Scope.HYPOTHETICAL:
+        return (Scope.HYPOTHETICAL if inner.scope.prescriptive else inner.scope), False
+    if outer.scope is Scope.STOP and inner.scope.prescriptive:
+        return Scope.STOP, False
+    return outer.scope, outer.started
+
+
+def objectless(tokens: list[Token], predicate: Predicate, clause: Clause) -> bool:
+    """Whether the predicate names no drug of its own, so that it speaks of the topic before it."""
+    return predicate.cat not in (Cat.DESCRIBE, Cat.ASK) and not any(
+        t.cat is Cat.MENTION for t in tokens[predicate.end : clause.end]
+    )
+
+
+def exchange(
+    tokens: list[Token], index: int, clause: Clause, chosen: Predicate, scope: Scope, started: bool
+) -> tuple[Scope, bool]:
+    """Which of two exchanged drugs goes and which comes: "switch from A to B", "replace A with B"."""
+    if chosen.negated:
+        return scope, started
+    before = index - 1
+    while (
+        before >= clause.start
+        and tokens[before].cat in (Cat.FILLER, Cat.PRONOUN, Cat.AMOUNT, Cat.OTHER, Cat.RHYTHM)
+        and tokens[before].word not in ("from", "for", "by")
+    ):
+        before -= 1
+    word = tokens[before].word if before >= clause.start else ""
+    later = tokens[index + 1 : min(clause.end, index + _REACH)]
+    other_after = any(
+        t.cat in (Cat.TO, Cat.WITH) or t.word in ("by", "for")
+        for t in later[: next((k for k, t in enumerate(later) if t.cat is Cat.MENTION), 0)]
+    )
+    if word == "from":
+        return Scope.STOP, False
+    substitute = tokens[chosen.start].word.startswith("substitut")
+    if substitute:
+        return (Scope.STOP, False) if word == "for" else (Scope.RECOMMEND, True)
+    if word in ("to", "with", "by"):
+        return Scope.RECOMMEND, True
+    if index < chosen.start or other_after:
+        passive_change = chosen.cat is Cat.CHANGE and not any(
+            t.cat is Cat.MENTION for t in tokens[chosen.end : clause.end]
+        )
+        if passive_change:
+            return scope, started
+        return Scope.STOP, False
+    if chosen.cat is Cat.REPLACE and index > chosen.start:
+        return Scope.STOP, False
+    return scope, started

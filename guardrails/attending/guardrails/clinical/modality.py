@@ -1,0 +1,126 @@
+"""When a drug is named but nobody is told to take it: conditions, families, allergies, past times, possibilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from attending.guardrails.clinical.predicate import Predicate
+from attending.guardrails.clinical.segments import Clause
+from attending.guardrails.clinical.words import Cat, Token
+from attending.guardrails.finding import Scope
+
+WHILE = frozenset({"while", "when", "whenever"})
+CONDITION = frozenset(
+    {
+        "if",
+        "unless",
+        "whether",
+        "even if",
+        "only if",
+        "in case",
+        "assuming",
+        "suppose",
+        "should you",
+        "in the event",
+        "even when",
+        "provided",
+        "provided that",
+    }
+)
+REASON = frozenset({"because", "since", "given that", "even though", "despite", "as long as", "so long as"})
+_ALLERGIC_AFTER = frozenset({"reaction", "reactions", "sensitivity", "sensitivities"})
+_TOPIC_AFTER = frozenset(
+    {"toxicity", "overdose", "overdoses", "poisoning", "withdrawal", "interaction", "interactions", "use"}
+)
+_ALLERGY_LINK = frozenset({"to", "from", "with", ":", "including", "after"})
+_REACH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What holds for a whole sentence: its main predicate, whether it tells to ask someone, and the first token
+    that names a relative (or -1)."""
+
+    main: Predicate | None
+    asks: bool
+    family: int
+
+
+def modality(
+    tokens: list[Token],
+    index: int,
+    clause: Clause,
+    chosen: Predicate | None,
+    scope: Scope,
+    started: bool,
+    setting: Setting,
+    history: bool,
+) -> tuple[Scope, bool]:
+    """The scope that is left of `scope` for the item at `index`; `history` says that the clause speaks of the past."""
+    directive = chosen is not None and not chosen.fact and not chosen.weak
+    if tokens[index].cat is Cat.MENTION and index + 1 < clause.end:
+        after = tokens[index + 1]
+        if after.cat is Cat.ALLERGY or after.word in _ALLERGIC_AFTER:
+            return Scope.HISTORY, False
+        if after.word in _TOPIC_AFTER and chosen is None:
+            return Scope.HYPOTHETICAL, False
+    if _allergic(tokens, index, clause, chosen):
+        return Scope.HISTORY, False
+    if 0 <= setting.family < index and not directive:
+        return Scope.FAMILY, False
+    if history and not directive and scope not in (Scope.STOP, Scope.AVOID):
+        return Scope.HISTORY, False
+    if chosen is not None and chosen.unreal and scope in (Scope.RECOMMEND, Scope.CONTINUE):
+        # "you could take X" proposes it; "X could be considered" does not yet
+        if chosen.backward or chosen.cat not in (Cat.TAKE, Cat.START):
+            return Scope.HYPOTHETICAL, False
+    opener = clause.opener
+    if opener is None:
+        return scope, started
+    if opener.cat is Cat.SUBORD and opener.word not in REASON:
+        return _conditional(opener.word, chosen, scope, started, setting)
+    if opener.cat is Cat.RELATIVE and chosen is not None and chosen.fact and scope is Scope.CONTINUE:
+        if any(t.cat is Cat.GENERIC for t in tokens[max(0, clause.start - 3) : clause.start]):
+            return Scope.HYPOTHETICAL, False
+    return scope, started
+
+
+def _allergic(tokens: list[Token], index: int, clause: Clause, chosen: Predicate | None) -> bool:
+    """Whether "allergic to", "reaction to" or "allergies:" governs the item, with no act in between."""
+    low = max(clause.start, index - _REACH)
+    if (
+        chosen is not None
+        and chosen.start > low
+        and not chosen.backward
+        and chosen.start < index
+        and not chosen.fact
+    ):
+        low = chosen.end
+    for k in range(low, index):
+        token = tokens[k]
+        if token.word == "allergies":
+            return True
+        if token.cat is Cat.ALLERGY or token.word in ("reaction", "reactions", "sensitivity"):
+            if k + 1 < len(tokens) and tokens[k + 1].word in _ALLERGY_LINK:
+                return True
+    return False
+
+
+def _conditional(
+    word: str, chosen: Predicate | None, scope: Scope, started: bool, setting: Setting
+) -> tuple[Scope, bool]:
+    """Scope inside a subordinate clause opened by `word`."""
+    if scope in (Scope.AVOID, Scope.STOP, Scope.HISTORY, Scope.FAMILY):
+        return scope, False
+    main = setting.main
+    if word in CONDITION or setting.asks:
+        return Scope.HYPOTHETICAL, False
+    if word in WHILE:
+        if main is None or not main.scope.prescriptive:
+            return Scope.HYPOTHETICAL, False
+        return Scope.CONTINUE, False
+    if chosen is not None and chosen.cat is Cat.START:
+        return scope, started
+    if main is not None and main.scope in (Scope.AVOID, Scope.STOP) and scope is Scope.RECOMMEND:
+        return Scope.HYPOTHETICAL, False
+    return (Scope.CONTINUE if chosen is not None else scope), False

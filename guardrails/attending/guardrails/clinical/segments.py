@@ -1,0 +1,127 @@
+"""Clauses: a sentence cut where a new predicate, condition or contrast begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from attending.guardrails.clinical.predicate import PREDICATES, Predicate, predicates
+from attending.guardrails.clinical.words import Cat, Form, Token
+
+_LOOKAHEAD = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """Tokens `start:end` of a sentence; `opener` is the conjunction, comma or relative that begins it, if any."""
+
+    start: int
+    end: int
+    opener: Token | None
+    predicates: tuple[Predicate, ...]
+
+    @property
+    def subordinate(self) -> bool:
+        """Whether a condition, time or reason opens it."""
+        return self.opener is not None and self.opener.cat is Cat.SUBORD
+
+
+def split_clauses(tokens: list[Token]) -> list[Clause]:
+    """The clauses of a sentence; every token is in one, the opener belongs to the clause it opens."""
+    cuts: list[tuple[int, Token | None]] = [
+        (0, tokens[0] if tokens[0].cat in (Cat.SUBORD, Cat.RELATIVE, Cat.HARD) else None)
+    ]
+    subordinate = tokens[0].cat is Cat.SUBORD
+    seen_mention = seen_predicate = False
+    for i, token in enumerate(tokens):
+        if token.cat is Cat.MENTION:
+            seen_mention = True
+        if token.cat in PREDICATES:
+            seen_predicate = True
+        if i == 0:
+            continue
+        cut: Token | None = None
+        if (
+            token.cat in (Cat.SUBORD, Cat.HARD)
+            or token.word == ";"
+            or (token.cat is Cat.RELATIVE and not (token.word == "that" and _complements(tokens, i)))
+            or (
+                token.word in (",", "and", "or", "so", "then", "-", ":", "(", ")", "&", "plus")
+                and (
+                    (subordinate and token.word == "," and _main_follows(tokens, i + 1))
+                    or (
+                        (seen_mention or (seen_predicate and token.word in (",", "-", "(", ":")))
+                        and _predicate_follows(tokens, i + 1, seen_predicate)
+                    )
+                )
+            )
+        ):
+            cut = token
+        if cut is not None and cuts[-1][0] != i:
+            cuts.append((i, cut))
+            subordinate = cut.cat is Cat.SUBORD
+            seen_mention = seen_predicate = False
+    clauses: list[Clause] = []
+    for k, (start, opener) in enumerate(cuts):
+        end = cuts[k + 1][0] if k + 1 < len(cuts) else len(tokens)
+        if end > start:
+            clauses.append(Clause(start, end, opener, tuple(predicates(tokens, start, end))))
+    return clauses
+
+
+def _complements(tokens: list[Token], i: int) -> bool:
+    return any(t.cat in (Cat.ADVISE, Cat.GOOD, Cat.BAD) for t in tokens[max(0, i - 3) : i])
+
+
+def _main_follows(tokens: list[Token], i: int) -> bool:
+    """Whether what follows the comma after a condition is the main clause and not one more item of its list."""
+    for token in tokens[i : i + _LOOKAHEAD]:
+        if token.cat in PREDICATES or token.cat in (Cat.MODAL, Cat.DO):
+            return True
+        if token.cat in (Cat.SUBORD, Cat.HARD):
+            return False
+    return True
+
+
+def _predicate_follows(tokens: list[Token], i: int, seen_predicate: bool) -> bool:
+    """Whether a new clause begins at `i`: a verb group first, or names and then something said of them."""
+    named = False
+    for k in range(i, min(len(tokens), i + _LOOKAHEAD)):
+        token = tokens[k]
+        if token.cat is Cat.MENTION:
+            named = True
+        elif token.cat in PREDICATES:
+            if token.cat is Cat.EXCEED:
+                return not named
+            if not named:
+                return token.cat not in (Cat.GOOD, Cat.BAD) or k > i
+            return _said_of(tokens, k, i) and seen_predicate
+        elif (
+            token.word in (";", ".")
+            or token.cat
+            in (
+                Cat.SUBORD,
+                Cat.HARD,
+                Cat.RELATIVE,
+                Cat.EXCEPT,
+                Cat.INSTEAD,
+            )
+            or (token.word in (")", ":") and k > i)
+        ):
+            return False
+    return False
+
+
+def _said_of(tokens: list[Token], k: int, start: int) -> bool:
+    """Whether the predicate at `k` is finite and follows its subject."""
+    token = tokens[k]
+    near = tokens[max(start, k - 5) : k]
+    if any(t.cat in (Cat.BE, Cat.MODAL) or (t.cat is Cat.NOT and t.word.endswith("t")) for t in near):
+        return True
+    if token.cat in (Cat.DESCRIBE, Cat.CHANGE) and token.form is Form.THIRD:
+        return True
+    return token.form in (Form.PARTICIPLE, Form.PAST) and token.cat in (
+        Cat.STOP,
+        Cat.CONTINUE,
+        Cat.AVOID,
+        Cat.START,
+    )
