@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from attending.guardrails.checks.case import Case, Exposure, curated, lowered, rule
+from attending.guardrails.checks.case import Case, Exposure, curated, drugs_of, lowered, rule
 from attending.guardrails.checks.interaction import alternatives
 from attending.guardrails.finding import Code, Finding, Scope, Severity
 
@@ -73,6 +74,9 @@ _GROUPS: Final = (
     _Group("bisphosphonate", "two bisphosphonates", Severity.MODERATE, ("bisphosphonate",), "labels"),
 )
 
+_CHANGES: Final = re.compile(
+    r"\b(?:increas\w+|decreas\w+|reduc\w+|chang\w+|switch\w*|titrat\w+|instead|replac\w+)\b", re.I
+)
 _BRIDGED: Final = ("vitamin_k_antagonist", "heparin", "lmwh")
 """Heparins overlap with warfarin on purpose when it is started."""
 _LOW_DOSE_ASPIRIN: Final = "aspirin"
@@ -93,7 +97,7 @@ def _same_ingredient(case: Case) -> Iterator[Finding]:
         held = first.setdefault(exposure.drug, exposure)
         if held is exposure or exposure.drug in reported:
             continue
-        if _product(held) == _product(exposure) or _restated(case, held, exposure) or held.local:
+        if held.local or _restated(case, held, exposure) or _same_product(held, exposure):
             continue
         reported.add(exposure.drug)
         yield case.finding(
@@ -109,7 +113,7 @@ def _same_ingredient(case: Case) -> Iterator[Finding]:
         other = listed.get(exposure.drug)
         if other is None or exposure.drug in reported or exposure.local or not exposure.new:
             continue
-        if _product_names(case, other.text) == _product(exposure) or exposure.scope is Scope.CONTINUE:
+        if exposure.scope is Scope.CONTINUE or not _another_product(case, other.text, exposure):
             continue
         yield case.finding(
             Code.DUPLICATE,
@@ -125,10 +129,30 @@ def _product(exposure: Exposure) -> frozenset[str]:
     return frozenset(exposure.mention.drugs) if exposure.mention is not None else frozenset({exposure.drug})
 
 
-def _product_names(case: Case, name: str) -> frozenset[str]:
-    from attending.guardrails.checks.case import drugs_of
+def _same_product(held: Exposure, exposure: Exposure) -> bool:
+    """True for two mentions of one product. A brand and a generic name of one ingredient, each with its own dose,
+    are two products: a reader takes both."""
+    if _product(held) != _product(exposure):
+        return False
+    if held.text.lower() == exposure.text.lower() or held.mention is None or exposure.mention is None:
+        return True
+    doses = [
+        e.statement.dose for e in (held, exposure) if e.statement is not None and e.statement.dose is not None
+    ]
+    return held.mention.brand == exposure.mention.brand or len(doses) < 2 or doses[0].text == doses[1].text
 
-    return frozenset(drugs_of(name, case.lexicon))
+
+def _another_product(case: Case, listed: str, exposure: Exposure) -> bool:
+    """True where the list holds the ingredient in another combination, or the output starts it by a brand name that
+    the list does not use."""
+    if frozenset(drugs_of(listed, case.lexicon)) != _product(exposure):
+        return True
+    if exposure.mention is None or exposure.statement is None or not exposure.statement.started:
+        return False
+    clause = case.judged.output[exposure.statement.clause.start : exposure.statement.clause.end]
+    name = exposure.text.lower()
+    named = name in listed.lower() or any(word in name for word in listed.lower().split())
+    return exposure.mention.brand and not named and _CHANGES.search(clause) is None
 
 
 def _restated(case: Case, held: Exposure, exposure: Exposure) -> bool:

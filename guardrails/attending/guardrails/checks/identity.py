@@ -57,6 +57,10 @@ _OTHERS: Final = re.compile(
     r"|infants?|teens?|adolescents?|over the age|under the age|ages?)\b",
     re.I,
 )
+_RELATIVES: Final = re.compile(
+    r"\b(?:mother|father|brother|sister|son|daughter|husband|wife|partner|spouse|uncle|aunt|grand\w+|cousin)\b",
+    re.I,
+)
 _YEARS_APART: Final = Decimal(2)
 
 
@@ -238,6 +242,9 @@ def _years(match: re.Match[str]) -> Decimal:
 def _about_others(text: str, start: int, end: int) -> bool:
     """True where the clause speaks of relatives, of people in general or in a condition."""
     left = max(text.rfind(mark, 0, start) for mark in (".", "\n", ";", ":")) + 1
+    right = min((at for at in (text.find(mark, end) for mark in ".;\n") if at >= 0), default=len(text))
+    if _RELATIVES.search(text[end : min(right, end + 60)]) is not None:
+        return True
     return (
         _OTHERS.search(text[left:end]) is not None or _OTHERS.match(text[end : end + 20].lstrip()) is not None
     )

@@ -27,7 +27,7 @@ _CRITICAL: Final = (
     ("antiarrhythmic",),
     ("antiretroviral",),
     ("beta_blocker",),
-    ("antiparkinson", "dopaminergic"),
+    ("dopamine_agonist", "levodopa_class"),
 )
 _CRITICAL_DRUGS_WORDS: Final = (
     "warfarin apixaban rivaroxaban dabigatran edoxaban enoxaparin insulin prednisone prednisolone "
