@@ -17,6 +17,7 @@ from attending.ledger.checkpoint import Checkpoint, verify
 from attending.ledger.errors import CorruptLog, LedgerError, VerificationError
 from attending.ledger.files import make_folder, write_durably
 from attending.ledger.note import VerifierKey
+from attending.ledger.store.port import StoreFault
 from attending.ledger.submission import LogState
 
 _log = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ class Publisher:
             except CorruptLog as err:
                 _log.error("ledger_publish_halted log=%s reason=%s", self._log_id, err.reason)
                 self._halt(err.reason)
-            except (OSError, LedgerError) as err:
+            except (OSError, LedgerError, StoreFault) as err:
                 _log.warning("ledger_publish_failed log=%s error=%s", self._log_id, type(err).__name__)
             return None
 

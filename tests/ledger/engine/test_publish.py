@@ -14,6 +14,7 @@ from attending.ledger.ledger import Ledger
 from attending.ledger.note import VerifierKey
 from attending.ledger.proof import verify_receipt
 from attending.ledger.publish import FolderPlace
+from attending.ledger.store.memory import Fault, MemoryStore
 
 LOG = "clinic"
 Make = Callable[..., PendingEntry]
@@ -106,6 +107,21 @@ async def test_a_place_that_cannot_be_written_is_tried_again(
     assert ledger.halted(LOG) is None
     outside.unlink()
     (tmp_path / "gone").rename(outside)
+    assert await ledger.publish(LOG) == appended.checkpoint
+
+
+async def test_a_store_that_fails_while_publishing_is_tried_again(
+    open_ledger: OpenLedger, pending: Make
+) -> None:
+    store = MemoryStore()
+    ledger = await open_ledger(store)
+    await ledger.append(LOG, [pending() for _ in range(257)])
+    await ledger.publish(LOG)
+    appended = await ledger.append(LOG, [pending()])  # to compare the old head takes a tile
+    store.fault = lambda step: Fault.LOST if step == "read" else Fault.NONE
+    assert await ledger.publish(LOG) is None
+    assert ledger.halted(LOG) is None
+    store.fault = lambda _: Fault.NONE
     assert await ledger.publish(LOG) == appended.checkpoint
 
 

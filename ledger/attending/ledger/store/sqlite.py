@@ -361,7 +361,7 @@ def _check_objects(stored: dict[str, tuple[str, str, str]], expected: dict[str, 
 
 
 def _insert_all(writer: sqlite3.Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    # Not one statement with many VALUES: measured, that costs half as much again for rows of 1 KB.
+    # Not one statement with many VALUES: measured, that costs two thirds more for rows of 1 KB.
     if rows:
         writer.executemany(_insert(table), rows)
 
