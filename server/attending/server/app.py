@@ -89,7 +89,12 @@ class App:
 
 Build = Callable[[App], Awaitable[Component]]
 
-COMPONENTS: Final[tuple[str, ...]] = ("attending.server.services.ledger:build",)
+COMPONENTS: Final[tuple[str, ...]] = (
+    "attending.server.services.ledger:build",
+    "attending.server.inference.component:build",
+    "attending.server.review.component:build",
+    "attending.server.reports.component:build",
+)
 """`module:function` of every component, in the order of need. Drained and closed in reverse."""
 
 

@@ -33,7 +33,7 @@ def run(folder: Path, *, stay: bool) -> int:
         with screen.working("the server starts (keys, certificates, ledger, check processes)"):
             server.start()
         connection = server.connection(steps.APP)
-        screen.fact("server", f"{connection.target}, TLS with client certificates, data in `{folder}`")
+        screen.fact("server", f"{connection.target}, TLS with client certificates, data in `{server.folder}`")
         for step in (
             steps.letter,
             steps.dose,
@@ -64,7 +64,7 @@ def _look_around(screen: Screen, server: DemoServer) -> None:
         [
             f"attending review list --data {server.folder}",
             f"attending export --data {server.folder} --out period.attending",
-            f"attending verify {server.folder}/audit.attending --key LOG_KEY",
+            f"attending verify {server.output}/audit.attending --key LOG_KEY",
             "Press Enter to stop.",
         ],
     )

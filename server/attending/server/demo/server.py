@@ -21,10 +21,12 @@ class ServerDidNotStart(Exception):  # noqa: N818 - says what happened
 
 
 class DemoServer:
-    """One data folder; ports are chosen by the system."""
+    """One demo folder with the server's data folder inside; ports are chosen by the system."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = folder / "server"
+        self.output = folder
+        """Where the demo writes what it takes away."""
         self.log_path = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.kills = 0

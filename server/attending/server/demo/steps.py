@@ -224,7 +224,7 @@ def thirty(screen: Screen, server: DemoServer, proof: Proof) -> None:
 
 def audit(screen: Screen, server: DemoServer, proof: Proof) -> None:
     screen.step(7, "The auditor's bundle, verified without the server")
-    out = server.folder / "audit.attending"
+    out = server.output / "audit.attending"
     with Client(server.connection(AUDITOR)) as auditor:
         request = report_pb2.ExportRequest(idempotency_key=uuid.uuid4().hex, purpose="audit")
         with screen.working("the bundle is made"):
@@ -235,7 +235,7 @@ def audit(screen: Screen, server: DemoServer, proof: Proof) -> None:
     anchors = Anchors(keys=(VerifierKey.parse(log_key),))
     report = verify_bundle(out, anchors)
     _report(screen, "as exported", report)
-    changed, index = change_one_byte(out, server.folder / "changed.attending")
+    changed, index = change_one_byte(out, server.output / "changed.attending")
     bad = verify_bundle(changed, anchors)
     _report(screen, f"after one byte of entry {index} was changed", bad)
     named = sorted({r.index for r in bad.results if r.index is not None})
@@ -363,7 +363,7 @@ def _disclosed(server: DemoServer, inference_id: str, kind: str) -> str:
     import base64
     import zipfile
 
-    out = server.folder / f"{inference_id}.attending"
+    out = server.output / f"{inference_id}.attending"
     with Client(server.connection(AUDITOR)) as auditor:
         request = report_pb2.ExportRequest(
             idempotency_key=uuid.uuid4().hex,
