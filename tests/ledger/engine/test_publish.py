@@ -115,9 +115,9 @@ async def test_a_store_that_fails_while_publishing_is_tried_again(
 ) -> None:
     store = MemoryStore()
     ledger = await open_ledger(store)
-    await ledger.append(LOG, [pending() for _ in range(257)])
+    await ledger.append(LOG, [pending() for _ in range(100)])
     await ledger.publish(LOG)
-    appended = await ledger.append(LOG, [pending()])  # to compare the old head takes a tile
+    appended = await ledger.append(LOG, [pending() for _ in range(200)])  # the old head now takes a tile
     store.fault = lambda step: Fault.LOST if step == "read" else Fault.NONE
     assert await ledger.publish(LOG) is None
     assert ledger.halted(LOG) is None
