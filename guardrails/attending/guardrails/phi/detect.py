@@ -10,6 +10,7 @@ from attending.guardrails.phi.known import find_known
 from attending.guardrails.phi.lexicon import Lexicon
 from attending.guardrails.phi.recognizers import LANGUAGE, RuleRecognizer, build_analyzer
 from attending.guardrails.phi.resolve import again, resolve
+from attending.guardrails.phi.shouting import calmed
 from attending.guardrails.phi.spans import PhiSpan, PhiType
 
 
@@ -43,9 +44,10 @@ class PhiDetector:
                     lambda body: find_known(body, identity, others),
                 )
             )
-        results = self._analyzer.analyze(text, LANGUAGE, ad_hoc_recognizers=ad_hoc)
+        read = calmed(text, self._lexicon)
+        results = self._analyzer.analyze(read, LANGUAGE, ad_hoc_recognizers=ad_hoc)
         spans = resolve(text, [PhiSpan(r.start, r.end, PhiType(r.entity_type), r.score) for r in results])
-        repeated = again(text, spans, self._lexicon)
+        repeated = again(read, spans, self._lexicon)
         return resolve(text, [*spans, *repeated]) if repeated else spans
 
 

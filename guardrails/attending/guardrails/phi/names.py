@@ -30,7 +30,8 @@ _SUFFIX = re.compile(r",?[ ](?:Jr|Sr|II|III|IV)\b\.?")
 
 _TITLE = re.compile(
     r"(?<![\w])(?P<title>(?:Drs?|DRS?|Mr|MR|Mrs|MRS|Ms|MS|Mx|Miss|Mme|Mlle|Prof|Rev|Fr|Sr|Sra"
-    r"|Srta|Hon|Sgt|Lt|Capt|Col|Maj|Gen|Cpl|Pvt|PFC)(?![\w])|Professor|Doctor|DOCTOR|Nurse"
+    r"|Srta|Hon|Sgt|Lt|Capt|Col|Maj|Gen|Cpl|Pvt|PFC)(?![\w])|(?:dr|mr|mrs|ms|prof)(?=\.[ ])"
+    r"|Professor|Doctor|DOCTOR|Nurse"
     r"|Sister|Brother|Pastor|Father|Reverend|Rabbi|Imam|Judge|"
     r"Officer|Captain|Sergeant|Lieutenant|Colonel|Sir|Madam|Madame|Lady|Lord|Dame|Uncle|Aunt"
     r"|Auntie|Grandma|Grandpa|Señora?|Herr|Frau|Monsieur|Detective|Attorney|Chaplain|Deacon"

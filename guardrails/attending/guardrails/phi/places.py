@@ -86,7 +86,7 @@ _CONTEXT = re.compile(
     r"(?P<verb>\b(?:admitted|seen|treated|transferred|referred|evaluated|operated|presented"
     r"|presenting|hospitali[sz]ed|followed|discharged|works?|worked|working|born|lives?|living"
     r"|lived|resid\w{1,5}|stays?|staying|"
-    r"stayed|enrolled|visit(?:ed|s)?|moved|travel\w{0,5}|relocated|diagnosed|performed|done"
+    r"stayed|enrolled|visit(?:ed|s)?|moved|grew[ ]up|raised|travel\w{0,5}|relocated|diagnosed|performed|done"
     r"|scheduled|appointment|follow(?:ed)?[- ]?up|consult\w{0,5}|inpatient|outpatient|surgery"
     r"|procedure|imaging|labs?|care|records?|stay|admission|check-?up|biopsy|scan|received"
     r"|delivered|from|here|back|reviewed|managed|examined|monitored|started|underwent|had"
@@ -119,6 +119,36 @@ _ADDRESS = re.compile(
     rf"(?:[ ](?:N|S|E|W|NE|NW|SE|SW|North|South|East|West)\b\.?)?{_UNITNO}?{_TAIL}"
     rf"|(?i:\bp\.?[ ]?o\.?[ ]?box[ ]#?[0-9]{{1,6}}\b){_TAIL}"
 )
+# Streets of other languages: the kind of street ends the word ("Hauptstrasse 12") or opens the name ("Via Roma 3",
+# "ul. Narewska 94"); the number stands after it, a second one (unit, district) perhaps before.
+_WORLD_STREET = re.compile(
+    rf"(?<![\w.,/-])(?:[0-9]{{1,6}}[ ])?(?:"
+    rf"[{UPPER}]{_L}{{1,24}}(?:stra(?:ss|\u00df)e|str\.|gasse|weg|platz|allee|ufer|damm|gata|gatan|gatu"
+    rf"|v[\u00e4a]gen|v[\u00e4a]g|veien|vegen|vej"
+    rf"|gade|gaten|gate|katu|tie|kuja|polku|puisto|straat|laan|plein|gracht|kade|str[\u00e6a]de"
+    rf"|utca|t\u00e9r|ulica|g\u00f6tu|vangur|braut)"
+    rf"|(?i:rue|avenue|allée|impasse|quai|cours|chemin|place|via|viale|piazza|corso|vicolo"
+    rf"|calle|carrer|avenida|av\.|paseo|plaza|camino|rua|travessa|pra[cç]a"
+    rf"|estrada|largo|ul\.|ulica|ulice|al\.|aleja|os\.|pl\.|bulevar|jalan|jl\.|prospekt|strada)"
+    rf"[ ](?:(?:de|du|des|la|le|les|del|della|dei|di|do|da|dos|l['\u2019])[ ]?){{0,3}}"
+    rf"{_CAP}(?:[ ]{_CAP}){{0,3}}"
+    rf"|{_CAP}[ ](?:u\.|utca|t\u00e9r|[\u00fa]t|cesta|n[\u00e1a]m\u011bst\u00ed|ulica|ulice|tie)"
+    rf"),?[ ][0-9]{{1,5}}[A-Za-z]?\.?(?![\w%])(?:[ ]?[-/][ ]?[0-9]{{1,4}})?{_UNITNO}?{_TAIL}"
+)
+_UNIT_ALONE = re.compile(
+    r"(?<!\w)(?:Apt|Apartment|Suite|Flat)\.?[ ]#?(?:[0-9]{1,5}[A-Z]?|[A-Z][0-9]{0,4})(?!\w)"
+)
+_REGION_ZIP = re.compile(
+    rf"(?<!\w)(?:{alternation(phrases('regions'))})[ ]{{1,2}}[0-9]{{4,6}}(?:-[0-9]{{3,4}})?(?![\w.,%/-])"
+)
+_NUMBERED_STREET = re.compile(
+    rf"(?<![\w.,/-])[0-9]{{2,6}}[ ]{_CAP}(?:[ ]{_CAP}){{0,2}}[ ][0-9]{{1,4}}(?={_UNITNO})"
+)
+_BLOCK_LINE = re.compile(
+    rf"[ \t]{{0,3}},?[ \t]{{0,3}}\n[ \t>?]{{0,6}},?[ ]?(?:{_CAP}|[0-9]{{3,6}}(?:-[0-9]{{3,4}})?|[A-Z]{{2,}})"
+    rf"(?:,?[ ]{{1,2}}(?:{_CAP}|[a-z]{{1,3}}|[0-9A-Z-]{{2,10}})){{0,5}}"
+    rf"(?=[ \t]{{0,3}},?[ \t]{{0,3}}(?:\n|$)|[?!.;](?:\s|$))"
+)
 _ADDRESS_LOWER = re.compile(
     r"(?<![\w.,/-])[0-9]{2,6}[ ](?:[a-z]{3,15}[ ]){1,3}(?:street|avenue|ave|road|rd|boulevard"
     r"|blvd|lane|ln|court|highway|parkway|terrace)\b(?:[ ]?,?[ ]?(?:apt|apartment|suite|unit)"
@@ -138,7 +168,7 @@ _CITY_STATE = re.compile(
 )
 _ZIP_LABEL = re.compile(
     rf"(?i:\b(?:zip(?:[ -]?code)?|post(?:al)?[ -]?code)(?:[ ]is|[ ]?[:#])?[ ]{{0,2}})"
-    rf"(?P<zip>{_ZIP}|[0-9]{{3,5}}(?!\d))"
+    rf"(?P<zip>{_ZIP}|[0-9]{{3,5}}(?:[ -][0-9A-Z]{{2,4}})?(?!\w))"
 )
 _ZIP_AFTER = re.compile(rf"\b{_STATE_CODE}[ ]{{1,2}}(?P<zip>[0-9]{{5}}(?:-[0-9]{{4}})?)(?![\w])")
 _POSTCODE_UK = re.compile(
@@ -161,11 +191,14 @@ _TERM_AFTER = re.compile(
     r"|accord|patch|curves?|model|estimator|class|approach|technique|procedure)\b"
 )
 _MIN_ORG = 3
+_MIN_SHOUTED = 5
 
 
 @cache
 def _lexical(name: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w{APOSTROPHE}.-])(?:{alternation(phrases(name))})(?![\w])")
+    spelled = phrases(name)
+    shouted = tuple(p.upper() for p in spelled if len(p) > _MIN_SHOUTED and not p.isupper())
+    return re.compile(rf"(?<![\w{APOSTROPHE}.-])(?:{alternation(spelled)}|{alternation(shouted)})(?![\w])")
 
 
 _REGIONS = frozenset(fold(p) for p in phrases("regions"))
@@ -186,9 +219,20 @@ def _with_region(text: str, end: int) -> int:
 
 
 def _places(text: str, lexicon: Lexicon) -> Iterator[tuple[int, int, float]]:
-    for pattern, score in ((_ADDRESS, 0.9), (_ADDRESS_LOWER, 0.7), (_POSTCODE_UK, 0.6)):
+    for pattern, score in (
+        (_ADDRESS, 0.9),
+        (_ADDRESS_LOWER, 0.7),
+        (_POSTCODE_UK, 0.6),
+        (_WORLD_STREET, 0.7),
+        (_UNIT_ALONE, 0.7),
+        (_REGION_ZIP, 0.7),
+        (_NUMBERED_STREET, 0.6),
+    ):
         for m in pattern.finditer(text):
             yield m.start(), m.end(), score
+            end = _block_end(text, m.end(), lexicon)
+            if end > m.end():
+                yield m.start(), end, score
     for m in _LABELLED_ADDRESS.finditer(text):
         yield m.start("where"), len(m.string[: m.end("where")].rstrip(" ,")), 0.7
     for m in _BARE_STREET.finditer(text):
@@ -206,6 +250,16 @@ def _places(text: str, lexicon: Lexicon) -> Iterator[tuple[int, int, float]]:
             yield m.start(), m.end(), 0.7
     yield from _cities(text, lexicon)
     yield from _by_context(text, lexicon)
+
+
+def _block_end(text: str, end: int, lexicon: Lexicon) -> int:
+    """Where the address block goes on that an address line opens: up to four short lines of names and codes."""
+    for _ in range(4):
+        m = _BLOCK_LINE.match(text, end)
+        if m is None or any(lexicon.is_term(fold(w)) for w in re.findall(rf"{_L}{{2,}}", m[0])):
+            break
+        end = m.end()
+    return end
 
 
 def _facilities(text: str, lexicon: Lexicon) -> Iterator[tuple[int, int, float]]:
