@@ -62,7 +62,7 @@ def test_a_changed_claim_is_found_with_its_passage(knowledge: Knowledge, output:
     "output",
     [
         "Take warfarin 2.5 mg once daily. Follow up in 2 weeks.",
-        "Take half of your usual 5 mg: warfarin 2.5 mg every day.",
+        "Your warfarin dose is 2.5 mg every day.",
         "Do not take ibuprofen.",
         "Methotrexate 15 mg every week.",
         "Your left knee was operated on.",

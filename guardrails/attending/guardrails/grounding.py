@@ -179,8 +179,7 @@ def _amounts(case: Case, exposure: Exposure, said: list[tuple[_Source, Statement
     statement = exposure.statement
     if statement is None or statement.dose is None or not exposure.scope.prescriptive:
         return None
-    ingredients = len(statement.mention.drugs)
-    ours = amount_of(statement.dose, case, index=exposure.index, ingredients=ingredients)
+    ours = amount_of(statement.dose, case, statement.mention, index=exposure.index)
     if ours is None or ours.per_m2:
         return None
     theirs: list[tuple[_Source, Statement, Decimal, Decimal]] = []
@@ -190,7 +189,7 @@ def _amounts(case: Case, exposure: Exposure, said: list[tuple[_Source, Statement
             if dose is None:
                 continue
             index = other.mention.drugs.index(exposure.drug)
-            amount = amount_of(dose, case, index=index, ingredients=len(other.mention.drugs))
+            amount = amount_of(dose, case, other.mention, index=index)
             if amount is not None and (amount.unit, amount.per_kg, amount.per_time) == (
                 ours.unit,
                 ours.per_kg,
@@ -198,13 +197,13 @@ def _amounts(case: Case, exposure: Exposure, said: list[tuple[_Source, Statement
             ):
                 theirs.append((source, other, amount.low, amount.high))
                 total = per_day(other, amount)
-                if total is not None:
+                if total is not None and not _sparse(other):
                     daily.add(total)
     if not theirs:
         return None
     if any(low <= ours.low and ours.high <= high for _, _, low, high in theirs):
         return None
-    own_day = per_day(statement, ours)
+    own_day = None if _sparse(statement) else per_day(statement, ours)
     if own_day is not None and own_day in daily:
         return None
     source, other, _, nearest = min(theirs, key=lambda row: abs(row[3] - ours.high))
@@ -254,16 +253,24 @@ def _often(case: Case, exposure: Exposure, said: list[tuple[_Source, Statement]]
 
 
 def _same_day_total(case: Case, exposure: Exposure, said: list[tuple[_Source, Statement]]) -> bool:
+    """True where the same amount a day is split in another way ("500 mg twice" for "1000 mg once")."""
     statement = exposure.statement
-    if statement is None or statement.dose is None:
+    if statement is None or statement.dose is None or _sparse(statement):
         return False
-    ours = amount_of(statement.dose, case)
+    ours = amount_of(statement.dose, case, statement.mention, index=exposure.index)
     own = None if ours is None else per_day(statement, ours)
     for _, other in said:
-        amount = None if other.dose is None else amount_of(other.dose, case)
-        if own is not None and amount is not None and per_day(other, amount) == own:
+        index = other.mention.drugs.index(exposure.drug)
+        amount = None if other.dose is None else amount_of(other.dose, case, other.mention, index=index)
+        if own is not None and amount is not None and not _sparse(other) and per_day(other, amount) == own:
             return True
     return False
+
+
+def _sparse(statement: Statement) -> bool:
+    """Less often than daily: then an amount on one day says nothing about an amount a day."""
+    hours = interval_hours(statement.frequency)
+    return hours is not None and hours > 24
 
 
 def _sentence_claims(case: Case, passages: list[Passage], weights: dict[str, float]) -> Iterator[Finding]:

@@ -87,7 +87,7 @@ class TinyKnowledge:
         names |= {
             "tylenol": Entry(("acetaminophen",), brand=True),
             "viagra": Entry(("sildenafil",), brand=True),
-            "percocet": Entry(("oxycodone", "acetaminophen"), brand=True),
+            "percocet": Entry(("acetaminophen", "oxycodone"), brand=True),
             "nitrates": Entry((), "nitrate"),
             "nsaids": Entry((), "nsaid"),
             "penicillin": Entry((), "penicillin"),

@@ -300,3 +300,21 @@ def test_a_record_that_contradicts_the_text_is_a_finding(check: Check) -> None:
         "Start amlodipine 5 mg daily.", "The patient is 20 weeks pregnant.", sex="female", pregnant=False
     )
     assert Code.CONTRADICTION.value in codes(found)
+
+
+def test_the_numbers_of_a_combination_go_to_their_ingredients(check: Check) -> None:
+    # The name table lists the ingredients of a brand in alphabetical order; its strengths are written otherwise.
+    result = check("Percocet 10/325 two tablets every 4 hours.")
+    assert next(f.message for f in only(result, Code.MME)).startswith("180 MME")
+    assert not only(result, Code.DOSE_MAX_SINGLE)
+    assert not only(check("Percocet 5/325 one tablet every 6 hours."), Code.DOSE_MAX_DAILY)
+
+
+def test_a_brand_beside_its_generic_is_two_products(check: Check) -> None:
+    twice = "Take Tylenol 1000 mg every 6 hours and acetaminophen 650 mg every 6 hours."
+    assert only(check(twice), Code.DUPLICATE)
+    assert not only(check("Take Tylenol 650 mg every 6 hours. Tylenol is acetaminophen."), Code.DUPLICATE)
+
+
+def test_a_drug_and_its_own_class_do_not_interact(check: Check) -> None:
+    assert not only(check("Take ibuprofen 400 mg. NSAIDs are taken with food."), Code.DUPLICATE)

@@ -11,8 +11,9 @@ from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure, active_medication, drugs_of
+from attending.guardrails.checks.combination import component_of
 from attending.guardrails.clinical.parse import parse
-from attending.guardrails.clinical.statement import Dose, Frequency, Span, Statement
+from attending.guardrails.clinical.statement import Dose, DrugMention, Frequency, Span, Statement
 
 MG_PER: Final = {"g": Decimal(1000), "mg": Decimal(1), "mcg": Decimal("0.001"), "ng": Decimal("0.000001")}
 COUNTED: Final = frozenset(
@@ -50,15 +51,20 @@ def to_base(value: Decimal, unit: str) -> tuple[Decimal, str]:
     return (value * MG_PER[unit], "mg") if unit in MG_PER else (value, unit)
 
 
-def amount_of(dose: Dose, case: Case, *, index: int = 0, ingredients: int = 1) -> Amount | None:
-    """The dose of one ingredient, scaled by the patient's size where known; None where it cannot be known."""
+def amount_of(dose: Dose, case: Case, mention: DrugMention, *, index: int = 0) -> Amount | None:
+    """The dose of ingredient `index` of a mention, scaled by the patient's size where known; None where it cannot be
+    known."""
+    drugs, spelled = mention.drugs, not mention.brand
     low, high, unit = dose.low, dose.high, dose.unit
     if dose.components:
-        if index >= len(dose.components) or len(dose.components) != ingredients:
+        if index >= len(dose.components) or len(dose.components) != len(drugs):
             return None
-        low = high = dose.components[index]
+        component = component_of(drugs, dose.components, index, spelled=spelled)
+        if component is None:
+            return None
+        low = high = component
         unit = "mg"
-    elif ingredients > 1 and index > 0 and unit not in ("mL", *COUNTED):
+    elif len(drugs) > 1 and index > 0 and unit not in ("mL", *COUNTED):
         # "Augmentin 875 mg": which ingredient is meant is not said, so the first one named carries the strength.
         return None
     if unit in COUNTED or unit in ("mL", "percent", "kcal"):
@@ -77,8 +83,7 @@ def exposure_amount(exposure: Exposure, case: Case) -> Amount | None:
     statement = exposure.statement
     if statement is None or statement.dose is None:
         return None
-    ingredients = len(exposure.mention.drugs) if exposure.mention is not None else 1
-    return amount_of(statement.dose, case, index=exposure.index, ingredients=ingredients)
+    return amount_of(statement.dose, case, statement.mention, index=exposure.index)
 
 
 def times_per_day(frequency: Frequency | None) -> Decimal | None:
@@ -156,7 +161,7 @@ def listed_products(case: Case, drug: str) -> dict[str, Decimal]:
             if statement.dose is None or drug not in statement.mention.drugs:
                 continue
             index = statement.mention.drugs.index(drug)
-            amount = amount_of(statement.dose, case, index=index, ingredients=len(statement.mention.drugs))
+            amount = amount_of(statement.dose, case, statement.mention, index=index)
             daily = None if amount is None or amount.unit != "mg" else per_day(statement, amount)
             if daily is not None:
                 found[medication.name] = max(found.get(medication.name, Decimal(0)), daily)

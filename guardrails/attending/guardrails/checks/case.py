@@ -116,6 +116,17 @@ class Case:
         age = self.age_years
         return None if age is None else age < ADULT_YEARS
 
+    def is_local(self, exposure: Exposure) -> bool:
+        """True where little of the drug is absorbed: a local route is stated, or it has no other."""
+        if exposure.statement is not None and exposure.statement.route is not None:
+            return exposure.local
+        routes = self.knowledge.routes(exposure.drug)
+        return (
+            bool(routes)
+            and routes <= classes.LOCAL_ROUTES
+            and exposure.drug not in classes.SYSTEMIC_THROUGH_SKIN
+        )
+
     def of_class(self, drug: str, *class_ids: str) -> bool:
         return classes.member(self.knowledge, drug, *class_ids)
 

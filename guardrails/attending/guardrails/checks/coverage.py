@@ -38,7 +38,7 @@ def coverage(case: Case) -> tuple[Coverage, Iterator[Finding]]:
                 continue
             if case.knowledge.covered(exposure.drug, check) is Covered.NOT_COVERED:
                 missing.setdefault(exposure.drug, []).append(check)
-                if exposure.new and check in ("interaction", "dose") and not exposure.local:
+                if exposure.new and check in ("interaction", "dose") and not case.is_local(exposure):
                     blocking.setdefault(exposure.drug, []).append(check)
                     anchor = anchor or exposure
                 continue

@@ -183,7 +183,6 @@ def _own_limit(case: Case, exposure: Exposure) -> Iterator[Finding]:
     statement = exposure.statement
     if statement is None or exposure.origin != "output":
         return
-    ingredients = len(statement.mention.drugs)
     limits: tuple[tuple[Dose | None, Code], ...] = (
         (statement.daily_limit, Code.DOSE_MAX_DAILY),
         (statement.single_limit, Code.DOSE_MAX_SINGLE),
@@ -191,7 +190,7 @@ def _own_limit(case: Case, exposure: Exposure) -> Iterator[Finding]:
     for dose, code in limits:
         if dose is None:
             continue
-        amount = amount_of(dose, case, index=exposure.index, ingredients=ingredients)
+        amount = amount_of(dose, case, statement.mention, index=exposure.index)
         if amount is None:
             continue
         pick = daily if code is Code.DOSE_MAX_DAILY else single

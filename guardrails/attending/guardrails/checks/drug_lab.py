@@ -230,7 +230,7 @@ def drug_labs(case: Case) -> Iterator[Finding]:
     readings = {reading.analyte: reading for reading in case.readings}
     seen: set[tuple[str, str]] = set()
     for exposure in case.unique_given():
-        if exposure.local:
+        if case.is_local(exposure):
             continue
         for rule in RULES:
             reading = readings.get(rule.analyte)

@@ -92,12 +92,12 @@ def _same_ingredient(case: Case) -> Iterator[Finding]:
     first: dict[str, Exposure] = {}
     reported: set[str] = set()
     for exposure in case.given:
-        if exposure.generic_class is not None or exposure.local:
+        if exposure.generic_class is not None or case.is_local(exposure):
             continue
         held = first.setdefault(exposure.drug, exposure)
         if held is exposure or exposure.drug in reported:
             continue
-        if held.local or _restated(case, held, exposure) or _same_product(held, exposure):
+        if case.is_local(held) or _restated(case, held, exposure) or _same_product(held, exposure):
             continue
         reported.add(exposure.drug)
         yield case.finding(
@@ -111,7 +111,7 @@ def _same_ingredient(case: Case) -> Iterator[Finding]:
     listed = {exposure.drug: exposure for exposure in case.taking}
     for exposure in case.unique_given():
         other = listed.get(exposure.drug)
-        if other is None or exposure.drug in reported or exposure.local or not exposure.new:
+        if other is None or exposure.drug in reported or case.is_local(exposure) or not exposure.new:
             continue
         if exposure.scope is Scope.CONTINUE or not _another_product(case, other.text, exposure):
             continue
@@ -176,7 +176,7 @@ def _restated(case: Case, held: Exposure, exposure: Exposure) -> bool:
 
 
 def _same_class(case: Case) -> Iterator[Finding]:
-    given = [e for e in case.unique_given() if not e.local]
+    given = [e for e in case.unique_given() if not case.is_local(e)]
     taking = [e for e in case.taking if e.drug not in {g.drug for g in given}]
     for group in _GROUPS:
         inside = [e for e in given if case.of_class(e.drug, *group.classes)]

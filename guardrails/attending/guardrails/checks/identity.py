@@ -241,7 +241,7 @@ def _years(match: re.Match[str]) -> Decimal:
 
 def _about_others(text: str, start: int, end: int) -> bool:
     """True where the clause speaks of relatives, of people in general or in a condition."""
-    left = max(text.rfind(mark, 0, start) for mark in (".", "\n", ";", ":")) + 1
+    left = max(text.rfind(mark, 0, start) for mark in (".", "\n", ";")) + 1
     right = min((at for at in (text.find(mark, end) for mark in ".;\n") if at >= 0), default=len(text))
     if _RELATIVES.search(text[end : min(right, end + 60)]) is not None:
         return True

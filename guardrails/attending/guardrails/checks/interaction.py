@@ -53,7 +53,7 @@ def interactions(case: Case) -> Iterator[Finding]:
 
 
 def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[str]]) -> Finding | None:
-    if first.drug == second.drug:
+    if first.drug == second.drug or _names_its_class(case, first, second):
         return None
     pair = frozenset((first.drug, second.drug))
     listed = first.origin == "list" or second.origin == "list"
@@ -90,6 +90,12 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
     )
 
 
+def _names_its_class(case: Case, first: Exposure, second: Exposure) -> bool:
+    """True for a drug and the class it belongs to ("ibuprofen, an NSAID"): one thing named twice."""
+    classes = {first.generic_class, second.generic_class} - {None}
+    return any(drug in case.knowledge.members(c) for c in classes if c for drug in (first.drug, second.drug))
+
+
 def _anchors(first: Exposure, second: Exposure) -> bool:
     """True where the finding belongs to the first of two exposures: in the output, started, and named later."""
     return (first.origin != "list", first.new, first.span.start) >= (
@@ -124,7 +130,7 @@ def _holds(case: Case, fact: Interaction, first: Exposure, second: Exposure) -> 
             why = f"; holds above {fact.above_daily_mg.normalize():f} mg {fact.dose_drug} a day, dose not stated"
         else:
             why = f"; {fact.dose_drug} exceeds {fact.above_daily_mg.normalize():f} mg a day here"
-    if fact.route is None and (first.local or second.local):
+    if fact.route is None and (case.is_local(first) or case.is_local(second)):
         severity = lowered(severity, 2)
         why += "; a local route, so little is absorbed"
     return severity, why

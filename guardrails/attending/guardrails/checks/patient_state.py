@@ -33,7 +33,7 @@ _LIVER: Final = re.compile(
 def contraindications(case: Case) -> Iterator[Finding]:
     present = conditions_of(case)
     for exposure in case.unique_given():
-        if exposure.local:
+        if case.is_local(exposure):
             continue
         best: tuple[int, Finding] | None = None
         for fact in case.knowledge.contraindications(exposure.drug):
@@ -94,7 +94,7 @@ def pregnancy(case: Case) -> Iterator[Finding]:
     if case.context.sex == "male":
         return
     for exposure in case.unique_given():
-        if exposure.local:
+        if case.is_local(exposure):
             continue
         best: Finding | None = None
         for rule in case.knowledge.pregnancy_rules(exposure.drug):
@@ -126,7 +126,7 @@ def kidney(case: Case) -> Iterator[Finding]:
     if egfr is None:
         return
     for exposure in case.unique_given():
-        if exposure.local:
+        if case.is_local(exposure):
             continue
         best: Finding | None = None
         for rule in sorted(case.knowledge.renal_rules(exposure.drug), key=lambda r: r.egfr_below):
@@ -185,7 +185,7 @@ def liver(case: Case) -> Iterator[Finding]:
     if not impaired:
         return
     for exposure in case.unique_given():
-        if exposure.local:
+        if case.is_local(exposure):
             continue
         best: Finding | None = None
         for rule in case.knowledge.hepatic_rules(exposure.drug):
@@ -227,7 +227,7 @@ def age(case: Case) -> Iterator[Finding]:
                 continue
             if rule.max_age_years is not None and years >= rule.max_age_years:
                 continue
-            severity = lowered(rule.severity, 2) if exposure.local else rule.severity
+            severity = lowered(rule.severity, 2) if case.is_local(exposure) else rule.severity
             if best is None or severity.rank > best.severity.rank:
                 at = (
                     f"{round(years, 1).normalize():f} years"

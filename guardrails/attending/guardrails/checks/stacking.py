@@ -82,7 +82,7 @@ def _summed(case: Case) -> Iterator[Finding]:
 
 
 def _loads(case: Case) -> Iterator[Finding]:
-    given = [e for e in case.unique_given() if not e.local]
+    given = [e for e in case.unique_given() if not case.is_local(e)]
     names = {e.drug for e in given}
     taking = [e for e in case.taking if e.drug not in names]
     for load in _LOADS:
@@ -102,7 +102,7 @@ def _loads(case: Case) -> Iterator[Finding]:
 
 
 def _triple_whammy(case: Case) -> Iterator[Finding]:
-    given = [e for e in case.unique_given() if not e.local]
+    given = [e for e in case.unique_given() if not case.is_local(e)]
     names = {e.drug for e in given}
     everyone: list[Exposure] = [*given, *(e for e in case.taking if e.drug not in names)]
     legs = [

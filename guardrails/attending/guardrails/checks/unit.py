@@ -28,7 +28,7 @@ _UNITS_ONLY: Final = frozenset(
     {"heparin", "oxytocin", "epoetin alfa", "dalteparin", "alteplase units", "aldesleukin"}
 )
 _HIGH_ALERT_VOLUME: Final = (
-    "opioid", "insulin", "heparin", "benzodiazepine", "antiarrhythmic",
+    "opioid", "insulin", "heparin", "benzodiazepine",
 )  # fmt: skip
 _HIGH_ALERT_DRUGS_WORDS: Final = (
     "potassium chloride|digoxin|methotrexate|vincristine|ketamine|propofol|norepinephrine|epinephrine|"
@@ -102,7 +102,7 @@ def _mismatch(case: Case, exposure: Exposure, dose: Dose, wanted: str, provenanc
 
 def _volume(case: Case, exposure: Exposure, dose: Dose) -> Finding | None:
     """Millilitres of a high-alert drug, where the concentration is not said."""
-    if dose.unit not in ("mL", "teaspoon", "drop") or exposure.local:
+    if dose.unit not in ("mL", "teaspoon", "drop") or case.is_local(exposure):
         return None
     if not case.of_class(exposure.drug, *_HIGH_ALERT_VOLUME) and exposure.drug not in _HIGH_ALERT_DRUGS:
         return None
