@@ -1,0 +1,189 @@
+"""The configuration: strict, explained, complete, and never quoting a value."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attending.server import config_reference
+from attending.server.config import Config, Section, load_config, parse_config, section_of
+from attending.server.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parents[2]
+SECRET = "sk-live-0123456789"
+
+
+def minimal() -> dict[str, Any]:
+    return {
+        "server": {"tls_certificate": "s.pem", "tls_key": "s.key"},
+        "storage": {"folder": "ledger"},
+        "tenants": [{"name": "a"}],
+        "identities": [
+            {"name": "app", "tenant": "a", "kind": "app", "roles": ["app"], "token_sha256": ["0" * 64]}
+        ],
+    }
+
+
+def problem(data: dict[str, Any]) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_config(data, Path("/etc/attending"))
+    assert caught.value.next_step
+    return caught.value.problem
+
+
+def test_the_least_that_is_needed() -> None:
+    config = parse_config(minimal(), Path("/etc/attending"))
+    assert config.server.tls_key == Path("/etc/attending/s.key")
+    assert config.server.port == 50051
+    assert config.tenants[0].log_origin == "attending.local/a"
+    assert config.idempotency.retention_days == 7
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "near"),
+    [
+        ("server", "prot", "`server.prot`, did you mean `port`"),
+        ("server", "max_mesage_bytes", "did you mean `max_message_bytes`"),
+        ("guard", "worker", "`guard.worker`, did you mean `workers`"),
+        ("logging", "zzzz", "unknown key `logging.zzzz`"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_nearest_one(section: str, key: str, near: str) -> None:
+    data = minimal()
+    data.setdefault(section, {})[key] = SECRET
+    assert near in problem(data)
+    assert SECRET not in problem(data)
+
+
+def test_an_unknown_section_and_one_inside_a_list() -> None:
+    assert "unknown key `sever`, did you mean `server`" in problem({**minimal(), "sever": {}})
+    data = minimal()
+    data["identities"][0]["token"] = SECRET
+    assert "unknown key `identities[0].token`, did you mean `token_sha256`" in problem(data)
+    assert SECRET not in problem(data)
+
+
+def test_every_problem_is_named_at_once() -> None:
+    data = minimal()
+    del data["storage"]["folder"]
+    data["server"]["port"] = 70000
+    data["tenants"] = []
+    text = problem(data)
+    for part in ("`storage.folder` is required", "`server.port`", "`tenants`"):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"port": "50051"}, "`server.port`"),
+        ({"port": True}, "`server.port`"),
+        ({"max_message_bytes": 1}, "`server.max_message_bytes`"),
+        ({"deadline_seconds": 0}, "`server.deadline_seconds`"),
+        ({"tokens": False}, "nobody could call"),
+    ],
+)
+def test_values_of_the_wrong_kind_or_size(change: dict[str, Any], part: str) -> None:
+    data = minimal()
+    data["server"].update(change)
+    assert part in problem(data)
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"roles": ["clinician"]}, "role `clinician` is not one of kind `app`"),
+        ({"kind": "human", "roles": ["clinican"]}, "did you mean `clinician`"),
+        ({"tenant": "b"}, "`app` is of tenant `b`, which is not configured"),
+        ({"token_sha256": []}, "has no credential"),
+        ({"token_sha256": ["att_00000000_secret"]}, "`identities[0].token_sha256[0]`"),
+        ({"signing_public_key": "AAAA"}, "an application never signs"),
+        ({"kind": "human", "roles": ["clinician"], "signing_public_key": "AAAA"}, "base64 of 32 bytes"),
+        ({"kind": "human", "roles": ["clinician"], "signing_public_key": "no base64"}, "base64 of 32 bytes"),
+        ({"name": "Has Space"}, "`identities[0].name`"),
+        ({"expires": "2027-01-01"}, "`identities[0].expires`"),
+    ],
+)
+def test_identities_that_do_not_hold_together(change: dict[str, Any], part: str) -> None:
+    data = minimal()
+    data["identities"][0].update(change)
+    assert part in problem(data)
+
+
+def test_what_must_be_unique() -> None:
+    twice = minimal()
+    twice["identities"].append({**twice["identities"][0], "name": "other"})
+    assert "the same `token_sha256` stands twice" in problem(twice)
+    named = minimal()
+    named["identities"].append({**named["identities"][0], "token_sha256": ["1" * 64]})
+    assert "identities: the same `name` stands twice" in problem(named)
+    assert "tenants: the same `name` stands twice" in problem(
+        {**minimal(), "tenants": [{"name": "a", "origin": "x"}, {"name": "a", "origin": "y"}]}
+    )
+    assert "tenants: the same `origin` stands twice" in problem(
+        {**minimal(), "tenants": [{"name": "a", "origin": "x"}, {"name": "b", "origin": "x"}]}
+    )
+    assert "system" in problem({**minimal(), "tenants": [{"name": "a"}, {"name": "system"}]})
+
+
+@pytest.mark.parametrize(
+    ("provider", "part"),
+    [
+        ({"kind": "openai", "api_key_env": "KEY"}, "`base_url` is required"),
+        ({"kind": "openai", "base_url": "https://h/v1"}, "exactly one of `api_key_env` and `api_key_file`"),
+        ({"kind": "openai", "base_url": "https://h/v1", "api_key_env": SECRET}, "`providers[0].api_key_env`"),
+        ({"kind": "openai", "base_url": "ftp://h", "api_key_env": "KEY"}, "`providers[0].base_url`"),
+        ({"kind": "replay"}, "`replay_file` is required"),
+        ({"kind": "embedded", "replay_file": "x"}, "`replay_file` belongs to kind `replay`"),
+        ({"kind": "magic"}, "`providers[0].kind`"),
+    ],
+)
+def test_providers_that_do_not_hold_together(provider: dict[str, Any], part: str) -> None:
+    text = problem({**minimal(), "providers": [{"name": "p", **provider}]})
+    assert part in text
+    assert SECRET not in text
+
+
+def test_a_file_that_is_missing_or_no_toml(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_config(tmp_path / "none.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text(f'[server]\nkey = "{SECRET}\n')
+    with pytest.raises(ConfigurationError) as caught:
+        load_config(broken)
+    assert "is not TOML" in caught.value.problem
+    assert "line 2" in caught.value.problem
+    assert SECRET not in caught.value.problem
+    broken.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError):
+        load_config(broken)
+
+
+def _sections() -> list[type[Section]]:
+    return [
+        section
+        for field in Config.model_fields.values()
+        if (section := section_of(field.annotation)) is not None
+    ]
+
+
+def test_every_key_is_explained_and_nothing_is_a_secret() -> None:
+    assert len(_sections()) == len(Config.model_fields)
+    for section in _sections():
+        assert section.__doc__
+        for key, field in section.model_fields.items():
+            assert field.description, key
+            assert field.description.endswith("."), key
+            assert not key.endswith(("password", "secret", "token", "api_key")), key
+
+
+def test_the_page_in_docs_is_current_and_its_example_loads() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    assert page == config_reference.markdown(), "run: attending config reference > docs/configuration.md"
+    config = parse_config(tomllib.loads(config_reference.example()), ROOT)
+    assert [identity.name for identity in config.identities] == ["discharge-app", "dr-rivera"]
+    for section in _sections():
+        for key in section.model_fields:
+            assert f"| `{key}` |" in page, key
