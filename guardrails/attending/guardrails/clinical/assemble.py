@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import pairwise
 
 from attending.guardrails.clinical.clauses import Sentence
 from attending.guardrails.clinical.dose import Amount, Kind, convert
@@ -173,6 +174,8 @@ class _Builder:
         for index, parts in self._parts.items():
             self._parts[index] = self._multiply(parts)
             self._sum(self._parts[index])
+            for earlier, later in pairwise(self._parts[index]):
+                later.route = later.route or earlier.route
         for owner, amount, daily in limits:
             self._limit(owner, amount, daily)
         parts = [p for index in sorted(self._parts) for p in self._parts[index]]

@@ -56,6 +56,8 @@ class Amount:
     vague: bool = False
     """No number at all ("a few tablets"); doubtful only where a drug is in the sentence."""
     reason: str = ""
+    shown: int | None = None
+    """Where the text to show begins, when that is before `start`."""
 
     @property
     def mass(self) -> bool:
@@ -108,6 +110,12 @@ _PLACEHOLDER = re.compile(
 )
 _INSULIN_STRENGTH = re.compile(r"(?<![\w-])u-?(40|100|200|300|500)(?!\d)(?! ?(?:units?|mg|ml)\b)")
 _COMPONENTS = re.compile(r"(\d{1,4}(?:\.\d{1,3})?)((?:[/-]\d{1,4}(?:\.\d{1,3})?){1,2})(?![\d/])")
+_RELATIVE = re.compile(
+    r"(?<![\w-])(?:doubl(?:e|ed|ing)|tripl(?:e|ed|ing)|quadruple|twice|thrice|half|halve[ds]?|(?:two|three|four|five|ten|\d{1,2}) times|"
+    r"(?:two|three|four|five|ten|\d{1,3})-?fold|an? (?:extra|additional|higher|larger|bigger|lower|smaller|stronger))"
+    r"(?: of)? (?:(?:the|your|his|her|their|a|my|this|that|usual|normal|regular|recommended|prescribed|current|previous|standard|daily|adult|home|maximum) ){0,4}"
+    r"(dos(?:e|es|age)|amount)(?!\w)"
+)
 _MAX_RATIO = Decimal(25)
 
 
@@ -137,6 +145,10 @@ def scan(norm: Normalised) -> tuple[list[Amount], list[Risk]]:
     ):
         for match in pattern.finditer(text):
             amounts.append(Amount(match.start(), match.end(), Kind.UNREADABLE, reason=reason))
+    for match in _RELATIVE.finditer(text):
+        start = match.start(1)
+        reason = "an amount relative to a dose not stated"
+        amounts.append(Amount(start, match.end(1), Kind.UNREADABLE, vague=True, reason=reason, shown=match.start()))
     for match in _INSULIN_STRENGTH.finditer(text):
         value = Decimal(match.group(1))
         amounts.append(Amount(match.start(), match.end(), Kind.CONCENTRATION, value, value, "unit", per="mL"))

@@ -67,7 +67,7 @@ _COUNT = {
 _N = r"(?:\d{1,3}(?:\.\d)?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fourteen|twenty|thirty)"
 _DAY = r"(?:day|daily|24 ?-?(?:hours?|hrs?|h)(?: period)?|d(?![a-z]))"
 _SPAN = r"(?:minutes?|mins?|hours?|hrs?|hr|h|days?|d|weeks?|wks?|wk|w|months?|mo)(?![a-z])"
-_HOURS = {"m": Decimal(1) / 60, "h": Decimal(1), "d": Decimal(24), "w": Decimal(168), "mo": Decimal(720)}
+_HOURS = {"m": Decimal(1) / Decimal(60), "h": Decimal(1), "d": Decimal(24), "w": Decimal(168), "mo": Decimal(720)}
 _UP_TO = r"(?:(?P<cap>up to|at most|no more than|not more than|max(?:imum)?(?: of)?|a maximum of) )?"
 _WEEKDAY = r"(?:mon|tues?|wednes|wed|thurs?|fri|satur|sat|sun)(?:day)?s?"
 _MOMENT = (
@@ -87,7 +87,13 @@ def _number(word: str) -> Decimal:
 
 def _hours(amount: Decimal, span: str) -> Decimal:
     key = "mo" if span.startswith("mo") else span[0]
-    return amount * _HOURS[key]
+    return plain(amount * _HOURS[key])
+
+
+def plain(value: Decimal) -> Decimal:
+    """`value` to six places without trailing zeros."""
+    rounded = value.quantize(Decimal("0.000001")).normalize()
+    return rounded.quantize(Decimal(1)) if rounded == rounded.to_integral_value() else rounded
 
 
 def _every(m: re.Match[str]) -> Rhythm | None:
@@ -97,7 +103,7 @@ def _every(m: re.Match[str]) -> Rhythm | None:
     hours = _hours(low, m.group("span"))
     if hours <= 0:
         return None
-    return Rhythm(m.start(), m.end(), Decimal(24) / hours, hours)
+    return Rhythm(m.start(), m.end(), plain(Decimal(24) / hours), hours)
 
 
 def _times(m: re.Match[str]) -> Rhythm | None:
@@ -337,7 +343,7 @@ def periods(text: str) -> list[Period]:
                 days = max(days, _number(match.group("n2")))
             days *= _DAYS[match.group("span")[0]]
             if days > 0:
-                found.append(Period(match.start(), match.end(), days))
+                found.append(Period(match.start(), match.end(), plain(days)))
     found.sort(key=lambda p: p.start)
     return found
 

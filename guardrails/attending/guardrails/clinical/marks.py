@@ -78,10 +78,23 @@ def under(outer: Predicate, inner: Predicate | None) -> tuple[Scope, bool]:
     return outer.scope, outer.started
 
 
-def objectless(tokens: list[Token], predicate: Predicate, clause: Clause) -> bool:
-    """Whether the predicate names no drug of its own, so that it speaks of the topic before it."""
-    return predicate.cat not in (Cat.DESCRIBE, Cat.ASK) and not any(
-        t.cat is Cat.MENTION for t in tokens[predicate.end : clause.end]
+def objectless(tokens: list[Token], predicate: Predicate, end: int) -> bool:
+    """Whether the predicate, up to token `end`, names nothing of its own, so that it speaks of the topic before it.
+
+    What withholds must stand alone ("Ibuprofen: do not take"): "stop smoking" and "do not take with food" speak of
+    something else.
+    """
+    if predicate.cat in (Cat.DESCRIBE, Cat.ASK):
+        return False
+    rest = tokens[predicate.end : end]
+    if any(t.cat is Cat.MENTION for t in rest):
+        return False
+    if predicate.scope.prescriptive or predicate.scope is Scope.LIMIT:
+        return True
+    return all(
+        t.cat in (Cat.PRONOUN, Cat.PUNCT, Cat.RHYTHM, Cat.AMOUNT, Cat.COORD)
+        or (t.cat is Cat.FILLER and not t.word.startswith(("with", "on an")))
+        for t in rest
     )
 
 
@@ -89,8 +102,6 @@ def exchange(
     tokens: list[Token], index: int, clause: Clause, chosen: Predicate, scope: Scope, started: bool
 ) -> tuple[Scope, bool]:
     """Which of two exchanged drugs goes and which comes: "switch from A to B", "replace A with B"."""
-    if chosen.negated:
-        return scope, started
     before = index - 1
     while (
         before >= clause.start
@@ -104,6 +115,10 @@ def exchange(
         t.cat in (Cat.TO, Cat.WITH) or t.word in ("by", "for")
         for t in later[: next((k for k, t in enumerate(later) if t.cat is Cat.MENTION), 0)]
     )
+    if chosen.negated:
+        # "do not switch from A to B": A is kept
+        comes = word in ("to", "with", "by")
+        return (Scope.AVOID, False) if comes and chosen.cat is not Cat.CHANGE else (Scope.CONTINUE, False)
     if word == "from":
         return Scope.STOP, False
     substitute = tokens[chosen.start].word.startswith("substitut")

@@ -110,6 +110,9 @@ def _conditional(
     word: str, chosen: Predicate | None, scope: Scope, started: bool, setting: Setting
 ) -> tuple[Scope, bool]:
     """Scope inside a subordinate clause opened by `word`."""
+    if scope is Scope.STOP and word in CONDITION and chosen is not None:
+        # who misses a dose is on the drug; "if you stop X" says neither
+        return (Scope.CONTINUE if chosen.cat is Cat.SKIP else Scope.HYPOTHETICAL), False
     if scope in (Scope.AVOID, Scope.STOP, Scope.HISTORY, Scope.FAMILY):
         return scope, False
     main = setting.main

@@ -198,11 +198,11 @@ def _items(mentions: list[Named], amounts: list[Amount], found: list[Rhythm]) ->
 
 
 def _span(norm: Normalised, amount: Amount) -> Span:
-    return norm.span(amount.start, amount.end)
+    return norm.span(amount.start if amount.shown is None else amount.shown, amount.end)
 
 
 def _source(norm: Normalised, amount: Amount) -> str:
-    return norm.source(amount.start, amount.end)
+    return norm.source(amount.start if amount.shown is None else amount.shown, amount.end)
 
 
 def _dose(norm: Normalised, amount: Amount | None) -> Dose | None:

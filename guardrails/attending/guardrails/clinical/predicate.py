@@ -55,6 +55,7 @@ _MAX_OTHER = 3
 _DIRECT = frozenset({"should", "must", "may", "can", "shall", "will", "'ll", "ought", "let's", "cannot"})
 _UNREAL = frozenset({"would", "could", "might", "'d"})
 _FIRST_PERSON = frozenset({"i", "we", "i'd", "we'd"})
+_NOW = frozenset({"currently", "already", "now", "still", "presently"})
 _SECOND_OR_THIRD = frozenset({"you", "he", "she", "they", "who", "patient", "patients", "people", "i"})
 
 
@@ -323,7 +324,9 @@ def _evaluate(chain: list[_Operator]) -> tuple[Scope, bool]:
             scope, flipped = Scope.HYPOTHETICAL, False
         flipped ^= operator.negations % 2 == 1
     if flipped:
-        scope = flip(scope)
+        # what must not be changed is kept
+        changes = len(chain) == 1 and chain[-1].token.cat is Cat.CHANGE
+        scope = Scope.CONTINUE if changes else flip(scope)
     return scope, started and scope is Scope.RECOMMEND
 
 
@@ -396,10 +399,12 @@ def _read(
     ):
         if head.form is Form.GERUND and (present_be or have) and not modal:
             fact = True
-            if cat is Cat.TAKE and scope is Scope.RECOMMEND:
-                scope = Scope.CONTINUE
+            if cat is Cat.TAKE and single:
+                scope = Scope.HISTORY if negated else Scope.CONTINUE
         elif head.form is Form.GERUND and was:
             fact, scope = True, (Scope.HISTORY if scope is Scope.RECOMMEND else scope)
+        elif single and cat is Cat.TAKE and not negated and words & _NOW:
+            fact, scope = True, Scope.CONTINUE
         else:
             weak = True
     elif passive:
@@ -409,7 +414,7 @@ def _read(
                 scope = Scope.HISTORY
     elif single and not modal and head.form in (Form.PAST, Form.PARTICIPLE):
         fact = True
-        if after_mention and cat in (Cat.TAKE, Cat.ORDER, Cat.ADVISE):
+        if after_mention and cat in (Cat.TAKE, Cat.ORDER, Cat.ADVISE, Cat.COMBINE):
             return None
         if after_mention:
             backward = True

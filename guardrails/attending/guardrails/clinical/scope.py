@@ -165,8 +165,9 @@ class _Reader:
             next((k for k, t in enumerate(tokens) if t.cat is Cat.FAMILY), -1),
         )
         inherited: Predicate | None = None
-        for clause in clauses:
-            inherited = self._clause(number, tokens, clause, inherited, heading, setting)
+        for k, clause in enumerate(clauses):
+            following = clauses[k + 1] if k + 1 < len(clauses) else None
+            inherited = self._clause(number, tokens, clause, inherited, heading, setting, following)
         named = [t.index for t in tokens if t.cat is Cat.MENTION]
         self._warn(tokens, clauses, named)
         if question:
@@ -202,6 +203,7 @@ class _Reader:
         inherited: Predicate | None,
         heading: tuple[Scope, bool] | None,
         setting: Setting,
+        following: Clause | None,
     ) -> Predicate | None:
         self._clause_id += 1
         groups = list(clause.predicates)
@@ -249,10 +251,12 @@ class _Reader:
             elif final is not None:
                 scope, started, chosen = final.scope, final.started, final
             else:
-                topic = next((p for p in groups if p.start > index), None) if mentions_here else None
+                topic, reach = next((p for p in groups if p.start > index), None), clause.end
+                if topic is None and following is not None:
+                    topic, reach = _comment(tokens, following), following.end
                 if (
                     topic is not None
-                    and objectless(tokens, topic, clause)
+                    and objectless(tokens, topic, reach)
                     and not (heading and heading[0] in _OUT_OF_PLAY and topic.scope.prescriptive)
                 ):
                     scope, started, chosen = topic.scope, topic.started, topic
@@ -270,9 +274,12 @@ class _Reader:
                 chosen is not None
                 and chosen.cat in (Cat.SWITCH, Cat.REPLACE, Cat.CHANGE)
                 and token.cat is Cat.MENTION
-                and scope in (Scope.RECOMMEND, Scope.STOP)
+                and (scope in (Scope.RECOMMEND, Scope.STOP) or (chosen.negated and chosen.cat is not Cat.CHANGE))
             ):
                 scope, started = exchange(tokens, index, clause, chosen, scope, started)
+            if token.cat is Cat.AMOUNT and chosen is not None and chosen.negated and chosen.cat is Cat.CHANGE:
+                # "do not double the dose": the drug is kept, the change is not made
+                scope = Scope.AVOID
             scope, started = modality(tokens, index, clause, chosen, scope, started, setting, history)
             reading.scope, reading.started = scope, started and scope is Scope.RECOMMEND
         if not mentions_here:
@@ -297,3 +304,14 @@ class _Reader:
         ):
             if back.scope in (Scope.AVOID, Scope.STOP):
                 reading.scope, reading.started = back.scope, False
+
+
+def _comment(tokens: list[Token], clause: Clause) -> Predicate | None:
+    """The predicate of a clause that comments on the topic before it: "Warfarin 5 mg daily - stop"."""
+    if clause.opener is None or clause.opener.word not in (":", "-", "(", ",") or not clause.predicates:
+        return None
+    if clause.opener.word == "," and not clause.predicates[0].scope.prescriptive:
+        return None
+    if any(t.cat is Cat.MENTION for t in tokens[clause.start : clause.end]):
+        return None
+    return clause.predicates[0]

@@ -194,7 +194,7 @@ _WORDS: dict[Cat, str] = {
     "patient patient's doctor going likely able medication medications medicine medicines drug drugs product products containing "
     "contain contains include includes like low-dose high-dose chronic long-term home oral over-the-counter otc prescription including especially particularly routinely "
     "strongly highly generic dose doses dosage therapeutic up down back out himself herself yourself themselves completely entirely too "
-    "continued either further usual well long temporarily permanently empirically prophylactic iv intravenous",
+    "either further usual well long temporarily permanently empirically prophylactic iv intravenous",
 }
 _PHRASES: list[tuple[str, Cat, Form]] = [
     (
@@ -234,8 +234,8 @@ _PHRASES: list[tuple[str, Cat, Form]] = [
         Form.BASE,
     ),
     (
-        r"at the same time(?: as)?|in combination(?: with)?|together with|along with|combined with|concurrently with|within \d+ (?:hours|days|weeks)(?: of| after)?|"
-        r"concomitantly with|in conjunction with|simultaneously with|on the same day(?: as)?|in addition to|on top of|as well as|at once with|mixed with|"
+        r"at the same time(?: as)?|in combination(?: with)?|together with|along with|concurrently with|within \d+ (?:hours|days|weeks)(?: of| after)?|"
+        r"concomitantly with|in conjunction with|simultaneously with|on the same day(?: as)?|in addition to|on top of|as well as|at once with|"
         r"(?:concomitant|concurrent|combined|simultaneous) (?:use|administration|therapy|treatment)(?: of| with)?",
         Cat.TOGETHER,
         Form.BASE,
@@ -250,7 +250,7 @@ _PHRASES: list[tuple[str, Cat, Form]] = [
     (
         r"as (?:prescribed|directed|instructed|ordered|recommended|advised|told|indicated|tolerated|well|usual|before|discussed|planned|follows)|"
         r"such as|for example|e\.g\.|i\.e\.|eg|for instance|if (?:tolerated|possible|available|appropriate)|when possible|not available|"
-        r"at home|at all|any more|anymore|right away|straight away|from now on|of course|by mouth|with food|with water|with meals|with milk|"
+        r"but also|but rather also|not just|at home|at all|under any circumstances|in any case|for any reason|any more|anymore|right away|straight away|from now on|of course|by mouth|with food|with water|with meals|with milk|"
         r"on an empty stomach|with a full glass of water|with or without food|as soon as possible|so that|that day|"
         r"in addition|with caution|caution|not just",
         Cat.FILLER,
@@ -367,6 +367,21 @@ def tokenise(text: str, start: int, end: int, items: list[Token]) -> list[Token]
         tokens.append(item)
         position = item.end
     _words(text, position, end, tokens)
+    return _without_parentheses(tokens)
+
+
+def _without_parentheses(tokens: list[Token]) -> list[Token]:
+    """Makes commas around an aside transparent: "you must not, under any circumstances, take"."""
+    for i in range(1, len(tokens) - 2):
+        if tokens[i].word != "," or tokens[i - 1].cat not in (Cat.NOT, Cat.MODAL, Cat.DO, Cat.BE):
+            continue
+        for j in range(i + 1, min(i + 8, len(tokens))):
+            if tokens[j].word == ",":
+                for k in (i, j):
+                    tokens[k] = Token(tokens[k].start, tokens[k].end, ",,", Cat.FILLER)
+                break
+            if tokens[j].cat not in (Cat.FILLER, Cat.OTHER, Cat.PRONOUN, Cat.TO, Cat.NOT):
+                break
     return tokens
 
 
