@@ -188,6 +188,9 @@ def trim(text: str, start: int, end: int, lexicon: Lexicon, *, first_free: bool 
         ):
             break
         last = m.end()
+        if _strip_possessive(m[0], len(m[0])) < len(m[0]):
+            # what a person has is not the person ("Mrs. Doyle's Medtronic pacemaker")
+            break
         if m[0].endswith(".") and len(m[0]) == 2 and i > 0 and m.end() < end - start:
             # an initial after a name may end the sentence: go on only into a family name
             rest = re.match(r"(\s+)([^\s,]+)", text[start + m.end() : end])
