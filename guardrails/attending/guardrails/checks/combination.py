@@ -16,9 +16,7 @@ _USUAL: Final = (
     "buprenorphine 8|hydrochlorothiazide 12.5|lisinopril 20|losartan 50|triamterene 37.5|bisoprolol 10|"
     "spironolactone 25|diphenhydramine 25|pseudoephedrine 120|carisoprodol 200"
 )
-USUAL_MG: Final = {
-    name: Decimal(strength) for name, _, strength in (item.rpartition(" ") for item in _USUAL.split("|"))
-}
+USUAL_MG: Final = {name: Decimal(mg) for name, _, mg in (item.rpartition(" ") for item in _USUAL.split("|"))}
 """Usual strengths in fixed combinations (FDA NDC directory), only to tell which number is whose."""
 
 

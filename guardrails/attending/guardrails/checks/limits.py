@@ -19,9 +19,12 @@ from attending.guardrails.knowledge.facts import DoseLimit, Provenance
 _EXTENDED: Final = re.compile(
     r"\b(?:ER|XR|XL|SR|CR|LA|CD|extended[- ]release|sustained[- ]release|slow[- ]release|controlled[- ]release)\b"
 )
+_EXTENDED_FORMS: Final = frozenset({"ER", "XR", "SR", "XL", "CR", "LA"})
 _PEDIATRIC: Final = re.compile(
     r"\b(?:child(?:ren)?|p(?:a)?ediatric|infants?|neonat\w+|newborns?|toddlers?|bab(?:y|ies)|kids?)\b", re.I
 )
+_PRODUCT: Final = re.compile(r"\bOTC\b|\d ?m[cg]?g\b|\btablet|\bcapsule|\ball sources\b", re.I)
+"""Labels of one product, which say nothing about what the drug is given for."""
 _ORAL_FORMS: Final = frozenset({"tablet", "capsule", "teaspoon", "lozenge"})
 _STOP_WORDS_WORDS: Final = (
     "adult adults child children with without other type only dose disease disorder and for the acute "
@@ -172,10 +175,16 @@ def _by_form(case: Case, rows: list[DoseLimit], statement: Statement | None) -> 
     if statement is None or not forms:
         return rows
     clause = case.judged.output[statement.clause.start : statement.clause.end]
-    wanted = {"ER", "XR", "SR", "XL"} if _EXTENDED.search(clause) else {"IR"}
-    if not wanted & forms or wanted == {"IR"}:
-        return rows
-    return [row for row in rows if row.formulation in (None, "any") or row.formulation in wanted]
+    if _EXTENDED.search(clause):
+        fitting = [
+            row for row in rows if row.formulation in (None, "any") or row.formulation in _EXTENDED_FORMS
+        ]
+        return fitting or rows
+    return rows
+
+
+def is_extended(row: DoseLimit) -> bool:
+    return row.formulation in _EXTENDED_FORMS
 
 
 def _by_indication(case: Case, rows: list[DoseLimit]) -> list[DoseLimit]:
@@ -186,12 +195,12 @@ def _by_indication(case: Case, rows: list[DoseLimit]) -> list[DoseLimit]:
         condition.name.lower() for condition in case.context.conditions or () if condition.active
     )
     said = [row for row in rows if row.indication and _said(row.indication, text)]
-    if not said:
-        return rows
-    return said
+    return [*said, *(row for row in rows if not row.indication)] if said else rows
 
 
 def _said(indication: str, text: str) -> bool:
+    if _PRODUCT.search(indication):
+        return False
     words = [word for word in re.findall(r"[a-z]{4,}", indication.lower()) if word not in _STOP_WORDS]
     return bool(words) and all(re.search(rf"\b{re.escape(word[:7])}", text) for word in words)
 
