@@ -351,17 +351,22 @@ def _restore(
     output: str, placeholders: Mapping[str, str] | None, *, exact: bool
 ) -> tuple[str, tuple[PlaceholderProblem, ...], tuple[Finding, ...]]:
     """The text to judge, the placeholder problems with spans into it, and the failures of restoring."""
-    if placeholders is None:
-        return (output if exact else unicodedata.normalize("NFC", output)), (), ()
+
+    def normalise(text: str) -> str:
+        return text if exact else unicodedata.normalize("NFC", text)
+
     from attending.guardrails.phi import restore
 
     try:
-        restored = restore(output, placeholders)
+        restored = restore(output, placeholders or {})
     except Exception:
-        text = unicodedata.normalize("NFC", output)
-        return text, (), (rail_failure("phi restore", "raised"),)
-    text = unicodedata.normalize("NFC", restored.text)
-    return text, _locate(output, restored.problems, text), ()
+        return normalise(output), (), (rail_failure("phi restore", "raised"),)
+    problems = restored.problems
+    if not placeholders:
+        # No placeholder was ever given out, so only what stands in brackets is surely one that somebody left.
+        problems = tuple(problem for problem in problems if output[problem.start] == "[")
+    text = normalise(restored.text)
+    return text, _locate(output, problems, text), ()
 
 
 def _locate(output: str, problems: Sequence[PlaceholderProblem], text: str) -> tuple[PlaceholderProblem, ...]:
@@ -372,7 +377,7 @@ def _locate(output: str, problems: Sequence[PlaceholderProblem], text: str) -> t
     located = []
     at = 0
     for problem in sorted(problems, key=lambda p: p.start):
-        word = unicodedata.normalize("NFC", output[problem.start : problem.end])
+        word = output[problem.start : problem.end]
         start = text.find(word, at)
         if start < 0:
             located.append(replace(problem, start=0, end=0))

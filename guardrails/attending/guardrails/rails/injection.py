@@ -39,6 +39,9 @@ def find_injection(text: str, place: Place) -> tuple[InjectionHit, ...]:
     """
     hits: dict[tuple[str, int, int], InjectionHit] = {}
     for reading in readings(text):
+        if reading.how != "plain" and _CONCEPT.search(reading.text) is None:
+            # No undone disguise says anything of a model's instructions without one of these words.
+            continue
         for family, pattern, places in _PATTERNS:
             if place not in places or (reading.how != "plain" and family in _PLAIN_ONLY):
                 continue
@@ -330,6 +333,13 @@ _PATTERNS: Final[tuple[tuple[str, re.Pattern[str], frozenset[Place]], ...]] = (
     ),
 )
 
+_CONCEPT: Final = _compile(
+    r"instruction|instrucc|istruzion|instruc|anweisung|vorgabe|consigne|regel|reglas|regles|prompt|rule|guideline|guard"
+    r"|directive|direction|programming|training|constraint|restrict|limit|command|order|polic|filter|safeguard"
+    r"|alignment|conditioning|message|above|before|previous|prior|earlier|told|said|mode|jail|anything|you are|you were"
+    r"|from now|from this|pretend|act as|behave|\bai\b|llm|model|chat|gpt|claude|gemini|llama|document|answer|response"
+    r"|output|safe|approved|review|инструкц|правил|指|规"
+)
 _PLAIN_ONLY: Final = frozenset({"chat_markup", "active_markup", "code"})
 
 # What follows an override in ordinary letters: a correction of what the clinic itself had said.

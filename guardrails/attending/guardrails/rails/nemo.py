@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from pydantic import ValidationError
+
 # The package reports usage to its maker unless told not to before it is imported.
 os.environ["NEMO_GUARDRAILS_NO_USAGE_STATS"] = "1"
 os.environ["DO_NOT_TRACK"] = "1"
@@ -85,7 +87,7 @@ class Flows:
         try:
             config = RailsConfig.from_path(str(folder))
         except Exception as err:
-            raise RailsConfigError((("config.yml", f"{type(err).__name__} when reading it"),)) from None
+            raise RailsConfigError((("config.yml", _why(err)),)) from None
         own = [RailManifestRecord(manifest=manifest, source=__name__) for manifest in manifests]
         catalog = RailCatalog([*default_rail_catalog().records.values(), *own])
         directions = {"input": RailDirection.INPUT, "output": RailDirection.OUTPUT}
@@ -152,6 +154,12 @@ class Flows:
         rewritten = next(iter(outcome.transform_text.values()), None) if outcome.is_transform else None
         flagged = outcome.is_blocked or outcome.is_transform
         return FlowResult(flow, "flagged" if flagged else "passed", elapsed_ms, outcome.metadata, rewritten)
+
+
+def _why(error: Exception) -> str:
+    """What NeMo says of a configuration; its words come from the policy's own files."""
+    details = error.errors() if isinstance(error, ValidationError) else []
+    return str(details[0]["msg"]) if details else f"{type(error).__name__}: {error}"
 
 
 def _undeclared_models(surface: Any, parameters: Mapping[str, str], models: Mapping[str, Any]) -> str | None:

@@ -49,7 +49,13 @@ def find_recommendations(text: str, parsed: ParsedText) -> tuple[Recommendation,
 
     Never raises. Does not judge whether a recommendation is right.
     """
-    found = [*_drugs(text, parsed), *_doses(text, parsed)]
+    found = [*_drugs(text, parsed)]
+    # The dose of a drug already found is the same advice.
+    found += [
+        dose
+        for dose in _doses(text, parsed)
+        if not any(drug.start <= dose.start and dose.end <= drug.end for drug in found)
+    ]
     for kind, pattern in ADVICE:
         for match in pattern.finditer(text):
             sentence = _sentence(text, match.start(), match.end())

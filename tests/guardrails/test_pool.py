@@ -1,0 +1,192 @@
+"""Guard processes: what hangs is killed, what dies is replaced, and neither is ever a pass."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import yaml
+from attending.guardrails.finding import Code
+from attending.guardrails.patient import Judged
+from attending.guardrails.pool import GuardError, GuardOverloaded, GuardPool, GuardStartError
+
+POLICIES = Path(__file__).resolve().parents[2] / "policies"
+HANGS = "x" * 60
+"""What the test policy's own pattern never finishes on."""
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module")
+def policies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped letter policy with a pattern that backtracks without end, as a careless owner may write one."""
+    folder = tmp_path_factory.mktemp("policies")
+    shutil.copytree(POLICIES / "administrative-letter", folder / "administrative-letter")
+    path = folder / "administrative-letter" / "rails" / "config.yml"
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    config["rails"]["config"]["regex_detection"]["output"]["patterns"].append("(x+x+)+y")
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return folder
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def pool(policies: Path) -> AsyncIterator[GuardPool]:
+    async with GuardPool(policies_path=policies, workers=1, timeout_seconds=3) as started:
+        yield started
+
+
+async def _ready(pool: GuardPool) -> None:
+    async with asyncio.timeout(90):
+        while pool.health().ready < pool.health().workers:
+            await asyncio.sleep(0.05)
+
+
+async def _letter(pool: GuardPool, text: str = "Your visit is on Monday at 10:00.") -> str:
+    return (await pool.check_output("administrative-letter", Judged(text))).disposition
+
+
+async def test_a_warm_pool_answers_like_a_guard(pool: GuardPool) -> None:
+    health = pool.health()
+    assert (health.workers, health.ready, health.busy, health.waiting) == (1, 1, 0, 0)
+    assert pool.ready()
+    assert await _letter(pool) == "release"
+    assert await _letter(pool, "Take 500 mg of acetaminophen every 6 hours.") == "hold"
+    checked = await pool.check_input("administrative-letter", "Write to Maria Alvarez about Monday.")
+    assert checked.prompt_deidentified is not None
+    assert "Alvarez" not in checked.prompt_deidentified
+
+
+async def test_calls_at_once_all_come_back(pool: GuardPool) -> None:
+    answers = await asyncio.gather(*(_letter(pool, f"Your visit is on day {n}.") for n in range(12)))
+    assert answers == ["release"] * 12
+
+
+async def test_a_rail_that_hangs_is_killed_and_holds(pool: GuardPool) -> None:
+    before = pool.health()
+    decision = await pool.check_output("administrative-letter", Judged(HANGS), placeholders={})
+    assert (decision.verdict, decision.disposition) == ("hold", "hold")
+    assert [(run.name, run.status) for run in decision.rail_runs] == [("regex check output", "timed_out")]
+    assert [(f.code, f.rule_id) for f in decision.findings] == [(Code.RAIL_FAILURE, "rail:timed_out")]
+    assert decision.output_final == HANGS
+    assert decision.policy_hash
+    assert decision.knowledge_hash
+    with pytest.raises(ProcessLookupError):
+        os.kill(before.pids[0], 0)
+    await _ready(pool)
+    after = pool.health()
+    assert after.timeouts == before.timeouts + 1
+    assert after.pids != before.pids
+    assert await _letter(pool) == "release"
+
+
+async def test_a_worker_that_is_killed_at_work_holds_and_is_replaced(pool: GuardPool) -> None:
+    before = pool.health()
+    call = asyncio.create_task(pool.check_output("administrative-letter", Judged(HANGS)))
+    while pool.health().busy == 0:
+        await asyncio.sleep(0.01)
+    os.kill(before.pids[0], signal.SIGKILL)
+    decision = await call
+    assert decision.disposition == "hold"
+    assert decision.findings[0].rule_id == "rail:crashed"
+    await _ready(pool)
+    assert pool.health().crashes == before.crashes + 1
+    assert await _letter(pool) == "release"
+
+
+async def test_a_worker_that_is_killed_while_idle_costs_nobody_an_answer(pool: GuardPool) -> None:
+    os.kill(pool.health().pids[0], signal.SIGKILL)
+    await asyncio.sleep(0.2)
+    assert await _letter(pool) in ("release", "hold")
+    await _ready(pool)
+    assert await _letter(pool) == "release"
+
+
+async def test_a_caller_that_goes_away_leaves_the_worker_usable(pool: GuardPool) -> None:
+    call = asyncio.create_task(_letter(pool))
+    while pool.health().busy == 0:
+        await asyncio.sleep(0)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert await _letter(pool) == "release"
+    assert pool.health().busy == 0
+
+
+async def test_a_failed_input_check_sends_nothing(pool: GuardPool) -> None:
+    call = asyncio.create_task(pool.check_input("administrative-letter", "Write. " * 20_000))
+    while pool.health().busy == 0:
+        await asyncio.sleep(0)
+    os.kill(pool.health().pids[0], signal.SIGKILL)
+    checked = await call
+    assert checked.prompt_deidentified is None
+    assert checked.verdict == "hold"
+    assert checked.findings[0].code is Code.RAIL_FAILURE
+    await _ready(pool)
+
+
+async def test_an_unknown_policy_reaches_no_worker(pool: GuardPool) -> None:
+    with pytest.raises(KeyError):
+        await pool.check_output("no-such-policy", Judged("text"))
+    with pytest.raises(KeyError):
+        pool.require_policy("no-such-policy")
+
+
+async def test_a_full_queue_says_when_to_come_back_and_memory_recycles(policies: Path) -> None:
+    # One mebibyte is below what any worker needs, so each call ends its worker.
+    async with GuardPool(
+        policies_path=policies, workers=1, timeout_seconds=20, max_waiting=1, max_memory_mb=1
+    ) as small:
+        first = asyncio.create_task(_letter(small))
+        while small.health().busy == 0:
+            await asyncio.sleep(0)
+        second = asyncio.create_task(_letter(small))
+        while small.health().waiting == 0:
+            await asyncio.sleep(0)
+        with pytest.raises(GuardOverloaded) as caught:
+            await _letter(small)
+        assert caught.value.reason == "GUARD_OVERLOADED"
+        assert caught.value.retry_after_seconds > 0
+        assert await first == "release"
+        assert await second == "release"
+        assert small.health().recycled >= 1
+        assert small.health().restarts >= 1
+    with pytest.raises(GuardError):
+        await _letter(small)
+
+
+async def test_a_pool_that_cannot_start_says_why_and_leaves_nothing(policies: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(policies, tmp_path / "policies"))
+    broken = GuardPool(policies_path=folder, workers=1)
+    path = folder / "administrative-letter" / "rails" / "config.yml"
+    path.write_text(path.read_text(encoding="utf-8").replace("phi output", "phi outputt"), encoding="utf-8")
+    with pytest.raises(GuardStartError) as caught:
+        await broken.start()
+    assert "phi output" in str(caught.value)
+    assert not broken.ready()
+    assert broken.health().pids == ()
+
+
+async def test_a_script_without_a_main_guard_is_not_run_again(policies: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import asyncio\n"
+        "from attending.guardrails.pool import GuardPool\n"
+        "print('started')\n"
+        "async def run():\n"
+        f"    async with GuardPool(policies_path={str(policies)!r}, workers=1) as pool:\n"
+        "        print(pool.ready())\n"
+        "asyncio.run(run())\n",
+        encoding="utf-8",
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(script), stdout=asyncio.subprocess.PIPE
+    )
+    out, _err = await process.communicate()
+    assert out.decode().split() == ["started", "True"]
