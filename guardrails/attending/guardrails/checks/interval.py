@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from attending.guardrails.checks.amounts import interval_hours
+from attending.guardrails.checks.amounts import daily_total, interval_hours
 from attending.guardrails.checks.case import Case
-from attending.guardrails.checks.limits import applicable
+from attending.guardrails.checks.limits import applicable, daily_ceiling, is_extended
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.knowledge.facts import DoseLimit
 
 _SLACK: Final = Decimal("0.9")
+DAY_HOURS: Final = Decimal(24)
 WEEK_HOURS: Final = Decimal(168)
 
 
@@ -27,7 +28,7 @@ def intervals(case: Case) -> Iterator[Finding]:
         if hours is None or statement.frequency is None:
             continue
         rows, _ = applicable(case, exposure.drug, statement)
-        limit = _shortest(rows)
+        limit = _shortest([row for row in rows if not is_extended(row)] or rows)
         if limit is None or limit.min_interval_hours is None or hours >= limit.min_interval_hours * _SLACK:
             continue
         if (exposure.drug, statement.frequency.span.start) in seen:
@@ -35,13 +36,15 @@ def intervals(case: Case) -> Iterator[Finding]:
         seen.add((exposure.drug, statement.frequency.span.start))
         weekly = limit.min_interval_hours >= WEEK_HOURS
         far = hours * 2 <= limit.min_interval_hours
-        severity = (
-            Severity.CONTRAINDICATED
-            if weekly and hours <= 24
-            else Severity.MAJOR
-            if far
-            else Severity.MODERATE
-        )
+        if weekly and hours <= DAY_HOURS:
+            severity = Severity.CONTRAINDICATED
+        elif limit.min_interval_hours == DAY_HOURS:
+            # "Once daily" in a label is often convenience: splitting the day's dose matters only above its ceiling.
+            total, ceiling = daily_total(case, exposure.drug), daily_ceiling(case, exposure.drug, statement)
+            within = total is not None and ceiling is not None and total <= ceiling.amount
+            severity = Severity.MINOR if within else Severity.MODERATE
+        else:
+            severity = Severity.MAJOR if far else Severity.MODERATE
         yield case.finding(
             Code.INTERVAL,
             exposure,
