@@ -79,11 +79,22 @@ def cli() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line (the process's when None) and returns its exit code; prints errors as one line."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        result: Any = cli.main(
-            args=None if arguments is None else list(arguments), prog_name="attending", standalone_mode=False
-        )
+        return int(_run(given))
+    except ModuleNotFoundError as err:
+        name = next((word for word in given if word in COMMANDS), "attending")
+        missing = _missing(name, err)
+        report(missing.problem, missing.next_step)
+        return int(missing.code)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        result: Any = cli.main(args=arguments, prog_name="attending", standalone_mode=False)
         return int(result) if isinstance(result, int) else Exit.OK
+    except ModuleNotFoundError:
+        raise
     except click.UsageError as err:
         path = err.ctx.command_path if err.ctx is not None else "attending"
         report(_lower(err.format_message()), f"{path} --help")
@@ -108,11 +119,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _other(err: Exception) -> int:
-    """Errors of the layers below; imported here because a lean install may not have them."""
-    if isinstance(err, ModuleNotFoundError):
-        missing = _missing("this command", err)
-        report(missing.problem, missing.next_step)
-        return missing.code
+    """Errors of the layers below; imported here so that the command itself starts lean."""
     from attending.ledger.errors import LedgerError
     from attending.server.errors import ConfigurationError
 
