@@ -87,11 +87,16 @@ def exposure_amount(exposure: Exposure, case: Case) -> Amount | None:
 
 
 def times_per_day(frequency: Frequency | None) -> Decimal | None:
-    """Highest number of administrations on one day that the words allow; None when they do not say."""
+    """Highest number of administrations on one day that the words allow; None when they do not say.
+
+    A dose repeated within the hour is repeated a few times, not all day: its count is not known.
+    """
     if frequency is None:
         return None
     if frequency.once_only:
         return Decimal(1)
+    if frequency.interval_hours is not None and frequency.interval_hours < 1:
+        return None
     if frequency.times_per_day is not None:
         return max(Decimal(1), frequency.times_per_day)
     if frequency.interval_hours:

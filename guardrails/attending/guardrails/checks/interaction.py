@@ -53,6 +53,8 @@ def interactions(case: Case) -> Iterator[Finding]:
 
 
 def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[str]]) -> Finding | None:
+    if first.origin == second.origin == "output" and first.span == second.span:
+        return None  # the ingredients of one product
     if first.drug == second.drug or _names_its_class(case, first, second):
         return None
     pair = frozenset((first.drug, second.drug))

@@ -23,6 +23,7 @@ _EXTENDED_FORMS: Final = frozenset({"ER", "XR", "SR", "XL", "CR", "LA"})
 _PEDIATRIC: Final = re.compile(
     r"\b(?:child(?:ren)?|p(?:a)?ediatric|infants?|neonat\w+|newborns?|toddlers?|bab(?:y|ies)|kids?)\b", re.I
 )
+_INJECT: Final = re.compile(r"\b(?:inject\w*|pen|syringe|shot|vial)\b", re.I)
 _PRODUCT: Final = re.compile(r"\bOTC\b|\d ?m[cg]?g\b|\btablet|\bcapsule|\ball sources\b", re.I)
 """Labels of one product, which say nothing about what the drug is given for."""
 _ORAL_FORMS: Final = frozenset({"tablet", "capsule", "teaspoon", "lozenge"})
@@ -124,12 +125,19 @@ def _by_route(case: Case, rows: list[DoseLimit], statement: Statement | None) ->
     route = statement.route if statement is not None else None
     if route is None and statement is not None and statement.dose is not None and _counted_form(statement):
         route = "oral"
+    if route is None and statement is not None and _INJECT.search(_clause(case, statement)):
+        injected = [row for row in rows if _route(row) != "oral"]
+        return injected or rows
     if route is None:
         if case.audience == "patient":
             oral = [row for row in rows if _route(row) in (None, "oral")]
             return oral or rows
         return rows
     return [row for row in rows if _route(row) in (None, route)]
+
+
+def _clause(case: Case, statement: Statement) -> str:
+    return case.judged.output[statement.clause.start : statement.clause.end]
 
 
 def _route(row: DoseLimit) -> str | None:
@@ -174,8 +182,7 @@ def _by_form(case: Case, rows: list[DoseLimit], statement: Statement | None) -> 
     forms = {row.formulation for row in rows if row.formulation not in (None, "any")}
     if statement is None or not forms:
         return rows
-    clause = case.judged.output[statement.clause.start : statement.clause.end]
-    if _EXTENDED.search(clause):
+    if _EXTENDED.search(_clause(case, statement)):
         fitting = [
             row for row in rows if row.formulation in (None, "any") or row.formulation in _EXTENDED_FORMS
         ]
