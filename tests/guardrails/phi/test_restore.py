@@ -179,3 +179,15 @@ def test_long_hostile_text_finishes_and_round_trips(detector: PhiDetector, unit:
     text = unit * (30_000 // len(unit))
     result = deidentify(text, detector)
     assert restore(result.text, result.placeholders).text == text
+
+
+@pytest.mark.parametrize("made_up", ["[MRO_1]", "[NAME_1_2]", "[MRO_1_1_1", "[RSVP_DATE]", "[PATIENT_ID]"])
+def test_a_form_that_the_model_made_up_after_ours_is_a_problem(made_up: str) -> None:
+    restored = restore(f"Dear [NAME_1], see {made_up}.", {"[NAME_1]": "Maria"})
+    assert made_up in restored.text
+    assert [problem.kind for problem in restored.problems] == [ProblemKind.ALTERED]
+
+
+@pytest.mark.parametrize("plain", ["[1]", "[sic]", "[Your Name]", "[See note]", "[USA]"])
+def test_ordinary_brackets_are_none(plain: str) -> None:
+    assert restore(f"Dear [NAME_1] {plain}", {"[NAME_1]": "Maria"}).problems == ()

@@ -8,9 +8,12 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
+NAME_WIDTH = 18
 STATE_STYLE = {"released": "green", "held": "yellow", "blocked": "red", "failed": "red"}
 
 
@@ -36,8 +39,11 @@ class Screen:
         self.console.print(escape(text))
 
     def fact(self, name: str, value: str, style: str = "") -> None:
-        body = f"[{style}]{escape(value)}[/]" if style else escape(value)
-        self.console.print(f"  [dim]{escape(name):<18}[/] {body}")
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(width=2 + NAME_WIDTH)
+        grid.add_column(overflow="fold")
+        grid.add_row(Text(f"  {name}", style="dim"), Text(value, style=style))
+        self.console.print(grid)
 
     def state(self, state: str, why: str = "") -> None:
         self.fact(
@@ -49,8 +55,7 @@ class Screen:
         if len(shown) > limit:
             shown = shown[:limit].rstrip() + " ..."
         self.console.print(f"  [dim]{escape(label)}[/]")
-        for line in shown.splitlines():
-            self.console.print(f"    [italic]{escape(line)}[/]")
+        self.console.print(Padding(Text(shown, style="italic"), (0, 2, 0, 4)))
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
         table = Table(box=None, pad_edge=False, header_style="bold")

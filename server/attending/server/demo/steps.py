@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -46,8 +45,8 @@ def letter(screen: Screen, server: DemoServer, proof: Proof) -> None:
     with Client(server.connection(APP)) as app, screen.working("the model writes"):
         result = app.infer(
             "administrative-letter",
-            "Write two short sentences that invite a patient to an appointment on Tuesday at 10:00 in "
-            "clinic 3. Do not add anything else.",
+            "Write a short appointment letter to a patient: the dermatology appointment is on Tuesday at 10:00 "
+            "in clinic 3.",
             provider="embedded",
             model=MODEL,
             max_output_tokens=80,
@@ -135,7 +134,6 @@ def discharge(screen: Screen, server: DemoServer, proof: Proof) -> None:
         screen.fact("signature", f"Ed25519, key {prepared.statement.key_id}, over the exact text and view")
         released = app.get(held.inference_id)
     _outcome(screen, released)
-    screen.quote("released text", released.output or "", 500)
     screen.fact("original", f"still on record, under entry {held.message.receipts[-1].index}")
     index = answer.receipts[0].index
     proof.lines.append(
@@ -146,8 +144,8 @@ def discharge(screen: Screen, server: DemoServer, proof: Proof) -> None:
 def personal_data(screen: Screen, server: DemoServer, proof: Proof) -> None:
     screen.step(4, "A name, a phone number and a record number in the prompt")
     prompt = (
-        "Write one short sentence that confirms the visit of Maria Lopez (MRN 00482913, phone 555-201-7788) "
-        "on Friday at 9:00."
+        'Rewrite politely: "Dear Maria Lopez, your visit on Friday at 9:00 is confirmed. '
+        'We will call 555-201-7788. Your record number is MRN 00482913."'
     )
     screen.quote("asked", prompt)
     with Client(server.connection(APP)) as app, screen.working("the model writes"):
@@ -166,8 +164,6 @@ def personal_data(screen: Screen, server: DemoServer, proof: Proof) -> None:
     _outcome(screen, result)
     sent = _disclosed(server, result.inference_id, "prompt_sent")
     screen.quote("what the model was given (opened by the auditor from the vault)", sent)
-    if result.output:
-        screen.quote("what the caller got", result.output)
     secrets = ("Maria", "Lopez", "00482913", "555-201-7788")
     leaked = [s for s in secrets if s in sent]
     in_ledger = [s for s in secrets for receipt in result.message.receipts if s.encode() in receipt.entry]
@@ -238,10 +234,10 @@ def audit(screen: Screen, server: DemoServer, proof: Proof) -> None:
     changed, index = change_one_byte(out, server.output / "changed.attending")
     bad = verify_bundle(changed, anchors)
     _report(screen, f"after one byte of entry {index} was changed", bad)
-    named = sorted({r.index for r in bad.results if r.index is not None})
+    named = sorted({r.index for r in bad.results if r.index is not None and r.status == "failed"})
     proof.lines.append(
         f"the bundle of {entries} entries: {report.verdict}; with one byte changed: {bad.verdict}, "
-        f"naming entry {', '.join(map(str, named)) or '-'} (changed: {index})"
+        f"naming entry {named[0] if named else '-'} (changed: {index})"
     )
 
 
@@ -332,8 +328,8 @@ def _outcome(screen: Screen, result: Result) -> None:
     info = sorted({f.code for f in result.findings if f.severity == common_pb2.SEVERITY_INFO})
     why = ", ".join(codes or info)
     screen.state(result.state, why)
-    if result.output and result.state == "released" and len(result.output) < 400:
-        screen.quote("text", result.output)
+    if result.output:
+        screen.quote("released text", result.output)
     usage, cost = result.message.usage, result.message.cost
     if usage.HasField("output_tokens"):
         amount = (
@@ -398,9 +394,6 @@ def _report(screen: Screen, what: str, report: Report) -> None:
     for result in report.results:
         if result.status in ("failed", "indeterminate"):
             where = f" (entry {result.index})" if result.index is not None else ""
-            screen.fact("", f"{result.check} {result.status}: {result.detail}{where}")
-
-
-def data_path(name: str) -> Path:
-    """A file of the demo's data."""
-    return Path(str(_DATA / name))
+            # Advisory: what the auditor should know and what no bundle alone can settle.
+            said = "note" if result.advisory else str(result.status)
+            screen.fact("", f"{result.check} {said}: {result.detail}{where}")
