@@ -15,6 +15,12 @@ _ABBREVIATION = re.compile(
 )
 _TITLE = re.compile(r"(?:^|[\s(])(?:dr|mr|mrs|ms|prof|st|jr|sr)$")
 _MAX_HEADING_WORDS = 9
+_MAX_TITLE_WORDS = 5
+_TITLE_LINE = re.compile(
+    r"(?:(?:your|new|current|home|active|past|previous|prior|discharge|stopped|discontinued|changed|known|drug|medication|food|held) ){0,2}"
+    r"(?:medications?|medicines?|meds|drugs|allergies|prescriptions?|plan|treatment|warnings?|interactions?|family history|past medical history)"
+    r"(?: to (?:avoid|stop|take|continue|start|hold)| list| history| plan| instructions)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +73,13 @@ def _line(norm: Normalised, start: int, end: int, line: int, blank: bool) -> lis
     stripped = text[start:end].rstrip(" ")
     words = stripped.count(" ") + 1
     bare = stripped.rstrip(":").rstrip()
+    plain = not bullet and words <= _MAX_HEADING_WORDS and stripped[-1:] not in ".!?;,"
     only_heading = bool(bare) and (
         stripped.endswith(":")
         or hashes
         or (words <= _MAX_HEADING_WORDS and _looks_like_title(norm, start, end))
+        or (plain and _list_follows(text, end))
+        or (plain and words <= _MAX_TITLE_WORDS and _TITLE_LINE.fullmatch(bare) is not None)
     )
     if only_heading and not re.search(r"[.!?;] ", stripped):
         return [Sentence(start, end, line, heading=True, bullet=bullet, blank_before=blank)]
@@ -99,6 +108,12 @@ def _line(norm: Normalised, start: int, end: int, line: int, blank: bool) -> lis
     if out:
         out = [_with_head(text, s) for s in out]
     return out
+
+
+def _list_follows(text: str, end: int) -> bool:
+    """Whether the next line is a list item."""
+    following = _BULLET.match(text, end + 1)
+    return following is not None and following.end() > end + 1 and "#" not in following.group()
 
 
 def _with_head(text: str, sentence: Sentence) -> Sentence:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from attending.guardrails.clinical.predicate import Predicate
@@ -34,16 +35,17 @@ _TOPIC_AFTER = frozenset(
 )
 _ALLERGY_LINK = frozenset({"to", "from", "with", ":", "including", "after"})
 _REACH = 40
+_SUBJECTS = frozenset({"i", "he", "she", "you", "patient", "pt", "we", "i'm", "you're"})
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What holds for a whole sentence: its main predicate, whether it tells to ask someone, and the first token
-    that names a relative (or -1)."""
+    """What holds for a whole sentence: its main predicate, whether it tells to ask someone, and the tokens
+    that name a relative, in order."""
 
     main: Predicate | None
     asks: bool
-    family: int
+    family: tuple[int, ...]
 
 
 def modality(
@@ -66,7 +68,7 @@ def modality(
             return Scope.HYPOTHETICAL, False
     if _allergic(tokens, index, clause, chosen):
         return Scope.HISTORY, False
-    if 0 <= setting.family < index and not directive:
+    if not directive and _of_relative(tokens, index, setting.family):
         return Scope.FAMILY, False
     if history and not directive and scope not in (Scope.STOP, Scope.AVOID):
         return Scope.HISTORY, False
@@ -83,6 +85,15 @@ def modality(
         if any(t.cat is Cat.GENERIC for t in tokens[max(0, clause.start - 3) : clause.start]):
             return Scope.HYPOTHETICAL, False
     return scope, started
+
+
+def _of_relative(tokens: list[Token], index: int, family: tuple[int, ...]) -> bool:
+    """Whether the relative named last before the item is still the subject."""
+    at = bisect_left(family, index) - 1
+    if at < 0:
+        return False
+    between = tokens[max(family[at] + 1, index - _REACH) : index]
+    return not any(t.word in _SUBJECTS or t.word == ";" for t in between)
 
 
 def _allergic(tokens: list[Token], index: int, clause: Clause, chosen: Predicate | None) -> bool:

@@ -21,8 +21,9 @@ def warned_pairs(
 ) -> Iterator[tuple[int, int]]:
     """Pairs of mention indices, in no order; `scopes` gives the scope of each mention of the sentence, `earlier` is
     the mention a pronoun stands for."""
-    for clause in clauses:
-        yield from _within(tokens, clause, scopes, earlier)
+    for k, clause in enumerate(clauses):
+        comment = clauses[k + 1].predicates if k + 1 < len(clauses) and not clause.predicates else ()
+        yield from _within(tokens, clause, scopes, earlier, any(p.pair for p in comment))
     avoided: list[int] = []
     conditional: list[int] = []
     for clause in clauses:
@@ -40,17 +41,18 @@ def warned_pairs(
 
 
 def _within(
-    tokens: list[Token], clause: Clause, scopes: dict[int, Scope], earlier: int | None
+    tokens: list[Token], clause: Clause, scopes: dict[int, Scope], earlier: int | None, paired: bool
 ) -> Iterator[tuple[int, int]]:
     inside = tokens[clause.start : clause.end]
     warned = [
         t for t in inside if t.cat is Cat.MENTION and scopes[t.index] in (Scope.AVOID, Scope.HYPOTHETICAL)
     ][: 2 * _MAX_NAMES]
-    describes = any(p.cat is Cat.DESCRIBE for p in clause.predicates)
+    describes = any(p.cat is Cat.DESCRIBE and not p.negated for p in clause.predicates)
     if not warned or not (describes or any(scopes[t.index] is Scope.AVOID for t in warned)):
         return
     joined = (
-        any(p.pair for p in clause.predicates)
+        paired
+        or any(p.pair for p in clause.predicates)
         or any(t.cat is Cat.TOGETHER for t in inside)
         or any(t.cat is Cat.DESCRIBE and "interact" in t.word for t in inside)
     )

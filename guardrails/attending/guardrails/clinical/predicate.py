@@ -51,9 +51,10 @@ _MATRIX = frozenset(
 TRANSPARENT = frozenset(
     {Cat.FILLER, Cat.TO, Cat.PRONOUN, Cat.BE, Cat.HAVE, Cat.MODAL, Cat.DO, Cat.NOT, Cat.GENERIC}
 )
+_TRANSITIVE = frozenset({Cat.TAKE, Cat.START, Cat.CONTINUE, Cat.CHANGE, Cat.SWITCH, Cat.ORDER, Cat.AVOID})
 _MAX_OTHER = 3
-_DIRECT = frozenset({"should", "must", "may", "can", "shall", "will", "'ll", "ought", "let's", "cannot"})
-_UNREAL = frozenset({"would", "could", "might", "'d"})
+_DIRECT = frozenset({"should", "must", "may", "can", "shall", "will", "'ll", "ought", "let's", "cannot", "shouldn't", "mustn't", "can't", "won't", "needn't", "shouldnt", "mustnt", "cant", "wont"})
+_UNREAL = frozenset({"would", "could", "might", "'d", "wouldn't", "couldn't", "wouldnt", "couldnt"})
 _FIRST_PERSON = frozenset({"i", "we", "i'd", "we'd"})
 _NOW = frozenset({"currently", "already", "now", "still", "presently"})
 _SECOND_OR_THIRD = frozenset({"you", "he", "she", "they", "who", "patient", "patients", "people", "i"})
@@ -93,10 +94,14 @@ def predicates(tokens: list[Token], start: int, end: int) -> list[Predicate]:
     """The verb groups of the clause `tokens[start:end]`, in order."""
     found: list[Predicate] = []
     boundary = start
+    named = inverted = False
     i = start
     while i < end:
         token = tokens[i]
         if token.cat is Cat.MENTION:
+            if not named and not found:
+                inverted = _inverted(tokens, start, i)
+            named = True
             boundary = i + 1
             i += 1
             continue
@@ -104,13 +109,24 @@ def predicates(tokens: list[Token], start: int, end: int) -> list[Predicate]:
             i += 1
             continue
         chain, stop = _chain(tokens, i, boundary, end)
-        subject = boundary > start or any(t.cat is Cat.MENTION for t in tokens[start:i])
-        predicate = _read(tokens, chain, boundary, stop, after_mention=subject)
+        if inverted and chain[0].passive:
+            first = chain[0]
+            chain[0] = _Operator(first.index, first.token, first.negations + 1, first.passive)
+            inverted = False
+        predicate = _read(tokens, chain, boundary, stop, after_mention=named)
         if predicate is not None:
             found.append(predicate)
             boundary = stop
         i = max(stop, i + 1)
     return found
+
+
+def _inverted(tokens: list[Token], start: int, mention: int) -> bool:
+    """Whether a negation with inverted word order opens the clause ("under no circumstances should X be taken")."""
+    for k in range(max(start, mention - 8), mention - 1):
+        if tokens[k].cat is Cat.NOT and tokens[k].word != "not only":
+            return tokens[k + 1].cat in (Cat.MODAL, Cat.DO, Cat.BE)
+    return False
 
 
 def _is_predicate(tokens: list[Token], i: int, start: int, end: int) -> bool:
@@ -128,6 +144,12 @@ def _is_predicate(tokens: list[Token], i: int, start: int, end: int) -> bool:
             for t in recent
         ) or (after is not None and after.cat is Cat.TO)
     if token.cat in (Cat.ON, Cat.OFF):
+        for k in range(i - 1, max(start, i - 5) - 1, -1):
+            if tokens[k].cat in _TRANSITIVE:
+                # "start the patient on X": the verb governs already
+                return False
+            if tokens[k].cat not in (Cat.FILLER, Cat.PRONOUN, Cat.GENERIC):
+                break
         for later in tokens[i + 1 : min(end, i + 5)]:
             if later.cat is Cat.MENTION:
                 return True
@@ -188,7 +210,7 @@ def _chain(tokens: list[Token], i: int, boundary: int, end: int) -> tuple[list[_
     j = i + 1
     while j < end:
         token = tokens[j]
-        if token.cat in PREDICATES:
+        if token.cat in PREDICATES and (token.cat not in (Cat.ON, Cat.OFF) or _is_predicate(tokens, j, boundary, end)):
             outer = chain[-1].token
             coordinated = j > last + 1 and tokens[j - 1].cat is Cat.COORD and outer.form is not Form.NOUN
             if token.cat is Cat.EXCEED and outer.cat in (Cat.TAKE, Cat.ADVISE, Cat.CHANGE, Cat.EXCEED):
@@ -219,7 +241,7 @@ def _chain(tokens: list[Token], i: int, boundary: int, end: int) -> tuple[list[_
             )
         ):
             pass
-        elif token.cat not in TRANSPARENT:
+        elif token.cat not in TRANSPARENT and token.cat not in (Cat.ON, Cat.OFF):
             break
         j += 1
     return chain, last + 1
@@ -357,17 +379,22 @@ def _read(
     weak = False
     backward = passive and scope is not Scope.LIMIT
     single = len(chain) == 1
+    # "it would be a mistake to stop" advises; "X would be given" does not
+    unreal = unreal and (single or passive)
 
     if cat is Cat.DESCRIBE:
         infinitive = bool(before) and before[-1].cat is Cat.TO
+        # "does not interact with" reassures, so what it names is judged
+        reassures = negated and "interact" in token.word
         return Predicate(
             first.index,
             stop,
             cat,
-            Scope.HYPOTHETICAL,
+            Scope.MENTION if reassures else Scope.HYPOTHETICAL,
             backward=after_mention and not infinitive,
             weak=token.form is Form.NOUN and not after_mention,
             fact=True,
+            negated=negated,
         )
     if (
         cat is Cat.CHANGE

@@ -17,7 +17,7 @@ from attending.guardrails.clinical.heading import heading_scope
 from attending.guardrails.clinical.marks import exchange, marked, objectless, special, under
 from attending.guardrails.clinical.modality import Setting, modality
 from attending.guardrails.clinical.pairs import warned_pairs
-from attending.guardrails.clinical.predicate import Predicate, predicates
+from attending.guardrails.clinical.predicate import Predicate, flip, predicates
 from attending.guardrails.clinical.segments import Clause, split_clauses
 from attending.guardrails.clinical.words import Cat, Token, tokenise
 from attending.guardrails.finding import Scope
@@ -99,6 +99,10 @@ class _Reader:
         self._result = result
         self._heading: tuple[Scope, bool] | None = None
         self._bullets = False
+        self._listed = False
+        """Something stands under the heading already, so that an empty line ends its list."""
+        self._section = False
+        """The heading is a section title and not an introduction with a colon; only another one ends it."""
         self._last_mention: int | None = None
         self._nearest: int | None = None
         self._clause_id = 0
@@ -110,12 +114,11 @@ class _Reader:
 
     # step 1
     def sentence(self, number: int, sentence: Sentence, items: list[Token]) -> None:
-        if (sentence.first and sentence.blank_before and not sentence.bullet and not sentence.heading) or (
-            sentence.first and self._bullets and not sentence.bullet and not sentence.heading
-        ):
-            self._heading = None
         if sentence.first and not sentence.heading:
-            self._bullets = sentence.bullet
+            ended = sentence.blank_before and self._listed and not self._section
+            if not sentence.bullet and (ended or self._bullets):
+                self._heading = None
+            self._bullets, self._listed = sentence.bullet, True
         tokens = tokenise(self._text, sentence.start, sentence.end, items)
         if sentence.heading:
             named = any(t.cat is Cat.MENTION for t in tokens)
@@ -124,7 +127,8 @@ class _Reader:
             if not named or said is not None:
                 if not (sentence.bullet and said is None):
                     self._heading = said
-            self._bullets = False
+            self._bullets = self._listed = False
+            self._section = not self._text[sentence.start : sentence.end].rstrip(" ").endswith(":")
             self._apply(number, sentence, tokens, self._heading if named else None)
             return
         heading = self._heading
@@ -157,12 +161,13 @@ class _Reader:
         if not tokens:
             return
         clauses = split_clauses(tokens)
-        question = sentence.question and tokens[0].word in _INTERROGATIVE
+        first = next((t.word for t in tokens if t.cat is not Cat.PUNCT), "")
+        question = sentence.question and first in _INTERROGATIVE
         groups = [(c, p) for c in clauses for p in c.predicates]
         setting = Setting(
             next((p for c, p in groups if not c.subordinate and not p.weak), None),
             any(p.cat is Cat.ASK for _, p in groups),
-            next((k for k, t in enumerate(tokens) if t.cat is Cat.FAMILY), -1),
+            tuple(k for k, t in enumerate(tokens) if t.cat is Cat.FAMILY),
         )
         inherited: Predicate | None = None
         for k, clause in enumerate(clauses):
@@ -218,7 +223,10 @@ class _Reader:
             and not any(t.cat is Cat.NOT for t in inside)
         ):
             inherited = None
-        governor = None if groups else (inherited if carries or opener is None else None)
+        if opener is not None and opener.word == ";" and not groups and heading is not None:
+            inherited = None
+        elliptical = not groups and inherited is not None and _elliptical(inside)
+        governor = inherited if not groups and (carries or elliptical) else None
         mentions_here = any(t.cat is Cat.MENTION for t in inside)
         queue = {p.start: p for p in groups}
         mark: str | None = None
@@ -267,6 +275,8 @@ class _Reader:
                     scope, started, chosen = Scope.MENTION, False, None
             reading.governed = reading.governed or chosen is not None
             reading.fact = chosen is not None and chosen.fact
+            if elliptical:
+                scope, started = flip(scope), False
             if mark is not None:
                 scope, started = marked(mark, scope, started, chosen)
                 reading.governed = True
@@ -284,6 +294,9 @@ class _Reader:
             reading.scope, reading.started = scope, started and scope is Scope.RECOMMEND
         if not mentions_here:
             self._look_back(groups, opener, inside)
+        if opener is not None and opener.word == "(":
+            # what stands in brackets governs nothing behind them
+            return inherited
         if own_governor is not None and not (opener is not None and opener.cat is Cat.SUBORD):
             return next((p for p in reversed(groups)), own_governor)
         return inherited
@@ -315,3 +328,14 @@ def _comment(tokens: list[Token], clause: Clause) -> Predicate | None:
     if any(t.cat is Cat.MENTION for t in tokens[clause.start : clause.end]):
         return None
     return clause.predicates[0]
+
+
+def _elliptical(inside: list[Token]) -> bool:
+    """Whether a clause without a verb of its own ends in a negation: "X is fine but Y is not"."""
+    words = [t for t in inside if t.cat is not Cat.PUNCT]
+    if not words or not any(t.cat is Cat.MENTION for t in words):
+        return False
+    last = words[-1]
+    if last.cat is Cat.NOT and last.word not in ("no", "not only"):
+        return True
+    return last.word in ("so", "be") and len(words) > 1 and words[-2].cat is Cat.NOT

@@ -35,7 +35,7 @@ def split_clauses(tokens: list[Token]) -> list[Clause]:
     for i, token in enumerate(tokens):
         if token.cat is Cat.MENTION:
             seen_mention = True
-        if token.cat in PREDICATES:
+        if token.cat in PREDICATES and not _nominal(tokens, i):
             seen_predicate = True
         if i == 0:
             continue
@@ -56,6 +56,8 @@ def split_clauses(tokens: list[Token]) -> list[Clause]:
             )
         ):
             cut = token
+        elif tokens[i - 1].word == ")" and cuts[-1][1] is not None and cuts[-1][1].word == "(":
+            cut = tokens[i - 1]
         if cut is not None and cuts[-1][0] != i:
             cuts.append((i, cut))
             subordinate = cut.cat is Cat.SUBORD
@@ -66,6 +68,16 @@ def split_clauses(tokens: list[Token]) -> list[Clause]:
         if end > start:
             clauses.append(Clause(start, end, opener, tuple(predicates(tokens, start, end))))
     return clauses
+
+
+def _nominal(tokens: list[Token], i: int) -> bool:
+    """Whether the word is a noun or gerund phrase that something may still be said of ("taking X and Y is ...")."""
+    token = tokens[i]
+    if token.form is Form.NOUN:
+        return True
+    return token.form is Form.GERUND and not any(
+        t.cat in (Cat.BE, Cat.HAVE, *PREDICATES) for t in tokens[max(0, i - 4) : i]
+    )
 
 
 def _complements(tokens: list[Token], i: int) -> bool:

@@ -163,7 +163,7 @@ _WORDS: dict[Cat, str] = {
     "advisable wise possible necessary important essential best better first-line safer good alright mandatory required helpful useful "
     "effective beneficial crucial vital critical needed",
     Cat.BAD: "unsafe dangerous harmful inappropriate risky toxic fatal deadly off-limits ill-advised inadvisable life-threatening lethal "
-    "incompatible unsuitable unwise hazardous bad problematic contra-indicated unacceptable unnecessary needless pointless ineffective",
+    "incompatible unsuitable unwise hazardous mistake bad problematic contra-indicated unacceptable unnecessary needless pointless ineffective",
     Cat.NOT: "not never cannot don't doesn't didn't shouldn't mustn't can't won't wouldn't couldn't isn't aren't wasn't weren't needn't no nor neither "
     "dont doesnt shouldnt mustnt cant wont isnt arent ain't hasn't haven't hadn't hardly",
     Cat.BE: "is are was were be been being am 's 're 'm",
@@ -242,7 +242,7 @@ _PHRASES: list[tuple[str, Cat, Form]] = [
     ),
     (
         r"even if|even though|even when|only if|as long as|so long as|in case|in the event|provided(?: that)?|assuming|given that|"
-        r"were (?:you|he|she|we) to|should you|suppose|as soon as|prior to|as if",
+        r"were (?:you|he|she|we) to|(?<!time )(?<!circumstances )(?<!case )should you|suppose|as soon as|prior to|as if",
         Cat.SUBORD,
         Form.BASE,
     ),
@@ -289,6 +289,7 @@ _PHRASES: list[tuple[str, Cat, Form]] = [
     (
         r"studies (?:show|suggest|have shown|found)|research (?:shows|suggests|has shown)|trials? (?:shows?|showed|suggests?|have shown)|evidence (?:shows|suggests)|"
         r"side effects? of|risks? of|adverse effects? of|signs of|symptoms of|benefits? of|effects? of|dangers? of|known to|associated with|used (?:to treat|for|in|as)|"
+        r"(?:is|are) (?:an?|the|one of)(?= )(?![^.;,]{0,40}(?:choice|option|good|safe|best|better|alternative|appropriate|reasonable|preferred|right|bad|mistake|danger|unsafe))|"
         r"side effects?|interacts?(?: badly| dangerously)? with|interaction (?:between|with|of)|interactions (?:between|with|of)",
         Cat.DESCRIBE,
         Form.THIRD,
