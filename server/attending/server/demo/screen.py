@@ -55,7 +55,7 @@ class Screen:
         if len(shown) > limit:
             shown = shown[:limit].rstrip() + " ..."
         self.console.print(f"  [dim]{escape(label)}[/]")
-        self.console.print(Padding(Text(shown, style="italic"), (0, 2, 0, 4)))
+        self.console.print(Padding(Text(shown, style="italic"), (0, 2, 0, 4), expand=False))
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
         table = Table(box=None, pad_edge=False, header_style="bold")

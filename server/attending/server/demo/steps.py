@@ -144,8 +144,8 @@ def discharge(screen: Screen, server: DemoServer, proof: Proof) -> None:
 def personal_data(screen: Screen, server: DemoServer, proof: Proof) -> None:
     screen.step(4, "A name, a phone number and a record number in the prompt")
     prompt = (
-        'Rewrite politely: "Dear Maria Lopez, your visit on Friday at 9:00 is confirmed. '
-        'We will call 555-201-7788. Your record number is MRN 00482913."'
+        'Rewrite as one polite sentence: "The visit of Maria Lopez (MRN 00482913, phone 555-201-7788) is '
+        'confirmed for Friday at 9:00."'
     )
     screen.quote("asked", prompt)
     with Client(server.connection(APP)) as app, screen.working("the model writes"):
