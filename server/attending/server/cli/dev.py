@@ -15,10 +15,10 @@ SNIPPET = """from attending.client import Client
 
 client = Client({target!r}, token={token!r}, ca_path={ca!r}, log_key={log_key!r})
 prompt = "Write a two-sentence letter to confirm an appointment on Monday at 10:00 in room 4."
-result = client.infer("administrative-letter", prompt, provider="embedded", model="smollm2-135m-instruct")
+model = {{"provider": "embedded", "model": "smollm2-135m-instruct", "tags": {{"team": "try", "feature": "letters"}}}}
+result = client.infer("administrative-letter", prompt, **model)
 print(result.state, "-", result.output or result.next_step or result.ticket.safe_text)
 print("entry", result.message.receipts[-1].index, "receipt verified:", result.verified)
-client.close()
 """
 
 
