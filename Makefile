@@ -9,7 +9,7 @@ export NEMO_GUARDRAILS_NO_USAGE_STATS = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types proto proto-check bench lock clean
+.PHONY: help setup demo test lint types proto proto-baseline proto-check bench lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -33,11 +33,12 @@ demo: $(STAMP) ## Run the main job: app, clinician and auditor against a real se
 test: $(STAMP) lint types proto-check ## Lint, types, contracts and every test
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
-lint: $(STAMP) ## ruff, import contracts, buf
+lint: $(STAMP) ## ruff, import contracts, buf lint and breaking
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/buf lint
+	$(BIN)/buf breaking --against proto/baseline.binpb
 
 types: $(STAMP) ## mypy --strict
 	$(BIN)/mypy
@@ -45,6 +46,9 @@ types: $(STAMP) ## mypy --strict
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iproto
 proto: $(STAMP) ## Regenerate the code from proto/
 	$(PROTOC) --python_out=proto --grpc_python_out=proto --mypy_out=proto --mypy_grpc_out=proto proto/attending/v1/*.proto
+
+proto-baseline: $(STAMP) ## Take today's contract as the one that must not break (at a release)
+	$(BIN)/buf build -o proto/baseline.binpb
 
 # Generated code is committed; this fails when it is not what the .proto files give.
 proto-check: $(STAMP)
