@@ -140,6 +140,10 @@ def _other(err: Exception) -> int:
         name = f" `{err.filename}`" if isinstance(err.filename, str) else ""
         report(f"{err.strerror or type(err).__name__}{name}".lower(), "check the path and its permissions")
         return Exit.USAGE
+    if type(err).__module__.startswith("attending.guardrails.") and hasattr(err, "reason"):
+        # Policies, knowledge and check processes that do not start: their words are about files, not about texts.
+        report(f"{err} ({err.reason})", "correct the policy or pack that it names, and start again")
+        return Exit.FAILED
     return _reasoned(err)
 
 
