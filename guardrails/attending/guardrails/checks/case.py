@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, Literal
 from weakref import WeakKeyDictionary
@@ -105,6 +105,10 @@ class Case:
     """Ingredients that the output stops or avoids."""
     readings: tuple[Reading, ...]
     lexicon: Lexicon
+    told: str
+    """Output, prompt and active conditions in lower case, for what is looked up by word."""
+    memo: dict[Hashable, object] = field(default_factory=dict, compare=False, repr=False)
+    """Answers that several checks ask for; a pure function of the case, kept for its lifetime."""
 
     @property
     def age_years(self) -> Decimal | None:
@@ -241,6 +245,13 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
         ended=frozenset(ended),
         readings=tuple(readings.values()),
         lexicon=lexicon,
+        told=" ".join(
+            (
+                judged.output,
+                judged.prompt or "",
+                *(condition.name for condition in whole.context.conditions or () if condition.active),
+            )
+        ).lower(),
     )
 
 

@@ -10,10 +10,19 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from attending.guardrails.checks.amounts import Amount, amount_of, exposure_amount, per_day, shown
+from attending.guardrails.checks.amounts import (
+    Amount,
+    amount_of,
+    exposure_amount,
+    interval_hours,
+    per_day,
+    shown,
+)
 from attending.guardrails.checks.case import Case, Exposure
 from attending.guardrails.checks.limits import (
+    DAY_HOURS,
     Ceiling,
+    applicable,
     daily,
     exposure_ceilings,
     resolved,
@@ -67,11 +76,22 @@ def _given(case: Case, exposure: Exposure) -> Iterator[Finding]:
         ceiling, shown_as = _comparable(case, amount, exposure_ceilings(case, exposure, single))
         if ceiling is not None:
             yield from _over(case, exposure, Code.DOSE_MAX_SINGLE, amount.high, ceiling, amount, shown_as)
-    total = _same_day(case, exposure, amount)
+    total = None if _weekly_dose(case, exposure) else _same_day(case, exposure, amount)
     if total is not None:
         ceiling, shown_as = _comparable(case, amount, exposure_ceilings(case, exposure, daily))
         if ceiling is not None:
             yield from _over(case, exposure, Code.DOSE_MAX_DAILY, total, ceiling, amount, shown_as)
+
+
+def _weekly_dose(case: Case, exposure: Exposure) -> bool:
+    """True for a dose taken less often than daily of a drug that has such a schedule: its single ceiling holds, and a
+    daily ceiling is one of another use of the drug."""
+    statement = exposure.statement
+    hours = interval_hours(statement.frequency) if statement is not None else None
+    if statement is None or hours is None or hours <= DAY_HOURS:
+        return False
+    rows, _ = applicable(case, exposure.drug, statement)
+    return any(row.min_interval_hours is not None and row.min_interval_hours > DAY_HOURS for row in rows)
 
 
 def _same_day(case: Case, exposure: Exposure, amount: Amount) -> Decimal | None:

@@ -8,12 +8,11 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import daily_total, interval_hours
 from attending.guardrails.checks.case import Case
-from attending.guardrails.checks.limits import applicable, daily_ceiling, is_extended
+from attending.guardrails.checks.limits import DAY_HOURS, applicable, daily_ceiling, is_extended
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.knowledge.facts import DoseLimit
 
 _SLACK: Final = Decimal("0.9")
-DAY_HOURS: Final = Decimal(24)
 WEEK_HOURS: Final = Decimal(168)
 
 

@@ -23,6 +23,13 @@ _EXTENDED_FORMS: Final = frozenset({"ER", "XR", "SR", "XL", "CR", "LA"})
 _PEDIATRIC: Final = re.compile(
     r"\b(?:child(?:ren)?|p(?:a)?ediatric|infants?|neonat\w+|newborns?|toddlers?|bab(?:y|ies)|kids?)\b", re.I
 )
+DAY_HOURS: Final = Decimal(24)
+_BRAND_ROUTES: Final = {
+    "ozempic": "subcutaneous", "wegovy": "subcutaneous", "rybelsus": "oral", "duragesic": "transdermal",
+    "otrexup": "subcutaneous", "rasuvo": "subcutaneous", "trexall": "oral", "butrans": "transdermal",
+    "catapres-tts": "transdermal", "imitrex statdose": "subcutaneous", "zomacton": "subcutaneous",
+}  # fmt: skip
+"""Brands that stand for one route of a drug which has several."""
 _INJECT: Final = re.compile(r"\b(?:inject\w*|pen|syringe|shot|vial)\b", re.I)
 _PRODUCT: Final = re.compile(r"\bOTC\b|\d ?m[cg]?g\b|\btablet|\bcapsule|\ball sources\b", re.I)
 """Labels of one product, which say nothing about what the drug is given for."""
@@ -68,6 +75,18 @@ def ceilings(
     case: Case, drug: str, statement: Statement | None, pick: Callable[[DoseLimit], Decimal | None]
 ) -> list[Ceiling]:
     """The highest ceiling of each kind (absolute, per kg, per m2) and unit among the rows that hold."""
+    key = ("ceilings", drug, statement, pick.__name__)
+    held = case.memo.get(key)
+    if isinstance(held, list):
+        return held
+    found = _ceilings(case, drug, statement, pick)
+    case.memo[key] = found
+    return found
+
+
+def _ceilings(
+    case: Case, drug: str, statement: Statement | None, pick: Callable[[DoseLimit], Decimal | None]
+) -> list[Ceiling]:
     rows, borrowed = applicable(case, drug, statement)
     best: dict[tuple[str, bool, bool], Ceiling] = {}
     for row in rows:
@@ -123,6 +142,8 @@ def daily_ceiling(case: Case, drug: str, statement: Statement | None = None) -> 
 
 def _by_route(case: Case, rows: list[DoseLimit], statement: Statement | None) -> list[DoseLimit]:
     route = statement.route if statement is not None else None
+    if route is None and statement is not None:
+        route = _BRAND_ROUTES.get(statement.mention.text.lower())
     if route is None and statement is not None and statement.dose is not None and _counted_form(statement):
         route = "oral"
     if route is None and statement is not None and _INJECT.search(_clause(case, statement)):
@@ -197,11 +218,7 @@ def is_extended(row: DoseLimit) -> bool:
 def _by_indication(case: Case, rows: list[DoseLimit]) -> list[DoseLimit]:
     if not any(row.indication for row in rows):
         return rows
-    text = case.judged.output.lower() + " " + (case.judged.prompt or "").lower()
-    text += " " + " ".join(
-        condition.name.lower() for condition in case.context.conditions or () if condition.active
-    )
-    said = [row for row in rows if row.indication and _said(row.indication, text)]
+    said = [row for row in rows if row.indication and _said(row.indication, case.told)]
     return [*said, *(row for row in rows if not row.indication)] if said else rows
 
 

@@ -114,10 +114,11 @@ _DELAY: Final = re.compile(
     re.I,
 )
 _NEGATED: Final = re.compile(
-    r"\b(?:no|denies|denied|without|not (?:have|having|had|experienc\w+)|never had|negative for|free of"
+    r"\b(?:no(?! (?:need|reason|worries|problem))|denies|denied|without|not (?:have|having|had|experienc\w+)"
+    r"|never had|negative for|free of"
     r"|absence of|resolved|(?:do|does|did)(?:n(?:'|\u2019)t| not) have"
     r"|history of|prior|previous|last year|years ago|in 20\d\d|risk of|prevent\w*|reduce\w*"
-    r"|screen\w* for)\b[^.;\n]{0,60}$",
+    r"|screen\w* for)\b[^.:;\n]{0,60}$",
     re.I,
 )
 _PAST: Final = re.compile(

@@ -35,6 +35,11 @@ _HIGH_ALERT_DRUGS_WORDS: Final = (
     "chloral hydrate|midazolam|phenobarbital|phenytoin|morphine|oxycodone|methadone|hydromorphone"
 )
 _HIGH_ALERT_DRUGS: Final = frozenset(_HIGH_ALERT_DRUGS_WORDS.split("|"))
+_INFUSED: Final = (
+    "norepinephrine epinephrine phenylephrine dopamine dobutamine nitroprusside milrinone nitroglycerin "
+    "remifentanil isoproterenol vasopressin dexmedetomidine fenoldopam"
+)
+_INFUSED_IN_MCG: Final = frozenset(_INFUSED.split())
 _THOUSAND: Final = Decimal(1000)
 
 
@@ -54,7 +59,11 @@ def units(case: Case) -> Iterator[Finding]:
             continue
         seen.add(key)
         dose = statement.dose
-        found = _activity(case, exposure, dose) or _thousandfold(case, exposure, dose)
+        found = (
+            _infusion(case, exposure, dose)
+            or _activity(case, exposure, dose)
+            or _thousandfold(case, exposure, dose)
+        )
         if found is None and statement.concentration is None:
             found = _volume(case, exposure, dose)
         if found is not None:
@@ -87,6 +96,20 @@ def _activity(case: Case, exposure: Exposure, dose: Dose) -> Finding | None:
     if dose.unit == "unit" and kinds == {"mg"} and not insulin:
         return _mismatch(case, exposure, dose, "mass (mg, mcg)", limits[0].provenance)
     return None
+
+
+def _infusion(case: Case, exposure: Exposure, dose: Dose) -> Finding | None:
+    """Milligrams a minute of a drug infused in micrograms (or in units) a minute."""
+    if exposure.drug not in _INFUSED_IN_MCG or dose.per_time != "min" or dose.unit not in ("mg", "g"):
+        return None
+    return case.finding(
+        Code.UNIT,
+        exposure,
+        Severity.CONTRAINDICATED,
+        curated("microgram-infusion", f"{exposure.drug} label, dosage by infusion"),
+        f"{exposure.drug} in {dose.unit} a minute; it is infused in micrograms (or units) a minute",
+        span=dose.span,
+    )
 
 
 def _mismatch(case: Case, exposure: Exposure, dose: Dose, wanted: str, provenance: Provenance) -> Finding:
