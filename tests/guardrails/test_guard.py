@@ -214,7 +214,7 @@ class _Broken:
 def test_a_rail_that_raises_holds_and_leaks_nothing(
     guard: Guard, policies: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    other = Guard(PolicySet.load(policies), _Broken(), guard.detector)  # type: ignore[arg-type]
+    other = Guard(PolicySet.load(policies), _Broken(), guard.detector)
     decision = other.check_output("patient-message", Judged("See you on Monday, Maria Alvarez."))
     other.close()
     assert decision.disposition == "hold"
@@ -248,7 +248,7 @@ def test_a_flow_without_its_engine_does_not_load(guard: Guard, policies: Path, f
     )
     with pytest.raises(PolicyError) as caught:
         Guard(PolicySet.load(policies), guard.knowledge, guard.detector)
-    assert flow in caught.value.problems[0][0]
+    assert flow.partition(" $")[0] in str(caught.value)
 
 
 def test_an_unknown_policy_is_the_callers_error(guard: Guard) -> None:

@@ -118,11 +118,13 @@ class Guard:
         from attending.guardrails.phi import load_detector
 
         policies = PolicySet.load(policies_path, include_drafts=include_drafts)
-        knowledge = Knowledge.load(knowledge_path)
+        knowledge = Knowledge.load(None if knowledge_path is None else Path(knowledge_path))
         return cls(policies, knowledge, load_detector(frozenset(knowledge.names())))
 
     def close(self) -> None:
-        """Releases the event loop; the guard is not usable afterwards."""
+        """Releases engines and event loop; the guard is not usable afterwards."""
+        for flows in self._flows.values():
+            self._loop.run_until_complete(flows.close())
         self._loop.close()
 
     def missing_rails(self) -> dict[str, dict[str, str]]:

@@ -114,7 +114,8 @@ class _Service:
 
         self.guard: Guard | None = None
         if settings.policies_path is None:
-            knowledge = Knowledge.load(settings.knowledge_path)
+            path = settings.knowledge_path
+            knowledge = Knowledge.load(None if path is None else Path(path))
             self.detector = load_detector(frozenset(knowledge.names()))
             self.policy_hashes, self.knowledge_hash = {}, knowledge.hash
         else:

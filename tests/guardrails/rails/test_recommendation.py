@@ -103,6 +103,8 @@ ADVICE = [
     "Nimm 500 mg alle sechs Stunden.",
     "Consider surgery.",
     "Your mole is benign.",
+    "Your potassium was 4.1, which is normal.",
+    "Your A1c came back a little high.",
     "Call your doctor if your fever does not go down.",
     "Use your inhaler before exercise.",
     "Titrate to effect.",

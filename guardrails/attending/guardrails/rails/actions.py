@@ -7,6 +7,7 @@ de-identified prompt). What a finding leads to is the policy's business, not the
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
@@ -102,7 +103,7 @@ async def clinical_checks(text: str) -> RailOutcome:
     request = current_request()
     result = run_checks(_judged(request), request.services.knowledge, audience=request.audience)
     request.coverage = result.coverage
-    return _outcome(result.findings)
+    return _outcome(replace(finding, rail="clinical checks") for finding in result.findings)
 
 
 async def phi_output(text: str) -> RailOutcome:

@@ -285,6 +285,15 @@ ADVICE: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
         ),
     ),
     (
+        "diagnosis",
+        _compile(
+            rf"\byour\s+(?:[\w-]+\s+){{0,2}}{_TEST}\b[^!?\n]{{0,40}}?\b(?:is|are|was|were|looks?|came back|reads?)\b"
+            r"[^!?\n]{0,30}?\b(?:normal|abnormal|high|low|elevated|fine|negative|positive|good|stable|borderline"
+            r"|(?:in|within|out of|outside) (?:the )?(?:normal |expected )?range)\b"
+            r"(?!\s+(?:hours|traffic|volume|priority|demand|news))"
+        ),
+    ),
+    (
         "urgency",
         _compile(
             r"\b(?:go|come|get|take (?:him|her|them|yourself)|head|report|present|proceed|rush|return"

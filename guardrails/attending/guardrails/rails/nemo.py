@@ -56,8 +56,11 @@ class FlowResult:
 class Flows:
     """The compiled flows of one policy. Not thread-safe; made and used inside one guard."""
 
-    def __init__(self, compiled: Mapping[tuple[Direction, str], Any], missing: Mapping[str, str]) -> None:
+    def __init__(
+        self, compiled: Mapping[tuple[Direction, str], Any], missing: Mapping[str, str], engines: Any = None
+    ) -> None:
         self._compiled = dict(compiled)
+        self._engines = engines
         self.missing = dict(missing)
         """Flows that are configured rightly but cannot run in this environment, with why."""
 
@@ -91,8 +94,9 @@ class Flows:
         own = [RailManifestRecord(manifest=manifest, source=__name__) for manifest in manifests]
         catalog = RailCatalog([*default_rail_catalog().records.values(), *own])
         directions = {"input": RailDirection.INPUT, "output": RailDirection.OUTPUT}
+        engines = EngineRegistry(config.models) if config.models else None
         dependencies = RailDependencies(
-            llms=EngineRegistry(config.models).llms if config.models else {},
+            llms=engines.llms if engines is not None else {},
             llm_task_manager=LLMTaskManager(config) if config.models else None,
             config=config,
         )
@@ -120,7 +124,12 @@ class Flows:
                 missing[flow] = str(err)
         if problems:
             raise RailsConfigError(tuple(problems))
-        return cls(compiled, missing)
+        return cls(compiled, missing, engines)
+
+    async def close(self) -> None:
+        """Closes the clients of the configured models, if any were opened."""
+        if self._engines is not None:
+            await self._engines.stop()
 
     async def run(
         self, direction: Direction, flow: str, *, prompt: str, output: str | None, timeout_seconds: float
@@ -135,11 +144,15 @@ class Flows:
             return FlowResult(flow, "missing", 0.0, {})
         started = time.perf_counter()
         outcome, error_type, timed_out = None, None, False
+
+        async def execute() -> Any:
+            if self._engines is not None:
+                # Opens the clients of the configured models; a second start does nothing.
+                await self._engines.start()
+            return await rail.execute([{"role": "user", "content": prompt}], output)
+
         try:
-            execution = await asyncio.wait_for(
-                rail.execute([{"role": "user", "content": prompt}], output), timeout_seconds
-            )
-            outcome = execution.outcome
+            outcome = (await asyncio.wait_for(execute(), timeout_seconds)).outcome
         except TimeoutError:
             timed_out = True
         except Exception as err:
