@@ -74,17 +74,26 @@ def test_a_traceback_is_not_printed(lines: io.StringIO) -> None:
 
 
 def test_records_of_libraries_lose_their_words(lines: io.StringIO) -> None:
+    own = io.StringIO()
+    chatty = logging.getLogger("chatty.library")
+    chatty.addHandler(logging.StreamHandler(own))
+    chatty.propagate = False
+    telemetry.take_over_libraries()
     try:
         raise KeyError(SECRET)
     except KeyError:
-        logging.getLogger("openai").error("request failed: %s", SECRET, exc_info=True)
+        chatty.error("request failed: %s", SECRET, exc_info=True)
     # Where `warnings` writes once logging captures them.
     logging.getLogger("py.warnings").warning("%s", SECRET)
     [line, warning] = parsed(lines)
-    assert (line["event"], line["logger"], line["error_type"]) == ("library.log", "openai", "KeyError")
+    assert (line["event"], line["logger"], line["error_type"]) == (
+        "library.log",
+        "chatty.library",
+        "KeyError",
+    )
     assert line["location"].startswith("test_telemetry.py:")
     assert warning["logger"] == "py.warnings"
-    assert "Jane" not in lines.getvalue()
+    assert "Jane" not in lines.getvalue() + own.getvalue()
 
 
 async def test_errors_nobody_awaited_lose_their_words(lines: io.StringIO) -> None:

@@ -29,7 +29,7 @@ from attending.server.errors import ConfigurationError
 from attending.server.limits import Limits
 from attending.server.rpc import RpcInterceptor
 from attending.server.status import errors_as_status
-from attending.server.telemetry import quiet_loop_errors
+from attending.server.telemetry import quiet_loop_errors, take_over_libraries
 from attending.server.version import version
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse
@@ -82,6 +82,7 @@ class Host:
         """Listens, starts the components, opens for calls; returns the ports. Raises ConfigurationError."""
         app = self.app
         quiet_loop_errors(asyncio.get_running_loop())
+        take_over_libraries()
         services = [name for component in app.components for name in component.services]
         for component in app.components:
             component.register(self._server)

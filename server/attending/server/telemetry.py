@@ -118,6 +118,18 @@ def configure(
     root.handlers[:] = [LibraryRecords()]
     root.setLevel(logging.WARNING)
     logging.captureWarnings(True)
+    take_over_libraries()
+
+
+def take_over_libraries() -> None:
+    """Removes handlers that libraries gave their own loggers, so that their records reach `LibraryRecords` alone.
+
+    To be called again when more was imported: a library may set up its own logging as it loads.
+    """
+    for name in list(logging.root.manager.loggerDict):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
 
 
 def quiet_loop_errors(loop: asyncio.AbstractEventLoop) -> None:
