@@ -11,7 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from attending.guardrails.knowledge.assemble import facts, interactions, names, pack, tables, vocabulary
+from attending.guardrails.knowledge.assemble import (
+    facts,
+    interactions,
+    label_rules,
+    names,
+    pack,
+    tables,
+    vocabulary,
+)
 from attending.guardrails.knowledge.importers import label_facts
 
 CURATED: Final = Path(__file__).with_name("curated")
@@ -37,7 +45,8 @@ def build(sources: Path, out: Path) -> str:
     add("names.tsv", names.COLUMNS, [entry.cells() for entry in names.build(known, sources, CURATED)])
     add("drugs.tsv", _DRUG_COLUMNS, [_drug(known, drug) for drug in sorted(known.namer.known)])
     add("classes.tsv", _CLASS_COLUMNS, [_class(known, one) for one in sorted(known.classes)])
-    for table, rows in facts.merged(facts.authored(known, CURATED)).items():
+    from_labels, none_known = label_rules.build(known, sources, CURATED)
+    for table, rows in facts.merged(from_labels, facts.authored(known, CURATED)).items():
         add(f"{table}.tsv", facts.COLUMNS[table], rows)
     add("mme.tsv", _MME_COLUMNS, facts.sides(known, CURATED, "mme.tsv", ("drug",)))
     add(
@@ -47,7 +56,8 @@ def build(sources: Path, out: Path) -> str:
     )
     add("conditions.tsv", ("name", "condition"), _conditions())
     add("allergens.tsv", ("name", "drugs", "groups"), tables.read(CURATED / "allergens.tsv"))
-    for copied in ("adjustments.tsv", "allergy_groups.tsv", "none_known.tsv"):
+    add("none_known.tsv", ("drug", "check", "source"), none_known)
+    for copied in ("adjustments.tsv", "allergy_groups.tsv"):
         add(copied, tables.columns(CURATED / copied), tables.read(CURATED / copied))
     add("label_index.tsv", ("set_id", "source"), _label_index(sources))
     return pack.write(out, files, counts)

@@ -209,7 +209,6 @@ def _from_labels(vocabulary: Vocabulary, sources: Path, curated: Path) -> list[R
     found: list[Row] = []
     unknown: set[str] = set()
     for fact in label_facts.read(sources / "label-facts"):
-        drugs = vocabulary.namer.drugs(fact.ingredient) or ()
         for number, cell in enumerate(fact.contraindicated, start=1):
             if not cell.startswith("drug:"):
                 continue
@@ -218,23 +217,21 @@ def _from_labels(vocabulary: Vocabulary, sources: Path, curated: Path) -> list[R
                 unknown.add(told)
                 continue
             entry = words[told]
-            anchors = tables.split(entry["anchor"]) or drugs
-            for drug in anchors:
-                if drug not in drugs:
+            # Of a combination, the part named first: the label does not say which part interacts.
+            drug = vocabulary.namer.drug(fact.ingredient.split(" / ")[0])
+            if drug is None:
+                continue
+            for other in tables.split(entry["sides"]):
+                if other == drug or vocabulary.classes.get(other) == (drug,):
                     continue
-                for other in tables.split(entry["sides"]):
-                    if other in (drug,) or (
-                        other in vocabulary.classes and vocabulary.classes[other] == (drug,)
-                    ):
-                        continue
-                    found.append(
-                        Row(
-                            drug, other, Severity(entry["severity"]), Basis.LABEL_TEXT,
-                            f"label:{drug}:{fact.number}:{number}",
-                            f"FDA label {fact.reference}, {fact.section}",
-                            entry["mechanism"], route=entry["route"],
-                        )
-                    )  # fmt: skip
+                found.append(
+                    Row(
+                        drug, other, Severity(entry["severity"]), Basis.LABEL_TEXT,
+                        f"label:{drug.replace(' ', '-')}:{fact.number}:{number}",
+                        f"FDA label {fact.reference}, {fact.section}",
+                        entry["mechanism"], route=entry["route"],
+                    )
+                )  # fmt: skip
     if unknown:
         raise tables.TableError(f"label co-medications without a meaning: {'; '.join(sorted(unknown))}")
     return found
