@@ -318,3 +318,20 @@ def test_a_brand_beside_its_generic_is_two_products(check: Check) -> None:
 
 def test_a_drug_and_its_own_class_do_not_interact(check: Check) -> None:
     assert not only(check("Take ibuprofen 400 mg. NSAIDs are taken with food."), Code.DUPLICATE)
+
+
+def test_opioids_merely_continued_are_one_rank_lower(check: Check) -> None:
+    text = "Continue oxycodone 10 mg every 6 hours."
+    (standing,) = only(check(text, medications=["oxycodone 10 mg every 6 hours"]), Code.MME)
+    (started,) = only(check("Start oxycodone 10 mg every 6 hours."), Code.MME)
+    assert (standing.severity, started.severity) == (Severity.MINOR, Severity.MODERATE)
+
+
+def test_a_weekly_dose_is_not_held_against_a_daily_ceiling(check: Check) -> None:
+    assert codes(check("Methotrexate 20 mg once weekly.")) == set()
+    assert Code.DOSE_MAX_SINGLE.value in codes(check("Methotrexate 50 mg once weekly."))
+
+
+def test_doses_repeated_within_the_hour_are_not_counted_over_a_day(check: Check) -> None:
+    text = "Acetaminophen 500 mg, may repeat after 30 minutes."
+    assert Code.DOSE_MAX_DAILY.value not in codes(check(text))

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.checks.amounts import daily_total, exposure_amount, listed_daily_mg, shown
-from attending.guardrails.checks.case import Case, Exposure
+from attending.guardrails.checks.case import Case, Exposure, lowered
 from attending.guardrails.finding import Code, Finding, Severity
 
 CAUTION_MME: Final = Decimal(50)
@@ -15,7 +15,7 @@ HIGH_MME: Final = Decimal(90)
 
 
 def mme(case: Case) -> Iterator[Finding]:
-    """One finding at 50 MME a day (moderate) or 90 (major). Opioids whose dose cannot be read are left out of the
+    """One finding at 50 MME a day (moderate) or 90 (major), one rank lower where all of it is merely continued. Opioids whose dose cannot be read are left out of the
     sum, and the message says so: the sum is then a lower bound."""
     given = [e for e in case.unique_given() if case.knowledge.mme_factor(e.drug) is not None]
     if not given:
@@ -47,11 +47,12 @@ def mme(case: Case) -> Iterator[Finding]:
     factor = case.knowledge.mme_factor(given[-1].drug)
     if factor is None:
         return
+    severity = Severity.MAJOR if total >= HIGH_MME else Severity.MODERATE
     rest = f"; dose not read for {', '.join(unread)}, so at least" if unread else ""
     yield case.finding(
         Code.MME,
         given[-1],
-        Severity.MAJOR if total >= HIGH_MME else Severity.MODERATE,
+        severity if any(exposure.new for exposure in given) else lowered(severity),
         factor.provenance,
         f"{shown(total, 'MME')} a day from {', '.join(counted)}{rest}",
         drugs=sorted(counted),
