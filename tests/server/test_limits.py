@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,7 +12,10 @@ import grpc
 import pytest
 from attending.client.errors import AttendingApiError, translate
 from attending.server.app import App, Build, Component
-from attending.v1 import ledger_pb2, ledger_pb2_grpc
+from attending.server.config import ServerSection
+from attending.server.errors import DeadlineExceeded
+from attending.server.limits import STREAMING_METHODS, Limits
+from attending.v1 import inference_pb2, ledger_pb2, ledger_pb2_grpc, prompt_pb2, report_pb2, review_pb2
 
 MESSAGE_LIMIT = 128 * 1024
 
@@ -132,3 +135,44 @@ def test_the_second_caller_still_gets_in_when_the_first_has_used_its_share(
         assert [one.result(30) for one in [*first, third]] == ["ok"] * 3
     # The places are free again.
     assert wait(auditor) == "ok"
+
+
+def test_the_streaming_methods_are_those_of_the_wire_contract() -> None:
+    files = [inference_pb2, ledger_pb2, prompt_pb2, report_pb2, review_pb2]
+    streaming = {
+        f"/{service.full_name}/{method.name}"
+        for file in files
+        for service in file.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+        if method.server_streaming
+    }
+    assert streaming == STREAMING_METHODS
+
+
+async def test_a_stream_that_takes_too_long_is_ended_too() -> None:
+    config = ServerSection.model_validate(
+        {"tls_certificate": "c", "tls_key": "k", "deadline_seconds": 60.0, "stream_deadline_seconds": 0.05}
+    )
+    limits = Limits(config, open_for_calls=lambda: True)
+    seen = []
+
+    async def stream() -> AsyncIterator[int]:
+        async with limits.deadline(sorted(STREAMING_METHODS)[0], None):  # type: ignore[arg-type]
+            yield 1
+            await asyncio.Event().wait()
+
+    async def read() -> None:
+        async for number in stream():
+            seen.append(number)
+
+    with pytest.raises(DeadlineExceeded):
+        await read()
+    assert seen == [1]
+
+
+async def test_a_time_out_inside_a_call_is_not_its_deadline() -> None:
+    config = ServerSection.model_validate({"tls_certificate": "c", "tls_key": "k"})
+    limits = Limits(config, open_for_calls=lambda: True)
+    with pytest.raises(TimeoutError):
+        async with limits.deadline("/attending.v1.LedgerService/GetEntry", None):  # type: ignore[arg-type]
+            raise TimeoutError
