@@ -38,7 +38,7 @@ _STRONG = frozenset(
         "PHOTO",
     }
 )
-_MAX_FINDINGS = 50
+_NOTED = frozenset({"EMAIL", "PHONE_NUMBER", "FAX_NUMBER", "UNIQUE_IDENTIFIER", "IP_ADDRESS"})
 
 
 async def phi_input(text: str) -> RailOutcome:
@@ -225,11 +225,13 @@ def _injection(hit: InjectionHit, text: str, rail: str, where: str, *, within_ou
 
 
 def _leak_severity(type_: str, *, knows_patient: bool) -> Severity | None:
-    """How bad an unaccounted identifier is. Names and dates are judged by the wrong-patient check, with its context."""
-    if type_ == "SSN":
+    """How bad an unaccounted identifier is; None where it says nothing.
+
+    Names and dates are judged by the wrong-patient check, with its context. The telephone number of a practice is in
+    no request and in every letter, so it is noted only.
+    """
+    if type_ == "SSN" or (type_ in _STRONG and knows_patient):
         return Severity.MAJOR
-    if type_ in _STRONG:
-        return Severity.MAJOR if knows_patient else Severity.MINOR
-    if type_ in {"EMAIL", "PHONE_NUMBER", "FAX_NUMBER", "UNIQUE_IDENTIFIER", "IP_ADDRESS"} and knows_patient:
-        return Severity.MINOR
+    if type_ in _STRONG or type_ in _NOTED:
+        return Severity.INFO
     return None
