@@ -213,8 +213,12 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     output = parse(judged.output, lexicon)
     prompt = parse(judged.prompt, lexicon) if judged.prompt else None
     conditions = knowledge.conditions()
-    from_prompt = stated_context(judged.prompt, lexicon, conditions) if judged.prompt else PatientContext()
-    from_output = stated_context(judged.output, lexicon, conditions)
+    from_prompt = (
+        stated_context(judged.prompt, lexicon, conditions, parsed=prompt)
+        if judged.prompt
+        else PatientContext()
+    )
+    from_output = stated_context(judged.output, lexicon, conditions, parsed=output)
     with_prompt = merge(judged.context, from_prompt)
     whole = merge(with_prompt.context, from_output)
     readings = {reading.analyte: reading for reading in readings_from_record(judged.context.labs)}

@@ -15,8 +15,10 @@ HIGH_MME: Final = Decimal(90)
 
 
 def mme(case: Case) -> Iterator[Finding]:
-    """One finding at 50 MME a day (moderate) or 90 (major), one rank lower where all of it is merely continued. Opioids whose dose cannot be read are left out of the
-    sum, and the message says so: the sum is then a lower bound."""
+    """One finding at 50 MME a day (moderate) or 90 (major), one rank lower where all are merely continued.
+
+    Opioids whose dose cannot be read are left out, and the message says so: the sum is then a lower bound.
+    """
     given = [e for e in case.unique_given() if case.knowledge.mme_factor(e.drug) is not None]
     if not given:
         return
