@@ -400,6 +400,11 @@ class _Builder:
                 part.amount = replace(
                     amount, low=Decimal(1), high=Decimal(1), unit="tablet", count=Decimal(1)
                 )
+                if previous is not None and self._strength_of(previous, part):
+                    self._count(part, previous, keep=True)
+                    _absorb(previous, part)
+                    strength = previous
+                    continue
                 strength = part
                 out.append(part)
                 continue

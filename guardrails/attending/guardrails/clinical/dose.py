@@ -99,7 +99,7 @@ _DENOMINATOR = re.compile(
     r"|(?:(?P<n>\d{1,4}(?:\.\d{1,2})?) ?)?(?P<vol>ml|mls|cc|millilit(?:er|re)s?|l|lit(?:er|re)s?|dl|decilit(?:er|re)s?|g|gm|gram|mmol|mol|mg)(?![a-z])"
 )
 _LAB_PER = {"dl", "deciliter", "decilitre", "mmol", "mol", "mg"}
-_EACH = re.compile(r"(?: tablets?| capsules?)?,? (?:each|apiece|per tablet|per capsule)\b")
+_EACH = re.compile(r"(?: tablets?| capsules?)?,? (?:each(?! (?:morning|day|night|evening|afternoon|week|month|time|dose|meal|hour))|apiece|per tablet|per capsule)\b")
 _FROM = re.compile(r"(?:\bfrom|\bprevious(?:ly)?(?: dose)?(?: of)?|\binstead of|\brather than|\bwas|\bnot) $")
 _BETWEEN = re.compile(r"\bbetween $")
 _LETTER_DIGITS = re.compile(

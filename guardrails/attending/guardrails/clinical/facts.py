@@ -67,18 +67,20 @@ _IF_BEFORE = re.compile(
 )
 
 
-def stated_context(text: str, lexicon: Lexicon, conditions: Mapping[str, str]) -> PatientContext:
+def stated_context(
+    text: str, lexicon: Lexicon, conditions: Mapping[str, str], *, parsed: ParsedText | None = None
+) -> PatientContext:
     """The patient that `text` describes: only fields that the text states of one person, everything else None.
 
     `conditions` maps a lower-case condition name to its canonical id, which becomes `Condition.code`. `allergies` is
     an empty tuple only where the text says that none are known. Medications are those the text reports as taken,
-    with status active. Pure, linear, never raises; what is negated, conditional, another person's or general advice
+    with status active. `parsed` spares a second parse of the same text. Pure, linear, never raises; what is negated, conditional, another person's or general advice
     is left out, and so is a fact stated twice with different values.
     """
     norm = normalise(text)
     lines = [norm.text[s.start : s.end] for s in sentences(norm)]
     person = describe(lines)
-    parsed = parse(text, lexicon)
+    parsed = parsed if parsed is not None and parsed.text == text else parse(text, lexicon)
     return PatientContext(
         age_years=person.age_years,
         age_days=person.age_days,

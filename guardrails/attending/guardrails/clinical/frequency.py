@@ -139,7 +139,7 @@ def _weekdays(m: re.Match[str]) -> Rhythm:
 
 
 def _moment(m: re.Match[str]) -> Rhythm:
-    moments = frozenset(_moment_name(p) for p in re.findall(_MOMENT, m.group()))
+    moments = frozenset(_moment_name(p) for p in re.findall(rf"{_MOMENT}|\b(?:breakfast|lunch|dinner|supper|evening|night)\b", m.group()))
     return Rhythm(m.start(), m.end(), Decimal(len(moments)), None, moments=moments)
 
 
@@ -231,7 +231,7 @@ _RULES: list[tuple[re.Pattern[str], Handler]] = [
         (rf"{_B}biw{_E}", _fixed(Decimal(2) / 7)),
         (rf"{_B}tiw{_E}", _fixed(Decimal(3) / 7)),
         # moments of the day
-        (rf"{_B}{_MOMENT}(?:(?:, | and | and again | & |, and | or ){_MOMENT}){{0,4}}", _moment),
+        (rf"{_B}{_MOMENT}(?:(?:, | and | and again | & |, and | or )(?:{_MOMENT}|(?:breakfast|lunch|dinner|supper|evening|night){_E})){{0,4}}", _moment),
         (
             rf"{_B}(?:(?:before|with|after) (?:each|every) meal|(?:before|with|after) (?:all )?meals|with (?:each|every) meal|"
             rf"(?:three|3) times a day with meals|q?ac|pc)(?P<bed> (?:and|&) (?:at bedtime|hs|qhs|nightly))?{_E}",
@@ -311,7 +311,7 @@ def merge(parts: list[Rhythm]) -> Rhythm | None:
         if moments and times == 1 and len(moments) > 1:
             times = Decimal(len(moments))
     elif moments or any(p.meals for p in parts):
-        times = Decimal(len(moments)) + (3 if any(p.meals for p in parts) else 0)
+        times = Decimal(len(moments)) + max((p.times or Decimal(0) for p in parts if p.meals), default=Decimal(0))
     if caps:
         times = min([times, *caps]) if times is not None else min(caps)
     if times is None and once:
@@ -336,7 +336,7 @@ def periods(text: str) -> list[Period]:
     for pattern in (_FOR, _COURSE):
         for match in pattern.finditer(text):
             word = match.group("n")
-            if word is None and not re.search(r"\b(?:the|next|first) ", match.group()):
+            if word is None and not re.search(r"\b(?:the|next|first|an?) ", match.group()):
                 continue
             days = _number(word or "one") if (word or "one") not in ("a", "an") else Decimal(1)
             if pattern is _FOR and match.group("n2"):

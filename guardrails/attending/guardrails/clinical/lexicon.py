@@ -41,6 +41,7 @@ _MODIFIER = re.compile(
     r"sensitive|sensitivity|responsive|eluting|related|tolerant|intolerant|experienced|producing|binding|lowering|"
     r"regulated|mediated|fortified|restricted|to)\b"
 )
+_NUMBERED = re.compile(r"(.{3,60}) \d[\d.,/-]*(?: ?(?:mg|mcg|ml|%))?")
 _MIN_NAME = 3
 """Shorter keys ("k", "fe") are too often something else; two-letter abbreviations are left to the pack as phrases."""
 
@@ -70,6 +71,9 @@ class Lexicon:
             plain = normalise(key).text.strip()
             if len(plain) >= _MIN_NAME and (entry.drugs or entry.drug_class):
                 folded.setdefault(plain, entry)
+        for key in [k for k in folded if (m := _NUMBERED.fullmatch(k)) and m.group(1) in folded]:
+            # "aspirin 81" is a brand, but "aspirin 81 mg" is aspirin and its dose
+            del folded[key]
         keys = sorted(folded)
         automaton = (
             AhoCorasick(

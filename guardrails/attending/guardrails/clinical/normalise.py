@@ -197,7 +197,8 @@ def _ascii(text: str, i: int, char: str, last: str) -> str:
             return "x"
         return "•" if last == "\n" and following in (" ", "\t") else " "
     if char == "_":
-        return "_" if last.isalnum() and following.isalnum() else " "
+        blank = following in ("_", " ") and last in "_ \n"
+        return "_" if (last.isalnum() and following.isalnum()) or blank else " "
     if char == "`" or char == "\t" or char < " " or char == "\x7f":
         return " "
     return char

@@ -29,6 +29,10 @@ _VERB_BEFORE = re.compile(
 _DOSE_POSITION = re.compile(
     r"\b(?:tak(?:e|es|ing)|start(?:s|ed|ing)?|prescrib(?:e|es|ed|ing)|initiat(?:e|ed|ing)|administer(?:ed)?|begin|switch(?:ed)? to)(?: (?:on|your|the|a|an|her|his|him|oral|iv|daily|generic))* $"
 )
+_TAKEN_AFTER = re.compile(
+    r",? (?:\d|once|twice|three|four|every|daily|weekly|nightly|monthly|bid|tid|qid|q\d|qhs|at bedtime|as needed|prn|for (?:your|the|his|her|\d)|"
+    r"tablets?|capsules?|injections?|cream|inhaler|po\b|iv\b|by mouth|orally|with food|as directed|as prescribed|in the (?:morning|evening))"
+)
 _ORDINARY = frozenset(
     [
         "about",
@@ -345,6 +349,7 @@ def find_unknown(
                 original[0].isupper()
                 and not original.isupper()
                 and _DOSE_POSITION.search(text, max(0, start - 40), start)
+                and _TAKEN_AFTER.match(text, end)
             ):
                 continue
         found[start] = Stranger(start, end)

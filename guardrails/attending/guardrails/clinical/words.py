@@ -288,7 +288,7 @@ _PHRASES: list[tuple[str, Cat, Form]] = [
     (r"how about|why not(?: just)?|what about", Cat.ADVISE, Form.BASE),
     (
         r"studies (?:show|suggest|have shown|found)|research (?:shows|suggests|has shown)|trials? (?:shows?|showed|suggests?|have shown)|evidence (?:shows|suggests)|"
-        r"side effects? of|risks? of|adverse effects? of|signs of|symptoms of|benefits? of|effects? of|dangers? of|known to|associated with|used (?:to treat|for|in|as)|"
+        r"side effects? of|risks? of|adverse effects? of|signs of|symptoms of|benefits? of|effects? of|dangers? of|known to|associated with|(?:is|are|commonly|often|typically|widely|mainly) used (?:to|for|in|as)|"
         r"(?:is|are) (?:an?|the|one of)(?= )(?![^.;,]{0,40}(?:choice|option|good|safe|best|better|alternative|appropriate|reasonable|preferred|right|bad|mistake|danger|unsafe))|"
         r"side effects?|interacts?(?: badly| dangerously)? with|interaction (?:between|with|of)|interactions (?:between|with|of)",
         Cat.DESCRIBE,
