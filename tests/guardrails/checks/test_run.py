@@ -335,3 +335,13 @@ def test_a_weekly_dose_is_not_held_against_a_daily_ceiling(check: Check) -> None
 def test_doses_repeated_within_the_hour_are_not_counted_over_a_day(check: Check) -> None:
     text = "Acetaminophen 500 mg, may repeat after 30 minutes."
     assert Code.DOSE_MAX_DAILY.value not in codes(check(text))
+
+
+def test_pairs_beyond_the_limit_are_said_to_be_left_out(
+    check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "Take warfarin 5 mg, lisinopril 10 mg and metformin 500 mg daily."
+    assert Code.NOT_COVERED.value not in codes(check(text))
+    monkeypatch.setattr("attending.guardrails.checks.interaction._MAX_PAIRS", 2)
+    (finding,) = only(check(text), Code.NOT_COVERED)
+    assert finding.severity is Severity.MAJOR

@@ -10,14 +10,14 @@ from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.checks.amounts import daily_total, listed_daily_mg
-from attending.guardrails.checks.case import Case, Exposure, lowered
+from attending.guardrails.checks.case import Case, Exposure, lowered, rule
 from attending.guardrails.clinical.statement import DrugMention, Span
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
 from attending.guardrails.knowledge.facts import Interaction
 
 _BASIS_ORDER: Final = {Basis.LABEL_TEXT: 3, Basis.SOURCE_ROW: 2, Basis.CURATED: 1, Basis.RULE: 0}
-_MAX_PAIRS: Final = 4000
-"""Pairs judged per output; a text of more than 90 drugs is no prescription, and coverage then says so."""
+_MAX_PAIRS: Final = 20_000
+"""Pairs judged per output; beyond it (about 70 drugs named over and over) one finding says that pairs were left out."""
 
 
 def interactions(case: Case) -> Iterator[Finding]:
@@ -30,7 +30,7 @@ def interactions(case: Case) -> Iterator[Finding]:
     """
     warned = _warned_pairs(case)
     named = {exposure.drug for exposure in case.given}
-    both = [*case.given, *(exposure for exposure in case.taking if exposure.drug not in named)]
+    both = [*_distinct(case), *(exposure for exposure in case.taking if exposure.drug not in named)]
     worst: dict[frozenset[str], tuple[Finding, int]] = {}
     judged = 0
     for i, first in enumerate(both):
@@ -39,7 +39,7 @@ def interactions(case: Case) -> Iterator[Finding]:
                 continue
             judged += 1
             if judged > _MAX_PAIRS:
-                break
+                continue
             found = _pair(case, first, second, warned)
             if found is None:
                 continue
@@ -50,6 +50,28 @@ def interactions(case: Case) -> Iterator[Finding]:
                 worst[key] = (found, rank)
     for finding, _ in worst.values():
         yield finding
+    if judged > _MAX_PAIRS:
+        yield case.finding(
+            Code.NOT_COVERED,
+            None,
+            Severity.MAJOR,
+            rule("too-many-pairs", "limit of the interaction check"),
+            f"{judged} pairs of drugs are more than are judged; {judged - _MAX_PAIRS} were left out",
+        )
+
+
+def _distinct(case: Case) -> list[Exposure]:
+    """The first three exposures to each drug, and any that differs in being new or local: what can change a finding."""
+    kept: list[Exposure] = []
+    counts: dict[str, int] = {}
+    kinds: set[tuple[str, bool, bool]] = set()
+    for exposure in case.given:
+        kind = (exposure.drug, exposure.new, case.is_local(exposure))
+        if counts.get(exposure.drug, 0) < 3 or kind not in kinds:
+            counts[exposure.drug] = counts.get(exposure.drug, 0) + 1
+            kinds.add(kind)
+            kept.append(exposure)
+    return kept
 
 
 def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[str]]) -> Finding | None:
