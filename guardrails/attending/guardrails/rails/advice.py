@@ -81,7 +81,9 @@ DIRECTED_DOSE: Final = _compile(
 )
 DIRECTIVE: Final = _compile(rf"\b(?!(?:start|begin|complete|finish|change|use)\b){_DIRECT}\b")
 RESCHEDULE: Final = _compile(
-    r"\b(?:re-?schedule|cancel|re-?book|keep (?:this|your|the) appointment|postpone|move your appointment)\b"
+    r"\b(?:re-?schedule|cancel|re-?book|keep (?:this|your|the) appointment|postpone|move your appointment"
+    r"|before (?:your|the|this) (?:visit|appointment)|before (?:coming|you come|arriving|you arrive)"
+    r"|on the day of (?:your|the) (?:visit|appointment)|wear a mask)\b"
 )
 BARE_DOSE: Final = _compile(
     r"(?<![\w./])\d[\d.,]*\s?(?:(?:-|\u2013|to)\s?\d[\d.,]*\s?)?(?:mg|mcg|micrograms?|milligrams?|\u00b5g"
@@ -157,6 +159,15 @@ _CONDITION: Final = (
     r"|atrial fibrillation|dementia|alzheimer\S*|parkinson\S*|lupus|eczema|psoriasis|shingles|measles"
     r"|chickenpox|strep(?: throat)?|uti|gerd|reflux|obesity|pregnan(?:t|cy)|miscarriage|meningitis|malignan\w+"
     r"|benign|pre-?eclampsia)"
+)
+
+_SYMPTOM: Final = (
+    r"(?:(?:chest|severe|abdominal|belly) pain|shortness of breath|trouble breathing|difficulty breathing"
+    r"|short of breath"
+    r"|bleed\w*|fever\w*|faint\w*|weak(?:ness)?|numb\w*|severe|worse\w*|swelling|swollen|rash|vomit\w*|nausea|dizz\w*"
+    r"|palpitations|headaches?|hurts?|confus\w+|suicid\w*|seizures?|symptoms?|pain|redness|infect\w*|cough\w*"
+    r"|jaundice"
+    r"|unwell|sick|black stools?|blood in)"
 )
 
 ADVICE: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
@@ -296,6 +307,17 @@ ADVICE: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
     (
         "urgency",
         _compile(
+            r"\b(?:stay|remain|rest|wait|recover)\s+(?:at\s+)?home\b"
+            r"|\b(?:it|this|that|they|these|(?:the|your)\s+\w+)\s+(?:will|should|usually|often|normally|tends? to)\s+"
+            r"(?:\w+\s+)?(?:pass|go away|resolve|settle|clear up|get better|improve|heal|subside|wear off)\b"
+            r"|\bsee how (?:you|he|she|it|they|things) (?:feels?|goes?|go|are|is)\b|\bkeep an eye on (?:it|this"
+            r"|your|the)\b"
+            r"|\bwatch (?:for|out for) (?:any |signs? |these |the following )"
+        ),
+    ),
+    (
+        "urgency",
+        _compile(
             r"\b(?:go|come|get|take (?:him|her|them|yourself)|head|report|present|proceed|rush|return"
             r"|drive)\b(?:\s+\w+){0,5}?\s+(?:to|at)\s+(?:the\s+|your\s+"
             r"|an?\s+)?(?:\w+\s+){0,2}?(?:emergency (?:room|department|dept)|er|ed|a&e|casualty|urgent care)\b"
@@ -329,20 +351,16 @@ ADVICE: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
     (
         "urgency",
         _compile(
-            r"\b(?:if|when|should)\b[^.!?\n]{0,120}\b(?:chest pain|shortness of breath|trouble breathing"
-            r"|difficulty breathing|bleeding|fever|faint\w*|weakness|numb\w*|severe pain|worse\w*|swelling|rash"
-            r"|vomiting|confus\w+|suicid\w*|seizure|symptoms?|pain|redness|infection)\b[^.!?\n]{0,120}\b(?:call"
-            r"|contact|phone|see|visit|go to|return|come (?:back|in)|seek|tell|notify|let us know|stop)\b"
+            rf"\b(?:if|when|should)\b[^.!?\n]{{0,120}}\b{_SYMPTOM}\b[^.!?\n]{{0,120}}\b(?:call|contact|phone|see"
+            r"|visit|go to|return|come (?:back|in)|seek|tell|notify|let us know|stop)\b"
         ),
     ),
     (
         "urgency",
         _compile(
-            r"\b(?:call|contact|phone|see|return|come (?:back|in)|seek|notify|let us know"
-            r"|tell)\b[^.!?\n]{0,80}\b(?:if|when|for|should)\b[^.!?\n]{0,60}\b(?:chest pain|shortness of breath"
-            r"|trouble breathing|difficulty breathing|bleeding|fever|faint\w*|weakness|numb\w*|severe|worse\w*"
-            r"|swelling|rash|vomiting|confus\w+|suicid\w*|seizure|symptoms? (?:worsen|persist|get|return|do not"
-            r"|don't|continue|change)|pain|redness|infection)\b"
+            r"\b(?:call|contact|phone|see|return|come (?:back|in)|seek|notify|let us know|tell)\b[^.!?\n]{0,80}"
+            rf"\b(?:if|when|for|should)\b[^.!?\n]{{0,60}}\b{_SYMPTOM}\b"
+            r"(?!\s+(?:clinic|management|center|centre|team|service|unit|program))"
         ),
     ),
     (
