@@ -24,7 +24,7 @@ from attending.server.demo.tamper import change_one_byte
 from attending.v1 import common_pb2, report_pb2, review_pb2
 from google.protobuf.json_format import ParseDict
 
-APP, CLINICIAN, AUDITOR = "demo-app", "dr-rivera", "demo-auditor"
+APP, CLINICIAN, AUDITOR, PRIVACY = "demo-app", "dr-rivera", "demo-auditor", "demo-privacy-officer"
 MODEL = "smollm2-135m-instruct"
 KILL_AFTER = 15
 RETRY_SECONDS = 120
@@ -163,7 +163,9 @@ def personal_data(screen: Screen, server: DemoServer, proof: Proof) -> None:
         )
     _outcome(screen, result)
     sent = _disclosed(server, result.inference_id, "prompt_sent")
-    screen.quote("what the model was given (opened by the auditor from the vault)", sent)
+    screen.quote(
+        "what the model was given (opened by the privacy officer from the vault, which is recorded)", sent
+    )
     secrets = ("Maria", "Lopez", "00482913", "555-201-7788")
     leaked = [s for s in secrets if s in sent]
     in_ledger = [s for s in secrets for receipt in result.message.receipts if s.encode() in receipt.entry]
@@ -289,9 +291,11 @@ def _table(screen: Screen, rows: Sequence[tuple[dict[str, Any], Result, float]],
     for output, result, _ms in rows:
         counts[result.state] = counts.get(result.state, 0) + 1
         serious = [f for f in result.findings if f.severity > common_pb2.SEVERITY_INFO]
-        flagged = any(f.severity >= common_pb2.SEVERITY_MODERATE for f in serious)
+        flagged = [f for f in serious if f.severity >= common_pb2.SEVERITY_MODERATE]
+        # That nothing could be judged holds a text, but it finds no error.
+        found = [f for f in flagged if f.code not in ("not_covered", "rail_failure")]
         wrong = output["wrong"]
-        if wrong and not flagged:
+        if wrong and not found:
             judgement = "MISSED"
             proof.misses.append(wrong)
         elif wrong:
@@ -355,19 +359,19 @@ def _findings(screen: Screen, findings: Sequence[common_pb2.Finding], code_begin
 
 
 def _disclosed(server: DemoServer, inference_id: str, kind: str) -> str:
-    """A payload of one inference, opened through an auditor's export that is itself recorded."""
+    """A payload of one inference, opened through a privacy officer's export that is itself recorded."""
     import base64
     import zipfile
 
     out = server.output / f"{inference_id}.attending"
-    with Client(server.connection(AUDITOR)) as auditor:
+    with Client(server.connection(PRIVACY)) as officer:
         request = report_pb2.ExportRequest(
             idempotency_key=uuid.uuid4().hex,
             inference_ids=[inference_id],
             purpose="audit",
             include_payloads=True,
         )
-        download(auditor, request, out)
+        download(officer, request, out)
     with zipfile.ZipFile(out) as bundle:
         for line in bundle.read("payloads.jsonl").splitlines():
             payload = json.loads(line)

@@ -16,7 +16,7 @@ class Reports(Component):
 
     def __init__(self, app: App) -> None:
         exporter = Exporter(app.ledger, app.config.storage.folder / "exports", app.now)
-        self._service = ReportService(app.ledger, exporter)
+        self._service = ReportService(app.ledger, exporter, app.authorizer)
 
     def register(self, server: grpc.aio.Server) -> None:
         report_pb2_grpc.add_ReportServiceServicer_to_server(self._service, server)

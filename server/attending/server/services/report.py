@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from attending.ledger.ledger import Ledger
+from attending.server.auth.actions import DISCLOSE_PAYLOADS
+from attending.server.auth.authorize import Authorizer, Resource
 from attending.server.auth.context import current_principal
 from attending.server.errors import InvalidRequest
 from attending.server.idempotency import once
@@ -18,8 +20,9 @@ CHUNK_BYTES = 65_536
 
 
 class ReportService(report_pb2_grpc.ReportServiceServicer):
-    def __init__(self, ledger: Ledger, exporter: Exporter) -> None:
+    def __init__(self, ledger: Ledger, exporter: Exporter, authorizer: Authorizer) -> None:
         self._ledger = ledger
+        self._authorizer = authorizer
         self._exporter = exporter
 
     async def Export(  # noqa: N802
@@ -33,6 +36,9 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
             purpose=request.purpose,
             include_payloads=request.include_payloads,
         )
+        if request.include_payloads:
+            # To export evidence is one right, to disclose personal content another.
+            await self._authorizer.require(DISCLOSE_PAYLOADS, Resource.log(principal.tenant))
         call = once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request)
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[report_pb2.ExportResponse | None] = asyncio.Queue()
