@@ -86,6 +86,12 @@ def test_a_recommendation_holds_and_leaves_the_verdict_alone() -> None:
     assert verdict.to_dispose == ()
 
 
+def test_what_a_failed_rail_left_unread_needs_a_clinician() -> None:
+    verdict = decide(CLINICIAN, [finding(code=Code.RAIL_FAILURE, basis=Basis.RULE)])
+    assert (verdict.verdict, verdict.disposition) == ("hold", "hold")
+    assert verdict.required_roles == ("clinician",)
+
+
 def test_a_policy_may_review_everything() -> None:
     verdict = decide(CLINICIAN, [])
     assert (verdict.verdict, verdict.mandatory_review, verdict.disposition) == ("release", True, "hold")

@@ -76,7 +76,9 @@ def decide(policy: Policy, findings: Sequence[Finding], *, audience: Audience | 
     held = disposition == "hold"
     roles: tuple[str, ...] = ()
     if held:
-        roles = RECOMMENDATION_ROLES if recommends else tuple(policy.sign_offs.roles)
+        # What a failed rail left unread may recommend.
+        unread = any(finding.code is Code.RAIL_FAILURE for finding in findings)
+        roles = RECOMMENDATION_ROLES if recommends or unread else tuple(policy.sign_offs.roles)
     threshold = policy.sign_offs.dispose_at_or_above.rank
     return Verdict(
         verdict=verdict,
