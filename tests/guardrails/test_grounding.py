@@ -106,6 +106,11 @@ def test_no_documents_no_findings(knowledge: Knowledge) -> None:
             True,
         ),
         (
+            {"id": "gl-7", "text": "WITHDRAWN 2024: guideline on sinus care."},
+            "Rest, as the guideline says.",
+            True,
+        ),
+        (
             {"id": "gl-5", "text": "WITHDRAWN. Rosiglitazone 4 mg daily is advised."},
             "Your visit is on Friday.",
             False,

@@ -36,6 +36,11 @@ _WITHDRAWN: Final = re.compile(
     r"|replaced by (?:version|the)|out of date|archived version)\b",
     re.I,
 )
+_CITES: Final = re.compile(
+    r"\b(?:guidelines?|guidance|protocol|recommendations?|policy|document|reference|source|leaflet"
+    r"|as (?:advised|described|stated))\b",
+    re.I,
+)
 _WITHDRAWN_HEAD: Final = 600
 _CHANGE: Final = re.compile(
     r"\b(?:increas\w+|decreas\w+|reduc\w+|titrat\w+|chang\w+|lower\w*|rais\w+|uptitrat\w+|taper\w*|double"
@@ -86,6 +91,7 @@ def _withdrawn(case: Case, sources: list[_Source], weights: dict[str, float]) ->
     """An output that names a withdrawn document, gives its drug, or repeats one of its sentences."""
     output_words = frozenset(content_words(case.judged.output))
     given = {e.drug for e in case.given} | {e.generic_class for e in case.given if e.generic_class}
+    valid_absent = all(is_withdrawn(source.document) for source in sources)
     for source in sources:
         if not is_withdrawn(source.document):
             continue
@@ -98,12 +104,18 @@ def _withdrawn(case: Case, sources: list[_Source], weights: dict[str, float]) ->
         }
         said = {drug for statement in source.parsed.statements for drug in statement.mention.drugs}
         shared = sorted((said & given) - elsewhere)
+        # A name no lexicon knows ties the two texts as a drug does; a citation of "the guideline" can only mean this
+        # document where no valid one was given.
+        unknown = {name.text.lower() for name in source.parsed.unknown} & {
+            n.text.lower() for n in case.output.unknown
+        }
+        cites = valid_absent and _CITES.search(case.judged.output) is not None
         at = case.judged.output.find(source.document.id) if len(source.document.id) > 3 else -1
         repeated = any(
             len(passage.words) >= 4 and overlap(passage.words, output_words, weights) >= _DEPENDS
             for passage in passages_of(source.document)
         )
-        if at < 0 and not shared and not repeated:
+        if at < 0 and not shared and not repeated and not unknown and not cites:
             continue
         exposure = next((e for e in case.given if e.drug in shared), None)
         span = Span(at, at + len(source.document.id)) if at >= 0 else None

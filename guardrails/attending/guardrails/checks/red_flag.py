@@ -27,7 +27,8 @@ def _s(id_: str, pattern: str) -> _Sign:
 
 
 SIGNS: Final = (
-    _s("chest-pain", r"\b(?:chest (?:pain|pressure|tightness|discomfort|heaviness)|(?:crushing|pressure"
+    _s("chest-pain", r"\b(?:chest (?:pain\w*|hurts?|hurting|aches?|aching|pressure|tightness|discomfort"
+                     r"|heaviness)|(?:crushing|pressure"
                      r"|tight\w*|heavy|squeezing) (?:\w+ ){0,4}chest"
        r"|pain (?:\w+ ){0,5}(?:left arm|jaw)|heart attack)\b"),
     _s("stroke", r"\b(?:fac(?:e|ial) (?:\w+ ){0,3}droop\w*|droop\w* (?:\w+ ){0,3}face|slurred speech"
@@ -104,6 +105,8 @@ _DELAY: Final = re.compile(
     r"|relax)\b[^.\n]{0,25}\bat home|stay home|sleep it off"
     r"|see (?:how (?:you|it|things)|if it)|(?:make|schedule|book) (?:an|a|your next) (?:\w+ )?appointment"
     r"|next (?:week|month|available)|at your next (?:visit|appointment)"
+    r"|(?:it|this|that|the pain|they)(?:'ll|\u2019ll| will| should)(?: probably| usually| soon)? (?:pass"
+    r"|go away|resolve|settle|fade)"
     r"|nothing (?:to worry|serious)|no (?:need|reason) (?:to|for) (?:worry|call|go|concern|alarm|the emergency"
     r"|emergency|an ambulance|medical)|(?:don(?:'|\u2019)t|do not) worry|(?:is|are|it's|that(?:'"
     r"|\u2019)s) (?:usually |probably |likely |just |perfectly |completely |quite )?(?:normal|harmless|nothing"
