@@ -152,7 +152,12 @@ def test_what_looks_like_a_dose_and_is_not_certain_is_reported(read: Read, writt
 
 
 def test_a_number_without_a_unit_is_reported(read: Read) -> None:
-    for text in ("warfarin 5 daily", "Lisinopril 10", "take levothyroxine 50 every morning", "metformin: 500 BID"):
+    for text in (
+        "warfarin 5 daily",
+        "Lisinopril 10",
+        "take levothyroxine 50 every morning",
+        "metformin: 500 BID",
+    ):
         assert len(read(text).unreadable) == 1, text
 
 
@@ -187,7 +192,10 @@ def test_a_concentration_is_no_dose(read: Read) -> None:
 
 
 def test_a_combination_keeps_its_strengths_in_the_order_written(read: Read) -> None:
-    for text in ("Percocet 5/325, take 2 tablets every 6 hours", "Take 2 tablets of Percocet 5/325 mg every 6 hours"):
+    for text in (
+        "Percocet 5/325, take 2 tablets every 6 hours",
+        "Take 2 tablets of Percocet 5/325 mg every 6 hours",
+    ):
         (statement,) = read(text).statements
         assert statement.dose is not None
         assert statement.dose.components == (Decimal(10), Decimal(650)), text

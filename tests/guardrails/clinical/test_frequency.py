@@ -152,7 +152,9 @@ def test_push_infusion_time_and_loading(read: Read) -> None:
     (slow,) = read("Give vancomycin 1 g IV over 60 minutes.").statements
     assert not slow.rapid
     assert slow.over_minutes == 60
-    load, maintenance = read("Give a loading dose of vancomycin 25 mg/kg IV, then 15 mg/kg every 12 hours.").statements
+    load, maintenance = read(
+        "Give a loading dose of vancomycin 25 mg/kg IV, then 15 mg/kg every 12 hours."
+    ).statements
     assert (load.loading, maintenance.loading) == (True, False)
     assert maintenance.route == "intravenous"
     assert load.sum_group is None
@@ -182,7 +184,11 @@ def test_doses_at_different_moments_of_one_day_add_up(read: Read) -> None:
         ("Do not take more than 4 g of acetaminophen in 24 hours.", "4", "g"),
         ("Never take more than 4 tablets of 500 mg acetaminophen in 24 hours.", "2000", "mg"),
         ("Acetaminophen: maximum daily dose 4 g.", "4", "g"),
-        ("acetaminophen 325 mg tablets, take 2 tablets every 6 hours, no more than 10 tablets a day", "3250", "mg"),
+        (
+            "acetaminophen 325 mg tablets, take 2 tablets every 6 hours, no more than 10 tablets a day",
+            "3250",
+            "mg",
+        ),
         ("Take acetaminophen 650 mg, up to 3 g per day.", "3", "g"),
         ("Limit acetaminophen to 3 g per day.", "3", "g"),
     ],

@@ -307,7 +307,9 @@ PAIRS = [
 @pytest.mark.parametrize("text", PAIRS)
 def test_a_warned_combination_is_a_pair_and_nobody_is_told_to_take_it(read: Read, text: str) -> None:
     parsed = read(text)
-    assert [{a.drugs[0], b.drugs[0]} for a, b in parsed.avoided_pairs] == [{"sildenafil", "nitroglycerin"}], parsed
+    assert [{a.drugs[0], b.drugs[0]} for a, b in parsed.avoided_pairs] == [{"sildenafil", "nitroglycerin"}], (
+        parsed
+    )
     assert not any(s.scope.prescriptive for s in parsed.statements)
     assert all(s.avoid_with for s in parsed.statements if s.scope.value == A)
 

@@ -24,7 +24,7 @@ _NEXT_OF = re.compile(
 )
 _LIMIT_BEFORE = re.compile(
     r"(?:\b(?:max(?:imum)?\.?|not to exceed|(?:not|n't|never) exceed(?:ing)?|without exceeding|(?:no|not|never) more than|at most|limit(?:ed)?(?: \w+){0,3} to|"
-    r"up to (?:a (?:total|maximum) of )?|no greater than|not greater than|less than|under|below|ceiling|upper limit|capped at|cap(?: \w+)? at|nte|stay (?:under|below)|<=?))"
+    r"up to (?:a (?:total|maximum) of )?|(?:no|not|never) (?:greater than|over|above|beyond)|less than|under|below|ceiling|upper limit|capped at|cap(?: \w+)? at|nte|stay (?:under|below)|<=?))"
     r"(?:[ :=]*(?:total|daily|single|dosage|dose|amount|recommended|allowed|safe|limit|adult|is|of|the|a|an|should|be|taking|take|in|per|each|day|24|hours?|for|"
     r"adults?|children|at|once|should not exceed|\(|\)|:|-|any))*[ :=]*$"
 )

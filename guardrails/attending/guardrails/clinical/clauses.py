@@ -20,6 +20,7 @@ _TITLE_LINE = re.compile(
     r"(?:(?:your|new|current|home|active|past|previous|prior|discharge|stopped|discontinued|changed|known|drug|medication|food|held) ){0,2}"
     r"(?:medications?|medicines?|meds|drugs|allergies|prescriptions?|plan|treatment|warnings?|interactions?|family history|past medical history)"
     r"(?: to (?:avoid|stop|take|continue|start|hold)| list| history| plan| instructions)?"
+    r"|(?:what|things|foods|drugs) (?:not )?to (?:avoid|take|stop|continue)"
 )
 
 

@@ -99,7 +99,9 @@ _DENOMINATOR = re.compile(
     r"|(?:(?P<n>\d{1,4}(?:\.\d{1,2})?) ?)?(?P<vol>ml|mls|cc|millilit(?:er|re)s?|l|lit(?:er|re)s?|dl|decilit(?:er|re)s?|g|gm|gram|mmol|mol|mg)(?![a-z])"
 )
 _LAB_PER = {"dl", "deciliter", "decilitre", "mmol", "mol", "mg"}
-_EACH = re.compile(r"(?: tablets?| capsules?)?,? (?:each(?! (?:morning|day|night|evening|afternoon|week|month|time|dose|meal|hour))|apiece|per tablet|per capsule)\b")
+_EACH = re.compile(
+    r"(?: tablets?| capsules?)?,? (?:each(?! (?:morning|day|night|evening|afternoon|week|month|time|dose|meal|hour))|apiece|per tablet|per capsule)\b"
+)
 _FROM = re.compile(r"(?:\bfrom|\bprevious(?:ly)?(?: dose)?(?: of)?|\binstead of|\brather than|\bwas|\bnot) $")
 _BETWEEN = re.compile(r"\bbetween $")
 _LETTER_DIGITS = re.compile(
@@ -148,7 +150,9 @@ def scan(norm: Normalised) -> tuple[list[Amount], list[Risk]]:
     for match in _RELATIVE.finditer(text):
         start = match.start(1)
         reason = "an amount relative to a dose not stated"
-        amounts.append(Amount(start, match.end(1), Kind.UNREADABLE, vague=True, reason=reason, shown=match.start()))
+        amounts.append(
+            Amount(start, match.end(1), Kind.UNREADABLE, vague=True, reason=reason, shown=match.start())
+        )
     for match in _INSULIN_STRENGTH.finditer(text):
         value = Decimal(match.group(1))
         amounts.append(Amount(match.start(), match.end(), Kind.CONCENTRATION, value, value, "unit", per="mL"))

@@ -67,7 +67,13 @@ _COUNT = {
 _N = r"(?:\d{1,3}(?:\.\d)?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fourteen|twenty|thirty)"
 _DAY = r"(?:day|daily|24 ?-?(?:hours?|hrs?|h)(?: period)?|d(?![a-z]))"
 _SPAN = r"(?:minutes?|mins?|hours?|hrs?|hr|h|days?|d|weeks?|wks?|wk|w|months?|mo)(?![a-z])"
-_HOURS = {"m": Decimal(1) / Decimal(60), "h": Decimal(1), "d": Decimal(24), "w": Decimal(168), "mo": Decimal(720)}
+_HOURS = {
+    "m": Decimal(1) / Decimal(60),
+    "h": Decimal(1),
+    "d": Decimal(24),
+    "w": Decimal(168),
+    "mo": Decimal(720),
+}
 _UP_TO = r"(?:(?P<cap>up to|at most|no more than|not more than|max(?:imum)?(?: of)?|a maximum of) )?"
 _WEEKDAY = r"(?:mon|tues?|wednes|wed|thurs?|fri|satur|sat|sun)(?:day)?s?"
 _MOMENT = (
@@ -139,7 +145,10 @@ def _weekdays(m: re.Match[str]) -> Rhythm:
 
 
 def _moment(m: re.Match[str]) -> Rhythm:
-    moments = frozenset(_moment_name(p) for p in re.findall(rf"{_MOMENT}|\b(?:breakfast|lunch|dinner|supper|evening|night)\b", m.group()))
+    moments = frozenset(
+        _moment_name(p)
+        for p in re.findall(rf"{_MOMENT}|\b(?:breakfast|lunch|dinner|supper|evening|night)\b", m.group())
+    )
     return Rhythm(m.start(), m.end(), Decimal(len(moments)), None, moments=moments)
 
 
@@ -168,97 +177,120 @@ def _divided(m: re.Match[str]) -> Rhythm:
 
 _B = r"(?<![\w])"
 _E = r"(?![\w])"
-_RULES: list[tuple[re.Pattern[str], Handler]] = [
-    (re.compile(pattern), handler)
-    for pattern, handler in (
+_RULES: list[tuple[tuple[str, ...], re.Pattern[str], Handler]] = [
+    (tuple(words.split()), re.compile(pattern), handler)
+    for words, pattern, handler in (
+        # words without which the pattern cannot match, the pattern, what it means
         # intervals
         (
+            "every each q",
             rf"{_B}(?:every|each|q\.?) ?(?P<n>{_N})(?: ?(?:-|to|or) ?(?P<n2>{_N}))?[ -]?(?P<span>{_SPAN})",
             _every,
         ),
-        (rf"{_B}(?P<n>{_N})(?: ?(?:-|to) ?(?P<n2>{_N}))?[ -](?P<span>hour)ly{_E}", _every),
+        ("hourly", rf"{_B}(?P<n>{_N})(?: ?(?:-|to) ?(?P<n2>{_N}))?[ -](?P<span>hour)ly{_E}", _every),
         (
+            "every each",
             rf"{_B}(?:every|each) (?P<n>other|second|alternate|third|fourth) (?P<span>day|week|month){_E}",
             _every,
         ),
-        (rf"{_B}(?P<n>alternate) (?P<span>day|week)s?{_E}", _every),
-        (rf"{_B}(?:every|each|q) ?(?P<n>)(?P<span>hour|h){_E}", _fixed(24, 1)),
-        (rf"{_B}hourly{_E}", _fixed(24, 1)),
+        ("alternate", rf"{_B}(?P<n>alternate) (?P<span>day|week)s?{_E}", _every),
+        ("every each q", rf"{_B}(?:every|each|q) ?(?P<n>)(?P<span>hour|h){_E}", _fixed(24, 1)),
+        ("hourly", rf"{_B}hourly{_E}", _fixed(24, 1)),
         (
+            "q",
             rf"{_B}q(?P<n>[1-9]|1[0-2]|24|48|72)(?P<span>(?![\w.]))",
             lambda m: _fixed(Decimal(24) / Decimal(m.group("n")), Decimal(m.group("n")))(m),
         ),
         # counts
         (
+            "once twice thrice time dose x",
             rf"{_B}{_UP_TO}(?:(?P<n>{_N})(?: ?(?:-|to|or) ?(?P<n2>{_N}))? ?(?:x|times?|doses?)|"
             rf"(?P<once>once|twice|thrice)(?: (?:to|or) (?:(?P<n3>twice|thrice)|{_N} times))?) ?(?:a |per |each |every |/ ?|in (?:a |any |one )?|over |within )"
             rf"(?P<unit>{_DAY}|week|wk|month|hour){_E}",
             _times,
         ),
         (
+            "once twice thrice time dose x",
             rf"{_B}{_UP_TO}(?:(?P<n>{_N})(?: ?(?:-|to|or) ?(?P<n2>{_N}))?[ -]?(?:x|times?|doses?)|"
             rf"(?P<once>once|twice|thrice)(?: (?:to|or) (?:(?P<n3>twice|thrice)|{_N} times))?)[ -]?(?P<unit>daily|weekly|monthly|nightly){_E}",
             _times,
         ),
-        (rf"{_B}(?P<n>{_N}) ?x ?(?:a |per |/)? ?(?P<unit>{_DAY}|week|wk|month)", _times),
+        ("x", rf"{_B}(?P<n>{_N}) ?x ?(?:a |per |/)? ?(?P<unit>{_DAY}|week|wk|month)", _times),
         # plain words
-        (rf"{_B}(?:every|each|per|a|once a|1x?/|/ ?) ?day{_E}|{_B}daily{_E}|{_B}everyday{_E}", _fixed(1)),
         (
+            "day daily",
+            rf"{_B}(?:every|each|per|a|once a|1x?/|/ ?) ?day{_E}|{_B}daily{_E}|{_B}everyday{_E}",
+            _fixed(1),
+        ),
+        (
+            "week wk",
             rf"{_B}(?:every|each|per|a|once a) (?:week|wk){_E}|{_B}weekly{_E}|{_B}q ?(?:wk|week|weekly){_E}",
             _fixed(Decimal(1) / 7, 168),
         ),
         (
+            "month",
             rf"{_B}(?:every|each|per|a|once a) month{_E}|{_B}monthly{_E}|{_B}q ?month(?:ly)?{_E}",
             _fixed(Decimal(1) / 30, 720),
         ),
-        (rf"{_B}fortnightly{_E}|{_B}(?:every|each) fortnight{_E}", _fixed(Decimal(1) / 14, 336)),
-        (rf"{_B}(?:bi-?weekly|bi-?monthly){_E}", _fixed(None)),
+        ("fortnight", rf"{_B}fortnightly{_E}|{_B}(?:every|each) fortnight{_E}", _fixed(Decimal(1) / 14, 336)),
+        ("weekly monthly", rf"{_B}(?:bi-?weekly|bi-?monthly){_E}", _fixed(None)),
         (
+            "mon tue wed thu fri sat sun",
             rf"{_B}(?:every|each|on) {_WEEKDAY}(?:(?:, | ?and | ?/ ?|, and ){_WEEKDAY}){{0,6}}{_E}|"
             rf"{_B}{_WEEKDAY}(?:(?:, | and | ?/ ?|, and ){_WEEKDAY}){{1,6}}{_E}|{_B}(?:mon|tues|wednes|thurs|fri|satur|sun)days{_E}",
             _weekdays,
         ),
-        (rf"{_B}mwf{_E}", _fixed(Decimal(3) / 7)),
+        ("mwf", rf"{_B}mwf{_E}", _fixed(Decimal(3) / 7)),
         # Latin
         (
+            "q o.d.",
             rf"{_B}q\. ?d\.?{_E}|{_B}qd{_E}|{_B}q ?day{_E}|{_B}q ?daily{_E}|{_B}o\.d\.(?!\w)",
             _fixed(1, 24, notation="qd"),
         ),
-        (rf"{_B}q\. ?o\. ?d\.?{_E}|{_B}qod{_E}", _fixed(Decimal("0.5"), 48, notation="qod")),
-        (rf"{_B}b\.? ?i\.? ?d\.?{_E}|{_B}bd{_E}", _fixed(2, None)),
-        (rf"{_B}t\.? ?i\.? ?d\.?{_E}|{_B}tds{_E}", _fixed(3, None)),
-        (rf"{_B}q\.? ?i\.? ?d\.?{_E}|{_B}qds{_E}", _fixed(4, None)),
-        (rf"{_B}biw{_E}", _fixed(Decimal(2) / 7)),
-        (rf"{_B}tiw{_E}", _fixed(Decimal(3) / 7)),
+        ("q", rf"{_B}q\. ?o\. ?d\.?{_E}|{_B}qod{_E}", _fixed(Decimal("0.5"), 48, notation="qod")),
+        ("b", rf"{_B}b\.? ?i\.? ?d\.?{_E}|{_B}bd{_E}", _fixed(2, None)),
+        ("t", rf"{_B}t\.? ?i\.? ?d\.?{_E}|{_B}tds{_E}", _fixed(3, None)),
+        ("q", rf"{_B}q\.? ?i\.? ?d\.?{_E}|{_B}qds{_E}", _fixed(4, None)),
+        ("biw", rf"{_B}biw{_E}", _fixed(Decimal(2) / 7)),
+        ("tiw", rf"{_B}tiw{_E}", _fixed(Decimal(3) / 7)),
         # moments of the day
-        (rf"{_B}{_MOMENT}(?:(?:, | and | and again | & |, and | or )(?:{_MOMENT}|(?:breakfast|lunch|dinner|supper|evening|night){_E})){{0,4}}", _moment),
         (
+            "morning afternoon evening night bed noon midday mid-day lunch dinner supper breakfast sleep am pm a.m p.m waking awakening mane nocte hs",
+            rf"{_B}{_MOMENT}(?:(?:, | and | and again | & |, and | or )(?:{_MOMENT}|(?:breakfast|lunch|dinner|supper|evening|night){_E})){{0,4}}",
+            _moment,
+        ),
+        (
+            "meal ac pc",
             rf"{_B}(?:(?:before|with|after) (?:each|every) meal|(?:before|with|after) (?:all )?meals|with (?:each|every) meal|"
             rf"(?:three|3) times a day with meals|q?ac|pc)(?P<bed> (?:and|&) (?:at bedtime|hs|qhs|nightly))?{_E}",
             _meals,
         ),
         # need and single
         (
+            "needed required necessary need p demand breakthrough",
             rf"{_B}(?:as|when|if|where|only when|only if) (?:needed|required|necessary|you need (?:it|them)?)|{_B}p\.? ?r\.? ?n\.?{_E}|"
             rf"{_B}on demand{_E}|{_B}(?:for|with) breakthrough\b",
             _fixed(None, None, prn=True),
         ),
         (
+            "dose single one x stat once",
             rf"{_B}(?:as|in) an? (?:one[- ]time|single|one[- ]off) (?:dose|bolus|injection|infusion)|{_B}(?:a )?single[- ]dose{_E}|"
             rf"{_B}one[- ]time(?: only| dose)?{_E}|{_B}x ?1(?: dose)?(?! ?(?:day|week|month|\d|/))(?!\w)|{_B}stat{_E}|{_B}one dose(?: only)?{_E}|"
             rf"{_B}once only{_E}|{_B}just once{_E}|{_B}for (?:1|one) dose{_E}|{_B}a (?:1|one)-time{_E}",
             _fixed(1, None, once=True),
         ),
         (
+            "once",
             rf"{_B}once(?! (?:a|per|each|every|daily|weekly|monthly|you|your|the|it|symptoms|pain|in)\b)(?!-)(?!/){_E}",
             _fixed(1, None, once=True),
         ),
         # daily totals
         (
+            "doses",
             rf"{_B}(?:divided|split|given)?,? ?(?:in(?:to)?|over) (?P<n>{_N}(?: ?(?:-|to|or) ?{_N})?) (?:equally |equal )?(?:divided |separate |equal |split )*doses{_E}",
             _divided,
         ),
-        (rf"{_B}(?:in|into) (?:equally )?divided doses{_E}|{_B}divided{_E}", _divided),
+        ("divided", rf"{_B}(?:in|into) (?:equally )?divided doses{_E}|{_B}divided{_E}", _divided),
     )
 ]
 
@@ -277,7 +309,9 @@ _OVER = re.compile(
 def rhythms(text: str) -> list[Rhythm]:
     """Every frequency phrase of a normalised text in order, longest first where phrases overlap."""
     found: list[Rhythm] = []
-    for pattern, handler in _RULES:
+    for words, pattern, handler in _RULES:
+        if not any(word in text for word in words):
+            continue
         for match in pattern.finditer(text):
             rhythm = handler(match) if match.end() > match.start() else None
             if rhythm is not None:
@@ -311,7 +345,9 @@ def merge(parts: list[Rhythm]) -> Rhythm | None:
         if moments and times == 1 and len(moments) > 1:
             times = Decimal(len(moments))
     elif moments or any(p.meals for p in parts):
-        times = Decimal(len(moments)) + max((p.times or Decimal(0) for p in parts if p.meals), default=Decimal(0))
+        times = Decimal(len(moments)) + max(
+            (p.times or Decimal(0) for p in parts if p.meals), default=Decimal(0)
+        )
     if caps:
         times = min([times, *caps]) if times is not None else min(caps)
     if times is None and once:

@@ -92,7 +92,7 @@ def objectless(tokens: list[Token], predicate: Predicate, end: int) -> bool:
     if predicate.scope.prescriptive or predicate.scope is Scope.LIMIT:
         return True
     return all(
-        t.cat in (Cat.PRONOUN, Cat.PUNCT, Cat.RHYTHM, Cat.AMOUNT, Cat.COORD)
+        t.cat in (Cat.PRONOUN, Cat.PUNCT, Cat.RHYTHM, Cat.AMOUNT, Cat.COORD, Cat.DO)
         or (t.cat is Cat.FILLER and not t.word.startswith(("with", "on an")))
         for t in rest
     )

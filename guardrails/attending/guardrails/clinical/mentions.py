@@ -171,6 +171,32 @@ def find_mentions(norm: Normalised, lexicon: Lexicon, amounts: list[Amount]) -> 
     return named
 
 
+_NUTRIENT = (
+    r"(?:salt|sodium|caffeine|alcohol|calories|kcal|fluids?|water|sugars?|carb(?:ohydrate)?s?|protein|fib(?:er|re)|fat|cholesterol|"
+    r"potassium|phosphorus|phosphate|glucose|weight|urine|blood|oxygen|milk|juice|drinks?|coffee)"
+)
+_NUTRIENT_BEFORE = re.compile(rf"\b{_NUTRIENT}\b[^.;\n]{{0,40}}$")
+_NUTRIENT_AFTER = re.compile(
+    rf" (?:of )?(?:added |dietary |elemental |total |plain |clear |table )?{_NUTRIENT}\b"
+)
+
+
+def of_nutrients(norm: Normalised, mentions: list[Named], amounts: list[Amount]) -> frozenset[int]:
+    """The indices of amounts of salt, water, alcohol and the like, which belong to no drug named elsewhere."""
+    found: set[int] = set()
+    at = 0
+    for index, amount in enumerate(amounts):
+        while at < len(mentions) and mentions[at].end <= amount.start:
+            at += 1
+        since = mentions[at - 1].end if at else 0
+        following = mentions[at].start if at < len(mentions) else len(norm.text)
+        after = _NUTRIENT_AFTER.match(norm.text, amount.end)
+        before = _NUTRIENT_BEFORE.search(norm.text, max(since, amount.start - 60), amount.start)
+        if (after is not None and after.end() <= following) or before is not None:
+            found.add(index)
+    return frozenset(found)
+
+
 def _covered(hit: Hit, amounts: list[Amount]) -> bool:
     return any(a.start <= hit.start and hit.end <= a.end for a in _near(amounts, hit.start))
 

@@ -73,6 +73,8 @@ _ENTITY = {
     "mdash": "-",
 }
 _INLINE_TAGS = {"b", "i", "u", "em", "strong", "span", "sub", "sup", "code", "font", "a", "td", "th"}
+_PLAIN = re.compile(r"(?:[A-Za-z0-9.,;:()'\"/%+=!?-]+(?: (?=[A-Za-z0-9(]))?)+")
+"""Characters that need no folding, with single spaces between words."""
 _WRAPPED_LINE = 50
 """A line at least this long that stops in mid-sentence is a hard wrap, shorter ones are list items."""
 
@@ -148,6 +150,12 @@ class _Writer:
             self.starts.append(start)
             self.ends.append(end)
 
+    def run(self, piece: str, start: int) -> None:
+        """Appends characters that stand for themselves, one to one."""
+        self.chars.extend(piece)
+        self.starts.extend(range(start, start + len(piece)))
+        self.ends.extend(range(start + 1, start + 1 + len(piece)))
+
     @property
     def last(self) -> str:
         return self.chars[-1] if self.chars else "\n"
@@ -159,6 +167,12 @@ def normalise(text: str) -> Normalised:
     tags = {m.start(): m for m in _TAG.finditer(text)} if ("<" in text or "&" in text) else {}
     i, n = 0, len(text)
     while i < n:
+        if not tags:
+            plain = _PLAIN.match(text, i)
+            if plain is not None:
+                out.run(plain.group().lower(), i)
+                i = plain.end()
+                continue
         char = text[i]
         if tags and i in tags:
             match = tags[i]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from dataclasses import replace
+from functools import lru_cache
 
 from attending.guardrails.clinical.assemble import Part, Pieces, assemble
 from attending.guardrails.clinical.clauses import sentences
 from attending.guardrails.clinical.dose import Amount, Kind, Risk, scan
 from attending.guardrails.clinical.frequency import Rhythm, infusion_times, periods, rhythms
 from attending.guardrails.clinical.lexicon import Lexicon
-from attending.guardrails.clinical.mentions import ANALYTES, Named, find_mentions
+from attending.guardrails.clinical.mentions import ANALYTES, Named, find_mentions, of_nutrients
 from attending.guardrails.clinical.normalise import Normalised, normalise
 from attending.guardrails.clinical.number import read_number
 from attending.guardrails.clinical.route import routes
@@ -57,6 +58,12 @@ def parse(text: str, lexicon: Lexicon, *, about: tuple[str, ...] = ()) -> Parsed
     points of `text` as given. `about` names the ingredients that a dose without any drug in the text is about (the
     one drug of the prompt); such a statement's mention spans the dose itself.
     """
+    return _parse(text, lexicon, about)
+
+
+@lru_cache(maxsize=4)
+def _parse(text: str, lexicon: Lexicon, about: tuple[str, ...]) -> ParsedText:
+    """Several rails read the same output one after the other; four texts cover one inference and no more are kept."""
     norm = normalise(text)
     amounts, risks = scan(norm)
     found_rhythms = [r for r in rhythms(norm.text) if not _inside_amount(r, amounts)]
@@ -76,7 +83,7 @@ def parse(text: str, lexicon: Lexicon, *, about: tuple[str, ...] = ()) -> Parsed
         periods(norm.text),
         infusion_times(norm.text),
         routes(norm.text),
-        frozenset(s.amount for s in strangers if s.amount >= 0),
+        frozenset(s.amount for s in strangers if s.amount >= 0) | of_nutrients(norm, mentions, amounts),
     )
     assembled = assemble(pieces, scopes)
     public = [m.to_mention(norm) for m in mentions]

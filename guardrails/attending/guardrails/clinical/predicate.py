@@ -53,7 +53,29 @@ TRANSPARENT = frozenset(
 )
 _TRANSITIVE = frozenset({Cat.TAKE, Cat.START, Cat.CONTINUE, Cat.CHANGE, Cat.SWITCH, Cat.ORDER, Cat.AVOID})
 _MAX_OTHER = 3
-_DIRECT = frozenset({"should", "must", "may", "can", "shall", "will", "'ll", "ought", "let's", "cannot", "shouldn't", "mustn't", "can't", "won't", "needn't", "shouldnt", "mustnt", "cant", "wont"})
+_DIRECT = frozenset(
+    {
+        "should",
+        "must",
+        "may",
+        "can",
+        "shall",
+        "will",
+        "'ll",
+        "ought",
+        "let's",
+        "cannot",
+        "shouldn't",
+        "mustn't",
+        "can't",
+        "won't",
+        "needn't",
+        "shouldnt",
+        "mustnt",
+        "cant",
+        "wont",
+    }
+)
 _UNREAL = frozenset({"would", "could", "might", "'d", "wouldn't", "couldn't", "wouldnt", "couldnt"})
 _FIRST_PERSON = frozenset({"i", "we", "i'd", "we'd"})
 _NOW = frozenset({"currently", "already", "now", "still", "presently"})
@@ -210,7 +232,9 @@ def _chain(tokens: list[Token], i: int, boundary: int, end: int) -> tuple[list[_
     j = i + 1
     while j < end:
         token = tokens[j]
-        if token.cat in PREDICATES and (token.cat not in (Cat.ON, Cat.OFF) or _is_predicate(tokens, j, boundary, end)):
+        if token.cat in PREDICATES and (
+            token.cat not in (Cat.ON, Cat.OFF) or _is_predicate(tokens, j, boundary, end)
+        ):
             outer = chain[-1].token
             coordinated = j > last + 1 and tokens[j - 1].cat is Cat.COORD and outer.form is not Form.NOUN
             if token.cat is Cat.EXCEED and outer.cat in (Cat.TAKE, Cat.ADVISE, Cat.CHANGE, Cat.EXCEED):

@@ -284,7 +284,10 @@ class _Reader:
                 chosen is not None
                 and chosen.cat in (Cat.SWITCH, Cat.REPLACE, Cat.CHANGE)
                 and token.cat is Cat.MENTION
-                and (scope in (Scope.RECOMMEND, Scope.STOP) or (chosen.negated and chosen.cat is not Cat.CHANGE))
+                and (
+                    scope in (Scope.RECOMMEND, Scope.STOP)
+                    or (chosen.negated and chosen.cat is not Cat.CHANGE)
+                )
             ):
                 scope, started = exchange(tokens, index, clause, chosen, scope, started)
             if token.cat is Cat.AMOUNT and chosen is not None and chosen.negated and chosen.cat is Cat.CHANGE:

@@ -203,7 +203,7 @@ _PHRASES: list[tuple[str, Cat, Form]] = [
         Form.BASE,
     ),
     (
-        r"(?:steer|stay|keep|remain) (?:clear|away)(?: of| from)?|hold off(?: on)?|(?:be|is|are) off[- ]limits|stay off|keep off|keep clear of|"
+        r"(?:steer|stay|keep|remain) (?:clear|away)(?: of| from)?|hold off(?: on)?|stay off|keep off|keep clear of|"
         r"(?:say|saying) no to|advise against|advised against|advises against|recommend(?:s|ed)? against|against(?: the use of| using| taking)?|"
         r"do without|caution(?:s|ed)? against|warn(?:s|ed)? against|rule out",
         Cat.AVOID,
@@ -295,7 +295,7 @@ _PHRASES: list[tuple[str, Cat, Form]] = [
         Form.THIRD,
     ),
     (
-        r"not recommended|not advised|not advisable|not indicated|not appropriate|not safe|not suitable|not allowed|not permitted",
+        r"off limits|not recommended|not advised|not advisable|not indicated|not appropriate|not safe|not suitable|not allowed|not permitted",
         Cat.BAD,
         Form.BASE,
     ),
