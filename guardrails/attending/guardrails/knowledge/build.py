@@ -30,7 +30,7 @@ _CROSS_COLUMNS: Final = ("allergen", "to", "severity", *facts.PROVENANCE)
 
 
 def build(sources: Path, out: Path) -> str:
-    """Writes the pack and returns its hash. Raises OSError, TableError or KeyError where an input is not as expected."""
+    """Writes the pack and returns its hash. Raises OSError, TableError or KeyError for an unexpected input."""
     known = vocabulary.build(sources, CURATED)
     files: dict[str, str] = {}
     counts: dict[str, int] = {}
@@ -86,9 +86,7 @@ def _conditions() -> list[dict[str, str]]:
 
 
 def _label_index(sources: Path) -> list[dict[str, str]]:
-    found = {
-        set_id: "FDA label set of May 2014" for set_id in label_facts.label_set_ids(sources / "fda-labels")
-    }
+    found = dict.fromkeys(label_facts.label_set_ids(sources / "fda-labels"), "FDA label set of May 2014")
     for fact in label_facts.read(sources / "label-facts"):
         for set_id in fact.set_ids:
             found.setdefault(set_id, "label facts")

@@ -277,14 +277,14 @@ class Knowledge:
             case "allergy":
                 held = True
             case _:
-                table = {
+                tables: dict[str, Mapping[str, object]] = {
                     "contraindication": self._contra,
                     "pregnancy": self._pregnancy,
                     "renal": self._renal,
                     "hepatic": self._hepatic,
                     "age": self._age,
-                }[check]
-                held = drug in table
+                }
+                held = drug in tables[check]
         if held:
             return Covered.COVERED
         return Covered.NONE_KNOWN if (drug, check) in self._none_known else Covered.NOT_COVERED

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-SALTS: Final = frozenset(
+_SALT_WORDS: Final = (
     "acetate acetonide acid adipate alafenamide aluminum anhydrous arginine ascorbate aspartate axetil benzathine "
     "benzoate besylate besilate bicarbonate bisulfate bitartrate borate bromide butyrate calcium camsylate caproate "
     "carbamate carbonate chloride cilexetil citrate cypionate decanoate diacetate dibasic dihydrate dihydrochloride "
@@ -24,16 +24,17 @@ SALTS: Final = frozenset(
     "succinate sulfate sulphate tannate tartrate tebutate teoclate tetrahydrate tosylate trihydrate trometamol "
     "tromethamine trisodium trifenatate undecanoate valerate xinafoate zinc so4 po4 recombinant regular human "
     "synthetic micronized liposomal pegylated oral injection topical ophthalmic nasal hydrogen free base lipid complex "
-    "monobasic malonate glycolate tert-butylamine "
-    "inhaled usp".split()  # noqa: SIM905
+    "monobasic malonate glycolate tert-butylamine inhaled usp"
 )
+SALTS: Final = frozenset(_SALT_WORDS.split())
 """Words that only say in which salt, ester, hydrate or form an ingredient comes."""
 
-FORMS: Final = frozenset(
+_FORM_WORDS: Final = (
     "tablet tablets capsule capsules extended-release delayed-release extended release delayed er dr xr sr hfa odt "
     "orally disintegrating suspension solution cream ointment gel lotion patch spray syrup elixir chewable film-coated "
-    "injectable powder for".split()  # noqa: SIM905
+    "injectable powder for"
 )
+FORMS: Final = frozenset(_FORM_WORDS.split())
 _BRACKETS: Final = re.compile(r"\s*[(\[].*?[)\]]\s*")
 
 

@@ -62,4 +62,5 @@ def build(knowledge: Knowledge) -> networkx.MultiDiGraph[str]:
             basis=provenance.basis.value,
             source=provenance.source,
         )
-    return networkx.freeze(graph)
+    networkx.freeze(graph)
+    return graph

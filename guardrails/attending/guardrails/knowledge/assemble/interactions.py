@@ -34,7 +34,7 @@ _MECHANISMS: Final = (
     ("hypotens", "hypotension"),
     ("hypertens|constriction of blood", "hypertension"),
     ("drowsi|sedat|alertness", "additive sedation"),
-    ("effectiveness|decrease of the (?:plasma |blood )?conc|decrease of the effect|decrease of the activ", "level or effect decrease"),
+    ("effectiveness|decrease of the (?:(?:plasma |blood )?conc|effect|activ)", "level or effect decrease"),
     ("increase of the (?:plasma |blood |circulating )?conc|increase of the undesirable|overdos", "level increase"),
     ("absorption", "absorption decrease"),
     ("opposite|antagonis", "opposed effects"),
@@ -106,9 +106,10 @@ def _from_ansm(vocabulary: Vocabulary, sources: Path, curated: Path, lost: dict[
             lost["ansm"] = lost.get("ansm", 0) + 1
             continue
         only = [drug for name in ansm.only_with(row) for drug in _narrow(vocabulary, name, sides)]
-        if only:
-            which = 0 if any(drug in _drugs(vocabulary, sides[0]) for drug in only) else 1
-            sides[which] = tuple(only)
+        for which in (0, 1):
+            inside = tuple(drug for drug in only if drug in _drugs(vocabulary, sides[which]))
+            if inside:
+                sides[which] = inside
         fix = fixes.get(row.row, {})
         source = f"ANSM interaction thesaurus, September 2016 (English, glilly/osdi), row {row.row}"
         for number, tier in enumerate(ansm.tiers(row)):

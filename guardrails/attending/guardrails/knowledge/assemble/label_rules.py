@@ -23,7 +23,9 @@ ELDERLY_YEARS: Final = Decimal(65)
 SEVERE_EGFR: Final = Decimal(30)
 DIALYSIS_EGFR: Final = Decimal(15)
 _ROUTES: Final = {"inhalation": "inhaled", "injection": "", "parenteral": ""}
-_DOSE_UNITS: Final = frozenset({"mg", "mcg", "g", "mEq", "mg/kg", "mcg/kg", "mg/m2", "inhalation", "drop", "unit"})
+_DOSE_UNITS: Final = frozenset(
+    {"mg", "mcg", "g", "mEq", "mg/kg", "mcg/kg", "mg/m2", "inhalation", "drop", "unit"}
+)
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _BAND: Final = re.compile(
     rf"(?:e?gfr|crcl)\s*(?:falls\s*)?(<=|<|>)?\s*{_NUMBER}(?:-{_NUMBER})?(?: or \S+)?\s*(.*)"
@@ -57,9 +59,12 @@ def build(vocabulary: Vocabulary, sources: Path, curated: Path) -> tuple[Rows, l
     Raises OSError, or TableError for a contraindication that the table of label conditions does not know.
     """
     conditions = {
-        row["label_words"]: tables.split(row["conditions"]) for row in tables.read(curated / "label_conditions.tsv")
+        row["label_words"]: tables.split(row["conditions"])
+        for row in tables.read(curated / "label_conditions.tsv")
     }
-    rows: Rows = {name: [] for name in ("dose_limits", "renal", "hepatic", "pregnancy", "age", "contraindications")}
+    rows: Rows = {
+        name: [] for name in ("dose_limits", "renal", "hepatic", "pregnancy", "age", "contraindications")
+    }
     nothing: dict[tuple[str, str], dict[str, str]] = {}
     for fact in label_facts.read(sources / "label-facts"):
         drugs = vocabulary.namer.drugs(fact.ingredient) or ()
@@ -68,7 +73,9 @@ def build(vocabulary: Vocabulary, sources: Path, curated: Path) -> tuple[Rows, l
         who = population(fact.population)
         for drug in drugs:
             told = _provenance(fact, drug)
-            rows["dose_limits"] += [{"drug": drug, **row, **told} for row in dose(fact, who, drug, len(drugs))]
+            rows["dose_limits"] += [
+                {"drug": drug, **row, **told} for row in dose(fact, who, drug, len(drugs))
+            ]
             if who.newborn or not who.general or drug != chief:
                 continue
             if who.max_age_years is None:
@@ -91,9 +98,20 @@ def build(vocabulary: Vocabulary, sources: Path, curated: Path) -> tuple[Rows, l
                     rows["pregnancy"].append(
                         {"drug": drug, "severity": severity, "from_week": "", "to_week": "", **told}
                     )
-            for check, text in (("renal", fact.renal), ("hepatic", fact.hepatic), ("pregnancy", fact.pregnancy)):
+            for check, text in (
+                ("renal", fact.renal),
+                ("hepatic", fact.hepatic),
+                ("pregnancy", fact.pregnancy),
+            ):
                 if _says_nothing(text):
                     nothing[drug, check] = {"drug": drug, "check": check, "source": told["source"]}
+            if fact.no_fixed_ceiling:
+                nothing[drug, "dose"] = {"drug": drug, "check": "dose", "source": told["source"]}
+    for row in tables.read(curated / "none_known.tsv"):
+        silent = vocabulary.namer.drug(row["drug"])
+        if silent is None:
+            raise tables.TableError(f"`none_known.tsv`: `{row['drug']}` is no drug")
+        nothing.setdefault((silent, row["check"]), {**row, "drug": silent})
     return rows, [nothing[key] for key in sorted(nothing)]
 
 
@@ -101,7 +119,10 @@ def population(text: str) -> Population:
     """The age band and indication of a population cell, months and weeks as fractions of a year."""
     inside = " ".join(re.findall(r"\(([^)]*)\)", text))
     bare = re.sub(r"\([^)]*\)", " ", text).lower()
-    general = re.search(r"crcl|gfr|child-pugh|hepatic|inhibitor|on ritonavir|esrd|debilitated$", text.lower()) is None
+    general = (
+        re.search(r"crcl|gfr|child-pugh|hepatic|inhibitor|on ritonavir|esrd|debilitated$", text.lower())
+        is None
+    )
     low: Decimal | None = None
     high: Decimal | None = None
     band = re.search(rf"{_NUMBER}\s*(mo|wk|y)?\s*-\s*{_NUMBER}\s*(mo|wk|y)", bare)
@@ -145,7 +166,9 @@ def dose(fact: LabelRow, who: Population, drug: str, combined: int) -> Iterator[
     unit = fact.single_unit if single is not None else fact.daily_unit
     if single is not None and daily is not None and fact.single_unit != fact.daily_unit:
         daily = None
-    if (single is None and daily is None and fact.min_interval_hours is None) or (unit and unit not in _DOSE_UNITS):
+    if (single is None and daily is None and fact.min_interval_hours is None) or (
+        unit and unit not in _DOSE_UNITS
+    ):
         return
     plain, _, per = unit.partition("/")
     indication = who.indication
@@ -244,7 +267,13 @@ def _grades(told: str) -> set[str]:
         bands = {"A": (5, 6), "B": (7, 9), "C": (10, 15)}
         return {grade for grade, (start, end) in bands.items() if start <= high and end >= low}
     found: set[str] = set()
-    for word, grade in (("mild", "A"), ("moderate", "B"), ("severe", "C"), ("acute liver failure", "C"), ("decompensated", "C")):
+    for word, grade in (
+        ("mild", "A"),
+        ("moderate", "B"),
+        ("severe", "C"),
+        ("acute liver failure", "C"),
+        ("decompensated", "C"),
+    ):
         if word in told:
             found.add(grade)
     return found
@@ -267,9 +296,16 @@ def pregnancy(text: str) -> Iterator[dict[str, str]]:
         yield rule(Severity.MODERATE, None, 13)
     elif "second and third trimester not recommended" in told:
         yield rule(Severity.MAJOR, 14)
-    elif "fetal toxicity" in told or "detected (boxed)" in told or "contraindicated" in told or "category x" in told:
+    elif (
+        "fetal toxicity" in told
+        or "detected (boxed)" in told
+        or "contraindicated" in told
+        or "category x" in told
+    ):
         yield rule(Severity.CONTRAINDICATED)
-    elif re.search(r"category d|^can cause fetal harm|^avoid|tooth discoloration|discontinue when recognized", told):
+    elif re.search(
+        r"category d|^can cause fetal harm|^avoid|tooth discoloration|discontinue when recognized", told
+    ):
         yield rule(Severity.MAJOR)
     elif re.search(r"may cause fetal harm|bleeding risk|neonatal sedation|potential fetal risk", told):
         yield rule(Severity.MODERATE)
@@ -289,18 +325,30 @@ def ages(fact: LabelRow, who: Population) -> Iterator[dict[str, str]]:
             yield rule(Severity.CONTRAINDICATED, None, Decimal(below[1]))
         elif "Reye" in cell:
             yield rule(Severity.MAJOR, None, Decimal(19))
-    if "not recommended" in fact.section and who.max_age_years is not None and fact.max_daily is None and fact.max_single is None:
+    if (
+        "not recommended" in fact.section
+        and who.max_age_years is not None
+        and fact.max_daily is None
+        and fact.max_single is None
+    ):
         yield rule(Severity.MAJOR, who.min_age_years, who.max_age_years)
-    if "not recommended" in fact.section and who.max_age_years is None and (who.min_age_years or 0) > ELDERLY_YEARS:
+    if (
+        "not recommended" in fact.section
+        and who.max_age_years is None
+        and (who.min_age_years or 0) > ELDERLY_YEARS
+    ):
         yield rule(Severity.MAJOR, who.min_age_years, None)
 
 
 def _says_nothing(text: str) -> bool:
-    return re.match(
-        r"no adjustment|no reduction needed|mild-severe no adjustment|continue;|no drug-associated risk|category b\b"
-        r"|mild-moderate no adjustment$|usual dose no accumulation|mild-severe or esrd no",
-        text.lower(),
-    ) is not None
+    return (
+        re.match(
+            r"no adjustment|no reduction needed|mild-severe no adjustment|continue;|no drug-associated risk"
+            r"|category b\b|mild-moderate no adjustment$|usual dose no accumulation|mild-severe or esrd no",
+            text.lower(),
+        )
+        is not None
+    )
 
 
 def _provenance(fact: LabelRow, drug: str) -> dict[str, str]:

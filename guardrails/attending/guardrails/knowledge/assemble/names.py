@@ -21,14 +21,15 @@ COLUMNS: Final = ("name", "drugs", "class", "brand")
 MAX_NAME: Final = 60
 _STRENGTH: Final = re.compile(r"\b\d[\d.,/-]*\s*(?:mg|mcg|ml|g|%|units?)?\b.*$|\d+%.*$")
 _PLAIN: Final = re.compile(r"[a-z][a-z0-9 '/.+-]*[a-z0-9+)']")
-_NOISE: Final = frozenset(
+_NOISE_WORDS: Final = (
     "kit pack system solution injection tablets tablet capsules capsule cream ointment gel lotion drops syrup "
     "relief pain cold cough allergy sinus day night time sleep aid maximum regular extra strength children childrens "
     "children's infants infants' infant adult adults daily one-a-day plus severe multi-symptom headache migraine "
     "fever reducer and the for with of original formula care complete natural pure clear fresh medicated skin "
     "antibacterial antiseptic laxative stool softener antacid gas acid heartburn stomach arthritis muscle rub back "
-    "body hand face sun sunscreen spf hemorrhoidal women's men's women men first".split()  # noqa: SIM905
+    "body hand face sun sunscreen spf hemorrhoidal women's men's women men first"
 )
+_NOISE: Final = frozenset(_NOISE_WORDS.split())
 """Words of which a shop product's name may consist; a name of these alone is no brand."""
 _COMBINED: Final = re.compile(r"\s+and\s+|/|\s*,\s*")
 
@@ -42,7 +43,8 @@ class Entry:
 
     def cells(self) -> dict[str, str]:
         return {
-            "name": self.name, "drugs": "|".join(self.drugs), "class": self.drug_class, "brand": "1" if self.brand else "",
+            "name": self.name, "drugs": "|".join(self.drugs), "class": self.drug_class,
+            "brand": "1" if self.brand else "",
         }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Tab-separated tables: the one form in which packs and authored tables are stored, so that a person can review a diff."""
+"""Tab-separated tables: the form in which packs and authored tables are stored; a person can review a diff."""
 
 from __future__ import annotations
 

@@ -37,9 +37,8 @@ _ABOVE: Final = re.compile(
     re.I,
 )
 _CAP: Final = re.compile(
-    r"(?:do\s+not\s+exceed(?:\s+the)?\s+(?:dosage|dose)\s+of|must\s+be\s+limited\s+to|limit\s+the\s+dose\s+of\s+[\w ]+?\s+to)\s*"
-    + _AMOUNT
-    + r"\s*(?:/\s*|per\s+|a\s+)day",
+    r"(?:do\s+not\s+exceed(?:\s+the)?\s+(?:dosage|dose)\s+of|must\s+be\s+limited\s+to"
+    r"|limit\s+the\s+dose\s+of\s+[\w ]+?\s+to)\s*" + _AMOUNT + r"\s*(?:/\s*|per\s+|a\s+)day",
     re.I,
 )
 _MEMBERS: Final = re.compile(
@@ -82,9 +81,17 @@ class Tier:
 
 
 def severity_of(text: str) -> Severity | None:
-    """The level that a severity cell means, whatever its spelling; the first of several, None where none is like it."""
-    first = re.split(r"\s+-\s+", text.strip())[0]
-    plain = re.sub(r"[^a-z]", "", first.lower().replace("0", "o"))
+    """The level that a severity cell means, whatever its spelling; None where no level is like it.
+
+    A cell that gives several ("Contraindication - Not recommended - Precaution for use") grades the members of a
+    class differently without saying which: the least of them holds for all.
+    """
+    found = [level for part in re.split(r"\s+-\s+", text.strip()) if (level := _level(part)) is not None]
+    return min(found, key=lambda level: level.rank) if found else None
+
+
+def _level(text: str) -> Severity | None:
+    plain = re.sub(r"[^a-z]", "", text.lower().replace("0", "o"))
     for word, level in _LEVELS.items():
         if plain.startswith(word):
             return level
@@ -157,7 +164,7 @@ def tiers(row: Row) -> tuple[Tier, ...]:
 
 
 def only_with(row: Row) -> tuple[str, ...]:
-    """Members to which the comment limits a class row ("--with the macrolides"), as spelled; empty where it does not."""
+    """Members to which the comment limits a class row ("--with the macrolides"), as spelled, or none."""
     hit = _MEMBERS.match(row.comment.replace("&#39;", "'"))
     if hit is None:
         return ()

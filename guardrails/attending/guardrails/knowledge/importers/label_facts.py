@@ -30,6 +30,7 @@ class LabelRow:
     daily_unit: str
     per_kg: bool
     min_interval_hours: Decimal | None
+    no_fixed_ceiling: bool
     renal: str
     hepatic: str
     pregnancy: str
@@ -57,6 +58,7 @@ def read(folder: Path) -> Iterator[LabelRow]:
                 daily_unit=row["max_daily_unit"].strip(),
                 per_kg=row["per_kg"].strip() == "yes",
                 min_interval_hours=_number(row["min_interval_hours"]),
+                no_fixed_ceiling=row["no_fixed_ceiling"].strip() == "yes",
                 renal=row["renal_rule"].strip(),
                 hepatic=row["hepatic_rule"].strip(),
                 pregnancy=row["pregnancy_rule"].strip(),
