@@ -80,10 +80,13 @@ DIRECTED_DOSE: Final = _compile(
     r"|\b(?:titrate|taper|wean)\b\s+(?:to|off|down|up|as|over|by|until|slowly|gradually|according)\b"
 )
 DIRECTIVE: Final = _compile(rf"\b(?!(?:start|begin|complete|finish|change|use)\b){_DIRECT}\b")
-RESCHEDULE: Final = _compile(
-    r"\b(?:re-?schedule|cancel|re-?book|keep (?:this|your|the) appointment|postpone|move your appointment"
-    r"|before (?:your|the|this) (?:visit|appointment)|before (?:coming|you come|arriving|you arrive)"
-    r"|on the day of (?:your|the) (?:visit|appointment)|wear a mask)\b"
+# How a waiting room is run: who has a cold rings up, moves the visit or wears a mask. Anything worse is urgency.
+ARRANGES_VISIT: Final = _compile(
+    r"^(?![\s\S]*\b(?:pain|bleed\w*|breath\w*|worse\w*|severe|swell\w*|swollen|numb\w*|weak\w*|faint\w*|seizures?|confus\w+"
+    r"|suicid\w*|chest|heart|dizz\w*|vomit\w*|911|999|112|ambulance|emergency|urgent\w*)\b)"
+    r"[\s\S]*\b(?:re-?schedule|cancel|re-?book|keep (?:this|your|the) appointment"
+    r"|postpone|move your appointment|before (?:your|the|this) (?:visit|appointment)"
+    r"|before (?:coming|you come|arriving|you arrive)|on the day of (?:your|the) (?:visit|appointment)|wear a mask)\b"
 )
 BARE_DOSE: Final = _compile(
     r"(?<![\w./])\d[\d.,]*\s?(?:(?:-|\u2013|to)\s?\d[\d.,]*\s?)?(?:mg|mcg|micrograms?|milligrams?|\u00b5g"

@@ -18,6 +18,7 @@ from attending.guardrails.clinical.statement import ParsedText, Statement
 from attending.guardrails.finding import Scope
 from attending.guardrails.rails.advice import (
     ADVICE,
+    ARRANGES_VISIT,
     ASKS_TO_TELL,
     BARE_DOSE,
     BOILERPLATE,
@@ -25,7 +26,6 @@ from attending.guardrails.rails.advice import (
     DIRECTIVE,
     DISPENSING,
     MEASURED,
-    RESCHEDULE,
     RESULT_READY,
     SENTENCE_END,
     Kind,
@@ -59,7 +59,7 @@ def find_recommendations(text: str, parsed: ParsedText) -> tuple[Recommendation,
     for kind, pattern in ADVICE:
         for match in pattern.finditer(text):
             sentence = _sentence(text, match.start(), match.end())
-            if kind == "urgency" and (BOILERPLATE.search(sentence) or RESCHEDULE.search(sentence)):
+            if kind == "urgency" and (BOILERPLATE.search(sentence) or ARRANGES_VISIT.match(sentence)):
                 continue
             if kind == "diagnosis" and RESULT_READY.search(sentence):
                 continue
