@@ -38,7 +38,7 @@ _NEGATED = re.compile(
     r"\b(?:no|not|denies|deny|denied|without|never|isn't|aren't|negative for|no history of|ruled out|rule out|unlikely|free of|doesn't have|don't have|does not have|do not have|absence of)\b[^.;:]{0,60}$"
 )
 _NOT_OURS = re.compile(
-    r"\b(?:if|unless|whether|in case|when|should you|mother|father|mom|dad|sister|brother|wife|husband|grand\w+|aunt|uncle|cousin|family history|fhx?|"
+    r"\b(?:if|unless|whether|in case|when|should you|do you|are you|does (?:he|she)|did you|mother|father|mom|dad|sister|brother|wife|husband|grand\w+|aunt|uncle|cousin|family history|fhx?|"
     r"(?:patients|people|those|anyone|women|men|individuals|adults|children|persons|someone) (?:with|who)|risk of|risks?|cause[sd]?|causing|lead(?:s|ing)? to|prevent\w*|"
     r"can|may|might|could|would|trigger\w*|worsen\w*|signs of|symptoms of|screen\w* for|rule out|possible|suspected|r/o|avoid in|contraindicated in|caution in|caution with|increase[sd]?|"
     r"used (?:to treat|for|in)|indicated for|treats?|approved for|avoid (?:it |this )?(?:in|with)|develop\w*|evaluate for|concern for|worried about|tell your|"

@@ -118,6 +118,7 @@ _DOSE_FORM_AFTER = re.compile(
     r" ?(?:\(|supplement|tablet|capsule|pill|infusion|injection|drip|replacement|repletion|therapy|pump|pen|iv\b|oral|by mouth|po\b|solution|"
     r"suspension|drops|glargine|lispro|aspart|sulfate|gluconate|carbonate|citrate|chloride|oxide|acetate)"
 )
+_LISTED = re.compile(r"\b([a-z]+)(?:, and|,| and| or) $")
 _COMBINED = re.compile(r" ?[/+] ?|-| ?& ?(?=\w)")
 _MAX_GAP = 3
 
@@ -246,6 +247,9 @@ def _something_else(text: str, hit: Hit, amounts: dict[int, Amount]) -> bool:
         return False
     if _DOSE_FORM_AFTER.match(text, hit.end):
         return False
+    while (link := _LISTED.search(before)) and link.group(1) in ANALYTES:
+        # "check potassium and sodium": what holds for the first of a list holds for the next
+        before = before[: link.start()]
     if _NOT_A_DRUG_BEFORE.search(before) and not re.search(
         r"\b(?:take|taking|start|stop|hold|continue|skip|inject|using|use|give|of) your $", before
     ):
@@ -254,5 +258,5 @@ def _something_else(text: str, hit: Hit, amounts: dict[int, Amount]) -> bool:
         _TAKEN.search(before) is None
         and before.strip(" ") != ""
         and before[-2:] not in (": ", "• ", "- ")
-        and before[-1] != "\n"
+        and before[-1:] != "\n"
     )

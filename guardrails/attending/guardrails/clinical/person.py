@@ -229,9 +229,14 @@ def _age(part: str, ages: list[Decimal], days: list[int], sexes: list[str]) -> N
             sexes.append("male" if word in _MALE else "female")
 
 
+_SUBJECT = re.compile(r"\b(?:he|she|i|patient|pt|her|his|my|our|their|the|this|(?<!is )(?<!was )an?)\b")
+
+
 def _other_person(part: str, position: int) -> bool:
-    """Whether a relative is the subject ("his mother is 70 years old")."""
-    return _FAMILY.search(_before(part, position, 40).rsplit(",", 1)[-1]) is not None
+    """Whether a relative is the subject ("his mother is 70 years old") and nobody else since."""
+    before = _before(part, position, 80)
+    relatives = list(_FAMILY.finditer(before))
+    return bool(relatives) and _SUBJECT.search(before, relatives[-1].end()) is None
 
 
 def _store_age(count: Decimal, unit: str, ages: list[Decimal], days: list[int]) -> None:

@@ -1,0 +1,183 @@
+"""What a text states of the patient, and what it only seems to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from attending.guardrails.clinical.facts import stated_context
+from attending.guardrails.clinical.lexicon import Lexicon
+from attending.guardrails.patient import PatientContext
+
+CONDITIONS = {
+    "asthma": "asthma",
+    "chronic kidney disease": "ckd",
+    "ckd": "ckd",
+    "heart failure": "heart_failure",
+    "hypertension": "hypertension",
+    "high blood pressure": "hypertension",
+    "atrial fibrillation": "atrial_fibrillation",
+    "peptic ulcer": "peptic_ulcer",
+    "diabetes": "diabetes",
+    "cirrhosis": "cirrhosis",
+}
+Stated = Callable[[str], PatientContext]
+
+
+@pytest.fixture(scope="module")
+def stated(lexicon: Lexicon) -> Stated:
+    return lambda text: stated_context(text, lexicon, CONDITIONS)
+
+
+D = Decimal
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value"),
+    [
+        ("She is 34 weeks pregnant.", "pregnancy_weeks", D(34)),
+        ("I'm 34 weeks pregnant, can I take ibuprofen?", "pregnancy_weeks", D(34)),
+        ("at 34 weeks' gestation", "pregnancy_weeks", D(34)),
+        ("34-week pregnant woman", "pregnancy_weeks", D(34)),
+        ("G2P1 at 30w with headache", "pregnancy_weeks", D(30)),
+        ("pregnant (28 weeks)", "pregnancy_weeks", D(28)),
+        ("gestational age of 31 weeks", "pregnancy_weeks", D(31)),
+        ("She is pregnant.", "pregnant", True),
+        ("A pregnant woman with a headache asks for help.", "pregnant", True),
+        ("She is not pregnant.", "pregnant", False),
+        ("Pregnancy test negative.", "pregnant", False),
+        ("I am breastfeeding my son.", "lactating", True),
+        ("eGFR 22", "egfr", D(22)),
+        ("eGFR of 22 mL/min", "egfr", D(22)),
+        ("her eGFR is 48", "egfr", D(48)),
+        ("creatinine clearance 25 mL/min", "egfr", D(25)),
+        ("CrCl: 18", "egfr", D(18)),
+        ("He is on dialysis.", "dialysis", True),
+        ("receives hemodialysis", "dialysis", True),
+        ("Child-Pugh B cirrhosis", "child_pugh", "B"),
+        ("Child-Pugh class C", "child_pugh", "C"),
+        ("a 7-year-old boy", "age_years", D(7)),
+        ("My daughter is seven years old.", "age_years", D(7)),
+        ("age 7", "age_years", D(7)),
+        ("Patient aged 82 with falls", "age_years", D(82)),
+        ("72 y/o man", "age_years", D(72)),
+        ("72M with chest pain", "age_years", D(72)),
+        ("3 month old with fever", "age_days", 91),
+        ("a 10-day-old infant", "age_days", 10),
+        ("72M with chest pain", "sex", "male"),
+        ("a 45-year-old woman", "sex", "female"),
+        ("The patient is a woman.", "sex", "female"),
+        ("weighs 18 kg", "weight_kg", D(18)),
+        ("Weight: 82.5 kg", "weight_kg", D("82.5")),
+        ("a 70 kg man", "weight_kg", D(70)),
+        ("age 7, 40 lb", "weight_kg", D("18.1")),
+        ("7-year-old, 22 kg, with otitis", "weight_kg", D(22)),
+        ("height 170 cm", "height_cm", D(170)),
+    ],
+)
+def test_plain_facts(stated: Stated, text: str, field: str, value: Any) -> None:
+    assert getattr(stated(text), field) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "If you are pregnant or have asthma, do not take ibuprofen.",
+        "Women who are pregnant should ask first.",
+        "Avoid in pregnant women and after 20 weeks of pregnancy.",
+        "Avoid in patients with heart failure. An eGFR below 30 is a contraindication.",
+        "Do not use when eGFR < 30 or if eGFR is 25.",
+        "Adults over 65 years old and children under 12 years old should not take it.",
+        "For children 6 to 11 years old, give half.",
+        "Her mother has asthma, is 80 years old and takes warfarin.",
+        "No history of asthma. Denies diabetes. Negative for heart failure.",
+        "Ibuprofen can cause heart failure, asthma and peptic ulcer.",
+        "It is used to treat hypertension and lowers the risk of heart failure.",
+        "Was on warfarin. Stopped metformin. If you take lisinopril, tell us.",
+        "Do you have asthma? Are you pregnant?",
+        "Not allergic to penicillin. If you are allergic to aspirin, call.",
+        "Patients allergic to penicillin may react.",
+        "She lost 5 kg and wants to weigh less.",
+        "Child-Pugh A or B: no change.",
+        "Take ibuprofen 400 mg for 7 days.",
+    ],
+)
+def test_general_advice_states_nothing(stated: Stated, text: str) -> None:
+    assert stated(text) == PatientContext()
+
+
+def test_two_values_of_one_fact_state_neither(stated: Stated) -> None:
+    assert stated("A 7-year-old boy. The 82-year-old woman.").age_years is None
+    assert stated("eGFR 22 today. eGFR 48 in May.").egfr is None
+    assert stated("She is 30 years old. This 30-year-old woman is well.").age_years == 30
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("She takes warfarin.", ["warfarin"]),
+        ("Patient is on warfarin and metformin.", ["warfarin", "metformin"]),
+        ("Currently taking lisinopril 10 mg daily and metformin.", ["lisinopril", "metformin"]),
+        ("Can I take ibuprofen with my warfarin?", ["warfarin"]),
+        ("Is it ok to take sildenafil while on nitroglycerin?", ["nitroglycerin"]),
+        ("I take warfarin. Can I take ibuprofen?", ["warfarin"]),
+        ("eGFR 22, on warfarin", ["warfarin"]),
+        ("Medications: lisinopril, metformin 500 mg twice daily", ["lisinopril", "metformin"]),
+        ("Home medications:\n- warfarin 5 mg daily\n- Tylenol as needed", ["warfarin", "acetaminophen"]),
+    ],
+)
+def test_what_is_taken(stated: Stated, text: str, names: list[str]) -> None:
+    assert [m.name for m in stated(text).medications or ()] == names
+
+
+def test_a_taken_drug_keeps_its_dose(stated: Stated) -> None:
+    (medication,) = stated("She takes warfarin 5 mg by mouth daily.").medications or ()
+    assert (medication.dose, medication.route, medication.frequency) == ("5 mg", "oral", "daily")
+    assert medication.status == "active"
+
+
+@pytest.mark.parametrize(
+    ("text", "substances"),
+    [
+        ("She is allergic to penicillin.", ["penicillin"]),
+        ("allergic to penicillin (hives) and sulfa", ["penicillin", "sulfa"]),
+        ("Penicillin allergy.", ["penicillin"]),
+        ("I have a penicillin allergy", ["penicillin"]),
+        ("Allergies: penicillin, latex", ["penicillin", "latex"]),
+        ("anaphylaxis to amoxicillin in 2010", ["amoxicillin"]),
+        ("bad reaction to aspirin", ["aspirin"]),
+        ("allergy to shellfish", ["shellfish"]),
+    ],
+)
+def test_allergies(stated: Stated, text: str, substances: list[str]) -> None:
+    assert [a.substance for a in stated(text).allergies or ()] == substances
+
+
+def test_none_known_is_told_from_not_said(stated: Stated) -> None:
+    for text in ("NKDA", "No known drug allergies.", "Allergies: none", "Denies any drug allergies."):
+        assert stated(text).allergies == (), text
+    assert stated("Take ibuprofen.").allergies is None
+    (allergy,) = stated("No known food allergies. Allergic to penicillin (hives).").allergies or ()
+    assert (allergy.substance, allergy.reaction) == ("penicillin", "hives")
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("72M with CKD and atrial fibrillation", ["ckd", "atrial_fibrillation"]),
+        ("She has asthma.", ["asthma"]),
+        (
+            "History of heart failure, hypertension and diabetes.",
+            ["heart_failure", "hypertension", "diabetes"],
+        ),
+        ("PMH: hypertension, ckd", ["hypertension", "ckd"]),
+        ("Because of your chronic kidney disease, avoid ibuprofen.", ["ckd"]),
+        ("I have high blood pressure", ["hypertension"]),
+        ("She has asthma but no diabetes.", ["asthma"]),
+    ],
+)
+def test_conditions(stated: Stated, text: str, codes: list[str]) -> None:
+    assert [c.code for c in stated(text).conditions or ()] == codes
