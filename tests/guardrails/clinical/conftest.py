@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-
 from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.parse import parse
 from attending.guardrails.clinical.statement import ParsedText
@@ -19,12 +18,47 @@ class Entry:
     brand: bool = False
 
 
-_SINGLE = (
-    "lisinopril losartan metformin warfarin ibuprofen naproxen aspirin acetaminophen sildenafil nitroglycerin "
-    "amoxicillin penicillin simvastatin clarithromycin insulin potassium sodium iron digoxin lithium methotrexate "
-    "metronidazole vancomycin tramadol prednisone azithromycin apixaban levothyroxine vincristine morphine fentanyl "
-    "oxycodone enoxaparin albuterol timolol hydrocortisone furosemide magnesium calcium"
-).split()
+_SINGLE = [
+    "lisinopril",
+    "losartan",
+    "metformin",
+    "warfarin",
+    "ibuprofen",
+    "naproxen",
+    "aspirin",
+    "acetaminophen",
+    "sildenafil",
+    "nitroglycerin",
+    "amoxicillin",
+    "penicillin",
+    "simvastatin",
+    "clarithromycin",
+    "insulin",
+    "potassium",
+    "sodium",
+    "iron",
+    "digoxin",
+    "lithium",
+    "methotrexate",
+    "metronidazole",
+    "vancomycin",
+    "tramadol",
+    "prednisone",
+    "azithromycin",
+    "apixaban",
+    "levothyroxine",
+    "vincristine",
+    "morphine",
+    "fentanyl",
+    "oxycodone",
+    "enoxaparin",
+    "albuterol",
+    "timolol",
+    "hydrocortisone",
+    "furosemide",
+    "magnesium",
+    "calcium",
+]
 NAMES: dict[str, Entry] = {name: Entry((name,)) for name in _SINGLE}
 NAMES.update(
     {

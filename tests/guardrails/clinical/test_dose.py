@@ -6,7 +6,6 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-
 from attending.guardrails.clinical.statement import ParsedText
 
 Read = Callable[[str], ParsedText]

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
 from attending.guardrails.clinical.facts import stated_context
 from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.patient import PatientContext

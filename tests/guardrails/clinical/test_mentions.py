@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-
 from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.parse import parse
 from attending.guardrails.clinical.statement import ParsedText

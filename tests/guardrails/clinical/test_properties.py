@@ -5,14 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from attending.guardrails.clinical.facts import stated_context
 from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.normalise import normalise
 from attending.guardrails.clinical.parse import parse
 from attending.guardrails.clinical.statement import ParsedText, Span
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 _PIECES = st.sampled_from(
     [

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-
 from attending.guardrails.clinical.statement import ParsedText
 
 Read = Callable[[str], ParsedText]
@@ -202,7 +201,8 @@ def test_scope(read: Read, text: str, scopes: list[str]) -> None:
 def test_scope_survives_case_and_surroundings(read: Read, text: str, scopes: list[str]) -> None:
     for variant in (
         text.lower(),
-        f"Thank you for your message. {text if text.endswith('.') else text + '.'} Call us with any questions.",
+        f"Thank you for your message. {text if text.endswith('.') else text + '.'} Call us "
+        f"with any questions.",
         f"- {text}",
         f"**{text}**",
         text.replace(" ", "\u00a0"),

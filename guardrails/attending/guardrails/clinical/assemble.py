@@ -19,40 +19,56 @@ from attending.guardrails.clinical.unit import COUNTED
 from attending.guardrails.finding import Scope
 
 _NEXT_OF = re.compile(
-    r",? ?(?:(?:tablets?|capsules?|tabs?|caps?|doses?|puffs?|patch(?:es)?|injections?|infusion|bolus|of|the|a|your|oral|iv|intravenous|regular|extra[- ]strength|"
-    r"children's|infants'?|liquid|elemental|generic|strength|daily dose|total|chewable|plain|suspension|syrup|solution|by mouth|po|im|sc|sq) ?){0,5}"
+    r",? ?(?:(?:tablets?|capsules?|tabs?|caps?|doses?|puffs?|patch(?:es)?|injections?|"
+    r"infusion|bolus|of|the|a|your|oral|iv|intravenous|regular|extra[- ]strength|"
+    r"children's|infants'?|liquid|elemental|generic|strength|daily dose|total|chewable|"
+    r"plain|suspension|syrup|solution|by mouth|po|im|sc|sq) ?){0,5}"
 )
 _LIMIT_BEFORE = re.compile(
-    r"(?:\b(?:max(?:imum)?\.?|not to exceed|(?:not|n't|never) exceed(?:ing)?|without exceeding|(?:no|not|never) more than|at most|limit(?:ed)?(?: \w+){0,3} to|"
-    r"up to (?:a (?:total|maximum) of )?|(?:no|not|never) (?:greater than|over|above|beyond)|less than|under|below|ceiling|upper limit|capped at|cap(?: \w+)? at|nte|stay (?:under|below)|<=?))"
-    r"(?:[ :=]*(?:total|daily|single|dosage|dose|amount|recommended|allowed|safe|limit|adult|is|of|the|a|an|should|be|taking|take|in|per|each|day|24|hours?|for|"
+    r"(?:\b(?:max(?:imum)?\.?|not to exceed|(?:not|n't|never) exceed(?:ing)?|without "
+    r"exceeding|(?:no|not|never) more than|at most|limit(?:ed)?(?: \w+){0,3} to|"
+    r"up to (?:a (?:total|maximum) of )?|(?:no|not|never) (?:greater than|over|above|"
+    r"beyond)|less than|under|below|ceiling|upper limit|capped at|cap(?: \w+)? at|nte|"
+    r"stay (?:under|below)|<=?))"
+    r"(?:[ :=]*(?:total|daily|single|dosage|dose|amount|recommended|allowed|safe|limit|"
+    r"adult|is|of|the|a|an|should|be|taking|take|in|per|each|day|24|hours?|for|"
     r"adults?|children|at|once|should not exceed|\(|\)|:|-|any))*[ :=]*$"
 )
 _UP_TO = re.compile(r"\bup to (?:a (?:total|maximum) of )?$")
 _DAILY_AFTER = re.compile(
-    r"[ ,]*(?:of \w+(?:[- ]\w+){0,3} |total |in total |\(?from all sources\)? |by mouth |po |tablets? |capsules? )*(?:/ ?|per |a |each |every |in (?:a |any |one )?|within (?:a |any )?|over (?:a )?|during )"
-    r"(?:single )?(?:day|24[ -]?(?:hours?|hrs?|h)(?: period)?|twenty-four hours|d\b)|[ ,]*(?:total )?(?:daily|/24)"
+    r"[ ,]*(?:of \w+(?:[- ]\w+){0,3} |total |in total |\(?from all sources\)? |by mouth "
+    r"|po |tablets? |capsules? )*(?:/ ?|per |a |each |every |in (?:a |any |one )?|"
+    r"within (?:a |any )?|over (?:a )?|during )"
+    r"(?:single )?(?:day|24[ -]?(?:hours?|hrs?|h)(?: period)?|twenty-four hours|d\b)|[ "
+    r",]*(?:total )?(?:daily|/24)"
 )
 _SINGLE_AFTER = re.compile(
-    r"[ ,]*(?:of \w+(?:[- ]\w+){0,3} )?(?:(?:at|in) (?:a|one|any one|any) time|at once|per (?:single )?dose|/dose|in (?:a |one )(?:single )?dose|each time|in one sitting|every|q\d)"
+    r"[ ,]*(?:of \w+(?:[- ]\w+){0,3} )?(?:(?:at|in) (?:a|one|any one|any) time|at once|"
+    r"per (?:single )?dose|/dose|in (?:a |one )(?:single )?dose|each time|in one "
+    r"sitting|every|q\d)"
 )
 _DAILY_BEFORE = re.compile(r"\b(?:daily|per day|24[ -]?hours?|a day|each day|in a day)\b[^.;]{0,24}$")
 _SINGLE_BEFORE = re.compile(r"\b(?:single|per dose|each dose|individual|one)\b[^.;]{0,16}$")
 _LOADING = re.compile(
-    r"\b(?:load(?:ing)?(?: dose)?(?: of| with)?|initial(?: dose)?(?: of)?|first dose(?: of)?|bolus(?: dose)?(?: of)?)[ :]*$"
+    r"\b(?:load(?:ing)?(?: dose)?(?: of| with)?|initial(?: dose)?(?: of)?|first dose(?: "
+    r"of)?|bolus(?: dose)?(?: of)?)[ :]*$"
 )
 _LOADING_AFTER = re.compile(
-    r"[ ,]*(?:(?:iv|po|orally|oral|by mouth|intravenous(?:ly)?|now|once|stat|on day 1|x ?1|as a) ?,? ?){0,4}(?:loading(?: dose)?|load\b|bolus|(?:followed by|then)\b)"
+    r"[ ,]*(?:(?:iv|po|orally|oral|by mouth|intravenous(?:ly)?|now|once|stat|on day 1|x "
+    r"?1|as a) ?,? ?){0,4}(?:loading(?: dose)?|load\b|bolus|(?:followed by|then)\b)"
 )
 _TOTAL_PAREN = re.compile(
     r"[ ,]*[(=:-]? ?(?:or |i\.e\.,? |that is,? |total(?: of)? |equal to |equivalent to |about )?$"
 )
 _EACH_AFTER = re.compile(r"\)?,? ?(?:each|apiece|per (?:tablet|capsule|pill|puff))")
 _BY = re.compile(
-    r"\b(?:increas\w+|decreas\w+|reduc\w+|titrat\w+|rais\w+|lower\w*|adjust\w*|go up|up|down)(?: \w+){0,4} by $|\bincrements of $|\bsteps of $"
+    r"\b(?:increas\w+|decreas\w+|reduc\w+|titrat\w+|rais\w+|lower\w*|adjust\w*|go up|up|"
+    r"down)(?: \w+){0,4} by $|\bincrements of $|\bsteps of $"
 )
 _TOPICAL_AFTER = re.compile(
-    r" ?(?:\w+ )?(?:cream|ointment|gel|solution|lotion|drops|shampoo|foam|spray|saline|dextrose|suspension|paste|patch|otic|ophthalmic|injection|infusion|mouthwash|swab|nacl|sodium)"
+    r" ?(?:\w+ )?(?:cream|ointment|gel|solution|lotion|drops|shampoo|foam|spray|saline|"
+    r"dextrose|suspension|paste|patch|otic|ophthalmic|injection|infusion|mouthwash|swab|"
+    r"nacl|sodium)"
 )
 _BREAK = re.compile(r"[.;\n]|, (?:and |then |or )|\b(?:and|then|or|plus)\b|,")
 _COREF_SENTENCES = 4

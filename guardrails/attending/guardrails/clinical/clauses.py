@@ -10,15 +10,19 @@ from attending.guardrails.clinical.normalise import Normalised
 _BULLET = re.compile(r"[ ]?(?:[•\-+o>](?= )|\(?(?:\d{1,2}|[a-z])[.)](?= )|#{1,6} ?(?!\d)|\[[ x]?\])+ ?")
 _ENDER = re.compile(r"[.!?]+[\"')\]]*(?=[ \n]|$)")
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(])(?:[a-z]|[a-z]\.[a-z](?:\.[a-z])*|e\.g|i\.e|vs|etc|approx|q\.?\w{1,2}|b\.i\.d|t\.i\.d|p\.o|p\.r\.n|i\.v|i\.m|no|max|min|tabs?|caps?|mg|mcg|ml|g|hrs?|wks?|"
+    r"(?:^|[\s(])(?:[a-z]|[a-z]\.[a-z](?:\.[a-z])*|e\.g|i\.e|vs|etc|approx|q\.?\w{1,2}|"
+    r"b\.i\.d|t\.i\.d|p\.o|p\.r\.n|i\.v|i\.m|no|max|min|tabs?|caps?|mg|mcg|ml|g|hrs?|"
+    r"wks?|"
     r"mo|yrs?|inj|soln?|susp|oz|lbs?|est|dept|fig|resp|incl|subq|sq)$"
 )
 _TITLE = re.compile(r"(?:^|[\s(])(?:dr|mr|mrs|ms|prof|st|jr|sr)$")
 _MAX_HEADING_WORDS = 9
 _MAX_TITLE_WORDS = 5
 _TITLE_LINE = re.compile(
-    r"(?:(?:your|new|current|home|active|past|previous|prior|discharge|stopped|discontinued|changed|known|drug|medication|food|held) ){0,2}"
-    r"(?:medications?|medicines?|meds|drugs|allergies|prescriptions?|plan|treatment|warnings?|interactions?|family history|past medical history)"
+    r"(?:(?:your|new|current|home|active|past|previous|prior|discharge|stopped|"
+    r"discontinued|changed|known|drug|medication|food|held) ){0,2}"
+    r"(?:medications?|medicines?|meds|drugs|allergies|prescriptions?|plan|treatment|"
+    r"warnings?|interactions?|family history|past medical history)"
     r"(?: to (?:avoid|stop|take|continue|start|hold)| list| history| plan| instructions)?"
     r"|(?:what|things|foods|drugs) (?:not )?to (?:avoid|take|stop|continue)"
 )

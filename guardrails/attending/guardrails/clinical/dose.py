@@ -79,12 +79,14 @@ _MILLIGRAMS = {"ng": Decimal("0.000001"), "mcg": Decimal("0.001"), "mg": Decimal
 _RANGE = re.compile(r" ?(?:(-)|to|or|up to|\band\b) ?(?=[\da-z.])")
 _TIMES = re.compile(r" ?x ?(?=[\d.])| times (?=\d)| of (?:the )?(?=[\d.])")
 _TIMES_AFTER = re.compile(
-    r" ?(?:x|times) ?(\d{1,2})(?![\d./%]| ?(?:days?|d|weeks?|wks?|months?|h|hrs?|hours?|minutes?|min|doses?|per|/|a|daily|mg|mcg|ml|g)\b)"
+    r" ?(?:x|times) ?(\d{1,2})(?![\d./%]| ?(?:days?|d|weeks?|wks?|months?|h|hrs?|hours?|"
+    r"minutes?|min|doses?|per|/|a|daily|mg|mcg|ml|g)\b)"
 )
 _FORM = re.compile(
     r"[ -](?:\(?(?:[a-z]+[- ](?:coated|release|strength)|chewable|oral|scored|er|xr|sr|ir|dr|ec)\)? ){0,3}"
     r"(?:tab(?:let)?s?|cap(?:sule|let)?s?|pills?|gelcaps?|softgels?|suppositor(?:y|ies)|patch(?:es)?|"
-    r"vials?|amp(?:o?ule)?s?|lozenges?|packets?|sachets?|puffs?|sprays?|chewables?|nebules?|prefilled|syringes?)(?![a-z])"
+    r"vials?|amp(?:o?ule)?s?|lozenges?|packets?|sachets?|puffs?|sprays?|chewables?|"
+    r"nebules?|prefilled|syringes?)(?![a-z])"
 )
 _PER = re.compile(r" ?(?:/|\bper) ?")
 _DENOMINATOR = re.compile(
@@ -95,27 +97,35 @@ _DENOMINATOR = re.compile(
     r"|(?P<h>h|hr|hrs|hours?)(?![a-z])"
     r"|(?P<min>min|mins|minutes?)(?![a-z])"
     r"|(?P<dose>doses?|administration)(?![a-z])"
-    r"|(?P<form>tab(?:let)?s?|cap(?:sule|let)?s?|puffs?|actuations?|inhalations?|sprays?|drops?|patch|vial|ampou?le|pill|act)(?![a-z])"
-    r"|(?:(?P<n>\d{1,4}(?:\.\d{1,2})?) ?)?(?P<vol>ml|mls|cc|millilit(?:er|re)s?|l|lit(?:er|re)s?|dl|decilit(?:er|re)s?|g|gm|gram|mmol|mol|mg)(?![a-z])"
+    r"|(?P<form>tab(?:let)?s?|cap(?:sule|let)?s?|puffs?|actuations?|inhalations?|"
+    r"sprays?|drops?|patch|vial|ampou?le|pill|act)(?![a-z])"
+    r"|(?:(?P<n>\d{1,4}(?:\.\d{1,2})?) ?)?(?P<vol>ml|mls|cc|millilit(?:er|re)s?|l|"
+    r"lit(?:er|re)s?|dl|decilit(?:er|re)s?|g|gm|gram|mmol|mol|mg)(?![a-z])"
 )
 _LAB_PER = {"dl", "deciliter", "decilitre", "mmol", "mol", "mg"}
 _EACH = re.compile(
-    r"(?: tablets?| capsules?)?,? (?:each(?! (?:morning|day|night|evening|afternoon|week|month|time|dose|meal|hour))|apiece|per tablet|per capsule)\b"
+    r"(?: tablets?| capsules?)?,? (?:each(?! (?:morning|day|night|evening|afternoon|"
+    r"week|month|time|dose|meal|hour))|apiece|per tablet|per capsule)\b"
 )
 _FROM = re.compile(r"(?:\bfrom|\bprevious(?:ly)?(?: dose)?(?: of)?|\binstead of|\brather than|\bwas|\bnot) $")
 _BETWEEN = re.compile(r"\bbetween $")
 _LETTER_DIGITS = re.compile(
-    r"(?<![\w.,/-])(?=[ol\d.,]{0,8}\d)(?=[\d.,]{0,8}[ol])(?:[ol\d][ol\d.,]{1,8}) ?(?:mg|mcg|μg|g|ml|units?|meq)(?![a-z])"
+    r"(?<![\w.,/-])(?=[ol\d.,]{0,8}\d)(?=[\d.,]{0,8}[ol])(?:[ol\d][ol\d.,]{1,8}) ?(?:mg|"
+    r"mcg|μg|g|ml|units?|meq)(?![a-z])"
 )
 _PLACEHOLDER = re.compile(
-    r"(?:_{2,20}|(?<!\w)(?:xx{1,4}|n|nn|tbd|#{2,6})|\[[^\]\n]{0,30}\]|\{[^}\n]{0,30}\}|(?<!\w)\?{1,4}) ?(?:mg|mcg|μg|g|ml|units?|meq)(?![a-z/])"
+    r"(?:_{2,20}|(?<!\w)(?:xx{1,4}|n|nn|tbd|#{2,6})|\[[^\]\n]{0,30}\]|\{[^}\n]{0,30}\}|"
+    r"(?<!\w)\?{1,4}) ?(?:mg|mcg|μg|g|ml|units?|meq)(?![a-z/])"
 )
 _INSULIN_STRENGTH = re.compile(r"(?<![\w-])u-?(40|100|200|300|500)(?!\d)(?! ?(?:units?|mg|ml)\b)")
 _COMPONENTS = re.compile(r"(\d{1,4}(?:\.\d{1,3})?)((?:[/-]\d{1,4}(?:\.\d{1,3})?){1,2})(?![\d/])")
 _RELATIVE = re.compile(
-    r"(?<![\w-])(?:doubl(?:e|ed|ing)|tripl(?:e|ed|ing)|quadruple|twice|thrice|half|halve[ds]?|(?:two|three|four|five|ten|\d{1,2}) times|"
-    r"(?:two|three|four|five|ten|\d{1,3})-?fold|an? (?:extra|additional|higher|larger|bigger|lower|smaller|stronger))"
-    r"(?: of)? (?:(?:the|your|his|her|their|a|my|this|that|usual|normal|regular|recommended|prescribed|current|previous|standard|daily|adult|home|maximum) ){0,4}"
+    r"(?<![\w-])(?:doubl(?:e|ed|ing)|tripl(?:e|ed|ing)|quadruple|twice|thrice|half|"
+    r"halve[ds]?|(?:two|three|four|five|ten|\d{1,2}) times|"
+    r"(?:two|three|four|five|ten|\d{1,3})-?fold|an? (?:extra|additional|higher|larger|"
+    r"bigger|lower|smaller|stronger))"
+    r"(?: of)? (?:(?:the|your|his|her|their|a|my|this|that|usual|normal|regular|"
+    r"recommended|prescribed|current|previous|standard|daily|adult|home|maximum) ){0,4}"
     r"(dos(?:e|es|age)|amount)(?!\w)"
 )
 _MAX_RATIO = Decimal(25)

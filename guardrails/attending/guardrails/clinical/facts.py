@@ -17,52 +17,81 @@ from attending.guardrails.finding import Scope
 from attending.guardrails.patient import Allergy, Condition, Medication, PatientContext
 
 _NO_ALLERGY = re.compile(
-    r"\bnk(?:d)?a\b|\bno (?:known )?(?:drug |medication |food )*allerg(?:y|ies)\b(?! to)|\ballerg(?:y|ies)[ :]+(?:none|no|nil|nkda|denies|not known)\b|"
-    r"\bdenies (?:any )?(?:drug |medication )?allergies\b|\bnot allergic to any(?:thing)?\b|\bno known (?:drug )?allerg"
+    r"\bnk(?:d)?a\b|\bno (?:known )?(?:drug |medication |food )*allerg(?:y|ies)\b(?! "
+    r"to)|\ballerg(?:y|ies)[ :]+(?:none|no|nil|nkda|denies|not known)\b|"
+    r"\bdenies (?:any )?(?:drug |medication )?allergies\b|\bnot allergic to "
+    r"any(?:thing)?\b|\bno known (?:drug )?allerg"
 )
 _ALLERGIC = re.compile(
-    r"\b(?:allergic(?: reaction)?(?: to)|allerg(?:y|ies)(?: (?:to|include|includes|including|are|is))?[ :]|anaphyla(?:xis|ctic(?: reaction| shock)?) (?:to|from|with|after)|"
-    r"hypersensitiv(?:e|ity) to|intoleran(?:t|ce) (?:to|of)|(?:hives|rash|angioedema|swelling) (?:to|from|with|after)|(?:bad |severe |serious )?reactions? to)[ :]*"
+    r"\b(?:allergic(?: reaction)?(?: to)|allerg(?:y|ies)(?: (?:to|include|includes|"
+    r"including|are|is))?[ :]|anaphyla(?:xis|ctic(?: reaction| shock)?) (?:to|from|with|"
+    r"after)|"
+    r"hypersensitiv(?:e|ity) to|intoleran(?:t|ce) (?:to|of)|(?:hives|rash|angioedema|"
+    r"swelling) (?:to|from|with|after)|(?:bad |severe |serious )?reactions? to)[ :]*"
 )
 _ALLERGY_AFTER = re.compile(
-    r"(?<![\w-])([a-z][a-z-]+(?: [a-z-]+)?)[ -](?:allerg(?:y|ies|ic)|anaphylaxis|intolerance)(?!\w)(?! (?:medic|pill|tablet|relief|symptom|shot|test|clinic|season|to\b))"
+    r"(?<![\w-])([a-z][a-z-]+(?: [a-z-]+)?)[ -](?:allerg(?:y|ies|ic)|anaphylaxis|"
+    r"intolerance)(?!\w)(?! (?:medic|pill|tablet|relief|symptom|shot|test|clinic|season|"
+    r"to\b))"
 )
 _SUBSTANCE = re.compile(
-    r"(?:the |any |all |both )?([a-z][a-z-]{2,30}(?: (?:drugs?|antibiotics?|nuts?|dye|contrast|products?|oil|protein|acid|medications?))?)"
+    r"(?:the |any |all |both )?([a-z][a-z-]{2,30}(?: (?:drugs?|antibiotics?|nuts?|dye|"
+    r"contrast|products?|oil|protein|acid|medications?))?)"
 )
 _LIST_NEXT = re.compile(r"(?: \([^()]{0,60}\))?(?:, and | and |, or | or |, |/| & )")
 _REACTION = re.compile(
-    r" ?\((?:causes? |reaction: ?)?([a-z ,]{3,50})\)|(?:,? (?:which )?(?:causes?|caused|causing)|: ?|-) ?(hives|rash|anaphylaxis|angioedema|swelling|itching|nausea|vomiting|diarrhea)"
+    r" ?\((?:causes? |reaction: ?)?([a-z ,]{3,50})\)|(?:,? (?:which )?(?:causes?|caused|"
+    r"causing)|: ?|-) ?(hives|rash|anaphylaxis|angioedema|swelling|itching|nausea|"
+    r"vomiting|diarrhea)"
 )
 _NEGATED = re.compile(
-    r"\b(?:no|not|denies|deny|denied|without|never|isn't|aren't|negative for|no history of|ruled out|rule out|unlikely|free of|doesn't have|don't have|does not have|do not have|absence of)\b[^.;:]{0,60}$"
+    r"\b(?:no|not|denies|deny|denied|without|never|isn't|aren't|negative for|no history "
+    r"of|ruled out|rule out|unlikely|free of|doesn't have|don't have|does not have|do "
+    r"not have|absence of)\b[^.;:]{0,60}$"
 )
 _NOT_OURS = re.compile(
-    r"\b(?:if|unless|whether|in case|when|should you|do you|are you|does (?:he|she)|did you|mother|father|mom|dad|sister|brother|wife|husband|grand\w+|aunt|uncle|cousin|family history|fhx?|"
-    r"(?:patients|people|those|anyone|women|men|individuals|adults|children|persons|someone) (?:with|who)|risk of|risks?|cause[sd]?|causing|lead(?:s|ing)? to|prevent\w*|"
-    r"can|may|might|could|would|trigger\w*|worsen\w*|signs of|symptoms of|screen\w* for|rule out|possible|suspected|r/o|avoid in|contraindicated in|caution in|caution with|increase[sd]?|"
-    r"used (?:to treat|for|in)|indicated for|treats?|approved for|avoid (?:it |this )?(?:in|with)|develop\w*|evaluate for|concern for|worried about|tell your|"
+    r"\b(?:if|unless|whether|in case|when|should you|do you|are you|does (?:he|she)|did "
+    r"you|mother|father|mom|dad|sister|brother|wife|husband|grand\w+|aunt|uncle|cousin|"
+    r"family history|fhx?|"
+    r"(?:patients|people|those|anyone|women|men|individuals|adults|children|persons|"
+    r"someone) (?:with|who)|risk of|risks?|cause[sd]?|causing|lead(?:s|ing)? to|"
+    r"prevent\w*|"
+    r"can|may|might|could|would|trigger\w*|worsen\w*|signs of|symptoms of|screen\w* for|"
+    r"rule out|possible|suspected|r/o|avoid in|contraindicated in|caution in|caution "
+    r"with|increase[sd]?|"
+    r"used (?:to treat|for|in)|indicated for|treats?|approved for|avoid (?:it |this "
+    r")?(?:in|with)|develop\w*|evaluate for|concern for|worried about|tell your|"
     r"watch for|look for|report|seek|call)\b[^.;]{0,70}$"
 )
 _OURS = re.compile(
-    r"\b(?:has|have|had|with|history of|hx of?|h/o|pmhx?|diagnos(?:ed with|es|is(?: of)?)|known|suffer(?:s|ing)? from|your|my|his|her|their|s/p|underlying|past medical history|comorbid(?:ities)?|problems?|"
-    r"problem list|conditions?|medical history|given|due to|because of|for|is an?|i'm an?|am an?|chronic|active|status post|patient is|presents with|and|in)\b[^.;]{0,80}$|^$|^[ •\-]*$|[,:] ?$|\b(?:m|f|male|female|man|woman|boy|girl|old) ?,? ?$"
+    r"\b(?:has|have|had|with|history of|hx of?|h/o|pmhx?|diagnos(?:ed with|es|is(?: "
+    r"of)?)|known|suffer(?:s|ing)? from|your|my|his|her|their|s/p|underlying|past "
+    r"medical history|comorbid(?:ities)?|problems?|"
+    r"problem list|conditions?|medical history|given|due to|because of|for|is an?|i'm "
+    r"an?|am an?|chronic|active|status post|patient is|presents with|and|"
+    r"in)\b[^.;]{0,80}$|^$|^[ •\-]*$|[,:] ?$|\b(?:m|f|male|female|man|woman|boy|girl|"
+    r"old) ?,? ?$"
 )
 _POSSESSED = re.compile(
-    r"\b(?:my|our|their|your|usual|home|current|chronic|regular|(?<!give )(?<!giving )(?<!start )(?<!put )(?<!let )(?:her|his)) "
-    r"(?:(?:daily|usual|home|current|chronic|regular|long-term|low-dose|prescribed|blood thinner|other|morning|evening) ){0,3}$|"
-    r"\b(?:already|currently|i'm|i am|she is|he is|she's|he's|been|also|patient is|pt|who is|while|since|is|still|am) "
+    r"\b(?:my|our|their|your|usual|home|current|chronic|regular|(?<!give )(?<!giving "
+    r")(?<!start )(?<!put )(?<!let )(?:her|his)) "
+    r"(?:(?:daily|usual|home|current|chronic|regular|long-term|low-dose|prescribed|"
+    r"blood thinner|other|morning|evening) ){0,3}$|"
+    r"\b(?:already|currently|i'm|i am|she is|he is|she's|he's|been|also|patient is|pt|"
+    r"who is|while|since|is|still|am) "
     r"(?:already |currently |still |also )?(?:on|taking|using|takes|receiving)"
     r"(?: (?:a|an|the|daily|chronic|long-term|low-dose|oral|iv|high-dose|some)){0,3} $"
 )
 _TAKES = re.compile(
-    r"\b(?:i|he|she|patient|pt|mom|who|and) (?:also |already |currently |now )?(?:takes?|uses?) (?:a |an |the |daily |some ){0,2}$"
+    r"\b(?:i|he|she|patient|pt|mom|who|and) (?:also |already |currently |now "
+    r")?(?:takes?|uses?) (?:a |an |the |daily |some ){0,2}$"
 )
 _MODAL_BEFORE = re.compile(
     r"\b(?:can|should|could|may|must|would|will|shall|might|to|do|does|did)\b[^.;,]{0,30}$"
 )
 _IF_BEFORE = re.compile(
-    r"\b(?:if|unless|whether|in case|before|avoid|stop|stopped|hold|don't|not|instead of|people|patients|those|"
+    r"\b(?:if|unless|whether|in case|before|avoid|stop|stopped|hold|don't|not|instead "
+    r"of|people|patients|those|"
     r"anyone|was|used to)\b[^.;,]{0,40}$"
 )
 
@@ -140,7 +169,8 @@ def _allergies(lines: list[str], lexicon: Lexicon) -> tuple[Allergy, ...] | None
         for match in _ALLERGIC.finditer(line):
             before = line[max(0, match.start() - 80) : match.start()]
             if _NEGATED.search(before) or re.search(
-                r"\b(?:if|unless|whether|people|patients|anyone|those|mother|father|sister|brother|are you|do you|any)\b[^.;,]{0,50}$",
+                r"\b(?:if|unless|whether|people|patients|anyone|those|mother|father|sister|brother|"
+                r"are you|do you|any)\b[^.;,]{0,50}$",
                 before,
             ):
                 continue
@@ -342,7 +372,8 @@ def _conditions(lines: list[str], conditions: Mapping[str, str]) -> tuple[Condit
             if _NEGATED.search(clause) or _NOT_OURS.search(clause) or not _OURS.search(clause):
                 continue
             if re.match(
-                r" (?:medic|drugs?|pills?|risk|prevention|screening|prophylaxis|is (?:ruled out|unlikely|a )|can |may |clinic|test|specialist|symptoms)",
+                r" (?:medic|drugs?|pills?|risk|prevention|screening|prophylaxis|is (?:ruled out|"
+                r"unlikely|a )|can |may |clinic|test|specialist|symptoms)",
                 line[end:],
             ):
                 continue

@@ -78,9 +78,11 @@ _UP_TO = r"(?:(?P<cap>up to|at most|no more than|not more than|max(?:imum)?(?: o
 _WEEKDAY = r"(?:mon|tues?|wednes|wed|thurs?|fri|satur|sat|sun)(?:day)?s?"
 _MOMENT = (
     r"(?:in the (?:morning|afternoon|evening)s?|at (?:night(?:time)?|bed ?time|noon|mid-?day|lunch(?:time)?|"
-    r"dinner(?:time)?|breakfast|supper)|before (?:bed(?:time)?|sleep)|(?:every|each) (?:morning|evening|night|afternoon)|"
+    r"dinner(?:time)?|breakfast|supper)|before (?:bed(?:time)?|sleep)|(?:every|each) "
+    r"(?:morning|evening|night|afternoon)|"
     r"(?:with|before|after) (?:the )?(?:breakfast|lunch|dinner|supper|evening meal|morning meal)|"
-    r"(?:at )?\d{1,2}(?::\d{2})? ?[ap]\.?m\.?(?![a-z])|(?:on )?(?:awakening|waking(?: up)?)|nightly|mane|nocte|"
+    r"(?:at )?\d{1,2}(?::\d{2})? ?[ap]\.?m\.?(?![a-z])|(?:on )?(?:awakening|waking(?: "
+    r"up)?)|nightly|mane|nocte|"
     r"(?<!\w)q ?[ap]m(?!\w)|(?<!\w)q ?hs(?!\w)|(?<!\w)hs(?!\w)|bedtime)"
 )
 
@@ -205,14 +207,16 @@ _RULES: list[tuple[tuple[str, ...], re.Pattern[str], Handler]] = [
         (
             "once twice thrice time dose x",
             rf"{_B}{_UP_TO}(?:(?P<n>{_N})(?: ?(?:-|to|or) ?(?P<n2>{_N}))? ?(?:x|times?|doses?)|"
-            rf"(?P<once>once|twice|thrice)(?: (?:to|or) (?:(?P<n3>twice|thrice)|{_N} times))?) ?(?:a |per |each |every |/ ?|in (?:a |any |one )?|over |within )"
+            rf"(?P<once>once|twice|thrice)(?: (?:to|or) (?:(?P<n3>twice|thrice)|{_N} times))?) "
+            rf"?(?:a |per |each |every |/ ?|in (?:a |any |one )?|over |within )"
             rf"(?P<unit>{_DAY}|week|wk|month|hour){_E}",
             _times,
         ),
         (
             "once twice thrice time dose x",
             rf"{_B}{_UP_TO}(?:(?P<n>{_N})(?: ?(?:-|to|or) ?(?P<n2>{_N}))?[ -]?(?:x|times?|doses?)|"
-            rf"(?P<once>once|twice|thrice)(?: (?:to|or) (?:(?P<n3>twice|thrice)|{_N} times))?)[ -]?(?P<unit>daily|weekly|monthly|nightly){_E}",
+            rf"(?P<once>once|twice|thrice)(?: (?:to|or) (?:(?P<n3>twice|thrice)|{_N} times))?)[ "
+            rf"-]?(?P<unit>daily|weekly|monthly|nightly){_E}",
             _times,
         ),
         ("x", rf"{_B}(?P<n>{_N}) ?x ?(?:a |per |/)? ?(?P<unit>{_DAY}|week|wk|month)", _times),
@@ -237,7 +241,8 @@ _RULES: list[tuple[tuple[str, ...], re.Pattern[str], Handler]] = [
         (
             "mon tue wed thu fri sat sun",
             rf"{_B}(?:every|each|on) {_WEEKDAY}(?:(?:, | ?and | ?/ ?|, and ){_WEEKDAY}){{0,6}}{_E}|"
-            rf"{_B}{_WEEKDAY}(?:(?:, | and | ?/ ?|, and ){_WEEKDAY}){{1,6}}{_E}|{_B}(?:mon|tues|wednes|thurs|fri|satur|sun)days{_E}",
+            rf"{_B}{_WEEKDAY}(?:(?:, | and | ?/ ?|, and ){_WEEKDAY}){{1,6}}{_E}|{_B}(?:mon|tues|"
+            rf"wednes|thurs|fri|satur|sun)days{_E}",
             _weekdays,
         ),
         ("mwf", rf"{_B}mwf{_E}", _fixed(Decimal(3) / 7)),
@@ -255,39 +260,48 @@ _RULES: list[tuple[tuple[str, ...], re.Pattern[str], Handler]] = [
         ("tiw", rf"{_B}tiw{_E}", _fixed(Decimal(3) / 7)),
         # moments of the day
         (
-            "morning afternoon evening night bed noon midday mid-day lunch dinner supper breakfast sleep am pm a.m p.m waking awakening mane nocte hs",
-            rf"{_B}{_MOMENT}(?:(?:, | and | and again | & |, and | or )(?:{_MOMENT}|(?:breakfast|lunch|dinner|supper|evening|night){_E})){{0,4}}",
+            "morning afternoon evening night bed noon midday mid-day lunch dinner supper "
+            "breakfast sleep am pm a.m p.m waking awakening mane nocte hs",
+            rf"{_B}{_MOMENT}(?:(?:, | and | and again | & |, and | or )(?:{_MOMENT}|(?:breakfast|"
+            rf"lunch|dinner|supper|evening|night){_E})){{0,4}}",
             _moment,
         ),
         (
             "meal ac pc",
-            rf"{_B}(?:(?:before|with|after) (?:each|every) meal|(?:before|with|after) (?:all )?meals|with (?:each|every) meal|"
-            rf"(?:three|3) times a day with meals|q?ac|pc)(?P<bed> (?:and|&) (?:at bedtime|hs|qhs|nightly))?{_E}",
+            rf"{_B}(?:(?:before|with|after) (?:each|every) meal|(?:before|with|after) (?:all "
+            rf")?meals|with (?:each|every) meal|"
+            rf"(?:three|3) times a day with meals|q?ac|pc)(?P<bed> (?:and|&) (?:at bedtime|hs|"
+            rf"qhs|nightly))?{_E}",
             _meals,
         ),
         # need and single
         (
             "needed required necessary need p demand breakthrough",
-            rf"{_B}(?:as|when|if|where|only when|only if) (?:needed|required|necessary|you need (?:it|them)?)|{_B}p\.? ?r\.? ?n\.?{_E}|"
+            rf"{_B}(?:as|when|if|where|only when|only if) (?:needed|required|necessary|you need "
+            rf"(?:it|them)?)|{_B}p\.? ?r\.? ?n\.?{_E}|"
             rf"{_B}on demand{_E}|{_B}(?:for|with) breakthrough\b",
             _fixed(None, None, prn=True),
         ),
         (
             "dose single one x stat once",
-            rf"{_B}(?:as|in) an? (?:one[- ]time|single|one[- ]off) (?:dose|bolus|injection|infusion)|{_B}(?:a )?single[- ]dose{_E}|"
-            rf"{_B}one[- ]time(?: only| dose)?{_E}|{_B}x ?1(?: dose)?(?! ?(?:day|week|month|\d|/))(?!\w)|{_B}stat{_E}|{_B}one dose(?: only)?{_E}|"
+            rf"{_B}(?:as|in) an? (?:one[- ]time|single|one[- ]off) (?:dose|bolus|injection|"
+            rf"infusion)|{_B}(?:a )?single[- ]dose{_E}|"
+            rf"{_B}one[- ]time(?: only| dose)?{_E}|{_B}x ?1(?: dose)?(?! ?(?:day|week|month|\d|"
+            rf"/))(?!\w)|{_B}stat{_E}|{_B}one dose(?: only)?{_E}|"
             rf"{_B}once only{_E}|{_B}just once{_E}|{_B}for (?:1|one) dose{_E}|{_B}a (?:1|one)-time{_E}",
             _fixed(1, None, once=True),
         ),
         (
             "once",
-            rf"{_B}once(?! (?:a|per|each|every|daily|weekly|monthly|you|your|the|it|symptoms|pain|in)\b)(?!-)(?!/){_E}",
+            rf"{_B}once(?! (?:a|per|each|every|daily|weekly|monthly|you|your|the|it|symptoms|"
+            rf"pain|in)\b)(?!-)(?!/){_E}",
             _fixed(1, None, once=True),
         ),
         # daily totals
         (
             "doses",
-            rf"{_B}(?:divided|split|given)?,? ?(?:in(?:to)?|over) (?P<n>{_N}(?: ?(?:-|to|or) ?{_N})?) (?:equally |equal )?(?:divided |separate |equal |split )*doses{_E}",
+            rf"{_B}(?:divided|split|given)?,? ?(?:in(?:to)?|over) (?P<n>{_N}(?: ?(?:-|to|or) "
+            rf"?{_N})?) (?:equally |equal )?(?:divided |separate |equal |split )*doses{_E}",
             _divided,
         ),
         ("divided", rf"{_B}(?:in|into) (?:equally )?divided doses{_E}|{_B}divided{_E}", _divided),
@@ -295,14 +309,18 @@ _RULES: list[tuple[tuple[str, ...], re.Pattern[str], Handler]] = [
 ]
 
 _FOR = re.compile(
-    rf"{_B}(?:for|x|over|during)(?: (?:the|a|an|another|at least|up to|about|a total of|a period of|next|first|full|course of|maximum of|no more than|not more than))*"
-    rf" ?(?P<n>{_N}|a|an)?(?: ?(?:-|to|or) ?(?P<n2>{_N}))?[ -]?(?:more |consecutive |additional |full )?(?P<span>hours?|hrs?|days?|d|weeks?|wks?|months?|years?){_E}"
+    rf"{_B}(?:for|x|over|during)(?: (?:the|a|an|another|at least|up to|about|a total of|"
+    rf"a period of|next|first|full|course of|maximum of|no more than|not more than))*"
+    rf" ?(?P<n>{_N}|a|an)?(?: ?(?:-|to|or) ?(?P<n2>{_N}))?[ -]?(?:more |consecutive |"
+    rf"additional |full )?(?P<span>hours?|hrs?|days?|d|weeks?|wks?|months?|years?){_E}"
 )
 _COURSE = re.compile(rf"{_B}(?P<n>{_N})[ -](?P<span>day|week|month)s?[ -](?:course|supply|trial|treatment)")
 _DAYS = {"h": Decimal(1) / 24, "d": Decimal(1), "w": Decimal(7), "m": Decimal(30), "y": Decimal(365)}
 _OVER = re.compile(
-    rf"{_B}(?:over|infused? over|administered over|given over|run over)(?: (?:at least|about|approximately|a period of))? "
-    rf"(?P<n>{_N}|an?)(?: ?(?:-|to) ?(?P<n2>{_N}))?[ -](?P<span>minutes?|mins?|hours?|hrs?|h|seconds?|secs?){_E}"
+    rf"{_B}(?:over|infused? over|administered over|given over|run over)(?: (?:at least|"
+    rf"about|approximately|a period of))? "
+    rf"(?P<n>{_N}|an?)(?: ?(?:-|to) ?(?P<n2>{_N}))?[ -](?P<span>minutes?|mins?|hours?|"
+    rf"hrs?|h|seconds?|secs?){_E}"
 )
 
 

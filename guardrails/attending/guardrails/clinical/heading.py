@@ -13,24 +13,29 @@ _RULES: list[tuple[re.Pattern[str], Scope, bool]] = [
         (r"\bfamily (?:medical )?(?:history|hx)\b|\bfhx?\b", Scope.FAMILY, False),
         (r"\bdo not stop\b|\bdon't stop\b|\bkeep taking\b", Scope.CONTINUE, False),
         (
-            r"\bavoid|\bdo(?:n't| not) (?:take|use|give|combine|mix|start|prescribe)|\bnot to (?:take|use|give)|\bcontraindicat|"
-            r"\bnever (?:take|use|give)|\bnot recommended|\bstay away|\bmust not\b|\bshould not\b|\bunsafe\b|\bprohibited|\bnot allowed\b|\boff[- ]limits",
+            r"\bavoid|\bdo(?:n't| not) (?:take|use|give|combine|mix|start|prescribe)|\bnot to "
+            r"(?:take|use|give)|\bcontraindicat|"
+            r"\bnever (?:take|use|give)|\bnot recommended|\bstay away|\bmust not\b|\bshould "
+            r"not\b|\bunsafe\b|\bprohibited|\bnot allowed\b|\boff[- ]limits",
             Scope.AVOID,
             False,
         ),
         (
-            r"\bstop(?:ped|ping)?\b|\bdiscontinu|\bhold(?:ing)?\b|\bheld\b|\bwithh[eo]ld|\bd/c\b|\bno longer\b|\bremoved\b",
+            r"\bstop(?:ped|ping)?\b|\bdiscontinu|\bhold(?:ing)?\b|\bheld\b|\bwithh[eo]ld|"
+            r"\bd/c\b|\bno longer\b|\bremoved\b",
             Scope.STOP,
             False,
         ),
         (
-            r"\b(?:past|previous|prior|former|old|historical|failed|tried)\b.*\b(?:med|drug|treatment|therap|rx|agents?|history)|"
+            r"\b(?:past|previous|prior|former|old|historical|failed|tried)\b.*\b(?:med|drug|"
+            r"treatment|therap|rx|agents?|history)|"
             r"\bhistory\b|\bpmhx?\b|\bhpi\b|\bhospital course\b|\bpreviously\b|\bpsh\b",
             Scope.HISTORY,
             False,
         ),
         (
-            r"\binteract|\bwarning|\bprecaution|\bside[- ]effect|\badverse effect|\brisks?\b|\bpatient education\b|\bbackground\b|\bevidence\b|\bhow it works\b",
+            r"\binteract|\bwarning|\bprecaution|\bside[- ]effect|\badverse effect|\brisks?\b|"
+            r"\bpatient education\b|\bbackground\b|\bevidence\b|\bhow it works\b",
             Scope.HYPOTHETICAL,
             False,
         ),
@@ -41,12 +46,15 @@ _RULES: list[tuple[re.Pattern[str], Scope, bool]] = [
             True,
         ),
         (
-            r"\bhome med|\bcurrent|\bactive med|\bdischarge med|\badmission med|\bmedication list|\bmed(?:ication|icine)?s?$|\bmed(?:ication|icine)?s?\b(?=[ :]*$)|\bmed rec",
+            r"\bhome med|\bcurrent|\bactive med|\bdischarge med|\badmission med|\bmedication "
+            r"list|\bmed(?:ication|icine)?s?$|\bmed(?:ication|icine)?s?\b(?=[ :]*$)|\bmed rec",
             Scope.CONTINUE,
             False,
         ),
         (
-            r"\bplan\b|\btreatment|\brecommend|\bregimen|\binstructions?\b|\bdos(?:age|ing|e)\b|\btake\b|\btherapy\b|\border|\bmanagement\b|\boptions?\b|\bprescription|\brx\b|\bgive\b",
+            r"\bplan\b|\btreatment|\brecommend|\bregimen|\binstructions?\b|\bdos(?:age|ing|e)\b|"
+            r"\btake\b|\btherapy\b|\border|\bmanagement\b|\boptions?\b|\bprescription|\brx\b|"
+            r"\bgive\b",
             Scope.RECOMMEND,
             True,
         ),

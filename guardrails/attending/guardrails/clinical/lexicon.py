@@ -37,8 +37,10 @@ class Hit:
 _PLURAL = re.compile(r"(?:'s|s'|es|s)(?![^\W_])")
 _PREFIX = re.compile(r"(?:non|anti|nor|des|pseudo|pro|pre|post)-$")
 _MODIFIER = re.compile(
-    r"-(?:free|induced|dependent|naive|resistant|resistance|sparing|like|rich|deficien\w{1,5}|associated|refractory|"
-    r"sensitive|sensitivity|responsive|eluting|related|tolerant|intolerant|experienced|producing|binding|lowering|"
+    r"-(?:free|induced|dependent|naive|resistant|resistance|sparing|like|rich|"
+    r"deficien\w{1,5}|associated|refractory|"
+    r"sensitive|sensitivity|responsive|eluting|related|tolerant|intolerant|experienced|"
+    r"producing|binding|lowering|"
     r"regulated|mediated|fortified|restricted|to)\b"
 )
 _NUMBERED = re.compile(r"(.{3,60}) \d[\d.,/-]*(?: ?(?:mg|mcg|ml|%))?")

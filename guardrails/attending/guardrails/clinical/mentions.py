@@ -12,19 +12,26 @@ from attending.guardrails.clinical.statement import DrugMention
 
 _NOT_A_DRUG_AFTER = re.compile(
     r"(?:'s)? ?(?:\()?(?:blood |serum |plasma |trough |peak |urine |drug |random |free |total |therapeutic )*"
-    r"(?:levels?|concentrations?|troughs?|assays?|tests?|testing|screen(?:ing)?|panel|deficien\w+|resistan(?:ce|t)|sensitivity tests?|channels?|"
-    r"receptors?|metabolism|stores?|balance|intake|content|homeostasis|reuptake|secretion|production|antibod(?:y|ies)|"
-    r"binding|stones?|imbalance|poor|rich|saturation|monitoring|clearance|transporters?|pump|syndrome|diet|foods?|use disorder|abuse|"
-    r"dependence|misuse|wipes?|swabs?|pads?|hand sanitizer|overload|loss|excretion|absorption|tolerance test|a1c|ratio|restriction|restricted|"
+    r"(?:levels?|concentrations?|troughs?|assays?|tests?|testing|screen(?:ing)?|panel|"
+    r"deficien\w+|resistan(?:ce|t)|sensitivity tests?|channels?|"
+    r"receptors?|metabolism|stores?|balance|intake|content|homeostasis|reuptake|"
+    r"secretion|production|antibod(?:y|ies)|"
+    r"binding|stones?|imbalance|poor|rich|saturation|monitoring|clearance|transporters?|"
+    r"pump|syndrome|diet|foods?|use disorder|abuse|"
+    r"dependence|misuse|wipes?|swabs?|pads?|hand sanitizer|overload|loss|excretion|"
+    r"absorption|tolerance test|a1c|ratio|restriction|restricted|"
     r"score|count|index)(?![\w])"
 )
 _NOT_A_DRUG_BEFORE = re.compile(
-    r"(?:\b(?:blood|serum|plasma|urine|urinary|high[- ]|low[- ]|elevated|dietary|your|normal|endogenous|fasting|check(?:ed)?|monitor(?:ing)?|measure(?:d)?|"
+    r"(?:\b(?:blood|serum|plasma|urine|urinary|high[- ]|low[- ]|elevated|dietary|your|"
+    r"normal|endogenous|fasting|check(?:ed)?|monitor(?:ing)?|measure(?:d)?|"
     r"recheck|level of|levels of|rich in|high in|low in|source of|sources of|amount of|lab|labs:) )$"
 )
 _LAB_VALUE = re.compile(
-    r"(?: (?:level|was|is|of|at|:|=|result|today|remains|has been|came back(?: at)?|currently|now|measured(?: at)?|increased to|rose to|fell to|dropped to|value))*"
-    r" ?[:=(]? ?[<>]?=? ?\d{1,4}(?:\.\d{1,2})?(?! ?(?:mg|mcg|μg|g|gm|grams?|mls?|tabs?|tablets?|caps?|units?|puffs?|%|meq(?! ?/)|mmol(?! ?/)|x|times|-|/?kg)\b)(?!\d)"
+    r"(?: (?:level|was|is|of|at|:|=|result|today|remains|has been|came back(?: at)?|"
+    r"currently|now|measured(?: at)?|increased to|rose to|fell to|dropped to|value))*"
+    r" ?[:=(]? ?[<>]?=? ?\d{1,4}(?:\.\d{1,2})?(?! ?(?:mg|mcg|μg|g|gm|grams?|mls?|tabs?|"
+    r"tablets?|caps?|units?|puffs?|%|meq(?! ?/)|mmol(?! ?/)|x|times|-|/?kg)\b)(?!\d)"
 )
 # Substances the body or the plate holds too: a drug only where someone is told to take it.
 ANALYTES = frozenset(
@@ -107,15 +114,21 @@ ANALYTES = frozenset(
     ]
 )
 _TAKEN = re.compile(
-    r"\b(?:tak(?:e|es|ing|en)|giv(?:e|es|ing|en)|us(?:e|es|ing|ed)|start(?:s|ed|ing)?|stop(?:s|ped|ping)?|add(?:s|ed|ing)?|begin|beginning|continu(?:e|es|ed|ing)|"
-    r"hold(?:ing)?|held|prescrib(?:e|es|ed|ing)|administer(?:s|ed|ing)?|avoid(?:s|ed|ing)?|inject(?:s|ed|ing)?|infus(?:e|es|ed|ing)|replet(?:e|ed|ing)|replace|"
-    r"supplement(?:s|ed|ing)?(?: with)?|receiv(?:e|es|ed|ing)|on|with|combin(?:e|ing)|plus|discontinu(?:e|ed|ing)|drink(?:s|ing)?|increase|decrease|"
-    r"reduce|adjust|titrate|and|or|bolus|iv|oral|no|not|without|give|recommend(?:s|ed)?|need(?:s|ed)?|skip(?:ping)?|miss(?:ed|ing)?|also|,)"
-    r"(?: (?:your|her|his|their|the|a|an|any|some|oral|iv|intravenous|daily|more|extra|dose of|doses of|of|additional|basal|long-acting|"
+    r"\b(?:tak(?:e|es|ing|en)|giv(?:e|es|ing|en)|us(?:e|es|ing|ed)|start(?:s|ed|ing)?|"
+    r"stop(?:s|ped|ping)?|add(?:s|ed|ing)?|begin|beginning|continu(?:e|es|ed|ing)|"
+    r"hold(?:ing)?|held|prescrib(?:e|es|ed|ing)|administer(?:s|ed|ing)?|avoid(?:s|ed|"
+    r"ing)?|inject(?:s|ed|ing)?|infus(?:e|es|ed|ing)|replet(?:e|ed|ing)|replace|"
+    r"supplement(?:s|ed|ing)?(?: with)?|receiv(?:e|es|ed|ing)|on|with|combin(?:e|ing)|"
+    r"plus|discontinu(?:e|ed|ing)|drink(?:s|ing)?|increase|decrease|"
+    r"reduce|adjust|titrate|and|or|bolus|iv|oral|no|not|without|give|recommend(?:s|ed)?|"
+    r"need(?:s|ed)?|skip(?:ping)?|miss(?:ed|ing)?|also|,)"
+    r"(?: (?:your|her|his|their|the|a|an|any|some|oral|iv|intravenous|daily|more|extra|"
+    r"dose of|doses of|of|additional|basal|long-acting|"
     r"short-acting|rapid-acting|regular|elemental|supplemental|too much|chronic|home|on)){0,3} $"
 )
 _DOSE_FORM_AFTER = re.compile(
-    r" ?(?:\(|supplement|tablet|capsule|pill|infusion|injection|drip|replacement|repletion|therapy|pump|pen|iv\b|oral|by mouth|po\b|solution|"
+    r" ?(?:\(|supplement|tablet|capsule|pill|infusion|injection|drip|replacement|"
+    r"repletion|therapy|pump|pen|iv\b|oral|by mouth|po\b|solution|"
     r"suspension|drops|glargine|lispro|aspart|sulfate|gluconate|carbonate|citrate|chloride|oxide|acetate)"
 )
 _LISTED = re.compile(r"\b([a-z]+)(?:, and|,| and| or) $")
@@ -173,7 +186,8 @@ def find_mentions(norm: Normalised, lexicon: Lexicon, amounts: list[Amount]) -> 
 
 
 _NUTRIENT = (
-    r"(?:salt|sodium|caffeine|alcohol|calories|kcal|fluids?|water|sugars?|carb(?:ohydrate)?s?|protein|fib(?:er|re)|fat|cholesterol|"
+    r"(?:salt|sodium|caffeine|alcohol|calories|kcal|fluids?|water|sugars?|"
+    r"carb(?:ohydrate)?s?|protein|fib(?:er|re)|fat|cholesterol|"
     r"potassium|phosphorus|phosphate|glucose|weight|urine|blood|oxygen|milk|juice|drinks?|coffee)"
 )
 _NUTRIENT_BEFORE = re.compile(rf"\b{_NUTRIENT}\b[^.;\n]{{0,40}}$")

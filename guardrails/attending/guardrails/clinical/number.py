@@ -47,7 +47,8 @@ _TENS = {
 _WORD = "|".join(sorted([*_SMALL, *_TENS, "hundred", "thousand"], key=len, reverse=True))
 _WORDS = re.compile(rf"(?:{_WORD})(?:(?:-| and | )(?:{_WORD})\b){{0,8}}(?![a-z])")
 _HALF = re.compile(
-    r"(?:a half|one[- ]half|half an?|half of an?|half(?: of)?|a quarter(?: of)?(?: an?)?|one[- ]quarter|quarter(?: of)?(?: an?)?)(?![a-z])"
+    r"(?:a half|one[- ]half|half an?|half of an?|half(?: of)?|a quarter(?: of)?(?: "
+    r"an?)?|one[- ]quarter|quarter(?: of)?(?: an?)?)(?![a-z])"
 )
 _AND_HALF = re.compile(r" and (?:a|one)[- ](half|quarter)(?![a-z])")
 _COUPLE = re.compile(r"an? couple(?: of)?(?![a-z])")
@@ -70,7 +71,8 @@ _SCALE = re.compile(r"[ -]?(million|mio|mil|thousand|k|hundred)(?![a-z])")
 _AMBIGUOUS_THREE = re.compile(r"[1-9]\d{0,2}\.\d{2}0$")
 
 START = re.compile(
-    rf"(?<![\w.,/^])(?=\d|\.\d|(?:{_WORD}|half|quarter|several|some|an?)\b)|(?<=[\s(,;:/])(?=\.\d)|(?<=[a-z]/)(?=\d)"
+    rf"(?<![\w.,/^])(?=\d|\.\d|(?:{_WORD}|half|quarter|several|some|an?)\b)|"
+    rf"(?<=[\s(,;:/])(?=\.\d)|(?<=[a-z]/)(?=\d)"
 )
 """Where a number may begin: at a word boundary, never inside "2.5" or "b12"."""
 

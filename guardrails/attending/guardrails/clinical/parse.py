@@ -39,13 +39,17 @@ _IMPLIED_TAKE = re.compile(
     r"\b(?:take|takes|taking|give|giving|use|swallow) (?=(?:\d|one|two|three|four|half)\b)"
 )
 _IMPLIED_END = re.compile(
-    r" (?:at|in the|with|before|after|every|each|twice|once|by mouth|po|orally|bid|tid|qid|q ?\d|qhs|nightly|now|as needed|prn|three times|four times|as directed|daily|weekly|a day|per day)\b|[.,;]?$|[.,;](?!\d)|\n"
+    r" (?:at|in the|with|before|after|every|each|twice|once|by mouth|po|orally|bid|tid|"
+    r"qid|q ?\d|qhs|nightly|now|as needed|prn|three times|four times|as directed|daily|"
+    r"weekly|a day|per day)\b|[.,;]?$|[.,;](?!\d)|\n"
 )
 _UNITLESS = re.compile(
     r"(?: (?:at|dose|of|to|tablets?|po|oral))?(?: |: ?|, ?)(\d{1,5}(?:\.\d{1,3})?)(?![\w.,/%:-]*\d)(?![%/:-])"
 )
 _UNITLESS_END = re.compile(
-    r" ?(?:\(|,|;|$|\n|\.(?!\d)|po\b|iv\b|by mouth|orally|sub|daily|weekly|bid|tid|qid|q\d|q\.|qhs|qd|qam|every|each|once|twice|three|nightly|at bed|at night|in the (?:morning|evening)|as needed|prn|stat|now)"
+    r" ?(?:\(|,|;|$|\n|\.(?!\d)|po\b|iv\b|by mouth|orally|sub|daily|weekly|bid|tid|qid|"
+    r"q\d|q\.|qhs|qd|qam|every|each|once|twice|three|nightly|at bed|at night|in the "
+    r"(?:morning|evening)|as needed|prn|stat|now)"
 )
 _MS = re.compile(r"(?<![\w.])(ms|mso4|mgso4)(?![\w.])(?=[ ,;]|$)")
 _NOTATION_HINT = re.compile(r" ?(?:\d|iv\b|po\b|im\b|contin|ir\b|er\b)")

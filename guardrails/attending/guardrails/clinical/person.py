@@ -51,38 +51,54 @@ _AGE = re.compile(
     rf"(?:,? (?:(?:\w+|african[- ]american)[ -]){{0,3}}?{_SEX})?"
 )
 _AGE_WORD = re.compile(
-    rf"\b(?:aged?|age is|age:|age of)[ :]{{1,2}}{_NW}(?: (years?|months?|weeks?|days?))?(?! ?(?:kg|lb|mg|%|hours?|times|to|-|and (?:older|over|up)|or (?:older|over|younger))\b)(?![\d.])"
+    rf"\b(?:aged?|age is|age:|age of)[ :]{{1,2}}{_NW}(?: (years?|months?|weeks?|"
+    rf"days?))?(?! ?(?:kg|lb|mg|%|hours?|times|to|-|and (?:older|over|up)|or (?:older|"
+    rf"over|younger))\b)(?![\d.])"
 )
 _AGE_SEX = re.compile(r"(?<![\w.,/-])(\d{1,3}) ?(?:y/?o |yo )?([mf])(?![\w'/-])")
 _SEX_SAID = re.compile(
-    r"\b(?:patient|pt|he|she|this|who) (?:is|was) an? (?:\w+ ){0,3}?(male|man|boy|gentleman|female|woman|girl|lady)(?![\w'])|"
+    r"\b(?:patient|pt|he|she|this|who) (?:is|was) an? (?:\w+ ){0,3}?(male|man|boy|"
+    r"gentleman|female|woman|girl|lady)(?![\w'])|"
     r"\b(?:sex|gender)[ :]+(male|female|m|f)\b|\b(?:i am|i'm) an? (?:\w+ ){0,2}?(man|woman|male|female)\b|"
     r"\b(?:a|an|this) (?:\w+ ){0,3}?(male|female) (?:patient|pt)\b"
 )
 _AGE_EXCLUDED = re.compile(
-    r"(?:\b(?:under|over|younger than|older than|below|above|at least|less than|more than|greater than|up to|until|than|from|between|to|or|before|after|by|ages?|since|for|children|adults|kids|infants)"
+    r"(?:\b(?:under|over|younger than|older than|below|above|at least|less than|more "
+    r"than|greater than|up to|until|than|from|between|to|or|before|after|by|ages?|since|"
+    r"for|children|adults|kids|infants)"
     r"(?: the)?(?: ages?)?(?: of)?|[<>]=?|-|≥|≤) ?$"
 )
 _AGE_EXCLUDED_AFTER = re.compile(
     r"[ ,]*(?:and|or) (?:older|over|above|up|younger|under|below)|[ ,]*(?:-|to) ?\d"
 )
 _WEIGHT_CUE = re.compile(
-    rf"\b(?:weigh(?:s|ing|ed)?|weight|wt|body weight|bw)(?: (?:is|was|of|about|approximately|currently|now|today))*[ :=~]*{_N} ?-?(kgs?|kilos?|kilograms?|lbs?|pounds?|#)(?![\w/])"
+    rf"\b(?:weigh(?:s|ing|ed)?|weight|wt|body weight|bw)(?: (?:is|was|of|about|"
+    rf"approximately|currently|now|today))*[ :=~]*{_N} ?-?(kgs?|kilos?|kilograms?|lbs?|"
+    rf"pounds?|#)(?![\w/])"
 )
 _WEIGHT_PERSON = re.compile(
-    rf"(?<![\w.,/-]){_N}[ -]?(kgs?|kilos?|kilograms?|lbs?|pounds?)[ -](?:\w+[ -]){{0,2}}?(?:child|patient|adult|man|woman|boy|girl|infant|toddler|kid|baby|son|daughter|male|female|person|pt|teen\w*)\b"
+    rf"(?<![\w.,/-]){_N}[ -]?(kgs?|kilos?|kilograms?|lbs?|pounds?)[ -](?:\w+[ "
+    rf"-]){{0,2}}?(?:child|patient|adult|man|woman|boy|girl|infant|toddler|kid|baby|son|"
+    rf"daughter|male|female|person|pt|teen\w*)\b"
 )
 _WEIGHT_LISTED = re.compile(
-    rf"(?:old|\bage[d:]? \d{{1,3}}|[\d)](?:m|f)|boy|girl|man|woman|male|female|child|infant|son|daughter|kid|baby)(?: who is| is)?[ ,(]+(?:who )?(?:weighs? )?{_N} ?-?(kgs?|kilos?|kilograms?|lbs?|pounds?)(?![\w/])"
+    rf"(?:old|\bage[d:]? \d{{1,3}}|[\d)](?:m|f)|boy|girl|man|woman|male|female|child|"
+    rf"infant|son|daughter|kid|baby)(?: who is| is)?[ ,(]+(?:who )?(?:weighs? )?{_N} "
+    rf"?-?(kgs?|kilos?|kilograms?|lbs?|pounds?)(?![\w/])"
 )
 _WEIGHT_EXCLUDED = re.compile(
-    r"\b(?:lost|lose|gained|gain|losing|gaining|birth|ideal|target|goal|per|if|under|over|less than|more than|at least|than|over|up to|between)(?: \w+){0,2} ?$"
+    r"\b(?:lost|lose|gained|gain|losing|gaining|birth|ideal|target|goal|per|if|under|"
+    r"over|less than|more than|at least|than|over|up to|between)(?: \w+){0,2} ?$"
 )
 _HEIGHT = re.compile(rf"\b(?:height|ht)(?: is| of)?[ :=]*{_N} ?cm\b|(?<![\w.]){_N} ?cm tall\b")
 _WEEKS = re.compile(
-    r"(?<![\w.,/-])(\d{1,2})(?:\+\d|[ -]?\d/7| ?(?:and|&) \d/7)?[ -]?(?:weeks?|wks?|w)(?:'s|'|s')?(?: ?(?:and )?\d ?(?:days?|d))?[ -,]*(?:pregnant|gestation(?:al)?|of pregnancy|pregnancy|of gestation|along|gravid|ga\b|iup)|"
-    r"\b(?:gestational age|gestation|ega|ga|pregnant|pregnancy|gravida)(?: (?:is|of|at|currently|now))*[ :,(]*(?:at )?(\d{1,2})(?:\+\d)? ?-?(?:weeks?|wks?|w)(?!\w*ly)|"
-    r"\bg\d{1,2} ?p\d{1,4}\b[ ,]*(?:\w+ ){0,2}?(?:at |@ ?)?(\d{1,2})(?:\+\d)? ?-?(?:w|wks?|weeks?)(?:\d ?d)?(?![a-z])"
+    r"(?<![\w.,/-])(\d{1,2})(?:\+\d|[ -]?\d/7| ?(?:and|&) \d/7)?[ -]?(?:weeks?|wks?|"
+    r"w)(?:'s|'|s')?(?: ?(?:and )?\d ?(?:days?|d))?[ -,]*(?:pregnant|gestation(?:al)?|"
+    r"of pregnancy|pregnancy|of gestation|along|gravid|ga\b|iup)|"
+    r"\b(?:gestational age|gestation|ega|ga|pregnant|pregnancy|gravida)(?: (?:is|of|at|"
+    r"currently|now))*[ :,(]*(?:at )?(\d{1,2})(?:\+\d)? ?-?(?:weeks?|wks?|w)(?!\w*ly)|"
+    r"\bg\d{1,2} ?p\d{1,4}\b[ ,]*(?:\w+ ){0,2}?(?:at |@ ?)?(\d{1,2})(?:\+\d)? ?-?(?:w|"
+    r"wks?|weeks?)(?:\d ?d)?(?![a-z])"
 )
 _MONTHS_PREGNANT = re.compile(rf"\b{_NW}[ -]months? pregnant\b")
 _TRIMESTER = re.compile(
@@ -90,36 +106,59 @@ _TRIMESTER = re.compile(
 )
 _TRIMESTER_WEEK = {"second": 14, "2nd": 14, "third": 28, "3rd": 28}
 _PREGNANT = re.compile(
-    r"\b(?:is|am|i'm|she's|patient's|currently|you are|you're|being|who is|as you are|since you are|and|now|since she is|because she is|an?|this|my|our) (?:\w+ ){0,2}?pregnant\b(?! (?:women|people|patients|persons|individuals))|"
-    r"\bpregnant (?:woman|patient|female|lady|wife|mother|with (?:her|my|twins))\b|\bg\d{1,2} ?p\d{1,4}\b|\byour pregnancy\b|\bher (?:current )?pregnancy\b|^pregnant\b|[,;] pregnant\b"
+    r"\b(?:is|am|i'm|she's|patient's|currently|you are|you're|being|who is|as you are|"
+    r"since you are|and|now|since she is|because she is|an?|this|my|our) (?:\w+ "
+    r"){0,2}?pregnant\b(?! (?:women|people|patients|persons|individuals))|"
+    r"\bpregnant (?:woman|patient|female|lady|wife|mother|with (?:her|my|twins))\b|"
+    r"\bg\d{1,2} ?p\d{1,4}\b|\byour pregnancy\b|\bher (?:current )?pregnancy\b|"
+    r"^pregnant\b|[,;] pregnant\b"
 )
 _NOT_PREGNANT = re.compile(
-    r"\b(?:not|isn't|denies being|denies|no chance of being) (?:currently )?pregnan(?:t|cy)\b|\bnegative pregnancy test\b|\bpregnancy test (?:is |was |came back )?negative\b|\bpost-?menopausal\b|\bpregnancy[ :]+(?:no|none|negative)\b"
+    r"\b(?:not|isn't|denies being|denies|no chance of being) (?:currently )?pregnan(?:t|"
+    r"cy)\b|\bnegative pregnancy test\b|\bpregnancy test (?:is |was |came back "
+    r")?negative\b|\bpost-?menopausal\b|\bpregnancy[ :]+(?:no|none|negative)\b"
 )
 _LACTATING = re.compile(
-    r"\b(?:is|am|i'm|she's|currently|you are|you're|who is|still|and) (?:currently |still |exclusively )?(?:breast-?feeding|lactating|nursing (?:her|my|a|an|the))\b|\b(?:lactating|breast-?feeding|nursing) (?:mother|woman|patient)\b(?! s)"
+    r"\b(?:is|am|i'm|she's|currently|you are|you're|who is|still|and) (?:currently |"
+    r"still |exclusively )?(?:breast-?feeding|lactating|nursing (?:her|my|a|an|the))\b|"
+    r"\b(?:lactating|breast-?feeding|nursing) (?:mother|woman|patient)\b(?! s)"
 )
 _NOT_LACTATING = re.compile(r"\bnot (?:currently )?(?:breast-?feeding|lactating)\b")
 _EGFR = re.compile(
-    rf"\b(?:e-?gfr|gfr|glomerular filtration rate|crcl|cr ?cl|creatinine clearance|ccr)(?: (?:is|was|of|at|now|currently|today|level|about|approximately|around|has (?:fallen|dropped|declined) to|down to|calculated(?: at)?))*[ :=~(]*{_N}(?![\d.]*\d)(?! ?(?:-|to) ?\d)"
+    rf"\b(?:e-?gfr|gfr|glomerular filtration rate|crcl|cr ?cl|creatinine clearance|"
+    rf"ccr)(?: (?:is|was|of|at|now|currently|today|level|about|approximately|around|has "
+    rf"(?:fallen|dropped|declined) to|down to|calculated(?: at)?))*[ "
+    rf":=~(]*{_N}(?![\d.]*\d)(?! ?(?:-|to) ?\d)"
 )
 _DIALYSIS = re.compile(
-    r"\b(?:on|receiv\w+|undergo\w+|gets|getting|requires|requiring|undergoes|maintenance|chronic|dependent on|start\w* on)(?: (?:chronic|maintenance|regular|long-term|intermittent|home|thrice[- ]weekly|outpatient))*[ -](?:hemo|haemo|peritoneal )?-?dialysis\b|\bdialysis[- ]dependent\b|\bon (?:hd|pd|ihd|crrt)\b|\besrd on hd\b"
+    r"\b(?:on|receiv\w+|undergo\w+|gets|getting|requires|requiring|undergoes|"
+    r"maintenance|chronic|dependent on|start\w* on)(?: (?:chronic|maintenance|regular|"
+    r"long-term|intermittent|home|thrice[- ]weekly|outpatient))*[ -](?:hemo|haemo|"
+    r"peritoneal )?-?dialysis\b|\bdialysis[- ]dependent\b|\bon (?:hd|pd|ihd|crrt)\b|"
+    r"\besrd on hd\b"
 )
 _CHILD_PUGH = re.compile(
-    r"\bchild[- ]?(?:turcotte[- ]?)?pugh(?: (?:class|score|stage|grade|category))*[ :=-]*([abc])(?![\w-])(?![ ,/]*(?:or|and|to|/|-|,)? ?[abc]\b)"
+    r"\bchild[- ]?(?:turcotte[- ]?)?pugh(?: (?:class|score|stage|grade|category))*[ "
+    r":=-]*([abc])(?![\w-])(?![ ,/]*(?:or|and|to|/|-|,)? ?[abc]\b)"
 )
 _GENERAL = re.compile(
-    r"\b(?:if|unless|when|whenever|whether|in case|should you|who (?:is|are|might|may)|(?:patients|people|women|men|those|anyone|individuals|adults|children|persons|someone) (?:with|who|whose|on|over|under|that|are|receiving|undergoing)|"
-    r"may be|might be|could be|become|becoming|trying to (?:get|become|be)|planning|plan to|avoid in|caution in|contraindicated in|in (?:severe|moderate|mild)|for example|e\.g\.|such as|once|until)\b"
+    r"\b(?:if|unless|when|whenever|whether|in case|should you|who (?:is|are|might|may)|"
+    r"(?:patients|people|women|men|those|anyone|individuals|adults|children|persons|"
+    r"someone) (?:with|who|whose|on|over|under|that|are|receiving|undergoing)|"
+    r"may be|might be|could be|become|becoming|trying to (?:get|become|be)|planning|"
+    r"plan to|avoid in|caution in|contraindicated in|in (?:severe|moderate|mild)|for "
+    r"example|e\.g\.|such as|once|until)\b"
 )
 _CONDITIONAL = re.compile(r"\b(?:if|unless|whether|in case|should you|when|once|until)\b")
 _RELATIVE_TIME = re.compile(
-    r"\b(?:after|before|from|beyond|until|past|over|since|starting at|by|than|at least|prior to|up to|or|and|to|between|first|last|[<>]=?) ?(?:about )?$|[<>]=? ?$"
+    r"\b(?:after|before|from|beyond|until|past|over|since|starting at|by|than|at least|"
+    r"prior to|up to|or|and|to|between|first|last|[<>]=?) ?(?:about )?$|[<>]=? ?$"
 )
 _POUND = Decimal("0.45359237")
 _FAMILY = re.compile(
-    r"\b(?:mother|father|mom|mum|dad|sister|brother|wife|husband|grandmother|grandfather|grandma|grandpa|aunt|uncle|cousin|friend|family history|roommate|neighbou?r)\b(?!'s (?:day|milk))"
+    r"\b(?:mother|father|mom|mum|dad|sister|brother|wife|husband|grandmother|"
+    r"grandfather|grandma|grandpa|aunt|uncle|cousin|friend|family history|roommate|"
+    r"neighbou?r)\b(?!'s (?:day|milk))"
 )
 
 
@@ -212,7 +251,8 @@ def _age(part: str, ages: list[Decimal], days: list[int], sexes: list[str]) -> N
         ):
             continue
         if re.search(
-            r"\b(?:under|over|at|by|from|until|below|above|before|after|between|the|than|children|adults|patients) (?:the )?$",
+            r"\b(?:under|over|at|by|from|until|below|above|before|after|between|the|than|"
+            r"children|adults|patients) (?:the )?$",
             _before(part, match.start(), 16),
         ):
             continue

@@ -6,21 +6,30 @@ import re
 from dataclasses import dataclass
 
 _ROUTES: dict[str, str] = {
-    "oral": r"by mouth|orally|oral(?! contracept| thrush| cavity| hygiene| surg| anti| intake)|p\.?o\.?(?!\w)|per os|swallow\w*|via (?:g|ng|peg|feeding)[- ]?tube",
-    "intrathecal": r"intra-?thecal(?:ly)?|i\.?t\.? route|into the (?:spinal canal|cerebrospinal fluid|csf)|intraventricular(?:ly)?",
+    "oral": r"by mouth|orally|oral(?! contracept| thrush| cavity| hygiene| surg| anti| intake)|"
+    r"p\.?o\.?(?!\w)|per os|swallow\w*|via (?:g|ng|peg|feeding)[- ]?tube",
+    "intrathecal": r"intra-?thecal(?:ly)?|i\.?t\.? route|into the (?:spinal canal|cerebrospinal fluid|"
+    r"csf)|intraventricular(?:ly)?",
     "epidural": r"epidural(?:ly)?",
-    "intravenous": r"intravenous(?:ly)?|i\.?v\.?(?:pb)?(?![\w-])|ivp|into (?:a|the) vein|by (?:slow |rapid )?infusion|infus(?:e|ed|ion)",
-    "intramuscular": r"intramuscular(?:ly)?|i\.?m\.?(?= |,|;|$|\n|/)(?! (?:sorry|not|a|an|the|here|glad|going|afraid|happy|unable|sure|in)\b)|into (?:a|the) muscle",
-    "subcutaneous": r"subcutaneous(?:ly)?|sub-?cut(?:aneous)?|sub-?q|s\.?c\.?(?![\w.])|sq(?!\w)|under the skin",
-    "topical": r"topical(?:ly)?|to (?:the )?(?:affected|skin|rash|scalp|area)\w*(?: areas?)?|on the skin|cream|ointment|gel(?!cap)|lotion",
+    "intravenous": r"intravenous(?:ly)?|i\.?v\.?(?:pb)?(?![\w-])|ivp|into (?:a|the) vein|by (?:slow |"
+    r"rapid )?infusion|infus(?:e|ed|ion)",
+    "intramuscular": r"intramuscular(?:ly)?|i\.?m\.?(?= |,|;|$|\n|/)(?! (?:sorry|not|a|an|the|here|glad|"
+    r"going|afraid|happy|unable|sure|in)\b)|into (?:a|the) muscle",
+    "subcutaneous": r"subcutaneous(?:ly)?|sub-?cut(?:aneous)?|sub-?q|s\.?c\.?(?![\w.])|sq(?!\w)|under "
+    r"the skin",
+    "topical": r"topical(?:ly)?|to (?:the )?(?:affected|skin|rash|scalp|area)\w*(?: areas?)?|on "
+    r"the skin|cream|ointment|gel(?!cap)|lotion",
     "rectal": r"rectal(?:ly)?|p\.?r\.?(?= |,|;|\.|$)(?! interval)|per rectum|suppositor(?:y|ies)|enema",
     "inhaled": r"inhal(?:e|ed|ation|ations|er)|nebuli[sz](?:ed|er|ation|e)|nebs?(?!\w)|puffs?|breathed? in",
     "sublingual": r"sublingual(?:ly)?|s\.?l\.?(?= |,|;|$)|under (?:the|your|his|her) tongue",
     "buccal": r"buccal(?:ly)?|inside (?:the|your) cheek",
     "transdermal": r"transdermal(?:ly)?|patch(?:es)?",
-    "ophthalmic": r"ophthalmic|(?:in|into|to) (?:the |each |both |your |affected |right |left |(?:the )?(?:affected|right|left) )*eyes?|eye ?drops?",
-    "otic": r"otic|(?:in|into|to) (?:the |each |both |your |affected |right |left |(?:the )?(?:affected|right|left) )*ears?|ear ?drops?",
-    "nasal": r"intra-?nasal(?:ly)?|nasal(?:ly)?(?! congestion| polyp| bleed)|(?:in|into|up) (?:the |each |both |your )*nos(?:e|trils?)|each nostril|nostrils?",
+    "ophthalmic": r"ophthalmic|(?:in|into|to) (?:the |each |both |your |affected |right |left |(?:the "
+    r")?(?:affected|right|left) )*eyes?|eye ?drops?",
+    "otic": r"otic|(?:in|into|to) (?:the |each |both |your |affected |right |left |(?:the "
+    r")?(?:affected|right|left) )*ears?|ear ?drops?",
+    "nasal": r"intra-?nasal(?:ly)?|nasal(?:ly)?(?! congestion| polyp| bleed)|(?:in|into|up) "
+    r"(?:the |each |both |your )*nos(?:e|trils?)|each nostril|nostrils?",
     "vaginal": r"vaginal(?:ly)?(?! bleed| discharge| deliver| birth)|into the vagina",
     "intraosseous": r"intraosseous(?:ly)?|i\.?o\.? (?:access|line)",
     "intradermal": r"intradermal(?:ly)?",
@@ -31,7 +40,8 @@ _PATTERN = re.compile(
 _NAMES = list(_ROUTES)
 _PUSH = re.compile(
     r"(?<!\w)(?:iv ?push|ivp|(?:rapid|fast|quick)(?:ly)? (?:iv )?(?:push|bolus|injection|infusion)|"
-    r"(?:iv|intravenous|i\.v\.) (?:push|bolus)|push(?:ed)? (?:iv|intravenously|rapidly|fast|over (?:seconds|1 minute))|"
+    r"(?:iv|intravenous|i\.v\.) (?:push|bolus)|push(?:ed)? (?:iv|intravenously|rapidly|"
+    r"fast|over (?:seconds|1 minute))|"
     r"as an? (?:iv )?(?:push|bolus)|bolus(?:ed)?)(?!\w)"
 )
 

@@ -9,286 +9,64 @@ from attending.guardrails.clinical.dose import Amount, Kind
 from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.mentions import ANALYTES, Named
 from attending.guardrails.clinical.normalise import Normalised
-from attending.guardrails.clinical.words import TABLE, Cat
+from attending.guardrails.clinical.words import TABLE, Cat, word_set
 
 # Stems of the WHO list of international nonproprietary names that hardly end an English word.
 _STEM = re.compile(
-    r"\w{3,}(?:mab|tinib|ciclib|parib|rafenib|zomib|lisib|pril|prilat|sartan|vastatin|olol|prazole|tidine|gliptin|gliflozin|glutide|glitazone|"
-    r"floxacin|cillin|cycline|mycin|micin|conazole|fungin|navir|tegravir|buvir|ciclovir|vudine|dipine|zepam|zolam|oxetine|triptan|setron|"
-    r"parin|xaban|gatran|dronate|lukast|terol|tropium|sonide|olone|azosin|caine|curium|curonium|barbital|profen|coxib|fentanil|"
-    r"azepine|idone|apine|peridol|nidazole|thiazide|semide|vaptan|fibrate|cept|stim|poetin|dopa|gepant|vexil|zolid|penem|bactam|oxacin)"
+    r"\w{3,}(?:mab|tinib|ciclib|parib|rafenib|zomib|lisib|pril|prilat|sartan|vastatin|"
+    r"olol|prazole|tidine|gliptin|gliflozin|glutide|glitazone|"
+    r"floxacin|cillin|cycline|mycin|micin|conazole|fungin|navir|tegravir|buvir|ciclovir|"
+    r"vudine|dipine|zepam|zolam|oxetine|triptan|setron|"
+    r"parin|xaban|gatran|dronate|lukast|terol|tropium|sonide|olone|azosin|caine|curium|"
+    r"curonium|barbital|profen|coxib|fentanil|"
+    r"azepine|idone|apine|peridol|nidazole|thiazide|semide|vaptan|fibrate|cept|stim|"
+    r"poetin|dopa|gepant|vexil|zolid|penem|bactam|oxacin)"
 )
 _WORD = re.compile(r"[a-z][a-z]*(?:-[a-z]+)*")
 _BEFORE_AMOUNT = re.compile(
-    r"(?<![\w'-])([a-z][a-z-]{3,28}[a-z])(?: (?:\d?[a-z]{2}|tablets?|capsules?|injection|oral|cream|extended[- ]release|inhaler))?(?: at| to|:|,|\()? ?$"
+    r"(?<![\w'-])([a-z][a-z-]{3,28}[a-z])(?: (?:\d?[a-z]{2}|tablets?|capsules?|"
+    r"injection|oral|cream|extended[- ]release|inhaler))?(?: at| to|:|,|\()? ?$"
 )
 _VERB_BEFORE = re.compile(
-    r"\b(?:tak(?:e|es|ing)|start(?:s|ed|ing)?|giv(?:e|en|ing)|prescrib(?:e|es|ed|ing)|add(?:ed|ing)?|begin|initiat(?:e|ed|ing)|us(?:e|ing)|continu(?:e|ed|ing)|administer(?:ed)?|"
-    r"on|recommend(?:s|ed)?|stop(?:ped|ping)?|hold|avoid|increase|switch(?:ed)? to|try|order(?:ed)?|and|plus|with)(?: (?:on|your|the|a|an|her|his|him|oral|iv|of|daily|low-dose|generic))* $"
+    r"\b(?:tak(?:e|es|ing)|start(?:s|ed|ing)?|giv(?:e|en|ing)|prescrib(?:e|es|ed|ing)|"
+    r"add(?:ed|ing)?|begin|initiat(?:e|ed|ing)|us(?:e|ing)|continu(?:e|ed|ing)|"
+    r"administer(?:ed)?|"
+    r"on|recommend(?:s|ed)?|stop(?:ped|ping)?|hold|avoid|increase|switch(?:ed)? to|try|"
+    r"order(?:ed)?|and|plus|with)(?: (?:on|your|the|a|an|her|his|him|oral|iv|of|daily|"
+    r"low-dose|generic))* $"
 )
 _DOSE_POSITION = re.compile(
-    r"\b(?:tak(?:e|es|ing)|start(?:s|ed|ing)?|prescrib(?:e|es|ed|ing)|initiat(?:e|ed|ing)|administer(?:ed)?|begin|switch(?:ed)? to)(?: (?:on|your|the|a|an|her|his|him|oral|iv|daily|generic))* $"
+    r"\b(?:tak(?:e|es|ing)|start(?:s|ed|ing)?|prescrib(?:e|es|ed|ing)|initiat(?:e|ed|"
+    r"ing)|administer(?:ed)?|begin|switch(?:ed)? to)(?: (?:on|your|the|a|an|her|his|him|"
+    r"oral|iv|daily|generic))* $"
 )
 _TAKEN_AFTER = re.compile(
-    r",? (?:\d|once|twice|three|four|every|daily|weekly|nightly|monthly|bid|tid|qid|q\d|qhs|at bedtime|as needed|prn|for (?:your|the|his|her|\d)|"
-    r"tablets?|capsules?|injections?|cream|inhaler|po\b|iv\b|by mouth|orally|with food|as directed|as prescribed|in the (?:morning|evening))"
+    r",? (?:\d|once|twice|three|four|every|daily|weekly|nightly|monthly|bid|tid|qid|q\d|"
+    r"qhs|at bedtime|as needed|prn|for (?:your|the|his|her|\d)|"
+    r"tablets?|capsules?|injections?|cream|inhaler|po\b|iv\b|by mouth|orally|with food|"
+    r"as directed|as prescribed|in the (?:morning|evening))"
 )
-_ORDINARY = frozenset(
-    [
-        "about",
-        "around",
-        "approximately",
-        "roughly",
-        "nearly",
-        "almost",
-        "least",
-        "most",
-        "total",
-        "maximum",
-        "minimum",
-        "usual",
-        "starting",
-        "initial",
-        "maintenance",
-        "exactly",
-        "average",
-        "single",
-        "double",
-        "loading",
-        "target",
-        "current",
-        "previous",
-        "original",
-        "recommended",
-        "adult",
-        "pediatric",
-        "child",
-        "normal",
-        "standard",
-        "lowest",
-        "highest",
-        "effective",
-        "therapeutic",
-        "equivalent",
-        "increments",
-        "contains",
-        "containing",
-        "with",
-        "than",
-        "between",
-        "under",
-        "over",
-        "until",
-        "above",
-        "below",
-        "within",
-        "every",
-        "another",
-        "second",
-        "third",
-        "first",
-        "last",
-        "next",
-        "final",
-        "protein",
-        "fiber",
-        "carbohydrate",
-        "carbohydrates",
-        "carbs",
-        "water",
-        "fluid",
-        "fluids",
-        "salt",
-        "sugar",
-        "weight",
-        "level",
-        "levels",
-        "tablet",
-        "tablets",
-        "capsule",
-        "capsules",
-        "caplet",
-        "pill",
-        "pills",
-        "dose",
-        "doses",
-        "dosage",
-        "daily",
-        "weekly",
-        "monthly",
-        "morning",
-        "evening",
-        "night",
-        "bedtime",
-        "strength",
-        "amount",
-        "amounts",
-        "supply",
-        "bottle",
-        "bottles",
-        "patch",
-        "patches",
-        "inhaler",
-        "injection",
-        "solution",
-        "suspension",
-        "syrup",
-        "liquid",
-        "cream",
-        "ointment",
-        "either",
-        "both",
-        "each",
-        "bolus",
-        "infusion",
-        "rate",
-        "drip",
-        "further",
-        "additional",
-        "extra",
-        "remaining",
-        "same",
-        "fixed",
-        "adults",
-        "children",
-        "infants",
-        "kids",
-        "women",
-        "patient",
-        "patients",
-        "people",
-        "mother",
-        "father",
-        "baby",
-        "value",
-        "values",
-        "result",
-        "results",
-        "score",
-        "cholesterol",
-        "glucose",
-        "equals",
-        "equal",
-        "after",
-        "before",
-        "from",
-        "into",
-        "onto",
-        "plus",
-        "minus",
-        "times",
-        "divided",
-        "given",
-        "taken",
-        "used",
-        "made",
-        "them",
-        "then",
-        "them",
-        "this",
-        "that",
-        "these",
-        "those",
-        "when",
-        "where",
-        "which",
-        "while",
-        "only",
-        "just",
-        "also",
-        "still",
-        "even",
-        "more",
-        "less",
-        "much",
-        "many",
-        "such",
-        "like",
-        "good",
-        "safe",
-        "high",
-        "higher",
-        "low",
-        "lower",
-        "large",
-        "small",
-        "reached",
-        "reach",
-        "exceed",
-        "exceeds",
-        "exceeding",
-        "limit",
-        "limits",
-        "range",
-        "ranges",
-        "dosing",
-        "regimen",
-        "course",
-        "therapy",
-        "treatment",
-        "schedule",
-        "following",
-        "follows",
-        "below",
-        "example",
-        "follow",
-        "medicine",
-        "medicines",
-        "medication",
-        "medications",
-        "drug",
-        "drugs",
-        "prescription",
-        "supplement",
-        "supplements",
-        "product",
-        "products",
-        "options",
-        "option",
-        "start",
-        "starts",
-        "vial",
-        "vials",
-        "syringe",
-        "breakfast",
-        "lunch",
-        "dinner",
-        "food",
-        "foods",
-        "meal",
-        "meals",
-        "diet",
-        "intake",
-        "serving",
-        "servings",
-        "cups",
-        "cup",
-        "bowl",
-        "glass",
-        "salts",
-        "calories",
-        "iron",
-        "zinc",
-        "by",
-        "mouth",
-        "orally",
-        "oral",
-        "intravenous",
-        "subcutaneous",
-        "intramuscular",
-        "topical",
-        "rectal",
-        "needed",
-        "pain",
-        "fever",
-        "nausea",
-        "headache",
-        "cough",
-        "infection",
-        "pressure",
-        "allergy",
-        "sleep",
-    ]
+_ORDINARY = word_set(
+    "about around approximately roughly nearly almost least most total maximum minimum usual "
+    "starting initial maintenance exactly average single double loading target current previous "
+    "original recommended adult pediatric child normal standard lowest highest effective therapeutic "
+    "equivalent increments contains containing with than between under over until above below within "
+    "every another second third first last next final protein fiber carbohydrate carbohydrates carbs "
+    "water fluid fluids salt sugar weight level levels tablet tablets capsule capsules caplet pill "
+    "pills dose doses dosage daily weekly monthly morning evening night bedtime strength amount "
+    "amounts supply bottle bottles patch patches inhaler injection solution suspension syrup liquid "
+    "cream ointment either both each bolus infusion rate drip further additional extra remaining "
+    "same fixed adults children infants kids women patient patients people mother father baby value "
+    "values result results score cholesterol glucose equals equal after before from into onto plus "
+    "minus times divided given taken used made them then this that these those when where which "
+    "while only just also still even more less much many such like good safe high higher low lower "
+    "large small reached reach exceed exceeds exceeding limit limits range ranges dosing regimen "
+    "course therapy treatment schedule following follows example follow medicine medicines "
+    "medication medications drug drugs prescription supplement supplements product products options "
+    "option start starts vial vials syringe breakfast lunch dinner food foods meal meals diet intake "
+    "serving servings cups cup bowl glass salts calories iron zinc by mouth orally oral intravenous "
+    "subcutaneous intramuscular topical rectal needed pain fever nausea headache cough infection "
+    "pressure allergy sleep"
 )
 
 

@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+def word_set(words: str) -> frozenset[str]:
+    """The words of a string, as a set."""
+    return frozenset(words.split())
+
+
 class Cat(StrEnum):
     """What a token does in a clause."""
 
@@ -129,24 +134,35 @@ _DOUBLING = frozenset(
 )
 
 _VERBS: dict[Cat, str] = {
-    Cat.TAKE: "take use give administer apply inhale inject instill swallow chew receive place insert infuse dissolve "
-    "dispense provide offer drink spray bolus repeat ingest consume get supplement utilize treat manage bridge dose redose self-administer",
-    Cat.START: "start add begin initiate commence restart reintroduce resume try load rechallenge introduce reinitiate trial",
-    Cat.CHANGE: "increase decrease titrate uptitrate up-titrate downtitrate raise adjust reduce lower taper double halve escalate change bump "
+    Cat.TAKE: "take use give administer apply inhale inject instill swallow chew receive place "
+    "insert infuse dissolve "
+    "dispense provide offer drink spray bolus repeat ingest consume get supplement "
+    "utilize treat manage bridge dose redose self-administer",
+    Cat.START: "start add begin initiate commence restart reintroduce resume try load rechallenge "
+    "introduce reinitiate trial",
+    Cat.CHANGE: "increase decrease titrate uptitrate up-titrate downtitrate raise adjust reduce "
+    "lower taper double halve escalate change bump "
     "uptitrate advance",
     Cat.CONTINUE: "continue keep maintain remain stay finish complete adhere",
-    Cat.STOP: "stop discontinue hold withhold pause suspend quit cease terminate halt wean dc deprescribe remove eliminate interrupt drop",
+    Cat.STOP: "stop discontinue hold withhold pause suspend quit cease terminate halt wean dc "
+    "deprescribe remove eliminate interrupt drop",
     Cat.AVOID: "avoid refrain abstain contraindicate beware prohibit forbid ban",
     Cat.SKIP: "skip miss omit forget neglect fail hesitate",
     Cat.EXCEED: "exceed surpass",
-    Cat.ADVISE: "recommend advise suggest consider prefer encourage choose select opt favor favour propose plan remember ensure want intend attempt instruct tell urge need require agree warrant",
+    Cat.ADVISE: "recommend advise suggest consider prefer encourage choose select opt favor favour "
+    "propose plan remember ensure want intend attempt instruct tell urge need require "
+    "agree warrant",
     Cat.ORDER: "prescribe order",
     Cat.COMBINE: "combine mix coadminister co-administer coprescribe co-prescribe pair",
     Cat.SWITCH: "switch transition convert rotate swap crossover",
     Cat.REPLACE: "replace substitute exchange",
-    Cat.DESCRIBE: "cause interact worsen improve help relieve prevent work belong affect inhibit block act thin metabolize metabolise "
-    "potentiate enhance induce mask trigger damage harm produce carry pose come mean lead result show demonstrate "
-    "remain-the alter impair protect kill fight control ease irritate upset mimic represent constitute slow make compete displace accumulate amplify antagonize deplete elevate prolong contribute",
+    Cat.DESCRIBE: "cause interact worsen improve help relieve prevent work belong affect inhibit "
+    "block act thin metabolize metabolise "
+    "potentiate enhance induce mask trigger damage harm produce carry pose come mean "
+    "lead result show demonstrate "
+    "remain-the alter impair protect kill fight control ease irritate upset mimic "
+    "represent constitute slow make compete displace accumulate amplify antagonize "
+    "deplete elevate prolong contribute",
     Cat.ASK: "ask discuss talk consult speak check inform contact call notify review confirm monitor",
 }
 _NOUNS: dict[Cat, str] = {
@@ -159,12 +175,17 @@ _NOUNS: dict[Cat, str] = {
     Cat.DESCRIBE: "interaction interactions effects risks dangers benefits toxicity overdose",
 }
 _WORDS: dict[Cat, str] = {
-    Cat.GOOD: "safe ok okay fine appropriate acceptable indicated allowed permitted suitable reasonable preferred preferable compatible "
-    "advisable wise possible necessary important essential best better first-line safer good alright mandatory required helpful useful "
+    Cat.GOOD: "safe ok okay fine appropriate acceptable indicated allowed permitted suitable "
+    "reasonable preferred preferable compatible "
+    "advisable wise possible necessary important essential best better first-line "
+    "safer good alright mandatory required helpful useful "
     "effective beneficial crucial vital critical needed",
-    Cat.BAD: "unsafe dangerous harmful inappropriate risky toxic fatal deadly off-limits ill-advised inadvisable life-threatening lethal "
-    "incompatible unsuitable unwise hazardous mistake bad problematic contra-indicated unacceptable unnecessary needless pointless ineffective",
-    Cat.NOT: "not never cannot don't doesn't didn't shouldn't mustn't can't won't wouldn't couldn't isn't aren't wasn't weren't needn't no nor neither "
+    Cat.BAD: "unsafe dangerous harmful inappropriate risky toxic fatal deadly off-limits "
+    "ill-advised inadvisable life-threatening lethal "
+    "incompatible unsuitable unwise hazardous mistake bad problematic contra-indicated "
+    "unacceptable unnecessary needless pointless ineffective",
+    Cat.NOT: "not never cannot don't doesn't didn't shouldn't mustn't can't won't wouldn't "
+    "couldn't isn't aren't wasn't weren't needn't no nor neither "
     "dont doesnt shouldnt mustnt cant wont isnt arent ain't hasn't haven't hadn't hardly",
     Cat.BE: "is are was were be been being am 's 're 'm",
     Cat.HAVE: "has have had 've having",
@@ -172,28 +193,40 @@ _WORDS: dict[Cat, str] = {
     Cat.DO: "do does did please",
     Cat.SUBORD: "if when whenever unless until because since while whether provided before after despite",
     Cat.RELATIVE: "who which that whom whose",
-    Cat.HARD: "but however whereas although though yet otherwise nevertheless nonetheless instead alternatively",
+    Cat.HARD: "but however whereas although though yet otherwise nevertheless nonetheless "
+    "instead alternatively",
     Cat.COORD: "and or plus then so & either",
     Cat.WITHOUT: "without",
     Cat.THAN: "than versus vs",
     Cat.WITH: "with alongside",
     Cat.TOGETHER: "together concurrently simultaneously concomitantly concomitant concurrent simultaneous",
-    Cat.ALLERGY: "allergic allergy allergies anaphylaxis anaphylactic intolerance intolerant hypersensitivity hypersensitive angioedema hives rash",
+    Cat.ALLERGY: "allergic allergy allergies anaphylaxis anaphylactic intolerance intolerant "
+    "hypersensitivity hypersensitive angioedema hives rash",
     Cat.HISTORY: "previously formerly history prior past previous formerly tried took gave",
-    Cat.FAMILY: "mother father mom mum dad sister brother wife husband spouse grandmother grandfather grandma grandpa aunt uncle cousin neighbor "
-    "neighbour friend roommate mother's father's mom's mum's dad's sister's brother's wife's husband's grandmother's grandfather's friend's "
+    Cat.FAMILY: "mother father mom mum dad sister brother wife husband spouse grandmother "
+    "grandfather grandma grandpa aunt uncle cousin neighbor "
+    "neighbour friend roommate mother's father's mom's mum's dad's sister's brother's "
+    "wife's husband's grandmother's grandfather's friend's "
     "neighbor's neighbour's sibling siblings relative relatives partner partner's parents",
-    Cat.GENERIC: "people patients those anyone someone women men persons individuals children adults person everyone anybody somebody",
+    Cat.GENERIC: "people patients those anyone someone women men persons individuals children "
+    "adults person everyone anybody somebody",
     Cat.PRONOUN: "it this them these they he she you we i him her his your their my our its us me one",
     Cat.TO: "to",
     Cat.OFF: "off",
     Cat.ON: "on",
-    Cat.FILLER: "also always ever immediately just only simply absolutely currently now still strictly generally usually typically probably safely "
-    "regularly exactly first again a an the any some more additional extra new same daily other of by from for at in about very really "
-    "certainly definitely immediately carefully slowly gradually abruptly suddenly all both each every such longer directly "
-    "patient patient's doctor going likely able medication medications medicine medicines drug drugs product products containing "
-    "contain contains include includes like low-dose high-dose chronic long-term home oral over-the-counter otc prescription including especially particularly routinely "
-    "strongly highly generic dose doses dosage therapeutic up down back out himself herself yourself themselves completely entirely too "
+    Cat.FILLER: "also always ever immediately just only simply absolutely currently now still "
+    "strictly generally usually typically probably safely "
+    "regularly exactly first again a an the any some more additional extra new same "
+    "daily other of by from for at in about very really "
+    "certainly definitely immediately carefully slowly gradually abruptly suddenly all "
+    "both each every such longer directly "
+    "patient patient's doctor going likely able medication medications medicine "
+    "medicines drug drugs product products containing "
+    "contain contains include includes like low-dose high-dose chronic long-term home "
+    "oral over-the-counter otc prescription including especially particularly "
+    "routinely "
+    "strongly highly generic dose doses dosage therapeutic up down back out himself "
+    "herself yourself themselves completely entirely too "
     "either further usual well long temporarily permanently empirically prophylactic iv intravenous",
 }
 _PHRASES: list[tuple[str, Cat, Form]] = [
@@ -203,79 +236,104 @@ _PHRASES: list[tuple[str, Cat, Form]] = [
         Form.BASE,
     ),
     (
-        r"(?:steer|stay|keep|remain) (?:clear|away)(?: of| from)?|hold off(?: on)?|stay off|keep off|keep clear of|"
-        r"(?:say|saying) no to|advise against|advised against|advises against|recommend(?:s|ed)? against|against(?: the use of| using| taking)?|"
+        r"(?:steer|stay|keep|remain) (?:clear|away)(?: of| from)?|hold off(?: on)?|stay off|"
+        r"keep off|keep clear of|"
+        r"(?:say|saying) no to|advise against|advised against|advises against|recommend(?:s|"
+        r"ed)? against|against(?: the use of| using| taking)?|"
         r"do without|caution(?:s|ed)? against|warn(?:s|ed)? against|rule out",
         Cat.AVOID,
         Form.BASE,
     ),
     (
-        r"d/c'?(?:e?d)?|come(?:s)? off|coming off|came off|get(?:ting)? off|go(?:es|ing)? off|went off|wean(?:ed|ing)?(?: \w+)? off|"
+        r"d/c'?(?:e?d)?|come(?:s)? off|coming off|came off|get(?:ting)? off|go(?:es|ing)? "
+        r"off|went off|wean(?:ed|ing)?(?: \w+)? off|"
         r"taper(?:ed|ing)?(?: \w+)? off|take(?:n)? off|taking off|phase(?:d)? out|cut(?:ting)? out|washout",
         Cat.STOP,
         Form.BASE,
     ),
     (r"no longer", Cat.NOT, Form.BASE),
     (
-        r"used to(?= take| use| be| get| have)|history of|hx of|h/o|status post|s/p|in the past|as a child|years ago|months ago|weeks ago|days ago|"
-        r"last (?:year|month|decade|summer|winter|spring|fall)|long ago|(?:previous|prior|past) (?:use|treatment|exposure|trial|course|therapy)(?: of| with| to)?|"
-        r"(?:in|since|until|during) (?:19|20)\d\d|before (?:admission|surgery)|has since|at (?:that|the) time",
+        r"used to(?= take| use| be| get| have)|history of|hx of|h/o|status post|s/p|in the "
+        r"past|as a child|years ago|months ago|weeks ago|days ago|"
+        r"last (?:year|month|decade|summer|winter|spring|fall)|long ago|(?:previous|prior|"
+        r"past) (?:use|treatment|exposure|trial|course|therapy)(?: of| with| to)?|"
+        r"(?:in|since|until|during) (?:19|20)\d\d|before (?:admission|surgery)|has since|at "
+        r"(?:that|the) time",
         Cat.HISTORY,
         Form.BASE,
     ),
     (
-        r"instead of|rather than|in place of|in lieu of|as opposed to|as an alternative to|alternatives? to|over the use of|as a replacement for|as a substitute for",
+        r"instead of|rather than|in place of|in lieu of|as opposed to|as an alternative to|"
+        r"alternatives? to|over the use of|as a replacement for|as a substitute for",
         Cat.INSTEAD,
         Form.BASE,
     ),
     (
-        r"except(?:ing)?(?: for)?|other than|apart from|aside from|with the exception of|excluding|save for|but not|besides",
+        r"except(?:ing)?(?: for)?|other than|apart from|aside from|with the exception of|"
+        r"excluding|save for|but not|besides",
         Cat.EXCEPT,
         Form.BASE,
     ),
     (
-        r"at the same time(?: as)?|in combination(?: with)?|together with|along with|concurrently with|within \d+ (?:hours|days|weeks)(?: of| after)?|"
-        r"concomitantly with|in conjunction with|simultaneously with|on the same day(?: as)?|in addition to|on top of|as well as|at once with|"
-        r"(?:concomitant|concurrent|combined|simultaneous) (?:use|administration|therapy|treatment)(?: of| with)?",
+        r"at the same time(?: as)?|in combination(?: with)?|together with|along with|"
+        r"concurrently with|within \d+ (?:hours|days|weeks)(?: of| after)?|"
+        r"concomitantly with|in conjunction with|simultaneously with|on the same day(?: "
+        r"as)?|in addition to|on top of|as well as|at once with|"
+        r"(?:concomitant|concurrent|combined|simultaneous) (?:use|administration|therapy|"
+        r"treatment)(?: of| with)?",
         Cat.TOGETHER,
         Form.BASE,
     ),
     (
-        r"even if|even though|even when|only if|as long as|so long as|in case|in the event|provided(?: that)?|assuming|given that|"
-        r"were (?:you|he|she|we) to|(?<!time )(?<!circumstances )(?<!case )should you|suppose|as soon as|prior to|as if",
+        r"even if|even though|even when|only if|as long as|so long as|in case|in the event|"
+        r"provided(?: that)?|assuming|given that|"
+        r"were (?:you|he|she|we) to|(?<!time )(?<!circumstances )(?<!case )should you|"
+        r"suppose|as soon as|prior to|as if",
         Cat.SUBORD,
         Form.BASE,
     ),
     (r"due to|because of|owing to|in order to|in light of", Cat.FILLER, Form.BASE),
     (
-        r"as (?:prescribed|directed|instructed|ordered|recommended|advised|told|indicated|tolerated|well|usual|before|discussed|planned|follows)|"
-        r"such as|for example|e\.g\.|i\.e\.|eg|for instance|if (?:tolerated|possible|available|appropriate)|when possible|not available|"
-        r"but also|but rather also|not just|at home|at all|under any circumstances|in any case|for any reason|any more|anymore|right away|straight away|from now on|of course|by mouth|with food|with water|with meals|with milk|"
-        r"on an empty stomach|with a full glass of water|with or without food|as soon as possible|so that|that day|"
+        r"as (?:prescribed|directed|instructed|ordered|recommended|advised|told|indicated|"
+        r"tolerated|well|usual|before|discussed|planned|follows)|"
+        r"such as|for example|e\.g\.|i\.e\.|eg|for instance|if (?:tolerated|possible|"
+        r"available|appropriate)|when possible|not available|"
+        r"but also|but rather also|not just|at home|at all|under any circumstances|in any "
+        r"case|for any reason|any more|anymore|right away|straight away|from now on|of "
+        r"course|by mouth|with food|with water|with meals|with milk|"
+        r"on an empty stomach|with a full glass of water|with or without food|as soon as "
+        r"possible|so that|that day|"
         r"in addition|with caution|caution|not just",
         Cat.FILLER,
         Form.BASE,
     ),
     (
-        r"make sure(?: that)?|be sure(?: to)?|it is time to|go ahead and|feel free to|go with|opt for|supposed to|have to|has to|need to|needs to|ought to|"
-        r"okay to|able to|plan to|try to|would like you to|want you to|continue to(?= avoid| refrain| hold| not)",
+        r"make sure(?: that)?|be sure(?: to)?|it is time to|go ahead and|feel free to|go "
+        r"with|opt for|supposed to|have to|has to|need to|needs to|ought to|"
+        r"okay to|able to|plan to|try to|would like you to|want you to|continue to(?= avoid|"
+        r" refrain| hold| not)",
         Cat.ADVISE,
         Form.BASE,
     ),
     (
-        r"keep (?:taking|using|on taking|on using|giving)|carry on(?: with| taking| using)?|stick with|go on (?:taking|using)|proceed with|"
-        r"stay on|staying on|remain(?:s|ed|ing)? on|keep (?:\w+ )?on|kept on|maintain(?:ed)? on|refill(?:ed|s)?",
+        r"keep (?:taking|using|on taking|on using|giving)|carry on(?: with| taking| using)?|"
+        r"stick with|go on (?:taking|using)|proceed with|"
+        r"stay on|staying on|remain(?:s|ed|ing)? on|keep (?:\w+ )?on|kept on|"
+        r"maintain(?:ed)? on|refill(?:ed|s)?",
         Cat.CONTINUE,
         Form.BASE,
     ),
     (
-        r"go on|put (?:\w+ )?on|place (?:\w+ )?on|start(?:s|ed|ing)? (?:\w+ )?on|begun on|initiated on|placed on|went on|goes on|going on|discharged (?:home )?on|sent home (?:on|with)|"
+        r"go on|put (?:\w+ )?on|place (?:\w+ )?on|start(?:s|ed|ing)? (?:\w+ )?on|begun on|"
+        r"initiated on|placed on|went on|goes on|going on|discharged (?:home )?on|sent home "
+        r"(?:on|with)|"
         r"take up|pick up|picked up",
         Cat.START,
         Form.BASE,
     ),
     (
-        r"step(?:ped)? up|step(?:ped)? down|go up(?: on| to)?|dose up|cut back(?: on)?|cut down(?: on)?|bump(?:ed)? up|titrate(?:d)? up|taper(?:ed)? down",
+        r"step(?:ped)? up|step(?:ped)? down|go up(?: on| to)?|dose up|cut back(?: on)?|cut "
+        r"down(?: on)?|bump(?:ed)? up|titrate(?:d)? up|taper(?:ed)? down",
         Cat.CHANGE,
         Form.BASE,
     ),
@@ -287,15 +345,22 @@ _PHRASES: list[tuple[str, Cat, Form]] = [
     (r"can't be sure|don't know|do not know", Cat.ASK, Form.BASE),
     (r"how about|why not(?: just)?|what about", Cat.ADVISE, Form.BASE),
     (
-        r"studies (?:show|suggest|have shown|found)|research (?:shows|suggests|has shown)|trials? (?:shows?|showed|suggests?|have shown)|evidence (?:shows|suggests)|"
-        r"side effects? of|risks? of|adverse effects? of|signs of|symptoms of|benefits? of|effects? of|dangers? of|known to|associated with|(?:is|are|commonly|often|typically|widely|mainly) used (?:to|for|in|as)|"
-        r"(?:is|are) (?:an?|the|one of)(?= )(?![^.;,]{0,40}(?:choice|option|good|safe|best|better|alternative|appropriate|reasonable|preferred|right|bad|mistake|danger|unsafe))|"
-        r"side effects?|interacts?(?: badly| dangerously)? with|interaction (?:between|with|of)|interactions (?:between|with|of)",
+        r"studies (?:show|suggest|have shown|found)|research (?:shows|suggests|has shown)|"
+        r"trials? (?:shows?|showed|suggests?|have shown)|evidence (?:shows|suggests)|"
+        r"side effects? of|risks? of|adverse effects? of|signs of|symptoms of|benefits? of|"
+        r"effects? of|dangers? of|known to|associated with|(?:is|are|commonly|often|"
+        r"typically|widely|mainly) used (?:to|for|in|as)|"
+        r"(?:is|are) (?:an?|the|one of)(?= )(?![^.;,]{0,40}(?:choice|option|good|safe|best|"
+        r"better|alternative|appropriate|reasonable|preferred|right|bad|mistake|danger|"
+        r"unsafe))|"
+        r"side effects?|interacts?(?: badly| dangerously)? with|interaction (?:between|with|"
+        r"of)|interactions (?:between|with|of)",
         Cat.DESCRIBE,
         Form.THIRD,
     ),
     (
-        r"off limits|not recommended|not advised|not advisable|not indicated|not appropriate|not safe|not suitable|not allowed|not permitted",
+        r"off limits|not recommended|not advised|not advisable|not indicated|not "
+        r"appropriate|not safe|not suitable|not allowed|not permitted",
         Cat.BAD,
         Form.BASE,
     ),
