@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from attending.guardrails.finding import Basis, Severity
 from attending.guardrails.knowledge.assemble import (
     facts,
     interactions,
@@ -57,8 +58,9 @@ def build(sources: Path, out: Path) -> str:
     add("conditions.tsv", ("name", "condition"), _conditions())
     add("allergens.tsv", ("name", "drugs", "groups"), tables.read(CURATED / "allergens.tsv"))
     add("none_known.tsv", ("drug", "check", "source"), none_known)
-    for copied in ("adjustments.tsv", "allergy_groups.tsv"):
-        add(copied, tables.columns(CURATED / copied), tables.read(CURATED / copied))
+    add("allergy_groups.tsv", ("class",), tables.read(CURATED / "allergy_groups.tsv"))
+    adjustments = [*tables.read(CURATED / "adjustments.tsv"), *_marketed_together(known, pairs)]
+    add("adjustments.tsv", tables.columns(CURATED / "adjustments.tsv"), adjustments)
     add("label_index.tsv", ("set_id", "source"), _label_index(sources))
     return pack.write(out, files, counts)
 
@@ -74,6 +76,35 @@ def _drug(known: vocabulary.Vocabulary, drug: str) -> dict[str, str]:
 
 def _class(known: vocabulary.Vocabulary, one: str) -> dict[str, str]:
     return {"class": one, "label": known.labels[one], "members": "|".join(known.classes[one])}
+
+
+def _marketed_together(
+    known: vocabulary.Vocabulary, pairs: Sequence[interactions.Row]
+) -> list[dict[str, str]]:
+    """Ingredients sold in one product do not endanger each other at more than minor: a source that says so speaks of
+    something else (a higher dose, another route). Only pairs that some source row grades higher are listed."""
+    classes: dict[str, set[str]] = {}
+    for class_id, members in known.classes.items():
+        for drug in members:
+            classes.setdefault(drug, {drug}).add(class_id)
+    overrated = {
+        (r.a, r.b) for r in pairs if r.basis is Basis.SOURCE_ROW and r.severity.rank > Severity.MINOR.rank
+    }
+    warned = {
+        (r.a, r.b)
+        for r in pairs
+        if r.basis is not Basis.SOURCE_ROW and r.severity.rank > Severity.MODERATE.rank
+    }
+    found: list[dict[str, str]] = []
+    for a, b in sorted(known.together):
+        sides = [(x, y) for x in classes.get(a, {a}) for y in classes.get(b, {b})]
+        both = {*sides, *((y, x) for x, y in sides)}
+        # One product may hold two drugs on purpose that are a danger apart (morphine and naltrexone).
+        if not both.isdisjoint(overrated) and both.isdisjoint(warned):
+            reason = "ingredients of one approved product, FDA NDC directory, April 2019"
+            row = {"id": f"one-product:{a}:{b}", "a": a, "b": b, "max_severity": "minor", "reason": reason}
+            found.append(row)
+    return found
 
 
 def _conditions() -> list[dict[str, str]]:

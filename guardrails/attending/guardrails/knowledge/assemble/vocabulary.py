@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ class Vocabulary:
     class_names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     routes: dict[str, frozenset[str]] = field(default_factory=dict)
     schedules: dict[str, str] = field(default_factory=dict)
+    together: frozenset[tuple[str, str]] = frozenset()
+    """Pairs of ingredients of one approved product, alphabetical."""
 
     def side(self, text: str) -> str | None:
         """The drug or class id that a source names, or None."""
@@ -167,8 +170,12 @@ def _ansm_classes(vocabulary: Vocabulary, members: dict[str, tuple[ansm.Side, ..
 def _products(vocabulary: Vocabulary, products: list[fda_ndc.Product]) -> None:
     routes: defaultdict[str, set[str]] = defaultdict(set)
     schedules: defaultdict[str, set[str]] = defaultdict(set)
+    together: set[tuple[str, str]] = set()
     for product in products:
         drugs = [vocabulary.namer.drug(substance) for substance in product.substances]
+        if product.category in APPROVED:
+            known = sorted({drug for drug in drugs if drug is not None})
+            together.update(itertools.combinations(known, 2))
         for drug in drugs:
             if drug is None:
                 continue
@@ -176,4 +183,5 @@ def _products(vocabulary: Vocabulary, products: list[fda_ndc.Product]) -> None:
             if len(drugs) == 1 and product.schedule:
                 schedules[drug].add(product.schedule)
     vocabulary.routes = {drug: frozenset(found) for drug, found in routes.items() if found}
+    vocabulary.together = frozenset(together)
     vocabulary.schedules = {drug: min(found) for drug, found in schedules.items()}
