@@ -97,14 +97,20 @@ def measure(folder: Path, seconds: float) -> dict[str, Any]:
             result[f"added_p50_ms_at_{rate}_per_s"] = round(statistics.median(added), 1)
             result[f"added_p95_ms_at_{rate}_per_s"] = round(added[int(len(added) * 0.95)], 1)
             result[f"ratio_to_ner_floor_at_{rate}_per_s"] = round(statistics.median(added) / floor, 2)
-        before = cpu_seconds(process.pid)
+        gate, checks = cpu_seconds(process.pid)
         began = time.perf_counter()
         times = asyncio.run(loaded(connection, lambda call: closed_loop(call, 32, seconds), "fast"))
         took = time.perf_counter() - began
-        used = cpu_seconds(process.pid) - before
+        gate_after, checks_after = cpu_seconds(process.pid)
+        gate_ms = (gate_after - gate) * 1000 / len(times)
+        checks_ms = (checks_after - checks) * 1000 / len(times)
         result["saturation_per_second"] = round(len(times) / took, 1)
-        result["cpu_ms_per_inference"] = round(used * 1000 / len(times), 1)
-        result["ner_floor_share_of_cpu"] = round(floor / (used * 1000 / len(times)), 2)
+        result["cpu_ms_per_inference"] = {
+            "gate_and_ledger": round(gate_ms, 1),
+            "check_processes": round(checks_ms, 1),
+            "by_rail": rail_ms(),
+        }
+        result["ner_floor_share_of_cpu"] = round(floor / (gate_ms + checks_ms), 2)
         return result
     finally:
         process.terminate()
@@ -181,10 +187,27 @@ def ner_floor_ms() -> float:
     return statistics.median(times)
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and its children, from /proc."""
+def rail_ms() -> dict[str, float]:
+    """Median milliseconds of each rail, run alone in this process over the same prompt and output."""
+    from attending.guardrails.guard import Guard
+    from attending.guardrails.patient import Judged
+    from attending.server.app import package_policies
+
+    guard = Guard.load(package_policies())
+    times: dict[str, list[float]] = {}
+    for _round in range(15):
+        checked = guard.check_input("administrative-letter", PROMPT)
+        decision = guard.check_output("administrative-letter", Judged(OUTPUT, PROMPT))
+        for run in (*checked.rail_runs, *decision.rail_runs):
+            times.setdefault(run.name, []).append(run.elapsed_ms)
+    guard.close()
+    return {name: round(statistics.median(values), 1) for name, values in times.items()}
+
+
+def cpu_seconds(pid: int) -> tuple[float, float]:
+    """User and system time of the server's own process, and of its children, from /proc."""
     ticks = os.sysconf("SC_CLK_TCK")
-    total = 0.0
+    own = children = 0.0
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -192,9 +215,12 @@ def cpu_seconds(pid: int) -> float:
             fields = (entry / "stat").read_text().rpartition(") ")[2].split()
         except OSError:
             continue
-        if int(entry.name) == pid or int(fields[1]) == pid:
-            total += (int(fields[11]) + int(fields[12])) / ticks
-    return total
+        used = (int(fields[11]) + int(fields[12])) / ticks
+        if int(entry.name) == pid:
+            own = used
+        elif int(fields[1]) == pid:
+            children += used
+    return own, children
 
 
 if __name__ == "__main__":
