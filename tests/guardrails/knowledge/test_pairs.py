@@ -123,10 +123,10 @@ def test_a_dose_condition_holds_for_the_dose_only(knowledge: Knowledge) -> None:
 
 def test_a_contraindication_may_rest_on_a_citable_source(knowledge: Knowledge) -> None:
     """A curated fact alone never blocks: the classic never-pairs must have a source row or a label behind them."""
-    for a, b in pairs(
-        "sildenafil + nitroglycerin; simvastatin + clarithromycin; sacubitril + lisinopril
-tizanidine + ciprofloxacin"
-    ):
+    classic = """
+    sildenafil + nitroglycerin; simvastatin + clarithromycin; sacubitril + lisinopril; tizanidine + ciprofloxacin
+    """
+    for a, b in pairs(classic):
         facts = [f for f in knowledge.interactions(a, b) if f.severity is Severity.CONTRAINDICATED]
         assert any(f.provenance.basis in (Basis.LABEL_TEXT, Basis.SOURCE_ROW) for f in facts), (a, b)
 
