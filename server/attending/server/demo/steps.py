@@ -235,7 +235,8 @@ def audit(screen: Screen, server: DemoServer, proof: Proof) -> None:
     _report(screen, "as exported", report)
     changed, index = change_one_byte(out, server.output / "changed.attending")
     bad = verify_bundle(changed, anchors)
-    _report(screen, f"after one byte of entry {index} was changed", bad)
+    screen.fact("tampering", f"one byte of entry {index} is changed, nothing else")
+    _report(screen, "as changed", bad)
     named = sorted({r.index for r in bad.results if r.index is not None and r.status == "failed"})
     proof.lines.append(
         f"the bundle of {entries} entries: {report.verdict}; with one byte changed: {bad.verdict}, "
