@@ -6,6 +6,7 @@ import filecmp
 import json
 import re
 import shutil
+import zipfile
 from decimal import Decimal
 from pathlib import Path
 
@@ -184,7 +185,8 @@ def test_a_child_has_limits_by_weight(knowledge: Knowledge) -> None:
 
 def test_allergy_groups_and_cross_reactions(knowledge: Knowledge) -> None:
     drugs, groups = knowledge.allergen("PCN allergy")
-    assert (drugs, groups) == (frozenset(), {"penicillin"})
+    assert not drugs
+    assert groups == {"penicillin"}
     drugs, groups = knowledge.allergen("Amoxicillin")
     assert drugs == {"amoxicillin"}
     assert "penicillin" in groups
@@ -258,6 +260,35 @@ def test_the_manifest_lists_every_table(knowledge: Knowledge) -> None:
     assert set(manifest["files"]) == tables
     assert manifest["hash"] == knowledge.hash
     assert all((load.DEFAULT / name).stat().st_size < MAX_FILE_BYTES for name in tables)
+
+
+def test_label_limits_stand_in_the_label_that_they_cite(sources: Path, knowledge: Knowledge) -> None:
+    """From the limit to its set id to the text of that label: the number is there, or a single dose of which it is the
+    daily multiple, or the same amount in grams."""
+    texts: dict[str, str] = {}
+    with zipfile.ZipFile(sources / "fda-labels" / "DataSet_May_2014_Final.zip") as archive:
+        for name in archive.namelist():
+            if name.endswith(".txt"):
+                texts[Path(name).stem.lower()] = archive.read(name).decode("utf-8", "replace")
+    checked: set[str] = set()
+    for drug in knowledge.drugs():
+        for limit in knowledge.dose_limits(drug):
+            if limit.provenance.basis is not Basis.LABEL_TEXT:
+                continue
+            cited = [texts[i] for i in _SET_ID.findall(limit.provenance.source) if i in texts]
+            for value in (limit.max_single, limit.max_daily):
+                if not cited or value is None:
+                    continue
+                forms = [value, value / 2, value / 3, value / 4, value / 1000]
+                assert any(_stands_in(form, text) for form in forms for text in cited), (drug, value)
+                checked.add(drug)
+    assert len(checked) >= 20
+
+
+def _stands_in(value: Decimal, text: str) -> bool:
+    plain = f"{value.normalize():f}"
+    forms = {plain, f"{int(value):,}"} if value == int(value) else {plain}
+    return any(re.search(rf"(?<![\d.]){re.escape(form)}(?:\.0)?(?!\d)", text) for form in forms)
 
 
 def test_the_committed_pack_is_what_the_sources_give(
