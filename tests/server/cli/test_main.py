@@ -15,10 +15,12 @@ import click
 import pytest
 from attending.ledger.ed25519 import key_id
 from attending.server.auth.authenticate import token_sha256
-from attending.server.cli.main import COMMANDS, cli, run
+from attending.server.cli.main import COMMANDS, run
 from attending.server.cli.outcome import Exit
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from tests.command_lines import in_shell, problem, walk
 
 # What `pip install attending` brings, and what those need.
 LEAN = {
@@ -45,17 +47,7 @@ HEAVY = [
 ]
 
 
-def _walk(command: click.Command, context: click.Context, path: str) -> list[tuple[str, click.Command]]:
-    found = [(path, command)]
-    if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            inner = command.get_command(context, name)
-            assert inner is not None
-            found += _walk(inner, click.Context(inner, parent=context, info_name=name), f"{path} {name}")
-    return found
-
-
-ALL = _walk(cli, click.Context(cli, info_name="attending"), "attending")
+ALL = list(walk())
 
 
 def test_every_command_of_the_table_is_there() -> None:
@@ -67,8 +59,14 @@ def test_every_command_of_the_table_is_there() -> None:
 def test_every_command_explains_itself_with_an_example(path: str, command: click.Command) -> None:
     assert command.help
     assert command.epilog is not None
-    assert command.epilog.startswith("Example")
-    assert "attending " in command.epilog
+    lines = in_shell(command.epilog)
+    assert lines, "no example"
+    assert {line: wrong for line in lines if (wrong := problem(line))} == {}
+    # Each stands on a line of its own in the help, however narrow the screen, so that it can be copied.
+    shown = command.get_help(click.Context(command, info_name=path, terminal_width=40)).splitlines()
+    written = [line.strip() for line in command.epilog.splitlines() if line.startswith("  ")]
+    assert len(written) >= len(lines)
+    assert set(written) <= {line.strip() for line in shown}
     for parameter in command.params:
         if isinstance(parameter, click.Option) and parameter.name != "help":
             assert parameter.help, f"{path} --{parameter.name}"
@@ -100,6 +98,13 @@ def test_help_is_printed_and_ends_well(path: str, capsys: pytest.CaptureFixture[
         (["check", "--policy", "unheard-of", "--input", "in.jsonl", "--output", "-"], "unheard-of"),
         (["check", "--policy", "discharge-plan", "--input", "none.jsonl", "--output", "-"], "none.jsonl"),
         (["verify"], "arguments"),
+        (["check", "--policy", "discharge-plan", "--input", "in.jsonl", "--output", "in.jsonl"], "same file"),
+        (["deid", "--input", "in.jsonl", "--output", "./in.jsonl"], "same file"),
+        (["deid", "--input", "in.jsonl", "--output", "-", "--knowledge", "."], "`.` is no knowledge pack"),
+        (["knowledge", "explain", "simvastatin"], "`simvastatin` is a name, not a rule"),
+        (["review", "list", "--data", "nowhere"], "no embedded server runs in `nowhere`"),
+        (["review", "list", "--server", "localhost:1"], "--ca"),
+        (["health", "--server", "localhost:1", "--ca", "in.jsonl"], "`in.jsonl` holds no PEM certificate"),
     ],
 )
 def test_errors_are_one_line_that_says_what_to_do(
@@ -118,6 +123,23 @@ def test_errors_are_one_line_that_says_what_to_do(
     assert line.startswith("error: ")
     assert "; next: " in line
     assert part in line
+
+
+@pytest.mark.parametrize("arguments", [[], ["keys"], ["review"]])
+def test_a_group_alone_shows_what_it_can_do(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == Exit.USAGE
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    lines = printed.err.splitlines()
+    assert lines[0].startswith("Usage: attending")
+    assert "Commands:" in lines
+
+
+@pytest.mark.parametrize("path", [path for path, command in ALL if isinstance(command, click.Group)])
+def test_the_line_of_a_command_is_whole(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*path.split()[1:], "--help"]) == Exit.OK
+    listed = capsys.readouterr().out.split("Commands:")[1].split("Example")[0]
+    assert "..." not in listed
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -93,6 +94,15 @@ def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def reachable(address: str, target: str) -> bool:
+    """Whether something listens on `address` at the port of `target`; all of 127/8 is this machine."""
+    try:
+        socket.create_connection((address, int(target.rpartition(":")[2])), timeout=10).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 @pytest.mark.model
 def test_the_printed_client_works_when_pasted(started: Any, tmp_path: Path) -> None:
     server = started("dev", "--port", "0")
@@ -131,8 +141,8 @@ def test_the_printed_client_works_when_pasted(started: Any, tmp_path: Path) -> N
 
 
 def test_a_server_ends_well_and_starts_again_with_the_same_log(started: Any, tmp_path: Path) -> None:
-    def start() -> tuple[Process, dict[str, Any]]:
-        server = started("serve", "--data", "d", "--port", "0", "--json")
+    def start(*more: str) -> tuple[Process, dict[str, Any]]:
+        server = started("serve", "--data", "d", "--port", "0", "--json", *more)
         return server, json.loads(server.until("}\n"))
 
     first, before = start()
@@ -146,11 +156,23 @@ def test_a_server_ends_well_and_starts_again_with_the_same_log(started: Any, tmp
     assert len(second.stderr.splitlines()) == 1
     assert json.loads((tmp_path / "d/endpoint.json").read_text()) == before
 
+    # Its health is told to an identity, and on the token port to anybody.
+    open_port = ("--server", before["token_target"], "--ca", "d/tls/ca.pem")
+    for where in (("--data", "d"), open_port):
+        healthy = command("health", *where, cwd=tmp_path)
+        assert (healthy.returncode, healthy.stdout.split(": ")[1]) == (0, "serving\n"), healthy.stderr
+    unheard = command("health", "--service", "no.Such", *open_port, cwd=tmp_path)
+    assert (unheard.returncode, unheard.stdout) == (4, "")
+    assert "`no.Such`" in unheard.stderr
+    assert not reachable("127.0.0.2", before["token_target"])
+
     assert first.end(signal.SIGTERM) == 0
     assert not (tmp_path / "d/endpoint.json").exists()
+    assert command("health", *open_port, cwd=tmp_path).returncode == 1
 
-    third, after = start()
+    third, after = start("--host", "0.0.0.0")
     assert after["log_keys"] == before["log_keys"]
+    assert reachable("127.0.0.2", after["token_target"])
     third.kill()
     # A kill leaves the file behind; the next start replaces it, as this one would have.
     assert json.loads((tmp_path / "d/endpoint.json").read_text()) == after

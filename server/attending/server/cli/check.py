@@ -5,13 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from attending.server.cli.offline import errors_explained, file_options, finish, progress
+from attending.server.cli.examples import examples
+from attending.server.cli.offline import (
+    checked_pack,
+    different_files,
+    errors_explained,
+    file_options,
+    finish,
+    progress,
+)
 from attending.server.cli.outcome import CommandError, Exit
 
 
 @click.command(
-    epilog="Examples: attending check --policy discharge-plan --input in.jsonl --output out.jsonl; "
-    "cat in.jsonl | attending check --policy patient-message --input - --output -"
+    epilog=examples(
+        "attending check --policy discharge-plan --input in.jsonl --output out.jsonl",
+        "attending check --policy patient-message --input - --output - < in.jsonl",
+    )
 )
 @click.option("--policy", required=True, help="Policy by name; `attending policy list` shows them.")
 @click.option(
@@ -40,6 +50,8 @@ def check(
     from attending.guardrails.offline import run_check
     from attending.server.app import package_policies
 
+    different_files(in_path, out_path)
+    checked_pack(knowledge_path)
     policies = policies_path or package_policies()
     try:
         with errors_explained(policies):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import click
+from attending.server.cli.examples import examples
 from click.shell_completion import get_completion_class
 
 
 @click.command(
-    epilog='Examples: eval "$(attending completion bash)"; '
-    "attending completion fish > ~/.config/fish/completions/attending.fish"
+    epilog=examples(
+        'eval "$(attending completion bash)"',
+        "attending completion fish > ~/.config/fish/completions/attending.fish",
+    )
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:

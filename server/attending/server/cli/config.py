@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from attending.server.cli.examples import examples
 
 
-@click.group(epilog="Example: attending config check attending.toml")
+@click.group(epilog=examples("attending config check attending.toml"))
 def config() -> None:
     """Check a configuration, or print every key."""
 
 
-@config.command(epilog="Example: attending config check attending.toml")
+@config.command(epilog=examples("attending config check attending.toml"))
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
 def check(path: Path) -> None:
     """Check a file without starting anything."""
@@ -25,7 +26,7 @@ def check(path: Path) -> None:
     )
 
 
-@config.command(epilog="Example: attending config reference > docs/configuration.md")
+@config.command(epilog=examples("attending config reference > docs/configuration.md"))
 def reference() -> None:
     """Print every key with type, default and meaning, as Markdown."""
     from attending.server.config_reference import markdown

@@ -9,14 +9,18 @@ from typing import Any, TypeVar
 
 import click
 from attending.client import Connection
+from cryptography.x509 import load_pem_x509_certificates
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_FOLDER = Path("attending-data")
 
 
-def connection_options(default_identity: str) -> Callable[[F], F]:
-    """Decorates a command so that it is called with `connection`, made from its options."""
+def connection_options(default_identity: str, *, anonymous: bool = False) -> Callable[[F], F]:
+    """Decorates a command so that it is called with `connection`, made from its options.
+
+    `anonymous` says that the command also works without a credential.
+    """
 
     def decorate(command: F) -> F:
         @click.option(
@@ -79,7 +83,7 @@ def connection_options(default_identity: str) -> Callable[[F], F]:
             **kwargs: Any,
         ) -> Any:
             kwargs["connection"] = _connection(
-                data, identity, server, ca, token_file, cert, cert_key, log_key
+                data, identity, server, ca, token_file, cert, cert_key, log_key, anonymous
             )
             return command(*args, **kwargs)
 
@@ -97,19 +101,23 @@ def _connection(
     cert: Path | None,
     cert_key: Path | None,
     log_key: str | None,
+    anonymous: bool,
 ) -> Connection:
     if server is None:
         try:
             return Connection.from_folder(data, identity)
         except FileNotFoundError:
             raise click.UsageError(
-                f"no embedded server has run in `{data}`; start one with `attending serve --data {data}`, "
+                f"no embedded server runs in `{data}`; start one with `attending serve --data {data}`, "
                 "or give --server"
             ) from None
         except KeyError:
             raise click.UsageError(f"the embedded server in `{data}` has no identity `{identity}`") from None
     if ca is None:
         raise click.UsageError("--server needs --ca: Attending speaks TLS only")
+    _check_authority(ca)
+    if token_file is None and cert is None and anonymous:
+        return Connection(server, ca, log_key)
     if (token_file is None) == (cert is None):
         raise click.UsageError("--server needs either --token-file or --cert with --cert-key")
     if cert is not None and cert_key is None:
@@ -117,3 +125,11 @@ def _connection(
     token = token_file.read_text(encoding="utf-8").strip() if token_file is not None else None
     pair = (cert, cert_key) if cert is not None and cert_key is not None else None
     return Connection(server, ca, log_key, token=token, certificate=pair)
+
+
+def _check_authority(ca: Path) -> None:
+    """A usage error for a file without a certificate, about which gRPC would only say that nobody answers."""
+    try:
+        load_pem_x509_certificates(ca.read_bytes())
+    except ValueError:
+        raise click.UsageError(f"`{ca}` holds no PEM certificate") from None

@@ -5,10 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from attending.server.cli.offline import errors_explained, file_options, finish, progress
+from attending.server.cli.examples import examples
+from attending.server.cli.offline import (
+    checked_pack,
+    different_files,
+    errors_explained,
+    file_options,
+    finish,
+    progress,
+)
 
 
-@click.command(epilog="Example: attending deid --input notes.jsonl --output redacted.jsonl")
+@click.command(epilog=examples("attending deid --input notes.jsonl --output redacted.jsonl"))
 @file_options
 def deid(
     in_path: str,
@@ -26,6 +34,8 @@ def deid(
     from attending.guardrails.offline import run_deid
     from attending.server.app import package_policies
 
+    different_files(in_path, out_path)
+    checked_pack(knowledge_path)
     with errors_explained(package_policies()):
         summary = run_deid(
             in_path,

@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 import click
+from attending.server.cli.examples import examples
 
 
-@click.command(epilog="Example: attending demo < /dev/null, which ends by itself")
+@click.command(epilog=examples("attending demo", "attending demo --no-stay"))
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from attending.server.cli.examples import examples
 
 if TYPE_CHECKING:
     from attending.server.bootstrap.run import Ready
@@ -22,7 +23,7 @@ print("entry", result.message.receipts[-1].index, "receipt verified:", result.ve
 """
 
 
-@click.command(epilog="Examples: attending dev; attending dev --data /tmp/try --port 0")
+@click.command(epilog=examples("attending dev", "attending dev --data /tmp/try --port 0"))
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),

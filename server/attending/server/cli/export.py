@@ -11,14 +11,17 @@ import click
 from attending.client import Client, Connection
 from attending.client.errors import translated
 from attending.server.cli.connect import connection_options
+from attending.server.cli.examples import examples
 from attending.v1 import report_pb2
 
 PURPOSES = ("audit", "regulator_request", "patient_request", "quality", "incident")
 
 
 @click.command(
-    epilog="Example: attending export --out november.attending --from 2026-11-01 --to 2026-12-01, then "
-    "attending verify november.attending --key LOG_KEY"
+    epilog=examples(
+        "attending export --out november.attending --from 2026-11-01 --to 2026-12-01",
+        "attending verify november.attending --key attending-data/demo.vkey",
+    )
 )
 @click.option(
     "--out", "out_path", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write."

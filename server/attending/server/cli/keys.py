@@ -7,15 +7,16 @@ import json
 from pathlib import Path
 
 import click
+from attending.server.cli.examples import examples
 from attending.server.cli.outcome import CommandError, Exit
 
 
-@click.group(epilog="Example: attending keys token --out app.token")
+@click.group(epilog=examples("attending keys token --out app.token"))
 def keys() -> None:
     """Make tokens and signing keys, show the keys of logs."""
 
 
-@keys.command(epilog="Example: attending keys token --out app.token, then put the printed hash into the file")
+@keys.command(short_help="Make a bearer token.", epilog=examples("attending keys token --out app.token"))
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -35,7 +36,10 @@ def token(out: Path, as_json: bool) -> None:
         click.echo(f'token_sha256 = ["{token_sha256(secret)}"]')
 
 
-@keys.command(epilog="Example: attending keys signing --out dr-rivera.pem")
+@keys.command(
+    short_help="Make an Ed25519 key for signing reviews.",
+    epilog=examples("attending keys signing --out dr-rivera.pem"),
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -64,7 +68,9 @@ def signing(out: Path, as_json: bool) -> None:
         click.echo(f'signing_public_key = "{public}"  # key id {name}')
 
 
-@keys.command(epilog="Example: attending keys log --data attending-data")
+@keys.command(
+    short_help="Show the verifier keys of logs.", epilog=examples("attending keys log --data attending-data")
+)
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),

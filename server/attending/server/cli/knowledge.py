@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from attending.server.cli.examples import examples
 from attending.server.cli.outcome import CommandError, Exit
 
 if TYPE_CHECKING:
@@ -24,12 +25,15 @@ _FOLDER = click.option(
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 
 
-@click.group(epilog="Example: attending knowledge explain simvastatin clarithromycin")
+@click.group(epilog=examples("attending knowledge explain simvastatin clarithromycin"))
 def knowledge() -> None:
     """Look into the drug knowledge."""
 
 
-@knowledge.command(epilog="Examples: attending knowledge info; attending knowledge info Zocor --json")
+@knowledge.command(
+    short_help="Show the pack, or all it holds about one drug.",
+    epilog=examples("attending knowledge info", "attending knowledge info Zocor --json"),
+)
 @click.argument("name", required=False)
 @_FOLDER
 @_JSON
@@ -54,8 +58,10 @@ def info(name: str | None, folder: Path | None, as_json: bool) -> None:
 
 
 @knowledge.command(
-    epilog="Examples: attending knowledge explain simvastatin clarithromycin; "
-    "attending knowledge explain ansm:2016:204"
+    short_help="Explain a rule, or what is known of two drugs.",
+    epilog=examples(
+        "attending knowledge explain simvastatin clarithromycin", "attending knowledge explain ansm:2016:204"
+    ),
 )
 @click.argument("subject")
 @click.argument("other", required=False)
@@ -69,6 +75,12 @@ def explain(subject: str, other: str | None, folder: Path | None, as_json: bool)
     loaded = _load(folder)
     if other is None:
         provenance = loaded.explain(subject)
+        if provenance is None and loaded.resolve(subject) is not None:
+            raise CommandError(
+                f"`{subject}` is a name, not a rule",
+                f"see `attending knowledge info {subject}`, or give a second name",
+                Exit.USAGE,
+            )
         if provenance is None:
             raise CommandError(
                 f"no rule `{subject}` in this pack",

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import click
+from attending.server.cli.examples import examples
 from attending.server.cli.outcome import CommandError, Exit, report
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -21,6 +22,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("attending.server.cli.demo", "See the whole path of an inference, end to end."),
     "check": ("attending.server.cli.check", "Check outputs in a file against a policy; no server needed."),
     "deid": ("attending.server.cli.deid", "Find and replace personal data in a file; no server needed."),
+    "health": ("attending.server.cli.health", "Ask a server whether it serves."),
     "verify": ("attending.server.cli.verify", "Verify an exported bundle offline."),
     "export": ("attending.server.cli.export", "Export a period as a signed bundle."),
     "review": ("attending.server.cli.review", "Read, claim, dispose of and sign held texts."),
@@ -33,6 +35,26 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 """Subcommand: the module that has it as `command`, and its line in the help."""
 
 INSTALL: Final = "pip install 'attending[server]'"
+
+NEXT_STEPS: Final[dict[str, str]] = {
+    "SERVER_UNREACHABLE": "start it with `attending serve`, or check --server and --ca",
+    "PERMISSION_DENIED": "use an identity with the role for it; see `--as` for demo identities",
+    "MISSING_CREDENTIAL": "give --token-file, or --cert with --cert-key",
+    "INVALID_CREDENTIAL": "check --token-file, or --cert with --cert-key",
+    "CREDENTIAL_EXPIRED": "ask the operator for a new token or certificate",
+    "UNKNOWN_TICKET": "`attending review list` shows the tickets that wait",
+    "UNKNOWN_INFERENCE": "check the id; another tenant's look the same",
+    "NO_ENTRIES_IN_PERIOD": "widen --from and --to",
+    "ALREADY_CLAIMED": "wait until it is free again; `attending review list` shows who holds it",
+    "LEASE_NOT_HELD": "claim it with `attending review claim`, and give the lease that it prints",
+    "LEASE_EXPIRED": "claim it again with `attending review claim`",
+    "FINDINGS_UNDISPOSED": "say what you make of each finding with `attending review dispose`",
+    "DISPOSITION_NEEDS_EDIT": "a finding is disposed of as fixed: give the edited text with --text",
+    "EDIT_NOT_CLEAN": "the edited text has a finding that nobody disposed of: change it, or reject it",
+    "SIGNER_IS_AUTHOR": "somebody else must sign what you asked for",
+    "ROLE_NOT_PERMITTED": "`attending review show` says which roles may sign",
+}
+"""What to do about a reason of the server, in terms of these commands; docs/api.md lists them all."""
 
 
 class LazyGroup(click.Group):
@@ -66,12 +88,21 @@ def _show_version(ctx: click.Context, _option: click.Parameter, value: bool) -> 
 @click.command(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Examples: attending serve; attending check --policy discharge-plan --input in.jsonl --output -; "
-    "attending verify november.attending --key log.vkey. "
-    "Exit codes: 0 ok, 1 failed, 2 held or denied, 3 indeterminate, 4 usage.",
+    epilog=examples(
+        "attending demo",
+        "attending dev",
+        "attending check --policy discharge-plan --input in.jsonl --output out.jsonl",
+        "attending verify november.attending --key log.vkey",
+        after="Exit codes: 0 ok, 1 failed, 2 held or denied, 3 indeterminate, 4 usage.",
+    ),
 )
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show it."
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version.",
 )
 def cli() -> None:
     """Attending: no output of a language model reaches care without its evidence and checks."""
@@ -95,6 +126,10 @@ def _run(arguments: list[str]) -> int:
         return int(result) if isinstance(result, int) else Exit.OK
     except ModuleNotFoundError:
         raise
+    except click.exceptions.NoArgsIsHelpError as err:
+        # Asked for nothing: what could be asked for is the answer, in its own lines.
+        click.echo(err.format_message(), err=True)
+        return Exit.USAGE
     except click.UsageError as err:
         path = err.ctx.command_path if err.ctx is not None else "attending"
         report(_lower(err.format_message()), f"{path} --help")
@@ -154,13 +189,8 @@ def _reasoned(err: Exception) -> int:
         report(str(err), "do not use the text, and tell the operator of the server")
         return Exit.FAILED
     if isinstance(err, AttendingApiError):
-        denied = err.reason in {"PERMISSION_DENIED", "MISSING_CREDENTIAL", "INVALID_CREDENTIAL"}
-        steps = {
-            "SERVER_UNREACHABLE": "start it with `attending serve`, or check --server and --ca",
-            "PERMISSION_DENIED": "use an identity with the role for it; see `--as` for demo identities",
-        }
-        report(str(err), steps.get(err.reason, "correct the request and try again"))
-        return Exit.HELD if denied else Exit.FAILED
+        report(str(err), NEXT_STEPS.get(err.reason, "see docs/api.md for what the reason means"))
+        return Exit.HELD if err.code.name in {"PERMISSION_DENIED", "UNAUTHENTICATED"} else Exit.FAILED
     # Words of an unforeseen error may quote a prompt.
     report(f"internal error of type {type(err).__name__} at {_place(err)}", "report it with this line")
     return Exit.FAILED

@@ -66,6 +66,26 @@ def file_options(command: F) -> F:
     return command
 
 
+def different_files(in_path: str, out_path: str) -> None:
+    """A usage error when the results would be written over the lines they come from."""
+    source, target = Path(in_path), Path(out_path)
+    if in_path != "-" and source.exists() and target.exists() and source.samefile(target):
+        raise click.UsageError(f"--input and --output are the same file `{out_path}`")
+
+
+def checked_pack(folder: Path | None) -> None:
+    """A usage error when `folder` holds no whole pack: here, where it can be told what is wrong with it."""
+    if folder is None:
+        return
+    from attending.guardrails.knowledge.load import Pack, PackError
+
+    try:
+        Pack.read(folder)
+    except (PackError, OSError) as err:
+        words = str(err) if isinstance(err, PackError) else f"`{folder}` is no knowledge pack"
+        raise CommandError(words, "give an unaltered pack with --knowledge", Exit.USAGE) from err
+
+
 @contextmanager
 def errors_explained(policies: Path) -> Iterator[None]:
     """Turns what the engine raises into one line and an exit code."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from attending.server.cli.examples import examples
 from attending.server.cli.offline import errors_explained
 from attending.server.cli.outcome import CommandError, Exit
 
@@ -31,12 +32,14 @@ class Outcome:
     differences: tuple[str, ...]
 
 
-@click.group(epilog="Example: attending policy test discharge-plan")
+@click.group(epilog=examples("attending policy test discharge-plan"))
 def policy() -> None:
     """List and test policies."""
 
 
-@policy.command("list", epilog="Example: attending policy list --json")
+@policy.command(
+    "list", short_help="List the active policies.", epilog=examples("attending policy list --json")
+)
 @_FOLDER
 @_JSON
 def list_policies(policies_path: Path | None, as_json: bool) -> None:
@@ -61,7 +64,10 @@ def list_policies(policies_path: Path | None, as_json: bool) -> None:
             click.echo(f"{name:<24}{row['version']:<10}{row['audience']:<11}{row['mode']:<9}{one.hash[:23]}")
 
 
-@policy.command(epilog="Examples: attending policy test; attending policy test authorization")
+@policy.command(
+    short_help="Run the cases of policies.",
+    epilog=examples("attending policy test", "attending policy test authorization"),
+)
 @click.argument("name", required=False)
 @_FOLDER
 @_JSON

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from attending.client import Connection, ReviewClient
 from attending.server.cli.connect import connection_options
+from attending.server.cli.examples import examples
 from attending.v1 import common_pb2, review_pb2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -23,12 +24,12 @@ DISPOSITIONS = {
 }
 
 
-@click.group(epilog="Example: attending review list --data attending-data --as dr-rivera")
+@click.group(epilog=examples("attending review list --data attending-data --as dr-rivera"))
 def review() -> None:
     """Read, claim, dispose of and sign held texts, as a clinician."""
 
 
-@review.command("list", epilog="Example: attending review list --policy discharge-plan --json")
+@review.command("list", epilog=examples("attending review list --policy discharge-plan --json"))
 @click.option("--policy", default="", help="Only this policy.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @connection_options(CLINICIAN)
@@ -53,7 +54,7 @@ def list_queue(policy: str, as_json: bool, connection: Connection) -> None:
         )
 
 
-@review.command(epilog="Example: attending review show tkt_0123... --json")
+@review.command(epilog=examples("attending review show tkt_0123... --json"))
 @click.argument("ticket")
 @click.option("--json", "as_json", is_flag=True, help="The whole item as JSON.")
 @connection_options(CLINICIAN)
@@ -78,7 +79,7 @@ def show(ticket: str, as_json: bool, connection: Connection) -> None:
     click.echo("may be signed by: " + ", ".join(item.sign_off_roles))
 
 
-@review.command(epilog="Example: attending review claim tkt_0123...")
+@review.command(epilog=examples("attending review claim tkt_0123..."))
 @click.argument("ticket")
 @connection_options(CLINICIAN)
 def claim(ticket: str, connection: Connection) -> None:
@@ -88,7 +89,7 @@ def claim(ticket: str, connection: Connection) -> None:
     click.echo(answer.lease_id)
 
 
-@review.command(epilog="Example: attending review dispose tkt_0123... 0 --lease lse_... --as-what fixed")
+@review.command(epilog=examples("attending review dispose tkt_0123... 0 --lease lse_... --as-what fixed"))
 @click.argument("ticket")
 @click.argument("finding", type=int)
 @click.option("--lease", required=True, help="Lease from `claim`.")
@@ -108,7 +109,7 @@ def dispose(
 
 
 @review.command(
-    epilog="Example: attending review sign tkt_0123... --lease lse_... --key dr-rivera.pem --text new.txt"
+    epilog=examples("attending review sign tkt_0123... --lease lse_... --key dr-rivera.pem --text new.txt")
 )
 @click.argument("ticket")
 @click.option("--lease", required=True, help="Lease from `claim`.")
@@ -143,7 +144,7 @@ def sign(
     click.echo(f"signed; the item is now {answer.item.state}")
 
 
-@review.command(epilog="Example: attending review reject tkt_0123... --lease lse_... --reason unsafe")
+@review.command(epilog=examples("attending review reject tkt_0123... --lease lse_... --reason unsafe"))
 @click.argument("ticket")
 @click.option("--lease", required=True, help="Lease from `claim`.")
 @click.option(

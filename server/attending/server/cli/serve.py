@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+from attending.server.cli.examples import examples
 from attending.server.cli.outcome import Exit
 
 
 @click.command(
-    epilog="Examples: attending serve; attending serve --data /tmp/try --port 0; "
-    "attending serve --config attending.toml"
+    epilog=examples(
+        "attending serve",
+        "attending serve --data /tmp/try --port 0",
+        "attending serve --config attending.toml",
+    )
 )
 @click.option(
     "--config",
@@ -28,6 +32,10 @@ from attending.server.cli.outcome import Exit
     type=click.Path(path_type=Path, file_okay=False),
     envvar="ATTENDING_DATA",
     help="Data folder of the embedded mode; ./attending-data when left out.",
+)
+@click.option(
+    "--host",
+    help="Address to listen on; 127.0.0.1 when left out. In a container 0.0.0.0, published to localhost only.",
 )
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port for client certificates; 0 takes a free one."
@@ -44,6 +52,7 @@ from attending.server.cli.outcome import Exit
 def serve(
     config_path: Path | None,
     data: Path | None,
+    host: str | None,
     port: int | None,
     token_port: int | None,
     replay: Path | None,
@@ -57,7 +66,7 @@ def serve(
     if config_path is not None:
         if data is not None or replay is not None:
             raise click.UsageError("--config and --data or --replay exclude each other")
-        return _configured(config_path, port, token_port, as_json)
+        return _configured(config_path, {"host": host, "port": port, "token_port": token_port}, as_json)
     from attending.server.bootstrap.run import Ready, run_embedded
 
     def ready(at: Ready) -> None:
@@ -66,7 +75,7 @@ def serve(
         else:
             _announce(at.endpoint, at.folder, at.notice)
 
-    return run_embedded(data, port=port, token_port=token_port, replay=replay, on_ready=ready)
+    return run_embedded(data, host=host, port=port, token_port=token_port, replay=replay, on_ready=ready)
 
 
 def _announce(endpoint: dict[str, Any], folder: Path, notice: str) -> None:
@@ -81,16 +90,14 @@ def _announce(endpoint: dict[str, Any], folder: Path, notice: str) -> None:
     click.echo("  stop with Ctrl-C")
 
 
-def _configured(path: Path, port: int | None, token_port: int | None, as_json: bool) -> int:
+def _configured(path: Path, given: dict[str, str | int | None], as_json: bool) -> int:
     from attending.server.app import App
     from attending.server.config import load_config
     from attending.server.hosting import Endpoints, serve
     from attending.server.telemetry import configure
 
     config = load_config(path)
-    changes = {
-        key: value for key, value in {"port": port, "token_port": token_port}.items() if value is not None
-    }
+    changes = {key: value for key, value in given.items() if value is not None}
     if changes:
         config = config.model_copy(update={"server": config.server.model_copy(update=changes)})
     configure(config.logging.level, config.logging.format)

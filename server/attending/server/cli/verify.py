@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import click
+from attending.server.cli.examples import examples
 
 
 @click.command(
     add_help_option=False,
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-    epilog="Example: attending verify november.attending --key log.vkey",
+    epilog=examples("attending verify november.attending --key log.vkey"),
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def verify(arguments: tuple[str, ...]) -> int:
