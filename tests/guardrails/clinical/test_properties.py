@@ -13,16 +13,20 @@ from attending.guardrails.clinical.statement import ParsedText, Span
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+# fmt: off
 _PIECES = st.sampled_from(
     [
-        "take ", "do not ", "avoid ", "stop ", "never ", "ibuprofen ", "warfarin ", "Percocet ", "NSAIDs ", "500 mg ",
-        "5-10 mg ", "1,5 mg ", ".5 mg ", "½ tablet ", "5/325 ", "10 mg/kg/day ", "every 6 hours ", "q4-6h ", "daily ",
-        "as needed ", "with ", "and ", "but ", "if ", "instead of ", "except ", ", ", ". ", "\n", "\n- ", ": ", "(", ")",
-        "max ", "for 10 days ", "IV push ", "it ", "Zyntrovexil ", "😀", "é", "\u0301", "\u200b", "５ ", "²", "**", "<b>",
-        "1", "e", "/", "-", "x 2 ", "should ", "be ", "was ", "started ", "allergic to ", "34 weeks pregnant ", "eGFR 22 ",
-        "7-year-old ", "70 kg ", "not ", "Allergies: ", "unless ", "two 500 mg tablets ", "in the morning ", "and 2 at night ",
+        "take ", "do not ", "avoid ", "stop ", "never ", "ibuprofen ", "warfarin ", "Percocet ", "NSAIDs ",
+        "500 mg ", "5-10 mg ", "1,5 mg ", ".5 mg ", "\xbd tablet ", "5/325 ", "10 mg/kg/day ",
+        "every 6 hours ", "q4-6h ", "daily ", "as needed ", "with ", "and ", "but ", "if ", "instead of ",
+        "except ", ", ", ". ", "\n", "\n- ", ": ", "(", ")", "max ", "for 10 days ", "IV push ", "it ",
+        "Zyntrovexil ", "\U0001f600", "\xe9", "\u0301", "\u200b", "\uff15 ", "\xb2", "**", "<b>", "1", "e",
+        "/", "-", "x 2 ", "should ", "be ", "was ", "started ", "allergic to ", "34 weeks pregnant ",
+        "eGFR 22 ", "7-year-old ", "70 kg ", "not ", "Allergies: ", "unless ", "two 500 mg tablets ",
+        "in the morning ", "and 2 at night ",
     ]
-)  # fmt: skip
+)
+# fmt: on
 _CLINICAL = st.lists(_PIECES, max_size=40).map("".join)
 _ANY = st.text(max_size=200)
 _QUIET = settings(
@@ -111,15 +115,20 @@ def test_every_plain_dose_is_read_exactly(lexicon: Lexicon, count: int, unit: st
     assert again.dose.high == count
 
 
-@pytest.mark.parametrize(
-    "unit",
-    [
-        "1 mg ", "not ", "take lisinopril and ", "take ", "avoid lisinopril, ", "1", "1 ", "(", "a ", "take not ", "5-", "1/",
-        "ibuprofen ", "ibuprofen with ", "every ", "if ", "10 mg of ", "é", "\u0301", ".", "ibuprofen 10 mg daily\n",
-        "- ibuprofen: ", "allergic to ", "1,", "up to ", "max ", "twice the ", "a few ", "pregnant ", "has asthma and ",
-        "<b ", "&nbsp", "__ ", "should ", "one hundred ", "monday and ", "at night and ", "Zyntrovexil ", "mg/kg/",
-    ],
-)  # fmt: skip
+# fmt: off
+_UNITS = [
+    "1 mg ", "not ", "take lisinopril and ", "take ", "avoid lisinopril, ", "1", "1 ", "(", "a ",
+    "take not ", "5-", "1/", "ibuprofen ", "ibuprofen with ", "every ", "if ", "10 mg of ", "\xe9",
+    "\u0301", ".", "ibuprofen 10 mg daily\n", "- ibuprofen: ", "allergic to ", "1,", "up to ", "max ",
+    "twice the ", "a few ", "pregnant ", "has asthma and ", "<b ", "&nbsp", "__ ", "should ",
+    "one hundred ", "monday and ", "at night and ", "Zyntrovexil ", "mg/kg/", "in left ", "in the left ",
+    "10 mg total of ", "max:", "max of a ", "for the a ", "is is is ", "weight is ", "of of ", "up to at ",
+    "twice your ",
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("unit", _UNITS)
 def test_work_is_linear_in_the_text(lexicon: Lexicon, unit: str) -> None:
     # quadratic work on 50,000 characters would run into the suite's timeout, many times over
     text = (unit * (50_000 // len(unit) + 1))[:50_000]

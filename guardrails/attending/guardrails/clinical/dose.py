@@ -7,75 +7,14 @@ linear. It reads amounts only; which drug an amount belongs to is decided in `as
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from enum import StrEnum
 
+from attending.guardrails.clinical.amount import MASS, MILLIGRAMS, Amount, Kind, Risk
 from attending.guardrails.clinical.normalise import Normalised
 from attending.guardrails.clinical.number import START, Number, read_number
 from attending.guardrails.clinical.unit import COUNTED, Unit, read_unit
 
-
-class Kind(StrEnum):
-    """What an amount is."""
-
-    DOSE = "dose"
-    STRENGTH = "strength"
-    """Amount in one form ("500 mg tablets", "90 mcg/actuation"): a dose of one form unless a count says more."""
-    CONCENTRATION = "concentration"
-    COMPONENTS = "components"
-    """Strengths of a fixed combination ("5/325")."""
-    LABORATORY = "laboratory"
-    UNREADABLE = "unreadable"
-
-
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """An amount at `start:end` of the normalised text. `low <= high`, both positive unless `kind` is unreadable."""
-
-    start: int
-    end: int
-    kind: Kind
-    low: Decimal = Decimal(0)
-    high: Decimal = Decimal(0)
-    unit: str = ""
-    per_kg: bool = False
-    per_m2: bool = False
-    per_time: str | None = None
-    count: Decimal | None = None
-    strength: Decimal | None = None
-    components: tuple[Decimal, ...] = ()
-    per: str | None = None
-    """Denominator of a concentration: mL, L, dL or g."""
-    each: bool = False
-    """The text says that the amount is of one form ("500 mg each")."""
-    hyphen: bool = False
-    """The range was written with a hyphen, which in a fixed combination separates strengths."""
-    former: bool = False
-    """What the dose was before a change ("from 5 mg to 10 mg")."""
-    vague: bool = False
-    """No number at all ("a few tablets"); doubtful only where a drug is in the sentence."""
-    reason: str = ""
-    shown: int | None = None
-    """Where the text to show begins, when that is before `start`."""
-
-    @property
-    def mass(self) -> bool:
-        """Whether the amount is of substance, not of forms or volume."""
-        return self.unit in _MASS
-
-
-@dataclass(frozen=True, slots=True)
-class Risk:
-    """A risky notation at `start:end`; see `Notation.kind`."""
-
-    start: int
-    end: int
-    kind: str
-
-
-_MASS = frozenset({"mg", "mcg", "ng", "g", "unit", "mEq", "mmol"})
-_MILLIGRAMS = {"ng": Decimal("0.000001"), "mcg": Decimal("0.001"), "mg": Decimal(1), "g": Decimal(1000)}
 _RANGE = re.compile(r" ?(?:(-)|to|or|up to|\band\b) ?(?=[\da-z.])")
 _TIMES = re.compile(r" ?x ?(?=[\d.])| times (?=\d)| of (?:the )?(?=[\d.])")
 _TIMES_AFTER = re.compile(
@@ -107,7 +46,7 @@ _EACH = re.compile(
     r"(?: tablets?| capsules?)?,? (?:each(?! (?:morning|day|night|evening|afternoon|"
     r"week|month|time|dose|meal|hour))|apiece|per tablet|per capsule)\b"
 )
-_FROM = re.compile(r"(?:\bfrom|\bprevious(?:ly)?(?: dose)?(?: of)?|\binstead of|\brather than|\bwas|\bnot) $")
+_FROM = re.compile(r"(?:\bfrom|\bprevious(?:ly)?(?: dose)?(?: of)?|\binstead of|\brather than|\bnot) $")
 _BETWEEN = re.compile(r"\bbetween $")
 _LETTER_DIGITS = re.compile(
     r"(?<![\w.,/-])(?=[ol\d.,]{0,8}\d)(?=[\d.,]{0,8}[ol])(?:[ol\d][ol\d.,]{1,8}) ?(?:mg|"
@@ -268,7 +207,7 @@ class _Reader:
         if number is None or number.kind not in ("digits", "grouped", "words"):
             return None
         unit = self._unit(number.end)
-        if unit is None or unit.canonical not in _MASS or number.value is None or number.value <= 0:
+        if unit is None or unit.canonical not in MASS or number.value is None or number.value <= 0:
             return None
         if unit.reason or unit.canonical in COUNTED:
             return None
@@ -309,7 +248,7 @@ class _Reader:
             return None
         if first_unit is not None and first_unit.reason is None and unit.reason is None:
             same = unit.canonical == first_unit.canonical
-            if not same and not (unit.canonical in _MILLIGRAMS and first_unit.canonical in _MILLIGRAMS):
+            if not same and not (unit.canonical in MILLIGRAMS and first_unit.canonical in MILLIGRAMS):
                 return None
         if first.value is None or second.value is None:
             return self._unreadable(start, unit.end, first.reason or second.reason or "unreadable")
@@ -317,7 +256,7 @@ class _Reader:
             return self._unreadable(start, unit.end, unit.reason)
         low, high = first.value, second.value
         if first_unit is not None and first_unit.canonical != unit.canonical:
-            low = low * _MILLIGRAMS[first_unit.canonical] / _MILLIGRAMS[unit.canonical]
+            low = low * MILLIGRAMS[first_unit.canonical] / MILLIGRAMS[unit.canonical]
         hyphen = joiner == "-"
         if low <= 0 or high <= 0:
             return self._unreadable(start, unit.end, "a range from zero")
@@ -332,7 +271,7 @@ class _Reader:
             low, high = high, low
         if low > high:
             return self._unreadable(start, unit.end, "the range runs downwards")
-        if hyphen and unit.canonical in _MASS and high / low > _MAX_RATIO:
+        if hyphen and unit.canonical in MASS and high / low > _MAX_RATIO:
             return self._components(start, unit.end, (low, high), unit)
         return replace(self._finish(start, low, high, unit), hyphen=hyphen)
 
@@ -359,7 +298,7 @@ class _Reader:
         unit = self._unit(match.end())
         if "-" in match.group() and unit is None and "/" in match.group():
             return None
-        written = unit is not None and unit.canonical in _MILLIGRAMS
+        written = unit is not None and unit.canonical in MILLIGRAMS
         return Amount(
             start,
             unit.end if unit and written else match.end(),
@@ -397,7 +336,7 @@ class _Reader:
                 if amount.unit == "mL" and per_time == "min":
                     return replace(amount, kind=Kind.LABORATORY)
                 amount = replace(amount, per_time=per_time)
-        if amount.unit in _MASS and amount.per_time is None and not amount.per_kg:
+        if amount.unit in MASS and amount.per_time is None and not amount.per_kg:
             each = _EACH.match(text, amount.end)
             if each:
                 return replace(amount, end=each.end(), kind=Kind.STRENGTH, strength=amount.high, each=True)
@@ -426,9 +365,9 @@ class _Reader:
             if number is None or number.value is None or number.value <= 0:
                 break
             unit = self._unit(number.end)
-            if unit is None or unit.canonical not in _MILLIGRAMS or amount.unit not in _MILLIGRAMS:
+            if unit is None or unit.canonical not in MILLIGRAMS or amount.unit not in MILLIGRAMS:
                 break
-            values.append(number.value * _MILLIGRAMS[unit.canonical] / _MILLIGRAMS[amount.unit])
+            values.append(number.value * MILLIGRAMS[unit.canonical] / MILLIGRAMS[amount.unit])
             end = unit.end
             if self._text[end : end + 1] != "/":
                 break
@@ -442,9 +381,9 @@ class _Reader:
     def _per_volume(self, start: int, amount: Amount, part: re.Match[str]) -> Amount:
         volume = part.group("vol")
         n = Decimal(part.group("n")) if part.group("n") else Decimal(1)
-        if volume in ("mg", "g", "gm", "gram") and part.group("n") and amount.unit in _MILLIGRAMS:
+        if volume in ("mg", "g", "gm", "gram") and part.group("n") and amount.unit in MILLIGRAMS:
             scale = Decimal(1000) if volume != "mg" else Decimal(1)
-            values = (amount.high, n * scale / _MILLIGRAMS[amount.unit])
+            values = (amount.high, n * scale / MILLIGRAMS[amount.unit])
             return replace(amount, kind=Kind.COMPONENTS, components=values, low=min(values), high=max(values))
         if volume in _LAB_PER or n <= 0:
             return replace(amount, kind=Kind.LABORATORY)
@@ -456,12 +395,3 @@ class _Reader:
             return replace(amount, kind=Kind.LABORATORY)
         kind = Kind.LABORATORY if amount.unit == "ng" else Kind.CONCENTRATION
         return Amount(start, amount.end, kind, amount.low / n, amount.high / n, amount.unit, per="mL")
-
-
-def convert(value: Decimal, unit: str, to: str) -> Decimal | None:
-    """`value` of `unit` in `to`, for units of mass; None where they do not convert."""
-    if unit == to:
-        return value
-    if unit in _MILLIGRAMS and to in _MILLIGRAMS:
-        return value * _MILLIGRAMS[unit] / _MILLIGRAMS[to]
-    return None

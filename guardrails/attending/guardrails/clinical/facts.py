@@ -13,11 +13,12 @@ from attending.guardrails.clinical.normalise import Normalised, normalise
 from attending.guardrails.clinical.parse import parse
 from attending.guardrails.clinical.person import describe
 from attending.guardrails.clinical.statement import ParsedText
+from attending.guardrails.clinical.words import word_set
 from attending.guardrails.finding import Scope
 from attending.guardrails.patient import Allergy, Condition, Medication, PatientContext
 
 _NO_ALLERGY = re.compile(
-    r"\bnk(?:d)?a\b|\bno (?:known )?(?:drug |medication |food )*allerg(?:y|ies)\b(?! "
+    r"\bnk(?:d)?a\b|\bno (?:known )?(?:drug |medication |food ){0,3}allerg(?:y|ies)\b(?! "
     r"to)|\ballerg(?:y|ies)[ :]+(?:none|no|nil|nkda|denies|not known)\b|"
     r"\bdenies (?:any )?(?:drug |medication )?allergies\b|\bnot allergic to "
     r"any(?:thing)?\b|\bno known (?:drug )?allerg"
@@ -103,8 +104,8 @@ def stated_context(
 
     `conditions` maps a lower-case condition name to its canonical id, which becomes `Condition.code`. `allergies` is
     an empty tuple only where the text says that none are known. Medications are those the text reports as taken,
-    with status active. `parsed` spares a second parse of the same text. Pure, linear, never raises; what is negated, conditional, another person's or general advice
-    is left out, and so is a fact stated twice with different values.
+    with status active. `parsed` spares a second parse of the same text. Pure, linear, never raises. What is negated,
+    conditional, another person's or general advice is left out, and so is a fact stated twice with different values.
     """
     norm = normalise(text)
     lines = [norm.text[s.start : s.end] for s in sentences(norm)]
@@ -203,79 +204,12 @@ def _allergies(lines: list[str], lexicon: Lexicon) -> tuple[Allergy, ...] | None
     return () if none_known else None
 
 
-_NOT_SUBSTANCES = frozenset(
-    [
-        "drug",
-        "drugs",
-        "food",
-        "known",
-        "any",
-        "seasonal",
-        "no",
-        "an",
-        "the",
-        "this",
-        "your",
-        "his",
-        "her",
-        "my",
-        "severe",
-        "mild",
-        "medication",
-        "medications",
-        "season",
-        "skin",
-        "nasal",
-        "documented",
-        "reported",
-        "serious",
-        "other",
-        "and",
-        "or",
-        "of",
-        "with",
-        "none",
-        "nkda",
-        "nka",
-        "not",
-        "yes",
-        "unknown",
-        "denies",
-        "these",
-        "those",
-        "certain",
-        "some",
-        "it",
-        "them",
-        "that",
-        "anything",
-        "multiple",
-        "environmental",
-        "pet",
-        "pollen-free",
-        "have",
-        "has",
-        "had",
-        "penicillin-like",
-        "true",
-        "patient",
-        "include",
-        "includes",
-        "including",
-        "are",
-        "is",
-        "was",
-        "were",
-        "following",
-        "list",
-        "medicine",
-        "medicines",
-        "antibiotic",
-        "antibiotics",
-        "ingredient",
-        "ingredients",
-        "either",
-    ]
+_NOT_SUBSTANCES = word_set(
+    "drug drugs food known any seasonal no an the this your his her my severe mild medication "
+    "medications season skin nasal documented reported serious other and or of with none nkda nka "
+    "not yes unknown denies these those certain some it them that anything multiple environmental "
+    "pet pollen-free have has had penicillin-like true patient include includes including are is was "
+    "were following list medicine medicines antibiotic antibiotics ingredient ingredients either"
 )
 
 
@@ -315,31 +249,9 @@ def _substances(line: str, position: int, spans: list[tuple[int, int]], found: d
             return
 
 
-_COMMON_ALLERGENS = frozenset(
-    [
-        "sulfa",
-        "latex",
-        "shellfish",
-        "eggs",
-        "egg",
-        "peanuts",
-        "peanut",
-        "nuts",
-        "soy",
-        "iodine",
-        "contrast",
-        "bees",
-        "bee",
-        "pollen",
-        "dust",
-        "wheat",
-        "milk",
-        "dairy",
-        "fish",
-        "codeine",
-        "adhesive",
-        "tape",
-    ]
+_COMMON_ALLERGENS = word_set(
+    "sulfa latex shellfish eggs egg peanuts peanut nuts soy iodine contrast bees bee pollen dust "
+    "wheat milk dairy fish codeine adhesive tape"
 )
 
 

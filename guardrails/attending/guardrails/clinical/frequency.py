@@ -143,7 +143,7 @@ def _fixed(times: Decimal | int | None, hours: Decimal | int | None = None, **mo
 
 def _weekdays(m: re.Match[str]) -> Rhythm:
     days = re.findall(_WEEKDAY, m.group())
-    return Rhythm(m.start(), m.end(), Decimal(len(set(d[:2] for d in days))) / 7, None)
+    return Rhythm(m.start(), m.end(), Decimal(len({d[:2] for d in days})) / 7, None)
 
 
 def _moment(m: re.Match[str]) -> Rhythm:
@@ -301,7 +301,7 @@ _RULES: list[tuple[tuple[str, ...], re.Pattern[str], Handler]] = [
         (
             "doses",
             rf"{_B}(?:divided|split|given)?,? ?(?:in(?:to)?|over) (?P<n>{_N}(?: ?(?:-|to|or) "
-            rf"?{_N})?) (?:equally |equal )?(?:divided |separate |equal |split )*doses{_E}",
+            rf"?{_N})?) (?:equally |equal )?(?:divided |separate |equal |split ){{0,3}}doses{_E}",
             _divided,
         ),
         ("divided", rf"{_B}(?:in|into) (?:equally )?divided doses{_E}|{_B}divided{_E}", _divided),
@@ -310,7 +310,7 @@ _RULES: list[tuple[tuple[str, ...], re.Pattern[str], Handler]] = [
 
 _FOR = re.compile(
     rf"{_B}(?:for|x|over|during)(?: (?:the|a|an|another|at least|up to|about|a total of|"
-    rf"a period of|next|first|full|course of|maximum of|no more than|not more than))*"
+    rf"a period of|next|first|full|course of|maximum of|no more than|not more than)){{0,5}}"
     rf" ?(?P<n>{_N}|a|an)?(?: ?(?:-|to|or) ?(?P<n2>{_N}))?[ -]?(?:more |consecutive |"
     rf"additional |full )?(?P<span>hours?|hrs?|days?|d|weeks?|wks?|months?|years?){_E}"
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from attending.guardrails.clinical.predicate import Predicate, flip
+from attending.guardrails.clinical.chain import flip
+from attending.guardrails.clinical.predicate import Predicate
 from attending.guardrails.clinical.segments import Clause
 from attending.guardrails.clinical.words import Cat, Token
 from attending.guardrails.finding import Scope

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from attending.guardrails.clinical.dose import Amount, Kind
+from attending.guardrails.clinical.amount import Amount, Kind
 from attending.guardrails.clinical.lexicon import Hit, Lexicon
 from attending.guardrails.clinical.normalise import Normalised
 from attending.guardrails.clinical.statement import DrugMention
+from attending.guardrails.clinical.words import word_set
 
 _NOT_A_DRUG_AFTER = re.compile(
-    r"(?:'s)? ?(?:\()?(?:blood |serum |plasma |trough |peak |urine |drug |random |free |total |therapeutic )*"
+    r"(?:'s)? ?(?:\()?(?:blood |serum |plasma |trough |peak |urine |drug |random |free |total |therapeutic ){0,3}"
     r"(?:levels?|concentrations?|troughs?|assays?|tests?|testing|screen(?:ing)?|panel|"
     r"deficien\w+|resistan(?:ce|t)|sensitivity tests?|channels?|"
     r"receptors?|metabolism|stores?|balance|intake|content|homeostasis|reuptake|"
@@ -29,89 +30,19 @@ _NOT_A_DRUG_BEFORE = re.compile(
 )
 _LAB_VALUE = re.compile(
     r"(?: (?:level|was|is|of|at|:|=|result|today|remains|has been|came back(?: at)?|"
-    r"currently|now|measured(?: at)?|increased to|rose to|fell to|dropped to|value))*"
+    r"currently|now|measured(?: at)?|increased to|rose to|fell to|dropped to|value)){0,4}"
     r" ?[:=(]? ?[<>]?=? ?\d{1,4}(?:\.\d{1,2})?(?! ?(?:mg|mcg|μg|g|gm|grams?|mls?|tabs?|"
     r"tablets?|caps?|units?|puffs?|%|meq(?! ?/)|mmol(?! ?/)|x|times|-|/?kg)\b)(?!\d)"
 )
 # Substances the body or the plate holds too: a drug only where someone is told to take it.
-ANALYTES = frozenset(
-    [
-        "potassium",
-        "sodium",
-        "calcium",
-        "magnesium",
-        "iron",
-        "phosphate",
-        "phosphorus",
-        "chloride",
-        "bicarbonate",
-        "zinc",
-        "copper",
-        "glucose",
-        "oxygen",
-        "alcohol",
-        "ethanol",
-        "lead",
-        "salt",
-        "water",
-        "iodide",
-        "folate",
-        "cortisol",
-        "estrogen",
-        "thyroid",
-        "albumin",
-        "urea",
-        "protein",
-        "cholesterol",
-        "lactate",
-        "ammonia",
-        "carbon",
-        "selenium",
-        "manganese",
-        "chromium",
-        "vitamin",
-        "vitamins",
-        "sugar",
-        "sucrose",
-        "fiber",
-        "air",
-        "hydrogen",
-        "nitrogen",
-        "serotonin",
-        "histamine",
-        "creatinine",
-        "creatine",
-        "bilirubin",
-        "lipase",
-        "amylase",
-        "thrombin",
-        "fibrinogen",
-        "plasma",
-        "blood",
-        "tobacco",
-        "honey",
-        "milk",
-        "egg",
-        "eggs",
-        "peanut",
-        "latex",
-        "soy",
-        "gelatin",
-        "corn",
-        "wheat",
-        "gluten",
-        "silver",
-        "gold",
-        "mercury",
-        "aluminum",
-        "arsenic",
-        "fluoride",
-        "sulfur",
-        "ferritin",
-        "hemoglobin",
-        "globulin",
-        "caffeine",
-    ]
+ANALYTES = word_set(
+    "potassium sodium calcium magnesium iron phosphate phosphorus chloride bicarbonate zinc copper "
+    "glucose oxygen alcohol ethanol lead salt water iodide folate cortisol estrogen thyroid albumin "
+    "urea protein cholesterol lactate ammonia carbon selenium manganese chromium vitamin vitamins "
+    "sugar sucrose fiber air hydrogen nitrogen serotonin histamine creatinine creatine bilirubin "
+    "lipase amylase thrombin fibrinogen plasma blood tobacco honey milk egg eggs peanut latex soy "
+    "gelatin corn wheat gluten silver gold mercury aluminum arsenic fluoride sulfur ferritin "
+    "hemoglobin globulin caffeine"
 )
 _TAKEN = re.compile(
     r"\b(?:tak(?:e|es|ing|en)|giv(?:e|es|ing|en)|us(?:e|es|ing|ed)|start(?:s|ed|ing)?|"

@@ -35,6 +35,7 @@ _TOPIC_AFTER = frozenset(
 )
 _ALLERGY_LINK = frozenset({"to", "from", "with", ":", "including", "after"})
 _REACH = 40
+_PROPOSED = (Cat.TAKE, Cat.START)
 _SUBJECTS = frozenset({"i", "he", "she", "you", "patient", "pt", "we", "i'm", "you're"})
 
 
@@ -72,18 +73,19 @@ def modality(
         return Scope.FAMILY, False
     if history and not directive and scope not in (Scope.STOP, Scope.AVOID):
         return Scope.HISTORY, False
-    if chosen is not None and chosen.unreal and scope in (Scope.RECOMMEND, Scope.CONTINUE):
-        # "you could take X" proposes it; "X could be considered" does not yet
-        if chosen.backward or chosen.cat not in (Cat.TAKE, Cat.START):
-            return Scope.HYPOTHETICAL, False
+    # "you could take X" proposes it; "X could be considered" does not yet
+    possible = chosen is not None and chosen.unreal and (chosen.backward or chosen.cat not in _PROPOSED)
+    if possible and scope in (Scope.RECOMMEND, Scope.CONTINUE):
+        return Scope.HYPOTHETICAL, False
     opener = clause.opener
     if opener is None:
         return scope, started
     if opener.cat is Cat.SUBORD and opener.word not in REASON:
         return _conditional(opener.word, chosen, scope, started, setting)
-    if opener.cat is Cat.RELATIVE and chosen is not None and chosen.fact and scope is Scope.CONTINUE:
-        if any(t.cat is Cat.GENERIC for t in tokens[max(0, clause.start - 3) : clause.start]):
-            return Scope.HYPOTHETICAL, False
+    reported = chosen is not None and chosen.fact and scope is Scope.CONTINUE
+    generic = any(t.cat is Cat.GENERIC for t in tokens[max(0, clause.start - 3) : clause.start])
+    if opener.cat is Cat.RELATIVE and reported and generic:
+        return Scope.HYPOTHETICAL, False
     return scope, started
 
 
@@ -111,9 +113,9 @@ def _allergic(tokens: list[Token], index: int, clause: Clause, chosen: Predicate
         token = tokens[k]
         if token.word == "allergies":
             return True
-        if token.cat is Cat.ALLERGY or token.word in ("reaction", "reactions", "sensitivity"):
-            if k + 1 < len(tokens) and tokens[k + 1].word in _ALLERGY_LINK:
-                return True
+        reacts = token.cat is Cat.ALLERGY or token.word in _ALLERGIC_AFTER
+        if reacts and k + 1 < len(tokens) and tokens[k + 1].word in _ALLERGY_LINK:
+            return True
     return False
 
 

@@ -17,40 +17,23 @@ from attending.guardrails.clinical.statement import Span
 _MAX_MARKS = 16
 """Combining marks folded with one base character; more than this is an attack on canonical ordering, not a letter."""
 
-_DASHES = dict.fromkeys("‐‑‒–—―−﹘﹣－⁃", "-")  # noqa: RUF001
+_DASHES = dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d\u2043", "-")
 _QUOTES = {
-    "‘": "'",
-    "’": "'",
-    "‛": "'",
-    "ʼ": "'",
-    "`": "'",
-    "´": "'",
-    "“": '"',
-    "”": '"',
-    "„": '"',
-    "«": '"',
-    "»": '"',
+    **dict.fromkeys("\u2018\u2019\u201b\u02bc`\u00b4", "'"),
+    **dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb", '"'),
 }
 _OTHER = {
-    "×": "x",  # noqa: RUF001
-    "✕": "x",
-    "⁄": "/",
-    "∕": "/",  # noqa: RUF001
-    "÷": "/",
-    "·": ".",
-    "µ": "μ",
-    "→": " to ",
-    "•": "•",
-    "◦": "•",
-    "▪": "•",
-    "●": "•",
-    "‣": "•",
-    "■": "•",
-    "∙": "•",
-    "…": ". ",
-    "≤": "<=",
-    "≥": ">=",
+    **dict.fromkeys("\u00d7\u2715", "x"),
+    **dict.fromkeys("\u2044\u2215\u00f7", "/"),
+    **dict.fromkeys("\u2022\u25e6\u25aa\u25cf\u2023\u25a0\u2219", "\u2022"),
+    "\u00b7": ".",
+    "\u00b5": "\u03bc",
+    "\u2192": " to ",
+    "\u2026": ". ",
+    "\u2264": "<=",
+    "\u2265": ">=",
 }
+"""Multiplication signs, fraction slashes, bullets, middle dot, micro sign, arrow, ellipsis and comparisons."""
 _SUPERSCRIPT = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789", strict=True))
 # Letters of other scripts that look Latin; folded only inside a word that also has Latin letters.
 _LOOKALIKE = dict(zip("абвсеһіјкмнорѕтухοανερικτυ", "a6bcehijkmhopstyxoavepiktu", strict=True))
@@ -177,10 +160,8 @@ def normalise(text: str) -> Normalised:
         if tags and i in tags:
             match = tags[i]
             name, entity = match.group(1), match.group(2)
-            if name:
-                piece = " " if name.lower() in _INLINE_TAGS else "\n"
-            else:
-                piece = _ENTITY.get(entity.lower(), " ")
+            inline = " " if name and name.lower() in _INLINE_TAGS else "\n"
+            piece = inline if name else _ENTITY.get(entity.lower(), " ")
             out.put(piece, i, match.end())
             i = match.end()
             continue
@@ -213,7 +194,7 @@ def _ascii(text: str, i: int, char: str, last: str) -> str:
     if char == "_":
         blank = following in ("_", " ") and last in "_ \n"
         return "_" if (last.isalnum() and following.isalnum()) or blank else " "
-    if char == "`" or char == "\t" or char < " " or char == "\x7f":
+    if char in "`\x7f" or char < " ":
         return " "
     return char
 

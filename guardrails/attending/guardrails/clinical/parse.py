@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from dataclasses import replace
 from functools import lru_cache
 
-from attending.guardrails.clinical.assemble import Part, Pieces, assemble
+from attending.guardrails.clinical.amount import Amount, Kind, Risk
+from attending.guardrails.clinical.assemble import Pieces, assemble
 from attending.guardrails.clinical.clauses import sentences
-from attending.guardrails.clinical.dose import Amount, Kind, Risk, scan
+from attending.guardrails.clinical.dose import scan
 from attending.guardrails.clinical.frequency import Rhythm, infusion_times, periods, rhythms
 from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.mentions import ANALYTES, Named, find_mentions, of_nutrients
 from attending.guardrails.clinical.normalise import Normalised, normalise
 from attending.guardrails.clinical.number import read_number
+from attending.guardrails.clinical.part import Part
 from attending.guardrails.clinical.route import routes
 from attending.guardrails.clinical.scope import Reading, read
 from attending.guardrails.clinical.statement import (
@@ -299,11 +300,8 @@ def _orphan(
         if 0 <= r.start - amount.end <= 60 and "." not in norm.text[amount.end : r.start]
     ]
     following = next((a.start for a in pieces.amounts if a.start > amount.start), len(norm.text))
-    from attending.guardrails.clinical.frequency import merge
-
-    scope = reading.scope
-    part = Part(0, replace(reading, scope=scope), amount, [r for r in near if r.start < following])
-    return _statement(norm, [mention], replace(part, rhythms=part.rhythms if merge(part.rhythms) else []))
+    part = Part(0, reading, amount, [r for r in near if r.start < following])
+    return _statement(norm, [mention], part)
 
 
 def _clauses(norm: Normalised, statements: list[Statement]) -> tuple[Span, ...]:
@@ -315,11 +313,9 @@ def _notations(norm: Normalised, risks: list[Risk], found: list[Rhythm]) -> tupl
     marks = [(r.start, r.end, r.kind) for r in risks]
     marks.extend((r.start, r.end, r.notation) for r in found if r.notation)
     for match in _MS.finditer(norm.text):
-        if (
-            norm.source(match.start(), match.end()).upper() == norm.source(match.start(), match.end())
-            or match.group() != "ms"
-        ):
-            if match.group() != "ms" or _NOTATION_HINT.match(norm.text, match.end()):
-                marks.append((match.start(), match.end(), match.group(1)))
+        written = norm.source(match.start(), match.end())
+        # "ms" is also milliseconds and Ms.; MSO4 is morphine or magnesium sulfate in any writing
+        if match.group() != "ms" or (written.isupper() and _NOTATION_HINT.match(norm.text, match.end())):
+            marks.append((match.start(), match.end(), match.group(1)))
     marks.sort()
     return tuple(Notation(norm.span(a, b), norm.source(a, b), kind) for a, b, kind in marks)

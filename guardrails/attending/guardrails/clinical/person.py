@@ -15,31 +15,13 @@ from typing import TypeVar
 _T = TypeVar("_T")
 _N = r"(\d{1,3}(?:\.\d{1,2})?)"
 _WORD_NUMBER = {
-    w: i
-    for i, w in enumerate(
-        (
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-            "twenty",
-        )  # fmt: skip
+    word: value
+    for value, word in enumerate(
+        re.findall(
+            r"\w+",
+            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+            "seventeen eighteen nineteen twenty",
+        )
     )
 }
 _NW = rf"({'|'.join(_WORD_NUMBER)}|\d{{1,3}}(?:\.\d{{1,2}})?)"
@@ -69,11 +51,11 @@ _AGE_EXCLUDED = re.compile(
     r"(?: the)?(?: ages?)?(?: of)?|[<>]=?|-|≥|≤) ?$"
 )
 _AGE_EXCLUDED_AFTER = re.compile(
-    r"[ ,]*(?:and|or) (?:older|over|above|up|younger|under|below)|[ ,]*(?:-|to) ?\d"
+    r"[ ,]{0,3}(?:and|or) (?:older|over|above|up|younger|under|below)|[ ,]{0,3}(?:-|to) ?\d"
 )
 _WEIGHT_CUE = re.compile(
     rf"\b(?:weigh(?:s|ing|ed)?|weight|wt|body weight|bw)(?: (?:is|was|of|about|"
-    rf"approximately|currently|now|today))*[ :=~]*{_N} ?-?(kgs?|kilos?|kilograms?|lbs?|"
+    rf"approximately|currently|now|today)){{0,4}}[ :=~]*{_N} ?-?(kgs?|kilos?|kilograms?|lbs?|"
     rf"pounds?|#)(?![\w/])"
 )
 _WEIGHT_PERSON = re.compile(
@@ -96,7 +78,7 @@ _WEEKS = re.compile(
     r"w)(?:'s|'|s')?(?: ?(?:and )?\d ?(?:days?|d))?[ -,]*(?:pregnant|gestation(?:al)?|"
     r"of pregnancy|pregnancy|of gestation|along|gravid|ga\b|iup)|"
     r"\b(?:gestational age|gestation|ega|ga|pregnant|pregnancy|gravida)(?: (?:is|of|at|"
-    r"currently|now))*[ :,(]*(?:at )?(\d{1,2})(?:\+\d)? ?-?(?:weeks?|wks?|w)(?!\w*ly)|"
+    r"currently|now)){0,4}[ :,(]*(?:at )?(\d{1,2})(?:\+\d)? ?-?(?:weeks?|wks?|w)(?!\w*ly)|"
     r"\bg\d{1,2} ?p\d{1,4}\b[ ,]*(?:\w+ ){0,2}?(?:at |@ ?)?(\d{1,2})(?:\+\d)? ?-?(?:w|"
     r"wks?|weeks?)(?:\d ?d)?(?![a-z])"
 )
@@ -127,18 +109,18 @@ _NOT_LACTATING = re.compile(r"\bnot (?:currently )?(?:breast-?feeding|lactating)
 _EGFR = re.compile(
     rf"\b(?:e-?gfr|gfr|glomerular filtration rate|crcl|cr ?cl|creatinine clearance|"
     rf"ccr)(?: (?:is|was|of|at|now|currently|today|level|about|approximately|around|has "
-    rf"(?:fallen|dropped|declined) to|down to|calculated(?: at)?))*[ "
+    rf"(?:fallen|dropped|declined) to|down to|calculated(?: at)?)){{0,4}}[ "
     rf":=~(]*{_N}(?![\d.]*\d)(?! ?(?:-|to) ?\d)"
 )
 _DIALYSIS = re.compile(
     r"\b(?:on|receiv\w+|undergo\w+|gets|getting|requires|requiring|undergoes|"
     r"maintenance|chronic|dependent on|start\w* on)(?: (?:chronic|maintenance|regular|"
-    r"long-term|intermittent|home|thrice[- ]weekly|outpatient))*[ -](?:hemo|haemo|"
+    r"long-term|intermittent|home|thrice[- ]weekly|outpatient)){0,4}[ -](?:hemo|haemo|"
     r"peritoneal )?-?dialysis\b|\bdialysis[- ]dependent\b|\bon (?:hd|pd|ihd|crrt)\b|"
     r"\besrd on hd\b"
 )
 _CHILD_PUGH = re.compile(
-    r"\bchild[- ]?(?:turcotte[- ]?)?pugh(?: (?:class|score|stage|grade|category))*[ "
+    r"\bchild[- ]?(?:turcotte[- ]?)?pugh(?: (?:class|score|stage|grade|category)){0,4}[ "
     r":=-]*([abc])(?![\w-])(?![ ,/]*(?:or|and|to|/|-|,)? ?[abc]\b)"
 )
 _GENERAL = re.compile(

@@ -25,11 +25,11 @@ _ROUTES: dict[str, str] = {
     "buccal": r"buccal(?:ly)?|inside (?:the|your) cheek",
     "transdermal": r"transdermal(?:ly)?|patch(?:es)?",
     "ophthalmic": r"ophthalmic|(?:in|into|to) (?:the |each |both |your |affected |right |left |(?:the "
-    r")?(?:affected|right|left) )*eyes?|eye ?drops?",
+    r")?(?:affected|right|left) ){0,3}eyes?|eye ?drops?",
     "otic": r"otic|(?:in|into|to) (?:the |each |both |your |affected |right |left |(?:the "
-    r")?(?:affected|right|left) )*ears?|ear ?drops?",
+    r")?(?:affected|right|left) ){0,3}ears?|ear ?drops?",
     "nasal": r"intra-?nasal(?:ly)?|nasal(?:ly)?(?! congestion| polyp| bleed)|(?:in|into|up) "
-    r"(?:the |each |both |your )*nos(?:e|trils?)|each nostril|nostrils?",
+    r"(?:the |each |both |your ){0,3}nos(?:e|trils?)|each nostril|nostrils?",
     "vaginal": r"vaginal(?:ly)?(?! bleed| discharge| deliver| birth)|into the vagina",
     "intraosseous": r"intraosseous(?:ly)?|i\.?o\.? (?:access|line)",
     "intradermal": r"intradermal(?:ly)?",

@@ -12,42 +12,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from attending.guardrails.clinical.chain import flip
 from attending.guardrails.clinical.clauses import Sentence
 from attending.guardrails.clinical.heading import heading_scope
 from attending.guardrails.clinical.marks import exchange, marked, objectless, special, under
 from attending.guardrails.clinical.modality import Setting, modality
 from attending.guardrails.clinical.pairs import warned_pairs
-from attending.guardrails.clinical.predicate import Predicate, flip, predicates
+from attending.guardrails.clinical.predicate import Predicate, predicates
 from attending.guardrails.clinical.segments import Clause, split_clauses
-from attending.guardrails.clinical.words import Cat, Token, tokenise
+from attending.guardrails.clinical.tokens import tokenise
+from attending.guardrails.clinical.words import Cat, Token, word_set
 from attending.guardrails.finding import Scope
 
-_INTERROGATIVE = frozenset(
-    [
-        "is",
-        "are",
-        "am",
-        "do",
-        "does",
-        "did",
-        "can",
-        "could",
-        "should",
-        "would",
-        "will",
-        "may",
-        "has",
-        "have",
-        "had",
-        "was",
-        "were",
-        "which",
-        "what",
-        "when",
-        "why",
-        "how",
-        "who",
-    ]
+_INTERROGATIVE = word_set(
+    "is are am do does did can could should would will may has have had was were which what when why how who"
 )
 _OUT_OF_PLAY = (Scope.AVOID, Scope.STOP, Scope.HISTORY)
 
@@ -124,9 +102,9 @@ class _Reader:
             named = any(t.cat is Cat.MENTION for t in tokens)
             own = self._governor(tokens)
             said = own or heading_scope(self._text[sentence.start : sentence.end])
-            if not named or said is not None:
-                if not (sentence.bullet and said is None):
-                    self._heading = said
+            # a list item that only looks like a heading ("- Lisinopril:") ends no list
+            if said is not None or not (named or sentence.bullet):
+                self._heading = said
             self._bullets = self._listed = False
             self._section = not self._text[sentence.start : sentence.end].rstrip(" ").endswith(":")
             self._apply(number, sentence, tokens, self._heading if named else None)
@@ -305,7 +283,8 @@ class _Reader:
         return inherited
 
     def _look_back(self, groups: list[Predicate], opener: Token | None, inside: list[Token]) -> None:
-        """ "It should be stopped", "..., which should be avoided": about the drug named last, where that was only reported."""
+        """Gives "it should be stopped" and "..., which should be avoided" to the drug named last, where the text has
+        only reported that drug so far."""
         pronoun = any(t.word in ("it", "this", "that", "which", "they", "these") for t in inside[:3]) or (
             opener is not None and opener.cat is Cat.RELATIVE and opener.word in ("which", "that")
         )
@@ -315,11 +294,11 @@ class _Reader:
         if self._nearest is None:
             return
         reading = self._result.mentions[self._nearest]
-        if reading.scope in (Scope.MENTION, Scope.HYPOTHETICAL) or (
+        reported = reading.scope in (Scope.MENTION, Scope.HYPOTHETICAL) or (
             reading.scope is Scope.CONTINUE and reading.fact
-        ):
-            if back.scope in (Scope.AVOID, Scope.STOP):
-                reading.scope, reading.started = back.scope, False
+        )
+        if reported and back.scope in (Scope.AVOID, Scope.STOP):
+            reading.scope, reading.started = back.scope, False
 
 
 def _comment(tokens: list[Token], clause: Clause) -> Predicate | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from attending.guardrails.clinical.predicate import PREDICATES, Predicate, predicates
+from attending.guardrails.clinical.chain import PREDICATES
+from attending.guardrails.clinical.predicate import Predicate, predicates
 from attending.guardrails.clinical.words import Cat, Form, Token
 
 _LOOKAHEAD = 48

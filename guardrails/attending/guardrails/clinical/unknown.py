@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from attending.guardrails.clinical.dose import Amount, Kind
+from attending.guardrails.clinical.amount import Amount, Kind
 from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.mentions import ANALYTES, Named
 from attending.guardrails.clinical.normalise import Normalised
-from attending.guardrails.clinical.words import TABLE, Cat, word_set
+from attending.guardrails.clinical.vocabulary import TABLE
+from attending.guardrails.clinical.words import word_set
 
 # Stems of the WHO list of international nonproprietary names that hardly end an English word.
 _STEM = re.compile(
@@ -33,12 +34,12 @@ _VERB_BEFORE = re.compile(
     r"administer(?:ed)?|"
     r"on|recommend(?:s|ed)?|stop(?:ped|ping)?|hold|avoid|increase|switch(?:ed)? to|try|"
     r"order(?:ed)?|and|plus|with)(?: (?:on|your|the|a|an|her|his|him|oral|iv|of|daily|"
-    r"low-dose|generic))* $"
+    r"low-dose|generic)){0,4} $"
 )
 _DOSE_POSITION = re.compile(
     r"\b(?:tak(?:e|es|ing)|start(?:s|ed|ing)?|prescrib(?:e|es|ed|ing)|initiat(?:e|ed|"
     r"ing)|administer(?:ed)?|begin|switch(?:ed)? to)(?: (?:on|your|the|a|an|her|his|him|"
-    r"oral|iv|daily|generic))* $"
+    r"oral|iv|daily|generic)){0,4} $"
 )
 _TAKEN_AFTER = re.compile(
     r",? (?:\d|once|twice|three|four|every|daily|weekly|nightly|monthly|bid|tid|qid|q\d|"
@@ -113,7 +114,12 @@ def find_unknown(
     for match in _WORD.finditer(text):
         word = match.group()
         start, end = match.span()
-        if start in found or len(word) < 6 or _overlaps(taken, start, end) or _known(word, lexicon):
+        if (
+            start in found
+            or not 6 <= len(word) <= 40
+            or _overlaps(taken, start, end)
+            or _known(word, lexicon)
+        ):
             continue
         if start and (text[start - 1].isalnum() or text[start - 1] in "-_'@./"):
             continue
@@ -136,7 +142,7 @@ def find_unknown(
 
 def _known(word: str, lexicon: Lexicon) -> bool:
     return (
-        (word in TABLE and TABLE[word][0] is not Cat.MENTION)
+        word in TABLE
         or word in _ORDINARY
         or word in ANALYTES
         or word in lexicon
