@@ -13,6 +13,7 @@ from typing import Final
 
 from attending.guardrails.finding import Basis, Severity
 from attending.guardrails.knowledge.assemble import (
+    allergens,
     facts,
     interactions,
     label_rules,
@@ -56,7 +57,7 @@ def build(sources: Path, out: Path) -> str:
         facts.sides(known, CURATED, "cross_reactions.tsv", ("allergen", "to")),
     )
     add("conditions.tsv", ("name", "condition"), _conditions())
-    add("allergens.tsv", ("name", "drugs", "groups"), tables.read(CURATED / "allergens.tsv"))
+    add("allergens.tsv", allergens.COLUMNS, allergens.build(known, sources, CURATED))
     add("none_known.tsv", ("drug", "check", "source"), none_known)
     add("allergy_groups.tsv", ("class",), tables.read(CURATED / "allergy_groups.tsv"))
     adjustments = [*tables.read(CURATED / "adjustments.tsv"), *_marketed_together(known, pairs)]

@@ -15,13 +15,14 @@ _NODE: Final = re.compile(r'\^(?P<name>[%A-Z]+)\((?P<subscripts>(?:"(?:[^"]|"")*
 
 @dataclass(frozen=True, slots=True)
 class Allergen:
-    """One entry of GMR ALLERGIES: `kind` holds D (drug), F (food), O (other); `ingredients` and `classes` point to
-    VA generic and VA drug class names."""
+    """One entry of GMR ALLERGIES: `kind` holds D (drug), F (food), O (other); `classes` are VA drug class codes.
+
+    Its ingredient pointers lead to file 50.416, which is not among the sources: they are not read. (Looked up among
+    the VA generics they give nonsense: chocolate would be aspirin and caffeine.)"""
 
     name: str
     kind: str
     synonyms: tuple[str, ...]
-    ingredients: tuple[str, ...]
     classes: tuple[str, ...]
 
 
@@ -59,14 +60,13 @@ def classes(folder: Path) -> dict[str, tuple[str, str]]:
 
 def allergens(folder: Path) -> list[Allergen]:
     """The allergen list in file order, pointers resolved."""
-    names = generics(folder)
     kinds = classes(folder)
     heads: dict[str, list[str]] = {}
     lists: dict[tuple[str, str], list[str]] = {}
     for sub, value in nodes(folder / "120.82_GMR_ALLERGIES.zwr.gz"):
         if len(sub) == 3 and sub[1].isdigit() and sub[2] == "0":
             heads[sub[1]] = value.split("^")
-        elif len(sub) == 5 and sub[4] == "0" and sub[3].isdigit() and sub[2] in ("3", "ING", "CLASS"):
+        elif len(sub) == 5 and sub[4] == "0" and sub[3].isdigit() and sub[2] in ("3", "CLASS"):
             lists.setdefault((sub[1], sub[2]), []).append(value.split("^")[0])
     found: list[Allergen] = []
     for number, head in heads.items():
@@ -77,7 +77,6 @@ def allergens(folder: Path) -> list[Allergen]:
                 name=head[0].lower(),
                 kind=head[1] if len(head) > 1 else "",
                 synonyms=tuple(s.lower() for s in lists.get((number, "3"), ())),
-                ingredients=tuple(names[p].lower() for p in lists.get((number, "ING"), ()) if p in names),
                 classes=tuple(kinds[p][0] for p in lists.get((number, "CLASS"), ()) if p in kinds),
             )
         )
