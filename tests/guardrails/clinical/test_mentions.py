@@ -90,7 +90,10 @@ def test_a_longer_name_that_ends_inside_a_word_does_not_hide_the_shorter_one(lex
 
 
 def test_offsets_are_code_points_of_the_text_as_written(read: Read) -> None:
-    text = "😀 É \uff34\uff41\uff4b\uff45  ½ tablet of **Ibuprofen** 400\u00a0mg 🎉 every\u20096 hours; then naproxen 1½ tablets"
+    text = (
+        "😀 É \uff34\uff41\uff4b\uff45  ½ tablet of **Ibuprofen** 400\u00a0mg 🎉 every\u20096 hours; "
+        "then naproxen 1½ tablets"
+    )
     parsed = read(text)
     assert [s.mention.text for s in parsed.statements][-1] == "naproxen"
     for statement in parsed.statements:

@@ -62,8 +62,13 @@ def _check(text: str, parsed: ParsedText) -> None:
         if statement.duration is not None:
             _true(text, statement.duration.span, statement.duration.text)
             assert statement.duration.days > 0
-    for part in (*parsed.unreadable, *parsed.unknown, *parsed.notations):
-        _true(text, part.span, part.text)
+    for unreadable in parsed.unreadable:
+        _true(text, unreadable.span, unreadable.text)
+        assert unreadable.reason
+    for unknown in parsed.unknown:
+        _true(text, unknown.span, unknown.text)
+    for notation in parsed.notations:
+        _true(text, notation.span, notation.text)
     for clause in parsed.clauses:
         assert 0 <= clause.start < clause.end <= len(text)
     mentions = {s.mention for s in parsed.statements}
@@ -108,7 +113,7 @@ def test_the_plain_form_maps_back_in_order(text: str) -> None:
 def test_every_plain_dose_is_read_exactly(lexicon: Lexicon, count: int, unit: str, gap: str) -> None:
     (statement,) = parse(f"Take warfarin {count}{gap}{unit} daily.", lexicon).statements
     assert statement.dose is not None
-    assert (statement.dose.low, statement.dose.high) == (count, count)
+    assert (statement.dose.low, statement.dose.high) == (Decimal(count), Decimal(count))
     grouped = f"{count:,}"
     (again,) = parse(f"Take warfarin {grouped} {unit} daily.", lexicon).statements
     assert again.dose is not None
