@@ -231,7 +231,7 @@ def prepare_entry(
     return PreparedEntry(head, before_prev, before_time, tail, pending.type, pending.stream)
 
 
-def encode_entry(  # noqa: PLR0917 - the order of the format document
+def encode_entry(
     origin: str,
     index: int,
     prev: bytes,

@@ -42,5 +42,5 @@ async def test_answers_by_name_without_inventing_usage(tmp_path: Path) -> None:
 def test_a_wrong_file_is_refused_with_its_line(tmp_path: Path, line: str) -> None:
     file = tmp_path / "replay.jsonl"
     file.write_text(line)
-    with pytest.raises(ValueError, match="line [12]"):
+    with pytest.raises(ValueError, match=r"line [12]"):
         ReplayProvider.from_file("replay", file)

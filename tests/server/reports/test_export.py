@@ -13,6 +13,7 @@ from attending.ledger.verify.report import Report
 from attending.server.errors import InvalidRequest, NotFound
 from attending.server.inference.outcome import Outcome
 from attending.server.reports.export import Exporter, ExportOrder
+
 from tests.server.inference.conftest import CALLER, TENANT, context, infer_call, key
 from tests.server.review.conftest import Ward
 from tests.server.review.test_desk import claim, dispose_all, held, sign, ticket_of
@@ -36,7 +37,9 @@ async def signed_release(ward: Ward) -> Outcome:
     ticket = ticket_of(outcome)
     lease = await claim(ward, ticket, ward.rivera)
     await dispose_all(ward, ticket, lease, ward.rivera, "fixed")
-    prepared = await ward.desk.prepare(ward.rivera.principal, ticket, lease, "A safe text", ward.rivera.key_id)
+    prepared = await ward.desk.prepare(
+        ward.rivera.principal, ticket, lease, "A safe text", ward.rivera.key_id
+    )
     await sign(ward, ticket, lease, ward.rivera, prepared)
     return outcome
 
@@ -69,7 +72,9 @@ async def test_the_whole_log_verifies_and_tells_no_content(ward: Ward, tmp_path:
         assert secret not in data
 
 
-async def test_a_period_verifies_with_keys_and_streams_that_began_before_it(ward: Ward, tmp_path: Path) -> None:
+async def test_a_period_verifies_with_keys_and_streams_that_began_before_it(
+    ward: Ward, tmp_path: Path
+) -> None:
     first = await held(ward)
     ward.gate.clock.advance(hours=1)
     middle: datetime = ward.gate.clock.moment
@@ -88,7 +93,9 @@ async def test_a_period_verifies_with_keys_and_streams_that_began_before_it(ward
     assert "inference.requested" not in report.statistics["types"]
 
 
-async def test_one_inference_is_a_subset_whose_completeness_is_not_claimed(ward: Ward, tmp_path: Path) -> None:
+async def test_one_inference_is_a_subset_whose_completeness_is_not_claimed(
+    ward: Ward, tmp_path: Path
+) -> None:
     outcome = await signed_release(ward)
     await ward.gate.pipeline.infer(CALLER, infer_call(), key("y"))
     wanted = order(inference_ids=(outcome.inference_id,), include_payloads=True)
