@@ -62,6 +62,22 @@ class Operator:
     passive: bool
 
 
+_PURPOSES = frozenset({"control", "work", "damage", "harm", "upset", "result"})
+"""Describing verbs that are nouns too: "for rate control"."""
+
+
+def _purpose(tokens: list[Token], i: int, start: int) -> bool:
+    """Whether the noun at `i` ends a phrase opened by "for" or "of" with at most three words before it."""
+    if tokens[i].word not in _PURPOSES:
+        return False
+    for k in range(i - 1, max(start, i - 5) - 1, -1):
+        if tokens[k].word in ("for", "of"):
+            return True
+        if tokens[k].cat not in (Cat.OTHER, Cat.FILLER, Cat.PRONOUN):
+            return False
+    return False
+
+
 def is_predicate(tokens: list[Token], i: int, start: int, end: int) -> bool:
     """Whether the word at `i` acts as a predicate and not as a noun, an adjective before a noun or a filler."""
     token = tokens[i]
@@ -88,6 +104,8 @@ def is_predicate(tokens: list[Token], i: int, start: int, end: int) -> bool:
                 return True
             if later.cat not in (Cat.FILLER, Cat.PRONOUN, Cat.OTHER, Cat.AMOUNT, Cat.RHYTHM):
                 return False
+        return False
+    if token.cat is Cat.DESCRIBE and token.form is Form.BASE and _purpose(tokens, i, start):
         return False
     noun_before = before is not None and (
         before.word

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 
 from attending.guardrails.clinical.amount import Amount, Kind
@@ -33,9 +34,11 @@ _VERB_BEFORE = re.compile(
     r"add(?:ed|ing)?|begin|initiat(?:e|ed|ing)|us(?:e|ing)|continu(?:e|ed|ing)|"
     r"administer(?:ed)?|"
     r"on|recommend(?:s|ed)?|stop(?:ped|ping)?|hold|avoid|increase|switch(?:ed)? to|try|"
-    r"order(?:ed)?|and|plus|with)(?: (?:on|your|the|a|an|her|his|him|oral|iv|of|daily|"
-    r"low-dose|generic)){0,4} $"
+    r"order(?:ed)?|and|plus|with|(?:prescription|script|supply|course|dose|doses|tablets?|"
+    r"capsules?|bottle|box|pack|packet|refill|called|named|brand)(?: (?:for|of))?)"
+    r"(?: (?:on|your|the|a|an|her|his|him|oral|iv|of|daily|low-dose|generic)){0,4} $"
 )
+_TITLE_BEFORE = re.compile(r"\b(?:mrs?|ms|miss|mx|dr|prof|nurse|sister|dear) (?:[a-z]+ )?$")
 _DOSE_POSITION = re.compile(
     r"\b(?:tak(?:e|es|ing)|start(?:s|ed|ing)?|prescrib(?:e|es|ed|ing)|initiat(?:e|ed|"
     r"ing)|administer(?:ed)?|begin|switch(?:ed)? to)(?: (?:on|your|the|a|an|her|his|him|"
@@ -48,6 +51,9 @@ _TAKEN_AFTER = re.compile(
     r"as directed|as prescribed|in the (?:morning|evening))"
 )
 _ORDINARY = word_set(
+    "january february march april may june july august september october november "
+    "december monday tuesday wednesday "
+    "thursday friday saturday sunday "
     "about around approximately roughly nearly almost least most total maximum minimum usual "
     "starting initial maintenance exactly average single double loading target current previous "
     "original recommended adult pediatric child normal standard lowest highest effective therapeutic "
@@ -67,7 +73,9 @@ _ORDINARY = word_set(
     "option start starts vial vials syringe breakfast lunch dinner food foods meal meals diet intake "
     "serving servings cups cup bowl glass salts calories iron zinc by mouth orally oral intravenous "
     "subcutaneous intramuscular topical rectal needed pain fever nausea headache cough infection "
-    "pressure allergy sleep"
+    "pressure allergy sleep release modified prolonged slow complex soluble "
+    "dispersible effervescent chewable "
+    "gastro-resistant solostar flexpen kwikpen penfill turbohaler evohaler accuhaler prefilled pre-filled"
 )
 
 
@@ -107,7 +115,14 @@ def find_unknown(
             or re.search(r"(?:^|\n)[ •\-\d.)\[\]]*$|[.;:,] $", before) is not None
         )
         capital = norm.original[norm.starts[start]].isupper()
-        if not (_STEM.fullmatch(word) or _VERB_BEFORE.search(before) or (opens and capital)):
+        named = (
+            capital
+            and amount.unit in ("mg", "mcg")
+            and not _shouted(norm, start, end)
+            and _TITLE_BEFORE.search(before) is None
+            and not _of_a_name(text, taken, start)
+        )
+        if not (_STEM.fullmatch(word) or _VERB_BEFORE.search(before) or (opens and capital) or named):
             continue
         owns = index if amount.kind is not Kind.UNREADABLE else -1
         found[start] = Stranger(start, end, owns)
@@ -140,9 +155,27 @@ def find_unknown(
     return [found[k] for k in sorted(found)]
 
 
+def _shouted(norm: Normalised, start: int, end: int) -> bool:
+    """Whether the word stands in capitals, as an acronym or a heading does."""
+    return norm.original[norm.starts[start] : norm.ends[end - 1]].isupper()
+
+
+def _of_a_name(text: str, taken: list[tuple[int, int]], start: int) -> bool:
+    """Whether a known name stands just before, so that the word says its form or salt ("Diltiazem Retard")."""
+    return any(
+        e <= start and re.fullmatch(r"(?: [a-z-]+){0,2} ", text[e:start]) for _, e in _before(taken, start)
+    )
+
+
+def _before(taken: list[tuple[int, int]], start: int) -> list[tuple[int, int]]:
+    at = bisect_right(taken, (start, start))
+    return taken[max(0, at - 1) : at]
+
+
 def _known(word: str, lexicon: Lexicon) -> bool:
     return (
         word in TABLE
+        or word.endswith(("ally", "ously"))
         or word in _ORDINARY
         or word in ANALYTES
         or word in lexicon
