@@ -76,6 +76,21 @@ def test_frequency(read: Read, written: str, times: Decimal, hours: Decimal | No
         assert frequency.interval_hours == hours
 
 
+def test_a_frequency_that_is_denied_is_none(read: Read) -> None:
+    for text in ("Methotrexate 15 mg once weekly (never daily).", "methotrexate 15 mg weekly, not daily"):
+        (statement,) = read(text).statements
+        assert statement.frequency is not None
+        assert statement.frequency.times_per_day is not None
+        assert statement.frequency.times_per_day < 1, text
+
+
+def test_the_week_of_a_duration_is_no_weekly(read: Read) -> None:
+    (statement,) = read("Take prednisone 25 mg daily for a week.").statements
+    assert statement.frequency is not None
+    assert statement.frequency.times_per_day == 1
+    assert statement.frequency.interval_hours is None
+
+
 def test_as_needed_and_once_are_told_apart(read: Read) -> None:
     for words in ("as needed", "PRN", "when required", "if needed", "p.r.n."):
         (statement,) = read(f"ibuprofen 400 mg every 6 hours {words}").statements

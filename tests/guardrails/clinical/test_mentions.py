@@ -84,6 +84,25 @@ def test_a_class_has_no_ingredients_and_a_brand_says_so(read: Read) -> None:
     assert (tylenol.mention.drugs, tylenol.mention.brand) == (("acetaminophen",), True)
 
 
+def test_a_second_name_of_one_ingredient_in_brackets_is_no_second_drug(read: Read) -> None:
+    for text in ("Take Tylenol (acetaminophen) 500 mg.", "Take acetaminophen (brand name: Tylenol) 500 mg."):
+        (statement,) = read(text).statements
+        assert statement.dose is not None
+        assert statement.mention.text.endswith(")")
+    assert len(read("Take ibuprofen (not naproxen).").statements) == 2
+
+
+def test_the_dose_stands_with_the_nearest_name(read: Read) -> None:
+    first, second = read("She reacted to penicillin; azithromycin 500 mg would work.").statements
+    assert first.dose is None
+    assert second.dose is not None
+
+
+def test_salt_and_water_are_no_limit_of_a_drug(read: Read) -> None:
+    (statement,) = read("Continue lisinopril 10 mg. Limit salt intake to 2300 mg per day.").statements
+    assert statement.daily_limit is None
+
+
 def test_a_longer_name_that_ends_inside_a_word_does_not_hide_the_shorter_one(lexicon: Lexicon) -> None:
     assert [(h.start, h.end) for h in lexicon.find("insulin glarginex")] == [(0, 7)]
     assert [(h.start, h.end) for h in lexicon.find("insulin glargine")] == [(0, 16)]

@@ -150,6 +150,14 @@ MIXED = [
     ("Substitute acetaminophen for ibuprofen.", [R, S]),
     ("Change lisinopril to losartan.", [S, R]),
     ("Warfarin (hold), metformin (continue)", [S, C]),
+    ("Ibuprofen: avoid because of your kidney disease.", [A]),
+    ("Prednisone: 60 mg for 3 days, 40 mg for 3 days, then stop.", [M, M]),
+    ("Aspirin 81 mg daily, stop smoking.", [M]),
+    ("Nobody should take ibuprofen.", [A]),
+    ("Discharge on apixaban; her warfarin has been discontinued.", [R, S]),
+    ("Until you finish clarithromycin, skip simvastatin.", [C, S]),
+    ("I do not recommend stopping warfarin.", [C]),
+    ("If you miss a dose of warfarin, do not take a double dose.", [C]),
     ("Ibuprofen is OK but naproxen is not.", [R, A]),
     ("Acetaminophen is okay; ibuprofen isn't.", [R, A]),
     ("The doctor told her to stop taking warfarin and to take apixaban.", [S, R]),
@@ -188,6 +196,7 @@ UNTOLD = [
     ("Acetaminophen is safer than ibuprofen.", [R, Y]),
     ("Do not take more than 4 g of acetaminophen a day.", [L]),
     ("Do not exceed 4 g of acetaminophen per day.", [L]),
+    ("Don't take more Tylenol than 3 g per day.", [L]),
     ("Lisinopril 10 mg daily", [M]),
 ]
 
@@ -298,6 +307,7 @@ PAIRS = [
     "Sildenafil interacts with nitroglycerin.",
     "It is dangerous to take sildenafil with nitroglycerin.",
     "Patients who take nitroglycerin should avoid sildenafil.",
+    "If you use nitroglycerin, sildenafil can drop your blood pressure, so never combine them.",
 ]
 
 

@@ -43,6 +43,10 @@ _TOPICAL_AFTER = re.compile(
     r"dextrose|suspension|paste|patch|otic|ophthalmic|injection|infusion|mouthwash|swab|"
     r"nacl|sodium)"
 )
+_NOT_SO = re.compile(
+    r"(?:\bnever|\bnot|n't|\binstead of|\brather than)(?: (?:be )?(?:take|taken|use|"
+    r"used|give|given))?(?: (?:it|this))? $"
+)
 _BREAK = re.compile(r"[.;\n]|, (?:and |then |or )|\b(?:and|then|or|plus)\b|,")
 _COREF_SENTENCES = 4
 
@@ -207,7 +211,7 @@ class _Builder:
                 tail = self._text[amount.end : mentions[after].start]
                 if "," not in tail and (separated or tail == " "):
                     return after
-            return self._best(before, number)
+            return self._best(before, number) if separated else before
         if after is not None and (adjacent or self._s.mentions[after].clause_id == reading.clause_id):
             return after
         for back in range(1, _COREF_SENTENCES + 1):
@@ -265,6 +269,8 @@ class _Builder:
         self._starts = [a[0] for a in anchors]
         self._anchors = anchors
         for rhythm in self._p.rhythms:
+            if _NOT_SO.search(self._text, max(0, rhythm.start - 30), rhythm.start):
+                continue
             dosed = self._anchor(rhythm.start, look_ahead=True)
             if dosed is not None and not self._is_limit_rhythm(rhythm):
                 dosed.rhythms.append(rhythm)

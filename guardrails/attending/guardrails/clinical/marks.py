@@ -9,6 +9,12 @@ from attending.guardrails.clinical.words import Cat, Token
 from attending.guardrails.finding import Scope
 
 _REACH = 40
+_BENEFIT = (
+    "help", "reliev", "improv", "prevent", "eas", "protect", "control", "fight", "fought", "kill", "work", "thin",
+    "slow", "mak",
+)  # fmt: skip
+"""Stems of the describing verbs that say why a drug is given; the others ("causes", "worsens") warn of it."""
+_CIRCUMSTANCE = frozenset({"because of", "due to", "owing to", "for", "in", "during", "after", "at", "given"})
 
 
 def special(tokens: list[Token], i: int, clause: Clause, mark: str | None) -> str | None:
@@ -48,7 +54,7 @@ def _names_drug(tokens: list[Token], i: int, end: int) -> bool:
 def marked(mark: str, scope: Scope, started: bool, chosen: Predicate | None) -> tuple[Scope, bool]:
     """The scope under `mark`; a negation of a report ("takes X, not Y") says only that it is not so."""
     if mark == "than":
-        return Scope.HYPOTHETICAL, False
+        return (Scope.LIMIT if scope is Scope.LIMIT else Scope.HYPOTHETICAL), False
     if mark in ("instead", "without"):
         return Scope.AVOID, False
     if scope in (Scope.RECOMMEND, Scope.MENTION) or (mark == "not" and scope is Scope.CONTINUE):
@@ -87,7 +93,13 @@ def objectless(tokens: list[Token], predicate: Predicate, end: int) -> bool:
     """
     if predicate.cat in (Cat.DESCRIBE, Cat.ASK):
         return False
+    if not predicate.scope.prescriptive and _comes_later(tokens, predicate.start):
+        return False
     rest = tokens[predicate.end : end]
+    reason = next((k for k, t in enumerate(rest) if t.word in _CIRCUMSTANCE), None)
+    if reason is not None and not predicate.scope.prescriptive:
+        # "avoid because of your kidneys": the circumstance is no object
+        rest = rest[:reason]
     if any(t.cat is Cat.MENTION for t in rest):
         return False
     if predicate.scope.prescriptive or predicate.scope is Scope.LIMIT:
@@ -97,6 +109,16 @@ def objectless(tokens: list[Token], predicate: Predicate, end: int) -> bool:
         or (t.cat is Cat.FILLER and not t.word.startswith(("with", "on an")))
         for t in rest
     )
+
+
+def _comes_later(tokens: list[Token], start: int) -> bool:
+    """Whether the predicate is a later step ("40 mg for 3 days, then stop") and no comment on the topic."""
+    for k in range(start - 1, max(-1, start - 4), -1):
+        if tokens[k].word in (",", "then", "and"):
+            return True
+        if tokens[k].cat not in (Cat.FILLER, Cat.DO, Cat.PRONOUN, Cat.MODAL):
+            return False
+    return False
 
 
 def exchange(
@@ -137,3 +159,17 @@ def exchange(
     if chosen.cat is Cat.REPLACE and index > chosen.start:
         return Scope.STOP, False
     return scope, started
+
+
+def praised(tokens: list[Token], start: int, index: int, described: Predicate) -> bool:
+    """Whether a described drug stands there with its amount and how often: "X 300 mg each morning will help you" is a
+    regimen with its reason. A bare name or a warned amount is only spoken about."""
+    if described.cat is not Cat.DESCRIBE or described.negated:
+        return False
+    if not any(t.word.startswith(_BENEFIT) for t in tokens[described.start : described.end]):
+        return False
+    named = next((k for k in range(index, start - 1, -1) if tokens[k].cat is Cat.MENTION), None)
+    if named is None:
+        return False
+    kinds = {t.cat for t in tokens[max(named, described.start - _REACH) : described.start]}
+    return {Cat.AMOUNT, Cat.RHYTHM} <= kinds

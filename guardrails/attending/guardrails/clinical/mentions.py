@@ -64,6 +64,10 @@ _DOSE_FORM_AFTER = re.compile(
 )
 _LISTED = re.compile(r"\b([a-z]+)(?:, and|,| and| or) $")
 _COMBINED = re.compile(r" ?[/+] ?|-| ?& ?(?=\w)")
+_ALIAS = re.compile(
+    r" ?\((?:brand(?: name)?:? |generic(?: name)?:? |also (?:known as|called) |aka |i\.e\.,? |sold as )?"
+)
+"""Opens a second name of the same ingredient: "Tylenol (acetaminophen)" is one mention."""
 _MAX_GAP = 3
 
 
@@ -111,6 +115,15 @@ def find_mentions(norm: Normalised, lexicon: Lexicon, amounts: list[Amount]) -> 
                     drugs=last.drugs + current.drugs,
                     brand=last.brand and current.brand,
                 )
+                continue
+        if last is not None and last.drugs and set(last.drugs) == set(current.drugs):
+            alias = _ALIAS.match(text, last.end)
+            if (
+                alias is not None
+                and alias.end() == current.start
+                and text[current.end : current.end + 1] == ")"
+            ):
+                named[-1] = replace(last, end=current.end + 1)
                 continue
         named.append(current)
     return named

@@ -13,17 +13,25 @@ from attending.guardrails.finding import Scope
 _MAX_NAMES = 16
 """Names of one clause that are paired with each other; a longer list is an enumeration."""
 _PRONOUNS = frozenset({"it", "this", "them", "these", "that"})
+_BOTH = frozenset({"them", "these", "both", "they", "two"})
 _OPENERS = (WHILE | CONDITION | REASON) - {"unless", "whether"}
 
 
 def warned_pairs(
-    tokens: list[Token], clauses: list[Clause], scopes: dict[int, Scope], earlier: int | None
+    tokens: list[Token], clauses: list[Clause], scopes: dict[int, Scope], earlier: list[int]
 ) -> Iterator[tuple[int, int]]:
-    """Pairs of mention indices, in no order; `scopes` gives the scope of each mention of the sentence, `earlier` is
-    the mention a pronoun stands for."""
+    """Pairs of mention indices, in no order; `scopes` gives the scope of each mention of the sentence, `earlier`
+    are the mentions that a pronoun may stand for, in text order."""
+    before = list(earlier)
     for k, clause in enumerate(clauses):
+        here = [t.index for t in tokens[clause.start : clause.end] if t.cat is Cat.MENTION]
+        if not here and len(before) > 1 and _warns_of_both(tokens, clause):
+            yield from combinations(before[-3:], 2)
+        before = [*before, *here][-2 * _MAX_NAMES :]
         comment = clauses[k + 1].predicates if k + 1 < len(clauses) and not clause.predicates else ()
-        yield from _within(tokens, clause, scopes, earlier, any(p.pair for p in comment))
+        yield from _within(
+            tokens, clause, scopes, earlier[-1] if earlier else None, any(p.pair for p in comment)
+        )
     avoided: list[int] = []
     conditional: list[int] = []
     for clause in clauses:
@@ -38,6 +46,15 @@ def warned_pairs(
             elif given and scope in (Scope.HYPOTHETICAL, Scope.CONTINUE):
                 conditional.append(token.index)
     yield from product(avoided[:_MAX_NAMES], conditional[:_MAX_NAMES])
+
+
+def _warns_of_both(tokens: list[Token], clause: Clause) -> bool:
+    """Whether a clause without names forbids the two named last together: "never combine them"."""
+    inside = tokens[clause.start : clause.end]
+    if not any(t.word in _BOTH for t in inside):
+        return False
+    together = any(t.cat is Cat.TOGETHER for t in inside)
+    return any(p.scope is Scope.AVOID and (p.pair or together) for p in clause.predicates)
 
 
 def _within(

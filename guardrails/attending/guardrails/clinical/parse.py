@@ -10,7 +10,7 @@ from attending.guardrails.clinical.amount import Amount, Kind, Risk
 from attending.guardrails.clinical.assemble import Pieces, assemble
 from attending.guardrails.clinical.clauses import sentences
 from attending.guardrails.clinical.dose import scan
-from attending.guardrails.clinical.frequency import Rhythm, infusion_times, periods, rhythms
+from attending.guardrails.clinical.frequency import Period, Rhythm, infusion_times, periods, rhythms
 from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.mentions import ANALYTES, Named, find_mentions, of_nutrients
 from attending.guardrails.clinical.normalise import Normalised, normalise
@@ -53,7 +53,7 @@ _UNITLESS_END = re.compile(
     r"(?:morning|evening)|as needed|prn|stat|now)"
 )
 _MS = re.compile(r"(?<![\w.])(ms|mso4|mgso4)(?![\w.])(?=[ ,;]|$)")
-_NOTATION_HINT = re.compile(r" ?(?:\d|iv\b|po\b|im\b|contin|ir\b|er\b)")
+_NOTATION_HINT = re.compile(r" ?(?:\d|iv\b|po\b|im\b|ir\b|er\b)")
 
 
 def parse(text: str, lexicon: Lexicon, *, about: tuple[str, ...] = ()) -> ParsedText:
@@ -71,7 +71,10 @@ def _parse(text: str, lexicon: Lexicon, about: tuple[str, ...]) -> ParsedText:
     """Several rails read the same output one after the other; four texts cover one inference and no more are kept."""
     norm = normalise(text)
     amounts, risks = scan(norm)
-    found_rhythms = [r for r in rhythms(norm.text) if not _inside_amount(r, amounts)]
+    lasting = periods(norm.text)
+    found_rhythms = [
+        r for r in rhythms(norm.text) if not _inside_amount(r, amounts) and not _inside_period(r, lasting)
+    ]
     amounts = _with_implied(norm.text, amounts, found_rhythms)
     mentions = find_mentions(norm, lexicon, amounts)
     unitless = _unitless(norm, mentions, amounts, found_rhythms)
@@ -85,7 +88,7 @@ def _parse(text: str, lexicon: Lexicon, about: tuple[str, ...]) -> ParsedText:
         mentions,
         amounts,
         found_rhythms,
-        periods(norm.text),
+        lasting,
         infusion_times(norm.text),
         routes(norm.text),
         frozenset(s.amount for s in strangers if s.amount >= 0) | of_nutrients(norm, mentions, amounts),
@@ -115,7 +118,7 @@ def _parse(text: str, lexicon: Lexicon, about: tuple[str, ...]) -> ParsedText:
             for s in strangers
         ),
         avoided_pairs=tuple((public[a], public[b]) for a, b in sorted(scopes.pairs)),
-        notations=_notations(norm, risks, found_rhythms),
+        notations=_notations(norm, risks, found_rhythms, mentions),
     )
 
 
@@ -123,6 +126,12 @@ def _inside_amount(rhythm: Rhythm, amounts: list[Amount]) -> bool:
     """Whether the phrase is the amount's own "/day" or count, already read with it."""
     at = bisect_right([a.start for a in amounts], rhythm.start) - 1 if amounts else -1
     return at >= 0 and rhythm.start < amounts[at].end and amounts[at].kind is not Kind.COMPONENTS
+
+
+def _inside_period(rhythm: Rhythm, lasting: list[Period]) -> bool:
+    """Whether the phrase is part of a duration: the week of "for a week" is no weekly."""
+    at = bisect_right([p.start for p in lasting], rhythm.start) - 1 if lasting else -1
+    return at >= 0 and rhythm.end <= lasting[at].end
 
 
 def _with_implied(text: str, amounts: list[Amount], found: list[Rhythm]) -> list[Amount]:
@@ -309,12 +318,16 @@ def _clauses(norm: Normalised, statements: list[Statement]) -> tuple[Span, ...]:
     return tuple(Span(a, b) for a, b in sorted(spans))
 
 
-def _notations(norm: Normalised, risks: list[Risk], found: list[Rhythm]) -> tuple[Notation, ...]:
+def _notations(
+    norm: Normalised, risks: list[Risk], found: list[Rhythm], mentions: list[Named]
+) -> tuple[Notation, ...]:
     marks = [(r.start, r.end, r.kind) for r in risks]
     marks.extend((r.start, r.end, r.notation) for r in found if r.notation)
     for match in _MS.finditer(norm.text):
         written = norm.source(match.start(), match.end())
         # "ms" is also milliseconds and Ms.; MSO4 is morphine or magnesium sulfate in any writing
+        if any(m.start <= match.start() < m.end for m in mentions):
+            continue
         if match.group() != "ms" or (written.isupper() and _NOTATION_HINT.match(norm.text, match.end())):
             marks.append((match.start(), match.end(), match.group(1)))
     marks.sort()

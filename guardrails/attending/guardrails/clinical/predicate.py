@@ -147,9 +147,10 @@ def _read(
             negated=negated,
         )
     if (
-        cat is Cat.CHANGE
+        cat in (Cat.CHANGE, Cat.STOP)
         and single
         and after_mention
+        and not any(t.cat is Cat.PUNCT for t in before)
         and not passive
         and (head.form is Form.THIRD or words & {"can", "may", "might", "could", "to", "will"})
     ):
@@ -211,6 +212,9 @@ def _read(
             scope = Scope.HISTORY if negated else Scope.CONTINUE
         elif cat is Cat.TAKE and third is False and negated and words & {"does", "doesn't", "doesnt"}:
             fact, scope = True, Scope.HISTORY
+    if negated and scope is Scope.AVOID and _more_than(tokens, first.index, stop):
+        # "don't take more X than 3 g a day"
+        return Predicate(first.index, stop, cat, Scope.LIMIT, negated=True)
     return Predicate(
         first.index,
         stop,
@@ -224,3 +228,10 @@ def _read(
         unreal,
         negated,
     )
+
+
+def _more_than(tokens: list[Token], start: int, stop: int) -> bool:
+    """Whether "more ... than" follows the verb."""
+    near = tokens[start : stop + 8]
+    more = next((k for k, t in enumerate(near) if t.word in ("more", "higher", "greater")), None)
+    return more is not None and any(t.cat is Cat.THAN for t in near[more + 1 :])

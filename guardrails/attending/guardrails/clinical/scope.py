@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from attending.guardrails.clinical.chain import flip
 from attending.guardrails.clinical.clauses import Sentence
 from attending.guardrails.clinical.heading import heading_scope
-from attending.guardrails.clinical.marks import exchange, marked, objectless, special, under
+from attending.guardrails.clinical.marks import exchange, marked, objectless, praised, special, under
 from attending.guardrails.clinical.modality import Setting, modality
 from attending.guardrails.clinical.pairs import warned_pairs
 from attending.guardrails.clinical.predicate import Predicate, predicates
@@ -81,7 +81,7 @@ class _Reader:
         """Something stands under the heading already, so that an empty line ends its list."""
         self._section = False
         """The heading is a section title and not an introduction with a colon; only another one ends it."""
-        self._last_mention: int | None = None
+        self._earlier: list[int] = []
         self._nearest: int | None = None
         self._clause_id = 0
         self._pairs: dict[tuple[int, int], None] = {}
@@ -159,12 +159,12 @@ class _Reader:
                 if reading is not None and reading.scope not in (Scope.HISTORY, Scope.FAMILY):
                     reading.scope, reading.started = Scope.HYPOTHETICAL, False
         if named:
-            self._last_mention = named[-1]
+            self._earlier = named
 
     # step 5
     def _warn(self, tokens: list[Token], clauses: list[Clause], named: list[int]) -> None:
         scopes = {i: self._result.mentions[i].scope for i in named}
-        for a, b in warned_pairs(tokens, clauses, scopes, self._last_mention):
+        for a, b in warned_pairs(tokens, clauses, scopes, self._earlier):
             self._pairs[min(a, b), max(a, b)] = None
             for index in (a, b):
                 if self._result.mentions[index].scope is Scope.AVOID:
@@ -228,6 +228,8 @@ class _Reader:
                 self._nearest = token.index
             reading.sentence, reading.clause, reading.clause_id = number, span, self._clause_id
             back = next((p for p in groups if p.backward and p.start > index), None)
+            if back is not None and praised(tokens, clause.start, index, back):
+                back = None
             final = predicate if predicate is not None and predicate.start < index else None
             if predicate is governor and governor is not None:
                 final = governor

@@ -99,7 +99,7 @@ _WORDS: dict[Cat, str] = {
     "unacceptable unnecessary needless pointless ineffective",
     Cat.NOT: "not never cannot don't doesn't didn't shouldn't mustn't can't won't wouldn't "
     "couldn't isn't aren't wasn't weren't needn't no nor neither "
-    "dont doesnt shouldnt mustnt cant wont isnt arent ain't hasn't haven't hadn't hardly",
+    "dont doesnt shouldnt mustnt cant wont isnt arent ain't hasn't haven't hadn't hardly nobody none",
     Cat.BE: "is are was were be been being am 's 're 'm",
     Cat.HAVE: "has have had 've having",
     Cat.MODAL: "should must may can could shall will would might ought 'll 'd let's",
@@ -144,7 +144,7 @@ _WORDS: dict[Cat, str] = {
 }
 PHRASES: list[tuple[str, Cat, Form]] = [
     (
-        r"under no circumstances|in no case|at no time|on no account|by no means|no need(?: to)?|not only",
+        r"no one|under no circumstances|in no case|at no time|on no account|by no means|no need(?: to)?|not only",
         Cat.NOT,
         Form.BASE,
     ),
@@ -238,7 +238,7 @@ PHRASES: list[tuple[str, Cat, Form]] = [
     ),
     (
         r"go on|put (?:\w+ )?on|place (?:\w+ )?on|start(?:s|ed|ing)? (?:\w+ )?on|begun on|"
-        r"initiated on|placed on|went on|goes on|going on|discharged (?:home )?on|sent home "
+        r"initiated on|placed on|went on|goes on|going on|discharged? (?:home )?(?:on|with)|sent home "
         r"(?:on|with)|"
         r"take up|pick up|picked up",
         Cat.START,
