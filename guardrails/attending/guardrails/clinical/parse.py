@@ -10,7 +10,7 @@ from attending.guardrails.clinical.amount import Amount, Kind, Risk
 from attending.guardrails.clinical.assemble import Pieces, assemble
 from attending.guardrails.clinical.clauses import sentences
 from attending.guardrails.clinical.dose import scan
-from attending.guardrails.clinical.frequency import Period, Rhythm, infusion_times, periods, rhythms
+from attending.guardrails.clinical.frequency import Period, Rhythm, infusion_times, periods, plain, rhythms
 from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.mentions import ANALYTES, Named, find_mentions, of_nutrients
 from attending.guardrails.clinical.normalise import Normalised, normalise
@@ -283,7 +283,7 @@ def _statement(norm: Normalised, mentions: list[DrugMention], part: Part) -> Sta
         loading=part.loading,
         rapid=part.rapid,
         reported=reading.fact,
-        over_minutes=part.infusion.days * 1440 if part.infusion else None,
+        over_minutes=plain(part.infusion.days * 1440) if part.infusion else None,
         concentration=(
             Concentration(
                 _span(norm, concentration),
