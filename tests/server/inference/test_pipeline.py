@@ -229,13 +229,15 @@ async def test_a_store_that_fails_at_the_verdict_releases_nothing_and_recovery_c
     real = gate.ledger.append
 
     async def failing(log_id: str, entries: object, **options: object) -> object:
-        if any(entry.type == "inference.generated" for entry in entries):  # type: ignore[attr-defined]
+        if any(entry.type != "inference.requested" for entry in entries):  # type: ignore[attr-defined]
             raise StoreUnavailable()
         return await real(log_id, entries, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(gate.ledger, "append", failing)
     with pytest.raises(StoreUnavailable):
         await gate.pipeline.infer(CALLER, infer_call(), key())
+    # This process stops before the store is back.
+    await gate.pipeline.drain()
     monkeypatch.undo()
     claim = await gate.ledger.find_claim(TENANT, key().key)
     assert claim is not None
@@ -249,6 +251,49 @@ async def test_a_store_that_fails_at_the_verdict_releases_nothing_and_recovery_c
     again = await pipeline.infer(CALLER, infer_call(), key())
     assert again.state is State.ABANDONED
     assert again.output is None
+
+
+async def test_a_store_that_comes_back_gets_the_closing_entry_without_a_restart(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("attending.server.inference.pipeline.CLOSING_RETRY_SECONDS", (0.0,))
+    monkeypatch.setattr("attending.server.inference.pipeline.ABANDON_RETRY_SECONDS", (0.01,))
+    real = gate.ledger.append
+    refused: list[str] = []
+
+    async def failing(log_id: str, entries: object, **options: object) -> object:
+        kinds = [entry.type for entry in entries]  # type: ignore[attr-defined]
+        if kinds != ["inference.requested"] and len(refused) < 4:
+            refused.append(kinds[-1])
+            raise StoreUnavailable()
+        return await real(log_id, entries, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(gate.ledger, "append", failing)
+    with pytest.raises(StoreUnavailable):
+        await gate.pipeline.infer(CALLER, infer_call(), key())
+    claim = await gate.ledger.find_claim(TENANT, key().key)
+    assert claim is not None
+    async with asyncio.timeout(10):
+        while (await gate.pipeline.get(TENANT, claim.stream)).state is State.RECEIVED:
+            await asyncio.sleep(0.01)
+    assert len(refused) == 4
+    assert await gate.types(claim.stream) == ["inference.requested", "inference.abandoned"]
+    again = await gate.pipeline.infer(CALLER, infer_call(), key())
+    assert (again.state, again.output, again.reason) == (State.ABANDONED, None, "EVIDENCE_NOT_DURABLE")
+
+
+async def test_a_fault_of_our_own_after_the_intent_closes_it(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_arguments: object) -> object:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("attending.server.inference.pipeline.price", broken)
+    with pytest.raises(RuntimeError):
+        await gate.pipeline.infer(CALLER, infer_call(), key())
+    await gate.pipeline.drain()
+    again = await gate.pipeline.infer(CALLER, infer_call(), key())
+    assert (again.state, again.output, again.reason) == (State.ABANDONED, None, "SERVER_FAULT")
 
 
 async def test_recovery_leaves_the_running_owner_alone(gate: Gate) -> None:

@@ -8,9 +8,11 @@ record. What a crash leaves behind at each durable write is said there; `recover
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,7 +25,14 @@ from attending.guardrails.policy.decide import Verdict, decide
 from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Audience, Policy
 from attending.ledger.entry import Payload, PendingEntry
-from attending.ledger.errors import ClaimConflict, DuplicateClaim, ExpectationFailed, LedgerError
+from attending.ledger.errors import (
+    ClaimConflict,
+    DuplicateClaim,
+    ExpectationFailed,
+    LedgerError,
+    QueueFull,
+    StoreUnavailable,
+)
 from attending.ledger.ledger import Appended, Ledger
 from attending.ledger.projection import EntryIndex, RowWrite
 from attending.ledger.submission import Claim, Expectation
@@ -38,9 +47,17 @@ from attending.server.inference import entries
 from attending.server.inference.checker import Checker, unjudged
 from attending.server.inference.entries import Result
 from attending.server.inference.outcome import Outcome, read_outcome
+from attending.server.inference.reply import acceptable
 from attending.server.inference.states import State, require
 from attending.server.inference.watch import Changes
-from attending.server.inference.wire import InferCall, RecordCall, RequestContext, normalise
+from attending.server.inference.wire import (
+    MAX_TEXT_CODE_POINTS,
+    InferCall,
+    RecordCall,
+    RequestContext,
+    Violations,
+    normalise,
+)
 from attending.server.prompts.registry import PromptRegistry
 from attending.server.prompts.template import render
 from attending.server.providers.configure import ConfiguredProvider
@@ -50,9 +67,10 @@ log = structlog.get_logger()
 
 DEFAULT_MAX_OUTPUT_TOKENS = 512
 LATE_REPLY_GRACE_SECONDS = 60.0
+LATE_REPLY_DRAIN_SECONDS = 2.0
 CHECK_RETRY_SECONDS = (0.1, 0.5, 2.0)
 CLOSING_RETRY_SECONDS = (0.05, 0.2, 1.0, 3.0)
-MAX_OUTPUT_CODE_POINTS = 65_536
+ABANDON_RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 # Reasons that a first answer gives as an error are given again to every retry of the same key.
 UNAVAILABLE_REASONS = frozenset(
@@ -124,6 +142,7 @@ class Pipeline:
         self._now = now
         self._running: dict[tuple[str, str], tuple[bytes, asyncio.Task[Outcome]]] = {}
         self._background: set[asyncio.Task[Any]] = set()
+        self._ending = asyncio.Event()
         self.last_stages: dict[str, float] = {}
 
     # -- entry points
@@ -183,6 +202,7 @@ class Pipeline:
 
     async def drain(self) -> None:
         """Waits for running inferences; called when the server stops."""
+        self._ending.set()
         while waiting := [task for _f, task in self._running.values()] + list(self._background):
             await asyncio.gather(*waiting, return_exceptions=True)
 
@@ -254,15 +274,16 @@ class Pipeline:
             return opened
         progress("generating")
         configured = self._providers[call.provider]
-        try:
-            reply = await self._complete(opened, configured, call)
-        except ProviderError as err:
-            await self._fail(opened, err.reason)
-            raise _failure(err.reason, opened.inference_id) from None
-        clock.mark("provider")
-        progress("checking")
-        paid = price(configured.price_provider, reply.model, reply.input_tokens, reply.output_tokens)
-        outcome = await self._judge(opened, prompt, reply, paid, clock, progress)
+        async with self._closed_at_last(opened):
+            try:
+                reply = await self._complete(opened, configured, call)
+            except ProviderError as err:
+                await self._fail(opened, err.reason)
+                raise _failure(err.reason, opened.inference_id) from None
+            clock.mark("provider")
+            progress("checking")
+            paid = price(configured.price_provider, reply.model, reply.input_tokens, reply.output_tokens)
+            outcome = await self._judge(opened, prompt, reply, paid, clock, progress)
         self.last_stages = clock.stages
         return outcome
 
@@ -272,7 +293,11 @@ class Pipeline:
         assert call.prompt_ref is not None
         ref = call.prompt_ref
         found = await self._prompts.get(tenant, ref.name, version=ref.version, label=ref.label)
-        return render(found.template, dict(ref.variables)), found.version
+        prompt = render(found.template, dict(ref.variables))
+        v = Violations()
+        v.text(prompt, "prompt_ref", MAX_TEXT_CODE_POINTS)
+        v.raise_if_any()
+        return prompt, found.version
 
     async def _complete(
         self, opened: _Open, configured: ConfiguredProvider, call: InferCall
@@ -297,16 +322,21 @@ class Pipeline:
         except Exception as err:
             log.error("provider.raised", inference_id=opened.inference_id, error_type=type(err).__name__)
             raise ProviderError("PROVIDER_BAD_REPLY") from None
-        if not reply.text.strip() or "\x00" in reply.text:
-            raise ProviderError("PROVIDER_BAD_REPLY")
-        if len(reply.text) > MAX_OUTPUT_CODE_POINTS:
-            raise ProviderError("PROVIDER_OUTPUT_TOO_LARGE")
-        return reply
+        return acceptable(reply, call.model)
 
     async def _late(self, opened: _Open, task: asyncio.Task[ProviderReply]) -> None:
-        """A reply after the time-out is recorded with its commitment and never released."""
-        done, _waiting = await asyncio.wait({task}, timeout=LATE_REPLY_GRACE_SECONDS)
-        if not done:
+        """A reply after the time-out is recorded with its commitment and never released.
+
+        A server that is told to stop does not wait long for it: the call is closed already.
+        """
+        ending = asyncio.create_task(self._ending.wait())
+        await asyncio.wait(
+            {task, ending}, timeout=LATE_REPLY_GRACE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        ending.cancel()
+        if not task.done():
+            await asyncio.wait({task}, timeout=LATE_REPLY_DRAIN_SECONDS if self._ending.is_set() else 0)
+        if not task.done():
             task.cancel()
             return
         if task.cancelled() or task.exception() is not None:
@@ -348,7 +378,8 @@ class Pipeline:
         paid = price(call.provider, call.model, call.input_tokens, call.output_tokens)
         # The caller's text never held our placeholders, so there is nothing to restore in it.
         untouched = replace(opened, input=replace(opened.input, placeholders={}))
-        outcome = await self._judge(untouched, call.prompt, reply, paid, clock, lambda _stage: None)
+        async with self._closed_at_last(opened):
+            outcome = await self._judge(untouched, call.prompt, reply, paid, clock, lambda _stage: None)
         self.last_stages = clock.stages
         return outcome
 
@@ -446,10 +477,12 @@ class Pipeline:
         if checked.verdict == "block":
             return await self._block_input(opened, requested, claim)
         # A crash after this commit leaves an open intent: recovery abandons it at the next start.
-        appended = await self._append(opened, [requested], expect=0, claim=claim, requested=True)
+        async with self._closed_at_last(opened):
+            appended = await self._append(opened, [requested], expect=0, claim=claim, requested=True)
         progress(f"accepted:{inference_id}:{appended.first_index}")
         if checked.prompt_deidentified is None:
-            await self._fail(opened, "INPUT_CHECKS_UNAVAILABLE")
+            async with self._closed_at_last(opened):
+                await self._fail(opened, "INPUT_CHECKS_UNAVAILABLE")
             raise _failure("INPUT_CHECKS_UNAVAILABLE", inference_id)
         return opened
 
@@ -661,10 +694,14 @@ class Pipeline:
         return self._entry(opened, event, body), {"state": state.value, "reason": reason}, [write]
 
     async def _fail(self, opened: _Open, reason: str) -> None:
-        entry = self._entry(opened, "inference.failed", {"reason": reason})
+        await self._close(opened, "inference.failed", reason)
+
+    async def _close(self, opened: _Open, event: str, reason: str) -> None:
+        """Closes an open intent without a text, unless somebody closed it before."""
+        entry = self._entry(opened, event, {"reason": reason})
         row = {
             **opened.row,
-            "state": require(State.RECEIVED, "inference.failed").value,
+            "state": require(State.RECEIVED, event).value,
             "reason": reason,
             "decided_at": stamp(self._now()),
         }
@@ -675,6 +712,47 @@ class Pipeline:
         except ExpectationFailed:
             # Already closed by somebody else: there is nothing left to say.
             log.warning("inference.already_closed", inference_id=opened.inference_id)
+
+    @asynccontextmanager
+    async def _closed_at_last(self, opened: _Open) -> AsyncIterator[None]:
+        """Whatever goes wrong inside, the open intent gets its closing entry: at once, or when the store is back.
+
+        The condition on the stream's version makes that safe: where the intent never became durable, or a verdict
+        did after all, nothing is appended.
+        """
+        try:
+            yield
+        except (AttendingError, DuplicateClaim, ClaimConflict):
+            raise
+        except Exception as err:
+            reason = "EVIDENCE_NOT_DURABLE" if isinstance(err, LedgerError) else "SERVER_FAULT"
+            log.error(
+                "inference.cut_short",
+                inference_id=opened.inference_id,
+                reason=reason,
+                error_type=type(err).__name__,
+            )
+            self._keep(self._abandon(opened, reason))
+            raise
+
+    async def _abandon(self, opened: _Open, reason: str) -> None:
+        """Tries until it is said or the server ends; what is then still open is abandoned at the next start."""
+        attempt = 0
+        while True:
+            try:
+                await self._close(opened, "inference.abandoned", reason)
+                return
+            except (StoreUnavailable, QueueFull):
+                if self._ending.is_set():
+                    return
+            except LedgerError as err:
+                # Halted or frozen: waiting does not help.
+                log.error("inference.left_open", inference_id=opened.inference_id, reason=err.reason)
+                return
+            delay = ABANDON_RETRY_SECONDS[min(attempt, len(ABANDON_RETRY_SECONDS) - 1)]
+            attempt += 1
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), delay)
 
     # -- helpers
 
@@ -738,9 +816,7 @@ class Pipeline:
                 )
                 self._changes.announce(tenant, inference_id)
                 return done
-            except (DuplicateClaim, ExpectationFailed):
-                raise
-            except LedgerError as err:
+            except (StoreUnavailable, QueueFull) as err:
                 if not delays:
                     raise
                 log.warning("append.retry", inference_id=inference_id, reason=err.reason)
