@@ -34,6 +34,9 @@ MAX_LIST_ITEMS = 500
 MAX_SHORT_CODE_POINTS = 500
 MAX_FHIR_CODE_POINTS = 2_097_152
 MAX_TAGS = 16
+MAX_VARIABLES = 64
+MAX_TOKENS = 1_000_000_000
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 KEY = re.compile(r"[!-~]{1,128}\Z")
 POLICY = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\Z")
@@ -42,7 +45,10 @@ STAFF_ID = re.compile(r"[A-Za-z0-9._@-]{1,128}\Z")
 TAG_KEY = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
 TAG_VALUE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}\Z")
+VARIABLE = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 CHANNEL = re.compile(r"[a-z][a-z0-9_-]{0,63}\Z")
+
+_BROKEN = re.compile("[\x00\ud800-\udfff]")
 
 _SEVERITY = {
     Severity.INFO: common_pb2.SEVERITY_INFO,
@@ -163,8 +169,7 @@ def infer_call(request: inference_pb2.InferRequest) -> InferCall:
             "prompt_ref",
             "needs exactly one of `version` and `label`",
         )
-        for name, value in wire_ref.variables.items():
-            v.text(value, f"prompt_ref.variables[{name[:64]}]", MAX_TEXT_CODE_POINTS, required=False)
+        _variables(wire_ref, v)
         ref = PromptRef(
             wire_ref.name,
             wire_ref.version or None,
@@ -180,8 +185,10 @@ def infer_call(request: inference_pb2.InferRequest) -> InferCall:
     v.check(request.model.temperature_milli <= 2000, "model.temperature_milli", "must be 0 to 2000")
     timeout: float | None = None
     if request.HasField("provider_timeout"):
-        timeout = request.provider_timeout.seconds + request.provider_timeout.nanos / 1e9
-        v.check(0.1 <= timeout <= 600, "provider_timeout", "must be 0.1 s to 600 s")
+        given = request.provider_timeout
+        timeout = given.seconds + given.nanos / 1e9
+        ok = 0 <= given.nanos < 1_000_000_000 and 0.1 <= timeout <= 600
+        v.check(ok, "provider_timeout", "must be 0.1 s to 600 s")
     v.raise_if_any()
     assert context is not None
     return InferCall(
@@ -197,6 +204,20 @@ def infer_call(request: inference_pb2.InferRequest) -> InferCall:
     )
 
 
+def _variables(wire: inference_pb2.PromptReference, v: Violations) -> None:
+    """Named by their position in the order of names: what a caller took for a name may be anything."""
+    field = "prompt_ref.variables"
+    v.check(
+        len(wire.variables) <= MAX_VARIABLES,
+        field,
+        f"has {len(wire.variables)} variables, the limit is {MAX_VARIABLES}",
+    )
+    for position, (name, value) in enumerate(sorted(wire.variables.items())):
+        at = f"{field}[{position}]"
+        v.check(bool(VARIABLE.match(name)), at, "name must be 1 to 64 of a-z 0-9 _, a letter first")
+        v.text(value, at, MAX_TEXT_CODE_POINTS, required=False)
+
+
 def record_call(request: inference_pb2.RecordRequest) -> RecordCall:
     """Raises InvalidRequest with every violation found."""
     v = Violations()
@@ -206,9 +227,12 @@ def record_call(request: inference_pb2.RecordRequest) -> RecordCall:
     v.text(request.output, "output", MAX_TEXT_CODE_POINTS)
     _model(request.provider, request.model, "", v)
     usage = request.usage
+    for name in ("input_tokens", "output_tokens"):
+        v.check(getattr(usage, name) <= MAX_TOKENS, f"usage.{name}", f"must be at most {MAX_TOKENS}")
     occurred: datetime | None = None
     if request.HasField("occurred_at"):
         occurred = _time(request.occurred_at, "occurred_at", v)
+        v.check(occurred is None or occurred >= EARLIEST, "occurred_at", "must be 1970 or later")
     v.raise_if_any()
     assert context is not None
     return RecordCall(
@@ -374,17 +398,59 @@ def _fhir(resources: Iterable[str], v: Violations) -> PatientContext:
             v.add(field, f"has {len(text)} code points, the limit is {MAX_FHIR_CODE_POINTS}")
             continue
         try:
-            parsed.append(json.loads(text, parse_float=Decimal))
-        except (ValueError, RecursionError):
+            resource = json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
+        except (ValueError, ArithmeticError, RecursionError):
             v.add(field, "is not JSON")
-    return read_fhir(parsed).context
+            continue
+        if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
+            v.add(field, "is not a FHIR resource: `resourceType` is missing")
+        elif _has_broken_text(resource):
+            v.add(field, "contains a NUL character or half a surrogate pair")
+        else:
+            parsed.append(resource)
+    try:
+        read = read_fhir(parsed)
+    except RecursionError:
+        v.add("context.patient.fhir_json", "is nested too deeply")
+        return PatientContext()
+    for unread in read.unread:
+        # An allergy that cannot be read must not become "no allergy given". A measurement without a usable unit
+        # or value stays "not given", which no check takes for normal.
+        if not unread.startswith("Observation"):
+            v.add("context.patient.fhir_json", f"`{unread}`")
+    return read.context
+
+
+def _no_constant(_name: str) -> None:
+    raise ValueError("NaN and Infinity are not JSON (RFC 8259 section 6)")
+
+
+def _has_broken_text(value: object) -> bool:
+    """Whether a text or a key anywhere inside could not be stored as UTF-8, or holds NUL."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            waiting += item.keys()
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+        elif isinstance(item, str) and _BROKEN.search(item):
+            return True
+    return False
 
 
 def _lab_ok(lab: common_pb2.Lab, field: str, v: Violations) -> bool:
     v.text(lab.code, field + ".code", MAX_SHORT_CODE_POINTS)
+    _shorts(lab, field, ("unit",), v)
     finite = math.isfinite(lab.value)
     v.check(finite, field + ".value", "must be finite")
     return finite
+
+
+def _shorts(item: Any, at: str, names: Iterable[str], v: Violations) -> None:
+    for name in names:
+        v.text(getattr(item, name), f"{at}.{name}", MAX_SHORT_CODE_POINTS, required=False)
 
 
 def _list_ok(items: int, short_forms: Iterable[str], none_known: bool, field: str, v: Violations) -> None:
@@ -405,7 +471,9 @@ def _allergies(wire: common_pb2.PatientContext, v: Violations) -> tuple[Allergy,
     _list_ok(len(given.items), given.short_forms, given.none_known, field, v)
     items = []
     for position, item in enumerate(given.items):
-        v.text(item.substance, f"{field}.items[{position}].substance", MAX_SHORT_CODE_POINTS)
+        at = f"{field}.items[{position}]"
+        v.text(item.substance, at + ".substance", MAX_SHORT_CODE_POINTS)
+        _shorts(item, at, ("reaction", "severity", "certainty"), v)
         items.append(
             Allergy(item.substance, item.reaction or None, item.severity or None, item.certainty or None)
         )
@@ -426,7 +494,7 @@ def _medications(wire: common_pb2.PatientContext, v: Violations) -> tuple[Medica
     for position, item in enumerate(given.items):
         at = f"{field}.items[{position}]"
         v.check(bool(item.name.strip() or item.rxcui), at, "needs `name` or `rxcui`")
-        v.text(item.name, at + ".name", MAX_SHORT_CODE_POINTS, required=False)
+        _shorts(item, at, ("name", "rxcui", "dose", "route", "frequency"), v)
         status = item.status or "active"
         v.check(
             status in {"active", "stopped", "planned", "unknown"}, at + ".status", "is not a known status"
@@ -454,7 +522,9 @@ def _conditions(wire: common_pb2.PatientContext, v: Violations) -> tuple[Conditi
     _list_ok(len(given.items), given.short_forms, given.none_known, field, v)
     items = []
     for position, item in enumerate(given.items):
-        v.text(item.name, f"{field}.items[{position}].name", MAX_SHORT_CODE_POINTS)
+        at = f"{field}.items[{position}]"
+        v.text(item.name, at + ".name", MAX_SHORT_CODE_POINTS)
+        _shorts(item, at, ("code",), v)
         items.append(
             Condition(item.name, item.code or None, item.active if item.HasField("active") else True)
         )
