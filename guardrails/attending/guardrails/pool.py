@@ -176,6 +176,11 @@ class GuardPool:
         """Whether at least one worker is warm."""
         return not self._closed and bool(self._alive)
 
+    @property
+    def knowledge_hash(self) -> str:
+        """Content hash of the workers' knowledge pack; empty before `start` has returned."""
+        return self._knowledge_hash
+
     def health(self) -> PoolHealth:
         """A snapshot for health checks and metrics."""
         return PoolHealth(

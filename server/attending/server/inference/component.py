@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import grpc
+import structlog
 from attending.guardrails.policy.load import PolicyError, PolicySet
 from attending.guardrails.pool import GuardPool
 from attending.server.app import App, Component, policies_folder
 from attending.server.errors import ConfigurationError
+from attending.server.inference.active import not_acted_on, record_active, require_supported
 from attending.server.inference.pipeline import Pipeline
 from attending.server.inference.recovery import abandon_orphans
 from attending.server.inference.watch import Changes
@@ -15,6 +17,8 @@ from attending.server.providers.configure import ConfiguredProvider, configure_p
 from attending.server.services.inference import InferenceService
 from attending.server.services.prompts import PromptService
 from attending.v1 import inference_pb2, inference_pb2_grpc, prompt_pb2, prompt_pb2_grpc
+
+log = structlog.get_logger()
 
 
 class Gate(Component):
@@ -37,6 +41,7 @@ class Gate(Component):
     ) -> None:
         self._app = app
         self._pool = pool
+        self._policies = policies
         self._providers = providers
         self._pipeline = pipeline
         self._inference = InferenceService(app.ledger, pipeline, policies, changes)
@@ -48,6 +53,12 @@ class Gate(Component):
 
     async def start(self) -> None:
         await self._pool.start()
+        app = self._app
+        await record_active(
+            app.ledger, app.tenants, self._policies, self._pool.knowledge_hash, app.owner, app.now
+        )
+        for policy in filter(not_acted_on, self._policies.values()):
+            log.warning("policy.settings_not_acted_on", policy=policy.name)
         await abandon_orphans(self._app.ledger, self._app.tenants, self._app.owner, self._app.now)
 
     def ready(self) -> bool:
@@ -69,6 +80,7 @@ async def build(app: App) -> Gate:
         policies = PolicySet.load(folder)
     except PolicyError as err:
         raise ConfigurationError(str(err), "correct the policy and start again", reason=err.reason) from err
+    require_supported(policies)
     guard = app.config.guard
     pool = GuardPool(
         workers=guard.workers,
