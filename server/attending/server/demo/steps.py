@@ -77,7 +77,7 @@ def dose(screen: Screen, server: DemoServer, proof: Proof) -> None:
         with ReviewClient(server.connection(CLINICIAN)) as clinician:
             item = clinician.item(result.ticket.ticket_id)
         screen.quote("held, as the clinician sees it", item.output, 400)
-        found = _findings(screen, item.findings, "dose")
+        found = _findings(screen, item.findings, ("dose", "unit"))
     if not found:
         screen.say(
             "  The model gave no dose that could be judged this time; the mandatory hold applies all the same."
@@ -345,7 +345,9 @@ def _outcome(screen: Screen, result: Result) -> None:
     screen.fact("evidence", f"entries {indexes}; receipts {'verify' if result.verified else 'NOT VERIFIED'}")
 
 
-def _findings(screen: Screen, findings: Sequence[common_pb2.Finding], code_begins: str = "") -> int:
+def _findings(
+    screen: Screen, findings: Sequence[common_pb2.Finding], code_begins: tuple[str, ...] = ()
+) -> int:
     """Prints the findings above info; returns how many of them have a code that begins so."""
     count = 0
     for finding in findings:
