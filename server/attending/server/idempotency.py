@@ -43,8 +43,8 @@ def once(ledger: Ledger, tenant: str, caller: str, key: str, request: Message) -
 
     A plain hash of a short text can be guessed, so both parts are keyed.
     """
-    if not 1 <= len(key) <= MAX_KEY_CHARACTERS or not all("!" <= character <= "~" for character in key):
-        raise InvalidRequest([("idempotency_key", "must be 1 to 128 printable ASCII characters")])
+    if wrong := key_violations(key):
+        raise InvalidRequest(wrong)
     body = {
         "message": request.DESCRIPTOR.full_name,
         "request": MessageToDict(request, preserving_proto_field_name=True),
@@ -54,6 +54,13 @@ def once(ledger: Ledger, tenant: str, caller: str, key: str, request: Message) -
         key=ledger.fingerprint(tenant, scoped).hex(),
         fingerprint=ledger.fingerprint(tenant, json.dumps(body, sort_keys=True).encode("ascii")),
     )
+
+
+def key_violations(key: str) -> list[tuple[str, str]]:
+    """What is wrong with a key, to be named together with whatever else is wrong with its request."""
+    if 1 <= len(key) <= MAX_KEY_CHARACTERS and all("!" <= character <= "~" for character in key):
+        return []
+    return [("idempotency_key", "must be 1 to 128 printable ASCII characters")]
 
 
 async def claimed(ledger: Ledger, tenant: str, call: Once) -> str | None:

@@ -24,6 +24,7 @@ from attending.guardrails.patient import (
     PatientContext,
 )
 from attending.server.errors import InvalidRequest
+from attending.server.prompts.template import MAX_VARIABLES
 from attending.v1 import common_pb2, inference_pb2
 
 MAX_TEXT_CODE_POINTS = 65_536
@@ -34,7 +35,8 @@ MAX_LIST_ITEMS = 500
 MAX_SHORT_CODE_POINTS = 500
 MAX_FHIR_CODE_POINTS = 2_097_152
 MAX_TAGS = 16
-MAX_VARIABLES = 64
+MAX_EXPONENT = 30
+MAX_NUMBER_CHARACTERS = 64
 MAX_TOKENS = 1_000_000_000
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -336,11 +338,15 @@ def patient_context(wire: common_pb2.PatientContext, v: Violations) -> PatientCo
     field = "context.patient."
 
     def number(name: str, low: float, high: float, *, exclusive: bool = False) -> Decimal | None:
+        bounds = f"must be {'above' if exclusive else 'at least'} {low} and at most {high}"
         if not wire.HasField(name):  # type: ignore[arg-type]
+            read = getattr(base, "pregnancy_weeks" if name == "gestational_weeks" else name)
+            if (read is not None and not (low < read if exclusive else low <= read)) or (read or 0) > high:
+                v.add(field + "fhir_json", f"gives a {name} that {bounds}")
             return None
         value = float(getattr(wire, name))
         ok = math.isfinite(value) and (low < value if exclusive else low <= value) and value <= high
-        v.check(ok, field + name, f"must be {'above' if exclusive else 'at least'} {low} and at most {high}")
+        v.check(ok, field + name, bounds)
         return _decimal(value) if ok else None
 
     def flag(name: str) -> bool | None:
@@ -398,9 +404,9 @@ def _fhir(resources: Iterable[str], v: Violations) -> PatientContext:
             v.add(field, f"has {len(text)} code points, the limit is {MAX_FHIR_CODE_POINTS}")
             continue
         try:
-            resource = json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
+            resource = json.loads(text, parse_float=_number, parse_int=_number, parse_constant=_no_constant)
         except (ValueError, ArithmeticError, RecursionError):
-            v.add(field, "is not JSON")
+            v.add(field, "is not JSON, or has a number beyond 30 digits")
             continue
         if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
             v.add(field, "is not a FHIR resource: `resourceType` is missing")
@@ -419,6 +425,14 @@ def _fhir(resources: Iterable[str], v: Violations) -> PatientContext:
         if not unread.startswith("Observation"):
             v.add("context.patient.fhir_json", f"`{unread}`")
     return read.context
+
+
+def _number(text: str) -> int | Decimal:
+    """Numbers that arithmetic with a dose cannot overflow on; no measurement needs more."""
+    value = Decimal(text)
+    if abs(value.adjusted()) > MAX_EXPONENT or len(text) > MAX_NUMBER_CHARACTERS:
+        raise ValueError("number out of range")
+    return int(text) if text.lstrip("-").isdigit() else value
 
 
 def _no_constant(_name: str) -> None:

@@ -16,7 +16,14 @@ from attending.server import projections
 from attending.server.clock import stamp
 from attending.server.errors import Aborted, InvalidRequest, NotFound
 from attending.server.idempotency import Once, answered
-from attending.server.prompts.template import LABEL, MAX_TEMPLATE_CODE_POINTS, NAME, variables, version_of
+from attending.server.prompts.template import (
+    LABEL,
+    MAX_TEMPLATE_CODE_POINTS,
+    MAX_VARIABLES,
+    NAME,
+    variables,
+    version_of,
+)
 from sqlalchemy import func, select
 
 _VERSIONS, _LABELS = projections.prompt_version, projections.prompt_label
@@ -48,16 +55,8 @@ class PromptRegistry:
 
     async def create(self, tenant: str, actor: str, name: str, template: str, once: Once) -> PromptVersion:
         """Registers a version; the same content again returns the first one. Raises InvalidRequest."""
-        violations = []
-        if not NAME.match(name):
-            violations.append(("name", "must be 1 to 64 of a-z 0-9 . _ / -"))
-        if not template.strip():
-            violations.append(("template", "is required"))
-        if len(template) > MAX_TEMPLATE_CODE_POINTS:
-            violations.append(("template", f"has {len(template)} code points, the limit is 32768"))
-        if violations:
+        if violations := prompt_violations(name, template):
             raise InvalidRequest(violations)
-        variables(template)
         version = version_of(name, template)
         stream = _stream(name, version)
         sealed = await self._ledger.seal(tenant, Payload("prompt", template.encode("utf-8")))
@@ -126,8 +125,8 @@ class PromptRegistry:
         once: Once,
     ) -> tuple[PromptVersion, int]:
         """Points `label` at `version`; returns it and the entry's index. Aborted when the label moved meanwhile."""
-        if not LABEL.match(label):
-            raise InvalidRequest([("label", "must be 1 to 32 of a-z 0-9 _ -")])
+        if violations := label_violations(label):
+            raise InvalidRequest(violations)
         found = await self.get(tenant, name, version=version)
         if (earlier := await answered(self._ledger, tenant, once)) is not None:
             return found, earlier[0]
@@ -220,6 +219,31 @@ class PromptRegistry:
             .where(_VERSIONS.c.log_id == tenant, _VERSIONS.c.name == name)
         )
         return int(rows[0][0])
+
+
+def prompt_violations(name: str, template: str) -> list[tuple[str, str]]:
+    """Everything that is wrong with a version before it is registered."""
+    violations = []
+    if not NAME.match(name):
+        violations.append(("name", "must be 1 to 64 of a-z 0-9 . _ / -"))
+    if not template.strip():
+        violations.append(("template", "is required"))
+    if len(template) > MAX_TEMPLATE_CODE_POINTS:
+        violations.append(("template", f"has {len(template)} code points, the limit is 32768"))
+    if "\x00" in template:
+        violations.append(("template", "contains a NUL character"))
+    try:
+        count = len(variables(template))
+    except InvalidRequest as err:
+        violations += err.field_violations
+    else:
+        if count > MAX_VARIABLES:
+            violations.append(("template", f"has {count} variables, the limit is {MAX_VARIABLES}"))
+    return violations
+
+
+def label_violations(label: str) -> list[tuple[str, str]]:
+    return [] if LABEL.match(label) else [("label", "must be 1 to 32 of a-z 0-9 _ -")]
 
 
 def _stream(name: str, version: str) -> str:

@@ -9,6 +9,7 @@ from attending.ledger import canonical
 from attending.server.errors import InvalidRequest
 
 MAX_TEMPLATE_CODE_POINTS = 32_768
+MAX_VARIABLES = 64
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9._/-]{0,62}[a-z0-9])?\Z")
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,31})\Z")
 # A third brace on either side is ambiguous and makes the template invalid.

@@ -13,7 +13,7 @@ from attending.server import clock
 from attending.server.auth.context import current_decision, current_principal
 from attending.server.auth.principal import Principal
 from attending.server.errors import InvalidRequest, NotFound, Unavailable
-from attending.server.idempotency import once
+from attending.server.idempotency import key_violations, once
 from attending.server.inference import wire
 from attending.server.inference.outcome import Outcome
 from attending.server.inference.pipeline import Caller, Pipeline
@@ -152,6 +152,9 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
         v = wire.Violations()
         v.check(request.recipient in recipients, "recipient", "is required")
         v.check(bool(wire.CHANNEL.match(request.channel)), "channel", "must be 1 to 64 of a-z 0-9 _ -")
+        v.check(bool(request.inference_id), "inference_id", "is required")
+        for field, description in key_violations(request.idempotency_key):
+            v.add(field, description)
         v.raise_if_any()
         await self._visible(current_principal(), request.inference_id)
         index = await self._pipeline.acknowledge(

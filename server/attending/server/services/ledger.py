@@ -38,7 +38,7 @@ class LedgerService(ledger_pb2_grpc.LedgerServiceServicer):
         self, request: ledger_pb2.GetReceiptRequest, context: Context
     ) -> ledger_pb2.GetReceiptResponse:
         principal = current_principal()
-        published = request.level == common_pb2.DURABILITY_PUBLISHED
+        published = _published(request.level)
         entry = await self._visible(principal, request.index)
         tenant = principal.tenant
         try:
@@ -61,7 +61,7 @@ class LedgerService(ledger_pb2_grpc.LedgerServiceServicer):
     ) -> ledger_pb2.GetCheckpointResponse:
         tenant = current_principal().tenant
         note: str | None
-        if request.level == common_pb2.DURABILITY_PUBLISHED:
+        if _published(request.level):
             note = await self._ledger.published_checkpoint(tenant)
             if note is None:
                 raise _unpublished()
@@ -145,6 +145,12 @@ def _bounded(number: int, field: str) -> int:
     if number > MAX_INDEX:
         raise InvalidRequest([(field, "must be below 2^53")])
     return number
+
+
+def _published(level: common_pb2.Durability.ValueType) -> bool:
+    if level not in common_pb2.Durability.values():
+        raise InvalidRequest([("level", "is not a known level")])
+    return level == common_pb2.DURABILITY_PUBLISHED
 
 
 def _token(text: str) -> int:

@@ -6,8 +6,13 @@ from attending.ledger.ledger import Ledger
 from attending.server import clock
 from attending.server.auth.context import current_principal
 from attending.server.errors import InvalidRequest
-from attending.server.idempotency import once
-from attending.server.prompts.registry import PromptRegistry, PromptVersion
+from attending.server.idempotency import key_violations, once
+from attending.server.prompts.registry import (
+    PromptRegistry,
+    PromptVersion,
+    label_violations,
+    prompt_violations,
+)
 from attending.server.rpc import Context
 from attending.server.services.paging import page_offset
 from attending.server.services.receipts import receipt_message
@@ -25,6 +30,7 @@ class PromptService(prompt_pb2_grpc.PromptServiceServicer):
         self, request: prompt_pb2.CreateVersionRequest, context: Context
     ) -> prompt_pb2.CreateVersionResponse:
         principal = current_principal()
+        _refuse(key_violations(request.idempotency_key), prompt_violations(request.name, request.template))
         created = await self._registry.create(
             principal.tenant,
             principal.actor,
@@ -54,6 +60,7 @@ class PromptService(prompt_pb2_grpc.PromptServiceServicer):
         self, request: prompt_pb2.SetLabelRequest, context: Context
     ) -> prompt_pb2.SetLabelResponse:
         principal = current_principal()
+        _refuse(key_violations(request.idempotency_key), label_violations(request.label))
         moved, index = await self._registry.set_label(
             principal.tenant,
             principal.actor,
@@ -83,6 +90,12 @@ class PromptService(prompt_pb2_grpc.PromptServiceServicer):
             prompt_versions=[_message(version) for version in found],
             next_page_token=str(following) if following < total else "",
         )
+
+
+def _refuse(*violations: list[tuple[str, str]]) -> None:
+    """Raises InvalidRequest with all of them, so that a caller corrects a request once."""
+    if found := [violation for part in violations for violation in part]:
+        raise InvalidRequest(found)
 
 
 def _message(version: PromptVersion) -> prompt_pb2.PromptVersion:
