@@ -46,7 +46,8 @@ _REACTION = re.compile(
     r"vomiting|diarrhea)"
 )
 _NEGATED = re.compile(
-    r"\b(?:no|not|denies|deny|denied|without|never|isn't|aren't|negative for|no history "
+    r"\b(?:no(?! (?:problems?|issues?|worries|need|harm|trouble|reason|change)\b)|"
+    r"not(?! (?:a )?(?:problem|issue)\b)|denies|deny|denied|without|never|isn't|aren't|negative for|no history "
     r"of|ruled out|rule out|unlikely|free of|doesn't have|don't have|does not have|do "
     r"not have|absence of)\b[^.;:]{0,60}$"
 )
