@@ -154,7 +154,7 @@ def test_the_source_note_says_what_the_list_must_hold(check: Check) -> None:
             "I can't breathe and my lips are blue.",
             "contraindicated",
         ),
-        ("That is common.", "I am pregnant and have heavy bleeding.", "major"),
+        ("That is common.", "I am pregnant and have heavy bleeding.", "contraindicated"),
         ("Some soreness is expected.", "I swallowed 40 pills of my mother's.", "major"),
     ],
 )

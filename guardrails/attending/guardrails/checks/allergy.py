@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from attending.guardrails.checks.case import Case, Exposure, drugs_of, rule
+from attending.guardrails.checks.case import Case, Exposure, curated, drugs_of, rule
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.patient import Allergy
 
@@ -52,12 +52,19 @@ def _direct(case: Case, exposure: Exposure, allergy: Allergy) -> Finding | None:
     if exposure.drug not in named and not in_group:
         return None
     severity, how = _severity(allergy)
-    what = "its class" if exposure.drug not in named else exposure.drug
+    by_class = exposure.drug not in named
+    what = "its class" if by_class else exposure.drug
+    # What the patient is allergic to is on the list; which drugs belong to its group is an authored table.
+    basis = (
+        curated("allergy-group", "allergen groups of the knowledge pack against the drug's label")
+        if by_class
+        else rule("allergy-listed", "the patient's allergy list")
+    )
     return case.finding(
         Code.ALLERGY,
         exposure,
         severity,
-        rule("allergy-listed", "the patient's allergy list and the allergen groups of the knowledge pack"),
+        basis,
         f"{exposure.drug}: the patient is allergic to {what}{how}",
     )
 

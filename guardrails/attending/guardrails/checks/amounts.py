@@ -130,6 +130,22 @@ def per_day(statement: Statement, amount: Amount) -> Decimal | None:
     return None if times is None else amount.high * times
 
 
+def per_day_within(statement: Statement, amount: Amount, case: Case, *, index: int = 0) -> Decimal | None:
+    """`per_day`, but not more than what the text itself says not to exceed in 24 hours ("500 mg to 1 g every 4 to
+    6 hours, no more than 4 g a day"); whether that limit is too high is judged by itself."""
+    total = per_day(statement, amount)
+    if total is None or statement.daily_limit is None:
+        return total
+    limit = amount_of(statement.daily_limit, case, statement.mention, index=index)
+    if limit is None or (limit.unit, limit.per_kg, limit.per_m2) != (
+        amount.unit,
+        amount.per_kg,
+        amount.per_m2,
+    ):
+        return total
+    return min(total, max(limit.high, amount.low))
+
+
 def daily_total(case: Case, drug: str) -> Decimal | None:
     """The most mg of `drug` that the output gives on one day over all its products; None where any part is
     unknown or nothing is said. Alternatives (statements without a common `sum_group`) are not added."""
@@ -140,7 +156,7 @@ def daily_total(case: Case, drug: str) -> Decimal | None:
         amount = exposure_amount(exposure, case)
         if amount is None or amount.per_kg or amount.per_m2 or amount.unit != "mg":
             continue
-        daily = per_day(exposure.statement, amount)
+        daily = per_day_within(exposure.statement, amount, case, index=exposure.index)
         if daily is None:
             continue
         group = exposure.statement.sum_group

@@ -15,7 +15,7 @@ from attending.guardrails.checks.amounts import (
     amount_of,
     exposure_amount,
     interval_hours,
-    per_day,
+    per_day_within,
     shown,
 )
 from attending.guardrails.checks.case import Case, Exposure
@@ -100,7 +100,7 @@ def _same_day(case: Case, exposure: Exposure, amount: Amount) -> Decimal | None:
     statement = exposure.statement
     if statement is None or amount.per_time in ("h", "min"):
         return None
-    own = per_day(statement, amount)
+    own = per_day_within(statement, amount, case, index=exposure.index)
     total = amount.high if own is None else own
     if statement.sum_group is None:
         return total
@@ -116,7 +116,7 @@ def _same_day(case: Case, exposure: Exposure, amount: Amount) -> Decimal | None:
             amount.per_kg,
             amount.per_m2,
         ):
-            part = per_day(other.statement, added)
+            part = per_day_within(other.statement, added, case, index=other.index)
             total += added.high if part is None else part
     return total
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure, curated, drugs_of, lowered, rule
 from attending.guardrails.checks.interaction import alternatives
+from attending.guardrails.checks.switch import switched
 from attending.guardrails.finding import Code, Finding, Scope, Severity
 
 
@@ -77,6 +78,8 @@ _GROUPS: Final = (
 _CHANGES: Final = re.compile(
     r"\b(?:increas\w+|decreas\w+|reduc\w+|chang\w+|switch\w*|titrat\w+|instead|replac\w+)\b", re.I
 )
+_LINE: Final = re.compile(r"\n")
+_SENTENCE_END: Final = re.compile(r"[.!?](?:\s|$)")
 _BRIDGED: Final = ("vitamin_k_antagonist", "heparin", "lmwh")
 """Heparins overlap with warfarin on purpose when it is started."""
 _LOW_DOSE_ASPIRIN: Final = "aspirin"
@@ -97,7 +100,11 @@ def _same_ingredient(case: Case) -> Iterator[Finding]:
         held = first.setdefault(exposure.drug, exposure)
         if held is exposure or exposure.drug in reported:
             continue
-        if case.is_local(held) or _restated(case, held, exposure) or _same_product(held, exposure):
+        if (
+            case.is_local(held)
+            or _restated(case, held, exposure)
+            or _same_product(case.judged.output, held, exposure)
+        ):
             continue
         reported.add(exposure.drug)
         yield case.finding(
@@ -129,7 +136,7 @@ def _product(exposure: Exposure) -> frozenset[str]:
     return frozenset(exposure.mention.drugs) if exposure.mention is not None else frozenset({exposure.drug})
 
 
-def _same_product(held: Exposure, exposure: Exposure) -> bool:
+def _same_product(text: str, held: Exposure, exposure: Exposure) -> bool:
     """True for two mentions of one product. A brand and a generic name of one ingredient, each with its own dose,
     are two products: a reader takes both."""
     if _product(held) != _product(exposure):
@@ -139,7 +146,26 @@ def _same_product(held: Exposure, exposure: Exposure) -> bool:
     doses = [
         e.statement.dose for e in (held, exposure) if e.statement is not None and e.statement.dose is not None
     ]
+    if held.mention.brand != exposure.mention.brand and _both_listed(text, held, exposure):
+        return False
     return held.mention.brand == exposure.mention.brand or len(doses) < 2 or doses[0].text == doses[1].text
+
+
+def _both_listed(text: str, held: Exposure, exposure: Exposure) -> bool:
+    """True for two entries of one list, each with its own dose and frequency ("Lipitor 40 mg nightly, ..., atorvastatin
+    40 mg nightly"): they are two products to whoever follows the list, even at one dose."""
+    statements = (held.statement, exposure.statement)
+    if any(s is None or s.dose is None or s.frequency is None for s in statements):
+        return False
+    left, right = sorted((held.span, exposure.span), key=lambda span: span.start)
+    between = text[left.end : right.start]
+    if _LINE.search(between):
+        return _own_line(text, left.start) and _own_line(text, right.start)
+    return _SENTENCE_END.search(between) is None and re.search(r"[,;+&]|\band\b", between) is not None
+
+
+def _own_line(text: str, at: int) -> bool:
+    return re.fullmatch(r"[\s\-*\u2022\u00b7\d.)(]*", text[text.rfind("\n", 0, at) + 1 : at]) is not None
 
 
 def _another_product(case: Case, listed: str, exposure: Exposure) -> bool:
@@ -213,6 +239,10 @@ def _counts(case: Case, group: _Group, one: Exposure, other: Exposure) -> bool:
         and all(case.of_class(drug, "dpp4") for drug in pair) is False
         and not any(case.of_class(drug, "glp1") for drug in pair)
     ):
+        return False
+    if one.origin == other.origin == "output" and one.span == other.span:
+        return False  # the ingredients of one product
+    if switched(case, one, other):
         return False
     if one.origin == "output" and other.origin == "output":
         left, right = sorted((one.span, other.span), key=lambda span: span.start)

@@ -5,17 +5,34 @@ Not caught: interactions with food or herbs outside the pack, and effects that n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.checks.amounts import daily_total, listed_daily_mg
 from attending.guardrails.checks.case import Case, Exposure, lowered, rule
+from attending.guardrails.checks.switch import switched
 from attending.guardrails.clinical.statement import DrugMention, Span
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
 from attending.guardrails.knowledge.facts import Interaction
 
 _BASIS_ORDER: Final = {Basis.LABEL_TEXT: 3, Basis.SOURCE_ROW: 2, Basis.CURATED: 1, Basis.RULE: 0}
+_CHECKS: Final = re.compile(
+    r"\b(?:re-?check\w*|check\w*|repeat\w*|monitor\w*|recheck|test\w*|measur\w+|bloods?|blood tests?|labs?|review)\b",
+    re.I,
+)
+_KIDNEY: Final = re.compile(
+    r"\b(?:potassium|k\+|u&es?|u and es?|bmp|cmp|electrolytes|creatinine|kidney|renal|egfr|urea)\b", re.I
+)
+_WATCHED: Final = {
+    "hyperkalemia": _KIDNEY,
+    "kidney injury": _KIDNEY,
+    "hypokalemia": _KIDNEY,
+    "bleeding or change of INR": re.compile(r"\binr\b|\bprothrombin\b", re.I),
+    "INR increase": re.compile(r"\binr\b|\bprothrombin\b", re.I),
+}
+"""Mechanism of a fact -> the laboratory value that shows it in time."""
 _MAX_PAIRS: Final = 20_000
 """Pairs judged per output; beyond it (about 70 drugs named over and over) one finding says that pairs were left out."""
 
@@ -84,16 +101,19 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
     starting = first.new or second.new
     if pair in warned and not (listed and any(e.new and e.scope is Scope.RECOMMEND for e in (first, second))):
         return None
-    if _alternatives(case, first, second):
+    if _alternatives(case, first, second) or switched(case, first, second):
         return None
     best: tuple[Severity, int, Interaction, str] | None = None
-    for fact in _facts(case, first, second):
+    facts = tuple(_facts(case, first, second))
+    for fact in facts:
         held = _holds(case, fact, first, second)
         if held is None:
             continue
         severity, why = held
         if severity is Severity.MODERATE and not starting:
             severity, why = Severity.MINOR, f"{why}; neither drug is started or changed here"
+        elif severity is Severity.MODERATE and _monitored(case, facts):
+            severity, why = Severity.MINOR, f"{why}; the output has it checked"
         rank = _BASIS_ORDER[fact.provenance.basis]
         if best is None or (severity.rank, rank) > (best[0].rank, best[1]):
             best = (severity, rank, fact, why)
@@ -112,6 +132,13 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
         drugs=sorted(pair),
         span=_span(case, first, second) or anchor.span,
     )
+
+
+def _monitored(case: Case, facts: Sequence[Interaction]) -> bool:
+    """True where the output itself orders the laboratory value by which a moderate combination is watched."""
+    values = {_WATCHED[fact.mechanism] for fact in facts if fact.mechanism in _WATCHED}
+    ordered = [case.judged.output[m.start() : m.end() + 80] for m in _CHECKS.finditer(case.judged.output)]
+    return any(value.search(order) for value in values for order in ordered)
 
 
 def _names_its_class(case: Case, first: Exposure, second: Exposure) -> bool:

@@ -31,6 +31,7 @@ _BRAND_ROUTES: Final = {
 }  # fmt: skip
 """Brands that stand for one route of a drug which has several."""
 _INJECT: Final = re.compile(r"\b(?:inject\w*|pen|syringe|shot|vial)\b", re.I)
+_LOADS: Final = re.compile(r"\b(?:loading|loaded|load with|digitali[sz]\w+|bolus|initial bolus)\b", re.I)
 _PRODUCT: Final = re.compile(r"\bOTC\b|\d ?m[cg]?g\b|\btablet|\bcapsule|\ball sources\b", re.I)
 """Labels of one product, which say nothing about what the drug is given for."""
 _ORAL_FORMS: Final = frozenset({"tablet", "capsule", "teaspoon", "lozenge"})
@@ -68,6 +69,7 @@ def applicable(case: Case, drug: str, statement: Statement | None) -> tuple[list
     rows = _by_route(case, rows, statement)
     rows, borrowed = _by_age(case, rows)
     rows = _by_form(case, rows, statement)
+    rows = _by_phase(case, rows, statement)
     return _by_indication(case, rows), borrowed
 
 
@@ -209,6 +211,13 @@ def _by_form(case: Case, rows: list[DoseLimit], statement: Statement | None) -> 
         ]
         return fitting or rows
     return rows
+
+
+def _by_phase(case: Case, rows: list[DoseLimit], statement: Statement | None) -> list[DoseLimit]:
+    """A row of a loading dose holds where the text speaks of loading; else the drug's other rows hold."""
+    if (statement is not None and statement.loading) or _LOADS.search(case.told) is not None:
+        return rows
+    return [row for row in rows if not (row.indication and _LOADS.search(row.indication))] or rows
 
 
 def is_extended(row: DoseLimit) -> bool:

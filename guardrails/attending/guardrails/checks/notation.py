@@ -37,8 +37,8 @@ def notations(case: Case) -> Iterator[Finding]:
         if notation.kind == "qd" and case.audience == "patient":
             severity = Severity.MODERATE
         if notation.kind == "iu" and _VITAMIN.search(_clause(case, notation.span)):
-            # An oral vitamin cannot be given by vein by mistake, which is what the list is about.
-            severity = Severity.MINOR
+            # The list is about orders that are misread as "IV"; an over-the-counter vitamin is labelled in IU.
+            severity = Severity.INFO
         yield _text_finding(
             case,
             Code.ABBREVIATION,

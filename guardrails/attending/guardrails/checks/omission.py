@@ -43,6 +43,12 @@ _HEADING: Final = re.compile(
     r"(?:\s+(?:list|at discharge|on discharge|to take|reconciliation|schedule))?\s*(?:\([^)\n]{0,40}\))?\s*[:\n]"
     r"|\b(?:discharge|current|home|your)\s+(?:medications?|medicines?|meds)\s+(?:are|include|list)"
     r"|\bmedication (?:list|reconciliation)\b"
+    r"|\bTT[OA]s?\b\s*(?:\([^)\n]{0,40}\))?\s*[:\n-]"
+    r"|\b(?:drugs?|medicines?|meds|medications?) to take (?:out|home|away)\b"
+    r"|\bd(?:/|\.)?c (?:medications?|meds|medicines?|drugs?|rx)\b"
+    r"|\bdischarge (?:rx|prescriptions?|scripts?|therapy|regimen)\b"
+    r"|\b(?:going|goes|sent|went|leaves|leaving) home (?:on|with)\b|\brx on discharge\b"
+    r"|\b(?:regular|repeat|continuing) (?:rx|prescriptions?|scripts?|medications?|medicines?|meds)\s*[:\n]"
     r"|\bdischarged? (?:home )?on\b|\b(?:continue|resume) (?:taking )?(?:the following|these)\b",
     re.I,
 )

@@ -66,7 +66,7 @@ _RATES: Final = {
             hourly=True,
             no_push=True,
         ),
-        _r("vancomycin", "label, section 2, infusion reactions", top="17", minutes="60", no_push=True),
+        _r("vancomycin", "label, section 2, infusion reactions", top="10", minutes="60", no_push=True),
         _r("phenytoin", "label, boxed warning, cardiovascular risk with rapid infusion", top="50"),
         _r("fosphenytoin", "label, boxed warning, rapid infusion", top="150"),
         _r("furosemide", "label, injection, high doses as a controlled infusion", top="4"),

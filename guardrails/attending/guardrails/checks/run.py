@@ -15,6 +15,7 @@ from attending.guardrails.checks.duplicate import duplicates
 from attending.guardrails.checks.identity import wrong_patient
 from attending.guardrails.checks.interaction import interactions
 from attending.guardrails.checks.interval import intervals
+from attending.guardrails.checks.listed_dose import listed_doses
 from attending.guardrails.checks.mme import mme
 from attending.guardrails.checks.never_event import never_events
 from attending.guardrails.checks.notation import notations, unknown_names, unreadable
@@ -24,6 +25,7 @@ from attending.guardrails.checks.port import KnowledgePort
 from attending.guardrails.checks.red_flag import red_flags
 from attending.guardrails.checks.route import durations, rates, routes
 from attending.guardrails.checks.stacking import stacking
+from attending.guardrails.checks.switch import short_gaps
 from attending.guardrails.checks.unit import units
 from attending.guardrails.finding import Coverage, Finding
 from attending.guardrails.grounding import grounding
@@ -31,9 +33,11 @@ from attending.guardrails.patient import Judged
 
 CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     interactions,
+    short_gaps,
     duplicates,
     stacking,
     dosing,
+    listed_doses,
     intervals,
     units,
     routes,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from attending.guardrails.checks.amounts import exposure_amount, listed_products, per_day, shown
+from attending.guardrails.checks.amounts import exposure_amount, listed_products, per_day_within, shown
 from attending.guardrails.checks.case import Case, Exposure, curated
 from attending.guardrails.checks.limits import daily_ceiling
 from attending.guardrails.finding import Code, Finding, Severity
@@ -57,7 +57,7 @@ def _summed(case: Case) -> Iterator[Finding]:
             amount = exposure_amount(other, case)
             if amount is None or amount.unit != "mg" or amount.per_kg or amount.per_m2:
                 continue
-            daily = per_day(other.statement, amount)
+            daily = per_day_within(other.statement, amount, case, index=other.index)
             if daily is not None:
                 key = other.text.lower()
                 parts[key] = max(parts.get(key, Decimal(0)), daily)

@@ -45,10 +45,25 @@ def _a(id_: str, unit: str, names: str, loinc: str, *bounds: str, **si: str) -> 
 
 
 ANALYTES: Final[tuple[_Analyte, ...]] = (
-    _a("potassium", "mmol/L", r"(?:serum )?potassium|k\+", "2823-3 6298-4 75940-7", "1", "12"),
-    _a("sodium", "mmol/L", r"(?:serum )?sodium|na\+", "2951-2 2947-0", "90", "200"),
-    _a("magnesium", "mg/dL", r"(?:serum )?magnesium", "19123-9", "0.2", "15", mmol_l="2.43"),
-    _a("calcium", "mg/dL", r"(?:serum |corrected )?calcium", "17861-6", "3", "20", mmol_l="4.008"),
+    _a(
+        "potassium",
+        "mmol/L",
+        r"(?:serum )?potassium|k\+|(?-i:(?<![Vv]itamin )K)(?=[ :=])",
+        "2823-3 6298-4 75940-7",
+        "1",
+        "12",
+    ),
+    _a("sodium", "mmol/L", r"(?:serum )?sodium|na\+|(?-i:Na)(?=[ :=])", "2951-2 2947-0", "90", "200"),
+    _a("magnesium", "mg/dL", r"(?:serum )?magnesium|mg2\+|mg\+\+", "19123-9", "0.2", "15", mmol_l="2.43"),
+    _a(
+        "calcium",
+        "mg/dL",
+        r"(?:serum |corrected |adjusted )?calcium|ca2\+|(?:corr(?:ected)?|adj(?:usted)?) ca",
+        "17861-6",
+        "3",
+        "20",
+        mmol_l="4.008",
+    ),
     _a("inr", "", r"inr", "6301-6 34714-6 46418-0", "0.5", "30"),
     _a(
         "platelets",
@@ -75,7 +90,7 @@ ANALYTES: Final[tuple[_Analyte, ...]] = (
     _a(
         "creatinine",
         "mg/dL",
-        r"(?:serum )?creatinine(?! clearance)|scr",
+        r"(?:serum )?creatinine(?! clearance)|scr|creat|(?-i:Cr)(?=[ :=])",
         "2160-0 38483-4",
         "0.1",
         "25",
@@ -95,7 +110,7 @@ _IN_TEXT: Final = re.compile(
     r"(?<![\w-])(?:"
     + "|".join(f"(?P<{a.id}>{a.names})" for a in ANALYTES)
     + r")(?: level| result)?(?:\s+(?:today|currently|now|this morning|on admission))?"
-    + r"(?:\s*(?:is|was|of|at|:|=|->|came back(?: at)?|has (?:risen|fallen|dropped) to"
+    + r"(?:\s*(?:is|was|of|at|:|=|->|\(|came back(?: at)?|has (?:risen|fallen|dropped) to"
     + r"|(?:up|down) to|remains)\s*|\s+)"
     + r"(?:(?:now|still|currently|only|about|around|approximately)\s+)?"
     + r"(?P<value>\d{1,3}(?:,\d{3})+|\d{1,7}(?:\.\d{1,3})?)"
@@ -160,7 +175,12 @@ def _converted(analyte: _Analyte, value: Decimal, unit: str) -> Decimal | None:
     unit = unit.replace("\u00b5", "u").replace("\u03bc", "u")
     value *= dict(analyte.si).get(unit, Decimal(1))
     if not analyte.low <= value <= analyte.high:
-        return None
+        # "creatinine 210", "Hb 62": no unit, and only the SI one gives a possible value
+        possible = [value * factor for _, factor in analyte.si] if not unit else []
+        fitting = [other for other in possible if analyte.low <= other <= analyte.high]
+        if len(fitting) != 1:
+            return None
+        value = fitting[0]
     if analyte.id in ("platelets", "neutrophils") and (value >= 5000 or unit in ("/ul", "/l")):
         return value / 1000
     return value

@@ -1,0 +1,133 @@
+"""One drug ended before another begins: the pair is not taken together, but the gap must be long enough.
+
+"Last dose of enalapril on Monday, sacubitril/valsartan from Wednesday, at least 36 hours later" gives no pair. A gap
+that the text states and that is shorter than the labels ask for is a finding of its own. Not caught: a gap that is
+written as dates, and one that the text leaves open.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from attending.guardrails.checks.case import Case, Exposure, curated
+from attending.guardrails.clinical.statement import Span
+from attending.guardrails.finding import Code, Finding, Scope, Severity
+
+_NUMBER_WORDS: Final = {
+    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "ten": 10, "twelve": 12,
+    "fourteen": 14, "twenty-four": 24, "thirty-six": 36, "forty-eight": 48,
+}  # fmt: skip
+_HOURS: Final = {"hour": 1, "hr": 1, "h": 1, "day": 24, "week": 168, "month": 720}
+_LAST_DOSE: Final = re.compile(
+    r"\b(?:last|final) (?:dose|tablet|day|capsule|injection)s? (?:of|for) (?:(?:your|the|his|her|oral) )?$",
+    re.I,
+)
+_GAP: Final = re.compile(
+    rf"\b(?P<n>\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})[ -]?(?P<unit>hours?|hrs?|h|days?|weeks?|months?)\b"
+    r"(?:'s?)?(?: (?:gap|wash-?out|interval|break|free))?(?=[^.;\n]{0,30}\b(?:later|after|before|between|from"
+    r"|prior|gap"
+    r"|wash-?out|interval|break|and then|then|start\w*|of stopping))"
+    r"|\b(?:later|after|before|gap of|wash-?out of|interval of|break of|wait(?:ing)?)\s+(?:at least |a |for |about )?"
+    rf"(?P<n2>\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})[ -]?(?P<unit2>hours?|hrs?|h|days?|weeks?|months?)\b",
+    re.I,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Washout:
+    """After the last dose of `ended` (drugs or classes) `begun` waits `hours`."""
+
+    id: str
+    ended: tuple[str, ...]
+    begun: tuple[str, ...]
+    hours: int
+    check: str
+
+
+_WASHOUTS: Final = (
+    _Washout("acei-arni", ("acei",), ("arni", "sacubitril"), 36, "sacubitril/valsartan label, section 4"),
+    _Washout("arni-acei", ("arni", "sacubitril"), ("acei",), 36, "sacubitril/valsartan label, section 4"),
+    _Washout("fluoxetine-maoi", ("fluoxetine",), ("maoi",), 35 * 24, "fluoxetine label, section 4"),
+    _Washout(
+        "serotonergic-maoi", ("ssri", "snri", "tca"), ("maoi",), 14 * 24, "MAO inhibitor labels, section 4"
+    ),
+    _Washout(
+        "maoi-serotonergic", ("maoi",), ("ssri", "snri", "tca", "triptan"), 14 * 24, "SSRI labels, section 4"
+    ),
+)
+
+
+def switched(case: Case, first: Exposure, second: Exposure) -> bool:
+    """True where the text names the last dose of one of the two and a gap before the other begins."""
+    if first.origin != "output" or second.origin != "output":
+        return False
+    text = case.judged.output
+    if _gap_hours(text) is None:
+        return False
+    ended = [
+        _LAST_DOSE.search(text[max(0, e.span.start - 50) : e.span.start]) is not None for e in (first, second)
+    ]
+    return ended[0] != ended[1]
+
+
+def short_gaps(case: Case) -> Iterator[Finding]:
+    """A gap that the text states between two drugs, shorter than their labels ask for (major)."""
+    gap = _gap_hours(case.judged.output)
+    if gap is None:
+        return
+    hours, span = gap
+    gone = {
+        drug
+        for statement in case.output.statements
+        if statement.scope is Scope.STOP
+        or _LAST_DOSE.search(
+            case.judged.output[max(0, statement.mention.span.start - 50) : statement.mention.span.start]
+        )
+        for drug in statement.mention.drugs
+    }
+    for washout in _WASHOUTS:
+        for exposure in case.unique_given():
+            if (
+                hours >= washout.hours
+                or not case.of_class(exposure.drug, *washout.begun)
+                or exposure.drug in gone
+            ):
+                continue
+            before = next((d for d in sorted(gone) if case.of_class(d, *washout.ended)), None)
+            if before is not None:
+                yield case.finding(
+                    Code.INTERACTION,
+                    exposure,
+                    Severity.MAJOR,
+                    curated(f"washout-{washout.id}", washout.check),
+                    f"{exposure.drug} {_shown(hours)} after {before}; "
+                    f"the gap is at least {_shown(Decimal(washout.hours))}",
+                    drugs=sorted((before, exposure.drug)),
+                    span=span,
+                )
+                break
+
+
+def _gap_hours(text: str) -> tuple[Decimal, Span] | None:
+    """The shortest stated gap in hours."""
+    found: list[tuple[Decimal, Span]] = []
+    for match in _GAP.finditer(text):
+        number = (match["n"] or match["n2"]).lower()
+        unit = (match["unit"] or match["unit2"]).lower()
+        count = _NUMBER_WORDS.get(number) or int(number)
+        found.append(
+            (Decimal(count * _HOURS[unit.rstrip("s") if unit != "h" else unit]), Span(*match.span()))
+        )
+    return min(found, key=lambda pair: pair[0]) if found else None
+
+
+def _shown(hours: Decimal) -> str:
+    return (
+        f"{(hours / 24).normalize():f} days"
+        if hours > 48 and hours % 24 == 0
+        else f"{hours.normalize():f} hours"
+    )
