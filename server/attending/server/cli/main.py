@@ -42,6 +42,10 @@ NEXT_STEPS: Final[dict[str, str]] = {
     "MISSING_CREDENTIAL": "give --token-file, or --cert with --cert-key",
     "INVALID_CREDENTIAL": "check --token-file, or --cert with --cert-key",
     "CREDENTIAL_EXPIRED": "ask the operator for a new token or certificate",
+    "INVALID_REQUEST": "correct what is named",
+    "UNKNOWN_FINDING": "`attending review show` numbers the findings",
+    "ILLEGAL_TRANSITION": "`attending review show` says what state it is in",
+    "KEY_UNKNOWN": "sign with the key that is enrolled for the identity you call as",
     "UNKNOWN_TICKET": "`attending review list` shows the tickets that wait",
     "UNKNOWN_INFERENCE": "check the id; another tenant's look the same",
     "NO_ENTRIES_IN_PERIOD": "widen --from and --to",
@@ -189,7 +193,10 @@ def _reasoned(err: Exception) -> int:
         report(str(err), "do not use the text, and tell the operator of the server")
         return Exit.FAILED
     if isinstance(err, AttendingApiError):
-        report(str(err), NEXT_STEPS.get(err.reason, "see docs/api.md for what the reason means"))
+        # Enums, counts and ids: the server puts nothing else there.
+        told = ", ".join(f"{key} {value}" for key, value in sorted(err.metadata.items()))
+        next_step = NEXT_STEPS.get(err.reason, "see docs/api.md for what the reason means")
+        report(f"{err}: {told}" if told else str(err), next_step)
         return Exit.HELD if err.code.name in {"PERMISSION_DENIED", "UNAUTHENTICATED"} else Exit.FAILED
     # Words of an unforeseen error may quote a prompt.
     report(f"internal error of type {type(err).__name__} at {_place(err)}", "report it with this line")

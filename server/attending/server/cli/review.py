@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from attending.client import Connection, ReviewClient
 from attending.server.cli.connect import connection_options
 from attending.server.cli.examples import examples
+from attending.server.cli.outcome import CommandError, Exit
 from attending.v1 import common_pb2, review_pb2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -22,6 +24,17 @@ DISPOSITIONS = {
     "accepted-risk": review_pb2.DISPOSITION_ACCEPTED_RISK,
     "false-alarm": review_pb2.DISPOSITION_FALSE_ALARM,
 }
+# The desk's own lists; written here too because the desk needs the whole server, and this command does not.
+REASONS = (
+    "benefit_outweighs_risk",
+    "misread_text",
+    "monitored",
+    "not_applicable",
+    "other",
+    "tolerated_before",
+    "wrong_knowledge",
+)
+REJECTIONS = ("incomplete", "not_needed", "other", "unsafe", "wrong", "wrong_patient")
 
 
 @click.group(epilog=examples("attending review list --data attending-data --as dr-rivera"))
@@ -54,19 +67,26 @@ def list_queue(policy: str, as_json: bool, connection: Connection) -> None:
         )
 
 
-@review.command(epilog=examples("attending review show tkt_0123... --json"))
+@review.command(
+    short_help="Show a held text and what to judge it by.",
+    epilog=examples("attending review show tkt_0123... --json"),
+)
 @click.argument("ticket")
 @click.option("--json", "as_json", is_flag=True, help="The whole item as JSON.")
 @connection_options(CLINICIAN)
 def show(ticket: str, as_json: bool, connection: Connection) -> None:
-    """Show a held text with its findings. The look is recorded."""
+    """Show a held text with prompt, patient, documents and findings. The look is recorded."""
     with ReviewClient(connection) as client:
         item = client.item(ticket)
     if as_json:
         click.echo(_json(item))
         return
     click.echo(f"ticket {ticket}   policy {item.item.policy}   state {item.item.state}\n")
-    click.echo(item.output.rstrip() + "\n")
+    _section("prompt", item.prompt)
+    _section("patient", patient_lines(json.loads(item.patient_json or "{}")))
+    for document in item.documents:
+        _section(f"document {document.id} {document.version}".rstrip(), document.text)
+    _section("text", item.output)
     for finding in item.findings:
         severity = common_pb2.Severity.Name(finding.severity).removeprefix("SEVERITY_").lower()
         state = f" [{finding.disposition}]" if finding.disposition else ""
@@ -89,22 +109,29 @@ def claim(ticket: str, connection: Connection) -> None:
     click.echo(answer.lease_id)
 
 
-@review.command(epilog=examples("attending review dispose tkt_0123... 0 --lease lse_... --as-what fixed"))
+@review.command(
+    short_help="Say what you make of one finding.",
+    epilog=examples("attending review dispose tkt_0123... 0 --lease lse_... --as-what fixed"),
+)
 @click.argument("ticket")
 @click.argument("finding", type=int)
 @click.option("--lease", required=True, help="Lease from `claim`.")
 @click.option(
     "--as-what", type=click.Choice(sorted(DISPOSITIONS)), required=True, help="What you make of it."
 )
-@click.option("--reason", default="", help="Coded reason; required unless fixed.")
+@click.option("--reason", type=click.Choice(REASONS), default=None, help="Why; required unless fixed.")
 @click.option("--note", default="", help="Note; stored as personal content.")
 @connection_options(CLINICIAN)
 def dispose(
-    ticket: str, finding: int, lease: str, as_what: str, reason: str, note: str, connection: Connection
+    ticket: str, finding: int, lease: str, as_what: str, reason: str | None, note: str, connection: Connection
 ) -> None:
-    """Say what you make of one finding, by its number."""
+    """Say what you make of one finding, by its number in `attending review show`."""
+    if reason is None and as_what != "fixed":
+        raise click.UsageError(f"`{as_what}` needs --reason")
     with ReviewClient(connection) as client:
-        answer = client.dispose(ticket, lease, finding, DISPOSITIONS[as_what], reason_code=reason, note=note)
+        answer = client.dispose(
+            ticket, lease, finding, DISPOSITIONS[as_what], reason_code=reason or "", note=note
+        )
     click.echo(f"{answer.item.open_findings} findings open")
 
 
@@ -138,8 +165,8 @@ def sign(
         prepared = client.prepare(ticket, lease, key, edited)
         click.echo(prepared.text.rstrip() + "\n")
         click.echo(f"you sign as {prepared.statement.role}: {prepared.statement.meaning}")
-        if not yes:
-            click.confirm("sign and release exactly this text?", abort=True)
+        if not yes and not _confirmed():
+            raise CommandError("nothing was signed", "sign it under the same lease, or reject it", Exit.HELD)
         answer = client.sign(ticket, lease, prepared, key)
     click.echo(f"signed; the item is now {answer.item.state}")
 
@@ -147,9 +174,7 @@ def sign(
 @review.command(epilog=examples("attending review reject tkt_0123... --lease lse_... --reason unsafe"))
 @click.argument("ticket")
 @click.option("--lease", required=True, help="Lease from `claim`.")
-@click.option(
-    "--reason", required=True, help="wrong, unsafe, incomplete, wrong_patient, not_needed or other."
-)
+@click.option("--reason", type=click.Choice(REJECTIONS), required=True, help="Why.")
 @click.option("--note", default="", help="Note; stored as personal content.")
 @connection_options(CLINICIAN)
 def reject(ticket: str, lease: str, reason: str, note: str, connection: Connection) -> None:
@@ -157,6 +182,15 @@ def reject(ticket: str, lease: str, reason: str, note: str, connection: Connecti
     with ReviewClient(connection) as client:
         answer = client.reject(ticket, lease, reason, note=note)
     click.echo(f"the item is now {answer.item.state}")
+
+
+def _confirmed() -> bool:
+    try:
+        return click.confirm("sign and release exactly this text?", err=True)
+    except click.Abort:
+        # No answer, such as from standard input that has ended, is no consent.
+        click.echo(err=True)
+        return False
 
 
 def load_key(path: Path) -> Ed25519PrivateKey:
@@ -168,6 +202,28 @@ def load_key(path: Path) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise click.UsageError(f"`{path.name}` is not an Ed25519 key")
     return key
+
+
+def _section(title: str, text: str) -> None:
+    """One part of an item, left out when there is nothing; what was written cannot look like a title."""
+    if text.strip():
+        click.echo(f"{title}:")
+        click.echo(textwrap.indent(text.rstrip(), "    ", lambda _line: True) + "\n")
+
+
+def patient_lines(patient: dict[str, Any]) -> str:
+    """The patient as given, a line a fact. What was not given is left out; an empty list was given, as none known."""
+    return "\n".join(f"{key}: {_said(value)}" for key, value in patient.items() if value is not None)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return "; ".join(_said(one) for one in value) or "none known"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_said(one)}" for key, one in value.items() if one not in (None, [], ""))
+    return str(value)
 
 
 def _json(message: Message) -> str:

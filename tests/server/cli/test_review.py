@@ -1,0 +1,130 @@
+"""A clinician's evening at a terminal: what is shown, what is refused and why, and that no answer is no consent."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from attending.client import Client
+from attending.server.bootstrap.folder import REPLAY_FILE
+from attending.server.cli.main import run
+from attending.server.cli.outcome import Exit
+from attending.server.cli.review import REASONS, REJECTIONS, patient_lines
+from attending.server.review.item import REASON_CODES, REJECT_CODES
+from attending.v1 import common_pb2
+
+from tests.e2e.server_process import ServerProcess
+
+pytestmark = pytest.mark.xdist_group("server")
+
+DRAFT = "Start clarithromycin 500 mg twice daily for 7 days. Continue simvastatin 40 mg at bedtime."
+EDITED = "Start doxycycline 100 mg twice daily for 7 days. Continue simvastatin 40 mg at bedtime."
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    process = ServerProcess(tmp_path_factory.mktemp("desk") / "data", REPLAY_FILE)
+    process.start()
+    yield process
+    assert process.stop() == 0
+
+
+@pytest.fixture
+def ticket(server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("ATTENDING_DATA", str(server.folder))
+    patient = common_pb2.PatientContext(
+        age_years=71,
+        medications=common_pb2.MedicationList(short_forms=["simvastatin 40 mg"]),
+        allergies=common_pb2.AllergyList(none_known=True),
+    )
+    document = common_pb2.RetrievedDocument(id="guide-7", version="3", text="Macrolides are an option.")
+    with Client(server.connection("demo-app")) as app:
+        held = app.record(
+            "discharge-plan",
+            "Draft the medicines.",
+            DRAFT,
+            provider="own",
+            model="own-1",
+            patient=patient,
+            documents=[document],
+            tags={"team": "ward-3", "feature": "discharge"},
+        )
+    assert held.ticket is not None
+    return held.ticket.ticket_id
+
+
+def test_from_the_queue_to_a_signature(
+    server: ServerProcess,
+    ticket: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def attending(*arguments: str) -> tuple[int, str, str]:
+        code = run(["review", *arguments])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    # What a decision rests on is all there: prompt, patient, documents, text, findings.
+    code, shown, _errors = attending("show", ticket)
+    assert code == Exit.OK
+    for part in ("Draft the medicines.", "age_years: 71", "medications: ", "guide-7 3:", DRAFT, "(0) "):
+        assert part in shown
+    assert "allergies: none known" in shown
+    assert "weight" not in shown
+
+    code, lease, _errors = attending("claim", ticket)
+    under = ("--lease", lease.strip())
+    key = ("--key", str(server.folder / "identities/dr-rivera/signing.pem"))
+    code, _shown, errors = attending("claim", ticket, "--as", "dr-chen")
+    assert (code, "ALREADY_CLAIMED" in errors) == (Exit.FAILED, True)
+    code, _shown, errors = attending("sign", ticket, *under, *key, "--yes")
+    assert code == Exit.FAILED
+    assert "FINDINGS_UNDISPOSED" in errors
+    assert "open 1" in errors, "how many, from the server's own words"
+    assert "`attending review dispose`" in errors
+    code, _shown, errors = attending("dispose", ticket, "0", *under, "--as-what", "false-alarm")
+    assert (code, "needs --reason" in errors) == (Exit.USAGE, True)
+    assert attending("dispose", ticket, "0", *under, "--as-what", "fixed")[0] == Exit.OK
+
+    edited = tmp_path / "edited.txt"
+    edited.write_text(EDITED + "\n")
+    final = ("sign", ticket, *under, *key, "--text", str(edited))
+    # Standard input has ended: that is not a yes. Nor is a no.
+    for answer in ("", "n\n"):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+        assert attending(*final)[0] == Exit.HELD
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    code, shown, errors = attending(*final)
+    assert code == Exit.HELD
+    assert EDITED in shown
+    assert "nothing was signed" in errors
+    assert f"{ticket}  " in attending("list")[1]
+
+    code, shown, _errors = attending(*final, "--yes")
+    assert (code, shown.splitlines()[-1]) == (Exit.OK, "signed; the item is now released")
+    code, _shown, errors = attending(*final, "--yes")
+    assert code == Exit.FAILED
+    assert "actual released, allowed held" in errors
+
+
+def test_the_reasons_offered_are_those_of_the_desk() -> None:
+    assert set(REASONS) == REASON_CODES
+    assert set(REJECTIONS) == REJECT_CODES
+
+
+def test_what_was_not_given_is_not_said_and_none_known_is() -> None:
+    patient = {
+        "pregnant": False,
+        "egfr": None,
+        "allergies": [],
+        "labs": [{"code": "K", "value": "5.9", "unit": None}],
+    }
+    assert patient_lines(patient).splitlines() == [
+        "pregnant: no",
+        "allergies: none known",
+        "labs: code K, value 5.9",
+    ]
