@@ -141,14 +141,22 @@ class Desk:
         return list(zip(items, versions, strict=True)), int(total[0][0])
 
     async def item(self, tenant: str, ticket_id: str) -> tuple[Item, int]:
-        """The item and its stream's version; NotFound alike for unknown and foreign tickets."""
+        """The item and its stream's version; NotFound alike for unknown and foreign tickets.
+
+        INVARIANT: the version is not newer than the item. An append that expects it is refused when anything
+        happened since; read the other way round, a step decided on an old row would pass on the new version.
+        """
+        inference_id = (await self._row(tenant, ticket_id)).inference_id
+        version = await self._ledger.stream_version(tenant, inference_id)
+        return await self._row(tenant, ticket_id), version
+
+    async def _row(self, tenant: str, ticket_id: str) -> Item:
         rows = await self._ledger.query(
             select(_ITEMS).where(_ITEMS.c.log_id == tenant, _ITEMS.c.ticket_id == ticket_id)
         )
         if not rows:
             raise NotFound("UNKNOWN_TICKET")
-        item = Item.from_row(rows[0]._mapping)
-        return item, await self._ledger.stream_version(tenant, item.inference_id)
+        return Item.from_row(rows[0]._mapping)
 
     async def view(self, principal: Principal, ticket_id: str) -> Case:
         """The whole case. The look is an entry before anything is shown."""
@@ -417,13 +425,16 @@ class Desk:
         """Expires every item whose time is over; returns how many. A signature that came first wins."""
         now = stamp(self._now())
         rows = await self._ledger.query(
-            select(_ITEMS).where(
+            select(_ITEMS.c.ticket_id).where(
                 _ITEMS.c.log_id == tenant, _ITEMS.c.state == "held", _ITEMS.c.expires_at <= now
             )
         )
         expired = 0
         for row in rows:
-            item = Item.from_row(row._mapping)
+            # Read again with its version: it may have been signed since the list was made.
+            item, version = await self.item(tenant, row[0])
+            if item.state != "held":
+                continue
             state = require(State.HELD, "review.expired")
             entry = PendingEntry(
                 type="review.expired",
@@ -433,7 +444,6 @@ class Desk:
                 body={"ticket": item.ticket_id},
                 occurred_at=self._now(),
             )
-            version = await self._ledger.stream_version(tenant, item.inference_id)
             writes = [
                 _item_write(item, {"state": state.value}),
                 _inference_write(
