@@ -1,14 +1,44 @@
-"""One server for the tests that do not kill it."""
+"""Servers for the tests that do not kill them: one embedded, one configured with two tenants."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from attending.client import Client, ReviewClient
 from attending.server.demo.server import REPLAY
 
+from tests.e2e.calls import infer_request
+from tests.e2e.configured_server import ConfiguredServer
+from tests.e2e.lying_provider import LyingProvider
 from tests.e2e.server_process import ServerProcess
+
+DOSE = "Take amoxicillin 500 mg three times a day for 7 days."
+LETTER = "Your visit is on Tuesday at ten."
+FAILURES = (
+    "PROVIDER_UNAVAILABLE",
+    "PROVIDER_TIMEOUT",
+    "PROVIDER_REFUSED",
+    "PROVIDER_RATE_LIMITED",
+    "PROVIDER_BAD_REPLY",
+    "PROVIDER_UNKNOWN_MODEL",
+    "PROVIDER_OUTPUT_TOO_LARGE",
+)
+REPLAYED: list[dict[str, Any]] = [
+    {"name": "letter", "output": LETTER, "input_tokens": 11, "output_tokens": 8},
+    {"name": "letter-slow", "output": LETTER, "delay_ms": 1500},
+    {"name": "letter-too-slow", "output": LETTER, "delay_ms": 20_000},
+    {"name": "dose", "output": DOSE},
+    {"name": "plan", "output": "Medicines:\n- Amoxicillin 500 mg by mouth three times a day for 7 days.\n"},
+    {"name": "danger", "output": "You may take sildenafil 50 mg together with your nitroglycerin."},
+    {"name": "nul", "output": "ten\x00o'clock"},
+    {"name": "surrogate", "output": "ten \ud83d o'clock"},
+    *({"name": reason.lower().replace("_", "-"), "output": "", "fail": reason} for reason in FAILURES),
+]
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +48,40 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     process.start()
     yield process
     assert process.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def lying_provider() -> Iterator[LyingProvider]:
+    provider = LyingProvider()
+    provider.start()
+    yield provider
+    provider.stop()
+
+
+@pytest.fixture(scope="session")
+def hospital(
+    tmp_path_factory: pytest.TempPathFactory, lying_provider: LyingProvider
+) -> Iterator[ConfiguredServer]:
+    process = ConfiguredServer(tmp_path_factory.mktemp("e2e") / "hospital", REPLAYED, lying_provider.url)
+    process.prepare()
+    process.start()
+    yield process
+    assert process.stop() == 0
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A lease that was taken early, so that a test of its end need not wait for all of it."""
+
+    ticket_id: str
+    lease_id: str
+    taken: float
+
+
+@pytest.fixture(scope="session")
+def early_lease(hospital: ConfiguredServer) -> Lease:
+    with Client(hospital.connection("north", "app")) as app:
+        request = infer_request(policy="patient-message", model="dose")
+        ticket = app.inference.Infer(request, timeout=60).result.ticket.ticket_id
+    with ReviewClient(hospital.connection("north", "clinician")) as clinician:
+        return Lease(ticket, clinician.claim(ticket).lease_id, time.monotonic())

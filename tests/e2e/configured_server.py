@@ -1,0 +1,175 @@
+"""A real `attending serve --config` in a process of its own: two tenants, every role in each, bearer tokens."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from attending.client import Connection
+from attending.server.app import package_policies
+from attending.server.auth.authenticate import new_token, token_sha256
+from attending.server.bootstrap.certificates import issue_server, new_authority
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+START_SECONDS = 120
+TENANTS = ("north", "south")
+ROLES = ("clinician", "pharmacist", "auditor", "operator", "privacy_officer", "safety_officer")
+SIGNERS = ("clinician", "clinician2", "pharmacist")
+LEASE_SECONDS = 30
+CHECK_SECONDS = 8.0
+PROVIDER_SECONDS = 6.0
+
+
+@dataclass
+class ConfiguredServer:
+    """`name(tenant, role)` names an identity; `keys` are the signing keys of those who sign."""
+
+    folder: Path
+    replay: list[dict[str, Any]]
+    openai_url: str
+    tokens: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, Ed25519PrivateKey] = field(default_factory=dict)
+    where: dict[str, Any] = field(default_factory=dict)
+    _process: subprocess.Popen[str] | None = None
+    _reader: threading.Thread | None = None
+
+    def prepare(self) -> None:
+        """Writes certificates, policies (a discharge plan takes two signatures), replay file and configuration."""
+        self.folder.mkdir(parents=True)
+        now = datetime.now(UTC)
+        authority = new_authority("test authority", now)
+        leaf = issue_server(authority, ["localhost", "127.0.0.1"], now)
+        (self.folder / "ca.pem").write_bytes(authority.certificate)
+        (self.folder / "server.pem").write_bytes(leaf.certificate)
+        _private(self.folder / "server.key", leaf.key)
+        _private(self.folder / "api.key", b"test-api-key\n")
+        policies = self.folder / "policies"
+        shutil.copytree(package_policies(), policies)
+        plan = policies / "discharge-plan" / "policy.yaml"
+        text = plan.read_text()
+        assert text.count("\n  count: 1\n") == 1
+        plan.write_text(text.replace("\n  count: 1\n", "\n  count: 2\n"))
+        (self.folder / "replay.jsonl").write_text("\n".join(json.dumps(line) for line in self.replay))
+        (self.folder / "attending.toml").write_text("\n".join(self._configuration()))
+
+    def _configuration(self) -> Iterable[str]:
+        yield from ("[server]", 'tls_certificate = "server.pem"', 'tls_key = "server.key"')
+        yield from (
+            "[storage]",
+            'folder = "ledger"',
+            'keys_folder = "keys"',
+            'published_folder = "published"',
+        )
+        yield from ("[policies]", 'folder = "policies"', 'authorization = "policies/authorization"')
+        yield from ("[guard]", "workers = 2", f"timeout_seconds = {CHECK_SECONDS}")
+        yield from ("[review]", f"lease_seconds = {LEASE_SECONDS}", "expiry_sweep_seconds = 1")
+        yield from ("[logging]", 'level = "debug"', 'format = "json"')
+        for tenant in TENANTS:
+            yield from ("[[tenants]]", f'name = "{tenant}"')
+            for role in ("app", "app2", "clinician2", *ROLES):
+                yield from self._identity(tenant, role)
+        yield from ("[[providers]]", 'name = "replay"', 'kind = "replay"', 'replay_file = "replay.jsonl"')
+        yield f"timeout_seconds = {PROVIDER_SECONDS}"
+        yield from ("[[providers]]", 'name = "remote"', 'kind = "openai"', f'base_url = "{self.openai_url}"')
+        yield from ('api_key_file = "api.key"', f"timeout_seconds = {PROVIDER_SECONDS}")
+
+    def _identity(self, tenant: str, role: str) -> Iterable[str]:
+        name = self.name(tenant, role)
+        self.tokens[name] = new_token()
+        plain = role.removesuffix("2")
+        yield from ("[[identities]]", f'name = "{name}"', f'tenant = "{tenant}"')
+        yield f'kind = "{"app" if plain == "app" else "human"}"'
+        yield f'roles = ["{plain}"]'
+        yield f'token_sha256 = ["{token_sha256(self.tokens[name])}"]'
+        if role in SIGNERS:
+            self.keys[name] = key = Ed25519PrivateKey.generate()
+            raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+            yield f'signing_public_key = "{base64.b64encode(raw).decode()}"'
+
+    @staticmethod
+    def name(tenant: str, role: str) -> str:
+        return f"{tenant}-{role.replace('_', '-')}"
+
+    def start(self) -> None:
+        with self.log.open("a") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "attending.server.cli.main", "serve"),
+                    *("--config", str(self.folder / "attending.toml")),
+                    *("--port", "0", "--token-port", "0", "--json"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
+        assert self._process.stdout is not None
+        lines: list[str] = []
+        stdout = self._process.stdout
+        self._reader = threading.Thread(target=lambda: lines.append(stdout.readline()), daemon=True)
+        self._reader.start()
+        self._reader.join(START_SECONDS)
+        if not lines or not lines[0]:
+            self.kill()
+            raise AssertionError(f"server did not start: {self.log.read_text(errors='replace')[-2000:]}")
+        self.where = json.loads(lines[0])
+
+    def kill(self) -> None:
+        """kill -9 of the server and every process it started."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> int:
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.terminate()
+        return self._process.wait(timeout=90)
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "server.log"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def connection(self, tenant: str, role: str) -> Connection:
+        return self.as_token(tenant, self.tokens[self.name(tenant, role)])
+
+    def as_token(self, tenant: str, token: str | None) -> Connection:
+        """With any token, or none; the log key of `tenant` is pinned."""
+        target = f"localhost:{self.where['token_port']}"
+        return Connection(target, self.folder / "ca.pem", self.where["log_keys"][tenant], token=token)
+
+    def check_processes(self) -> list[int]:
+        """Process ids of the server's check processes."""
+        found = []
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parent = int(status.read_text().rpartition(")")[2].split()[1])
+                command = (status.parent / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if parent == self.pid and b"pool_worker" in command:
+                found.append(int(status.parent.name))
+        return found
+
+
+def _private(path: Path, content: bytes) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(content)
