@@ -100,6 +100,19 @@ def test_every_document_and_decision_is_in_the_index() -> None:
             assert f"| [{number}]({name}) | {title} |" in index
 
 
+def test_the_map_of_modules_is_the_tree() -> None:
+    table = (ROOT / "docs/architecture.md").read_text().split("\n## Modules")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `([a-z0-9.]+)` \| (.*?) \|", table, re.MULTILINE)
+    assert {"attending.ledger", "attending.guardrails", "attending.server"} <= {
+        package for package, _ in rows
+    }
+    for package, what in rows:
+        [home] = [path for root in ROOT.iterdir() if (path := root / package.replace(".", "/")).is_dir()]
+        for name in re.findall(r"`([a-z_]+/?)`", what):
+            there = home / name if name.endswith("/") else home / f"{name}.py"
+            assert there.exists() or (ROOT / name).is_dir(), f"{package}: {name}"
+
+
 # Written so that no pattern finds itself.
 NEVER = {
     "a folder of one machine": r"(?<![\w.<>/-])/(?:work|opt|root|home)/[\w.-]+",
