@@ -305,3 +305,22 @@ async def test_a_key_removed_from_the_configuration_is_revoked_and_never_comes_b
     assert caught.value.reason == "KEY_UNKNOWN"
     with pytest.raises(ConfigurationError):
         await ward.enrol()
+
+
+async def test_a_released_edit_comes_with_its_own_findings_and_never_quotes_what_was_held(ward: Ward) -> None:
+    outcome = await held(ward)
+    ticket = ticket_of(outcome)
+    lease = await claim(ward, ticket, ward.rivera)
+    await dispose_all(ward, ticket, lease, ward.rivera, "fixed")
+    prepared = await ward.desk.prepare(
+        ward.rivera.principal, ticket, lease, "A safe text", ward.rivera.key_id
+    )
+    await sign(ward, ticket, lease, ward.rivera, prepared)
+    released = await ward.gate.pipeline.get(TENANT, outcome.inference_id)
+    assert released.result is not None
+    assert released.result.findings == ()
+    # The reviewer still sees the text as it was held, with the findings that were disposed of.
+    case = await ward.desk.view(ward.rivera.principal, ticket)
+    assert case.output == "HOLD this text"
+    assert [finding.text for finding in case.result.findings] == ["SECRET-SPAN"]
+    assert set(case.item.disposed.values()) == {"fixed"}

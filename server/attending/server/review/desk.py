@@ -82,6 +82,7 @@ class Preparation:
     view: bytes
     view_salt: bytes
     sealed_view: SealedPayload
+    sealed_result: SealedPayload | None
     findings: tuple[Finding, ...]
     public_key: str
     expires_at: str
@@ -181,9 +182,18 @@ class Desk:
         )
         row = rows[0]._mapping
         request = load_request(await self._ledger.open_payload(tenant, row["request_record"]))
-        result = Result.from_bytes(await self._ledger.open_payload(tenant, row["result_record"]))
-        output = (await self._ledger.open_payload(tenant, row["text_record"])).decode("utf-8")
+        # The row follows the text released; a case is about the text generated, which dispositions number into.
+        generated = await self._generated(tenant, item.inference_id)
+        result = Result.from_bytes(await self._ledger.open_payload(tenant, generated["result_record"]))
+        output = (await self._ledger.open_payload(tenant, generated["text_record"])).decode("utf-8")
         return Case(item, version, output, request.prompt, request.documents, request.patient, result, row)
+
+    async def _generated(self, tenant: str, inference_id: str) -> Mapping[str, Any]:
+        """The body of `inference.generated`, which every inference with a ticket has."""
+        for entry in await self._ledger.stream_entries(tenant, inference_id, 1, 1):
+            if entry.type == "inference.generated":
+                return entry.body
+        raise NotFound("UNKNOWN_TICKET")
 
     # -- steps
 
@@ -282,10 +292,16 @@ class Desk:
         if policy is None or policy.hash != case.row["policy_hash"]:
             raise FailedPrecondition("POLICY_CHANGED")
         text, record, salt, sealed = await self._text_to_sign(principal.tenant, case, edited_text)
-        findings = await self._recheck(case, policy, text)
-        view = canonical.encode(_view(case, text, findings, principal, role))
+        result = await self._recheck(case, policy, text)
+        view = canonical.encode(_view(case, text, result.findings, principal, role))
         subject = case.row["subject"]
         sealed_view = await self._ledger.seal(principal.tenant, Payload("view", view), subject)
+        sealed_result = None
+        if text != case.output:
+            # What the application is told with a released edit: findings of the original quote what was held.
+            sealed_result = await self._ledger.seal(
+                principal.tenant, Payload("result", result.to_bytes()), subject
+            )
         statement = Statement(
             origin=self._ledger.origin(principal.tenant),
             inference=item.inference_id,
@@ -314,7 +330,8 @@ class Desk:
             view=view,
             view_salt=sealed_view.salt,
             sealed_view=sealed_view,
-            findings=findings,
+            sealed_result=sealed_result,
+            findings=result.findings,
             public_key=public_key,
             expires_at=min(item.lease_expires_at or stamp(now), stamp(now + self._preparation)),
         )
@@ -354,7 +371,8 @@ class Desk:
         # Only signatures over the same exact text count together.
         agreeing = {s.signer for s in signed_by if s.record == prepared.statement.record}
         enough = len(agreeing) >= max(1, item.sign_off_count)
-        payloads = tuple(p for p in (prepared.sealed_text, prepared.sealed_view) if p is not None)
+        sealed = (prepared.sealed_text, prepared.sealed_view, prepared.sealed_result)
+        payloads = tuple(payload for payload in sealed if payload is not None)
         signed = self._entry(
             principal,
             "review.signed",
@@ -382,14 +400,16 @@ class Desk:
                 "text_commitment": prepared.statement.text_commitment,
                 "signers": sorted(agreeing),
             }
-            pending.append(self._entry(principal, "inference.released", item, body))
-            row["state"] = state.value
             inference_row = {
                 "state": state.value,
                 "text_record": prepared.statement.record,
                 "reason": None,
                 "decided_at": stamp(now),
             }
+            if prepared.sealed_result is not None:
+                body["result_record"] = inference_row["result_record"] = prepared.sealed_result.record
+            pending.append(self._entry(principal, "inference.released", item, body))
+            row["state"] = state.value
         done_item, done_version, first = await self._step(
             principal, item, version, pending, row, once, inference_row=inference_row
         )
@@ -522,12 +542,12 @@ class Desk:
         )
         return text, sealed.record, sealed.salt, sealed
 
-    async def _recheck(self, case: Case, policy: Policy, text: str) -> tuple[Finding, ...]:
-        """The findings of the text to be signed; refuses what stands in the way."""
+    async def _recheck(self, case: Case, policy: Policy, text: str) -> Result:
+        """What the checks say of the text to be signed; refuses what stands in the way."""
         if text == case.output:
             if any(d == "fixed" for d in case.item.disposed.values()):
                 raise FailedPrecondition("DISPOSITION_NEEDS_EDIT")
-            return case.result.findings
+            return case.result
         request = load_request(
             await self._ledger.open_payload(case.row["log_id"], case.row["request_record"])
         )
@@ -545,7 +565,9 @@ class Desk:
             raise FailedPrecondition(
                 "EDIT_NOT_CLEAN", metadata={"findings": str(len(blocking)), "codes": ",".join(codes)}
             )
-        return found
+        return Result(
+            decision.verdict, decision.mandatory_review, decision.disposition, found, decision.coverage
+        )
 
     # -- the append
 
