@@ -1,7 +1,8 @@
 """What the output claims, held against the retrieved documents: contradicted, unsupported, or resting on a
 document that was withdrawn.
 
-Alignment is lexical: drugs by ingredient, sentences by their rarer words. Amounts, frequencies, polarity (give or
+Alignment is lexical: drugs by ingredient, sentences by their rarer words, plain instructions clause by
+clause. Amounts, frequencies, polarity (give or
 do not give), numbers with a unit and laterality are compared. Not caught: a contradiction in other words ("often"
 for "rarely"), and anything about documents the model was not given.
 """
@@ -16,6 +17,7 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import amount_of, interval_hours, per_day
 from attending.guardrails.checks.case import Case, Exposure, rule
+from attending.guardrails.checks.claims import mismatches
 from attending.guardrails.checks.passages import (
     MAX_SENTENCES,
     Passage,
@@ -75,7 +77,8 @@ def grounding(case: Case) -> Iterator[Finding]:
     weights = weights_of(passages)
     yield from _withdrawn(case, sources, weights)
     taken: set[int] = set()
-    for finding in (*_drug_claims(case, valid), *_sentence_claims(case, passages, weights)):
+    plain = _plain_claims(case, [source.document for source in valid])
+    for finding in (*_drug_claims(case, valid), *_sentence_claims(case, passages, weights), *plain):
         if finding.start not in taken or finding.start == finding.end:
             taken.add(finding.start)
             yield finding
@@ -320,6 +323,22 @@ def _sentence_claims(case: Case, passages: list[Passage], weights: dict[str, flo
         if both and (_NEGATION.search(sentence) is None) != (_NEGATION.search(best.text) is None):
             yield _sentence(case, best, Span(start, end), "negation", Severity.MAJOR,
                             "the sentence and the document differ by a negation")  # fmt: skip
+
+
+def _plain_claims(case: Case, documents: list[Document]) -> Iterator[Finding]:
+    """Lengths of time and plain instructions, clause by clause (`checks.claims`)."""
+    for found in mismatches(case.judged.output, documents):
+        length = found.kind == "length"
+        told = "another length of time than" if length else "an instruction that is turned round from what"
+        verb = "the document gives" if length else "the document says"
+        yield case.finding(
+            Code.CONTRADICTION,
+            None,
+            Severity.MODERATE if length else Severity.MAJOR,
+            rule(f"grounding-{found.kind}", f"document {found.document}"),
+            f"{told} {verb}: `{' '.join(found.quote.split())[:200]}`",
+            span=found.span,
+        )
 
 
 def _side(sentence: str, passage: str) -> Span | None:

@@ -91,8 +91,8 @@ SIGNS: Final = (
        r"|no reason to (?:live|go on)|better off (?:dead|without (?:me|you))|self[- ]?harm\w*|not worth living"
        r"|took (?:all|a whole bottle|the whole bottle))\b"),
     _s("anaphylaxis",
-       r"\b(?:anaphyla\w+|(?:throat|tongue|lips?|face) (?:\w+ ){0,4}(?:swell\w*|swollen|clos\w+"
-       r"|tight\w*|puff\w+)|swell\w* (?:\w+ ){0,5}(?:throat|tongue|lips?|face)"
+       r"\b(?:(?<!\()anaphyla\w+(?! (?:to|with|from)\b)|(?:throat|tongue|lips?|face) (?:\w+ ){0,4}"
+       r"(?:swell\w*|swollen|clos\w+|tight\w*|puff\w+)|swell\w* (?:\w+ ){0,5}(?:throat|tongue|lips?|face)"
        r"|swollen (?:\w+ ){0,2}(?:throat|tongue|lips?|face))\b",
        _near(r"hives|itchy rash|wheals|nettle rash", r"wheez\w*|breath\w*|swallow\w*|faint\w*|dizz\w*|vomit\w*", 10)),
     _s("breathing",
