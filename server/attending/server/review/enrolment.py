@@ -51,13 +51,12 @@ async def enrol_keys(
             identifier = key_id(person.signing_public_key)
             configured.add(identifier)
             known = enrolled.get(identifier)
-            if known is None:
-                await _enrol(ledger, person, person.signing_public_key, owner, now)
-            elif known["user"] != person.name or known["revoked_at"] is not None:
+            if known is not None and (known["user"] != person.name or known["revoked_at"] is not None):
                 raise ConfigurationError(
                     f"signing key `{identifier}` of `{person.name}` was revoked or belongs to somebody else",
                     "make a new key pair and configure its public key",
                 )
+            await _enrol(ledger, person, person.signing_public_key, owner, now)
         for identifier, row in enrolled.items():
             if identifier not in configured and row["revoked_at"] is None:
                 await _revoke(ledger, tenant, identifier, owner, now)
@@ -66,24 +65,35 @@ async def enrol_keys(
 async def _enrol(
     ledger: Ledger, person: Principal, public_key: bytes, owner: str, now: Callable[[], datetime]
 ) -> None:
+    """Says whose key it is, in which roles and until when, unless the last such entry says the same.
+
+    A signature is judged by the enrolment before it: after a new role or a renewed licence the old entry would
+    make every signature of the key invalid to an auditor.
+    """
     identifier = key_id(public_key)
     encoded = base64.b64encode(public_key).decode("ascii")
     roles = sorted(person.roles)
     not_after = None if person.licence_expires is None else stamp(person.licence_expires)
+    body = {
+        "key_id": identifier,
+        "user": person.name,
+        "public_key": encoded,
+        "algorithm": "ed25519",
+        "roles": roles,
+        "not_after": not_after,
+        "proofed_by": "configuration",
+    }
+    stream = key_stream(identifier)
+    version = await ledger.stream_version(person.tenant, stream)
+    last = await ledger.stream_entries(person.tenant, stream, version - 1, 1) if version else []
+    if last and dict(last[0].body) == body:
+        return
     entry = PendingEntry(
         type="key.enrolled",
-        stream=key_stream(identifier),
+        stream=stream,
         actor=f"system:{owner}",
         subject=None,
-        body={
-            "key_id": identifier,
-            "user": person.name,
-            "public_key": encoded,
-            "algorithm": "ed25519",
-            "roles": roles,
-            "not_after": not_after,
-            "proofed_by": "configuration",
-        },
+        body=body,
         occurred_at=now(),
     )
     row = RowWrite(
@@ -91,19 +101,21 @@ async def _enrol(
         {"key_id": identifier},
         {"user": person.name, "public_key": encoded, "roles": ",".join(roles), "enrolled_at": EntryTime()},
     )
-    await ledger.append(person.tenant, [entry], expect=[Expectation(key_stream(identifier), 0)], rows=[row])
+    await ledger.append(person.tenant, [entry], expect=[Expectation(stream, version)], rows=[row])
 
 
 async def _revoke(
     ledger: Ledger, tenant: str, identifier: str, owner: str, now: Callable[[], datetime]
 ) -> None:
+    stream = key_stream(identifier)
+    version = await ledger.stream_version(tenant, stream)
     entry = PendingEntry(
         type="key.revoked",
-        stream=key_stream(identifier),
+        stream=stream,
         actor=f"system:{owner}",
         subject=None,
         body={"key_id": identifier, "reason": "REMOVED_FROM_CONFIGURATION"},
         occurred_at=now(),
     )
     row = RowWrite(_KEYS, {"key_id": identifier}, {"revoked_at": EntryTime()})
-    await ledger.append(tenant, [entry], expect=[Expectation(key_stream(identifier), 1)], rows=[row])
+    await ledger.append(tenant, [entry], expect=[Expectation(stream, version)], rows=[row])

@@ -1,0 +1,64 @@
+"""Enrolled keys follow the configuration, and the log alone tells an auditor that a signature counts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from attending.ledger.verify.checks import Checks, Scope
+from attending.ledger.verify.report import Findings, Status
+from attending.server.review.enrolment import enrol_keys, key_stream
+
+from tests.server.inference.conftest import TENANT
+from tests.server.review.conftest import Person, Ward
+from tests.server.review.test_desk import claim, dispose_all, held, sign, ticket_of
+
+
+async def signs(ward: Ward, who: Person) -> None:
+    ticket = ticket_of(await held(ward))
+    lease = await claim(ward, ticket, who)
+    await dispose_all(ward, ticket, lease, who)
+    prepared = await ward.desk.prepare(who.principal, ticket, lease, None, who.key_id)
+    await sign(ward, ticket, lease, who, prepared)
+
+
+async def failed_checks(ward: Ward) -> set[str]:
+    """Ids of the verifier's checks that fail over the whole log."""
+    findings = Findings()
+    checks = Checks(findings, Scope.FULL, 0)
+    size, _root = await ward.gate.ledger.head(TENANT)
+    for entry in await ward.gate.ledger.list_entries(TENANT, 0, size):
+        checks.visit(entry)
+    checks.finish()
+    return {result.check for result in findings.results() if result.status is Status.FAILED}
+
+
+async def test_a_renewed_licence_and_a_new_role_are_enrolled_again(ward: Ward) -> None:
+    gate = ward.gate
+    rivera = replace(ward.rivera.principal, licence_expires=gate.clock() + timedelta(days=1))
+    others = [ward.chen.principal, ward.auditor.principal]
+    await enrol_keys(gate.ledger, [TENANT], [rivera, *others], "srv-test", gate.clock)
+    gate.clock.advance(days=2)
+    renewed = replace(rivera, licence_expires=gate.clock() + timedelta(days=365))
+    await enrol_keys(gate.ledger, [TENANT], [renewed, *others], "srv-test", gate.clock)
+    await signs(ward, Person(renewed, ward.rivera.key))
+    # The auditor becomes a clinician.
+    clinician = replace(ward.auditor.principal, roles=frozenset({"auditor", "clinician"}))
+    people = [renewed, ward.chen.principal, clinician]
+    await enrol_keys(gate.ledger, [TENANT], people, "srv-test", gate.clock)
+    await signs(ward, Person(clinician, ward.auditor.key))
+    assert await failed_checks(ward) == set()
+
+
+async def test_an_unchanged_configuration_says_nothing_again_and_a_key_changed_twice_can_be_revoked(
+    ward: Ward,
+) -> None:
+    gate, stream = ward.gate, key_stream(ward.rivera.key_id)
+    await ward.enrol()
+    assert await gate.ledger.stream_version(TENANT, stream) == 1
+    more = replace(ward.rivera.principal, roles=frozenset({"clinician", "pharmacist"}))
+    others = [ward.chen.principal, ward.auditor.principal]
+    await enrol_keys(gate.ledger, [TENANT], [more, *others], "srv-test", gate.clock)
+    await enrol_keys(gate.ledger, [TENANT], others, "srv-test", gate.clock)
+    types = [entry.type for entry in await gate.ledger.stream_entries(TENANT, stream)]
+    assert types == ["key.enrolled", "key.enrolled", "key.revoked"]
