@@ -142,13 +142,14 @@ class ScriptedProvider:
     before: Callable[[], None] = lambda: None
     delay_seconds: float = 0.0
     name: str = "scripted"
+    finish_reason: str = "stop"
     seen: list[ProviderRequest] = field(default_factory=list)
 
     async def complete(self, request: ProviderRequest) -> ProviderReply:
         self.seen.append(request)
         self.before()
         await asyncio.sleep(self.delay_seconds)
-        return ProviderReply(self.text, "scripted-1", 12, 7, "stop")
+        return ProviderReply(self.text, "scripted-1", 12, 7, self.finish_reason)
 
     async def close(self) -> None:
         return None

@@ -58,6 +58,14 @@ async def test_a_release_has_its_intent_before_and_its_verdict_in_one_append(gat
     assert entries[2].body["text_commitment"] in {c.commitment for c in entries[1].commitments}
 
 
+async def test_a_text_that_the_output_limit_cut_short_waits_for_a_clinician(gate: Gate) -> None:
+    gate.provider.finish_reason = "length"
+    outcome = await gate.pipeline.infer(CALLER, infer_call(), key())
+    assert outcome.state is State.HELD
+    assert outcome.result is not None
+    assert [f.rule_id for f in outcome.result.findings] == ["gate:truncated"]
+
+
 async def test_a_held_text_is_kept_and_given_to_nobody(gate: Gate) -> None:
     gate.provider.text = "HOLD this text"
     outcome = await gate.pipeline.infer(CALLER, infer_call(), key())

@@ -48,7 +48,7 @@ def run(folder: Path, *, stay: bool) -> int:
         if stay and sys.stdin.isatty():
             _look_around(screen, server)
     except (ServerDidNotStart, AttendingApiError, ReceiptError) as err:
-        screen.say(f"error: {err}; next: see `{server.log_path}`")
+        screen.say(f"error: {err}; next: read `{server.log_path}`")
         return 1
     except KeyboardInterrupt:
         screen.say("stopped")

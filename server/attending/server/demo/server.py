@@ -57,7 +57,7 @@ class DemoServer:
         until = time.monotonic() + START_SECONDS
         while not endpoint.exists():
             if self._process.poll() is not None or time.monotonic() > until:
-                raise ServerDidNotStart(f"the server did not start, see `{self.log_path}`")
+                raise ServerDidNotStart("the server did not start")
             time.sleep(0.05)
 
     def kill(self) -> None:

@@ -49,7 +49,7 @@ def letter(screen: Screen, server: DemoServer, proof: Proof) -> None:
             "in clinic 3.",
             provider="embedded",
             model=MODEL,
-            max_output_tokens=80,
+            max_output_tokens=200,
             tags={"team": "front-desk", "feature": "letters"},
         )
     _outcome(screen, result)
@@ -83,7 +83,7 @@ def dose(screen: Screen, server: DemoServer, proof: Proof) -> None:
             "  The model gave no dose that could be judged this time; the mandatory hold applies all the same."
         )
     proof.lines.append(
-        f"an invented dose: {result.state}, {found} finding(s) with span, limit and basis"
+        f"an invented dose: {result.state}, with {found} dose findings that name span, limit and basis"
         if found
         else f"a dose answer without a judgeable dose: {result.state} by the mandatory review"
     )

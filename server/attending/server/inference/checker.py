@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from attending.guardrails.finding import Coverage
+from attending.guardrails.finding import Basis, Code, Coverage, Finding, Scope, Severity
 from attending.guardrails.guard import InputDecision, OutputDecision, RailRun, rail_failure
 from attending.guardrails.patient import Document, Identity, Judged
 from attending.guardrails.policy.decide import decide
@@ -35,6 +35,23 @@ class Checker(Protocol):
         placeholders: Mapping[str, str] | None = None,
         audience: Audience | None = None,
     ) -> OutputDecision: ...
+
+
+def truncated(length: int) -> Finding:
+    """The finding of a text that the model's limit cut short: what is missing nobody has judged."""
+    return Finding(
+        rail="gate",
+        code=Code.OMISSION,
+        rule_id="gate:truncated",
+        severity=Severity.MAJOR,
+        scope=Scope.MENTION,
+        start=length,
+        end=length,
+        text="",
+        basis=Basis.RULE,
+        source="finish_reason of the provider",
+        message="the text ends at the model's output limit, so its end is missing",
+    )
 
 
 def unjudged(policy: Policy, text: str, audience: Audience, knowledge_hash: str) -> OutputDecision:

@@ -44,7 +44,7 @@ from attending.server.cost.price import Price, price
 from attending.server.errors import AttendingError, FailedPrecondition, InvalidRequest, NotFound, Unavailable
 from attending.server.idempotency import Once, answered, claimed, require_same
 from attending.server.inference import entries
-from attending.server.inference.checker import Checker, unjudged
+from attending.server.inference.checker import Checker, truncated, unjudged
 from attending.server.inference.entries import Result
 from attending.server.inference.outcome import Outcome, read_outcome
 from attending.server.inference.reply import acceptable
@@ -536,7 +536,8 @@ class Pipeline:
         audience = effective_audience(opened.policy, context.recipient)
         decision = await self._check(opened, judged, audience)
         # Input findings come after the output's; the verdict is over both.
-        findings = (*decision.findings, *opened.input.findings)
+        cut = (truncated(len(decision.output_final)),) if reply.finish_reason == "length" else ()
+        findings = (*decision.findings, *cut, *opened.input.findings)
         verdict = decide(opened.policy, findings, audience=audience)
         clock.mark("output_rails")
         progress("recording")
