@@ -92,7 +92,8 @@ def show(ticket: str, as_json: bool, connection: Connection) -> None:
         state = f" [{finding.disposition}]" if finding.disposition else ""
         click.echo(f"({finding.ordinal}) {severity} {finding.code}: {finding.message}{state}")
         where = f'"{finding.text}" at {finding.start}-{finding.end}; ' if finding.text else ""
-        click.echo(f"    {where}{finding.basis}: {finding.source}")
+        basis = "" if finding.source.startswith(finding.basis) else f"{finding.basis}: "
+        click.echo(f"    {where}{basis}{finding.source}")
     click.echo(f"\n{item.coverage.judged} of {item.coverage.of} checks judged", nl=False)
     missing = ", ".join(item.coverage.not_covered)
     click.echo(f"; not covered: {missing}" if missing else "")

@@ -356,7 +356,9 @@ def _findings(
         severity = common_pb2.Severity.Name(finding.severity).removeprefix("SEVERITY_").lower()
         screen.fact(f"{severity}", f"{finding.code}: {finding.message}")
         span = f'"{finding.text}" (characters {finding.start}-{finding.end}); ' if finding.text else ""
-        screen.fact("", f"{span}{finding.basis}: {finding.source}")
+        # The source of a curated fact begins with that word already.
+        basis = "" if finding.source.startswith(finding.basis) else f"{finding.basis}: "
+        screen.fact("", f"{span}{basis}{finding.source}")
         count += finding.code.startswith(code_begins)
     return count
 
