@@ -45,14 +45,19 @@ def letter(screen: Screen, server: DemoServer, proof: Proof) -> None:
     with Client(server.connection(APP)) as app, screen.working("the model writes"):
         result = app.infer(
             "administrative-letter",
-            "Write a short appointment letter to a patient: the dermatology appointment is on Tuesday at 10:00 "
-            "in clinic 3.",
+            'Rewrite as a polite letter: "Your appointment is on Tuesday at 10:00 in clinic 3. Please bring your '
+            'insurance card."',
             provider="embedded",
             model=MODEL,
             max_output_tokens=200,
             tags={"team": "front-desk", "feature": "letters"},
         )
     _outcome(screen, result)
+    if result.ticket is not None:
+        with ReviewClient(server.connection(CLINICIAN)) as clinician:
+            item = clinician.item(result.ticket.ticket_id)
+        screen.quote("held, as the clinician sees it", item.output, 400)
+        _findings(screen, item.findings)
     proof.lines.append(f"a letter by a real model: {result.state}, with a receipt that verifies offline")
 
 
