@@ -67,3 +67,20 @@ def test_an_invented_name_in_the_place_of_a_product_is_told(text: str, name: str
 )
 def test_forms_persons_and_days_are_no_unknown_drugs(text: str, lexicon: Lexicon) -> None:
     assert parse(text, lexicon).unknown == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "per_kg", "per_time"),
+    [
+        ("Give 10 mg of ibuprofen per kilogram of body weight.", True, None),
+        ("Children need 90 mg of amoxicillin (by mouth) per kg a day.", True, "day"),
+        ("Give 25 mg vancomycin for each kilogram of weight.", True, None),
+        ("Give 500 mg of amoxicillin. The child weighs 30 kg.", False, None),
+        ("Give 500 mg of amoxicillin per dose.", False, None),
+    ],
+)
+def test_a_divisor_behind_the_drug_is_read(
+    text: str, per_kg: bool, per_time: str | None, lexicon: Lexicon
+) -> None:
+    (dose,) = [s.dose for s in parse(text, lexicon).statements if s.dose is not None]
+    assert (dose.per_kg, dose.per_time) == (per_kg, per_time)

@@ -43,10 +43,8 @@ _FORBIDS: Final = re.compile(
 )
 _ORDERS: Final = re.compile(
     r"\b(?:do not|don't|never|not to|must not|mustn't|should not|shouldn't|cannot|can't|may not|avoid(?:ing)?"
-    r"|refrain from"
-    r"|stop|nil by mouth|keep off|stay off|no (?:\w+[ -])?(?:driv|lift|swimm|shower|smok|drink|eat|runn|fly|work|walk|exercis|bath|bend|bear)ing"
-    r"|no (?:alcohol|food|drink|sport|exercise|weight)"
-    r"|non-weight)\b",
+    r"|refrain from|stop|nil by mouth|keep off|stay off|non-weight|no (?:alcohol|food|drink|sport|exercise|weight)"
+    r"|no (?:\w+[ -])?(?:driv|lift|swimm|shower|smok|drink|eat|runn|fly|work|walk|exercis|bath|bend|bear)ing)\b",
     re.I,
 )
 """What forbids an act; "no fracture" only denies a finding."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from dataclasses import replace
 from functools import lru_cache
 
 from attending.guardrails.clinical.amount import Amount, Kind, Risk
@@ -52,6 +53,11 @@ _UNITLESS_END = re.compile(
     r"q\d|q\.|qhs|qd|qam|every|each|once|twice|three|nightly|at bed|at night|in the "
     r"(?:morning|evening)|as needed|prn|stat|now)"
 )
+_OF_DRUG = re.compile(r" (?:of )?(?:oral |iv |intravenous |the )?")
+_PER_WEIGHT = re.compile(
+    r"(?: ?\([^()]{0,40}\))? ?(?:per|for (?:each|every)|/) ?(?:kgs?|kilo(?:gram)?s?)(?![a-z])"
+    r"(?: of)?(?: (?:your |the )?(?:child's )?(?:body )?weight)?(?P<day>,? (?:per|a|each|every) day| daily|/day)?"
+)
 _MS = re.compile(r"(?<![\w.])(ms|mso4|mgso4)(?![\w.])(?=[ ,;]|$)")
 _NOTATION_HINT = re.compile(r" ?(?:\d|iv\b|po\b|im\b|ir\b|er\b)")
 
@@ -77,6 +83,7 @@ def _parse(text: str, lexicon: Lexicon, about: tuple[str, ...]) -> ParsedText:
     ]
     amounts = _with_implied(norm.text, amounts, found_rhythms)
     mentions = find_mentions(norm, lexicon, amounts)
+    amounts = _per_weight(norm.text, amounts, mentions)
     unitless = _unitless(norm, mentions, amounts, found_rhythms)
     amounts = sorted([*amounts, *unitless], key=lambda a: a.start)
     strangers = find_unknown(norm, lexicon, mentions, amounts)
@@ -174,6 +181,24 @@ def _with_implied(text: str, amounts: list[Amount], found: list[Rhythm]) -> list
         if not kept or amount.start >= kept[-1].end:
             kept.append(amount)
     return kept
+
+
+def _per_weight(text: str, amounts: list[Amount], mentions: list[Named]) -> list[Amount]:
+    """Reads the divisor that stands behind the drug: "15 mg of ibuprofen per kilogram of body weight a day"."""
+    starts = [m.start for m in mentions]
+    out: list[Amount] = []
+    for amount in amounts:
+        at = bisect_left(starts, amount.end)
+        behind = None
+        if amount.mass and not amount.per_kg and amount.per_time is None and at < len(mentions):
+            named = mentions[at]
+            if _OF_DRUG.fullmatch(text, amount.end, named.start):
+                behind = _PER_WEIGHT.match(text, named.end)
+        if behind is None:
+            out.append(amount)
+        else:
+            out.append(replace(amount, per_kg=True, per_time="day" if behind["day"] else None))
+    return out
 
 
 def _unitless(
