@@ -101,6 +101,7 @@ async def build(app: App) -> Gate:
         changes=changes,
         owner=app.owner,
         now=app.now,
+        max_open=2 * app.config.server.max_concurrent_rpcs,
     )
     for part in (policies, pool, changes, pipeline):
         app.add(part)

@@ -47,6 +47,7 @@ from attending.server.inference import entries
 from attending.server.inference.checker import Checker, truncated, unjudged
 from attending.server.inference.entries import Result
 from attending.server.inference.outcome import Outcome, read_outcome
+from attending.server.inference.recovery import still_open
 from attending.server.inference.reply import acceptable
 from attending.server.inference.states import State, require
 from attending.server.inference.watch import Changes
@@ -66,6 +67,8 @@ from attending.server.providers.port import ProviderError, ProviderReply, Provid
 log = structlog.get_logger()
 
 DEFAULT_MAX_OUTPUT_TOKENS = 512
+DEFAULT_MAX_OPEN = 1_024
+BUSY_RETRY_SECONDS = 1.0
 LATE_REPLY_GRACE_SECONDS = 60.0
 LATE_REPLY_DRAIN_SECONDS = 2.0
 CHECK_RETRY_SECONDS = (0.1, 0.5, 2.0)
@@ -131,7 +134,10 @@ class Pipeline:
         changes: Changes,
         owner: str,
         now: Callable[[], datetime] = clocks.now,
+        max_open: int = DEFAULT_MAX_OPEN,
     ) -> None:
+        """`max_open` bounds the calls that are carried through at once, those of callers who hung up included."""
+        self.max_open = max_open
         self._ledger = ledger
         self._guard = guard
         self._policies = policies
@@ -215,6 +221,9 @@ class Pipeline:
         slot = (caller.tenant, once.key)
         running = self._running.get(slot)
         if running is None:
+            # A call outlives its caller, so a bound on rpcs alone would bound nothing.
+            if len(self._running) + len(self._background) >= self.max_open:
+                raise Unavailable("SERVER_BUSY", retry_after_seconds=BUSY_RETRY_SECONDS)
             task = asyncio.create_task(self._first(caller.tenant, once, start))
             self._running[slot] = (once.fingerprint, task)
             task.add_done_callback(lambda _done: self._running.pop(slot, None))
@@ -706,13 +715,19 @@ class Pipeline:
             "reason": reason,
             "decided_at": stamp(self._now()),
         }
-        try:
-            await self._append(
-                replace(opened, row=row), [entry], expect=opened.version, decided=0, retry=True
-            )
-        except ExpectationFailed:
-            # Already closed by somebody else: there is nothing left to say.
-            log.warning("inference.already_closed", inference_id=opened.inference_id)
+        tenant, inference_id = opened.caller.tenant, opened.inference_id
+        version = opened.version
+        while True:
+            try:
+                await self._append(replace(opened, row=row), [entry], expect=version, decided=0, retry=True)
+                return
+            except ExpectationFailed:
+                # A late reply may stand on record already, while the call is still open.
+                version = await self._ledger.stream_version(tenant, inference_id)
+                if not await still_open(self._ledger, tenant, inference_id):
+                    # Closed by somebody else, or never durable: there is nothing left to say.
+                    log.warning("inference.already_closed", inference_id=inference_id)
+                    return
 
     @asynccontextmanager
     async def _closed_at_last(self, opened: _Open) -> AsyncIterator[None]:

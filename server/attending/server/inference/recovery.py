@@ -53,11 +53,26 @@ async def abandon_orphans(
                 "decided_index": EntryIndex(0),
             }
             write = RowWrite(table, {"inference_id": inference_id}, values)
+            # The version first, the state second: what is appended after the first read fails the condition.
+            version = await ledger.stream_version(tenant, inference_id)
+            if not await still_open(ledger, tenant, inference_id):
+                continue
             try:
-                await ledger.append(tenant, [entry], expect=[Expectation(inference_id, 1)], rows=[write])
+                await ledger.append(
+                    tenant, [entry], expect=[Expectation(inference_id, version)], rows=[write]
+                )
             except ExpectationFailed:
                 continue
             abandoned += 1
     if abandoned:
         log.warning("recovery.abandoned", count=abandoned)
     return abandoned
+
+
+async def still_open(ledger: Ledger, tenant: str, inference_id: str) -> bool:
+    """Whether the inference is on record and has no verdict and no closing entry yet."""
+    table = projections.inference
+    rows = await ledger.query(
+        select(table.c.state).where(table.c.log_id == tenant, table.c.inference_id == inference_id)
+    )
+    return bool(rows) and rows[0][0] == State.RECEIVED.value
