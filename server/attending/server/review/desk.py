@@ -200,6 +200,8 @@ class Desk:
     async def claim(self, principal: Principal, ticket_id: str, once: Once) -> tuple[Item, int, int]:
         """Leases the item; returns it, its version and the entry's index. FailedPrecondition while leased."""
         now = self._now()
+        if (index := await self._done(principal, once)) is not None:
+            return await self._leased(principal, ticket_id, index)
         item, version = await self.item(principal.tenant, ticket_id)
         item.require_held(stamp(now))
         self._require_reviewer(principal, item)
@@ -213,6 +215,8 @@ class Desk:
         self, principal: Principal, ticket_id: str, lease_id: str, once: Once
     ) -> tuple[Item, int, int]:
         now = self._now()
+        if (index := await self._done(principal, once)) is not None:
+            return await self._leased(principal, ticket_id, index)
         item, version = await self.item(principal.tenant, ticket_id)
         item.require_lease(principal.name, lease_id, stamp(now))
         return await self._lease_step(principal, item, version, now, lease_id, once)
@@ -257,6 +261,8 @@ class Desk:
             violations.append(("note", f"has {len(note)} code points, the limit is {MAX_NOTE_CODE_POINTS}"))
         if violations:
             raise InvalidRequest(violations)
+        if (index := await self._done(principal, once)) is not None:
+            return (*await self.item(principal.tenant, ticket_id), index)
         item, version = await self.item(principal.tenant, ticket_id)
         item.require_lease(principal.name, lease_id, stamp(self._now()))
         if finding not in item.to_dispose:
@@ -432,6 +438,8 @@ class Desk:
                 [("note", f"has {len(note)} code points, the limit is {MAX_NOTE_CODE_POINTS}")]
             )
         now = stamp(self._now())
+        if (index := await self._done(principal, once)) is not None:
+            return (*await self.item(principal.tenant, ticket_id), index)
         item, version = await self.item(principal.tenant, ticket_id)
         item.require_lease(principal.name, lease_id, now)
         self._require_reviewer(principal, item)
@@ -499,7 +507,8 @@ class Desk:
 
     def _require_independence(self, principal: Principal, case: Case) -> None:
         policy = self._policies.get(case.item.policy)
-        author = case.row["on_behalf_of"] == principal.name
+        # The application writes the author's name; a capital letter must not make another person of them.
+        author = (case.row["on_behalf_of"] or "").casefold() == principal.name.casefold()
         serious = case.item.severity_rank >= MAJOR_RANK
         if author and (policy is None or not policy.sign_offs.author_may_sign or serious):
             raise PermissionDenied("SIGNER_IS_AUTHOR")
@@ -570,6 +579,18 @@ class Desk:
         )
 
     # -- the append
+
+    async def _done(self, principal: Principal, once: Once) -> int | None:
+        """Index of the entry that this key's first call appended: a retry is answered, whatever came after it."""
+        done = await answered(self._ledger, principal.tenant, once)
+        return None if done is None else done[0]
+
+    async def _leased(self, principal: Principal, ticket_id: str, index: int) -> tuple[Item, int, int]:
+        """The answer to a repeated claim or renewal, as long as the lease is still the caller's."""
+        item, version = await self.item(principal.tenant, ticket_id)
+        if item.claimed_by != principal.name:
+            raise FailedPrecondition("LEASE_NOT_HELD")
+        return item, version, index
 
     async def _step(
         self,
