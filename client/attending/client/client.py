@@ -10,8 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import grpc
 from attending.client.connection import Connection
-from attending.client.errors import ReceiptError, translated
+from attending.client.errors import ReceiptError, translate, translated
+from attending.ledger.entry import parse_entry
 from attending.ledger.errors import VerificationError
 from attending.ledger.proof import verify_receipt
 from attending.v1 import (
@@ -159,12 +161,18 @@ class Client:
         request = inference_pb2.GetInferenceRequest(inference_id=inference_id)
         return self.verified(self.inference.GetInference(request, timeout=timeout_seconds).result)
 
-    @translated
     def watch(self, inference_id: str, *, timeout_seconds: float | None = None) -> Iterator[Result]:
-        """Yields the state now and at every change until it is final."""
+        """Yields the state now and at every change until it is final; raises as `infer` does."""
         request = inference_pb2.WatchInferenceRequest(inference_id=inference_id)
         stream = self.inference.WatchInference(request, timeout=timeout_seconds)
-        return (self.verified(event.result) for event in stream)
+        try:
+            for event in stream:
+                yield self.verified(event.result)
+        except grpc.RpcError as err:
+            raise translate(err) from None
+        finally:
+            # Whoever stops listening early gives the server its place back.
+            stream.cancel()
 
     @translated
     def acknowledge(
@@ -185,6 +193,8 @@ class Client:
         )
         receipt = self.inference.AckDelivery(request, timeout=timeout_seconds).receipt
         self.check_receipt(receipt)
+        if _said(receipt) != (inference_id, "inference.delivered"):
+            raise ReceiptError("the receipt is not of this delivery")
         return receipt
 
     def check_receipt(self, receipt: common_pb2.Receipt) -> bool:
@@ -198,11 +208,22 @@ class Client:
         return True
 
     def verified(self, message: inference_pb2.InferenceResult) -> Result:
-        """The typed result, after its receipts were checked; raises ReceiptError."""
+        """The typed result, after its receipts were checked; raises ReceiptError.
+
+        1. There are receipts. 2. Each holds under the pinned log key. 3. Each is of an entry of this very inference.
+        4. A released text has the receipt of a release. That the text is the one released is in the log as a salted
+        commitment, which an export with payloads opens and a receipt alone does not.
+        """
         # A released text without evidence is what this product exists to prevent.
-        if not message.receipts:
+        if not message.receipts:  # 1
             raise ReceiptError("the server sent no receipt")
-        verified = all(self.check_receipt(receipt) for receipt in message.receipts)
+        verified = all(self.check_receipt(receipt) for receipt in message.receipts)  # 2
+        said = [_said(receipt) for receipt in message.receipts]
+        if any(stream != message.inference_id for stream, _type in said):  # 3
+            raise ReceiptError("a receipt is of another inference")
+        released = message.state == common_pb2.INFERENCE_STATE_RELEASED
+        if released and (message.inference_id, "inference.released") not in said:  # 4
+            raise ReceiptError("the server sent no receipt of the release")
         ticket = None
         if message.HasField("ticket"):
             ticket = Ticket(
@@ -223,6 +244,15 @@ class Client:
             verified=verified,
             message=message,
         )
+
+
+def _said(receipt: common_pb2.Receipt) -> tuple[str, str]:
+    """Stream and type of the entry that a receipt is of; raises ReceiptError."""
+    try:
+        entry = parse_entry(receipt.entry)
+    except VerificationError as err:
+        raise ReceiptError(f"entry {receipt.index} does not read: {err.reason}") from err
+    return entry.stream, entry.type
 
 
 def _context(

@@ -135,11 +135,20 @@ class ReviewClient:
             raise ReceiptError("the server changed the edited text")
         if (statement.text_commitment, statement.view_commitment) != (text, view):
             raise ReceiptError("the statement does not commit to the text and the view shown")
+        shown = json.loads(answer.view)
+        if (shown["ticket"], shown["inference"], shown["text"]) != (
+            ticket_id,
+            statement.inference,
+            answer.text,
+        ):
+            raise ReceiptError("the view is of another item or text than the statement")
+        if statement.key_id != key_id(key) or not statement.meaning.releases:
+            raise ReceiptError("the statement is not the one that was asked for")
         return PreparedSignature(
             preparation_id=answer.preparation_id,
             statement=statement,
             text=answer.text,
-            view=json.loads(answer.view),
+            view=shown,
             findings=tuple(answer.findings),
         )
 
