@@ -223,3 +223,10 @@ _JSON = st.recursive(
 )
 def test_never_raises(kind: str, body: dict[str, Any]) -> None:
     read_fhir({"resourceType": kind, **body})
+
+
+def test_a_year_beyond_every_calendar_is_unread() -> None:
+    """`date` raises OverflowError for it, which is no ValueError."""
+    read = read_fhir({"resourceType": "Patient", "birthDate": 2**31})
+    assert list(read.unread) == ["Patient[0]: UNREADABLE"]
+    assert read.context.age_years is None

@@ -117,7 +117,7 @@ def read_fhir(value: object, *, as_of: datetime | None = None) -> FhirRead:
             continue
         try:
             _visit(reader, resource)
-        except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation, IndexError):
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError, InvalidOperation, IndexError):
             reader.unread.append(f"{_kind(resource)}[{index}]: UNREADABLE")
             continue
     now = as_of or datetime.now(UTC)
