@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import errno
 import io
 import json
 import logging
@@ -146,3 +147,25 @@ def test_every_log_call_of_the_server_has_a_constant_event_and_listed_keys() -> 
             assert telemetry._EVENT.fullmatch(str(node.args[0].value)), where
             assert {keyword.arg for keyword in node.keywords} <= telemetry.ALLOWED_KEYS, where
     assert calls >= 10
+
+
+def test_a_stream_that_cannot_be_written_stops_nobody_and_says_so_later(lines: io.StringIO) -> None:
+    class Full(io.StringIO):
+        full = True
+
+        def flush(self) -> None:
+            if self.full:
+                self.seek(0)
+                self.truncate()
+                raise OSError(errno.ENOSPC, "no space left on device")
+
+    stream = Full()
+    telemetry.configure("info", "json", stream)
+    for _ in range(3):
+        structlog.get_logger().error("a.fault", reason="X")
+    logging.getLogger("grpc._cython.cygrpc").error("the library's words")
+    assert stream.getvalue() == ""
+    stream.full = False
+    structlog.get_logger().error("a.fault", reason="Y")
+    assert [line["event"] for line in parsed(stream)] == ["log.lines_lost", "a.fault"]
+    assert parsed(stream)[0]["count"] == 4

@@ -7,9 +7,11 @@ the key is named. Records of other libraries lose their words too: their loggers
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 import sys
+import threading
 import traceback
 from collections.abc import MutableMapping
 from pathlib import PurePath
@@ -90,6 +92,34 @@ class LibraryRecords(logging.Handler):
         )
 
 
+class _Lines:
+    """Writes lines to a stream; where that fails (a full disk, a closed pipe) the line is lost and the work goes on.
+
+    A call that could not log must still be answered: an error inside the handling of an error would leave its caller
+    waiting. How many lines were lost is written before the next one that can be.
+    """
+
+    _lock = threading.Lock()
+    _lost = 0
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        with _Lines._lock:
+            try:
+                if _Lines._lost:
+                    note = {"event": "log.lines_lost", "level": "error", "count": _Lines._lost}
+                    self._stream.write(json.dumps(note, sort_keys=True) + "\n")
+                self._stream.write(line + "\n")
+                self._stream.flush()
+                _Lines._lost = 0
+            except (OSError, ValueError):
+                _Lines._lost += 1
+
+    debug = info = warning = warn = error = critical = fatal = exception = log = msg
+
+
 def configure(
     level: Literal["debug", "info", "warning", "error"] = "info",
     form: Literal["auto", "json", "console"] = "auto",
@@ -111,7 +141,7 @@ def configure(
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(target),
+        logger_factory=lambda *_names: _Lines(target),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
