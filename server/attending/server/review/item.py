@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from attending.guardrails.finding import Finding
+from attending.guardrails.finding import Code, Finding
 from attending.server.errors import FailedPrecondition
 from sqlalchemy import RowMapping
 
@@ -20,6 +21,22 @@ REASON_CODES = frozenset(
         "misread_text",
         "wrong_knowledge",
         "other",
+    }
+)
+_FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
+_OF_FIGURES = frozenset(
+    {
+        Code.DOSE_MAX_SINGLE,
+        Code.DOSE_MAX_DAILY,
+        Code.INTERVAL,
+        Code.UNIT,
+        Code.RATE,
+        Code.DURATION,
+        Code.RENAL,
+        Code.HEPATIC,
+        Code.STACKING,
+        Code.MME,
+        Code.UNREADABLE_DOSE,
     }
 )
 REJECT_CODES = frozenset({"wrong", "unsafe", "incomplete", "wrong_patient", "not_needed", "other"})
@@ -109,21 +126,33 @@ def unresolved(
 ) -> tuple[int, ...]:
     """Positions in `now_found` that stand in the way of a signature.
 
-    `action` gives release, hold or block for each position. A finding is resolved when the same problem (code,
-    rule, drugs) was disposed of in the original text as an accepted risk or a false alarm; one disposed of as
-    fixed must be gone. A block is never resolved: it can only be edited away.
+    `action` gives release, hold or block for each position. A finding is resolved when the same problem (rail,
+    code, rule, drugs and figures) was disposed of in the original text as an accepted risk or a false alarm and is
+    no worse now; one disposed of as fixed must be gone. A block is never resolved: it can only be edited away.
     """
-    accepted = {
-        _identity(original[ordinal])
-        for ordinal, disposition in item.disposed.items()
-        if disposition in ("accepted_risk", "false_alarm") and ordinal < len(original)
-    }
+    accepted: dict[_Identity, int] = {}
+    for ordinal, disposition in item.disposed.items():
+        if disposition in ("accepted_risk", "false_alarm") and ordinal < len(original):
+            known = _identity(original[ordinal])
+            accepted[known] = max(accepted.get(known, 0), original[ordinal].severity.rank)
     return tuple(
         position
         for position, finding in enumerate(now_found)
-        if action[position] == "block" or (action[position] == "hold" and _identity(finding) not in accepted)
+        if action[position] == "block"
+        or (action[position] == "hold" and finding.severity.rank > accepted.get(_identity(finding), -1))
     )
 
 
-def _identity(finding: Finding) -> tuple[str, str, tuple[str, ...]]:
-    return finding.code.value, finding.rule_id, tuple(sorted(finding.drugs))
+_Identity = tuple[str, str, str, tuple[str, ...], tuple[str, ...]]
+
+
+def _identity(finding: Finding) -> _Identity:
+    """What makes two findings the same problem, wherever in the text.
+
+    With the figures where they are what is wrong: the same rule over the same drug is another matter at ten times
+    the dose. Elsewhere a reviewer may well change a figure in a passage whose risk was accepted.
+    """
+    figures: tuple[str, ...] = ()
+    if finding.code in _OF_FIGURES:
+        figures = (*_FIGURE.findall(finding.text), *_FIGURE.findall(finding.message))
+    return finding.rail, finding.code.value, finding.rule_id, tuple(sorted(finding.drugs)), figures
