@@ -59,7 +59,7 @@ def lying_provider() -> Iterator[LyingProvider]:
 
 
 @pytest.fixture(scope="session")
-def hospital(
+def opened_hospital(
     tmp_path_factory: pytest.TempPathFactory, lying_provider: LyingProvider
 ) -> Iterator[ConfiguredServer]:
     process = ConfiguredServer(tmp_path_factory.mktemp("e2e") / "hospital", REPLAYED, lying_provider.url)
@@ -71,7 +71,7 @@ def hospital(
 
 @dataclass(frozen=True)
 class Lease:
-    """A lease that was taken early, so that a test of its end need not wait for all of it."""
+    """A lease that was taken when the server started, so that a test of its end need not wait for all of it."""
 
     ticket_id: str
     lease_id: str
@@ -79,9 +79,16 @@ class Lease:
 
 
 @pytest.fixture(scope="session")
-def early_lease(hospital: ConfiguredServer) -> Lease:
-    with Client(hospital.connection("north", "app")) as app:
+def early_lease(opened_hospital: ConfiguredServer) -> Lease:
+    with Client(opened_hospital.connection("north", "app")) as app:
         request = infer_request(policy="patient-message", model="dose")
         ticket = app.inference.Infer(request, timeout=60).result.ticket.ticket_id
-    with ReviewClient(hospital.connection("north", "clinician")) as clinician:
+    with ReviewClient(opened_hospital.connection("north", "clinician")) as clinician:
         return Lease(ticket, clinician.claim(ticket).lease_id, time.monotonic())
+
+
+@pytest.fixture(scope="session")
+def hospital(opened_hospital: ConfiguredServer, early_lease: Lease) -> ConfiguredServer:
+    """The configured server, with the early lease taken."""
+    assert early_lease.lease_id
+    return opened_hospital
