@@ -324,3 +324,25 @@ async def test_a_released_edit_comes_with_its_own_findings_and_never_quotes_what
     assert case.output == "HOLD this text"
     assert [finding.text for finding in case.result.findings] == ["SECRET-SPAN"]
     assert set(case.item.disposed.values()) == {"fixed"}
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "   ", "x" * 65_537])
+async def test_an_edit_that_is_no_text_is_refused_as_such(ward: Ward, text: str) -> None:
+    ticket = ticket_of(await held(ward))
+    lease = await claim(ward, ticket, ward.rivera)
+    await dispose_all(ward, ticket, lease, ward.rivera)
+    with pytest.raises(InvalidRequest):
+        await ward.desk.prepare(ward.rivera.principal, ticket, lease, text, ward.rivera.key_id)
+
+
+async def test_preparing_again_replaces_what_was_prepared_under_the_lease(ward: Ward) -> None:
+    ticket = ticket_of(await held(ward))
+    lease = await claim(ward, ticket, ward.rivera)
+    await dispose_all(ward, ticket, lease, ward.rivera)
+    first, second = [
+        await ward.desk.prepare(ward.rivera.principal, ticket, lease, None, ward.rivera.key_id)
+        for _ in range(2)
+    ]
+    with pytest.raises(NotFound):
+        await sign(ward, ticket, lease, ward.rivera, first)
+    await sign(ward, ticket, lease, ward.rivera, second)

@@ -37,7 +37,7 @@ from attending.server.inference.entries import Result, load_request
 from attending.server.inference.pipeline import effective_audience
 from attending.server.inference.states import State, require
 from attending.server.inference.watch import Changes
-from attending.server.inference.wire import normalise
+from attending.server.inference.wire import MAX_TEXT_CODE_POINTS, Violations, normalise
 from attending.server.review.item import (
     DISPOSITIONS,
     REASON_CODES,
@@ -50,7 +50,7 @@ from sqlalchemy import RowMapping, func, select
 
 _ITEMS, _INFERENCES, _KEYS = projections.review_item, projections.inference, projections.signing_key
 MAX_NOTE_CODE_POINTS = 2_000
-MAX_PREPARATIONS = 10_000
+MAX_PREPARATIONS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -533,10 +533,10 @@ class Desk:
     ) -> tuple[str, str, bytes, SealedPayload | None]:
         """Text, vault record, salt, and the sealed payload when the record is new."""
         text = None if edited_text is None else normalise(edited_text)
-        if text is not None and not text.strip():
-            raise InvalidRequest([("edited_text", "must not be empty")])
-        if text is not None and len(text) > MAX_TEXT_CODE_POINTS:
-            raise InvalidRequest([("edited_text", f"has {len(text)} code points, the limit is 65536")])
+        if text is not None:
+            v = Violations()
+            v.text(text, "edited_text", MAX_TEXT_CODE_POINTS)
+            v.raise_if_any()
         # A second signer confirms the record that the first one signed, unless the text is changed again.
         generated = str(case.row["text_record"])
         record = case.item.signed_by[-1].record if case.item.signed_by else generated
@@ -647,7 +647,10 @@ class Desk:
         )
 
     def _remember(self, tenant: str, preparation: Preparation, now: str) -> None:
-        for slot in [slot for slot, p in self._prepared.items() if p.expires_at <= now]:
+        # One a lease: what waits holds whole texts, so its number must not be the caller's to choose.
+        waiting = self._prepared.items()
+        lease = preparation.lease_id
+        for slot in [slot for slot, p in waiting if p.expires_at <= now or p.lease_id == lease]:
             del self._prepared[slot]
         if len(self._prepared) >= MAX_PREPARATIONS:
             raise FailedPrecondition("TOO_MANY_PREPARATIONS")
@@ -655,7 +658,6 @@ class Desk:
 
 
 MAJOR_RANK = 3
-MAX_TEXT_CODE_POINTS = 65_536
 
 
 def _view(
