@@ -16,6 +16,9 @@ from attending.guardrails.policy.decide import decide
 from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Audience
 from attending.ledger.ledger import Ledger
+from attending.ledger.verify.checks import Checks
+from attending.ledger.verify.checks import Scope as LogScope
+from attending.ledger.verify.report import Findings, Status
 from attending.server import projections
 from attending.server.app import package_policies
 from attending.server.idempotency import Once
@@ -215,7 +218,20 @@ async def gate(tmp_path: Path, policies: PolicySet) -> AsyncIterator[Gate]:
     pipeline, prompts = make_pipeline(ledger, checker, provider, policies, changes, clock)
     yield Gate(ledger, pipeline, checker, provider, policies, changes, clock, tmp_path / "ledger", prompts)
     await pipeline.drain()
+    failed = await failed_checks(ledger)
     await ledger.close()
+    assert not failed, "the independent verifier refuses what this test left in the log"
+
+
+async def failed_checks(ledger: Ledger) -> list[tuple[str, str]]:
+    """The auditor's checks over the tenant's whole log that fail, each with its detail."""
+    findings = Findings()
+    checks = Checks(findings, LogScope.FULL, 0)
+    size, _root = await ledger.head(TENANT)
+    for entry in await ledger.list_entries(TENANT, 0, max(size, 1)):
+        checks.visit(entry)
+    checks.finish()
+    return [(result.check, result.detail) for result in findings.results() if result.status is Status.FAILED]
 
 
 def context(policy: str = "administrative-letter", **changes: object) -> RequestContext:

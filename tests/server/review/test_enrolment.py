@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from attending.ledger.verify.checks import Checks, Scope
-from attending.ledger.verify.report import Findings, Status
 from attending.server.review.enrolment import enrol_keys, key_stream
 
-from tests.server.inference.conftest import TENANT
+from tests.server.inference.conftest import TENANT, failed_checks
 from tests.server.review.conftest import Person, Ward
 from tests.server.review.test_desk import claim, dispose_all, held, sign, ticket_of
 
@@ -20,17 +18,6 @@ async def signs(ward: Ward, who: Person) -> None:
     await dispose_all(ward, ticket, lease, who)
     prepared = await ward.desk.prepare(who.principal, ticket, lease, None, who.key_id)
     await sign(ward, ticket, lease, who, prepared)
-
-
-async def failed_checks(ward: Ward) -> set[str]:
-    """Ids of the verifier's checks that fail over the whole log."""
-    findings = Findings()
-    checks = Checks(findings, Scope.FULL, 0)
-    size, _root = await ward.gate.ledger.head(TENANT)
-    for entry in await ward.gate.ledger.list_entries(TENANT, 0, size):
-        checks.visit(entry)
-    checks.finish()
-    return {result.check for result in findings.results() if result.status is Status.FAILED}
 
 
 async def test_a_renewed_licence_and_a_new_role_are_enrolled_again(ward: Ward) -> None:
@@ -47,7 +34,7 @@ async def test_a_renewed_licence_and_a_new_role_are_enrolled_again(ward: Ward) -
     people = [renewed, ward.chen.principal, clinician]
     await enrol_keys(gate.ledger, [TENANT], people, "srv-test", gate.clock)
     await signs(ward, Person(clinician, ward.auditor.key))
-    assert await failed_checks(ward) == set()
+    assert await failed_checks(gate.ledger) == []
 
 
 async def test_an_unchanged_configuration_says_nothing_again_and_a_key_changed_twice_can_be_revoked(
