@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 
 import pytest
 from attending.ledger.errors import StoreUnavailable
-from attending.server.errors import Unavailable
+from attending.server.errors import FailedPrecondition, Unavailable
 from attending.server.inference.recovery import abandon_orphans
 from attending.server.inference.states import State
+from attending.server.providers.port import ProviderReply, ProviderRequest
 
 from tests.server.inference.conftest import CALLER, TENANT, Gate, infer_call, key
 
@@ -87,3 +89,28 @@ async def test_callers_that_hang_up_cannot_pile_up_work_without_end(gate: Gate) 
     assert (await gate.pipeline.infer(CALLER, infer_call(), key("left-0"))).state is State.RELEASED
     await gate.pipeline.drain()
     assert (await gate.pipeline.infer(CALLER, infer_call(), key("one-more"))).state is State.RELEASED
+
+
+@pytest.mark.parametrize("reply", [None, "a bare text", ProviderReply(None, "scripted-1")])  # type: ignore[arg-type]
+async def test_a_provider_that_answers_no_reply_is_a_bad_reply_in_time_and_late(
+    gate: Gate, reply: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unhandled: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: unhandled.append(context))
+
+    async def answer(_request: ProviderRequest) -> object:
+        await asyncio.sleep(gate.provider.delay_seconds)
+        return reply
+
+    monkeypatch.setattr(gate.provider, "complete", answer)
+    with pytest.raises(FailedPrecondition) as caught:
+        await gate.pipeline.infer(CALLER, infer_call(), key())
+    assert caught.value.reason == "PROVIDER_BAD_REPLY"
+    gate.provider.delay_seconds = 0.2
+    with pytest.raises(Unavailable):
+        await gate.pipeline.infer(CALLER, infer_call(provider_timeout_seconds=0.05), key("late"))
+    await asyncio.sleep(0.2)
+    await gate.pipeline.drain()
+    gc.collect()
+    await asyncio.sleep(0)
+    assert unhandled == []

@@ -350,7 +350,11 @@ class Pipeline:
             return
         if task.cancelled() or task.exception() is not None:
             return
-        await self._append_late(opened, task.result().text)
+        try:
+            reply = acceptable(task.result(), opened.row["model"])
+            await self._append_late(opened, reply.text)
+        except (ProviderError, LedgerError) as err:
+            log.warning("inference.late_not_recorded", inference_id=opened.inference_id, reason=err.reason)
 
     async def _append_late(self, opened: _Open, text: str) -> None:
         sealed = await self._seal(opened, "output_raw", text.encode("utf-8", "surrogatepass"))

@@ -23,6 +23,8 @@ def acceptable(reply: ProviderReply, model: str) -> ProviderReply:
     Raises ProviderError: PROVIDER_BAD_REPLY for a text that is blank or holds NUL or half a surrogate pair (no
     Unicode text, RFC 3629 section 3), PROVIDER_OUTPUT_TOO_LARGE beyond 65,536 code points.
     """
+    if not isinstance(reply, ProviderReply) or not isinstance(reply.text, str):
+        raise ProviderError("PROVIDER_BAD_REPLY")
     if not reply.text.strip() or "\x00" in reply.text or _half_pairs(reply.text):
         raise ProviderError("PROVIDER_BAD_REPLY")
     if len(reply.text) > MAX_OUTPUT_CODE_POINTS:
