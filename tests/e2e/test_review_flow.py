@@ -249,3 +249,9 @@ def test_a_lease_ends(people: People, early_lease: Lease) -> None:
     with pytest.raises(AttendingApiError) as gone:
         people.first.renew(ticket, lease)
     assert reason(gone) == (grpc.StatusCode.FAILED_PRECONDITION, "LEASE_NOT_HELD")
+
+
+def test_watching_what_is_not_there_is_a_reasoned_error(people: People) -> None:
+    with pytest.raises(AttendingApiError) as unknown:
+        list(people.app.watch("inf_" + "0" * 32))
+    assert reason(unknown) == (grpc.StatusCode.NOT_FOUND, "UNKNOWN_INFERENCE")
