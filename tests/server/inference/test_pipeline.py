@@ -224,10 +224,21 @@ async def test_checks_that_cannot_run_hold(gate: Gate, monkeypatch: pytest.Monke
         raise RuntimeError("pool is gone")
 
     gate.checker.fail_output = fail
-    outcome = await gate.pipeline.infer(CALLER, infer_call(), key())
+    gate.provider.text = "Dear [NAME_1], come on Tuesday."
+    outcome = await gate.pipeline.infer(CALLER, infer_call("Letter for Maria"), key())
     assert outcome.state is State.HELD
     assert outcome.result is not None
     assert [f.code.value for f in outcome.result.findings] == ["rail_failure"]
+    generated = (await gate.ledger.stream_entries(TENANT, outcome.inference_id))[1]
+    text = await gate.ledger.open_payload(TENANT, generated.body["text_record"])
+    assert text == b"Dear Maria, come on Tuesday."
+
+
+async def test_a_finished_key_is_answered_whatever_is_configured_since(gate: Gate) -> None:
+    first = await gate.pipeline.infer(CALLER, infer_call(), key())
+    gate.pipeline._providers = {}
+    again = await gate.pipeline.infer(CALLER, infer_call(), key())
+    assert again.inference_id == first.inference_id
 
 
 async def test_a_store_that_fails_at_the_verdict_releases_nothing_and_recovery_closes(

@@ -21,6 +21,7 @@ import structlog
 from attending.guardrails.finding import Coverage, Finding
 from attending.guardrails.guard import InputDecision, OutputDecision
 from attending.guardrails.patient import Document, Judged
+from attending.guardrails.phi import restore
 from attending.guardrails.policy.decide import Verdict, decide
 from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Audience, Policy
@@ -161,22 +162,13 @@ class Pipeline:
         Raises AttendingError: InvalidRequest, NotFound (policy, provider, prompt), AlreadyExists (same key, other
         body), Unavailable (provider or input checks), and ledger errors when evidence could not be made durable.
         """
-        policy = self._policy(call.context)
-        configured = self._providers.get(call.provider)
-        if configured is None:
-            raise InvalidRequest([("model.provider", "is not configured on this server")])
-        if not policy.phi.deidentify and not configured.may_see_personal_data(self._now()):
-            raise FailedPrecondition("NO_PHI_AGREEMENT", metadata={"provider": call.provider})
         return await self._once(
-            caller,
-            once,
-            lambda: self._infer(caller, call, policy, once, progress or (lambda _stage: None)),
+            caller, once, lambda: self._infer(caller, call, once, progress or (lambda _stage: None))
         )
 
     async def record(self, caller: Caller, call: RecordCall, once: Once) -> Outcome:
         """Checks and records an output that the caller obtained itself; same gate, no provider call."""
-        policy = self._policy(call.context)
-        return await self._once(caller, once, lambda: self._record(caller, call, policy, once))
+        return await self._once(caller, once, lambda: self._record(caller, call, once))
 
     async def get(self, tenant: str, inference_id: str) -> Outcome:
         return await read_outcome(self._ledger, tenant, inference_id)
@@ -252,10 +244,15 @@ class Pipeline:
 
     # -- Infer
 
-    async def _infer(
-        self, caller: Caller, call: InferCall, policy: Policy, once: Once, progress: Progress
-    ) -> Outcome:
+    async def _infer(self, caller: Caller, call: InferCall, once: Once, progress: Progress) -> Outcome:
         clock = StageClock()
+        # After the look for an earlier answer: a key that is done is answered whatever is configured since.
+        policy = self._policy(call.context)
+        configured = self._providers.get(call.provider)
+        if configured is None:
+            raise InvalidRequest([("model.provider", "is not configured on this server")])
+        if not policy.phi.deidentify and not configured.may_see_personal_data(self._now()):
+            raise FailedPrecondition("NO_PHI_AGREEMENT", metadata={"provider": call.provider})
         prompt, prompt_version = await self._prompt(caller.tenant, call)
         progress("requesting")
         identity = call.context.patient.identity
@@ -282,7 +279,6 @@ class Pipeline:
         if isinstance(opened, Outcome):
             return opened
         progress("generating")
-        configured = self._providers[call.provider]
         async with self._closed_at_last(opened):
             try:
                 reply = await self._complete(opened, configured, call)
@@ -363,8 +359,9 @@ class Pipeline:
 
     # -- Record
 
-    async def _record(self, caller: Caller, call: RecordCall, policy: Policy, once: Once) -> Outcome:
+    async def _record(self, caller: Caller, call: RecordCall, once: Once) -> Outcome:
         clock = StageClock()
+        policy = self._policy(call.context)
         # The model has already seen the prompt: input rails judge it, and nothing is sent anywhere.
         identity = call.context.patient.identity
         checked = await self._guard.check_input(policy.name, call.prompt, call.context.documents, identity)
@@ -638,7 +635,9 @@ class Pipeline:
                     error_type=type(err).__name__,
                 )
                 if not delays:
-                    return unjudged(opened.policy, judged.output, audience, "")
+                    # A reviewer reads it, so it must be whole: placeholders are restored here.
+                    text = restore(judged.output, opened.input.placeholders).text
+                    return unjudged(opened.policy, text, audience, "")
                 await asyncio.sleep(delays.pop(0))
 
     async def _is_mine(self, opened: _Open, text: SealedPayload) -> bool:
