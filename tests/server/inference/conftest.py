@@ -24,10 +24,10 @@ from attending.server.app import package_policies
 from attending.server.idempotency import Once
 from attending.server.inference.pipeline import Caller, Pipeline
 from attending.server.inference.watch import Changes
-from attending.server.inference.wire import InferCall, RecordCall, RequestContext
 from attending.server.prompts.registry import PromptRegistry
 from attending.server.providers.configure import ConfiguredProvider
 from attending.server.providers.port import ProviderReply, ProviderRequest
+from attending.server.wire.request import InferCall, RecordCall, RequestContext
 
 TENANT = "clinic"
 CALLER = Caller(TENANT, "app-1", ("permit-app",))

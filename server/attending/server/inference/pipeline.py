@@ -52,18 +52,12 @@ from attending.server.inference.recovery import still_open
 from attending.server.inference.reply import acceptable
 from attending.server.inference.states import State, require
 from attending.server.inference.watch import Changes
-from attending.server.inference.wire import (
-    MAX_TEXT_CODE_POINTS,
-    InferCall,
-    RecordCall,
-    RequestContext,
-    Violations,
-    normalise,
-)
 from attending.server.prompts.registry import PromptRegistry
 from attending.server.prompts.template import render
 from attending.server.providers.configure import ConfiguredProvider
 from attending.server.providers.port import ProviderError, ProviderReply, ProviderRequest
+from attending.server.wire.request import MAX_TEXT_CODE_POINTS, InferCall, RecordCall, RequestContext
+from attending.server.wire.violations import Violations, normalise
 
 log = structlog.get_logger()
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from attending.server.inference.wire import MODEL_NAME
 from attending.server.providers.port import ProviderError, ProviderReply
+from attending.server.wire.request import MODEL_NAME
 
 MAX_OUTPUT_CODE_POINTS = 65_536
 _FINGERPRINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}\Z")

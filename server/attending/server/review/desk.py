@@ -37,7 +37,6 @@ from attending.server.inference.entries import Result, load_request
 from attending.server.inference.pipeline import effective_audience
 from attending.server.inference.states import State, require
 from attending.server.inference.watch import Changes
-from attending.server.inference.wire import MAX_TEXT_CODE_POINTS, Violations, normalise
 from attending.server.review.item import (
     DISPOSITIONS,
     REASON_CODES,
@@ -46,6 +45,8 @@ from attending.server.review.item import (
     Signed,
     unresolved,
 )
+from attending.server.wire.request import MAX_TEXT_CODE_POINTS
+from attending.server.wire.violations import Violations, normalise
 from sqlalchemy import RowMapping, func, select
 
 _ITEMS, _INFERENCES, _KEYS = projections.review_item, projections.inference, projections.signing_key

@@ -14,13 +14,15 @@ from attending.server.auth.context import current_decision, current_principal
 from attending.server.auth.principal import Principal
 from attending.server.errors import InvalidRequest, NotFound, Unavailable
 from attending.server.idempotency import key_violations, once
-from attending.server.inference import wire
 from attending.server.inference.outcome import Outcome
 from attending.server.inference.pipeline import Caller, Pipeline
 from attending.server.inference.states import State
 from attending.server.inference.watch import Changes
 from attending.server.rpc import Context
 from attending.server.services.receipts import receipt_message
+from attending.server.wire.findings import coverage_message, finding_message
+from attending.server.wire.request import CHANNEL, infer_call, record_call
+from attending.server.wire.violations import Violations
 from attending.v1 import common_pb2, inference_pb2, inference_pb2_grpc
 
 WATCH_HEARTBEAT_SECONDS = 30.0
@@ -60,7 +62,7 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
         self, request: inference_pb2.InferRequest, context: Context
     ) -> inference_pb2.InferResponse:
         caller = _caller()
-        call = wire.infer_call(request)
+        call = infer_call(request)
         outcome = await self._pipeline.infer(
             caller, call, once(self._ledger, caller.tenant, caller.app, request.idempotency_key, request)
         )
@@ -70,7 +72,7 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
         self, request: inference_pb2.StreamInferRequest, context: Context
     ) -> AsyncIterator[inference_pb2.StreamInferResponse]:
         caller = _caller()
-        call = wire.infer_call(request.request)
+        call = infer_call(request.request)
         events: asyncio.Queue[str | None] = asyncio.Queue()
         running = asyncio.ensure_future(
             self._pipeline.infer(
@@ -110,7 +112,7 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
         self, request: inference_pb2.RecordRequest, context: Context
     ) -> inference_pb2.RecordResponse:
         caller = _caller()
-        call = wire.record_call(request)
+        call = record_call(request)
         outcome = await self._pipeline.record(
             caller, call, once(self._ledger, caller.tenant, caller.app, request.idempotency_key, request)
         )
@@ -149,9 +151,9 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
             common_pb2.RECIPIENT_PATIENT: "patient",
             common_pb2.RECIPIENT_CLINICIAN: "clinician",
         }
-        v = wire.Violations()
+        v = Violations()
         v.check(request.recipient in recipients, "recipient", "is required")
-        v.check(bool(wire.CHANNEL.match(request.channel)), "channel", "must be 1 to 64 of a-z 0-9 _ -")
+        v.check(bool(CHANNEL.match(request.channel)), "channel", "must be 1 to 64 of a-z 0-9 _ -")
         v.check(bool(request.inference_id), "inference_id", "is required")
         for field, description in key_violations(request.idempotency_key):
             v.add(field, description)
@@ -200,10 +202,10 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
             message.next_step = policy.block_text
         if outcome.result is not None:
             message.findings.extend(
-                wire.finding_message(ordinal, finding, full=released)
+                finding_message(ordinal, finding, full=released)
                 for ordinal, finding in enumerate(outcome.result.findings)
             )
-            message.coverage.CopyFrom(wire.coverage_message(outcome.result.coverage, full=released))
+            message.coverage.CopyFrom(coverage_message(outcome.result.coverage, full=released))
         if outcome.input_tokens is not None:
             message.usage.input_tokens = outcome.input_tokens
         if outcome.output_tokens is not None:

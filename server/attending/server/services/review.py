@@ -10,12 +10,12 @@ from attending.server.auth.context import current_principal
 from attending.server.auth.principal import Principal
 from attending.server.errors import InvalidRequest
 from attending.server.idempotency import Once, once
-from attending.server.inference import wire
 from attending.server.review.desk import Desk
 from attending.server.review.item import Item
 from attending.server.rpc import Context
 from attending.server.services.paging import page_offset
 from attending.server.services.receipts import receipt_message
+from attending.server.wire.findings import coverage_message, finding_message, severity_message
 from attending.v1 import common_pb2, review_pb2, review_pb2_grpc
 from google.protobuf.message import Message
 
@@ -71,10 +71,10 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
                 for document in case.documents
             ],
             findings=[
-                wire.finding_message(n, finding, full=True, disposition=case.item.disposed.get(n, ""))
+                finding_message(n, finding, full=True, disposition=case.item.disposed.get(n, ""))
                 for n, finding in enumerate(case.result.findings)
             ],
-            coverage=wire.coverage_message(case.result.coverage, full=True),
+            coverage=coverage_message(case.result.coverage, full=True),
             patient_json=json.dumps(case.patient, ensure_ascii=False, sort_keys=True),
             sign_off_roles=case.item.sign_off_roles,
         )
@@ -139,9 +139,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             salt=prepared.text_salt,
             view=prepared.view,
             view_salt=prepared.view_salt,
-            findings=[
-                wire.finding_message(n, finding, full=True) for n, finding in enumerate(prepared.findings)
-            ],
+            findings=[finding_message(n, finding, full=True) for n, finding in enumerate(prepared.findings)],
             preparation_id=prepared.preparation_id,
         )
         response.expires_at.FromDatetime(clock.parse(prepared.expires_at))
@@ -190,7 +188,7 @@ def _item(item: Item, version: int) -> review_pb2.QueueItem:
         ticket_id=item.ticket_id,
         inference_id=item.inference_id,
         policy=item.policy,
-        worst_severity=wire.severity_message(item.worst_severity),
+        worst_severity=severity_message(item.worst_severity),
         open_findings=item.open_findings,
         claimed_by=item.claimed_by or "",
         state=item.state,
