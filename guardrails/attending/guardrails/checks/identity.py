@@ -132,7 +132,9 @@ def _numbers(case: Case) -> Iterator[Finding]:
 
 
 def _digits(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]", "", text).lower()
+    """A record number without its label and punctuation: "MRN-77355129" and "77355129" are the same one."""
+    bare = re.sub(r"[^A-Za-z0-9]", "", text).lower()
+    return re.sub(r"^(?:mrn|mr|no|nr|id|hospitalno|hospitalnumber)(?=\d)", "", bare)
 
 
 def _dates(text: str) -> set[date]:
