@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 from functools import partial
@@ -527,8 +528,13 @@ def test_a_role_does_only_what_is_its_own(server: ServerProcess) -> None:
 
 
 def test_no_log_line_holds_what_was_planted(server: ServerProcess) -> None:
-    """Runs last in this file: everything above went through this server."""
-    log = server.log.read_text(errors="replace")
-    assert "auth.denied" in log
+    """A refused call is logged, and neither it nor anything before it in this file left a planted word."""
+    with Client(server.connection("demo-auditor")) as auditor:
+        answer = refused(partial(auditor.inference.Infer, infer_request(SECRET), timeout=TIMEOUT))
+    assert answer.code is grpc.StatusCode.PERMISSION_DENIED
+    until = time.monotonic() + TIMEOUT
+    while "auth.denied" not in (log := server.log.read_text(errors="replace")):
+        assert time.monotonic() < until, "the denial was never logged"
+        time.sleep(0.05)
     for planted in ("Zebulon", "Quackenbush", "555-0142"):
         assert planted not in log
