@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -29,6 +30,7 @@ from attending.client import Connection
 from attending.v1 import inference_pb2, inference_pb2_grpc
 
 MODEL_DELAY_MS = 500
+REFUSED = math.inf
 PROMPT = (
     "Write a friendly letter that tells the patient that the yearly check of the hearing aid is due, "
     "that the visit takes about half an hour, that the clinic is on the second floor beside the lift, "
@@ -93,6 +95,7 @@ def measure(folder: Path, seconds: float) -> dict[str, Any]:
             times = asyncio.run(
                 loaded(connection, lambda call, rate=rate: open_loop(call, rate, seconds), "slow")
             )
+            result[f"refused_at_{rate}_per_s"] = times.count(REFUSED)
             added = sorted(t - MODEL_DELAY_MS for t in times)
             result[f"added_p50_ms_at_{rate}_per_s"] = round(statistics.median(added), 1)
             result[f"added_p95_ms_at_{rate}_per_s"] = round(added[int(len(added) * 0.95)], 1)
@@ -101,6 +104,7 @@ def measure(folder: Path, seconds: float) -> dict[str, Any]:
         began = time.perf_counter()
         times = asyncio.run(loaded(connection, lambda call: closed_loop(call, 32, seconds), "fast"))
         took = time.perf_counter() - began
+        times = [t for t in times if t != REFUSED]
         gate_after, checks_after = cpu_seconds(process.pid)
         gate_ms = (gate_after - gate) * 1000 / len(times)
         checks_ms = (checks_after - checks) * 1000 / len(times)
@@ -140,7 +144,13 @@ async def loaded(
                 model=inference_pb2.ModelRequest(provider="replay", model=model),
             )
             began = time.perf_counter()
-            await stub.Infer(request)
+            try:
+                await stub.Infer(request)
+            except grpc.aio.AioRpcError as err:
+                # More than the checks can take is refused; that is said in the result, not hidden in a mean.
+                if err.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+                return REFUSED
             return (time.perf_counter() - began) * 1000
 
         for _warm in range(4):
