@@ -105,9 +105,14 @@ class QueueFull(LedgerError):
 
 
 class LogFrozen(LedgerError):
-    """The log takes no more entries (sealed, or its successor has begun)."""
+    """The log takes no more entries (LOG_SEALED), or none yet (LOG_AWAITS_PREDECESSOR)."""
 
     reason = "LOG_FROZEN"
+
+    def __init__(self, message: str, *, reason: str | None = None) -> None:
+        super().__init__(message)
+        if reason is not None:
+            self.reason = reason
 
 
 class Halted(LedgerError):

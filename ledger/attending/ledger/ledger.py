@@ -16,15 +16,15 @@ from typing import Any, Final, Self
 
 from attending.ledger.appended import Appended, StoredClaim
 from attending.ledger.entry import Commitment, Payload, PendingEntry, format_time, prepare_entry
-from attending.ledger.errors import ExpectationFailed, RowRejected
+from attending.ledger.errors import ExpectationFailed, NotFound, RowRejected, SubjectErased
 from attending.ledger.keys import TENANT_SUBJECT, lookup_of, require_log_id
-from attending.ledger.opening import LedgerConfig, Opened, load_state, open_folder, root_at, verifier_key
+from attending.ledger.opening import LedgerConfig, Opened, load_states, open_folder, root_at, verifier_key
 from attending.ledger.projection import EntryIndex, EntryTime, RecordId, RowWrite, check_rows
 from attending.ledger.publish import Publisher
 from attending.ledger.reads import MAX_LIST, LedgerReads
 from attending.ledger.sequencer import Sequencer
-from attending.ledger.store.port import ClaimRow, HeadRow, LogRow, Store, SubjectRow, all_tables
-from attending.ledger.submission import Claim, Expectation, LogState, Sequenced, Submission
+from attending.ledger.store.port import ClaimRow, LogRow, Store, SubjectRow, all_tables
+from attending.ledger.submission import Claim, Expectation, LogState, Sequenced, Submission, new_state
 from attending.ledger.vault import SealedPayload, new_pseudonym, seal
 from sqlalchemy import MetaData, Table
 
@@ -46,7 +46,9 @@ class Ledger(LedgerReads):
         tables: Mapping[str, Table],
     ) -> None:
         """Use `open`."""
-        sequencer = Sequencer(opened.store, opened.states, self._load_state, clock)
+        sequencer = Sequencer(
+            opened.store, opened.states, lambda: load_states(opened.store, opened.keys), clock
+        )
         super().__init__(opened.store, opened.keys, sequencer, opened.erased)
         self._config = config
         self._lock = opened.lock
@@ -89,12 +91,21 @@ class Ledger(LedgerReads):
         if self._closed:
             return
         self._closed = True
-        await asyncio.to_thread(self._sequencer.close)
-        for publisher in self._publishers.values():
-            await publisher.stop()
+        if self._store.shared:
+            # Publishing asks the sequencer for what other processes appended; they publish what comes later.
+            await self._stop_publishers()
+            await asyncio.to_thread(self._sequencer.close)
+        else:
+            await asyncio.to_thread(self._sequencer.close)
+            await self._stop_publishers()
         self._threads.shutdown()
         await asyncio.to_thread(self._store.close)
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.release()
+
+    async def _stop_publishers(self) -> None:
+        for publisher in self._publishers.values():
+            await publisher.stop()
 
     @property
     def closed(self) -> bool:
@@ -115,8 +126,9 @@ class Ledger(LedgerReads):
         `origin` names the log to the world (C2SP: a schema-less URL, such as `example.org/ledger/tenant`).
         Raises ValueError when the log or the origin exists otherwise, NotFound for a malformed id.
         """
-        if require_log_id(log_id) in self._sequencer.logs():
-            if self._sequencer.state(log_id).row.origin != origin:
+        require_log_id(log_id)
+        with contextlib.suppress(NotFound):
+            if (await self._known(log_id)).row.origin != origin:
                 raise ValueError(f"log `{log_id}` exists with another origin")
             return
         # Keys first: a crash here leaves keys without a log, which the next call takes up.
@@ -126,7 +138,11 @@ class Ledger(LedgerReads):
         try:
             await self._submit(Submission(log_id, (), self._loop.create_future(), new_log=(row, keys)))
         except RowRejected as err:
-            raise ValueError(f"origin `{origin}` belongs to another log") from err
+            # Another process was first with this log, or the origin is another log's.
+            with contextlib.suppress(NotFound):
+                await self._known(log_id)
+            if log_id not in self._sequencer.logs():
+                raise ValueError(f"origin `{origin}` belongs to another log") from err
         if self._sequencer.state(log_id).row.origin != origin:
             raise ValueError(f"log `{log_id}` exists with another origin")
         self._start_publisher(log_id)
@@ -192,15 +208,15 @@ class Ledger(LedgerReads):
 
         Raises NotFound, SubjectErased, ValueError (too long).
         """
-        state = self._sequencer.state(log_id)
-        key = self._subject_key(log_id, subject or TENANT_SUBJECT)
+        state = await self._known(log_id)
+        key = await self._subject_key(log_id, subject or TENANT_SUBJECT)
         if len(payload.content) <= _SEAL_INLINE_BYTES:
             return seal(state.row.origin, subject or TENANT_SUBJECT, payload, key)
         return await self._run(seal, state.row.origin, subject or TENANT_SUBJECT, payload, key)
 
     async def find_claim(self, log_id: str, key: str) -> StoredClaim | None:
         """The claim on an idempotency key, None when there is none."""
-        self._sequencer.state(log_id)
+        await self._known(log_id)
         row: ClaimRow | None = await self._run(self._store.read_claim, log_id, key)
         return None if row is None else StoredClaim(row.key, row.fingerprint, row.stream, row.created_at)
 
@@ -221,7 +237,7 @@ class Ledger(LedgerReads):
         `identifier` (such as an MRN) is compared without case, width and extra space; the ledger keeps only
         its HMAC. Many callers at once get the same one. Raises NotFound, QueueFull, StoreUnavailable.
         """
-        lookup = lookup_of(self._sequencer.state(log_id).keys.lookup, identifier)
+        lookup = lookup_of((await self._known(log_id)).keys.lookup, identifier)
         running = self._naming.get((log_id, lookup))
         if running is None:
             running = asyncio.ensure_future(self._name(log_id, lookup))
@@ -240,7 +256,7 @@ class Ledger(LedgerReads):
         Order: the entry first, then the key. A crash between leaves a recorded erasure that the next start
         carries out; the other order could destroy without a record.
         """
-        self._require_subject(log_id, pseudonym)
+        await self._require_subject(log_id, pseudonym)
         stream = f"erasure:{pseudonym}"
         pending = PendingEntry("subject.erased", stream, actor, pseudonym, dict(body or {}))
         submission, commitments = await self._prepare(log_id, [pending], ())
@@ -258,7 +274,7 @@ class Ledger(LedgerReads):
     async def _prepare(
         self, log_id: str, entries: Sequence[PendingEntry], rows: Sequence[RowWrite]
     ) -> tuple[Submission, tuple[tuple[Commitment, ...], ...]]:
-        origin = self._sequencer.state(log_id).row.origin
+        origin = (await self._known(log_id)).row.origin
         sealed, prepared, size = [], [], 0
         for pending in entries:
             items = [await self._sealed(log_id, origin, item, pending.subject) for item in pending.payloads]
@@ -304,16 +320,41 @@ class Ledger(LedgerReads):
         # Key first: nothing may be sealed for a subject whose key could be lost.
         await self._run(self._keys.ensure, log_id, pseudonym)
         row = SubjectRow(log_id, lookup, pseudonym)
-        await self._submit(Submission(log_id, (), self._loop.create_future(), subject=row))
+        try:
+            await self._submit(Submission(log_id, (), self._loop.create_future(), subject=row))
+        except RowRejected:
+            # Another process named the person first; the key made here belongs to nobody.
+            known = await self._run(self._store.pseudonym, log_id, lookup)
+            if known is None:
+                raise
+            await self._run(self._keys.destroy, log_id, pseudonym)
+            return known
         return pseudonym
 
-    def _require_subject(self, log_id: str, pseudonym: str) -> None:
-        self._sequencer.state(log_id)
+    async def _require_subject(self, log_id: str, pseudonym: str) -> None:
+        await self._known(log_id)
         if pseudonym not in self._erased.get(log_id, ()):
-            self._subject_key(log_id, pseudonym)
+            with contextlib.suppress(SubjectErased):
+                await self._subject_key(log_id, pseudonym)
 
-    def _load_state(self, row: LogRow, head: HeadRow) -> LogState:
-        return load_state(self._store, row, head, self._keys.open_log(row.log_id))
+    async def _discover(self, log_id: str) -> None:
+        """Takes in a log that another process created."""
+
+        def load() -> LogState | None:
+            for row, _ in self._store.heads():
+                if row.log_id == log_id:
+                    return new_state(row, self._keys.open_log(log_id))
+            return None
+
+        state = await self._run(load)
+        if state is None:
+            raise NotFound("no such log")
+        self._sequencer.adopt(state)
+        self._start_publisher(log_id)
+        await self._newest(log_id)
+
+    async def _refresh(self, log_id: str) -> None:
+        await self._submit(Submission(log_id, (), self._loop.create_future(), refreshes=True))
 
     def _start_publisher(self, log_id: str) -> None:
         if log_id in self._publishers:
@@ -321,7 +362,7 @@ class Ledger(LedgerReads):
         publisher = self._publishers[log_id] = Publisher(
             log_id,
             self._place,
-            state=lambda: self._sequencer.state(log_id),
+            state=lambda: self._newest(log_id),
             read_root=lambda state, size: root_at(self._store, state, size),
             halt=lambda why: self._sequencer.halt(log_id, why),
             interval_seconds=self._config.publish_interval_seconds,

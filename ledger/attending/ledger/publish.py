@@ -8,14 +8,16 @@ head is refused at the start, one that contradicts it is halted.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
 from attending.ledger.checkpoint import Checkpoint, verify
 from attending.ledger.errors import CorruptLog, LedgerError, VerificationError
-from attending.ledger.files import make_folder, write_durably
+from attending.ledger.files import PRIVATE_MODE, make_folder, write_durably
 from attending.ledger.note import VerifierKey
 from attending.ledger.store.port import StoreFault
 from attending.ledger.submission import LogState
@@ -38,7 +40,7 @@ class Place(Protocol):
 
 
 class FolderPlace:
-    """Checkpoints as files `<log_id>.checkpoint`. One process writes, as the ledger's lock sees to."""
+    """Checkpoints as files `<log_id>.checkpoint`. Processes that share the folder take turns by a file lock."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -53,10 +55,15 @@ class FolderPlace:
 
     def write(self, log_id: str, note: str, expected: str | None) -> bool:
         """Replaces the file atomically; see Place."""
-        if self.read(log_id) != expected:
-            return False
-        write_durably(self._path(log_id), note.encode(), mode=0o644)
-        return True
+        descriptor = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_MODE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if self.read(log_id) != expected:
+                return False
+            write_durably(self._path(log_id), note.encode(), mode=0o644)
+            return True
+        finally:
+            os.close(descriptor)  # gives the lock back
 
     def _path(self, log_id: str) -> Path:
         return self._folder / f"{log_id}.checkpoint"
@@ -100,12 +107,12 @@ class Publisher:
         log_id: str,
         place: Place,
         *,
-        state: Callable[[], LogState],
+        state: Callable[[], Awaitable[LogState]],
         read_root: ReadRoot,
         halt: Callable[[str], None],
         interval_seconds: float,
     ) -> None:
-        """`state` gives the log's committed state, `halt` stops it with a reason."""
+        """`state` gives the log's newest committed state, `halt` stops it with a reason."""
         self._log_id = log_id
         self._place = place
         self._state = state
@@ -132,11 +139,14 @@ class Publisher:
     async def publish(self) -> str | None:
         """Publishes the newest head now; the note outside, None when that failed and will be tried again."""
         async with self._busy:
-            state = self._state()
-            if self.published == state.note:
-                return self.published
             try:
-                return await asyncio.to_thread(self._publish)
+                # The state is asked for after the place is read, and brought up to what other processes
+                # appended: a head that was published is never newer.
+                outside = await asyncio.to_thread(self._place.read, self._log_id)
+                state = await self._state()
+                if outside is None or outside != self.published or outside != state.note:
+                    await asyncio.to_thread(self._publish, outside, state)
+                return self.published
             except CorruptLog as err:
                 _log.error("ledger_publish_halted log=%s reason=%s", self._log_id, err.reason)
                 self._halt(err.reason)
@@ -144,15 +154,10 @@ class Publisher:
                 _log.warning("ledger_publish_failed log=%s error=%s", self._log_id, type(err).__name__)
             return None
 
-    def _publish(self) -> str | None:
-        outside = self._place.read(self._log_id)
-        # Read after the place: a head that was published is never newer than this one.
-        state = self._state()
+    def _publish(self, outside: str | None, state: LogState) -> None:
         check_against(state, outside, self._read_root)
-        if outside != state.note and not self._place.write(self._log_id, state.note, outside):
-            return None
-        self.published = state.note
-        return self.published
+        if outside == state.note or self._place.write(self._log_id, state.note, outside):
+            self.published = state.note
 
     async def _run(self) -> None:
         while True:

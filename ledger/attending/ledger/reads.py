@@ -59,17 +59,17 @@ class LedgerReads:
 
     async def head(self, log_id: str) -> tuple[int, bytes]:
         """(size, root hash) of the integrated head; NotFound."""
-        state = self._sequencer.state(log_id)
+        state = await self._newest(log_id)
         return state.edge.size, state.root
 
     async def get_entry(self, log_id: str, index: int) -> Entry:
         """Entry `index`. Raises NotFound (no such log), OutOfRange, CorruptLog (stored bytes do not parse)."""
-        self._require_index(log_id, index)
+        await self._require_index(log_id, index)
         return (await self._entries(log_id, self._store.entries, log_id, index, 1))[0]
 
     async def list_entries(self, log_id: str, start: int = 0, limit: int = 100) -> list[Entry]:
         """Entries from `start`, in order, at most `limit` (1 to 1,000); empty past the end."""
-        size = self._sequencer.state(log_id).edge.size
+        size = (await self._newest(log_id)).edge.size
         if start < 0 or limit < 1:
             raise OutOfRange("start is negative or limit is not positive")
         limit = min(limit, MAX_LIST, size - start)
@@ -79,13 +79,13 @@ class LedgerReads:
         self, log_id: str, stream: str, start: int = 0, limit: int = MAX_LIST
     ) -> list[Entry]:
         """The stream's entries from version `start`, in order, at most `limit` (1 to 1,000)."""
-        self._sequencer.state(log_id)
+        await self._known(log_id)
         limit = min(limit, MAX_LIST)
         return await self._entries(log_id, self._store.stream_entries, log_id, stream, start, limit)
 
     async def stream_version(self, log_id: str, stream: str) -> int:
         """Number of entries of the stream."""
-        self._sequencer.state(log_id)
+        await self._known(log_id)
         return await self._run(self._store.read_stream_version, log_id, stream)
 
     async def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
@@ -96,16 +96,16 @@ class LedgerReads:
 
     async def checkpoint(self, log_id: str) -> str:
         """The signed note of the integrated head."""
-        return self._sequencer.state(log_id).note
+        return (await self._newest(log_id)).note
 
     async def published_checkpoint(self, log_id: str) -> str | None:
         """The newest note that is known to be outside the database, None when there is none yet."""
-        self._sequencer.state(log_id)
+        await self._known(log_id)
         return self._publishers[log_id].published
 
     async def publish(self, log_id: str) -> str | None:
         """Publishes the newest head now; its note, None when the place could not be written."""
-        self._sequencer.state(log_id)
+        await self._known(log_id)
         return await self._publishers[log_id].publish()
 
     async def receipt(self, log_id: str, index: int, *, published: bool = False) -> str:
@@ -113,7 +113,7 @@ class LedgerReads:
 
         Raises NotFound (no such log, nothing published), OutOfRange (also: not yet published).
         """
-        state = self._require_index(log_id, index)
+        state = await self._require_index(log_id, index)
         note, size = state.note, state.edge.size
         if published:
             outside = self._publishers[log_id].published
@@ -126,21 +126,21 @@ class LedgerReads:
 
     async def inclusion_proof(self, log_id: str, index: int, size: int) -> list[bytes]:
         """The inclusion proof of entry `index` in the tree of `size`; OutOfRange unless index < size <= head."""
-        state = self._require_index(log_id, index)
+        state = await self._require_index(log_id, index)
         if not index < size <= state.edge.size:
             raise OutOfRange("tree size is not above the index and at most the head's")
         return await self._prove(merkle.inclusion_proof, state, index, size)
 
     async def consistency_proof(self, log_id: str, size1: int, size2: int) -> list[bytes]:
         """The proof that the tree of `size1` is a prefix of that of `size2`; OutOfRange unless in order."""
-        state = self._sequencer.state(log_id)
+        state = await self._newest(log_id)
         if not 0 <= size1 <= size2 <= state.edge.size:
             raise OutOfRange("tree sizes are not in order up to the head's")
         return await self._prove(merkle.consistency_proof, state, size1, size2)
 
     async def range_frontier(self, log_id: str, size: int) -> list[bytes]:
         """The compact range [0, size): hashes of the complete subtrees that tile it, largest first."""
-        state = self._sequencer.state(log_id)
+        state = await self._newest(log_id)
         if not 0 <= size <= state.edge.size:
             raise OutOfRange("tree size is past the head's")
         return await self._prove(merkle.compact_range, state, size)
@@ -150,7 +150,7 @@ class LedgerReads:
 
         Raises CorruptLog naming the first bad entry. It does not open payloads.
         """
-        state = self._sequencer.state(log_id)
+        state = await self._newest(log_id)
         return await self._run(verify_stored, self._store, state)
 
     # --- payloads ---------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ class LedgerReads:
 
         Raises as `open_payload`.
         """
-        state = self._sequencer.state(log_id)
+        state = await self._known(log_id)
         row: PayloadRow | None = await self._run(self._store.payload, log_id, record)
         if row is None:
             raise NotFound("no such vault record")
@@ -180,13 +180,49 @@ class LedgerReads:
             )
         # The subject that counts is the entry's: the row's is only how to find it.
         subject = entry.subject or TENANT_SUBJECT
-        key = self._subject_key(log_id, subject)
+        key = await self._subject_key(log_id, subject)
         return await self._run(_unseal, state.row.origin, subject, commitment, row, key)
 
     # --- inside ----------------------------------------------------------------------------------------
 
-    def _subject_key(self, log_id: str, subject: str) -> bytes:
-        if subject in self._erased.get(log_id, ()):
+    async def _known(self, log_id: str) -> LogState:
+        """The log's state as this process knows it; NotFound. A log that another process created is looked up."""
+        try:
+            return self._sequencer.state(log_id)
+        except NotFound:
+            if not self._store.shared:
+                raise
+        await self._discover(log_id)
+        return self._sequencer.state(log_id)
+
+    async def _newest(self, log_id: str) -> LogState:
+        """The log's state, brought up to what other processes appended before the call; NotFound."""
+        state = await self._known(log_id)
+        if self._store.shared:
+            size = await self._run(self._store.head_size, log_id)
+            if size is not None and size > state.edge.size:
+                await self._refresh(log_id)
+                state = self._sequencer.state(log_id)
+        return state
+
+    async def _discover(self, log_id: str) -> None:
+        raise NotImplementedError
+
+    async def _refresh(self, log_id: str) -> None:
+        raise NotImplementedError
+
+    async def _subject_key(self, log_id: str, subject: str) -> bytes:
+        erased = self._erased.setdefault(log_id, set())
+        if (
+            self._store.shared
+            and subject not in erased
+            and subject != TENANT_SUBJECT
+            and await self._run(self._store.is_erased, log_id, subject)
+        ):
+            # Another process erased it: what this one still holds of the key goes, too.
+            erased.add(subject)
+            await self._run(self._keys.destroy, log_id, subject)
+        if subject in erased:
             raise SubjectErased("the subject's key has been destroyed")
         try:
             return self._keys.get(log_id, subject)
@@ -195,8 +231,10 @@ class LedgerReads:
                 raise
             raise NotFound("key store holds no key of this subject, and no erasure is on record") from err
 
-    def _require_index(self, log_id: str, index: int) -> LogState:
-        state = self._sequencer.state(log_id)
+    async def _require_index(self, log_id: str, index: int) -> LogState:
+        state = await self._known(log_id)
+        if index >= state.edge.size:
+            state = await self._newest(log_id)
         if not 0 <= index < state.edge.size:
             raise OutOfRange("index is at or past the tree size")
         return state

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from attending.ledger.checkpoint import sign_checkpoint
 from attending.ledger.entry import GENESIS_PREV, PreparedEntry
 from attending.ledger.keys import LogKeys
 from attending.ledger.projection import RowWrite
 from attending.ledger.store.port import HeadRow, LogRow, SubjectRow
+from attending.ledger.store.schema import SEALED
 from attending.ledger.tiles import EMPTY_EDGE, Edge, Growth
 from attending.ledger.vault import SealedPayload
 
@@ -32,6 +34,22 @@ class Claim:
     stream: str
 
 
+AWAITS_PREDECESSOR: Final = "LOG_AWAITS_PREDECESSOR"
+"""Stop of a successor whose first entry, which names the sealed log, has not been written yet."""
+FROZEN: Final = frozenset({SEALED, AWAITS_PREDECESSOR})
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Sets why a log takes no entries, durably; None lets it take them again.
+
+    The append that carries it is admitted although the log is stopped for the reason `replaces`.
+    """
+
+    reason: str | None
+    replaces: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class LogState:
     """A log at a committed size. Immutable: the sequencer swaps it for the next one."""
@@ -44,6 +62,8 @@ class LogState:
     time: str
     note: str
     """The signed checkpoint of this size: integrated, not yet published."""
+    stopped: str | None = None
+    """Why the log takes no entries, as stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +92,9 @@ class Submission:
     subject: SubjectRow | None = None
     erases: str | None = None
     expires_claims: str | None = None
+    stop: Stop | None = None
+    refreshes: bool = False
+    """Only brings this process up to what others appended, under a head that it may sign."""
     size_bytes: int = 0
 
 
@@ -81,10 +104,10 @@ def new_state(row: LogRow, keys: LogKeys) -> LogState:
     return LogState(row, keys, EMPTY_EDGE, root, GENESIS_PREV, row.created_at, sign_head(row, 0, root, keys))
 
 
-def signed_state(row: LogRow, keys: LogKeys, edge: Edge, head: HeadRow) -> LogState:
+def signed_state(row: LogRow, keys: LogKeys, edge: Edge, head: HeadRow, stopped: str | None) -> LogState:
     """The state of a log as read from its store; the caller has checked that `edge` and `head` agree."""
     note = sign_head(row, head.size, head.root, keys)
-    return LogState(row, keys, edge, head.root, head.last_leaf, head.time, note)
+    return LogState(row, keys, edge, head.root, head.last_leaf, head.time, note, stopped)
 
 
 def sign_head(row: LogRow, size: int, root: bytes, keys: LogKeys) -> str:
