@@ -43,8 +43,13 @@ def _key(*names: str) -> PrimaryKeyConstraint:
     return PrimaryKeyConstraint(*names)
 
 
+def _string(length: int) -> String:
+    """Text ordered by its bytes: log ids are locked in one order by every process, whatever its locale."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
 def _log_id() -> Column[str]:
-    return Column("log_id", String(63), nullable=False)
+    return Column("log_id", _string(63), nullable=False)
 
 
 def _count(name: str) -> Column[int]:
@@ -52,7 +57,7 @@ def _count(name: str) -> Column[int]:
 
 
 def _text(name: str, length: int) -> Column[str]:
-    return Column(name, String(length), nullable=False)
+    return Column(name, _string(length), nullable=False)
 
 
 def _bytes(name: str) -> Column[bytes]:

@@ -32,7 +32,7 @@ from attending.ledger.store.port import (
     StoreFault,
 )
 from attending.ledger.store.rows import ProjectionWriter
-from sqlalchemy import MetaData, QueuePool, Row, Select, Table, create_engine
+from sqlalchemy import MetaData, QueuePool, Row, Select, StaticPool, Table, create_engine
 from sqlalchemy.exc import DBAPIError
 
 _SAFE_SYNCHRONOUS: Final = {2: "FULL", 3: "EXTRA"}
@@ -115,15 +115,10 @@ class SqliteStore:
 
     def create_tables(self, metadata: Collection[MetaData]) -> None:
         with _store_faults():
+            self._migrate()
             stored = self._stored_objects()
             expected = schema.sqlite_objects(schema.metadata.sorted_tables) | dict(schema.SQLITE_TRIGGERS)
-            if schema.ledger.name not in stored:
-                self._create(expected)
-                stored = self._stored_objects()
             _check_objects(stored, expected)
-            version = self._writer.execute("SELECT value FROM ledger WHERE name = 'schema'").fetchone()
-            if version != (schema.SCHEMA_VERSION,):
-                raise UnsafeSettings("database is of another schema version")
             tables = [table for item in metadata for table in item.sorted_tables]
             if clash := {table.name for table in tables} & set(schema.metadata.tables):
                 raise ValueError(f"projection tables take names of the ledger: {sorted(clash)}")
@@ -388,14 +383,25 @@ class SqliteStore:
         ).fetchall()
         return {name: (kind, table, sql.strip()) for name, kind, table, sql in rows}
 
-    def _create(self, statements: dict[str, str]) -> None:
-        self._writer.execute("BEGIN IMMEDIATE")
-        for statement in statements.values():
-            self._writer.execute(statement)
-        self._writer.executemany(
-            "INSERT INTO ledger VALUES (?, ?)", [("schema", schema.SCHEMA_VERSION), ("epoch", 0)]
-        )
-        self._writer.execute("COMMIT")
+    def _migrate(self) -> None:
+        """Brings the file to this version's schema, in one transaction; a new file is made that way, too."""
+        version = None
+        if self._writer.execute("SELECT 1 FROM sqlite_master WHERE name = 'ledger'").fetchone():
+            version = self._writer.execute("SELECT value FROM ledger WHERE name = 'schema'").fetchone()
+            if version == (schema.SCHEMA_VERSION,):
+                return
+        # Only here: a start that has nothing to change need not load alembic.
+        from attending.ledger.store.migrations import migrate
+
+        engine = create_engine("sqlite://", creator=lambda: self._writer, poolclass=StaticPool)
+        with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                migrate(connection)
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                connection.exec_driver_sql("ROLLBACK")
+                raise
 
 
 def _check_objects(stored: dict[str, tuple[str, str, str]], expected: dict[str, str]) -> None:
