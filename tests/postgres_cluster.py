@@ -95,6 +95,9 @@ class Cluster:
             for child in children:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(int(child), signal.SIGKILL)
+                    while True:  # its shared memory is in use until it is gone
+                        os.kill(int(child), 0)
+                        time.sleep(0.01)
             self._process = None
 
     def reload(self) -> None:

@@ -24,7 +24,15 @@ from attending.ledger.publish import Publisher
 from attending.ledger.reads import MAX_LIST, LedgerReads
 from attending.ledger.sequencer import Sequencer
 from attending.ledger.store.port import ClaimRow, LogRow, Store, SubjectRow, all_tables
-from attending.ledger.submission import Claim, Expectation, LogState, Sequenced, Submission, new_state
+from attending.ledger.submission import (
+    Claim,
+    Expectation,
+    LogState,
+    Sequenced,
+    Stop,
+    Submission,
+    new_state,
+)
 from attending.ledger.vault import SealedPayload, new_pseudonym, seal
 from sqlalchemy import MetaData, Table
 
@@ -170,6 +178,19 @@ class Ledger(LedgerReads):
         """
         self._sequencer.state(log_id)
         self._sequencer.halt(log_id, why)
+
+    async def stop_log(self, log_id: str, reason: str) -> None:
+        """Refuses entries of the log durably, in every process, until `resume_log`; also those that are queued.
+
+        `reason` (UPPER_SNAKE) is what callers are told. Raises NotFound, LogFrozen (sealed), StoreUnavailable.
+        """
+        await self._known(log_id)
+        await self._submit(Submission(log_id, (), self._loop.create_future(), stop=Stop(reason)))
+
+    async def resume_log(self, log_id: str) -> None:
+        """Takes entries again after `stop_log`. Raises NotFound, LogFrozen (sealed), StoreUnavailable."""
+        await self._known(log_id)
+        await self._submit(Submission(log_id, (), self._loop.create_future(), stop=Stop(None)))
 
     def sign(self, log_id: str, message: bytes) -> bytes:
         """The log key's Ed25519 signature (64 bytes) over `message`, for the manifest of an export."""
@@ -353,8 +374,11 @@ class Ledger(LedgerReads):
         self._start_publisher(log_id)
         await self._newest(log_id)
 
-    async def _refresh(self, log_id: str) -> None:
-        await self._submit(Submission(log_id, (), self._loop.create_future(), refreshes=True))
+    def _refresh(self, log_id: str) -> Awaitable[object]:
+        submission = Submission(log_id, (), self._loop.create_future(), refreshes=True)
+        # Whoever waits may have given up by the time it fails.
+        submission.future.add_done_callback(lambda future: future.cancelled() or future.exception())
+        return self._submit(submission)
 
     def _start_publisher(self, log_id: str) -> None:
         if log_id in self._publishers:

@@ -7,7 +7,8 @@ told about a size stays true while the log grows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
@@ -18,6 +19,7 @@ from attending.ledger.errors import (
     CorruptLog,
     NotFound,
     OutOfRange,
+    QueueFull,
     StoreUnavailable,
     SubjectErased,
     VerificationError,
@@ -38,6 +40,7 @@ T = TypeVar("T")
 MAX_LIST: Final = 1_000
 """Entries that one read returns at most."""
 _READERS: Final = 4
+_REFRESH_SECONDS: Final = 5.0
 
 
 class LedgerReads:
@@ -201,14 +204,18 @@ class LedgerReads:
         if self._store.shared:
             size = await self._run(self._store.head_size, log_id)
             if size is not None and size > state.edge.size:
-                await self._refresh(log_id)
+                # What is visible may not be replicated yet; until this process may sign it, the head that it
+                # knows is the newest that it can answer for.
+                with contextlib.suppress(TimeoutError, StoreUnavailable, QueueFull):
+                    async with asyncio.timeout(_REFRESH_SECONDS):
+                        await asyncio.shield(self._refresh(log_id))
                 state = self._sequencer.state(log_id)
         return state
 
     async def _discover(self, log_id: str) -> None:
         raise NotImplementedError
 
-    async def _refresh(self, log_id: str) -> None:
+    def _refresh(self, log_id: str) -> Awaitable[object]:
         raise NotImplementedError
 
     async def _subject_key(self, log_id: str, subject: str) -> bytes:

@@ -171,8 +171,7 @@ class Sequencer:
             return
         rejected: list[Outcome] = []
         try:
-            work = Group(self._clock, self._states, self._halted, self._versions)
-            work.begin(group, self._store)  # 1
+            work = self._begin(group, again)  # 1
             for submission in group:
                 try:
                     work.admit(submission)
@@ -212,10 +211,29 @@ class Sequencer:
             rest = [submission for submission in group if id(submission.future) not in answered]
             outcomes += rejected
             outcomes += _unknown(rest, "store failed, the outcome of the append is unknown", err)
+            # Told before the store is asked again: where a standby is missing, that can take until it is back.
+            self._deliver()
+            self._ready, outcomes[:] = outcomes[:], []
+            self._deliver()
             self._recover()
             return
         outcomes += rejected
         self._finish(work, outcomes)  # 3
+
+    def _begin(self, group: Sequence[Submission], again: bool) -> Group:
+        """The group's open transaction. A store that fails here was asked to write nothing: a connection that
+        died while it was idle is made anew, once, and nobody need hear of it.
+        """
+        work = Group(self._clock, self._states, self._halted, self._versions)
+        try:
+            work.begin(group, self._store)
+        except StoreFault:
+            self._unsure = True
+            if not again or not self._recover():
+                raise
+            work = Group(self._clock, self._states, self._halted, self._versions)
+            work.begin(group, self._store)
+        return work
 
     def _finish(self, work: Group, outcomes: list[Outcome]) -> None:
         for log_id in work.staged:
