@@ -49,12 +49,18 @@ _TYPES: Final[Mapping[str, str]] = {
     "finding": "suppressed",
     "notice": "sent",
     "system": "started stopped halted resumed",
+    "log": "sealed continued",
     "log_review": "signed",
 }
 ENTRY_TYPES: Final[frozenset[str]] = frozenset(
     f"{source}.{event}" for source, events in _TYPES.items() for event in events.split()
 )
 """Every type that may be appended: `source.event`."""
+
+AFTER_SEAL: Final[frozenset[str]] = frozenset(
+    ("subject.linked", "subject.unlinked", "subject.erased", "hold.placed", "hold.lifted", "payload.pruned")
+)
+"""What a sealed log still takes: custody of its payloads does not end with it."""
 
 _FIELDS: Final = frozenset(
     {"actor", "body", "commitments", "index", "occurred_at", "origin", "prev"}
@@ -335,6 +341,7 @@ def _schema(detail: str) -> VerificationError:
 
 
 __all__ = [
+    "AFTER_SEAL",
     "ENTRY_TYPES",
     "GENESIS_PREV",
     "VERSION",

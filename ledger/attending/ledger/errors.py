@@ -105,7 +105,9 @@ class QueueFull(LedgerError):
 
 
 class LogFrozen(LedgerError):
-    """The log takes no more entries (LOG_SEALED), or none yet (LOG_AWAITS_PREDECESSOR)."""
+    """The log takes no more entries (LOG_SEALED; but for the custody of its payloads, see `entry.AFTER_SEAL`), or
+    none yet (LOG_AWAITS_PREDECESSOR).
+    """
 
     reason = "LOG_FROZEN"
 

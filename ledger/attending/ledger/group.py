@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from attending.ledger.entry import format_time
+from attending.ledger.entry import AFTER_SEAL, format_time
 from attending.ledger.errors import (
     ClaimConflict,
     CorruptLog,
@@ -242,6 +242,8 @@ class Group:
             raise Halted(f"log takes no entries: {halted}")
         reason, stop = self._answer.stops.get(submission.log_id), submission.stop
         if reason is None or (stop is not None and stop.replaces == reason and reason != SEALED):
+            return
+        if reason == SEALED and stop is None and all(e.type in AFTER_SEAL for e in submission.entries):
             return
         if reason in FROZEN and (submission.entries or stop is not None):
             raise LogFrozen(f"log takes no entries: {reason}", reason=reason)
