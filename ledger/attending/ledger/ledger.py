@@ -394,9 +394,9 @@ class Ledger(LedgerReads):
         self, submission: Submission, commitments: tuple[tuple[Commitment, ...], ...]
     ) -> Appended:
         sequenced = await self._submit(submission)
-        if sequenced.growth is None:
-            raise AssertionError("sequencer lost the growth of an append")
-        return Appended(submission.log_id, sequenced, sequenced.growth, commitments)
+        if sequenced.receipts is None:
+            raise AssertionError("sequencer lost the receipts of an append")
+        return Appended(submission.log_id, sequenced, sequenced.receipts, commitments)
 
     def _submit(self, submission: Submission) -> Awaitable[Sequenced]:
         self._sequencer.submit(submission)

@@ -37,7 +37,7 @@ from attending.ledger.errors import (
 )
 from attending.ledger.group import Group, OutOfStep
 from attending.ledger.store.port import RowRefused, Store, StoreFault
-from attending.ledger.submission import LogState, Sequenced, Submission, sign_head
+from attending.ledger.submission import GroupReceipts, LogState, Sequenced, Submission, sign_head
 
 MAX_QUEUED_APPENDS: Final = 8_192
 MAX_QUEUED_BYTES: Final = 64 * 1024 * 1024
@@ -248,10 +248,14 @@ class Sequencer:
             self._versions.move_to_end(key)
         while len(self._versions) > _CACHED_STREAMS:
             self._versions.popitem(last=False)
+        receipts = {
+            log_id: GroupReceipts(staged.growth, self._states[log_id].note)
+            for log_id, staged in work.staged.items()
+            if staged.growth is not None
+        }
         for submission, first, data in work.admitted:
-            staged = work.staged[submission.log_id]
-            note = self._states[submission.log_id].note
-            result = Sequenced(first, staged.time, data, staged.growth, note)
+            log_id = submission.log_id
+            result = Sequenced(first, work.staged[log_id].time, data, receipts.get(log_id))
             outcomes.append((submission.future, result, None))
 
     def _rollback(self) -> None:

@@ -77,12 +77,25 @@ class Growth:
 
         Equal to `merkle.inclusion_proof`, from memory and in one pass. Source: RFC 6962 section 2.1.1.
         """
-        size = self.after.size
-        if not self.before.size <= index < size:
+        return self.own_proof(index) + self.shared_proof()
+
+    def own_proof(self, index: int) -> list[bytes]:
+        """The hashes of the proof of leaf `index` up to where the paths of all new leaves meet."""
+        if not self.before.size <= index < self.after.size:
             raise OutOfRange("leaf is not one of this batch")
-        proof, level = [], 0
-        old = self.before.frontier
-        while (size - 1) >> level:
+        return self._siblings(index, 0, self._meeting())
+
+    def shared_proof(self) -> list[bytes]:
+        """The rest of the proof, which is one and the same for every new leaf."""
+        return self._siblings(self.before.size, self._meeting(), (self.after.size - 1).bit_length())
+
+    def _meeting(self) -> int:
+        """The lowest level at which all new leaves lie under one node."""
+        return (self.before.size ^ (self.after.size - 1)).bit_length()
+
+    def _siblings(self, index: int, begin: int, end: int) -> list[bytes]:
+        proof, size, old = [], self.after.size, self.before.frontier
+        for level in range(begin, end):
             sibling = index >> level ^ 1
             complete = size >> level
             if sibling < complete:
@@ -93,7 +106,6 @@ class Growth:
                 rest = self.rests[level]
                 if rest is not None:
                     proof.append(rest)
-            level += 1
         return proof
 
 
