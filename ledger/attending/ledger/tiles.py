@@ -16,8 +16,9 @@ from typing import Final, NamedTuple
 
 from attending.ledger.errors import CorruptLog, OutOfRange
 from attending.ledger.merkle import HASH_SIZE, empty_root, node_hash, right_edge, root_from_hashes
-from attending.ledger.static.paths import TILE_HEIGHT, TILE_WIDTH
 
+TILE_HEIGHT: Final = 8
+TILE_WIDTH: Final = 1 << TILE_HEIGHT
 TREE_BYTES: Final = (2 * TILE_WIDTH - 1) * HASH_SIZE
 """What a cached tile takes: its 256 hashes and the 255 nodes above them, 16,352 bytes."""
 CACHED_TILES: Final = 1024

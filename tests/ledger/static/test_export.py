@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from attending.ledger.errors import FolderRefused, LedgerError, NotFound, VerificationError
 from attending.ledger.note import VerifierKey
-from attending.ledger.static import export
 from attending.ledger.static.client import TiledLog
 from attending.ledger.static.export import Exported, export_log, folder_fetch
 
@@ -193,7 +192,7 @@ def test_a_full_disk_leaves_the_checkpoint(tmp_path: Path, monkeypatch: pytest.M
         calls += 1
         raise OSError(28, "no space left on device")
 
-    monkeypatch.setattr(export.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="no space"):
         put(made(700), folder)
     assert calls == 1

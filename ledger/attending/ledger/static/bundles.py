@@ -18,7 +18,7 @@ MAX_BUNDLE_BYTES: Final = 256 * (2 + MAX_ENTRY_BYTES)
 
 def encode_bundle(entries: Iterable[bytes]) -> bytes:
     """The bundle of `entries`, at most 65,535 bytes each; OverflowError for a longer one."""
-    parts = []
+    parts: list[bytes] = []
     for entry in entries:
         parts += (len(entry).to_bytes(2, "big"), entry)
     return b"".join(parts)
@@ -29,7 +29,8 @@ def parse_bundle(data: bytes, width: int) -> list[bytes]:
 
     Raises VerificationError (BUNDLE_FORMAT) when it ends within an entry, or holds fewer or more.
     """
-    entries, position, end = [], 0, len(data)
+    entries: list[bytes] = []
+    position, end = 0, len(data)
     while position < end:
         if len(entries) == width:
             raise _bundle_error(f"entry bundle holds more than {width} entries")

@@ -24,13 +24,11 @@ from attending.ledger.note import VerifierKey
 from attending.ledger.static.bundles import parse_bundle, parse_tile
 from attending.ledger.static.paths import (
     CHECKPOINT,
-    TILE_HEIGHT,
-    TILE_WIDTH,
     TilePath,
     partial_tiles_of,
     width_at,
 )
-from attending.ledger.tiles import TileTree
+from attending.ledger.tiles import TILE_HEIGHT, TILE_WIDTH, TileTree
 
 Fetch = Callable[[str], bytes]
 """Path to the bytes there. Raises NotFound when there is nothing; what else it raises goes to the caller."""

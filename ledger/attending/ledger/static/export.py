@@ -28,7 +28,8 @@ from attending.ledger.merkle import HASH_SIZE
 from attending.ledger.note import VerifierKey
 from attending.ledger.static.bundles import encode_bundle
 from attending.ledger.static.client import Fetch, TiledLog
-from attending.ledger.static.paths import CHECKPOINT, TILE_WIDTH, TilePath, bundles_of, parse_path, tiles_of
+from attending.ledger.static.paths import CHECKPOINT, TilePath, bundles_of, parse_path, tiles_of
+from attending.ledger.tiles import TILE_WIDTH
 
 MARKER: Final = ".attending-log"
 _FILE_MODE: Final = 0o644

@@ -17,9 +17,8 @@ from typing import Final
 
 from attending.ledger.errors import VerificationError
 from attending.ledger.merkle import MAX_TREE_SIZE
+from attending.ledger.tiles import TILE_HEIGHT, TILE_WIDTH
 
-TILE_HEIGHT: Final = 8
-TILE_WIDTH: Final = 1 << TILE_HEIGHT
 MAX_LEVEL: Final = 63
 CHECKPOINT: Final = "checkpoint"
 MAX_PATH_CHARS: Final = 64

@@ -10,15 +10,15 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from attending.ledger.errors import CorruptLog, NotFound, OutOfRange, StoreUnavailable, VerificationError
 from attending.ledger.merkle import HASH_SIZE, leaf_hash
 from attending.ledger.static.bundles import encode_bundle
-from attending.ledger.static.paths import CHECKPOINT, TILE_WIDTH, TilePath, parse_path
-from attending.ledger.tiles import NodeReader, load_edge
+from attending.ledger.static.paths import CHECKPOINT, TilePath, parse_path
+from attending.ledger.tiles import TILE_WIDTH, NodeReader, load_edge
 
-_BUSY_SECONDS = 10.0
+_BUSY_SECONDS: Final = 10.0
 
 
 class TileSource(Protocol):
