@@ -100,6 +100,9 @@ class HttpSource:
         if len(data) > MAX_BUNDLE_BYTES:
             self._connection.close()
             raise StoreUnavailable("answer is larger than any resource")
+        if response.length:  # http.client says nothing of an answer that ends early
+            self._connection.close()
+            raise StoreUnavailable("answer is cut short")
         return response.status, response.headers, data
 
 
