@@ -141,6 +141,7 @@ async def measure(folder: Path, proofs: int) -> dict[str, Any]:
             "times_faster_p50": round(quantile(baseline, 0.5) / quantile(warm, 0.5), 1),
             "proof_hashes": len(await prove(0)),
             "receipt_bytes": len(text.encode()),
+            "entry_bytes": len(entry.data),
             "cache_bytes_at_most": CACHED_TILES * TREE_BYTES,
             "database_bytes_an_entry": round((folder / "ledger.db").stat().st_size / size),
             "proofs": proofs,
