@@ -130,6 +130,27 @@ def test_every_altered_resource_is_refused_and_named(size: int) -> None:
     read_all(opened(made))
 
 
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_any_flipped_bit_is_refused(data: st.DataObject) -> None:
+    made = Log([entry(number) for number in range(300)])
+    path = data.draw(st.sampled_from(sorted(made.files)))
+    content = bytearray(made.files[path])
+    position = data.draw(st.integers(0, len(content) - 1))
+    content[position] ^= 1 << data.draw(st.integers(0, 7))
+    made.files[path] = bytes(content)
+    assert refused(made).reason.isupper()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(log_of(300).files)), st.binary(max_size=9000))
+def test_any_bytes_in_place_of_a_resource(path: str, content: bytes) -> None:
+    made = Log([entry(number) for number in range(300)])
+    if made.files[path] != content:
+        made.files[path] = content
+        refused(made)
+
+
 def test_an_altered_entry_is_named_by_its_index() -> None:
     made = Log([entry(number) for number in range(300)])
     made.files["tile/entries/000"] = made.files["tile/entries/000"].replace(b'"n":77}', b'"n":78}')

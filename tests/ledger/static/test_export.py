@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from attending.ledger.errors import FolderRefused, LedgerError, NotFound, Verifi
 from attending.ledger.note import VerifierKey
 from attending.ledger.static.client import TiledLog
 from attending.ledger.static.export import Exported, export_log, folder_fetch
+from attending.ledger.static.paths import bundles_of, tiles_of
 
 from tests.ledger.static.logs import Log, entry
 
@@ -220,3 +223,27 @@ def test_nothing_outside_is_read(tmp_path: Path, path: str) -> None:
     (tmp_path / "secret").write_text("x")
     with pytest.raises(NotFound):
         folder_fetch(folder)(path)
+
+
+@pytest.mark.kill
+def test_killed_at_any_moment(tmp_path: Path) -> None:
+    """kill -9 during an export of 40,000 entries: a checkpoint that is there has all that it covers."""
+    log = made(40_000)
+    source, target = tmp_path / "source", tmp_path / "target"
+    put(log, source)
+    for round_number in range(8):
+        command = [sys.executable, str(Path(__file__).with_name("export_writer.py"))]
+        with subprocess.Popen(
+            [*command, str(source), str(target), log.vkey], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            for _ in range(1 + 41 * round_number):
+                assert process.stdout.readline()
+            process.kill()
+        if (target / "checkpoint").exists():
+            tiled = TiledLog.open(folder_fetch(target), [log.vkey])
+            assert tiled.size == 40_000
+            for path in [*tiles_of(40_000), *bundles_of(40_000)]:
+                assert (target / str(path)).stat().st_size == len(log.files[str(path)])
+        assert put(log, target).size == 40_000
+        assert files(target) == log.files

@@ -132,11 +132,7 @@ def write_endpoint(
         "token_target": f"localhost:{token_port}",
         "ca": "tls/ca.pem",
         "log_keys": log_keys,
-        "log_urls": {
-            tenant.name: f"https://localhost:{http_port}{tenant.log_path}"
-            for tenant in embedded.config.tenants
-            if http_port is not None
-        },
+        "log_urls": _log_urls(embedded.config, http_port),
         "identities": {
             demo.name: {
                 "tenant": TENANT,
@@ -156,6 +152,14 @@ def write_endpoint(
     text = json.dumps(content, indent=2) + "\n"
     write_durably(embedded.folder / ENDPOINT, text.encode(), mode=_PUBLIC_MODE)
     return content
+
+
+def _log_urls(config: Config, http_port: int | None) -> dict[str, str]:
+    """Where each tenant's log is read over HTTP."""
+    if config.http is None or http_port is None:
+        return {}
+    scheme = "https" if config.http.tls else "http"
+    return {tenant.name: f"{scheme}://localhost:{http_port}{tenant.log_path}" for tenant in config.tenants}
 
 
 def remove_endpoint(embedded: Embedded) -> None:

@@ -16,6 +16,8 @@ FIRST_REQUEST_SECONDS: Final = 10.0
 """From the connection to the end of its first request's head."""
 STALLED_SECONDS: Final = 30.0
 """How long a client may leave an answer unread before its connection is dropped."""
+CLOSE_SECONDS: Final = 2.0
+"""For what is still to be sent on a connection that is closed, and for the client's own end of TLS."""
 KEEP_ALIVE_SECONDS: Final = 15
 MAX_CONNECTIONS: Final = 512
 MAX_HEAD_BYTES: Final = 16 * 1024
@@ -50,6 +52,19 @@ class Connection(H11Protocol):
             self._stalled.cancel()
             self._stalled = None
         super().resume_writing()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._close_in_time()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._close_in_time()
+
+    def _close_in_time(self) -> None:
+        # asyncio waits 30 seconds for a client to end TLS, and the server would not stop before that.
+        if self.transport.is_closing():
+            self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
 
     def _drop_if_idle(self) -> None:
         if self.cycle is None:

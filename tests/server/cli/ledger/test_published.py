@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from attending.ledger.entry import PendingEntry
 from attending.ledger.proof import verify_receipt
 from attending.ledger.static.client import TiledLog
 from attending.ledger.static.export import folder_fetch
+from attending.ledger.static.stored import SqliteSource
 from attending.server.cli.main import run
 from attending.server.cli.outcome import Exit
 from attending.server.web.component import build
@@ -136,6 +139,47 @@ def test_another_tree_size(site: Site, attending: Any) -> None:
     for line in (*told["inclusion"], *told["consistency"], told["root_hash"]):
         assert line in out
     assert json.loads(attending("prove", 5, "--data", site.data, "--json")[1])["receipt"]
+
+
+def test_a_log_that_grows_while_it_is_opened(
+    site: Site, attending: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads = SqliteSource.heads
+
+    def grown(self: SqliteSource) -> dict[str, int]:
+        found = heads(self)
+        site.append(3)
+        return found
+
+    monkeypatch.setattr(SqliteSource, "heads", grown)
+    before = site.count
+    code, out, err = attending("prove", 1, "--data", site.data, "--json")
+    assert (code, err) == (Exit.OK, "")
+    assert json.loads(out)["tree_size"] == before
+
+
+def test_a_database_behind_its_published_head(site: Site, attending: Any, tmp_path: Path) -> None:
+    """As after restoring an old copy: told, and nothing proved from it."""
+    data = tmp_path / "copy"
+    (data / "ledger").mkdir(parents=True)
+    (data / "published").mkdir()
+    with (
+        closing(sqlite3.connect(site.data / "ledger" / "ledger.db")) as live,
+        closing(sqlite3.connect(data / "ledger" / "ledger.db")) as copy,
+    ):
+        live.backup(copy)
+    site.append(4)
+    (data / "demo.vkey").write_text(site.key)
+    (data / "published" / "demo.checkpoint").write_bytes(
+        (site.data / "published" / "demo.checkpoint").read_bytes()
+    )
+    code, out, err = attending("prove", 1, "--data", data)
+    assert (code, out) == (Exit.FAILED, "")
+    assert "LOG_ROLLED_BACK" in one_line(err)
+    (data / "published" / "demo.checkpoint").unlink()
+    code, out, err = attending("prove", 1, "--data", data)
+    assert (code, out) == (Exit.INDETERMINATE, "")
+    assert "nothing of log `demo` is published yet" in one_line(err)
 
 
 def one_line(err: str) -> str:

@@ -70,26 +70,26 @@ class LogSource:
 
     def _beside(self, stored: SqliteSource) -> StoredLog:
         """The published tree of a data folder. Read without its lock: a server may be running on it."""
-        logs = stored.heads()
         log = self._log()
+        path = self.data / "published" / f"{log}.checkpoint"
+        # Before the database: that may only have grown since, so it is never behind what was read here.
+        note = path.read_bytes() if path.is_file() else None
+        logs = stored.heads()
         if log not in logs:
             raise CommandError(
                 f"no log `{log}` in `{self.data}`", f"it has {', '.join(logs) or 'none'}", Exit.USAGE
             )
-        path = self.data / "published" / f"{log}.checkpoint"
-        try:
-            note = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        if note is None:
             raise CommandError(
                 f"nothing of log `{log}` is published yet", "try again in a second", Exit.INDETERMINATE
-            ) from None
+            )
         head = verify(note, [self._key()])
         if head.size > logs[log]:
             raise CorruptLog(
                 f"log `{log}` has {logs[log]} entries, {head.size} were published: the database is behind",
                 reason=CorruptLog.ROLLBACK,
             )
-        return StoredLog(stored, log, head.size, note)
+        return StoredLog(stored, log, head.size, note.decode())
 
     def _http(self, url: str) -> HttpSource:
         token = None if self.token_file is None else self.token_file.read_text(encoding="ascii").strip()
