@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
+import structlog.testing
 from attending.ledger.entry import PendingEntry
 from attending.ledger.static.bundles import parse_bundle
 from attending.ledger.static.client import TiledLog
@@ -285,6 +287,23 @@ def test_an_error_inside_says_nothing(site: Site, auditor: httpx.Client, monkeyp
     answer = auditor.get(f"{site.url}/tile/0/000")
     assert reason(answer) == (500, "INTERNAL")
     assert "Anna" not in answer.text
+
+
+def test_the_log_of_requests_holds_no_query_header_or_path(site: Site, auditor: httpx.Client) -> None:
+    with structlog.testing.capture_logs() as lines:
+        for path in ("checkpoint?patient=Anna", "Anna/Smith", "tile/0/000?x=Anna"):
+            auditor.get(f"{site.url}/{path}", headers={"X-Note": "Anna", "User-Agent": "Anna"})
+        auditor.get(f"{site.base}/Anna/checkpoint")
+        site.client().get(f"{site.url}/Anna", headers={"Authorization": "Bearer Anna"})
+    requests = [line for line in lines if line["event"] == "http.request"]
+    assert [(line["stage"], line["status"]) for line in requests] == [
+        ("checkpoint", 200),
+        ("unknown", 404),
+        ("tile", 200),
+        ("unknown", 404),
+        ("unknown", 401),
+    ]
+    assert "Anna" not in repr(lines)
 
 
 def test_a_busy_server_says_when_to_come_back(site: Site, auditor: httpx.Client, monkeypatch: Any) -> None:

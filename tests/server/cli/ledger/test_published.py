@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -187,6 +190,26 @@ def one_line(err: str) -> str:
     assert line.startswith("error: ")
     assert "; next: " in line
     return line
+
+
+def test_a_lean_install_proves_from_an_export(site: Site, attending: Any, tmp_path: Path) -> None:
+    """As an auditor would: neither SQLAlchemy nor gRPC, only what `pip install attending` brings at the least."""
+    attending("export", "--out", tmp_path / "out", "--data", site.data)
+    script = f"""
+        import sys
+        class Absent:
+            def find_spec(self, name, path=None, target=None):
+                if name.partition(".")[0] in {{"sqlalchemy", "pydantic", "structlog", "httpx", "starlette", "grpc"}}:
+                    raise ModuleNotFoundError(name, name=name)
+        sys.meta_path.insert(0, Absent())
+        from attending.server.cli.main import run
+        sys.exit(run(["ledger", "prove", "5", "--tree", {str(tmp_path / "out")!r}, "--key", {site.key!r}]))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == attending("prove", 5, "--tree", tmp_path / "out", "--key", site.key)[1]
 
 
 def test_refusals_are_one_line(site: Site, attending: Any, tmp_path: Path) -> None:
