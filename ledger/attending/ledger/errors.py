@@ -159,6 +159,16 @@ class UnsafeSettings(LedgerError):
     reason = "UNSAFE_SETTINGS"
 
 
+class FolderRefused(LedgerError):
+    """A folder to export to holds something else, another log, or is being written to; see the reason."""
+
+    reason = "EXPORT_FOLDER"
+
+    def __init__(self, detail: str, *, reason: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
 class CorruptLog(LedgerError):
     """The stored log does not verify, or is behind a head that was already published; appending stops.
 

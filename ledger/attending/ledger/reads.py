@@ -29,9 +29,11 @@ from attending.ledger.opening import verify_stored
 from attending.ledger.proof import format_receipt
 from attending.ledger.publish import Publisher
 from attending.ledger.sequencer import Sequencer
+from attending.ledger.static.paths import TilePath
+from attending.ledger.static.stored import stored_bundle
 from attending.ledger.store.port import PayloadRow, Store, StoreFault
 from attending.ledger.submission import LogState
-from attending.ledger.tiles import NodeReader
+from attending.ledger.tiles import NodeReader, TileCache
 from attending.ledger.vault import unseal
 from sqlalchemy import Row, Select
 
@@ -55,6 +57,7 @@ class LedgerReads:
         self._sequencer = sequencer
         self._erased = erased
         self._publishers: dict[str, Publisher] = {}
+        self._tiles = TileCache()
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="ledger-reader")
 
@@ -147,6 +150,18 @@ class LedgerReads:
         if not 0 <= size <= state.edge.size:
             raise OutOfRange("tree size is past the head's")
         return await self._prove(merkle.compact_range, state, size)
+
+    async def published_resource(self, log_id: str, path: TilePath) -> bytes:
+        """The bytes of a tile or an entry bundle (c2sp.org/tlog-tiles) of the published tree or an earlier one.
+
+        Partial ones are computed. The entries of a bundle are compared with their leaf hashes. Raises NotFound
+        (no such log), OutOfRange (the published tree does not have it), CorruptLog.
+        """
+        state = self._sequencer.state(log_id)
+        outside = self._publishers[log_id].published
+        if outside is None or path.needs > parse_checkpoint(outside).size:
+            raise OutOfRange("the published tree does not have it")
+        return await self._run(self._resource, state, path)
 
     async def verify(self, log_id: str) -> int:
         """Verifies every stored entry up to the integrated head and returns the number of entries.
@@ -257,10 +272,24 @@ class LedgerReads:
 
     async def _prove(self, prove: Callable[..., list[bytes]], state: LogState, *sizes: int) -> list[bytes]:
         def load() -> list[bytes]:
-            reader = NodeReader(state.edge, lambda level, i: self._store.tile(state.row.log_id, level, i))
-            return prove(*sizes, reader.node)
+            return prove(*sizes, self._reader(state).node)
 
         return await self._run(load)
+
+    def _resource(self, state: LogState, path: TilePath) -> bytes:
+        reader = self._reader(state)
+        if path.level is not None:
+            return reader.tile(path.level, path.index, path.width)
+        return stored_bundle(self._store, state.row.log_id, path, reader.tile(0, path.index, path.width))
+
+    def _reader(self, state: LogState) -> NodeReader:
+        log_id = state.row.log_id
+        return NodeReader(
+            state.edge,
+            lambda level, index: self._store.tile(log_id, level, index),
+            cache=self._tiles,
+            log_id=log_id,
+        )
 
     async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
         """Runs a blocking call on the reader threads; a failing store becomes StoreUnavailable."""
