@@ -157,7 +157,7 @@ class LedgerReads:
         Partial ones are computed. The entries of a bundle are compared with their leaf hashes. Raises NotFound
         (no such log), OutOfRange (the published tree does not have it), CorruptLog.
         """
-        state = self._sequencer.state(log_id)
+        state = await self._known(log_id)
         outside = self._publishers[log_id].published
         if outside is None or path.needs > parse_checkpoint(outside).size:
             raise OutOfRange("the published tree does not have it")
