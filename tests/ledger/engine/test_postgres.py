@@ -438,6 +438,65 @@ async def test_kill_9_of_the_database_under_load_loses_nothing(tmp_path: Path, p
         cluster.destroy()
 
 
+async def test_a_primary_killed_between_commit_and_replication_takes_nothing_acknowledged_along(
+    tmp_path: Path, pending: Make
+) -> None:
+    primary = Cluster()
+    standby: Cluster | None = None
+    try:
+        primary.start()
+        primary.execute(f"CREATE ROLE {LOGIN} LOGIN", "CREATE DATABASE twin")
+        postgres_admin.prepare(primary.conninfo("twin"), grant_to=[LOGIN])
+        standby = Cluster(standby_of=primary)
+        standby.start()
+        primary.execute("ALTER SYSTEM SET synchronous_standby_names = 'FIRST 1 (standby)'")
+        primary.reload()
+        both = f"host={primary.root},{standby.root} dbname=twin user={LOGIN} target_session_attrs=read-write"
+        config = LedgerConfig(
+            tmp_path / "ledger", database=both, require_replication=False, publish_interval_seconds=0.05
+        )
+        ledger = await Ledger.open(config)
+        await ledger.create_log(LOG, ORIGIN)
+        acknowledged: dict[str, tuple[str, bytes]] = {}
+        for number in range(50):
+            appended = await ledger.append(LOG, [pending(f"s{number}")])
+            acknowledged[f"s{number}"] = (appended.receipt(), appended.data[0])
+        # What is committed from now on is on the primary alone.
+        await asyncio.to_thread(standby.stop)
+        doubtful = [asyncio.create_task(ledger.append(LOG, [pending(f"lost{n}")])) for n in range(20)]
+        await sync_waiters(primary)
+        await asyncio.to_thread(primary.kill)
+        await asyncio.to_thread(standby.start)
+        await asyncio.to_thread(standby.promote)
+        assert all(
+            isinstance(result, StoreUnavailable)
+            for result in await asyncio.gather(*doubtful, return_exceptions=True)
+        )
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    after = await ledger.append(LOG, [pending("after")])
+                    break
+                except StoreUnavailable:
+                    await asyncio.sleep(0.1)
+        assert ledger.halted(LOG) is None
+        assert after.first_index == 50
+        key = ledger.verifier_key(LOG)
+        size, root = await ledger.head(LOG)
+        for stream, (receipt, data) in acknowledged.items():
+            head = verify_receipt(receipt, data, [key])
+            assert [entry.data for entry in await ledger.stream_entries(LOG, stream)] == [data]
+            proof = await ledger.consistency_proof(LOG, head.size, size)
+            verify_consistency(head.size, size, head.root, root, proof)
+        assert await ledger.publish(LOG) == await ledger.checkpoint(LOG)
+        await ledger.close()
+        verify_all(standby, "twin", {LOG: key})
+    finally:
+        primary.destroy()
+        if standby is not None:
+            standby.destroy()
+
+
 # --- several processes -------------------------------------------------------------------------------------------
 
 
