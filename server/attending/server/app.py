@@ -128,6 +128,7 @@ async def build_app(
             keys_folder=storage.keys_folder,
             publish_folder=storage.published_folder,
             claim_retention=timedelta(days=config.idempotency.retention_days),
+            max_queued_appends=storage.max_queued_appends,
         ),
         metadata=[projections.metadata],
         clock=now,
