@@ -195,6 +195,9 @@ class EventRpcs:
                 events = checked_events(message.events.events, MAX_MESSAGE_EVENTS)
                 await self._permitted(principal, events, permitted)
             except AttendingError as err:
+                if message.events.events:
+                    # What is named by its place in the message can then be named by its sequence.
+                    err.metadata["first_sequence"] = str(message.events.events[0].sequence)
                 return groups, err
             numbers = {event.sequence for event in events}
             if groups and not numbers & seen:
