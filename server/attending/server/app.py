@@ -49,6 +49,9 @@ class Component:
         """Whether it can serve now; asked about once a second for the health service."""
         return True
 
+    async def stopping(self) -> None:
+        """No new call comes any more, and those that would wait for their clients should end."""
+
     async def drain(self) -> None:
         """Returns when nothing that was begun is left undone; no new call comes any more."""
 

@@ -115,6 +115,8 @@ class Host:
             with suppress(asyncio.CancelledError):
                 await self._readiness
         await self._health.enter_graceful_shutdown()
+        for component in self.app.components:
+            await component.stopping()
         await self._server.stop(self.app.config.server.drain_seconds)
         for component in reversed(self.app.components):
             await component.drain()

@@ -89,6 +89,12 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
+PROSE: tuple[Any, ...] = (
+    *("Mr Smith takes 5 mg", "Zebulon Quackenbush", " ", "", "a\x00", "\u0430", "x" * 200),
+    *(None, [], {}),
+)
+
+
 def checked(kind: str, body: object, payloads: tuple[str, ...] = (), subject: str = "MRN-1") -> None:
     checked_events(
         [
@@ -151,18 +157,7 @@ def test_each_key_is_wanted_or_optional_and_none_is_free(kind: str) -> None:
         if key.required:
             assert refused(kind, without) == {f"body.{name}"}
         # Whatever it is for, words about a person do not fit.
-        for prose in (
-            "Mr Smith takes 5 mg",
-            "Zebulon Quackenbush",
-            " ",
-            "",
-            "a\x00",
-            "\u0430",
-            "x" * 200,
-            None,
-            [],
-            {},
-        ):
+        for prose in PROSE:
             assert refused(kind, {**BODIES[kind], name: prose}) == {f"body.{name}"}, prose
     assert refused(kind, {**BODIES[kind], "note": "x"}) == {"body"}
     assert refused(kind, BODIES[kind], payloads=("other",)) == {"payloads"}

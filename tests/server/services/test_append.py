@@ -616,3 +616,27 @@ def test_a_client_that_leaves_does_not_stop_what_was_begun(
     # What comes next, by another call, finds the sequence there.
     results = app.AppendBatch(batch(emitter, [event(1), event(2)]), timeout=TIMEOUT).results
     assert [result.already_recorded for result in results] == [True, False]
+
+
+def test_a_server_that_stops_ends_idle_streams_with_what_they_have(start_server: Any) -> None:
+    own = start_server(components=[build], overrides={"server": {"drain_seconds": 600.0}})
+    go = threading.Event()
+
+    def messages() -> Iterator[Any]:
+        yield opening("idle")
+        yield sent(event(1))
+        go.wait(TIMEOUT)
+
+    channel = own.channel("demo-app")
+    call = ledger_pb2_grpc.LedgerServiceStub(channel).AppendStream(messages())
+    assert next(call).HasField("opened")
+    assert next(call).acknowledged.results[0].sequence == 1
+    own.opened.remove(channel)  # not closed by the stop: the server must end the stream
+    own.stop()
+    with pytest.raises(grpc.RpcError) as caught:
+        next(call)
+    go.set()
+    error = translate(caught.value)
+    assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "NOT_READY")
+    assert error.metadata["acknowledged_sequence"] == "1"
+    channel.close()

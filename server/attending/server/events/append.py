@@ -11,24 +11,25 @@ given again when the sequence comes again.
 from __future__ import annotations
 
 import asyncio
-import json
+import random
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
 from attending.ledger.appended import Appended
 from attending.ledger.entry import Entry, PendingEntry, format_time
 from attending.ledger.errors import ClaimConflict, DuplicateClaim, ExpectationFailed
 from attending.ledger.ledger import Ledger
-from attending.ledger.projection import EntryIndex, EntryTime, RowWrite
+from attending.ledger.projection import EntryIndex
 from attending.ledger.submission import Expectation
-from attending.ledger.verify.emitters import CLOSING_TYPE, Sequences, closing_body, emitter_body
+from attending.ledger.verify.emitters import CLOSING_TYPE, closing_body, emitter_body
 from attending.server import projections
 from attending.server.auth.principal import Principal
 from attending.server.errors import Aborted, AlreadyExists, FailedPrecondition
 from attending.server.events.check import Event
+from attending.server.events.projection import NOTHING, Known, emitter_row, event_rows, known_of
 from attending.server.idempotency import Once, claimed
 from sqlalchemy import select
 
@@ -36,30 +37,11 @@ T = TypeVar("T")
 
 MAX_PARTS: Final = 1_000
 """Unbroken ranges of sequences that one emitter may leave: a client that skips at will is refused in the end."""
-_ATTEMPTS: Final = 8
+_ATTEMPTS: Final = 16
+_PAUSE_SECONDS: Final = 0.1
 _CACHED: Final = 4_096
 _QUERY_NUMBERS: Final = 500
 _EMITTER, _EVENT = projections.emitter, projections.emitter_event
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What a log has of one emitter. `version` is that of its stream; `sequences` is never changed in place."""
-
-    version: int
-    sequences: Sequences
-    issued: int | None
-    closed_index: int | None
-    first_time: str | None = None
-    last_time: str | None = None
-
-    @property
-    def expected(self) -> int:
-        """The last sequence that must have arrived: the declared one, or the highest seen."""
-        return max(self.issued or 0, self.sequences.highest)
-
-
-NOTHING: Final = Known(0, Sequences(), None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +130,10 @@ class EventLog:
         if lock is None:
             lock = self._locks[key] = asyncio.Lock()
         async with lock:
-            for _ in range(_ATTEMPTS):
+            for number in range(_ATTEMPTS):
+                if number:
+                    # By chance, so that two processes in step do not meet again and again.
+                    await asyncio.sleep(random.uniform(0, min(_PAUSE_SECONDS, 0.001 * 2**number)))
                 try:
                     return await attempt()
                 except DuplicateClaim:
@@ -207,8 +192,8 @@ class EventLog:
             expect=[Expectation(stream, known.version), *expect],
             claim=None if once is None else once.claim(stream),
             rows=[
-                _emitter_row(actor, emitter, known, after, version=known.version + len(new)),
-                *(_event_row(actor, emitter, event.sequence, n) for n, event in enumerate(new)),
+                emitter_row(actor, emitter, known, after, version=known.version + len(new)),
+                *event_rows(actor, emitter, [event.sequence for event in new]),
             ],
         )
         self._keep(
@@ -242,14 +227,14 @@ class EventLog:
             )
         stream = stream_of(actor, emitter)
         entry = PendingEntry(CLOSING_TYPE, stream, actor, None, closing_body(emitter, issued))
-        row = _emitter_row(actor, emitter, known, known.sequences, version=known.version + 1)
-        closed: dict[str, Any] = {"issued": issued, "closed_index": EntryIndex(0)}
+        closed = {"issued": issued, "closed_index": EntryIndex(0)}
+        row = emitter_row(actor, emitter, known, known.sequences, version=known.version + 1, closed=closed)
         done = await self._ledger.append(
             tenant,
             [entry],
             expect=[Expectation(stream, known.version)],
             claim=once.claim(stream),
-            rows=[RowWrite(row.table, row.key, {**(row.values or {}), **closed})],
+            rows=[row],
         )
         after = replace(
             known,
@@ -319,33 +304,3 @@ class EventLog:
         references = sorted({event.subject_ref for event in events if event.subject_ref is not None})
         names = await asyncio.gather(*(self._ledger.pseudonym(tenant, one) for one in references))
         return dict(zip(references, names, strict=True))
-
-
-def known_of(row: Any) -> Known:
-    """What a row of the projection says."""
-    return Known(
-        version=row["version"],
-        sequences=Sequences(json.loads(row["ranges"])),
-        issued=row["issued"],
-        closed_index=row["closed_index"],
-        first_time=row["first_time"],
-        last_time=row["last_time"],
-    )
-
-
-def _emitter_row(actor: str, emitter: str, known: Known, after: Sequences, *, version: int) -> RowWrite:
-    values: dict[str, Any] = {
-        "version": version,
-        "received": after.count,
-        "highest": after.highest,
-        "ranges": json.dumps(after.ranges(), separators=(",", ":")),
-        "last_time": EntryTime(),
-    }
-    if known.version == 0:
-        values |= {"first_time": EntryTime(), "issued": None, "closed_index": None}
-    return RowWrite(_EMITTER, {"actor": actor, "emitter": emitter}, values)
-
-
-def _event_row(actor: str, emitter: str, sequence: int, number: int) -> RowWrite:
-    key = {"actor": actor, "emitter": emitter, "sequence": sequence}
-    return RowWrite(_EVENT, key, {"entry_index": EntryIndex(number)})

@@ -23,7 +23,7 @@ from attending.server.errors import (
     NotFound,
     Unavailable,
 )
-from attending.server.events.append import EventLog, Known, Recorded
+from attending.server.events.append import EventLog, Recorded
 from attending.server.events.check import (
     MAX_BATCH,
     Event,
@@ -31,6 +31,7 @@ from attending.server.events.check import (
     emitter_violations,
     sequence_violations,
 )
+from attending.server.events.projection import Known
 from attending.server.idempotency import key_violations, once
 from attending.server.rpc import Context
 from attending.server.services.inflow import Inflow
@@ -50,7 +51,7 @@ RETRY_SECONDS: Final = 1.0
 
 
 class EventRpcs:
-    """The rpcs; LedgerService is one of these. Holds no state of a call."""
+    """The rpcs; LedgerService is one of these."""
 
     patience_seconds: float = 5.0
     """How long a stream waits for room in the ledger's queue before it is ended."""
@@ -59,6 +60,14 @@ class EventRpcs:
         self._ledger = ledger
         self._authorizer = authorizer
         self._events = EventLog(ledger)
+        self._open: set[Inflow[ledger_pb2.AppendStreamRequest]] = set()
+        self._stopping = False
+
+    async def end_streams(self) -> None:
+        """Ends every stream once what it has read is acknowledged: an idle one would hold up a stop."""
+        self._stopping = True
+        for inflow in list(self._open):
+            await inflow.end(_stopped())
 
     async def AppendBatch(  # noqa: N802
         self, request: ledger_pb2.AppendBatchRequest, context: Context
@@ -104,6 +113,9 @@ class EventRpcs:
         permitted: set[str] = set()
         inflow = Inflow(requests, _size, limit=MAX_IN_FLIGHT, limit_bytes=MAX_IN_FLIGHT_BYTES)
         async with inflow:
+            self._open.add(inflow)
+            if self._stopping:
+                await inflow.end(_stopped())
             try:
                 while messages := await inflow.take(GROUP_EVENTS):
                     groups, broken = await self._groups(principal, messages, permitted)
@@ -118,6 +130,8 @@ class EventRpcs:
                         raise broken
             except (QueueFull, StoreUnavailable, AttendingError) as err:
                 raise _where_it_ended(err, emitter, acknowledged) from None
+            finally:
+                self._open.discard(inflow)
 
     async def CloseEmitter(  # noqa: N802
         self, request: ledger_pb2.CloseEmitterRequest, context: Context
@@ -260,6 +274,10 @@ class EventRpcs:
             tlog_proof=item.appended.receipt(number),
             level="integrated",
         )
+
+
+def _stopped() -> Unavailable:
+    return Unavailable("NOT_READY", retry_after_seconds=RETRY_SECONDS)
 
 
 def _size(message: ledger_pb2.AppendStreamRequest) -> tuple[int, int]:

@@ -31,7 +31,7 @@ class Inflow(Generic[M]):
         self._waiting: deque[M] = deque()
         self._units = self._bytes = 0
         self._ended = False
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
 
@@ -43,6 +43,13 @@ class Inflow(Generic[M]):
         assert self._task is not None
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+
+    async def end(self, error: Exception | None) -> None:
+        """Reads no further; `take` gives what waits, and then raises `error` or tells the end."""
+        async with self._changed:
+            if not self._ended:
+                self._ended, self._error = True, error
+            self._changed.notify_all()
 
     async def take(self, limit: int) -> list[M]:
         """The next messages, at least one, and more that wait already up to `limit` units together.
@@ -69,14 +76,16 @@ class Inflow(Generic[M]):
             return taken
 
     async def _read(self) -> None:
-        error: BaseException | None = None
+        error: Exception | None = None
         try:
             async for message in self._messages:
                 units, size = self._size(message)
                 async with self._changed:
                     await self._changed.wait_for(
-                        lambda: self._units < self._limit and self._bytes < self._limit_bytes
+                        lambda: self._ended or (self._units < self._limit and self._bytes < self._limit_bytes)
                     )
+                    if self._ended:
+                        return
                     self._waiting.append(message)
                     self._units += units
                     self._bytes += size
@@ -85,6 +94,4 @@ class Inflow(Generic[M]):
             raise
         except Exception as err:
             error = err
-        async with self._changed:
-            self._ended, self._error = True, error
-            self._changed.notify_all()
+        await self.end(error)

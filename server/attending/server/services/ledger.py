@@ -191,6 +191,9 @@ class LedgerComponent(Component):
     def register(self, server: grpc.aio.Server) -> None:
         ledger_pb2_grpc.add_LedgerServiceServicer_to_server(self.service, server)
 
+    async def stopping(self) -> None:
+        await self.service.end_streams()
+
 
 async def build(app: App) -> Component:
     """The component of LedgerService."""
