@@ -183,6 +183,19 @@ def test_one_bad_event_and_nothing_of_the_batch_is_stored(
     assert not app.GetCompleteness(ledger_pb2.GetCompletenessRequest(emitter=emitter)).emitters
 
 
+def test_a_message_that_is_too_large_has_a_reason(server: Any, app: Any, emitter: str) -> None:
+    before = size(server)
+    events = [event(n, payloads=[payload(b"x" * 1_000_000)]) for n in range(1, 6)]
+    for call in (
+        lambda: app.AppendBatch(batch(emitter, events), timeout=TIMEOUT),
+        lambda: app.AppendStream(iter([opening(emitter), sent(*events)]), timeout=TIMEOUT),
+    ):
+        error = failure(call)
+        assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE")
+    assert error.metadata["acknowledged_sequence"] == "0"
+    assert size(server) == before
+
+
 def test_a_batch_of_nothing_but_errors_names_the_first_thirty(app: Any, emitter: str) -> None:
     events = [event(0, "system.halted") for _ in range(1000)]
     error = failure(lambda: app.AppendBatch(batch(emitter, events), timeout=TIMEOUT))
