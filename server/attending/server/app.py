@@ -38,6 +38,8 @@ class Component:
     """
 
     services: Sequence[str] = ()
+    http_port: int | None = None
+    """The port that the component listens on for HTTP once it has started, if it does."""
 
     def register(self, server: grpc.aio.Server) -> None:
         """Adds its servicers; called once before the server listens."""
@@ -97,6 +99,7 @@ COMPONENTS: Final[tuple[str, ...]] = (
     "attending.server.inference.component:build",
     "attending.server.review.component:build",
     "attending.server.reports.component:build",
+    "attending.server.web.component:build",
 )
 """`module:function` of every component, in the order of need. Drained and closed in reverse."""
 

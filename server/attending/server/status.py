@@ -82,6 +82,7 @@ STATUS: Final[dict[type[Exception], Mapping]] = {
     ledger.SubjectErased: Mapping(_Code.FAILED_PRECONDITION, "the content has been erased"),
     ledger.StoreUnavailable: Mapping(_Code.UNAVAILABLE, "the store is not available"),
     ledger.UnsafeSettings: Mapping(_Code.FAILED_PRECONDITION, "the store is not safe to write to"),
+    ledger.FolderRefused: Mapping(_Code.FAILED_PRECONDITION, "the folder is not one to export to"),
 }
 
 INTERNAL: Final = Mapping(_Code.INTERNAL, "internal error", "INTERNAL")

@@ -140,7 +140,7 @@ async def test_a_declaration_races_with_events(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize(("fault", "there"), [(Fault.LOST, False), (Fault.KEPT, True)])
-@pytest.mark.parametrize("step", ["begin", "apply", "commit"])
+@pytest.mark.parametrize("step", ["apply", "commit"])
 async def test_an_unknown_outcome_is_settled_by_sending_again(
     store: MemoryStore, tmp_path: Path, step: str, fault: Fault, there: bool
 ) -> None:

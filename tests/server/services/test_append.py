@@ -545,10 +545,10 @@ def full(server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Eve
     go, inside = threading.Event(), threading.Event()
     begin = ledger._store.begin
 
-    def slow() -> None:
+    def slow(*logs: Any) -> Any:
         inside.set()
         assert go.wait(TIMEOUT)
-        begin()
+        return begin(*logs)
 
     monkeypatch.setattr(ledger._store, "begin", slow)
     monkeypatch.setattr(EventRpcs, "patience_seconds", 1.0)
@@ -615,10 +615,10 @@ def test_a_client_that_leaves_does_not_stop_what_was_begun(
     go, inside = threading.Event(), threading.Event()
     begin = store.begin
 
-    def slow() -> None:
+    def slow(*logs: Any) -> Any:
         inside.set()
         assert go.wait(TIMEOUT)
-        begin()
+        return begin(*logs)
 
     monkeypatch.setattr(store, "begin", slow)
     call = app.AppendStream(iter([opening(emitter), sent(event(1))]), timeout=TIMEOUT)
