@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from attending.ledger.entry import Entry, Payload, parse_entry
 from attending.ledger.errors import LedgerError, StoreUnavailable, SubjectErased
 from attending.ledger.ledger import Ledger, LedgerConfig
 from attending.ledger.store.memory import Fault, MemoryStore
+from attending.ledger.store.port import Store
+from attending.ledger.store.postgres import PostgresStore
 from attending.ledger.verify.emitters import completeness
 from attending.server import projections
 from attending.server.auth.principal import Principal
@@ -23,6 +25,9 @@ from attending.server.events.projection import counted
 from attending.server.idempotency import Once, once
 from attending.v1 import ledger_pb2
 from sqlalchemy import Table, select
+
+from tests.ledger.engine.postgres import LOGIN, fresh_database, prepared_cluster
+from tests.postgres_cluster import Cluster
 
 LOG = "demo"
 APP = Principal("portal", LOG, "app", frozenset({"app"}), "Portal", "mtls")
@@ -43,17 +48,33 @@ def store() -> MemoryStore:
     return MemoryStore()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A running PostgreSQL with the server's tables; made when a test first asks for it."""
+    yield from prepared_cluster(projections.metadata)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def ledger(request: pytest.FixtureRequest, store: MemoryStore, tmp_path: Path) -> AsyncIterator[Ledger]:
+    stores: dict[str, Callable[[], Store | None]] = {
+        "memory": lambda: store,
+        "sqlite": lambda: None,
+        "postgres": lambda: postgres_store(request),
+    }
     opened = await Ledger.open(
         LedgerConfig(tmp_path / "ledger", publish_interval_seconds=3600.0),
         metadata=[projections.metadata],
-        store=store if request.param == "memory" else None,
+        store=stores[request.param](),
     )
     await opened.create_log(LOG, "attending.test/demo")
     yield opened
     await same_as_the_entries(opened)
     await opened.close()
+
+
+def postgres_store(request: pytest.FixtureRequest) -> Store:
+    cluster: Cluster = request.getfixturevalue("cluster")
+    return PostgresStore(cluster.conninfo(fresh_database(cluster), LOGIN))
 
 
 async def entries(ledger: Ledger) -> list[Entry]:
