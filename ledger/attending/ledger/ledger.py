@@ -15,8 +15,16 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from attending.ledger.appended import Appended, StoredClaim
+from attending.ledger.counters import Counters
 from attending.ledger.entry import Commitment, Entry, Payload, PendingEntry, format_time, prepare_entry
-from attending.ledger.errors import ExpectationFailed, LogFrozen, NotFound, RowRejected, SubjectErased
+from attending.ledger.errors import (
+    ExpectationFailed,
+    LogFrozen,
+    NotFound,
+    QueueFull,
+    RowRejected,
+    SubjectErased,
+)
 from attending.ledger.keys import TENANT_SUBJECT, lookup_of, require_log_id
 from attending.ledger.opening import LedgerConfig, Opened, load_states, open_folder, root_at, verifier_key
 from attending.ledger.projection import EntryIndex, EntryTime, RecordId, RowWrite, check_rows
@@ -58,7 +66,11 @@ class Ledger(LedgerReads):
     ) -> None:
         """Use `open`."""
         sequencer = Sequencer(
-            opened.store, opened.states, lambda: load_states(opened.store, opened.keys), clock
+            opened.store,
+            opened.states,
+            lambda: load_states(opened.store, opened.keys),
+            clock,
+            max_queued_appends=config.max_queued_appends,
         )
         super().__init__(opened.store, opened.keys, sequencer, opened.erased)
         self._config = config
@@ -68,6 +80,8 @@ class Ledger(LedgerReads):
         self._tables = tables
         self._naming: dict[tuple[str, bytes], asyncio.Future[str]] = {}
         self._closed = False
+        self.counters = Counters()
+        """How the appends of this process ended."""
 
     # --- opening and closing ---------------------------------------------------------------------------
 
@@ -393,7 +407,13 @@ class Ledger(LedgerReads):
     async def _append(
         self, submission: Submission, commitments: tuple[tuple[Commitment, ...], ...]
     ) -> Appended:
-        sequenced = await self._submit(submission)
+        try:
+            waiting = self._submit(submission)
+        except QueueFull:
+            self.counters.refused(submission.log_id)
+            raise
+        self.counters.follow(submission.log_id, submission.future)
+        sequenced = await waiting
         if sequenced.receipts is None:
             raise AssertionError("sequencer lost the receipts of an append")
         return Appended(submission.log_id, sequenced, sequenced.receipts, commitments)

@@ -42,6 +42,8 @@ class LedgerConfig:
     publish_folder: Path | None = None
     publish_interval_seconds: float = 1.0
     claim_retention: timedelta = timedelta(days=7)
+    max_queued_appends: int = 8_192
+    """Appends that wait for the writer at most; the next one is refused with QueueFull."""
 
 
 class Opened(NamedTuple):

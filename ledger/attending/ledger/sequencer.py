@@ -59,8 +59,11 @@ class Sequencer:
         states: dict[str, LogState],
         load_states: LoadStates,
         clock: Callable[[], datetime],
+        *,
+        max_queued_appends: int = MAX_QUEUED_APPENDS,
     ) -> None:
         """`states` are the logs as read at the start, `load_states` reads them again after a fault."""
+        self._max_queued = max_queued_appends
         self._store = store
         self._states = states
         self._load_states = load_states
@@ -109,7 +112,7 @@ class Sequencer:
             if self._closing:
                 raise StoreUnavailable("ledger is closed")
             size = self._queued_bytes + submission.size_bytes
-            if len(self._queue) >= MAX_QUEUED_APPENDS or (self._queue and size > MAX_QUEUED_BYTES):
+            if len(self._queue) >= self._max_queued or (self._queue and size > MAX_QUEUED_BYTES):
                 raise QueueFull(_RETRY_AFTER_SECONDS)
             self._queue.append(submission)
             self._queued_bytes = size

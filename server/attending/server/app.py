@@ -51,6 +51,9 @@ class Component:
         """Whether it can serve now; asked about once a second for the health service."""
         return True
 
+    async def stopping(self) -> None:
+        """No new call comes any more, and those that would wait for their clients should end."""
+
     async def drain(self) -> None:
         """Returns when nothing that was begun is left undone; no new call comes any more."""
 
@@ -131,6 +134,7 @@ async def build_app(
             keys_folder=storage.keys_folder,
             publish_folder=storage.published_folder,
             claim_retention=timedelta(days=config.idempotency.retention_days),
+            max_queued_appends=storage.max_queued_appends,
         ),
         metadata=[projections.metadata],
         clock=now,

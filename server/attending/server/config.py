@@ -150,6 +150,12 @@ class StorageSection(Section):
     published_folder: FilePath | None = Field(
         default=None, description="Folder for published tree heads, outside the database's volume."
     )
+    max_queued_appends: int = Field(
+        default=8192,
+        ge=1,
+        le=1_000_000,
+        description="Appends that wait for the writer at most; more are answered UNAVAILABLE with a time to retry.",
+    )
 
 
 class TenantSection(Section):

@@ -123,12 +123,14 @@ class Host:
             with suppress(asyncio.CancelledError):
                 await self._readiness
         await self._health.enter_graceful_shutdown()
+        for component in self.app.components:
+            await component.stopping()
         await self._server.stop(self.app.config.server.drain_seconds)
         for component in reversed(self.app.components):
             await component.drain()
         if started:
             try:
-                await self.app.ledger.append(SYSTEM_LOG, [self._entry("system.stopped", {})])
+                await self.app.ledger.append(SYSTEM_LOG, [self._entry("system.stopped", self._stopped())])
             except LedgerError as err:
                 log.error("server.stop_not_recorded", reason=err.reason)
         await close_app(self.app)
@@ -171,6 +173,17 @@ class Host:
             # Said here as on the screen, so that nobody takes a demo's log for more than it is.
             body["protects_against_operator"] = False
         return body
+
+    def _stopped(self) -> dict[str, object]:
+        """How this process's appends ended: those whose outcome it never learned are what an auditor asks about."""
+        counts = self.app.ledger.counters.all()
+        return {
+            "appends": [
+                {"log": log_id, **counts[log_id].to_json()}
+                for log_id in sorted(counts)
+                if log_id != SYSTEM_LOG
+            ]
+        }
 
 
 async def serve(

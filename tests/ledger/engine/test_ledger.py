@@ -325,7 +325,7 @@ async def test_a_cancelled_task_leaves_its_append_standing(ledger: Ledger, pendi
 
 
 async def test_the_queue_is_bounded(ledger: Ledger, pending: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("attending.ledger.sequencer.MAX_QUEUED_APPENDS", 0)
+    monkeypatch.setattr(ledger._sequencer, "_max_queued", 0)
     with pytest.raises(QueueFull) as caught:
         await ledger.append(LOG, [pending()])
     assert caught.value.retry_after_seconds > 0

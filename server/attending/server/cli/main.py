@@ -24,7 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "health": ("attending.server.cli.health", "Ask a server whether it serves."),
     "verify": ("attending.server.cli.verify", "Verify an exported bundle offline."),
     "export": ("attending.server.cli.export", "Export a period as a signed bundle."),
-    "ledger": ("attending.server.cli.ledger", "Read, prove and export the log of a tenant."),
+    "ledger": ("attending.server.cli.ledger", "Append to, read, prove and export the log of a tenant."),
     "review": ("attending.server.cli.review", "Read, claim, dispose of and sign held texts."),
     "policy": ("attending.server.cli.policy", "List and test policies."),
     "knowledge": ("attending.server.cli.knowledge", "Look into the drug knowledge."),

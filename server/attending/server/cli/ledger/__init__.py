@@ -9,6 +9,7 @@ from attending.server.cli.examples import examples
 from attending.server.cli.lazy import LazyGroup
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "append": ("attending.server.cli.ledger.append", "Append the events of a file."),
     "prove": ("attending.server.cli.ledger.prove", "Print the receipt of an entry."),
     "export": (
         "attending.server.cli.ledger.export",
@@ -27,7 +28,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     ),
 )
 def ledger() -> None:
-    """Read, prove and export the log of a tenant."""
+    """Append to, read, prove and export the log of a tenant."""
 
 
 command = ledger
