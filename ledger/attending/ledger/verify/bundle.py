@@ -255,7 +255,7 @@ class _Verification:
             if position >= manifest.end:
                 surplus = True
                 break
-            segment = verify_segment(position, part, manifest.origin)
+            segment = verify_segment(position, part, manifest.origin, keep=True)
             chain.fold(segment)
             for entry in segment.entries:
                 self._visit(entry)
