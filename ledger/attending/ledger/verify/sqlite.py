@@ -72,19 +72,22 @@ class SqliteReader:
         sql = f"SELECT record, kind, sealed FROM payload WHERE log_id = ? AND record IN ({marks})"  # noqa: S608 - marks only
         with _reading():
             found = self._connection.execute(sql, (self._log_id, *records)).fetchall()
-        return {record.decode(): (kind.decode(), sealed) for record, kind, sealed in found}
+        return {
+            _word(record): (_word(kind), sealed if type(sealed) is bytes else b"")
+            for record, kind, sealed in found
+        }
 
-    def payload_count(self) -> int:
-        """Number of the log's stored payloads."""
+    def payload_count(self, size: int) -> int:
+        """Number of stored payloads that belong to entries below `size`."""
+        sql = "SELECT COUNT(*) FROM payload WHERE log_id = ? AND entry_index < ?"
         with _reading():
-            sql = "SELECT COUNT(*) FROM payload WHERE log_id = ?"
-            return int(self._connection.execute(sql, (self._log_id,)).fetchone()[0])
+            return int(self._connection.execute(sql, (self._log_id, size)).fetchone()[0])
 
     def erased(self) -> set[str]:
         """Pseudonyms of the log's erased subjects."""
         with _reading():
             rows = self._connection.execute("SELECT pseudonym FROM erasure WHERE log_id = ?", (self._log_id,))
-            return {row[0].decode() for row in rows}
+            return {_word(row[0]) for row in rows}
 
     def close(self) -> None:
         self._connection.close()
@@ -151,6 +154,11 @@ def _log(row: tuple[Any, ...]) -> LogInFile:
     log_id, key, origin, size, root, leaf, time, surplus = row
     head = StoredHead(origin.decode("utf-8"), int(size), root, leaf, time.decode("utf-8"))
     return LogInFile(log_id.decode("utf-8"), key.decode("utf-8"), head, surplus)
+
+
+def _word(value: object) -> str:
+    """A text as stored; of what is none, words that no entry holds."""
+    return value.decode("utf-8", "replace") if type(value) is bytes else ""
 
 
 @contextmanager
