@@ -27,6 +27,8 @@ MAX_PROBLEMS: Final = 1000
 _PREV: Final = b'"prev":"'
 _PREV_CHARS: Final = 2 * HASH_SIZE
 _NO_LEAF: Final = bytes(HASH_SIZE)
+_READABLE: Final = frozenset({"ORIGIN", "TIME", "STORED_LEAF_HASH", "STORED_COLUMNS", "TILE"})
+"""Problems of an entry whose bytes are one, in its place."""
 _T = TypeVar("_T")
 _sha256 = hashlib.sha256
 
@@ -406,7 +408,7 @@ class Chain:
     @property
     def astray(self) -> set[int]:
         """Positions whose bytes are not an entry, or are the entry of another position."""
-        return {problem.index for problem in self.problems if problem.reason not in ("ORIGIN", "TIME")}
+        return {problem.index for problem in self.problems if problem.reason not in _READABLE}
 
     def altered(self, accepts: Callable[[bytes], bool] | None = None) -> list[int]:
         """The readable entries in their place whose bytes are not those that were committed to.

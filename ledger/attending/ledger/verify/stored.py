@@ -95,8 +95,6 @@ def _by_index(chain: Chain, head: StoredHead, found: list[Problem]) -> tuple[Pro
     def add(index: int, reason: str, detail: str) -> None:
         bad.setdefault(index, Problem(index, reason, detail))
 
-    for problem in found:
-        bad.setdefault(problem.index, problem)
     last = max(head.size - 1, 0)
     if chain.root() == head.root:  # 3
         for link in chain.broken:
@@ -108,6 +106,8 @@ def _by_index(chain: Chain, head: StoredHead, found: list[Problem]) -> tuple[Pro
         if not named and not chain.astray:
             # All links hold: the last entry, for which no successor vouches, or the head.
             add(last, "ROOT", "entries do not lead to the head: it, or the last entry, was altered")
+    for problem in found:
+        add(problem.index, problem.reason, problem.detail)
     last_leaf = chain.last_leaf
     if head.last_leaf is not None and head.last_leaf != last_leaf:
         add(last, "HEAD", "last leaf hash of the head is not that of the last entry")
