@@ -91,7 +91,7 @@ async def small(open_ledger: OpenLedger, tmp_path: Path) -> Path:
     """The database of twelve entries of different kinds, some with payloads."""
     ledger = await open_ledger()
     subject = await ledger.pseudonym(LOG, "MRN 1")
-    kinds = [
+    kinds: list[tuple[str, str, str | None, dict[str, Any], tuple[bytes, ...]]] = [
         ("system.started", "system", None, {"mode": "embedded"}, ()),
         ("key.enrolled", "key:1", None, {"roles": ["clinician"], "not_after": None}, ()),
         ("inference.requested", "inf_1", subject, {"n": 1, "deep": {"x": [1, [2, [3]]]}}, (b"prompt",)),
@@ -347,6 +347,36 @@ async def test_a_worker_that_cannot_read_is_an_error(
     assert multiprocessing.active_children() == []
 
 
+LEAN = """
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"sqlalchemy", "orjson", "grpc", "google", "pydantic", "click", "structlog"}:
+            raise ImportError("blocked: " + name)
+sys.meta_path.insert(0, Block())
+from pathlib import Path
+from attending.ledger import canonical
+from attending.ledger.note import VerifierKey
+from attending.ledger.verify.database import SignedHead, verify_database_log
+from attending.ledger.verify.sqlite import log_in
+path = Path(sys.argv[1])
+log = log_in(path, "clinic")
+head = SignedHead("published", (path.parent / "published" / "clinic.checkpoint").read_bytes())
+report = verify_database_log(path, log, VerifierKey.parse(log.verifier_key), [head], payloads=True)
+print(canonical._orjson_decode, report.verdict.value, report.bad_entries)
+"""
+
+
+async def test_it_runs_with_the_standard_library_and_cryptography_alone(small: Path) -> None:
+    def run() -> str:
+        command = [sys.executable, "-c", LEAN, str(small)]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    assert run() == "None passed []\n"
+    _alter(small, "UPDATE entry SET data = data || x'20' WHERE entry_index = 5")
+    assert run() == "None failed [5]\n"
+
+
 SCRIPT = """
 import multiprocessing, sys, time
 from pathlib import Path
@@ -483,6 +513,7 @@ async def test_wrong_key_fork_and_truncation_against_signed_heads(
     ledger = await open_ledger()
     await ledger.append(LOG, [pending()])
     later = await ledger.publish(LOG)
+    assert later is not None
     await ledger.close()
     assert report(small, pinned=[early, later]).verdict is Status.PASSED
     # The other history: the same key, another twelfth entry.

@@ -138,3 +138,43 @@ async def test_payloads_that_are_gone_leave_it_open(
     out = capsys.readouterr().out
     assert "entry 1: 1 payloads are gone without an erasure" in out
     assert "text of a person" not in out
+
+
+async def test_a_hostile_database_writes_nowhere_else_and_steers_no_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await fill(tmp_path / "data", 3)
+    hostile = "../\x1b[2Jx"
+    alter(
+        tmp_path / "data",
+        f"UPDATE log SET log_id = '{hostile}', origin = 'a\x1b[2J'; UPDATE log_head SET log_id = '{hostile}';"
+        f" UPDATE entry SET log_id = '{hostile}', data = x'7b7d'",
+    )
+    evidence = tmp_path / "deep" / "evidence"
+    assert verify(tmp_path / "data", "--keep-bad", str(evidence)) == Exit.FAILED
+    assert "\x1b" not in capsys.readouterr().out
+    assert {path.parent for path in tmp_path.rglob("*.entry")} == {evidence}
+
+
+async def test_evidence_that_cannot_be_written_does_not_cost_the_verdict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await fill(tmp_path / "data", 3)
+    alter(tmp_path / "data", "UPDATE entry SET data = x'7b7d' WHERE entry_index = 1")
+    (tmp_path / "file").write_text("in the way")
+    assert verify(tmp_path / "data", "--keep-bad", str(tmp_path / "file" / "evidence")) == Exit.FAILED
+    captured = capsys.readouterr()
+    assert "FAILED" in captured.out
+    assert "evidence could not be written" in captured.err
+
+
+async def test_a_log_that_no_given_key_is_of_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = await fill(tmp_path / "data", 3)
+    async with await Ledger.open(tmp_path / "other") as ledger:
+        await ledger.create_log(LOG, "attending.test/other")
+        other = ledger.verifier_key(LOG)
+    assert verify(tmp_path / "data", "--key", other, "--key", key) == Exit.OK
+    assert verify(tmp_path / "data", "--key", other) == Exit.FAILED
+    assert "KEY_MISMATCH" in capsys.readouterr().out

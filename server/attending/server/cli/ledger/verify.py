@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 from attending.server.cli.examples import examples
 from attending.server.cli.outcome import CommandError, Exit
+from attending.server.cli.outcome import report as note
 
 if TYPE_CHECKING:
     from attending.ledger.note import VerifierKey
@@ -43,8 +45,10 @@ _MAX_SMALL_FILE: Final = 1 << 20
 @click.option("--log", "names", multiple=True, help="Only this log; may be repeated.")
 @click.option(
     "--key",
+    "keys",
     metavar="KEYFILE|VKEY",
-    help="Verifier key of the log, from elsewhere; without it the folder's own is used, and said.",
+    multiple=True,
+    help="Verifier key of a log, from elsewhere; without any the folder's own are used, and said. May be repeated.",
 )
 @click.option(
     "--pinned",
@@ -66,7 +70,7 @@ _MAX_SMALL_FILE: Final = 1 << 20
 def verify(
     data: Path,
     names: tuple[str, ...],
-    key: str | None,
+    keys: tuple[str, ...],
     pinned: tuple[Path, ...],
     fast: bool,
     payloads: bool,
@@ -90,7 +94,7 @@ def verify(
             # INVARIANT: signed heads are read first, so that a server at work is only ever ahead of them.
             heads = _heads(published, name, pinned)
             log = _log(database, name)
-            verifier, source = _key(data, log, key)
+            verifier, source = _key(data, log, keys)
             progress = None if as_json or not sys.stderr.isatty() else _Progress(name)
             report = verify_database_log(
                 database,
@@ -104,10 +108,12 @@ def verify(
             )
             if progress is not None:
                 progress.clear()
-            kept = [] if keep_bad is None else _keep(database, report, keep_bad)
+            kept, lost = ([], None) if keep_bad is None else _keep(database, report, keep_bad)
             reports.append((report, source, kept))
             if not as_json:
                 _print(report, source, kept)
+            if lost is not None:
+                note(f"evidence could not be written: {lost.strerror}".lower(), "give another folder")
     except VerificationIncomplete as err:
         raise CommandError(f"not verified: {err}", "run the command again, on a copy if it persists") from err
     except NotFound as err:
@@ -145,33 +151,56 @@ def _heads(published: Path, name: str, pinned: Sequence[Path]) -> list[SignedHea
     from attending.ledger.verify.database import SignedHead
 
     heads = [SignedHead(f"pinned `{path.name}`", _small(path)) for path in pinned]
-    path = published / f"{name}.checkpoint"
+    path = published / f"{_plain(name)}.checkpoint"
     if path.is_file():
         heads.append(SignedHead("published head", _small(path)))
     return heads
 
 
-def _key(data: Path, log: LogInFile, given: str | None) -> tuple[VerifierKey, str]:
-    """The key, and where it comes from."""
+def _key(data: Path, log: LogInFile, given: Sequence[str]) -> tuple[VerifierKey, str]:
+    """The key, and where it comes from. With keys given, the folder's own is never used."""
     from attending.ledger.errors import VerificationError
     from attending.ledger.note import VerifierKey
 
-    beside = data / f"{log.log_id}.vkey"
-    if given is not None:
-        text, source = given, "given"
-        if Path(given).is_file():
-            text = _small(Path(given)).decode("utf-8", "replace").strip()
-    elif beside.is_file():
+    def parsed(text: str, source: str, code: Exit) -> VerifierKey:
+        try:
+            return VerifierKey.parse(text)
+        except VerificationError as err:
+            raise CommandError(
+                f"no verifier key {source}: {err.detail}", "give the log's key with --key", code
+            ) from err
+
+    if given:
+        texts = [
+            _small(Path(item)).decode("utf-8", "replace").strip() if _is_file(item) else item
+            for item in given
+        ]
+        keys = [parsed(text, "given", Exit.USAGE) for text in texts]
+        # None of this log's: held against another's it fails, which is what it should do.
+        return next((key for key in keys if key.name == log.head.origin), keys[0]), "given"
+    beside = data / f"{_plain(log.log_id)}.vkey"
+    if beside.is_file():
         text, source = _small(beside).decode("utf-8", "replace").strip(), "of the folder itself"
     else:
         text, source = log.verifier_key, "of the database itself"
+    return parsed(text, source, Exit.FAILED), source
+
+
+def _is_file(text: str) -> bool:
     try:
-        return VerifierKey.parse(text), source
-    except VerificationError as err:
-        code = Exit.USAGE if given is not None else Exit.FAILED
-        raise CommandError(
-            f"no verifier key {source}: {err.detail}", "give the log's key with --key", code
-        ) from err
+        return Path(text).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _plain(name: str) -> str:
+    """A log's id as part of a file name: a tampered database may say anything there, `../` included."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)
+
+
+def _shown(text: str) -> str:
+    """A text of the database on a terminal, without what would steer it."""
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _small(path: Path) -> bytes:
@@ -179,22 +208,26 @@ def _small(path: Path) -> bytes:
         return file.read(_MAX_SMALL_FILE)
 
 
-def _keep(database: Path, report: LogReport, folder: Path) -> list[str]:
-    """Writes the stored bytes of bad entries; files that are there already are kept as they are."""
+def _keep(database: Path, report: LogReport, folder: Path) -> tuple[list[str], OSError | None]:
+    """Writes the stored bytes of bad entries; files that are there already are kept as they are. A full disk costs
+    the evidence, not the verdict.
+    """
     from attending.ledger.files import write_durably
     from attending.ledger.verify.sqlite import SqliteLog
 
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     reader, kept = SqliteLog(database, report.log_id)(), []
     try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for index in report.bad_entries:
             for row in reader.rows(index, index + 1):
-                path = folder / f"{report.log_id}-{index}.entry"
+                path = folder / f"{_plain(report.log_id)}-{index}.entry"
                 if type(row[1]) is bytes and write_durably(path, row[1], replace=False):
                     kept.append(str(path))
+    except OSError as err:
+        return kept, err
     finally:
         reader.close()
-    return kept
+    return kept, None
 
 
 class _Progress:
@@ -217,7 +250,7 @@ class _Progress:
 
 def _print(report: LogReport, source: str, kept: Sequence[str]) -> None:
     colour = sys.stdout.isatty()
-    click.echo(f"log {report.log_id} ({report.origin}), key {source}")
+    click.echo(_shown(f"log {report.log_id} ({report.origin}), key {source}"))
     for item in report.findings:
         mark, shade = _MARKS[item.status.value]
         where = "" if item.index is None else f"entry {item.index}: "
