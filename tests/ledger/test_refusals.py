@@ -6,6 +6,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -151,7 +152,7 @@ def test_every_flipped_byte_of_a_receipt_is_refused_for_what_it_hits() -> None:
         region = "proof" if at < checkpoint else "text" if at < signatures else "signatures"
         for flip in (0x01, 0x20, 0x80):
             changed = data[:at] + bytes([data[at] ^ flip]) + data[at + 1 :]
-            found = reason(lambda changed=changed: verify_receipt(changed, ENTRIES[INDEX], [SIGNER.verifier]))
+            found = reason(partial(verify_receipt, changed, ENTRIES[INDEX], [SIGNER.verifier]))
             # Without its blank line the proof runs into the checkpoint, or the other way round.
             if at not in (checkpoint - 1, checkpoint):
                 assert found in allowed[region], (at, flip)
