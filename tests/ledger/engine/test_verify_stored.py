@@ -475,6 +475,12 @@ async def test_a_sound_database_verifies_beside_its_running_server(
         ("UPDATE log_head SET size = 11", ("LOG_ROLLED_BACK", 11)),
         ("UPDATE log_head SET size = 11; DELETE FROM entry WHERE entry_index = 11", ("LOG_ROLLED_BACK", 11)),
         ("UPDATE log_head SET root = zeroblob(32)", ("ROOT", 11)),
+        ("UPDATE log_head SET size = 13", ("MISSING", 12)),
+        ("UPDATE log_head SET root = NULL || root", None),
+        (
+            "INSERT INTO entry SELECT log_id, 5.5, data, leaf_hash, 'x', 7, type FROM entry LIMIT 1",
+            ("STRAY_ROW", 0),
+        ),
         ("UPDATE log_head SET last_leaf = zeroblob(32)", ("HEAD", 11)),
         ("UPDATE log_head SET time = '2030-01-01T00:00:00.000000Z'", ("HEAD", 11)),
         ("UPDATE log SET origin = 'attending.test/other'", ("ORIGIN", 0)),
@@ -502,6 +508,23 @@ async def test_an_altered_database_is_named_for_what_it_is(
         expected[0] != "LOG_ROLLED_BACK"
     ):  # there the entry before is the last one, and does not lead to the root
         assert min(index for _, index in reasons(found) if index is not None) == expected[1]
+
+
+async def test_a_head_that_claims_an_absurd_size_is_refused_in_bounded_time(small: Path) -> None:
+    _alter(small, f"UPDATE log_head SET size = {2**62}")
+    found = report(small)
+    assert found.verdict is Status.FAILED
+    assert ("MISSING", 12) in reasons(found)
+    _alter(small, "UPDATE log_head SET size = 9e999")
+    with pytest.raises(VerificationIncomplete):
+        report(small)
+
+
+async def test_an_origin_of_other_letters_is_another_origin(small: Path) -> None:
+    log, head = kept(small)
+    for origin in ("attending.test/clini\u010d", "attending.test/clini\udcff", "attending.test/clini?", ""):
+        outcome = verify_stored_log(log, replace(head, origin=origin))
+        assert {(item.reason, item.index) for item in outcome.problems} >= {("ORIGIN", 0), ("ORIGIN", 11)}
 
 
 async def test_wrong_key_fork_and_truncation_against_signed_heads(

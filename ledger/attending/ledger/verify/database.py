@@ -6,7 +6,7 @@ Needs the standard library and `cryptography`. Nothing is repaired; what is wron
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from attending.ledger.errors import VerificationError
 from attending.ledger.note import VerifierKey
 from attending.ledger.verify.report import Status
 from attending.ledger.verify.sealed import PayloadOutcome, verify_payloads
-from attending.ledger.verify.segments import Mode
+from attending.ledger.verify.segments import MAX_PROBLEMS, Mode
 from attending.ledger.verify.sqlite import LogInFile, SqliteLog
 from attending.ledger.verify.stored import Outcome, Progress, verify_stored_log
 
@@ -113,8 +113,14 @@ def verify_database_log(
     signed = _read_heads(heads, key, log, findings)
     sizes = {head.size for _, head in signed if head.size <= log.head.size}
     opener = SqliteLog(path, log.log_id)
+    head = log.head
+    if head.size - log.end > MAX_PROBLEMS:
+        # A head may claim any size; one that is so far off is not looked for entry by entry.
+        detail = f"no entry is stored from here on, up to the head's size of {head.size}"
+        findings.append(LogFinding("entries", Status.FAILED, "MISSING", detail, log.end))
+        head, sizes = replace(head, size=log.end), {size for size in sizes if size <= log.end}
     outcome = verify_stored_log(  # 2
-        opener, log.head, mode=mode, processes=processes, sizes=sizes, progress=progress
+        opener, head, mode=mode, processes=processes, sizes=sizes, progress=progress
     )
     findings += _entries(log, outcome)
     findings += _signed(signed, log, outcome)  # 3
@@ -124,7 +130,7 @@ def verify_database_log(
     if payloads:  # 4
         reader = opener()
         try:
-            findings += _payloads(verify_payloads(reader, log.head.size))
+            findings += _payloads(verify_payloads(reader, head.size))
         finally:
             reader.close()
     return LogReport(log.log_id, log.head.origin, log.head.size, mode, tuple(findings))
@@ -171,7 +177,7 @@ def _signed(
                 f"{source}: {head.size} entries were signed, the database has {log.head.size}: it is behind"
             )
             yield LogFinding("signed head", Status.FAILED, "LOG_ROLLED_BACK", detail, log.head.size)
-        elif outcome.roots[head.size] != head.root:
+        elif outcome.roots.get(head.size) != head.root:
             detail = f"{source}: the entries below {head.size} are not those that were signed"
             yield LogFinding("signed head", Status.FAILED, "SIGNED_HEAD_DIFFERS", detail)
         else:

@@ -91,10 +91,15 @@ def verify_part(reader: Reader, begin: int, end: int, scope: Scope) -> Part:
     chain, roots = Chain.part(begin), []
     for first in range(begin, end, SEGMENT_SIZE):
         last = min(first + SEGMENT_SIZE, end)
-        rows = _placed(reader.rows(first, last), first, last)
+        found = reader.rows(first, last)
+        rows = _placed(found, first, last)
         stored = [data if type(data) is bytes else None for _, data, _, _, _ in rows]
         segment = verify_segment(first, stored, scope.origin, mode=scope.mode)  # 1
         extra = _compare_rows(rows, segment)  # 2
+        if len(found) > last - first:
+            extra.append(
+                Problem(first, "STRAY_ROW", "more rows are stored from here on than there are places")
+            )
         if scope.tiles and last - first == SEGMENT_SIZE:  # 3
             extra += compare_tile(reader, 0, first // SEGMENT_SIZE, segment.leaves)
             roots.append(segment.root())

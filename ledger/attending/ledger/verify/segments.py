@@ -182,7 +182,7 @@ def _sound(begin: int, stored: Sequence[bytes | None], leaves: Sequence[bytes], 
     indices, origins, prevs, streams, times, kinds = zip(*places, strict=True)
     if indices != tuple(map(b"%d".__mod__, range(begin, begin + len(places)))):
         return None
-    if origins.count(origin.encode("ascii", "replace")) != len(origins):
+    if origins.count(origin.encode("utf-8", "surrogatepass")) != len(origins):
         return None
     if b"".join(prevs[1:]) != b"".join(leaves[:-1]).hex().encode():
         return None

@@ -24,12 +24,13 @@ _BAD_FILE: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR")
 
 
 class LogInFile(NamedTuple):
-    """A log as the file names it: `surplus` entries lie past its head."""
+    """A log as the file names it: `surplus` entries lie past its head, and no entry at `end` or after."""
 
     log_id: str
     verifier_key: str
     head: StoredHead
     surplus: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +133,12 @@ def logs_in(path: Path) -> list[LogInFile]:
             connection.execute("BEGIN")
             rows = connection.execute(
                 "SELECT log_id, verifier_key, origin, size, root, last_leaf, time,"
-                " (SELECT COUNT(*) FROM entry AS e WHERE e.log_id = h.log_id AND e.entry_index >= h.size)"
+                " (SELECT COUNT(*) FROM entry AS e WHERE e.log_id = h.log_id AND e.entry_index >= h.size),"
+                " (SELECT MAX(entry_index) + 1 FROM entry AS e WHERE e.log_id = h.log_id)"
                 " FROM log JOIN log_head AS h USING (log_id) ORDER BY log_id"
             ).fetchall()
             return [_log(row) for row in rows]
-    except (AttributeError, TypeError, ValueError) as err:
+    except (AttributeError, TypeError, ValueError, OverflowError) as err:
         raise VerificationIncomplete("heads of the database are not readable") from err
     finally:
         connection.close()
@@ -151,9 +153,9 @@ def log_in(path: Path, log_id: str) -> LogInFile:
 
 
 def _log(row: tuple[Any, ...]) -> LogInFile:
-    log_id, key, origin, size, root, leaf, time, surplus = row
+    log_id, key, origin, size, root, leaf, time, surplus, end = row
     head = StoredHead(origin.decode("utf-8"), int(size), root, leaf, time.decode("utf-8"))
-    return LogInFile(log_id.decode("utf-8"), key.decode("utf-8"), head, surplus)
+    return LogInFile(log_id.decode("utf-8"), key.decode("utf-8"), head, surplus, int(end or 0))
 
 
 def _word(value: object) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Final
@@ -59,8 +60,9 @@ def _spread(opener: Opener, scope: Scope, ranges: list[_Range], processes: int) 
             theirs.close()
             workers[ours] = process
         yield from _ordered(workers, ranges)
-        for connection in workers:
-            connection.send(None)
+        with suppress(OSError):  # a worker that has ended meanwhile has answered all that it was asked
+            for connection in workers:
+                connection.send(None)
         for process in workers.values():
             process.join(_END_SECONDS)
     finally:
