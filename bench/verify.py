@@ -9,7 +9,7 @@ all. Memory: the highest resident set of a fresh process that verifies a databas
 
     python bench/verify.py [--json] [--entries N] [--rounds N] [--stored N] [--processes N] [--memory N ...]
 
-The figures of docs/performance.md: --entries 20000 --rounds 5 --stored 400000 --memory 100000 400000.
+The figures of docs/adr/0008-verification.md: --entries 16384 --stored 300000 --memory 100000 400000.
 """
 
 from __future__ import annotations

@@ -178,3 +178,28 @@ async def test_a_log_that_no_given_key_is_of_fails(
     assert verify(tmp_path / "data", "--key", other, "--key", key) == Exit.OK
     assert verify(tmp_path / "data", "--key", other) == Exit.FAILED
     assert "KEY_MISMATCH" in capsys.readouterr().out
+
+
+async def test_each_log_of_a_folder_has_its_key_and_its_pins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    keys = [await fill(data, 3)]
+    async with await Ledger.open(LedgerConfig(data / "ledger", data / "keys", data / "published")) as ledger:
+        await ledger.create_log("second", "attending.test/second")
+        await ledger.append("second", [PendingEntry("system.started", "s", "app:test", None, {})])
+        await ledger.publish("second")
+        keys.append(ledger.verifier_key("second"))
+    pins = [
+        part
+        for name in (LOG, "second")
+        for part in ("--pinned", str(data / "published" / f"{name}.checkpoint"))
+    ]
+    given = [part for key in keys for part in ("--key", key)]
+    assert verify(data, *pins, *given) == Exit.OK
+    assert capsys.readouterr().out.count("pinned `") == 2
+    assert verify(data, "--log", "second", *pins, *given) == Exit.OK
+    assert "clinic" not in capsys.readouterr().out
+    (tmp_path / "junk").write_text("junk")
+    assert verify(data, "--pinned", str(tmp_path / "junk")) == Exit.FAILED
+    assert capsys.readouterr().out.count("NOTE_FORMAT") == 2

@@ -86,14 +86,17 @@ def verify(
     from attending.ledger.errors import NotFound, VerificationIncomplete
     from attending.ledger.verify.database import verify_database_log
     from attending.ledger.verify.segments import Mode
+    from attending.ledger.verify.sqlite import log_in, logs_in
 
     database, published = _locate(data)
     reports = []
     try:
-        for name in _names(database, names):
-            # INVARIANT: signed heads are read first, so that a server at work is only ever ahead of them.
-            heads = _heads(published, name, pinned)
-            log = _log(database, name)
+        origins = {item.log_id: item.head.origin for item in logs_in(database)}
+        for name in names or origins:
+            # INVARIANT: the published head is read first, so that a server at work is only ever ahead of it.
+            heads = _published(published, name)
+            log = log_in(database, name)
+            heads += _pins(pinned, log.head.origin, set(origins.values()))
             verifier, source = _key(data, log, keys)
             progress = None if as_json or not sys.stderr.isatty() else _Progress(name)
             report = verify_database_log(
@@ -135,26 +138,29 @@ def _locate(data: Path) -> tuple[Path, Path]:
     )
 
 
-def _names(database: Path, wanted: Sequence[str]) -> list[str]:
-    from attending.ledger.verify.sqlite import logs_in
-
-    return list(wanted) or [log.log_id for log in logs_in(database)]
-
-
-def _log(database: Path, name: str) -> LogInFile:
-    from attending.ledger.verify.sqlite import log_in
-
-    return log_in(database, name)
-
-
-def _heads(published: Path, name: str, pinned: Sequence[Path]) -> list[SignedHead]:
+def _published(folder: Path, name: str) -> list[SignedHead]:
     from attending.ledger.verify.database import SignedHead
 
-    heads = [SignedHead(f"pinned `{path.name}`", _small(path)) for path in pinned]
-    path = published / f"{_plain(name)}.checkpoint"
-    if path.is_file():
-        heads.append(SignedHead("published head", _small(path)))
-    return heads
+    path = folder / f"{_plain(name)}.checkpoint"
+    return [SignedHead("published head", _small(path))] if path.is_file() else []
+
+
+def _pins(paths: Sequence[Path], origin: str, origins: set[str]) -> list[SignedHead]:
+    """The pinned checkpoints but those of another log of the database."""
+    from attending.ledger.checkpoint import parse_checkpoint
+    from attending.ledger.errors import VerificationError
+    from attending.ledger.verify.database import SignedHead
+
+    pins = []
+    for path in paths:
+        note = _small(path)
+        try:
+            claimed = parse_checkpoint(note).origin
+        except VerificationError:
+            claimed = origin  # it fails, and is named
+        if claimed == origin or claimed not in origins:
+            pins.append(SignedHead(f"pinned `{path.name}`", note))
+    return pins
 
 
 def _key(data: Path, log: LogInFile, given: Sequence[str]) -> tuple[VerifierKey, str]:
