@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from attending.ledger.verify.checks import Scope
     from attending.ledger.verify.payloads import Disclosed, Erased
     from attending.ledger.verify.report import CheckResult, Report, Status
-    from attending.ledger.verify.segments import Mode
+    from attending.ledger.verify.segment import Mode
     from attending.ledger.verify.stored import Outcome, StoredHead, verify_stored_log
     from attending.ledger.verify.writer import write_bundle
 
@@ -39,7 +39,7 @@ _MODULES: Final = {
     "checks": ("Scope",),
     "payloads": ("Disclosed", "Erased"),
     "report": ("CheckResult", "Report", "Status"),
-    "segments": ("Mode",),
+    "segment": ("Mode",),
     "stored": ("Outcome", "StoredHead", "verify_stored_log"),
     "writer": ("write_bundle",),
 }
