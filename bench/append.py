@@ -121,7 +121,7 @@ def run_raw(source: Path, target: Path, rows_a_commit: int) -> float:
         raw.executemany(
             "INSERT INTO tile VALUES (?, ?, ?, ?)", bottom[first >> 8 : min(end, len(entries)) >> 8]
         )
-        raw.executemany("INSERT INTO idempotency VALUES (?, ?, ?, ?, ?)", ordered[first:end])
+        raw.executemany("INSERT INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?)", ordered[first:end])
         raw.execute("UPDATE log_head SET size = ?, root = ?, last_leaf = ?, time = ? WHERE log_id = ?", head)
         raw.execute("COMMIT")
     seconds = time.perf_counter() - start

@@ -202,7 +202,7 @@ class Ledger(LedgerReads):
         """The claim on an idempotency key, None when there is none."""
         self._sequencer.state(log_id)
         row: ClaimRow | None = await self._run(self._store.read_claim, log_id, key)
-        return None if row is None else StoredClaim(row.key, row.fingerprint, row.stream, row.created_at)
+        return None if row is None else StoredClaim(*row[1:])
 
     async def expire_claims(self, log_id: str) -> None:
         """Forgets the idempotency keys of the log that are older than the configured retention."""

@@ -55,11 +55,15 @@ class TileRow(NamedTuple):
 
 
 class ClaimRow(NamedTuple):
+    """`first_index` and `entries` (a count) are where the entries of the claiming append lie."""
+
     log_id: str
     key: str
     fingerprint: bytes
     stream: str
     created_at: str
+    first_index: int
+    entries: int
 
 
 class PayloadRow(NamedTuple):

@@ -120,6 +120,8 @@ idempotency = Table(
     _bytes("fingerprint"),
     _text("stream", 255),
     _text("created_at", 27),
+    _count("first_index"),
+    _count("entries"),
     _key("log_id", "key"),
     Index(None, "created_at"),
     sqlite_with_rowid=False,

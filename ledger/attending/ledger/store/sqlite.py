@@ -67,9 +67,8 @@ _STREAM_VERSION: Final = (
     "SELECT stream_version + 1 FROM entry WHERE log_id = ? AND stream = ?"
     " ORDER BY stream_version DESC LIMIT 1"
 )
-_CLAIM: Final = (
-    "SELECT log_id, key, fingerprint, stream, created_at FROM idempotency WHERE log_id = ? AND key = ?"
-)
+_CLAIM_COLUMNS: Final = ", ".join(ClaimRow._fields)
+_CLAIM: Final = f"SELECT {_CLAIM_COLUMNS} FROM idempotency WHERE log_id = ? AND key = ?"  # noqa: S608 - as above
 
 
 class SqliteStore:
@@ -136,7 +135,7 @@ class SqliteStore:
         with _store_faults():
             for marks, part in _parts(keys):
                 sql = (
-                    "SELECT log_id, key, fingerprint, stream, created_at FROM idempotency"  # noqa: S608 - as above
+                    f"SELECT {_CLAIM_COLUMNS} FROM idempotency"  # noqa: S608 - names and marks only
                     f" WHERE log_id = ? AND key IN ({marks})"
                 )
                 for row in self._writer.execute(sql, (log_id, *part)).fetchall():

@@ -182,9 +182,7 @@ class Pipeline:
             body={"recipient": recipient, "channel": channel},
         )
         try:
-            done = await self._ledger.append(
-                caller.tenant, [entry], claim=once.claim(inference_id), rows=[once.answer_row(1)]
-            )
+            done = await self._ledger.append(caller.tenant, [entry], claim=once.claim(inference_id))
         except (DuplicateClaim, ClaimConflict):
             earlier = await answered(self._ledger, caller.tenant, once)
             if earlier is None:

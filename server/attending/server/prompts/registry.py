@@ -155,7 +155,7 @@ class PromptRegistry:
                 [entry],
                 expect=[Expectation(stream, position)],
                 claim=once.claim(stream),
-                rows=[row, once.answer_row(1)],
+                rows=[row],
             )
             index = done.first_index
         except ExpectationFailed:
