@@ -152,6 +152,12 @@ class UnsafeSettings(LedgerError):
     reason = "UNSAFE_SETTINGS"
 
 
+class ProjectionsIncomplete(LedgerError):
+    """A rebuild of the projections was cut short; nothing may be served from them until one has ended."""
+
+    reason = "PROJECTIONS_INCOMPLETE"
+
+
 class CorruptLog(LedgerError):
     """The stored log does not verify, or is behind a head that was already published; appending stops.
 

@@ -81,6 +81,7 @@ STATUS: Final[dict[type[Exception], Mapping]] = {
     ledger.OutOfRange: Mapping(_Code.OUT_OF_RANGE, "out of range"),
     ledger.SubjectErased: Mapping(_Code.FAILED_PRECONDITION, "the content has been erased"),
     ledger.StoreUnavailable: Mapping(_Code.UNAVAILABLE, "the store is not available"),
+    ledger.ProjectionsIncomplete: Mapping(_Code.FAILED_PRECONDITION, "a rebuild has to be finished first"),
     ledger.UnsafeSettings: Mapping(_Code.FAILED_PRECONDITION, "the store is not safe to write to"),
 }
 

@@ -156,6 +156,14 @@ class Store(Protocol):
     def apply(self, batch: Batch) -> None:
         """Writes the batch within the transaction. Raises RowRefused or StoreFault."""
 
+    def clear_rows(self, log_id: str, tables: Collection[Table]) -> None:
+        """Deletes the log's rows of those projection tables within the transaction. Raises StoreFault."""
+
+    def mark_rebuilding(self, unfinished: bool) -> None:
+        """Within the transaction, notes that projections are being made again, or that they are whole again.
+        Raises StoreFault.
+        """
+
     def commit(self) -> None:
         """Ends the transaction durably. Raises StoreFault: the outcome is unknown."""
 
@@ -197,6 +205,9 @@ class Store(Protocol):
 
     def erasures(self, log_id: str) -> list[ErasureRow]:
         """Every erased subject of the log."""
+
+    def rebuilding(self) -> bool:
+        """Whether a rebuild of the projections began and has not ended, as committed."""
 
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         """The rows of a SQLAlchemy Core select over committed projections, which cannot write."""

@@ -57,7 +57,8 @@ def _bytes(name: str) -> Column[bytes]:
     return Column(name, LargeBinary, nullable=False)
 
 
-# `epoch` rises, durably, before heads are read at a start or after an unknown outcome.
+# `epoch` rises, durably, before heads are read at a start or after an unknown outcome; `rebuilding` is there
+# while projections are being made again.
 ledger = Table("ledger", metadata, _text("name", 32), _count("value"), _key("name"))
 
 log = Table(

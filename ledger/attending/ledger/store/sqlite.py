@@ -169,6 +169,17 @@ class SqliteStore:
             for row in batch.rows:
                 self._rows.write(writer, row)
 
+    def clear_rows(self, log_id: str, tables: Collection[Table]) -> None:
+        with _store_faults():
+            for table in tables:
+                self._rows.clear(self._writer, table, log_id)
+
+    def mark_rebuilding(self, unfinished: bool) -> None:
+        with _store_faults():
+            self._writer.execute("DELETE FROM ledger WHERE name = 'rebuilding'")
+            if unfinished:
+                self._writer.execute("INSERT INTO ledger VALUES ('rebuilding', 1)")
+
     def commit(self) -> None:
         with _store_faults():
             self._writer.execute("COMMIT")
@@ -267,6 +278,9 @@ class SqliteStore:
             (log_id,),
         )
         return [ErasureRow(*row) for row in rows]
+
+    def rebuilding(self) -> bool:
+        return bool(self._read("SELECT 1 FROM ledger WHERE name = 'rebuilding'"))
 
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         try:
