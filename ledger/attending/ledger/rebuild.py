@@ -108,7 +108,9 @@ def rebuild(
         states = _chosen(opened, None if opened.store.rebuilding() else logs)
         made: dict[str, Scratch] = {}
         for state in states:
-            scratch = made[state.row.log_id] = stack.enter_context(closing(Scratch(list(tables.values()))))
+            scratch = made[state.row.log_id] = stack.enter_context(
+                closing(Scratch(state.row.log_id, list(tables.values())))
+            )
             _replay(opened.store, state, tables, reducer, scratch, progress)
         _replace(opened.store, tables, made, progress)
         return [_replayed(state, tables, made[state.row.log_id]) for state in states]
@@ -132,7 +134,7 @@ def check(
     with _opened(config, metadata, store) as opened:
         for state in _chosen(opened, logs):
             log_id = state.row.log_id
-            with closing(Scratch(list(tables.values()))) as scratch:
+            with closing(Scratch(log_id, list(tables.values()))) as scratch:
                 _replay(opened.store, state, tables, reducer, scratch, progress)
                 different, named = 0, list[Difference]()
                 for table in tables.values():

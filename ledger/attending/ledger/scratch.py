@@ -22,9 +22,10 @@ Query = Callable[[Select[Any]], Sequence[Mapping[str, Any]]]
 
 
 class Scratch:
-    """Rows of registered tables. For one thread; `close` when done."""
+    """Rows of one log in registered tables. For one thread; `close` when done."""
 
-    def __init__(self, tables: Sequence[Table]) -> None:
+    def __init__(self, log_id: str, tables: Sequence[Table]) -> None:
+        self._log_id = log_id
         self._writer = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._writer.execute("PRAGMA journal_mode = OFF")
         self._writer.execute("PRAGMA synchronous = OFF")
@@ -50,8 +51,10 @@ class Scratch:
             self._rows.write(self._writer, resolve(row, 0, ""))
 
     def read(self, table: Table, key: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The row with that key; `log_id` may be left out, as there is one log."""
-        found = self.query(select(table).where(*(table.c[name] == value for name, value in key.items())))
+        """The row with that key, which may leave out `log_id`."""
+        # With it in any case: it leads the primary key, which would be of no use without.
+        whole = {**key, "log_id": self._log_id}
+        found = self.query(select(table).where(*(table.c[name] == value for name, value in whole.items())))
         return found[0] if found else None
 
     def query(self, statement: Select[Any]) -> list[Mapping[str, Any]]:
