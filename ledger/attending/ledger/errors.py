@@ -153,7 +153,9 @@ class UnsafeSettings(LedgerError):
 
 
 class ProjectionsIncomplete(LedgerError):
-    """A rebuild of the projections was cut short; nothing may be served from them until one has ended."""
+    """Projections lack rows: a rebuild was cut short, or a table was lost or has changed its shape since. Nothing
+    may be served from them until a rebuild has ended.
+    """
 
     reason = "PROJECTIONS_INCOMPLETE"
 

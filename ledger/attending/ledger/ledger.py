@@ -70,7 +70,7 @@ class Ledger(LedgerReads):
         """Opens a ledger folder, creating it when it is new, and checks it before anything is signed.
 
         1. The folder is local and its lock is free. 2. The database's settings and triggers are as they must
-        be; projection tables of `metadata` are created; no rebuild of them was cut short. 3. Each log's key is
+        be; projection tables of `metadata` are created; none of them waits for a rebuild. 3. Each log's key is
         the one it began with. 4. Each head is what its tiles and last entries give. 5. No head is behind, or
         contradicts, a published one. 6. Erasures on record are carried out again, in case a key backup was
         restored.

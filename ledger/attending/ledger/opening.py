@@ -129,7 +129,7 @@ def open_folder(
         store.recover()
         store.create_tables(metadata)  # 2
         if store.rebuilding() and not to_rebuild:
-            raise ProjectionsIncomplete("a rebuild of the projections was cut short")
+            raise ProjectionsIncomplete("projections are not complete: a rebuild has to come to its end")
         keys = KeyFolder(config.keys_folder or config.folder / "keys")
         place = FolderPlace(config.publish_folder or config.folder / "published")
         states: dict[str, LogState] = {}

@@ -7,8 +7,8 @@ Order of a rebuild; nothing is written before every log has been verified and re
   4. write the new rows, some hundreds a transaction, so that memory and write-ahead log stay bounded
   5. take the note back
 A crash before 3 leaves everything as it was. Between 3 and 5 it leaves rows that are not all there, and a note
-for which the ledger is not opened (PROJECTIONS_INCOMPLETE) until a rebuild has come to its end. Entries,
-payloads, claims and keys are never touched.
+for which the ledger is not opened (PROJECTIONS_INCOMPLETE) until a rebuild has come to its end. Opening sets the
+same note when it finds a table missing or of another shape. Entries, payloads, claims and keys are never touched.
 
 The folder's lock is held throughout: nothing appends meanwhile.
 """

@@ -28,7 +28,7 @@ from attending.ledger.store.memory import Fault, MemoryStore
 from attending.ledger.store.port import Batch, ProjectionRow, Store
 from attending.ledger.store.schema import SQLITE_TRIGGERS
 from attending.ledger.store.sqlite import SqliteStore
-from sqlalchemy import select
+from sqlalchemy import Column, Integer, MetaData, String, Table, select
 
 from tests.ledger.engine.conftest import LOG, OpenLedger, Tables
 
@@ -356,9 +356,53 @@ async def test_a_table_that_was_dropped_is_made_again(bench: Bench, database: An
     whole = bench.rows()
     with database() as connection:
         connection.execute("DROP TABLE item")
+    # A server that made the table and went on would show an empty queue.
+    with pytest.raises(ProjectionsIncomplete):
+        await Ledger.open(bench.config, metadata=[bench.tables.metadata])
     assert {one.kind for one in bench.check()} == {Kind.MISSING}
-    bench.rebuild()
+    bench.rebuild(logs=[LOG])
     assert bench.rows() == whole
+    await (await Ledger.open(bench.config, metadata=[bench.tables.metadata])).close()
+
+
+@pytest.mark.parametrize("make_store", ["sqlite"], indirect=True)
+async def test_a_table_of_another_version_is_made_again_in_its_present_shape(
+    bench: Bench, database: Any
+) -> None:
+    whole = bench.rows()
+    with database() as connection:
+        connection.execute("DROP TABLE item")
+        connection.execute("CREATE TABLE item (log_id TEXT, name TEXT, PRIMARY KEY (log_id, name))")
+        connection.execute("INSERT INTO item VALUES (?, 'n1')", (LOG,))
+    with pytest.raises(ProjectionsIncomplete):
+        await Ledger.open(bench.config, metadata=[bench.tables.metadata])
+    assert database().execute("SELECT * FROM item").fetchall() == [(LOG, "n1")]
+    bench.rebuild(logs=[OTHER])
+    assert bench.rows() == whole
+    await (await Ledger.open(bench.config, metadata=[bench.tables.metadata])).close()
+
+
+async def test_a_new_table_over_a_log_with_entries_waits_for_a_rebuild(bench: Bench) -> None:
+    more = Tables()
+    later = Table(
+        "later",
+        more.metadata,
+        Column("log_id", String(63), primary_key=True),
+        Column("n", Integer, primary_key=True),
+    )
+
+    def reduce(entry: Entry, _read: RowReader) -> Sequence[RowWrite]:
+        return [RowWrite(later, {"n": entry.index}, {})]
+
+    both = [bench.tables.metadata, MetaData()]
+    await (await Ledger.open(bench.config, metadata=both, store=bench.make_store())).close()
+    more.metadata.remove(more.item)
+    both = [bench.tables.metadata, more.metadata]
+    with pytest.raises(ProjectionsIncomplete):
+        await Ledger.open(bench.config, metadata=both, store=bench.make_store())
+    made = rebuild(bench.config, both, reduce, store=bench.make_store())
+    assert [log.rows["later"] for log in made] == [120, 120]
+    await (await Ledger.open(bench.config, metadata=both, store=bench.make_store())).close()
 
 
 @pytest.mark.parametrize("make_store", ["sqlite"], indirect=True)

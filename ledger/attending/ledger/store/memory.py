@@ -88,6 +88,8 @@ class MemoryStore:
             for name, statement in schema.sqlite_objects(tables).items():
                 if name not in known:
                     self._writer.execute(statement)
+            if self._committed.entries and any(table.name not in known for table in tables):
+                self._committed.marks["rebuilding"] = 1
             self._show_rows()
 
     def begin(self) -> None:

@@ -142,6 +142,9 @@ class Store(Protocol):
     def create_tables(self, metadata: Collection[MetaData]) -> None:
         """Creates the ledger's tables and those of `metadata` where they are missing, and checks the ledger's
         tables and triggers; raises UnsafeSettings or CorruptLog.
+
+        Where there are entries already, a projection table that was missing or has another shape than `metadata`
+        says lacks what they led to: a rebuild is then noted as begun, in the same transaction.
         """
 
     def begin(self) -> None:
@@ -157,7 +160,9 @@ class Store(Protocol):
         """Writes the batch within the transaction. Raises RowRefused or StoreFault."""
 
     def clear_rows(self, log_id: str, tables: Collection[Table]) -> None:
-        """Deletes the log's rows of those projection tables within the transaction. Raises StoreFault."""
+        """Deletes the log's rows of those projection tables within the transaction. A table of another shape is
+        made anew, without rows. Raises StoreFault.
+        """
 
     def mark_rebuilding(self, unfinished: bool) -> None:
         """Within the transaction, notes that projections are being made again, or that they are whole again.

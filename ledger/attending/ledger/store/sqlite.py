@@ -63,6 +63,7 @@ _INSERT_ERASURE: Final = _insert(schema.erasure)
 _MOVE_HEAD: Final = (
     "UPDATE log_head SET size = ?, root = ?, last_leaf = ?, time = ? WHERE log_id = ? AND size = ?"
 )
+_MARK_REBUILDING: Final = "INSERT OR REPLACE INTO ledger VALUES ('rebuilding', 1)"
 _STREAM_VERSION: Final = (
     "SELECT stream_version + 1 FROM entry WHERE log_id = ? AND stream = ?"
     " ORDER BY stream_version DESC LIMIT 1"
@@ -111,9 +112,7 @@ class SqliteStore:
             tables = [table for item in metadata for table in item.sorted_tables]
             if clash := {table.name for table in tables} & set(schema.metadata.tables):
                 raise ValueError(f"projection tables take names of the ledger: {sorted(clash)}")
-            for name, statement in schema.sqlite_objects(tables).items():
-                if name not in stored:
-                    self._writer.execute(statement)
+            self._create_projections(tables, stored)
 
     def begin(self) -> None:
         with _store_faults():
@@ -171,14 +170,20 @@ class SqliteStore:
 
     def clear_rows(self, log_id: str, tables: Collection[Table]) -> None:
         with _store_faults():
+            stored = self._stored_objects()
             for table in tables:
-                self._rows.clear(self._writer, table, log_id)
+                if _outdated(table, stored):
+                    self._rows.drop(self._writer, table)
+                    for statement in schema.sqlite_objects([table]).values():
+                        self._writer.execute(statement)
+                else:
+                    self._rows.clear(self._writer, table, log_id)
 
     def mark_rebuilding(self, unfinished: bool) -> None:
         with _store_faults():
             self._writer.execute("DELETE FROM ledger WHERE name = 'rebuilding'")
             if unfinished:
-                self._writer.execute("INSERT INTO ledger VALUES ('rebuilding', 1)")
+                self._writer.execute(_MARK_REBUILDING)
 
     def commit(self) -> None:
         with _store_faults():
@@ -350,6 +355,21 @@ class SqliteStore:
         ).fetchall()
         return {name: (kind, table, sql.strip()) for name, kind, table, sql in rows}
 
+    def _create_projections(self, tables: list[Table], stored: dict[str, tuple[str, str, str]]) -> None:
+        missing = {
+            name: statement for name, statement in schema.sqlite_objects(tables).items() if name not in stored
+        }
+        lacking = any(table.name in missing or _outdated(table, stored) for table in tables)
+        if not missing and not lacking:
+            return
+        # One transaction: a crash leaves no empty table without the note that it lacks rows.
+        self._writer.execute("BEGIN IMMEDIATE")
+        for statement in missing.values():
+            self._writer.execute(statement)
+        if lacking and self._writer.execute("SELECT 1 FROM entry LIMIT 1").fetchone():
+            self._writer.execute(_MARK_REBUILDING)
+        self._writer.execute("COMMIT")
+
     def _create(self, statements: dict[str, str]) -> None:
         self._writer.execute("BEGIN IMMEDIATE")
         for statement in statements.values():
@@ -358,6 +378,12 @@ class SqliteStore:
             "INSERT INTO ledger VALUES (?, ?)", [("schema", schema.SCHEMA_VERSION), ("epoch", 0)]
         )
         self._writer.execute("COMMIT")
+
+
+def _outdated(table: Table, stored: dict[str, tuple[str, str, str]]) -> bool:
+    """Whether the stored table has another shape than `table`."""
+    made = schema.sqlite_objects([table])[table.name]
+    return table.name in stored and stored[table.name][2] != made
 
 
 def _check_objects(stored: dict[str, tuple[str, str, str]], expected: dict[str, str]) -> None:
