@@ -157,6 +157,9 @@ def _opened(config: LedgerConfig, metadata: Sequence[MetaData], given: Store | N
         yield opened
     except StoreFault as err:
         raise StoreUnavailable("store failed during the rebuild") from err
+    except (sqlite3.Error, DBAPIError) as err:
+        # A store says StoreFault, so this is the temporary database: out of space, most likely.
+        raise StoreUnavailable(f"temporary database failed ({type(err).__name__})") from None
     finally:
         opened.store.close()
         opened.lock.release()
@@ -206,8 +209,6 @@ def _replayable(entry: Entry) -> Iterator[None]:
             f"rows of `{entry.type}` or of entries shortly before it cannot be made ({type(err).__name__})"
         )
         raise CorruptLog(detail, index=entry.index, reason="NOT_REPLAYABLE") from None
-    except (sqlite3.Error, DBAPIError) as err:
-        raise StoreUnavailable(f"temporary database failed ({type(err).__name__})") from None
 
 
 def _replace(

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -349,6 +350,33 @@ async def test_every_fault_of_the_store_ends_in_whole_rows_or_a_refusal(
                 bench.rebuild()
             assert bench.rows() == whole
     assert refused >= 4
+
+
+@pytest.mark.parametrize("most_pages", [2, 9])
+async def test_a_temporary_database_without_room_changes_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, most_pages: int
+) -> None:
+    connect = sqlite3.connect
+
+    def small(path: str, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(path, **options)
+        if not path:
+            connection.execute(f"PRAGMA max_page_count = {most_pages}")
+        return connection
+
+    def many(entry: Entry, _read: RowReader) -> Sequence[RowWrite]:
+        return [
+            RowWrite(bench.tables.item, {"name": f"{entry.index}"}, {"state": "long" * 400, "urgent": False})
+        ]
+
+    before = bench.rows()
+    # As it is imported there: the ledger's own file is opened by the same module.
+    monkeypatch.setattr("attending.ledger.scratch.sqlite3", SimpleNamespace(connect=small))
+    with pytest.raises(StoreUnavailable, match="temporary database failed"):
+        bench.rebuild(many)
+    monkeypatch.undo()
+    assert bench.rows() == before
+    assert bench.check() == []
 
 
 @pytest.mark.parametrize("make_store", ["sqlite"], indirect=True)
