@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from attending.client import Connection
+from attending.ledger.opening import LedgerConfig
 from attending.server.app import package_policies
 from attending.server.auth.authenticate import new_token, token_sha256
 from attending.server.bootstrap.certificates import issue_server, new_authority
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tests.derived import not_derived
 
 START_SECONDS = 120
 TENANTS = ("north", "south")
@@ -135,10 +138,17 @@ class ConfiguredServer:
         self._process.wait()
 
     def stop(self) -> int:
+        """SIGTERM; returns the exit status. The projections that it leaves are those that its entries give."""
         assert self._process is not None
         if self._process.poll() is None:
             self._process.terminate()
-        return self._process.wait(timeout=90)
+        status = self._process.wait(timeout=90)
+        keys, published = self.folder / "keys", self.folder / "published"
+        assert (
+            not_derived(LedgerConfig(self.folder / "ledger", keys_folder=keys, publish_folder=published))
+            == []
+        )
+        return status
 
     @property
     def log(self) -> Path:

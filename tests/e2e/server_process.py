@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from attending.client import Connection
+from attending.server.bootstrap.folder import ledger_of
+
+from tests.derived import not_derived
 
 START_SECONDS = 120
 
@@ -66,15 +69,16 @@ class ServerProcess:
         self._process.wait()
 
     def stop(self) -> int:
-        """SIGTERM; returns the exit status."""
+        """SIGTERM; returns the exit status. The projections that it leaves are those that its entries give."""
         assert self._process is not None
         if self._process.poll() is None:
             self._process.terminate()
             try:
-                return self._process.wait(timeout=90)
+                self._process.wait(timeout=90)
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise
+        assert not_derived(ledger_of(self.folder)) == []
         return self._process.returncode
 
     @property

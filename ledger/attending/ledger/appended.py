@@ -11,12 +11,16 @@ from attending.ledger.submission import GroupReceipts, Sequenced
 
 @dataclass(frozen=True, slots=True)
 class StoredClaim:
-    """An idempotency key that was claimed: the stream it began, and the body's fingerprint."""
+    """An idempotency key that was claimed: the stream it began, the body's fingerprint, and the append's
+    entries, from `first_index`.
+    """
 
     key: str
     fingerprint: bytes
     stream: str
     created_at: str
+    first_index: int
+    entries: int
 
 
 class Appended:

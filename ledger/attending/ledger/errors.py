@@ -177,6 +177,14 @@ class FolderRefused(LedgerError):
         self.reason = reason
 
 
+class ProjectionsIncomplete(LedgerError):
+    """Projections lack rows: a rebuild was cut short, or a table was lost or has changed its shape since. Nothing
+    may be served from them until a rebuild has ended.
+    """
+
+    reason = "PROJECTIONS_INCOMPLETE"
+
+
 class CorruptLog(LedgerError):
     """The stored log does not verify, or is behind a head that was already published; appending stops.
 

@@ -180,7 +180,7 @@ class Group:
                     )
                 )
         if claim is not None:
-            row = ClaimRow(log_id, claim.key, claim.fingerprint, claim.stream, time)
+            row = ClaimRow(log_id, claim.key, claim.fingerprint, claim.stream, time, first, len(stored))
             self._answer.claims[log_id, claim.key] = row
             batch.claims.append(row)
         if submission.subject is not None:

@@ -97,13 +97,13 @@ class Ledger(LedgerReads):
         """Opens a ledger folder, creating it when it is new, and checks it before anything is signed.
 
         1. The folder is local and its lock is free. 2. The database's settings and triggers are as they must
-        be; projection tables of `metadata` are created. 3. Each log's key is the one it began with. 4. Each
-        head is what its tiles and last entries give. 5. No head is behind, or contradicts, a published one.
-        6. Erasures on record are carried out again, in case a key backup was restored. 7. A succession that a
-        crash cut in two is finished.
+        be; projection tables of `metadata` are created; none of them waits for a rebuild. 3. Each log's key is
+        the one it began with. 4. Each head is what its tiles and last entries give. 5. No head is behind, or
+        contradicts, a published one. 6. Erasures on record are carried out again, in case a key backup was
+        restored. 7. A succession that a crash cut in two is finished.
 
         `store` replaces the SQLite file. Raises LedgerLocked, UnsafeSettings, CorruptLog, NotFound (a log's
-        key is missing), StoreUnavailable.
+        key is missing), ProjectionsIncomplete, StoreUnavailable.
         """
         config = folder if isinstance(folder, LedgerConfig) else LedgerConfig(Path(folder))
         opened = await asyncio.to_thread(open_folder, config, metadata, store)
@@ -322,7 +322,7 @@ class Ledger(LedgerReads):
         """The claim on an idempotency key, None when there is none."""
         await self._known(log_id)
         row: ClaimRow | None = await self._run(self._store.read_claim, log_id, key)
-        return None if row is None else StoredClaim(row.key, row.fingerprint, row.stream, row.created_at)
+        return None if row is None else StoredClaim(*row[1:])
 
     async def expire_claims(self, log_id: str) -> None:
         """Forgets the idempotency keys of the log that are older than the configured retention."""

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from attending.ledger.ed25519 import public_bytes
 from attending.ledger.entry import GENESIS_PREV, parse_entry
-from attending.ledger.errors import CorruptLog, StoreUnavailable, VerificationError
+from attending.ledger.errors import CorruptLog, ProjectionsIncomplete, StoreUnavailable, VerificationError
 from attending.ledger.files import FolderLock, make_folder, require_local
 from attending.ledger.keys import KeyFolder, LogKeys
 from attending.ledger.merkle import MAX_TREE_SIZE, compact_range, root_from_hashes
@@ -180,8 +180,10 @@ def root_at(store: Store, state: LogState, size: int) -> bytes:
     return root_from_hashes(compact_range(size, reader.node))
 
 
-def open_folder(config: LedgerConfig, metadata: Sequence[MetaData], given: Store | None) -> Opened:
-    """The blocking part of `Ledger.open`; its numbered steps."""
+def open_folder(
+    config: LedgerConfig, metadata: Sequence[MetaData], given: Store | None, *, to_rebuild: bool = False
+) -> Opened:
+    """The blocking part of `Ledger.open`; its numbered steps. `to_rebuild` opens an unfinished rebuild too."""
     make_folder(config.folder)
     lock = None
     if config.database is None:  # 1
@@ -192,6 +194,8 @@ def open_folder(config: LedgerConfig, metadata: Sequence[MetaData], given: Store
         store = store or open_store(config)
         store.recover()
         store.create_tables(metadata)  # 2
+        if store.rebuilding() and not to_rebuild:
+            raise ProjectionsIncomplete("projections are not complete: a rebuild has to come to its end")
         keys = KeyFolder(config.keys_folder or config.folder / "keys")
         place = FolderPlace(config.publish_folder or config.folder / "published")
         for row, _ in store.heads():

@@ -7,7 +7,7 @@ written as placeholders: `EntryIndex`, `EntryTime` and `RecordId` of the append'
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,66 @@ class RowWrite:
     table: Table
     key: Mapping[str, Any]
     values: Mapping[str, Any] | None
+
+
+RowReader = Callable[[Table, Mapping[str, Any]], Mapping[str, Any] | None]
+"""Reads the row of a table with a key (`log_id` left out); None when there is none."""
+
+
+@dataclass(slots=True)
+class _Change:
+    """What is to happen to one row: `anew` deletes what is stored first, `values` None leaves nothing."""
+
+    row: RowWrite
+    anew: bool
+    values: dict[str, Any] | None
+
+
+class RowBuffer:
+    """Rows of one log that are about to be written, on top of those that are stored.
+
+    A row that is written several times comes out as one write. `read` sees what was written before.
+    """
+
+    def __init__(self, stored: RowReader = lambda _table, _key: None) -> None:
+        self._stored = stored
+        self._changes: dict[tuple[str, tuple[Any, ...]], _Change] = {}
+
+    def __len__(self) -> int:
+        return len(self._changes)
+
+    def read(self, table: Table, key: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The row as it will be, or in those columns that are known; None when there is none."""
+        change = self._changes.get(_slot(table, key))
+        if change is None:
+            return self._stored(table, key)
+        if change.values is None:
+            return None
+        before = None if change.anew else self._stored(table, key)
+        return change.values if before is None else {**before, **change.values}
+
+    def write(self, row: RowWrite) -> None:
+        """Adds a write; later ones win, column by column."""
+        slot = _slot(row.table, row.key)
+        change = self._changes.get(slot)
+        if change is None:
+            change = self._changes[slot] = _Change(row, False, {})
+        if row.values is None:
+            change.anew, change.values = True, None
+        else:
+            change.values = {**(change.values or {}), **row.values}
+
+    def take(self) -> list[RowWrite]:
+        """Every row that was written, in the order of its first write; the buffer is then empty."""
+        taken = []
+        for change in self._changes.values():
+            table, key = change.row.table, change.row.key
+            if change.anew:
+                taken.append(RowWrite(table, key, None))
+            if change.values is not None:
+                taken.append(RowWrite(table, key, change.values))
+        self._changes.clear()
+        return taken
 
 
 _PLACEHOLDERS = (EntryIndex, EntryTime, RecordId)
@@ -90,6 +150,10 @@ def resolve(row: RowWrite, first_index: int, time: str) -> ProjectionRow:
         _resolve(row.key, first_index, time),
         None if values is None else _resolve(values, first_index, time),
     )
+
+
+def _slot(table: Table, key: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
+    return table.name, tuple(key[column.key] for column in table.primary_key if column.key != "log_id")
 
 
 def _settle(value: Any, commitments: Sequence[Sequence[Commitment]]) -> Any:

@@ -1,6 +1,8 @@
 """Doing a write once: the claim that a key makes on its request, and the entries that answered it.
 
-The caller's key may itself name a person, so only its HMAC under the tenant's key is stored.
+The caller's key may itself name a person, so only its HMAC under the tenant's key is stored, and only in the claim,
+which expires: nothing made from it stands in an entry, which does not. Claims are therefore no projection. Losing one
+loses the answer to a retry, and no evidence.
 """
 
 from __future__ import annotations
@@ -9,14 +11,12 @@ import json
 import secrets
 from dataclasses import dataclass
 
+from attending.ledger.appended import StoredClaim
 from attending.ledger.ledger import Ledger
-from attending.ledger.projection import EntryIndex, RowWrite
 from attending.ledger.submission import Claim
-from attending.server import projections
 from attending.server.errors import AlreadyExists, InvalidRequest
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from sqlalchemy import select
 
 MAX_KEY_CHARACTERS = 128
 
@@ -30,12 +30,6 @@ class Once:
 
     def claim(self, stream: str) -> Claim:
         return Claim(self.key, self.fingerprint, stream)
-
-    def answer_row(self, entries: int) -> RowWrite:
-        """Keeps where the append's entries lie, for the same key's next call."""
-        return RowWrite(
-            projections.answer, {"key": self.key}, {"first_index": EntryIndex(0), "entries": entries}
-        )
 
 
 def once(ledger: Ledger, tenant: str, caller: str, key: str, request: Message) -> Once:
@@ -65,11 +59,8 @@ def key_violations(key: str) -> list[tuple[str, str]]:
 
 async def claimed(ledger: Ledger, tenant: str, call: Once) -> str | None:
     """The stream that this key began, None when it is new; AlreadyExists when it came with another body."""
-    claim = await ledger.find_claim(tenant, call.key)
-    if claim is None:
-        return None
-    require_same(claim.fingerprint, call)
-    return claim.stream
+    claim = await _find(ledger, tenant, call)
+    return None if claim is None else claim.stream
 
 
 def require_same(fingerprint: bytes, call: Once) -> None:
@@ -79,13 +70,12 @@ def require_same(fingerprint: bytes, call: Once) -> None:
 
 async def answered(ledger: Ledger, tenant: str, call: Once) -> tuple[int, ...] | None:
     """Indexes of the entries that this key's first call appended, None when it is new."""
-    if await claimed(ledger, tenant, call) is None:
-        return None
-    table = projections.answer
-    rows = await ledger.query(
-        select(table.c.first_index, table.c.entries).where(table.c.log_id == tenant, table.c.key == call.key)
-    )
-    for row in rows:
-        found = row._mapping
-        return tuple(range(found["first_index"], found["first_index"] + found["entries"]))
-    return None
+    claim = await _find(ledger, tenant, call)
+    return None if claim is None else tuple(range(claim.first_index, claim.first_index + claim.entries))
+
+
+async def _find(ledger: Ledger, tenant: str, call: Once) -> StoredClaim | None:
+    claim = await ledger.find_claim(tenant, call.key)
+    if claim is not None:
+        require_same(claim.fingerprint, call)
+    return claim

@@ -56,16 +56,6 @@ inference = Table(
     Index(None, "log_id", "requested_at"),
 )
 
-# Where the entries of an idempotent write lie; `key` is an HMAC.
-answer = Table(
-    "answer",
-    metadata,
-    Column("log_id", String(64), primary_key=True),
-    Column("key", String(64), primary_key=True),
-    Column("first_index", BigInteger, nullable=False),
-    Column("entries", Integer, nullable=False),
-)
-
 # One row a held text.
 review_item = Table(
     "review_item",

@@ -82,6 +82,7 @@ STATUS: Final[dict[type[Exception], Mapping]] = {
     ledger.SubjectErased: Mapping(_Code.FAILED_PRECONDITION, "the content has been erased"),
     ledger.StoreUnavailable: Mapping(_Code.UNAVAILABLE, "the store is not available"),
     ledger.VerificationIncomplete: Mapping(_Code.UNAVAILABLE, "the verification did not come to its end"),
+    ledger.ProjectionsIncomplete: Mapping(_Code.FAILED_PRECONDITION, "a rebuild has to be finished first"),
     ledger.UnsafeSettings: Mapping(_Code.FAILED_PRECONDITION, "the store is not safe to write to"),
     ledger.FolderRefused: Mapping(_Code.FAILED_PRECONDITION, "the folder is not one to export to"),
 }

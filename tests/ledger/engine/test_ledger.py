@@ -182,6 +182,17 @@ async def test_a_claim_is_taken_once(ledger: Ledger, pending: Make, gather: Gath
     assert await ledger.find_claim("other", "k") is not None
 
 
+async def test_a_claim_says_where_the_entries_of_its_append_lie(ledger: Ledger, pending: Make) -> None:
+    await ledger.append(LOG, [pending(), pending()])
+    done = await ledger.append(LOG, [pending("s"), pending("s")], claim=Claim("two", b"f", "s"))
+    await ledger.append(LOG, [pending("t")], claim=Claim("one", b"f", "t"))
+    two, one = await ledger.find_claim(LOG, "two"), await ledger.find_claim(LOG, "one")
+    assert two is not None
+    assert one is not None
+    assert (two.first_index, two.entries) == (done.first_index, 2)
+    assert (one.first_index, one.entries) == (done.first_index + 2, 1)
+
+
 async def test_rows_are_written_with_their_entries(ledger: Ledger, pending: Make, tables: Any) -> None:
     item: Table = tables.item
     appended = await ledger.append(

@@ -21,6 +21,7 @@ from attending.ledger.entry import PendingEntry
 from attending.ledger.errors import (
     Halted,
     LedgerError,
+    ProjectionsIncomplete,
     StoreUnavailable,
     SubjectErased,
     UnsafeSettings,
@@ -29,10 +30,12 @@ from attending.ledger.ledger import Claim, Expectation, Ledger, LedgerConfig
 from attending.ledger.merkle import verify_consistency
 from attending.ledger.note import VerifierKey
 from attending.ledger.proof import verify_receipt
+from attending.ledger.rebuild import rebuild
 from attending.ledger.store import postgres_admin, postgres_schema, schema
 from attending.ledger.store.postgres import PostgresStore
 from attending.ledger.store.postgres_settings import reasons_against
 from attending.ledger.verify.segments import verify_chain
+from sqlalchemy import Column, MetaData, String, Table
 
 from tests.ledger.engine.postgres import LOGIN
 from tests.postgres_cluster import Cluster
@@ -305,6 +308,24 @@ def test_migrations_lead_to_the_tables_as_they_are(cluster: Cluster, postgres_da
     query = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'attending' ORDER BY 1"
     made = set(cluster.execute(query, database="made"))
     assert made <= set(cluster.execute(query, database=postgres_database))
+
+
+async def test_a_projection_made_over_entries_waits_for_a_rebuild(
+    cluster: Cluster, filled: str, tmp_path: Path
+) -> None:
+    metadata = MetaData()
+    Table("later", metadata, Column("log_id", String(63), primary_key=True))
+    config = LedgerConfig(tmp_path / "ledger", database=cluster.conninfo(filled, LOGIN))
+    with pytest.raises(UnsafeSettings):
+        await Ledger.open(config, metadata=[metadata])
+    postgres_admin.prepare(cluster.conninfo(filled), [metadata])
+    with pytest.raises(ProjectionsIncomplete):
+        await Ledger.open(config, metadata=[metadata])
+    made = rebuild(config, [metadata], lambda *_: [])
+    assert {log.log_id for log in made} == {LOG, "other"}
+    async with await Ledger.open(config, metadata=[metadata]) as ledger:
+        assert ledger.halted(LOG) is None
+        assert ledger.halted("other") == "OPERATOR"
 
 
 # --- commits ---------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from attending.guardrails.patient import Document, Identity, Judged, PatientCont
 from attending.guardrails.policy.decide import decide
 from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Audience
-from attending.ledger.ledger import Ledger
+from attending.ledger.ledger import Ledger, LedgerConfig
 from attending.ledger.verify.checks import Checks
 from attending.ledger.verify.checks import Scope as LogScope
 from attending.ledger.verify.report import Findings, Status
@@ -28,6 +28,8 @@ from attending.server.prompts.registry import PromptRegistry
 from attending.server.providers.configure import ConfiguredProvider
 from attending.server.providers.port import ProviderReply, ProviderRequest
 from attending.server.wire.request import InferCall, RecordCall, RequestContext
+
+from tests.derived import not_derived
 
 TENANT = "clinic"
 CALLER = Caller(TENANT, "app-1", ("permit-app",))
@@ -221,6 +223,7 @@ async def gate(tmp_path: Path, policies: PolicySet) -> AsyncIterator[Gate]:
     failed = await failed_checks(ledger)
     await ledger.close()
     assert not failed, "the independent verifier refuses what this test left in the log"
+    assert not_derived(LedgerConfig(tmp_path / "ledger")) == []
 
 
 async def failed_checks(ledger: Ledger) -> list[tuple[str, str]]:

@@ -31,7 +31,7 @@ from attending.ledger.store.port import (
     StoreFault,
 )
 from attending.ledger.store.rows import ProjectionWriter
-from sqlalchemy import MetaData, Row, Select, StaticPool, create_engine
+from sqlalchemy import MetaData, Row, Select, StaticPool, Table, create_engine
 from sqlalchemy.exc import DBAPIError
 
 
@@ -55,6 +55,7 @@ class _Data:
     claims: dict[tuple[str, str], ClaimRow] = field(default_factory=dict)
     subjects: dict[tuple[str, bytes], str] = field(default_factory=dict)
     erasures: dict[tuple[str, str], ErasureRow] = field(default_factory=dict)
+    marks: dict[str, int] = field(default_factory=dict)
 
     def copy(self) -> _Data:
         return _Data(**{name: dict(getattr(self, name)) for name in self.__slots__})
@@ -94,6 +95,8 @@ class MemoryStore:
             for name, statement in schema.sqlite_objects(tables).items():
                 if name not in known:
                     self._writer.execute(statement)
+            if self._committed.entries and any(table.name not in known for table in tables):
+                self._committed.marks["rebuilding"] = 1
             self._show_rows()
 
     def begin(self, question: Question) -> Answer:
@@ -186,6 +189,20 @@ class MemoryStore:
         except (sqlite3.Error, TypeError, ValueError, OverflowError) as err:
             raise RowRefused(type(err).__name__) from None
 
+    def clear_rows(self, log_id: str, tables: Collection[Table]) -> None:
+        self._ask("apply")
+        self._open()
+        for table in tables:
+            self._rows.clear(self._writer, table, log_id)
+        self._rows_changed = True
+
+    def mark_rebuilding(self, unfinished: bool) -> None:
+        self._ask("apply")
+        marks = self._open().marks
+        marks.pop("rebuilding", None)
+        if unfinished:
+            marks["rebuilding"] = 1
+
     def commit(self) -> None:
         answer = self.fault("commit")
         staged = self._open()
@@ -275,6 +292,9 @@ class MemoryStore:
     def erasures(self, log_id: str) -> list[ErasureRow]:
         rows = [row for row in self._read().erasures.values() if row.log_id == log_id]
         return sorted(rows, key=lambda row: row.entry_index)
+
+    def rebuilding(self) -> bool:
+        return "rebuilding" in self._read().marks
 
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         self._read()

@@ -55,11 +55,15 @@ class TileRow(NamedTuple):
 
 
 class ClaimRow(NamedTuple):
+    """`first_index` and `entries` (a count) are where the entries of the claiming append lie."""
+
     log_id: str
     key: str
     fingerprint: bytes
     stream: str
     created_at: str
+    first_index: int
+    entries: int
 
 
 class PayloadRow(NamedTuple):
@@ -193,6 +197,9 @@ class Store(Protocol):
     def create_tables(self, metadata: Collection[MetaData]) -> None:
         """Creates the ledger's tables and those of `metadata` where they are missing, and checks the ledger's
         tables and triggers; raises UnsafeSettings or CorruptLog.
+
+        Where there are entries already, a projection table that was missing or has another shape than `metadata`
+        says lacks what they led to: a rebuild is then noted as begun, in the same transaction.
         """
 
     def begin(self, question: Question) -> Answer:
@@ -204,6 +211,16 @@ class Store(Protocol):
 
     def apply(self, batch: Batch) -> None:
         """Writes the batch within the transaction. Raises RowRefused or StoreFault."""
+
+    def clear_rows(self, log_id: str, tables: Collection[Table]) -> None:
+        """Deletes the log's rows of those projection tables within the transaction. A table of another shape is
+        made anew, without rows. Raises StoreFault.
+        """
+
+    def mark_rebuilding(self, unfinished: bool) -> None:
+        """Within the transaction, notes that projections are being made again, or that they are whole again.
+        Raises StoreFault.
+        """
 
     def commit(self) -> None:
         """Ends the transaction durably. Raises StoreFault: the outcome is unknown."""
@@ -255,6 +272,9 @@ class Store(Protocol):
 
     def erasures(self, log_id: str) -> list[ErasureRow]:
         """Every erased subject of the log."""
+
+    def rebuilding(self) -> bool:
+        """Whether a rebuild of the projections began and has not ended, as committed."""
 
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         """The rows of a SQLAlchemy Core select over committed projections, which cannot write."""

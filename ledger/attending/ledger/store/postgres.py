@@ -88,7 +88,8 @@ _VERSIONS: Final = (
     " ORDER BY e.stream_version DESC LIMIT 1) FROM unnest(%s::text[]) AS s(stream)"
 )
 _CLAIMS: Final = (
-    "SELECT log_id, key, fingerprint, stream, created_at FROM idempotency WHERE log_id = %s AND key = ANY(%s)"
+    "SELECT log_id, key, fingerprint, stream, created_at, first_index, entries FROM idempotency"
+    " WHERE log_id = %s AND key = ANY(%s)"
 )
 _ERASED: Final = "SELECT pseudonym FROM erasure WHERE log_id = %s AND pseudonym = ANY(%s)"
 _MOVE_HEAD: Final = (
@@ -231,6 +232,15 @@ class PostgresStore:
         if any(cursor.rowcount != 1 for cursor in moved):
             raise StoreFault("stored head is not the one that the sequencer holds")
 
+    def clear_rows(self, log_id: str, tables: Collection[Table]) -> None:
+        with _store_faults():
+            for table in tables:
+                self._put(*self._rows.clear(table, log_id))
+
+    def mark_rebuilding(self, unfinished: bool) -> None:
+        with _store_faults():
+            self._put("UPDATE ledger SET value = %s WHERE name = 'rebuilding'", (int(unfinished),))
+
     def commit(self) -> None:
         with _store_faults():
             self._warned = False
@@ -341,6 +351,9 @@ class PostgresStore:
             (log_id,),
         )
         return [ErasureRow(*row) for row in rows]
+
+    def rebuilding(self) -> bool:
+        return bool(self._read("SELECT 1 FROM ledger WHERE name = 'rebuilding' AND value = 1"))
 
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         try:

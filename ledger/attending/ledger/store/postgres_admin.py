@@ -56,7 +56,7 @@ def _create_projections(connection: Connection, metadata: Collection[MetaData]) 
     """Creates projection tables that are missing. One that lacks a column is made anew, empty: it holds no
     truth, and `attending ledger rebuild` fills it.
     """
-    present = inspect(connection)
+    present, made = inspect(connection), False
     for table in [table for item in metadata for table in item.sorted_tables]:
         if table.name in schema.metadata.tables:
             raise ValueError(f"projection table takes a name of the ledger: `{table.name}`")
@@ -65,9 +65,12 @@ def _create_projections(connection: Connection, metadata: Collection[MetaData]) 
             if columns >= {column.name for column in table.columns}:
                 continue
             connection.exec_driver_sql(f"DROP TABLE {_quoted(table)}")
+        made = True
         for statement in postgres_schema.create_tables([table]):
             connection.exec_driver_sql(statement)
         connection.exec_driver_sql(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {_quoted(table)} TO {SERVER}")
+    if made and connection.exec_driver_sql("SELECT 1 FROM entry LIMIT 1").fetchone():
+        connection.exec_driver_sql("UPDATE ledger SET value = 1 WHERE name = 'rebuilding'")
 
 
 def _quoted(table: Table) -> str:

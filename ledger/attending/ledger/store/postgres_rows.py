@@ -44,6 +44,10 @@ class ProjectionStatements:
         inserted = [*key, *bound, *statements.defaults]
         return statements.write, [*bound, *key, *inserted] if bound else inserted
 
+    def clear(self, table: Table, log_id: str) -> tuple[str, list[Any]]:
+        """(statement, parameters) that deletes the rows of one log."""
+        return f"DELETE FROM {_DIALECT.identifier_preparer.quote(table.name)} WHERE log_id = %s", [log_id]  # noqa: S608
+
 
 def _prepare(table: Table, names: tuple[str, ...]) -> _Statements:
     quote = _DIALECT.identifier_preparer.quote

@@ -48,6 +48,15 @@ class ProjectionWriter:
             return
         connection.execute(statements.insert, (*key, *bound, *statements.defaults))
 
+    def clear(self, connection: sqlite3.Connection, table: Table, log_id: str) -> None:
+        """Deletes the table's rows of one log."""
+        name = self._dialect.identifier_preparer.quote(table.name)
+        connection.execute(f"DELETE FROM {name} WHERE log_id = ?", (log_id,))  # noqa: S608 - as below
+
+    def drop(self, connection: sqlite3.Connection, table: Table) -> None:
+        """Drops the table, its indexes with it."""
+        connection.execute(f"DROP TABLE {self._dialect.identifier_preparer.quote(table.name)}")
+
     def _prepare(self, table: Table, names: tuple[str, ...]) -> _Statements:
         def bind(name: str) -> tuple[str, Callable[[Any], Any] | None]:
             kind = table.columns[name].type

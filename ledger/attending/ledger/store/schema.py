@@ -64,7 +64,8 @@ def _bytes(name: str) -> Column[bytes]:
     return Column(name, LargeBinary, nullable=False)
 
 
-# `epoch` rises, durably, before heads are read at a start or after an unknown outcome.
+# `epoch` rises, durably, before heads are read at a start or after an unknown outcome; `rebuilding` is there
+# while projections are being made again.
 ledger = Table("ledger", metadata, _text("name", 32), _count("value"), _key("name"))
 
 log = Table(
@@ -137,6 +138,8 @@ idempotency = Table(
     _bytes("fingerprint"),
     _text("stream", 255),
     _text("created_at", 27),
+    _count("first_index"),
+    _count("entries"),
     _key("log_id", "key"),
     Index(None, "created_at"),
     sqlite_with_rowid=False,

@@ -76,13 +76,13 @@ _LEAVES: Final = (
     "SELECT leaf_hash, stream, stream_version FROM entry WHERE log_id = ? AND entry_index >= ?"
     " ORDER BY entry_index LIMIT ?"
 )
+_MARK_REBUILDING: Final = "UPDATE ledger SET value = ? WHERE name = 'rebuilding'"
 _STREAM_VERSION: Final = (
     "SELECT stream_version + 1 FROM entry WHERE log_id = ? AND stream = ?"
     " ORDER BY stream_version DESC LIMIT 1"
 )
-_CLAIM: Final = (
-    "SELECT log_id, key, fingerprint, stream, created_at FROM idempotency WHERE log_id = ? AND key = ?"
-)
+_CLAIM_COLUMNS: Final = ", ".join(ClaimRow._fields)
+_CLAIM: Final = f"SELECT {_CLAIM_COLUMNS} FROM idempotency WHERE log_id = ? AND key = ?"  # noqa: S608 - as above
 
 
 class SqliteStore:
@@ -122,9 +122,7 @@ class SqliteStore:
             tables = [table for item in metadata for table in item.sorted_tables]
             if clash := {table.name for table in tables} & set(schema.metadata.tables):
                 raise ValueError(f"projection tables take names of the ledger: {sorted(clash)}")
-            for name, statement in schema.sqlite_objects(tables).items():
-                if name not in stored:
-                    self._writer.execute(statement)
+            self._create_projections(tables, stored)
 
     def begin(self, question: Question) -> Answer:
         writer, answer = self._writer, Answer()
@@ -162,7 +160,7 @@ class SqliteStore:
     def _ask_claims(self, log_id: str, keys: Collection[str], answer: Answer) -> None:
         for marks, part in _parts(keys):
             sql = (
-                "SELECT log_id, key, fingerprint, stream, created_at FROM idempotency"  # noqa: S608 - as above
+                f"SELECT {_CLAIM_COLUMNS} FROM idempotency"  # noqa: S608 - names and marks only
                 f" WHERE log_id = ? AND key IN ({marks})"
             )
             for row in self._writer.execute(sql, (log_id, *part)):
@@ -201,6 +199,21 @@ class SqliteStore:
                 writer.execute("DELETE FROM subject_map WHERE log_id = ? AND pseudonym = ?", erasure[:2])
             for row in batch.rows:
                 self._rows.write(writer, row)
+
+    def clear_rows(self, log_id: str, tables: Collection[Table]) -> None:
+        with _store_faults():
+            stored = self._stored_objects()
+            for table in tables:
+                if _outdated(table, stored):
+                    self._rows.drop(self._writer, table)
+                    for statement in schema.sqlite_objects([table]).values():
+                        self._writer.execute(statement)
+                else:
+                    self._rows.clear(self._writer, table, log_id)
+
+    def mark_rebuilding(self, unfinished: bool) -> None:
+        with _store_faults():
+            self._writer.execute(_MARK_REBUILDING, (int(unfinished),))
 
     def commit(self) -> None:
         with _store_faults():
@@ -315,6 +328,9 @@ class SqliteStore:
         )
         return [ErasureRow(*row) for row in rows]
 
+    def rebuilding(self) -> bool:
+        return bool(self._read("SELECT 1 FROM ledger WHERE name = 'rebuilding' AND value = 1"))
+
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         try:
             with self._engine.connect() as connection:
@@ -402,6 +418,27 @@ class SqliteStore:
             except BaseException:
                 connection.exec_driver_sql("ROLLBACK")
                 raise
+
+    def _create_projections(self, tables: list[Table], stored: dict[str, tuple[str, str, str]]) -> None:
+        missing = {
+            name: statement for name, statement in schema.sqlite_objects(tables).items() if name not in stored
+        }
+        lacking = any(table.name in missing or _outdated(table, stored) for table in tables)
+        if not missing and not lacking:
+            return
+        # One transaction: a crash leaves no empty table without the note that it lacks rows.
+        self._writer.execute("BEGIN IMMEDIATE")
+        for statement in missing.values():
+            self._writer.execute(statement)
+        if lacking and self._writer.execute("SELECT 1 FROM entry LIMIT 1").fetchone():
+            self._writer.execute(_MARK_REBUILDING, (1,))
+        self._writer.execute("COMMIT")
+
+
+def _outdated(table: Table, stored: dict[str, tuple[str, str, str]]) -> bool:
+    """Whether the stored table has another shape than `table`."""
+    made = schema.sqlite_objects([table])[table.name]
+    return table.name in stored and stored[table.name][2] != made
 
 
 def _check_objects(stored: dict[str, tuple[str, str, str]], expected: dict[str, str]) -> None:

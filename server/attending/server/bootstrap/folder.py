@@ -25,6 +25,7 @@ from typing import Any, Final
 
 from attending.ledger.errors import UnsafeSettings
 from attending.ledger.files import make_folder, read_private, write_durably
+from attending.ledger.opening import LedgerConfig
 from attending.server import clock
 from attending.server.auth.authenticate import new_token, token_sha256
 from attending.server.bootstrap.certificates import (
@@ -53,6 +54,7 @@ NOTICE: Final = "embedded mode: demo identities, does not protect against the op
 REPLAY_FILE: Final = Path(__file__).resolve().parents[1] / "demo" / "data" / "replay.jsonl"
 HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 _PUBLIC_MODE: Final = 0o644
+_STORAGE: Final = {"folder": "ledger", "keys_folder": "keys", "published_folder": "published"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def prepare(
             "client_ca": "tls/ca.pem",
         },
         "http": {"port": http_port},
-        "storage": {"folder": "ledger", "keys_folder": "keys", "published_folder": "published"},
+        "storage": dict(_STORAGE),
         "tenants": [{"name": TENANT, "origin": _origin(root)}],
         "identities": identities,
         "providers": local_providers() if providers is None else providers,
@@ -102,6 +104,18 @@ def prepare(
     for section, keys in (overrides or {}).items():
         data[section] = {**data.get(section, {}), **keys}
     return Embedded(root, parse_config(data, root))
+
+
+def ledger_of(folder: Path) -> LedgerConfig:
+    """Where a data folder that was made before has its ledger; ConfigurationError when it is none."""
+    root = folder.expanduser().resolve()
+    if not (root / MARKER).is_file():
+        raise _refused(f"`{root}` is no data folder of the embedded mode", "give one with --data")
+    return LedgerConfig(
+        root / _STORAGE["folder"],
+        keys_folder=root / _STORAGE["keys_folder"],
+        publish_folder=root / _STORAGE["published_folder"],
+    )
 
 
 def local_providers(replay: Path | None = None) -> list[dict[str, Any]]:

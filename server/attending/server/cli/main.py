@@ -147,6 +147,7 @@ def _other(err: Exception) -> int:
     if isinstance(err, LedgerError):
         steps = {
             "LEDGER_LOCKED": "stop the other server, or give another folder with --data",
+            "PROJECTIONS_INCOMPLETE": "run `attending ledger rebuild`; the log itself is whole",
             "UNSAFE_SETTINGS": "put the folder on a local disk that only you can read",
         }
         report(

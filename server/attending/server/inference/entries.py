@@ -121,10 +121,6 @@ def usage_body(input_tokens: int | None, output_tokens: int | None, cost: Price)
     }
 
 
-def worst(findings: Sequence[Finding]) -> Finding | None:
-    return max(findings, key=lambda f: f.severity.rank, default=None)
-
-
 def _json(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, default=_plain).encode("utf-8")
 

@@ -35,11 +35,9 @@ from attending.ledger.errors import (
     StoreUnavailable,
 )
 from attending.ledger.ledger import Appended, Ledger
-from attending.ledger.projection import EntryIndex, RowWrite
 from attending.ledger.submission import Claim, Expectation
 from attending.ledger.vault import SealedPayload
 from attending.server import clock as clocks
-from attending.server import projections
 from attending.server.clock import stamp
 from attending.server.cost.price import Price, price
 from attending.server.errors import AttendingError, FailedPrecondition, InvalidRequest, NotFound, Unavailable
@@ -56,6 +54,7 @@ from attending.server.prompts.registry import PromptRegistry
 from attending.server.prompts.template import render
 from attending.server.providers.configure import ConfiguredProvider
 from attending.server.providers.port import ProviderError, ProviderReply, ProviderRequest
+from attending.server.replay.reducers import rows_of_append
 from attending.server.wire.request import MAX_TEXT_CODE_POINTS, InferCall, RecordCall, RequestContext
 from attending.server.wire.violations import Violations, normalise
 
@@ -107,7 +106,8 @@ class _Open:
     context: RequestContext
     policy: Policy
     subject: str | None
-    row: Mapping[str, Any]
+    provider: str
+    model: str
     version: int
     input: InputDecision
 
@@ -182,9 +182,7 @@ class Pipeline:
             body={"recipient": recipient, "channel": channel},
         )
         try:
-            done = await self._ledger.append(
-                caller.tenant, [entry], claim=once.claim(inference_id), rows=[once.answer_row(1)]
-            )
+            done = await self._ledger.append(caller.tenant, [entry], claim=once.claim(inference_id))
         except (DuplicateClaim, ClaimConflict):
             earlier = await answered(self._ledger, caller.tenant, once)
             if earlier is None:
@@ -341,7 +339,7 @@ class Pipeline:
         if task.cancelled() or task.exception() is not None:
             return
         try:
-            reply = acceptable(task.result(), opened.row["model"])
+            reply = acceptable(task.result(), opened.model)
             await self._append_late(opened, reply.text)
         except (ProviderError, LedgerError) as err:
             log.warning("inference.late_not_recorded", inference_id=opened.inference_id, reason=err.reason)
@@ -455,34 +453,13 @@ class Pipeline:
             payloads=(request, sent),
             occurred_at=occurred_at or requested_at,
         )
-        tags = dict(context.tags)
-        row = {
-            "state": State.RECEIVED.value,
-            "entry_point": entry_point,
-            "owner": self._owner,
-            "calling_app": caller.app,
-            "on_behalf_of": context.on_behalf_of,
-            "subject": subject,
-            "policy": policy.name,
-            "policy_hash": policy.hash,
-            "recipient": context.recipient,
-            "release_requires": context.release_requires,
-            "requested_at": stamp(requested_at),
-            "prompt_version": prompt_version,
-            "provider": provider,
-            "model": model,
-            "request_record": request.record,
-            "not_enforced": False,
-            "team": tags.get("team"),
-            "feature": tags.get("feature"),
-        }
         claim = once.claim(inference_id)
-        opened = _Open(caller, inference_id, context, policy, subject, row, 1, checked)
+        opened = _Open(caller, inference_id, context, policy, subject, provider, model, 1, checked)
         if checked.verdict == "block":
             return await self._block_input(opened, requested, claim)
         # A crash after this commit leaves an open intent: recovery abandons it at the next start.
         async with self._closed_at_last(opened):
-            appended = await self._append(opened, [requested], expect=0, claim=claim, requested=True)
+            appended = await self._append(opened, [requested], expect=0, claim=claim)
         progress(f"accepted:{inference_id}:{appended.first_index}")
         if checked.prompt_deidentified is None:
             async with self._closed_at_last(opened):
@@ -500,17 +477,8 @@ class Pipeline:
             {"stage": "input", "findings": entries.findings_body(checked.findings)},
             sealed,
         )
-        final = replace(
-            opened,
-            row={
-                **opened.row,
-                "state": require(State.RECEIVED, "inference.blocked").value,
-                "result_record": sealed.record,
-                "reason": "INPUT_BLOCKED",
-                "decided_at": stamp(self._now()),
-            },
-        )
-        await self._append(final, [requested, blocked], expect=0, claim=claim, requested=True, decided=1)
+        require(State.RECEIVED, blocked.type)
+        await self._append(opened, [requested, blocked], expect=0, claim=claim)
         return await self.get(opened.caller.tenant, opened.inference_id)
 
     async def _subject(self, tenant: str, context: RequestContext) -> str | None:
@@ -562,7 +530,7 @@ class Pipeline:
             actor=f"system:{self._owner}",
             subject=opened.subject,
             body={
-                "provider": opened.row["provider"],
+                "provider": opened.provider,
                 "model": reply.model,
                 "fingerprint": reply.fingerprint,
                 "finish_reason": reply.finish_reason,
@@ -587,25 +555,11 @@ class Pipeline:
             payloads=(raw, final, sealed),
             occurred_at=self._now(),
         )
-        closing, row, extra = self._closing(opened, verdict, findings, final)
-        row |= {
-            "knowledge_hash": decision.knowledge_hash,
-            "model": reply.model,
-            "result_record": sealed.record,
-            "text_record": final.record,
-            "input_tokens": reply.input_tokens,
-            "output_tokens": reply.output_tokens,
-            "cost_micros": paid.micros,
-            "cost_currency": paid.currency,
-            "cost_basis": paid.basis,
-            "decided_at": stamp(self._now()),
-        }
-        done = replace(opened, row={**opened.row, **row})
+        closing = self._closing(opened, verdict, findings, final)
+        require(State.RECEIVED, closing.type)
         try:
             # A crash before this commit leaves the open intent and no release; after it, the verdict stands.
-            await self._append(
-                done, [generated, closing], expect=opened.version, rows=extra, decided=1, retry=True
-            )
+            await self._append(opened, [generated, closing], expect=opened.version, retry=True)
         except ExpectationFailed:
             # Either an append of unknown outcome had succeeded after all, or somebody closed this call first
             # (recovery, halt): then the text exists, so it goes on record, unreleased.
@@ -640,7 +594,7 @@ class Pipeline:
 
     def _closing(
         self, opened: _Open, verdict: Verdict, findings: Sequence[Finding], text: SealedPayload
-    ) -> tuple[PendingEntry, dict[str, Any], list[RowWrite]]:
+    ) -> PendingEntry:
         policy, now = opened.policy, self._now()
         if verdict.disposition == "release":
             body: dict[str, Any] = {
@@ -649,56 +603,24 @@ class Pipeline:
                 "text_commitment": text.commitment.commitment,
                 "not_enforced": verdict.not_enforced,
             }
-            row: dict[str, Any] = {
-                "state": require(State.RECEIVED, "inference.released").value,
-                "not_enforced": verdict.not_enforced,
-            }
-            return self._entry(opened, "inference.released", body), row, []
-        worst = entries.worst(findings)
-        item = {
-            "inference_id": opened.inference_id,
-            "subject": opened.subject,
+            return self._entry(opened, "inference.released", body)
+        body = {
+            "ticket": _new_id("tkt"),
             "policy": policy.name,
-            "worst_severity": worst.severity.value if worst else None,
-            "severity_rank": worst.severity.rank if worst else 0,
-            "disposed": "{}",
-            "signed_by": "[]",
-            "held_at": stamp(now),
+            "to_dispose": list(verdict.to_dispose),
             "due_at": stamp(now + timedelta(minutes=policy.sla_minutes)),
             "expires_at": stamp(now + timedelta(minutes=policy.expiry_minutes)),
+            "findings": entries.findings_body(findings),
         }
-        ticket = _new_id("tkt")
-        to_dispose = list(verdict.to_dispose)
         if verdict.disposition == "block":
-            state, count = State.BLOCKED, 0
-            roles: tuple[str, ...] = ("safety_officer",)
-            event, body = "inference.blocked", {"stage": "output", "ticket": ticket}
-            reason = "OUTPUT_BLOCKED"
-        else:
-            state, roles, count = State.HELD, verdict.required_roles, policy.sign_offs.count
-            event = "inference.held"
-            body = {
-                "ticket": ticket,
-                "sign_off": {
-                    "roles": list(roles),
-                    "count": count,
-                    "author_may_sign": policy.sign_offs.author_may_sign,
-                },
-                "to_dispose": to_dispose,
-                "due_at": item["due_at"],
-                "expires_at": item["expires_at"],
-            }
-            reason = "NEEDS_REVIEW"
-        body["findings"] = entries.findings_body(findings)
-        item |= {
-            "state": require(State.RECEIVED, event).value,
-            "open_findings": len(to_dispose),
-            "to_dispose": _csv(to_dispose),
-            "sign_off_roles": ",".join(roles),
-            "sign_off_count": count,
+            body |= {"stage": "output", "sign_off": {"roles": ["safety_officer"], "count": 0}}
+            return self._entry(opened, "inference.blocked", body)
+        body["sign_off"] = {
+            "roles": list(verdict.required_roles),
+            "count": policy.sign_offs.count,
+            "author_may_sign": policy.sign_offs.author_may_sign,
         }
-        write = RowWrite(projections.review_item, {"ticket_id": ticket}, item)
-        return self._entry(opened, event, body), {"state": state.value, "reason": reason}, [write]
+        return self._entry(opened, "inference.held", body)
 
     async def _fail(self, opened: _Open, reason: str) -> None:
         await self._close(opened, "inference.failed", reason)
@@ -706,17 +628,12 @@ class Pipeline:
     async def _close(self, opened: _Open, event: str, reason: str) -> None:
         """Closes an open intent without a text, unless somebody closed it before."""
         entry = self._entry(opened, event, {"reason": reason})
-        row = {
-            **opened.row,
-            "state": require(State.RECEIVED, event).value,
-            "reason": reason,
-            "decided_at": stamp(self._now()),
-        }
+        require(State.RECEIVED, event)
         tenant, inference_id = opened.caller.tenant, opened.inference_id
         version = opened.version
         while True:
             try:
-                await self._append(replace(opened, row=row), [entry], expect=version, decided=0, retry=True)
+                await self._append(opened, [entry], expect=version, retry=True)
                 return
             except ExpectationFailed:
                 # A late reply may stand on record already, while the call is still open.
@@ -801,22 +718,15 @@ class Pipeline:
         pending: Sequence[PendingEntry],
         *,
         expect: int,
-        rows: Sequence[RowWrite] = (),
         claim: Claim | None = None,
-        requested: bool = False,
-        decided: int | None = None,
         retry: bool = False,
     ) -> Appended:
-        """One atomic append of entries with the inference's row; `requested`/`decided` name the entries whose
-        index the row keeps. With `retry` a store that is briefly unavailable is tried again: the condition on the
-        stream's version makes that safe, since a commit of unknown outcome then shows as a failed expectation."""
+        """One atomic append of entries with the rows that follow from them.
+
+        With `retry` a store that is briefly unavailable is tried again: the condition on the stream's version makes
+        that safe, since a commit of unknown outcome then shows as a failed expectation.
+        """
         tenant, inference_id = opened.caller.tenant, opened.inference_id
-        values = dict(opened.row)
-        if requested:
-            values["requested_index"] = EntryIndex(0)
-        if decided is not None:
-            values["decided_index"] = EntryIndex(decided)
-        own = RowWrite(projections.inference, {"inference_id": inference_id}, values)
         delays = list(CLOSING_RETRY_SECONDS) if retry else []
         while True:
             try:
@@ -825,7 +735,7 @@ class Pipeline:
                     pending,
                     expect=[Expectation(inference_id, expect)],
                     claim=claim,
-                    rows=[own, *rows],
+                    rows=rows_of_append(pending),
                 )
                 self._changes.announce(tenant, inference_id)
                 return done
@@ -872,10 +782,6 @@ def _content_hash(document: Document) -> str:
     import hashlib
 
     return "sha256:" + hashlib.sha256(document.text.encode("utf-8")).hexdigest()
-
-
-def _csv(numbers: Sequence[int]) -> str:
-    return ",".join(str(number) for number in numbers)
 
 
 def _new_id(prefix: str) -> str:

@@ -13,11 +13,10 @@ import structlog
 from attending.ledger.entry import PendingEntry
 from attending.ledger.errors import ExpectationFailed
 from attending.ledger.ledger import Ledger
-from attending.ledger.projection import EntryIndex, RowWrite
 from attending.ledger.submission import Expectation
 from attending.server import projections
-from attending.server.clock import stamp
 from attending.server.inference.states import State, require
+from attending.server.replay.reducers import rows_of_append
 from sqlalchemy import select
 
 log = structlog.get_logger()
@@ -46,20 +45,17 @@ async def abandon_orphans(
                 body={"reason": "OWNER_GONE", "former_owner": found["owner"]},
                 occurred_at=now(),
             )
-            values = {
-                "state": require(State.RECEIVED, "inference.abandoned").value,
-                "reason": "OWNER_GONE",
-                "decided_at": stamp(now()),
-                "decided_index": EntryIndex(0),
-            }
-            write = RowWrite(table, {"inference_id": inference_id}, values)
+            require(State.RECEIVED, entry.type)
             # The version first, the state second: what is appended after the first read fails the condition.
             version = await ledger.stream_version(tenant, inference_id)
             if not await still_open(ledger, tenant, inference_id):
                 continue
             try:
                 await ledger.append(
-                    tenant, [entry], expect=[Expectation(inference_id, version)], rows=[write]
+                    tenant,
+                    [entry],
+                    expect=[Expectation(inference_id, version)],
+                    rows=rows_of_append([entry]),
                 )
             except ExpectationFailed:
                 continue

@@ -10,10 +10,8 @@ from datetime import datetime
 from attending.ledger.entry import Payload, PendingEntry
 from attending.ledger.errors import DuplicateClaim, ExpectationFailed
 from attending.ledger.ledger import Ledger
-from attending.ledger.projection import EntryIndex, RowWrite
 from attending.ledger.submission import Expectation
 from attending.server import projections
-from attending.server.clock import stamp
 from attending.server.errors import Aborted, InvalidRequest, NotFound
 from attending.server.idempotency import Once, answered
 from attending.server.prompts.template import (
@@ -24,6 +22,7 @@ from attending.server.prompts.template import (
     variables,
     version_of,
 )
+from attending.server.replay.reducers import rows_of_append
 from sqlalchemy import func, select
 
 _VERSIONS, _LABELS = projections.prompt_version, projections.prompt_label
@@ -60,7 +59,6 @@ class PromptRegistry:
         version = version_of(name, template)
         stream = _stream(name, version)
         sealed = await self._ledger.seal(tenant, Payload("prompt", template.encode("utf-8")))
-        now = self._now()
         entry = PendingEntry(
             type="prompt.version",
             stream=stream,
@@ -68,17 +66,7 @@ class PromptRegistry:
             subject=None,
             body={"name": name, "version": version, "variables": list(variables(template))},
             payloads=(sealed,),
-            occurred_at=now,
-        )
-        row = RowWrite(
-            _VERSIONS,
-            {"name": name, "version": version},
-            {
-                "template_record": sealed.record,
-                "created_at": stamp(now),
-                "created_by": actor,
-                "entry_index": EntryIndex(0),
-            },
+            occurred_at=self._now(),
         )
         # Registered before, by this call or another: content-addressed, so it is the same version.
         with contextlib.suppress(DuplicateClaim, ExpectationFailed):
@@ -87,7 +75,7 @@ class PromptRegistry:
                 [entry],
                 expect=[Expectation(stream, 0)],
                 claim=once.claim(stream),
-                rows=[row],
+                rows=rows_of_append([entry]),
             )
         return await self.get(tenant, name, version=version)
 
@@ -135,19 +123,13 @@ class PromptRegistry:
         current = await self._current(tenant, name, label)
         if expected and current != expected:
             raise Aborted("LABEL_MOVED")
-        now = self._now()
         entry = PendingEntry(
             type="prompt.label",
             stream=stream,
             actor=actor,
             subject=None,
             body={"name": name, "label": label, "version": version, "previous": current},
-            occurred_at=now,
-        )
-        row = RowWrite(
-            _LABELS,
-            {"name": name, "label": label},
-            {"version": version, "moved_at": stamp(now), "moved_by": actor, "entry_index": EntryIndex(0)},
+            occurred_at=self._now(),
         )
         try:
             done = await self._ledger.append(
@@ -155,7 +137,7 @@ class PromptRegistry:
                 [entry],
                 expect=[Expectation(stream, position)],
                 claim=once.claim(stream),
-                rows=[row, once.answer_row(1)],
+                rows=rows_of_append([entry]),
             )
             index = done.first_index
         except ExpectationFailed:

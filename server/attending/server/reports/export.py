@@ -109,9 +109,7 @@ class Exporter:
         )
         # A retry of the same request is the same disclosure: it makes its bundle anew, and no second entry.
         if await answered(self._ledger, tenant, once) is None:
-            await self._ledger.append(
-                tenant, [exported], claim=once.claim(exported.stream), rows=[once.answer_row(1)]
-            )
+            await self._ledger.append(tenant, [exported], claim=once.claim(exported.stream))
         work = Path(tempfile.mkdtemp(dir=self._folder))
         try:
             path = work / "bundle.attending"

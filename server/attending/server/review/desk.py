@@ -23,7 +23,7 @@ from attending.ledger import canonical
 from attending.ledger.entry import Payload, PendingEntry
 from attending.ledger.errors import DuplicateClaim, ExpectationFailed, VerificationError
 from attending.ledger.ledger import Appended, Ledger
-from attending.ledger.projection import EntryIndex, RowWrite
+from attending.ledger.projection import RowWrite
 from attending.ledger.review_signature import Meaning, Statement, verify_statement
 from attending.ledger.submission import Expectation
 from attending.ledger.vault import SealedPayload, payload_commitment
@@ -37,6 +37,7 @@ from attending.server.inference.entries import Result, load_request
 from attending.server.inference.pipeline import effective_audience
 from attending.server.inference.states import State, require
 from attending.server.inference.watch import Changes
+from attending.server.replay.reducers import rows_of_append
 from attending.server.review.item import (
     DISPOSITIONS,
     REASON_CODES,
@@ -238,8 +239,7 @@ class Desk:
             item,
             {"lease": lease_id, "lease_expires_at": until, "renewed": item.lease_id == lease_id},
         )
-        row = {"claimed_by": principal.name, "lease_id": lease_id, "lease_expires_at": until}
-        return await self._step(principal, item, version, [entry], row, once)
+        return await self._step(principal, item, version, [entry], once)
 
     async def dispose(
         self,
@@ -270,12 +270,7 @@ class Desk:
             raise NotFound("UNKNOWN_FINDING")
         body = {"finding": finding, "disposition": disposition, "reason_code": reason_code or None}
         entry = self._entry(principal, "review.disposed", item, body, *_note(note))
-        disposed = {**item.disposed, finding: disposition}
-        row = {
-            "disposed": json.dumps({str(n): d for n, d in sorted(disposed.items())}),
-            "open_findings": len(set(item.to_dispose) - set(disposed)),
-        }
-        return await self._step(principal, item, version, [entry], row, once)
+        return await self._step(principal, item, version, [entry], once)
 
     async def prepare(
         self, principal: Principal, ticket_id: str, lease_id: str, edited_text: str | None, key_id: str
@@ -392,34 +387,18 @@ class Desk:
             *payloads,
         )
         pending = [signed]
-        row: dict[str, Any] = {
-            "signed_by": json.dumps([{"signer": s.signer, "record": s.record} for s in signed_by]),
-            "claimed_by": None,
-            "lease_id": None,
-            "lease_expires_at": None,
-        }
-        inference_row: dict[str, Any] | None = None
         if enough:
-            state = require(State.HELD, "inference.released")
+            require(State.HELD, "inference.released")
             body = {
                 "basis": "signed",
                 "text_record": prepared.statement.record,
                 "text_commitment": prepared.statement.text_commitment,
                 "signers": sorted(agreeing),
             }
-            inference_row = {
-                "state": state.value,
-                "text_record": prepared.statement.record,
-                "reason": None,
-                "decided_at": stamp(now),
-            }
             if prepared.sealed_result is not None:
-                body["result_record"] = inference_row["result_record"] = prepared.sealed_result.record
+                body["result_record"] = prepared.sealed_result.record
             pending.append(self._entry(principal, "inference.released", item, body))
-            row["state"] = state.value
-        done_item, done_version, first = await self._step(
-            principal, item, version, pending, row, once, inference_row=inference_row
-        )
+        done_item, done_version, first = await self._step(principal, item, version, pending, once)
         self._prepared.pop((principal.tenant, preparation_id), None)
         return done_item, done_version, tuple(range(first, first + len(pending)))
 
@@ -444,11 +423,9 @@ class Desk:
         item, version = await self.item(principal.tenant, ticket_id)
         item.require_lease(principal.name, lease_id, now)
         self._require_reviewer(principal, item)
-        state = require(State.HELD, "review.rejected")
+        require(State.HELD, "review.rejected")
         entry = self._entry(principal, "review.rejected", item, {"reason_code": reason_code}, *_note(note))
-        closing = {"state": state.value, "reason": "REJECTED", "decided_at": now}
-        row = {"state": state.value, "claimed_by": None, "lease_id": None, "lease_expires_at": None}
-        return await self._step(principal, item, version, [entry], row, once, inference_row=closing)
+        return await self._step(principal, item, version, [entry], once)
 
     async def expire_due(self, tenant: str, owner: str) -> int:
         """Expires every item whose time is over; returns how many. A signature that came first wins."""
@@ -464,7 +441,7 @@ class Desk:
             item, version = await self.item(tenant, row[0])
             if item.state != "held":
                 continue
-            state = require(State.HELD, "review.expired")
+            require(State.HELD, "review.expired")
             entry = PendingEntry(
                 type="review.expired",
                 stream=item.inference_id,
@@ -473,21 +450,12 @@ class Desk:
                 body={"ticket": item.ticket_id},
                 occurred_at=self._now(),
             )
-            writes = [
-                _item_write(item, {"state": state.value}),
-                _inference_write(
-                    item,
-                    {
-                        "state": state.value,
-                        "reason": "EXPIRED",
-                        "decided_at": now,
-                        "decided_index": EntryIndex(0),
-                    },
-                ),
-            ]
             try:
                 await self._ledger.append(
-                    tenant, [entry], expect=[Expectation(item.inference_id, version)], rows=writes
+                    tenant,
+                    [entry],
+                    expect=[Expectation(item.inference_id, version)],
+                    rows=rows_of_append([entry]),
                 )
             except ExpectationFailed:
                 continue
@@ -599,24 +567,19 @@ class Desk:
         item: Item,
         version: int,
         pending: list[PendingEntry],
-        row: Mapping[str, Any],
         once: Once,
-        *,
-        inference_row: Mapping[str, Any] | None = None,
     ) -> tuple[Item, int, int]:
         """One conditional append with its rows; returns item, version and the first entry's index."""
         tenant = principal.tenant
-        writes = [_item_write(item, row)]
-        if inference_row is not None:
-            last = {"decided_index": EntryIndex(len(pending) - 1)}
-            writes.append(_inference_write(item, {**inference_row, **last}))
+        # INVARIANT: what the rows are made from is not older than the version that the append expects.
+        known = RowWrite(_ITEMS, {"ticket_id": item.ticket_id}, item.row)
         try:
             done: Appended = await self._ledger.append(
                 tenant,
                 pending,
                 expect=[Expectation(item.inference_id, version)],
                 claim=once.claim(item.inference_id),
-                rows=[*writes, once.answer_row(len(pending))],
+                rows=rows_of_append(pending, [known]),
             )
             first = done.first_index
         except ExpectationFailed:
@@ -692,11 +655,3 @@ def _note(note: str) -> tuple[Payload, ...]:
 
 def _seconds(until: str | None, now: datetime) -> float | None:
     return None if until is None else max(1.0, (parse(until) - now).total_seconds())
-
-
-def _item_write(item: Item, values: Mapping[str, Any]) -> RowWrite:
-    return RowWrite(_ITEMS, {"ticket_id": item.ticket_id}, dict(values))
-
-
-def _inference_write(item: Item, values: Mapping[str, Any]) -> RowWrite:
-    return RowWrite(_INFERENCES, {"inference_id": item.inference_id}, dict(values))

@@ -13,12 +13,12 @@ from datetime import datetime
 from attending.ledger.ed25519 import key_id
 from attending.ledger.entry import PendingEntry
 from attending.ledger.ledger import Ledger
-from attending.ledger.projection import EntryTime, RowWrite
 from attending.ledger.submission import Expectation
 from attending.server import projections
 from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
 from attending.server.errors import ConfigurationError
+from attending.server.replay.reducers import rows_of_append
 from sqlalchemy import select
 
 _KEYS = projections.signing_key
@@ -96,12 +96,9 @@ async def _enrol(
         body=body,
         occurred_at=now(),
     )
-    row = RowWrite(
-        _KEYS,
-        {"key_id": identifier},
-        {"user": person.name, "public_key": encoded, "roles": ",".join(roles), "enrolled_at": EntryTime()},
+    await ledger.append(
+        person.tenant, [entry], expect=[Expectation(stream, version)], rows=rows_of_append([entry])
     )
-    await ledger.append(person.tenant, [entry], expect=[Expectation(stream, version)], rows=[row])
 
 
 async def _revoke(
@@ -117,5 +114,4 @@ async def _revoke(
         body={"key_id": identifier, "reason": "REMOVED_FROM_CONFIGURATION"},
         occurred_at=now(),
     )
-    row = RowWrite(_KEYS, {"key_id": identifier}, {"revoked_at": EntryTime()})
-    await ledger.append(tenant, [entry], expect=[Expectation(stream, version)], rows=[row])
+    await ledger.append(tenant, [entry], expect=[Expectation(stream, version)], rows=rows_of_append([entry]))

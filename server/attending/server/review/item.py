@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from attending.guardrails.finding import Code, Finding
 from attending.server.errors import FailedPrecondition
+from attending.server.review.projection import numbers
 from sqlalchemy import RowMapping
 
 DISPOSITIONS = frozenset({"fixed", "accepted_risk", "false_alarm"})
@@ -72,10 +74,11 @@ class Item:
     claimed_by: str | None
     lease_id: str | None
     lease_expires_at: str | None
+    row: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """The row itself, from which the next entry's reducers go on."""
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Item:
-        numbers = [int(n) for n in row["to_dispose"].split(",") if n]
         return cls(
             ticket_id=row["ticket_id"],
             inference_id=row["inference_id"],
@@ -84,7 +87,7 @@ class Item:
             state=row["state"],
             worst_severity=row["worst_severity"],
             severity_rank=row["severity_rank"],
-            to_dispose=tuple(numbers),
+            to_dispose=tuple(numbers(row["to_dispose"])),
             disposed={int(n): d for n, d in json.loads(row["disposed"]).items()},
             sign_off_roles=tuple(r for r in row["sign_off_roles"].split(",") if r),
             sign_off_count=row["sign_off_count"],
@@ -95,6 +98,7 @@ class Item:
             claimed_by=row["claimed_by"],
             lease_id=row["lease_id"],
             lease_expires_at=row["lease_expires_at"],
+            row=dict(row),
         )
 
     @property

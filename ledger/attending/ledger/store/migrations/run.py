@@ -50,8 +50,12 @@ def migrate(connection: Connection) -> tuple[int, int]:
     with EnvironmentContext(_config(), script, fn=steps, destination_rev="head") as environment:
         environment.configure(connection=connection, version_table=VERSION_TABLE)
         environment.run_migrations()
-    connection.execute(text("UPDATE ledger SET value = :value WHERE name = 'schema'"), {"value": latest})
+    _finish(connection, latest)
     return before, latest
+
+
+def _finish(connection: Connection, version: int) -> None:
+    connection.execute(text("UPDATE ledger SET value = :value WHERE name = 'schema'"), {"value": version})
 
 
 def run_statements(connection: Connection, revision: str) -> None:

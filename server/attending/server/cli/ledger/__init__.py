@@ -14,6 +14,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "attending.server.cli.ledger.verify",
         "Verify every stored entry, tile and head; nothing is repaired.",
     ),
+    "rebuild": (
+        "attending.server.cli.ledger.rebuild",
+        "Make the projections again from the entries, or compare them.",
+    ),
     "prove": ("attending.server.cli.ledger.prove", "Print the receipt of an entry."),
     "export": (
         "attending.server.cli.ledger.export",

@@ -24,3 +24,7 @@ ALTER TABLE log_stop ENABLE ALWAYS TRIGGER log_stop_seal_stays
 GRANT SELECT, INSERT, DELETE ON log_stop TO attending_server
 --;
 GRANT SELECT ON log_stop TO attending_reader
+--;
+INSERT INTO ledger VALUES ('rebuilding', 0)
+--;
+ALTER TABLE idempotency ADD COLUMN first_index BIGINT NOT NULL, ADD COLUMN entries BIGINT NOT NULL

@@ -1,0 +1,93 @@
+"""Which entry types write which rows: every type of the ledger is named here, on one side or the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from attending.ledger.entry import Entry, PendingEntry
+from attending.ledger.projection import RowBuffer, RowReader, RowWrite
+from attending.ledger.verify.emitters import CLOSING_TYPE
+from attending.server.events import projection as events
+from attending.server.events.types import EXTERNAL_TYPES
+from attending.server.inference import projection as inference
+from attending.server.prompts import projection as prompts
+from attending.server.replay.fact import Fact, Reducer, pending_fact, stored_fact
+from attending.server.review import projection as review
+
+REDUCERS: Final[Mapping[str, tuple[Reducer, ...]]] = {
+    "inference.requested": (inference.requested,),
+    "inference.generated": (inference.generated,),
+    "inference.released": (inference.released, review.released),
+    "inference.held": (inference.held, review.held),
+    "inference.blocked": (inference.blocked, review.blocked),
+    "inference.failed": (inference.closed,),
+    "inference.abandoned": (inference.closed,),
+    "inference.withdrawn": (inference.withdrawn,),
+    "review.claimed": (review.claimed,),
+    "review.disposed": (review.disposed,),
+    "review.signed": (review.signed,),
+    "review.rejected": (inference.ended_by_review, review.rejected),
+    "review.expired": (inference.ended_by_review, review.expired),
+    "prompt.version": (prompts.version,),
+    "prompt.label": (prompts.label,),
+    "key.enrolled": (review.key_enrolled,),
+    "key.revoked": (review.key_revoked,),
+    # Of an event from outside only its emitter's count is projected.
+    **dict.fromkeys((*EXTERNAL_TYPES, CLOSING_TYPE), (events.counted,)),
+}
+"""Entry type to its reducers, in order."""
+
+UNPROJECTED: Final[frozenset[str]] = frozenset(
+    {
+        # On record, and shown by no table.
+        *("inference.late", "inference.delivered", "inference.reconciled"),
+        *("access.viewed", "access.exported", "access.searched", "access.revealed", "access.denied"),
+        *(
+            "subject.linked",
+            "subject.unlinked",
+            "subject.erased",
+            "payload.pruned",
+            "hold.placed",
+            "hold.lifted",
+        ),
+        *("log.sealed", "log.continued"),
+        *("system.started", "system.stopped", "system.halted", "system.resumed"),
+        *("session.started", "log_review.signed", "key.rotated"),
+        # Nothing of this server appends these. Whoever begins to, with a table, adds the reducer above.
+        *("inference.stream_opened", "inference.stream_window", "inference.stream_closed"),
+        *("recall.acknowledged", "break_glass.used", "finding.suppressed"),
+        *("review.escalated", "review.reassigned", "review.adjudicated", "review.sampled"),
+        *("policy.version", "policy.activated", "policy.retired"),
+        *("knowledge.version", "knowledge.activated", "knowledge.attested"),
+        *("model.approved", "model.retired"),
+        *("user.enrolled", "user.proofed", "user.revoked"),
+        *("budget.exceeded", "budget.changed"),
+        *("report.issued", "disclosure.suspended"),
+    }
+)
+"""Types that write no row, by decision."""
+
+
+def rows_of_append(pending: Sequence[PendingEntry], known: Sequence[RowWrite] = ()) -> list[RowWrite]:
+    """The rows that an append of `pending` writes beside its entries, one write a row.
+
+    `known` are the rows, as read under the append's expectations, that its reducers rest on.
+    """
+    stored = RowBuffer()
+    for row in known:
+        stored.write(row)
+    buffer = RowBuffer(stored.read)
+    for number, entry in enumerate(pending):
+        for row in _reduce(pending_fact(number, entry), buffer.read):
+            buffer.write(row)
+    return buffer.take()
+
+
+def rows_of_entry(entry: Entry, read: RowReader) -> list[RowWrite]:
+    """The rows that a stored entry led to. A type of a later version leads to none that this version knows."""
+    return _reduce(stored_fact(entry), read)
+
+
+def _reduce(fact: Fact, read: RowReader) -> list[RowWrite]:
+    return [row for reducer in REDUCERS.get(fact.type, ()) for row in reducer(fact, read)]

@@ -1,0 +1,133 @@
+"""Rows of the review queue and of people's signing keys out of their entries.
+
+What a reviewer wrote or was shown is payload and stands in no row; the row holds where the item stands.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from attending.guardrails.finding import Severity
+from attending.ledger.projection import RowReader, RowWrite
+from attending.server import projections
+from attending.server.inference.states import State
+from attending.server.replay.fact import Fact
+
+_ITEMS, _KEYS = projections.review_item, projections.signing_key
+_NO_LEASE: Final = {"claimed_by": None, "lease_id": None, "lease_expires_at": None}
+
+
+def held(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    """A text that waits for its sign-offs."""
+    return _open(fact, State.HELD)
+
+
+def blocked(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    """A text that the safety officer is to look at, and nobody can sign for; a blocked prompt opens nothing."""
+    return _open(fact, State.BLOCKED) if fact.body["stage"] == "output" else ()
+
+
+def claimed(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    """A lease begins, or begins anew."""
+    lease = {
+        "claimed_by": fact.actor.partition(":")[2],
+        "lease_id": fact.body["lease"],
+        "lease_expires_at": fact.body["lease_expires_at"],
+    }
+    return _write(fact, lease)
+
+
+def disposed(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
+    """One finding is disposed of; a later disposition of the same one replaces it."""
+    row = _item(fact, read)
+    done = {**json.loads(row["disposed"]), str(fact.body["finding"]): fact.body["disposition"]}
+    left = set(numbers(row["to_dispose"])) - set(map(int, done))
+    return _write(
+        fact,
+        {
+            "disposed": json.dumps(dict(sorted(done.items(), key=lambda one: int(one[0])))),
+            "open_findings": len(left),
+        },
+    )
+
+
+def signed(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
+    """One more signature, over the record that its statement names; the lease ends with it."""
+    statement = fact.body["statement"]
+    signatures = [
+        *json.loads(_item(fact, read)["signed_by"]),
+        {"signer": statement["signer"], "record": statement["record"]},
+    ]
+    return _write(fact, {"signed_by": json.dumps(signatures), **_NO_LEASE})
+
+
+def released(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    """The item is done when signatures released it; what policy released never was one."""
+    return _write(fact, {"state": State.RELEASED.value}) if "ticket" in fact.body else ()
+
+
+def rejected(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    return _write(fact, {"state": State.REJECTED.value, **_NO_LEASE})
+
+
+def expired(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    """Who held the lease when time ran out stays to be seen."""
+    return _write(fact, {"state": State.EXPIRED.value})
+
+
+def key_enrolled(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    """Whose key it is; enrolled again with other roles, the last enrolment counts."""
+    values = {
+        "user": fact.body["user"],
+        "public_key": fact.body["public_key"],
+        "roles": ",".join(fact.body["roles"]),
+        "enrolled_at": fact.time,
+    }
+    return [RowWrite(_KEYS, {"key_id": fact.body["key_id"]}, values)]
+
+
+def key_revoked(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    return [RowWrite(_KEYS, {"key_id": fact.body["key_id"]}, {"revoked_at": fact.time})]
+
+
+def numbers(text: str) -> list[int]:
+    """Ordinals of findings as the row holds them."""
+    return [int(number) for number in text.split(",") if number]
+
+
+def _open(fact: Fact, state: State) -> Sequence[RowWrite]:
+    body = fact.body
+    severities = [Severity(name) for name in body["findings"]["by_severity"]]
+    worst = max(severities, key=lambda severity: severity.rank, default=None)
+    values = {
+        "inference_id": fact.stream,
+        "subject": fact.subject,
+        "policy": body["policy"],
+        "state": state.value,
+        "worst_severity": worst.value if worst else None,
+        "severity_rank": worst.rank if worst else 0,
+        "open_findings": len(body["to_dispose"]),
+        "to_dispose": ",".join(map(str, body["to_dispose"])),
+        "disposed": "{}",
+        "sign_off_roles": ",".join(body["sign_off"]["roles"]),
+        "sign_off_count": body["sign_off"]["count"],
+        "signed_by": "[]",
+        "held_at": fact.time,
+        "due_at": body["due_at"],
+        "expires_at": body["expires_at"],
+    }
+    return _write(fact, values)
+
+
+def _write(fact: Fact, values: Mapping[str, Any]) -> Sequence[RowWrite]:
+    return [RowWrite(_ITEMS, {"ticket_id": fact.body["ticket"]}, values)]
+
+
+def _item(fact: Fact, read: RowReader) -> Mapping[str, Any]:
+    """The item as earlier entries left it; KeyError when none opened it."""
+    row = read(_ITEMS, {"ticket_id": fact.body["ticket"]})
+    if row is None:
+        raise KeyError("ticket")
+    return row
