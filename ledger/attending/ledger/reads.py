@@ -88,6 +88,24 @@ class LedgerReads:
         await self._known(log_id)
         return await self._run(self._store.read_stream_version, log_id, stream)
 
+    # --- who else writes -------------------------------------------------------------------------------
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may write to the same logs, beside this one."""
+        return self._store.shared
+
+    async def beat(self, owner: str, seconds: float) -> None:
+        """Says that the process `owner` is alive for the next `seconds`, by the store's clock; 0 says that it ends.
+
+        Raises StoreUnavailable. Nothing where nobody else writes.
+        """
+        await self._run(self._store.beat, owner, seconds)
+
+    async def live_owners(self) -> set[str]:
+        """Owners whose last beat still holds; empty where nobody else writes. Raises StoreUnavailable."""
+        return await self._run(self._store.live_owners)
+
     async def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         """Rows of a read-only SQLAlchemy Core select over projections, as committed."""
         return await self._run(self._store.query, select)

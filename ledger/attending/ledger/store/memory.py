@@ -276,6 +276,12 @@ class MemoryStore:
         rows = [row for row in self._read().erasures.values() if row.log_id == log_id]
         return sorted(rows, key=lambda row: row.entry_index)
 
+    def beat(self, owner: str, seconds: float) -> None:
+        """Nothing: one process has it."""
+
+    def live_owners(self) -> set[str]:
+        return set()
+
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         self._read()
         try:

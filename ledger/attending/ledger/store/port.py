@@ -256,6 +256,16 @@ class Store(Protocol):
     def erasures(self, log_id: str) -> list[ErasureRow]:
         """Every erased subject of the log."""
 
+    def beat(self, owner: str, seconds: float) -> None:
+        """Says that the process `owner` is alive for the next `seconds`, by the store's clock; 0 says that it ends.
+
+        Safe from any thread. Not durable and no part of the log: after a crash of the store an owner may look
+        dead until it beats again. Nothing to do where `shared` is false. Raises StoreFault.
+        """
+
+    def live_owners(self) -> set[str]:
+        """Owners whose last beat still holds. Empty where `shared` is false: nobody else can be alive there."""
+
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         """The rows of a SQLAlchemy Core select over committed projections, which cannot write."""
 

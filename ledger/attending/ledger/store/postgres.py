@@ -93,6 +93,20 @@ _MOVE_HEAD: Final = (
 _RAISE_EPOCH: Final = "UPDATE ledger SET value = value + 1 WHERE name = 'epoch'"
 
 
+# By the database's clock, so that processes whose clocks differ agree. Rows long dead are swept along.
+_BEAT: Final = (
+    "INSERT INTO owner_beat VALUES (%s, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + %s)"
+    " ON CONFLICT (owner) DO UPDATE SET expires_at = excluded.expires_at"
+)
+_FORGET_DEAD: Final = (
+    "DELETE FROM owner_beat"
+    " WHERE expires_at < (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 86400000000"
+)
+_LIVE: Final = "SELECT owner FROM owner_beat WHERE expires_at > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+# A beat need not survive a crash, and must not wait for a standby: silence would pass for death.
+_BEAT_SETTINGS: Final = {"synchronous_commit": "off", "lock_timeout": "2s", "statement_timeout": "5s"}
+
+
 class PostgresStore:
     """Implements `Store` over the schema `attending` of a database that `attending ledger migrate` prepared."""
 
@@ -110,6 +124,8 @@ class PostgresStore:
         self._local = threading.local()
         self._readers: list[Connection] = []
         self._readers_lock = threading.Lock()
+        self._beats: Connection | None = None
+        self._beats_lock = threading.Lock()
         self._writer = self._connect_writer()
         self._engine = create_engine(
             "postgresql+psycopg://",
@@ -131,12 +147,16 @@ class PostgresStore:
         with _store_faults():
             check_role(self._writer)
             if self._writer.execute("SELECT to_regclass('ledger')").fetchone() == (None,):
-                raise UnsafeSettings("database holds no ledger; run `attending ledger migrate` on it first")
+                raise UnsafeSettings(
+                    "database holds no ledger; run `attending ledger migrate` on it first",
+                    reason="DATABASE_NOT_MIGRATED",
+                )
             version = self._writer.execute("SELECT value FROM ledger WHERE name = 'schema'").fetchone()
             if version != (schema.SCHEMA_VERSION,):
                 raise UnsafeSettings(
                     f"database is of schema version {version[0] if version else None}, expected"
-                    f" {schema.SCHEMA_VERSION}; run `attending ledger migrate`"
+                    f" {schema.SCHEMA_VERSION}; run `attending ledger migrate`",
+                    reason="DATABASE_NOT_MIGRATED",
                 )
             check_objects(self._writer)
             tables = [table for item in metadata for table in item.sorted_tables]
@@ -151,7 +171,8 @@ class PostgresStore:
                 missing = {column.name for column in table.columns if (table.name, column.name) not in stored}
                 if missing:
                     raise UnsafeSettings(
-                        f"database lacks projection columns of `{table.name}`; run `attending ledger migrate`"
+                        f"database lacks projection columns of `{table.name}`; run `attending ledger migrate`",
+                        reason="DATABASE_NOT_MIGRATED",
                     )
 
     def begin(self, question: Question) -> Answer:
@@ -257,6 +278,9 @@ class PostgresStore:
             for connection in self._readers:
                 connection.close()
             self._readers.clear()
+        with self._beats_lock:
+            if self._beats is not None:
+                self._beats.close()
         self._writer.close()
 
     # --- reading: any thread ---------------------------------------------------------------------------
@@ -337,6 +361,20 @@ class PostgresStore:
             (log_id,),
         )
         return [ErasureRow(*row) for row in rows]
+
+    def beat(self, owner: str, seconds: float) -> None:
+        """On a connection of its own: the writer's belongs to one thread, and readers may not write."""
+        with _store_faults(), self._beats_lock:
+            if self._beats is None or self._beats.closed:
+                try:
+                    self._beats = self._connect(_BEAT_SETTINGS)
+                except StoreUnavailable as err:
+                    raise StoreFault("database cannot be reached") from err
+                self._beats.execute(_FORGET_DEAD)
+            self._beats.execute(_BEAT, (owner, round(seconds * 1_000_000)))
+
+    def live_owners(self) -> set[str]:
+        return {str(owner) for (owner,) in self._read(_LIVE)}
 
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         try:

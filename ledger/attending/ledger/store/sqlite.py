@@ -315,6 +315,12 @@ class SqliteStore:
         )
         return [ErasureRow(*row) for row in rows]
 
+    def beat(self, owner: str, seconds: float) -> None:
+        """Nothing: the folder's lock says that nobody else is there."""
+
+    def live_owners(self) -> set[str]:
+        return set()
+
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         try:
             with self._engine.connect() as connection:
