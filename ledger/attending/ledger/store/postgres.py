@@ -102,7 +102,10 @@ _FORGET_DEAD: Final = (
     "DELETE FROM owner_beat"
     " WHERE expires_at < (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 86400000000"
 )
-_LIVE: Final = "SELECT owner FROM owner_beat WHERE expires_at > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+_LIVE: Final = (
+    "SELECT owner FROM owner_beat"
+    " WHERE expires_at > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+)
 # A beat need not survive a crash, and must not wait for a standby: silence would pass for death.
 _BEAT_SETTINGS: Final = {"synchronous_commit": "off", "lock_timeout": "2s", "statement_timeout": "5s"}
 

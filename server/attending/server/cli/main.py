@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "review": ("attending.server.cli.review", "Read, claim, dispose of and sign held texts."),
     "policy": ("attending.server.cli.policy", "List and test policies."),
     "knowledge": ("attending.server.cli.knowledge", "Look into the drug knowledge."),
+    "ledger": ("attending.server.cli.ledger", "Prepare the database of a ledger."),
     "keys": ("attending.server.cli.keys", "Make tokens and signing keys, show log keys."),
     "config": ("attending.server.cli.config", "Check a configuration, or print every key."),
     "completion": ("attending.server.cli.completion", "Print shell completion for bash, zsh or fish."),
@@ -169,6 +170,9 @@ def _other(err: Exception) -> int:
         steps = {
             "LEDGER_LOCKED": "stop the other server, or give another folder with --data",
             "UNSAFE_SETTINGS": "put the folder on a local disk that only you can read",
+            "UNSAFE_DATABASE": "change what is named, on the database server, and start again; docs/postgresql.md",
+            "DATABASE_NOT_MIGRATED": "have an administrator run `attending ledger migrate --config FILE --user ADMIN`",
+            "STORE_UNAVAILABLE": "see that the database answers and its disk is not full, and try again",
         }
         report(
             f"{err} ({err.reason})",
