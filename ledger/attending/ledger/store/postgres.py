@@ -148,7 +148,16 @@ class PostgresStore:
         Raises UnsafeSettings, naming what is missing: `attending ledger migrate` brings it.
         """
         with _store_faults():
-            check_role(self._writer)
+            usable = self._writer.execute(
+                "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = %s",
+                (postgres_schema.SCHEMA,),
+            ).fetchone()
+            if usable == (False,):
+                raise UnsafeSettings(
+                    "login of the connection may not use the ledger; make it a member of"
+                    f" `{postgres_schema.SERVER}`: `attending ledger migrate --grant-to LOGIN`",
+                    reason="DATABASE_NOT_MIGRATED",
+                )
             if self._writer.execute("SELECT to_regclass('ledger')").fetchone() == (None,):
                 raise UnsafeSettings(
                     "database holds no ledger; run `attending ledger migrate` on it first",
@@ -161,6 +170,7 @@ class PostgresStore:
                     f" {schema.SCHEMA_VERSION}; run `attending ledger migrate`",
                     reason="DATABASE_NOT_MIGRATED",
                 )
+            check_role(self._writer)
             check_objects(self._writer)
             tables = [table for item in metadata for table in item.sorted_tables]
             if clash := {table.name for table in tables} & set(schema.metadata.tables):
