@@ -23,6 +23,8 @@ from attending.ledger.store.port import StoreFault
 from attending.ledger.submission import LogState
 
 _log = logging.getLogger(__name__)
+_TRIES = 8
+"""Publications that another process may win before one gives up until the next interval."""
 
 ReadRoot = Callable[[LogState, int], bytes]
 """(log state, size) -> root hash of the log at an earlier size."""
@@ -140,12 +142,15 @@ class Publisher:
         """Publishes the newest head now; the note outside, None when that failed and will be tried again."""
         async with self._busy:
             try:
-                # The state is asked for after the place is read, and brought up to what other processes
-                # appended: a head that was published is never newer.
-                outside = await asyncio.to_thread(self._place.read, self._log_id)
-                state = await self._state()
-                if outside is None or outside != self.published or outside != state.note:
-                    await asyncio.to_thread(self._publish, outside, state)
+                for _ in range(_TRIES):
+                    # The state is asked for after the place is read, and brought up to what other processes
+                    # appended: a head that was published is never newer.
+                    outside = await asyncio.to_thread(self._place.read, self._log_id)
+                    state = await self._state()
+                    if outside is not None and outside == self.published and outside == state.note:
+                        break
+                    if await asyncio.to_thread(self._publish, outside, state):
+                        break
                 return self.published
             except CorruptLog as err:
                 _log.error("ledger_publish_halted log=%s reason=%s", self._log_id, err.reason)
@@ -154,10 +159,15 @@ class Publisher:
                 _log.warning("ledger_publish_failed log=%s error=%s", self._log_id, type(err).__name__)
             return None
 
-    def _publish(self, outside: str | None, state: LogState) -> None:
+    def _publish(self, outside: str | None, state: LogState) -> bool:
+        """False when somebody else published meanwhile: another process, or a call of this one that was cancelled
+        while its thread went on. What they published may be older than `state`.
+        """
         check_against(state, outside, self._read_root)
         if outside == state.note or self._place.write(self._log_id, state.note, outside):
             self.published = state.note
+            return True
+        return False
 
     async def _run(self) -> None:
         while True:
