@@ -18,6 +18,7 @@ import grpc
 import pytest
 from attending.client import AttendingApiError, Client, ReviewClient
 from attending.client.client import Result
+from attending.client.errors import translated
 from attending.ledger.checkpoint import verify
 from attending.ledger.entry import parse_entry
 from attending.ledger.note import VerifierKey
@@ -269,6 +270,76 @@ def test_held_in_one_and_signed_in_the_other(pair: Pair, apps: tuple[Client, Cli
     released = a.get(held.inference_id)
     assert (released.state, released.verified) == ("released", True)
     assert pair.types(held.inference_id)[-2:] == ["review.signed", "inference.released"]
+
+
+@pytest.mark.parametrize("name", ["\x00", "tkt_\x00", "x" * 100_000, "'; DROP TABLE entry; --"])
+def test_ids_that_nothing_can_have_are_not_found(pair: Pair, apps: tuple[Client, Client], name: str) -> None:
+    """PostgreSQL refuses some of them by itself, which must not look like an outage."""
+    app = apps[0]
+    with (
+        ReviewClient(pair.a.connection("north", "clinician")) as reviewer,
+        Client(pair.a.connection("north", "auditor")) as auditor,
+    ):
+        calls: list[Callable[[], Any]] = [
+            lambda: app.get(name),
+            lambda: list(app.watch(name, timeout_seconds=TIMEOUT)),
+            lambda: app.acknowledge(name, recipient=common_pb2.RECIPIENT_PATIENT, channel="portal"),
+            lambda: reviewer.item(name),
+            lambda: reviewer.claim(name),
+            lambda: translated(auditor.ledger.ListEntries)(
+                ledger_pb2.ListEntriesRequest(inference_id=name), timeout=TIMEOUT
+            ),
+        ]
+        for call in calls:
+            with pytest.raises(AttendingApiError) as missing:
+                call()
+            assert missing.value.code is grpc.StatusCode.NOT_FOUND
+        assert reviewer.queue(policy=name) == []
+
+
+def test_the_longest_names_that_a_request_may_have_are_stored(apps: tuple[Client, Client]) -> None:
+    longest = "m" * 128
+    result = apps[0].record(
+        "administrative-letter",
+        "Write a letter.",
+        LETTER,
+        provider=longest,
+        model=longest,
+        on_behalf_of="s" * 128,
+        tags={"team": "t" * 64, "feature": "f" * 64},
+    )
+    assert result.state == "released"
+    assert apps[1].get(result.inference_id).message.versions.provider == longest
+
+
+def test_a_server_that_stops_while_the_database_is_away_leaves_its_calls_to_the_others(
+    pair: Pair, apps: tuple[Client, Client]
+) -> None:
+    third = pair.a.twin("d")
+    third.start()
+    with Client(third.connection("north", "app")) as client:
+        stream = client.inference.StreamInfer(
+            inference_pb2.StreamInferRequest(request=infer_request(model="letter-slow")), timeout=TIMEOUT
+        )
+        inference_id = next(stream).accepted.inference_id or next(stream).accepted.inference_id
+        pair.cluster.stop(signal.SIGINT)
+        try:
+            # In order, although nothing can be recorded any more: nobody waits for ever.
+            assert third.stop() == 0
+            with pytest.raises(grpc.RpcError):
+                list(stream)
+        finally:
+            pair.cluster.start()
+    until(lambda: _state(apps[1], inference_id) == "abandoned")
+    assert pair.types(inference_id) == ["inference.requested", "inference.abandoned"]
+
+
+def _state(client: Client, inference_id: str) -> str:
+    """As the application sees it; the reason where the call is refused."""
+    try:
+        return client.get(inference_id).state
+    except AttendingApiError as err:
+        return err.reason
 
 
 def test_several_listen_on_one_port(pair: Pair) -> None:

@@ -267,7 +267,9 @@ class Store(Protocol):
         """Owners whose last beat still holds. Empty where `shared` is false: nobody else can be alive there."""
 
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
-        """The rows of a SQLAlchemy Core select over committed projections, which cannot write."""
+        """The rows of a SQLAlchemy Core select over committed projections, which cannot write. None at all, not even
+        that of a count, where the select compares with text that the store cannot hold.
+        """
 
 
 def all_tables(metadata: Iterable[MetaData]) -> dict[str, Table]:

@@ -345,7 +345,7 @@ class PostgresStore:
 
     def read_stream_version(self, log_id: str, stream: str) -> int:
         rows = self._read(_VERSIONS, (log_id, [stream]))
-        return int(rows[0][1] or 0)
+        return int(rows[0][1] or 0) if rows else 0
 
     def payload(self, log_id: str, record: str) -> PayloadRow | None:
         rows = self._read(
@@ -393,7 +393,9 @@ class PostgresStore:
         try:
             with self._engine.connect() as connection:
                 return connection.execute(select).all()
-        except (DBAPIError, PoolTimeout) as err:
+        except (DBAPIError, PoolTimeout, UnicodeEncodeError) as err:
+            if _cannot_be_stored(getattr(err, "orig", None) or err):
+                return []
             raise StoreFault(_describe(getattr(err, "orig", None) or err)) from None
 
     # --- inside ----------------------------------------------------------------------------------------
@@ -422,7 +424,12 @@ class PostgresStore:
                     self._readers = [item for item in self._readers if not item.closed]
                     self._readers.append(connection)
             cursor = connection.cursor(binary=True)
-            return cursor.execute(sql.encode(), parameters).fetchall()
+            try:
+                return cursor.execute(sql.encode(), parameters).fetchall()
+            except (psycopg.DataError, UnicodeEncodeError) as err:
+                if _cannot_be_stored(err):
+                    return []
+                raise
 
     def _connect_writer(self) -> Connection:
         connection = self._connect(_WRITER_SETTINGS)
@@ -485,6 +492,15 @@ def _row_faults() -> Iterator[None]:
         raise StoreFault(_describe(err)) from None
     except (TypeError, ValueError, OverflowError) as err:
         raise RowRefused(_describe(err)) from None
+
+
+def _cannot_be_stored(err: BaseException) -> bool:
+    """Whether a value was refused before it was sent: text with NUL or half a surrogate pair. PostgreSQL holds no such
+    text, so that nothing is found by it; callers' ids are the usual source.
+    """
+    return isinstance(err, UnicodeEncodeError) or (
+        isinstance(err, psycopg.DataError) and err.sqlstate is None
+    )
 
 
 def _describe(err: BaseException) -> str:
