@@ -451,6 +451,57 @@ def test_an_outage_of_the_database_loses_nothing(pair: Pair, apps: tuple[Client,
     assert "OWNER_GONE" not in reasons
 
 
+def test_a_commit_that_no_standby_confirmed_is_told_to_nobody(
+    pair: Pair, apps: tuple[Client, Client]
+) -> None:
+    """Cancelling the wait for a standby makes the entry visible here, and the commit report success."""
+    a, b = apps
+    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = 'app'"
+    key, size = f"standby-{next(_numbers)}", len(pair.log())
+    answers: list[Result | AttendingApiError] = []
+
+    def call() -> None:
+        try:
+            answers.append(record(a, key))
+        except AttendingApiError as err:
+            answers.append(err)
+
+    pair.cluster.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    pair.cluster.reload()
+    try:
+        calling = threading.Thread(target=call, daemon=True)
+        calling.start()
+        until(lambda: pair.cluster.execute(waiting))
+        # Beats do not wait for it: nobody is taken for dead meanwhile.
+        time.sleep(3 * LEASE_SECONDS)
+        alive = pair.cluster.execute(
+            "SELECT owner FROM attending.owner_beat WHERE expires_at > extract(epoch FROM now()) * 1000000",
+            database=DATABASE,
+        )
+        assert len(alive) == 2
+        # Whoever waits is cancelled, until the entry of the call can be seen.
+        cancel = waiting.replace("SELECT pid", "SELECT pg_cancel_backend(pid)")
+        until(lambda: pair.cluster.execute(cancel) and len(pair.log()) > size)
+        [requested] = [entry for entry in pair.log()[size:] if entry.type == "inference.requested"]
+        # Seen, and signed by nobody: neither process gives a receipt of it.
+        with pytest.raises(AttendingApiError) as unsigned:
+            b.get(requested.stream, timeout_seconds=3)
+        assert unsigned.value.code in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)
+        assert not any(isinstance(answer, Result) for answer in answers)
+    finally:
+        pair.cluster.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        pair.cluster.reload()
+    calling.join(TIMEOUT)
+    [answer] = answers
+    if isinstance(answer, AttendingApiError):
+        assert (answer.code, answer.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
+        assert answer.retry_after_seconds
+    until(lambda: _state(b, requested.stream) in ("released", "abandoned"))
+    settled = record(b, key)
+    assert settled.inference_id == requested.stream
+    pair.prove([settled])
+
+
 def test_a_frozen_process_is_taken_for_dead_and_releases_nothing(
     pair: Pair, apps: tuple[Client, Client]
 ) -> None:

@@ -6,6 +6,7 @@ one of a verdict and an abandonment is appended, and a verdict that comes later 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -46,13 +47,15 @@ async def abandon_orphans(
     # INVARIANT: asked after the rows were read. An owner that comes back beats before it begins anything, so that no
     # row of its new life is among those of an owner found gone.
     gone = await owners.gone({row["owner"] for row in found})
-    abandoned = 0
-    for row in found:
-        if row["owner"] in gone and await _abandon(ledger, row, owners.owner, now):
-            abandoned += 1
-    if abandoned:
-        log.warning("recovery.abandoned", count=abandoned, owners=sorted(gone))
-    return abandoned
+    abandoned: Counter[str] = Counter()
+    try:
+        for row in found:
+            if row["owner"] in gone and await _abandon(ledger, row, owners.owner, now):
+                abandoned[row["owner"]] += 1
+    finally:
+        for former, count in abandoned.items():
+            log.warning("recovery.abandoned", owner=former, count=count)
+    return abandoned.total()
 
 
 async def _abandon(ledger: Ledger, row: RowMapping, owner: str, now: Callable[[], datetime]) -> bool:
