@@ -108,6 +108,24 @@ def test_a_login_that_servers_must_not_use_is_refused_and_nothing_is_changed(
     assert cluster.execute("SELECT to_regnamespace('attending')", database=database) == [(None,)]
 
 
+def test_an_administrator_need_not_be_a_superuser(cluster: Cluster, said: Said) -> None:
+    """A hosted database has none to give: a role that may create roles, and owns the database, is enough."""
+    other = Cluster()
+    try:
+        other.start()
+        other.execute(
+            "CREATE ROLE hosted LOGIN CREATEROLE", "CREATE ROLE app LOGIN", "CREATE DATABASE h OWNER hosted"
+        )
+        arguments = ["ledger", "migrate", "--database", other.conninfo("h", "hosted"), "--json"]
+        assert run([*arguments, "--grant-to", "app"]) == Exit.OK, said()[1]
+        assert run(arguments) == Exit.OK, said()[1]
+        store = PostgresStore(other.conninfo("h", "app"))
+        store.create_tables([projections.metadata])
+        store.close()
+    finally:
+        other.destroy()
+
+
 def test_what_cannot_work_is_said_in_one_line(cluster: Cluster, database: str, said: Said) -> None:
     for arguments, code, part in (
         ([], Exit.USAGE, "--database"),

@@ -21,6 +21,7 @@ from attending.server.inference.owners import Owners
 from attending.server.inference.recovery import abandon_orphans
 from attending.server.inference.states import State
 from attending.server.review.enrolment import enrol_keys, key_stream
+from sqlalchemy import func, select
 
 from tests.ledger.engine.postgres import fresh_database, prepared_cluster
 from tests.postgres_cluster import Cluster
@@ -109,6 +110,17 @@ async def test_nothing_is_begun_by_a_process_that_cannot_say_that_it_is_alive(
     outcome = await twins.a.pipeline.infer(CALLER, infer_call(), key())
     assert outcome.state is State.RELEASED
     assert "srv-a" in await twins.b.ledger.live_owners()
+
+
+async def test_a_database_that_never_answers_is_not_waited_for(
+    twins: Twins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("attending.ledger.reads._ANSWER_SECONDS", 0.2)
+    with pytest.raises(StoreUnavailable) as silent:
+        await twins.a.ledger.query(select(func.pg_sleep(5)))
+    assert silent.value.retry_after_seconds
+    monkeypatch.undo()
+    assert (await twins.a.ledger.query(select(func.count(projections.inference.c.log_id))))[0][0] == 0
 
 
 async def begun(twin: Twin, *, delay_seconds: float, name: str = "k") -> tuple[asyncio.Task[Outcome], str]:
