@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
 START_SECONDS = 60
@@ -27,7 +28,10 @@ START_SECONDS = 60
 class Cluster:
     """One PostgreSQL cluster in a folder of its own. `start` it, `stop` it, `destroy` it in the end."""
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, settings: Mapping[str, str] | None = None, *, standby_of: Cluster | None = None
+    ) -> None:
+        """`standby_of` makes it a streaming standby, named `standby`, of a running cluster."""
         self.root = Path(tempfile.mkdtemp(prefix="att-pg-", dir="/tmp"))
         self.root.chmod(0o755)
         self._user = "nobody" if os.geteuid() == 0 else None
@@ -38,7 +42,11 @@ class Cluster:
             entry = pwd.getpwnam(self._user)
             for folder in (self.root, self.data):
                 os.chown(folder, entry.pw_uid, entry.pw_gid)
-        self._run("initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "-N")
+        if standby_of is None:
+            self._run("initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "-N")
+        else:
+            source = f"host={standby_of.root} user=postgres application_name=standby"
+            self._run("pg_basebackup", "-d", source, "-R", "-X", "stream", "-c", "fast", "-N")
         self.configure(
             {
                 "listen_addresses": "",
@@ -87,15 +95,24 @@ class Cluster:
     def kill(self) -> None:
         """kill -9 of every process of the server."""
         if self._process is not None:
-            children = subprocess.run(
-                ["pgrep", "-P", str(self._process.pid)], capture_output=True, text=True, check=False
-            ).stdout.split()
+            children = self._children()
             self._process.kill()
             self._process.wait(30)
             for child in children:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(child), signal.SIGKILL)
+                    os.kill(child, signal.SIGKILL)
+                    while True:  # its shared memory is in use until it is gone
+                        os.kill(child, 0)
+                        time.sleep(0.01)
             self._process = None
+
+    def _children(self) -> list[int]:
+        assert self._process is not None
+        return [child.pid for child in psutil.Process(self._process.pid).children()]
+
+    def promote(self) -> None:
+        """Makes a standby the primary."""
+        self._run("pg_ctl", "promote", "-w")
 
     def reload(self) -> None:
         """Takes over settings that need no restart."""

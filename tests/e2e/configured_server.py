@@ -78,6 +78,7 @@ class ConfiguredServer:
             'published_folder = "published"',
             *self.storage,
         )
+        yield from ("[http]", "port = 0")
         yield from ("[policies]", 'folder = "policies"', 'authorization = "policies/authorization"')
         yield from ("[guard]", "workers = 2", f"timeout_seconds = {CHECK_SECONDS}")
         yield from ("[review]", f"lease_seconds = {LEASE_SECONDS}", "expiry_sweep_seconds = 1")

@@ -9,12 +9,16 @@ with Client("localhost:50051", token="att_...", ca_path="ca.pem", log_key="...")
 from attending.client.client import Client, Result, Ticket
 from attending.client.connection import Connection
 from attending.client.errors import AttendingApiError, ReceiptError
+from attending.client.events import Acknowledged, Event, EventStream
 from attending.client.review import PreparedSignature, ReviewClient
 
 __all__ = [
+    "Acknowledged",
     "AttendingApiError",
     "Client",
     "Connection",
+    "Event",
+    "EventStream",
     "PreparedSignature",
     "ReceiptError",
     "Result",

@@ -7,15 +7,17 @@ wrote or that is about a person is a payload, sealed in the vault and named here
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from attending.ledger.canonical import MAX_ENTRY_BYTES, encode, parse_canonical
 from attending.ledger.errors import EntryTooLarge, VerificationError
 from attending.ledger.merkle import HASH_SIZE, leaf_hash
+from attending.ledger.scan import scan
 
 VERSION: Final = 1
 GENESIS_PREV: Final = bytes(HASH_SIZE)
@@ -38,8 +40,9 @@ _TYPES: Final[Mapping[str, str]] = {
     "session": "started ended",
     "access": "viewed exported searched revealed denied",
     "break_glass": "used",
-    "subject": "linked erased",
+    "subject": "linked unlinked erased",
     "hold": "placed lifted",
+    "payload": "pruned",
     "feedback": "recorded",
     "budget": "exceeded changed",
     "sla": "defined breached recovered",
@@ -49,12 +52,18 @@ _TYPES: Final[Mapping[str, str]] = {
     "finding": "suppressed",
     "notice": "sent",
     "system": "started stopped halted resumed",
+    "log": "sealed continued",
     "log_review": "signed",
 }
 ENTRY_TYPES: Final[frozenset[str]] = frozenset(
     f"{source}.{event}" for source, events in _TYPES.items() for event in events.split()
 )
 """Every type that may be appended: `source.event`."""
+
+AFTER_SEAL: Final[frozenset[str]] = frozenset(
+    ("subject.linked", "subject.unlinked", "subject.erased", "hold.placed", "hold.lifted", "payload.pruned")
+)
+"""What a sealed log still takes: custody of its payloads does not end with it."""
 
 _FIELDS: Final = frozenset(
     {"actor", "body", "commitments", "index", "occurred_at", "origin", "prev"}
@@ -73,7 +82,8 @@ _SUBJECT = re.compile(r"sub_[A-Za-z2-7]{26}")
 _KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}\.[a-z][a-z0-9_]{0,63}")
 _HEX32 = re.compile(r"[0-9a-f]{64}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+# The hour is bounded here: from Python 3.13 on `fromisoformat` takes 24:00 for midnight.
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +163,7 @@ class Entry:
         return self.type in ENTRY_TYPES
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedEntry:
+class PreparedEntry(NamedTuple):
     """Canonical bytes that wait only for what the sequencer decides: index, predecessor and time.
 
     The fields in canonical order are actor, body, commitments | index | occurred_at, origin | prev |
@@ -162,12 +171,16 @@ class PreparedEntry:
     bytes and does no JSON.
     """
 
-    head: bytes = field(repr=False)
-    before_prev: bytes = field(repr=False)
-    before_time: bytes = field(repr=False)
-    tail: bytes = field(repr=False)
+    head: bytes
+    before_prev: bytes
+    before_time: bytes
+    tail: bytes
     type: str
     stream: str
+
+    def __repr__(self) -> str:
+        """Without the bytes, which are the caller's."""
+        return f"PreparedEntry(type={self.type!r}, stream={self.stream!r})"
 
     def encode(self, index: int, prev: bytes, time: str) -> bytes:
         """The stored bytes of entry `index` after the leaf hash `prev` (32 bytes), at `time`
@@ -211,19 +224,20 @@ def prepare_entry(
     """
     if pending.type not in ENTRY_TYPES:
         raise VerificationError("type is not one of the entry types", reason="UNKNOWN_TYPE")
-    occurred_at = None if pending.occurred_at is None else format_time(pending.occurred_at)
+    occurred_at = b"null" if pending.occurred_at is None else _quoted(format_time(pending.occurred_at))
     _check_fields(origin, pending.type, pending.stream, pending.actor, pending.subject)
-    body = dict(pending.body)
     for item in commitments:
         _check_commitment(item)
-    head = b'{"actor":%b,"body":%b,"commitments":%b,"index":' % (
-        encode(pending.actor),
-        _encode_nested(body),
-        _encode_nested([item.to_json() for item in commitments]),
+    # Only the body is free in form; the other fields are strings that have just been checked.
+    head = b'{"actor":%b,"body":%b,"commitments":[%b],"index":' % (
+        _quoted(pending.actor),
+        _encode_nested(dict(pending.body)),
+        b",".join(map(_encode_commitment, commitments)),
     )
-    before_prev = b',"occurred_at":%b,"origin":%b,"prev":"' % (encode(occurred_at), encode(origin))
-    before_time = b'","stream":%b,"subject":%b,"time":"' % (encode(pending.stream), encode(pending.subject))
-    tail = b'","type":%b,"v":%d}' % (encode(pending.type), VERSION)
+    subject = b"null" if pending.subject is None else _quoted(pending.subject)
+    before_prev = b',"occurred_at":%b,"origin":%b,"prev":"' % (occurred_at, _quoted(origin))
+    before_time = b'","stream":%b,"subject":%b,"time":"' % (_quoted(pending.stream), subject)
+    tail = b'","type":%b,"v":%d}' % (_quoted(pending.type), VERSION)
     size = len(head) + len(before_prev) + len(before_time) + len(tail)
     size += _MAX_INDEX_DIGITS + 2 * HASH_SIZE + _TIME_CHARS
     if size > MAX_ENTRY_BYTES:
@@ -251,6 +265,33 @@ def parse_entry(data: bytes) -> Entry:
     this version does not know is accepted when well formed; see `Entry.known_type`. It does not check
     `prev` or the proofs.
     """
+    found = scan(data) if type(data) is bytes else None
+    return _parse_strict(data) if found is None else _scanned(data, *found)
+
+
+def _scanned(data: bytes, match: re.Match[bytes], body: Mapping[str, Any]) -> Entry:
+    fields = {
+        name: text.decode("ascii") for name, text in match.groupdict().items() if name != "body" and text
+    }
+    commitments = fields["commitments"]
+    return Entry(
+        index=int(fields["index"]),
+        data=data,
+        origin=fields["origin"],
+        prev=bytes.fromhex(fields["prev"]),
+        time=fields["time"],
+        occurred_at=fields.get("occurred_at"),
+        type=fields["type"],
+        stream=fields["stream"],
+        actor=fields["actor"],
+        subject=fields.get("subject"),
+        body=body,
+        commitments=() if commitments == "[]" else _parse_commitments(json.loads(commitments)),
+    )
+
+
+def _parse_strict(data: bytes) -> Entry:
+    """`parse_entry` without the scan: decides of every byte string, and names what is wrong."""
     if type(data) is bytes and len(data) > MAX_ENTRY_BYTES:
         raise VerificationError(f"entry exceeds {MAX_ENTRY_BYTES} bytes", reason="ENTRY_TOO_LARGE")
     value = parse_canonical(data)
@@ -301,6 +342,22 @@ def _parse_commitments(value: object) -> tuple[Commitment, ...]:
     return tuple(result)
 
 
+def _quoted(text: str) -> bytes:
+    """The canonical encoding of a string without control characters."""
+    if text.isascii() and '"' not in text and "\\" not in text:
+        return b'"%b"' % text.encode()
+    return encode(text)
+
+
+def _encode_commitment(item: Commitment) -> bytes:
+    return b'{"ciphertext":"%b","commitment":"%b","kind":"%b","record":%b}' % (
+        item.ciphertext.encode(),
+        item.commitment.encode(),
+        item.kind.encode(),
+        _quoted(item.record),
+    )
+
+
 def _encode_nested(value: object) -> bytes:
     """Encodes what will stand one level down, so that the depth bound holds for the whole entry."""
     return encode([value])[1:-1]
@@ -335,6 +392,7 @@ def _schema(detail: str) -> VerificationError:
 
 
 __all__ = [
+    "AFTER_SEAL",
     "ENTRY_TYPES",
     "GENESIS_PREV",
     "VERSION",

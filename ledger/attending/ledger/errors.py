@@ -105,7 +105,9 @@ class QueueFull(LedgerError):
 
 
 class LogFrozen(LedgerError):
-    """The log takes no more entries (LOG_SEALED), or none yet (LOG_AWAITS_PREDECESSOR)."""
+    """The log takes no more entries (LOG_SEALED; but for the custody of its payloads, see `entry.AFTER_SEAL`), or
+    none yet (LOG_AWAITS_PREDECESSOR).
+    """
 
     reason = "LOG_FROZEN"
 
@@ -154,6 +156,14 @@ class StoreUnavailable(LedgerError):
     retry_after_seconds: float = 1.0
 
 
+class VerificationIncomplete(LedgerError):
+    """A verification ended before everything was read (a worker was killed, a store cannot be read); what was
+    read proves nothing about the rest.
+    """
+
+    reason = "VERIFICATION_INCOMPLETE"
+
+
 class UnsafeSettings(LedgerError):
     """The store is configured in a way that can lose acknowledged entries; the ledger refuses to start.
 
@@ -166,6 +176,16 @@ class UnsafeSettings(LedgerError):
         super().__init__(message)
         if reason is not None:
             self.reason = reason
+
+
+class FolderRefused(LedgerError):
+    """A folder to export to holds something else, another log, or is being written to; see the reason."""
+
+    reason = "EXPORT_FOLDER"
+
+    def __init__(self, detail: str, *, reason: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 class CorruptLog(LedgerError):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from attending.ledger.entry import format_time
+from attending.ledger.entry import AFTER_SEAL, format_time
 from attending.ledger.errors import (
     ClaimConflict,
     CorruptLog,
@@ -87,29 +87,30 @@ class Group:
         and the event loop, busy with the next group, is in no hurry to hand it back; with PostgreSQL each is
         a round trip. Raises StoreFault, OutOfStep, CorruptLog (a head contradicts what this process knows).
         """
-        question = Question()
-        streams: dict[str, set[str]] = {}
+        question, cached = Question(), self._cached
+        versions, claims, subjects = self.versions, question.claims, question.subjects
         for submission in group:
             log_id = submission.log_id
             state = self._states.get(log_id)
             if state is not None:
                 question.sizes[log_id] = state.edge.size
-            names = streams.setdefault(log_id, set())
-            names.update(entry.stream for entry in submission.entries)
-            names.update(expectation.stream for expectation in submission.expect)
-            if submission.claim is not None:
-                question.claims.setdefault(log_id, set()).add(submission.claim.key)
-            subjects = {item.subject for items in submission.payloads for item in items}
-            if subjects := subjects - {TENANT_SUBJECT}:
-                question.subjects.setdefault(log_id, set()).update(subjects)
-        for log_id, names in streams.items():
+            names = [entry.stream for entry in submission.entries]
+            names += [expectation.stream for expectation in submission.expect]
             for name in names:
-                version = self._cached.get((log_id, name))
-                if version is None:
-                    question.streams.setdefault(log_id, set()).add(name)
-                self.versions[log_id, name] = version or 0
+                key = (log_id, name)
+                if key not in versions:
+                    version = cached.get(key)
+                    versions[key] = version or 0
+                    if version is None:
+                        question.streams.setdefault(log_id, set()).add(name)
+            if submission.claim is not None:
+                claims.setdefault(log_id, set()).add(submission.claim.key)
+            for payloads in submission.payloads:
+                for payload in payloads:
+                    if payload.subject != TENANT_SUBJECT:
+                        subjects.setdefault(log_id, set()).add(payload.subject)
         answer = self._answer = store.begin(question)
-        self.versions.update(answer.versions)
+        versions.update(answer.versions)
         for log_id in question.sizes.keys() - self._halted.keys():
             self._catch_up(log_id)
 
@@ -146,7 +147,8 @@ class Group:
         staged = self.staged.get(log_id)
         if staged is None:
             staged = self._stage(submission)
-        self._check_open(submission)
+        if self._halted or self._answer.stops:
+            self._check_open(submission)
         for expectation in submission.expect:
             actual = self.versions[log_id, expectation.stream]
             if actual != expectation.version:
@@ -242,6 +244,8 @@ class Group:
             raise Halted(f"log takes no entries: {halted}")
         reason, stop = self._answer.stops.get(submission.log_id), submission.stop
         if reason is None or (stop is not None and stop.replaces == reason and reason != SEALED):
+            return
+        if reason == SEALED and stop is None and all(e.type in AFTER_SEAL for e in submission.entries):
             return
         if reason in FROZEN and (submission.entries or stop is not None):
             raise LogFrozen(f"log takes no entries: {reason}", reason=reason)

@@ -8,12 +8,13 @@ head is refused at the start, one that contradicts it is halted.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import logging
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from attending.ledger.checkpoint import Checkpoint, verify
 from attending.ledger.errors import CorruptLog, LedgerError, VerificationError
@@ -23,8 +24,7 @@ from attending.ledger.store.port import StoreFault
 from attending.ledger.submission import LogState
 
 _log = logging.getLogger(__name__)
-_TRIES = 8
-"""Publications that another process may win before one gives up until the next interval."""
+_TRIES: Final = 4
 
 ReadRoot = Callable[[LogState, int], bytes]
 """(log state, size) -> root hash of the log at an earlier size."""
@@ -123,6 +123,7 @@ class Publisher:
         self._interval_seconds = interval_seconds
         self._task: asyncio.Task[None] | None = None
         self._busy = asyncio.Lock()
+        self._ending = asyncio.Event()
         self.published: str | None = None
         """The note that is known to be outside."""
 
@@ -132,8 +133,9 @@ class Publisher:
 
     async def stop(self) -> None:
         """Ends the loop after a last publication."""
+        self._ending.set()
         if self._task is not None:
-            self._task.cancel()
+            # Not cancelled: a write under way would go on in its thread, beside the last one.
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
         await self.publish()
@@ -142,16 +144,15 @@ class Publisher:
         """Publishes the newest head now; the note outside, None when that failed and will be tried again."""
         async with self._busy:
             try:
-                for _ in range(_TRIES):
+                for _ in range(_TRIES):  # another process may publish in between
                     # The state is asked for after the place is read, and brought up to what other processes
                     # appended: a head that was published is never newer.
                     outside = await asyncio.to_thread(self._place.read, self._log_id)
                     state = await self._state()
-                    if outside is not None and outside == self.published and outside == state.note:
-                        break
+                    if outside == state.note == self.published:
+                        return self.published
                     if await asyncio.to_thread(self._publish, outside, state):
-                        break
-                return self.published
+                        return self.published
             except CorruptLog as err:
                 _log.error("ledger_publish_halted log=%s reason=%s", self._log_id, err.reason)
                 self._halt(err.reason)
@@ -160,16 +161,14 @@ class Publisher:
             return None
 
     def _publish(self, outside: str | None, state: LogState) -> bool:
-        """False when somebody else published meanwhile: another process, or a call of this one that was cancelled
-        while its thread went on. What they published may be older than `state`.
-        """
         check_against(state, outside, self._read_root)
-        if outside == state.note or self._place.write(self._log_id, state.note, outside):
-            self.published = state.note
-            return True
-        return False
+        if outside != state.note and not self._place.write(self._log_id, state.note, outside):
+            return False
+        self.published = state.note
+        return True
 
     async def _run(self) -> None:
-        while True:
+        while not self._ending.is_set():
             await self.publish()
-            await asyncio.sleep(self._interval_seconds)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), self._interval_seconds)

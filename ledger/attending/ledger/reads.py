@@ -7,7 +7,8 @@ told about a size stays true while the log grows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
@@ -18,6 +19,7 @@ from attending.ledger.errors import (
     CorruptLog,
     NotFound,
     OutOfRange,
+    QueueFull,
     StoreUnavailable,
     SubjectErased,
     VerificationError,
@@ -27,9 +29,11 @@ from attending.ledger.opening import verify_stored
 from attending.ledger.proof import format_receipt
 from attending.ledger.publish import Publisher
 from attending.ledger.sequencer import Sequencer
+from attending.ledger.static.paths import TilePath
+from attending.ledger.static.stored import stored_bundle
 from attending.ledger.store.port import PayloadRow, Store, StoreFault
 from attending.ledger.submission import LogState
-from attending.ledger.tiles import NodeReader
+from attending.ledger.tiles import NodeReader, TileCache
 from attending.ledger.vault import unseal
 from sqlalchemy import Row, Select
 
@@ -40,6 +44,7 @@ MAX_LIST: Final = 1_000
 _READERS: Final = 4
 _ANSWER_SECONDS: Final = 30.0
 """Time that a short read may take; a database that is frozen or cut off answers never, and raises nothing."""
+_REFRESH_SECONDS: Final = 5.0
 
 
 class LedgerReads:
@@ -54,6 +59,7 @@ class LedgerReads:
         self._sequencer = sequencer
         self._erased = erased
         self._publishers: dict[str, Publisher] = {}
+        self._tiles = TileCache()
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="ledger-reader")
 
@@ -165,6 +171,18 @@ class LedgerReads:
             raise OutOfRange("tree size is past the head's")
         return await self._prove(merkle.compact_range, state, size)
 
+    async def published_resource(self, log_id: str, path: TilePath) -> bytes:
+        """The bytes of a tile or an entry bundle (c2sp.org/tlog-tiles) of the published tree or an earlier one.
+
+        Partial ones are computed. The entries of a bundle are compared with their leaf hashes. Raises NotFound
+        (no such log), OutOfRange (the published tree does not have it), CorruptLog.
+        """
+        state = await self._known(log_id)
+        outside = self._publishers[log_id].published
+        if outside is None or path.needs > parse_checkpoint(outside).size:
+            raise OutOfRange("the published tree does not have it")
+        return await self._run(self._resource, state, path)
+
     async def verify(self, log_id: str) -> int:
         """Verifies every stored entry up to the integrated head and returns the number of entries.
 
@@ -221,14 +239,18 @@ class LedgerReads:
         if self._store.shared:
             size = await self._ask(self._store.head_size, log_id)
             if size is not None and size > state.edge.size:
-                await self._refresh(log_id)
+                # What is visible may not be replicated yet; until this process may sign it, the head that it
+                # knows is the newest that it can answer for.
+                with contextlib.suppress(TimeoutError, StoreUnavailable, QueueFull):
+                    async with asyncio.timeout(_REFRESH_SECONDS):
+                        await asyncio.shield(self._refresh(log_id))
                 state = self._sequencer.state(log_id)
         return state
 
     async def _discover(self, log_id: str) -> None:
         raise NotImplementedError
 
-    async def _refresh(self, log_id: str) -> None:
+    def _refresh(self, log_id: str) -> Awaitable[object]:
         raise NotImplementedError
 
     async def _subject_key(self, log_id: str, subject: str) -> bytes:
@@ -270,8 +292,7 @@ class LedgerReads:
 
     async def _prove(self, prove: Callable[..., list[bytes]], state: LogState, *sizes: int) -> list[bytes]:
         def load() -> list[bytes]:
-            reader = NodeReader(state.edge, lambda level, i: self._store.tile(state.row.log_id, level, i))
-            return prove(*sizes, reader.node)
+            return prove(*sizes, self._reader(state).node)
 
         return await self._run(load)
 
@@ -284,6 +305,21 @@ class LedgerReads:
                 return await self._run(function, *arguments)
         except TimeoutError as err:
             raise StoreUnavailable("store does not answer") from err
+
+    def _resource(self, state: LogState, path: TilePath) -> bytes:
+        reader = self._reader(state)
+        if path.level is not None:
+            return reader.tile(path.level, path.index, path.width)
+        return stored_bundle(self._store, state.row.log_id, path, reader.tile(0, path.index, path.width))
+
+    def _reader(self, state: LogState) -> NodeReader:
+        log_id = state.row.log_id
+        return NodeReader(
+            state.edge,
+            lambda level, index: self._store.tile(log_id, level, index),
+            cache=self._tiles,
+            log_id=log_id,
+        )
 
     async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
         """Runs a blocking call on the reader threads; a failing store becomes StoreUnavailable."""

@@ -37,7 +37,7 @@ from attending.ledger.errors import (
 )
 from attending.ledger.group import Group, OutOfStep
 from attending.ledger.store.port import RowRefused, Store, StoreFault
-from attending.ledger.submission import LogState, Sequenced, Submission, sign_head
+from attending.ledger.submission import GroupReceipts, LogState, Sequenced, Submission, sign_head
 
 MAX_QUEUED_APPENDS: Final = 8_192
 MAX_QUEUED_BYTES: Final = 64 * 1024 * 1024
@@ -59,8 +59,11 @@ class Sequencer:
         states: dict[str, LogState],
         load_states: LoadStates,
         clock: Callable[[], datetime],
+        *,
+        max_queued_appends: int = MAX_QUEUED_APPENDS,
     ) -> None:
         """`states` are the logs as read at the start, `load_states` reads them again after a fault."""
+        self._max_queued = max_queued_appends
         self._store = store
         self._states = states
         self._load_states = load_states
@@ -109,7 +112,7 @@ class Sequencer:
             if self._closing:
                 raise StoreUnavailable("ledger is closed")
             size = self._queued_bytes + submission.size_bytes
-            if len(self._queue) >= MAX_QUEUED_APPENDS or (self._queue and size > MAX_QUEUED_BYTES):
+            if len(self._queue) >= self._max_queued or (self._queue and size > MAX_QUEUED_BYTES):
                 raise QueueFull(_RETRY_AFTER_SECONDS)
             self._queue.append(submission)
             self._queued_bytes = size
@@ -171,8 +174,7 @@ class Sequencer:
             return
         rejected: list[Outcome] = []
         try:
-            work = Group(self._clock, self._states, self._halted, self._versions)
-            work.begin(group, self._store)  # 1
+            work = self._begin(group, again)  # 1
             for submission in group:
                 try:
                     work.admit(submission)
@@ -212,10 +214,29 @@ class Sequencer:
             rest = [submission for submission in group if id(submission.future) not in answered]
             outcomes += rejected
             outcomes += _unknown(rest, "store failed, the outcome of the append is unknown", err)
+            # Told before the store is asked again: where a standby is missing, that can take until it is back.
+            self._deliver()
+            self._ready, outcomes[:] = outcomes[:], []
+            self._deliver()
             self._recover()
             return
         outcomes += rejected
         self._finish(work, outcomes)  # 3
+
+    def _begin(self, group: Sequence[Submission], again: bool) -> Group:
+        """The group's open transaction. A store that fails here was asked to write nothing: a connection that
+        died while it was idle is made anew, once, and nobody need hear of it.
+        """
+        work = Group(self._clock, self._states, self._halted, self._versions)
+        try:
+            work.begin(group, self._store)
+        except StoreFault:
+            self._unsure = True
+            if not again or not self._recover():
+                raise
+            work = Group(self._clock, self._states, self._halted, self._versions)
+            work.begin(group, self._store)
+        return work
 
     def _finish(self, work: Group, outcomes: list[Outcome]) -> None:
         for log_id in work.staged:
@@ -230,10 +251,14 @@ class Sequencer:
             self._versions.move_to_end(key)
         while len(self._versions) > _CACHED_STREAMS:
             self._versions.popitem(last=False)
+        receipts = {
+            log_id: GroupReceipts(staged.growth, self._states[log_id].note)
+            for log_id, staged in work.staged.items()
+            if staged.growth is not None
+        }
         for submission, first, data in work.admitted:
-            staged = work.staged[submission.log_id]
-            note = self._states[submission.log_id].note
-            result = Sequenced(first, staged.time, data, staged.growth, note)
+            log_id = submission.log_id
+            result = Sequenced(first, work.staged[log_id].time, data, receipts.get(log_id))
             outcomes.append((submission.future, result, None))
 
     def _rollback(self) -> None:

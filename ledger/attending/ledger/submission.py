@@ -11,6 +11,7 @@ from attending.ledger.checkpoint import sign_checkpoint
 from attending.ledger.entry import GENESIS_PREV, PreparedEntry
 from attending.ledger.keys import LogKeys
 from attending.ledger.projection import RowWrite
+from attending.ledger.proof import format_shared_receipt, hash_lines
 from attending.ledger.store.port import HeadRow, LogRow, SubjectRow
 from attending.ledger.store.schema import SEALED
 from attending.ledger.tiles import EMPTY_EDGE, Edge, Growth
@@ -66,15 +67,31 @@ class LogState:
     """Why the log takes no entries, as stored."""
 
 
+class GroupReceipts:
+    """Receipts of the entries that one group added to a log, under the head that it made (signed `note`)."""
+
+    __slots__ = ("_growth", "_rest", "note")
+
+    def __init__(self, growth: Growth, note: str) -> None:
+        self._growth = growth
+        self._rest: str | None = None
+        self.note = note
+
+    def receipt(self, index: int) -> str:
+        """The receipt of entry `index` (C2SP tlog-proof text); OutOfRange when it is not of the group."""
+        if self._rest is None:
+            self._rest = f"{hash_lines(self._growth.shared_proof())}\n{self.note}"
+        return format_shared_receipt(index, self._growth.own_proof(index), self._rest)
+
+
 @dataclass(frozen=True, slots=True)
 class Sequenced:
-    """Where an append went: its entries are `first_index` onwards, in the growth of its group."""
+    """Where an append went: its entries are `first_index` onwards; no `receipts` where there were no entries."""
 
     first_index: int
     time: str
     data: tuple[bytes, ...] = field(repr=False)
-    growth: Growth | None = field(repr=False)
-    note: str = field(repr=False)
+    receipts: GroupReceipts | None = field(repr=False)
 
 
 @dataclass(slots=True, eq=False)

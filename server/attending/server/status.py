@@ -81,7 +81,9 @@ STATUS: Final[dict[type[Exception], Mapping]] = {
     ledger.OutOfRange: Mapping(_Code.OUT_OF_RANGE, "out of range"),
     ledger.SubjectErased: Mapping(_Code.FAILED_PRECONDITION, "the content has been erased"),
     ledger.StoreUnavailable: Mapping(_Code.UNAVAILABLE, "the store is not available"),
+    ledger.VerificationIncomplete: Mapping(_Code.UNAVAILABLE, "the verification did not come to its end"),
     ledger.UnsafeSettings: Mapping(_Code.FAILED_PRECONDITION, "the store is not safe to write to"),
+    ledger.FolderRefused: Mapping(_Code.FAILED_PRECONDITION, "the folder is not one to export to"),
 }
 
 INTERNAL: Final = Mapping(_Code.INTERNAL, "internal error", "INTERNAL")

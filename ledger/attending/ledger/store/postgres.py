@@ -11,6 +11,7 @@ syncrep.c). Such an outcome is unknown, like that of a lost connection. No commi
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,9 @@ from attending.ledger.store.postgres_settings import check_objects, check_role, 
 from sqlalchemy import MetaData, QueuePool, Row, Select, Table, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+# The driver warns of a failed pipeline in the server's own words, which quote the row.
+logging.getLogger("psycopg").addFilter(lambda _record: False)
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Cursor = psycopg.Cursor[tuple[Any, ...]]
@@ -414,22 +418,39 @@ class PostgresStore:
 
     def _read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with _store_faults():
-            connection: Connection | None = getattr(self._local, "connection", None)
-            if connection is None or connection.broken or connection.closed:
-                try:
-                    connection = self._local.connection = self._connect(_READER_SETTINGS)
-                except StoreUnavailable as err:
-                    raise StoreFault("database cannot be reached") from err
-                with self._readers_lock:
-                    self._readers = [item for item in self._readers if not item.closed]
-                    self._readers.append(connection)
-            cursor = connection.cursor(binary=True)
             try:
-                return cursor.execute(sql.encode(), parameters).fetchall()
-            except (psycopg.DataError, UnicodeEncodeError) as err:
-                if _cannot_be_stored(err):
-                    return []
-                raise
+                return self._fetch(self._reader(), sql, parameters)
+            except psycopg.OperationalError:
+                if not self._reader_lost():
+                    raise
+            # A connection that died while it was idle says nothing about the database: a new one is asked.
+            return self._fetch(self._reader(), sql, parameters)
+
+    def _fetch(self, connection: Connection, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        try:
+            return connection.cursor(binary=True).execute(sql.encode(), parameters).fetchall()
+        except (psycopg.DataError, UnicodeEncodeError) as err:
+            if _cannot_be_stored(err):
+                return []
+            raise
+
+    def _reader_lost(self) -> bool:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        return connection is None or connection.broken or connection.closed
+
+    def _reader(self) -> Connection:
+        """This thread's reading connection."""
+        if self._reader_lost():
+            try:
+                connection = self._connect(_READER_SETTINGS)
+            except StoreUnavailable as err:
+                raise StoreFault("database cannot be reached") from err
+            self._local.connection = connection
+            with self._readers_lock:
+                self._readers = [item for item in self._readers if not item.closed]
+                self._readers.append(connection)
+        reader: Connection = self._local.connection
+        return reader
 
     def _connect_writer(self) -> Connection:
         connection = self._connect(_WRITER_SETTINGS)
@@ -442,6 +463,8 @@ class PostgresStore:
             connection.close()
             raise
         connection.add_notice_handler(self._notice)
+        # The driver loses track of what it prepared inside a pipeline that failed.
+        connection.prepare_threshold = None
         return connection
 
     def _connect(self, settings: dict[str, str]) -> Connection:
