@@ -11,10 +11,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from attending.client import Connection
 from attending.ledger.opening import LedgerConfig
@@ -37,7 +37,9 @@ PROVIDER_SECONDS = 6.0
 
 @dataclass
 class ConfiguredServer:
-    """`name(tenant, role)` names an identity; `keys` are the signing keys of those who sign."""
+    """`name(tenant, role)` names an identity; `keys` are the signing keys of those who sign. `server` and `storage`
+    are more lines of those sections; `process` names the process where several serve from one folder.
+    """
 
     folder: Path
     replay: list[dict[str, Any]]
@@ -45,6 +47,9 @@ class ConfiguredServer:
     tokens: dict[str, str] = field(default_factory=dict)
     keys: dict[str, Ed25519PrivateKey] = field(default_factory=dict)
     where: dict[str, Any] = field(default_factory=dict)
+    server: tuple[str, ...] = ()
+    storage: tuple[str, ...] = ()
+    process: str = "server"
     _process: subprocess.Popen[str] | None = None
     _reader: threading.Thread | None = None
 
@@ -68,12 +73,13 @@ class ConfiguredServer:
         (self.folder / "attending.toml").write_text("\n".join(self._configuration()))
 
     def _configuration(self) -> Iterable[str]:
-        yield from ("[server]", 'tls_certificate = "server.pem"', 'tls_key = "server.key"')
+        yield from ("[server]", 'tls_certificate = "server.pem"', 'tls_key = "server.key"', *self.server)
         yield from (
             "[storage]",
             'folder = "ledger"',
             'keys_folder = "keys"',
             'published_folder = "published"',
+            *self.storage,
         )
         yield from ("[http]", "port = 0")
         yield from ("[policies]", 'folder = "policies"', 'authorization = "policies/authorization"')
@@ -106,13 +112,17 @@ class ConfiguredServer:
     def name(tenant: str, role: str) -> str:
         return f"{tenant}-{role.replace('_', '-')}"
 
-    def start(self) -> None:
+    def twin(self, process: str) -> Self:
+        """Another process of the same configuration, with a log file of its own."""
+        return replace(self, process=process, where={}, _process=None, _reader=None)
+
+    def start(self, token_port: int = 0) -> None:
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "attending.server.cli.main", "serve"),
                     *("--config", str(self.folder / "attending.toml")),
-                    *("--port", "0", "--token-port", "0", "--json"),
+                    *("--port", "0", "--token-port", str(token_port), "--json"),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -152,7 +162,7 @@ class ConfiguredServer:
 
     @property
     def log(self) -> Path:
-        return self.folder / "server.log"
+        return self.folder / f"{self.process}.log"
 
     @property
     def pid(self) -> int:

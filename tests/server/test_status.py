@@ -28,6 +28,7 @@ SECRET = "Jane Q. Patient takes 40 mg"
 NOT_ON_THE_WIRE = {
     "attending.server.errors.AttendingError": "the base; its subclasses are mapped",
     "attending.server.errors.ConfigurationError": "ends the start of a server",
+    "attending.ledger.group.OutOfStep": "the sequencer reads the log again",
     "attending.ledger.errors.LedgerError": "the base; its subclasses are mapped",
     "attending.server.cli.outcome.CommandError": "ends a command",
     "attending.server.demo.server.ServerDidNotStart": "ends the demo",

@@ -148,9 +148,12 @@ class SubjectErased(LedgerError):
 
 
 class StoreUnavailable(LedgerError):
-    """The store failed and the outcome of the write is unknown: not acknowledged, perhaps stored."""
+    """The store failed and the outcome of the write is unknown: not acknowledged, perhaps stored. Trying again with
+    the same key after `retry_after_seconds` tells which.
+    """
 
     reason = "STORE_UNAVAILABLE"
+    retry_after_seconds: float = 1.0
 
 
 class VerificationIncomplete(LedgerError):
@@ -162,9 +165,17 @@ class VerificationIncomplete(LedgerError):
 
 
 class UnsafeSettings(LedgerError):
-    """The store is configured in a way that can lose acknowledged entries; the ledger refuses to start."""
+    """The store is configured in a way that can lose acknowledged entries; the ledger refuses to start.
+
+    UNSAFE_SETTINGS of a folder, UNSAFE_DATABASE of a database, its login or its triggers, DATABASE_NOT_MIGRATED.
+    """
 
     reason = "UNSAFE_SETTINGS"
+
+    def __init__(self, message: str, *, reason: str | None = None) -> None:
+        super().__init__(message)
+        if reason is not None:
+            self.reason = reason
 
 
 class FolderRefused(LedgerError):

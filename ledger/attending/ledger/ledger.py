@@ -321,7 +321,7 @@ class Ledger(LedgerReads):
     async def find_claim(self, log_id: str, key: str) -> StoredClaim | None:
         """The claim on an idempotency key, None when there is none."""
         await self._known(log_id)
-        row: ClaimRow | None = await self._run(self._store.read_claim, log_id, key)
+        row: ClaimRow | None = await self._ask(self._store.read_claim, log_id, key)
         return None if row is None else StoredClaim(*row[1:])
 
     async def expire_claims(self, log_id: str) -> None:

@@ -42,6 +42,8 @@ T = TypeVar("T")
 MAX_LIST: Final = 1_000
 """Entries that one read returns at most."""
 _READERS: Final = 4
+_ANSWER_SECONDS: Final = 30.0
+"""Time that a short read may take; a database that is frozen or cut off answers never, and raises nothing."""
 _REFRESH_SECONDS: Final = 5.0
 
 
@@ -92,11 +94,29 @@ class LedgerReads:
     async def stream_version(self, log_id: str, stream: str) -> int:
         """Number of entries of the stream."""
         await self._known(log_id)
-        return await self._run(self._store.read_stream_version, log_id, stream)
+        return await self._ask(self._store.read_stream_version, log_id, stream)
+
+    # --- who else writes -------------------------------------------------------------------------------
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may write to the same logs, beside this one."""
+        return self._store.shared
+
+    async def beat(self, owner: str, seconds: float) -> None:
+        """Says that the process `owner` is alive for the next `seconds`, by the store's clock; 0 says that it ends.
+
+        Raises StoreUnavailable. Nothing where nobody else writes.
+        """
+        await self._ask(self._store.beat, owner, seconds)
+
+    async def live_owners(self) -> set[str]:
+        """Owners whose last beat still holds; empty where nobody else writes. Raises StoreUnavailable."""
+        return await self._ask(self._store.live_owners)
 
     async def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         """Rows of a read-only SQLAlchemy Core select over projections, as committed."""
-        return await self._run(self._store.query, select)
+        return await self._ask(self._store.query, select)
 
     # --- proofs ----------------------------------------------------------------------------------------
 
@@ -217,7 +237,7 @@ class LedgerReads:
         """The log's state, brought up to what other processes appended before the call; NotFound."""
         state = await self._known(log_id)
         if self._store.shared:
-            size = await self._run(self._store.head_size, log_id)
+            size = await self._ask(self._store.head_size, log_id)
             if size is not None and size > state.edge.size:
                 # What is visible may not be replicated yet; until this process may sign it, the head that it
                 # knows is the newest that it can answer for.
@@ -275,6 +295,16 @@ class LedgerReads:
             return prove(*sizes, self._reader(state).node)
 
         return await self._run(load)
+
+    async def _ask(self, function: Callable[..., T], *arguments: Any) -> T:
+        """As `_run` for a read that takes a moment: one without an answer in time is StoreUnavailable, so that no
+        caller waits for ever. Its thread does, until the store lets go of it.
+        """
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                return await self._run(function, *arguments)
+        except TimeoutError as err:
+            raise StoreUnavailable("store does not answer") from err
 
     def _resource(self, state: LogState, path: TilePath) -> bytes:
         reader = self._reader(state)

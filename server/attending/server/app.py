@@ -22,6 +22,7 @@ from attending.server.auth.authenticate import Directory
 from attending.server.auth.authorize import Authorizer, PolicySet
 from attending.server.auth.denials import LedgerDenials
 from attending.server.config import Config
+from attending.server.database import conninfo_of
 from attending.server.errors import ConfigurationError
 
 log = structlog.get_logger()
@@ -131,6 +132,8 @@ async def build_app(
     ledger = await Ledger.open(
         LedgerConfig(
             storage.folder,
+            database=conninfo_of(storage),
+            require_replication=storage.require_replication,
             keys_folder=storage.keys_folder,
             publish_folder=storage.published_folder,
             claim_retention=timedelta(days=config.idempotency.retention_days),

@@ -112,6 +112,11 @@ class ServerSection(Section):
         le=600,
         description="Time for running calls to end when the server is told to stop.",
     )
+    reuse_port: bool = Field(
+        default=False,
+        description="Whether other processes may listen on the same ports (SO_REUSEPORT): the system then spreads "
+        "connections over them. Only with a database, and only for processes of one configuration.",
+    )
 
 
 class HttpSection(Section):
@@ -139,10 +144,40 @@ class HttpSection(Section):
 
 
 class StorageSection(Section):
-    """Where the ledger and its keys lie."""
+    """Where the ledger and its keys lie: in one folder that one process owns, or in a PostgreSQL database that several
+    share. With a database the folder still holds keys and published heads, unless they have folders of their own; all
+    processes must see the same ones.
+    """
 
     folder: FilePath = Field(
-        description="Folder of the ledger's database, on a local file system. One server process owns it."
+        description="Folder of the ledger's database, on a local file system. One server process owns it, unless "
+        "`database` or `database_env` is set."
+    )
+    database: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=4096,
+        description="PostgreSQL database, as libpq keywords or a URI, without a password; see docs/postgresql.md.",
+    )
+    database_env: Variable | None = Field(
+        default=None,
+        description="Environment variable that holds all of that, with or without a password, in place of `database`.",
+    )
+    database_password_file: FilePath | None = Field(
+        default=None,
+        description="File that holds the password for `database`, readable by its owner only; without it libpq "
+        "looks into PGPASSWORD and the pgpass file.",
+    )
+    require_replication: bool = Field(
+        default=False,
+        description="Refuse a database that does not wait for a standby at every commit.",
+    )
+    owner_lease_seconds: float = Field(
+        default=10.0,
+        ge=1,
+        le=600,
+        description="With a database: a process that is silent for longer is taken for dead, and what it left open is "
+        "abandoned by the others; it beats five times as often. The same in every process.",
     )
     keys_folder: FilePath | None = Field(
         default=None, description="Folder of log and subject keys; best on another volume with other backups."
@@ -156,6 +191,26 @@ class StorageSection(Section):
         le=1_000_000,
         description="Appends that wait for the writer at most; more are answered UNAVAILABLE with a time to retry.",
     )
+
+    @property
+    def shared(self) -> bool:
+        """Whether the ledger lies in a database that other processes may use, too."""
+        return self.database is not None or self.database_env is not None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.database is not None and self.database_env is not None:
+            raise ValueError("`database` and `database_env` exclude each other")
+        if self.database_password_file is not None and self.database is None:
+            raise ValueError("`database_password_file` needs `database`")
+        if self.require_replication and not self.shared:
+            raise ValueError("`require_replication` needs `database` or `database_env`")
+        if self.database is not None:
+            from attending.server.database import flaw
+
+            if (wrong := flaw(self.database)) is not None:
+                raise ValueError(f"`database` {wrong}")
+        return self
 
 
 class TenantSection(Section):
@@ -434,6 +489,11 @@ class Config(Section):
             "signing_public_key",
             [i.signing_public_key for i in self.identities if i.signing_public_key],
         )
+        if self.server.reuse_port and not self.storage.shared:
+            # Each would have a log of its own, and a caller would meet either.
+            raise ValueError(
+                "server: `reuse_port` needs a database in `storage`, or two logs answer on one port"
+            )
         if self.http is not None:
             self._check_http(self.http)
         if self.server.client_ca is None and not self.server.tokens:

@@ -67,6 +67,23 @@ api_key_env = "HOSPITAL_LLM_KEY"
 phi_agreement = "BAA-2026-014"
 ```
 
+## A database in place of the folder's own
+
+One server process owns `storage.folder`. For several, on one machine or more, put the ledger into PostgreSQL:
+
+```toml
+[storage]
+folder = "state"
+database = "host=db.st-mary.example dbname=attending user=attending_app sslmode=verify-full"
+database_password_file = "db.password"
+require_replication = true
+keys_folder = "/srv/attending/keys"
+published_folder = "/srv/attending/published"
+```
+
+Logs, payloads and projections then lie in the database; keys and published heads still lie in folders, and every
+process must see the same ones. [postgresql.md](postgresql.md) says how to prepare the database and what to watch.
+
 ## Limits of a call
 
 A request or response message is at most `server.max_message_bytes`; metadata at most 16 KiB. Beyond the number of

@@ -165,6 +165,7 @@ class Host:
         body: dict[str, object] = {
             "version": version(),
             "embedded": self.app.embedded,
+            "shared": self.app.ledger.shared,
             "tenants": self.app.tenants,
             "authorization_hash": self.app.authorizer.content_hash,
             "components": [type(component).__name__ for component in self.app.components],
@@ -296,8 +297,8 @@ def _options(config: ServerSection) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", wire_limit),
         ("grpc.max_metadata_size", METADATA_BYTES),
         ("grpc.max_concurrent_streams", config.max_concurrent_rpcs),
-        # Two servers on one port would each hold half of the truth.
-        ("grpc.so_reuseport", 0),
+        # Two servers on one port would each hold half of the truth, unless they share a database.
+        ("grpc.so_reuseport", int(config.reuse_port)),
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),
         ("grpc.keepalive_permit_without_calls", 1),

@@ -36,7 +36,7 @@ inference = Table(
     # Set with the verdict.
     Column("knowledge_hash", String(80)),
     Column("prompt_version", String(80)),
-    Column("provider", String(64), nullable=False),
+    Column("provider", String(128), nullable=False),
     Column("model", String(128), nullable=False),
     Column("decided_index", BigInteger),
     Column("decided_at", String(27)),

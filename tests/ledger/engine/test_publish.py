@@ -133,3 +133,30 @@ def test_a_place_changes_only_from_what_was_expected(tmp_path: Path) -> None:
     assert place.write(LOG, "two", None) is False
     assert place.write(LOG, "two", "one") is True
     assert place.read(LOG) == "two"
+
+
+async def test_an_older_head_that_somebody_else_published_meanwhile_is_replaced(
+    open_ledger: OpenLedger, pending: Make, tmp_path: Path
+) -> None:
+    """Another process of the same log was a little behind; or a call of this one was cancelled, its thread not."""
+    ledger = await open_ledger()
+    await ledger.publish(LOG)
+    older = (await ledger.append(LOG, [pending()])).checkpoint
+    newest = (await ledger.append(LOG, [pending()])).checkpoint
+
+    class Contended(FolderPlace):
+        races = 3
+
+        def write(self, log_id: str, note: str, expected: str | None) -> bool:
+            if self.races:
+                self.races -= 1
+                super().write(log_id, older if expected != older else str(first), expected)
+            return super().write(log_id, note, expected)
+
+    place = Contended(tmp_path / "ledger" / "published")
+    first = place.read(LOG)
+    assert first is not None
+    ledger._publishers[LOG]._place = place
+    assert await ledger.publish(LOG) == newest
+    assert place.races == 0
+    assert place.read(LOG) == newest

@@ -22,6 +22,7 @@ from attending.ledger.verify.report import Findings, Status
 from attending.server import projections
 from attending.server.app import package_policies
 from attending.server.idempotency import Once
+from attending.server.inference.owners import Owners
 from attending.server.inference.pipeline import Caller, Pipeline
 from attending.server.inference.watch import Changes
 from attending.server.prompts.registry import PromptRegistry
@@ -192,6 +193,7 @@ def make_pipeline(
     clock: Clock,
     *,
     owner: str = "srv-test",
+    owners: Owners | None = None,
     timeout_seconds: float = 5.0,
 ) -> tuple[Pipeline, PromptRegistry]:
     prompts = PromptRegistry(ledger, clock)
@@ -204,7 +206,7 @@ def make_pipeline(
             providers={"scripted": configured},
             prompts=prompts,
             changes=changes,
-            owner=owner,
+            owners=owners or Owners(ledger, owner),
             now=clock,
         ),
         prompts,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from attending.ledger.errors import StoreUnavailable
 from attending.server.errors import FailedPrecondition, Unavailable
+from attending.server.inference.owners import Owners
 from attending.server.inference.recovery import abandon_orphans
 from attending.server.inference.states import State
 from attending.server.providers.port import ProviderReply, ProviderRequest
@@ -68,7 +69,7 @@ async def test_recovery_closes_a_call_whose_late_reply_is_on_record(
     inference_id = await until_late(gate)
     await gate.pipeline.drain()
     monkeypatch.undo()
-    assert await abandon_orphans(gate.ledger, [TENANT], "srv-next", gate.clock) == 1
+    assert await abandon_orphans(gate.ledger, [TENANT], Owners(gate.ledger, "srv-next"), gate.clock) == 1
     assert (await gate.pipeline.get(TENANT, inference_id)).state is State.ABANDONED
 
 

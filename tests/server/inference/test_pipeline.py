@@ -15,6 +15,7 @@ from attending.server.errors import (
     NotFound,
     Unavailable,
 )
+from attending.server.inference.owners import Owners
 from attending.server.inference.recovery import abandon_orphans
 from attending.server.inference.states import State
 from attending.server.providers.port import ProviderError
@@ -262,8 +263,8 @@ async def test_a_store_that_fails_at_the_verdict_releases_nothing_and_recovery_c
     assert claim is not None
     assert (await gate.pipeline.get(TENANT, claim.stream)).state is State.RECEIVED
     # The next server process finds it open and abandons it; a retry of the key learns that.
-    assert await abandon_orphans(gate.ledger, [TENANT], "srv-next", gate.clock) == 1
-    assert await abandon_orphans(gate.ledger, [TENANT], "srv-next", gate.clock) == 0
+    assert await abandon_orphans(gate.ledger, [TENANT], Owners(gate.ledger, "srv-next"), gate.clock) == 1
+    assert await abandon_orphans(gate.ledger, [TENANT], Owners(gate.ledger, "srv-next"), gate.clock) == 0
     pipeline, _prompts = make_pipeline(
         gate.ledger, gate.checker, gate.provider, gate.policies, gate.changes, gate.clock, owner="srv-next"
     )
@@ -319,7 +320,7 @@ async def test_recovery_leaves_the_running_owner_alone(gate: Gate) -> None:
     gate.provider.delay_seconds = 0.3
     call = asyncio.create_task(gate.pipeline.infer(CALLER, infer_call(), key()))
     await asyncio.sleep(0.1)
-    assert await abandon_orphans(gate.ledger, [TENANT], "srv-test", gate.clock) == 0
+    assert await abandon_orphans(gate.ledger, [TENANT], Owners(gate.ledger, "srv-test"), gate.clock) == 0
     assert (await call).state is State.RELEASED
 
 
@@ -327,7 +328,7 @@ async def test_a_text_whose_call_was_abandoned_meanwhile_goes_on_record_unreleas
     gate.provider.delay_seconds = 0.3
     call = asyncio.create_task(gate.pipeline.infer(CALLER, infer_call(), key()))
     await asyncio.sleep(0.1)
-    assert await abandon_orphans(gate.ledger, [TENANT], "srv-other", gate.clock) == 1
+    assert await abandon_orphans(gate.ledger, [TENANT], Owners(gate.ledger, "srv-other"), gate.clock) == 1
     outcome = await call
     assert outcome.state is State.ABANDONED
     assert outcome.output is None

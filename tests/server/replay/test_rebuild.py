@@ -21,6 +21,7 @@ from attending.server.cli.outcome import Exit
 from attending.server.errors import AttendingError
 from attending.server.events.types import EXTERNAL_TYPES
 from attending.server.idempotency import answered
+from attending.server.inference.owners import Owners
 from attending.server.inference.recovery import abandon_orphans
 from attending.server.inference.states import State
 from attending.server.providers.port import ProviderError
@@ -91,7 +92,7 @@ async def whole_life(ward: Ward) -> str:
     with pytest.raises(AttendingError):
         await left.infer(CALLER, infer_call(context=about), key("abandoned"))
     gate.checker.phi_down = False
-    assert await abandon_orphans(gate.ledger, [TENANT], "srv-next", gate.clock) == 1
+    assert await abandon_orphans(gate.ledger, [TENANT], Owners(gate.ledger, "srv-next"), gate.clock) == 1
     # Review: edited and signed; signed as it is after a second thought; rejected; expired under a lease; waiting.
     for edit, disposition in (("A safe text", "fixed"), (None, "accepted_risk")):
         ticket = ticket_of(await held(ward, subject_ref="MRN-1"))

@@ -296,6 +296,12 @@ class MemoryStore:
     def rebuilding(self) -> bool:
         return "rebuilding" in self._read().marks
 
+    def beat(self, owner: str, seconds: float) -> None:
+        """Nothing: one process has it."""
+
+    def live_owners(self) -> set[str]:
+        return set()
+
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         self._read()
         try:

@@ -276,8 +276,20 @@ class Store(Protocol):
     def rebuilding(self) -> bool:
         """Whether a rebuild of the projections began and has not ended, as committed."""
 
+    def beat(self, owner: str, seconds: float) -> None:
+        """Says that the process `owner` is alive for the next `seconds`, by the store's clock; 0 says that it ends.
+
+        Safe from any thread. Not durable and no part of the log: after a crash of the store an owner may look
+        dead until it beats again. Nothing to do where `shared` is false. Raises StoreFault.
+        """
+
+    def live_owners(self) -> set[str]:
+        """Owners whose last beat still holds. Empty where `shared` is false: nobody else can be alive there."""
+
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
-        """The rows of a SQLAlchemy Core select over committed projections, which cannot write."""
+        """The rows of a SQLAlchemy Core select over committed projections, which cannot write. None at all, not even
+        that of a count, where the select compares with text that the store cannot hold.
+        """
 
 
 def all_tables(metadata: Iterable[MetaData]) -> dict[str, Table]:

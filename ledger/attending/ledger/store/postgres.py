@@ -98,6 +98,23 @@ _MOVE_HEAD: Final = (
 _RAISE_EPOCH: Final = "UPDATE ledger SET value = value + 1 WHERE name = 'epoch'"
 
 
+# By the database's clock, so that processes whose clocks differ agree. Rows long dead are swept along.
+_BEAT: Final = (
+    "INSERT INTO owner_beat VALUES (%s, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + %s)"
+    " ON CONFLICT (owner) DO UPDATE SET expires_at = excluded.expires_at"
+)
+_FORGET_DEAD: Final = (
+    "DELETE FROM owner_beat"
+    " WHERE expires_at < (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 86400000000"
+)
+_LIVE: Final = (
+    "SELECT owner FROM owner_beat"
+    " WHERE expires_at > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+)
+# A beat need not survive a crash, and must not wait for a standby: silence would pass for death.
+_BEAT_SETTINGS: Final = {"synchronous_commit": "off", "lock_timeout": "2s", "statement_timeout": "5s"}
+
+
 class PostgresStore:
     """Implements `Store` over the schema `attending` of a database that `attending ledger migrate` prepared."""
 
@@ -115,6 +132,8 @@ class PostgresStore:
         self._local = threading.local()
         self._readers: list[Connection] = []
         self._readers_lock = threading.Lock()
+        self._beats: Connection | None = None
+        self._beats_lock = threading.Lock()
         self._writer = self._connect_writer()
         self._engine = create_engine(
             "postgresql+psycopg://",
@@ -134,15 +153,29 @@ class PostgresStore:
         Raises UnsafeSettings, naming what is missing: `attending ledger migrate` brings it.
         """
         with _store_faults():
+            usable = self._writer.execute(
+                "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = %s",
+                (postgres_schema.SCHEMA,),
+            ).fetchone()
+            if usable == (False,):
+                raise UnsafeSettings(
+                    "login of the connection may not use the ledger; make it a member of"
+                    f" `{postgres_schema.SERVER}`: `attending ledger migrate --grant-to LOGIN`",
+                    reason="DATABASE_NOT_MIGRATED",
+                )
             if self._writer.execute("SELECT to_regclass('ledger')").fetchone() == (None,):
-                raise UnsafeSettings("database holds no ledger; run `attending ledger migrate` on it first")
-            check_role(self._writer)
+                raise UnsafeSettings(
+                    "database holds no ledger; run `attending ledger migrate` on it first",
+                    reason="DATABASE_NOT_MIGRATED",
+                )
             version = self._writer.execute("SELECT value FROM ledger WHERE name = 'schema'").fetchone()
             if version != (schema.SCHEMA_VERSION,):
                 raise UnsafeSettings(
                     f"database is of schema version {version[0] if version else None}, expected"
-                    f" {schema.SCHEMA_VERSION}; run `attending ledger migrate`"
+                    f" {schema.SCHEMA_VERSION}; run `attending ledger migrate`",
+                    reason="DATABASE_NOT_MIGRATED",
                 )
+            check_role(self._writer)
             check_objects(self._writer)
             tables = [table for item in metadata for table in item.sorted_tables]
             if clash := {table.name for table in tables} & set(schema.metadata.tables):
@@ -156,7 +189,8 @@ class PostgresStore:
                 missing = {column.name for column in table.columns if (table.name, column.name) not in stored}
                 if missing:
                     raise UnsafeSettings(
-                        f"database lacks projection columns of `{table.name}`; run `attending ledger migrate`"
+                        f"database lacks projection columns of `{table.name}`; run `attending ledger migrate`",
+                        reason="DATABASE_NOT_MIGRATED",
                     )
 
     def begin(self, question: Question) -> Answer:
@@ -271,6 +305,9 @@ class PostgresStore:
             for connection in self._readers:
                 connection.close()
             self._readers.clear()
+        with self._beats_lock:
+            if self._beats is not None:
+                self._beats.close()
         self._writer.close()
 
     # --- reading: any thread ---------------------------------------------------------------------------
@@ -322,7 +359,7 @@ class PostgresStore:
 
     def read_stream_version(self, log_id: str, stream: str) -> int:
         rows = self._read(_VERSIONS, (log_id, [stream]))
-        return int(rows[0][1] or 0)
+        return int(rows[0][1] or 0) if rows else 0
 
     def payload(self, log_id: str, record: str) -> PayloadRow | None:
         rows = self._read(
@@ -355,11 +392,27 @@ class PostgresStore:
     def rebuilding(self) -> bool:
         return bool(self._read("SELECT 1 FROM ledger WHERE name = 'rebuilding' AND value = 1"))
 
+    def beat(self, owner: str, seconds: float) -> None:
+        """On a connection of its own: the writer's belongs to one thread, and readers may not write."""
+        with _store_faults(), self._beats_lock:
+            if self._beats is None or self._beats.closed:
+                try:
+                    self._beats = self._connect(_BEAT_SETTINGS)
+                except StoreUnavailable as err:
+                    raise StoreFault("database cannot be reached") from err
+                self._beats.execute(_FORGET_DEAD)
+            self._beats.execute(_BEAT, (owner, round(seconds * 1_000_000)))
+
+    def live_owners(self) -> set[str]:
+        return {str(owner) for (owner,) in self._read(_LIVE)}
+
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         try:
             with self._engine.connect() as connection:
                 return connection.execute(select).all()
-        except (DBAPIError, PoolTimeout) as err:
+        except (DBAPIError, PoolTimeout, UnicodeEncodeError) as err:
+            if _cannot_be_stored(getattr(err, "orig", None) or err):
+                return []
             raise StoreFault(_describe(getattr(err, "orig", None) or err)) from None
 
     # --- inside ----------------------------------------------------------------------------------------
@@ -387,7 +440,12 @@ class PostgresStore:
             return self._fetch(self._reader(), sql, parameters)
 
     def _fetch(self, connection: Connection, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        return connection.cursor(binary=True).execute(sql.encode(), parameters).fetchall()
+        try:
+            return connection.cursor(binary=True).execute(sql.encode(), parameters).fetchall()
+        except (psycopg.DataError, UnicodeEncodeError) as err:
+            if _cannot_be_stored(err):
+                return []
+            raise
 
     def _reader_lost(self) -> bool:
         connection: Connection | None = getattr(self._local, "connection", None)
@@ -470,6 +528,15 @@ def _row_faults() -> Iterator[None]:
         raise StoreFault(_describe(err)) from None
     except (TypeError, ValueError, OverflowError) as err:
         raise RowRefused(_describe(err)) from None
+
+
+def _cannot_be_stored(err: BaseException) -> bool:
+    """Whether a value was refused before it was sent: text with NUL or half a surrogate pair. PostgreSQL holds no such
+    text, so that nothing is found by it; callers' ids are the usual source.
+    """
+    return isinstance(err, UnicodeEncodeError) or (
+        isinstance(err, psycopg.DataError) and err.sqlstate is None
+    )
 
 
 def _describe(err: BaseException) -> str:

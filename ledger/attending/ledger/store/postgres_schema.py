@@ -145,6 +145,7 @@ SERVER_GRANTS: Final = {
     "payload": "SELECT, INSERT",
     "subject_map": "SELECT, INSERT",
     "erasure": "SELECT, INSERT",
+    "owner_beat": "SELECT, INSERT, UPDATE, DELETE",
 }
 READER_TABLES: Final = ("log", "entry", "tile", "log_head", "log_stop")
 FORBIDDEN: Final = {

@@ -26,6 +26,10 @@ _NAMES: Final = (
 )
 
 
+def _unsafe(message: str) -> UnsafeSettings:
+    return UnsafeSettings(message, reason="UNSAFE_DATABASE")
+
+
 def check_settings(connection: psycopg.Connection[Any], *, require_replication: bool) -> None:
     """Raises UnsafeSettings, with every reason, when acknowledged entries could be lost or altered.
 
@@ -37,11 +41,9 @@ def check_settings(connection: psycopg.Connection[Any], *, require_replication: 
     found: dict[str, str] = {str(name): str(setting) for name, setting in rows.fetchall()}
     standby = connection.execute("SELECT pg_is_in_recovery()").fetchone()
     if standby is not None and standby[0]:
-        raise UnsafeSettings(
-            "server is a standby, expected the primary; connect to the one that takes writes"
-        )
+        raise _unsafe("server is a standby, expected the primary; connect to the one that takes writes")
     if reasons := reasons_against(found, require_replication=require_replication):
-        raise UnsafeSettings("; ".join(reasons))
+        raise _unsafe("; ".join(reasons))
 
 
 def reasons_against(settings: Mapping[str, str], *, require_replication: bool) -> list[str]:
@@ -76,7 +78,7 @@ def check_role(connection: psycopg.Connection[Any]) -> None:
         "SELECT rolsuper, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = current_user"
     ).fetchone()
     if row is None or row[0]:
-        raise UnsafeSettings(
+        raise _unsafe(
             "role of the connection is a superuser, who can switch triggers off; connect as a login that is"
             f" only a member of `{postgres_schema.SERVER}`"
         )
@@ -85,7 +87,7 @@ def check_role(connection: psycopg.Connection[Any]) -> None:
         (postgres_schema.OWNER,),
     ).fetchone()
     if owner is not None:
-        raise UnsafeSettings(
+        raise _unsafe(
             f"role of the connection may become `{postgres_schema.OWNER}`, which can switch triggers off;"
             f" connect as a login that is only a member of `{postgres_schema.SERVER}`"
         )
@@ -94,7 +96,7 @@ def check_role(connection: psycopg.Connection[Any]) -> None:
             "SELECT has_table_privilege(current_user, %s, %s)", (f"{postgres_schema.SCHEMA}.{table}", rights)
         ).fetchone()
         if held is None or held[0]:
-            raise UnsafeSettings(f"role of the connection has one of {rights} on `{table}`; revoke it")
+            raise _unsafe(f"role of the connection has one of {rights} on `{table}`; revoke it")
 
 
 def check_objects(connection: psycopg.Connection[Any]) -> None:
@@ -109,17 +111,17 @@ def check_objects(connection: psycopg.Connection[Any]) -> None:
     expected = {trigger.name: trigger for trigger in postgres_schema.triggers()}
     for name, trigger in expected.items():
         if name not in found:
-            raise UnsafeSettings(f"database has lost trigger `{name}`, which protects the log")
+            raise _unsafe(f"database has lost trigger `{name}`, which protects the log")
         table, function, kind, enabled, source = found[name]
         if (table, function, kind) != (trigger.table, trigger.function, trigger.kind):
-            raise UnsafeSettings(f"trigger `{name}` of the database is not as the ledger made it")
+            raise _unsafe(f"trigger `{name}` of the database is not as the ledger made it")
         if _text(enabled) != "A":
-            raise UnsafeSettings(f"trigger `{name}` is not enabled always")
+            raise _unsafe(f"trigger `{name}` is not enabled always")
         if source != postgres_schema.FUNCTIONS[trigger.function]:
-            raise UnsafeSettings(f"function `{trigger.function}` is not as the ledger made it")
+            raise _unsafe(f"function `{trigger.function}` is not as the ledger made it")
     for name, (table, *_rest) in found.items():
         if name not in expected and table in postgres_schema.SERVER_GRANTS:
-            raise UnsafeSettings(f"trigger `{name}` on a table of the ledger is not of the ledger")
+            raise _unsafe(f"trigger `{name}` on a table of the ledger is not of the ledger")
 
 
 def _text(value: object) -> str:

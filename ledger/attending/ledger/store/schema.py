@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 SEALED: Final = "LOG_SEALED"
 """`log_stop.reason` of a log that has ended for good."""
 
@@ -178,6 +178,18 @@ erasure = Table(
     _text("pseudonym", 64),
     _count("entry_index"),
     _key("log_id", "pseudonym"),
+    sqlite_with_rowid=False,
+)
+
+# Which server processes are alive, where several may write. `expires_at` is in microseconds since 1970 by the
+# database's own clock. No part of the log: a row lives as long as its process beats. Empty on SQLite, where the
+# folder's lock says that nobody else is.
+owner_beat = Table(
+    "owner_beat",
+    metadata,
+    _text("owner", 64),
+    _count("expires_at"),
+    _key("owner"),
     sqlite_with_rowid=False,
 )
 

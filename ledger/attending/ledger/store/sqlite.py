@@ -331,6 +331,12 @@ class SqliteStore:
     def rebuilding(self) -> bool:
         return bool(self._read("SELECT 1 FROM ledger WHERE name = 'rebuilding' AND value = 1"))
 
+    def beat(self, owner: str, seconds: float) -> None:
+        """Nothing: the folder's lock says that nobody else is there."""
+
+    def live_owners(self) -> set[str]:
+        return set()
+
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         try:
             with self._engine.connect() as connection:

@@ -149,6 +149,9 @@ def _other(err: Exception) -> int:
             "LEDGER_LOCKED": "stop the other server, or give another folder with --data",
             "PROJECTIONS_INCOMPLETE": "run `attending ledger rebuild`; the log itself is whole",
             "UNSAFE_SETTINGS": "put the folder on a local disk that only you can read",
+            "UNSAFE_DATABASE": "change what is named, on the database server, and start again; docs/postgresql.md",
+            "DATABASE_NOT_MIGRATED": "have an administrator run `attending ledger migrate --config FILE --user ADMIN`",
+            "STORE_UNAVAILABLE": "see that the database answers and its disk is not full, and try again",
         }
         report(
             f"{err} ({err.reason})",

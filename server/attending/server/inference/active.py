@@ -9,7 +9,9 @@ from typing import Any
 from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Policy
 from attending.ledger.entry import PendingEntry
+from attending.ledger.errors import ExpectationFailed
 from attending.ledger.ledger import Ledger
+from attending.ledger.submission import Expectation
 from attending.server.errors import ConfigurationError
 
 
@@ -75,10 +77,6 @@ async def _record(
     owner: str,
     now: Callable[[], datetime],
 ) -> None:
-    size = await ledger.stream_version(tenant, stream)
-    last = await ledger.stream_entries(tenant, stream, size - 1, 1) if size else []
-    if last and dict(last[0].body) == dict(body):
-        return
     entry = PendingEntry(
         type=type_,
         stream=stream,
@@ -87,4 +85,14 @@ async def _record(
         body=dict(body),
         occurred_at=now(),
     )
-    await ledger.append(tenant, [entry])
+    while True:
+        size = await ledger.stream_version(tenant, stream)
+        last = await ledger.stream_entries(tenant, stream, size - 1, 1) if size else []
+        if last and dict(last[0].body) == dict(body):
+            return
+        try:
+            await ledger.append(tenant, [entry], expect=[Expectation(stream, size)])
+            return
+        except ExpectationFailed:
+            # Another process started at the same moment, and has said it or something else.
+            continue

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 import grpc
 import structlog
 from attending.guardrails.policy.load import PolicyError, PolicySet
 from attending.guardrails.pool import GuardPool
+from attending.ledger.errors import LedgerError
 from attending.server.app import App, Component, policies_folder
 from attending.server.errors import ConfigurationError
 from attending.server.inference.active import not_acted_on, record_active, require_supported
+from attending.server.inference.owners import Owners
 from attending.server.inference.pipeline import Pipeline
 from attending.server.inference.recovery import abandon_orphans
 from attending.server.inference.watch import Changes
@@ -38,8 +43,11 @@ class Gate(Component):
         pipeline: Pipeline,
         prompts: PromptRegistry,
         changes: Changes,
+        owners: Owners,
     ) -> None:
         self._app = app
+        self._owners = owners
+        self._sweeping: asyncio.Task[None] | None = None
         self._pool = pool
         self._policies = policies
         self._providers = providers
@@ -54,12 +62,15 @@ class Gate(Component):
     async def start(self) -> None:
         await self._pool.start()
         app = self._app
+        await self._owners.start()
         await record_active(
             app.ledger, app.tenants, self._policies, self._pool.knowledge_hash, app.owner, app.now
         )
         for policy in filter(not_acted_on, self._policies.values()):
             log.warning("policy.settings_not_acted_on", policy=policy.name)
-        await abandon_orphans(self._app.ledger, self._app.tenants, self._app.owner, self._app.now)
+        await self._sweep()
+        if app.ledger.shared:
+            self._sweeping = asyncio.create_task(self._sweep_on(), name="abandoned calls")
 
     def ready(self) -> bool:
         return self._pool.ready()
@@ -68,9 +79,27 @@ class Gate(Component):
         await self._pipeline.drain()
 
     async def close(self) -> None:
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._sweeping
+        await self._owners.close()
         for configured in self._providers.values():
             await configured.provider.close()
         await self._pool.close()
+
+    async def _sweep(self) -> None:
+        await abandon_orphans(self._app.ledger, self._app.tenants, self._owners, self._app.now)
+
+    async def _sweep_on(self) -> None:
+        """As long as the server runs: the process beside this one may die at any time."""
+        while True:
+            await asyncio.sleep(self._owners.beat_seconds)
+            try:
+                await self._sweep()
+            except LedgerError as err:
+                # What is open stays open, and nothing of it was released.
+                log.warning("recovery.sweep_failed", reason=err.reason)
 
 
 async def build(app: App) -> Gate:
@@ -92,6 +121,7 @@ async def build(app: App) -> Gate:
     providers = configure_providers(app.config.providers)
     changes = Changes()
     prompts = PromptRegistry(app.ledger, app.now)
+    owners = Owners(app.ledger, app.owner, lease_seconds=app.config.storage.owner_lease_seconds)
     pipeline = Pipeline(
         ledger=app.ledger,
         guard=pool,
@@ -99,10 +129,10 @@ async def build(app: App) -> Gate:
         providers=providers,
         prompts=prompts,
         changes=changes,
-        owner=app.owner,
+        owners=owners,
         now=app.now,
         max_open=2 * app.config.server.max_concurrent_rpcs,
     )
     for part in (policies, pool, changes, pipeline):
         app.add(part)
-    return Gate(app, pool, policies, providers, pipeline, prompts, changes)
+    return Gate(app, pool, policies, providers, pipeline, prompts, changes, owners)

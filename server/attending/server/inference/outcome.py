@@ -49,6 +49,20 @@ class Outcome:
     cost_basis: str | None
 
 
+async def read_standing(ledger: Ledger, tenant: str, inference_id: str) -> tuple[State, str]:
+    """(state, owner) as committed: what a poll needs, without opening a payload. NotFound as `read_outcome`."""
+    table = projections.inference
+    rows = await ledger.query(
+        select(table.c.state, table.c.owner).where(
+            table.c.log_id == tenant, table.c.inference_id == inference_id
+        )
+    )
+    if not rows:
+        raise NotFound("UNKNOWN_INFERENCE")
+    row = rows[0]._mapping
+    return State(row["state"]), row["owner"]
+
+
 async def read_outcome(ledger: Ledger, tenant: str, inference_id: str) -> Outcome:
     """The present outcome; NotFound alike for an unknown id and for one of another tenant."""
     table, item = projections.inference, projections.review_item

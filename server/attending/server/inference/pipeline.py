@@ -45,7 +45,8 @@ from attending.server.idempotency import Once, answered, claimed, require_same
 from attending.server.inference import entries
 from attending.server.inference.checker import Checker, truncated, unjudged
 from attending.server.inference.entries import Result
-from attending.server.inference.outcome import Outcome, read_outcome
+from attending.server.inference.outcome import Outcome, read_outcome, read_standing
+from attending.server.inference.owners import Owners
 from attending.server.inference.recovery import still_open
 from attending.server.inference.reply import acceptable
 from attending.server.inference.states import State, require
@@ -67,6 +68,9 @@ LATE_REPLY_GRACE_SECONDS = 60.0
 LATE_REPLY_DRAIN_SECONDS = 2.0
 CHECK_RETRY_SECONDS = (0.1, 0.5, 2.0)
 CLOSING_RETRY_SECONDS = (0.05, 0.2, 1.0, 3.0)
+# A call that runs in another process is followed there by its row, for so long.
+ELSEWHERE_POLL_SECONDS = 0.25
+ELSEWHERE_SECONDS = 60.0
 ABANDON_RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 # Reasons that a first answer gives as an error are given again to every retry of the same key.
@@ -127,7 +131,7 @@ class Pipeline:
         providers: Mapping[str, ConfiguredProvider],
         prompts: PromptRegistry,
         changes: Changes,
-        owner: str,
+        owners: Owners,
         now: Callable[[], datetime] = clocks.now,
         max_open: int = DEFAULT_MAX_OPEN,
     ) -> None:
@@ -139,7 +143,8 @@ class Pipeline:
         self._providers = providers
         self._prompts = prompts
         self._changes = changes
-        self._owner = owner
+        self._owners = owners
+        self._owner = owners.owner
         self._now = now
         self._running: dict[tuple[str, str], tuple[bytes, asyncio.Task[Outcome]]] = {}
         self._background: set[asyncio.Task[Any]] = set()
@@ -229,10 +234,26 @@ class Pipeline:
         return await self._again(tenant, earlier)
 
     async def _again(self, tenant: str, inference_id: str) -> Outcome:
+        await self._followed(tenant, inference_id)
         outcome = await read_outcome(self._ledger, tenant, inference_id)
         if outcome.state is State.FAILED:
             raise _failure(outcome.reason or "INTERNAL", inference_id)
         return outcome
+
+    async def _followed(self, tenant: str, inference_id: str) -> None:
+        """Returns when the call does not run in another process any more; Unavailable while it still does."""
+        until = time.monotonic() + ELSEWHERE_SECONDS
+        while True:
+            state, owner = await read_standing(self._ledger, tenant, inference_id)
+            if state is not State.RECEIVED or owner == self._owner:
+                return
+            if self._ending.is_set() or time.monotonic() > until:
+                raise Unavailable(
+                    "RUNNING_ELSEWHERE",
+                    retry_after_seconds=BUSY_RETRY_SECONDS,
+                    metadata={"inference_id": inference_id},
+                )
+            await asyncio.sleep(ELSEWHERE_POLL_SECONDS)
 
     # -- Infer
 
@@ -457,7 +478,8 @@ class Pipeline:
         opened = _Open(caller, inference_id, context, policy, subject, provider, model, 1, checked)
         if checked.verdict == "block":
             return await self._block_input(opened, requested, claim)
-        # A crash after this commit leaves an open intent: recovery abandons it at the next start.
+        await self._owners.require_alive()
+        # A crash after this commit leaves an open intent: recovery abandons it, here or in another process.
         async with self._closed_at_last(opened):
             appended = await self._append(opened, [requested], expect=0, claim=claim)
         progress(f"accepted:{inference_id}:{appended.first_index}")
@@ -666,7 +688,7 @@ class Pipeline:
             raise
 
     async def _abandon(self, opened: _Open, reason: str) -> None:
-        """Tries until it is said or the server ends; what is then still open is abandoned at the next start."""
+        """Tries until it is said or the server ends; what is then still open is abandoned by recovery."""
         attempt = 0
         while True:
             try:

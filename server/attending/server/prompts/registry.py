@@ -200,7 +200,7 @@ class PromptRegistry:
             .select_from(_VERSIONS)
             .where(_VERSIONS.c.log_id == tenant, _VERSIONS.c.name == name)
         )
-        return int(rows[0][0])
+        return int(rows[0][0]) if rows else 0
 
 
 def prompt_violations(name: str, template: str) -> list[tuple[str, str]]:

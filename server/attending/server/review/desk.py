@@ -141,7 +141,7 @@ class Desk:
         total = await self._ledger.query(select(func.count()).select_from(_ITEMS).where(*where))
         items = [Item.from_row(row._mapping) for row in rows]
         versions = [await self._ledger.stream_version(tenant, item.inference_id) for item in items]
-        return list(zip(items, versions, strict=True)), int(total[0][0])
+        return list(zip(items, versions, strict=True)), int(total[0][0]) if total else 0
 
     async def item(self, tenant: str, ticket_id: str) -> tuple[Item, int]:
         """The item and its stream's version; NotFound alike for unknown and foreign tickets.

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 
 from attending.ledger.ed25519 import key_id
 from attending.ledger.entry import PendingEntry
+from attending.ledger.errors import ExpectationFailed
 from attending.ledger.ledger import Ledger
 from attending.ledger.submission import Expectation
 from attending.server import projections
@@ -52,10 +54,7 @@ async def enrol_keys(
             configured.add(identifier)
             known = enrolled.get(identifier)
             if known is not None and (known["user"] != person.name or known["revoked_at"] is not None):
-                raise ConfigurationError(
-                    f"signing key `{identifier}` of `{person.name}` was revoked or belongs to somebody else",
-                    "make a new key pair and configure its public key",
-                )
+                raise _spent(identifier, person)
             await _enrol(ledger, person, person.signing_public_key, owner, now)
         for identifier, row in enrolled.items():
             if identifier not in configured and row["revoked_at"] is None:
@@ -84,10 +83,6 @@ async def _enrol(
         "proofed_by": "configuration",
     }
     stream = key_stream(identifier)
-    version = await ledger.stream_version(person.tenant, stream)
-    last = await ledger.stream_entries(person.tenant, stream, version - 1, 1) if version else []
-    if last and dict(last[0].body) == body:
-        return
     entry = PendingEntry(
         type="key.enrolled",
         stream=stream,
@@ -96,8 +91,27 @@ async def _enrol(
         body=body,
         occurred_at=now(),
     )
-    await ledger.append(
-        person.tenant, [entry], expect=[Expectation(stream, version)], rows=rows_of_append([entry])
+    while True:
+        version = await ledger.stream_version(person.tenant, stream)
+        last = await ledger.stream_entries(person.tenant, stream, version - 1, 1) if version else []
+        if last and last[0].type == "key.revoked":
+            raise _spent(identifier, person)
+        if last and dict(last[0].body) == body:
+            return
+        try:
+            await ledger.append(
+                person.tenant, [entry], expect=[Expectation(stream, version)], rows=rows_of_append([entry])
+            )
+            return
+        except ExpectationFailed:
+            # Another process started at the same moment, and has said it or something else.
+            continue
+
+
+def _spent(identifier: str, person: Principal) -> ConfigurationError:
+    return ConfigurationError(
+        f"signing key `{identifier}` of `{person.name}` was revoked or belongs to somebody else",
+        "make a new key pair and configure its public key",
     )
 
 
@@ -106,6 +120,9 @@ async def _revoke(
 ) -> None:
     stream = key_stream(identifier)
     version = await ledger.stream_version(tenant, stream)
+    last = await ledger.stream_entries(tenant, stream, version - 1, 1) if version else []
+    if last and last[0].type == "key.revoked":
+        return
     entry = PendingEntry(
         type="key.revoked",
         stream=stream,
@@ -114,4 +131,8 @@ async def _revoke(
         body={"key_id": identifier, "reason": "REMOVED_FROM_CONFIGURATION"},
         occurred_at=now(),
     )
-    await ledger.append(tenant, [entry], expect=[Expectation(stream, version)], rows=rows_of_append([entry]))
+    # Where it fails, another process started at the same moment and revoked the key, or enrolled it again.
+    with suppress(ExpectationFailed):
+        await ledger.append(
+            tenant, [entry], expect=[Expectation(stream, version)], rows=rows_of_append([entry])
+        )

@@ -14,7 +14,7 @@ from attending.server.auth.context import current_decision, current_principal
 from attending.server.auth.principal import Principal
 from attending.server.errors import InvalidRequest, NotFound, Unavailable
 from attending.server.idempotency import key_violations, once
-from attending.server.inference.outcome import Outcome
+from attending.server.inference.outcome import Outcome, read_standing
 from attending.server.inference.pipeline import Caller, Pipeline
 from attending.server.inference.states import State
 from attending.server.inference.watch import Changes
@@ -26,6 +26,8 @@ from attending.server.wire.violations import Violations
 from attending.v1 import common_pb2, inference_pb2, inference_pb2_grpc
 
 WATCH_HEARTBEAT_SECONDS = 30.0
+# Another process announces nothing here: its work shows in the row.
+WATCH_POLL_SECONDS = 1.0
 
 _STATES = {
     State.RECEIVED: common_pb2.INFERENCE_STATE_RECEIVED,
@@ -139,9 +141,7 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
                     yield inference_pb2.WatchInferenceResponse(result=result)
                 if outcome.state.final:
                     return
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), WATCH_HEARTBEAT_SECONDS)
-                changed.clear()
+                await self._changed(principal.tenant, request.inference_id, seen, changed)
 
     async def AckDelivery(  # noqa: N802
         self, request: inference_pb2.AckDeliveryRequest, context: Context
@@ -169,6 +169,20 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
         return inference_pb2.AckDeliveryResponse(
             receipt=await receipt_message(self._ledger, caller.tenant, index)
         )
+
+    async def _changed(self, tenant: str, inference_id: str, seen: State, changed: asyncio.Event) -> None:
+        """Returns when the inference may stand otherwise than `seen`: at once when this process moved it."""
+        shared = self._ledger.shared
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(
+                    changed.wait(), WATCH_POLL_SECONDS if shared else WATCH_HEARTBEAT_SECONDS
+                )
+            if changed.is_set() or not shared:
+                changed.clear()
+                return
+            if (await read_standing(self._ledger, tenant, inference_id))[0] is not seen:
+                return
 
     async def _visible(self, principal: Principal, inference_id: str) -> Outcome:
         """An application sees its own inferences; another's answers exactly like one that does not exist."""

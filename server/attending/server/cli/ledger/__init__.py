@@ -9,6 +9,10 @@ from attending.server.cli.examples import examples
 from attending.server.cli.lazy import LazyGroup
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "migrate": (
+        "attending.server.cli.ledger.migrate",
+        "Prepare a PostgreSQL database, or bring it up to date.",
+    ),
     "append": ("attending.server.cli.ledger.append", "Append the events of a file."),
     "verify": (
         "attending.server.cli.ledger.verify",
@@ -36,7 +40,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     ),
 )
 def ledger() -> None:
-    """Append to, read, prove and export the log of a tenant."""
+    """Append to, read, prove and export the log of a tenant; prepare a database for logs."""
 
 
 command = ledger
