@@ -17,6 +17,7 @@ from attending.ledger.store.port import (
     HeadMove,
     HeadRow,
     PayloadRow,
+    RemovalRow,
     Store,
     TileRow,
 )
@@ -127,8 +128,11 @@ class Group:
             batch.claims.append(row)
         if submission.subject is not None:
             batch.subjects.append(submission.subject)
-        if submission.erases is not None:
-            batch.erasures.append(ErasureRow(log_id, submission.erases, first))
+        for index, pseudonym in enumerate(submission.erases, first):
+            batch.erasures.append(ErasureRow(log_id, pseudonym, index))
+        for record, index, removed_by in submission.removes:
+            by = first if removed_by is None else removed_by
+            batch.removals.append(RemovalRow(log_id, record, index, by))
         if submission.expires_claims is not None:
             batch.expired_claims.append((log_id, submission.expires_claims))
         for write in submission.rows:

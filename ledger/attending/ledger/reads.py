@@ -16,8 +16,10 @@ from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.entry import Commitment, Entry, parse_entry
 from attending.ledger.errors import (
     CorruptLog,
+    LedgerError,
     NotFound,
     OutOfRange,
+    PayloadPruned,
     StoreUnavailable,
     SubjectErased,
     VerificationError,
@@ -27,7 +29,7 @@ from attending.ledger.opening import verify_stored
 from attending.ledger.proof import format_receipt
 from attending.ledger.publish import Publisher
 from attending.ledger.sequencer import Sequencer
-from attending.ledger.store.port import PayloadRow, Store, StoreFault
+from attending.ledger.store.port import PayloadRow, RemovalRow, Store, StoreFault
 from attending.ledger.submission import LogState
 from attending.ledger.tiles import NodeReader
 from attending.ledger.vault import unseal
@@ -158,8 +160,8 @@ class LedgerReads:
     async def open_payload(self, log_id: str, record: str) -> bytes:
         """The content of a vault record, checked against the commitment in its entry.
 
-        Raises NotFound, SubjectErased, VerificationError (stored bytes were altered), CorruptLog (its key is
-        missing although nothing erased it).
+        Raises NotFound, SubjectErased, PayloadPruned, VerificationError (stored bytes were altered), CorruptLog
+        (its key is missing although nothing erased it).
         """
         return (await self.disclose_payload(log_id, record))[1]
 
@@ -171,7 +173,7 @@ class LedgerReads:
         state = self._sequencer.state(log_id)
         row: PayloadRow | None = await self._run(self._store.payload, log_id, record)
         if row is None:
-            raise NotFound("no such vault record")
+            raise await self._gone(log_id, record)
         entry = await self.get_entry(log_id, row.entry_index)
         commitment = next((item for item in entry.commitments if item.record == record), None)
         if commitment is None:
@@ -182,6 +184,16 @@ class LedgerReads:
         subject = entry.subject or TENANT_SUBJECT
         key = self._subject_key(log_id, subject)
         return await self._run(_unseal, state.row.origin, subject, commitment, row, key)
+
+    async def _gone(self, log_id: str, record: str) -> LedgerError:
+        """Why a vault record is not there."""
+        removal: RemovalRow | None = await self._run(self._store.removal, log_id, record)
+        if removal is None:
+            return NotFound("no such vault record")
+        certificate = await self.get_entry(log_id, removal.removed_by)
+        if certificate.type == "payload.pruned":
+            return PayloadPruned("the payload's retention has ended")
+        return SubjectErased("the subject's key has been destroyed")
 
     # --- inside ----------------------------------------------------------------------------------------
 

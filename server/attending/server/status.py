@@ -80,6 +80,10 @@ STATUS: Final[dict[type[Exception], Mapping]] = {
     ledger.NotFound: Mapping(_Code.NOT_FOUND, "not found"),
     ledger.OutOfRange: Mapping(_Code.OUT_OF_RANGE, "out of range"),
     ledger.SubjectErased: Mapping(_Code.FAILED_PRECONDITION, "the content has been erased"),
+    ledger.PayloadPruned: Mapping(_Code.FAILED_PRECONDITION, "the content's retention has ended"),
+    ledger.SubjectHeld: Mapping(_Code.FAILED_PRECONDITION, "a legal hold covers the subject"),
+    ledger.ClosureTooLarge: Mapping(_Code.FAILED_PRECONDITION, "too many pseudonyms are one person"),
+    ledger.CustodyChanged: Mapping(_Code.ABORTED, "changed meanwhile, read again"),
     ledger.StoreUnavailable: Mapping(_Code.UNAVAILABLE, "the store is not available"),
     ledger.UnsafeSettings: Mapping(_Code.FAILED_PRECONDITION, "the store is not safe to write to"),
 }

@@ -48,7 +48,7 @@ def test_custody_is_what_the_entries_say() -> None:
         entry("subject.something_later", 11, {}),
     ]
     state = custody_of(A, entries)
-    assert (state.version, state.links, state.erased) == (7, {B}, None)
+    assert (state.version, set(state.links), state.erased) == (7, {B}, None)
     assert [(h.hold_id, h.subject, h.ground, h.index) for h in state.holds] == [
         ("hold_2", A, "regulator_request", 8)
     ]

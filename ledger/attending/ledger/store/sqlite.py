@@ -24,6 +24,7 @@ from attending.ledger.store.port import (
     HeadRow,
     LogRow,
     PayloadRow,
+    RemovalRow,
     RowRefused,
     StoreFault,
 )
@@ -37,6 +38,7 @@ _CHECKPOINT_PAGES: Final = 16_384
 _READERS: Final = 4
 _MAX_NAMES: Final = 256
 _BUSY_SECONDS: Final = 10.0
+_TRUNCATE_ATTEMPTS: Final = 3
 
 # What a bad value or a broken constraint raises, as against a failing store.
 _ROW_ERRORS: Final = (
@@ -83,6 +85,9 @@ class SqliteStore:
         """
         self._path = path
         self._synchronous = synchronous
+        # Held from `begin` to the end of its transaction, and by a vacuum, which must not meet one.
+        self._writing = threading.Lock()
+        self._in_transaction = False
         self._writer = self._connect_writer()
         self._rows = ProjectionWriter()
         self._local = threading.local()
@@ -117,8 +122,14 @@ class SqliteStore:
                     self._writer.execute(statement)
 
     def begin(self) -> None:
-        with _store_faults():
-            self._writer.execute("BEGIN IMMEDIATE")
+        self._writing.acquire()
+        try:
+            with _store_faults():
+                self._writer.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            self._writing.release()
+            raise
+        self._in_transaction = True
 
     def stream_versions(self, log_id: str, streams: Collection[str]) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -167,23 +178,34 @@ class SqliteStore:
             for erasure in batch.erasures:
                 writer.execute(_INSERT_ERASURE, erasure)
                 writer.execute("DELETE FROM subject_map WHERE log_id = ? AND pseudonym = ?", erasure[:2])
+            _insert_all(writer, schema.removal, batch.removals)
+            writer.executemany(
+                "DELETE FROM payload WHERE log_id = ? AND record = ?", [row[:2] for row in batch.removals]
+            )
             for row in batch.rows:
                 self._rows.write(writer, row)
 
     def commit(self) -> None:
-        with _store_faults():
-            self._writer.execute("COMMIT")
+        try:
+            with _store_faults():
+                self._writer.execute("COMMIT")
+        finally:
+            self._end_writing()
 
     def rollback(self) -> None:
-        with _store_faults():
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
+        try:
+            with _store_faults():
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+        finally:
+            self._end_writing()
 
     def recover(self) -> None:
         """A fresh connection, then a commit of its own: syncing the write-ahead log for that one makes every
         transaction that can be seen durable, also one whose own commit reported a failure.
         """
-        with _store_faults():
+        self._end_writing()
+        with self._writing, _store_faults():
             self._writer.close()
             try:
                 self._writer = self._connect_writer()
@@ -269,12 +291,64 @@ class SqliteStore:
         )
         return [ErasureRow(*row) for row in rows]
 
+    def erased_records(self, log_id: str, limit: int) -> list[RemovalRow]:
+        rows = self._read(
+            "SELECT p.log_id, p.record, p.entry_index, e.entry_index FROM erasure AS e"
+            " CROSS JOIN payload AS p ON p.log_id = e.log_id AND p.subject = e.pseudonym"
+            " WHERE e.log_id = ? LIMIT ?",
+            (log_id, limit),
+        )
+        return [RemovalRow(*row) for row in rows]
+
+    def payload_counts(self, log_id: str, subject: str, below: int) -> dict[str, int]:
+        rows = self._read(
+            "SELECT kind, COUNT(*) FROM payload WHERE log_id = ? AND subject = ? AND entry_index < ?"
+            " GROUP BY kind",
+            (log_id, subject, below),
+        )
+        return {str(kind): int(count) for kind, count in rows}
+
+    def present_records(self, log_id: str, records: Collection[str]) -> set[str]:
+        found: set[str] = set()
+        for marks, part in _parts(records):
+            sql = f"SELECT record FROM payload WHERE log_id = ? AND record IN ({marks})"  # noqa: S608 - as above
+            found.update(str(row[0]) for row in self._read(sql, (log_id, *part)))
+        return found
+
+    def removal(self, log_id: str, record: str) -> RemovalRow | None:
+        rows = self._read(
+            "SELECT log_id, record, entry_index, removed_by FROM removal WHERE log_id = ? AND record = ?",
+            (log_id, record),
+        )
+        return RemovalRow(*rows[0]) if rows else None
+
+    def vacuum(self) -> None:
+        """Writes every page anew and empties the write-ahead log.
+
+        VACUUM leaves no free page, but puts the new pages into the write-ahead log; only a checkpoint that
+        truncates it takes the old ones out of both files. A crash in between leaves the old pages or the new
+        ones, and the next vacuum finishes it.
+        """
+        with self._writing, _store_faults():
+            self._writer.execute("VACUUM")
+            for _ in range(_TRUNCATE_ATTEMPTS):
+                busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                if not busy:
+                    return
+        raise StoreFault("a reader keeps the write-ahead log from being emptied")
+
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         try:
             with self._engine.connect() as connection:
                 return connection.execute(select).all()
         except DBAPIError as err:
             raise StoreFault(_describe(err.orig or err)) from None
+
+    def _end_writing(self) -> None:
+        """Lets the next transaction or vacuum in; safe when none is under way."""
+        if self._in_transaction:
+            self._in_transaction = False
+            self._writing.release()
 
     # --- connections -----------------------------------------------------------------------------------
 
@@ -313,6 +387,8 @@ class SqliteStore:
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             connection.execute("PRAGMA recursive_triggers = ON")
+            # What is deleted is overwritten with zeros in its page (sqlite.org/pragma.html#pragma_secure_delete).
+            connection.execute("PRAGMA secure_delete = ON")
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             connection.execute("PRAGMA trusted_schema = OFF")
             synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
