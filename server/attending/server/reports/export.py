@@ -18,11 +18,11 @@ from typing import Any, TypeVar
 
 from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.entry import Entry, PendingEntry
-from attending.ledger.errors import SubjectErased
+from attending.ledger.errors import PayloadPruned, SubjectErased
 from attending.ledger.ledger import Ledger
 from attending.ledger.note import Signature, VerifierKey, format_note
 from attending.ledger.verify.checks import Scope
-from attending.ledger.verify.payloads import Disclosed, Erased
+from attending.ledger.verify.payloads import Disclosed, Erased, Pruned
 from attending.ledger.verify.writer import write_bundle
 from attending.server import projections
 from attending.server.auth.principal import Principal
@@ -241,14 +241,16 @@ class _Source:
             if done % _BLOCK == 0 or done == self._plan.total:
                 self._progress(done, self._plan.total)
 
-    def payloads(self) -> Iterator[Disclosed | Erased]:
-        """The opened payloads of the entries; those of an erased subject as such."""
+    def payloads(self) -> Iterator[Disclosed | Erased | Pruned]:
+        """The opened payloads of the entries; those that were erased or pruned as such."""
         for entry in self._parsed():
             for item in entry.commitments:
                 try:
                     salt, content = self._wait(self._ledger.disclose_payload(self._tenant, item.record))
                 except SubjectErased:
                     yield Erased(item.record, item.kind)
+                except PayloadPruned:
+                    yield Pruned(item.record, item.kind)
                 else:
                     yield Disclosed(item.record, item.kind, salt, content)
 
