@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -408,6 +409,34 @@ async def test_a_key_that_cannot_be_destroyed_is_no_success_and_is_destroyed_by_
     assert await ledger.custody.erase(LOG, names[1], GDPR, OFFICER) is None
     monkeypatch.undo()
     assert not [p for p in (ledger._keys._root / LOG / "subjects").rglob("sub_*") if p.name in names]
+
+
+async def test_a_caller_who_goes_away_leaves_no_half_erasure(
+    ledger: Ledger, pending: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = await people(ledger, 2)
+    await chain(ledger, names)
+    await ledger.append(LOG, [pending(None, b"x", subject=name) for name in names])
+    real, begun, go_on = KeyFolder.destroy, asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(self: KeyFolder, log_id: str, subject: str) -> bool:
+        loop.call_soon_threadsafe(begun.set)
+        assert go_on.wait(10)
+        return real(self, log_id, subject)
+
+    monkeypatch.setattr(KeyFolder, "destroy", slow)
+    task = asyncio.ensure_future(ledger.custody.erase(LOG, names[0], GDPR, OFFICER))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    go_on.set()
+    await asyncio.gather(*ledger.custody._running)
+    assert ledger._store.erased_records(LOG, 10) == []
+    for name in names:
+        with pytest.raises(SubjectErased):
+            ledger._keys.get(LOG, name)
 
 
 @pytest.mark.kill

@@ -7,6 +7,7 @@ hold is then refused, and the other way round.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -173,6 +174,10 @@ class CustodyReads:
 class Custodian(CustodyReads):
     """The door methods. Safe for many tasks of the ledger's event loop."""
 
+    def __init__(self, inside: Inside) -> None:
+        super().__init__(inside)
+        self._running: set[asyncio.Task[Appended | None]] = set()
+
     async def link(self, log_id: str, subject: str, other: str, order: Order) -> Appended | None:
         """Says that two pseudonyms are one person: one `subject.linked` entry in the stream of each.
 
@@ -290,21 +295,11 @@ class Custodian(CustodyReads):
         out; the other order could destroy without a record, or half of a person without the other half.
         """
 
-        async def attempt() -> tuple[Appended | None, Closure]:
-            closure = await self.closure(log_id, subject)
-            if expected is not None and set(expected) != set(closure.subjects):
-                raise CustodyChanged("other pseudonyms are linked than those that were to be erased")
-            rest = may_erase(closure)
-            if not rest:
-                return None, closure
-            certificates = await self._certificates(log_id, rest, reason, order)
-            appended = await self._append(log_id, certificates, order, (), closure, erases=rest)
-            return appended, closure
-
-        appended, closure = await self._decided(attempt)
-        await self._destroy(log_id, closure.subjects)
-        await self.sweep(log_id)
-        return appended
+        task = asyncio.ensure_future(self._erase(log_id, subject, reason, order, expected))
+        # A caller who goes away changes nothing: what is on record is carried out.
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
 
     async def sweep(self, log_id: str) -> int:
         """Removes the rows of payloads whose subject is erased; their number.
@@ -327,6 +322,35 @@ class Custodian(CustodyReads):
                     raise
             else:
                 removed += len(removals)
+
+    async def _erase(
+        self,
+        log_id: str,
+        subject: str,
+        reason: ErasureReason,
+        order: Order,
+        expected: Collection[str] | None,
+    ) -> Appended | None:
+        async def attempt() -> tuple[Appended | None, Closure]:
+            closure = await self.closure(log_id, subject)
+            if expected is not None and set(expected) != set(closure.subjects):
+                raise CustodyChanged("other pseudonyms are linked than those that were to be erased")
+            rest = may_erase(closure)
+            if not rest:
+                return None, closure
+            certificates = await self._certificates(log_id, rest, reason, order)
+            appended = await self._append(log_id, certificates, order, (), closure, erases=rest)
+            return appended, closure
+
+        appended, closure = await self._decided(attempt)
+        await self._destroy(log_id, closure.subjects)
+        await self.sweep(log_id)
+        return appended
+
+    def _done(self, task: asyncio.Task[Appended | None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # told to whoever waits, if anybody still does
 
     async def _certificates(
         self, log_id: str, subjects: Sequence[str], reason: ErasureReason, order: Order
