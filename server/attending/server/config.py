@@ -15,6 +15,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
+from attending.ledger.custody.retention import MAX_DAYS, Rule, Start
 from attending.server.auth.principal import APP_ROLES, HUMAN_ROLES, NAME
 from attending.server.errors import ConfigurationError
 from pydantic import (
@@ -30,6 +31,7 @@ from pydantic import (
 )
 
 MIB: Final = 1024 * 1024
+MIN_RETENTION_DAYS: Final = 183
 _PUBLIC_KEY_BYTES: Final = 32
 
 
@@ -109,8 +111,39 @@ class ServerSection(Section):
     )
 
 
+class RetentionSection(Section):
+    """How long payloads of a class of entries are kept. Of several rules that match, and the policy's own `retention`,
+    the longest wins; what no rule matches is kept for ever. Entries and proofs always stay."""
+
+    entries: str = Field(
+        description="Entry type, such as `inference.released`, or a class, such as `inference.*`."
+    )
+    days: int = Field(
+        ge=MIN_RETENTION_DAYS,
+        le=MAX_DAYS,
+        description="Days for which they are kept; logs of a high-risk AI system at least six months "
+        "(EU AI Act, Article 19).",
+    )
+    starts: Literal["entry", "policy_retired"] = Field(
+        default="policy_retired",
+        description="From when the days count: the entry's time, or when the policy it was made under was retired, "
+        "if that is later (45 CFR 164.316).",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _ = self.rule  # ValueError for a class without entry types
+        if self.entries.startswith("prompt."):
+            raise ValueError("`entries`: prompt templates are in use as long as a label points at them")
+        return self
+
+    @property
+    def rule(self) -> Rule:
+        return Rule(self.entries, self.days, Start(self.starts))
+
+
 class StorageSection(Section):
-    """Where the ledger and its keys lie."""
+    """Where the ledger and its keys lie, and how long payloads are kept."""
 
     folder: FilePath = Field(
         description="Folder of the ledger's database, on a local file system. One server process owns it."
@@ -120,6 +153,11 @@ class StorageSection(Section):
     )
     published_folder: FilePath | None = Field(
         default=None, description="Folder for published tree heads, outside the database's volume."
+    )
+    retention: list[RetentionSection] = Field(
+        default=[],
+        max_length=100,
+        description="Retention rules; without any, nothing is ever pruned.",
     )
 
 
