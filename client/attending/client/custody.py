@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
 from attending.client.connection import Connection
-from attending.client.errors import translated
-from attending.v1 import custody_pb2, custody_pb2_grpc
+from attending.client.errors import ReceiptError, translated
+from attending.ledger.entry import parse_entry
+from attending.ledger.errors import VerificationError
+from attending.ledger.proof import verify_receipt
+from attending.v1 import common_pb2, custody_pb2, custody_pb2_grpc
 
 TIMEOUT_SECONDS = 60.0
 VACUUM_TIMEOUT_SECONDS = 3600.0
 
 
 class CustodyClient:
-    """One privacy officer's calls; close it, or use it in a `with`. Every method raises AttendingApiError.
+    """One privacy officer's calls; close it, or use it in a `with`.
 
     `key` makes a repeated call safe across processes; a fresh one otherwise. `approved_by` names a second privacy
-    officer.
+    officer. Every method raises AttendingApiError, and ReceiptError when a receipt does not hold under the log key
+    that is pinned, or is of an entry of another kind than the change asked for.
     """
 
     def __init__(self, connection: Connection) -> None:
+        self._log_key = connection.log_key
         self._channel = connection.channel()
         self._stub = custody_pb2_grpc.CustodyServiceStub(self._channel)
 
@@ -55,7 +60,9 @@ class CustodyClient:
         request = custody_pb2.LinkSubjectsRequest(
             idempotency_key=key or uuid.uuid4().hex, subject=subject, other=other, approved_by=approved_by
         )
-        return self._stub.LinkSubjects(request, timeout=TIMEOUT_SECONDS)
+        answer = self._stub.LinkSubjects(request, timeout=TIMEOUT_SECONDS)
+        self._check(answer.receipts, "subject.linked")
+        return answer
 
     @translated
     def unlink(
@@ -69,7 +76,9 @@ class CustodyClient:
         request = custody_pb2.UnlinkSubjectsRequest(
             idempotency_key=key or uuid.uuid4().hex, subject=subject, other=other, approved_by=approved_by
         )
-        return self._stub.UnlinkSubjects(request, timeout=TIMEOUT_SECONDS)
+        answer = self._stub.UnlinkSubjects(request, timeout=TIMEOUT_SECONDS)
+        self._check(answer.receipts, "subject.unlinked")
+        return answer
 
     @translated
     def hold(
@@ -83,7 +92,9 @@ class CustodyClient:
         request = custody_pb2.PlaceHoldRequest(
             idempotency_key=key or uuid.uuid4().hex, subject=subject, ground=ground, approved_by=approved_by
         )
-        return self._stub.PlaceHold(request, timeout=TIMEOUT_SECONDS)
+        answer = self._stub.PlaceHold(request, timeout=TIMEOUT_SECONDS)
+        self._check(answer.receipts, "hold.placed")
+        return answer
 
     @translated
     def release(
@@ -97,7 +108,9 @@ class CustodyClient:
         request = custody_pb2.LiftHoldRequest(
             idempotency_key=key or uuid.uuid4().hex, subject=subject, hold_id=hold_id, approved_by=approved_by
         )
-        return self._stub.LiftHold(request, timeout=TIMEOUT_SECONDS)
+        answer = self._stub.LiftHold(request, timeout=TIMEOUT_SECONDS)
+        self._check(answer.receipts, "hold.lifted")
+        return answer
 
     @translated
     def erase(
@@ -120,7 +133,11 @@ class CustodyClient:
             vacuum=vacuum,
         )
         timeout = VACUUM_TIMEOUT_SECONDS if vacuum else TIMEOUT_SECONDS
-        return self._stub.EraseSubject(request, timeout=timeout)
+        answer = self._stub.EraseSubject(request, timeout=timeout)
+        if not answer.receipts:
+            raise ReceiptError("the server sent no certificate of the erasure")
+        self._check(answer.receipts, "subject.erased")
+        return answer
 
     @translated
     def prune(
@@ -141,4 +158,16 @@ class CustodyClient:
             vacuum=vacuum,
         )
         timeout = VACUUM_TIMEOUT_SECONDS if vacuum else TIMEOUT_SECONDS
-        return self._stub.PrunePayloads(request, timeout=timeout)
+        answer = self._stub.PrunePayloads(request, timeout=timeout)
+        self._check(answer.receipts, "payload.pruned")
+        return answer
+
+    def _check(self, receipts: Iterable[common_pb2.Receipt], kind: str) -> None:
+        for receipt in receipts:
+            try:
+                if parse_entry(receipt.entry).type != kind:
+                    raise ReceiptError(f"receipt of entry {receipt.index} is not of `{kind}`")
+                if self._log_key is not None:
+                    verify_receipt(receipt.tlog_proof, receipt.entry, [self._log_key])
+            except VerificationError as err:
+                raise ReceiptError(f"receipt of entry {receipt.index} does not verify: {err.reason}") from err

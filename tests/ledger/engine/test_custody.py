@@ -19,7 +19,7 @@ from attending.ledger.appended import Appended
 from attending.ledger.custody import door as custody_door
 from attending.ledger.custody import tables
 from attending.ledger.custody.door import Order
-from attending.ledger.custody.state import ErasureReason, HoldGround, closure_over, custody_of, stream_of
+from attending.ledger.custody.state import ErasureReason, HoldGround, closure_over, stream_of
 from attending.ledger.entry import Entry, PendingEntry
 from attending.ledger.errors import (
     ClosureTooLarge,
@@ -70,20 +70,12 @@ async def tables_are_what_the_streams_say(ledger: Ledger) -> None:
     entries: list[Entry] = []
     while block := await ledger.list_entries(LOG, len(entries), 1000):
         entries += block
-    streams: dict[str, list[Entry]] = {}
-    linked_at: dict[tuple[str, str], int] = {}
-    for entry in entries:
-        if entry.stream.startswith("subject/"):
-            streams.setdefault(entry.stream.removeprefix("subject/"), []).append(entry)
-        if entry.type == "subject.linked":
-            assert entry.subject is not None
-            linked_at[entry.subject, entry.body["other"]] = entry.index
-    states = {name: custody_of(name, found) for name, found in streams.items()}
+    rows = tables.rebuilt(entries)
     for table in (tables.link, tables.hold):
         keys = [column.name for column in table.primary_key]
         expected = {
             (LOG, *row.key.values()): {**row.key, **(row.values or {}), "log_id": LOG}
-            for row in tables.rows_of(states, linked_at)
+            for row in rows
             if row.table is table
         }
         found = {
@@ -275,6 +267,30 @@ async def test_a_claim_answers_a_repeated_change(ledger: Ledger) -> None:
 
 
 # --- races ----------------------------------------------------------------------------------------------
+
+
+async def test_somebody_in_both_closures_of_a_link_is_seen_at_one_moment(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hold that is lifted while a link is being decided must not come back through the older reading."""
+    one, two, between = await people(ledger, 3)
+    await chain(ledger, [one, between])
+    placed = await ledger.custody.hold(LOG, between, LITIGATION, OFFICER)
+    real, read = custody_door.Custodian._state, list[str]()
+
+    async def slow(self: Any, log_id: str, subject: str) -> Any:
+        state = await real(self, log_id, subject)
+        read.append(subject)
+        if read.count(between) == 1 and subject == between:
+            monkeypatch.setattr(custody_door.Custodian, "_state", real)
+            await ledger.custody.lift(LOG, between, hold_id(placed), OFFICER)
+            await ledger.custody.link(LOG, between, two, OFFICER)
+            monkeypatch.setattr(custody_door.Custodian, "_state", slow)
+        return state
+
+    monkeypatch.setattr(custody_door.Custodian, "_state", slow)
+    assert await ledger.custody.link(LOG, one, two, OFFICER) is not None
+    await tables_are_what_the_streams_say(ledger)
 
 
 @pytest.mark.parametrize("turn", range(6))

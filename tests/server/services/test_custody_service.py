@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from attending.client import Connection, CustodyClient, ReceiptError
 from attending.client.errors import AttendingApiError, translate
 from attending.ledger.custody.retention import Rule, Rules, Start
 from attending.ledger.entry import Payload, PendingEntry, parse_entry
@@ -361,6 +363,18 @@ def test_an_approver_of_another_tenant_does_not_count(server: Any, officer: Any,
     )
     error = failure(officer.PlaceHold, place)
     assert [field for field, _ in error.field_violations] == ["approved_by"]
+
+
+def test_a_client_refuses_a_receipt_that_does_not_hold(server: Any, person: Any) -> None:
+    connection = Connection.from_folder(server.embedded.folder, "demo-privacy-officer")
+    other_key = server.app.ledger.verifier_key("system")
+    with CustodyClient(replace(connection, log_key=other_key)) as client, pytest.raises(ReceiptError):
+        client.hold(named(person[1]), LITIGATION)
+    with CustodyClient(connection) as client:
+        answer = client.hold(named(person[1]), LITIGATION)
+        client._check(answer.receipts, "hold.placed")
+        with pytest.raises(ReceiptError):
+            client._check(answer.receipts, "hold.lifted")
 
 
 # --- the command line, and pruning ----------------------------------------------------------------------

@@ -21,6 +21,7 @@ from attending.ledger.custody.state import (
     Custody,
     ErasureReason,
     HoldGround,
+    closure_over,
     custody_of,
     may_erase,
     require_no_hold,
@@ -140,6 +141,23 @@ class CustodyReads:
                 states[name] = await self._state(log_id, name)
                 waiting += states[name].links
 
+    async def _pair(self, log_id: str, subject: str, other: str) -> tuple[Closure, Closure]:
+        """Two closures from one reading. Read apart, somebody in both could be seen at two moments, and an append
+        can expect only one of them.
+        """
+        await self._require(log_id, subject)
+        await self._require(log_id, other)
+        states: dict[str, Custody] = {}
+        await self._extend(log_id, subject, states)
+        await self._extend(log_id, other, states)
+        one, two = (
+            Closure(
+                name, {member: states[member] for member in closure_over(name, lambda n: states[n].links)}
+            )
+            for name in (subject, other)
+        )
+        return one, two
+
     async def _state(self, log_id: str, subject: str) -> Custody:
         """Custody of one subject. The version is the number of entries read, so that an append which expects it
         rests on exactly these.
@@ -188,7 +206,7 @@ class Custodian(CustodyReads):
             raise ValueError("a subject cannot be linked to itself")
 
         async def attempt() -> Appended | None:
-            one, two = await self.closure(log_id, subject), await self.closure(log_id, other)
+            one, two = await self._pair(log_id, subject, other)
             if other in one.states[subject].links:
                 return None
             require_present(one)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from attending.ledger.custody.state import Custody, Hold, closure_over
+from attending.ledger.custody.state import Custody, Hold, advance, closure_over, stream_of
+from attending.ledger.entry import Entry
 from attending.ledger.projection import EntryIndex, EntryTime, RowWrite
 from sqlalchemy import BigInteger, Column, MetaData, String, Table
 
@@ -87,8 +88,26 @@ def lifted_rows(hold_id: str, covered: Iterable[str]) -> list[RowWrite]:
     return [RowWrite(hold, {"subject": subject, "hold_id": hold_id}, None) for subject in covered]
 
 
+def rebuilt(entries: Iterable[Entry]) -> list[RowWrite]:
+    """Both tables made anew from a log's entries in log order: what a rebuild writes into the empty tables.
+
+    Do it in one transaction: between empty and full the database does not know of any hold, and only the
+    ledger's own reading of the streams keeps what is on hold. Raises VerificationError as `custody_of`.
+    """
+    states: dict[str, Custody] = {}
+    linked_at: dict[tuple[str, str], int] = {}
+    for entry in entries:
+        subject = entry.subject
+        if subject is None or entry.stream != stream_of(subject):
+            continue
+        before = states.get(subject, Custody(subject))
+        states[subject] = after = advance(before, entry)
+        linked_at.update({(subject, other): entry.index for other in after.links - before.links})
+    return rows_of(states, linked_at)
+
+
 def rows_of(states: Mapping[str, Custody], linked_at: Mapping[tuple[str, str], int]) -> list[RowWrite]:
-    """Both tables from the custody of every subject of a log, for a rebuild.
+    """Both tables from the custody of every subject of a log.
 
     `linked_at` gives the index of the `subject.linked` entry in force of each (subject, other). A hold covers
     the closure of its subject as it is now: nothing is unlinked under a hold, so it never covered more.
