@@ -16,8 +16,9 @@ from typing import Final, Self
 
 from attending.ledger.appended import Appended, StoredClaim
 from attending.ledger.custody import tables
-from attending.ledger.custody.door import Custodian, Inside, Order
+from attending.ledger.custody.door import Custodian
 from attending.ledger.custody.prune import Pruner
+from attending.ledger.custody.reads import Inside, Order
 from attending.ledger.custody.state import RESERVED_TYPES, STREAM_PREFIX, ErasureReason
 from attending.ledger.entry import Commitment, Payload, PendingEntry, format_time, prepare_entry
 from attending.ledger.errors import RowRejected, StoreUnavailable

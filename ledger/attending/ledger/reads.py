@@ -185,6 +185,12 @@ class LedgerReads:
         key = self._subject_key(log_id, subject)
         return await self._run(_unseal, state.row.origin, subject, commitment, row, key)
 
+    async def certificate(self, log_id: str, record: str) -> int | None:
+        """Index of the entry that says why a vault record is gone; None when it is there, or was never."""
+        self._sequencer.state(log_id)
+        removal: RemovalRow | None = await self._run(self._store.removal, log_id, record)
+        return None if removal is None else removal.removed_by
+
     async def _gone(self, log_id: str, record: str) -> LedgerError:
         """Why a vault record is not there."""
         removal: RemovalRow | None = await self._run(self._store.removal, log_id, record)

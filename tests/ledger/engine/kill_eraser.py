@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from attending.ledger.custody import door
-from attending.ledger.custody.door import Order
+from attending.ledger.custody.reads import Order
 from attending.ledger.custody.state import ErasureReason
 from attending.ledger.entry import Payload, PendingEntry
 from attending.ledger.keys import KeyFolder

@@ -18,7 +18,7 @@ import pytest
 from attending.ledger.appended import Appended
 from attending.ledger.custody import door as custody_door
 from attending.ledger.custody import tables
-from attending.ledger.custody.door import Order
+from attending.ledger.custody.reads import Order
 from attending.ledger.custody.state import ErasureReason, HoldGround, closure_over, stream_of
 from attending.ledger.entry import Entry, PendingEntry
 from attending.ledger.errors import (
@@ -391,11 +391,13 @@ async def test_an_erasure_whose_outcome_is_unknown_can_be_asked_for_again(
     ledger = await open_ledger(store)
     names = await people(ledger, 2)
     await chain(ledger, names)
-    await ledger.append(LOG, [pending(None, b"x", subject=name) for name in names])
+    written = await ledger.append(LOG, [pending(None, b"x", subject=name) for name in names])
     answers = iter([fault])
     store.fault = lambda step: next(answers, Fault.NONE) if step == "commit" else Fault.NONE
     with pytest.raises(StoreUnavailable):
         await ledger.custody.erase(LOG, names[0], GDPR, OFFICER)
+    # Nothing is destroyed on the strength of a certificate that may not be there.
+    assert await ledger.open_payload(LOG, written.commitments[0][0].record) == b"x"
     again = await ledger.custody.erase(LOG, names[0], GDPR, OFFICER)
     assert (again is None) == (fault is Fault.KEPT)
     for name in names:

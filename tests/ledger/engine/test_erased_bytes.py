@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from attending.ledger import vault
-from attending.ledger.custody.door import Order
+from attending.ledger.custody.reads import Order
 from attending.ledger.custody.state import ErasureReason
 from attending.ledger.entry import Payload, PendingEntry
 from attending.ledger.errors import CorruptLog, NotFound, StoreUnavailable, SubjectErased

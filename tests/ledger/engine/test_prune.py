@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from attending.ledger.appended import Appended
 from attending.ledger.custody import prune as custody_prune
-from attending.ledger.custody.door import Order
 from attending.ledger.custody.prune import Pruned
+from attending.ledger.custody.reads import Order
 from attending.ledger.custody.retention import NO_TERMS, Rule, Rules, Start, Terms
 from attending.ledger.custody.state import ErasureReason, HoldGround
 from attending.ledger.entry import Entry, Payload, PendingEntry

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 
 import pytest
-from attending.ledger.custody.door import Order
+from attending.ledger.custody.reads import Order
 from attending.ledger.custody.state import HoldGround
 from attending.ledger.entry import PendingEntry
 from attending.ledger.errors import CorruptLog, UnsafeSettings

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from attending.ledger.appended import Appended
-from attending.ledger.custody.door import ATTEMPTS, CustodyReads, Inside, Order
+from attending.ledger.custody.door import ATTEMPTS
+from attending.ledger.custody.reads import CustodyReads, Inside, Order
 from attending.ledger.custody.retention import NO_TERMS, Rules, Terms, minimum_after, ranges_of
 from attending.ledger.custody.state import RETENTION_STREAM, Custody, closure_over, stream_of
 from attending.ledger.entry import Entry, PendingEntry, parse_entry, parse_time

@@ -168,6 +168,8 @@ class Exporter:
                     raise NotFound("UNKNOWN_INFERENCE")
                 indexes |= {entry.index for entry in stream if entry.index < size}
             indexes |= {entry.index for entry in await self._key_entries(tenant) if entry.index < size}
+            if order.include_payloads:
+                indexes |= await self._certificates(tenant, indexes, size)
             chosen = tuple(sorted(indexes))
             return _Plan(Scope.SUBSET, chosen[0], chosen[-1] + 1, chosen, checkpoint, size)
         begin = await self._first_at(tenant, order.from_time, size) if order.from_time else 0
@@ -176,6 +178,16 @@ class Exporter:
             raise NotFound("NO_ENTRIES_IN_PERIOD")
         scope = Scope.FULL if (begin, end) == (0, size) else Scope.RANGE
         return _Plan(scope, begin, end, (), checkpoint, size)
+
+    async def _certificates(self, tenant: str, indexes: set[int], size: int) -> set[int]:
+        """Entries that say why payloads of those at `indexes` are gone: without them V19 cannot decide."""
+        found: set[int] = set()
+        for index in indexes:
+            for item in (await self._ledger.get_entry(tenant, index)).commitments:
+                certificate = await self._ledger.certificate(tenant, item.record)
+                if certificate is not None and certificate < size:
+                    found.add(certificate)
+        return found
 
     async def _first_at(self, tenant: str, moment: datetime, size: int) -> int:
         """Index of the first entry at or after `moment`; times never go back, so halving finds it."""

@@ -14,7 +14,7 @@ import grpc
 import structlog
 from attending.ledger import errors as ledger_errors
 from attending.ledger.appended import Appended
-from attending.ledger.custody.door import Order, SubjectView
+from attending.ledger.custody.reads import Order, SubjectView
 from attending.ledger.custody.retention import Rules
 from attending.ledger.custody.state import STREAM_PREFIX, ErasureReason, HoldGround, stream_of
 from attending.ledger.entry import PendingEntry
