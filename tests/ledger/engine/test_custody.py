@@ -396,8 +396,12 @@ async def test_an_erasure_whose_outcome_is_unknown_can_be_asked_for_again(
     store.fault = lambda step: next(answers, Fault.NONE) if step == "commit" else Fault.NONE
     with pytest.raises(StoreUnavailable):
         await ledger.custody.erase(LOG, names[0], GDPR, OFFICER)
-    # Nothing is destroyed on the strength of a certificate that may not be there.
-    assert await ledger.open_payload(LOG, written.commitments[0][0].record) == b"x"
+    if fault is Fault.LOST:
+        assert await ledger.open_payload(LOG, written.commitments[0][0].record) == b"x"
+    else:
+        # What turned out to be on record is carried out, whether or not anybody asks again.
+        with pytest.raises(SubjectErased):
+            ledger._keys.get(LOG, names[1])
     again = await ledger.custody.erase(LOG, names[0], GDPR, OFFICER)
     assert (again is None) == (fault is Fault.KEPT)
     for name in names:
@@ -406,6 +410,27 @@ async def test_an_erasure_whose_outcome_is_unknown_can_be_asked_for_again(
     assert store.erased_records(LOG, 10) == []
     types = [entry.type for entry in await ledger.list_entries(LOG)]
     assert types.count("subject.erased") == 2
+
+
+async def test_no_key_goes_before_its_certificate_is_durable(open_ledger: OpenLedger, pending: Make) -> None:
+    """A commit that failed though it was kept can be read, and is durable only once the store has recovered."""
+    store = MemoryStore()
+    ledger = await open_ledger(store)
+    names = await people(ledger, 2)
+    await chain(ledger, names)
+    await ledger.append(LOG, [pending(None, b"x", subject=name) for name in names])
+    store.fault = lambda step: {"commit": Fault.KEPT, "recover": Fault.LOST}.get(step, Fault.NONE)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await ledger.custody.erase(LOG, names[0], GDPR, OFFICER)
+        assert len(store.erasures(LOG)) == 2
+        assert all(ledger._keys.get(LOG, name) for name in names)
+    store.fault = lambda _: Fault.NONE
+    assert await ledger.custody.erase(LOG, names[0], GDPR, OFFICER) is None
+    for name in names:
+        with pytest.raises(SubjectErased):
+            ledger._keys.get(LOG, name)
+    assert store.erased_records(LOG, 10) == []
 
 
 async def test_a_key_that_cannot_be_destroyed_is_no_success_and_is_destroyed_by_asking_again(

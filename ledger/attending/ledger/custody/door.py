@@ -8,6 +8,7 @@ hold is then refused, and the other way round.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -30,6 +31,7 @@ from attending.ledger.errors import (
     ClosureTooLarge,
     CustodyChanged,
     ExpectationFailed,
+    LedgerError,
     NotFound,
     RowRejected,
     StoreUnavailable,
@@ -217,10 +219,33 @@ class Custodian(CustodyReads):
             appended = await self._append(log_id, certificates, order, (), closure, erases=rest)
             return appended, closure
 
-        appended, closure = await self._decided(attempt)
-        await self._destroy(log_id, closure.subjects)
-        await self.sweep(log_id)
+        try:
+            appended, closure = await self._decided(attempt)
+        except StoreUnavailable:
+            # The append does not know whether its certificates are there; what is stored now does.
+            with contextlib.suppress(LedgerError):
+                await self._carry_out(log_id, await self.closure(log_id, subject))
+            raise
+        if appended is None:
+            await self._carry_out(log_id, closure)
+        else:
+            await self._destroy(log_id, closure.subjects)
         return appended
+
+    async def _carry_out(self, log_id: str, closure: Closure) -> None:
+        """Destroys what certificates on record say is erased; nothing when the closure has none.
+
+        INVARIANT: no key goes before its certificate is durable. What can be read after a failed commit may still be
+        lost in a crash; under a head that the sequencer has signed it cannot.
+        """
+        certificates = [state.erased for state in closure.states.values() if state.erased is not None]
+        if len(certificates) < len(closure.states):
+            return
+        if max(certificates) >= self._in.size(log_id):
+            await self._in.write(log_id, ())  # has the sequencer read the heads again
+            if max(certificates) >= self._in.size(log_id):
+                raise StoreUnavailable("erasure is not known to be durable yet: ask again")
+        await self._destroy(log_id, closure.subjects)
 
     def _done(self, task: asyncio.Task[Appended | None]) -> None:
         self._running.discard(task)
@@ -258,7 +283,7 @@ class Custodian(CustodyReads):
             return None
 
     async def _destroy(self, log_id: str, subjects: Sequence[str]) -> None:
-        """Destroys the keys of subjects whose erasure is on record."""
+        """Destroys the keys of subjects whose erasure is durably on record, then what they sealed."""
         self._in.erased.setdefault(log_id, set()).update(subjects)
         try:
             for name in subjects:
@@ -267,6 +292,7 @@ class Custodian(CustodyReads):
             raise StoreUnavailable(
                 "erasure is on record, and a key could not be destroyed yet: ask again"
             ) from err
+        await self.sweep(log_id)
 
     async def _was_placed(self, log_id: str, subject: str, hold_id: str) -> bool:
         entries = await self._stream(log_id, subject)
