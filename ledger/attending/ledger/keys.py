@@ -8,7 +8,7 @@
 
 It lies apart from the database and its backups: destroying one subject file erases every copy of that
 subject's payloads, except where a copy of that file is left. So backups of this folder, and of any volume or
-snapshot that holds it, expire within 30 days (`KEY_BACKUP_DAYS`): that is how long an erasure takes to be
+snapshot that holds it, expire within 30 days: that is how long an erasure takes to be
 complete. Backups of the database need no such limit. What a restore brings back is dealt with like this:
 
     restored                     what happens
@@ -46,8 +46,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 KEY_SIZE: Final = 32
-KEY_BACKUP_DAYS: Final = 30
-"""Days within which every copy of this folder must be gone; longer ones would outlive an erasure."""
 NONCE_SIZE: Final = 12
 TENANT_SUBJECT: Final = "tenant"
 """The subject of payloads about no one: they share one key a log, which is never erased."""

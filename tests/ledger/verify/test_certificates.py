@@ -113,6 +113,39 @@ def test_nothing_is_erased_under_a_hold(day: LogBuilder, tmp_path: Path, failed:
     assert failed(lawful.verify(lawful.full(tmp_path / "b"))) == {}
 
 
+def about(day: LogBuilder, subject: str) -> int:
+    payload = day.payload("prompt", subject.encode())
+    body = {"calling_app": "p", "on_behalf_of": "n", "policy_hash": "0" * 64}
+    stream = f"inf_{subject}_{len(day.entries)}"
+    return day.append("inference.requested", stream, body, payloads=[payload], subject=subject).index
+
+
+def test_nothing_is_pruned_under_a_hold(day: LogBuilder, tmp_path: Path, failed: Failed) -> None:
+    first_a, of_b, second_a = about(day, A), about(day, B), about(day, A)
+    prune(day, [[of_b, of_b + 1]], of_b + 1)
+    custody(day, "subject.linked", A, other=B)
+    custody(day, "subject.linked", B, other=A)
+    custody(day, "hold.placed", B, hold="hold_1", ground="litigation")
+    lawful = LogBuilder()
+    lawful.entries, lawful.clock, lawful.openings = list(day.entries), day.clock, dict(day.openings)
+    custody(lawful, "hold.lifted", B, hold="hold_1")
+    prune(lawful, [[first_a, second_a + 1]], second_a + 1)
+    assert failed(lawful.verify(lawful.full(tmp_path / "a"))) == {}
+    index = prune(day, [[first_a, first_a + 1]], second_a + 1)
+    assert failed(day.verify(day.full(tmp_path / "b"))) == {"V19": {index}}
+
+
+def test_a_range_may_pass_over_what_was_pruned_before_the_hold(
+    day: LogBuilder, tmp_path: Path, failed: Failed
+) -> None:
+    other = "sub_" + "c" * 26
+    before, held, after = about(day, other), about(day, A), about(day, other)
+    prune(day, [[held, held + 1]], held + 1)
+    custody(day, "hold.placed", A, hold="hold_1", ground="litigation")
+    prune(day, [[before, after + 1]], after + 1)
+    assert failed(day.verify(day.full(tmp_path / "a"))) == {}
+
+
 def test_nobody_is_erased_by_halves(day: LogBuilder, tmp_path: Path, failed: Failed) -> None:
     custody(day, "subject.linked", A, other=B)
     custody(day, "subject.linked", B, other=A)

@@ -38,7 +38,6 @@ _CHECKPOINT_PAGES: Final = 16_384
 _READERS: Final = 4
 _MAX_NAMES: Final = 256
 _BUSY_SECONDS: Final = 10.0
-_TRUNCATE_ATTEMPTS: Final = 3
 
 # What a bad value or a broken constraint raises, as against a failing store.
 _ROW_ERRORS: Final = (
@@ -331,11 +330,9 @@ class SqliteStore:
         """
         with self._writing, _store_faults():
             self._writer.execute("VACUUM")
-            for _ in range(_TRUNCATE_ATTEMPTS):
-                busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-                if not busy:
-                    return
-        raise StoreFault("a reader keeps the write-ahead log from being emptied")
+            busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:  # after waiting as long as for any lock
+            raise StoreFault("a reader keeps the write-ahead log from being emptied")
 
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         try:

@@ -1,11 +1,12 @@
 """V19, the certificates: what `subject.erased` and `payload.pruned` entries cover, and whether they were lawful.
 
-Custody is folded from the entries by the rules that the ledger itself uses. Memory grows with subjects that have
-custody entries and with pruned ranges, not with entries.
+Custody is folded from the entries by the rules that the ledger itself uses. Memory grows with subjects, pruned
+ranges and 8 bytes for each entry that has payloads about somebody.
 """
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 
 from attending.ledger.custody.state import Custody, advance, closure_over, stream_of
@@ -26,11 +27,17 @@ class Certificates:
         self.erased: set[str] = set()
         self._states: dict[str, Custody] = {}
         self._ranges: list[tuple[int, int]] = []
+        self._unsorted = False
         self._minimum = 0
-        self._merged = False
+        self._places: dict[str, array[int]] = {}
 
     def visit(self, entry: Entry) -> None:
         """Takes in one entry."""
+        if entry.commitments and entry.subject is not None:
+            places = self._places.get(entry.subject)
+            if places is None:
+                places = self._places[entry.subject] = array("Q")
+            places.append(entry.index)
         if entry.type == "payload.pruned":
             self._prune(entry)
         elif entry.type.startswith(_CUSTODY):
@@ -42,11 +49,9 @@ class Certificates:
 
     def covers(self, index: int) -> bool:
         """Whether a pruning entry covers the payloads of entry `index`."""
-        if not self._merged:
-            self._ranges = _merged(self._ranges)
-            self._merged = True
-        at = bisect_right(self._ranges, (index, 2**63)) - 1
-        return at >= 0 and index < self._ranges[at][1]
+        if self._unsorted:
+            self._ranges, self._unsorted = _merged(self._ranges), False
+        return _inside(index, self._ranges)
 
     def finish(self) -> None:
         """Asks whether every person that was erased was erased as a whole."""
@@ -92,7 +97,19 @@ class Certificates:
             )
             return
         self._minimum = minimum
+        if self._held_in(_merged(found)):
+            self._decide("V19", "payload was pruned under a hold", entry.index)
         self._ranges += found
+        self._unsorted = True
+
+    def _held_in(self, ranges: list[tuple[int, int]]) -> bool:
+        """Whether a subject on hold has payloads in `ranges` that were not pruned before the hold was placed."""
+        held = {
+            name for subject, state in self._states.items() if state.holds for name in self._closure(subject)
+        }
+        inside = (i for name in held for i in self._places.get(name, ()) if _inside(i, ranges))
+        # A range may pass over what was pruned before; the earlier ranges are sorted only if that matters.
+        return any(not self.covers(index) for index in inside)
 
 
 def _range(item: object, limit: int) -> tuple[int, int] | None:
@@ -101,6 +118,12 @@ def _range(item: object, limit: int) -> tuple[int, int] | None:
         return None
     begin, end = item
     return (begin, end) if 0 <= begin < end <= limit else None
+
+
+def _inside(index: int, ranges: list[tuple[int, int]]) -> bool:
+    """Whether one of the disjoint, sorted ranges holds `index`."""
+    at = bisect_right(ranges, (index, 2**63)) - 1
+    return at >= 0 and index < ranges[at][1]
 
 
 def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
