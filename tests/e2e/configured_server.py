@@ -72,6 +72,7 @@ class ConfiguredServer:
             'keys_folder = "keys"',
             'published_folder = "published"',
         )
+        yield from ("[http]", "port = 0")
         yield from ("[policies]", 'folder = "policies"', 'authorization = "policies/authorization"')
         yield from ("[guard]", "workers = 2", f"timeout_seconds = {CHECK_SECONDS}")
         yield from ("[review]", f"lease_seconds = {LEASE_SECONDS}", "expiry_sweep_seconds = 1")

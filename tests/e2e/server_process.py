@@ -17,9 +17,11 @@ START_SECONDS = 120
 
 
 class ServerProcess:
-    """One embedded data folder; every start takes free ports."""
+    """One embedded data folder; every start takes free ports, or the first one's with `keep_port`."""
 
-    def __init__(self, folder: Path, replay: Path) -> None:
+    def __init__(self, folder: Path, replay: Path, *, keep_port: bool = False) -> None:
+        self.keep_port = keep_port
+        self._port = "0"
         self.folder = folder
         self.replay = replay
         self.log = folder.parent / f"{folder.name}.log"
@@ -38,7 +40,7 @@ class ServerProcess:
                     "--data",
                     str(self.folder),
                     "--port",
-                    "0",
+                    self._port,
                     "--replay",
                     str(self.replay),
                 ],
@@ -54,6 +56,8 @@ class ServerProcess:
             if time.monotonic() > until:
                 raise AssertionError(f"server did not start: {self.tail()}")
             time.sleep(0.02)
+        if self.keep_port:
+            self._port = self.endpoint()["target"].rpartition(":")[2]
 
     def kill(self) -> None:
         """kill -9 of the server and every process it started."""

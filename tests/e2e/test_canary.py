@@ -21,6 +21,7 @@ from attending.ledger.merkle import leaf_hash, verify_consistency, verify_inclus
 from attending.ledger.note import VerifierKey
 from attending.ledger.proof import verify_receipt
 from attending.server.cli.export import download
+from attending.server.cli.main import run
 from attending.v1 import (
     common_pb2,
     inference_pb2,
@@ -269,6 +270,14 @@ def test_an_export_holds_it_only_where_disclosure_was_asked_for(filled: Filled, 
         hits = {canary for data in members.values() for canary in found(data)}
         # With payloads the search finds all of it: so it would have found it elsewhere, too.
         assert hits == (set(CANARIES) if payloads else set())
+
+
+def test_a_static_export_holds_none_of_it(filled: Filled, tmp_path: Path) -> None:
+    assert run(["ledger", "export", "--out", str(tmp_path / "out"), "--data", str(filled.server.folder)]) == 0
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert any("entries" in path.parts and b"inference.released" in path.read_bytes() for path in files)
+    for path in files:
+        assert not found(path.read_bytes()), path
 
 
 def test_what_a_remote_model_is_sent_names_nobody(

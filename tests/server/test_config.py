@@ -33,6 +33,52 @@ def problem(data: dict[str, Any]) -> str:
     return caught.value.problem
 
 
+def test_where_a_log_is_read_over_http() -> None:
+    data = minimal()
+    data["tenants"] = [
+        {"name": "a", "origin": "hospital.example/log/a"},
+        {"name": "b"},
+        {"name": "c", "origin": "no-path.example"},
+        {"name": "d", "origin": "hospital.example/a?b=%20"},
+        {"name": "e", "origin": "hospital.example/../etc"},
+        {"name": "f", "origin": "hospital.example/f", "http_path": "/elsewhere"},
+    ]
+    config = parse_config(data, Path("/etc/attending"))
+    paths = [tenant.log_path for tenant in config.tenants]
+    assert paths == ["/log/a", "/b", "/log/c", "/log/d", "/log/e", "/elsewhere"]
+    assert config.http is None
+
+
+@pytest.mark.parametrize(
+    ("http", "origins", "part"),
+    [
+        ({"tls": False, "host": "0.0.0.0"}, ["x.example/a"], "needs a loopback"),
+        ({"tls": False, "host": "internal.example"}, ["x.example/a"], "needs a loopback"),
+        ({}, ["x.example/a", "y.example/a"], "at one place, `/a`"),
+        ({}, ["x.example/a", "x.example/a-b", "x.example/a/tile"], "`t0` and `t2`"),
+    ],
+)
+def test_logs_that_cannot_be_read_over_http(http: dict[str, Any], origins: list[str], part: str) -> None:
+    data = minimal() | {"http": http, "identities": []}
+    data["tenants"] = [{"name": f"t{number}", "origin": origin} for number, origin in enumerate(origins)]
+    assert part in problem(data)
+    # Nothing is wrong with such origins where nothing is served.
+    del data["http"]
+    parse_config(data, Path("/etc/attending"))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.8.8.8"])
+def test_a_proxy_on_this_machine_may_do_the_tls(host: str) -> None:
+    parse_config(minimal() | {"http": {"tls": False, "host": host}}, Path("/etc/attending"))
+
+
+@pytest.mark.parametrize("path", ["", "/", "a", "/a/", "/a//b", "/../a", "/a/.b", "/a%20", "/a?b", "/a b"])
+def test_a_path_that_is_none(path: str) -> None:
+    data = minimal()
+    data["tenants"] = [{"name": "a", "http_path": path}]
+    assert "tenants[0].http_path" in problem(data)
+
+
 def test_the_least_that_is_needed() -> None:
     config = parse_config(minimal(), Path("/etc/attending"))
     assert config.server.tls_key == Path("/etc/attending/s.key")

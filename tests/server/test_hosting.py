@@ -144,6 +144,8 @@ async def test_calls_are_refused_until_every_component_has_started(embedded: Emb
     assert started.body["protects_against_operator"] is False
     assert started.body["authorization_hash"].startswith("sha256:")
     assert started.actor == stopped.actor
+    # No append went to a tenant's log, and none has an outcome that this process does not know.
+    assert stopped.body == {"appends": []}
 
 
 async def test_health_follows_a_component_and_a_halted_log(embedded: Embedded) -> None:

@@ -10,13 +10,17 @@ from attending.client.client import Client, Result, Ticket
 from attending.client.connection import Connection
 from attending.client.custody import CustodyClient
 from attending.client.errors import AttendingApiError, ReceiptError
+from attending.client.events import Acknowledged, Event, EventStream
 from attending.client.review import PreparedSignature, ReviewClient
 
 __all__ = [
+    "Acknowledged",
     "AttendingApiError",
     "Client",
     "Connection",
     "CustodyClient",
+    "Event",
+    "EventStream",
     "PreparedSignature",
     "ReceiptError",
     "Result",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,14 @@ from typing import Self
 import grpc
 from attending.client.connection import Connection
 from attending.client.errors import ReceiptError, translate, translated
+from attending.client.events import (
+    MAX_BUFFERED,
+    RETRY_SECONDS,
+    Acknowledged,
+    Event,
+    EventStream,
+    append_events,
+)
 from attending.ledger.entry import parse_entry
 from attending.ledger.errors import VerificationError
 from attending.ledger.proof import verify_receipt
@@ -196,6 +204,54 @@ class Client:
         if _said(receipt) != (inference_id, "inference.delivered"):
             raise ReceiptError("the receipt is not of this delivery")
         return receipt
+
+    def append_events(
+        self,
+        events: Sequence[Event],
+        *,
+        emitter: str,
+        first_sequence: int = 1,
+        receipts: bool = True,
+        idempotency_key: str | None = None,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> list[Acknowledged]:
+        """Appends 1 to 1,000 events, all or nothing, with the sequences from `first_sequence` of `emitter`.
+
+        Tried again while the server is busy or away; the same events are never recorded twice. Raises
+        AttendingApiError and ReceiptError.
+        """
+        return append_events(
+            self,
+            events,
+            emitter=emitter,
+            first_sequence=first_sequence,
+            receipts=receipts,
+            idempotency_key=idempotency_key,
+            timeout_seconds=timeout_seconds,
+            retry_seconds=retry_seconds,
+        )
+
+    def event_stream(
+        self,
+        emitter: str | None = None,
+        *,
+        first_sequence: int = 1,
+        max_buffered: int = MAX_BUFFERED,
+        retry_seconds: float = RETRY_SECONDS,
+        receipts: bool = True,
+        on_acknowledged: Callable[[Acknowledged], None] | None = None,
+    ) -> EventStream:
+        """A stream of events that are numbered, sent again until acknowledged, and declared at its end."""
+        return EventStream(
+            self,
+            emitter,
+            first_sequence=first_sequence,
+            max_buffered=max_buffered,
+            retry_seconds=retry_seconds,
+            receipts=receipts,
+            on_acknowledged=on_acknowledged,
+        )
 
     def check_receipt(self, receipt: common_pb2.Receipt) -> bool:
         """True when the receipt holds under the pinned log key, False without a pinned key; raises ReceiptError."""

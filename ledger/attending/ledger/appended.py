@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 from attending.ledger.entry import Commitment, Entry, parse_entry
 from attending.ledger.errors import OutOfRange
-from attending.ledger.proof import format_receipt
-from attending.ledger.submission import Sequenced
-from attending.ledger.tiles import Growth
+from attending.ledger.submission import GroupReceipts, Sequenced
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +22,22 @@ class StoredClaim:
 class Appended:
     """What an append came to: durable, and under the signed head `checkpoint`."""
 
-    __slots__ = ("_entries", "_growth", "checkpoint", "commitments", "data", "first_index", "log_id", "time")
+    __slots__ = (
+        "_entries",
+        "_receipts",
+        "checkpoint",
+        "commitments",
+        "data",
+        "first_index",
+        "log_id",
+        "time",
+    )
 
     def __init__(
         self,
         log_id: str,
         sequenced: Sequenced,
-        growth: Growth,
+        receipts: GroupReceipts,
         commitments: tuple[tuple[Commitment, ...], ...],
     ) -> None:
         self.log_id = log_id
@@ -40,9 +47,9 @@ class Appended:
         """Stored bytes of each entry."""
         self.commitments = commitments
         """Of each entry, one for each payload, in order."""
-        self.checkpoint = sequenced.note
+        self.checkpoint = receipts.note
         """Signed note of the integrated head that covers the append."""
-        self._growth = growth
+        self._receipts = receipts
         self._entries: tuple[Entry, ...] | None = None
 
     @property
@@ -56,5 +63,4 @@ class Appended:
         """The receipt (C2SP tlog-proof text) of entry `number` of the append, under `checkpoint`."""
         if not 0 <= number < len(self.data):
             raise OutOfRange("append does not have that many entries")
-        index = self.first_index + number
-        return format_receipt(index, self._growth.inclusion_proof(index), self.checkpoint)
+        return self._receipts.receipt(self.first_index + number)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from attending.ledger.canonical import MAX_ENTRY_BYTES, encode, parse_canonical
 from attending.ledger.errors import EntryTooLarge, VerificationError
@@ -50,12 +50,18 @@ _TYPES: Final[Mapping[str, str]] = {
     "finding": "suppressed",
     "notice": "sent",
     "system": "started stopped halted resumed",
+    "log": "sealed continued",
     "log_review": "signed",
 }
 ENTRY_TYPES: Final[frozenset[str]] = frozenset(
     f"{source}.{event}" for source, events in _TYPES.items() for event in events.split()
 )
 """Every type that may be appended: `source.event`."""
+
+AFTER_SEAL: Final[frozenset[str]] = frozenset(
+    ("subject.linked", "subject.unlinked", "subject.erased", "hold.placed", "hold.lifted", "payload.pruned")
+)
+"""What a sealed log still takes: custody of its payloads does not end with it."""
 
 _FIELDS: Final = frozenset(
     {"actor", "body", "commitments", "index", "occurred_at", "origin", "prev"}
@@ -154,8 +160,7 @@ class Entry:
         return self.type in ENTRY_TYPES
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedEntry:
+class PreparedEntry(NamedTuple):
     """Canonical bytes that wait only for what the sequencer decides: index, predecessor and time.
 
     The fields in canonical order are actor, body, commitments | index | occurred_at, origin | prev |
@@ -163,12 +168,16 @@ class PreparedEntry:
     bytes and does no JSON.
     """
 
-    head: bytes = field(repr=False)
-    before_prev: bytes = field(repr=False)
-    before_time: bytes = field(repr=False)
-    tail: bytes = field(repr=False)
+    head: bytes
+    before_prev: bytes
+    before_time: bytes
+    tail: bytes
     type: str
     stream: str
+
+    def __repr__(self) -> str:
+        """Without the bytes, which are the caller's."""
+        return f"PreparedEntry(type={self.type!r}, stream={self.stream!r})"
 
     def encode(self, index: int, prev: bytes, time: str) -> bytes:
         """The stored bytes of entry `index` after the leaf hash `prev` (32 bytes), at `time`
@@ -212,19 +221,20 @@ def prepare_entry(
     """
     if pending.type not in ENTRY_TYPES:
         raise VerificationError("type is not one of the entry types", reason="UNKNOWN_TYPE")
-    occurred_at = None if pending.occurred_at is None else format_time(pending.occurred_at)
+    occurred_at = b"null" if pending.occurred_at is None else _quoted(format_time(pending.occurred_at))
     _check_fields(origin, pending.type, pending.stream, pending.actor, pending.subject)
-    body = dict(pending.body)
     for item in commitments:
         _check_commitment(item)
-    head = b'{"actor":%b,"body":%b,"commitments":%b,"index":' % (
-        encode(pending.actor),
-        _encode_nested(body),
-        _encode_nested([item.to_json() for item in commitments]),
+    # Only the body is free in form; the other fields are strings that have just been checked.
+    head = b'{"actor":%b,"body":%b,"commitments":[%b],"index":' % (
+        _quoted(pending.actor),
+        _encode_nested(dict(pending.body)),
+        b",".join(map(_encode_commitment, commitments)),
     )
-    before_prev = b',"occurred_at":%b,"origin":%b,"prev":"' % (encode(occurred_at), encode(origin))
-    before_time = b'","stream":%b,"subject":%b,"time":"' % (encode(pending.stream), encode(pending.subject))
-    tail = b'","type":%b,"v":%d}' % (encode(pending.type), VERSION)
+    subject = b"null" if pending.subject is None else _quoted(pending.subject)
+    before_prev = b',"occurred_at":%b,"origin":%b,"prev":"' % (occurred_at, _quoted(origin))
+    before_time = b'","stream":%b,"subject":%b,"time":"' % (_quoted(pending.stream), subject)
+    tail = b'","type":%b,"v":%d}' % (_quoted(pending.type), VERSION)
     size = len(head) + len(before_prev) + len(before_time) + len(tail)
     size += _MAX_INDEX_DIGITS + 2 * HASH_SIZE + _TIME_CHARS
     if size > MAX_ENTRY_BYTES:
@@ -302,6 +312,22 @@ def _parse_commitments(value: object) -> tuple[Commitment, ...]:
     return tuple(result)
 
 
+def _quoted(text: str) -> bytes:
+    """The canonical encoding of a string without control characters."""
+    if text.isascii() and '"' not in text and "\\" not in text:
+        return b'"%b"' % text.encode()
+    return encode(text)
+
+
+def _encode_commitment(item: Commitment) -> bytes:
+    return b'{"ciphertext":"%b","commitment":"%b","kind":"%b","record":%b}' % (
+        item.ciphertext.encode(),
+        item.commitment.encode(),
+        item.kind.encode(),
+        _quoted(item.record),
+    )
+
+
 def _encode_nested(value: object) -> bytes:
     """Encodes what will stand one level down, so that the depth bound holds for the whole entry."""
     return encode([value])[1:-1]
@@ -336,6 +362,7 @@ def _schema(detail: str) -> VerificationError:
 
 
 __all__ = [
+    "AFTER_SEAL",
     "ENTRY_TYPES",
     "GENESIS_PREV",
     "VERSION",

@@ -105,9 +105,16 @@ class QueueFull(LedgerError):
 
 
 class LogFrozen(LedgerError):
-    """The log takes no more entries (sealed, or its successor has begun)."""
+    """The log takes no more entries (LOG_SEALED; but for the custody of its payloads, see `entry.AFTER_SEAL`), or
+    none yet (LOG_AWAITS_PREDECESSOR).
+    """
 
     reason = "LOG_FROZEN"
+
+    def __init__(self, message: str, *, reason: str | None = None) -> None:
+        super().__init__(message)
+        if reason is not None:
+            self.reason = reason
 
 
 class Halted(LedgerError):
@@ -179,6 +186,16 @@ class UnsafeSettings(LedgerError):
     """The store is configured in a way that can lose acknowledged entries; the ledger refuses to start."""
 
     reason = "UNSAFE_SETTINGS"
+
+
+class FolderRefused(LedgerError):
+    """A folder to export to holds something else, another log, or is being written to; see the reason."""
+
+    reason = "EXPORT_FOLDER"
+
+    def __init__(self, detail: str, *, reason: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 class CorruptLog(LedgerError):

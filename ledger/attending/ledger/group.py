@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from attending.ledger.entry import format_time
-from attending.ledger.errors import ClaimConflict, DuplicateClaim, ExpectationFailed, Halted, NotFound
+from attending.ledger.entry import AFTER_SEAL, format_time
+from attending.ledger.errors import (
+    ClaimConflict,
+    CorruptLog,
+    DuplicateClaim,
+    ExpectationFailed,
+    Halted,
+    LogFrozen,
+    NotFound,
+    SubjectErased,
+)
+from attending.ledger.keys import TENANT_SUBJECT
 from attending.ledger.projection import resolve
 from attending.ledger.store.port import (
+    Answer,
     Batch,
     ClaimRow,
     EntryRow,
@@ -17,11 +29,14 @@ from attending.ledger.store.port import (
     HeadMove,
     HeadRow,
     PayloadRow,
+    Question,
     RemovalRow,
+    StopRow,
     Store,
     TileRow,
 )
-from attending.ledger.submission import Claim, LogState, Submission, new_state
+from attending.ledger.store.schema import SEALED
+from attending.ledger.submission import FROZEN, Claim, LogState, Submission, new_state
 from attending.ledger.tiles import Growth, grow
 
 _sha256 = hashlib.sha256
@@ -41,52 +56,91 @@ class Staged:
         self.growth: Growth | None = None
 
 
+class OutOfStep(Exception):  # noqa: N818 - says what happened
+    """Another process moved a log further than can be caught up with inside a transaction: read it again."""
+
+
 class Group:
     """One group being sequenced, on copies: nothing outside changes until it is committed."""
 
     def __init__(
         self,
         clock: Callable[[], datetime],
-        states: dict[str, LogState],
-        halted: dict[str, str],
+        states: Mapping[str, LogState],
+        halted: Mapping[str, str],
+        cached: Mapping[tuple[str, str], int],
     ) -> None:
+        """`states` and stream versions (`cached`) as this process knows them, `halted` by its own decision."""
         self._now = format_time(clock())
-        self._states = states
+        self._states = dict(states)
         self._halted = halted
+        self._cached = cached
         self._batch = Batch()
-        self._claims: dict[tuple[str, str], ClaimRow] = {}
+        self._answer = Answer()
         self.versions: dict[tuple[str, str], int] = {}
         self.staged: dict[str, Staged] = {}
         self.admitted: list[tuple[Submission, int, tuple[bytes, ...]]] = []
 
-    def look_up(
-        self, group: Sequence[Submission], cached: Mapping[tuple[str, str], int], store: Store
-    ) -> None:
-        """Reads every stream version and claim that the group asks for, in a few statements a log.
+    def begin(self, group: Sequence[Submission], store: Store) -> None:
+        """Opens the transaction: asks all that the group needs at once, and catches up with other writers.
 
-        One statement each would be clearer and slower: every step of SQLite lets go of the interpreter lock,
-        and the event loop, busy with the next group, is in no hurry to hand it back.
+        One question each would be clearer and slower: every step of SQLite lets go of the interpreter lock,
+        and the event loop, busy with the next group, is in no hurry to hand it back; with PostgreSQL each is
+        a round trip. Raises StoreFault, OutOfStep, CorruptLog (a head contradicts what this process knows).
         """
-        streams: dict[str, set[str]] = {}
-        claims: dict[str, set[str]] = {}
+        question, cached = Question(), self._cached
+        versions, claims, subjects = self.versions, question.claims, question.subjects
         for submission in group:
-            names = streams.setdefault(submission.log_id, set())
-            names.update(entry.stream for entry in submission.entries)
-            names.update(expectation.stream for expectation in submission.expect)
-            if submission.claim is not None:
-                claims.setdefault(submission.log_id, set()).add(submission.claim.key)
-        for log_id, names in streams.items():
-            unknown = []
+            log_id = submission.log_id
+            state = self._states.get(log_id)
+            if state is not None:
+                question.sizes[log_id] = state.edge.size
+            names = [entry.stream for entry in submission.entries]
+            names += [expectation.stream for expectation in submission.expect]
             for name in names:
-                version = cached.get((log_id, name))
-                if version is None:
-                    unknown.append(name)
-                self.versions[log_id, name] = version or 0
-            for name, version in store.stream_versions(log_id, unknown).items():
-                self.versions[log_id, name] = version
-        for log_id, keys in claims.items():
-            for key, row in store.claims(log_id, keys).items():
-                self._claims[log_id, key] = row
+                key = (log_id, name)
+                if key not in versions:
+                    version = cached.get(key)
+                    versions[key] = version or 0
+                    if version is None:
+                        question.streams.setdefault(log_id, set()).add(name)
+            if submission.claim is not None:
+                claims.setdefault(log_id, set()).add(submission.claim.key)
+            for payloads in submission.payloads:
+                for payload in payloads:
+                    if payload.subject != TENANT_SUBJECT:
+                        subjects.setdefault(log_id, set()).add(payload.subject)
+        answer = self._answer = store.begin(question)
+        versions.update(answer.versions)
+        for log_id in question.sizes.keys() - self._halted.keys():
+            self._catch_up(log_id)
+
+    def _catch_up(self, log_id: str) -> None:
+        """Takes in what other processes appended since; the state stays unsigned until a commit covers it."""
+        state, head = self._states[log_id], self._answer.heads.get(log_id)
+        if head is None or head.size < state.edge.size:
+            # INVARIANT: what was acknowledged is there. If not, nothing may be signed over its absence.
+            raise CorruptLog(f"log `{log_id}` is behind what was acknowledged", reason=CorruptLog.ROLLBACK)
+        if head.size == state.edge.size:
+            if head.root != state.root:
+                raise CorruptLog(
+                    f"head of log `{log_id}` is not the one that was signed", reason="LOG_FORKED"
+                )
+            return
+        leaves = self._answer.leaves.get(log_id, [])
+        if len(leaves) != head.size - state.edge.size:
+            raise OutOfStep
+        growth = grow(state.edge, [leaf.leaf_hash for leaf in leaves])
+        if growth.root != head.root or leaves[-1].leaf_hash != head.last_leaf:
+            raise CorruptLog(f"head of log `{log_id}` is not that of its entries", reason="LOG_FORKED")
+        for leaf in leaves:
+            key = (log_id, leaf.stream)
+            # The answer's own versions are already as of now.
+            if key in self._cached and key not in self._answer.versions:
+                self.versions[key] = leaf.stream_version + 1
+        self._states[log_id] = replace(
+            state, edge=growth.after, root=growth.root, last_leaf=head.last_leaf, time=head.time
+        )
 
     def admit(self, submission: Submission) -> None:
         """Sequences one append or raises the LedgerError that rejects it, having changed nothing."""
@@ -94,12 +148,16 @@ class Group:
         staged = self.staged.get(log_id)
         if staged is None:
             staged = self._stage(submission)
-        if log_id in self._halted and submission.entries:
-            raise Halted(f"log takes no entries: {self._halted[log_id]}")
+        if self._halted or self._answer.stops:
+            self._check_open(submission)
         for expectation in submission.expect:
             actual = self.versions[log_id, expectation.stream]
             if actual != expectation.version:
                 raise ExpectationFailed(expectation.stream, expectation.version, actual)
+        for payloads in submission.payloads:
+            for item in payloads:
+                if (log_id, item.subject) in self._answer.erased:
+                    raise SubjectErased("the subject's key has been destroyed")
         claim = submission.claim
         if claim is not None:
             self._check_claim(log_id, claim)
@@ -124,19 +182,23 @@ class Group:
                 )
         if claim is not None:
             row = ClaimRow(log_id, claim.key, claim.fingerprint, claim.stream, time)
-            self._claims[log_id, claim.key] = row
+            self._answer.claims[log_id, claim.key] = row
             batch.claims.append(row)
         if submission.subject is not None:
             batch.subjects.append(submission.subject)
         for index, pseudonym in enumerate(submission.erases, first):
             batch.erasures.append(ErasureRow(log_id, pseudonym, index))
+            self._answer.erased.add((log_id, pseudonym))
         for record, index, removed_by in submission.removes:
             by = first if removed_by is None else removed_by
             batch.removals.append(RemovalRow(log_id, record, index, by))
         if submission.expires_claims is not None:
             batch.expired_claims.append((log_id, submission.expires_claims))
+        if submission.stop is not None:
+            self._stop(log_id, submission.stop.reason)
         for write in submission.rows:
             batch.rows.append(resolve(write, first, time))
+        batch.epoch = batch.epoch or submission.refreshes
         staged.prev, staged.index = prev, first + len(stored)
         self.staged[log_id] = staged
         self.admitted.append((submission, first, tuple(stored)))
@@ -152,6 +214,21 @@ class Group:
             self._batch.heads.append(HeadMove(growth.before.size, head))
         return self._batch
 
+    def committed(self, log_id: str) -> LogState:
+        """The log's state once this group is committed, its head not signed yet."""
+        staged = self.staged[log_id]
+        growth, stopped = staged.growth, self._answer.stops.get(log_id)
+        if growth is None:
+            return replace(staged.state, stopped=stopped)
+        return replace(
+            staged.state,
+            edge=growth.after,
+            root=growth.root,
+            last_leaf=staged.prev,
+            time=staged.time,
+            stopped=stopped,
+        )
+
     def _stage(self, submission: Submission) -> Staged:
         state = self._states.get(submission.log_id)
         if state is None:
@@ -164,8 +241,32 @@ class Group:
             self._batch.heads.append(HeadMove(0, head))
         return Staged(state, self._now)
 
+    def _check_open(self, submission: Submission) -> None:
+        """Refuses entries of a log that is stopped, unless they come with the change of that stop."""
+        halted = self._halted.get(submission.log_id)
+        if halted is not None and submission.entries:
+            raise Halted(f"log takes no entries: {halted}")
+        reason, stop = self._answer.stops.get(submission.log_id), submission.stop
+        if reason is None or (stop is not None and stop.replaces == reason and reason != SEALED):
+            return
+        if reason == SEALED and stop is None and all(e.type in AFTER_SEAL for e in submission.entries):
+            return
+        if reason in FROZEN and (submission.entries or stop is not None):
+            raise LogFrozen(f"log takes no entries: {reason}", reason=reason)
+        if submission.entries:
+            raise Halted(f"log takes no entries: {reason}")
+
+    def _stop(self, log_id: str, reason: str | None) -> None:
+        stops = self._answer.stops
+        if log_id in stops:
+            self._batch.stops.append(StopRow(log_id, None))
+            del stops[log_id]
+        if reason is not None:
+            self._batch.stops.append(StopRow(log_id, reason))
+            stops[log_id] = reason
+
     def _check_claim(self, log_id: str, claim: Claim) -> None:
-        taken = self._claims.get((log_id, claim.key))
+        taken = self._answer.claims.get((log_id, claim.key))
         if taken is None:
             return
         if taken.fingerprint == claim.fingerprint:

@@ -15,21 +15,41 @@ from pathlib import Path
 from typing import Final, Self
 
 from attending.ledger.appended import Appended, StoredClaim
+from attending.ledger.counters import Counters
 from attending.ledger.custody import tables
 from attending.ledger.custody.door import Custodian
 from attending.ledger.custody.prune import Pruner
 from attending.ledger.custody.reads import Inside, Order
 from attending.ledger.custody.state import RESERVED_TYPES, STREAM_PREFIX, ErasureReason
-from attending.ledger.entry import Commitment, Payload, PendingEntry, format_time, prepare_entry
-from attending.ledger.errors import RowRejected, StoreUnavailable
+from attending.ledger.entry import Commitment, Entry, Payload, PendingEntry, format_time, prepare_entry
+from attending.ledger.errors import (
+    ExpectationFailed,
+    LogFrozen,
+    NotFound,
+    QueueFull,
+    RowRejected,
+    StoreUnavailable,
+)
 from attending.ledger.keys import TENANT_SUBJECT, lookup_of, require_log_id
-from attending.ledger.opening import LedgerConfig, Opened, load_state, open_folder, root_at, verifier_key
+from attending.ledger.opening import LedgerConfig, Opened, load_states, open_folder, root_at, verifier_key
 from attending.ledger.projection import EntryIndex, EntryTime, RecordId, RowWrite, check_rows
 from attending.ledger.publish import Publisher
 from attending.ledger.reads import MAX_LIST, LedgerReads
 from attending.ledger.sequencer import Sequencer
-from attending.ledger.store.port import ClaimRow, HeadRow, LogRow, Store, SubjectRow, all_tables
-from attending.ledger.submission import Claim, Expectation, LogState, Removal, Sequenced, Submission
+from attending.ledger.store.port import ClaimRow, LogRow, Store, SubjectRow, all_tables
+from attending.ledger.store.schema import SEALED
+from attending.ledger.submission import (
+    AWAITS_PREDECESSOR,
+    Claim,
+    Expectation,
+    LogState,
+    Removal,
+    Sequenced,
+    Stop,
+    Submission,
+    new_state,
+)
+from attending.ledger.succession import STREAM, Succession, continuing_entry, sealed_for, sealing_entry
 from attending.ledger.vault import SealedPayload, new_pseudonym, seal
 from sqlalchemy import MetaData, Table
 
@@ -51,7 +71,13 @@ class Ledger(LedgerReads):
         tables: Mapping[str, Table],
     ) -> None:
         """Use `open`."""
-        sequencer = Sequencer(opened.store, opened.states, self._load_state, clock)
+        sequencer = Sequencer(
+            opened.store,
+            opened.states,
+            lambda: load_states(opened.store, opened.keys),
+            clock,
+            max_queued_appends=config.max_queued_appends,
+        )
         super().__init__(opened.store, opened.keys, sequencer, opened.erased)
         self._config = config
         self._lock = opened.lock
@@ -72,6 +98,8 @@ class Ledger(LedgerReads):
         """Links, holds and erasures of subjects."""
         self.retention: Final = Pruner(inside, clock)
         """Pruning of payloads whose retention has ended."""
+        self.counters = Counters()
+        """How the appends of this process ended."""
 
     # --- opening and closing ---------------------------------------------------------------------------
 
@@ -89,7 +117,8 @@ class Ledger(LedgerReads):
         1. The folder is local and its lock is free. 2. The database's settings and triggers are as they must
         be; projection tables of `metadata` are created. 3. Each log's key is the one it began with. 4. Each
         head is what its tiles and last entries give. 5. No head is behind, or contradicts, a published one.
-        6. Erasures on record are carried out again, in case a key backup was restored or a crash came between.
+        6. Erasures on record are carried out again, in case a key backup was restored or a crash came between. 7. A
+        succession that a crash cut in two is finished.
 
         `store` replaces the SQLite file. Raises LedgerLocked, UnsafeSettings, CorruptLog, NotFound (a log's
         key is missing), StoreUnavailable.
@@ -101,6 +130,11 @@ class Ledger(LedgerReads):
         await ledger._carry_out()  # 6
         for log_id in opened.states:
             ledger._start_publisher(log_id)
+        try:
+            await ledger._finish_successions()
+        except BaseException:
+            await ledger.close()
+            raise
         return ledger
 
     async def close(self) -> None:
@@ -108,12 +142,21 @@ class Ledger(LedgerReads):
         if self._closed:
             return
         self._closed = True
-        await asyncio.to_thread(self._sequencer.close)
-        for publisher in self._publishers.values():
-            await publisher.stop()
+        if self._store.shared:
+            # Publishing asks the sequencer for what other processes appended; they publish what comes later.
+            await self._stop_publishers()
+            await asyncio.to_thread(self._sequencer.close)
+        else:
+            await asyncio.to_thread(self._sequencer.close)
+            await self._stop_publishers()
         self._threads.shutdown()
         await asyncio.to_thread(self._store.close)
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.release()
+
+    async def _stop_publishers(self) -> None:
+        for publisher in self._publishers.values():
+            await publisher.stop()
 
     @property
     def closed(self) -> bool:
@@ -128,14 +171,16 @@ class Ledger(LedgerReads):
 
     # --- logs ------------------------------------------------------------------------------------------
 
-    async def create_log(self, log_id: str, origin: str) -> None:
+    async def create_log(self, log_id: str, origin: str, *, stop: Stop | None = None) -> None:
         """Creates a log with its keys; one that exists with the same origin is left as it is.
 
-        `origin` names the log to the world (C2SP: a schema-less URL, such as `example.org/ledger/tenant`).
+        `origin` names the log to the world (C2SP: a schema-less URL, such as `example.org/ledger/tenant`). With
+        `stop`, a new log takes no entries yet.
         Raises ValueError when the log or the origin exists otherwise, NotFound for a malformed id.
         """
-        if require_log_id(log_id) in self._sequencer.logs():
-            if self._sequencer.state(log_id).row.origin != origin:
+        require_log_id(log_id)
+        with contextlib.suppress(NotFound):
+            if (await self._known(log_id)).row.origin != origin:
                 raise ValueError(f"log `{log_id}` exists with another origin")
             return
         # Keys first: a crash here leaves keys without a log, which the next call takes up.
@@ -143,9 +188,15 @@ class Ledger(LedgerReads):
         await self._run(self._keys.ensure, log_id, TENANT_SUBJECT)
         row = LogRow(log_id, origin, verifier_key(origin, keys), format_time(self._clock()))
         try:
-            await self._submit(Submission(log_id, (), self._loop.create_future(), new_log=(row, keys)))
+            await self._submit(
+                Submission(log_id, (), self._loop.create_future(), new_log=(row, keys), stop=stop)
+            )
         except RowRejected as err:
-            raise ValueError(f"origin `{origin}` belongs to another log") from err
+            # Another process was first with this log, or the origin is another log's.
+            with contextlib.suppress(NotFound):
+                await self._known(log_id)
+            if log_id not in self._sequencer.logs():
+                raise ValueError(f"origin `{origin}` belongs to another log") from err
         if self._sequencer.state(log_id).row.origin != origin:
             raise ValueError(f"log `{log_id}` exists with another origin")
         self._start_publisher(log_id)
@@ -173,6 +224,76 @@ class Ledger(LedgerReads):
         """
         self._sequencer.state(log_id)
         self._sequencer.halt(log_id, why)
+
+    async def stop_log(self, log_id: str, reason: str) -> None:
+        """Refuses entries of the log durably, in every process, until `resume_log`; also those that are queued.
+
+        `reason` (UPPER_SNAKE) is what callers are told. Raises NotFound, LogFrozen (sealed), StoreUnavailable.
+        """
+        await self._known(log_id)
+        await self._submit(Submission(log_id, (), self._loop.create_future(), stop=Stop(reason)))
+
+    async def resume_log(self, log_id: str) -> None:
+        """Takes entries again after `stop_log`. Raises NotFound, LogFrozen (sealed), StoreUnavailable."""
+        await self._known(log_id)
+        await self._submit(Submission(log_id, (), self._loop.create_future(), stop=Stop(None)))
+
+    async def seal_log(self, log_id: str, successor: str, successor_origin: str, *, actor: str) -> Succession:
+        """Ends a log for good and starts its successor, each naming the other; see `attending.ledger.succession`.
+
+        Safe to repeat with the same arguments, also after a crash. Raises NotFound, ValueError (the successor
+        exists and is another log's or has entries), LogFrozen (sealed in favour of another), StoreUnavailable.
+        """
+        if log_id == successor:
+            raise ValueError("a log cannot succeed itself")
+        old = await self._newest(log_id)
+        await self.create_log(successor, successor_origin, stop=Stop(AWAITS_PREDECESSOR))
+        new = await self._newest(successor)
+        if new.stopped != AWAITS_PREDECESSOR and old.stopped != SEALED:
+            raise ValueError(f"log `{successor}` exists already, and does not wait for a predecessor")
+        key = new.row.verifier_key
+        if old.stopped != SEALED:
+            entry = sealing_entry(actor, successor_origin, key)
+            submission, commitments = await self._prepare(log_id, [entry], ())
+            submission.stop = Stop(SEALED)
+            await self._append(submission, commitments)
+        seal = await self._seal_of(log_id)
+        if seal is None or not sealed_for(seal, successor_origin, key):
+            raise LogFrozen(f"log `{log_id}` is sealed in favour of another successor", reason=SEALED)
+        return await self._continue(log_id, successor, seal, actor)
+
+    async def _seal_of(self, log_id: str) -> Entry | None:
+        """The log's `log.sealed`, None when it is not sealed."""
+        entries = await self.stream_entries(log_id, STREAM)
+        return next((entry for entry in entries if entry.type == "log.sealed"), None)
+
+    async def _continue(self, log_id: str, successor: str, seal: Entry, actor: str) -> Succession:
+        """Step 3, once."""
+        old, size = await self._newest(log_id), seal.index + 1
+        root = await self._run(root_at, self._store, old, size)
+        if (await self._newest(successor)).stopped == AWAITS_PREDECESSOR:
+            entry = continuing_entry(actor, old.row.origin, old.row.verifier_key, size, root)
+            submission, commitments = await self._prepare(successor, [entry], ())
+            submission.expect = [Expectation(STREAM, 0)]
+            submission.stop = Stop(None, replaces=AWAITS_PREDECESSOR)
+            with contextlib.suppress(ExpectationFailed):  # another process was first
+                await self._append(submission, commitments)
+        return Succession(log_id, successor, size, root)
+
+    async def _finish_successions(self) -> None:
+        """What a crash between sealing and continuing left to do."""
+        waiting = {
+            self.origin(log_id): log_id
+            for log_id in self.logs()
+            if self._sequencer.state(log_id).stopped == AWAITS_PREDECESSOR
+        }
+        if not waiting:
+            return
+        for log_id in self.logs():
+            if self._sequencer.state(log_id).stopped == SEALED and (seal := await self._seal_of(log_id)):
+                successor = waiting.get(str(seal.body.get("successor")))
+                if successor is not None:
+                    await self._continue(log_id, successor, seal, seal.actor)
 
     def sign(self, log_id: str, message: bytes) -> bytes:
         """The log key's Ed25519 signature (64 bytes) over `message`, for the manifest of an export."""
@@ -213,15 +334,15 @@ class Ledger(LedgerReads):
 
         Raises NotFound, SubjectErased, ValueError (too long).
         """
-        state = self._sequencer.state(log_id)
-        key = self._subject_key(log_id, subject or TENANT_SUBJECT)
+        state = await self._known(log_id)
+        key = await self._subject_key(log_id, subject or TENANT_SUBJECT)
         if len(payload.content) <= _SEAL_INLINE_BYTES:
             return seal(state.row.origin, subject or TENANT_SUBJECT, payload, key)
         return await self._run(seal, state.row.origin, subject or TENANT_SUBJECT, payload, key)
 
     async def find_claim(self, log_id: str, key: str) -> StoredClaim | None:
         """The claim on an idempotency key, None when there is none."""
-        self._sequencer.state(log_id)
+        await self._known(log_id)
         row: ClaimRow | None = await self._run(self._store.read_claim, log_id, key)
         return None if row is None else StoredClaim(row.key, row.fingerprint, row.stream, row.created_at)
 
@@ -242,7 +363,7 @@ class Ledger(LedgerReads):
         `identifier` (such as an MRN) is compared without case, width and extra space; the ledger keeps only
         its HMAC. Many callers at once get the same one. Raises NotFound, QueueFull, StoreUnavailable.
         """
-        lookup = lookup_of(self._sequencer.state(log_id).keys.lookup, identifier)
+        lookup = lookup_of((await self._known(log_id)).keys.lookup, identifier)
         running = self._naming.get((log_id, lookup))
         if running is None:
             running = asyncio.ensure_future(self._name(log_id, lookup))
@@ -286,7 +407,7 @@ class Ledger(LedgerReads):
     async def _prepare(
         self, log_id: str, entries: Sequence[PendingEntry], rows: Sequence[RowWrite]
     ) -> tuple[Submission, tuple[tuple[Commitment, ...], ...]]:
-        origin = self._sequencer.state(log_id).row.origin
+        origin = (await self._known(log_id)).row.origin
         sealed, prepared, size = [], [], 0
         for pending in entries:
             items = [await self._sealed(log_id, origin, item, pending.subject) for item in pending.payloads]
@@ -315,10 +436,16 @@ class Ledger(LedgerReads):
     async def _append(
         self, submission: Submission, commitments: tuple[tuple[Commitment, ...], ...]
     ) -> Appended:
-        sequenced = await self._submit(submission)
-        if sequenced.growth is None:
-            raise AssertionError("sequencer lost the growth of an append")
-        return Appended(submission.log_id, sequenced, sequenced.growth, commitments)
+        try:
+            waiting = self._submit(submission)
+        except QueueFull:
+            self.counters.refused(submission.log_id)
+            raise
+        self.counters.follow(submission.log_id, submission.future)
+        sequenced = await waiting
+        if sequenced.receipts is None:
+            raise AssertionError("sequencer lost the receipts of an append")
+        return Appended(submission.log_id, sequenced, sequenced.receipts, commitments)
 
     def _submit(self, submission: Submission) -> Awaitable[Sequenced]:
         self._sequencer.submit(submission)
@@ -332,7 +459,15 @@ class Ledger(LedgerReads):
         # Key first: nothing may be sealed for a subject whose key could be lost.
         await self._run(self._keys.ensure, log_id, pseudonym)
         row = SubjectRow(log_id, lookup, pseudonym)
-        await self._submit(Submission(log_id, (), self._loop.create_future(), subject=row))
+        try:
+            await self._submit(Submission(log_id, (), self._loop.create_future(), subject=row))
+        except RowRejected:
+            # Another process named the person first; the key made here belongs to nobody.
+            known = await self._run(self._store.pseudonym, log_id, lookup)
+            if known is None:
+                raise
+            await self._run(self._keys.destroy, log_id, pseudonym)
+            return known
         return pseudonym
 
     async def _write(
@@ -363,8 +498,27 @@ class Ledger(LedgerReads):
             with contextlib.suppress(StoreUnavailable, RowRejected):
                 await self.custody.sweep(log_id)
 
-    def _load_state(self, row: LogRow, head: HeadRow) -> LogState:
-        return load_state(self._store, row, head, self._keys.open_log(row.log_id))
+    async def _discover(self, log_id: str) -> None:
+        """Takes in a log that another process created."""
+
+        def load() -> LogState | None:
+            for row, _ in self._store.heads():
+                if row.log_id == log_id:
+                    return new_state(row, self._keys.open_log(log_id))
+            return None
+
+        state = await self._run(load)
+        if state is None:
+            raise NotFound("no such log")
+        self._sequencer.adopt(state)
+        self._start_publisher(log_id)
+        await self._newest(log_id)
+
+    def _refresh(self, log_id: str) -> Awaitable[object]:
+        submission = Submission(log_id, (), self._loop.create_future(), refreshes=True)
+        # Whoever waits may have given up by the time it fails.
+        submission.future.add_done_callback(lambda future: future.cancelled() or future.exception())
+        return self._submit(submission)
 
     def _start_publisher(self, log_id: str) -> None:
         if log_id in self._publishers:
@@ -372,7 +526,7 @@ class Ledger(LedgerReads):
         publisher = self._publishers[log_id] = Publisher(
             log_id,
             self._place,
-            state=lambda: self._sequencer.state(log_id),
+            state=lambda: self._newest(log_id),
             read_root=lambda state, size: root_at(self._store, state, size),
             halt=lambda why: self._sequencer.halt(log_id, why),
             interval_seconds=self._config.publish_interval_seconds,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -13,10 +14,10 @@ from attending.ledger.entry import GENESIS_PREV, parse_entry
 from attending.ledger.errors import CorruptLog, StoreUnavailable, VerificationError
 from attending.ledger.files import FolderLock, make_folder, require_local
 from attending.ledger.keys import KeyFolder, LogKeys
-from attending.ledger.merkle import compact_range, root_from_hashes
+from attending.ledger.merkle import MAX_TREE_SIZE, compact_range, root_from_hashes
 from attending.ledger.note import ED25519, VerifierKey
 from attending.ledger.publish import FolderPlace, check_against
-from attending.ledger.store.port import HeadRow, LogRow, Store, StoreFault
+from attending.ledger.store.port import Batch, HeadRow, LogRow, Question, Store, StoreFault
 from attending.ledger.store.sqlite import SqliteStore
 from attending.ledger.submission import LogState, signed_state
 from attending.ledger.tiles import TILE_WIDTH, NodeReader, load_edge
@@ -26,21 +27,29 @@ from sqlalchemy import MetaData
 
 @dataclass(frozen=True, slots=True)
 class LedgerConfig:
-    """Where an embedded ledger lives. By default everything is inside `folder`; put keys and published heads
-    on other disks, with other backups, for what they protect against to hold.
+    """Where a ledger lives. By default everything is inside `folder`; put keys and published heads on other
+    disks, with other backups, for what they protect against to hold.
+
+    `database` is a PostgreSQL connection string (libpq keywords or URI) for logs, payloads and projections;
+    then several processes may open the same ledger, each with the same keys and published heads.
+    `require_replication` refuses a database that does not wait for a standby.
     """
 
     folder: Path
+    database: str | None = field(default=None, repr=False)
+    require_replication: bool = False
     keys_folder: Path | None = None
     publish_folder: Path | None = None
     publish_interval_seconds: float = 1.0
     claim_retention: timedelta = timedelta(days=7)
+    max_queued_appends: int = 8_192
+    """Appends that wait for the writer at most; the next one is refused with QueueFull."""
 
 
 class Opened(NamedTuple):
-    """A ledger folder that passed every check of the start; the lock is held."""
+    """A ledger that passed every check of the start; an embedded one's folder lock is held."""
 
-    lock: FolderLock
+    lock: FolderLock | None
     store: Store
     keys: KeyFolder
     place: FolderPlace
@@ -53,7 +62,40 @@ _TAIL: Final = 2 * TILE_WIDTH
 """Entries at the end that every start reads in full: at least the last full tile and what follows it."""
 
 
-def load_state(store: Store, row: LogRow, head: HeadRow, keys: LogKeys) -> LogState:
+def load_states(store: Store, keys: KeyFolder) -> dict[str, LogState]:
+    """Every log, read when nobody can append to it and signed when what was read is durable.
+
+    Where several processes write, the heads are locked while tiles and entries are read, and the transaction
+    ends by raising the epoch: its commit comes after all that could be seen, so that a head may be signed once
+    it has succeeded (what is visible need not be replicated yet). Call after `Store.recover`.
+
+    Raises CorruptLog, NotFound (a key is missing), StoreFault.
+    """
+    if not store.shared:
+        stops = store.stops()
+        return {
+            row.log_id: load_state(store, row, head, keys.open_log(row.log_id), stops.get(row.log_id))
+            for row, head in store.heads()
+        }
+    rows = {row.log_id: row for row, _ in store.heads()}
+    try:
+        answer = store.begin(Question(sizes=dict.fromkeys(rows, MAX_TREE_SIZE)))
+        states = {
+            log_id: load_state(store, rows[log_id], head, keys.open_log(log_id), answer.stops.get(log_id))
+            for log_id, head in answer.heads.items()
+        }
+        store.apply(Batch(epoch=True))
+        store.commit()
+    except BaseException:
+        with contextlib.suppress(StoreFault):
+            store.rollback()
+        raise
+    return states
+
+
+def load_state(
+    store: Store, row: LogRow, head: HeadRow, keys: LogKeys, stopped: str | None = None
+) -> LogState:
     """The signed state of a log whose head agrees with its tiles and its last entries.
 
     1. The last entries (up to 512) parse, name their index and origin and link to each other; their leaf
@@ -89,7 +131,7 @@ def load_state(store: Store, row: LogRow, head: HeadRow, keys: LogKeys) -> LogSt
     last = stored[-1] if stored else GENESIS_PREV
     if edge.root != head.root or last != head.last_leaf or time != head.time:  # 3
         raise CorruptLog(f"head of log `{row.log_id}` is not that of its entries")
-    return signed_state(row, keys, edge, head)
+    return signed_state(row, keys, edge, head, stopped)
 
 
 def verify_stored(store: Store, state: LogState) -> int:
@@ -119,37 +161,50 @@ def root_at(store: Store, state: LogState, size: int) -> bytes:
 def open_folder(config: LedgerConfig, metadata: Sequence[MetaData], given: Store | None) -> Opened:
     """The blocking part of `Ledger.open`; its numbered steps."""
     make_folder(config.folder)
-    require_local(config.folder)
-    lock = FolderLock(config.folder).acquire()  # 1
+    lock = None
+    if config.database is None:  # 1
+        require_local(config.folder)
+        lock = FolderLock(config.folder).acquire()
     store = given
     try:
-        store = store or SqliteStore(config.folder / "ledger.db")
+        store = store or open_store(config)
         store.recover()
         store.create_tables(metadata)  # 2
         keys = KeyFolder(config.keys_folder or config.folder / "keys")
         place = FolderPlace(config.publish_folder or config.folder / "published")
-        states: dict[str, LogState] = {}
-        erased: dict[str, set[str]] = {}
-        ready = store
-        for row, head in store.heads():
-            log_keys = keys.open_log(row.log_id)
-            if verifier_key(row.origin, log_keys) != row.verifier_key:  # 3
+        for row, _ in store.heads():
+            if verifier_key(row.origin, keys.open_log(row.log_id)) != row.verifier_key:  # 3
                 raise CorruptLog(
                     f"signing key of log `{row.log_id}` is not the one it began with", reason="KEY_MISMATCH"
                 )
-            state = states[row.log_id] = load_state(store, row, head, log_keys)  # 4
-            check_against(state, place.read(row.log_id), lambda s, size: root_at(ready, s, size))  # 5
-            erased[row.log_id] = {erasure.pseudonym for erasure in store.erasures(row.log_id)}
-            for pseudonym in erased[row.log_id]:
-                keys.destroy(row.log_id, pseudonym)  # 6
+        # Read before the states: another process may publish while they are read, never the other way round.
+        published = {row.log_id: place.read(row.log_id) for row, _ in store.heads()}
+        states = load_states(store, keys)  # 4
+        erased: dict[str, set[str]] = {}
+        ready = store
+        for log_id, state in states.items():
+            check_against(state, published.get(log_id), lambda s, size: root_at(ready, s, size))  # 5
+            erased[log_id] = {erasure.pseudonym for erasure in store.erasures(log_id)}
+            for pseudonym in erased[log_id]:
+                keys.destroy(log_id, pseudonym)  # 6
         return Opened(lock, store, keys, place, states, erased)
     except BaseException as err:
         if store is not None:
             store.close()
-        lock.release()
+        if lock is not None:
+            lock.release()
         if isinstance(err, StoreFault):
             raise StoreUnavailable("store cannot be read") from err
         raise
+
+
+def open_store(config: LedgerConfig) -> Store:
+    """The store that the configuration names: a PostgreSQL database, or the folder's own SQLite file."""
+    if config.database is None:
+        return SqliteStore(config.folder / "ledger.db")
+    from attending.ledger.store.postgres import PostgresStore
+
+    return PostgresStore(config.database, require_replication=config.require_replication)
 
 
 def verifier_key(origin: str, keys: LogKeys) -> str:

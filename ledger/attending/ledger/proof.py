@@ -35,8 +35,19 @@ class Receipt:
 
 def format_receipt(index: int, hashes: Sequence[bytes], checkpoint_note: str) -> str:
     """The receipt's text; `hashes` are the inclusion proof under the checkpoint's size."""
-    lines = b"".join(map(b2a_base64, hashes)).decode()  # each ends in a newline
-    return f"{_HEADER}\nindex {index}\n{lines}\n{checkpoint_note}"
+    return f"{_HEADER}\nindex {index}\n{hash_lines(hashes)}\n{checkpoint_note}"
+
+
+def format_shared_receipt(index: int, hashes: Sequence[bytes], rest: str) -> str:
+    """The receipt whose proof begins with `hashes` and goes on as `rest`: more `hash_lines`, a blank line and the
+    checkpoint note, which all receipts of one group of entries have in common.
+    """
+    return f"{_HEADER}\nindex {index}\n{hash_lines(hashes)}{rest}"
+
+
+def hash_lines(hashes: Sequence[bytes]) -> str:
+    """Base64 of each hash, each with a newline."""
+    return b"".join(map(b2a_base64, hashes)).decode()
 
 
 def parse_receipt(text: str | bytes) -> Receipt:

@@ -8,19 +8,23 @@ head is refused at the start, one that contradicts it is halted.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from attending.ledger.checkpoint import Checkpoint, verify
 from attending.ledger.errors import CorruptLog, LedgerError, VerificationError
-from attending.ledger.files import make_folder, write_durably
+from attending.ledger.files import PRIVATE_MODE, make_folder, write_durably
 from attending.ledger.note import VerifierKey
 from attending.ledger.store.port import StoreFault
 from attending.ledger.submission import LogState
 
 _log = logging.getLogger(__name__)
+_TRIES: Final = 4
 
 ReadRoot = Callable[[LogState, int], bytes]
 """(log state, size) -> root hash of the log at an earlier size."""
@@ -38,7 +42,7 @@ class Place(Protocol):
 
 
 class FolderPlace:
-    """Checkpoints as files `<log_id>.checkpoint`. One process writes, as the ledger's lock sees to."""
+    """Checkpoints as files `<log_id>.checkpoint`. Processes that share the folder take turns by a file lock."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -53,10 +57,15 @@ class FolderPlace:
 
     def write(self, log_id: str, note: str, expected: str | None) -> bool:
         """Replaces the file atomically; see Place."""
-        if self.read(log_id) != expected:
-            return False
-        write_durably(self._path(log_id), note.encode(), mode=0o644)
-        return True
+        descriptor = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_MODE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if self.read(log_id) != expected:
+                return False
+            write_durably(self._path(log_id), note.encode(), mode=0o644)
+            return True
+        finally:
+            os.close(descriptor)  # gives the lock back
 
     def _path(self, log_id: str) -> Path:
         return self._folder / f"{log_id}.checkpoint"
@@ -100,12 +109,12 @@ class Publisher:
         log_id: str,
         place: Place,
         *,
-        state: Callable[[], LogState],
+        state: Callable[[], Awaitable[LogState]],
         read_root: ReadRoot,
         halt: Callable[[str], None],
         interval_seconds: float,
     ) -> None:
-        """`state` gives the log's committed state, `halt` stops it with a reason."""
+        """`state` gives the log's newest committed state, `halt` stops it with a reason."""
         self._log_id = log_id
         self._place = place
         self._state = state
@@ -114,6 +123,7 @@ class Publisher:
         self._interval_seconds = interval_seconds
         self._task: asyncio.Task[None] | None = None
         self._busy = asyncio.Lock()
+        self._ending = asyncio.Event()
         self.published: str | None = None
         """The note that is known to be outside."""
 
@@ -123,8 +133,9 @@ class Publisher:
 
     async def stop(self) -> None:
         """Ends the loop after a last publication."""
+        self._ending.set()
         if self._task is not None:
-            self._task.cancel()
+            # Not cancelled: a write under way would go on in its thread, beside the last one.
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
         await self.publish()
@@ -132,11 +143,16 @@ class Publisher:
     async def publish(self) -> str | None:
         """Publishes the newest head now; the note outside, None when that failed and will be tried again."""
         async with self._busy:
-            state = self._state()
-            if self.published == state.note:
-                return self.published
             try:
-                return await asyncio.to_thread(self._publish)
+                for _ in range(_TRIES):  # another process may publish in between
+                    # The state is asked for after the place is read, and brought up to what other processes
+                    # appended: a head that was published is never newer.
+                    outside = await asyncio.to_thread(self._place.read, self._log_id)
+                    state = await self._state()
+                    if outside == state.note == self.published:
+                        return self.published
+                    if await asyncio.to_thread(self._publish, outside, state):
+                        return self.published
             except CorruptLog as err:
                 _log.error("ledger_publish_halted log=%s reason=%s", self._log_id, err.reason)
                 self._halt(err.reason)
@@ -144,17 +160,15 @@ class Publisher:
                 _log.warning("ledger_publish_failed log=%s error=%s", self._log_id, type(err).__name__)
             return None
 
-    def _publish(self) -> str | None:
-        outside = self._place.read(self._log_id)
-        # Read after the place: a head that was published is never newer than this one.
-        state = self._state()
+    def _publish(self, outside: str | None, state: LogState) -> bool:
         check_against(state, outside, self._read_root)
         if outside != state.note and not self._place.write(self._log_id, state.note, outside):
-            return None
+            return False
         self.published = state.note
-        return self.published
+        return True
 
     async def _run(self) -> None:
-        while True:
+        while not self._ending.is_set():
             await self.publish()
-            await asyncio.sleep(self._interval_seconds)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), self._interval_seconds)

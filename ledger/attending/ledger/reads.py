@@ -7,7 +7,8 @@ told about a size stays true while the log grows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
@@ -20,6 +21,7 @@ from attending.ledger.errors import (
     NotFound,
     OutOfRange,
     PayloadPruned,
+    QueueFull,
     StoreUnavailable,
     SubjectErased,
     VerificationError,
@@ -29,9 +31,11 @@ from attending.ledger.opening import verify_stored
 from attending.ledger.proof import format_receipt
 from attending.ledger.publish import Publisher
 from attending.ledger.sequencer import Sequencer
+from attending.ledger.static.paths import TilePath
+from attending.ledger.static.stored import stored_bundle
 from attending.ledger.store.port import PayloadRow, RemovalRow, Store, StoreFault
 from attending.ledger.submission import LogState
-from attending.ledger.tiles import NodeReader
+from attending.ledger.tiles import NodeReader, TileCache
 from attending.ledger.vault import unseal
 from sqlalchemy import Row, Select
 
@@ -40,6 +44,7 @@ T = TypeVar("T")
 MAX_LIST: Final = 1_000
 """Entries that one read returns at most."""
 _READERS: Final = 4
+_REFRESH_SECONDS: Final = 5.0
 
 
 class LedgerReads:
@@ -54,6 +59,7 @@ class LedgerReads:
         self._sequencer = sequencer
         self._erased = erased
         self._publishers: dict[str, Publisher] = {}
+        self._tiles = TileCache()
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="ledger-reader")
 
@@ -61,17 +67,17 @@ class LedgerReads:
 
     async def head(self, log_id: str) -> tuple[int, bytes]:
         """(size, root hash) of the integrated head; NotFound."""
-        state = self._sequencer.state(log_id)
+        state = await self._newest(log_id)
         return state.edge.size, state.root
 
     async def get_entry(self, log_id: str, index: int) -> Entry:
         """Entry `index`. Raises NotFound (no such log), OutOfRange, CorruptLog (stored bytes do not parse)."""
-        self._require_index(log_id, index)
+        await self._require_index(log_id, index)
         return (await self._entries(log_id, self._store.entries, log_id, index, 1))[0]
 
     async def list_entries(self, log_id: str, start: int = 0, limit: int = 100) -> list[Entry]:
         """Entries from `start`, in order, at most `limit` (1 to 1,000); empty past the end."""
-        size = self._sequencer.state(log_id).edge.size
+        size = (await self._newest(log_id)).edge.size
         if start < 0 or limit < 1:
             raise OutOfRange("start is negative or limit is not positive")
         limit = min(limit, MAX_LIST, size - start)
@@ -81,13 +87,13 @@ class LedgerReads:
         self, log_id: str, stream: str, start: int = 0, limit: int = MAX_LIST
     ) -> list[Entry]:
         """The stream's entries from version `start`, in order, at most `limit` (1 to 1,000)."""
-        self._sequencer.state(log_id)
+        await self._known(log_id)
         limit = min(limit, MAX_LIST)
         return await self._entries(log_id, self._store.stream_entries, log_id, stream, start, limit)
 
     async def stream_version(self, log_id: str, stream: str) -> int:
         """Number of entries of the stream."""
-        self._sequencer.state(log_id)
+        await self._known(log_id)
         return await self._run(self._store.read_stream_version, log_id, stream)
 
     async def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
@@ -98,16 +104,16 @@ class LedgerReads:
 
     async def checkpoint(self, log_id: str) -> str:
         """The signed note of the integrated head."""
-        return self._sequencer.state(log_id).note
+        return (await self._newest(log_id)).note
 
     async def published_checkpoint(self, log_id: str) -> str | None:
         """The newest note that is known to be outside the database, None when there is none yet."""
-        self._sequencer.state(log_id)
+        await self._known(log_id)
         return self._publishers[log_id].published
 
     async def publish(self, log_id: str) -> str | None:
         """Publishes the newest head now; its note, None when the place could not be written."""
-        self._sequencer.state(log_id)
+        await self._known(log_id)
         return await self._publishers[log_id].publish()
 
     async def receipt(self, log_id: str, index: int, *, published: bool = False) -> str:
@@ -115,7 +121,7 @@ class LedgerReads:
 
         Raises NotFound (no such log, nothing published), OutOfRange (also: not yet published).
         """
-        state = self._require_index(log_id, index)
+        state = await self._require_index(log_id, index)
         note, size = state.note, state.edge.size
         if published:
             outside = self._publishers[log_id].published
@@ -128,31 +134,43 @@ class LedgerReads:
 
     async def inclusion_proof(self, log_id: str, index: int, size: int) -> list[bytes]:
         """The inclusion proof of entry `index` in the tree of `size`; OutOfRange unless index < size <= head."""
-        state = self._require_index(log_id, index)
+        state = await self._require_index(log_id, index)
         if not index < size <= state.edge.size:
             raise OutOfRange("tree size is not above the index and at most the head's")
         return await self._prove(merkle.inclusion_proof, state, index, size)
 
     async def consistency_proof(self, log_id: str, size1: int, size2: int) -> list[bytes]:
         """The proof that the tree of `size1` is a prefix of that of `size2`; OutOfRange unless in order."""
-        state = self._sequencer.state(log_id)
+        state = await self._newest(log_id)
         if not 0 <= size1 <= size2 <= state.edge.size:
             raise OutOfRange("tree sizes are not in order up to the head's")
         return await self._prove(merkle.consistency_proof, state, size1, size2)
 
     async def range_frontier(self, log_id: str, size: int) -> list[bytes]:
         """The compact range [0, size): hashes of the complete subtrees that tile it, largest first."""
-        state = self._sequencer.state(log_id)
+        state = await self._newest(log_id)
         if not 0 <= size <= state.edge.size:
             raise OutOfRange("tree size is past the head's")
         return await self._prove(merkle.compact_range, state, size)
+
+    async def published_resource(self, log_id: str, path: TilePath) -> bytes:
+        """The bytes of a tile or an entry bundle (c2sp.org/tlog-tiles) of the published tree or an earlier one.
+
+        Partial ones are computed. The entries of a bundle are compared with their leaf hashes. Raises NotFound
+        (no such log), OutOfRange (the published tree does not have it), CorruptLog.
+        """
+        state = await self._known(log_id)
+        outside = self._publishers[log_id].published
+        if outside is None or path.needs > parse_checkpoint(outside).size:
+            raise OutOfRange("the published tree does not have it")
+        return await self._run(self._resource, state, path)
 
     async def verify(self, log_id: str) -> int:
         """Verifies every stored entry up to the integrated head and returns the number of entries.
 
         Raises CorruptLog naming the first bad entry. It does not open payloads.
         """
-        state = self._sequencer.state(log_id)
+        state = await self._newest(log_id)
         return await self._run(verify_stored, self._store, state)
 
     # --- payloads ---------------------------------------------------------------------------------------
@@ -170,7 +188,7 @@ class LedgerReads:
 
         Raises as `open_payload`.
         """
-        state = self._sequencer.state(log_id)
+        state = await self._known(log_id)
         row: PayloadRow | None = await self._run(self._store.payload, log_id, record)
         if row is None:
             raise await self._gone(log_id, record)
@@ -182,12 +200,12 @@ class LedgerReads:
             )
         # The subject that counts is the entry's: the row's is only how to find it.
         subject = entry.subject or TENANT_SUBJECT
-        key = self._subject_key(log_id, subject)
+        key = await self._subject_key(log_id, subject)
         return await self._run(_unseal, state.row.origin, subject, commitment, row, key)
 
     async def certificate(self, log_id: str, record: str) -> int | None:
         """Index of the entry that says why a vault record is gone; None when it is there, or was never."""
-        self._sequencer.state(log_id)
+        await self._known(log_id)
         removal: RemovalRow | None = await self._run(self._store.removal, log_id, record)
         return None if removal is None else removal.removed_by
 
@@ -203,8 +221,48 @@ class LedgerReads:
 
     # --- inside ----------------------------------------------------------------------------------------
 
-    def _subject_key(self, log_id: str, subject: str) -> bytes:
-        if subject in self._erased.get(log_id, ()):
+    async def _known(self, log_id: str) -> LogState:
+        """The log's state as this process knows it; NotFound. A log that another process created is looked up."""
+        try:
+            return self._sequencer.state(log_id)
+        except NotFound:
+            if not self._store.shared:
+                raise
+        await self._discover(log_id)
+        return self._sequencer.state(log_id)
+
+    async def _newest(self, log_id: str) -> LogState:
+        """The log's state, brought up to what other processes appended before the call; NotFound."""
+        state = await self._known(log_id)
+        if self._store.shared:
+            size = await self._run(self._store.head_size, log_id)
+            if size is not None and size > state.edge.size:
+                # What is visible may not be replicated yet; until this process may sign it, the head that it
+                # knows is the newest that it can answer for.
+                with contextlib.suppress(TimeoutError, StoreUnavailable, QueueFull):
+                    async with asyncio.timeout(_REFRESH_SECONDS):
+                        await asyncio.shield(self._refresh(log_id))
+                state = self._sequencer.state(log_id)
+        return state
+
+    async def _discover(self, log_id: str) -> None:
+        raise NotImplementedError
+
+    def _refresh(self, log_id: str) -> Awaitable[object]:
+        raise NotImplementedError
+
+    async def _subject_key(self, log_id: str, subject: str) -> bytes:
+        erased = self._erased.setdefault(log_id, set())
+        if (
+            self._store.shared
+            and subject not in erased
+            and subject != TENANT_SUBJECT
+            and await self._run(self._store.is_erased, log_id, subject)
+        ):
+            # Another process erased it: what this one still holds of the key goes, too.
+            erased.add(subject)
+            await self._run(self._keys.destroy, log_id, subject)
+        if subject in erased:
             raise SubjectErased("the subject's key has been destroyed")
         try:
             return self._keys.get(log_id, subject)
@@ -213,8 +271,10 @@ class LedgerReads:
                 raise
             raise NotFound("key store holds no key of this subject, and no erasure is on record") from err
 
-    def _require_index(self, log_id: str, index: int) -> LogState:
-        state = self._sequencer.state(log_id)
+    async def _require_index(self, log_id: str, index: int) -> LogState:
+        state = await self._known(log_id)
+        if index >= state.edge.size:
+            state = await self._newest(log_id)
         if not 0 <= index < state.edge.size:
             raise OutOfRange("index is at or past the tree size")
         return state
@@ -230,10 +290,24 @@ class LedgerReads:
 
     async def _prove(self, prove: Callable[..., list[bytes]], state: LogState, *sizes: int) -> list[bytes]:
         def load() -> list[bytes]:
-            reader = NodeReader(state.edge, lambda level, i: self._store.tile(state.row.log_id, level, i))
-            return prove(*sizes, reader.node)
+            return prove(*sizes, self._reader(state).node)
 
         return await self._run(load)
+
+    def _resource(self, state: LogState, path: TilePath) -> bytes:
+        reader = self._reader(state)
+        if path.level is not None:
+            return reader.tile(path.level, path.index, path.width)
+        return stored_bundle(self._store, state.row.log_id, path, reader.tile(0, path.index, path.width))
+
+    def _reader(self, state: LogState) -> NodeReader:
+        log_id = state.row.log_id
+        return NodeReader(
+            state.edge,
+            lambda level, index: self._store.tile(log_id, level, index),
+            cache=self._tiles,
+            log_id=log_id,
+        )
 
     async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
         """Runs a blocking call on the reader threads; a failing store becomes StoreUnavailable."""

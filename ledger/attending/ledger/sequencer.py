@@ -1,8 +1,9 @@
 """The sequencer: one writer thread that turns concurrent appends into group commits.
 
 Order of a write, per group (design section 2):
-  1. open a transaction that holds the write lock; admit each append (halt flag, stream versions, claim) or
-     reject that one alone; give the admitted ones index, predecessor and time; hash
+  1. open a transaction that locks the heads of the group's logs; catch up with what other processes appended;
+     admit each append (stops, stream versions, claim) or reject that one alone; give the admitted ones index,
+     predecessor and time; hash
   2. write entries, payloads, tiles, projection rows and heads, and commit: durable when that returns
   3. sign each moved head
   4. answer every append of the group at once, with an integrated checkpoint
@@ -10,8 +11,9 @@ A crash before 2 ends leaves nothing; between 2 and 3 it leaves a committed head
 the same size and root, so no second story. Nobody has been answered in either case.
 
 INVARIANT: a head is signed only after this process saw its commit succeed, or read it after a `recover`,
-which makes all that is visible durable. A commit whose outcome is unknown is answered StoreUnavailable and
-nothing is written until the state has been read again.
+which makes all that is visible durable. What another process committed is signed under the next commit of
+this one, which comes after it in the database's own log. A commit whose outcome is unknown is answered
+StoreUnavailable and nothing is written until the state has been read again.
 """
 
 from __future__ import annotations
@@ -25,10 +27,17 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from attending.ledger.errors import LedgerError, NotFound, QueueFull, RowRejected, StoreUnavailable
-from attending.ledger.group import Group
-from attending.ledger.store.port import HeadRow, LogRow, RowRefused, Store, StoreFault
-from attending.ledger.submission import LogState, Sequenced, Submission, sign_head
+from attending.ledger.errors import (
+    CorruptLog,
+    LedgerError,
+    NotFound,
+    QueueFull,
+    RowRejected,
+    StoreUnavailable,
+)
+from attending.ledger.group import Group, OutOfStep
+from attending.ledger.store.port import RowRefused, Store, StoreFault
+from attending.ledger.submission import GroupReceipts, LogState, Sequenced, Submission, sign_head
 
 MAX_QUEUED_APPENDS: Final = 8_192
 MAX_QUEUED_BYTES: Final = 64 * 1024 * 1024
@@ -38,19 +47,26 @@ _RETRY_AFTER_SECONDS: Final = 0.5
 _CACHED_STREAMS: Final = 65_536
 
 Outcome = tuple["asyncio.Future[Sequenced]", Sequenced | None, Exception | None]
-LoadState = Callable[[LogRow, HeadRow], LogState]
+LoadStates = Callable[[], dict[str, LogState]]
 
 
 class Sequencer:
     """Owns the writing side of a store. `submit` belongs to the event loop it was started on."""
 
     def __init__(
-        self, store: Store, states: dict[str, LogState], load_state: LoadState, clock: Callable[[], datetime]
+        self,
+        store: Store,
+        states: dict[str, LogState],
+        load_states: LoadStates,
+        clock: Callable[[], datetime],
+        *,
+        max_queued_appends: int = MAX_QUEUED_APPENDS,
     ) -> None:
-        """`states` are the logs as read at the start, `load_state` reads one again after a fault."""
+        """`states` are the logs as read at the start, `load_states` reads them again after a fault."""
+        self._max_queued = max_queued_appends
         self._store = store
         self._states = states
-        self._load_state = load_state
+        self._load_states = load_states
         self._clock = clock
         self._halted: dict[str, str] = {}
         self._versions: OrderedDict[tuple[str, str], int] = OrderedDict()
@@ -79,7 +95,12 @@ class Sequencer:
 
     def halted(self, log_id: str) -> str | None:
         """Why the log takes no appends, None when it does."""
-        return self._halted.get(log_id)
+        state = self._states.get(log_id)
+        return self._halted.get(log_id) or (None if state is None else state.stopped)
+
+    def adopt(self, state: LogState) -> None:
+        """Takes in a log that another process created; one that is known stays as it is."""
+        self._states.setdefault(state.row.log_id, state)
 
     def halt(self, log_id: str, why: str) -> None:
         """Refuses every append to the log from now on, also those that are queued."""
@@ -91,7 +112,7 @@ class Sequencer:
             if self._closing:
                 raise StoreUnavailable("ledger is closed")
             size = self._queued_bytes + submission.size_bytes
-            if len(self._queue) >= MAX_QUEUED_APPENDS or (self._queue and size > MAX_QUEUED_BYTES):
+            if len(self._queue) >= self._max_queued or (self._queue and size > MAX_QUEUED_BYTES):
                 raise QueueFull(_RETRY_AFTER_SECONDS)
             self._queue.append(submission)
             self._queued_bytes = size
@@ -146,16 +167,14 @@ class Sequencer:
             self._queued_bytes -= size
             return group
 
-    def _write(self, group: Sequence[Submission], outcomes: list[Outcome]) -> None:
+    def _write(self, group: Sequence[Submission], outcomes: list[Outcome], *, again: bool = True) -> None:
         """Steps 1 to 3 for a group. A row that breaks a constraint splits it, until that append is alone."""
         if self._unsure and not self._recover():
             outcomes += _unknown(group, "store is not usable, nothing was written")
             return
         rejected: list[Outcome] = []
         try:
-            self._store.begin()  # 1
-            work = Group(self._clock, self._states, self._halted)
-            work.look_up(group, self._versions, self._store)
+            work = self._begin(group, again)  # 1
             for submission in group:
                 try:
                     work.admit(submission)
@@ -168,6 +187,15 @@ class Sequencer:
             self._store.apply(work.batch())  # 2
             self._deliver()
             self._store.commit()
+        except (OutOfStep, CorruptLog) as err:
+            # Nothing was written. Reading all again brings this process into step, or halts the log at fault.
+            self._rollback()
+            self._unsure = True
+            if again and self._recover():
+                self._write(group, outcomes, again=False)
+            else:
+                outcomes += _unknown(group, "log was read again, nothing was written", err)
+            return
         except RowRefused as err:
             self._rollback()
             if len(group) == 1:
@@ -186,34 +214,51 @@ class Sequencer:
             rest = [submission for submission in group if id(submission.future) not in answered]
             outcomes += rejected
             outcomes += _unknown(rest, "store failed, the outcome of the append is unknown", err)
+            # Told before the store is asked again: where a standby is missing, that can take until it is back.
+            self._deliver()
+            self._ready, outcomes[:] = outcomes[:], []
+            self._deliver()
             self._recover()
             return
         outcomes += rejected
         self._finish(work, outcomes)  # 3
 
+    def _begin(self, group: Sequence[Submission], again: bool) -> Group:
+        """The group's open transaction. A store that fails here was asked to write nothing: a connection that
+        died while it was idle is made anew, once, and nobody need hear of it.
+        """
+        work = Group(self._clock, self._states, self._halted, self._versions)
+        try:
+            work.begin(group, self._store)
+        except StoreFault:
+            self._unsure = True
+            if not again or not self._recover():
+                raise
+            work = Group(self._clock, self._states, self._halted, self._versions)
+            work.begin(group, self._store)
+        return work
+
     def _finish(self, work: Group, outcomes: list[Outcome]) -> None:
-        for log_id, staged in work.staged.items():
-            growth, state = staged.growth, staged.state
-            if growth is not None:
-                self._states[log_id] = replace(
-                    state,
-                    edge=growth.after,
-                    root=growth.root,
-                    last_leaf=staged.prev,
-                    time=staged.time,
-                    note=sign_head(state.row, growth.after.size, growth.root, state.keys),
-                )
-            elif log_id not in self._states:
-                self._states[log_id] = state
+        for log_id in work.staged:
+            state = work.committed(log_id)
+            known = self._states.get(log_id)
+            # Signing what is signed already would be the same note, and 50 microseconds.
+            if known is None or known.edge.size != state.edge.size:
+                state = replace(state, note=sign_head(state.row, state.edge.size, state.root, state.keys))
+            self._states[log_id] = state
         for key, version in work.versions.items():
             self._versions[key] = version
             self._versions.move_to_end(key)
         while len(self._versions) > _CACHED_STREAMS:
             self._versions.popitem(last=False)
+        receipts = {
+            log_id: GroupReceipts(staged.growth, self._states[log_id].note)
+            for log_id, staged in work.staged.items()
+            if staged.growth is not None
+        }
         for submission, first, data in work.admitted:
-            staged = work.staged[submission.log_id]
-            note = self._states[submission.log_id].note
-            result = Sequenced(first, staged.time, data, staged.growth, note)
+            log_id = submission.log_id
+            result = Sequenced(first, work.staged[log_id].time, data, receipts.get(log_id))
             outcomes.append((submission.future, result, None))
 
     def _rollback(self) -> None:
@@ -226,7 +271,7 @@ class Sequencer:
         """Reads every log again after a fault; False while the store cannot be used."""
         try:
             self._store.recover()
-            states = {log.log_id: self._load_state(log, head) for log, head in self._store.heads()}
+            states = self._load_states()
         except StoreFault:
             return False
         except LedgerError as err:

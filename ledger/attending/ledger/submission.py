@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from attending.ledger.checkpoint import sign_checkpoint
 from attending.ledger.entry import GENESIS_PREV, PreparedEntry
 from attending.ledger.keys import LogKeys
 from attending.ledger.projection import RowWrite
+from attending.ledger.proof import format_shared_receipt, hash_lines
 from attending.ledger.store.port import HeadRow, LogRow, SubjectRow
+from attending.ledger.store.schema import SEALED
 from attending.ledger.tiles import EMPTY_EDGE, Edge, Growth
 from attending.ledger.vault import SealedPayload
 
@@ -33,6 +35,22 @@ class Claim:
     stream: str
 
 
+AWAITS_PREDECESSOR: Final = "LOG_AWAITS_PREDECESSOR"
+"""Stop of a successor whose first entry, which names the sealed log, has not been written yet."""
+FROZEN: Final = frozenset({SEALED, AWAITS_PREDECESSOR})
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Sets why a log takes no entries, durably; None lets it take them again.
+
+    The append that carries it is admitted although the log is stopped for the reason `replaces`.
+    """
+
+    reason: str | None
+    replaces: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class LogState:
     """A log at a committed size. Immutable: the sequencer swaps it for the next one."""
@@ -45,17 +63,35 @@ class LogState:
     time: str
     note: str
     """The signed checkpoint of this size: integrated, not yet published."""
+    stopped: str | None = None
+    """Why the log takes no entries, as stored."""
+
+
+class GroupReceipts:
+    """Receipts of the entries that one group added to a log, under the head that it made (signed `note`)."""
+
+    __slots__ = ("_growth", "_rest", "note")
+
+    def __init__(self, growth: Growth, note: str) -> None:
+        self._growth = growth
+        self._rest: str | None = None
+        self.note = note
+
+    def receipt(self, index: int) -> str:
+        """The receipt of entry `index` (C2SP tlog-proof text); OutOfRange when it is not of the group."""
+        if self._rest is None:
+            self._rest = f"{hash_lines(self._growth.shared_proof())}\n{self.note}"
+        return format_shared_receipt(index, self._growth.own_proof(index), self._rest)
 
 
 @dataclass(frozen=True, slots=True)
 class Sequenced:
-    """Where an append went: its entries are `first_index` onwards, in the growth of its group."""
+    """Where an append went: its entries are `first_index` onwards; no `receipts` where there were no entries."""
 
     first_index: int
     time: str
     data: tuple[bytes, ...] = field(repr=False)
-    growth: Growth | None = field(repr=False)
-    note: str = field(repr=False)
+    receipts: GroupReceipts | None = field(repr=False)
 
 
 class Removal(NamedTuple):
@@ -83,6 +119,9 @@ class Submission:
     """Subjects that the append's first entries certify as erased, in their order."""
     removes: Sequence[Removal] = ()
     expires_claims: str | None = None
+    stop: Stop | None = None
+    refreshes: bool = False
+    """Only brings this process up to what others appended, under a head that it may sign."""
     size_bytes: int = 0
 
 
@@ -92,10 +131,10 @@ def new_state(row: LogRow, keys: LogKeys) -> LogState:
     return LogState(row, keys, EMPTY_EDGE, root, GENESIS_PREV, row.created_at, sign_head(row, 0, root, keys))
 
 
-def signed_state(row: LogRow, keys: LogKeys, edge: Edge, head: HeadRow) -> LogState:
+def signed_state(row: LogRow, keys: LogKeys, edge: Edge, head: HeadRow, stopped: str | None) -> LogState:
     """The state of a log as read from its store; the caller has checked that `edge` and `head` agree."""
     note = sign_head(row, head.size, head.root, keys)
-    return LogState(row, keys, edge, head.root, head.last_leaf, head.time, note)
+    return LogState(row, keys, edge, head.root, head.last_leaf, head.time, note, stopped)
 
 
 def sign_head(row: LogRow, size: int, root: bytes, keys: LogKeys) -> str:

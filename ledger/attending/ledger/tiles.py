@@ -8,6 +8,7 @@ computed again from entries and tiles.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,11 @@ from attending.ledger.merkle import HASH_SIZE, empty_root, node_hash, right_edge
 
 TILE_HEIGHT: Final = 8
 TILE_WIDTH: Final = 1 << TILE_HEIGHT
-_CACHED_TILES: Final = 64
+TREE_BYTES: Final = (2 * TILE_WIDTH - 1) * HASH_SIZE
+"""What a cached tile takes: its 256 hashes and the 255 nodes above them, 16,352 bytes."""
+CACHED_TILES: Final = 1024
+"""Full tiles that an open ledger keeps for all its logs: 16 MiB."""
+_OWN_CACHED_TILES: Final = 64
 
 _sha256 = hashlib.sha256
 
@@ -77,12 +82,25 @@ class Growth:
 
         Equal to `merkle.inclusion_proof`, from memory and in one pass. Source: RFC 6962 section 2.1.1.
         """
-        size = self.after.size
-        if not self.before.size <= index < size:
+        return self.own_proof(index) + self.shared_proof()
+
+    def own_proof(self, index: int) -> list[bytes]:
+        """The hashes of the proof of leaf `index` up to where the paths of all new leaves meet."""
+        if not self.before.size <= index < self.after.size:
             raise OutOfRange("leaf is not one of this batch")
-        proof, level = [], 0
-        old = self.before.frontier
-        while (size - 1) >> level:
+        return self._siblings(index, 0, self._meeting())
+
+    def shared_proof(self) -> list[bytes]:
+        """The rest of the proof, which is one and the same for every new leaf."""
+        return self._siblings(self.before.size, self._meeting(), (self.after.size - 1).bit_length())
+
+    def _meeting(self) -> int:
+        """The lowest level at which all new leaves lie under one node."""
+        return (self.before.size ^ (self.after.size - 1)).bit_length()
+
+    def _siblings(self, index: int, begin: int, end: int) -> list[bytes]:
+        proof, size, old = [], self.after.size, self.before.frontier
+        for level in range(begin, end):
             sibling = index >> level ^ 1
             complete = size >> level
             if sibling < complete:
@@ -93,7 +111,6 @@ class Growth:
                 rest = self.rests[level]
                 if rest is not None:
                     proof.append(rest)
-            level += 1
         return proof
 
 
@@ -167,13 +184,86 @@ def load_edge(size: int, leaves: Sequence[bytes], read_tile: ReadTile) -> Edge:
     return Edge(size, tuple(partial), tuple(frontier))
 
 
-class NodeReader:
-    """Reads any complete node of a tree through its tiles, of which it keeps some. Not for concurrent use."""
+class TileTree:
+    """The subtree of height 8 over the hashes of a tile: all nodes that need no other tile. Immutable.
 
-    def __init__(self, edge: Edge, read_tile: ReadTile) -> None:
+    A partial tile has the nodes that are complete. Built with at most 255 hashes, after which every node is a
+    slice.
+    """
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, hashes: bytes) -> None:
+        """`hashes` are 1 to 256 hashes of 32 bytes, joined."""
+        rows = [hashes]
+        while len(rows[-1]) >= 2 * HASH_SIZE:
+            row = rows[-1]
+            rows.append(
+                b"".join(
+                    _sha256(b"\x01" + row[i : i + 2 * HASH_SIZE]).digest()
+                    for i in range(0, len(row) - 2 * HASH_SIZE + 1, 2 * HASH_SIZE)
+                )
+            )
+        self._rows = tuple(rows)
+
+    @property
+    def hashes(self) -> bytes:
+        """The hashes of the tile itself, joined."""
+        return self._rows[0]
+
+    def node(self, height: int, index: int) -> bytes:
+        """The root over the hashes [index << height, (index + 1) << height); empty when not all are there."""
+        if height >= len(self._rows):
+            return b""
+        return self._rows[height][index * HASH_SIZE : (index + 1) * HASH_SIZE]
+
+
+class TileCache:
+    """Full tiles, the ones used last, at most `tiles` of them. Safe from any thread.
+
+    A full tile never changes, so nothing is ever invalidated. Memory: TREE_BYTES and about 700 bytes of
+    objects a tile.
+    """
+
+    def __init__(self, tiles: int = CACHED_TILES) -> None:
+        self._tiles = tiles
+        self._trees: OrderedDict[tuple[str, int, int], TileTree] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._trees)
+
+    def get(self, log_id: str, level: int, index: int, load: Callable[[], bytes]) -> TileTree:
+        """The tile, by `load` when it is not here; what `load` raises. Two threads may load one at once."""
+        key = (log_id, level, index)
+        with self._lock:
+            tree = self._trees.get(key)
+            if tree is not None:
+                self._trees.move_to_end(key)
+                return tree
+        tree = TileTree(load())
+        with self._lock:
+            self._trees[key] = tree
+            if len(self._trees) > self._tiles:
+                self._trees.popitem(last=False)
+        return tree
+
+
+class NodeReader:
+    """Reads any complete node of a tree through its tiles.
+
+    `cache` is shared between readers, of any size, of the log `log_id`; without one a reader keeps some tiles
+    to itself. Not for concurrent use; the cache is.
+    """
+
+    def __init__(
+        self, edge: Edge, read_tile: ReadTile, *, cache: TileCache | None = None, log_id: str = ""
+    ) -> None:
         self._edge = edge
         self._read_tile = read_tile
-        self._cache: OrderedDict[tuple[int, int], Sequence[bytes]] = OrderedDict()
+        self._cache = TileCache(_OWN_CACHED_TILES) if cache is None else cache
+        self._log_id = log_id
+        self._partial: dict[int, TileTree] = {}
 
     def node(self, level: int, index: int) -> bytes:
         """The hash of node (level, index).
@@ -183,23 +273,32 @@ class NodeReader:
         if level < 0 or index < 0 or (index + 1) << level > self._edge.size:
             raise OutOfRange("node is not complete at this tree size")
         tile_level, height = divmod(level, TILE_HEIGHT)
-        first, width = index << height, 1 << height
-        offset = first & (TILE_WIDTH - 1)
-        hashes = self._tile(tile_level, first >> TILE_HEIGHT)[offset : offset + width]
-        if len(hashes) != width:
+        tile = self._tile(tile_level, index >> TILE_HEIGHT - height)
+        node = tile.node(height, index & ((TILE_WIDTH >> height) - 1))
+        if len(node) != HASH_SIZE:
             raise CorruptLog("tile does not hold the node", index=index << level)
-        return _subtree(hashes)
+        return node
 
-    def _tile(self, level: int, index: int) -> Sequence[bytes]:
+    def tile(self, level: int, index: int, width: int) -> bytes:
+        """The first `width` (1 to 256) hashes of a tile, joined; the rightmost tiles are computed, not stored.
+
+        Raises OutOfRange when the tree does not have them, CorruptLog when the tile is missing.
+        """
+        if level < 0 or index < 0 or index * TILE_WIDTH + width > self._edge.size >> TILE_HEIGHT * level:
+            raise OutOfRange("tile is not in the tree of this size")
+        hashes = self._tile(level, index).hashes
+        if len(hashes) < width * HASH_SIZE:
+            raise CorruptLog("tile is short", index=index << TILE_HEIGHT * (level + 1))
+        return hashes[: width * HASH_SIZE]
+
+    def _tile(self, level: int, index: int) -> TileTree:
         count = self._edge.size >> TILE_HEIGHT * level
         if index == count >> TILE_HEIGHT:
-            return self._edge.partial[level]
-        hashes = self._cache.get((level, index))
-        if hashes is None:
-            hashes = self._cache[level, index] = _split(_full_tile(self._read_tile, level, index))
-            if len(self._cache) > _CACHED_TILES:
-                self._cache.popitem(last=False)
-        return hashes
+            tree = self._partial.get(level)
+            if tree is None:
+                tree = self._partial[level] = TileTree(b"".join(self._edge.partial[level]))
+            return tree
+        return self._cache.get(self._log_id, level, index, lambda: _full_tile(self._read_tile, level, index))
 
 
 def _full_tile(read_tile: ReadTile, level: int, index: int) -> bytes:

@@ -23,41 +23,80 @@ _sym_db = _symbol_database.Default()
 
 
 from attending.v1 import common_pb2 as attending_dot_v1_dot_common__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ttending/v1/ledger.proto\x12\x0c\x61ttending.v1\x1a\x19\x61ttending/v1/common.proto\"7\n\x05\x45ntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\" \n\x0fGetEntryRequest\x12\r\n\x05index\x18\x01 \x01(\x04\"6\n\x10GetEntryResponse\x12\"\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x13.attending.v1.Entry\"K\n\x11GetReceiptRequest\x12\r\n\x05index\x18\x01 \x01(\x04\x12\'\n\x05level\x18\x02 \x01(\x0e\x32\x18.attending.v1.Durability\"<\n\x12GetReceiptResponse\x12&\n\x07receipt\x18\x01 \x01(\x0b\x32\x15.attending.v1.Receipt\"?\n\x14GetCheckpointRequest\x12\'\n\x05level\x18\x01 \x01(\x0e\x32\x18.attending.v1.Durability\"A\n\x15GetCheckpointResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\t\x12\x14\n\x0cverifier_key\x18\x02 \x01(\t\"<\n\x18GetInclusionProofRequest\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x11\n\ttree_size\x18\x02 \x01(\x04\"+\n\x19GetInclusionProofResponse\x12\x0e\n\x06hashes\x18\x01 \x03(\x0c\":\n\x1aGetConsistencyProofRequest\x12\r\n\x05size1\x18\x01 \x01(\x04\x12\r\n\x05size2\x18\x02 \x01(\x04\"-\n\x1bGetConsistencyProofResponse\x12\x0e\n\x06hashes\x18\x01 \x03(\x0c\"f\n\x12ListEntriesRequest\x12\x13\n\x0bstart_index\x18\x01 \x01(\x04\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x14\n\x0cinference_id\x18\x04 \x01(\t\"g\n\x13ListEntriesResponse\x12$\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x13.attending.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x11\n\ttree_size\x18\x03 \x01(\x04\x32\xab\x04\n\rLedgerService\x12I\n\x08GetEntry\x12\x1d.attending.v1.GetEntryRequest\x1a\x1e.attending.v1.GetEntryResponse\x12O\n\nGetReceipt\x12\x1f.attending.v1.GetReceiptRequest\x1a .attending.v1.GetReceiptResponse\x12X\n\rGetCheckpoint\x12\".attending.v1.GetCheckpointRequest\x1a#.attending.v1.GetCheckpointResponse\x12\x64\n\x11GetInclusionProof\x12&.attending.v1.GetInclusionProofRequest\x1a\'.attending.v1.GetInclusionProofResponse\x12j\n\x13GetConsistencyProof\x12(.attending.v1.GetConsistencyProofRequest\x1a).attending.v1.GetConsistencyProofResponse\x12R\n\x0bListEntries\x12 .attending.v1.ListEntriesRequest\x1a!.attending.v1.ListEntriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ttending/v1/ledger.proto\x12\x0c\x61ttending.v1\x1a\x19\x61ttending/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"7\n\x05\x45ntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\" \n\x0fGetEntryRequest\x12\r\n\x05index\x18\x01 \x01(\x04\"6\n\x10GetEntryResponse\x12\"\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x13.attending.v1.Entry\"K\n\x11GetReceiptRequest\x12\r\n\x05index\x18\x01 \x01(\x04\x12\'\n\x05level\x18\x02 \x01(\x0e\x32\x18.attending.v1.Durability\"<\n\x12GetReceiptResponse\x12&\n\x07receipt\x18\x01 \x01(\x0b\x32\x15.attending.v1.Receipt\"?\n\x14GetCheckpointRequest\x12\'\n\x05level\x18\x01 \x01(\x0e\x32\x18.attending.v1.Durability\"A\n\x15GetCheckpointResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\t\x12\x14\n\x0cverifier_key\x18\x02 \x01(\t\"<\n\x18GetInclusionProofRequest\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x11\n\ttree_size\x18\x02 \x01(\x04\"+\n\x19GetInclusionProofResponse\x12\x0e\n\x06hashes\x18\x01 \x03(\x0c\":\n\x1aGetConsistencyProofRequest\x12\r\n\x05size1\x18\x01 \x01(\x04\x12\r\n\x05size2\x18\x02 \x01(\x04\"-\n\x1bGetConsistencyProofResponse\x12\x0e\n\x06hashes\x18\x01 \x03(\x0c\"f\n\x12ListEntriesRequest\x12\x13\n\x0bstart_index\x18\x01 \x01(\x04\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x14\n\x0cinference_id\x18\x04 \x01(\t\"g\n\x13ListEntriesResponse\x12$\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x13.attending.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x11\n\ttree_size\x18\x03 \x01(\x04\"-\n\x0c\x45ventPayload\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"\xa9\x01\n\x05\x45vent\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0c\n\x04type\x18\x02 \x01(\t\x12/\n\x0boccurred_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bsubject_ref\x18\x04 \x01(\t\x12\x0c\n\x04\x62ody\x18\x05 \x01(\x0c\x12,\n\x08payloads\x18\x06 \x03(\x0b\x32\x1a.attending.v1.EventPayload\"4\n\x11StreamExpectation\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\"p\n\x0b\x45ventResult\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x18\n\x10\x61lready_recorded\x18\x03 \x01(\x08\x12&\n\x07receipt\x18\x04 \x01(\x0b\x32\x15.attending.v1.Receipt\"\xac\x01\n\x12\x41ppendBatchRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0f\n\x07\x65mitter\x18\x02 \x01(\t\x12#\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x13.attending.v1.Event\x12\x35\n\x0c\x65xpectations\x18\x04 \x03(\x0b\x32\x1f.attending.v1.StreamExpectation\x12\x10\n\x08receipts\x18\x05 \x01(\x08\"A\n\x13\x41ppendBatchResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.attending.v1.EventResult\"\xee\x01\n\x13\x41ppendStreamRequest\x12\x36\n\x04open\x18\x01 \x01(\x0b\x32&.attending.v1.AppendStreamRequest.OpenH\x00\x12:\n\x06\x65vents\x18\x02 \x01(\x0b\x32(.attending.v1.AppendStreamRequest.EventsH\x00\x1a)\n\x04Open\x12\x0f\n\x07\x65mitter\x18\x01 \x01(\t\x12\x10\n\x08receipts\x18\x02 \x01(\x08\x1a-\n\x06\x45vents\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.attending.v1.EventB\t\n\x07message\"\xaf\x02\n\x14\x41ppendStreamResponse\x12;\n\x06opened\x18\x01 \x01(\x0b\x32).attending.v1.AppendStreamResponse.OpenedH\x00\x12G\n\x0c\x61\x63knowledged\x18\x02 \x01(\x0b\x32/.attending.v1.AppendStreamResponse.AcknowledgedH\x00\x1aJ\n\x06Opened\x12\x18\n\x10received_through\x18\x01 \x01(\x04\x12\x0f\n\x07highest\x18\x02 \x01(\x04\x12\x15\n\rmax_in_flight\x18\x03 \x01(\r\x1a:\n\x0c\x41\x63knowledged\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.attending.v1.EventResultB\t\n\x07message\"O\n\x13\x43loseEmitterRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0f\n\x07\x65mitter\x18\x02 \x01(\t\x12\x0e\n\x06issued\x18\x03 \x01(\x04\"w\n\x14\x43loseEmitterResponse\x12&\n\x07receipt\x18\x01 \x01(\x0b\x32\x15.attending.v1.Receipt\x12\x37\n\x0c\x63ompleteness\x18\x02 \x01(\x0b\x32!.attending.v1.EmitterCompleteness\"P\n\x16GetCompletenessRequest\x12\x0f\n\x07\x65mitter\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\",\n\rSequenceRange\x12\r\n\x05\x66irst\x18\x01 \x01(\x04\x12\x0c\n\x04last\x18\x02 \x01(\x04\"\x9d\x02\n\x13\x45mitterCompleteness\x12\r\n\x05\x61\x63tor\x18\x01 \x01(\t\x12\x0f\n\x07\x65mitter\x18\x02 \x01(\t\x12\x13\n\x06issued\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x10\n\x08received\x18\x04 \x01(\x04\x12\x0f\n\x07highest\x18\x05 \x01(\x04\x12\x0f\n\x07missing\x18\x06 \x01(\x04\x12\x33\n\x0emissing_ranges\x18\x07 \x03(\x0b\x32\x1b.attending.v1.SequenceRange\x12.\n\nfirst_seen\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlast_seen\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07_issued\"X\n\rServerAppends\x12\x14\n\x0c\x61\x63knowledged\x18\x01 \x01(\x04\x12\x0f\n\x07refused\x18\x02 \x01(\x04\x12\x0f\n\x07unknown\x18\x03 \x01(\x04\x12\x0f\n\x07unheard\x18\x04 \x01(\x04\"\x94\x01\n\x17GetCompletenessResponse\x12\x33\n\x08\x65mitters\x18\x01 \x03(\x0b\x32!.attending.v1.EmitterCompleteness\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12+\n\x06server\x18\x03 \x01(\x0b\x32\x1b.attending.v1.ServerAppends2\x91\x07\n\rLedgerService\x12I\n\x08GetEntry\x12\x1d.attending.v1.GetEntryRequest\x1a\x1e.attending.v1.GetEntryResponse\x12O\n\nGetReceipt\x12\x1f.attending.v1.GetReceiptRequest\x1a .attending.v1.GetReceiptResponse\x12X\n\rGetCheckpoint\x12\".attending.v1.GetCheckpointRequest\x1a#.attending.v1.GetCheckpointResponse\x12\x64\n\x11GetInclusionProof\x12&.attending.v1.GetInclusionProofRequest\x1a\'.attending.v1.GetInclusionProofResponse\x12j\n\x13GetConsistencyProof\x12(.attending.v1.GetConsistencyProofRequest\x1a).attending.v1.GetConsistencyProofResponse\x12R\n\x0bListEntries\x12 .attending.v1.ListEntriesRequest\x1a!.attending.v1.ListEntriesResponse\x12R\n\x0b\x41ppendBatch\x12 .attending.v1.AppendBatchRequest\x1a!.attending.v1.AppendBatchResponse\x12Y\n\x0c\x41ppendStream\x12!.attending.v1.AppendStreamRequest\x1a\".attending.v1.AppendStreamResponse(\x01\x30\x01\x12U\n\x0c\x43loseEmitter\x12!.attending.v1.CloseEmitterRequest\x1a\".attending.v1.CloseEmitterResponse\x12^\n\x0fGetCompleteness\x12$.attending.v1.GetCompletenessRequest\x1a%.attending.v1.GetCompletenessResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attending.v1.ledger_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENTRY']._serialized_start=70
-  _globals['_ENTRY']._serialized_end=125
-  _globals['_GETENTRYREQUEST']._serialized_start=127
-  _globals['_GETENTRYREQUEST']._serialized_end=159
-  _globals['_GETENTRYRESPONSE']._serialized_start=161
-  _globals['_GETENTRYRESPONSE']._serialized_end=215
-  _globals['_GETRECEIPTREQUEST']._serialized_start=217
-  _globals['_GETRECEIPTREQUEST']._serialized_end=292
-  _globals['_GETRECEIPTRESPONSE']._serialized_start=294
-  _globals['_GETRECEIPTRESPONSE']._serialized_end=354
-  _globals['_GETCHECKPOINTREQUEST']._serialized_start=356
-  _globals['_GETCHECKPOINTREQUEST']._serialized_end=419
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=421
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=486
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=488
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=548
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=550
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=593
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=595
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=653
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=655
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=700
-  _globals['_LISTENTRIESREQUEST']._serialized_start=702
-  _globals['_LISTENTRIESREQUEST']._serialized_end=804
-  _globals['_LISTENTRIESRESPONSE']._serialized_start=806
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=909
-  _globals['_LEDGERSERVICE']._serialized_start=912
-  _globals['_LEDGERSERVICE']._serialized_end=1467
+  _globals['_ENTRY']._serialized_start=103
+  _globals['_ENTRY']._serialized_end=158
+  _globals['_GETENTRYREQUEST']._serialized_start=160
+  _globals['_GETENTRYREQUEST']._serialized_end=192
+  _globals['_GETENTRYRESPONSE']._serialized_start=194
+  _globals['_GETENTRYRESPONSE']._serialized_end=248
+  _globals['_GETRECEIPTREQUEST']._serialized_start=250
+  _globals['_GETRECEIPTREQUEST']._serialized_end=325
+  _globals['_GETRECEIPTRESPONSE']._serialized_start=327
+  _globals['_GETRECEIPTRESPONSE']._serialized_end=387
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=389
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=452
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=454
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=519
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=521
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=581
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=583
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=626
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=628
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=686
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=688
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=733
+  _globals['_LISTENTRIESREQUEST']._serialized_start=735
+  _globals['_LISTENTRIESREQUEST']._serialized_end=837
+  _globals['_LISTENTRIESRESPONSE']._serialized_start=839
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=942
+  _globals['_EVENTPAYLOAD']._serialized_start=944
+  _globals['_EVENTPAYLOAD']._serialized_end=989
+  _globals['_EVENT']._serialized_start=992
+  _globals['_EVENT']._serialized_end=1161
+  _globals['_STREAMEXPECTATION']._serialized_start=1163
+  _globals['_STREAMEXPECTATION']._serialized_end=1215
+  _globals['_EVENTRESULT']._serialized_start=1217
+  _globals['_EVENTRESULT']._serialized_end=1329
+  _globals['_APPENDBATCHREQUEST']._serialized_start=1332
+  _globals['_APPENDBATCHREQUEST']._serialized_end=1504
+  _globals['_APPENDBATCHRESPONSE']._serialized_start=1506
+  _globals['_APPENDBATCHRESPONSE']._serialized_end=1571
+  _globals['_APPENDSTREAMREQUEST']._serialized_start=1574
+  _globals['_APPENDSTREAMREQUEST']._serialized_end=1812
+  _globals['_APPENDSTREAMREQUEST_OPEN']._serialized_start=1713
+  _globals['_APPENDSTREAMREQUEST_OPEN']._serialized_end=1754
+  _globals['_APPENDSTREAMREQUEST_EVENTS']._serialized_start=1756
+  _globals['_APPENDSTREAMREQUEST_EVENTS']._serialized_end=1801
+  _globals['_APPENDSTREAMRESPONSE']._serialized_start=1815
+  _globals['_APPENDSTREAMRESPONSE']._serialized_end=2118
+  _globals['_APPENDSTREAMRESPONSE_OPENED']._serialized_start=1973
+  _globals['_APPENDSTREAMRESPONSE_OPENED']._serialized_end=2047
+  _globals['_APPENDSTREAMRESPONSE_ACKNOWLEDGED']._serialized_start=2049
+  _globals['_APPENDSTREAMRESPONSE_ACKNOWLEDGED']._serialized_end=2107
+  _globals['_CLOSEEMITTERREQUEST']._serialized_start=2120
+  _globals['_CLOSEEMITTERREQUEST']._serialized_end=2199
+  _globals['_CLOSEEMITTERRESPONSE']._serialized_start=2201
+  _globals['_CLOSEEMITTERRESPONSE']._serialized_end=2320
+  _globals['_GETCOMPLETENESSREQUEST']._serialized_start=2322
+  _globals['_GETCOMPLETENESSREQUEST']._serialized_end=2402
+  _globals['_SEQUENCERANGE']._serialized_start=2404
+  _globals['_SEQUENCERANGE']._serialized_end=2448
+  _globals['_EMITTERCOMPLETENESS']._serialized_start=2451
+  _globals['_EMITTERCOMPLETENESS']._serialized_end=2736
+  _globals['_SERVERAPPENDS']._serialized_start=2738
+  _globals['_SERVERAPPENDS']._serialized_end=2826
+  _globals['_GETCOMPLETENESSRESPONSE']._serialized_start=2829
+  _globals['_GETCOMPLETENESSRESPONSE']._serialized_end=2977
+  _globals['_LEDGERSERVICE']._serialized_start=2980
+  _globals['_LEDGERSERVICE']._serialized_end=3893
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from attending.v1 import common_pb2 as _common_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -358,3 +359,609 @@ class ListEntriesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListEntriesResponse: _TypeAlias = ListEntriesResponse  # noqa: Y015
+
+@_typing.final
+class EventPayload(_message.Message):
+    """Personal content or free text of an event: sealed beside the log, never in an entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """Required. Its role; which ones an event may have is of its type, see docs/api.md."""
+    content: _builtins.bytes
+    """Required. 1 to 1,048,576 bytes."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        content: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EventPayload: _TypeAlias = EventPayload  # noqa: Y015
+
+@_typing.final
+class Event(_message.Message):
+    """Something that happened outside, as its emitter tells it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    SUBJECT_REF_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    PAYLOADS_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Required. 1, 2, 3 and so on by its emitter, without gaps; below 2^53."""
+    type: _builtins.str
+    """Required. One of the types that may come from outside, see docs/api.md."""
+    subject_ref: _builtins.str
+    """Optional. Identifier of the person it is about, such as an MRN; the entry holds a random pseudonym in its place."""
+    body: _builtins.bytes
+    """Required. JSON object of at most 8,192 bytes with exactly the keys of its type: enums, counts, ids, hashes."""
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
+        """Optional. When it happened, by the emitter's clock."""
+
+    @_builtins.property
+    def payloads(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventPayload]:
+        """Optional. At most 4."""
+
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        type: _builtins.str = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
+        subject_ref: _builtins.str = ...,
+        body: _builtins.bytes = ...,
+        payloads: _abc.Iterable[Global___EventPayload] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "occurred_at", b"occurred_at", "payloads", b"payloads", "sequence", b"sequence", "subject_ref", b"subject_ref", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Event: _TypeAlias = Event  # noqa: Y015
+
+@_typing.final
+class StreamExpectation(_message.Message):
+    """A stream of the log must hold exactly so many entries, or nothing is appended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    stream: _builtins.str
+    """Required. An inference that the caller may see."""
+    version: _builtins.int
+    """Required. Number of its entries."""
+    def __init__(
+        self,
+        *,
+        stream: _builtins.str = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stream", b"stream", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamExpectation: _TypeAlias = StreamExpectation  # noqa: Y015
+
+@_typing.final
+class EventResult(_message.Message):
+    """Where an event is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    ALREADY_RECORDED_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Output only. As sent."""
+    index: _builtins.int
+    """Output only. Zero-based index of its entry."""
+    already_recorded: _builtins.bool
+    """Output only. True when it was there before this call, with the same content."""
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """Output only. The receipt, when it was asked for."""
+
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        index: _builtins.int = ...,
+        already_recorded: _builtins.bool = ...,
+        receipt: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already_recorded", b"already_recorded", "index", b"index", "receipt", b"receipt", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EventResult: _TypeAlias = EventResult  # noqa: Y015
+
+@_typing.final
+class AppendBatchRequest(_message.Message):
+    """Events to append, all or nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    EMITTER_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    EXPECTATIONS_FIELD_NUMBER: _builtins.int
+    RECEIPTS_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    """Required. As in `Infer`."""
+    emitter: _builtins.str
+    """Required. Name that the caller chose for the source of these events: 1 to 64 of a-z 0-9 . _ -"""
+    receipts: _builtins.bool
+    """Optional. True to get a receipt with each result."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
+        """Required. 1 to 1,000 events, each sequence once."""
+
+    @_builtins.property
+    def expectations(self) -> _containers.RepeatedCompositeFieldContainer[Global___StreamExpectation]:
+        """Optional. At most 16; checked in the same transaction."""
+
+    def __init__(
+        self,
+        *,
+        idempotency_key: _builtins.str = ...,
+        emitter: _builtins.str = ...,
+        events: _abc.Iterable[Global___Event] | None = ...,
+        expectations: _abc.Iterable[Global___StreamExpectation] | None = ...,
+        receipts: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["emitter", b"emitter", "events", b"events", "expectations", b"expectations", "idempotency_key", b"idempotency_key", "receipts", b"receipts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppendBatchRequest: _TypeAlias = AppendBatchRequest  # noqa: Y015
+
+@_typing.final
+class AppendBatchResponse(_message.Message):
+    """Where the events are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventResult]:
+        """Output only. One of each event, in their order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___EventResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppendBatchResponse: _TypeAlias = AppendBatchResponse  # noqa: Y015
+
+@_typing.final
+class AppendStreamRequest(_message.Message):
+    """First who sends, then events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Open(_message.Message):
+        """Required. Opens the stream; the first message and no other."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        EMITTER_FIELD_NUMBER: _builtins.int
+        RECEIPTS_FIELD_NUMBER: _builtins.int
+        emitter: _builtins.str
+        """Required. As in `AppendBatch`."""
+        receipts: _builtins.bool
+        """Optional. True to get a receipt with each acknowledgement."""
+        def __init__(
+            self,
+            *,
+            emitter: _builtins.str = ...,
+            receipts: _builtins.bool = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["emitter", b"emitter", "receipts", b"receipts"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Events(_message.Message):
+        """Required. Some events; all of one message or none are appended."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        EVENTS_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
+            """Required. 1 to 100 events, each sequence once."""
+
+        def __init__(
+            self,
+            *,
+            events: _abc.Iterable[Global___Event] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    OPEN_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def open(self) -> Global___AppendStreamRequest.Open:
+        """Optional. Opens the stream."""
+
+    @_builtins.property
+    def events(self) -> Global___AppendStreamRequest.Events:
+        """Optional. Some events."""
+
+    def __init__(
+        self,
+        *,
+        open: Global___AppendStreamRequest.Open | None = ...,
+        events: Global___AppendStreamRequest.Events | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "message", b"message", "open", b"open"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "message", b"message", "open", b"open"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["open", "events"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___AppendStreamRequest: _TypeAlias = AppendStreamRequest  # noqa: Y015
+
+@_typing.final
+class AppendStreamResponse(_message.Message):
+    """What the server has."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Opened(_message.Message):
+        """Output only. The stream is open."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        RECEIVED_THROUGH_FIELD_NUMBER: _builtins.int
+        HIGHEST_FIELD_NUMBER: _builtins.int
+        MAX_IN_FLIGHT_FIELD_NUMBER: _builtins.int
+        received_through: _builtins.int
+        """Output only. Every sequence up to this one has arrived; 0 when the first has not."""
+        highest: _builtins.int
+        """Output only. Highest sequence that has arrived."""
+        max_in_flight: _builtins.int
+        """Output only. The server reads no further while so many events wait for their acknowledgement."""
+        def __init__(
+            self,
+            *,
+            received_through: _builtins.int = ...,
+            highest: _builtins.int = ...,
+            max_in_flight: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["highest", b"highest", "max_in_flight", b"max_in_flight", "received_through", b"received_through"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Acknowledged(_message.Message):
+        """Output only. Events that are integrated."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        RESULTS_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventResult]:
+            """Output only. One of each event, in the order sent."""
+
+        def __init__(
+            self,
+            *,
+            results: _abc.Iterable[Global___EventResult] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    OPENED_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def opened(self) -> Global___AppendStreamResponse.Opened:
+        """Output only. The first message."""
+
+    @_builtins.property
+    def acknowledged(self) -> Global___AppendStreamResponse.Acknowledged:
+        """Output only. Events that are integrated."""
+
+    def __init__(
+        self,
+        *,
+        opened: Global___AppendStreamResponse.Opened | None = ...,
+        acknowledged: Global___AppendStreamResponse.Acknowledged | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "message", b"message", "opened", b"opened"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "message", b"message", "opened", b"opened"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["opened", "acknowledged"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___AppendStreamResponse: _TypeAlias = AppendStreamResponse  # noqa: Y015
+
+@_typing.final
+class CloseEmitterRequest(_message.Message):
+    """Ends an emitter."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    EMITTER_FIELD_NUMBER: _builtins.int
+    ISSUED_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    """Required. As in `Infer`."""
+    emitter: _builtins.str
+    """Required. As in `AppendBatch`."""
+    issued: _builtins.int
+    """Required. Last sequence issued, 0 when there was none. What is missing up to it may still arrive, nothing past it."""
+    def __init__(
+        self,
+        *,
+        idempotency_key: _builtins.str = ...,
+        emitter: _builtins.str = ...,
+        issued: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["emitter", b"emitter", "idempotency_key", b"idempotency_key", "issued", b"issued"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseEmitterRequest: _TypeAlias = CloseEmitterRequest  # noqa: Y015
+
+@_typing.final
+class CloseEmitterResponse(_message.Message):
+    """The end of an emitter."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    COMPLETENESS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """Output only. Receipt of the declaration."""
+
+    @_builtins.property
+    def completeness(self) -> Global___EmitterCompleteness:
+        """Output only. What is known of the emitter now."""
+
+    def __init__(
+        self,
+        *,
+        receipt: _common_pb2.Receipt | None = ...,
+        completeness: Global___EmitterCompleteness | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseEmitterResponse: _TypeAlias = CloseEmitterResponse  # noqa: Y015
+
+@_typing.final
+class GetCompletenessRequest(_message.Message):
+    """Which emitters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMITTER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    emitter: _builtins.str
+    """Optional. Only this emitter."""
+    page_size: _builtins.int
+    """Optional. Most emitters in the answer, 1 to 1000; 100 otherwise."""
+    page_token: _builtins.str
+    """Optional. From the previous answer."""
+    def __init__(
+        self,
+        *,
+        emitter: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["emitter", b"emitter", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCompletenessRequest: _TypeAlias = GetCompletenessRequest  # noqa: Y015
+
+@_typing.final
+class SequenceRange(_message.Message):
+    """Sequences that are missing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    first: _builtins.int
+    """Output only. First missing one."""
+    last: _builtins.int
+    """Output only. Last missing one."""
+    def __init__(
+        self,
+        *,
+        first: _builtins.int = ...,
+        last: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first", b"first", "last", b"last"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SequenceRange: _TypeAlias = SequenceRange  # noqa: Y015
+
+@_typing.final
+class EmitterCompleteness(_message.Message):
+    """What arrived of what an emitter issued."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTOR_FIELD_NUMBER: _builtins.int
+    EMITTER_FIELD_NUMBER: _builtins.int
+    ISSUED_FIELD_NUMBER: _builtins.int
+    RECEIVED_FIELD_NUMBER: _builtins.int
+    HIGHEST_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    MISSING_RANGES_FIELD_NUMBER: _builtins.int
+    FIRST_SEEN_FIELD_NUMBER: _builtins.int
+    LAST_SEEN_FIELD_NUMBER: _builtins.int
+    actor: _builtins.str
+    """Output only. Who sent the events, as entries name them."""
+    emitter: _builtins.str
+    """Output only. The emitter; its name is the actor's own."""
+    issued: _builtins.int
+    """Output only. Last sequence issued; left out while the emitter has not declared it: a lost end is then not seen."""
+    received: _builtins.int
+    """Output only. Number of events that arrived."""
+    highest: _builtins.int
+    """Output only. Highest sequence that arrived."""
+    missing: _builtins.int
+    """Output only. Number of sequences that were issued and have not arrived."""
+    @_builtins.property
+    def missing_ranges(self) -> _containers.RepeatedCompositeFieldContainer[Global___SequenceRange]:
+        """Output only. Which ones: at most the first 100 ranges."""
+
+    @_builtins.property
+    def first_seen(self) -> _timestamp_pb2.Timestamp:
+        """Output only. The log's time of its first entry."""
+
+    @_builtins.property
+    def last_seen(self) -> _timestamp_pb2.Timestamp:
+        """Output only. The log's time of its last entry."""
+
+    def __init__(
+        self,
+        *,
+        actor: _builtins.str = ...,
+        emitter: _builtins.str = ...,
+        issued: _builtins.int | None = ...,
+        received: _builtins.int = ...,
+        highest: _builtins.int = ...,
+        missing: _builtins.int = ...,
+        missing_ranges: _abc.Iterable[Global___SequenceRange] | None = ...,
+        first_seen: _timestamp_pb2.Timestamp | None = ...,
+        last_seen: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_issued", b"_issued", "first_seen", b"first_seen", "issued", b"issued", "last_seen", b"last_seen"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_issued", b"_issued", "actor", b"actor", "emitter", b"emitter", "first_seen", b"first_seen", "highest", b"highest", "issued", b"issued", "last_seen", b"last_seen", "missing", b"missing", "missing_ranges", b"missing_ranges", "received", b"received"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__issued: _TypeAlias = _typing.Literal["issued"]  # noqa: Y015
+    _WhichOneofArgType__issued: _TypeAlias = _typing.Literal["_issued", b"_issued"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__issued) -> _WhichOneofReturnType__issued | None: ...
+
+Global___EmitterCompleteness: _TypeAlias = EmitterCompleteness  # noqa: Y015
+
+@_typing.final
+class ServerAppends(_message.Message):
+    """Appends that this server process itself tried, since it started."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    UNKNOWN_FIELD_NUMBER: _builtins.int
+    UNHEARD_FIELD_NUMBER: _builtins.int
+    acknowledged: _builtins.int
+    """Output only. Answered as durable."""
+    refused: _builtins.int
+    """Output only. Refused, with nothing stored."""
+    unknown: _builtins.int
+    """Output only. Outcome not known: the store failed meanwhile. Each may be in the log or not."""
+    unheard: _builtins.int
+    """Output only. Gone on after their caller had left."""
+    def __init__(
+        self,
+        *,
+        acknowledged: _builtins.int = ...,
+        refused: _builtins.int = ...,
+        unknown: _builtins.int = ...,
+        unheard: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "refused", b"refused", "unheard", b"unheard", "unknown", b"unknown"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServerAppends: _TypeAlias = ServerAppends  # noqa: Y015
+
+@_typing.final
+class GetCompletenessResponse(_message.Message):
+    """What arrived."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMITTERS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SERVER_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Output only. Empty on the last page."""
+    @_builtins.property
+    def emitters(self) -> _containers.RepeatedCompositeFieldContainer[Global___EmitterCompleteness]:
+        """Output only. An application's own emitters; all of the tenant for a person."""
+
+    @_builtins.property
+    def server(self) -> Global___ServerAppends:
+        """Output only. Appends of this process to the caller's log."""
+
+    def __init__(
+        self,
+        *,
+        emitters: _abc.Iterable[Global___EmitterCompleteness] | None = ...,
+        next_page_token: _builtins.str = ...,
+        server: Global___ServerAppends | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["server", b"server"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["emitters", b"emitters", "next_page_token", b"next_page_token", "server", b"server"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCompletenessResponse: _TypeAlias = GetCompletenessResponse  # noqa: Y015

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class LedgerServiceStub:
-    """Reads of the tenant's log and its proofs.
+    """Reads of the tenant's log and its proofs, and appends of events from outside.
     """
 
     def __init__(self, channel):
@@ -65,10 +65,30 @@ class LedgerServiceStub:
                 request_serializer=attending_dot_v1_dot_ledger__pb2.ListEntriesRequest.SerializeToString,
                 response_deserializer=attending_dot_v1_dot_ledger__pb2.ListEntriesResponse.FromString,
                 _registered_method=True)
+        self.AppendBatch = channel.unary_unary(
+                '/attending.v1.LedgerService/AppendBatch',
+                request_serializer=attending_dot_v1_dot_ledger__pb2.AppendBatchRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_ledger__pb2.AppendBatchResponse.FromString,
+                _registered_method=True)
+        self.AppendStream = channel.stream_stream(
+                '/attending.v1.LedgerService/AppendStream',
+                request_serializer=attending_dot_v1_dot_ledger__pb2.AppendStreamRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_ledger__pb2.AppendStreamResponse.FromString,
+                _registered_method=True)
+        self.CloseEmitter = channel.unary_unary(
+                '/attending.v1.LedgerService/CloseEmitter',
+                request_serializer=attending_dot_v1_dot_ledger__pb2.CloseEmitterRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_ledger__pb2.CloseEmitterResponse.FromString,
+                _registered_method=True)
+        self.GetCompleteness = channel.unary_unary(
+                '/attending.v1.LedgerService/GetCompleteness',
+                request_serializer=attending_dot_v1_dot_ledger__pb2.GetCompletenessRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_ledger__pb2.GetCompletenessResponse.FromString,
+                _registered_method=True)
 
 
 class LedgerServiceServicer:
-    """Reads of the tenant's log and its proofs.
+    """Reads of the tenant's log and its proofs, and appends of events from outside.
     """
 
     def GetEntry(self, request, context):
@@ -113,6 +133,36 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AppendBatch(self, request, context):
+        """Required. Appends up to 1,000 events of one emitter, all or nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AppendStream(self, request_iterator, context):
+        """Required. Appends numbered events for as long as the stream lasts; each is acknowledged once it is integrated.
+        When the ledger's queue stays full the stream ends with UNAVAILABLE, RetryInfo and, in the metadata of ErrorInfo,
+        `acknowledged_sequence`: send again what came after it. An event that is there is answered with its first result.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseEmitter(self, request, context):
+        """Required. Declares the last sequence that an emitter issued, so that a lost end is seen too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCompleteness(self, request, context):
+        """Required. Says of each emitter what it issued, what arrived and what is missing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LedgerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -146,6 +196,26 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     request_deserializer=attending_dot_v1_dot_ledger__pb2.ListEntriesRequest.FromString,
                     response_serializer=attending_dot_v1_dot_ledger__pb2.ListEntriesResponse.SerializeToString,
             ),
+            'AppendBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.AppendBatch,
+                    request_deserializer=attending_dot_v1_dot_ledger__pb2.AppendBatchRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_ledger__pb2.AppendBatchResponse.SerializeToString,
+            ),
+            'AppendStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.AppendStream,
+                    request_deserializer=attending_dot_v1_dot_ledger__pb2.AppendStreamRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_ledger__pb2.AppendStreamResponse.SerializeToString,
+            ),
+            'CloseEmitter': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseEmitter,
+                    request_deserializer=attending_dot_v1_dot_ledger__pb2.CloseEmitterRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_ledger__pb2.CloseEmitterResponse.SerializeToString,
+            ),
+            'GetCompleteness': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCompleteness,
+                    request_deserializer=attending_dot_v1_dot_ledger__pb2.GetCompletenessRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_ledger__pb2.GetCompletenessResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'attending.v1.LedgerService', rpc_method_handlers)
@@ -155,7 +225,7 @@ def add_LedgerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LedgerService:
-    """Reads of the tenant's log and its proofs.
+    """Reads of the tenant's log and its proofs, and appends of events from outside.
     """
 
     @staticmethod
@@ -310,6 +380,114 @@ class LedgerService:
             '/attending.v1.LedgerService/ListEntries',
             attending_dot_v1_dot_ledger__pb2.ListEntriesRequest.SerializeToString,
             attending_dot_v1_dot_ledger__pb2.ListEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AppendBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.LedgerService/AppendBatch',
+            attending_dot_v1_dot_ledger__pb2.AppendBatchRequest.SerializeToString,
+            attending_dot_v1_dot_ledger__pb2.AppendBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AppendStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/attending.v1.LedgerService/AppendStream',
+            attending_dot_v1_dot_ledger__pb2.AppendStreamRequest.SerializeToString,
+            attending_dot_v1_dot_ledger__pb2.AppendStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseEmitter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.LedgerService/CloseEmitter',
+            attending_dot_v1_dot_ledger__pb2.CloseEmitterRequest.SerializeToString,
+            attending_dot_v1_dot_ledger__pb2.CloseEmitterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCompleteness(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.LedgerService/GetCompleteness',
+            attending_dot_v1_dot_ledger__pb2.GetCompletenessRequest.SerializeToString,
+            attending_dot_v1_dot_ledger__pb2.GetCompletenessResponse.FromString,
             options,
             channel_credentials,
             insecure,

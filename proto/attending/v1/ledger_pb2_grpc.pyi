@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LedgerServiceStub:
-    """Reads of the tenant's log and its proofs."""
+    """Reads of the tenant's log and its proofs, and appends of events from outside."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -45,10 +45,21 @@ class LedgerServiceStub:
     """Required. Proves that a smaller tree is a prefix of a larger one."""
     ListEntries: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListEntriesRequest, _ledger_pb2.ListEntriesResponse]
     """Required. Lists entries in log order."""
+    AppendBatch: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.AppendBatchRequest, _ledger_pb2.AppendBatchResponse]
+    """Required. Appends up to 1,000 events of one emitter, all or nothing."""
+    AppendStream: _grpc.StreamStreamMultiCallable[_ledger_pb2.AppendStreamRequest, _ledger_pb2.AppendStreamResponse]
+    """Required. Appends numbered events for as long as the stream lasts; each is acknowledged once it is integrated.
+    When the ledger's queue stays full the stream ends with UNAVAILABLE, RetryInfo and, in the metadata of ErrorInfo,
+    `acknowledged_sequence`: send again what came after it. An event that is there is answered with its first result.
+    """
+    CloseEmitter: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.CloseEmitterRequest, _ledger_pb2.CloseEmitterResponse]
+    """Required. Declares the last sequence that an emitter issued, so that a lost end is seen too."""
+    GetCompleteness: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetCompletenessRequest, _ledger_pb2.GetCompletenessResponse]
+    """Required. Says of each emitter what it issued, what arrived and what is missing."""
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
-    """Reads of the tenant's log and its proofs."""
+    """Reads of the tenant's log and its proofs, and appends of events from outside."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetEntry: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetEntryRequest, _ledger_pb2.GetEntryResponse]  # type: ignore[assignment]
@@ -63,9 +74,20 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """Required. Proves that a smaller tree is a prefix of a larger one."""
     ListEntries: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListEntriesRequest, _ledger_pb2.ListEntriesResponse]  # type: ignore[assignment]
     """Required. Lists entries in log order."""
+    AppendBatch: _aio.UnaryUnaryMultiCallable[_ledger_pb2.AppendBatchRequest, _ledger_pb2.AppendBatchResponse]  # type: ignore[assignment]
+    """Required. Appends up to 1,000 events of one emitter, all or nothing."""
+    AppendStream: _aio.StreamStreamMultiCallable[_ledger_pb2.AppendStreamRequest, _ledger_pb2.AppendStreamResponse]  # type: ignore[assignment]
+    """Required. Appends numbered events for as long as the stream lasts; each is acknowledged once it is integrated.
+    When the ledger's queue stays full the stream ends with UNAVAILABLE, RetryInfo and, in the metadata of ErrorInfo,
+    `acknowledged_sequence`: send again what came after it. An event that is there is answered with its first result.
+    """
+    CloseEmitter: _aio.UnaryUnaryMultiCallable[_ledger_pb2.CloseEmitterRequest, _ledger_pb2.CloseEmitterResponse]  # type: ignore[assignment]
+    """Required. Declares the last sequence that an emitter issued, so that a lost end is seen too."""
+    GetCompleteness: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetCompletenessRequest, _ledger_pb2.GetCompletenessResponse]  # type: ignore[assignment]
+    """Required. Says of each emitter what it issued, what arrived and what is missing."""
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Reads of the tenant's log and its proofs."""
+    """Reads of the tenant's log and its proofs, and appends of events from outside."""
 
     @_abc_1.abstractmethod
     def GetEntry(
@@ -114,5 +136,40 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ListEntriesResponse, _abc.Awaitable[_ledger_pb2.ListEntriesResponse]]:
         """Required. Lists entries in log order."""
+
+    @_abc_1.abstractmethod
+    def AppendBatch(
+        self,
+        request: _ledger_pb2.AppendBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.AppendBatchResponse, _abc.Awaitable[_ledger_pb2.AppendBatchResponse]]:
+        """Required. Appends up to 1,000 events of one emitter, all or nothing."""
+
+    @_abc_1.abstractmethod
+    def AppendStream(
+        self,
+        request_iterator: _MaybeAsyncIterator[_ledger_pb2.AppendStreamRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_ledger_pb2.AppendStreamResponse], _abc.AsyncIterator[_ledger_pb2.AppendStreamResponse]]:
+        """Required. Appends numbered events for as long as the stream lasts; each is acknowledged once it is integrated.
+        When the ledger's queue stays full the stream ends with UNAVAILABLE, RetryInfo and, in the metadata of ErrorInfo,
+        `acknowledged_sequence`: send again what came after it. An event that is there is answered with its first result.
+        """
+
+    @_abc_1.abstractmethod
+    def CloseEmitter(
+        self,
+        request: _ledger_pb2.CloseEmitterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.CloseEmitterResponse, _abc.Awaitable[_ledger_pb2.CloseEmitterResponse]]:
+        """Required. Declares the last sequence that an emitter issued, so that a lost end is seen too."""
+
+    @_abc_1.abstractmethod
+    def GetCompleteness(
+        self,
+        request: _ledger_pb2.GetCompletenessRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.GetCompletenessResponse, _abc.Awaitable[_ledger_pb2.GetCompletenessResponse]]:
+        """Required. Says of each emitter what it issued, what arrived and what is missing."""
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -38,6 +38,8 @@ class Component:
     """
 
     services: Sequence[str] = ()
+    http_port: int | None = None
+    """The port that the component listens on for HTTP once it has started, if it does."""
 
     def register(self, server: grpc.aio.Server) -> None:
         """Adds its servicers; called once before the server listens."""
@@ -48,6 +50,9 @@ class Component:
     def ready(self) -> bool:
         """Whether it can serve now; asked about once a second for the health service."""
         return True
+
+    async def stopping(self) -> None:
+        """No new call comes any more, and those that would wait for their clients should end."""
 
     async def drain(self) -> None:
         """Returns when nothing that was begun is left undone; no new call comes any more."""
@@ -95,6 +100,7 @@ COMPONENTS: Final[tuple[str, ...]] = (
     "attending.server.review.component:build",
     "attending.server.reports.component:build",
     "attending.server.services.custody:build",
+    "attending.server.web.component:build",
 )
 """`module:function` of every component, in the order of need. Drained and closed in reverse."""
 
@@ -129,6 +135,7 @@ async def build_app(
             keys_folder=storage.keys_folder,
             publish_folder=storage.published_folder,
             claim_retention=timedelta(days=config.idempotency.retention_days),
+            max_queued_appends=storage.max_queued_appends,
         ),
         metadata=[projections.metadata],
         clock=now,

@@ -10,6 +10,8 @@ from __future__ import annotations
 import base64
 import binascii
 import difflib
+import ipaddress
+import itertools
 import re
 import tomllib
 from pathlib import Path
@@ -47,6 +49,9 @@ FilePath = Annotated[Path, BeforeValidator(_based)]
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
 TenantName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+_SEGMENT: Final = r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
+_URL_PATH: Final = rf"{_SEGMENT}(/{_SEGMENT})*"
+"""Segments that need no escaping, none of which begins with a dot."""
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,127}$")]
 
 
@@ -142,6 +147,30 @@ class RetentionSection(Section):
         return Rule(self.entries, self.days, Start(self.starts))
 
 
+class HttpSection(Section):
+    """Static reads of the logs over HTTP, as C2SP tlog-tiles; see docs/tiles.md. Off when the section is left out."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(default=50053, ge=0, le=65535, description="Port; 0 takes a free one.")
+    tls: bool = Field(
+        default=True,
+        description="TLS with the certificate of `[server]`, which also asks for client certificates when "
+        "`server.client_ca` is set. Without it `host` must be a loopback address, for a proxy on this machine.",
+    )
+    public_tiles: bool = Field(
+        default=False,
+        description="Whether checkpoints and tiles, which hold hashes only, are served without a credential. "
+        "Entries never are.",
+    )
+    max_concurrent_requests: int = Field(
+        default=32,
+        ge=2,
+        le=10_000,
+        description="Requests worked on at once, half of them for one caller; more are answered 503 with a time to "
+        "retry. One takes at most 34 MiB, usually less than 1.",
+    )
+
+
 class StorageSection(Section):
     """Where the ledger and its keys lie, and how long payloads are kept."""
 
@@ -159,6 +188,12 @@ class StorageSection(Section):
         max_length=100,
         description="Retention rules; without any, nothing is ever pruned.",
     )
+    max_queued_appends: int = Field(
+        default=8192,
+        ge=1,
+        le=1_000_000,
+        description="Appends that wait for the writer at most; more are answered UNAVAILABLE with a time to retry.",
+    )
 
 
 class TenantSection(Section):
@@ -172,9 +207,24 @@ class TenantSection(Section):
         "`hospital.example/attending`; `attending.local/<name>` when left out.",
     )
 
+    http_path: str | None = Field(
+        default=None,
+        pattern=rf"^/{_URL_PATH}$",
+        description="Path under which the log is read over HTTP. Left out: the path of the origin, so that the origin "
+        "is also the log's address, or `/log/<name>` when it has none that fits.",
+    )
+
     @property
     def log_origin(self) -> str:
         return self.origin or f"attending.local/{self.name}"
+
+    @property
+    def log_path(self) -> str:
+        """Where the log's static resources are, without a slash at the end."""
+        if self.http_path is not None:
+            return self.http_path
+        path = self.log_origin.partition("/")[2]
+        return f"/{path}" if re.fullmatch(_URL_PATH, path) else f"/log/{self.name}"
 
 
 class IdentitySection(Section):
@@ -388,6 +438,7 @@ class Config(Section):
     """All of it. Tables in the file have the names of these keys."""
 
     server: ServerSection = Field(description="Listening, TLS and limits.")
+    http: HttpSection | None = Field(default=None, description="Static reads over HTTP.")
     storage: StorageSection = Field(description="Ledger and keys.")
     tenants: list[TenantSection] = Field(min_length=1, description="Tenants.")
     identities: list[IdentitySection] = Field(default=[], description="Who may call.")
@@ -421,9 +472,32 @@ class Config(Section):
             "signing_public_key",
             [i.signing_public_key for i in self.identities if i.signing_public_key],
         )
+        if self.http is not None:
+            self._check_http(self.http)
         if self.server.client_ca is None and not self.server.tokens:
             raise ValueError("server: neither `client_ca` nor `tokens` is set, so nobody could call")
         return self
+
+    def _check_http(self, http: HttpSection) -> None:
+        if not http.tls and not _is_loopback(http.host):
+            raise ValueError(
+                f"http: `tls = false` needs a loopback `host`, expected 127.0.0.1, got `{http.host}`"
+            )
+        paths = sorted((f"{tenant.log_path}/", tenant.name) for tenant in self.tenants)
+        # Sorted, so that one beneath another follows it.
+        for (upper, first), (lower, second) in itertools.pairwise(paths):
+            if lower.startswith(upper):
+                raise ValueError(
+                    f"tenants: `{first}` and `{second}` would be read at one place, `{upper[:-1]}`; "
+                    "set `http_path` of one of them"
+                )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _unique(section: str, key: str, values: list[str]) -> None:

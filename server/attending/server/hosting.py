@@ -11,7 +11,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,6 +49,7 @@ class Endpoints:
     host: str
     port: int | None
     token_port: int | None
+    http_port: int | None = None
 
 
 class Host:
@@ -96,11 +97,18 @@ class Host:
         await self._server.start()
         for component in app.components:
             await component.start()
+            if component.http_port is not None:
+                endpoints = replace(endpoints, http_port=component.http_port)
         await app.ledger.append(SYSTEM_LOG, [self._entry("system.started", self._started())])
         self._open = True
         await self._report(services)
         self._readiness = asyncio.create_task(self._watch(services))
-        log.info("server.started", port=endpoints.port, token_port=endpoints.token_port)
+        log.info(
+            "server.started",
+            port=endpoints.port,
+            token_port=endpoints.token_port,
+            http_port=endpoints.http_port,
+        )
         return endpoints
 
     async def stop(self) -> None:
@@ -115,12 +123,14 @@ class Host:
             with suppress(asyncio.CancelledError):
                 await self._readiness
         await self._health.enter_graceful_shutdown()
+        for component in self.app.components:
+            await component.stopping()
         await self._server.stop(self.app.config.server.drain_seconds)
         for component in reversed(self.app.components):
             await component.drain()
         if started:
             try:
-                await self.app.ledger.append(SYSTEM_LOG, [self._entry("system.stopped", {})])
+                await self.app.ledger.append(SYSTEM_LOG, [self._entry("system.stopped", self._stopped())])
             except LedgerError as err:
                 log.error("server.stop_not_recorded", reason=err.reason)
         await close_app(self.app)
@@ -163,6 +173,17 @@ class Host:
             # Said here as on the screen, so that nobody takes a demo's log for more than it is.
             body["protects_against_operator"] = False
         return body
+
+    def _stopped(self) -> dict[str, object]:
+        """How this process's appends ended: those whose outcome it never learned are what an auditor asks about."""
+        counts = self.app.ledger.counters.all()
+        return {
+            "appends": [
+                {"log": log_id, **counts[log_id].to_json()}
+                for log_id in sorted(counts)
+                if log_id != SYSTEM_LOG
+            ]
+        }
 
 
 async def serve(
@@ -212,12 +233,12 @@ async def _unless_stopped(
 
 
 def _listen(server: grpc.aio.Server, config: ServerSection) -> Endpoints:
-    key, certificate = _key(config.tls_key), _pem(config.tls_certificate, "server.tls_certificate")
+    key, certificate = read_key(config.tls_key), read_pem(config.tls_certificate, "server.tls_certificate")
     port = token_port = None
     if config.client_ca is not None:
         # gRPC for Python can demand a client certificate or not ask for one; hence two ports.
         mutual = grpc.ssl_server_credentials(
-            [(key, certificate)], _pem(config.client_ca, "server.client_ca"), require_client_auth=True
+            [(key, certificate)], read_pem(config.client_ca, "server.client_ca"), require_client_auth=True
         )
         port = _bind(server, config.host, config.port, mutual, "server.port")
     if config.tokens:
@@ -244,7 +265,7 @@ def _bind(
     return bound
 
 
-def _pem(path: Path, key: str) -> bytes:
+def read_pem(path: Path, key: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as err:
@@ -255,7 +276,7 @@ def _pem(path: Path, key: str) -> bytes:
         ) from err
 
 
-def _key(path: Path) -> bytes:
+def read_key(path: Path) -> bytes:
     try:
         return read_private(path)
     except OSError as err:

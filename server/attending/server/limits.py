@@ -18,6 +18,7 @@ STREAMING_METHODS: Final = frozenset(
     {
         "/attending.v1.InferenceService/StreamInfer",
         "/attending.v1.InferenceService/WatchInference",
+        "/attending.v1.LedgerService/AppendStream",
         "/attending.v1.ReportService/Export",
     }
 )

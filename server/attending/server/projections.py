@@ -130,3 +130,32 @@ signing_key = Table(
     Column("enrolled_at", String(27), nullable=False),
     Column("revoked_at", String(27)),
 )
+
+# What arrived of each emitter of events from outside; `ranges` are those of `attending.ledger.verify.emitters`.
+# `version` is that of the emitter's stream, `issued` the last sequence that it declared.
+emitter = Table(
+    "emitter",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("actor", String(128), primary_key=True),
+    Column("emitter", String(64), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("received", BigInteger, nullable=False),
+    Column("highest", BigInteger, nullable=False),
+    Column("ranges", Text, nullable=False),
+    Column("issued", BigInteger),
+    Column("closed_index", BigInteger),
+    Column("first_time", String(27), nullable=False),
+    Column("last_time", String(27), nullable=False),
+)
+
+# Where the entry of each sequence lies, to answer one that comes again.
+emitter_event = Table(
+    "emitter_event",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("actor", String(128), primary_key=True),
+    Column("emitter", String(64), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("entry_index", BigInteger, nullable=False),
+)

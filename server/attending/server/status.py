@@ -86,6 +86,7 @@ STATUS: Final[dict[type[Exception], Mapping]] = {
     ledger.CustodyChanged: Mapping(_Code.ABORTED, "changed meanwhile, read again"),
     ledger.StoreUnavailable: Mapping(_Code.UNAVAILABLE, "the store is not available"),
     ledger.UnsafeSettings: Mapping(_Code.FAILED_PRECONDITION, "the store is not safe to write to"),
+    ledger.FolderRefused: Mapping(_Code.FAILED_PRECONDITION, "the folder is not one to export to"),
 }
 
 INTERNAL: Final = Mapping(_Code.INTERNAL, "internal error", "INTERNAL")

@@ -39,7 +39,7 @@ ALLOWED_KEYS: Final = frozenset(
         *("tenant", "ticket_id", "worker"),
         # enums, counts and places
         *("code", "count", "elapsed_ms", "error_type", "exit_code", "location", "pid", "port", "reason"),
-        *("seconds", "size", "stage", "state", "status", "token_port", "version", "workers"),
+        *("seconds", "size", "stage", "state", "status", "token_port", "http_port", "version", "workers"),
         "dropped",
     }
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,13 @@ from attending.ledger.ledger import Ledger, LedgerConfig
 from attending.ledger.note import VerifierKey
 from attending.ledger.store.memory import MemoryStore
 from attending.ledger.store.port import Store
+from attending.ledger.store.postgres import PostgresStore
 from attending.ledger.store.sqlite import SqliteStore
 from attending.ledger.verify.segments import verify_chain
 from sqlalchemy import BigInteger, Boolean, Column, MetaData, String, Table
+
+from tests.ledger.engine.postgres import LOGIN, fresh_database, prepared_cluster
+from tests.postgres_cluster import Cluster
 
 LOG = "clinic"
 ORIGIN = "attending.test/clinic"
@@ -102,12 +106,28 @@ async def verify_independently(ledger: Ledger, store: Store) -> None:
 OpenLedger = Callable[..., Awaitable[Ledger]]
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A running PostgreSQL with the login of a server; made when a test first asks for it."""
+    yield from prepared_cluster(Tables().metadata)
+
+
+@pytest.fixture
+def postgres_database(cluster: Cluster) -> str:
+    """The name of a fresh database of `cluster`."""
+    return fresh_database(cluster)
+
+
+@pytest.fixture(params=["sqlite", "memory", "postgres"])
 def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
     """Makes the store of a ledger folder; calling again opens the same one."""
     if request.param == "memory":
         memory = MemoryStore()
         return lambda: memory
+    if request.param == "postgres":
+        cluster = request.getfixturevalue("cluster")
+        name = request.getfixturevalue("postgres_database")
+        return lambda: PostgresStore(cluster.conninfo(name, LOGIN))
     return lambda: SqliteStore(tmp_path / "ledger" / "ledger.db")
 
 

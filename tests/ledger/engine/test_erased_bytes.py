@@ -21,6 +21,7 @@ from attending.ledger.entry import Payload, PendingEntry
 from attending.ledger.errors import CorruptLog, NotFound, StoreUnavailable, SubjectErased
 from attending.ledger.ledger import Ledger
 from attending.ledger.store.memory import Fault, MemoryStore
+from attending.ledger.store.port import Question
 from attending.ledger.store.sqlite import SqliteStore
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -275,7 +276,7 @@ def test_a_vacuum_waits_for_the_transaction_under_way(tmp_path: Path) -> None:
     store.recover()
     store.create_tables([])
     for end in (store.commit, store.rollback, store.recover):
-        store.begin()
+        store.begin(Question())
         done = threading.Event()
         thread = threading.Thread(target=vacuum_and_say, args=(store, done))
         thread.start()

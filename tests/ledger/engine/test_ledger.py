@@ -219,7 +219,7 @@ async def test_rows_are_written_with_their_entries(ledger: Ledger, pending: Make
 
 
 async def test_a_bad_row_rejects_its_append_alone(
-    ledger: Ledger, pending: Make, gather: Gather, tables: Any
+    ledger: Ledger, pending: Make, gather: Gather, tables: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     item: Table = tables.item
     good: list[dict[str, Any]] = [{"state": "new"}, {"state": "new", "entry_index": 7}]
@@ -238,6 +238,7 @@ async def test_a_bad_row_rejects_its_append_alone(
     )
     refused = [n for n, value in enumerate(values) if value in bad]
     assert [n for n, r in enumerate(results) if isinstance(r, RowRejected)] == refused
+    assert caplog.text == ""  # an error that quotes its row stays out of every log
     assert (await ledger.head(LOG))[0] == len(values) - len(refused)
     assert len(await ledger.query(select(item.c.name))) == len(values) - len(refused)
     for n in refused:
@@ -325,7 +326,7 @@ async def test_a_cancelled_task_leaves_its_append_standing(ledger: Ledger, pendi
 
 
 async def test_the_queue_is_bounded(ledger: Ledger, pending: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("attending.ledger.sequencer.MAX_QUEUED_APPENDS", 0)
+    monkeypatch.setattr(ledger._sequencer, "_max_queued", 0)
     with pytest.raises(QueueFull) as caught:
         await ledger.append(LOG, [pending()])
     assert caught.value.retry_after_seconds > 0

@@ -38,7 +38,7 @@ class Plan:
 @pytest.mark.parametrize(
     ("plan", "persisted"),
     [
-        ({"begin": [Fault.LOST]}, False),
+        ({"begin": [Fault.LOST] * 2}, False),
         ({"apply": [Fault.LOST]}, False),
         ({"commit": [Fault.LOST]}, False),
         ({"commit": [Fault.KEPT]}, True),
@@ -74,6 +74,14 @@ async def test_a_fault_is_answered_unknown_and_survived(
     else:
         await ledger.append(LOG, [pending("s")], claim=Claim("k", b"f", "s"), expect=[Expectation("s", 0)])
     assert ledger.halted(LOG) is None
+
+
+async def test_a_connection_that_died_while_idle_is_made_anew(open_ledger: OpenLedger, pending: Make) -> None:
+    store = MemoryStore()
+    ledger = await open_ledger(store)
+    store.fault = Plan(begin=[Fault.LOST])
+    assert (await ledger.append(LOG, [pending("s")])).first_index == 0
+    assert await ledger.stream_version(LOG, "s") == 1
 
 
 async def test_random_faults_under_load_lose_nothing(open_ledger: OpenLedger, pending: Make) -> None:
@@ -133,11 +141,9 @@ async def test_a_store_that_loses_acknowledged_entries_halts_the_log(
     await ledger.append(LOG, [pending()])
     signed = await ledger.checkpoint(LOG)
     store.restore(old)
-    store.fault = Plan(begin=[Fault.LOST])
-    with pytest.raises(StoreUnavailable):
-        await ledger.append(LOG, [pending()])
-    with pytest.raises(Halted):
-        await ledger.append(LOG, [pending()])
+    for _ in range(2):  # noticed under the lock, before anything is written over the loss
+        with pytest.raises(Halted):
+            await ledger.append(LOG, [pending()])
     assert ledger.halted(LOG) == CorruptLog.ROLLBACK
     assert await ledger.checkpoint(LOG) == signed
     await ledger.close()

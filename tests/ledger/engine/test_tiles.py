@@ -7,7 +7,7 @@ import hashlib
 import pytest
 from attending.ledger import merkle
 from attending.ledger.errors import CorruptLog, OutOfRange
-from attending.ledger.tiles import EMPTY_EDGE, TILE_WIDTH, Edge, NodeReader, Tile, grow, load_edge
+from attending.ledger.tiles import EMPTY_EDGE, TILE_WIDTH, Edge, NodeReader, Tile, TileCache, grow, load_edge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -96,3 +96,56 @@ def test_nodes_that_are_not_there() -> None:
         tree.reader().node(0, 3)
     with pytest.raises(CorruptLog):
         tree.loaded()
+
+
+def test_readers_of_several_sizes_share_one_bounded_cache() -> None:
+    tree = Tree()
+    cache = TileCache(2)
+    reads: list[tuple[int, int]] = []
+
+    def read(level: int, index: int) -> bytes | None:
+        reads.append((level, index))
+        return tree.tiles.get((level, index))
+
+    for count in (300, 300, 300):
+        tree.add(count)
+        reader = NodeReader(tree.edge, read, cache=cache, log_id="one")
+        for index in range(tree.edge.size):
+            assert reader.node(0, index) == leaf(index)
+        assert len(cache) <= 2
+    assert reads == [(0, 0), (0, 1), (0, 2)]  # none is read again while it is kept
+    NodeReader(tree.edge, read, cache=cache, log_id="one").node(0, 0)
+    assert reads[3:] == [(0, 0)]  # it had to make room
+    other = NodeReader(tree.edge, read, cache=cache, log_id="other")
+    other.node(0, 0)
+    assert reads[4:] == [(0, 0)]  # another log's tile is another tile
+
+
+def test_tiles_of_every_width_are_those_of_the_tree() -> None:
+    tree = Tree()
+    tree.add(65_536 + 600)
+    reader = tree.reader()
+    for level, index, width in (
+        (0, 0, 256),
+        (0, 258, 88),
+        (0, 258, 1),
+        (0, 7, 9),
+        (1, 0, 256),
+        (1, 1, 2),
+        (2, 0, 1),
+    ):
+        hashes = reader.tile(level, index, width)
+        expected = b"".join(reader.node(8 * level, 256 * index + i) for i in range(width))
+        assert hashes == expected
+        assert len(hashes) == 32 * width
+    for level, index, width in (
+        (0, 258, 89),
+        (1, 1, 3),
+        (2, 0, 2),
+        (3, 0, 1),
+        (9, 0, 1),
+        (0, 259, 1),
+        (-1, 0, 1),
+    ):
+        with pytest.raises(OutOfRange):
+            reader.tile(level, index, width)

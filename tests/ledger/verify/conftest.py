@@ -88,10 +88,11 @@ class LogBuilder:
         *,
         payloads: Sequence[Commitment] = (),
         subject: str | None = None,
+        actor: str = "app:test",
     ) -> Entry:
         prev = leaf_hash(self.entries[-1]) if self.entries else GENESIS_PREV
         self.clock += timedelta(seconds=1)
-        pending = PendingEntry(kind, stream, "app:test", subject, body or {})
+        pending = PendingEntry(kind, stream, actor, subject, body or {})
         data = encode_entry(self.origin, len(self.entries), prev, self.clock, pending, payloads)
         self.entries.append(data)
         return parse_entry(data)

@@ -11,7 +11,7 @@ from attending.client.errors import AttendingApiError, translate
 from attending.ledger.errors import StoreUnavailable
 from attending.server import clock
 from attending.server.app import App, Build, Component, authorization_folder
-from attending.server.auth.actions import ACTIONS, DISCLOSE_PAYLOADS, is_public
+from attending.server.auth.actions import ACTIONS, APPEND_EVENT, DISCLOSE_PAYLOADS, is_public
 from attending.server.auth.authorize import Authorizer, PolicySet, Resource
 from attending.server.auth.cases import run_cases
 from attending.server.auth.context import AccessDecision, current_decision, current_principal
@@ -38,7 +38,8 @@ SUBMIT = {"Infer", "StreamInfer", "Record", "AckDelivery"}
 OUTCOME = {"GetInference", "WatchInference"}
 LOOK = {"ListQueue", "GetItem"}
 DECIDE = {"Claim", "Renew", "Dispose", "Reject", "PrepareSign", "Sign"}
-PROOFS = {"GetReceipt", "GetCheckpoint", "GetInclusionProof", "GetConsistencyProof"}
+PROOFS = {"GetReceipt", "GetCheckpoint", "GetInclusionProof", "GetConsistencyProof", "GetCompleteness"}
+EVENTS = {"AppendBatch", "AppendStream", "CloseEmitter"}
 ENTRIES = {"GetEntry", "ListEntries"}
 READ_PROMPTS = {"GetVersion", "ListVersions"}
 CHANGE_PROMPTS = {"CreateVersion", "SetLabel"}
@@ -48,14 +49,14 @@ CUSTODY = {
 }
 
 MAY: dict[str, set[str]] = {
-    "demo-app": SUBMIT | OUTCOME | PROOFS | READ_PROMPTS,
-    "dr-rivera": LOOK | DECIDE | OUTCOME | PROOFS,
-    "dr-chen": LOOK | DECIDE | OUTCOME | PROOFS,
-    "demo-pharmacist": LOOK | DECIDE | OUTCOME | PROOFS,
+    "demo-app": SUBMIT | OUTCOME | PROOFS | READ_PROMPTS | EVENTS,
+    "dr-rivera": LOOK | DECIDE | OUTCOME | PROOFS | EVENTS,
+    "dr-chen": LOOK | DECIDE | OUTCOME | PROOFS | EVENTS,
+    "demo-pharmacist": LOOK | DECIDE | OUTCOME | PROOFS | EVENTS,
     "demo-auditor": ENTRIES | PROOFS | READ_PROMPTS | {"Export"},
-    "demo-operator": READ_PROMPTS | CHANGE_PROMPTS | PROOFS,
-    "demo-privacy-officer": ENTRIES | PROOFS | CUSTODY | {"Export"},
-    "demo-safety-officer": LOOK | ENTRIES | PROOFS | READ_PROMPTS,
+    "demo-operator": READ_PROMPTS | CHANGE_PROMPTS | PROOFS | EVENTS,
+    "demo-privacy-officer": ENTRIES | PROOFS | CUSTODY | {"Export"} | EVENTS,
+    "demo-safety-officer": LOOK | ENTRIES | PROOFS | READ_PROMPTS | EVENTS,
 }
 
 
@@ -137,7 +138,7 @@ def test_every_rpc_has_an_action_and_every_action_an_rpc() -> None:
 
 def test_every_action_is_in_the_schema() -> None:
     schema = (authorization_folder() / "attending.cedarschema").read_text()
-    assert [a for a in [*ACTIONS.values(), DISCLOSE_PAYLOADS] if f'"{a}"' not in schema] == []
+    assert [a for a in [*ACTIONS.values(), DISCLOSE_PAYLOADS, APPEND_EVENT] if f'"{a}"' not in schema] == []
 
 
 def test_every_demo_identity_is_in_the_table() -> None:

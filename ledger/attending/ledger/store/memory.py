@@ -17,13 +17,17 @@ from typing import Any
 
 from attending.ledger.store import schema
 from attending.ledger.store.port import (
+    MAX_LEAVES,
+    Answer,
     Batch,
     ClaimRow,
     EntryRow,
     ErasureRow,
     HeadRow,
+    Leaf,
     LogRow,
     PayloadRow,
+    Question,
     RemovalRow,
     RowRefused,
     StoreFault,
@@ -46,6 +50,7 @@ class _Data:
     logs: dict[str, LogRow] = field(default_factory=dict)
     heads: dict[str, HeadRow] = field(default_factory=dict)
     entries: dict[tuple[str, int], EntryRow] = field(default_factory=dict)
+    stops: dict[str, str] = field(default_factory=dict)
     streams: dict[tuple[str, str, int], int] = field(default_factory=dict)
     tiles: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
     payloads: dict[tuple[str, str], PayloadRow] = field(default_factory=dict)
@@ -66,6 +71,8 @@ class _Data:
 
 class MemoryStore:
     """Implements `Store`. `fault(step)` is asked before each of begin, apply, commit, rollback, recover, read."""
+
+    shared = False
 
     def __init__(self, fault: Callable[[str], Fault] = lambda _: Fault.NONE) -> None:
         self.fault = fault
@@ -92,19 +99,31 @@ class MemoryStore:
                     self._writer.execute(statement)
             self._show_rows()
 
-    def begin(self) -> None:
+    def begin(self, question: Question) -> Answer:
         self._ask("begin")
         with self._lock:
             self._staged = self._committed.copy()
             self._writer.execute("BEGIN")
-
-    def stream_versions(self, log_id: str, streams: Collection[str]) -> dict[str, int]:
-        found = {stream: self._open().version(log_id, stream) for stream in streams}
-        return {stream: version for stream, version in found.items() if version}
-
-    def claims(self, log_id: str, keys: Collection[str]) -> dict[str, ClaimRow]:
-        claims = self._open().claims
-        return {key: claims[log_id, key] for key in keys if (log_id, key) in claims}
+        data, answer = self._staged, Answer()
+        for log_id, size in question.sizes.items():
+            head = data.heads.get(log_id)
+            if head is None:
+                continue
+            answer.heads[log_id] = head
+            if log_id in data.stops:
+                answer.stops[log_id] = data.stops[log_id]
+            rows = [data.entries[log_id, index] for index in range(size, min(head.size, size + MAX_LEAVES))]
+            answer.leaves[log_id] = [Leaf(row.leaf_hash, row.stream, row.stream_version) for row in rows]
+        for log_id, streams in question.streams.items():
+            found = {stream: data.version(log_id, stream) for stream in streams}
+            answer.versions.update({(log_id, stream): n for stream, n in found.items() if n})
+        for log_id, keys in question.claims.items():
+            answer.claims.update(
+                {(log_id, key): data.claims[log_id, key] for key in keys if (log_id, key) in data.claims}
+            )
+        for log_id, names in question.subjects.items():
+            answer.erased.update((log_id, name) for name in names if (log_id, name) in data.erasures)
+        return answer
 
     def apply(self, batch: Batch) -> None:
         self._ask("apply")
@@ -130,6 +149,15 @@ class MemoryStore:
             if tile[:3] in data.tiles:
                 raise StoreFault("tile")
             data.tiles[tile.log_id, tile.level, tile.tile_index] = tile.hashes
+        for log_id, reason in batch.stops:
+            if reason is not None and log_id in data.stops:
+                raise StoreFault("log_stop")
+            if reason is None and data.stops.get(log_id) == schema.SEALED:
+                raise StoreFault("log_stop")
+            if reason is None:
+                data.stops.pop(log_id, None)
+            else:
+                data.stops[log_id] = reason
         for payload in batch.payloads:
             if payload[:2] in data.payloads:
                 raise RowRefused("payload")
@@ -208,6 +236,13 @@ class MemoryStore:
         data = self._read()
         return [(data.logs[log_id], data.heads[log_id]) for log_id in sorted(data.logs)]
 
+    def head_size(self, log_id: str) -> int | None:
+        head = self._read().heads.get(log_id)
+        return None if head is None else head.size
+
+    def stops(self) -> dict[str, str]:
+        return dict(self._read().stops)
+
     def entries(self, log_id: str, start: int, limit: int) -> list[bytes]:
         return [row.data for row in self._entry_rows(log_id, start, limit)]
 
@@ -238,6 +273,9 @@ class MemoryStore:
 
     def pseudonym(self, log_id: str, lookup: bytes) -> str | None:
         return self._read().subjects.get((log_id, lookup))
+
+    def is_erased(self, log_id: str, pseudonym: str) -> bool:
+        return (log_id, pseudonym) in self._read().erasures
 
     def erasures(self, log_id: str) -> list[ErasureRow]:
         rows = [row for row in self._read().erasures.values() if row.log_id == log_id]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from sqlalchemy import MetaData, Row, Select, Table
 
@@ -95,6 +95,21 @@ class RemovalRow(NamedTuple):
     removed_by: int
 
 
+class StopRow(NamedTuple):
+    """Why a log takes no entries (a reason, UPPER_SNAKE); None lets it take them again, unless it is sealed."""
+
+    log_id: str
+    reason: str | None
+
+
+class Leaf(NamedTuple):
+    """What a process must know of an entry that another one appended: its hash and its stream's new version."""
+
+    leaf_hash: bytes
+    stream: str
+    stream_version: int
+
+
 class ProjectionRow(NamedTuple):
     """A projection row to write: `values` update an existing row or complete a new one; None deletes it."""
 
@@ -120,7 +135,42 @@ class Batch:
     """Each deletes its payload row and keeps the removal in its place; after entries and erasures."""
     expired_claims: list[tuple[str, str]] = field(default_factory=list)
     """(log_id, time): claims of the log created before that time go."""
+    stops: list[StopRow] = field(default_factory=list)
+    epoch: bool = False
+    """Raises the epoch: a commit of its own even when nothing else is written."""
     rows: list[ProjectionRow] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Question:
+    """What a transaction must know before it can admit appends; all by log id.
+
+    `sizes` names the logs to lock and the size up to which the asker knows each; `leaves` past that come with
+    the answer. `streams`, `claims` and `subjects` are names whose versions, claims and erasures are wanted.
+    """
+
+    sizes: dict[str, int] = field(default_factory=dict)
+    streams: dict[str, set[str]] = field(default_factory=dict)
+    claims: dict[str, set[str]] = field(default_factory=dict)
+    subjects: dict[str, set[str]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Answer:
+    """State of the logs asked for, under their locks. What does not exist is left out."""
+
+    heads: dict[str, HeadRow] = field(default_factory=dict)
+    stops: dict[str, str] = field(default_factory=dict)
+    leaves: dict[str, list[Leaf]] = field(default_factory=dict)
+    """Entries past the known size, in order, at most MAX_LEAVES of a log."""
+    versions: dict[tuple[str, str], int] = field(default_factory=dict)
+    """(log_id, stream): number of its entries."""
+    claims: dict[tuple[str, str], ClaimRow] = field(default_factory=dict)
+    erased: set[tuple[str, str]] = field(default_factory=set)
+    """(log_id, pseudonym)."""
+
+
+MAX_LEAVES: Final = 65_536
 
 
 class RowRefused(Exception):  # noqa: N818 - says what happened
@@ -143,24 +193,27 @@ class Store(Protocol):
     Writing (`begin` to `recover`, `create_tables`) is done by one thread at a time. Reading is safe from any
     thread, at any time, and sees committed transactions only. Nothing is retried by a store.
 
+    `shared` tells whether other processes may write to the same logs; then a head that is read may be older
+    than the next one read, and only a locked one is the last.
+
     Atomic and durable: when `commit` returns, all of what `apply` was given since `begin` is on disk; when
     it raises, all or nothing of it is, and `recover` tells which by what can be read after it. `recover`
     first makes everything that is visible durable, so that a head read after it may be signed.
     """
+
+    shared: bool
 
     def create_tables(self, metadata: Collection[MetaData]) -> None:
         """Creates the ledger's tables and those of `metadata` where they are missing, and checks the ledger's
         tables and triggers; raises UnsafeSettings or CorruptLog.
         """
 
-    def begin(self) -> None:
-        """Opens a transaction that holds the write lock. Raises StoreFault."""
+    def begin(self, question: Question) -> Answer:
+        """Opens a transaction, locks the logs' heads in the order of their ids and answers under the locks.
 
-    def stream_versions(self, log_id: str, streams: Collection[str]) -> dict[str, int]:
-        """Number of entries of each stream that has any, within the transaction. Raises StoreFault."""
-
-    def claims(self, log_id: str, keys: Collection[str]) -> dict[str, ClaimRow]:
-        """The claims on those idempotency keys that have one, within the transaction. Raises StoreFault."""
+        Nobody else can append to a locked log until `commit`, `rollback` or `recover`. Raises StoreFault, with
+        nothing locked once `rollback` or `recover` has returned.
+        """
 
     def apply(self, batch: Batch) -> None:
         """Writes the batch within the transaction. Raises RowRefused or StoreFault."""
@@ -179,6 +232,12 @@ class Store(Protocol):
 
     def heads(self) -> list[tuple[LogRow, HeadRow]]:
         """Every log with its head, by log id."""
+
+    def head_size(self, log_id: str) -> int | None:
+        """The log's size, as committed; None when there is no such log."""
+
+    def stops(self) -> dict[str, str]:
+        """Reason of every log that takes no entries."""
 
     def entries(self, log_id: str, start: int, limit: int) -> list[bytes]:
         """Stored bytes of the entries from `start`, in order, at most `limit`."""
@@ -203,6 +262,9 @@ class Store(Protocol):
 
     def pseudonym(self, log_id: str, lookup: bytes) -> str | None:
         """The pseudonym behind an identifier's HMAC."""
+
+    def is_erased(self, log_id: str, pseudonym: str) -> bool:
+        """Whether the subject's erasure is on record."""
 
     def erasures(self, log_id: str) -> list[ErasureRow]:
         """Every erased subject of the log."""

@@ -27,7 +27,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
+SEALED: Final = "LOG_SEALED"
+"""`log_stop.reason` of a log that has ended for good."""
 
 metadata: Final = MetaData(
     naming_convention={
@@ -42,8 +44,13 @@ def _key(*names: str) -> PrimaryKeyConstraint:
     return PrimaryKeyConstraint(*names)
 
 
+def _string(length: int) -> String:
+    """Text ordered by its bytes: log ids are locked in one order by every process, whatever its locale."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
 def _log_id() -> Column[str]:
-    return Column("log_id", String(63), nullable=False)
+    return Column("log_id", _string(63), nullable=False)
 
 
 def _count(name: str) -> Column[int]:
@@ -51,7 +58,7 @@ def _count(name: str) -> Column[int]:
 
 
 def _text(name: str, length: int) -> Column[str]:
-    return Column(name, String(length), nullable=False)
+    return Column(name, _string(length), nullable=False)
 
 
 def _bytes(name: str) -> Column[bytes]:
@@ -109,6 +116,16 @@ log_head = Table(
     _bytes("root"),
     _bytes("last_leaf"),
     _text("time", 27),
+    _key("log_id"),
+    sqlite_with_rowid=False,
+)
+
+# Why a log takes no entries. A seal stays for good.
+log_stop = Table(
+    "log_stop",
+    metadata,
+    _log_id(),
+    _text("reason", 64),
     _key("log_id"),
     sqlite_with_rowid=False,
 )
@@ -238,6 +255,7 @@ SQLITE_TRIGGERS: Final[Mapping[str, str]] = dict(
             "NEW.log_id <> OLD.log_id OR NEW.size <= OLD.size OR NEW.time < OLD.time",
         ),
         _refuse("log_head", "DELETE", "log_head may only grow"),
+        *_guard("log_stop", ("log_id",), delete=f"OLD.reason = '{SEALED}'"),
         # A claim expires, so its row may be deleted; it never changes.
         *_guard("idempotency", ("log_id", "key"), delete=None),
         *_guard("payload", ("log_id", "record"), ("rowid",), delete=_NOT_REMOVED),

@@ -18,18 +18,22 @@ from typing import Any, Final
 from attending.ledger.errors import CorruptLog, StoreUnavailable, UnsafeSettings
 from attending.ledger.store import schema
 from attending.ledger.store.port import (
+    MAX_LEAVES,
+    Answer,
     Batch,
     ClaimRow,
     ErasureRow,
     HeadRow,
+    Leaf,
     LogRow,
     PayloadRow,
+    Question,
     RemovalRow,
     RowRefused,
     StoreFault,
 )
 from attending.ledger.store.rows import ProjectionWriter
-from sqlalchemy import MetaData, QueuePool, Row, Select, Table, create_engine
+from sqlalchemy import MetaData, QueuePool, Row, Select, StaticPool, Table, create_engine
 from sqlalchemy.exc import DBAPIError
 
 _SAFE_SYNCHRONOUS: Final = {2: "FULL", 3: "EXTRA"}
@@ -64,6 +68,15 @@ _INSERT_ERASURE: Final = _insert(schema.erasure)
 _MOVE_HEAD: Final = (
     "UPDATE log_head SET size = ?, root = ?, last_leaf = ?, time = ? WHERE log_id = ? AND size = ?"
 )
+_RAISE_EPOCH: Final = "UPDATE ledger SET value = value + 1 WHERE name = 'epoch'"
+_HEAD: Final = (
+    "SELECT log_id, size, root, last_leaf, time, reason FROM log_head LEFT JOIN log_stop USING (log_id)"
+    " WHERE log_id = ?"
+)
+_LEAVES: Final = (
+    "SELECT leaf_hash, stream, stream_version FROM entry WHERE log_id = ? AND entry_index >= ?"
+    " ORDER BY entry_index LIMIT ?"
+)
 _STREAM_VERSION: Final = (
     "SELECT stream_version + 1 FROM entry WHERE log_id = ? AND stream = ?"
     " ORDER BY stream_version DESC LIMIT 1"
@@ -75,6 +88,8 @@ _CLAIM: Final = (
 
 class SqliteStore:
     """Implements `Store` over the database file `path`. The folder's lock is the caller's business."""
+
+    shared = False
 
     def __init__(self, path: Path, *, synchronous: str = "FULL") -> None:
         """Opens or creates the file.
@@ -104,15 +119,10 @@ class SqliteStore:
 
     def create_tables(self, metadata: Collection[MetaData]) -> None:
         with _store_faults():
+            self._migrate()
             stored = self._stored_objects()
             expected = schema.sqlite_objects(schema.metadata.sorted_tables) | dict(schema.SQLITE_TRIGGERS)
-            if schema.ledger.name not in stored:
-                self._create(expected)
-                stored = self._stored_objects()
             _check_objects(stored, expected)
-            version = self._writer.execute("SELECT value FROM ledger WHERE name = 'schema'").fetchone()
-            if version != (schema.SCHEMA_VERSION,):
-                raise UnsafeSettings("database is of another schema version")
             tables = [table for item in metadata for table in item.sorted_tables]
             if clash := {table.name for table in tables} & set(schema.metadata.tables):
                 raise ValueError(f"projection tables take names of the ledger: {sorted(clash)}")
@@ -120,38 +130,57 @@ class SqliteStore:
                 if name not in stored:
                     self._writer.execute(statement)
 
-    def begin(self) -> None:
+    def begin(self, question: Question) -> Answer:
         self._writing.acquire()
-        try:
-            with _store_faults():
-                self._writer.execute("BEGIN IMMEDIATE")
-        except BaseException:
-            self._writing.release()
-            raise
         self._in_transaction = True
+        try:
+            return self._begin(question)
+        except BaseException:
+            # A transaction that was opened is rolled back; if that fails, too, the next one finds it and fails.
+            self._end_writing()
+            raise
 
-    def stream_versions(self, log_id: str, streams: Collection[str]) -> dict[str, int]:
-        found: dict[str, int] = {}
+    def _begin(self, question: Question) -> Answer:
+        writer, answer = self._writer, Answer()
         with _store_faults():
-            for marks, part in _parts(streams):
-                sql = (
-                    "SELECT stream, MAX(stream_version) + 1 FROM entry"  # noqa: S608 - only marks are put in
-                    f" WHERE log_id = ? AND stream IN ({marks}) GROUP BY stream"
-                )
-                found.update(self._writer.execute(sql, (log_id, *part)).fetchall())
-        return found
+            writer.execute("BEGIN IMMEDIATE")
+            for log_id, size in question.sizes.items():
+                row = writer.execute(_HEAD, (log_id,)).fetchone()
+                if row is None:
+                    continue
+                head = answer.heads[log_id] = HeadRow(*row[:5])
+                if row[5] is not None:
+                    answer.stops[log_id] = row[5]
+                if head.size > size:
+                    rows = writer.execute(_LEAVES, (log_id, size, MAX_LEAVES)).fetchall()
+                    answer.leaves[log_id] = [Leaf(*leaf) for leaf in rows]
+            for log_id, streams in question.streams.items():
+                self._ask_versions(log_id, streams, answer)
+            for log_id, keys in question.claims.items():
+                self._ask_claims(log_id, keys, answer)
+            for log_id, subjects in question.subjects.items():
+                for marks, part in _parts(subjects):
+                    sql = f"SELECT pseudonym FROM erasure WHERE log_id = ? AND pseudonym IN ({marks})"  # noqa: S608
+                    answer.erased.update((log_id, name) for (name,) in writer.execute(sql, (log_id, *part)))
+        return answer
 
-    def claims(self, log_id: str, keys: Collection[str]) -> dict[str, ClaimRow]:
-        found: dict[str, ClaimRow] = {}
-        with _store_faults():
-            for marks, part in _parts(keys):
-                sql = (
-                    "SELECT log_id, key, fingerprint, stream, created_at FROM idempotency"  # noqa: S608 - as above
-                    f" WHERE log_id = ? AND key IN ({marks})"
-                )
-                for row in self._writer.execute(sql, (log_id, *part)).fetchall():
-                    found[row[1]] = ClaimRow(*row)
-        return found
+    def _ask_versions(self, log_id: str, streams: Collection[str], answer: Answer) -> None:
+        for marks, part in _parts(streams):
+            sql = (
+                "SELECT stream, MAX(stream_version) + 1 FROM entry"  # noqa: S608 - only marks are put in
+                f" WHERE log_id = ? AND stream IN ({marks}) GROUP BY stream"
+            )
+            for stream, version in self._writer.execute(sql, (log_id, *part)):
+                answer.versions[log_id, stream] = version
+
+    def _ask_claims(self, log_id: str, keys: Collection[str], answer: Answer) -> None:
+        for marks, part in _parts(keys):
+            sql = (
+                "SELECT log_id, key, fingerprint, stream, created_at FROM idempotency"  # noqa: S608 - as above
+                f" WHERE log_id = ? AND key IN ({marks})"
+            )
+            for row in self._writer.execute(sql, (log_id, *part)):
+                answer.claims[log_id, row[1]] = ClaimRow(*row)
 
     def apply(self, batch: Batch) -> None:
         writer = self._writer
@@ -168,6 +197,13 @@ class SqliteStore:
                     raise StoreFault("stored head is not the one that the sequencer holds")
             _insert_all(writer, schema.entry, batch.entries)
             _insert_all(writer, schema.tile, batch.tiles)
+            for log_id, reason in batch.stops:
+                if reason is None:
+                    writer.execute("DELETE FROM log_stop WHERE log_id = ?", (log_id,))
+                else:
+                    writer.execute("INSERT INTO log_stop VALUES (?, ?)", (log_id, reason))
+            if batch.epoch:
+                writer.execute(_RAISE_EPOCH)
         with _row_faults():
             _insert_all(writer, schema.payload, batch.payloads)
             for claims in batch.expired_claims:
@@ -212,7 +248,7 @@ class SqliteStore:
                 raise StoreFault("database cannot be reopened") from err
             if self._writer.execute("SELECT 1 FROM sqlite_master WHERE name = 'ledger'").fetchone():
                 self._writer.execute("BEGIN IMMEDIATE")
-                self._writer.execute("UPDATE ledger SET value = value + 1 WHERE name = 'epoch'")
+                self._writer.execute(_RAISE_EPOCH)
                 self._writer.execute("COMMIT")
 
     def close(self) -> None:
@@ -231,6 +267,15 @@ class SqliteStore:
             " FROM log JOIN log_head USING (log_id) ORDER BY log_id"
         )
         return [(LogRow(*row[:4]), HeadRow(*row[4:])) for row in rows]
+
+    def head_size(self, log_id: str) -> int | None:
+        rows = self._read("SELECT size FROM log_head WHERE log_id = ?", (log_id,))
+        return int(rows[0][0]) if rows else None
+
+    def stops(self) -> dict[str, str]:
+        return {
+            str(log_id): str(reason) for log_id, reason in self._read("SELECT log_id, reason FROM log_stop")
+        }
 
     def entries(self, log_id: str, start: int, limit: int) -> list[bytes]:
         rows = self._read(
@@ -282,6 +327,11 @@ class SqliteStore:
             "SELECT pseudonym FROM subject_map WHERE log_id = ? AND lookup = ?", (log_id, lookup)
         )
         return str(rows[0][0]) if rows else None
+
+    def is_erased(self, log_id: str, pseudonym: str) -> bool:
+        return bool(
+            self._read("SELECT 1 FROM erasure WHERE log_id = ? AND pseudonym = ?", (log_id, pseudonym))
+        )
 
     def erasures(self, log_id: str) -> list[ErasureRow]:
         rows = self._read(
@@ -410,14 +460,25 @@ class SqliteStore:
         ).fetchall()
         return {name: (kind, table, sql.strip()) for name, kind, table, sql in rows}
 
-    def _create(self, statements: dict[str, str]) -> None:
-        self._writer.execute("BEGIN IMMEDIATE")
-        for statement in statements.values():
-            self._writer.execute(statement)
-        self._writer.executemany(
-            "INSERT INTO ledger VALUES (?, ?)", [("schema", schema.SCHEMA_VERSION), ("epoch", 0)]
-        )
-        self._writer.execute("COMMIT")
+    def _migrate(self) -> None:
+        """Brings the file to this version's schema, in one transaction; a new file is made that way, too."""
+        version = None
+        if self._writer.execute("SELECT 1 FROM sqlite_master WHERE name = 'ledger'").fetchone():
+            version = self._writer.execute("SELECT value FROM ledger WHERE name = 'schema'").fetchone()
+            if version == (schema.SCHEMA_VERSION,):
+                return
+        # Only here: a start that has nothing to change need not load alembic.
+        from attending.ledger.store.migrations import migrate
+
+        engine = create_engine("sqlite://", creator=lambda: self._writer, poolclass=StaticPool)
+        with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                migrate(connection)
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                connection.exec_driver_sql("ROLLBACK")
+                raise
 
 
 def _check_objects(stored: dict[str, tuple[str, str, str]], expected: dict[str, str]) -> None:

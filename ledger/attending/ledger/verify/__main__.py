@@ -87,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--require-time", action="store_true", help="exit 3 unless the time is bounded")
     fresh_help = "exit 3 unless a pinned checkpoint shows that the bundle is not truncated"
     parser.add_argument("--require-freshness", action="store_true", help=fresh_help)
+    complete_help = "exit 3 unless every emitter declared its end and all that it issued is there"
+    parser.add_argument("--require-complete", action="store_true", help=complete_help)
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser
 
@@ -105,6 +107,7 @@ def _anchors(arguments: argparse.Namespace) -> Anchors:
         pinned=pinned,
         require_time=arguments.require_time,
         require_freshness=arguments.require_freshness,
+        require_complete=arguments.require_complete,
     )
 
 

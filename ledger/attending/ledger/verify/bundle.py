@@ -25,6 +25,7 @@ from attending.ledger.note import MAX_NOTE_BYTES, VerifierKey, decode_base64, pa
 from attending.ledger.verify import container as containers
 from attending.ledger.verify.checks import Checks, Scope, Statistics
 from attending.ledger.verify.container import Container
+from attending.ledger.verify.emitters import Emitters
 from attending.ledger.verify.manifest import (
     CHECKPOINT,
     CONTEXT,
@@ -60,8 +61,8 @@ class Anchors:
     """What the auditor trusts, from elsewhere than the bundle.
 
     `keys` of logs, keys of `witnesses` and how many of them must have cosigned (all, when `quorum` is None),
-    `pinned` checkpoint notes seen before. `require_time` and `require_freshness` let a missing bound on time,
-    or a missing newer checkpoint, count in the verdict.
+    `pinned` checkpoint notes seen before. `require_time`, `require_freshness` and `require_complete` let a missing
+    bound on time, a missing newer checkpoint, or an event that was issued and never arrived, count in the verdict.
     """
 
     keys: tuple[VerifierKey, ...] = ()
@@ -70,6 +71,7 @@ class Anchors:
     pinned: tuple[str, ...] = ()
     require_time: bool = False
     require_freshness: bool = False
+    require_complete: bool = False
 
 
 def verify_bundle(path: Path, anchors: Anchors, progress: Progress | None = None) -> Report:
@@ -111,6 +113,7 @@ class _Verification:
         self._findings = findings
         self._progress = progress
         self._statistics = Statistics()
+        self._emitters = Emitters()
         self._roots: dict[int, bytes] = {}
         self._unreadable = False
         self._unhashed: frozenset[str] = frozenset()
@@ -136,6 +139,11 @@ class _Verification:
         else:
             self._verify_chain(head, pinned)
         self._checks.finish()
+        self._emitters.report(
+            self._findings,
+            complete_scope=manifest.scope is Scope.FULL,
+            required=self._anchors.require_complete,
+        )
         self._payloads.finish()
         self._check_pinned(head, pinned)  # 6
         for name in sorted(self._unhashed):  # what no check above read to its end
@@ -412,6 +420,7 @@ class _Verification:
             self._unreadable = True
             return
         self._statistics.visit(entry)
+        self._emitters.visit(entry)
         self._payloads.visit(entry)
         self._checks.visit(entry)
         if self._latest is None or entry.time > self._latest[0]:

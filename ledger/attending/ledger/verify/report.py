@@ -106,6 +106,7 @@ class Findings:
         self._dropped: dict[tuple[str, Status], int] = {}
         self._passed: dict[str, str] = {}
         self._not_applicable: dict[str, str] = {}
+        self._notes: dict[str, list[str]] = {}
 
     def fail(self, check: str, detail: str, index: int | None = None) -> None:
         """The evidence is wrong."""
@@ -118,6 +119,10 @@ class Findings:
     def passed(self, check: str, detail: str) -> None:
         """What holds when neither `fail` nor a `doubt` that counts is recorded for the check."""
         self._passed[check] = detail
+
+    def note(self, check: str, detail: str) -> None:
+        """Something that holds by itself, shown beside whatever else the check finds; the caller bounds how many."""
+        self._notes.setdefault(check, []).append(detail)
 
     def not_applicable(self, check: str, detail: str) -> None:
         """Why the check has nothing to look at; stands when nothing else is recorded for it."""
@@ -138,6 +143,8 @@ class Findings:
                 elif not items:
                     yield CheckResult(check, Status.INDETERMINATE, "not reached")
             yield from sorted(items, key=lambda item: item.status is not Status.FAILED)
+            for detail in self._notes.get(check, ()):
+                yield CheckResult(check, Status.PASSED, detail)
             for (dropped_check, status), count in self._dropped.items():
                 if dropped_check == check:
                     yield CheckResult(check, status, f"and {count} more")

@@ -25,6 +25,10 @@ ACTIONS: Final[dict[str, str]] = {
     "/attending.v1.LedgerService/GetInclusionProof": "getInclusionProof",
     "/attending.v1.LedgerService/GetConsistencyProof": "getConsistencyProof",
     "/attending.v1.LedgerService/ListEntries": "listEntries",
+    "/attending.v1.LedgerService/AppendBatch": "appendBatch",
+    "/attending.v1.LedgerService/AppendStream": "appendStream",
+    "/attending.v1.LedgerService/CloseEmitter": "closeEmitter",
+    "/attending.v1.LedgerService/GetCompleteness": "getCompleteness",
     "/attending.v1.ReportService/Export": "export",
     "/attending.v1.PromptService/CreateVersion": "createVersion",
     "/attending.v1.PromptService/GetVersion": "getVersion",
@@ -41,6 +45,9 @@ ACTIONS: Final[dict[str, str]] = {
 
 DISCLOSE_PAYLOADS: Final = "disclosePayloads"
 """Asked for besides `export` when a bundle shall hold personal content."""
+
+APPEND_EVENT: Final = "appendEvent"
+"""Asked for besides the call itself for each type of event in it."""
 
 PUBLIC_PREFIXES: Final = (
     "/grpc.health.v1.Health/",

@@ -31,9 +31,11 @@ RecordDenial = Callable[[Principal, AccessDecision], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What the action is done to: a tenant's log, or one held text with what the policies ask about it."""
+    """What the action is done to: a tenant's log, one held text with what the policies ask about it, or a type of
+    events from outside.
+    """
 
-    type: Literal["Log", "ReviewItem"]
+    type: Literal["Log", "ReviewItem", "EventType"]
     id: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -50,6 +52,11 @@ class Resource:
         if author is not None:
             attributes["author"] = author
         return cls("ReviewItem", ticket_id, attributes)
+
+    @classmethod
+    def event_type(cls, tenant: str, name: str) -> Resource:
+        """A type of events, such as `incident.opened`, in a tenant's log."""
+        return cls("EventType", name, {"tenant": tenant, "name": name})
 
 
 class PolicySet:

@@ -1,7 +1,7 @@
 """The authorisation policies' own cases: `cases.jsonl` beside them, run by `attending policy test`.
 
 Each line: `{"name", "principal": {"name", "kind", "tenant", "roles", "credential"?, "licence_valid"?}, "action",
-"resource": {"type", "tenant", "author"?, "author_may_sign"?}, "allowed", "policies": [ids], "errors": count}`.
+"resource": {"type", "tenant", "author"?, "author_may_sign"?, "name"?}, "allowed", "policies": [ids], "errors": count}`.
 A case holds when decision, deciding policies and number of evaluation errors are all as it says.
 """
 
@@ -76,6 +76,8 @@ def _run(policies: PolicySet, case: dict[str, Any]) -> CaseResult:
             author=what.get("author"),
             author_may_sign=what.get("author_may_sign", False),
         )
+    elif what["type"] == "EventType":
+        resource = Resource.event_type(what["tenant"], what["name"])
     else:
         resource = Resource.log(what["tenant"])
     actual = policies.decide(principal, case["action"], resource, now)

@@ -68,6 +68,7 @@ def prepare(
     *,
     port: int = 50051,
     token_port: int = 50052,
+    http_port: int = 0,
     providers: list[dict[str, Any]] | None = None,
     overrides: dict[str, dict[str, Any]] | None = None,
     now: Callable[[], datetime] = clock.now,
@@ -92,6 +93,7 @@ def prepare(
             "tls_key": "tls/server.key",
             "client_ca": "tls/ca.pem",
         },
+        "http": {"port": http_port},
         "storage": {"folder": "ledger", "keys_folder": "keys", "published_folder": "published"},
         "tenants": [{"name": TENANT, "origin": _origin(root)}],
         "identities": identities,
@@ -112,7 +114,11 @@ def local_providers(replay: Path | None = None) -> list[dict[str, Any]]:
 
 
 def write_endpoint(
-    embedded: Embedded, port: int | None, token_port: int | None, log_keys: dict[str, str]
+    embedded: Embedded,
+    port: int | None,
+    token_port: int | None,
+    log_keys: dict[str, str],
+    http_port: int | None = None,
 ) -> dict[str, Any]:
     """Writes `endpoint.json` for clients on this machine and returns what it says.
 
@@ -126,6 +132,7 @@ def write_endpoint(
         "token_target": f"localhost:{token_port}",
         "ca": "tls/ca.pem",
         "log_keys": log_keys,
+        "log_urls": _log_urls(embedded.config, http_port),
         "identities": {
             demo.name: {
                 "tenant": TENANT,
@@ -145,6 +152,14 @@ def write_endpoint(
     text = json.dumps(content, indent=2) + "\n"
     write_durably(embedded.folder / ENDPOINT, text.encode(), mode=_PUBLIC_MODE)
     return content
+
+
+def _log_urls(config: Config, http_port: int | None) -> dict[str, str]:
+    """Where each tenant's log is read over HTTP."""
+    if config.http is None or http_port is None:
+        return {}
+    scheme = "https" if config.http.tls else "http"
+    return {tenant.name: f"{scheme}://localhost:{http_port}{tenant.log_path}" for tenant in config.tenants}
 
 
 def remove_endpoint(embedded: Embedded) -> None:

@@ -39,11 +39,14 @@ def run_embedded(
     host: str | None = None,
     port: int | None = None,
     token_port: int | None = None,
+    http_port: int | None = None,
     replay: Path | None = None,
     on_ready: Callable[[Ready], None],
 ) -> int:
     """Serves until the process is told to stop, and returns 0. Raises ConfigurationError and ledger errors."""
-    embedded = prepare_embedded(data, host=host, port=port, token_port=token_port, replay=replay)
+    embedded = prepare_embedded(
+        data, host=host, port=port, token_port=token_port, http_port=http_port, replay=replay
+    )
     configure(embedded.config.logging.level, embedded.config.logging.format)
     asyncio.run(serve_embedded(embedded, on_ready=on_ready))
     return 0
@@ -55,9 +58,11 @@ def prepare_embedded(
     host: str | None = None,
     port: int | None = None,
     token_port: int | None = None,
+    http_port: int | None = None,
     replay: Path | None = None,
 ) -> Embedded:
-    """The data folder and its configuration. The token port follows `port`: the next one, or a free one.
+    """The data folder and its configuration. The token port follows `port`, and the HTTP port the token port: the
+    next one, or a free one.
 
     `host` is the address to listen on, this machine only when left out; the certificate names localhost whatever
     it is, so that another machine is refused by its own check of the name.
@@ -65,10 +70,13 @@ def prepare_embedded(
     main = DEFAULT_PORT if port is None else port
     if token_port is None:
         token_port = main + 1 if 0 < main < 65535 else 0
+    if http_port is None:
+        http_port = token_port + 1 if 0 < token_port < 65535 else 0
     return prepare(
         data or DEFAULT_FOLDER,
         port=main,
         token_port=token_port,
+        http_port=http_port,
         providers=local_providers(replay),
         overrides={"server": {"host": host}} if host is not None else None,
     )
@@ -88,7 +96,7 @@ async def serve_embedded(
 
     def ready(app: App, at: Endpoints) -> None:
         keys = {tenant: app.ledger.verifier_key(tenant) for tenant in app.tenants}
-        endpoint = write_endpoint(embedded, at.port, at.token_port, keys)
+        endpoint = write_endpoint(embedded, at.port, at.token_port, keys, at.http_port)
         on_ready(Ready(endpoint, embedded.folder, NOTICE))
 
     try:

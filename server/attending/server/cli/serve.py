@@ -44,6 +44,11 @@ from attending.server.cli.outcome import Exit
     "--token-port", type=click.IntRange(0, 65535), help="Port for bearer tokens; the next one, or a free one."
 )
 @click.option(
+    "--http-port",
+    type=click.IntRange(0, 65535),
+    help="Port for static reads of the logs over HTTP; the next one, or a free one.",
+)
+@click.option(
     "--replay",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Outputs of the embedded mode's `replay` provider (JSON Lines).",
@@ -55,6 +60,7 @@ def serve(
     host: str | None,
     port: int | None,
     token_port: int | None,
+    http_port: int | None,
     replay: Path | None,
     as_json: bool,
 ) -> int:
@@ -66,7 +72,8 @@ def serve(
     if config_path is not None:
         if data is not None or replay is not None:
             raise click.UsageError("--config and --data or --replay exclude each other")
-        return _configured(config_path, {"host": host, "port": port, "token_port": token_port}, as_json)
+        given = {"host": host, "port": port, "token_port": token_port}
+        return _configured(config_path, given, http_port, as_json)
     from attending.server.bootstrap.run import Ready, run_embedded
 
     def ready(at: Ready) -> None:
@@ -75,7 +82,15 @@ def serve(
         else:
             _announce(at.endpoint, at.folder, at.notice)
 
-    return run_embedded(data, host=host, port=port, token_port=token_port, replay=replay, on_ready=ready)
+    return run_embedded(
+        data,
+        host=host,
+        port=port,
+        token_port=token_port,
+        http_port=http_port,
+        replay=replay,
+        on_ready=ready,
+    )
 
 
 def _announce(endpoint: dict[str, Any], folder: Path, notice: str) -> None:
@@ -83,6 +98,8 @@ def _announce(endpoint: dict[str, Any], folder: Path, notice: str) -> None:
     click.echo(click.style(f"Attending serves on {endpoint['target']}", bold=True), color=bold)
     click.echo(f"  client certificates  {endpoint['target']}   demo identities in {folder / 'identities'}")
     click.echo(f"  bearer tokens        {endpoint['token_target']}")
+    for tenant, url in endpoint["log_urls"].items():
+        click.echo(f"  log of {tenant:<14}{url}")
     click.echo(f"  authority            {folder / endpoint['ca']}")
     for tenant, key in endpoint["log_keys"].items():
         click.echo(f"  log key of {tenant:<10}{key}")
@@ -90,7 +107,7 @@ def _announce(endpoint: dict[str, Any], folder: Path, notice: str) -> None:
     click.echo("  stop with Ctrl-C")
 
 
-def _configured(path: Path, given: dict[str, str | int | None], as_json: bool) -> int:
+def _configured(path: Path, given: dict[str, str | int | None], http_port: int | None, as_json: bool) -> int:
     from attending.server.app import App
     from attending.server.config import load_config
     from attending.server.hosting import Endpoints, serve
@@ -100,17 +117,24 @@ def _configured(path: Path, given: dict[str, str | int | None], as_json: bool) -
     changes = {key: value for key, value in given.items() if value is not None}
     if changes:
         config = config.model_copy(update={"server": config.server.model_copy(update=changes)})
+    if http_port is not None:
+        if config.http is None:
+            raise click.UsageError("--http-port needs a section `[http]` in the configuration")
+        config = config.model_copy(update={"http": config.http.model_copy(update={"port": http_port})})
     configure(config.logging.level, config.logging.format)
 
     def ready(app: App, at: Endpoints) -> None:
         keys = {tenant: app.ledger.verifier_key(tenant) for tenant in app.tenants}
         if as_json:
             where = {"host": at.host, "port": at.port, "token_port": at.token_port, "log_keys": keys}
+            where["http_port"] = at.http_port
             click.echo(json.dumps(where, sort_keys=True))
             return
         for label, number in (("client certificates", at.port), ("bearer tokens", at.token_port)):
             if number is not None:
                 click.echo(f"{label} on {at.host}:{number}")
+        if at.http_port is not None and config.http is not None:
+            click.echo(f"logs over HTTP on {config.http.host}:{at.http_port}")
         for tenant, key in keys.items():
             click.echo(f"log key of {tenant}: {key}")
 

@@ -1,4 +1,7 @@
-"""LedgerService: reads of the caller's tenant log and its proofs. Nothing here shows personal content."""
+"""LedgerService: reads of the caller's tenant log and its proofs. Nothing here shows personal content.
+
+What is appended from outside is in `attending.server.services.append`.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,12 @@ from attending.ledger.errors import NotFound as LedgerNotFound
 from attending.ledger.errors import OutOfRange as LedgerOutOfRange
 from attending.ledger.ledger import Ledger
 from attending.server.app import App, Component
+from attending.server.auth.authorize import Authorizer
 from attending.server.auth.context import current_principal
 from attending.server.auth.principal import Principal
 from attending.server.errors import InvalidRequest, NotFound, Unavailable
 from attending.server.rpc import Context
+from attending.server.services.append import EventRpcs
 from attending.v1 import common_pb2, ledger_pb2, ledger_pb2_grpc
 
 DEFAULT_PAGE, MAX_PAGE = 100, 1000
@@ -21,11 +26,11 @@ MAX_PAGE_BYTES = 2 * 1024 * 1024
 MAX_INDEX = 2**53 - 1
 
 
-class LedgerService(ledger_pb2_grpc.LedgerServiceServicer):
-    """One instance a server. An application sees receipts of its own inferences only."""
+class LedgerService(EventRpcs, ledger_pb2_grpc.LedgerServiceServicer):
+    """One instance a server. An application sees receipts of its own inferences and emitters only."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: Ledger, authorizer: Authorizer) -> None:
+        super().__init__(ledger, authorizer)
 
     async def GetEntry(  # noqa: N802
         self, request: ledger_pb2.GetEntryRequest, context: Context
@@ -181,12 +186,15 @@ class LedgerComponent(Component):
     services = ("attending.v1.LedgerService",)
 
     def __init__(self, service: LedgerService) -> None:
-        self._service = service
+        self.service = service
 
     def register(self, server: grpc.aio.Server) -> None:
-        ledger_pb2_grpc.add_LedgerServiceServicer_to_server(self._service, server)
+        ledger_pb2_grpc.add_LedgerServiceServicer_to_server(self.service, server)
+
+    async def stopping(self) -> None:
+        await self.service.end_streams()
 
 
 async def build(app: App) -> Component:
     """The component of LedgerService."""
-    return LedgerComponent(LedgerService(app.ledger))
+    return LedgerComponent(LedgerService(app.ledger, app.authorizer))

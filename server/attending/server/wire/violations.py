@@ -38,6 +38,11 @@ class Violations:
         if "\x00" in value:
             self.add(field, "contains a NUL character")
 
+    @property
+    def found(self) -> list[tuple[str, str]]:
+        """What was found so far, to be named within something larger."""
+        return list(self._found)
+
     def raise_if_any(self) -> None:
         if self._found:
             raise InvalidRequest(self._found)

@@ -1,0 +1,34 @@
+"""`attending ledger`: one subcommand a file, imported when it is used."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+from attending.server.cli.examples import examples
+from attending.server.cli.lazy import LazyGroup
+
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "append": ("attending.server.cli.ledger.append", "Append the events of a file."),
+    "prove": ("attending.server.cli.ledger.prove", "Print the receipt of an entry."),
+    "export": (
+        "attending.server.cli.ledger.export",
+        "Write the log as static files that any web server serves.",
+    ),
+}
+"""Subcommand: the module that has it as `command`, and its line in the help."""
+
+
+@click.group(
+    cls=LazyGroup,
+    commands_by_name=COMMANDS,
+    epilog=examples(
+        "attending ledger prove 17",
+        "attending ledger export --out static-log",
+    ),
+)
+def ledger() -> None:
+    """Append to, read, prove and export the log of a tenant."""
+
+
+command = ledger

@@ -1,0 +1,1 @@
+"""HTTP: static reads of the logs (C2SP tlog-tiles)."""

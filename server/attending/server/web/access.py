@@ -1,0 +1,54 @@
+"""Who asks over HTTP and whether they may: the same identities, policies and recorded denials as over gRPC."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Final
+
+import structlog
+from attending.server.auth.authenticate import Directory
+from attending.server.auth.authorize import Authorizer, Resource
+from attending.server.auth.principal import Principal
+from attending.server.errors import NotFound, PermissionDenied, Unauthenticated
+from starlette.requests import Request
+
+log = structlog.get_logger()
+
+PEER_CERTIFICATE: Final = "peer_certificate"
+"""The DER client certificate of the connection, in the state of its requests; None without one."""
+
+
+class HttpAccess:
+    """One instance a server."""
+
+    def __init__(self, directory: Directory, authorizer: Authorizer) -> None:
+        self._directory = directory
+        self._authorizer = authorizer
+
+    def authenticate(self, request: Request) -> Principal:
+        """The caller, by client certificate or bearer token; Unauthenticated."""
+        certificate = getattr(request.state, PEER_CERTIFICATE, None)
+        peer = {}
+        if certificate is not None:
+            peer["x509_pem_cert"] = [ssl.DER_cert_to_PEM_cert(certificate).encode()]
+        try:
+            return self._directory.authenticate(peer, request.headers.items())
+        except Unauthenticated as err:
+            log.warning("auth.refused", method="http", reason=err.reason)
+            raise
+
+    async def require(self, principal: Principal, action: str, tenant: str | None) -> None:
+        """Returns when the caller may do `action` to the log of `tenant` (None: there is no such log).
+
+        Another tenant's log and one that is not there answer alike: both are denied by the same policy, recorded
+        in the caller's log, and then not found. Raises PermissionDenied, NotFound.
+        """
+        own = tenant == principal.tenant
+        resource = Resource.log(principal.tenant if own else "")
+        try:
+            await self._authorizer.require(action, resource, principal)
+        except PermissionDenied:
+            if own:
+                raise
+        if not own:
+            raise NotFound("UNKNOWN_RESOURCE")

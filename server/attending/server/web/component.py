@@ -1,0 +1,142 @@
+"""The HTTP side of a server: listens when configured, starts last, drains first."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import Final
+
+import structlog
+from attending.server.app import App, Component
+from attending.server.config import Config, HttpSection
+from attending.server.errors import ConfigurationError
+from attending.server.hosting import read_key, read_pem
+from attending.server.web.access import HttpAccess
+from attending.server.web.errors import error_response, plain
+from attending.server.web.protocol import Server, configuration
+from attending.server.web.tiles import TileEndpoint
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+log = structlog.get_logger()
+
+BACKLOG: Final = 128
+_POLL_SECONDS: Final = 0.01
+
+
+class HttpComponent(Component):
+    """Serves `web` as configured; without a section `[http]` it is there and does nothing."""
+
+    def __init__(self, config: Config, web: Starlette) -> None:
+        self._config = config
+        self._web = web
+        self._server: Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listens; ConfigurationError (CANNOT_LISTEN, TLS_FILES)."""
+        http = self._config.http
+        if http is None:
+            return
+        context = _tls(self._config) if http.tls else None
+        listener = _listen(http)
+        self._server = Server(
+            configuration(self._web, context, drain_seconds=self._config.server.drain_seconds)
+        )
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]), name="http")
+        while not self._server.started:
+            if self._serving.done():
+                await self._serving
+                raise RuntimeError("http server ended before it had started")
+            await asyncio.sleep(_POLL_SECONDS)
+        self.http_port = listener.getsockname()[1]
+
+    def ready(self) -> bool:
+        """Whether it listens, where it should."""
+        return self._serving is None or not self._serving.done()
+
+    async def drain(self) -> None:
+        """Takes no new connection and lets running requests end, for the drain time at most."""
+        if self._server is None or self._serving is None:
+            return
+        self._server.should_exit = True
+        await asyncio.gather(self._serving, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Ends at once what `drain` has not."""
+        if self._server is not None:
+            self._server.force_exit = True
+        await self.drain()
+
+
+def web_app(endpoint: TileEndpoint) -> Starlette:
+    """The application. Its last route is the logs': other routes go before it."""
+
+    async def not_allowed(_request: Request, _error: Exception) -> Response:
+        return plain(405, "METHOD_NOT_ALLOWED", "only GET and HEAD", {"Allow": "GET, HEAD"})
+
+    async def failed(_request: Request, error: Exception) -> Response:
+        return error_response(error)
+
+    async def resource(request: Request) -> Response:
+        return await endpoint(request)
+
+    return Starlette(
+        routes=[Route("/{path:path}", resource, methods=["GET"])],
+        exception_handlers={405: not_allowed, Exception: failed},
+    )
+
+
+def _listen(http: HttpSection) -> socket.socket:
+    family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((http.host, http.port))
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError as err:
+        listener.close()
+        raise ConfigurationError(
+            f"cannot listen on `{http.host}:{http.port}` for HTTP ({type(err).__name__})",
+            "free the port, or give another one with `http.port` or --http-port (0 takes a free one)",
+            reason="CANNOT_LISTEN",
+        ) from err
+    return listener
+
+
+def _tls(config: Config) -> ssl.SSLContext:
+    """TLS 1.2 or later with the server's certificate. A client certificate is asked for, never required: a token
+    will do. One that `client_ca` did not issue ends the handshake.
+    """
+    server = config.server
+    # Read first, for the words of what cannot be read; the context reads the files by itself.
+    read_key(server.tls_key)
+    read_pem(server.tls_certificate, "server.tls_certificate")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(server.tls_certificate, server.tls_key)
+        if server.client_ca is not None:
+            context.load_verify_locations(
+                cadata=read_pem(server.client_ca, "server.client_ca").decode("ascii")
+            )
+            context.verify_mode = ssl.CERT_OPTIONAL
+    except (ssl.SSLError, UnicodeDecodeError) as err:
+        raise ConfigurationError(
+            "`server.tls_certificate`, `server.tls_key` or `server.client_ca` is not a PEM file that fits",
+            "make them PEM files: a certificate chain, its key, and authorities",
+            reason="TLS_FILES",
+        ) from err
+    return context
+
+
+async def build(app: App) -> Component:
+    """The component that listens for HTTP, when the configuration has a section `[http]`."""
+    config = app.config
+    access = HttpAccess(app.directory, app.authorizer)
+    endpoint = TileEndpoint(app.ledger, access, config.tenants, config.http or HttpSection())
+    return HttpComponent(config, web_app(endpoint))
