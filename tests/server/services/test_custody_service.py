@@ -477,5 +477,6 @@ def test_pruning_from_a_terminal(
     assert words.exit_code == 0
     assert f"nothing was ever pruned from entry {done.minimum_index} on" in words.stdout
     assert "removed: nothing" in words.stdout
+    assert run(["ledger", "prune", "--dry-run"]) == Exit.OK
     wrong = runner.invoke(prune_command, ["--vacuum", "--dry-run"])
     assert wrong.exit_code == 2
