@@ -12,7 +12,8 @@ byte and by UTF-16 code unit (what RFC 8785 section 3.2.3 asks for) is one and t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final, NoReturn
 
 from attending.ledger.errors import CanonicalError
@@ -23,6 +24,7 @@ MAX_ENTRY_BYTES: Final = 65_535
 """An entry's canonical encoding may be this long (C2SP tlog-tiles: a length of 16 bits)."""
 _MAX_INT: Final = 2**53 - 1
 _MAX_INT_DIGITS: Final = 16
+_SHORT_DIGITS: Final = 4
 
 _stdlib_encode = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")
@@ -53,9 +55,8 @@ else:
         | orjson.OPT_PASSTHROUGH_DATETIME
     )
 
-    def _orjson_encode(value: Any) -> bytes:
-        return orjson.dumps(value, None, _OPTIONS)
-
+    # Not a function of our own: the call would be a tenth of what the encoding itself takes.
+    _orjson_encode = partial(orjson.dumps, option=_OPTIONS)
     _orjson_decode = orjson.loads
 
 
@@ -96,18 +97,71 @@ def parse_canonical(data: bytes) -> Any:
     """
     if type(data) is not bytes:
         raise CanonicalError("expected bytes")
-    if _orjson_decode is not None:
-        try:
-            value = _orjson_decode(data)
-            if encode(value) == data:
-                return value
-        except (ValueError, CanonicalError):
-            pass
-    # The strict parser names what is wrong; it is also the only one when orjson is absent.
+    container = read_container(data, MAX_DEPTH)
+    if container is not None:
+        return container
+    # The strict parser names what is wrong.
     value = parse(data)
     if encode_stdlib(value) != data:
         raise CanonicalError("valid but not in canonical form")
     return value
+
+
+def read_container(data: bytes, depth: int) -> dict[str, Any] | list[Any] | None:
+    """The object or list whose canonical encoding is exactly `data`, nested at most `depth`; None says no
+    more than that `parse_canonical` must decide. `data` is bytes.
+
+    Decode, encode, compare settles spelling, order, duplicate keys, white space, surrogates and, for
+    values that a decoder can make, every type but float (`1.0` is decoded and encoded to itself) and, with
+    the standard library, the size of integers. `_plain` settles these and the depth.
+    """
+    if _orjson_decode is not None and _orjson_encode is not None:
+        try:
+            value = _orjson_decode(data)
+            same = _orjson_encode(value) == data
+        except (ValueError, TypeError):  # not JSON; an integer past 53 bits, too deep, a surrogate
+            return None
+        if not same or not _plain(value, depth):
+            return None
+    else:
+        try:
+            text = data.decode("utf-8")
+            value, end = _lenient.raw_decode(text)
+        except (ValueError, RecursionError, CanonicalError):
+            return None
+        if end != len(text) or not _plain(value, depth) or _stdlib_encode(value) != text:
+            return None
+    # Canonical bytes escape no character past ASCII, so ASCII bytes have ASCII keys.
+    if not data.isascii() and not _ascii_keys(value):
+        return None
+    return value  # type: ignore[no-any-return]
+
+
+def _plain(value: Any, depth: int) -> bool:
+    """True for a list or dict, as decoded from JSON, without floats and nested at most `depth`."""
+    kind = type(value)
+    if kind is dict:
+        items: Iterable[Any] = value.values()
+    elif kind is list:
+        items = value
+    else:
+        return False
+    for item in items:
+        kind = type(item)
+        if kind is str or kind is int:
+            continue
+        if kind is dict or kind is list:
+            if depth <= 1 or not _plain(item, depth - 1):
+                return False
+        elif kind is float:
+            return False
+    return depth > 0
+
+
+def _ascii_keys(value: Any) -> bool:
+    if type(value) is dict:
+        return "".join(value).isascii() and all(map(_ascii_keys, value.values()))
+    return type(value) is not list or all(map(_ascii_keys, value))
 
 
 def _check(value: Any, depth: int) -> None:
@@ -171,6 +225,29 @@ def _strict_int(text: str) -> int:
     if len(text) > _MAX_INT_DIGITS + 1:
         raise CanonicalError("integer at or past 2**53")
     return int(text)
+
+
+class _Integers(dict[str, int]):
+    """Digits to integer, as `_strict_int`, remembering the short ones: a dict's look-up is cheaper than a
+    call of Python code for each number. At most some 11,000 are kept.
+    """
+
+    def __missing__(self, text: str) -> int:
+        value = _strict_int(text)
+        if not -_MAX_INT <= value <= _MAX_INT:
+            raise CanonicalError("integer at or past 2**53")
+        if len(text) <= _SHORT_DIGITS:
+            self[text] = value
+        return value
+
+
+# Duplicate keys, spelling and order are left to the comparison with the encoded bytes.
+_lenient = json.JSONDecoder(
+    parse_float=_refuse_float,
+    parse_constant=_refuse_constant,
+    parse_int=_Integers().__getitem__,
+    strict=True,
+)
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

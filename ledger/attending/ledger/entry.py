@@ -7,6 +7,7 @@ wrote or that is about a person is a payload, sealed in the vault and named here
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from attending.ledger.canonical import MAX_ENTRY_BYTES, encode, parse_canonical
 from attending.ledger.errors import EntryTooLarge, VerificationError
 from attending.ledger.merkle import HASH_SIZE, leaf_hash
+from attending.ledger.scan import scan
 
 VERSION: Final = 1
 GENESIS_PREV: Final = bytes(HASH_SIZE)
@@ -80,7 +82,8 @@ _SUBJECT = re.compile(r"sub_[A-Za-z2-7]{26}")
 _KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}\.[a-z][a-z0-9_]{0,63}")
 _HEX32 = re.compile(r"[0-9a-f]{64}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+# The hour is bounded here: from Python 3.13 on `fromisoformat` takes 24:00 for midnight.
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +265,33 @@ def parse_entry(data: bytes) -> Entry:
     this version does not know is accepted when well formed; see `Entry.known_type`. It does not check
     `prev` or the proofs.
     """
+    found = scan(data) if type(data) is bytes else None
+    return _parse_strict(data) if found is None else _scanned(data, *found)
+
+
+def _scanned(data: bytes, match: re.Match[bytes], body: Mapping[str, Any]) -> Entry:
+    fields = {
+        name: text.decode("ascii") for name, text in match.groupdict().items() if name != "body" and text
+    }
+    commitments = fields["commitments"]
+    return Entry(
+        index=int(fields["index"]),
+        data=data,
+        origin=fields["origin"],
+        prev=bytes.fromhex(fields["prev"]),
+        time=fields["time"],
+        occurred_at=fields.get("occurred_at"),
+        type=fields["type"],
+        stream=fields["stream"],
+        actor=fields["actor"],
+        subject=fields.get("subject"),
+        body=body,
+        commitments=() if commitments == "[]" else _parse_commitments(json.loads(commitments)),
+    )
+
+
+def _parse_strict(data: bytes) -> Entry:
+    """`parse_entry` without the scan: decides of every byte string, and names what is wrong."""
     if type(data) is bytes and len(data) > MAX_ENTRY_BYTES:
         raise VerificationError(f"entry exceeds {MAX_ENTRY_BYTES} bytes", reason="ENTRY_TOO_LARGE")
     value = parse_canonical(data)

@@ -182,6 +182,14 @@ class StoreUnavailable(LedgerError):
     reason = "STORE_UNAVAILABLE"
 
 
+class VerificationIncomplete(LedgerError):
+    """A verification ended before everything was read (a worker was killed, a store cannot be read); what was
+    read proves nothing about the rest.
+    """
+
+    reason = "VERIFICATION_INCOMPLETE"
+
+
 class UnsafeSettings(LedgerError):
     """The store is configured in a way that can lose acknowledged entries; the ledger refuses to start."""
 

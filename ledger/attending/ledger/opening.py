@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,7 +22,8 @@ from attending.ledger.store.port import Batch, HeadRow, LogRow, Question, Store,
 from attending.ledger.store.sqlite import SqliteStore
 from attending.ledger.submission import LogState, signed_state
 from attending.ledger.tiles import TILE_WIDTH, NodeReader, load_edge
-from attending.ledger.verify.segments import verify_chain
+from attending.ledger.verify.parts import StoredRow
+from attending.ledger.verify.stored import StoredHead, verify_stored_log
 from sqlalchemy import MetaData
 
 
@@ -36,12 +38,12 @@ class LedgerConfig:
     """
 
     folder: Path
-    database: str | None = field(default=None, repr=False)
-    require_replication: bool = False
     keys_folder: Path | None = None
     publish_folder: Path | None = None
     publish_interval_seconds: float = 1.0
     claim_retention: timedelta = timedelta(days=7)
+    database: str | None = field(default=None, repr=False)
+    require_replication: bool = False
     max_queued_appends: int = 8_192
     """Appends that wait for the writer at most; the next one is refused with QueueFull."""
 
@@ -134,20 +136,40 @@ def load_state(
     return signed_state(row, keys, edge, head, stopped)
 
 
+@dataclass(frozen=True, slots=True)
+class _StoreLog:
+    """Reads a log through its store, in this process."""
+
+    store: Store
+    log_id: str
+
+    def __call__(self) -> _StoreLog:
+        return self
+
+    def rows(self, begin: int, end: int) -> Sequence[StoredRow]:
+        data = self.store.entries(self.log_id, begin, end - begin)
+        leaves = self.store.leaf_hashes(self.log_id, begin, end - begin)
+        # A store counts rows: after one that is missing, the next stands in its place and says so itself.
+        pairs = zip_longest(range(begin, begin + len(data)), data, leaves[: len(data)])
+        return [(index, raw, leaf, None, None) for index, raw, leaf in pairs]
+
+    def tile(self, level: int, index: int) -> bytes | None:
+        return self.store.tile(self.log_id, level, index)
+
+    def close(self) -> None:
+        """The store is its owner's to close."""
+
+
 def verify_stored(store: Store, state: LogState) -> int:
-    """Reads and verifies every entry of `state`; its size. Raises CorruptLog, naming the first bad entry."""
-
-    def stored() -> Iterator[bytes]:
-        for start in range(0, state.edge.size, _TAIL):
-            yield from store.entries(state.row.log_id, start, min(_TAIL, state.edge.size - start))
-
-    try:
-        frontier = verify_chain(stored(), state.row.origin)
-    except VerificationError as err:
-        raise CorruptLog(err.detail, index=err.index, reason=err.reason) from err
-    if frontier.size != state.edge.size or frontier.root() != state.root:
-        raise CorruptLog("entries do not lead to the head", index=max(frontier.size - 1, 0))
-    return frontier.size
+    """Reads and verifies every entry of `state`, and the tiles; its size. Raises CorruptLog, naming the first
+    bad entry.
+    """
+    head = StoredHead(state.row.origin, state.edge.size, state.root)
+    outcome = verify_stored_log(_StoreLog(store, state.row.log_id), head)
+    if outcome.problems:
+        first = outcome.problems[0]
+        raise CorruptLog(first.detail, index=first.index, reason=first.reason)
+    return head.size
 
 
 def root_at(store: Store, state: LogState, size: int) -> bytes:

@@ -85,6 +85,7 @@ STATUS: Final[dict[type[Exception], Mapping]] = {
     ledger.ClosureTooLarge: Mapping(_Code.FAILED_PRECONDITION, "too many pseudonyms are one person"),
     ledger.CustodyChanged: Mapping(_Code.ABORTED, "changed meanwhile, read again"),
     ledger.StoreUnavailable: Mapping(_Code.UNAVAILABLE, "the store is not available"),
+    ledger.VerificationIncomplete: Mapping(_Code.UNAVAILABLE, "the verification did not come to its end"),
     ledger.UnsafeSettings: Mapping(_Code.FAILED_PRECONDITION, "the store is not safe to write to"),
     ledger.FolderRefused: Mapping(_Code.FAILED_PRECONDITION, "the folder is not one to export to"),
 }

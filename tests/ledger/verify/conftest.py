@@ -306,6 +306,11 @@ def failures(report: Report) -> dict[str, set[int | None]]:
     return found
 
 
+@pytest.fixture(scope="session")
+def make_log() -> type[LogBuilder]:
+    return LogBuilder
+
+
 @pytest.fixture
 def log() -> LogBuilder:
     return LogBuilder()

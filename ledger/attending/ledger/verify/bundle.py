@@ -78,7 +78,7 @@ def verify_bundle(path: Path, anchors: Anchors, progress: Progress | None = None
     """The report over the bundle at `path`, a `.attending` zip file or a directory.
 
     Whatever the bundle holds, problems are results, not exceptions; OSError when the path cannot be read. The
-    memory needed grows with 32 bytes an entry and with streams and records, not with the size of the entries.
+    memory needed grows with streams, records and disclosed payloads, not with number or size of the entries.
     """
     findings = Findings()
     try:
@@ -263,7 +263,7 @@ class _Verification:
             if position >= manifest.end:
                 surplus = True
                 break
-            segment = verify_segment(position, part, manifest.origin)
+            segment = verify_segment(position, part, manifest.origin, keep=True)
             chain.fold(segment)
             for entry in segment.entries:
                 self._visit(entry)

@@ -2,108 +2,27 @@
 
 Entries are read in segments that end at multiples of 256. A segment needs nothing from outside, so segments
 may be verified in any order or process; `Chain` folds them: it checks that each begins where the last ended
-and gathers the frontier.
+and gathers the tree. Memory is bounded, whatever the number of entries: of the tree only the subtrees
+around the entries whose links are broken are kept, at most `MAX_PROBLEMS` of these.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from attending.ledger.entry import GENESIS_PREV, Entry, parse_entry
+from attending.ledger.entry import GENESIS_PREV
 from attending.ledger.errors import VerificationError
-from attending.ledger.merkle import HASH_SIZE, Frontier, leaf_hash, node_hash
+from attending.ledger.merkle import Frontier, node_hash
+from attending.ledger.verify.segment import BrokenLink, Mode, Problem, Segment, verify_segment
 
 SEGMENT_SIZE: Final = 256
 MAX_PROBLEMS: Final = 1000
 """Problems kept; what is past that is counted only."""
+_READABLE: Final = frozenset({"ORIGIN", "TIME", "STORED_LEAF_HASH", "STORED_COLUMNS", "TILE", "STRAY_ROW"})
+"""Problems of an entry whose bytes are one, in its place."""
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong at a position of the log; `reason` as in VerificationError."""
-
-    index: int
-    reason: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class BrokenLink:
-    """Entry `index` states `stated` as the leaf hash of its predecessor, which has another one."""
-
-    index: int
-    stated: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """The verified contents of positions [begin, end).
-
-    `entries` has None where the bytes are not an entry. `first_prev` and `first_time` are the first
-    entry's, None when it is unreadable; `last_time` is the last readable entry's. `subtrees` are the
-    (level, hash) of the complete subtrees that tile the segment, left to right.
-    """
-
-    begin: int
-    end: int
-    entries: tuple[Entry | None, ...]
-    leaves: tuple[bytes, ...]
-    first_prev: bytes | None
-    first_time: str | None
-    last_time: str | None
-    subtrees: tuple[tuple[int, bytes], ...]
-    problems: tuple[Problem, ...]
-    broken: tuple[BrokenLink, ...]
-
-
-def verify_segment(begin: int, stored: Sequence[bytes], origin: str) -> Segment:
-    """Checks the stored bytes of the entries at [begin, begin + len(stored)).
-
-    1. Canonical and of the schema. 2. The index and origin are those of the position. 3. `prev` is the leaf
-    hash of the entry before, within the segment. 4. The time does not go back. Nothing is raised: see
-    `problems` and `broken`.
-    """
-    entries: list[Entry | None] = []
-    problems: list[Problem] = []
-    broken: list[BrokenLink] = []
-    leaves = [leaf_hash(data) for data in stored]
-    times: list[str] = []
-    for offset, data in enumerate(stored):
-        index = begin + offset
-        try:
-            entry = parse_entry(data)  # 1
-        except VerificationError as err:
-            problems.append(Problem(index, err.reason, err.detail))
-            entries.append(None)
-            continue
-        entries.append(entry)
-        if entry.index != index:  # 2
-            detail = f"found entry {entry.index} in its place: missing, duplicated or out of order"
-            problems.append(Problem(index, "INDEX", detail))
-        if entry.origin != origin:
-            problems.append(Problem(index, "ORIGIN", "entry is of another log"))
-        if offset and entry.prev != leaves[offset - 1]:  # 3
-            broken.append(BrokenLink(index, entry.prev))
-        if times and entry.time < times[-1]:  # 4
-            problems.append(Problem(index, "TIME", "time is before that of the entry before"))
-        times.append(entry.time)
-    first = entries[0] if entries else None
-    return Segment(
-        begin=begin,
-        end=begin + len(stored),
-        entries=tuple(entries),
-        leaves=tuple(leaves),
-        first_prev=None if first is None else first.prev,
-        first_time=None if first is None else first.time,
-        last_time=times[-1] if times else None,
-        subtrees=tuple(_tile(begin, leaves)),
-        problems=tuple(problems),
-        broken=tuple(broken),
-    )
 
 
 def cut(begin: int, stored: Iterable[bytes], cuts: Iterable[int] = ()) -> Iterator[tuple[int, list[bytes]]]:
@@ -124,15 +43,39 @@ def cut(begin: int, stored: Iterable[bytes], cuts: Iterable[int] = ()) -> Iterat
 
 
 class Chain:
-    """The fold of segments from `begin` on, over the frontier of [0, begin)."""
+    """The fold of segments from `begin` on, over the frontier of [0, begin).
+
+    It keeps the tree as `_pieces`, (level, hash, pinned) of the subtrees that tile [begin, size - 1), left to
+    right: neighbours are merged as in a frontier, but a leaf that its successor disputes is pinned, so that
+    the root can be computed with another leaf in its place.
+    """
 
     def __init__(self, begin: int = 0, frontier: Frontier | None = None) -> None:
         """ValueError when the frontier's size is not `begin`."""
-        self._frontier = Frontier() if frontier is None else frontier.copy()
-        if self._frontier.size != begin:
+        self._start = Frontier() if frontier is None else frontier.copy()
+        if self._start.size != begin:
             raise ValueError("frontier does not end where the chain begins")
-        self._start = self._frontier.copy()
-        self._leaves = bytearray()
+        # An odd size ends in a subtree of one leaf: the frontier holds that leaf's hash.
+        odd = self._start.hashes[-1] if begin & 1 else None
+        self._reset(begin, odd if begin else GENESIS_PREV)
+
+    @classmethod
+    def part(cls, begin: int) -> Chain:
+        """A fold of [begin, ...) apart from what comes before, for `joined`; it has no root or frontier
+        unless `begin` is 0. Its first link is left to whoever folds the joined segment.
+        """
+        chain = cls()
+        chain._reset(begin, None)
+        return chain
+
+    def _reset(self, begin: int, before: bytes | None) -> None:
+        self._begin = self._end = begin
+        self._before = before
+        self._pieces: list[tuple[int, bytes, bool]] = []
+        self._tiled = begin
+        self._open: bytes | None = None
+        self._first_prev: bytes | None = None
+        self._first_time: str | None = None
         self._time: str | None = None
         self.problems: list[Problem] = []
         self.broken: list[BrokenLink] = []
@@ -141,40 +84,76 @@ class Chain:
     @property
     def size(self) -> int:
         """Where the next segment must begin."""
-        return self._frontier.size
+        return self._end
+
+    @property
+    def last_leaf(self) -> bytes | None:
+        """Leaf hash of the last entry; before the first fold of the one before `begin`, None if unknown."""
+        return self._before if self._open is None else self._open
+
+    @property
+    def last_time(self) -> str | None:
+        """Time of the last readable entry."""
+        return self._time
 
     @property
     def frontier(self) -> Frontier:
-        """A copy of the frontier of [0, size)."""
-        return self._frontier.copy()
+        """The frontier of [0, size)."""
+        return self._grown({})
 
     def root(self) -> bytes:
         """The root hash of the tree up to `size`."""
-        return self._frontier.root()
+        return self.frontier.root()
 
     def fold(self, segment: Segment) -> None:
         """Adds the next segment: checks its first link and time against the last one."""
         if segment.begin != self.size:
             raise ValueError("segments are folded in order")
-        before = self._last_leaf()
+        if segment.last_leaf is None:
+            return
+        if self._open is None:
+            self._first_prev, self._first_time = segment.first_prev, segment.first_time
+        disputed: set[int] = set()
+        before = self.last_leaf
         if segment.first_prev is not None and before is not None and segment.first_prev != before:
-            self._keep(self.broken, BrokenLink(segment.begin, segment.first_prev))
+            self._keep_link(BrokenLink(segment.begin, segment.first_prev), disputed)
         if self._time is not None and segment.first_time is not None and segment.first_time < self._time:
             detail = "time is before that of the entry before"
             self._keep(self.problems, Problem(segment.begin, "TIME", detail))
         for problem in segment.problems:
             self._keep(self.problems, problem)
         for link in segment.broken:
-            self._keep(self.broken, link)
+            self._keep_link(link, disputed)
+        self.uncounted += segment.uncounted
+        if self._open is not None:
+            self._add(0, self._open, disputed)
         for level, subtree in segment.subtrees:
-            self._frontier.append_subtree(level, subtree)
-        self._leaves += b"".join(segment.leaves)
+            self._add(level, subtree, disputed)
+        self._open, self._end = segment.last_leaf, segment.end
         self._time = segment.last_time or self._time
+
+    def joined(self) -> Segment:
+        """Everything folded so far as one segment, to be folded by another chain."""
+        return Segment(
+            begin=self._begin,
+            end=self._end,
+            entries=(),
+            labels=(),
+            leaves=(),
+            first_prev=self._first_prev,
+            first_time=self._first_time,
+            last_time=self._time,
+            subtrees=tuple((level, subtree) for level, subtree, _ in self._pieces),
+            last_leaf=self._open,
+            problems=tuple(self.problems),
+            broken=tuple(self.broken),
+            uncounted=self.uncounted,
+        )
 
     @property
     def astray(self) -> set[int]:
         """Positions whose bytes are not an entry, or are the entry of another position."""
-        return {problem.index for problem in self.problems if problem.reason not in ("ORIGIN", "TIME")}
+        return {problem.index for problem in self.problems if problem.reason not in _READABLE}
 
     def altered(self, accepts: Callable[[bytes], bool] | None = None) -> list[int]:
         """The readable entries in their place whose bytes are not those that were committed to.
@@ -207,27 +186,44 @@ class Chain:
 
     def _root_with(self, stated: dict[int, bytes], replaced: set[int]) -> bytes:
         """The root with the leaf hashes of `replaced` entries as their successors state them."""
+        return self._grown({index: stated[index] for index in replaced & stated.keys()}).root()
+
+    def _grown(self, instead: dict[int, bytes]) -> Frontier:
+        """The frontier of [0, size), with `instead` in the place of pinned leaves."""
         frontier = self._start.copy()
-        begin = frontier.size
-        for index in range(begin, self.size):
-            offset = (index - begin) * HASH_SIZE
-            leaf = bytes(self._leaves[offset : offset + HASH_SIZE])
-            frontier.append(stated.get(index, leaf) if index in replaced else leaf)
-        return frontier.root()
+        for level, subtree, pinned in self._pieces:
+            frontier.append_subtree(level, instead.get(frontier.size, subtree) if pinned else subtree)
+        if self._open is not None:
+            frontier.append(self._open)
+        return frontier
 
-    def _last_leaf(self) -> bytes | None:
-        if self._leaves:
-            return bytes(self._leaves[-HASH_SIZE:])
-        if self.size == 0:
-            return GENESIS_PREV
-        # An odd size ends in a subtree of one leaf: the frontier holds that leaf's hash.
-        return self._start.hashes[-1] if self.size & 1 else None
+    def _add(self, level: int, subtree: bytes, disputed: set[int]) -> None:
+        """Adds the next subtree, merged with those before it where both halves are there."""
+        pieces, end = self._pieces, self._tiled
+        self._tiled = end + (1 << level)
+        # INVARIANT: only links that were kept pin a leaf, so the number of pieces is bounded.
+        if level == 0 and end in disputed:
+            pieces.append((0, subtree, True))
+            return
+        while pieces:
+            before, left, pinned = pieces[-1]
+            begin = end - (1 << before)
+            if pinned or before != level or begin & ((2 << level) - 1):
+                break
+            pieces.pop()
+            subtree, level, end = node_hash(left, subtree), level + 1, begin
+        pieces.append((level, subtree, False))
 
-    def _keep(self, items: list[_T], item: _T) -> None:
+    def _keep_link(self, link: BrokenLink, disputed: set[int]) -> None:
+        if self._keep(self.broken, link):
+            disputed.add(link.index - 1)
+
+    def _keep(self, items: list[_T], item: _T) -> bool:
         if len(items) < MAX_PROBLEMS:
             items.append(item)
-        else:
-            self.uncounted += 1
+            return True
+        self.uncounted += 1
+        return False
 
 
 def verify_chain(
@@ -263,16 +259,15 @@ def _runs(indices: Sequence[int]) -> list[tuple[int, int]]:
     return runs
 
 
-def _tile(begin: int, leaves: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
-    """The complete subtrees that tile [begin, begin + len(leaves)), largest possible first from the left."""
-    offset = 0
-    while offset < len(leaves):
-        position, left = begin + offset, len(leaves) - offset
-        level = left.bit_length() - 1
-        if position:
-            level = min(level, (position & -position).bit_length() - 1)
-        row = list(leaves[offset : offset + (1 << level)])
-        while len(row) > 1:
-            row = [node_hash(row[i], row[i + 1]) for i in range(0, len(row), 2)]
-        yield level, row[0]
-        offset += 1 << level
+__all__ = [
+    "MAX_PROBLEMS",
+    "SEGMENT_SIZE",
+    "BrokenLink",
+    "Chain",
+    "Mode",
+    "Problem",
+    "Segment",
+    "cut",
+    "verify_chain",
+    "verify_segment",
+]

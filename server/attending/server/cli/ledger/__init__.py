@@ -10,6 +10,10 @@ from attending.server.cli.lazy import LazyGroup
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "append": ("attending.server.cli.ledger.append", "Append the events of a file."),
+    "verify": (
+        "attending.server.cli.ledger.verify",
+        "Verify every stored entry, tile and head; nothing is repaired.",
+    ),
     "prove": ("attending.server.cli.ledger.prove", "Print the receipt of an entry."),
     "export": (
         "attending.server.cli.ledger.export",
