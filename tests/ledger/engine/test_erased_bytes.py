@@ -275,12 +275,12 @@ def test_a_vacuum_waits_for_the_transaction_under_way(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "ledger.db")
     store.recover()
     store.create_tables([])
-    for end in (store.commit, store.rollback, store.recover):
+    for end in (store.commit, store.rollback, store.recover) * 10:
         store.begin(Question())
         done = threading.Event()
         thread = threading.Thread(target=vacuum_and_say, args=(store, done))
         thread.start()
-        assert not done.wait(0.05)
+        assert not done.wait(0.01)
         end()
         assert done.wait(10)
         thread.join()

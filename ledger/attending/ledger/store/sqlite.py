@@ -239,8 +239,17 @@ class SqliteStore:
         """A fresh connection, then a commit of its own: syncing the write-ahead log for that one makes every
         transaction that can be seen durable, also one whose own commit reported a failure.
         """
-        self._end_writing()
-        with self._writing, _store_faults():
+        if not self._in_transaction:
+            self._writing.acquire()
+            self._in_transaction = True
+        # Not let go in between: a vacuum would meet the transaction that is being given up.
+        try:
+            self._reconnect()
+        finally:
+            self._end_writing()
+
+    def _reconnect(self) -> None:
+        with _store_faults():
             self._writer.close()
             try:
                 self._writer = self._connect_writer()
