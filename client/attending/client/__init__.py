@@ -8,6 +8,7 @@ with Client("localhost:50051", token="att_...", ca_path="ca.pem", log_key="...")
 
 from attending.client.client import Client, Result, Ticket
 from attending.client.connection import Connection
+from attending.client.custody import CustodyClient
 from attending.client.errors import AttendingApiError, ReceiptError
 from attending.client.events import Acknowledged, Event, EventStream
 from attending.client.review import PreparedSignature, ReviewClient
@@ -17,6 +18,7 @@ __all__ = [
     "AttendingApiError",
     "Client",
     "Connection",
+    "CustodyClient",
     "Event",
     "EventStream",
     "PreparedSignature",

@@ -147,6 +147,35 @@ class SubjectErased(LedgerError):
     reason = "SUBJECT_ERASED"
 
 
+class PayloadPruned(LedgerError):
+    """The payload's retention ended and it was pruned; the entry still proves, the content is gone for good."""
+
+    reason = "PAYLOAD_PRUNED"
+
+
+class SubjectHeld(LedgerError):
+    """A legal hold covers the subject: nothing about it is erased, pruned or unlinked until it is lifted."""
+
+    reason = "SUBJECT_HELD"
+
+    def __init__(self, holds: tuple[str, ...]) -> None:
+        super().__init__(f"subject is on hold: {', '.join(holds)}")
+        self.holds = holds
+        self.metadata = {"holds": ",".join(holds)}
+
+
+class ClosureTooLarge(LedgerError):
+    """More pseudonyms would be linked as one person than one atomic append can erase; nothing was stored."""
+
+    reason = "CLOSURE_TOO_LARGE"
+
+
+class CustodyChanged(LedgerError):
+    """The pseudonyms linked as one person are not those that the caller decided on; nothing was stored."""
+
+    reason = "CUSTODY_CHANGED"
+
+
 class StoreUnavailable(LedgerError):
     """The store failed and the outcome of the write is unknown: not acknowledged, perhaps stored. Trying again with
     the same key after `retry_after_seconds` tells which.

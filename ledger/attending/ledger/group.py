@@ -30,6 +30,7 @@ from attending.ledger.store.port import (
     HeadRow,
     PayloadRow,
     Question,
+    RemovalRow,
     StopRow,
     Store,
     TileRow,
@@ -185,9 +186,12 @@ class Group:
             batch.claims.append(row)
         if submission.subject is not None:
             batch.subjects.append(submission.subject)
-        if submission.erases is not None:
-            batch.erasures.append(ErasureRow(log_id, submission.erases, first))
-            self._answer.erased.add((log_id, submission.erases))
+        for index, pseudonym in enumerate(submission.erases, first):
+            batch.erasures.append(ErasureRow(log_id, pseudonym, index))
+            self._answer.erased.add((log_id, pseudonym))
+        for record, index, removed_by in submission.removes:
+            by = first if removed_by is None else removed_by
+            batch.removals.append(RemovalRow(log_id, record, index, by))
         if submission.expires_claims is not None:
             batch.expired_claims.append((log_id, submission.expires_claims))
         if submission.stop is not None:

@@ -7,13 +7,22 @@
     <root>/<log_id>/subjects/<xx>/<pseudonym>   nonce || AES-256-GCM(kek, subject key)
 
 It lies apart from the database and its backups: destroying one subject file erases every copy of that
-subject's payloads. Every file is private to its owner (0600), durable when the creating call returns, and
+subject's payloads, except where a copy of that file is left. So backups of this folder, and of any volume or
+snapshot that holds it, expire within 30 days: that is how long an erasure takes to be
+complete. Backups of the database need no such limit. What a restore brings back is dealt with like this:
+
+    restored                     what happens
+    database only                no key of an erased subject is there: its payloads do not open
+    this folder only             each erasure on record is carried out again before anything is served
+    both, from before            the published head is ahead of the database: LOG_ROLLED_BACK, nothing is served
+ Every file is private to its owner (0600), durable when the creating call returns, and
 refused when others may read it. Anyone who can read this folder can sign; the embedded mode does not
 protect against the operator.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import re
 import secrets
@@ -44,6 +53,7 @@ TENANT_SUBJECT: Final = "tenant"
 _LOG_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _SUBJECT = re.compile(r"tenant|sub_[A-Za-z2-7]{26}")
 _WRAP_TAG: Final = b"attending-subject-key/1\0"
+_ID_TAG: Final = b"attending-subject-key-id/1\0"
 _CACHE_LIMIT: Final = 4096
 
 
@@ -154,6 +164,12 @@ class KeyFolder:
             if len(self._cache) > _CACHE_LIMIT:
                 self._cache.popitem(last=False)
         return key
+
+    def key_id(self, log_id: str, subject: str) -> str:
+        """16 hex digits that name the subject's key: of a hash, so whoever holds a copy of the key can tell that
+        it is this one, and nobody else learns anything. Raises as `get`.
+        """
+        return hashlib.sha256(_ID_TAG + self.get(log_id, subject)).hexdigest()[:16]
 
     def destroy(self, log_id: str, subject: str) -> bool:
         """Destroys the subject's key; False when there was none. See SubjectKeys."""

@@ -12,10 +12,15 @@ import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from attending.ledger.appended import Appended, StoredClaim
 from attending.ledger.counters import Counters
+from attending.ledger.custody import tables
+from attending.ledger.custody.door import Custodian
+from attending.ledger.custody.prune import Pruner
+from attending.ledger.custody.reads import Inside, Order
+from attending.ledger.custody.state import RESERVED_TYPES, STREAM_PREFIX, ErasureReason
 from attending.ledger.entry import Commitment, Entry, Payload, PendingEntry, format_time, prepare_entry
 from attending.ledger.errors import (
     ExpectationFailed,
@@ -23,7 +28,7 @@ from attending.ledger.errors import (
     NotFound,
     QueueFull,
     RowRejected,
-    SubjectErased,
+    StoreUnavailable,
 )
 from attending.ledger.keys import TENANT_SUBJECT, lookup_of, require_log_id
 from attending.ledger.opening import LedgerConfig, Opened, load_states, open_folder, root_at, verifier_key
@@ -38,6 +43,7 @@ from attending.ledger.submission import (
     Claim,
     Expectation,
     LogState,
+    Removal,
     Sequenced,
     Stop,
     Submission,
@@ -80,6 +86,18 @@ class Ledger(LedgerReads):
         self._tables = tables
         self._naming: dict[tuple[str, bytes], asyncio.Future[str]] = {}
         self._closed = False
+        inside = Inside(
+            opened.store,
+            opened.keys,
+            self._run,
+            self._write,
+            lambda log_id: sequencer.state(log_id).edge.size,
+            self._erased,
+        )
+        self.custody: Final = Custodian(inside)
+        """Links, holds and erasures of subjects."""
+        self.retention: Final = Pruner(inside, clock)
+        """Pruning of payloads whose retention has ended."""
         self.counters = Counters()
         """How the appends of this process ended."""
 
@@ -100,14 +118,16 @@ class Ledger(LedgerReads):
         be; projection tables of `metadata` are created; none of them waits for a rebuild. 3. Each log's key is
         the one it began with. 4. Each head is what its tiles and last entries give. 5. No head is behind, or
         contradicts, a published one. 6. Erasures on record are carried out again, in case a key backup was
-        restored. 7. A succession that a crash cut in two is finished.
+        restored or a crash came between. 7. A succession that a crash cut in two is finished.
 
         `store` replaces the SQLite file. Raises LedgerLocked, UnsafeSettings, CorruptLog, NotFound (a log's
         key is missing), ProjectionsIncomplete, StoreUnavailable.
         """
         config = folder if isinstance(folder, LedgerConfig) else LedgerConfig(Path(folder))
+        metadata = (tables.metadata, *metadata)
         opened = await asyncio.to_thread(open_folder, config, metadata, store)
         ledger = cls(config, opened, clock, all_tables(metadata))
+        await ledger._carry_out()  # 6
         for log_id in opened.states:
             ledger._start_publisher(log_id)
         try:
@@ -301,6 +321,8 @@ class Ledger(LedgerReads):
         """
         if not entries:
             raise ValueError("append needs at least one entry")
+        if any(entry.type in RESERVED_TYPES or entry.stream.startswith(STREAM_PREFIX) for entry in entries):
+            raise ValueError("custody entries are appended by `custody` only, together with their effect")
         submission, commitments = await self._prepare(log_id, entries, rows)
         submission.expect = expect
         submission.claim = claim
@@ -349,29 +371,36 @@ class Ledger(LedgerReads):
             running.add_done_callback(lambda _: self._naming.pop((log_id, lookup), None))
         return await asyncio.shield(running)
 
+    async def find_pseudonym(self, log_id: str, identifier: str) -> str | None:
+        """The pseudonym that `pseudonym` made for this identifier, None when there is none; makes none."""
+        lookup = lookup_of(self._sequencer.state(log_id).keys.lookup, identifier)
+        known: str | None = await self._run(self._store.pseudonym, log_id, lookup)
+        return known
+
     async def erase_subject(
-        self, log_id: str, pseudonym: str, *, actor: str = "system", body: Mapping[str, Any] | None = None
+        self,
+        log_id: str,
+        pseudonym: str,
+        *,
+        actor: str = "system",
+        reason: ErasureReason = ErasureReason.PATIENT_REQUEST,
     ) -> Appended | None:
-        """Erases every payload of a subject by destroying its key, for good, wherever copies lie.
+        """Erases a subject and everything linked to it; see `Custodian.erase`."""
+        return await self.custody.erase(log_id, pseudonym, reason, Order(actor))
 
-        Appends `subject.erased` (with `body`: coded reasons only) and forgets who the pseudonym was. None when
-        it was erased before. Raises NotFound (no such subject), and as `append`.
+    async def minimum(self, log_id: str) -> int:
+        """The published minimum: no payload of an entry at or past it was ever pruned; NotFound."""
+        return await self.retention.minimum(log_id)
 
-        Order: the entry first, then the key. A crash between leaves a recorded erasure that the next start
-        carries out; the other order could destroy without a record.
+    async def vacuum(self) -> None:
+        """Removes what is left of erased payloads and rewrites the store, so that no byte of them stays.
+
+        Appends wait meanwhile: it takes about as long as copying the database. Raises StoreUnavailable when it
+        could not finish; nothing is lost then, and it can be asked for again.
         """
-        await self._require_subject(log_id, pseudonym)
-        stream = f"erasure:{pseudonym}"
-        pending = PendingEntry("subject.erased", stream, actor, pseudonym, dict(body or {}))
-        submission, commitments = await self._prepare(log_id, [pending], ())
-        submission.expect = [Expectation(stream, 0)]
-        submission.erases = pseudonym
-        appended: Appended | None = None
-        with contextlib.suppress(ExpectationFailed):
-            appended = await self._append(submission, commitments)
-        self._erased.setdefault(log_id, set()).add(pseudonym)
-        await self._run(self._keys.destroy, log_id, pseudonym)
-        return appended
+        for log_id in self.logs():
+            await self.custody.sweep(log_id)
+        await self._run(self._store.vacuum)
 
     # --- inside ----------------------------------------------------------------------------------------
 
@@ -441,11 +470,33 @@ class Ledger(LedgerReads):
             return known
         return pseudonym
 
-    async def _require_subject(self, log_id: str, pseudonym: str) -> None:
-        await self._known(log_id)
-        if pseudonym not in self._erased.get(log_id, ()):
-            with contextlib.suppress(SubjectErased):
-                await self._subject_key(log_id, pseudonym)
+    async def _write(
+        self,
+        log_id: str,
+        entries: Sequence[PendingEntry],
+        *,
+        expect: Sequence[Expectation] = (),
+        claim: Claim | None = None,
+        rows: Sequence[RowWrite] = (),
+        erases: Sequence[str] = (),
+        removes: Sequence[Removal] = (),
+    ) -> Appended | None:
+        """What custody appends; without entries it only removes, and comes to None."""
+        submission, commitments = await self._prepare(log_id, entries, rows)
+        submission.expect, submission.claim = expect, claim
+        submission.erases, submission.removes = erases, removes
+        if entries:
+            return await self._append(submission, commitments)
+        await self._submit(submission)
+        return None
+
+    async def _carry_out(self) -> None:
+        """Removes rows that an erasure left behind when a crash came between. Their keys are gone already, so a
+        store that cannot be written now keeps nobody from reading the log: the next sweep takes them.
+        """
+        for log_id in self.logs():
+            with contextlib.suppress(StoreUnavailable, RowRejected):
+                await self.custody.sweep(log_id)
 
     async def _discover(self, log_id: str) -> None:
         """Takes in a log that another process created."""

@@ -17,8 +17,10 @@ from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.entry import Commitment, Entry, parse_entry
 from attending.ledger.errors import (
     CorruptLog,
+    LedgerError,
     NotFound,
     OutOfRange,
+    PayloadPruned,
     QueueFull,
     StoreUnavailable,
     SubjectErased,
@@ -31,7 +33,7 @@ from attending.ledger.publish import Publisher
 from attending.ledger.sequencer import Sequencer
 from attending.ledger.static.paths import TilePath
 from attending.ledger.static.stored import stored_bundle
-from attending.ledger.store.port import PayloadRow, Store, StoreFault
+from attending.ledger.store.port import PayloadRow, RemovalRow, Store, StoreFault
 from attending.ledger.submission import LogState
 from attending.ledger.tiles import NodeReader, TileCache
 from attending.ledger.vault import unseal
@@ -196,8 +198,8 @@ class LedgerReads:
     async def open_payload(self, log_id: str, record: str) -> bytes:
         """The content of a vault record, checked against the commitment in its entry.
 
-        Raises NotFound, SubjectErased, VerificationError (stored bytes were altered), CorruptLog (its key is
-        missing although nothing erased it).
+        Raises NotFound, SubjectErased, PayloadPruned, VerificationError (stored bytes were altered), CorruptLog
+        (its key is missing although nothing erased it).
         """
         return (await self.disclose_payload(log_id, record))[1]
 
@@ -209,7 +211,7 @@ class LedgerReads:
         state = await self._known(log_id)
         row: PayloadRow | None = await self._run(self._store.payload, log_id, record)
         if row is None:
-            raise NotFound("no such vault record")
+            raise await self._gone(log_id, record)
         entry = await self.get_entry(log_id, row.entry_index)
         commitment = next((item for item in entry.commitments if item.record == record), None)
         if commitment is None:
@@ -220,6 +222,22 @@ class LedgerReads:
         subject = entry.subject or TENANT_SUBJECT
         key = await self._subject_key(log_id, subject)
         return await self._run(_unseal, state.row.origin, subject, commitment, row, key)
+
+    async def certificate(self, log_id: str, record: str) -> int | None:
+        """Index of the entry that says why a vault record is gone; None when it is there, or was never."""
+        await self._known(log_id)
+        removal: RemovalRow | None = await self._run(self._store.removal, log_id, record)
+        return None if removal is None else removal.removed_by
+
+    async def _gone(self, log_id: str, record: str) -> LedgerError:
+        """Why a vault record is not there."""
+        removal: RemovalRow | None = await self._run(self._store.removal, log_id, record)
+        if removal is None:
+            return NotFound("no such vault record")
+        certificate = await self.get_entry(log_id, removal.removed_by)
+        if certificate.type == "payload.pruned":
+            return PayloadPruned("the payload's retention has ended")
+        return SubjectErased("the subject's key has been destroyed")
 
     # --- inside ----------------------------------------------------------------------------------------
 

@@ -24,8 +24,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from attending.ledger.custody import tables as custody
 from attending.ledger.entry import Entry, parse_entry
-from attending.ledger.errors import CorruptLog, NotFound, StoreUnavailable
+from attending.ledger.errors import CorruptLog, NotFound, StoreUnavailable, VerificationError
 from attending.ledger.merkle import MAX_TREE_SIZE
 from attending.ledger.opening import LedgerConfig, Opened, open_folder, verify_stored
 from attending.ledger.projection import RowBuffer, RowReader, RowWrite, check_rows
@@ -117,6 +118,7 @@ def rebuild(
     (evidence does not verify; NOT_REPLAYABLE: an entry does not say what its projection needs). StoreUnavailable:
     the store failed; once the replacing began, the ledger is not opened until a rebuild ends.
     """
+    metadata = (custody.metadata, *metadata)
     tables = all_tables(metadata)
     with _opened(config, metadata, store) as opened, ExitStack() as stack:
         states = _chosen(opened, None if opened.store.rebuilding() else logs)
@@ -143,6 +145,7 @@ def check(
 
     Arguments and errors as of `rebuild`.
     """
+    metadata = (custody.metadata, *metadata)
     tables = all_tables(metadata)
     checked = []
     with _opened(config, metadata, store) as opened:
@@ -201,16 +204,18 @@ def _replay(
     log_id, size = state.row.log_id, state.edge.size
     progress(Stage.VERIFY, log_id, 0, size)
     verify_stored(store, state)
-    buffer = RowBuffer(scratch.read)
+    buffer, holdings = RowBuffer(scratch.read), custody.Replay()
     for start in range(0, size, _READ_ENTRIES):
         progress(Stage.REPLAY, log_id, start, size)
         for raw in store.entries(log_id, start, min(_READ_ENTRIES, size - start)):
             entry = parse_entry(raw)
             with _replayable(entry):
+                holdings.visit(entry)
                 for row in check_rows(tables, log_id, reducer(entry, buffer.read), ()):
                     buffer.write(row)
         with _replayable(entry):
             scratch.write(buffer.take())
+    scratch.write(check_rows(tables, log_id, holdings.rows(), ()))
     progress(Stage.REPLAY, log_id, size, size)
 
 
@@ -219,7 +224,14 @@ def _replayable(entry: Entry) -> Iterator[None]:
     """Turns what a reducer or a table's constraint refuses into an error that names no value."""
     try:
         yield
-    except (LookupError, TypeError, ValueError, AttributeError, sqlite3.IntegrityError) as err:
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        VerificationError,
+        sqlite3.IntegrityError,
+    ) as err:
         detail = (
             f"rows of `{entry.type}` or of entries shortly before it cannot be made ({type(err).__name__})"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from attending.ledger.checkpoint import sign_checkpoint
 from attending.ledger.entry import GENESIS_PREV, PreparedEntry
@@ -94,6 +94,14 @@ class Sequenced:
     receipts: GroupReceipts | None = field(repr=False)
 
 
+class Removal(NamedTuple):
+    """A payload row that goes, on the strength of entry `removed_by` (the append's own first when None)."""
+
+    record: str
+    entry_index: int
+    removed_by: int | None = None
+
+
 @dataclass(slots=True, eq=False)
 class Submission:
     """One append on its way: everything that could be checked or encoded has been."""
@@ -107,7 +115,9 @@ class Submission:
     rows: Sequence[RowWrite] = ()
     new_log: tuple[LogRow, LogKeys] | None = None
     subject: SubjectRow | None = None
-    erases: str | None = None
+    erases: Sequence[str] = ()
+    """Subjects that the append's first entries certify as erased, in their order."""
+    removes: Sequence[Removal] = ()
     expires_claims: str | None = None
     stop: Stop | None = None
     refreshes: bool = False

@@ -100,6 +100,7 @@ COMPONENTS: Final[tuple[str, ...]] = (
     "attending.server.inference.component:build",
     "attending.server.review.component:build",
     "attending.server.reports.component:build",
+    "attending.server.services.custody:build",
     "attending.server.web.component:build",
 )
 """`module:function` of every component, in the order of need. Drained and closed in reverse."""

@@ -17,6 +17,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
+from attending.ledger.custody.retention import MAX_DAYS, Rule, Start
 from attending.server.auth.principal import APP_ROLES, HUMAN_ROLES, NAME
 from attending.server.errors import ConfigurationError
 from pydantic import (
@@ -32,6 +33,7 @@ from pydantic import (
 )
 
 MIB: Final = 1024 * 1024
+MIN_RETENTION_DAYS: Final = 183
 _PUBLIC_KEY_BYTES: Final = 32
 
 
@@ -119,6 +121,37 @@ class ServerSection(Section):
     )
 
 
+class RetentionSection(Section):
+    """How long payloads of a class of entries are kept. Of several rules that match, and the policy's own `retention`,
+    the longest wins; what no rule matches is kept for ever. Entries and proofs always stay."""
+
+    entries: str = Field(
+        description="Entry type, such as `inference.released`, or a class, such as `inference.*`."
+    )
+    days: int = Field(
+        ge=MIN_RETENTION_DAYS,
+        le=MAX_DAYS,
+        description="Days for which they are kept; logs of a high-risk AI system at least six months "
+        "(EU AI Act, Article 19).",
+    )
+    starts: Literal["entry", "policy_retired"] = Field(
+        default="policy_retired",
+        description="From when the days count: the entry's time, or when the policy it was made under was retired, "
+        "if that is later (45 CFR 164.316).",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _ = self.rule  # ValueError for a class without entry types
+        if self.entries.startswith("prompt."):
+            raise ValueError("`entries`: prompt templates are in use as long as a label points at them")
+        return self
+
+    @property
+    def rule(self) -> Rule:
+        return Rule(self.entries, self.days, Start(self.starts))
+
+
 class HttpSection(Section):
     """Static reads of the logs over HTTP, as C2SP tlog-tiles; see docs/tiles.md. Off when the section is left out."""
 
@@ -144,9 +177,9 @@ class HttpSection(Section):
 
 
 class StorageSection(Section):
-    """Where the ledger and its keys lie: in one folder that one process owns, or in a PostgreSQL database that several
-    share. With a database the folder still holds keys and published heads, unless they have folders of their own; all
-    processes must see the same ones.
+    """Where the ledger and its keys lie, and how long payloads are kept: in one folder that one process owns, or in a
+    PostgreSQL database that several share. With a database the folder still holds keys and published heads, unless
+    they have folders of their own; all processes must see the same ones.
     """
 
     folder: FilePath = Field(
@@ -184,6 +217,11 @@ class StorageSection(Section):
     )
     published_folder: FilePath | None = Field(
         default=None, description="Folder for published tree heads, outside the database's volume."
+    )
+    retention: list[RetentionSection] = Field(
+        default=[],
+        max_length=100,
+        description="Retention rules; without any, nothing is ever pruned.",
     )
     max_queued_appends: int = Field(
         default=8192,

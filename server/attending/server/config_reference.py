@@ -38,6 +38,14 @@ folder = "ledger"
 keys_folder = "keys"
 published_folder = "published"
 
+[[storage.retention]]
+entries = "inference.*"
+days = 2190
+
+[[storage.retention]]
+entries = "review.*"
+days = 3650
+
 [[tenants]]
 name = "st-mary"
 origin = "st-mary.example/attending"
@@ -101,17 +109,26 @@ def markdown() -> str:
     """The whole page."""
     parts = [_HEAD]
     for name, field in Config.model_fields.items():
-        section = section_of(field.annotation)
-        assert section is not None, name
-        many = typing.get_origin(field.annotation) is list
-        parts.append(f"\n## {'`[[' + name + ']]`' if many else '`[' + name + ']`'}\n\n{_first(section)}\n\n")
-        parts.append("| key | type | default | meaning |\n|---|---|---|---|\n")
-        parts += [_row(key, value) for key, value in section.model_fields.items()]
+        parts += _table(name, field, "##")
     return "".join(parts)
 
 
+def _table(name: str, field: FieldInfo, mark: str) -> list[str]:
+    """The part of one section, with those of the sections inside it."""
+    section = section_of(field.annotation)
+    assert section is not None, name
+    many = typing.get_origin(field.annotation) is list
+    parts = [f"\n{mark} {'`[[' + name + ']]`' if many else '`[' + name + ']`'}\n\n{_first(section)}\n\n"]
+    parts.append("| key | type | default | meaning |\n|---|---|---|---|\n")
+    parts += [_row(key, value) for key, value in section.model_fields.items()]
+    for key, value in section.model_fields.items():
+        if section_of(value.annotation) is not None:
+            parts += _table(f"{name}.{key}", value, f"{mark}#")
+    return parts
+
+
 def _first(section: type[Section]) -> str:
-    return (section.__doc__ or "").strip()
+    return " ".join((section.__doc__ or "").split())
 
 
 def _row(key: str, field: FieldInfo) -> str:
@@ -139,6 +156,8 @@ def _type(annotation: Any, field: FieldInfo | None = None) -> str:
         return " or ".join(f"`{argument}`" for argument in arguments)
     if origin is typing.Annotated:
         return _type(arguments[0], field)
+    if origin is list and section_of(annotation) is not None:
+        return "list of tables"
     if origin is list:
         return f"list of {_type(arguments[0])}"
     if origin in (types.UnionType, typing.Union):

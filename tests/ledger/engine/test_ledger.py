@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from attending.ledger import checkpoint, merkle
+from attending.ledger.custody.state import ErasureReason
 from attending.ledger.entry import Payload, PendingEntry
 from attending.ledger.errors import (
     CanonicalError,
@@ -419,7 +420,7 @@ async def test_erasure_takes_the_content_and_leaves_the_proof(
     first = await ledger.append(
         LOG, [pending("s", b"secret", subject=gone), pending("t", b"other", subject=kept)]
     )
-    erasure = await ledger.erase_subject(LOG, gone, actor="officer", body={"ground": "request"})
+    erasure = await ledger.erase_subject(LOG, gone, actor="officer", reason=ErasureReason.GDPR_17)
     assert erasure is not None
     assert (erasure.entries[0].type, erasure.entries[0].subject) == ("subject.erased", gone)
     record = first.commitments[0][0].record

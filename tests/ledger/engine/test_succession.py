@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attending.ledger import checkpoint
+from attending.ledger.custody.reads import Order
+from attending.ledger.custody.retention import Rule, Rules
+from attending.ledger.custody.state import ErasureReason, HoldGround
 from attending.ledger.entry import PendingEntry
 from attending.ledger.errors import Halted, LogFrozen, NotFound, StoreUnavailable
 from attending.ledger.ledger import Ledger
@@ -154,3 +159,19 @@ async def test_what_cannot_succeed(ledger: Ledger, pending: Make) -> None:
     with pytest.raises(NotFound):
         await ledger.seal_log("nowhere", NEXT, ORIGIN, actor="human:op")
     await ledger.append(LOG, [pending()])
+
+
+async def test_custody_goes_on_in_a_sealed_log(ledger: Ledger, pending: Make, clock: Any) -> None:
+    one, two = [await ledger.pseudonym(LOG, f"MRN {number}") for number in range(2)]
+    await ledger.append(LOG, [pending(None, b"x", subject=name) for name in (one, two, None)])
+    await ledger.seal_log(LOG, NEXT, ORIGIN, actor="human:op")
+    order = Order("human:officer")
+    await ledger.custody.link(LOG, one, two, order)
+    placed = await ledger.custody.hold(LOG, one, HoldGround.LITIGATION, order)
+    clock.now += timedelta(days=400)
+    pruned = await ledger.retention.prune(LOG, Rules((Rule("inference.*", 365),)), order)
+    assert (pruned.records, pruned.held) == ({"prompt": 1}, 2)
+    await ledger.custody.lift(LOG, two, placed.entries[0].body["hold"], order)
+    await ledger.custody.unlink(LOG, one, two, order)
+    assert await ledger.custody.erase(LOG, one, ErasureReason.GDPR_17, order) is not None
+    assert (await ledger.custody.show(LOG, two)).payloads == {two: {"prompt": 1}}

@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 
 import pytest
+from attending.ledger.custody.reads import Order
+from attending.ledger.custody.state import HoldGround
 from attending.ledger.entry import PendingEntry
 from attending.ledger.errors import CorruptLog, UnsafeSettings
 from attending.ledger.ledger import Claim, Ledger
@@ -15,7 +17,7 @@ LOG = "clinic"
 Make = Callable[..., PendingEntry]
 OpenLedger = Callable[..., Awaitable[Ledger]]
 Database = Callable[[], sqlite3.Connection]
-TABLES = ["log", "entry", "tile", "log_head", "idempotency", "payload", "subject_map", "erasure"]
+TABLES = ["log", "entry", "tile", "log_head", "idempotency", "payload", "subject_map", "erasure", "removal"]
 
 
 @pytest.fixture
@@ -24,9 +26,11 @@ async def filled(open_ledger: OpenLedger, pending: Make, database: Database) -> 
     ledger = await open_ledger()
     subject = await ledger.pseudonym(LOG, "MRN 1")
     other = await ledger.pseudonym(LOG, "MRN 2")
+    await ledger.append(LOG, [pending(None, b"gone", subject=other)])
     for _ in range(3):
         await ledger.append(LOG, [pending(None, b"text", subject=subject) for _ in range(100)])
     await ledger.append(LOG, [pending()], claim=Claim("k", b"f", "s"))
+    await ledger.custody.hold(LOG, subject, HoldGround.LITIGATION, Order())
     await ledger.erase_subject(LOG, other)
     await ledger.close()
     connection = database()
@@ -93,12 +97,50 @@ async def test_a_head_only_grows(filled: sqlite3.Connection) -> None:
             filled.execute(f"UPDATE log_head SET {change}")
 
 
-async def test_payloads_go_only_after_an_erasure(filled: sqlite3.Connection) -> None:
+def remove(connection: sqlite3.Connection, removed_by: int) -> None:
+    """What the ledger does to let one payload go."""
+    connection.execute("BEGIN")
+    try:
+        columns = "log_id, record, entry_index"
+        connection.execute(
+            f"INSERT INTO removal SELECT {columns}, {removed_by} FROM payload ORDER BY record LIMIT 1"
+        )
+        connection.execute("DELETE FROM payload WHERE record IN (SELECT record FROM removal)")
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        connection.execute("ROLLBACK")
+        raise
+
+
+async def test_payloads_go_only_with_a_certificate(filled: sqlite3.Connection) -> None:
     with pytest.raises(sqlite3.IntegrityError):
         filled.execute("DELETE FROM payload")
+    # Neither an entry of another type, nor one that is not there, lets a payload go.
+    for index in (0, 303, 99_999):
+        with pytest.raises(sqlite3.IntegrityError):
+            remove(filled, index)
+    pruned = "'clinic', 9999, x'00', x'00', 'retention', 0, 'payload.pruned'"
+    filled.execute(f"INSERT INTO entry VALUES ({pruned})")
+    with pytest.raises(sqlite3.IntegrityError):  # on hold
+        remove(filled, 9999)
+    filled.execute("DELETE FROM custody_hold")
+    with pytest.raises(sqlite3.IntegrityError):  # of another entry than the payload's
+        filled.execute(
+            "INSERT INTO removal SELECT log_id, record, entry_index + 1, 9999 FROM payload LIMIT 1"
+        )
+    remove(filled, 9999)
     subject = filled.execute("SELECT subject FROM payload LIMIT 1").fetchone()[0]
     filled.execute("INSERT INTO erasure VALUES (?, ?, 7)", (LOG, subject))
-    filled.execute("DELETE FROM payload WHERE subject = ?", (subject,))
+    with pytest.raises(sqlite3.IntegrityError):
+        remove(filled, 8)
+    remove(filled, 7)
+
+
+async def test_without_the_table_of_holds_nothing_goes(filled: sqlite3.Connection) -> None:
+    filled.execute("INSERT INTO entry VALUES ('clinic', 9999, x'00', x'00', 'r', 0, 'payload.pruned')")
+    filled.execute("DROP TABLE custody_hold")
+    with pytest.raises(sqlite3.Error):
+        remove(filled, 9999)
 
 
 @pytest.mark.parametrize("name", sorted(schema.SQLITE_TRIGGERS))
@@ -142,4 +184,4 @@ async def test_an_altered_schema_is_noticed(
 async def test_an_untouched_database_opens_again(filled: sqlite3.Connection, open_ledger: OpenLedger) -> None:
     filled.close()
     ledger = await open_ledger()
-    assert await ledger.verify(LOG) == 302
+    assert await ledger.verify(LOG) == 304

@@ -93,7 +93,11 @@ def test_parts_come_to_what_the_whole_comes_to(
     assert (whole.root() == head) == (not changes)
     named = {*whole.altered(lambda root: root == head), *(problem.index for problem in whole.problems)}
     if changes and max(changes) < SIZE - 1:
-        assert min(named) == min(changes)
+        first = min(changes)
+        # Entries are told from their neighbours by the links between them; where those are changed as well, the
+        # first one named may be the neighbour.
+        near = [index for index in changes if index - first in (1, 2)]
+        assert first <= min(named) <= max([first, *near])
 
 
 @pytest.mark.parametrize("index", [0, 1, 254, 255, 256, 257, 511, 512, 767, 1023, 1024, SIZE - 2])

@@ -18,10 +18,10 @@ from attending.server.auth.context import AccessDecision, current_decision, curr
 from attending.server.auth.principal import Principal
 from attending.server.bootstrap.identities import DEMO_IDENTITIES
 from attending.server.errors import ConfigurationError, PermissionDenied
-from attending.v1 import inference_pb2, ledger_pb2, prompt_pb2, report_pb2, review_pb2
+from attending.v1 import custody_pb2, inference_pb2, ledger_pb2, prompt_pb2, report_pb2, review_pb2
 from google.protobuf.message_factory import GetMessageClass
 
-FILES = [inference_pb2, review_pb2, ledger_pb2, report_pb2, prompt_pb2]
+FILES = [inference_pb2, review_pb2, ledger_pb2, report_pb2, prompt_pb2, custody_pb2]
 LOG = Resource.log("demo")
 
 
@@ -43,6 +43,10 @@ EVENTS = {"AppendBatch", "AppendStream", "CloseEmitter"}
 ENTRIES = {"GetEntry", "ListEntries"}
 READ_PROMPTS = {"GetVersion", "ListVersions"}
 CHANGE_PROMPTS = {"CreateVersion", "SetLabel"}
+CUSTODY = {
+    *("ShowSubject", "LinkSubjects", "UnlinkSubjects", "PlaceHold", "LiftHold", "EraseSubject"),
+    "PrunePayloads",
+}
 
 MAY: dict[str, set[str]] = {
     "demo-app": SUBMIT | OUTCOME | PROOFS | READ_PROMPTS | EVENTS,
@@ -51,7 +55,7 @@ MAY: dict[str, set[str]] = {
     "demo-pharmacist": LOOK | DECIDE | OUTCOME | PROOFS | EVENTS,
     "demo-auditor": ENTRIES | PROOFS | READ_PROMPTS | {"Export"},
     "demo-operator": READ_PROMPTS | CHANGE_PROMPTS | PROOFS | EVENTS,
-    "demo-privacy-officer": ENTRIES | PROOFS | {"Export"} | EVENTS,
+    "demo-privacy-officer": ENTRIES | PROOFS | CUSTODY | {"Export"} | EVENTS,
     "demo-safety-officer": LOOK | ENTRIES | PROOFS | READ_PROMPTS | EVENTS,
 }
 

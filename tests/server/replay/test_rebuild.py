@@ -184,8 +184,10 @@ async def test_a_rebuild_gives_every_row_of_every_table_to_the_byte(folder: Path
     assert (status, shown["logs"][0]["different"]) == (Exit.OK, 0)
     status, shown, _err = rebuild("--data", str(folder))
     assert status == Exit.OK
-    assert {log["log"]: log["rows"] for log in shown["logs"]}[TENANT] == {
-        table: len(rows) for table, rows in before.items()
+    rows = {log["log"]: log["rows"] for log in shown["logs"]}[TENANT]
+    assert rows == {table: len(rows) for table, rows in before.items()} | {
+        "custody_hold": 0,
+        "custody_link": 0,
     }
     assert dump(folder / "ledger") == before
 

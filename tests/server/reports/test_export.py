@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from attending.ledger.custody.reads import Order
+from attending.ledger.custody.retention import Rule, Rules
+from attending.ledger.errors import PayloadPruned
 from attending.ledger.note import VerifierKey
 from attending.ledger.verify.bundle import Anchors, verify_bundle
 from attending.ledger.verify.report import Report
@@ -114,6 +117,36 @@ async def test_an_erased_subject_is_exported_as_erased(ward: Ward, tmp_path: Pat
     report = verify(ward, bundle)
     assert report.verdict == "passed", [r for r in report.results if r.status != "passed"]
     assert outcome.inference_id
+
+
+async def test_one_erased_inference_comes_with_its_certificate(ward: Ward, tmp_path: Path) -> None:
+    outcome = await signed_release(ward)
+    other = await held(ward, subject_ref="MRN-2")
+    for reference in ("MRN-1", "MRN-2"):
+        pseudonym = await ward.gate.ledger.pseudonym(TENANT, reference)
+        await ward.gate.ledger.erase_subject(TENANT, pseudonym)
+    wanted = order(inference_ids=(outcome.inference_id,), include_payloads=True)
+    bundle, _steps = await export(ward, tmp_path, wanted)
+    report = verify(ward, bundle)
+    [found] = [r for r in report.results if r.check == "V19"]
+    assert found.status == "passed", found
+    assert report.statistics["types"]["subject.erased"] == 1  # and not the one of somebody else
+    assert other.inference_id
+
+
+async def test_what_was_pruned_is_exported_as_pruned(ward: Ward, tmp_path: Path) -> None:
+    outcome = await signed_release(ward)
+    ward.gate.clock.advance(hours=24 * 400)
+    rules = Rules((Rule("inference.*", 365), Rule("review.*", 365)))
+    pruned = await ward.gate.ledger.retention.prune(TENANT, rules, Order("human:officer"))
+    assert pruned.appended is not None
+    bundle, _steps = await export(ward, tmp_path, order(include_payloads=True))
+    report = verify(ward, bundle)
+    assert report.verdict == "passed", [r for r in report.results if r.status != "passed"]
+    count = sum(pruned.records.values())
+    assert [f"{count} pruned" in r.detail for r in report.results if r.check == "V19"] == [True]
+    with pytest.raises(PayloadPruned):
+        await ward.gate.pipeline.get(TENANT, outcome.inference_id)
 
 
 async def test_the_export_is_an_entry_before_anything_is_given_out(ward: Ward, tmp_path: Path) -> None:

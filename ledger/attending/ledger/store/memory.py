@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -27,6 +28,7 @@ from attending.ledger.store.port import (
     LogRow,
     PayloadRow,
     Question,
+    RemovalRow,
     RowRefused,
     StoreFault,
 )
@@ -56,6 +58,7 @@ class _Data:
     subjects: dict[tuple[str, bytes], str] = field(default_factory=dict)
     erasures: dict[tuple[str, str], ErasureRow] = field(default_factory=dict)
     marks: dict[str, int] = field(default_factory=dict)
+    removals: dict[tuple[str, str], RemovalRow] = field(default_factory=dict)
 
     def copy(self) -> _Data:
         return _Data(**{name: dict(getattr(self, name)) for name in self.__slots__})
@@ -182,6 +185,8 @@ class MemoryStore:
             for link, name in list(data.subjects.items()):
                 if (link[0], name) == erasure[:2]:
                     del data.subjects[link]
+        for removal in batch.removals:
+            self._remove(data, removal)
         try:
             for row in batch.rows:
                 self._rows.write(self._writer, row)
@@ -302,6 +307,31 @@ class MemoryStore:
     def live_owners(self) -> set[str]:
         return set()
 
+    def erased_records(self, log_id: str, limit: int) -> list[RemovalRow]:
+        data = self._read()
+        found = []
+        for row in data.payloads.values():
+            erasure = data.erasures.get((row.log_id, row.subject))
+            if row.log_id == log_id and erasure is not None:
+                found.append(RemovalRow(log_id, row.record, row.entry_index, erasure.entry_index))
+        return found[:limit]
+
+    def payload_counts(self, log_id: str, subject: str, below: int) -> dict[str, int]:
+        rows = self._read().payloads.values()
+        mine = [r.kind for r in rows if (r.log_id, r.subject) == (log_id, subject) and r.entry_index < below]
+        return dict(Counter(mine))
+
+    def present_records(self, log_id: str, records: Collection[str]) -> set[str]:
+        payloads = self._read().payloads
+        return {record for record in records if (log_id, record) in payloads}
+
+    def removal(self, log_id: str, record: str) -> RemovalRow | None:
+        return self._read().removals.get((log_id, record))
+
+    def vacuum(self) -> None:
+        """Nothing to do: what is deleted here is garbage."""
+        self._ask("vacuum")
+
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         self._read()
         try:
@@ -320,6 +350,29 @@ class MemoryStore:
         if self._staged is None:
             raise StoreFault("no transaction is open")
         return self._staged
+
+    def _remove(self, data: _Data, removal: RemovalRow) -> None:
+        """What the triggers of a database ask for: a certificate, and no hold unless the subject is erased."""
+        row = data.payloads.get(removal[:2])
+        if row is None or row.entry_index != removal.entry_index or removal[:2] in data.removals:
+            raise RowRefused("removal")
+        erasure = data.erasures.get((row.log_id, row.subject))
+        if erasure is None or erasure.entry_index != removal.removed_by:
+            certificate = data.entries.get((removal.log_id, removal.removed_by))
+            if certificate is None or certificate.type != "payload.pruned" or self._held(row):
+                raise RowRefused("removal")
+        data.removals[removal[:2]] = removal
+        del data.payloads[removal[:2]]
+
+    def _held(self, row: PayloadRow) -> bool:
+        try:
+            found = self._writer.execute(
+                "SELECT 1 FROM custody_hold WHERE log_id = ? AND subject = ?", (row.log_id, row.subject)
+            )
+            return found.fetchone() is not None
+        except sqlite3.Error:
+            # Without the table nobody can say that it is not held.
+            return True
 
     def _read(self) -> _Data:
         self._ask("read")

@@ -88,6 +88,17 @@ class ErasureRow(NamedTuple):
     entry_index: int
 
 
+class RemovalRow(NamedTuple):
+    """A payload that is gone: it belonged to entry `entry_index`, and entry `removed_by` (`subject.erased` or
+    `payload.pruned`) says why.
+    """
+
+    log_id: str
+    record: str
+    entry_index: int
+    removed_by: int
+
+
 class StopRow(NamedTuple):
     """Why a log takes no entries (a reason, UPPER_SNAKE); None lets it take them again, unless it is sealed."""
 
@@ -124,6 +135,8 @@ class Batch:
     subjects: list[SubjectRow] = field(default_factory=list)
     erasures: list[ErasureRow] = field(default_factory=list)
     """Also removes the subjects' rows of the pseudonym map."""
+    removals: list[RemovalRow] = field(default_factory=list)
+    """Each deletes its payload row and keeps the removal in its place; after entries and erasures."""
     expired_claims: list[tuple[str, str]] = field(default_factory=list)
     """(log_id, time): claims of the log created before that time go."""
     stops: list[StopRow] = field(default_factory=list)
@@ -285,6 +298,25 @@ class Store(Protocol):
 
     def live_owners(self) -> set[str]:
         """Owners whose last beat still holds. Empty where `shared` is false: nobody else can be alive there."""
+
+    def erased_records(self, log_id: str, limit: int) -> list[RemovalRow]:
+        """Payloads that are still stored though their subject's erasure is on record, at most `limit`."""
+
+    def payload_counts(self, log_id: str, subject: str, below: int) -> dict[str, int]:
+        """Stored payloads of a subject by kind, of entries with an index less than `below`."""
+
+    def present_records(self, log_id: str, records: Collection[str]) -> set[str]:
+        """Those of `records` that are stored."""
+
+    def removal(self, log_id: str, record: str) -> RemovalRow | None:
+        """What became of a payload that was stored and is not any more."""
+
+    def vacuum(self) -> None:
+        """Rewrites what is stored so that no byte of a deleted row is left in the store's own files.
+
+        Any thread may call it; it waits for the transaction under way and holds up the next. Raises
+        StoreFault when it could not finish, such as beside a long-running reader: nothing is lost then.
+        """
 
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         """The rows of a SQLAlchemy Core select over committed projections, which cannot write. None at all, not even

@@ -32,6 +32,7 @@ from attending.ledger.store.port import (
     LogRow,
     PayloadRow,
     Question,
+    RemovalRow,
     RowRefused,
     StoreFault,
 )
@@ -261,6 +262,10 @@ class PostgresStore:
             for erasure in batch.erasures:
                 self._put("INSERT INTO erasure VALUES (%s, %s, %s)", erasure)
                 self._put("SELECT forget_subject(%s, %s)", erasure[:2])
+            self._insert(schema.removal, batch.removals)
+            for log_id in {row.log_id for row in batch.removals}:
+                records = [row.record for row in batch.removals if row.log_id == log_id]
+                self._put("SELECT drop_payloads(%s, %s)", (log_id, records))
             for row in batch.rows:
                 self._put(*self._rows.of(row))
         if any(cursor.rowcount != 1 for cursor in moved):
@@ -405,6 +410,51 @@ class PostgresStore:
 
     def live_owners(self) -> set[str]:
         return {str(owner) for (owner,) in self._read(_LIVE)}
+
+    def erased_records(self, log_id: str, limit: int) -> list[RemovalRow]:
+        rows = self._read(
+            "SELECT p.log_id, p.record, p.entry_index, e.entry_index FROM erasure AS e"
+            " JOIN payload AS p ON p.log_id = e.log_id AND p.subject = e.pseudonym"
+            " WHERE e.log_id = %s LIMIT %s",
+            (log_id, limit),
+        )
+        return [RemovalRow(*row) for row in rows]
+
+    def payload_counts(self, log_id: str, subject: str, below: int) -> dict[str, int]:
+        rows = self._read(
+            "SELECT kind, COUNT(*) FROM payload WHERE log_id = %s AND subject = %s AND entry_index < %s"
+            " GROUP BY kind",
+            (log_id, subject, below),
+        )
+        return {str(kind): int(count) for kind, count in rows}
+
+    def present_records(self, log_id: str, records: Collection[str]) -> set[str]:
+        rows = self._read(
+            "SELECT record FROM payload WHERE log_id = %s AND record = ANY(%s)", (log_id, list(records))
+        )
+        return {str(row[0]) for row in rows}
+
+    def removal(self, log_id: str, record: str) -> RemovalRow | None:
+        rows = self._read(
+            "SELECT log_id, record, entry_index, removed_by FROM removal WHERE log_id = %s AND record = %s",
+            (log_id, record),
+        )
+        return RemovalRow(*rows[0]) if rows else None
+
+    def vacuum(self) -> None:
+        """Rewrites the table of payloads, which takes a lock on it; the server's role may not, unless a site grants it
+        (PostgreSQL 17: MAINTAIN). The write-ahead log of the database keeps what it holds until it is recycled.
+        """
+        refused: list[str] = []
+        connection = self._connect(_READER_SETTINGS | {"default_transaction_read_only": "off"})
+        connection.add_notice_handler(lambda notice: refused.append(str(notice.sqlstate)))
+        try:
+            with _store_faults():
+                connection.execute("VACUUM (FULL) payload")
+        finally:
+            connection.close()
+        if refused:
+            raise StoreFault("payloads can be vacuumed by the owner of the tables only")
 
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         try:

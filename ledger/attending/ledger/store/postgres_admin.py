@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import psycopg
+from attending.ledger.custody import tables
 from attending.ledger.errors import StoreUnavailable, UnsafeSettings
 from attending.ledger.store import postgres_schema, schema
 from attending.ledger.store.migrations import migrate
@@ -38,7 +39,7 @@ def prepare(
             connection.exec_driver_sql(f"SET LOCAL ROLE {OWNER}")
             connection.exec_driver_sql(f"SET LOCAL search_path = {SCHEMA}")
             versions = migrate(connection)
-            _create_projections(connection, metadata)
+            _create_projections(connection, (tables.metadata, *metadata))
             connection.exec_driver_sql("RESET ROLE")
             for login in grant_to:
                 _grant(connection, login)

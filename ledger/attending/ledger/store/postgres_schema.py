@@ -32,7 +32,7 @@ READER: Final = "attending_reader"
 ROLES: Final = (OWNER, SERVER, VAULT, READER)
 
 # pg_trigger.tgtype (PostgreSQL source, catalog/pg_trigger.h).
-_ROW, _BEFORE, _DELETE, _UPDATE, _TRUNCATE = 1, 2, 8, 16, 32
+_ROW, _BEFORE, _INSERT, _DELETE, _UPDATE, _TRUNCATE = 1, 2, 4, 8, 16, 32
 _CHANGES: Final = _BEFORE | _DELETE | _UPDATE | _TRUNCATE
 
 
@@ -49,7 +49,9 @@ class Trigger:
     def statements(self) -> tuple[str, str]:
         """Creates it, enabled also for replication sessions."""
         events = [
-            word for bit, word in ((_UPDATE, "UPDATE"), (_DELETE, "DELETE"), (_TRUNCATE, "TRUNCATE"))
+            word for bit, word in (
+                (_INSERT, "INSERT"), (_UPDATE, "UPDATE"), (_DELETE, "DELETE"), (_TRUNCATE, "TRUNCATE"),
+            )
             if self.kind & bit
         ]  # fmt: skip
         each = "ROW" if self.kind & _ROW else "STATEMENT"
@@ -84,11 +86,28 @@ END
 """,
     "ledger_payload_goes": """
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM attending.erasure AS e
-                 WHERE e.log_id = OLD.log_id AND e.pseudonym = OLD.subject) THEN
+  IF NOT EXISTS (SELECT 1 FROM attending.removal AS r
+                 WHERE r.log_id = OLD.log_id AND r.record = OLD.record) THEN
     RAISE EXCEPTION 'payload is insert-only' USING ERRCODE = 'restrict_violation';
   END IF;
   RETURN OLD;
+END
+""",
+    # `custody_hold` is a table of `attending.ledger.custody.tables`; without it the statement fails, and nothing goes.
+    "ledger_removal_has_certificate": """
+BEGIN
+  IF NOT EXISTS (
+    SELECT 1 FROM attending.payload AS p
+    WHERE p.log_id = NEW.log_id AND p.record = NEW.record AND p.entry_index = NEW.entry_index
+      AND (EXISTS (SELECT 1 FROM attending.erasure AS e WHERE e.log_id = p.log_id
+                   AND e.pseudonym = p.subject AND e.entry_index = NEW.removed_by)
+           OR (EXISTS (SELECT 1 FROM attending.entry AS n WHERE n.log_id = p.log_id
+                       AND n.entry_index = NEW.removed_by AND n.type = 'payload.pruned')
+               AND NOT EXISTS (SELECT 1 FROM attending.custody_hold AS h
+                               WHERE h.log_id = p.log_id AND h.subject = p.subject)))) THEN
+    RAISE EXCEPTION 'payload is neither erased nor pruned, or is on hold' USING ERRCODE = 'restrict_violation';
+  END IF;
+  RETURN NEW;
 END
 """,
     "ledger_pseudonym_goes": """
@@ -103,7 +122,7 @@ END
 }
 """Trigger function to its body, as pg_proc.prosrc holds it."""
 
-_INSERT_ONLY: Final = ("log", "entry", "tile", "erasure")
+_INSERT_ONLY: Final = ("log", "entry", "tile", "erasure", "removal")
 
 
 def triggers() -> tuple[Trigger, ...]:
@@ -120,6 +139,9 @@ def triggers() -> tuple[Trigger, ...]:
         Trigger("log_head_grows", "log_head", "ledger_head_grows", _ROW | _BEFORE | _UPDATE),
         Trigger("log_stop_seal_stays", "log_stop", "ledger_seal_stays", _ROW | _BEFORE | _DELETE),
         Trigger("payload_goes", "payload", "ledger_payload_goes", _ROW | _BEFORE | _DELETE),
+        Trigger(
+            "removal_has_certificate", "removal", "ledger_removal_has_certificate", _ROW | _BEFORE | _INSERT
+        ),
         Trigger("subject_map_goes", "subject_map", "ledger_pseudonym_goes", _ROW | _BEFORE | _DELETE),
     )
 
@@ -146,6 +168,7 @@ SERVER_GRANTS: Final = {
     "subject_map": "SELECT, INSERT",
     "erasure": "SELECT, INSERT",
     "owner_beat": "SELECT, INSERT, UPDATE, DELETE",
+    "removal": "SELECT, INSERT",
 }
 READER_TABLES: Final = ("log", "entry", "tile", "log_head", "log_stop")
 FORBIDDEN: Final = {
@@ -153,6 +176,7 @@ FORBIDDEN: Final = {
     "entry": "UPDATE, DELETE, TRUNCATE, TRIGGER",
     "tile": "UPDATE, DELETE, TRUNCATE, TRIGGER",
     "erasure": "UPDATE, DELETE, TRUNCATE, TRIGGER",
+    "removal": "UPDATE, DELETE, TRUNCATE, TRIGGER",
     "log_head": "DELETE, TRUNCATE, TRIGGER",
     "payload": "UPDATE, DELETE, TRUNCATE, TRIGGER",
     "subject_map": "UPDATE, DELETE, TRUNCATE, TRIGGER",
@@ -200,7 +224,7 @@ def create_grants() -> list[str]:
     statements += [f"GRANT {rights} ON {table} TO {SERVER}" for table, rights in SERVER_GRANTS.items()]
     statements += [f"GRANT SELECT ON {table} TO {READER}" for table in READER_TABLES]
     statements += [f"GRANT SELECT, DELETE ON {table} TO {VAULT}" for table in ("payload", "subject_map")]
-    statements.append(f"GRANT SELECT ON erasure TO {VAULT}")
+    statements += [f"GRANT SELECT ON {table} TO {VAULT}" for table in ("erasure", "removal")]
     return statements
 
 

@@ -1,7 +1,8 @@
 """Tables of the ledger and, for SQLite, the triggers that make its log insert-only.
 
 Entries and tiles are never updated, deleted or replaced; a head only grows; payload bytes never change and
-go only once their subject's erasure is on record; pseudonyms and erasures stay what they are. Triggers stop
+go only when their removal is on record, which asks for the subject's erasure, or for a `payload.pruned` entry and
+no hold; pseudonyms, erasures and removals stay what they are. Triggers stop
 accidents and careless tools. Against someone who can write the file they are no protection: the chain, the signed
 heads and the places outside the database are. Start-up compares every table's and trigger's stored text
 with what stands here, so that a dropped or edited one is noticed.
@@ -26,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 SEALED: Final = "LOG_SEALED"
 """`log_stop.reason` of a log that has ended for good."""
 
@@ -194,9 +195,22 @@ owner_beat = Table(
 )
 
 
-def _refuse(table: str, event: str, message: str, when: str = "") -> tuple[str, str]:
+# What is left of a payload that was erased or pruned: which entry named it, and which entry says that it is gone.
+removal = Table(
+    "removal",
+    metadata,
+    _log_id(),
+    _text("record", 64),
+    _count("entry_index"),
+    _count("removed_by"),
+    _key("log_id", "record"),
+    sqlite_with_rowid=False,
+)
+
+
+def _refuse(table: str, event: str, message: str, when: str = "", name: str = "") -> tuple[str, str]:
     kind = event.split(" ", maxsplit=1)[0].lower()
-    name = f"{table}_refuse_{'replace' if kind == 'insert' else kind}"
+    name = name or f"{table}_refuse_{'replace' if kind == 'insert' else kind}"
     condition = f" WHEN {when}" if when else ""
     body = f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
     return name, f"CREATE TRIGGER {name} BEFORE {event} ON {table}{condition} {body}"
@@ -228,6 +242,22 @@ def _unless_erased(column: str) -> str:
     return "NOT " + _exists("erasure AS e", f"e.log_id = OLD.log_id AND e.pseudonym = OLD.{column}")
 
 
+_NOT_REMOVED: Final = "NOT " + _exists("removal AS r", "r.log_id = OLD.log_id AND r.record = OLD.record")
+_ERASED: Final = _exists(
+    "erasure AS e", "e.log_id = p.log_id AND e.pseudonym = p.subject AND e.entry_index = NEW.removed_by"
+)
+_PRUNED: Final = _exists(
+    "entry AS n",
+    "n.log_id = p.log_id AND n.entry_index = NEW.removed_by AND n.type = 'payload.pruned'",
+)
+# `custody_hold` is a table of `attending.ledger.custody.tables`; without it the statement fails, and nothing goes.
+_HELD: Final = _exists("custody_hold AS h", "h.log_id = p.log_id AND h.subject = p.subject")
+_REMOVABLE: Final = _exists(
+    "payload AS p",
+    "p.log_id = NEW.log_id AND p.record = NEW.record AND p.entry_index = NEW.entry_index"
+    f" AND ({_ERASED} OR ({_PRUNED} AND NOT {_HELD}))",
+)
+
 SQLITE_TRIGGERS: Final[Mapping[str, str]] = dict(
     [
         *_guard("log", ("log_id",), ("origin",), ("rowid",)),
@@ -244,11 +274,19 @@ SQLITE_TRIGGERS: Final[Mapping[str, str]] = dict(
         *_guard("log_stop", ("log_id",), delete=f"OLD.reason = '{SEALED}'"),
         # A claim expires, so its row may be deleted; it never changes.
         *_guard("idempotency", ("log_id", "key"), delete=None),
-        *_guard("payload", ("log_id", "record"), ("rowid",), delete=_unless_erased("subject")),
+        *_guard("payload", ("log_id", "record"), ("rowid",), delete=_NOT_REMOVED),
         *_guard(
             "subject_map", ("log_id", "lookup"), ("log_id", "pseudonym"), delete=_unless_erased("pseudonym")
         ),
         *_guard("erasure", ("log_id", "pseudonym")),
+        *_guard("removal", ("log_id", "record")),
+        _refuse(
+            "removal",
+            "INSERT",
+            "payload is neither erased nor pruned, or is on hold",
+            f"NOT {_REMOVABLE}",
+            "removal_refuse_without_certificate",
+        ),
     ]
 )
 """Trigger name to the exact statement that creates it."""

@@ -28,6 +28,7 @@ from attending.ledger.store.port import (
     LogRow,
     PayloadRow,
     Question,
+    RemovalRow,
     RowRefused,
     StoreFault,
 )
@@ -98,6 +99,9 @@ class SqliteStore:
         """
         self._path = path
         self._synchronous = synchronous
+        # Held from `begin` to the end of its transaction, and by a vacuum, which must not meet one.
+        self._writing = threading.Lock()
+        self._in_transaction = False
         self._writer = self._connect_writer()
         self._rows = ProjectionWriter()
         self._local = threading.local()
@@ -125,6 +129,16 @@ class SqliteStore:
             self._create_projections(tables, stored)
 
     def begin(self, question: Question) -> Answer:
+        self._writing.acquire()
+        self._in_transaction = True
+        try:
+            return self._begin(question)
+        except BaseException:
+            # A transaction that was opened is rolled back; if that fails, too, the next one finds it and fails.
+            self._end_writing()
+            raise
+
+    def _begin(self, question: Question) -> Answer:
         writer, answer = self._writer, Answer()
         with _store_faults():
             writer.execute("BEGIN IMMEDIATE")
@@ -197,6 +211,10 @@ class SqliteStore:
             for erasure in batch.erasures:
                 writer.execute(_INSERT_ERASURE, erasure)
                 writer.execute("DELETE FROM subject_map WHERE log_id = ? AND pseudonym = ?", erasure[:2])
+            _insert_all(writer, schema.removal, batch.removals)
+            writer.executemany(
+                "DELETE FROM payload WHERE log_id = ? AND record = ?", [row[:2] for row in batch.removals]
+            )
             for row in batch.rows:
                 self._rows.write(writer, row)
 
@@ -216,18 +234,34 @@ class SqliteStore:
             self._writer.execute(_MARK_REBUILDING, (int(unfinished),))
 
     def commit(self) -> None:
-        with _store_faults():
-            self._writer.execute("COMMIT")
+        try:
+            with _store_faults():
+                self._writer.execute("COMMIT")
+        finally:
+            self._end_writing()
 
     def rollback(self) -> None:
-        with _store_faults():
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
+        try:
+            with _store_faults():
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+        finally:
+            self._end_writing()
 
     def recover(self) -> None:
         """A fresh connection, then a commit of its own: syncing the write-ahead log for that one makes every
         transaction that can be seen durable, also one whose own commit reported a failure.
         """
+        if not self._in_transaction:
+            self._writing.acquire()
+            self._in_transaction = True
+        # Not let go in between: a vacuum would meet the transaction that is being given up.
+        try:
+            self._reconnect()
+        finally:
+            self._end_writing()
+
+    def _reconnect(self) -> None:
         with _store_faults():
             self._writer.close()
             try:
@@ -337,12 +371,62 @@ class SqliteStore:
     def live_owners(self) -> set[str]:
         return set()
 
+    def erased_records(self, log_id: str, limit: int) -> list[RemovalRow]:
+        rows = self._read(
+            "SELECT p.log_id, p.record, p.entry_index, e.entry_index FROM erasure AS e"
+            " CROSS JOIN payload AS p ON p.log_id = e.log_id AND p.subject = e.pseudonym"
+            " WHERE e.log_id = ? LIMIT ?",
+            (log_id, limit),
+        )
+        return [RemovalRow(*row) for row in rows]
+
+    def payload_counts(self, log_id: str, subject: str, below: int) -> dict[str, int]:
+        rows = self._read(
+            "SELECT kind, COUNT(*) FROM payload WHERE log_id = ? AND subject = ? AND entry_index < ?"
+            " GROUP BY kind",
+            (log_id, subject, below),
+        )
+        return {str(kind): int(count) for kind, count in rows}
+
+    def present_records(self, log_id: str, records: Collection[str]) -> set[str]:
+        found: set[str] = set()
+        for marks, part in _parts(records):
+            sql = f"SELECT record FROM payload WHERE log_id = ? AND record IN ({marks})"  # noqa: S608 - as above
+            found.update(str(row[0]) for row in self._read(sql, (log_id, *part)))
+        return found
+
+    def removal(self, log_id: str, record: str) -> RemovalRow | None:
+        rows = self._read(
+            "SELECT log_id, record, entry_index, removed_by FROM removal WHERE log_id = ? AND record = ?",
+            (log_id, record),
+        )
+        return RemovalRow(*rows[0]) if rows else None
+
+    def vacuum(self) -> None:
+        """Writes every page anew and empties the write-ahead log.
+
+        VACUUM leaves no free page, but puts the new pages into the write-ahead log; only a checkpoint that
+        truncates it takes the old ones out of both files. A crash in between leaves the old pages or the new
+        ones, and the next vacuum finishes it.
+        """
+        with self._writing, _store_faults():
+            self._writer.execute("VACUUM")
+            busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:  # after waiting as long as for any lock
+            raise StoreFault("a reader keeps the write-ahead log from being emptied")
+
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
         try:
             with self._engine.connect() as connection:
                 return connection.execute(select).all()
         except DBAPIError as err:
             raise StoreFault(_describe(err.orig or err)) from None
+
+    def _end_writing(self) -> None:
+        """Lets the next transaction or vacuum in; safe when none is under way."""
+        if self._in_transaction:
+            self._in_transaction = False
+            self._writing.release()
 
     # --- connections -----------------------------------------------------------------------------------
 
@@ -381,6 +465,8 @@ class SqliteStore:
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             connection.execute("PRAGMA recursive_triggers = ON")
+            # What is deleted is overwritten with zeros in its page (sqlite.org/pragma.html#pragma_secure_delete).
+            connection.execute("PRAGMA secure_delete = ON")
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             connection.execute("PRAGMA trusted_schema = OFF")
             synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]

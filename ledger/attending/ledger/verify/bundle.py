@@ -126,8 +126,8 @@ class _Verification:
         self._manifest = manifest
         self._check_files()
         head = self._check_checkpoint()  # 3
-        from_start = manifest.scope is not Scope.SUBSET and manifest.begin == 0
-        self._payloads = Payloads(self._findings, complete=from_start)
+        # A certificate may stand after a range: only the whole log shows that there is none.
+        self._payloads = Payloads(self._findings, complete=manifest.scope is Scope.FULL)
         if PAYLOADS in manifest.files:  # 4
             self._payloads.load(self._lines(PAYLOADS, MAX_LINE_BYTES))
         self._checks = Checks(self._findings, manifest.scope, manifest.begin)

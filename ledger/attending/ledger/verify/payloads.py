@@ -1,7 +1,10 @@
-"""V19: disclosed payloads against the commitments of their entries, and certificates of erased ones.
+"""V19: disclosed payloads against the commitments of their entries, and certificates of those that are gone.
 
 A line of `payloads.jsonl` is a JSON object {content (base64), kind, record, salt (hex)}, or {erased: true,
-kind, record} for content whose subject's key was destroyed: a `subject.erased` entry must certify that.
+kind, record} for content whose subject's key was destroyed: a `subject.erased` entry must certify that; or
+{pruned: true, kind, record} for content whose retention ended: a `payload.pruned` entry must cover it. The
+certificates themselves are checked as well: nothing may be erased under a hold, nobody by halves, and the minimum
+that prunes state may not go back.
 """
 
 from __future__ import annotations
@@ -16,9 +19,11 @@ from typing import Any, Final
 from attending.ledger.entry import Entry
 from attending.ledger.note import decode_base64
 from attending.ledger.vault import MAX_PAYLOAD_BYTES, SALT_SIZE, payload_commitment
+from attending.ledger.verify.certificates import Certificates
 from attending.ledger.verify.report import Findings
 
 MAX_LINE_BYTES: Final = MAX_PAYLOAD_BYTES * 4 // 3 + 1024
+_ERASED, _PRUNED = "erased", "pruned"
 _SALT = re.compile(rf"[0-9a-f]{{{2 * SALT_SIZE}}}")
 
 
@@ -49,6 +54,18 @@ class Erased:
         return _line({"erased": True, "kind": self.kind, "record": self.record})
 
 
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """A payload that was asked for and is gone: its retention ended."""
+
+    record: str
+    kind: str
+
+    def to_line(self) -> bytes:
+        """One line of `payloads.jsonl`, with its newline."""
+        return _line({"kind": self.kind, "pruned": True, "record": self.record})
+
+
 class Payloads:
     """Reads the lines first, keeping commitments only, then meets them with the entries."""
 
@@ -56,9 +73,10 @@ class Payloads:
         """`complete` is True when the bundle holds every entry of the log up to its end."""
         self._findings = findings
         self._complete = complete
-        self._open: dict[str, tuple[str, str | None]] = {}
+        self._open: dict[str, tuple[str, str]] = {}
         self._erased: list[tuple[int, str | None]] = []
-        self._certified: set[str] = set()
+        self._pruned: list[int] = []
+        self._certificates = Certificates(findings, complete=complete)
         self._disclosed = 0
         self._present = False
 
@@ -76,17 +94,17 @@ class Payloads:
 
     def visit(self, entry: Entry) -> None:
         """Compares what the entry commits to with what was disclosed."""
-        if entry.type == "subject.erased":
-            named = (entry.subject, entry.body.get("subject"))
-            self._certified.update(name for name in named if type(name) is str)
+        self._certificates.visit(entry)
         for item in entry.commitments if self._open else ():
-            kind, commitment = self._open.pop(item.record, (None, None))
-            if kind is None:
+            kind, commitment = self._open.pop(item.record, ("", ""))
+            if not commitment:
                 continue
             if kind != item.kind:
                 self._findings.fail("V19", "payload is disclosed as of another kind", entry.index)
-            elif commitment is None:
+            elif commitment == _ERASED:
                 self._erased.append((entry.index, entry.subject))
+            elif commitment == _PRUNED:
+                self._pruned.append(entry.index)
             elif commitment != item.commitment:
                 self._findings.fail("V19", "payload is not the content committed to", entry.index)
             else:
@@ -94,17 +112,23 @@ class Payloads:
 
     def finish(self) -> None:
         """Asks for the certificates and for payloads that no entry names."""
+        self._certificates.finish()
         if not self._present:
             self._findings.not_applicable("V19", "no payloads are disclosed")
             return
+        decide = self._findings.fail if self._complete else self._findings.doubt
         for index, subject in self._erased:
-            if subject is None or subject not in self._certified:
-                decide = self._findings.fail if self._complete else self._findings.doubt
+            if subject is None or subject not in self._certificates.erased:
                 decide("V19", "payload is called erased without an erasure entry for its subject", index)
+        for index in self._pruned:
+            if not self._certificates.covers(index):
+                decide("V19", "payload is called pruned, and no pruning entry covers it", index)
         if self._open:
             self._findings.fail("V19", f"{len(self._open)} payloads belong to no entry of the bundle")
         self._findings.passed(
-            "V19", f"{self._disclosed} payloads match their commitments, {len(self._erased)} erased"
+            "V19",
+            f"{self._disclosed} payloads match their commitments, {len(self._erased)} erased,"
+            f" {len(self._pruned)} pruned",
         )
 
 
@@ -112,8 +136,8 @@ def _line(value: dict[str, Any]) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"
 
 
-def _parse(line: bytes) -> tuple[str, str, str | None] | None:
-    """(record, kind, hex commitment or None when erased) of a line; None when it is malformed."""
+def _parse(line: bytes) -> tuple[str, str, str] | None:
+    """(record, kind, hex commitment or what became of it) of a line; None when it is malformed."""
     try:
         pairs = json.loads(line, object_pairs_hook=list)
         value = dict(pairs)
@@ -124,8 +148,9 @@ def _parse(line: bytes) -> tuple[str, str, str | None] | None:
     record, kind = value.get("record"), value.get("kind")
     if type(record) is not str or type(kind) is not str or not kind.isascii():
         return None
-    if value.keys() == {"erased", "kind", "record"}:
-        return (record, kind, None) if value["erased"] is True else None
+    for gone in (_ERASED, _PRUNED):
+        if value.keys() == {gone, "kind", "record"}:
+            return (record, kind, gone) if value[gone] is True else None
     if value.keys() != {"content", "kind", "record", "salt"}:
         return None
     content, salt = value["content"], value["salt"]
@@ -135,6 +160,6 @@ def _parse(line: bytes) -> tuple[str, str, str | None] | None:
     return record, kind, payload_commitment(kind, bytes.fromhex(salt), raw).hex()
 
 
-def payload_lines(payloads: Iterable[Disclosed | Erased]) -> Iterator[bytes]:
+def payload_lines(payloads: Iterable[Disclosed | Erased | Pruned]) -> Iterator[bytes]:
     """The lines of `payloads.jsonl`."""
     return (item.to_line() for item in payloads)

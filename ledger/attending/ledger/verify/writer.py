@@ -29,7 +29,7 @@ from attending.ledger.verify.manifest import (
     Manifest,
     signed_text,
 )
-from attending.ledger.verify.payloads import Disclosed, Erased, payload_lines
+from attending.ledger.verify.payloads import Disclosed, Erased, Pruned, payload_lines
 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE: Final = 0o100600 << 16
@@ -50,7 +50,7 @@ def write_bundle(
     consistency: Sequence[bytes] = (),
     proofs: Iterable[Sequence[bytes]] | None = None,
     context: Sequence[tuple[bytes, Sequence[bytes]]] = (),
-    payloads: Iterable[Disclosed | Erased] | None = None,
+    payloads: Iterable[Disclosed | Erased | Pruned] | None = None,
     verifier_keys: Sequence[str] = (),
     statistics: Mapping[str, Any] | None = None,
 ) -> Manifest:

@@ -34,6 +34,13 @@ ACTIONS: Final[dict[str, str]] = {
     "/attending.v1.PromptService/GetVersion": "getVersion",
     "/attending.v1.PromptService/SetLabel": "setLabel",
     "/attending.v1.PromptService/ListVersions": "listVersions",
+    "/attending.v1.CustodyService/ShowSubject": "showSubject",
+    "/attending.v1.CustodyService/LinkSubjects": "linkSubjects",
+    "/attending.v1.CustodyService/UnlinkSubjects": "unlinkSubjects",
+    "/attending.v1.CustodyService/PlaceHold": "placeHold",
+    "/attending.v1.CustodyService/LiftHold": "liftHold",
+    "/attending.v1.CustodyService/EraseSubject": "eraseSubject",
+    "/attending.v1.CustodyService/PrunePayloads": "prunePayloads",
 }
 
 DISCLOSE_PAYLOADS: Final = "disclosePayloads"

@@ -26,6 +26,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "export": ("attending.server.cli.export", "Export a period as a signed bundle."),
     "ledger": ("attending.server.cli.ledger", "Append to, read, prove and export the log of a tenant."),
     "review": ("attending.server.cli.review", "Read, claim, dispose of and sign held texts."),
+    "subject": ("attending.server.cli.subject", "Show, link, hold and erase what is stored about a person."),
     "policy": ("attending.server.cli.policy", "List and test policies."),
     "knowledge": ("attending.server.cli.knowledge", "Look into the drug knowledge."),
     "keys": ("attending.server.cli.keys", "Make tokens and signing keys, show log keys."),
@@ -54,6 +55,12 @@ NEXT_STEPS: Final[dict[str, str]] = {
     "DISPOSITION_NEEDS_EDIT": "a finding is disposed of as fixed: give the edited text with --text",
     "EDIT_NOT_CLEAN": "the edited text has a finding that nobody disposed of: change it, or reject it",
     "SIGNER_IS_AUTHOR": "somebody else must sign what you asked for",
+    "UNKNOWN_SUBJECT": "check the number or pseudonym; another tenant's look the same",
+    "UNKNOWN_HOLD": "`attending subject show` lists the holds",
+    "SUBJECT_HELD": "lift the holds with `attending subject release` once they may end",
+    "SUBJECT_ERASED": "nothing can be done for it any more; `attending subject show` names the certificate",
+    "CUSTODY_CHANGED": "look again with `attending subject show`, then decide again",
+    "CLOSURE_TOO_LARGE": "check with `attending subject show` whether so many are one person",
     "ROLE_NOT_PERMITTED": "`attending review show` says which roles may sign",
 }
 """What to do about a reason of the server, in terms of these commands; docs/api.md lists them all."""

@@ -39,7 +39,6 @@ def not_acted_on(policy: Policy) -> list[str]:
     settings = {
         "sampling": policy.sampling.released_percent > 0,
         "escalation": policy.escalation is not None,
-        "retention": True,
     }
     return sorted(name for name, given in settings.items() if given)
 
@@ -62,6 +61,11 @@ async def record_active(
                 "mode": policy.mode,
                 "by": "configuration",
                 "not_acted_on": not_acted_on(policy),
+                # What holds for payloads made under this version, also when it is long gone from the disk.
+                "retention": {
+                    "payload_days": policy.retention.payload_days,
+                    "starts": policy.retention.starts,
+                },
             }
             await _record(ledger, tenant, "policy.activated", f"policy:{policy.name}", body, owner, now)
         knowledge = {"knowledge_hash": knowledge_hash.removeprefix("sha256:"), "by": "configuration"}

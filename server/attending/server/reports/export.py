@@ -18,11 +18,11 @@ from typing import Any, TypeVar
 
 from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.entry import Entry, PendingEntry
-from attending.ledger.errors import SubjectErased
+from attending.ledger.errors import PayloadPruned, SubjectErased
 from attending.ledger.ledger import Ledger
 from attending.ledger.note import Signature, VerifierKey, format_note
 from attending.ledger.verify.checks import Scope
-from attending.ledger.verify.payloads import Disclosed, Erased
+from attending.ledger.verify.payloads import Disclosed, Erased, Pruned
 from attending.ledger.verify.writer import write_bundle
 from attending.server import projections
 from attending.server.auth.principal import Principal
@@ -166,6 +166,8 @@ class Exporter:
                     raise NotFound("UNKNOWN_INFERENCE")
                 indexes |= {entry.index for entry in stream if entry.index < size}
             indexes |= {entry.index for entry in await self._key_entries(tenant) if entry.index < size}
+            if order.include_payloads:
+                indexes |= await self._certificates(tenant, indexes, size)
             chosen = tuple(sorted(indexes))
             return _Plan(Scope.SUBSET, chosen[0], chosen[-1] + 1, chosen, checkpoint, size)
         begin = await self._first_at(tenant, order.from_time, size) if order.from_time else 0
@@ -174,6 +176,16 @@ class Exporter:
             raise NotFound("NO_ENTRIES_IN_PERIOD")
         scope = Scope.FULL if (begin, end) == (0, size) else Scope.RANGE
         return _Plan(scope, begin, end, (), checkpoint, size)
+
+    async def _certificates(self, tenant: str, indexes: set[int], size: int) -> set[int]:
+        """Entries that say why payloads of those at `indexes` are gone: without them V19 cannot decide."""
+        found: set[int] = set()
+        for index in indexes:
+            for item in (await self._ledger.get_entry(tenant, index)).commitments:
+                certificate = await self._ledger.certificate(tenant, item.record)
+                if certificate is not None and certificate < size:
+                    found.add(certificate)
+        return found
 
     async def _first_at(self, tenant: str, moment: datetime, size: int) -> int:
         """Index of the first entry at or after `moment`; times never go back, so halving finds it."""
@@ -239,14 +251,16 @@ class _Source:
             if done % _BLOCK == 0 or done == self._plan.total:
                 self._progress(done, self._plan.total)
 
-    def payloads(self) -> Iterator[Disclosed | Erased]:
-        """The opened payloads of the entries; those of an erased subject as such."""
+    def payloads(self) -> Iterator[Disclosed | Erased | Pruned]:
+        """The opened payloads of the entries; those that were erased or pruned as such."""
         for entry in self._parsed():
             for item in entry.commitments:
                 try:
                     salt, content = self._wait(self._ledger.disclose_payload(self._tenant, item.record))
                 except SubjectErased:
                     yield Erased(item.record, item.kind)
+                except PayloadPruned:
+                    yield Pruned(item.record, item.kind)
                 else:
                     yield Disclosed(item.record, item.kind, salt, content)
 

@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "attending.server.cli.ledger.export",
         "Write the log as static files that any web server serves.",
     ),
+    "prune": ("attending.server.cli.ledger.prune", "Remove payloads whose retention has ended."),
 }
 """Subcommand: the module that has it as `command`, and its line in the help."""
 

@@ -1,0 +1,173 @@
+"""A privacy officer's calls: show, link, hold, release, erase and prune."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Self
+
+from attending.client.connection import Connection
+from attending.client.errors import ReceiptError, translated
+from attending.ledger.entry import parse_entry
+from attending.ledger.errors import VerificationError
+from attending.ledger.proof import verify_receipt
+from attending.v1 import common_pb2, custody_pb2, custody_pb2_grpc
+
+TIMEOUT_SECONDS = 60.0
+VACUUM_TIMEOUT_SECONDS = 3600.0
+
+
+class CustodyClient:
+    """One privacy officer's calls; close it, or use it in a `with`.
+
+    `key` makes a repeated call safe across processes; a fresh one otherwise. `approved_by` names a second privacy
+    officer. Every method raises AttendingApiError, and ReceiptError when a receipt does not hold under the log key
+    that is pinned, or is of an entry of another kind than the change asked for.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._log_key = connection.log_key
+        self._channel = connection.channel()
+        self._stub = custody_pb2_grpc.CustodyServiceStub(self._channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._channel.close()
+
+    @translated
+    def show(self, subject: custody_pb2.SubjectName) -> custody_pb2.Subject:
+        """The subject as it stands; the look is recorded."""
+        request = custody_pb2.ShowSubjectRequest(subject=subject)
+        return self._stub.ShowSubject(request, timeout=TIMEOUT_SECONDS).subject
+
+    @translated
+    def link(
+        self,
+        subject: custody_pb2.SubjectName,
+        other: custody_pb2.SubjectName,
+        *,
+        approved_by: str = "",
+        key: str | None = None,
+    ) -> custody_pb2.LinkSubjectsResponse:
+        request = custody_pb2.LinkSubjectsRequest(
+            idempotency_key=key or uuid.uuid4().hex, subject=subject, other=other, approved_by=approved_by
+        )
+        answer = self._stub.LinkSubjects(request, timeout=TIMEOUT_SECONDS)
+        self._check(answer.receipts, "subject.linked")
+        return answer
+
+    @translated
+    def unlink(
+        self,
+        subject: custody_pb2.SubjectName,
+        other: custody_pb2.SubjectName,
+        *,
+        approved_by: str = "",
+        key: str | None = None,
+    ) -> custody_pb2.UnlinkSubjectsResponse:
+        request = custody_pb2.UnlinkSubjectsRequest(
+            idempotency_key=key or uuid.uuid4().hex, subject=subject, other=other, approved_by=approved_by
+        )
+        answer = self._stub.UnlinkSubjects(request, timeout=TIMEOUT_SECONDS)
+        self._check(answer.receipts, "subject.unlinked")
+        return answer
+
+    @translated
+    def hold(
+        self,
+        subject: custody_pb2.SubjectName,
+        ground: custody_pb2.HoldGround.ValueType,
+        *,
+        approved_by: str = "",
+        key: str | None = None,
+    ) -> custody_pb2.PlaceHoldResponse:
+        request = custody_pb2.PlaceHoldRequest(
+            idempotency_key=key or uuid.uuid4().hex, subject=subject, ground=ground, approved_by=approved_by
+        )
+        answer = self._stub.PlaceHold(request, timeout=TIMEOUT_SECONDS)
+        self._check(answer.receipts, "hold.placed")
+        return answer
+
+    @translated
+    def release(
+        self,
+        subject: custody_pb2.SubjectName,
+        hold_id: str,
+        *,
+        approved_by: str = "",
+        key: str | None = None,
+    ) -> custody_pb2.LiftHoldResponse:
+        request = custody_pb2.LiftHoldRequest(
+            idempotency_key=key or uuid.uuid4().hex, subject=subject, hold_id=hold_id, approved_by=approved_by
+        )
+        answer = self._stub.LiftHold(request, timeout=TIMEOUT_SECONDS)
+        self._check(answer.receipts, "hold.lifted")
+        return answer
+
+    @translated
+    def erase(
+        self,
+        subject: custody_pb2.SubjectName,
+        reason: custody_pb2.ErasureReason.ValueType,
+        *,
+        expected: Sequence[str] = (),
+        vacuum: bool = False,
+        approved_by: str = "",
+        key: str | None = None,
+    ) -> custody_pb2.EraseSubjectResponse:
+        """Erases for good. `expected` are the pseudonyms that may go: refused when others are linked by then."""
+        request = custody_pb2.EraseSubjectRequest(
+            idempotency_key=key or uuid.uuid4().hex,
+            subject=subject,
+            reason=reason,
+            approved_by=approved_by,
+            expected_pseudonyms=expected,
+            vacuum=vacuum,
+        )
+        timeout = VACUUM_TIMEOUT_SECONDS if vacuum else TIMEOUT_SECONDS
+        answer = self._stub.EraseSubject(request, timeout=timeout)
+        if not answer.receipts:
+            raise ReceiptError("the server sent no certificate of the erasure")
+        self._check(answer.receipts, "subject.erased")
+        return answer
+
+    @translated
+    def prune(
+        self,
+        *,
+        start_index: int = 0,
+        dry_run: bool = False,
+        vacuum: bool = False,
+        approved_by: str = "",
+        key: str | None = None,
+    ) -> custody_pb2.PrunePayloadsResponse:
+        """One batch; go on at `next_index` until `done`."""
+        request = custody_pb2.PrunePayloadsRequest(
+            idempotency_key=key or uuid.uuid4().hex,
+            start_index=start_index,
+            dry_run=dry_run,
+            approved_by=approved_by,
+            vacuum=vacuum,
+        )
+        timeout = VACUUM_TIMEOUT_SECONDS if vacuum else TIMEOUT_SECONDS
+        answer = self._stub.PrunePayloads(request, timeout=timeout)
+        self._check(answer.receipts, "payload.pruned")
+        return answer
+
+    def _check(self, receipts: Iterable[common_pb2.Receipt], kind: str) -> None:
+        for receipt in receipts:
+            try:
+                if parse_entry(receipt.entry).type != kind:
+                    raise ReceiptError(f"receipt of entry {receipt.index} is not of `{kind}`")
+                if self._log_key is not None:
+                    verify_receipt(receipt.tlog_proof, receipt.entry, [self._log_key])
+            except VerificationError as err:
+                raise ReceiptError(f"receipt of entry {receipt.index} does not verify: {err.reason}") from err
