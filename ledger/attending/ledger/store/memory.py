@@ -1,8 +1,8 @@
 """The store in memory: for tests of what rests on a store, with faults at the moments where real ones hit.
 
-It keeps the port's whole contract except durability. A fault callback is asked at every step; what it answers
-decides whether the step fails and, at a commit, whether the transaction was kept all the same: the two cases
-that a caller cannot tell apart and has to survive.
+It keeps the port's whole contract except durability. A fault callback is asked at every call; what it answers
+decides whether the call fails and whether it took effect all the same: at a commit, the two cases that a caller
+cannot tell apart and has to survive.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from attending.ledger.store import schema
 from attending.ledger.store.port import (
@@ -30,13 +31,41 @@ from attending.ledger.store.rows import ProjectionWriter
 from sqlalchemy import MetaData, Row, Select, StaticPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+READS: Final = frozenset(
+    {"heads", "entries", "leaf_hashes", "tile", "stream_entries", "read_stream_version", "payload"}
+    | {"read_claim", "pseudonym", "erasures", "query"}
+)
+"""The calls that read what is committed."""
+
 
 class Fault(Enum):
-    """What a step does: succeed, fail with nothing kept, or fail although everything was kept."""
+    """What a call does: succeed, fail with nothing done, or fail although all of it was done."""
 
     NONE = "none"
     LOST = "lost"
     KEPT = "kept"
+
+
+def _asked(
+    method: Callable[Concatenate[MemoryStore, P], R],
+) -> Callable[Concatenate[MemoryStore, P], R]:
+    """A call of the port that asks the store's fault callback first."""
+    name = method.__name__
+
+    @wraps(method)
+    def call(self: MemoryStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        answer = self.fault(name)
+        if answer is Fault.LOST:
+            raise StoreFault(f"fault at {name}")
+        result = method(self, *args, **kwargs)
+        if answer is Fault.KEPT:
+            raise StoreFault(f"fault after {name}")
+        return result
+
+    return call
 
 
 @dataclass(slots=True)
@@ -62,7 +91,7 @@ class _Data:
 
 
 class MemoryStore:
-    """Implements `Store`. `fault(step)` is asked before each of begin, apply, commit, rollback, recover, read."""
+    """Implements `Store`. `fault(name)` is asked before every call of the port but `close`, by its name."""
 
     def __init__(self, fault: Callable[[str], Fault] = lambda _: Fault.NONE) -> None:
         self.fault = fault
@@ -78,6 +107,7 @@ class MemoryStore:
 
     # --- writing ---------------------------------------------------------------------------------------
 
+    @_asked
     def create_tables(self, metadata: Collection[MetaData]) -> None:
         with self._lock:
             known = {row[0] for row in self._writer.execute("SELECT name FROM sqlite_master")}
@@ -89,22 +119,24 @@ class MemoryStore:
                     self._writer.execute(statement)
             self._show_rows()
 
+    @_asked
     def begin(self) -> None:
-        self._ask("begin")
         with self._lock:
             self._staged = self._committed.copy()
             self._writer.execute("BEGIN")
 
+    @_asked
     def stream_versions(self, log_id: str, streams: Collection[str]) -> dict[str, int]:
         found = {stream: self._open().version(log_id, stream) for stream in streams}
         return {stream: version for stream, version in found.items() if version}
 
+    @_asked
     def claims(self, log_id: str, keys: Collection[str]) -> dict[str, ClaimRow]:
         claims = self._open().claims
         return {key: claims[log_id, key] for key in keys if (log_id, key) in claims}
 
+    @_asked
     def apply(self, batch: Batch) -> None:
-        self._ask("apply")
         data = self._open()
         for log in batch.logs:
             if log.log_id in data.logs or log.origin in {other.origin for other in data.logs.values()}:
@@ -158,27 +190,22 @@ class MemoryStore:
         except (sqlite3.Error, TypeError, ValueError, OverflowError) as err:
             raise RowRefused(type(err).__name__) from None
 
+    @_asked
     def commit(self) -> None:
-        answer = self.fault("commit")
         staged = self._open()
         with self._lock:
-            if answer is Fault.LOST:
-                self._drop()
-            else:
-                self._writer.execute("COMMIT")
-                self._committed, self._staged = staged, None
-                if self._rows_changed:
-                    self._show_rows()
-                    self._rows_changed = False
-        if answer is not Fault.NONE:
-            raise StoreFault("fault at commit")
+            self._writer.execute("COMMIT")
+            self._committed, self._staged = staged, None
+            if self._rows_changed:
+                self._show_rows()
+                self._rows_changed = False
 
+    @_asked
     def rollback(self) -> None:
-        self._ask("rollback")
         self._drop()
 
+    @_asked
     def recover(self) -> None:
-        self._ask("recover")
         self._drop()
 
     def close(self) -> None:
@@ -199,21 +226,26 @@ class MemoryStore:
 
     # --- reading ---------------------------------------------------------------------------------------
 
+    @_asked
     def heads(self) -> list[tuple[LogRow, HeadRow]]:
-        data = self._read()
+        data = self._committed
         return [(data.logs[log_id], data.heads[log_id]) for log_id in sorted(data.logs)]
 
+    @_asked
     def entries(self, log_id: str, start: int, limit: int) -> list[bytes]:
         return [row.data for row in self._entry_rows(log_id, start, limit)]
 
+    @_asked
     def leaf_hashes(self, log_id: str, start: int, limit: int) -> list[bytes]:
         return [row.leaf_hash for row in self._entry_rows(log_id, start, limit)]
 
+    @_asked
     def tile(self, log_id: str, level: int, index: int) -> bytes | None:
-        return self._read().tiles.get((log_id, level, index))
+        return self._committed.tiles.get((log_id, level, index))
 
+    @_asked
     def stream_entries(self, log_id: str, stream: str, start: int, limit: int) -> list[bytes]:
-        data = self._read()
+        data = self._committed
         found = []
         for version in range(start, start + limit):
             index = data.streams.get((log_id, stream, version))
@@ -222,24 +254,29 @@ class MemoryStore:
             found.append(data.entries[log_id, index].data)
         return found
 
+    @_asked
     def read_stream_version(self, log_id: str, stream: str) -> int:
-        return self._read().version(log_id, stream)
+        return self._committed.version(log_id, stream)
 
+    @_asked
     def payload(self, log_id: str, record: str) -> PayloadRow | None:
-        return self._read().payloads.get((log_id, record))
+        return self._committed.payloads.get((log_id, record))
 
+    @_asked
     def read_claim(self, log_id: str, key: str) -> ClaimRow | None:
-        return self._read().claims.get((log_id, key))
+        return self._committed.claims.get((log_id, key))
 
+    @_asked
     def pseudonym(self, log_id: str, lookup: bytes) -> str | None:
-        return self._read().subjects.get((log_id, lookup))
+        return self._committed.subjects.get((log_id, lookup))
 
+    @_asked
     def erasures(self, log_id: str) -> list[ErasureRow]:
-        rows = [row for row in self._read().erasures.values() if row.log_id == log_id]
+        rows = [row for row in self._committed.erasures.values() if row.log_id == log_id]
         return sorted(rows, key=lambda row: row.entry_index)
 
+    @_asked
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
-        self._read()
         try:
             with self._lock, self._engine.connect() as connection:
                 return connection.execute(select).all()
@@ -248,21 +285,13 @@ class MemoryStore:
 
     # --- inside ----------------------------------------------------------------------------------------
 
-    def _ask(self, step: str) -> None:
-        if self.fault(step) is not Fault.NONE:
-            raise StoreFault(f"fault at {step}")
-
     def _open(self) -> _Data:
         if self._staged is None:
             raise StoreFault("no transaction is open")
         return self._staged
 
-    def _read(self) -> _Data:
-        self._ask("read")
-        return self._committed
-
     def _entry_rows(self, log_id: str, start: int, limit: int) -> list[EntryRow]:
-        data = self._read()
+        data = self._committed
         found: list[EntryRow] = []
         while len(found) < limit and (log_id, start + len(found)) in data.entries:
             found.append(data.entries[log_id, start + len(found)])
