@@ -118,6 +118,8 @@ class Ledger(LedgerReads):
         if require_log_id(log_id) in self._sequencer.logs():
             if self._sequencer.state(log_id).row.origin != origin:
                 raise ValueError(f"log `{log_id}` exists with another origin")
+            # Also for a log whose creation was answered "unknown" and came to light when the store recovered.
+            self._start_publisher(log_id)
             return
         # Keys first: a crash here leaves keys without a log, which the next call takes up.
         keys = await self._run(self._keys.create_log, log_id)

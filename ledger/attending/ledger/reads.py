@@ -101,12 +101,12 @@ class LedgerReads:
     async def published_checkpoint(self, log_id: str) -> str | None:
         """The newest note that is known to be outside the database, None when there is none yet."""
         self._sequencer.state(log_id)
-        return self._publishers[log_id].published
+        return self._publisher(log_id).published
 
     async def publish(self, log_id: str) -> str | None:
         """Publishes the newest head now; its note, None when the place could not be written."""
         self._sequencer.state(log_id)
-        return await self._publishers[log_id].publish()
+        return await self._publisher(log_id).publish()
 
     async def receipt(self, log_id: str, index: int, *, published: bool = False) -> str:
         """The receipt of an entry under the integrated head, or under the published one.
@@ -116,7 +116,7 @@ class LedgerReads:
         state = self._require_index(log_id, index)
         note, size = state.note, state.edge.size
         if published:
-            outside = self._publishers[log_id].published
+            outside = self._publisher(log_id).published
             if outside is None:
                 raise NotFound("no head of this log is published yet")
             note, size = outside, parse_checkpoint(outside).size
@@ -194,6 +194,12 @@ class LedgerReads:
             if subject in self._erased.get(log_id, ()):
                 raise
             raise NotFound("key store holds no key of this subject, and no erasure is on record") from err
+
+    def _publisher(self, log_id: str) -> Publisher:
+        publisher = self._publishers.get(log_id)
+        if publisher is None:
+            raise StoreUnavailable("creation of the log is not confirmed yet, create it again")
+        return publisher
 
     def _require_index(self, log_id: str, index: int) -> LogState:
         state = self._sequencer.state(log_id)
