@@ -75,7 +75,7 @@ class Ledger(LedgerReads):
         6. Erasures on record are carried out again, in case a key backup was restored.
 
         `store` replaces the SQLite file. Raises LedgerLocked, UnsafeSettings, CorruptLog, NotFound (a log's
-        key is missing), StoreUnavailable.
+        key is missing), StoreUnavailable; OSError when the folder itself cannot be made or locked.
         """
         config = folder if isinstance(folder, LedgerConfig) else LedgerConfig(Path(folder))
         opened = await asyncio.to_thread(open_folder, config, metadata, store)

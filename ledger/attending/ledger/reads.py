@@ -7,6 +7,7 @@ told about a size stays true while the log grows.
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
@@ -190,6 +191,8 @@ class LedgerReads:
             raise SubjectErased("the subject's key has been destroyed")
         try:
             return self._keys.get(log_id, subject)
+        except OSError as err:
+            raise StoreUnavailable(f"key store cannot be read: {_errno_name(err)}") from None
         except SubjectErased as err:
             if subject in self._erased.get(log_id, ()):
                 raise
@@ -224,11 +227,19 @@ class LedgerReads:
         return await self._run(load)
 
     async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Runs a blocking call on the reader threads; a failing store becomes StoreUnavailable."""
+        """Runs a blocking call on the reader threads; a failing store or key store becomes StoreUnavailable."""
         try:
             return await self._loop.run_in_executor(self._threads, function, *arguments)
         except StoreFault as err:
             raise StoreUnavailable("store cannot be read") from err
+        except OSError as err:
+            # `from None`: the system's message names the file, and so the subject.
+            raise StoreUnavailable(f"key store cannot be read or written: {_errno_name(err)}") from None
+
+
+def _errno_name(err: OSError) -> str:
+    """`ENOSPC` and the like; the system's own message can name a file."""
+    return errno.errorcode.get(err.errno or 0, "unknown error")
 
 
 def _unseal(
