@@ -15,7 +15,7 @@ from typing import Protocol
 
 from attending.ledger.checkpoint import Checkpoint, verify
 from attending.ledger.errors import CorruptLog, LedgerError, VerificationError
-from attending.ledger.files import make_folder, write_durably
+from attending.ledger.files import make_folder, sync_folder, write_durably
 from attending.ledger.note import VerifierKey
 from attending.ledger.store.port import StoreFault
 from attending.ledger.submission import LogState
@@ -42,10 +42,19 @@ class FolderPlace:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        # What is read counts as published: after a start or a failure its name may not be durable yet.
+        self._unsure = True
         make_folder(folder)
 
     def read(self, log_id: str) -> str | None:
-        """The file's text. Bytes that are not UTF-8 are passed on, to fail as a note."""
+        """The file's text, durable. Bytes that are not UTF-8 are passed on, to fail as a note."""
+        if self._unsure:
+            self._unsure = False  # before: a write that fails meanwhile says so again
+            try:
+                sync_folder(self._folder)
+            except OSError:
+                self._unsure = True
+                raise
         try:
             return self._path(log_id).read_bytes().decode("utf-8", "replace")
         except FileNotFoundError:
@@ -55,7 +64,11 @@ class FolderPlace:
         """Replaces the file atomically; see Place."""
         if self.read(log_id) != expected:
             return False
-        write_durably(self._path(log_id), note.encode(), mode=0o644)
+        try:
+            write_durably(self._path(log_id), note.encode(), mode=0o644)
+        except OSError:
+            self._unsure = True
+            raise
         return True
 
     def _path(self, log_id: str) -> Path:
