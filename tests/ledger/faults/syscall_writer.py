@@ -129,7 +129,7 @@ def child(case: dict[str, Any]) -> int:
     sqlite._CHECKPOINT_PAGES = 12  # type: ignore[misc]
     if case.get("unsafe"):  # to see that the tests see it: commits that are not synced
         sqlite._SAFE_SYNCHRONOUS = {1: "NORMAL"}  # type: ignore[misc]
-        sqlite.SqliteStore.__init__.__kwdefaults__["synchronous"] = "NORMAL"
+        sqlite.SqliteStore.__init__.__kwdefaults__["synchronous"] = "NORMAL"  # type: ignore[index]
     writer = Writer(case)
     if case.get("log") and SHIM.fault_log(case["log"].encode()):
         raise OSError("log of the calls cannot be written")
