@@ -23,10 +23,18 @@ from typing import Any
 from attending.ledger import canonical
 from attending.ledger.checkpoint import checkpoint_text, parse_checkpoint, sign_checkpoint, verify
 from attending.ledger.ed25519 import key_id, public_bytes
-from attending.ledger.entry import ENTRY_TYPES, Commitment, PendingEntry, encode_entry, parse_entry
+from attending.ledger.entry import (
+    ENTRY_TYPES,
+    Commitment,
+    PendingEntry,
+    encode_entry,
+    format_time,
+    parse_entry,
+)
 from attending.ledger.errors import CanonicalError, LedgerError, VerificationError
 from attending.ledger.merkle import (
     Frontier,
+    compact_range,
     consistency_proof,
     inclusion_proof,
     leaf_hash,
@@ -39,7 +47,8 @@ from attending.ledger.proof import format_receipt, parse_receipt, verify_receipt
 from attending.ledger.review_signature import parse_statement
 from attending.ledger.vault import payload_commitment
 from attending.ledger.verify import Anchors, Scope, Status, verify_bundle, write_bundle
-from attending.ledger.verify.manifest import parse_manifest
+from attending.ledger.verify.checks import statistics
+from attending.ledger.verify.manifest import FORMAT, parse_manifest, signed_text
 from attending.ledger.verify.payloads import Disclosed, Erased, parse_line
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -47,6 +56,7 @@ VECTORS = Path(__file__).parents[1] / "vectors"
 GOLDEN = VECTORS / "bundle-v1"
 ORIGIN = "log.example/fuzz"
 SIGNER = SignerKey(ORIGIN, Ed25519PrivateKey.from_private_bytes(b"f" * 32))
+GOLDEN_SIGNER = SignerKey("log.example/clinic", Ed25519PrivateKey.from_private_bytes(bytes([1]) * 32))
 START = datetime(2026, 11, 26, tzinfo=UTC)
 MAX_ENTRIES = 12
 _TYPES = sorted(ENTRY_TYPES)
@@ -441,6 +451,92 @@ def _operator_seeds() -> Iterator[bytes]:
     )
 
 
+def resigned(data: bytes) -> None:
+    """A bundle that its writer signed, around a head that was signed before: no entry is passed that is not the log's.
+
+    The input is {scope, files}; a line of a file is a number, for that entry of the log, or any JSON.
+    """
+    try:
+        value = canonical.parse(data)
+        scope, files = value["scope"], {name: _content(name, lines) for name, lines in value["files"].items()}
+        figures = dict(value.get("statistics") or _figures(files["entries.jsonl"]))
+        listed = [
+            {"name": name, "sha256": hashlib.sha256(raw).hexdigest(), "size": len(raw)}
+            for name, raw in sorted(files.items())
+        ]
+        written = canonical.encode(
+            {
+                "created": format_time(START),
+                "files": listed,
+                "format": FORMAT,
+                "origin": _golden_key().name,
+                "scope": scope,
+                "statistics": figures,
+            }
+        )
+    except (LedgerError, LookupError, TypeError, ValueError, AttributeError):
+        return
+    files |= {"manifest.json": written}
+    files |= {"manifest.sig": sign_note(signed_text(_golden_key().name, written), [GOLDEN_SIGNER]).encode()}
+    path = _scratch() / "resigned.attending"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, raw in files.items():
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), raw)
+    report = verify_bundle(path, Anchors(keys=(_golden_key(),)))
+    if report.verdict is Status.PASSED:
+        log = _entries()
+        for name in ("entries.jsonl", "context.jsonl"):
+            for line in files.get(name, b"").splitlines():
+                assert line == log[parse_entry(line).index], "an entry that is not the log's was passed"
+        if scope["kind"] == "full":
+            assert files["entries.jsonl"].splitlines() == log
+
+
+def _content(name: str, lines: Any) -> bytes:
+    if name == "checkpoint":
+        return _read(name)
+    if not name.endswith(".jsonl"):
+        return canonical.encode(lines)
+    log = _entries()
+    return b"".join((log[line] if type(line) is int else canonical.encode(line)) + b"\n" for line in lines)
+
+
+def _figures(entries: bytes) -> dict[str, Any]:
+    return statistics(parse_entry(line) for line in entries.splitlines())
+
+
+def _resigned_seeds() -> Iterator[bytes]:
+    size = len(_entries())
+    leaves = [leaf_hash(item) for item in _entries()]
+
+    @cache
+    def node(level: int, index: int) -> bytes:
+        if level == 0:
+            return leaves[index]
+        return node_hash(node(level - 1, 2 * index), node(level - 1, 2 * index + 1))
+
+    def coded(hashes: list[bytes]) -> list[str]:
+        return [b64encode(item).decode() for item in hashes]
+
+    def proofs(indices: list[int]) -> list[list[str]]:
+        return [coded(inclusion_proof(index, size, node)) for index in indices]
+
+    def case(kind: str, begin: int, end: int, files: dict[str, Any]) -> bytes:
+        scope = {"from": begin, "kind": kind, "to": end}
+        return canonical.encode({"files": {"checkpoint": 0, **files}, "scope": scope})
+
+    yield case("full", 0, size, {"entries.jsonl": list(range(size))})
+    begin, end = 5, 21
+    edge = {
+        "consistency": coded(consistency_proof(end, size, node)),
+        "hashes": coded(compact_range(begin, node)),
+    }
+    earlier = {"context.jsonl": [1, 2], "context-proofs.jsonl": proofs([1, 2])}
+    yield case("range", begin, end, {"entries.jsonl": list(range(begin, end)), "range.json": edge, **earlier})
+    chosen = [3, 7, 8, 29]
+    yield case("subset", 3, 30, {"entries.jsonl": chosen, "proofs.jsonl": proofs(chosen)})
+
+
 # --- lines, statements, manifests ----------------------------------------------------------------------------
 
 
@@ -510,6 +606,7 @@ TARGETS = {
     "merkle": Target(merkle, _merkle_seeds, 160),
     "bundle": Target(bundle, _bundle_seeds, 32_768),
     "operator": Target(operator, _operator_seeds, 8192, json=True),
+    "resigned": Target(resigned, _resigned_seeds, 8192, json=True),
     "payload_line": Target(payload_line, _payload_seeds, 1024, json=True),
     "statement": Target(statement, _statement_seeds, 2048, json=True),
     "manifest": Target(manifest, lambda: iter([_read("manifest.json")]), 2048, json=True),
