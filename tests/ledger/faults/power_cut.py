@@ -88,6 +88,10 @@ class Disk:
             content.open.append((call.offset, call.data if call.kind == "W" else None))
         elif call.kind == "S":
             self._sync(call, file)
+        elif call.kind == "X" and call.path not in self._folders:
+            # A sync that failed: the kernel takes the pages for clean, so that no later sync writes them, although
+            # they can still be read ("fsyncgate"; Rebello et al., USENIX ATC 2020).
+            self._files.setdefault(file, _Content()).open.clear()
         elif call.kind in "CLD":
             self._files.setdefault(file, _Content())
             self._name(folder, name, file)

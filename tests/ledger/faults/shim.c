@@ -28,7 +28,7 @@
 enum { ANY, WRITE, SYNC, TRUNCATE, OPEN, NAME };            /* classes of calls */
 enum { NONE, FAIL, SHORT, KILL_BEFORE, KILL_AFTER };        /* actions */
 enum { R_WRITE = 'W', R_SYNC = 'S', R_TRUNCATE = 'T', R_CREATE = 'C', R_RENAME = 'R', R_LINK = 'L', R_UNLINK = 'U',
-       R_FOLDER = 'D', R_MARK = 'M' };
+       R_FOLDER = 'D', R_MARK = 'M', R_LOST = 'X' };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int armed_class = -1, armed_action, armed_errno, log_fd = -1;
@@ -178,7 +178,13 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) {
 static int sync_with(int (*real)(int), int fd) {
     char path[PATH_MAX];
     if (!name_of(fd, path)) return real(fd);
-    BEGIN(SYNC)
+    pthread_mutex_lock(&lock);
+    int action = turn(SYNC);
+    if (action == FAIL) {
+        record(R_LOST, inode_of(fd, NULL), 0, NULL, 0, path);
+        pthread_mutex_unlock(&lock);
+        return -1;
+    }
     int result = real(fd);
     if (!result) record(R_SYNC, inode_of(fd, NULL), 0, NULL, 0, path);
     END(result)

@@ -259,6 +259,27 @@ def test_a_power_cut_after_a_kill_loses_nothing_that_was_acknowledged(
     assert images.problems() == []
 
 
+def test_a_power_cut_after_a_sync_that_failed_loses_nothing_that_was_acknowledged(
+    bench: Bench, counts: dict[str, int], tmp_path: Path
+) -> None:
+    """What a failed sync was to write stays lost, also for later syncs that succeed, as on Linux."""
+    for first in range(1, counts["sync"] + 1):
+        bench.case(Fault(SYNC, first, FAIL, errno.EIO), log=True)
+    images, lost = Images(tmp_path), 0
+    for number, result in enumerate(bench.run()):
+        assert result is not None
+        assert result["status"] == 0, result["error"]
+        disk = Disk(bench.home(number))
+        for call in bench.log(number):
+            disk.play(call)
+            lost += call.kind == "X"
+            if call.kind == "M" and len(disk.marks) % 3 == 0:
+                images.take(disk, "dropped", f"sync {number + 1} failed", number)
+        images.take(disk, "dropped", f"sync {number + 1} failed, at the end", number)
+    assert lost >= 0.9 * counts["sync"]
+    assert images.problems() == []
+
+
 def test_a_store_that_does_not_sync_is_found_out(bench: Bench, tmp_path: Path) -> None:
     """The tests above can fail: with commits that are not synced they do."""
     number = bench.case(NO_FAULT, log=True, unsafe=True)
