@@ -266,12 +266,21 @@ class LedgerMachine(RuleBasedStateMachine):
         if model is None or person not in model.people:
             return
         pseudonym = model.people[person]
+        if pseudonym not in model.erased:  # so that there is something to erase
+            self.append(log_id, [Order((STREAMS[0],), None, None, 1, person, None)])
         appended = self.run(self.ledger.erase_subject(log_id, pseudonym, body={"reason": "request"}))
         assert (appended is None) == (pseudonym in model.erased)
         if appended is not None:
             model.shown.append(appended)
             model.size += 1
             model.erased.add(pseudonym)
+        for record, subject in model.records.items():
+            if subject == pseudonym:
+                with pytest.raises(SubjectErased):
+                    self.run(self.ledger.open_payload(log_id, record))
+        assert not list((self.folder / "keys").rglob(pseudonym)), (
+            "the key of an erased subject is still there"
+        )
 
     @rule(log_id=st.sampled_from(LOGS))
     def publish(self, log_id: str) -> None:
