@@ -263,8 +263,10 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(person=st.sampled_from(PEOPLE), log_id=st.sampled_from(LOGS))
     def erase(self, person: str, log_id: str) -> None:
         model = self.models.get(log_id)
-        if model is None or person not in model.people:
+        if model is None:
             return
+        if person not in model.people:
+            self.name(person, log_id)
         pseudonym = model.people[person]
         if pseudonym not in model.erased:  # so that there is something to erase
             self.append(log_id, [Order((STREAMS[0],), None, None, 1, person, None)])
