@@ -9,7 +9,7 @@ export NEMO_GUARDRAILS_NO_USAGE_STATS = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types proto proto-baseline proto-check bench lock clean
+.PHONY: help setup demo test test-faults fuzz lint types proto proto-baseline proto-check bench lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,6 +32,22 @@ demo: $(STAMP) ## Run the main job: app, clinician and auditor against a real se
 
 test: $(STAMP) lint types proto-check ## Lint, types, contracts and every test
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+# These two need more than pip packages or an environment of their own, so `make test` does without them.
+test-faults: $(STAMP) ## Faults in system calls and power cuts (needs gcc: scripts/debian-packages.sh)
+	@command -v gcc >/dev/null || scripts/debian-packages.sh
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m faults $(PYTEST_ARGS) tests/ledger/faults
+
+FUZZ_VENV ?= .venv-fuzz
+FUZZ_STAMP := $(FUZZ_VENV)/.installed
+$(FUZZ_STAMP): requirements/fuzz.lock
+	@test -x $(FUZZ_VENV)/bin/python || $(PYTHON) -m venv $(FUZZ_VENV)
+	@echo "installing the fuzzer into $(FUZZ_VENV) ..."
+	@$(FUZZ_VENV)/bin/python -m pip install --quiet --require-hashes -r requirements/fuzz.lock
+	@touch $@
+
+fuzz: $(STAMP) $(FUZZ_STAMP) ## Fuzz the parsers of the ledger, FUZZ_SECONDS each (default 20)
+	FUZZ_PYTHON=$(CURDIR)/$(FUZZ_VENV)/bin/python $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m fuzz $(PYTEST_ARGS) tests/fuzz
 
 lint: $(STAMP) ## ruff, import contracts, buf lint and breaking
 	$(BIN)/ruff check .
@@ -64,6 +80,8 @@ bench: $(STAMP) ## Run the benchmarks (ratios, JSON)
 lock: ## Remake the lock files (needs uv)
 	uv pip compile pyproject.toml --extra server --extra dev --generate-hashes --universal --python-version 3.11 \
 	  --no-header --custom-compile-command "make lock" -o requirements/server-dev.lock
+	uv pip compile requirements/fuzz.in -c requirements/server-dev.lock --generate-hashes --universal --python-version 3.11 \
+	  --no-header --no-annotate -o requirements/fuzz.lock
 
 clean: ## Remove the environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) $(FUZZ_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

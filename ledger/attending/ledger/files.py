@@ -6,6 +6,7 @@ returns: the file is synced before it gets its name, and the folder after.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -40,6 +41,10 @@ def sync_folder(folder: Path) -> None:
 def make_folder(folder: Path) -> None:
     """Creates `folder` (0700) and its parents durably; one that exists is left as it is."""
     if folder.is_dir():
+        # Whoever made it may have been killed before its name was durable. In a parent that is not ours to
+        # read, it was somebody else who made it.
+        with contextlib.suppress(PermissionError):
+            sync_folder(folder.parent)
         return
     make_folder(folder.parent)
     folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
@@ -50,8 +55,10 @@ def write_durably(path: Path, data: bytes, *, mode: int = PRIVATE_MODE, replace:
     """Writes `data` under the name `path`; False when it exists already and `replace` is False.
 
     A crash leaves the old file or the new one, and perhaps a hidden temporary file beside it. Safe against
-    another writer of the same name: with `replace=False` exactly one of them returns True. Raises OSError.
+    another writer of the same name: with `replace=False` exactly one of them returns True, and the name is durable
+    for the others as well. Raises OSError, and then the new file may stand without being durable.
     """
+    written = True
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
@@ -68,11 +75,11 @@ def write_durably(path: Path, data: bytes, *, mode: int = PRIVATE_MODE, replace:
             try:
                 path.hardlink_to(temporary)
             except FileExistsError:
-                return False
+                written = False
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
-    return True
+    return written
 
 
 def shred(path: Path) -> bool:
@@ -150,8 +157,14 @@ class FolderLock:
                 f"ledger folder is held by process {holder}; one server process owns an embedded ledger,"
                 " so stop that one or use its interface"
             ) from err
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError:
+            os.close(
+                descriptor
+            )  # a lock that nobody knows of would lock this process out for as long as it lives
+            raise
         self._descriptor = descriptor
         return self
 

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from attending.ledger.errors import CorruptLog, NotFound, SubjectErased
-from attending.ledger.files import make_folder, read_private, shred, write_durably
+from attending.ledger.files import make_folder, read_private, shred, sync_folder, write_durably
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -105,6 +105,8 @@ class KeyFolder:
         for name in ("kek", "lookup", "fingerprint"):
             _create(folder / name, secrets.token_bytes(KEY_SIZE))
         _create(folder / "signing.pem", pem)
+        # A key that was there may be of a process that was killed before the file's name was durable.
+        sync_folder(folder)
         return self.open_log(log_id)
 
     def open_log(self, log_id: str) -> LogKeys:
@@ -126,12 +128,15 @@ class KeyFolder:
 
     def ensure(self, log_id: str, subject: str) -> bytes:
         """The subject's key, created durably if there is none. See SubjectKeys."""
+        path = self._path(log_id, subject)
         try:
-            return self.get(log_id, subject)
+            key = self.get(log_id, subject)
         except SubjectErased:
             if (log_id, subject) in self._destroyed:
                 raise
-        path = self._path(log_id, subject)
+        else:
+            sync_folder(path.parent)  # as in `create_log`: it may be there and not be durable yet
+            return key
         make_folder(path.parent)
         nonce, key = secrets.token_bytes(NONCE_SIZE), secrets.token_bytes(KEY_SIZE)
         wrapped = nonce + AESGCM(self._kek(log_id)).encrypt(nonce, key, _aad(log_id, subject))

@@ -121,7 +121,8 @@ class Ledger(LedgerReads):
         restored or a crash came between. 7. A succession that a crash cut in two is finished.
 
         `store` replaces the SQLite file. Raises LedgerLocked, UnsafeSettings, CorruptLog, NotFound (a log's
-        key is missing), ProjectionsIncomplete, StoreUnavailable.
+        key is missing), ProjectionsIncomplete, StoreUnavailable; OSError when the folder itself cannot be made or
+        locked.
         """
         config = folder if isinstance(folder, LedgerConfig) else LedgerConfig(Path(folder))
         metadata = (tables.metadata, *metadata)
@@ -182,6 +183,8 @@ class Ledger(LedgerReads):
         with contextlib.suppress(NotFound):
             if (await self._known(log_id)).row.origin != origin:
                 raise ValueError(f"log `{log_id}` exists with another origin")
+            # Also for a log whose creation was answered "unknown" and came to light when the store recovered.
+            self._start_publisher(log_id)
             return
         # Keys first: a crash here leaves keys without a log, which the next call takes up.
         keys = await self._run(self._keys.create_log, log_id)

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 
 from attending.ledger.checkpoint import Checkpoint, verify
 from attending.ledger.errors import CorruptLog, LedgerError, VerificationError
-from attending.ledger.files import PRIVATE_MODE, make_folder, write_durably
+from attending.ledger.files import PRIVATE_MODE, make_folder, sync_folder, write_durably
 from attending.ledger.note import VerifierKey
 from attending.ledger.store.port import StoreFault
 from attending.ledger.submission import LogState
@@ -46,14 +46,21 @@ class FolderPlace:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        # Texts whose file name is known to be durable. What is read counts as published, and another process, or
+        # an earlier life of this one, may have been cut off before it synced the folder.
+        self._durable: dict[str, str] = {}
         make_folder(folder)
 
     def read(self, log_id: str) -> str | None:
-        """The file's text. Bytes that are not UTF-8 are passed on, to fail as a note."""
+        """The file's text, durable. Bytes that are not UTF-8 are passed on, to fail as a note."""
         try:
-            return self._path(log_id).read_bytes().decode("utf-8", "replace")
+            text = self._path(log_id).read_bytes().decode("utf-8", "replace")
         except FileNotFoundError:
             return None
+        if self._durable.get(log_id) != text:
+            sync_folder(self._folder)
+            self._durable[log_id] = text
+        return text
 
     def write(self, log_id: str, note: str, expected: str | None) -> bool:
         """Replaces the file atomically; see Place."""
@@ -63,6 +70,7 @@ class FolderPlace:
             if self.read(log_id) != expected:
                 return False
             write_durably(self._path(log_id), note.encode(), mode=0o644)
+            self._durable[log_id] = note
             return True
         finally:
             os.close(descriptor)  # gives the lock back

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
@@ -129,12 +130,12 @@ class LedgerReads:
     async def published_checkpoint(self, log_id: str) -> str | None:
         """The newest note that is known to be outside the database, None when there is none yet."""
         await self._known(log_id)
-        return self._publishers[log_id].published
+        return self._publisher(log_id).published
 
     async def publish(self, log_id: str) -> str | None:
         """Publishes the newest head now; its note, None when the place could not be written."""
         await self._known(log_id)
-        return await self._publishers[log_id].publish()
+        return await self._publisher(log_id).publish()
 
     async def receipt(self, log_id: str, index: int, *, published: bool = False) -> str:
         """The receipt of an entry under the integrated head, or under the published one.
@@ -144,7 +145,7 @@ class LedgerReads:
         state = await self._require_index(log_id, index)
         note, size = state.note, state.edge.size
         if published:
-            outside = self._publishers[log_id].published
+            outside = self._publisher(log_id).published
             if outside is None:
                 raise NotFound("no head of this log is published yet")
             note, size = outside, parse_checkpoint(outside).size
@@ -180,7 +181,7 @@ class LedgerReads:
         (no such log), OutOfRange (the published tree does not have it), CorruptLog.
         """
         state = await self._known(log_id)
-        outside = self._publishers[log_id].published
+        outside = self._publisher(log_id).published
         if outside is None or path.needs > parse_checkpoint(outside).size:
             raise OutOfRange("the published tree does not have it")
         return await self._run(self._resource, state, path)
@@ -286,10 +287,18 @@ class LedgerReads:
             raise SubjectErased("the subject's key has been destroyed")
         try:
             return self._keys.get(log_id, subject)
+        except OSError as err:
+            raise StoreUnavailable(f"key store cannot be read: {_errno_name(err)}") from None
         except SubjectErased as err:
             if subject in self._erased.get(log_id, ()):
                 raise
             raise NotFound("key store holds no key of this subject, and no erasure is on record") from err
+
+    def _publisher(self, log_id: str) -> Publisher:
+        publisher = self._publishers.get(log_id)
+        if publisher is None:
+            raise StoreUnavailable("creation of the log is not confirmed yet, create it again")
+        return publisher
 
     async def _require_index(self, log_id: str, index: int) -> LogState:
         state = await self._known(log_id)
@@ -340,11 +349,19 @@ class LedgerReads:
         )
 
     async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Runs a blocking call on the reader threads; a failing store becomes StoreUnavailable."""
+        """Runs a blocking call on the reader threads; a failing store or key store becomes StoreUnavailable."""
         try:
             return await self._loop.run_in_executor(self._threads, function, *arguments)
         except StoreFault as err:
             raise StoreUnavailable("store cannot be read") from err
+        except OSError as err:
+            # `from None`: the system's message names the file, and so the subject.
+            raise StoreUnavailable(f"key store cannot be read or written: {_errno_name(err)}") from None
+
+
+def _errno_name(err: OSError) -> str:
+    """`ENOSPC` and the like; the system's own message can name a file."""
+    return errno.errorcode.get(err.errno or 0, "unknown error")
 
 
 def _unseal(

@@ -80,7 +80,9 @@ _FIELDS: Final = tuple(Statement.__annotations__)
 
 def parse_statement(value: object) -> Statement:
     """The statement of a decoded JSON object; VerificationError (STATEMENT_FORMAT) when it breaks a rule."""
-    if not isinstance(value, Mapping) or set(value) != {*_FIELDS, "v"} or value["v"] != STATEMENT_VERSION:
+    if not isinstance(value, Mapping) or set(value) != {*_FIELDS, "v"}:
+        raise _error("fields are not exactly those of version 1")
+    if type(value["v"]) is not int or value["v"] != STATEMENT_VERSION:  # `true` is equal to 1
         raise _error("fields are not exactly those of version 1")
     for name in ("origin", "inference", "record", "signer", "role", "nonce"):
         _require(name, value[name], _TEXT)

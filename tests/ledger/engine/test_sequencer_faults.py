@@ -17,7 +17,7 @@ from attending.ledger.ledger import Claim, Expectation, Ledger
 from attending.ledger.merkle import verify_consistency
 from attending.ledger.note import VerifierKey
 from attending.ledger.proof import verify_receipt
-from attending.ledger.store.memory import Fault, MemoryStore
+from attending.ledger.store.memory import READS, Fault, MemoryStore
 
 LOG = "clinic"
 Make = Callable[..., PendingEntry]
@@ -44,7 +44,7 @@ class Plan:
         ({"commit": [Fault.KEPT]}, True),
         ({"commit": [Fault.LOST], "recover": [Fault.LOST]}, False),
         ({"commit": [Fault.KEPT], "recover": [Fault.LOST]}, True),
-        ({"commit": [Fault.KEPT], "read": [Fault.LOST]}, True),
+        ({"commit": [Fault.KEPT], "heads": [Fault.LOST]}, True),
         ({"apply": [Fault.LOST], "recover": [Fault.LOST] * 3}, False),
     ],
 )
@@ -88,7 +88,7 @@ async def test_random_faults_under_load_lose_nothing(open_ledger: OpenLedger, pe
     chance = random.Random(20261123)
 
     def fault(step: str) -> Fault:
-        if step == "read" or chance.random() > 0.15:
+        if step in READS or chance.random() > 0.15:
             return Fault.NONE
         return chance.choice([Fault.LOST, Fault.KEPT])
 
@@ -177,7 +177,7 @@ async def test_reads_of_a_failing_store_say_so(open_ledger: OpenLedger, pending:
     ledger = await open_ledger(store)
     appended = await ledger.append(LOG, [pending("s", b"text")])
     record = appended.commitments[0][0].record
-    store.fault = lambda step: Fault.LOST if step == "read" else Fault.NONE
+    store.fault = lambda step: Fault.LOST if step in READS else Fault.NONE
     for attempt in (
         ledger.get_entry(LOG, 0),
         ledger.stream_version(LOG, "s"),

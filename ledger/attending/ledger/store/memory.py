@@ -1,8 +1,8 @@
 """The store in memory: for tests of what rests on a store, with faults at the moments where real ones hit.
 
-It keeps the port's whole contract except durability. A fault callback is asked at every step; what it answers
-decides whether the step fails and, at a commit, whether the transaction was kept all the same: the two cases
-that a caller cannot tell apart and has to survive.
+It keeps the port's whole contract except durability. A fault callback is asked at every call; what it answers
+decides whether the call fails and whether it took effect all the same: at a commit, the two cases that a caller
+cannot tell apart and has to survive.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from attending.ledger.store import schema
 from attending.ledger.store.port import (
@@ -36,13 +37,42 @@ from attending.ledger.store.rows import ProjectionWriter
 from sqlalchemy import MetaData, Row, Select, StaticPool, Table, create_engine
 from sqlalchemy.exc import DBAPIError
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+READS: Final = frozenset(
+    {"heads", "head_size", "stops", "entries", "leaf_hashes", "tile", "stream_entries"}
+    | {"read_stream_version", "payload", "read_claim", "pseudonym", "is_erased", "erasures", "rebuilding"}
+    | {"erased_records", "payload_counts", "present_records", "removal", "query"}
+)
+"""The calls that read what is committed."""
+
 
 class Fault(Enum):
-    """What a step does: succeed, fail with nothing kept, or fail although everything was kept."""
+    """What a call does: succeed, fail with nothing done, or fail although all of it was done."""
 
     NONE = "none"
     LOST = "lost"
     KEPT = "kept"
+
+
+def _asked(
+    method: Callable[Concatenate[MemoryStore, P], R],
+) -> Callable[Concatenate[MemoryStore, P], R]:
+    """A call of the port that asks the store's fault callback first."""
+    name = method.__name__
+
+    @wraps(method)
+    def call(self: MemoryStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        answer = self.fault(name)
+        if answer is Fault.LOST:
+            raise StoreFault(f"fault at {name}")
+        result = method(self, *args, **kwargs)
+        if answer is Fault.KEPT:
+            raise StoreFault(f"fault after {name}")
+        return result
+
+    return call
 
 
 @dataclass(slots=True)
@@ -71,7 +101,7 @@ class _Data:
 
 
 class MemoryStore:
-    """Implements `Store`. `fault(step)` is asked before each of begin, apply, commit, rollback, recover, read."""
+    """Implements `Store`. `fault(name)` is asked before every call of the port but `close`, by its name."""
 
     shared = False
 
@@ -89,6 +119,7 @@ class MemoryStore:
 
     # --- writing ---------------------------------------------------------------------------------------
 
+    @_asked
     def create_tables(self, metadata: Collection[MetaData]) -> None:
         with self._lock:
             known = {row[0] for row in self._writer.execute("SELECT name FROM sqlite_master")}
@@ -102,8 +133,8 @@ class MemoryStore:
                 self._committed.marks["rebuilding"] = 1
             self._show_rows()
 
+    @_asked
     def begin(self, question: Question) -> Answer:
-        self._ask("begin")
         with self._lock:
             self._staged = self._committed.copy()
             self._writer.execute("BEGIN")
@@ -128,8 +159,8 @@ class MemoryStore:
             answer.erased.update((log_id, name) for name in names if (log_id, name) in data.erasures)
         return answer
 
+    @_asked
     def apply(self, batch: Batch) -> None:
-        self._ask("apply")
         data = self._open()
         for log in batch.logs:
             if log.log_id in data.logs or log.origin in {other.origin for other in data.logs.values()}:
@@ -194,41 +225,36 @@ class MemoryStore:
         except (sqlite3.Error, TypeError, ValueError, OverflowError) as err:
             raise RowRefused(type(err).__name__) from None
 
+    @_asked
     def clear_rows(self, log_id: str, tables: Collection[Table]) -> None:
-        self._ask("apply")
         self._open()
         for table in tables:
             self._rows.clear(self._writer, table, log_id)
         self._rows_changed = True
 
+    @_asked
     def mark_rebuilding(self, unfinished: bool) -> None:
-        self._ask("apply")
         marks = self._open().marks
         marks.pop("rebuilding", None)
         if unfinished:
             marks["rebuilding"] = 1
 
+    @_asked
     def commit(self) -> None:
-        answer = self.fault("commit")
         staged = self._open()
         with self._lock:
-            if answer is Fault.LOST:
-                self._drop()
-            else:
-                self._writer.execute("COMMIT")
-                self._committed, self._staged = staged, None
-                if self._rows_changed:
-                    self._show_rows()
-                    self._rows_changed = False
-        if answer is not Fault.NONE:
-            raise StoreFault("fault at commit")
+            self._writer.execute("COMMIT")
+            self._committed, self._staged = staged, None
+            if self._rows_changed:
+                self._show_rows()
+                self._rows_changed = False
 
+    @_asked
     def rollback(self) -> None:
-        self._ask("rollback")
         self._drop()
 
+    @_asked
     def recover(self) -> None:
-        self._ask("recover")
         self._drop()
 
     def close(self) -> None:
@@ -249,28 +275,35 @@ class MemoryStore:
 
     # --- reading ---------------------------------------------------------------------------------------
 
+    @_asked
     def heads(self) -> list[tuple[LogRow, HeadRow]]:
-        data = self._read()
+        data = self._committed
         return [(data.logs[log_id], data.heads[log_id]) for log_id in sorted(data.logs)]
 
+    @_asked
     def head_size(self, log_id: str) -> int | None:
-        head = self._read().heads.get(log_id)
+        head = self._committed.heads.get(log_id)
         return None if head is None else head.size
 
+    @_asked
     def stops(self) -> dict[str, str]:
-        return dict(self._read().stops)
+        return dict(self._committed.stops)
 
+    @_asked
     def entries(self, log_id: str, start: int, limit: int) -> list[bytes]:
         return [row.data for row in self._entry_rows(log_id, start, limit)]
 
+    @_asked
     def leaf_hashes(self, log_id: str, start: int, limit: int) -> list[bytes]:
         return [row.leaf_hash for row in self._entry_rows(log_id, start, limit)]
 
+    @_asked
     def tile(self, log_id: str, level: int, index: int) -> bytes | None:
-        return self._read().tiles.get((log_id, level, index))
+        return self._committed.tiles.get((log_id, level, index))
 
+    @_asked
     def stream_entries(self, log_id: str, stream: str, start: int, limit: int) -> list[bytes]:
-        data = self._read()
+        data = self._committed
         found = []
         for version in range(start, start + limit):
             index = data.streams.get((log_id, stream, version))
@@ -279,36 +312,46 @@ class MemoryStore:
             found.append(data.entries[log_id, index].data)
         return found
 
+    @_asked
     def read_stream_version(self, log_id: str, stream: str) -> int:
-        return self._read().version(log_id, stream)
+        return self._committed.version(log_id, stream)
 
+    @_asked
     def payload(self, log_id: str, record: str) -> PayloadRow | None:
-        return self._read().payloads.get((log_id, record))
+        return self._committed.payloads.get((log_id, record))
 
+    @_asked
     def read_claim(self, log_id: str, key: str) -> ClaimRow | None:
-        return self._read().claims.get((log_id, key))
+        return self._committed.claims.get((log_id, key))
 
+    @_asked
     def pseudonym(self, log_id: str, lookup: bytes) -> str | None:
-        return self._read().subjects.get((log_id, lookup))
+        return self._committed.subjects.get((log_id, lookup))
 
+    @_asked
     def is_erased(self, log_id: str, pseudonym: str) -> bool:
-        return (log_id, pseudonym) in self._read().erasures
+        return (log_id, pseudonym) in self._committed.erasures
 
+    @_asked
     def erasures(self, log_id: str) -> list[ErasureRow]:
-        rows = [row for row in self._read().erasures.values() if row.log_id == log_id]
+        rows = [row for row in self._committed.erasures.values() if row.log_id == log_id]
         return sorted(rows, key=lambda row: row.entry_index)
 
+    @_asked
     def rebuilding(self) -> bool:
-        return "rebuilding" in self._read().marks
+        return "rebuilding" in self._committed.marks
 
+    @_asked
     def beat(self, owner: str, seconds: float) -> None:
         """Nothing: one process has it."""
 
+    @_asked
     def live_owners(self) -> set[str]:
         return set()
 
+    @_asked
     def erased_records(self, log_id: str, limit: int) -> list[RemovalRow]:
-        data = self._read()
+        data = self._committed
         found = []
         for row in data.payloads.values():
             erasure = data.erasures.get((row.log_id, row.subject))
@@ -316,24 +359,27 @@ class MemoryStore:
                 found.append(RemovalRow(log_id, row.record, row.entry_index, erasure.entry_index))
         return found[:limit]
 
+    @_asked
     def payload_counts(self, log_id: str, subject: str, below: int) -> dict[str, int]:
-        rows = self._read().payloads.values()
+        rows = self._committed.payloads.values()
         mine = [r.kind for r in rows if (r.log_id, r.subject) == (log_id, subject) and r.entry_index < below]
         return dict(Counter(mine))
 
+    @_asked
     def present_records(self, log_id: str, records: Collection[str]) -> set[str]:
-        payloads = self._read().payloads
+        payloads = self._committed.payloads
         return {record for record in records if (log_id, record) in payloads}
 
+    @_asked
     def removal(self, log_id: str, record: str) -> RemovalRow | None:
-        return self._read().removals.get((log_id, record))
+        return self._committed.removals.get((log_id, record))
 
+    @_asked
     def vacuum(self) -> None:
         """Nothing to do: what is deleted here is garbage."""
-        self._ask("vacuum")
 
+    @_asked
     def query(self, select: Select[Any]) -> Sequence[Row[Any]]:
-        self._read()
         try:
             with self._lock, self._engine.connect() as connection:
                 return connection.execute(select).all()
@@ -341,10 +387,6 @@ class MemoryStore:
             raise StoreFault(type(err).__name__) from None
 
     # --- inside ----------------------------------------------------------------------------------------
-
-    def _ask(self, step: str) -> None:
-        if self.fault(step) is not Fault.NONE:
-            raise StoreFault(f"fault at {step}")
 
     def _open(self) -> _Data:
         if self._staged is None:
@@ -374,12 +416,8 @@ class MemoryStore:
             # Without the table nobody can say that it is not held.
             return True
 
-    def _read(self) -> _Data:
-        self._ask("read")
-        return self._committed
-
     def _entry_rows(self, log_id: str, start: int, limit: int) -> list[EntryRow]:
-        data = self._read()
+        data = self._committed
         found: list[EntryRow] = []
         while len(found) < limit and (log_id, start + len(found)) in data.entries:
             found.append(data.entries[log_id, start + len(found)])

@@ -77,8 +77,8 @@ _MOVES: Final[Mapping[str, Mapping[State, State]]] = {
 """Entry type -> state before -> state after. Types that are not here are legal in every state."""
 
 
-_BASES: Final = frozenset({"policy", "signed", "break_glass"})
-"""On what strength a text may be released."""
+_BASES: Final = ("policy", "signed", "break_glass")
+"""On what strength a text may be released. A tuple: a body may hold there what a set cannot be asked for."""
 
 
 @dataclass(slots=True)

@@ -176,6 +176,9 @@ def _members(file: BinaryIO) -> dict[str, zipfile.ZipInfo]:
             raise _error("archive holds something that is not a regular file")
         if not 0 <= info.file_size <= min(MAX_FILE_BYTES, MAX_RATIO * info.compress_size + _SLACK_BYTES):
             raise _error("file inflates beyond reason")
+        # The library adds what precedes the archive to each offset, by what the archive says of itself.
+        if not 0 <= info.header_offset <= MAX_FILE_BYTES:
+            raise _error("file lies outside the archive")
         if info.compress_type == zipfile.ZIP_STORED and info.file_size != info.compress_size:
             raise _error("file has two sizes")
         members[info.filename] = info

@@ -1,6 +1,6 @@
 """V19: disclosed payloads against the commitments of their entries, and certificates of those that are gone.
 
-A line of `payloads.jsonl` is a JSON object {content (base64), kind, record, salt (hex)}, or {erased: true,
+A line of `payloads.jsonl` is a canonical JSON object {content (base64), kind, record, salt (hex)}, or {erased: true,
 kind, record} for content whose subject's key was destroyed: a `subject.erased` entry must certify that; or
 {pruned: true, kind, record} for content whose retention ended: a `payload.pruned` entry must cover it. The
 certificates themselves are checked as well: nothing may be erased under a hold, nobody by halves, and the minimum
@@ -10,13 +10,14 @@ that prunes state may not go back.
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from attending.ledger.canonical import encode, parse_canonical
 from attending.ledger.entry import Entry
+from attending.ledger.errors import VerificationError
 from attending.ledger.note import decode_base64
 from attending.ledger.vault import MAX_PAYLOAD_BYTES, SALT_SIZE, payload_commitment
 from attending.ledger.verify.certificates import Certificates
@@ -84,7 +85,7 @@ class Payloads:
         """Reads `payloads.jsonl`; what is malformed is reported, not raised."""
         self._present = True
         for number, line in enumerate(lines, 1):
-            parsed = _parse(line)
+            parsed = parse_line(line)
             if parsed is None:
                 self._findings.fail("V19", f"line {number} of the payloads is not well formed")
             elif parsed[0] in self._open:
@@ -133,17 +134,16 @@ class Payloads:
 
 
 def _line(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    return encode(value) + b"\n"
 
 
-def _parse(line: bytes) -> tuple[str, str, str] | None:
+def parse_line(line: bytes) -> tuple[str, str, str] | None:
     """(record, kind, hex commitment or what became of it) of a line; None when it is malformed."""
     try:
-        pairs = json.loads(line, object_pairs_hook=list)
-        value = dict(pairs)
-    except (ValueError, TypeError, RecursionError):
+        value = parse_canonical(line)
+    except VerificationError:
         return None
-    if type(pairs) is not list or len(pairs) != len(value):
+    if type(value) is not dict:
         return None
     record, kind = value.get("record"), value.get("kind")
     if type(record) is not str or type(kind) is not str or not kind.isascii():

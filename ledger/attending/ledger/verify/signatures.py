@@ -17,7 +17,7 @@ from attending.ledger.note import decode_base64
 from attending.ledger.review_signature import Statement, parse_statement, verify_statement
 from attending.ledger.verify.report import Findings
 
-ALGORITHMS: Final = frozenset({"ed25519"})
+ALGORITHMS: Final = ("ed25519",)  # a body may hold anything here, also what a set cannot be asked for
 
 
 @dataclass(frozen=True, slots=True)
