@@ -140,7 +140,10 @@ class Publisher:
     async def stop(self) -> None:
         """Ends the loop after a last publication."""
         if self._task is not None:
-            self._task.cancel()
+            # Not in the middle of a publication: its thread would go on, and could write between the last one's
+            # look at the place and its write, which then gives way to an older head.
+            async with self._busy:
+                self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
         await self.publish()
