@@ -6,14 +6,13 @@ command that needs more says so.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
 import click
 from attending.server.cli.examples import examples
+from attending.server.cli.lazy import LazyGroup, missing_module
 from attending.server.cli.outcome import CommandError, Exit, report
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -25,6 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "health": ("attending.server.cli.health", "Ask a server whether it serves."),
     "verify": ("attending.server.cli.verify", "Verify an exported bundle offline."),
     "export": ("attending.server.cli.export", "Export a period as a signed bundle."),
+    "ledger": ("attending.server.cli.ledger", "Look after the ledger: status, entries, backup, restore."),
     "review": ("attending.server.cli.review", "Read, claim, dispose of and sign held texts."),
     "policy": ("attending.server.cli.policy", "List and test policies."),
     "knowledge": ("attending.server.cli.knowledge", "Look into the drug knowledge."),
@@ -33,8 +33,6 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "completion": ("attending.server.cli.completion", "Print shell completion for bash, zsh or fish."),
 }
 """Subcommand: the module that has it as `command`, and its line in the help."""
-
-INSTALL: Final = "pip install 'attending[server]'"
 
 NEXT_STEPS: Final[dict[str, str]] = {
     "SERVER_UNREACHABLE": "start it with `attending serve`, or check --server and --ca",
@@ -61,26 +59,6 @@ NEXT_STEPS: Final[dict[str, str]] = {
 """What to do about a reason of the server, in terms of these commands; docs/api.md lists them all."""
 
 
-class LazyGroup(click.Group):
-    """Lists COMMANDS and imports one when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name, (module, _line) in COMMANDS.items() if importlib.util.find_spec(module)]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        try:
-            command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
-        except ModuleNotFoundError as err:
-            raise _missing(cmd_name, err) from err
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
-
-
 def _show_version(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
         from attending.server.version import version
@@ -91,6 +69,7 @@ def _show_version(ctx: click.Context, _option: click.Parameter, value: bool) -> 
 
 @click.command(
     cls=LazyGroup,
+    commands_by_name=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=examples(
         "attending demo",
@@ -119,7 +98,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return int(_run(given))
     except ModuleNotFoundError as err:
         name = next((word for word in given if word in COMMANDS), "attending")
-        missing = _missing(name, err)
+        missing = missing_module(name, err)
         report(missing.problem, missing.next_step)
         return int(missing.code)
 
@@ -166,14 +145,9 @@ def _other(err: Exception) -> int:
         report(err.problem, err.next_step)
         return Exit.USAGE
     if isinstance(err, LedgerError):
-        steps = {
-            "LEDGER_LOCKED": "stop the other server, or give another folder with --data",
-            "UNSAFE_SETTINGS": "put the folder on a local disk that only you can read",
-        }
-        report(
-            f"{err} ({err.reason})",
-            steps.get(err.reason, "restore the folder from a backup; nothing is repaired silently"),
-        )
+        from attending.server.cli.corrupt import next_step
+
+        report(f"{err} ({err.reason})", next_step(err))
         return Exit.FAILED
     if isinstance(err, OSError):
         name = f" `{err.filename}`" if isinstance(err.filename, str) else ""
@@ -211,12 +185,6 @@ def _place(err: BaseException) -> str:
         return "unknown"
     name = trace.tb_frame.f_code.co_filename
     return f"{'/'.join(name.split('/')[-2:])}:{trace.tb_lineno}"
-
-
-def _missing(command: str, err: ModuleNotFoundError) -> CommandError:
-    return CommandError(
-        f"`{command}` needs attending[server]: module `{err.name}` is not installed", INSTALL, Exit.USAGE
-    )
 
 
 def _lower(text: str) -> str:
