@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
-from attending.ledger.checkpoint import Checkpoint, verify
+from attending.ledger.checkpoint import Checkpoint, parse_checkpoint, verify
 from attending.ledger.errors import CorruptLog, LedgerError, VerificationError
 from attending.ledger.files import PRIVATE_MODE, make_folder, write_durably
 from attending.ledger.note import VerifierKey
@@ -106,6 +106,25 @@ def check_head_against(
             log_id=log_id,
         )
     return head
+
+
+def require_unpublished(log_id: str, published: str | None) -> None:
+    """Returns when a log that the database does not have was never published with entries.
+
+    Raises CorruptLog (LOG_ROLLED_BACK): the database has lost the log.
+    """
+    if published is None:
+        return
+    try:
+        size = parse_checkpoint(published).size
+    except VerificationError:
+        size = -1
+    if size != 0:
+        raise CorruptLog(
+            f"log `{log_id}` is not in the database, and a head of it was published: the database is behind",
+            reason=CorruptLog.ROLLBACK,
+            log_id=log_id,
+        )
 
 
 class Publisher:
