@@ -6,21 +6,24 @@ import hashlib
 import random
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attending.ledger.backup.check import check_log
 from attending.ledger.backup.published import read_published
 from attending.ledger.entry import PendingEntry
-from attending.ledger.errors import CorruptLog, LedgerError, NotFound, OtherVersion
+from attending.ledger.errors import CorruptLog, LedgerError, NotFound, OtherVersion, UnsafeSettings
 from attending.ledger.health import Level, examine
 from attending.ledger.ledger import Claim, Ledger, LedgerConfig
 from attending.ledger.opening import check_head
-from attending.ledger.store import schema
+from attending.ledger.store import postgres_admin, schema
 from attending.ledger.store.port import Batch, Question, Store, StoreFault
+from attending.ledger.store.postgres import PostgresStore
 from attending.ledger.store.read_only import ReadOnlySqlite, ReadOnlyStore
 from attending.ledger.store.read_only_postgres import ReadOnlyPostgres
 
@@ -63,8 +66,6 @@ def both(
     """Ways to make the writing store (None: the folder's own) and a reading one of the same ledger."""
     if request.param == "sqlite":
         return None, lambda: ReadOnlySqlite(tmp_path / "ledger" / "ledger.db")
-    from attending.ledger.store.postgres import PostgresStore
-
     cluster: Cluster = request.getfixturevalue("cluster")
     name = request.getfixturevalue("postgres_database")
     conninfo = cluster.conninfo(name, LOGIN)
@@ -309,3 +310,104 @@ async def test_an_error_of_a_bad_entry_names_log_and_index(
         await open_ledger()
     assert (caught.value.log_id, caught.value.index) == (LOG, 20)
     assert str(caught.value) == "log `clinic`, entry 20: stored bytes do not parse"
+
+
+async def test_damaged_pages_of_postgres_are_named(
+    open_ledger: OpenLedger, pending: Make, tmp_path: Path, tables: Any
+) -> None:
+    own = Cluster()
+    try:
+        own.start()
+        own.execute(f"CREATE ROLE {LOGIN} LOGIN", "CREATE DATABASE d")
+        postgres_admin.prepare(own.conninfo("d"), [tables.metadata], grant_to=[LOGIN])
+        ledger = await open_ledger(PostgresStore(own.conninfo("d", LOGIN)))
+        await filled(ledger, pending)
+        await ledger.close()
+        [(name,)] = own.execute("SELECT pg_relation_filepath('attending.entry')", database="d")
+        own.stop()
+        path = own.data / str(name)
+        flipped = bytearray(path.read_bytes())
+        for page in range(0, len(flipped), 8192):
+            flipped[page + 4000] ^= 0xFF
+        path.write_bytes(flipped)
+        own.start()
+        with closing(ReadOnlyPostgres(own.conninfo("d", LOGIN))) as reader:
+            [(row, head)] = reader.heads()
+            with pytest.raises(CorruptLog) as caught, reader.snapshot():
+                check_log(reader, row, head)
+            assert caught.value.reason == CorruptLog.DAMAGED
+            assert reader.head_size(LOG) == 300  # what is whole can be read
+        with pytest.raises(CorruptLog) as caught:
+            await open_ledger(PostgresStore(own.conninfo("d", LOGIN)))
+        assert caught.value.reason == CorruptLog.DAMAGED
+    finally:
+        own.destroy()
+
+
+async def test_a_login_without_the_right_to_read_is_told_so(
+    cluster: Cluster, postgres_database: str, open_ledger: OpenLedger
+) -> None:
+    cluster.execute("DROP ROLE IF EXISTS stranger", "CREATE ROLE stranger LOGIN")
+    with pytest.raises(LedgerError) as caught:
+        ReadOnlyPostgres(cluster.conninfo(postgres_database, "stranger"))
+    assert caught.value.reason in ("NOT_FOUND", "UNSAFE_SETTINGS")
+    cluster.execute("GRANT attending_reader TO stranger")
+    with pytest.raises(UnsafeSettings):
+        ReadOnlyPostgres(cluster.conninfo(postgres_database, "stranger"))
+
+
+async def test_a_standby_can_be_read_and_may_lag(
+    open_ledger: OpenLedger, pending: Make, tmp_path: Path, tables: Any
+) -> None:
+    own = Cluster({"wal_level": "replica", "max_wal_senders": "4"})
+    standby: StandbyOf | None = None
+    try:
+        own.start()
+        own.execute(f"CREATE ROLE {LOGIN} LOGIN", "CREATE DATABASE d")
+        postgres_admin.prepare(own.conninfo("d"), [tables.metadata], grant_to=[LOGIN])
+        ledger = await open_ledger(PostgresStore(own.conninfo("d", LOGIN)))
+        await filled(ledger, pending, 50)
+        standby = StandbyOf(own)
+        standby.start()
+        # It follows nobody, so what is appended now does not reach it.
+        await ledger.append(LOG, [pending()])
+        await ledger.close()  # publishes
+        notes = read_published(tmp_path / "ledger" / "published")
+        with closing(ReadOnlyPostgres(standby.conninfo("d", LOGIN))) as reader:
+            assert reader.standby
+            with reader.snapshot():
+                [log] = examine(reader, notes, now=datetime.now(UTC), claim_retention=timedelta(days=7))
+            assert log.head.size == 50
+            [finding] = log.findings
+        assert (finding.level, finding.reason) == (Level.UNDECIDED, "STANDBY_BEHIND")
+    finally:
+        if standby is not None:
+            standby.destroy()
+        own.destroy()
+
+
+class StandbyOf(Cluster):
+    """A copy of a running cluster that stays in recovery and follows nobody."""
+
+    def __init__(self, primary: Cluster) -> None:
+        super().__init__()
+        shutil.rmtree(self.data)
+        subprocess.run(
+            [
+                self._bin / "pg_basebackup",
+                "-h",
+                str(primary.root),
+                "-U",
+                "postgres",
+                "-D",
+                self.data,
+                "-X",
+                "stream",
+            ],
+            check=True,
+            capture_output=True,
+            user=self._user,
+            cwd=self.root,
+        )
+        (self.data / "standby.signal").touch()
+        self.configure({"unix_socket_directories": str(self.root)})

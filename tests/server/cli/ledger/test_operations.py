@@ -309,6 +309,25 @@ def test_tail_follows_through_a_restart_and_ends_well_on_ctrl_c(data: Path) -> N
             process.kill()
 
 
+def test_what_others_chose_cannot_drive_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+
+    async def make() -> None:
+        async with await Ledger.open(config_of(data)) as ledger:
+            await ledger.create_log(LOG, "attending.test/clinic")
+            body = {"x": "\u202eright to left\u2029"}
+            await ledger.append(LOG, [PendingEntry("inference.late", "s", "app:\u202etset", None, body)])
+
+    asyncio.run(make())
+    for arguments in (["tail"], ["show", "0"]):
+        assert run(["ledger", *arguments, "--data", str(data)]) == Exit.OK
+        printed = capsys.readouterr().out
+        assert all(char.isprintable() or char == "\n" for char in printed)
+        assert "app:\\u202etset" in printed
+
+
 # --- show ----------------------------------------------------------------------------------------------------
 
 

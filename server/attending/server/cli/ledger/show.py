@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from attending.server.cli.examples import examples
 from attending.server.cli.ledger.reach import Reach, ledger_options, pick_log
-from attending.server.cli.ledger.words import plural, size_words
+from attending.server.cli.ledger.words import plural, printable, size_words
 from attending.server.cli.outcome import CommandError, Exit
 
 if TYPE_CHECKING:
@@ -240,10 +240,10 @@ def _print(one: dict[str, Any]) -> None:
     if "entry" in one:
         entry = one["entry"]
         for name in ("time", "type", "stream", "actor", "subject"):
-            click.echo(f"  {name:<11}{entry[name] if entry[name] is not None else '-'}")
+            click.echo(f"  {name:<11}{printable(entry[name] or '-')}")
         if entry["occurred_at"] is not None:
             click.echo(f"  occurred   {entry['occurred_at']}, says the emitter")
-        click.echo(f"  body       {json.dumps(entry['body'], sort_keys=True, ensure_ascii=False)}")
+        click.echo(f"  body       {printable(json.dumps(entry['body'], sort_keys=True, ensure_ascii=False))}")
         links = {True: "holds", False: "broken", None: "nothing after it yet"}
         click.echo(f"  links      to the one before: {links[one['prev_links']]}; ", nl=False)
         click.echo(f"from the one after: {links[one['next_links']]}")
@@ -258,7 +258,7 @@ def _print(one: dict[str, Any]) -> None:
             )
         elif proof["state"] == "undecided":
             click.echo(click.style(f"  ? proof    {proof['detail']}", fg="yellow"), color=colour)
-        click.echo(f"  bytes      {one['canonical']}")
+        click.echo(f"  bytes      {printable(one['canonical'])}")
     for problem in one["problems"]:
         click.echo(click.style(f"  ! {problem}", fg="red"), color=colour)
     if "hex" in one:

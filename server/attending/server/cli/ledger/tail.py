@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from attending.server.cli.examples import examples
 from attending.server.cli.ledger.reach import Reach, errors_explained, ledger_options, pick_log
+from attending.server.cli.ledger.words import printable
 from attending.server.cli.outcome import CommandError, Exit
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def _print(line: _Line, as_json: bool) -> Exit:
     event = entry.type.partition(".")[2]
     kind = click.style(f"{entry.type:<24}", fg=_SHADES.get(event, "cyan"))
     click.echo(
-        f"{entry.index:>9}  {entry.time}  {kind}  {entry.stream}  {entry.actor}  {entry.subject or '-'}",
+        f"{entry.index:>9}  {entry.time}  {kind}  {entry.stream}  {printable(entry.actor)}  {entry.subject or '-'}",
         color=sys.stdout.isatty(),
     )
     return Exit.OK

@@ -1,6 +1,8 @@
-"""Sizes as people read them."""
+"""Sizes and texts as people read them."""
 
 from __future__ import annotations
+
+import json
 
 
 def size_words(count: int) -> str:
@@ -11,6 +13,11 @@ def size_words(count: int) -> str:
             break
         value /= 1024
     return f"{int(value)} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def printable(text: str) -> str:
+    """`text` with what a terminal would act on, or not show, as JSON escapes: entries name what others chose."""
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
