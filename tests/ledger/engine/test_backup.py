@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import shutil
 import signal
 import sqlite3
@@ -656,7 +655,6 @@ for attempt in (
 
 async def test_a_full_disk_leaves_nothing_under_the_name(backup: Path, tmp_path: Path) -> None:
     assert backup.stat().st_size > 200_000
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] in (resource.RLIM_INFINITY, *range(10**6, 10**7))
     out = tmp_path / "full" / "b"
     out.parent.mkdir()
     done = subprocess.run(

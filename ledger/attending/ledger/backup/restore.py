@@ -73,9 +73,9 @@ def inspect_backup(path: Path, published: Mapping[str, str], progress: Progress 
     Raises BackupRefused (BACKUP_INCOMPLETE, BACKUP_MANIFEST, BACKUP_ALTERED), OtherVersion, CorruptLog (as
     `check_log`), StoreUnavailable, NotFound, OSError.
     """
-    manifest = read_manifest(path)
     if not path.is_file():
         raise NotFound(f"there is no backup `{path}`")
+    manifest = read_manifest(path)
     if path.stat().st_size != manifest.size_bytes or sha256_of(path, progress) != manifest.sha256:  # 1
         raise BackupRefused(f"`{path}` is not the file that its manifest describes", reason="BACKUP_ALTERED")
     if manifest.schema_version != schema.SCHEMA_VERSION:
@@ -175,7 +175,8 @@ def restore_postgres(
 def describe_loss(lost: Sequence[Lost]) -> str:
     """The ranges that a restore loses, as words."""
     return "; ".join(
-        f"log `{item.log_id}` loses entries {item.first} to {item.end - 1}"
+        f"log `{item.log_id}` loses "
+        + (f"entries {item.first} to {item.end - 1}" if item.end - item.first > 1 else f"entry {item.first}")
         if item.known
         else f"log `{item.log_id}`, of which {item.end} entries were published, is not in the backup"
         for item in lost

@@ -28,18 +28,21 @@ STEPS: Final[dict[str, str]] = {
 }
 
 
-def next_step(err: LedgerError) -> str:
-    """The next step for an error of the ledger; an entry that is named can be looked at."""
+def next_step(err: LedgerError, option: str = "") -> str:
+    """The next step for an error of the ledger; an entry that is named can be looked at.
+
+    `option` is how the ledger was reached, for the commands that are named, such as ` --data x`.
+    """
     index, log_id = getattr(err, "index", None), getattr(err, "log_id", None)
-    return step_for(err.reason, log_id, index)
+    return step_for(err.reason, log_id, index, option)
 
 
-def step_for(reason: str, log_id: str | None, index: int | None) -> str:
+def step_for(reason: str, log_id: str | None, index: int | None, option: str = "") -> str:
     """As `next_step`, from an error's parts."""
     if index is not None and reason not in ("LOG_ROLLED_BACK", "DATABASE_DAMAGED"):
         where = f" --log {log_id}" if log_id else ""
         return (
-            f"see it with `attending ledger show {index}{where}` and look for more with `attending ledger verify`;"
-            " then restore the newest backup (docs/operations.md)"
+            f"see it with `attending ledger show {index}{where}{option}`, look for more with `attending ledger"
+            f" verify{option}`, and then restore the newest backup (docs/operations.md)"
         )
     return STEPS.get(reason, "see docs/operations.md; nothing is repaired silently")

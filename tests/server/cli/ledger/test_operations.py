@@ -207,7 +207,7 @@ def test_status_names_a_bad_entry_a_missing_log_and_a_halt(
     logs = {log["log"]: log for log in found["logs"]}
     [finding] = logs[LOG]["findings"]
     assert (finding["reason"], finding["index"]) == ("CORRUPT_LOG", SIZE - 1)
-    assert f"attending ledger show {SIZE - 1} --log clinic" in finding["next"]
+    assert f"attending ledger show {SIZE - 1} --log clinic --data {data}`" in finding["next"]
     assert logs["system"]["stopped"] == "OPERATOR_HALT"
     assert [one["reason"] for one in found["findings"]] == ["LOG_MISSING"]
     assert run(["ledger", "status", "--data", str(data)]) == Exit.FAILED
@@ -460,7 +460,7 @@ def test_a_loss_is_refused_then_sealed_and_told(
     arguments = ["ledger", "restore", "--from", str(out), "--data", str(data)]
     assert run(arguments) == Exit.FAILED
     line = one_line(capsys)
-    assert "log `clinic` loses entries 300 to 300 (PUBLISHED_AHEAD)" in line
+    assert "log `clinic` loses entry 300 (PUBLISHED_AHEAD)" in line
     assert "--accept-loss" in line
     assert run([*arguments, "--check"]) == Exit.FAILED
     assert not (data / "ledger").exists()
@@ -468,7 +468,7 @@ def test_a_loss_is_refused_then_sealed_and_told(
     assert run([*arguments, "--accept-loss"]) == Exit.OK
     printed = capsys.readouterr().out
     assert "SEALED, because published entries are lost" in printed
-    assert "lost: log `clinic` loses entries 300 to 300" in printed
+    assert "lost: log `clinic` loses entry 300" in printed
     assert run(["ledger", "status", "--data", str(data)]) == Exit.FAILED
     assert "stopped    LOG_SEALED" in capsys.readouterr().out
 
@@ -519,7 +519,9 @@ def test_from_sqlite_to_postgres_and_back(
     assert run(["ledger", "backup", "--out", str(out), "--data", str(data)]) == Exit.OK
     target = ["--database", admin, *published]
     assert run(["ledger", "restore", "--from", str(out), *target, "--grant-to", LOGIN]) == Exit.OK
-    assert "restored to the PostgreSQL database" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "restored to the PostgreSQL database" in printed
+    assert "projections are empty" in printed
     assert run(["ledger", "restore", "--from", str(out), *target]) == Exit.FAILED
     assert "(TARGET_NOT_EMPTY)" in one_line(capsys)
     reached = ["--database", login, *published]
@@ -562,6 +564,7 @@ def test_from_sqlite_to_postgres_and_back(
         (["show", "1", "--raw", "no/such/x", "--data", "data"], "`no/such` does not exist"),
         (["backup", "--out", "no/such/file", "--data", "data"], "`no/such` does not exist"),
         (["backup", "--data", "data"], "--out"),
+        (["restore", "--from", "none", "--data", "new"], "there is no backup `none`"),
     ],
 )
 def test_wrong_use_is_one_line(

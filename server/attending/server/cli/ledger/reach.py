@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,6 +38,8 @@ class Reach:
     published: Path | None
     keys: Path | None
     claim_retention: timedelta = _RETENTION
+    option: str = ""
+    """What leads other commands here: ` --data x` where it was given; never a connection, which may hold a secret."""
 
     @property
     def name(self) -> str:
@@ -57,7 +60,7 @@ class Reach:
     @contextmanager
     def opened(self) -> Iterator[ReadOnlyStore]:
         """The store, closed at the end; errors become one line that says what to do next."""
-        with errors_explained():
+        with errors_explained(self.option):
             store = self.open_store()
             try:
                 yield store
@@ -72,7 +75,7 @@ class Reach:
 
 
 @contextmanager
-def errors_explained() -> Iterator[None]:
+def errors_explained(option: str = "") -> Iterator[None]:
     """Turns errors of a ledger that is read into a line and an exit code."""
     from attending.ledger.errors import LedgerError, NotFound
     from attending.ledger.store.port import StoreFault
@@ -83,7 +86,7 @@ def errors_explained() -> Iterator[None]:
     except NotFound as err:
         raise CommandError(str(err), _WHERE, Exit.USAGE) from err
     except LedgerError as err:
-        raise CommandError(f"{err} ({err.reason})", next_step(err), Exit.FAILED) from err
+        raise CommandError(f"{err} ({err.reason})", next_step(err, option), Exit.FAILED) from err
     except StoreFault as err:
         raise CommandError(f"the database cannot be read ({err})", STEPS["STORE_UNAVAILABLE"]) from err
 
@@ -171,7 +174,8 @@ def _of_folder(data: Path, published: Path | None) -> Reach:
     """The layout of an embedded server; also a bare ledger folder."""
     bare = (data / DATABASE).exists()
     folder = data if bare else data / "ledger"
-    return Reach(folder, None, published or data / "published", data / "keys")
+    option = "" if data == DEFAULT_FOLDER else f" --data {shlex.quote(str(data))}"
+    return Reach(folder, None, published or data / "published", data / "keys", option=option)
 
 
 def _of_config(path: Path, database: str | None, published: Path | None) -> Reach:
@@ -185,6 +189,7 @@ def _of_config(path: Path, database: str | None, published: Path | None) -> Reac
         published=published or storage.published_folder or storage.folder / "published",
         keys=storage.keys_folder or storage.folder / "keys",
         claim_retention=timedelta(days=config.idempotency.retention_days),
+        option=f" --config {shlex.quote(str(path))}",
     )
 
 

@@ -66,7 +66,11 @@ def restore(
     """
     from attending.ledger.backup.restore import inspect_backup, restore_postgres, restore_sqlite
 
-    with errors_explained(), shown(as_json) as progress:
+    if not source.is_file():
+        raise CommandError(
+            f"there is no backup `{source}`", "give the file that `attending ledger backup` wrote", Exit.USAGE
+        )
+    with errors_explained(reach.option), shown(as_json) as progress:
         published = reach.published_heads()
         found = inspect_backup(source, published, progress)
         if not check:
@@ -133,6 +137,8 @@ def _as_json(
             for lost in found.lost
         ],
         "keys_missing": _missing_keys(reach, found),
+        # Projections are no truth, and are in a backup only as pages of the same engine.
+        "projections": found.manifest.engine == "sqlite" and reach.database is None,
     }
 
 
@@ -162,7 +168,9 @@ def _print(reach: Reach, found: Inspected, told: dict[str, Any]) -> None:
     if told["keys_missing"]:
         click.echo(f"  keys of {', '.join(told['keys_missing'])} are not in `{reach.keys}`: ", nl=False)
         click.echo("put the key folder back before the server starts")
-    if told["restored"]:
+    if told["restored"] and not told["projections"]:
+        click.echo("  next: `attending ledger rebuild`, since projections are empty; then start the server")
+    elif told["restored"]:
         click.echo("  next: start the server; it checks the heads again and carries erasures out again")
 
 

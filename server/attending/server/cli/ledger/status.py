@@ -53,7 +53,7 @@ def status(reach: Reach, quick: bool, as_json: bool) -> int:
             "size_bytes": size,
             "wal_bytes": wal if store.engine == "sqlite" else None,
         }
-    found["logs"] = [_as_json(log) for log in logs]
+    found["logs"] = [_as_json(log, reach.option) for log in logs]
     orphans = sorted(set(published) - {log.row.log_id for log in logs})
     found["findings"] = [_orphan(log_id) for log_id in orphans]
     levels = {one["level"] for log in found["logs"] for one in log["findings"]}
@@ -66,7 +66,7 @@ def status(reach: Reach, quick: bool, as_json: bool) -> int:
     return {"failed": Exit.FAILED, "undecided": Exit.INDETERMINATE, "ok": Exit.OK}[found["outcome"]]
 
 
-def _as_json(log: LogHealth) -> dict[str, Any]:
+def _as_json(log: LogHealth, option: str) -> dict[str, Any]:
     counts = log.counts
     head, published = log.head, log.published
     return {
@@ -89,18 +89,18 @@ def _as_json(log: LogHealth) -> dict[str, Any]:
         "claims": None if counts is None else counts.claims,
         "expired_claims": None if counts is None else counts.expired_claims,
         "emitters": [{name: _plain(value) for name, value in row.items()} for row in log.emitters],
-        "findings": [_finding(log, one) for one in log.findings],
+        "findings": [_finding(log, one, option) for one in log.findings],
     }
 
 
-def _finding(log: LogHealth, one: Any) -> dict[str, Any]:
+def _finding(log: LogHealth, one: Any, option: str) -> dict[str, Any]:
     from attending.server.cli.corrupt import step_for
 
     undecided = {
         "NOT_PUBLISHED": "give the folder of published heads with --published; a server publishes each second",
         "STANDBY_BEHIND": "ask the primary",
     }
-    step = undecided.get(one.reason) or step_for(one.reason, log.row.log_id, one.index)
+    step = undecided.get(one.reason) or step_for(one.reason, log.row.log_id, one.index, option)
     return {
         "level": str(one.level),
         "reason": one.reason,
@@ -149,7 +149,8 @@ def _print(reach: Reach, found: dict[str, Any]) -> None:
 def _print_log(log: dict[str, Any], colour: bool) -> None:
     click.echo(click.style(log["log"], bold=True) + f"  {log['origin']}", color=colour)
     click.echo(f"  key        {log['verifier_key']}")
-    click.echo(f"  entries    {log['size']:,}, the last at {log['last_entry_at'] or 'no time: it is empty'}")
+    last = f", the last at {log['last_entry_at']}" if log["size"] else ""
+    click.echo(f"  entries    {log['size']:,}{last}")
     click.echo(f"  root       {log['root']}")
     if log["published_size"] is not None:
         lag = f", {plural(log['lag'], 'entry', 'entries')} behind" if log["lag"] else ", up to date"

@@ -59,14 +59,14 @@ def tail(reach: Reach, number: int, follow: bool, pattern: str, log_id: str | No
         log_id = pick_log(sorted(logs), log_id)
         size = logs[log_id]
         for line in _newest(store, log_id, size, number, pattern):
-            code = max(code, _print(line, as_json))
+            code = max(code, _print(line, as_json, reach.option))
     if not follow:
         return code
     try:
-        with errors_explained():
+        with errors_explained(reach.option):
             for line in _coming(reach, log_id, size):
                 if fnmatchcase(line.kind, pattern):
-                    code = max(code, _print(line, as_json))
+                    code = max(code, _print(line, as_json, reach.option))
                     sys.stdout.flush()
     except KeyboardInterrupt:
         pass  # asked for: the end of following
@@ -138,14 +138,14 @@ def _coming(reach: Reach, log_id: str, start: int) -> Iterator[_Line]:
             store.close()
 
 
-def _print(line: _Line, as_json: bool) -> Exit:
+def _print(line: _Line, as_json: bool, option: str) -> Exit:
     from attending.ledger.entry import parse_entry
     from attending.ledger.errors import VerificationError
 
     try:
         entry = parse_entry(line.data)
     except VerificationError as err:
-        step = f"attending ledger show {line.index} --log {line.log_id}"
+        step = f"attending ledger show {line.index} --log {line.log_id}{option}"
         if as_json:
             bad = {"log": line.log_id, "index": line.index, "error": err.reason, "detail": err.detail}
             click.echo(json.dumps(bad, sort_keys=True))
