@@ -307,6 +307,8 @@ async def test_a_forged_backup_with_a_fitting_manifest_is_refused(
                 "tesu')", "tesu') AS BLOB)"
             )
         )
+        for statement in schema.SQLITE_TRIGGERS.values():
+            connection.execute(statement)
         counts = {
             table.name: connection.execute(f"SELECT COUNT(*) FROM {table.name}").fetchone()[0]
             for table in schema.metadata.sorted_tables
@@ -316,6 +318,27 @@ async def test_a_forged_backup_with_a_fitting_manifest_is_refused(
     with pytest.raises(CorruptLog) as caught:
         inspect(backup, tmp_path)
     assert (caught.value.log_id, caught.value.index) == (LOG, index)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "DROP TRIGGER entry_refuse_update",
+        "CREATE TRIGGER quiet AFTER INSERT ON item BEGIN DELETE FROM idempotency; END",
+        "CREATE TRIGGER quiet AFTER INSERT ON entry BEGIN DELETE FROM idempotency; END",
+        "CREATE VIEW quiet AS SELECT * FROM payload",
+        "DROP INDEX uq_entry_log_id_stream_stream_version",
+    ],
+)
+async def test_a_backup_that_brings_other_triggers_is_refused(
+    backup: Path, tmp_path: Path, script: str
+) -> None:
+    with closing(sqlite3.connect(backup, isolation_level=None)) as connection:
+        connection.execute(script)
+    forge_manifest(backup)
+    with pytest.raises(BackupRefused) as caught:
+        inspect(backup, tmp_path)
+    assert caught.value.reason == "BACKUP_ALTERED"
 
 
 def forge_manifest(backup: Path, root: str | None = None, **changes: Any) -> None:

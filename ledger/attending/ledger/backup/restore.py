@@ -66,7 +66,8 @@ class Inspected:
 def inspect_backup(path: Path, published: Mapping[str, str], progress: Progress | None = None) -> Inspected:
     """The verified content of a backup, compared with what was `published` (notes by log).
 
-    1. The file has the size and hash of its manifest. 2. It holds the logs, heads and rows that the manifest lists.
+    1. The file has the size and hash of its manifest. 2. Its tables and triggers are the ledger's, none
+    is added that would act on writes, and it holds the logs, heads and rows that the manifest lists.
     3. Every log verifies in full, and extends the head that was published before the backup. 4. What is published now
     is of the same history; where it is ahead, `lost` says by what.
 
@@ -86,8 +87,9 @@ def inspect_backup(path: Path, published: Mapping[str, str], progress: Progress 
         )
     store = ReadOnlySqlite(path, frozen=True)
     try:
+        _check_objects(path, store)  # 2
         heads = store.heads()
-        _check_listed(path, manifest, heads, count_rows(store))  # 2
+        _check_listed(path, manifest, heads, count_rows(store))
         listed = {log.log_id: log.published for log in manifest.logs}
         logs, lost = [], []
         for row, head in heads:
@@ -188,6 +190,23 @@ def _refuse_loss(backup: Inspected, accept_loss: bool) -> None:
         raise BackupRefused(
             f"the backup is behind what was published: {describe_loss(backup.lost)}", reason="PUBLISHED_AHEAD"
         )
+
+
+def _check_objects(path: Path, store: ReadOnlySqlite) -> None:
+    """A forged file could bring a trigger or a view that acts, or lies, once a server writes to it."""
+    expected = schema.sqlite_objects(schema.metadata.sorted_tables) | dict(schema.SQLITE_TRIGGERS)
+    stored = {
+        str(name): (str(kind), str(sql).strip())
+        for name, kind, sql in store.rows("SELECT name, type, sql FROM sqlite_master WHERE sql IS NOT NULL")
+    }
+    for name, statement in expected.items():
+        if name not in stored or stored[name][1] != statement:
+            raise BackupRefused(
+                f"`{name}` in `{path}` is not as the ledger makes it", reason="BACKUP_ALTERED"
+            )
+    for name, (kind, _sql) in stored.items():
+        if kind in ("trigger", "view") and name not in expected:
+            raise BackupRefused(f"`{path}` has a {kind} that is not the ledger's", reason="BACKUP_ALTERED")
 
 
 def _check_listed(

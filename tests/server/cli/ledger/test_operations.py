@@ -633,3 +633,50 @@ def test_a_start_that_finds_a_bad_entry_says_where_to_look(
     assert line.startswith("error: log `clinic`, entry 250: stored bytes do not parse (CORRUPT_LOG); next: ")
     assert "`attending ledger show 250 --log clinic`" in line
     assert "`attending ledger verify`" in line
+
+
+def test_progress_is_a_line_on_a_terminal_and_goes_again(data: Path, tmp_path: Path) -> None:
+    script = "import sys; from attending.server.cli.main import run; sys.exit(run(sys.argv[1:]))"
+    for extra, wanted in (([], True), (["--json"], False)):
+        outer, inner = os.openpty()
+        out = tmp_path / f"b{wanted}"
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                script,
+                "ledger",
+                "backup",
+                "--out",
+                str(out),
+                "--data",
+                str(data),
+                *extra,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=inner,
+            check=True,
+        )
+        os.set_blocking(outer, False)
+        try:
+            told = os.read(outer, 100_000).decode()
+        except BlockingIOError:
+            told = ""
+        os.close(inner)
+        os.close(outer)
+        assert ("\r\x1b[Kcopying: " in told) is wanted
+        assert told.endswith("\r\x1b[K") is wanted
+        assert b"\x1b" not in done.stdout
+
+
+def test_two_backups_to_one_file_leave_one_of_them(data: Path, tmp_path: Path) -> None:
+    script = "import sys; from attending.server.cli.main import run; sys.exit(run(sys.argv[1:]))"
+    out = tmp_path / "b"
+    command = [sys.executable, "-c", script, "ledger", "backup", "--out", str(out), "--data", str(data)]
+    running = [
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(4)
+    ]
+    codes = sorted(process.wait(60) for process in running)
+    assert codes == [Exit.OK, *[Exit.FAILED] * 3]
+    assert run(["ledger", "restore", "--check", "--from", str(out), "--data", str(data)]) == Exit.OK
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "b", "b.manifest.json"}
