@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from attending.ledger.errors import (
     OtherVersion,
     StoreUnavailable,
     SubjectErased,
+    UnsafeSettings,
 )
 from attending.ledger.files import FolderLock
 from attending.ledger.ledger import Claim, Ledger, LedgerConfig
@@ -188,6 +190,43 @@ async def test_triggers_stay_on_in_a_restored_database(
         pytest.raises(sqlite3.IntegrityError),
     ):
         connection.execute("DELETE FROM entry WHERE entry_index = 5")
+
+
+async def test_a_backup_of_an_earlier_release_is_restored_to_both(
+    backup: Path, tmp_path: Path, cluster: Cluster, tables: Any
+) -> None:
+    """A file as the first release made it; it stays as it is, and what is restored is of this release."""
+    old = tmp_path / "old"
+    first = files("attending.ledger.store.migrations") / "sql" / "0001.sqlite.sql"
+    with closing(sqlite3.connect(old, isolation_level=None)) as connection:
+        for statement in first.read_text().split("\n--;\n"):
+            connection.execute(statement)
+        connection.execute("ATTACH ? AS new", (str(backup),))
+        counts = {}
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            columns = ", ".join(
+                f'"{row[1]}"' for row in connection.execute(f"PRAGMA main.table_info({name})")
+            )
+            if name != "ledger":
+                connection.execute(f"INSERT INTO main.{name} ({columns}) SELECT {columns} FROM new.{name}")
+            counts[name] = connection.execute(f"SELECT COUNT(*) FROM main.{name}").fetchone()[0]
+    shutil.copy(manifest_path(backup), manifest_path(old))
+    forge_manifest(old, counts=counts, schema_version=1)
+    before = old.read_bytes()
+    found = inspect(old, tmp_path)
+    assert found.logs[0].size == 600
+    restore_sqlite(found, tmp_path / "target")
+    cluster.execute("CREATE DATABASE from_old")
+    restore_postgres(found, cluster.conninfo("from_old"), [tables.metadata], grant_to=[LOGIN])
+    assert old.read_bytes() == before
+    with (
+        closing(ReadOnlySqlite(tmp_path / "target" / "ledger.db")) as one,
+        closing(ReadOnlyPostgres(cluster.conninfo("from_old", LOGIN))) as other,
+        closing(ReadOnlySqlite(backup, frozen=True)) as new,
+    ):
+        assert one.schema_version() == other.schema_version() == schema.SCHEMA_VERSION
+        assert rows_of(one)["entry"] == rows_of(other)["entry"] == rows_of(new)["entry"]
+        assert rows_of(one)["payload"] == rows_of(other)["payload"] == rows_of(new)["payload"]
 
 
 # --- while the server runs -----------------------------------------------------------------------------------
@@ -388,7 +427,7 @@ async def test_manifests_that_say_something_else_are_refused(backup: Path, tmp_p
             manifest_path(backup).write_text(json.dumps({k: v for k, v in value.items() if k != name}))
             with pytest.raises(BackupRefused):
                 inspect(backup, tmp_path)
-    manifest_path(backup).write_text(json.dumps(value | {"schema_version": schema.SCHEMA_VERSION - 1}))
+    manifest_path(backup).write_text(json.dumps(value | {"schema_version": schema.SCHEMA_VERSION + 1}))
     with pytest.raises(OtherVersion):
         inspect(backup, tmp_path)
     manifest_path(backup).unlink()
@@ -409,6 +448,7 @@ async def test_a_source_that_does_not_verify_makes_no_backup(
     with closing(database()) as connection:
         connection.execute("DROP TRIGGER entry_refuse_update")
         connection.execute("UPDATE entry SET data = x'7b7d' WHERE entry_index = 3")
+        connection.execute(schema.SQLITE_TRIGGERS["entry_refuse_update"])
     with pytest.raises(CorruptLog) as caught:
         backup_of(tmp_path / "ledger", tmp_path / "b")
     assert (caught.value.log_id, caught.value.index) == (LOG, 3)
@@ -418,6 +458,19 @@ async def test_a_source_that_does_not_verify_makes_no_backup(
     assert not backup_of(tmp_path / "ledger", tmp_path / "b", verify=False).verified
     with pytest.raises(CorruptLog):
         inspect(tmp_path / "b", tmp_path)
+
+
+async def test_a_source_that_has_lost_a_trigger_makes_no_backup(
+    open_ledger: OpenLedger, pending: Make, tmp_path: Path, database: Callable[[], sqlite3.Connection]
+) -> None:
+    ledger = await open_ledger()
+    await fill(ledger, pending, 60)
+    await ledger.close()
+    with closing(database()) as connection:
+        connection.execute("DROP TRIGGER tile_refuse_delete")
+    with pytest.raises(UnsafeSettings):
+        backup_of(tmp_path / "ledger", tmp_path / "b")
+    assert not (tmp_path / "b").exists()
 
 
 async def test_nothing_that_exists_is_replaced(backup: Path, tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from typing import Any, Final
 
 from attending.ledger.checkpoint import Checkpoint, parse_checkpoint
 from attending.ledger.entry import GENESIS_PREV, Entry, parse_entry
-from attending.ledger.errors import CorruptLog, VerificationError
+from attending.ledger.errors import CorruptLog, UnsafeSettings, VerificationError
 from attending.ledger.keys import TENANT_SUBJECT
 from attending.ledger.merkle import Frontier, leaf_hash, root_from_hashes
 from attending.ledger.publish import check_head_against
+from attending.ledger.store import schema
 from attending.ledger.store.port import HeadRow, LogRow
-from attending.ledger.store.read_only import ReadOnlyStore
+from attending.ledger.store.read_only import ReadOnlySqlite, ReadOnlyStore
 from attending.ledger.tiles import TILE_WIDTH
 
 Progress = Callable[[str, int, int], None]
@@ -77,6 +78,23 @@ def check_log(
     heads = [check_head_against(row, head.size, note, root_at) for note in published]  # 5
     newest = max((found for found in heads if found is not None), key=lambda found: found.size, default=None)
     return CheckedLog(row, head.size, head.root, newest, run.payloads, run.missing)
+
+
+def check_objects(store: ReadOnlySqlite) -> None:
+    """Raises UnsafeSettings unless a file's tables, indexes and triggers are the ledger's, and no trigger or view is
+    added: one of those could act, or lie, once a server writes to it.
+    """
+    expected = schema.sqlite_objects(schema.metadata.sorted_tables) | dict(schema.SQLITE_TRIGGERS)
+    stored = {
+        str(name): (str(kind), str(sql).strip())
+        for name, kind, sql in store.rows("SELECT name, type, sql FROM sqlite_master WHERE sql IS NOT NULL")
+    }
+    for name, statement in expected.items():
+        if name not in stored or stored[name][1] != statement:
+            raise UnsafeSettings(f"`{name}` of the database is lost, or not as the ledger made it")
+    for name, (kind, _sql) in stored.items():
+        if kind in ("trigger", "view") and name not in expected:
+            raise UnsafeSettings(f"the database has a {kind} that is not the ledger's")
 
 
 class _Run:

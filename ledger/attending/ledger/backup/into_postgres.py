@@ -42,7 +42,7 @@ def fill_database(
             connection.execute(f"SET LOCAL ROLE {OWNER}".encode())
             connection.execute(f"SET LOCAL search_path = {SCHEMA}".encode())
             _require_empty(connection)
-            with closing(ReadOnlySqlite(backup.path, frozen=True)) as source, source.snapshot():
+            with closing(ReadOnlySqlite(backup.readable, frozen=True)) as source, source.snapshot():
                 counts = count_rows(source)
                 _copy(source, connection, sum(counts.values()), progress)
             _verify(connection, backup, counts, progress)

@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from attending.ledger.backup.check import CheckedLog, Progress, check_log, claimed_size
+from attending.ledger.backup.check import CheckedLog, Progress, check_log, check_objects, claimed_size
 from attending.ledger.backup.manifest import Manifest, read_manifest
 from attending.ledger.backup.take import count_rows, sha256_of, sync_file
 from attending.ledger.checkpoint import verify
@@ -27,6 +28,7 @@ from attending.ledger.errors import (
     NotFound,
     OtherVersion,
     StoreUnavailable,
+    UnsafeSettings,
     VerificationError,
 )
 from attending.ledger.files import FolderLock, make_folder, require_local, sync_folder
@@ -36,6 +38,7 @@ from attending.ledger.store.port import HeadRow, LogRow, StoreFault
 from attending.ledger.store.read_only import ReadOnlySqlite
 from attending.ledger.store.sqlite import SqliteStore
 from sqlalchemy import MetaData
+from sqlalchemy.exc import DBAPIError
 
 DATABASE: Final = "ledger.db"
 
@@ -56,11 +59,15 @@ class Inspected:
     """A backup that is what its manifest says, every log of it verified."""
 
     path: Path
+    readable: Path
+    """The same content in this program's schema: `path` itself, or a copy for a backup of an earlier release."""
     manifest: Manifest
     logs: tuple[CheckedLog, ...]
     lost: tuple[Lost, ...]
     unpublished: tuple[str, ...]
     """Logs with entries for which no published head was found: what came after the backup cannot be told."""
+    copy: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False, compare=False)
+    """Holds `readable` while this object lives."""
 
 
 def inspect_backup(path: Path, published: Mapping[str, str], progress: Progress | None = None) -> Inspected:
@@ -79,15 +86,14 @@ def inspect_backup(path: Path, published: Mapping[str, str], progress: Progress 
     manifest = read_manifest(path)
     if path.stat().st_size != manifest.size_bytes or sha256_of(path, progress) != manifest.sha256:  # 1
         raise BackupRefused(f"`{path}` is not the file that its manifest describes", reason="BACKUP_ALTERED")
-    if manifest.schema_version != schema.SCHEMA_VERSION:
-        raise OtherVersion(
-            f"`{path}` is of schema version {manifest.schema_version}, this program restores"
-            f" {schema.SCHEMA_VERSION}: restore it with the program that made it (`{manifest.program}`), then let"
-            " this one bring the database up to date"
-        )
-    store = ReadOnlySqlite(path, frozen=True)
+    copy = _brought_up_to_date(path, manifest)
+    readable = path if copy is None else Path(copy.name) / DATABASE
+    store = ReadOnlySqlite(readable, frozen=True)
     try:
-        _check_objects(path, store)  # 2
+        try:
+            check_objects(store)  # 2
+        except UnsafeSettings as err:
+            raise BackupRefused(f"`{path}` is no ledger of ours: {err}", reason="BACKUP_ALTERED") from err
         heads = store.heads()
         _check_listed(path, manifest, heads, count_rows(store))
         listed = {log.log_id: log.published for log in manifest.logs}
@@ -111,7 +117,7 @@ def inspect_backup(path: Path, published: Mapping[str, str], progress: Progress 
         raise StoreUnavailable(f"backup `{path}` cannot be read ({err})") from err
     finally:
         store.close()
-    return Inspected(path, manifest, tuple(logs), tuple(lost), tuple(bare))
+    return Inspected(path, readable, manifest, tuple(logs), tuple(lost), tuple(bare), copy)
 
 
 def restore_sqlite(backup: Inspected, folder: Path, *, accept_loss: bool = False) -> None:
@@ -192,21 +198,35 @@ def _refuse_loss(backup: Inspected, accept_loss: bool) -> None:
         )
 
 
-def _check_objects(path: Path, store: ReadOnlySqlite) -> None:
-    """A forged file could bring a trigger or a view that acts, or lies, once a server writes to it."""
-    expected = schema.sqlite_objects(schema.metadata.sorted_tables) | dict(schema.SQLITE_TRIGGERS)
-    stored = {
-        str(name): (str(kind), str(sql).strip())
-        for name, kind, sql in store.rows("SELECT name, type, sql FROM sqlite_master WHERE sql IS NOT NULL")
-    }
-    for name, statement in expected.items():
-        if name not in stored or stored[name][1] != statement:
-            raise BackupRefused(
-                f"`{name}` in `{path}` is not as the ledger makes it", reason="BACKUP_ALTERED"
-            )
-    for name, (kind, _sql) in stored.items():
-        if kind in ("trigger", "view") and name not in expected:
-            raise BackupRefused(f"`{path}` has a {kind} that is not the ledger's", reason="BACKUP_ALTERED")
+def _brought_up_to_date(path: Path, manifest: Manifest) -> tempfile.TemporaryDirectory[str] | None:
+    """A private folder with a copy of an earlier release's backup, migrated as its server would; None for one of this
+    release. The backup itself stays as it is.
+    """
+    if manifest.schema_version == schema.SCHEMA_VERSION:
+        return None
+    if manifest.schema_version > schema.SCHEMA_VERSION:
+        raise OtherVersion(
+            f"`{path}` is of schema version {manifest.schema_version}, this program restores up to"
+            f" {schema.SCHEMA_VERSION}: use the release that made it (`{manifest.program}`), or a later one"
+        )
+    folder = tempfile.TemporaryDirectory(prefix="attending-restore-")
+    copy = Path(folder.name) / DATABASE
+    try:
+        shutil.copyfile(path, copy)
+        store = SqliteStore(copy)
+        try:
+            store.create_tables([])
+        finally:
+            store.close()
+    except (StoreFault, DBAPIError) as err:
+        folder.cleanup()
+        raise BackupRefused(
+            f"`{path}` cannot be brought to this release's schema", reason="BACKUP_ALTERED"
+        ) from err
+    except BaseException:
+        folder.cleanup()
+        raise
+    return folder
 
 
 def _check_listed(
@@ -219,7 +239,9 @@ def _check_listed(
     listed = {
         (log.log_id, log.origin, log.verifier_key, log.size, log.root, log.time) for log in manifest.logs
     }
-    if found != listed or dict(counts) != manifest.counts:
+    # Not of the table `ledger`: a migration may add to it, and it holds nothing of the log.
+    expected = {name: number for name, number in manifest.counts.items() if name != schema.ledger.name}
+    if found != listed or {name: counts.get(name) for name in expected} != expected:
         raise BackupRefused(f"`{path}` does not hold what its manifest lists", reason="BACKUP_ALTERED")
 
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from attending.ledger.backup.check import Progress, check_log
+from attending.ledger.backup.check import Progress, check_log, check_objects
 from attending.ledger.backup.manifest import LogSummary, Manifest, manifest_path
 from attending.ledger.entry import format_time
 from attending.ledger.errors import BackupRefused, StoreUnavailable
@@ -49,7 +49,8 @@ def take_backup(
 
     A crash or an error leaves nothing under `out`, and perhaps a hidden `.part` file beside it. A crash between the
     file's name and its manifest's leaves a file that `restore` refuses as unfinished. Raises BackupRefused
-    (TARGET_NOT_EMPTY), CorruptLog (the source does not verify), StoreUnavailable, OSError.
+    (TARGET_NOT_EMPTY), CorruptLog (the source does not verify), UnsafeSettings (it has lost a
+    trigger), StoreUnavailable, OSError.
     """
     for path in (out, manifest_path(out)):
         if path.exists():
@@ -200,6 +201,8 @@ def _describe(
                     payloads=payloads.get(row.log_id, 0),
                 )
             )
+        if verify:
+            check_objects(copy)  # what a start would refuse is no backup either
         counts, epoch, version = count_rows(copy), copy.epoch(), copy.schema_version()
     except StoreFault as err:
         raise _unfinished(str(err)) from err
