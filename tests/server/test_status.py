@@ -30,6 +30,8 @@ NOT_ON_THE_WIRE = {
     "attending.server.errors.ConfigurationError": "ends the start of a server",
     "attending.ledger.group.OutOfStep": "the sequencer reads the log again",
     "attending.ledger.errors.LedgerError": "the base; its subclasses are mapped",
+    "attending.ledger.errors.OtherVersion": "of commands that read a database or a backup",
+    "attending.ledger.errors.BackupRefused": "of `attending ledger backup` and `restore`",
     "attending.server.cli.outcome.CommandError": "ends a command",
     "attending.server.demo.server.ServerDidNotStart": "ends the demo",
 }

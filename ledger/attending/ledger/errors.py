@@ -225,17 +225,51 @@ class ProjectionsIncomplete(LedgerError):
     reason = "PROJECTIONS_INCOMPLETE"
 
 
+class OtherVersion(LedgerError):
+    """A database or backup of another schema version than this program reads. Nothing in it was changed."""
+
+    reason = "SCHEMA_VERSION"
+
+
+class BackupRefused(LedgerError):
+    """A backup that is not what its manifest says, or a target that must not be restored to.
+
+    Reasons: BACKUP_MANIFEST, BACKUP_ALTERED, BACKUP_INCOMPLETE, TARGET_NOT_EMPTY, PUBLISHED_AHEAD.
+    """
+
+    reason = "BACKUP_REFUSED"
+
+    def __init__(self, message: str, *, reason: str | None = None) -> None:
+        super().__init__(message)
+        if reason is not None:
+            self.reason = reason
+
+
 class CorruptLog(LedgerError):
     """The stored log does not verify, or is behind a head that was already published; appending stops.
 
-    `index` is the first bad entry where it is known.
+    `index` is the first bad entry and `log_id` its log, where they are known: what is stored there is kept as
+    it is, and `attending ledger show` shows it.
     """
 
     reason = "CORRUPT_LOG"
     ROLLBACK: ClassVar[str] = "LOG_ROLLED_BACK"
+    DAMAGED: ClassVar[str] = "DATABASE_DAMAGED"
+    """The database itself says that pages of it cannot be read."""
 
-    def __init__(self, detail: str, *, index: int | None = None, reason: str | None = None) -> None:
-        super().__init__(detail if index is None else f"entry {index}: {detail}")
+    def __init__(
+        self,
+        detail: str,
+        *,
+        index: int | None = None,
+        reason: str | None = None,
+        log_id: str | None = None,
+    ) -> None:
+        where = f"log `{log_id}`, " if log_id is not None and f"log `{log_id}`" not in detail else ""
+        where += "" if index is None else f"entry {index}: "
+        super().__init__(where + detail if index is not None else detail)
         if reason is not None:
             self.reason = reason
+        self.detail = detail
         self.index = index
+        self.log_id = log_id

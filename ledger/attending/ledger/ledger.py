@@ -33,7 +33,7 @@ from attending.ledger.errors import (
 from attending.ledger.keys import TENANT_SUBJECT, lookup_of, require_log_id
 from attending.ledger.opening import LedgerConfig, Opened, load_states, open_folder, root_at, verifier_key
 from attending.ledger.projection import EntryIndex, EntryTime, RecordId, RowWrite, check_rows
-from attending.ledger.publish import Publisher
+from attending.ledger.publish import Publisher, require_unpublished
 from attending.ledger.reads import MAX_LIST, LedgerReads
 from attending.ledger.sequencer import Sequencer
 from attending.ledger.store.port import ClaimRow, LogRow, Store, SubjectRow, all_tables
@@ -177,15 +177,20 @@ class Ledger(LedgerReads):
 
         `origin` names the log to the world (C2SP: a schema-less URL, such as `example.org/ledger/tenant`). With
         `stop`, a new log takes no entries yet.
-        Raises ValueError when the log or the origin exists otherwise, NotFound for a malformed id.
+        Raises ValueError when the log or the origin exists otherwise, NotFound for a malformed id, CorruptLog when
+        the database has no such log although entries of it were published: begun anew, its key would sign a second
+        history of it.
         """
         require_log_id(log_id)
+        # Read before the log is looked for: another process that creates and publishes it does so in that order.
+        published = await self._read_place(log_id)
         with contextlib.suppress(NotFound):
             if (await self._known(log_id)).row.origin != origin:
                 raise ValueError(f"log `{log_id}` exists with another origin")
             # Also for a log whose creation was answered "unknown" and came to light when the store recovered.
             self._start_publisher(log_id)
             return
+        require_unpublished(log_id, published)
         # Keys first: a crash here leaves keys without a log, which the next call takes up.
         keys = await self._run(self._keys.create_log, log_id)
         await self._run(self._keys.ensure, log_id, TENANT_SUBJECT)
@@ -203,6 +208,12 @@ class Ledger(LedgerReads):
         if self._sequencer.state(log_id).row.origin != origin:
             raise ValueError(f"log `{log_id}` exists with another origin")
         self._start_publisher(log_id)
+
+    async def _read_place(self, log_id: str) -> str | None:
+        try:
+            return await self._run(self._place.read, log_id)
+        except OSError as err:
+            raise StoreUnavailable("published heads cannot be read") from err
 
     def logs(self) -> list[str]:
         """Ids of every log."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import zip_longest
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from attending.ledger.ed25519 import public_bytes
 from attending.ledger.entry import GENESIS_PREV, parse_entry
@@ -18,10 +18,11 @@ from attending.ledger.keys import KeyFolder, LogKeys
 from attending.ledger.merkle import MAX_TREE_SIZE, compact_range, root_from_hashes
 from attending.ledger.note import ED25519, VerifierKey
 from attending.ledger.publish import FolderPlace, check_against
+from attending.ledger.store.damage import DAMAGE, is_damage
 from attending.ledger.store.port import Batch, HeadRow, LogRow, Question, Store, StoreFault
 from attending.ledger.store.sqlite import SqliteStore
 from attending.ledger.submission import LogState, signed_state
-from attending.ledger.tiles import TILE_WIDTH, NodeReader, load_edge
+from attending.ledger.tiles import TILE_WIDTH, Edge, NodeReader, load_edge
 from attending.ledger.verify.parts import StoredRow
 from attending.ledger.verify.stored import StoredHead, verify_stored_log
 from sqlalchemy import MetaData
@@ -58,6 +59,14 @@ class Opened(NamedTuple):
     states: dict[str, LogState]
     erased: dict[str, set[str]]
     """Pseudonyms, by log, whose keys were destroyed."""
+
+
+class Reads(Protocol):
+    """What the checks of a head read of a `Store`."""
+
+    def entries(self, log_id: str, start: int, limit: int) -> list[bytes]: ...
+    def leaf_hashes(self, log_id: str, start: int, limit: int) -> list[bytes]: ...
+    def tile(self, log_id: str, level: int, index: int) -> bytes | None: ...
 
 
 _TAIL: Final = 2 * TILE_WIDTH
@@ -98,15 +107,30 @@ def load_states(store: Store, keys: KeyFolder) -> dict[str, LogState]:
 def load_state(
     store: Store, row: LogRow, head: HeadRow, keys: LogKeys, stopped: str | None = None
 ) -> LogState:
-    """The signed state of a log whose head agrees with its tiles and its last entries.
+    """The signed state of a log whose head `check_head` found to agree with what it is over."""
+    return signed_state(row, keys, check_head(store, row, head), head, stopped)
+
+
+def check_head(store: Reads, row: LogRow, head: HeadRow) -> Edge:
+    """The edge of a log whose head agrees with its tiles and its last entries; needs no key.
 
     1. The last entries (up to 512) parse, name their index and origin and link to each other; their leaf
     hashes are those stored. 2. No entry lies past the head. 3. The root over tiles and leaf hashes, and the
     last leaf and time, are the head's.
 
-    Raises CorruptLog, naming the first bad entry of those read. Entries before them are covered by tiles
-    only: the full verification reads them.
+    Raises CorruptLog, naming the log and the first bad entry of those read. Entries before them are covered by
+    tiles only, and of the tiles those on the right edge are read: an altered old entry, or a tile under a full one,
+    goes unnoticed here. The full verification (`attending ledger verify`, every backup) reads them all.
     """
+    try:
+        return _check_head(store, row, head)
+    except CorruptLog as err:
+        if err.log_id is not None:
+            raise
+        raise CorruptLog(err.detail, index=err.index, reason=err.reason, log_id=row.log_id) from err
+
+
+def _check_head(store: Reads, row: LogRow, head: HeadRow) -> Edge:
     start = max(0, head.size - _TAIL)
     data = store.entries(row.log_id, start, _TAIL + 1)
     stored = store.leaf_hashes(row.log_id, start, _TAIL + 1)
@@ -133,7 +157,7 @@ def load_state(
     last = stored[-1] if stored else GENESIS_PREV
     if edge.root != head.root or last != head.last_leaf or time != head.time:  # 3
         raise CorruptLog(f"head of log `{row.log_id}` is not that of its entries")
-    return signed_state(row, keys, edge, head, stopped)
+    return edge
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,15 +192,20 @@ def verify_stored(store: Store, state: LogState) -> int:
     outcome = verify_stored_log(_StoreLog(store, state.row.log_id), head)
     if outcome.problems:
         first = outcome.problems[0]
-        raise CorruptLog(first.detail, index=first.index, reason=first.reason)
+        raise CorruptLog(first.detail, index=first.index, reason=first.reason, log_id=state.row.log_id)
     return head.size
 
 
 def root_at(store: Store, state: LogState, size: int) -> bytes:
     """The root hash of the log at `size`, at most that of `state`."""
-    if size == state.edge.size:
-        return state.root
-    reader = NodeReader(state.edge, lambda level, index: store.tile(state.row.log_id, level, index))
+    return state.root if size == state.edge.size else root_of(store, state.row.log_id, state.edge, size)
+
+
+def root_of(store: Reads, log_id: str, edge: Edge, size: int) -> bytes:
+    """The root hash at `size`, at most that of `edge`, from tiles."""
+    if size == edge.size:
+        return edge.root
+    reader = NodeReader(edge, lambda level, index: store.tile(log_id, level, index))
     return root_from_hashes(compact_range(size, reader.node))
 
 
@@ -194,8 +223,6 @@ def open_folder(
         store = store or open_store(config)
         store.recover()
         store.create_tables(metadata)  # 2
-        if store.rebuilding() and not to_rebuild:
-            raise ProjectionsIncomplete("projections are not complete: a rebuild has to come to its end")
         keys = KeyFolder(config.keys_folder or config.folder / "keys")
         place = FolderPlace(config.publish_folder or config.folder / "published")
         for row, _ in store.heads():
@@ -213,13 +240,19 @@ def open_folder(
             erased[log_id] = {erasure.pseudonym for erasure in store.erasures(log_id)}
             for pseudonym in erased[log_id]:
                 keys.destroy(log_id, pseudonym)  # 6
+        # Last: evidence that does not hold is the graver news, and a rebuild would not get past it.
+        if store.rebuilding() and not to_rebuild:
+            raise ProjectionsIncomplete("projections are not complete: a rebuild has to come to its end")
         return Opened(lock, store, keys, place, states, erased)
     except BaseException as err:
         if store is not None:
             store.close()
         if lock is not None:
             lock.release()
-        if isinstance(err, StoreFault):
+        if isinstance(err, StoreFault | UnicodeDecodeError):
+            # The latter when the driver cannot read SQLite's own message, which quotes the damaged page.
+            if is_damage(err) or isinstance(err, UnicodeDecodeError):
+                raise CorruptLog(DAMAGE, reason=CorruptLog.DAMAGED) from err
             raise StoreUnavailable("store cannot be read") from err
         raise
 

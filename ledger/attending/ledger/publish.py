@@ -16,11 +16,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, Protocol
 
-from attending.ledger.checkpoint import Checkpoint, verify
+from attending.ledger.checkpoint import Checkpoint, parse_checkpoint, verify
 from attending.ledger.errors import CorruptLog, LedgerError, VerificationError
 from attending.ledger.files import PRIVATE_MODE, make_folder, sync_folder, write_durably
 from attending.ledger.note import VerifierKey
-from attending.ledger.store.port import StoreFault
+from attending.ledger.store.port import LogRow, StoreFault
 from attending.ledger.submission import LogState
 
 _log = logging.getLogger(__name__)
@@ -85,28 +85,56 @@ def check_against(state: LogState, published: str | None, read_root: ReadRoot) -
     Raises CorruptLog: LOG_ROLLED_BACK (the database is behind), PUBLISHED_HEAD_DIFFERS (same size, other
     history), PUBLISHED_HEAD_UNREADABLE (not a checkpoint signed by this log's key).
     """
+    return check_head_against(state.row, state.edge.size, published, lambda size: read_root(state, size))
+
+
+def check_head_against(
+    row: LogRow, size: int, published: str | None, root_at: Callable[[int], bytes]
+) -> Checkpoint | None:
+    """As `check_against`, for a log of `size` whose root at any earlier size `root_at` gives."""
     if published is None:
         return None
-    log_id = state.row.log_id
+    log_id = row.log_id
     try:
-        head = verify(published, [VerifierKey.parse(state.row.verifier_key)])
+        head = verify(published, [VerifierKey.parse(row.verifier_key)])
     except VerificationError as err:
         raise CorruptLog(
             f"published head of log `{log_id}` is not one that this log signed",
             reason="PUBLISHED_HEAD_UNREADABLE",
+            log_id=log_id,
         ) from err
-    if head.size > state.edge.size:
+    if head.size > size:
         raise CorruptLog(
-            f"log `{log_id}` has {state.edge.size} entries, {head.size} were published:"
-            " the database is behind",
+            f"log `{log_id}` has {size} entries, {head.size} were published: the database is behind",
             reason=CorruptLog.ROLLBACK,
+            log_id=log_id,
         )
-    if read_root(state, head.size) != head.root:
+    if root_at(head.size) != head.root:
         raise CorruptLog(
             f"log `{log_id}` contradicts the head published at size {head.size}",
             reason="PUBLISHED_HEAD_DIFFERS",
+            log_id=log_id,
         )
     return head
+
+
+def require_unpublished(log_id: str, published: str | None) -> None:
+    """Returns when a log that the database does not have was never published with entries.
+
+    Raises CorruptLog (LOG_ROLLED_BACK): the database has lost the log.
+    """
+    if published is None:
+        return
+    try:
+        size = parse_checkpoint(published).size
+    except VerificationError:
+        size = -1
+    if size != 0:
+        raise CorruptLog(
+            f"log `{log_id}` is not in the database, and a head of it was published: the database is behind",
+            reason=CorruptLog.ROLLBACK,
+            log_id=log_id,
+        )
 
 
 class Publisher:

@@ -310,12 +310,17 @@ class LedgerReads:
 
     async def _entries(self, log_id: str, read: Callable[..., list[bytes]], *arguments: Any) -> list[Entry]:
         def load() -> list[Entry]:
-            return [parse_entry(data) for data in read(*arguments)]
+            found = []
+            for offset, data in enumerate(read(*arguments)):
+                try:
+                    found.append(parse_entry(data))
+                except VerificationError as err:
+                    # By index, its place is known; of a stream, only that it is one of those.
+                    index = arguments[1] + offset if type(arguments[1]) is int else None
+                    raise CorruptLog("stored bytes do not parse", index=index, log_id=log_id) from err
+            return found
 
-        try:
-            return await self._run(load)
-        except VerificationError as err:
-            raise CorruptLog(f"a stored entry of log `{log_id}` does not parse", index=err.index) from err
+        return await self._run(load)
 
     async def _prove(self, prove: Callable[..., list[bytes]], state: LogState, *sizes: int) -> list[bytes]:
         def load() -> list[bytes]:

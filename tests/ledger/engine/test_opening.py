@@ -14,7 +14,7 @@ import pytest
 from attending.ledger.entry import PendingEntry
 from attending.ledger.errors import CorruptLog, LedgerLocked, NotFound, SubjectErased, UnsafeSettings
 from attending.ledger.files import require_local
-from attending.ledger.ledger import Ledger
+from attending.ledger.ledger import Ledger, LedgerConfig
 from attending.ledger.store.sqlite import SqliteStore
 
 LOG = "clinic"
@@ -169,6 +169,27 @@ async def test_a_restored_old_database_is_refused(
     with pytest.raises(CorruptLog) as caught:
         await open_ledger()
     assert caught.value.reason == CorruptLog.ROLLBACK
+
+
+async def test_a_database_that_has_lost_a_published_log_does_not_begin_it_anew(
+    open_ledger: OpenLedger, pending: Make, tmp_path: Path
+) -> None:
+    """The keys are still there: a new log under them would be a second history by the same key."""
+    ledger = await open_ledger()
+    await ledger.close()
+    (tmp_path / "ledger" / "ledger.db").unlink()
+    await fill(open_ledger, pending, 3)  # only a head of size 0 was published: the same log again
+    (tmp_path / "ledger" / "ledger.db").unlink()
+    keys = sorted(path.name for path in (tmp_path / "ledger" / "keys").rglob("*"))
+    for note in (None, "no note"):
+        if note is not None:
+            (tmp_path / "ledger" / "published" / f"{LOG}.checkpoint").write_text(note)
+        async with await Ledger.open(LedgerConfig(tmp_path / "ledger")) as empty:
+            with pytest.raises(CorruptLog) as caught:
+                await empty.create_log(LOG, "attending.test/clinic")
+            assert empty.logs() == []
+        assert (caught.value.reason, caught.value.log_id) == (CorruptLog.ROLLBACK, LOG)
+    assert sorted(path.name for path in (tmp_path / "ledger" / "keys").rglob("*")) == keys
 
 
 async def test_a_contradicting_or_forged_published_head_is_refused(

@@ -128,15 +128,15 @@ async def test_usage_and_what_cannot_be_read(tmp_path: Path) -> None:
     assert "not verified" in caught.value.problem
 
 
-async def test_payloads_that_are_gone_leave_it_open(
+async def test_payloads_that_are_gone_without_a_record_of_it_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await fill(tmp_path / "data", 3)
     alter(tmp_path / "data", "DELETE FROM payload WHERE entry_index = 1")
     assert verify(tmp_path / "data") == Exit.OK
-    assert verify(tmp_path / "data", "--payloads") == Exit.INDETERMINATE
+    assert verify(tmp_path / "data", "--payloads") == Exit.FAILED
     out = capsys.readouterr().out
-    assert "entry 1: 1 payloads are gone without an erasure" in out
+    assert "entry 1: 1 payloads are gone" in out
     assert "text of a person" not in out
 
 

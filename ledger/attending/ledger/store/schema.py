@@ -31,6 +31,9 @@ SCHEMA_VERSION: Final = 4
 SEALED: Final = "LOG_SEALED"
 """`log_stop.reason` of a log that has ended for good."""
 
+NOT_BACKED_UP: Final = frozenset({"owner_beat"})
+"""Tables that say how things are now, and nothing of a log."""
+
 metadata: Final = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -257,6 +260,15 @@ _REMOVABLE: Final = _exists(
     "p.log_id = NEW.log_id AND p.record = NEW.record AND p.entry_index = NEW.entry_index"
     f" AND ({_ERASED} OR ({_PRUNED} AND NOT {_HELD}))",
 )
+# What a restore puts back: the payload is gone, and its certificate is on record.
+_RESTORABLE: Final = "(NOT {} AND {})".format(
+    _exists("payload AS p", "p.log_id = NEW.log_id AND p.record = NEW.record"),
+    _exists(
+        "entry AS n",
+        "n.log_id = NEW.log_id AND n.entry_index = NEW.removed_by"
+        " AND n.type IN ('payload.pruned', 'subject.erased')",
+    ),
+)
 
 SQLITE_TRIGGERS: Final[Mapping[str, str]] = dict(
     [
@@ -284,7 +296,7 @@ SQLITE_TRIGGERS: Final[Mapping[str, str]] = dict(
             "removal",
             "INSERT",
             "payload is neither erased nor pruned, or is on hold",
-            f"NOT {_REMOVABLE}",
+            f"NOT ({_REMOVABLE} OR {_RESTORABLE})",
             "removal_refuse_without_certificate",
         ),
     ]

@@ -194,8 +194,13 @@ def _payloads(found: PayloadOutcome) -> Iterator[LogFinding]:
         detail = f"{found.unnamed} stored payloads are named by no entry"
         yield LogFinding("payloads", Status.FAILED, "PAYLOAD_UNNAMED", detail)
     if found.missing:
-        detail = f"{found.missing} payloads are gone without an erasure, from this entry on: pruned, or lost"
-        yield LogFinding("payloads", Status.INDETERMINATE, "PAYLOAD_MISSING", detail, found.first_missing)
-    if not (found.problems or found.unnamed):
-        detail = f"{found.present} stored payloads are those that entries name; {found.erased} are erased"
+        detail = (
+            f"{found.missing} payloads are gone, from this entry on, with neither erasure nor prune on record"
+        )
+        yield LogFinding("payloads", Status.FAILED, "PAYLOAD_MISSING", detail, found.first_missing)
+    if not (found.problems or found.unnamed or found.missing):
+        detail = (
+            f"{found.present} stored payloads are those that entries name; {found.erased} are erased,"
+            f" {found.pruned} pruned"
+        )
         yield LogFinding("payloads", Status.PASSED, None, detail)

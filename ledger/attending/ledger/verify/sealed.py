@@ -28,19 +28,23 @@ class PayloadReader(Reader, Protocol):
     def payload_count(self, size: int) -> int:
         """Number of stored payloads that belong to entries below `size`."""
 
+    def removed(self, records: list[str]) -> set[str]:
+        """Those of `records` that are gone with an erasure or a prune on record."""
+
     def erased(self) -> set[str]:
         """Pseudonyms of the erased subjects, as of now."""
 
 
 @dataclass(frozen=True, slots=True)
 class PayloadOutcome:
-    """`present` payloads are stored; `erased` are gone with their subject's erasure; `missing` are gone without
-    one, pruned or lost, the first of them named by entry `first_missing`. `unnamed` are stored and no entry
-    names them. `problems` name what is stored and is not what was committed to.
+    """`present` payloads are stored; `erased` are gone with their subject's erasure, `pruned` with the end of their
+    retention; `missing` are gone without either, the first of them named by entry `first_missing`. `unnamed` are
+    stored and no entry names them. `problems` name what is stored and is not what was committed to.
     """
 
     present: int
     erased: int
+    pruned: int
     missing: int
     first_missing: int | None
     unnamed: int
@@ -54,12 +58,18 @@ def verify_payloads(reader: PayloadReader, size: int) -> PayloadOutcome:
     known. Memory grows with the number of missing payloads' subjects only.
     """
     present = unnamed = 0
+    gone: dict[str | None, int] = {}
     problems: list[Problem] = []
     absent: dict[str | None, tuple[int, int]] = {}
     for named in _named(reader, size):
         stored = reader.payloads([item.record for _, item in named])
+        # Asked second: what is removed in between is then seen as removed.
+        removed = reader.removed([item.record for _, item in named if item.record not in stored])
         for entry, item in named:
             found = stored.get(item.record)
+            if found is None and item.record in removed:
+                gone[entry.subject] = gone.get(entry.subject, 0) + 1
+                continue
             if found is None:
                 first, count = absent.get(entry.subject, (entry.index, 0))
                 absent[entry.subject] = first, count + 1
@@ -75,7 +85,9 @@ def verify_payloads(reader: PayloadReader, size: int) -> PayloadOutcome:
     missing = [value for subject, value in absent.items() if subject not in erased]
     return PayloadOutcome(
         present=present,
-        erased=sum(count for subject, (_, count) in absent.items() if subject in erased),
+        erased=sum(count for subject, (_, count) in absent.items() if subject in erased)
+        + sum(count for subject, count in gone.items() if subject in erased),
+        pruned=sum(count for subject, count in gone.items() if subject not in erased),
         missing=sum(count for _, count in missing),
         first_missing=min((first for first, _ in missing), default=None),
         unnamed=unnamed,

@@ -84,6 +84,13 @@ class SqliteReader:
         with _reading():
             return int(self._connection.execute(sql, (self._log_id, size)).fetchone()[0])
 
+    def removed(self, records: list[str]) -> set[str]:
+        """Those of `records` that are gone with an erasure or a prune on record."""
+        marks = ",".join("?" * len(records))
+        sql = f"SELECT record FROM removal WHERE log_id = ? AND record IN ({marks})"  # noqa: S608 - marks only
+        with _reading():
+            return {_word(row[0]) for row in self._connection.execute(sql, (self._log_id, *records))}
+
     def erased(self) -> set[str]:
         """Pseudonyms of the log's erased subjects."""
         with _reading():

@@ -24,7 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "health": ("attending.server.cli.health", "Ask a server whether it serves."),
     "verify": ("attending.server.cli.verify", "Verify an exported bundle offline."),
     "export": ("attending.server.cli.export", "Export a period as a signed bundle."),
-    "ledger": ("attending.server.cli.ledger", "Append to, read, prove and export the log of a tenant."),
+    "ledger": ("attending.server.cli.ledger", "Look after the logs: status, entries, proofs, backups."),
     "review": ("attending.server.cli.review", "Read, claim, dispose of and sign held texts."),
     "subject": ("attending.server.cli.subject", "Show, link, hold and erase what is stored about a person."),
     "policy": ("attending.server.cli.policy", "List and test policies."),
@@ -152,18 +152,9 @@ def _other(err: Exception) -> int:
         report(err.problem, err.next_step)
         return Exit.USAGE
     if isinstance(err, LedgerError):
-        steps = {
-            "LEDGER_LOCKED": "stop the other server, or give another folder with --data",
-            "PROJECTIONS_INCOMPLETE": "run `attending ledger rebuild`; the log itself is whole",
-            "UNSAFE_SETTINGS": "put the folder on a local disk that only you can read",
-            "UNSAFE_DATABASE": "change what is named, on the database server, and start again; docs/postgresql.md",
-            "DATABASE_NOT_MIGRATED": "have an administrator run `attending ledger migrate --config FILE --user ADMIN`",
-            "STORE_UNAVAILABLE": "see that the database answers and its disk is not full, and try again",
-        }
-        report(
-            f"{err} ({err.reason})",
-            steps.get(err.reason, "restore the folder from a backup; nothing is repaired silently"),
-        )
+        from attending.server.cli.corrupt import next_step
+
+        report(f"{err} ({err.reason})", next_step(err))
         return Exit.FAILED
     if isinstance(err, OSError):
         name = f" `{err.filename}`" if isinstance(err.filename, str) else ""

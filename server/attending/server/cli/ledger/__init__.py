@@ -9,6 +9,9 @@ from attending.server.cli.examples import examples
 from attending.server.cli.lazy import LazyGroup
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "status": ("attending.server.cli.ledger.status", "Say how the ledger is: sizes, heads, what is wrong."),
+    "tail": ("attending.server.cli.ledger.tail", "Print the newest entries, and follow them."),
+    "show": ("attending.server.cli.ledger.show", "Print one entry in full, with its proof."),
     "migrate": (
         "attending.server.cli.ledger.migrate",
         "Prepare a PostgreSQL database, or bring it up to date.",
@@ -28,6 +31,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "Write the log as static files that any web server serves.",
     ),
     "prune": ("attending.server.cli.ledger.prune", "Remove payloads whose retention has ended."),
+    "backup": ("attending.server.cli.ledger.backup", "Back the ledger up while the server runs."),
+    "restore": ("attending.server.cli.ledger.restore", "Restore a backup into an empty ledger."),
 }
 """Subcommand: the module that has it as `command`, and its line in the help."""
 
@@ -36,12 +41,14 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     cls=LazyGroup,
     commands_by_name=COMMANDS,
     epilog=examples(
+        "attending ledger status",
+        "attending ledger tail -f",
         "attending ledger prove 17",
-        "attending ledger export --out static-log",
+        "attending ledger backup --out monday.backup",
     ),
 )
 def ledger() -> None:
-    """Append to, read, prove and export the log of a tenant; prepare a database for logs."""
+    """Look after the logs: how they are, what they hold, proofs, backups, rebuilds."""
 
 
 command = ledger

@@ -49,7 +49,12 @@ BEGIN
            OR (EXISTS (SELECT 1 FROM attending.entry AS n WHERE n.log_id = p.log_id
                        AND n.entry_index = NEW.removed_by AND n.type = 'payload.pruned')
                AND NOT EXISTS (SELECT 1 FROM attending.custody_hold AS h
-                               WHERE h.log_id = p.log_id AND h.subject = p.subject)))) THEN
+                               WHERE h.log_id = p.log_id AND h.subject = p.subject))))
+    AND NOT (
+      -- What a restore puts back: the payload is gone, and its certificate is on record.
+      NOT EXISTS (SELECT 1 FROM attending.payload AS p WHERE p.log_id = NEW.log_id AND p.record = NEW.record)
+      AND EXISTS (SELECT 1 FROM attending.entry AS n WHERE n.log_id = NEW.log_id
+                  AND n.entry_index = NEW.removed_by AND n.type IN ('payload.pruned', 'subject.erased'))) THEN
     RAISE EXCEPTION 'payload is neither erased nor pruned, or is on hold' USING ERRCODE = 'restrict_violation';
   END IF;
   RETURN NEW;
