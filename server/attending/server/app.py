@@ -10,19 +10,19 @@ import importlib
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
 import grpc
 import structlog
-from attending.ledger.ledger import SYSTEM_LOG, Ledger, LedgerConfig
+from attending.ledger.ledger import SYSTEM_LOG, Ledger
 from attending.server import clock, projections
 from attending.server.auth.authenticate import Directory
 from attending.server.auth.authorize import Authorizer, PolicySet
 from attending.server.auth.denials import LedgerDenials
 from attending.server.config import Config
-from attending.server.database import conninfo_of
+from attending.server.database import ledger_config
 from attending.server.errors import ConfigurationError
 
 log = structlog.get_logger()
@@ -129,17 +129,8 @@ async def build_app(
     """
     policies = PolicySet.load(authorization_folder(config))
     builds = resolve(COMPONENTS) if components is None else list(components)
-    storage = config.storage
     ledger = await Ledger.open(
-        LedgerConfig(
-            storage.folder,
-            database=conninfo_of(storage),
-            require_replication=storage.require_replication,
-            keys_folder=storage.keys_folder,
-            publish_folder=storage.published_folder,
-            claim_retention=timedelta(days=config.idempotency.retention_days),
-            max_queued_appends=storage.max_queued_appends,
-        ),
+        ledger_config(config),
         metadata=[projections.metadata],
         clock=now,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from attending.ledger.errors import UnsafeSettings
@@ -10,10 +11,27 @@ from attending.ledger.files import read_private
 from attending.server.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from attending.server.config import StorageSection
+    from attending.ledger.opening import LedgerConfig
+    from attending.server.config import Config, StorageSection
 
 SECRETS: Final = ("password", "sslpassword")
 """Keywords of libpq whose value is a secret."""
+
+
+def ledger_config(config: Config) -> LedgerConfig:
+    """Where the configured ledger is, for whoever opens it. Raises ConfigurationError as `conninfo_of`."""
+    from attending.ledger.opening import LedgerConfig
+
+    storage = config.storage
+    return LedgerConfig(
+        storage.folder,
+        database=conninfo_of(storage),
+        require_replication=storage.require_replication,
+        keys_folder=storage.keys_folder,
+        publish_folder=storage.published_folder,
+        claim_retention=timedelta(days=config.idempotency.retention_days),
+        max_queued_appends=storage.max_queued_appends,
+    )
 
 
 def flaw(conninfo: str) -> str | None:

@@ -118,6 +118,7 @@ class _Verification:
         self._unreadable = False
         self._unhashed: frozenset[str] = frozenset()
         self._latest: tuple[str, int] | None = None
+        self._foreign: list[Checkpoint] = []
 
     def run(self) -> Report:
         manifest = self._read_manifest()  # 2
@@ -146,6 +147,7 @@ class _Verification:
         )
         self._payloads.finish()
         self._check_pinned(head, pinned)  # 6
+        self._checks.successions.compare(self._foreign)
         for name in sorted(self._unhashed):  # what no check above read to its end
             self._drain(name)
         self._check_statistics()  # 7
@@ -438,7 +440,7 @@ class _Verification:
     # -- pinned checkpoints, statistics, time ----------------------------------------------------------------
 
     def _read_pinned(self) -> list[Checkpoint]:
-        pinned = []
+        pinned: list[Checkpoint] = []
         for number, note in enumerate(self._anchors.pinned, 1):
             try:
                 item = checkpoints.verify(note, self._anchors.keys)
@@ -448,10 +450,7 @@ class _Verification:
                 decide = self._findings.doubt if missing else self._findings.fail
                 decide("V9", f"pinned checkpoint {number}: {err.detail}")
                 continue
-            if item.origin != self._manifest.origin:
-                self._findings.fail("V9", f"pinned checkpoint {number} is of another log")
-                continue
-            pinned.append(item)
+            (pinned if item.origin == self._manifest.origin else self._foreign).append(item)
         return pinned
 
     def _check_pinned(self, head: Checkpoint | UnverifiedCheckpoint | None, pinned: list[Checkpoint]) -> None:

@@ -17,6 +17,7 @@ from attending.ledger.entry import Entry
 from attending.ledger.review_signature import Meaning
 from attending.ledger.verify.report import Findings
 from attending.ledger.verify.signatures import Signatures, Signed
+from attending.ledger.verify.succession import Successions
 
 
 class Scope(StrEnum):
@@ -111,6 +112,7 @@ class Checks:
         self._from_start = from_start
         self._streams: dict[str, _Stream] = {}
         self._signatures = Signatures(findings, complete_from_start=from_start)
+        self.successions = Successions(findings)
         self._released = self._held_released = self._exceptions = self._transitions = 0
 
     def visit(self, entry: Entry) -> None:
@@ -118,6 +120,7 @@ class Checks:
         if not entry.known_type:
             self._findings.doubt("V5", "type of a later version: its meaning is not known here", entry.index)
         self._signatures.visit(entry)
+        self.successions.visit(entry)
         source = entry.type.partition(".")[0]
         if source not in ("inference", "review", "break_glass", "recall"):
             return

@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "attending.server.cli.ledger.export",
         "Write the log as static files that any web server serves.",
     ),
+    "seal": ("attending.server.cli.ledger.seal", "End a log for good and start its successor."),
     "prune": ("attending.server.cli.ledger.prune", "Remove payloads whose retention has ended."),
     "backup": ("attending.server.cli.ledger.backup", "Back the ledger up while the server runs."),
     "restore": ("attending.server.cli.ledger.restore", "Restore a backup into an empty ledger."),

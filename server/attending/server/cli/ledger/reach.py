@@ -6,7 +6,6 @@ All of them only read: beside a running server, beside one that was killed, or o
 from __future__ import annotations
 
 import functools
-import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -180,35 +179,15 @@ def _of_folder(data: Path, published: Path | None) -> Reach:
 
 def _of_config(path: Path, database: str | None, published: Path | None) -> Reach:
     from attending.server.config import load_config
+    from attending.server.database import conninfo_of
 
     config = load_config(path)
     storage = config.storage
     return Reach(
         folder=storage.folder,
-        database=database or _configured_database(storage),
+        database=database or conninfo_of(storage),
         published=published or storage.published_folder or storage.folder / "published",
         keys=storage.keys_folder or storage.folder / "keys",
         claim_retention=timedelta(days=config.idempotency.retention_days),
         option=f" --config {shlex.quote(str(path))}",
     )
-
-
-def _configured_database(storage: Any) -> str | None:
-    """The connection string of `[storage]`, where the configuration knows such keys."""
-    text: str | None = getattr(storage, "database", None)
-    variable: str | None = getattr(storage, "database_env", None)
-    if text is None and variable is not None:
-        text = os.environ.get(variable)
-        if not text:
-            raise CommandError(
-                f"variable `{variable}` is not set, and the database is named by it",
-                "set it as for the server, or give --database",
-                Exit.USAGE,
-            )
-    password: Path | None = getattr(storage, "database_password_file", None)
-    if text is not None and password is not None:
-        from attending.ledger.files import read_private
-        from psycopg.conninfo import make_conninfo
-
-        text = make_conninfo(text, password=read_private(password).decode().strip())
-    return text

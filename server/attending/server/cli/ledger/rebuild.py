@@ -93,16 +93,13 @@ def rebuild(
 
 
 def _place(config_path: Path | None, data: Path | None) -> LedgerConfig:
-    from attending.ledger.opening import LedgerConfig
     from attending.server.bootstrap.folder import DEFAULT_FOLDER, ledger_of
     from attending.server.config import load_config
+    from attending.server.database import ledger_config
 
     if config_path is None:
         return ledger_of(data or DEFAULT_FOLDER)
-    storage = load_config(config_path).storage
-    return LedgerConfig(
-        storage.folder, keys_folder=storage.keys_folder, publish_folder=storage.published_folder
-    )
+    return ledger_config(load_config(config_path))
 
 
 def _progress(as_json: bool) -> Progress:
