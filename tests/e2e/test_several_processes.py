@@ -26,8 +26,11 @@ from attending.ledger.proof import parse_receipt
 from attending.ledger.store import postgres_admin
 from attending.ledger.verify.segments import verify_chain
 from attending.server import projections
+from attending.server.config import load_config
+from attending.server.database import ledger_config
 from attending.v1 import common_pb2, inference_pb2, ledger_pb2
 
+from tests.derived import not_derived
 from tests.e2e.calls import TIMEOUT, infer_request, state
 from tests.e2e.configured_server import ConfiguredServer
 from tests.e2e.conftest import LETTER, REPLAYED
@@ -151,6 +154,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
             assert server.where, server.log.read_text(errors="replace")[-2000:]
         yield Pair(a, b, cluster)
         assert [a.stop(), b.stop()] == [0, 0]
+        assert not_derived(ledger_config(load_config(a.folder / "attending.toml"))) == []
 
 
 @pytest.fixture

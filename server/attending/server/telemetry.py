@@ -38,7 +38,19 @@ ALLOWED_KEYS: Final = frozenset(
         *("method", "origin", "owner", "policy", "policy_ids", "principal", "provider", "rail", "service"),
         *("tenant", "ticket_id", "worker"),
         # enums, counts and places
-        *("code", "count", "elapsed_ms", "error_type", "exit_code", "location", "pid", "port", "reason"),
+        *(
+            "code",
+            "count",
+            "elapsed_ms",
+            "error_type",
+            "exit_code",
+            "kind",
+            "location",
+            "payloads",
+            "pid",
+            "port",
+            "reason",
+        ),
         *("seconds", "size", "stage", "state", "status", "token_port", "http_port", "version", "workers"),
         "dropped",
     }

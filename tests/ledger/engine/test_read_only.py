@@ -403,6 +403,8 @@ class StandbyOf(Cluster):
                 self.data,
                 "-X",
                 "stream",
+                "-c",
+                "fast",
             ],
             check=True,
             capture_output=True,
