@@ -12,6 +12,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -23,6 +24,10 @@ import psutil
 import psycopg
 
 START_SECONDS = 60
+_AS_USER = (
+    "import os, pwd, sys; user = pwd.getpwnam(sys.argv[1]); os.setgroups([]); os.setgid(user.pw_gid);"
+    " os.setuid(user.pw_uid); os.execv(sys.argv[2], sys.argv[2:])"
+)
 
 
 class Cluster:
@@ -72,7 +77,7 @@ class Cluster:
         """Starts the server and returns when it answers."""
         with (self.root / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._bin / "postgres", "-D", self.data], stdout=log, stderr=log, user=self._user
+                self.command("postgres", "-D", self.data), stdout=log, stderr=log
             )
         until = time.monotonic() + START_SECONDS
         while True:
@@ -132,13 +137,17 @@ class Cluster:
                 rows = cursor.fetchall() if cursor.description else []
             return rows
 
+    def command(self, program: str, *arguments: str | Path) -> list[str | Path]:
+        """The command line of one of PostgreSQL's programs, as the user that it may run as."""
+        return self._as_user([self._bin / program, *arguments])
+
+    def _as_user(self, command: list[str | Path]) -> list[str | Path]:
+        # Not by `subprocess` itself: to change the user it forks, and a fork of a process with gRPC in it may crash.
+        return command if self._user is None else [sys.executable, "-c", _AS_USER, self._user, *command]
+
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(
-            [self._bin / program, "-D", self.data, *arguments],
-            check=True,
-            capture_output=True,
-            user=self._user,
-            cwd=self.root,
+            self.command(program, "-D", self.data, *arguments), check=True, capture_output=True, cwd=self.root
         )
 
     def _programs(self) -> Path:
@@ -148,7 +157,7 @@ class Cluster:
         found = Path(spec.submodule_search_locations[0]) / "pginstall"
         readable = (
             subprocess.run(
-                [found / "bin" / "postgres", "--version"], user=self._user, capture_output=True, check=False
+                self._as_user([found / "bin" / "postgres", "--version"]), capture_output=True, check=False
             )
             if self._can_reach(found)
             else None

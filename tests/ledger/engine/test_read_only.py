@@ -392,24 +392,7 @@ class StandbyOf(Cluster):
     def __init__(self, primary: Cluster) -> None:
         super().__init__()
         shutil.rmtree(self.data)
-        subprocess.run(
-            [
-                self._bin / "pg_basebackup",
-                "-h",
-                str(primary.root),
-                "-U",
-                "postgres",
-                "-D",
-                self.data,
-                "-X",
-                "stream",
-                "-c",
-                "fast",
-            ],
-            check=True,
-            capture_output=True,
-            user=self._user,
-            cwd=self.root,
-        )
+        copy = ("-h", str(primary.root), "-U", "postgres", "-D", self.data, "-X", "stream", "-c", "fast")
+        subprocess.run(self.command("pg_basebackup", *copy), check=True, capture_output=True, cwd=self.root)
         (self.data / "standby.signal").touch()
         self.configure({"unix_socket_directories": str(self.root)})
