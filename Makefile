@@ -76,6 +76,8 @@ bench: $(STAMP) ## Run the benchmarks (ratios, JSON)
 	$(BIN)/python bench/governed.py --json
 	$(BIN)/python bench/proof.py --json
 	$(BIN)/python bench/verify.py --json
+	$(BIN)/python bench/append.py --json --store postgres
+	$(BIN)/python bench/growth.py --json
 
 lock: ## Remake the lock files (needs uv)
 	uv pip compile pyproject.toml --extra server --extra dev --generate-hashes --universal --python-version 3.11 \
