@@ -682,3 +682,39 @@ def test_two_backups_to_one_file_leave_one_of_them(data: Path, tmp_path: Path) -
     assert codes == [Exit.OK, *[Exit.FAILED] * 3]
     assert run(["ledger", "restore", "--check", "--from", str(out), "--data", str(data)]) == Exit.OK
     assert {path.name for path in tmp_path.iterdir()} == {"data", "b", "b.manifest.json"}
+
+
+def test_a_database_is_verified_where_it_is(
+    data: Path, tmp_path: Path, cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "b"
+    cluster.execute("CREATE DATABASE verified")
+    assert run(["ledger", "backup", "--out", str(out), "--data", str(data)]) == Exit.OK
+    target = ["--database", cluster.conninfo("verified"), "--published", str(data / "published")]
+    assert run(["ledger", "restore", "--from", str(out), *target, "--grant-to", LOGIN]) == Exit.OK
+    path = tmp_path / "attending.toml"
+    path.write_text(
+        '[server]\ntls_certificate = "a"\ntls_key = "b"\n'
+        f'[storage]\nfolder = "data/ledger"\nkeys_folder = "data/keys"\npublished_folder = "data/published"\n'
+        f'database = "{cluster.conninfo("verified", LOGIN)}"\n'
+        '[[tenants]]\nname = "clinic"\norigin = "attending.test/clinic"\n'
+    )
+    capsys.readouterr()
+    assert run(["ledger", "verify", "--config", str(path), "--json"]) == Exit.OK
+    logs = {log["log"]: log for log in json.loads(capsys.readouterr().out)["logs"]}
+    assert (logs[LOG]["size"], logs[LOG]["published_size"]) == (SIZE, SIZE)
+    # Without a published head there is nothing outside the database to hold it against.
+    login = cluster.conninfo("verified", LOGIN)
+    assert run(["ledger", "verify", "--database", login, "--log", LOG]) == Exit.INDETERMINATE
+    assert "no published head was found" in capsys.readouterr().out
+    assert run(["ledger", "verify", "--database", login, "--log", "nowhere"]) == Exit.USAGE
+    assert run(["ledger", "verify", "--database", login, "--fast"]) == Exit.USAGE
+    cluster.execute(
+        "ALTER TABLE attending.entry DISABLE TRIGGER ALL",
+        "UPDATE attending.entry SET data = data || '\\x20'::bytea WHERE log_id = 'clinic' AND entry_index = 7",
+        "ALTER TABLE attending.entry ENABLE ALWAYS TRIGGER entry_refuse",
+        database="verified",
+    )
+    capsys.readouterr()
+    assert run(["ledger", "verify", "--config", str(path)]) == Exit.FAILED
+    assert "entry 7" in one_line(capsys)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 from attending.server.cli.examples import examples
+from attending.server.cli.ledger.verify_shared import verify_shared
 from attending.server.cli.outcome import CommandError, Exit
 from attending.server.cli.outcome import report as note
 
@@ -30,6 +31,7 @@ _MAX_SMALL_FILE: Final = 1 << 20
         "attending ledger verify --data attending-data --processes 4 --key clinic.vkey",
         "attending ledger verify --fast --pinned february.checkpoint",
         "attending ledger verify --payloads --keep-bad evidence",
+        "attending ledger verify --config attending.toml",
         after="Exit codes: 0 all of it verifies, 1 something is wrong, 3 no signed head, or payloads are gone"
         " without an erasure, 4 usage.",
     )
@@ -42,6 +44,13 @@ _MAX_SMALL_FILE: Final = 1 << 20
     envvar="ATTENDING_DATA",
     help="Data folder of an embedded server, or a ledger folder.",
 )
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Configuration of a server whose ledger is in PostgreSQL.",
+)
+@click.option("--database", help="PostgreSQL database, as libpq keywords or a URI without a password.")
 @click.option("--log", "names", multiple=True, help="Only this log; may be repeated.")
 @click.option(
     "--key",
@@ -69,6 +78,8 @@ _MAX_SMALL_FILE: Final = 1 << 20
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def verify(
     data: Path,
+    config_path: Path | None,
+    database: str | None,
     names: tuple[str, ...],
     keys: tuple[str, ...],
     pinned: tuple[Path, ...],
@@ -78,29 +89,36 @@ def verify(
     keep_bad: Path | None,
     as_json: bool,
 ) -> int:
-    """Verify every entry, tile and head of an embedded ledger. Reads only; repairs nothing.
+    """Verify every entry, tile and head of a ledger. Reads only; repairs nothing.
 
     A server may be running on the folder. Without --key the log is held against the key that lies beside it:
     that finds decay and accidents, not someone who can write the folder.
+
+    With --config or --database the ledger in PostgreSQL is verified in one snapshot, payloads included, in one
+    process; of the other options only --log and --json apply then.
     """
+    if config_path is not None or database is not None:
+        if keys or pinned or fast or processes > 1 or keep_bad is not None:
+            raise click.UsageError("with --config or --database only --log, --payloads and --json apply")
+        return verify_shared(config_path, database, names, as_json)
     from attending.ledger.errors import NotFound, VerificationIncomplete
     from attending.ledger.verify.database import verify_database_log
     from attending.ledger.verify.segments import Mode
     from attending.ledger.verify.sqlite import log_in, logs_in
 
-    database, published = _locate(data)
+    path, published = _locate(data)
     reports = []
     try:
-        origins = {item.log_id: item.head.origin for item in logs_in(database)}
+        origins = {item.log_id: item.head.origin for item in logs_in(path)}
         for name in names or origins:
             # INVARIANT: the published head is read first, so that a server at work is only ever ahead of it.
             heads = _published(published, name)
-            log = log_in(database, name)
+            log = log_in(path, name)
             heads += _pins(pinned, log.head.origin, set(origins.values()))
             verifier, source = _key(data, log, keys)
             progress = None if as_json or not sys.stderr.isatty() else _Progress(name)
             report = verify_database_log(
-                database,
+                path,
                 log,
                 verifier,
                 heads,
@@ -111,7 +129,7 @@ def verify(
             )
             if progress is not None:
                 progress.clear()
-            kept, lost = ([], None) if keep_bad is None else _keep(database, report, keep_bad)
+            kept, lost = ([], None) if keep_bad is None else _keep(path, report, keep_bad)
             reports.append((report, source, kept))
             if not as_json:
                 _print(report, source, kept)
