@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -502,14 +502,18 @@ class SqliteStore:
         from attending.ledger.store.migrations import migrate
 
         engine = create_engine("sqlite://", creator=lambda: self._writer, poolclass=StaticPool)
-        with engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            try:
-                migrate(connection)
-                connection.exec_driver_sql("COMMIT")
-            except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
-                raise
+        try:
+            with engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                try:
+                    migrate(connection)
+                    connection.exec_driver_sql("COMMIT")
+                except BaseException:
+                    with suppress(DBAPIError):  # a failed commit may have ended it already
+                        connection.exec_driver_sql("ROLLBACK")
+                    raise
+        except DBAPIError as err:
+            raise StoreFault(_describe(err.orig or err)) from None
 
     def _create_projections(self, tables: list[Table], stored: dict[str, tuple[str, str, str]]) -> None:
         missing = {
