@@ -83,13 +83,19 @@ def write_durably(path: Path, data: bytes, *, mode: int = PRIVATE_MODE, replace:
 
 
 def shred(path: Path) -> bool:
-    """Removes the file `path` durably, its blocks overwritten first; False when there is none.
+    """Removes the file `path` durably, its blocks overwritten; False when there is none.
+
+    It loses its name before its bytes, so that whoever finds it by its name reads what was written, or nothing. A
+    crash leaves it as `<name>.shredded`, which the next call takes up.
 
     Overwriting is a courtesy to plain disks: journals, snapshots and flash may keep old blocks, which is
     why the bytes in such a file are themselves encrypted under a key kept elsewhere.
     """
+    doomed = path.with_name(path.name + ".shredded")
+    with contextlib.suppress(FileNotFoundError):
+        path.rename(doomed)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        descriptor = os.open(doomed, os.O_WRONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
@@ -97,7 +103,7 @@ def shred(path: Path) -> bool:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    path.unlink(missing_ok=True)
+    doomed.unlink(missing_ok=True)
     sync_folder(path.parent)
     return True
 

@@ -152,8 +152,9 @@ class KeyFolder:
             if cached is not None:
                 self._cache.move_to_end(name)
                 return cached
+        path = self._path(log_id, subject)
         try:
-            wrapped = read_private(self._path(log_id, subject))
+            wrapped = read_private(path)
         except FileNotFoundError:
             raise SubjectErased("the subject's key has been destroyed") from None
         try:
@@ -161,6 +162,8 @@ class KeyFolder:
                 wrapped[:NONCE_SIZE], wrapped[NONCE_SIZE:], _aad(log_id, subject)
             )
         except (InvalidTag, ValueError) as err:
+            if not path.exists():  # opened before it was shredded, by this process or another, and read after
+                raise SubjectErased("the subject's key has been destroyed") from None
             raise CorruptLog("a subject key does not unwrap: altered, or of another log") from err
         with self._lock:
             if name in self._destroyed:  # the file was read before it went

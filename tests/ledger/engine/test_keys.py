@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
 import pytest
+from attending.ledger import keys as key_files
 from attending.ledger.errors import CorruptLog, NotFound, SubjectErased, UnsafeSettings
 from attending.ledger.files import shred, write_durably
 from attending.ledger.keys import TENANT_SUBJECT, KeyFolder, lookup_of, normalise
@@ -69,6 +71,76 @@ def test_a_destroyed_key_stays_destroyed(folder: KeyFolder, tmp_path: Path) -> N
         with pytest.raises(SubjectErased):
             attempt(LOG, SUBJECT)
     assert not list(tmp_path.rglob(SUBJECT))
+
+
+def test_a_key_read_while_it_is_destroyed_is_erased_and_not_corrupt(
+    folder: KeyFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks it up, in this process or another, and at whichever step of destroying it."""
+    folder.ensure(LOG, SUBJECT)
+    seen: list[type[Exception]] = []
+
+    def look() -> None:
+        for keys in (folder, KeyFolder(tmp_path)):
+            with pytest.raises((CorruptLog, SubjectErased)) as caught:
+                keys.get(LOG, SUBJECT)
+            seen.append(caught.type)
+
+    sync, rename = os.fsync, Path.rename
+
+    def looked_fsync(descriptor: int) -> None:
+        look()
+        sync(descriptor)
+
+    def looked_rename(path: Path, target: Path) -> Path:
+        renamed = rename(path, target)
+        look()
+        return renamed
+
+    monkeypatch.setattr(os, "fsync", looked_fsync)
+    monkeypatch.setattr(Path, "rename", looked_rename)
+    assert folder.destroy(LOG, SUBJECT) is True
+    assert len(seen) >= 4
+    assert set(seen) == {SubjectErased}
+
+
+def test_a_key_opened_before_it_is_destroyed_and_read_after_is_erased(
+    folder: KeyFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.ensure(LOG, SUBJECT)
+
+    def slow(path: Path) -> bytes:
+        with path.open("rb") as file:
+            folder.destroy(LOG, SUBJECT)
+            return file.read()
+
+    other = KeyFolder(tmp_path)
+    other.open_log(LOG)
+    monkeypatch.setattr(key_files, "read_private", slow)
+    with pytest.raises(SubjectErased):
+        other.get(LOG, SUBJECT)
+
+
+@pytest.mark.parametrize("step", ["fsync", "unlink"])
+def test_destroying_a_key_that_a_crash_cut_short_is_taken_up(
+    folder: KeyFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    folder.ensure(LOG, SUBJECT)
+
+    def crash(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os if step == "fsync" else Path, step, crash)
+        with pytest.raises(KeyboardInterrupt):
+            folder.destroy(LOG, SUBJECT)
+    later = KeyFolder(tmp_path)
+    with pytest.raises(SubjectErased):
+        later.get(LOG, SUBJECT)
+    assert list(tmp_path.rglob(f"{SUBJECT}*"))
+    assert later.destroy(LOG, SUBJECT) is True
+    assert not list(tmp_path.rglob(f"{SUBJECT}*"))
+    assert later.destroy(LOG, SUBJECT) is False
 
 
 def test_a_subject_key_is_bound_to_its_place(folder: KeyFolder, tmp_path: Path) -> None:
