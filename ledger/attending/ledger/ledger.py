@@ -540,7 +540,7 @@ class Ledger(LedgerReads):
         publisher = self._publishers[log_id] = Publisher(
             log_id,
             self._place,
-            state=lambda: self._newest(log_id),
+            state=lambda: self._newest(log_id, certain=True),
             read_root=lambda state, size: root_at(self._store, state, size),
             halt=lambda why: self._sequencer.halt(log_id, why),
             interval_seconds=self._config.publish_interval_seconds,

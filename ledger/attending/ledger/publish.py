@@ -150,7 +150,9 @@ class Publisher:
         halt: Callable[[str], None],
         interval_seconds: float,
     ) -> None:
-        """`state` gives the log's newest committed state, `halt` stops it with a reason."""
+        """`state` gives the log's newest committed state, or raises: an older one would make what another process
+        published look like a log that has gone back. `halt` stops the log with a reason.
+        """
         self._log_id = log_id
         self._place = place
         self._state = state

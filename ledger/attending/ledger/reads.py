@@ -7,7 +7,6 @@ told about a size stays true while the log grows.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -252,17 +251,23 @@ class LedgerReads:
         await self._discover(log_id)
         return self._sequencer.state(log_id)
 
-    async def _newest(self, log_id: str) -> LogState:
-        """The log's state, brought up to what other processes appended before the call; NotFound."""
+    async def _newest(self, log_id: str, *, certain: bool = False) -> LogState:
+        """The log's state, brought up to what other processes appended before the call; NotFound.
+
+        What is visible may not be replicated yet; until this process may sign it, the head that it knows is the
+        newest that it can answer for. With `certain` that is not good enough, for whoever concludes from it that a
+        log has gone back: raises TimeoutError, StoreUnavailable or QueueFull instead.
+        """
         state = await self._known(log_id)
         if self._store.shared:
             size = await self._ask(self._store.head_size, log_id)
             if size is not None and size > state.edge.size:
-                # What is visible may not be replicated yet; until this process may sign it, the head that it
-                # knows is the newest that it can answer for.
-                with contextlib.suppress(TimeoutError, StoreUnavailable, QueueFull):
+                try:
                     async with asyncio.timeout(_REFRESH_SECONDS):
                         await asyncio.shield(self._refresh(log_id))
+                except (TimeoutError, StoreUnavailable, QueueFull):
+                    if certain:
+                        raise
                 state = self._sequencer.state(log_id)
         return state
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from attending.ledger import checkpoint
+from attending.ledger import checkpoint, reads
 from attending.ledger.entry import PendingEntry
 from attending.ledger.errors import (
     Halted,
@@ -560,6 +560,27 @@ async def test_two_processes_see_each_other(
         await two.resume_log(LOG)
         await one.append(LOG, [pending()])
         assert await one.publish(LOG) == await two.publish(LOG) == await two.published_checkpoint(LOG)
+
+
+async def test_a_head_that_another_process_published_is_no_rollback_while_no_standby_answers(
+    cluster: Cluster, postgres_database: str, tmp_path: Path, pending: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This process cannot bring itself up to date, so it knows less than is published: no reason to halt the log."""
+    monkeypatch.setattr(reads, "_REFRESH_SECONDS", 0.5)
+    folder = tmp_path / "ledger"
+    async with (
+        opened(cluster, postgres_database, folder) as one,
+        opened(cluster, postgres_database, folder) as two,
+    ):
+        await asyncio.sleep(0.5)  # both have published the empty log and sleep for the rest of the test
+        await one.append(LOG, [pending() for _ in range(3)])
+        published = await one.publish(LOG)
+        with waiting_for_nobody(cluster):
+            assert await two.publish(LOG) is None
+            assert await two.checkpoint(LOG) != published
+            assert two.halted(LOG) is None
+        assert await two.publish(LOG) == published
+        assert (await two.append(LOG, [pending()])).first_index == 3
 
 
 @pytest.mark.kill
