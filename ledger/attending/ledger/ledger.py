@@ -128,10 +128,10 @@ class Ledger(LedgerReads):
         metadata = (tables.metadata, *metadata)
         opened = await asyncio.to_thread(open_folder, config, metadata, store)
         ledger = cls(config, opened, clock, all_tables(metadata))
-        await ledger._carry_out()  # 6
-        for log_id in opened.states:
-            ledger._start_publisher(log_id)
         try:
+            await ledger._carry_out()  # 6
+            for log_id in opened.states:
+                ledger._start_publisher(log_id)
             await ledger._finish_successions()
         except BaseException:
             await ledger.close()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from attending.ledger.entry import PendingEntry
@@ -253,3 +256,19 @@ async def test_restored_subject_keys_are_destroyed_again(
     with pytest.raises(SubjectErased):
         await ledger.open_payload(LOG, appended.commitments[0][0].record)
     assert not list((tmp_path / "ledger" / "keys" / LOG / "subjects").rglob(subject))
+
+
+@pytest.mark.parametrize("failure", [asyncio.CancelledError, CorruptLog])
+async def test_what_fails_late_in_opening_lets_go_of_the_folder(
+    open_ledger: OpenLedger, pending: Make, tmp_path: Path, failure: type[BaseException]
+) -> None:
+    await fill(open_ledger, pending, 1)
+
+    class Failing(SqliteStore):
+        def erased_records(self, log_id: str, limit: int) -> NoReturn:
+            raise failure("while what is erased is swept")
+
+    with pytest.raises(failure):
+        await open_ledger(Failing(tmp_path / "ledger" / "ledger.db"))
+    assert "ledger-writer" not in {thread.name for thread in threading.enumerate()}
+    await open_ledger()
