@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import time
 import uuid
 import zipfile
 from collections.abc import Iterator
@@ -273,6 +274,15 @@ def test_an_export_holds_it_only_where_disclosure_was_asked_for(filled: Filled, 
 
 
 def test_a_static_export_holds_none_of_it(filled: Filled, tmp_path: Path) -> None:
+    with Client(filled.server.connection("demo-auditor")) as auditor:
+        request = ledger_pb2.GetCheckpointRequest()
+        checkpoint = auditor.ledger.GetCheckpoint(request, timeout=TIMEOUT).checkpoint
+    # Heads are published once a second; an export is of the last one.
+    [published] = (filled.server.folder / "published").glob("demo*.checkpoint")
+    end = time.monotonic() + TIMEOUT
+    while published.read_text(encoding="utf-8") != checkpoint:
+        assert time.monotonic() < end, "the head was not published"
+        time.sleep(0.05)
     assert run(["ledger", "export", "--out", str(tmp_path / "out"), "--data", str(filled.server.folder)]) == 0
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert any("entries" in path.parts and b"inference.released" in path.read_bytes() for path in files)
