@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from attending.ledger.verify.bundle import Anchors, verify_bundle
 from attending.ledger.verify.report import Report
 from attending.server.errors import InvalidRequest, NotFound
 from attending.server.inference.outcome import Outcome
-from attending.server.reports.export import Exporter, ExportOrder
+from attending.server.reports.export import Exporter, ExportOrder, _workplace
 
 from tests.server.inference.conftest import CALLER, TENANT, context, infer_call, key
 from tests.server.review.conftest import Ward
@@ -180,3 +182,37 @@ async def test_wrong_orders_are_refused(ward: Ward, tmp_path: Path) -> None:
     ):
         with pytest.raises(error):
             await export(ward, tmp_path, wanted)
+
+
+async def test_starting_beside_a_server_removes_what_a_crash_left_and_not_what_it_is_sending(
+    ward: Ward, tmp_path: Path
+) -> None:
+    await ward.gate.pipeline.infer(CALLER, infer_call(), key("z"))
+    folder = tmp_path / "exports"
+    exporter = Exporter(ward.gate.ledger, folder, ward.gate.clock)
+    (folder / "left-by-a-crash").mkdir()
+    (folder / "left-by-a-crash" / "bundle.attending").write_bytes(b"half")
+    (folder / "stray").write_bytes(b"half")
+    async with exporter.bundle(
+        ward.auditor.principal, order(), key("export-live"), lambda *_step: None
+    ) as path:
+        Exporter(ward.gate.ledger, folder, ward.gate.clock)
+        assert path.exists()
+        assert list(folder.iterdir()) == [path.parent]
+    assert list(folder.iterdir()) == []
+
+
+def test_servers_that_start_together_share_the_folder(ward: Ward, tmp_path: Path) -> None:
+    folder = tmp_path / "storage" / "exports"
+
+    def start(_number: int) -> tuple[Path, int]:
+        Exporter(ward.gate.ledger, folder, ward.gate.clock)
+        return _workplace(folder)
+
+    with ThreadPoolExecutor(8) as pool:
+        places = list(pool.map(start, range(64)))
+    assert sorted(folder.iterdir()) == sorted(work for work, _lock in places)
+    for _work, lock in places:
+        os.close(lock)
+    Exporter(ward.gate.ledger, folder, ward.gate.clock)
+    assert list(folder.iterdir()) == []

@@ -1,12 +1,15 @@
 """Writes the bundle of a period or of chosen inferences from the ledger, with the context its checks rest on.
 
-The export is an entry before a byte of it is given out. The file lies in a folder of the server's own while it is
-sent; what a crash leaves there is removed at the next start.
+The export is an entry before a byte of it is given out. The file lies in a folder of its own while it is sent,
+locked by the process that makes it; what a crash leaves is removed by the next server that starts there.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -19,6 +22,7 @@ from typing import Any, TypeVar
 from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.entry import Entry, PendingEntry
 from attending.ledger.errors import PayloadPruned, SubjectErased
+from attending.ledger.files import make_folder
 from attending.ledger.ledger import Ledger
 from attending.ledger.note import Signature, VerifierKey, format_note
 from attending.ledger.verify.checks import Scope
@@ -73,12 +77,12 @@ class Exporter:
     """Shared by all calls of one server process."""
 
     def __init__(self, ledger: Ledger, folder: Path, now: Callable[[], datetime]) -> None:
-        """`folder` is the server's own; whatever lies in it is left from a crash and is removed."""
+        """`folder` is for exports alone; several server processes may share it."""
         self._ledger = ledger
         self._folder = folder
         self._now = now
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700, parents=True)
+        make_folder(folder)
+        _sweep(folder)
 
     @asynccontextmanager
     async def bundle(
@@ -110,7 +114,7 @@ class Exporter:
         # A retry of the same request is the same disclosure: it makes its bundle anew, and no second entry.
         if await answered(self._ledger, tenant, once) is None:
             await self._ledger.append(tenant, [exported], claim=once.claim(exported.stream))
-        work = Path(tempfile.mkdtemp(dir=self._folder))
+        work, lock = _workplace(self._folder)
         try:
             path = work / "bundle.attending"
             context = await self._context(tenant, plan)
@@ -146,6 +150,7 @@ class Exporter:
             yield path
         finally:
             await asyncio.to_thread(shutil.rmtree, work, True)
+            os.close(lock)
 
     async def _plan(self, tenant: str, order: ExportOrder) -> _Plan:
         if order.purpose not in PURPOSES:
@@ -225,6 +230,35 @@ class Exporter:
             key_id = row._mapping["key_id"]
             found += await self._ledger.stream_entries(tenant, key_stream(key_id))
         return found
+
+
+def _workplace(folder: Path) -> tuple[Path, int]:
+    """A new folder in `folder`, and the descriptor whose closing gives up the lock on it."""
+    while True:
+        work = Path(tempfile.mkdtemp(dir=folder))
+        # Until it is locked, another process that starts may take it for one left from a crash.
+        with contextlib.suppress(FileNotFoundError):
+            lock = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if work.exists():
+                    return work, lock
+            os.close(lock)
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what crashed exports left in `folder`: whatever no living process holds."""
+    for left in folder.iterdir():
+        with contextlib.suppress(OSError):  # it is held, or another process removes it
+            lock = os.open(left, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if left.is_dir():
+                    shutil.rmtree(left)
+                else:
+                    left.unlink()
+            finally:
+                os.close(lock)
 
 
 class _Source:
