@@ -97,6 +97,24 @@ def test_records_of_libraries_lose_their_words(lines: io.StringIO) -> None:
     assert "Jane" not in lines.getvalue() + own.getvalue()
 
 
+def test_our_own_packages_keep_their_event_and_listed_keys(lines: io.StringIO) -> None:
+    own = logging.getLogger("attending.ledger.publish")
+    own.error(
+        "ledger.publish_halted", extra={"log_id": "ward", "reason": "LOG_ROLLED_BACK", "prompt": SECRET}
+    )
+    own.error("the words of %s", SECRET, extra={"reason": SECRET})
+    halted, careless = parsed(lines)
+    assert (halted["event"], halted["log_id"], halted["reason"], halted["level"]) == (
+        "ledger.publish_halted",
+        "ward",
+        "LOG_ROLLED_BACK",
+        "error",
+    )
+    assert halted["location"].startswith("test_telemetry.py:")
+    assert (careless["event"], careless["reason"]) == ("log.unnamed_event", "(hidden)")
+    assert "Jane" not in lines.getvalue()
+
+
 async def test_errors_nobody_awaited_lose_their_words(lines: io.StringIO) -> None:
     telemetry.quiet_loop_errors(asyncio.get_running_loop())
     asyncio.get_running_loop().call_soon(int, SECRET)

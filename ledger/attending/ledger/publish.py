@@ -162,6 +162,7 @@ class Publisher:
         self._task: asyncio.Task[None] | None = None
         self._busy = asyncio.Lock()
         self._ending = asyncio.Event()
+        self._failures = 0  # in a row
         self.published: str | None = None
         """The note that is known to be outside."""
 
@@ -187,16 +188,23 @@ class Publisher:
                     # appended: a head that was published is never newer.
                     outside = await asyncio.to_thread(self._place.read, self._log_id)
                     state = await self._state()
-                    if outside == state.note == self.published:
-                        return self.published
-                    if await asyncio.to_thread(self._publish, outside, state):
+                    if outside == state.note == self.published or await asyncio.to_thread(
+                        self._publish, outside, state
+                    ):
+                        self._failures = 0
                         return self.published
             except CorruptLog as err:
-                _log.error("ledger_publish_halted log=%s reason=%s", self._log_id, err.reason)
+                self._failed(logging.ERROR, "ledger.publish_halted", reason=err.reason)
                 self._halt(err.reason)
             except (OSError, LedgerError, StoreFault) as err:
-                _log.warning("ledger_publish_failed log=%s error=%s", self._log_id, type(err).__name__)
+                self._failed(logging.WARNING, "ledger.publish_failed", error_type=type(err).__name__)
             return None
+
+    def _failed(self, level: int, event: str, **keys: str) -> None:
+        """Logs the first failure in a row, the second, the fourth and so on: an outage is not a flood of lines."""
+        self._failures += 1
+        if self._failures & (self._failures - 1) == 0:
+            _log.log(level, event, extra={"log_id": self._log_id, "count": self._failures, **keys})
 
     def _publish(self, outside: str | None, state: LogState) -> bool:
         check_against(state, outside, self._read_root)

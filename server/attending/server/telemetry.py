@@ -91,16 +91,27 @@ def _plain(value: object) -> object:
 
 
 class LibraryRecords(logging.Handler):
-    """Passes a library's record on by name, level and place, without its message, arguments or traceback."""
+    """Passes a library's record on by name, level and place, without its message, arguments or traceback.
+
+    Our own packages that do not know structlog (the ledger) give a constant event name as the message and listed
+    keys as `extra`; those are kept, under the same rules as any line's.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
+        event, keys = "library.log", {}
+        if record.name.startswith("attending."):
+            event = record.msg
+            keys = {key: value for key, value in vars(record).items() if key in ALLOWED_KEYS}
         structlog.get_logger().log(
             record.levelno,
-            "library.log",
-            logger=record.name,
-            location=f"{PurePath(record.pathname).name}:{record.lineno}",
-            error_type=type(error).__name__ if error is not None else None,
+            event,
+            **{
+                "logger": record.name,
+                "location": f"{PurePath(record.pathname).name}:{record.lineno}",
+                "error_type": type(error).__name__ if error is not None else None,
+            }
+            | keys,
         )
 
 

@@ -81,7 +81,7 @@ async def test_a_contradicting_head_halts_the_log(
 
 
 async def test_a_larger_head_than_ours_halts_the_log(
-    open_ledger: OpenLedger, pending: Make, tmp_path: Path
+    open_ledger: OpenLedger, pending: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     ledger = await open_ledger()
     await ledger.append(LOG, [pending()])
@@ -90,12 +90,16 @@ async def test_a_larger_head_than_ours_halts_the_log(
     key = ledger._sequencer.state(LOG).keys.signing
     path.write_text(checkpoint.sign_checkpoint(ledger.origin(LOG), 9, b"x" * 32, key))
     await ledger.append(LOG, [pending()])
-    assert await ledger.publish(LOG) is None
+    with caplog.at_level("WARNING", "attending"):
+        assert await ledger.publish(LOG) is None
     assert ledger.halted(LOG) == "LOG_ROLLED_BACK"
+    [record] = caplog.records
+    assert record.getMessage() == "ledger.publish_halted"
+    assert vars(record).items() >= {("log_id", LOG), ("reason", "LOG_ROLLED_BACK")}
 
 
 async def test_a_place_that_cannot_be_written_is_tried_again(
-    open_ledger: OpenLedger, pending: Make, tmp_path: Path
+    open_ledger: OpenLedger, pending: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     outside = tmp_path / "outside"
     ledger = await open_ledger(publish_folder=outside)
@@ -103,8 +107,11 @@ async def test_a_place_that_cannot_be_written_is_tried_again(
     appended = await ledger.append(LOG, [pending()])
     outside.rename(tmp_path / "gone")
     outside.write_text("a file where the folder was")
-    assert await ledger.publish(LOG) is None
+    with caplog.at_level("WARNING", "attending"):
+        for _ in range(9):
+            assert await ledger.publish(LOG) is None
     assert ledger.halted(LOG) is None
+    assert [vars(record)["count"] for record in caplog.records] == [1, 2, 4, 8]
     outside.unlink()
     (tmp_path / "gone").rename(outside)
     assert await ledger.publish(LOG) == appended.checkpoint
