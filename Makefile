@@ -80,7 +80,7 @@ bench: $(STAMP) ## Run the benchmarks (ratios, JSON)
 	$(BIN)/python bench/growth.py --json
 
 lock: ## Remake the lock files (needs uv)
-	uv pip compile pyproject.toml --extra server --extra dev --generate-hashes --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra server --extra aws --extra dev --generate-hashes --universal --python-version 3.11 \
 	  --no-header --custom-compile-command "make lock" -o requirements/server-dev.lock
 	uv pip compile requirements/fuzz.in -c requirements/server-dev.lock --generate-hashes --universal --python-version 3.11 \
 	  --no-header --no-annotate -o requirements/fuzz.lock
