@@ -29,6 +29,8 @@ from tests.derived import not_derived
 START_SECONDS = 120
 TENANTS = ("north", "south")
 ROLES = ("clinician", "pharmacist", "auditor", "operator", "privacy_officer", "safety_officer")
+SEVERAL = ("clinician", "operator", "privacy_officer")
+"""Roles of the identity `several`; the identity `expired` has all of them and is past its date."""
 SIGNERS = ("clinician", "clinician2", "pharmacist")
 LEASE_SECONDS = 30
 CHECK_SECONDS = 8.0
@@ -88,7 +90,7 @@ class ConfiguredServer:
         yield from ("[logging]", 'level = "debug"', 'format = "json"')
         for tenant in TENANTS:
             yield from ("[[tenants]]", f'name = "{tenant}"')
-            for role in ("app", "app2", "clinician2", *ROLES):
+            for role in ("app", "app2", "clinician2", "several", "expired", *ROLES):
                 yield from self._identity(tenant, role)
         yield from ("[[providers]]", 'name = "replay"', 'kind = "replay"', 'replay_file = "replay.jsonl"')
         yield f"timeout_seconds = {PROVIDER_SECONDS}"
@@ -101,7 +103,9 @@ class ConfiguredServer:
         plain = role.removesuffix("2")
         yield from ("[[identities]]", f'name = "{name}"', f'tenant = "{tenant}"')
         yield f'kind = "{"app" if plain == "app" else "human"}"'
-        yield f'roles = ["{plain}"]'
+        yield f"roles = {json.dumps(SEVERAL if role in ('several', 'expired') else [plain])}"
+        if role == "expired":
+            yield "expires = 2020-01-01T00:00:00Z"
         yield f'token_sha256 = ["{token_sha256(self.tokens[name])}"]'
         if role in SIGNERS:
             self.keys[name] = key = Ed25519PrivateKey.generate()

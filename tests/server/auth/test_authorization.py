@@ -18,20 +18,11 @@ from attending.server.auth.context import AccessDecision, current_decision, curr
 from attending.server.auth.principal import Principal
 from attending.server.bootstrap.identities import DEMO_IDENTITIES
 from attending.server.errors import ConfigurationError, PermissionDenied
-from attending.v1 import custody_pb2, inference_pb2, ledger_pb2, prompt_pb2, report_pb2, review_pb2
 from google.protobuf.message_factory import GetMessageClass
 
-FILES = [inference_pb2, review_pb2, ledger_pb2, report_pb2, prompt_pb2, custody_pb2]
+from tests.matrix.methods import files, methods
+
 LOG = Resource.log("demo")
-
-
-def _methods() -> dict[str, Any]:
-    return {
-        f"/{service.full_name}/{method.name}": method
-        for file in FILES
-        for service in file.DESCRIPTOR.services_by_name.values()
-        for method in service.methods
-    }
 
 
 SUBMIT = {"Infer", "StreamInfer", "Record", "AckDelivery"}
@@ -69,8 +60,8 @@ class Everything(Component):
         self.seen = []
 
     def register(self, server: grpc.aio.Server) -> None:
-        for file in FILES:
-            for service in file.DESCRIPTOR.services_by_name.values():
+        for file in files():
+            for service in file.services_by_name.values():
                 handlers = {method.name: self._handler(method) for method in service.methods}
                 server.add_generic_rpc_handlers(
                     (grpc.method_handlers_generic_handler(service.full_name, handlers),)
@@ -131,7 +122,7 @@ def refusal(channel: grpc.Channel, name: str, method: Any) -> AttendingApiError 
 
 
 def test_every_rpc_has_an_action_and_every_action_an_rpc() -> None:
-    assert set(ACTIONS) == set(_methods())
+    assert set(ACTIONS) == set(methods())
     assert len(set(ACTIONS.values())) == len(ACTIONS)
     assert not any(is_public(method) for method in ACTIONS)
 
@@ -151,7 +142,7 @@ def test_what_a_role_may_do(server: Any, everything: Everything, identity: str) 
     allowed = set()
     before = server.run(server.app.ledger.head("demo"))[0]
     everything.seen.clear()
-    for name, method in _methods().items():
+    for name, method in methods().items():
         error = refusal(channel, name, method)
         if error is None:
             allowed.add(method.name)

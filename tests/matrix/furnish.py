@@ -1,0 +1,105 @@
+"""Real things of a tenant of a running server, made by the calls of those who may make them."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+
+from attending.client import Client, CustodyClient, ReviewClient
+from attending.client.review import key_id
+from attending.ledger.review_signature import sign_statement
+from attending.v1 import common_pb2, custody_pb2, inference_pb2, prompt_pb2, review_pb2
+
+from tests.e2e.calls import TIMEOUT, infer_request, state
+from tests.e2e.configured_server import ConfiguredServer
+from tests.matrix.makers.ledger import append_stream
+from tests.matrix.making import Things
+from tests.matrix.methods import invoke
+
+
+def furnish(hospital: ConfiguredServer, tenant: str) -> Things:
+    """One of everything that `Things` has a field for."""
+    things = replace(Things(), prompt=f"matrix/{uuid.uuid4().hex}")
+    with Client(hospital.connection(tenant, "operator")) as operator:
+        request = prompt_pb2.CreateVersionRequest(
+            idempotency_key=uuid.uuid4().hex, name=things.prompt, template=f"Hello {uuid.uuid4().hex}."
+        )
+        things = replace(things, version=operator.prompts.CreateVersion(request).prompt_version.version)
+        operator.prompts.SetLabel(
+            prompt_pb2.SetLabelRequest(
+                idempotency_key=uuid.uuid4().hex,
+                name=things.prompt,
+                label="production",
+                version=things.version,
+            )
+        )
+    return refresh(hospital, tenant, things)
+
+
+def refresh(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
+    """The same with new ones of whatever a call uses up."""
+    numbers = [f"MRN-{uuid.uuid4().hex[:12]}" for _ in range(3)]
+    emitter = f"matrix-{uuid.uuid4().hex}"
+    with Client(hospital.connection(tenant, "app")) as app:
+        held = _infer(app, "held", policy="patient-message", model="warned", patient=_patient(numbers[0]))
+        unclaimed = _infer(app, "held", policy="patient-message", model="dose", patient=_patient(numbers[1]))
+        released = _infer(app, "released", model="letter", patient=_patient(numbers[2]))
+    with hospital.connection(tenant, "app").channel() as channel:
+        opening = append_stream(replace(things, emitter=emitter))
+        invoke(channel, "/attending.v1.LedgerService/AppendStream", opening, TIMEOUT)
+    things = replace(
+        things,
+        inference=held.inference_id,
+        ticket=held.ticket.ticket_id,
+        unclaimed=unclaimed.ticket.ticket_id,
+        released=released.inference_id,
+        emitter=emitter,
+        mrn=numbers[0],
+    )
+    return _prepared(hospital, tenant, _in_custody(hospital, tenant, things, numbers))
+
+
+def _patient(number: str) -> common_pb2.PatientContext:
+    return common_pb2.PatientContext(identity=common_pb2.PatientIdentity(mrn=number))
+
+
+def _infer(app: Client, expected: str, **request: object) -> inference_pb2.InferenceResult:
+    result = app.inference.Infer(infer_request(**request), timeout=TIMEOUT).result  # type: ignore[arg-type]
+    assert state(result) == expected
+    return result
+
+
+def _in_custody(hospital: ConfiguredServer, tenant: str, things: Things, numbers: list[str]) -> Things:
+    """Two subjects that are linked, and one on hold."""
+    with CustodyClient(hospital.connection(tenant, "privacy_officer")) as officer:
+        names = [officer.show(custody_pb2.SubjectName(mrn=number)).pseudonym for number in numbers]
+        subject, other, on_hold = (custody_pb2.SubjectName(pseudonym=name) for name in names)
+        officer.link(subject, other)
+        placed = officer.hold(on_hold, custody_pb2.HOLD_GROUND_LITIGATION)
+    return replace(things, subject=names[0], other=names[1], on_hold=names[2], hold=placed.hold_id)
+
+
+def _prepared(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
+    """The ticket claimed by the clinician, its findings disposed of, and a statement signed but not sent."""
+    key = hospital.keys[hospital.name(tenant, "clinician")]
+    with ReviewClient(hospital.connection(tenant, "clinician")) as clinician:
+        lease = clinician.claim(things.ticket).lease_id
+        shown = clinician.item(things.ticket).findings
+        findings = [one for one in shown if one.severity >= common_pb2.SEVERITY_MINOR]
+        for finding in findings:
+            clinician.dispose(
+                things.ticket,
+                lease,
+                finding.ordinal,
+                review_pb2.DISPOSITION_ACCEPTED_RISK,
+                reason_code="benefit_outweighs_risk",
+            )
+        prepared = clinician.prepare(things.ticket, lease, key)
+    return replace(
+        things,
+        lease=lease,
+        finding=findings[0].ordinal,
+        signing_key=key_id(key),
+        preparation=prepared.preparation_id,
+        signature=sign_statement(prepared.statement, key),
+    )

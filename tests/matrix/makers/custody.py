@@ -1,0 +1,67 @@
+"""CustodyService."""
+
+from __future__ import annotations
+
+from attending.v1 import custody_pb2
+
+from tests.matrix.making import Things, key, maker
+
+SubjectName = custody_pb2.SubjectName
+
+
+@maker("CustodyService/ShowSubject", "privacy_officer")
+def show_subject(things: Things) -> custody_pb2.ShowSubjectRequest:
+    return custody_pb2.ShowSubjectRequest(subject=SubjectName(pseudonym=things.subject))
+
+
+@maker("CustodyService/ShowSubject", "privacy_officer", variant="by record number")
+def show_subject_by_number(things: Things) -> custody_pb2.ShowSubjectRequest:
+    return custody_pb2.ShowSubjectRequest(subject=SubjectName(mrn=things.mrn))
+
+
+@maker("CustodyService/LinkSubjects", "privacy_officer", fresh=True)
+def link_subjects(things: Things) -> custody_pb2.LinkSubjectsRequest:
+    return custody_pb2.LinkSubjectsRequest(
+        idempotency_key=key(),
+        subject=SubjectName(pseudonym=things.subject),
+        other=SubjectName(pseudonym=things.on_hold),
+    )
+
+
+@maker("CustodyService/UnlinkSubjects", "privacy_officer", fresh=True)
+def unlink_subjects(things: Things) -> custody_pb2.UnlinkSubjectsRequest:
+    return custody_pb2.UnlinkSubjectsRequest(
+        idempotency_key=key(),
+        subject=SubjectName(pseudonym=things.subject),
+        other=SubjectName(pseudonym=things.other),
+    )
+
+
+@maker("CustodyService/PlaceHold", "privacy_officer", fresh=True)
+def place_hold(things: Things) -> custody_pb2.PlaceHoldRequest:
+    return custody_pb2.PlaceHoldRequest(
+        idempotency_key=key(),
+        subject=SubjectName(pseudonym=things.subject),
+        ground=custody_pb2.HOLD_GROUND_LITIGATION,
+    )
+
+
+@maker("CustodyService/LiftHold", "privacy_officer", fresh=True)
+def lift_hold(things: Things) -> custody_pb2.LiftHoldRequest:
+    return custody_pb2.LiftHoldRequest(
+        idempotency_key=key(), subject=SubjectName(pseudonym=things.on_hold), hold_id=things.hold
+    )
+
+
+@maker("CustodyService/EraseSubject", "privacy_officer", fresh=True)
+def erase_subject(things: Things) -> custody_pb2.EraseSubjectRequest:
+    return custody_pb2.EraseSubjectRequest(
+        idempotency_key=key(),
+        subject=SubjectName(pseudonym=things.other),
+        reason=custody_pb2.ERASURE_REASON_TEST_DATA,
+    )
+
+
+@maker("CustodyService/PrunePayloads", "privacy_officer", own=True)
+def prune_payloads(_things: Things) -> custody_pb2.PrunePayloadsRequest:
+    return custody_pb2.PrunePayloadsRequest(idempotency_key=key())

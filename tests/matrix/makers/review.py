@@ -1,0 +1,63 @@
+"""ReviewService."""
+
+from __future__ import annotations
+
+from attending.v1 import review_pb2
+
+from tests.matrix.making import Things, key, maker
+
+
+@maker("ReviewService/ListQueue", "clinician", own=True)
+def list_queue(_things: Things) -> review_pb2.ListQueueRequest:
+    return review_pb2.ListQueueRequest(page_size=200)
+
+
+@maker("ReviewService/GetItem", "clinician")
+def get_item(things: Things) -> review_pb2.GetItemRequest:
+    return review_pb2.GetItemRequest(ticket_id=things.ticket)
+
+
+@maker("ReviewService/Claim", "clinician", fresh=True)
+def claim(things: Things) -> review_pb2.ClaimRequest:
+    return review_pb2.ClaimRequest(idempotency_key=key(), ticket_id=things.unclaimed)
+
+
+@maker("ReviewService/Renew", "clinician", fresh=True)
+def renew(things: Things) -> review_pb2.RenewRequest:
+    return review_pb2.RenewRequest(idempotency_key=key(), ticket_id=things.ticket, lease_id=things.lease)
+
+
+@maker("ReviewService/Dispose", "clinician", fresh=True)
+def dispose(things: Things) -> review_pb2.DisposeRequest:
+    return review_pb2.DisposeRequest(
+        idempotency_key=key(),
+        ticket_id=things.ticket,
+        lease_id=things.lease,
+        finding=things.finding,
+        disposition=review_pb2.DISPOSITION_FIXED,
+    )
+
+
+@maker("ReviewService/PrepareSign", "clinician", fresh=True)
+def prepare_sign(things: Things) -> review_pb2.PrepareSignRequest:
+    return review_pb2.PrepareSignRequest(
+        ticket_id=things.ticket, lease_id=things.lease, key_id=things.signing_key
+    )
+
+
+@maker("ReviewService/Sign", "clinician", fresh=True)
+def sign(things: Things) -> review_pb2.SignRequest:
+    return review_pb2.SignRequest(
+        idempotency_key=key(),
+        ticket_id=things.ticket,
+        lease_id=things.lease,
+        preparation_id=things.preparation,
+        signature=things.signature,
+    )
+
+
+@maker("ReviewService/Reject", "clinician", fresh=True)
+def reject(things: Things) -> review_pb2.RejectRequest:
+    return review_pb2.RejectRequest(
+        idempotency_key=key(), ticket_id=things.ticket, lease_id=things.lease, reason_code="wrong"
+    )

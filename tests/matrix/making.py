@@ -1,0 +1,99 @@
+"""Makers: for each rpc, complete and valid requests that name things of a tenant.
+
+A new rpc takes a maker in `tests/matrix/makers/<service>.py`; a new file there is found by itself. What a request names
+comes from `Things`: a new kind of thing is a field there, whose default exists nowhere, and a line in
+`tests/matrix/furnish.py` that makes a real one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from google.protobuf.message import Message
+
+NOBODY: Final = "0" * 32
+INFERENCE_NOWHERE: Final = f"inf_{NOBODY}"
+
+
+@dataclass(frozen=True)
+class Things:
+    """What a request may name. Each default exists nowhere."""
+
+    inference: str = INFERENCE_NOWHERE
+    """Held, and claimed by the clinician."""
+    released: str = f"inf_{'1' * 32}"
+    ticket: str = f"tkt_{NOBODY}"
+    unclaimed: str = f"tkt_{'1' * 32}"
+    lease: str = f"lse_{NOBODY}"
+    finding: int = 0
+    signing_key: str = "0" * 16
+    preparation: str = f"prp_{NOBODY}"
+    signature: bytes = b"x" * 64
+    prompt: str = "matrix/nowhere"
+    version: str = f"sha256:{NOBODY * 2}"
+    subject: str = "sub_" + "A" * 26
+    other: str = "sub_" + "B" * 26
+    """Linked with `subject`."""
+    on_hold: str = "sub_" + "C" * 26
+    hold: str = f"hold_{NOBODY[:24]}"
+    mrn: str = "MRN-0000000"
+    """Of `subject`."""
+    emitter: str = f"matrix-{NOBODY}"
+
+
+Request = Message | list[Message]
+
+
+@dataclass(frozen=True)
+class Maker:
+    """How to ask for one rpc.
+
+    `make` gives the request, or the messages of a client's stream. `by` is a role that may do it and for which it
+    succeeds with real things. `own`: it names nothing of a tenant, or what it names is looked for in the caller's own
+    log alone, so that it succeeds for another tenant too and shows that tenant's own. `fresh`: a success uses up what
+    it names (a ticket, a lease, a subject).
+    """
+
+    method: str
+    variant: str
+    make: Callable[[Things], Request]
+    by: str
+    own: bool
+    fresh: bool
+
+    def __str__(self) -> str:
+        return f"{self.method.rpartition('/')[2]} {self.variant}".strip()
+
+
+_MAKERS: Final[list[Maker]] = []
+
+
+def maker(
+    method: str, by: str, *, variant: str = "", own: bool = False, fresh: bool = False
+) -> Callable[[Callable[[Things], Request]], Callable[[Things], Request]]:
+    """Registers the function as a maker of `Service/Method`."""
+
+    def register(make: Callable[[Things], Request]) -> Callable[[Things], Request]:
+        _MAKERS.append(Maker(f"/attending.v1.{method}", variant, make, by, own, fresh))
+        return make
+
+    return register
+
+
+@cache
+def makers() -> tuple[Maker, ...]:
+    """Every maker of the files in `makers/`."""
+    for path in sorted((Path(__file__).parent / "makers").glob("*.py")):
+        importlib.import_module(f"tests.matrix.makers.{path.stem}")
+    return tuple(_MAKERS)
+
+
+def key() -> str:
+    """A fresh idempotency key."""
+    return uuid.uuid4().hex
