@@ -19,7 +19,7 @@ from typing import Any, Self
 from attending.client import Connection
 from attending.ledger.opening import LedgerConfig
 from attending.server.app import package_policies
-from attending.server.auth.authenticate import new_token, token_sha256
+from attending.server.auth.service_key import LEAST, hash_service_key, new_service_key, prefix_of
 from attending.server.bootstrap.certificates import issue_server, new_authority
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -99,14 +99,15 @@ class ConfiguredServer:
 
     def _identity(self, tenant: str, role: str) -> Iterable[str]:
         name = self.name(tenant, role)
-        self.tokens[name] = new_token()
+        self.tokens[name] = new_service_key()
         plain = role.removesuffix("2")
         yield from ("[[identities]]", f'name = "{name}"', f'tenant = "{tenant}"')
         yield f'kind = "{"app" if plain == "app" else "human"}"'
         yield f"roles = {json.dumps(SEVERAL if role in ('several', 'expired') else [plain])}"
         if role == "expired":
             yield "expires = 2020-01-01T00:00:00Z"
-        yield f'token_sha256 = ["{token_sha256(self.tokens[name])}"]'
+        token = self.tokens[name]
+        yield f'service_keys = [{{ prefix = "{prefix_of(token)}", hash = "{hash_service_key(token, LEAST)}" }}]'
         if role in SIGNERS:
             self.keys[name] = key = Ed25519PrivateKey.generate()
             raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)

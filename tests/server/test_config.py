@@ -12,6 +12,8 @@ from attending.server.config import Config, Section, load_config, parse_config, 
 from attending.server.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[2]
+HASH = "$argon2id$v=19$m=65536,t=3,p=4$" + "A" * 22 + "$" + "B" * 43
+KEY = {"prefix": "00000000", "hash": HASH}
 SECRET = "sk-live-0123456789"
 
 
@@ -21,7 +23,7 @@ def minimal() -> dict[str, Any]:
         "storage": {"folder": "ledger"},
         "tenants": [{"name": "a"}],
         "identities": [
-            {"name": "app", "tenant": "a", "kind": "app", "roles": ["app"], "token_sha256": ["0" * 64]}
+            {"name": "app", "tenant": "a", "kind": "app", "roles": ["app"], "service_keys": [KEY]}
         ],
     }
 
@@ -106,8 +108,8 @@ def test_an_unknown_key_is_named_with_the_nearest_one(section: str, key: str, ne
 def test_an_unknown_section_and_one_inside_a_list() -> None:
     assert "unknown key `sever`, did you mean `server`" in problem({**minimal(), "sever": {}})
     data = minimal()
-    data["identities"][0]["token"] = SECRET
-    assert "unknown key `identities[0].token`, did you mean `token_sha256`" in problem(data)
+    data["identities"][0]["service_key"] = SECRET
+    assert "unknown key `identities[0].service_key`, did you mean `service_keys`" in problem(data)
     assert SECRET not in problem(data)
 
 
@@ -143,8 +145,17 @@ def test_values_of_the_wrong_kind_or_size(change: dict[str, Any], part: str) -> 
         ({"roles": ["clinician"]}, "role `clinician` is not one of kind `app`"),
         ({"kind": "human", "roles": ["clinican"]}, "did you mean `clinician`"),
         ({"tenant": "b"}, "`app` is of tenant `b`, which is not configured"),
-        ({"token_sha256": []}, "has no credential"),
-        ({"token_sha256": ["att_00000000_secret"]}, "`identities[0].token_sha256[0]`"),
+        ({"service_keys": []}, "has no credential"),
+        ({"service_keys": ["att_00000000_secret"]}, "`identities[0].service_keys[0]`"),
+        ({"service_keys": [{**KEY, "prefix": "short"}]}, "`identities[0].service_keys[0].prefix`"),
+        ({"service_keys": [{**KEY, "hash": "0" * 64}]}, "is not an argon2id PHC string"),
+        ({"service_keys": [{**KEY, "hash": HASH.replace("argon2id", "argon2i")}]}, "argon2id PHC"),
+        ({"service_keys": [{**KEY, "hash": HASH.replace("65536", "9999999")}]}, "memory `m` out of range"),
+        ({"service_keys": [{**KEY, "hash": HASH.replace("65536", "1024")}]}, "memory `m` out of range"),
+        ({"service_keys": [{**KEY, "hash": HASH.replace("t=3", "t=99")}]}, "passes `t` out of range"),
+        ({"service_keys": [{**KEY, "hash": HASH.replace("p=4", "p=64")}]}, "lanes `p` out of range"),
+        ({"service_keys": [{**KEY, "hash": HASH.replace("A" * 22, "A" * 11)}]}, "short salt or tag"),
+        ({"token_sha256": ["0" * 64]}, "`attending keys token --out FILE`"),
         ({"signing_public_key": "AAAA"}, "an application never signs"),
         ({"kind": "human", "roles": ["clinician"], "signing_public_key": "AAAA"}, "base64 of 32 bytes"),
         ({"kind": "human", "roles": ["clinician"], "signing_public_key": "no base64"}, "base64 of 32 bytes"),
@@ -161,9 +172,9 @@ def test_identities_that_do_not_hold_together(change: dict[str, Any], part: str)
 def test_what_must_be_unique() -> None:
     twice = minimal()
     twice["identities"].append({**twice["identities"][0], "name": "other"})
-    assert "the same `token_sha256` stands twice" in problem(twice)
+    assert "the same `prefix` stands twice" in problem(twice)
     named = minimal()
-    named["identities"].append({**named["identities"][0], "token_sha256": ["1" * 64]})
+    named["identities"].append({**named["identities"][0], "service_keys": [{**KEY, "prefix": "11111111"}]})
     assert "identities: the same `name` stands twice" in problem(named)
     assert "tenants: the same `name` stands twice" in problem(
         {**minimal(), "tenants": [{"name": "a", "origin": "x"}, {"name": "a", "origin": "y"}]}

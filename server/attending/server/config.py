@@ -19,6 +19,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from attending.ledger.custody.retention import MAX_DAYS, Rule, Start
 from attending.server.auth.principal import APP_ROLES, HUMAN_ROLES, NAME
+from attending.server.auth.service_key import PREFIX_PATTERN, flaw_of_hash
 from attending.server.errors import ConfigurationError
 from pydantic import (
     AwareDatetime,
@@ -282,6 +283,26 @@ class TenantSection(Section):
         return f"/{path}" if re.fullmatch(_URL_PATH, path) else f"/log/{self.name}"
 
 
+class ServiceKeySection(Section):
+    """A bearer token of an identity, as `attending keys token` prints it. Several at once let one follow another."""
+
+    prefix: str = Field(
+        pattern=PREFIX_PATTERN, description="The public part of the token: `att_<prefix>_...`."
+    )
+    hash: str = Field(
+        max_length=256, repr=False, description="argon2id hash of the whole token (PHC string, RFC 9106)."
+    )
+    expires: AwareDatetime | None = Field(
+        default=None, description="From this moment the token is not accepted; never, when left out."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (wrong := flaw_of_hash(self.hash)) is not None:
+            raise ValueError(f"`hash` {wrong}")
+        return self
+
+
 class IdentitySection(Section):
     """One application or person. Never shared, never reused."""
 
@@ -295,10 +316,8 @@ class IdentitySection(Section):
     display_name: str = Field(
         default="", max_length=200, description="Printed name of a signature; the name when left out."
     )
-    token_sha256: list[Sha256] = Field(
-        default=[],
-        max_length=8,
-        description="SHA-256 (hex) of its bearer tokens, from `attending keys token`.",
+    service_keys: list[ServiceKeySection] = Field(
+        default=[], max_length=8, description="Hashes of its bearer tokens, from `attending keys token`."
     )
     certificate_sha256: list[Sha256] = Field(
         default=[], max_length=8, description="SHA-256 (hex) of its DER certificates."
@@ -327,6 +346,16 @@ class IdentitySection(Section):
     def signing_key_bytes(self) -> bytes | None:
         return None if self.signing_public_key is None else base64.b64decode(self.signing_public_key)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_plain_hashes(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "token_sha256" in data:
+            raise ValueError(
+                "`token_sha256` is not accepted any more: make a new token with `attending keys token --out FILE` and "
+                "put the `service_keys` line that it prints in its place"
+            )
+        return data
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         allowed = APP_ROLES if self.kind == "app" else HUMAN_ROLES
@@ -345,14 +374,14 @@ class IdentitySection(Section):
             if len(raw) != _PUBLIC_KEY_BYTES:
                 raise ValueError("`signing_public_key` is not the base64 of 32 bytes")
         credentials = (
-            *self.token_sha256,
+            *self.service_keys,
             *self.certificate_sha256,
             *self.certificate_uri,
             *self.certificate_common_name,
         )
         if not credentials:
             raise ValueError(
-                "has no credential: set `token_sha256`, `certificate_sha256`, `certificate_uri` or "
+                "has no credential: set `service_keys`, `certificate_sha256`, `certificate_uri` or "
                 "`certificate_common_name`"
             )
         return self
@@ -519,7 +548,8 @@ class Config(Section):
                 raise ValueError(
                     f"identities: `{identity.name}` is of tenant `{identity.tenant}`, which is not configured"
                 )
-        for key in ("token_sha256", "certificate_sha256", "certificate_uri", "certificate_common_name"):
+        _unique("identities", "prefix", [key.prefix for i in self.identities for key in i.service_keys])
+        for key in ("certificate_sha256", "certificate_uri", "certificate_common_name"):
             # A credential of two identities would make entries name the wrong one.
             _unique("identities", key, [value for i in self.identities for value in getattr(i, key)])
         _unique(

@@ -18,7 +18,7 @@ _HEAD: Final = """# Configuration
 
 - An unknown key is refused, with the nearest known one. `attending config check FILE` checks a file alone.
 - Relative paths are relative to the file.
-- No secret stands in the file: it names files (0600), environment variables, and hashes of tokens.
+- No secret stands in the file: it names files (0600), environment variables, and argon2id hashes of tokens.
 - A server speaks TLS only. Callers with a client certificate use `server.port`, callers with a bearer token
   `server.token_port`.
 

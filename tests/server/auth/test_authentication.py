@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,11 @@ from typing import Any
 import grpc
 import pytest
 from attending.client.errors import AttendingApiError, translate
-from attending.server.auth.authenticate import Directory, new_token, read_certificate, token_sha256
+from attending.server.auth.authenticate import Directory
+from attending.server.auth.certificate import read_certificate
+from attending.server.auth.identities import Identities
+from attending.server.auth.key_verifier import KeyVerifier
+from attending.server.auth.service_key import LEAST, hash_service_key, new_service_key, prefix_of
 from attending.server.bootstrap.certificates import Pair, issue_client, new_authority
 from attending.server.bootstrap.identities import certificate_uri
 from attending.server.config import IdentitySection
@@ -173,10 +178,20 @@ def pem(uri: str = "spiffe://x/someone", name: str = "someone", at: datetime = N
     return issue_client(new_authority("CA", at), name, uri, at).certificate
 
 
+def key_of(token: str, **more: Any) -> dict[str, Any]:
+    return {"prefix": prefix_of(token), "hash": hash_service_key(token, LEAST), **more}
+
+
+def refusal(directory: Directory, certificate: bytes | None = None, token: str | None = None) -> str:
+    with pytest.raises(Unauthenticated) as caught:
+        ask(directory, certificate, token)
+    return caught.value.reason
+
+
 def ask(directory: Directory, certificate: bytes | None = None, token: str | None = None) -> Any:
     peer = {} if certificate is None else {"x509_pem_cert": [certificate]}
     metadata = [] if token is None else [("authorization", f"Bearer {token}")]
-    return directory.authenticate(peer, metadata)
+    return asyncio.run(directory.authenticate(peer, metadata))
 
 
 def test_each_way_to_name_a_certificate() -> None:
@@ -214,12 +229,69 @@ def test_a_certificate_that_runs_out_on_an_open_connection() -> None:
 
 
 def test_an_identity_that_has_run_out() -> None:
-    token = new_token()
-    one = identity(token_sha256=[token_sha256(token)], expires=NOW)
+    token = new_service_key()
+    one = identity(service_keys=[key_of(token)], expires=NOW)
     assert ask(Directory([one], lambda: NOW - timedelta(seconds=1)), token=token).name == "someone"
-    with pytest.raises(Unauthenticated) as caught:
-        ask(Directory([one], lambda: NOW), token=token)
-    assert caught.value.reason == "CREDENTIAL_EXPIRED"
+    assert refusal(Directory([one], lambda: NOW), token=token) == "CREDENTIAL_EXPIRED"
+
+
+def test_a_key_that_has_run_out_while_another_has_not() -> None:
+    old, new = new_service_key(), new_service_key()
+    one = identity(service_keys=[key_of(old, expires=NOW), key_of(new)])
+    moment = NOW - timedelta(seconds=1)
+    directory = Directory([one], lambda: moment)
+    assert ask(directory, token=old).credential == "token"
+    moment = NOW
+    assert refusal(directory, token=old) == "CREDENTIAL_EXPIRED"
+    assert ask(directory, token=new).name == "someone"
+
+
+class Changing:
+    """A source whose identities change while the server runs."""
+
+    def __init__(self, *identities: IdentitySection) -> None:
+        self.index = Identities(identities)
+
+    def current(self) -> Identities:
+        return self.index
+
+
+def test_identities_of_a_changing_source_come_and_go() -> None:
+    token, certificate = new_service_key(), pem()
+    directory = Directory([], lambda: NOW)
+    source = Changing()
+    directory.add(source)
+    assert refusal(directory, token=token) == "INVALID_CREDENTIAL"
+    source.index = Identities(
+        [identity(service_keys=[key_of(token)], certificate_uri=["spiffe://x/someone"])]
+    )
+    assert ask(directory, token=token).name == ask(directory, certificate).name == "someone"
+    assert [principal.name for principal in directory.principals()] == ["someone"]
+    source.index = Identities()
+    assert refusal(directory, token=token) == refusal(directory, certificate) == "INVALID_CREDENTIAL"
+
+
+def test_a_credential_that_two_sources_claim_names_nobody() -> None:
+    token, certificate = new_service_key(), pem()
+    key = key_of(token)
+    mine = identity("mine", service_keys=[key], certificate_uri=["spiffe://x/someone"])
+    directory = Directory([mine], lambda: NOW)
+    assert ask(directory, token=token).name == ask(directory, certificate).name == "mine"
+    directory.add(Changing(identity("theirs", service_keys=[key], certificate_common_name=["someone"])))
+    assert refusal(directory, token=token) == refusal(directory, certificate) == "INVALID_CREDENTIAL"
+
+
+def test_a_key_that_is_revoked_while_argon2_runs() -> None:
+    token = new_service_key()
+    source = Changing(identity(service_keys=[key_of(token)]))
+
+    def revoke_first(_token: str, _phc: str) -> bool:
+        source.index = Identities()
+        return True
+
+    directory = Directory([], lambda: NOW, keys=KeyVerifier(lambda: NOW, matching=revoke_first))
+    directory.add(source)
+    assert refusal(directory, token=token) == "INVALID_CREDENTIAL"
 
 
 def test_a_certificate_that_cannot_be_read() -> None:
@@ -227,18 +299,9 @@ def test_a_certificate_that_cannot_be_read() -> None:
         ask(Directory([identity(certificate_common_name=["x"])], lambda: NOW), b"-----BEGIN nonsense")
 
 
-def test_tokens_are_fresh_and_only_their_hash_is_needed() -> None:
-    tokens = {new_token() for _ in range(50)}
-    assert len(tokens) == 50
-    old, new = sorted(tokens)[:2]
-    directory = Directory([identity(token_sha256=[token_sha256(old), token_sha256(new)])], lambda: NOW)
-    assert ask(directory, token=old).credential == "token"
-    assert ask(directory, token=new).name == "someone"
-
-
 def test_a_licence_that_has_run_out_is_known() -> None:
-    token = new_token()
-    one = identity(token_sha256=[token_sha256(token)], licence_expires=NOW)
+    token = new_service_key()
+    one = identity(service_keys=[key_of(token)], licence_expires=NOW)
     principal = ask(Directory([one], lambda: NOW), token=token)
     assert not principal.licence_valid(NOW)
     assert principal.licence_valid(NOW - timedelta(seconds=1))

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import pytest
 from attending.ledger.ed25519 import key_id
-from attending.server.auth.authenticate import token_sha256
+from attending.server.auth.service_key import matches, prefix_of
 from attending.server.cli.main import COMMANDS, run
 from attending.server.cli.outcome import Exit
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -167,7 +167,9 @@ def test_a_token_goes_to_a_private_file_and_its_hash_to_the_screen(
     assert run(["keys", "token", "--out", str(path), "--json"]) == Exit.OK
     printed = json.loads(capsys.readouterr().out)
     secret = path.read_text().strip()
-    assert printed["token_sha256"] == token_sha256(secret)
+    assert printed["prefix"] == prefix_of(secret)
+    assert matches(secret, printed["hash"])
+    assert printed["expires"] is None
     assert secret not in json.dumps(printed)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert run(["keys", "token", "--out", str(path)]) == Exit.USAGE

@@ -180,8 +180,7 @@ def test_a_server_ends_well_and_starts_again_with_the_same_log(started: Any, tmp
 
 def test_a_configured_server_from_a_file(started: Any, tmp_path: Path) -> None:
     prepare(tmp_path / "d", providers=[])
-    hashed = command("keys", "token", "--out", "app.token", "--json", cwd=tmp_path)
-    token_sha256 = json.loads(hashed.stdout)["token_sha256"]
+    hashed = command("keys", "token", "--out", "app.token", "--days", "30", cwd=tmp_path)
     (tmp_path / "attending.toml").write_text(f"""
 [server]
 port = 0
@@ -202,7 +201,7 @@ name = "letters"
 tenant = "st-mary"
 kind = "app"
 roles = ["app"]
-token_sha256 = ["{token_sha256}"]
+{hashed.stdout}
 
 [guard]
 workers = 1

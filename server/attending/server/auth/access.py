@@ -10,14 +10,15 @@ from attending.server.auth.actions import ACTIONS
 from attending.server.auth.authenticate import Directory
 from attending.server.auth.authorize import Authorizer, Resource
 from attending.server.auth.context import enter
-from attending.server.errors import Unauthenticated, Unimplemented
+from attending.server.errors import AttendingError, Unimplemented
 from attending.server.rpc import Context
 
 log = structlog.get_logger()
 
 
 class Access:
-    """Put around each rpc; raises Unauthenticated, PermissionDenied, or Unimplemented for an unlisted method."""
+    """Put around each rpc; raises the errors of `Directory.authenticate`, PermissionDenied, or Unimplemented for an
+    unlisted method."""
 
     def __init__(self, directory: Directory, authorizer: Authorizer) -> None:
         self._directory = directory
@@ -29,10 +30,10 @@ class Access:
         if action is None:
             raise Unimplemented
         try:
-            principal = self._directory.authenticate(
+            principal = await self._directory.authenticate(
                 context.auth_context() or {}, tuple(context.invocation_metadata() or ())
             )
-        except Unauthenticated as err:
+        except AttendingError as err:
             log.warning("auth.refused", method=method, reason=err.reason)
             raise
         decision = await self._authorizer.require(action, Resource.log(principal.tenant), principal)

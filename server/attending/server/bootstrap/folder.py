@@ -3,7 +3,8 @@
     <data>/embedded.json                 marker: what this folder is, and what it does not protect against
     <data>/ledger/  keys/  published/    the ledger, its keys, its published tree heads
     <data>/tls/                          authority and server certificate
-    <data>/identities/<name>/            certificate.pem, key.pem, token, and signing.pem of those who sign
+    <data>/identities/<name>/            certificate.pem, key.pem, token and its hash, and signing.pem of
+                                         those who sign
     <data>/<tenant>.vkey                 verifier key of the tenant's log, for `attending verify --key`
     <data>/endpoint.json                 where the running server listens; gone when it has stopped
 
@@ -27,7 +28,7 @@ from attending.ledger.errors import UnsafeSettings
 from attending.ledger.files import make_folder, read_private, write_durably
 from attending.ledger.opening import LedgerConfig
 from attending.server import clock
-from attending.server.auth.authenticate import new_token, token_sha256
+from attending.server.auth.service_key import LEAST, hash_service_key, matches, new_service_key, prefix_of
 from attending.server.bootstrap.certificates import (
     Pair,
     issue_client,
@@ -266,7 +267,7 @@ def _identity(root: Path, demo: DemoIdentity, authority: Pair, now: datetime) ->
     _leaf(folder, "certificate", now, lambda: issue_client(authority, demo.name, uri, now))
     token_path = folder / "token"
     if not token_path.exists():
-        write_durably(token_path, new_token().encode() + b"\n")
+        write_durably(token_path, new_service_key().encode() + b"\n")
     token = _private(token_path).decode("ascii", "replace").strip()
     entry: dict[str, Any] = {
         "name": demo.name,
@@ -275,11 +276,26 @@ def _identity(root: Path, demo: DemoIdentity, authority: Pair, now: datetime) ->
         "roles": list(demo.roles),
         "display_name": demo.display_name,
         "certificate_uri": [uri],
-        "token_sha256": [token_sha256(token)],
+        "service_keys": [_service_key(token, token_path)],
     }
     if demo.signs:
         entry["signing_public_key"] = base64.b64encode(_signing_key(folder / "signing.pem")).decode("ascii")
     return entry
+
+
+def _service_key(token: str, token_path: Path) -> dict[str, str]:
+    """What the configuration keeps of the token. The hash has a file of its own, so that a start changes nothing."""
+    prefix = prefix_of(token)
+    if prefix is None:
+        raise _refused(f"`{token_path}` is not a token", "remove it, and the next start makes a new one")
+    path = token_path.with_suffix(".argon2id")
+    if path.exists():
+        kept = _private(path).decode("ascii", "replace").strip()
+        if matches(token, kept):
+            return {"prefix": prefix, "hash": kept}
+    hashed = hash_service_key(token, LEAST)
+    write_durably(path, hashed.encode() + b"\n")
+    return {"prefix": prefix, "hash": hashed}
 
 
 def _signing_key(path: Path) -> bytes:

@@ -16,24 +16,37 @@ def keys() -> None:
     """Make tokens and signing keys, show the keys of logs."""
 
 
-@keys.command(short_help="Make a bearer token.", epilog=examples("attending keys token --out app.token"))
+@keys.command(
+    short_help="Make a bearer token.",
+    epilog=examples("attending keys token --out app.token", "attending keys token --out app.token --days 90"),
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     required=True,
     help="File for the token; made private, never replaced.",
 )
+@click.option("--days", type=click.IntRange(1, 3650), help="Days until it expires; never, when left out.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def token(out: Path, as_json: bool) -> None:
-    """Make a bearer token, and print the hash that the configuration keeps of it."""
-    from attending.server.auth.authenticate import new_token, token_sha256
+def token(out: Path, days: int | None, as_json: bool) -> None:
+    """Make a bearer token, and print what the configuration keeps of it: a line for its `[[identities]]`."""
+    from datetime import timedelta
 
-    secret = new_token()
+    from attending.server import clock
+    from attending.server.auth.service_key import hash_service_key, new_service_key, prefix_of
+
+    secret = new_service_key()
+    hashed = hash_service_key(secret)
+    expires = None
+    if days is not None:
+        expires = (clock.now() + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
     _write_new(out, secret.encode() + b"\n")
     if as_json:
-        click.echo(json.dumps({"file": str(out), "token_sha256": token_sha256(secret)}))
+        kept = {"prefix": prefix_of(secret), "hash": hashed, "expires": expires}
+        click.echo(json.dumps({"file": str(out), **kept}))
     else:
-        click.echo(f'token_sha256 = ["{token_sha256(secret)}"]')
+        until = "" if expires is None else f", expires = {expires}"
+        click.echo(f'service_keys = [{{ prefix = "{prefix_of(secret)}", hash = "{hashed}"{until} }}]')
 
 
 @keys.command(

@@ -9,7 +9,7 @@ import structlog
 from attending.server.auth.authenticate import Directory
 from attending.server.auth.authorize import Authorizer, Resource
 from attending.server.auth.principal import Principal
-from attending.server.errors import NotFound, PermissionDenied, Unauthenticated
+from attending.server.errors import AttendingError, NotFound, PermissionDenied
 from starlette.requests import Request
 
 log = structlog.get_logger()
@@ -25,15 +25,15 @@ class HttpAccess:
         self._directory = directory
         self._authorizer = authorizer
 
-    def authenticate(self, request: Request) -> Principal:
-        """The caller, by client certificate or bearer token; Unauthenticated."""
+    async def authenticate(self, request: Request) -> Principal:
+        """The caller, by client certificate or bearer token; the errors of `Directory.authenticate`."""
         certificate = getattr(request.state, PEER_CERTIFICATE, None)
         peer = {}
         if certificate is not None:
             peer["x509_pem_cert"] = [ssl.DER_cert_to_PEM_cert(certificate).encode()]
         try:
-            return self._directory.authenticate(peer, request.headers.items())
-        except Unauthenticated as err:
+            return await self._directory.authenticate(peer, request.headers.items())
+        except AttendingError as err:
             log.warning("auth.refused", method="http", reason=err.reason)
             raise
 

@@ -78,7 +78,7 @@ class TileEndpoint:
         public = self._config.public_tiles and kind in ("checkpoint", "tile") and tenant is not None
         if public:
             return await self._resource(request, tenant, kind, path)
-        principal = self._access.authenticate(request)
+        principal = await self._access.authenticate(request)
         with self._slot(principal.name, self._config.max_concurrent_requests // 2):
             await self._access.require(principal, ACTIONS.get(kind, ACTIONS["tile"]), tenant)
             return await self._resource(request, tenant, kind, path)
