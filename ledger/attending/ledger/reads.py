@@ -252,15 +252,23 @@ class LedgerReads:
         return self._sequencer.state(log_id)
 
     async def _newest(self, log_id: str, *, certain: bool = False) -> LogState:
-        """The log's state, brought up to what other processes appended before the call; NotFound.
+        """The log's state, brought up to what other processes appended before the call, and to what this process
+        appended without learning that it had; NotFound.
 
         What is visible may not be replicated yet; until this process may sign it, the head that it knows is the
         newest that it can answer for. With `certain` that is not good enough, for whoever concludes from it that a
         log has gone back: raises TimeoutError, StoreUnavailable or QueueFull instead.
         """
+        # Asked before the state is read: once it is sure again, the state is the one that it read.
+        unsure = self._sequencer.unsure
         state = await self._known(log_id)
-        if self._store.shared:
-            size = await self._ask(self._store.head_size, log_id)
+        if self._store.shared or unsure:
+            try:
+                size = await self._ask(self._store.head_size, log_id)
+            except StoreUnavailable:
+                if self._store.shared:
+                    raise
+                size = None  # nobody else writes: what was acknowledged is known here
             if size is not None and size > state.edge.size:
                 try:
                     async with asyncio.timeout(_REFRESH_SECONDS):

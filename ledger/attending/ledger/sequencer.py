@@ -118,6 +118,11 @@ class Sequencer:
             self._queued_bytes = size
             self._wake.notify()
 
+    @property
+    def unsure(self) -> bool:
+        """Whether a fault left it unknown what was committed; the next write reads that again, or a refresh."""
+        return self._unsure
+
     def close(self) -> None:
         """Writes what is queued, then ends the thread. Blocks; safe to call twice."""
         with self._wake:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -74,6 +75,31 @@ async def test_a_fault_is_answered_unknown_and_survived(
     else:
         await ledger.append(LOG, [pending("s")], claim=Claim("k", b"f", "s"), expect=[Expectation("s", 0)])
     assert ledger.halted(LOG) is None
+
+
+async def test_what_was_committed_unknown_to_all_is_read_before_the_next_append(
+    open_ledger: OpenLedger, pending: Make
+) -> None:
+    """A table or a stream may lead to its index as soon as it is committed, while the writer still recovers."""
+    store = MemoryStore()
+    ledger = await open_ledger(store)
+    await ledger.append(LOG, [pending("before")])
+    going_on = threading.Event()
+
+    def fault(step: str) -> Fault:
+        if step == "recover":
+            going_on.wait(30)
+        return Fault.KEPT if step == "commit" else Fault.NONE
+
+    store.fault = fault
+    with pytest.raises(StoreUnavailable):
+        await ledger.append(LOG, [pending("s")])
+    reading = asyncio.create_task(ledger.get_entry(LOG, 1))
+    await asyncio.sleep(0.05)
+    assert not reading.done()
+    going_on.set()
+    assert (await reading).stream == "s"
+    assert checkpoint.parse_checkpoint(await ledger.checkpoint(LOG)).size == 2
 
 
 async def test_a_connection_that_died_while_idle_is_made_anew(open_ledger: OpenLedger, pending: Make) -> None:
