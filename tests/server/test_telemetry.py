@@ -177,6 +177,7 @@ def test_a_stream_that_cannot_be_written_stops_nobody_and_says_so_later(lines: i
                 self.truncate()
                 raise OSError(errno.ENOSPC, "no space left on device")
 
+    structlog.get_logger().error("a.fault", reason="W")  # tells of lines that were lost before this test
     stream = Full()
     telemetry.configure("info", "json", stream)
     for _ in range(3):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BLOCKED = """
 import sys
+before = set(sys.modules)  # a site may load modules of its own
 class Block:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {blocked!r}:
@@ -24,7 +25,7 @@ class Block:
 sys.meta_path.insert(0, Block())
 from attending.ledger.verify.__main__ import main
 code = main(sys.argv[1:])
-loaded = {{name.partition(".")[0] for name in sys.modules}} - set(sys.stdlib_module_names)
+loaded = {{name.partition(".")[0] for name in set(sys.modules) - before}} - set(sys.stdlib_module_names)
 print("loaded", sorted(name for name in loaded if not name.startswith("_")), file=sys.stderr)
 raise SystemExit(code)
 """
