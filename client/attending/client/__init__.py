@@ -6,6 +6,7 @@ with Client("localhost:50051", token="att_...", ca_path="ca.pem", log_key="...")
     print(result.state, result.output or result.ticket)
 """
 
+from attending.client.admin import AdminClient
 from attending.client.client import Client, Result, Ticket
 from attending.client.connection import Connection
 from attending.client.custody import CustodyClient
@@ -15,6 +16,7 @@ from attending.client.review import PreparedSignature, ReviewClient
 
 __all__ = [
     "Acknowledged",
+    "AdminClient",
     "AttendingApiError",
     "Client",
     "Connection",

@@ -99,6 +99,7 @@ COMPONENTS: Final[tuple[str, ...]] = (
     "attending.server.services.ledger:build",
     "attending.server.inference.component:build",
     "attending.server.review.component:build",
+    "attending.server.services.admin:build",
     "attending.server.reports.component:build",
     "attending.server.services.custody:build",
     "attending.server.web.component:build",

@@ -24,6 +24,11 @@ STREAMING_METHODS: Final = frozenset(
 )
 
 
+HALT: Final = "/attending.v1.AdminService/Halt"
+RESERVED_FOR_HALT: Final = 8
+"""Calls beyond `max_concurrent_rpcs`: what fills the server may be what is to be stopped."""
+
+
 class Limits:
     """Counts of one server process. Belongs to one event loop."""
 
@@ -40,11 +45,12 @@ class Limits:
         return self._running
 
     @asynccontextmanager
-    async def total(self, _method: str, _context: Context) -> AsyncIterator[None]:
+    async def total(self, method: str, _context: Context) -> AsyncIterator[None]:
         """Refuses (Unavailable) when the server is not ready or full. Goes around authentication."""
         if not self._open():
             raise Unavailable("NOT_READY", retry_after_seconds=RETRY_SECONDS)
-        if self._running >= self._config.max_concurrent_rpcs:
+        reserved = RESERVED_FOR_HALT if method == HALT else 0
+        if self._running >= self._config.max_concurrent_rpcs + reserved:
             raise Unavailable("SERVER_BUSY", retry_after_seconds=RETRY_SECONDS)
         self._running += 1
         try:
@@ -53,10 +59,11 @@ class Limits:
             self._running -= 1
 
     @asynccontextmanager
-    async def per_caller(self, _method: str, _context: Context) -> AsyncIterator[None]:
+    async def per_caller(self, method: str, _context: Context) -> AsyncIterator[None]:
         """Refuses one identity's call beyond its share, so that it cannot crowd out the others."""
         name = current_principal().name
-        if self._by_caller[name] >= self._config.max_concurrent_rpcs_per_caller:
+        share = self._config.max_concurrent_rpcs_per_caller
+        if self._by_caller[name] >= share and method != HALT:
             raise Unavailable("CALLER_BUSY", retry_after_seconds=RETRY_SECONDS)
         self._by_caller[name] += 1
         try:

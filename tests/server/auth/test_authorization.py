@@ -34,20 +34,21 @@ EVENTS = {"AppendBatch", "AppendStream", "CloseEmitter"}
 ENTRIES = {"GetEntry", "ListEntries"}
 READ_PROMPTS = {"GetVersion", "ListVersions"}
 CHANGE_PROMPTS = {"CreateVersion", "SetLabel"}
+HALT = {"Halt", "GetHalt"}
 CUSTODY = {
     *("ShowSubject", "LinkSubjects", "UnlinkSubjects", "PlaceHold", "LiftHold", "EraseSubject"),
     "PrunePayloads",
 }
 
 MAY: dict[str, set[str]] = {
-    "demo-app": SUBMIT | OUTCOME | PROOFS | READ_PROMPTS | EVENTS,
-    "dr-rivera": LOOK | DECIDE | OUTCOME | PROOFS | EVENTS,
-    "dr-chen": LOOK | DECIDE | OUTCOME | PROOFS | EVENTS,
-    "demo-pharmacist": LOOK | DECIDE | OUTCOME | PROOFS | EVENTS,
-    "demo-auditor": ENTRIES | PROOFS | READ_PROMPTS | {"Export"},
-    "demo-operator": READ_PROMPTS | CHANGE_PROMPTS | PROOFS | EVENTS,
-    "demo-privacy-officer": ENTRIES | PROOFS | CUSTODY | {"Export"} | EVENTS,
-    "demo-safety-officer": LOOK | ENTRIES | PROOFS | READ_PROMPTS | EVENTS,
+    "demo-app": SUBMIT | OUTCOME | PROOFS | READ_PROMPTS | EVENTS | {"GetHalt"},
+    "dr-rivera": LOOK | DECIDE | OUTCOME | PROOFS | EVENTS | HALT,
+    "dr-chen": LOOK | DECIDE | OUTCOME | PROOFS | EVENTS | HALT,
+    "demo-pharmacist": LOOK | DECIDE | OUTCOME | PROOFS | EVENTS | HALT,
+    "demo-auditor": ENTRIES | PROOFS | READ_PROMPTS | {"Export", "GetHalt"},
+    "demo-operator": READ_PROMPTS | CHANGE_PROMPTS | PROOFS | EVENTS | HALT,
+    "demo-privacy-officer": ENTRIES | PROOFS | CUSTODY | {"Export", "GetHalt"} | EVENTS,
+    "demo-safety-officer": LOOK | ENTRIES | PROOFS | READ_PROMPTS | EVENTS | HALT | {"Resume"},
 }
 
 

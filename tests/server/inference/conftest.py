@@ -21,6 +21,7 @@ from attending.ledger.verify.checks import Scope as LogScope
 from attending.ledger.verify.report import Findings, Status
 from attending.server import projections
 from attending.server.app import package_policies
+from attending.server.halt.switch import Switch
 from attending.server.idempotency import Once
 from attending.server.inference.owners import Owners
 from attending.server.inference.pipeline import Caller, Pipeline
@@ -174,6 +175,7 @@ class Gate:
     clock: Clock
     folder: Path
     prompts: PromptRegistry
+    switch: Switch
 
     async def types(self, inference_id: str) -> list[str]:
         return [entry.type for entry in await self.ledger.stream_entries(TENANT, inference_id)]
@@ -194,6 +196,7 @@ def make_pipeline(
     *,
     owner: str = "srv-test",
     owners: Owners | None = None,
+    switch: Switch | None = None,
     timeout_seconds: float = 5.0,
 ) -> tuple[Pipeline, PromptRegistry]:
     prompts = PromptRegistry(ledger, clock)
@@ -207,6 +210,7 @@ def make_pipeline(
             prompts=prompts,
             changes=changes,
             owners=owners or Owners(ledger, owner),
+            switch=switch or Switch(ledger, clock),
             now=clock,
         ),
         prompts,
@@ -219,8 +223,11 @@ async def gate(tmp_path: Path, policies: PolicySet) -> AsyncIterator[Gate]:
     ledger = await Ledger.open(tmp_path / "ledger", metadata=[projections.metadata], clock=clock)
     await ledger.create_log(TENANT, "test.example/clinic")
     checker, provider, changes = FakeChecker(policies), ScriptedProvider(), Changes()
-    pipeline, prompts = make_pipeline(ledger, checker, provider, policies, changes, clock)
-    yield Gate(ledger, pipeline, checker, provider, policies, changes, clock, tmp_path / "ledger", prompts)
+    switch = Switch(ledger, clock)
+    pipeline, prompts = make_pipeline(ledger, checker, provider, policies, changes, clock, switch=switch)
+    yield Gate(
+        ledger, pipeline, checker, provider, policies, changes, clock, tmp_path / "ledger", prompts, switch
+    )
     await pipeline.drain()
     failed = await failed_checks(ledger)
     await ledger.close()

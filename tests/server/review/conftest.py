@@ -64,6 +64,7 @@ async def ward(gate: Gate) -> Ward:
         guard=gate.checker,
         policies=gate.policies,
         changes=gate.changes,
+        switch=gate.switch,
         lease_seconds=LEASE_SECONDS,
         preparation_seconds=600,
         now=gate.clock,

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from attending.ledger.entry import Entry
 from attending.ledger.review_signature import Meaning
+from attending.ledger.verify.halts import Halts
 from attending.ledger.verify.report import Findings
 from attending.ledger.verify.signatures import Signatures, Signed
 from attending.ledger.verify.succession import Successions
@@ -113,6 +114,7 @@ class Checks:
         self._streams: dict[str, _Stream] = {}
         self._signatures = Signatures(findings, complete_from_start=from_start)
         self.successions = Successions(findings)
+        self._halts = Halts(findings)
         self._released = self._held_released = self._exceptions = self._transitions = 0
 
     def visit(self, entry: Entry) -> None:
@@ -121,6 +123,7 @@ class Checks:
             self._findings.doubt("V5", "type of a later version: its meaning is not known here", entry.index)
         self._signatures.visit(entry)
         self.successions.visit(entry)
+        self._halts.visit(entry)
         source = entry.type.partition(".")[0]
         if source not in ("inference", "review", "break_glass", "recall"):
             return

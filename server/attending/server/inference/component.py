@@ -12,6 +12,7 @@ from attending.guardrails.pool import GuardPool
 from attending.ledger.errors import LedgerError
 from attending.server.app import App, Component, policies_folder
 from attending.server.errors import ConfigurationError
+from attending.server.halt.switch import Switch
 from attending.server.inference.active import not_acted_on, record_active, require_supported
 from attending.server.inference.owners import Owners
 from attending.server.inference.pipeline import Pipeline
@@ -103,7 +104,7 @@ class Gate(Component):
 
 
 async def build(app: App) -> Gate:
-    """Offers PolicySet, GuardPool, Changes and Pipeline to later components."""
+    """Offers PolicySet, GuardPool, Changes, Switch and Pipeline to later components."""
     folder = policies_folder(app.config)
     try:
         policies = PolicySet.load(folder)
@@ -121,6 +122,7 @@ async def build(app: App) -> Gate:
     providers = configure_providers(app.config.providers)
     changes = Changes()
     prompts = PromptRegistry(app.ledger, app.now)
+    switch = Switch(app.ledger, app.now)
     owners = Owners(app.ledger, app.owner, lease_seconds=app.config.storage.owner_lease_seconds)
     pipeline = Pipeline(
         ledger=app.ledger,
@@ -130,9 +132,10 @@ async def build(app: App) -> Gate:
         prompts=prompts,
         changes=changes,
         owners=owners,
+        switch=switch,
         now=app.now,
         max_open=2 * app.config.server.max_concurrent_rpcs,
     )
-    for part in (policies, pool, changes, pipeline):
+    for part in (policies, pool, changes, switch, pipeline):
         app.add(part)
     return Gate(app, pool, policies, providers, pipeline, prompts, changes, owners)

@@ -41,6 +41,7 @@ from attending.server import clock as clocks
 from attending.server.clock import stamp
 from attending.server.cost.price import Price, price
 from attending.server.errors import AttendingError, FailedPrecondition, InvalidRequest, NotFound, Unavailable
+from attending.server.halt.switch import Switch
 from attending.server.idempotency import Once, answered, claimed, require_same
 from attending.server.inference import entries
 from attending.server.inference.checker import Checker, truncated, unjudged
@@ -132,6 +133,7 @@ class Pipeline:
         prompts: PromptRegistry,
         changes: Changes,
         owners: Owners,
+        switch: Switch,
         now: Callable[[], datetime] = clocks.now,
         max_open: int = DEFAULT_MAX_OPEN,
     ) -> None:
@@ -144,6 +146,7 @@ class Pipeline:
         self._prompts = prompts
         self._changes = changes
         self._owners = owners
+        self._switch = switch
         self._owner = owners.owner
         self._now = now
         self._running: dict[tuple[str, str], tuple[bytes, asyncio.Task[Outcome]]] = {}
@@ -194,6 +197,11 @@ class Pipeline:
                 raise NotFound("UNKNOWN_DELIVERY") from None
             return earlier[0]
         return done.first_index
+
+    @property
+    def running(self) -> int:
+        """Calls that are being carried through in this process now."""
+        return len(self._running)
 
     async def drain(self) -> None:
         """Waits for running inferences; called when the server stops."""
@@ -264,6 +272,7 @@ class Pipeline:
         configured = self._providers.get(call.provider)
         if configured is None:
             raise InvalidRequest([("model.provider", "is not configured on this server")])
+        await self._switch.require_running(caller.tenant, policy.name)
         if not policy.phi.deidentify and not configured.may_see_personal_data(self._now()):
             raise FailedPrecondition("NO_PHI_AGREEMENT", metadata={"provider": call.provider})
         prompt, prompt_version = await self._prompt(caller.tenant, call)
@@ -375,6 +384,7 @@ class Pipeline:
     async def _record(self, caller: Caller, call: RecordCall, once: Once) -> Outcome:
         clock = StageClock()
         policy = self._policy(call.context)
+        await self._switch.require_running(caller.tenant, policy.name)
         # The model has already seen the prompt: input rails judge it, and nothing is sent anywhere.
         identity = call.context.patient.identity
         checked = await self._guard.check_input(policy.name, call.prompt, call.context.documents, identity)
@@ -584,9 +594,15 @@ class Pipeline:
             await self._append(opened, [generated, closing], expect=opened.version, retry=True)
         except ExpectationFailed:
             # Either an append of unknown outcome had succeeded after all, or somebody closed this call first
-            # (recovery, halt): then the text exists, so it goes on record, unreleased.
+            # (recovery): then the text exists, so it goes on record, unreleased.
             if not await self._is_mine(opened, final):
                 await self._append_late(opened, reply.text)
+        except FailedPrecondition as halted:
+            # Halted since it began. Here, too, the release may have been committed just before.
+            if not await self._is_mine(opened, final):
+                await self._append_late(opened, reply.text)
+                await self._fail(opened, halted.reason)
+                raise _failure(halted.reason, opened.inference_id) from None
         clock.mark("verdict_durable")
         return await self.get(opened.caller.tenant, opened.inference_id)
 
@@ -752,8 +768,9 @@ class Pipeline:
         delays = list(CLOSING_RETRY_SECONDS) if retry else []
         while True:
             try:
-                done = await self._ledger.append(
+                done = await self._switch.append(
                     tenant,
+                    opened.policy.name,
                     pending,
                     expect=[Expectation(inference_id, expect)],
                     claim=claim,

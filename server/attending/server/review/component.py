@@ -11,6 +11,7 @@ from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.pool import GuardPool
 from attending.ledger.errors import LedgerError
 from attending.server.app import App, Component
+from attending.server.halt.switch import Switch
 from attending.server.inference.watch import Changes
 from attending.server.review.desk import Desk
 from attending.server.review.enrolment import enrol_keys
@@ -66,12 +67,13 @@ class Review(Component):
 
 
 async def build(app: App) -> Review:
-    """Needs PolicySet, GuardPool and Changes; offers Desk."""
+    """Needs PolicySet, GuardPool, Changes and Switch; offers Desk."""
     desk = Desk(
         ledger=app.ledger,
         guard=app.part(GuardPool),
         policies=app.part(PolicySet),
         changes=app.part(Changes),
+        switch=app.part(Switch),
         lease_seconds=app.config.review.lease_seconds,
         preparation_seconds=app.config.review.preparation_seconds,
         now=app.now,

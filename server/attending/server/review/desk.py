@@ -31,6 +31,7 @@ from attending.server import projections
 from attending.server.auth.principal import Principal
 from attending.server.clock import parse, stamp
 from attending.server.errors import Aborted, FailedPrecondition, InvalidRequest, NotFound, PermissionDenied
+from attending.server.halt.switch import Switch
 from attending.server.idempotency import Once, answered
 from attending.server.inference.checker import Checker
 from attending.server.inference.entries import Result, load_request
@@ -105,6 +106,7 @@ class Desk:
         guard: Checker,
         policies: PolicySet,
         changes: Changes,
+        switch: Switch,
         lease_seconds: float,
         preparation_seconds: float,
         now: Callable[[], datetime],
@@ -113,6 +115,7 @@ class Desk:
         self._guard = guard
         self._policies = policies
         self._changes = changes
+        self._switch = switch
         self._lease = timedelta(seconds=lease_seconds)
         self._preparation = timedelta(seconds=preparation_seconds)
         self._now = now
@@ -574,8 +577,9 @@ class Desk:
         # INVARIANT: what the rows are made from is not older than the version that the append expects.
         known = RowWrite(_ITEMS, {"ticket_id": item.ticket_id}, item.row)
         try:
-            done: Appended = await self._ledger.append(
+            done: Appended = await self._switch.append(
                 tenant,
+                item.policy,
                 pending,
                 expect=[Expectation(item.inference_id, version)],
                 claim=once.claim(item.inference_id),

@@ -1,0 +1,1 @@
+"""The stop button: no inference begins and none is released while a tenant, or one of its policies, is halted."""

@@ -1,0 +1,226 @@
+"""Whether a tenant is halted, and the appends that depend on it (EU AI Act, Article 14(4)(e)).
+
+A halt is an entry on a stream of its own: one for all that the tenant does, one a policy. Whatever begins or releases
+an inference is appended on condition that those streams have not moved since they were read as running. So the flag
+is checked inside the transaction of the release, whichever process writes it, and no release can follow a halt in the
+log; `attending.ledger.verify.halts` checks that offline.
+
+What a crash leaves: before the halt's commit nothing, after it the halt. Until a resume is committed, it stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from attending.ledger.appended import Appended
+from attending.ledger.entry import Entry, Payload, PendingEntry
+from attending.ledger.errors import DuplicateClaim, ExpectationFailed, QueueFull, StoreUnavailable
+from attending.ledger.ledger import Ledger
+from attending.ledger.projection import RowWrite
+from attending.ledger.submission import Claim, Expectation
+from attending.ledger.verify.halts import HALTED, RESUMED, STOPPED_BY_HALT, stream_of
+from attending.server.errors import Aborted, FailedPrecondition
+from attending.server.idempotency import Once, answered
+
+RETRY_SECONDS: Final = 0.02
+REASON: Final = "SYSTEM_HALTED"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one stream of halts stands. `entry` is its last entry, None when there is none or it is not on record yet.
+
+    `policy` is None for the whole tenant. A halt that is not on record was asked for while the ledger could not take
+    it: this process keeps to it, others do not know of it.
+    """
+
+    policy: str | None
+    halted: bool
+    entry: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who asks for a halt or a resume, why (a lower-case name), and by which policies they may."""
+
+    actor: str
+    reason: str
+    authorized_by: Sequence[str]
+    asked_at: datetime
+    note: bytes | None = None
+
+
+class Switch:
+    """One a server process; safe for many tasks of one event loop."""
+
+    def __init__(self, ledger: Ledger, now: Callable[[], datetime]) -> None:
+        self._ledger = ledger
+        self._now = now
+        # Streams that were read as running, with the version that says so. May be old: the append finds out.
+        self._running: dict[tuple[str, str], int] = {}
+        # Halts that are not durable yet: this process keeps to them from the moment they are asked for.
+        self._asked: set[tuple[str, str]] = set()
+        self._work: set[asyncio.Task[Standing]] = set()
+
+    async def append(
+        self,
+        tenant: str,
+        policy: str,
+        pending: Sequence[PendingEntry],
+        *,
+        expect: Sequence[Expectation],
+        claim: Claim | None,
+        rows: Sequence[RowWrite],
+    ) -> Appended:
+        """As `Ledger.append`; what begins or releases an inference of `policy` is appended only while that is not
+        halted. Raises FailedPrecondition (SYSTEM_HALTED) besides what the ledger raises; nothing is stored then.
+        """
+        conditions: list[Expectation] = []
+        while True:
+            if any(entry.type in STOPPED_BY_HALT for entry in pending):
+                conditions = await self.require_running(tenant, policy)
+            try:
+                return await self._ledger.append(
+                    tenant, pending, expect=[*expect, *conditions], claim=claim, rows=rows
+                )
+            except ExpectationFailed as err:
+                if all(condition.stream != err.stream for condition in conditions):
+                    raise
+                self._running.pop((tenant, err.stream), None)
+
+    async def require_running(self, tenant: str, policy: str) -> list[Expectation]:
+        """What an append under `policy` has to be conditional on; FailedPrecondition (SYSTEM_HALTED) when halted."""
+        conditions = []
+        for scope in (None, policy):
+            stream = stream_of(scope)
+            version = self._running.get((tenant, stream))
+            if version is None or (tenant, stream) in self._asked:
+                standing, version = await self._read(tenant, scope)
+                if standing.halted:
+                    raise FailedPrecondition(REASON, metadata=_words(standing))
+                self._running[tenant, stream] = version
+            conditions.append(Expectation(stream, version))
+        return conditions
+
+    async def standings(self, tenant: str, policies: Collection[str]) -> list[Standing]:
+        """The tenant as a whole first, then those of `policies` that are halted, by name; read anew."""
+        whole, _version = await self._read(tenant, None)
+        parts = [(await self._read(tenant, policy))[0] for policy in sorted(policies)]
+        return [whole, *(standing for standing in parts if standing.halted)]
+
+    async def halt(
+        self, tenant: str, policy: str | None, order: Order, once: Once, open_calls: int
+    ) -> Standing:
+        """Halts the tenant or one policy; returns when that is durable. One that is halted stays as it is.
+
+        This process stops at once, also when the ledger cannot take the entry (the ledger's errors): then the same
+        call has to be repeated. `open_calls` are those that were begun and have no verdict yet; they are let run to
+        their end, and release nothing.
+        """
+        asked = (tenant, stream_of(policy))
+        self._asked.add(asked)
+        # Carried through when the caller hangs up, so that what this process keeps to is what is on record.
+        work = asyncio.create_task(self._halt(tenant, policy, order, once, open_calls))
+        self._work.add(work)
+        work.add_done_callback(self._work.discard)
+        return await asyncio.shield(work)
+
+    async def _halt(
+        self, tenant: str, policy: str | None, order: Order, once: Once, open_calls: int
+    ) -> Standing:
+        stream = stream_of(policy)
+        body = {"policy": policy, "reason": order.reason, "open": open_calls}
+        try:
+            while True:
+                standing, version = await self._read(tenant, policy)
+                if standing.entry is not None and standing.halted:
+                    break
+                with contextlib.suppress(QueueFull):
+                    done = await self._append(tenant, HALTED, stream, version, body, order, once)
+                    if done is not None:
+                        standing = Standing(policy, True, done)
+                        break
+                # Somebody was faster; or the queue is full of what is to be stopped.
+                await asyncio.sleep(RETRY_SECONDS)
+        except StoreUnavailable:
+            raise  # whether it is on record is not known
+        except Exception:
+            self._asked.discard((tenant, stream))
+            raise
+        self._asked.discard((tenant, stream))
+        return standing
+
+    async def resume(self, tenant: str, policy: str | None, order: Order, once: Once) -> Standing:
+        """Ends a halt; returns when that is durable. FailedPrecondition (NOT_HALTED) when there is none."""
+        stream = stream_of(policy)
+        while True:
+            standing, version = await self._read(tenant, policy)
+            while standing.halted and standing.entry is None and self._work:
+                await asyncio.wait(self._work)  # a halt is on its way into the log: it comes first
+                standing, version = await self._read(tenant, policy)
+            if not standing.halted:
+                earlier = await answered(self._ledger, tenant, once)
+                if earlier is None:
+                    raise FailedPrecondition("NOT_HALTED", metadata=_words(standing))
+                return Standing(policy, False, await self._ledger.get_entry(tenant, earlier[0]))
+            halted = standing.entry.index if standing.entry is not None else None
+            body = {"policy": policy, "reason": order.reason, "halted": halted}
+            done = await self._append(tenant, RESUMED, stream, version, body, order, once)
+            if done is not None:
+                self._asked.discard((tenant, stream))
+                return Standing(policy, False, done)
+
+    async def _append(
+        self,
+        tenant: str,
+        kind: str,
+        stream: str,
+        version: int,
+        body: dict[str, Any],
+        order: Order,
+        once: Once,
+    ) -> Entry | None:
+        """The entry as stored; None when somebody else moved the stream first. Aborted when the key was used for it."""
+        pending = PendingEntry(
+            type=kind,
+            stream=stream,
+            actor=order.actor,
+            subject=None,
+            body=body | {"authorized_by": list(order.authorized_by)},
+            payloads=() if order.note is None else (Payload("note", order.note),),
+            occurred_at=order.asked_at,
+        )
+        try:
+            done = await self._ledger.append(
+                tenant, [pending], expect=[Expectation(stream, version)], claim=once.claim(stream)
+            )
+        except ExpectationFailed:
+            return None
+        except DuplicateClaim:
+            # This very call was carried out before, and what it did has been undone since.
+            raise Aborted("LOST_RACE") from None
+        return done.entries[0]
+
+    async def _read(self, tenant: str, policy: str | None) -> tuple[Standing, int]:
+        """How a stream stands, with the version that says so: entries do not change, so neither does that."""
+        stream = stream_of(policy)
+        version = await self._ledger.stream_version(tenant, stream)
+        last = None
+        if version:
+            [last] = await self._ledger.stream_entries(tenant, stream, version - 1, 1)
+        halted = last is not None and last.type == HALTED
+        if not halted and (tenant, stream) in self._asked:
+            return Standing(policy, True), version
+        return Standing(policy, halted, last), version
+
+
+def _words(standing: Standing) -> dict[str, str]:
+    words = {"policy": standing.policy or "all"}
+    if standing.entry is not None:
+        words |= {"entry": str(standing.entry.index), "since": standing.entry.time}
+    return words
