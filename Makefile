@@ -78,6 +78,7 @@ bench: $(STAMP) ## Run the benchmarks (ratios, JSON)
 	$(BIN)/python bench/verify.py --json
 	$(BIN)/python bench/append.py --json --store postgres
 	$(BIN)/python bench/growth.py --json
+	$(BIN)/python bench/halt.py --json
 
 lock: ## Remake the lock files (needs uv)
 	uv pip compile pyproject.toml --extra server --extra aws --extra dev --generate-hashes --universal --python-version 3.11 \

@@ -16,7 +16,7 @@ from typing import Any
 
 import grpc
 import pytest
-from attending.client import AttendingApiError, Client, ReviewClient
+from attending.client import AdminClient, AttendingApiError, Client, ReviewClient
 from attending.client.client import Result
 from attending.client.errors import translated
 from attending.ledger.checkpoint import verify
@@ -24,11 +24,13 @@ from attending.ledger.entry import parse_entry
 from attending.ledger.note import VerifierKey
 from attending.ledger.proof import parse_receipt
 from attending.ledger.store import postgres_admin
+from attending.ledger.verify.checks import Checks, Scope
+from attending.ledger.verify.report import Findings, Status
 from attending.ledger.verify.segments import verify_chain
 from attending.server import projections
 from attending.server.config import load_config
 from attending.server.database import ledger_config
-from attending.v1 import common_pb2, inference_pb2, ledger_pb2
+from attending.v1 import admin_pb2, common_pb2, inference_pb2, ledger_pb2
 
 from tests.derived import not_derived
 from tests.e2e.calls import TIMEOUT, infer_request, state
@@ -121,6 +123,10 @@ def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
         assert time.monotonic() < end, "it did not come about in time"
         time.sleep(0.05)
     return found
+
+
+def more_than(count: Callable[[], int], start: int) -> None:
+    until(lambda: count() > start)
 
 
 @pytest.fixture(scope="module")
@@ -274,6 +280,58 @@ def test_held_in_one_and_signed_in_the_other(pair: Pair, apps: tuple[Client, Cli
     released = a.get(held.inference_id)
     assert (released.state, released.verified) == ("released", True)
     assert pair.types(held.inference_id)[-2:] == ["review.signed", "inference.released"]
+
+
+def test_a_halt_in_one_stops_the_other_under_load(pair: Pair) -> None:
+    """EU AI Act, Article 14(4)(e): callers of both processes without end, and a stop at any moment."""
+    released: list[Result] = []
+    reasons: Counter[str] = Counter()
+    ending = threading.Event()
+
+    def work(server: ConfiguredServer) -> None:
+        with Client(server.connection("north", "app")) as client:
+            while not ending.is_set():
+                try:
+                    released.append(record(client))
+                except AttendingApiError as err:
+                    reasons[err.reason] += 1
+                    time.sleep(0.01)
+
+    threads = [
+        threading.Thread(target=work, args=(pair.a if n % 2 else pair.b,), daemon=True) for n in range(16)
+    ]
+    for thread in threads:
+        thread.start()
+    officers = [AdminClient(server.connection("north", "safety_officer")) for server in (pair.a, pair.b)]
+    took: list[float] = []
+    try:
+        for turn in range(6):
+            more_than(lambda: len(released), len(released))
+            one, other = officers[turn % 2], officers[1 - turn % 2]
+            policy = ["", "administrative-letter"][turn % 2]
+            answer = one.halt(admin_pb2.HALT_REASON_DRILL, policy=policy)
+            took.append(answer.time_to_halt.ToMilliseconds())
+            assert any(standing.halted for standing in other.standings())
+            more_than(lambda: reasons["SYSTEM_HALTED"], reasons["SYSTEM_HALTED"] + 4)
+            other.resume(admin_pb2.RESUME_REASON_ENDED, policy=policy)
+    finally:
+        ending.set()
+        for thread in threads:
+            thread.join(timeout=120)
+        for officer in officers:
+            officer.close()
+    assert set(reasons) == {"SYSTEM_HALTED"}
+    findings = Findings()
+    checks = Checks(findings, Scope.FULL, 0)
+    halted = crossings = 0
+    for entry in pair.log():
+        checks.visit(entry)
+        halted += {"system.halted": 1, "system.resumed": -1}.get(entry.type, 0)
+        crossings += bool(halted) and entry.type in ("inference.requested", "inference.released")
+    assert crossings == 0
+    assert [result for result in findings.results() if result.status is Status.FAILED] == []
+    assert len(took) == 6
+    assert all(took)
 
 
 @pytest.mark.parametrize("name", ["\x00", "tkt_\x00", "x" * 100_000, "'; DROP TABLE entry; --"])

@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from attending.ledger.custody.reads import Order
+from attending.ledger.custody.reads import Order as CustodyOrder
 from attending.ledger.custody.retention import Rule, Rules
 from attending.ledger.errors import PayloadPruned
 from attending.ledger.note import VerifierKey
 from attending.ledger.verify.bundle import Anchors, verify_bundle
 from attending.ledger.verify.report import Report
 from attending.server.errors import InvalidRequest, NotFound
+from attending.server.halt.switch import Order
 from attending.server.inference.outcome import Outcome
 from attending.server.reports.export import Exporter, ExportOrder, _workplace
 
@@ -98,6 +99,23 @@ async def test_a_period_verifies_with_keys_and_streams_that_began_before_it(
     assert "inference.requested" not in report.statistics["types"]
 
 
+async def test_a_period_that_begins_halted_takes_the_halt_along(ward: Ward, tmp_path: Path) -> None:
+    gate = ward.gate
+    await gate.pipeline.infer(CALLER, infer_call(), key("before"))
+    halt = Order("human:ann", "drill", (), gate.clock())
+    await gate.switch.halt(TENANT, "administrative-letter", halt, key("halt"), 0)
+    gate.clock.advance(hours=1)
+    middle: datetime = gate.clock.moment
+    resume = Order("human:ann", "ended", (), gate.clock())
+    await gate.switch.resume(TENANT, "administrative-letter", resume, key("resume"))
+    await gate.pipeline.infer(CALLER, infer_call(), key("after"))
+    bundle, _steps = await export(ward, tmp_path, order(from_time=middle))
+    report = verify(ward, bundle)
+    assert report.verdict == "passed", [r for r in report.results if r.status != "passed"]
+    assert b'"reason":"drill"' in bundle.read_bytes()
+    assert report.statistics["types"]["system.resumed"] == 1
+
+
 async def test_one_inference_is_a_subset_whose_completeness_is_not_claimed(
     ward: Ward, tmp_path: Path
 ) -> None:
@@ -140,7 +158,7 @@ async def test_what_was_pruned_is_exported_as_pruned(ward: Ward, tmp_path: Path)
     outcome = await signed_release(ward)
     ward.gate.clock.advance(hours=24 * 400)
     rules = Rules((Rule("inference.*", 365), Rule("review.*", 365)))
-    pruned = await ward.gate.ledger.retention.prune(TENANT, rules, Order("human:officer"))
+    pruned = await ward.gate.ledger.retention.prune(TENANT, rules, CustodyOrder("human:officer"))
     assert pruned.appended is not None
     bundle, _steps = await export(ward, tmp_path, order(include_payloads=True))
     report = verify(ward, bundle)

@@ -1,7 +1,7 @@
 """V14 for halts: nothing begins and nothing is released between `system.halted` and `system.resumed`.
 
-A halt stands on a stream of its own, `halt:all` or `halt:policy:<name>`. Where a bundle does not hold the log from
-its start, a halt from before is not seen, and nothing is claimed about it.
+A halt stands on a stream of its own, `halt:all` or `halt:policy:<name>`. A range sees a halt from before it where that
+is among its context; otherwise nothing is claimed about it.
 """
 
 from __future__ import annotations

@@ -28,7 +28,6 @@ from attending.server.errors import Aborted, FailedPrecondition
 from attending.server.idempotency import Once, answered
 
 RETRY_SECONDS: Final = 0.02
-REASON: Final = "SYSTEM_HALTED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ class Switch:
             if version is None or (tenant, stream) in self._asked:
                 standing, version = await self._read(tenant, scope)
                 if standing.halted:
-                    raise FailedPrecondition(REASON, metadata=_words(standing))
+                    raise FailedPrecondition("SYSTEM_HALTED", metadata=_words(standing))
                 self._running[tenant, stream] = version
             conditions.append(Expectation(stream, version))
         return conditions

@@ -26,6 +26,7 @@ from attending.ledger.files import make_folder
 from attending.ledger.ledger import Ledger
 from attending.ledger.note import Signature, VerifierKey, format_note
 from attending.ledger.verify.checks import Scope
+from attending.ledger.verify.halts import stream_of
 from attending.ledger.verify.payloads import Disclosed, Erased, Pruned
 from attending.ledger.verify.writer import write_bundle
 from attending.server import projections
@@ -204,19 +205,27 @@ class Exporter:
         return low
 
     async def _context(self, tenant: str, plan: _Plan) -> list[tuple[bytes, Sequence[bytes]]]:
-        """Entries before a range that its checks rest on: keys, and the earlier part of streams that go on."""
+        """Entries before a range that its checks rest on: keys, the earlier part of streams that go on, and whether
+        anything was halted.
+        """
         if plan.scope is not Scope.RANGE or plan.begin == 0:
             return []
         earlier = {
             entry.index: entry for entry in await self._key_entries(tenant) if entry.index < plan.begin
         }
         streams: set[str] = set()
+        policies: set[str | None] = {None}
         for start in range(plan.begin, plan.end, _BLOCK):
             block = await self._ledger.list_entries(tenant, start, min(_BLOCK, plan.end - start))
             streams |= {entry.stream for entry in block if entry.stream.startswith("inf_")}
+            policies |= {_policy(entry) for entry in block}
         for stream in sorted(streams):
             first = await self._ledger.stream_entries(tenant, stream)
             earlier |= {entry.index: entry for entry in first if entry.index < plan.begin}
+        policies |= {_policy(entry) for entry in earlier.values()}
+        for halts in sorted({stream_of(policy) for policy in policies}):
+            before = [e for e in await self._ledger.stream_entries(tenant, halts) if e.index < plan.begin]
+            earlier |= {entry.index: entry for entry in before[-1:]}
         return [
             (entry.data, await self._ledger.inclusion_proof(tenant, index, plan.size))
             for index, entry in sorted(earlier.items())
@@ -259,6 +268,11 @@ def _sweep(folder: Path) -> None:
                     left.unlink()
             finally:
                 os.close(lock)
+
+
+def _policy(entry: Entry) -> str | None:
+    """The policy under which an entry begins an inference."""
+    return str(entry.body["policy"]) if entry.type == "inference.requested" else None
 
 
 class _Source:
