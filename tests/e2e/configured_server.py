@@ -35,6 +35,7 @@ SIGNERS = ("clinician", "clinician2", "pharmacist")
 LEASE_SECONDS = 30
 CHECK_SECONDS = 8.0
 PROVIDER_SECONDS = 6.0
+SPARE_POLICY = "spare-letter"
 
 
 @dataclass
@@ -67,6 +68,10 @@ class ConfiguredServer:
         _private(self.folder / "api.key", b"test-api-key\n")
         policies = self.folder / "policies"
         shutil.copytree(package_policies(), policies)
+        # A policy that nothing is asked for under, to be halted at will.
+        shutil.copytree(policies / "administrative-letter", policies / SPARE_POLICY)
+        spare = policies / SPARE_POLICY / "policy.yaml"
+        spare.write_text(spare.read_text().replace("name: administrative-letter", f"name: {SPARE_POLICY}"))
         plan = policies / "discharge-plan" / "policy.yaml"
         text = plan.read_text()
         assert text.count("\n  count: 1\n") == 1
