@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from attending.ledger import merkle
 from attending.ledger.checkpoint import parse_checkpoint
-from attending.ledger.errors import CorruptLog, NotFound, StoreUnavailable, VerificationError
+from attending.ledger.errors import CorruptLog, NotFound, VerificationError
 from attending.ledger.note import VerifierKey
 from attending.ledger.static.client import TiledLog
 from attending.ledger.static.export import export_log
-from attending.ledger.static.stored import SqliteSource, StoredLog
+from attending.ledger.static.stored import StoredLog
+from attending.ledger.store.read_only import ReadOnlySqlite
 
 from tests.ledger.engine.conftest import LOG, OpenLedger
 
@@ -29,7 +30,7 @@ async def test_read_while_it_grows(
     note = await ledger.publish(LOG)
     assert note is not None
     entries = [entry.data for entry in await ledger.list_entries(LOG, 0, 1000)]
-    with closing(SqliteSource(tmp_path / "ledger" / "ledger.db")) as source:
+    with closing(ReadOnlySqlite(tmp_path / "ledger" / "ledger.db")) as source:
         stored = StoredLog(source, LOG, parse_checkpoint(note).size, note)
         await ledger.append(LOG, [pending() for _ in range(200)])
         log = TiledLog.open(stored.fetch, [ledger.verifier_key(LOG)])
@@ -37,7 +38,7 @@ async def test_read_while_it_grows(
         for path in ("tile/0/002.p/89", "tile/entries/003.p/1", "tile/0/2", "nonsense", "tile/9/000"):
             with pytest.raises(NotFound):
                 stored.fetch(path)
-        assert source.heads()[LOG] == 800
+        assert source.head_size(LOG) == 800
         key = VerifierKey.parse(ledger.verifier_key(LOG))
         assert export_log(stored.fetch, key, tmp_path / "out").size == 600
         newer = await ledger.publish(LOG)
@@ -65,7 +66,7 @@ async def test_an_entry_altered_in_the_file_is_named(
             "UPDATE entry SET data = ? WHERE entry_index = 300", (data.replace(b"app", b"apq"),)
         )
     path = tmp_path / "ledger" / "ledger.db"
-    with closing(SqliteSource(path)) as source:
+    with closing(ReadOnlySqlite(path)) as source:
         log = TiledLog.open(StoredLog(source, LOG, 600, note).fetch, [key])
         with pytest.raises(CorruptLog) as corrupt:
             list(log.entries(0, 600))
@@ -84,8 +85,8 @@ async def test_an_entry_altered_in_the_file_is_named(
 
 def test_what_is_no_ledger(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
-        SqliteSource(tmp_path / "none.db")
+        ReadOnlySqlite(tmp_path / "none.db")
     (tmp_path / "text.db").write_text("no database" * 100)
-    with closing(SqliteSource(tmp_path / "text.db")) as source, pytest.raises(StoreUnavailable) as caught:
-        source.heads()
-    assert "SQLITE_NOTADB" in str(caught.value)
+    with pytest.raises(CorruptLog) as caught:
+        ReadOnlySqlite(tmp_path / "text.db")
+    assert caught.value.reason == "DATABASE_DAMAGED"

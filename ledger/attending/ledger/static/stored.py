@@ -6,19 +6,13 @@ not, and nothing that it read can change.
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
-from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Protocol
 
-from attending.ledger.errors import CorruptLog, NotFound, OutOfRange, StoreUnavailable, VerificationError
+from attending.ledger.errors import CorruptLog, NotFound, OutOfRange, VerificationError
 from attending.ledger.merkle import HASH_SIZE, leaf_hash
 from attending.ledger.static.bundles import encode_bundle
 from attending.ledger.static.paths import CHECKPOINT, TilePath, parse_path
 from attending.ledger.tiles import TILE_WIDTH, NodeReader, load_edge
-
-_BUSY_SECONDS: Final = 10.0
 
 
 class TileSource(Protocol):
@@ -86,63 +80,3 @@ class StoredLog:
 
     def _read_tile(self, level: int, index: int) -> bytes | None:
         return self._source.tile(self._log_id, level, index)
-
-
-class SqliteSource:
-    """Reads the database file of a ledger without writing to it, also while a server owns it.
-
-    SQLite in WAL mode lets any process read beside the one that writes (sqlite.org/wal.html); the folder's lock
-    is for writers only. Close it.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Raises NotFound when there is no such file, StoreUnavailable when it cannot be read."""
-        if not path.is_file():
-            raise NotFound(f"there is no ledger database `{path}`")
-        try:
-            self._connection = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=_BUSY_SECONDS
-            )
-        except sqlite3.Error as err:
-            raise StoreUnavailable("database cannot be opened for reading") from err
-
-    def close(self) -> None:
-        """Lets go of the file."""
-        self._connection.close()
-
-    def heads(self) -> dict[str, int]:
-        """Log id to the size of its head."""
-        return dict(self._read("SELECT log_id, size FROM log_head ORDER BY log_id", ()))
-
-    def entries(self, log_id: str, start: int, limit: int) -> list[bytes]:
-        """Stored bytes of the entries from `start`."""
-        rows = self._read(
-            "SELECT data FROM entry WHERE log_id = ? AND entry_index >= ? ORDER BY entry_index LIMIT ?",
-            (log_id, start, limit),
-        )
-        return [row[0] for row in rows]
-
-    def leaf_hashes(self, log_id: str, start: int, limit: int) -> list[bytes]:
-        """Leaf hashes as stored beside the entries."""
-        rows = self._read(
-            "SELECT leaf_hash FROM entry WHERE log_id = ? AND entry_index >= ? ORDER BY entry_index LIMIT ?",
-            (log_id, start, limit),
-        )
-        return [row[0] for row in rows]
-
-    def tile(self, log_id: str, level: int, index: int) -> bytes | None:
-        """The hashes of a full tile, None when it is not stored."""
-        rows = self._read(
-            "SELECT hashes FROM tile WHERE log_id = ? AND level = ? AND tile_index = ?",
-            (log_id, level, index),
-        )
-        return bytes(rows[0][0]) if rows else None
-
-    def _read(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        try:
-            with closing(self._connection.execute(sql, parameters)) as cursor:
-                return cursor.fetchall()
-        except sqlite3.Error as err:
-            # The kind only: SQLite's words can quote values.
-            kind = getattr(err, "sqlite_errorname", type(err).__name__)
-            raise StoreUnavailable(f"database cannot be read ({kind})") from err

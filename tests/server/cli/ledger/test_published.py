@@ -20,7 +20,8 @@ from attending.ledger.entry import PendingEntry
 from attending.ledger.proof import verify_receipt
 from attending.ledger.static.client import TiledLog
 from attending.ledger.static.export import folder_fetch
-from attending.ledger.static.stored import SqliteSource
+from attending.ledger.store.port import HeadRow, LogRow
+from attending.ledger.store.read_only import ReadOnlySqlite
 from attending.server.cli.main import run
 from attending.server.cli.outcome import Exit
 from attending.server.web.component import build
@@ -147,14 +148,14 @@ def test_another_tree_size(site: Site, attending: Any) -> None:
 def test_a_log_that_grows_while_it_is_opened(
     site: Site, attending: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heads = SqliteSource.heads
+    heads = ReadOnlySqlite.heads
 
-    def grown(self: SqliteSource) -> dict[str, int]:
+    def grown(self: ReadOnlySqlite) -> list[tuple[LogRow, HeadRow]]:
         found = heads(self)
         site.append(3)
         return found
 
-    monkeypatch.setattr(SqliteSource, "heads", grown)
+    monkeypatch.setattr(ReadOnlySqlite, "heads", grown)
     before = site.count
     code, out, err = attending("prove", 1, "--data", site.data, "--json")
     assert (code, err) == (Exit.OK, "")

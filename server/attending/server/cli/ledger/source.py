@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from attending.ledger.checkpoint import verify
@@ -19,8 +19,11 @@ from attending.ledger.note import VerifierKey
 from attending.ledger.static.client import Fetch
 from attending.ledger.static.export import folder_fetch
 from attending.ledger.static.http import HttpSource
-from attending.ledger.static.stored import SqliteSource, StoredLog
+from attending.ledger.static.stored import StoredLog
 from attending.server.cli.outcome import CommandError, Exit
+
+if TYPE_CHECKING:
+    from attending.ledger.store.read_only import ReadOnlySqlite
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,7 +54,7 @@ class LogSource:
                 with closing(self._http(self.url)) as source:
                     yield source.fetch, self._key()
             else:
-                with closing(SqliteSource(self.data / "ledger" / "ledger.db")) as stored:
+                with _database(self.data / "ledger" / "ledger.db") as stored:
                     yield self._beside(stored).fetch, self._key()
         except VerificationError as err:
             raise _failed(
@@ -68,13 +71,13 @@ class LogSource:
             step = _CREDENTIAL.get(err.reason, "check the address, --ca, and that the server runs")
             raise _failed(err, step, code) from err
 
-    def _beside(self, stored: SqliteSource) -> StoredLog:
+    def _beside(self, stored: ReadOnlySqlite) -> StoredLog:
         """The published tree of a data folder. Read without its lock: a server may be running on it."""
         log = self._log()
         path = self.data / "published" / f"{log}.checkpoint"
         # Before the database: that may only have grown since, so it is never behind what was read here.
         note = path.read_bytes() if path.is_file() else None
-        logs = stored.heads()
+        logs = {row.log_id: head.size for row, head in stored.heads()}
         if log not in logs:
             raise CommandError(
                 f"no log `{log}` in `{self.data}`", f"it has {', '.join(logs) or 'none'}", Exit.USAGE
@@ -126,6 +129,19 @@ class LogSource:
                 "`attending keys log` shows the keys of a data folder",
                 Exit.USAGE,
             ) from None
+
+
+@contextmanager
+def _database(path: Path) -> Iterator[ReadOnlySqlite]:
+    """One committed state of a ledger's database. Imported here: an export is read without a database driver."""
+    from attending.ledger.store.port import StoreFault
+    from attending.ledger.store.read_only import ReadOnlySqlite
+
+    try:
+        with closing(ReadOnlySqlite(path)) as stored, stored.snapshot():
+            yield stored
+    except StoreFault as err:
+        raise StoreUnavailable(f"database cannot be read ({err})") from err
 
 
 _NEXT: Final = {
