@@ -18,6 +18,7 @@ from attending.client.errors import translate
 from attending.server.app import authorization_folder
 from attending.server.auth.actions import ACTIONS
 from attending.server.auth.authorize import PolicySet, Resource
+from attending.server.auth.context import AccessDecision
 from attending.server.auth.principal import Principal
 from attending.server.clock import now
 from attending.v1 import ledger_pb2
@@ -27,7 +28,7 @@ from tests.e2e.calls import TIMEOUT, entries, infer_request, refused
 from tests.e2e.configured_server import ROLES, SEVERAL, ConfiguredServer
 from tests.matrix.furnish import furnish, refresh
 from tests.matrix.making import Maker, Things, makers
-from tests.matrix.methods import invoke
+from tests.matrix.methods import invoke, methods
 
 pytestmark = [pytest.mark.xdist_group("server"), pytest.mark.timeout(600)]
 
@@ -90,16 +91,28 @@ def answer(
     return refusal.code, refusal.raw.replace(things.emitter.encode(), b"<emitter>"), []
 
 
+def size(hospital: ConfiguredServer, tenant: str) -> int:
+    with Client(hospital.connection(tenant, "auditor")) as auditor:
+        return auditor.ledger.ListEntries(ledger_pb2.ListEntriesRequest(page_size=1)).tree_size
+
+
+def since(hospital: ConfiguredServer, tenant: str, index: int) -> list[dict[str, Any]]:
+    """Entries of the tenant's log from `index` on."""
+    with Client(hospital.connection(tenant, "auditor")) as auditor:
+        page = ledger_pb2.ListEntriesRequest(start_index=index, page_size=1000)
+        return [json.loads(entry.data) for entry in auditor.ledger.ListEntries(page).entries]
+
+
 def role_kind(role: str) -> tuple[str, frozenset[str]]:
     roles = frozenset(SEVERAL if role == "several" else [role])
     return ("app" if role == "app" else "human"), roles
 
 
-def allowed(role: str, method: str) -> bool:
+def decision(role: str, method: str) -> AccessDecision:
     """What the authorisation policies say of the call itself."""
     kind, roles = role_kind(role)
     who = Principal("x", "x", kind, roles, "x", "token")  # type: ignore[arg-type]
-    return POLICIES.decide(who, ACTIONS[method], Resource.log("x"), now()).allowed
+    return POLICIES.decide(who, ACTIONS[method], Resource.log("x"), now())
 
 
 POLICIES = PolicySet.load(authorization_folder())
@@ -111,14 +124,13 @@ def test_nothing_tells_what_another_tenant_has(
 ) -> None:
     channel = channels[caller]
     secrets = [str(getattr(theirs, field)).encode() for field in SECRET_FIELDS]
-    with Client(hospital.connection("north", "auditor")) as auditor:
-        before = auditor.ledger.ListEntries(ledger_pb2.ListEntriesRequest(page_size=1)).tree_size
+    before = size(hospital, "north")
     wrong: list[tuple[object, ...]] = []
     for maker in makers():
         existing, missing = answer(channel, maker, theirs), answer(channel, maker, NOWHERE)
         known = caller in EVERYONE
         expected = {grpc.StatusCode.UNAUTHENTICATED} if not known else CLOSED
-        if maker.own and known and allowed(caller, maker.method):
+        if maker.own and known and decision(caller, maker.method).allowed:
             # It is the caller's own log that answers, and nothing of another is in it.
             expected = {grpc.StatusCode.OK, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.NOT_FOUND}
         told = b"".join(message.SerializeToString() for message in existing[2])
@@ -129,9 +141,7 @@ def test_nothing_tells_what_another_tenant_has(
         if caller == maker.by and existing[0] is not reached:
             wrong.append((str(maker), existing[:2], "not reached"))
     assert wrong == []
-    with Client(hospital.connection("north", "auditor")) as auditor:
-        page = ledger_pb2.ListEntriesRequest(start_index=before, page_size=1000)
-        added = [json.loads(entry.data) for entry in auditor.ledger.ListEntries(page).entries]
+    added = since(hospital, "north", before)
     assert [entry for entry in added if not entry["actor"].startswith("system:")] == []
 
 
@@ -145,17 +155,32 @@ def test_an_application_does_not_see_its_neighbour_s(hospital: ConfiguredServer,
                 assert existing[0] is grpc.StatusCode.NOT_FOUND, name
 
 
-def test_every_maker_s_request_succeeds_for_whom_it_is(hospital: ConfiguredServer, theirs: Things) -> None:
+def test_every_maker_s_request_succeeds_and_its_entries_say_which_policies_permitted_it(
+    hospital: ConfiguredServer, theirs: Things
+) -> None:
     """What strangers are refused is a call that would succeed."""
-    wrong = []
+    wrong: list[tuple[object, ...]] = []
     for maker in makers():
         things = refresh(hospital, "north", theirs) if maker.fresh else theirs
+        request = maker.make(things)
+        before = size(hospital, "north")
         with hospital.connection("north", maker.by).channel() as channel:
             try:
-                invoke(channel, maker.method, maker.make(things), TIMEOUT)
+                invoke(channel, maker.method, request, TIMEOUT)
             except grpc.RpcError as err:
                 error = translate(err)
                 wrong.append((str(maker), error.code, error.reason, error.field_violations, error.metadata))
+                continue
+        permitted = set(decision(maker.by, maker.method).policy_ids)
+        written = [
+            entry for entry in since(hospital, "north", before) if not entry["actor"].startswith("system:")
+        ]
+        if any(not permitted <= set(entry["body"].get("authorized_by", ())) for entry in written):
+            wrong.append((str(maker), permitted, [(entry["type"], entry["body"]) for entry in written]))
+        writes = "idempotency_key" in methods()[maker.method].input_type.fields_by_name
+        # Nothing is old enough to be pruned.
+        if writes and not written and not maker.method.endswith("/PrunePayloads"):
+            wrong.append((str(maker), "wrote nothing"))
     assert wrong == []
 
 
@@ -175,7 +200,7 @@ def test_every_role_of_the_tenant_gets_what_the_policies_say(
                 error = translate(err)
                 denied = error.metadata.get("action") if error.reason == "PERMISSION_DENIED" else None
             # An action that is asked for besides the call's own may still be denied.
-            if (denied == action) == allowed(role, maker.method):
+            if (denied == action) == decision(role, maker.method).allowed:
                 wrong.append((str(maker), denied))
     assert wrong == []
 

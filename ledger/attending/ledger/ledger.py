@@ -60,6 +60,9 @@ _SEAL_INLINE_BYTES: Final = 16_384
 """Above this a payload is sealed in a thread: about 10 microseconds of AES-GCM."""
 
 
+Annotate = Callable[[PendingEntry], PendingEntry]
+
+
 class Ledger(LedgerReads):
     """An open ledger folder; made by `open`, ended by `close`. Safe from many tasks of its event loop."""
 
@@ -69,6 +72,7 @@ class Ledger(LedgerReads):
         opened: Opened,
         clock: Callable[[], datetime],
         tables: Mapping[str, Table],
+        annotate: Annotate,
     ) -> None:
         """Use `open`."""
         sequencer = Sequencer(
@@ -84,6 +88,7 @@ class Ledger(LedgerReads):
         self._place = opened.place
         self._clock = clock
         self._tables = tables
+        self._annotate = annotate
         self._naming: dict[tuple[str, bytes], asyncio.Future[str]] = {}
         self._closed = False
         inside = Inside(
@@ -111,6 +116,7 @@ class Ledger(LedgerReads):
         metadata: Sequence[MetaData] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         store: Store | None = None,
+        annotate: Annotate = lambda entry: entry,
     ) -> Self:
         """Opens a ledger folder, creating it when it is new, and checks it before anything is signed.
 
@@ -120,14 +126,16 @@ class Ledger(LedgerReads):
         contradicts, a published one. 6. Erasures on record are carried out again, in case a key backup was
         restored or a crash came between. 7. A succession that a crash cut in two is finished.
 
-        `store` replaces the SQLite file. Raises LedgerLocked, UnsafeSettings, CorruptLog, NotFound (a log's
+        `store` replaces the SQLite file. `annotate` is given every entry of an append, custody's too, in the context of
+        whoever appends, and returns it with what it adds to the body: what holds of all entries is said in one place.
+        Raises LedgerLocked, UnsafeSettings, CorruptLog, NotFound (a log's
         key is missing), ProjectionsIncomplete, StoreUnavailable; OSError when the folder itself cannot be made or
         locked.
         """
         config = folder if isinstance(folder, LedgerConfig) else LedgerConfig(Path(folder))
         metadata = (tables.metadata, *metadata)
         opened = await asyncio.to_thread(open_folder, config, metadata, store)
-        ledger = cls(config, opened, clock, all_tables(metadata))
+        ledger = cls(config, opened, clock, all_tables(metadata), annotate)
         try:
             await ledger._carry_out()  # 6
             for log_id in opened.states:
@@ -423,7 +431,7 @@ class Ledger(LedgerReads):
     ) -> tuple[Submission, tuple[tuple[Commitment, ...], ...]]:
         origin = (await self._known(log_id)).row.origin
         sealed, prepared, size = [], [], 0
-        for pending in entries:
+        for pending in map(self._annotate, entries):
             items = [await self._sealed(log_id, origin, item, pending.subject) for item in pending.payloads]
             sealed.append(items)
             entry = prepare_entry(origin, pending, [item.commitment for item in items])

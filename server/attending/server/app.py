@@ -20,6 +20,7 @@ from attending.ledger.ledger import SYSTEM_LOG, Ledger
 from attending.server import clock, projections
 from attending.server.auth.authenticate import Directory
 from attending.server.auth.authorize import Authorizer, PolicySet
+from attending.server.auth.context import authorized
 from attending.server.auth.denials import LedgerDenials
 from attending.server.config import Config
 from attending.server.database import ledger_config
@@ -134,6 +135,7 @@ async def build_app(
         ledger_config(config),
         metadata=[projections.metadata],
         clock=now,
+        annotate=authorized,
     )
     app = App(
         config=config,

@@ -34,7 +34,7 @@ from attending.server.wire.request import InferCall, RecordCall, RequestContext
 from tests.derived import not_derived
 
 TENANT = "clinic"
-CALLER = Caller(TENANT, "app-1", ("permit-app",))
+CALLER = Caller(TENANT, "app-1")
 
 
 class Clock:

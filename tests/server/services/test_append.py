@@ -125,7 +125,11 @@ def test_a_batch_with_receipts_and_pseudonyms(server: Any, app: Any, emitter: st
         verify_receipt(result.receipt.tlog_proof, result.receipt.entry, [pinned])
         entries.append(parse_entry(result.receipt.entry))
     assert [entry.type for entry in entries] == ["feedback.recorded", "rag.version", "feedback.recorded"]
-    assert entries[0].body == {**FEEDBACK, "emitter": {"id": emitter, "sequence": 1}}
+    assert entries[0].body == {
+        **FEEDBACK,
+        "emitter": {"id": emitter, "sequence": 1},
+        "authorized_by": ["app-tells-of-its-work", "events-by-those-who-have-some"],
+    }
     # One person, one pseudonym; and nothing of the person in the entry.
     assert entries[0].subject is not None
     assert entries[0].subject == entries[2].subject
@@ -378,7 +382,8 @@ def test_gaps_are_told_and_late_arrivals_fill_them(server: Any, app: Any, emitte
     answer = app.CloseEmitter(closing, timeout=TIMEOUT)
     assert (answer.completeness.issued, ranges(answer.completeness)) == (9, [(4, 4), (6, 6), (8, 9)])
     entry = parse_entry(answer.receipt.entry)
-    assert (entry.type, entry.body) == ("session.ended", {"emitter": {"id": emitter}, "issued": 9})
+    permits = {"authorized_by": ["events-by-those-who-have-some"]}
+    assert (entry.type, entry.body) == ("session.ended", {"emitter": {"id": emitter}, "issued": 9, **permits})
     # Late ones still fill their places; nothing comes after the end, and the end does not move.
     app.AppendBatch(batch(emitter, [event(n) for n in (4, 6, 8)]), timeout=TIMEOUT)
     assert ranges(completeness_of(app, emitter)) == [(9, 9)]

@@ -144,7 +144,11 @@ def test_from_a_link_over_a_hold_to_the_certificates(server: Any, officer: Any) 
         ("subject.linked", one, "human:demo-privacy-officer"),
         ("subject.linked", two, "human:demo-privacy-officer"),
     ]
-    assert found[0].body == {"approved_by": "second-officer", "other": two}
+    assert found[0].body == {
+        "approved_by": "second-officer",
+        "authorized_by": ["privacy-officer-keeps-custody"],
+        "other": two,
+    }
     held = officer.PlaceHold(
         custody_pb2.PlaceHoldRequest(idempotency_key=key(), subject=named(two), ground=LITIGATION)
     )

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 import cedarpy
 import structlog
 from attending.server import clock
-from attending.server.auth.context import AccessDecision, current_principal
+from attending.server.auth.context import AccessDecision, current_principal, permitted
 from attending.server.auth.principal import Principal
 from attending.server.errors import ConfigurationError, PermissionDenied
 
@@ -158,6 +158,7 @@ class Authorizer:
         who = principal or current_principal()
         decision = self.authorize(who, action, resource)
         if decision.allowed:
+            permitted(decision)
             return decision
         log.warning(
             "auth.denied",

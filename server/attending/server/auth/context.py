@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
+from attending.ledger.entry import PendingEntry
 from attending.server.auth.principal import Principal
+
+AUTHORIZED_BY: Final = "authorized_by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,8 @@ class AccessDecision:
 
 _principal: ContextVar[Principal] = ContextVar("attending_principal")
 _decision: ContextVar[AccessDecision] = ContextVar("attending_decision")
+_permits: ContextVar[set[str]] = ContextVar("attending_permits")
+"""Ids of the policies that permitted what this rpc has asked for so far. One set a call, shared by its tasks."""
 
 
 def current_principal() -> Principal:
@@ -39,4 +46,28 @@ def current_decision() -> AccessDecision:
 def enter(principal: Principal, decision: AccessDecision) -> tuple[Token[Principal], Token[AccessDecision]]:
     """Makes them current for this task and the tasks it starts. Called by the interceptor, and by tests that
     drive a service without a network."""
+    _permits.set(set(decision.policy_ids))
     return _principal.set(principal), _decision.set(decision)
+
+
+def permitted(decision: AccessDecision) -> None:
+    """Notes a decision that let the running rpc go on, such as one on a held text. Nothing outside an rpc."""
+    if (permits := _permits.get(None)) is not None:
+        permits.update(decision.policy_ids)
+
+
+def authorized(entry: PendingEntry) -> PendingEntry:
+    """The entry with the ids of the policies by which its rpc may write it, `authorized_by` in its body.
+
+    Given to the ledger, so that no service can leave them out. What no caller asked for (a sweep, a start) has none,
+    and a denial says itself which policies denied it.
+    """
+    permits = _permits.get(None)
+    if permits is None or entry.type == "access.denied":
+        return entry
+    return replace(entry, body={**entry.body, AUTHORIZED_BY: sorted(permits)})
+
+
+def stated(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A body without what `authorized` added: to compare an entry with what a caller says again."""
+    return {name: value for name, value in body.items() if name != AUTHORIZED_BY}

@@ -26,6 +26,7 @@ from attending.ledger.projection import EntryIndex
 from attending.ledger.submission import Expectation
 from attending.ledger.verify.emitters import CLOSING_TYPE, closing_body, emitter_body
 from attending.server import projections
+from attending.server.auth.context import stated
 from attending.server.auth.principal import Principal
 from attending.server.errors import Aborted, AlreadyExists, FailedPrecondition
 from attending.server.events.check import Event
@@ -287,7 +288,7 @@ class EventLog:
         if (
             entry.type != event.type
             or entry.occurred_at != occurred_at
-            or entry.body != emitter_body(emitter, event.sequence, event.body)
+            or stated(entry.body) != emitter_body(emitter, event.sequence, event.body)
             or (entry.subject is None) != (event.subject_ref is None)
             or [item.kind for item in entry.commitments] != [item.kind for item in event.payloads]
         ):

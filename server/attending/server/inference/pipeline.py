@@ -86,7 +86,6 @@ class Caller:
 
     tenant: str
     app: str
-    decision_policy_ids: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -470,7 +469,6 @@ class Pipeline:
             "tags": entries.tag_body(context.tags),
             "release_requires": context.release_requires,
             "owner": self._owner,
-            "authorized_by": list(caller.decision_policy_ids),
             "phi_replaced": len(checked.placeholders),
             "rails": entries.rails_body(checked.rail_runs),
             "findings": entries.findings_body(checked.findings),

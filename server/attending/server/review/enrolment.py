@@ -17,6 +17,7 @@ from attending.ledger.errors import ExpectationFailed
 from attending.ledger.ledger import Ledger
 from attending.ledger.submission import Expectation
 from attending.server import projections
+from attending.server.auth.context import stated
 from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
 from attending.server.errors import ConfigurationError
@@ -96,7 +97,7 @@ async def _enrol(
         last = await ledger.stream_entries(person.tenant, stream, version - 1, 1) if version else []
         if last and last[0].type == "key.revoked":
             raise _spent(identifier, person)
-        if last and dict(last[0].body) == body:
+        if last and stated(last[0].body) == body:
             return
         try:
             await ledger.append(

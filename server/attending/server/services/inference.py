@@ -10,7 +10,7 @@ from attending.guardrails.policy.load import PolicySet
 from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.ledger import Ledger
 from attending.server import clock
-from attending.server.auth.context import current_decision, current_principal
+from attending.server.auth.context import current_principal
 from attending.server.auth.principal import Principal
 from attending.server.errors import InvalidRequest, NotFound, Unavailable
 from attending.server.idempotency import key_violations, once
@@ -258,4 +258,4 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
 
 def _caller() -> Caller:
     principal = current_principal()
-    return Caller(principal.tenant, principal.name, current_decision().policy_ids)
+    return Caller(principal.tenant, principal.name)
