@@ -72,7 +72,7 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServ
     def start(
         *,
         components: Sequence[Build] = (),
-        overrides: dict[str, dict[str, Any]] | None = None,
+        overrides: dict[str, Any] | None = None,
         folder: Path | None = None,
     ) -> Running:
         embedded = prepare(

@@ -169,6 +169,43 @@ def test_identities_that_do_not_hold_together(change: dict[str, Any], part: str)
     assert part in problem(data)
 
 
+OIDC = {"name": "idp", "issuer": "https://id.example", "audience": "attending"}
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"issuer": "http://id.example"}, "`oidc[0]` `issuer` needs https"),
+        ({"issuer": "ftp://id.example"}, "`oidc[0]` `issuer` is not an https address"),
+        ({"issuer": "id.example"}, "`oidc[0]` `issuer` is not an https address"),
+        ({"issuer": "https://user:secret@id.example"}, "a part that it may not have"),
+        ({"issuer": "https://id.example/?a=b"}, "a part that it may not have"),
+        ({"issuer": "https://id.example:port"}, "is not an address"),
+        ({"jwks_uri": "http://10.0.0.1/jwks"}, "`oidc[0]` `jwks_uri` needs https"),
+        ({"algorithms": ["HS256"]}, "`oidc[0].algorithms[0]`"),
+        ({"algorithms": ["none"]}, "`oidc[0].algorithms[0]`"),
+        ({"algorithms": []}, "`oidc[0].algorithms`"),
+        ({"audience": ""}, "`oidc[0].audience`"),
+        ({"max_age_seconds": 60.0}, "`max_age_seconds` is below `refresh_seconds`"),
+    ],
+)
+def test_providers_of_identities_that_do_not_hold_together(change: dict[str, Any], part: str) -> None:
+    assert part in problem({**minimal(), "oidc": [{**OIDC, **change}]})
+
+
+def test_subjects_of_providers() -> None:
+    data = {**minimal(), "oidc": [{**OIDC, "issuer": "http://127.0.0.1:8080"}]}
+    identity = data["identities"][0]
+    identity["oidc"] = [{"issuer": "idp", "subject": "00u1"}]
+    parse_config(data, Path("/etc/attending"))
+    other = {**identity, "name": "other", "service_keys": []}
+    assert "the same `oidc` stands twice" in problem({**data, "identities": [identity, other]})
+    identity["oidc"] = [{"issuer": "elsewhere", "subject": "00u1"}]
+    assert "`app` is a subject of `elsewhere`, which is not configured" in problem(data)
+    twice = {**minimal(), "oidc": [OIDC, {**OIDC, "name": "idp2"}]}
+    assert "oidc: the same `issuer` stands twice" in problem(twice)
+
+
 def test_what_must_be_unique() -> None:
     twice = minimal()
     twice["identities"].append({**twice["identities"][0], "name": "other"})

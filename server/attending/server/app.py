@@ -22,6 +22,7 @@ from attending.server.auth.authenticate import Directory
 from attending.server.auth.authorize import Authorizer, PolicySet
 from attending.server.auth.context import authorized
 from attending.server.auth.denials import LedgerDenials
+from attending.server.auth.oidc.token import TokenVerifier
 from attending.server.config import Config
 from attending.server.database import ledger_config
 from attending.server.errors import ConfigurationError
@@ -130,6 +131,7 @@ async def build_app(
     Raises ConfigurationError and the ledger's errors; what was opened by then is closed again.
     """
     policies = PolicySet.load(authorization_folder(config))
+    tokens = _token_verifier(config, now)
     builds = resolve(COMPONENTS) if components is None else list(components)
     ledger = await Ledger.open(
         ledger_config(config),
@@ -142,7 +144,7 @@ async def build_app(
         embedded=embedded,
         ledger=ledger,
         authorizer=Authorizer(policies, LedgerDenials(ledger), now),
-        directory=Directory(config.identities, now),
+        directory=Directory(config.identities, now, tokens=tokens),
         owner=f"srv-{secrets.token_hex(8)}",
         now=now,
     )
@@ -165,7 +167,19 @@ async def close_app(app: App) -> None:
             log.error(
                 "component.close_failed", component=type(component).__name__, error_type=type(err).__name__
             )
+    await app.directory.tokens.close()
     await app.ledger.close()
+
+
+def _token_verifier(config: Config, now: Callable[[], datetime]) -> TokenVerifier:
+    try:
+        return TokenVerifier(config.oidc, now)
+    except OSError as err:
+        raise ConfigurationError(
+            "`ca_file` of an `[[oidc]]` section cannot be read as authorities",
+            "make it a PEM file of certificates that the server may read",
+            reason="TLS_FILES",
+        ) from err
 
 
 async def _create_logs(app: App) -> None:

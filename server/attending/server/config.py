@@ -16,6 +16,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from attending.ledger.custody.retention import MAX_DAYS, Rule, Start
 from attending.server.auth.principal import APP_ROLES, HUMAN_ROLES, NAME
@@ -303,6 +304,13 @@ class ServiceKeySection(Section):
         return self
 
 
+class OidcSubjectSection(Section):
+    """A subject of an OpenID Connect provider: whoever has its token is this identity."""
+
+    issuer: Name = Field(description="Name of an `[[oidc]]` section.")
+    subject: str = Field(min_length=1, max_length=255, description="The token's `sub`, to the letter.")
+
+
 class IdentitySection(Section):
     """One application or person. Never shared, never reused."""
 
@@ -318,6 +326,9 @@ class IdentitySection(Section):
     )
     service_keys: list[ServiceKeySection] = Field(
         default=[], max_length=8, description="Hashes of its bearer tokens, from `attending keys token`."
+    )
+    oidc: list[OidcSubjectSection] = Field(
+        default=[], max_length=8, description="Its subjects at OpenID Connect providers."
     )
     certificate_sha256: list[Sha256] = Field(
         default=[], max_length=8, description="SHA-256 (hex) of its DER certificates."
@@ -375,16 +386,92 @@ class IdentitySection(Section):
                 raise ValueError("`signing_public_key` is not the base64 of 32 bytes")
         credentials = (
             *self.service_keys,
+            *self.oidc,
             *self.certificate_sha256,
             *self.certificate_uri,
             *self.certificate_common_name,
         )
         if not credentials:
             raise ValueError(
-                "has no credential: set `service_keys`, `certificate_sha256`, `certificate_uri` or "
+                "has no credential: set `service_keys`, `oidc`, `certificate_sha256`, `certificate_uri` or "
                 "`certificate_common_name`"
             )
         return self
+
+
+class OidcSection(Section):
+    """An OpenID Connect provider whose tokens are accepted. A token only says who; tenant, roles and names come from
+    the identity that names its issuer and subject. See docs/identity.md.
+    """
+
+    name: Name = Field(description="Name that identities use as `oidc.issuer`.")
+    issuer: str = Field(max_length=1024, description="The token's `iss`, to the letter: an https address.")
+    audience: str = Field(
+        min_length=1,
+        max_length=1024,
+        description="The token's `aud`: this server, and nobody else beside it.",
+    )
+    algorithms: list[Literal["ES256", "ES384", "RS256", "PS256", "EdDSA"]] = Field(
+        default=["ES256", "RS256", "EdDSA"], min_length=1, max_length=5, description="Accepted signatures."
+    )
+    token_types: list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.+-]{1,64}$")]] = Field(
+        default=["JWT", "at+jwt"],
+        min_length=1,
+        max_length=8,
+        description="Accepted `typ` headers; a token without one counts as `JWT`.",
+    )
+    leeway_seconds: float = Field(
+        default=30.0, ge=0, le=300, description="How far clocks may differ when a token's times are checked."
+    )
+    jwks_uri: str | None = Field(
+        default=None,
+        max_length=1024,
+        description="Where the provider's keys are; asked of its discovery document when left out.",
+    )
+    ca_file: FilePath | None = Field(
+        default=None,
+        description="PEM file: authorities of the provider's certificate; the system's, when left out.",
+    )
+    refresh_seconds: float = Field(
+        default=300.0, ge=5, le=86400, description="How often its keys are fetched in the background."
+    )
+    max_age_seconds: float = Field(
+        default=3600.0,
+        ge=10,
+        le=7 * 86400,
+        description="Keys that could not be fetched anew for this long are not used any more: its tokens are then "
+        "answered UNAVAILABLE.",
+    )
+    timeout_seconds: float = Field(default=5.0, gt=0, le=30, description="Longest time of one fetch.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for key in ("issuer", "jwks_uri"):
+            value = getattr(self, key)
+            if value is not None and (wrong := flaw_of_url(value)) is not None:
+                raise ValueError(f"`{key}` {wrong}")
+        if self.max_age_seconds < self.refresh_seconds:
+            raise ValueError(
+                "`max_age_seconds` is below `refresh_seconds`: keys would run out between fetches"
+            )
+        return self
+
+
+def flaw_of_url(url: str) -> str | None:
+    """What is wrong with the address of a provider, in words without its value; None when it may be asked."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        return "is not an address"
+    if parts.scheme == "http" and not _is_loopback(host):
+        return "needs https; http is for this machine only"
+    if parts.scheme not in ("http", "https") or not host:
+        return "is not an https address"
+    if "@" in parts.netloc or parts.fragment or parts.query or not url.isascii() or re.search(r"\s", url):
+        return "has a part that it may not have: user, query or fragment"
+    return None
 
 
 class ProviderSection(Section):
@@ -526,6 +613,7 @@ class Config(Section):
     storage: StorageSection = Field(description="Ledger and keys.")
     tenants: list[TenantSection] = Field(min_length=1, description="Tenants.")
     identities: list[IdentitySection] = Field(default=[], description="Who may call.")
+    oidc: list[OidcSection] = Field(default=[], max_length=32, description="OpenID Connect providers.")
     providers: list[ProviderSection] = Field(default=[], description="Model providers.")
     guard: GuardSection = Field(default=GuardSection(), description="Check processes.")
     policies: PoliciesSection = Field(default=PoliciesSection(), description="Policy folders.")
@@ -548,6 +636,17 @@ class Config(Section):
                 raise ValueError(
                     f"identities: `{identity.name}` is of tenant `{identity.tenant}`, which is not configured"
                 )
+        _unique("oidc", "name", [provider.name for provider in self.oidc])
+        _unique("oidc", "issuer", [provider.issuer for provider in self.oidc])
+        issuers = {provider.name for provider in self.oidc}
+        for identity in self.identities:
+            for subject in identity.oidc:
+                if subject.issuer not in issuers:
+                    raise ValueError(
+                        f"identities: `{identity.name}` is a subject of `{subject.issuer}`, which is not configured"
+                    )
+        subjects = [f"{one.issuer} {one.subject}" for i in self.identities for one in i.oidc]
+        _unique("identities", "oidc", subjects)
         _unique("identities", "prefix", [key.prefix for i in self.identities for key in i.service_keys])
         for key in ("certificate_sha256", "certificate_uri", "certificate_common_name"):
             # A credential of two identities would make entries name the wrong one.

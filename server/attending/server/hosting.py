@@ -95,6 +95,7 @@ class Host:
             await self._health.set(name, _NOT_SERVING)
         endpoints = _listen(self._server, app.config.server)
         await self._server.start()
+        app.directory.tokens.start()
         for component in app.components:
             await component.start()
             if component.http_port is not None:

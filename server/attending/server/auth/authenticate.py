@@ -10,16 +10,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+import structlog
 from attending.server import clock
 from attending.server.auth.certificate import CertificateNames, read_certificate
 from attending.server.auth.identities import Identities, IdentitySource
 from attending.server.auth.key_verifier import KeyVerifier
+from attending.server.auth.oidc.token import MAX_TOKEN_CHARS, TokenRefused, TokenVerifier
 from attending.server.auth.principal import Credential, Principal
-from attending.server.auth.service_key import prefix_of
+from attending.server.auth.service_key import START, prefix_of
 from attending.server.config import IdentitySection, ServiceKeySection
 from attending.server.errors import Unauthenticated
 
-_MAX_HEADER_CHARS: Final = 256
+log = structlog.get_logger()
+
+_MAX_HEADER_CHARS: Final = MAX_TOKEN_CHARS + len("Bearer ")
 
 
 class Directory:
@@ -34,10 +38,12 @@ class Directory:
         now: Callable[[], datetime] = clock.now,
         *,
         keys: KeyVerifier | None = None,
+        tokens: TokenVerifier | None = None,
     ) -> None:
         self._now = now
         self._sources: list[IdentitySource] = [Identities(identities)]
         self._keys = keys or KeyVerifier(now)
+        self.tokens = tokens or TokenVerifier((), now)
 
     def add(self, source: IdentitySource) -> None:
         """From now on identities may come from `source`, too. A credential that two sources claim for different
@@ -48,7 +54,7 @@ class Directory:
     async def authenticate(
         self, peer: Mapping[str, Iterable[bytes]], metadata: Sequence[tuple[str, str | bytes]]
     ) -> Principal:
-        """The caller; Unauthenticated otherwise, and the errors of `KeyVerifier.check`.
+        """The caller; Unauthenticated otherwise, and the errors of `KeyVerifier.check` and `TokenVerifier.verify`.
 
         `peer` is gRPC's authentication context of a TLS connection, `metadata` the call's. When a certificate
         and a token are both given, both must be good and name the same identity.
@@ -58,7 +64,7 @@ class Directory:
         found: list[tuple[IdentitySection, Credential]] = []
         if headers:
             # First, since it may take a while, in which a certificate can lose its identity.
-            found.append((await self._by_header(headers), "token"))
+            found.append(await self._by_header(headers))
         if pems:
             found.append((self._by_certificate(read_certificate(pems[0])), "mtls"))
         if not found:
@@ -84,14 +90,34 @@ class Directory:
             raise Unauthenticated("INVALID_CREDENTIAL")
         return found[0]
 
-    async def _by_header(self, headers: Sequence[str | bytes]) -> IdentitySection:
+    async def _by_header(self, headers: Sequence[str | bytes]) -> tuple[IdentitySection, Credential]:
         header = headers[0]
         if len(headers) != 1 or not isinstance(header, str) or len(header) > _MAX_HEADER_CHARS:
             raise Unauthenticated("INVALID_CREDENTIAL")
         scheme, _space, token = header.partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated("INVALID_CREDENTIAL")
-        return await self._by_service_key(token)
+        if token.startswith(START):
+            return await self._by_service_key(token), "token"
+        return await self._by_oidc(token), "oidc"
+
+    async def _by_oidc(self, token: str) -> IdentitySection:
+        try:
+            verified = await self.tokens.verify(token)
+        except TokenRefused as err:
+            log.info("auth.token_refused", reason=err.detail)
+            raise
+        found = [
+            identity
+            for source in self._sources
+            if (identity := source.current().by_oidc(verified.issuer, verified.subject)) is not None
+        ]
+        if len(found) != 1:
+            log.info("auth.token_refused", reason="UNKNOWN_SUBJECT", provider=verified.issuer)
+            raise Unauthenticated("INVALID_CREDENTIAL")
+        if verified.expired:
+            raise Unauthenticated("CREDENTIAL_EXPIRED")
+        return found[0]
 
     async def _by_service_key(self, token: str) -> IdentitySection:
         prefix = prefix_of(token)

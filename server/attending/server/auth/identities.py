@@ -22,7 +22,9 @@ class Identities:
         self._certificates: dict[str, IdentitySection] = {}
         self._uris: dict[str, IdentitySection] = {}
         self._common_names: dict[str, IdentitySection] = {}
+        self._subjects: dict[tuple[str, str], IdentitySection] = {}
         for identity in self.all:
+            self._subjects.update({(one.issuer, one.subject): identity for one in identity.oidc})
             self._keys.update({key.prefix: (identity, key) for key in identity.service_keys})
             self._certificates.update(dict.fromkeys(identity.certificate_sha256, identity))
             self._uris.update(dict.fromkeys(identity.certificate_uri, identity))
@@ -35,6 +37,10 @@ class Identities:
     def by_key_prefix(self, prefix: str) -> tuple[IdentitySection, ServiceKeySection] | None:
         """Whose service key that would be; the key is still to be verified."""
         return self._keys.get(prefix)
+
+    def by_oidc(self, issuer: str, subject: str) -> IdentitySection | None:
+        """Who that subject is; `issuer` is the name of the provider in the configuration."""
+        return self._subjects.get((issuer, subject))
 
     def by_certificate(self, names: CertificateNames) -> list[IdentitySection]:
         """Everybody whom the certificate names, each once: more than one is nobody in particular."""

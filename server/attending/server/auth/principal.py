@@ -17,7 +17,8 @@ NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 """Names of identities: printable in entries and logs without escaping."""
 
 Kind = Literal["app", "human"]
-Credential = Literal["mtls", "token"]
+Credential = Literal["mtls", "token", "oidc"]
+"""How a caller proved who they are: a client certificate, a service key, or a token of an OpenID Connect provider."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Final
 
 _TOKEN: Final = re.compile(r"att_([a-z0-9]{8})_[A-Za-z0-9_-]{43}")
 PREFIX_PATTERN: Final = r"^[a-z0-9]{8}$"
+START: Final = "att_"
 TOKEN_CHARS: Final = 56
 
 _PHC: Final = re.compile(

@@ -18,7 +18,7 @@ import base64
 import json
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -73,14 +73,14 @@ def prepare(
     token_port: int = 50052,
     http_port: int = 0,
     providers: list[dict[str, Any]] | None = None,
-    overrides: dict[str, dict[str, Any]] | None = None,
+    overrides: Mapping[str, dict[str, Any] | list[dict[str, Any]]] | None = None,
     now: Callable[[], datetime] = clock.now,
 ) -> Embedded:
     """Makes or completes the data folder and returns its configuration.
 
-    `providers` are entries of the configuration's `providers`, by default `local_providers()`; `overrides`
-    are keys by section that replace the embedded mode's own. Raises ConfigurationError when the folder is
-    something else, or is open to others.
+    `providers` are entries of the configuration's `providers`, by default `local_providers()`; `overrides` are keys by
+    section that replace the embedded mode's own, or more entries of a section that is a list. Raises ConfigurationError
+    when the folder is something else, or is open to others.
     """
     root = _claim(folder)
     moment = now()
@@ -103,7 +103,10 @@ def prepare(
         "providers": local_providers() if providers is None else providers,
     }
     for section, keys in (overrides or {}).items():
-        data[section] = {**data.get(section, {}), **keys}
+        if isinstance(keys, list):
+            data[section] = [*data.get(section, []), *keys]
+        else:
+            data[section] = {**data.get(section, {}), **keys}
     return Embedded(root, parse_config(data, root))
 
 
