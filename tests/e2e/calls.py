@@ -18,6 +18,7 @@ from grpc_status import rpc_status
 
 TAGS = {"team": "e2e", "feature": "wire"}
 TIMEOUT = 60.0
+TREATMENT = common_pb2.PURPOSE_OF_USE_TREATMENT
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,8 @@ class ConfiguredServer:
             yield "expires = 2020-01-01T00:00:00Z"
         token = self.tokens[name]
         yield f'service_keys = [{{ prefix = "{prefix_of(token)}", hash = "{hash_service_key(token, LEAST)}" }}]'
+        if plain == "app":
+            yield 'purpose_of_use = "TREAT"'
         if role in SIGNERS:
             self.keys[name] = key = Ed25519PrivateKey.generate()
             raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)

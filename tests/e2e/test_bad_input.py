@@ -22,7 +22,7 @@ from attending.v1 import (
 )
 from google.protobuf import duration_pb2
 
-from tests.e2e.calls import TIMEOUT, infer_request, record_request, refused
+from tests.e2e.calls import TIMEOUT, TREATMENT, infer_request, record_request, refused
 from tests.e2e.configured_server import ConfiguredServer
 from tests.e2e.server_process import ServerProcess
 
@@ -313,7 +313,9 @@ def test_what_does_not_exist(server: ServerProcess, app: Client) -> None:
     with server.connection("dr-rivera").channel() as channel:
         review = review_pb2_grpc.ReviewServiceStub(channel)
         for ticket in ("tkt_" + "0" * 32, "", "\x00", SECRET, "x" * 100_000):
-            answer = refused(partial(review.GetItem, review_pb2.GetItemRequest(ticket_id=ticket)))
+            answer = refused(
+                partial(review.GetItem, review_pb2.GetItemRequest(ticket_id=ticket, purpose_of_use=TREATMENT))
+            )
             assert (answer.code, answer.reason) == (grpc.StatusCode.NOT_FOUND, "UNKNOWN_TICKET")
             assert b"Quackenbush" not in answer.raw
         answer = refused(
@@ -456,7 +458,10 @@ def test_a_role_does_only_what_is_its_own(server: ServerProcess) -> None:
     def reviews(identity: str) -> list[Callable[[], Any]]:
         return [
             review(identity, lambda s: s.ListQueue(review_pb2.ListQueueRequest())),
-            review(identity, lambda s: s.GetItem(review_pb2.GetItemRequest(ticket_id=ticket))),
+            review(
+                identity,
+                lambda s: s.GetItem(review_pb2.GetItemRequest(ticket_id=ticket, purpose_of_use=TREATMENT)),
+            ),
             *deciding(identity),
         ]
 
@@ -467,7 +472,12 @@ def test_a_role_does_only_what_is_its_own(server: ServerProcess) -> None:
                 identity, lambda s: s.Claim(review_pb2.ClaimRequest(ticket_id=ticket, idempotency_key=key))
             ),
             review(identity, lambda s: s.Dispose(review_pb2.DisposeRequest(ticket_id=ticket))),
-            review(identity, lambda s: s.PrepareSign(review_pb2.PrepareSignRequest(ticket_id=ticket))),
+            review(
+                identity,
+                lambda s: s.PrepareSign(
+                    review_pb2.PrepareSignRequest(ticket_id=ticket, purpose_of_use=TREATMENT)
+                ),
+            ),
             review(identity, lambda s: s.Sign(review_pb2.SignRequest(ticket_id=ticket))),
             review(identity, lambda s: s.Reject(review_pb2.RejectRequest(ticket_id=ticket))),
         ]

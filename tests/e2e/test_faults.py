@@ -276,12 +276,11 @@ def test_a_full_disk_releases_nothing_and_loses_nothing(tmp_path: Path) -> None:
             first = infer_request(model="letter")
             answer = refused(lambda: app.inference.Infer(first, timeout=TIMEOUT))
             assert (answer.code, answer.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
-            # What is there can still be read, and proves.
-            again = app.inference.GetInference(
-                inference_pb2.GetInferenceRequest(inference_id=before.inference_id), timeout=TIMEOUT
-            ).result
-            assert again.output == before.output
-            assert app.verified(again).verified
+            # A look that cannot be put on record shows nothing; evidence without content can still be had, and proves.
+            answer = refused(lambda: get(app, before.inference_id))
+            assert (answer.code, answer.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
+            last = ledger_pb2.GetReceiptRequest(index=before.receipts[-1].index)
+            assert app.check_receipt(app.ledger.GetReceipt(last, timeout=TIMEOUT).receipt)
             _limit(server.pid, unlimited)
             until(lambda: _accepts(app))
             # The same key is free, or stands for a call without a text: never for a release without a record.

@@ -76,7 +76,12 @@ class Client:
         token: str | None = None,
         ca_path: str | Path | None = None,
         log_key: str | None = None,
+        purpose: common_pb2.PurposeOfUse.ValueType = common_pb2.PURPOSE_OF_USE_UNSPECIFIED,
     ) -> None:
+        """`purpose` says with every call that gives a text why it is asked for. An application may leave it to what its
+        configuration declares; a person may not.
+        """
+        self._purpose = purpose
         if isinstance(target, Connection):
             self._connection = target
         else:
@@ -122,7 +127,7 @@ class Client:
 
         Raises AttendingApiError and ReceiptError.
         """
-        context = _context(policy, patient, subject_ref, documents, on_behalf_of, recipient, tags)
+        context = self._context(policy, patient, subject_ref, documents, on_behalf_of, recipient, tags)
         request = inference_pb2.InferRequest(
             idempotency_key=idempotency_key or _new_key(),
             context=context,
@@ -155,7 +160,7 @@ class Client:
         """Has an output checked and recorded that the application obtained itself."""
         request = inference_pb2.RecordRequest(
             idempotency_key=idempotency_key or _new_key(),
-            context=_context(policy, patient, subject_ref, documents, on_behalf_of, recipient, tags),
+            context=self._context(policy, patient, subject_ref, documents, on_behalf_of, recipient, tags),
             prompt=prompt,
             output=output,
             provider=provider,
@@ -166,12 +171,12 @@ class Client:
 
     @translated
     def get(self, inference_id: str, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> Result:
-        request = inference_pb2.GetInferenceRequest(inference_id=inference_id)
+        request = inference_pb2.GetInferenceRequest(inference_id=inference_id, purpose_of_use=self._purpose)
         return self.verified(self.inference.GetInference(request, timeout=timeout_seconds).result)
 
     def watch(self, inference_id: str, *, timeout_seconds: float | None = None) -> Iterator[Result]:
         """Yields the state now and at every change until it is final; raises as `infer` does."""
-        request = inference_pb2.WatchInferenceRequest(inference_id=inference_id)
+        request = inference_pb2.WatchInferenceRequest(inference_id=inference_id, purpose_of_use=self._purpose)
         stream = self.inference.WatchInference(request, timeout=timeout_seconds)
         try:
             for event in stream:
@@ -301,6 +306,27 @@ class Client:
             message=message,
         )
 
+    def _context(
+        self,
+        policy: str,
+        patient: common_pb2.PatientContext | None,
+        subject_ref: str,
+        documents: Sequence[common_pb2.RetrievedDocument],
+        on_behalf_of: str,
+        recipient: common_pb2.Recipient.ValueType,
+        tags: Mapping[str, str] | None,
+    ) -> inference_pb2.InferenceContext:
+        return inference_pb2.InferenceContext(
+            policy=policy,
+            subject_ref=subject_ref,
+            patient=patient,
+            documents=documents,
+            on_behalf_of=on_behalf_of,
+            recipient=recipient,
+            tags=dict(tags or {}),
+            purpose_of_use=self._purpose,
+        )
+
 
 def _said(receipt: common_pb2.Receipt) -> tuple[str, str]:
     """Stream and type of the entry that a receipt is of; raises ReceiptError."""
@@ -309,26 +335,6 @@ def _said(receipt: common_pb2.Receipt) -> tuple[str, str]:
     except VerificationError as err:
         raise ReceiptError(f"entry {receipt.index} does not read: {err.reason}") from err
     return entry.stream, entry.type
-
-
-def _context(
-    policy: str,
-    patient: common_pb2.PatientContext | None,
-    subject_ref: str,
-    documents: Sequence[common_pb2.RetrievedDocument],
-    on_behalf_of: str,
-    recipient: common_pb2.Recipient.ValueType,
-    tags: Mapping[str, str] | None,
-) -> inference_pb2.InferenceContext:
-    return inference_pb2.InferenceContext(
-        policy=policy,
-        subject_ref=subject_ref,
-        patient=patient,
-        documents=documents,
-        on_behalf_of=on_behalf_of,
-        recipient=recipient,
-        tags=dict(tags or {}),
-    )
 
 
 def _new_key() -> str:

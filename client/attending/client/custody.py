@@ -43,9 +43,14 @@ class CustodyClient:
         self._channel.close()
 
     @translated
-    def show(self, subject: custody_pb2.SubjectName) -> custody_pb2.Subject:
-        """The subject as it stands; the look is recorded."""
-        request = custody_pb2.ShowSubjectRequest(subject=subject)
+    def show(
+        self,
+        subject: custody_pb2.SubjectName,
+        *,
+        purpose: common_pb2.PurposeOfUse.ValueType = common_pb2.PURPOSE_OF_USE_RECORDS_MANAGEMENT,
+    ) -> custody_pb2.Subject:
+        """The subject as it stands; the look is recorded with its purpose."""
+        request = custody_pb2.ShowSubjectRequest(subject=subject, purpose_of_use=purpose)
         return self._stub.ShowSubject(request, timeout=TIMEOUT_SECONDS).subject
 
     @translated

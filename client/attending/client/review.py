@@ -15,7 +15,7 @@ from attending.client.errors import ReceiptError, translated
 from attending.ledger.canonical import parse_canonical
 from attending.ledger.review_signature import Statement, parse_statement, sign_statement
 from attending.ledger.vault import payload_commitment
-from attending.v1 import review_pb2, review_pb2_grpc
+from attending.v1 import common_pb2, review_pb2, review_pb2_grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -42,7 +42,14 @@ def key_id(key: Ed25519PrivateKey) -> str:
 class ReviewClient:
     """One reviewer's calls; close it, or use it in a `with`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        purpose: common_pb2.PurposeOfUse.ValueType = common_pb2.PURPOSE_OF_USE_TREATMENT,
+    ) -> None:
+        """`purpose` says why a text is looked at; it is recorded with each look."""
+        self._purpose = purpose
         self._channel = connection.channel()
         self._stub = review_pb2_grpc.ReviewServiceStub(self._channel)
 
@@ -74,7 +81,8 @@ class ReviewClient:
 
     @translated
     def item(self, ticket_id: str) -> review_pb2.GetItemResponse:
-        return self._stub.GetItem(review_pb2.GetItemRequest(ticket_id=ticket_id), timeout=TIMEOUT_SECONDS)
+        request = review_pb2.GetItemRequest(ticket_id=ticket_id, purpose_of_use=self._purpose)
+        return self._stub.GetItem(request, timeout=TIMEOUT_SECONDS)
 
     @translated
     def claim(self, ticket_id: str, key: str | None = None) -> review_pb2.ClaimResponse:
@@ -124,7 +132,11 @@ class ReviewClient:
             edited_text = unicodedata.normalize("NFC", edited_text)
         answer = self._stub.PrepareSign(
             review_pb2.PrepareSignRequest(
-                ticket_id=ticket_id, lease_id=lease_id, edited_text=edited_text, key_id=key_id(key)
+                ticket_id=ticket_id,
+                lease_id=lease_id,
+                edited_text=edited_text,
+                key_id=key_id(key),
+                purpose_of_use=self._purpose,
             ),
             timeout=TIMEOUT_SECONDS,
         )

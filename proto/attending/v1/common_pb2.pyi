@@ -156,6 +156,76 @@ DURABILITY_PUBLISHED: Durability.ValueType  # 2
 """The covering tree head is also in a place outside the database."""
 Global___Durability: _TypeAlias = Durability  # noqa: Y015
 
+class _PurposeOfUse:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PurposeOfUseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PurposeOfUse.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PURPOSE_OF_USE_UNSPECIFIED: _PurposeOfUse.ValueType  # 0
+    """Refused for a person. For an application: the purpose that its configuration declares, refused without one."""
+    PURPOSE_OF_USE_TREATMENT: _PurposeOfUse.ValueType  # 1
+    """Care of the patient (TREAT; 45 CFR 164.506(c))."""
+    PURPOSE_OF_USE_EMERGENCY_TREATMENT: _PurposeOfUse.ValueType  # 2
+    """Care of the patient in an emergency (ETREAT)."""
+    PURPOSE_OF_USE_PAYMENT: _PurposeOfUse.ValueType  # 3
+    """Payment for care (HPAYMT; 164.506(c))."""
+    PURPOSE_OF_USE_OPERATIONS: _PurposeOfUse.ValueType  # 4
+    """Health care operations, internal audit included (HOPERAT; 164.506(c))."""
+    PURPOSE_OF_USE_QUALITY: _PurposeOfUse.ValueType  # 5
+    """Improving the quality of care (HQUALIMP)."""
+    PURPOSE_OF_USE_PATIENT_SAFETY: _PurposeOfUse.ValueType  # 6
+    """Patient safety, such as looking into an incident (PATSFTY)."""
+    PURPOSE_OF_USE_PATIENT_REQUEST: _PurposeOfUse.ValueType  # 7
+    """The patient asked for it (PATRQT; 164.524)."""
+    PURPOSE_OF_USE_OVERSIGHT: _PurposeOfUse.ValueType  # 8
+    """Oversight by an agency (HCOMPL; 164.512(d))."""
+    PURPOSE_OF_USE_LEGAL: _PurposeOfUse.ValueType  # 9
+    """A court or a law suit (HLEGAL; 164.512(e))."""
+    PURPOSE_OF_USE_PUBLIC_HEALTH: _PurposeOfUse.ValueType  # 10
+    """Public health (PUBHLTH; 164.512(b))."""
+    PURPOSE_OF_USE_RESEARCH: _PurposeOfUse.ValueType  # 11
+    """Research (HRESCH; 164.512(i))."""
+    PURPOSE_OF_USE_RECORDS_MANAGEMENT: _PurposeOfUse.ValueType  # 12
+    """Keeping records: links, holds, erasure (RECORDMGT)."""
+    PURPOSE_OF_USE_SYSTEM_ADMINISTRATION: _PurposeOfUse.ValueType  # 13
+    """Running the system (HSYSADMIN)."""
+
+class PurposeOfUse(_PurposeOfUse, metaclass=_PurposeOfUseEnumTypeWrapper):
+    """Why personal content is asked for. Each has its code in HL7 v3 PurposeOfUse, which stands in entries and policies;
+    docs/phi.md has the table.
+    """
+
+PURPOSE_OF_USE_UNSPECIFIED: PurposeOfUse.ValueType  # 0
+"""Refused for a person. For an application: the purpose that its configuration declares, refused without one."""
+PURPOSE_OF_USE_TREATMENT: PurposeOfUse.ValueType  # 1
+"""Care of the patient (TREAT; 45 CFR 164.506(c))."""
+PURPOSE_OF_USE_EMERGENCY_TREATMENT: PurposeOfUse.ValueType  # 2
+"""Care of the patient in an emergency (ETREAT)."""
+PURPOSE_OF_USE_PAYMENT: PurposeOfUse.ValueType  # 3
+"""Payment for care (HPAYMT; 164.506(c))."""
+PURPOSE_OF_USE_OPERATIONS: PurposeOfUse.ValueType  # 4
+"""Health care operations, internal audit included (HOPERAT; 164.506(c))."""
+PURPOSE_OF_USE_QUALITY: PurposeOfUse.ValueType  # 5
+"""Improving the quality of care (HQUALIMP)."""
+PURPOSE_OF_USE_PATIENT_SAFETY: PurposeOfUse.ValueType  # 6
+"""Patient safety, such as looking into an incident (PATSFTY)."""
+PURPOSE_OF_USE_PATIENT_REQUEST: PurposeOfUse.ValueType  # 7
+"""The patient asked for it (PATRQT; 164.524)."""
+PURPOSE_OF_USE_OVERSIGHT: PurposeOfUse.ValueType  # 8
+"""Oversight by an agency (HCOMPL; 164.512(d))."""
+PURPOSE_OF_USE_LEGAL: PurposeOfUse.ValueType  # 9
+"""A court or a law suit (HLEGAL; 164.512(e))."""
+PURPOSE_OF_USE_PUBLIC_HEALTH: PurposeOfUse.ValueType  # 10
+"""Public health (PUBHLTH; 164.512(b))."""
+PURPOSE_OF_USE_RESEARCH: PurposeOfUse.ValueType  # 11
+"""Research (HRESCH; 164.512(i))."""
+PURPOSE_OF_USE_RECORDS_MANAGEMENT: PurposeOfUse.ValueType  # 12
+"""Keeping records: links, holds, erasure (RECORDMGT)."""
+PURPOSE_OF_USE_SYSTEM_ADMINISTRATION: PurposeOfUse.ValueType  # 13
+"""Running the system (HSYSADMIN)."""
+Global___PurposeOfUse: _TypeAlias = PurposeOfUse  # noqa: Y015
+
 @_typing.final
 class Allergy(_message.Message):
     """One allergy or intolerance."""

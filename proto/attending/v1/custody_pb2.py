@@ -26,7 +26,7 @@ from attending.v1 import common_pb2 as attending_dot_v1_dot_common__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x61ttending/v1/custody.proto\x12\x0c\x61ttending.v1\x1a\x19\x61ttending/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"B\n\x0bSubjectName\x12\x11\n\tpseudonym\x18\x01 \x01(\t\x12\x0b\n\x03mrn\x18\x02 \x01(\t\x12\x13\n\x0bsubject_ref\x18\x03 \x01(\t\"\xc4\x01\n\tPseudonym\x12\x11\n\tpseudonym\x18\x01 \x01(\t\x12\x0e\n\x06linked\x18\x02 \x03(\t\x12\x37\n\x08payloads\x18\x03 \x03(\x0b\x32%.attending.v1.Pseudonym.PayloadsEntry\x12\x19\n\x0c\x65rased_index\x18\x04 \x01(\x04H\x00\x88\x01\x01\x1a/\n\rPayloadsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x42\x0f\n\r_erased_index\"\xab\x01\n\x04Hold\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12\x11\n\tpseudonym\x18\x02 \x01(\t\x12(\n\x06ground\x18\x03 \x01(\x0e\x32\x18.attending.v1.HoldGround\x12-\n\tplaced_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tplaced_by\x18\x05 \x01(\t\x12\x13\n\x0b\x65ntry_index\x18\x06 \x01(\x04\"|\n\x07Subject\x12\x11\n\tpseudonym\x18\x01 \x01(\t\x12+\n\npseudonyms\x18\x02 \x03(\x0b\x32\x17.attending.v1.Pseudonym\x12!\n\x05holds\x18\x03 \x03(\x0b\x32\x12.attending.v1.Hold\x12\x0e\n\x06\x65rased\x18\x04 \x01(\x08\"@\n\x12ShowSubjectRequest\x12*\n\x07subject\x18\x01 \x01(\x0b\x32\x19.attending.v1.SubjectName\"=\n\x13ShowSubjectResponse\x12&\n\x07subject\x18\x01 \x01(\x0b\x32\x15.attending.v1.Subject\"\x99\x01\n\x13LinkSubjectsRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.attending.v1.SubjectName\x12(\n\x05other\x18\x03 \x01(\x0b\x32\x19.attending.v1.SubjectName\x12\x13\n\x0b\x61pproved_by\x18\x04 \x01(\t\"g\n\x14LinkSubjectsResponse\x12&\n\x07subject\x18\x01 \x01(\x0b\x32\x15.attending.v1.Subject\x12\'\n\x08receipts\x18\x02 \x03(\x0b\x32\x15.attending.v1.Receipt\"\x9b\x01\n\x15UnlinkSubjectsRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.attending.v1.SubjectName\x12(\n\x05other\x18\x03 \x01(\x0b\x32\x19.attending.v1.SubjectName\x12\x13\n\x0b\x61pproved_by\x18\x04 \x01(\t\"i\n\x16UnlinkSubjectsResponse\x12&\n\x07subject\x18\x01 \x01(\x0b\x32\x15.attending.v1.Subject\x12\'\n\x08receipts\x18\x02 \x03(\x0b\x32\x15.attending.v1.Receipt\"\x96\x01\n\x10PlaceHoldRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.attending.v1.SubjectName\x12(\n\x06ground\x18\x03 \x01(\x0e\x32\x18.attending.v1.HoldGround\x12\x13\n\x0b\x61pproved_by\x18\x04 \x01(\t\"u\n\x11PlaceHoldResponse\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12&\n\x07subject\x18\x02 \x01(\x0b\x32\x15.attending.v1.Subject\x12\'\n\x08receipts\x18\x03 \x03(\x0b\x32\x15.attending.v1.Receipt\"|\n\x0fLiftHoldRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.attending.v1.SubjectName\x12\x0f\n\x07hold_id\x18\x03 \x01(\t\x12\x13\n\x0b\x61pproved_by\x18\x04 \x01(\t\"c\n\x10LiftHoldResponse\x12&\n\x07subject\x18\x01 \x01(\x0b\x32\x15.attending.v1.Subject\x12\'\n\x08receipts\x18\x02 \x03(\x0b\x32\x15.attending.v1.Receipt\"\xc9\x01\n\x13\x45raseSubjectRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.attending.v1.SubjectName\x12+\n\x06reason\x18\x03 \x01(\x0e\x32\x1b.attending.v1.ErasureReason\x12\x13\n\x0b\x61pproved_by\x18\x04 \x01(\t\x12\x1b\n\x13\x65xpected_pseudonyms\x18\x05 \x03(\t\x12\x0e\n\x06vacuum\x18\x06 \x01(\x08\"g\n\x14\x45raseSubjectResponse\x12&\n\x07subject\x18\x01 \x01(\x0b\x32\x15.attending.v1.Subject\x12\'\n\x08receipts\x18\x02 \x03(\x0b\x32\x15.attending.v1.Receipt\"z\n\x14PrunePayloadsRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x13\n\x0bstart_index\x18\x02 \x01(\x04\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\x12\x13\n\x0b\x61pproved_by\x18\x04 \x01(\t\x12\x0e\n\x06vacuum\x18\x05 \x01(\x08\"\x99\x02\n\x15PrunePayloadsResponse\x12\x43\n\x08payloads\x18\x01 \x03(\x0b\x32\x31.attending.v1.PrunePayloadsResponse.PayloadsEntry\x12\x14\n\x0cheld_entries\x18\x02 \x01(\x04\x12\x15\n\rminimum_index\x18\x03 \x01(\x04\x12\x12\n\nnext_index\x18\x04 \x01(\x04\x12\x0c\n\x04\x64one\x18\x05 \x01(\x08\x12\x12\n\nrules_hash\x18\x06 \x01(\t\x12\'\n\x08receipts\x18\x07 \x03(\x0b\x32\x15.attending.v1.Receipt\x1a/\n\rPayloadsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01*\xa8\x01\n\nHoldGround\x12\x1b\n\x17HOLD_GROUND_UNSPECIFIED\x10\x00\x12\x1a\n\x16HOLD_GROUND_LITIGATION\x10\x01\x12\x1d\n\x19HOLD_GROUND_INVESTIGATION\x10\x02\x12!\n\x1dHOLD_GROUND_REGULATOR_REQUEST\x10\x03\x12\x1f\n\x1bHOLD_GROUND_SAFETY_INCIDENT\x10\x04*\xcf\x01\n\rErasureReason\x12\x1e\n\x1a\x45RASURE_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x45RASURE_REASON_GDPR_17\x10\x01\x12\"\n\x1e\x45RASURE_REASON_PATIENT_REQUEST\x10\x02\x12 \n\x1c\x45RASURE_REASON_RETENTION_END\x10\x03\x12\x1e\n\x1a\x45RASURE_REASON_COURT_ORDER\x10\x04\x12\x1c\n\x18\x45RASURE_REASON_TEST_DATA\x10\x05\x32\xe2\x04\n\x0e\x43ustodyService\x12R\n\x0bShowSubject\x12 .attending.v1.ShowSubjectRequest\x1a!.attending.v1.ShowSubjectResponse\x12U\n\x0cLinkSubjects\x12!.attending.v1.LinkSubjectsRequest\x1a\".attending.v1.LinkSubjectsResponse\x12[\n\x0eUnlinkSubjects\x12#.attending.v1.UnlinkSubjectsRequest\x1a$.attending.v1.UnlinkSubjectsResponse\x12L\n\tPlaceHold\x12\x1e.attending.v1.PlaceHoldRequest\x1a\x1f.attending.v1.PlaceHoldResponse\x12I\n\x08LiftHold\x12\x1d.attending.v1.LiftHoldRequest\x1a\x1e.attending.v1.LiftHoldResponse\x12U\n\x0c\x45raseSubject\x12!.attending.v1.EraseSubjectRequest\x1a\".attending.v1.EraseSubjectResponse\x12X\n\rPrunePayloads\x12\".attending.v1.PrunePayloadsRequest\x1a#.attending.v1.PrunePayloadsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x61ttending/v1/custody.proto\x12\x0c\x61ttending.v1\x1a\x19\x61ttending/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"B\n\x0bSubjectName\x12\x11\n\tpseudonym\x18\x01 \x01(\t\x12\x0b\n\x03mrn\x18\x02 \x01(\t\x12\x13\n\x0bsubject_ref\x18\x03 \x01(\t\"\xc4\x01\n\tPseudonym\x12\x11\n\tpseudonym\x18\x01 \x01(\t\x12\x0e\n\x06linked\x18\x02 \x03(\t\x12\x37\n\x08payloads\x18\x03 \x03(\x0b\x32%.attending.v1.Pseudonym.PayloadsEntry\x12\x19\n\x0c\x65rased_index\x18\x04 \x01(\x04H\x00\x88\x01\x01\x1a/\n\rPayloadsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x42\x0f\n\r_erased_index\"\xab\x01\n\x04Hold\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12\x11\n\tpseudonym\x18\x02 \x01(\t\x12(\n\x06ground\x18\x03 \x01(\x0e\x32\x18.attending.v1.HoldGround\x12-\n\tplaced_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tplaced_by\x18\x05 \x01(\t\x12\x13\n\x0b\x65ntry_index\x18\x06 \x01(\x04\"|\n\x07Subject\x12\x11\n\tpseudonym\x18\x01 \x01(\t\x12+\n\npseudonyms\x18\x02 \x03(\x0b\x32\x17.attending.v1.Pseudonym\x12!\n\x05holds\x18\x03 \x03(\x0b\x32\x12.attending.v1.Hold\x12\x0e\n\x06\x65rased\x18\x04 \x01(\x08\"t\n\x12ShowSubjectRequest\x12*\n\x07subject\x18\x01 \x01(\x0b\x32\x19.attending.v1.SubjectName\x12\x32\n\x0epurpose_of_use\x18\x02 \x01(\x0e\x32\x1a.attending.v1.PurposeOfUse\"=\n\x13ShowSubjectResponse\x12&\n\x07subject\x18\x01 \x01(\x0b\x32\x15.attending.v1.Subject\"\x99\x01\n\x13LinkSubjectsRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.attending.v1.SubjectName\x12(\n\x05other\x18\x03 \x01(\x0b\x32\x19.attending.v1.SubjectName\x12\x13\n\x0b\x61pproved_by\x18\x04 \x01(\t\"g\n\x14LinkSubjectsResponse\x12&\n\x07subject\x18\x01 \x01(\x0b\x32\x15.attending.v1.Subject\x12\'\n\x08receipts\x18\x02 \x03(\x0b\x32\x15.attending.v1.Receipt\"\x9b\x01\n\x15UnlinkSubjectsRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.attending.v1.SubjectName\x12(\n\x05other\x18\x03 \x01(\x0b\x32\x19.attending.v1.SubjectName\x12\x13\n\x0b\x61pproved_by\x18\x04 \x01(\t\"i\n\x16UnlinkSubjectsResponse\x12&\n\x07subject\x18\x01 \x01(\x0b\x32\x15.attending.v1.Subject\x12\'\n\x08receipts\x18\x02 \x03(\x0b\x32\x15.attending.v1.Receipt\"\x96\x01\n\x10PlaceHoldRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.attending.v1.SubjectName\x12(\n\x06ground\x18\x03 \x01(\x0e\x32\x18.attending.v1.HoldGround\x12\x13\n\x0b\x61pproved_by\x18\x04 \x01(\t\"u\n\x11PlaceHoldResponse\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12&\n\x07subject\x18\x02 \x01(\x0b\x32\x15.attending.v1.Subject\x12\'\n\x08receipts\x18\x03 \x03(\x0b\x32\x15.attending.v1.Receipt\"|\n\x0fLiftHoldRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.attending.v1.SubjectName\x12\x0f\n\x07hold_id\x18\x03 \x01(\t\x12\x13\n\x0b\x61pproved_by\x18\x04 \x01(\t\"c\n\x10LiftHoldResponse\x12&\n\x07subject\x18\x01 \x01(\x0b\x32\x15.attending.v1.Subject\x12\'\n\x08receipts\x18\x02 \x03(\x0b\x32\x15.attending.v1.Receipt\"\xc9\x01\n\x13\x45raseSubjectRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.attending.v1.SubjectName\x12+\n\x06reason\x18\x03 \x01(\x0e\x32\x1b.attending.v1.ErasureReason\x12\x13\n\x0b\x61pproved_by\x18\x04 \x01(\t\x12\x1b\n\x13\x65xpected_pseudonyms\x18\x05 \x03(\t\x12\x0e\n\x06vacuum\x18\x06 \x01(\x08\"g\n\x14\x45raseSubjectResponse\x12&\n\x07subject\x18\x01 \x01(\x0b\x32\x15.attending.v1.Subject\x12\'\n\x08receipts\x18\x02 \x03(\x0b\x32\x15.attending.v1.Receipt\"z\n\x14PrunePayloadsRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x13\n\x0bstart_index\x18\x02 \x01(\x04\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\x12\x13\n\x0b\x61pproved_by\x18\x04 \x01(\t\x12\x0e\n\x06vacuum\x18\x05 \x01(\x08\"\x99\x02\n\x15PrunePayloadsResponse\x12\x43\n\x08payloads\x18\x01 \x03(\x0b\x32\x31.attending.v1.PrunePayloadsResponse.PayloadsEntry\x12\x14\n\x0cheld_entries\x18\x02 \x01(\x04\x12\x15\n\rminimum_index\x18\x03 \x01(\x04\x12\x12\n\nnext_index\x18\x04 \x01(\x04\x12\x0c\n\x04\x64one\x18\x05 \x01(\x08\x12\x12\n\nrules_hash\x18\x06 \x01(\t\x12\'\n\x08receipts\x18\x07 \x03(\x0b\x32\x15.attending.v1.Receipt\x1a/\n\rPayloadsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01*\xa8\x01\n\nHoldGround\x12\x1b\n\x17HOLD_GROUND_UNSPECIFIED\x10\x00\x12\x1a\n\x16HOLD_GROUND_LITIGATION\x10\x01\x12\x1d\n\x19HOLD_GROUND_INVESTIGATION\x10\x02\x12!\n\x1dHOLD_GROUND_REGULATOR_REQUEST\x10\x03\x12\x1f\n\x1bHOLD_GROUND_SAFETY_INCIDENT\x10\x04*\xcf\x01\n\rErasureReason\x12\x1e\n\x1a\x45RASURE_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x45RASURE_REASON_GDPR_17\x10\x01\x12\"\n\x1e\x45RASURE_REASON_PATIENT_REQUEST\x10\x02\x12 \n\x1c\x45RASURE_REASON_RETENTION_END\x10\x03\x12\x1e\n\x1a\x45RASURE_REASON_COURT_ORDER\x10\x04\x12\x1c\n\x18\x45RASURE_REASON_TEST_DATA\x10\x05\x32\xe2\x04\n\x0e\x43ustodyService\x12R\n\x0bShowSubject\x12 .attending.v1.ShowSubjectRequest\x1a!.attending.v1.ShowSubjectResponse\x12U\n\x0cLinkSubjects\x12!.attending.v1.LinkSubjectsRequest\x1a\".attending.v1.LinkSubjectsResponse\x12[\n\x0eUnlinkSubjects\x12#.attending.v1.UnlinkSubjectsRequest\x1a$.attending.v1.UnlinkSubjectsResponse\x12L\n\tPlaceHold\x12\x1e.attending.v1.PlaceHoldRequest\x1a\x1f.attending.v1.PlaceHoldResponse\x12I\n\x08LiftHold\x12\x1d.attending.v1.LiftHoldRequest\x1a\x1e.attending.v1.LiftHoldResponse\x12U\n\x0c\x45raseSubject\x12!.attending.v1.EraseSubjectRequest\x1a\".attending.v1.EraseSubjectResponse\x12X\n\rPrunePayloads\x12\".attending.v1.PrunePayloadsRequest\x1a#.attending.v1.PrunePayloadsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,10 +37,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PSEUDONYM_PAYLOADSENTRY']._serialized_options = b'8\001'
   _globals['_PRUNEPAYLOADSRESPONSE_PAYLOADSENTRY']._loaded_options = None
   _globals['_PRUNEPAYLOADSRESPONSE_PAYLOADSENTRY']._serialized_options = b'8\001'
-  _globals['_HOLDGROUND']._serialized_start=2543
-  _globals['_HOLDGROUND']._serialized_end=2711
-  _globals['_ERASUREREASON']._serialized_start=2714
-  _globals['_ERASUREREASON']._serialized_end=2921
+  _globals['_HOLDGROUND']._serialized_start=2595
+  _globals['_HOLDGROUND']._serialized_end=2763
+  _globals['_ERASUREREASON']._serialized_start=2766
+  _globals['_ERASUREREASON']._serialized_end=2973
   _globals['_SUBJECTNAME']._serialized_start=104
   _globals['_SUBJECTNAME']._serialized_end=170
   _globals['_PSEUDONYM']._serialized_start=173
@@ -52,35 +52,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBJECT']._serialized_start=545
   _globals['_SUBJECT']._serialized_end=669
   _globals['_SHOWSUBJECTREQUEST']._serialized_start=671
-  _globals['_SHOWSUBJECTREQUEST']._serialized_end=735
-  _globals['_SHOWSUBJECTRESPONSE']._serialized_start=737
-  _globals['_SHOWSUBJECTRESPONSE']._serialized_end=798
-  _globals['_LINKSUBJECTSREQUEST']._serialized_start=801
-  _globals['_LINKSUBJECTSREQUEST']._serialized_end=954
-  _globals['_LINKSUBJECTSRESPONSE']._serialized_start=956
-  _globals['_LINKSUBJECTSRESPONSE']._serialized_end=1059
-  _globals['_UNLINKSUBJECTSREQUEST']._serialized_start=1062
-  _globals['_UNLINKSUBJECTSREQUEST']._serialized_end=1217
-  _globals['_UNLINKSUBJECTSRESPONSE']._serialized_start=1219
-  _globals['_UNLINKSUBJECTSRESPONSE']._serialized_end=1324
-  _globals['_PLACEHOLDREQUEST']._serialized_start=1327
-  _globals['_PLACEHOLDREQUEST']._serialized_end=1477
-  _globals['_PLACEHOLDRESPONSE']._serialized_start=1479
-  _globals['_PLACEHOLDRESPONSE']._serialized_end=1596
-  _globals['_LIFTHOLDREQUEST']._serialized_start=1598
-  _globals['_LIFTHOLDREQUEST']._serialized_end=1722
-  _globals['_LIFTHOLDRESPONSE']._serialized_start=1724
-  _globals['_LIFTHOLDRESPONSE']._serialized_end=1823
-  _globals['_ERASESUBJECTREQUEST']._serialized_start=1826
-  _globals['_ERASESUBJECTREQUEST']._serialized_end=2027
-  _globals['_ERASESUBJECTRESPONSE']._serialized_start=2029
-  _globals['_ERASESUBJECTRESPONSE']._serialized_end=2132
-  _globals['_PRUNEPAYLOADSREQUEST']._serialized_start=2134
-  _globals['_PRUNEPAYLOADSREQUEST']._serialized_end=2256
-  _globals['_PRUNEPAYLOADSRESPONSE']._serialized_start=2259
-  _globals['_PRUNEPAYLOADSRESPONSE']._serialized_end=2540
+  _globals['_SHOWSUBJECTREQUEST']._serialized_end=787
+  _globals['_SHOWSUBJECTRESPONSE']._serialized_start=789
+  _globals['_SHOWSUBJECTRESPONSE']._serialized_end=850
+  _globals['_LINKSUBJECTSREQUEST']._serialized_start=853
+  _globals['_LINKSUBJECTSREQUEST']._serialized_end=1006
+  _globals['_LINKSUBJECTSRESPONSE']._serialized_start=1008
+  _globals['_LINKSUBJECTSRESPONSE']._serialized_end=1111
+  _globals['_UNLINKSUBJECTSREQUEST']._serialized_start=1114
+  _globals['_UNLINKSUBJECTSREQUEST']._serialized_end=1269
+  _globals['_UNLINKSUBJECTSRESPONSE']._serialized_start=1271
+  _globals['_UNLINKSUBJECTSRESPONSE']._serialized_end=1376
+  _globals['_PLACEHOLDREQUEST']._serialized_start=1379
+  _globals['_PLACEHOLDREQUEST']._serialized_end=1529
+  _globals['_PLACEHOLDRESPONSE']._serialized_start=1531
+  _globals['_PLACEHOLDRESPONSE']._serialized_end=1648
+  _globals['_LIFTHOLDREQUEST']._serialized_start=1650
+  _globals['_LIFTHOLDREQUEST']._serialized_end=1774
+  _globals['_LIFTHOLDRESPONSE']._serialized_start=1776
+  _globals['_LIFTHOLDRESPONSE']._serialized_end=1875
+  _globals['_ERASESUBJECTREQUEST']._serialized_start=1878
+  _globals['_ERASESUBJECTREQUEST']._serialized_end=2079
+  _globals['_ERASESUBJECTRESPONSE']._serialized_start=2081
+  _globals['_ERASESUBJECTRESPONSE']._serialized_end=2184
+  _globals['_PRUNEPAYLOADSREQUEST']._serialized_start=2186
+  _globals['_PRUNEPAYLOADSREQUEST']._serialized_end=2308
+  _globals['_PRUNEPAYLOADSRESPONSE']._serialized_start=2311
+  _globals['_PRUNEPAYLOADSRESPONSE']._serialized_end=2592
   _globals['_PRUNEPAYLOADSRESPONSE_PAYLOADSENTRY']._serialized_start=305
   _globals['_PRUNEPAYLOADSRESPONSE_PAYLOADSENTRY']._serialized_end=352
-  _globals['_CUSTODYSERVICE']._serialized_start=2924
-  _globals['_CUSTODYSERVICE']._serialized_end=3534
+  _globals['_CUSTODYSERVICE']._serialized_start=2976
+  _globals['_CUSTODYSERVICE']._serialized_end=3586
 # @@protoc_insertion_point(module_scope)

@@ -268,6 +268,9 @@ class ShowSubjectRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SUBJECT_FIELD_NUMBER: _builtins.int
+    PURPOSE_OF_USE_FIELD_NUMBER: _builtins.int
+    purpose_of_use: _common_pb2.PurposeOfUse.ValueType
+    """Required. Why."""
     @_builtins.property
     def subject(self) -> Global___SubjectName:
         """Required. Whom."""
@@ -276,10 +279,11 @@ class ShowSubjectRequest(_message.Message):
         self,
         *,
         subject: Global___SubjectName | None = ...,
+        purpose_of_use: _common_pb2.PurposeOfUse.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["purpose_of_use", b"purpose_of_use", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

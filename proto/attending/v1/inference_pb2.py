@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61ttending/v1/inference.proto\x12\x0c\x61ttending.v1\x1a\x19\x61ttending/v1/common.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x01\n\x0fPromptReference\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12?\n\tvariables\x18\x04 \x03(\x0b\x32,.attending.v1.PromptReference.VariablesEntry\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x9b\x01\n\x0cModelRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x1e\n\x11max_output_tokens\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x1e\n\x11temperature_milli\x18\x04 \x01(\rH\x01\x88\x01\x01\x42\x14\n\x12_max_output_tokensB\x14\n\x12_temperature_milli\"\xf5\x02\n\x10InferenceContext\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x13\n\x0bsubject_ref\x18\x02 \x01(\t\x12-\n\x07patient\x18\x03 \x01(\x0b\x32\x1c.attending.v1.PatientContext\x12\x32\n\tdocuments\x18\x04 \x03(\x0b\x32\x1f.attending.v1.RetrievedDocument\x12\x14\n\x0con_behalf_of\x18\x05 \x01(\t\x12*\n\trecipient\x18\x06 \x01(\x0e\x32\x17.attending.v1.Recipient\x12\x36\n\x04tags\x18\x07 \x03(\x0b\x32(.attending.v1.InferenceContext.TagsEntry\x12\x32\n\x10release_requires\x18\x08 \x01(\x0e\x32\x18.attending.v1.Durability\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x90\x02\n\x0cInferRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12/\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x1e.attending.v1.InferenceContext\x12\x10\n\x06prompt\x18\x03 \x01(\tH\x00\x12\x33\n\nprompt_ref\x18\x04 \x01(\x0b\x32\x1d.attending.v1.PromptReferenceH\x00\x12)\n\x05model\x18\x05 \x01(\x0b\x32\x1a.attending.v1.ModelRequest\x12\x33\n\x10provider_timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\n\rprompt_source\"\xa5\x01\n\x06Ticket\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x11\n\tsafe_text\x18\x02 \x01(\t\x12\x30\n\rexpected_wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0eurgent_contact\x18\x04 \x01(\t\x12+\n\x07\x65xpires\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"p\n\x08Versions\x12\x13\n\x0bpolicy_hash\x18\x01 \x01(\t\x12\x16\n\x0eknowledge_hash\x18\x02 \x01(\t\x12\x16\n\x0eprompt_version\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\"\x9f\x03\n\x0fInferenceResult\x12\x14\n\x0cinference_id\x18\x01 \x01(\t\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.attending.v1.InferenceState\x12\x0e\n\x06output\x18\x03 \x01(\t\x12$\n\x06ticket\x18\x04 \x01(\x0b\x32\x14.attending.v1.Ticket\x12\x11\n\tnext_step\x18\x05 \x01(\t\x12\'\n\x08\x66indings\x18\x06 \x03(\x0b\x32\x15.attending.v1.Finding\x12(\n\x08\x63overage\x18\x07 \x01(\x0b\x32\x16.attending.v1.Coverage\x12\'\n\x08receipts\x18\x08 \x03(\x0b\x32\x15.attending.v1.Receipt\x12\"\n\x05usage\x18\t \x01(\x0b\x32\x13.attending.v1.Usage\x12 \n\x04\x63ost\x18\n \x01(\x0b\x32\x12.attending.v1.Cost\x12(\n\x08versions\x18\x0b \x01(\x0b\x32\x16.attending.v1.Versions\x12\x14\n\x0cnot_enforced\x18\x0c \x01(\x08\">\n\rInferResponse\x12-\n\x06result\x18\x01 \x01(\x0b\x32\x1d.attending.v1.InferenceResult\"A\n\x12StreamInferRequest\x12+\n\x07request\x18\x01 \x01(\x0b\x32\x1a.attending.v1.InferRequest\"\xb4\x02\n\x13StreamInferResponse\x12>\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32*.attending.v1.StreamInferResponse.AcceptedH\x00\x12>\n\x08progress\x18\x02 \x01(\x0b\x32*.attending.v1.StreamInferResponse.ProgressH\x00\x12/\n\x06result\x18\x03 \x01(\x0b\x32\x1d.attending.v1.InferenceResultH\x00\x1aH\n\x08\x41\x63\x63\x65pted\x12\x14\n\x0cinference_id\x18\x01 \x01(\t\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\x1a\x19\n\x08Progress\x12\r\n\x05stage\x18\x01 \x01(\tB\x07\n\x05\x65vent\"\xef\x01\n\rRecordRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12/\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x1e.attending.v1.InferenceContext\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12\x0e\n\x06output\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\r\n\x05model\x18\x06 \x01(\t\x12\"\n\x05usage\x18\x07 \x01(\x0b\x32\x13.attending.v1.Usage\x12/\n\x0boccurred_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x0eRecordResponse\x12-\n\x06result\x18\x01 \x01(\x0b\x32\x1d.attending.v1.InferenceResult\"+\n\x13GetInferenceRequest\x12\x14\n\x0cinference_id\x18\x01 \x01(\t\"E\n\x14GetInferenceResponse\x12-\n\x06result\x18\x01 \x01(\x0b\x32\x1d.attending.v1.InferenceResult\"-\n\x15WatchInferenceRequest\x12\x14\n\x0cinference_id\x18\x01 \x01(\t\"G\n\x16WatchInferenceResponse\x12-\n\x06result\x18\x01 \x01(\x0b\x32\x1d.attending.v1.InferenceResult\"\x80\x01\n\x12\x41\x63kDeliveryRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x14\n\x0cinference_id\x18\x02 \x01(\t\x12*\n\trecipient\x18\x03 \x01(\x0e\x32\x17.attending.v1.Recipient\x12\x0f\n\x07\x63hannel\x18\x04 \x01(\t\"=\n\x13\x41\x63kDeliveryResponse\x12&\n\x07receipt\x18\x01 \x01(\x0b\x32\x15.attending.v1.Receipt2\xf9\x03\n\x10InferenceService\x12@\n\x05Infer\x12\x1a.attending.v1.InferRequest\x1a\x1b.attending.v1.InferResponse\x12T\n\x0bStreamInfer\x12 .attending.v1.StreamInferRequest\x1a!.attending.v1.StreamInferResponse0\x01\x12\x43\n\x06Record\x12\x1b.attending.v1.RecordRequest\x1a\x1c.attending.v1.RecordResponse\x12U\n\x0cGetInference\x12!.attending.v1.GetInferenceRequest\x1a\".attending.v1.GetInferenceResponse\x12]\n\x0eWatchInference\x12#.attending.v1.WatchInferenceRequest\x1a$.attending.v1.WatchInferenceResponse0\x01\x12R\n\x0b\x41\x63kDelivery\x12 .attending.v1.AckDeliveryRequest\x1a!.attending.v1.AckDeliveryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61ttending/v1/inference.proto\x12\x0c\x61ttending.v1\x1a\x19\x61ttending/v1/common.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x01\n\x0fPromptReference\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12?\n\tvariables\x18\x04 \x03(\x0b\x32,.attending.v1.PromptReference.VariablesEntry\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x9b\x01\n\x0cModelRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x1e\n\x11max_output_tokens\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x1e\n\x11temperature_milli\x18\x04 \x01(\rH\x01\x88\x01\x01\x42\x14\n\x12_max_output_tokensB\x14\n\x12_temperature_milli\"\xa9\x03\n\x10InferenceContext\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x13\n\x0bsubject_ref\x18\x02 \x01(\t\x12-\n\x07patient\x18\x03 \x01(\x0b\x32\x1c.attending.v1.PatientContext\x12\x32\n\tdocuments\x18\x04 \x03(\x0b\x32\x1f.attending.v1.RetrievedDocument\x12\x14\n\x0con_behalf_of\x18\x05 \x01(\t\x12*\n\trecipient\x18\x06 \x01(\x0e\x32\x17.attending.v1.Recipient\x12\x36\n\x04tags\x18\x07 \x03(\x0b\x32(.attending.v1.InferenceContext.TagsEntry\x12\x32\n\x10release_requires\x18\x08 \x01(\x0e\x32\x18.attending.v1.Durability\x12\x32\n\x0epurpose_of_use\x18\t \x01(\x0e\x32\x1a.attending.v1.PurposeOfUse\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x90\x02\n\x0cInferRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12/\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x1e.attending.v1.InferenceContext\x12\x10\n\x06prompt\x18\x03 \x01(\tH\x00\x12\x33\n\nprompt_ref\x18\x04 \x01(\x0b\x32\x1d.attending.v1.PromptReferenceH\x00\x12)\n\x05model\x18\x05 \x01(\x0b\x32\x1a.attending.v1.ModelRequest\x12\x33\n\x10provider_timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\n\rprompt_source\"\xa5\x01\n\x06Ticket\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x11\n\tsafe_text\x18\x02 \x01(\t\x12\x30\n\rexpected_wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0eurgent_contact\x18\x04 \x01(\t\x12+\n\x07\x65xpires\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"p\n\x08Versions\x12\x13\n\x0bpolicy_hash\x18\x01 \x01(\t\x12\x16\n\x0eknowledge_hash\x18\x02 \x01(\t\x12\x16\n\x0eprompt_version\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\"\x9f\x03\n\x0fInferenceResult\x12\x14\n\x0cinference_id\x18\x01 \x01(\t\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.attending.v1.InferenceState\x12\x0e\n\x06output\x18\x03 \x01(\t\x12$\n\x06ticket\x18\x04 \x01(\x0b\x32\x14.attending.v1.Ticket\x12\x11\n\tnext_step\x18\x05 \x01(\t\x12\'\n\x08\x66indings\x18\x06 \x03(\x0b\x32\x15.attending.v1.Finding\x12(\n\x08\x63overage\x18\x07 \x01(\x0b\x32\x16.attending.v1.Coverage\x12\'\n\x08receipts\x18\x08 \x03(\x0b\x32\x15.attending.v1.Receipt\x12\"\n\x05usage\x18\t \x01(\x0b\x32\x13.attending.v1.Usage\x12 \n\x04\x63ost\x18\n \x01(\x0b\x32\x12.attending.v1.Cost\x12(\n\x08versions\x18\x0b \x01(\x0b\x32\x16.attending.v1.Versions\x12\x14\n\x0cnot_enforced\x18\x0c \x01(\x08\">\n\rInferResponse\x12-\n\x06result\x18\x01 \x01(\x0b\x32\x1d.attending.v1.InferenceResult\"A\n\x12StreamInferRequest\x12+\n\x07request\x18\x01 \x01(\x0b\x32\x1a.attending.v1.InferRequest\"\xb4\x02\n\x13StreamInferResponse\x12>\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32*.attending.v1.StreamInferResponse.AcceptedH\x00\x12>\n\x08progress\x18\x02 \x01(\x0b\x32*.attending.v1.StreamInferResponse.ProgressH\x00\x12/\n\x06result\x18\x03 \x01(\x0b\x32\x1d.attending.v1.InferenceResultH\x00\x1aH\n\x08\x41\x63\x63\x65pted\x12\x14\n\x0cinference_id\x18\x01 \x01(\t\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\x1a\x19\n\x08Progress\x12\r\n\x05stage\x18\x01 \x01(\tB\x07\n\x05\x65vent\"\xef\x01\n\rRecordRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12/\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x1e.attending.v1.InferenceContext\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12\x0e\n\x06output\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\r\n\x05model\x18\x06 \x01(\t\x12\"\n\x05usage\x18\x07 \x01(\x0b\x32\x13.attending.v1.Usage\x12/\n\x0boccurred_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x0eRecordResponse\x12-\n\x06result\x18\x01 \x01(\x0b\x32\x1d.attending.v1.InferenceResult\"_\n\x13GetInferenceRequest\x12\x14\n\x0cinference_id\x18\x01 \x01(\t\x12\x32\n\x0epurpose_of_use\x18\x02 \x01(\x0e\x32\x1a.attending.v1.PurposeOfUse\"E\n\x14GetInferenceResponse\x12-\n\x06result\x18\x01 \x01(\x0b\x32\x1d.attending.v1.InferenceResult\"a\n\x15WatchInferenceRequest\x12\x14\n\x0cinference_id\x18\x01 \x01(\t\x12\x32\n\x0epurpose_of_use\x18\x02 \x01(\x0e\x32\x1a.attending.v1.PurposeOfUse\"G\n\x16WatchInferenceResponse\x12-\n\x06result\x18\x01 \x01(\x0b\x32\x1d.attending.v1.InferenceResult\"\x80\x01\n\x12\x41\x63kDeliveryRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x14\n\x0cinference_id\x18\x02 \x01(\t\x12*\n\trecipient\x18\x03 \x01(\x0e\x32\x17.attending.v1.Recipient\x12\x0f\n\x07\x63hannel\x18\x04 \x01(\t\"=\n\x13\x41\x63kDeliveryResponse\x12&\n\x07receipt\x18\x01 \x01(\x0b\x32\x15.attending.v1.Receipt2\xf9\x03\n\x10InferenceService\x12@\n\x05Infer\x12\x1a.attending.v1.InferRequest\x1a\x1b.attending.v1.InferResponse\x12T\n\x0bStreamInfer\x12 .attending.v1.StreamInferRequest\x1a!.attending.v1.StreamInferResponse0\x01\x12\x43\n\x06Record\x12\x1b.attending.v1.RecordRequest\x1a\x1c.attending.v1.RecordResponse\x12U\n\x0cGetInference\x12!.attending.v1.GetInferenceRequest\x1a\".attending.v1.GetInferenceResponse\x12]\n\x0eWatchInference\x12#.attending.v1.WatchInferenceRequest\x1a$.attending.v1.WatchInferenceResponse0\x01\x12R\n\x0b\x41\x63kDelivery\x12 .attending.v1.AckDeliveryRequest\x1a!.attending.v1.AckDeliveryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,43 +45,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELREQUEST']._serialized_start=320
   _globals['_MODELREQUEST']._serialized_end=475
   _globals['_INFERENCECONTEXT']._serialized_start=478
-  _globals['_INFERENCECONTEXT']._serialized_end=851
-  _globals['_INFERENCECONTEXT_TAGSENTRY']._serialized_start=808
-  _globals['_INFERENCECONTEXT_TAGSENTRY']._serialized_end=851
-  _globals['_INFERREQUEST']._serialized_start=854
-  _globals['_INFERREQUEST']._serialized_end=1126
-  _globals['_TICKET']._serialized_start=1129
-  _globals['_TICKET']._serialized_end=1294
-  _globals['_VERSIONS']._serialized_start=1296
-  _globals['_VERSIONS']._serialized_end=1408
-  _globals['_INFERENCERESULT']._serialized_start=1411
-  _globals['_INFERENCERESULT']._serialized_end=1826
-  _globals['_INFERRESPONSE']._serialized_start=1828
-  _globals['_INFERRESPONSE']._serialized_end=1890
-  _globals['_STREAMINFERREQUEST']._serialized_start=1892
-  _globals['_STREAMINFERREQUEST']._serialized_end=1957
-  _globals['_STREAMINFERRESPONSE']._serialized_start=1960
-  _globals['_STREAMINFERRESPONSE']._serialized_end=2268
-  _globals['_STREAMINFERRESPONSE_ACCEPTED']._serialized_start=2160
-  _globals['_STREAMINFERRESPONSE_ACCEPTED']._serialized_end=2232
-  _globals['_STREAMINFERRESPONSE_PROGRESS']._serialized_start=2234
-  _globals['_STREAMINFERRESPONSE_PROGRESS']._serialized_end=2259
-  _globals['_RECORDREQUEST']._serialized_start=2271
-  _globals['_RECORDREQUEST']._serialized_end=2510
-  _globals['_RECORDRESPONSE']._serialized_start=2512
-  _globals['_RECORDRESPONSE']._serialized_end=2575
-  _globals['_GETINFERENCEREQUEST']._serialized_start=2577
-  _globals['_GETINFERENCEREQUEST']._serialized_end=2620
-  _globals['_GETINFERENCERESPONSE']._serialized_start=2622
-  _globals['_GETINFERENCERESPONSE']._serialized_end=2691
-  _globals['_WATCHINFERENCEREQUEST']._serialized_start=2693
-  _globals['_WATCHINFERENCEREQUEST']._serialized_end=2738
-  _globals['_WATCHINFERENCERESPONSE']._serialized_start=2740
-  _globals['_WATCHINFERENCERESPONSE']._serialized_end=2811
-  _globals['_ACKDELIVERYREQUEST']._serialized_start=2814
-  _globals['_ACKDELIVERYREQUEST']._serialized_end=2942
-  _globals['_ACKDELIVERYRESPONSE']._serialized_start=2944
-  _globals['_ACKDELIVERYRESPONSE']._serialized_end=3005
-  _globals['_INFERENCESERVICE']._serialized_start=3008
-  _globals['_INFERENCESERVICE']._serialized_end=3513
+  _globals['_INFERENCECONTEXT']._serialized_end=903
+  _globals['_INFERENCECONTEXT_TAGSENTRY']._serialized_start=860
+  _globals['_INFERENCECONTEXT_TAGSENTRY']._serialized_end=903
+  _globals['_INFERREQUEST']._serialized_start=906
+  _globals['_INFERREQUEST']._serialized_end=1178
+  _globals['_TICKET']._serialized_start=1181
+  _globals['_TICKET']._serialized_end=1346
+  _globals['_VERSIONS']._serialized_start=1348
+  _globals['_VERSIONS']._serialized_end=1460
+  _globals['_INFERENCERESULT']._serialized_start=1463
+  _globals['_INFERENCERESULT']._serialized_end=1878
+  _globals['_INFERRESPONSE']._serialized_start=1880
+  _globals['_INFERRESPONSE']._serialized_end=1942
+  _globals['_STREAMINFERREQUEST']._serialized_start=1944
+  _globals['_STREAMINFERREQUEST']._serialized_end=2009
+  _globals['_STREAMINFERRESPONSE']._serialized_start=2012
+  _globals['_STREAMINFERRESPONSE']._serialized_end=2320
+  _globals['_STREAMINFERRESPONSE_ACCEPTED']._serialized_start=2212
+  _globals['_STREAMINFERRESPONSE_ACCEPTED']._serialized_end=2284
+  _globals['_STREAMINFERRESPONSE_PROGRESS']._serialized_start=2286
+  _globals['_STREAMINFERRESPONSE_PROGRESS']._serialized_end=2311
+  _globals['_RECORDREQUEST']._serialized_start=2323
+  _globals['_RECORDREQUEST']._serialized_end=2562
+  _globals['_RECORDRESPONSE']._serialized_start=2564
+  _globals['_RECORDRESPONSE']._serialized_end=2627
+  _globals['_GETINFERENCEREQUEST']._serialized_start=2629
+  _globals['_GETINFERENCEREQUEST']._serialized_end=2724
+  _globals['_GETINFERENCERESPONSE']._serialized_start=2726
+  _globals['_GETINFERENCERESPONSE']._serialized_end=2795
+  _globals['_WATCHINFERENCEREQUEST']._serialized_start=2797
+  _globals['_WATCHINFERENCEREQUEST']._serialized_end=2894
+  _globals['_WATCHINFERENCERESPONSE']._serialized_start=2896
+  _globals['_WATCHINFERENCERESPONSE']._serialized_end=2967
+  _globals['_ACKDELIVERYREQUEST']._serialized_start=2970
+  _globals['_ACKDELIVERYREQUEST']._serialized_end=3098
+  _globals['_ACKDELIVERYRESPONSE']._serialized_start=3100
+  _globals['_ACKDELIVERYRESPONSE']._serialized_end=3161
+  _globals['_INFERENCESERVICE']._serialized_start=3164
+  _globals['_INFERENCESERVICE']._serialized_end=3669
 # @@protoc_insertion_point(module_scope)

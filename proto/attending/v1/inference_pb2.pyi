@@ -152,6 +152,7 @@ class InferenceContext(_message.Message):
     RECIPIENT_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     RELEASE_REQUIRES_FIELD_NUMBER: _builtins.int
+    PURPOSE_OF_USE_FIELD_NUMBER: _builtins.int
     policy: _builtins.str
     """Required. Policy (use case) that governs this call."""
     subject_ref: _builtins.str
@@ -162,6 +163,8 @@ class InferenceContext(_message.Message):
     """Optional. Who will read the text."""
     release_requires: _common_pb2.Durability.ValueType
     """Optional. How durable the evidence must be before release."""
+    purpose_of_use: _common_pb2.PurposeOfUse.ValueType
+    """Required. Why the text is asked for; an application may leave out the purpose that its configuration declares."""
     @_builtins.property
     def patient(self) -> _common_pb2.PatientContext:
         """Optional. Whom the text is about."""
@@ -185,10 +188,11 @@ class InferenceContext(_message.Message):
         recipient: _common_pb2.Recipient.ValueType = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         release_requires: _common_pb2.Durability.ValueType = ...,
+        purpose_of_use: _common_pb2.PurposeOfUse.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["patient", b"patient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "on_behalf_of", b"on_behalf_of", "patient", b"patient", "policy", b"policy", "recipient", b"recipient", "release_requires", b"release_requires", "subject_ref", b"subject_ref", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "on_behalf_of", b"on_behalf_of", "patient", b"patient", "policy", b"policy", "purpose_of_use", b"purpose_of_use", "recipient", b"recipient", "release_requires", b"release_requires", "subject_ref", b"subject_ref", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -625,16 +629,20 @@ class GetInferenceRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     INFERENCE_ID_FIELD_NUMBER: _builtins.int
+    PURPOSE_OF_USE_FIELD_NUMBER: _builtins.int
     inference_id: _builtins.str
     """Required. Identifier of the inference."""
+    purpose_of_use: _common_pb2.PurposeOfUse.ValueType
+    """Required. Why; an application may leave out the purpose that its configuration declares."""
     def __init__(
         self,
         *,
         inference_id: _builtins.str = ...,
+        purpose_of_use: _common_pb2.PurposeOfUse.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inference_id", b"inference_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inference_id", b"inference_id", "purpose_of_use", b"purpose_of_use"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -671,16 +679,20 @@ class WatchInferenceRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     INFERENCE_ID_FIELD_NUMBER: _builtins.int
+    PURPOSE_OF_USE_FIELD_NUMBER: _builtins.int
     inference_id: _builtins.str
     """Required. Identifier of the inference."""
+    purpose_of_use: _common_pb2.PurposeOfUse.ValueType
+    """Required. As in `GetInference`."""
     def __init__(
         self,
         *,
         inference_id: _builtins.str = ...,
+        purpose_of_use: _common_pb2.PurposeOfUse.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inference_id", b"inference_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inference_id", b"inference_id", "purpose_of_use", b"purpose_of_use"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -93,14 +93,14 @@ class InferenceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetInference(self, request, context):
-        """Required. Returns the present state of an inference, with the text once it is released.
+        """Required. Returns the present state of an inference, with the text once it is released. Giving it is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchInference(self, request, context):
-        """Required. Sends the state now and at every change until it is final.
+        """Required. Sends the state now and at every change until it is final. Giving a text is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

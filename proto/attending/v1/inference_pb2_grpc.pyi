@@ -40,9 +40,9 @@ class InferenceServiceStub:
     Record: _grpc.UnaryUnaryMultiCallable[_inference_pb2.RecordRequest, _inference_pb2.RecordResponse]
     """Required. Checks and records an output that the caller obtained from a model itself."""
     GetInference: _grpc.UnaryUnaryMultiCallable[_inference_pb2.GetInferenceRequest, _inference_pb2.GetInferenceResponse]
-    """Required. Returns the present state of an inference, with the text once it is released."""
+    """Required. Returns the present state of an inference, with the text once it is released. Giving it is recorded."""
     WatchInference: _grpc.UnaryStreamMultiCallable[_inference_pb2.WatchInferenceRequest, _inference_pb2.WatchInferenceResponse]
-    """Required. Sends the state now and at every change until it is final."""
+    """Required. Sends the state now and at every change until it is final. Giving a text is recorded."""
     AckDelivery: _grpc.UnaryUnaryMultiCallable[_inference_pb2.AckDeliveryRequest, _inference_pb2.AckDeliveryResponse]
     """Required. Records that a released text reached its reader."""
 
@@ -58,9 +58,9 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     Record: _aio.UnaryUnaryMultiCallable[_inference_pb2.RecordRequest, _inference_pb2.RecordResponse]  # type: ignore[assignment]
     """Required. Checks and records an output that the caller obtained from a model itself."""
     GetInference: _aio.UnaryUnaryMultiCallable[_inference_pb2.GetInferenceRequest, _inference_pb2.GetInferenceResponse]  # type: ignore[assignment]
-    """Required. Returns the present state of an inference, with the text once it is released."""
+    """Required. Returns the present state of an inference, with the text once it is released. Giving it is recorded."""
     WatchInference: _aio.UnaryStreamMultiCallable[_inference_pb2.WatchInferenceRequest, _inference_pb2.WatchInferenceResponse]  # type: ignore[assignment]
-    """Required. Sends the state now and at every change until it is final."""
+    """Required. Sends the state now and at every change until it is final. Giving a text is recorded."""
     AckDelivery: _aio.UnaryUnaryMultiCallable[_inference_pb2.AckDeliveryRequest, _inference_pb2.AckDeliveryResponse]  # type: ignore[assignment]
     """Required. Records that a released text reached its reader."""
 
@@ -97,7 +97,7 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inference_pb2.GetInferenceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inference_pb2.GetInferenceResponse, _abc.Awaitable[_inference_pb2.GetInferenceResponse]]:
-        """Required. Returns the present state of an inference, with the text once it is released."""
+        """Required. Returns the present state of an inference, with the text once it is released. Giving it is recorded."""
 
     @_abc_1.abstractmethod
     def WatchInference(
@@ -105,7 +105,7 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inference_pb2.WatchInferenceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_inference_pb2.WatchInferenceResponse], _abc.AsyncIterator[_inference_pb2.WatchInferenceResponse]]:
-        """Required. Sends the state now and at every change until it is final."""
+        """Required. Sends the state now and at every change until it is final. Giving a text is recorded."""
 
     @_abc_1.abstractmethod
     def AckDelivery(

@@ -34,7 +34,7 @@ class ExportRequest(_message.Message):
     idempotency_key: _builtins.str
     """Required. As in `Infer`."""
     purpose: _builtins.str
-    """Required. Why: audit, regulator_request, patient_request, quality or incident."""
+    """Required. Why: audit, regulator_request, patient_request, quality or incident. Each stands for a purpose of use."""
     include_payloads: _builtins.bool
     """Optional. Discloses the personal content of the exported entries too; the disclosure is recorded."""
     @_builtins.property

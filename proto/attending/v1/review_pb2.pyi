@@ -192,16 +192,20 @@ class GetItemRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TICKET_ID_FIELD_NUMBER: _builtins.int
+    PURPOSE_OF_USE_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """Required. Ticket."""
+    purpose_of_use: _common_pb2.PurposeOfUse.ValueType
+    """Required. Why the reviewer looks."""
     def __init__(
         self,
         *,
         ticket_id: _builtins.str = ...,
+        purpose_of_use: _common_pb2.PurposeOfUse.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["purpose_of_use", b"purpose_of_use", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -469,6 +473,7 @@ class PrepareSignRequest(_message.Message):
     LEASE_ID_FIELD_NUMBER: _builtins.int
     EDITED_TEXT_FIELD_NUMBER: _builtins.int
     KEY_ID_FIELD_NUMBER: _builtins.int
+    PURPOSE_OF_USE_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """Required. Ticket."""
     lease_id: _builtins.str
@@ -477,6 +482,8 @@ class PrepareSignRequest(_message.Message):
     """Optional. The edited text; the text as held when left out. At most 65536 code points."""
     key_id: _builtins.str
     """Required. Identifier of the signing key."""
+    purpose_of_use: _common_pb2.PurposeOfUse.ValueType
+    """Required. As in `GetItem`."""
     def __init__(
         self,
         *,
@@ -484,10 +491,11 @@ class PrepareSignRequest(_message.Message):
         lease_id: _builtins.str = ...,
         edited_text: _builtins.str | None = ...,
         key_id: _builtins.str = ...,
+        purpose_of_use: _common_pb2.PurposeOfUse.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_edited_text", b"_edited_text", "edited_text", b"edited_text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_edited_text", b"_edited_text", "edited_text", b"edited_text", "key_id", b"key_id", "lease_id", b"lease_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_edited_text", b"_edited_text", "edited_text", b"edited_text", "key_id", b"key_id", "lease_id", b"lease_id", "purpose_of_use", b"purpose_of_use", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__edited_text: _TypeAlias = _typing.Literal["edited_text"]  # noqa: Y015
     _WhichOneofArgType__edited_text: _TypeAlias = _typing.Literal["_edited_text", b"_edited_text"]  # noqa: Y015

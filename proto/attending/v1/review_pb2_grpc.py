@@ -117,7 +117,7 @@ class ReviewServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PrepareSign(self, request, context):
-        """Required. Re-checks the text to be signed and returns the statement to sign.
+        """Required. Re-checks the text to be signed and returns the statement to sign. Showing it is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

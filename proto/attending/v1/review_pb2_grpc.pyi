@@ -44,7 +44,7 @@ class ReviewServiceStub:
     Dispose: _grpc.UnaryUnaryMultiCallable[_review_pb2.DisposeRequest, _review_pb2.DisposeResponse]
     """Required. Disposes of one finding."""
     PrepareSign: _grpc.UnaryUnaryMultiCallable[_review_pb2.PrepareSignRequest, _review_pb2.PrepareSignResponse]
-    """Required. Re-checks the text to be signed and returns the statement to sign."""
+    """Required. Re-checks the text to be signed and returns the statement to sign. Showing it is recorded."""
     Sign: _grpc.UnaryUnaryMultiCallable[_review_pb2.SignRequest, _review_pb2.SignResponse]
     """Required. Takes the signature over the prepared statement and releases exactly that text."""
     Reject: _grpc.UnaryUnaryMultiCallable[_review_pb2.RejectRequest, _review_pb2.RejectResponse]
@@ -66,7 +66,7 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     Dispose: _aio.UnaryUnaryMultiCallable[_review_pb2.DisposeRequest, _review_pb2.DisposeResponse]  # type: ignore[assignment]
     """Required. Disposes of one finding."""
     PrepareSign: _aio.UnaryUnaryMultiCallable[_review_pb2.PrepareSignRequest, _review_pb2.PrepareSignResponse]  # type: ignore[assignment]
-    """Required. Re-checks the text to be signed and returns the statement to sign."""
+    """Required. Re-checks the text to be signed and returns the statement to sign. Showing it is recorded."""
     Sign: _aio.UnaryUnaryMultiCallable[_review_pb2.SignRequest, _review_pb2.SignResponse]  # type: ignore[assignment]
     """Required. Takes the signature over the prepared statement and releases exactly that text."""
     Reject: _aio.UnaryUnaryMultiCallable[_review_pb2.RejectRequest, _review_pb2.RejectResponse]  # type: ignore[assignment]
@@ -121,7 +121,7 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _review_pb2.PrepareSignRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_review_pb2.PrepareSignResponse, _abc.Awaitable[_review_pb2.PrepareSignResponse]]:
-        """Required. Re-checks the text to be signed and returns the statement to sign."""
+        """Required. Re-checks the text to be signed and returns the statement to sign. Showing it is recorded."""
 
     @_abc_1.abstractmethod
     def Sign(

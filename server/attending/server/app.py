@@ -26,6 +26,7 @@ from attending.server.auth.oidc.token import TokenVerifier
 from attending.server.config import Config
 from attending.server.database import ledger_config
 from attending.server.errors import ConfigurationError
+from attending.server.phi.access import PhiAccess
 
 log = structlog.get_logger()
 
@@ -82,6 +83,11 @@ class App:
     def tenants(self) -> list[str]:
         """Names of the tenants, which are the ids of their logs."""
         return [tenant.name for tenant in self.config.tenants]
+
+    @property
+    def phi(self) -> PhiAccess:
+        """Where a call asks before it gives personal content, and puts on record that it does."""
+        return PhiAccess(self.ledger, self.authorizer, self.now)
 
     def add(self, part: object) -> None:
         """Offers a part to the components built after; one of a class."""

@@ -22,6 +22,7 @@ from attending.ledger.custody.retention import MAX_DAYS, Rule, Start
 from attending.server.auth.principal import APP_ROLES, HUMAN_ROLES, NAME
 from attending.server.auth.service_key import PREFIX_PATTERN, flaw_of_hash
 from attending.server.errors import ConfigurationError
+from attending.server.phi.purpose import Purpose
 from pydantic import (
     AwareDatetime,
     BaseModel,
@@ -353,6 +354,12 @@ class IdentitySection(Section):
         default=None, description="Base64 of the raw Ed25519 public key with which the person signs reviews."
     )
 
+    purpose_of_use: str | None = Field(
+        default=None,
+        description="HL7 code of the purpose, such as `TREAT`, that an application asks for personal content with when "
+        "a request names none. Without it every such request names one; a person always does. See docs/phi.md.",
+    )
+
     @property
     def signing_key_bytes(self) -> bytes | None:
         return None if self.signing_public_key is None else base64.b64decode(self.signing_public_key)
@@ -375,6 +382,11 @@ class IdentitySection(Section):
             near = difflib.get_close_matches(wrong[0], allowed, 1)
             hint = f", did you mean `{near[0]}`" if near else f", expected {', '.join(sorted(allowed))}"
             raise ValueError(f"role `{wrong[0]}` is not one of kind `{self.kind}`{hint}")
+        if self.purpose_of_use is not None:
+            if self.kind != "app":
+                raise ValueError("`purpose_of_use`: a person says for each request why it is made")
+            if self.purpose_of_use not in set(Purpose):
+                raise ValueError(f"`purpose_of_use` must be one of {', '.join(Purpose)}")
         if self.kind == "app" and self.signing_public_key is not None:
             raise ValueError("`signing_public_key`: an application never signs")
         if self.signing_public_key is not None:

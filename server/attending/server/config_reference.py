@@ -55,6 +55,7 @@ name = "discharge-app"
 tenant = "st-mary"
 kind = "app"
 roles = ["app"]
+purpose_of_use = "TREAT"
 certificate_uri = ["spiffe://st-mary.example/discharge-app"]
 
 [[identities]]

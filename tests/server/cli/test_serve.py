@@ -201,6 +201,7 @@ name = "letters"
 tenant = "st-mary"
 kind = "app"
 roles = ["app"]
+purpose_of_use = "TREAT"
 {hashed.stdout}
 
 [guard]

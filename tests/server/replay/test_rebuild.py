@@ -100,7 +100,7 @@ async def whole_life(ward: Ward) -> str:
         await dispose_all(ward, ticket, lease, ward.rivera, "false_alarm")
         await desk.renew(ward.rivera.principal, ticket, lease, fresh())  # type: ignore[arg-type]
         await dispose_all(ward, ticket, lease, ward.rivera, disposition)
-        prepared = await desk.prepare(ward.rivera.principal, ticket, lease, edit, ward.rivera.key_id)
+        prepared = await desk.prepare(ward.rivera.permit, ticket, lease, edit, ward.rivera.key_id)
         await sign(ward, ticket, lease, ward.rivera, prepared)
     ticket = ticket_of(await held(ward))
     lease = await claim(ward, ticket, ward.chen)
@@ -113,7 +113,7 @@ async def whole_life(ward: Ward) -> str:
     gate.clock.advance(seconds=LEASE_SECONDS + 1)
     lease = await claim(ward, ticket, ward.chen)
     await dispose_all(ward, ticket, lease, ward.chen)
-    await desk.view(ward.chen.principal, ticket)
+    await desk.view(ward.chen.permit, ticket)
     # Prompts: two versions, a label that moves; keys: enrolled again, revoked.
     first = await gate.prompts.create(TENANT, "human:op", "letters/visit", "Write to {{who}}.", key("v1"))
     second = await gate.prompts.create(TENANT, "human:op", "letters/visit", "Do write to {{who}}.", key("v2"))

@@ -21,7 +21,7 @@ from attending.server.inference.outcome import Outcome
 from attending.server.reports.export import Exporter, ExportOrder, _workplace
 
 from tests.server.inference.conftest import CALLER, TENANT, context, infer_call, key
-from tests.server.review.conftest import Ward
+from tests.server.review.conftest import Ward, phi_of
 from tests.server.review.test_desk import claim, dispose_all, held, sign, ticket_of
 
 _calls = iter(range(1_000_000))
@@ -43,19 +43,17 @@ async def signed_release(ward: Ward) -> Outcome:
     ticket = ticket_of(outcome)
     lease = await claim(ward, ticket, ward.rivera)
     await dispose_all(ward, ticket, lease, ward.rivera, "fixed")
-    prepared = await ward.desk.prepare(
-        ward.rivera.principal, ticket, lease, "A safe text", ward.rivera.key_id
-    )
+    prepared = await ward.desk.prepare(ward.rivera.permit, ticket, lease, "A safe text", ward.rivera.key_id)
     await sign(ward, ticket, lease, ward.rivera, prepared)
     return outcome
 
 
 async def export(ward: Ward, tmp_path: Path, wanted: ExportOrder) -> tuple[Path, list[tuple[int, int]]]:
     steps: list[tuple[int, int]] = []
-    exporter = Exporter(ward.gate.ledger, tmp_path / "exports", ward.gate.clock)
+    exporter = Exporter(ward.gate.ledger, tmp_path / "exports", phi_of(ward.gate), ward.gate.clock)
     out = tmp_path / f"bundle-{next(_calls)}.attending"
     call = key(f"export-{next(_calls)}")
-    async with exporter.bundle(ward.auditor.principal, wanted, call, lambda *s: steps.append(s)) as path:
+    async with exporter.bundle(ward.auditor.permit, wanted, call, lambda *s: steps.append(s)) as path:
         out.write_bytes(path.read_bytes())
     assert list((tmp_path / "exports").iterdir()) == []
     return out, steps
@@ -87,7 +85,7 @@ async def test_a_period_verifies_with_keys_and_streams_that_began_before_it(
     ticket = ticket_of(first)
     lease = await claim(ward, ticket, ward.rivera)
     await dispose_all(ward, ticket, lease, ward.rivera)
-    prepared = await ward.desk.prepare(ward.rivera.principal, ticket, lease, None, ward.rivera.key_id)
+    prepared = await ward.desk.prepare(ward.rivera.permit, ticket, lease, None, ward.rivera.key_id)
     await sign(ward, ticket, lease, ward.rivera, prepared)
     ward.gate.clock.advance(hours=1)
     later: datetime = ward.gate.clock.moment
@@ -172,7 +170,7 @@ async def test_what_was_pruned_is_exported_as_pruned(ward: Ward, tmp_path: Path)
 async def test_the_export_is_an_entry_before_anything_is_given_out(ward: Ward, tmp_path: Path) -> None:
     await signed_release(ward)
     await export(ward, tmp_path, order(purpose="regulator_request"))
-    entries = await ward.gate.ledger.stream_entries(TENANT, f"export:{ward.auditor.principal.name}")
+    entries = await ward.gate.ledger.stream_entries(TENANT, f"access/{ward.auditor.principal.name}")
     assert [(e.type, e.body["purpose"]) for e in entries] == [("access.exported", "regulator_request")]
 
 
@@ -191,7 +189,6 @@ async def test_wrong_orders_are_refused(ward: Ward, tmp_path: Path) -> None:
     await ward.gate.pipeline.infer(CALLER, infer_call(context=context()), key("z"))
     moment = ward.gate.clock.moment
     for wanted, error in (
-        (order(purpose="curiosity"), InvalidRequest),
         (order(from_time=moment, to_time=moment), InvalidRequest),
         (order(inference_ids=("inf_x",), from_time=moment), InvalidRequest),
         (order(inference_ids=("inf_unknown",)), NotFound),
@@ -207,14 +204,12 @@ async def test_starting_beside_a_server_removes_what_a_crash_left_and_not_what_i
 ) -> None:
     await ward.gate.pipeline.infer(CALLER, infer_call(), key("z"))
     folder = tmp_path / "exports"
-    exporter = Exporter(ward.gate.ledger, folder, ward.gate.clock)
+    exporter = Exporter(ward.gate.ledger, folder, phi_of(ward.gate), ward.gate.clock)
     (folder / "left-by-a-crash").mkdir()
     (folder / "left-by-a-crash" / "bundle.attending").write_bytes(b"half")
     (folder / "stray").write_bytes(b"half")
-    async with exporter.bundle(
-        ward.auditor.principal, order(), key("export-live"), lambda *_step: None
-    ) as path:
-        Exporter(ward.gate.ledger, folder, ward.gate.clock)
+    async with exporter.bundle(ward.auditor.permit, order(), key("export-live"), lambda *_step: None) as path:
+        Exporter(ward.gate.ledger, folder, phi_of(ward.gate), ward.gate.clock)
         assert path.exists()
         assert list(folder.iterdir()) == [path.parent]
     assert list(folder.iterdir()) == []
@@ -224,7 +219,7 @@ def test_servers_that_start_together_share_the_folder(ward: Ward, tmp_path: Path
     folder = tmp_path / "storage" / "exports"
 
     def start(_number: int) -> tuple[Path, int]:
-        Exporter(ward.gate.ledger, folder, ward.gate.clock)
+        Exporter(ward.gate.ledger, folder, phi_of(ward.gate), ward.gate.clock)
         return _workplace(folder)
 
     with ThreadPoolExecutor(8) as pool:
@@ -232,5 +227,5 @@ def test_servers_that_start_together_share_the_folder(ward: Ward, tmp_path: Path
     assert sorted(folder.iterdir()) == sorted(work for work, _lock in places)
     for _work, lock in places:
         os.close(lock)
-    Exporter(ward.gate.ledger, folder, ward.gate.clock)
+    Exporter(ward.gate.ledger, folder, phi_of(ward.gate), ward.gate.clock)
     assert list(folder.iterdir()) == []

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 import pytest
 from attending.ledger.ed25519 import key_id, public_bytes
+from attending.server.app import authorization_folder
+from attending.server.auth.authorize import Authorizer, PolicySet
+from attending.server.auth.denials import LedgerDenials
 from attending.server.auth.principal import Principal
+from attending.server.phi.access import Permit, PhiAccess
+from attending.server.phi.purpose import Purpose
 from attending.server.review.desk import Desk
 from attending.server.review.enrolment import enrol_keys
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -26,6 +31,15 @@ class Person:
     @property
     def key_id(self) -> str:
         return key_id(public_bytes(self.key))
+
+    @property
+    def permit(self) -> Permit:
+        return permit(self.principal)
+
+
+def permit(principal: Principal) -> Permit:
+    """As the service would have got it for a look in order to treat."""
+    return Permit(principal, "getItem", Purpose.TREATMENT, ("clinician-reviews",))
 
 
 def person(name: str, *roles: str, kind: str = "human") -> Person:
@@ -57,6 +71,11 @@ class Ward:
         await enrol_keys(self.gate.ledger, [TENANT], people, "srv-test", self.gate.clock)
 
 
+def phi_of(gate: Gate) -> PhiAccess:
+    policies = PolicySet.load(authorization_folder())
+    return PhiAccess(gate.ledger, Authorizer(policies, LedgerDenials(gate.ledger), gate.clock), gate.clock)
+
+
 @pytest.fixture
 async def ward(gate: Gate) -> Ward:
     desk = Desk(
@@ -65,6 +84,7 @@ async def ward(gate: Gate) -> Ward:
         policies=gate.policies,
         changes=gate.changes,
         switch=gate.switch,
+        phi=phi_of(gate),
         lease_seconds=LEASE_SECONDS,
         preparation_seconds=600,
         now=gate.clock,

@@ -21,7 +21,7 @@ from attending.server.inference.states import State
 from attending.server.review.desk import Preparation
 
 from tests.server.inference.conftest import CALLER, TENANT, context, infer_call, key
-from tests.server.review.conftest import LEASE_SECONDS, Person, Ward, person
+from tests.server.review.conftest import LEASE_SECONDS, Person, Ward, permit, person
 
 _keys = iter(range(1_000_000))
 
@@ -88,9 +88,7 @@ async def test_the_whole_way_with_an_edit(ward: Ward) -> None:
     ticket = ticket_of(outcome)
     lease = await claim(ward, ticket, ward.rivera)
     await dispose_all(ward, ticket, lease, ward.rivera, "fixed")
-    prepared = await ward.desk.prepare(
-        ward.rivera.principal, ticket, lease, "A safe text", ward.rivera.key_id
-    )
+    prepared = await ward.desk.prepare(ward.rivera.permit, ticket, lease, "A safe text", ward.rivera.key_id)
     indexes = await sign(ward, ticket, lease, ward.rivera, prepared)
     released = await ward.gate.pipeline.get(TENANT, outcome.inference_id)
     assert released.state is State.RELEASED
@@ -116,7 +114,7 @@ async def test_an_unchanged_text_can_be_signed_after_accepting_the_risk(ward: Wa
     ticket = ticket_of(outcome)
     lease = await claim(ward, ticket, ward.rivera)
     await dispose_all(ward, ticket, lease, ward.rivera)
-    prepared = await ward.desk.prepare(ward.rivera.principal, ticket, lease, None, ward.rivera.key_id)
+    prepared = await ward.desk.prepare(ward.rivera.permit, ticket, lease, None, ward.rivera.key_id)
     assert prepared.statement.meaning == "approved"
     await sign(ward, ticket, lease, ward.rivera, prepared)
     assert (await ward.gate.pipeline.get(TENANT, outcome.inference_id)).output == "HOLD this text"
@@ -148,7 +146,7 @@ async def test_nobody_signs_over_an_open_finding(ward: Ward) -> None:
     ticket = ticket_of(await held(ward))
     lease = await claim(ward, ticket, ward.rivera)
     with pytest.raises(FailedPrecondition) as caught:
-        await ward.desk.prepare(ward.rivera.principal, ticket, lease, "A safe text", ward.rivera.key_id)
+        await ward.desk.prepare(ward.rivera.permit, ticket, lease, "A safe text", ward.rivera.key_id)
     assert caught.value.reason == "FINDINGS_UNDISPOSED"
 
 
@@ -162,7 +160,7 @@ async def test_fixed_without_an_edit_is_refused_and_so_is_an_edit_that_does_not_
         ("BLOCK it now", "EDIT_NOT_CLEAN"),
     ):
         with pytest.raises(FailedPrecondition) as caught:
-            await ward.desk.prepare(ward.rivera.principal, ticket, lease, text, ward.rivera.key_id)
+            await ward.desk.prepare(ward.rivera.permit, ticket, lease, text, ward.rivera.key_id)
         assert caught.value.reason == reason
 
 
@@ -171,7 +169,7 @@ async def test_a_signature_over_anything_else_is_refused(ward: Ward) -> None:
     ticket = ticket_of(outcome)
     lease = await claim(ward, ticket, ward.rivera)
     await dispose_all(ward, ticket, lease, ward.rivera)
-    prepared = await ward.desk.prepare(ward.rivera.principal, ticket, lease, None, ward.rivera.key_id)
+    prepared = await ward.desk.prepare(ward.rivera.permit, ticket, lease, None, ward.rivera.key_id)
     forged = [
         sign_statement(replace(prepared.statement, text_commitment="0" * 64), ward.rivera.key),
         sign_statement(prepared.statement, ward.chen.key),
@@ -195,11 +193,11 @@ async def test_a_preparation_is_void_after_another_disposition_and_good_once(war
     ticket = ticket_of(await held(ward))
     lease = await claim(ward, ticket, ward.rivera)
     await dispose_all(ward, ticket, lease, ward.rivera)
-    prepared = await ward.desk.prepare(ward.rivera.principal, ticket, lease, None, ward.rivera.key_id)
+    prepared = await ward.desk.prepare(ward.rivera.permit, ticket, lease, None, ward.rivera.key_id)
     await dispose_all(ward, ticket, lease, ward.rivera, "false_alarm")
     with pytest.raises(Aborted):
         await sign(ward, ticket, lease, ward.rivera, prepared)
-    prepared = await ward.desk.prepare(ward.rivera.principal, ticket, lease, None, ward.rivera.key_id)
+    prepared = await ward.desk.prepare(ward.rivera.permit, ticket, lease, None, ward.rivera.key_id)
     await sign(ward, ticket, lease, ward.rivera, prepared)
     with pytest.raises((NotFound, FailedPrecondition)):
         await sign(ward, ticket, lease, ward.rivera, prepared)
@@ -210,7 +208,7 @@ async def test_signing_twice_with_one_key_releases_once(ward: Ward) -> None:
     ticket = ticket_of(outcome)
     lease = await claim(ward, ticket, ward.rivera)
     await dispose_all(ward, ticket, lease, ward.rivera)
-    prepared = await ward.desk.prepare(ward.rivera.principal, ticket, lease, None, ward.rivera.key_id)
+    prepared = await ward.desk.prepare(ward.rivera.permit, ticket, lease, None, ward.rivera.key_id)
     signature = sign_statement(prepared.statement, ward.rivera.key)
     call = key("sign-once")
     args = (ward.rivera.principal, ticket, lease, prepared.preparation_id, signature)
@@ -235,7 +233,7 @@ async def test_an_app_an_auditor_an_expired_licence_and_a_foreign_key_cannot_sig
     await dispose_all(ward, ticket, lease, ward.rivera)
     for key_id in (ward.chen.key_id, "0" * 16):
         with pytest.raises(FailedPrecondition) as refused:
-            await ward.desk.prepare(ward.rivera.principal, ticket, lease, None, key_id)
+            await ward.desk.prepare(ward.rivera.permit, ticket, lease, None, key_id)
         assert refused.value.reason == "KEY_UNKNOWN"
 
 
@@ -244,7 +242,7 @@ async def test_the_author_does_not_sign_a_serious_finding(ward: Ward) -> None:
     lease = await claim(ward, ticket, ward.rivera)
     await dispose_all(ward, ticket, lease, ward.rivera)
     with pytest.raises(PermissionDenied) as caught:
-        await ward.desk.prepare(ward.rivera.principal, ticket, lease, None, ward.rivera.key_id)
+        await ward.desk.prepare(ward.rivera.permit, ticket, lease, None, ward.rivera.key_id)
     assert caught.value.reason == "SIGNER_IS_AUTHOR"
 
 
@@ -280,15 +278,17 @@ async def test_the_queue_is_most_severe_first_and_of_one_tenant(ward: Ward) -> N
     await ward.gate.ledger.create_log("other", "test.example/other")
     assert await ward.desk.queue("other", None, ("held",), 10, 0) == ([], 0)
     with pytest.raises(NotFound):
-        await ward.desk.view(replace(ward.rivera.principal, tenant="other"), ticket_of(serious))
+        await ward.desk.view(permit(replace(ward.rivera.principal, tenant="other")), ticket_of(serious))
 
 
 async def test_a_look_is_an_entry(ward: Ward) -> None:
     ticket = ticket_of(await held(ward))
-    case = await ward.desk.view(ward.rivera.principal, ticket)
+    case = await ward.desk.view(ward.rivera.permit, ticket)
     assert case.output == "HOLD this text"
-    looks = await ward.gate.ledger.stream_entries(TENANT, f"access:{ticket}")
-    assert [(look.type, look.actor) for look in looks] == [("access.viewed", "human:rivera")]
+    looks = await ward.gate.ledger.stream_entries(TENANT, "access/rivera")
+    assert [(look.type, look.actor, look.body["ticket"]) for look in looks] == [
+        ("access.viewed", "human:rivera", ticket)
+    ]
 
 
 async def test_a_key_removed_from_the_configuration_is_revoked_and_never_comes_back(ward: Ward) -> None:
@@ -301,7 +301,7 @@ async def test_a_key_removed_from_the_configuration_is_revoked_and_never_comes_b
     lease = await claim(ward, ticket, ward.rivera)
     await dispose_all(ward, ticket, lease, ward.rivera)
     with pytest.raises(FailedPrecondition) as caught:
-        await ward.desk.prepare(ward.rivera.principal, ticket, lease, None, ward.rivera.key_id)
+        await ward.desk.prepare(ward.rivera.permit, ticket, lease, None, ward.rivera.key_id)
     assert caught.value.reason == "KEY_UNKNOWN"
     with pytest.raises(ConfigurationError):
         await ward.enrol()
@@ -312,15 +312,13 @@ async def test_a_released_edit_comes_with_its_own_findings_and_never_quotes_what
     ticket = ticket_of(outcome)
     lease = await claim(ward, ticket, ward.rivera)
     await dispose_all(ward, ticket, lease, ward.rivera, "fixed")
-    prepared = await ward.desk.prepare(
-        ward.rivera.principal, ticket, lease, "A safe text", ward.rivera.key_id
-    )
+    prepared = await ward.desk.prepare(ward.rivera.permit, ticket, lease, "A safe text", ward.rivera.key_id)
     await sign(ward, ticket, lease, ward.rivera, prepared)
     released = await ward.gate.pipeline.get(TENANT, outcome.inference_id)
     assert released.result is not None
     assert released.result.findings == ()
     # The reviewer still sees the text as it was held, with the findings that were disposed of.
-    case = await ward.desk.view(ward.rivera.principal, ticket)
+    case = await ward.desk.view(ward.rivera.permit, ticket)
     assert case.output == "HOLD this text"
     assert [finding.text for finding in case.result.findings] == ["SECRET-SPAN"]
     assert set(case.item.disposed.values()) == {"fixed"}
@@ -332,7 +330,7 @@ async def test_an_edit_that_is_no_text_is_refused_as_such(ward: Ward, text: str)
     lease = await claim(ward, ticket, ward.rivera)
     await dispose_all(ward, ticket, lease, ward.rivera)
     with pytest.raises(InvalidRequest):
-        await ward.desk.prepare(ward.rivera.principal, ticket, lease, text, ward.rivera.key_id)
+        await ward.desk.prepare(ward.rivera.permit, ticket, lease, text, ward.rivera.key_id)
 
 
 async def test_preparing_again_replaces_what_was_prepared_under_the_lease(ward: Ward) -> None:
@@ -340,8 +338,7 @@ async def test_preparing_again_replaces_what_was_prepared_under_the_lease(ward: 
     lease = await claim(ward, ticket, ward.rivera)
     await dispose_all(ward, ticket, lease, ward.rivera)
     first, second = [
-        await ward.desk.prepare(ward.rivera.principal, ticket, lease, None, ward.rivera.key_id)
-        for _ in range(2)
+        await ward.desk.prepare(ward.rivera.permit, ticket, lease, None, ward.rivera.key_id) for _ in range(2)
     ]
     with pytest.raises(NotFound):
         await sign(ward, ticket, lease, ward.rivera, first)

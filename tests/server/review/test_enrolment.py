@@ -16,7 +16,7 @@ async def signs(ward: Ward, who: Person) -> None:
     ticket = ticket_of(await held(ward))
     lease = await claim(ward, ticket, who)
     await dispose_all(ward, ticket, lease, who)
-    prepared = await ward.desk.prepare(who.principal, ticket, lease, None, who.key_id)
+    prepared = await ward.desk.prepare(who.permit, ticket, lease, None, who.key_id)
     await sign(ward, ticket, lease, who, prepared)
 
 

@@ -45,7 +45,7 @@ async def ready_to_sign(ward: Ward, who: Person) -> tuple[str, str, str, Any]:
     ticket = ticket_of(outcome)
     lease = await claim(ward, ticket, who)
     await dispose_all(ward, ticket, lease, who)
-    prepared = await ward.desk.prepare(who.principal, ticket, lease, None, who.key_id)
+    prepared = await ward.desk.prepare(who.permit, ticket, lease, None, who.key_id)
     return outcome.inference_id, ticket, lease, prepared
 
 

@@ -49,5 +49,5 @@ async def test_the_author_is_the_author_in_capitals_too(ward: Ward) -> None:
     lease = await claim(ward, ticket, ward.rivera)
     await dispose_all(ward, ticket, lease, ward.rivera)
     with pytest.raises(PermissionDenied) as caught:
-        await ward.desk.prepare(ward.rivera.principal, ticket, lease, None, ward.rivera.key_id)
+        await ward.desk.prepare(ward.rivera.permit, ticket, lease, None, ward.rivera.key_id)
     assert caught.value.reason == "SIGNER_IS_AUTHOR"

@@ -26,10 +26,11 @@ from attending.server.cli.outcome import Exit
 from attending.server.services import custody
 from attending.server.services.custody import CustodyComponent, CustodyService
 from attending.server.services.ledger import build as build_ledger
-from attending.v1 import custody_pb2, custody_pb2_grpc
+from attending.v1 import common_pb2, custody_pb2, custody_pb2_grpc
 from click.testing import CliRunner
 
 TENANT = "demo"
+RECORDS = common_pb2.PURPOSE_OF_USE_RECORDS_MANAGEMENT
 NOBODY = "sub_" + "a" * 26
 GDPR = custody_pb2.ERASURE_REASON_GDPR_17
 LITIGATION = custody_pb2.HOLD_GROUND_LITIGATION
@@ -45,7 +46,7 @@ async def build(app: App) -> Component:
         officer.model_copy(update={"name": "far-officer", "tenant": "elsewhere"}),
     ]
     directory = Directory([*app.config.identities, *more], app.now)
-    return CustodyComponent(CustodyService(app.ledger, directory, rules))
+    return CustodyComponent(CustodyService(app.ledger, directory, rules, app.phi))
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +96,10 @@ def named(pseudonym: str) -> custody_pb2.SubjectName:
     return custody_pb2.SubjectName(pseudonym=pseudonym)
 
 
+def show(subject: custody_pb2.SubjectName) -> custody_pb2.ShowSubjectRequest:
+    return custody_pb2.ShowSubjectRequest(subject=subject, purpose_of_use=RECORDS)
+
+
 def key() -> str:
     return uuid.uuid4().hex
 
@@ -111,6 +116,10 @@ def entries_of(response: Any, server: Any) -> list[Any]:
     for receipt in response.receipts:
         verify_receipt(receipt.tlog_proof, receipt.entry, [vkey])
     return [parse_entry(receipt.entry) for receipt in response.receipts]
+
+
+def certificates(response: Any) -> list[bytes]:
+    return [receipt.entry for receipt in response.receipts]
 
 
 def content(server: Any, record: str) -> bytes:
@@ -179,26 +188,39 @@ def test_from_a_link_over_a_hold_to_the_certificates(server: Any, officer: Any) 
         content(server, record)
     # The same request again: the same certificates, though its record number leads nowhere any more.
     before = size(server)
-    assert officer.EraseSubject(erase) == answer
-    assert size(server) == before
+    again = officer.EraseSubject(erase)
+    assert again.subject == answer.subject
+    assert certificates(again) == certificates(answer)
     by_pseudonym = custody_pb2.EraseSubjectRequest(idempotency_key=key(), subject=named(two), reason=GDPR)
-    assert officer.EraseSubject(by_pseudonym).receipts == answer.receipts
-    gone = custody_pb2.ShowSubjectRequest(subject=custody_pb2.SubjectName(mrn=one_number))
+    assert certificates(officer.EraseSubject(by_pseudonym)) == certificates(answer)
+    # A change is on record by itself; what is shown once more, under whichever key, is a look.
+    looks = server.run(server.app.ledger.list_entries(TENANT, before, 10))
+    assert [(e.type, e.subject, e.body["action"], e.body["purpose_of_use"]) for e in looks] == [
+        ("access.viewed", one, "eraseSubject", "RECORDMGT"),
+        ("access.viewed", two, "eraseSubject", "RECORDMGT"),
+    ]
+    gone = custody_pb2.ShowSubjectRequest(
+        purpose_of_use=RECORDS, subject=custody_pb2.SubjectName(mrn=one_number)
+    )
     assert failure(officer.ShowSubject, gone).reason == "UNKNOWN_SUBJECT"
 
 
 def test_a_look_is_recorded_and_tells_no_identifier(server: Any, officer: Any, person: Any) -> None:
     number, pseudonym, _ = person
-    shown = officer.ShowSubject(custody_pb2.ShowSubjectRequest(subject=custody_pb2.SubjectName(mrn=number)))
+    shown = officer.ShowSubject(
+        custody_pb2.ShowSubjectRequest(purpose_of_use=RECORDS, subject=custody_pb2.SubjectName(mrn=number))
+    )
     assert shown.subject.pseudonym == pseudonym
     assert dict(shown.subject.pseudonyms[0].payloads) == {"prompt": 1}
-    unknown = custody_pb2.ShowSubjectRequest(subject=custody_pb2.SubjectName(subject_ref="Jane Q. Patient"))
+    unknown = custody_pb2.ShowSubjectRequest(
+        purpose_of_use=RECORDS, subject=custody_pb2.SubjectName(subject_ref="Jane Q. Patient")
+    )
     error = failure(officer.ShowSubject, unknown)
     assert (error.reason, error.code, error.metadata) == ("UNKNOWN_SUBJECT", grpc.StatusCode.NOT_FOUND, {})
     entries = server.run(server.app.ledger.list_entries(TENANT, size(server) - 2, 2))
-    assert [(e.type, e.body["found"], e.body["pseudonym"], e.body["by"]) for e in entries] == [
-        ("access.viewed", True, pseudonym, "identifier"),
-        ("access.searched", False, None, "identifier"),
+    assert [(e.type, e.subject, e.body["action"], e.body["purpose_of_use"]) for e in entries] == [
+        ("access.viewed", pseudonym, "showSubject", "RECORDMGT"),
+        ("access.searched", None, "showSubject", "RECORDMGT"),
     ]
     log = b"".join(e.data for e in server.run(server.app.ledger.list_entries(TENANT, 0, 1000)))
     assert number.encode() not in log.replace(f"of-{number}".encode(), b"")
@@ -215,7 +237,7 @@ def test_a_repeated_change_is_answered_and_another_body_is_not(
     place.ground = custody_pb2.HOLD_GROUND_INVESTIGATION
     assert failure(officer.PlaceHold, place).reason == "IDEMPOTENCY_KEY_REUSED"
     lift = custody_pb2.LiftHoldRequest(idempotency_key=key(), subject=named(pseudonym), hold_id=first.hold_id)
-    assert officer.LiftHold(lift) == officer.LiftHold(lift)
+    assert officer.LiftHold(lift).receipts[0].entry == officer.LiftHold(lift).receipts[0].entry
     lift.idempotency_key = key()
     assert list(officer.LiftHold(lift).receipts) == []
     lift.idempotency_key, lift.hold_id = key(), "hold_" + "0" * 24
@@ -264,11 +286,11 @@ def test_what_is_linked_meanwhile_is_not_erased_with_it(server: Any, officer: An
     [
         ("ShowSubject", custody_pb2.ShowSubjectRequest(), {"subject"}),
         ("ShowSubject",
-         custody_pb2.ShowSubjectRequest(subject=custody_pb2.SubjectName(mrn="1", subject_ref="2")), {"subject"}),
-        ("ShowSubject", custody_pb2.ShowSubjectRequest(subject=named("sub_x")), {"subject.pseudonym"}),
-        ("ShowSubject", custody_pb2.ShowSubjectRequest(subject=named("../../../etc/passwd")), {"subject.pseudonym"}),
+         show(custody_pb2.SubjectName(mrn="1", subject_ref="2")), {"subject"}),
+        ("ShowSubject", show(named("sub_x")), {"subject.pseudonym"}),
+        ("ShowSubject", show(named("../../../etc/passwd")), {"subject.pseudonym"}),
         ("ShowSubject",
-         custody_pb2.ShowSubjectRequest(subject=custody_pb2.SubjectName(mrn="9" * 257)), {"subject"}),
+         show(custody_pb2.SubjectName(mrn="9" * 257)), {"subject"}),
         ("LinkSubjects", custody_pb2.LinkSubjectsRequest(), {"idempotency_key", "subject", "other"}),
         ("PlaceHold", custody_pb2.PlaceHoldRequest(idempotency_key="k", subject=named(NOBODY)), {"ground"}),
         ("PlaceHold",
@@ -310,7 +332,7 @@ def test_nobody_reaches_another_tenants_subject(server: Any, officer: Any) -> No
     server.run(ledger.append("elsewhere", [pending("inference.released", "theirs", theirs)]))
     mine = server.run(ledger.pseudonym(TENANT, "mrn:1"))
     requests = [
-        (officer.ShowSubject, custody_pb2.ShowSubjectRequest(subject=named(theirs))),
+        (officer.ShowSubject, custody_pb2.ShowSubjectRequest(purpose_of_use=RECORDS, subject=named(theirs))),
         (
             officer.LinkSubjects,
             custody_pb2.LinkSubjectsRequest(idempotency_key=key(), subject=named(mine), other=named(theirs)),
@@ -350,7 +372,7 @@ def test_without_the_role_nothing_is_told_or_changed(server: Any, person: Any, i
     _, pseudonym, record = person
     stub = custody_pb2_grpc.CustodyServiceStub(server.channel(identity))
     for method, request in (
-        (stub.ShowSubject, custody_pb2.ShowSubjectRequest(subject=named(pseudonym))),
+        (stub.ShowSubject, custody_pb2.ShowSubjectRequest(purpose_of_use=RECORDS, subject=named(pseudonym))),
         (
             stub.EraseSubject,
             custody_pb2.EraseSubjectRequest(idempotency_key=key(), subject=named(pseudonym), reason=GDPR),

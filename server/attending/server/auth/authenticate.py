@@ -151,4 +151,5 @@ def _principal(identity: IdentitySection, credential: Credential) -> Principal:
         credential=credential,
         licence_expires=identity.licence_expires,
         signing_public_key=identity.signing_key_bytes,
+        default_purpose=identity.purpose_of_use,
     )

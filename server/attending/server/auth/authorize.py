@@ -94,9 +94,17 @@ class PolicySet:
             ) from err
 
     def decide(
-        self, principal: Principal, action: str, resource: Resource, moment: datetime
+        self,
+        principal: Principal,
+        action: str,
+        resource: Resource,
+        moment: datetime,
+        purpose: str | None = None,
     ) -> AccessDecision:
-        """The decision on one action; anything unusual is a denial with `errors` above zero."""
+        """The decision on one action; anything unusual is a denial with `errors` above zero.
+
+        `purpose` is the HL7 code of the purpose of use, None while it is not known or there is none.
+        """
         kind = "Application" if principal.kind == "app" else "Person"
         request = {
             "principal": {"type": f"Attending::{kind}", "id": principal.name},
@@ -105,7 +113,8 @@ class PolicySet:
             "context": {
                 "credential": principal.credential,
                 "licence_valid": principal.licence_valid(moment),
-            },
+            }
+            | ({} if purpose is None else {"purpose": purpose}),
         }
         entities = [
             {
@@ -119,11 +128,11 @@ class PolicySet:
             result = cedarpy.is_authorized(request, self._policies, entities, self._schema)
         except Exception as err:
             log.error("auth.evaluation_failed", action=action, error_type=type(err).__name__)
-            return AccessDecision(False, action, (), 1)
+            return AccessDecision(False, action, (), 1, purpose)
         names = result.diagnostics.id_annotations_by_reason
         ids = tuple(sorted(names.get(reason, reason) for reason in result.diagnostics.reasons))
         errors = len(result.diagnostics.errors)
-        return AccessDecision(result.allowed and errors == 0, action, ids, errors)
+        return AccessDecision(result.allowed and errors == 0, action, ids, errors, purpose)
 
 
 class Authorizer:
@@ -149,14 +158,19 @@ class Authorizer:
         return self._policies.decide(principal, action, resource, self._now())
 
     async def require(
-        self, action: str, resource: Resource, principal: Principal | None = None
+        self,
+        action: str,
+        resource: Resource,
+        principal: Principal | None = None,
+        *,
+        purpose: str | None = None,
     ) -> AccessDecision:
         """The decision that permits the current caller (or `principal`); PermissionDenied otherwise.
 
         A denial is recorded before it is answered. When it cannot be recorded, it is still a denial.
         """
         who = principal or current_principal()
-        decision = self.authorize(who, action, resource)
+        decision = self._policies.decide(who, action, resource, self._now(), purpose)
         if decision.allowed:
             permitted(decision)
             return decision

@@ -1,7 +1,8 @@
 """The authorisation policies' own cases: `cases.jsonl` beside them, run by `attending policy test`.
 
 Each line: `{"name", "principal": {"name", "kind", "tenant", "roles", "credential"?, "licence_valid"?}, "action",
-"resource": {"type", "tenant", "author"?, "author_may_sign"?, "name"?}, "allowed", "policies": [ids], "errors": count}`.
+"resource": {"type", "tenant", "author"?, "author_may_sign"?, "name"?}, "purpose"?, "allowed", "policies": [ids],
+"errors": count}`.
 A case holds when decision, deciding policies and number of evaluation errors are all as it says.
 """
 
@@ -80,9 +81,10 @@ def _run(policies: PolicySet, case: dict[str, Any]) -> CaseResult:
         resource = Resource.event_type(what["tenant"], what["name"])
     else:
         resource = Resource.log(what["tenant"])
-    actual = policies.decide(principal, case["action"], resource, now)
+    purpose = case.get("purpose")
+    actual = policies.decide(principal, case["action"], resource, now, purpose)
     expected = AccessDecision(
-        case["allowed"], case["action"], tuple(sorted(case["policies"])), case.get("errors", 0)
+        case["allowed"], case["action"], tuple(sorted(case["policies"])), case.get("errors", 0), purpose
     )
     return CaseResult(case["name"], _words(expected), _words(actual))
 

@@ -18,13 +18,15 @@ class AccessDecision:
     """What the authorisation policies said of one action.
 
     `policy_ids` are the `@id`s of the policies that determined it, sorted; empty when nothing permitted it.
-    `errors` counts policies that could not be evaluated; one is enough to deny.
+    `errors` counts policies that could not be evaluated; one is enough to deny. `purpose` is the HL7 code of the
+    purpose of use that was decided on, None where none was asked for.
     """
 
     allowed: bool
     action: str
     policy_ids: tuple[str, ...] = ()
     errors: int = 0
+    purpose: str | None = None
 
 
 _principal: ContextVar[Principal] = ContextVar("attending_principal")

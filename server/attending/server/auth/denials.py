@@ -31,6 +31,7 @@ class LedgerDenials:
                 "credential": principal.credential,
                 "policy_ids": list(decision.policy_ids),
                 "evaluation_errors": decision.errors,
-            },
+            }
+            | ({} if decision.purpose is None else {"purpose_of_use": decision.purpose}),
         )
         await self._ledger.append(principal.tenant, [entry])

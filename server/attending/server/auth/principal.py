@@ -39,6 +39,8 @@ class Principal:
     credential: Credential
     licence_expires: datetime | None = None
     signing_public_key: bytes | None = field(default=None, repr=False)
+    default_purpose: str | None = None
+    """HL7 code of the purpose that an application asks with when its request names none; None for a person."""
 
     @property
     def actor(self) -> str:

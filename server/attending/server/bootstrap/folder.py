@@ -281,6 +281,8 @@ def _identity(root: Path, demo: DemoIdentity, authority: Pair, now: datetime) ->
         "certificate_uri": [uri],
         "service_keys": [_service_key(token, token_path)],
     }
+    if demo.purpose_of_use is not None:
+        entry["purpose_of_use"] = demo.purpose_of_use
     if demo.signs:
         entry["signing_public_key"] = base64.b64encode(_signing_key(folder / "signing.pem")).decode("ascii")
     return entry

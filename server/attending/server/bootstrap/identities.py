@@ -19,10 +19,11 @@ class DemoIdentity:
     roles: tuple[str, ...]
     display_name: str
     signs: bool = False
+    purpose_of_use: str | None = None
 
 
 DEMO_IDENTITIES: Final[tuple[DemoIdentity, ...]] = (
-    DemoIdentity("demo-app", "app", ("app",), "Demo application"),
+    DemoIdentity("demo-app", "app", ("app",), "Demo application", purpose_of_use="TREAT"),
     DemoIdentity("dr-rivera", "human", ("clinician",), "Dr Rivera (demo)", signs=True),
     DemoIdentity("dr-chen", "human", ("clinician",), "Dr Chen (demo)", signs=True),
     DemoIdentity("demo-pharmacist", "human", ("pharmacist",), "Pharmacist (demo)", signs=True),

@@ -12,6 +12,7 @@ from attending.client import Connection, ReviewClient
 from attending.server.cli.connect import connection_options
 from attending.server.cli.examples import examples
 from attending.server.cli.outcome import CommandError, Exit
+from attending.server.cli.purpose import PURPOSES, purpose_option
 from attending.v1 import common_pb2, review_pb2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -73,10 +74,11 @@ def list_queue(policy: str, as_json: bool, connection: Connection) -> None:
 )
 @click.argument("ticket")
 @click.option("--json", "as_json", is_flag=True, help="The whole item as JSON.")
+@purpose_option("treatment")
 @connection_options(CLINICIAN)
-def show(ticket: str, as_json: bool, connection: Connection) -> None:
+def show(ticket: str, as_json: bool, purpose: str, connection: Connection) -> None:
     """Show a held text with prompt, patient, documents and findings. The look is recorded."""
-    with ReviewClient(connection) as client:
+    with ReviewClient(connection, purpose=PURPOSES[purpose]) as client:
         item = client.item(ticket)
     if as_json:
         click.echo(_json(item))
@@ -155,14 +157,21 @@ def dispose(
     help="File with the edited text; the text as held otherwise.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask before signing.")
+@purpose_option("treatment")
 @connection_options(CLINICIAN)
 def sign(
-    ticket: str, lease: str, key_path: Path, text_path: Path | None, yes: bool, connection: Connection
+    ticket: str,
+    lease: str,
+    key_path: Path,
+    text_path: Path | None,
+    yes: bool,
+    purpose: str,
+    connection: Connection,
 ) -> None:
-    """Sign the exact text that will be released."""
+    """Sign the exact text that will be released. That it is shown is recorded."""
     key = load_key(key_path)
     edited = text_path.read_text(encoding="utf-8") if text_path is not None else None
-    with ReviewClient(connection) as client:
+    with ReviewClient(connection, purpose=PURPOSES[purpose]) as client:
         prepared = client.prepare(ticket, lease, key, edited)
         click.echo(prepared.text.rstrip() + "\n")
         click.echo(f"you sign as {prepared.statement.role}: {prepared.statement.meaning}")

@@ -12,6 +12,7 @@ from attending.client import Connection, CustodyClient
 from attending.server.cli.connect import connection_options
 from attending.server.cli.examples import examples
 from attending.server.cli.outcome import CommandError, Exit
+from attending.server.cli.purpose import PURPOSES, purpose_option
 from attending.v1 import custody_pb2
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
@@ -73,11 +74,12 @@ def subject() -> None:
 )
 @click.argument("subject", type=SUBJECT)
 @as_json_option
+@purpose_option("records-management")
 @connection_options(OFFICER)
-def show(subject: custody_pb2.SubjectName, as_json: bool, connection: Connection) -> None:
+def show(subject: custody_pb2.SubjectName, as_json: bool, purpose: str, connection: Connection) -> None:
     """Show pseudonyms, links, holds and what is stored. The look is recorded."""
     with CustodyClient(connection) as client:
-        found = client.show(subject)
+        found = client.show(subject, purpose=PURPOSES[purpose])
     _answer(found, as_json, found)
 
 

@@ -53,7 +53,7 @@ class Gate(Component):
         self._policies = policies
         self._providers = providers
         self._pipeline = pipeline
-        self._inference = InferenceService(app.ledger, pipeline, policies, changes)
+        self._inference = InferenceService(app.ledger, pipeline, policies, changes, app.phi)
         self._prompts = PromptService(app.ledger, prompts)
 
     def register(self, server: grpc.aio.Server) -> None:

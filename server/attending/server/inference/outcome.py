@@ -47,6 +47,9 @@ class Outcome:
     cost_micros: int | None
     cost_currency: str | None
     cost_basis: str | None
+    subject: str | None
+    repeated: bool = False
+    """Read from the record for a call that came before, and not made by this one."""
 
 
 async def read_standing(ledger: Ledger, tenant: str, inference_id: str) -> tuple[State, str]:
@@ -108,4 +111,5 @@ async def read_outcome(ledger: Ledger, tenant: str, inference_id: str) -> Outcom
         cost_micros=row["cost_micros"],
         cost_currency=row["cost_currency"],
         cost_basis=row["cost_basis"],
+        subject=row["subject"],
     )

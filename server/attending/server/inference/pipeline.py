@@ -82,10 +82,11 @@ UNAVAILABLE_REASONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, from the credential, and which policies permitted it."""
+    """Who calls, from the credential, and the HL7 code of the purpose."""
 
     tenant: str
     app: str
+    purpose_of_use: str | None = None
 
 
 @dataclass(slots=True)
@@ -238,7 +239,7 @@ class Pipeline:
                 return await start()
             except DuplicateClaim as err:
                 earlier = err.stream
-        return await self._again(tenant, earlier)
+        return replace(await self._again(tenant, earlier), repeated=True)
 
     async def _again(self, tenant: str, inference_id: str) -> Outcome:
         await self._followed(tenant, inference_id)
@@ -454,6 +455,7 @@ class Pipeline:
             "entry_point": entry_point,
             "calling_app": caller.app,
             "on_behalf_of": context.on_behalf_of,
+            "purpose_of_use": caller.purpose_of_use,
             "recipient": context.recipient,
             "policy": policy.name,
             "policy_hash": _hex(policy.hash),

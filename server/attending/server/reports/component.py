@@ -15,8 +15,8 @@ class Reports(Component):
     services = (report_pb2.DESCRIPTOR.services_by_name["ReportService"].full_name,)
 
     def __init__(self, app: App) -> None:
-        exporter = Exporter(app.ledger, app.config.storage.folder / "exports", app.now)
-        self._service = ReportService(app.ledger, exporter, app.authorizer)
+        exporter = Exporter(app.ledger, app.config.storage.folder / "exports", app.phi, app.now)
+        self._service = ReportService(app.ledger, exporter, app.authorizer, app.phi)
 
     def register(self, server: grpc.aio.Server) -> None:
         report_pb2_grpc.add_ReportServiceServicer_to_server(self._service, server)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from attending.ledger.checkpoint import parse_checkpoint
-from attending.ledger.entry import Entry, PendingEntry
+from attending.ledger.entry import Entry
 from attending.ledger.errors import PayloadPruned, SubjectErased
 from attending.ledger.files import make_folder
 from attending.ledger.ledger import Ledger
@@ -30,16 +30,16 @@ from attending.ledger.verify.halts import stream_of
 from attending.ledger.verify.payloads import Disclosed, Erased, Pruned
 from attending.ledger.verify.writer import write_bundle
 from attending.server import projections
-from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
 from attending.server.errors import InvalidRequest, NotFound
 from attending.server.idempotency import Once, answered
+from attending.server.phi.access import Permit, PhiAccess
 from attending.server.review.enrolment import key_stream
 from sqlalchemy import select
 
-PURPOSES = frozenset({"audit", "regulator_request", "patient_request", "quality", "incident"})
 MAX_INFERENCES = 10_000
 _BLOCK = 1_000
+_SUBJECTS_A_COMMIT = 500
 
 T = TypeVar("T")
 
@@ -77,9 +77,10 @@ class _Plan:
 class Exporter:
     """Shared by all calls of one server process."""
 
-    def __init__(self, ledger: Ledger, folder: Path, now: Callable[[], datetime]) -> None:
+    def __init__(self, ledger: Ledger, folder: Path, phi: PhiAccess, now: Callable[[], datetime]) -> None:
         """`folder` is for exports alone; several server processes may share it."""
         self._ledger = ledger
+        self._phi = phi
         self._folder = folder
         self._now = now
         make_folder(folder)
@@ -87,34 +88,15 @@ class Exporter:
 
     @asynccontextmanager
     async def bundle(
-        self, principal: Principal, order: ExportOrder, once: Once, progress: Progress
+        self, permit: Permit, order: ExportOrder, once: Once, progress: Progress
     ) -> AsyncIterator[Path]:
-        """The path of the finished bundle, which is gone when the context ends.
+        """The path of the finished bundle, which is gone when the context ends. The permit is for the order's purpose.
 
         Raises InvalidRequest, NotFound (no entry in the period, unknown inference).
         """
-        tenant = principal.tenant
+        tenant = permit.principal.tenant
         plan = await self._plan(tenant, order)
-        # A crash after this commit leaves an export on record that nobody received: the safe side.
-        exported = PendingEntry(
-            type="access.exported",
-            stream=f"export:{principal.name}",
-            actor=principal.actor,
-            subject=None,
-            body={
-                "purpose": order.purpose,
-                "scope": plan.scope.value,
-                "from": plan.begin,
-                "to": plan.end,
-                "entries": plan.total,
-                "tree_size": plan.size,
-                "payloads": order.include_payloads,
-            },
-            occurred_at=self._now(),
-        )
-        # A retry of the same request is the same disclosure: it makes its bundle anew, and no second entry.
-        if await answered(self._ledger, tenant, once) is None:
-            await self._ledger.append(tenant, [exported], claim=once.claim(exported.stream))
+        await self._recorded(permit, order, plan, once)
         work, lock = _workplace(self._folder)
         try:
             path = work / "bundle.attending"
@@ -153,9 +135,58 @@ class Exporter:
             await asyncio.to_thread(shutil.rmtree, work, True)
             os.close(lock)
 
+    async def _recorded(self, permit: Permit, order: ExportOrder, plan: _Plan, once: Once) -> None:
+        """Returns when the export is on record: with payloads, for every person whose content it holds.
+
+        A crash on the way leaves exports on record that nobody received: the safe side. A retry makes its bundle anew,
+        as the log then stands. With payloads that is a further disclosure and recorded as one; without, it is not.
+        """
+        tenant = permit.principal.tenant
+        about = {
+            "purpose": order.purpose,
+            "scope": plan.scope.value,
+            "from": plan.begin,
+            "to": plan.end,
+            "entries": plan.total,
+            "tree_size": plan.size,
+            "payloads": order.include_payloads,
+        }
+        before = await answered(self._ledger, tenant, once)
+        if before is not None and not order.include_payloads:
+            return
+        if order.include_payloads:
+            subjects = await self._subjects(tenant, plan)
+            about["subjects"] = len(subjects)
+            for start in range(0, len(subjects), _SUBJECTS_A_COMMIT):
+                people = subjects[start : start + _SUBJECTS_A_COMMIT]
+                await self._ledger.append(
+                    tenant,
+                    [
+                        self._phi.entry(permit, "access.exported", "export", subject=subject, about=about)
+                        for subject in people
+                    ],
+                )
+        whole = self._phi.entry(permit, "access.exported", "export", subject=None, about=about)
+        await self._ledger.append(tenant, [whole], claim=once.claim(whole.stream) if before is None else None)
+
+    async def _subjects(self, tenant: str, plan: _Plan) -> list[str]:
+        """Pseudonyms of everybody whom the entries with payloads are about, sorted."""
+        found: set[str] = set()
+        async for entry in self._planned(tenant, plan):
+            if entry.commitments and entry.subject is not None:
+                found.add(entry.subject)
+        return sorted(found)
+
+    async def _planned(self, tenant: str, plan: _Plan) -> AsyncIterator[Entry]:
+        if plan.scope is Scope.SUBSET:
+            for index in plan.indexes:
+                yield await self._ledger.get_entry(tenant, index)
+            return
+        for start in range(plan.begin, plan.end, _BLOCK):
+            for entry in await self._ledger.list_entries(tenant, start, min(_BLOCK, plan.end - start)):
+                yield entry
+
     async def _plan(self, tenant: str, order: ExportOrder) -> _Plan:
-        if order.purpose not in PURPOSES:
-            raise InvalidRequest([("purpose", "must be one of " + ", ".join(sorted(PURPOSES)))])
         if len(order.inference_ids) > MAX_INFERENCES:
             raise InvalidRequest([("inference_ids", f"has more than {MAX_INFERENCES} ids")])
         if order.inference_ids and (order.from_time or order.to_time):

@@ -29,7 +29,7 @@ class Review(Component):
     def __init__(self, app: App, desk: Desk) -> None:
         self._app = app
         self._desk = desk
-        self._service = ReviewService(app.ledger, desk)
+        self._service = ReviewService(app.ledger, desk, app.phi)
         self._sweeping: asyncio.Task[None] | None = None
 
     def register(self, server: grpc.aio.Server) -> None:
@@ -74,6 +74,7 @@ async def build(app: App) -> Review:
         policies=app.part(PolicySet),
         changes=app.part(Changes),
         switch=app.part(Switch),
+        phi=app.phi,
         lease_seconds=app.config.review.lease_seconds,
         preparation_seconds=app.config.review.preparation_seconds,
         now=app.now,

@@ -38,6 +38,7 @@ from attending.server.inference.entries import Result, load_request
 from attending.server.inference.pipeline import effective_audience
 from attending.server.inference.states import State, require
 from attending.server.inference.watch import Changes
+from attending.server.phi.access import Permit, PhiAccess
 from attending.server.replay.reducers import rows_of_append
 from attending.server.review.item import (
     DISPOSITIONS,
@@ -107,6 +108,7 @@ class Desk:
         policies: PolicySet,
         changes: Changes,
         switch: Switch,
+        phi: PhiAccess,
         lease_seconds: float,
         preparation_seconds: float,
         now: Callable[[], datetime],
@@ -116,6 +118,7 @@ class Desk:
         self._policies = policies
         self._changes = changes
         self._switch = switch
+        self._phi = phi
         self._lease = timedelta(seconds=lease_seconds)
         self._preparation = timedelta(seconds=preparation_seconds)
         self._now = now
@@ -164,18 +167,12 @@ class Desk:
             raise NotFound("UNKNOWN_TICKET")
         return Item.from_row(rows[0]._mapping)
 
-    async def view(self, principal: Principal, ticket_id: str) -> Case:
+    async def view(self, permit: Permit, ticket_id: str) -> Case:
         """The whole case. The look is an entry before anything is shown."""
-        case = await self._case(principal.tenant, ticket_id)
-        entry = PendingEntry(
-            type="access.viewed",
-            stream=f"access:{ticket_id}",
-            actor=principal.actor,
-            subject=case.row["subject"],
-            body={"ticket": ticket_id, "inference": case.item.inference_id, "purpose": "review"},
-            occurred_at=self._now(),
+        case = await self._case(permit.principal.tenant, ticket_id)
+        await self._phi.record(
+            permit, "access.viewed", "case", subject=case.row["subject"], about=_about(case)
         )
-        await self._ledger.append(principal.tenant, [entry])
         return case
 
     async def _case(self, tenant: str, ticket_id: str) -> Case:
@@ -276,15 +273,16 @@ class Desk:
         return await self._step(principal, item, version, [entry], once)
 
     async def prepare(
-        self, principal: Principal, ticket_id: str, lease_id: str, edited_text: str | None, key_id: str
+        self, permit: Permit, ticket_id: str, lease_id: str, edited_text: str | None, key_id: str
     ) -> Preparation:
-        """Re-checks the text to be signed with the rails and returns the statement to sign.
+        """Re-checks the text to be signed with the rails and returns the statement to sign. That it is shown, with what
+        opens its commitments, is an entry before.
 
         Refused (FailedPrecondition): FINDINGS_UNDISPOSED, DISPOSITION_NEEDS_EDIT (a finding marked as fixed is still
         there), EDIT_NOT_CLEAN (the edit has a finding that the policy would hold or block), KEY_UNKNOWN,
         SIGNER_IS_AUTHOR, SIGNER_SIGNED_BEFORE.
         """
-        now = self._now()
+        now, principal = self._now(), permit.principal
         case = await self._case(principal.tenant, ticket_id)
         item = case.item
         item.require_lease(principal.name, lease_id, stamp(now))
@@ -340,6 +338,7 @@ class Desk:
             public_key=public_key,
             expires_at=min(item.lease_expires_at or stamp(now), stamp(now + self._preparation)),
         )
+        await self._phi.record(permit, "access.revealed", "statement", subject=subject, about=_about(case))
         self._remember(principal.tenant, preparation, stamp(now))
         return preparation
 
@@ -626,6 +625,10 @@ class Desk:
 
 
 MAJOR_RANK = 3
+
+
+def _about(case: Case) -> dict[str, str]:
+    return {"ticket": case.item.ticket_id, "inference": case.item.inference_id}
 
 
 def _view(

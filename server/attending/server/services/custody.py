@@ -17,7 +17,6 @@ from attending.ledger.appended import Appended
 from attending.ledger.custody.reads import Order, SubjectView
 from attending.ledger.custody.retention import Rules
 from attending.ledger.custody.state import STREAM_PREFIX, ErasureReason, HoldGround, stream_of
-from attending.ledger.entry import PendingEntry
 from attending.ledger.ledger import Ledger
 from attending.server import clock
 from attending.server.app import App, Component
@@ -26,6 +25,8 @@ from attending.server.auth.context import current_principal
 from attending.server.auth.principal import Principal
 from attending.server.errors import InvalidRequest, NotFound
 from attending.server.idempotency import Once, answered, claimed, key_violations, once
+from attending.server.phi.access import Permit, PhiAccess
+from attending.server.phi.purpose import Purpose
 from attending.server.retention import PolicyTerms
 from attending.server.rpc import Context
 from attending.server.services.receipts import receipt_message
@@ -62,55 +63,46 @@ Violations = list[tuple[str, str]]
 class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
     """One instance a server. Every write is repeated safely under its idempotency key."""
 
-    def __init__(self, ledger: Ledger, directory: Directory, rules: Rules) -> None:
+    def __init__(self, ledger: Ledger, directory: Directory, rules: Rules, phi: PhiAccess) -> None:
         self._ledger = ledger
+        self._phi = phi
         self._directory = directory
         self._rules = rules
 
     async def ShowSubject(  # noqa: N802
         self, request: custody_pb2.ShowSubjectRequest, context: Context
     ) -> custody_pb2.ShowSubjectResponse:
-        principal = current_principal()
         _refuse(_name_violations(request.subject, "subject"))
-        found = await self._found(principal.tenant, request.subject)
-        # The look is an entry before anything is shown; so is one for somebody whom nobody knows.
-        by = "pseudonym" if request.subject.pseudonym else "identifier"
-        entry = PendingEntry(
-            type="access.viewed" if found else "access.searched",
-            stream=f"access/{principal.name}",
-            actor=principal.actor,
-            subject=None,
-            body={"what": "custody", "by": by, "found": found is not None, "pseudonym": found},
-        )
-        await self._ledger.append(principal.tenant, [entry])
-        if found is None:
-            raise NotFound("UNKNOWN_SUBJECT")
-        return custody_pb2.ShowSubjectResponse(subject=await self._subject(principal.tenant, found))
+        permit = await self._phi.permit(request.purpose_of_use)
+        found = await self._known(permit, request.subject)
+        return custody_pb2.ShowSubjectResponse(subject=await self._subject(permit, found))
 
     async def LinkSubjects(  # noqa: N802
         self, request: custody_pb2.LinkSubjectsRequest, context: Context
     ) -> custody_pb2.LinkSubjectsResponse:
-        tenant, subject, other = await self._pair(request)
+        permit = await self._records()
+        tenant, subject, other = await self._pair(permit, request)
 
         async def change(order: Order) -> Appended | None:
             return await self._ledger.custody.link(tenant, subject, other, order)
 
-        indexes = await self._once(request, change, subject)
+        indexes, made = await self._once(request, change, subject)
         return custody_pb2.LinkSubjectsResponse(
-            subject=await self._subject(tenant, subject), receipts=await self._receipts(tenant, indexes)
+            subject=await self._subject(permit, subject, made), receipts=await self._receipts(tenant, indexes)
         )
 
     async def UnlinkSubjects(  # noqa: N802
         self, request: custody_pb2.UnlinkSubjectsRequest, context: Context
     ) -> custody_pb2.UnlinkSubjectsResponse:
-        tenant, subject, other = await self._pair(request)
+        permit = await self._records()
+        tenant, subject, other = await self._pair(permit, request)
 
         async def change(order: Order) -> Appended | None:
             return await self._ledger.custody.unlink(tenant, subject, other, order)
 
-        indexes = await self._once(request, change, subject)
+        indexes, made = await self._once(request, change, subject)
         return custody_pb2.UnlinkSubjectsResponse(
-            subject=await self._subject(tenant, subject), receipts=await self._receipts(tenant, indexes)
+            subject=await self._subject(permit, subject, made), receipts=await self._receipts(tenant, indexes)
         )
 
     async def PlaceHold(  # noqa: N802
@@ -121,16 +113,17 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
         wrong: Violations = [] if ground else [("ground", "is required, and one of the known grounds")]
         self._check(request, wrong, _name_violations(request.subject, "subject"))
         assert ground is not None
-        tenant, subject = principal.tenant, await self._known(principal.tenant, request.subject)
+        permit = await self._records()
+        tenant, subject = principal.tenant, await self._known(permit, request.subject)
 
         async def change(order: Order) -> Appended | None:
             return await self._ledger.custody.hold(tenant, subject, ground, order)
 
-        indexes = await self._once(request, change, subject)
+        indexes, made = await self._once(request, change, subject)
         placed = await self._ledger.get_entry(tenant, indexes[0])
         return custody_pb2.PlaceHoldResponse(
             hold_id=str(placed.body["hold"]),
-            subject=await self._subject(tenant, subject),
+            subject=await self._subject(permit, subject, made),
             receipts=await self._receipts(tenant, indexes),
         )
 
@@ -142,7 +135,8 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
         if not _HOLD.fullmatch(request.hold_id):
             wrong = [("hold_id", "must be the id of a hold, `hold_` and 24 hex digits")]
         self._check(request, wrong, _name_violations(request.subject, "subject"))
-        tenant, subject = principal.tenant, await self._known(principal.tenant, request.subject)
+        permit = await self._records()
+        tenant, subject = principal.tenant, await self._known(permit, request.subject)
 
         async def change(order: Order) -> Appended | None:
             try:
@@ -150,9 +144,9 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
             except ledger_errors.NotFound as err:
                 raise NotFound("UNKNOWN_HOLD") from err
 
-        indexes = await self._once(request, change, subject)
+        indexes, made = await self._once(request, change, subject)
         return custody_pb2.LiftHoldResponse(
-            subject=await self._subject(tenant, subject), receipts=await self._receipts(tenant, indexes)
+            subject=await self._subject(permit, subject, made), receipts=await self._receipts(tenant, indexes)
         )
 
     async def EraseSubject(  # noqa: N802
@@ -168,12 +162,13 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
         self._check(request, wrong, _name_violations(request.subject, "subject"))
         assert reason is not None
         call = self._call(principal, request)
-        subject = await self._erased_before(tenant, call) or await self._known(tenant, request.subject)
+        permit = await self._records()
+        subject = await self._erased_before(tenant, call) or await self._known(permit, request.subject)
 
         async def change(order: Order) -> Appended | None:
             return await self._ledger.custody.erase(tenant, subject, reason, order, expected=expected or None)
 
-        indexes = await self._once(request, change, subject, always=True)
+        indexes, made = await self._once(request, change, subject, always=True)
         if not indexes:
             # Erased before, under another key: the first certificates are the answer.
             closure = await self._ledger.custody.closure(tenant, subject)
@@ -186,7 +181,7 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
         if request.vacuum:
             await self._ledger.vacuum()
         return custody_pb2.EraseSubjectResponse(
-            subject=await self._subject(tenant, subject), receipts=await self._receipts(tenant, indexes)
+            subject=await self._subject(permit, subject, made), receipts=await self._receipts(tenant, indexes)
         )
 
     async def PrunePayloads(  # noqa: N802
@@ -234,16 +229,20 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
 
     # --- requests ----------------------------------------------------------------------------------------
 
+    async def _records(self) -> Permit:
+        """The permit of a change: it is made to keep records, and its answer shows whom it was made to."""
+        return await self._phi.permit_for(Purpose.RECORDS_MANAGEMENT)
+
     async def _pair(
-        self, request: custody_pb2.LinkSubjectsRequest | custody_pb2.UnlinkSubjectsRequest
+        self, permit: Permit, request: custody_pb2.LinkSubjectsRequest | custody_pb2.UnlinkSubjectsRequest
     ) -> tuple[str, str, str]:
         """Tenant and both subjects of a request about two."""
-        tenant = current_principal().tenant
+        tenant = permit.principal.tenant
         self._check(
             request, _name_violations(request.subject, "subject"), _name_violations(request.other, "other")
         )
-        subject = await self._known(tenant, request.subject)
-        other = await self._known(tenant, request.other)
+        subject = await self._known(permit, request.subject)
+        other = await self._known(permit, request.other)
         if subject == other:
             raise InvalidRequest([("other", "must be another subject")])
         return tenant, subject, other
@@ -274,9 +273,13 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
         identifier = f"mrn:{name.mrn}" if name.mrn else name.subject_ref
         return await self._ledger.find_pseudonym(tenant, identifier)
 
-    async def _known(self, tenant: str, name: custody_pb2.SubjectName) -> str:
-        found = await self._found(tenant, name)
+    async def _known(self, permit: Permit, name: custody_pb2.SubjectName) -> str:
+        """The pseudonym that a request names. A search for somebody whom nobody knows is an entry before it is said."""
+        found = await self._found(permit.principal.tenant, name)
         if found is None:
+            by = "pseudonym" if name.pseudonym else "identifier"
+            about = {"by": by, "found": False}
+            await self._phi.record(permit, "access.searched", "custody", subject=None, about=about)
             raise NotFound("UNKNOWN_SUBJECT")
         return found
 
@@ -291,15 +294,16 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
 
     async def _once(
         self, request: Any, change: Change, subject: str, *, always: bool = False
-    ) -> tuple[int, ...]:
+    ) -> tuple[tuple[int, ...], bool]:
         """Indexes of the entries that the change appended, now or when this key was first used; none when there
-        was nothing to change. With `always` it is asked for again all the same, to finish what was cut short.
+        was nothing to change. Then whether it was now. With `always` it is asked for again all the same, to finish what
+        was cut short.
         """
         principal = current_principal()
         tenant, call = principal.tenant, self._call(principal, request)
         before = await answered(self._ledger, tenant, call)
         if before is not None and not always:
-            return before
+            return before, False
         order = self._order(principal, request, call, stream_of(subject))
         try:
             appended = await change(order)
@@ -309,8 +313,8 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
             log.info(
                 "custody.changed", tenant=tenant, kind=appended.entries[0].type, index=appended.first_index
             )
-            return tuple(range(appended.first_index, appended.first_index + len(appended.entries)))
-        return await answered(self._ledger, tenant, call) or ()
+            return tuple(range(appended.first_index, appended.first_index + len(appended.entries))), True
+        return await answered(self._ledger, tenant, call) or (), False
 
     async def _erased_before(self, tenant: str, call: Once) -> str | None:
         """The subject that this very request erased before: its identifier leads nowhere any more."""
@@ -322,8 +326,15 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
     async def _receipts(self, tenant: str, indexes: Sequence[int]) -> list[common_pb2.Receipt]:
         return [await receipt_message(self._ledger, tenant, index) for index in indexes]
 
-    async def _subject(self, tenant: str, subject: str) -> custody_pb2.Subject:
-        return _message(await self._ledger.custody.show(tenant, subject))
+    async def _subject(self, permit: Permit, subject: str, made: bool = False) -> custody_pb2.Subject:
+        """The subject as it stands. That it is shown is an entry before it is; where this call `made` a change, the
+        entry of that change says so.
+        """
+        shown = _message(await self._ledger.custody.show(permit.principal.tenant, subject))
+        if not made:
+            about = {"pseudonyms": len(shown.pseudonyms), "holds": len(shown.holds)}
+            await self._phi.record(permit, "access.viewed", "custody", subject=subject, about=about)
+        return shown
 
     async def _pruned_before(self, tenant: str, indexes: Sequence[int]) -> custody_pb2.PrunePayloadsResponse:
         """What the entry of a batch says, for a repeated request; where it ended, the next one goes on."""
@@ -391,4 +402,4 @@ class CustodyComponent(Component):
 async def build(app: App) -> Component:
     """The component of CustodyService."""
     rules = Rules(tuple(item.rule for item in app.config.storage.retention))
-    return CustodyComponent(CustodyService(app.ledger, app.directory, rules))
+    return CustodyComponent(CustodyService(app.ledger, app.directory, rules, app.phi))

@@ -18,6 +18,7 @@ from attending.server.inference.outcome import Outcome, read_standing
 from attending.server.inference.pipeline import Caller, Pipeline
 from attending.server.inference.states import State
 from attending.server.inference.watch import Changes
+from attending.server.phi.access import Permit, PhiAccess
 from attending.server.rpc import Context
 from attending.server.services.receipts import receipt_message
 from attending.server.wire.findings import coverage_message, finding_message
@@ -54,8 +55,11 @@ NEXT_STEP = {
 class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
     """One instance a server; holds no state of a call."""
 
-    def __init__(self, ledger: Ledger, pipeline: Pipeline, policies: PolicySet, changes: Changes) -> None:
+    def __init__(
+        self, ledger: Ledger, pipeline: Pipeline, policies: PolicySet, changes: Changes, phi: PhiAccess
+    ) -> None:
         self._ledger = ledger
+        self._phi = phi
         self._pipeline = pipeline
         self._policies = policies
         self._changes = changes
@@ -63,18 +67,20 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
     async def Infer(  # noqa: N802
         self, request: inference_pb2.InferRequest, context: Context
     ) -> inference_pb2.InferResponse:
-        caller = _caller()
         call = infer_call(request)
+        permit = await self._permit(request.context)
+        caller = _caller(permit)
         outcome = await self._pipeline.infer(
             caller, call, once(self._ledger, caller.tenant, caller.app, request.idempotency_key, request)
         )
-        return inference_pb2.InferResponse(result=await self._result(caller.tenant, outcome))
+        return inference_pb2.InferResponse(result=await self._answer(permit, outcome))
 
     async def StreamInfer(  # noqa: N802
         self, request: inference_pb2.StreamInferRequest, context: Context
     ) -> AsyncIterator[inference_pb2.StreamInferResponse]:
-        caller = _caller()
         call = infer_call(request.request)
+        permit = await self._permit(request.request.context, "request.")
+        caller = _caller(permit)
         events: asyncio.Queue[str | None] = asyncio.Queue()
         running = asyncio.ensure_future(
             self._pipeline.infer(
@@ -108,36 +114,38 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
                     receipt=await receipt_message(self._ledger, caller.tenant, outcome.requested_index),
                 )
             )
-        yield inference_pb2.StreamInferResponse(result=await self._result(caller.tenant, outcome))
+        yield inference_pb2.StreamInferResponse(result=await self._answer(permit, outcome))
 
     async def Record(  # noqa: N802
         self, request: inference_pb2.RecordRequest, context: Context
     ) -> inference_pb2.RecordResponse:
-        caller = _caller()
         call = record_call(request)
+        permit = await self._permit(request.context)
+        caller = _caller(permit)
         outcome = await self._pipeline.record(
             caller, call, once(self._ledger, caller.tenant, caller.app, request.idempotency_key, request)
         )
-        return inference_pb2.RecordResponse(result=await self._result(caller.tenant, outcome))
+        return inference_pb2.RecordResponse(result=await self._answer(permit, outcome))
 
     async def GetInference(  # noqa: N802
         self, request: inference_pb2.GetInferenceRequest, context: Context
     ) -> inference_pb2.GetInferenceResponse:
-        principal = current_principal()
-        outcome = await self._visible(principal, request.inference_id)
-        return inference_pb2.GetInferenceResponse(result=await self._result(principal.tenant, outcome))
+        permit = await self._phi.permit(request.purpose_of_use)
+        outcome = await self._visible(permit.principal, request.inference_id)
+        return inference_pb2.GetInferenceResponse(result=await self._shown(permit, outcome))
 
     async def WatchInference(  # noqa: N802
         self, request: inference_pb2.WatchInferenceRequest, context: Context
     ) -> AsyncIterator[inference_pb2.WatchInferenceResponse]:
-        principal = current_principal()
+        permit = await self._phi.permit(request.purpose_of_use)
+        principal = permit.principal
         seen: State | None = None
         with self._changes.subscribe(principal.tenant, request.inference_id) as changed:
             while True:
                 outcome = await self._visible(principal, request.inference_id)
                 if outcome.state is not seen:
                     seen = outcome.state
-                    result = await self._result(principal.tenant, outcome)
+                    result = await self._shown(permit, outcome)
                     yield inference_pb2.WatchInferenceResponse(result=result)
                 if outcome.state.final:
                     return
@@ -146,7 +154,7 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
     async def AckDelivery(  # noqa: N802
         self, request: inference_pb2.AckDeliveryRequest, context: Context
     ) -> inference_pb2.AckDeliveryResponse:
-        caller = _caller()
+        caller = _caller(None)
         recipients = {
             common_pb2.RECIPIENT_PATIENT: "patient",
             common_pb2.RECIPIENT_CLINICIAN: "clinician",
@@ -192,6 +200,28 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
         if principal.kind == "app" and outcome.calling_app != principal.name:
             raise NotFound("UNKNOWN_INFERENCE")
         return outcome
+
+    async def _permit(self, context: inference_pb2.InferenceContext, prefix: str = "") -> Permit:
+        return await self._phi.permit(context.purpose_of_use, f"{prefix}context.purpose_of_use")
+
+    async def _answer(self, permit: Permit, outcome: Outcome) -> inference_pb2.InferenceResult:
+        """What the call itself led to. The first answer has its entry in the verdict; one given again gets its own."""
+        if outcome.repeated:
+            return await self._shown(permit, outcome)
+        return await self._result(permit.principal.tenant, outcome)
+
+    async def _shown(self, permit: Permit, outcome: Outcome) -> inference_pb2.InferenceResult:
+        """The outcome from the record. That its text is given is an entry before it is."""
+        result = await self._result(permit.principal.tenant, outcome)
+        if outcome.state is State.RELEASED:
+            await self._phi.record(
+                permit,
+                "access.viewed",
+                "inference",
+                subject=outcome.subject,
+                about={"inference": outcome.inference_id},
+            )
+        return result
 
     async def _result(self, tenant: str, outcome: Outcome) -> inference_pb2.InferenceResult:
         """The outcome on the wire. Text, spans and drugs of what is not released stay here."""
@@ -256,6 +286,6 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
             )
 
 
-def _caller() -> Caller:
+def _caller(permit: Permit | None) -> Caller:
     principal = current_principal()
-    return Caller(principal.tenant, principal.name)
+    return Caller(principal.tenant, principal.name, None if permit is None else permit.purpose.value)

@@ -12,6 +12,8 @@ from attending.server.auth.authorize import Authorizer, Resource
 from attending.server.auth.context import current_principal
 from attending.server.errors import InvalidRequest
 from attending.server.idempotency import once
+from attending.server.phi.access import PhiAccess
+from attending.server.phi.purpose import OF_EXPORT
 from attending.server.reports.export import Exporter, ExportOrder
 from attending.server.rpc import Context
 from attending.v1 import report_pb2, report_pb2_grpc
@@ -20,8 +22,9 @@ CHUNK_BYTES = 65_536
 
 
 class ReportService(report_pb2_grpc.ReportServiceServicer):
-    def __init__(self, ledger: Ledger, exporter: Exporter, authorizer: Authorizer) -> None:
+    def __init__(self, ledger: Ledger, exporter: Exporter, authorizer: Authorizer, phi: PhiAccess) -> None:
         self._ledger = ledger
+        self._phi = phi
         self._authorizer = authorizer
         self._exporter = exporter
 
@@ -36,6 +39,10 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
             purpose=request.purpose,
             include_payloads=request.include_payloads,
         )
+        purpose = OF_EXPORT.get(request.purpose)
+        if purpose is None:
+            raise InvalidRequest([("purpose", "must be one of " + ", ".join(sorted(OF_EXPORT)))])
+        permit = await self._phi.permit_for(purpose)
         if request.include_payloads:
             # To export evidence is one right, to disclose personal content another.
             await self._authorizer.require(DISCLOSE_PAYLOADS, Resource.log(principal.tenant))
@@ -50,7 +57,7 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
             loop.call_soon_threadsafe(events.put_nowait, event)
 
         # The bundle is made in a task of its own, so that progress can be sent meanwhile.
-        manager = self._exporter.bundle(principal, order, call, progress)
+        manager = self._exporter.bundle(permit, order, call, progress)
         opening = asyncio.ensure_future(manager.__aenter__())
         opening.add_done_callback(lambda _done: events.put_nowait(None))
         try:

@@ -10,6 +10,7 @@ from attending.server.auth.context import current_principal
 from attending.server.auth.principal import Principal
 from attending.server.errors import InvalidRequest
 from attending.server.idempotency import Once, once
+from attending.server.phi.access import PhiAccess
 from attending.server.review.desk import Desk
 from attending.server.review.item import Item
 from attending.server.rpc import Context
@@ -30,9 +31,10 @@ _DISPOSITIONS = {
 
 
 class ReviewService(review_pb2_grpc.ReviewServiceServicer):
-    def __init__(self, ledger: Ledger, desk: Desk) -> None:
+    def __init__(self, ledger: Ledger, desk: Desk, phi: PhiAccess) -> None:
         self._ledger = ledger
         self._desk = desk
+        self._phi = phi
 
     async def ListQueue(  # noqa: N802
         self, request: review_pb2.ListQueueRequest, context: Context
@@ -55,7 +57,8 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
     async def GetItem(  # noqa: N802
         self, request: review_pb2.GetItemRequest, context: Context
     ) -> review_pb2.GetItemResponse:
-        case = await self._desk.view(current_principal(), request.ticket_id)
+        permit = await self._phi.permit(request.purpose_of_use)
+        case = await self._desk.view(permit, request.ticket_id)
         return review_pb2.GetItemResponse(
             item=_item(case.item, case.version),
             output=case.output,
@@ -127,7 +130,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
         self, request: review_pb2.PrepareSignRequest, context: Context
     ) -> review_pb2.PrepareSignResponse:
         prepared = await self._desk.prepare(
-            current_principal(),
+            await self._phi.permit(request.purpose_of_use),
             request.ticket_id,
             request.lease_id,
             request.edited_text if request.HasField("edited_text") else None,

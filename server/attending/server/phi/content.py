@@ -1,0 +1,76 @@
+"""What every rpc gives: personal content, and then of which kind its entry is, or none, and then why not.
+
+A test walks all rpcs of the wire contract and fails on one that is missing here; another fails on a request that gives
+personal content without saying for which purpose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from attending.server.phi.access import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Gives:
+    """Personal content. `kinds` are the entries that it may leave; `where` the path of the request's field that says
+    why, or the reason for which the call itself says it."""
+
+    kinds: tuple[Kind, ...]
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivesNone:
+    """No personal content, and why that is so."""
+
+    because: str
+
+
+_OUTCOME: Final = Gives(("access.viewed",), "purpose_of_use")
+_CHANGE: Final = Gives(("access.viewed", "access.searched"), "the change itself: keeping records (RECORDMGT)")
+_LINE: Final = GivesNone("a line of the queue: random ids, a policy, counts, times, names of staff")
+_ENTRY: Final = GivesNone("entries hold enums, counts, random ids and salted commitments; content is sealed")
+_HASHES: Final = GivesNone("hashes, signatures and sizes")
+_PROMPT: Final = GivesNone("a template is written for everybody; its variables are not stored with it")
+
+CONTENT: Final[dict[str, Gives | GivesNone]] = {
+    # A first answer is on record as `inference.released` with its purpose; one given again is viewed.
+    "/attending.v1.InferenceService/Infer": Gives(("access.viewed",), "context.purpose_of_use"),
+    "/attending.v1.InferenceService/StreamInfer": Gives(("access.viewed",), "request.context.purpose_of_use"),
+    "/attending.v1.InferenceService/Record": Gives(("access.viewed",), "context.purpose_of_use"),
+    "/attending.v1.InferenceService/GetInference": _OUTCOME,
+    "/attending.v1.InferenceService/WatchInference": _OUTCOME,
+    "/attending.v1.InferenceService/AckDelivery": _ENTRY,
+    "/attending.v1.ReviewService/ListQueue": _LINE,
+    "/attending.v1.ReviewService/GetItem": _OUTCOME,
+    "/attending.v1.ReviewService/Claim": _LINE,
+    "/attending.v1.ReviewService/Renew": _LINE,
+    "/attending.v1.ReviewService/Dispose": _LINE,
+    "/attending.v1.ReviewService/PrepareSign": Gives(("access.revealed",), "purpose_of_use"),
+    "/attending.v1.ReviewService/Sign": _LINE,
+    "/attending.v1.ReviewService/Reject": _LINE,
+    "/attending.v1.LedgerService/GetEntry": _ENTRY,
+    "/attending.v1.LedgerService/GetReceipt": _ENTRY,
+    "/attending.v1.LedgerService/GetCheckpoint": _HASHES,
+    "/attending.v1.LedgerService/GetInclusionProof": _HASHES,
+    "/attending.v1.LedgerService/GetConsistencyProof": _HASHES,
+    "/attending.v1.LedgerService/ListEntries": _ENTRY,
+    "/attending.v1.LedgerService/AppendBatch": _ENTRY,
+    "/attending.v1.LedgerService/AppendStream": _ENTRY,
+    "/attending.v1.LedgerService/CloseEmitter": _ENTRY,
+    "/attending.v1.LedgerService/GetCompleteness": GivesNone("numbers of events, and names of emitters"),
+    "/attending.v1.ReportService/Export": Gives(("access.exported",), "purpose"),
+    "/attending.v1.PromptService/CreateVersion": _PROMPT,
+    "/attending.v1.PromptService/GetVersion": _PROMPT,
+    "/attending.v1.PromptService/SetLabel": _PROMPT,
+    "/attending.v1.PromptService/ListVersions": _PROMPT,
+    "/attending.v1.CustodyService/ShowSubject": Gives(("access.viewed", "access.searched"), "purpose_of_use"),
+    "/attending.v1.CustodyService/LinkSubjects": _CHANGE,
+    "/attending.v1.CustodyService/UnlinkSubjects": _CHANGE,
+    "/attending.v1.CustodyService/PlaceHold": _CHANGE,
+    "/attending.v1.CustodyService/LiftHold": _CHANGE,
+    "/attending.v1.CustodyService/EraseSubject": _CHANGE,
+    "/attending.v1.CustodyService/PrunePayloads": GivesNone("counts by kind of payload, and indexes"),
+}
