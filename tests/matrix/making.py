@@ -15,9 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from attending.v1 import common_pb2
 from google.protobuf.message import Message
 
 NOBODY: Final = "0" * 32
+EVERYBODYS: Final = common_pb2.PURPOSE_OF_USE_PATIENT_SAFETY
+"""A purpose of every role that may see texts, so that nobody is stopped for theirs."""
 INFERENCE_NOWHERE: Final = f"inf_{NOBODY}"
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from attending.v1 import custody_pb2
+from attending.v1 import common_pb2, custody_pb2
 
 from tests.matrix.making import Things, key, maker
+
+RECORDS = common_pb2.PURPOSE_OF_USE_RECORDS_MANAGEMENT
 
 SubjectName = custody_pb2.SubjectName
 
 
 @maker("CustodyService/ShowSubject", "privacy_officer")
 def show_subject(things: Things) -> custody_pb2.ShowSubjectRequest:
-    return custody_pb2.ShowSubjectRequest(subject=SubjectName(pseudonym=things.subject))
+    return custody_pb2.ShowSubjectRequest(
+        subject=SubjectName(pseudonym=things.subject), purpose_of_use=RECORDS
+    )
 
 
 @maker("CustodyService/ShowSubject", "privacy_officer", variant="by record number")
 def show_subject_by_number(things: Things) -> custody_pb2.ShowSubjectRequest:
-    return custody_pb2.ShowSubjectRequest(subject=SubjectName(mrn=things.mrn))
+    return custody_pb2.ShowSubjectRequest(subject=SubjectName(mrn=things.mrn), purpose_of_use=RECORDS)
 
 
 @maker("CustodyService/LinkSubjects", "privacy_officer", fresh=True)

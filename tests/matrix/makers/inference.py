@@ -5,7 +5,7 @@ from __future__ import annotations
 from attending.v1 import common_pb2, inference_pb2
 
 from tests.e2e.calls import infer_request, record_request
-from tests.matrix.making import Things, key, maker
+from tests.matrix.making import EVERYBODYS, Things, key, maker
 
 
 def _prompted(things: Things, *, label: str = "", version: str = "") -> inference_pb2.InferRequest:
@@ -42,12 +42,12 @@ def record(_things: Things) -> inference_pb2.RecordRequest:
 
 @maker("InferenceService/GetInference", "app")
 def get_inference(things: Things) -> inference_pb2.GetInferenceRequest:
-    return inference_pb2.GetInferenceRequest(inference_id=things.inference)
+    return inference_pb2.GetInferenceRequest(inference_id=things.inference, purpose_of_use=EVERYBODYS)
 
 
 @maker("InferenceService/WatchInference", "app")
 def watch_inference(things: Things) -> inference_pb2.WatchInferenceRequest:
-    return inference_pb2.WatchInferenceRequest(inference_id=things.released)
+    return inference_pb2.WatchInferenceRequest(inference_id=things.released, purpose_of_use=EVERYBODYS)
 
 
 @maker("InferenceService/AckDelivery", "app")

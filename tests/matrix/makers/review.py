@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attending.v1 import review_pb2
 
-from tests.matrix.making import Things, key, maker
+from tests.matrix.making import EVERYBODYS, Things, key, maker
 
 
 @maker("ReviewService/ListQueue", "clinician", own=True)
@@ -14,7 +14,7 @@ def list_queue(_things: Things) -> review_pb2.ListQueueRequest:
 
 @maker("ReviewService/GetItem", "clinician")
 def get_item(things: Things) -> review_pb2.GetItemRequest:
-    return review_pb2.GetItemRequest(ticket_id=things.ticket)
+    return review_pb2.GetItemRequest(ticket_id=things.ticket, purpose_of_use=EVERYBODYS)
 
 
 @maker("ReviewService/Claim", "clinician", fresh=True)
@@ -41,7 +41,7 @@ def dispose(things: Things) -> review_pb2.DisposeRequest:
 @maker("ReviewService/PrepareSign", "clinician", fresh=True)
 def prepare_sign(things: Things) -> review_pb2.PrepareSignRequest:
     return review_pb2.PrepareSignRequest(
-        ticket_id=things.ticket, lease_id=things.lease, key_id=things.signing_key
+        purpose_of_use=EVERYBODYS, ticket_id=things.ticket, lease_id=things.lease, key_id=things.signing_key
     )
 
 

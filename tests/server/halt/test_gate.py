@@ -93,7 +93,7 @@ async def test_a_held_text_is_signed_for_only_after_the_resume(ward: Ward) -> No
     ticket = ticket_of(outcome)
     lease = await claim(ward, ticket, ward.rivera)
     await dispose_all(ward, ticket, lease, ward.rivera)
-    prepared = await ward.desk.prepare(ward.rivera.principal, ticket, lease, None, ward.rivera.key_id)
+    prepared = await ward.desk.prepare(ward.rivera.permit, ticket, lease, None, ward.rivera.key_id)
     await halt(ward.gate)
     with pytest.raises(FailedPrecondition) as refused:
         await sign(ward, ticket, lease, ward.rivera, prepared)

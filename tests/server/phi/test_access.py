@@ -52,13 +52,13 @@ class Services:
         entries = await self.ward.gate.ledger.list_entries(TENANT, 0, max(size, 1))
         return [entry for entry in entries if entry.type.startswith("access.")]
 
-    def fail_accesses(self, monkeypatch: pytest.MonkeyPatch, error: Callable[[], Exception]) -> None:
+    def fail_accesses(self, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
         """The store refuses entries of accesses; everything else is stored."""
         real = self.ward.gate.ledger.append
 
         async def append(log_id: str, entries: Any, **options: Any) -> object:
             if any(entry.type.startswith("access.") for entry in entries):
-                raise error()
+                raise error
             return await real(log_id, entries, **options)
 
         monkeypatch.setattr(self.ward.gate.ledger, "append", append)
@@ -161,9 +161,9 @@ async def test_a_retry_after_a_release_by_a_signature_is_an_access(services: Ser
     ]
 
 
-@pytest.mark.parametrize("error", [StoreUnavailable, QueueFull])
+@pytest.mark.parametrize("error", [StoreUnavailable("disk full"), QueueFull(1.0)], ids=["store", "queue"])
 async def test_without_its_entry_nothing_is_given(
-    services: Services, monkeypatch: pytest.MonkeyPatch, tmp_path: Any, error: type[Exception]
+    services: Services, monkeypatch: pytest.MonkeyPatch, tmp_path: Any, error: Exception
 ) -> None:
     ward = services.ward
     called_by(APP, "infer")
@@ -209,7 +209,7 @@ async def test_without_its_entry_nothing_is_given(
     ]
     for who, action, way in ways:
         called_by(who, action)
-        with pytest.raises(error):
+        with pytest.raises(type(error)):
             await way()
     assert await services.accesses() == []
     assert not ward.desk._prepared  # and nothing waits for a signature that nobody was shown

@@ -34,6 +34,7 @@ _LINE: Final = GivesNone("a line of the queue: random ids, a policy, counts, tim
 _ENTRY: Final = GivesNone("entries hold enums, counts, random ids and salted commitments; content is sealed")
 _HASHES: Final = GivesNone("hashes, signatures and sizes")
 _PROMPT: Final = GivesNone("a template is written for everybody; its variables are not stored with it")
+_HALT: Final = GivesNone("what is halted, since when, by whom, and a coded reason")
 
 CONTENT: Final[dict[str, Gives | GivesNone]] = {
     # A first answer is on record as `inference.released` with its purpose; one given again is viewed.
@@ -66,6 +67,9 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.PromptService/GetVersion": _PROMPT,
     "/attending.v1.PromptService/SetLabel": _PROMPT,
     "/attending.v1.PromptService/ListVersions": _PROMPT,
+    "/attending.v1.AdminService/Halt": _HALT,
+    "/attending.v1.AdminService/Resume": _HALT,
+    "/attending.v1.AdminService/GetHalt": _HALT,
     "/attending.v1.CustodyService/ShowSubject": Gives(("access.viewed", "access.searched"), "purpose_of_use"),
     "/attending.v1.CustodyService/LinkSubjects": _CHANGE,
     "/attending.v1.CustodyService/UnlinkSubjects": _CHANGE,

@@ -9,17 +9,10 @@ from attending.ledger.entry import ENTRY_TYPES
 from attending.server.auth.actions import ACTIONS
 from attending.server.phi.content import CONTENT, Gives, GivesNone
 from attending.server.phi.purpose import BY_NUMBER, OF_EXPORT, Purpose
-from attending.v1 import (
-    common_pb2,
-    custody_pb2,
-    inference_pb2,
-    ledger_pb2,
-    prompt_pb2,
-    report_pb2,
-    review_pb2,
-)
+from attending.v1 import common_pb2
 
-FILES = [inference_pb2, review_pb2, ledger_pb2, report_pb2, prompt_pb2, custody_pb2]
+from tests.matrix.methods import methods
+
 # Fields of answers in which the text, the context or an identifier of a person stands.
 PERSONAL = {
     *("output", "text", "prompt", "documents", "patient_json", "view", "chunk", "findings", "pseudonym"),
@@ -30,15 +23,6 @@ NOT_PERSONAL = {
     "attending.v1.PromptVersion": "templates and their labels are about nobody",
     "attending.v1.Emitter": "names of emitters",
 }
-
-
-def _methods() -> dict[str, Any]:
-    return {
-        f"/{service.full_name}/{method.name}": method
-        for file in FILES
-        for service in file.DESCRIPTOR.services_by_name.values()
-        for method in service.methods
-    }
 
 
 def _all_fields(message: Any, seen: frozenset[str] = frozenset()) -> set[str]:
@@ -53,7 +37,7 @@ def _all_fields(message: Any, seen: frozenset[str] = frozenset()) -> set[str]:
 
 
 def test_every_rpc_of_the_wire_contract_is_in_the_table_and_nothing_else() -> None:
-    assert set(CONTENT) == set(_methods())
+    assert set(CONTENT) == set(methods())
     assert set(CONTENT) == set(ACTIONS)
 
 
@@ -65,7 +49,7 @@ def test_every_kind_is_an_entry_type_of_an_access() -> None:
 
 @pytest.mark.parametrize("name", sorted(CONTENT))
 def test_what_gives_none_has_no_field_for_it(name: str) -> None:
-    gives, method = CONTENT[name], _methods()[name]
+    gives, method = CONTENT[name], methods()[name]
     fields = _all_fields(method.output_type) & PERSONAL
     if isinstance(gives, GivesNone):
         assert gives.because
@@ -76,7 +60,8 @@ def test_what_gives_none_has_no_field_for_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(n for n, gives in CONTENT.items() if isinstance(gives, Gives)))
 def test_what_gives_personal_content_asks_why(name: str) -> None:
-    gives, message = CONTENT[name], _methods()[name].input_type
+    gives = CONTENT[name]
+    message: Any = methods()[name].input_type
     assert isinstance(gives, Gives)
     if " " in gives.where:  # the call itself says why
         assert "RECORDMGT" in gives.where
