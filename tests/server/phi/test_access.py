@@ -113,7 +113,6 @@ async def test_a_text_read_again_is_an_access_about_its_person(services: Service
         "what": "inference",
         "action": "getInference",
         "purpose_of_use": "TREAT",
-        "authorized_by": ["clinician-reviews"],
         "inference": outcome.inference_id,
     }
 

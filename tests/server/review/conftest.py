@@ -39,7 +39,7 @@ class Person:
 
 def permit(principal: Principal) -> Permit:
     """As the service would have got it for a look in order to treat."""
-    return Permit(principal, "getItem", Purpose.TREATMENT, ("clinician-reviews",))
+    return Permit(principal, "getItem", Purpose.TREATMENT)
 
 
 def person(name: str, *roles: str, kind: str = "human") -> Person:

@@ -31,12 +31,11 @@ PURPOSE_FIELD: Final = "purpose_of_use"
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Who may be given personal content by the running call, for which purpose, and which policies said so."""
+    """Who may be given personal content by the running call, and for which purpose."""
 
     principal: Principal
     action: str
     purpose: Purpose
-    policy_ids: tuple[str, ...]
 
 
 class PhiAccess:
@@ -65,10 +64,10 @@ class PhiAccess:
     async def permit_for(self, purpose: Purpose) -> Permit:
         """The permit of the running call for `purpose`, where the call itself says why. Raises PermissionDenied."""
         principal, action = current_principal(), current_decision().action
-        decision = await self._authorizer.require(
+        await self._authorizer.require(
             action, Resource.log(principal.tenant), principal, purpose=purpose.value
         )
-        return Permit(principal, action, purpose, decision.policy_ids)
+        return Permit(principal, action, purpose)
 
     async def record(
         self, permit: Permit, kind: Kind, what: str, *, subject: str | None, about: Mapping[str, Any]
@@ -94,7 +93,6 @@ class PhiAccess:
                 "what": what,
                 "action": permit.action,
                 PURPOSE_FIELD: permit.purpose.value,
-                "authorized_by": list(permit.policy_ids),
                 **_circumstances(permit.principal),
                 **about,
             },
