@@ -26,11 +26,8 @@ from attending.ledger.store.port import (
     Answer,
     Batch,
     ClaimRow,
-    ErasureRow,
     HeadRow,
     Leaf,
-    LogRow,
-    PayloadRow,
     Question,
     RemovalRow,
     RowRefused,
@@ -38,6 +35,7 @@ from attending.ledger.store.port import (
 )
 from attending.ledger.store.postgres_rows import ProjectionStatements
 from attending.ledger.store.postgres_settings import check_objects, check_role, check_settings
+from attending.ledger.store.sql_reads import SqlReads
 from sqlalchemy import MetaData, QueuePool, Row, Select, Table, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -116,7 +114,7 @@ _LIVE: Final = (
 _BEAT_SETTINGS: Final = {"synchronous_commit": "off", "lock_timeout": "2s", "statement_timeout": "5s"}
 
 
-class PostgresStore:
+class PostgresStore(SqlReads):
     """Implements `Store` over the schema `attending` of a database that `attending ledger migrate` prepared."""
 
     shared = True
@@ -317,85 +315,13 @@ class PostgresStore:
 
     # --- reading: any thread ---------------------------------------------------------------------------
 
-    def heads(self) -> list[tuple[LogRow, HeadRow]]:
-        rows = self._read(
-            "SELECT log_id, origin, verifier_key, created_at, log_id, size, root, last_leaf, log_head.time"
-            " FROM log JOIN log_head USING (log_id) ORDER BY log_id"
-        )
-        return [(LogRow(*row[:4]), HeadRow(*row[4:])) for row in rows]
-
-    def head_size(self, log_id: str) -> int | None:
-        rows = self._read("SELECT size FROM log_head WHERE log_id = %s", (log_id,))
-        return int(rows[0][0]) if rows else None
-
-    def stops(self) -> dict[str, str]:
-        return {
-            str(log_id): str(reason) for log_id, reason in self._read("SELECT log_id, reason FROM log_stop")
-        }
-
-    def entries(self, log_id: str, start: int, limit: int) -> list[bytes]:
-        rows = self._read(
-            "SELECT data FROM entry WHERE log_id = %s AND entry_index >= %s ORDER BY entry_index LIMIT %s",
-            (log_id, start, limit),
-        )
-        return [row[0] for row in rows]
-
-    def leaf_hashes(self, log_id: str, start: int, limit: int) -> list[bytes]:
-        rows = self._read(
-            "SELECT leaf_hash FROM entry WHERE log_id = %s AND entry_index >= %s ORDER BY entry_index LIMIT %s",
-            (log_id, start, limit),
-        )
-        return [row[0] for row in rows]
-
-    def tile(self, log_id: str, level: int, index: int) -> bytes | None:
-        rows = self._read(
-            "SELECT hashes FROM tile WHERE log_id = %s AND level = %s AND tile_index = %s",
-            (log_id, level, index),
-        )
-        return rows[0][0] if rows else None
-
-    def stream_entries(self, log_id: str, stream: str, start: int, limit: int) -> list[bytes]:
-        rows = self._read(
-            "SELECT data FROM entry WHERE log_id = %s AND stream = %s AND stream_version >= %s"
-            " ORDER BY stream_version LIMIT %s",
-            (log_id, stream, start, limit),
-        )
-        return [row[0] for row in rows]
-
     def read_stream_version(self, log_id: str, stream: str) -> int:
         rows = self._read(_VERSIONS, (log_id, [stream]))
         return int(rows[0][1] or 0) if rows else 0
 
-    def payload(self, log_id: str, record: str) -> PayloadRow | None:
-        rows = self._read(
-            "SELECT log_id, record, entry_index, kind, subject, sealed, wrapped_key FROM payload"
-            " WHERE log_id = %s AND record = %s",
-            (log_id, record),
-        )
-        return PayloadRow(*rows[0]) if rows else None
-
     def read_claim(self, log_id: str, key: str) -> ClaimRow | None:
         rows = self._read(_CLAIMS, (log_id, [key]))
         return ClaimRow(*rows[0]) if rows else None
-
-    def pseudonym(self, log_id: str, lookup: bytes) -> str | None:
-        rows = self._read(
-            "SELECT pseudonym FROM subject_map WHERE log_id = %s AND lookup = %s", (log_id, lookup)
-        )
-        return str(rows[0][0]) if rows else None
-
-    def is_erased(self, log_id: str, pseudonym: str) -> bool:
-        return bool(self._read(_ERASED, (log_id, [pseudonym])))
-
-    def erasures(self, log_id: str) -> list[ErasureRow]:
-        rows = self._read(
-            "SELECT log_id, pseudonym, entry_index FROM erasure WHERE log_id = %s ORDER BY entry_index",
-            (log_id,),
-        )
-        return [ErasureRow(*row) for row in rows]
-
-    def rebuilding(self) -> bool:
-        return bool(self._read("SELECT 1 FROM ledger WHERE name = 'rebuilding' AND value = 1"))
 
     def beat(self, owner: str, seconds: float) -> None:
         """On a connection of its own: the writer's belongs to one thread, and readers may not write."""
@@ -420,26 +346,11 @@ class PostgresStore:
         )
         return [RemovalRow(*row) for row in rows]
 
-    def payload_counts(self, log_id: str, subject: str, below: int) -> dict[str, int]:
-        rows = self._read(
-            "SELECT kind, COUNT(*) FROM payload WHERE log_id = %s AND subject = %s AND entry_index < %s"
-            " GROUP BY kind",
-            (log_id, subject, below),
-        )
-        return {str(kind): int(count) for kind, count in rows}
-
     def present_records(self, log_id: str, records: Collection[str]) -> set[str]:
         rows = self._read(
             "SELECT record FROM payload WHERE log_id = %s AND record = ANY(%s)", (log_id, list(records))
         )
         return {str(row[0]) for row in rows}
-
-    def removal(self, log_id: str, record: str) -> RemovalRow | None:
-        rows = self._read(
-            "SELECT log_id, record, entry_index, removed_by FROM removal WHERE log_id = %s AND record = %s",
-            (log_id, record),
-        )
-        return RemovalRow(*rows[0]) if rows else None
 
     def vacuum(self) -> None:
         """Rewrites the table of payloads, which takes a lock on it; the server's role may not, unless a site grants it
@@ -478,6 +389,9 @@ class PostgresStore:
     def _insert(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         if rows:
             self._put(_unnest(table), [list(column) for column in zip(*rows, strict=True)])
+
+    def _select(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._read(sql.replace("?", "%s"), parameters)
 
     def _read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with _store_faults():

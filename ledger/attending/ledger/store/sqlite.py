@@ -22,17 +22,15 @@ from attending.ledger.store.port import (
     Answer,
     Batch,
     ClaimRow,
-    ErasureRow,
     HeadRow,
     Leaf,
-    LogRow,
-    PayloadRow,
     Question,
     RemovalRow,
     RowRefused,
     StoreFault,
 )
 from attending.ledger.store.rows import ProjectionWriter
+from attending.ledger.store.sql_reads import SqlReads
 from sqlalchemy import MetaData, QueuePool, Row, Select, StaticPool, Table, create_engine
 from sqlalchemy.exc import DBAPIError
 
@@ -86,7 +84,7 @@ _CLAIM_COLUMNS: Final = ", ".join(ClaimRow._fields)
 _CLAIM: Final = f"SELECT {_CLAIM_COLUMNS} FROM idempotency WHERE log_id = ? AND key = ?"  # noqa: S608 - as above
 
 
-class SqliteStore:
+class SqliteStore(SqlReads):
     """Implements `Store` over the database file `path`. The folder's lock is the caller's business."""
 
     shared = False
@@ -283,87 +281,13 @@ class SqliteStore:
 
     # --- reading: any thread ---------------------------------------------------------------------------
 
-    def heads(self) -> list[tuple[LogRow, HeadRow]]:
-        rows = self._read(
-            "SELECT log_id, origin, verifier_key, created_at, log_id, size, root, last_leaf, time"
-            " FROM log JOIN log_head USING (log_id) ORDER BY log_id"
-        )
-        return [(LogRow(*row[:4]), HeadRow(*row[4:])) for row in rows]
-
-    def head_size(self, log_id: str) -> int | None:
-        rows = self._read("SELECT size FROM log_head WHERE log_id = ?", (log_id,))
-        return int(rows[0][0]) if rows else None
-
-    def stops(self) -> dict[str, str]:
-        return {
-            str(log_id): str(reason) for log_id, reason in self._read("SELECT log_id, reason FROM log_stop")
-        }
-
-    def entries(self, log_id: str, start: int, limit: int) -> list[bytes]:
-        rows = self._read(
-            "SELECT data FROM entry WHERE log_id = ? AND entry_index >= ? ORDER BY entry_index LIMIT ?",
-            (log_id, start, limit),
-        )
-        return [row[0] for row in rows]
-
-    def leaf_hashes(self, log_id: str, start: int, limit: int) -> list[bytes]:
-        rows = self._read(
-            "SELECT leaf_hash FROM entry WHERE log_id = ? AND entry_index >= ? ORDER BY entry_index LIMIT ?",
-            (log_id, start, limit),
-        )
-        return [row[0] for row in rows]
-
-    def tile(self, log_id: str, level: int, index: int) -> bytes | None:
-        rows = self._read(
-            "SELECT hashes FROM tile WHERE log_id = ? AND level = ? AND tile_index = ?",
-            (log_id, level, index),
-        )
-        return bytes(rows[0][0]) if rows else None
-
-    def stream_entries(self, log_id: str, stream: str, start: int, limit: int) -> list[bytes]:
-        rows = self._read(
-            "SELECT data FROM entry WHERE log_id = ? AND stream = ? AND stream_version >= ?"
-            " ORDER BY stream_version LIMIT ?",
-            (log_id, stream, start, limit),
-        )
-        return [row[0] for row in rows]
-
     def read_stream_version(self, log_id: str, stream: str) -> int:
         rows = self._read(_STREAM_VERSION, (log_id, stream))
         return int(rows[0][0]) if rows else 0
 
-    def payload(self, log_id: str, record: str) -> PayloadRow | None:
-        rows = self._read(
-            "SELECT log_id, record, entry_index, kind, subject, sealed, wrapped_key FROM payload"
-            " WHERE log_id = ? AND record = ?",
-            (log_id, record),
-        )
-        return PayloadRow(*rows[0]) if rows else None
-
     def read_claim(self, log_id: str, key: str) -> ClaimRow | None:
         rows = self._read(_CLAIM, (log_id, key))
         return ClaimRow(*rows[0]) if rows else None
-
-    def pseudonym(self, log_id: str, lookup: bytes) -> str | None:
-        rows = self._read(
-            "SELECT pseudonym FROM subject_map WHERE log_id = ? AND lookup = ?", (log_id, lookup)
-        )
-        return str(rows[0][0]) if rows else None
-
-    def is_erased(self, log_id: str, pseudonym: str) -> bool:
-        return bool(
-            self._read("SELECT 1 FROM erasure WHERE log_id = ? AND pseudonym = ?", (log_id, pseudonym))
-        )
-
-    def erasures(self, log_id: str) -> list[ErasureRow]:
-        rows = self._read(
-            "SELECT log_id, pseudonym, entry_index FROM erasure WHERE log_id = ? ORDER BY entry_index",
-            (log_id,),
-        )
-        return [ErasureRow(*row) for row in rows]
-
-    def rebuilding(self) -> bool:
-        return bool(self._read("SELECT 1 FROM ledger WHERE name = 'rebuilding' AND value = 1"))
 
     def beat(self, owner: str, seconds: float) -> None:
         """Nothing: the folder's lock says that nobody else is there."""
@@ -380,27 +304,12 @@ class SqliteStore:
         )
         return [RemovalRow(*row) for row in rows]
 
-    def payload_counts(self, log_id: str, subject: str, below: int) -> dict[str, int]:
-        rows = self._read(
-            "SELECT kind, COUNT(*) FROM payload WHERE log_id = ? AND subject = ? AND entry_index < ?"
-            " GROUP BY kind",
-            (log_id, subject, below),
-        )
-        return {str(kind): int(count) for kind, count in rows}
-
     def present_records(self, log_id: str, records: Collection[str]) -> set[str]:
         found: set[str] = set()
         for marks, part in _parts(records):
             sql = f"SELECT record FROM payload WHERE log_id = ? AND record IN ({marks})"  # noqa: S608 - as above
             found.update(str(row[0]) for row in self._read(sql, (log_id, *part)))
         return found
-
-    def removal(self, log_id: str, record: str) -> RemovalRow | None:
-        rows = self._read(
-            "SELECT log_id, record, entry_index, removed_by FROM removal WHERE log_id = ? AND record = ?",
-            (log_id, record),
-        )
-        return RemovalRow(*rows[0]) if rows else None
 
     def vacuum(self) -> None:
         """Writes every page anew and empties the write-ahead log.
@@ -429,6 +338,9 @@ class SqliteStore:
             self._writing.release()
 
     # --- connections -----------------------------------------------------------------------------------
+
+    def _select(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._read(sql, parameters)
 
     def _read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with _store_faults():
