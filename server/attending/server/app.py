@@ -18,10 +18,10 @@ import grpc
 import structlog
 from attending.ledger.ledger import SYSTEM_LOG, Ledger
 from attending.server import clock, projections
+from attending.server.auth.attempts import Attempts
 from attending.server.auth.authenticate import Directory
 from attending.server.auth.authorize import Authorizer, PolicySet
 from attending.server.auth.context import authorized
-from attending.server.auth.denials import LedgerDenials
 from attending.server.auth.oidc.token import TokenVerifier
 from attending.server.config import Config
 from attending.server.database import ledger_config
@@ -74,6 +74,7 @@ class App:
     ledger: Ledger
     authorizer: Authorizer
     directory: Directory
+    attempts: Attempts
     owner: str
     now: Callable[[], datetime]
     components: list[Component] = field(default_factory=list)
@@ -145,13 +146,16 @@ async def build_app(
         clock=now,
         annotate=authorized,
     )
+    owner = f"srv-{secrets.token_hex(8)}"
+    attempts = Attempts(ledger.append, owner)
     app = App(
         config=config,
         embedded=embedded,
         ledger=ledger,
-        authorizer=Authorizer(policies, LedgerDenials(ledger), now),
+        authorizer=Authorizer(policies, attempts.denied, now),
         directory=Directory(config.identities, now, tokens=tokens),
-        owner=f"srv-{secrets.token_hex(8)}",
+        attempts=attempts,
+        owner=owner,
         now=now,
     )
     try:
@@ -174,6 +178,7 @@ async def close_app(app: App) -> None:
                 "component.close_failed", component=type(component).__name__, error_type=type(err).__name__
             )
     await app.directory.tokens.close()
+    await app.attempts.stop()
     await app.ledger.close()
 
 

@@ -67,7 +67,7 @@ class Host:
                     [
                         errors_as_status,
                         self._limits.total,
-                        Access(app.directory, app.authorizer),
+                        Access(app.directory, app.authorizer, app.attempts),
                         self._limits.per_caller,
                         self._limits.deadline,
                     ],
@@ -100,6 +100,7 @@ class Host:
             await component.start()
             if component.http_port is not None:
                 endpoints = replace(endpoints, http_port=component.http_port)
+        app.attempts.start()
         await app.ledger.append(SYSTEM_LOG, [self._entry("system.started", self._started())])
         self._open = True
         await self._report(services)
@@ -129,6 +130,7 @@ class Host:
         await self._server.stop(self.app.config.server.drain_seconds)
         for component in reversed(self.app.components):
             await component.drain()
+        await self.app.attempts.stop()
         if started:
             try:
                 await self.app.ledger.append(SYSTEM_LOG, [self._entry("system.stopped", self._stopped())])

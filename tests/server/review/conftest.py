@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 from attending.ledger.ed25519 import key_id, public_bytes
 from attending.server.app import authorization_folder
+from attending.server.auth.attempts import Attempts
 from attending.server.auth.authorize import Authorizer, PolicySet
-from attending.server.auth.denials import LedgerDenials
 from attending.server.auth.principal import Principal
 from attending.server.phi.access import Permit, PhiAccess
 from attending.server.phi.purpose import Purpose
@@ -73,7 +73,8 @@ class Ward:
 
 def phi_of(gate: Gate) -> PhiAccess:
     policies = PolicySet.load(authorization_folder())
-    return PhiAccess(gate.ledger, Authorizer(policies, LedgerDenials(gate.ledger), gate.clock), gate.clock)
+    attempts = Attempts(gate.ledger.append, "srv-test")
+    return PhiAccess(gate.ledger, Authorizer(policies, attempts.denied, gate.clock), gate.clock)
 
 
 @pytest.fixture

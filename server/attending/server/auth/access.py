@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 
 import structlog
 from attending.server.auth.actions import ACTIONS
+from attending.server.auth.attempts import Attempts
 from attending.server.auth.authenticate import Directory
 from attending.server.auth.authorize import Authorizer, Resource
 from attending.server.auth.context import enter
-from attending.server.errors import AttendingError, Unimplemented
+from attending.server.errors import AttendingError, Unauthenticated, Unimplemented
 from attending.server.rpc import Context
 
 log = structlog.get_logger()
@@ -20,9 +21,10 @@ class Access:
     """Put around each rpc; raises the errors of `Directory.authenticate`, PermissionDenied, or Unimplemented for an
     unlisted method."""
 
-    def __init__(self, directory: Directory, authorizer: Authorizer) -> None:
+    def __init__(self, directory: Directory, authorizer: Authorizer, attempts: Attempts) -> None:
         self._directory = directory
         self._authorizer = authorizer
+        self._attempts = attempts
 
     @asynccontextmanager
     async def __call__(self, method: str, context: Context) -> AsyncIterator[None]:
@@ -35,6 +37,8 @@ class Access:
             )
         except AttendingError as err:
             log.warning("auth.refused", method=method, reason=err.reason)
+            if isinstance(err, Unauthenticated):
+                self._attempts.refused("grpc", err.reason)
             raise
         decision = await self._authorizer.require(action, Resource.log(principal.tenant), principal)
         enter(principal, decision)

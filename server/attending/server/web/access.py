@@ -6,10 +6,11 @@ import ssl
 from typing import Final
 
 import structlog
+from attending.server.auth.attempts import Attempts
 from attending.server.auth.authenticate import Directory
 from attending.server.auth.authorize import Authorizer, Resource
 from attending.server.auth.principal import Principal
-from attending.server.errors import AttendingError, NotFound, PermissionDenied
+from attending.server.errors import AttendingError, NotFound, PermissionDenied, Unauthenticated
 from starlette.requests import Request
 
 log = structlog.get_logger()
@@ -21,9 +22,10 @@ PEER_CERTIFICATE: Final = "peer_certificate"
 class HttpAccess:
     """One instance a server."""
 
-    def __init__(self, directory: Directory, authorizer: Authorizer) -> None:
+    def __init__(self, directory: Directory, authorizer: Authorizer, attempts: Attempts) -> None:
         self._directory = directory
         self._authorizer = authorizer
+        self._attempts = attempts
 
     async def authenticate(self, request: Request) -> Principal:
         """The caller, by client certificate or bearer token; the errors of `Directory.authenticate`."""
@@ -35,6 +37,8 @@ class HttpAccess:
             return await self._directory.authenticate(peer, request.headers.items())
         except AttendingError as err:
             log.warning("auth.refused", method="http", reason=err.reason)
+            if isinstance(err, Unauthenticated):
+                self._attempts.refused("http", err.reason)
             raise
 
     async def require(self, principal: Principal, action: str, tenant: str | None) -> None:
