@@ -67,7 +67,7 @@ async def run(folder: Path, halts: int, concurrency: int) -> dict[str, Any]:
         writers = [asyncio.create_task(writer(number)) for number in range(concurrency)]
         for number in range(halts):
             await asyncio.sleep(RUN_SECONDS)
-            order = Order("human:bench", "drill", (), now())
+            order = Order("human:bench", "drill", now())
             start = time.perf_counter()
             await switch.halt(LOG, None, order, Once(f"h{number}", b"h"), concurrency)
             to_halt.append(time.perf_counter() - start)

@@ -22,12 +22,12 @@ POLICY = "administrative-letter"
 
 
 async def halt(gate: Gate, policy: str | None = None, name: str = "h") -> None:
-    order = Order("human:ann", "drill", ("safety",), gate.clock())
+    order = Order("human:ann", "drill", gate.clock())
     await gate.switch.halt(TENANT, policy, order, Once(name, b"h"), gate.pipeline.running)
 
 
 async def resume(gate: Gate, policy: str | None = None, name: str = "r") -> None:
-    order = Order("human:ann", "ended", ("safety",), gate.clock())
+    order = Order("human:ann", "ended", gate.clock())
     await gate.switch.resume(TENANT, policy, order, Once(name, b"r"))
 
 

@@ -25,7 +25,7 @@ POLICY = "discharge-plan"
 
 
 def order(reason: str = "patient_safety", note: bytes | None = None) -> Order:
-    return Order("human:ann", reason, ("safety",), NOW, note)
+    return Order("human:ann", reason, NOW, note)
 
 
 def once(name: str) -> Once:
@@ -74,7 +74,6 @@ async def test_nothing_is_released_from_the_entry_on_until_the_resume(ledger: Le
         "policy": None,
         "reason": "patient_safety",
         "open": 3,
-        "authorized_by": ["safety"],
     }
     with pytest.raises(FailedPrecondition) as refused:
         await released(switch, "inf_2")

@@ -100,11 +100,11 @@ async def test_a_period_verifies_with_keys_and_streams_that_began_before_it(
 async def test_a_period_that_begins_halted_takes_the_halt_along(ward: Ward, tmp_path: Path) -> None:
     gate = ward.gate
     await gate.pipeline.infer(CALLER, infer_call(), key("before"))
-    halt = Order("human:ann", "drill", (), gate.clock())
+    halt = Order("human:ann", "drill", gate.clock())
     await gate.switch.halt(TENANT, "administrative-letter", halt, key("halt"), 0)
     gate.clock.advance(hours=1)
     middle: datetime = gate.clock.moment
-    resume = Order("human:ann", "ended", (), gate.clock())
+    resume = Order("human:ann", "ended", gate.clock())
     await gate.switch.resume(TENANT, "administrative-letter", resume, key("resume"))
     await gate.pipeline.infer(CALLER, infer_call(), key("after"))
     bundle, _steps = await export(ward, tmp_path, order(from_time=middle))

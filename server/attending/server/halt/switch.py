@@ -45,11 +45,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Who asks for a halt or a resume, why (a lower-case name), and by which policies they may."""
+    """Who asks for a halt or a resume, and why (a lower-case name)."""
 
     actor: str
     reason: str
-    authorized_by: Sequence[str]
     asked_at: datetime
     note: bytes | None = None
 
@@ -190,7 +189,7 @@ class Switch:
             stream=stream,
             actor=order.actor,
             subject=None,
-            body=body | {"authorized_by": list(order.authorized_by)},
+            body=body,
             payloads=() if order.note is None else (Payload("note", order.note),),
             occurred_at=order.asked_at,
         )

@@ -13,7 +13,7 @@ from attending.guardrails.policy.load import PolicySet
 from attending.ledger.ledger import Ledger
 from attending.server import clock
 from attending.server.app import App, Component
-from attending.server.auth.context import current_decision, current_principal
+from attending.server.auth.context import current_principal
 from attending.server.errors import InvalidRequest
 from attending.server.halt.switch import Order, Standing, Switch
 from attending.server.idempotency import key_violations, once
@@ -126,7 +126,6 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         return Order(
             actor=current_principal().actor,
             reason=reason,
-            authorized_by=current_decision().policy_ids,
             asked_at=asked_at,
             note=request.note.encode("utf-8") if request.note else None,
         )
