@@ -19,7 +19,7 @@ from attending.client.errors import translate
 from attending.guardrails.pool import GuardOverloaded
 from attending.ledger import errors as ledger
 from attending.server import errors, telemetry
-from attending.server.rpc import RpcInterceptor
+from attending.server.rpc import RpcInterceptor, Transfer
 from attending.server.status import STATUS, errors_as_status, status_of
 
 SECRET = "Jane Q. Patient takes 40 mg"
@@ -133,6 +133,11 @@ class _Service:
         )
 
 
+def _interceptor(limit: int) -> RpcInterceptor:
+    transfer = Transfer(limit, request_seconds=30, idle_seconds=30, reader_seconds=30)
+    return RpcInterceptor([errors_as_status], transfer=transfer, public=lambda _m: False, anonymous=[])
+
+
 async def _one(call: Any) -> Any:
     return await call
 
@@ -144,7 +149,7 @@ async def _all(call: Any) -> list[Any]:
 async def _failure(
     error: BaseException, kind: str, request: bytes = b"x", limit: int = 1000
 ) -> grpc.aio.AioRpcError:
-    interceptor = RpcInterceptor([errors_as_status], max_message_bytes=limit, public=lambda _m: False)
+    interceptor = _interceptor(limit)
     server = grpc.aio.server(interceptors=[interceptor])
     server.add_generic_rpc_handlers((_Service(error).handlers(),))
     port = server.add_insecure_port("127.0.0.1:0")
@@ -225,7 +230,7 @@ async def test_a_call_that_its_client_cancels_reaches_the_handler_as_cancellatio
             raise
         return b""
 
-    interceptor = RpcInterceptor([errors_as_status], max_message_bytes=1000, public=lambda _m: False)
+    interceptor = _interceptor(1000)
     server = grpc.aio.server(interceptors=[interceptor])
     handlers: dict[str, Any] = {"Wait": grpc.unary_unary_rpc_method_handler(waiting)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Waiting", handlers),))

@@ -26,6 +26,7 @@ from attending.server.auth.oidc.token import TokenVerifier
 from attending.server.config import Config
 from attending.server.database import ledger_config
 from attending.server.errors import ConfigurationError
+from attending.server.limits.rates import Rates
 from attending.server.phi.access import PhiAccess
 
 log = structlog.get_logger()
@@ -75,6 +76,7 @@ class App:
     authorizer: Authorizer
     directory: Directory
     attempts: Attempts
+    rates: Rates
     owner: str
     now: Callable[[], datetime]
     components: list[Component] = field(default_factory=list)
@@ -155,6 +157,7 @@ async def build_app(
         authorizer=Authorizer(policies, attempts.denied, now),
         directory=Directory(config.identities, now, tokens=tokens),
         attempts=attempts,
+        rates=Rates(config.limits),
         owner=owner,
         now=now,
     )

@@ -99,6 +99,12 @@ class Unavailable(AttendingError):
     default_reason = "UNAVAILABLE"
 
 
+class SlowClient(Unavailable):
+    """The client took too long to send or to read; what it was told or sent by then counts. It may come again."""
+
+    default_reason = "SLOW_READER"
+
+
 class DeadlineExceeded(AttendingError):
     """The call took longer than the server allows. Work that was begun is carried through and recorded."""
 
@@ -148,6 +154,7 @@ __all__ = [
     "OutOfRange",
     "PermissionDenied",
     "ResourceExhausted",
+    "SlowClient",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",

@@ -26,8 +26,9 @@ from attending.server.auth.access import Access
 from attending.server.auth.actions import is_public
 from attending.server.config import Config, ServerSection
 from attending.server.errors import ConfigurationError
-from attending.server.limits import Limits
-from attending.server.rpc import RpcInterceptor
+from attending.server.health import Health
+from attending.server.limits.calls import Limits
+from attending.server.rpc import RpcInterceptor, Transfer
 from attending.server.status import errors_as_status
 from attending.server.telemetry import quiet_loop_errors, take_over_libraries
 from attending.server.version import version
@@ -59,23 +60,24 @@ class Host:
         self.app = app
         self._open = False
         self._stopping = False
-        self._limits = Limits(app.config.server, open_for_calls=lambda: self._open)
-        self._health = health.aio.HealthServicer()
+        self._limits = Limits(app.config.server, app.config.limits, open_for_calls=lambda: self._open)
+        self._health = Health()
         self._server = grpc.aio.server(
             interceptors=[
                 RpcInterceptor(
                     [
                         errors_as_status,
                         self._limits.total,
-                        Access(app.directory, app.authorizer, app.attempts),
+                        Access(app.directory, app.authorizer, app.attempts, app.rates),
                         self._limits.per_caller,
                         self._limits.deadline,
                     ],
-                    max_message_bytes=app.config.server.max_message_bytes,
+                    transfer=_transfer(app.config),
                     public=is_public,
+                    anonymous=[errors_as_status, self._limits.anonymous],
                 )
             ],
-            options=_options(app.config.server),
+            options=_options(app.config),
         )
         self._readiness: asyncio.Task[None] | None = None
 
@@ -92,7 +94,7 @@ class Host:
             names = [*services, health.SERVICE_NAME, reflection.SERVICE_NAME]
             reflection.enable_server_reflection(names, self._server)
         for name in ("", *services):
-            await self._health.set(name, _NOT_SERVING)
+            self._health.set(name, _NOT_SERVING)
         endpoints = _listen(self._server, app.config.server)
         await self._server.start()
         app.directory.tokens.start()
@@ -103,7 +105,7 @@ class Host:
         app.attempts.start()
         await app.ledger.append(SYSTEM_LOG, [self._entry("system.started", self._started())])
         self._open = True
-        await self._report(services)
+        self._report(services)
         self._readiness = asyncio.create_task(self._watch(services))
         log.info(
             "server.started",
@@ -124,7 +126,7 @@ class Host:
             self._readiness.cancel()
             with suppress(asyncio.CancelledError):
                 await self._readiness
-        await self._health.enter_graceful_shutdown()
+        self._health.end()
         for component in self.app.components:
             await component.stopping()
         await self._server.stop(self.app.config.server.drain_seconds)
@@ -151,12 +153,12 @@ class Host:
     async def _watch(self, services: Sequence[str]) -> None:
         while True:
             await asyncio.sleep(READINESS_SECONDS)
-            await self._report(services)
+            self._report(services)
 
-    async def _report(self, services: Sequence[str]) -> None:
+    def _report(self, services: Sequence[str]) -> None:
         status = _SERVING if self.serving() else _NOT_SERVING
         for name in ("", *services):
-            await self._health.set(name, status)
+            self._health.set(name, status)
 
     def _entry(self, kind: str, body: dict[str, object]) -> PendingEntry:
         owner = self.app.owner
@@ -291,19 +293,36 @@ def read_key(path: Path) -> bytes:
         ) from err
 
 
-def _options(config: ServerSection) -> list[tuple[str, int]]:
+def _transfer(config: Config) -> Transfer:
+    return Transfer(
+        max_message_bytes=config.server.max_message_bytes,
+        request_seconds=config.limits.request_seconds,
+        idle_seconds=config.limits.idle_stream_seconds,
+        reader_seconds=config.limits.slow_reader_seconds,
+    )
+
+
+def _options(config: Config) -> list[tuple[str, int]]:
     # gRPC's own limit lies above ours, so that most of what is too large gets a reason; beyond it the core
     # refuses by itself and reads no further.
-    wire_limit = 2 * config.max_message_bytes
+    server, limits = config.server, config.limits
+    wire_limit = 2 * server.max_message_bytes
     return [
         ("grpc.max_receive_message_length", wire_limit),
         ("grpc.max_send_message_length", wire_limit),
+        # One limit in place of the core's two, between which it refuses by chance.
         ("grpc.max_metadata_size", METADATA_BYTES),
-        ("grpc.max_concurrent_streams", config.max_concurrent_rpcs),
+        ("grpc.absolute_max_metadata_size", METADATA_BYTES),
+        ("grpc.max_concurrent_streams", server.max_concurrent_rpcs),
         # Two servers on one port would each hold half of the truth, unless they share a database.
-        ("grpc.so_reuseport", int(config.reuse_port)),
+        ("grpc.so_reuseport", int(server.reuse_port)),
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.server_handshake_timeout_ms", round(limits.handshake_seconds * 1000)),
+        ("grpc.max_connection_idle_ms", round(limits.idle_connection_seconds * 1000)),
+        ("grpc.max_connection_age_ms", round(limits.connection_seconds * 1000)),
+        ("grpc.max_connection_age_grace_ms", round(limits.connection_grace_seconds * 1000)),
+        ("grpc.max_allowed_incoming_connections", limits.max_connections),
     ]

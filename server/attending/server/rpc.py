@@ -2,17 +2,23 @@
 
 Handlers get bytes from gRPC and give bytes back: decoding and encoding happen inside the wrapping, so that a
 message that does not parse or an answer that is too large is an error with a reason like any other.
+
+To gRPC every method is one of streams both ways, which on the wire is the same. Only so are the messages of a call
+that is not one read and sent inside the wrapping, too: nothing is read for a caller who is not let in, and a client
+that sends or reads slowly is one of the calls that are counted, for a time that has an end.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
-from attending.server.errors import InvalidRequest, ResourceExhausted, Unimplemented
+from attending.server.errors import InvalidRequest, ResourceExhausted, SlowClient, Unimplemented
 
 if TYPE_CHECKING:
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -23,23 +29,44 @@ else:
     Handler = grpc.RpcMethodHandler
 Around = Callable[[str, Context], AbstractAsyncContextManager[None]]
 """Entered with the full method name (`/package.Service/Method`) and the context before the handler, and left
-after its last message. The outermost one turns what is raised into a status."""
+after its last message was sent. The outermost one turns what is raised into a status."""
+
+_RETRY_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Bounds of what goes over the wire in one call: bytes of a message, and how long a client may take.
+
+    `request_seconds` is for the first message, `idle_seconds` for each further one of a stream,
+    `reader_seconds` for the sending of one.
+    """
+
+    max_message_bytes: int
+    request_seconds: float
+    idle_seconds: float
+    reader_seconds: float
 
 
 class RpcInterceptor(grpc.aio.ServerInterceptor):
     """Runs every handler inside the given context managers, outermost first.
 
-    `max_message_bytes` bounds each request and response message. Methods for which `public` is true are
-    left alone (health and reflection: they hold no data and word their own errors). An unknown method
-    answers as an error with a reason too.
+    Methods for which `public` is true (health and reflection: they hold no data and word their own errors) run
+    inside `anonymous` in their place. An unknown method answers as an error with a reason too.
     """
 
     def __init__(
-        self, arounds: Sequence[Around], *, max_message_bytes: int, public: Callable[[str], bool]
+        self,
+        arounds: Sequence[Around],
+        *,
+        transfer: Transfer,
+        public: Callable[[str], bool],
+        anonymous: Sequence[Around],
     ) -> None:
         self._arounds = tuple(arounds)
-        self._max = max_message_bytes
+        self._transfer = transfer
         self._public = public
+        self._anonymous = tuple(anonymous)
 
     async def intercept_service(
         self,
@@ -49,71 +76,73 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         method: str = handler_call_details.method
         handler = await continuation(handler_call_details)
         if handler is None:
-            return grpc.unary_unary_rpc_method_handler(self._unknown(method))
-        if self._public(method):
-            return handler
-        if handler.response_streaming:
-            return self._streaming(method, handler)
-        return self._single(method, handler)
+            return grpc.stream_stream_rpc_method_handler(self._unknown(method))
+        return self._wrapped(method, handler, self._anonymous if self._public(method) else self._arounds)
 
     @asynccontextmanager
-    async def _entered(self, method: str, context: Context) -> AsyncIterator[None]:
+    async def _entered(self, arounds: Sequence[Around], method: str, context: Context) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            for around in self._arounds:
+            for around in arounds:
                 await stack.enter_async_context(around(method, context))
             yield
 
     def _unknown(self, method: str) -> Any:
-        async def unknown(_request: bytes, context: Context) -> bytes:
+        async def unknown(_requests: Any, context: Context) -> None:
             # Only the outermost manager, which words the error: there is no action to authorise.
             async with self._arounds[0](method, context):
                 raise Unimplemented
-            raise AssertionError("the error above ends the call")
 
         return unknown
 
-    def _single(self, method: str, handler: Handler) -> Handler:
-        inner: Any = handler.stream_unary if handler.request_streaming else handler.unary_unary
-
-        async def single(raw: Any, context: Context) -> bytes:
-            async with self._entered(method, context):
-                return self._encoded(handler, await inner(self._incoming(handler, raw), context))
-            raise AssertionError("a manager swallowed an error")
-
-        made: Any = (
-            grpc.stream_unary_rpc_method_handler
-            if handler.request_streaming
-            else grpc.unary_unary_rpc_method_handler
+    def _wrapped(self, method: str, handler: Handler, arounds: Sequence[Around]) -> Handler:
+        # One of the four is set.
+        inner: Any = (
+            handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
         )
-        wrapped: Handler = made(single)
-        return wrapped
-
-    def _streaming(self, method: str, handler: Handler) -> Handler:
-        inner: Any = handler.stream_stream if handler.request_streaming else handler.unary_stream
-        if not inspect.isasyncgenfunction(inner):
+        if handler.response_streaming and not inspect.isasyncgenfunction(inner):
             raise TypeError(f"`{method}` must be an async generator")
 
-        async def streaming(raw: Any, context: Context) -> AsyncIterator[bytes]:
-            async with self._entered(method, context):
-                async for message in inner(self._incoming(handler, raw), context):
-                    yield self._encoded(handler, message)
+        async def wrapped(_requests: Any, context: Context) -> None:
+            async with self._entered(arounds, method, context):
+                incoming = self._incoming(handler, context)
+                request = incoming if handler.request_streaming else await self._single(incoming)
+                sending = Sending(handler, context, self._transfer)
+                if handler.response_streaming:
+                    async with aclosing(inner(request, context)) as messages:
+                        async for message in messages:
+                            await sending.send(message)
+                else:
+                    await sending.send(await inner(request, context))
 
-        made: Any = (
-            grpc.stream_stream_rpc_method_handler
-            if handler.request_streaming
-            else grpc.unary_stream_rpc_method_handler
-        )
-        wrapped: Handler = made(streaming)
-        return wrapped
+        return grpc.stream_stream_rpc_method_handler(wrapped)
 
-    def _incoming(self, handler: Handler, raw: Any) -> Any:
-        if handler.request_streaming:
-            return (self._decoded(handler, data) async for data in raw)
-        return self._decoded(handler, raw)
+    async def _incoming(self, handler: Handler, context: Context) -> AsyncIterator[Any]:
+        seconds, limit = self._transfer.request_seconds, "limits.request_seconds"
+        while True:
+            try:
+                async with asyncio.timeout(seconds):
+                    raw: Any = await context.read()
+            except TimeoutError:
+                raise SlowClient(
+                    "SLOW_SENDER",
+                    retry_after_seconds=_RETRY_SECONDS,
+                    metadata={"limit": limit, "value": f"{seconds:g}"},
+                ) from None
+            if raw is grpc.aio.EOF:
+                return
+            yield self._decoded(handler, raw)
+            seconds, limit = self._transfer.idle_seconds, "limits.idle_stream_seconds"
+
+    async def _single(self, incoming: AsyncIterator[Any]) -> Any:
+        request = await anext(incoming, None)
+        if request is None:
+            raise InvalidRequest([("message", "is required")])
+        return request
 
     def _decoded(self, handler: Handler, data: bytes) -> Any:
-        if len(data) > self._max:
-            raise ResourceExhausted("MESSAGE_TOO_LARGE", metadata={"limit_bytes": str(self._max)})
+        limit = self._transfer.max_message_bytes
+        if len(data) > limit:
+            raise ResourceExhausted("MESSAGE_TOO_LARGE", metadata={"limit_bytes": str(limit)})
         if handler.request_deserializer is None:
             return data
         try:
@@ -122,8 +151,45 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             # The parser's own words may quote the bytes.
             raise InvalidRequest([("message", "must be a valid message of this method")]) from None
 
-    def _encoded(self, handler: Handler, message: Any) -> bytes:
-        data: bytes = message if handler.response_serializer is None else handler.response_serializer(message)
-        if len(data) > self._max:
-            raise ResourceExhausted("RESPONSE_TOO_LARGE", metadata={"limit_bytes": str(self._max)})
+
+class Sending:
+    """The messages of one answer."""
+
+    def __init__(self, handler: Handler, context: Context, transfer: Transfer) -> None:
+        self._handler = handler
+        self._context = context
+        self._transfer = transfer
+        self._begun = False
+
+    async def send(self, message: Any) -> None:
+        """Returns when the message has left; ResourceExhausted, SlowClient.
+
+        A client that reads nothing keeps it here. What then ends the call waits behind it, until the client reads
+        or its connection ends.
+        """
+        data = self._encoded(message)
+        seconds = self._transfer.reader_seconds
+        try:
+            if not self._begun:
+                # By itself, or the status of a call whose first message is stuck could not be sent.
+                await self._context.send_initial_metadata(())
+                self._begun = True
+            async with asyncio.timeout(seconds):
+                await self._context.write(data)
+        except grpc.aio.InternalError:
+            # The client is gone: as if it had cancelled, which is what it comes to.
+            raise asyncio.CancelledError from None
+        except TimeoutError:
+            raise SlowClient(
+                "SLOW_READER",
+                retry_after_seconds=_RETRY_SECONDS,
+                metadata={"limit": "limits.slow_reader_seconds", "value": f"{seconds:g}"},
+            ) from None
+
+    def _encoded(self, message: Any) -> bytes:
+        serializer = self._handler.response_serializer
+        limit = self._transfer.max_message_bytes
+        data: bytes = message if serializer is None else serializer(message)
+        if len(data) > limit:
+            raise ResourceExhausted("RESPONSE_TOO_LARGE", metadata={"limit_bytes": str(limit)})
         return data

@@ -54,6 +54,7 @@ STATUS: Final[dict[type[Exception], Mapping]] = {
     errors.Aborted: Mapping(_Code.ABORTED, "changed meanwhile, read again"),
     errors.FailedPrecondition: Mapping(_Code.FAILED_PRECONDITION, "the present state does not allow this"),
     errors.ResourceExhausted: Mapping(_Code.RESOURCE_EXHAUSTED, "a limit is used up"),
+    errors.SlowClient: Mapping(_Code.UNAVAILABLE, "the client was too slow"),
     errors.Unavailable: Mapping(_Code.UNAVAILABLE, "not available now"),
     errors.DeadlineExceeded: Mapping(_Code.DEADLINE_EXCEEDED, "took too long"),
     errors.Unimplemented: Mapping(_Code.UNIMPLEMENTED, "no such method"),
@@ -166,4 +167,8 @@ async def errors_as_status(_method: str, context: Context) -> AsyncIterator[None
         status = rpc_status.to_status(status_of(error))
     else:
         return
-    await context.abort_with_status(status)
+    try:
+        await context.abort_with_status(status)
+    except grpc.aio.InternalError:
+        # The client went meanwhile: there is nobody to tell, and nothing that an operator could do.
+        raise asyncio.CancelledError from None

@@ -12,6 +12,7 @@ from attending.server.auth.authenticate import Directory
 from attending.server.auth.authorize import Authorizer, Resource
 from attending.server.auth.context import enter
 from attending.server.errors import AttendingError, Unauthenticated, Unimplemented
+from attending.server.limits.rates import Rates
 from attending.server.rpc import Context
 
 log = structlog.get_logger()
@@ -21,10 +22,13 @@ class Access:
     """Put around each rpc; raises the errors of `Directory.authenticate`, PermissionDenied, or Unimplemented for an
     unlisted method."""
 
-    def __init__(self, directory: Directory, authorizer: Authorizer, attempts: Attempts) -> None:
+    def __init__(
+        self, directory: Directory, authorizer: Authorizer, attempts: Attempts, rates: Rates
+    ) -> None:
         self._directory = directory
         self._authorizer = authorizer
         self._attempts = attempts
+        self._rates = rates
 
     @asynccontextmanager
     async def __call__(self, method: str, context: Context) -> AsyncIterator[None]:
@@ -32,14 +36,16 @@ class Access:
         if action is None:
             raise Unimplemented
         try:
-            principal = await self._directory.authenticate(
-                context.auth_context() or {}, tuple(context.invocation_metadata() or ())
-            )
+            peer, metadata = context.auth_context() or {}, tuple(context.invocation_metadata() or ())
+            with self._rates.credential(context.peer(), metadata, by_certificate="x509_pem_cert" in peer):
+                principal = await self._directory.authenticate(peer, metadata)
         except AttendingError as err:
             log.warning("auth.refused", method=method, reason=err.reason)
             if isinstance(err, Unauthenticated):
                 self._attempts.refused("grpc", err.reason)
             raise
+        # Before the decision: a denial is an entry.
+        self._rates.admit(principal, method)
         decision = await self._authorizer.require(action, Resource.log(principal.tenant), principal)
         enter(principal, decision)
         yield

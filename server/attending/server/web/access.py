@@ -11,6 +11,7 @@ from attending.server.auth.authenticate import Directory
 from attending.server.auth.authorize import Authorizer, Resource
 from attending.server.auth.principal import Principal
 from attending.server.errors import AttendingError, NotFound, PermissionDenied, Unauthenticated
+from attending.server.limits.rates import Rates
 from starlette.requests import Request
 
 log = structlog.get_logger()
@@ -22,10 +23,13 @@ PEER_CERTIFICATE: Final = "peer_certificate"
 class HttpAccess:
     """One instance a server."""
 
-    def __init__(self, directory: Directory, authorizer: Authorizer, attempts: Attempts) -> None:
+    def __init__(
+        self, directory: Directory, authorizer: Authorizer, attempts: Attempts, rates: Rates
+    ) -> None:
         self._directory = directory
         self._authorizer = authorizer
         self._attempts = attempts
+        self._rates = rates
 
     async def authenticate(self, request: Request) -> Principal:
         """The caller, by client certificate or bearer token; the errors of `Directory.authenticate`."""
@@ -34,12 +38,17 @@ class HttpAccess:
         if certificate is not None:
             peer["x509_pem_cert"] = [ssl.DER_cert_to_PEM_cert(certificate).encode()]
         try:
-            return await self._directory.authenticate(peer, request.headers.items())
+            host = request.client.host if request.client else ""
+            headers = request.headers.items()
+            with self._rates.credential(host, headers, by_certificate=certificate is not None):
+                principal = await self._directory.authenticate(peer, headers)
         except AttendingError as err:
             log.warning("auth.refused", method="http", reason=err.reason)
             if isinstance(err, Unauthenticated):
                 self._attempts.refused("http", err.reason)
             raise
+        self._rates.admit(principal, "http")
+        return principal
 
     async def require(self, principal: Principal, action: str, tenant: str | None) -> None:
         """Returns when the caller may do `action` to the log of `tenant` (None: there is no such log).

@@ -137,6 +137,6 @@ def _tls(config: Config) -> ssl.SSLContext:
 async def build(app: App) -> Component:
     """The component that listens for HTTP, when the configuration has a section `[http]`."""
     config = app.config
-    access = HttpAccess(app.directory, app.authorizer, app.attempts)
+    access = HttpAccess(app.directory, app.authorizer, app.attempts, app.rates)
     endpoint = TileEndpoint(app.ledger, access, config.tenants, config.http or HttpSection())
     return HttpComponent(config, web_app(endpoint))

@@ -6,15 +6,23 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from typing import Any
 
 import grpc
 import pytest
 from attending.client.errors import AttendingApiError, translate
 from attending.server.app import App, Build, Component
-from attending.server.config import ServerSection
-from attending.server.errors import DeadlineExceeded
-from attending.server.limits import STREAMING_METHODS, Limits
+from attending.server.auth.context import AccessDecision, enter
+from attending.server.auth.principal import Principal
+from attending.server.config import LimitsSection, ServerSection
+from attending.server.errors import AttendingError, DeadlineExceeded, SlowClient
+from attending.server.limits.calls import (
+    MAX_ANONYMOUS_RPCS,
+    MAX_ANONYMOUS_RPCS_PER_ADDRESS,
+    STREAMING_METHODS,
+    Limits,
+)
 from attending.v1 import inference_pb2, ledger_pb2, ledger_pb2_grpc, prompt_pb2, report_pb2, review_pb2
 
 MESSAGE_LIMIT = 128 * 1024
@@ -153,7 +161,7 @@ async def test_a_stream_that_takes_too_long_is_ended_too() -> None:
     config = ServerSection.model_validate(
         {"tls_certificate": "c", "tls_key": "k", "deadline_seconds": 60.0, "stream_deadline_seconds": 0.05}
     )
-    limits = Limits(config, open_for_calls=lambda: True)
+    limits = Limits(config, LimitsSection(), open_for_calls=lambda: True)
     seen = []
 
     async def stream() -> AsyncIterator[int]:
@@ -172,7 +180,108 @@ async def test_a_stream_that_takes_too_long_is_ended_too() -> None:
 
 async def test_a_time_out_inside_a_call_is_not_its_deadline() -> None:
     config = ServerSection.model_validate({"tls_certificate": "c", "tls_key": "k"})
-    limits = Limits(config, open_for_calls=lambda: True)
+    limits = Limits(config, LimitsSection(), open_for_calls=lambda: True)
     with pytest.raises(TimeoutError):
         async with limits.deadline("/attending.v1.LedgerService/GetEntry", None):  # type: ignore[arg-type]
             raise TimeoutError
+
+
+def limits_of(**changed: Any) -> Limits:
+    config = {"tls_certificate": "c", "tls_key": "k"}
+    given = LimitsSection.model_validate(changed)
+    return Limits(ServerSection.model_validate(config), given, open_for_calls=lambda: True)
+
+
+class Call:
+    """What of a call's context the limits use."""
+
+    def __init__(self, peer: str = "ipv4:192.0.2.1:1") -> None:
+        self._peer = peer
+        self.ended: list[Any] = []
+
+    def peer(self) -> str:
+        return self._peer
+
+    def add_done_callback(self, callback: Any) -> None:
+        self.ended.append(callback)
+
+
+async def inside(
+    around: Any, who: str, tenant: str, method: str, call: Any, error: BaseException | None
+) -> str:
+    """What came of a call of that identity, which fails inside with `error`."""
+    principal = Principal(who, tenant, "app", frozenset({"app"}), who, "token")
+    enter(principal, AccessDecision(True, "x"))
+    try:
+        async with around(method, call):
+            if error is not None:
+                raise error
+    except AttendingError as err:
+        return err.reason
+    return "ok"
+
+
+STREAM = "/attending.v1.LedgerService/AppendStream"
+READ = "/attending.v1.LedgerService/GetEntry"
+
+
+@pytest.mark.parametrize(
+    ("key", "who", "tenant", "method", "reason"),
+    [
+        ("max_concurrent_rpcs_per_tenant", "b", "north", READ, "TENANT_BUSY"),
+        ("max_streams_per_caller", "a", "north", STREAM, "CALLER_STREAMS"),
+        ("max_streams_per_tenant", "b", "north", STREAM, "TENANT_STREAMS"),
+    ],
+)
+async def test_a_share_that_is_used_up(key: str, who: str, tenant: str, method: str, reason: str) -> None:
+    limits = limits_of(**{key: 2})
+    async with AsyncExitStack() as open_calls:
+        for _ in range(2):
+            enter(Principal("a", "north", "app", frozenset({"app"}), "a", "token"), AccessDecision(True, "x"))
+            await open_calls.enter_async_context(limits.per_caller(method, Call()))  # type: ignore[arg-type]
+        assert await inside(limits.per_caller, who, tenant, method, Call(), None) == reason
+        # Of another tenant, there is room; and a call that is no stream needs none of the streams' places.
+        assert await inside(limits.per_caller, "c", "south", method, Call(), None) == "ok"
+        if "streams" in key:
+            assert await inside(limits.per_caller, who, tenant, READ, Call(), None) == "ok"
+    assert await inside(limits.per_caller, who, tenant, method, Call(), None) == "ok"
+
+
+async def test_a_call_that_was_refused_at_one_limit_leaves_no_place_taken_at_another() -> None:
+    limits = limits_of(max_streams_per_caller=1, max_concurrent_rpcs_per_tenant=2)
+    enter(Principal("a", "north", "app", frozenset({"app"}), "a", "token"), AccessDecision(True, "x"))
+    async with limits.per_caller(STREAM, Call()):  # type: ignore[arg-type]
+        for _ in range(5):
+            assert await inside(limits.per_caller, "a", "north", STREAM, Call(), None) == "CALLER_STREAMS"
+        assert await inside(limits.per_caller, "b", "north", READ, Call(), None) == "ok"
+
+
+async def test_a_client_that_does_not_read_keeps_its_place_until_its_call_is_gone() -> None:
+    limits = limits_of(max_streams_per_caller=1)
+    call = Call()
+    assert (
+        await inside(limits.per_caller, "a", "north", STREAM, call, SlowClient("SLOW_READER"))
+        == "SLOW_READER"
+    )
+    assert await inside(limits.per_caller, "a", "north", STREAM, Call(), None) == "CALLER_STREAMS"
+    for callback in call.ended:
+        callback(call)
+    assert await inside(limits.per_caller, "a", "north", STREAM, Call(), None) == "ok"
+
+
+async def test_calls_without_a_credential_are_bounded_by_address_and_in_all() -> None:
+    limits = limits_of()
+    async with AsyncExitStack() as open_calls:
+
+        async def another(address: str) -> str:
+            try:
+                await open_calls.enter_async_context(limits.anonymous("", Call(address)))  # type: ignore[arg-type]
+            except AttendingError as err:
+                return err.reason
+            return "ok"
+
+        mine = [await another("ipv4:192.0.2.1:1") for _ in range(MAX_ANONYMOUS_RPCS_PER_ADDRESS + 1)]
+        assert mine == ["ok"] * MAX_ANONYMOUS_RPCS_PER_ADDRESS + ["ADDRESS_BUSY"]
+        rest = MAX_ANONYMOUS_RPCS - MAX_ANONYMOUS_RPCS_PER_ADDRESS
+        others = [await another(f"ipv4:198.51.100.{number}:1") for number in range(rest + 1)]
+        assert others == ["ok"] * rest + ["SERVER_BUSY"]
