@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from attending.server.providers.terms import REFUSALS
 from attending.server.status import INTERNAL, STATUS
 
 from tests.command_lines import in_markdown, problem
@@ -148,7 +149,9 @@ def test_what_is_never_named_is_found_when_it_is() -> None:
 def _raised() -> set[str]:
     """Every reason that a class of the status table is raised with, or has by itself."""
     classes = {one.__name__ for one in STATUS}
-    found = {mapping.reason for mapping in (*STATUS.values(), INTERNAL) if mapping.reason is not None}
+    found = {
+        mapping.reason for mapping in (*STATUS.values(), INTERNAL) if mapping.reason is not None
+    } | REFUSALS
     for path in sorted((ROOT / "server/attending/server").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call) or not node.args:

@@ -55,6 +55,8 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _SEGMENT: Final = r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
 _URL_PATH: Final = rf"{_SEGMENT}(/{_SEGMENT})*"
 """Segments that need no escaping, none of which begins with a dot."""
+Place = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}(-[A-Z0-9]{1,3})?|EEA)$")]
+"""An ISO 3166-1 country, an ISO 3166-2 part of one, or `EU` or `EEA`."""
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,127}$")]
 
 
@@ -371,6 +373,13 @@ class TenantSection(Section):
         "is also the log's address, or `/log/<name>` when it has none that fits.",
     )
 
+    allowed_residency: list[Place] = Field(
+        default=[],
+        max_length=250,
+        description="Places outside which no provider may keep this tenant's data, as for `providers[].residency`; "
+        "text with replaced identifiers counts too. Any place when left out.",
+    )
+
     @property
     def log_origin(self) -> str:
         return self.origin or f"attending.local/{self.name}"
@@ -616,11 +625,18 @@ class ProviderSection(Section):
     )
     phi_agreement: str | None = Field(
         default=None,
-        min_length=1,
-        description="Reference of the agreement under which this provider may receive personal data.",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/#-]{0,127}$",
+        description="Reference of the agreement under which this provider may receive personal data; it stands in the "
+        "entry of every call. Without one only text with replaced identifiers is sent; see docs/phi.md.",
     )
     phi_agreement_expires: AwareDatetime | None = Field(
-        default=None, description="From this moment the agreement counts as absent."
+        default=None,
+        description="From this moment the agreement counts as absent, also while the server runs.",
+    )
+    residency: list[Place] = Field(
+        default=[],
+        max_length=50,
+        description="Where it keeps data: ISO 3166 codes of countries (`DE`) or of parts (`US-CA`), `EU`, or `EEA`.",
     )
 
     @model_validator(mode="after")
@@ -630,6 +646,8 @@ class ProviderSection(Section):
                 raise ValueError("`base_url` is required for kind `openai`")
             if (self.api_key_env is None) == (self.api_key_file is None):
                 raise ValueError("kind `openai` needs exactly one of `api_key_env` and `api_key_file`")
+        if self.phi_agreement_expires is not None and self.phi_agreement is None:
+            raise ValueError("`phi_agreement_expires` needs `phi_agreement`")
         if self.kind == "replay" and self.replay_file is None:
             raise ValueError("`replay_file` is required for kind `replay`")
         own = {

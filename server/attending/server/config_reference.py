@@ -49,6 +49,7 @@ days = 3650
 [[tenants]]
 name = "st-mary"
 origin = "st-mary.example/attending"
+allowed_residency = ["US"]
 
 [[identities]]
 name = "discharge-app"
@@ -74,6 +75,8 @@ kind = "openai"
 base_url = "https://llm.st-mary.example/v1"
 api_key_env = "HOSPITAL_LLM_KEY"
 phi_agreement = "BAA-2026-014"
+phi_agreement_expires = 2027-01-31T00:00:00Z
+residency = ["US"]
 ```
 
 ## A database in place of the folder's own

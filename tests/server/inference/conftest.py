@@ -29,11 +29,13 @@ from attending.server.inference.watch import Changes
 from attending.server.prompts.registry import PromptRegistry
 from attending.server.providers.configure import ConfiguredProvider
 from attending.server.providers.port import ProviderReply, ProviderRequest
+from attending.server.providers.terms import Terms
 from attending.server.wire.request import InferCall, RecordCall, RequestContext
 
 from tests.derived import not_derived
 
 TENANT = "clinic"
+LOCAL = Terms(local=True)
 CALLER = Caller(TENANT, "app-1")
 
 
@@ -198,9 +200,11 @@ def make_pipeline(
     owners: Owners | None = None,
     switch: Switch | None = None,
     timeout_seconds: float = 5.0,
+    terms: Terms = LOCAL,
+    residency: Mapping[str, frozenset[str]] | None = None,
 ) -> tuple[Pipeline, PromptRegistry]:
     prompts = PromptRegistry(ledger, clock)
-    configured = ConfiguredProvider(provider, timeout_seconds, None, None, local=True)
+    configured = ConfiguredProvider(provider, timeout_seconds, None, terms)
     return (
         Pipeline(
             ledger=ledger,
@@ -212,6 +216,7 @@ def make_pipeline(
             owners=owners or Owners(ledger, owner),
             switch=switch or Switch(ledger, clock),
             now=clock,
+            residency=residency,
         ),
         prompts,
     )

@@ -134,6 +134,7 @@ async def build(app: App) -> Gate:
         owners=owners,
         switch=switch,
         now=app.now,
+        residency={t.name: frozenset(t.allowed_residency) for t in app.config.tenants},
         max_open=2 * app.config.server.max_concurrent_rpcs,
     )
     for part in (policies, pool, changes, switch, pipeline):

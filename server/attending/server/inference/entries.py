@@ -11,9 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 from attending.guardrails.finding import Coverage, Finding
-from attending.guardrails.guard import RailRun
+from attending.guardrails.guard import InputDecision, RailRun
 from attending.guardrails.patient import Document, PatientContext
 from attending.server.cost.price import Price
+from attending.server.wire.request import PromptRef
 from pydantic import TypeAdapter
 
 # Frozen dataclasses of known types: pydantic reads Decimal, dates and nested tuples back as they were.
@@ -94,6 +95,24 @@ def load_request(data: bytes) -> StoredRequest:
 
 def tag_body(tags: Iterable[tuple[str, str]]) -> dict[str, str]:
     return dict(tags)
+
+
+def sent_body(checked: InputDecision, ref: PromptRef | None) -> dict[str, Any] | None:
+    """Which parts of a request go to the model, by name and count (minimum necessary, 45 CFR 164.502(b)).
+
+    Documents by their place in the request. The server itself sends no system text and no field of the patient;
+    what an application filled into a registered prompt is named by the template's variables. None: nothing is sent.
+    """
+    if checked.prompt_deidentified is None or checked.verdict == "block":
+        return None
+    return {
+        "prompt": 1,
+        "prompt_characters": len(checked.prompt_deidentified),
+        "variables": [] if ref is None else sorted(name for name, _value in ref.variables),
+        "system": 0,
+        "documents": list(range(1, len(checked.documents_deidentified) + 1)),
+        "patient": [],
+    }
 
 
 def rails_body(runs: Sequence[RailRun]) -> list[dict[str, str]]:

@@ -135,9 +135,12 @@ class Pipeline:
         owners: Owners,
         switch: Switch,
         now: Callable[[], datetime] = clocks.now,
+        residency: Mapping[str, frozenset[str]] | None = None,
         max_open: int = DEFAULT_MAX_OPEN,
     ) -> None:
-        """`max_open` bounds the calls that are carried through at once, those of callers who hung up included."""
+        """`max_open` bounds the calls that are carried through at once, those of callers who hung up included.
+        `residency` are the places by tenant outside which nothing may be sent; any place for a tenant without.
+        """
         self.max_open = max_open
         self._ledger = ledger
         self._guard = guard
@@ -149,6 +152,7 @@ class Pipeline:
         self._switch = switch
         self._owner = owners.owner
         self._now = now
+        self._residency = dict(residency or {})
         self._running: dict[tuple[str, str], tuple[bytes, asyncio.Task[Outcome]]] = {}
         self._background: set[asyncio.Task[Any]] = set()
         self._ending = asyncio.Event()
@@ -273,8 +277,6 @@ class Pipeline:
         if configured is None:
             raise InvalidRequest([("model.provider", "is not configured on this server")])
         await self._switch.require_running(caller.tenant, policy.name)
-        if not policy.phi.deidentify and not configured.may_see_personal_data(self._now()):
-            raise FailedPrecondition("NO_PHI_AGREEMENT", metadata={"provider": call.provider})
         prompt, prompt_version = await self._prompt(caller.tenant, call)
         progress("requesting")
         identity = call.context.patient.identity
@@ -296,12 +298,17 @@ class Pipeline:
                 "temperature_milli": call.temperature_milli,
             },
             progress=progress,
+            egress=self._terms(configured, policy) | {"sent": entries.sent_body(checked, call.prompt_ref)},
         )
         clock.mark("requested_durable")
         if isinstance(opened, Outcome):
             return opened
         progress("generating")
         async with self._closed_at_last(opened):
+            # As late as can be: an agreement may have run out while the checks ran.
+            if (refused := self._refused(opened, configured)) is not None:
+                await self._fail(opened, refused)
+                raise _failure(refused, opened.inference_id)
             try:
                 reply = await self._complete(opened, configured, call)
             except ProviderError as err:
@@ -313,6 +320,17 @@ class Pipeline:
             outcome = await self._judge(opened, prompt, reply, paid, clock, progress)
         self.last_stages = clock.stages
         return outcome
+
+    def _terms(self, configured: ConfiguredProvider, policy: Policy) -> dict[str, Any]:
+        return configured.terms.body(identified=not policy.phi.deidentify)
+
+    def _refused(self, opened: _Open, configured: ConfiguredProvider) -> str | None:
+        """Why the provider may not be sent this call's text now, as a reason code."""
+        return configured.terms.refusal(
+            identified=not opened.policy.phi.deidentify,
+            allowed=self._residency.get(opened.caller.tenant, frozenset()),
+            moment=self._now(),
+        )
 
     async def _prompt(self, tenant: str, call: InferCall) -> tuple[str, str | None]:
         if call.prompt is not None:
@@ -434,8 +452,12 @@ class Pipeline:
         parameters: Mapping[str, int | None],
         progress: Progress,
         occurred_at: datetime | None = None,
+        egress: Mapping[str, Any] | None = None,
     ) -> _Open | Outcome:
-        """Appends `inference.requested`, with the claim; also the block where the input rails block."""
+        """Appends `inference.requested`, with the claim; also the block where the input rails block.
+
+        `egress` is on which terms which parts of the request go to the provider; None where this server sends nothing.
+        """
         tenant, inference_id = caller.tenant, _new_id("inf")
         subject = await self._subject(tenant, context)
         requested_at = self._now()
@@ -472,6 +494,7 @@ class Pipeline:
             "release_requires": context.release_requires,
             "owner": self._owner,
             "phi_replaced": len(checked.placeholders),
+            "egress": egress,
             "rails": entries.rails_body(checked.rail_runs),
             "findings": entries.findings_body(checked.findings),
         }

@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from attending.ledger.files import read_private
 from attending.server.config import ProviderSection
@@ -15,32 +14,17 @@ from attending.server.providers.embedded import EmbeddedProvider
 from attending.server.providers.openai_compatible import OpenAICompatibleProvider
 from attending.server.providers.port import Provider, ProviderError, ProviderReply, ProviderRequest
 from attending.server.providers.replay import ReplayProvider
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """What permits personal data to reach a provider (45 CFR 164.308(b)); `expires` None: no end was configured."""
-
-    reference: str
-    expires: datetime | None
-
-    def valid(self, moment: datetime) -> bool:
-        return self.expires is None or moment < self.expires
+from attending.server.providers.terms import Agreement, Terms
 
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredProvider:
-    """A provider with the operator's settings for it. `local` ones run on this machine and send nothing out."""
+    """A provider with the operator's settings for it, and the terms on which it may be sent anything."""
 
     provider: Provider
     timeout_seconds: float
     price_provider: str | None
-    agreement: Agreement | None
-    local: bool
-
-    def may_see_personal_data(self, moment: datetime) -> bool:
-        """True for a local provider, and for one with an agreement that has not run out."""
-        return self.local or (self.agreement is not None and self.agreement.valid(moment))
+    terms: Terms
 
 
 class _Bounded:
@@ -77,8 +61,9 @@ def configure_providers(sections: Iterable[ProviderSection]) -> dict[str, Config
             provider=_Bounded(_make(section), section.max_concurrent),
             timeout_seconds=section.timeout_seconds,
             price_provider=section.price_provider,
-            agreement=agreement,
-            local=section.kind != "openai",
+            terms=Terms(
+                local=section.kind != "openai", agreement=agreement, residency=frozenset(section.residency)
+            ),
         )
     return found
 
