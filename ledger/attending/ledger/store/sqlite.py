@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -75,6 +75,8 @@ _LEAVES: Final = (
     "SELECT leaf_hash, stream, stream_version FROM entry WHERE log_id = ? AND entry_index >= ?"
     " ORDER BY entry_index LIMIT ?"
 )
+OBJECTS: Final = "SELECT name, type, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+"""What `check_protection` is given the rows of."""
 _MARK_REBUILDING: Final = "UPDATE ledger SET value = ? WHERE name = 'rebuilding'"
 _STREAM_VERSION: Final = (
     "SELECT stream_version + 1 FROM entry WHERE log_id = ? AND stream = ?"
@@ -118,9 +120,9 @@ class SqliteStore(SqlReads):
     def create_tables(self, metadata: Collection[MetaData]) -> None:
         with _store_faults():
             self._migrate()
-            stored = self._stored_objects()
-            expected = schema.sqlite_objects(schema.metadata.sorted_tables) | dict(schema.SQLITE_TRIGGERS)
-            _check_objects(stored, expected)
+            rows = self._writer.execute(OBJECTS).fetchall()
+            check_protection(rows)
+            stored = _stored_objects(rows)
             tables = [table for item in metadata for table in item.sorted_tables]
             if clash := {table.name for table in tables} & set(schema.metadata.tables):
                 raise ValueError(f"projection tables take names of the ledger: {sorted(clash)}")
@@ -218,7 +220,7 @@ class SqliteStore(SqlReads):
 
     def clear_rows(self, log_id: str, tables: Collection[Table]) -> None:
         with _store_faults():
-            stored = self._stored_objects()
+            stored = _stored_objects(self._writer.execute(OBJECTS).fetchall())
             for table in tables:
                 if _outdated(table, stored):
                     self._rows.drop(self._writer, table)
@@ -397,12 +399,6 @@ class SqliteStore(SqlReads):
             )
         return connection
 
-    def _stored_objects(self) -> dict[str, tuple[str, str, str]]:
-        rows = self._writer.execute(
-            "SELECT name, type, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
-        ).fetchall()
-        return {name: (kind, table, sql.strip()) for name, kind, table, sql in rows}
-
     def _migrate(self) -> None:
         """Brings the file to this version's schema, in one transaction; a new file is made that way, too."""
         version = None
@@ -443,6 +439,18 @@ class SqliteStore(SqlReads):
         self._writer.execute("COMMIT")
 
 
+def check_protection(rows: Iterable[tuple[str, str, str, str]]) -> None:
+    """Raises UnsafeSettings when a table, index or trigger of the ledger is lost, altered or added. `rows` are those
+    of `OBJECTS`.
+    """
+    expected = schema.sqlite_objects(schema.metadata.sorted_tables) | dict(schema.SQLITE_TRIGGERS)
+    _check_objects(_stored_objects(rows), expected)
+
+
+def _stored_objects(rows: Iterable[tuple[str, str, str, str]]) -> dict[str, tuple[str, str, str]]:
+    return {name: (kind, table, sql.strip()) for name, kind, table, sql in rows}
+
+
 def _outdated(table: Table, stored: dict[str, tuple[str, str, str]]) -> bool:
     """Whether the stored table has another shape than `table`."""
     made = schema.sqlite_objects([table])[table.name]
@@ -450,7 +458,6 @@ def _outdated(table: Table, stored: dict[str, tuple[str, str, str]]) -> bool:
 
 
 def _check_objects(stored: dict[str, tuple[str, str, str]], expected: dict[str, str]) -> None:
-    """Raises UnsafeSettings when a table, index or trigger of the ledger is lost, altered or added."""
     ledger_tables = set(schema.metadata.tables)
     for name, statement in expected.items():
         if name not in stored:
