@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from attending.ledger.errors import UnsafeSettings
 from attending.ledger.files import make_folder, read_private, write_durably
@@ -87,7 +88,43 @@ def prepare(
     authority = _authority(root / "tls", moment)
     _leaf(root / "tls", "server", moment, lambda: issue_server(authority, HOSTS, moment))
     identities = [_identity(root, demo, authority, moment) for demo in DEMO_IDENTITIES]
-    data: dict[str, Any] = {
+    data = _sections(root, (port, token_port, http_port), identities, providers)
+    for section, keys in (overrides or {}).items():
+        if isinstance(keys, list):
+            data[section] = [*data.get(section, []), *keys]
+        else:
+            data[section] = {**data.get(section, {}), **keys}
+    return Embedded(root, parse_config(data, root))
+
+
+def look(folder: Path) -> Embedded:
+    """As `prepare`, of a data folder that was made before: nothing is written, and no secret is read but for the
+    public half of a signing key. Ports are those of the server that runs on it, if one does.
+
+    Raises ConfigurationError when the folder is none of the embedded mode.
+    """
+    root = folder.expanduser().resolve()
+    if not (root / MARKER).is_file():
+        raise _refused(f"`{root}` is no data folder of the embedded mode", "give one with --data")
+    identities = []
+    for demo in DEMO_IDENTITIES:
+        entry = _entry(demo)
+        signing = root / "identities" / demo.name / "signing.pem"
+        if demo.signs and signing.exists():
+            entry["signing_public_key"] = base64.b64encode(_signing_key(signing)).decode("ascii")
+        identities.append(entry)
+    return Embedded(root, parse_config(_sections(root, _ports(root), identities, None), root))
+
+
+def _sections(
+    root: Path,
+    ports: tuple[int, int, int],
+    identities: list[dict[str, Any]],
+    providers: list[dict[str, Any]] | None,
+) -> dict[str, Any]:
+    """The configuration of a data folder, with its (port, token_port, http_port)."""
+    port, token_port, http_port = ports
+    return {
         "server": {
             "host": "127.0.0.1",
             "port": port,
@@ -102,12 +139,17 @@ def prepare(
         "identities": identities,
         "providers": local_providers() if providers is None else providers,
     }
-    for section, keys in (overrides or {}).items():
-        if isinstance(keys, list):
-            data[section] = [*data.get(section, []), *keys]
-        else:
-            data[section] = {**data.get(section, {}), **keys}
-    return Embedded(root, parse_config(data, root))
+
+
+def _ports(root: Path) -> tuple[int, int, int]:
+    """Those that `endpoint.json` names, or those that a start takes by itself."""
+    try:
+        endpoint = json.loads((root / ENDPOINT).read_text(encoding="utf-8"))
+        urls = [urlsplit(url).port or 0 for url in endpoint["log_urls"].values()]
+        port, token_port = (int(endpoint[key].rpartition(":")[2]) for key in ("target", "token_target"))
+        return port, token_port, urls[0] if urls else 0
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return 50051, 50052, 50053
 
 
 def ledger_of(folder: Path) -> LedgerConfig:
@@ -272,19 +314,23 @@ def _identity(root: Path, demo: DemoIdentity, authority: Pair, now: datetime) ->
     if not token_path.exists():
         write_durably(token_path, new_service_key().encode() + b"\n")
     token = _private(token_path).decode("ascii", "replace").strip()
+    entry = {**_entry(demo), "service_keys": [_service_key(token, token_path)]}
+    if demo.signs:
+        entry["signing_public_key"] = base64.b64encode(_signing_key(folder / "signing.pem")).decode("ascii")
+    return entry
+
+
+def _entry(demo: DemoIdentity) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "name": demo.name,
         "tenant": TENANT,
         "kind": demo.kind,
         "roles": list(demo.roles),
         "display_name": demo.display_name,
-        "certificate_uri": [uri],
-        "service_keys": [_service_key(token, token_path)],
+        "certificate_uri": [certificate_uri(demo.name)],
     }
     if demo.purpose_of_use is not None:
         entry["purpose_of_use"] = demo.purpose_of_use
-    if demo.signs:
-        entry["signing_public_key"] = base64.b64encode(_signing_key(folder / "signing.pem")).decode("ascii")
     return entry
 
 

@@ -82,10 +82,11 @@ def _make(section: ProviderSection) -> Provider:
                 reason="REPLAY_FILE",
             ) from err
     assert section.base_url is not None
-    return OpenAICompatibleProvider(section.name, section.base_url, _api_key(section))
+    return OpenAICompatibleProvider(section.name, section.base_url, api_key(section))
 
 
-def _api_key(section: ProviderSection) -> str:
+def api_key(section: ProviderSection) -> str:
+    """The key of an `openai` provider, from its file or variable. Raises ConfigurationError (API_KEY)."""
     if section.api_key_file is not None:
         try:
             return read_private(section.api_key_file).decode("ascii").strip()
