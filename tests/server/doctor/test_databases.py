@@ -12,10 +12,14 @@ from pathlib import Path
 
 import pytest
 from attending.ledger.errors import LedgerError
+from attending.ledger.ledger import Ledger
 from attending.ledger.store.postgres_admin import prepare
 from attending.server import projections
+from attending.server.database import ledger_config
 from attending.server.doctor.check import State
 from attending.server.doctor.run import Listed, examine
+from attending.server.halt.switch import Order, Switch
+from attending.server.idempotency import Once
 
 from tests.postgres_cluster import Cluster
 from tests.server.doctor.sites import look, reasons, site, tree, with_entries
@@ -104,6 +108,25 @@ async def test_a_tenant_that_was_given_another_origin_and_a_stopped_log(tmp_path
     assert reasons("databases:stopped", at) == {"LOG_SEALED": RED}
 
 
+async def test_what_is_halted(tmp_path: Path) -> None:
+    at = site(tmp_path)
+    assert reasons("databases:halted", at) == {}
+    await with_entries(at)
+    assert reasons("databases:halted", at) == {}
+    ledger = await Ledger.open(ledger_config(at.config), metadata=[projections.metadata], clock=at.now)
+    switch = Switch(ledger, at.now)
+    order = Order("human:safety", "drill", (), at.now())
+    await switch.halt("st-mary", "discharge-plan", order, Once("halt-1", b"1"), 0)
+    await ledger.close()
+    assert reasons("databases:halted", at) == {"SYSTEM_HALTED": WARNING}
+    [finding] = look("databases:halted", at)
+    assert "`discharge-plan`" in finding.detail
+    ledger = await Ledger.open(ledger_config(at.config), metadata=[projections.metadata], clock=at.now)
+    await Switch(ledger, at.now).resume("st-mary", "discharge-plan", order, Once("resume-1", b"2"))
+    await ledger.close()
+    assert reasons("databases:halted", at) == {}
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     made = Cluster()
@@ -187,7 +210,10 @@ def test_a_database_that_is_not_prepared_not_there_or_does_not_let_us_in(
     stranger = site(tmp_path, storage={"database": cluster.conninfo("bare", "stranger")})
     assert reasons("databases:settings", stranger) == {"DATABASE_NOT_MIGRATED": RED}
     away = site(tmp_path, storage={"database": f"host={cluster.root} port=1 dbname=x user=app"})
-    assert reasons("databases:settings", away) == {"STORE_UNAVAILABLE": RED}
+    for where in ("databases:settings", "databases:schema"):
+        assert reasons(where, away) == {"STORE_UNAVAILABLE": RED}
+    [heads] = examine(away, [Listed("database", "heads", "attending.server.doctor.databases:heads", 20)])
+    assert [(one.state, one.reason) for one in heads.findings] == [(UNKNOWN, "STORE_UNAVAILABLE")]
     unknown = site(tmp_path, storage={"database": cluster.conninfo("bare", "quackenbush")})
     assert reasons("databases:settings", unknown) == {"STORE_UNAVAILABLE": RED}
     assert "quackenbush" not in repr(look("databases:settings", unknown))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from attending.guardrails.knowledge.load import DEFAULT
 from attending.server.app import package_policies
+from attending.server.auth.service_key import LEAST, hash_service_key, new_service_key, prefix_of
 from attending.server.doctor.check import Site, State
 
 from tests.server.doctor.sites import NOW, PEOPLE, identity, look, reasons, site
@@ -77,14 +78,18 @@ def test_the_knowledge_pack(tmp_path: Path) -> None:
 
 def test_what_has_run_out(tmp_path: Path) -> None:
     assert reasons("identities:expiry", site(tmp_path)) == {}
+    token = new_service_key()
+    key = {"prefix": prefix_of(token), "hash": hash_service_key(token, LEAST)}
     people = [
         identity("gone", "auditor", expires=NOW - timedelta(days=1)),
+        identity("k1", "auditor", service_keys=[{**key, "expires": NOW - timedelta(days=1)}]),
         identity("soon", "auditor", expires=NOW + timedelta(days=3)),
         identity("dr-gone", "clinician", licence_expires=NOW - timedelta(days=1)),
         identity("dr-soon", "clinician", licence_expires=NOW + timedelta(days=3), display_name="Zebulon Q"),
     ]
     at = site(tmp_path, identities=people)
     assert reasons("identities:expiry", at) == {
+        "SERVICE_KEY_EXPIRED": WARNING,
         "IDENTITY_EXPIRED": WARNING,
         "IDENTITY_EXPIRES": WARNING,
         "LICENCE_EXPIRED": WARNING,

@@ -75,7 +75,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
         ("silent", State.GREEN, "OK"),
         ("refuses", State.RED, "IT_IS_WRONG"),
         ("unsafe", State.RED, "UNSAFE_DATABASE"),
-        ("store_fault", State.RED, "STORE_UNAVAILABLE"),
+        ("store_fault", State.UNKNOWN, "STORE_UNAVAILABLE"),
         ("no_file", State.RED, "NOT_READABLE"),
         ("first_then_raises", State.RED, "CHECK_FAILED"),
     ],

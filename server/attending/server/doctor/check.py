@@ -8,7 +8,7 @@ function and a line in `table`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -92,25 +92,23 @@ class Site:
 
     @contextmanager
     def ledger(self) -> Iterator[ReadOnlyStore | None]:
-        """The ledger, read without its keys and locks; None when the folder has none yet. Raises LedgerError,
+        """The ledger, read without its keys and locks; None where there is none yet. Raises LedgerError,
         StoreFault and ConfigurationError.
         """
         from attending.ledger.errors import NotFound
         from attending.server.database import conninfo_of
 
         conninfo = conninfo_of(self.config.storage)
-        store: ReadOnlyStore | None
-        if conninfo is not None:
-            from attending.ledger.store.read_only_postgres import ReadOnlyPostgres
+        store: ReadOnlyStore | None = None
+        with suppress(NotFound):
+            if conninfo is not None:
+                from attending.ledger.store.read_only_postgres import ReadOnlyPostgres
 
-            store = ReadOnlyPostgres(conninfo)
-        else:
-            from attending.ledger.store.read_only import ReadOnlySqlite
+                store = ReadOnlyPostgres(conninfo)
+            else:
+                from attending.ledger.store.read_only import ReadOnlySqlite
 
-            try:
                 store = ReadOnlySqlite(self.config.storage.folder / "ledger.db")
-            except NotFound:
-                store = None
         try:
             yield store
         finally:

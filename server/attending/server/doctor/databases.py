@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from attending.server.app import policies_folder
+from attending.server.cli.corrupt import STEPS, step_for
 from attending.server.database import conninfo_of
 from attending.server.doctor.check import Finding, Site, green, red, unknown, warning
 
@@ -23,12 +25,13 @@ _LOCAL_HOSTS: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 def schema(site: Site) -> Iterator[Finding]:
     """The schema is of this release, its guards are in place, and projections are whole."""
-    from attending.ledger.errors import OtherVersion
+    from attending.ledger.errors import OtherVersion, StoreUnavailable
+    from attending.ledger.store.port import StoreFault
 
     try:
         with site.ledger() as store:
             if store is None:
-                yield green("no ledger yet: the first start makes it")
+                yield green("no ledger yet")
                 return
             version, epoch = store.schema_version(), store.epoch()
             if store.rebuilding():
@@ -41,6 +44,10 @@ def schema(site: Site) -> Iterator[Finding]:
     except OtherVersion as err:
         step = f"attending ledger migrate{site.option} --user ADMIN"
         yield red(err.reason, str(err), step if site.config.storage.shared else "use the release that fits")
+        return
+    except (StoreUnavailable, StoreFault) as err:
+        # Said once as red; whatever else wanted to look into the database could not be judged.
+        yield red("STORE_UNAVAILABLE", f"the database cannot be read: {err}", STEPS["STORE_UNAVAILABLE"])
         return
     yield green(f"schema version {version}, opened {epoch} times for writing")
 
@@ -111,7 +118,6 @@ def heads(site: Site) -> Iterator[Finding]:
     """Every head agrees with its newest entries and with what was published of it: the checks of a start."""
     from attending.ledger.backup.published import read_published
     from attending.ledger.health import Level, examine
-    from attending.server.cli.corrupt import step_for
 
     # Before the database: that may only have grown since, so it is never behind what was read here.
     published = read_published(site.published_folder)
@@ -170,6 +176,34 @@ def stopped(site: Site) -> Iterator[Finding]:
                 "give the tenant back its origin: it is part of every entry and cannot change",
             )
     yield green(f"{begun} of {len(site.config.tenants)} tenants have a log; the first start makes the rest")
+
+
+def halted(site: Site) -> Iterator[Finding]:
+    """What was halted and not resumed: nothing of it is released."""
+    from attending.guardrails.policy.load import PolicySet
+    from attending.ledger.entry import parse_entry
+    from attending.ledger.verify.halts import HALTED, stream_of
+
+    scopes = [None, *PolicySet.load(policies_folder(site.config))]
+    found = 0
+    with site.ledger() as store:
+        for tenant in site.config.tenants if store is not None else ():
+            for scope in scopes:
+                assert store is not None
+                stream = stream_of(scope)
+                version = store.read_stream_version(tenant.name, stream)
+                last = store.stream_entries(tenant.name, stream, max(version - 1, 0), 1)
+                if not last or (entry := parse_entry(last[0])).type != HALTED:
+                    continue
+                found += 1
+                what = "everything" if scope is None else f"policy `{scope}`"
+                yield warning(
+                    "SYSTEM_HALTED",
+                    f"tenant `{tenant.name}`: {what} is halted since {entry.time}, by entry {entry.index}",
+                    "attending halt --show, then attending resume once it may go on",
+                )
+    if not found:
+        yield green("nothing is halted")
 
 
 def _guards(store: ReadOnlyStore) -> Iterator[Finding]:

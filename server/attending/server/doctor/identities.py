@@ -23,9 +23,14 @@ def expiry(site: Site) -> Iterator[Finding]:
     """Identities and licences that have run out, or are about to."""
     now, found = site.now(), 0
     for one in site.config.identities:
+        keys = [
+            (f"service key `{key.prefix}` of", "SERVICE_KEY", key.expires, "it is not accepted")
+            for key in one.service_keys
+        ]
         for what, reason, ends, loss in (
             ("identity", "IDENTITY", one.expires, "no credential of it is accepted"),
             ("licence of", "LICENCE", one.licence_expires, "they may not sign"),
+            *keys,
         ):
             if ends is None or ends - now >= timedelta(days=SOON_DAYS):
                 continue

@@ -87,17 +87,18 @@ def _raised(err: Exception, site: Site) -> Finding:
     """The finding of an error. Errors of ours have a reason and words without content; of others only the type is
     told, since their words may quote anything.
     """
-    from attending.ledger.errors import LedgerError
+    from attending.ledger.errors import LedgerError, StoreUnavailable
     from attending.ledger.store.port import StoreFault
     from attending.server.cli.corrupt import STEPS, next_step
     from attending.server.errors import ConfigurationError
 
     if isinstance(err, ConfigurationError):
         return red(err.reason, err.problem, err.next_step)
+    if isinstance(err, StoreUnavailable | StoreFault):
+        # The check of the database itself says so in red.
+        return unknown("STORE_UNAVAILABLE", "the database cannot be read", STEPS["STORE_UNAVAILABLE"])
     if isinstance(err, LedgerError):
         return red(err.reason, str(err), next_step(err, site.option))
-    if isinstance(err, StoreFault):
-        return red("STORE_UNAVAILABLE", f"the database cannot be read ({err})", STEPS["STORE_UNAVAILABLE"])
     if isinstance(err, OSError):
         name = f" `{err.filename}`" if isinstance(err.filename, str) else ""
         detail = f"{err.strerror or type(err).__name__}{name}".lower()

@@ -32,6 +32,7 @@ CHECKS: Final[tuple[Listed, ...]] = (
     Listed("database", "schema", f"{_HERE}.databases:schema", 30),
     Listed("database", "logs", f"{_HERE}.databases:stopped", 20),
     Listed("database", "published heads", f"{_HERE}.databases:heads", 60),
+    Listed("database", "halts", f"{_HERE}.databases:halted", 20),
     Listed("providers", "on this machine", f"{_HERE}.providers:local", 20),
     Listed("providers", "behind a network", f"{_HERE}.providers:remote", 60),
     Listed("providers", "agreements", f"{_HERE}.agreements:agreements", 5),
