@@ -9,7 +9,7 @@ export NEMO_GUARDRAILS_NO_USAGE_STATS = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults fuzz lint types proto proto-baseline proto-check bench lock clean
+.PHONY: help setup demo test test-faults fuzz lint types proto proto-baseline proto-check bench sbom lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -79,6 +79,9 @@ bench: $(STAMP) ## Run the benchmarks (ratios, JSON)
 	$(BIN)/python bench/append.py --json --store postgres
 	$(BIN)/python bench/growth.py --json
 	$(BIN)/python bench/halt.py --json
+
+sbom: $(STAMP) ## Write the bill of materials, build/sbom.cdx.json (CycloneDX)
+	@$(BIN)/python scripts/sbom.py build/sbom.cdx.json
 
 lock: ## Remake the lock files (needs uv)
 	uv pip compile pyproject.toml --extra server --extra aws --extra dev --generate-hashes --universal --python-version 3.11 \

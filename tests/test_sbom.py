@@ -1,0 +1,93 @@
+"""The bill of materials: whole, valid, the same each time, and of what a server runs with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attending.guardrails.knowledge.load import DEFAULT, Pack
+from attending.guardrails.policy.load import PolicySet
+from attending.server.app import package_policies
+from attending.server.providers.embedded_host import weights_path
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+ROOT = Path(__file__).parents[1]
+
+
+def written(target: Path, **environment: str) -> bytes:
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "sbom.py", target],
+        env={**{k: v for k, v in os.environ.items() if k != "SOURCE_DATE_EPOCH"}, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return target.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def bill(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return written(tmp_path_factory.mktemp("sbom") / "a" / "sbom.json")
+
+
+def test_it_is_valid_and_the_same_each_time(tmp_path: Path, bill: bytes) -> None:
+    found = json.loads(bill)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill.decode()) is None
+    assert written(tmp_path / "b.json", PYTHONHASHSEED="7") == bill
+    assert "timestamp" not in found["metadata"]
+    dated = json.loads(written(tmp_path / "c.json", SOURCE_DATE_EPOCH="1700000000"))
+    assert dated["metadata"].pop("timestamp") == "2023-11-14T22:13:20+00:00"
+    assert dated == found
+
+
+def test_it_names_what_a_server_runs_with_and_no_tool(bill: bytes) -> None:
+    found: dict[str, Any] = json.loads(bill)
+    components = {one["name"]: one for one in found["components"]}
+    assert {"grpcio", "pydantic", "cedarpy", "presidio-analyzer", "botocore", "xllamacpp"} <= set(components)
+    assert not {"pytest", "mypy", "moto", "cyclonedx-bom", "ruff"} & set(components)
+    # Every package has a version and hashes of its distributions, and every edge leads to something.
+    for one in components.values():
+        if one["type"] == "library":
+            [distribution] = one["externalReferences"]
+            assert distribution["hashes"], one["name"]
+            assert one["purl"] == f"pkg:pypi/{one['name']}@{one['version']}"
+    refs = {"attending", *(one["bom-ref"] for one in components.values())}
+    edges = {one["ref"]: set(one.get("dependsOn", ())) for one in found["dependencies"]}
+    assert refs <= set(edges)
+    reached: set[str] = set()
+    waiting = ["attending"]
+    while waiting:
+        ref = waiting.pop()
+        if ref not in reached:
+            reached.add(ref)
+            waiting += edges[ref]
+    assert reached == refs
+
+
+def test_model_knowledge_and_policies_are_in_it_by_content(bill: bytes) -> None:
+    components = {one["name"]: one for one in json.loads(bill)["components"]}
+    model = components[weights_path().stem]
+    assert model["type"] == "machine-learning-model"
+    with weights_path().open("rb") as file:
+        assert model["hashes"][0]["content"] == hashlib.file_digest(file, "sha256").hexdigest()
+
+    def content_hash(name: str) -> str:
+        return str(
+            {one["name"]: one["value"] for one in components[name]["properties"]}["attending:content-hash"]
+        )
+
+    assert content_hash("attending-knowledge-pack") == Pack.read(DEFAULT).hash
+    for name, policy in PolicySet.load(package_policies()).items():
+        assert content_hash(f"policy-{name}") == policy.hash
+        files = {one["name"] for one in components[f"policy-{name}"]["components"]}
+        assert "policy.yaml" in files
+    assert content_hash("policy-authorization").startswith("sha256:")
