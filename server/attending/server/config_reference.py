@@ -117,6 +117,11 @@ def markdown() -> str:
     return "".join(parts)
 
 
+def type_words(field: FieldInfo) -> str:
+    """The type of a key with its bounds, in words."""
+    return _type(field.annotation, field).replace("`", "")
+
+
 def _table(name: str, field: FieldInfo, mark: str) -> list[str]:
     """The part of one section, with those of the sections inside it."""
     section = section_of(field.annotation)

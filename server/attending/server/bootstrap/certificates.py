@@ -34,6 +34,24 @@ class Pair:
     key: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A certificate signing request (RFC 2986) and its private key, both PEM."""
+
+    request: bytes
+    key: bytes
+
+
+def request_server(hosts: Sequence[str]) -> Request:
+    """What an authority needs to issue a server certificate for host names and addresses."""
+    return _request("attending", [_host(host) for host in hosts], ExtendedKeyUsageOID.SERVER_AUTH)
+
+
+def request_client(common_name: str, uri: str) -> Request:
+    """What an authority needs to issue a client certificate that names its identity by URI."""
+    return _request(common_name, [x509.UniformResourceIdentifier(uri)], ExtendedKeyUsageOID.CLIENT_AUTH)
+
+
 def new_authority(name: str, now: datetime) -> Pair:
     """A self-signed authority that may issue leaves only."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -67,6 +85,21 @@ def needs_renewal(certificate: bytes, now: datetime) -> bool:
         )
     except ValueError:
         return True
+
+
+def _request(common_name: str, names: Sequence[x509.GeneralName], purpose: x509.ObjectIdentifier) -> Request:
+    key = ec.generate_private_key(ec.SECP256R1())
+    request = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(_subject(common_name))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return Request(
+        request.public_bytes(Encoding.PEM),
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    )
 
 
 def _issue(

@@ -16,6 +16,7 @@ from attending.server.cli.lazy import LazyGroup, missing_module
 from attending.server.cli.outcome import CommandError, Exit, report
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "init": ("attending.server.cli.init", "Make a configuration, folders and first identities."),
     "doctor": ("attending.server.cli.doctor", "Check everything that a server needs; say what to do next."),
     "serve": ("attending.server.cli.serve", "Run the server; without configuration, an embedded one."),
     "dev": ("attending.server.cli.dev", "Run an embedded server and print a client that works when pasted."),
