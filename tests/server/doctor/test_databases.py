@@ -115,7 +115,7 @@ async def test_what_is_halted(tmp_path: Path) -> None:
     assert reasons("databases:halted", at) == {}
     ledger = await Ledger.open(ledger_config(at.config), metadata=[projections.metadata], clock=at.now)
     switch = Switch(ledger, at.now)
-    order = Order("human:safety", "drill", (), at.now())
+    order = Order("human:safety", "drill", at.now())
     await switch.halt("st-mary", "discharge-plan", order, Once("halt-1", b"1"), 0)
     await ledger.close()
     assert reasons("databases:halted", at) == {"SYSTEM_HALTED": WARNING}

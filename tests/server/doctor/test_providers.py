@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -13,12 +15,17 @@ from typing import Any, ClassVar
 import pytest
 from attending.server.doctor import providers
 from attending.server.doctor.check import Site, State
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.server.doctor.sites import NOW, look, private, reasons, site
 
 RED, WARNING, UNKNOWN = State.RED, State.WARNING, State.UNKNOWN
 PLANTED = "Zebulon Quackenbush-8841973"
 KEY = "k-0123456789"
+_PUBLIC = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+_X = base64.urlsafe_b64encode(_PUBLIC).rstrip(b"=").decode()
+KEYS = json.dumps({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k", "use": "sig", "x": _X}]}).encode()
 DATE = NOW.strftime("%a, %d %b %Y %H:%M:%S GMT")
 
 
@@ -38,6 +45,7 @@ class Models(BaseHTTPRequestHandler):
             return
         status = int(mode) if mode.isdecimal() else 200
         bodies = {
+            "keys": KEYS,
             "good": b'{"object": "list", "data": [{"id": "a"}, {"id": "b"}]}',
             "old-clock": b'{"data": [{"id": "a"}]}',
             "none": b'{"data": []}',
@@ -172,6 +180,18 @@ def test_providers_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 )
 def test_agreements(tmp_path: Path, more: dict[str, Any], expected: dict[str, State]) -> None:
     assert reasons("agreements:agreements", remote(tmp_path, "https://m.example/v1", **more)) == expected
+
+
+def test_identity_providers(tmp_path: Path, base: str) -> None:
+    def oidc(mode: str) -> Site:
+        section = {"name": "h", "issuer": base, "audience": "a", "jwks_uri": f"{base}/{mode}/models"}
+        return site(tmp_path, oidc=[section])
+
+    assert reasons("providers:identity", site(tmp_path)) == {}
+    assert reasons("providers:identity", oidc("keys")) == {}
+    for mode in ("html", "good", "503", "redirect"):
+        assert reasons("providers:identity", oidc(mode)) == {"IDENTITY_PROVIDER_UNAVAILABLE": RED}
+    assert PLANTED not in repr(look("providers:identity", oidc("html")))
 
 
 def test_no_agreement_is_needed_on_this_machine(tmp_path: Path) -> None:

@@ -6,19 +6,22 @@ a call would use. What it answers is never shown: it may be anything.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
-from attending.server.config import ProviderSection
+from attending.server.auth.oidc.provider import Provider, ProviderStatus
+from attending.server.config import OidcSection, ProviderSection
 from attending.server.doctor.check import Finding, Site, green, red, unknown, warning
-from attending.server.errors import ConfigurationError
+from attending.server.errors import ConfigurationError, Unavailable
 from attending.server.providers.configure import api_key
 from attending.server.providers.replay import ReplayProvider
 
@@ -53,6 +56,32 @@ def remote(site: Site) -> Iterator[Finding]:
         yield from _remote(provider, site.now())
     if not found:
         yield green("none behind a network")
+
+
+def identity(site: Site) -> Iterator[Finding]:
+    """Providers of identities (OpenID Connect): their keys can be had, and there are some that we accept."""
+    for section in site.config.oidc:
+        status = asyncio.run(_keys_of(section))
+        if status.problem is not None or not status.usable:
+            yield red(
+                "IDENTITY_PROVIDER_UNAVAILABLE",
+                f"identity provider `{section.name}`: no keys to verify its tokens with ({status.problem})",
+                f"correct `issuer`, `jwks_uri` or `ca_file` of `{section.name}` (docs/identity.md)",
+            )
+        else:
+            yield green(f"`{section.name}`: {status.keys} key{'s' * (status.keys != 1)}")
+    if not site.config.oidc:
+        yield green("no identity provider")
+
+
+async def _keys_of(section: OidcSection) -> ProviderStatus:
+    provider = Provider(section)
+    try:
+        with suppress(Unavailable):
+            await provider.key(None, section.algorithms[0])
+        return provider.status()
+    finally:
+        await provider.close()
 
 
 def _replay(provider: ProviderSection) -> Finding:

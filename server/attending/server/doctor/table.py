@@ -35,6 +35,7 @@ CHECKS: Final[tuple[Listed, ...]] = (
     Listed("database", "halts", f"{_HERE}.databases:halted", 20),
     Listed("providers", "on this machine", f"{_HERE}.providers:local", 20),
     Listed("providers", "behind a network", f"{_HERE}.providers:remote", 60),
+    Listed("providers", "of identities", f"{_HERE}.providers:identity", 60),
     Listed("providers", "agreements", f"{_HERE}.agreements:agreements", 5),
     Listed("policies", "clinical", f"{_HERE}.policies:clinical", 180),
     Listed("policies", "reviews", f"{_HERE}.policies:reviewed", 20),
