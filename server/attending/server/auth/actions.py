@@ -1,4 +1,4 @@
-"""The Cedar action of every rpc. A method that is not listed here is never served."""
+"""The Cedar action of every rpc and every page. What is not listed here is never served."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ ACTIONS: Final[dict[str, str]] = {
     "/attending.v1.CustodyService/EraseSubject": "eraseSubject",
     "/attending.v1.CustodyService/PrunePayloads": "prunePayloads",
 }
+
+PAGES: Final[dict[str, dict[str, str]]] = {
+    "/{path:path}": {"checkpoint": "getCheckpoint", "tile": "getInclusionProof", "entries": "listEntries"},
+}
+"""Path of every HTTP route, as Starlette writes it, to the action of each kind of resource that it serves."""
 
 DISCLOSE_PAYLOADS: Final = "disclosePayloads"
 """Asked for besides `export` when a bundle shall hold personal content."""

@@ -1,4 +1,4 @@
-"""`attending policy`: list policies, and run the cases that their folders bring."""
+"""`attending policy`: list policies, run the cases that their folders bring, and print who may do what."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Outcome:
 
 @click.group(epilog=examples("attending policy test discharge-plan"))
 def policy() -> None:
-    """List and test policies."""
+    """List and test policies, and print who may do what."""
 
 
 @policy.command(
@@ -92,6 +92,28 @@ def test(name: str | None, policies_path: Path | None, as_json: bool) -> int:
     if not as_json:
         click.echo(f"{total - failed} of {total} cases hold")
     return Exit.FAILED if failed else Exit.OK
+
+
+@policy.command(
+    short_help="Print who may do what.",
+    epilog=examples("attending policy matrix > docs/access.md", "attending policy matrix --json"),
+)
+@_FOLDER
+@_JSON
+def matrix(policies_path: Path | None, as_json: bool) -> None:
+    """Print which role may make which call, and which authorisation policy decides it, as Markdown."""
+    from attending.server.app import package_policies
+    from attending.server.auth.authorize import PolicySet
+    from attending.server.auth.matrix import markdown, rows
+
+    folder = (policies_path or package_policies()) / AUTHORIZATION
+    with errors_explained(folder):
+        policies = PolicySet.load(folder)
+    if as_json:
+        for row in rows(policies):
+            click.echo(json.dumps(row.to_json()))
+    else:
+        click.echo(markdown(policies), nl=False)
 
 
 def _outcomes(folder: Path, name: str | None) -> Iterator[Outcome]:

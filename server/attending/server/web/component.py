@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
 from attending.server.app import App, Component
+from attending.server.auth.actions import PAGES
 from attending.server.config import Config, HttpSection
 from attending.server.errors import ConfigurationError
 from attending.server.hosting import read_key, read_pem
 from attending.server.web.access import HttpAccess
 from attending.server.web.errors import error_response, plain
 from attending.server.web.protocol import Server, configuration
-from attending.server.web.tiles import TileEndpoint
+from attending.server.web.tiles import ROUTE, TileEndpoint
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 log = structlog.get_logger()
 
@@ -85,9 +87,18 @@ def web_app(endpoint: TileEndpoint) -> Starlette:
         return await endpoint(request)
 
     return Starlette(
-        routes=[Route("/{path:path}", resource, methods=["GET"])],
+        routes=declared([Route(ROUTE, resource, methods=["GET"])]),
         exception_handlers={405: not_allowed, Exception: failed},
     )
+
+
+def declared(routes: Sequence[BaseRoute]) -> list[BaseRoute]:
+    """The routes; RuntimeError for one without an action in `auth.actions.PAGES`, which would be served unasked."""
+    paths = [getattr(route, "path", repr(route)) for route in routes]
+    missing = [path for path in paths if path not in PAGES]
+    if missing:
+        raise RuntimeError(f"no action for {', '.join(missing)}: add it to PAGES in auth/actions.py")
+    return list(routes)
 
 
 def _listen(http: HttpSection) -> socket.socket:

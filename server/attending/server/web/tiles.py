@@ -21,6 +21,7 @@ import structlog
 from attending.ledger.errors import VerificationError
 from attending.ledger.ledger import Ledger
 from attending.ledger.static.paths import CHECKPOINT, TilePath, parse_path
+from attending.server.auth.actions import PAGES
 from attending.server.config import HttpSection, TenantSection
 from attending.server.errors import NotFound, Unavailable
 from attending.server.web.access import HttpAccess
@@ -37,8 +38,8 @@ FOREVER_SECONDS: Final = 31_536_000
 _GZIP_LEVEL: Final = 6
 _GZIP: Final = re.compile(r"(?:^|,)\s*gzip\s*(?:;\s*q=(?P<q>[0-9.]+)\s*)?(?:,|$)", re.IGNORECASE)
 
-ACTIONS: Final = {"checkpoint": "getCheckpoint", "tile": "getInclusionProof", "entries": "listEntries"}
-"""Kind of a resource to the Cedar action that it takes."""
+ROUTE: Final = "/{path:path}"
+_ACTIONS: Final = PAGES[ROUTE]
 
 
 class TileEndpoint:
@@ -80,7 +81,7 @@ class TileEndpoint:
             return await self._resource(request, tenant, kind, path)
         principal = await self._access.authenticate(request)
         with self._slot(principal.name, self._config.max_concurrent_requests // 2):
-            await self._access.require(principal, ACTIONS.get(kind, ACTIONS["tile"]), tenant)
+            await self._access.require(principal, _ACTIONS.get(kind, _ACTIONS["tile"]), tenant)
             return await self._resource(request, tenant, kind, path)
 
     async def _resource(self, request: Request, tenant: str | None, kind: str, path: str) -> Response:
