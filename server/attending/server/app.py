@@ -28,6 +28,7 @@ from attending.server.database import ledger_config
 from attending.server.errors import ConfigurationError
 from attending.server.limits.rates import Rates
 from attending.server.phi.access import PhiAccess
+from attending.server.tls import Tls
 
 log = structlog.get_logger()
 
@@ -77,6 +78,7 @@ class App:
     directory: Directory
     attempts: Attempts
     rates: Rates
+    tls: Tls
     owner: str
     now: Callable[[], datetime]
     components: list[Component] = field(default_factory=list)
@@ -140,6 +142,7 @@ async def build_app(
     Raises ConfigurationError and the ledger's errors; what was opened by then is closed again.
     """
     policies = PolicySet.load(authorization_folder(config))
+    tls = Tls(config.server, now)
     tokens = _token_verifier(config, now)
     builds = resolve(COMPONENTS) if components is None else list(components)
     ledger = await Ledger.open(
@@ -155,7 +158,8 @@ async def build_app(
         embedded=embedded,
         ledger=ledger,
         authorizer=Authorizer(policies, attempts.denied, now),
-        directory=Directory(config.identities, now, tokens=tokens),
+        directory=Directory(config.identities, now, tokens=tokens, revocation=tls.verdict),
+        tls=tls,
         attempts=attempts,
         rates=Rates(config.limits),
         owner=owner,

@@ -86,6 +86,19 @@ class ServerSection(Section):
         default=None,
         description="PEM file: authorities of client certificates. Without it there is no mTLS port.",
     )
+    client_crl: list[FilePath] = Field(
+        default=[],
+        max_length=32,
+        description="Revocation lists (PEM or DER) of those authorities, one each. Once any is given, an authority "
+        "without a list that is up to date lets nobody in.",
+    )
+    reload_seconds: float = Field(
+        default=10.0,
+        ge=0.1,
+        le=3600,
+        description="How often the TLS files are looked at; changed ones are taken without a restart, on SIGHUP at "
+        "once. Broken ones are not.",
+    )
     max_message_bytes: int = Field(
         default=4 * MIB,
         ge=64 * 1024,
@@ -793,6 +806,8 @@ class Config(Section):
             )
         if self.http is not None:
             self._check_http(self.http)
+        if self.server.client_crl and self.server.client_ca is None:
+            raise ValueError("server: `client_crl` needs `client_ca`, whose revocation lists they are")
         if self.server.client_ca is None and not self.server.tokens:
             raise ValueError("server: neither `client_ca` nor `tokens` is set, so nobody could call")
         return self

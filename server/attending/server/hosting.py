@@ -12,14 +12,12 @@ import signal
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 import grpc
 import structlog
 from attending.ledger.entry import PendingEntry
 from attending.ledger.errors import LedgerError
-from attending.ledger.files import read_private
 from attending.ledger.ledger import SYSTEM_LOG
 from attending.server.app import App, Build, build_app, close_app
 from attending.server.auth.access import Access
@@ -31,6 +29,7 @@ from attending.server.limits.calls import Limits
 from attending.server.rpc import RpcInterceptor, Transfer
 from attending.server.status import errors_as_status
 from attending.server.telemetry import quiet_loop_errors, take_over_libraries
+from attending.server.tls import Tls
 from attending.server.version import version
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse
@@ -79,7 +78,7 @@ class Host:
             ],
             options=_options(app.config),
         )
-        self._readiness: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> Endpoints:
         """Listens, starts the components, opens for calls; returns the ports. Raises ConfigurationError."""
@@ -95,7 +94,8 @@ class Host:
             reflection.enable_server_reflection(names, self._server)
         for name in ("", *services):
             self._health.set(name, _NOT_SERVING)
-        endpoints = _listen(self._server, app.config.server)
+        app.tls.load()
+        endpoints = _listen(self._server, app.config.server, app.tls)
         await self._server.start()
         app.directory.tokens.start()
         for component in app.components:
@@ -106,7 +106,10 @@ class Host:
         await app.ledger.append(SYSTEM_LOG, [self._entry("system.started", self._started())])
         self._open = True
         self._report(services)
-        self._readiness = asyncio.create_task(self._watch(services))
+        self._tasks = [
+            asyncio.create_task(self._watch(services), name="readiness"),
+            asyncio.create_task(app.tls.watch(), name="tls"),
+        ]
         log.info(
             "server.started",
             port=endpoints.port,
@@ -122,10 +125,9 @@ class Host:
         self._stopping = True
         started = self._open
         self._open = False
-        if self._readiness is not None:
-            self._readiness.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._readiness
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._health.end()
         for component in self.app.components:
             await component.stopping()
@@ -212,9 +214,17 @@ async def serve(
             loop.add_signal_handler(name, ending.set)
     app = await build_app(config, embedded=embedded, components=components)
     host = Host(app)
+    reloads: set[asyncio.Task[bool]] = set()
+
+    def reload() -> None:
+        reloads.add(task := asyncio.create_task(app.tls.reload(), name="tls-reload"))
+        task.add_done_callback(reloads.discard)
+
     try:
         endpoints = await _unless_stopped(host.start(), ending)
         if endpoints is not None:
+            with suppress(ValueError, RuntimeError, NotImplementedError):
+                loop.add_signal_handler(signal.SIGHUP, reload)
             if on_ready is not None:
                 on_ready(app, endpoints)
             await ending.wait()
@@ -238,17 +248,13 @@ async def _unless_stopped(
     return task.result()
 
 
-def _listen(server: grpc.aio.Server, config: ServerSection) -> Endpoints:
-    key, certificate = read_key(config.tls_key), read_pem(config.tls_certificate, "server.tls_certificate")
+def _listen(server: grpc.aio.Server, config: ServerSection, tls: Tls) -> Endpoints:
     port = token_port = None
     if config.client_ca is not None:
         # gRPC for Python can demand a client certificate or not ask for one; hence two ports.
-        mutual = grpc.ssl_server_credentials(
-            [(key, certificate)], read_pem(config.client_ca, "server.client_ca"), require_client_auth=True
-        )
-        port = _bind(server, config.host, config.port, mutual, "server.port")
+        port = _bind(server, config.host, config.port, tls.grpc_credentials(mutual=True), "server.port")
     if config.tokens:
-        plain = grpc.ssl_server_credentials([(key, certificate)])
+        plain = tls.grpc_credentials(mutual=False)
         token_port = _bind(server, config.host, config.token_port, plain, "server.token_port")
     return Endpoints(config.host, port, token_port)
 
@@ -269,28 +275,6 @@ def _bind(
             reason="CANNOT_LISTEN",
         )
     return bound
-
-
-def read_pem(path: Path, key: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as err:
-        raise ConfigurationError(
-            f"`{key}`: `{path}` cannot be read ({type(err).__name__})",
-            "make it a PEM file that the server may read",
-            reason="TLS_FILES",
-        ) from err
-
-
-def read_key(path: Path) -> bytes:
-    try:
-        return read_private(path)
-    except OSError as err:
-        raise ConfigurationError(
-            f"`server.tls_key`: `{path}` cannot be read ({type(err).__name__})",
-            "make it a PEM file that the server may read",
-            reason="TLS_FILES",
-        ) from err
 
 
 def _transfer(config: Config) -> Transfer:

@@ -21,8 +21,9 @@ from attending.server.bootstrap.identities import certificate_uri
 from attending.server.config import Config
 from attending.server.errors import ConfigurationError
 from attending.server.hosting import serve
+from attending.server.tls import Tls
 from attending.server.web import protocol
-from attending.server.web.component import _tls, build
+from attending.server.web.component import build
 
 
 def publish(server: Any) -> None:
@@ -90,7 +91,7 @@ def test_a_certificate_of_another_authority_ends_the_handshake(server: Any, tmp_
 
 
 def test_what_tls_asks_for(server: Any) -> None:
-    context = _tls(server.app.config)
+    context = server.app.tls.material.context
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
     assert context.verify_mode is ssl.CERT_OPTIONAL
     url = server.ready.endpoint["log_urls"]["demo"]
@@ -103,7 +104,7 @@ async def test_files_that_are_no_certificates(tmp_path: Path, name: str) -> None
     embedded = prepare(tmp_path / "d", port=0, token_port=0, providers=[])
     (embedded.folder / "tls" / name).write_text("nonsense")
     with pytest.raises(ConfigurationError) as caught:
-        _tls(embedded.config)
+        Tls(embedded.config.server).load()
     assert caught.value.reason == "TLS_FILES"
 
 

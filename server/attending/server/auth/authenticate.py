@@ -17,12 +17,19 @@ from attending.server.auth.identities import Identities, IdentitySource
 from attending.server.auth.key_verifier import KeyVerifier
 from attending.server.auth.oidc.token import MAX_TOKEN_CHARS, TokenRefused, TokenVerifier
 from attending.server.auth.principal import Credential, Principal
+from attending.server.auth.revocation import Verdict
 from attending.server.auth.service_key import START, prefix_of
 from attending.server.config import IdentitySection, ServiceKeySection
-from attending.server.errors import Unauthenticated
+from attending.server.errors import Unauthenticated, Unavailable
 
 log = structlog.get_logger()
 
+_LOGGED: Final[dict[Verdict, str]] = {
+    "revoked": "CERTIFICATE_REVOKED",
+    "no_list": "CRL_MISSING",
+    "out_of_date": "CRL_OUT_OF_DATE",
+}
+REVOCATION_RETRY_SECONDS: Final = 60.0
 _MAX_HEADER_CHARS: Final = MAX_TOKEN_CHARS + len("Bearer ")
 
 
@@ -39,9 +46,12 @@ class Directory:
         *,
         keys: KeyVerifier | None = None,
         tokens: TokenVerifier | None = None,
+        revocation: Callable[[bytes, int], Verdict] = lambda _issuer, _serial: "good",
     ) -> None:
+        """`revocation` says of an issuer's name (DER) and a serial number whether that certificate is revoked."""
         self._now = now
         self._sources: list[IdentitySource] = [Identities(identities)]
+        self._revocation = revocation
         self._keys = keys or KeyVerifier(now)
         self.tokens = tokens or TokenVerifier((), now)
 
@@ -88,7 +98,14 @@ class Directory:
         if len(found) != 1:
             # None, or names of several identities: nobody in particular.
             raise Unauthenticated("INVALID_CREDENTIAL")
-        return found[0]
+        verdict = self._revocation(names.issuer, names.serial)
+        if verdict == "good":
+            return found[0]
+        log.warning("auth.certificate_refused", reason=_LOGGED[verdict], identity=found[0].name)
+        if verdict == "revoked":
+            raise Unauthenticated("INVALID_CREDENTIAL")
+        # Ours to mend, and not the caller's: a list is missing or has not been renewed.
+        raise Unavailable("REVOCATION_UNKNOWN", retry_after_seconds=REVOCATION_RETRY_SECONDS)
 
     async def _by_header(self, headers: Sequence[str | bytes]) -> tuple[IdentitySection, Credential]:
         header = headers[0]

@@ -21,6 +21,9 @@ class CertificateNames:
     common_names: tuple[str, ...]
     not_before: datetime
     not_after: datetime
+    issuer: bytes
+    """The authority's name in DER, by which its revocation list is found."""
+    serial: int
 
 
 @lru_cache(maxsize=4096)
@@ -40,6 +43,8 @@ def read_certificate(pem: bytes) -> CertificateNames:
             common_names=tuple(str(name.value) for name in common),
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
+            issuer=certificate.issuer.public_bytes(),
+            serial=certificate.serial_number,
         )
     except ValueError:
         raise Unauthenticated("INVALID_CREDENTIAL") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,7 +12,7 @@ from attending.server.app import App, Component
 from attending.server.auth.actions import PAGES
 from attending.server.config import Config, HttpSection
 from attending.server.errors import ConfigurationError
-from attending.server.hosting import read_key, read_pem
+from attending.server.tls import Tls
 from attending.server.web.access import HttpAccess
 from attending.server.web.errors import error_response, plain
 from attending.server.web.protocol import Server, configuration
@@ -32,18 +31,19 @@ _POLL_SECONDS: Final = 0.01
 class HttpComponent(Component):
     """Serves `web` as configured; without a section `[http]` it is there and does nothing."""
 
-    def __init__(self, config: Config, web: Starlette) -> None:
+    def __init__(self, config: Config, tls: Tls, web: Starlette) -> None:
         self._config = config
+        self._tls = tls
         self._web = web
         self._server: Server | None = None
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listens; ConfigurationError (CANNOT_LISTEN, TLS_FILES)."""
+        """Listens; ConfigurationError (CANNOT_LISTEN). The server's TLS files have been loaded."""
         http = self._config.http
         if http is None:
             return
-        context = _tls(self._config) if http.tls else None
+        context = self._tls.https_context() if http.tls else None
         listener = _listen(http)
         self._server = Server(
             configuration(self._web, context, drain_seconds=self._config.server.drain_seconds)
@@ -119,35 +119,9 @@ def _listen(http: HttpSection) -> socket.socket:
     return listener
 
 
-def _tls(config: Config) -> ssl.SSLContext:
-    """TLS 1.2 or later with the server's certificate. A client certificate is asked for, never required: a token
-    will do. One that `client_ca` did not issue ends the handshake.
-    """
-    server = config.server
-    # Read first, for the words of what cannot be read; the context reads the files by itself.
-    read_key(server.tls_key)
-    read_pem(server.tls_certificate, "server.tls_certificate")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(server.tls_certificate, server.tls_key)
-        if server.client_ca is not None:
-            context.load_verify_locations(
-                cadata=read_pem(server.client_ca, "server.client_ca").decode("ascii")
-            )
-            context.verify_mode = ssl.CERT_OPTIONAL
-    except (ssl.SSLError, UnicodeDecodeError) as err:
-        raise ConfigurationError(
-            "`server.tls_certificate`, `server.tls_key` or `server.client_ca` is not a PEM file that fits",
-            "make them PEM files: a certificate chain, its key, and authorities",
-            reason="TLS_FILES",
-        ) from err
-    return context
-
-
 async def build(app: App) -> Component:
     """The component that listens for HTTP, when the configuration has a section `[http]`."""
     config = app.config
     access = HttpAccess(app.directory, app.authorizer, app.attempts, app.rates)
     endpoint = TileEndpoint(app.ledger, access, config.tenants, config.http or HttpSection())
-    return HttpComponent(config, web_app(endpoint))
+    return HttpComponent(config, app.tls, web_app(endpoint))

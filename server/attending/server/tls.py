@@ -1,0 +1,306 @@
+"""The server's certificate, key, client authorities and revocation lists, replaced while it runs.
+
+Files are looked at every `server.reload_seconds` and on SIGHUP. New ones are taken only as a whole and only when they
+hold together; otherwise the old ones stay in use, the log says why, and `status` tells it. New connections get the new
+certificate, running calls keep theirs; revocations count from the next call on, on every connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+import structlog
+from attending.ledger.errors import UnsafeSettings
+from attending.ledger.files import read_private
+from attending.server import clock
+from attending.server.auth.revocation import ListRefused, Revocations, Verdict, read_list
+from attending.server.config import ServerSection
+from attending.server.errors import ConfigurationError
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+log = structlog.get_logger()
+
+MAX_FILE_BYTES: Final = 64 * 1024 * 1024
+
+
+class FilesRefused(Exception):  # noqa: N818 - says what happened
+    """Files that do not hold together. `reason` is constant, `key` the configuration key, `words` for people."""
+
+    def __init__(self, reason: str, key: str, words: str) -> None:
+        super().__init__(reason)
+        self.reason, self.key, self.words = reason, key, words
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Files that hold together. `digest` tells them apart from others; `context` is for HTTPS."""
+
+    digest: bytes
+    certificate: bytes
+    key: bytes
+    client_ca: bytes | None
+    expires: datetime
+    revocations: Revocations | None
+    context: ssl.SSLContext
+    grpc: Any
+
+
+@dataclass(frozen=True, slots=True)
+class TlsStatus:
+    """What is in use, and why newer files are not: `problem` is a constant reason, None when all is well.
+
+    `next_updates` are the dates until which the revocation lists hold.
+    """
+
+    loaded: datetime
+    certificate_expires: datetime
+    next_updates: tuple[datetime, ...]
+    problem: str | None
+
+
+class Tls:
+    """TLS of one server process. `load` comes first; then any thread may ask, and one task may `watch`."""
+
+    def __init__(self, config: ServerSection, now: Callable[[], datetime] = clock.now) -> None:
+        self._config = config
+        self._now = now
+        self._material: Material | None = None
+        self._loaded = now()
+        self._reloading = asyncio.Lock()
+        self._problem: str | None = None
+
+    @property
+    def material(self) -> Material:
+        """What new connections get. `load` has been called."""
+        assert self._material is not None
+        return self._material
+
+    def load(self) -> None:
+        """Reads the files for the first time; ConfigurationError (TLS_FILES), UnsafeSettings for an open key file."""
+        if self._material is not None:
+            return
+        try:
+            self._take(read_material(self._config, self._now()))
+        except FilesRefused as err:
+            raise ConfigurationError(
+                f"`{err.key}`: {err.words}",
+                "make it a PEM file that the server may read and that fits the others; see docs/identity.md",
+                reason="TLS_FILES",
+            ) from err
+
+    async def reload(self) -> bool:
+        """Takes new files that hold together. True when something new is in use; keeps the old ones otherwise."""
+        async with self._reloading:
+            return await self._reload()
+
+    async def _reload(self) -> bool:
+        try:
+            found = await asyncio.to_thread(read_material, self._config, self._now())
+            if found.digest == self.material.digest:
+                self._problem = None
+                return False
+            if found.expires <= self._now():
+                raise FilesRefused("TLS_CERTIFICATE_EXPIRED", "server.tls_certificate", "has expired")
+        except FilesRefused as err:
+            self._refused(err.reason)
+            return False
+        except UnsafeSettings:
+            self._refused("TLS_KEY_OPEN_TO_OTHERS")
+            return False
+        self._take(found)
+        log.info("tls.reloaded", count=0 if found.revocations is None else len(found.revocations.lists))
+        return True
+
+    async def watch(self) -> None:
+        """Reloads at every interval until cancelled."""
+        while True:
+            await asyncio.sleep(self._config.reload_seconds)
+            try:
+                await self.reload()
+            except Exception as err:
+                # The old files stay in use; nothing that a file holds may end the watch.
+                log.error("tls.reload_failed", error_type=type(err).__name__)
+
+    def status(self) -> TlsStatus:
+        revocations = self.material.revocations
+        dates = () if revocations is None else (one.next_update for one in revocations.lists.values())
+        return TlsStatus(self._loaded, self.material.expires, tuple(sorted(dates)), self._problem)
+
+    def verdict(self, issuer: bytes, serial: int) -> Verdict:
+        """Whether a client certificate is revoked, by the lists in use; good when none are configured."""
+        if self._material is None:
+            return "no_list" if self._config.client_crl else "good"
+        revocations = self._material.revocations
+        return "good" if revocations is None else revocations.verdict(issuer, serial, self._now())
+
+    def grpc_credentials(self, *, mutual: bool) -> grpc.ServerCredentials:
+        """Credentials of one gRPC port, which follow what is loaded. `mutual` demands client certificates."""
+        served = self.material
+
+        def newer() -> Any:
+            # Called by gRPC's own threads before each handshake.
+            nonlocal served
+            newest = self.material
+            if newest is served:
+                return None
+            served = newest
+            return newest.grpc
+
+        return grpc.dynamic_ssl_server_credentials(served.grpc, newer, mutual)
+
+    def https_context(self) -> ssl.SSLContext:
+        """A context for a listener, each of whose connections gets what is loaded then."""
+        return _Following(self)
+
+    def _take(self, found: Material) -> None:
+        self._material, self._loaded, self._problem = found, self._now(), None
+
+    def _refused(self, reason: str) -> None:
+        if reason != self._problem:
+            log.error("tls.not_reloaded", reason=reason)
+        self._problem = reason
+
+
+class _Following(ssl.SSLContext):
+    """Hands each connection to the context that is loaded by then. Nothing of an older one is shared: its
+    authorities, certificate and session tickets are gone.
+    """
+
+    def __new__(cls, _tls: Tls) -> _Following:
+        return super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
+
+    def __init__(self, tls: Tls) -> None:
+        self._tls = tls
+
+    def wrap_bio(self, *args: Any, **more: Any) -> ssl.SSLObject:
+        return self._tls.material.context.wrap_bio(*args, **more)
+
+
+def read_material(config: ServerSection, now: datetime) -> Material:
+    """Reads all files and holds them against each other; FilesRefused, UnsafeSettings.
+
+    Blocks. The files may be replaced while it reads: what it returns was read as a whole.
+    """
+    data = _read_all(config)
+    key, certificate, client_ca, *lists = data
+    assert key is not None
+    assert certificate is not None
+    leaf = _check_pair(certificate, key)
+    authorities = [] if client_ca is None else _authorities(client_ca)
+    # Python's TLS reads the files by itself; what it read is what we read when they have not changed since.
+    context = _context(config)
+    if _read_all(config) != data:
+        raise FilesRefused("TLS_FILES_CHANGING", "server.tls_certificate", "changed while it was read")
+    revocations = None
+    if config.client_crl:
+        revocations = Revocations(_read_list(one, authorities, now) for one in lists)
+    configuration = grpc.ssl_server_certificate_configuration([(key, certificate)], client_ca)
+    digest = hashlib.sha256(b"".join(hashlib.sha256(part or b"").digest() for part in data)).digest()
+    return Material(
+        digest=digest,
+        certificate=certificate,
+        key=key,
+        client_ca=client_ca,
+        expires=leaf.not_valid_after_utc,
+        revocations=revocations,
+        context=context,
+        grpc=configuration,
+    )
+
+
+def _read_all(config: ServerSection) -> list[bytes | None]:
+    ca = None if config.client_ca is None else _read(config.client_ca, "server.client_ca")
+    return [
+        _read_key(config.tls_key),
+        _read(config.tls_certificate, "server.tls_certificate"),
+        ca,
+        *(_read(path, "server.client_crl") for path in config.client_crl),
+    ]
+
+
+def _read(path: Path, key: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as err:
+        raise FilesRefused(
+            "TLS_FILE_NOT_READABLE", key, f"`{path}` cannot be read ({type(err).__name__})"
+        ) from err
+    if len(data) > MAX_FILE_BYTES:
+        raise FilesRefused("TLS_FILE_TOO_LARGE", key, f"`{path}` is larger than {MAX_FILE_BYTES} bytes")
+    return data
+
+
+def _read_key(path: Path) -> bytes:
+    try:
+        return read_private(path)
+    except OSError as err:
+        raise FilesRefused(
+            "TLS_FILE_NOT_READABLE", "server.tls_key", f"`{path}` cannot be read ({type(err).__name__})"
+        ) from err
+
+
+def _check_pair(certificate: bytes, key: bytes) -> x509.Certificate:
+    """The leaf, when the key is its own."""
+    try:
+        leaf = x509.load_pem_x509_certificates(certificate)[0]
+        public = leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except (ValueError, UnsupportedAlgorithm) as err:
+        raise FilesRefused(
+            "TLS_CERTIFICATE_BROKEN", "server.tls_certificate", "is not a PEM certificate"
+        ) from err
+    try:
+        own = load_pem_private_key(key, None).public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm) as err:
+        raise FilesRefused(
+            "TLS_KEY_BROKEN", "server.tls_key", "is not a PEM key without a passphrase"
+        ) from err
+    if own.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != public:
+        raise FilesRefused("TLS_KEY_DOES_NOT_FIT", "server.tls_key", "is not the key of the certificate")
+    return leaf
+
+
+def _authorities(data: bytes) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(data)
+    except ValueError as err:
+        raise FilesRefused("TLS_CLIENT_CA_BROKEN", "server.client_ca", "holds no PEM certificates") from err
+
+
+def _read_list(data: bytes | None, authorities: list[x509.Certificate], now: datetime) -> Any:
+    assert data is not None
+    try:
+        return read_list(data, authorities, now)
+    except ListRefused as err:
+        raise FilesRefused(str(err), "server.client_crl", f"is not to go by ({err})") from err
+
+
+def _context(config: ServerSection) -> ssl.SSLContext:
+    """TLS 1.2 or later with the server's certificate. A client certificate is asked for, never required: a token
+    will do. One that `client_ca` did not issue ends the handshake.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        # A passphrase is never asked for at a terminal.
+        context.load_cert_chain(config.tls_certificate, config.tls_key, password=lambda: "")
+        if config.client_ca is not None:
+            context.load_verify_locations(cafile=config.client_ca)
+            context.verify_mode = ssl.CERT_OPTIONAL
+    except (ssl.SSLError, OSError, ValueError) as err:
+        raise FilesRefused(
+            "TLS_FILES_DO_NOT_FIT",
+            "server.tls_certificate",
+            "it, `server.tls_key` or `server.client_ca` is not a PEM file that fits the others",
+        ) from err
+    return context
