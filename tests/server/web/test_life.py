@@ -150,7 +150,7 @@ def test_running_requests_end_before_the_server_does(start_server: Any, monkeypa
 
 
 def test_a_client_that_says_nothing_is_dropped(start_server: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(protocol, "FIRST_REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
     made = start_server(components=[build], overrides={"http": {"port": 0, "tls": False}})
     port = httpx.URL(made.ready.endpoint["log_urls"]["demo"]).port
     with socket.create_connection(("127.0.0.1", port), timeout=30) as silent:

@@ -13,9 +13,10 @@ from attending.server.auth.actions import PAGES
 from attending.server.config import Config, HttpSection
 from attending.server.errors import ConfigurationError
 from attending.server.tls import Tls
+from attending.server.web.accept import ConnectionLimits
 from attending.server.web.access import HttpAccess
 from attending.server.web.errors import error_response, plain
-from attending.server.web.protocol import Server, configuration
+from attending.server.web.protocol import CLOSE_SECONDS, Server, configuration
 from attending.server.web.tiles import ROUTE, TileEndpoint
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -45,9 +46,14 @@ class HttpComponent(Component):
             return
         context = self._tls.https_context() if http.tls else None
         listener = _listen(http)
-        self._server = Server(
-            configuration(self._web, context, drain_seconds=self._config.server.drain_seconds)
+        limits = ConnectionLimits(
+            connections=http.max_connections,
+            per_address=http.max_connections_per_address,
+            handshake_seconds=self._config.limits.handshake_seconds,
+            close_seconds=CLOSE_SECONDS,
         )
+        settings = configuration(self._web, drain_seconds=self._config.server.drain_seconds)
+        self._server = Server(settings, context, limits)
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]), name="http")
         while not self._server.started:
             if self._serving.done():
