@@ -471,6 +471,11 @@ class IdentitySection(Section):
     licence_expires: AwareDatetime | None = Field(
         default=None, description="From this moment the person may not sign; other rights stay."
     )
+    competency_expires: AwareDatetime | None = Field(
+        default=None,
+        description="From this moment the person may not sign until training is renewed (21 CFR 11.10(i)); other "
+        "rights stay.",
+    )
     signing_public_key: str | None = Field(
         default=None, description="Base64 of the raw Ed25519 public key with which the person signs reviews."
     )

@@ -306,3 +306,16 @@ def test_a_licence_that_has_run_out_is_known() -> None:
     assert not principal.licence_valid(NOW)
     assert principal.licence_valid(NOW - timedelta(seconds=1))
     assert replace(principal, licence_expires=None).licence_valid(NOW)
+
+
+def test_a_competency_that_has_run_out_is_known() -> None:
+    token = new_service_key()
+    later = NOW + timedelta(days=1)
+    one = identity(service_keys=[key_of(token)], licence_expires=later, competency_expires=NOW)
+    principal = ask(Directory([one], lambda: NOW), token=token)
+    assert principal.licence_valid(NOW)
+    assert not principal.competency_valid(NOW)
+    assert principal.competency_valid(NOW - timedelta(seconds=1))
+    assert principal.signs_until == NOW
+    assert replace(principal, competency_expires=None).signs_until == later
+    assert replace(principal, competency_expires=None, licence_expires=None).signs_until is None

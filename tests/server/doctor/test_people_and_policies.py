@@ -86,6 +86,7 @@ def test_what_has_run_out(tmp_path: Path) -> None:
         identity("soon", "auditor", expires=NOW + timedelta(days=3)),
         identity("dr-gone", "clinician", licence_expires=NOW - timedelta(days=1)),
         identity("dr-soon", "clinician", licence_expires=NOW + timedelta(days=3), display_name="Zebulon Q"),
+        identity("dr-untrained", "clinician", competency_expires=NOW - timedelta(days=1)),
     ]
     at = site(tmp_path, identities=people)
     assert reasons("identities:expiry", at) == {
@@ -93,6 +94,7 @@ def test_what_has_run_out(tmp_path: Path) -> None:
         "IDENTITY_EXPIRED": WARNING,
         "IDENTITY_EXPIRES": WARNING,
         "LICENCE_EXPIRED": WARNING,
+        "COMPETENCY_EXPIRED": WARNING,
         "LICENCE_EXPIRES": WARNING,
     }
     assert "Zebulon" not in repr(look("identities:expiry", at))
@@ -103,12 +105,13 @@ def test_what_has_run_out(tmp_path: Path) -> None:
     [
         None,
         identity("dr-a", "clinician", licence_expires=NOW),
+        identity("dr-a", "clinician", competency_expires=NOW),
         identity("dr-a", "clinician", expires=NOW),
         identity("dr-a", "clinician", signing_public_key=None),
         identity("dr-a", "clinician", "operator"),
         identity("dr-a", "clinician", tenant="other"),
     ],
-    ids=["nobody", "licence", "expired", "no key", "operator", "of another tenant"],
+    ids=["nobody", "licence", "competency", "expired", "no key", "operator", "of another tenant"],
 )
 def test_nobody_who_can_sign(tmp_path: Path, signer: dict[str, Any] | None) -> None:
     people = [one for one in PEOPLE if "clinician" not in one["roles"]]

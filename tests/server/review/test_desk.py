@@ -229,6 +229,10 @@ async def test_an_app_an_auditor_an_expired_licence_and_a_foreign_key_cannot_sig
     with pytest.raises(PermissionDenied) as caught:
         await ward.desk.claim(expired, ticket, fresh())  # type: ignore[arg-type]
     assert caught.value.reason == "LICENCE_EXPIRED"
+    untrained = replace(ward.rivera.principal, competency_expires=ward.gate.clock())
+    with pytest.raises(PermissionDenied) as caught:
+        await ward.desk.claim(untrained, ticket, fresh())  # type: ignore[arg-type]
+    assert caught.value.reason == "COMPETENCY_EXPIRED"
     lease = await claim(ward, ticket, ward.rivera)
     await dispose_all(ward, ticket, lease, ward.rivera)
     for key_id in (ward.chen.key_id, "0" * 16):

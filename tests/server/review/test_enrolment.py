@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from attending.server.clock import stamp
 from attending.server.review.enrolment import enrol_keys, key_stream
 
 from tests.server.inference.conftest import TENANT, failed_checks
@@ -35,6 +36,19 @@ async def test_a_renewed_licence_and_a_new_role_are_enrolled_again(ward: Ward) -
     await enrol_keys(gate.ledger, [TENANT], people, "srv-test", gate.clock)
     await signs(ward, Person(clinician, ward.auditor.key))
     assert await failed_checks(gate.ledger) == []
+
+
+async def test_a_key_is_enrolled_until_licence_or_competency_runs_out(ward: Ward) -> None:
+    """The offline verifier refuses (V12) what is signed after `not_after`, whatever the desk believed."""
+    gate = ward.gate
+    near, far = gate.clock() + timedelta(days=1), gate.clock() + timedelta(days=365)
+    written = []
+    for licence, competency in ((far, near), (near, far), (None, near), (None, None)):
+        rivera = replace(ward.rivera.principal, licence_expires=licence, competency_expires=competency)
+        await enrol_keys(gate.ledger, [TENANT], [rivera, ward.chen.principal], "srv-test", gate.clock)
+        last = (await gate.ledger.stream_entries(TENANT, key_stream(ward.rivera.key_id)))[-1]
+        written.append(last.body["not_after"])
+    assert written == [stamp(near), stamp(near), stamp(near), None]
 
 
 async def test_an_unchanged_configuration_says_nothing_again_and_a_key_changed_twice_can_be_revoked(

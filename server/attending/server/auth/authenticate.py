@@ -167,6 +167,7 @@ def _principal(identity: IdentitySection, credential: Credential) -> Principal:
         display_name=identity.display_name or identity.name,
         credential=credential,
         licence_expires=identity.licence_expires,
+        competency_expires=identity.competency_expires,
         signing_public_key=identity.signing_key_bytes,
         default_purpose=identity.purpose_of_use,
     )

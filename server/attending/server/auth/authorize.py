@@ -113,6 +113,7 @@ class PolicySet:
             "context": {
                 "credential": principal.credential,
                 "licence_valid": principal.licence_valid(moment),
+                "competency_valid": principal.competency_valid(moment),
             }
             | ({} if purpose is None else {"purpose": purpose}),
         }

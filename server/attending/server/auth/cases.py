@@ -1,8 +1,8 @@
 """The authorisation policies' own cases: `cases.jsonl` beside them, run by `attending policy test`.
 
-Each line: `{"name", "principal": {"name", "kind", "tenant", "roles", "credential"?, "licence_valid"?}, "action",
-"resource": {"type", "tenant", "author"?, "author_may_sign"?, "name"?}, "purpose"?, "allowed", "policies": [ids],
-"errors": count}`.
+Each line: `{"name", "principal": {"name", "kind", "tenant", "roles", "credential"?, "licence_valid"?,
+"competency_valid"?}, "action", "resource": {"type", "tenant", "author"?, "author_may_sign"?, "name"?}, "purpose"?,
+"allowed", "policies": [ids], "errors": count}`.
 A case holds when decision, deciding policies and number of evaluation errors are all as it says.
 """
 
@@ -69,6 +69,7 @@ def _run(policies: PolicySet, case: dict[str, Any]) -> CaseResult:
         display_name=who["name"],
         credential=who.get("credential", "mtls"),
         licence_expires=None if who.get("licence_valid", True) else now - timedelta(days=1),
+        competency_expires=None if who.get("competency_valid", True) else now - timedelta(days=1),
     )
     if what["type"] == "ReviewItem":
         resource = Resource.review_item(

@@ -27,7 +27,8 @@ class Principal:
     from a request: the tenant above all.
 
     `name` is unique in the whole server and never shared; `display_name` is the printed name of signatures
-    (21 CFR 11.50); `licence_expires` is the moment after which a person may no longer sign;
+    (21 CFR 11.50); `licence_expires` and `competency_expires` are moments after which a person may no longer sign,
+    the latter until training has been renewed (21 CFR 11.10(i));
     `signing_public_key` is the raw Ed25519 key (32 bytes) that was configured for them.
     """
 
@@ -38,6 +39,7 @@ class Principal:
     display_name: str
     credential: Credential
     licence_expires: datetime | None = None
+    competency_expires: datetime | None = None
     signing_public_key: bytes | None = field(default=None, repr=False)
     default_purpose: str | None = None
     """HL7 code of the purpose that an application asks with when its request names none; None for a person."""
@@ -50,3 +52,13 @@ class Principal:
     def licence_valid(self, moment: datetime) -> bool:
         """True for a person whose licence has not run out at `moment`, and for those who need none."""
         return self.licence_expires is None or moment < self.licence_expires
+
+    def competency_valid(self, moment: datetime) -> bool:
+        """True for a person whose competency has not run out at `moment`, and for those who need to show none."""
+        return self.competency_expires is None or moment < self.competency_expires
+
+    @property
+    def signs_until(self) -> datetime | None:
+        """The first moment at which licence or competency has run out; None when neither ever does."""
+        ends = [end for end in (self.licence_expires, self.competency_expires) if end is not None]
+        return min(ends, default=None)

@@ -20,7 +20,7 @@ DUTIES: Final = {
 
 
 def expiry(site: Site) -> Iterator[Finding]:
-    """Identities and licences that have run out, or are about to."""
+    """Identities, licences and competencies that have run out, or are about to."""
     now, found = site.now(), 0
     for one in site.config.identities:
         keys = [
@@ -30,6 +30,7 @@ def expiry(site: Site) -> Iterator[Finding]:
         for what, reason, ends, loss in (
             ("identity", "IDENTITY", one.expires, "no credential of it is accepted"),
             ("licence of", "LICENCE", one.licence_expires, "they may not sign"),
+            ("competency of", "COMPETENCY", one.competency_expires, "they may not sign"),
             *keys,
         ):
             if ends is None or ends - now >= timedelta(days=SOON_DAYS):
@@ -116,6 +117,7 @@ def may_sign(one: IdentitySection, now: datetime) -> bool:
         and "operator" not in one.roles
         and _in_force(one.expires, now)
         and _in_force(one.licence_expires, now)
+        and _in_force(one.competency_expires, now)
     )
 
 

@@ -474,6 +474,8 @@ class Desk:
             raise PermissionDenied("ROLE_NOT_PERMITTED")
         if not principal.licence_valid(self._now()):
             raise PermissionDenied("LICENCE_EXPIRED")
+        if not principal.competency_valid(self._now()):
+            raise PermissionDenied("COMPETENCY_EXPIRED")
         return roles[0]
 
     def _require_independence(self, principal: Principal, case: Case) -> None:

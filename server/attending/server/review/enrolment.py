@@ -73,7 +73,8 @@ async def _enrol(
     identifier = key_id(public_key)
     encoded = base64.b64encode(public_key).decode("ascii")
     roles = sorted(person.roles)
-    not_after = None if person.licence_expires is None else stamp(person.licence_expires)
+    # An auditor judges a signature by it: licence and competency were both in force before.
+    not_after = None if person.signs_until is None else stamp(person.signs_until)
     body = {
         "key_id": identifier,
         "user": person.name,
