@@ -163,7 +163,11 @@ def test_every_log_call_of_the_server_has_a_constant_event_and_listed_keys() -> 
             where = f"{path.name}:{node.lineno}"
             assert isinstance(node.args[0], ast.Constant), where
             assert telemetry._EVENT.fullmatch(str(node.args[0].value)), where
-            assert {keyword.arg for keyword in node.keywords} <= telemetry.ALLOWED_KEYS, where
+            # `_said` is what the hooks of a process say of an error: its type and its place.
+            spread = [ast.unparse(k.value).partition("(")[0] for k in node.keywords if k.arg is None]
+            assert set(spread) <= {"_said"}, where
+            named = {keyword.arg for keyword in node.keywords if keyword.arg is not None}
+            assert named <= telemetry.ALLOWED_KEYS, where
     assert calls >= 10
 
 
@@ -188,3 +192,24 @@ def test_a_stream_that_cannot_be_written_stops_nobody_and_says_so_later(lines: i
     structlog.get_logger().error("a.fault", reason="Y")
     assert [line["event"] for line in parsed(stream)] == ["log.lines_lost", "a.fault"]
     assert parsed(stream)[0]["count"] == 4
+
+
+def test_numbers_and_texts_are_of_the_plain_types(lines: io.StringIO) -> None:
+    class Number(int):
+        def __repr__(self) -> str:
+            return SECRET
+
+        __str__ = __repr__
+
+    class Text(str):
+        def __str__(self) -> str:
+            return SECRET
+
+        __repr__ = __str__
+
+    for form in ("json", "console"):
+        telemetry.configure("debug", form, lines)  # type: ignore[arg-type]
+        structlog.get_logger().info("a.b", count=Number(3), reason=Text("fine"), seconds=float("nan"))
+    assert "Jane" not in lines.getvalue()
+    first = json.loads(lines.getvalue().splitlines()[0])
+    assert (first["count"], first["reason"], first["seconds"]) == (3, "fine", "(hidden)")

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from attending.guardrails.no_dump import forbid_core_dumps
+
 HEADER: Final = struct.Struct(">I")
 MAX_FRAME_BYTES: Final = 256 * 1024 * 1024
 _PR_SET_PDEATHSIG: Final = 1
@@ -191,6 +193,7 @@ def main() -> None:
     """Serves the socket whose descriptor number is the only argument."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent()
+    forbid_core_dumps()
     lost = contextlib.suppress(BrokenPipeError, ConnectionResetError)
     with socket.socket(fileno=int(sys.argv[1])) as connection, lost:
         serve(connection)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import re
 import sys
 import threading
@@ -19,10 +20,10 @@ from typing import Any, Final, Literal, TextIO
 
 import structlog
 
+_OF_EVERY_LINE: Final = frozenset({"event", "level", "timestamp"})
 ALLOWED_KEYS: Final = frozenset(
     {
-        # of every line
-        *("event", "level", "timestamp"),
+        *_OF_EVERY_LINE,
         # ids and names from configuration
         *(
             "action",
@@ -81,10 +82,16 @@ def only_listed(_logger: object, _method: str, event: MutableMapping[str, Any]) 
 
 
 def _plain(value: object) -> object:
-    if value is None or isinstance(value, (bool, int, float)):
+    # Exact types only: a subclass may say anything when it is printed.
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else _HIDDEN
     if isinstance(value, str):
-        return value if _VALUE.fullmatch(value) else _HIDDEN
+        text = str.__str__(value)
+        return text if _VALUE.fullmatch(text) else _HIDDEN
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value[:50]]
     return _HIDDEN
@@ -102,17 +109,22 @@ class LibraryRecords(logging.Handler):
         event, keys = "library.log", {}
         if record.name.startswith("attending."):
             event = record.msg
-            keys = {key: value for key, value in vars(record).items() if key in ALLOWED_KEYS}
+            keys = {key: value for key, value in vars(record).items() if key in ALLOWED_KEYS - _OF_EVERY_LINE}
         structlog.get_logger().log(
-            record.levelno,
+            _level(record.levelno),
             event,
             **{
                 "logger": record.name,
-                "location": f"{PurePath(record.pathname).name}:{record.lineno}",
+                "location": f"{PurePath(record.pathname or 'unknown').name}:{record.lineno}",
                 "error_type": type(error).__name__ if error is not None else None,
             }
             | keys,
         )
+
+
+def _level(number: int) -> int:
+    """The named level at or below; a library may have levels of its own, which structlog does not know."""
+    return max(10, min(50, number // 10 * 10))
 
 
 class _Lines:

@@ -19,6 +19,7 @@ from attending.server.bootstrap.folder import (
     write_endpoint,
 )
 from attending.server.hosting import Endpoints, serve
+from attending.server.process import loud, quiet
 from attending.server.telemetry import configure
 
 DEFAULT_PORT = 50051
@@ -48,7 +49,13 @@ def run_embedded(
         data, host=host, port=port, token_port=token_port, http_port=http_port, replay=replay
     )
     configure(embedded.config.logging.level, embedded.config.logging.format)
-    asyncio.run(serve_embedded(embedded, on_ready=on_ready))
+
+    def ready(at: Ready) -> None:
+        with loud():
+            on_ready(at)
+
+    with quiet():
+        asyncio.run(serve_embedded(embedded, on_ready=ready))
     return 0
 
 

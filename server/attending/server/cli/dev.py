@@ -37,7 +37,7 @@ print("entry", result.message.receipts[-1].index, "receipt verified:", result.ve
 def dev(data: Path | None, port: int | None, identity: str) -> int:
     """Run an embedded server and print URL, token and an eight-line client that works when pasted."""
     from attending.server.bootstrap.identities import DEMO_IDENTITIES
-    from attending.server.bootstrap.run import run_embedded
+    from attending.server.process import confined
 
     if identity not in {demo.name for demo in DEMO_IDENTITIES}:
         raise click.UsageError(f"there is no demo identity `{identity}`")
@@ -52,7 +52,10 @@ def dev(data: Path | None, port: int | None, identity: str) -> int:
         click.echo(snippet(at, identity))
         sys.stdout.flush()
 
-    return run_embedded(data, port=port, on_ready=ready)
+    with confined():
+        from attending.server.bootstrap.run import run_embedded
+
+        return run_embedded(data, port=port, on_ready=ready)
 
 
 def snippet(at: Ready, identity: str) -> str:

@@ -69,6 +69,22 @@ def serve(
     Without --config it makes a data folder with keys, a certificate authority and demo identities, and serves
     from that: for trying out, not for patients.
     """
+    from attending.server.process import confined
+
+    with confined():
+        return _serve(config_path, data, host, port, token_port, http_port, replay, as_json)
+
+
+def _serve(
+    config_path: Path | None,
+    data: Path | None,
+    host: str | None,
+    port: int | None,
+    token_port: int | None,
+    http_port: int | None,
+    replay: Path | None,
+    as_json: bool,
+) -> int:
     if config_path is not None:
         if data is not None or replay is not None:
             raise click.UsageError("--config and --data or --replay exclude each other")
@@ -111,6 +127,7 @@ def _configured(path: Path, given: dict[str, str | int | None], http_port: int |
     from attending.server.app import App
     from attending.server.config import load_config
     from attending.server.hosting import Endpoints, serve
+    from attending.server.process import loud, quiet
     from attending.server.telemetry import configure
 
     config = load_config(path)
@@ -138,7 +155,12 @@ def _configured(path: Path, given: dict[str, str | int | None], http_port: int |
         for tenant, key in keys.items():
             click.echo(f"log key of {tenant}: {key}")
 
-    asyncio.run(serve(config, on_ready=ready))
+    def announce(app: App, at: Endpoints) -> None:
+        with loud():
+            ready(app, at)
+
+    with quiet():
+        asyncio.run(serve(config, on_ready=announce))
     return Exit.OK
 
 

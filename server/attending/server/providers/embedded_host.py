@@ -12,6 +12,8 @@ import json
 import sys
 from pathlib import Path
 
+from attending.guardrails.no_dump import forbid_core_dumps
+
 CONTEXT_TOKENS = 4096
 
 
@@ -28,6 +30,7 @@ def weights_path() -> Path:
 
 
 def main() -> None:
+    forbid_core_dumps()
     import xllamacpp
 
     setup = json.loads(sys.stdin.readline())
