@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from attending.ledger.files import FolderLock
-from attending.server.bootstrap.folder import prepare
+from attending.server.bootstrap.folder import prepare, write_endpoint
 from attending.server.cli.main import run
 from attending.server.cli.outcome import Exit
 from attending.server.demo.server import REPLAY
@@ -35,6 +35,13 @@ def as_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, d
     return code, found
 
 
+def new(folder: Path) -> Path:
+    """A data folder that was made and not served, whose ports are no other program's."""
+    made = prepare(folder)
+    write_endpoint(made, 0, 0, {})
+    return made.folder
+
+
 def settled(folder: Path) -> None:
     """Returns when an idle server has published its newest heads: when nothing changes for two intervals."""
     before: object = None
@@ -43,7 +50,7 @@ def settled(folder: Path) -> None:
 
 
 def test_a_new_folder_has_nothing_red(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    prepare(tmp_path / "d")
+    new(tmp_path / "d")
     before = tree(tmp_path)
     code, found = as_json(capsys, "--data", str(tmp_path / "d"))
     assert code == Exit.OK
@@ -90,7 +97,7 @@ def test_beside_a_running_server_and_after_it(tmp_path: Path, capsys: pytest.Cap
 def test_what_is_red_is_told_with_the_next_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    prepare(tmp_path / "d")
+    new(tmp_path / "d")
     (tmp_path / "d/tls/server.key").chmod(0o644)
     assert run(["doctor", "--data", str(tmp_path / "d"), *only("keys", "tls")]) == Exit.FAILED
     printed = capsys.readouterr()
@@ -113,7 +120,7 @@ def test_a_configuration_that_does_not_load_is_the_only_finding(
 
 
 def test_secrets_are_not_told(tmp_path: Path) -> None:
-    folder = prepare(tmp_path / "d").folder
+    folder = new(tmp_path / "d")
     done = subprocess.run(
         [sys.executable, "-m", "attending.server.cli.main", "doctor", "--data", str(folder), "--all"],
         capture_output=True,

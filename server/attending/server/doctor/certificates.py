@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from attending.ledger.files import read_private
-from attending.server.doctor.check import SOON_DAYS, Finding, Site, green, red, warning
+from attending.server.doctor.check import SOON_DAYS, Finding, Site, green, red, unknown, warning
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -65,7 +65,8 @@ def names(site: Site) -> Iterator[Finding]:
     """The certificate names the hosts by which callers know the server."""
     chain = _read(site.config.server.tls_certificate)
     if isinstance(chain, Finding):
-        yield chain
+        # The check before this says so in red.
+        yield unknown("TLS_FILES", "there is no certificate to read names from", chain.next_step)
         return
     try:
         found = chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value

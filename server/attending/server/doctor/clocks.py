@@ -76,7 +76,10 @@ def database(site: Site) -> Iterator[Finding]:
     """The database's clock, by which processes are told alive from dead."""
     with site.ledger() as store:
         if store is None or store.engine != "postgresql":
-            yield green("the database has no clock of its own")
+            shared = site.config.storage.shared
+            yield green(
+                "compared once there is a ledger" if shared else "the database has no clock of its own"
+            )
             return
         before = site.now()
         ((there,),) = store.rows("SELECT clock_timestamp()")
