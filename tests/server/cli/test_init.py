@@ -131,6 +131,7 @@ certificate_uri = ["spiffe://st-mary.example/{name}"]
     assert code == 0, found
     assert found == {
         "LOCAL_NAMES_ONLY": "warning",
+        "NO_REVOCATION_LIST": "warning",
         "NOT_REPLICATED": "warning",
         "NO_PROVIDER": "warning",
         "NO_ONE_FOR_ROLE": "warning",

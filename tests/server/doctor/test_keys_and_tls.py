@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 from attending.server.bootstrap.certificates import Pair, issue_client, issue_server, new_authority
 from attending.server.doctor.check import State
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from tests.server.doctor.sites import NOW, look, private, reasons, site, with_entries
 
@@ -94,6 +98,46 @@ def test_client_authorities(tmp_path: Path) -> None:
     (tmp_path / "tls/ca.pem").unlink()
     assert reasons("certificates:client_authorities", at) == {"TLS_FILES": RED}
     assert reasons("certificates:client_authorities", site(tmp_path, server={"client_ca": None})) == {}
+
+
+def test_revocation_lists(tmp_path: Path) -> None:
+    assert reasons("certificates:revocation", site(tmp_path)) == {}  # for this machine only
+    everywhere = site(tmp_path, server={"host": "0.0.0.0"})
+    assert reasons("certificates:revocation", everywhere) == {"NO_REVOCATION_LIST": WARNING}
+    assert reasons("certificates:revocation", site(tmp_path, server={"client_ca": None})) == {}
+    authority, other = new_authority("Clients", NOW), new_authority("Other", NOW)
+    (tmp_path / "tls/ca.pem").write_bytes(authority.certificate)
+    (tmp_path / "tls/clients.crl").write_bytes(revocation_list(authority))
+
+    def found(hours: int = 0) -> dict[str, State]:
+        at = site(tmp_path, server={"client_crl": ["tls/clients.crl"]}, now=NOW + timedelta(hours=hours))
+        return reasons("certificates:revocation", at)
+
+    assert found() == {}
+    assert found(40) == {"CRL_RUNS_OUT": WARNING}
+    assert found(48) == {"CRL_OUT_OF_DATE": RED}
+    (tmp_path / "tls/ca.pem").write_bytes(authority.certificate + other.certificate)
+    assert found() == {"CRL_MISSING": RED}
+    (tmp_path / "tls/ca.pem").write_bytes(other.certificate)
+    assert found() == {"CRL_NOT_BY_CLIENT_CA": RED, "CRL_MISSING": RED}
+    (tmp_path / "tls/clients.crl").unlink()
+    assert found() == {"CRL_MISSING": RED}
+
+
+def revocation_list(authority: Pair) -> bytes:
+    """Good for two days, with one certificate revoked."""
+    key = load_pem_private_key(authority.key, None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    revoked = x509.RevokedCertificateBuilder().serial_number(7).revocation_date(NOW).build()
+    return (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(x509.load_pem_x509_certificate(authority.certificate).subject)
+        .last_update(NOW)
+        .next_update(NOW + timedelta(hours=48))
+        .add_revoked_certificate(revoked)
+        .sign(key, hashes.SHA256())
+        .public_bytes(Encoding.PEM)
+    )
 
 
 async def test_keys_of_logs(tmp_path: Path) -> None:

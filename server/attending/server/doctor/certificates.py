@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from attending.ledger.files import read_private
+from attending.server.auth.revocation import ListRefused, read_list
 from attending.server.doctor.check import SOON_DAYS, Finding, Site, green, red, unknown, warning
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -18,6 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 MIN_RSA_BITS: Final = 2048
+CRL_HOURS: Final = 12
+"""A list that is not followed by a newer one half a day before its end is late."""
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
 
 
@@ -124,6 +127,60 @@ def client_authorities(site: Site) -> Iterator[Finding]:
                 "NOT_AN_AUTHORITY",
                 f"`server.client_ca`: `{path}` holds a certificate that is no authority",
                 "put the authority's own certificate there",
+            )
+
+
+def revocation(site: Site) -> Iterator[Finding]:
+    """Each authority of client certificates has a revocation list that is up to date, where any is configured: without
+    one it lets nobody in.
+    """
+    section, now = site.config.server, site.now()
+    if not section.client_crl:
+        if section.client_ca is not None and not _is_loopback(section.host):
+            yield warning(
+                "NO_REVOCATION_LIST",
+                "`server.client_crl` is not set: a stolen certificate is good until it expires",
+                "set `server.client_crl` to the authority's list (docs/identity.md)",
+            )
+        else:
+            yield green("no revocation lists")
+        return
+    authorities = _read(section.client_ca) if section.client_ca is not None else []
+    if isinstance(authorities, Finding):
+        yield unknown("TLS_FILES", "there is no authority whose lists these could be", authorities.next_step)
+        return
+    renew = "fetch the authority's newest list, and put it at"
+    lists = []
+    for path in section.client_crl:
+        try:
+            lists.append(found := read_list(path.read_bytes(), authorities, now))
+        except FileNotFoundError:
+            yield red("CRL_MISSING", f"there is no revocation list `{path}`", f"{renew} {path}")
+            continue
+        except ListRefused as err:
+            yield red(str(err), f"`{path}` is not a list to go by", f"{renew} {path} (docs/identity.md)")
+            continue
+        if found.next_update <= now:
+            yield red(
+                "CRL_OUT_OF_DATE",
+                f"`{path}` was good until {found.next_update:%Y-%m-%d %H:%M} UTC: nobody of its authority is let in",
+                f"{renew} {path}",
+            )
+        elif found.next_update - now < timedelta(hours=CRL_HOURS):
+            yield warning(
+                "CRL_RUNS_OUT",
+                f"`{path}` is good until {found.next_update:%Y-%m-%d %H:%M} UTC",
+                f"{renew} {path}",
+            )
+        else:
+            yield green(f"{len(found.serials)} revoked, good until {found.next_update:%Y-%m-%d %H:%M} UTC")
+    named = {one.issuer for one in lists}
+    for authority in authorities:
+        if authority.subject.public_bytes() not in named:
+            yield red(
+                "CRL_MISSING",
+                "an authority in `server.client_ca` has no revocation list: nobody of it is let in",
+                "add its list to `server.client_crl`, or take the authority out",
             )
 
 

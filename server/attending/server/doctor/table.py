@@ -28,6 +28,7 @@ CHECKS: Final[tuple[Listed, ...]] = (
     Listed("tls", "server certificate", f"{_HERE}.certificates:server", 5),
     Listed("tls", "host names", f"{_HERE}.certificates:names", 5),
     Listed("tls", "client authorities", f"{_HERE}.certificates:client_authorities", 5),
+    Listed("tls", "revocation lists", f"{_HERE}.certificates:revocation", 10),
     Listed("database", "settings", f"{_HERE}.databases:settings", 30),
     Listed("database", "schema", f"{_HERE}.databases:schema", 30),
     Listed("database", "logs", f"{_HERE}.databases:stopped", 20),

@@ -42,14 +42,15 @@ def _table(name: str, section: type[Section], given: Mapping[str, Any] | None) -
     for key, field in section.model_fields.items():
         inner = section_of(field.annotation)
         if inner is not None and not (given and key in given):
-            nested.append((key, inner))
+            many = get_origin(field.annotation) is list
+            nested.append((f"[[{name}.{key}]]" if many else f"[{name}.{key}]", inner))
             continue
         yield ""
         yield from _key(key, field, given)
-    for key, inner in nested:
+    for title, inner in nested:
         yield ""
         yield from _comment(inner.__doc__ or "")
-        yield f"# [[{name}.{key}]]"
+        yield f"# {title}"
         for inner_key, field in inner.model_fields.items():
             yield "#"
             yield from _key(inner_key, field, None)
