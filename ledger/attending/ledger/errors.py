@@ -88,6 +88,12 @@ class ClaimConflict(LedgerError):
         self.key = key
 
 
+class ClaimStale(LedgerError):
+    """The claim was made with a key that has been replaced meanwhile; nothing was stored. Made anew, it counts."""
+
+    reason = "CLAIM_STALE"
+
+
 class RowRejected(LedgerError):
     """A row that the append carried beside its entries breaks a constraint; nothing of it was stored."""
 
@@ -139,6 +145,44 @@ class OutOfRange(LedgerError):
     """An index at or past the tree size, or a tree size past the head."""
 
     reason = "OUT_OF_RANGE"
+
+
+class KeyStoreUnavailable(LedgerError):
+    """The store of the root key did not answer, or not usefully; nothing was made or written in its place. Keys that
+    are open go on working.
+    """
+
+    reason = "KEY_STORE_UNAVAILABLE"
+    retry_after_seconds: float = 5.0
+
+
+class KeyStoreRefused(LedgerError):
+    """The store of the root key answered that it will not: credentials, permissions, or its key is gone, disabled or
+    too old a version.
+    """
+
+    reason = "KEY_STORE_REFUSED"
+
+
+class KeysNotOpen(LedgerError):
+    """A sealed key does not open: KEY_ALTERED (changed, cut short, or of another log or name), KEY_OTHER_ROOT (sealed
+    under another root), KEY_NOT_SEALED (in the clear where a root is configured). Nothing is made in its place.
+    """
+
+    reason = "KEY_ALTERED"
+    ALTERED: ClassVar[str] = "KEY_ALTERED"
+    OTHER_ROOT: ClassVar[str] = "KEY_OTHER_ROOT"
+    NOT_SEALED: ClassVar[str] = "KEY_NOT_SEALED"
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class KeyGenerations(LedgerError):
+    """A key has as many generations as it can have; it is not rotated again before one of them is gone."""
+
+    reason = "KEY_GENERATIONS"
 
 
 class SubjectErased(LedgerError):

@@ -108,6 +108,34 @@ def shred(path: Path) -> bool:
     return True
 
 
+def replace_and_shred(path: Path, data: bytes) -> None:
+    """Replaces the file `path` with `data` durably, then overwrites and removes what it held before.
+
+    Whoever opens it by its name finds the old bytes or the new ones. A crash leaves the old file under a second, hidden
+    name, for `shred_replaced`. One caller a path at a time. Raises FileNotFoundError when there is no such file.
+    """
+    shred_replaced(path)
+    old = _replaced(path)
+    old.hardlink_to(path)
+    write_durably(path, data)
+    shred(old)
+
+
+def shred_replaced(path: Path) -> None:
+    """Shreds what `replace_and_shred` left of `path` when it was cut short; nothing otherwise."""
+    old = _replaced(path)
+    # Cut short before the new file got its name, both are one file, which is in use.
+    if old.exists() and path.exists() and old.samefile(path):
+        old.unlink()
+        sync_folder(path.parent)
+    else:
+        shred(old)
+
+
+def _replaced(path: Path) -> Path:
+    return path.with_name(f".{path.name}.replaced")
+
+
 def read_private(path: Path) -> bytes:
     """The bytes of a secret file; UnsafeSettings when group or others may read or write it."""
     with path.open("rb") as file:

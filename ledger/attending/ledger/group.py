@@ -10,6 +10,7 @@ from datetime import datetime
 from attending.ledger.entry import AFTER_SEAL, format_time
 from attending.ledger.errors import (
     ClaimConflict,
+    ClaimStale,
     CorruptLog,
     DuplicateClaim,
     ExpectationFailed,
@@ -105,7 +106,9 @@ class Group:
                     if version is None:
                         question.streams.setdefault(log_id, set()).add(name)
             if submission.claim is not None:
-                claims.setdefault(log_id, set()).add(submission.claim.key)
+                asked = claims.setdefault(log_id, set())
+                asked.add(submission.claim.key)
+                asked.update(key for key, _fingerprint in submission.claim.earlier)
             for payloads in submission.payloads:
                 for payload in payloads:
                     if payload.subject != TENANT_SUBJECT:
@@ -160,7 +163,7 @@ class Group:
                     raise SubjectErased("the subject's key has been destroyed")
         claim = submission.claim
         if claim is not None:
-            self._check_claim(log_id, claim)
+            self._check_claim(log_id, claim, staged.time)
         # From here on nothing is refused.
         first, prev, time = staged.index, staged.prev, staged.time
         versions, leaves, rows = self.versions, staged.leaves, batch.entries
@@ -265,10 +268,14 @@ class Group:
             self._batch.stops.append(StopRow(log_id, reason))
             stops[log_id] = reason
 
-    def _check_claim(self, log_id: str, claim: Claim) -> None:
-        taken = self._answer.claims.get((log_id, claim.key))
-        if taken is None:
-            return
-        if taken.fingerprint == claim.fingerprint:
-            raise DuplicateClaim(claim.key, taken.stream)
-        raise ClaimConflict(claim.key)
+    def _check_claim(self, log_id: str, claim: Claim, time: str) -> None:
+        for key, fingerprint in ((claim.key, claim.fingerprint), *claim.earlier):
+            taken = self._answer.claims.get((log_id, key))
+            if taken is None:
+                continue
+            if taken.fingerprint == fingerprint:
+                raise DuplicateClaim(claim.key, taken.stream)
+            raise ClaimConflict(claim.key)
+        # INVARIANT: times of a log do not go back, so no claim with the key before follows one with the key after.
+        if claim.before is not None and time >= claim.before:
+            raise ClaimStale("the key that the claim was made with is not in force any more")

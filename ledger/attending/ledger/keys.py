@@ -4,9 +4,11 @@
     <root>/<log_id>/kek              32 bytes; wraps the subject keys
     <root>/<log_id>/lookup           32 bytes; HMAC of identifiers, so that the pseudonym map holds none
     <root>/<log_id>/fingerprint      32 bytes; HMAC of request bodies for idempotency
-    <root>/<log_id>/subjects/<xx>/<pseudonym>   nonce || AES-256-GCM(kek, subject key)
+    <root>/<log_id>/subjects/<xx>/<pseudonym>   nonce || AES-256-GCM(kek, subject key), once a generation
 
-It lies apart from the database and its backups: destroying one subject file erases every copy of that
+The first four lie there in the clear, or sealed under a root that is kept elsewhere (`wrapping`), and but for the
+signing key may have several generations (`key_files`; docs/secrets.md says how each is rotated). The folder lies apart
+from the database and its backups: destroying one subject file erases every copy of that
 subject's payloads, except where a copy of that file is left. So backups of this folder, and of any volume or
 snapshot that holds it, expire within 30 days: that is how long an erasure takes to be
 complete. Backups of the database need no such limit. What a restore brings back is dealt with like this:
@@ -15,9 +17,10 @@ complete. Backups of the database need no such limit. What a restore brings back
     database only                no key of an erased subject is there: its payloads do not open
     this folder only             each erasure on record is carried out again before anything is served
     both, from before            the published head is ahead of the database: LOG_ROLLED_BACK, nothing is served
- Every file is private to its owner (0600), durable when the creating call returns, and
-refused when others may read it. Anyone who can read this folder can sign; the embedded mode does not
-protect against the operator.
+
+Every file is private to its owner (0600), durable when the creating call returns, and refused when others may read it.
+Without a root anyone who can read this folder can sign; with one, whoever can use the root as well. The embedded mode
+does not protect against the operator.
 """
 
 from __future__ import annotations
@@ -29,54 +32,48 @@ import secrets
 import threading
 import unicodedata
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from attending.ledger.errors import CorruptLog, NotFound, SubjectErased
-from attending.ledger.files import make_folder, read_private, shred, sync_folder, write_durably
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
+from attending.ledger.errors import CorruptLog, KeyGenerations, NotFound, SubjectErased
+from attending.ledger.files import (
+    make_folder,
+    read_private,
+    replace_and_shred,
+    shred,
+    sync_folder,
+    write_durably,
 )
+from attending.ledger.key_files import KEY_SIZE, Generation, KeyFile, Kind, LogFolder, LogKeys
+from attending.ledger.wrapping import PLAIN, Root
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-KEY_SIZE: Final = 32
 NONCE_SIZE: Final = 12
 TENANT_SUBJECT: Final = "tenant"
 """The subject of payloads about no one: they share one key a log, which is never erased."""
+MAX_SUBJECT_GENERATIONS: Final = 64
 
 _LOG_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _SUBJECT = re.compile(r"tenant|sub_[A-Za-z2-7]{26}")
 _WRAP_TAG: Final = b"attending-subject-key/1\0"
 _ID_TAG: Final = b"attending-subject-key-id/1\0"
+_RECORD: Final = NONCE_SIZE + KEY_SIZE + 16
 _CACHE_LIMIT: Final = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class LogKeys:
-    """The keys of one log, in memory."""
-
-    signing: Ed25519PrivateKey = field(repr=False)
-    kek: bytes = field(repr=False)
-    lookup: bytes = field(repr=False)
-    fingerprint: bytes = field(repr=False)
+_READS: Final = 5
 
 
 class SubjectKeys(Protocol):
     """Where subject keys are kept. Any thread may call; no call is retried by the keeper itself.
 
     `ensure` returns the key of a subject, creating it if there is none: durable on return, and one key
-    however many create at once. `get` returns it or raises SubjectErased. `destroy` makes it unreadable for
-    ever, durable on return; False when there was none.
+    however many create at once. `get` returns it or raises SubjectErased. `generations` returns every key that it has
+    had, newest first. `destroy` makes all of them unreadable for ever, durable on return; False when there was none.
     """
 
     def ensure(self, log_id: str, subject: str) -> bytes: ...
     def get(self, log_id: str, subject: str) -> bytes: ...
+    def generations(self, log_id: str, subject: str) -> tuple[bytes, ...]: ...
     def destroy(self, log_id: str, subject: str) -> bool: ...
 
 
@@ -88,46 +85,103 @@ def require_log_id(log_id: str) -> str:
 
 
 class KeyFolder:
-    """Keys in files; implements SubjectKeys. Safe to call from several threads."""
+    """Keys in files; implements SubjectKeys. Safe to call from several threads, and beside other processes.
 
-    def __init__(self, root: Path) -> None:
+    Keys that were opened stay open for as long as this object lives: only what is new asks the root.
+    """
+
+    def __init__(self, root: Path, sealed_by: Root = PLAIN) -> None:
         self._root = root
-        self._keks: dict[str, bytes] = {}
-        self._cache: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._sealed_by = sealed_by
+        self._logs: dict[str, tuple[tuple[str, ...], LogKeys]] = {}
+        self._seen: dict[str, int] = {}
+        self._cache: OrderedDict[tuple[str, str], tuple[bytes, ...]] = OrderedDict()
         self._destroyed: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
+    # --- keys of logs ----------------------------------------------------------------------------------
+
     def create_log(self, log_id: str) -> LogKeys:
         """Creates whatever of a log's keys is missing and returns them; an existing key is never replaced."""
-        folder = self._root / require_log_id(log_id)
-        make_folder(folder / "subjects")
-        pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        for name in ("kek", "lookup", "fingerprint"):
-            _create(folder / name, secrets.token_bytes(KEY_SIZE))
-        _create(folder / "signing.pem", pem)
-        # A key that was there may be of a process that was killed before the file's name was durable.
-        sync_folder(folder)
+        folder = self.log_folder(log_id)
+        folder.create()
+        self._logs[log_id] = folder.load()
         return self.open_log(log_id)
 
     def open_log(self, log_id: str) -> LogKeys:
-        """The keys of a log; NotFound when one is missing, UnsafeSettings when others can read one."""
-        folder = self._root / require_log_id(log_id)
-        try:
-            signing = load_pem_private_key(read_private(folder / "signing.pem"), None)
-            kek, lookup, fingerprint = (read_private(folder / n) for n in ("kek", "lookup", "fingerprint"))
-        except FileNotFoundError as err:
-            raise NotFound(f"key folder has no key `{Path(err.filename).name}` of log `{log_id}`") from err
-        except ValueError as err:
-            raise CorruptLog(f"signing key of log `{log_id}` cannot be read") from err
-        if not isinstance(signing, Ed25519PrivateKey) or {len(kek), len(lookup), len(fingerprint)} != {
-            KEY_SIZE
-        }:
-            raise CorruptLog(f"a key of log `{log_id}` is not of its kind")
-        self._keks[log_id] = kek
-        return LogKeys(signing, kek, lookup, fingerprint)
+        """The keys of a log, as they were when it was first opened or last refreshed.
+
+        Raises NotFound when one is missing, UnsafeSettings when others can read one, CorruptLog, KeysNotOpen,
+        KeyStoreUnavailable, KeyStoreRefused.
+        """
+        found = self._logs.get(log_id)
+        if found is None:
+            found = self._logs[log_id] = self.log_folder(log_id).load()
+        return found[1]
+
+    def refresh(self, log_id: str) -> LogKeys:
+        """The keys of a log as they lie there now: another process may have rotated one. Raises as `open_log`."""
+        folder, known = self.log_folder(log_id), self._logs.get(log_id)
+        changed = _changed(folder.path)
+        if known is None or folder.names() != known[0]:
+            self._logs[log_id] = folder.load()
+        self._seen[log_id] = changed
+        return self.open_log(log_id)
+
+    def stale(self, log_id: str) -> bool:
+        """Whether something in the log's folder changed since its keys were read; cheap, and asks nobody."""
+        return self._seen.get(log_id) != _changed(self.log_folder(log_id).path)
+
+    def log_folder(self, log_id: str) -> LogFolder:
+        """The key files of a log; NotFound for a malformed id."""
+        return LogFolder(self._root / require_log_id(log_id), log_id, self._sealed_by)
+
+    def logs(self) -> list[str]:
+        """Ids of the logs that have a folder here, sorted."""
+        if not self._root.is_dir():
+            return []
+        return sorted(p.name for p in self._root.iterdir() if p.is_dir() and _LOG_ID.fullmatch(p.name))
+
+    def files(self, log_id: str) -> list[KeyFile]:
+        """The key files of a log, without their keys."""
+        return self.log_folder(log_id).files()
+
+    def begin(self, log_id: str, kind: Kind, number: int, since: str) -> Generation:
+        """Adds generation `number` to a key of the log, in use from now on for everything new, in every process; one
+        that is there already is left as it is.
+
+        Durable on return. Raises KeyGenerations, and as `open_log`.
+        """
+        if self.refresh(log_id).of(kind)[0].number < number:
+            folder = self.log_folder(log_id)
+            # The root is asked before anybody is kept waiting.
+            data = folder.sealed(kind, number, since)
+            with folder.turnstile(kind).alone():
+                folder.place(kind, number, data)
+        return self.refresh(log_id).of(kind)[0]
+
+    def share(self, log_id: str, kind: Kind) -> int:
+        """Keeps every process from adding a generation, until the descriptor returned is closed. Blocks."""
+        return self.log_folder(log_id).turnstile(kind).acquire_shared()
+
+    def retire(self, log_id: str, kind: Kind, numbers: list[int]) -> None:
+        """Shreds generations of a key, except the newest. The caller knows that nothing needs them."""
+        folder = self.log_folder(log_id)
+        with folder.turnstile(kind).alone():
+            newest = self.refresh(log_id).of(kind)[0].number
+            for number in numbers:
+                if number != newest:
+                    folder.remove(kind, number)
+            self.refresh(log_id)
+
+    def reseal(self, log_id: str) -> int:
+        """See `LogFolder.reseal`."""
+        return self.log_folder(log_id).reseal()
+
+    # --- keys of subjects ------------------------------------------------------------------------------
 
     def ensure(self, log_id: str, subject: str) -> bytes:
-        """The subject's key, created durably if there is none. See SubjectKeys."""
+        """The subject's newest key, created durably if there is none. See SubjectKeys."""
         path = self._path(log_id, subject)
         try:
             key = self.get(log_id, subject)
@@ -135,61 +189,138 @@ class KeyFolder:
             if (log_id, subject) in self._destroyed:
                 raise
         else:
-            sync_folder(path.parent)  # as in `create_log`: it may be there and not be durable yet
+            sync_folder(path.parent)  # as in `create`: it may be there and not be durable yet
             return key
         make_folder(path.parent)
-        nonce, key = secrets.token_bytes(NONCE_SIZE), secrets.token_bytes(KEY_SIZE)
-        wrapped = nonce + AESGCM(self._kek(log_id)).encrypt(nonce, key, _aad(log_id, subject))
-        # A crash here leaves a key that no payload uses, or none: both are harmless.
-        write_durably(path, wrapped, replace=False)
+        # INVARIANT: while this is shared nobody adds a key-encryption key, so what is written is under the newest, and
+        # whoever rewraps under a newer one finds it.
+        with self.log_folder(log_id).turnstile("kek").shared():
+            wrapped = _wrapped(self.refresh(log_id).kek, log_id, subject, [secrets.token_bytes(KEY_SIZE)])
+            # A crash here leaves a key that no payload uses, or none: both are harmless.
+            write_durably(path, wrapped, replace=False)
         return self.get(log_id, subject)  # the file's, which is another's when it was created at once
 
     def get(self, log_id: str, subject: str) -> bytes:
-        """The subject's key; SubjectErased when there is none, CorruptLog when it does not unwrap."""
+        """The subject's newest key; SubjectErased when there is none, CorruptLog when it does not unwrap."""
+        return self.generations(log_id, subject)[0]
+
+    def at_hand(self, log_id: str, subject: str) -> bytes | None:
+        """The subject's newest key by reading one small file at most; None when more may have to be asked for it: then
+        `get`. Raises SubjectErased.
+        """
+        with self._lock:
+            found = self._cache.get((log_id, subject))
+        if found is not None:
+            return found[0]
+        try:
+            data = read_private(self._path(log_id, subject))
+        except FileNotFoundError:
+            raise SubjectErased("the subject's key has been destroyed") from None
+        keks = self.open_log(log_id).keks
+        if all(_unwrapped(kek.key, log_id, subject, data) is None for kek in keks):
+            return None
+        return self.get(log_id, subject)
+
+    def generations(self, log_id: str, subject: str, *, fresh: bool = False) -> tuple[bytes, ...]:
+        """Every key of the subject, newest first; with `fresh` as the file is now. Raises as `get`."""
         name = (log_id, subject)
         with self._lock:
             cached = self._cache.get(name)
-            if cached is not None:
+            if cached is not None and not fresh:
                 self._cache.move_to_end(name)
                 return cached
-        path = self._path(log_id, subject)
-        try:
-            wrapped = read_private(path)
-        except FileNotFoundError:
-            raise SubjectErased("the subject's key has been destroyed") from None
-        try:
-            key = AESGCM(self._kek(log_id)).decrypt(
-                wrapped[:NONCE_SIZE], wrapped[NONCE_SIZE:], _aad(log_id, subject)
-            )
-        except (InvalidTag, ValueError) as err:
-            if not path.exists():  # opened before it was shredded, by this process or another, and read after
-                raise SubjectErased("the subject's key has been destroyed") from None
-            raise CorruptLog("a subject key does not unwrap: altered, or of another log") from err
+        keys = self._read_subject(log_id, subject)
         with self._lock:
             if name in self._destroyed:  # the file was read before it went
                 raise SubjectErased("the subject's key has been destroyed")
-            self._cache[name] = key
+            self._cache[name] = keys
             if len(self._cache) > _CACHE_LIMIT:
                 self._cache.popitem(last=False)
-        return key
+        return keys
 
     def key_id(self, log_id: str, subject: str) -> str:
         """16 hex digits that name the subject's key: of a hash, so whoever holds a copy of the key can tell that
-        it is this one, and nobody else learns anything. Raises as `get`.
+        it is this one, and nobody else learns anything. Of several generations, oldest first, all together.
+        Raises as `get`.
         """
-        return hashlib.sha256(_ID_TAG + self.get(log_id, subject)).hexdigest()[:16]
+        keys = self.generations(log_id, subject)
+        return hashlib.sha256(_ID_TAG + b"".join(reversed(keys))).hexdigest()[:16]
 
     def destroy(self, log_id: str, subject: str) -> bool:
-        """Destroys the subject's key; False when there was none. See SubjectKeys."""
+        """Destroys the subject's keys; False when there were none. See SubjectKeys."""
         with self._lock:
             self._destroyed.add((log_id, subject))
             self._cache.pop((log_id, subject), None)
-        return shred(self._path(log_id, subject))
+        path = self._path(log_id, subject)
+        if not path.parent.is_dir():
+            return False
+        # Whoever rewraps the key at this moment would bring it back.
+        with self.log_folder(log_id).turnstile("kek").shared():
+            found = shred(path)
+            _shred_copies(path)
+            return found
 
-    def _kek(self, log_id: str) -> bytes:
-        if log_id not in self._keks:
-            self.open_log(log_id)
-        return self._keks[log_id]
+    def add_generation(self, log_id: str, subject: str) -> int:
+        """Gives the subject a new key for what is sealed from now on; the number of keys that it has now.
+
+        Durable on return. Raises KeyGenerations, and as `get`.
+        """
+        path = self._path(log_id, subject)
+        self.get(log_id, subject)
+        with self.log_folder(log_id).turnstile("kek").alone():
+            keys = list(reversed(self.generations(log_id, subject, fresh=True)))
+            if len(keys) >= MAX_SUBJECT_GENERATIONS:
+                raise KeyGenerations(f"the subject has {MAX_SUBJECT_GENERATIONS} keys already")
+            keys.append(secrets.token_bytes(KEY_SIZE))
+            replace_and_shred(path, _wrapped(self.refresh(log_id).kek, log_id, subject, keys))
+        return len(self.generations(log_id, subject, fresh=True))
+
+    def subjects(self, log_id: str) -> list[str]:
+        """Every subject that has a file in the log's folder, also one that was being written, sorted by folder."""
+        found: list[str] = []
+        folder = self._root / require_log_id(log_id) / "subjects"
+        for inner in sorted(folder.iterdir()) if folder.is_dir() else ():
+            stems = {path.name.removeprefix(".").partition(".")[0] for path in inner.iterdir()}
+            found += sorted(name for name in stems if _SUBJECT.fullmatch(name))
+        return found
+
+    def rewrap(self, log_id: str, subject: str) -> bool:
+        """Wraps the subject's keys under the log's newest key-encryption key; False when they are, or are gone.
+
+        Afterwards no copy under an older one is left under any name. Raises CorruptLog when they do not unwrap.
+        """
+        path = self._path(log_id, subject)
+        with self.log_folder(log_id).turnstile("kek").alone():
+            _shred_copies(path)
+            try:
+                data = read_private(path)
+            except FileNotFoundError:
+                return False
+            newest, *_ = keks = self.refresh(log_id).keks
+            if _unwrapped(newest.key, log_id, subject, data) is not None:
+                return False
+            for kek in keks:
+                if (keys := _unwrapped(kek.key, log_id, subject, data)) is not None:
+                    replace_and_shred(path, _wrapped(newest.key, log_id, subject, list(reversed(keys))))
+                    return True
+        raise _not_unwrapped()
+
+    def _read_subject(self, log_id: str, subject: str) -> tuple[bytes, ...]:
+        path, before = self._path(log_id, subject), b""
+        for _ in range(_READS):
+            try:
+                data = read_private(path)
+            except FileNotFoundError:
+                raise SubjectErased("the subject's key has been destroyed") from None
+            # Twice the same bytes: not a file that was being replaced. Then it may be the key that is another by now.
+            keks = self.open_log(log_id).keks if data != before else self.refresh(log_id).keks
+            for kek in keks:
+                if (keys := _unwrapped(kek.key, log_id, subject, data)) is not None:
+                    return keys
+            before = data
+        if not path.exists():  # opened before it was shredded, by this process or another, and read after
+            raise SubjectErased("the subject's key has been destroyed")
+        raise _not_unwrapped()
 
     def _path(self, log_id: str, subject: str) -> Path:
         if not _SUBJECT.fullmatch(subject):
@@ -207,10 +338,52 @@ def normalise(identifier: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", identifier).casefold().split())
 
 
-def _create(path: Path, data: bytes) -> None:
-    if not path.exists():
-        write_durably(path, data, replace=False)
+def _changed(folder: Path) -> int:
+    """When a name in a folder last changed, in nanoseconds; 0 without one."""
+    try:
+        return folder.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
-def _aad(log_id: str, subject: str) -> bytes:
-    return _WRAP_TAG + log_id.encode() + b"\0" + subject.encode()
+def _shred_copies(path: Path) -> None:
+    """Shreds what a writer that was killed left of a subject's key under hidden names. A second name of the file that
+    is in use only goes.
+    """
+    for copy in [*path.parent.glob(f".{path.name}.*"), path.with_name(f"{path.name}.shredded")]:
+        if copy.exists() and path.exists() and copy.samefile(path):
+            copy.unlink()
+        else:
+            shred(copy)
+
+
+def _wrapped(kek: bytes, log_id: str, subject: str, keys: list[bytes]) -> bytes:
+    """The bytes of a subject's file: its keys, oldest first, each wrapped under `kek`."""
+    records = []
+    for number, key in enumerate(keys, 1):
+        nonce = secrets.token_bytes(NONCE_SIZE)
+        records.append(nonce + AESGCM(kek).encrypt(nonce, key, _aad(log_id, subject, number)))
+    return b"".join(records)
+
+
+def _unwrapped(kek: bytes, log_id: str, subject: str, data: bytes) -> tuple[bytes, ...] | None:
+    """The keys in a subject's file, newest first; None when they are not under `kek`, or the file is altered."""
+    if not data or len(data) % _RECORD:
+        return None
+    keys = []
+    for number, start in enumerate(range(0, len(data), _RECORD), 1):
+        nonce, record = data[start : start + NONCE_SIZE], data[start + NONCE_SIZE : start + _RECORD]
+        try:
+            keys.append(AESGCM(kek).decrypt(nonce, record, _aad(log_id, subject, number)))
+        except (InvalidTag, ValueError):
+            return None
+    return tuple(reversed(keys))
+
+
+def _not_unwrapped() -> CorruptLog:
+    return CorruptLog("a subject key does not unwrap: altered, or of another log")
+
+
+def _aad(log_id: str, subject: str, number: int) -> bytes:
+    first = _WRAP_TAG + log_id.encode() + b"\0" + subject.encode()
+    return first if number == 1 else first + b"\0%d" % number

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
 
 from attending.ledger.appended import Appended, StoredClaim
+from attending.ledger.claim_keys import ClaimKeys, Rereader, claim_keys
 from attending.ledger.counters import Counters
 from attending.ledger.custody import tables
 from attending.ledger.custody.door import Custodian
@@ -30,11 +30,13 @@ from attending.ledger.errors import (
     RowRejected,
     StoreUnavailable,
 )
-from attending.ledger.keys import TENANT_SUBJECT, lookup_of, require_log_id
+from attending.ledger.keys import TENANT_SUBJECT, require_log_id
+from attending.ledger.naming import Naming
 from attending.ledger.opening import LedgerConfig, Opened, load_states, open_folder, root_at, verifier_key
 from attending.ledger.projection import EntryIndex, EntryTime, RecordId, RowWrite, check_rows
 from attending.ledger.publish import Publisher, require_unpublished
 from attending.ledger.reads import MAX_LIST, LedgerReads
+from attending.ledger.rotation import Rotator
 from attending.ledger.sequencer import Sequencer
 from attending.ledger.store.port import ClaimRow, LogRow, Store, SubjectRow, all_tables
 from attending.ledger.store.schema import SEALED
@@ -50,7 +52,7 @@ from attending.ledger.submission import (
     new_state,
 )
 from attending.ledger.succession import STREAM, Succession, continuing_entry, sealed_for, sealing_entry
-from attending.ledger.vault import SealedPayload, new_pseudonym, seal
+from attending.ledger.vault import SealedPayload, seal
 from sqlalchemy import MetaData, Table
 
 SYSTEM_LOG: Final = "system"
@@ -89,7 +91,8 @@ class Ledger(LedgerReads):
         self._clock = clock
         self._tables = tables
         self._annotate = annotate
-        self._naming: dict[tuple[str, bytes], asyncio.Future[str]] = {}
+        self._naming = Naming(opened.store, opened.keys, self._run, self._submit_subject)
+        self._rereader = Rereader(opened.keys, self._run)
         self._closed = False
         inside = Inside(
             opened.store,
@@ -103,6 +106,8 @@ class Ledger(LedgerReads):
         """Links, holds and erasures of subjects."""
         self.retention: Final = Pruner(inside, clock)
         """Pruning of payloads whose retention has ended."""
+        self.rotation: Final = Rotator(inside, clock, config.claim_retention)
+        """Rotation of the keys of logs and subjects."""
         self.counters = Counters()
         """How the appends of this process ended."""
 
@@ -374,30 +379,29 @@ class Ledger(LedgerReads):
         await self._submit(Submission(log_id, (), self._loop.create_future(), expires_claims=limit))
 
     def fingerprint(self, log_id: str, content: bytes) -> bytes:
-        """The keyed digest of a request's body, for `Claim`: guessing a short body from it needs the key."""
-        return hmac.digest(self._sequencer.state(log_id).keys.fingerprint, content, "sha256")
+        """The keyed digest of a request's body, for `Claim`, under the key in force."""
+        return self.claim_keys(log_id).digest(content)
+
+    def claim_keys(self, log_id: str) -> ClaimKeys:
+        """The keys with which a claim is made now. Raises NotFound, and KeyStoreUnavailable when another process has
+        added one that this one could not open for half a minute.
+        """
+        self._sequencer.state(log_id)
+        if self._store.shared:
+            self._rereader.look(log_id)
+        return claim_keys(self._keys.open_log(log_id).fingerprints, format_time(self._clock()))
 
     # --- payloads and subjects -------------------------------------------------------------------------
 
     async def pseudonym(self, log_id: str, identifier: str) -> str:
-        """The random pseudonym of a person in this log, made at the first call, its key durable.
-
-        `identifier` (such as an MRN) is compared without case, width and extra space; the ledger keeps only
-        its HMAC. Many callers at once get the same one. Raises NotFound, QueueFull, StoreUnavailable.
-        """
-        lookup = lookup_of((await self._known(log_id)).keys.lookup, identifier)
-        running = self._naming.get((log_id, lookup))
-        if running is None:
-            running = asyncio.ensure_future(self._name(log_id, lookup))
-            self._naming[log_id, lookup] = running
-            running.add_done_callback(lambda _: self._naming.pop((log_id, lookup), None))
-        return await asyncio.shield(running)
+        """The random pseudonym of a person in this log; see `Naming.pseudonym`."""
+        await self._known(log_id)
+        return await self._naming.pseudonym(log_id, identifier)
 
     async def find_pseudonym(self, log_id: str, identifier: str) -> str | None:
         """The pseudonym that `pseudonym` made for this identifier, None when there is none; makes none."""
-        lookup = lookup_of(self._sequencer.state(log_id).keys.lookup, identifier)
-        known: str | None = await self._run(self._store.pseudonym, log_id, lookup)
-        return known
+        self._sequencer.state(log_id)
+        return await self._naming.find(log_id, identifier)
 
     async def erase_subject(
         self,
@@ -473,24 +477,8 @@ class Ledger(LedgerReads):
         self._sequencer.submit(submission)
         return submission.future
 
-    async def _name(self, log_id: str, lookup: bytes) -> str:
-        known: str | None = await self._run(self._store.pseudonym, log_id, lookup)
-        if known is not None:
-            return known
-        pseudonym = new_pseudonym()
-        # Key first: nothing may be sealed for a subject whose key could be lost.
-        await self._run(self._keys.ensure, log_id, pseudonym)
-        row = SubjectRow(log_id, lookup, pseudonym)
-        try:
-            await self._submit(Submission(log_id, (), self._loop.create_future(), subject=row))
-        except RowRejected:
-            # Another process named the person first; the key made here belongs to nobody.
-            known = await self._run(self._store.pseudonym, log_id, lookup)
-            if known is None:
-                raise
-            await self._run(self._keys.destroy, log_id, pseudonym)
-            return known
-        return pseudonym
+    def _submit_subject(self, row: SubjectRow) -> Awaitable[Sequenced]:
+        return self._submit(Submission(row.log_id, (), self._loop.create_future(), subject=row))
 
     async def _write(
         self,

@@ -14,7 +14,8 @@ from attending.ledger.ed25519 import public_bytes
 from attending.ledger.entry import GENESIS_PREV, parse_entry
 from attending.ledger.errors import CorruptLog, ProjectionsIncomplete, StoreUnavailable, VerificationError
 from attending.ledger.files import FolderLock, make_folder, require_local
-from attending.ledger.keys import KeyFolder, LogKeys
+from attending.ledger.key_files import LogKeys
+from attending.ledger.keys import KeyFolder
 from attending.ledger.merkle import MAX_TREE_SIZE, compact_range, root_from_hashes
 from attending.ledger.note import ED25519, VerifierKey
 from attending.ledger.publish import FolderPlace, check_against
@@ -25,6 +26,7 @@ from attending.ledger.submission import LogState, signed_state
 from attending.ledger.tiles import TILE_WIDTH, Edge, NodeReader, load_edge
 from attending.ledger.verify.parts import StoredRow
 from attending.ledger.verify.stored import StoredHead, verify_stored_log
+from attending.ledger.wrapping import PLAIN, Root
 from sqlalchemy import MetaData
 
 
@@ -45,6 +47,8 @@ class LedgerConfig:
     claim_retention: timedelta = timedelta(days=7)
     database: str | None = field(default=None, repr=False)
     require_replication: bool = False
+    key_root: Root = PLAIN
+    """What the keys of logs are sealed under; in the clear, private to their owner, unless a root is given."""
     max_queued_appends: int = 8_192
     """Appends that wait for the writer at most; the next one is refused with QueueFull."""
 
@@ -223,7 +227,7 @@ def open_folder(
         store = store or open_store(config)
         store.recover()
         store.create_tables(metadata)  # 2
-        keys = KeyFolder(config.keys_folder or config.folder / "keys")
+        keys = KeyFolder(config.keys_folder or config.folder / "keys", config.key_root)
         place = FolderPlace(config.publish_folder or config.folder / "published")
         for row, _ in store.heads():
             if verifier_key(row.origin, keys.open_log(row.log_id)) != row.verifier_key:  # 3

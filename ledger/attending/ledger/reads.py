@@ -220,8 +220,8 @@ class LedgerReads:
             )
         # The subject that counts is the entry's: the row's is only how to find it.
         subject = entry.subject or TENANT_SUBJECT
-        key = await self._subject_key(log_id, subject)
-        return await self._run(_unseal, state.row.origin, subject, commitment, row, key)
+        await self._subject_key(log_id, subject)
+        return await self._run(self._unseal, log_id, state.row.origin, subject, commitment, row)
 
     async def certificate(self, log_id: str, record: str) -> int | None:
         """Index of the entry that says why a vault record is gone; None when it is there, or was never."""
@@ -299,13 +299,42 @@ class LedgerReads:
         if subject in erased:
             raise SubjectErased("the subject's key has been destroyed")
         try:
-            return self._keys.get(log_id, subject)
+            # Not on another thread unless it has to be: appends keep the order in which they were asked for.
+            found = self._keys.at_hand(log_id, subject)
+            return found if found is not None else await self._run(self._keys.get, log_id, subject)
         except OSError as err:
             raise StoreUnavailable(f"key store cannot be read: {_errno_name(err)}") from None
         except SubjectErased as err:
             if subject in self._erased.get(log_id, ()):
                 raise
             raise NotFound("key store holds no key of this subject, and no erasure is on record") from err
+
+    def _unseal(
+        self, log_id: str, origin: str, subject: str, commitment: Commitment, row: PayloadRow
+    ) -> tuple[bytes, bytes]:
+        """(salt, content) under whichever of the subject's keys it is sealed, also one that another process made."""
+        failure: VerificationError | None = None
+        tried: set[bytes] = set()
+        for fresh in (False, True):
+            for key in self._keys.generations(log_id, subject, fresh=fresh):
+                if key in tried:
+                    continue
+                tried.add(key)
+                try:
+                    return unseal(
+                        origin=origin,
+                        subject=subject,
+                        commitment=commitment,
+                        sealed=row.sealed,
+                        wrapped_key=row.wrapped_key,
+                        subject_key=key,
+                    )
+                except VerificationError as err:
+                    if err.reason != "PAYLOAD_SEALED":
+                        raise
+                    failure = err
+        assert failure is not None
+        raise failure
 
     def _publisher(self, log_id: str) -> Publisher:
         publisher = self._publishers.get(log_id)
@@ -380,16 +409,3 @@ class LedgerReads:
 def _errno_name(err: OSError) -> str:
     """`ENOSPC` and the like; the system's own message can name a file."""
     return errno.errorcode.get(err.errno or 0, "unknown error")
-
-
-def _unseal(
-    origin: str, subject: str, commitment: Commitment, row: PayloadRow, key: bytes
-) -> tuple[bytes, bytes]:
-    return unseal(
-        origin=origin,
-        subject=subject,
-        commitment=commitment,
-        sealed=row.sealed,
-        wrapped_key=row.wrapped_key,
-        subject_key=key,
-    )

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from attending.ledger.checkpoint import sign_checkpoint
 from attending.ledger.entry import GENESIS_PREV, PreparedEntry
-from attending.ledger.keys import LogKeys
+from attending.ledger.key_files import LogKeys
 from attending.ledger.projection import RowWrite
 from attending.ledger.proof import format_shared_receipt, hash_lines
 from attending.ledger.store.port import HeadRow, LogRow, SubjectRow
@@ -28,11 +28,18 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Claims an idempotency key for `stream`; `fingerprint` is a keyed digest of the request's body."""
+    """Claims an idempotency key for `stream`; `fingerprint` is a keyed digest of the request's body.
+
+    `earlier` are key and fingerprint of the same call as made with keys before, under which it may have been claimed.
+    It is sequenced before the time `before` (`format_time`), the end of the key that it was made with, or refused with
+    ClaimStale.
+    """
 
     key: str
     fingerprint: bytes = field(repr=False)
     stream: str
+    earlier: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+    before: str | None = None
 
 
 AWAITS_PREDECESSOR: Final = "LOG_AWAITS_PREDECESSOR"

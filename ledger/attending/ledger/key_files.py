@@ -1,0 +1,267 @@
+"""The key files of one log: their names, their generations, and how they are read, added, sealed anew and removed.
+
+A rotated key has generations: `kek` is the first, `kek.2` the second. The highest number is in use; those before it
+stay for as long as something still needs them. From the second on, the file says since when: key || time (27 chars).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from attending.ledger.entry import parse_time
+from attending.ledger.errors import CorruptLog, KeyGenerations, NotFound, VerificationError
+from attending.ledger.files import (
+    make_folder,
+    read_private,
+    replace_and_shred,
+    shred,
+    shred_replaced,
+    sync_folder,
+    write_durably,
+)
+from attending.ledger.turnstile import Turnstile
+from attending.ledger.wrapping import Root
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+KEY_SIZE: Final = 32
+MAX_GENERATIONS: Final = 16
+"""Of one key at once. A lookup key keeps all of its own, and each is tried."""
+
+Kind = Literal["kek", "lookup", "fingerprint"]
+KINDS: Final[tuple[Kind, ...]] = ("kek", "lookup", "fingerprint")
+SIGNING: Final = "signing.pem"
+
+_NAME = re.compile(r"(kek|lookup|fingerprint)(?:\.([2-9]|[1-9]\d{1,5}))?")
+_TIME_CHARS: Final = 27
+_READS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One generation of a key. `since` is the time it was made for (`format_time`), None of the first."""
+
+    number: int
+    key: bytes = field(repr=False)
+    since: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogKeys:
+    """The keys of one log, in memory; generations newest first, at least one of each."""
+
+    signing: Ed25519PrivateKey = field(repr=False)
+    keks: tuple[Generation, ...]
+    lookups: tuple[Generation, ...]
+    fingerprints: tuple[Generation, ...]
+
+    @property
+    def kek(self) -> bytes:
+        return self.keks[0].key
+
+    @property
+    def lookup(self) -> bytes:
+        return self.lookups[0].key
+
+    @property
+    def fingerprint(self) -> bytes:
+        return self.fingerprints[0].key
+
+    def of(self, kind: Kind) -> tuple[Generation, ...]:
+        """Every generation of a kind, newest first."""
+        return {"kek": self.keks, "lookup": self.lookups, "fingerprint": self.fingerprints}[kind]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """One file as it lies there, without the key. `root` is what it is sealed under, such as `vault v3`."""
+
+    kind: str
+    generation: int
+    root: str
+
+
+class LogFolder:
+    """The folder of one log. What changes it belongs under the turnstile of its kind."""
+
+    def __init__(self, path: Path, log_id: str, root: Root) -> None:
+        self.path = path
+        self._log_id = log_id
+        self._root = root
+
+    def turnstile(self, kind: Kind) -> Turnstile:
+        """Shared by whoever uses the newest generation for something new, taken alone by whoever changes it."""
+        return Turnstile(self.path / f"{kind}.lock")
+
+    def names(self) -> tuple[str, ...]:
+        """Names of the key files that are there, sorted."""
+        try:
+            found = [path.name for path in self.path.iterdir()]
+        except FileNotFoundError:
+            return ()
+        return tuple(sorted(name for name in found if name == SIGNING or _NAME.fullmatch(name)))
+
+    def create(self) -> None:
+        """Makes whatever key is missing; one that is there is never replaced, whatever it is sealed under."""
+        make_folder(self.path / "subjects")
+        names = self.names()
+        for kind in KINDS:
+            if not any(name.partition(".")[0] == kind for name in names):
+                self._write(kind, kind, secrets.token_bytes(KEY_SIZE))
+        if SIGNING not in names:
+            pem = Ed25519PrivateKey.generate().private_bytes(
+                Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+            )
+            self._write(SIGNING, SIGNING, pem)
+        # A key that was there may be of a process that was killed before the file's name was durable.
+        sync_folder(self.path)
+
+    def load(self) -> tuple[tuple[str, ...], LogKeys]:
+        """The names that were there, and the keys in them.
+
+        Raises NotFound (one is missing), UnsafeSettings (others can read it), CorruptLog, and as `Root.open`.
+        """
+        for attempt in range(_READS):
+            names = self.names()
+            try:
+                return names, self._load(names)
+            except FileNotFoundError:
+                # A rotation came to its end meanwhile, and removed one that was listed.
+                if attempt == _READS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    def sealed(self, kind: Kind, number: int, since: str) -> bytes:
+        """The bytes of a new generation's file; for `place`. Raises KeyGenerations, and as `Root.seal`."""
+        if sum(name.partition(".")[0] == kind for name in self.names()) >= MAX_GENERATIONS:
+            raise KeyGenerations(
+                f"log `{self._log_id}` has {MAX_GENERATIONS} generations of `{kind}` already"
+            )
+        key = secrets.token_bytes(KEY_SIZE) + since.encode("ascii")
+        return self._root.seal(self._log_id, _name(kind, number), key)
+
+    def place(self, kind: Kind, number: int, data: bytes) -> None:
+        """Adds a generation durably; one that is there already stays."""
+        write_durably(self.path / _name(kind, number), data, replace=False)
+
+    def remove(self, kind: Kind, number: int) -> None:
+        """Shreds a generation that nothing needs any more."""
+        path = self.path / _name(kind, number)
+        shred(path)
+        shred_replaced(path)
+
+    def files(self) -> list[KeyFile]:
+        """What lies there and under what it is sealed, without opening anything."""
+        found = []
+        for name in self.names():
+            kind, number = _parsed(name)
+            found.append(KeyFile(kind, number, self._root.version(read_private(self.path / name))))
+        return found
+
+    def reseal(self) -> int:
+        """Moves every key file to the newest version of the present root, and shreds what was there; the number of
+        files that moved.
+
+        Each file is replaced by itself: a crash leaves some moved and some not, and perhaps an old one under a hidden
+        name, for the next call. Raises as `Root.resealed`; what was moved by then stays moved.
+        """
+        moved = 0
+        for name in self.names():
+            kind = _parsed(name)[0]
+            try:
+                data = read_private(self.path / name)
+            except FileNotFoundError:
+                continue  # retired meanwhile
+            # The root is asked before anybody is kept waiting.
+            new = self._root.resealed(self._log_id, name, data)
+            with self.turnstile(_owner(kind)).alone():
+                shred_replaced(self.path / name)
+                if new is not None and (self.path / name).exists():
+                    replace_and_shred(self.path / name, new)
+                    moved += 1
+        for owner in KINDS:
+            with self.turnstile(owner).alone():
+                self._sweep(owner)
+        return moved
+
+    def _sweep(self, owner: Kind) -> None:
+        """Shreds what was left under hidden names by a call that was killed: it may hold a key in the clear."""
+        in_use = [self.path / name for name in self.names()]
+        for path in list(self.path.iterdir()):
+            hidden = path.name.startswith(".") or path.name.endswith(".shredded")
+            stem = path.name.removeprefix(".").partition(".")[0]
+            if not hidden or stem not in (*KINDS, "signing") or _owner(stem) != owner:
+                continue
+            # A writer that was killed between the two names of its file left the key in use under a second one.
+            if any(other.samefile(path) for other in in_use):
+                path.unlink()
+            else:
+                shred(path)
+
+    def _write(self, file: str, name: str, key: bytes) -> None:
+        if not (self.path / file).exists():
+            write_durably(self.path / file, self._root.seal(self._log_id, name, key), replace=False)
+
+    def _read(self, name: str) -> bytes:
+        return self._root.open(self._log_id, name, read_private(self.path / name))
+
+    def _load(self, names: Sequence[str]) -> LogKeys:
+        missing = {SIGNING, *KINDS} - {name if name == SIGNING else _parsed(name)[0] for name in names}
+        if missing:
+            raise NotFound(f"key folder has no key `{min(missing)}` of log `{self._log_id}`")
+        try:
+            signing = load_pem_private_key(self._read(SIGNING), None)
+        except ValueError as err:
+            raise CorruptLog(f"signing key of log `{self._log_id}` cannot be read") from err
+        if not isinstance(signing, Ed25519PrivateKey):
+            raise self._not_of_its_kind()
+        found: dict[str, list[Generation]] = {kind: [] for kind in KINDS}
+        for name in names:
+            if name != SIGNING:
+                kind, number = _parsed(name)
+                found[kind].append(self._generation(name, number))
+        keks, lookups, fingerprints = (
+            tuple(sorted(found[kind], key=lambda item: item.number, reverse=True)) for kind in KINDS
+        )
+        return LogKeys(signing, keks, lookups, fingerprints)
+
+    def _generation(self, name: str, number: int) -> Generation:
+        data = self._read(name)
+        if number == 1:
+            if len(data) != KEY_SIZE:
+                raise self._not_of_its_kind()
+            return Generation(1, data)
+        try:
+            since = data[KEY_SIZE:].decode("ascii")
+            parse_time(since)
+        except (UnicodeDecodeError, VerificationError) as err:
+            raise self._not_of_its_kind() from err
+        return Generation(number, data[:KEY_SIZE], since)
+
+    def _not_of_its_kind(self) -> CorruptLog:
+        return CorruptLog(f"a key of log `{self._log_id}` is not of its kind")
+
+
+def _owner(kind: str) -> Kind:
+    """Whose turnstile guards the files of a kind; the signing key has none of its own."""
+    return next((known for known in KINDS if known == kind), "kek")
+
+
+def _name(kind: Kind, number: int) -> str:
+    return kind if number == 1 else f"{kind}.{number}"
+
+
+def _parsed(name: str) -> tuple[str, int]:
+    """Kind and generation of a key file's name."""
+    match = _NAME.fullmatch(name)
+    return ("signing", 1) if match is None else (match[1], int(match[2] or 1))

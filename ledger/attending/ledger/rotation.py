@@ -1,0 +1,270 @@
+"""Rotating the keys of a log while it is in use: each rotation is on record before it is done, and can be finished
+after a crash at any step.
+
+    kek           a new one is added, the keys of every subject are wrapped under it, and the old one is shredded
+    lookup        a new one is added, for persons named from now on; the older stay, for those named before
+    fingerprint   a new one is added, in force from a moment ahead; the old one is shredded when no claim needs it
+    subject       a new key for what is sealed from now on; the older stay in the same file, and go with it
+    root          every key file is sealed anew under the newest version of the root
+
+`key.rotated` in the stream `keys`: kind, generation, and for the first kind a stage (`begun`, `resumed`, `completed`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any, Final
+
+from attending.ledger.custody.reads import Inside, Order
+from attending.ledger.entry import Entry, PendingEntry, format_time, parse_entry
+from attending.ledger.errors import CorruptLog, ExpectationFailed, KeyGenerations, NotFound, SubjectErased
+from attending.ledger.key_files import MAX_GENERATIONS, Generation, KeyFile, Kind
+from attending.ledger.keys import TENANT_SUBJECT
+from attending.ledger.submission import Expectation
+
+STREAM: Final = "keys"
+TYPE: Final = "key.rotated"
+ATTEMPTS: Final = 8
+PASSES: Final = 4
+"""Times that a folder is gone through until nothing in it is under an older key: twice, unless it is restored into."""
+_PAGE: Final = 1_000
+_CHUNK: Final = 64
+"""Subject keys wrapped anew by one call of a thread, so that readers get their turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """A rotation that is done. `indexes` are the entries that this call appended."""
+
+    kind: str
+    generation: int
+    indexes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a rotation is to do: bring generation `generation` about; `stage` says how the record calls it."""
+
+    generation: int
+    stage: str
+    since: str
+
+
+def plan_rotation(
+    kind: Kind, entries: Sequence[Entry], here: Sequence[Generation], since: str, now: str
+) -> Plan:
+    """What rotating a key comes to, from the log's record of it and the generations that are here, newest first.
+
+    What was begun and is not done goes on; otherwise the next generation begins.
+    """
+    newest = here[0]
+    last = _last(kind, entries)
+    recorded = 0 if last is None else int(last.body["generation"])
+    open_ = last is not None and last.body.get("stage") != "completed"
+    if last is not None and open_ and recorded > newest.number:
+        return Plan(recorded, "resumed", str(last.body.get("since", since)))
+    if kind == "kek" and open_ and recorded == newest.number:
+        return Plan(recorded, "resumed", since)
+    if kind == "kek" and len(here) > 1:
+        return Plan(newest.number, "begun", since)
+    if kind == "fingerprint" and newest.since is not None and newest.since > now:
+        return Plan(newest.number, "resumed", newest.since)
+    return Plan(max(newest.number, recorded) + 1, "begun", since)
+
+
+class Rotator:
+    """The door methods. Safe for many tasks of the ledger's event loop, and beside other processes."""
+
+    def __init__(self, inside: Inside, clock: Callable[[], datetime], claim_retention: timedelta) -> None:
+        self._in = inside
+        self._clock = clock
+        self._retention = claim_retention
+
+    async def rotate(
+        self, log_id: str, kind: Kind, order: Order, *, delay: timedelta = timedelta()
+    ) -> Rotated:
+        """Rotates a key of the log, or finishes a rotation of it that was cut short.
+
+        `delay` is how far ahead a fingerprint key comes into force: at least as long as a call may take between
+        making a claim and appending it. Raises KeyStoreUnavailable, KeyStoreRefused, KeyGenerations, CorruptLog (a
+        subject key does not unwrap; the old key is kept then), and as an append.
+        """
+        for attempt in range(ATTEMPTS):
+            try:
+                plan, first = await self._record(log_id, kind, order, delay)
+                break
+            except ExpectationFailed:
+                if attempt == ATTEMPTS - 1:
+                    raise
+        later = await self.carry_out(log_id, kind, plan.generation, plan.since, order.actor)
+        return Rotated(kind, plan.generation, (first, *later))
+
+    async def carry_out(
+        self, log_id: str, kind: Kind, generation: int, since: str, actor: str
+    ) -> tuple[int, ...]:
+        """Does what the record says of a rotation, as far as it is not done; indexes of entries that it appended.
+
+        `since` is that of the record, or its entry's time. Raises as `rotate`.
+        """
+        await self._in.run(self._in.keys.begin, log_id, kind, generation, since)
+        return tuple(await self._finish(log_id, actor)) if kind == "kek" else ()
+
+    async def rotate_subject(self, log_id: str, subject: str, order: Order) -> Rotated:
+        """Gives a subject a new key, for what is sealed from now on. What is sealed stays under its own, and an
+        erasure destroys all of them. Raises NotFound, SubjectErased, KeyGenerations, and as an append.
+        """
+        try:
+            generation = await self._in.run(self._in.keys.add_generation, log_id, subject)
+        except SubjectErased as err:
+            if subject in self._in.erased.get(log_id, ()):
+                raise
+            raise NotFound("no such subject") from err
+        entry = PendingEntry(
+            TYPE,
+            STREAM,
+            order.actor,
+            None if subject == TENANT_SUBJECT else subject,
+            {"kind": "subject", "generation": generation},
+        )
+        appended = await self._in.write(log_id, [entry], claim=order.claim)
+        assert appended is not None
+        return Rotated("subject", generation, (appended.first_index,))
+
+    async def reseal(self, log_id: str, order: Order) -> Rotated:
+        """Seals the log's key files anew under the newest version of the root; the generation is how many moved.
+
+        On record when something moved, or when a claim asks for it. Raises as `Root.resealed`, and as an append.
+        """
+        moved = await self._in.run(self._in.keys.reseal, log_id)
+        if not moved and order.claim is None:
+            return Rotated("root", 0, ())
+        files = await self._in.run(self._in.keys.files, log_id)
+        root, _space, version = files[-1].root.partition(" ")
+        body = {"kind": "root", "root": root, "version": version or None, "files": moved}
+        entry = PendingEntry(TYPE, STREAM, order.actor, None, body)
+        appended = await self._in.write(log_id, [entry], claim=order.claim)
+        assert appended is not None
+        return Rotated("root", moved, (appended.first_index,))
+
+    async def resume(self, log_id: str, actor: str = "system") -> bool:
+        """Finishes a rotation of the key-encryption key that a crash cut short; False when there was none."""
+        last = _last("kek", await self._stream(log_id))
+        if last is None or last.body.get("stage") == "completed":
+            return False
+        await self.carry_out(log_id, "kek", int(last.body["generation"]), last.time, actor)
+        return True
+
+    async def retire_fingerprints(self, log_id: str) -> int:
+        """Shreds fingerprint keys whose claims have all expired; their number."""
+        keys = (await self._in.run(self._in.keys.refresh, log_id)).fingerprints
+        limit = format_time(self._clock() - self._retention)
+        done = [
+            older.number for newer, older in pairwise(keys) if newer.since is not None and newer.since < limit
+        ]
+        if done:
+            await self._in.run(self._in.keys.retire, log_id, "fingerprint", done)
+        return len(done)
+
+    async def generations(self, log_id: str) -> dict[str, tuple[Generation, ...]]:
+        """Generations by kind, newest first, as they are in the key folder now."""
+        keys = await self._in.run(self._in.keys.refresh, log_id)
+        return {"kek": keys.keks, "lookup": keys.lookups, "fingerprint": keys.fingerprints}
+
+    async def files(self, log_id: str) -> list[KeyFile]:
+        """The key files of a log and what each is sealed under."""
+        self._in.size(log_id)
+        return await self._in.run(self._in.keys.files, log_id)
+
+    async def _record(self, log_id: str, kind: Kind, order: Order, delay: timedelta) -> tuple[Plan, int]:
+        """What is to be done, on record; the index of its entry."""
+        entries = await self._stream(log_id)
+        keys = await self._in.run(self._in.keys.refresh, log_id)
+        moment = self._clock()
+        plan = plan_rotation(kind, entries, keys.of(kind), format_time(moment + delay), format_time(moment))
+        here = keys.of(kind)
+        if len(here) >= MAX_GENERATIONS and plan.generation > here[0].number:
+            raise KeyGenerations(f"log `{log_id}` has {MAX_GENERATIONS} generations of `{kind}` already")
+        body: dict[str, Any] = {"kind": kind, "generation": plan.generation, "stage": plan.stage}
+        if kind == "fingerprint":
+            body["since"] = plan.since
+        entry = PendingEntry(TYPE, STREAM, order.actor, None, body)
+        appended = await self._in.write(
+            log_id, [entry], expect=[Expectation(STREAM, len(entries))], claim=order.claim
+        )
+        assert appended is not None
+        return plan, appended.first_index
+
+    async def _finish(self, log_id: str, actor: str) -> list[int]:
+        """Wraps every subject's keys under the newest key, then shreds the older ones. Reads and erasures go on."""
+        keks = (await self._in.run(self._in.keys.refresh, log_id)).keks
+        wrapped = 0
+        for _ in range(PASSES):
+            moved = await self._pass(log_id)
+            wrapped += moved
+            if not moved:
+                break
+        else:
+            raise CorruptLog(f"subject keys of log `{log_id}` are being put back under an older key")
+        # A crash here leaves old keys that nothing is under any more; the next call shreds them.
+        await self._in.run(self._in.keys.retire, log_id, "kek", [item.number for item in keks[1:]])
+        body = {"kind": "kek", "generation": keks[0].number, "stage": "completed", "subjects": wrapped}
+        for _ in range(ATTEMPTS):
+            entries = await self._stream(log_id)
+            last = _last("kek", entries)
+            if last is not None and last.body.get("stage") == "completed":
+                return []  # another process was first
+            try:
+                appended = await self._in.write(
+                    log_id,
+                    [PendingEntry(TYPE, STREAM, actor, None, body)],
+                    expect=[Expectation(STREAM, len(entries))],
+                )
+            except ExpectationFailed:
+                continue
+            assert appended is not None
+            return [appended.first_index]
+        return []
+
+    async def _pass(self, log_id: str) -> int:
+        """One walk over the subjects; the number that was wrapped anew."""
+        keys = self._in.keys
+        subjects = await self._in.run(keys.subjects, log_id)
+
+        def work(chunk: Sequence[str]) -> tuple[int, int]:
+            moved = bad = 0
+            for subject in chunk:
+                try:
+                    moved += keys.rewrap(log_id, subject)
+                except CorruptLog:
+                    bad += 1
+            return moved, bad
+
+        moved = bad = 0
+        for start in range(0, len(subjects), _CHUNK):
+            done, failed = await self._in.run(work, subjects[start : start + _CHUNK])
+            moved, bad = moved + done, bad + failed
+        if bad:
+            raise CorruptLog(
+                f"{bad} subject keys of log `{log_id}` do not unwrap; the key before is kept for them"
+            )
+        return moved
+
+    async def _stream(self, log_id: str) -> list[Entry]:
+        def load() -> list[Entry]:
+            entries: list[Entry] = []
+            while True:
+                stored = self._in.store.stream_entries(log_id, STREAM, len(entries), _PAGE)
+                entries += [parse_entry(data) for data in stored]
+                if len(stored) < _PAGE:
+                    return entries
+
+        self._in.size(log_id)
+        return await self._in.run(load)
+
+
+def _last(kind: str, entries: Sequence[Entry]) -> Entry | None:
+    found = [entry for entry in entries if entry.type == TYPE and entry.body.get("kind") == kind]
+    return found[-1] if found else None
