@@ -21,6 +21,7 @@ SECRETS: Final = ("password", "sslpassword")
 def ledger_config(config: Config) -> LedgerConfig:
     """Where the configured ledger is, for whoever opens it. Raises ConfigurationError as `conninfo_of`."""
     from attending.ledger.opening import LedgerConfig
+    from attending.server.secrets.configure import root_of
 
     storage = config.storage
     return LedgerConfig(
@@ -31,6 +32,7 @@ def ledger_config(config: Config) -> LedgerConfig:
         publish_folder=storage.published_folder,
         claim_retention=timedelta(days=config.idempotency.retention_days),
         max_queued_appends=storage.max_queued_appends,
+        key_root=root_of(config.secrets),
     )
 
 

@@ -73,6 +73,7 @@ STATUS: Final[dict[type[Exception], Mapping]] = {
     ledger.ClaimConflict: Mapping(
         _Code.ALREADY_EXISTS, "already used with another request", "IDEMPOTENCY_KEY_REUSED"
     ),
+    ledger.ClaimStale: Mapping(_Code.ABORTED, "changed meanwhile, ask again"),
     ledger.RowRejected: Mapping(_Code.ABORTED, "changed meanwhile, read again"),
     ledger.QueueFull: Mapping(_Code.UNAVAILABLE, "the ledger is busy"),
     ledger.LogFrozen: Mapping(_Code.FAILED_PRECONDITION, "the log takes no more entries"),
@@ -86,6 +87,10 @@ STATUS: Final[dict[type[Exception], Mapping]] = {
     ledger.ClosureTooLarge: Mapping(_Code.FAILED_PRECONDITION, "too many pseudonyms are one person"),
     ledger.CustodyChanged: Mapping(_Code.ABORTED, "changed meanwhile, read again"),
     ledger.StoreUnavailable: Mapping(_Code.UNAVAILABLE, "the store is not available"),
+    ledger.KeyStoreUnavailable: Mapping(_Code.UNAVAILABLE, "the key store is not available"),
+    ledger.KeyStoreRefused: Mapping(_Code.FAILED_PRECONDITION, "the key store refuses"),
+    ledger.KeysNotOpen: Mapping(_Code.DATA_LOSS, "a sealed key does not open"),
+    ledger.KeyGenerations: Mapping(_Code.FAILED_PRECONDITION, "the key has too many generations"),
     ledger.VerificationIncomplete: Mapping(_Code.UNAVAILABLE, "the verification did not come to its end"),
     ledger.ProjectionsIncomplete: Mapping(_Code.FAILED_PRECONDITION, "a rebuild has to be finished first"),
     ledger.UnsafeSettings: Mapping(_Code.FAILED_PRECONDITION, "the store is not safe to write to"),

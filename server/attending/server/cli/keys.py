@@ -5,15 +5,42 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
+from typing import Final
 
 import click
 from attending.server.cli.examples import examples
+from attending.server.cli.lazy import LazyGroup
 from attending.server.cli.outcome import CommandError, Exit
 
+OF_A_SERVER: Final[dict[str, tuple[str, str]]] = {
+    "rewrap": ("attending.server.cli.rewrap", "Seal the keys of every log under the configured root."),
+}
+"""Subcommands in modules of their own, imported when they are used."""
 
-@click.group(epilog=examples("attending keys token --out app.token"))
+
+class _Keys(LazyGroup):
+    """The commands of this module, and lazily those of others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self.commands, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return self.commands.get(cmd_name) or super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, command.get_short_help_str(100)) for name, command in self.commands.items()]
+        rows += [(name, OF_A_SERVER[name][1]) for name in super().list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.group(
+    cls=_Keys,
+    commands_by_name=OF_A_SERVER,
+    epilog=examples("attending keys token --out app.token", "attending keys rewrap --config attending.toml"),
+)
 def keys() -> None:
-    """Make tokens and signing keys, show the keys of logs."""
+    """Make tokens and signing keys, show the keys of logs, rotate them."""
 
 
 @keys.command(
