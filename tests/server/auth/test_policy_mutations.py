@@ -1,0 +1,117 @@
+"""The policies' cases are complete: whatever forbid is taken away, whatever permit is made wider, some case fails.
+
+Mutants are made on Cedar's own JSON form of each policy, so that a policy that comes later is mutated too. A mutant
+that survives wants a line in `policies/authorization/cases.jsonl`; the failure prints one.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cedarpy
+import pytest
+from attending.server.app import authorization_folder
+from attending.server.auth.authorize import POLICY_FILE, SCHEMA_FILE, PolicySet
+from attending.server.auth.cases import CASES_FILE, run_cases
+from attending.server.auth.context import AccessDecision
+from attending.server.errors import ConfigurationError
+
+from tests.matrix.asks import RESOURCES, Ask, every
+
+TEXT = (authorization_folder() / POLICY_FILE).read_text()
+POLICIES: dict[str, Any] = json.loads(cedarpy.policies_to_json_str(TEXT))
+STATIC: dict[str, Any] = POLICIES["staticPolicies"]
+
+
+def name_of(policy: dict[str, Any]) -> str:
+    return str(policy["annotations"]["id"])
+
+
+def wider(policy: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(what was done, the policy that applies to more) for each part that narrows it."""
+    principal, action = policy["principal"], policy["action"]
+    if principal["op"] != "All":
+        yield "any principal", policy | {"principal": {"op": "All"}}
+    if principal["op"] == "is" and "in" in principal:
+        yield "any role", policy | {"principal": {"op": "is", "entity_type": principal["entity_type"]}}
+        yield "any kind", policy | {"principal": {"op": "in", **principal["in"]}}
+    # Where the schema has no other action for that type of thing, any action is the same one.
+    kind = str(policy["resource"].get("entity_type", "")).rpartition("::")[2]
+    others = [name for name, types in RESOURCES.items() if not kind or kind in types]
+    if action["op"] != "All" and len(others) > 1:
+        yield "any action", policy | {"action": {"op": "All"}}
+    for number in range(len(policy["conditions"])):
+        less = [item for n, item in enumerate(policy["conditions"]) if n != number]
+        yield f"without condition {number}", policy | {"conditions": less}
+    for number, item in enumerate(policy["conditions"]):
+        for place, body in enumerate(choices(item["body"])):
+            more = copy.deepcopy(policy)
+            more["conditions"][number]["body"] = body
+            yield f"condition {number} without alternative {place}", more
+
+
+def choices(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The condition without one side of each `or`, which narrows a permit and widens what `unless` forbids."""
+    for operator, sides in body.items():
+        if operator == "||":
+            yield sides["left"]
+            yield sides["right"]
+        if operator in ("||", "&&"):
+            for side in ("left", "right"):
+                for changed in choices(sides[side]):
+                    yield {operator: {**sides, side: changed}}
+
+
+def mutants() -> Iterator[tuple[str, dict[str, Any]]]:
+    for key, policy in STATIC.items():
+        without = {name: other for name, other in STATIC.items() if name != key}
+        yield f"{name_of(policy)}: removed", without
+        for what, changed in wider(policy):
+            yield f"{name_of(policy)}: {what}", STATIC | {key: changed}
+
+
+MUTANTS = dict(mutants())
+
+
+def write(folder: Path, static: dict[str, Any]) -> None:
+    text = cedarpy.policies_from_json_str(json.dumps(POLICIES | {"staticPolicies": static}))
+    (folder / POLICY_FILE).write_text(text)
+    for name in (SCHEMA_FILE, CASES_FILE):
+        shutil.copy(authorization_folder() / name, folder / name)
+
+
+@cache
+def answers() -> list[tuple[Ask, AccessDecision]]:
+    real = PolicySet.load(authorization_folder())
+    return [(ask, ask.of(real)) for ask in every()]
+
+
+def test_unchanged_policies_pass_through_the_same_way(tmp_path: Path) -> None:
+    """Else every mutant would be told for the wrong reason."""
+    write(tmp_path, STATIC)
+    assert [case for case in run_cases(tmp_path) if not case.passed] == []
+    assert len(STATIC) == TEXT.count("@id(") == len({name_of(policy) for policy in STATIC.values()})
+
+
+@pytest.mark.parametrize("mutant", sorted(MUTANTS))
+def test_some_case_tells(tmp_path: Path, mutant: str) -> None:
+    write(tmp_path, MUTANTS[mutant])
+    try:
+        failed = [case for case in run_cases(tmp_path) if not case.passed]
+    except ConfigurationError:
+        return  # It does not load: nothing starts with it.
+    if failed:
+        return
+    # No case tells: then no question may, such as where a forbid says the same again.
+    changed = PolicySet.load(tmp_path)
+    for ask, expected in answers():
+        assert ask.of(changed) == expected, (
+            f"`{mutant}` fails no case: add to policies/authorization/cases.jsonl, if it is meant so: "
+            + ask.case(expected)
+        )
