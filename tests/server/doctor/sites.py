@@ -35,7 +35,6 @@ class FakeMachine:
     kind: str | None = "ext4"
     clock: ClockState | None = KEPT
     files: int = 65_536
-    core: int = 0
     memory: int | None = 64 * GIB
     port_state: Port = Port.FREE
     shown: bytes | None = None
@@ -54,9 +53,6 @@ class FakeMachine:
 
     def open_files(self) -> int:
         return self.files
-
-    def core_bytes(self) -> int:
-        return self.core
 
     def memory_bytes(self) -> int | None:
         return self.memory

@@ -219,12 +219,11 @@ def test_ports_of_the_real_machine() -> None:
 
 def test_limits(tmp_path: Path) -> None:
     well = site(tmp_path)
-    for where in ("limits:open_files", "limits:memory", "limits:core_dumps", "limits:check_time"):
+    for where in ("limits:open_files", "limits:memory", "limits:check_time"):
         assert reasons(where, well) == {}
-    poor = site(tmp_path, machine=FakeMachine(files=256, core=-1, memory=2 * GIB))
+    poor = site(tmp_path, machine=FakeMachine(files=256, memory=2 * GIB))
     assert reasons("limits:open_files", poor) == {"FEW_OPEN_FILES": WARNING}
     assert reasons("limits:memory", poor) == {"LITTLE_MEMORY": WARNING}
-    assert reasons("limits:core_dumps", poor) == {"CORE_DUMPS_ON": WARNING}
     few = site(tmp_path, machine=FakeMachine(memory=3 * GIB), guard={"workers": 1})
     assert reasons("limits:memory", few) == {}
     provider = {"name": "r", "kind": "replay", "replay_file": "r.jsonl", "timeout_seconds": 290.0}

@@ -199,6 +199,20 @@ def test_no_agreement_is_needed_on_this_machine(tmp_path: Path) -> None:
     assert reasons("agreements:agreements", at) == {}
 
 
+def test_residency(tmp_path: Path) -> None:
+    def found(allowed: list[str], *residencies: list[str]) -> dict[str, State]:
+        private(tmp_path / "api.key", b"k")
+        section = {"kind": "openai", "base_url": "https://m.example/v1", "api_key_file": "api.key"}
+        providers = [{**section, "name": f"m{n}", "residency": one} for n, one in enumerate(residencies)]
+        tenants = [{"name": "st-mary", "allowed_residency": allowed}]
+        return reasons("agreements:residency", site(tmp_path, providers=providers, tenants=tenants))
+
+    assert found([], []) == {}
+    assert found(["EU"], ["DE"]) == {}
+    assert found(["EU"], ["DE"], ["US"]) == {"RESIDENCY_NOT_PERMITTED": WARNING}
+    assert found(["EU"], []) == {"NO_PROVIDER_PERMITTED": RED}
+
+
 def test_retention(tmp_path: Path) -> None:
     def rules(*given: tuple[str, int]) -> Site:
         listed = [{"entries": entries, "days": days} for entries, days in given]

@@ -8,6 +8,7 @@ from datetime import timedelta
 from attending.ledger.custody.retention import Start
 from attending.ledger.entry import ENTRY_TYPES
 from attending.server.doctor.check import SOON_DAYS, Finding, Site, green, red, warning
+from attending.server.providers.terms import within
 
 
 def agreements(site: Site) -> Iterator[Finding]:
@@ -21,7 +22,7 @@ def agreements(site: Site) -> Iterator[Finding]:
         if provider.phi_agreement is None:
             yield warning(
                 "NO_AGREEMENT",
-                f"provider `{provider.name}` has no agreement: prompts with personal data never reach it",
+                f"provider `{provider.name}` has no agreement: it is sent text with replaced identifiers only",
                 f"sign one, and set `phi_agreement` of `{provider.name}` to its reference",
             )
         elif ends is not None and ends <= now:
@@ -41,6 +42,38 @@ def agreements(site: Site) -> Iterator[Finding]:
             yield green(f"`{provider.name}`: in force{until}")
     if not looked:
         yield green("no provider outside this machine")
+
+
+def residency(site: Site) -> Iterator[Finding]:
+    """Each tenant that says where its data may be has a provider that keeps it there."""
+    providers = site.config.providers
+    for tenant in site.config.tenants:
+        if not tenant.allowed_residency:
+            continue
+        out = [
+            one.name
+            for one in providers
+            if one.kind == "openai" and not within(one.residency, tenant.allowed_residency)
+        ]
+        if out and len(out) == len(providers):
+            yield red(
+                "NO_PROVIDER_PERMITTED",
+                f"tenant `{tenant.name}`: no provider keeps data only where it may be",
+                "set `residency` of a provider, or `allowed_residency` of the tenant (docs/phi.md)",
+            )
+        elif out:
+            yield warning(
+                "RESIDENCY_NOT_PERMITTED",
+                f"tenant `{tenant.name}` is refused {', '.join(f'`{name}`' for name in out)}: they keep data "
+                "elsewhere, or do not say where",
+                "set `residency` of that provider where it is missing (docs/phi.md)",
+            )
+        else:
+            yield green(
+                f"tenant `{tenant.name}`: every provider lies within {', '.join(tenant.allowed_residency)}"
+            )
+    if not any(tenant.allowed_residency for tenant in site.config.tenants):
+        yield green("no tenant says where its data may be")
 
 
 def retention(site: Site) -> Iterator[Finding]:

@@ -52,18 +52,6 @@ def memory(site: Site) -> Iterator[Finding]:
         yield green(f"{needed:,} of {total // MIB:,} MiB may be used")
 
 
-def core_dumps(site: Site) -> Iterator[Finding]:
-    """A core dump would hold texts in clear and keys."""
-    if site.machine.core_bytes() != 0:
-        yield warning(
-            "CORE_DUMPS_ON",
-            "a crash may write the memory of a process to disk, and with it texts in clear and keys",
-            "LimitCORE=0 in its systemd unit, or ulimit -c 0",
-        )
-    else:
-        yield green("none is written")
-
-
 def check_time(site: Site) -> Iterator[Finding]:
     """A provider's time-out leaves time for the checks, within the longest time of a call."""
     server, guard = site.config.server, site.config.guard

@@ -38,6 +38,7 @@ CHECKS: Final[tuple[Listed, ...]] = (
     Listed("providers", "behind a network", f"{_HERE}.providers:remote", 60),
     Listed("providers", "of identities", f"{_HERE}.providers:identity", 60),
     Listed("providers", "agreements", f"{_HERE}.agreements:agreements", 5),
+    Listed("providers", "residency", f"{_HERE}.agreements:residency", 5),
     Listed("policies", "clinical", f"{_HERE}.policies:clinical", 180),
     Listed("policies", "reviews", f"{_HERE}.policies:reviewed", 20),
     Listed("policies", "authorisation", f"{_HERE}.policies:authorization", 60),
@@ -49,6 +50,5 @@ CHECKS: Final[tuple[Listed, ...]] = (
     Listed("machine", "ports", f"{_HERE}.ports:ports", 20),
     Listed("machine", "open files", f"{_HERE}.limits:open_files", 5),
     Listed("machine", "memory", f"{_HERE}.limits:memory", 5),
-    Listed("machine", "core dumps", f"{_HERE}.limits:core_dumps", 5),
     Listed("machine", "time of a call", f"{_HERE}.limits:check_time", 5),
 )
