@@ -15,7 +15,7 @@ from attending.client.errors import AttendingApiError, translate
 from attending.server.auth.authenticate import Directory
 from attending.server.auth.certificate import read_certificate
 from attending.server.auth.identities import Identities
-from attending.server.auth.key_verifier import KeyVerifier
+from attending.server.auth.key_verifier import TRIES, WINDOW_SECONDS, KeyVerifier
 from attending.server.auth.service_key import LEAST, hash_service_key, new_service_key, prefix_of
 from attending.server.bootstrap.certificates import Pair, issue_client, new_authority
 from attending.server.bootstrap.identities import certificate_uri
@@ -102,6 +102,18 @@ def test_an_altered_token(server: Any) -> None:
     token = server.token("demo-auditor")
     other = token[:-1] + ("A" if token[-1] != "A" else "B")
     assert refused(server.token_channel(), bearer(other)).reason == "INVALID_CREDENTIAL"
+
+
+def test_guesses_at_a_key_are_limited_and_its_holder_goes_on(start_server: Any) -> None:
+    server = start_server(components=[ledger_service])
+    token, channel = server.token("demo-app"), server.token_channel()
+    assert checkpoint(channel, bearer(token))
+    guesses = [token[:-43] + f"{number:043d}" for number in range(TRIES + 2)]
+    errors = [refused(channel, bearer(guess)) for guess in guesses]
+    assert [error.reason for error in errors] == ["INVALID_CREDENTIAL"] * TRIES + ["TOO_MANY_ATTEMPTS"] * 2
+    assert errors[-1].code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert 0 < (errors[-1].retry_after_seconds or 0) <= WINDOW_SECONDS
+    assert checkpoint(channel, bearer(token))
 
 
 def test_a_token_of_somebody_else_beside_a_certificate(server: Any) -> None:

@@ -18,7 +18,6 @@ from attending.server.app import App, Component
 from attending.server.bootstrap.certificates import issue_client, new_authority
 from attending.server.bootstrap.folder import prepare
 from attending.server.bootstrap.identities import certificate_uri
-from attending.server.config import Config
 from attending.server.errors import ConfigurationError
 from attending.server.hosting import serve
 from attending.server.tls import Tls
@@ -50,7 +49,7 @@ def test_without_a_section_nothing_listens(start_server: Any) -> None:
     async def off(app: App) -> Component:
         app = App(
             **{name: getattr(app, name) for name in App.__slots__}
-            | {"config": Config.model_validate(app.config.model_copy(update={"http": None}).model_dump())}
+            | {"config": app.config.model_copy(update={"http": None})}
         )
         return await build(app)
 
