@@ -16,7 +16,7 @@ from attending.ledger.verify.segments import verify_chain
 from attending.v1 import ledger_pb2
 
 from tests.e2e.calls import TIMEOUT, infer_request, state
-from tests.e2e.configured_server import ConfiguredServer
+from tests.e2e.configured_server import ROLES, ConfiguredServer
 
 pytestmark = pytest.mark.xdist_group("server")
 
@@ -75,12 +75,17 @@ def test_an_inference_is_in_the_static_log(hospital: ConfiguredServer, get: Read
         assert list(auditor.ledger.GetInclusionProof(asked, timeout=TIMEOUT).hashes) == log.inclusion_proof(0)
 
 
-def test_another_tenants_log_looks_like_none(get: Reader) -> None:
-    for path in ("checkpoint", "tile/0/000.p/1", "tile/entries/000.p/1"):
-        assert get(f"north/{path}", "north/auditor").status_code == 200
-        answers = [get(f"{log}/{path}", "south/auditor") for log in ("north", "system", "nowhere")]
-        assert {answer.status_code for answer in answers} == {404}
-        assert len({(answer.text, tuple(sorted(answer.headers))) for answer in answers}) == 1
+@pytest.mark.parametrize("role", ["app", *ROLES, "several", "expired", None])
+def test_another_tenants_log_looks_like_none(get: Reader, role: str | None) -> None:
+    who = None if role is None else f"south/{role}"
+    for path in ("checkpoint", "tile/0/000.p/1", "tile/entries/000.p/1", "tile/0/999", "no/such/thing"):
+        if not path.endswith(("999", "thing")):
+            assert get(f"north/{path}", "north/auditor").status_code == 200
+        answers = [get(f"{log}/{path}", who) for log in ("north", "system", "nowhere")]
+        assert {answer.status_code for answer in answers} == {401 if role in (None, "expired") else 404}
+        # `date` and the like aside, of which only the names are compared.
+        said = {(answer.text, tuple(sorted(answer.headers))) for answer in answers}
+        assert len(said) == 1, path
 
 
 def test_roles_over_http(get: Reader) -> None:

@@ -158,8 +158,12 @@ def test_what_a_role_may_do(server: Any, everything: Everything, identity: str) 
     denied = server.run(server.app.ledger.list_entries("demo", before, 1000))
     assert [entry.type for entry in denied] == ["access.denied"] * (len(ACTIONS) - len(allowed))
     assert {entry.body["principal"] for entry in denied} == {identity}
-    assert {entry.body["action"] for entry in denied} == {
-        action for name, action in ACTIONS.items() if name.rpartition("/")[2] not in allowed
+    policies = PolicySet.load(authorization_folder())
+    [who] = [one for one in server.app.directory.principals() if one.name == identity]
+    assert {entry.body["action"]: entry.body["policy_ids"] for entry in denied} == {
+        action: list(policies.decide(who, action, LOG, clock.now()).policy_ids)
+        for name, action in ACTIONS.items()
+        if name.rpartition("/")[2] not in allowed
     }
 
 

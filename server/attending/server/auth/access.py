@@ -11,7 +11,7 @@ from attending.server.auth.attempts import Attempts
 from attending.server.auth.authenticate import Directory
 from attending.server.auth.authorize import Authorizer, Resource
 from attending.server.auth.context import enter
-from attending.server.errors import AttendingError, Unauthenticated, Unimplemented
+from attending.server.errors import AttendingError, ResourceExhausted, Unauthenticated, Unimplemented
 from attending.server.limits.rates import Rates
 from attending.server.rpc import Context
 
@@ -41,7 +41,7 @@ class Access:
                 principal = await self._directory.authenticate(peer, metadata)
         except AttendingError as err:
             log.warning("auth.refused", method=method, reason=err.reason)
-            if isinstance(err, Unauthenticated):
+            if isinstance(err, Unauthenticated | ResourceExhausted):
                 self._attempts.refused("grpc", err.reason)
             raise
         # Before the decision: a denial is an entry.

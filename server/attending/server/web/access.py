@@ -10,7 +10,13 @@ from attending.server.auth.attempts import Attempts
 from attending.server.auth.authenticate import Directory
 from attending.server.auth.authorize import Authorizer, Resource
 from attending.server.auth.principal import Principal
-from attending.server.errors import AttendingError, NotFound, PermissionDenied, Unauthenticated
+from attending.server.errors import (
+    AttendingError,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+    Unauthenticated,
+)
 from attending.server.limits.rates import Rates
 from starlette.requests import Request
 
@@ -44,7 +50,7 @@ class HttpAccess:
                 principal = await self._directory.authenticate(peer, headers)
         except AttendingError as err:
             log.warning("auth.refused", method="http", reason=err.reason)
-            if isinstance(err, Unauthenticated):
+            if isinstance(err, Unauthenticated | ResourceExhausted):
                 self._attempts.refused("http", err.reason)
             raise
         self._rates.admit(principal, "http")
