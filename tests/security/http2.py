@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = (
@@ -75,10 +75,12 @@ class Http2:
         settings: Iterable[tuple[int, int]] = (),
         greet: bool = True,
         seconds: float = 30.0,
+        source: str = "",
     ) -> None:
+        """`settings` are the client's; `source` is the address to come from."""
         context = ssl.create_default_context(cafile=str(ca))
         context.set_alpn_protocols(["h2"])
-        raw = socket.create_connection((host, port), timeout=seconds)
+        raw = socket.create_connection((host, port), seconds, (source, 0) if source else None)
         self.socket = context.wrap_socket(raw, server_hostname=host)
         self.authority = f"{host}:{port}".encode()
         self.token = token
@@ -168,3 +170,21 @@ def reason_in(trailers: bytes) -> str:
     """The reason in the trailers of a refusal; "" when they hold none. They hold details as they are (see above)."""
     found = re.search(rb"\x0a[\x04-\x40]([A-Z][A-Z_]{3,})\x12\x09attending", trailers)
     return found.group(1).decode() if found else ""
+
+
+def connect(server: Any, who: str = "demo-auditor", **how: Any) -> Http2:
+    """A connection to the token port of a server of `start_server`, as one of its demo identities."""
+    ca = server.embedded.folder / server.ready.endpoint["ca"]
+    host, _colon, port = server.ready.endpoint["token_target"].partition(":")
+    how.setdefault("token", server.token(who))
+    return Http2(host, int(port), Path(ca), **how)
+
+
+def reason(connection: Http2, stream: int, seconds: float = 20.0) -> str | None:
+    """The reason that a call on this stream ended with; None when the connection ended first."""
+    while True:
+        found = connection.until([HEADERS, DATA], stream, seconds)
+        if found is None:
+            return None
+        if found.kind == HEADERS and found.flags & END_STREAM:
+            return reason_in(found.payload)

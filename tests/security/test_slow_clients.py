@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import grpc
 import pytest
-from attending.server.app import App, Component
 from attending.v1 import ledger_pb2, ledger_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.security import http2
-from tests.security.http2 import DATA, HEADERS, INITIAL_WINDOW_SIZE, Http2
+from tests.security.http2 import DATA, INITIAL_WINDOW_SIZE, connect, reason
+from tests.security.large import Large, building
 
 LIST = "/attending.v1.LedgerService/ListEntries"
 STREAM = "/attending.v1.LedgerService/AppendStream"
@@ -25,35 +24,6 @@ SHORT = 0.5
 CALLS = 12
 
 
-class Large(Component, ledger_pb2_grpc.LedgerServiceServicer):
-    """ListEntries answers as many bytes as asked for; AppendStream does so for each message; both say how they end."""
-
-    def __init__(self) -> None:
-        self.ended: list[str] = []
-        self.listed = 0
-
-    def register(self, server: grpc.aio.Server) -> None:
-        ledger_pb2_grpc.add_LedgerServiceServicer_to_server(self, server)
-
-    async def GetEntry(self, request: Any, context: Any) -> ledger_pb2.GetEntryResponse:
-        return ledger_pb2.GetEntryResponse()
-
-    async def ListEntries(self, request: Any, context: Any) -> ledger_pb2.ListEntriesResponse:
-        self.listed += 1
-        return ledger_pb2.ListEntriesResponse(next_page_token="x" * request.page_size)
-
-    async def AppendStream(
-        self, requests: Any, context: Any
-    ) -> AsyncIterator[ledger_pb2.AppendStreamResponse]:
-        try:
-            async for _request in requests:
-                results = [ledger_pb2.EventResult(sequence=number) for number in range(100_000)]
-                acknowledged = ledger_pb2.AppendStreamResponse.Acknowledged(results=results)
-                yield ledger_pb2.AppendStreamResponse(acknowledged=acknowledged)
-        finally:
-            self.ended.append("stream")
-
-
 @pytest.fixture(scope="module")
 def large() -> Large:
     return Large()  # type: ignore[abstract]
@@ -61,9 +31,6 @@ def large() -> Large:
 
 @pytest.fixture(scope="module")
 def server(start_server: Any, large: Large) -> Any:
-    async def build(_app: App) -> Component:
-        return large
-
     limits = {
         "request_seconds": SHORT,
         "idle_stream_seconds": SHORT,
@@ -72,29 +39,12 @@ def server(start_server: Any, large: Large) -> Any:
         "max_streams_per_caller": 3,
     }
     return start_server(
-        components=[build],
+        components=building(large),
         overrides={
             "limits": limits,
             "server": {"drain_seconds": 5.0, "max_concurrent_rpcs_per_caller": CALLS},
         },
     )
-
-
-def connect(server: Any, who: str = "demo-auditor", **how: Any) -> Http2:
-    ca = server.embedded.folder / server.ready.endpoint["ca"]
-    host, _colon, port = server.ready.endpoint["token_target"].partition(":")
-    how.setdefault("token", server.token(who))
-    return Http2(host, int(port), Path(ca), **how)
-
-
-def reason(connection: Http2, stream: int, seconds: float = 20.0) -> str | None:
-    """The reason that a call on this stream ended with; None when the connection ended first."""
-    while True:
-        found = connection.until([HEADERS, DATA], stream, seconds)
-        if found is None:
-            return None
-        if found.kind == HEADERS and found.flags & http2.END_STREAM:
-            return http2.reason_in(found.payload)
 
 
 def ask(server: Any) -> None:
@@ -216,10 +166,7 @@ def test_watchers_of_health_who_do_not_read(server: Any) -> None:
 
 
 def test_a_server_stops_under_a_watcher_who_does_not_read(start_server: Any, large: Large) -> None:
-    async def build(_app: App) -> Component:
-        return large
-
-    server = start_server(components=[build], overrides={"server": {"drain_seconds": 1.0}})
+    server = start_server(components=building(large), overrides={"server": {"drain_seconds": 1.0}})
     with connect(server, settings=[(INITIAL_WINDOW_SIZE, 0)], token=None) as slow:
         slow.call(WATCH, b"")
         slow.call(

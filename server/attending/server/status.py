@@ -31,6 +31,8 @@ from grpc_status import rpc_status
 log = structlog.get_logger()
 
 DOMAIN: Final = "attending"
+MAX_VIOLATIONS: Final = 30
+"""Named in one error: a status travels in HTTP/2 trailers, and a client that bounds those at 8 KiB sees none of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ def _status(
     packed = [_packed(error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata))]
     if violations:
         bad = error_details_pb2.BadRequest()
-        for field, description in violations:
+        for field, description in violations[:MAX_VIOLATIONS]:
             bad.field_violations.add(field=field, description=description)
         packed.append(_packed(bad))
     if retry_after_seconds is not None:

@@ -34,4 +34,12 @@ def reference() -> None:
     click.echo(markdown(), nl=False)
 
 
+@config.command(epilog=examples("attending config limits > docs/limits.md"))
+def limits() -> None:
+    """Print every limit that a caller can meet, as Markdown."""
+    from attending.server.limits.registry import markdown
+
+    click.echo(markdown(), nl=False)
+
+
 command = config

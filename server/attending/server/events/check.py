@@ -22,7 +22,7 @@ MAX_PAYLOADS: Final = 4
 MAX_PAYLOAD_BYTES: Final = 1024 * 1024
 MAX_SUBJECT_CODE_POINTS: Final = 256
 _MAX_VIOLATIONS: Final = 30
-"""A status travels in HTTP/2 trailers, which clients bound at 8 KiB."""
+"""No more is told (`status.MAX_VIOLATIONS`), so no more is looked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,18 @@ from attending.v1 import common_pb2
 MAX_LIST_ITEMS = 500
 MAX_SHORT_CODE_POINTS = 500
 MAX_FHIR_CODE_POINTS = 2_097_152
+MAX_NAMES = 16
+MAX_NAME_CODE_POINTS = 256
+MAX_MRN_CODE_POINTS = 64
+MAX_AGE_DAYS = 47_500
+MEASURES: dict[str, tuple[float, float]] = {
+    "age_years": (0, 130),
+    "gestational_weeks": (0, 45),
+    "weight_kg": (0, 700),
+    "height_cm": (0, 280),
+    "egfr": (0, 300),
+}
+"""Least and most of what is measured, beyond any person; a weight and a height are above zero."""
 
 
 def patient_context(wire: common_pb2.PatientContext, v: Violations) -> PatientContext:
@@ -40,7 +52,8 @@ def patient_context(wire: common_pb2.PatientContext, v: Violations) -> PatientCo
         base = _fhir(wire.fhir_json, v)
     field = "context.patient."
 
-    def number(name: str, low: float, high: float, *, exclusive: bool = False) -> Decimal | None:
+    def number(name: str, *, exclusive: bool = False) -> Decimal | None:
+        low, high = MEASURES[name]
         bounds = f"must be {'above' if exclusive else 'at least'} {low} and at most {high}"
         if not wire.HasField(name):  # type: ignore[arg-type]
             read = getattr(base, "pregnancy_weeks" if name == "gestational_weeks" else name)
@@ -73,15 +86,15 @@ def patient_context(wire: common_pb2.PatientContext, v: Violations) -> PatientCo
         if _lab_ok(lab, f"{field}labs[{i}]", v)
     )
     given: dict[str, Any] = {
-        "age_years": number("age_years", 0, 130),
+        "age_years": number("age_years"),
         "age_days": int(wire.age_days) if wire.HasField("age_days") else None,
         "sex": word("sex", frozenset({"male", "female", "other"})),
         "pregnant": flag("pregnant"),
-        "pregnancy_weeks": number("gestational_weeks", 0, 45),
+        "pregnancy_weeks": number("gestational_weeks"),
         "lactating": flag("lactating"),
-        "weight_kg": number("weight_kg", 0, 700, exclusive=True),
-        "height_cm": number("height_cm", 0, 280, exclusive=True),
-        "egfr": number("egfr", 0, 300),
+        "weight_kg": number("weight_kg", exclusive=True),
+        "height_cm": number("height_cm", exclusive=True),
+        "egfr": number("egfr"),
         "dialysis": flag("dialysis"),
         "child_pugh": word("child_pugh", frozenset({"A", "B", "C"})),
         "setting": word("setting"),
@@ -94,7 +107,7 @@ def patient_context(wire: common_pb2.PatientContext, v: Violations) -> PatientCo
         "as_of": time_field(wire.as_of, field + "as_of", v) if wire.HasField("as_of") else None,
     }
     v.check(len(wire.labs) <= MAX_LIST_ITEMS, field + "labs", f"has more than {MAX_LIST_ITEMS} items")
-    v.check(wire.age_days <= 47_500, field + "age_days", "must be at most 47500")
+    v.check(wire.age_days <= MAX_AGE_DAYS, field + "age_days", f"must be at most {MAX_AGE_DAYS}")
     merged = {name: value if value is not None else getattr(base, name) for name, value in given.items()}
     return PatientContext(**merged)
 
@@ -247,10 +260,10 @@ def _identity(wire: common_pb2.PatientContext, v: Violations) -> Identity | None
     if not wire.HasField("identity"):
         return None
     given, field = wire.identity, "context.patient.identity"
-    v.check(len(given.names) <= 16, field + ".names", "has more than 16 names")
+    v.check(len(given.names) <= MAX_NAMES, field + ".names", f"has more than {MAX_NAMES} names")
     for position, name in enumerate(given.names):
-        v.text(name, f"{field}.names[{position}]", 256)
-    v.text(given.mrn, field + ".mrn", 64, required=False)
+        v.text(name, f"{field}.names[{position}]", MAX_NAME_CODE_POINTS)
+    v.text(given.mrn, field + ".mrn", MAX_MRN_CODE_POINTS, required=False)
     return Identity(
         names=tuple(given.names),
         mrn=given.mrn.strip() or None,

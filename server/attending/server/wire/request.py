@@ -23,6 +23,13 @@ MAX_DOCUMENT_CODE_POINTS = 65_536
 MAX_ALL_DOCUMENTS_CODE_POINTS = 524_288
 MAX_TAGS = 16
 MAX_TOKENS = 1_000_000_000
+MAX_OUTPUT_TOKENS = 8_192
+MAX_TEMPERATURE_MILLI = 2_000
+MIN_PROVIDER_SECONDS, MAX_PROVIDER_SECONDS = 0.1, 600
+MAX_PROMPT_NAME_CODE_POINTS = 64
+MAX_SUBJECT_CODE_POINTS = 256
+MAX_DOCUMENT_ID_CODE_POINTS = 256
+MAX_DOCUMENT_VERSION_CODE_POINTS = 256
 KEY = re.compile(r"[!-~]{1,128}\Z")
 POLICY = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\Z")
 # Ids and tags go into entries in clear, so their alphabet leaves no room for prose.
@@ -32,6 +39,7 @@ TAG_VALUE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}\Z")
 VARIABLE = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 CHANNEL = re.compile(r"[a-z][a-z0-9_-]{0,63}\Z")
+_NANOS = 1_000_000_000
 _RECIPIENT = {
     common_pb2.RECIPIENT_UNSPECIFIED: "policy",
     common_pb2.RECIPIENT_PATIENT: "patient",
@@ -111,7 +119,7 @@ def infer_call(request: inference_pb2.InferRequest) -> InferCall:
         v.text(prompt, "prompt", MAX_TEXT_CODE_POINTS)
     elif source == "prompt_ref":
         wire_ref = request.prompt_ref
-        v.text(wire_ref.name, "prompt_ref.name", 64)
+        v.text(wire_ref.name, "prompt_ref.name", MAX_PROMPT_NAME_CODE_POINTS)
         v.check(
             bool(wire_ref.version) != bool(wire_ref.label),
             "prompt_ref",
@@ -129,14 +137,22 @@ def infer_call(request: inference_pb2.InferRequest) -> InferCall:
     if present_field(request, "model", v):
         _model(request.model.provider, request.model.model, "model.", v)
     tokens = request.model.max_output_tokens if request.model.HasField("max_output_tokens") else None
-    v.check(tokens is None or 1 <= tokens <= 8192, "model.max_output_tokens", "must be 1 to 8192")
-    v.check(request.model.temperature_milli <= 2000, "model.temperature_milli", "must be 0 to 2000")
+    v.check(
+        tokens is None or 1 <= tokens <= MAX_OUTPUT_TOKENS,
+        "model.max_output_tokens",
+        f"must be 1 to {MAX_OUTPUT_TOKENS}",
+    )
+    v.check(
+        request.model.temperature_milli <= MAX_TEMPERATURE_MILLI,
+        "model.temperature_milli",
+        f"must be 0 to {MAX_TEMPERATURE_MILLI}",
+    )
     timeout: float | None = None
     if request.HasField("provider_timeout"):
         given = request.provider_timeout
-        timeout = given.seconds + given.nanos / 1e9
-        ok = 0 <= given.nanos < 1_000_000_000 and 0.1 <= timeout <= 600
-        v.check(ok, "provider_timeout", "must be 0.1 s to 600 s")
+        timeout = given.seconds + given.nanos / _NANOS
+        ok = 0 <= given.nanos < _NANOS and MIN_PROVIDER_SECONDS <= timeout <= MAX_PROVIDER_SECONDS
+        v.check(ok, "provider_timeout", f"must be {MIN_PROVIDER_SECONDS} s to {MAX_PROVIDER_SECONDS} s")
     v.raise_if_any()
     assert context is not None
     return InferCall(
@@ -205,7 +221,7 @@ def _model(provider: str, model: str, prefix: str, v: Violations) -> None:
 
 def _context(wire: inference_pb2.InferenceContext, v: Violations) -> RequestContext:
     v.check(bool(POLICY.match(wire.policy)), "context.policy", "must be 1 to 64 of a-z 0-9 -")
-    v.text(wire.subject_ref, "context.subject_ref", 256, required=False)
+    v.text(wire.subject_ref, "context.subject_ref", MAX_SUBJECT_CODE_POINTS, required=False)
     v.check(
         not wire.on_behalf_of or bool(STAFF_ID.match(wire.on_behalf_of)),
         "context.on_behalf_of",
@@ -240,8 +256,8 @@ def _documents(wire: Iterable[common_pb2.RetrievedDocument], v: Violations) -> t
     total = 0
     for position, document in enumerate(wire):
         field = f"context.documents[{position}]"
-        v.text(document.id, field + ".id", 256)
-        v.text(document.version, field + ".version", 256, required=False)
+        v.text(document.id, field + ".id", MAX_DOCUMENT_ID_CODE_POINTS)
+        v.text(document.version, field + ".version", MAX_DOCUMENT_VERSION_CODE_POINTS, required=False)
         v.text(document.text, field + ".text", MAX_DOCUMENT_CODE_POINTS)
         score = document.score if document.HasField("score") else None
         v.check(score is None or math.isfinite(score), field + ".score", "must be finite")
