@@ -16,16 +16,18 @@ import grpc
 import httpx
 import pytest
 from attending.client.errors import AttendingApiError, translate
+from attending.ledger.ledger import SYSTEM_LOG
 from attending.server.auth.authenticate import Directory
 from attending.server.auth.revocation import ListRefused, Revocations, read_list
 from attending.server.bootstrap.certificates import Pair, issue_client, issue_server, new_authority
 from attending.server.bootstrap.folder import prepare
 from attending.server.bootstrap.identities import certificate_uri
+from attending.server.clock import stamp
 from attending.server.config import IdentitySection
 from attending.server.errors import AttendingError, ConfigurationError
 from attending.server.hosting import serve
 from attending.server.services.ledger import build as ledger_service
-from attending.server.tls import Tls
+from attending.server.tls import Tls, TlsChange
 from attending.server.web.component import build as http_service
 from attending.v1 import ledger_pb2, ledger_pb2_grpc
 from cryptography import x509
@@ -180,6 +182,36 @@ def test_a_new_certificate_is_served_to_new_connections_and_running_calls_go_on(
     assert ask(channel) == "OK"
     assert running.run(running.app.tls.reload()) is False
     stream.cancel()
+    entry = recorded(running)
+    leaf = x509.load_pem_x509_certificates((files.root / "tls/server.pem").read_bytes())[0]
+    assert entry.body == {
+        "kind": "tls",
+        "changed": ["tls_certificate", "tls_key"],
+        "certificate_sha256": leaf.fingerprint(hashes.SHA256()).hex(),
+        "not_after": stamp(leaf.not_valid_after_utc),
+        "revoked": 0,
+    }
+
+
+def recorded(running: Any) -> Any:
+    """The newest entry about TLS in the system log."""
+    stream = f"tls/{running.app.owner}"
+    entries = running.run(running.app.ledger.stream_entries(SYSTEM_LOG, stream))
+    assert {entry.type for entry in entries} == {"key.rotated"}
+    return entries[-1]
+
+
+def test_a_ledger_that_takes_no_entry_does_not_keep_a_revocation_out(running: Any, files: Folder) -> None:
+    async def fails(_change: TlsChange) -> None:
+        raise OSError
+
+    tls, channel = running.app.tls, running.channel("demo-auditor")
+    assert ask(channel) == "OK"
+    kept, tls.on_change = tls.on_change, fails
+    files.revoke("demo-auditor")
+    assert running.run(tls.reload()) is True
+    tls.on_change = kept
+    assert ask(channel) == "INVALID_CREDENTIAL"
 
 
 def test_a_revoked_client_loses_access_on_its_open_connections(running: Any, files: Folder) -> None:
@@ -194,6 +226,8 @@ def test_a_revoked_client_loses_access_on_its_open_connections(running: Any, fil
         files.revoke("demo-auditor")
         running.run(running.app.tls.reload())
         assert [ask(revoked), ask(other)] == ["INVALID_CREDENTIAL", "OK"]
+        body = recorded(running).body
+        assert (body["changed"], body["revoked"]) == (["client_crl"], 1)
         refused = http.get(url)
         assert (refused.status_code, refused.text.split(":")[0]) == (401, "INVALID_CREDENTIAL")
     # On a new connection, too; its service key is another credential.

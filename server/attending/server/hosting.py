@@ -22,6 +22,7 @@ from attending.ledger.ledger import SYSTEM_LOG
 from attending.server.app import App, Build, build_app, close_app
 from attending.server.auth.access import Access
 from attending.server.auth.actions import is_public
+from attending.server.clock import stamp
 from attending.server.config import Config, ServerSection
 from attending.server.errors import ConfigurationError
 from attending.server.health import Health
@@ -29,7 +30,7 @@ from attending.server.limits.calls import Limits
 from attending.server.rpc import RpcInterceptor, Transfer
 from attending.server.status import errors_as_status
 from attending.server.telemetry import quiet_loop_errors, take_over_libraries
-from attending.server.tls import Tls
+from attending.server.tls import Tls, TlsChange
 from attending.server.version import version
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse
@@ -104,6 +105,7 @@ class Host:
                 endpoints = replace(endpoints, http_port=component.http_port)
         app.attempts.start()
         await app.ledger.append(SYSTEM_LOG, [self._entry("system.started", self._started())])
+        app.tls.on_change = self._record_tls
         self._open = True
         self._report(services)
         self._tasks = [
@@ -161,6 +163,19 @@ class Host:
         status = _SERVING if self.serving() else _NOT_SERVING
         for name in ("", *services):
             self._health.set(name, status)
+
+    async def _record_tls(self, change: TlsChange) -> None:
+        """When a certificate or a revocation came into force is what an auditor asks (21 CFR 11.300(c))."""
+        body = {
+            "kind": "tls",
+            "changed": list(change.changed),
+            "certificate_sha256": change.certificate_sha256,
+            "not_after": stamp(change.certificate_expires),
+            "revoked": change.revoked,
+        }
+        owner = self.app.owner
+        entry = PendingEntry("key.rotated", f"tls/{owner}", f"system:{owner}", None, body)
+        await self.app.ledger.append(SYSTEM_LOG, [entry])
 
     def _entry(self, kind: str, body: dict[str, object]) -> PendingEntry:
         owner = self.app.owner

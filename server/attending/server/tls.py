@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,11 +21,18 @@ import structlog
 from attending.ledger.errors import UnsafeSettings
 from attending.ledger.files import read_private
 from attending.server import clock
-from attending.server.auth.revocation import ListRefused, Revocations, Verdict, read_list
+from attending.server.auth.revocation import (
+    ListRefused,
+    RevocationList,
+    Revocations,
+    Verdict,
+    read_list,
+)
 from attending.server.config import ServerSection
 from attending.server.errors import ConfigurationError
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 log = structlog.get_logger()
@@ -68,8 +75,23 @@ class TlsStatus:
     problem: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class TlsChange:
+    """What a reload put in use: `changed` are configuration keys, `revoked` counts serial numbers on all lists."""
+
+    changed: tuple[str, ...]
+    certificate_sha256: str
+    certificate_expires: datetime
+    revoked: int
+
+
 class Tls:
-    """TLS of one server process. `load` comes first; then any thread may ask, and one task may `watch`."""
+    """TLS of one server process. `load` comes first; then any thread may ask, and one task may `watch`.
+
+    `on_change` is told of each reload after it has come into force; what it raises is logged and undoes nothing.
+    """
+
+    on_change: Callable[[TlsChange], Awaitable[None]] | None = None
 
     def __init__(self, config: ServerSection, now: Callable[[], datetime] = clock.now) -> None:
         self._config = config
@@ -117,8 +139,14 @@ class Tls:
         except UnsafeSettings:
             self._refused("TLS_KEY_OPEN_TO_OTHERS")
             return False
+        change = _change(self.material, found)
         self._take(found)
-        log.info("tls.reloaded", count=0 if found.revocations is None else len(found.revocations.lists))
+        log.info("tls.reloaded", kind=list(change.changed), count=change.revoked)
+        if self.on_change is not None:
+            try:
+                await self.on_change(change)
+            except Exception as err:
+                log.error("tls.change_not_recorded", error_type=type(err).__name__)
         return True
 
     async def watch(self) -> None:
@@ -169,6 +197,27 @@ class Tls:
         if reason != self._problem:
             log.error("tls.not_reloaded", reason=reason)
         self._problem = reason
+
+
+def _change(old: Material, new: Material) -> TlsChange:
+    pairs = {
+        "tls_certificate": (old.certificate, new.certificate),
+        "tls_key": (old.key, new.key),
+        "client_ca": (old.client_ca, new.client_ca),
+        "client_crl": (_lists(old), _lists(new)),
+    }
+    serials = {(one.issuer, number) for one in _lists(new) for number in one.serials}
+    leaf = x509.load_pem_x509_certificates(new.certificate)[0]
+    return TlsChange(
+        changed=tuple(key for key, (before, after) in pairs.items() if before != after),
+        certificate_sha256=leaf.fingerprint(hashes.SHA256()).hex(),
+        certificate_expires=new.expires,
+        revoked=len(serials),
+    )
+
+
+def _lists(material: Material) -> list[RevocationList]:
+    return [] if material.revocations is None else list(material.revocations.lists.values())
 
 
 class _Following(ssl.SSLContext):
@@ -277,7 +326,7 @@ def _authorities(data: bytes) -> list[x509.Certificate]:
         raise FilesRefused("TLS_CLIENT_CA_BROKEN", "server.client_ca", "holds no PEM certificates") from err
 
 
-def _read_list(data: bytes | None, authorities: list[x509.Certificate], now: datetime) -> Any:
+def _read_list(data: bytes | None, authorities: list[x509.Certificate], now: datetime) -> RevocationList:
     assert data is not None
     try:
         return read_list(data, authorities, now)
