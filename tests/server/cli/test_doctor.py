@@ -102,7 +102,7 @@ def test_what_is_red_is_told_with_the_next_command(
     assert run(["doctor", "--data", str(tmp_path / "d"), *only("keys", "tls")]) == Exit.FAILED
     printed = capsys.readouterr()
     assert f"next: chmod 600 {tmp_path}/d/tls/server.key" in printed.out
-    assert printed.out.splitlines()[-1].startswith("8 checks: ")
+    assert printed.out.splitlines()[-1].startswith("9 checks: ")
     assert "\x1b[" not in printed.out
     assert printed.err == ""
 

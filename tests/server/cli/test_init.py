@@ -132,6 +132,7 @@ certificate_uri = ["spiffe://st-mary.example/{name}"]
     assert found == {
         "LOCAL_NAMES_ONLY": "warning",
         "NO_REVOCATION_LIST": "warning",
+        "KEYS_IN_CLEAR": "warning",
         "NOT_REPLICATED": "warning",
         "NO_PROVIDER": "warning",
         "NO_ONE_FOR_ROLE": "warning",

@@ -7,14 +7,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from attending.ledger.errors import KeysNotOpen, KeyStoreRefused
+from attending.ledger.keys import KeyFolder
 from attending.server.bootstrap.certificates import Pair, issue_client, issue_server, new_authority
 from attending.server.doctor.check import State
+from attending.server.doctor.run import Listed, examine
+from attending.server.secrets.configure import root_of
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from tests.server.doctor.sites import NOW, look, private, reasons, site, with_entries
+from tests.server.doctor.sites import NOW, look, private, reasons, site, tree, with_entries
 
 RED, WARNING = State.RED, State.WARNING
 
@@ -161,6 +165,38 @@ async def test_keys_of_logs(tmp_path: Path) -> None:
     assert reasons("keys:logs", at) == {"KEY_MISMATCH": RED}
     private(folder / "signing.pem", saved)
     assert reasons("keys:logs", at) == {}
+
+
+async def test_the_root_of_keys(tmp_path: Path) -> None:
+    plain = site(tmp_path)
+    await with_entries(plain)
+    assert reasons("keys:root", plain) == {}
+    everywhere = site(tmp_path, server={"host": "0.0.0.0"})
+    assert reasons("keys:root", everywhere) == {"KEYS_IN_CLEAR": WARNING}
+    sealed = {"kind": "passphrase", "passphrase_file": "pass"}
+    both = site(tmp_path, secrets={**sealed, "previous": {"kind": "plain"}})
+    assert reasons("keys:named", both) == {"SECRET_MISSING": RED}
+    with pytest.raises(KeyStoreRefused):
+        look("keys:root", both)
+    private(tmp_path / "pass", b"correct horse battery staple")
+    assert reasons("keys:named", both) == {}
+    assert reasons("keys:root", both) == {"KEYS_NOT_MOVED": WARNING}
+    assert reasons("keys:logs", both) == {}
+    keys = KeyFolder(tmp_path / "keys", root_of(both.config.secrets))
+    for log_id in keys.logs():
+        keys.reseal(log_id)
+    assert reasons("keys:root", both) == {"PREVIOUS_ROOT_LEFT": WARNING}
+    before = tree(tmp_path / "keys")
+    alone = site(tmp_path, secrets=sealed)
+    assert reasons("keys:root", alone) == {}
+    assert reasons("keys:logs", alone) == {}
+    assert tree(tmp_path / "keys") == before
+    with pytest.raises(KeysNotOpen):
+        look("keys:logs", plain)
+    # Whatever a root answers that is not there or says no becomes one red line.
+    private(tmp_path / "pass", b"another passphrase altogether")
+    [logs] = examine(alone, [Listed("keys", "logs", "attending.server.doctor.keys:logs", 60)])
+    assert [(one.state, one.reason) for one in logs.findings] == [(RED, "KEY_ALTERED")]
 
 
 def test_named_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

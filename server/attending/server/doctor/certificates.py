@@ -86,7 +86,7 @@ def names(site: Site) -> Iterator[Finding]:
         return
     words = ", ".join([*hosts, *(str(address) for address in addresses)])
     host = site.config.server.host
-    if host not in _EVERYWHERE and not _named(host, hosts, addresses) and not _is_loopback(host):
+    if host not in _EVERYWHERE and not _named(host, hosts, addresses) and not site.local:
         yield warning(
             "HOST_NOT_NAMED",
             f"`server.host` is `{host}`, the certificate names {words}: callers must use one of those",
@@ -136,7 +136,7 @@ def revocation(site: Site) -> Iterator[Finding]:
     """
     section, now = site.config.server, site.now()
     if not section.client_crl:
-        if section.client_ca is not None and not _is_loopback(section.host):
+        if section.client_ca is not None and not site.local:
             yield warning(
                 "NO_REVOCATION_LIST",
                 "`server.client_crl` is not set: a stolen certificate is good until it expires",
@@ -249,10 +249,3 @@ def _named(host: str, hosts: list[str], addresses: list[Any]) -> bool:
             wanted == name.lower() or (name.startswith("*.") and wanted.partition(".")[2] == name[2:].lower())
             for name in hosts
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

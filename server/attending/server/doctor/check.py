@@ -7,6 +7,7 @@ function and a line in `table`.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -81,6 +82,11 @@ class Site:
     machine: Machine = field(default_factory=LinuxMachine)
 
     @property
+    def local(self) -> bool:
+        """Whether only this machine is served: then it is for developing, and some care is not asked for."""
+        return is_loopback(self.config.server.host)
+
+    @property
     def keys_folder(self) -> Path:
         storage = self.config.storage
         return storage.keys_folder or storage.folder / "keys"
@@ -122,3 +128,11 @@ class Check(Protocol):
     """
 
     def __call__(self, site: Site, /) -> Iterable[Finding]: ...
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own, reached from nowhere else."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -9,8 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from attending.ledger.errors import NotFound
+from attending.ledger.keys import KeyFolder
+from attending.server.config import Config, RootSection
 from attending.server.doctor.check import Finding, Site, green, red, warning
 from attending.server.doctor.machine import open_to_others
+from attending.server.secrets.configure import root_of
 
 MAX_SUBJECT_FILES: Final = 20_000
 """Subject keys looked at; the rest get their modes from the same code."""
@@ -18,13 +22,11 @@ MAX_SUBJECT_FILES: Final = 20_000
 
 def logs(site: Site) -> Iterator[Finding]:
     """The keys of every log of the database: present, private, and the ones that the log began with."""
-    from attending.ledger.errors import NotFound
-    from attending.ledger.keys import KeyFolder
     from attending.ledger.opening import verifier_key
 
     with site.ledger() as store:
         rows = [] if store is None else [row for row, _head in store.heads()]
-    keys = KeyFolder(site.keys_folder)
+    keys = KeyFolder(site.keys_folder, root_of(site.config.secrets))
     for row in rows:
         try:
             held = verifier_key(row.origin, keys.open_log(row.log_id))
@@ -45,6 +47,51 @@ def logs(site: Site) -> Iterator[Finding]:
             )
     if not rows:
         yield green("no log yet: the first start makes its keys")
+
+
+def root(site: Site) -> Iterator[Finding]:
+    """What keys are sealed under answers, gives back what it was given, and has all of them."""
+    sealed_by = root_of(site.config.secrets)
+    if sealed_by.current is None and not site.local:
+        yield warning(
+            "KEYS_IN_CLEAR",
+            "keys of logs lie in the clear: whoever copies the key folder, or a backup of it, can read and sign",
+            "set `[secrets]` to a passphrase, Vault or KMS (docs/secrets.md)",
+        )
+    elif sealed_by.current is None:
+        yield green("keys lie in files that only their owner reads")
+    else:
+        # A few bytes that are nobody's: the root is asked for what a new log would ask of it, and keeps nothing.
+        place = {"log": "doctor", "key": "probe"}
+        secret = os.urandom(32)
+        if sealed_by.current.unwrap(sealed_by.current.wrap(secret, place), place) != secret:
+            yield red(
+                "KEY_STORE_UNAVAILABLE",
+                f"`{sealed_by.kind}` gives back something else than it was given",
+                "look at what `[secrets]` names: it is not to be trusted with keys (docs/secrets.md)",
+            )
+            return
+        yield green(f"`{sealed_by.kind}` seals and opens")
+    keys = KeyFolder(site.keys_folder, sealed_by)
+    rewrap = f"attending keys rewrap{site.option}"
+    elsewhere = {
+        file.root
+        for log_id in keys.logs()
+        for file in keys.files(log_id)
+        if file.root.partition(" ")[0] != sealed_by.kind
+    }
+    if elsewhere:
+        yield warning(
+            "KEYS_NOT_MOVED",
+            f"some keys are still sealed by {', '.join(f'`{one}`' for one in sorted(elsewhere))}",
+            rewrap,
+        )
+    elif site.config.secrets.previous is not None:
+        yield warning(
+            "PREVIOUS_ROOT_LEFT",
+            "all keys have moved, and `[secrets.previous]` would still open what was sealed before",
+            f"{rewrap} once more, then take `[secrets.previous]` out",
+        )
 
 
 def files(site: Site) -> Iterator[Finding]:
@@ -152,6 +199,10 @@ def _secret_files(site: Site) -> Iterable[tuple[str, Path]]:
     yield "server.tls_key", config.server.tls_key
     if config.storage.database_password_file is not None:
         yield "storage.database_password_file", config.storage.database_password_file
+    for name, root in _roots(config):
+        for key in ("passphrase_file", "vault_token_file"):
+            if (path := getattr(root, key)) is not None:
+                yield f"{name}.{key}", path
     for provider in config.providers:
         if provider.api_key_file is not None:
             yield f"providers.{provider.name}.api_key_file", provider.api_key_file
@@ -161,6 +212,15 @@ def _variables(site: Site) -> Iterable[tuple[str, str]]:
     config = site.config
     if config.storage.database_env is not None:
         yield config.storage.database_env, "storage.database_env"
+    for name, root in _roots(config):
+        if root.passphrase_env is not None:
+            yield root.passphrase_env, f"{name}.passphrase_env"
     for provider in config.providers:
         if provider.api_key_env is not None:
             yield provider.api_key_env, f"providers.{provider.name}.api_key_env"
+
+
+def _roots(config: Config) -> Iterable[tuple[str, RootSection]]:
+    yield "secrets", config.secrets
+    if config.secrets.previous is not None:
+        yield "secrets.previous", config.secrets.previous

@@ -7,7 +7,6 @@ a call would use. What it answers is never shown: it may be anything.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import ssl
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 from attending.server.auth.oidc.provider import Provider, ProviderStatus
 from attending.server.config import OidcSection, ProviderSection
-from attending.server.doctor.check import Finding, Site, green, red, unknown, warning
+from attending.server.doctor.check import Finding, Site, green, is_loopback, red, unknown, warning
 from attending.server.errors import ConfigurationError, Unavailable
 from attending.server.providers.configure import api_key
 from attending.server.providers.replay import ReplayProvider
@@ -119,7 +118,7 @@ def _embedded(provider: ProviderSection) -> Finding:
 def _remote(provider: ProviderSection, now: datetime) -> Iterator[Finding]:
     assert provider.base_url is not None
     name, url = provider.name, urlsplit(provider.base_url)
-    if url.scheme != "https" and not _is_loopback(url.hostname or ""):
+    if url.scheme != "https" and not is_loopback(url.hostname or ""):
         yield red(
             "PROVIDER_WITHOUT_TLS",
             f"provider `{name}`: prompts would go over the network in clear",
@@ -232,10 +231,3 @@ def _is_tls(err: BaseException | None) -> bool:
             return True
         err = err.__cause__ or err.__context__
     return False
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -87,6 +87,10 @@ def next_steps(choices: Choices, identities: Mapping[str, Mapping[str, Any]]) ->
             ),
         ),
         Step(
+            f"Before the first start, decide what keys are sealed under ([secrets] in {path}, docs/secrets.md): a "
+            "passphrase, Vault or KMS. Afterwards `attending keys rewrap` moves them."
+        ),
+        Step(
             f"Name a model provider in {path} ([[providers]]), with the agreement under which it may see personal data "
             "(`phi_agreement`), and its key in a file of mode 600."
         ),
