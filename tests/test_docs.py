@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _PATH = re.compile(r"`([\w.-]+(?:/[\w.-]+)+\.(?:md|py|ya?ml|toml|tsv|jsonl|proto|lock|cedar))`")
+_TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 _REASON = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
 
 
@@ -74,6 +75,35 @@ def test_paths_in_the_text_exist(name: str) -> None:
     files = [path.as_posix() for path in tracked()]
     named = _PATH.findall(_FENCE.sub("", (ROOT / name).read_text()))
     assert [path for path in named if not any(file.endswith(f"/{path}") for file in files)] == []
+
+
+@cache
+def functions(path: str) -> set[str]:
+    """Names of the functions of a test file; empty when there is no such file."""
+    file = ROOT / path
+    tree = ast.parse(file.read_text()) if file.is_file() else ast.Module([], [])
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tests_that_documents_name_exist(name: str) -> None:
+    named = _TEST.findall((ROOT / name).read_text())
+    assert [f"{path}::{test}" for path, test in named if test not in functions(path)] == []
+
+
+def test_every_threat_has_its_number_its_control_and_its_test() -> None:
+    rows = re.findall(
+        r"^\| ([STRIDE]\d+) \| (.*) \|$", (ROOT / "docs" / "threat-model.md").read_text(), re.MULTILINE
+    )
+    numbers = [number for number, _rest in rows]
+    assert len(set(numbers)) == len(numbers) > 40
+    for letter in "STRIDE":
+        of_kind = sorted(int(number[1:]) for number in numbers if number[0] == letter)
+        assert of_kind == [*range(1, len(of_kind) + 1)], letter
+    cells = {number: rest.split(" | ") for number, rest in rows}
+    # threat, control, test, what remains
+    assert [number for number, row in cells.items() if len(row) not in (3, 4)] == []
+    assert [number for number, row in cells.items() if not (row[0] and row[1] and _TEST.search(row[2]))] == []
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,7 +13,6 @@ from attending.server.auth.actions import PAGES, PUBLIC_PREFIXES, is_public
 from attending.server.auth.authorize import PolicySet
 from attending.server.auth.matrix import markdown
 from attending.server.auth.principal import ROLES
-from attending.server.limits.calls import STREAMING_METHODS
 from attending.server.web.component import declared, web_app
 from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
@@ -50,13 +49,6 @@ def test_the_matrix_in_the_documents_is_current() -> None:
     page = (ROOT / "docs" / "access.md").read_text()
     made = markdown(PolicySet.load(authorization_folder()))
     assert page == made, "run: attending policy matrix > docs/access.md"
-
-
-def test_calls_that_stream_are_known_as_such() -> None:
-    streaming = {
-        name for name, method in methods().items() if method.server_streaming or method.client_streaming
-    }
-    assert streaming == STREAMING_METHODS
 
 
 def test_only_health_and_reflection_are_public() -> None:
