@@ -6,6 +6,7 @@ stay for as long as something still needs them. From the second on, the file say
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from collections.abc import Sequence
@@ -44,6 +45,7 @@ SIGNING: Final = "signing.pem"
 
 _NAME = re.compile(r"(kek|lookup|fingerprint)(?:\.([2-9]|[1-9]\d{1,5}))?")
 _TIME_CHARS: Final = 27
+_ID_TAG: Final = b"attending-log-key-id/1\0"
 _READS: Final = 5
 
 
@@ -54,6 +56,10 @@ class Generation:
     number: int
     key: bytes = field(repr=False)
     since: str | None = None
+
+    def key_id(self, kind: str) -> str:
+        """16 hex digits that name the key, and tell nothing of it to whoever does not have it."""
+        return hashlib.sha256(_ID_TAG + kind.encode() + b"\0" + self.key).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

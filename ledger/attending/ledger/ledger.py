@@ -378,6 +378,10 @@ class Ledger(LedgerReads):
         limit = format_time(self._clock() - self._config.claim_retention)
         await self._submit(Submission(log_id, (), self._loop.create_future(), expires_claims=limit))
 
+    def created_at(self, log_id: str) -> str:
+        """When the log was created (`format_time`); NotFound."""
+        return self._sequencer.state(log_id).row.created_at
+
     def fingerprint(self, log_id: str, content: bytes) -> bytes:
         """The keyed digest of a request's body, for `Claim`, under the key in force."""
         return self.claim_keys(log_id).digest(content)

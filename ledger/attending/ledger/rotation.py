@@ -19,9 +19,10 @@ from itertools import pairwise
 from typing import Any, Final
 
 from attending.ledger.custody.reads import Inside, Order
+from attending.ledger.ed25519 import key_id, public_bytes
 from attending.ledger.entry import Entry, PendingEntry, format_time, parse_entry
 from attending.ledger.errors import CorruptLog, ExpectationFailed, KeyGenerations, NotFound, SubjectErased
-from attending.ledger.key_files import MAX_GENERATIONS, Generation, KeyFile, Kind
+from attending.ledger.key_files import KINDS, MAX_GENERATIONS, Generation, Kind
 from attending.ledger.keys import TENANT_SUBJECT
 from attending.ledger.submission import Expectation
 
@@ -42,6 +43,18 @@ class Rotated:
     kind: str
     generation: int
     indexes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyListing:
+    """One generation of a key. `since` is None of the first: it is as old as the log."""
+
+    kind: str
+    generation: int
+    key_id: str
+    since: str | None
+    root: str
+    in_use: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +107,7 @@ class Rotator:
         """
         for attempt in range(ATTEMPTS):
             try:
-                plan, first = await self._record(log_id, kind, order, delay)
+                plan, first = await self.record(log_id, kind, order, delay)
                 break
             except ExpectationFailed:
                 if attempt == ATTEMPTS - 1:
@@ -168,18 +181,31 @@ class Rotator:
             await self._in.run(self._in.keys.retire, log_id, "fingerprint", done)
         return len(done)
 
-    async def generations(self, log_id: str) -> dict[str, tuple[Generation, ...]]:
-        """Generations by kind, newest first, as they are in the key folder now."""
-        keys = await self._in.run(self._in.keys.refresh, log_id)
-        return {"kek": keys.keks, "lookup": keys.lookups, "fingerprint": keys.fingerprints}
-
-    async def files(self, log_id: str) -> list[KeyFile]:
-        """The key files of a log and what each is sealed under."""
+    async def keys(self, log_id: str) -> list[KeyListing]:
+        """Every key of a log, newest generation first of each kind, without the keys."""
         self._in.size(log_id)
-        return await self._in.run(self._in.keys.files, log_id)
+        keys = await self._in.run(self._in.keys.refresh, log_id)
+        roots = {
+            (file.kind, file.generation): file.root
+            for file in await self._in.run(self._in.keys.files, log_id)
+        }
+        now = format_time(self._clock())
+        signing = key_id(public_bytes(keys.signing))
+        found = [KeyListing("signing", 1, signing, None, roots.get(("signing", 1), ""), True)]
+        for kind in KINDS:
+            used = False
+            for item in keys.of(kind):
+                uses = not used and (kind != "fingerprint" or item.since is None or item.since <= now)
+                used = used or uses
+                root = roots.get((kind, item.number), "")
+                found.append(KeyListing(kind, item.number, item.key_id(kind), item.since, root, uses))
+        return found
 
-    async def _record(self, log_id: str, kind: Kind, order: Order, delay: timedelta) -> tuple[Plan, int]:
-        """What is to be done, on record; the index of its entry."""
+    async def record(self, log_id: str, kind: Kind, order: Order, delay: timedelta) -> tuple[Plan, int]:
+        """What a rotation is to do, put on record, and the index of its entry; `carry_out` does it.
+
+        Raises ExpectationFailed when another process was first, KeyGenerations, and as an append.
+        """
         entries = await self._stream(log_id)
         keys = await self._in.run(self._in.keys.refresh, log_id)
         moment = self._clock()

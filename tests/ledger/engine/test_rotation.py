@@ -1,0 +1,440 @@
+"""Rotation of every key of a log: while it is read, written and erased, cut short at any step, by several processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attending.ledger import files
+from attending.ledger import keys as key_module
+from attending.ledger.claim_keys import claim_keys
+from attending.ledger.custody.reads import Order
+from attending.ledger.entry import Payload, PendingEntry, format_time
+from attending.ledger.errors import (
+    ClaimStale,
+    CorruptLog,
+    DuplicateClaim,
+    KeyGenerations,
+    NotFound,
+    SubjectErased,
+)
+from attending.ledger.files import write_durably
+from attending.ledger.key_files import MAX_GENERATIONS, Generation
+from attending.ledger.keys import MAX_SUBJECT_GENERATIONS, TENANT_SUBJECT, KeyFolder
+from attending.ledger.ledger import Ledger
+from attending.ledger.opening import LedgerConfig
+from attending.ledger.rotation import Rotated, plan_rotation
+from attending.ledger.submission import Claim
+
+LOG = "clinic"
+WHO = Order("human:operator")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 27, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(milliseconds=1)
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def place(folder: Path) -> LedgerConfig:
+    return LedgerConfig(folder, publish_interval_seconds=3600)
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path, clock: Clock) -> AsyncIterator[Ledger]:
+    async with await Ledger.open(place(tmp_path), clock=clock) as opened:
+        await opened.create_log(LOG, "clinic.example/log")
+        yield opened
+
+
+async def note(ledger: Ledger, person: str | None, text: bytes = b"text") -> str:
+    """Appends a text about a person, or about nobody; its vault record."""
+    subject = None if person is None else await ledger.pseudonym(LOG, person)
+    entry = PendingEntry("feedback.recorded", "f", "app:a", subject, {}, (Payload("note", text),))
+    return (await ledger.append(LOG, [entry])).commitments[0][0].record
+
+
+def names(folder: Path) -> set[str]:
+    found = {path.name for path in (folder / "keys" / LOG).iterdir() if path.is_file()}
+    return {name for name in found if ".lock" not in name}
+
+
+async def rotations(ledger: Ledger) -> list[dict[str, Any]]:
+    return [dict(entry.body) for entry in await ledger.stream_entries(LOG, "keys")]
+
+
+async def test_the_key_encryption_key_is_rotated_and_the_old_one_is_gone(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    records = {person: await note(ledger, person, person.encode()) for person in ("mrn:1", "mrn:2", "mrn:3")}
+    records["nobody"] = await note(ledger, None, b"nobody")
+    old = (tmp_path / "keys" / LOG / "kek").read_bytes()
+    before = {path: path.read_bytes() for path in (tmp_path / "keys" / LOG / "subjects").rglob("*/*")}
+    done = await ledger.rotation.rotate(LOG, "kek", WHO)
+    assert (done.kind, done.generation, len(done.indexes)) == ("kek", 2, 2)
+    assert names(tmp_path) == {"kek.2", "lookup", "fingerprint", "signing.pem"}
+    after = {path: path.read_bytes() for path in (tmp_path / "keys" / LOG / "subjects").rglob("*/*")}
+    assert after.keys() == before.keys()
+    assert all(after[path] != before[path] for path in before)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and old in path.read_bytes()]
+    for person, record in records.items():
+        assert await ledger.open_payload(LOG, record) == person.encode()
+    fresh = KeyFolder(tmp_path / "keys")
+    assert all(fresh.get(LOG, path.name) for path in before)
+    assert await rotations(ledger) == [
+        {"kind": "kek", "generation": 2, "stage": "begun"},
+        {"kind": "kek", "generation": 2, "stage": "completed", "subjects": 4},
+    ]
+    assert (await ledger.rotation.rotate(LOG, "kek", WHO)).generation == 3
+
+
+async def test_reads_writes_and_erasures_go_on_while_it_is_rotated(ledger: Ledger, tmp_path: Path) -> None:
+    records = [await note(ledger, f"mrn:{n}", b"%d" % n) for n in range(40)]
+    doomed = [await ledger.pseudonym(LOG, f"mrn:{n}") for n in range(30, 40)]
+
+    async def erase() -> None:
+        for pseudonym in doomed:
+            await ledger.erase_subject(LOG, pseudonym)
+
+    async def read() -> None:
+        for n in range(30):
+            other = KeyFolder(tmp_path / "keys")  # as another process: nothing is cached
+            subject = await ledger.pseudonym(LOG, f"mrn:{n}")
+            assert await asyncio.to_thread(other.get, LOG, subject) == ledger._keys.get(LOG, subject)
+            assert await ledger.open_payload(LOG, records[n]) == b"%d" % n
+
+    async def write() -> list[str]:
+        return [await note(ledger, f"new:{n}", b"new %d" % n) for n in range(20)]
+
+    _, _, new, *_ = await asyncio.gather(
+        erase(), read(), write(), ledger.rotation.rotate(LOG, "kek", WHO), read()
+    )
+    for n, record in enumerate(new):
+        assert await ledger.open_payload(LOG, record) == b"new %d" % n
+    fresh = KeyFolder(tmp_path / "keys")
+    for pseudonym in doomed:
+        with pytest.raises(SubjectErased):
+            fresh.get(LOG, pseudonym)
+        assert not list((tmp_path / "keys").rglob(f"*{pseudonym}*"))
+    for n in range(20):
+        assert fresh.get(LOG, await ledger.pseudonym(LOG, f"new:{n}"))
+
+
+async def test_a_subject_erased_while_its_key_is_rewrapped_stays_erased(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between reading its key and giving the new file its name: the erasure waits, and then has the last word."""
+    await note(ledger, "mrn:1")
+    subject = await ledger.pseudonym(LOG, "mrn:1")
+    keys, other = KeyFolder(tmp_path / "keys"), KeyFolder(tmp_path / "keys")
+    keys.begin(LOG, "kek", 2, "2026-11-27T00:00:00.000000Z")
+    erased: list[threading.Thread] = []
+    real = files.replace_and_shred
+
+    def slow(path: Path, data: bytes) -> None:
+        erased.append(threading.Thread(target=other.destroy, args=(LOG, subject)))
+        erased[0].start()
+        erased[0].join(0.2)
+        assert erased[0].is_alive()
+        real(path, data)
+
+    monkeypatch.setattr(key_module, "replace_and_shred", slow)
+    assert keys.rewrap(LOG, subject) is True
+    erased[0].join(10)
+    assert not list((tmp_path / "keys").rglob(f"*{subject}*"))
+
+
+async def test_a_key_that_does_not_unwrap_keeps_the_old_one(ledger: Ledger, tmp_path: Path) -> None:
+    await note(ledger, "mrn:1")
+    subject = await ledger.pseudonym(LOG, "mrn:1")
+    path = next((tmp_path / "keys").rglob(subject))
+    kept = path.read_bytes()
+    path.write_bytes(bytes(len(kept)))
+    with pytest.raises(CorruptLog):
+        await ledger.rotation.rotate(LOG, "kek", WHO)
+    assert {"kek", "kek.2"} <= names(tmp_path)
+    path.write_bytes(kept)
+    assert (await ledger.rotation.rotate(LOG, "kek", WHO)).generation == 2
+    assert "kek" not in names(tmp_path)
+    assert [body["stage"] for body in await rotations(ledger)] == ["begun", "resumed", "completed"]
+
+
+async def test_lookup_has_a_second_generation_and_everybody_is_found(ledger: Ledger, tmp_path: Path) -> None:
+    one = await ledger.pseudonym(LOG, "mrn:1")
+    assert (await ledger.rotation.rotate(LOG, "lookup", WHO)).generation == 2
+    assert await ledger.pseudonym(LOG, "MRN:1") == one
+    assert await ledger.find_pseudonym(LOG, "mrn:1") == one
+    two = await ledger.pseudonym(LOG, "mrn:2")
+    assert {"lookup", "lookup.2"} <= names(tmp_path)
+    await ledger.rotation.rotate(LOG, "lookup", WHO)
+    assert [await ledger.pseudonym(LOG, f"mrn:{n}") for n in (1, 2)] == [one, two]
+    await ledger.erase_subject(LOG, one)
+    assert await ledger.find_pseudonym(LOG, "mrn:1") is None
+    assert await ledger.pseudonym(LOG, "mrn:1") != one
+    for _ in range(3, MAX_GENERATIONS):
+        await ledger.rotation.rotate(LOG, "lookup", WHO)
+    with pytest.raises(KeyGenerations):
+        await ledger.rotation.rotate(LOG, "lookup", WHO)
+
+
+async def test_nobody_gets_two_names_while_lookup_is_rotated(ledger: Ledger) -> None:
+    people = [f"mrn:{n % 20}" for n in range(100)]
+
+    async def rotate() -> None:
+        for _ in range(4):
+            await ledger.rotation.rotate(LOG, "lookup", WHO)
+
+    *found, _ = await asyncio.gather(*(ledger.pseudonym(LOG, person) for person in people), rotate())
+    assert len(set(found)) == 20
+    assert [await ledger.pseudonym(LOG, person) for person in people] == found
+
+
+async def test_a_subject_key_is_rotated_and_erasure_destroys_all_of_them(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    first = await note(ledger, "mrn:1", b"first")
+    subject = await ledger.pseudonym(LOG, "mrn:1")
+    assert (await ledger.rotation.rotate_subject(LOG, subject, WHO)).generation == 2
+    second = await note(ledger, "mrn:1", b"second")
+    keys = KeyFolder(tmp_path / "keys").generations(LOG, subject)
+    assert len(set(keys)) == 2
+    assert await ledger.open_payload(LOG, first) == b"first"
+    assert await ledger.open_payload(LOG, second) == b"second"
+    await ledger.rotation.rotate(LOG, "kek", WHO)
+    assert KeyFolder(tmp_path / "keys").generations(LOG, subject) == keys
+    assert await ledger.open_payload(LOG, first) == b"first"
+    entry = (await ledger.stream_entries(LOG, "keys"))[0]
+    assert (entry.subject, entry.body["generation"]) == (subject, 2)
+    await ledger.erase_subject(LOG, subject)
+    for record in (first, second):
+        with pytest.raises(SubjectErased):
+            await ledger.open_payload(LOG, record)
+    with pytest.raises(SubjectErased):
+        await ledger.rotation.rotate_subject(LOG, subject, WHO)
+    with pytest.raises(NotFound):
+        await ledger.rotation.rotate_subject(LOG, "sub_" + "a" * 26, WHO)
+    assert not list((tmp_path / "keys").rglob(f"*{subject}*"))
+
+
+async def test_what_another_process_sealed_under_a_newer_key_opens(ledger: Ledger, tmp_path: Path) -> None:
+    await note(ledger, "mrn:1")
+    subject = await ledger.pseudonym(LOG, "mrn:1")
+    old = ledger._keys.get(LOG, subject)
+    KeyFolder(tmp_path / "keys").add_generation(LOG, subject)
+    assert ledger._keys.get(LOG, subject) == old  # not known here yet
+    newer = KeyFolder(tmp_path / "keys").get(LOG, subject)
+    ledger._keys._cache[LOG, subject] = (newer,)
+    record = await note(ledger, "mrn:1", b"by another")
+    ledger._keys._cache[LOG, subject] = (old,)
+    assert await ledger.open_payload(LOG, record) == b"by another"
+
+
+async def test_a_subject_has_so_many_keys_and_no_more(ledger: Ledger) -> None:
+    for _ in range(MAX_SUBJECT_GENERATIONS - 1):
+        await ledger.rotation.rotate_subject(LOG, TENANT_SUBJECT, WHO)
+    with pytest.raises(KeyGenerations):
+        await ledger.rotation.rotate_subject(LOG, TENANT_SUBJECT, WHO)
+
+
+def claim(ledger: Ledger, body: bytes = b"body", key: bytes = b"key") -> Claim:
+    keys = ledger.claim_keys(LOG)
+    return Claim(
+        keys.digest(key).hex(),
+        keys.digest(body),
+        "s",
+        tuple(
+            (name.hex(), print_)
+            for name, print_ in zip(keys.earlier_digests(key), keys.earlier_digests(body), strict=True)
+        ),
+        keys.before,
+    )
+
+
+async def test_fingerprint_comes_into_force_later_and_a_key_is_claimed_once(
+    ledger: Ledger, clock: Clock, tmp_path: Path
+) -> None:
+    entry = PendingEntry("feedback.recorded", "f", "app:a", None, {})
+    before = claim(ledger)
+    await ledger.append(LOG, [entry], claim=claim(ledger, key=b"first"))
+    done = await ledger.rotation.rotate(LOG, "fingerprint", WHO, delay=timedelta(minutes=10))
+    assert done.generation == 2
+    during = claim(ledger)
+    assert during.key == before.key
+    assert during.before is not None
+    # Asked for again before it is in force: the same generation, not another.
+    again = await ledger.rotation.rotate(LOG, "fingerprint", WHO, delay=timedelta(minutes=10))
+    assert again.generation == 2
+    clock.now += timedelta(minutes=11)
+    after = claim(ledger)
+    assert after.key != before.key
+    assert [key for key, _ in after.earlier] == [before.key]
+    with pytest.raises(ClaimStale):
+        await ledger.append(LOG, [entry], claim=during)
+    await ledger.append(LOG, [entry], claim=after)
+    for late, refused in ((after, DuplicateClaim), (claim(ledger), DuplicateClaim), (during, ClaimStale)):
+        with pytest.raises(refused):
+            await ledger.append(LOG, [entry], claim=late)
+    with pytest.raises(DuplicateClaim):  # claimed under the old key, asked for under the new one
+        await ledger.append(LOG, [entry], claim=claim(ledger, key=b"first"))
+
+
+async def test_an_old_fingerprint_key_goes_when_its_claims_have(
+    ledger: Ledger, clock: Clock, tmp_path: Path
+) -> None:
+    await ledger.rotation.rotate(LOG, "fingerprint", WHO, delay=timedelta(minutes=10))
+    assert await ledger.rotation.retire_fingerprints(LOG) == 0
+    clock.now += timedelta(days=6)
+    assert await ledger.rotation.retire_fingerprints(LOG) == 0
+    clock.now += timedelta(days=2)
+    assert await ledger.rotation.retire_fingerprints(LOG) == 1
+    assert "fingerprint" not in names(tmp_path)
+    assert len(ledger.claim_keys(LOG).earlier) == 0
+
+
+def test_which_key_is_in_force_at_a_time() -> None:
+    first, second = Generation(1, b"1"), Generation(2, b"2", "2026-11-27T10:00:00.000000Z")
+    for now, current, earlier, before in (
+        ("2026-11-27T09:59:59.999999Z", b"1", (), "2026-11-27T10:00:00.000000Z"),
+        ("2026-11-27T10:00:00.000000Z", b"2", (b"1",), None),
+    ):
+        keys = claim_keys([second, first], now)
+        assert (keys.current, keys.earlier, keys.before) == (current, earlier, before)
+        assert "b'" not in repr(keys)
+
+
+def test_what_was_begun_goes_on_and_what_was_restored_does_not_take_a_number_again() -> None:
+    now = format_time(datetime(2026, 11, 27, tzinfo=UTC))
+    one, two = Generation(1, b"1"), Generation(2, b"2", now)
+    assert plan_rotation("kek", [], [one], now, now).generation == 2
+    assert plan_rotation("kek", [], [two, one], now, now).generation == 2
+    assert plan_rotation("lookup", [], [two, one], now, now).generation == 3
+
+
+_KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from attending.ledger.custody.reads import Order
+from attending.ledger.ledger import Ledger
+from attending.ledger.opening import LedgerConfig
+
+left = [10**9]
+
+def counted(function):
+    def call(*arguments, **named):
+        left[0] -= 1
+        if left[0] < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **named)
+    return call
+
+os.fsync, os.write = counted(os.fsync), counted(os.write)
+for name in ("rename", "replace", "unlink", "hardlink_to"):
+    setattr(Path, name, counted(getattr(Path, name)))
+
+async def main():
+    async with await Ledger.open(LedgerConfig(Path(sys.argv[1]), publish_interval_seconds=3600)) as ledger:
+        left[0] = int(sys.argv[2])
+        await ledger.rotation.rotate("clinic", "kek", Order("human:operator"))
+        left[0] = 10**9
+asyncio.run(main())
+"""
+
+
+@pytest.mark.kill
+async def test_a_rotation_killed_at_any_step_is_finished_and_the_erased_stay_erased(tmp_path: Path) -> None:
+    async with await Ledger.open(place(tmp_path)) as ledger:
+        await ledger.create_log(LOG, "clinic.example/log")
+    for turn, step in enumerate([0, 1, 2, 3, 5, 8, 11, 14, 17, 20, 24, 28, 33, 38, 45, 52, 60, 70, 85, 100]):
+        async with await Ledger.open(place(tmp_path)) as ledger:
+            kept = await note(ledger, f"kept:{turn}", b"kept")
+            await note(ledger, f"gone:{turn}", b"gone")
+            doomed = await ledger.pseudonym(LOG, f"gone:{turn}")
+        ran = subprocess.run(
+            [sys.executable, "-c", _KILLED, str(tmp_path), str(step)], check=False, timeout=120
+        )
+        assert ran.returncode in (-9, 0)
+        async with await Ledger.open(place(tmp_path)) as ledger:
+            assert await ledger.open_payload(LOG, kept) == b"kept"
+            await ledger.erase_subject(LOG, doomed)
+            assert not list((tmp_path / "keys").rglob(f"*{doomed}*"))
+            await ledger.rotation.resume(LOG)
+            assert await ledger.rotation.resume(LOG) is False
+            assert len([name for name in names(tmp_path) if name.startswith("kek")]) == 1
+            assert await ledger.open_payload(LOG, kept) == b"kept"
+            assert not list((tmp_path / "keys").rglob(f"*{doomed}*"))
+            assert not list((tmp_path / "keys" / LOG / "subjects").rglob(".*"))
+
+
+def test_two_processes_that_both_use_the_folder_agree(tmp_path: Path) -> None:
+    """One makes keys of subjects while the other rotates: each key opens in both."""
+    mine, theirs = KeyFolder(tmp_path), KeyFolder(tmp_path)
+    mine.create_log(LOG)
+    theirs.open_log(LOG)
+    made: dict[str, bytes] = {}
+    stop = threading.Event()
+
+    def make() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            name = (
+                f"sub_{number:026d}".replace("0", "a").replace("1", "b").replace("8", "c").replace("9", "d")
+            )
+            made[name] = theirs.ensure(LOG, name)
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    for generation in range(2, 8):
+        mine.begin(LOG, "kek", generation, "2026-11-27T00:00:00.000000Z")
+        while sum(mine.rewrap(LOG, subject) for subject in mine.subjects(LOG)):
+            pass
+        mine.retire(LOG, "kek", list(range(1, generation)))
+    stop.set()
+    thread.join()
+    assert len(made) > 5
+    fresh = KeyFolder(tmp_path)
+    for name, key in made.items():
+        assert fresh.get(LOG, name) == mine.get(LOG, name) == theirs.get(LOG, name) == key
+
+
+def test_copies_that_a_killed_writer_left_go_with_the_subject(tmp_path: Path) -> None:
+    keys = KeyFolder(tmp_path)
+    keys.create_log(LOG)
+    subject = "sub_" + "a" * 26
+    keys.ensure(LOG, subject)
+    path = next(tmp_path.rglob(subject))
+    copy = path.with_name(f".{subject}.77.abcd")
+    write_durably(copy, path.read_bytes())
+    second = path.with_name(f".{subject}.replaced")
+    os.link(path, second)
+    assert keys.rewrap(LOG, subject) is False
+    assert [item.name for item in path.parent.iterdir()] == [subject]
+    assert KeyFolder(tmp_path).get(LOG, subject) == keys.get(LOG, subject)
+    write_durably(copy, path.read_bytes())
+    os.link(path, second)
+    keys.destroy(LOG, subject)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_rotation_says_nothing_secret_when_it_is_printed(tmp_path: Path) -> None:
+    keys = KeyFolder(tmp_path)
+    found = keys.create_log(LOG)
+    for item in (found, *found.keks, keys, Rotated("kek", 2, (1,))):
+        assert found.kek.hex() not in repr(item)
+        assert repr(found.kek) not in repr(item)
