@@ -12,6 +12,7 @@ from attending.client.connection import Connection
 from attending.client.custody import CustodyClient
 from attending.client.errors import AttendingApiError, ReceiptError
 from attending.client.events import Acknowledged, Event, EventStream
+from attending.client.keys import KeyClient
 from attending.client.review import PreparedSignature, ReviewClient
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "CustodyClient",
     "Event",
     "EventStream",
+    "KeyClient",
     "PreparedSignature",
     "ReceiptError",
     "Result",

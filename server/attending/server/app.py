@@ -113,6 +113,7 @@ COMPONENTS: Final[tuple[str, ...]] = (
     "attending.server.inference.component:build",
     "attending.server.review.component:build",
     "attending.server.services.admin:build",
+    "attending.server.services.keys:build",
     "attending.server.reports.component:build",
     "attending.server.services.custody:build",
     "attending.server.web.component:build",

@@ -23,13 +23,19 @@ MAX_KEY_CHARACTERS = 128
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """`key` is scoped to tenant and caller; `fingerprint` says what counts as the same body."""
+    """`key` is scoped to tenant and caller; `fingerprint` says what counts as the same body.
+
+    Both are of the fingerprint key in force; `earlier` are both of each key before, and `before` is when the one in
+    force ends.
+    """
 
     key: str
     fingerprint: bytes
+    earlier: tuple[tuple[str, bytes], ...] = ()
+    before: str | None = None
 
     def claim(self, stream: str) -> Claim:
-        return Claim(self.key, self.fingerprint, stream)
+        return Claim(self.key, self.fingerprint, stream, self.earlier, self.before)
 
 
 def once(ledger: Ledger, tenant: str, caller: str, key: str, request: Message) -> Once:
@@ -44,9 +50,14 @@ def once(ledger: Ledger, tenant: str, caller: str, key: str, request: Message) -
         "request": MessageToDict(request, preserving_proto_field_name=True),
     }
     scoped = json.dumps(["key", caller, key]).encode("ascii")
+    content = json.dumps(body, sort_keys=True).encode("ascii")
+    keys = ledger.claim_keys(tenant)
+    earlier = zip(keys.earlier_digests(scoped), keys.earlier_digests(content), strict=True)
     return Once(
-        key=ledger.fingerprint(tenant, scoped).hex(),
-        fingerprint=ledger.fingerprint(tenant, json.dumps(body, sort_keys=True).encode("ascii")),
+        key=keys.digest(scoped).hex(),
+        fingerprint=keys.digest(content),
+        earlier=tuple((name.hex(), fingerprint) for name, fingerprint in earlier),
+        before=keys.before,
     )
 
 
@@ -75,7 +86,10 @@ async def answered(ledger: Ledger, tenant: str, call: Once) -> tuple[int, ...] |
 
 
 async def _find(ledger: Ledger, tenant: str, call: Once) -> StoredClaim | None:
-    claim = await ledger.find_claim(tenant, call.key)
-    if claim is not None:
-        require_same(claim.fingerprint, call)
-    return claim
+    for key, fingerprint in ((call.key, call.fingerprint), *call.earlier):
+        claim = await ledger.find_claim(tenant, key)
+        if claim is not None:
+            if not secrets.compare_digest(claim.fingerprint, fingerprint):
+                raise AlreadyExists("IDEMPOTENCY_KEY_REUSED")
+            return claim
+    return None

@@ -35,6 +35,7 @@ ENTRIES = {"GetEntry", "ListEntries"}
 READ_PROMPTS = {"GetVersion", "ListVersions"}
 CHANGE_PROMPTS = {"CreateVersion", "SetLabel"}
 HALT = {"Halt", "GetHalt"}
+KEYS = {"ListKeys", "RotateKey"}
 CUSTODY = {
     *("ShowSubject", "LinkSubjects", "UnlinkSubjects", "PlaceHold", "LiftHold", "EraseSubject"),
     "PrunePayloads",
@@ -46,7 +47,7 @@ MAY: dict[str, set[str]] = {
     "dr-chen": LOOK | DECIDE | OUTCOME | PROOFS | EVENTS | HALT,
     "demo-pharmacist": LOOK | DECIDE | OUTCOME | PROOFS | EVENTS | HALT,
     "demo-auditor": ENTRIES | PROOFS | READ_PROMPTS | {"Export", "GetHalt"},
-    "demo-operator": READ_PROMPTS | CHANGE_PROMPTS | PROOFS | EVENTS | HALT,
+    "demo-operator": READ_PROMPTS | CHANGE_PROMPTS | PROOFS | EVENTS | HALT | KEYS,
     "demo-privacy-officer": ENTRIES | PROOFS | CUSTODY | {"Export", "GetHalt"} | EVENTS,
     "demo-safety-officer": LOOK | ENTRIES | PROOFS | READ_PROMPTS | EVENTS | HALT | {"Resume"},
 }

@@ -13,6 +13,8 @@ from attending.server.cli.lazy import LazyGroup
 from attending.server.cli.outcome import CommandError, Exit
 
 OF_A_SERVER: Final[dict[str, tuple[str, str]]] = {
+    "list": ("attending.server.cli.key_list", "List the keys of a tenant: ids, generations, ages."),
+    "rotate": ("attending.server.cli.rotate", "Rotate a key while the server runs."),
     "rewrap": ("attending.server.cli.rewrap", "Seal the keys of every log under the configured root."),
 }
 """Subcommands in modules of their own, imported when they are used."""
@@ -37,7 +39,12 @@ class _Keys(LazyGroup):
 @click.group(
     cls=_Keys,
     commands_by_name=OF_A_SERVER,
-    epilog=examples("attending keys token --out app.token", "attending keys rewrap --config attending.toml"),
+    epilog=examples(
+        "attending keys token --out app.token",
+        "attending keys list",
+        "attending keys rotate kek",
+        "attending keys rewrap --config attending.toml",
+    ),
 )
 def keys() -> None:
     """Make tokens and signing keys, show the keys of logs, rotate them."""

@@ -35,6 +35,9 @@ _ENTRY: Final = GivesNone("entries hold enums, counts, random ids and salted com
 _HASHES: Final = GivesNone("hashes, signatures and sizes")
 _PROMPT: Final = GivesNone("a template is written for everybody; its variables are not stored with it")
 _HALT: Final = GivesNone("what is halted, since when, by whom, and a coded reason")
+_KEYS: Final = GivesNone(
+    "kinds, generations, times and hashes of keys, no key; a subject is a random pseudonym"
+)
 
 CONTENT: Final[dict[str, Gives | GivesNone]] = {
     # A first answer is on record as `inference.released` with its purpose; one given again is viewed.
@@ -70,6 +73,8 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.AdminService/Halt": _HALT,
     "/attending.v1.AdminService/Resume": _HALT,
     "/attending.v1.AdminService/GetHalt": _HALT,
+    "/attending.v1.KeyService/ListKeys": _KEYS,
+    "/attending.v1.KeyService/RotateKey": _KEYS,
     "/attending.v1.CustodyService/ShowSubject": Gives(("access.viewed", "access.searched"), "purpose_of_use"),
     "/attending.v1.CustodyService/LinkSubjects": _CHANGE,
     "/attending.v1.CustodyService/UnlinkSubjects": _CHANGE,

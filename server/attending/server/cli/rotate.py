@@ -1,0 +1,69 @@
+"""`attending keys rotate`: one story for every key of a tenant, while the server runs."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import click
+from attending.client import Connection, KeyClient
+from attending.server.cli.connect import connection_options
+from attending.server.cli.examples import examples
+from attending.server.cli.outcome import Exit
+from attending.v1 import keys_pb2
+from google.protobuf.json_format import MessageToDict
+
+OPERATOR = "demo-operator"
+KINDS = {
+    "root": keys_pb2.KEY_KIND_ROOT,
+    "kek": keys_pb2.KEY_KIND_KEK,
+    "lookup": keys_pb2.KEY_KIND_LOOKUP,
+    "fingerprint": keys_pb2.KEY_KIND_FINGERPRINT,
+    "subject": keys_pb2.KEY_KIND_SUBJECT,
+}
+
+
+@click.command(
+    epilog=examples(
+        "attending keys rotate kek",
+        "attending keys rotate root",
+        "attending keys rotate subject --subject tenant",
+        after="docs/secrets.md says what each rotation does and what it leaves.",
+    )
+)
+@click.argument("kind", type=click.Choice(list(KINDS)))
+@click.option("--subject", default="", help="For `subject`: a pseudonym, or `tenant`.")
+@click.option("--key", default="", help="Idempotency key, to repeat a call whose answer was lost.")
+@click.option("--no-wait", is_flag=True, help="Do not wait for a rotation that takes long.")
+@click.option("--json", "as_json", is_flag=True, help="The last answer as JSON.")
+@connection_options(OPERATOR)
+def command(kind: str, subject: str, key: str, no_wait: bool, as_json: bool, connection: Connection) -> int:
+    """Rotate a key of the caller's tenant. It is an entry (`key.rotated`) before it is done.
+
+    `root` seals the key files anew, once the key in Vault or KMS or the passphrase was changed; `kek` wraps the keys
+    of all subjects anew; `lookup`, `fingerprint` and `subject` begin a new generation. Cut short, the server takes it
+    up again. Exit code 2: it goes on, and --no-wait was given.
+    """
+    if (kind == "subject") != bool(subject):
+        raise click.UsageError("--subject goes with `subject`, and only with it")
+    key = key or uuid.uuid4().hex
+    with KeyClient(connection) as client:
+        answer = client.rotate(KINDS[kind], subject=subject, key=key)
+        while not answer.done and not no_wait:
+            answer = client.rotate(KINDS[kind], subject=subject, key=key)
+    if as_json:
+        value = MessageToDict(
+            answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
+        click.echo(json.dumps(value, sort_keys=True))
+        return Exit.OK if answer.done else Exit.HELD
+    if kind == "root":
+        click.echo(f"{answer.generation} key files sealed anew; entry {answer.receipt.index}")
+    else:
+        since = (
+            f", used from {answer.since.ToDatetime():%Y-%m-%d %H:%M} UTC on" if kind == "fingerprint" else ""
+        )
+        click.echo(f"{kind} has generation {answer.generation}{since}; entry {answer.receipt.index}")
+    if not answer.done:
+        click.echo("the server goes on with it; `attending keys list` says when it is done")
+    return Exit.OK if answer.done else Exit.HELD
