@@ -238,8 +238,10 @@ async def serve(
     try:
         endpoints = await _unless_stopped(host.start(), ending)
         if endpoints is not None:
-            with suppress(ValueError, RuntimeError, NotImplementedError):
-                loop.add_signal_handler(signal.SIGHUP, reload)
+            if not embedded:
+                # The embedded mode runs in a terminal and ends with it.
+                with suppress(ValueError, RuntimeError, NotImplementedError):
+                    loop.add_signal_handler(signal.SIGHUP, reload)
             if on_ready is not None:
                 on_ready(app, endpoints)
             await ending.wait()

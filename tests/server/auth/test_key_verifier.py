@@ -17,6 +17,8 @@ from attending.server.auth.key_verifier import (
     KeyVerifier,
 )
 from attending.server.errors import AttendingError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PREFIX = "0123abcd"
@@ -208,3 +210,39 @@ async def test_a_prefix_whose_tries_ended_well_leaves_nothing_behind() -> None:
     assert world.verifier._tries == {}
     world.verifier.forget(token(1))
     assert world.verifier.remembered == 0
+
+
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("wrong"), st.integers(0, 30)),
+        st.tuples(st.just("wait"), st.sampled_from([1, 15, int(WINDOW_SECONDS), int(REMEMBER_SECONDS)])),
+        st.tuples(st.just("holder"), st.just(0)),
+    ),
+    max_size=60,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(_STEPS)
+def test_whatever_happens_a_remembered_holder_gets_in_and_guesses_stay_few(
+    steps: list[tuple[str, int]],
+) -> None:
+    async def run() -> None:
+        world, spent = World(), []
+        assert await world.check(token(99)) == "OK"
+        for what, number in steps:
+            if what == "wait":
+                world.seconds += number
+            elif what == "holder":
+                assert await world.check(token(99)) == "OK"
+            else:
+                before = sum(world.argon2.asked.values())
+                answer = await world.check(token(number), right=token(99))
+                tried = sum(world.argon2.asked.values()) > before
+                assert answer == ("INVALID_CREDENTIAL" if tried else "TOO_MANY_ATTEMPTS")
+                spent += [world.seconds] if tried else []
+                recent = [moment for moment in spent if moment > world.seconds - WINDOW_SECONDS]
+                assert len(recent) <= TRIES
+                assert tried or len(recent) == TRIES
+
+    asyncio.run(run())

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 import httpx
 import pytest
 from attending.client.errors import AttendingApiError, translate
+from attending.server.auth.oidc import provider as oidc_provider
 from attending.server.services.ledger import build as ledger_service
 from attending.server.web.component import build as http_service
 from attending.v1 import ledger_pb2, ledger_pb2_grpc
@@ -69,12 +73,49 @@ def test_over_grpc(server: Any, provider: KeyServer) -> None:
     assert (status.name, status.keys, status.usable, status.problem) == ("idp", 1, True, None)
 
 
+def test_a_silent_provider_holds_up_its_own_callers_alone(
+    server: Any, provider: KeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oidc_provider, "MIN_SECONDS_BETWEEN", 0.0)
+    assert ask(server, bearer(provider)) == "OK"
+    now = time.time()
+    unknown = "Bearer " + token(new_key(kid="rotated"), claims(provider.url, iat=now, exp=now + 300))
+    provider.mode = "silent"
+    provider.go.clear()
+    asked = len(provider.asked)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(ask, server, unknown)
+        while not any(path.endswith("/jwks") for path in provider.asked[asked:]):
+            assert not waiting.done(), waiting.result()
+            time.sleep(0.01)
+        assert ask(server, bearer(provider)) == "OK"
+        assert ask(server, f"Bearer {server.token('demo-auditor')}") == "OK"
+        assert not waiting.done()
+        provider.mode = "good"
+        provider.go.set()
+        assert waiting.result(30) == "INVALID_CREDENTIAL"
+
+
+def test_a_server_starts_without_its_provider(start_server: Any) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        issuer = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        section = {"name": "idp", "issuer": issuer, "audience": "attending"}
+        server = start_server(components=[ledger_service], overrides={"oidc": [section]})
+        now = time.time()
+        header = "Bearer " + token(KEY, claims(issuer, iat=now, exp=now + 300))
+        assert ask(server, header) == "IDENTITY_PROVIDER_UNAVAILABLE"
+        assert ask(server, f"Bearer {server.token('demo-auditor')}") == "OK"
+        [status] = server.app.directory.tokens.status()
+        assert (status.usable, status.age_seconds, status.problem) == (False, None, "UNREACHABLE")
+
+
 def test_over_http(server: Any, provider: KeyServer) -> None:
     url = server.ready.endpoint["log_urls"]["demo"] + "/checkpoint"
-    ca = str(server.embedded.folder / "tls/ca.pem")
+    context = ssl.create_default_context(cafile=str(server.embedded.folder / "tls/ca.pem"))
 
     def get(header: str) -> httpx.Response:
-        return httpx.get(url, headers={"authorization": header}, verify=ca, trust_env=False, timeout=30)
+        return httpx.get(url, headers={"authorization": header}, verify=context, trust_env=False, timeout=30)
 
     for _ in range(100):
         good = get(bearer(provider))
