@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -180,6 +181,15 @@ def test_providers_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 )
 def test_agreements(tmp_path: Path, more: dict[str, Any], expected: dict[str, State]) -> None:
     assert reasons("agreements:agreements", remote(tmp_path, "https://m.example/v1", **more)) == expected
+
+
+@pytest.mark.parametrize(("residency", "found"), [(["DE"], False), (["US"], True), ([], True)])
+def test_a_provider_outside_the_places_of_a_tenant(tmp_path: Path, residency: list[str], found: bool) -> None:
+    given = {"phi_agreement": "BAA-1", "residency": residency}
+    at = remote(tmp_path, "https://m.example/v1", **given)
+    tenants = [one.model_copy(update={"allowed_residency": ["EU"]}) for one in at.config.tenants]
+    at = replace(at, config=at.config.model_copy(update={"tenants": tenants}))
+    assert reasons("agreements:agreements", at) == ({"RESIDENCY_NOT_PERMITTED": WARNING} if found else {})
 
 
 def test_identity_providers(tmp_path: Path, base: str) -> None:

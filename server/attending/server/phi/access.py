@@ -93,17 +93,10 @@ class PhiAccess:
                 "what": what,
                 "action": permit.action,
                 PURPOSE_FIELD: permit.purpose.value,
-                **_circumstances(permit.principal),
                 **about,
             },
             occurred_at=self._now(),
         )
-
-
-def _circumstances(principal: Principal) -> dict[str, Any]:
-    """What an auditor must know of an access besides, such as that emergency access was in force; mostly nothing."""
-    emergency = getattr(principal, "emergency", None)
-    return {} if not emergency else {"emergency": emergency}
 
 
 def stream_of(principal: Principal) -> str:

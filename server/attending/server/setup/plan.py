@@ -25,6 +25,7 @@ from attending.server.bootstrap.certificates import (
     request_client,
     request_server,
 )
+from attending.server.phi.purpose import Purpose
 from attending.server.setup.credentials import bearer, signing_key
 from attending.server.setup.template import commented
 from attending.server.setup.words import Step, next_steps, unit
@@ -168,6 +169,8 @@ def _identity(
         "certificate_uri": [uri],
     }
     if not choices.production:
+        if role == "app":
+            section["purpose_of_use"] = Purpose.TREATMENT.value
         token, kept = bearer()
         paths["token"] = f"{base}/token"
         made.files[paths["token"]] = (token, PRIVATE)
