@@ -53,6 +53,8 @@ class ConfiguredServer:
     server: tuple[str, ...] = ()
     storage: tuple[str, ...] = ()
     process: str = "server"
+    environment: dict[str, str] = field(default_factory=dict)
+    working_folder: Path | None = None
     _process: subprocess.Popen[str] | None = None
     _reader: threading.Thread | None = None
 
@@ -143,6 +145,8 @@ class ConfiguredServer:
                 stderr=log,
                 text=True,
                 start_new_session=True,
+                env={**os.environ, **self.environment},
+                cwd=self.working_folder,
             )
         assert self._process.stdout is not None
         lines: list[str] = []

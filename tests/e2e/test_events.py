@@ -19,9 +19,9 @@ from attending.server.demo.server import REPLAY
 from attending.v1 import ledger_pb2, report_pb2
 
 from tests.e2e.calls import TIMEOUT, entries, refused
+from tests.e2e.canary import CANARIES, MRN, NAME, PHONE, STREET, found
 from tests.e2e.configured_server import ConfiguredServer
 from tests.e2e.server_process import ServerProcess
-from tests.e2e.test_canary import CANARIES, MRN, NAME, PHONE, STREET, found
 
 pytestmark = pytest.mark.xdist_group("server")
 
