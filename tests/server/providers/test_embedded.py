@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+from pathlib import Path
 
 import pytest
 from attending.server.providers.embedded import MODEL, EmbeddedProvider
@@ -57,3 +59,18 @@ async def test_it_serves_only_its_own_model() -> None:
         await provider.complete(request("gpt-4o"))
     assert caught.value.reason == "PROVIDER_UNKNOWN_MODEL"
     await provider.close()
+
+
+async def test_its_process_dumps_no_memory_and_has_nobodys_words_on_its_command_line() -> None:
+    provider = EmbeddedProvider("embedded")
+    try:
+        await provider.complete(ProviderRequest(MODEL, "Write to Zebulon Quackenbush.", 4, 0, 60))
+        assert provider._process is not None
+        of = Path(f"/proc/{provider._process.pid}")
+        core = re.search(r"Max core file size\s+(\S+)\s+(\S+)", (of / "limits").read_text())
+        assert core is not None
+        assert core.groups() == ("0", "0")
+        for name in ("cmdline", "environ"):
+            assert b"Quackenbush" not in (of / name).read_bytes()
+    finally:
+        await provider.close()
