@@ -152,6 +152,7 @@ async def test_tenant_and_roles_never_come_from_a_claim(world: World) -> None:
         ({"iat": NOW.timestamp() - 900, "exp": NOW.timestamp() - 29}, "OK"),
         ({"iat": NOW.timestamp() - 900, "exp": NOW.timestamp() - 30}, "EXPIRED"),
         ({"aud": [AUDIENCE]}, "OK"),
+        ({"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}, "SENDER_CONSTRAINED"),
     ],
 )
 async def test_claims(world: World, change: dict[str, Any], detail: str) -> None:

@@ -120,6 +120,9 @@ class TokenVerifier:
         if claims["aud"] not in (section.audience, [section.audience]):
             # Valid elsewhere, too: whoever it was also made for could use it here (RFC 8725 section 3.9).
             raise TokenRefused("SEVERAL_AUDIENCES")
+        if "cnf" in claims:
+            # Bound to a key that its sender must prove to have (RFC 7800, 8705, 9449); without that it may be stolen.
+            raise TokenRefused("SENDER_CONSTRAINED")
         # (6)
         subject = claims["sub"]
         if not 0 < len(subject) <= MAX_SUBJECT_CHARS:
