@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 NOW: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SCHEMA: Final = (authorization_folder() / SCHEMA_FILE).read_text()
-ResourceType = Literal["Log", "ReviewItem", "EventType"]
+ResourceType = Literal["Log", "ReviewItem", "EventType", "User", "EmergencyAccess"]
 
 _APPLIES: Final = re.compile(
     r'action (?P<names>"\w+"(?:,\s*"\w+")*)[^;{]*?appliesTo\s*\{[^}]*resource:\s*(?P<types>\[[^\]]*\]|\w+)'
@@ -50,7 +50,9 @@ PURPOSES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One question: may somebody with these roles do this? `own`: in their own tenant; `author`: of their own text."""
+    """One question: may somebody with these roles do this? `own`: in their own tenant; `author`: of their own
+    text, of what they made of an identity, or of their own emergency access; `themself`: of their own identity.
+    """
 
     action: str
     resource: ResourceType
@@ -61,6 +63,8 @@ class Ask:
     own: bool = True
     author: bool = False
     author_may_sign: bool = False
+    themself: bool = False
+    emergency: bool = False
     event: str = "incident.opened"
     purpose: str | None = None
 
@@ -78,6 +82,7 @@ class Ask:
             credential="mtls",
             licence_expires=None if self.licence else past,
             competency_expires=None if self.competency else past,
+            emergency="emg_1" if self.emergency else None,
         )
 
     def of(self, policies: PolicySet) -> AccessDecision:
@@ -89,6 +94,15 @@ class Ask:
             )
         elif self.resource == "EventType":
             resource = Resource.event_type(tenant, self.event)
+        elif self.resource == "User":
+            resource = Resource.user(
+                "someone" if self.themself else "another",
+                tenant=tenant,
+                authors=["someone" if self.author else "another"],
+            )
+        elif self.resource == "EmergencyAccess":
+            user = "someone" if self.author else "another"
+            resource = Resource.emergency("emg_1", tenant=tenant, user=user)
         else:
             resource = Resource.log(tenant)
         return policies.decide(self.principal(), self.action, resource, NOW, self.purpose)
@@ -105,6 +119,8 @@ class Ask:
             who["licence_valid"] = False
         if not self.competency:
             who["competency_valid"] = False
+        if self.emergency:
+            who["emergency"] = True
         what: dict[str, Any] = {"type": self.resource, "tenant": "demo" if self.own else "elsewhere"}
         if self.resource == "ReviewItem":
             what |= {
@@ -113,6 +129,11 @@ class Ask:
             }
         if self.resource == "EventType":
             what["name"] = self.event
+        if self.resource == "User":
+            what["name"] = "someone" if self.themself else "another"
+            what["authors"] = ["someone" if self.author else "another"]
+        if self.resource == "EmergencyAccess":
+            what["user"] = "someone" if self.author else "another"
         line: dict[str, Any] = {"name": "?", "principal": who, "action": self.action, "resource": what}
         if self.purpose is not None:
             line["purpose"] = self.purpose
@@ -137,10 +158,16 @@ def every() -> Iterator[Ask]:
             yield ask.but(licence=False)
             yield ask.but(competency=False)
             yield ask.but(own=False)
+            yield ask.but(emergency=True)
             yield from (ask.but(purpose=purpose) for purpose in PURPOSES[1:])
             if resource == "ReviewItem":
                 yield ask.but(author=True)
                 yield ask.but(author=True, author_may_sign=True)
+            if resource == "User":
+                yield ask.but(author=True)
+                yield ask.but(themself=True)
+            if resource == "EmergencyAccess":
+                yield ask.but(author=True)
             if resource == "EventType":
                 yield from (ask.but(event=name) for name in EXTERNAL_TYPES)
 
@@ -162,6 +189,8 @@ def asks(draw: st.DrawFn) -> Ask:
         own=draw(st.sampled_from([True, True, True, False])),
         author=draw(st.booleans()),
         author_may_sign=draw(st.booleans()),
+        themself=draw(st.booleans()),
+        emergency=draw(st.booleans()),
         event=draw(st.sampled_from(sorted(EXTERNAL_TYPES))),
         purpose=draw(st.sampled_from(PURPOSES)),
     )

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
-from attending.client import Client, CustodyClient, ReviewClient
+from attending.client import Client, CustodyClient, EmergencyClient, PeopleClient, ReviewClient
 from attending.client.review import key_id
 from attending.ledger.review_signature import sign_statement
-from attending.v1 import common_pb2, custody_pb2, inference_pb2, prompt_pb2, review_pb2
+from attending.v1 import (
+    common_pb2,
+    custody_pb2,
+    emergency_pb2,
+    identity_pb2,
+    inference_pb2,
+    prompt_pb2,
+    review_pb2,
+)
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.e2e.calls import TIMEOUT, infer_request, state
 from tests.e2e.configured_server import ConfiguredServer
@@ -56,7 +66,32 @@ def refresh(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
         emitter=emitter,
         mrn=numbers[0],
     )
+    things = _emergencies(hospital, tenant, _enrolled(hospital, tenant, things))
     return _prepared(hospital, tenant, _in_custody(hospital, tenant, things, numbers))
+
+
+def _enrolled(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
+    """A program with a service key, both of which wait for their proofing."""
+    expires = Timestamp()
+    expires.FromDatetime(datetime.now(UTC) + timedelta(days=1))
+    name = f"matrix-{uuid.uuid4().hex}"
+    with PeopleClient(hospital.connection(tenant, "operator")) as operator:
+        operator.enrol(
+            identity_pb2.EnrolUserRequest(name=name, kind=identity_pb2.USER_KIND_APPLICATION, roles=["app"])
+        )
+        issued = operator.issue_key(identity_pb2.IssueKeyRequest(name=name, expires=expires))
+    return replace(things, user=name, user_version=issued.user.version, credential=issued.credential_id)
+
+
+def _emergencies(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
+    """Of the second clinician one access that has ended, and one that is open."""
+    reason = emergency_pb2.EMERGENCY_REASON_COVER
+    with EmergencyClient(hospital.connection(tenant, "clinician2")) as clinician:
+        for access in clinician.accesses(emergency_pb2.EMERGENCY_STATE_OPEN)[0]:
+            clinician.end(access.access_id)
+        ended = clinician.end(clinician.begin(reason, minutes=5).access_id)
+        opened = clinician.begin(reason, minutes=5)
+    return replace(things, emergency=opened.access_id, ended_emergency=ended.access_id)
 
 
 def _patient(number: str) -> common_pb2.PatientContext:

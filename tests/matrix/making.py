@@ -48,6 +48,14 @@ class Things:
     mrn: str = "MRN-0000000"
     """Of `subject`."""
     emitter: str = f"matrix-{NOBODY}"
+    user: str = f"matrix-{NOBODY}"
+    """A program that was enrolled, and waits for its proofing."""
+    user_version: int = 1
+    credential: str = f"crd_{NOBODY[:24]}"
+    """A service key of `user`."""
+    emergency: str = f"emg_{NOBODY[:24]}"
+    """Open, of the second clinician."""
+    ended_emergency: str = f"emg_{'1' * 24}"
 
 
 Request = Message | list[Message]

@@ -13,6 +13,7 @@ from attending.client.custody import CustodyClient
 from attending.client.errors import AttendingApiError, ReceiptError
 from attending.client.events import Acknowledged, Event, EventStream
 from attending.client.keys import KeyClient
+from attending.client.people import EmergencyClient, PeopleClient
 from attending.client.review import PreparedSignature, ReviewClient
 
 __all__ = [
@@ -22,9 +23,11 @@ __all__ = [
     "Client",
     "Connection",
     "CustodyClient",
+    "EmergencyClient",
     "Event",
     "EventStream",
     "KeyClient",
+    "PeopleClient",
     "PreparedSignature",
     "ReceiptError",
     "Result",

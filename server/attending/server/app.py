@@ -25,8 +25,11 @@ from attending.server.auth.context import authorized
 from attending.server.auth.oidc.token import TokenVerifier
 from attending.server.config import Config
 from attending.server.database import ledger_config
+from attending.server.emergency.calls import LedgerEmergencies
+from attending.server.emergency.open import OpenAccesses
 from attending.server.errors import ConfigurationError
 from attending.server.limits.rates import Rates
+from attending.server.people.present import Present
 from attending.server.phi.access import PhiAccess
 from attending.server.tls import Tls
 
@@ -79,6 +82,8 @@ class App:
     attempts: Attempts
     rates: Rates
     tls: Tls
+    present: Present
+    emergencies: OpenAccesses
     owner: str
     now: Callable[[], datetime]
     components: list[Component] = field(default_factory=list)
@@ -110,6 +115,8 @@ Build = Callable[[App], Awaitable[Component]]
 
 COMPONENTS: Final[tuple[str, ...]] = (
     "attending.server.services.ledger:build",
+    "attending.server.people.component:build",
+    "attending.server.emergency.component:build",
     "attending.server.inference.component:build",
     "attending.server.review.component:build",
     "attending.server.services.admin:build",
@@ -154,15 +161,22 @@ async def build_app(
     )
     owner = f"srv-{secrets.token_hex(8)}"
     attempts = Attempts(ledger.append, owner)
+    present = Present(config.identities, poll_seconds=config.enrolment.poll_seconds)
+    emergencies = OpenAccesses(now, poll_seconds=config.enrolment.poll_seconds)
+    directory = Directory((), now, tokens=tokens, revocation=tls.verdict)
+    directory.add(present)
+    directory.mark_with(emergencies.mark)
     app = App(
         config=config,
         embedded=embedded,
         ledger=ledger,
-        authorizer=Authorizer(policies, attempts.denied, now),
-        directory=Directory(config.identities, now, tokens=tokens, revocation=tls.verdict),
+        authorizer=Authorizer(policies, attempts.denied, now, LedgerEmergencies(ledger)),
+        directory=directory,
         tls=tls,
         attempts=attempts,
         rates=Rates(config.limits),
+        present=present,
+        emergencies=emergencies,
         owner=owner,
         now=now,
     )

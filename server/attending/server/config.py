@@ -482,6 +482,21 @@ class TenantSection(Section):
         "text with replaced identifiers counts too. Any place when left out.",
     )
 
+    certificate_uri_prefixes: list[str] = Field(
+        default=[],
+        max_length=16,
+        description="What a certificate's URI name must begin with to be bound to somebody by `attending user enrol`, "
+        "such as `spiffe://hospital.example/ward/`. Without any, none can be: who issues for whom is said here, so "
+        "that no tenant can claim another's certificates.",
+    )
+
+    @model_validator(mode="after")
+    def _prefixes(self) -> Self:
+        for prefix in self.certificate_uri_prefixes:
+            if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[!-~]{1,150}/", prefix):
+                raise ValueError("`certificate_uri_prefixes` are URIs that end in a slash")
+        return self
+
     @property
     def log_origin(self) -> str:
         return self.origin or f"attending.local/{self.name}"
@@ -637,6 +652,11 @@ class OidcSection(Section):
         min_length=1,
         max_length=1024,
         description="The token's `aud`: this server, and nobody else beside it.",
+    )
+    enrolment_tenant: TenantName | None = Field(
+        default=None,
+        description="The tenant that may bind subjects of this provider to people by `attending user enrol`. One only, "
+        "so that no tenant can claim another's people; none, when left out.",
     )
     algorithms: list[Literal["ES256", "ES384", "RS256", "PS256", "EdDSA"]] = Field(
         default=["ES256", "RS256", "EdDSA"], min_length=1, max_length=5, description="Accepted signatures."
@@ -821,6 +841,29 @@ class ReviewSection(Section):
     )
 
 
+class EnrolmentSection(Section):
+    """Identities that are enrolled while the server runs; see docs/enrolment.md."""
+
+    poll_seconds: float = Field(
+        default=1.0,
+        ge=0.1,
+        le=60,
+        description="With a database: how often a process asks what the others changed. Whom one revoked is refused by "
+        "all within three times as long, or nobody is let in.",
+    )
+
+
+class EmergencySection(Section):
+    """Emergency access of clinical roles; see docs/enrolment.md."""
+
+    max_minutes: int = Field(
+        default=60, ge=1, le=720, description="How long an emergency access lasts at most, in minutes."
+    )
+    review_within_hours: int = Field(
+        default=72, ge=1, le=720, description="Hours after its end within which it must be reviewed."
+    )
+
+
 class IdempotencySection(Section):
     """How long an idempotency key is remembered."""
 
@@ -857,6 +900,10 @@ class Config(Section):
     policies: PoliciesSection = Field(default=PoliciesSection(), description="Policy folders.")
     knowledge: KnowledgeSection = Field(default=KnowledgeSection(), description="Drug knowledge.")
     review: ReviewSection = Field(default=ReviewSection(), description="Review desk.")
+    enrolment: EnrolmentSection = Field(
+        default=EnrolmentSection(), description="Enrolment while the server runs."
+    )
+    emergency: EmergencySection = Field(default=EmergencySection(), description="Emergency access.")
     idempotency: IdempotencySection = Field(default=IdempotencySection(), description="Idempotency keys.")
     logging: LoggingSection = Field(default=LoggingSection(), description="Logging.")
 
@@ -867,6 +914,10 @@ class Config(Section):
         if "system" in tenants:
             raise ValueError("tenant name `system` is taken by the system log")
         _unique("tenants", "origin", [tenant.log_origin for tenant in self.tenants])
+        prefixes = sorted(prefix for tenant in self.tenants for prefix in tenant.certificate_uri_prefixes)
+        for upper, lower in itertools.pairwise(prefixes):
+            if lower.startswith(upper):
+                raise ValueError(f"tenants: `certificate_uri_prefixes` overlap at `{upper}`")
         _unique("identities", "name", [identity.name for identity in self.identities])
         _unique("providers", "name", [provider.name for provider in self.providers])
         for identity in self.identities:
@@ -876,6 +927,9 @@ class Config(Section):
                 )
         _unique("oidc", "name", [provider.name for provider in self.oidc])
         _unique("oidc", "issuer", [provider.issuer for provider in self.oidc])
+        for provider in self.oidc:
+            if provider.enrolment_tenant is not None and provider.enrolment_tenant not in tenants:
+                raise ValueError(f"oidc: `{provider.name}` has an `enrolment_tenant` that is not configured")
         issuers = {provider.name for provider in self.oidc}
         for identity in self.identities:
             for subject in identity.oidc:

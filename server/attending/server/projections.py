@@ -149,3 +149,61 @@ emitter_event = Table(
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
     Column("entry_index", BigInteger, nullable=False),
 )
+
+# One row an identity: what is in force, and whether something waits for its proofing.
+account = Table(
+    "account",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("demo", Boolean, nullable=False),
+    Column("pending", Boolean, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("expires", String(27)),
+    Column("licence_expires", String(27)),
+    Column("competency_expires", String(27)),
+    Column("display_record", String(64)),
+    # Index of the last entry about the identity or one of its credentials: what other processes look at.
+    Column("changed_index", BigInteger, nullable=False),
+    Index(None, "log_id", "changed_index"),
+)
+
+account_credential = Table(
+    "account_credential",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("credential_id", String(40), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("value", Text, nullable=False),
+    Column("expires", String(27)),
+    Column("secret_record", String(64)),
+    Column("proofed", Boolean, nullable=False),
+    Column("revoked", Boolean, nullable=False),
+    Index(None, "log_id", "name"),
+)
+
+# One row an emergency access; times say by themselves when it ends and when its review is overdue.
+emergency_access = Table(
+    "emergency_access",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("access_id", String(40), primary_key=True),
+    Column("user", String(64), nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("began_at", String(27), nullable=False),
+    Column("began_index", BigInteger, nullable=False),
+    Column("until", String(27), nullable=False),
+    Column("review_due", String(27), nullable=False),
+    Column("ended_at", String(27)),
+    Column("reviewed_at", String(27)),
+    Column("reviewed_by", String(64)),
+    Column("outcome", String(32)),
+    # Index of the last entry about it: what other processes look at.
+    Column("changed_index", BigInteger, nullable=False),
+    Index(None, "log_id", "changed_index"),
+    Index(None, "log_id", "user"),
+)

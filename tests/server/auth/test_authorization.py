@@ -40,16 +40,43 @@ CUSTODY = {
     *("ShowSubject", "LinkSubjects", "UnlinkSubjects", "PlaceHold", "LiftHold", "EraseSubject"),
     "PrunePayloads",
 }
+READ_USERS = {"ListUsers", "GetUser"}
+BIND_USERS = {"EnrolUser", "IssueKey"}
+END_USERS = {"RevokeUser", "RevokeKey"}
+OFFICE = READ_USERS | END_USERS | {"ProofUser"}
+IN_EMERGENCY = {"BeginEmergencyAccess", "EndEmergencyAccess", "ListEmergencyAccess"}
+AFTER_EMERGENCY = {"EndEmergencyAccess", "ListEmergencyAccess", "ReviewEmergencyAccess"}
+CLINICAL = LOOK | DECIDE | OUTCOME | PROOFS | EVENTS | HALT | IN_EMERGENCY
 
 MAY: dict[str, set[str]] = {
     "demo-app": SUBMIT | OUTCOME | PROOFS | READ_PROMPTS | EVENTS | {"GetHalt"},
-    "dr-rivera": LOOK | DECIDE | OUTCOME | PROOFS | EVENTS | HALT,
-    "dr-chen": LOOK | DECIDE | OUTCOME | PROOFS | EVENTS | HALT,
-    "demo-pharmacist": LOOK | DECIDE | OUTCOME | PROOFS | EVENTS | HALT,
-    "demo-auditor": ENTRIES | PROOFS | READ_PROMPTS | {"Export", "GetHalt"},
-    "demo-operator": READ_PROMPTS | CHANGE_PROMPTS | PROOFS | EVENTS | HALT | KEYS,
-    "demo-privacy-officer": ENTRIES | PROOFS | CUSTODY | {"Export", "GetHalt"} | EVENTS,
-    "demo-safety-officer": LOOK | ENTRIES | PROOFS | READ_PROMPTS | EVENTS | HALT | {"Resume"},
+    "dr-rivera": CLINICAL,
+    "dr-chen": CLINICAL,
+    "demo-pharmacist": CLINICAL,
+    "demo-auditor": ENTRIES
+    | PROOFS
+    | READ_PROMPTS
+    | READ_USERS
+    | {"Export", "GetHalt", "ListEmergencyAccess"},
+    "demo-operator": READ_PROMPTS
+    | CHANGE_PROMPTS
+    | PROOFS
+    | EVENTS
+    | HALT
+    | KEYS
+    | READ_USERS
+    | BIND_USERS
+    | END_USERS,
+    "demo-privacy-officer": ENTRIES
+    | PROOFS
+    | CUSTODY
+    | {"Export", "GetHalt"}
+    | EVENTS
+    | OFFICE
+    | AFTER_EMERGENCY,
+    "demo-safety-officer": (
+        LOOK | ENTRIES | PROOFS | READ_PROMPTS | EVENTS | HALT | {"Resume"} | OFFICE | AFTER_EMERGENCY
+    ),
 }
 
 

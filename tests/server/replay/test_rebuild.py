@@ -37,6 +37,7 @@ from tests.server.inference.conftest import (
     make_pipeline,
     record_call,
 )
+from tests.server.replay.people import lives
 from tests.server.review.conftest import LEASE_SECONDS, Ward
 from tests.server.review.test_desk import claim, dispose_all, fresh, held, sign, ticket_of
 
@@ -122,6 +123,7 @@ async def whole_life(ward: Ward) -> str:
             TENANT, "human:op", "letters/visit", "live", version, None, key(f"label{number}")
         )
     await enrol_keys(gate.ledger, [TENANT], people, "srv-test", gate.clock)
+    await lives(gate.ledger, gate.clock, gate.folder)
     await gate.pipeline.drain()
     return patient
 

@@ -10,6 +10,7 @@ from attending.ledger.ledger import Ledger
 from attending.server import projections
 from attending.server.errors import AttendingError
 from attending.server.inference.states import State
+from attending.server.review.enrolment import enrol_keys
 
 from tests.server.inference.conftest import TENANT
 from tests.server.review.conftest import Person, Ward
@@ -101,3 +102,27 @@ async def test_a_signature_does_not_follow_a_rejection_that_came_between(
     got = await ward.gate.pipeline.get(TENANT, inference)
     assert got.state is State.REJECTED
     assert got.output is None
+
+
+async def test_a_signature_does_not_follow_the_revocation_of_its_key(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inference, ticket, lease, prepared = await ready_to_sign(ward, ward.rivera)
+    others, append = [ward.chen.principal, ward.auditor.principal], Ledger.append
+    waiting = [True]
+
+    async def revoked_just_before(ledger: Ledger, *arguments: Any, **more: Any) -> Any:
+        if waiting and arguments[1][0].type == "review.signed":
+            waiting.clear()
+            # The configuration does not name her any more, and another process has just started with it.
+            await enrol_keys(ledger, [TENANT], others, "srv-next", ward.gate.clock)
+        return await append(ledger, *arguments, **more)
+
+    monkeypatch.setattr(Ledger, "append", revoked_just_before)
+    with pytest.raises(AttendingError) as caught:
+        await sign(ward, ticket, lease, ward.rivera, prepared)
+    assert caught.value.reason == "ITEM_CHANGED"
+    with pytest.raises(AttendingError) as caught:
+        await sign(ward, ticket, lease, ward.rivera, prepared)
+    assert caught.value.reason == "KEY_UNKNOWN"
+    assert (await ward.gate.pipeline.get(TENANT, inference)).output is None

@@ -46,6 +46,6 @@ class Access:
             raise
         # Before the decision: a denial is an entry.
         self._rates.admit(principal, method)
-        decision = await self._authorizer.require(action, Resource.log(principal.tenant), principal)
+        decision = await self._authorizer.enter(action, Resource.log(principal.tenant), principal)
         enter(principal, decision)
         yield

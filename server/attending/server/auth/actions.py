@@ -46,6 +46,17 @@ ACTIONS: Final[dict[str, str]] = {
     "/attending.v1.CustodyService/LiftHold": "liftHold",
     "/attending.v1.CustodyService/EraseSubject": "eraseSubject",
     "/attending.v1.CustodyService/PrunePayloads": "prunePayloads",
+    "/attending.v1.IdentityService/EnrolUser": "enrolUser",
+    "/attending.v1.IdentityService/ProofUser": "proofUser",
+    "/attending.v1.IdentityService/RevokeUser": "revokeUser",
+    "/attending.v1.IdentityService/ListUsers": "listUsers",
+    "/attending.v1.IdentityService/GetUser": "getUser",
+    "/attending.v1.IdentityService/IssueKey": "issueKey",
+    "/attending.v1.IdentityService/RevokeKey": "revokeKey",
+    "/attending.v1.EmergencyService/BeginEmergencyAccess": "beginEmergencyAccess",
+    "/attending.v1.EmergencyService/EndEmergencyAccess": "endEmergencyAccess",
+    "/attending.v1.EmergencyService/ListEmergencyAccess": "listEmergencyAccess",
+    "/attending.v1.EmergencyService/ReviewEmergencyAccess": "reviewEmergencyAccess",
 }
 
 PAGES: Final[dict[str, dict[str, str]]] = {

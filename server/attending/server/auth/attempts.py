@@ -89,6 +89,8 @@ class Attempts:
         }
         if decision.purpose is not None:
             body["purpose_of_use"] = decision.purpose
+        if principal.emergency is not None:
+            body["emergency"] = principal.emergency
         kind = _kind(principal.tenant, f"access/{principal.name}", principal.actor, body)
         tally = self._tally(kind)
         if tally.singly >= SINGLY:

@@ -54,6 +54,11 @@ class Directory:
         self._revocation = revocation
         self._keys = keys or KeyVerifier(now)
         self.tokens = tokens or TokenVerifier((), now)
+        self._mark: Callable[[Principal], Principal] = lambda principal: principal
+
+    def mark_with(self, mark: Callable[[Principal], Principal]) -> None:
+        """From now on `mark` says of each caller what holds of them at this moment, such as emergency access."""
+        self._mark = mark
 
     def add(self, source: IdentitySource) -> None:
         """From now on identities may come from `source`, too. A credential that two sources claim for different
@@ -84,7 +89,7 @@ class Directory:
             raise Unauthenticated("INVALID_CREDENTIAL")
         if identity.expires is not None and self._now() >= identity.expires:
             raise Unauthenticated("CREDENTIAL_EXPIRED")
-        return _principal(identity, credential)
+        return self._mark(_principal(identity, credential))
 
     def principals(self) -> list[Principal]:
         """Everybody who is known now, as if called with their certificate."""

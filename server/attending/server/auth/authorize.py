@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,16 +26,16 @@ log = structlog.get_logger()
 POLICY_FILE: Final = "attending.cedar"
 SCHEMA_FILE: Final = "attending.cedarschema"
 
-RecordDenial = Callable[[Principal, AccessDecision], Awaitable[None]]
+Record = Callable[[Principal, AccessDecision], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What the action is done to: a tenant's log, one held text with what the policies ask about it, or a type of
-    events from outside.
+    """What the action is done to: a tenant's log, one held text with what the policies ask about it, a type of events
+    from outside, an identity of the tenant, or one emergency access.
     """
 
-    type: Literal["Log", "ReviewItem", "EventType"]
+    type: Literal["Log", "ReviewItem", "EventType", "User", "EmergencyAccess"]
     id: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -57,6 +57,16 @@ class Resource:
     def event_type(cls, tenant: str, name: str) -> Resource:
         """A type of events, such as `incident.opened`, in a tenant's log."""
         return cls("EventType", name, {"tenant": tenant, "name": name})
+
+    @classmethod
+    def user(cls, name: str, *, tenant: str, authors: Iterable[str] = ()) -> Resource:
+        """An identity of the tenant, there or not. `authors` made what of it is pending, by identity name."""
+        return cls("User", name, {"tenant": tenant, "name": name, "authors": sorted(authors)})
+
+    @classmethod
+    def emergency(cls, access_id: str, *, tenant: str, user: str) -> Resource:
+        """An emergency access and whose it is, by identity name."""
+        return cls("EmergencyAccess", access_id, {"tenant": tenant, "user": user})
 
 
 class PolicySet:
@@ -114,6 +124,7 @@ class PolicySet:
                 "credential": principal.credential,
                 "licence_valid": principal.licence_valid(moment),
                 "competency_valid": principal.competency_valid(moment),
+                "emergency": principal.emergency is not None,
             }
             | ({} if purpose is None else {"purpose": purpose}),
         }
@@ -142,11 +153,14 @@ class Authorizer:
     def __init__(
         self,
         policies: PolicySet,
-        record_denial: RecordDenial,
+        record_denial: Record,
         now: Callable[[], datetime] = clock.now,
+        record_emergency: Record | None = None,
     ) -> None:
+        """`record_emergency` puts on record a call that was let in while its caller has emergency access."""
         self._policies = policies
         self._record_denial = record_denial
+        self._record_emergency = record_emergency
         self._now = now
 
     @property
@@ -157,6 +171,15 @@ class Authorizer:
     def authorize(self, principal: Principal, action: str, resource: Resource) -> AccessDecision:
         """The decision alone: nothing is recorded, for asking what a screen may offer."""
         return self._policies.decide(principal, action, resource, self._now())
+
+    async def enter(self, action: str, resource: Resource, principal: Principal) -> AccessDecision:
+        """`require` for a call as a whole. During emergency access the call is on record when this returns, and not let
+        in when it cannot be: then this raises the ledger's errors.
+        """
+        decision = await self.require(action, resource, principal)
+        if principal.emergency is not None and self._record_emergency is not None:
+            await self._record_emergency(principal, decision)
+        return decision
 
     async def require(
         self,

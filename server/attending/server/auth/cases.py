@@ -1,7 +1,8 @@
 """The authorisation policies' own cases: `cases.jsonl` beside them, run by `attending policy test`.
 
 Each line: `{"name", "principal": {"name", "kind", "tenant", "roles", "credential"?, "licence_valid"?,
-"competency_valid"?}, "action", "resource": {"type", "tenant", "author"?, "author_may_sign"?, "name"?}, "purpose"?,
+"competency_valid"?, "emergency"?}, "action", "resource": {"type", "tenant", "author"?, "author_may_sign"?, "name"?,
+"authors"?, "user"?}, "purpose"?,
 "allowed", "policies": [ids], "errors": count}`.
 A case holds when decision, deciding policies and number of evaluation errors are all as it says.
 """
@@ -70,6 +71,7 @@ def _run(policies: PolicySet, case: dict[str, Any]) -> CaseResult:
         credential=who.get("credential", "mtls"),
         licence_expires=None if who.get("licence_valid", True) else now - timedelta(days=1),
         competency_expires=None if who.get("competency_valid", True) else now - timedelta(days=1),
+        emergency="case" if who.get("emergency", False) else None,
     )
     if what["type"] == "ReviewItem":
         resource = Resource.review_item(
@@ -80,6 +82,10 @@ def _run(policies: PolicySet, case: dict[str, Any]) -> CaseResult:
         )
     elif what["type"] == "EventType":
         resource = Resource.event_type(what["tenant"], what["name"])
+    elif what["type"] == "User":
+        resource = Resource.user(what["name"], tenant=what["tenant"], authors=what.get("authors", ()))
+    elif what["type"] == "EmergencyAccess":
+        resource = Resource.emergency("case", tenant=what["tenant"], user=what["user"])
     else:
         resource = Resource.log(what["tenant"])
     purpose = case.get("purpose")

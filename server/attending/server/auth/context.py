@@ -11,6 +11,7 @@ from attending.ledger.entry import PendingEntry
 from attending.server.auth.principal import Principal
 
 AUTHORIZED_BY: Final = "authorized_by"
+EMERGENCY: Final = "emergency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +62,18 @@ def permitted(decision: AccessDecision) -> None:
 def authorized(entry: PendingEntry) -> PendingEntry:
     """The entry with the ids of the policies by which its rpc may write it, `authorized_by` in its body.
 
-    Given to the ledger, so that no service can leave them out. What no caller asked for (a sweep, a start) has none,
-    and a denial says itself which policies denied it.
+    Of a caller who has emergency access it says which. Given to the ledger, so that no service can leave them out. What
+    no caller asked for (a sweep, a start) has none, and a denial says itself which policies denied it.
     """
     permits = _permits.get(None)
     if permits is None or entry.type == "access.denied":
         return entry
-    return replace(entry, body={**entry.body, AUTHORIZED_BY: sorted(permits)})
+    added: dict[str, Any] = {AUTHORIZED_BY: sorted(permits)}
+    if (emergency := _principal.get().emergency) is not None:
+        added[EMERGENCY] = emergency
+    return replace(entry, body={**entry.body, **added})
 
 
 def stated(body: Mapping[str, Any]) -> dict[str, Any]:
     """A body without what `authorized` added: to compare an entry with what a caller says again."""
-    return {name: value for name, value in body.items() if name != AUTHORIZED_BY}
+    return {name: value for name, value in body.items() if name not in (AUTHORIZED_BY, EMERGENCY)}

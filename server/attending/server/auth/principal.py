@@ -26,10 +26,11 @@ class Principal:
     """An authenticated caller. Everything here comes from the credential and the configuration, nothing
     from a request: the tenant above all.
 
-    `name` is unique in the whole server and never shared; `display_name` is the printed name of signatures
+    `name` is unique in its tenant, never shared and never used again; `display_name` is the printed name of signatures
     (21 CFR 11.50); `licence_expires` and `competency_expires` are moments after which a person may no longer sign,
     the latter until training has been renewed (21 CFR 11.10(i));
-    `signing_public_key` is the raw Ed25519 key (32 bytes) that was configured for them.
+    `signing_public_key` is the raw Ed25519 key (32 bytes) that was configured for them; `emergency` the id of the
+    emergency access that they have open, if any.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Principal:
     signing_public_key: bytes | None = field(default=None, repr=False)
     default_purpose: str | None = None
     """HL7 code of the purpose that an application asks with when its request names none; None for a person."""
+    emergency: str | None = None
 
     @property
     def actor(self) -> str:

@@ -135,7 +135,9 @@ def _sections(
         },
         "http": {"port": http_port},
         "storage": dict(_STORAGE),
-        "tenants": [{"name": TENANT, "origin": _origin(root)}],
+        "tenants": [
+            {"name": TENANT, "origin": _origin(root), "certificate_uri_prefixes": [certificate_uri("")]}
+        ],
         "identities": identities,
         "providers": local_providers() if providers is None else providers,
     }

@@ -34,6 +34,8 @@ _LINE: Final = GivesNone("a line of the queue: random ids, a policy, counts, tim
 _ENTRY: Final = GivesNone("entries hold enums, counts, random ids and salted commitments; content is sealed")
 _HASHES: Final = GivesNone("hashes, signatures and sizes")
 _PROMPT: Final = GivesNone("a template is written for everybody; its variables are not stored with it")
+_STAFF: Final = GivesNone("names, roles and dates of staff, who are no patients here")
+_EMERGENCY: Final = GivesNone("who had emergency access and when, and coded reasons")
 _HALT: Final = GivesNone("what is halted, since when, by whom, and a coded reason")
 _KEYS: Final = GivesNone(
     "kinds, generations, times and hashes of keys, no key; a subject is a random pseudonym"
@@ -75,6 +77,17 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.AdminService/GetHalt": _HALT,
     "/attending.v1.KeyService/ListKeys": _KEYS,
     "/attending.v1.KeyService/RotateKey": _KEYS,
+    "/attending.v1.IdentityService/EnrolUser": _STAFF,
+    "/attending.v1.IdentityService/ProofUser": _STAFF,
+    "/attending.v1.IdentityService/RevokeUser": _STAFF,
+    "/attending.v1.IdentityService/ListUsers": _STAFF,
+    "/attending.v1.IdentityService/GetUser": _STAFF,
+    "/attending.v1.IdentityService/IssueKey": _STAFF,
+    "/attending.v1.IdentityService/RevokeKey": _STAFF,
+    "/attending.v1.EmergencyService/BeginEmergencyAccess": _EMERGENCY,
+    "/attending.v1.EmergencyService/EndEmergencyAccess": _EMERGENCY,
+    "/attending.v1.EmergencyService/ListEmergencyAccess": _EMERGENCY,
+    "/attending.v1.EmergencyService/ReviewEmergencyAccess": _EMERGENCY,
     "/attending.v1.CustodyService/ShowSubject": Gives(("access.viewed", "access.searched"), "purpose_of_use"),
     "/attending.v1.CustodyService/LinkSubjects": _CHANGE,
     "/attending.v1.CustodyService/UnlinkSubjects": _CHANGE,

@@ -8,9 +8,11 @@ from typing import Final
 from attending.ledger.entry import Entry, PendingEntry
 from attending.ledger.projection import RowBuffer, RowReader, RowWrite
 from attending.ledger.verify.emitters import CLOSING_TYPE
+from attending.server.emergency import projection as emergency
 from attending.server.events import projection as events
 from attending.server.events.types import EXTERNAL_TYPES
 from attending.server.inference import projection as inference
+from attending.server.people import projection as people
 from attending.server.prompts import projection as prompts
 from attending.server.replay.fact import Fact, Reducer, pending_fact, stored_fact
 from attending.server.review import projection as review
@@ -33,6 +35,14 @@ REDUCERS: Final[Mapping[str, tuple[Reducer, ...]]] = {
     "prompt.label": (prompts.label,),
     "key.enrolled": (review.key_enrolled,),
     "key.revoked": (review.key_revoked,),
+    "user.enrolled": (people.enrolled,),
+    "user.proofed": (people.proofed,),
+    "user.revoked": (people.revoked,),
+    "credential.issued": (people.issued,),
+    "credential.revoked": (people.credential_revoked,),
+    "break_glass.used": (emergency.used,),
+    "break_glass.ended": (emergency.ended,),
+    "break_glass.reviewed": (emergency.reviewed,),
     # Of an event from outside only its emitter's count is projected.
     **dict.fromkeys((*EXTERNAL_TYPES, CLOSING_TYPE), (events.counted,)),
 }
@@ -53,15 +63,16 @@ UNPROJECTED: Final[frozenset[str]] = frozenset(
         ),
         *("log.sealed", "log.continued"),
         *("system.started", "system.stopped", "system.halted", "system.resumed"),
+        # Its stream alone says that the credential is taken.
+        "credential.bound",
         *("session.started", "log_review.signed", "key.rotated"),
         # Nothing of this server appends these. Whoever begins to, with a table, adds the reducer above.
         *("inference.stream_opened", "inference.stream_window", "inference.stream_closed"),
-        *("recall.acknowledged", "break_glass.used", "finding.suppressed"),
+        *("recall.acknowledged", "finding.suppressed"),
         *("review.escalated", "review.reassigned", "review.adjudicated", "review.sampled"),
         *("policy.version", "policy.activated", "policy.retired"),
         *("knowledge.version", "knowledge.activated", "knowledge.attested"),
         *("model.approved", "model.retired"),
-        *("user.enrolled", "user.proofed", "user.revoked"),
         *("budget.exceeded", "budget.changed"),
         *("report.issued", "disclosure.suspended"),
     }

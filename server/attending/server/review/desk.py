@@ -40,6 +40,7 @@ from attending.server.inference.states import State, require
 from attending.server.inference.watch import Changes
 from attending.server.phi.access import Permit, PhiAccess
 from attending.server.replay.reducers import rows_of_append
+from attending.server.review.enrolment import key_in_force
 from attending.server.review.item import (
     DISPOSITIONS,
     REASON_CODES,
@@ -371,6 +372,7 @@ class Desk:
             verify_statement(prepared.statement, base64.b64decode(prepared.public_key), signature)
         except VerificationError:
             raise FailedPrecondition("SIGNATURE_INVALID") from None
+        key = await key_in_force(self._ledger, principal.tenant, prepared.statement.key_id)
         signed_by = (*item.signed_by, Signed(principal.name, prepared.statement.record))
         # Only signatures over the same exact text count together.
         agreeing = {s.signer for s in signed_by if s.record == prepared.statement.record}
@@ -400,7 +402,7 @@ class Desk:
             if prepared.sealed_result is not None:
                 body["result_record"] = prepared.sealed_result.record
             pending.append(self._entry(principal, "inference.released", item, body))
-        done_item, done_version, first = await self._step(principal, item, version, pending, once)
+        done_item, done_version, first = await self._step(principal, item, version, pending, once, key)
         self._prepared.pop((principal.tenant, preparation_id), None)
         return done_item, done_version, tuple(range(first, first + len(pending)))
 
@@ -572,8 +574,11 @@ class Desk:
         version: int,
         pending: list[PendingEntry],
         once: Once,
+        *expect: Expectation,
     ) -> tuple[Item, int, int]:
-        """One conditional append with its rows; returns item, version and the first entry's index."""
+        """One conditional append with its rows; returns item, version and the first entry's index. `expect` is what
+        must hold besides the item's version.
+        """
         tenant = principal.tenant
         # INVARIANT: what the rows are made from is not older than the version that the append expects.
         known = RowWrite(_ITEMS, {"ticket_id": item.ticket_id}, item.row)
@@ -582,7 +587,7 @@ class Desk:
                 tenant,
                 item.policy,
                 pending,
-                expect=[Expectation(item.inference_id, version)],
+                expect=[Expectation(item.inference_id, version), *expect],
                 claim=once.claim(item.inference_id),
                 rows=rows_of_append(pending, [known]),
             )

@@ -20,7 +20,7 @@ from attending.server import projections
 from attending.server.auth.context import stated
 from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
-from attending.server.errors import ConfigurationError
+from attending.server.errors import ConfigurationError, FailedPrecondition
 from attending.server.replay.reducers import rows_of_append
 from sqlalchemy import select
 
@@ -30,6 +30,20 @@ _KEYS = projections.signing_key
 def key_stream(identifier: str) -> str:
     """The stream of a signing key's life: enrolment, revocation."""
     return f"key:{identifier}"
+
+
+async def key_in_force(ledger: Ledger, tenant: str, identifier: str) -> Expectation:
+    """What must still hold when a signature of that key is appended; FailedPrecondition (KEY_UNKNOWN) for one that is
+    not enrolled, or not any more.
+
+    A revocation that comes between this and the append makes it fail: no signature follows the end of its key.
+    """
+    stream = key_stream(identifier)
+    version = await ledger.stream_version(tenant, stream)
+    last = await ledger.stream_entries(tenant, stream, version - 1, 1) if version else []
+    if not last or last[0].type == "key.revoked":
+        raise FailedPrecondition("KEY_UNKNOWN")
+    return Expectation(stream, version)
 
 
 async def enrol_keys(
@@ -123,7 +137,8 @@ async def _revoke(
     stream = key_stream(identifier)
     version = await ledger.stream_version(tenant, stream)
     last = await ledger.stream_entries(tenant, stream, version - 1, 1) if version else []
-    if last and last[0].type == "key.revoked":
+    if last and (last[0].type == "key.revoked" or not last[0].actor.startswith("system:")):
+        # Revoked already, or of somebody whom a person proofed: the configuration has no say in theirs.
         return
     entry = PendingEntry(
         type="key.revoked",

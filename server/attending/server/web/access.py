@@ -65,7 +65,7 @@ class HttpAccess:
         own = tenant == principal.tenant
         resource = Resource.log(principal.tenant if own else "")
         try:
-            await self._authorizer.require(action, resource, principal)
+            await self._authorizer.enter(action, resource, principal)
         except PermissionDenied:
             if own:
                 raise

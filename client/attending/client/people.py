@@ -1,0 +1,224 @@
+"""Calls about identities and emergency access: enrol, proof, revoke; begin, end, list, review."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+from attending.client.connection import Connection
+from attending.client.errors import ReceiptError, translated
+from attending.ledger.entry import parse_entry
+from attending.ledger.errors import VerificationError
+from attending.ledger.proof import verify_receipt
+from attending.v1 import (
+    common_pb2,
+    emergency_pb2,
+    emergency_pb2_grpc,
+    identity_pb2,
+    identity_pb2_grpc,
+)
+
+TIMEOUT_SECONDS = 60.0
+PAGE = 200
+
+
+class _Calls:
+    """A channel that is closed at the end, and receipts that are checked. Every public method raises AttendingApiError,
+    and ReceiptError when a receipt does not hold under the log key that is pinned, or is of another kind of entry.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._log_key = connection.log_key
+        self._channel = connection.channel()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def _check(self, receipts: Iterable[common_pb2.Receipt], *kinds: str) -> None:
+        """The first receipt is of the first kind; the others of any."""
+        for number, receipt in enumerate(receipts):
+            try:
+                expected = kinds[:1] if number == 0 else kinds
+                if parse_entry(receipt.entry).type not in expected:
+                    raise ReceiptError(f"receipt of entry {receipt.index} is not of `{kinds[0]}`")
+                if self._log_key is not None:
+                    verify_receipt(receipt.tlog_proof, receipt.entry, [self._log_key])
+            except VerificationError as err:
+                raise ReceiptError(f"receipt of entry {receipt.index} does not verify: {err.reason}") from err
+
+
+class PeopleClient(_Calls):
+    """Calls of an operator, an officer or an auditor; close it, or use it in a `with`.
+
+    `key` makes a repeated call safe across processes; a fresh one otherwise.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._stub = identity_pb2_grpc.IdentityServiceStub(self._channel)
+
+    @translated
+    def enrol(self, request: identity_pb2.EnrolUserRequest) -> identity_pb2.EnrolUserResponse:
+        """Enrols or changes a user; a request without an idempotency key is given one."""
+        asked = identity_pb2.EnrolUserRequest()
+        asked.CopyFrom(request)
+        asked.idempotency_key = request.idempotency_key or uuid.uuid4().hex
+        answer = self._stub.EnrolUser(asked, timeout=TIMEOUT_SECONDS)
+        self._check(answer.receipts, "user.enrolled", "credential.bound")
+        return answer
+
+    @translated
+    def proof(
+        self, name: str, version: int, method: identity_pb2.ProofMethod.ValueType, *, key: str | None = None
+    ) -> identity_pb2.ProofUserResponse:
+        """Proofs the user as they were shown at `version`."""
+        request = identity_pb2.ProofUserRequest(
+            idempotency_key=key or uuid.uuid4().hex, name=name, expected_version=version, method=method
+        )
+        answer = self._stub.ProofUser(request, timeout=TIMEOUT_SECONDS)
+        self._check(answer.receipts, "user.proofed", "key.enrolled")
+        return answer
+
+    @translated
+    def revoke(
+        self, name: str, reason: identity_pb2.RevocationReason.ValueType, *, key: str | None = None
+    ) -> identity_pb2.RevokeUserResponse:
+        """Ends an identity for good."""
+        request = identity_pb2.RevokeUserRequest(
+            idempotency_key=key or uuid.uuid4().hex, name=name, reason=reason
+        )
+        answer = self._stub.RevokeUser(request, timeout=TIMEOUT_SECONDS)
+        self._check(answer.receipts, "user.revoked", "key.revoked")
+        return answer
+
+    @translated
+    def users(
+        self,
+        state: identity_pb2.UserState.ValueType = identity_pb2.USER_STATE_UNSPECIFIED,
+        *,
+        awaiting_proof: bool = False,
+    ) -> list[identity_pb2.User]:
+        """Users by name, all pages."""
+        users: list[identity_pb2.User] = []
+        token = ""
+        while True:
+            page = self._stub.ListUsers(
+                identity_pb2.ListUsersRequest(
+                    page_size=PAGE, page_token=token, state=state, awaiting_proof=awaiting_proof
+                ),
+                timeout=TIMEOUT_SECONDS,
+            )
+            users += page.users
+            token = page.next_page_token
+            if not token:
+                return users
+
+    @translated
+    def get(self, name: str) -> identity_pb2.User:
+        request = identity_pb2.GetUserRequest(name=name)
+        return self._stub.GetUser(request, timeout=TIMEOUT_SECONDS).user
+
+    @translated
+    def issue_key(self, request: identity_pb2.IssueKeyRequest) -> identity_pb2.IssueKeyResponse:
+        """A new service key, whose token is in this answer and nowhere else."""
+        asked = identity_pb2.IssueKeyRequest()
+        asked.CopyFrom(request)
+        asked.idempotency_key = request.idempotency_key or uuid.uuid4().hex
+        answer = self._stub.IssueKey(asked, timeout=TIMEOUT_SECONDS)
+        self._check([answer.receipt], "credential.issued")
+        return answer
+
+    @translated
+    def revoke_key(
+        self,
+        name: str,
+        credential_id: str,
+        reason: identity_pb2.RevocationReason.ValueType,
+        *,
+        key: str | None = None,
+    ) -> identity_pb2.RevokeKeyResponse:
+        """Ends one credential for good."""
+        request = identity_pb2.RevokeKeyRequest(
+            idempotency_key=key or uuid.uuid4().hex, name=name, credential_id=credential_id, reason=reason
+        )
+        answer = self._stub.RevokeKey(request, timeout=TIMEOUT_SECONDS)
+        self._check(answer.receipts, "credential.revoked", "key.revoked")
+        return answer
+
+
+class EmergencyClient(_Calls):
+    """Calls about emergency access; close it, or use it in a `with`. `key` as in PeopleClient."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._stub = emergency_pb2_grpc.EmergencyServiceStub(self._channel)
+
+    @translated
+    def begin(
+        self,
+        reason: emergency_pb2.EmergencyReason.ValueType,
+        *,
+        minutes: int = 0,
+        key: str | None = None,
+    ) -> emergency_pb2.EmergencyAccess:
+        """Opens access for the caller; 0 minutes is as long as the server allows."""
+        request = emergency_pb2.BeginEmergencyAccessRequest(
+            idempotency_key=key or uuid.uuid4().hex, reason=reason, minutes=minutes
+        )
+        answer = self._stub.BeginEmergencyAccess(request, timeout=TIMEOUT_SECONDS)
+        self._check([answer.receipt], "break_glass.used")
+        return answer.access
+
+    @translated
+    def end(self, access_id: str, *, key: str | None = None) -> emergency_pb2.EmergencyAccess:
+        """Ends it before its time."""
+        request = emergency_pb2.EndEmergencyAccessRequest(
+            idempotency_key=key or uuid.uuid4().hex, access_id=access_id
+        )
+        answer = self._stub.EndEmergencyAccess(request, timeout=TIMEOUT_SECONDS)
+        self._check([answer.receipt], "break_glass.ended")
+        return answer.access
+
+    @translated
+    def accesses(
+        self, state: emergency_pb2.EmergencyState.ValueType = emergency_pb2.EMERGENCY_STATE_UNSPECIFIED
+    ) -> tuple[list[emergency_pb2.EmergencyAccess], int]:
+        """Accesses, newest first, all pages; and how many reviews are overdue."""
+        found: list[emergency_pb2.EmergencyAccess] = []
+        token = ""
+        while True:
+            page = self._stub.ListEmergencyAccess(
+                emergency_pb2.ListEmergencyAccessRequest(page_size=PAGE, page_token=token, state=state),
+                timeout=TIMEOUT_SECONDS,
+            )
+            found += page.accesses
+            token = page.next_page_token
+            if not token:
+                return found, page.overdue
+
+    @translated
+    def review(
+        self,
+        access_id: str,
+        outcome: emergency_pb2.EmergencyOutcome.ValueType,
+        *,
+        note: str = "",
+        key: str | None = None,
+    ) -> emergency_pb2.EmergencyAccess:
+        """Closes its review."""
+        request = emergency_pb2.ReviewEmergencyAccessRequest(
+            idempotency_key=key or uuid.uuid4().hex, access_id=access_id, outcome=outcome, note=note
+        )
+        answer = self._stub.ReviewEmergencyAccess(request, timeout=TIMEOUT_SECONDS)
+        self._check([answer.receipt], "break_glass.reviewed")
+        return answer.access
