@@ -35,7 +35,7 @@ APPLICATION_MAY = {
 SIGNING = {"prepareSign", "sign"}
 CHANGES_PROMPTS = {"createVersion", "setLabel"}
 DESTROYS = {"eraseSubject", "prunePayloads"}
-OPERATES = {*CHANGES_PROMPTS}
+OPERATES = {*CHANGES_PROMPTS, "rotateKey"}
 
 
 def may(ask: Ask) -> bool:
