@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import zip_longest
@@ -46,6 +46,8 @@ class LedgerConfig:
     publish_interval_seconds: float = 1.0
     claim_retention: timedelta = timedelta(days=7)
     database: str | None = field(default=None, repr=False)
+    database_now: Callable[[], str | None] = field(default=lambda: None, repr=False)
+    """Asked before each new connection: what `database` is by now, None when it is as it was."""
     require_replication: bool = False
     key_root: Root = PLAIN
     """What the keys of logs are sealed under; in the clear, private to their owner, unless a root is given."""
@@ -267,7 +269,11 @@ def open_store(config: LedgerConfig) -> Store:
         return SqliteStore(config.folder / "ledger.db")
     from attending.ledger.store.postgres import PostgresStore
 
-    return PostgresStore(config.database, require_replication=config.require_replication)
+    return PostgresStore(
+        config.database,
+        require_replication=config.require_replication,
+        conninfo_now=config.database_now,
+    )
 
 
 def verifier_key(origin: str, keys: LogKeys) -> str:

@@ -6,6 +6,7 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+import structlog
 from attending.ledger.errors import UnsafeSettings
 from attending.ledger.files import read_private
 from attending.server.errors import ConfigurationError
@@ -13,6 +14,8 @@ from attending.server.errors import ConfigurationError
 if TYPE_CHECKING:
     from attending.ledger.opening import LedgerConfig
     from attending.server.config import Config, StorageSection
+
+log = structlog.get_logger()
 
 SECRETS: Final = ("password", "sslpassword")
 """Keywords of libpq whose value is a secret."""
@@ -27,6 +30,7 @@ def ledger_config(config: Config) -> LedgerConfig:
     return LedgerConfig(
         storage.folder,
         database=conninfo_of(storage),
+        database_now=lambda: _conninfo_now(storage),
         require_replication=storage.require_replication,
         keys_folder=storage.keys_folder,
         publish_folder=storage.published_folder,
@@ -34,6 +38,15 @@ def ledger_config(config: Config) -> LedgerConfig:
         max_queued_appends=storage.max_queued_appends,
         key_root=root_of(config.secrets),
     )
+
+
+def _conninfo_now(storage: StorageSection) -> str | None:
+    """As `conninfo_of`, from files as they are now; None when they cannot be read: what was read before goes on."""
+    try:
+        return conninfo_of(storage)
+    except ConfigurationError:
+        log.warning("database.password_unreadable")
+        return None
 
 
 def flaw(conninfo: str) -> str | None:

@@ -660,3 +660,37 @@ def check_lines(
         assert head.size <= sizes[line["log"]]
         count += 1
     assert count > 200
+
+
+async def test_a_password_that_is_changed_counts_from_the_next_connection_on(
+    cluster: Cluster, postgres_database: str, tmp_path: Path
+) -> None:
+    """Connections that are open go on; one that dies is made anew with the password as it is by then."""
+    rules = cluster.data / "pg_hba.conf"
+    rules.write_text(f"local {postgres_database} {LOGIN} scram-sha-256\n" + rules.read_text())
+    cluster.execute(f"ALTER ROLE {LOGIN} PASSWORD 'first'", "SELECT pg_reload_conf()")
+    password = ["first"]
+
+    def conninfo() -> str:
+        return f"{cluster.conninfo(postgres_database, LOGIN)} password={password[0]}"
+
+    config = LedgerConfig(tmp_path, database=conninfo(), database_now=conninfo, publish_interval_seconds=3600)
+    assert "first" not in repr(config)
+    async with await Ledger.open(config) as ledger:
+        await ledger.create_log(LOG, ORIGIN)
+        cluster.execute(f"ALTER ROLE {LOGIN} PASSWORD 'second'")
+        entry = PendingEntry("feedback.recorded", "s", "app:a", None, {})
+        await ledger.append(LOG, [entry])
+        gone = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{postgres_database}'"
+        cluster.execute(gone)
+        with pytest.raises(StoreUnavailable):
+            await ledger.append(LOG, [entry])
+        password[0] = "second"
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    await ledger.append(LOG, [entry])
+                    break
+                except StoreUnavailable:
+                    await asyncio.sleep(0.05)
+        assert (await ledger.head(LOG))[0] >= 2

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
@@ -119,12 +119,20 @@ class PostgresStore(SqlReads):
 
     shared = True
 
-    def __init__(self, conninfo: str, *, require_replication: bool = False) -> None:
-        """Connects with libpq keywords or a URI.
+    def __init__(
+        self,
+        conninfo: str,
+        *,
+        require_replication: bool = False,
+        conninfo_now: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """Connects with libpq keywords or a URI; `conninfo_now`, asked at each new connection, replaces them where it
+        gives another, so that a password can be changed while running.
 
         Raises UnsafeSettings (see `postgres_settings`), StoreUnavailable when nobody answers.
         """
         self._conninfo = conninfo
+        self._conninfo_now = conninfo_now
         self._require_replication = require_replication
         self._warned = False
         self._rows = ProjectionStatements()
@@ -445,6 +453,7 @@ class PostgresStore(SqlReads):
         return connection
 
     def _connect(self, settings: dict[str, str]) -> Connection:
+        self._conninfo = self._conninfo_now() or self._conninfo
         try:
             connection: Connection = psycopg.connect(
                 self._conninfo, autocommit=True, connect_timeout=_CONNECT_SECONDS, **_KEEPALIVE
