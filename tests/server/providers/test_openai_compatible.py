@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from attending.ledger.files import write_durably
+from attending.server.config import ProviderSection
+from attending.server.providers.configure import configure_providers
 from attending.server.providers.openai_compatible import OpenAICompatibleProvider
 from attending.server.providers.port import ProviderError, ProviderRequest
 
@@ -21,16 +25,19 @@ class LocalServer:
     url: str
     answer: Answer
     seen: list[dict[str, Any]]
+    credentials: list[str]
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[LocalServer]:
     local = LocalServer()
     local.seen = []
+    local.credentials = []
 
     async def handle(request: web.Request) -> web.StreamResponse:
         body = await request.json()
         local.seen.append(body)
+        local.credentials.append(request.headers.get("Authorization", ""))
         return await local.answer(body)
 
     app = web.Application()
@@ -172,4 +179,35 @@ async def test_down_is_unavailable() -> None:
     with pytest.raises(ProviderError) as caught:
         await provider.complete(request())
     assert caught.value.reason == "PROVIDER_UNAVAILABLE"
+    await provider.close()
+
+
+async def test_a_key_file_that_is_replaced_counts_from_the_next_call_on(
+    server: LocalServer, tmp_path: Path
+) -> None:
+    """And one that cannot be read, or that others can read, sends nothing."""
+    file = tmp_path / "key"
+    write_durably(file, b"first\n")
+    section = ProviderSection(name="p", kind="openai", base_url=server.url, api_key_file=file)
+    provider = configure_providers([section])["p"].provider
+
+    async def answer(_body: dict[str, Any]) -> web.StreamResponse:
+        return web.json_response(completion())
+
+    server.answer = answer
+    await provider.complete(request())
+    write_durably(file, b"second\n")
+    await provider.complete(request())
+    assert server.credentials == ["Bearer first", "Bearer second"]
+    file.chmod(0o644)
+    with pytest.raises(ProviderError) as readable:
+        await provider.complete(request())
+    file.unlink()
+    with pytest.raises(ProviderError) as gone:
+        await provider.complete(request())
+    assert {readable.value.reason, gone.value.reason} == {"PROVIDER_UNAVAILABLE"}
+    assert len(server.seen) == 2
+    write_durably(file, b"third\n")
+    await provider.complete(request())
+    assert server.credentials[2:] == ["Bearer third"]
     await provider.close()

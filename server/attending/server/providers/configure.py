@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import structlog
+from attending.ledger.errors import UnsafeSettings
 from attending.ledger.files import read_private
 from attending.server.config import ProviderSection
 from attending.server.errors import ConfigurationError
@@ -15,6 +17,8 @@ from attending.server.providers.openai_compatible import OpenAICompatibleProvide
 from attending.server.providers.port import Provider, ProviderError, ProviderReply, ProviderRequest
 from attending.server.providers.replay import ReplayProvider
 from attending.server.providers.terms import Agreement, Terms
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,21 @@ def _make(section: ProviderSection) -> Provider:
                 reason="REPLAY_FILE",
             ) from err
     assert section.base_url is not None
-    return OpenAICompatibleProvider(section.name, section.base_url, api_key(section))
+    api_key(section)  # a server without one does not start
+    return OpenAICompatibleProvider(section.name, section.base_url, _key_now(section))
+
+
+def _key_now(section: ProviderSection) -> Callable[[], str]:
+    """Reads the key anew: a file that was replaced counts from the next call on."""
+
+    def read() -> str:
+        try:
+            return api_key(section)
+        except (ConfigurationError, UnsafeSettings) as err:
+            log.warning("provider.key_unreadable", provider=section.name, error_type=type(err).__name__)
+            raise ProviderError("PROVIDER_UNAVAILABLE") from None
+
+    return read
 
 
 def api_key(section: ProviderSection) -> str:

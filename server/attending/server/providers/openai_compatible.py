@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import openai
@@ -11,11 +12,18 @@ MAX_OUTPUT_CODE_POINTS = 65_536
 
 
 class OpenAICompatibleProvider:
-    """One base URL and key. The client's own retries are off: a retry is a decision of the pipeline."""
+    """One base URL and key. The client's own retries are off: a retry is a decision of the pipeline.
 
-    def __init__(self, name: str, base_url: str, api_key: str) -> None:
+    A function as `api_key` is asked before each call, so that a key can be replaced while running; it raises
+    ProviderError when there is none, and then nothing is sent.
+    """
+
+    def __init__(self, name: str, base_url: str, api_key: str | Callable[[], str]) -> None:
+        async def key() -> str:
+            return api_key if isinstance(api_key, str) else api_key()
+
         self.name = name
-        self._client = openai.AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0)
+        self._client = openai.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0)
 
     async def complete(self, request: ProviderRequest) -> ProviderReply:
         try:
