@@ -771,6 +771,10 @@ class ProviderSection(Section):
         if self.kind == "openai":
             if self.base_url is None:
                 raise ValueError("`base_url` is required for kind `openai`")
+            if "@" in self.base_url or "?" in self.base_url:
+                raise ValueError(
+                    "`base_url` must hold no credentials and no query; keep the key in `api_key_file`"
+                )
             if (self.api_key_env is None) == (self.api_key_file is None):
                 raise ValueError("kind `openai` needs exactly one of `api_key_env` and `api_key_file`")
         if self.phi_agreement_expires is not None and self.phi_agreement is None:
