@@ -101,11 +101,14 @@ class ConfiguredServer:
         yield from ("[logging]", 'level = "debug"', 'format = "json"')
         for tenant in TENANTS:
             yield from ("[[tenants]]", f'name = "{tenant}"')
+            if tenant == "south":
+                yield 'allowed_residency = ["EU"]'
             for role in ("app", "app2", "clinician2", "several", "expired", *ROLES):
                 yield from self._identity(tenant, role)
         yield from ("[[providers]]", 'name = "replay"', 'kind = "replay"', 'replay_file = "replay.jsonl"')
         yield f"timeout_seconds = {PROVIDER_SECONDS}"
         yield from ("[[providers]]", 'name = "remote"', 'kind = "openai"', f'base_url = "{self.openai_url}"')
+        yield 'residency = ["US"]'
         yield from ('api_key_file = "api.key"', f"timeout_seconds = {PROVIDER_SECONDS}")
 
     def _identity(self, tenant: str, role: str) -> Iterable[str]:

@@ -23,7 +23,7 @@ from attending.v1 import (
     report_pb2,
 )
 
-from tests.e2e.calls import TIMEOUT, infer_request, state
+from tests.e2e.calls import TIMEOUT, entries, infer_request, refused, state
 from tests.e2e.canary import (
     ABOUT,
     CANARIES,
@@ -189,6 +189,24 @@ def test_what_a_remote_model_is_sent_names_nobody(
     for canary in (NAME, PHONE, MRN, STREET):
         assert canary not in sent
     assert not found(hospital.log.read_bytes())
+
+
+def test_what_a_tenant_keeps_in_its_places_is_sent_nowhere_else(
+    hospital: ConfiguredServer, lying_provider: LyingProvider
+) -> None:
+    """South keeps its text in the European Union, the remote provider in the United States."""
+    request = infer_request(ABOUT, provider="remote", model="canary-of-south", **context())
+    with (
+        Client(hospital.connection("south", "app")) as app,
+        Client(hospital.connection("south", "auditor")) as auditor,
+    ):
+        answer = refused(lambda: app.inference.Infer(request, timeout=TIMEOUT))
+        assert answer.reason == "RESIDENCY_NOT_PERMITTED"
+        assert not found(answer.raw)
+        intent, failed = entries(auditor, answer.error.metadata["inference_id"])
+    assert "canary-of-south" not in lying_provider.prompts
+    assert intent["body"]["egress"]["residency"] == ["US"]
+    assert (failed["type"], failed["body"]["reason"]) == ("inference.failed", "RESIDENCY_NOT_PERMITTED")
 
 
 def test_proofs_verify_and_outlive_a_kill(filled: Filled) -> None:

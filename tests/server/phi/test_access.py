@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -241,6 +242,25 @@ async def test_a_purpose_that_is_not_of_the_role_is_a_denial_on_record(services:
         "HRESCH",
         ["purpose-belongs-to-a-role"],
     )
+
+
+@pytest.mark.parametrize("payloads", [False, True])
+async def test_one_export_asked_for_twice_at_once_is_given_twice(
+    services: Services, tmp_path: Any, payloads: bool
+) -> None:
+    ward = services.ward
+    await released(services)
+    exporter = Exporter(ward.gate.ledger, tmp_path / "exports", services.phi, ward.gate.clock)
+    order = ExportOrder(None, None, (), "audit", include_payloads=payloads)
+
+    async def export() -> bool:
+        async with exporter.bundle(ward.auditor.permit, order, key("export"), lambda *_step: None) as path:
+            return path.exists()
+
+    assert all(await asyncio.gather(export(), export()))
+    wholes = [entry for entry in await services.accesses() if entry.subject is None]
+    # With content each is a disclosure of its own; without, both are the one that was asked for.
+    assert len(wholes) == (2 if payloads else 1)
 
 
 async def test_an_export_with_content_is_in_the_account_of_everybody_in_it(

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.entry import Entry
-from attending.ledger.errors import PayloadPruned, SubjectErased
+from attending.ledger.errors import DuplicateClaim, PayloadPruned, SubjectErased
 from attending.ledger.files import make_folder
 from attending.ledger.ledger import Ledger
 from attending.ledger.note import Signature, VerifierKey, format_note
@@ -151,8 +151,8 @@ class Exporter:
             "tree_size": plan.size,
             "payloads": order.include_payloads,
         }
-        before = await answered(self._ledger, tenant, once)
-        if before is not None and not order.include_payloads:
+        again = await answered(self._ledger, tenant, once) is not None
+        if again and not order.include_payloads:
             return
         if order.include_payloads:
             subjects = await self._subjects(tenant, plan)
@@ -167,7 +167,12 @@ class Exporter:
                     ],
                 )
         whole = self._phi.entry(permit, "access.exported", "export", subject=None, about=about)
-        await self._ledger.append(tenant, [whole], claim=once.claim(whole.stream) if before is None else None)
+        try:
+            await self._ledger.append(tenant, [whole], claim=None if again else once.claim(whole.stream))
+        except DuplicateClaim:
+            # The same request came first, at the same time; this one gives a bundle as well.
+            if order.include_payloads:
+                await self._ledger.append(tenant, [whole])
 
     async def _subjects(self, tenant: str, plan: _Plan) -> list[str]:
         """Pseudonyms of everybody whom the entries with payloads are about, sorted."""

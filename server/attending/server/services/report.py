@@ -45,7 +45,8 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
         permit = await self._phi.permit_for(purpose)
         if request.include_payloads:
             # To export evidence is one right, to disclose personal content another.
-            await self._authorizer.require(DISCLOSE_PAYLOADS, Resource.log(principal.tenant))
+            log = Resource.log(principal.tenant)
+            await self._authorizer.require(DISCLOSE_PAYLOADS, log, purpose=purpose.value)
         call = once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request)
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[report_pb2.ExportResponse | None] = asyncio.Queue()
