@@ -91,8 +91,6 @@ class ConfiguredServer:
             *self.storage,
         )
         yield from ("[http]", "port = 0")
-        # The tests come from one address, and many of them with a credential that is no good.
-        yield from ("[limits]", "refused_credentials_burst = 1_000_000")
         yield from ("[policies]", 'folder = "policies"', 'authorization = "policies/authorization"')
         yield from ("[guard]", "workers = 2", f"timeout_seconds = {CHECK_SECONDS}")
         yield from ("[review]", f"lease_seconds = {LEASE_SECONDS}", "expiry_sweep_seconds = 1")

@@ -33,6 +33,7 @@ APPLICATION_MAY = {
     *("getVersion", "listVersions", "appendBatch", "appendStream", "closeEmitter", "appendEvent", "getHalt"),
 }
 SIGNING = {"prepareSign", "sign"}
+EMERGENCY_READS = {"listQueue", "getItem", "getInference", "watchInference"}
 CHANGES_PROMPTS = {"createVersion", "setLabel"}
 DESTROYS = {"eraseSubject", "prunePayloads"}
 OPERATES = {*CHANGES_PROMPTS, "rotateKey"}
@@ -71,9 +72,31 @@ def test_nobody_gains_by_losing_a_licence_or_a_competency(ask: Ask) -> None:
 
 @generated
 @given(asks())
-def test_nobody_gains_by_having_written_the_text(ask: Ask) -> None:
-    assert may(ask.but(author=False)) or not may(ask.but(author=True))
+def test_nobody_gains_by_having_made_it_or_being_it(ask: Ask) -> None:
+    # One's own emergency access one may end. To have made a text, or what is kept of an identity, gives nothing.
+    if ask.resource != "EmergencyAccess":
+        assert may(ask.but(author=False)) or not may(ask.but(author=True))
+    assert may(ask.but(themself=False)) or not may(ask.but(themself=True))
     assert may(ask.but(author_may_sign=True)) or not may(ask.but(author_may_sign=False))
+
+
+@generated
+@given(asks())
+def test_emergency_access_gives_something_to_read_and_nothing_else(ask: Ask) -> None:
+    if may(ask.but(emergency=True)) and not may(ask.but(emergency=False)):
+        assert ask.action in EMERGENCY_READS
+        assert (ask.kind, ask.own) == ("human", True)
+    assert may(ask.but(emergency=True)) or not may(ask.but(emergency=False))
+
+
+@generated
+@given(asks())
+def test_nobody_proofs_what_they_made_or_reviews_their_own_emergency(ask: Ask) -> None:
+    of_user = ask.but(resource="User", purpose=None)
+    assert not may(of_user.but(action="proofUser", author=True))
+    for action in ("proofUser", "enrolUser", "issueKey"):
+        assert not may(of_user.but(action=action, themself=True))
+    assert not may(ask.but(action="reviewEmergencyAccess", resource="EmergencyAccess", author=True))
 
 
 @generated
@@ -123,7 +146,13 @@ def test_nobody_gains_by_a_role_that_something_is_forbidden_to(
     """What a role is forbidden nobody has who has the role, whatever else they are."""
     role = forbidden_to_roles()[name]
     alone = ask.but(
-        roles=frozenset({role}), own=True, licence=True, competency=True, author=False, purpose=None
+        roles=frozenset({role}),
+        own=True,
+        licence=True,
+        competency=True,
+        author=False,
+        emergency=False,
+        purpose=None,
     )
     if name in alone.of(POLICIES).policy_ids:
         assert not may(ask.but(roles=ask.roles | more | {role}))
