@@ -68,7 +68,9 @@ def end(access: str, as_json: bool, connection: Connection) -> None:
         _show(client.end(access), as_json)
 
 
-@emergency.command("list", epilog=examples("attending emergency list --state overdue"))
+@emergency.command(
+    "list", short_help="List emergency accesses.", epilog=examples("attending emergency list --state overdue")
+)
 @click.option("--state", type=click.Choice(sorted(STATES)), help="Only those in this state.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @connection_options(OFFICER)
