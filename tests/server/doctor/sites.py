@@ -38,6 +38,7 @@ class FakeMachine:
     memory: int | None = 64 * GIB
     port_state: Port = Port.FREE
     shown: bytes | None = None
+    silent: bool = False
 
     def room(self, path: Path) -> Room:
         return self.free
@@ -64,6 +65,8 @@ class FakeMachine:
         return self.port_state
 
     def certificate_on(self, host: str, port: int) -> bytes | None:
+        if self.silent:
+            raise TimeoutError
         return self.shown
 
 

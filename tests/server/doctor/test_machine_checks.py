@@ -155,6 +155,11 @@ def test_ports(tmp_path: Path, state: Port, expected: dict[str, State]) -> None:
     assert reasons("ports:ports", site(tmp_path, machine=FakeMachine(port_state=state))) == expected
 
 
+def test_a_port_whose_holder_says_nothing(tmp_path: Path) -> None:
+    silent = FakeMachine(port_state=Port.TAKEN, silent=True)
+    assert reasons("ports:ports", site(tmp_path, machine=silent)) == {"PORT_SILENT": UNKNOWN}
+
+
 def test_a_port_that_any_program_is_given(tmp_path: Path) -> None:
     at = site(tmp_path, server={"port": 0, "token_port": 0}, machine=FakeMachine(port_state=Port.TAKEN))
     assert reasons("ports:ports", at) == {}

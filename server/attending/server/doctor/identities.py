@@ -2,54 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from attending.server.app import policies_folder
-from attending.server.config import IdentitySection
 from attending.server.doctor.check import SOON_DAYS, Finding, Site, green, red, warning
+from attending.server.doctor.people import Person, present
 
 DUTIES: Final = {
     "auditor": "nobody can read entries and export evidence",
     "privacy_officer": "nobody can answer, hold or erase what is stored about a person",
     "safety_officer": "nobody sees what was blocked and held",
-    "operator": "nobody can change prompts",
+    "operator": "nobody can enrol people or change prompts",
 }
 """Roles that a tenant should have, and what is missing without one."""
+OFFICERS: Final = frozenset({"privacy_officer", "safety_officer"})
+"""Who proofs what an operator enrolled, and reviews emergency access (docs/enrolment.md)."""
+_ENROL: Final = "attending user enrol NAME --role"
 
 
 def expiry(site: Site) -> Iterator[Finding]:
-    """Identities, licences and competencies that have run out, or are about to."""
+    """Identities, licences, competencies and service keys that have run out, or are about to."""
     now, found = site.now(), 0
+    configured = "set its new date in the configuration, or take it out"
     for one in site.config.identities:
-        keys = [
-            (f"service key `{key.prefix}` of", "SERVICE_KEY", key.expires, "it is not accepted")
-            for key in one.service_keys
-        ]
-        for what, reason, ends, loss in (
-            ("identity", "IDENTITY", one.expires, "no credential of it is accepted"),
-            ("licence of", "LICENCE", one.licence_expires, "they may not sign"),
-            ("competency of", "COMPETENCY", one.competency_expires, "they may not sign"),
-            *keys,
+        for key in one.service_keys:
+            for finding in _ends(
+                f"service key `{key.prefix}` of `{one.name}`", "SERVICE_KEY", key.expires, now, configured
+            ):
+                found += 1
+                yield finding
+    people = present(site)
+    for person in (one for own in people.values() for one in own):
+        renew = f"{_ENROL} ... again with a new date" if person.enrolled else configured
+        for what, reason, ends in (
+            ("identity", "IDENTITY", person.expires),
+            ("licence of", "LICENCE", person.licence_expires),
+            ("competency of", "COMPETENCY", person.competency_expires),
         ):
-            if ends is None or ends - now >= timedelta(days=SOON_DAYS):
-                continue
-            found += 1
-            if ends <= now:
-                yield warning(
-                    f"{reason}_EXPIRED",
-                    f"{what} `{one.name}` ran out on {ends:%Y-%m-%d}: {loss}",
-                    f"renew it with a new date, or take `{one.name}` out of the configuration",
-                )
-            else:
-                yield warning(
-                    f"{reason}_EXPIRES",
-                    f"{what} `{one.name}` runs out on {ends:%Y-%m-%d}",
-                    f"renew it, and set the new date of `{one.name}`",
-                )
+            for finding in _ends(f"{what} `{person.name}`", reason, ends, now, renew):
+                found += 1
+                yield finding
     if not found:
-        yield green(f"{len(site.config.identities)} identities, none runs out within {SOON_DAYS} days")
+        count = sum(len(own) for own in people.values())
+        yield green(f"{count} identities, none runs out within {SOON_DAYS} days")
+
+
+def _ends(what: str, reason: str, ends: datetime | None, now: datetime, renew: str) -> Iterable[Finding]:
+    if ends is None or ends - now >= timedelta(days=SOON_DAYS):
+        return ()
+    if ends <= now:
+        return (warning(f"{reason}_EXPIRED", f"{what} ran out on {ends:%Y-%m-%d}", renew),)
+    return (warning(f"{reason}_EXPIRES", f"{what} runs out on {ends:%Y-%m-%d}", renew),)
 
 
 def signers(site: Site) -> Iterator[Finding]:
@@ -58,12 +63,11 @@ def signers(site: Site) -> Iterator[Finding]:
 
     policies = PolicySet.load(policies_folder(site.config))
     now = site.now()
-    for tenant in (one.name for one in site.config.tenants):
-        own = [one for one in site.config.identities if one.tenant == tenant]
+    for tenant, own in present(site).items():
         lacking = 0
         for name, policy in sorted(policies.items()):
             roles, count = set(policy.sign_offs.roles), policy.sign_offs.count
-            able = [one.name for one in own if roles & set(one.roles) and may_sign(one, now)]
+            able = [one.name for one in own if roles & one.roles and one.may_sign(now)]
             if len(able) < count:
                 lacking += 1
                 yield red(
@@ -89,8 +93,8 @@ def signers(site: Site) -> Iterator[Finding]:
 def duties(site: Site) -> Iterator[Finding]:
     """Each tenant has somebody for each duty, and applications that may call."""
     now = site.now()
-    for tenant in (one.name for one in site.config.tenants):
-        own = [one for one in site.config.identities if one.tenant == tenant and _in_force(one.expires, now)]
+    for tenant, people in present(site).items():
+        own = [one for one in people if one.there(now)]
         missing = [role for role in DUTIES if not any(role in one.roles for one in own)]
         for role in missing:
             yield warning(
@@ -98,7 +102,7 @@ def duties(site: Site) -> Iterator[Finding]:
                 f"tenant `{tenant}` has no `{role}`: {DUTIES[role]}",
                 f"add an [[identities]] of kind human with role `{role}`",
             )
-        if not any(one.kind == "app" for one in own):
+        if all(one.human for one in own):
             yield warning(
                 "NO_APPLICATION",
                 f"tenant `{tenant}` has no application: nothing can be submitted",
@@ -109,28 +113,21 @@ def duties(site: Site) -> Iterator[Finding]:
             yield green(f"tenant `{tenant}`: {len(own)} identities, every duty has somebody")
 
 
-def may_sign(one: IdentitySection, now: datetime) -> bool:
-    """Whether the configuration lets this person sign now; who runs the server never does."""
-    return (
-        one.kind == "human"
-        and one.signing_public_key is not None
-        and "operator" not in one.roles
-        and _in_force(one.expires, now)
-        and _in_force(one.licence_expires, now)
-        and _in_force(one.competency_expires, now)
-    )
-
-
-def _alone(tenant: str, own: Sequence[IdentitySection]) -> Iterator[Finding]:
-    """One person with two duties that watch each other."""
+def _alone(tenant: str, own: Sequence[Person]) -> Iterator[Finding]:
+    """One person with two duties that watch each other, and nobody else to be the second."""
+    operators = {one.name for one in own if "operator" in one.roles}
+    officers = {one.name for one in own if OFFICERS & one.roles}
+    if operators and officers and len(operators | officers) < 2:
+        yield warning(
+            "TWO_PEOPLE_IMPOSSIBLE",
+            f"tenant `{tenant}`: operator and officers are one person, and nobody proofs whom they enrolled themself: "
+            "nobody can be enrolled while the server runs",
+            "add an [[identities]] of kind human with role `safety_officer`",
+        )
     for one in own:
-        if "operator" in one.roles and {"auditor", "privacy_officer", "safety_officer"} & set(one.roles):
+        if "operator" in one.roles and {"auditor", *OFFICERS} & one.roles:
             yield warning(
                 "DUTIES_NOT_APART",
                 f"tenant `{tenant}`: `{one.name}` runs the server and oversees it",
                 f"give `{one.name}` one of both, and the other to somebody else",
             )
-
-
-def _in_force(ends: datetime | None, now: datetime) -> bool:
-    return ends is None or now < ends

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from attending.server.config import Config
-from attending.server.doctor.check import Finding, Site, green, red, warning
+from attending.server.doctor.check import Finding, Site, green, red, unknown, warning
 from attending.server.doctor.machine import Port
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -33,14 +33,20 @@ def ports(site: Site) -> Iterator[Finding]:
             yield red("NO_SUCH_ADDRESS", f"{where}: this machine has no such address", "ip address")
         elif not secured:
             yield warning("PORT_TAKEN", f"{where}: something listens there", f"ss -ltnp 'sport = :{number}'")
-        elif own is not None and site.machine.certificate_on(host, number) == own:
-            yield green(f"{where}: our server answers")
         else:
-            yield red(
-                "PORT_TAKEN",
-                f"{where}: something else listens there, or our server with another certificate",
-                f"ss -ltnp 'sport = :{number}'",
-            )
+            yield _holder(site, where, host, number, own)
+
+
+def _holder(site: Site, where: str, host: str, number: int, own: bytes | None) -> Finding:
+    """Who holds a port that our server would speak TLS on."""
+    who = f"ss -ltnp 'sport = :{number}'"
+    try:
+        if own is not None and site.machine.certificate_on(host, number) == own:
+            return green(f"{where}: our server answers")
+    except TimeoutError:
+        return unknown("PORT_SILENT", f"{where}: what listens there does not say who it is", who)
+    words = f"{where}: something else listens there, or our server with another certificate"
+    return red("PORT_TAKEN", words, who)
 
 
 def _wanted(config: Config) -> Iterator[tuple[str, str, int, bool]]:

@@ -87,7 +87,7 @@ def _raised(err: Exception, site: Site) -> Finding:
     """The finding of an error. Errors of ours have a reason and words without content; of others only the type is
     told, since their words may quote anything.
     """
-    from attending.ledger.errors import LedgerError, StoreUnavailable
+    from attending.ledger.errors import LedgerError, OtherVersion, StoreUnavailable
     from attending.ledger.store.port import StoreFault
     from attending.server.cli.corrupt import STEPS, next_step
     from attending.server.errors import ConfigurationError
@@ -97,6 +97,10 @@ def _raised(err: Exception, site: Site) -> Finding:
     if isinstance(err, StoreUnavailable | StoreFault):
         # The check of the database itself says so in red.
         return unknown("STORE_UNAVAILABLE", "the database cannot be read", STEPS["STORE_UNAVAILABLE"])
+    if isinstance(err, OtherVersion):
+        return unknown(
+            err.reason, "the database is of another release", STEPS.get(err.reason, "see docs/operations.md")
+        )
     if isinstance(err, LedgerError):
         return red(err.reason, str(err), next_step(err, site.option))
     if isinstance(err, OSError):

@@ -120,7 +120,14 @@ def _values(choices: Choices, sections: list[dict[str, Any]], embedded_model: bo
     values: dict[str, Any] = {
         "server": server,
         "storage": storage,
-        "tenants": [{"name": choices.tenant, "origin": choices.origin}],
+        # With what `attending user enrol` may bind to people, once the server runs.
+        "tenants": [
+            {
+                "name": choices.tenant,
+                "origin": choices.origin,
+                "certificate_uri_prefixes": [f"spiffe://{choices.origin.partition('/')[0]}/"],
+            }
+        ],
         "identities": sections,
     }
     if embedded_model and not choices.production:

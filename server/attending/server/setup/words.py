@@ -79,8 +79,9 @@ def next_steps(choices: Choices, identities: Mapping[str, Mapping[str, Any]]) ->
     steps += _database(choices, path)
     steps += [
         Step(
-            "Give clinicians, pharmacists and applications an [[identities]] each, unless `--identity` did. Everybody "
-            "who signs makes a key on their own machine and tells the public half:",
+            "Give clinicians, pharmacists and applications an [[identities]] each, unless `--identity` did, or enrol "
+            "them by two people once the server runs (docs/enrolment.md). Everybody who signs makes a key on their own "
+            "machine and tells the public half:",
             (
                 "attending keys signing --out NAME.pem",
                 "attending keys token --out APPLICATION.token --days 365",
