@@ -283,3 +283,33 @@ async def test_an_export_with_content_is_in_the_account_of_everybody_in_it(
         # A retry is another bundle, and of a log that has grown: a further disclosure.
         *[("access.exported", subject, True) for subject in (*people, None)] * 2,
     ]
+
+
+async def test_an_account_of_one_person_is_a_walk_over_entries(services: Services, tmp_path: Any) -> None:
+    """45 CFR 164.528: when, to whom, what, and why, of one person and of nobody else."""
+    ward = services.ward
+    outcome, other = await released(services), await held(ward, subject_ref="MRN-8")
+    called_by(ward.rivera.principal, "getInference")
+    await read(services, outcome)
+    called_by(ward.chen.principal, "getItem")
+    request = review_pb2.GetItemRequest(ticket_id=ticket_of(other), purpose_of_use=TREATMENT)
+    await services.review.GetItem(request, NO_CONTEXT)
+    exporter = Exporter(ward.gate.ledger, tmp_path / "exports", services.phi, ward.gate.clock)
+    order = ExportOrder(None, None, (outcome.inference_id,), "patient_request", include_payloads=True)
+    async with exporter.bundle(ward.auditor.permit, order, key("export"), lambda *_step: None):
+        pass
+    size, _root = await ward.gate.ledger.head(TENANT)
+    entries = await ward.gate.ledger.list_entries(TENANT, 0, size)
+
+    async def account(number: str) -> list[tuple[str, str]]:
+        subject = await ward.gate.ledger.pseudonym(TENANT, number)
+        kinds = ("access.", "inference.released")
+        return [(e.type, e.actor) for e in entries if e.subject == subject and e.type.startswith(kinds)]
+
+    assert await account("MRN-7") == [
+        ("inference.released", "system:srv-test"),
+        ("access.viewed", "human:rivera"),
+        ("access.exported", "human:audrey"),
+    ]
+    assert await account("MRN-8") == [("access.viewed", "human:chen")]
+    assert all(e.time and e.body["purpose_of_use"] for e in entries if e.type.startswith("access."))
