@@ -94,6 +94,8 @@ class ConfiguredServer:
         yield from ("[policies]", 'folder = "policies"', 'authorization = "policies/authorization"')
         yield from ("[guard]", "workers = 2", f"timeout_seconds = {CHECK_SECONDS}")
         yield from ("[review]", f"lease_seconds = {LEASE_SECONDS}", "expiry_sweep_seconds = 1")
+        # Tests of strangers are nothing but refused credentials, all from one address.
+        yield from ("[limits]", "refused_credentials_rate = 1000.0", "refused_credentials_burst = 100000.0")
         yield from ("[logging]", 'level = "debug"', 'format = "json"')
         for tenant in TENANTS:
             yield from ("[[tenants]]", f'name = "{tenant}"')
