@@ -118,6 +118,8 @@ class PostgresStore(SqlReads):
     """Implements `Store` over the schema `attending` of a database that `attending ledger migrate` prepared."""
 
     shared = True
+    _conninfo_now: Callable[[], str | None] = staticmethod(lambda: None)
+    """Of whoever opens no connection after its first, too."""
 
     def __init__(
         self,
