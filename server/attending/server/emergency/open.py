@@ -125,6 +125,9 @@ class OpenAccesses:
                 await self.poll()
             except LedgerError as err:
                 log.warning("emergencies.poll_failed", reason=err.reason)
+            except Exception as err:
+                # Nothing may end this task: without it no emergency would ever be seen again.
+                log.error("emergencies.poll_failed", error_type=type(err).__name__)
 
     def _put(self, tenant: str, found: dict[str, tuple[str, str]]) -> None:
         others = {key: value for key, value in self._open.items() if key[0] != tenant}

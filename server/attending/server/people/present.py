@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Final
 
 import structlog
-from attending.ledger.errors import LedgerError
+from attending.ledger.errors import LedgerError, StoreUnavailable
 from attending.ledger.ledger import Ledger
 from attending.server import projections
 from attending.server.auth.identities import Identities
@@ -52,6 +52,7 @@ class Present:
         self._doubted: set[str] = set()
         self._seen: dict[str, int] = {}
         self._fresh_until: float | None = None
+        self._problem: str | None = None
         self._lock = asyncio.Lock()
         self._polling: asyncio.Task[None] | None = None
 
@@ -61,10 +62,13 @@ class Present:
         return self._configured
 
     def current(self) -> Identities:
-        """The index that holds now; Unavailable (IDENTITIES_STALE) when it may be older than it must be."""
+        """The index that holds now; Unavailable (IDENTITIES_STALE, or STORE_UNAVAILABLE when that is why) when it may
+        be older than it must be.
+        """
         stale = self._fresh_until is not None and self._monotonic() > self._fresh_until
         if stale or self._doubted:
-            raise Unavailable("IDENTITIES_STALE", retry_after_seconds=self._poll_seconds)
+            # An outage of the store has a name of its own, under which callers know what to do.
+            raise Unavailable(self._problem or "IDENTITIES_STALE", retry_after_seconds=self._poll_seconds)
         return self._index
 
     async def open(self, ledger: Ledger, tenants: Iterable[str]) -> None:
@@ -109,11 +113,20 @@ class Present:
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(self._poll_seconds)
+            # While it is asked and does not answer, too.
+            self._problem = StoreUnavailable.reason
             try:
                 await self.poll()
             except LedgerError as err:
                 # Nobody is let in once this has lasted; until then nothing is older than promised.
+                self._problem = err.reason if isinstance(err, StoreUnavailable) else None
                 log.warning("identities.poll_failed", reason=err.reason)
+            except Exception as err:
+                # Nothing may end this task: without it nobody would ever be let in again.
+                self._problem = None
+                log.error("identities.poll_failed", error_type=type(err).__name__)
+            else:
+                self._problem = None
 
     async def poll(self) -> None:
         """Reads what is in doubt, and every tenant that another process changed. Raises the ledger's errors."""
