@@ -79,3 +79,4 @@ class Rereader:
         # What it raises shows in time, as keys that stay stale.
         with contextlib.suppress(LedgerError):
             await self._run(self._keys.refresh, log_id)
+            self._failing.pop(log_id, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 from attending.ledger import files
 from attending.ledger import keys as key_module
-from attending.ledger.claim_keys import claim_keys
+from attending.ledger.claim_keys import Rereader, claim_keys
 from attending.ledger.custody.reads import Order
 from attending.ledger.entry import Payload, PendingEntry, format_time
 from attending.ledger.errors import (
@@ -23,6 +24,7 @@ from attending.ledger.errors import (
     CorruptLog,
     DuplicateClaim,
     KeyGenerations,
+    KeyStoreUnavailable,
     NotFound,
     SubjectErased,
 )
@@ -438,3 +440,35 @@ def test_a_rotation_says_nothing_secret_when_it_is_printed(tmp_path: Path) -> No
     for item in (found, *found.keks, keys, Rotated("kek", 2, (1,))):
         assert found.kek.hex() not in repr(item)
         assert repr(found.kek) not in repr(item)
+
+
+async def test_a_key_added_by_another_process_is_read_in_time_or_claims_are_refused(tmp_path: Path) -> None:
+    mine, theirs = KeyFolder(tmp_path), KeyFolder(tmp_path)
+    theirs.create_log(LOG)
+    mine.refresh(LOG)
+    away = [False]
+
+    async def asked(function: Any, *arguments: Any) -> Any:
+        if away[0]:
+            raise KeyStoreUnavailable("away")
+        return function(*arguments)
+
+    reader = Rereader(mine, asked, seconds=0.05)
+    for generation in (2, 3):  # long apart: what was read in time does not count as late for the next one
+        theirs.begin(LOG, "fingerprint", generation, "2026-11-27T00:00:00.000000Z")
+        reader.look(LOG)
+        await asyncio.sleep(0.1)
+        assert mine.open_log(LOG).fingerprints[0].number == generation
+    away[0] = True
+    theirs.begin(LOG, "fingerprint", 4, "2026-11-27T00:00:00.000000Z")
+    reader.look(LOG)
+    await asyncio.sleep(0.1)
+    with pytest.raises(KeyStoreUnavailable):
+        reader.look(LOG)
+    away[0] = False
+    await asyncio.sleep(0.01)
+    with contextlib.suppress(KeyStoreUnavailable):
+        reader.look(LOG)
+    await asyncio.sleep(0.01)
+    reader.look(LOG)
+    assert mine.open_log(LOG).fingerprints[0].number == 4
