@@ -32,6 +32,7 @@ Around = Callable[[str, Context], AbstractAsyncContextManager[None]]
 after its last message was sent. The outermost one turns what is raised into a status."""
 
 _RETRY_SECONDS: Final = 1.0
+_CANCELLED_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,9 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
     async def _single(self, incoming: AsyncIterator[Any]) -> Any:
         request = await anext(incoming, None)
         if request is None:
+            # To gRPC's Python an end without a message and a message that gRPC itself refused look alike at first;
+            # of the latter it then cancels the call, with a status of its own.
+            await asyncio.sleep(_CANCELLED_SECONDS)
             raise InvalidRequest([("message", "is required")])
         return request
 
