@@ -166,6 +166,16 @@ def test_strange_headers(server: Any, what: str, known: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    "path", [b"/\xff\xfe", b"\xff", b"/attending.v1.LedgerService/List\xff", b"/\xed\xa0\x80"]
+)
+def test_a_path_that_is_no_text_does_not_end_the_server(server: Any, path: bytes) -> None:
+    with connect(server, token=None) as attacker:
+        named = [(key, path if key == b":path" else value) for key, value in attacker.headers("/")]
+        attacker.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, header_block(named)))
+        assert reason(attacker, 1) == "UNKNOWN_METHOD"
+
+
+@pytest.mark.parametrize(
     "path",
     [
         "",

@@ -31,6 +31,7 @@ from attending.server.rpc import RpcInterceptor, Transfer
 from attending.server.status import errors_as_status
 from attending.server.telemetry import quiet_loop_errors, take_over_libraries
 from attending.server.tls import Tls, TlsChange
+from attending.server.transport import new_server
 from attending.server.version import version
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse
@@ -62,7 +63,7 @@ class Host:
         self._stopping = False
         self._limits = Limits(app.config.server, app.config.limits, open_for_calls=lambda: self._open)
         self._health = Health()
-        self._server = grpc.aio.server(
+        self._server = new_server(
             interceptors=[
                 RpcInterceptor(
                     [
@@ -144,6 +145,14 @@ class Host:
                 log.error("server.stop_not_recorded", reason=err.reason)
         await close_app(self.app)
         log.info("server.stopped")
+
+    async def ended(self) -> None:
+        """Returns when gRPC serves no more. By itself it should not; the process is then of no use, and this raises."""
+        try:
+            await self._server.wait_for_termination()
+        except Exception as err:
+            log.error("server.transport_failed", error_type=type(err).__name__)
+            raise
 
     def serving(self) -> bool:
         """Whether everything that a call needs is there now."""
@@ -244,9 +253,20 @@ async def serve(
                     loop.add_signal_handler(signal.SIGHUP, reload)
             if on_ready is not None:
                 on_ready(app, endpoints)
-            await ending.wait()
+            await _until(ending, host)
     finally:
         await host.stop()
+
+
+async def _until(ending: asyncio.Event, host: Host) -> None:
+    """Returns when `ending` is set; raises what ended gRPC, when that came first."""
+    waiting = asyncio.create_task(ending.wait())
+    # Never cancelled: the library's own shutdown waits for the same thing.
+    ended = asyncio.create_task(host.ended())
+    await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if ended.done():
+        ended.result()
 
 
 async def _unless_stopped(
