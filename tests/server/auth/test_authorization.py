@@ -92,9 +92,7 @@ class Everything(Component):
         for file in files():
             for service in file.services_by_name.values():
                 handlers = {method.name: self._handler(method) for method in service.methods}
-                server.add_generic_rpc_handlers(
-                    (grpc.method_handlers_generic_handler(service.full_name, handlers),)
-                )
+                server.add_registered_method_handlers(service.full_name, handlers)
 
     def _handler(self, method: Any) -> Any:
         answer = GetMessageClass(method.output_type)
