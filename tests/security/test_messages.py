@@ -18,6 +18,8 @@ from attending.server.auth.actions import ACTIONS
 from attending.v1 import (
     admin_pb2,
     custody_pb2,
+    emergency_pb2,
+    identity_pb2,
     inference_pb2,
     ledger_pb2,
     prompt_pb2,
@@ -37,7 +39,17 @@ from tests.security.test_frames import mutated
 pytestmark = pytest.mark.xdist_group("server")
 
 SECONDS = float(os.environ.get("SECURITY_SECONDS", "60"))
-FILES = [admin_pb2, custody_pb2, inference_pb2, ledger_pb2, prompt_pb2, report_pb2, review_pb2]
+FILES = [
+    admin_pb2,
+    custody_pb2,
+    emergency_pb2,
+    identity_pb2,
+    inference_pb2,
+    ledger_pb2,
+    prompt_pb2,
+    report_pb2,
+    review_pb2,
+]
 REQUESTS: dict[str, Descriptor] = {
     f"/{service.full_name}/{method.name}": method.input_type
     for file in FILES
@@ -209,6 +221,14 @@ def test_random_messages(attacker: Attacker) -> None:
         for method in REQUESTS:
             attacker.attempt(chance, method)
     assert len(attacker.outcomes) > 3, attacker.outcomes
+
+
+@pytest.mark.parametrize("kind", [admin_pb2.HaltRequest, admin_pb2.ResumeRequest])
+def test_a_reason_of_no_known_number_is_a_bad_request(attacker: Attacker, kind: Any) -> None:
+    # Found by random messages: it was an internal error.
+    method = f"/attending.v1.AdminService/{kind.DESCRIPTOR.name.removesuffix('Request')}"
+    data = kind(idempotency_key="a", reason=99).SerializeToString()
+    assert attacker.ask("safety_officer", method, [data]) == "INVALID_REQUEST"
 
 
 def test_the_same_bytes_again_change_nothing(attacker: Attacker, hospital: ConfiguredServer) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import grpc
 import structlog
@@ -49,8 +49,8 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
     ) -> admin_pb2.HaltResponse:
         started, asked_at = time.monotonic(), self._now()
         principal = current_principal()
-        policy = self._checked(request, admin_pb2.HaltReason.Name(request.reason))
-        order = self._order(request, asked_at, _name(admin_pb2.HaltReason.Name(request.reason)))
+        policy = self._checked(request, _known(admin_pb2.HaltReason, request.reason))
+        order = self._order(request, asked_at, _name(_known(admin_pb2.HaltReason, request.reason)))
         call = once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request)
         running = self._pipeline.running
         standing = await self._switch.halt(principal.tenant, policy, order, call, running)
@@ -78,8 +78,8 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         self, request: admin_pb2.ResumeRequest, context: Context
     ) -> admin_pb2.ResumeResponse:
         principal = current_principal()
-        policy = self._checked(request, admin_pb2.ResumeReason.Name(request.reason))
-        order = self._order(request, self._now(), _name(admin_pb2.ResumeReason.Name(request.reason)))
+        policy = self._checked(request, _known(admin_pb2.ResumeReason, request.reason))
+        order = self._order(request, self._now(), _name(_known(admin_pb2.ResumeReason, request.reason)))
         call = once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request)
         standing = await self._switch.resume(principal.tenant, policy, order, call)
         assert standing.entry is not None
@@ -129,6 +129,11 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
             asked_at=asked_at,
             note=request.note.encode("utf-8") if request.note else None,
         )
+
+
+def _known(reasons: Any, number: int) -> str:
+    """The name of a reason; one that this server does not know counts as none (proto3 lets any number through)."""
+    return str(reasons.Name(number if number in reasons.values() else 0))
 
 
 def _name(enum_name: str) -> str:
