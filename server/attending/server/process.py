@@ -39,6 +39,8 @@ def confined() -> Iterator[None]:
     forbid_core_dumps()
     for name in TRACING:
         os.environ.pop(name, None)
+    # gRPC's core, which is no Python, writes to standard error what a peer says when it leaves, line breaks and all.
+    os.environ["GRPC_VERBOSITY"] = "NONE"
     before = (sys.excepthook, sys.unraisablehook, threading.excepthook, logging.Logger.addHandler)
     failing = (logging.raiseExceptions, logging.lastResort)
     sys.excepthook, sys.unraisablehook, threading.excepthook = _uncaught, _unraisable, _in_thread
