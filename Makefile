@@ -9,7 +9,7 @@ export NEMO_GUARDRAILS_NO_USAGE_STATS = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults fuzz lint types proto proto-baseline proto-check bench sbom lock clean
+.PHONY: help setup demo test test-faults test-security fuzz lint types proto proto-baseline proto-check bench sbom lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ test: $(STAMP) lint types proto-check ## Lint, types, contracts and every test
 test-faults: $(STAMP) ## Faults in system calls and power cuts (needs gcc: scripts/debian-packages.sh)
 	@command -v gcc >/dev/null || scripts/debian-packages.sh
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m faults $(PYTEST_ARGS) tests/ledger/faults
+
+test-security: $(STAMP) ## Attack a running server with random frames and messages, SECURITY_SECONDS each (default 60)
+	$(BIN)/python -m pytest -s -m security $(PYTEST_ARGS) tests/security
 
 FUZZ_VENV ?= .venv-fuzz
 FUZZ_STAMP := $(FUZZ_VENV)/.installed

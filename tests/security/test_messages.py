@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, cast
@@ -231,6 +232,15 @@ def test_a_reason_of_no_known_number_is_a_bad_request(attacker: Attacker, kind: 
     method = f"/attending.v1.AdminService/{kind.DESCRIPTOR.name.removesuffix('Request')}"
     data = kind(idempotency_key="a", reason=99).SerializeToString()
     assert attacker.ask("safety_officer", method, [data]) == "INVALID_REQUEST"
+
+
+@pytest.mark.parametrize("policy", ["x" * 70_000, "Jane Q. Patient", "a\nb", "\u202e"])
+def test_a_policy_that_can_be_none_is_not_said_back(attacker: Attacker, policy: str) -> None:
+    made = admin_pb2.ResumeRequest(
+        idempotency_key=uuid.uuid4().hex, reason=admin_pb2.RESUME_REASON_ENDED, policy=policy
+    )
+    method = "/attending.v1.AdminService/Resume"
+    assert attacker.ask("safety_officer", method, [made.SerializeToString()]) == "INVALID_REQUEST"
 
 
 def test_the_same_bytes_again_change_nothing(attacker: Attacker, hospital: ConfiguredServer) -> None:

@@ -336,11 +336,13 @@ class Ledger(LedgerReads):
         expect: Sequence[Expectation] = (),
         claim: Claim | None = None,
         rows: Sequence[RowWrite] = (),
+        urgent: bool = False,
     ) -> Appended:
         """Appends `entries` with their payloads, `claim` and projection `rows`, all or nothing.
 
         When it returns, everything is on disk and the head over it is signed. `expect` holds before the
-        append's own entries. A task that is cancelled while it waits leaves the append to go on.
+        append's own entries. A task that is cancelled while it waits leaves the append to go on. With `urgent` it goes
+        before all that wait, and a full queue does not keep it out: for what stops the others, and nothing else.
 
         Raises, with nothing stored: NotFound, CanonicalError, VerificationError, EntryTooLarge, QueueFull,
         ExpectationFailed, DuplicateClaim, ClaimConflict, RowRejected, Halted, SubjectErased, ValueError (the
@@ -353,6 +355,7 @@ class Ledger(LedgerReads):
         submission, commitments = await self._prepare(log_id, entries, rows)
         submission.expect = expect
         submission.claim = claim
+        submission.urgent = urgent
         return await self._append(submission, commitments)
 
     async def seal(self, log_id: str, payload: Payload, subject: str | None = None) -> SealedPayload:

@@ -112,9 +112,13 @@ class Sequencer:
             if self._closing:
                 raise StoreUnavailable("ledger is closed")
             size = self._queued_bytes + submission.size_bytes
-            if len(self._queue) >= self._max_queued or (self._queue and size > MAX_QUEUED_BYTES):
+            full = len(self._queue) >= self._max_queued or (self._queue and size > MAX_QUEUED_BYTES)
+            if submission.urgent:
+                self._queue.appendleft(submission)
+            elif full:
                 raise QueueFull(_RETRY_AFTER_SECONDS)
-            self._queue.append(submission)
+            else:
+                self._queue.append(submission)
             self._queued_bytes = size
             self._wake.notify()
 

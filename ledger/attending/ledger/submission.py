@@ -129,6 +129,8 @@ class Submission:
     stop: Stop | None = None
     refreshes: bool = False
     """Only brings this process up to what others appended, under a head that it may sign."""
+    urgent: bool = False
+    """Goes before whatever waits, also into a full queue."""
     size_bytes: int = 0
 
 

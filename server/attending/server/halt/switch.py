@@ -11,23 +11,20 @@ What a crash leaves: before the halt's commit nothing, after it the halt. Until 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from attending.ledger.appended import Appended
 from attending.ledger.entry import Entry, Payload, PendingEntry
-from attending.ledger.errors import DuplicateClaim, ExpectationFailed, QueueFull, StoreUnavailable
+from attending.ledger.errors import DuplicateClaim, ExpectationFailed, StoreUnavailable
 from attending.ledger.ledger import Ledger
 from attending.ledger.projection import RowWrite
 from attending.ledger.submission import Claim, Expectation
 from attending.ledger.verify.halts import HALTED, RESUMED, STOPPED_BY_HALT, stream_of
 from attending.server.errors import Aborted, FailedPrecondition
 from attending.server.idempotency import Once, answered
-
-RETRY_SECONDS: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +135,10 @@ class Switch:
                 standing, version = await self._read(tenant, policy)
                 if standing.entry is not None and standing.halted:
                     break
-                with contextlib.suppress(QueueFull):
-                    done = await self._append(tenant, HALTED, stream, version, body, order, once)
-                    if done is not None:
-                        standing = Standing(policy, True, done)
-                        break
-                # Somebody was faster; or the queue is full of what is to be stopped.
-                await asyncio.sleep(RETRY_SECONDS)
+                done = await self._append(tenant, HALTED, stream, version, body, order, once)
+                if done is not None:
+                    standing = Standing(policy, True, done)
+                    break
         except StoreUnavailable:
             raise  # whether it is on record is not known
         except Exception:
@@ -194,8 +188,13 @@ class Switch:
             occurred_at=order.asked_at,
         )
         try:
+            # Urgent: what fills the queue may be what is to be stopped.
             done = await self._ledger.append(
-                tenant, [pending], expect=[Expectation(stream, version)], claim=once.claim(stream)
+                tenant,
+                [pending],
+                expect=[Expectation(stream, version)],
+                claim=once.claim(stream),
+                urgent=True,
             )
         except ExpectationFailed:
             return None

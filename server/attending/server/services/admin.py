@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -25,6 +26,7 @@ from attending.v1 import admin_pb2, admin_pb2_grpc
 log = structlog.get_logger()
 
 MAX_NOTE_CODE_POINTS: Final = 2_000
+_POLICY: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 class AdminService(admin_pb2_grpc.AdminServiceServicer):
@@ -112,6 +114,9 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         halts = isinstance(request, admin_pb2.HaltRequest)
         if request.policy and halts and self._policies.get(request.policy) is None:
             wrong.append(("policy", "is not an active policy of this server"))
+        elif request.policy and not _POLICY.fullmatch(request.policy):
+            # Said back in the error, where a caller's own words have no place.
+            wrong.append(("policy", "must be the name of a policy"))
         if len(request.note) > MAX_NOTE_CODE_POINTS:
             wrong.append(
                 ("note", f"has {len(request.note)} code points, the limit is {MAX_NOTE_CODE_POINTS}")
