@@ -377,6 +377,16 @@ LIMITS: Final[tuple[Limit, ...]] = (
     # Review and custody
     _field("note", "code points of a reviewer's note", "review.desk:MAX_NOTE_CODE_POINTS"),
     _field("halt_note", "code points of a note of Halt and Resume", "services.admin:MAX_NOTE_CODE_POINTS"),
+    # Identities
+    _field("display_name", "code points of a printed name", "services.identity:MAX_DISPLAY_NAME"),
+    _field(
+        "named_credentials", "certificate names, and subjects, of one request", "services.identity:MAX_NAMED"
+    ),
+    _field(
+        "emergency_note",
+        "code points of a note on an emergency access",
+        "services.emergency:MAX_NOTE_CODE_POINTS",
+    ),
     _field("subject_name", "characters of an identifier of a person", "services.custody:MAX_IDENTIFIER"),
 )
 
