@@ -67,6 +67,10 @@ ELSEWHERE: dict[tuple[str, str], tuple[str, ...]] = {
         "refused_credentials_burst",
     ),
     (
+        "tests/server/people/test_registry.py",
+        "test_one_identity_has_only_so_many_credentials_of_a_kind",
+    ): ("credentials",),
+    (
         "tests/server/auth/test_key_verifier.py",
         "test_failed_tries_of_a_prefix_are_limited_and_the_limit_ends",
     ): ("key_tries",),

@@ -19,7 +19,7 @@ from attending.server.errors import (
     Unavailable,
 )
 from attending.server.people.account import CredentialKind, State
-from attending.server.people.registry import credential_stream, user_stream
+from attending.server.people.registry import MAX_CREDENTIALS, credential_stream, user_stream
 from attending.server.review.enrolment import enrol_keys, key_stream
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -229,6 +229,26 @@ async def test_a_repeated_request_is_done_once_and_shows_no_token_twice(office: 
     one = await office.registry.revoke(office.saida, "amara", "left", once)
     two = await office.registry.revoke(office.saida, "amara", "left", once)
     assert one.indexes == two.indexes
+
+
+async def test_one_identity_has_only_so_many_credentials_of_a_kind(office: Office) -> None:
+    """As many as the directory can hold: one more, once proofed, would keep every identity from being read."""
+    uris = [f"spiffe://test/ward/{number}" for number in range(MAX_CREDENTIALS)]
+    too_many = [*uris, URI]
+    assert await refusal(enrolled(office, uris=too_many)) == "TOO_MANY_CREDENTIALS"
+    version = await enrolled(office, uris=uris)
+    assert await refusal(enrolled(office, uris=too_many, expected_version=version)) == "TOO_MANY_CREDENTIALS"
+    await proofed(office)
+    assert await office.enter("amara") is not None
+    # One that has ended takes no place, and another kind has places of its own.
+    account = await office.registry.get(TENANT, "amara")
+    first = account.credentials[0].credential_id
+    await office.registry.revoke_key(office.saida, "amara", first, "credential_lost", fresh())
+    version = (await office.registry.get(TENANT, "amara")).version
+    await enrolled(office, uris=[*uris[1:], URI], expected_version=version)
+    expires = office.clock.moment + timedelta(days=1)
+    _done, token, _credential = await office.registry.issue_key(office.olga, "amara", expires, fresh())
+    assert token
 
 
 async def test_another_tenant_s_user_is_nobody(office: Office) -> None:

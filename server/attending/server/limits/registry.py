@@ -378,6 +378,14 @@ LIMITS: Final[tuple[Limit, ...]] = (
     _field("note", "code points of a reviewer's note", "review.desk:MAX_NOTE_CODE_POINTS"),
     _field("halt_note", "code points of a note of Halt and Resume", "services.admin:MAX_NOTE_CODE_POINTS"),
     # Identities
+    Limit(
+        "credentials",
+        "credentials of one kind of one identity that have not ended",
+        "people.registry:MAX_CREDENTIALS",
+        "identity",
+        "TOO_MANY_CREDENTIALS",
+        "FAILED_PRECONDITION",
+    ),
     _field("display_name", "code points of a printed name", "services.identity:MAX_DISPLAY_NAME"),
     _field(
         "named_credentials", "certificate names, and subjects, of one request", "services.identity:MAX_NAMED"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,7 +51,8 @@ from sqlalchemy import or_, select
 log = structlog.get_logger()
 
 _ACCOUNTS, _CREDENTIALS, _KEYS = projections.account, projections.account_credential, projections.signing_key
-MAX_CREDENTIALS: Final = 16
+MAX_CREDENTIALS: Final = 8
+"""Of one kind that have not ended: as many as an identity of the configuration may have."""
 """Credentials of one identity that were not revoked."""
 
 
@@ -250,7 +252,7 @@ class Registry:
             return done, "", str(entry.body["credential"])
         _require_living(account)
         _require_enrolled(account)
-        _require_room(account, 1)
+        _require_room(account, [CredentialKind.SERVICE_KEY])
         token = new_service_key()
         hashed = await asyncio.to_thread(hash_service_key, token)
         body = {
@@ -336,8 +338,7 @@ class Registry:
                     )
                 expect.append(Expectation(stream, 0))
                 wanted.append((CredentialKind.SIGNING_KEY, encoded))
-        if account is not None:
-            _require_room(account, len(wanted))
+        _require_room(account, [kind for kind, _value in wanted])
         bound = [{"credential": _new_id(), "kind": kind.value, "value": value} for kind, value in wanted]
         return bound, expect
 
@@ -473,6 +474,8 @@ def _require_enrolled(account: Account) -> None:
         raise FailedPrecondition("CONFIGURED_IDENTITY")
 
 
-def _require_room(account: Account, more: int) -> None:
-    if sum(not one.revoked for one in account.credentials) + more > MAX_CREDENTIALS:
+def _require_room(account: Account | None, more: Sequence[CredentialKind]) -> None:
+    """One identity beyond what can be known would keep everybody's from being read."""
+    living = [] if account is None else [one.kind for one in account.credentials if not one.revoked]
+    if any(count > MAX_CREDENTIALS for count in Counter([*living, *more]).values()):
         raise FailedPrecondition("TOO_MANY_CREDENTIALS")
