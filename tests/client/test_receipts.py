@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from attending.client import Client, Connection, ReceiptError
+from attending.client.calls import Calls
 from attending.server.inference.outcome import Outcome
 from attending.server.services.receipts import receipt_message
 from attending.v1 import common_pb2, inference_pb2
@@ -67,3 +68,27 @@ async def test_a_changed_entry_is_not_believed_without_a_key_either(gate: Gate, 
         wire.receipts[1].entry = wire.receipts[1].entry.replace(b"inference.released", b"inference.released ")
         with pytest.raises(ReceiptError):
             unpinned.verified(wire)
+
+
+async def test_a_change_is_believed_only_on_entries_of_its_kind(gate: Gate, tmp_path: Path) -> None:
+    """For every client of an officer or operator, with a pinned key and without."""
+    outcome = await released(gate, "a")
+    first = await receipt_message(gate.ledger, TENANT, outcome.requested_index)
+    assert outcome.decided_index is not None
+    last = await receipt_message(gate.ledger, TENANT, outcome.decided_index)
+    (tmp_path / "ca.pem").write_bytes(b"")
+    for log_key in (gate.ledger.verifier_key(TENANT), None):
+        with Calls(Connection("localhost:1", tmp_path / "ca.pem", log_key)) as calls:
+            calls._check([first, last], "inference.requested", "inference.released")
+            calls._check([first, first], "inference.requested")
+            for receipts, kinds in (
+                ([last, first], ("inference.requested", "inference.released")),
+                ([first, last], ("inference.requested",)),
+                ([first], ("system.halted",)),
+                ([common_pb2.Receipt(entry=b"{}")], ("inference.requested",)),
+            ):
+                with pytest.raises(ReceiptError):
+                    calls._check(receipts, *kinds)
+    other = "attending.test/other+" + gate.ledger.verifier_key(TENANT).partition("+")[2]
+    with Calls(Connection("localhost:1", tmp_path / "ca.pem", other)) as calls, pytest.raises(ReceiptError):
+        calls._check([first], "inference.requested")

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from types import TracebackType
-from typing import Self
 
+from attending.client.calls import TIMEOUT_SECONDS, Calls
 from attending.client.connection import Connection
-from attending.client.errors import ReceiptError, translated
-from attending.ledger.entry import parse_entry
-from attending.ledger.errors import VerificationError
-from attending.ledger.proof import verify_receipt
-from attending.v1 import admin_pb2, admin_pb2_grpc, common_pb2
-
-TIMEOUT_SECONDS = 60.0
+from attending.client.errors import translated
+from attending.v1 import admin_pb2, admin_pb2_grpc
 
 
-class AdminClient:
+class AdminClient(Calls):
     """One person's calls; close it, or use it in a `with`.
 
     `key` makes a repeated call safe across processes; a fresh one otherwise. `policy` names one policy; everything
@@ -25,20 +19,8 @@ class AdminClient:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._log_key = connection.log_key
-        self._channel = connection.channel()
+        super().__init__(connection)
         self._stub = admin_pb2_grpc.AdminServiceStub(self._channel)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._channel.close()
 
     @translated
     def halt(
@@ -54,7 +36,7 @@ class AdminClient:
             idempotency_key=key or uuid.uuid4().hex, reason=reason, policy=policy, note=note
         )
         answer = self._stub.Halt(request, timeout=TIMEOUT_SECONDS)
-        self._verify(answer.receipt, "system.halted")
+        self._check([answer.receipt], "system.halted")
         return answer
 
     @translated
@@ -71,7 +53,7 @@ class AdminClient:
             idempotency_key=key or uuid.uuid4().hex, reason=reason, policy=policy, note=note
         )
         answer = self._stub.Resume(request, timeout=TIMEOUT_SECONDS)
-        self._verify(answer.receipt, "system.resumed")
+        self._check([answer.receipt], "system.resumed")
         return answer
 
     @translated
@@ -79,14 +61,3 @@ class AdminClient:
         """The whole tenant first, then each policy that is halted."""
         answer = self._stub.GetHalt(admin_pb2.GetHaltRequest(), timeout=TIMEOUT_SECONDS)
         return list(answer.standings)
-
-    def _verify(self, receipt: common_pb2.Receipt, kind: str) -> None:
-        if self._log_key is None:
-            return
-        try:
-            verify_receipt(receipt.tlog_proof, receipt.entry, [self._log_key])
-            entry = parse_entry(receipt.entry)
-        except VerificationError as err:
-            raise ReceiptError(f"receipt does not hold ({err.reason})") from err
-        if entry.type != kind:
-            raise ReceiptError(f"receipt is of `{entry.type}`, expected `{kind}`")

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import grpc
+from attending.client.calls import Calls
 from attending.client.connection import Connection
 from attending.client.errors import ReceiptError, translate, translated
 from attending.client.events import (
@@ -23,7 +22,6 @@ from attending.client.events import (
 )
 from attending.ledger.entry import parse_entry
 from attending.ledger.errors import VerificationError
-from attending.ledger.proof import verify_receipt
 from attending.v1 import (
     common_pb2,
     inference_pb2,
@@ -66,7 +64,7 @@ class Result:
         return self.state == "released"
 
 
-class Client:
+class Client(Calls):
     """One identity's calls; thread-safe, as the channel is. Close it, or use it in a `with`."""
 
     def __init__(
@@ -82,28 +80,15 @@ class Client:
         configuration declares; a person may not.
         """
         self._purpose = purpose
-        if isinstance(target, Connection):
-            self._connection = target
-        else:
+        if not isinstance(target, Connection):
             if ca_path is None:
                 raise ValueError("`ca_path` is required: Attending speaks TLS only")
-            self._connection = Connection(target, Path(ca_path), log_key, token=token)
-        self._channel = self._connection.channel()
+            target = Connection(target, Path(ca_path), log_key, token=token)
+        super().__init__(target)
         self.inference = inference_pb2_grpc.InferenceServiceStub(self._channel)
         self.ledger = ledger_pb2_grpc.LedgerServiceStub(self._channel)
         self.prompts = prompt_pb2_grpc.PromptServiceStub(self._channel)
         self.reports = report_pb2_grpc.ReportServiceStub(self._channel)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._channel.close()
 
     @translated
     def infer(
@@ -257,16 +242,6 @@ class Client:
             receipts=receipts,
             on_acknowledged=on_acknowledged,
         )
-
-    def check_receipt(self, receipt: common_pb2.Receipt) -> bool:
-        """True when the receipt holds under the pinned log key, False without a pinned key; raises ReceiptError."""
-        if self._connection.log_key is None:
-            return False
-        try:
-            verify_receipt(receipt.tlog_proof, receipt.entry, [self._connection.log_key])
-        except VerificationError as err:
-            raise ReceiptError(f"receipt of entry {receipt.index} does not verify: {err.reason}") from err
-        return True
 
     def verified(self, message: inference_pb2.InferenceResult) -> Result:
         """The typed result, after its receipts were checked; raises ReceiptError.

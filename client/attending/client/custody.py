@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
-from types import TracebackType
-from typing import Self
+from collections.abc import Sequence
 
+from attending.client.calls import TIMEOUT_SECONDS, Calls
 from attending.client.connection import Connection
 from attending.client.errors import ReceiptError, translated
-from attending.ledger.entry import parse_entry
-from attending.ledger.errors import VerificationError
-from attending.ledger.proof import verify_receipt
 from attending.v1 import common_pb2, custody_pb2, custody_pb2_grpc
 
-TIMEOUT_SECONDS = 60.0
 VACUUM_TIMEOUT_SECONDS = 3600.0
 
 
-class CustodyClient:
+class CustodyClient(Calls):
     """One privacy officer's calls; close it, or use it in a `with`.
 
     `key` makes a repeated call safe across processes; a fresh one otherwise. `approved_by` names a second privacy
@@ -27,20 +22,8 @@ class CustodyClient:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._log_key = connection.log_key
-        self._channel = connection.channel()
+        super().__init__(connection)
         self._stub = custody_pb2_grpc.CustodyServiceStub(self._channel)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._channel.close()
 
     @translated
     def show(
@@ -166,13 +149,3 @@ class CustodyClient:
         answer = self._stub.PrunePayloads(request, timeout=timeout)
         self._check(answer.receipts, "payload.pruned")
         return answer
-
-    def _check(self, receipts: Iterable[common_pb2.Receipt], kind: str) -> None:
-        for receipt in receipts:
-            try:
-                if parse_entry(receipt.entry).type != kind:
-                    raise ReceiptError(f"receipt of entry {receipt.index} is not of `{kind}`")
-                if self._log_key is not None:
-                    verify_receipt(receipt.tlog_proof, receipt.entry, [self._log_key])
-            except VerificationError as err:
-                raise ReceiptError(f"receipt of entry {receipt.index} does not verify: {err.reason}") from err

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from types import TracebackType
-from typing import Self
 
+from attending.client.calls import TIMEOUT_SECONDS, Calls
 from attending.client.connection import Connection
-from attending.client.errors import ReceiptError, translated
-from attending.ledger.entry import parse_entry
-from attending.ledger.errors import VerificationError
-from attending.ledger.proof import verify_receipt
-from attending.v1 import common_pb2, keys_pb2, keys_pb2_grpc
-
-TIMEOUT_SECONDS = 60.0
+from attending.client.errors import translated
+from attending.v1 import keys_pb2, keys_pb2_grpc
 
 
-class KeyClient:
+class KeyClient(Calls):
     """One operator's calls; close it, or use it in a `with`.
 
     `key` makes a repeated call safe across processes; a fresh one otherwise. Every method raises AttendingApiError,
@@ -24,20 +18,8 @@ class KeyClient:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._log_key = connection.log_key
-        self._channel = connection.channel()
+        super().__init__(connection)
         self._stub = keys_pb2_grpc.KeyServiceStub(self._channel)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._channel.close()
 
     @translated
     def list(self) -> keys_pb2.ListKeysResponse:
@@ -53,16 +35,5 @@ class KeyClient:
             idempotency_key=key or uuid.uuid4().hex, kind=kind, subject=subject
         )
         answer = self._stub.RotateKey(request, timeout=TIMEOUT_SECONDS)
-        self._verify(answer.receipt)
+        self._check([answer.receipt], "key.rotated")
         return answer
-
-    def _verify(self, receipt: common_pb2.Receipt) -> None:
-        if self._log_key is None:
-            return
-        try:
-            verify_receipt(receipt.tlog_proof, receipt.entry, [self._log_key])
-            entry = parse_entry(receipt.entry)
-        except VerificationError as err:
-            raise ReceiptError(f"receipt does not hold ({err.reason})") from err
-        if entry.type != "key.rotated":
-            raise ReceiptError(f"receipt is of `{entry.type}`, expected `key.rotated`")

@@ -3,61 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
-from types import TracebackType
-from typing import Self
 
+from attending.client.calls import TIMEOUT_SECONDS, Calls
 from attending.client.connection import Connection
-from attending.client.errors import ReceiptError, translated
-from attending.ledger.entry import parse_entry
-from attending.ledger.errors import VerificationError
-from attending.ledger.proof import verify_receipt
+from attending.client.errors import translated
 from attending.v1 import (
-    common_pb2,
     emergency_pb2,
     emergency_pb2_grpc,
     identity_pb2,
     identity_pb2_grpc,
 )
 
-TIMEOUT_SECONDS = 60.0
 PAGE = 200
 
 
-class _Calls:
-    """A channel that is closed at the end, and receipts that are checked. Every public method raises AttendingApiError,
-    and ReceiptError when a receipt does not hold under the log key that is pinned, or is of another kind of entry.
-    """
-
-    def __init__(self, connection: Connection) -> None:
-        self._log_key = connection.log_key
-        self._channel = connection.channel()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._channel.close()
-
-    def _check(self, receipts: Iterable[common_pb2.Receipt], *kinds: str) -> None:
-        """The first receipt is of the first kind; the others of any."""
-        for number, receipt in enumerate(receipts):
-            try:
-                expected = kinds[:1] if number == 0 else kinds
-                if parse_entry(receipt.entry).type not in expected:
-                    raise ReceiptError(f"receipt of entry {receipt.index} is not of `{kinds[0]}`")
-                if self._log_key is not None:
-                    verify_receipt(receipt.tlog_proof, receipt.entry, [self._log_key])
-            except VerificationError as err:
-                raise ReceiptError(f"receipt of entry {receipt.index} does not verify: {err.reason}") from err
-
-
-class PeopleClient(_Calls):
+class PeopleClient(Calls):
     """Calls of an operator, an officer or an auditor; close it, or use it in a `with`.
 
     `key` makes a repeated call safe across processes; a fresh one otherwise.
@@ -156,7 +116,7 @@ class PeopleClient(_Calls):
         return answer
 
 
-class EmergencyClient(_Calls):
+class EmergencyClient(Calls):
     """Calls about emergency access; close it, or use it in a `with`. `key` as in PeopleClient."""
 
     def __init__(self, connection: Connection) -> None:

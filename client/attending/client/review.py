@@ -7,9 +7,9 @@ import json
 import unicodedata
 import uuid
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from attending.client.calls import TIMEOUT_SECONDS, Calls
 from attending.client.connection import Connection
 from attending.client.errors import ReceiptError, translated
 from attending.ledger.canonical import parse_canonical
@@ -18,8 +18,6 @@ from attending.ledger.vault import payload_commitment
 from attending.v1 import common_pb2, review_pb2, review_pb2_grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ def key_id(key: Ed25519PrivateKey) -> str:
     return hashlib.sha256(raw).hexdigest()[:16]
 
 
-class ReviewClient:
+class ReviewClient(Calls):
     """One reviewer's calls; close it, or use it in a `with`."""
 
     def __init__(
@@ -50,19 +48,8 @@ class ReviewClient:
     ) -> None:
         """`purpose` says why a text is looked at; it is recorded with each look."""
         self._purpose = purpose
-        self._channel = connection.channel()
+        super().__init__(connection)
         self._stub = review_pb2_grpc.ReviewServiceStub(self._channel)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._channel.close()
 
     @translated
     def queue(self, policy: str = "", page_size: int = 50) -> list[review_pb2.QueueItem]:
