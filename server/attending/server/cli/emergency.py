@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 from attending.client import Connection, EmergencyClient
 from attending.server.cli.connect import connection_options
 from attending.server.cli.examples import examples
+from attending.server.cli.message import as_json_line, choices
 from attending.v1 import emergency_pb2
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
 CLINICIAN = "dr-rivera"
 OFFICER = "demo-privacy-officer"
-REASONS = {
-    "patient-in-danger": emergency_pb2.EMERGENCY_REASON_PATIENT_IN_DANGER,
-    "system-failure": emergency_pb2.EMERGENCY_REASON_SYSTEM_FAILURE,
-    "disaster": emergency_pb2.EMERGENCY_REASON_DISASTER,
-    "cover": emergency_pb2.EMERGENCY_REASON_COVER,
-}
-OUTCOMES = {
-    "justified": emergency_pb2.EMERGENCY_OUTCOME_JUSTIFIED,
-    "justified-change-rights": emergency_pb2.EMERGENCY_OUTCOME_JUSTIFIED_CHANGE_RIGHTS,
-    "mistaken": emergency_pb2.EMERGENCY_OUTCOME_MISTAKEN,
-    "misuse": emergency_pb2.EMERGENCY_OUTCOME_MISUSE,
-}
-STATES = {
-    "open": emergency_pb2.EMERGENCY_STATE_OPEN,
-    "awaiting-review": emergency_pb2.EMERGENCY_STATE_AWAITING_REVIEW,
-    "overdue": emergency_pb2.EMERGENCY_STATE_OVERDUE,
-    "reviewed": emergency_pb2.EMERGENCY_STATE_REVIEWED,
-}
+REASONS = choices(emergency_pb2.EmergencyReason)
+OUTCOMES = choices(emergency_pb2.EmergencyOutcome)
+STATES = choices(emergency_pb2.EmergencyState)
 as_json_option = click.option("--json", "as_json", is_flag=True, help="The access as JSON.")
 
 
@@ -106,10 +89,7 @@ def review(access: str, outcome: str, note: str, as_json: bool, connection: Conn
 
 def _show(access: emergency_pb2.EmergencyAccess, as_json: bool) -> None:
     if as_json:
-        value = MessageToDict(
-            access, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
-        click.echo(json.dumps(value, ensure_ascii=False, sort_keys=True))
+        click.echo(as_json_line(access))
         return
     state = emergency_pb2.EmergencyState.Name(access.state).removeprefix("EMERGENCY_STATE_").lower()
     reason = emergency_pb2.EmergencyReason.Name(access.reason).removeprefix("EMERGENCY_REASON_").lower()

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 from attending.client import AdminClient, Connection
 from attending.server.cli.connect import connection_options
 from attending.server.cli.examples import examples
+from attending.server.cli.message import as_json_line, choices, word
 from attending.server.cli.outcome import CommandError, Exit
 from attending.v1 import admin_pb2
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
 
 OFFICER = "demo-safety-officer"
-REASONS = {
-    name.removeprefix("HALT_REASON_").lower().replace("_", "-"): number
-    for name, number in admin_pb2.HaltReason.items()
-    if number
-}
+REASONS = choices(admin_pb2.HaltReason)
 
 
 @click.command(
@@ -57,9 +50,7 @@ def command(
             raise CommandError(
                 "missing `--reason`", f"give one of {', '.join(REASONS)}; or --show", Exit.USAGE
             )
-        answer = client.halt(
-            admin_pb2.HaltReason.ValueType(REASONS[reason]), policy=policy, note=note, key=key or None
-        )
+        answer = client.halt(REASONS[reason], policy=policy, note=note, key=key or None)
     if as_json:
         click.echo(as_json_line(answer))
         return
@@ -85,19 +76,11 @@ def _show(standings: list[admin_pb2.HaltStanding], as_json: bool) -> None:
         raise SystemExit(Exit.HELD)
 
 
-def as_json_line(message: Message) -> str:
-    """One line of JSON with every field."""
-    value = MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
 def standing_line(standing: admin_pb2.HaltStanding) -> str:
     """What is meant, and by whom, when and why it was halted."""
     what = f"policy {standing.policy}" if standing.policy else "everything"
     if not standing.halted_by:
         return what
-    why = admin_pb2.HaltReason.Name(standing.reason).removeprefix("HALT_REASON_").lower().replace("_", " ")
+    why = word(admin_pb2.HaltReason, standing.reason)
     when = standing.halted_at.ToDatetime().strftime("%Y-%m-%d %H:%M:%S")
     return f"{what}, {why}, by {standing.halted_by} at {when} UTC, entry {standing.entry_index}"

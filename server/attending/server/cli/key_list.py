@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 from attending.client import Connection, KeyClient
 from attending.server.cli.connect import connection_options
 from attending.server.cli.examples import examples
+from attending.server.cli.message import as_json_line
 from attending.server.cli.outcome import Exit
 from attending.v1 import keys_pb2
-from google.protobuf.json_format import MessageToDict
 
 OPERATOR = "demo-operator"
 
@@ -26,10 +24,7 @@ def command(as_json: bool, connection: Connection) -> int:
     with KeyClient(connection) as client:
         answer = client.list()
     if as_json:
-        value = MessageToDict(
-            answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
-        click.echo(json.dumps(value, sort_keys=True))
+        click.echo(as_json_line(answer))
     else:
         for item in answer.keys:
             kind = keys_pb2.KeyKind.Name(item.kind).removeprefix("KEY_KIND_").lower()

@@ -6,15 +6,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import click
+from attending.server.cli.message import choices
 from attending.v1 import common_pb2
 
-_PREFIX: Final = "PURPOSE_OF_USE_"
-# From the wire contract, so that the list cannot fall behind it; the server's own needs the whole server.
-PURPOSES: Final[dict[str, common_pb2.PurposeOfUse.ValueType]] = {
-    name.removeprefix(_PREFIX).lower().replace("_", "-"): number
-    for name, number in common_pb2.PurposeOfUse.items()
-    if number != common_pb2.PURPOSE_OF_USE_UNSPECIFIED
-}
+PURPOSES: Final[dict[str, common_pb2.PurposeOfUse.ValueType]] = choices(common_pb2.PurposeOfUse)
 
 
 def purpose_option(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

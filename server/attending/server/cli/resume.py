@@ -6,14 +6,11 @@ import click
 from attending.client import AdminClient, Connection
 from attending.server.cli.connect import connection_options
 from attending.server.cli.examples import examples
-from attending.server.cli.halt import OFFICER, as_json_line, standing_line
+from attending.server.cli.halt import OFFICER, standing_line
+from attending.server.cli.message import as_json_line, choices
 from attending.v1 import admin_pb2
 
-REASONS = {
-    name.removeprefix("RESUME_REASON_").lower().replace("_", "-"): number
-    for name, number in admin_pb2.ResumeReason.items()
-    if number
-}
+REASONS = choices(admin_pb2.ResumeReason)
 
 
 @click.command(
@@ -31,9 +28,7 @@ REASONS = {
 def command(reason: str, policy: str, note: str, key: str, as_json: bool, connection: Connection) -> None:
     """End a halt, as a safety officer. A halt of everything and one of a policy end each by itself."""
     with AdminClient(connection) as client:
-        answer = client.resume(
-            admin_pb2.ResumeReason.ValueType(REASONS[reason]), policy=policy, note=note, key=key or None
-        )
+        answer = client.resume(REASONS[reason], policy=policy, note=note, key=key or None)
     if as_json:
         click.echo(as_json_line(answer))
         return

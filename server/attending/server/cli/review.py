@@ -11,13 +11,12 @@ import click
 from attending.client import Connection, ReviewClient
 from attending.server.cli.connect import connection_options
 from attending.server.cli.examples import examples
+from attending.server.cli.message import as_json_line
 from attending.server.cli.outcome import CommandError, Exit
 from attending.server.cli.purpose import PURPOSES, purpose_option
 from attending.v1 import common_pb2, review_pb2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
 
 CLINICIAN = "dr-rivera"
 DISPOSITIONS = {
@@ -53,7 +52,7 @@ def list_queue(policy: str, as_json: bool, connection: Connection) -> None:
         items = client.queue(policy)
     if as_json:
         for item in items:
-            click.echo(_json(item))
+            click.echo(as_json_line(item))
         return
     if not items:
         click.echo("nothing waits")
@@ -81,7 +80,7 @@ def show(ticket: str, as_json: bool, purpose: str, connection: Connection) -> No
     with ReviewClient(connection, purpose=PURPOSES[purpose]) as client:
         item = client.item(ticket)
     if as_json:
-        click.echo(_json(item))
+        click.echo(as_json_line(item))
         return
     click.echo(f"ticket {ticket}   policy {item.item.policy}   state {item.item.state}\n")
     _section("prompt", item.prompt)
@@ -234,13 +233,6 @@ def _said(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_said(one)}" for key, one in value.items() if one not in (None, [], ""))
     return str(value)
-
-
-def _json(message: Message) -> str:
-    value: dict[str, Any] = MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 command = review

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 
 import click
 from attending.client import Connection, KeyClient
 from attending.server.cli.connect import connection_options
 from attending.server.cli.examples import examples
+from attending.server.cli.message import as_json_line, choices
 from attending.server.cli.outcome import Exit
 from attending.v1 import keys_pb2
-from google.protobuf.json_format import MessageToDict
 
 OPERATOR = "demo-operator"
-KINDS = {
-    "root": keys_pb2.KEY_KIND_ROOT,
-    "kek": keys_pb2.KEY_KIND_KEK,
-    "lookup": keys_pb2.KEY_KIND_LOOKUP,
-    "fingerprint": keys_pb2.KEY_KIND_FINGERPRINT,
-    "subject": keys_pb2.KEY_KIND_SUBJECT,
-}
+KINDS = choices(keys_pb2.KeyKind, without=keys_pb2.KEY_KIND_SIGNING)
 
 
 @click.command(
@@ -52,10 +45,7 @@ def command(kind: str, subject: str, key: str, no_wait: bool, as_json: bool, con
         while not answer.done and not no_wait:
             answer = client.rotate(KINDS[kind], subject=subject, key=key)
     if as_json:
-        value = MessageToDict(
-            answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
-        click.echo(json.dumps(value, sort_keys=True))
+        click.echo(as_json_line(answer))
         return Exit.OK if answer.done else Exit.HELD
     if kind == "root":
         click.echo(f"{answer.generation} key files sealed anew; entry {answer.receipt.index}")

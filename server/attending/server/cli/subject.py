@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from typing import Any
@@ -11,26 +10,15 @@ import click
 from attending.client import Connection, CustodyClient
 from attending.server.cli.connect import connection_options
 from attending.server.cli.examples import examples
+from attending.server.cli.message import as_json_line, choices
 from attending.server.cli.outcome import CommandError, Exit
 from attending.server.cli.purpose import PURPOSES, purpose_option
 from attending.v1 import custody_pb2
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 OFFICER = "demo-privacy-officer"
-GROUNDS = {
-    "litigation": custody_pb2.HOLD_GROUND_LITIGATION,
-    "investigation": custody_pb2.HOLD_GROUND_INVESTIGATION,
-    "regulator-request": custody_pb2.HOLD_GROUND_REGULATOR_REQUEST,
-    "safety-incident": custody_pb2.HOLD_GROUND_SAFETY_INCIDENT,
-}
-REASONS = {
-    "gdpr-17": custody_pb2.ERASURE_REASON_GDPR_17,
-    "patient-request": custody_pb2.ERASURE_REASON_PATIENT_REQUEST,
-    "retention-end": custody_pb2.ERASURE_REASON_RETENTION_END,
-    "court-order": custody_pb2.ERASURE_REASON_COURT_ORDER,
-    "test-data": custody_pb2.ERASURE_REASON_TEST_DATA,
-}
+GROUNDS = choices(custody_pb2.HoldGround)
+REASONS = choices(custody_pb2.ErasureReason)
 _PSEUDONYM = re.compile(r"sub_[A-Za-z2-7]{26}")
 
 
@@ -206,10 +194,7 @@ def erase(
 
 def _answer(answer: Message, as_json: bool, found: custody_pb2.Subject, said: str = "") -> None:
     if as_json:
-        value = MessageToDict(
-            answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
-        click.echo(json.dumps(value, ensure_ascii=False, sort_keys=True))
+        click.echo(as_json_line(answer))
         return
     click.echo("\n".join([*([said] if said else []), *_lines(found)]))
 

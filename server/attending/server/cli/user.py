@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,36 +13,18 @@ import click
 from attending.client import Connection, PeopleClient
 from attending.server.cli.connect import connection_options
 from attending.server.cli.examples import examples
+from attending.server.cli.message import as_json_line, choices
 from attending.server.cli.outcome import CommandError
 from attending.v1 import identity_pb2
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 OPERATOR = "demo-operator"
 OFFICER = "demo-safety-officer"
 KINDS = {"person": identity_pb2.USER_KIND_PERSON, "application": identity_pb2.USER_KIND_APPLICATION}
-METHODS = {
-    "in-person": identity_pb2.PROOF_METHOD_IN_PERSON,
-    "video": identity_pb2.PROOF_METHOD_VIDEO,
-    "employer-record": identity_pb2.PROOF_METHOD_EMPLOYER_RECORD,
-    "national-id": identity_pb2.PROOF_METHOD_NATIONAL_ID,
-    "professional-register": identity_pb2.PROOF_METHOD_PROFESSIONAL_REGISTER,
-    "system-owner": identity_pb2.PROOF_METHOD_SYSTEM_OWNER,
-}
-REASONS = {
-    "left": identity_pb2.REVOCATION_REASON_LEFT,
-    "role-ended": identity_pb2.REVOCATION_REASON_ROLE_ENDED,
-    "credential-lost": identity_pb2.REVOCATION_REASON_CREDENTIAL_LOST,
-    "misuse": identity_pb2.REVOCATION_REASON_MISUSE,
-    "enrolled-in-error": identity_pb2.REVOCATION_REASON_ENROLLED_IN_ERROR,
-    "replaced": identity_pb2.REVOCATION_REASON_REPLACED,
-}
-STATES = {
-    "enrolled": identity_pb2.USER_STATE_ENROLLED,
-    "active": identity_pb2.USER_STATE_ACTIVE,
-    "revoked": identity_pb2.USER_STATE_REVOKED,
-}
+METHODS = choices(identity_pb2.ProofMethod)
+REASONS = choices(identity_pb2.RevocationReason, without=identity_pb2.REVOCATION_REASON_LEFT_CONFIGURATION)
+STATES = choices(identity_pb2.UserState)
 as_json_option = click.option("--json", "as_json", is_flag=True, help="The whole answer as JSON.")
 reason_option = click.option("--reason", type=click.Choice(sorted(REASONS)), required=True, help="Why.")
 
@@ -187,7 +168,7 @@ def list_users(state: str | None, awaiting_proof: bool, as_json: bool, connectio
         users = client.users(wanted, awaiting_proof=awaiting_proof)
     if as_json:
         for one in users:
-            click.echo(_json(one))
+            click.echo(as_json_line(one))
         return
     if not users:
         click.echo("nobody")
@@ -282,16 +263,9 @@ def _timestamp(moment: datetime | None) -> Timestamp | None:
 
 def _answer(answer: Message, as_json: bool, found: identity_pb2.User, said: str = "") -> None:
     if as_json:
-        click.echo(_json(answer))
+        click.echo(as_json_line(answer))
         return
     click.echo("\n".join([*([said] if said else []), _line(found), *_more(found)]))
-
-
-def _json(message: Message) -> str:
-    value = MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def _line(found: identity_pb2.User) -> str:
