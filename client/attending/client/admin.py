@@ -15,7 +15,7 @@ class AdminClient(Calls):
 
     `key` makes a repeated call safe across processes; a fresh one otherwise. `policy` names one policy; everything
     when it is empty. Every method raises AttendingApiError, and ReceiptError when the receipt does not hold under the
-    log key that is pinned, or is of another entry than the one asked for.
+    log key that is pinned, or is of another kind of entry than the one asked for.
     """
 
     def __init__(self, connection: Connection) -> None:

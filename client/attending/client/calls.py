@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -48,8 +48,14 @@ class Calls:
             raise ReceiptError(f"receipt of entry {receipt.index} does not verify: {err.reason}") from err
         return True
 
-    def _check(self, receipts: Iterable[common_pb2.Receipt], first: str, *others: str) -> None:
-        """Each holds; the first is of an entry of type `first`, each after it of that or one of `others`."""
+    def _check(
+        self, receipts: Sequence[common_pb2.Receipt], first: str, *others: str, needed: bool = True
+    ) -> None:
+        """Each holds; the first is of an entry of type `first`, each after it of that or one of `others`. Without
+        `needed` there may be none, for a change that may find nothing to change.
+        """
+        if needed and not receipts:
+            raise ReceiptError(f"the server sent no receipt of `{first}`")
         for number, receipt in enumerate(receipts):
             try:
                 kind = parse_entry(receipt.entry).type

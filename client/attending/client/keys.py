@@ -14,7 +14,8 @@ class KeyClient(Calls):
     """One operator's calls; close it, or use it in a `with`.
 
     `key` makes a repeated call safe across processes; a fresh one otherwise. Every method raises AttendingApiError,
-    and ReceiptError when the receipt does not hold under the log key that is pinned, or is of another entry.
+    and ReceiptError when the receipt does not hold under the log key that is pinned, or is of
+    another kind of entry.
     """
 
     def __init__(self, connection: Connection) -> None:

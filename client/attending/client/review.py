@@ -74,7 +74,9 @@ class ReviewClient(Calls):
     @translated
     def claim(self, ticket_id: str, key: str | None = None) -> review_pb2.ClaimResponse:
         request = review_pb2.ClaimRequest(ticket_id=ticket_id, idempotency_key=key or uuid.uuid4().hex)
-        return self._stub.Claim(request, timeout=TIMEOUT_SECONDS)
+        answer = self._stub.Claim(request, timeout=TIMEOUT_SECONDS)
+        self._check([answer.receipt], "review.claimed")
+        return answer
 
     @translated
     def renew(self, ticket_id: str, lease_id: str, key: str | None = None) -> review_pb2.RenewResponse:
@@ -104,7 +106,9 @@ class ReviewClient(Calls):
             reason_code=reason_code,
             note=note,
         )
-        return self._stub.Dispose(request, timeout=TIMEOUT_SECONDS)
+        answer = self._stub.Dispose(request, timeout=TIMEOUT_SECONDS)
+        self._check([answer.receipt], "review.disposed")
+        return answer
 
     @translated
     def prepare(
@@ -168,7 +172,9 @@ class ReviewClient(Calls):
             preparation_id=prepared.preparation_id,
             signature=sign_statement(prepared.statement, key),
         )
-        return self._stub.Sign(request, timeout=TIMEOUT_SECONDS)
+        answer = self._stub.Sign(request, timeout=TIMEOUT_SECONDS)
+        self._check(answer.receipts, "review.signed", "inference.released")
+        return answer
 
     @translated
     def reject(
@@ -181,4 +187,6 @@ class ReviewClient(Calls):
             reason_code=reason_code,
             note=note,
         )
-        return self._stub.Reject(request, timeout=TIMEOUT_SECONDS)
+        answer = self._stub.Reject(request, timeout=TIMEOUT_SECONDS)
+        self._check([answer.receipt], "review.rejected")
+        return answer
