@@ -229,6 +229,18 @@ def test_limits(tmp_path: Path) -> None:
     poor = site(tmp_path, machine=FakeMachine(files=256, memory=2 * GIB))
     assert reasons("limits:open_files", poor) == {"FEW_OPEN_FILES": WARNING}
     assert reasons("limits:memory", poor) == {"LITTLE_MEMORY": WARNING}
+    # Descriptors go by connections: as many as each port takes, on each port that is open.
+    usual = site(tmp_path, machine=FakeMachine(files=1_024))
+    assert reasons("limits:open_files", usual) == {"FEW_OPEN_FILES": WARNING}
+    small = site(tmp_path, machine=FakeMachine(files=1_024), limits={"max_connections": 100})
+    assert reasons("limits:open_files", small) == {}
+    served = site(
+        tmp_path,
+        machine=FakeMachine(files=1_024),
+        limits={"max_connections": 100},
+        http={"max_connections": 800},
+    )
+    assert reasons("limits:open_files", served) == {"FEW_OPEN_FILES": WARNING}
     few = site(tmp_path, machine=FakeMachine(memory=3 * GIB), guard={"workers": 1})
     assert reasons("limits:memory", few) == {}
     provider = {"name": "r", "kind": "replay", "replay_file": "r.jsonl", "timeout_seconds": 290.0}

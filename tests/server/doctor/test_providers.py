@@ -189,7 +189,19 @@ def test_a_provider_outside_the_places_of_a_tenant(tmp_path: Path, residency: li
     at = remote(tmp_path, "https://m.example/v1", **given)
     tenants = [one.model_copy(update={"allowed_residency": ["EU"]}) for one in at.config.tenants]
     at = replace(at, config=at.config.model_copy(update={"tenants": tenants}))
-    assert reasons("agreements:agreements", at) == ({"RESIDENCY_NOT_PERMITTED": WARNING} if found else {})
+    # Told once, by the check of places: agreements are another matter.
+    assert reasons("agreements:agreements", at) == {}
+    told = set(reasons("agreements:residency", at))
+    assert bool(told & {"RESIDENCY_NOT_PERMITTED", "NO_PROVIDER_PERMITTED"}) == found
+
+
+def test_a_key_file_that_others_may_read_does_not_hide_the_next_provider(tmp_path: Path) -> None:
+    at = remote(tmp_path, "https://m.example/v1")
+    second = {"name": "n", "kind": "openai", "base_url": "http://m.example/v1", "api_key_file": "api.key"}
+    first = {"name": "m", "kind": "openai", "base_url": "https://m.example/v1", "api_key_file": "api.key"}
+    (tmp_path / "api.key").chmod(0o644)
+    at = site(tmp_path, providers=[first, second])
+    assert reasons("providers:remote", at) == {"API_KEY": RED, "PROVIDER_WITHOUT_TLS": RED}
 
 
 def test_identity_providers(tmp_path: Path, base: str) -> None:

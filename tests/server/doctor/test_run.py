@@ -58,6 +58,11 @@ def hangs(_site: Site) -> Iterator[Finding]:
     yield green("never")
 
 
+def first_then_hangs(site: Site) -> Iterator[Finding]:
+    yield red("FIRST", "was seen", "do")
+    yield from hangs(site)
+
+
 def listed(name: str, seconds: float = 20) -> Listed:
     return Listed("test", name, f"{__name__}:{name}", seconds)
 
@@ -102,6 +107,15 @@ def test_an_error_spoils_neither_what_was_found_nor_the_rest_and_leaks_nothing(
     assert [finding.reason for one in found for finding in one.findings] == ["FIRST", "CHECK_FAILED", "OK"]
     assert SECRET not in repr(found)
     assert told == ["begun first_then_raises", "done first_then_raises", "begun good", "done good"]
+
+
+def test_what_a_check_had_found_when_its_time_was_over_is_told(here: None, tmp_path: Path) -> None:
+    [one] = examine(site(tmp_path), [listed("first_then_hangs", 0.5)])
+    assert [(found.state, found.reason) for found in one.findings] == [
+        (State.RED, "FIRST"),
+        (State.UNKNOWN, "CHECK_TIMED_OUT"),
+    ]
+    assert outcome([one]) is State.RED
 
 
 def test_a_check_that_hangs_is_left_behind(here: None, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from attending.server.providers.terms import within
 
 
 def agreements(site: Site) -> Iterator[Finding]:
-    """Each provider outside has an agreement that is in force (45 CFR 164.308(b)), and lies where tenants permit."""
+    """Each provider outside has an agreement that is in force (45 CFR 164.308(b))."""
     now, looked = site.now(), 0
     for provider in site.config.providers:
         if provider.kind != "openai":
@@ -40,13 +40,6 @@ def agreements(site: Site) -> Iterator[Finding]:
         else:
             until = f" until {ends:%Y-%m-%d}" if ends is not None else ", no end configured"
             yield green(f"`{provider.name}`: in force{until}")
-        for tenant in site.config.tenants:
-            if tenant.allowed_residency and not within(provider.residency, tenant.allowed_residency):
-                yield warning(
-                    "RESIDENCY_NOT_PERMITTED",
-                    f"provider `{provider.name}` is sent nothing of tenant `{tenant.name}`: it keeps data elsewhere",
-                    f"correct `residency` of `{provider.name}` or `allowed_residency` of `{tenant.name}`",
-                )
     if not looked:
         yield green("no provider outside this machine")
 

@@ -15,11 +15,12 @@ SERVER_MB: Final = 1024
 
 
 def open_files(site: Site) -> Iterator[Finding]:
-    """Files that the process may have open: a connection a caller, and one a provider call."""
-    server = site.config.server
-    http = site.config.http
-    needed = BASE_FILES + server.max_concurrent_rpcs + sum(p.max_concurrent for p in site.config.providers)
-    needed += http.max_concurrent_requests if http is not None else 0
+    """Files that the process may have open: every connection that its ports may take, and one a provider call."""
+    config = site.config
+    ports = int(config.server.client_ca is not None) + int(config.server.tokens)
+    needed = BASE_FILES + ports * config.limits.max_connections
+    needed += sum(provider.max_concurrent for provider in config.providers)
+    needed += config.http.max_connections if config.http is not None else 0
     allowed = site.machine.open_files()
     if 0 <= allowed < needed:
         yield warning(

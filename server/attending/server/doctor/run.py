@@ -63,10 +63,11 @@ def examine(
 def _within(site: Site, listed: Listed) -> tuple[Finding, ...]:
     answers: queue.SimpleQueue[tuple[Finding, ...]] = queue.SimpleQueue()
 
+    # Told as far as it got, also when an error or its time ends it.
+    found: list[Finding] = []
+
     def look() -> None:
-        found: list[Finding] = []
         try:
-            # One by one: what was found before an error is still told.
             for finding in resolve(listed.where)(site):
                 found.append(finding)
         except Exception as err:
@@ -79,6 +80,7 @@ def _within(site: Site, listed: Listed) -> tuple[Finding, ...]:
     except queue.Empty:
         detail = f"not done after {listed.seconds:g} s"
         return (
+            *tuple(found),
             unknown("CHECK_TIMED_OUT", detail, "look at what it asks, then run `attending doctor` again"),
         )
 

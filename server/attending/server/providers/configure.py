@@ -96,7 +96,7 @@ def _key_now(section: ProviderSection) -> Callable[[], str]:
     def read() -> str:
         try:
             return api_key(section)
-        except (ConfigurationError, UnsafeSettings) as err:
+        except ConfigurationError as err:
             log.warning("provider.key_unreadable", provider=section.name, error_type=type(err).__name__)
             raise ProviderError("PROVIDER_UNAVAILABLE") from None
 
@@ -108,6 +108,8 @@ def api_key(section: ProviderSection) -> str:
     if section.api_key_file is not None:
         try:
             return read_private(section.api_key_file).decode("ascii").strip()
+        except UnsafeSettings as err:
+            raise _no_key(section.name, str(err)) from err
         except (OSError, UnicodeDecodeError) as err:
             raise _no_key(section.name, f"file `{section.api_key_file.name}` does not read") from err
     key = os.environ.get(section.api_key_env or "", "").strip()
