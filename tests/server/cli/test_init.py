@@ -151,6 +151,17 @@ certificate_uri = ["spiffe://st-mary.example/{name}"]
     assert doctor(tmp_path)[0] == 0
 
 
+def test_the_steps_make_the_database_that_is_configured(tmp_path: Path) -> None:
+    where = "host=db.example dbname='gate-1' user=gate_app"
+    made = command(*PRODUCTION, "--database", where, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    steps = (tmp_path / "site/NEXT-STEPS.md").read_text()
+    assert 'CREATE DATABASE "gate-1" ENCODING' in steps
+    assert "CREATE ROLE gate_app LOGIN" in steps
+    assert "--grant-to gate_app" in steps
+    assert "attending_app" not in steps
+
+
 def test_without_an_authority_the_doctor_asks_for_certificates(tmp_path: Path) -> None:
     assert command(*PRODUCTION, "--database", "host=/nowhere dbname=a", cwd=tmp_path).returncode == 0
     code, found = doctor(tmp_path, "tls", "keys")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -135,17 +136,32 @@ def _hand_over(choices: Choices, identities: Mapping[str, Mapping[str, Any]]) ->
     )
 
 
+DATABASE, LOGIN = "attending", "attending_app"
+"""Where the connection string names none."""
+
+
+def _identifier(name: str) -> str:
+    """As SQL takes it: quoted, unless it is the same without (PostgreSQL, 4.1.1)."""
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
+
+
 def _database(choices: Choices, path: str) -> list[Step]:
     if choices.database is None:
         return []
+    from psycopg.conninfo import conninfo_to_dict
+
+    given = conninfo_to_dict(choices.database)
+    name, login = str(given.get("dbname") or DATABASE), str(given.get("user") or LOGIN)
     steps = [
         Step(
             "Have an administrator of PostgreSQL make the database and a login without any right "
             "(docs/postgresql.md says more), and prepare it:",
             (
-                "psql -c \"CREATE DATABASE attending ENCODING 'UTF8' TEMPLATE template0\"",
-                "psql -c 'CREATE ROLE attending_app LOGIN' -c '\\password attending_app'",
-                f"attending ledger migrate --config {path} --user postgres --grant-to attending_app",
+                "psql -c "
+                + shlex.quote(f"CREATE DATABASE {_identifier(name)} ENCODING 'UTF8' TEMPLATE template0"),
+                f"psql -c {shlex.quote(f'CREATE ROLE {_identifier(login)} LOGIN')}"
+                f" -c {shlex.quote(f'{chr(92)}password {_identifier(login)}')}",
+                f"attending ledger migrate --config {path} --user postgres --grant-to {shlex.quote(login)}",
             ),
         )
     ]
