@@ -39,7 +39,7 @@ test-faults: $(STAMP) ## Faults in system calls and power cuts (needs gcc: scrip
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m faults $(PYTEST_ARGS) tests/ledger/faults
 
 test-security: $(STAMP) ## Attack a running server with random frames and messages, SECURITY_SECONDS each (default 60)
-	$(BIN)/python -m pytest -s -m security $(PYTEST_ARGS) tests/security
+	$(BIN)/python -m pytest -m security $(PYTEST_ARGS) tests/security
 
 FUZZ_VENV ?= .venv-fuzz
 FUZZ_STAMP := $(FUZZ_VENV)/.installed

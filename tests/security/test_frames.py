@@ -340,12 +340,13 @@ def test_random_frames(server: Any) -> None:
 
 
 @pytest.mark.security
-def test_random_frames_for_longer(server: Any) -> None:
+def test_random_frames_for_longer(server: Any, capsys: pytest.CaptureFixture[str]) -> None:
     before, seed, tried = resident_mib(), time.time_ns(), 0
     chance, until = random.Random(seed), time.monotonic() + SECONDS
     while time.monotonic() < until:
         attack(server, chance)
         tried += 1
-    print(f"random frames: {tried} connections, seed {seed}, {resident_mib() - before} MiB more")
+    with capsys.disabled():
+        print(f"\nrandom frames: {tried} connections, seed {seed}, {resident_mib() - before} MiB more")
     assert tried > 100
     assert resident_mib() - before < 200
