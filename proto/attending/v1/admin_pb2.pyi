@@ -183,7 +183,9 @@ class HaltResponse(_message.Message):
     TIME_TO_HALT_FIELD_NUMBER: _builtins.int
     OPEN_CALLS_FIELD_NUMBER: _builtins.int
     open_calls: _builtins.int
-    """Output only. Calls of this server process that had begun and have no verdict yet. None of them is released."""
+    """Output only. Calls of the tenant in this server process that had begun and have no verdict yet. Of them none that
+    the halt covers is released.
+    """
     @_builtins.property
     def standing(self) -> Global___HaltStanding:
         """Output only. How it stands. A tenant or policy that was halted before stays as it was."""

@@ -23,7 +23,7 @@ POLICY = "administrative-letter"
 
 async def halt(gate: Gate, policy: str | None = None, name: str = "h") -> None:
     order = Order("human:ann", "drill", gate.clock())
-    await gate.switch.halt(TENANT, policy, order, Once(name, b"h"), gate.pipeline.running)
+    await gate.switch.halt(TENANT, policy, order, Once(name, b"h"), gate.pipeline.running(TENANT))
 
 
 async def resume(gate: Gate, policy: str | None = None, name: str = "r") -> None:
@@ -60,6 +60,8 @@ async def test_a_call_that_was_halted_while_the_model_wrote_is_recorded_and_not_
     running = asyncio.create_task(gate.pipeline.infer(CALLER, infer_call(), key("i")))
     while not gate.provider.seen:
         await asyncio.sleep(0.005)
+    # Counted for its own tenant alone.
+    assert (gate.pipeline.running(TENANT), gate.pipeline.running("another")) == (1, 0)
     await halt(gate)
     with pytest.raises(AttendingError) as refused:
         await running

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from attending.ledger.entry import PendingEntry
-from attending.ledger.errors import DuplicateClaim, StoreUnavailable
+from attending.ledger.errors import ClaimConflict, ExpectationFailed, StoreUnavailable
 from attending.ledger.ledger import Ledger, LedgerConfig
 from attending.ledger.store.memory import Fault, MemoryStore
 from attending.ledger.submission import Expectation
@@ -125,8 +126,6 @@ async def test_a_halt_by_another_process_is_found_inside_the_transaction(
 
 
 async def test_a_lost_race_for_the_stream_itself_stays_one(switch: Switch) -> None:
-    from attending.ledger.errors import ExpectationFailed
-
     await released(switch, "inf_1")
     with pytest.raises(ExpectationFailed):
         await released(switch, "inf_1")
@@ -271,10 +270,43 @@ async def test_a_note_is_sealed_and_not_in_the_entry(ledger: Ledger, switch: Swi
     assert await ledger.open_payload(LOG, item.record) == b"ward 3 saw a wrong dose"
 
 
-async def test_a_claim_of_another_body_is_refused(switch: Switch) -> None:
-    from attending.ledger.errors import ClaimConflict
-
+async def test_a_key_that_was_used_for_another_request_halts_nothing(switch: Switch) -> None:
     await halt(switch)
     await switch.resume(LOG, None, order("ended"), once("r"))
-    with pytest.raises((ClaimConflict, DuplicateClaim, AttendingError)):
+    with pytest.raises(ClaimConflict):
         await switch.halt(LOG, None, order(), Once("h", b"other"), 0)
+    await released(switch, "inf_1")
+
+
+async def test_any_other_error_leaves_this_process_stopped(
+    switch: Switch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note cannot be sealed, say: a halt that was asked for is not lifted because it could not be written."""
+
+    async def failing(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger, "append", failing)
+        with pytest.raises(OSError):  # noqa: PT011 - any error of the system
+            await halt(switch)
+    with pytest.raises(FailedPrecondition):
+        await released(switch, "inf_1")
+    await halt(switch, key="again")
+    await switch.resume(LOG, None, order("resolved"), once("r"))
+    await released(switch, "inf_1")
+
+
+async def test_a_halt_that_is_refused_does_not_lift_one_that_is_not_on_record(
+    store: MemoryStore, switch: Switch
+) -> None:
+    await halt(switch, key="first")
+    await switch.resume(LOG, None, order("ended"), once("r"))
+    store.fault = lambda step: Fault.LOST if step == "commit" else Fault.NONE
+    with pytest.raises(StoreUnavailable):
+        await halt(switch, key="second")
+    store.fault = lambda _step: Fault.NONE
+    with pytest.raises(ClaimConflict):
+        await switch.halt(LOG, None, order(), Once("first", b"other"), 0)
+    with pytest.raises(FailedPrecondition):
+        await released(switch, "inf_1")

@@ -18,7 +18,7 @@ from typing import Any
 
 from attending.ledger.appended import Appended
 from attending.ledger.entry import Entry, Payload, PendingEntry
-from attending.ledger.errors import DuplicateClaim, ExpectationFailed, StoreUnavailable
+from attending.ledger.errors import ClaimConflict, DuplicateClaim, ExpectationFailed
 from attending.ledger.ledger import Ledger
 from attending.ledger.projection import RowWrite
 from attending.ledger.submission import Claim, Expectation
@@ -59,7 +59,7 @@ class Switch:
         # Streams that were read as running, with the version that says so. May be old: the append finds out.
         self._running: dict[tuple[str, str], int] = {}
         # Halts that are not durable yet: this process keeps to them from the moment they are asked for.
-        self._asked: set[tuple[str, str]] = set()
+        self._asked: dict[tuple[str, str], set[object]] = {}
         self._work: set[asyncio.Task[Standing]] = set()
 
     async def append(
@@ -117,16 +117,16 @@ class Switch:
         call has to be repeated. `open_calls` are those that were begun and have no verdict yet; they are let run to
         their end, and release nothing.
         """
-        asked = (tenant, stream_of(policy))
-        self._asked.add(asked)
+        mark = object()
+        self._asked.setdefault((tenant, stream_of(policy)), set()).add(mark)
         # Carried through when the caller hangs up, so that what this process keeps to is what is on record.
-        work = asyncio.create_task(self._halt(tenant, policy, order, once, open_calls))
+        work = asyncio.create_task(self._halt(tenant, policy, order, once, open_calls, mark))
         self._work.add(work)
         work.add_done_callback(self._work.discard)
         return await asyncio.shield(work)
 
     async def _halt(
-        self, tenant: str, policy: str | None, order: Order, once: Once, open_calls: int
+        self, tenant: str, policy: str | None, order: Order, once: Once, open_calls: int, mark: object
     ) -> Standing:
         stream = stream_of(policy)
         body = {"policy": policy, "reason": order.reason, "open": open_calls}
@@ -139,12 +139,16 @@ class Switch:
                 if done is not None:
                     standing = Standing(policy, True, done)
                     break
-        except StoreUnavailable:
-            raise  # whether it is on record is not known
-        except Exception:
-            self._asked.discard((tenant, stream))
+        except (Aborted, ClaimConflict):
+            # This call asks for something else than a halt now. What others asked for stands.
+            marks = self._asked.get((tenant, stream), set())
+            marks.discard(mark)
+            if not marks:
+                self._asked.pop((tenant, stream), None)
             raise
-        self._asked.discard((tenant, stream))
+        # INVARIANT: any other error leaves the mark. Whether the halt is on record is not known then, or it could not
+        # be put there, and this process stays stopped until it is, or until a resume.
+        self._asked.pop((tenant, stream), None)
         return standing
 
     async def resume(self, tenant: str, policy: str | None, order: Order, once: Once) -> Standing:
@@ -164,7 +168,7 @@ class Switch:
             body = {"policy": policy, "reason": order.reason, "halted": halted}
             done = await self._append(tenant, RESUMED, stream, version, body, order, once)
             if done is not None:
-                self._asked.discard((tenant, stream))
+                self._asked.pop((tenant, stream), None)
                 return Standing(policy, False, done)
 
     async def _append(

@@ -202,10 +202,9 @@ class Pipeline:
             return earlier[0]
         return done.first_index
 
-    @property
-    def running(self) -> int:
-        """Calls that are being carried through in this process now."""
-        return len(self._running)
+    def running(self, tenant: str) -> int:
+        """Calls of the tenant that are being carried through in this process now."""
+        return sum(owner == tenant for owner, _key in self._running)
 
     async def drain(self) -> None:
         """Waits for running inferences; called when the server stops."""

@@ -54,7 +54,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         policy = self._checked(request, _known(admin_pb2.HaltReason, request.reason))
         order = self._order(request, asked_at, _name(_known(admin_pb2.HaltReason, request.reason)))
         call = once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request)
-        running = self._pipeline.running
+        running = self._pipeline.running(principal.tenant)
         standing = await self._switch.halt(principal.tenant, policy, order, call, running)
         elapsed_ms = round((time.monotonic() - started) * 1000)
         assert standing.entry is not None
