@@ -293,6 +293,26 @@ def test_a_credential_that_two_sources_claim_names_nobody() -> None:
     assert refusal(directory, token=token) == refusal(directory, certificate) == "INVALID_CREDENTIAL"
 
 
+def test_a_credential_of_two_identities_of_one_source_names_nobody() -> None:
+    """As where the configuration names what was enrolled before: neither the first nor the last has it."""
+    token, certificate = new_service_key(), pem()
+    key = key_of(token)
+    one = identity("one", service_keys=[key], certificate_uri=["spiffe://x/someone"])
+    two = identity("two", service_keys=[key], certificate_uri=["spiffe://x/someone"])
+    subject = {"issuer": "hospital", "subject": "s-1"}
+    index = Identities([one, two])
+    assert index.by_key_prefix(key["prefix"]) is None
+    both = Identities([identity("one", oidc=[subject]), identity("two", oidc=[subject])])
+    assert both.by_oidc("hospital", "s-1") is None
+    directory = Directory([], lambda: NOW)
+    source = Changing()
+    source.index = index
+    directory.add(source)
+    assert refusal(directory, token=token) == refusal(directory, certificate) == "INVALID_CREDENTIAL"
+    source.index = Identities([one])
+    assert ask(directory, token=token).name == ask(directory, certificate).name == "one"
+
+
 def test_a_key_that_is_revoked_while_argon2_runs() -> None:
     token = new_service_key()
     source = Changing(identity(service_keys=[key_of(token)]))

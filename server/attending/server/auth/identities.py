@@ -7,10 +7,12 @@ Those of the configuration are one source. Whoever enrols people while the serve
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from attending.server.auth.certificate import CertificateNames
 from attending.server.config import IdentitySection, ServiceKeySection
+
+T = TypeVar("T")
 
 
 class Identities:
@@ -18,36 +20,49 @@ class Identities:
 
     def __init__(self, identities: Iterable[IdentitySection] = ()) -> None:
         self.all = tuple(identities)
-        self._keys: dict[str, tuple[IdentitySection, ServiceKeySection]] = {}
-        self._certificates: dict[str, IdentitySection] = {}
-        self._uris: dict[str, IdentitySection] = {}
-        self._common_names: dict[str, IdentitySection] = {}
-        self._subjects: dict[tuple[str, str], IdentitySection] = {}
+        # Lists: a credential that two claim names nobody, and must not go to the one that was read last.
+        self._keys: dict[str, list[tuple[IdentitySection, ServiceKeySection]]] = {}
+        self._certificates: dict[str, list[IdentitySection]] = {}
+        self._uris: dict[str, list[IdentitySection]] = {}
+        self._common_names: dict[str, list[IdentitySection]] = {}
+        self._subjects: dict[tuple[str, str], list[IdentitySection]] = {}
         for identity in self.all:
-            self._subjects.update({(one.issuer, one.subject): identity for one in identity.oidc})
-            self._keys.update({key.prefix: (identity, key) for key in identity.service_keys})
-            self._certificates.update(dict.fromkeys(identity.certificate_sha256, identity))
-            self._uris.update(dict.fromkeys(identity.certificate_uri, identity))
-            self._common_names.update(dict.fromkeys(identity.certificate_common_name, identity))
+            for one in identity.oidc:
+                self._subjects.setdefault((one.issuer, one.subject), []).append(identity)
+            for key in identity.service_keys:
+                self._keys.setdefault(key.prefix, []).append((identity, key))
+            for table, names in (
+                (self._certificates, identity.certificate_sha256),
+                (self._uris, identity.certificate_uri),
+                (self._common_names, identity.certificate_common_name),
+            ):
+                for name in names:
+                    table.setdefault(name, []).append(identity)
 
     def current(self) -> Identities:
         """Itself: an index that never changes is a source, too."""
         return self
 
     def by_key_prefix(self, prefix: str) -> tuple[IdentitySection, ServiceKeySection] | None:
-        """Whose service key that would be; the key is still to be verified."""
-        return self._keys.get(prefix)
+        """Whose service key that would be; the key is still to be verified. None when it is nobody's in particular."""
+        return _only(self._keys.get(prefix))
 
     def by_oidc(self, issuer: str, subject: str) -> IdentitySection | None:
         """Who that subject is; `issuer` is the name of the provider in the configuration."""
-        return self._subjects.get((issuer, subject))
+        return _only(self._subjects.get((issuer, subject)))
 
     def by_certificate(self, names: CertificateNames) -> list[IdentitySection]:
         """Everybody whom the certificate names, each once: more than one is nobody in particular."""
-        found = [self._certificates.get(names.sha256)]
-        found += [self._uris.get(uri) for uri in names.uris]
-        found += [self._common_names.get(name) for name in names.common_names]
-        return list({id(identity): identity for identity in found if identity is not None}.values())
+        found = list(self._certificates.get(names.sha256, ()))
+        for uri in names.uris:
+            found += self._uris.get(uri, ())
+        for name in names.common_names:
+            found += self._common_names.get(name, ())
+        return list({id(identity): identity for identity in found}.values())
+
+
+def _only(found: list[T] | None) -> T | None:
+    return found[0] if found is not None and len(found) == 1 else None
 
 
 class IdentitySource(Protocol):
