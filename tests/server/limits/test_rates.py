@@ -64,6 +64,14 @@ def test_many_identities_of_a_tenant_do_not_crowd_out_another_tenant() -> None:
     assert refusal(rates, principal("b", "south")) is None
 
 
+def test_namesakes_of_two_tenants_share_nothing() -> None:
+    rates = Rates(LimitsSection(caller_rate=1.0, caller_burst=50), now=Clock())
+    for method in (READ, HALT):
+        while refusal(rates, principal("a"), method) is None:
+            pass
+        assert refusal(rates, principal("a", "south"), method) is None
+
+
 def test_a_call_that_the_tenant_cannot_afford_costs_its_caller_nothing() -> None:
     clock = Clock()
     rates = Rates(

@@ -47,6 +47,11 @@ class Principal:
     emergency: str | None = None
 
     @property
+    def key(self) -> str:
+        """What sets this caller apart from every other of the server: names are unique within their tenant only."""
+        return f"{self.tenant}/{self.name}"
+
+    @property
     def actor(self) -> str:
         """How entries name this principal: `app:<name>` or `human:<name>`."""
         return f"{self.kind}:{self.name}"

@@ -119,10 +119,10 @@ class Limits:
             return
         principal = current_principal()
         async with AsyncExitStack() as places:
-            await places.enter_async_context(self._callers.one(principal.name, context))
+            await places.enter_async_context(self._callers.one(principal.key, context))
             await places.enter_async_context(self._tenants.one(principal.tenant, context))
             if method in STREAMING_METHODS:
-                await places.enter_async_context(self._caller_streams.one(principal.name, context))
+                await places.enter_async_context(self._caller_streams.one(principal.key, context))
                 await places.enter_async_context(self._tenant_streams.one(principal.tenant, context))
             yield
 

@@ -64,17 +64,17 @@ class Rates:
             return
         cost = COSTS.get(method, READ_COST)
         config = self._config
-        wait = self._callers.wait_seconds(principal.name, cost)
+        wait = self._callers.wait_seconds(principal.key, cost)
         if wait > 0:
             raise _exhausted("CALLER_RATE", wait, "limits.caller_rate", config.caller_rate)
         wait = self._tenants.wait_seconds(principal.tenant, cost)
         if wait > 0:
             raise _exhausted("TENANT_RATE", wait, "limits.tenant_rate", config.tenant_rate)
-        self._callers.take(principal.name, cost)
+        self._callers.take(principal.key, cost)
         self._tenants.take(principal.tenant, cost)
 
     def _charge_halt(self, principal: Principal) -> None:
-        key = f"{principal.name} {HALT}"
+        key = f"{principal.key} {HALT}"
         wait = self._callers.wait_seconds(key)
         if wait > 0:
             raise _exhausted("CALLER_RATE", wait, "limits.caller_rate", self._config.caller_rate)

@@ -80,7 +80,7 @@ class TileEndpoint:
         if public:
             return await self._resource(request, tenant, kind, path)
         principal = await self._access.authenticate(request)
-        with self._slot(principal.name, self._config.max_concurrent_requests // 2):
+        with self._slot(principal.key, self._config.max_concurrent_requests // 2):
             await self._access.require(principal, _ACTIONS.get(kind, _ACTIONS["tile"]), tenant)
             return await self._resource(request, tenant, kind, path)
 
