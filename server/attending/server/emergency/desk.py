@@ -33,8 +33,6 @@ from sqlalchemy import ColumnElement, RowMapping, and_, func, or_, select
 log = structlog.get_logger()
 
 _ROWS = projections.emergency_access
-REASONS: Final = frozenset({"patient_in_danger", "system_failure", "disaster", "cover"})
-OUTCOMES: Final = frozenset({"justified", "justified_change_rights", "mistaken", "misuse"})
 NOTE: Final = "note"
 
 

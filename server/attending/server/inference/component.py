@@ -101,6 +101,9 @@ class Gate(Component):
             except LedgerError as err:
                 # What is open stays open, and nothing of it was released.
                 log.warning("recovery.sweep_failed", reason=err.reason)
+            except Exception as err:
+                # Nothing may end the sweep while the server runs.
+                log.error("recovery.sweep_failed", error_type=type(err).__name__)
 
 
 async def build(app: App) -> Gate:

@@ -23,9 +23,6 @@ DISPLAY_NAME: Final = "display_name"
 CONFIGURATION: Final = "configuration"
 ENROLMENT: Final = "enrolment"
 LEFT_CONFIGURATION: Final = "left_configuration"
-REASONS: Final = frozenset(
-    {"left", "role_ended", "credential_lost", "misuse", "enrolled_in_error", "replaced", LEFT_CONFIGURATION}
-)
 METHODS: Final[Mapping[str, frozenset[str]]] = {
     "human": frozenset({"in_person", "video", "employer_record", "national_id", "professional_register"}),
     "app": frozenset({"system_owner"}),

@@ -67,6 +67,8 @@ class Present:
         """
         stale = self._fresh_until is not None and self._monotonic() > self._fresh_until
         if stale or self._doubted:
+            # Whose callers they are is not known before they are recognised, so nobody is: another tenant's index could
+            # hold the credential that this one lost.
             # An outage of the store has a name of its own, under which callers know what to do.
             raise Unavailable(self._problem or "IDENTITIES_STALE", retry_after_seconds=self._poll_seconds)
         return self._index

@@ -53,7 +53,6 @@ log = structlog.get_logger()
 _ACCOUNTS, _CREDENTIALS, _KEYS = projections.account, projections.account_credential, projections.signing_key
 MAX_CREDENTIALS: Final = 8
 """Of one kind that have not ended: as many as an identity of the configuration may have."""
-"""Credentials of one identity that were not revoked."""
 
 
 def user_stream(name: str) -> str:

@@ -60,6 +60,9 @@ class Review(Component):
             except LedgerError as err:
                 # Nothing is released by waiting: an expired item is refused by time, whatever its row says.
                 log.warning("review.sweep_failed", reason=err.reason)
+            except Exception as err:
+                # Nothing may end the sweep while the server runs.
+                log.error("review.sweep_failed", error_type=type(err).__name__)
 
     async def _sweep(self) -> None:
         for tenant in self._app.tenants:

@@ -100,6 +100,9 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
                     log.info("keys.retired", log_id=log_id, kind="fingerprint", count=retired)
             except LedgerError as err:
                 log.warning("keys.care_failed", log_id=log_id, reason=err.reason)
+            except Exception as err:
+                # A full disk or a permission, of one log: the others, and the next hour, are looked after all the same.
+                log.error("keys.care_failed", log_id=log_id, error_type=type(err).__name__)
 
     async def _recorded(self, tenant: str, call: Once) -> int | None:
         indexes = await answered(self._ledger, tenant, call)
@@ -114,12 +117,13 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
             return (await rotation.reseal(tenant, order)).indexes[0]
         if request.kind == keys_pb2.KEY_KIND_SUBJECT:
             return (await rotation.rotate_subject(tenant, request.subject, order)).indexes[0]
-        for _ in range(ATTEMPTS - 1):
+        for attempt in range(1, ATTEMPTS + 1):
             try:
                 return (await rotation.record(tenant, _OF_LOG[request.kind], order, self._delay))[1]
             except ExpectationFailed:
-                continue
-        return (await rotation.record(tenant, _OF_LOG[request.kind], order, self._delay))[1]
+                if attempt == ATTEMPTS:
+                    raise
+        raise AssertionError("unreachable")
 
     async def _carried_out(
         self, tenant: str, kind: keys_pb2.KeyKind.ValueType, index: int

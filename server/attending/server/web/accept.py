@@ -19,9 +19,10 @@ from attending.server.limits.rates import address_of
 
 log = structlog.get_logger()
 
-_EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_GONE: Final = {errno.ECONNABORTED, errno.EPROTO, errno.ECONNRESET, errno.EPERM}
+"""Of a client that went before it was looked at (accept(2))."""
 _PAUSE_SECONDS: Final = 1.0
-"""Before the next look when the process has no more file descriptors or memory for a connection."""
+"""Before the next look after any other error, such as a process without more file descriptors or memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,13 @@ class Acceptor:
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            # A connection that waits is taken without a turn of the loop: a flood of them would keep it to itself.
+            await asyncio.sleep(0)
             try:
                 connection, peer = await loop.sock_accept(self._listener)
             except OSError as err:
-                # Anything else is a client that has gone again before it was looked at.
-                if err.errno in _EXHAUSTED:
-                    log.error("http.accept_failed", error_type=errno.errorcode[err.errno or 0])
+                if err.errno not in _GONE:
+                    log.error("http.accept_failed", error_type=errno.errorcode.get(err.errno or 0))
                     await asyncio.sleep(_PAUSE_SECONDS)
                 continue
             address = address_of(str(peer[0]))
