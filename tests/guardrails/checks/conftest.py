@@ -117,6 +117,9 @@ class TinyKnowledge:
         add("simvastatin", "amlodipine", Severity.MAJOR, dose_drug="simvastatin", above_daily_mg=Decimal(20))
         return found
 
+    def spaced_hours(self, a: str, b: str) -> Decimal | None:
+        return None
+
     def dose_limits(self, drug: str) -> Sequence[DoseLimit]:
         match drug:
             case "acetaminophen":

@@ -11,10 +11,13 @@ SYSTEMIC_THROUGH_SKIN: Final = frozenset(
     {
         "nitroglycerin", "fentanyl", "buprenorphine", "clonidine", "estradiol", "testosterone", "scopolamine",
         "rotigotine", "rivastigmine", "lidocaine", "methyl salicylate", "selegiline", "desmopressin", "butorphanol",
-        "sumatriptan", "zolmitriptan", "naloxone", "midazolam", "calcitonin", "timolol", "esketamine", "insulin human",
+        "amyl nitrite", "sumatriptan", "zolmitriptan", "naloxone", "midazolam", "calcitonin", "timolol", "esketamine",
+        "iloprost", "cocaine", "sevoflurane", "desflurane", "isoflurane", "st. john's wort", "glucosamine", "gold",
+        "iodoquinol", "insulin human",
     }
 )  # fmt: skip
-"""Drugs given by a local route on purpose for their systemic effect (or known to reach it)."""
+"""Drugs given by a local route on purpose for their systemic effect, or known to reach it; and those taken by mouth
+whose only products in the directory of routes are local (herbs and drugs not sold in the US)."""
 
 ALIASES: Final[dict[str, tuple[str, ...]]] = {}
 """Class id used by the checks -> ids of the knowledge pack, where they differ."""

@@ -12,6 +12,7 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import daily_total, listed_daily_mg
 from attending.guardrails.checks.case import Case, Exposure, lowered, rule
+from attending.guardrails.checks.spacing import apart
 from attending.guardrails.checks.switch import switched
 from attending.guardrails.clinical.statement import DrugMention, Span
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
@@ -42,8 +43,8 @@ def interactions(case: Case) -> Iterator[Finding]:
 
     Severity is lowered one rank where the fact holds above a daily dose and the dose is not stated; two ranks where
     one of the drugs is given by a local route; and a moderate interaction is minor where the output neither starts
-    nor changes either drug. A pair that the text warns of is not a finding, unless the patient takes one of
-    the two and the output starts the other.
+    nor changes either drug. It is minor too where the output has the two taken apart and that is enough. A pair that
+    the text warns of is not a finding, unless the patient takes one of the two and the output starts the other.
     """
     warned = _warned_pairs(case)
     named = {exposure.drug for exposure in case.given}
@@ -105,6 +106,8 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
         return None
     best: tuple[Severity, int, Interaction, str] | None = None
     facts = tuple(_facts(case, first, second))
+    hours = case.knowledge.spaced_hours(first.drug, second.drug) if facts else None
+    spaced = hours is not None and apart(case, first, second, hours)
     for fact in facts:
         held = _holds(case, fact, first, second)
         if held is None:
@@ -114,6 +117,8 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
             severity, why = Severity.MINOR, f"{why}; neither drug is started or changed here"
         elif severity is Severity.MODERATE and _monitored(case, facts):
             severity, why = Severity.MINOR, f"{why}; the output has it checked"
+        if spaced and fact.above_daily_mg is None and severity.rank > Severity.MINOR.rank:
+            severity, why = Severity.MINOR, f"{why}; taken hours apart here"
         rank = _BASIS_ORDER[fact.provenance.basis]
         if best is None or (severity.rank, rank) > (best[0].rank, best[1]):
             best = (severity, rank, fact, why)

@@ -18,6 +18,7 @@ from attending.guardrails.knowledge.assemble import (
     interactions,
     label_rules,
     names,
+    overlays,
     pack,
     tables,
     vocabulary,
@@ -62,6 +63,7 @@ def build(sources: Path, out: Path) -> str:
     add("allergy_groups.tsv", ("class",), tables.read(CURATED / "allergy_groups.tsv"))
     adjustments = [*tables.read(CURATED / "adjustments.tsv"), *_marketed_together(known, pairs)]
     add("adjustments.tsv", tables.columns(CURATED / "adjustments.tsv"), adjustments)
+    overlays.build(known, CURATED, add)
     add("label_index.tsv", ("set_id", "source"), _label_index(sources))
     return pack.write(out, files, counts)
 

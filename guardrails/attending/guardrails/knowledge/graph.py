@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +29,7 @@ from attending.guardrails.knowledge.facts import (
 )
 from attending.guardrails.knowledge.naming import tidy
 from attending.guardrails.knowledge.near import Near
+from attending.guardrails.knowledge.overlay import NeverInterruptive, Overlay
 
 if TYPE_CHECKING:
     import networkx
@@ -80,6 +82,7 @@ class Knowledge:
         self._pairs = rules.interactions(pack)
         self._sides = frozenset(side for pair in self._pairs for side in pair)
         self._caps = _caps(pack)
+        self._overlay = Overlay(pack)
         self._doses = rules.by_drug(rules.dose_limits(pack))
         self._renal = rules.by_drug(rules.renal_rules(pack))
         self._hepatic = rules.by_drug(rules.hepatic_rules(pack))
@@ -167,7 +170,7 @@ class Knowledge:
         """Facts that hold between two drugs or class ids, worst first; the order of the two does not matter.
 
         A fact may stand between classes the two belong to. A source's severity is lowered where the pack's
-        adjustments say that it overrates the pair.
+        adjustments say that it overrates the pair. The overlays stand above both: see `overlay`.
         """
         if a == b and a in self._rxcui:
             return ()
@@ -177,15 +180,32 @@ class Knowledge:
             for y in right:
                 for fact in self._pairs.get((x, y) if x <= y else (y, x), ()):
                     found[fact.provenance.rule_id, f"{fact.a}|{fact.b}|{fact.above_daily_mg}"] = fact
-        if not found:
+        must = self._overlay.must(left, right)
+        if not found and must is None:
             return ()
         cap = self._cap(left, right)
-        held = [_capped(fact, cap) for fact in found.values()]
+        if cap is not None and must is not None:
+            cap = max(cap, must.severity, key=lambda level: level.rank)
+        held = self._overlay.applied([_capped(fact, cap) for fact in found.values()], left, right)
         return tuple(sorted(held, key=_order))
+
+    def spaced_hours(self, a: str, b: str) -> Decimal | None:
+        """Hours between two drugs from which their interaction is none to interrupt for (calcium and levothyroxine,
+        4); None where taking them apart does not help."""
+        return self._overlay.spaced_hours(self._ids(a), self._ids(b))
 
     def all_interactions(self) -> Iterator[Interaction]:
         for facts in self._pairs.values():
             yield from facts
+        yield from self._overlay.must_hold()
+
+    def must_hold(self) -> Iterable[Interaction]:
+        """Facts that no source and no adjustment lowers, between drugs or class ids."""
+        return self._overlay.must_hold()
+
+    def never_interruptive(self) -> Iterable[NeverInterruptive]:
+        """Pairs, of drugs or class ids, that count at most minor by themselves."""
+        return self._overlay.never_interruptive()
 
     # Limits and rules
 
@@ -344,7 +364,11 @@ class Knowledge:
             )
         return (
             one,
-            *(other for other in self.classes_of(one) if other in self._sides or other in self._caps[1]),
+            *(
+                other
+                for other in self.classes_of(one)
+                if other in self._sides or other in self._caps[1] or other in self._overlay.sides
+            ),
         )
 
     def _cap(self, left: Iterable[str], right: Iterable[str]) -> Severity | None:
