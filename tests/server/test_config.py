@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
-from attending.server import config_reference
-from attending.server.config import Config, Section, load_config, parse_config, section_of
+from attending.server.config import Config, Section, load_config, parse_config, reference, section_of
 from attending.server.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -275,9 +275,31 @@ def test_every_key_is_explained_and_nothing_is_a_secret() -> None:
 
 def test_the_page_in_docs_is_current_and_its_example_loads() -> None:
     page = (ROOT / "docs" / "configuration.md").read_text()
-    assert page == config_reference.markdown(), "run: attending config reference > docs/configuration.md"
-    config = parse_config(tomllib.loads(config_reference.example()), ROOT)
+    assert page == reference.markdown(), "run: attending config reference > docs/configuration.md"
+    config = parse_config(tomllib.loads(reference.example()), ROOT)
     assert [identity.name for identity in config.identities] == ["discharge-app", "dr-rivera"]
     for section in _sections():
         for key in section.model_fields:
             assert f"| `{key}` |" in page, key
+
+
+def test_every_bound_stands_beside_its_key() -> None:
+    names = ("ge", "gt", "le", "lt", "min_length", "max_length")
+    sections = _sections()
+    found = 0
+    for section in sections:  # grows by the sections inside
+        for key, field in section.model_fields.items():
+            if (inner := section_of(field.annotation)) is not None:
+                sections.append(inner)
+            words = re.findall(r"\d[\d.]*", reference.type_words(field))
+            bounds = [
+                bound
+                for item in field.metadata
+                for name in names
+                if (bound := getattr(item, name, None)) is not None
+            ]
+            assert set(map(str, bounds)) <= set(words), key
+            found += len(bounds)
+    assert found > 100
+    assert "list of path, at most 32 |" in reference.markdown()
+    assert "its own keys. At least 1 of them." in reference.markdown()

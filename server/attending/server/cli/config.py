@@ -29,7 +29,7 @@ def check(path: Path) -> None:
 @config.command(epilog=examples("attending config reference > docs/configuration.md"))
 def reference() -> None:
     """Print every key with type, default and meaning, as Markdown."""
-    from attending.server.config_reference import markdown
+    from attending.server.config.reference import markdown
 
     click.echo(markdown(), nl=False)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, get_origin
 
 from attending.server.config import Config, Section, section_of
-from attending.server.config_reference import type_words
+from attending.server.config.reference import type_words
 from pydantic.fields import FieldInfo
 
 _WIDTH: Final = 110

@@ -1,4 +1,4 @@
-"""docs/configuration.md, made from the models of `config` so that it cannot fall behind."""
+"""docs/configuration.md, made from the models so that it cannot fall behind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
-from attending.server.config import MIB, Config, Section, section_of
+from attending.server.config.base import MIB, Section, section_of
+from attending.server.config.model import Config
 from pydantic import AwareDatetime
 from pydantic.fields import FieldInfo
 
@@ -127,7 +128,10 @@ def _table(name: str, field: FieldInfo, mark: str) -> list[str]:
     section = section_of(field.annotation)
     assert section is not None, name
     many = typing.get_origin(field.annotation) is list
-    parts = [f"\n{mark} {'`[[' + name + ']]`' if many else '`[' + name + ']`'}\n\n{_first(section)}\n\n"]
+    # Of a section inside another, its row in the table above says it.
+    count = _bounds(field).removeprefix(", ").capitalize() if many and mark == "##" else ""
+    words = f"{_first(section)} {count} of them." if count else _first(section)
+    parts = [f"\n{mark} {'`[[' + name + ']]`' if many else '`[' + name + ']`'}\n\n{words}\n\n"]
     parts.append("| key | type | default | meaning |\n|---|---|---|---|\n")
     parts += [_row(key, value) for key, value in section.model_fields.items()]
     for key, value in section.model_fields.items():
@@ -165,25 +169,35 @@ def _type(annotation: Any, field: FieldInfo | None = None) -> str:
         return " or ".join(f"`{argument}`" for argument in arguments)
     if origin is typing.Annotated:
         return _type(arguments[0], field)
-    if origin is list and section_of(annotation) is not None:
-        return "list of tables"
     if origin is list:
-        return f"list of {_type(arguments[0])}"
+        many = "tables" if section_of(annotation) is not None else _type(arguments[0])
+        return f"list of {many}{_bounds(field)}"
     if origin in (types.UnionType, typing.Union):
         return _type(next(a for a in arguments if a is not type(None)), field)
     names: dict[Any, str] = {str: "string", bool: "boolean", Path: "path", int: "integer", float: "number"}
-    name = names.get(annotation, "time with zone")
-    bounds = _bounds(field) if field is not None and annotation in (int, float) else ""
-    return name + bounds
+    if annotation is str:
+        bounds = _bounds(field)
+        unit = "character" if bounds.endswith(" 1") else "characters"
+        return f"string{bounds} {unit}" if bounds else "string"
+    return names.get(annotation, "time with zone") + _bounds(field)
 
 
-def _bounds(field: FieldInfo) -> str:
+def _bounds(field: FieldInfo | None) -> str:
+    """The least and the greatest value of a number, or length of a string or a list, after a comma."""
     low = high = None
-    for item in field.metadata:
-        if isinstance(item, (Ge, Gt)):
-            low = f"{'above ' if isinstance(item, Gt) else ''}{item.ge if isinstance(item, Ge) else item.gt}"
-        elif isinstance(item, (Le, Lt)):
-            high = str(item.le if isinstance(item, Le) else item.lt)
-        elif isinstance(item, (MinLen, MaxLen)):
-            continue
-    return f", {low} to {high}" if low is not None and high is not None else ""
+    for item in field.metadata if field is not None else ():
+        if isinstance(item, Ge | MinLen):
+            low = str(item.ge if isinstance(item, Ge) else item.min_length)
+        elif isinstance(item, Gt):
+            low = f"above {item.gt}"
+        elif isinstance(item, Le | MaxLen):
+            high = str(item.le if isinstance(item, Le) else item.max_length)
+        elif isinstance(item, Lt):
+            high = f"below {item.lt}"
+    if low is not None and high is not None:
+        return f", {low} to {high}"
+    if high is not None:
+        return f", {high if high.startswith('below') else f'at most {high}'}"
+    if low is not None:
+        return f", {low if low.startswith('above') else f'at least {low}'}"
+    return ""
