@@ -13,39 +13,28 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import grpc
 import structlog
 from attending.ledger.errors import UnsafeSettings
-from attending.ledger.files import read_private
 from attending.server import clock
-from attending.server.auth.revocation import (
-    ListRefused,
-    RevocationList,
-    Revocations,
-    Verdict,
-    read_list,
-)
+from attending.server.auth.revocation import RevocationList, Revocations, Verdict
 from attending.server.config import ServerSection
 from attending.server.errors import ConfigurationError
+from attending.server.tls_files import (
+    FilesRefused,
+    authorities_of,
+    chain_of,
+    check_pair,
+    list_of,
+    read_file,
+    read_key,
+)
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 log = structlog.get_logger()
-
-MAX_FILE_BYTES: Final = 64 * 1024 * 1024
-
-
-class FilesRefused(Exception):  # noqa: N818 - says what happened
-    """Files that do not hold together. `reason` is constant, `key` the configuration key, `words` for people."""
-
-    def __init__(self, reason: str, key: str, words: str) -> None:
-        super().__init__(reason)
-        self.reason, self.key, self.words = reason, key, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,15 +233,16 @@ def read_material(config: ServerSection, now: datetime) -> Material:
     key, certificate, client_ca, *lists = data
     assert key is not None
     assert certificate is not None
-    leaf = _check_pair(certificate, key)
-    authorities = [] if client_ca is None else _authorities(client_ca)
+    leaf = chain_of(certificate)[0]
+    check_pair(leaf, key)
+    authorities = [] if client_ca is None else authorities_of(client_ca)
     # Python's TLS reads the files by itself; what it read is what we read when they have not changed since.
     context = _context(config)
     if _read_all(config) != data:
         raise FilesRefused("TLS_FILES_CHANGING", "server.tls_certificate", "changed while it was read")
     revocations = None
     if config.client_crl:
-        revocations = Revocations(_read_list(one, authorities, now) for one in lists)
+        revocations = Revocations(list_of(one, authorities, now) for one in lists if one is not None)
     configuration = grpc.ssl_server_certificate_configuration([(key, certificate)], client_ca)
     digest = hashlib.sha256(b"".join(hashlib.sha256(part or b"").digest() for part in data)).digest()
     return Material(
@@ -268,70 +258,13 @@ def read_material(config: ServerSection, now: datetime) -> Material:
 
 
 def _read_all(config: ServerSection) -> list[bytes | None]:
-    ca = None if config.client_ca is None else _read(config.client_ca, "server.client_ca")
+    ca = None if config.client_ca is None else read_file(config.client_ca, "server.client_ca")
     return [
-        _read_key(config.tls_key),
-        _read(config.tls_certificate, "server.tls_certificate"),
+        read_key(config.tls_key),
+        read_file(config.tls_certificate, "server.tls_certificate"),
         ca,
-        *(_read(path, "server.client_crl") for path in config.client_crl),
+        *(read_file(path, "server.client_crl") for path in config.client_crl),
     ]
-
-
-def _read(path: Path, key: str) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as err:
-        raise FilesRefused(
-            "TLS_FILE_NOT_READABLE", key, f"`{path}` cannot be read ({type(err).__name__})"
-        ) from err
-    if len(data) > MAX_FILE_BYTES:
-        raise FilesRefused("TLS_FILE_TOO_LARGE", key, f"`{path}` is larger than {MAX_FILE_BYTES} bytes")
-    return data
-
-
-def _read_key(path: Path) -> bytes:
-    try:
-        return read_private(path)
-    except OSError as err:
-        raise FilesRefused(
-            "TLS_FILE_NOT_READABLE", "server.tls_key", f"`{path}` cannot be read ({type(err).__name__})"
-        ) from err
-
-
-def _check_pair(certificate: bytes, key: bytes) -> x509.Certificate:
-    """The leaf, when the key is its own."""
-    try:
-        leaf = x509.load_pem_x509_certificates(certificate)[0]
-        public = leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (ValueError, UnsupportedAlgorithm) as err:
-        raise FilesRefused(
-            "TLS_CERTIFICATE_BROKEN", "server.tls_certificate", "is not a PEM certificate"
-        ) from err
-    try:
-        own = load_pem_private_key(key, None).public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm) as err:
-        raise FilesRefused(
-            "TLS_KEY_BROKEN", "server.tls_key", "is not a PEM key without a passphrase"
-        ) from err
-    if own.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != public:
-        raise FilesRefused("TLS_KEY_DOES_NOT_FIT", "server.tls_key", "is not the key of the certificate")
-    return leaf
-
-
-def _authorities(data: bytes) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(data)
-    except ValueError as err:
-        raise FilesRefused("TLS_CLIENT_CA_BROKEN", "server.client_ca", "holds no PEM certificates") from err
-
-
-def _read_list(data: bytes | None, authorities: list[x509.Certificate], now: datetime) -> RevocationList:
-    assert data is not None
-    try:
-        return read_list(data, authorities, now)
-    except ListRefused as err:
-        raise FilesRefused(str(err), "server.client_crl", f"is not to go by ({err})") from err
 
 
 def _context(config: ServerSection) -> ssl.SSLContext:

@@ -9,13 +9,19 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from attending.ledger.files import read_private
-from attending.server.auth.revocation import ListRefused, read_list
 from attending.server.doctor.check import SOON_DAYS, Finding, Site, green, red, unknown, warning
+from attending.server.tls_files import (
+    FilesRefused,
+    authorities_of,
+    chain_of,
+    check_pair,
+    list_of,
+    read_file,
+    read_key,
+)
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 MIN_RSA_BITS: Final = 2048
@@ -26,11 +32,11 @@ _EVERYWHERE: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, 
 
 def server(site: Site) -> Iterator[Finding]:
     """The certificate reads, is in force, fits its key, and its chain is whole and in order."""
-    section = site.config.server
-    path = section.tls_certificate
-    chain = _read(path)
-    if isinstance(chain, Finding):
-        yield chain
+    path = site.config.server.tls_certificate
+    try:
+        chain = _chain(path)
+    except FilesRefused as err:
+        yield _refused(err, path)
         return
     leaf = chain[0]
     yield from _in_force(chain, site.now(), "server.tls_certificate", path)
@@ -66,10 +72,13 @@ def server(site: Site) -> Iterator[Finding]:
 
 def names(site: Site) -> Iterator[Finding]:
     """The certificate names the hosts by which callers know the server."""
-    chain = _read(site.config.server.tls_certificate)
-    if isinstance(chain, Finding):
+    path = site.config.server.tls_certificate
+    try:
+        chain = _chain(path)
+    except FilesRefused as err:
         # The check before this says so in red.
-        yield unknown("TLS_FILES", "there is no certificate to read names from", chain.next_step)
+        step = _refused(err, path).next_step
+        yield unknown("TLS_FILES", "there is no certificate to read names from", step)
         return
     try:
         found = chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -112,9 +121,10 @@ def client_authorities(site: Site) -> Iterator[Finding]:
     if path is None:
         yield green("no client certificates: callers use bearer tokens")
         return
-    found = _read(path)
-    if isinstance(found, Finding):
-        yield found
+    try:
+        found = _authorities(path)
+    except FilesRefused as err:
+        yield _refused(err, path)
         return
     yield from _in_force(found, site.now(), "server.client_ca", path)
     for certificate in found:
@@ -145,20 +155,25 @@ def revocation(site: Site) -> Iterator[Finding]:
         else:
             yield green("no revocation lists")
         return
-    authorities = _read(section.client_ca) if section.client_ca is not None else []
-    if isinstance(authorities, Finding):
-        yield unknown("TLS_FILES", "there is no authority whose lists these could be", authorities.next_step)
-        return
+    authorities: list[x509.Certificate] = []
+    if section.client_ca is not None:
+        try:
+            authorities = _authorities(section.client_ca)
+        except FilesRefused as err:
+            step = _refused(err, section.client_ca).next_step
+            yield unknown("TLS_FILES", "there is no authority whose lists these could be", step)
+            return
     renew = "fetch the authority's newest list, and put it at"
     lists = []
     for path in section.client_crl:
         try:
-            lists.append(found := read_list(path.read_bytes(), authorities, now))
-        except FileNotFoundError:
-            yield red("CRL_MISSING", f"there is no revocation list `{path}`", f"{renew} {path}")
-            continue
-        except ListRefused as err:
-            yield red(str(err), f"`{path}` is not a list to go by", f"{renew} {path} (docs/identity.md)")
+            data = read_file(path, "server.client_crl")
+            lists.append(found := list_of(data, authorities, now))
+        except FilesRefused as err:
+            if err.missing:
+                yield red("CRL_MISSING", f"there is no revocation list `{path}`", f"{renew} {path}")
+            else:
+                yield red(err.reason, f"`{path}` {err.words}", f"{renew} {path} (docs/identity.md)")
             continue
         if found.next_update <= now:
             yield red(
@@ -187,37 +202,41 @@ def revocation(site: Site) -> Iterator[Finding]:
 def _fits(site: Site, leaf: x509.Certificate) -> Iterator[Finding]:
     path = site.config.server.tls_key
     try:
-        private = load_pem_private_key(read_private(path), None)
-    except FileNotFoundError:
-        yield red("TLS_FILES", f"`server.tls_key`: there is no file `{path}`", f"put the key there: {path}")
-        return
-    except (ValueError, TypeError):
-        yield red(
-            "TLS_FILES",
-            f"`server.tls_key`: `{path}` is no PEM key without a passphrase",
-            "openssl pkey -in KEY -out that file, with mode 600",
-        )
-        return
-    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if private.public_key().public_bytes(*form) == leaf.public_key().public_bytes(*form):
-        yield green("the key fits the certificate")
+        check_pair(leaf, read_key(path))
+    except FilesRefused as err:
+        yield _refused(err, path)
     else:
-        yield red(
+        yield green("the key fits the certificate")
+
+
+def _chain(path: Path) -> list[x509.Certificate]:
+    return chain_of(read_file(path, "server.tls_certificate"))
+
+
+def _authorities(path: Path) -> list[x509.Certificate]:
+    return authorities_of(read_file(path, "server.client_ca"))
+
+
+def _refused(err: FilesRefused, path: Path) -> Finding:
+    """What the server would refuse, with what to do about it."""
+    if err.reason == "TLS_KEY_DOES_NOT_FIT":
+        return red(
             "KEY_DOES_NOT_FIT",
             "`server.tls_key` is not the key of `server.tls_certificate`",
             "put the key there for which the certificate was issued",
         )
-
-
-def _read(path: Path) -> list[x509.Certificate] | Finding:
-    try:
-        return x509.load_pem_x509_certificates(path.read_bytes())
-    except FileNotFoundError:
-        return red(
-            "TLS_FILES", f"there is no file `{path}`", f"have a certificate issued, and put it there: {path}"
-        )
-    except ValueError:
-        return red("TLS_FILES", f"`{path}` holds no PEM certificate", "put the certificate there, as PEM")
+    if err.reason == "TLS_KEY_BROKEN":
+        step = "openssl pkey -in KEY -out that file, with mode 600"
+    elif not err.missing:
+        step = "make it a PEM file that the server may read"
+    elif err.key == "server.tls_key":
+        step = f"put the key there: {path}"
+    else:
+        step = f"have a certificate issued, and put it there: {path}"
+    detail = (
+        f"there is no file `{path}`" if err.missing else f"`{path}` {err.words.removeprefix(f'`{path}` ')}"
+    )
+    return red("TLS_FILES", f"`{err.key}`: {detail}", step)
 
 
 def _in_force(certificates: list[x509.Certificate], now: datetime, key: str, path: Path) -> Iterator[Finding]:
