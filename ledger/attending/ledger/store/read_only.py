@@ -252,6 +252,19 @@ class ReadOnlySqlite(ReadHalf, SqliteStore):
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
+def open_read_only(folder: Path | None, conninfo: str | None) -> ReadOnlyStore:
+    """The ledger of a database where `conninfo` says how to reach it, of `folder` otherwise.
+
+    Raises NotFound, StoreUnavailable, CorruptLog and OtherVersion.
+    """
+    if conninfo is not None:
+        from attending.ledger.store.read_only_postgres import ReadOnlyPostgres
+
+        return ReadOnlyPostgres(conninfo)
+    assert folder is not None
+    return ReadOnlySqlite(folder / "ledger.db")
+
+
 def select_in_order(table: Table) -> str:
     """The SELECT of every column of a table of the ledger, in the order of its key, for either engine."""
     names = ", ".join(column.name for column in table.columns)

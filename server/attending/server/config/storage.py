@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final, Literal, Self
 
 from attending.ledger.custody.retention import MAX_DAYS, Rule, Start
@@ -100,6 +101,16 @@ class StorageSection(Section):
     def shared(self) -> bool:
         """Whether the ledger lies in a database that other processes may use, too."""
         return self.database is not None or self.database_env is not None
+
+    @property
+    def place_of_keys(self) -> Path:
+        """The folder of keys, wherever it is."""
+        return self.keys_folder or self.folder / "keys"
+
+    @property
+    def place_of_heads(self) -> Path:
+        """The folder of published tree heads, wherever it is."""
+        return self.published_folder or self.folder / "published"
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -7,7 +7,6 @@ function and a line in `table`.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from attending.server import clock
-from attending.server.config import Config
+from attending.server.config import Config, is_loopback
 from attending.server.doctor.machine import LinuxMachine, Machine
 
 if TYPE_CHECKING:
@@ -88,13 +87,11 @@ class Site:
 
     @property
     def keys_folder(self) -> Path:
-        storage = self.config.storage
-        return storage.keys_folder or storage.folder / "keys"
+        return self.config.storage.place_of_keys
 
     @property
     def published_folder(self) -> Path:
-        storage = self.config.storage
-        return storage.published_folder or storage.folder / "published"
+        return self.config.storage.place_of_heads
 
     @contextmanager
     def ledger(self) -> Iterator[ReadOnlyStore | None]:
@@ -102,19 +99,13 @@ class Site:
         StoreFault and ConfigurationError.
         """
         from attending.ledger.errors import NotFound
+        from attending.ledger.store.read_only import open_read_only
         from attending.server.database import conninfo_of
 
-        conninfo = conninfo_of(self.config.storage)
+        storage = self.config.storage
         store: ReadOnlyStore | None = None
         with suppress(NotFound):
-            if conninfo is not None:
-                from attending.ledger.store.read_only_postgres import ReadOnlyPostgres
-
-                store = ReadOnlyPostgres(conninfo)
-            else:
-                from attending.ledger.store.read_only import ReadOnlySqlite
-
-                store = ReadOnlySqlite(self.config.storage.folder / "ledger.db")
+            store = open_read_only(storage.folder, conninfo_of(storage))
         try:
             yield store
         finally:
@@ -128,11 +119,3 @@ class Check(Protocol):
     """
 
     def __call__(self, site: Site, /) -> Iterable[Finding]: ...
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's own, reached from nowhere else."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 import httpx
 from attending.server.auth.oidc.provider import Provider, ProviderStatus
-from attending.server.config import OidcSection, ProviderSection
-from attending.server.doctor.check import Finding, Site, green, is_loopback, red, unknown, warning
+from attending.server.config import OidcSection, ProviderSection, is_loopback
+from attending.server.doctor.check import Finding, Site, green, red, unknown, warning
 from attending.server.errors import ConfigurationError, Unavailable
 from attending.server.providers.configure import api_key
 from attending.server.providers.replay import ReplayProvider

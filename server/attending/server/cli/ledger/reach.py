@@ -47,14 +47,9 @@ class Reach:
 
     def open_store(self) -> ReadOnlyStore:
         """The store, for reading. Raises errors of the ledger."""
-        if self.database is not None:
-            from attending.ledger.store.read_only_postgres import ReadOnlyPostgres
+        from attending.ledger.store.read_only import open_read_only
 
-            return ReadOnlyPostgres(self.database)
-        from attending.ledger.store.read_only import ReadOnlySqlite
-
-        assert self.folder is not None
-        return ReadOnlySqlite(self.folder / DATABASE)
+        return open_read_only(self.folder, self.database)
 
     @contextmanager
     def opened(self) -> Iterator[ReadOnlyStore]:
@@ -186,8 +181,8 @@ def _of_config(path: Path, database: str | None, published: Path | None) -> Reac
     return Reach(
         folder=storage.folder,
         database=database or conninfo_of(storage),
-        published=published or storage.published_folder or storage.folder / "published",
-        keys=storage.keys_folder or storage.folder / "keys",
+        published=published or storage.place_of_heads,
+        keys=storage.place_of_keys,
         claim_retention=timedelta(days=config.idempotency.retention_days),
         option=f" --config {shlex.quote(str(path))}",
     )
