@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from attending.ledger.errors import KeysNotOpen, KeyStoreRefused, KeyStoreUnavailable
 from attending.ledger.wrapping import Root
-from attending.server.secrets.vault_transit import VaultTransitWrapper
+from attending.server.secrets.vault_transit import VaultTransitWrapper, in_own_loop
 
 from tests.server.secrets.conftest import private
 from tests.server.secrets.vault_server import VaultServer
@@ -109,6 +109,14 @@ def test_a_vault_that_gives_another_secret_is_found_out(
     vault.fault = None
     vault.rotate()
     assert root.resealed("clinic", "kek", data) is not None
+
+
+def test_an_error_of_ours_is_not_taken_for_one_of_vault() -> None:
+    async def wrong() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        in_own_loop(wrong, 5)
 
 
 def test_the_token_stands_in_no_error(vault: VaultServer, wrapper: VaultTransitWrapper) -> None:

@@ -18,6 +18,7 @@ import re
 import ssl
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,7 +99,7 @@ class VaultTransitWrapper:
         """`data` of the answer."""
         headers = self._headers | {"X-Vault-Token": self._read_token()}
         url = f"{self._url}/v1/{self._mount}/{verb}/{self._key}"
-        status, content = _in_own_loop(lambda: self._exchange(url, headers, body), self._timeout)
+        status, content = in_own_loop(lambda: self._exchange(url, headers, body), self._timeout)
         try:
             answer = json.loads(content)
         except (ValueError, RecursionError):
@@ -139,11 +140,11 @@ class VaultTransitWrapper:
         return token
 
 
-def _in_own_loop(make: Callable[[], Any], seconds: float) -> tuple[int, bytes]:
+def in_own_loop(make: Callable[[], Any], seconds: float) -> tuple[int, bytes]:
     """Runs one exchange in a thread of its own: the caller may be on an event loop or not, and a server that sends one
     byte at a time does not keep it longer than `seconds`.
     """
-    outcome: list[tuple[int, bytes] | BaseException] = []
+    outcome: Future[tuple[int, bytes]] = Future()
 
     async def bounded() -> tuple[int, bytes]:
         async with asyncio.timeout(seconds):
@@ -152,23 +153,17 @@ def _in_own_loop(make: Callable[[], Any], seconds: float) -> tuple[int, bytes]:
 
     def run() -> None:
         try:
-            outcome.append(asyncio.run(bounded()))
-        except BaseException as err:
-            outcome.append(err)
+            outcome.set_result(asyncio.run(bounded()))
+        except Exception as err:  # handed over to the caller, not handled
+            outcome.set_exception(err)
 
-    thread = threading.Thread(target=run, name="vault", daemon=True)
-    thread.start()
-    # A resolver cannot be interrupted; it is left to itself.
-    thread.join(seconds + 1)
-    found = outcome[0] if outcome else TimeoutError()
-    if isinstance(found, tuple):
-        return found
-    if isinstance(found, KeyStoreUnavailable):
-        raise found
-    if isinstance(found, httpx.HTTPError | OSError | TimeoutError | httpx.InvalidURL):
+    threading.Thread(target=run, name="vault", daemon=True).start()
+    try:
+        # A resolver cannot be interrupted; it is left to itself.
+        return outcome.result(seconds + 1)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as err:  # a time-out is an OSError
         # `from None`: the chain holds the request, and so the token.
-        raise KeyStoreUnavailable(f"Vault does not answer ({type(found).__name__})") from None
-    raise KeyStoreUnavailable(f"the call of Vault failed ({type(found).__name__})") from None
+        raise KeyStoreUnavailable(f"Vault does not answer ({type(err).__name__})") from None
 
 
 def _refusal(status: int, answer: object) -> Exception:
