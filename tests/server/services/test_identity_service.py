@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shlex
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -213,6 +216,23 @@ def test_at_the_command_line(
     assert token.read_text().strip() not in json.dumps(found)
     credential = str(key["credential_id"])
     said("user", "key", "revoke", name, "--credential", credential, "--reason", "credential-lost")
+
+    # A full disk: there is a key that nobody has, and what to do about it is said word for word.
+    write = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        if data.startswith(b"att_"):
+            raise OSError(errno.ENOSPC, "full")
+        return write(descriptor, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        other = tmp_path / "other.token"
+        assert run(["user", "key", "issue", name, "--days", "30", "--out", str(other)]) == Exit.FAILED
+    assert not other.exists()
+    told = capsys.readouterr().err
+    assert "attending user key revoke" in told
+    said(*shlex.split(told.strip().rpartition("attending ")[2]))
     assert "revoked by demo-safety-officer" in said("user", "revoke", name, "--reason", "left")
     assert run(["user", "enrol", name, "--role", "clinician"]) == Exit.FAILED
     assert "never used again" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -209,13 +210,22 @@ def key() -> None:
 def issue(name: str, days: int, out: Path, as_json: bool, connection: Connection) -> None:
     """Make a service key, a bearer token. It opens nothing before somebody else has proofed it."""
     expires = _timestamp(datetime.now(UTC) + timedelta(days=days))
-    # Before the key is made: one whose token could not be written would be lost.
+    # Before the key is made: a place where no token can be written is refused while there is none.
     descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with PeopleClient(connection) as client:
             answer = client.issue_key(identity_pb2.IssueKeyRequest(name=name, expires=expires))
-        os.write(descriptor, f"{answer.token}\n".encode())
-        os.fsync(descriptor)
+        try:
+            left = f"{answer.token}\n".encode()
+            while left:
+                left = left[os.write(descriptor, left) :]
+            os.fsync(descriptor)
+        except OSError as err:
+            revoke = f"attending user key revoke {shlex.quote(name)} --credential {answer.credential_id}"
+            raise CommandError(
+                f"the key was made, and its token could not be written ({type(err).__name__}): nobody has it",
+                f"revoke that key: {revoke} --reason credential-lost",
+            ) from err
     except BaseException:
         out.unlink(missing_ok=True)
         raise
