@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,28 @@ async def test_down_is_unavailable() -> None:
     with pytest.raises(ProviderError) as caught:
         await provider.complete(request())
     assert caught.value.reason == "PROVIDER_UNAVAILABLE"
+    await provider.close()
+
+
+async def test_reading_the_key_holds_nothing_else_up(server: LocalServer) -> None:
+    """Its file may lie on a volume that does not answer."""
+    loop, asked, go = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def key() -> str:
+        loop.call_soon_threadsafe(asked.set)
+        assert go.wait(10)
+        return "late"
+
+    async def answer(_body: dict[str, Any]) -> web.StreamResponse:
+        return web.json_response(completion())
+
+    server.answer = answer
+    provider = OpenAICompatibleProvider("p", server.url, key)
+    called = asyncio.create_task(provider.complete(request()))
+    await asked.wait()  # on the loop, while the key is being read
+    go.set()
+    await called
+    assert server.credentials == ["Bearer late"]
     await provider.close()
 
 

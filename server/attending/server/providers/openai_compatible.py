@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +21,8 @@ class OpenAICompatibleProvider:
 
     def __init__(self, name: str, base_url: str, api_key: str | Callable[[], str]) -> None:
         async def key() -> str:
-            return api_key if isinstance(api_key, str) else api_key()
+            # Such a function may read a file.
+            return api_key if isinstance(api_key, str) else await asyncio.to_thread(api_key)
 
         self.name = name
         self._client = openai.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0)
