@@ -35,6 +35,7 @@ from attending.ledger.entry import Payload, PendingEntry
 from attending.ledger.ledger import Claim, Expectation, Ledger, LedgerConfig
 from attending.ledger.proof import verify_receipt
 from attending.ledger.store import schema
+from times import quantile
 
 LOG = "bench"
 ENTRY_BYTES = 1024
@@ -82,7 +83,7 @@ async def run_ledger(
                     LOG, [pending], expect=[Expectation(name, 0)], claim=Claim(name, fingerprint, name)
                 )
                 receipt = appended.receipt()
-                latencies.append(time.perf_counter() - start)
+                latencies.append((time.perf_counter() - start) * 1e3)
                 last[:] = [appended, receipt]
 
         start = time.perf_counter()
@@ -93,11 +94,10 @@ async def run_ledger(
         size, _ = await ledger.head(LOG)
     if size != appends:
         raise SystemExit(f"error: {appends} appends were acknowledged, the log holds {size}")
-    latencies.sort()
     return {
         "per_second": appends / seconds,
-        "p50": latencies[len(latencies) // 2] * 1e3,
-        "p99": latencies[int(len(latencies) * 0.99)] * 1e3,
+        "p50": quantile(latencies, 0.5),
+        "p99": quantile(latencies, 0.99),
         "entry_bytes": len(appended.data[0]),
     }
 

@@ -16,7 +16,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -35,6 +35,7 @@ from attending.server.bootstrap.certificates import issue_client, new_authority
 from attending.server.config import IdentitySection, OidcSection
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from times import quantile, timed
 
 TENANT = "bench"
 AUDIENCE = "attending"
@@ -144,21 +145,6 @@ class World:
 
 async def _not_denied(_principal: Principal, _decision: object) -> None:
     raise AssertionError("the bench's calls are allowed")
-
-
-async def timed(call: Callable[[int], Awaitable[None]], numbers: Sequence[int]) -> list[float]:
-    """Milliseconds of each call, sorted."""
-    times = []
-    for number in numbers:
-        start = time.perf_counter()
-        await call(number)
-        times.append((time.perf_counter() - start) * 1e3)
-    return sorted(times)
-
-
-def quantile(times: Sequence[float], part: float) -> float:
-    """A quantile of sorted times, in milliseconds with three digits."""
-    return round(times[min(len(times) - 1, int(len(times) * part))], 3)
 
 
 async def measure(identities: int, calls: int) -> dict[str, Any]:

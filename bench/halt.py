@@ -26,6 +26,7 @@ from attending.server.clock import now
 from attending.server.errors import FailedPrecondition
 from attending.server.halt.switch import Order, Switch
 from attending.server.idempotency import Once
+from times import quantile
 
 LOG = "bench"
 POLICY = "discharge-plan"
@@ -59,7 +60,7 @@ async def run(folder: Path, halts: int, concurrency: int) -> dict[str, Any]:
                 start = time.perf_counter()
                 try:
                     await switch.append(LOG, POLICY, [entry], expect=[], claim=None, rows=[])
-                    appends.append(time.perf_counter() - start)
+                    appends.append((time.perf_counter() - start) * 1e3)
                 except FailedPrecondition:
                     refused += 1
                     await asyncio.sleep(0.005)
@@ -70,7 +71,7 @@ async def run(folder: Path, halts: int, concurrency: int) -> dict[str, Any]:
             order = Order("human:bench", "drill", now())
             start = time.perf_counter()
             await switch.halt(LOG, None, order, Once(f"h{number}", b"h"), concurrency)
-            to_halt.append(time.perf_counter() - start)
+            to_halt.append((time.perf_counter() - start) * 1e3)
             await switch.resume(LOG, None, order, Once(f"r{number}", b"r"))
         ending.set()
         await asyncio.gather(*writers)
@@ -93,12 +94,6 @@ async def run(folder: Path, halts: int, concurrency: int) -> dict[str, Any]:
         "append_p99_ms": quantile(appends, 0.99),
         "ratio_p50": round(quantile(to_halt, 0.5) / quantile(appends, 0.5), 2),
     }
-
-
-def quantile(seconds: Sequence[float], part: float) -> float:
-    """A quantile, in milliseconds."""
-    ordered = sorted(seconds)
-    return round(ordered[min(len(ordered) - 1, int(len(ordered) * part))] * 1e3, 2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,7 +18,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from attending.ledger.ledger import Ledger
 from attending.ledger.proof import verify_receipt
 from attending.ledger.store.sqlite import SqliteStore
 from attending.ledger.tiles import CACHED_TILES, TILE_HEIGHT, TILE_WIDTH, TREE_BYTES
+from times import quantile, timed
 
 LOG = "bench"
 ENTRIES_AN_APPEND = 1_000
@@ -69,21 +70,6 @@ def naive(store: SqliteStore, partial: Sequence[Sequence[bytes]], size: int) -> 
         return hashes[0]
 
     return node
-
-
-async def timed(prove: Callable[[int], Any], indices: Sequence[int]) -> list[float]:
-    """Milliseconds of each proof, sorted; each is checked outside the time."""
-    times = []
-    for index in indices:
-        start = time.perf_counter()
-        await prove(index)
-        times.append((time.perf_counter() - start) * 1e3)
-    return sorted(times)
-
-
-def quantile(times: Sequence[float], part: float) -> float:
-    """A quantile of sorted times, in milliseconds with three digits."""
-    return round(times[min(len(times) - 1, int(len(times) * part))], 3)
 
 
 async def measure(folder: Path, proofs: int) -> dict[str, Any]:
