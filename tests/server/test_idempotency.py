@@ -28,23 +28,25 @@ async def test_a_call_claimed_under_a_key_that_was_rotated_is_found(tmp_path: Pa
     config = LedgerConfig(tmp_path, publish_interval_seconds=3600)
     async with await Ledger.open(config, clock=lambda: now[0]) as ledger:
         await ledger.create_log(LOG, "clinic.example/log")
-        first = once(ledger, LOG, "app", "k", request())
+        first = await once(ledger, LOG, "app", "k", request())
         await ledger.append(LOG, [ENTRY], claim=first.claim("s"))
         await ledger.rotation.rotate(LOG, "fingerprint", Order("o"), delay=timedelta(minutes=5))
-        late = once(ledger, LOG, "app", "late", request())
+        late = await once(ledger, LOG, "app", "late", request())
         now[0] += timedelta(minutes=6)
 
-        again = once(ledger, LOG, "app", "k", request())
+        again = await once(ledger, LOG, "app", "k", request())
         assert again.key != first.key
         assert await answered(ledger, LOG, again) == (0,)
         assert await claimed(ledger, LOG, again) == "s"
         with pytest.raises(AlreadyExists) as reused:
-            await answered(ledger, LOG, once(ledger, LOG, "app", "k", request("another body")))
+            await answered(ledger, LOG, await once(ledger, LOG, "app", "k", request("another body")))
         assert reused.value.reason == "IDEMPOTENCY_KEY_REUSED"
-        assert await answered(ledger, LOG, once(ledger, LOG, "other", "k", request())) is None
+        assert await answered(ledger, LOG, await once(ledger, LOG, "other", "k", request())) is None
         with pytest.raises(DuplicateClaim):  # whoever did not look first
             await ledger.append(LOG, [ENTRY], claim=again.claim("s"))
         with pytest.raises(ClaimStale):  # begun before the switch, appended after it
             await ledger.append(LOG, [ENTRY], claim=late.claim("s"))
-        await ledger.append(LOG, [ENTRY], claim=once(ledger, LOG, "app", "late", request()).claim("s"))
+        await ledger.append(
+            LOG, [ENTRY], claim=(await once(ledger, LOG, "app", "late", request())).claim("s")
+        )
         assert (await ledger.head(LOG))[0] == 3

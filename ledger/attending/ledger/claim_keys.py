@@ -3,13 +3,15 @@
 One key is in force at any time of the log; the switch is at a time that its file names. A claim made with a key is
 sequenced before that key's end or refused, and looks for the same call under the keys before it in the same
 transaction: so one idempotency key is claimed once, however many processes there are and whatever their clocks say.
+That needs every process to know a new key before it comes into force: each looks when it makes a claim, and once more
+when it appends it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hmac
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,14 +20,16 @@ from attending.ledger.errors import KeyStoreUnavailable, LedgerError
 from attending.ledger.key_files import Generation
 from attending.ledger.keys import KeyFolder
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class ClaimKeys:
-    """The key in force, those before it, newest first, and the time at which it ends (None: none is known)."""
+    """The key in force and its generation, and the keys before it, newest first."""
 
+    generation: int
     current: bytes = field(repr=False)
     earlier: tuple[bytes, ...] = field(repr=False)
-    before: str | None
 
     def digest(self, content: bytes) -> bytes:
         """The keyed digest of a request's body: guessing a short body from it needs the key."""
@@ -41,42 +45,53 @@ def claim_keys(generations: Sequence[Generation], now: str) -> ClaimKeys:
     in_force = (i for i, item in enumerate(generations) if item.since is None or item.since <= now)
     here = next(in_force, len(generations) - 1)
     return ClaimKeys(
+        generation=generations[here].number,
         current=generations[here].key,
         earlier=tuple(item.key for item in generations[here + 1 :]),
-        before=generations[here - 1].since if here else None,
     )
 
 
+def end_of(generations: Sequence[Generation], number: int) -> str | None:
+    """When generation `number` ends or ended, from generations newest first; None when no newer one is known."""
+    newer = [item.since for item in generations if item.number > number]
+    return newer[-1] if newer else None
+
+
 class Rereader:
-    """Has the keys of a log read again, off the event loop, when another process has added one.
+    """Has the keys of a log read again, off the event loop, when another process has added one or removed one."""
 
-    They come into force later than they are added, so that there is time; when it runs out, claims are refused rather
-    than made with a key that may have ended.
-    """
-
-    def __init__(self, keys: KeyFolder, run: Run, seconds: float = 30.0) -> None:
+    def __init__(self, keys: KeyFolder, run: Run) -> None:
         self._keys = keys
         self._run = run
-        self._seconds = seconds
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._failing: dict[str, float] = {}
-        """Since when the keys of a log cannot be read again, by the loop's clock."""
+        self._running: dict[str, asyncio.Future[None]] = {}
+        self._failures: dict[str, int] = {}
 
-    def look(self, log_id: str) -> None:
-        """Returns at once. Raises KeyStoreUnavailable when a new key could not be opened for too long."""
-        if not self._keys.stale(log_id):
-            self._failing.pop(log_id, None)
-            return
-        loop = asyncio.get_running_loop()
-        since = self._failing.setdefault(log_id, loop.time())
-        running = self._running.get(log_id)
-        if running is None or running.done():
-            self._running[log_id] = loop.create_task(self._reread(log_id))
-        if loop.time() - since > self._seconds:
-            raise KeyStoreUnavailable("a key of the log was rotated, and cannot be opened")
+    async def look(self, log_id: str) -> None:
+        """Returns once the keys known here are those of the folder: at once when nothing changed.
+
+        However many wait, the root is asked once. Raises KeyStoreUnavailable when a key cannot be opened: whoever does
+        not know it cannot tell whether the one before it has ended.
+        """
+        # Twice: one that runs already may have listed the folder before the change.
+        for _ in range(2):
+            if not self._keys.stale(log_id):
+                return
+            running = self._running.get(log_id)
+            if running is None or running.done():
+                running = self._running[log_id] = asyncio.ensure_future(self._reread(log_id))
+                # Whoever waits may have given up by the time it fails.
+                running.add_done_callback(lambda task: task.cancelled() or task.exception())
+            await asyncio.shield(running)
 
     async def _reread(self, log_id: str) -> None:
-        # What it raises shows in time, as keys that stay stale.
-        with contextlib.suppress(LedgerError):
+        try:
             await self._run(self._keys.refresh, log_id)
-            self._failing.pop(log_id, None)
+        except LedgerError as err:
+            failures = self._failures[log_id] = self._failures.get(log_id, 0) + 1
+            if (
+                failures & (failures - 1) == 0
+            ):  # the first in a row, the second, the fourth: no flood of lines
+                extra = {"log_id": log_id, "reason": err.reason, "count": failures}
+                _log.warning("ledger.keys_not_read", extra=extra)
+            raise KeyStoreUnavailable("a key of the log was rotated, and cannot be opened") from err
+        self._failures.pop(log_id, None)

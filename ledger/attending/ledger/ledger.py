@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from attending.ledger.appended import Appended, StoredClaim
-from attending.ledger.claim_keys import ClaimKeys, Rereader, claim_keys
+from attending.ledger.claim_keys import ClaimKeys, Rereader, claim_keys, end_of
 from attending.ledger.counters import Counters
 from attending.ledger.custody import tables
 from attending.ledger.custody.door import Custodian
@@ -385,17 +385,14 @@ class Ledger(LedgerReads):
         """When the log was created (`format_time`); NotFound."""
         return self._sequencer.state(log_id).row.created_at
 
-    def fingerprint(self, log_id: str, content: bytes) -> bytes:
-        """The keyed digest of a request's body, for `Claim`, under the key in force."""
-        return self.claim_keys(log_id).digest(content)
+    async def claim_keys(self, log_id: str, *, urgent: bool = False) -> ClaimKeys:
+        """The keys with which a claim is made now, those included that another process has added.
 
-    def claim_keys(self, log_id: str) -> ClaimKeys:
-        """The keys with which a claim is made now. Raises NotFound, and KeyStoreUnavailable when another process has
-        added one that this one could not open for half a minute.
+        With `urgent` those that are known here, without asking anybody. Raises NotFound, and KeyStoreUnavailable when
+        another process has added one that this one cannot open.
         """
         self._sequencer.state(log_id)
-        if self._store.shared:
-            self._rereader.look(log_id)
+        await self._look_for_keys(log_id, urgent)
         return claim_keys(self._keys.open_log(log_id).fingerprints, format_time(self._clock()))
 
     # --- payloads and subjects -------------------------------------------------------------------------
@@ -469,6 +466,10 @@ class Ledger(LedgerReads):
     async def _append(
         self, submission: Submission, commitments: tuple[tuple[Commitment, ...], ...]
     ) -> Appended:
+        if submission.claim is not None and submission.claim.generation is not None:
+            await self._look_for_keys(submission.log_id, submission.urgent)
+            keys = self._keys.open_log(submission.log_id).fingerprints
+            submission.claim_until = end_of(keys, submission.claim.generation)
         try:
             waiting = self._submit(submission)
         except QueueFull:
@@ -479,6 +480,11 @@ class Ledger(LedgerReads):
         if sequenced.receipts is None:
             raise AssertionError("sequencer lost the receipts of an append")
         return Appended(submission.log_id, sequenced, sequenced.receipts, commitments)
+
+    async def _look_for_keys(self, log_id: str, urgent: bool) -> None:
+        # What is urgent is done twice rather than kept waiting by a root that is away.
+        if self._store.shared and not urgent:
+            await self._rereader.look(log_id)
 
     def _submit(self, submission: Submission) -> Awaitable[Sequenced]:
         self._sequencer.submit(submission)

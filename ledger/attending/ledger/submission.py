@@ -31,15 +31,15 @@ class Claim:
     """Claims an idempotency key for `stream`; `fingerprint` is a keyed digest of the request's body.
 
     `earlier` are key and fingerprint of the same call as made with keys before, under which it may have been claimed.
-    It is sequenced before the time `before` (`format_time`), the end of the key that it was made with, or refused with
-    ClaimStale.
+    `generation` is that of the key that it was made with: it is sequenced before that key ends, or refused with
+    ClaimStale. None: made with no key of the log.
     """
 
     key: str
     fingerprint: bytes = field(repr=False)
     stream: str
     earlier: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
-    before: str | None = None
+    generation: int | None = None
 
 
 AWAITS_PREDECESSOR: Final = "LOG_AWAITS_PREDECESSOR"
@@ -119,6 +119,8 @@ class Submission:
     payloads: Sequence[Sequence[SealedPayload]] = ()
     expect: Sequence[Expectation] = ()
     claim: Claim | None = None
+    claim_until: str | None = None
+    """When the key that the claim was made with ends (`format_time`)."""
     rows: Sequence[RowWrite] = ()
     new_log: tuple[LogRow, LogKeys] | None = None
     subject: SubjectRow | None = None

@@ -12,6 +12,7 @@ import secrets
 from dataclasses import dataclass
 
 from attending.ledger.appended import StoredClaim
+from attending.ledger.claim_keys import ClaimKeys
 from attending.ledger.ledger import Ledger
 from attending.ledger.submission import Claim
 from attending.server.errors import AlreadyExists, InvalidRequest
@@ -25,21 +26,29 @@ MAX_KEY_CHARACTERS = 128
 class Once:
     """`key` is scoped to tenant and caller; `fingerprint` says what counts as the same body.
 
-    Both are of the fingerprint key in force; `earlier` are both of each key before, and `before` is when the one in
-    force ends.
+    Both are of the fingerprint key in force, `generation` of it; `earlier` are both of each key before.
     """
 
     key: str
     fingerprint: bytes
     earlier: tuple[tuple[str, bytes], ...] = ()
-    before: str | None = None
+    generation: int | None = None
 
     def claim(self, stream: str) -> Claim:
-        return Claim(self.key, self.fingerprint, stream, self.earlier, self.before)
+        return Claim(self.key, self.fingerprint, stream, self.earlier, self.generation)
 
 
-def once(ledger: Ledger, tenant: str, caller: str, key: str, request: Message) -> Once:
-    """The claim of one request. Raises InvalidRequest for a key that is not 1 to 128 printable ASCII characters.
+async def once(
+    ledger: Ledger, tenant: str, caller: str, key: str, request: Message, *, urgent: bool = False
+) -> Once:
+    """The claim of one request. Raises InvalidRequest for a key that is not 1 to 128 printable ASCII characters, and as
+    `Ledger.claim_keys`, which `urgent` goes to.
+    """
+    return once_under(await ledger.claim_keys(tenant, urgent=urgent), caller, key, request)
+
+
+def once_under(keys: ClaimKeys, caller: str, key: str, request: Message) -> Once:
+    """As `once`, with the keys at hand: blocks for as long as it takes to write the request down and hash it.
 
     A plain hash of a short text can be guessed, so both parts are keyed.
     """
@@ -51,13 +60,12 @@ def once(ledger: Ledger, tenant: str, caller: str, key: str, request: Message) -
     }
     scoped = json.dumps(["key", caller, key]).encode("ascii")
     content = json.dumps(body, sort_keys=True).encode("ascii")
-    keys = ledger.claim_keys(tenant)
     earlier = zip(keys.earlier_digests(scoped), keys.earlier_digests(content), strict=True)
     return Once(
         key=keys.digest(scoped).hex(),
         fingerprint=keys.digest(content),
         earlier=tuple((name.hex(), fingerprint) for name, fingerprint in earlier),
-        before=keys.before,
+        generation=keys.generation,
     )
 
 

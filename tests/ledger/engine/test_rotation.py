@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from attending.ledger import files
 from attending.ledger import keys as key_module
-from attending.ledger.claim_keys import Rereader, claim_keys
+from attending.ledger.claim_keys import Rereader, claim_keys, end_of
 from attending.ledger.custody.reads import Order
 from attending.ledger.entry import Payload, PendingEntry, format_time
 from attending.ledger.errors import (
@@ -24,6 +24,7 @@ from attending.ledger.errors import (
     CorruptLog,
     DuplicateClaim,
     KeyGenerations,
+    KeyStoreRefused,
     KeyStoreUnavailable,
     NotFound,
     SubjectErased,
@@ -35,6 +36,9 @@ from attending.ledger.ledger import Ledger
 from attending.ledger.opening import LedgerConfig
 from attending.ledger.rotation import Rotated, plan_rotation
 from attending.ledger.submission import Claim
+
+from tests.ledger.engine.postgres import LOGIN
+from tests.postgres_cluster import Cluster
 
 LOG = "clinic"
 WHO = Order("human:operator")
@@ -254,8 +258,8 @@ async def test_a_subject_has_so_many_keys_and_no_more(ledger: Ledger) -> None:
         await ledger.rotation.rotate_subject(LOG, TENANT_SUBJECT, WHO)
 
 
-def claim(ledger: Ledger, body: bytes = b"body", key: bytes = b"key") -> Claim:
-    keys = ledger.claim_keys(LOG)
+async def claim(ledger: Ledger, body: bytes = b"body", key: bytes = b"key") -> Claim:
+    keys = await ledger.claim_keys(LOG)
     return Claim(
         keys.digest(key).hex(),
         keys.digest(body),
@@ -264,7 +268,7 @@ def claim(ledger: Ledger, body: bytes = b"body", key: bytes = b"key") -> Claim:
             (name.hex(), print_)
             for name, print_ in zip(keys.earlier_digests(key), keys.earlier_digests(body), strict=True)
         ),
-        keys.before,
+        keys.generation,
     )
 
 
@@ -272,28 +276,32 @@ async def test_fingerprint_comes_into_force_later_and_a_key_is_claimed_once(
     ledger: Ledger, clock: Clock, tmp_path: Path
 ) -> None:
     entry = PendingEntry("feedback.recorded", "f", "app:a", None, {})
-    before = claim(ledger)
-    await ledger.append(LOG, [entry], claim=claim(ledger, key=b"first"))
+    before = await claim(ledger)
+    await ledger.append(LOG, [entry], claim=await claim(ledger, key=b"first"))
     done = await ledger.rotation.rotate(LOG, "fingerprint", WHO, delay=timedelta(minutes=10))
     assert done.generation == 2
-    during = claim(ledger)
+    during = await claim(ledger)
     assert during.key == before.key
-    assert during.before is not None
+    assert during.generation == 1
     # Asked for again before it is in force: the same generation, not another.
     again = await ledger.rotation.rotate(LOG, "fingerprint", WHO, delay=timedelta(minutes=10))
     assert again.generation == 2
     clock.now += timedelta(minutes=11)
-    after = claim(ledger)
+    after = await claim(ledger)
     assert after.key != before.key
     assert [key for key, _ in after.earlier] == [before.key]
     with pytest.raises(ClaimStale):
         await ledger.append(LOG, [entry], claim=during)
     await ledger.append(LOG, [entry], claim=after)
-    for late, refused in ((after, DuplicateClaim), (claim(ledger), DuplicateClaim), (during, ClaimStale)):
+    for late, refused in (
+        (after, DuplicateClaim),
+        (await claim(ledger), DuplicateClaim),
+        (during, ClaimStale),
+    ):
         with pytest.raises(refused):
             await ledger.append(LOG, [entry], claim=late)
     with pytest.raises(DuplicateClaim):  # claimed under the old key, asked for under the new one
-        await ledger.append(LOG, [entry], claim=claim(ledger, key=b"first"))
+        await ledger.append(LOG, [entry], claim=await claim(ledger, key=b"first"))
 
 
 async def test_an_old_fingerprint_key_goes_when_its_claims_have(
@@ -306,7 +314,7 @@ async def test_an_old_fingerprint_key_goes_when_its_claims_have(
     clock.now += timedelta(days=2)
     assert await ledger.rotation.retire_fingerprints(LOG) == 1
     assert "fingerprint" not in names(tmp_path)
-    assert len(ledger.claim_keys(LOG).earlier) == 0
+    assert len((await ledger.claim_keys(LOG)).earlier) == 0
 
 
 def test_which_key_is_in_force_at_a_time() -> None:
@@ -316,7 +324,8 @@ def test_which_key_is_in_force_at_a_time() -> None:
         ("2026-11-27T10:00:00.000000Z", b"2", (b"1",), None),
     ):
         keys = claim_keys([second, first], now)
-        assert (keys.current, keys.earlier, keys.before) == (current, earlier, before)
+        assert (keys.current, keys.earlier) == (current, earlier)
+        assert end_of([second, first], keys.generation) == before
         assert "b'" not in repr(keys)
 
 
@@ -442,33 +451,70 @@ def test_a_rotation_says_nothing_secret_when_it_is_printed(tmp_path: Path) -> No
         assert repr(found.kek) not in repr(item)
 
 
-async def test_a_key_added_by_another_process_is_read_in_time_or_claims_are_refused(tmp_path: Path) -> None:
+async def test_a_key_added_by_another_process_is_read_before_a_claim_is_made_or_none_is_made(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     mine, theirs = KeyFolder(tmp_path), KeyFolder(tmp_path)
     theirs.create_log(LOG)
     mine.refresh(LOG)
-    away = [False]
+    away, asked = [False], [0]
 
-    async def asked(function: Any, *arguments: Any) -> Any:
+    async def run(function: Any, *arguments: Any) -> Any:
+        asked[0] += 1
+        await asyncio.sleep(0)
         if away[0]:
-            raise KeyStoreUnavailable("away")
+            raise KeyStoreRefused("away")
         return function(*arguments)
 
-    reader = Rereader(mine, asked, seconds=0.05)
-    for generation in (2, 3):  # long apart: what was read in time does not count as late for the next one
-        theirs.begin(LOG, "fingerprint", generation, "2026-11-27T00:00:00.000000Z")
-        reader.look(LOG)
-        await asyncio.sleep(0.1)
-        assert mine.open_log(LOG).fingerprints[0].number == generation
+    reader = Rereader(mine, run)
+    theirs.begin(LOG, "fingerprint", 2, "2026-11-27T00:00:00.000000Z")
+    await asyncio.gather(*(reader.look(LOG) for _ in range(5)))
+    assert (mine.open_log(LOG).fingerprints[0].number, asked[0]) == (2, 1)
+    await reader.look(LOG)
+    assert asked[0] == 1
     away[0] = True
-    theirs.begin(LOG, "fingerprint", 4, "2026-11-27T00:00:00.000000Z")
-    reader.look(LOG)
-    await asyncio.sleep(0.1)
-    with pytest.raises(KeyStoreUnavailable):
-        reader.look(LOG)
+    theirs.begin(LOG, "fingerprint", 3, "2026-11-27T00:00:00.000000Z")
+    for refused in await asyncio.gather(*(reader.look(LOG) for _ in range(5)), return_exceptions=True):
+        assert isinstance(refused, KeyStoreUnavailable)
+    assert asked[0] == 2
+    told = [(record.getMessage(), record.__dict__["reason"]) for record in caplog.records]
+    assert told == [("ledger.keys_not_read", "KEY_STORE_REFUSED")]
     away[0] = False
-    await asyncio.sleep(0.01)
-    with contextlib.suppress(KeyStoreUnavailable):
-        reader.look(LOG)
-    await asyncio.sleep(0.01)
-    reader.look(LOG)
-    assert mine.open_log(LOG).fingerprints[0].number == 4
+    await reader.look(LOG)
+    assert mine.open_log(LOG).fingerprints[0].number == 3
+
+
+async def test_a_key_that_another_process_rotated_while_this_one_idled_is_claimed_once(
+    cluster: Cluster, postgres_database: str, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two ledgers on one database and one folder: nothing was asked of the second between a rotation in the first and
+    the moment at which the new key comes into force.
+    """
+    entry = PendingEntry("feedback.recorded", "f", "app:a", None, {})
+    config = replace(place(tmp_path), database=cluster.conninfo(postgres_database, LOGIN))
+    async with await Ledger.open(config, clock=clock) as one, await Ledger.open(config, clock=clock) as two:
+        await one.create_log(LOG, "clinic.example/log")
+        await two.create_log(LOG, "clinic.example/log")
+        begun = await claim(two, key=b"begun")
+        await one.rotation.rotate(LOG, "fingerprint", WHO, delay=timedelta(minutes=10))
+        clock.now += timedelta(minutes=11)
+        await one.append(LOG, [entry], claim=await claim(one))
+        with pytest.raises(DuplicateClaim):
+            await two.append(LOG, [entry], claim=await claim(two))
+        await one.append(LOG, [entry], claim=await claim(one, key=b"begun"))
+        # Made before the rotation and appended after it, by a call that took longer than any should.
+        with pytest.raises(ClaimStale):
+            await two.append(LOG, [entry], claim=begun)
+
+        def refused(*_: Any) -> None:
+            raise KeyStoreUnavailable("away")
+
+        await one.rotation.rotate(LOG, "fingerprint", WHO, delay=timedelta(minutes=10))
+        with monkeypatch.context() as away:
+            away.setattr(two._keys, "refresh", refused)
+            with pytest.raises(KeyStoreUnavailable):
+                await claim(two)
+            # What stops everything waits for no key.
+            known = await two.claim_keys(LOG, urgent=True)
+            halt = Claim(known.digest(b"halt").hex(), b"f", "s", (), known.generation)
+            await two.append(LOG, [entry], claim=halt, urgent=True)

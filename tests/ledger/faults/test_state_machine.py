@@ -172,7 +172,7 @@ class LedgerMachine(RuleBasedStateMachine):
         arguments: dict[str, Any] = {"entries": entries}
         if order.claim is not None:
             key, body = order.claim
-            fingerprint = self.ledger.fingerprint(log_id, body.encode())
+            fingerprint = self.run(self.ledger.claim_keys(log_id)).digest(body.encode())
             arguments["claim"] = Claim(key, fingerprint, order.streams[0])
         if order.row is not None:
             state = None if order.row == "bad" else order.row

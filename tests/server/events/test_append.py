@@ -39,8 +39,8 @@ def event(sequence: int, *, subject: str | None = None, text: bytes = b"") -> Ev
     return Event(sequence, "feedback.recorded", None, subject, dict(BODY), payloads)
 
 
-def call(ledger: Ledger) -> Once:
-    return once(ledger, LOG, APP.name, uuid.uuid4().hex, ledger_pb2.CloseEmitterRequest())
+async def call(ledger: Ledger) -> Once:
+    return await once(ledger, LOG, APP.name, uuid.uuid4().hex, ledger_pb2.CloseEmitterRequest())
 
 
 @pytest.fixture
@@ -119,9 +119,9 @@ async def test_rows_are_those_of_the_entries(ledger: Ledger) -> None:
     await events.append(APP, "one", [event(2, subject="p"), event(5, text=b"x")])
     await events.append(APP, "one", [event(1), event(5, text=b"x"), event(6)])
     await events.append(APP, "two", [event(3)])
-    await events.close(APP, "two", 4, call(ledger))
+    await events.close(APP, "two", 4, await call(ledger))
     await events.append(APP, "two", [event(1)])
-    await events.close(APP, "none", 0, call(ledger))
+    await events.close(APP, "none", 0, await call(ledger))
     found = {name: known for _actor, name, known in await events.listed(LOG, None, None, limit=9, offset=0)}
     assert found["one"].sequences.ranges() == [(1, 2), (5, 6)]
     assert (found["two"].issued, list(found["two"].sequences.missing(4))) == (4, [(2, 2), (4, 4)])
@@ -150,8 +150,8 @@ async def test_a_declaration_races_with_events(ledger: Ledger) -> None:
     await first.append(APP, "racing", [event(1)])
     ended = await asyncio.gather(
         first.append(APP, "racing", [event(2)]),
-        second.close(APP, "racing", 2, call(ledger)),
-        first.close(APP, "racing", 3, call(ledger)),
+        second.close(APP, "racing", 2, await call(ledger)),
+        first.close(APP, "racing", 3, await call(ledger)),
         second.append(APP, "racing", [event(3)]),
         return_exceptions=True,
     )

@@ -131,7 +131,7 @@ async def test_no_key_object_of_a_ledger_shows_a_key(tmp_path: Path) -> None:
         state = ledger._sequencer.state("clinic")
         secrets.append(ledger._keys.get("clinic", "tenant"))
         shown = [
-            *(state, state.keys, ledger, ledger._keys, ledger.rotation, ledger.claim_keys("clinic")),
+            *(state, state.keys, ledger, ledger._keys, ledger.rotation, await ledger.claim_keys("clinic")),
             *(found, *found.keks, *found.lookups, *found.fingerprints, keys, keys.files("clinic")),
             Claim("key", b"fingerprint-bytes", "s", (("older", b"older-bytes"),)),
             await ledger.rotation.keys("clinic"),

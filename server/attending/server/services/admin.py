@@ -53,7 +53,10 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         principal = current_principal()
         policy = self._checked(request, _known(admin_pb2.HaltReason, request.reason))
         order = self._order(request, asked_at, _name(_known(admin_pb2.HaltReason, request.reason)))
-        call = once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request)
+        # A halt waits for no key: two are better than none.
+        call = await once(
+            self._ledger, principal.tenant, principal.name, request.idempotency_key, request, urgent=True
+        )
         running = self._pipeline.running(principal.tenant)
         standing = await self._switch.halt(principal.tenant, policy, order, call, running)
         elapsed_ms = round((time.monotonic() - started) * 1000)
@@ -82,7 +85,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         principal = current_principal()
         policy = self._checked(request, _known(admin_pb2.ResumeReason, request.reason))
         order = self._order(request, self._now(), _name(_known(admin_pb2.ResumeReason, request.reason)))
-        call = once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request)
+        call = await once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request)
         standing = await self._switch.resume(principal.tenant, policy, order, call)
         assert standing.entry is not None
         log.warning(

@@ -32,7 +32,7 @@ from attending.server.events.check import (
     sequence_violations,
 )
 from attending.server.events.projection import Known
-from attending.server.idempotency import key_violations, once
+from attending.server.idempotency import key_violations, once, once_under
 from attending.server.rpc import Context
 from attending.server.services.inflow import Inflow
 from attending.server.services.paging import page_offset
@@ -82,9 +82,8 @@ class EventRpcs:
         events = await asyncio.to_thread(checked_events, request.events, MAX_BATCH, earlier)
         await self._permitted(principal, events, set())
         expect = [await self._expectation(principal, item) for item in request.expectations]
-        call = await asyncio.to_thread(
-            once, self._ledger, principal.tenant, principal.name, request.idempotency_key, request
-        )
+        keys = await self._ledger.claim_keys(principal.tenant)
+        call = await asyncio.to_thread(once_under, keys, principal.name, request.idempotency_key, request)
         recorded = await self._events.append(principal, request.emitter, events, expect=expect, once=call)
         return ledger_pb2.AppendBatchResponse(
             results=await self._results(principal.tenant, recorded, receipts=request.receipts)
@@ -141,7 +140,7 @@ class EventRpcs:
         wrong += sequence_violations(request.issued, "issued", least=0)
         if wrong:
             raise InvalidRequest(wrong)
-        call = once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request)
+        call = await once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request)
         index, known = await self._events.close(principal, request.emitter, request.issued, call)
         return ledger_pb2.CloseEmitterResponse(
             receipt=await receipt_message(self._ledger, principal.tenant, index),

@@ -161,7 +161,7 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
             wrong.append(("expected_pseudonyms", f"must be at most {MAX_EXPECTED} pseudonyms"))
         self._check(request, wrong, _name_violations(request.subject, "subject"))
         assert reason is not None
-        call = self._call(principal, request)
+        call = await self._call(principal, request)
         permit = await self._records()
         subject = await self._erased_before(tenant, call) or await self._known(permit, request.subject)
 
@@ -195,7 +195,7 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
         if request.dry_run and request.vacuum:
             wrong.append(("vacuum", "cannot be combined with `dry_run`"))
         self._check(request, wrong)
-        call = self._call(principal, request)
+        call = await self._call(principal, request)
         before = None if request.dry_run else await answered(self._ledger, tenant, call)
         if before is None:
             order = self._order(principal, request, call, "retention")
@@ -285,9 +285,9 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
 
     # --- changes -----------------------------------------------------------------------------------------
 
-    def _call(self, principal: Principal, request: Any) -> Once:
+    async def _call(self, principal: Principal, request: Any) -> Once:
         message: Message = request
-        return once(self._ledger, principal.tenant, principal.name, request.idempotency_key, message)
+        return await once(self._ledger, principal.tenant, principal.name, request.idempotency_key, message)
 
     def _order(self, principal: Principal, request: Any, call: Once, stream: str) -> Order:
         return Order(principal.actor, request.approved_by or None, call.claim(stream))
@@ -300,7 +300,7 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
         was cut short.
         """
         principal = current_principal()
-        tenant, call = principal.tenant, self._call(principal, request)
+        tenant, call = principal.tenant, await self._call(principal, request)
         before = await answered(self._ledger, tenant, call)
         if before is not None and not always:
             return before, False

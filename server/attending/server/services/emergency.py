@@ -63,7 +63,7 @@ class EmergencyService(emergency_pb2_grpc.EmergencyServiceServicer):
         v.check(request.minutes <= self._max_minutes, "minutes", f"must be at most {self._max_minutes}")
         v.raise_if_any()
         access, index = await self._desk.begin(
-            principal, _REASONS[request.reason], request.minutes or None, self._once(principal, request)
+            principal, _REASONS[request.reason], request.minutes or None, await self._once(principal, request)
         )
         return emergency_pb2.BeginEmergencyAccessResponse(
             access=self._message(access),
@@ -77,7 +77,9 @@ class EmergencyService(emergency_pb2_grpc.EmergencyServiceServicer):
         v = _begun(request)
         _check_access(request.access_id, v)
         v.raise_if_any()
-        access, index = await self._desk.end(principal, request.access_id, self._once(principal, request))
+        access, index = await self._desk.end(
+            principal, request.access_id, await self._once(principal, request)
+        )
         return emergency_pb2.EndEmergencyAccessResponse(
             access=self._message(access),
             receipt=await receipt_message(self._ledger, principal.tenant, index),
@@ -122,16 +124,16 @@ class EmergencyService(emergency_pb2_grpc.EmergencyServiceServicer):
             request.access_id,
             _OUTCOMES[request.outcome],
             request.note,
-            self._once(principal, request),
+            await self._once(principal, request),
         )
         return emergency_pb2.ReviewEmergencyAccessResponse(
             access=self._message(access),
             receipt=await receipt_message(self._ledger, principal.tenant, index),
         )
 
-    def _once(self, principal: Principal, request: Any) -> Once:
+    async def _once(self, principal: Principal, request: Any) -> Once:
         message: Message = request
-        return once(self._ledger, principal.tenant, principal.name, request.idempotency_key, message)
+        return await once(self._ledger, principal.tenant, principal.name, request.idempotency_key, message)
 
     def _message(self, access: Access) -> emergency_pb2.EmergencyAccess:
         state = access.state(clock.stamp(self._now()))

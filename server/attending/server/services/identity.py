@@ -93,7 +93,7 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
     ) -> identity_pb2.EnrolUserResponse:
         principal = current_principal()
         order = self._order(principal, request)
-        done = await self._registry.enrol(principal, order, self._once(principal, request))
+        done = await self._registry.enrol(principal, order, await self._once(principal, request))
         return identity_pb2.EnrolUserResponse(
             user=await self._user(principal, done.account), receipts=await self._receipts(principal, done)
         )
@@ -112,7 +112,7 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         if account is not None and method not in METHODS[account.kind]:
             raise InvalidRequest([("method", "does not fit the kind of the user")])
         done = await self._registry.proof(
-            principal, request.name, request.expected_version, method, self._once(principal, request)
+            principal, request.name, request.expected_version, method, await self._once(principal, request)
         )
         return identity_pb2.ProofUserResponse(
             user=await self._user(principal, done.account), receipts=await self._receipts(principal, done)
@@ -125,7 +125,9 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         v = self._begun(request)
         reason = _reason(request.reason, v)
         v.raise_if_any()
-        done = await self._registry.revoke(principal, request.name, reason, self._once(principal, request))
+        done = await self._registry.revoke(
+            principal, request.name, reason, await self._once(principal, request)
+        )
         return identity_pb2.RevokeUserResponse(
             user=await self._user(principal, done.account), receipts=await self._receipts(principal, done)
         )
@@ -176,7 +178,7 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         v.raise_if_any()
         assert expires is not None
         done, token, credential_id = await self._registry.issue_key(
-            principal, request.name, expires, self._once(principal, request)
+            principal, request.name, expires, await self._once(principal, request)
         )
         return identity_pb2.IssueKeyResponse(
             token=token,
@@ -194,7 +196,7 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         reason = _reason(request.reason, v)
         v.raise_if_any()
         done = await self._registry.revoke_key(
-            principal, request.name, request.credential_id, reason, self._once(principal, request)
+            principal, request.name, request.credential_id, reason, await self._once(principal, request)
         )
         return identity_pb2.RevokeKeyResponse(
             user=await self._user(principal, done.account), receipts=await self._receipts(principal, done)
@@ -291,9 +293,9 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         v.check(moment > self._now(), field, "must be in the future")
         return moment
 
-    def _once(self, principal: Principal, request: Any) -> Once:
+    async def _once(self, principal: Principal, request: Any) -> Once:
         message: Message = request
-        return once(self._ledger, principal.tenant, principal.name, request.idempotency_key, message)
+        return await once(self._ledger, principal.tenant, principal.name, request.idempotency_key, message)
 
     # -- answers
 

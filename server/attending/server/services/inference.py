@@ -71,7 +71,9 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
         permit = await self._permit(request.context)
         caller = _caller(permit)
         outcome = await self._pipeline.infer(
-            caller, call, once(self._ledger, caller.tenant, caller.app, request.idempotency_key, request)
+            caller,
+            call,
+            await once(self._ledger, caller.tenant, caller.app, request.idempotency_key, request),
         )
         return inference_pb2.InferResponse(result=await self._answer(permit, outcome))
 
@@ -86,7 +88,7 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
             self._pipeline.infer(
                 caller,
                 call,
-                once(self._ledger, caller.tenant, caller.app, call.key, request.request),
+                await once(self._ledger, caller.tenant, caller.app, call.key, request.request),
                 progress=events.put_nowait,
             )
         )
@@ -123,7 +125,9 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
         permit = await self._permit(request.context)
         caller = _caller(permit)
         outcome = await self._pipeline.record(
-            caller, call, once(self._ledger, caller.tenant, caller.app, request.idempotency_key, request)
+            caller,
+            call,
+            await once(self._ledger, caller.tenant, caller.app, request.idempotency_key, request),
         )
         return inference_pb2.RecordResponse(result=await self._answer(permit, outcome))
 
@@ -172,7 +176,7 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
             request.inference_id,
             recipients[request.recipient],
             request.channel,
-            once(self._ledger, caller.tenant, caller.app, request.idempotency_key, request),
+            await once(self._ledger, caller.tenant, caller.app, request.idempotency_key, request),
         )
         return inference_pb2.AckDeliveryResponse(
             receipt=await receipt_message(self._ledger, caller.tenant, index)

@@ -71,7 +71,7 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
         _check(request)
         principal = current_principal()
         tenant = principal.tenant
-        call = once(self._ledger, tenant, principal.name, request.idempotency_key, request)
+        call = await once(self._ledger, tenant, principal.name, request.idempotency_key, request)
         order = Order(principal.actor, claim=call.claim("keys"))
         index = await self._recorded(tenant, call)
         if index is None:

@@ -36,7 +36,7 @@ class PromptService(prompt_pb2_grpc.PromptServiceServicer):
             principal.actor,
             request.name,
             request.template,
-            once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request),
+            await once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request),
         )
         return prompt_pb2.CreateVersionResponse(
             prompt_version=_message(created),
@@ -68,7 +68,7 @@ class PromptService(prompt_pb2_grpc.PromptServiceServicer):
             request.label,
             request.version,
             request.expected_version or None,
-            once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request),
+            await once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request),
         )
         return prompt_pb2.SetLabelResponse(
             prompt_version=_message(moved),

@@ -47,7 +47,7 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
             # To export evidence is one right, to disclose personal content another.
             log = Resource.log(principal.tenant)
             await self._authorizer.require(DISCLOSE_PAYLOADS, log, purpose=purpose.value)
-        call = once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request)
+        call = await once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request)
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[report_pb2.ExportResponse | None] = asyncio.Queue()
 

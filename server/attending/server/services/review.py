@@ -89,7 +89,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
     ) -> review_pb2.ClaimResponse:
         principal = current_principal()
         item, version, index = await self._desk.claim(
-            principal, request.ticket_id, self._once(principal, request.idempotency_key, request)
+            principal, request.ticket_id, await self._once(principal, request.idempotency_key, request)
         )
         return review_pb2.ClaimResponse(
             item=_item(item, version),
@@ -105,7 +105,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             principal,
             request.ticket_id,
             request.lease_id,
-            self._once(principal, request.idempotency_key, request),
+            await self._once(principal, request.idempotency_key, request),
         )
         return review_pb2.RenewResponse(item=_item(item, version))
 
@@ -121,7 +121,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             _DISPOSITIONS.get(request.disposition, ""),
             request.reason_code,
             request.note,
-            self._once(principal, request.idempotency_key, request),
+            await self._once(principal, request.idempotency_key, request),
         )
         return review_pb2.DisposeResponse(
             item=_item(item, version),
@@ -160,7 +160,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             request.lease_id,
             request.preparation_id,
             request.signature,
-            self._once(principal, request.idempotency_key, request),
+            await self._once(principal, request.idempotency_key, request),
         )
         return review_pb2.SignResponse(
             item=_item(item, version),
@@ -177,15 +177,15 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             request.lease_id,
             request.reason_code,
             request.note,
-            self._once(principal, request.idempotency_key, request),
+            await self._once(principal, request.idempotency_key, request),
         )
         return review_pb2.RejectResponse(
             item=_item(item, version),
             receipt=await receipt_message(self._ledger, principal.tenant, index),
         )
 
-    def _once(self, principal: Principal, key: str, request: Message) -> Once:
-        return once(self._ledger, principal.tenant, principal.name, key, request)
+    async def _once(self, principal: Principal, key: str, request: Message) -> Once:
+        return await once(self._ledger, principal.tenant, principal.name, key, request)
 
 
 def _item(item: Item, version: int) -> review_pb2.QueueItem:
