@@ -18,6 +18,7 @@ from attending.ledger.checkpoint import verify
 from attending.ledger.ed25519 import key_id
 from attending.ledger.entry import Commitment, parse_entry
 from attending.ledger.errors import VerificationError
+from attending.ledger.introduction import follow, terms
 from attending.ledger.merkle import Frontier, verify_consistency, verify_inclusion
 from attending.ledger.note import VerifierKey
 from attending.ledger.proof import verify_receipt
@@ -36,7 +37,7 @@ def load(name: str) -> dict[str, Any]:
 def refused(call: Callable[[], object], item: dict[str, Any]) -> None:
     with pytest.raises(VerificationError) as caught:
         call()
-    assert caught.value.reason == item.get("reason", caught.value.reason), item["why"]
+    assert caught.value.reason == item.get("reason", caught.value.reason), item.get("why", item)
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +84,7 @@ def test_a_second_implementation_agrees() -> None:
         ("canonical.json", lambda v: v["refuse"].append({"hex": b"{}".hex(), "why": "nothing"})),
         ("checkpoints.json", lambda v: v["accept"][0].update(size=6)),
         ("entries.json", lambda v: v["accept"][0].update(leaf_hash="00" * 32)),
+        ("introductions.json", lambda v: v["heads"][0].update(reason="KEY_TERM")),
         ("keys.json", lambda v: v["reviewer_keys"][0].update(key_id="0" * 16)),
         ("payloads.json", lambda v: v["accept"][0].update(commitment="00" * 32)),
         ("receipts.json", lambda v: v["refuse"][0].update(reason="SIGNATURE")),
@@ -186,6 +188,20 @@ def test_checkpoints() -> None:
         assert dict(head.cosigned).get(witnesses[0].name) == item["cosigned_at"]
     for item in vectors["refuse"]:
         refused(lambda note=item["note"]: verify(note, keys, witnesses=witnesses), item)  # type: ignore[misc]
+
+
+def test_introductions() -> None:
+    vectors = load("introductions.json")
+    origin, keys = vectors["origin"], [VerifierKey.parse(key) for key in vectors["keys"]]
+    known = terms(keys[:1], follow(vectors["introductions"], origin))
+    assert [term.key for term in known] == keys
+    for item in vectors["heads"]:
+        if item["reason"] is None:
+            assert verify(item["note"], known).size == item["size"]
+        else:
+            refused(lambda note=item["note"]: verify(note, known), item)  # type: ignore[misc]
+    for item in vectors["refuse"]:
+        refused(lambda texts=item["introductions"]: follow(texts, origin), item)  # type: ignore[misc]
 
 
 def test_receipts() -> None:

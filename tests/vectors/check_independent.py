@@ -393,6 +393,11 @@ def check_keys(vectors: dict[str, Any]) -> int:
 
 
 def read_checkpoint(note: str, keys: list[str]) -> dict[str, Any]:
+    return read_signed(note, keys)[0]
+
+
+def read_signed(note: str, keys: list[str]) -> tuple[dict[str, Any], set[str]]:
+    """What a checkpoint says, and which of the log's keys signed it."""
     text, blank, tail = note.rpartition("\n\n")
     bad = "NOTE_FORMAT"
     require(blank and tail.endswith("\n") and tail.count("\n") <= 100, bad)
@@ -410,8 +415,8 @@ def read_checkpoint(note: str, keys: list[str]) -> dict[str, Any]:
     require(len(lines) >= 3 and all(lines) and re.fullmatch(r"0|[1-9][0-9]{0,18}", lines[1]), shape)
     size, root = int(lines[1]), from_base64(lines[2], shape, 32)
     require(size < 2**63 and (size or root == sha256(b"")), shape)
-    signed, cosigned_at, seen = False, None, set()
-    for name, number, public, kind in ((n, i, p, k) for n, i, k, p in map(read_key, keys)):
+    signed, cosigned_at, seen = set(), None, set()
+    for key, (name, number, kind, public) in zip(keys, map(read_key, keys), strict=True):
         for other, other_number, signature in signatures:
             if (other, other_number) != (name, number) or (kind == 1 and name != lines[0]):
                 continue
@@ -419,14 +424,14 @@ def read_checkpoint(note: str, keys: list[str]) -> dict[str, Any]:
             seen.add((name, number))
             if kind == 1:
                 check_signature(public, text.encode(), signature)
-                signed = True
+                signed.add(key)
             else:
                 require(len(signature) == 72, "SIGNATURE")
                 time = int.from_bytes(signature[:8], "big")
                 check_signature(public, f"cosignature/v1\ntime {time}\n{text}".encode(), signature[8:])
                 cosigned_at = time
     require(signed, "UNKNOWN_KEY")
-    return {"origin": lines[0], "size": size, "root": lines[2], "cosigned_at": cosigned_at}
+    return {"origin": lines[0], "size": size, "root": lines[2], "cosigned_at": cosigned_at}, signed
 
 
 def check_checkpoints(vectors: dict[str, Any]) -> int:
@@ -471,6 +476,85 @@ def check_receipts(vectors: dict[str, Any]) -> int:
             lambda text=item["receipt"], raw=data: read_receipt(text, raw, key), item["why"], item["reason"]
         )
     return len(vectors["accept"]) + len(vectors["refuse"])
+
+
+# --- rotation of the signing key -----------------------------------------------------------------------------
+
+
+def read_introduction(text: str) -> dict[str, Any]:
+    """The body of the entry that brings a new key, and the tree size at which it does."""
+    head, blank, note = text.partition("\n\n")
+    lines = head.split("\n")
+    require(blank and lines[0] == "c2sp.org/tlog-proof@v1", "RECEIPT_FORMAT")
+    bad = "INTRODUCTION"
+    require(len(lines) > 1 and lines[1].startswith("extra "), bad)
+    entry = from_base64(lines[1][6:], "RECEIPT_FORMAT")
+    value = read_entry(entry)
+    body = value["body"]
+    require(value["type"] == "key.rotated" and value["stream"] == "keys/signing", bad)
+    require(body.get("kind") == "signing", bad)
+    require(type(body.get("generation")) is int and 2 <= body["generation"] <= 1001, bad)
+    numbers = []
+    for name in ("old", "new"):
+        require(type(body.get(name)) is str, bad)
+        try:
+            of, number, kind, _public = read_key(body[name])
+        except Refused as err:
+            raise Refused(bad) from err
+        require(of == value["origin"] and kind == 1, bad)
+        numbers.append(number)
+    require(numbers[0] != numbers[1], bad)
+    try:
+        checkpoint, signed = read_signed(note, [body["old"], body["new"]])
+    except Refused as err:
+        raise Refused(bad if str(err) == "UNKNOWN_KEY" else str(err)) from err
+    require(checkpoint["size"] == value["index"] + 1, bad)
+    require(signed == {body["old"], body["new"]}, bad)
+    read_receipt(text, entry, body["old"])
+    return {**body, "origin": value["origin"], "ids": numbers, "size": checkpoint["size"]}
+
+
+def read_introductions(texts: list[str], origin: str) -> dict[str, tuple[int, float]]:
+    """Each key to the least and the greatest size of a head that it may sign."""
+    terms: dict[str, tuple[int, float]] = {}
+    ids, begin, last = set(), 0, None
+    for text in texts:
+        found = read_introduction(text)
+        require(found["origin"] == origin, "INTRODUCTION")
+        if last is not None:
+            follows = found["old"] == last["new"] and found["generation"] == last["generation"] + 1
+            require(follows and found["size"] > last["size"], "INTRODUCTION")
+        ids.add(found["ids"][0])
+        require(found["ids"][1] not in ids, "INTRODUCTION")
+        terms[found["old"]], terms[found["new"]] = (begin, found["size"]), (found["size"], float("inf"))
+        begin, last = found["size"], found
+    return terms
+
+
+def check_introductions(vectors: dict[str, Any]) -> int:
+    terms = read_introductions(vectors["introductions"], vectors["origin"])
+    assert list(terms) == vectors["keys"]
+
+    def read_head(note: str) -> int:
+        checkpoint, signed = read_signed(note, list(terms))
+        size: int = checkpoint["size"]
+        require(all(terms[key][0] <= size <= terms[key][1] for key in signed), "KEY_TERM")
+        return size
+
+    for item in vectors["heads"]:
+        if item["reason"] is None:
+            assert read_head(item["note"]) == item["size"]
+        else:
+            refused(
+                lambda note=item["note"]: read_head(note), f"a head of size {item['size']}", item["reason"]
+            )
+    for item in vectors["refuse"]:
+        refused(
+            lambda texts=item["introductions"]: read_introductions(texts, vectors["origin"]),
+            item["why"],
+            item["reason"],
+        )
+    return sum(len(vectors[name]) for name in ("heads", "introductions", "refuse"))
 
 
 # --- payloads, statements ------------------------------------------------------------------------------------
@@ -555,6 +639,7 @@ CHECKS = {
     "canonical.json": check_canonical,
     "checkpoints.json": check_checkpoints,
     "entries.json": check_entries,
+    "introductions.json": check_introductions,
     "keys.json": check_keys,
     "payloads.json": check_payloads,
     "receipts.json": check_receipts,

@@ -21,6 +21,7 @@ from attending.ledger.canonical import encode
 from attending.ledger.checkpoint import checkpoint_text
 from attending.ledger.ed25519 import key_id, public_bytes
 from attending.ledger.entry import Commitment, PendingEntry, encode_entry
+from attending.ledger.introduction import format_introduction, rotating_entry
 from attending.ledger.merkle import (
     compact_range,
     consistency_proof,
@@ -562,6 +563,143 @@ def receipt_vectors() -> Json:
     }
 
 
+# --- rotation of the signing key -----------------------------------------------------------------------------
+
+
+class _Rotating:
+    """A log that is begun by one key and goes on under others."""
+
+    def __init__(self, origin: str = ORIGIN, key: Ed25519PrivateKey = LOG_KEY) -> None:
+        self.origin, self.keys, self.stored = origin, [key], list[bytes]()
+
+    def append(self, pending: PendingEntry) -> bytes:
+        prev = leaf_hash(self.stored[-1]) if self.stored else bytes(32)
+        moment = START + timedelta(seconds=len(self.stored))
+        self.stored.append(encode_entry(self.origin, len(self.stored), prev, moment, pending))
+        return self.stored[-1]
+
+    def rotate(self, new: Ed25519PrivateKey, /, **changes: Any) -> str:
+        old = self.keys[-1]
+        before, after = (SignerKey(self.origin, key).verifier for key in (old, new))
+        pending = rotating_entry(len(self.keys) + 1, before, after)
+        body = {**pending.body, **changes}
+        data = self.append(
+            replace(pending, body={key: value for key, value in body.items() if value is not None})
+        )
+        self.keys.append(new)
+        return self.introduction(data, old, new)
+
+    def introduction(self, data: bytes, *keys: Ed25519PrivateKey, size: int | None = None) -> str:
+        size = len(self.stored) if size is None else size
+        leaves = [leaf_hash(item) for item in self.stored[:size]]
+        index = json.loads(data)["index"]
+        path = inclusion_proof(index, size, lambda level, place: _node(leaves, level, place))
+        return format_introduction(data, path, self.head(size, *keys))
+
+    def head(self, size: int, *keys: Ed25519PrivateKey) -> str:
+        leaves = [leaf_hash(item) for item in self.stored[:size]]
+        root = root_from_hashes(_node(leaves, level, place) for level, place in right_edge(size))
+        return sign_note(
+            checkpoint_text(self.origin, size, root), [SignerKey(self.origin, key) for key in keys]
+        )
+
+
+def introduction_vectors() -> Json:
+    """Five entries, the second and the fourth of which replace the key; then what is none."""
+    second, third = (Ed25519PrivateKey.from_private_bytes(seed(f"signing {n}")) for n in (2, 3))
+    plain = PendingEntry("system.started", "system", "system", None, {"mode": "production"})
+    log = _Rotating()
+    log.append(plain)
+    one = log.rotate(second)
+    log.append(plain)
+    two = log.rotate(third)
+    log.append(plain)
+    keys = [str(SignerKey(ORIGIN, key).verifier) for key in log.keys]
+    heads = [
+        *(_head(log, size, keys) for size, keys in ((1, [0]), (2, [0]), (2, [0, 1]), (2, [1]), (3, [1]))),
+        *(_head(log, size, keys) for size, keys in ((4, [1, 2]), (4, [2]), (5, [2]))),
+        *(
+            _head(log, size, keys, "KEY_TERM")
+            for size, keys in ((3, [0]), (5, [0]), (5, [1]), (1, [1]), (3, [2]))
+        ),
+        _head(log, 5, [0, 2], "KEY_TERM"),
+    ]
+    entry = log.stored[1]
+    rest = one.split("\n", 2)[2]
+
+    def alone(why: str, reason: str, text: str) -> Json:
+        return {"introductions": [text], "reason": reason, "why": why}
+
+    def odd(why: str, **changes: Any) -> Json:
+        other = _Rotating()
+        other.append(plain)
+        return alone(why, "INTRODUCTION", other.rotate(second, **changes))
+
+    elsewhere = _Rotating("vectors.example/elsewhere")
+    elsewhere.append(plain)
+    strange = _Rotating()
+    strange.append(plain)
+    back = _Rotating()
+    back.append(plain)
+    there_and_back = [back.rotate(second), back.rotate(LOG_KEY)]
+    skips = _Rotating()
+    skips.append(plain)
+    skipped = [skips.rotate(second), skips.rotate(third, generation=4)]
+    misplaced = _Rotating()
+    misplaced.append(plain)
+    pending = replace(rotating_entry(2, log_key(), SignerKey(ORIGIN, second).verifier), stream="keys")
+    in_another_stream = misplaced.introduction(misplaced.append(pending), LOG_KEY, second)
+    extra = b64encode(entry).decode()
+    return {
+        "heads": heads,
+        "introductions": [one, two],
+        "keys": keys,
+        "origin": ORIGIN,
+        "refuse": [
+            {"introductions": [two, one], "reason": "INTRODUCTION", "why": "out of order"},
+            {"introductions": [one, one], "reason": "INTRODUCTION", "why": "one twice"},
+            {"introductions": skipped, "reason": "INTRODUCTION", "why": "a generation is skipped"},
+            {"introductions": there_and_back, "reason": "INTRODUCTION", "why": "an earlier key comes back"},
+            {
+                "introductions": [strange.rotate(OTHER_KEY), two],
+                "reason": "INTRODUCTION",
+                "why": "the second does not follow the first",
+            },
+            alone("another log's", "INTRODUCTION", elsewhere.rotate(second)),
+            alone("by the old key only", "INTRODUCTION", log.introduction(entry, LOG_KEY, size=2)),
+            alone("by the new key only", "INTRODUCTION", log.introduction(entry, second, size=2)),
+            alone("by another key", "INTRODUCTION", log.introduction(entry, OTHER_KEY, second, size=2)),
+            alone("under a later head", "INTRODUCTION", log.introduction(entry, LOG_KEY, second, size=3)),
+            alone("no entry", "INTRODUCTION", f"c2sp.org/tlog-proof@v1\n{rest}"),
+            alone(
+                "an entry that is no rotation",
+                "INTRODUCTION",
+                log.introduction(log.stored[0], LOG_KEY, size=1),
+            ),
+            alone("in another stream", "INTRODUCTION", in_another_stream),
+            alone("another entry", "INTRODUCTION", one.replace(extra, b64encode(log.stored[3]).decode())),
+            alone("an altered entry", "INCLUSION_PROOF", one.replace(extra, _altered(entry))),
+            alone("no base64", "RECEIPT_FORMAT", one.replace("extra ", "extra !", 1)),
+            odd("a generation of 1", generation=1),
+            odd("a generation that is true", generation=True),
+            odd("another kind", kind="kek"),
+            odd("no old key", old=None),
+            odd("a new key that is none", new="key"),
+            odd("the old key again", new=keys[0]),
+            odd("a witness's key", new=str(witness_key())),
+            odd("a key of another log", new=str(SignerKey("vectors.example/elsewhere", second).verifier)),
+        ],
+    }
+
+
+def _head(log: _Rotating, size: int, keys: list[int], reason: str | None = None) -> Json:
+    return {"note": log.head(size, *(log.keys[number] for number in keys)), "reason": reason, "size": size}
+
+
+def _altered(entry: bytes) -> str:
+    return b64encode(encode({**json.loads(entry), "actor": "somebody"})).decode()
+
+
 # --- payloads and statements ---------------------------------------------------------------------------------
 
 
@@ -714,6 +852,7 @@ def make() -> dict[str, bytes]:
         "canonical.json": canonical_vectors(),
         "checkpoints.json": checkpoint_vectors(),
         "entries.json": entry_vectors(),
+        "introductions.json": introduction_vectors(),
         "keys.json": key_vectors(),
         "payloads.json": payload_vectors(),
         "receipts.json": receipt_vectors(),

@@ -43,6 +43,27 @@ class UnverifiedCheckpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Term:
+    """A log's key and the tree sizes that it signs: from `first` to `last`, without end when that is None.
+
+    A key that was named without more may sign any size; a rotation ends the term of one key and begins the next one's
+    (`attending.ledger.introduction`).
+    """
+
+    key: VerifierKey
+    first: int = 0
+    last: int | None = None
+
+    def covers(self, size: int) -> bool:
+        """Whether a head of `size` is this key's to sign."""
+        return self.first <= size and (self.last is None or size <= self.last)
+
+
+Verifier = VerifierKey | Term
+"""A key of a log: for any tree size, or for those of its term."""
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A log's head, signed by a key that the verifier was given. Only `verify` makes one.
 
@@ -67,13 +88,14 @@ def checkpoint_text(origin: str, size: int, root: bytes) -> str:
     return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
 
 
-def sign_checkpoint(origin: str, size: int, root: bytes, private_key: Ed25519PrivateKey) -> str:
-    """The signed note of a head. The key signs under the origin's name, as the specification asks.
+def sign_checkpoint(origin: str, size: int, root: bytes, *private_keys: Ed25519PrivateKey) -> str:
+    """The signed note of a head. Each key signs under the origin's name, as the specification asks: one, or at the
+    size where one introduces the next, both.
 
     The caller vouches that `size` and `root` (32 bytes) are committed and that it never signed another root
     for this size.
     """
-    return sign_note(checkpoint_text(origin, size, root), [SignerKey(origin, private_key)])
+    return sign_note(checkpoint_text(origin, size, root), [SignerKey(origin, key) for key in private_keys])
 
 
 def parse_checkpoint(data: str | bytes) -> UnverifiedCheckpoint:
@@ -101,26 +123,31 @@ def parse_checkpoint(data: str | bytes) -> UnverifiedCheckpoint:
 
 def verify(
     checkpoint: UnverifiedCheckpoint | str | bytes,
-    verifiers: Iterable[VerifierKey],
+    verifiers: Iterable[Verifier],
     *,
     witnesses: Collection[VerifierKey] = (),
     quorum: int = 0,
 ) -> Checkpoint:
     """The head of a checkpoint that a known log key signed.
 
-    1. The text is a checkpoint. 2. One of `verifiers` (type 0x01) with the origin's name signed it. 3. At
-    least `quorum` distinct keys among `witnesses` (type 0x04) cosigned it. A signature by a known key that
-    does not verify fails the whole.
+    1. The text is a checkpoint. 2. One of `verifiers` (type 0x01) with the origin's name signed it, and each that did
+    was in its term at this size. 3. At least `quorum` distinct keys among `witnesses` (type 0x04) cosigned it. A
+    signature by a known key that does not verify fails the whole.
 
     Raises VerificationError: NOTE_FORMAT, CHECKPOINT_FORMAT, UNKNOWN_KEY (no given key of that origin
-    signed), SIGNATURE, WITNESS_QUORUM. It does not check consistency with other heads.
+    signed), SIGNATURE, KEY_TERM (a key of the log signed a size that is not of its term), WITNESS_QUORUM. It does
+    not check consistency with other heads.
     """
     claim = parse_checkpoint(checkpoint) if isinstance(checkpoint, str | bytes) else checkpoint  # 1
-    log_keys = [key for key in verifiers if key.type == ED25519 and key.name == claim.origin]
+    terms = [item if isinstance(item, Term) else Term(item) for item in verifiers]
+    terms = [term for term in terms if term.key.type == ED25519 and term.key.name == claim.origin]
     witness_keys = [key for key in witnesses if key.type == COSIGNATURE]
-    signed = verify_note(claim.note, [*log_keys, *witness_keys])
-    if not any(key in signed for key in log_keys):  # 2
+    signed = verify_note(claim.note, [*(term.key for term in terms), *witness_keys])
+    mine = [term for term in terms if term.key in signed]
+    if not mine:  # 2
         raise VerificationError("no known key of this origin signed the checkpoint", reason="UNKNOWN_KEY")
+    for term in mine:
+        _require_in_term(term, claim.size)
     cosigned = [(key, time) for key, time in signed.items() if time is not None]
     # INVARIANT: a quorum counts keys, not names or lines.
     if len({key.public_key for key, _ in cosigned}) < quorum:  # 3
@@ -135,6 +162,20 @@ def verify(
         cosigned=tuple((key.name, time) for key, time in cosigned),
         _pass=_VERIFIED,
     )
+
+
+def _require_in_term(term: Term, size: int) -> None:
+    if term.covers(size):
+        return
+    key = term.key.key_id.hex()
+    if size < term.first:
+        detail = f"checkpoint of size {size} is signed by key {key}, which signs from size {term.first} on"
+    else:
+        detail = (
+            f"checkpoint of size {size} is signed by key {key}, which was replaced at size {term.last}:"
+            " whoever signed holds a key that the log does not use any more"
+        )
+    raise VerificationError(detail, reason="KEY_TERM")
 
 
 def _format_error(detail: str) -> VerificationError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from attending.ledger import checkpoint as checkpoints
-from attending.ledger.checkpoint import Checkpoint
+from attending.ledger.checkpoint import Checkpoint, Verifier
 from attending.ledger.entry import parse_entry
 from attending.ledger.errors import VerificationError
 from attending.ledger.merkle import HASH_SIZE, MAX_TREE_SIZE, leaf_hash, verify_inclusion
@@ -26,16 +26,22 @@ _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A parsed receipt, nothing verified: entry index, inclusion proof (leaf side first), checkpoint note."""
+    """A parsed receipt, nothing verified: entry index, inclusion proof (leaf side first), checkpoint note, and what
+    its `extra` line holds.
+    """
 
     index: int
     hashes: tuple[bytes, ...]
     checkpoint: str
+    extra: bytes | None = None
 
 
-def format_receipt(index: int, hashes: Sequence[bytes], checkpoint_note: str) -> str:
+def format_receipt(
+    index: int, hashes: Sequence[bytes], checkpoint_note: str, *, extra: bytes | None = None
+) -> str:
     """The receipt's text; `hashes` are the inclusion proof under the checkpoint's size."""
-    return f"{_HEADER}\nindex {index}\n{hash_lines(hashes)}\n{checkpoint_note}"
+    more = "" if extra is None else f"extra {b2a_base64(extra).decode()}"
+    return f"{_HEADER}\n{more}index {index}\n{hash_lines(hashes)}\n{checkpoint_note}"
 
 
 def format_shared_receipt(index: int, hashes: Sequence[bytes], rest: str) -> str:
@@ -53,7 +59,7 @@ def hash_lines(hashes: Sequence[bytes]) -> str:
 def parse_receipt(text: str | bytes) -> Receipt:
     """The parts of a receipt, nothing verified; VerificationError (RECEIPT_FORMAT) when it is not one.
 
-    An `extra` line, which is not authenticated, is allowed and dropped.
+    An `extra` line is allowed; nothing authenticates it.
     """
     if isinstance(text, bytes):
         try:
@@ -66,9 +72,10 @@ def parse_receipt(text: str | bytes) -> Receipt:
     lines = head.split("\n")
     if not blank or lines[0] != _HEADER:
         raise _format_error(f"receipt does not begin with `{_HEADER}`")
-    rest = lines[1:]
+    rest, extra = lines[1:], None
     if rest and rest[0].startswith("extra "):
-        if decode_base64(rest[0][len("extra ") :]) is None:
+        extra = decode_base64(rest[0][len("extra ") :])
+        if extra is None:
             raise _format_error("extra data is not base64")
         rest = rest[1:]
     match = _INDEX.fullmatch(rest[0]) if rest else None
@@ -82,13 +89,13 @@ def parse_receipt(text: str | bytes) -> Receipt:
         if value is None:
             raise _format_error("hash is not base64 of 32 bytes")
         hashes.append(value)
-    return Receipt(int(match[1]), tuple(hashes), note)
+    return Receipt(int(match[1]), tuple(hashes), note, extra)
 
 
 def verify_receipt(
     receipt: str | bytes,
     entry: bytes,
-    verifiers: Iterable[VerifierKey | str],
+    verifiers: Iterable[Verifier | str],
     *,
     witnesses: Collection[VerifierKey] = (),
     quorum: int = 0,

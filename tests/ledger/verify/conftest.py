@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attending.ledger.checkpoint import checkpoint_text, sign_checkpoint
+from attending.ledger.checkpoint import checkpoint_text, parse_checkpoint, sign_checkpoint
 from attending.ledger.ed25519 import key_id, public_bytes
 from attending.ledger.entry import (
     GENESIS_PREV,
@@ -24,6 +24,7 @@ from attending.ledger.entry import (
     format_time,
     parse_entry,
 )
+from attending.ledger.introduction import format_introduction, rotating_entry
 from attending.ledger.merkle import (
     compact_range,
     consistency_proof,
@@ -65,7 +66,9 @@ class LogBuilder:
 
     def __init__(self, origin: str = "log.example/clinic", seed: int = 1) -> None:
         self.origin = origin
-        self.signer = SignerKey(origin, Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32))
+        self.signer = _signer(origin, seed)
+        self.retired: list[tuple[int, SignerKey]] = []
+        self.introductions: list[tuple[int, str]] = []
         self.witness_key = Ed25519PrivateKey.from_private_bytes(b"w" * 32)
         self.entries: list[bytes] = []
         self.openings: dict[str, Disclosed] = {}
@@ -209,6 +212,29 @@ class LogBuilder:
         self.release("inf_as_is", as_is)
         self.append("inference.withdrawn", "inf_as_is", {})
 
+    def rotate(self, seed: int, *, old: SignerKey | None = None, generation: int | None = None) -> str:
+        """A new signing key, and the introduction by the one before (or by `old`, who had better be that)."""
+        old, new = old or self.signer, _signer(self.origin, seed)
+        number = len(self.introductions) + 2 if generation is None else generation
+        pending = rotating_entry(number, old.verifier, new.verifier)
+        entry = self.append(pending.type, pending.stream, pending.body, actor=pending.actor)
+        size = len(self.entries)
+        note = sign_note(checkpoint_text(self.origin, size, self.root()), [old, new])
+        text = format_introduction(entry.data, inclusion_proof(entry.index, size, self.node), note)
+        self.retired.append((size, self.signer))
+        self.introductions.append((size, text))
+        self.signer = new
+        return text
+
+    def signers(self, size: int) -> list[SignerKey]:
+        """Whose turn it is to sign a head: at the size of an introduction, that of both."""
+        first, found = 0, []
+        for last, signer in [*self.retired, (1 << 62, self.signer)]:
+            if first <= size <= last:
+                found.append(signer)
+            first = last
+        return found
+
     # -- the tree --------------------------------------------------------------------------------------------
 
     def node(self, level: int, index: int) -> bytes:
@@ -223,7 +249,8 @@ class LogBuilder:
     def checkpoint(self, size: int | None = None, *, cosigned_at: int | None = None) -> str:
         size = len(self.entries) if size is None else size
         if cosigned_at is None:
-            return sign_checkpoint(self.origin, size, self.root(size), self.signer.private_key)
+            keys = [signer.private_key for signer in self.signers(size)]
+            return sign_checkpoint(self.origin, size, self.root(size), *keys)
         text = checkpoint_text(self.origin, size, self.root(size))
         witness = cosign("witness.example/w1", self.witness_key, text, cosigned_at)
         return format_note(text, [self.signer.sign(text), witness])
@@ -251,6 +278,12 @@ class LogBuilder:
     def _write(
         self, path: Path, scope: Scope, begin: int, end: int, entries: Iterable[bytes], **more: Any
     ) -> Path:
+        head = parse_checkpoint(more["checkpoint_note"]).size
+        more.setdefault(
+            "introductions",
+            [(text, consistency_proof(at, head, self.node)) for at, text in self.introductions if at <= head],
+        )
+        signer = more.pop("signer", None) or self.signers(head)[-1]
         write_bundle(
             path,
             origin=self.origin,
@@ -258,7 +291,7 @@ class LogBuilder:
             begin=begin,
             end=end,
             entries=entries,
-            sign=lambda text: sign_note(text, [self.signer]),
+            sign=lambda text: sign_note(text, [signer]),
             created=self.clock,
             **more,
         )
@@ -295,6 +328,10 @@ class LogBuilder:
 
     def verify(self, path: Path, **anchors: Any) -> Report:
         return verify_bundle(path, self.anchors(**anchors))
+
+
+def _signer(origin: str, seed: int) -> SignerKey:
+    return SignerKey(origin, Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32))
 
 
 def failures(report: Report) -> dict[str, set[int | None]]:

@@ -1,7 +1,7 @@
 """Verification of a bundle, offline, against trust anchors that never come from the bundle itself.
 
-Steps: 1. container; 2. manifest, its signature and the list of files; 3. checkpoint and witnesses; 4.
-payloads; 5. entries, by scope; 6. pinned checkpoints; 7. statistics and time. Every step reports into one
+Steps: 1. container; 2. manifest, the introductions of keys, its signature and the list of files; 3. checkpoint and
+witnesses; 4. payloads; 5. entries, by scope; 6. pinned checkpoints; 7. statistics and time. Every step reports into one
 collection and the later ones go on where an earlier one failed, so that the report names the record that was
 changed, not only the file.
 """
@@ -26,11 +26,14 @@ from attending.ledger.verify import container as containers
 from attending.ledger.verify.checks import Checks, Scope, Statistics
 from attending.ledger.verify.container import Container
 from attending.ledger.verify.emitters import Emitters
+from attending.ledger.verify.introductions import MAX_LINE_BYTES as MAX_INTRODUCTION_BYTES
+from attending.ledger.verify.introductions import Introductions, signed_in_term
 from attending.ledger.verify.manifest import (
     CHECKPOINT,
     CONTEXT,
     CONTEXT_PROOFS,
     ENTRIES,
+    INTRODUCTIONS,
     MANIFEST,
     MANIFEST_SIGNATURE,
     MAX_MANIFEST_BYTES,
@@ -60,7 +63,8 @@ _CLOCK_SKEW_SECONDS: Final = 300
 class Anchors:
     """What the auditor trusts, from elsewhere than the bundle.
 
-    `keys` of logs, keys of `witnesses` and how many of them must have cosigned (all, when `quorum` is None),
+    `keys` of logs: a log whose key was rotated since may be anchored by any of its keys, and what it was introduced by
+    is in the bundle. Keys of `witnesses` and how many of them must have cosigned (all, when `quorum` is None),
     `pinned` checkpoint notes seen before. `require_time`, `require_freshness` and `require_complete` let a missing
     bound on time, a missing newer checkpoint, or an event that was issued and never arrived, count in the verdict.
     """
@@ -127,6 +131,7 @@ class _Verification:
         self._manifest = manifest
         self._check_files()
         head = self._check_checkpoint()  # 3
+        self._introductions.compare(head)
         # A certificate may stand after a range: only the whole log shows that there is none.
         self._payloads = Payloads(self._findings, complete=manifest.scope is Scope.FULL)
         if PAYLOADS in manifest.files:  # 4
@@ -140,6 +145,7 @@ class _Verification:
         else:
             self._verify_chain(head, pinned)
         self._checks.finish()
+        self._introductions.finish()
         self._emitters.report(
             self._findings,
             complete_scope=manifest.scope is Scope.FULL,
@@ -164,18 +170,31 @@ class _Verification:
         except VerificationError as err:
             (report.doubt if err.reason == "UNKNOWN_VERSION" else report.fail)("V1", err.detail)
             return None
-        keys = [key for key in self._anchors.keys if key.name == manifest.origin]
+        self._introductions = Introductions(report, manifest.origin, self._anchors.keys)
+        if INTRODUCTIONS in manifest.files:
+            self._introductions.load(self._raw_lines(INTRODUCTIONS, MAX_INTRODUCTION_BYTES), _hashes)
+        known = self._introductions.terms
         try:
             note = parse_note(containers.read(self._source, MANIFEST_SIGNATURE, MAX_NOTE_BYTES))
             if note.text != signed_text(manifest.origin, data):
                 report.fail("V1", "manifest is not the one that was signed")
-            elif not keys:
+            elif not any(key.name == manifest.origin for key in self._anchors.keys):
                 report.doubt("V1", "no key of this log was given")
-            elif not verify_note(note, keys):
-                report.fail("V1", "no given key of this log signed the manifest")
+            else:
+                found = verify_note(note, [term.key for term in known])
+                if (why := signed_in_term(found, known, self._claimed_size())) is not None:
+                    report.fail("V1", why)
         except VerificationError as err:
             report.fail("V1", f"signature of the manifest: {err.detail}")
         return manifest
+
+    def _claimed_size(self) -> int | None:
+        """The size that the checkpoint claims, which V8 verifies; None when it is none."""
+        try:
+            note = containers.read(self._source, CHECKPOINT, MAX_NOTE_BYTES)
+            return checkpoints.parse_checkpoint(note).size
+        except VerificationError:
+            return None
 
     def _check_files(self) -> None:
         """Names and, for what is not read as a stream later, hashes."""
@@ -220,6 +239,10 @@ class _Verification:
         except VerificationError as err:
             self._findings.fail("V1", f"`{name}`: {err.detail}")
 
+    def _raw_lines(self, name: str, limit_bytes: int) -> Iterator[bytes]:
+        """The lines of a file that proves itself; it is hashed with the others later."""
+        return containers.lines(self._source.chunks(name), limit_bytes)
+
     # -- checkpoint ------------------------------------------------------------------------------------------
 
     def _check_checkpoint(self) -> Checkpoint | UnverifiedCheckpoint | None:
@@ -238,7 +261,9 @@ class _Verification:
             return claim
         quorum = len(anchors.witnesses) if anchors.quorum is None else anchors.quorum
         try:
-            head = checkpoints.verify(claim, anchors.keys, witnesses=anchors.witnesses, quorum=quorum)
+            head = checkpoints.verify(
+                claim, self._introductions.terms, witnesses=anchors.witnesses, quorum=quorum
+            )
         except VerificationError as err:
             report.fail("V8", err.detail)
             return claim
@@ -423,6 +448,7 @@ class _Verification:
             return
         self._statistics.visit(entry)
         self._emitters.visit(entry)
+        self._introductions.visit(entry)
         self._payloads.visit(entry)
         self._checks.visit(entry)
         if self._latest is None or entry.time > self._latest[0]:
@@ -443,7 +469,8 @@ class _Verification:
         pinned: list[Checkpoint] = []
         for number, note in enumerate(self._anchors.pinned, 1):
             try:
-                item = checkpoints.verify(note, self._anchors.keys)
+                foreign = [key for key in self._anchors.keys if key.name != self._manifest.origin]
+                item = checkpoints.verify(note, [*self._introductions.all_terms, *foreign])
             except VerificationError as err:
                 # Without the key there is nothing to hold the pin against; a bad signature is another matter.
                 missing = not any(key.name == self._manifest.origin for key in self._anchors.keys)

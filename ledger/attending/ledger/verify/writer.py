@@ -19,6 +19,7 @@ from attending.ledger.verify.manifest import (
     CONTEXT,
     CONTEXT_PROOFS,
     ENTRIES,
+    INTRODUCTIONS,
     KEYS,
     MANIFEST,
     MANIFEST_SIGNATURE,
@@ -50,6 +51,7 @@ def write_bundle(
     consistency: Sequence[bytes] = (),
     proofs: Iterable[Sequence[bytes]] | None = None,
     context: Sequence[tuple[bytes, Sequence[bytes]]] = (),
+    introductions: Sequence[tuple[str, Sequence[bytes]]] = (),
     payloads: Iterable[Disclosed | Erased | Pruned] | None = None,
     verifier_keys: Sequence[str] = (),
     statistics: Mapping[str, Any] | None = None,
@@ -61,10 +63,11 @@ def write_bundle(
     and, when the checkpoint is larger than `end`, the `consistency` proof from `end` to its size. Scope
     subset needs `proofs`, one inclusion proof per entry under the checkpoint. `context` are (stored bytes,
     inclusion proof) of entries before a range, in log order, that its checks rest on: the enrolments and
-    revocations of the keys that signed in it, and the earlier entries of the streams that go on in it. `sign`
-    turns the manifest's text into a note signed by the log's key. `statistics` are recomputed from the
-    entries unless given. The zip file is stored, not deflated: one altered byte stays one altered byte, and
-    the record can be named.
+    revocations of the keys that signed in it, and the earlier entries of the streams that go on in it.
+    `introductions` are (text, consistency proof from its size to the checkpoint's) of every rotation of the signing key
+    up to the checkpoint, in order. `sign` turns the manifest's text into a note signed by the key that is in its term
+    at the checkpoint. `statistics` are recomputed from the entries unless given. The zip file is stored, not deflated:
+    one altered byte stays one altered byte, and the record can be named.
 
     Raises OSError; VerificationError when an entry does not parse.
     """
@@ -93,6 +96,12 @@ def write_bundle(
                     files[CONTEXT] = _add(archive, CONTEXT, (data + b"\n" for data, _ in context))
                     lines = (encode(_base64(proof)) + b"\n" for _, proof in context)
                     files[CONTEXT_PROOFS] = _add(archive, CONTEXT_PROOFS, lines)
+                if introductions:
+                    lines = (
+                        encode({"consistency": _base64(proof), "introduction": text}) + b"\n"
+                        for text, proof in introductions
+                    )
+                    files[INTRODUCTIONS] = _add(archive, INTRODUCTIONS, lines)
                 if payloads is not None:
                     files[PAYLOADS] = _add(archive, PAYLOADS, payload_lines(payloads))
                 if verifier_keys:
