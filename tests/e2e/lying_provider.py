@@ -37,6 +37,7 @@ class LyingProvider:
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
+        self._told = asyncio.Event()
         self.port = 0
 
     @property
@@ -50,6 +51,10 @@ class LyingProvider:
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(30)
+
+    def tell(self) -> None:
+        """Lets those who ask the model `waits` have their answer, once."""
+        self._loop.call_soon_threadsafe(self._told.set)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -73,6 +78,7 @@ class LyingProvider:
             "slow": self._slow,
             "late": self._late,
             "cut": self._cut,
+            "waits": self._waits,
         }
         if model in special:
             return await special[model](request)
@@ -120,6 +126,11 @@ class LyingProvider:
             "no-usage": completion(GOOD, usage=None),
         }
         return lies.get(model, completion(GOOD))
+
+    async def _waits(self, _request: web.Request) -> web.StreamResponse:
+        await self._told.wait()
+        self._told.clear()
+        return web.json_response(completion(GOOD))
 
     async def _slow(self, request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(SLOW_SECONDS)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 
 import grpc
 import pytest
 from attending.client import Client
 from attending.client.errors import translate
-from attending.v1 import inference_pb2
+from attending.v1 import identity_pb2, inference_pb2
 
-from tests.e2e.calls import TIMEOUT, infer_request, refused, state
+from tests.e2e.calls import TIMEOUT, TREATMENT, entries, infer_request, refused, state, types
 from tests.e2e.configured_server import ConfiguredServer
+from tests.e2e.lying_provider import LyingProvider
+from tests.e2e.people import let_in, office
 
 pytestmark = pytest.mark.xdist_group("server")
 
@@ -96,3 +100,67 @@ def test_two_streams_of_one_key_see_one_inference(hospital: ConfiguredServer) ->
     for side in (left, right):
         assert "accepted" in [word(event) for event in side]
         assert word(side[-1]) == "result"
+
+
+def test_streams_end_when_their_callers_are_revoked_and_the_inference_does_not(
+    hospital: ConfiguredServer, lying_provider: LyingProvider
+) -> None:
+    """Neither the inference that runs nor the held one that is watched gives anything more; the record is whole."""
+    app, clinician = let_in(hospital), let_in(hospital, "clinician")
+    with (
+        app.client(hospital) as theirs,
+        clinician.client(hospital) as reader,
+        Client(hospital.connection("north", "app")) as other,
+        Client(hospital.connection("north", "auditor")) as auditor,
+        office(hospital, "safety_officer") as officer,
+    ):
+        held = other.inference.Infer(infer_request(policy="patient-message", model="dose"), timeout=TIMEOUT)
+        request = infer_request(provider="remote", model="waits", purpose_of_use=TREATMENT)
+        stream = theirs.inference.StreamInfer(
+            inference_pb2.StreamInferRequest(request=request), timeout=TIMEOUT
+        )
+        watch = reader.inference.WatchInference(
+            inference_pb2.WatchInferenceRequest(
+                inference_id=held.result.inference_id, purpose_of_use=TREATMENT
+            ),
+            timeout=TIMEOUT,
+        )
+        undisturbed = other.inference.WatchInference(
+            inference_pb2.WatchInferenceRequest(inference_id=held.result.inference_id), timeout=TIMEOUT
+        )
+        seen = [next(stream) for _ in range(3)]
+        assert [word(event) for event in seen] == WHOLE[:3]
+        assert state(next(watch).result) == state(next(undisturbed).result) == "held"
+        for name in (app.name, clinician.name):
+            officer.revoke(name, identity_pb2.REVOCATION_REASON_MISUSE)
+        for cut in (stream, watch):
+            error = refused(cut.__iter__)
+            assert (error.code, error.reason) == (grpc.StatusCode.UNAUTHENTICATED, "INVALID_CREDENTIAL")
+        log = list(entries(auditor))
+        ended = {
+            entry["actor"]: (entry["body"]["action"], entry["body"]["ended"])
+            for entry in log
+            if entry["type"] == "access.denied" and "ended" in entry["body"]
+        }
+        assert ended == {
+            f"app:{app.name}": ("streamInfer", "INVALID_CREDENTIAL"),
+            f"human:{clinician.name}": ("watchInference", "INVALID_CREDENTIAL"),
+        }
+        # The call is carried through without its caller: the record says what would have been answered.
+        inference_id = seen[1].accepted.inference_id
+        lying_provider.tell()
+        until(lambda: len(types(auditor, inference_id)) > 1)
+        assert types(auditor, inference_id) == [
+            "inference.requested",
+            "inference.generated",
+            "inference.released",
+        ]
+        assert undisturbed.is_active()
+        undisturbed.cancel()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < end, "it did not come about in time"
+        time.sleep(0.05)

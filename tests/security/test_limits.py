@@ -101,6 +101,10 @@ ELSEWHERE: dict[tuple[str, str], tuple[str, ...]] = {
         "test_a_full_queue_is_unavailable_with_a_time_to_retry",
     ): ("queue",),
     (
+        "tests/server/auth/test_running.py",
+        "test_a_stream_of_events_ends_when_its_caller_is_revoked",
+    ): ("ended_within_seconds",),
+    (
         "tests/server/limits/test_calls.py",
         "test_a_call_that_takes_too_long_is_ended",
     ): ("deadline",),

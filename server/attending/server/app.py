@@ -23,6 +23,7 @@ from attending.server.auth.authenticate import Directory
 from attending.server.auth.authorize import Authorizer, PolicySet
 from attending.server.auth.context import authorized
 from attending.server.auth.oidc.token import TokenVerifier
+from attending.server.auth.running import RunningCalls
 from attending.server.config import Config
 from attending.server.database import ledger_config
 from attending.server.emergency.calls import LedgerEmergencies
@@ -84,6 +85,7 @@ class App:
     tls: Tls
     present: Present
     emergencies: OpenAccesses
+    running: RunningCalls
     owner: str
     now: Callable[[], datetime]
     components: list[Component] = field(default_factory=list)
@@ -166,17 +168,19 @@ async def build_app(
     directory = Directory((), now, tokens=tokens, revocation=tls.verdict)
     directory.add(present)
     directory.mark_with(emergencies.mark)
+    authorizer = Authorizer(policies, attempts.denied, now, LedgerEmergencies(ledger))
     app = App(
         config=config,
         embedded=embedded,
         ledger=ledger,
-        authorizer=Authorizer(policies, attempts.denied, now, LedgerEmergencies(ledger)),
+        authorizer=authorizer,
         directory=directory,
         tls=tls,
         attempts=attempts,
         rates=Rates(config.limits),
         present=present,
         emergencies=emergencies,
+        running=RunningCalls(directory.standing, authorizer, attempts.denied, now),
         owner=owner,
         now=now,
     )
@@ -199,6 +203,7 @@ async def close_app(app: App) -> None:
             log.error(
                 "component.close_failed", component=type(component).__name__, error_type=type(err).__name__
             )
+    await app.running.stop()
     await app.directory.tokens.close()
     await app.attempts.stop()
     await app.ledger.close()

@@ -69,7 +69,7 @@ class Host:
                     [
                         errors_as_status,
                         self._limits.total,
-                        Access(app.directory, app.authorizer, app.attempts, app.rates),
+                        Access(app.directory, app.authorizer, app.attempts, app.rates, app.running),
                         self._limits.per_caller,
                         self._limits.deadline,
                     ],
@@ -105,6 +105,7 @@ class Host:
             if component.http_port is not None:
                 endpoints = replace(endpoints, http_port=component.http_port)
         app.attempts.start()
+        app.running.start()
         await app.ledger.append(SYSTEM_LOG, [self._entry("system.started", self._started())])
         app.tls.on_change = self._record_tls
         self._open = True

@@ -2,7 +2,7 @@
 
 Files are looked at every `server.reload_seconds` and on SIGHUP. New ones are taken only as a whole and only when they
 hold together; otherwise the old ones stay in use, the log says why, and `status` tells it. New connections get the new
-certificate, running calls keep theirs; revocations count from the next call on, on every connection.
+certificate, running calls keep theirs; revocations count at once, on every connection.
 """
 
 from __future__ import annotations

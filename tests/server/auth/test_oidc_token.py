@@ -71,7 +71,7 @@ class World:
             return err.detail if err.reason == "INVALID_CREDENTIAL" else "(told)"
         finally:
             await self.verifier.close()
-        return "EXPIRED" if verified.expired else "OK"
+        return "EXPIRED" if verified.expired(self.now) else "OK"
 
     async def answer(self, text: str) -> str:
         """`OK` or the reason that the caller is told."""

@@ -77,8 +77,11 @@ class Attempts:
         self._running: asyncio.Task[None] | None = None
         self._stopping = False
 
-    async def denied(self, principal: Principal, decision: AccessDecision) -> None:
-        """Records a denial: durable or counted when it returns. The ledger's errors are raised, the denial counted."""
+    async def denied(self, principal: Principal, decision: AccessDecision, ended: str | None = None) -> None:
+        """Records a denial: durable or counted when it returns. The ledger's errors are raised, the denial counted.
+
+        `ended` is the reason when what is denied is the rest of a call that ran.
+        """
         body: dict[str, Any] = {
             "action": decision.action,
             "principal": principal.name,
@@ -91,6 +94,8 @@ class Attempts:
             body["purpose_of_use"] = decision.purpose
         if principal.emergency is not None:
             body["emergency"] = principal.emergency
+        if ended is not None:
+            body["ended"] = ended
         kind = _kind(principal.tenant, f"access/{principal.name}", principal.actor, body)
         tally = self._tally(kind)
         if tally.singly >= SINGLY:

@@ -1,5 +1,8 @@
 """Who is calling: from the client certificate of the connection, or a bearer token in the call's metadata.
 
+Two steps: what a caller proves to hold (`recognise`, once a call), and whether that is good now (`standing`, at the
+start and again while the call runs). All that can be revoked or run out is in the second.
+
 A wrong credential answers the same whether it is unknown, malformed or somebody else's; only a credential that was
 right until its date is told that it has expired. docs/identity.md says what each refused caller is told.
 """
@@ -7,6 +10,7 @@ right until its date is told that it has expired. docs/identity.md says what eac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -15,7 +19,7 @@ from attending.server import clock
 from attending.server.auth.certificate import CertificateNames, read_certificate
 from attending.server.auth.identities import Identities, IdentitySource
 from attending.server.auth.key_verifier import KeyVerifier
-from attending.server.auth.oidc.token import MAX_TOKEN_CHARS, TokenRefused, TokenVerifier
+from attending.server.auth.oidc.token import MAX_TOKEN_CHARS, TokenRefused, TokenVerifier, VerifiedToken
 from attending.server.auth.principal import Credential, Principal
 from attending.server.auth.revocation import Verdict
 from attending.server.auth.service_key import START, prefix_of
@@ -31,6 +35,22 @@ _LOGGED: Final[dict[Verdict, str]] = {
 }
 REVOCATION_RETRY_SECONDS: Final = 60.0
 _MAX_HEADER_CHARS: Final = MAX_TOKEN_CHARS + len("Bearer ")
+
+
+@dataclass(frozen=True, slots=True)
+class HeldKey:
+    """A service key that a caller held: by its public prefix, and the hash that it fitted."""
+
+    prefix: str
+    phc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a caller has proved to hold, which says nothing of whether it is still good: see `Directory.standing`."""
+
+    header: HeldKey | VerifiedToken | None
+    certificate: CertificateNames | None
 
 
 class Directory:
@@ -69,21 +89,38 @@ class Directory:
     async def authenticate(
         self, peer: Mapping[str, Iterable[bytes]], metadata: Sequence[tuple[str, str | bytes]]
     ) -> Principal:
-        """The caller; Unauthenticated otherwise, and the errors of `KeyVerifier.check` and `TokenVerifier.verify`.
+        """`standing` of what `recognise` gives."""
+        return self.standing(await self.recognise(peer, metadata))
 
-        `peer` is gRPC's authentication context of a TLS connection, `metadata` the call's. When a certificate
-        and a token are both given, both must be good and name the same identity.
+    async def recognise(
+        self, peer: Mapping[str, Iterable[bytes]], metadata: Sequence[tuple[str, str | bytes]]
+    ) -> Shown:
+        """What the caller proves to hold; Unauthenticated when that is nothing, and the errors of `KeyVerifier.check`
+        and `TokenVerifier.verify`.
+
+        `peer` is gRPC's authentication context of a TLS connection, `metadata` the call's.
         """
         headers = [value for key, value in metadata if key.lower() == "authorization"]
         pems = list(peer.get("x509_pem_cert", ()))
-        found: list[tuple[IdentitySection, Credential]] = []
-        if headers:
-            # First, since it may take a while, in which a certificate can lose its identity.
-            found.append(await self._by_header(headers))
-        if pems:
-            found.append((self._by_certificate(read_certificate(pems[0])), "mtls"))
-        if not found:
+        if not headers and not pems:
             raise Unauthenticated("MISSING_CREDENTIAL")
+        held = await self._by_header(headers) if headers else None
+        return Shown(held, read_certificate(pems[0]) if pems else None)
+
+    def standing(self, shown: Shown) -> Principal:
+        """Who that is, as of now; Unauthenticated once it is revoked, has run out or is nobody's any more, and
+        Unavailable when that cannot be known. Never waits.
+
+        When a certificate and a token were both given, both must be good and name the same identity.
+        """
+        found: list[tuple[IdentitySection, Credential]] = []
+        match shown.header:
+            case HeldKey() as held:
+                found.append((self._owner_of_held(held), "token"))
+            case VerifiedToken() as token:
+                found.append((self._owner_of_token(token), "oidc"))
+        if shown.certificate is not None:
+            found.append((self._by_certificate(shown.certificate), "mtls"))
         identity, credential = found[-1]
         if any(other != identity for other, _kind in found):
             raise Unauthenticated("INVALID_CREDENTIAL")
@@ -112,7 +149,7 @@ class Directory:
         # Ours to mend, and not the caller's: a list is missing or has not been renewed.
         raise Unavailable("REVOCATION_UNKNOWN", retry_after_seconds=REVOCATION_RETRY_SECONDS)
 
-    async def _by_header(self, headers: Sequence[str | bytes]) -> tuple[IdentitySection, Credential]:
+    async def _by_header(self, headers: Sequence[str | bytes]) -> HeldKey | VerifiedToken:
         header = headers[0]
         if len(headers) != 1 or not isinstance(header, str) or len(header) > _MAX_HEADER_CHARS:
             raise Unauthenticated("INVALID_CREDENTIAL")
@@ -120,47 +157,58 @@ class Directory:
         if scheme.lower() != "bearer":
             raise Unauthenticated("INVALID_CREDENTIAL")
         if token.startswith(START):
-            return await self._by_service_key(token), "token"
-        return await self._by_oidc(token), "oidc"
-
-    async def _by_oidc(self, token: str) -> IdentitySection:
+            return await self._by_service_key(token)
         try:
-            verified = await self.tokens.verify(token)
+            return await self.tokens.verify(token)
         except TokenRefused as err:
             log.info("auth.token_refused", reason=err.detail)
+            raise
+
+    def _owner_of_token(self, token: VerifiedToken) -> IdentitySection:
+        try:
+            self.tokens.require_listed(token)
+        except TokenRefused as err:
+            log.info("auth.token_refused", reason=err.detail, provider=token.issuer)
             raise
         found = [
             identity
             for source in self._sources
-            if (identity := source.current().by_oidc(verified.issuer, verified.subject)) is not None
+            if (identity := source.current().by_oidc(token.issuer, token.subject)) is not None
         ]
         if len(found) != 1:
-            log.info("auth.token_refused", reason="UNKNOWN_SUBJECT", provider=verified.issuer)
+            log.info("auth.token_refused", reason="UNKNOWN_SUBJECT", provider=token.issuer)
             raise Unauthenticated("INVALID_CREDENTIAL")
-        if verified.expired:
+        if token.expired(self._now()):
             raise Unauthenticated("CREDENTIAL_EXPIRED")
         return found[0]
 
-    async def _by_service_key(self, token: str) -> IdentitySection:
+    async def _by_service_key(self, token: str) -> HeldKey:
         prefix = prefix_of(token)
         if prefix is None:
             raise Unauthenticated("INVALID_CREDENTIAL")
-        _identity, key = self._owner_of_key(token, prefix)
-        await self._keys.check(token, prefix, key.hash, key.expires)
-        # Again: it may have been revoked while argon2 ran.
-        identity, after = self._owner_of_key(token, prefix)
-        if after.hash != key.hash:
-            raise Unauthenticated("INVALID_CREDENTIAL")
-        return identity
-
-    def _owner_of_key(self, token: str, prefix: str) -> tuple[IdentitySection, ServiceKeySection]:
-        owners = [source.current().by_key_prefix(prefix) for source in self._sources]
-        found = [owner for owner in owners if owner is not None]
-        if len(found) != 1:
+        owner = self._owner_of_key(prefix)
+        if owner is None:
             # Answered at once: a prefix is public, so how long this takes tells nothing that is not known.
             self._keys.forget(token)
             raise Unauthenticated("INVALID_CREDENTIAL")
-        return found[0]
+        _identity, key = owner
+        await self._keys.check(token, prefix, key.hash, key.expires)
+        return HeldKey(prefix, key.hash)
+
+    def _owner_of_held(self, held: HeldKey) -> IdentitySection:
+        owner = self._owner_of_key(held.prefix)
+        if owner is None or owner[1].hash != held.phc:
+            raise Unauthenticated("INVALID_CREDENTIAL")
+        identity, key = owner
+        if key.expires is not None and self._now() >= key.expires:
+            raise Unauthenticated("CREDENTIAL_EXPIRED")
+        return identity
+
+    def _owner_of_key(self, prefix: str) -> tuple[IdentitySection, ServiceKeySection] | None:
+        """Whose service key that would be; None when it is nobody's in particular."""
+        owners = [source.current().by_key_prefix(prefix) for source in self._sources]
+        found = [owner for owner in owners if owner is not None]
+        return found[0] if len(found) == 1 else None
 
 
 def _principal(identity: IdentitySection, credential: Credential) -> Principal:

@@ -169,6 +169,14 @@ LIMITS: Final[tuple[Limit, ...]] = (
         "DEADLINE_EXCEEDED",
         "DEADLINE_EXCEEDED",
     ),
+    Limit(
+        "ended_within_seconds",
+        "seconds that a running call goes on once a new one like it would be refused; the answer is that refusal's",
+        "auth.running:ENDED_WITHIN_SECONDS",
+        "call",
+        "INVALID_CREDENTIAL",
+        "UNAUTHENTICATED",
+    ),
     _busy(
         "request_seconds",
         "seconds from the head of a call to the end of its first message",

@@ -92,7 +92,13 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
                 progress=events.put_nowait,
             )
         )
-        running.add_done_callback(lambda _done: events.put_nowait(None))
+
+        def ended(done: asyncio.Future[Outcome]) -> None:
+            # Looked at here: a caller who has gone leaves nobody to raise it to.
+            done.cancelled() or done.exception()
+            events.put_nowait(None)
+
+        running.add_done_callback(ended)
         accepted = False
         while (event := await events.get()) is not None:
             if event.startswith("accepted:"):

@@ -79,6 +79,16 @@ class Provider:
             found = self._keys.find(kid, algorithm)
         return found
 
+    def lists(self, kid: str | None, algorithm: str, key: jwt.PyJWK) -> bool:
+        """Whether the keys at hand still have `key` under that id. Unavailable (IDENTITY_PROVIDER_UNAVAILABLE) when
+        they are too old to say.
+        """
+        if not self._usable():
+            raise Unavailable("IDENTITY_PROVIDER_UNAVAILABLE", retry_after_seconds=RETRY_SECONDS)
+        found = self._keys.find(kid, algorithm)
+        # Each fetch makes the keys anew: the same one is another object then.
+        return found is key or (found is not None and bool(found.key == key.key))
+
     async def renewed(self, key: jwt.PyJWK | None) -> jwt.PyJWK | None:
         """The key that stands where `key`, which had no id, stood, fetched anew; None when nothing has changed."""
         if key is None:

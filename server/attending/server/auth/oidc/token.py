@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -44,13 +44,21 @@ class TokenRefused(Unauthenticated):
 
 @dataclass(frozen=True, slots=True)
 class VerifiedToken:
-    """A token that its issuer signed for us: the issuer by its name in the configuration, its subject, and whether it
-    was right until its date and no longer is.
+    """A token that its issuer signed for us: the issuer by its name in the configuration, and its subject.
+
+    It was right until `ends` (seconds of the epoch, leeway included). `key` is what it was signed with, `kid` and
+    `algorithm` are by what the issuer lists that.
     """
 
     issuer: str
     subject: str
-    expired: bool
+    ends: float
+    key: jwt.PyJWK = field(repr=False)
+    kid: str | None
+    algorithm: str
+
+    def expired(self, now: datetime) -> bool:
+        return self.ends <= now.timestamp()
 
 
 class TokenVerifier:
@@ -66,6 +74,7 @@ class TokenVerifier:
         self._now = now
         made = [Provider(section) for section in sections] if providers is None else providers
         self._providers = {provider.section.issuer: provider for provider in made}
+        self._by_name = {provider.section.name: provider for provider in made}
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -116,7 +125,8 @@ class TokenVerifier:
             anew = await provider.renewed(key) if kid is None and err.detail == "WRONG_SIGNATURE" else None
             if anew is None:
                 raise
-            claims = _claims(token, anew, algorithm, section)
+            key, claims = anew, _claims(token, anew, algorithm, section)
+        assert key is not None
         if claims["aud"] not in (section.audience, [section.audience]):
             # Valid elsewhere, too: whoever it was also made for could use it here (RFC 8725 section 3.9).
             raise TokenRefused("SEVERAL_AUDIENCES")
@@ -128,7 +138,17 @@ class TokenVerifier:
         if not 0 < len(subject) <= MAX_SUBJECT_CHARS:
             raise TokenRefused("WRONG_SUBJECT")
         # (7)
-        return VerifiedToken(section.name, subject, _expired(claims, self._now(), section.leeway_seconds))
+        ends = _ends(claims, self._now(), section.leeway_seconds)
+        return VerifiedToken(section.name, subject, ends, key, kid, algorithm)
+
+    def require_listed(self, token: VerifiedToken) -> None:
+        """Returns while its provider lists the key of a verified token. Never waits.
+
+        Raises TokenRefused once the provider does not, and Unavailable when that could not be asked for too long.
+        """
+        provider = self._by_name.get(token.issuer)
+        if provider is None or not provider.lists(token.kid, token.algorithm, token.key):
+            raise TokenRefused("UNKNOWN_KEY")
 
 
 def _claims(token: str, key: jwt.PyJWK | None, algorithm: str, section: OidcSection) -> dict[str, Any]:
@@ -173,8 +193,8 @@ def _read_header(header: Mapping[str, Any], section: OidcSection) -> tuple[str |
     return kid, algorithm
 
 
-def _expired(claims: Mapping[str, Any], now: datetime, leeway: float) -> bool:
-    """Whether a token that had begun has ended; TokenRefused when it has not begun or its times make no sense."""
+def _ends(claims: Mapping[str, Any], now: datetime, leeway: float) -> float:
+    """When a token that has begun ends; TokenRefused when it has not begun or its times make no sense."""
     moment = now.timestamp()
     issued, expires = _time(claims["iat"]), _time(claims["exp"])
     begins = _time(claims["nbf"]) if "nbf" in claims else issued
@@ -182,7 +202,7 @@ def _expired(claims: Mapping[str, Any], now: datetime, leeway: float) -> bool:
         raise TokenRefused("NOT_YET_VALID")
     if expires <= max(issued, begins):
         raise TokenRefused("WRONG_TIMES")
-    return expires <= moment - leeway
+    return expires + leeway
 
 
 def _time(value: object) -> float:
