@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,10 +16,14 @@ from attending.ledger.errors import PayloadPruned
 from attending.ledger.note import VerifierKey
 from attending.ledger.verify.bundle import Anchors, verify_bundle
 from attending.ledger.verify.report import Report
+from attending.server.auth.context import AccessDecision, enter
 from attending.server.errors import InvalidRequest, NotFound
 from attending.server.halt.switch import Order
 from attending.server.inference.outcome import Outcome
+from attending.server.reports import export as export_module
 from attending.server.reports.export import Exporter, ExportOrder, _workplace
+from attending.server.services.report import ReportService
+from attending.v1 import report_pb2
 
 from tests.server.inference.conftest import CALLER, TENANT, context, infer_call, key
 from tests.server.review.conftest import Ward, phi_of
@@ -228,4 +233,34 @@ def test_servers_that_start_together_share_the_folder(ward: Ward, tmp_path: Path
     for _work, lock in places:
         os.close(lock)
     Exporter(ward.gate.ledger, folder, phi_of(ward.gate), ward.gate.clock)
+    assert list(folder.iterdir()) == []
+
+
+async def test_an_export_that_is_cut_does_not_wait_for_the_writers_thread(
+    ward: Ward, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A caller who is revoked is told so at once; what the thread makes is gone when it has ended."""
+    await ward.gate.pipeline.infer(CALLER, infer_call(), key("cut"))
+    writing, go_on = threading.Event(), threading.Event()
+
+    def slow(path: Path, **_more: object) -> None:
+        path.write_bytes(b"half")
+        writing.set()
+        assert go_on.wait(60)
+
+    monkeypatch.setattr(export_module, "write_bundle", slow)
+    folder, phi = tmp_path / "exports", phi_of(ward.gate)
+    exporter = Exporter(ward.gate.ledger, folder, phi, ward.gate.clock)
+    service = ReportService(ward.gate.ledger, exporter, phi._authorizer, phi)
+    who = ward.auditor.principal
+    enter(who, AccessDecision(True, "export"))
+    request = report_pb2.ExportRequest(idempotency_key="export-cut", purpose="audit")
+    call = asyncio.ensure_future(anext(service.Export(request, None)))  # type: ignore[arg-type]
+    assert await asyncio.to_thread(writing.wait, 60)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert [path.name for path in folder.rglob("*.attending")] == ["bundle.attending"]
+    go_on.set()
+    await service.drain()
     assert list(folder.iterdir()) == []

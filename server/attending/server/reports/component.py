@@ -18,6 +18,9 @@ class Reports(Component):
         exporter = Exporter(app.ledger, app.config.storage.folder / "exports", app.phi, app.now)
         self._service = ReportService(app.ledger, exporter, app.authorizer, app.phi)
 
+    async def drain(self) -> None:
+        await self._service.drain()
+
     def register(self, server: grpc.aio.Server) -> None:
         report_pb2_grpc.add_ReportServiceServicer_to_server(self._service, server)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from attending.ledger.ledger import Ledger
 from attending.server.auth.actions import DISCLOSE_PAYLOADS
@@ -27,6 +29,11 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
         self._phi = phi
         self._authorizer = authorizer
         self._exporter = exporter
+        self._left: set[asyncio.Task[None]] = set()
+
+    async def drain(self) -> None:
+        """Returns when what ended calls left behind is gone."""
+        await asyncio.gather(*self._left, return_exceptions=True)
 
     async def Export(  # noqa: N802
         self, request: report_pb2.ExportRequest, context: Context
@@ -69,11 +76,18 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
                 while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
                     yield report_pb2.ExportResponse(chunk=chunk)
         finally:
-            if not opening.done():
-                # The client went away while the writer's thread runs; it ends by itself and is cleaned up then.
-                await asyncio.wait({opening})
-            if opening.exception() is None:
-                await manager.__aexit__(None, None, None)
+            # In a task of its own: a call that is cut while the writer's thread runs does not wait for that to end.
+            self._left.add(leaving := asyncio.create_task(_leave(manager, opening)))
+            leaving.add_done_callback(self._left.discard)
+            if opening.done():
+                await asyncio.shield(leaving)
+
+
+async def _leave(manager: AbstractAsyncContextManager[Path], opening: asyncio.Future[Path]) -> None:
+    """Ends a context whose beginning may be under way."""
+    await asyncio.wait({opening})
+    if opening.exception() is None:
+        await manager.__aexit__(None, None, None)
 
 
 def _time(request: report_pb2.ExportRequest, field: str) -> datetime | None:
