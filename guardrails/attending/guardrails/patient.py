@@ -65,7 +65,8 @@ class Identity:
 @dataclass(frozen=True, slots=True)
 class PatientContext:
     """Shapes and units: ages in years or days, weight in kilograms, height in centimetres, eGFR in
-    mL/min/1.73m2."""
+    mL/min/1.73m2, creatinine clearance (`crcl`) in mL/min, the infant's age (`infant_days`) where the patient
+    breast-feeds."""
 
     age_years: Decimal | None = None
     age_days: int | None = None
@@ -74,9 +75,11 @@ class PatientContext:
     pregnant: bool | None = None
     pregnancy_weeks: Decimal | None = None
     lactating: bool | None = None
+    infant_days: int | None = None
     weight_kg: Decimal | None = None
     height_cm: Decimal | None = None
     egfr: Decimal | None = None
+    crcl: Decimal | None = None
     dialysis: bool | None = None
     child_pugh: str | None = None
     """A, B or C."""

@@ -540,6 +540,8 @@ class PatientContext(_message.Message):
     IDENTITY_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     FHIR_JSON_FIELD_NUMBER: _builtins.int
+    CRCL_FIELD_NUMBER: _builtins.int
+    INFANT_DAYS_FIELD_NUMBER: _builtins.int
     age_years: _builtins.float
     """Optional. Age in years; fractions allowed. At most 130."""
     age_days: _builtins.int
@@ -566,6 +568,10 @@ class PatientContext(_message.Message):
     """Optional. Care setting, such as `ward` or `home`."""
     goals: _builtins.str
     """Optional. Goals of care, such as `comfort`."""
+    crcl: _builtins.float
+    """Optional. Creatinine clearance in mL/min. At most 300."""
+    infant_days: _builtins.int
+    """Optional. Age in days of the infant of a patient who breast-feeds. At most 2000."""
     @_builtins.property
     def labs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lab]:
         """Optional. Results."""
@@ -617,15 +623,19 @@ class PatientContext(_message.Message):
         identity: Global___PatientIdentity | None = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
         fhir_json: _abc.Iterable[_builtins.str] | None = ...,
+        crcl: _builtins.float | None = ...,
+        infant_days: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_age_days", b"_age_days", "_age_years", b"_age_years", "_dialysis", b"_dialysis", "_egfr", b"_egfr", "_gestational_weeks", b"_gestational_weeks", "_height_cm", b"_height_cm", "_lactating", b"_lactating", "_pregnant", b"_pregnant", "_weight_kg", b"_weight_kg", "age_days", b"age_days", "age_years", b"age_years", "allergies", b"allergies", "as_of", b"as_of", "conditions", b"conditions", "dialysis", b"dialysis", "egfr", b"egfr", "gestational_weeks", b"gestational_weeks", "height_cm", b"height_cm", "identity", b"identity", "lactating", b"lactating", "medications", b"medications", "pregnant", b"pregnant", "weight_kg", b"weight_kg"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_age_days", b"_age_days", "_age_years", b"_age_years", "_crcl", b"_crcl", "_dialysis", b"_dialysis", "_egfr", b"_egfr", "_gestational_weeks", b"_gestational_weeks", "_height_cm", b"_height_cm", "_infant_days", b"_infant_days", "_lactating", b"_lactating", "_pregnant", b"_pregnant", "_weight_kg", b"_weight_kg", "age_days", b"age_days", "age_years", b"age_years", "allergies", b"allergies", "as_of", b"as_of", "conditions", b"conditions", "crcl", b"crcl", "dialysis", b"dialysis", "egfr", b"egfr", "gestational_weeks", b"gestational_weeks", "height_cm", b"height_cm", "identity", b"identity", "infant_days", b"infant_days", "lactating", b"lactating", "medications", b"medications", "pregnant", b"pregnant", "weight_kg", b"weight_kg"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_age_days", b"_age_days", "_age_years", b"_age_years", "_dialysis", b"_dialysis", "_egfr", b"_egfr", "_gestational_weeks", b"_gestational_weeks", "_height_cm", b"_height_cm", "_lactating", b"_lactating", "_pregnant", b"_pregnant", "_weight_kg", b"_weight_kg", "age_days", b"age_days", "age_years", b"age_years", "allergies", b"allergies", "as_of", b"as_of", "child_pugh", b"child_pugh", "conditions", b"conditions", "dialysis", b"dialysis", "egfr", b"egfr", "fhir_json", b"fhir_json", "gestational_weeks", b"gestational_weeks", "goals", b"goals", "height_cm", b"height_cm", "identity", b"identity", "labs", b"labs", "lactating", b"lactating", "medications", b"medications", "pregnant", b"pregnant", "setting", b"setting", "sex", b"sex", "weight_kg", b"weight_kg"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_age_days", b"_age_days", "_age_years", b"_age_years", "_crcl", b"_crcl", "_dialysis", b"_dialysis", "_egfr", b"_egfr", "_gestational_weeks", b"_gestational_weeks", "_height_cm", b"_height_cm", "_infant_days", b"_infant_days", "_lactating", b"_lactating", "_pregnant", b"_pregnant", "_weight_kg", b"_weight_kg", "age_days", b"age_days", "age_years", b"age_years", "allergies", b"allergies", "as_of", b"as_of", "child_pugh", b"child_pugh", "conditions", b"conditions", "crcl", b"crcl", "dialysis", b"dialysis", "egfr", b"egfr", "fhir_json", b"fhir_json", "gestational_weeks", b"gestational_weeks", "goals", b"goals", "height_cm", b"height_cm", "identity", b"identity", "infant_days", b"infant_days", "labs", b"labs", "lactating", b"lactating", "medications", b"medications", "pregnant", b"pregnant", "setting", b"setting", "sex", b"sex", "weight_kg", b"weight_kg"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__age_days: _TypeAlias = _typing.Literal["age_days"]  # noqa: Y015
     _WhichOneofArgType__age_days: _TypeAlias = _typing.Literal["_age_days", b"_age_days"]  # noqa: Y015
     _WhichOneofReturnType__age_years: _TypeAlias = _typing.Literal["age_years"]  # noqa: Y015
     _WhichOneofArgType__age_years: _TypeAlias = _typing.Literal["_age_years", b"_age_years"]  # noqa: Y015
+    _WhichOneofReturnType__crcl: _TypeAlias = _typing.Literal["crcl"]  # noqa: Y015
+    _WhichOneofArgType__crcl: _TypeAlias = _typing.Literal["_crcl", b"_crcl"]  # noqa: Y015
     _WhichOneofReturnType__dialysis: _TypeAlias = _typing.Literal["dialysis"]  # noqa: Y015
     _WhichOneofArgType__dialysis: _TypeAlias = _typing.Literal["_dialysis", b"_dialysis"]  # noqa: Y015
     _WhichOneofReturnType__egfr: _TypeAlias = _typing.Literal["egfr"]  # noqa: Y015
@@ -634,6 +644,8 @@ class PatientContext(_message.Message):
     _WhichOneofArgType__gestational_weeks: _TypeAlias = _typing.Literal["_gestational_weeks", b"_gestational_weeks"]  # noqa: Y015
     _WhichOneofReturnType__height_cm: _TypeAlias = _typing.Literal["height_cm"]  # noqa: Y015
     _WhichOneofArgType__height_cm: _TypeAlias = _typing.Literal["_height_cm", b"_height_cm"]  # noqa: Y015
+    _WhichOneofReturnType__infant_days: _TypeAlias = _typing.Literal["infant_days"]  # noqa: Y015
+    _WhichOneofArgType__infant_days: _TypeAlias = _typing.Literal["_infant_days", b"_infant_days"]  # noqa: Y015
     _WhichOneofReturnType__lactating: _TypeAlias = _typing.Literal["lactating"]  # noqa: Y015
     _WhichOneofArgType__lactating: _TypeAlias = _typing.Literal["_lactating", b"_lactating"]  # noqa: Y015
     _WhichOneofReturnType__pregnant: _TypeAlias = _typing.Literal["pregnant"]  # noqa: Y015
@@ -645,6 +657,8 @@ class PatientContext(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__age_years) -> _WhichOneofReturnType__age_years | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__crcl) -> _WhichOneofReturnType__crcl | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__dialysis) -> _WhichOneofReturnType__dialysis | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__egfr) -> _WhichOneofReturnType__egfr | None: ...
@@ -652,6 +666,8 @@ class PatientContext(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__gestational_weeks) -> _WhichOneofReturnType__gestational_weeks | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__height_cm) -> _WhichOneofReturnType__height_cm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__infant_days) -> _WhichOneofReturnType__infant_days | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__lactating) -> _WhichOneofReturnType__lactating | None: ...
     @_typing.overload

@@ -18,6 +18,8 @@ from attending.guardrails.knowledge.facts import (
     DoseLimit,
     HepaticRule,
     Interaction,
+    LactationRule,
+    PregnancyException,
     PregnancyRule,
     Provenance,
     RenalRule,
@@ -142,7 +144,11 @@ class TinyKnowledge:
         return ()
 
     def renal_rules(self, drug: str) -> Sequence[RenalRule]:
-        return (RenalRule("metformin", Decimal(30), "contraindicated", LABEL),) if drug == "metformin" else ()
+        return (
+            (RenalRule("metformin", "egfr", Decimal(30), "contraindicated", LABEL),)
+            if drug == "metformin"
+            else ()
+        )
 
     def hepatic_rules(self, drug: str) -> Sequence[HepaticRule]:
         return (HepaticRule(drug, frozenset("C"), "avoid", LABEL),) if drug == "simvastatin" else ()
@@ -151,6 +157,12 @@ class TinyKnowledge:
         if drug in ("ibuprofen", "naproxen"):
             return (PregnancyRule(drug, Severity.MAJOR, LABEL, from_week=20),)
         return (PregnancyRule(drug, Severity.CONTRAINDICATED, LABEL),) if drug == "isotretinoin" else ()
+
+    def pregnancy_exceptions(self, drug: str) -> Sequence[PregnancyException]:
+        return ()
+
+    def lactation_rules(self, drug: str) -> Sequence[LactationRule]:
+        return (LactationRule(drug, Severity.MAJOR, CURATED),) if drug == "oxycodone" else ()
 
     def age_rules(self, drug: str) -> Sequence[AgeRule]:
         return (AgeRule(drug, Severity.MAJOR, LABEL, max_age_years=Decimal(12)),) if drug == "aspirin" else ()

@@ -208,7 +208,7 @@ def test_coverage_counts_what_was_not_given_as_not_judged(check: Check) -> None:
     bare = check("Start simvastatin 20 mg nightly.").coverage
     whole = check(
         "Start simvastatin 20 mg nightly.",
-        allergies=[], conditions=[], pregnant=False, egfr=80, age_years=50,
+        allergies=[], conditions=[], pregnant=False, lactating=False, egfr=80, age_years=50,
     ).coverage  # fmt: skip
     assert bare.judged < bare.of
     assert whole.judged == whole.of

@@ -159,9 +159,7 @@ def test_limits_and_rules_of_known_drugs(knowledge: Knowledge) -> None:
     weekly = [row for row in knowledge.dose_limits("methotrexate") if row.min_interval_hours == 168]
     assert weekly
     assert all(row.max_daily is None for row in weekly)
-    assert any(
-        r.egfr_below == 30 and r.action == "contraindicated" for r in knowledge.renal_rules("metformin")
-    )
+    assert any(r.below == 30 and r.action == "contraindicated" for r in knowledge.renal_rules("metformin"))
     assert any("C" in r.child_pugh for r in knowledge.hepatic_rules("atorvastatin"))
     assert any(r.severity is Severity.CONTRAINDICATED for r in knowledge.pregnancy_rules("isotretinoin"))
     nsaid = knowledge.pregnancy_rules("ketoprofen")

@@ -54,7 +54,7 @@ def test_months_and_weeks_are_fractions_of_a_year() -> None:
     ],
 )
 def test_kidney_rules(text: str, expected: list[tuple[str, str, str]]) -> None:
-    found = [(row["egfr_below"], row["action"], row["max_daily_mg"]) for row in rules.renal(text)]
+    found = [(row["below"], row["action"], row["max_daily_mg"]) for row in rules.renal(text)]
     assert found == expected
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure, rule
-from attending.guardrails.checks.patient_state import kidney_function
+from attending.guardrails.checks.kidney import kidney_functions
 from attending.guardrails.finding import Code, Coverage, Finding, Severity
 from attending.guardrails.knowledge.facts import Covered
 
@@ -16,7 +16,8 @@ _NEEDS: Final[dict[str, Callable[[Case], bool]]] = {
     "contraindication": lambda case: case.context.conditions is not None,
     "pregnancy": lambda case: case.context.sex == "male" or case.context.pregnant is not None
     or case.context.pregnancy_weeks is not None,
-    "renal": lambda case: kidney_function(case)[0] is not None,
+    "lactation": lambda case: case.context.sex == "male" or case.context.lactating is not None,
+    "renal": lambda case: bool(kidney_functions(case)),
     "hepatic": lambda case: case.context.child_pugh is not None or case.context.conditions is not None,
     "age": lambda case: case.age_years is not None,
 }  # fmt: skip

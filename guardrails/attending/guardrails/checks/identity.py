@@ -254,7 +254,15 @@ def _about_others(text: str, start: int, end: int) -> bool:
 
 def _conflicts(case: Case) -> Iterator[Finding]:
     """What the record and a text cannot both be right about, where no span was found above."""
-    told: Iterable[str] = ("pregnant", "weight_kg", "egfr", "dialysis", "child_pugh", "pregnancy_weeks")
+    told: Iterable[str] = (
+        "pregnant",
+        "weight_kg",
+        "egfr",
+        "crcl",
+        "dialysis",
+        "child_pugh",
+        "pregnancy_weeks",
+    )
     for conflict in case.conflicts:
         if conflict.field in told:
             yield _found(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
@@ -12,10 +13,25 @@ from attending.guardrails.finding import Code, Finding, Severity
 
 CAUTION_MME: Final = Decimal(50)
 HIGH_MME: Final = Decimal(90)
+_OUTSIDE: Final = re.compile(
+    r"\b(?:palliative|hospice|end[- ]of[- ]life|comfort (?:care|measures)|terminal(?:ly)?|sickle[- ]cell|metasta\w+"
+    r"|(?:active|advanced|stage (?:iv|4)|pancreatic|lung|breast|prostate|bone|colon|ovarian) cancer"
+    r"|cancer(?:[- ]related)? pain"
+    r"|opi(?:oid|ate) use disorder|\boud\b|methadone (?:maintenance|clinic)|opioid treatment program)\b",
+    re.I,
+)
+"""Pain and treatment that the CDC guideline of 2022 leaves out: active cancer, palliative and end-of-life care, sickle
+cell disease, treatment of opioid use disorder."""
+_NOT_OUTSIDE: Final = re.compile(
+    r"\b(?:history of|in remission|survivor|no (?:active )?|not |non-?"
+    r"|family history of [a-z ]{0,20})(?:cancer|palliative)\b|in remission",
+    re.I,
+)
 
 
 def mme(case: Case) -> Iterator[Finding]:
-    """One finding at 50 MME a day (moderate) or 90 (major), one rank lower where all are merely continued.
+    """One finding at 50 MME a day (moderate) or 90 (major), one rank lower where all are merely continued; minor
+    in the care that the guideline leaves out.
 
     Opioids whose dose cannot be read are left out, and the message says so: the sum is then a lower bound.
     """
@@ -50,6 +66,8 @@ def mme(case: Case) -> Iterator[Finding]:
     if factor is None:
         return
     severity = Severity.MAJOR if total >= HIGH_MME else Severity.MODERATE
+    if _OUTSIDE.search(case.told) and not _NOT_OUTSIDE.search(case.told):
+        severity = Severity.MINOR
     rest = f"; dose not read for {', '.join(unread)}, so at least" if unread else ""
     yield case.finding(
         Code.MME,

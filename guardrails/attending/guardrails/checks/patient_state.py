@@ -1,4 +1,4 @@
-"""What the patient is: conditions, pregnancy, kidney and liver function, age.
+"""What the patient is: conditions, liver function, age.
 
 A state that is not given is never taken as healthy: the check is then counted as not judged.
 """
@@ -7,21 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Final
 
-from attending.guardrails.checks.amounts import daily_total, shown
-from attending.guardrails.checks.case import Case, Exposure, lowered
-from attending.guardrails.context.fhir import EGFR_CODES
+from attending.guardrails.checks.case import Case, lowered
 from attending.guardrails.finding import Code, Finding, Severity
-from attending.guardrails.knowledge.facts import HepaticRule, PregnancyRule, RenalRule
+from attending.guardrails.knowledge.facts import HepaticRule
 
 _QUALIFIER: Final = re.compile(r"\((?:disorder|finding|situation)\)", re.I)
 _NOT_THEIRS: Final = re.compile(
     r"\b(?:family history|no history|denies|ruled out|negative for|at risk)\b", re.I
 )
-DIALYSIS_EGFR: Final = Decimal(10)
-"""What dialysis counts as where no eGFR is given (kidney failure is below 15 mL/min/1.73 m2)."""
 _LIVER: Final = re.compile(
     r"\b(?:cirrho\w*|hepatic (?:failure|impairment|insufficiency|disease|encephalopathy)|liver (?:failure"
     r"|disease|impairment)"
@@ -85,95 +80,6 @@ def match_conditions(name: str, lexicon: object) -> list[str]:
             if part in lexicon and lexicon[part] not in hits:
                 hits.append(lexicon[part])
     return hits
-
-
-def pregnancy(case: Case) -> Iterator[Finding]:
-    weeks = case.context.pregnancy_weeks
-    if case.context.pregnant is False or (case.context.pregnant is None and weeks is None):
-        return
-    if case.context.sex == "male":
-        return
-    for exposure in case.unique_given():
-        if case.is_local(exposure):
-            continue
-        best: Finding | None = None
-        for rule in case.knowledge.pregnancy_rules(exposure.drug):
-            severity = _in_week(rule, weeks)
-            if severity is None or (best is not None and severity.rank <= best.severity.rank):
-                continue
-            when = f"at {weeks.normalize():f} weeks" if weeks is not None else "in pregnancy, week not given"
-            best = case.finding(
-                Code.PREGNANCY, exposure, severity, rule.provenance, f"{exposure.drug} {when}"
-            )
-        if best is not None:
-            yield best
-
-
-def _in_week(rule: PregnancyRule, weeks: Decimal | None) -> Severity | None:
-    if rule.from_week is None and rule.to_week is None:
-        return rule.severity
-    if weeks is None:
-        return lowered(rule.severity)
-    if rule.from_week is not None and weeks < rule.from_week:
-        return None
-    if rule.to_week is not None and weeks >= rule.to_week + 1:
-        return None
-    return rule.severity
-
-
-def kidney(case: Case) -> Iterator[Finding]:
-    egfr, told = kidney_function(case)
-    if egfr is None:
-        return
-    for exposure in case.unique_given():
-        if case.is_local(exposure):
-            continue
-        best: Finding | None = None
-        for rule in sorted(case.knowledge.renal_rules(exposure.drug), key=lambda r: r.egfr_below):
-            if egfr >= rule.egfr_below:
-                continue
-            found = _renal(case, exposure, rule, egfr, told)
-            if found is not None and (best is None or found.severity.rank > best.severity.rank):
-                best = found
-        if best is not None:
-            yield best
-
-
-def kidney_function(case: Case) -> tuple[Decimal | None, str]:
-    """eGFR or clearance in mL/min, and how it is named to the reader."""
-    if case.context.egfr is not None:
-        return case.context.egfr, f"eGFR {case.context.egfr.normalize():f}"
-    for lab in case.context.labs or ():
-        if lab.code in EGFR_CODES or lab.code.lower() in ("egfr", "crcl", "gfr", "creatinine clearance"):
-            return lab.value, f"eGFR {lab.value.normalize():f}"
-    if case.context.dialysis:
-        return DIALYSIS_EGFR, "dialysis"
-    return None, ""
-
-
-def _renal(case: Case, exposure: Exposure, rule: RenalRule, egfr: Decimal, told: str) -> Finding | None:
-    limit = f"{rule.egfr_below.normalize():f}"
-    match rule.action:
-        case "contraindicated":
-            severity, message = (
-                Severity.CONTRAINDICATED,
-                f"{exposure.drug} with {told}; contraindicated below {limit}",
-            )
-        case "avoid":
-            severity, message = Severity.MAJOR, f"{exposure.drug} with {told}; to be avoided below {limit}"
-        case "cap":
-            total = daily_total(case, exposure.drug)
-            if total is not None and rule.max_daily_mg is not None and total <= rule.max_daily_mg:
-                return None
-            cap = "" if rule.max_daily_mg is None else f" of {shown(rule.max_daily_mg, 'mg')} a day"
-            severity = (
-                Severity.MAJOR if total is not None and rule.max_daily_mg is not None else Severity.MODERATE
-            )
-            message = f"{exposure.drug} with {told}; a ceiling{cap} holds below {limit}"
-        case _:
-            severity = Severity.MODERATE if exposure.new else Severity.MINOR
-            message = f"{exposure.drug} with {told}; the dose is adjusted below {limit}"
-    return case.finding(Code.RENAL, exposure, severity, rule.provenance, message)
 
 
 def liver(case: Case) -> Iterator[Finding]:

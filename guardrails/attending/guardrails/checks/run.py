@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from attending.guardrails.checks.abrupt_stop import abrupt_stops
 from attending.guardrails.checks.allergy import allergies
 from attending.guardrails.checks.case import Audience, Case, build_case
+from attending.guardrails.checks.childbearing import lactation, pregnancy
 from attending.guardrails.checks.coverage import coverage
 from attending.guardrails.checks.dosing import dosing
 from attending.guardrails.checks.drug_lab import drug_labs
@@ -15,15 +17,17 @@ from attending.guardrails.checks.duplicate import duplicates
 from attending.guardrails.checks.identity import wrong_patient
 from attending.guardrails.checks.interaction import interactions
 from attending.guardrails.checks.interval import intervals
+from attending.guardrails.checks.kidney import kidney
 from attending.guardrails.checks.listed_dose import listed_doses
 from attending.guardrails.checks.mme import mme
 from attending.guardrails.checks.never_event import never_events
 from attending.guardrails.checks.notation import notations, unknown_names, unreadable
 from attending.guardrails.checks.omission import omissions
-from attending.guardrails.checks.patient_state import age, contraindications, kidney, liver, pregnancy
+from attending.guardrails.checks.patient_state import age, contraindications, liver
 from attending.guardrails.checks.port import KnowledgePort
 from attending.guardrails.checks.red_flag import red_flags
 from attending.guardrails.checks.route import durations, rates, routes
+from attending.guardrails.checks.specialist import specialist
 from attending.guardrails.checks.stacking import stacking
 from attending.guardrails.checks.switch import short_gaps
 from attending.guardrails.checks.unit import units
@@ -46,14 +50,17 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     allergies,
     contraindications,
     pregnancy,
+    lactation,
     kidney,
     liver,
     age,
     mme,
     drug_labs,
     never_events,
+    specialist,
     wrong_patient,
     omissions,
+    abrupt_stops,
     red_flags,
     notations,
     unknown_names,

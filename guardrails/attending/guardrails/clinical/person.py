@@ -64,7 +64,8 @@ _WEIGHT_PERSON = re.compile(
     rf"daughter|male|female|person|pt|teen\w*)\b"
 )
 _WEIGHT_LISTED = re.compile(
-    rf"(?:old|\bage[d:]? \d{{1,3}}|[\d)](?:m|f)|boy|girl|man|woman|male|female|child|"
+    rf"(?:old|\d ?y/?o|\bage[d:]? \d{{1,3}}|[\d)](?:m|f)|(?:yo|y/o|yrs?|\d y) (?:m|f)|boy|girl|man|woman"
+    rf"|male|female|child|"
     rf"infant|son|daughter|kid|baby)(?: who is| is)?[ ,(]+(?:who )?(?:weighs? )?{_N} "
     rf"?-?(kgs?|kilos?|kilograms?|lbs?|pounds?)(?![\w/])"
 )
@@ -103,11 +104,25 @@ _NOT_PREGNANT = re.compile(
 _LACTATING = re.compile(
     r"\b(?:is|am|i'm|she's|currently|you are|you're|who is|still|and) (?:currently |"
     r"still |exclusively )?(?:breast-?feeding|lactating|nursing (?:her|my|a|an|the))\b|"
-    r"\b(?:lactating|breast-?feeding|nursing) (?:mother|woman|patient)\b(?! s)"
+    r"\b(?:lactating|breast-?feeding|nursing) (?:mother|mom|mum|woman|patient|female)\b(?! s)|"
+    r"^(?:lactating|breast-?feeding)\b[ ]*(?:[:;,.(]|$)|[,;] (?:lactating|breast-?feeding)\b|"
+    r"\b(?:lactation|breast-?feeding)[ :=]+(?:yes|active|current|ongoing)\b|"
+    r"\b(?:she|mother|mom|mum|i) (?:breast-?feeds|nurses)\b|\bher breast-?fed\b|"
+    r"\b(?:is|am|i'm|she's|you're|you are) (?:pumping|expressing) (?:breast ?milk|milk)\b"
 )
-_NOT_LACTATING = re.compile(r"\bnot (?:currently )?(?:breast-?feeding|lactating)\b")
+_INFANT = re.compile(
+    rf"\b(?:nursing|breast-?fe\w+|breast-?fed|feeding|lactating)\b[^.;\n]{{0,40}}?(?<![\w.,/-]){_NW}[ -]?"
+    rf"(day|week|wk|month|mo)s?[ -]?old\b"
+    rf"|(?<![\w.,/-]){_NW} ?(day|week|wk|month|mo)s? post-?partum\b"
+)
+_NOT_LACTATING = re.compile(
+    r"\bnot (?:currently |yet |now )?(?:breast-?feeding|lactating|nursing)\b|\b(?:formula"
+    r"|bottle)[- ](?:fed|feeding|feeds)\b"
+    r"|\b(?:stopped|finished|no longer|has weaned|weaned|declines?|denies) (?:from )?(?:breast-?feeding"
+    r"|nursing|lactating|the baby)\b"
+)
 _EGFR = re.compile(
-    rf"\b(?:e-?gfr|gfr|glomerular filtration rate|crcl|cr ?cl|creatinine clearance|"
+    rf"\b(?:(e-?gfr|gfr|glomerular filtration rate)|crcl|cr ?cl|creatinine clearance|"
     rf"ccr)(?: (?:is|was|of|at|now|currently|today|level|about|approximately|around|has "
     rf"(?:fallen|dropped|declined) to|down to|calculated(?: at)?)){{0,4}}[ "
     rf":=~(]*{_N}(?![\d.]*\d)(?! ?(?:-|to) ?\d)"
@@ -120,7 +135,8 @@ _DIALYSIS = re.compile(
     r"\besrd on hd\b"
 )
 _CHILD_PUGH = re.compile(
-    r"\bchild[- ]?(?:turcotte[- ]?)?pugh(?: (?:class|score|stage|grade|category)){0,4}[ "
+    r"\bchild(?:'?s)?(?:[- ]?(?:turcotte[- ]?)?pugh|(?= class\b| [bc](?![\w'-])))(?: (?:class|score|stage"
+    r"|grade|category)){0,4}[ "
     r":=-]*([abc])(?![\w-])(?![ ,/]*(?:or|and|to|/|-|,)? ?[abc]\b)"
 )
 _GENERAL = re.compile(
@@ -154,9 +170,11 @@ class Person:
     pregnant: bool | None = None
     pregnancy_weeks: Decimal | None = None
     lactating: bool | None = None
+    infant_days: int | None = None
     weight_kg: Decimal | None = None
     height_cm: Decimal | None = None
     egfr: Decimal | None = None
+    crcl: Decimal | None = None
     dialysis: bool | None = None
     child_pugh: str | None = None
 
@@ -170,6 +188,8 @@ def describe(parts: Iterable[str]) -> Person:
     heights: list[Decimal] = []
     weeks: list[Decimal] = []
     egfrs: list[Decimal] = []
+    crcls: list[Decimal] = []
+    infants: list[int] = []
     childs: list[str] = []
     pregnant: list[bool] = []
     lactating: list[bool] = []
@@ -178,7 +198,8 @@ def describe(parts: Iterable[str]) -> Person:
         _age(part, ages, days, sexes)
         _weight(part, weights, heights)
         _pregnancy(part, pregnant, weeks, lactating)
-        _organs(part, egfrs, dialysis, childs)
+        _infant(part, infants)
+        _organs(part, egfrs, crcls, dialysis, childs)
     expecting = _one(pregnant)
     sex = _one(sexes)
     return Person(
@@ -188,9 +209,11 @@ def describe(parts: Iterable[str]) -> Person:
         pregnant=expecting,
         pregnancy_weeks=_one(weeks) if expecting else None,
         lactating=_one(lactating),
+        infant_days=_one(infants),
         weight_kg=_one(weights),
         height_cm=_one(heights),
         egfr=_one(egfrs),
+        crcl=_one(crcls),
         dialysis=_one(dialysis),
         child_pugh=_one(childs),
     )
@@ -339,10 +362,19 @@ def _pregnancy(part: str, pregnant: list[bool], weeks: list[Decimal], lactating:
             lactating.append(True)
 
 
-def _organs(part: str, egfrs: list[Decimal], dialysis: list[bool], childs: list[str]) -> None:
+def _infant(part: str, infants: list[int]) -> None:
+    for match in _INFANT.finditer(part):
+        count, unit = (match.group(1), match.group(2)) if match.group(1) else (match.group(3), match.group(4))
+        factor = {"d": Decimal(1), "w": Decimal(7), "m": Decimal("30.4375")}[unit[0]]
+        infants.append(int(_value(count) * factor))
+
+
+def _organs(
+    part: str, egfrs: list[Decimal], crcls: list[Decimal], dialysis: list[bool], childs: list[str]
+) -> None:
     for match in _EGFR.finditer(part):
         if not _GENERAL.search(_clause_before(part, match.start())):
-            egfrs.append(Decimal(match.group(1)))
+            (crcls if match.group(1) is None else egfrs).append(Decimal(match.group(2)))
     for match in _DIALYSIS.finditer(part):
         around = _clause_before(part, match.start())
         if not _GENERAL.search(around) and not _other_person(part, match.start()):

@@ -32,10 +32,18 @@ _NONE_KNOWN: Final = re.compile(
 _DOSE_START: Final = re.compile(r"\s+(?=\d|\.\d)")
 _MAX_LIST: Final = 1000
 _CONTEXT_KEYS_WORDS: Final = (
-    "age_years age_days sex pregnant pregnancy_weeks lactating weight_kg height_cm egfr dialysis "
-    "child_pugh setting goals labs allergies medications conditions identity as_of name mrn birth_date"
+    "age_years age_days sex pregnant pregnancy_weeks lactating infant_days weight_kg height_cm egfr crcl "
+    "dialysis child_pugh setting goals labs allergies medications conditions identity as_of name mrn birth_date"
 )
 _CONTEXT_KEYS: Final = frozenset(_CONTEXT_KEYS_WORDS.split())
+_ALSO: Final = {
+    "gestational_weeks": "pregnancy_weeks",
+    "gestation_weeks": "pregnancy_weeks",
+    "breastfeeding": "lactating",
+    "creatinine_clearance": "crcl",
+    "on_dialysis": "dialysis",
+}
+"""Other names of a key, as the API and common records spell them."""
 _SEX: Final = {
     "male": "male",
     "m": "male",
@@ -72,7 +80,7 @@ def parse_context(value: object) -> PatientContext:
         return PatientContext()
     if isinstance(value, list) or (isinstance(value, dict) and "resourceType" in value):
         return read_fhir(value).context
-    row = _object(value, "context")
+    row = {_ALSO.get(key, key): held for key, held in _object(value, "context").items()}
     for key in row:
         if key not in _CONTEXT_KEYS:
             raise ContextError("UNKNOWN_FIELD", "context")
@@ -83,6 +91,7 @@ def parse_context(value: object) -> PatientContext:
     if child_pugh is not None and child_pugh.strip().upper() not in {"A", "B", "C"}:
         raise ContextError("UNKNOWN_VALUE", "context.child_pugh")
     age_days = _number(row.get("age_days"), "context.age_days", 0, 50_000)
+    infant_days = _number(row.get("infant_days"), "context.infant_days", 0, 2000)
     return PatientContext(
         age_years=_number(row.get("age_years"), "context.age_years", 0, 130),
         age_days=None if age_days is None else int(age_days),
@@ -90,9 +99,11 @@ def parse_context(value: object) -> PatientContext:
         pregnant=_boolean(row.get("pregnant"), "context.pregnant"),
         pregnancy_weeks=_number(row.get("pregnancy_weeks"), "context.pregnancy_weeks", 0, 45),
         lactating=_boolean(row.get("lactating"), "context.lactating"),
+        infant_days=None if infant_days is None else int(infant_days),
         weight_kg=_number(row.get("weight_kg"), "context.weight_kg", Decimal("0.2"), 700),
         height_cm=_number(row.get("height_cm"), "context.height_cm", 15, 300),
         egfr=_number(row.get("egfr"), "context.egfr", 0, 300),
+        crcl=_number(row.get("crcl"), "context.crcl", 0, 300),
         dialysis=_boolean(row.get("dialysis"), "context.dialysis"),
         child_pugh=None if child_pugh is None else child_pugh.strip().upper(),
         setting=_string(row.get("setting"), "context.setting"),

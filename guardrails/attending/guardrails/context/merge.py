@@ -36,8 +36,8 @@ def merge(recorded: PatientContext, stated: PatientContext) -> Merged:
 
     A conflict is: another sex; an age more than two years (under two years: more than one) away;
     pregnant against
-    not pregnant; more than four weeks of gestation apart; weight more than a third away; eGFR more
-    than half away; dialysis or
+    not pregnant; more than four weeks of gestation apart; weight more than a third away; eGFR or
+    creatinine clearance more than half away; dialysis or
     Child-Pugh class that differ. Smaller differences are rounding or time, and the record is used.
     """
     updates: dict[str, object] = {}
@@ -89,7 +89,7 @@ def _conflicts(recorded: PatientContext, stated: PatientContext) -> list[Conflic
     ours_weeks, theirs_weeks = recorded.pregnancy_weeks, stated.pregnancy_weeks
     if ours_weeks is not None and theirs_weeks is not None and abs(ours_weeks - theirs_weeks) > 4:
         differ("pregnancy_weeks", ours_weeks, theirs_weeks)
-    for field, share in (("weight_kg", Decimal(1) / 3), ("egfr", Decimal(1) / 2)):
+    for field, share in (("weight_kg", Decimal(1) / 3), ("egfr", Decimal(1) / 2), ("crcl", Decimal(1) / 2)):
         ours, theirs = getattr(recorded, field), getattr(stated, field)
         if ours is not None and theirs is not None and abs(ours - theirs) > max(ours, theirs) * share:
             differ(field, ours, theirs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import Literal
 
 from attending.guardrails.finding import Basis, Severity
 
@@ -59,11 +60,12 @@ class DoseLimit:
 
 @dataclass(frozen=True, slots=True)
 class RenalRule:
-    """Below `egfr_below` (mL/min/1.73 m2 or CrCl mL/min): `action` is avoid, contraindicated, cap or adjust;
-    `max_daily_mg` where action is cap."""
+    """Below `below` of `measure` (egfr in mL/min/1.73 m2, crcl in mL/min): `action` is avoid, contraindicated, cap or
+    adjust; `max_daily_mg` where action is cap."""
 
     drug: str
-    egfr_below: Decimal
+    measure: Literal["egfr", "crcl"]
+    below: Decimal
     action: str
     provenance: Provenance
     max_daily_mg: Decimal | None = None
@@ -88,6 +90,30 @@ class PregnancyRule:
     provenance: Provenance
     from_week: int | None = None
     to_week: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PregnancyException:
+    """An accepted use in pregnancy: no rule counts for more than `max_severity` where all that is named holds (an
+    active condition, at most `max_daily_mg` a day, `from_week`..`to_week` inclusive)."""
+
+    drug: str
+    max_severity: Severity
+    provenance: Provenance
+    condition: str | None = None
+    max_daily_mg: Decimal | None = None
+    from_week: int | None = None
+    to_week: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LactationRule:
+    """For a patient who breast-feeds; with `infant_below_days`, for a younger infant only."""
+
+    drug: str
+    severity: Severity
+    provenance: Provenance
+    infant_below_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

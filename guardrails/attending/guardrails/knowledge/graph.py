@@ -21,8 +21,10 @@ from attending.guardrails.knowledge.facts import (
     DoseLimit,
     HepaticRule,
     Interaction,
+    LactationRule,
     MmeFactor,
     Name,
+    PregnancyException,
     PregnancyRule,
     Provenance,
     RenalRule,
@@ -35,7 +37,18 @@ if TYPE_CHECKING:
     import networkx
 
 CHECKS: Final = frozenset(
-    {"interaction", "dose", "interval", "allergy", "contraindication", "pregnancy", "renal", "hepatic", "age"}
+    [
+        "interaction",
+        "dose",
+        "interval",
+        "allergy",
+        "contraindication",
+        "pregnancy",
+        "lactation",
+        "renal",
+        "hepatic",
+        "age",
+    ]
 )
 """What `covered` can be asked about."""
 
@@ -87,6 +100,8 @@ class Knowledge:
         self._renal = rules.by_drug(rules.renal_rules(pack))
         self._hepatic = rules.by_drug(rules.hepatic_rules(pack))
         self._pregnancy = rules.by_drug(rules.pregnancy_rules(pack))
+        self._pregnancy_exceptions = rules.by_drug(rules.pregnancy_exceptions(pack))
+        self._lactation = rules.by_drug(rules.lactation_rules(pack))
         self._age = rules.by_drug(rules.age_rules(pack))
         self._contra = rules.by_drug(rules.contraindications(pack))
         self._mme = rules.by_drug(rules.mme_factors(pack))
@@ -221,6 +236,12 @@ class Knowledge:
     def pregnancy_rules(self, drug: str) -> tuple[PregnancyRule, ...]:
         return self._pregnancy.get(drug, ())
 
+    def pregnancy_exceptions(self, drug: str) -> tuple[PregnancyException, ...]:
+        return self._pregnancy_exceptions.get(drug, ())
+
+    def lactation_rules(self, drug: str) -> tuple[LactationRule, ...]:
+        return self._lactation.get(drug, ())
+
     def age_rules(self, drug: str) -> tuple[AgeRule, ...]:
         """Bands in which the drug is not given: `min_age_years` <= age < `max_age_years`."""
         return self._age.get(drug, ())
@@ -300,6 +321,7 @@ class Knowledge:
                 tables: dict[str, Mapping[str, object]] = {
                     "contraindication": self._contra,
                     "pregnancy": self._pregnancy,
+                    "lactation": self._lactation,
                     "renal": self._renal,
                     "hepatic": self._hepatic,
                     "age": self._age,
@@ -322,12 +344,21 @@ class Knowledge:
         for limit in _all(self._doses):
             yield "dose_limit", limit.drug, f"population:{limit.indication or 'any'}", limit.provenance
         for renal in _all(self._renal):
-            yield "limited_in", renal.drug, f"population:egfr below {renal.egfr_below}", renal.provenance
+            yield (
+                "limited_in",
+                renal.drug,
+                f"population:{renal.measure} below {renal.below}",
+                renal.provenance,
+            )
         for liver in _all(self._hepatic):
             grade = "".join(sorted(liver.child_pugh)) or "any"
             yield "limited_in", liver.drug, f"population:child-pugh {grade}", liver.provenance
         for pregnancy in _all(self._pregnancy):
             yield "limited_in", pregnancy.drug, "population:pregnancy", pregnancy.provenance
+        for exception in _all(self._pregnancy_exceptions):
+            yield "accepted_in", exception.drug, "population:pregnancy", exception.provenance
+        for lactation in _all(self._lactation):
+            yield "limited_in", lactation.drug, "population:lactation", lactation.provenance
         for age in _all(self._age):
             yield "limited_in", age.drug, "population:age", age.provenance
         for contra in _all(self._contra):

@@ -15,7 +15,9 @@ from attending.guardrails.knowledge.facts import (
     DoseLimit,
     HepaticRule,
     Interaction,
+    LactationRule,
     MmeFactor,
+    PregnancyException,
     PregnancyRule,
     Provenance,
     RenalRule,
@@ -88,7 +90,8 @@ def renal_rules(pack: Pack) -> list[RenalRule]:
     return [
         RenalRule(
             row["drug"],
-            Decimal(row["egfr_below"]),
+            "egfr" if row["measure"] == "egfr" else "crcl",
+            Decimal(row["below"]),
             row["action"],
             _provenance(row),
             _number(row["max_daily_mg"]),
@@ -114,6 +117,33 @@ def pregnancy_rules(pack: Pack) -> list[PregnancyRule]:
             int(row["to_week"]) if row["to_week"] else None,
         )
         for row in pack.rows("pregnancy.tsv")
+    ]
+
+
+def pregnancy_exceptions(pack: Pack) -> list[PregnancyException]:
+    return [
+        PregnancyException(
+            row["drug"],
+            _SEVERITY[row["max_severity"]],
+            _provenance(row),
+            row["condition"] or None,
+            _number(row["max_daily_mg"]),
+            int(row["from_week"]) if row["from_week"] else None,
+            int(row["to_week"]) if row["to_week"] else None,
+        )
+        for row in pack.rows("pregnancy_exceptions.tsv")
+    ]
+
+
+def lactation_rules(pack: Pack) -> list[LactationRule]:
+    return [
+        LactationRule(
+            row["drug"],
+            _SEVERITY[row["severity"]],
+            _provenance(row),
+            int(row["infant_below_days"]) if row["infant_below_days"] else None,
+        )
+        for row in pack.rows("lactation.tsv")
     ]
 
 

@@ -361,6 +361,8 @@ LIMITS: Final[tuple[Limit, ...]] = (
     _field("weight_kg", "`weight_kg`", "wire.patient:MEASURES[weight_kg]"),
     _field("height_cm", "`height_cm`", "wire.patient:MEASURES[height_cm]"),
     _field("egfr", "`egfr`", "wire.patient:MEASURES[egfr]"),
+    _field("crcl", "`crcl`", "wire.patient:MEASURES[crcl]"),
+    _field("infant_days", "`infant_days`", "wire.patient:MAX_INFANT_DAYS"),
     _field("earliest", "the earliest time", "wire.violations:EARLIEST"),
     # Events from outside
     _field("batch", "events of one AppendBatch", "events.check:MAX_BATCH"),

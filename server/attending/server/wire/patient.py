@@ -35,12 +35,14 @@ MAX_NAMES = 16
 MAX_NAME_CODE_POINTS = 256
 MAX_MRN_CODE_POINTS = 64
 MAX_AGE_DAYS = 47_500
+MAX_INFANT_DAYS = 2000
 MEASURES: dict[str, tuple[float, float]] = {
     "age_years": (0, 130),
     "gestational_weeks": (0, 45),
     "weight_kg": (0, 700),
     "height_cm": (0, 280),
     "egfr": (0, 300),
+    "crcl": (0, 300),
 }
 """Least and most of what is measured, beyond any person; a weight and a height are above zero."""
 
@@ -92,9 +94,11 @@ def patient_context(wire: common_pb2.PatientContext, v: Violations) -> PatientCo
         "pregnant": flag("pregnant"),
         "pregnancy_weeks": number("gestational_weeks"),
         "lactating": flag("lactating"),
+        "infant_days": int(wire.infant_days) if wire.HasField("infant_days") else None,
         "weight_kg": number("weight_kg", exclusive=True),
         "height_cm": number("height_cm", exclusive=True),
         "egfr": number("egfr"),
+        "crcl": number("crcl"),
         "dialysis": flag("dialysis"),
         "child_pugh": word("child_pugh", frozenset({"A", "B", "C"})),
         "setting": word("setting"),
@@ -107,6 +111,7 @@ def patient_context(wire: common_pb2.PatientContext, v: Violations) -> PatientCo
         "as_of": time_field(wire.as_of, field + "as_of", v) if wire.HasField("as_of") else None,
     }
     v.check(len(wire.labs) <= MAX_LIST_ITEMS, field + "labs", f"has more than {MAX_LIST_ITEMS} items")
+    v.check(wire.infant_days <= MAX_INFANT_DAYS, field + "infant_days", f"must be at most {MAX_INFANT_DAYS}")
     v.check(wire.age_days <= MAX_AGE_DAYS, field + "age_days", f"must be at most {MAX_AGE_DAYS}")
     merged = {name: value if value is not None else getattr(base, name) for name, value in given.items()}
     return PatientContext(**merged)

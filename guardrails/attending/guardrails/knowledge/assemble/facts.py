@@ -16,14 +16,19 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         "drug", "route", "formulation", "indication", "min_age_years", "max_age_years", "max_single", "max_daily",
         "unit", "per", "min_interval_hours", "confidence", *PROVENANCE,
     ),
-    "renal": ("drug", "egfr_below", "action", "max_daily_mg", *PROVENANCE),
+    "renal": ("drug", "measure", "below", "action", "max_daily_mg", *PROVENANCE),
     "hepatic": ("drug", "child_pugh", "action", *PROVENANCE),
     "pregnancy": ("drug", "severity", "from_week", "to_week", *PROVENANCE),
+    "pregnancy_exceptions": (
+        "drug", "max_severity", "condition", "max_daily_mg", "from_week", "to_week", *PROVENANCE,
+    ),
+    "lactation": ("drug", "severity", "infant_below_days", *PROVENANCE),
     "age": ("drug", "severity", "min_age_years", "max_age_years", *PROVENANCE),
     "contraindications": ("drug", "condition", "severity", *PROVENANCE),
 }  # fmt: skip
 _PREFIX: Final = {
-    "dose_limits": "dose", "renal": "renal", "hepatic": "hepatic", "pregnancy": "pregnancy", "age": "age",
+    "dose_limits": "dose", "renal": "renal", "hepatic": "hepatic", "pregnancy": "pregnancy",
+    "pregnancy_exceptions": "pregnancy-exception", "lactation": "lactation", "age": "age",
     "contraindications": "contraindication",
 }  # fmt: skip
 
@@ -40,8 +45,8 @@ def authored(vocabulary: Vocabulary, curated: Path) -> Rows:
     for table, columns in COLUMNS.items():
         rows: list[dict[str, str]] = []
         for row in tables.read(curated / f"{table}.tsv"):
-            if table == "contraindications" and row["condition"] not in conditions:
-                raise tables.TableError(f"`contraindications.tsv`: unknown condition `{row['condition']}`")
+            if row.get("condition") and row["condition"] not in conditions:
+                raise tables.TableError(f"`{table}.tsv`: unknown condition `{row['condition']}`")
             for drug in drugs_of(vocabulary, row["drug"], table):
                 told = {column: row.get(column, "") for column in columns}
                 told |= {"drug": drug, **_curated(f"{_PREFIX[table]}-{row['id']}:{drug}", row["check"])}

@@ -206,14 +206,14 @@ def renal(text: str) -> Iterator[dict[str, str]]:
                 below += 1
             if sign == "<=":
                 below += Decimal("0.01")
-            yield from _renal_action(below, told)
+            yield from _renal_action(below, told, "egfr" if "gfr" in part else "crcl")
         elif re.match(r"(?:severe|advanced|significant|anuria)\b", part) and "half" not in part:
             yield from _renal_action(SEVERE_EGFR, part)
         elif part.startswith(("dialysis", "esrd", "hemodialysis")):
             yield from _renal_action(DIALYSIS_EGFR, part)
 
 
-def _renal_action(below: Decimal, told: str) -> Iterator[dict[str, str]]:
+def _renal_action(below: Decimal, told: str, measure: str = "crcl") -> Iterator[dict[str, str]]:
     cap = _CAP.search(told)
     action = ""
     ceiling: Decimal | None = None
@@ -231,7 +231,12 @@ def _renal_action(below: Decimal, told: str) -> Iterator[dict[str, str]]:
         if not action and re.search(r"reduce|start|initial|half|adjust|once daily|no 875|mg/day", told):
             action = "adjust"
     if action:
-        yield {"egfr_below": f"{below:f}", "action": action, "max_daily_mg": _text(ceiling)}
+        yield {
+            "measure": measure,
+            "below": f"{below:f}",
+            "action": action,
+            "max_daily_mg": _text(ceiling),
+        }
 
 
 def hepatic(text: str) -> Iterator[dict[str, str]]:

@@ -1,0 +1,108 @@
+"""Pregnancy by week of gestation, with its accepted uses, and breast-feeding.
+
+A week that is not given is the strictest one, said in the finding and one rank milder where the rule holds for some
+weeks only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from attending.guardrails.checks.amounts import daily_total
+from attending.guardrails.checks.case import Case, Exposure, lowered
+from attending.guardrails.checks.patient_state import conditions_of
+from attending.guardrails.finding import Code, Finding, Severity
+from attending.guardrails.knowledge.facts import PregnancyException, PregnancyRule
+
+
+def pregnancy(case: Case) -> Iterator[Finding]:
+    weeks = case.context.pregnancy_weeks
+    if case.context.pregnant is False or (case.context.pregnant is None and weeks is None):
+        return
+    if case.context.sex == "male":
+        return
+    for exposure in case.unique_given():
+        if case.is_local(exposure):
+            continue
+        cap = _accepted(case, exposure, weeks)
+        best: Finding | None = None
+        for rule in case.knowledge.pregnancy_rules(exposure.drug):
+            severity = _in_week(rule, weeks)
+            if severity is None:
+                continue
+            if not exposure.new and severity is not Severity.CONTRAINDICATED:
+                severity = lowered(severity)
+            if cap is not None and severity.rank > cap.rank:
+                severity = cap
+            if best is not None and severity.rank <= best.severity.rank:
+                continue
+            when = f"at {weeks.normalize():f} weeks" if weeks is not None else "in pregnancy, week not given"
+            best = case.finding(
+                Code.PREGNANCY, exposure, severity, rule.provenance, f"{exposure.drug} {when}"
+            )
+        if best is not None:
+            yield best
+
+
+def lactation(case: Case) -> Iterator[Finding]:
+    """A drug started or kept by a patient who breast-feeds; one rank lower where it is merely kept."""
+    if not case.context.lactating or case.context.sex == "male":
+        return
+    infant = case.context.infant_days
+    for exposure in case.unique_given():
+        if case.is_local(exposure):
+            continue
+        best: Finding | None = None
+        for rule in case.knowledge.lactation_rules(exposure.drug):
+            if rule.infant_below_days is not None and infant is not None and infant >= rule.infant_below_days:
+                continue
+            severity = rule.severity
+            if rule.infant_below_days is not None and infant is None:
+                severity = lowered(severity)
+            if not exposure.new and severity is not Severity.CONTRAINDICATED:
+                severity = lowered(severity)
+            if best is None or severity.rank > best.severity.rank:
+                best = case.finding(
+                    Code.LACTATION,
+                    exposure,
+                    severity,
+                    rule.provenance,
+                    f"{exposure.drug} while breast-feeding",
+                )
+        if best is not None:
+            yield best
+
+
+def _in_week(rule: PregnancyRule, weeks: Decimal | None) -> Severity | None:
+    if rule.from_week is None and rule.to_week is None:
+        return rule.severity
+    if weeks is None:
+        return lowered(rule.severity)
+    if rule.from_week is not None and weeks < rule.from_week:
+        return None
+    if rule.to_week is not None and weeks >= rule.to_week + 1:
+        return None
+    return rule.severity
+
+
+def _accepted(case: Case, exposure: Exposure, weeks: Decimal | None) -> Severity | None:
+    """The most that a rule may count for, by the mildest exception that holds."""
+    held = [
+        exception.max_severity
+        for exception in case.knowledge.pregnancy_exceptions(exposure.drug)
+        if _holds(case, exposure, exception, weeks)
+    ]
+    return min(held, key=lambda severity: severity.rank) if held else None
+
+
+def _holds(case: Case, exposure: Exposure, exception: PregnancyException, weeks: Decimal | None) -> bool:
+    if exception.condition is not None and exception.condition not in conditions_of(case):
+        return False
+    if exception.max_daily_mg is not None:
+        total = daily_total(case, exposure.drug)
+        if total is None or total > exception.max_daily_mg:
+            return False
+    if exception.from_week is not None and (weeks is None or weeks < exception.from_week):
+        return False
+    return exception.to_week is None or (weeks is not None and weeks < exception.to_week + 1)

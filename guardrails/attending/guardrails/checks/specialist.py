@@ -1,0 +1,111 @@
+"""What is never released unread, whatever the other checks say: chemotherapy, parenteral nutrition, a neonate, an
+anaesthetic. Each holds to a named role (ISMP high-alert medications in acute care; ASHP guidelines on chemotherapy).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from attending.guardrails.checks.case import Case, Exposure, rule
+from attending.guardrails.clinical.statement import Span
+from attending.guardrails.finding import Code, Finding, Severity
+
+NEONATE_DAYS: Final = 28
+_LOW_DOSE_USES: Final = frozenset(
+    {"methotrexate", "mercaptopurine", "azathioprine", "hydroxyurea", "tamoxifen", "anastrozole", "letrozole"}
+)
+"""Drugs of the class that are also everyday treatment; as chemotherapy only where cancer or m2 dosing is spoken of."""
+_CANCER: Final = re.compile(
+    r"\b(?:chemo\w*|cancer|carcinoma|lymphoma|leuk(?:a)?emia|sarcoma|tumou?r|oncolog\w*|metasta\w*|cycle \d|day \d+ of"
+    r"|mg/m2|mg/m\u00b2)",
+    re.I,
+)
+_NUTRITION: Final = re.compile(
+    r"\b(?:tpn|ppn|total parenteral nutrition|parenteral nutrition|intralipid|lipid emulsion|smoflipid|clinimix)\b",
+    re.I,
+)
+_GIVES: Final = re.compile(
+    r"\b(?:start\w*|begin\w*|give|run\w*|infus\w*|order\w*|initiat\w*|continue|increase|decrease|advance|rate|ml/h\w*"
+    r"|ml per hour|at \d+|hang|cycle)",
+    re.I,
+)
+_NOT_GIVEN: Final = re.compile(
+    r"\b(?:no|not|stop\w*|off|wean\w*|discontinu\w*|avoid|history of|previous\w*|was|had|declin\w*|without)\b"
+    r"[^.;\n]{0,40}$",
+    re.I,
+)
+_NEONATE: Final = re.compile(
+    r"\b(?:neonat\w*|newborn\w*|preterm infant|premature infant|premie|nicu)\b", re.I
+)
+_ANAESTHETIC: Final = frozenset(
+    {
+        "propofol", "etomidate", "ketamine", "methohexital", "sevoflurane", "desflurane", "isoflurane", "nitrous oxide",
+        "rocuronium", "vecuronium", "cisatracurium", "atracurium", "pancuronium", "succinylcholine", "mivacurium",
+        "remifentanil", "sufentanil", "alfentanil", "dexmedetomidine", "sugammadex",
+    }
+)  # fmt: skip
+_SOURCE: Final = "ISMP list of high-alert medications in acute care settings"
+
+
+def specialist(case: Case) -> Iterator[Finding]:
+    """At most one finding per area, of severity moderate: it holds, and says who reads it."""
+    told = case.judged.output + "\n" + (case.judged.prompt or "")
+    given = [e for e in case.given if e.origin == "output" and e.generic_class is None]
+    chemo = next((e for e in given if _chemotherapy(case, e, told)), None)
+    if chemo is not None:
+        yield _finding(case, "chemotherapy", "an oncology pharmacist", chemo, chemo.span)
+    nutrition = _ordered(case.judged.output, _NUTRITION)
+    if nutrition is not None:
+        yield _finding(case, "parenteral nutrition", "a nutrition pharmacist", None, nutrition)
+    if given and _is_neonate(case, told):
+        yield _finding(case, "a neonate", "a neonatal pharmacist", given[0], given[0].span)
+    anaesthetic = next(
+        (e for e in given if e.drug in _ANAESTHETIC and e.new and not case.is_local(e) and _dosed(e)), None
+    )
+    if anaesthetic is not None:
+        yield _finding(case, "anaesthesia", "an anaesthetist", anaesthetic, anaesthetic.span)
+
+
+def _chemotherapy(case: Case, exposure: Exposure, told: str) -> bool:
+    if not case.of_class(exposure.drug, "antineoplastic") or case.is_local(exposure):
+        return False
+    if exposure.drug in _LOW_DOSE_USES:
+        return _CANCER.search(told) is not None and _dosed(exposure)
+    return exposure.new or _dosed(exposure)
+
+
+def _dosed(exposure: Exposure) -> bool:
+    return exposure.statement is not None and (
+        exposure.statement.dose is not None or exposure.statement.started
+    )
+
+
+def _ordered(text: str, words: re.Pattern[str]) -> Span | None:
+    for match in words.finditer(text):
+        start = max(text.rfind(mark, 0, match.start()) for mark in (". ", "\n", ";")) + 1
+        ends = [at for mark in (". ", "\n", ";") if (at := text.find(mark, match.end())) >= 0]
+        clause = text[start : min(ends, default=len(text))]
+        if _GIVES.search(clause) and not _NOT_GIVEN.search(text[start : match.start()]):
+            return Span(match.start(), match.end())
+    return None
+
+
+def _is_neonate(case: Case, told: str) -> bool:
+    years = case.age_years
+    if years is not None:
+        return years * Decimal("365.25") < NEONATE_DAYS
+    return _NEONATE.search(told) is not None and not case.context.lactating and not case.context.pregnant
+
+
+def _finding(case: Case, area: str, role: str, exposure: Exposure | None, span: Span) -> Finding:
+    return case.finding(
+        Code.SPECIALIST,
+        exposure,
+        Severity.MODERATE,
+        rule(f"specialist-{area.removeprefix('a ').replace(' ', '-')}", _SOURCE),
+        f"{area} is always read by {role} before release",
+        span=span,
+    )
