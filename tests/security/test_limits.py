@@ -307,9 +307,10 @@ FIELDS: dict[str, Callable[[], Call]] = {
     "name": lambda: patient("identity.names[0]", identity=common_pb2.PatientIdentity(names=[over("name")])),
     "mrn": lambda: patient("identity.mrn", identity=common_pb2.PatientIdentity(mrn=over("mrn"))),
     "age_days": lambda: patient("age_days", age_days=value("age_days") + 1),
+    "infant_days": lambda: patient("infant_days", infant_days=value("infant_days") + 1),
     **{
         name: (lambda name=name: patient(name, **{name: value(name)[1] + 1}))  # type: ignore[misc]
-        for name in ("age_years", "gestational_weeks", "weight_kg", "height_cm", "egfr")
+        for name in ("age_years", "gestational_weeks", "weight_kg", "height_cm", "egfr", "crcl")
     },
     "earliest": lambda: record("occurred_at", occurred_at={"seconds": -1}),
     "batch": lambda: batch("events", *[event(sequence=n + 1) for n in range(value("batch") + 1)]),
