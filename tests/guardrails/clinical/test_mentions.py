@@ -66,6 +66,7 @@ def test_laboratory_and_body_words_are_no_drugs(read: Read, text: str) -> None:
     [
         ("Take potassium chloride 20 mEq daily.", ["potassium chloride"]),
         ("Take potassium 20 mEq daily.", ["potassium"]),
+        ("Your new medicine is sodium oxybate.", ["sodium oxybate"]),
         ("Start iron 325 mg daily.", ["iron"]),
         ("Give magnesium 2 g IV.", ["magnesium"]),
         ("Take calcium supplements.", ["calcium"]),

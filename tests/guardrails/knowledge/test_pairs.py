@@ -174,3 +174,9 @@ def test_interactions_are_symmetrical_and_always_sourced(knowledge: Knowledge, d
 
 def test_a_drug_does_not_interact_with_itself(knowledge: Knowledge) -> None:
     assert knowledge.interactions("ibuprofen", "ibuprofen") == ()
+
+
+def test_a_drug_with_the_name_of_a_class_has_the_facts_of_its_other_classes(knowledge: Knowledge) -> None:
+    assert "heparin" in set(knowledge.class_ids())
+    assert worst(knowledge, "heparin", "dextran") == Severity.MAJOR.rank
+    assert worst(knowledge, "enoxaparin", "ibuprofen") >= Severity.MAJOR.rank

@@ -190,8 +190,8 @@ def _something_else(text: str, hit: Hit, amounts: dict[int, Amount]) -> bool:
     head = re.split(r"[ -]", word)[0]
     if head not in ANALYTES and word not in ANALYTES:
         return False
-    if " " in word and _DOSE_FORM_AFTER.search(" " + word.split(" ", 1)[1]):
-        return False
+    if " " in word and (hit.drugs or _DOSE_FORM_AFTER.search(" " + word.split(" ", 1)[1])):
+        return False  # "sodium oxybate": no laboratory value has a name of that form in the lexicon
     amount = next((amounts[p] for p in range(hit.end, min(hit.end + 4, len(text))) if p in amounts), None)
     if amount is not None and amount.kind is not Kind.LABORATORY:
         return False

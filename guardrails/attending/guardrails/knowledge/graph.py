@@ -209,6 +209,14 @@ class Knowledge:
         4); None where taking them apart does not help."""
         return self._overlay.spaced_hours(self._ids(a), self._ids(b))
 
+    def adjusted(self, a: str, b: str) -> Severity | None:
+        """The most that source rows between the two count for; None where nothing lowers them."""
+        return self._cap(self._ids(a), self._ids(b))
+
+    def quiet(self, a: str, b: str) -> bool:
+        """True where the pair never interrupts by itself."""
+        return self._overlay.never(self._ids(a), self._ids(b)) is not None
+
     def all_interactions(self) -> Iterator[Interaction]:
         for facts in self._pairs.values():
             yield from facts
@@ -385,8 +393,10 @@ class Knowledge:
         return found
 
     def _ids(self, one: str) -> tuple[str, ...]:
-        """What facts about `one` may be filed under: itself, the classes of a drug, the classes that hold a class."""
-        if one in self._members:
+        """What facts about `one` may be filed under: itself, the classes of a drug, the classes that hold a class.
+
+        An id that is both (heparin) is the drug: the drug belongs to classes that do not hold the whole class."""
+        if one in self._members and one not in self._rxcui:
             members = self._members[one]
             return tuple(
                 other

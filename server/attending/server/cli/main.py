@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("attending.server.cli.demo", "See the whole path of an inference, end to end."),
     "check": ("attending.server.cli.check", "Check outputs in a file against a policy; no server needed."),
     "deid": ("attending.server.cli.deid", "Find and replace personal data in a file; no server needed."),
+    "eval": ("attending.server.cli.evaluate", "Measure the guardrails on labelled texts and drug pairs."),
     "health": ("attending.server.cli.health", "Ask a server whether it serves."),
     "verify": ("attending.server.cli.verify", "Verify an exported bundle offline."),
     "export": ("attending.server.cli.export", "Export a period as a signed bundle."),
