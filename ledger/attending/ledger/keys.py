@@ -32,6 +32,7 @@ import secrets
 import threading
 import unicodedata
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -44,7 +45,7 @@ from attending.ledger.files import (
     sync_folder,
     write_durably,
 )
-from attending.ledger.key_files import KEY_SIZE, Generation, KeyFile, Kind, LogFolder, LogKeys
+from attending.ledger.key_files import KEY_SIZE, KeyFile, Kind, LogFolder, LogKeys
 from attending.ledger.wrapping import PLAIN, Root
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -146,19 +147,31 @@ class KeyFolder:
         """The key files of a log, without their keys."""
         return self.log_folder(log_id).files()
 
-    def begin(self, log_id: str, kind: Kind, number: int, since: str) -> Generation:
+    def begin(
+        self,
+        log_id: str,
+        kind: Kind,
+        number: int,
+        since: str,
+        in_time: Callable[[], bool] = lambda: True,
+    ) -> bool:
         """Adds generation `number` to a key of the log, in use from now on for everything new, in every process; one
         that is there already is left as it is.
 
-        Durable on return. Raises KeyGenerations, and as `open_log`.
+        Durable on return. False when it is not there and `in_time`, which is asked last, says that it is too late for
+        `since`: then nothing was added. Raises KeyGenerations, and as `open_log`.
         """
         if self.refresh(log_id).of(kind)[0].number < number:
             folder = self.log_folder(log_id)
             # The root is asked before anybody is kept waiting.
             data = folder.sealed(kind, number, since)
             with folder.turnstile(kind).alone():
-                folder.place(kind, number, data)
-        return self.refresh(log_id).of(kind)[0]
+                if self.refresh(log_id).of(kind)[0].number < number:
+                    if not in_time():
+                        return False
+                    folder.place(kind, number, data)
+            self.refresh(log_id)
+        return True
 
     def share(self, log_id: str, kind: Kind) -> int:
         """Keeps every process from adding a generation, until the descriptor returned is closed. Blocks."""

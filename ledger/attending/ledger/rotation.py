@@ -3,7 +3,8 @@ after a crash at any step.
 
     kek           a new one is added, the keys of every subject are wrapped under it, and the old one is shredded
     lookup        a new one is added, for persons named from now on; the older stay, for those named before
-    fingerprint   a new one is added, in force from a moment ahead; the old one is shredded when no claim needs it
+    fingerprint   a new one is added, in force from a moment ahead; the old one is shredded when no claim needs it.
+                  Added late, it comes into force later too: by another entry, which says when
     subject       a new key for what is sealed from now on; the older stay in the same file, and go with it
     root          every key file is sealed anew under the newest version of the root
 
@@ -13,7 +14,7 @@ after a crash at any step.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
@@ -21,7 +22,14 @@ from typing import Any, Final
 from attending.ledger.custody.reads import Inside, Order
 from attending.ledger.ed25519 import key_id, public_bytes
 from attending.ledger.entry import Entry, PendingEntry, format_time, parse_entry
-from attending.ledger.errors import CorruptLog, ExpectationFailed, KeyGenerations, NotFound, SubjectErased
+from attending.ledger.errors import (
+    CorruptLog,
+    ExpectationFailed,
+    KeyGenerations,
+    KeyStoreUnavailable,
+    NotFound,
+    SubjectErased,
+)
 from attending.ledger.key_files import KINDS, MAX_GENERATIONS, Generation, Kind
 from attending.ledger.keys import TENANT_SUBJECT
 from attending.ledger.submission import Expectation
@@ -32,6 +40,10 @@ ATTEMPTS: Final = 8
 PASSES: Final = 4
 """Times that a folder is gone through until nothing in it is under an older key: twice, unless it is restored into."""
 _PAGE: Final = 1_000
+_PLACING: Final = timedelta(seconds=30)
+"""Between the entry that says when a fingerprint key comes into force and its file: a root that is asked, a lock, a
+disk. What takes longer is put on record anew.
+"""
 _CHUNK: Final = 64
 """Subject keys wrapped anew by one call of a thread, so that readers get their turn."""
 
@@ -43,6 +55,8 @@ class Rotated:
     kind: str
     generation: int
     indexes: tuple[int, ...]
+    since: str | None = None
+    """When the generation comes or came into force; None of a root and a subject, and when it is gone by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +92,7 @@ def plan_rotation(
     recorded = 0 if last is None else int(last.body["generation"])
     open_ = last is not None and last.body.get("stage") != "completed"
     if last is not None and open_ and recorded > newest.number:
-        return Plan(recorded, "resumed", str(last.body.get("since", since)))
+        return Plan(recorded, "resumed", since)
     if kind == "kek" and open_ and recorded == newest.number:
         return Plan(recorded, "resumed", since)
     if kind == "kek" and len(here) > 1:
@@ -101,9 +115,9 @@ class Rotator:
     ) -> Rotated:
         """Rotates a key of the log, or finishes a rotation of it that was cut short.
 
-        `delay` is how far ahead a fingerprint key comes into force: at least as long as a call may take between
-        making a claim and appending it. Raises KeyStoreUnavailable, KeyStoreRefused, KeyGenerations, CorruptLog (a
-        subject key does not unwrap; the old key is kept then), and as an append.
+        `delay` is how far ahead a fingerprint key comes into force at least, once it is there: at least as long as a
+        call may take between making a claim and appending it. Raises KeyStoreUnavailable, KeyStoreRefused,
+        KeyGenerations, CorruptLog (a subject key does not unwrap; the old key is kept then), and as an append.
         """
         for attempt in range(ATTEMPTS):
             try:
@@ -112,18 +126,47 @@ class Rotator:
             except ExpectationFailed:
                 if attempt == ATTEMPTS - 1:
                     raise
-        later = await self.carry_out(log_id, kind, plan.generation, plan.since, order.actor)
-        return Rotated(kind, plan.generation, (first, *later))
+        done = await self.carry_out(log_id, kind, plan.generation, plan.since, order.actor, delay=delay)
+        return replace(done, indexes=(first, *done.indexes))
 
     async def carry_out(
-        self, log_id: str, kind: Kind, generation: int, since: str, actor: str
-    ) -> tuple[int, ...]:
-        """Does what the record says of a rotation, as far as it is not done; indexes of entries that it appended.
+        self,
+        log_id: str,
+        kind: Kind,
+        generation: int,
+        since: str,
+        actor: str,
+        *,
+        delay: timedelta = timedelta(),
+    ) -> Rotated:
+        """Does what the record says of a rotation, as far as it is not done.
 
-        `since` is that of the record, or its entry's time. Raises as `rotate`.
+        `since` is that of the record, or its entry's time. When it is less than `delay` ahead by now, a fingerprint key
+        comes into force later than that, and another entry says so. Raises as `rotate`.
         """
-        await self._in.run(self._in.keys.begin, log_id, kind, generation, since)
-        return tuple(await self._finish(log_id, actor)) if kind == "kek" else ()
+
+        def in_time() -> bool:
+            return kind != "fingerprint" or since >= format_time(self._clock() + delay)
+
+        indexes: list[int] = []
+        for attempt in range(ATTEMPTS):
+            if await self._in.run(self._in.keys.begin, log_id, kind, generation, since, in_time):
+                break
+            try:
+                plan, index = await self.record(log_id, kind, Order(actor), delay)
+            except ExpectationFailed:
+                if attempt == ATTEMPTS - 1:
+                    raise
+            else:
+                generation, since = plan.generation, plan.since
+                indexes.append(index)
+        else:
+            raise KeyStoreUnavailable("a key could not be put in its place in time")
+        if kind == "kek":
+            indexes += await self._finish(log_id, actor)
+        here = (await self._in.run(self._in.keys.refresh, log_id)).of(kind)
+        found = next((item.since for item in here if item.number == generation), None)
+        return Rotated(kind, generation, tuple(indexes), found)
 
     async def rotate_subject(self, log_id: str, subject: str, order: Order) -> Rotated:
         """Gives a subject a new key, for what is sealed from now on. What is sealed stays under its own, and an
@@ -162,13 +205,22 @@ class Rotator:
         assert appended is not None
         return Rotated("root", moved, (appended.first_index,))
 
-    async def resume(self, log_id: str, actor: str = "system") -> bool:
-        """Finishes a rotation of the key-encryption key that a crash cut short; False when there was none."""
-        last = _last("kek", await self._stream(log_id))
-        if last is None or last.body.get("stage") == "completed":
-            return False
-        await self.carry_out(log_id, "kek", int(last.body["generation"]), last.time, actor)
-        return True
+    async def resume(self, log_id: str, actor: str = "system", *, delay: timedelta = timedelta()) -> bool:
+        """Finishes rotations of the log's keys that a crash cut short; False when there was none. `delay` as in
+        `rotate`.
+        """
+        entries, resumed = await self._stream(log_id), False
+        keys = await self._in.run(self._in.keys.refresh, log_id)
+        for kind in KINDS:
+            last = _last(kind, entries)
+            if last is None or last.body.get("stage") == "completed":
+                continue
+            generation = int(last.body["generation"])
+            if kind == "kek" or generation > keys.of(kind)[0].number:
+                since = str(last.body.get("since", last.time))
+                await self.carry_out(log_id, kind, generation, since, actor, delay=delay)
+                resumed = True
+        return resumed
 
     async def retire_fingerprints(self, log_id: str) -> int:
         """Shreds fingerprint keys whose claims have all expired; their number."""
@@ -209,7 +261,8 @@ class Rotator:
         entries = await self._stream(log_id)
         keys = await self._in.run(self._in.keys.refresh, log_id)
         moment = self._clock()
-        plan = plan_rotation(kind, entries, keys.of(kind), format_time(moment + delay), format_time(moment))
+        ahead = delay + _PLACING if kind == "fingerprint" else timedelta()
+        plan = plan_rotation(kind, entries, keys.of(kind), format_time(moment + ahead), format_time(moment))
         here = keys.of(kind)
         if len(here) >= MAX_GENERATIONS and plan.generation > here[0].number:
             raise KeyGenerations(f"log `{log_id}` has {MAX_GENERATIONS} generations of `{kind}` already")

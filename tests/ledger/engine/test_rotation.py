@@ -304,6 +304,53 @@ async def test_fingerprint_comes_into_force_later_and_a_key_is_claimed_once(
         await ledger.append(LOG, [entry], claim=await claim(ledger, key=b"first"))
 
 
+@pytest.mark.parametrize("by", ["the same call", "the next start", "another call"])
+async def test_a_fingerprint_rotation_that_is_finished_late_comes_into_force_later_still(
+    ledger: Ledger, clock: Clock, by: str
+) -> None:
+    """Killed between its entry and its file: a call that is under way when the file comes is not overtaken by it."""
+    delay, entry = timedelta(minutes=10), PendingEntry("feedback.recorded", "f", "app:a", None, {})
+    plan, _index = await ledger.rotation.record(LOG, "fingerprint", WHO, delay)
+    clock.now += timedelta(hours=1)
+    under_way = await claim(ledger)
+    if by == "the same call":
+        done = await ledger.rotation.carry_out(
+            LOG, "fingerprint", plan.generation, plan.since, "human:operator", delay=delay
+        )
+        assert (done.generation, len(done.indexes)) == (2, 1)
+    elif by == "the next start":
+        assert await ledger.rotation.resume(LOG, delay=delay) is True
+        assert await ledger.rotation.resume(LOG, delay=delay) is False
+    else:
+        assert (await ledger.rotation.rotate(LOG, "fingerprint", WHO, delay=delay)).generation == 2
+    newest = ledger._keys.open_log(LOG).fingerprints[0]
+    assert newest.number == 2
+    assert newest.since is not None
+    assert newest.since > format_time(clock.now + timedelta(minutes=9))
+    said = [(body["stage"], body["since"]) for body in await rotations(ledger)]
+    assert said == [("begun", plan.since), ("resumed", newest.since)]
+    await ledger.append(LOG, [entry], claim=under_way)
+    clock.now += timedelta(minutes=11)
+    with pytest.raises(DuplicateClaim):
+        await ledger.append(LOG, [entry], claim=await claim(ledger))
+
+
+def test_a_key_that_is_too_late_for_its_time_is_not_added(tmp_path: Path) -> None:
+    keys = KeyFolder(tmp_path)
+    keys.create_log(LOG)
+    assert keys.begin(LOG, "fingerprint", 2, "2026-11-27T00:00:00.000000Z", lambda: False) is False
+    assert not (tmp_path / LOG / "fingerprint.2").exists()
+    assert keys.begin(LOG, "fingerprint", 2, "2026-11-27T00:00:00.000000Z") is True
+    assert keys.begin(LOG, "fingerprint", 2, "2026-11-27T00:00:00.000000Z", lambda: False) is True
+
+
+async def test_a_rotation_of_lookup_that_was_cut_short_is_finished_by_the_next_start(ledger: Ledger) -> None:
+    await ledger.rotation.record(LOG, "lookup", WHO, timedelta())
+    assert await ledger.rotation.resume(LOG) is True
+    assert ledger._keys.open_log(LOG).lookups[0].number == 2
+    assert await ledger.rotation.resume(LOG) is False
+
+
 async def test_an_old_fingerprint_key_goes_when_its_claims_have(
     ledger: Ledger, clock: Clock, tmp_path: Path
 ) -> None:

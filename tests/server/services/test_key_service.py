@@ -7,7 +7,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from attending.client.errors import AttendingApiError, translate
 from attending.ledger.custody.reads import Order
 from attending.ledger.entry import Payload, PendingEntry
 from attending.ledger.proof import verify_receipt
+from attending.server import clock
 from attending.server.cli.main import run
 from attending.server.services.keys import KeyService
 from attending.server.services.keys import build as build_keys
@@ -212,10 +213,10 @@ def test_a_rotation_that_takes_long_goes_on_without_its_caller(
         calls = []
         real = ledger.rotation.carry_out
 
-        async def held(*arguments: Any) -> tuple[int, ...]:
+        async def held(*arguments: Any, **named: Any) -> Any:
             calls.append(arguments)
             await gate.wait()
-            return tuple(await real(*arguments))
+            return await real(*arguments, **named)
 
         monkeypatch.setattr(ledger.rotation, "carry_out", held)
         _plan, index = await ledger.rotation.record(TENANT, "kek", Order("human:o"), timedelta(0))
@@ -248,6 +249,23 @@ def test_a_rotation_that_was_cut_short_is_taken_up(
     assert not operator.ListKeys(keys_pb2.ListKeysRequest()).rotating
     assert newest(operator, keys_pb2.KEY_KIND_KEK).generation == generation
     assert server.run(ledger.open_payload(TENANT, record)) == b"text"
+
+
+def test_a_rotation_of_fingerprint_that_is_repeated_late_says_when_it_comes_into_force(server: Any) -> None:
+    async def late() -> None:
+        ledger = server.app.ledger
+        # An entry of an hour ago, with no key to show for it.
+        ago = timedelta(hours=1)
+        plan, index = await ledger.rotation.record(TENANT, "fingerprint", Order("human:o"), -ago)
+        service = KeyService(ledger, timedelta(minutes=5))
+        answers = [await service._carried_out(TENANT, keys_pb2.KEY_KIND_FINGERPRINT, index) for _ in range(2)]
+        newest = ledger._keys.open_log(TENANT).fingerprints[0]
+        assert newest.number == plan.generation
+        for answer in answers:
+            assert clock.stamp(answer.since.ToDatetime(tzinfo=UTC)) == newest.since
+        assert newest.since > clock.stamp(clock.now() + timedelta(minutes=5))
+
+    server.run(late())
 
 
 def test_the_client_holds_the_receipt_against_the_log_key(server: Any) -> None:

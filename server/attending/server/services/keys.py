@@ -15,7 +15,7 @@ from attending.ledger.errors import DuplicateClaim, ExpectationFailed, LedgerErr
 from attending.ledger.key_files import Kind
 from attending.ledger.keys import TENANT_SUBJECT
 from attending.ledger.ledger import SYSTEM_LOG, Ledger
-from attending.ledger.rotation import ATTEMPTS, KeyListing
+from attending.ledger.rotation import ATTEMPTS, KeyListing, Rotated
 from attending.server import clock
 from attending.server.app import App, Component
 from attending.server.auth.context import current_principal
@@ -52,7 +52,7 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
         self._ledger = ledger
         self._delay = longest_call + _SKEW
         self._wait = wait_seconds
-        self._running: dict[str, asyncio.Task[tuple[int, ...]]] = {}
+        self._running: dict[str, asyncio.Task[Rotated]] = {}
 
     async def ListKeys(  # noqa: N802
         self, request: keys_pb2.ListKeysRequest, context: Context
@@ -92,7 +92,9 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
         """Takes up rotations that were cut short, and lets go of keys and claims that are past their time."""
         for log_id in log_ids:
             try:
-                if log_id not in self._running and await self._ledger.rotation.resume(log_id):
+                if log_id not in self._running and await self._ledger.rotation.resume(
+                    log_id, delay=self._delay
+                ):
                     log.info("keys.rotation_resumed", log_id=log_id)
                 await self._ledger.expire_claims(log_id)
                 retired = await self._ledger.rotation.retire_fingerprints(log_id)
@@ -141,11 +143,14 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
         if name is not None:
             since = str(body.get("since", entry.time))
             response.since.FromDatetime(clock.parse(since))
-            work = self._ledger.rotation.carry_out(tenant, name, body["generation"], since, entry.actor)
+            work = self._ledger.rotation.carry_out(
+                tenant, name, body["generation"], since, entry.actor, delay=self._delay
+            )
             if name == "kek":
                 response.done = await self._worked(tenant, work)
             else:
-                await work
+                # Of a call that was cut short and is repeated: when it does come into force.
+                response.since.FromDatetime(clock.parse((await work).since or since))
         log.info("keys.rotated", tenant=tenant, kind=str(body["kind"]), index=index)
         return response
 
@@ -192,7 +197,7 @@ class KeyComponent(Component):
             await asyncio.sleep(CARE_SECONDS)
 
 
-def _told(tenant: str, task: asyncio.Task[tuple[int, ...]]) -> None:
+def _told(tenant: str, task: asyncio.Task[Rotated]) -> None:
     """Nobody may be waiting any more by the time it ends."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.warning(
