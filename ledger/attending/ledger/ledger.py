@@ -92,12 +92,13 @@ class Ledger(LedgerReads):
         self._tables = tables
         self._annotate = annotate
         self._naming = Naming(opened.store, opened.keys, self._run, self._submit_subject)
-        self._rereader = Rereader(opened.keys, self._run)
+        self._rereader = Rereader(opened.keys, self._run_aside)
         self._closed = False
         inside = Inside(
             opened.store,
             opened.keys,
             self._run,
+            self._run_aside,
             self._write,
             lambda log_id: sequencer.state(log_id).edge.size,
             self._erased,
@@ -164,6 +165,8 @@ class Ledger(LedgerReads):
             await asyncio.to_thread(self._sequencer.close)
             await self._stop_publishers()
         self._threads.shutdown()
+        # On another thread: what they wait for may need the loop.
+        await asyncio.to_thread(self._aside.shutdown)
         await asyncio.to_thread(self._store.close)
         if self._lock is not None:
             self._lock.release()

@@ -44,6 +44,8 @@ T = TypeVar("T")
 MAX_LIST: Final = 1_000
 """Entries that one read returns at most."""
 _READERS: Final = 4
+_KEEPERS: Final = 3
+"""Threads for what waits for a lock of the key folder or for a root: rotation uses one at a time."""
 _ANSWER_SECONDS: Final = 30.0
 """Time that a short read may take; a database that is frozen or cut off answers never, and raises nothing."""
 _REFRESH_SECONDS: Final = 5.0
@@ -64,6 +66,7 @@ class LedgerReads:
         self._tiles = TileCache()
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="ledger-reader")
+        self._aside = ThreadPoolExecutor(_KEEPERS, thread_name_prefix="ledger-keeper")
 
     # --- reading ---------------------------------------------------------------------------------------
 
@@ -397,8 +400,15 @@ class LedgerReads:
 
     async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
         """Runs a blocking call on the reader threads; a failing store or key store becomes StoreUnavailable."""
+        return await self._run_on(self._threads, function, *arguments)
+
+    async def _run_aside(self, function: Callable[..., T], *arguments: Any) -> T:
+        """As `_run`, on threads that no reader needs: for what may wait long, and for whom a reader would wait."""
+        return await self._run_on(self._aside, function, *arguments)
+
+    async def _run_on(self, threads: ThreadPoolExecutor, function: Callable[..., T], *arguments: Any) -> T:
         try:
-            return await self._loop.run_in_executor(self._threads, function, *arguments)
+            return await self._loop.run_in_executor(threads, function, *arguments)
         except StoreFault as err:
             raise StoreUnavailable("store cannot be read") from err
         except OSError as err:

@@ -13,11 +13,12 @@ after a crash at any step.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from attending.ledger.custody.reads import Inside, Order
 from attending.ledger.ed25519 import key_id, public_bytes
@@ -33,6 +34,8 @@ from attending.ledger.errors import (
 from attending.ledger.key_files import KINDS, MAX_GENERATIONS, Generation, Kind
 from attending.ledger.keys import TENANT_SUBJECT
 from attending.ledger.submission import Expectation
+
+T = TypeVar("T")
 
 STREAM: Final = "keys"
 TYPE: Final = "key.rotated"
@@ -109,6 +112,7 @@ class Rotator:
         self._in = inside
         self._clock = clock
         self._retention = claim_retention
+        self._turn = asyncio.Lock()
 
     async def rotate(
         self, log_id: str, kind: Kind, order: Order, *, delay: timedelta = timedelta()
@@ -150,7 +154,7 @@ class Rotator:
 
         indexes: list[int] = []
         for attempt in range(ATTEMPTS):
-            if await self._in.run(self._in.keys.begin, log_id, kind, generation, since, in_time):
+            if await self._alone(self._in.keys.begin, log_id, kind, generation, since, in_time):
                 break
             try:
                 plan, index = await self.record(log_id, kind, Order(actor), delay)
@@ -173,7 +177,7 @@ class Rotator:
         erasure destroys all of them. Raises NotFound, SubjectErased, KeyGenerations, and as an append.
         """
         try:
-            generation = await self._in.run(self._in.keys.add_generation, log_id, subject)
+            generation = await self._alone(self._in.keys.add_generation, log_id, subject)
         except SubjectErased as err:
             if subject in self._in.erased.get(log_id, ()):
                 raise
@@ -194,7 +198,7 @@ class Rotator:
 
         On record when something moved, or when a claim asks for it. Raises as `Root.resealed`, and as an append.
         """
-        moved = await self._in.run(self._in.keys.reseal, log_id)
+        moved = await self._alone(self._in.keys.reseal, log_id)
         if not moved and order.claim is None:
             return Rotated("root", 0, ())
         files = await self._in.run(self._in.keys.files, log_id)
@@ -230,7 +234,7 @@ class Rotator:
             older.number for newer, older in pairwise(keys) if newer.since is not None and newer.since < limit
         ]
         if done:
-            await self._in.run(self._in.keys.retire, log_id, "fingerprint", done)
+            await self._alone(self._in.keys.retire, log_id, "fingerprint", done)
         return len(done)
 
     async def keys(self, log_id: str) -> list[KeyListing]:
@@ -276,6 +280,15 @@ class Rotator:
         assert appended is not None
         return plan, appended.first_index
 
+    async def _alone(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Runs what takes a lock of the key folder alone, one at a time, on a thread that no reader needs.
+
+        Those whom it waits for hold the lock across reads: with readers' threads all waiting for them, nobody would
+        get on.
+        """
+        async with self._turn:
+            return await self._in.aside(function, *arguments)
+
     async def _finish(self, log_id: str, actor: str) -> list[int]:
         """Wraps every subject's keys under the newest key, then shreds the older ones. Reads and erasures go on."""
         keks = (await self._in.run(self._in.keys.refresh, log_id)).keks
@@ -288,7 +301,7 @@ class Rotator:
         else:
             raise CorruptLog(f"subject keys of log `{log_id}` are being put back under an older key")
         # A crash here leaves old keys that nothing is under any more; the next call shreds them.
-        await self._in.run(self._in.keys.retire, log_id, "kek", [item.number for item in keks[1:]])
+        await self._alone(self._in.keys.retire, log_id, "kek", [item.number for item in keks[1:]])
         body = {"kind": "kek", "generation": keks[0].number, "stage": "completed", "subjects": wrapped}
         for _ in range(ATTEMPTS):
             entries = await self._stream(log_id)
@@ -323,7 +336,7 @@ class Rotator:
 
         moved = bad = 0
         for start in range(0, len(subjects), _CHUNK):
-            done, failed = await self._in.run(work, subjects[start : start + _CHUNK])
+            done, failed = await self._alone(work, subjects[start : start + _CHUNK])
             moved, bad = moved + done, bad + failed
         if bad:
             raise CorruptLog(

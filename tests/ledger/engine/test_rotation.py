@@ -211,6 +211,24 @@ async def test_nobody_gets_two_names_while_lookup_is_rotated(ledger: Ledger) -> 
     assert [await ledger.pseudonym(LOG, person) for person in people] == found
 
 
+async def test_reads_and_namings_go_on_while_many_rotations_wait(ledger: Ledger) -> None:
+    """Somebody is being named, in another process perhaps; whoever rotates waits for them, and nobody for those."""
+    record = await note(ledger, "mrn:1", b"text")
+    held = ledger._keys.share(LOG, "lookup")
+    rotations = [asyncio.create_task(ledger.rotation.rotate(LOG, "lookup", WHO)) for _ in range(6)]
+    try:
+        async with asyncio.timeout(30):
+            for _ in range(100):
+                assert await ledger.open_payload(LOG, record) == b"text"
+                assert len(await ledger.list_entries(LOG)) >= 1
+        assert not any(task.done() for task in rotations)
+    finally:
+        os.close(held)
+    async with asyncio.timeout(30):
+        assert {done.generation for done in await asyncio.gather(*rotations)} == {2}
+    assert await ledger.find_pseudonym(LOG, "mrn:1") is not None
+
+
 async def test_a_subject_key_is_rotated_and_erasure_destroys_all_of_them(
     ledger: Ledger, tmp_path: Path
 ) -> None:

@@ -44,11 +44,15 @@ class Run(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """What the ledger lends to custody. `size` is that of a log (NotFound), `erased` its erased pseudonyms."""
+    """What the ledger lends to custody. `size` is that of a log (NotFound), `erased` its erased pseudonyms.
+
+    `aside` is as `run`, on threads that no reader needs: for what waits for a lock that others hold, or for a root.
+    """
 
     store: Store
     keys: KeyFolder
     run: Run
+    aside: Run
     write: Write
     size: Callable[[str], int]
     erased: dict[str, set[str]]
