@@ -74,7 +74,7 @@ class Rereader:
         """
         # Twice: one that runs already may have listed the folder before the change.
         for _ in range(2):
-            if not self._keys.stale(log_id):
+            if not self._keys.stale(log_id, "fingerprint"):
                 return
             running = self._running.get(log_id)
             if running is None or running.done():

@@ -7,6 +7,7 @@ stay for as long as something still needs them. From the second on, the file say
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import secrets
 from collections.abc import Sequence
@@ -87,6 +88,10 @@ class LogKeys:
         """Every generation of a kind, newest first."""
         return {"kek": self.keks, "lookup": self.lookups, "fingerprint": self.fingerprints}[kind]
 
+    def behind(self, other: LogKeys) -> bool:
+        """Whether `other` has a newer generation of a key than any here."""
+        return any(self.of(kind)[0].number < other.of(kind)[0].number for kind in KINDS)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
@@ -112,7 +117,7 @@ class LogFolder:
     def names(self) -> tuple[str, ...]:
         """Names of the key files that are there, sorted."""
         try:
-            found = [path.name for path in self.path.iterdir()]
+            found = os.listdir(self.path)
         except FileNotFoundError:
             return ()
         return tuple(sorted(name for name in found if name == SIGNING or _NAME.fullmatch(name)))
@@ -132,15 +137,16 @@ class LogFolder:
         # A key that was there may be of a process that was killed before the file's name was durable.
         sync_folder(self.path)
 
-    def load(self) -> tuple[tuple[str, ...], LogKeys]:
-        """The names that were there, and the keys in them.
+    def load(self, known: LogKeys | None = None) -> tuple[tuple[str, ...], LogKeys]:
+        """The names that were there, and the keys in them. A generation that is among those `known` is not opened
+        again: its name never comes to mean another key.
 
         Raises NotFound (one is missing), UnsafeSettings (others can read it), CorruptLog, and as `Root.open`.
         """
         for attempt in range(_READS):
             names = self.names()
             try:
-                return names, self._load(names)
+                return names, self._load(names, known)
             except FileNotFoundError:
                 # A rotation came to its end meanwhile, and removed one that was listed.
                 if attempt == _READS - 1:
@@ -221,25 +227,32 @@ class LogFolder:
     def _read(self, name: str) -> bytes:
         return self._root.open(self._log_id, name, read_private(self.path / name))
 
-    def _load(self, names: Sequence[str]) -> LogKeys:
+    def _load(self, names: Sequence[str], known: LogKeys | None) -> LogKeys:
         missing = {SIGNING, *KINDS} - {name if name == SIGNING else _parsed(name)[0] for name in names}
         if missing:
             raise NotFound(f"key folder has no key `{min(missing)}` of log `{self._log_id}`")
-        try:
-            signing = load_pem_private_key(self._read(SIGNING), None)
-        except ValueError as err:
-            raise CorruptLog(f"signing key of log `{self._log_id}` cannot be read") from err
-        if not isinstance(signing, Ed25519PrivateKey):
-            raise self._not_of_its_kind()
+        signing = self._signing() if known is None else known.signing
+        opened: dict[tuple[str, int], Generation] = {}
+        if known is not None:
+            opened = {(kind, item.number): item for kind in KINDS for item in known.of(kind)}
         found: dict[str, list[Generation]] = {kind: [] for kind in KINDS}
         for name in names:
             if name != SIGNING:
-                kind, number = _parsed(name)
-                found[kind].append(self._generation(name, number))
+                kind, number = place = _parsed(name)
+                found[kind].append(opened.get(place) or self._generation(name, number))
         keks, lookups, fingerprints = (
             tuple(sorted(found[kind], key=lambda item: item.number, reverse=True)) for kind in KINDS
         )
         return LogKeys(signing, keks, lookups, fingerprints)
+
+    def _signing(self) -> Ed25519PrivateKey:
+        try:
+            key = load_pem_private_key(self._read(SIGNING), None)
+        except ValueError as err:
+            raise CorruptLog(f"signing key of log `{self._log_id}` cannot be read") from err
+        if not isinstance(key, Ed25519PrivateKey):
+            raise self._not_of_its_kind()
+        return key
 
     def _generation(self, name: str, number: int) -> Generation:
         data = self._read(name)

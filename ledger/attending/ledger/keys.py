@@ -95,7 +95,7 @@ class KeyFolder:
         self._root = root
         self._sealed_by = sealed_by
         self._logs: dict[str, tuple[tuple[str, ...], LogKeys]] = {}
-        self._seen: dict[str, int] = {}
+        self._reading: dict[str, threading.Lock] = {}
         self._cache: OrderedDict[tuple[str, str], tuple[bytes, ...]] = OrderedDict()
         self._destroyed: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
@@ -104,10 +104,8 @@ class KeyFolder:
 
     def create_log(self, log_id: str) -> LogKeys:
         """Creates whatever of a log's keys is missing and returns them; an existing key is never replaced."""
-        folder = self.log_folder(log_id)
-        folder.create()
-        self._logs[log_id] = folder.load()
-        return self.open_log(log_id)
+        self.log_folder(log_id).create()
+        return self.refresh(log_id)
 
     def open_log(self, log_id: str) -> LogKeys:
         """The keys of a log, as they were when it was first opened or last refreshed.
@@ -116,22 +114,32 @@ class KeyFolder:
         KeyStoreUnavailable, KeyStoreRefused.
         """
         found = self._logs.get(log_id)
-        if found is None:
-            found = self._logs[log_id] = self.log_folder(log_id).load()
-        return found[1]
+        return self.refresh(log_id) if found is None else found[1]
 
     def refresh(self, log_id: str) -> LogKeys:
         """The keys of a log as they lie there now: another process may have rotated one. Raises as `open_log`."""
-        folder, known = self.log_folder(log_id), self._logs.get(log_id)
-        changed = _changed(folder.path)
-        if known is None or folder.names() != known[0]:
-            self._logs[log_id] = folder.load()
-        self._seen[log_id] = changed
-        return self.open_log(log_id)
+        folder = self.log_folder(log_id)
+        # INVARIANT: one reads at a time, so whoever lists the folder later says later what is in it.
+        with self._lock:
+            reading = self._reading.setdefault(log_id, threading.Lock())
+        with reading:
+            known = self._logs.get(log_id)
+            if known is not None and folder.names() == known[0]:
+                return known[1]
+            names, keys = folder.load(None if known is None else known[1])
+            # A folder that has gone back is shown as it is, and does not take away what was used since.
+            if known is None or not keys.behind(known[1]):
+                self._logs[log_id] = names, keys
+            return keys
 
-    def stale(self, log_id: str) -> bool:
-        """Whether something in the log's folder changed since its keys were read; cheap, and asks nobody."""
-        return self._seen.get(log_id) != _changed(self.log_folder(log_id).path)
+    def stale(self, log_id: str, kind: Kind) -> bool:
+        """Whether a generation of a key came or went since the log's keys were read; asks nobody.
+
+        By the names that are there: times of a folder are too coarse to tell two changes apart.
+        """
+        known = self._logs.get(log_id)
+        here = self.log_folder(log_id).names()
+        return known is None or _of_kind(kind, here) != _of_kind(kind, known[0])
 
     def log_folder(self, log_id: str) -> LogFolder:
         """The key files of a log; NotFound for a malformed id."""
@@ -351,12 +359,8 @@ def normalise(identifier: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", identifier).casefold().split())
 
 
-def _changed(folder: Path) -> int:
-    """When a name in a folder last changed, in nanoseconds; 0 without one."""
-    try:
-        return folder.stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
+def _of_kind(kind: Kind, names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if name.partition(".")[0] == kind]
 
 
 def _shred_copies(path: Path) -> None:

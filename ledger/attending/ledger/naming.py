@@ -47,7 +47,7 @@ class Naming:
     async def find(self, log_id: str, identifier: str) -> str | None:
         """The pseudonym of this identifier, None when there is none; makes none."""
         found = await self._run(self._stored, log_id, self._lookups(log_id, identifier))
-        if found is None and self._keys.stale(log_id):
+        if found is None and self._keys.stale(log_id, "lookup"):
             await self._run(self._keys.refresh, log_id)
             found = await self._run(self._stored, log_id, self._lookups(log_id, identifier))
         return found

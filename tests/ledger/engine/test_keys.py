@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attending.ledger import keys as key_files
 from attending.ledger.errors import CorruptLog, NotFound, SubjectErased, UnsafeSettings
 from attending.ledger.files import shred, write_durably
+from attending.ledger.key_files import KINDS, LogFolder
 from attending.ledger.keys import TENANT_SUBJECT, KeyFolder, lookup_of, normalise
+from attending.ledger.passphrase import PassphraseWrapper
+from attending.ledger.wrapping import Root
 
 LOG = "clinic"
 SUBJECT = "sub_" + "a" * 26
@@ -205,3 +209,79 @@ def test_durable_writes_and_shredding(tmp_path: Path) -> None:
     assert held.read() != b"three"  # the bytes themselves, not only the name
     held.close()
     assert shred(path) is False
+
+
+WHEN = "2026-11-27T00:00:00.000000Z"
+
+
+def test_a_generation_added_within_one_tick_of_the_file_system_is_noticed(tmp_path: Path) -> None:
+    mine, theirs = KeyFolder(tmp_path), KeyFolder(tmp_path)
+    mine.create_log(LOG)
+    times = (tmp_path / LOG).stat()
+    theirs.begin(LOG, "fingerprint", 2, WHEN)
+    os.utime(tmp_path / LOG, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert mine.stale(LOG, "fingerprint")
+    assert not mine.stale(LOG, "lookup")
+    assert [item.number for item in mine.refresh(LOG).fingerprints] == [2, 1]
+    assert not mine.stale(LOG, "fingerprint")
+    theirs.retire(LOG, "fingerprint", [1])
+    assert mine.stale(LOG, "fingerprint")
+
+
+def test_keys_that_were_read_earlier_do_not_replace_those_read_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, theirs = KeyFolder(tmp_path), KeyFolder(tmp_path)
+    theirs.create_log(LOG)
+    listed, go_on = threading.Event(), threading.Event()
+    real = LogFolder._load
+
+    def slow(self: LogFolder, *arguments: Any) -> Any:
+        found = real(self, *arguments)
+        if not listed.is_set():
+            listed.set()
+            go_on.wait(10)
+        return found
+
+    monkeypatch.setattr(LogFolder, "_load", slow)
+    first = threading.Thread(target=mine.refresh, args=(LOG,))
+    first.start()
+    listed.wait(10)
+    theirs.begin(LOG, "kek", 2, WHEN)
+    second = threading.Thread(target=mine.refresh, args=(LOG,))
+    second.start()
+    second.join(0.2)
+    go_on.set()
+    first.join(10)
+    second.join(10)
+    assert mine.open_log(LOG).keks[0].number == 2
+
+
+def test_a_folder_that_has_gone_back_is_shown_and_takes_nothing_away(tmp_path: Path) -> None:
+    keys = KeyFolder(tmp_path)
+    keys.create_log(LOG)
+    keys.begin(LOG, "kek", 2, WHEN)
+    (tmp_path / LOG / "kek.2").unlink()
+    assert keys.refresh(LOG).keks[0].number == 1
+    assert keys.open_log(LOG).keks[0].number == 2
+    # What is made now is under a key that is there.
+    made = keys.ensure(LOG, TENANT_SUBJECT)
+    assert KeyFolder(tmp_path).get(LOG, TENANT_SUBJECT) == made
+
+
+def test_only_a_new_generation_asks_the_root(tmp_path: Path) -> None:
+    asked: list[None] = []
+
+    def read() -> bytes:
+        asked.append(None)
+        return b"a passphrase of the test"
+
+    root = Root(PassphraseWrapper(read, cost=(4, 1, 1)))
+    mine, theirs = KeyFolder(tmp_path, root), KeyFolder(tmp_path, root)
+    theirs.create_log(LOG)
+    mine.open_log(LOG)
+    for kind in KINDS:
+        theirs.begin(LOG, kind, 2, WHEN)
+    asked.clear()
+    assert [mine.refresh(LOG).of(kind)[0].number for kind in KINDS] == [2, 2, 2]
+    assert len(asked) == 3
