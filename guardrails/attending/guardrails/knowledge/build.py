@@ -26,8 +26,8 @@ from attending.guardrails.knowledge.assemble import (
 from attending.guardrails.knowledge.importers import label_facts
 
 CURATED: Final = Path(__file__).with_name("curated")
-_DRUG_COLUMNS: Final = ("drug", "rxcui", "routes", "schedule")
-_CLASS_COLUMNS: Final = ("class", "label", "members")
+_DRUG_COLUMNS: Final = ("drug", "rxcui", "routes", "schedule", "source", "rxcui_source")
+_CLASS_COLUMNS: Final = ("class", "label", "members", "source")
 _MME_COLUMNS: Final = ("drug", "factor", "route", "unit", *facts.PROVENANCE)
 _CROSS_COLUMNS: Final = ("allergen", "to", "severity", *facts.PROVENANCE)
 
@@ -74,11 +74,18 @@ def _drug(known: vocabulary.Vocabulary, drug: str) -> dict[str, str]:
         "rxcui": known.rxcui.get(drug, ""),
         "routes": "|".join(sorted(known.routes.get(drug, ()))),
         "schedule": known.schedules.get(drug, ""),
+        "source": known.origin[drug],
+        "rxcui_source": known.rxcui_source.get(drug, ""),
     }
 
 
 def _class(known: vocabulary.Vocabulary, one: str) -> dict[str, str]:
-    return {"class": one, "label": known.labels[one], "members": "|".join(known.classes[one])}
+    return {
+        "class": one,
+        "label": known.labels[one],
+        "members": "|".join(known.classes[one]),
+        "source": known.class_sources[one],
+    }
 
 
 def _marketed_together(

@@ -5,9 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from attending.guardrails.finding import Basis, Severity
+
+NAME_SOURCES: Final = {
+    "rxnorm": "RxNorm ingredient names (NLM)",
+    "ndfrt": "VA NDF-RT, 2014-07-07",
+    "fda-ndc": "FDA NDC directory, April 2019",
+    "va": "VA generics (WorldVistA)",
+    "ansm": "ANSM interaction thesaurus, September 2016 (English, glilly/osdi)",
+    "label-facts": "FDA label facts",
+    "curated": "curated: authored table of names",
+    "site-rxnorm": "the site's RxNorm",
+}
+"""What names, memberships and RxCUIs cite; a row's number may follow (`ndfrt:N0000147848`)."""
+
+
+def told_source(code: str) -> str:
+    """The source that a name, membership or RxCUI cites, in words."""
+    source, _, row = code.partition(":")
+    words = NAME_SOURCES.get(source, source)
+    return f"{words}, {row}" if row else words
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +169,8 @@ class Name:
     drugs: tuple[str, ...] = ()
     drug_class: str | None = None
     brand: bool = False
+    source: str = ""
+    """What says so, in the form of `NAME_SOURCES`."""
 
 
 @dataclass(frozen=True, slots=True)

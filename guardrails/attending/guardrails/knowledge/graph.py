@@ -68,26 +68,30 @@ class Knowledge:
         self._hash = pack.hash
         self._names: dict[str, Name] = {}
         for cells, _ in pack.cells("names.tsv"):
-            name, drugs, drug_class, brand = cells
+            name, drugs, drug_class, brand, source = cells
             self._names[name] = Name(
-                tuple(drugs.split("|")) if drugs else (), drug_class or None, brand == "1"
+                tuple(drugs.split("|")) if drugs else (), drug_class or None, brand == "1", source
             )
         self._members: dict[str, frozenset[str]] = {}
         self._labels: dict[str, str] = {}
+        self._class_sources: dict[str, str] = {}
         classes: defaultdict[str, set[str]] = defaultdict(set)
         for row in pack.rows("classes.tsv"):
             members = frozenset(row["members"].split("|")) if row["members"] else _NONE
             self._members[row["class"]] = members
             self._labels[row["class"]] = row["label"]
+            self._class_sources[row["class"]] = row["source"]
             for drug in members:
                 classes[drug].add(row["class"])
         self._classes = {drug: frozenset(found) for drug, found in classes.items()}
         self._rxcui: dict[str, str | None] = {}
+        self._origins: dict[str, tuple[str, str | None]] = {}
         self._routes: dict[str, frozenset[str]] = {}
         self._schedule: dict[str, str] = {}
         for cells, _ in pack.cells("drugs.tsv"):
-            drug, rxcui, routes, schedule = cells
+            drug, rxcui, routes, schedule, origin, rxcui_source = cells
             self._rxcui[drug] = rxcui or None
+            self._origins[drug] = (origin, rxcui_source or None)
             if routes:
                 self._routes[drug] = frozenset(routes.split("|"))
             if schedule:
@@ -157,6 +161,10 @@ class Knowledge:
     def rxcui(self, drug: str) -> str | None:
         return self._rxcui.get(drug)
 
+    def origin(self, drug: str) -> tuple[str, str | None]:
+        """What names the drug and what gives its RxCUI, in the form of `facts.NAME_SOURCES`. Raises KeyError."""
+        return self._origins[drug]
+
     def routes(self, drug: str) -> frozenset[str]:
         """Routes of the drug's marketed US products (FDA NDC directory, April 2019); empty where none is listed."""
         return self._routes.get(drug, _NONE)
@@ -172,6 +180,10 @@ class Knowledge:
 
     def class_label(self, class_id: str) -> str | None:
         return self._labels.get(class_id)
+
+    def class_source(self, class_id: str) -> str:
+        """What says who the members of a class are, in the form of `facts.NAME_SOURCES`. Raises KeyError."""
+        return self._class_sources[class_id]
 
     def classes_of(self, drug: str) -> frozenset[str]:
         return self._classes.get(drug, _NONE)

@@ -24,7 +24,8 @@ _SALT_WORDS: Final = (
     "succinate sulfate sulphate tannate tartrate tebutate teoclate tetrahydrate tosylate trihydrate trometamol "
     "tromethamine trisodium trifenatate undecanoate valerate xinafoate zinc so4 po4 recombinant regular human "
     "synthetic micronized liposomal pegylated oral injection topical ophthalmic nasal hydrogen free base lipid complex "
-    "monobasic malonate glycolate tert-butylamine inhaled usp"
+    "monobasic malonate glycolate tert-butylamine inhaled usp pivalate hemisulfate monosulfate nafate phenpropionate "
+    "terephthalate isonicotinate"
 )
 SALTS: Final = frozenset(_SALT_WORDS.split())
 """Words that only say in which salt, ester, hydrate or form an ingredient comes."""
@@ -56,29 +57,35 @@ class Namer:
     def known(self) -> frozenset[str]:
         return frozenset(self._known)
 
-    def add(self, name: str) -> None:
-        """Makes `name` an ingredient of its own unless it already stands for one."""
+    def add(self, name: str) -> str | None:
+        """Makes `name` an ingredient of its own unless it already stands for one; the new ingredient, or None."""
         plain = tidy(name)
-        if self.drug(plain) is None:
-            self._known.add(plain)
+        if self.drug(plain) is not None:
+            return None
+        self._known.add(plain)
+        return plain
+
+    def alias(self, name: str, drug: str) -> None:
+        """Makes `name` stand for the known ingredient `drug`."""
+        self._aliases[tidy(name)] = drug
 
     def drug(self, text: str) -> str | None:
         """The one ingredient that `text` names, or None."""
         plain = tidy(text)
-        found = self._exact(plain)
+        found = self.exact(plain)
         if found is not None:
             return found
         bare = tidy(_BRACKETS.sub(" ", plain))
-        if bare != plain and (found := self._exact(bare)) is not None:
+        if bare != plain and (found := self.exact(bare)) is not None:
             return found
         words = bare.replace(",", " ").split()
         while len(words) > 1 and (words[-1] in SALTS or words[-1] in FORMS):
             words.pop()
-            if (found := self._exact(" ".join(words))) is not None:
+            if (found := self.exact(" ".join(words))) is not None:
                 return found
         while len(words) > 1 and words[0] in SALTS:
             words = words[1:]
-            if (found := self._exact(" ".join(words))) is not None:
+            if (found := self.exact(" ".join(words))) is not None:
                 return found
         return None
 
@@ -96,7 +103,8 @@ class Namer:
             return None
         return tuple(sorted({one for one in found if one is not None}))
 
-    def _exact(self, plain: str) -> str | None:
+    def exact(self, plain: str) -> str | None:
+        """The ingredient that a tidy name is, or for which it is listed; no salt is taken off."""
         if plain in self._aliases:
             return self._aliases[plain]
         return plain if plain in self._known else None

@@ -5,29 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import networkx
+from attending.guardrails.finding import Basis
+from attending.guardrails.knowledge.facts import told_source
 
 if TYPE_CHECKING:
     from attending.guardrails.knowledge.graph import Knowledge
 
 
 def build(knowledge: Knowledge) -> networkx.MultiDiGraph[str]:
-    """A frozen graph. Node ids are `kind:name`; edges have `type` and, for facts, `rule_id`, `basis` and `source`.
+    """A frozen graph. Node ids are `kind:name`; every edge has `type`, `basis` and `source`, and a fact its
+    `rule_id`.
 
     Edge types: member_of (drug to class), names (brand to drug), interacts_with (both ways), contraindicated_in,
-    cross_reacts_with, limited_in (drug to population: dose, age, pregnancy, kidney, liver).
+    cross_reacts_with, dose_limit and limited_in (drug to population: age, pregnancy, kidney, liver), equivalent_of
+    (opioids). A name or membership from a source is `source_row`, an authored one `curated`.
     """
     graph: networkx.MultiDiGraph[str] = networkx.MultiDiGraph()
     for drug in knowledge.drugs():
         graph.add_node(f"drug:{drug}", kind="drug", rxcui=knowledge.rxcui(drug))
     for class_id in knowledge.class_ids():
         graph.add_node(f"class:{class_id}", kind="class")
+        said = _said(knowledge.class_source(class_id))
         for drug in knowledge.members(class_id):
-            graph.add_edge(f"drug:{drug}", f"class:{class_id}", type="member_of")
+            graph.add_edge(f"drug:{drug}", f"class:{class_id}", type="member_of", **said)
     for name, entry in knowledge.names().items():
         if entry.brand:
             graph.add_node(f"brand:{name}", kind="brand")
             for drug in entry.drugs:
-                graph.add_edge(f"brand:{name}", f"drug:{drug}", type="names")
+                graph.add_edge(f"brand:{name}", f"drug:{drug}", type="names", **_said(entry.source))
 
     def node(one: str) -> str:
         return f"drug:{one}" if knowledge.is_drug(one) else f"class:{one}"
@@ -64,3 +69,9 @@ def build(knowledge: Knowledge) -> networkx.MultiDiGraph[str]:
         )
     networkx.freeze(graph)
     return graph
+
+
+def _said(code: str) -> dict[str, str]:
+    """Provenance of an edge that is a name or a membership."""
+    basis = Basis.CURATED if code == "curated" else Basis.SOURCE_ROW
+    return {"basis": basis.value, "source": told_source(code)}

@@ -14,10 +14,10 @@ from typing import Final
 
 from attending.guardrails.knowledge.assemble import tables
 from attending.guardrails.knowledge.assemble.vocabulary import APPROVED, Vocabulary
-from attending.guardrails.knowledge.importers import fda_ndc, va
+from attending.guardrails.knowledge.importers import fda_ndc, ndfrt, va
 from attending.guardrails.knowledge.naming import FORMS, SALTS, tidy
 
-COLUMNS: Final = ("name", "drugs", "class", "brand")
+COLUMNS: Final = ("name", "drugs", "class", "brand", "source")
 MAX_NAME: Final = 60
 _STRENGTH: Final = re.compile(r"\b\d[\d.,/-]*\s*(?:mg|mcg|ml|g|%|units?)?\b.*$|\d+%.*$")
 _PLAIN: Final = re.compile(r"[a-z][a-z0-9 '/.+-]*[a-z0-9+)']")
@@ -31,6 +31,11 @@ _NOISE_WORDS: Final = (
 )
 _NOISE: Final = frozenset(_NOISE_WORDS.split())
 """Words of which a shop product's name may consist; a name of these alone is no brand."""
+_ELEMENT_WORDS: Final = (
+    "aluminum ammonium bismuth calcium copper cupric ferric ferrous gold iron lithium magnesium manganese potassium "
+    "selenium silver sodium zinc"
+)
+_ELEMENTS: Final = frozenset(_ELEMENT_WORDS.split())
 _COMBINED: Final = re.compile(r"\s+and\s+|/|\s*,\s*")
 
 
@@ -40,11 +45,12 @@ class Entry:
     drugs: tuple[str, ...] = ()
     drug_class: str = ""
     brand: bool = False
+    source: str = "curated"
 
     def cells(self) -> dict[str, str]:
         return {
             "name": self.name, "drugs": "|".join(self.drugs), "class": self.drug_class,
-            "brand": "1" if self.brand else "",
+            "brand": "1" if self.brand else "", "source": self.source,
         }  # fmt: skip
 
 
@@ -56,23 +62,25 @@ def build(vocabulary: Vocabulary, sources: Path, curated: Path) -> list[Entry]:
     stop = {row["name"] for row in tables.read(curated / "not_names.tsv")}
     found: dict[str, Entry] = {}
 
-    def put(name: str, drugs: tuple[str, ...], *, brand: bool = False) -> None:
+    def put(name: str, drugs: tuple[str, ...], source: str, *, brand: bool = False) -> None:
         if name not in found and name not in stop and 3 <= len(name) <= MAX_NAME:
-            found[name] = Entry(name, drugs, "", brand)
+            found[name] = Entry(name, drugs, "", brand, source)
 
     for entry in _authored(vocabulary, curated):
         if entry.name in found and found[entry.name] != entry:
             raise tables.TableError(f"name `{entry.name}` has two meanings")
         found[entry.name] = entry
     for drug in sorted(vocabulary.namer.known):
-        put(drug, (drug,))
+        put(drug, (drug,), vocabulary.origin[drug])
     for alias, drug in sorted(_aliases(curated).items()):
-        put(alias, (drug,))
+        put(alias, (drug,), "curated")
+    for name, (drug, source) in sorted(vocabulary.synonyms.items()):
+        put(name, (drug,), source)
     products = list(fda_ndc.read(sources / "fda-ndc"))
-    for name, drugs in _generics(vocabulary, products, sources):
-        put(name, drugs)
+    for name, (drugs, source) in sorted(_generics(vocabulary, products, sources).items()):
+        put(name, drugs, source)
     for name, drugs in _brands(vocabulary, products, set(found)):
-        put(name, drugs, brand=True)
+        put(name, drugs, "fda-ndc", brand=True)
     return [found[name] for name in sorted(found) if name not in stop]
 
 
@@ -106,13 +114,19 @@ def _authored(vocabulary: Vocabulary, curated: Path) -> list[Entry]:
 
 def _generics(
     vocabulary: Vocabulary, products: list[fda_ndc.Product], sources: Path
-) -> list[tuple[str, tuple[str, ...]]]:
+) -> dict[str, tuple[tuple[str, ...], str]]:
     """Salted and combined generic names as labels and the VA spell them, with the forms that texts use."""
-    spelled = {substance for product in products for substance in product.substances}
-    spelled |= {product.generic for product in products if product.category in APPROVED}
-    spelled |= {name.lower() for name in va.generics(sources / "va").values()}
-    found: dict[str, tuple[str, ...]] = {}
-    for text in sorted(spelled):
+    spelled = dict.fromkeys((name.lower() for name in va.generics(sources / "va").values()), "va")
+    for product in products:
+        spelled.update(dict.fromkeys(product.substances, "fda-ndc"))
+        if product.category in APPROVED:
+            spelled[product.generic] = "fda-ndc"
+    for concept in ndfrt.concepts(sources / "ndfrt"):
+        # A salt of an element is not the salt that the element's bare name is taken to mean.
+        if concept.name.split()[0] not in _ELEMENTS:
+            spelled.setdefault(concept.name, f"ndfrt:{concept.nui}")
+    found: dict[str, tuple[tuple[str, ...], str]] = {}
+    for text, source in sorted(spelled.items()):
         name = tidy(text)
         drugs = vocabulary.namer.drugs(name)
         if drugs is None or not _PLAIN.fullmatch(name) or len(drugs) > 4:
@@ -120,15 +134,15 @@ def _generics(
         words = name.split()
         if words[-1] in FORMS or name in SALTS:
             continue
-        found.setdefault(name, drugs)
+        found.setdefault(name, (drugs, source))
         if len(drugs) > 1:
             parts = [vocabulary.namer.drug(part) for part in _COMBINED.split(name)]
             plain = [part for part in parts if part is not None]
             if len(plain) == len(parts) == len(drugs):
                 for order in (plain, plain[::-1]):
                     for joint in ("/", "-", " / ", " and ", " with "):
-                        found.setdefault(joint.join(order), drugs)
-    return sorted(found.items())
+                        found.setdefault(joint.join(order), (drugs, source))
+    return found
 
 
 def _brands(
@@ -161,6 +175,11 @@ def _brand_name(text: str) -> str | None:
     ):
         words.pop()
     name = " ".join(words)
-    if not _PLAIN.fullmatch(name) or len(name) < 4 or all(word in _NOISE or word in SALTS for word in words):
+    if (
+        "colgate" in words
+        or not _PLAIN.fullmatch(name)
+        or len(name) < 4
+        or all(word in _NOISE or word in SALTS for word in words)
+    ):
         return None
     return name

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MAX_FILE_BYTES: Final = 2 * 1024 * 1024
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from attending.guardrails.knowledge.assemble import tables
+from attending.guardrails.knowledge.assemble import concepts, tables
 from attending.guardrails.knowledge.importers import ansm, fda_ndc, label_facts, ndfrt, rxnorm
 from attending.guardrails.knowledge.naming import SALTS, Namer, tidy
 
@@ -37,8 +38,17 @@ class Vocabulary:
 
     namer: Namer
     rxcui: dict[str, str] = field(default_factory=dict)
+    rxcui_source: dict[str, str] = field(default_factory=dict)
+    """Drug -> the source row that gives its RxCUI, in the form of `facts.NAME_SOURCES`."""
+    origin: dict[str, str] = field(default_factory=dict)
+    """Drug -> the source that names it, in that form too."""
+    synonyms: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Name -> (drug, source): names that a source files under the RxCUI of the drug."""
+    left_out: tuple[tuple[str, str], ...] = ()
+    """(name, why) of ingredients of the sources that the pack does not take."""
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+    class_sources: dict[str, str] = field(default_factory=dict)
     class_names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     routes: dict[str, frozenset[str]] = field(default_factory=dict)
     schedules: dict[str, str] = field(default_factory=dict)
@@ -69,14 +79,24 @@ def build(sources: Path, curated: Path) -> Vocabulary:
             and (drug not in vocabulary.rxcui or drug == entry.name)
         ):
             vocabulary.rxcui[drug] = entry.rxcui
+            vocabulary.rxcui_source[drug] = "rxnorm"
+    listed = {entry.name for entry in entries}
+    vocabulary.origin = {drug: "rxnorm" if drug in listed else "curated" for drug in namer.known}
     products = list(fda_ndc.read(sources / "fda-ndc"))
-    _add_marketed(namer, products)
+    _add_marketed(vocabulary, products)
     members = ansm.members(sources / "ansm")
-    _add_named_in_sources(namer, sources, members)
+    _add_named_in_sources(vocabulary, sources, members)
+    _add_concepts(vocabulary, sources, curated)
     _authored_classes(vocabulary, curated)
     _ansm_classes(vocabulary, members)
+    _fda_classes(vocabulary, products)
     _products(vocabulary, products)
     return vocabulary
+
+
+def _add(vocabulary: Vocabulary, name: str, source: str) -> None:
+    if (added := vocabulary.namer.add(name)) is not None:
+        vocabulary.origin[added] = source
 
 
 def class_id(name: str) -> str:
@@ -84,8 +104,9 @@ def class_id(name: str) -> str:
     return "ansm:" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def _add_marketed(namer: Namer, products: list[fda_ndc.Product]) -> None:
+def _add_marketed(vocabulary: Vocabulary, products: list[fda_ndc.Product]) -> None:
     """Ingredients of approved prescription products that RxNorm's list lacks, without their salt."""
+    namer = vocabulary.namer
     seen: Counter[str] = Counter()
     for product in products:
         if product.category not in APPROVED - {"BLA"} or product.over_the_counter:
@@ -98,28 +119,55 @@ def _add_marketed(namer: Namer, products: list[fda_ndc.Product]) -> None:
                 seen[" ".join(words)] += 1
     for name in sorted(seen):
         if not _NOT_INGREDIENT.search(name):
-            namer.add(name)
+            _add(vocabulary, name, "fda-ndc")
 
 
-def _add_named_in_sources(namer: Namer, sources: Path, members: dict[str, tuple[ansm.Side, ...]]) -> None:
+def _add_named_in_sources(
+    vocabulary: Vocabulary, sources: Path, members: dict[str, tuple[ansm.Side, ...]]
+) -> None:
     """Drugs that only an interaction source or a label names: a source row must never be lost for a name."""
-    wanted: list[str] = []
+    wanted: dict[str, str] = {}
+
+    def want(source: str, names: Iterable[str]) -> None:
+        for name in names:
+            wanted.setdefault(tidy(name), source)
+
     for row in ansm.rows(sources / "ansm"):
-        wanted += [side.name for side in (row.first, row.second) if side.kind == "DRUG"]
+        want("ansm", (side.name for side in (row.first, row.second) if side.kind == "DRUG"))
     for group in members.values():
-        wanted += [side.name for side in group]
+        want("ansm", (side.name for side in group))
     for pair in ndfrt.read(sources / "ndfrt"):
         if len(pair.sides) == 1:
-            wanted += pair.sides[0]
-    wanted += [
-        part for fact in label_facts.read(sources / "label-facts") for part in fact.ingredient.split(" / ")
-    ]
-    for name in sorted({tidy(name) for name in wanted}):
+            want("ndfrt", pair.sides[0])
+    for fact in label_facts.read(sources / "label-facts"):
+        want("label-facts", fact.ingredient.split(" / "))
+    namer = vocabulary.namer
+    for name in sorted(wanted):
         if name and name not in _SIDES and not _NO_DRUG.search(name) and namer.drugs(name) is None:
             words = name.split()
             while len(words) > 1 and words[-1] in SALTS:
                 words.pop()
-            namer.add(" ".join(words))
+            _add(vocabulary, " ".join(words), wanted[name])
+
+
+def _add_concepts(vocabulary: Vocabulary, sources: Path, curated: Path) -> None:
+    """Ingredients, RxCUIs and synonyms of NDF-RT's mapping to RxNorm."""
+    placed = concepts.place(
+        vocabulary.namer,
+        vocabulary.rxcui,
+        ndfrt.concepts(sources / "ndfrt"),
+        frozenset(row["name"] for row in tables.read(curated / "not_ingredients.tsv")),
+        frozenset(row["name"] for row in tables.read(curated / "not_names.tsv")),
+    )
+    for name in placed.ingredients:
+        _add(vocabulary, name, f"ndfrt:{placed.rxcui[name][1]}")
+    for drug, (code, nui) in placed.rxcui.items():
+        vocabulary.rxcui[drug] = code
+        vocabulary.rxcui_source[drug] = f"ndfrt:{nui}"
+    for name, (drug, nui) in placed.synonyms.items():
+        vocabulary.namer.alias(name, drug)
+        vocabulary.synonyms[name] = (drug, f"ndfrt:{nui}")
+    vocabulary.left_out = placed.left_out
 
 
 def _authored_classes(vocabulary: Vocabulary, curated: Path) -> None:
@@ -128,6 +176,7 @@ def _authored_classes(vocabulary: Vocabulary, curated: Path) -> None:
         raw[row["class"]] = tables.split(row["members"])
         vocabulary.class_names[row["class"]] = tables.split(row["names"])
         vocabulary.labels[row["class"]] = row["class"].replace("_", " ")
+        vocabulary.class_sources[row["class"]] = "curated"
     unknown: list[str] = []
 
     def expand(name: str, above: tuple[str, ...]) -> set[str]:
@@ -165,6 +214,30 @@ def _ansm_classes(vocabulary: Vocabulary, members: dict[str, tuple[ansm.Side, ..
                 found.add(drug)
         vocabulary.classes[class_id(name)] = tuple(sorted(found))
         vocabulary.labels[class_id(name)] = name.lower()
+        vocabulary.class_sources[class_id(name)] = "ansm"
+
+
+def _fda_classes(vocabulary: Vocabulary, products: list[fda_ndc.Product]) -> None:
+    """The directory's pharmacologic classes (EPC, MoA, PE, CS) of two members or more, from products of one ingredient.
+
+    They group for review and explanation. No fact, no allergy group and no duplicate group is filed under one, so that
+    they give no finding; a class with the members of another is left out.
+    """
+    members: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for product in products:
+        drugs = {vocabulary.namer.drug(substance) for substance in product.substances}
+        if len(drugs) == 1 and None not in drugs:
+            for one in product.classes:
+                members[one] |= {drug for drug in drugs if drug is not None}
+    taken = {frozenset(group) for group in vocabulary.classes.values()}
+    for (kind, name), group in sorted(members.items()):
+        if len(group) < 2 or frozenset(group) in taken:
+            continue
+        taken.add(frozenset(group))
+        one_id = f"{kind}:" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+        vocabulary.classes[one_id] = tuple(sorted(group))
+        vocabulary.labels[one_id] = f"{name.lower()} ({kind})"
+        vocabulary.class_sources[one_id] = "fda-ndc"
 
 
 def _products(vocabulary: Vocabulary, products: list[fda_ndc.Product]) -> None:

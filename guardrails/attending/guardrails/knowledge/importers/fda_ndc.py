@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,17 +34,19 @@ _ROUTES: Final = {
     "INTRADERMAL": "intradermal",
 }
 
+_CLASS: Final = re.compile(r"([^\[\],][^\[\]]*) \[(EPC|MoA|PE|CS)\]")
+
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """One product. `substances` and `brand` are lower case; `routes` canonical; `classes` as the directory spells
-    them (EPC and MoA); `schedule` CI..CV or empty."""
+    """One product. `substances` and `brand` are lower case; `routes` canonical; `classes` as (kind, name)
+    with kind epc, moa, pe or cs; `schedule` CI..CV or empty."""
 
     brand: str
     generic: str
     substances: tuple[str, ...]
     routes: frozenset[str]
-    classes: tuple[str, ...]
+    classes: tuple[tuple[str, str], ...]
     schedule: str
     category: str
     over_the_counter: bool
@@ -63,11 +66,16 @@ def read(folder: Path) -> Iterator[Product]:
                 generic=_clean(row["NONPROPRIETARYNAME"]),
                 substances=tuple(_clean(s) for s in (row["SUBSTANCENAME"] or "").split("; ") if s.strip()),
                 routes=frozenset(_ROUTES[r] for r in row["ROUTENAME"].split("; ") if r in _ROUTES),
-                classes=tuple(c.strip() for c in (row["PHARM_CLASSES"] or "").split(",") if c.strip()),
+                classes=_classes(row["PHARM_CLASSES"] or ""),
                 schedule=(row["DEASCHEDULE"] or "").strip(),
                 category=row["MARKETINGCATEGORYNAME"],
                 over_the_counter=row["PRODUCTTYPENAME"] == "HUMAN OTC DRUG",
             )
+
+
+def _classes(cell: str) -> tuple[tuple[str, str], ...]:
+    """Names hold commas ("Antibodies, Monoclonal [CS]"): each ends with its kind in brackets."""
+    return tuple((kind.lower(), name.strip()) for name, kind in _CLASS.findall(cell))
 
 
 def _clean(text: str | None) -> str:

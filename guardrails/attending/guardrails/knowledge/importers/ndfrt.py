@@ -6,9 +6,11 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from attending.guardrails.finding import Severity
 
+_CUT: Final = 50
 _SEVERITY = {"Critical": Severity.MAJOR, "Significant": Severity.MODERATE}
 
 
@@ -35,12 +37,30 @@ def read(folder: Path) -> Iterator[Pair]:
             yield Pair(row, text, sides, _SEVERITY[record["severity"]])
 
 
-def names(folder: Path) -> list[tuple[str, str]]:
-    """(RxCUI, name) of `folder/NDFRT_RxNorm_mapping.csv`; the bracketed kind is cut off the name."""
-    found: list[tuple[str, str]] = []
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """One ingredient-level name of the mapping to RxNorm. `nui` is NDF-RT's number; `chemical` where NDF-RT files it as
+    Chemical/Ingredient."""
+
+    rxcui: str
+    nui: str
+    name: str
+    chemical: bool
+
+
+def concepts(folder: Path) -> list[Concept]:
+    """Ingredient-level rows of `folder/NDFRT_RxNorm_mapping.csv` in file order, names in lower case.
+
+    Products, dose forms and classes are left out: their RxCUI names no ingredient. So are names of `_CUT` characters
+    or more, which the source cut off, with the mark that would tell a product. Raises OSError and KeyError.
+    """
+    found: list[Concept] = []
     with (folder / "NDFRT_RxNorm_mapping.csv").open(encoding="utf-8", newline="") as stream:
         for record in csv.DictReader(stream, delimiter=";"):
-            name = (record["drugname"] or "").split("[")[0].strip().lower()
-            if name:
-                found.append((record["rxcui"], name))
+            text = record["drugname"] or ""
+            name, mark, kind = " ".join(text.split()).partition("[")
+            chemical = bool(mark) and kind.startswith("Chemical/Ingredient")
+            if not name.strip() or (mark and not chemical) or (not mark and len(text) >= _CUT):
+                continue
+            found.append(Concept(record["rxcui"], record["nui"], name.strip().lower(), chemical))
     return found
