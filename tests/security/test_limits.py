@@ -105,6 +105,10 @@ ELSEWHERE: dict[tuple[str, str], tuple[str, ...]] = {
         "test_a_stream_of_events_ends_when_its_caller_is_revoked",
     ): ("ended_within_seconds",),
     (
+        "tests/server/auth/test_running.py",
+        "test_a_running_call_ends_when_nobody_can_say_for_long_and_that_is_no_denial",
+    ): ("unknown_seconds",),
+    (
         "tests/server/limits/test_calls.py",
         "test_a_call_that_takes_too_long_is_ended",
     ): ("deadline",),

@@ -5,12 +5,16 @@ Every CHECK_SECONDS each call that is older than that is asked about by the func
 of the moment from which a new one would be refused, with the same reason: nothing more is sent, the denial is put on
 record, and then the status is given. What the call had begun is carried through as when its caller hangs up.
 
+Where it cannot be known whether the caller still may, running calls end when that has lasted UNKNOWN_SECONDS: a store
+that fails over, or a process that was stopped for a while, cuts nobody off.
+
 A shorter call is let be: it was decided on just now, and it may be the one by which a caller ends their own access.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -29,6 +33,7 @@ log = structlog.get_logger()
 ENDED_WITHIN_SECONDS: Final = 1.0
 """Of the moment from which a new call would be refused. A busy event loop adds its own delay."""
 CHECK_SECONDS: Final = ENDED_WITHIN_SECONDS / 2
+UNKNOWN_SECONDS: Final = 5.0
 _AT_ONCE: Final = 100
 """Calls that are asked about before others of the event loop have their turn."""
 
@@ -38,7 +43,9 @@ Ended = Callable[[Principal, AccessDecision, str], Awaitable[None]]
 
 @dataclass(eq=False, slots=True)
 class _Call:
-    """`basis` is what the last decision was made on; `lost` is why the call is over, by `decision`."""
+    """`basis` is what the last decision was made on; since `unknown` (monotonic seconds) nobody can say; `lost` is why
+    the call is over, by `decision`.
+    """
 
     principal: Principal
     shown: Shown
@@ -46,6 +53,7 @@ class _Call:
     timer: asyncio.Timeout
     basis: object
     seen: bool = False
+    unknown: float | None = None
     lost: AttendingError | None = None
     decision: AccessDecision | None = None
 
@@ -59,11 +67,13 @@ class RunningCalls:
         authorizer: Authorizer,
         ended: Ended,
         now: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._standing = standing
         self._authorizer = authorizer
         self._ended = ended
         self._now = now
+        self._monotonic = monotonic
         self._calls: set[_Call] = set()
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -113,6 +123,11 @@ class RunningCalls:
     def _ask(self, call: _Call) -> None:
         try:
             self._require(call)
+            call.unknown = None
+        except Unavailable as err:
+            moment = self._monotonic()
+            call.unknown = moment if call.unknown is None else call.unknown
+            call.lost = err if moment - call.unknown >= UNKNOWN_SECONDS else None
         except AttendingError as err:
             call.lost = err
         except Exception as err:

@@ -178,6 +178,13 @@ LIMITS: Final[tuple[Limit, ...]] = (
         "UNAUTHENTICATED",
     ),
     _busy(
+        "unknown_seconds",
+        "seconds that a running call goes on while nobody can know whether a new one would be refused",
+        "auth.running:UNKNOWN_SECONDS",
+        "call",
+        "IDENTITIES_STALE",
+    ),
+    _busy(
         "request_seconds",
         "seconds from the head of a call to the end of its first message",
         "limits.request_seconds",
