@@ -53,6 +53,7 @@ class ConfiguredServer:
     server: tuple[str, ...] = ()
     storage: tuple[str, ...] = ()
     process: str = "server"
+    provider_seconds: float = PROVIDER_SECONDS
     environment: dict[str, str] = field(default_factory=dict)
     working_folder: Path | None = None
     _process: subprocess.Popen[str] | None = None
@@ -104,10 +105,10 @@ class ConfiguredServer:
             for role in ("app", "app2", "clinician2", "several", "expired", *ROLES):
                 yield from self._identity(tenant, role)
         yield from ("[[providers]]", 'name = "replay"', 'kind = "replay"', 'replay_file = "replay.jsonl"')
-        yield f"timeout_seconds = {PROVIDER_SECONDS}"
+        yield f"timeout_seconds = {self.provider_seconds}"
         yield from ("[[providers]]", 'name = "remote"', 'kind = "openai"', f'base_url = "{self.openai_url}"')
         yield 'residency = ["US"]'
-        yield from ('api_key_file = "api.key"', f"timeout_seconds = {PROVIDER_SECONDS}")
+        yield from ('api_key_file = "api.key"', f"timeout_seconds = {self.provider_seconds}")
 
     def _identity(self, tenant: str, role: str) -> Iterable[str]:
         name = self.name(tenant, role)

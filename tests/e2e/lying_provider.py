@@ -52,9 +52,15 @@ class LyingProvider:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(30)
 
-    def tell(self) -> None:
-        """Lets those who ask the model `waits` have their answer, once."""
-        self._loop.call_soon_threadsafe(self._told.set)
+    def tell(self) -> bool:
+        """Lets those who wait for the model `waits` by now have their answer."""
+
+        def tell() -> None:
+            told, self._told = self._told, asyncio.Event()
+            told.set()
+
+        self._loop.call_soon_threadsafe(tell)
+        return True
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -129,7 +135,6 @@ class LyingProvider:
 
     async def _waits(self, _request: web.Request) -> web.StreamResponse:
         await self._told.wait()
-        self._told.clear()
         return web.json_response(completion(GOOD))
 
     async def _slow(self, request: web.Request) -> web.StreamResponse:

@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import grpc
 import pytest
-from attending.client import AdminClient, AttendingApiError, Client, ReviewClient
+from attending.client import AdminClient, AttendingApiError, Client, EmergencyClient, ReviewClient
 from attending.client.client import Result
-from attending.client.errors import translated
+from attending.client.errors import translate, translated
 from attending.ledger.checkpoint import verify
 from attending.ledger.entry import parse_entry
 from attending.ledger.note import VerifierKey
@@ -30,12 +31,23 @@ from attending.ledger.verify.segments import verify_chain
 from attending.server import projections
 from attending.server.config import load_config
 from attending.server.database import ledger_config
-from attending.v1 import admin_pb2, common_pb2, inference_pb2, ledger_pb2
+from attending.v1 import (
+    admin_pb2,
+    common_pb2,
+    emergency_pb2,
+    identity_pb2,
+    inference_pb2,
+    inference_pb2_grpc,
+    ledger_pb2,
+    ledger_pb2_grpc,
+)
 
 from tests.derived import not_derived
-from tests.e2e.calls import TIMEOUT, infer_request, state
+from tests.e2e.calls import TIMEOUT, TREATMENT, infer_request, state
 from tests.e2e.configured_server import ConfiguredServer
 from tests.e2e.conftest import LETTER, REPLAYED
+from tests.e2e.lying_provider import LyingProvider
+from tests.e2e.people import Enrolled, let_in, office, soon
 from tests.e2e.test_review_flow import accept_all
 from tests.postgres_cluster import Cluster
 
@@ -130,7 +142,7 @@ def more_than(count: Callable[[], int], start: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def pair(tmp_path_factory: pytest.TempPathFactory, lying_provider: LyingProvider) -> Iterator[Pair]:
     cluster = Cluster()
     with ExitStack() as stack:
         stack.callback(cluster.destroy)
@@ -140,7 +152,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         a = ConfiguredServer(
             tmp_path_factory.mktemp("several") / "shared",
             REPLAYED,
-            "http://127.0.0.1:9/v1",
+            lying_provider.url,
+            provider_seconds=TIMEOUT,
             server=("reuse_port = true",),
             storage=(
                 f'database = "{cluster.conninfo(DATABASE, "app")}"',
@@ -332,6 +345,179 @@ def test_a_halt_in_one_stops_the_other_under_load(pair: Pair) -> None:
     assert [result for result in findings.results() if result.status is Status.FAILED] == []
     assert len(took) == 6
     assert all(took)
+
+
+REVOKED_WITHIN_SECONDS = 3 * 1.0 + 1.0
+"""Three polls of another process's changes (`enrolment.poll_seconds`), and the second in which running calls end."""
+BUSY_SECONDS = 8.0
+"""What a machine that runs everything at once may add."""
+
+
+def open_streams(server: ConfiguredServer, who: Enrolled, held: str) -> list[grpc.Call]:
+    """A call of each kind that streams, under way: what it watches or waits for gives nothing by itself."""
+    channel = who.connection(server).channel()
+    inference = inference_pb2_grpc.InferenceServiceStub(channel)
+    request = infer_request(provider="remote", model="waits", purpose_of_use=TREATMENT)
+    running = inference.StreamInfer(inference_pb2.StreamInferRequest(request=request), timeout=TIMEOUT)
+    while next(running).progress.stage != "generating":
+        pass
+    mine = inference_pb2.WatchInferenceRequest(inference_id=held, purpose_of_use=TREATMENT)
+    watching = inference.WatchInference(mine, timeout=TIMEOUT)
+    assert state(next(watching).result) == "held"
+    opening = ledger_pb2.AppendStreamRequest(open=ledger_pb2.AppendStreamRequest.Open(emitter=who.name))
+    ended = threading.Event()
+
+    def messages() -> Iterator[ledger_pb2.AppendStreamRequest]:
+        yield opening
+        ended.wait(TIMEOUT)
+
+    events = ledger_pb2_grpc.LedgerServiceStub(channel).AppendStream(messages(), timeout=TIMEOUT)
+    events.add_callback(ended.set)
+    assert next(events).opened.max_in_flight
+    return [running, watching, events]
+
+
+def let_in_by(client: Client) -> bool:
+    return reason_of(client.ledger.GetCheckpoint, ledger_pb2.GetCheckpointRequest()) == "OK"
+
+
+def held_for(server: ConfiguredServer, who: Enrolled) -> str:
+    with who.client(server) as app:
+        request = infer_request(policy="patient-message", model="dose", purpose_of_use=TREATMENT)
+        return app.inference.Infer(request, timeout=TIMEOUT).result.inference_id
+
+
+def reason_of(call: Callable[..., Any], *arguments: Any) -> str:
+    """`OK`, or why the call was refused."""
+    try:
+        call(*arguments)
+    except grpc.RpcError as err:
+        return translate(err).reason
+    except AttendingApiError as err:
+        return err.reason
+    return "OK"
+
+
+@pytest.mark.parametrize("what", ["user", "key"])
+def test_who_is_revoked_in_one_is_refused_and_cut_off_by_the_other(
+    pair: Pair, lying_provider: LyingProvider, what: str
+) -> None:
+    here, there = (pair.a, pair.b) if what == "user" else (pair.b, pair.a)
+    who, other = let_in(here), let_in(here)
+    request = ledger_pb2.GetCheckpointRequest()
+    with who.client(there) as app, other.client(there) as undisturbed:
+        for client in (app, undisturbed):
+            # Enrolled in one: let in by the other once it has asked.
+            until(partial(let_in_by, client))
+        streams = open_streams(there, who, held_for(there, who))
+        others = open_streams(there, other, held_for(there, other))
+        with office(here) as operator:
+            if what == "user":
+                operator.revoke(who.name, identity_pb2.REVOCATION_REASON_MISUSE)
+            else:
+                operator.revoke_key(
+                    who.name, who.credential_id, identity_pb2.REVOCATION_REASON_CREDENTIAL_LOST
+                )
+        revoked = time.monotonic()
+        # What runs is waited for, what is new is asked again and again: both within the bound that is documented.
+        reasons = [reason_of(list, call) for call in streams]
+        assert time.monotonic() - revoked < REVOKED_WITHIN_SECONDS + BUSY_SECONDS
+        assert reasons == ["INVALID_CREDENTIAL"] * 3
+        assert reason_of(app.ledger.GetCheckpoint, request) == "INVALID_CREDENTIAL"
+        assert [call.is_active() for call in others] == [True] * 3
+        for call in others:
+            call.cancel()
+        assert undisturbed.ledger.GetCheckpoint(request).checkpoint
+    denied = {
+        entry.body["action"]: entry.body["ended"]
+        for entry in pair.log()
+        if entry.type == "access.denied" and entry.actor == f"app:{who.name}" and "ended" in entry.body
+    }
+    assert denied == dict.fromkeys(("streamInfer", "watchInference", "appendStream"), "INVALID_CREDENTIAL")
+    # Closed by the process that ran it, as for a caller who hung up.
+    [theirs] = [
+        entry.stream
+        for entry in pair.log()
+        if entry.type == "inference.requested"
+        and (entry.actor, entry.body["model"]) == (f"app:{who.name}", "waits")
+    ]
+    assert pair.types(theirs) == ["inference.requested"]
+    until(lambda: lying_provider.tell() and len(pair.types(theirs)) > 1)
+    assert pair.types(theirs)[-1] in CLOSING
+
+
+def test_one_identity_enrolled_proofed_and_revoked_in_both_at_once_is_each_once(pair: Pair) -> None:
+    name = f"both-{next(_numbers)}"
+    order = identity_pb2.EnrolUserRequest(name=name, kind=identity_pb2.USER_KIND_APPLICATION, roles=["app"])
+
+    def race(*calls: Callable[[], Any]) -> list[str]:
+        """Reasons of calls made at the same moment, sorted."""
+        outcomes: list[str] = []
+        threads = [
+            threading.Thread(target=lambda call=call: outcomes.append(reason_of(call))) for call in calls
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return sorted(outcomes)
+
+    with ExitStack() as stack:
+        servers = (pair.a, pair.b) * 3
+        operators = [stack.enter_context(office(server)) for server in servers]
+        officers = [stack.enter_context(office(server, "safety_officer")) for server in servers]
+        enrolled = race(*(partial(one.enrol, order) for one in operators))
+        assert enrolled.count("OK") == 1
+        assert set(enrolled) <= {"OK", "NAME_TAKEN", "USER_CHANGED"}
+        issued = operators[0].issue_key(identity_pb2.IssueKeyRequest(name=name, expires=soon()))
+        version, method = issued.user.version, identity_pb2.PROOF_METHOD_SYSTEM_OWNER
+        proofed = race(*(partial(one.proof, name, version, method) for one in officers))
+        assert proofed.count("OK") == 1
+        assert set(proofed) <= {"OK", "USER_CHANGED", "NOTHING_TO_PROOF"}
+        # One key everywhere: a retry after an answer that was lost, at whichever process it arrives.
+        why = identity_pb2.REVOCATION_REASON_REPLACED
+        revoked = race(*(partial(one.revoke, name, why, key=f"revoke-{name}") for one in officers))
+        assert set(revoked) <= {"OK", "USER_CHANGED"}
+        assert "OK" in revoked
+        assert [one.revoke(name, why, key=f"revoke-{name}").user.state for one in officers] == [
+            identity_pb2.USER_STATE_REVOKED
+        ] * 6
+    assert [entry.type for entry in pair.log() if entry.stream == f"user:{name}"] == [
+        "user.enrolled",
+        "credential.issued",
+        "user.proofed",
+        "user.revoked",
+    ]
+
+
+def test_emergency_access_that_begins_in_one_is_marked_and_ended_by_the_other(pair: Pair) -> None:
+    with (
+        EmergencyClient(pair.a.connection("north", "pharmacist")) as in_a,
+        EmergencyClient(pair.b.connection("north", "pharmacist")) as in_b,
+    ):
+
+        def marked() -> bool:
+            """Whether the other process says of a call that it was made during the access."""
+            in_b.accesses()
+            return any(
+                entry.stream == f"access/{access.access_id}" and entry.body["action"] == "listEmergencyAccess"
+                for entry in pair.log()
+            )
+
+        access = in_a.begin(emergency_pb2.EMERGENCY_REASON_PATIENT_IN_DANGER, minutes=5)
+        until(marked)
+        in_b.end(access.access_id)
+
+        def told() -> int:
+            in_a.accesses()
+            return len([entry for entry in pair.log() if entry.stream == f"access/{access.access_id}"])
+
+        def quiet() -> bool:
+            """Whether the first process has learned of the end: a call adds nothing any more."""
+            return told() == told()
+
+        until(quiet)
+        assert told() == told()
 
 
 @pytest.mark.parametrize("name", ["\x00", "tkt_\x00", "x" * 100_000, "'; DROP TABLE entry; --"])
