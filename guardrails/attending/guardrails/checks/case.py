@@ -80,6 +80,8 @@ class Exposure:
     mention: DrugMention | None = None
     generic_class: str | None = None
     """Set where the mention is a class ("nitrates"): then `drug` is the class id."""
+    later: bool = False
+    """True where the text withholds the drug now and has it resumed afterwards."""
 
     @property
     def local(self) -> bool:
@@ -227,10 +229,16 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
             readings[reading.analyte] = (
                 reading if ours else Reading(reading.analyte, reading.value, stated=reading.stated)
             )
-    kept = {drug for s in output.statements if s.scope.prescriptive for drug in s.mention.drugs}
+    later = _resumed(output)
+    kept = {
+        drug
+        for i, s in enumerate(output.statements)
+        if s.scope.prescriptive and i not in later
+        for drug in s.mention.drugs
+    }
     ended = _ended(output, knowledge) - kept
     on_list = _listed(whole.context, lexicon)
-    given = (*_given(output, on_list), *_affirmed(judged.output, prompt, output))
+    given = (*_given(output, on_list, later), *_affirmed(judged.output, prompt, output))
     taking = tuple(
         Exposure(drug, Scope.CONTINUE, Span(0, 0), name, "list", new=False)
         for drug, name in on_list.items()
@@ -290,8 +298,32 @@ def _ended(output: ParsedText, knowledge: KnowledgePort) -> set[str]:
     return ended
 
 
-def _given(output: ParsedText, on_list: dict[str, str]) -> Iterator[Exposure]:
-    for statement in output.statements:
+_RESUMES: Final = re.compile(
+    r"\b(?:restart\w*|resum\w*|re-?start\w*|go back (?:on|to)|start\w* (?:\w+ ){0,3}again|back on)\b", re.I
+)
+_AFTERWARDS: Final = re.compile(
+    r"\b(?:after|once|when|later|until|following|finish\w*|complet\w*|then|tomorrow|day \d)\b", re.I
+)
+
+
+def _resumed(output: ParsedText) -> set[int]:
+    """Indexes of the statements that resume, afterwards, a drug that the text withholds before."""
+    withheld: set[str] = set()
+    found: set[int] = set()
+    for index, statement in enumerate(output.statements):
+        drugs = set(statement.mention.drugs)
+        if statement.scope in (Scope.STOP, Scope.AVOID) and not statement.avoid_with:
+            withheld |= drugs
+        elif statement.scope.prescriptive and drugs and drugs <= withheld:
+            clause = output.text[statement.clause.start : statement.clause.end]
+            around = output.text[statement.clause.start : statement.clause.end + 80].split("\n")[0]
+            if _RESUMES.search(clause) and _AFTERWARDS.search(around):
+                found.add(index)
+    return found
+
+
+def _given(output: ParsedText, on_list: dict[str, str], later: set[int]) -> Iterator[Exposure]:
+    for number, statement in enumerate(output.statements):
         if not statement.scope.prescriptive:
             continue
         mention = statement.mention
@@ -319,6 +351,7 @@ def _given(output: ParsedText, on_list: dict[str, str]) -> Iterator[Exposure]:
                 statement=statement,
                 index=index,
                 mention=mention,
+                later=number in later,
             )
 
 

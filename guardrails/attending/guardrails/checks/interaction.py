@@ -95,7 +95,7 @@ def _distinct(case: Case) -> list[Exposure]:
 def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[str]]) -> Finding | None:
     if first.origin == second.origin == "output" and first.span == second.span:
         return None  # the ingredients of one product
-    if first.drug == second.drug or _names_its_class(case, first, second):
+    if first.drug == second.drug or _names_its_class(case, first, second) or first.later or second.later:
         return None
     pair = frozenset((first.drug, second.drug))
     listed = first.origin == "list" or second.origin == "list"

@@ -225,7 +225,12 @@ def never_events(case: Case) -> Iterator[Finding]:
         statement = exposure.statement
         if statement is None or exposure.origin != "output":
             continue
-        clause = _around(case.judged.output, statement.clause, exposure.span)
+        own = statement.clause
+        if own.start <= exposure.span.start and exposure.span.end <= own.end:
+            clause = _around(case.judged.output, own, exposure.span)
+        else:
+            # what a later sentence says of the drug is read there, not where the drug is named
+            clause = _around(case.judged.output, own, own)
         for event in EVENTS:
             key = (event.id, exposure.span.start)
             if key not in seen and event.holds(case, exposure, clause):

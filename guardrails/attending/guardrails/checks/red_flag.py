@@ -57,15 +57,47 @@ _DELAY: Final = re.compile(
     r"(?:common|to be expected)|see if (?:it|they|this|that|things) \w+|take it easy|get some (?:rest|sleep)"
     r"|keep an eye|watch (?:her|him|them|it|this) |(?:a |your )?routine (?:appointment|review|check\w*|visit)"
     r"|next (?:check-?up|clinic|review|routine|annual)|no rush|whenever (?:it )?suits|on monday"
-    r"|after the weekend|tomorrow|in the morning|over the weekend|does(?:n(?:'|\u2019)t"
+    r"|after the weekend|tomorrow|in the morning|over the weekend|can be seen (?:on|next|later|in)\b"
+    r"|does(?:n(?:'|\u2019)t"
     r"| not) (?:need|require) (?:urgent|emergency|immediate|medical))\b",
     re.I,
 )
+_HOME: Final = re.compile(
+    r"\b(?:(?:on|by|until|till|next|this coming|come) (?:mon|tues|wednes|thurs|fri|satur|sun)day"
+    r"|in (?:a|one|another) (?:week|month|fortnight|couple)|(?:at|during) (?:the|your|our) (?:next|upcoming|follow)"
+    r"|(?:usually|often|normally|probably|mostly|likely|typically|just|only|simply|nothing more than|most likely)"
+    r" (?:means?|due to|from|caused by|comes? from|a sign of|tension|stress|anxiety|nerves|gas|a virus|a bug|a pulled"
+    r"|a strained?|a pinched|a muscle|muscular|indigestion|heartburn|nothing|settles?|stops?|subsides?"
+    r"|happens?|get this)"
+    r"|nothing (?:unusual|more than|dangerous|to fear|out of the ordinary)|(?:is|are) nothing"
+    r"|part of (?:healing|recovery)"
+    r"|can (?:follow|happen|be normal|occur with)|(?:settles?|heals?|goes|pass(?:es)?) (?:by"
+    r"|on) (?:itself|its own|themselves)"
+    r"|by (?:itself|themselves)|on (?:its|their) own|(?:just |simply )?(?:rest|lie down|lay down"
+    r"|go to bed|sleep) (?:today"
+    r"|tonight|and|in|with|for|flat)|(?:a |an |use |with |apply )?(?:heating pad|ice pack|cold pack|warm compress)"
+    r"|ice and|massage|stretch(?:es|ing)?|drink plenty|plenty of (?:fluids?|water|rest)|give fluids|dress lightly"
+    r"|journal\w*|breathing exercises?|herbal tea|walk (?:it off|a bit|around)|elevate (?:it|the|your)"
+    r"|(?:come|call|contact|phone|tell) (?:in|back|us|me|the (?:office|clinic))(?: \w+){0,3} (?:if|only"
+    r"|when|mon|tues|wednes"
+    r"|thurs|fri|next|after|later)|if (?:it|they|she|he|this)(?:'s|\u2019s| is| are)? (?:lasts?|persists?"
+    r"|still|no better"
+    r"|not (?:better|gone))|(?:can|could|will|may) (?:be seen|see (?:you|him|her)|take a look|check (?:it|this|you))"
+    r"|save the|ride it out|hold off|lasts? (?:longer|more) than|no need (?:for|of) (?:the |an? )?(?:er"
+    r"|ed|hospital|emergency"
+    r"|ambulance|doctor))\b",
+    re.I,
+)
+"""Reassurance and care at home, read in what is said to the person (`you`); a note may speak so of a finished event."""
+_TO_YOU: Final = re.compile(r"\b(?:you|your|yours|you're|you\u2019re|yourself)\b", re.I)
 _NEGATED: Final = re.compile(
     r"\b(?:no(?! (?:need|reason|worries|problem))|denies|denied|without|not (?:have|having|had|experienc\w+)"
     r"|never had|negative for|free of"
     r"|absence of|resolved|(?:do|does|did)(?:n(?:'|\u2019)t| not) have"
     r"|history of|prior|previous|last year|years ago|in 20\d\d|risk of|prevent\w*|reduce\w*"
+    r"|(?:you|he|she) (?:had|came in with|were (?:seen|admitted|treated)|was (?:seen|admitted|treated))"
+    r"|admitted (?:with|for)"
+    r"|treated for|after (?:your|the|his|her) (?:episode|recent)|side effects?"
     r"|screen\w* for)\b[^.:;\n]{0,60}$",
     re.I,
 )
@@ -151,6 +183,8 @@ def directs_urgently(text: str) -> bool:
 
 def _delay(text: str, window: Span) -> Span | None:
     match = _DELAY.search(text, window.start, window.end)
+    if match is None and _TO_YOU.search(text, window.start, window.end):
+        match = _HOME.search(text, window.start, window.end)
     return None if match is None else Span(match.start(), match.end())
 
 

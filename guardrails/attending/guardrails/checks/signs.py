@@ -68,7 +68,11 @@ SIGNS: Final = (
        r"|(?:crushing|pressure|tight\w*|heavy|squeezing) (?:\w+ ){0,4}chest"
        r"|pain (?:\w+ ){0,5}(?:left arm|jaw)|heart attack|tearing (?:\w+ ){0,3}(?:chest|back)(?: pain)?)\b"),
     _s("stroke",
-       r"\b(?:fac(?:e|ial) (?:\w+ ){0,3}(?:droop\w*|dropped|sagging|lopsided)|(?:droop\w*"
+       r"\b(?:(?:droop\w*|sagg\w+|lopsided) (?:\w+ ){0,5}(?:face|mouth|smile)"
+       r"|(?:can(?:'|\u2019)?t|cannot|could(?:n(?:'|\u2019)t| not)|unable to) (?:speak|talk|find (?:her|his"
+       r"|the|my) words)"
+       r"(?: (?:clearly|properly|at all))?(?! to)|speech (?:\w+ ){0,4}(?:slurred|thick|garbled|difficult)"
+       r"|fac(?:e|ial) (?:\w+ ){0,3}(?:droop\w*|dropped|sagging|lopsided)|(?:droop\w*"
        r"|sagging) (?:\w+ ){0,4}(?:face|mouth|smile)"
        r"|mouth (?:\w+ ){0,3}droop\w*|slurred speech|(?:speech|words) (?:is|are|was|were|went|sounded|came out"
        r"|coming out) (?:\w+ )?"
@@ -88,6 +92,10 @@ SIGNS: Final = (
        r"|want(?:s|ed|ing)? to die|wish(?:es|ed|ing)? (?:I|you|he|she|they) (?:was|were) dead"
        r"|(?:do(?:n(?:'|\u2019)t| not)|doesn(?:'|\u2019)t|no longer|not) want(?:s|ing)? to (?:live|be (?:here"
        r"|alive)|go on|wake up)"
+       r"|(?:sav|hoard|collect|stockpil|stash|putt|set)\w* (?:\w+ ){0,4}(?:pills|tablets|medication|meds)"
+       r"(?! (?:in|away|out of|where|box|organi[sz]er))"
+       r"|(?:pills|tablets|gun|rope) (?:\w+ ){0,3}(?:put|set|saved|laid) (?:aside|out|by)|plan(?:s|ned)? to (?:die|end)"
+       r"|(?:has|have|having) a plan (?:and|to (?:kill|end|die|hurt))|(?:goodbye|suicide) (?:note|letter)"
        r"|no reason to (?:live|go on)|better off (?:dead|without (?:me|you))|self[- ]?harm\w*|not worth living"
        r"|took (?:all|a whole bottle|the whole bottle))\b"),
     _s("anaphylaxis",
@@ -110,7 +118,8 @@ SIGNS: Final = (
        r"|bleed\w* (?:that )?(?:won(?:'|\u2019)t|will not|does not|doesn(?:'|\u2019)t) stop"
        r"|(?:heavy|severe|uncontrolled|massive) bleeding|soak\w+ (?:\w+ ){0,4}pads?)\b"),
     _s("headache",
-       r"\b(?:worst headache|thunderclap|sudden(?:,)? severe headache"
+       r"\b(?:worst (?:\w+ ){0,2}headache|worst (?:\w+ ){0,3}(?:of|in) (?:my|your|his|her|the) (?:whole )?life"
+       r"|thunderclap|sudden(?:,)? severe headache"
        r"|severe headache (?:\w+ ){0,6}(?:vision|confus\w+))\b"),
     _s("meningitis",
        _near(r"fever\w*|high temp\w*|headache|rash|light hurts|photophobia|vomit\w*",
@@ -126,7 +135,7 @@ SIGNS: Final = (
        r"\b(?:unresponsive|unconscious|passed out|won(?:'|\u2019)t wake up|cannot be woken"
        r"|can(?:'|\u2019)t wake|not waking up|hard to wake|collapsed|seizure (?:\w+ ){0,6}(?:minutes"
        r"|won(?:'|\u2019)t stop|not stopp\w+)|first seizure)\b"),
-    _s("infant-fever", _near(_YOUNG, _FEVER)),
+    _s("infant-fever", _near(_YOUNG, _FEVER), rf"(?:{_FEVER})[^.!?\n]{{0,12}}(?:\.\d)?[^.!?\n]{{0,40}}(?:{_YOUNG})"),
     _s("pregnancy",
        _near(r"pregnan\w+|gestation|trimester",
              rf"bleeding|severe (?:headaches?|abdominal pain)|bad headaches?|{_VISION}|swollen (?:face|hands)"
@@ -167,8 +176,8 @@ SIGNS: Final = (
        with_anticoagulant=True),
     _s("clot",
        r"\b(?:coughing blood|one (?:leg|calf) (?:\w+ ){0,4}(?:swoll?en|swelling|swelled))\b",
-       _near(r"(?:calf|leg)s? (?:\w+ ){0,4}swoll?\w+|swollen (?:\w+ ){0,3}(?:calf|leg)", r"short of breath"
-       r"|breath\w*", 8)),
+       _near(r"(?:calf|leg)s? (?:\w+ ){0,4}swoll?\w+|(?:swollen|sore|painful) (?:\w+ ){0,3}(?:calf|leg)",
+             r"short of breath|breath\w*|winded|chest", 16)),
     _s("vision",
        r"\b(?:sudden(?:ly)? (?:\w+ ){0,3}(?:vision loss|loss of vision|los\w+ (?:my |his |her |your )?(?:vision"
        r"|sight)"

@@ -72,6 +72,14 @@ def modality(
     if not directive and _of_relative(tokens, index, setting.family):
         return Scope.FAMILY, False
     if history and not directive and scope not in (Scope.STOP, Scope.AVOID):
+        if (
+            chosen is not None
+            and chosen.cat is Cat.START
+            and not chosen.negated
+            and _dated_only(tokens, clause)
+        ):
+            # "was begun in 2021" says since when, not until when
+            return Scope.CONTINUE, False
         return Scope.HISTORY, False
     # "you could take X" proposes it; "X could be considered" does not yet
     possible = chosen is not None and chosen.unreal and (chosen.backward or chosen.cat not in _PROPOSED)
@@ -87,6 +95,11 @@ def modality(
     if opener.cat is Cat.RELATIVE and reported and generic:
         return Scope.HYPOTHETICAL, False
     return scope, started
+
+
+def _dated_only(tokens: list[Token], clause: Clause) -> bool:
+    past = [t.word for t in tokens[clause.start : clause.end] if t.cat is Cat.HISTORY]
+    return all(word.startswith(("in ", "since ")) for word in past)
 
 
 def _of_relative(tokens: list[Token], index: int, family: tuple[int, ...]) -> bool:

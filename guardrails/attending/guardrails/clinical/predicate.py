@@ -134,6 +134,8 @@ def _read(
 
     if cat is Cat.DESCRIBE:
         infinitive = bool(before) and before[-1].cat is Cat.TO
+        if token.word in ("carries", "carry", "carrying") and words & _SECOND_OR_THIRD and not negated:
+            return Predicate(first.index, stop, Cat.TAKE, Scope.CONTINUE, fact=True)
         # "does not interact with" reassures, so what it names is judged
         reassures = negated and "interact" in token.word
         return Predicate(

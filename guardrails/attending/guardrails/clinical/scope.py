@@ -257,6 +257,14 @@ class _Reader:
             reading.fact = chosen is not None and chosen.fact
             if elliptical:
                 scope, started = flip(scope), False
+            if (
+                chosen is not None
+                and chosen.backward
+                and chosen.start < index
+                and _reason(tokens, chosen.end, index)
+            ):
+                # "A is a poor choice because of the B": B is the reason and is judged by itself
+                scope, started = Scope.MENTION, False
             if mark is not None:
                 scope, started = marked(mark, scope, started, chosen)
                 reading.governed = True
@@ -270,9 +278,12 @@ class _Reader:
                 )
             ):
                 scope, started = exchange(tokens, index, clause, chosen, scope, started)
-            if token.cat is Cat.AMOUNT and chosen is not None and chosen.negated and chosen.cat is Cat.CHANGE:
+            if chosen is not None and chosen.negated and chosen.cat is Cat.CHANGE:
                 # "do not double the dose": the drug is kept, the change is not made
-                scope = Scope.AVOID
+                if token.cat is Cat.AMOUNT:
+                    scope = Scope.AVOID
+                elif scope is Scope.AVOID:
+                    scope, started = Scope.CONTINUE, False
             scope, started = modality(tokens, index, clause, chosen, scope, started, setting, history)
             reading.scope, reading.started = scope, started and scope is Scope.RECOMMEND
         if not mentions_here:
@@ -287,6 +298,8 @@ class _Reader:
     def _look_back(self, groups: list[Predicate], opener: Token | None, inside: list[Token]) -> None:
         """Gives "it should be stopped" and "..., which should be avoided" to the drug named last, where the text has
         only reported that drug so far."""
+        if self._kept_on(groups, inside):
+            return
         pronoun = any(t.word in ("it", "this", "that", "which", "they", "these") for t in inside[:3]) or (
             opener is not None and opener.cat is Cat.RELATIVE and opener.word in ("which", "that")
         )
@@ -301,6 +314,24 @@ class _Reader:
         )
         if reported and back.scope in (Scope.AVOID, Scope.STOP):
             reading.scope, reading.started = back.scope, False
+
+    def _kept_on(self, groups: list[Predicate], inside: list[Token]) -> bool:
+        """Gives "we carry on with it" to the drug named last, where the text has only told its past."""
+        keeps = any(p.cat is Cat.CONTINUE and p.scope is Scope.CONTINUE and not p.negated for p in groups)
+        if (
+            not keeps
+            or self._nearest is None
+            or not any(t.word in ("it", "this", "them", "that") for t in inside)
+        ):
+            return False
+        reading = self._result.mentions[self._nearest]
+        if reading.scope is Scope.HISTORY:
+            reading.scope, reading.started = Scope.CONTINUE, False
+        return True
+
+
+def _reason(tokens: list[Token], start: int, index: int) -> bool:
+    return any(t.word in ("because of", "due to", "owing to", "in light of") for t in tokens[start:index])
 
 
 def _comment(tokens: list[Token], clause: Clause) -> Predicate | None:

@@ -57,6 +57,10 @@ def split_clauses(tokens: list[Token]) -> list[Clause]:
             )
         ):
             cut = token
+        elif subordinate and seen_mention and seen_predicate and _main_begins(tokens, i):
+            if cuts[-1][0] != i:
+                cuts.append((i, None))
+                subordinate = seen_mention = seen_predicate = False
         elif tokens[i - 1].word == ")" and cuts[-1][1] is not None and cuts[-1][1].word == "(":
             cut = tokens[i - 1]
         if cut is not None and cuts[-1][0] != i:
@@ -93,6 +97,18 @@ def _main_follows(tokens: list[Token], i: int) -> bool:
         if token.cat in (Cat.SUBORD, Cat.HARD):
             return False
     return True
+
+
+def _main_begins(tokens: list[Token], i: int) -> bool:
+    """Whether the main clause begins at `i` without a comma: "While you take A do not use B", "... avoid B"."""
+    token, before = tokens[i], tokens[i - 1]
+    if before.cat in (Cat.COORD, Cat.TO, Cat.MODAL, Cat.NOT, Cat.DO, Cat.PUNCT):
+        return False
+    if token.word in ("do", "don't", "dont", "please", "never"):
+        return True
+    return (
+        token.cat in (Cat.AVOID, Cat.STOP) and token.form is Form.BASE and token.word not in ("hold", "drop")
+    )
 
 
 def _predicate_follows(tokens: list[Token], i: int, seen_predicate: bool) -> bool:

@@ -62,7 +62,7 @@ _VERBS: dict[Cat, str] = {
     Cat.AVOID: "avoid refrain abstain contraindicate beware prohibit forbid ban",
     Cat.SKIP: "skip miss omit forget neglect fail hesitate",
     Cat.EXCEED: "exceed surpass",
-    Cat.ADVISE: "recommend advise suggest consider prefer encourage choose select opt favor favour "
+    Cat.ADVISE: "recommend advise suggest consider prefer encourage choose pick select opt favor favour "
     "propose plan remember ensure want intend attempt instruct tell urge need require "
     "agree warrant",
     Cat.ORDER: "prescribe order",
@@ -149,7 +149,8 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         Form.BASE,
     ),
     (
-        r"(?:steer|stay|keep|remain) (?:clear|away)(?: of| from)?|hold off(?: on)?|stay off|"
+        r"(?:steer(?:ed|ing)?|stay(?:ed|ing)?|keep(?:ing)?|kept|remain(?:ed)?) (?:clear|away)(?: of| from)?"
+        r"|hold off(?: on)?|stay off|"
         r"keep off|keep clear of|"
         r"(?:say|saying) no to|advise against|advised against|advises against|recommend(?:s|"
         r"ed)? against|against(?: the use of| using| taking)?|"
@@ -165,6 +166,7 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         Form.BASE,
     ),
     (r"no longer", Cat.NOT, Form.BASE),
+    (r"ended", Cat.STOP, Form.PAST),
     (
         r"used to(?= take| use| be| get| have)|history of|hx of|h/o|status post|s/p|in the "
         r"past|as a child|years ago|months ago|weeks ago|days ago|"
@@ -272,6 +274,8 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         Form.THIRD,
     ),
     (
+        r"(?:an? )?(?:very |really )?(?:poor|bad|wrong|risky|dangerous|terrible) (?:choice|idea|option|fit"
+        r"|combination|mix)|"
         r"off limits|not recommended|not advised|not advisable|not indicated|not "
         r"appropriate|not safe|not suitable|not allowed|not permitted",
         Cat.BAD,
