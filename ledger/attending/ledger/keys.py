@@ -36,7 +36,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
-from attending.ledger.errors import CorruptLog, KeyGenerations, NotFound, SubjectErased
+from attending.ledger.errors import CorruptLog, NotFound, SubjectErased
 from attending.ledger.files import (
     make_folder,
     read_private,
@@ -88,7 +88,8 @@ def require_log_id(log_id: str) -> str:
 class KeyFolder:
     """Keys in files; implements SubjectKeys. Safe to call from several threads, and beside other processes.
 
-    Keys that were opened stay open for as long as this object lives: only what is new asks the root.
+    Keys that were opened stay open for as long as this object lives: only what is new asks the root. But for `reseal`,
+    which asks it about every file.
     """
 
     def __init__(self, root: Path, sealed_by: Root = PLAIN) -> None:
@@ -281,20 +282,21 @@ class KeyFolder:
             _shred_copies(path)
             return found
 
-    def add_generation(self, log_id: str, subject: str) -> int:
-        """Gives the subject a new key for what is sealed from now on; the number of keys that it has now.
-
-        Durable on return. Raises KeyGenerations, and as `get`.
+    def add_generations(self, log_id: str, subject: str, number: int) -> bool:
+        """Gives the subject new keys, the last for what is sealed from now on, until it has `number` of them, at most
+        MAX_SUBJECT_GENERATIONS; False when it has. Durable on return. Raises as `get`.
         """
+        if len(self.generations(log_id, subject)) >= number:
+            return False
         path = self._path(log_id, subject)
-        self.get(log_id, subject)
         with self.log_folder(log_id).turnstile("kek").alone():
             keys = list(reversed(self.generations(log_id, subject, fresh=True)))
-            if len(keys) >= MAX_SUBJECT_GENERATIONS:
-                raise KeyGenerations(f"the subject has {MAX_SUBJECT_GENERATIONS} keys already")
-            keys.append(secrets.token_bytes(KEY_SIZE))
-            replace_and_shred(path, _wrapped(self.refresh(log_id).kek, log_id, subject, keys))
-        return len(self.generations(log_id, subject, fresh=True))
+            missing = min(number, MAX_SUBJECT_GENERATIONS) - len(keys)
+            if missing > 0:
+                keys += [secrets.token_bytes(KEY_SIZE) for _ in range(missing)]
+                replace_and_shred(path, _wrapped(self.refresh(log_id).kek, log_id, subject, keys))
+        self.generations(log_id, subject, fresh=True)
+        return missing > 0
 
     def subjects(self, log_id: str) -> list[str]:
         """Every subject that has a file in the log's folder, also one that was being written, sorted by folder."""

@@ -1,14 +1,16 @@
-"""Rotating the keys of a log while it is in use: each rotation is on record before it is done, and can be finished
-after a crash at any step.
+"""Rotating the keys of a log while it is in use: each rotation is on record before it is done, and is finished after a
+crash at any step, by the same call or the next start.
 
     kek           a new one is added, the keys of every subject are wrapped under it, and the old one is shredded
     lookup        a new one is added, for persons named from now on; the older stay, for those named before
     fingerprint   a new one is added, in force from a moment ahead; the old one is shredded when no claim needs it.
                   Added late, it comes into force later too: by another entry, which says when
     subject       a new key for what is sealed from now on; the older stay in the same file, and go with it
-    root          every key file is sealed anew under the newest version of the root
+    root          every key file is sealed anew under the newest version of the root; on record once it is done, with
+                  the number of files: cut short, it is asked for again
 
-`key.rotated` in the stream `keys`: kind, generation, and for the first kind a stage (`begun`, `resumed`, `completed`).
+`key.rotated` in the stream `keys`: kind and generation; of the first three a stage (`begun`, `resumed`, `completed`,
+the last of a kek only).
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final, TypeVar
 
@@ -32,7 +35,7 @@ from attending.ledger.errors import (
     SubjectErased,
 )
 from attending.ledger.key_files import KINDS, MAX_GENERATIONS, Generation, Kind
-from attending.ledger.keys import TENANT_SUBJECT
+from attending.ledger.keys import MAX_SUBJECT_GENERATIONS, TENANT_SUBJECT
 from attending.ledger.submission import Expectation
 
 T = TypeVar("T")
@@ -176,12 +179,23 @@ class Rotator:
         """Gives a subject a new key, for what is sealed from now on. What is sealed stays under its own, and an
         erasure destroys all of them. Raises NotFound, SubjectErased, KeyGenerations, and as an append.
         """
+        generation, index = await self.record_subject(log_id, subject, order)
+        await self.carry_out_subject(log_id, subject, generation)
+        return Rotated("subject", generation, (index,))
+
+    async def record_subject(self, log_id: str, subject: str, order: Order) -> tuple[int, int]:
+        """The generation that a subject's key is to have, put on record, and the index of its entry;
+        `carry_out_subject` does it. Raises as `rotate_subject`.
+        """
         try:
-            generation = await self._alone(self._in.keys.add_generation, log_id, subject)
+            keys = await self._in.run(partial(self._in.keys.generations, log_id, subject, fresh=True))
         except SubjectErased as err:
             if subject in self._in.erased.get(log_id, ()):
                 raise
             raise NotFound("no such subject") from err
+        generation = len(keys) + 1
+        if generation > MAX_SUBJECT_GENERATIONS:
+            raise KeyGenerations(f"the subject has {MAX_SUBJECT_GENERATIONS} keys already")
         entry = PendingEntry(
             TYPE,
             STREAM,
@@ -191,7 +205,14 @@ class Rotator:
         )
         appended = await self._in.write(log_id, [entry], claim=order.claim)
         assert appended is not None
-        return Rotated("subject", generation, (appended.first_index,))
+        return generation, appended.first_index
+
+    async def carry_out_subject(self, log_id: str, subject: str, generation: int) -> bool:
+        """Sees to it that a subject has so many keys; False when it has. Whoever was erased meanwhile needs none."""
+        try:
+            return await self._alone(self._in.keys.add_generations, log_id, subject, generation)
+        except SubjectErased:
+            return False
 
     async def reseal(self, log_id: str, order: Order) -> Rotated:
         """Seals the log's key files anew under the newest version of the root; the generation is how many moved.
@@ -210,8 +231,8 @@ class Rotator:
         return Rotated("root", moved, (appended.first_index,))
 
     async def resume(self, log_id: str, actor: str = "system", *, delay: timedelta = timedelta()) -> bool:
-        """Finishes rotations of the log's keys that a crash cut short; False when there was none. `delay` as in
-        `rotate`.
+        """Finishes rotations that a crash cut short, of the log's keys and of subjects; False when there was none.
+        `delay` as in `rotate`.
         """
         entries, resumed = await self._stream(log_id), False
         keys = await self._in.run(self._in.keys.refresh, log_id)
@@ -224,6 +245,8 @@ class Rotator:
                 since = str(last.body.get("since", last.time))
                 await self.carry_out(log_id, kind, generation, since, actor, delay=delay)
                 resumed = True
+        for subject, generation in _of_subjects(entries).items():
+            resumed = await self.carry_out_subject(log_id, subject, generation) or resumed
         return resumed
 
     async def retire_fingerprints(self, log_id: str) -> int:
@@ -360,3 +383,12 @@ class Rotator:
 def _last(kind: str, entries: Sequence[Entry]) -> Entry | None:
     found = [entry for entry in entries if entry.type == TYPE and entry.body.get("kind") == kind]
     return found[-1] if found else None
+
+
+def _of_subjects(entries: Sequence[Entry]) -> dict[str, int]:
+    """How many keys each subject is to have, by the record."""
+    found: dict[str, int] = {}
+    for entry in entries:
+        if entry.type == TYPE and entry.body.get("kind") == "subject":
+            found[entry.subject or TENANT_SUBJECT] = int(entry.body["generation"])
+    return found

@@ -59,7 +59,8 @@ class KeyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RotateKey(self, request, context):
-        """Required. Rotates a key while the server runs. It is on record before it is done; cut short, it is taken up again.
+        """Required. Rotates a key while the server runs. It is on record before it is done, and cut short it is taken up
+        again; a root is on record once it is done, and cut short it is asked for again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,9 @@ class KeyServiceStub:
     ListKeys: _grpc.UnaryUnaryMultiCallable[_keys_pb2.ListKeysRequest, _keys_pb2.ListKeysResponse]
     """Required. Lists the keys of the tenant's log: ids, generations, ages, and what each is sealed under."""
     RotateKey: _grpc.UnaryUnaryMultiCallable[_keys_pb2.RotateKeyRequest, _keys_pb2.RotateKeyResponse]
-    """Required. Rotates a key while the server runs. It is on record before it is done; cut short, it is taken up again."""
+    """Required. Rotates a key while the server runs. It is on record before it is done, and cut short it is taken up
+    again; a root is on record once it is done, and cut short it is asked for again.
+    """
 
 @_typing.type_check_only
 class KeyServiceAsyncStub(KeyServiceStub):
@@ -46,7 +48,9 @@ class KeyServiceAsyncStub(KeyServiceStub):
     ListKeys: _aio.UnaryUnaryMultiCallable[_keys_pb2.ListKeysRequest, _keys_pb2.ListKeysResponse]  # type: ignore[assignment]
     """Required. Lists the keys of the tenant's log: ids, generations, ages, and what each is sealed under."""
     RotateKey: _aio.UnaryUnaryMultiCallable[_keys_pb2.RotateKeyRequest, _keys_pb2.RotateKeyResponse]  # type: ignore[assignment]
-    """Required. Rotates a key while the server runs. It is on record before it is done; cut short, it is taken up again."""
+    """Required. Rotates a key while the server runs. It is on record before it is done, and cut short it is taken up
+    again; a root is on record once it is done, and cut short it is asked for again.
+    """
 
 class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
     """The keys of the caller's tenant. Nothing here holds, takes or gives a key itself."""
@@ -65,6 +69,8 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _keys_pb2.RotateKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_keys_pb2.RotateKeyResponse, _abc.Awaitable[_keys_pb2.RotateKeyResponse]]:
-        """Required. Rotates a key while the server runs. It is on record before it is done; cut short, it is taken up again."""
+        """Required. Rotates a key while the server runs. It is on record before it is done, and cut short it is taken up
+        again; a root is on record once it is done, and cut short it is asked for again.
+        """
 
 def add_KeyServiceServicer_to_server(servicer: KeyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -258,11 +258,33 @@ async def test_a_subject_key_is_rotated_and_erasure_destroys_all_of_them(
     assert not list((tmp_path / "keys").rglob(f"*{subject}*"))
 
 
+async def test_a_subject_key_is_on_record_before_it_is_there_and_the_next_start_makes_it(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    await note(ledger, "mrn:1")
+    await note(ledger, "mrn:2")
+    one, two = [await ledger.pseudonym(LOG, f"mrn:{n}") for n in (1, 2)]
+    for subject in (one, two, TENANT_SUBJECT):
+        assert (await ledger.rotation.record_subject(LOG, subject, WHO))[0] == 2
+    await ledger.erase_subject(LOG, two)
+    keys = KeyFolder(tmp_path / "keys")
+    assert [len(keys.generations(LOG, subject)) for subject in (one, TENANT_SUBJECT)] == [1, 1]
+    assert await ledger.rotation.resume(LOG) is True
+    assert await ledger.rotation.resume(LOG) is False
+    keys = KeyFolder(tmp_path / "keys")
+    assert [len(keys.generations(LOG, subject)) for subject in (one, TENANT_SUBJECT)] == [2, 2]
+    assert not list((tmp_path / "keys").rglob(f"*{two}*"))
+    # The call that was cut short, again; and one that asks for another.
+    assert await ledger.rotation.carry_out_subject(LOG, one, 2) is False
+    assert (await ledger.rotation.rotate_subject(LOG, one, WHO)).generation == 3
+    assert [body["generation"] for body in await rotations(ledger)] == [2, 2, 2, 3]
+
+
 async def test_what_another_process_sealed_under_a_newer_key_opens(ledger: Ledger, tmp_path: Path) -> None:
     await note(ledger, "mrn:1")
     subject = await ledger.pseudonym(LOG, "mrn:1")
     old = ledger._keys.get(LOG, subject)
-    KeyFolder(tmp_path / "keys").add_generation(LOG, subject)
+    KeyFolder(tmp_path / "keys").add_generations(LOG, subject, 2)
     assert ledger._keys.get(LOG, subject) == old  # not known here yet
     newer = KeyFolder(tmp_path / "keys").get(LOG, subject)
     ledger._keys._cache[LOG, subject] = (newer,)

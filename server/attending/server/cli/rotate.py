@@ -31,11 +31,12 @@ KINDS = choices(keys_pb2.KeyKind, without=keys_pb2.KEY_KIND_SIGNING)
 @click.option("--json", "as_json", is_flag=True, help="The last answer as JSON.")
 @connection_options(OPERATOR)
 def command(kind: str, subject: str, key: str, no_wait: bool, as_json: bool, connection: Connection) -> int:
-    """Rotate a key of the caller's tenant. It is an entry (`key.rotated`) before it is done.
+    """Rotate a key of the caller's tenant. It is an entry (`key.rotated`) before it is done; of `root`, afterwards.
 
     `root` seals the key files anew, once the key in Vault or KMS or the passphrase was changed; `kek` wraps the keys
-    of all subjects anew; `lookup`, `fingerprint` and `subject` begin a new generation. Cut short, the server takes it
-    up again. Exit code 2: it goes on, and --no-wait was given.
+    of all subjects anew; `lookup`, `fingerprint` and `subject` begin a new generation. Cut short, the next start of
+    a server takes it up again, or the same call with its --key; `root` is to be asked for again. Exit code 2: it goes
+    on, and --no-wait was given.
     """
     if (kind == "subject") != bool(subject):
         raise click.UsageError("--subject goes with `subject`, and only with it")

@@ -111,14 +111,14 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
         return None if indexes is None else indexes[0]
 
     async def _record(self, tenant: str, request: keys_pb2.RotateKeyRequest, order: Order) -> int:
-        """The index of the entry that says what is to be done; of a root and a subject, what was done."""
+        """The index of the entry that says what is to be done; of a root, what was done."""
         rotation = self._ledger.rotation
         if request.kind == keys_pb2.KEY_KIND_ROOT:
             # The server's own log has no operator of its own, and the same root.
             await rotation.reseal(SYSTEM_LOG, Order(order.actor))
             return (await rotation.reseal(tenant, order)).indexes[0]
         if request.kind == keys_pb2.KEY_KIND_SUBJECT:
-            return (await rotation.rotate_subject(tenant, request.subject, order)).indexes[0]
+            return (await rotation.record_subject(tenant, request.subject, order))[1]
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return (await rotation.record(tenant, _OF_LOG[request.kind], order, self._delay))[1]
@@ -151,6 +151,9 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
             else:
                 # Of a call that was cut short and is repeated: when it does come into force.
                 response.since.FromDatetime(clock.parse((await work).since or since))
+        elif kind == keys_pb2.KEY_KIND_SUBJECT:
+            subject = entry.subject or TENANT_SUBJECT
+            await self._ledger.rotation.carry_out_subject(tenant, subject, body["generation"])
         log.info("keys.rotated", tenant=tenant, kind=str(body["kind"]), index=index)
         return response
 
