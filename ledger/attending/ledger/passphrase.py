@@ -93,7 +93,8 @@ class PassphraseWrapper:
                 f" {MAX_PASSPHRASE_BYTES}"
             )
         with self._lock:
-            self._known.setdefault(_digest(passphrase), passphrase)
+            self._known.pop(_digest(passphrase), None)
+            self._known[_digest(passphrase)] = passphrase
             while len(self._known) > _REMEMBERED:
                 del self._known[next(iter(self._known))]
         return passphrase

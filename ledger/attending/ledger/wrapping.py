@@ -123,7 +123,9 @@ class Root:
         return name if known is None else f"{name} {known.version(wrapped)}".rstrip()
 
     def _rewrapped(self, log_id: str, name: str, data: bytes) -> bytes | None:
-        """By the root itself, which then never shows the key; None when it is not one of its own."""
+        """The file under the newest version of the current root, as the root itself makes it; None when it is sealed by
+        another kind, or does not open under this one and there is one before.
+        """
         assert self.current is not None
         if not data.startswith(_MAGIC):
             return None

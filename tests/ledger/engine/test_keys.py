@@ -285,3 +285,15 @@ def test_only_a_new_generation_asks_the_root(tmp_path: Path) -> None:
     asked.clear()
     assert [mine.refresh(LOG).of(kind)[0].number for kind in KINDS] == [2, 2, 2]
     assert len(asked) == 3
+
+
+def test_the_passphrase_that_was_in_use_last_is_not_the_one_forgotten() -> None:
+    """It was read first, then many others were, and it again: what it sealed opens under the next one."""
+    present = [b"passphrase number 0"]
+    wrapper = PassphraseWrapper(lambda: present[0], cost=(4, 1, 1))
+    place = {"log": LOG, "key": "kek"}
+    for number in [*range(16), 0]:
+        present[0] = b"passphrase number %d" % number
+        sealed = wrapper.wrap(b"secret", place)
+    present[0] = b"passphrase number 16"
+    assert wrapper.unwrap(wrapper.rewrap(sealed, place), place) == b"secret"
