@@ -27,12 +27,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import re
 import secrets
 import threading
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -238,10 +239,10 @@ class KeyFolder:
             data = read_private(self._path(log_id, subject))
         except FileNotFoundError:
             raise SubjectErased("the subject's key has been destroyed") from None
-        keks = self.open_log(log_id).keks
-        if all(_unwrapped(kek.key, log_id, subject, data) is None for kek in keks):
-            return None
-        return self.get(log_id, subject)
+        for kek in self.open_log(log_id).keks:
+            if (keys := _unwrapped(kek.key, log_id, subject, data)) is not None:
+                return self._remembered(log_id, subject, keys)[0]
+        return None
 
     def generations(self, log_id: str, subject: str, *, fresh: bool = False) -> tuple[bytes, ...]:
         """Every key of the subject, newest first; with `fresh` as the file is now. Raises as `get`."""
@@ -251,7 +252,10 @@ class KeyFolder:
             if cached is not None and not fresh:
                 self._cache.move_to_end(name)
                 return cached
-        keys = self._read_subject(log_id, subject)
+        return self._remembered(log_id, subject, self._read_subject(log_id, subject))
+
+    def _remembered(self, log_id: str, subject: str, keys: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        name = (log_id, subject)
         with self._lock:
             if name in self._destroyed:  # the file was read before it went
                 raise SubjectErased("the subject's key has been destroyed")
@@ -279,8 +283,24 @@ class KeyFolder:
         # Whoever rewraps the key at this moment would bring it back.
         with self.log_folder(log_id).turnstile("kek").shared():
             found = shred(path)
-            _shred_copies(path)
+            _shred_copies(path, _copies(path))
             return found
+
+    def destroy_again(self, log_id: str, subjects: Collection[str]) -> int:
+        """As `destroy` of each, for many who are gone most likely: each folder is looked through once; how many were
+        there.
+        """
+        with self._lock:
+            self._destroyed.update((log_id, subject) for subject in subjects)
+            for subject in subjects:
+                self._cache.pop((log_id, subject), None)
+        folders: dict[Path, set[str]] = {}
+        for subject in subjects:
+            folders.setdefault(self._path(log_id, subject).parent, set()).add(subject)
+        left = [
+            subject for folder, members in folders.items() for subject in members & _by_subject(folder).keys()
+        ]
+        return sum(self.destroy(log_id, subject) for subject in left)
 
     def add_generations(self, log_id: str, subject: str, number: int) -> bool:
         """Gives the subject new keys, the last for what is sealed from now on, until it has `number` of them, at most
@@ -303,8 +323,7 @@ class KeyFolder:
         found: list[str] = []
         folder = self._root / require_log_id(log_id) / "subjects"
         for inner in sorted(folder.iterdir()) if folder.is_dir() else ():
-            stems = {path.name.removeprefix(".").partition(".")[0] for path in inner.iterdir()}
-            found += sorted(name for name in stems if _SUBJECT.fullmatch(name))
+            found += sorted(name for name in _by_subject(inner) if _SUBJECT.fullmatch(name))
         return found
 
     def rewrap(self, log_id: str, subject: str) -> bool:
@@ -313,8 +332,24 @@ class KeyFolder:
         Afterwards no copy under an older one is left under any name. Raises CorruptLog when they do not unwrap.
         """
         path = self._path(log_id, subject)
+        return self._rewrap(log_id, subject, path, _copies(path))
+
+    def rewrap_many(self, log_id: str, subjects: Sequence[str]) -> tuple[int, int]:
+        """As `rewrap` of each, looking through each folder once: how many were wrapped anew, how many do not unwrap."""
+        paths = [self._path(log_id, subject) for subject in subjects]
+        folders = {folder: _by_subject(folder) for folder in {path.parent for path in paths}}
+        moved = bad = 0
+        for subject, path in zip(subjects, paths, strict=True):
+            copies = [item for item in folders[path.parent].get(subject, ()) if item != path]
+            try:
+                moved += self._rewrap(log_id, subject, path, copies)
+            except CorruptLog:
+                bad += 1
+        return moved, bad
+
+    def _rewrap(self, log_id: str, subject: str, path: Path, copies: Sequence[Path]) -> bool:
         with self.log_folder(log_id).turnstile("kek").alone():
-            _shred_copies(path)
+            _shred_copies(path, copies)
             try:
                 data = read_private(path)
             except FileNotFoundError:
@@ -365,11 +400,23 @@ def _of_kind(kind: Kind, names: tuple[str, ...]) -> list[str]:
     return [name for name in names if name.partition(".")[0] == kind]
 
 
-def _shred_copies(path: Path) -> None:
+def _by_subject(folder: Path) -> dict[str, list[Path]]:
+    """What lies in a folder of subjects, hidden files as well, by the name that it belongs to."""
+    found: dict[str, list[Path]] = {}
+    for name in os.listdir(folder) if folder.is_dir() else ():
+        found.setdefault(name.removeprefix(".").partition(".")[0], []).append(folder / name)
+    return found
+
+
+def _copies(path: Path) -> list[Path]:
+    return [item for item in _by_subject(path.parent).get(path.name, ()) if item != path]
+
+
+def _shred_copies(path: Path, copies: Sequence[Path]) -> None:
     """Shreds what a writer that was killed left of a subject's key under hidden names. A second name of the file that
     is in use only goes.
     """
-    for copy in [*path.parent.glob(f".{path.name}.*"), path.with_name(f"{path.name}.shredded")]:
+    for copy in copies:
         if copy.exists() and path.exists() and copy.samefile(path):
             copy.unlink()
         else:

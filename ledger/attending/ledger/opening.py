@@ -244,8 +244,7 @@ def open_folder(
         for log_id, state in states.items():
             check_against(state, published.get(log_id), lambda s, size: root_at(ready, s, size))  # 5
             erased[log_id] = {erasure.pseudonym for erasure in store.erasures(log_id)}
-            for pseudonym in erased[log_id]:
-                keys.destroy(log_id, pseudonym)  # 6
+            keys.destroy_again(log_id, erased[log_id])  # 6
         # Last: evidence that does not hold is the graver news, and a rebuild would not get past it.
         if store.rebuilding() and not to_rebuild:
             raise ProjectionsIncomplete("projections are not complete: a rebuild has to come to its end")

@@ -50,8 +50,8 @@ _PLACING: Final = timedelta(seconds=30)
 """Between the entry that says when a fingerprint key comes into force and its file: a root that is asked, a lock, a
 disk. What takes longer is put on record anew.
 """
-_CHUNK: Final = 64
-"""Subject keys wrapped anew by one call of a thread, so that readers get their turn."""
+_CHUNK: Final = 256
+"""Subject keys wrapped anew by one call of a thread, so that other rotations get their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +315,8 @@ class Rotator:
     async def _finish(self, log_id: str, actor: str) -> list[int]:
         """Wraps every subject's keys under the newest key, then shreds the older ones. Reads and erasures go on."""
         keks = (await self._in.run(self._in.keys.refresh, log_id)).keks
+        if len(keks) == 1 and _completed(await self._stream(log_id)):
+            return []  # asked for again: nobody walks over all subjects for that
         wrapped = 0
         for _ in range(PASSES):
             moved = await self._pass(log_id)
@@ -328,8 +330,7 @@ class Rotator:
         body = {"kind": "kek", "generation": keks[0].number, "stage": "completed", "subjects": wrapped}
         for _ in range(ATTEMPTS):
             entries = await self._stream(log_id)
-            last = _last("kek", entries)
-            if last is not None and last.body.get("stage") == "completed":
+            if _completed(entries):
                 return []  # another process was first
             try:
                 appended = await self._in.write(
@@ -348,18 +349,10 @@ class Rotator:
         keys = self._in.keys
         subjects = await self._in.run(keys.subjects, log_id)
 
-        def work(chunk: Sequence[str]) -> tuple[int, int]:
-            moved = bad = 0
-            for subject in chunk:
-                try:
-                    moved += keys.rewrap(log_id, subject)
-                except CorruptLog:
-                    bad += 1
-            return moved, bad
-
         moved = bad = 0
         for start in range(0, len(subjects), _CHUNK):
-            done, failed = await self._alone(work, subjects[start : start + _CHUNK])
+            chunk = subjects[start : start + _CHUNK]
+            done, failed = await self._alone(keys.rewrap_many, log_id, chunk)
             moved, bad = moved + done, bad + failed
         if bad:
             raise CorruptLog(
@@ -383,6 +376,12 @@ class Rotator:
 def _last(kind: str, entries: Sequence[Entry]) -> Entry | None:
     found = [entry for entry in entries if entry.type == TYPE and entry.body.get("kind") == kind]
     return found[-1] if found else None
+
+
+def _completed(entries: Sequence[Entry]) -> bool:
+    """Whether the last rotation of the key-encryption key is done, by the record."""
+    last = _last("kek", entries)
+    return last is not None and last.body.get("stage") == "completed"
 
 
 def _of_subjects(entries: Sequence[Entry]) -> dict[str, int]:

@@ -297,3 +297,59 @@ def test_the_passphrase_that_was_in_use_last_is_not_the_one_forgotten() -> None:
         sealed = wrapper.wrap(b"secret", place)
     present[0] = b"passphrase number 16"
     assert wrapper.unwrap(wrapper.rewrap(sealed, place), place) == b"secret"
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[None]:
+    """One item a call of a function of the module."""
+    calls: list[None] = []
+    real = getattr(key_files, name)
+
+    def call(*arguments: Any) -> Any:
+        calls.append(None)
+        return real(*arguments)
+
+    monkeypatch.setattr(key_files, name, call)
+    return calls
+
+
+def test_a_key_that_is_not_known_yet_is_unwrapped_once(
+    folder: KeyFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = folder.ensure(LOG, SUBJECT)
+    again = KeyFolder(tmp_path)
+    unwrapped = counted(monkeypatch, "_unwrapped")
+    assert [again.at_hand(LOG, SUBJECT), again.at_hand(LOG, SUBJECT), again.get(LOG, SUBJECT)] == [key] * 3
+    assert len(unwrapped) == 1
+    folder.destroy(LOG, SUBJECT)
+    with pytest.raises(SubjectErased):
+        KeyFolder(tmp_path).at_hand(LOG, SUBJECT)
+
+
+def test_a_folder_is_looked_through_once_for_many(
+    folder: KeyFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wrapping anew and a start that finds many erased: what a killed writer left goes, and others stay."""
+    kept, gone, back, altered = ("sub_" + letter * 24 + "aa" for letter in "abcd")
+    for subject in (kept, back, altered):
+        folder.ensure(LOG, subject)
+    place = next(tmp_path.rglob(kept)).parent
+    old = (place / kept).read_bytes()
+    write_durably(place / f".{kept}.77.abcd", old)
+    (place / altered).write_bytes(bytes(60))
+    folder.begin(LOG, "kek", 2, WHEN)
+    looked = counted(monkeypatch, "_by_subject")
+    assert folder.rewrap_many(LOG, [kept, back, altered]) == (2, 1)
+    assert (len(looked), sorted(item.name for item in place.iterdir())) == (1, [kept, back, altered])
+    assert old not in [item.read_bytes() for item in place.iterdir()]
+
+    for name in (f".{gone}.replaced", f"{back}.shredded"):
+        write_durably(place / name, old)
+    looked.clear()
+    assert folder.destroy_again(LOG, [gone, back, "sub_" + "e" * 26]) == 1
+    assert sorted(item.name for item in place.iterdir()) == [kept, altered]
+    # One folder that is there and one that is not; and each of the two that were found.
+    assert len(looked) == 4
+    for subject in (gone, back):
+        with pytest.raises(SubjectErased):
+            folder.ensure(LOG, subject)
+    assert folder.get(LOG, kept) == KeyFolder(tmp_path).get(LOG, kept)

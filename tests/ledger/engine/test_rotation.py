@@ -181,6 +181,17 @@ async def test_a_key_that_does_not_unwrap_keeps_the_old_one(ledger: Ledger, tmp_
     assert [body["stage"] for body in await rotations(ledger)] == ["begun", "resumed", "completed"]
 
 
+async def test_a_rotation_that_is_done_is_not_done_again_by_the_same_call(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    await note(ledger, "mrn:1")
+    done = await ledger.rotation.rotate(LOG, "kek", WHO)
+    # Whoever walked over the subjects again would find this one.
+    next((tmp_path / "keys").rglob("sub_*")).write_bytes(bytes(60))
+    again = await ledger.rotation.carry_out(LOG, "kek", done.generation, str(done.since), "human:operator")
+    assert (again.generation, again.indexes, again.since) == (2, (), done.since)
+
+
 async def test_lookup_has_a_second_generation_and_everybody_is_found(ledger: Ledger, tmp_path: Path) -> None:
     one = await ledger.pseudonym(LOG, "mrn:1")
     assert (await ledger.rotation.rotate(LOG, "lookup", WHO)).generation == 2
