@@ -36,6 +36,7 @@ _SINGLE = [
     "insulin",
     "potassium",
     "sodium",
+    "sodium oxybate",
     "iron",
     "digoxin",
     "lithium",

@@ -189,7 +189,7 @@ _LONG: Final = re.compile(
 _NOW: Final = re.compile(
     r"\b(?:was|were|is|are|has been|been|be|i|we|have|just) (?:now )?(?:stopped|discontinued|ended|d/c'?d|taken off)\b"
     r"[^.;\n]{0,30}\b(?:today|now|this (?:morning|visit|week)|yesterday|without|at (?:this|today's) visit)\b"
-    r"|\b(?:stop|discontinue|quit|come off|drop) (?:it|them|this|that|taking it)\b"
+    r"|\b(?:stop|discontinue|quit|come off|drop) (?:it|them|this|that|taking it)\b(?! (?:being|from|work|getting))"
     r"|\b(?:last|final) (?:tablet|dose|pill|capsule|injection|day|one)\b"
     r"|\bdose is (?:the|your|her|his) last\b|\bno (?:longer prescri\w+|more refills)",
     re.I,

@@ -291,6 +291,8 @@ def _ended(output: ParsedText, knowledge: KnowledgePort) -> set[str]:
     ended: set[str] = set()
     for statement in output.statements:
         stops = statement.scope is Scope.STOP or (statement.scope is Scope.AVOID and not statement.avoid_with)
+        before = output.text[max(0, statement.mention.span.start - 30) : statement.mention.span.start]
+        stops = stops or (not statement.scope.prescriptive and _LAST_ONE.search(before) is not None)
         if stops:
             ended.update(statement.mention.drugs)
             if statement.mention.drug_class is not None:
@@ -298,6 +300,9 @@ def _ended(output: ParsedText, knowledge: KnowledgePort) -> set[str]:
     return ended
 
 
+_LAST_ONE: Final = re.compile(
+    r"\b(?:last|final) (?:(?:dose|tablet|pill)s? of )?(?:(?:your|the|her|his) )?$", re.I
+)
 _RESUMES: Final = re.compile(
     r"\b(?:restart\w*|resum\w*|re-?start\w*|go back (?:on|to)|start\w* (?:\w+ ){0,3}again|back on)\b", re.I
 )

@@ -76,12 +76,27 @@ _GROUPS: Final = (
 )
 
 _CHANGES: Final = re.compile(
-    r"\b(?:increas\w+|decreas\w+|reduc\w+|chang\w+|switch\w*|titrat\w+|instead|replac\w+)\b", re.I
+    r"\b(?:increas\w+|decreas\w+|reduc\w+|chang\w+|switch\w*|titrat\w+|instead|replac\w+|rais\w+|lower\w*|adjust\w*"
+    r"|go(?:es)? up|go(?:es)? down|up to|down to|bump\w*|from \d+|refill\w*|renew\w*|continu\w+|keep\w*|stay\w*)\b",
+    re.I,
 )
 _LINE: Final = re.compile(r"\n")
+_CONTAINED: Final = re.compile(
+    r"\b(?:contain\w*|includ\w*|(?:product|remedy|medicine|preparation|drug|brand|anything|something|else|cough|cold)s?"
+    r"(?: \w+){0,3} (?:with|has|have|containing)|already ha(?:s|ve)|is (?:in|already in|also in|part of)"
+    r"|made (?:of|with)"
+    r"|(?:amount|total|sum|source)s? of|all)\b[^.;\n]{0,20}$",
+    re.I,
+)
+"""What comes before an ingredient that a text only says is inside a product."""
 _SENTENCE_END: Final = re.compile(r"[.!?](?:\s|$)")
 _BRIDGED: Final = ("vitamin_k_antagonist", "heparin", "lmwh")
 """Heparins overlap with warfarin on purpose when it is started."""
+_INHALED_WORDS: Final = (
+    "salmeterol formoterol vilanterol indacaterol olodaterol arformoterol tiotropium umeclidinium aclidinium "
+    "glycopyrrolate"
+)
+_INHALED_ONCE: Final = frozenset(_INHALED_WORDS.split())
 _LOW_DOSE_ASPIRIN: Final = "aspirin"
 
 
@@ -95,13 +110,15 @@ def _same_ingredient(case: Case) -> Iterator[Finding]:
     first: dict[str, Exposure] = {}
     reported: set[str] = set()
     for exposure in case.given:
-        if exposure.generic_class is not None or case.is_local(exposure):
+        if exposure.generic_class is not None or (case.is_local(exposure) and not _inhaled(exposure)):
+            continue
+        if _only_contained(case, exposure):
             continue
         held = first.setdefault(exposure.drug, exposure)
         if held is exposure or exposure.drug in reported:
             continue
         if (
-            case.is_local(held)
+            (case.is_local(held) and not _inhaled(held))
             or _restated(case, held, exposure)
             or _same_product(case.judged.output, held, exposure)
         ):
@@ -130,6 +147,19 @@ def _same_ingredient(case: Case) -> Iterator[Finding]:
             f"{exposure.drug} is started as {exposure.text}, and the patient already takes it as another product",
             drugs=(exposure.drug,),
         )
+
+
+def _inhaled(exposure: Exposure) -> bool:
+    """True for an inhaled long-acting bronchodilator or steroid: local, and harmful twice all the same."""
+    return exposure.drug in _INHALED_ONCE
+
+
+def _only_contained(case: Case, exposure: Exposure) -> bool:
+    """True where the text only says that a product holds the ingredient ("it already contains acetaminophen")."""
+    if exposure.statement is None or exposure.statement.dose is not None or exposure.origin != "output":
+        return False
+    before = case.judged.output[max(0, exposure.span.start - 60) : exposure.span.start]
+    return _CONTAINED.search(before) is not None
 
 
 def _product(exposure: Exposure) -> frozenset[str]:

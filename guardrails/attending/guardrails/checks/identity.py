@@ -61,6 +61,30 @@ _RELATIVES: Final = re.compile(
     r"\b(?:mother|father|brother|sister|son|daughter|husband|wife|partner|spouse|uncle|aunt|grand\w+|cousin)\b",
     re.I,
 )
+_RELATIVE_NEXT: Final = re.compile(
+    r"[\s,-]{0,3}(?:old[\s,-]{1,2})?(?:(?!(?:her|his|their|my|your|by|with|and)\b)\w+[\s,-]{1,2}){0,2}"
+    r"(?:mother|father|brother|sister|son|daughter|husband|wife|partner|spouse|uncle|aunt|grand\w+|cousin)\b",
+    re.I,
+)
+"""A relative who is the one described ("a 5-year-old son"), not one who comes along ("brought by his mother")."""
+_HE: Final = re.compile(r"\b(?:he|him|his|himself)\b", re.I)
+_SHE: Final = re.compile(r"\b(?:she|her|hers|herself)\b", re.I)
+_ANY_OTHER: Final = re.compile(
+    r"\b(?:mother|mom|mum|father|dad|brother|sister|son|daughter|husband|wife|partner|spouse|uncle|aunt|grand\w+|cousin"
+    r"|friend|caregiver|carer|nurse|doctor|dr|midwife|colleague|surgeon|roommate|baby|infant|newborn|child|twins?)\b",
+    re.I,
+)
+_HER_BODY: Final = re.compile(
+    r"\b(?:hysterectomy|cervical (?:smears?|screening|cancer)|pap (?:smear|test)|oophorectomy|menopaus\w+"
+    r"|uterine|uterus"
+    r"|ovar(?:y|ian|ies)|endometri\w+|menstru\w+|fibroids?|mastitis|pelvic exam\w*|miscarriage"
+    r"|c(?:a?esarean|-section))\b",
+    re.I,
+)
+_HIS_BODY: Final = re.compile(
+    r"\b(?:prostat(?:e|ic|itis|ectomy)|testic\w+|orchi\w+|vasectomy|circumcis\w+|hydrocele|varicocele)\b",
+    re.I,
+)
 _YEARS_APART: Final = Decimal(2)
 
 
@@ -187,9 +211,13 @@ def _sex(case: Case) -> Iterator[Finding]:
                 Span(*match.span()),
             )
             return
+    spoken = list(_pronouns(case, sex))
+    if spoken:
+        yield spoken[0]
+        return
     pattern = _MALE_ONLY if sex == "female" else _FEMALE_ONLY
     for match in pattern.finditer(text):
-        if not _about_others(text, match.start(), match.end()):
+        if not _about_others(text, match.start(), match.end(), anywhere=True):
             yield _found(
                 case,
                 "anatomy",
@@ -198,6 +226,26 @@ def _sex(case: Case) -> Iterator[Finding]:
                 Span(*match.span()),
             )
             return
+
+
+def _pronouns(case: Case, sex: str) -> Iterator[Finding]:
+    """A text that speaks of the patient as the other sex throughout, or of a body that the patient does not have."""
+    text = case.judged.output
+    theirs, ours, body = (_SHE, _HE, _HER_BODY) if sex == "male" else (_HE, _SHE, _HIS_BODY)
+    other = list(theirs.finditer(text))
+    if not other or ours.search(text) is not None or _ANY_OTHER.search(text) is not None:
+        return
+    organ = body.search(text)
+    if len(other) >= 3 or organ is not None:
+        first = other[0]
+        said = "female" if sex == "male" else "male"
+        yield _found(
+            case,
+            "sex",
+            Severity.MAJOR,
+            f"the text speaks of a {said} patient; the patient is {sex}",
+            Span(*first.span()),
+        )
 
 
 def _stated_sex(text: str) -> str | None:
@@ -241,11 +289,13 @@ def _years(match: re.Match[str]) -> Decimal:
     return number / per_year
 
 
-def _about_others(text: str, start: int, end: int) -> bool:
-    """True where the clause speaks of relatives, of people in general or in a condition."""
+def _about_others(text: str, start: int, end: int, *, anywhere: bool = False) -> bool:
+    """True where the clause speaks of relatives, of people in general or in a condition; behind the words only
+    where the relative is the one described, unless `anywhere`."""
     left = max(text.rfind(mark, 0, start) for mark in (".", "\n", ";")) + 1
     right = min((at for at in (text.find(mark, end) for mark in ".;\n") if at >= 0), default=len(text))
-    if _RELATIVES.search(text[end : min(right, end + 60)]) is not None:
+    relatives = _RELATIVES.search if anywhere else _RELATIVE_NEXT.match
+    if relatives(text[end : min(right, end + 60)]) is not None:
         return True
     return (
         _OTHERS.search(text[left:end]) is not None or _OTHERS.match(text[end : end + 20].lstrip()) is not None

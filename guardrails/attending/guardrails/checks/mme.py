@@ -23,8 +23,9 @@ _OUTSIDE: Final = re.compile(
 """Pain and treatment that the CDC guideline of 2022 leaves out: active cancer, palliative and end-of-life care, sickle
 cell disease, treatment of opioid use disorder."""
 _NOT_OUTSIDE: Final = re.compile(
-    r"\b(?:history of|in remission|survivor|no (?:active )?|not |non-?"
-    r"|family history of [a-z ]{0,20})(?:cancer|palliative)\b|in remission",
+    r"\b(?:history of|survivor of|no (?:active )?|not |non-?"
+    r"|family history of [a-z ]{0,20})(?:cancer|palliative)\b"
+    r"|\bcancer\b[^.;\n]{0,30}\bin remission\b|\bcancer survivor",
     re.I,
 )
 

@@ -24,6 +24,11 @@ _LABEL: Final = re.compile(
 _INVERTED: Final = re.compile(
     rf"(?:^|\n)[*_#\s]*(?P<label>Patient(?: [Nn]ame)?|Name)[*_]*\s*:[*_\s]*(?P<name>{_WORD}, ?{_WORD})"
 )
+_BORN_AFTER: Final = re.compile(
+    rf"\b(?P<name>{_WORD}(?:[ \u00a0](?:[A-Z]\.|(?:{_PARTICLE})?{_WORD})){{1,2}})"
+    rf"(?P<born>,? *\(?(?:DOB|D\.O\.B|MRN|born|date of birth)\b)"
+)
+"""A name with a birth date or record number behind it is the person's, whatever stands before it."""
 _SALUTATIONS: Final = frozenset({"dear", "hello", "hi"})
 _TOPICS: Final = frozenset({"re", "subject"})
 _NOT_A_NAME_WORDS: Final = (
@@ -44,7 +49,7 @@ _NOT_A_NAME: Final = frozenset(_NOT_A_NAME_WORDS.split())
 def persons(text: str) -> Iterator[tuple[Span, str]]:
     """Names that a text gives to the person it is about: after a title, a label or a salutation; never clinicians."""
     seen: set[int] = set()
-    for pattern in (_INVERTED, _TITLE, _LABEL):
+    for pattern in (_INVERTED, _TITLE, _LABEL, _BORN_AFTER):
         for match in pattern.finditer(text):
             name = match["name"]
             if match.start("name") in seen or not name_parts(name) or not _is_person(match):

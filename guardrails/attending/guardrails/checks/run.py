@@ -27,6 +27,7 @@ from attending.guardrails.checks.patient_state import age, contraindications, li
 from attending.guardrails.checks.port import KnowledgePort
 from attending.guardrails.checks.red_flag import red_flags
 from attending.guardrails.checks.route import durations, rates, routes
+from attending.guardrails.checks.side import sides
 from attending.guardrails.checks.specialist import specialist
 from attending.guardrails.checks.stacking import stacking
 from attending.guardrails.checks.switch import short_gaps
@@ -59,6 +60,7 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     never_events,
     specialist,
     wrong_patient,
+    sides,
     omissions,
     abrupt_stops,
     red_flags,

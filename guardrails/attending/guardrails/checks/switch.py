@@ -23,7 +23,7 @@ _NUMBER_WORDS: Final = {
 }  # fmt: skip
 _HOURS: Final = {"hour": 1, "hr": 1, "h": 1, "day": 24, "week": 168, "month": 720}
 _LAST_DOSE: Final = re.compile(
-    r"\b(?:last|final) (?:dose|tablet|day|capsule|injection)s? (?:of|for) (?:(?:your|the|his|her|oral) )?$",
+    r"\b(?:last|final) (?:(?:dose|tablet|day|capsule|injection)s? (?:of|for) )?(?:(?:your|the|his|her|oral) )?$",
     re.I,
 )
 _GAP: Final = re.compile(
@@ -35,6 +35,25 @@ _GAP: Final = re.compile(
     rf"(?P<n2>\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})[ -]?(?P<unit2>hours?|hrs?|h|days?|weeks?|months?)\b",
     re.I,
 )
+
+
+_NEXT_DAY: Final = re.compile(
+    r"\b(?:(?:the )?(?:next|following) (?:day|morning|evening|night)|tomorrow|takes? (?:its|over its) place)\b",
+    re.I,
+)
+_STOPPED_AGO: Final = re.compile(
+    rf"\b(?P<n>\d{{1,3}}|a|an|{'|'.join(_NUMBER_WORDS)}) (?P<unit>hours?|days?|weeks?|months?) ago\b"
+    r"|\b(?P<word>today|this morning|yesterday|last night|last week|this week)\b",
+    re.I,
+)
+_AGO_HOURS: Final = {
+    "today": 0,
+    "this morning": 6,
+    "yesterday": 24,
+    "last night": 12,
+    "last week": 168,
+    "this week": 72,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +95,7 @@ def switched(case: Case, first: Exposure, second: Exposure) -> bool:
 
 def short_gaps(case: Case) -> Iterator[Finding]:
     """A gap that the text states between two drugs, shorter than their labels ask for (major)."""
+    yield from _begun_too_soon(case)
     gap = _gap_hours(case.judged.output)
     if gap is None:
         return
@@ -112,6 +132,49 @@ def short_gaps(case: Case) -> Iterator[Finding]:
                 break
 
 
+def _begun_too_soon(case: Case) -> Iterator[Finding]:
+    """A drug begun while one that the text says was stopped N days ago still acts (major)."""
+    stopped = {
+        drug: hours
+        for statement in case.output.statements
+        if statement.scope in (Scope.STOP, Scope.HISTORY)
+        and (hours := _hours_ago(case.judged.output, statement.mention.span)) is not None
+        for drug in statement.mention.drugs
+    }
+    for washout in _WASHOUTS:
+        for exposure in case.unique_given():
+            if not exposure.new or not case.of_class(exposure.drug, *washout.begun):
+                continue
+            for drug, hours in sorted(stopped.items()):
+                if drug != exposure.drug and hours < washout.hours and _is_of(case, drug, washout.ended):
+                    yield case.finding(
+                        Code.INTERACTION,
+                        exposure,
+                        Severity.MAJOR,
+                        curated(f"washout-{washout.id}", washout.check),
+                        f"{exposure.drug} {_shown(Decimal(hours))} after {drug}; "
+                        f"the gap is at least {_shown(Decimal(washout.hours))}",
+                        drugs=sorted((drug, exposure.drug)),
+                    )
+                    return
+
+
+def _is_of(case: Case, drug: str, kinds: tuple[str, ...]) -> bool:
+    return drug in kinds or case.of_class(drug, *(k for k in kinds if case.knowledge.members(k)))
+
+
+def _hours_ago(text: str, span: Span) -> int | None:
+    ends = [at for mark in (". ", "\n", ";") if (at := text.find(mark, span.end)) >= 0]
+    match = _STOPPED_AGO.search(text[span.end : min(ends, default=len(text))])
+    if match is None:
+        return None
+    if match["word"]:
+        return _AGO_HOURS[match["word"].lower()]
+    told = match["n"].lower()
+    count = 1 if told in ("a", "an") else _NUMBER_WORDS.get(told) or int(told)
+    return count * _HOURS[match["unit"].lower().rstrip("s")]
+
+
 def _gap_hours(text: str) -> tuple[Decimal, Span] | None:
     """The shortest stated gap in hours."""
     found: list[tuple[Decimal, Span]] = []
@@ -122,6 +185,8 @@ def _gap_hours(text: str) -> tuple[Decimal, Span] | None:
         found.append(
             (Decimal(count * _HOURS[unit.rstrip("s") if unit != "h" else unit]), Span(*match.span()))
         )
+    if not found:
+        found = [(Decimal(24), Span(*match.span())) for match in _NEXT_DAY.finditer(text)]
     return min(found, key=lambda pair: pair[0]) if found else None
 
 

@@ -1,0 +1,106 @@
+"""The side of the body: an operation, limb or organ on the other side than the documents or the prompt put it.
+
+Compared are sides that stand beside one body part ("right knee", "left radical nephrectomy", "RLE"). A part that the
+sources show on both sides tells nothing, unless they call one of the two normal. Not caught: a side without its part.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from attending.guardrails.checks.case import Case, rule
+from attending.guardrails.clinical.statement import Span
+from attending.guardrails.finding import Code, Finding, Severity
+
+_PARTS: Final = {
+    "knee": "knees? tka meniscus acl",
+    "hip": "hips? tha femoral neck",
+    "shoulder": "shoulders? rotator",
+    "kidney": "kidneys? renal nephrectomy nephrostomy ureter ureteral ureteric",
+    "breast": "breasts? mastectomy lumpectomy",
+    "eye": "eyes? cataract retina retinal ocular",
+    "ear": "ears? tympanic tympanostomy",
+    "lung": "lungs? pulmonary lobe lobectomy pneumothorax pleural hemithorax",
+    "leg": "legs? tibia fibula calf thigh femur",
+    "arm": "arms? humerus forearm radius ulna",
+    "foot": "foot feet toe toes heel",
+    "hand": "hands? fingers? thumb",
+    "wrist": "wrists?",
+    "ankle": "ankles?",
+    "elbow": "elbows?",
+    "testis": "testis testicle orchiectomy testicular",
+    "ovary": "ovary ovarian oophorectomy",
+    "groin": "groin inguinal hernia",
+    "carotid": "carotid",
+    "brain": "hemisphere frontal temporal parietal mca hemispheric",
+}
+_PART: Final = {re.compile(rf"(?:{'|'.join(words.split())})"): part for part, words in _PARTS.items()}
+_SIDED: Final = re.compile(r"\b(?P<side>left|right|l|r|lt|rt)\b[.)]?(?P<rest>(?:[ -]+[a-z]+){1,5})", re.I)
+_AFTER: Final = re.compile(
+    r"\b(?P<part>[a-z]+)(?: (?:is|was|of|on|:))?[ ,(-]+(?:the )?(?P<side>left"
+    r"|right)(?: side)?\b(?! [a-z]+ (?:lower|upper))",
+    re.I,
+)
+_NORMAL: Final = re.compile(
+    r"\b(?:normal|unremarkable|intact|no (?:fracture|abnormal\w*|effusion|mass|lesion|evidence)|clear"
+    r"|healthy|without)\b",
+    re.I,
+)
+_SENTENCE: Final = re.compile(r"[^.;\n]+")
+
+
+def sides(case: Case) -> Iterator[Finding]:
+    """One finding for the first part whose side differs."""
+    sources = [document.text for document in case.judged.documents]
+    if case.judged.prompt:
+        sources.append(case.judged.prompt)
+    if not sources:
+        return
+    told: dict[str, set[str]] = {}
+    for source in sources:
+        for sentence in _SENTENCE.finditer(source):
+            if _NORMAL.search(sentence.group()):
+                continue
+            for part, side, _ in _named(sentence.group()):
+                told.setdefault(part, set()).add(side)
+    for sentence in _SENTENCE.finditer(case.judged.output):
+        if _NORMAL.search(sentence.group()):
+            continue
+        for part, side, span in _named(sentence.group()):
+            known = told.get(part)
+            if known is not None and len(known) == 1 and side not in known:
+                at = Span(sentence.start() + span.start, sentence.start() + span.end)
+                yield case.finding(
+                    Code.WRONG_PATIENT,
+                    None,
+                    Severity.MAJOR,
+                    rule("patient-side", "the documents and the prompt"),
+                    f"the {part} is on the {side} here and on the {next(iter(known))} in the sources",
+                    span=at,
+                )
+                return
+
+
+def _named(sentence: str) -> Iterator[tuple[str, str, Span]]:
+    for match in _SIDED.finditer(sentence):
+        letter = match["side"]
+        if len(letter) == 1 and not letter.isupper():
+            continue
+        side = "left" if letter.lower().startswith("l") else "right"
+        for word in match["rest"].lower().replace("-", " ").split():
+            part = _part(word)
+            if part is not None:
+                yield part, side, Span(*match.span())
+                break
+            if word in ("and", "or", "left", "right", "then", "with"):
+                break
+    for match in _AFTER.finditer(sentence):
+        part = _part(match["part"].lower())
+        if part is not None:
+            yield part, match["side"].lower(), Span(*match.span())
+
+
+def _part(word: str) -> str | None:
+    return next((part for pattern, part in _PART.items() if pattern.fullmatch(word)), None)
