@@ -240,12 +240,12 @@ async def gate(tmp_path: Path, policies: PolicySet) -> AsyncIterator[Gate]:
     assert not_derived(LedgerConfig(tmp_path / "ledger")) == []
 
 
-async def failed_checks(ledger: Ledger) -> list[tuple[str, str]]:
+async def failed_checks(ledger: Ledger, tenant: str = TENANT) -> list[tuple[str, str]]:
     """The auditor's checks over the tenant's whole log that fail, each with its detail."""
     findings = Findings()
     checks = Checks(findings, LogScope.FULL, 0)
-    size, _root = await ledger.head(TENANT)
-    for entry in await ledger.list_entries(TENANT, 0, max(size, 1)):
+    size, _root = await ledger.head(tenant)
+    for entry in await ledger.list_entries(tenant, 0, max(size, 1)):
         checks.visit(entry)
     checks.finish()
     return [(result.check, result.detail) for result in findings.results() if result.status is Status.FAILED]
