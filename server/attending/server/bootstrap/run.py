@@ -42,11 +42,18 @@ def run_embedded(
     token_port: int | None = None,
     http_port: int | None = None,
     replay: Path | None = None,
+    workers: int | None = None,
     on_ready: Callable[[Ready], None],
 ) -> int:
     """Serves until the process is told to stop, and returns 0. Raises ConfigurationError and ledger errors."""
     embedded = prepare_embedded(
-        data, host=host, port=port, token_port=token_port, http_port=http_port, replay=replay
+        data,
+        host=host,
+        port=port,
+        token_port=token_port,
+        http_port=http_port,
+        replay=replay,
+        workers=workers,
     )
     configure(embedded.config.logging.level, embedded.config.logging.format)
 
@@ -67,9 +74,12 @@ def prepare_embedded(
     token_port: int | None = None,
     http_port: int | None = None,
     replay: Path | None = None,
+    workers: int | None = None,
 ) -> Embedded:
     """The data folder and its configuration. The token port follows `port`, and the HTTP port the token port: the
     next one, or a free one.
+
+    `workers` is the number of check processes, one a CPU core when left out.
 
     `host` is the address to listen on, this machine only when left out; the certificate names localhost whatever
     it is, so that another machine is refused by its own check of the name.
@@ -85,7 +95,10 @@ def prepare_embedded(
         token_port=token_port,
         http_port=http_port,
         providers=local_providers(replay),
-        overrides={"server": {"host": host}} if host is not None else None,
+        overrides={
+            **({"server": {"host": host}} if host is not None else {}),
+            **({"guard": {"workers": workers}} if workers is not None else {}),
+        },
     )
 
 

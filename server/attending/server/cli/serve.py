@@ -16,7 +16,7 @@ from attending.server.cli.outcome import Exit
 @click.command(
     epilog=examples(
         "attending serve",
-        "attending serve --data /tmp/try --port 0",
+        "attending serve --data /tmp/try --port 0 --workers 1",
         "attending serve --config attending.toml",
     )
 )
@@ -53,6 +53,11 @@ from attending.server.cli.outcome import Exit
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Outputs of the embedded mode's `replay` provider (JSON Lines).",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    help="Check processes; as configured, or one a CPU core, when left out.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print where it listens as one JSON object.")
 def serve(
     config_path: Path | None,
@@ -62,6 +67,7 @@ def serve(
     token_port: int | None,
     http_port: int | None,
     replay: Path | None,
+    workers: int | None,
     as_json: bool,
 ) -> int:
     """Run the server until SIGTERM or Ctrl-C.
@@ -72,7 +78,7 @@ def serve(
     from attending.server.process import confined
 
     with confined():
-        return _serve(config_path, data, host, port, token_port, http_port, replay, as_json)
+        return _serve(config_path, data, host, port, token_port, http_port, replay, workers, as_json)
 
 
 def _serve(
@@ -83,13 +89,14 @@ def _serve(
     token_port: int | None,
     http_port: int | None,
     replay: Path | None,
+    workers: int | None,
     as_json: bool,
 ) -> int:
     if config_path is not None:
         if data is not None or replay is not None:
             raise click.UsageError("--config and --data or --replay exclude each other")
         given = {"host": host, "port": port, "token_port": token_port}
-        return _configured(config_path, given, http_port, as_json)
+        return _configured(config_path, given, http_port, workers, as_json)
     from attending.server.bootstrap.run import Ready, run_embedded
 
     def ready(at: Ready) -> None:
@@ -105,6 +112,7 @@ def _serve(
         token_port=token_port,
         http_port=http_port,
         replay=replay,
+        workers=workers,
         on_ready=ready,
     )
 
@@ -123,7 +131,13 @@ def _announce(endpoint: dict[str, Any], folder: Path, notice: str) -> None:
     click.echo("  stop with Ctrl-C")
 
 
-def _configured(path: Path, given: dict[str, str | int | None], http_port: int | None, as_json: bool) -> int:
+def _configured(
+    path: Path,
+    given: dict[str, str | int | None],
+    http_port: int | None,
+    workers: int | None,
+    as_json: bool,
+) -> int:
     from attending.server.app import App
     from attending.server.config import load_config
     from attending.server.hosting import Endpoints, serve
@@ -138,6 +152,8 @@ def _configured(path: Path, given: dict[str, str | int | None], http_port: int |
         if config.http is None:
             raise click.UsageError("--http-port needs a section `[http]` in the configuration")
         config = config.model_copy(update={"http": config.http.model_copy(update={"port": http_port})})
+    if workers is not None:
+        config = config.model_copy(update={"guard": config.guard.model_copy(update={"workers": workers})})
     configure(config.logging.level, config.logging.format)
 
     def ready(app: App, at: Endpoints) -> None:
