@@ -41,7 +41,8 @@ SPARE_POLICY = "spare-letter"
 @dataclass
 class ConfiguredServer:
     """`name(tenant, role)` names an identity; `keys` are the signing keys of those who sign. `server` and `storage`
-    are more lines of those sections; `process` names the process where several serve from one folder.
+    are more lines of those sections; `process` names the process where several serve from one folder,
+    `workers` is how many check processes each has.
     """
 
     folder: Path
@@ -56,6 +57,7 @@ class ConfiguredServer:
     provider_seconds: float = PROVIDER_SECONDS
     environment: dict[str, str] = field(default_factory=dict)
     working_folder: Path | None = None
+    workers: int = 1
     _process: subprocess.Popen[str] | None = None
     _reader: threading.Thread | None = None
 
@@ -93,7 +95,7 @@ class ConfiguredServer:
         )
         yield from ("[http]", "port = 0")
         yield from ("[policies]", 'folder = "policies"', 'authorization = "policies/authorization"')
-        yield from ("[guard]", "workers = 2", f"timeout_seconds = {CHECK_SECONDS}")
+        yield from ("[guard]", f"workers = {self.workers}", f"timeout_seconds = {CHECK_SECONDS}")
         yield from ("[review]", f"lease_seconds = {LEASE_SECONDS}", "expiry_sweep_seconds = 1")
         # Tests of strangers are nothing but refused credentials, all from one address.
         yield from ("[limits]", "refused_credentials_rate = 1000.0", "refused_credentials_burst = 100000.0")

@@ -63,7 +63,8 @@ def lying_provider() -> Iterator[LyingProvider]:
 def opened_hospital(
     tmp_path_factory: pytest.TempPathFactory, lying_provider: LyingProvider
 ) -> Iterator[ConfiguredServer]:
-    process = ConfiguredServer(tmp_path_factory.mktemp("e2e") / "hospital", REPLAYED, lying_provider.url)
+    folder = tmp_path_factory.mktemp("e2e") / "hospital"
+    process = ConfiguredServer(folder, REPLAYED, lying_provider.url, workers=2)
     process.prepare()
     process.start()
     yield process

@@ -46,6 +46,9 @@ class ServerProcess:
                     self._port,
                     "--replay",
                     str(self.replay),
+                    # One: each takes seconds to load.
+                    "--workers",
+                    "1",
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

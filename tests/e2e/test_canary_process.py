@@ -102,6 +102,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory, lying_provider: LyingProvi
         folder / "hospital",
         REPLAY,
         lying_provider.url,
+        workers=2,
         environment={"TMPDIR": str(temporary)},
         working_folder=cwd,
     )

@@ -18,12 +18,14 @@ from attending.server.config import load_config
 
 from tests.postgres_cluster import Cluster
 from tests.server.cli.test_serve import Process, command
+from tests.server.cli.typed import typed
 from tests.server.doctor.sites import tree
 
 PRODUCTION = (
     *("init", "--production", "site", "--tenant", "st-mary", "--origin", "st-mary.example/attending"),
     *("--host-name", "localhost", "--operator", "o-lee", "--safety-officer", "s-diaz"),
 )
+SMALL = ("--port", "0", "--token-port", "0", "--workers", "1", "--json")
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def doctor(folder: Path, *more: str) -> tuple[int, dict[str, str]]:
     """Its exit code, and what is not green, by reason, of all that is not about the machine that the tests run on."""
     groups = more or ("configuration", "keys", "tls", "database", "providers", "policies", "people")
     named = [word for group in groups for word in ("--group", group)]
-    done = command("doctor", "--config", "site/attending.toml", "--json", *named, cwd=folder)
+    done = typed("doctor", "--config", "site/attending.toml", "--json", *named, cwd=folder)
     assert done.stderr == ""
     found = [one for one in json.loads(done.stdout)["findings"] if one["state"] != "green"]
     return done.returncode, {one["reason"]: one["state"] for one in found}
@@ -56,25 +58,25 @@ def test_a_server_on_this_machine_serves_at_once(tmp_path: Path, started: Any) -
     assert set(told["files"]) <= {
         str(p.relative_to(tmp_path / "site")) for p in (tmp_path / "site").rglob("*")
     }
-    assert command("config", "check", "site/attending.toml", cwd=tmp_path).returncode == 0
+    assert typed("config", "check", "site/attending.toml", cwd=tmp_path).returncode == 0
     assert doctor(tmp_path) == (0, {})
     before = tree(tmp_path / "site")
-    again = command("init", "site", cwd=tmp_path)
+    again = typed("init", "site", cwd=tmp_path)
     assert (again.returncode, again.stdout) == (Exit.USAGE, "")
     assert "nothing is overwritten" in again.stderr
     assert tree(tmp_path / "site") == before
 
-    server = started("serve", "--config", "site/attending.toml", "--port", "0", "--token-port", "0", "--json")
+    server = started("serve", "--config", "site/attending.toml", *SMALL)
     at = json.loads(server.until("}\n"))
     where = ("--server", f"localhost:{at['token_port']}", "--ca", "site/tls/clients-ca.pem")
-    assert command("health", *where, cwd=tmp_path).returncode == 0
+    assert typed("health", *where, cwd=tmp_path).returncode == 0
     mutual = ("--server", f"localhost:{at['port']}", "--ca", "site/tls/clients-ca.pem")
     for name in ("clinician-1",):
         base = f"site/identities/{name}"
-        with_token = command("review", "list", *where, "--token-file", f"{base}/token", cwd=tmp_path)
+        with_token = typed("review", "list", *where, "--token-file", f"{base}/token", cwd=tmp_path)
         assert with_token.returncode == 0, with_token.stderr
         pair = ("--cert", f"{base}/certificate.pem", "--cert-key", f"{base}/key.pem")
-        with_certificate = command("review", "list", *mutual, *pair, cwd=tmp_path)
+        with_certificate = typed("review", "list", *mutual, *pair, cwd=tmp_path)
         assert with_certificate.returncode == 0, with_certificate.stderr
     assert server.end(15) == 0
 
@@ -93,9 +95,7 @@ def cluster() -> Iterator[Cluster]:
 def test_the_way_to_production_as_the_doctor_leads_it(tmp_path: Path, started: Any, cluster: Cluster) -> None:
     """As docs/production.md tells it: each red finding names its next command, and at the end nothing is red."""
     database = cluster.conninfo("attending", "attending_app")
-    made = command(
-        *PRODUCTION, "--with-ca", "--database", database, "--identity", "app=letters", cwd=tmp_path
-    )
+    made = typed(*PRODUCTION, "--with-ca", "--database", database, "--identity", "app=letters", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     site = tmp_path / "site"
     for secret in (*site.rglob("*.key"), *site.rglob("key.pem")):
@@ -107,7 +107,7 @@ def test_the_way_to_production_as_the_doctor_leads_it(tmp_path: Path, started: A
         "DATABASE_NOT_MIGRATED",
         "NO_SIGNER",
     }
-    migrated = command(
+    migrated = typed(
         *("ledger", "migrate", "--config", "site/attending.toml", "--user", "postgres"),
         *("--grant-to", "attending_app"),
         cwd=tmp_path,
@@ -117,7 +117,7 @@ def test_the_way_to_production_as_the_doctor_leads_it(tmp_path: Path, started: A
     config = site / "attending.toml"
     text = config.read_text()
     for name in ("dr-a", "dr-b"):
-        signing = command("keys", "signing", "--out", f"{name}.pem", cwd=tmp_path).stdout
+        signing = typed("keys", "signing", "--out", f"{name}.pem", cwd=tmp_path).stdout
         text += f"""
 [[identities]]
 name = "{name}"
@@ -138,10 +138,10 @@ certificate_uri = ["spiffe://st-mary.example/{name}"]
         "NO_ONE_FOR_ROLE": "warning",
     }
 
-    server = started("serve", "--config", "site/attending.toml", "--port", "0", "--token-port", "0", "--json")
+    server = started("serve", "--config", "site/attending.toml", *SMALL)
     at = json.loads(server.until("}\n"))
     assert at["log_keys"]["st-mary"].startswith("st-mary.example/attending+")
-    healthy = command(
+    healthy = typed(
         *("health", "--server", f"localhost:{at['port']}", "--ca", "site/tls/clients-ca.pem"),
         *("--cert", "site/identities/o-lee/certificate.pem", "--cert-key", "site/identities/o-lee/key.pem"),
         cwd=tmp_path,
@@ -153,7 +153,7 @@ certificate_uri = ["spiffe://st-mary.example/{name}"]
 
 def test_the_steps_make_the_database_that_is_configured(tmp_path: Path) -> None:
     where = "host=db.example dbname='gate-1' user=gate_app"
-    made = command(*PRODUCTION, "--database", where, cwd=tmp_path)
+    made = typed(*PRODUCTION, "--database", where, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     steps = (tmp_path / "site/NEXT-STEPS.md").read_text()
     assert 'CREATE DATABASE "gate-1" ENCODING' in steps
@@ -163,7 +163,7 @@ def test_the_steps_make_the_database_that_is_configured(tmp_path: Path) -> None:
 
 
 def test_without_an_authority_the_doctor_asks_for_certificates(tmp_path: Path) -> None:
-    assert command(*PRODUCTION, "--database", "host=/nowhere dbname=a", cwd=tmp_path).returncode == 0
+    assert typed(*PRODUCTION, "--database", "host=/nowhere dbname=a", cwd=tmp_path).returncode == 0
     code, found = doctor(tmp_path, "tls", "keys")
     assert (code, found["TLS_FILES"]) == (1, "red")
 

@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 from attending.server.bootstrap.folder import prepare
 
+from tests.server.cli.typed import typed
+
 LINE_SECONDS = 120
 
 
@@ -123,14 +125,14 @@ def test_the_printed_client_works_when_pasted(started: Any, tmp_path: Path) -> N
     assert last.endswith("receipt verified: True")
 
     # The other commands find the same server by its folder, and an auditor can take the evidence away.
-    assert command("review", "list", cwd=tmp_path).returncode == 0
-    exported = command("export", "--out", "all.attending", cwd=tmp_path)
+    assert typed("review", "list", cwd=tmp_path).returncode == 0
+    exported = typed("export", "--out", "all.attending", cwd=tmp_path)
     assert exported.returncode == 0, exported.stderr
-    verified = command("verify", "all.attending", "--key", "attending-data/demo.vkey", cwd=tmp_path)
+    verified = typed("verify", "all.attending", "--key", "attending-data/demo.vkey", cwd=tmp_path)
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
     # A role that may not export is told so in one line, with its own exit code.
-    denied = command("export", "--out", "b.attending", "--as", "demo-operator", cwd=tmp_path)
+    denied = typed("export", "--out", "b.attending", "--as", "demo-operator", cwd=tmp_path)
     assert denied.returncode == 2
     assert denied.stderr.startswith("error: PERMISSION_DENIED")
 
@@ -142,7 +144,7 @@ def test_the_printed_client_works_when_pasted(started: Any, tmp_path: Path) -> N
 
 def test_a_server_ends_well_and_starts_again_with_the_same_log(started: Any, tmp_path: Path) -> None:
     def start(*more: str) -> tuple[Process, dict[str, Any]]:
-        server = started("serve", "--data", "d", "--port", "0", "--json", *more)
+        server = started("serve", "--data", "d", "--port", "0", "--workers", "1", "--json", *more)
         return server, json.loads(server.until("}\n"))
 
     first, before = start()
@@ -159,16 +161,16 @@ def test_a_server_ends_well_and_starts_again_with_the_same_log(started: Any, tmp
     # Its health is told to an identity, and on the token port to anybody.
     open_port = ("--server", before["token_target"], "--ca", "d/tls/ca.pem")
     for where in (("--data", "d"), open_port):
-        healthy = command("health", *where, cwd=tmp_path)
+        healthy = typed("health", *where, cwd=tmp_path)
         assert (healthy.returncode, healthy.stdout.split(": ")[1]) == (0, "serving\n"), healthy.stderr
-    unheard = command("health", "--service", "no.Such", *open_port, cwd=tmp_path)
+    unheard = typed("health", "--service", "no.Such", *open_port, cwd=tmp_path)
     assert (unheard.returncode, unheard.stdout) == (4, "")
     assert "`no.Such`" in unheard.stderr
     assert not reachable("127.0.0.2", before["token_target"])
 
     assert first.end(signal.SIGTERM) == 0
     assert not (tmp_path / "d/endpoint.json").exists()
-    assert command("health", *open_port, cwd=tmp_path).returncode == 1
+    assert typed("health", *open_port, cwd=tmp_path).returncode == 1
 
     third, after = start("--host", "0.0.0.0")
     assert after["log_keys"] == before["log_keys"]
@@ -180,7 +182,7 @@ def test_a_server_ends_well_and_starts_again_with_the_same_log(started: Any, tmp
 
 def test_a_configured_server_from_a_file(started: Any, tmp_path: Path) -> None:
     prepare(tmp_path / "d", providers=[])
-    hashed = command("keys", "token", "--out", "app.token", "--days", "30", cwd=tmp_path)
+    hashed = typed("keys", "token", "--out", "app.token", "--days", "30", cwd=tmp_path)
     (tmp_path / "attending.toml").write_text(f"""
 [server]
 port = 0
@@ -207,7 +209,7 @@ purpose_of_use = "TREAT"
 [guard]
 workers = 1
 """)
-    assert command("config", "check", "attending.toml", cwd=tmp_path).returncode == 0
+    assert typed("config", "check", "attending.toml", cwd=tmp_path).returncode == 0
     server = started("serve", "--config", "attending.toml", "--json")
     at = json.loads(server.until("}\n"))
     assert at["port"] is None
