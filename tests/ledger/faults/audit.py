@@ -12,6 +12,7 @@ import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +97,22 @@ def verify_in_clean_process(bundle: Path, vkey: str, heads: Collection[str], fol
         path = folder / f"pinned-{number}"
         path.write_text(head, encoding="utf-8")
         arguments += ["--pinned", str(path)]
-    done = subprocess.run(
-        [sys.executable, "-m", "attending.ledger.verify", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode in (0, 1, 3), done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
+    verifier = _verifier()
+    assert verifier.stdin is not None
+    assert verifier.stdout is not None
+    verifier.stdin.write(json.dumps(arguments) + "\n")
+    verifier.stdin.flush()
+    done = json.loads(verifier.stdout.readline())
+    assert done["code"] in (0, 1, 3), done
+    report: dict[str, Any] = json.loads(done["out"])
     return report
+
+
+@cache
+def _verifier() -> subprocess.Popen[str]:
+    """One for all audits of this test process: it ends when its standard input does. A start for each would take
+    longer than all else that an audit does.
+    """
+    script = Path(__file__).with_name("verify_bundles.py")
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, str(script)], stdin=pipe, stdout=pipe, text=True)

@@ -10,6 +10,7 @@ A case holds when decision, deciding policies and number of evaluation errors ar
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -39,8 +40,12 @@ class CaseResult:
 
 def run_cases(folder: Path) -> list[CaseResult]:
     """Runs the cases of a policy folder; ConfigurationError when policies or cases cannot be read."""
+    return list(iter_cases(folder))
+
+
+def iter_cases(folder: Path) -> Iterator[CaseResult]:
+    """As `run_cases`, one after the other as they are asked for."""
     policies = PolicySet.load(folder)
-    results = []
     path = folder / CASES_FILE
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -50,13 +55,13 @@ def run_cases(folder: Path) -> list[CaseResult]:
         if not line.strip():
             continue
         try:
-            results.append(_run(policies, json.loads(line)))
+            found = _run(policies, json.loads(line))
         except (ValueError, KeyError, TypeError) as err:
             raise ConfigurationError(
                 f"`{path}` line {number} is not a case ({type(err).__name__})",
                 "see the head of attending/server/auth/cases.py for the keys of a case",
             ) from err
-    return results
+        yield found
 
 
 def _run(policies: PolicySet, case: dict[str, Any]) -> CaseResult:
