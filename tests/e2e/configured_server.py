@@ -95,7 +95,7 @@ class ConfiguredServer:
         )
         yield from ("[http]", "port = 0")
         yield from ("[policies]", 'folder = "policies"', 'authorization = "policies/authorization"')
-        yield from ("[guard]", f"workers = {self.workers}", f"timeout_seconds = {CHECK_SECONDS}")
+        yield from ("[guard]", f"timeout_seconds = {CHECK_SECONDS}")
         yield from ("[review]", f"lease_seconds = {LEASE_SECONDS}", "expiry_sweep_seconds = 1")
         # Tests of strangers are nothing but refused credentials, all from one address.
         yield from ("[limits]", "refused_credentials_rate = 1000.0", "refused_credentials_burst = 100000.0")
@@ -145,6 +145,7 @@ class ConfiguredServer:
                     *(sys.executable, "-m", "attending.server.cli.main", "serve"),
                     *("--config", str(self.folder / "attending.toml")),
                     *("--port", "0", "--token-port", str(token_port), "--json"),
+                    *("--workers", str(self.workers)),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

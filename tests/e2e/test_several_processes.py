@@ -160,6 +160,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory, lying_provider: LyingProvider
                 f"owner_lease_seconds = {LEASE_SECONDS}",
             ),
             process="a",
+            workers=2,
         )
         a.prepare()
         b = a.twin("b")
@@ -171,6 +172,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory, lying_provider: LyingProvider
             thread.join()
         for server in (a, b):
             assert server.where, server.log.read_text(errors="replace")[-2000:]
+            server.workers = 1  # of those that take their place, which meet no crowd
         yield Pair(a, b, cluster)
         assert [a.stop(), b.stop()] == [0, 0]
         assert not_derived(ledger_config(load_config(a.folder / "attending.toml"))) == []
