@@ -213,7 +213,7 @@ async def test_it_survives_a_restart_and_reaches_another_process(ward: Ward) -> 
     other = await process(ward.ledger, ward.clock)
     access_id = await ward.begin(RUTH)
     assert other.opened.mark(RUTH).emergency is None
-    other.opened._doubted.add(TENANT)
+    other.opened.doubt(TENANT)
     await other.opened.poll()
     assert other.opened.mark(RUTH).emergency == access_id
     again = await process(ward.ledger, ward.clock)

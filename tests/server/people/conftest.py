@@ -102,7 +102,7 @@ async def open_office(
     """A start of the server over that ledger."""
     present = Present(configured)
     await record_configured(ledger, [TENANT], configured, "srv-test", clock)
-    await present.open(ledger, [TENANT])
+    await present.start(ledger, [TENANT])
     authorizer = Authorizer(
         PolicySet.load(authorization_folder()), Attempts(ledger.append, "srv-test").denied, clock
     )

@@ -80,7 +80,7 @@ async def test_another_process_learns_of_a_revocation_when_it_asks(
     monkeypatch.setattr(type(office.ledger), "shared", property(lambda _self: True))
     moment = 0.0
     other = Present(office.configured, poll_seconds=30.0, monotonic=lambda: moment)
-    await other.open(office.ledger, [TENANT])
+    await other.start(office.ledger, [TENANT])
     directory = Directory((), office.clock)
     directory.add(other)
     await office.registry.revoke(office.priya, "portal", "misuse", fresh())

@@ -28,7 +28,7 @@ class People(Component):
         await record_configured(
             app.ledger, app.tenants, app.present.configured, app.owner, app.now, demo=app.embedded
         )
-        await app.present.open(app.ledger, app.tenants)
+        await app.present.start(app.ledger, app.tenants)
 
     async def close(self) -> None:
         await self._app.present.close()

@@ -7,32 +7,28 @@ that another process revoked is therefore refused within that time, whatever hap
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from datetime import datetime
-from typing import Final
 
 import structlog
-from attending.ledger.errors import LedgerError, StoreUnavailable
+from attending.ledger.errors import LedgerError
 from attending.ledger.ledger import Ledger
 from attending.server import projections
 from attending.server.auth.identities import Identities
 from attending.server.clock import parse
 from attending.server.config import IdentitySection, OidcSubjectSection, ServiceKeySection
 from attending.server.errors import Unavailable
+from attending.server.following import Following
 from attending.server.people.account import CONFIGURATION, CredentialKind, State
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import RowMapping, select
 
 log = structlog.get_logger()
 
 _ACCOUNTS, _CREDENTIALS = projections.account, projections.account_credential
-STALE_POLLS: Final = 3
-"""Polls that may fail in a row before nobody is let in."""
 
 
-class Present:
+class Present(Following):
     """An `IdentitySource` of both. Belongs to one event loop; `current` never waits."""
 
     def __init__(
@@ -42,19 +38,11 @@ class Present:
         poll_seconds: float = 1.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(_ACCOUNTS, poll_seconds=poll_seconds, monotonic=monotonic)
         self._configured = tuple(configured)
-        self._poll_seconds = poll_seconds
-        self._monotonic = monotonic
-        self._ledger: Ledger | None = None
         self._index = Identities(self._configured)
         self._by_tenant: dict[str, tuple[IdentitySection, ...]] = {}
         self._sections: dict[tuple[str, str], tuple[int, IdentitySection | None]] = {}
-        self._doubted: set[str] = set()
-        self._seen: dict[str, int] = {}
-        self._fresh_until: float | None = None
-        self._problem: str | None = None
-        self._lock = asyncio.Lock()
-        self._polling: asyncio.Task[None] | None = None
 
     @property
     def configured(self) -> tuple[IdentitySection, ...]:
@@ -65,98 +53,24 @@ class Present:
         """The index that holds now; Unavailable (IDENTITIES_STALE, or STORE_UNAVAILABLE when that is why) when it may
         be older than it must be.
         """
-        stale = self._fresh_until is not None and self._monotonic() > self._fresh_until
-        if stale or self._doubted:
+        if self._doubted or not self.fresh():
             # Whose callers they are is not known before they are recognised, so nobody is: another tenant's index could
             # hold the credential that this one lost.
             # An outage of the store has a name of its own, under which callers know what to do.
             raise Unavailable(self._problem or "IDENTITIES_STALE", retry_after_seconds=self._poll_seconds)
         return self._index
 
-    async def open(self, ledger: Ledger, tenants: Iterable[str]) -> None:
-        """Reads every tenant, and from then on follows what other processes change where there are any."""
-        self._ledger = ledger
-        for tenant in tenants:
-            await self.refresh(tenant)
-        if ledger.shared:
-            self._keep_fresh(self._monotonic())
-        self._polling = asyncio.create_task(self._follow())
-
-    async def close(self) -> None:
-        if self._polling is not None:
-            self._polling.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._polling
-
-    async def refresh(self, tenant: str) -> None:
-        """Reads one tenant again; when it returns, `current` is not older than the call. Raises the ledger's errors,
-        and then nobody is let in until it has been read after all.
-        """
-        assert self._ledger is not None
-        async with self._lock:
-            try:
-                # Asked for before the rows: what comes between is read once more, never missed.
-                seen = await self._newest(self._ledger, tenant)
-                found = await self._read(self._ledger, tenant)
-            except BaseException:
-                self._doubted.add(tenant)
-                raise
-            self._seen[tenant] = seen.get(tenant, -1)
-            self._by_tenant[tenant] = found
-            self._index = Identities(
-                identity for identities in self._by_tenant.values() for identity in identities
-            )
-            self._doubted.discard(tenant)
-
-    def doubt(self, tenant: str) -> None:
-        """Something may have changed, and nobody knows: nobody is let in until the tenant has been read again."""
-        self._doubted.add(tenant)
-
-    async def _follow(self) -> None:
-        while True:
-            await asyncio.sleep(self._poll_seconds)
-            # While it is asked and does not answer, too.
-            self._problem = StoreUnavailable.reason
-            try:
-                await self.poll()
-            except LedgerError as err:
-                # Nobody is let in once this has lasted; until then nothing is older than promised.
-                self._problem = err.reason if isinstance(err, StoreUnavailable) else None
-                log.warning("identities.poll_failed", reason=err.reason)
-            except Exception as err:
-                # Nothing may end this task: without it nobody would ever be let in again.
-                self._problem = None
-                log.error("identities.poll_failed", error_type=type(err).__name__)
-            else:
-                self._problem = None
-
-    async def poll(self) -> None:
-        """Reads what is in doubt, and every tenant that another process changed. Raises the ledger's errors."""
-        assert self._ledger is not None
-        begun = self._monotonic()
-        for tenant in list(self._doubted):
-            await self.refresh(tenant)
-        if not self._ledger.shared:
-            return
-        seen = await self._newest(self._ledger, None)
-        for tenant in list(self._by_tenant):
-            if seen.get(tenant, -1) != self._seen[tenant]:
-                await self.refresh(tenant)
-        self._keep_fresh(begun)
-
-    def _keep_fresh(self, begun: float) -> None:
-        self._fresh_until = begun + STALE_POLLS * self._poll_seconds
-
-    @staticmethod
-    async def _newest(ledger: Ledger, tenant: str | None) -> dict[str, int]:
-        """Index of the last change of each tenant that has any."""
-        query = select(_ACCOUNTS.c.log_id, func.max(_ACCOUNTS.c.changed_index).label("newest")).group_by(
-            _ACCOUNTS.c.log_id
+    async def _take(self, ledger: Ledger, tenant: str) -> None:
+        self._by_tenant[tenant] = await self._read(ledger, tenant)
+        self._index = Identities(
+            identity for identities in self._by_tenant.values() for identity in identities
         )
-        if tenant is not None:
-            query = query.where(_ACCOUNTS.c.log_id == tenant)
-        rows = [row._mapping for row in await ledger.query(query)]
-        return {row["log_id"]: int(row["newest"]) for row in rows}
+
+    def _failed(self, err: Exception) -> None:
+        if isinstance(err, LedgerError):
+            log.warning("identities.poll_failed", reason=err.reason)
+        else:
+            log.error("identities.poll_failed", error_type=type(err).__name__)
 
     async def _read(self, ledger: Ledger, tenant: str) -> tuple[IdentitySection, ...]:
         accounts = [
