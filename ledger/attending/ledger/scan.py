@@ -52,15 +52,10 @@ def scan(data: bytes) -> tuple[re.Match[bytes], dict[str, Any]] | None:
     That the body is one whole object, and the bytes around it are matched to the last, makes `data` the
     canonical encoding of these fields: the keys stand in order, and no other reading of the bytes exists.
     """
-    match = _match(data)
-    if match is None or len(data) > MAX_ENTRY_BYTES:
+    match = _entry(data)
+    if match is None:
         return None
-    raw, occurred_at, time = match.group(2, 5, 10)
-    if not _is_date(time[:_DATE_BYTES]) or (
-        occurred_at is not None and not _is_date(occurred_at[:_DATE_BYTES])
-    ):
-        return None
-    body = read_container(raw, MAX_DEPTH - 1)
+    body = read_container(match[2], MAX_DEPTH - 1)
     return (match, body) if type(body) is dict else None
 
 
@@ -68,15 +63,23 @@ def scan_place(data: bytes) -> tuple[bytes, ...] | None:
     """(index, origin, prev, stream, time, type) of stored bytes that are an entry, as they stand there; None
     as with `scan`, of which this is the half that a verifier pays for each entry.
     """
+    match = _entry(data)
+    if match is None or read_container(match[2], MAX_DEPTH - 1) is None:
+        return None
+    return match.group(4, 6, 7, 8, 10, 11)
+
+
+def _entry(data: bytes) -> re.Match[bytes] | None:
+    """The match of `ENTRY`, where its size and dates are those of an entry; the body has not been looked at."""
     match = _match(data)
     if match is None or len(data) > MAX_ENTRY_BYTES:
         return None
-    raw, occurred_at, time = match.group(2, 5, 10)
+    occurred_at, time = match.group(5, 10)
     if not _is_date(time[:_DATE_BYTES]) or (
         occurred_at is not None and not _is_date(occurred_at[:_DATE_BYTES])
     ):
         return None
-    return None if read_container(raw, MAX_DEPTH - 1) is None else match.group(4, 6, 7, 8, 10, 11)
+    return match
 
 
 @lru_cache(maxsize=1024)
