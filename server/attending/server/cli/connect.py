@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 from attending.client import Connection
+from attending.server.cli.credentials import credential_options
 from cryptography.x509 import load_pem_x509_certificates
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,30 +41,7 @@ def connection_options(default_identity: str, *, anonymous: bool = False) -> Cal
             help="Demo identity of the embedded server.",
         )
         @click.option("--server", envvar="ATTENDING_SERVER", help="Address of a server, host:port.")
-        @click.option(
-            "--ca",
-            type=click.Path(path_type=Path, exists=True, dir_okay=False),
-            envvar="ATTENDING_CA",
-            help="CA certificate of the server (PEM).",
-        )
-        @click.option(
-            "--token-file",
-            type=click.Path(path_type=Path, exists=True, dir_okay=False),
-            envvar="ATTENDING_TOKEN_FILE",
-            help="File that holds a bearer token.",
-        )
-        @click.option(
-            "--cert",
-            type=click.Path(path_type=Path, exists=True, dir_okay=False),
-            envvar="ATTENDING_CERT",
-            help="Client certificate (PEM).",
-        )
-        @click.option(
-            "--cert-key",
-            type=click.Path(path_type=Path, exists=True, dir_okay=False),
-            envvar="ATTENDING_CERT_KEY",
-            help="Key of the client certificate (PEM).",
-        )
+        @credential_options()
         @click.option(
             "--log-key",
             envvar="ATTENDING_LOG_KEY",

@@ -20,6 +20,7 @@ from attending.ledger.static.client import Fetch
 from attending.ledger.static.export import folder_fetch
 from attending.ledger.static.http import HttpSource
 from attending.ledger.static.stored import StoredLog
+from attending.server.cli.credentials import credential_options
 from attending.server.cli.outcome import CommandError, Exit
 
 if TYPE_CHECKING:
@@ -184,30 +185,7 @@ def source_options(command: F) -> F:
         help="Read an exported folder instead.",
     )
     @click.option("--key", help="Verifier key of the log (C2SP vkey), or a file that holds it.")
-    @click.option(
-        "--ca",
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        envvar="ATTENDING_CA",
-        help="With --url: CA certificate of the server (PEM).",
-    )
-    @click.option(
-        "--token-file",
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        envvar="ATTENDING_TOKEN_FILE",
-        help="With --url: file that holds a bearer token.",
-    )
-    @click.option(
-        "--cert",
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        envvar="ATTENDING_CERT",
-        help="With --url: client certificate (PEM).",
-    )
-    @click.option(
-        "--cert-key",
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        envvar="ATTENDING_CERT_KEY",
-        help="With --url: key of the client certificate (PEM).",
-    )
+    @credential_options("--url")
     @functools.wraps(command)
     def wrapper(
         *args: Any,
