@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,14 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def new_kms_key(endpoint: str) -> str:
+    return str(_administrator(endpoint).create_key()["KeyMetadata"]["KeyId"])
+
+
+@cache
+def _administrator(endpoint: str) -> Any:
+    """One for all keys: a client reads some MiB of descriptions of AWS before it can be used."""
     session: Any = importlib.import_module("botocore.session").Session()
-    client = session.create_client("kms", region_name="eu-central-1", endpoint_url=endpoint)
-    return str(client.create_key()["KeyMetadata"]["KeyId"])
+    return session.create_client("kms", region_name="eu-central-1", endpoint_url=endpoint)
 
 
 @pytest.fixture(params=["passphrase", "vault", "vault-derived", "aws_kms"])
