@@ -71,6 +71,7 @@ NAMES.update(
         "tmp-smx": Entry(("sulfamethoxazole", "trimethoprim")),
         "amoxicillin-clavulanate": Entry(("amoxicillin", "clavulanate")),
         "potassium chloride": Entry(("potassium chloride",)),
+        "sodium oxybate": Entry(("sodium oxybate",)),
         "vitamin d": Entry(("cholecalciferol",)),
         "folic acid": Entry(("folic acid",)),
         "alcohol": Entry(("ethanol",)),
