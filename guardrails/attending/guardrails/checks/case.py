@@ -105,6 +105,8 @@ class Case:
     """Drugs of the record and of what the texts state, less those that the output stops or avoids."""
     ended: frozenset[str]
     """Ingredients that the output stops or avoids."""
+    recorded: frozenset[str]
+    """Ingredients on the list of the record or the prompt: what the patient takes whatever the output says."""
     readings: tuple[Reading, ...]
     lexicon: Lexicon
     told: str
@@ -236,9 +238,11 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
         if s.scope.prescriptive and i not in later
         for drug in s.mention.drugs
     }
-    ended = _ended(output, knowledge) - kept
+    finally_stopped = _finally_stopped(output)
+    ended = (_ended(output, knowledge) - kept) | finally_stopped
     on_list = _listed(whole.context, lexicon)
-    given = (*_given(output, on_list, later), *_affirmed(judged.output, prompt, output))
+    acts = (e for e in _given(output, on_list, later) if e.drug not in finally_stopped)
+    given = (*acts, *_affirmed(judged.output, prompt, output))
     taking = tuple(
         Exposure(drug, Scope.CONTINUE, Span(0, 0), name, "list", new=False)
         for drug, name in on_list.items()
@@ -255,6 +259,7 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
         given=given,
         taking=taking,
         ended=frozenset(ended),
+        recorded=frozenset(_listed(with_prompt.context, lexicon)),
         readings=tuple(readings.values()),
         lexicon=lexicon,
         told=" ".join(
@@ -324,6 +329,32 @@ def _resumed(output: ParsedText) -> set[int]:
             around = output.text[statement.clause.start : statement.clause.end + 80].split("\n")[0]
             if _RESUMES.search(clause) and _AFTERWARDS.search(around):
                 found.add(index)
+    return found
+
+
+_UNTIL: Final = re.compile(
+    r"\b(?:if|when(?:ever)?|unless|until|once|before|after|prior|while|for|days?|hours?|weeks?|temporarily|hold\w*|held|pause\w*)\b",
+    re.I,
+)
+
+
+def _finally_stopped(output: ParsedText) -> set[str]:
+    """Ingredients of which the text reports earlier that they are taken and ends by stopping them for good.
+
+    "Medications: Prozac 20 mg daily. ... She weaned herself from Prozac." A drug that the text also tells to take, or
+    stops under a condition or for a time, is not among them.
+    """
+    told: dict[str, list[Statement]] = {}
+    for statement in output.statements:
+        for drug in statement.mention.drugs:
+            told.setdefault(drug, []).append(statement)
+    found: set[str] = set()
+    for drug, statements in told.items():
+        *earlier, last = statements
+        clause = output.text[last.clause.start : last.clause.end]
+        ordered = any(s.scope is Scope.RECOMMEND and (s.started or s.dose is not None) for s in earlier)
+        if last.scope is Scope.STOP and earlier and not ordered and _UNTIL.search(clause) is None:
+            found.add(drug)
     return found
 
 

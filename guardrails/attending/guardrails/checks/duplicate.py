@@ -132,7 +132,8 @@ def _same_ingredient(case: Case) -> Iterator[Finding]:
             f"{exposure.drug} is in both {held.text} and {exposure.text}",
             drugs=(exposure.drug,),
         )
-    listed = {exposure.drug: exposure for exposure in case.taking}
+    # What the output itself lists is the same product under its other name.
+    listed = {e.drug: e for e in case.taking if e.drug in case.recorded}
     for exposure in case.unique_given():
         other = listed.get(exposure.drug)
         if other is None or exposure.drug in reported or case.is_local(exposure) or not exposure.new:
@@ -243,7 +244,9 @@ def _same_class(case: Case) -> Iterator[Finding]:
                     continue
                 severity = group.severity
                 if not exposure.new and not other.new:
-                    severity = lowered(severity)
+                    existing = {exposure.drug, other.drug} <= case.recorded
+                    mild = existing and severity is not Severity.CONTRAINDICATED
+                    severity = Severity.MINOR if mild else lowered(severity)
                 yield case.finding(
                     Code.DUPLICATE,
                     exposure,

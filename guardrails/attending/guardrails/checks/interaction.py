@@ -43,8 +43,9 @@ def interactions(case: Case) -> Iterator[Finding]:
 
     Severity is lowered one rank where the fact holds above a daily dose and the dose is not stated; two ranks where
     one of the drugs is given by a local route; and a moderate interaction is minor where the output neither starts
-    nor changes either drug. It is minor too where the output has the two taken apart and that is enough. A pair that
-    the text warns of is not a finding, unless the patient takes one of the two and the output starts the other.
+    nor changes either drug. Short of a contraindication a pair is minor where both drugs stand on the patient's list
+    and the output changes neither. It is minor too where the output has the two taken apart and that is enough. A pair
+    that the text warns of is not a finding, unless the patient takes one of the two and the output starts the other.
     """
     warned = _warned_pairs(case)
     named = {exposure.drug for exposure in case.given}
@@ -78,6 +79,13 @@ def interactions(case: Case) -> Iterator[Finding]:
         )
 
 
+def mechanisms(case: Case) -> dict[frozenset[str], str]:
+    """Pair of drugs -> the effect that its interaction finding names; filled by `interactions`."""
+    found = case.memo.setdefault("interaction mechanisms", {})
+    assert isinstance(found, dict)
+    return found
+
+
 def _distinct(case: Case) -> list[Exposure]:
     """The first three exposures to each drug, and any that differs in being new or local: what can change a finding."""
     kept: list[Exposure] = []
@@ -100,6 +108,7 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
     pair = frozenset((first.drug, second.drug))
     listed = first.origin == "list" or second.origin == "list"
     starting = first.new or second.new
+    existing = not starting and {first.drug, second.drug} <= case.recorded
     if pair in warned and not (listed and any(e.new and e.scope is Scope.RECOMMEND for e in (first, second))):
         return None
     if _alternatives(case, first, second) or switched(case, first, second):
@@ -113,7 +122,9 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
         if held is None:
             continue
         severity, why = held
-        if severity is Severity.MODERATE and not starting:
+        if existing and severity is not Severity.CONTRAINDICATED and severity.rank > Severity.MINOR.rank:
+            severity, why = Severity.MINOR, f"{why}; existing: both stand unchanged on the patient's list"
+        elif severity is Severity.MODERATE and not starting:
             severity, why = Severity.MINOR, f"{why}; neither drug is started or changed here"
         elif severity is Severity.MODERATE and _monitored(case, facts):
             severity, why = Severity.MINOR, f"{why}; the output has it checked"
@@ -125,6 +136,7 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
     if best is None:
         return None
     severity, _, fact, why = best
+    mechanisms(case)[pair] = fact.mechanism or ""
     anchor, other = (first, second) if _anchors(first, second) else (second, first)
     where = f"{other.drug}, which the patient takes" if other.origin == "list" else other.drug
     effect = f": {fact.mechanism}" if fact.mechanism else ""

@@ -15,7 +15,7 @@ from attending.guardrails.checks.dosing import dosing
 from attending.guardrails.checks.drug_lab import drug_labs
 from attending.guardrails.checks.duplicate import duplicates
 from attending.guardrails.checks.identity import wrong_patient
-from attending.guardrails.checks.interaction import interactions
+from attending.guardrails.checks.interaction import interactions, mechanisms
 from attending.guardrails.checks.interval import intervals
 from attending.guardrails.checks.kidney import kidney
 from attending.guardrails.checks.listed_dose import listed_doses
@@ -23,6 +23,7 @@ from attending.guardrails.checks.mme import mme
 from attending.guardrails.checks.never_event import never_events
 from attending.guardrails.checks.notation import notations, unknown_names, unreadable
 from attending.guardrails.checks.omission import omissions
+from attending.guardrails.checks.one_fact import one_fact
 from attending.guardrails.checks.patient_state import age, contraindications, liver
 from attending.guardrails.checks.port import KnowledgePort
 from attending.guardrails.checks.red_flag import red_flags
@@ -85,7 +86,8 @@ def run_checks(judged: Judged, knowledge: KnowledgePort, *, audience: Audience) 
     found = [finding for check in CHECKS for finding in check(case)]
     covered, missing = coverage(case)
     found.extend(missing)
-    return CheckResult(tuple(sorted(dict.fromkeys(found), key=_order)), covered)
+    ordered = sorted(dict.fromkeys(found), key=_order)
+    return CheckResult(one_fact(ordered, mechanisms(case)), covered)
 
 
 def _order(finding: Finding) -> tuple[int, int, int, str, str]:

@@ -122,5 +122,5 @@ def _triple_whammy(case: Case) -> Iterator[Finding]:
             Severity.MAJOR,
             curated("stacking-triple-whammy", "NSAID labels, section 7, ACE inhibitors, ARBs and diuretics"),
             "an NSAID, a renin-angiotensin blocker and a diuretic together: acute kidney injury",
-            drugs=sorted({leg[0].drug for leg in legs}),
+            drugs=sorted({e.drug for leg in legs for e in leg}),
         )

@@ -50,6 +50,12 @@ _NOT_SO = re.compile(
 _BREAK = re.compile(r"[.;\n]|, (?:and |then |or )|\b(?:and|then|or|plus)\b|,")
 _COREF_SENTENCES = 4
 
+_WISH = re.compile(
+    r"\b(?:feels?|felt|feeling|wants?|wanted|would like|wishes|asks?|asked|asking|requests?|requested|wonders?)\b"
+    r"[^.;\n]{0,70}\Z"
+)
+"""What somebody would like is no dose that anybody orders: "she feels that she needs a higher dose"."""
+
 
 @dataclass(slots=True)
 class Assembled:
@@ -153,6 +159,8 @@ class _Builder:
             number = self._sentence(amount.start)
             near = number in self._last_in_sentence or number - 1 in self._last_in_sentence
             if not near or not reading.scope.prescriptive:
+                return
+            if _WISH.search(self._text, max(0, amount.start - 80), amount.start):
                 return
         self._unreadable.append(amount)
 

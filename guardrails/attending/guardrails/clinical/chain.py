@@ -52,6 +52,9 @@ TRANSPARENT = frozenset(
 )
 _TRANSITIVE = frozenset({Cat.TAKE, Cat.START, Cat.CONTINUE, Cat.CHANGE, Cat.SWITCH, Cat.ORDER, Cat.AVOID})
 _MAX_OTHER = 3
+_DETERMINERS = frozenset(
+    {"the", "your", "his", "her", "their", "its", "all", "any", "this", "such", "further", "my"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +210,9 @@ def _is_complement(tokens: list[Token], last: int, j: int) -> bool:
     if token.form is Form.GERUND or token.form is Form.NOUN:
         return True
     if any(t.cat is Cat.TO for t in between) or tokens[last].word.endswith(" to"):
+        return True
+    if between and between[-1].word in _DETERMINERS and j + 1 < len(tokens) and tokens[j + 1].word == "of":
+        # "discontinue the use of X"
         return True
     if any(
         t.cat in (Cat.MODAL, Cat.NOT) or t.word in ("that", "you", "she", "he", "they", "patient", "be")

@@ -51,6 +51,7 @@ _NEGATED = re.compile(
     r"of|ruled out|rule out|unlikely|free of|doesn't have|don't have|does not have|do "
     r"not have|absence of)\b[^.;:]{0,60}$"
 )
+_CONDITION_CLAUSE = re.compile(r"\b(?:if|unless|in case)\b[^.;,]{0,220}\Z")
 _NOT_OURS = re.compile(
     r"\b(?:if|unless|whether|in case|when|should you|do you|are you|does (?:he|she)|did "
     r"you|mother|father|mom|dad|sister|brother|wife|husband|grand\w+|aunt|uncle|cousin|"
@@ -284,10 +285,13 @@ def _conditions(lines: list[str], conditions: Mapping[str, str]) -> tuple[Condit
             position = end
             before = line[max(0, start - 120) : start]
             clause = re.split(r"[.;]| but ", before)[-1]
+            if _CONDITION_CLAUSE.search(line, max(0, start - 240), start):
+                continue
             if _NEGATED.search(clause) or _NOT_OURS.search(clause) or not _OURS.search(clause):
                 continue
             if re.match(
-                r" (?:medic|drugs?|pills?|risk|prevention|screening|prophylaxis|is (?:ruled out|"
+                # "CVA tenderness" is the costovertebral angle
+                r" (?:tender|angle|medic|drugs?|pills?|risk|prevention|screening|prophylaxis|is (?:ruled out|"
                 r"unlikely|a )|can |may |clinic|test|specialist|symptoms)",
                 line[end:],
             ):

@@ -41,12 +41,13 @@ _SUBJECTS = frozenset({"i", "he", "she", "you", "patient", "pt", "we", "i'm", "y
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What holds for a whole sentence: its main predicate, whether it tells to ask someone, and the tokens
-    that name a relative, in order."""
+    """What holds for a whole sentence: its main predicate, whether it tells to ask someone, the tokens that name a
+    relative, in order, and whether a clause of it is a condition."""
 
     main: Predicate | None
     asks: bool
     family: tuple[int, ...]
+    conditional: bool = False
 
 
 def modality(
@@ -85,9 +86,15 @@ def modality(
     possible = chosen is not None and chosen.unreal and (chosen.backward or chosen.cat not in _PROPOSED)
     if possible and scope in (Scope.RECOMMEND, Scope.CONTINUE):
         return Scope.HYPOTHETICAL, False
+    later = setting.conditional and chosen is not None and chosen.cat is Cat.ADVISE
+    if later and chosen is not None and scope is Scope.RECOMMEND and _own_future(tokens, clause, chosen):
+        return Scope.HYPOTHETICAL, False
     opener = clause.opener
     if opener is None:
         return scope, started
+    if opener.word == "since" and chosen is not None and chosen.cat is Cat.START and scope is Scope.RECOMMEND:
+        # "since starting X", "since being started on X": it is being taken
+        return (Scope.CONTINUE, False) if _undergone(tokens, chosen) else (scope, started)
     if opener.cat is Cat.SUBORD and opener.word not in REASON:
         return _conditional(opener.word, chosen, scope, started, setting)
     reported = chosen is not None and chosen.fact and scope is Scope.CONTINUE
@@ -100,6 +107,14 @@ def modality(
 def _dated_only(tokens: list[Token], clause: Clause) -> bool:
     past = [t.word for t in tokens[clause.start : clause.end] if t.cat is Cat.HISTORY]
     return all(word.startswith(("in ", "since ")) for word in past)
+
+
+def _own_future(tokens: list[Token], clause: Clause, chosen: Predicate) -> bool:
+    """Whether the writer says what they will advise later ("if it does not improve, I will recommend X")."""
+    words = {t.word for t in tokens[clause.start : chosen.end]}
+    return bool(words & {"i'll", "we'll"}) or (
+        bool(words & {"i", "we"}) and bool(words & {"will", "may", "might"})
+    )
 
 
 def _of_relative(tokens: list[Token], index: int, family: tuple[int, ...]) -> bool:
@@ -130,6 +145,18 @@ def _allergic(tokens: list[Token], index: int, clause: Clause, chosen: Predicate
         if reacts and k + 1 < len(tokens) and tokens[k + 1].word in _ALLERGY_LINK:
             return True
     return False
+
+
+def _undergone(tokens: list[Token], chosen: Predicate) -> bool:
+    """Whether the act is a gerund or a passive that is over: "starting X", "being started on X", "he was put on X"."""
+    before = tokens[max(0, chosen.start - 3) : chosen.start]
+    if any(t.word in ("are", "am", "will", "is", "i'm", "we're") for t in before):
+        return False
+    return (
+        chosen.weak
+        or tokens[chosen.start].word.endswith("ing")
+        or any(t.word in ("being", "was", "were") for t in before)
+    )
 
 
 def _conditional(

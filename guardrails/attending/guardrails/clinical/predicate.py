@@ -38,6 +38,9 @@ _DIRECT = frozenset(
 _UNREAL = frozenset({"would", "could", "might", "'d", "wouldn't", "couldn't", "wouldnt", "couldnt"})
 _FIRST_PERSON = frozenset({"i", "we", "i'd", "we'd"})
 _NOW = frozenset({"currently", "already", "now", "still", "presently"})
+_SAYS = frozenset(
+    {"reports", "reported", "endorses", "endorsed", "admits", "states", "describes", "acknowledges"}
+)
 _SECOND_OR_THIRD = frozenset({"you", "he", "she", "they", "who", "patient", "patients", "people", "i"})
 
 
@@ -183,8 +186,10 @@ def _read(
                 scope = Scope.HISTORY if negated else Scope.CONTINUE
         elif head.form is Form.GERUND and was:
             fact, scope = True, (Scope.HISTORY if scope is Scope.RECOMMEND else scope)
-        elif single and cat is Cat.TAKE and not negated and words & _NOW:
+        elif single and cat is Cat.TAKE and not negated and words & (_NOW | _SAYS):
             fact, scope = True, Scope.CONTINUE
+        elif single and token.word == "trying" and "after" in words:
+            fact, scope = True, Scope.HISTORY
         else:
             weak = True
     elif passive:

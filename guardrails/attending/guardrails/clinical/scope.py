@@ -16,7 +16,7 @@ from attending.guardrails.clinical.chain import flip
 from attending.guardrails.clinical.clauses import Sentence
 from attending.guardrails.clinical.heading import heading_scope
 from attending.guardrails.clinical.marks import exchange, marked, objectless, praised, special, under
-from attending.guardrails.clinical.modality import Setting, modality
+from attending.guardrails.clinical.modality import CONDITION, Setting, modality
 from attending.guardrails.clinical.pairs import warned_pairs
 from attending.guardrails.clinical.predicate import Predicate, predicates
 from attending.guardrails.clinical.segments import Clause, split_clauses
@@ -146,6 +146,7 @@ class _Reader:
             next((p for c, p in groups if not c.subordinate and not p.weak), None),
             any(p.cat is Cat.ASK for _, p in groups),
             tuple(k for k, t in enumerate(tokens) if t.cat is Cat.FAMILY),
+            any(c.opener is not None and c.opener.word in CONDITION for c in clauses),
         )
         inherited: Predicate | None = None
         for k, clause in enumerate(clauses):

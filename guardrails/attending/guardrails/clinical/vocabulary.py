@@ -161,7 +161,9 @@ PHRASES: list[tuple[str, Cat, Form]] = [
     (
         r"d/c'?(?:e?d)?|come(?:s)? off|coming off|came off|get(?:ting)? off|go(?:es|ing)? "
         r"off|went off|wean(?:ed|ing)?(?: \w+)? off|"
-        r"taper(?:ed|ing)?(?: \w+)? off|take(?:n)? off|taking off|phase(?:d)? out|cut(?:ting)? out|washout",
+        r"taper(?:ed|ing)?(?: \w+)? off|"
+        r"(?:self-)?(?:weaned|weened)(?: (?:him|her|them)self)? from|"
+        r"take(?:n)? off|taking off|phase(?:d)? out|cut(?:ting)? out|washout",
         Cat.STOP,
         Form.BASE,
     ),
