@@ -29,7 +29,7 @@ from attending.server.auth.authenticate import Directory
 from attending.server.auth.authorize import Authorizer, PolicySet, Resource
 from attending.server.auth.oidc.token import TokenVerifier
 from attending.server.auth.principal import Principal
-from attending.server.auth.revocation import RevocationList, Revocations
+from attending.server.auth.revocation import RevocationList, Revocations, authority_id
 from attending.server.auth.service_key import LEAST, hash_service_key, new_service_key, prefix_of
 from attending.server.bootstrap.certificates import issue_client, new_authority
 from attending.server.config import IdentitySection, OidcSection
@@ -98,9 +98,10 @@ class World:
         lists = Revocations(
             [
                 RevocationList(
-                    issued.subject.public_bytes(), now, issued.not_valid_after_utc, frozenset(range(REVOKED))
+                    authority_id(issued), now, issued.not_valid_after_utc, frozenset(range(REVOKED))
                 )
-            ]
+            ],
+            [issued],
         )
         section = OidcSection(
             name="bench",
@@ -114,7 +115,7 @@ class World:
         self.directory = Directory(
             self.sections,
             tokens=self.tokens,
-            revocation=lambda who, serial: lists.verdict(who, serial, datetime.now(UTC)),
+            revocation=lambda certificate: lists.verdict(certificate, datetime.now(UTC)),
         )
         self.authorizer = Authorizer(PolicySet.load(package_policies() / "authorization"), _not_denied)
 

@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import ssl
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ import grpc
 import httpx
 import pytest
 from attending.client.errors import AttendingApiError, translate
+from attending.ledger.errors import StoreUnavailable
 from attending.ledger.ledger import SYSTEM_LOG
 from attending.server.auth.authenticate import Directory
 from attending.server.auth.revocation import ListRefused, Revocations, read_list
@@ -34,6 +36,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from structlog.testing import capture_logs
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
@@ -237,6 +240,24 @@ def test_a_revoked_client_loses_access_on_its_open_connections(running: Any, fil
     assert ask(revoked, bearer) == "INVALID_CREDENTIAL"
 
 
+def test_a_revoked_client_loses_the_stream_that_it_has_under_way(running: Any, files: Folder) -> None:
+    ended = threading.Event()
+
+    def messages() -> Iterator[ledger_pb2.AppendStreamRequest]:
+        yield ledger_pb2.AppendStreamRequest(open=ledger_pb2.AppendStreamRequest.Open(emitter="em-1"))
+        ended.wait(30)
+
+    channel = running.channel("demo-app")
+    stream = ledger_pb2_grpc.LedgerServiceStub(channel).AppendStream(messages(), timeout=30)
+    stream.add_callback(ended.set)
+    assert next(stream).opened.max_in_flight
+    files.revoke("demo-app")
+    running.run(running.app.tls.reload())
+    with pytest.raises(grpc.RpcError) as caught:
+        next(stream)
+    assert translate(caught.value).reason == "INVALID_CREDENTIAL"
+
+
 def test_a_list_that_has_run_out_lets_nobody_in_by_certificate(running: Any, files: Folder) -> None:
     channel = running.channel("demo-auditor")
     files.revoke("demo-operator", until=NOW - timedelta(seconds=1))
@@ -322,20 +343,65 @@ async def test_broken_files_keep_the_old_ones_and_are_told(
     tls.load()
     before, kept = tls.material, {p: p.read_bytes() for p in (folder.root / "tls").iterdir()}
     spoil(folder)
-    assert await tls.reload() is False
+    with capture_logs() as told:
+        for _again in range(2):  # told once, not at every look
+            assert await tls.reload() is False
     assert tls.material is before
-    assert tls.status().problem == problem
+    assert [line.get("reason") for line in told if line["event"] == "tls.not_reloaded"] == [problem]
     for path, data in kept.items():
         path.write_bytes(data)
         path.chmod(0o600)
     assert await tls.reload() is False
-    assert tls.status().problem is None
     new = folder.new_server()
     assert await tls.reload() is True
     assert tls.material.certificate == new.certificate
-    status = tls.status()
-    assert status.certificate_expires == x509.load_pem_x509_certificate(new.certificate).not_valid_after_utc
-    assert len(status.next_updates) == 1
+    assert tls.material.expires == x509.load_pem_x509_certificate(new.certificate).not_valid_after_utc
+
+
+async def test_files_that_have_not_changed_are_not_parsed_again(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = prepare(folder.root, providers=[], overrides={"server": LISTS}).config.server
+    tls = Tls(config)
+    tls.load()
+
+    def parsed(*_arguments: object) -> None:
+        raise AssertionError("parsed")
+
+    monkeypatch.setattr("attending.server.tls.list_of", parsed)
+    assert await tls.reload() is False
+    folder.revoke("demo-app")
+    with pytest.raises(AssertionError, match="parsed"):
+        await tls.reload()
+
+
+async def test_a_reload_that_could_not_be_recorded_is_recorded_later_and_in_order(folder: Folder) -> None:
+    config = prepare(folder.root, providers=[], overrides={"server": LISTS}).config.server
+    moment = NOW
+    tls = Tls(config, lambda: moment)
+    tls.load()
+    away, recorded = True, []
+
+    async def record(change: TlsChange) -> None:
+        if away:
+            raise StoreUnavailable("away")
+        recorded.append((change.changed, change.loaded))
+
+    tls.on_change = record
+    folder.revoke("demo-app")
+    assert await tls.reload() is True
+    moment += timedelta(minutes=1)
+    folder.new_server()
+    assert await tls.reload() is True
+    await tls.tell()
+    assert recorded == []
+    away = False
+    await tls.tell()
+    await tls.tell()
+    assert recorded == [
+        (("client_crl",), NOW),
+        (("tls_certificate", "tls_key"), NOW + timedelta(minutes=1)),
+    ]
 
 
 def test_a_server_does_not_start_with_lists_that_are_not_to_go_by(folder: Folder) -> None:
@@ -374,19 +440,62 @@ async def test_files_are_looked_at_by_themselves_and_on_a_signal(folder: Folder)
 # --- lists and the directory, with an injected clock -------------------------------------------------------------
 
 
+def certificates(authority: Pair) -> list[x509.Certificate]:
+    return x509.load_pem_x509_certificates(authority.certificate)
+
+
+def client(authority: Pair, name: str = "someone") -> x509.Certificate:
+    return x509.load_pem_x509_certificate(
+        issue_client(authority, name, f"spiffe://x/{name}", NOW).certificate
+    )
+
+
 def test_lists_in_both_forms_and_the_newest_of_an_authority() -> None:
-    authority = new_authority("CA", NOW)
-    authorities = x509.load_pem_x509_certificates(authority.certificate)
-    pem = revocation_list(authority, 5, since=NOW - 2 * HOUR)
-    der = x509.load_pem_x509_crl(revocation_list(authority, 7)).public_bytes(Encoding.DER)
-    old, new = (read_list(data, authorities, NOW) for data in (pem, der))
-    assert [set(one.serials) for one in (old, new)] == [{5}, {7}]
+    authority, stranger = new_authority("CA", NOW), new_authority("Another CA", NOW)
+    five, seven = client(authority), client(authority)
+    pem = revocation_list(authority, five.serial_number, since=NOW - 2 * HOUR)
+    der = x509.load_pem_x509_crl(revocation_list(authority, seven.serial_number)).public_bytes(Encoding.DER)
+    old, new = (read_list(data, certificates(authority), NOW) for data in (pem, der))
+    assert [set(one.serials) for one in (old, new)] == [{five.serial_number}, {seven.serial_number}]
     for both in ([old, new], [new, old]):
-        found = Revocations(both)
-        assert [found.verdict(new.issuer, number, NOW) for number in (5, 7)] == ["good", "revoked"]
-        assert found.verdict(new.issuer, 5, new.next_update) == "out_of_date"
-        assert found.verdict(new.issuer, 7, new.next_update) == "revoked"
-        assert found.verdict(b"another authority", 5, NOW) == "no_list"
+        found = Revocations(both, certificates(authority))
+        assert [found.verdict(one, NOW) for one in (five, seven)] == ["good", "revoked"]
+        assert found.verdict(five, new.next_update) == "out_of_date"
+        assert found.verdict(seven, new.next_update) == "revoked"
+        assert found.verdict(client(stranger), NOW) == "no_list"
+
+
+def test_two_authorities_of_one_name_have_a_list_each() -> None:
+    """As while an authority goes over to a new key: the newer list is not the other's."""
+    before, after = new_authority("CA", NOW), new_authority("CA", NOW)
+    both = [*certificates(before), *certificates(after)]
+    one, other = client(before), client(after)
+    old = read_list(revocation_list(before, one.serial_number, since=NOW - 2 * HOUR), both, NOW)
+    new = read_list(revocation_list(after, one.serial_number), both, NOW)
+    for lists in ([old, new], [new, old]):
+        found = Revocations(lists, both)
+        assert [found.verdict(c, NOW) for c in (one, other)] == ["revoked", "good"]
+    assert [Revocations([new], both).verdict(c, NOW) for c in (one, other)] == ["no_list", "good"]
+    # A serial number is one authority's own, too.
+    assert Revocations([old, new], both).verdict(client(before), NOW) == "good"
+    # A renewed certificate with the key that it had is the same authority.
+    renewed = [*certificates(_renewed(before)), *certificates(after)]
+    assert Revocations([old, new], renewed).verdict(one, NOW) == "revoked"
+
+
+def _renewed(authority: Pair) -> Pair:
+    old = certificates(authority)[0]
+    key: Any = load_pem_private_key(authority.key, None)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(old.subject)
+        .issuer_name(old.subject)
+        .public_key(old.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + timedelta(days=9))
+    )
+    return Pair(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM), authority.key)
 
 
 def test_a_changed_list_and_an_authority_that_may_not_sign_any() -> None:
@@ -405,9 +514,8 @@ def test_a_changed_list_and_an_authority_that_may_not_sign_any() -> None:
 
 async def test_an_authority_without_a_list_lets_nobody_in_once_there_are_lists() -> None:
     authority, other = new_authority("CA", NOW), new_authority("Other CA", NOW)
-    lists = Revocations(
-        [read_list(revocation_list(other), x509.load_pem_x509_certificates(other.certificate), NOW)]
-    )
+    trusted = [*certificates(authority), *certificates(other)]
+    lists = Revocations([read_list(revocation_list(other), trusted, NOW)], trusted)
     person = IdentitySection.model_validate(
         {
             "name": "someone",
@@ -417,7 +525,7 @@ async def test_an_authority_without_a_list_lets_nobody_in_once_there_are_lists()
             "certificate_uri": ["spiffe://x/someone"],
         }
     )
-    directory = Directory([person], revocation=lambda issuer, number: lists.verdict(issuer, number, NOW))
+    directory = Directory([person], revocation=lambda certificate: lists.verdict(certificate, NOW))
     good = issue_client(other, "someone", "spiffe://x/someone", NOW).certificate
     assert (await directory.authenticate({"x509_pem_cert": [good]}, [])).name == "someone"
     unlisted = issue_client(authority, "someone", "spiffe://x/someone", NOW).certificate

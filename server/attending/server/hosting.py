@@ -139,6 +139,7 @@ class Host:
         for component in reversed(self.app.components):
             await component.drain()
         await self.app.attempts.stop()
+        await self.app.tls.tell()
         if started:
             try:
                 await self.app.ledger.append(SYSTEM_LOG, [self._entry("system.stopped", self._stopped())])
@@ -184,7 +185,9 @@ class Host:
             "revoked": change.revoked,
         }
         owner = self.app.owner
-        entry = PendingEntry("key.rotated", f"tls/{owner}", f"system:{owner}", None, body)
+        entry = PendingEntry(
+            "key.rotated", f"tls/{owner}", f"system:{owner}", None, body, occurred_at=change.loaded
+        )
         await self.app.ledger.append(SYSTEM_LOG, [entry])
 
     def _entry(self, kind: str, body: dict[str, object]) -> PendingEntry:

@@ -1,7 +1,7 @@
 """The server's certificate, key, client authorities and revocation lists, replaced while it runs.
 
 Files are looked at every `server.reload_seconds` and on SIGHUP. New ones are taken only as a whole and only when they
-hold together; otherwise the old ones stay in use, the log says why, and `status` tells it. New connections get the new
+hold together; otherwise the old ones stay in use and the log says why. New connections get the new
 certificate, running calls keep theirs; revocations count at once, on every connection.
 """
 
@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, overload
 
 import grpc
 import structlog
@@ -36,6 +37,8 @@ from cryptography.hazmat.primitives import hashes
 
 log = structlog.get_logger()
 
+TELL_AGAIN_SECONDS: Final = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Material:
@@ -52,22 +55,12 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
-class TlsStatus:
-    """What is in use, and why newer files are not: `problem` is a constant reason, None when all is well.
-
-    `next_updates` are the dates until which the revocation lists hold.
+class TlsChange:
+    """What a reload put in use, and when: `changed` are configuration keys, `revoked` counts serial numbers on all
+    lists.
     """
 
     loaded: datetime
-    certificate_expires: datetime
-    next_updates: tuple[datetime, ...]
-    problem: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TlsChange:
-    """What a reload put in use: `changed` are configuration keys, `revoked` counts serial numbers on all lists."""
-
     changed: tuple[str, ...]
     certificate_sha256: str
     certificate_expires: datetime
@@ -77,7 +70,8 @@ class TlsChange:
 class Tls:
     """TLS of one server process. `load` comes first; then any thread may ask, and one task may `watch`.
 
-    `on_change` is told of each reload after it has come into force; what it raises is logged and undoes nothing.
+    `on_change` is told of each reload after it has come into force. What it raises is logged and undoes nothing: it is
+    told again, in the order in which they came, until it has taken it.
     """
 
     on_change: Callable[[TlsChange], Awaitable[None]] | None = None
@@ -86,7 +80,7 @@ class Tls:
         self._config = config
         self._now = now
         self._material: Material | None = None
-        self._loaded = now()
+        self._untold: deque[TlsChange] = deque()
         self._reloading = asyncio.Lock()
         self._problem: str | None = None
 
@@ -116,8 +110,8 @@ class Tls:
 
     async def _reload(self) -> bool:
         try:
-            found = await asyncio.to_thread(read_material, self._config, self._now())
-            if found.digest == self.material.digest:
+            found = await asyncio.to_thread(read_material, self._config, self._now(), self.material.digest)
+            if found is None:
                 self._problem = None
                 return False
             if found.expires <= self._now():
@@ -128,37 +122,49 @@ class Tls:
         except UnsafeSettings:
             self._refused("TLS_KEY_OPEN_TO_OTHERS")
             return False
-        change = _change(self.material, found)
+        change = _change(self.material, found, self._now())
         self._take(found)
         log.info("tls.reloaded", kind=list(change.changed), count=change.revoked)
-        if self.on_change is not None:
-            try:
-                await self.on_change(change)
-            except Exception as err:
-                log.error("tls.change_not_recorded", error_type=type(err).__name__)
+        self._untold.append(change)
+        await self._tell()
         return True
 
+    async def tell(self) -> None:
+        """Tells `on_change` of what it did not take; never raises."""
+        async with self._reloading:
+            await self._tell()
+
+    async def _tell(self) -> None:
+        while self._untold and self.on_change is not None:
+            try:
+                await self.on_change(self._untold[0])
+            except Exception as err:
+                log.error("tls.change_not_recorded", error_type=type(err).__name__)
+                return
+            self._untold.popleft()
+
     async def watch(self) -> None:
-        """Reloads at every interval until cancelled."""
+        """Reloads at every interval, and tells what could not be told, until cancelled."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._config.reload_seconds
         while True:
-            await asyncio.sleep(self._config.reload_seconds)
+            await asyncio.sleep(min(TELL_AGAIN_SECONDS, max(0.0, due - loop.time())))
+            await self.tell()
+            if loop.time() < due:
+                continue
+            due = loop.time() + self._config.reload_seconds
             try:
                 await self.reload()
             except Exception as err:
                 # The old files stay in use; nothing that a file holds may end the watch.
                 log.error("tls.reload_failed", error_type=type(err).__name__)
 
-    def status(self) -> TlsStatus:
-        revocations = self.material.revocations
-        dates = () if revocations is None else (one.next_update for one in revocations.lists.values())
-        return TlsStatus(self._loaded, self.material.expires, tuple(sorted(dates)), self._problem)
-
-    def verdict(self, issuer: bytes, serial: int) -> Verdict:
+    def verdict(self, certificate: x509.Certificate) -> Verdict:
         """Whether a client certificate is revoked, by the lists in use; good when none are configured."""
         if self._material is None:
             return "no_list" if self._config.client_crl else "good"
         revocations = self._material.revocations
-        return "good" if revocations is None else revocations.verdict(issuer, serial, self._now())
+        return "good" if revocations is None else revocations.verdict(certificate, self._now())
 
     def grpc_credentials(self, *, mutual: bool) -> grpc.ServerCredentials:
         """Credentials of one gRPC port, which follow what is loaded. `mutual` demands client certificates."""
@@ -180,7 +186,7 @@ class Tls:
         return _Following(self)
 
     def _take(self, found: Material) -> None:
-        self._material, self._loaded, self._problem = found, self._now(), None
+        self._material, self._problem = found, None
 
     def _refused(self, reason: str) -> None:
         if reason != self._problem:
@@ -188,16 +194,17 @@ class Tls:
         self._problem = reason
 
 
-def _change(old: Material, new: Material) -> TlsChange:
+def _change(old: Material, new: Material, loaded: datetime) -> TlsChange:
     pairs = {
         "tls_certificate": (old.certificate, new.certificate),
         "tls_key": (old.key, new.key),
         "client_ca": (old.client_ca, new.client_ca),
         "client_crl": (_lists(old), _lists(new)),
     }
-    serials = {(one.issuer, number) for one in _lists(new) for number in one.serials}
+    serials = {(one.authority, number) for one in _lists(new) for number in one.serials}
     leaf = x509.load_pem_x509_certificates(new.certificate)[0]
     return TlsChange(
+        loaded=loaded,
         changed=tuple(key for key, (before, after) in pairs.items() if before != after),
         certificate_sha256=leaf.fingerprint(hashes.SHA256()).hex(),
         certificate_expires=new.expires,
@@ -224,12 +231,20 @@ class _Following(ssl.SSLContext):
         return self._tls.material.context.wrap_bio(*args, **more)
 
 
-def read_material(config: ServerSection, now: datetime) -> Material:
-    """Reads all files and holds them against each other; FilesRefused, UnsafeSettings.
+@overload
+def read_material(config: ServerSection, now: datetime) -> Material: ...
+@overload
+def read_material(config: ServerSection, now: datetime, known: bytes | None) -> Material | None: ...
+def read_material(config: ServerSection, now: datetime, known: bytes | None = None) -> Material | None:
+    """Reads all files and holds them against each other; FilesRefused, UnsafeSettings. None for those whose digest is
+    `known`, which are not looked at any closer.
 
     Blocks. The files may be replaced while it reads: what it returns was read as a whole.
     """
     data = _read_all(config)
+    digest = hashlib.sha256(b"".join(hashlib.sha256(part or b"").digest() for part in data)).digest()
+    if digest == known:
+        return None
     key, certificate, client_ca, *lists = data
     assert key is not None
     assert certificate is not None
@@ -242,9 +257,9 @@ def read_material(config: ServerSection, now: datetime) -> Material:
         raise FilesRefused("TLS_FILES_CHANGING", "server.tls_certificate", "changed while it was read")
     revocations = None
     if config.client_crl:
-        revocations = Revocations(list_of(one, authorities, now) for one in lists if one is not None)
+        found = [list_of(one, authorities, now) for one in lists if one is not None]
+        revocations = Revocations(found, authorities)
     configuration = grpc.ssl_server_certificate_configuration([(key, certificate)], client_ca)
-    digest = hashlib.sha256(b"".join(hashlib.sha256(part or b"").digest() for part in data)).digest()
     return Material(
         digest=digest,
         certificate=certificate,

@@ -91,7 +91,7 @@ class World:
     def __post_init__(self) -> None:
         tokens = TokenVerifier((), lambda: self.now, providers=[self.keys])
         self.directory = Directory(
-            (), lambda: self.now, tokens=tokens, revocation=lambda _issuer, _serial: self.verdict
+            (), lambda: self.now, tokens=tokens, revocation=lambda _certificate: self.verdict
         )
         self.directory.add(self)
         self.directory.mark_with(lambda who: replace(who, emergency=self.emergency))

@@ -25,6 +25,7 @@ from attending.server.auth.revocation import Verdict
 from attending.server.auth.service_key import START, prefix_of
 from attending.server.config import IdentitySection, ServiceKeySection
 from attending.server.errors import Unauthenticated, Unavailable
+from cryptography import x509
 
 log = structlog.get_logger()
 
@@ -66,9 +67,9 @@ class Directory:
         *,
         keys: KeyVerifier | None = None,
         tokens: TokenVerifier | None = None,
-        revocation: Callable[[bytes, int], Verdict] = lambda _issuer, _serial: "good",
+        revocation: Callable[[x509.Certificate], Verdict] = lambda _certificate: "good",
     ) -> None:
-        """`revocation` says of an issuer's name (DER) and a serial number whether that certificate is revoked."""
+        """`revocation` says of a certificate that TLS has verified whether it is revoked."""
         self._now = now
         self._sources: list[IdentitySource] = [Identities(identities)]
         self._revocation = revocation
@@ -140,7 +141,7 @@ class Directory:
         if len(found) != 1:
             # None, or names of several identities: nobody in particular.
             raise Unauthenticated("INVALID_CREDENTIAL")
-        verdict = self._revocation(names.issuer, names.serial)
+        verdict = self._revocation(names.certificate)
         if verdict == "good":
             return found[0]
         log.warning("auth.certificate_refused", reason=_LOGGED[verdict], identity=found[0].name)

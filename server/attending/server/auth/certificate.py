@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 
@@ -21,9 +21,7 @@ class CertificateNames:
     common_names: tuple[str, ...]
     not_before: datetime
     not_after: datetime
-    issuer: bytes
-    """The authority's name in DER, by which its revocation list is found."""
-    serial: int
+    certificate: x509.Certificate = field(repr=False)
 
 
 @lru_cache(maxsize=4096)
@@ -43,8 +41,7 @@ def read_certificate(pem: bytes) -> CertificateNames:
             common_names=tuple(str(name.value) for name in common),
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
-            issuer=certificate.issuer.public_bytes(),
-            serial=certificate.serial_number,
+            certificate=certificate,
         )
     except ValueError:
         raise Unauthenticated("INVALID_CREDENTIAL") from None

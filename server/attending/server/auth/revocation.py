@@ -6,13 +6,16 @@ where lists are configured, an authority without one, or with one that is out of
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final, Literal
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID
 
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
@@ -27,9 +30,9 @@ class ListRefused(Exception):  # noqa: N818 - says what happened
 
 @dataclass(frozen=True, slots=True)
 class RevocationList:
-    """One authority's list whose signature has been checked. `issuer` is the authority's name in DER."""
+    """One authority's list whose signature has been checked; `authority` is the authority's `authority_id`."""
 
-    issuer: bytes
+    authority: bytes
     this_update: datetime
     next_update: datetime
     serials: frozenset[int]
@@ -38,21 +41,43 @@ class RevocationList:
 class Revocations:
     """The newest list of each authority. Immutable; any thread may ask it."""
 
-    def __init__(self, lists: Iterable[RevocationList]) -> None:
+    def __init__(self, lists: Iterable[RevocationList], authorities: Iterable[x509.Certificate]) -> None:
+        """`authorities` are those that TLS lets certificates be issued by."""
         self.lists: dict[bytes, RevocationList] = {}
         for one in lists:
-            known = self.lists.get(one.issuer)
+            known = self.lists.get(one.authority)
             if known is None or known.this_update < one.this_update:
-                self.lists[one.issuer] = one
+                self.lists[one.authority] = one
+        self._authorities = tuple((one, authority_id(one)) for one in authorities)
+        self._issuer_of = lru_cache(maxsize=4096)(self._find_issuer)
 
-    def verdict(self, issuer: bytes, serial: int, now: datetime) -> Verdict:
-        """Whether a certificate of that issuer (its name in DER) and serial number may be gone by at `now`."""
-        found = self.lists.get(issuer)
+    def verdict(self, certificate: x509.Certificate, now: datetime) -> Verdict:
+        """Whether a certificate that TLS has verified may be gone by at `now`."""
+        issuer = self._issuer_of(certificate)
+        found = None if issuer is None else self.lists.get(issuer)
         if found is None:
             return "no_list"
-        if serial in found.serials:
+        if certificate.serial_number in found.serials:
             return "revoked"
         return "good" if now < found.next_update else "out_of_date"
+
+    def _find_issuer(self, certificate: x509.Certificate) -> bytes | None:
+        """Who signed it, by the signature: two authorities may have one name, as when one is given a new key."""
+        for authority, identifier in self._authorities:
+            try:
+                certificate.verify_directly_issued_by(authority)
+            except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+                continue
+            return identifier
+        return None
+
+
+def authority_id(authority: x509.Certificate) -> bytes:
+    """What an authority shares with the renewals of its certificate and with nobody else: name and key (RFC 5280
+    section 6.1).
+    """
+    key = authority.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(authority.subject.public_bytes() + key).digest()
 
 
 def read_list(data: bytes, authorities: Sequence[x509.Certificate], now: datetime) -> RevocationList:
@@ -69,7 +94,8 @@ def read_list(data: bytes, authorities: Sequence[x509.Certificate], now: datetim
         extensions = list(found.extensions)
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         raise ListRefused("CRL_NOT_READABLE") from None
-    if not any(_signed_by(found, one) for one in authorities if one.subject == issuer):
+    signers = [one for one in authorities if one.subject == issuer and _signed_by(found, one)]
+    if not signers:
         raise ListRefused("CRL_NOT_BY_CLIENT_CA")
     if any(one.critical and one.oid not in _KNOWN_CRITICAL for one in extensions):
         raise ListRefused("CRL_NOT_UNDERSTOOD")
@@ -78,7 +104,7 @@ def read_list(data: bytes, authorities: Sequence[x509.Certificate], now: datetim
     if found.last_update_utc > now + _CLOCKS_DIFFER:
         raise ListRefused("CRL_FROM_THE_FUTURE")
     serials = frozenset(entry.serial_number for entry in found)
-    return RevocationList(issuer.public_bytes(), found.last_update_utc, next_update, serials)
+    return RevocationList(authority_id(signers[0]), found.last_update_utc, next_update, serials)
 
 
 def _signed_by(found: x509.CertificateRevocationList, authority: x509.Certificate) -> bool:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+from attending.server.auth.revocation import authority_id
 from attending.server.doctor.check import SOON_DAYS, Finding, Site, green, red, unknown, warning
 from attending.server.tls_files import (
     FilesRefused,
@@ -189,9 +190,9 @@ def revocation(site: Site) -> Iterator[Finding]:
             )
         else:
             yield green(f"{len(found.serials)} revoked, good until {found.next_update:%Y-%m-%d %H:%M} UTC")
-    named = {one.issuer for one in lists}
+    named = {one.authority for one in lists}
     for authority in authorities:
-        if authority.subject.public_bytes() not in named:
+        if authority_id(authority) not in named:
             yield red(
                 "CRL_MISSING",
                 "an authority in `server.client_ca` has no revocation list: nobody of it is let in",
