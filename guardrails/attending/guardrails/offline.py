@@ -35,6 +35,10 @@ Progress = Callable[[int, int], None]
 """Called after each line with lines done and bytes read so far."""
 
 
+Explain = Callable[[Judged, dict[str, Any]], None]
+"""Called with what was judged and its line of output, before that is written."""
+
+
 class LineError(ValueError):
     """A line that cannot be judged. `reason` is UPPER_SNAKE; the message holds no value of the line."""
 
@@ -70,11 +74,12 @@ def run_check(
     progress: Progress | None = None,
     workers: int | None = None,
     timeout_seconds: float = 30.0,
+    explain: Explain | None = None,
 ) -> Summary:
     """Judges each line of `in_path` under `policy` and writes one line each to `out_path`, in order.
 
     A path `-` is standard input or output. Raises PolicyError, KeyError (no such policy), GuardStartError and OSError;
-    a bad line raises nothing.
+    a bad line raises nothing. `explain` may add to each result what it knows of the judged material.
     """
     counts: Counter[str] = Counter()
 
@@ -82,7 +87,10 @@ def run_check(
         id_, judged = parse_check_line(line)
         decision = await pool.check_record(policy, judged)
         counts[decision.disposition] += 1
-        return check_result(id_, decision)
+        result = check_result(id_, decision)
+        if explain is not None:
+            explain(judged, result)
+        return result
 
     pool = GuardPool(
         policies_path=policies_path,

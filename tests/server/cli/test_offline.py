@@ -32,6 +32,18 @@ def test_check_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert (summary["lines"], summary["errors"], summary["block"]) == (4, 2, 1)
 
 
+def test_check_explains_what_it_understood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text(json.dumps({"id": "a", "output": WARNED}) + "\n")
+    arguments = ["check", "--policy", "patient-message", "--input", str(source), "--output", str(target)]
+    assert run([*arguments, "--explain"]) == Exit.OK
+    [row] = [json.loads(line) for line in target.read_text().splitlines()]
+    assert row["understood"]["warned_pairs"] == [["sildenafil", "nitroglycerin"]]
+    assert "warns of sildenafil with nitroglycerin" in capsys.readouterr().err
+    assert run(arguments) == Exit.OK
+    assert "understood" not in json.loads(target.read_text())
+
+
 def test_check_and_deid_in_a_pipe() -> None:
     text = "Call Mrs Eleanor Whitfield at 555-867-5309 about MRN 00482913."
     for arguments, line, key in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from attending.server.cli.examples import examples
@@ -16,11 +17,16 @@ from attending.server.cli.offline import (
 )
 from attending.server.cli.outcome import CommandError, Exit
 
+if TYPE_CHECKING:
+    from attending.guardrails.offline import Explain
+    from attending.guardrails.patient import Judged
+
 
 @click.command(
     epilog=examples(
         "attending check --policy discharge-plan --input in.jsonl --output out.jsonl",
         "attending check --policy patient-message --input - --output - < in.jsonl",
+        "attending check --policy discharge-plan --input in.jsonl --output out.jsonl --explain",
     )
 )
 @click.option("--policy", required=True, help="Policy by name; `attending policy list` shows them.")
@@ -30,10 +36,17 @@ from attending.server.cli.outcome import CommandError, Exit
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Folder of policies; the package's own when left out.",
 )
+@click.option(
+    "--explain",
+    "explained",
+    is_flag=True,
+    help="Add `understood` to each line: doses, scopes and patient as read; in words on stderr without --json.",
+)
 @file_options
 def check(
     policy: str,
     policies_path: Path | None,
+    explained: bool,
     in_path: str,
     out_path: str,
     workers: int | None,
@@ -61,15 +74,33 @@ def check(
                 out_path,
                 policies_path=policies,
                 knowledge_path=knowledge_path,
-                progress=progress(as_json),
+                progress=None if explained else progress(as_json),
                 workers=workers,
                 timeout_seconds=timeout_seconds,
+                explain=_explainer(policy, policies, knowledge_path, as_json) if explained else None,
             )
     except KeyError:
         raise CommandError(
             f"no policy `{policy}` in `{policies}`", "see `attending policy list`", Exit.USAGE
         ) from None
     return finish(summary, dict(summary.dispositions), as_json)
+
+
+def _explainer(policy: str, policies: Path, knowledge_path: Path | None, as_json: bool) -> Explain:
+    from attending.guardrails.knowledge import Knowledge
+    from attending.guardrails.policy.load import PolicySet
+    from attending.guardrails.understood import in_words, understood
+
+    knowledge = Knowledge.load(knowledge_path)
+    audience = PolicySet.load(policies)[policy].audience
+
+    def explain(judged: Judged, result: dict[str, Any]) -> None:
+        result["understood"] = understood(judged, knowledge, audience)
+        if not as_json:
+            lines = in_words(result["understood"], result["findings"])
+            click.echo("\n".join((f"{result['id']}: {result['verdict']}", *lines)), err=True)
+
+    return explain
 
 
 command = check
