@@ -137,14 +137,20 @@ def _replaced(path: Path) -> Path:
 
 
 def read_private(path: Path) -> bytes:
-    """The bytes of a secret file; UnsafeSettings when group or others may read or write it."""
-    with path.open("rb") as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise UnsafeSettings(
-                f"key file `{path.name}` has mode {stat.S_IMODE(mode):o}, expected 600 (owner only)"
-            )
-        return file.read()
+    """The bytes of a secret file as they were written; UnsafeSettings when group or others may read or write it.
+
+    Raises FileNotFoundError also when it is removed while it is read.
+    """
+    while True:
+        with path.open("rb") as file:
+            found = os.fstat(file.fileno())
+            if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                mode = stat.S_IMODE(found.st_mode)
+                raise UnsafeSettings(f"key file `{path.name}` has mode {mode:o}, expected 600 (owner only)")
+            data = file.read()
+            # Whoever shreds a file takes its name away first: under its name still, it was whole when it was read.
+            if os.path.samestat(found, path.stat()):
+                return data
 
 
 def require_local(folder: Path, mounts: str | None = None) -> None:

@@ -6,6 +6,7 @@ stay for as long as something still needs them. From the second on, the file say
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -177,7 +178,8 @@ class LogFolder:
         found = []
         for name in self.names():
             kind, number = _parsed(name)
-            found.append(KeyFile(kind, number, self._root.version(read_private(self.path / name))))
+            with contextlib.suppress(FileNotFoundError):  # retired meanwhile
+                found.append(KeyFile(kind, number, self._root.version(read_private(self.path / name))))
         return found
 
     def reseal(self) -> int:
@@ -203,10 +205,10 @@ class LogFolder:
                     moved += 1
         for owner in KINDS:
             with self.turnstile(owner).alone():
-                self._sweep(owner)
+                self.sweep(owner)
         return moved
 
-    def _sweep(self, owner: Kind) -> None:
+    def sweep(self, owner: Kind) -> None:
         """Shreds what was left under hidden names by a call that was killed: it may hold a key in the clear."""
         in_use = [self.path / name for name in self.names()]
         for path in list(self.path.iterdir()):

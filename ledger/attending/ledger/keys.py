@@ -188,13 +188,16 @@ class KeyFolder:
         return self.log_folder(log_id).turnstile(kind).acquire_shared()
 
     def retire(self, log_id: str, kind: Kind, numbers: list[int]) -> None:
-        """Shreds generations of a key, except the newest. The caller knows that nothing needs them."""
+        """Shreds generations of a key, except the newest, and what a call that was killed left of others. The caller
+        knows that nothing needs them.
+        """
         folder = self.log_folder(log_id)
         with folder.turnstile(kind).alone():
             newest = self.refresh(log_id).of(kind)[0].number
             for number in numbers:
                 if number != newest:
                     folder.remove(kind, number)
+            folder.sweep(kind)
             self.refresh(log_id)
 
     def reseal(self, log_id: str) -> int:
@@ -227,16 +230,18 @@ class KeyFolder:
         """The subject's newest key; SubjectErased when there is none, CorruptLog when it does not unwrap."""
         return self.generations(log_id, subject)[0]
 
-    def at_hand(self, log_id: str, subject: str) -> bytes | None:
+    def at_hand(self, log_id: str, subject: str, *, shared: bool = False) -> bytes | None:
         """The subject's newest key by reading one small file at most; None when more may have to be asked for it: then
-        `get`. Raises SubjectErased.
+        `get`. With `shared`, also one that another process has added. Raises SubjectErased.
         """
+        path = self._path(log_id, subject)
         with self._lock:
             found = self._cache.get((log_id, subject))
-        if found is not None:
-            return found[0]
         try:
-            data = read_private(self._path(log_id, subject))
+            # Each of its keys takes as much room in the file.
+            if found is not None and (not shared or path.stat().st_size == len(found) * _RECORD):
+                return found[0]
+            data = read_private(path)
         except FileNotFoundError:
             raise SubjectErased("the subject's key has been destroyed") from None
         for kek in self.open_log(log_id).keks:

@@ -303,7 +303,7 @@ class LedgerReads:
             raise SubjectErased("the subject's key has been destroyed")
         try:
             # Not on another thread unless it has to be: appends keep the order in which they were asked for.
-            found = self._keys.at_hand(log_id, subject)
+            found = self._keys.at_hand(log_id, subject, shared=self._store.shared)
             return found if found is not None else await self._run(self._keys.get, log_id, subject)
         except OSError as err:
             raise StoreUnavailable(f"key store cannot be read: {_errno_name(err)}") from None

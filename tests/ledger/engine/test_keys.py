@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from attending.ledger import keys as key_files
 from attending.ledger.errors import CorruptLog, NotFound, SubjectErased, UnsafeSettings
-from attending.ledger.files import shred, write_durably
+from attending.ledger.files import read_private, replace_and_shred, shred, write_durably
 from attending.ledger.key_files import KINDS, LogFolder
 from attending.ledger.keys import TENANT_SUBJECT, KeyFolder, lookup_of, normalise
 from attending.ledger.passphrase import PassphraseWrapper
@@ -212,6 +214,56 @@ def test_durable_writes_and_shredding(tmp_path: Path) -> None:
 
 
 WHEN = "2026-11-27T00:00:00.000000Z"
+
+
+def test_a_secret_that_is_replaced_while_it_is_read_is_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opened under its name, overwritten, and read after: of a key in the clear nothing would show that."""
+    path = tmp_path / "key"
+    write_durably(path, b"o" * 32)
+    real = os.fstat
+    waiting: list[Callable[[], object]] = [lambda: replace_and_shred(path, b"n" * 32), lambda: shred(path)]
+
+    def late(descriptor: int) -> os.stat_result:
+        found = real(descriptor)
+        if waiting and stat.S_ISREG(found.st_mode):
+            monkeypatch.setattr(os, "fstat", real)
+            waiting.pop(0)()
+        return found
+
+    monkeypatch.setattr(os, "fstat", late)
+    assert read_private(path) == b"n" * 32
+    monkeypatch.setattr(os, "fstat", late)
+    with pytest.raises(FileNotFoundError):
+        read_private(path)
+
+
+def test_what_a_killed_call_left_of_an_old_key_goes_with_the_next(tmp_path: Path) -> None:
+    """Killed after the key lost its name and before its bytes: it is whole, and no list of generations has it."""
+    keys = KeyFolder(tmp_path)
+    keys.create_log(LOG)
+    old = (tmp_path / LOG / "kek").read_bytes()
+    keys.begin(LOG, "kek", 2, WHEN)
+    (tmp_path / LOG / "kek").rename(tmp_path / LOG / "kek.shredded")
+    keys.retire(LOG, "kek", [])
+    assert not [item for item in (tmp_path / LOG).iterdir() if item.is_file() and old in item.read_bytes()]
+    assert keys.refresh(LOG).keks[0].number == 2
+
+
+def test_a_key_that_another_process_gave_a_subject_seals_from_then_on(
+    folder: KeyFolder, tmp_path: Path
+) -> None:
+    old = folder.ensure(LOG, SUBJECT)
+    theirs = KeyFolder(tmp_path)
+    assert theirs.add_generations(LOG, SUBJECT, 2)
+    new = theirs.get(LOG, SUBJECT)
+    assert folder.at_hand(LOG, SUBJECT) == old
+    assert folder.at_hand(LOG, SUBJECT, shared=True) == new != old
+    assert folder.at_hand(LOG, SUBJECT) == new
+    theirs.destroy(LOG, SUBJECT)
+    with pytest.raises(SubjectErased):
+        folder.at_hand(LOG, SUBJECT, shared=True)
 
 
 def test_a_generation_added_within_one_tick_of_the_file_system_is_noticed(tmp_path: Path) -> None:
