@@ -51,10 +51,13 @@ def claim_keys(generations: Sequence[Generation], now: str) -> ClaimKeys:
     )
 
 
-def end_of(generations: Sequence[Generation], number: int) -> str | None:
-    """When generation `number` ends or ended, from generations newest first; None when no newer one is known."""
+def term_of(generations: Sequence[Generation], number: int) -> tuple[str | None, str | None]:
+    """Since and until when generation `number` is in force, from generations newest first. None: from the beginning,
+    and no end is known.
+    """
+    here = next((item.since for item in generations if item.number == number), None)
     newer = [item.since for item in generations if item.number > number]
-    return newer[-1] if newer else None
+    return here, newer[-1] if newer else None
 
 
 class Rereader:

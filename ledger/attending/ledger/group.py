@@ -163,7 +163,7 @@ class Group:
                     raise SubjectErased("the subject's key has been destroyed")
         claim = submission.claim
         if claim is not None:
-            self._check_claim(log_id, claim, submission.claim_until, staged.time)
+            self._check_claim(log_id, claim, submission.claim_term, staged.time)
         # From here on nothing is refused.
         first, prev, time = staged.index, staged.prev, staged.time
         versions, leaves, rows = self.versions, staged.leaves, batch.entries
@@ -268,7 +268,7 @@ class Group:
             self._batch.stops.append(StopRow(log_id, reason))
             stops[log_id] = reason
 
-    def _check_claim(self, log_id: str, claim: Claim, until: str | None, time: str) -> None:
+    def _check_claim(self, log_id: str, claim: Claim, term: tuple[str | None, str | None], time: str) -> None:
         for key, fingerprint in ((claim.key, claim.fingerprint), *claim.earlier):
             taken = self._answer.claims.get((log_id, key))
             if taken is None:
@@ -276,6 +276,8 @@ class Group:
             if taken.fingerprint == fingerprint:
                 raise DuplicateClaim(claim.key, taken.stream)
             raise ClaimConflict(claim.key)
-        # INVARIANT: times of a log do not go back, so no claim with the key before follows one with the key after.
-        if until is not None and time >= until:
+        # INVARIANT: times of a log do not go back, so no claim with the key before follows one with the key after. A
+        # clock may go back, between the making of a claim and now.
+        since, until = term
+        if (since is not None and time < since) or (until is not None and time >= until):
             raise ClaimStale("the key that the claim was made with is not in force any more")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from attending.ledger.appended import Appended, StoredClaim
-from attending.ledger.claim_keys import ClaimKeys, Rereader, claim_keys, end_of
+from attending.ledger.claim_keys import ClaimKeys, Rereader, claim_keys, term_of
 from attending.ledger.counters import Counters
 from attending.ledger.custody import tables
 from attending.ledger.custody.door import Custodian
@@ -472,7 +472,7 @@ class Ledger(LedgerReads):
         if submission.claim is not None and submission.claim.generation is not None:
             await self._look_for_keys(submission.log_id, submission.urgent)
             keys = self._keys.open_log(submission.log_id).fingerprints
-            submission.claim_until = end_of(keys, submission.claim.generation)
+            submission.claim_term = term_of(keys, submission.claim.generation)
         try:
             waiting = self._submit(submission)
         except QueueFull:

@@ -31,7 +31,7 @@ class Claim:
     """Claims an idempotency key for `stream`; `fingerprint` is a keyed digest of the request's body.
 
     `earlier` are key and fingerprint of the same call as made with keys before, under which it may have been claimed.
-    `generation` is that of the key that it was made with: it is sequenced before that key ends, or refused with
+    `generation` is that of the key that it was made with: it is sequenced while that key is in force, or refused with
     ClaimStale. None: made with no key of the log.
     """
 
@@ -119,8 +119,8 @@ class Submission:
     payloads: Sequence[Sequence[SealedPayload]] = ()
     expect: Sequence[Expectation] = ()
     claim: Claim | None = None
-    claim_until: str | None = None
-    """When the key that the claim was made with ends (`format_time`)."""
+    claim_term: tuple[str | None, str | None] = (None, None)
+    """Since and until when the key that the claim was made with is in force (`format_time`)."""
     rows: Sequence[RowWrite] = ()
     new_log: tuple[LogRow, LogKeys] | None = None
     subject: SubjectRow | None = None

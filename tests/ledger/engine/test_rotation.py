@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from attending.ledger import files
 from attending.ledger import keys as key_module
-from attending.ledger.claim_keys import Rereader, claim_keys, end_of
+from attending.ledger.claim_keys import Rereader, claim_keys, term_of
 from attending.ledger.custody.reads import Order
 from attending.ledger.entry import Payload, PendingEntry, format_time
 from attending.ledger.errors import (
@@ -397,6 +397,22 @@ def test_a_key_that_is_too_late_for_its_time_is_not_added(tmp_path: Path) -> Non
     assert keys.begin(LOG, "fingerprint", 2, "2026-11-27T00:00:00.000000Z", lambda: False) is True
 
 
+async def test_a_claim_waits_for_its_key_when_the_clock_goes_back(ledger: Ledger, clock: Clock) -> None:
+    """Stored before the new key is in force, it would be looked for by nobody who still uses the old one."""
+    entry = PendingEntry("feedback.recorded", "f", "app:a", None, {})
+    await ledger.rotation.rotate(LOG, "fingerprint", WHO, delay=timedelta(minutes=10))
+    clock.now += timedelta(minutes=11)
+    after = await claim(ledger)
+    assert after.generation == 2
+    clock.now -= timedelta(minutes=5)
+    with pytest.raises(ClaimStale):
+        await ledger.append(LOG, [entry], claim=after)
+    await ledger.append(LOG, [entry], claim=await claim(ledger))
+    clock.now += timedelta(minutes=5)
+    with pytest.raises(DuplicateClaim):
+        await ledger.append(LOG, [entry], claim=after)
+
+
 async def test_a_rotation_of_lookup_that_was_cut_short_is_finished_by_the_next_start(ledger: Ledger) -> None:
     await ledger.rotation.record(LOG, "lookup", WHO, timedelta())
     assert await ledger.rotation.resume(LOG) is True
@@ -425,7 +441,7 @@ def test_which_key_is_in_force_at_a_time() -> None:
     ):
         keys = claim_keys([second, first], now)
         assert (keys.current, keys.earlier) == (current, earlier)
-        assert end_of([second, first], keys.generation) == before
+        assert term_of([second, first], keys.generation)[1] == before
         assert "b'" not in repr(keys)
 
 
