@@ -16,7 +16,7 @@ the last of a kek only).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -31,6 +31,7 @@ from attending.ledger.errors import (
     ExpectationFailed,
     KeyGenerations,
     KeyStoreUnavailable,
+    LedgerError,
     NotFound,
     SubjectErased,
 )
@@ -232,9 +233,21 @@ class Rotator:
 
     async def resume(self, log_id: str, actor: str = "system", *, delay: timedelta = timedelta()) -> bool:
         """Finishes rotations that a crash cut short, of the log's keys and of subjects; False when there was none.
-        `delay` as in `rotate`.
+        `delay` as in `rotate`. One that fails keeps no other from being finished, and is raised afterwards.
         """
-        entries, resumed = await self._stream(log_id), False
+        resumed, failures = False, []
+        for work in await self._left(log_id, actor, delay):
+            try:
+                resumed = await work() or resumed
+            except LedgerError as err:
+                failures.append(err)
+        if failures:
+            raise failures[0]
+        return resumed
+
+    async def _left(self, log_id: str, actor: str, delay: timedelta) -> list[Callable[[], Awaitable[bool]]]:
+        """What is on record and may not be done; each says whether it was left to do."""
+        entries, left = await self._stream(log_id), list[Callable[[], Awaitable[bool]]]()
         keys = await self._in.run(self._in.keys.refresh, log_id)
         for kind in KINDS:
             last = _last(kind, entries)
@@ -243,11 +256,18 @@ class Rotator:
             generation = int(last.body["generation"])
             if kind == "kek" or generation > keys.of(kind)[0].number:
                 since = str(last.body.get("since", last.time))
-                await self.carry_out(log_id, kind, generation, since, actor, delay=delay)
-                resumed = True
-        for subject, generation in _of_subjects(entries).items():
-            resumed = await self.carry_out_subject(log_id, subject, generation) or resumed
-        return resumed
+                left.append(partial(self._resumed, log_id, kind, generation, since, actor, delay))
+        left += [
+            partial(self.carry_out_subject, log_id, subject, generation)
+            for subject, generation in _of_subjects(entries).items()
+        ]
+        return left
+
+    async def _resumed(
+        self, log_id: str, kind: Kind, generation: int, since: str, actor: str, delay: timedelta
+    ) -> bool:
+        await self.carry_out(log_id, kind, generation, since, actor, delay=delay)
+        return True
 
     async def retire_fingerprints(self, log_id: str) -> int:
         """Shreds fingerprint keys whose claims have all expired; their number."""
@@ -256,8 +276,7 @@ class Rotator:
         done = [
             older.number for newer, older in pairwise(keys) if newer.since is not None and newer.since < limit
         ]
-        if done:
-            await self._alone(self._in.keys.retire, log_id, "fingerprint", done)
+        await self._alone(self._in.keys.retire, log_id, "fingerprint", done)
         return len(done)
 
     async def keys(self, log_id: str) -> list[KeyListing]:
@@ -309,8 +328,15 @@ class Rotator:
         Those whom it waits for hold the lock across reads: with readers' threads all waiting for them, nobody would
         get on.
         """
-        async with self._turn:
-            return await self._in.aside(function, *arguments)
+
+        async def in_turn() -> T:
+            async with self._turn:
+                return await self._in.aside(function, *arguments)
+
+        # A caller that goes away does not free its turn, or those after it would take one thread each.
+        task = asyncio.ensure_future(in_turn())
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(task)
 
     async def _finish(self, log_id: str, actor: str) -> list[int]:
         """Wraps every subject's keys under the newest key, then shreds the older ones. Reads and erasures go on."""
@@ -330,7 +356,8 @@ class Rotator:
         body = {"kind": "kek", "generation": keks[0].number, "stage": "completed", "subjects": wrapped}
         for _ in range(ATTEMPTS):
             entries = await self._stream(log_id)
-            if _completed(entries):
+            last = _last("kek", entries)
+            if _completed(entries) or (last is not None and int(last.body["generation"]) > keks[0].number):
                 return []  # another process was first
             try:
                 appended = await self._in.write(

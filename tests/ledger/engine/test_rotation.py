@@ -34,7 +34,7 @@ from attending.ledger.key_files import MAX_GENERATIONS, Generation
 from attending.ledger.keys import MAX_SUBJECT_GENERATIONS, TENANT_SUBJECT, KeyFolder
 from attending.ledger.ledger import Ledger
 from attending.ledger.opening import LedgerConfig
-from attending.ledger.rotation import Rotated, plan_rotation
+from attending.ledger.rotation import Rotated, Rotator, plan_rotation
 from attending.ledger.submission import Claim
 
 from tests.ledger.engine.postgres import LOGIN
@@ -192,6 +192,29 @@ async def test_a_rotation_that_is_done_is_not_done_again_by_the_same_call(
     assert (again.generation, again.indexes, again.since) == (2, (), done.since)
 
 
+async def test_whoever_comes_last_says_nothing_of_a_rotation_that_began_meanwhile(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two finish the same one; before the slower is through, the next has begun, and is killed."""
+    await note(ledger, "mrn:1")
+    real, first = Rotator._pass, [True]
+
+    async def slow(self: Rotator, log_id: str) -> int:
+        if first[0]:
+            first[0] = False
+            await ledger.rotation.carry_out(LOG, "kek", 2, format_time(datetime.now(UTC)), "human:other")
+            plan, _index = await ledger.rotation.record(LOG, "kek", WHO, timedelta())
+            assert plan.generation == 3
+        return await real(self, log_id)
+
+    monkeypatch.setattr(Rotator, "_pass", slow)
+    await ledger.rotation.rotate(LOG, "kek", WHO)
+    said = [(body["generation"], body["stage"]) for body in await rotations(ledger)]
+    assert said == [(2, "begun"), (2, "completed"), (3, "begun")]
+    assert await ledger.rotation.resume(LOG) is True
+    assert [item.number for item in ledger._keys.open_log(LOG).keks] == [3]
+
+
 async def test_lookup_has_a_second_generation_and_everybody_is_found(ledger: Ledger, tmp_path: Path) -> None:
     one = await ledger.pseudonym(LOG, "mrn:1")
     assert (await ledger.rotation.rotate(LOG, "lookup", WHO)).generation == 2
@@ -240,6 +263,21 @@ async def test_reads_and_namings_go_on_while_many_rotations_wait(ledger: Ledger)
         found = {done.generation for done in await asyncio.gather(*rotations)}
     assert found == set(range(2, 2 + len(found)))
     assert await ledger.find_pseudonym(LOG, "mrn:1") is not None
+
+
+async def test_callers_that_go_away_while_they_wait_leave_threads_for_others(ledger: Ledger) -> None:
+    held = ledger._keys.share(LOG, "lookup")
+    try:
+        for _ in range(5):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await ledger.rotation.rotate(LOG, "lookup", WHO)
+        async with asyncio.timeout(30):
+            assert await ledger._run_aside(len, "abc") == 3
+    finally:
+        os.close(held)
+    async with asyncio.timeout(30):
+        assert (await ledger.rotation.rotate(LOG, "lookup", WHO)).generation >= 2
 
 
 async def test_a_subject_key_is_rotated_and_erasure_destroys_all_of_them(

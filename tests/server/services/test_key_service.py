@@ -13,11 +13,15 @@ from typing import Any
 
 import grpc
 import pytest
+import structlog
 from attending.client import Connection, KeyClient, ReceiptError
 from attending.client.errors import AttendingApiError, translate
 from attending.ledger.custody.reads import Order
 from attending.ledger.entry import Payload, PendingEntry
+from attending.ledger.errors import CorruptLog
+from attending.ledger.ledger import Claim, Ledger, LedgerConfig
 from attending.ledger.proof import verify_receipt
+from attending.ledger.rotation import Rotated
 from attending.server import clock
 from attending.server.cli.main import run
 from attending.server.services.keys import KeyService
@@ -266,6 +270,52 @@ def test_a_rotation_of_fingerprint_that_is_repeated_late_says_when_it_comes_into
         assert newest.since > clock.stamp(clock.now() + timedelta(minutes=5))
 
     server.run(late())
+
+
+def test_a_rotation_that_began_as_another_ended_is_done_by_itself(server: Any) -> None:
+    async def ended() -> None:
+        ledger = server.app.ledger
+        plan, _index = await ledger.rotation.record(TENANT, "kek", Order("human:o"), timedelta(0))
+        service = KeyService(ledger, timedelta(0))
+        before: asyncio.Future[Rotated] = asyncio.get_running_loop().create_future()
+        service._running[TENANT] = before
+        asyncio.get_running_loop().call_soon(before.set_result, Rotated("kek", plan.generation - 1, ()))
+        work = ledger.rotation.carry_out(TENANT, "kek", plan.generation, plan.since, "human:o")
+        assert await service._worked(TENANT, plan.generation, work)
+        assert [item.number for item in ledger._keys.open_log(TENANT).keks] == [plan.generation]
+        await service.close()
+
+    server.run(ended())
+
+
+async def test_what_cannot_be_finished_keeps_nothing_else_from_being_looked_after(tmp_path: Path) -> None:
+    """A subject's file is altered: its key-encryption key stays in rotation, and claims go on being forgotten."""
+    now = [clock.now()]
+    config = LedgerConfig(tmp_path, publish_interval_seconds=3600)
+    async with await Ledger.open(config, clock=lambda: now[0]) as ledger:
+        await ledger.create_log(TENANT, "demo.example/log")
+        entry = PendingEntry("feedback.recorded", "f", "app:a", None, {})
+        await ledger.append(TENANT, [entry], claim=Claim("k", b"f", "f"))
+        path = next((tmp_path / "keys" / TENANT / "subjects").rglob("tenant"))
+        kept = path.read_bytes()
+        path.write_bytes(bytes(len(kept)))
+        service = KeyService(ledger, timedelta(0))
+        for kind in ("kek", "lookup"):
+            _plan, index = await ledger.rotation.record(TENANT, kind, Order("human:o"), timedelta(0))
+            if kind == "kek":
+                with pytest.raises(CorruptLog):
+                    await service._carried_out(TENANT, keys_pb2.KEY_KIND_KEK, index)
+        now[0] += timedelta(days=8)
+        with structlog.testing.capture_logs() as lines:
+            await service.care([TENANT])
+        assert [(line["event"], line.get("reason")) for line in lines] == [
+            ("keys.care_failed", "CORRUPT_LOG")
+        ]
+        assert await ledger.find_claim(TENANT, "k") is None
+        assert ledger._keys.open_log(TENANT).lookups[0].number == 2
+        path.write_bytes(kept)
+        await service.care([TENANT])
+        assert [item.number for item in ledger._keys.open_log(TENANT).keks] == [2]
 
 
 def test_the_client_holds_the_receipt_against_the_log_key(server: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -52,7 +52,7 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
         self._ledger = ledger
         self._delay = longest_call + _SKEW
         self._wait = wait_seconds
-        self._running: dict[str, asyncio.Task[Rotated]] = {}
+        self._running: dict[str, asyncio.Future[Rotated]] = {}
 
     async def ListKeys(  # noqa: N802
         self, request: keys_pb2.ListKeysRequest, context: Context
@@ -91,20 +91,26 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
     async def care(self, log_ids: Sequence[str]) -> None:
         """Takes up rotations that were cut short, and lets go of keys and claims that are past their time."""
         for log_id in log_ids:
-            try:
-                if log_id not in self._running and await self._ledger.rotation.resume(
-                    log_id, delay=self._delay
-                ):
-                    log.info("keys.rotation_resumed", log_id=log_id)
-                await self._ledger.expire_claims(log_id)
-                retired = await self._ledger.rotation.retire_fingerprints(log_id)
-                if retired:
-                    log.info("keys.retired", log_id=log_id, kind="fingerprint", count=retired)
-            except LedgerError as err:
-                log.warning("keys.care_failed", log_id=log_id, reason=err.reason)
-            except Exception as err:
-                # A full disk or a permission, of one log: the others, and the next hour, are looked after all the same.
-                log.error("keys.care_failed", log_id=log_id, error_type=type(err).__name__)
+            # What fails, and may fail for ever, keeps nothing else from being looked after.
+            for work in (self._resumed, self._ledger.expire_claims, self._retired):
+                try:
+                    await work(log_id)
+                except LedgerError as err:
+                    log.warning("keys.care_failed", log_id=log_id, reason=err.reason)
+                except Exception as err:
+                    # A full disk or a permission, of one log.
+                    log.error("keys.care_failed", log_id=log_id, error_type=type(err).__name__)
+
+    async def _resumed(self, log_id: str) -> None:
+        running = self._running.get(log_id)
+        if running is not None and not running.done():
+            return
+        if await self._ledger.rotation.resume(log_id, delay=self._delay):
+            log.info("keys.rotation_resumed", log_id=log_id)
+
+    async def _retired(self, log_id: str) -> None:
+        if retired := await self._ledger.rotation.retire_fingerprints(log_id):
+            log.info("keys.retired", log_id=log_id, kind="fingerprint", count=retired)
 
     async def _recorded(self, tenant: str, call: Once) -> int | None:
         indexes = await answered(self._ledger, tenant, call)
@@ -147,7 +153,7 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
                 tenant, name, body["generation"], since, entry.actor, delay=self._delay
             )
             if name == "kek":
-                response.done = await self._worked(tenant, work)
+                response.done = await self._worked(tenant, body["generation"], work)
             else:
                 # Of a call that was cut short and is repeated: when it does come into force.
                 response.since.FromDatetime(clock.parse((await work).since or since))
@@ -157,19 +163,25 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
         log.info("keys.rotated", tenant=tenant, kind=str(body["kind"]), index=index)
         return response
 
-    async def _worked(self, tenant: str, work: Any) -> bool:
+    async def _worked(self, tenant: str, generation: int, work: Coroutine[Any, Any, Rotated]) -> bool:
         """Whether the rotation of a tenant's key-encryption key was done while the call waited."""
-        running = self._running.get(tenant)
-        if running is None or running.done():
-            running = self._running[tenant] = asyncio.ensure_future(work)
-            running.add_done_callback(lambda task: _told(tenant, task))
-        else:
-            work.close()
+        ours = False
         try:
-            await asyncio.wait_for(asyncio.shield(running), self._wait)
+            async with asyncio.timeout(self._wait):
+                while True:
+                    running = self._running.get(tenant)
+                    if running is None or running.done():
+                        ours = True
+                        running = self._running[tenant] = asyncio.ensure_future(work)
+                        running.add_done_callback(lambda task: _told(tenant, task))
+                    # One that was about to end when this one began has done another generation.
+                    if (await asyncio.shield(running)).generation >= generation:
+                        return True
         except TimeoutError:
             return False
-        return True
+        finally:
+            if not ours:
+                work.close()
 
 
 class KeyComponent(Component):
@@ -200,7 +212,7 @@ class KeyComponent(Component):
             await asyncio.sleep(CARE_SECONDS)
 
 
-def _told(tenant: str, task: asyncio.Task[Rotated]) -> None:
+def _told(tenant: str, task: asyncio.Future[Rotated]) -> None:
     """Nobody may be waiting any more by the time it ends."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.warning(
