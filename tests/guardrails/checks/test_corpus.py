@@ -71,3 +71,34 @@ def test_every_finding_of_the_corpus_says_where_it_comes_from(knowledge: Knowled
             assert "no interactions" not in finding.message.lower()
             if finding.basis is Basis.CURATED:
                 assert finding.rule_id.startswith("curated:")
+
+
+@pytest.mark.parametrize(
+    ("substance", "reaction", "drug", "severity"),
+    [
+        ("penicillin", "nausea", "amoxicillin", Severity.MINOR),
+        ("penicillin", "anaphylaxis", "amoxicillin", Severity.CONTRAINDICATED),
+        ("penicillin", "rash", "amoxicillin", Severity.MAJOR),
+        ("erythromycin", "stomach upset", "azithromycin", Severity.MINOR),
+        ("penicillin", "anaphylaxis", "ceftriaxone", Severity.MINOR),
+        ("penicillin", "anaphylaxis", "meropenem", Severity.MINOR),
+        ("penicillin", "TEN", "ceftriaxone", Severity.MAJOR),
+        ("ampicillin", "throat swelling", "cephalexin", Severity.MAJOR),
+        ("ampicillin", "rash", "cephalexin", Severity.MINOR),
+        ("sulfa", "Stevens-Johnson syndrome", "furosemide", Severity.INFO),
+        ("carbamazepine", "SJS", "oxcarbazepine", Severity.CONTRAINDICATED),
+        ("lisinopril", "angioedema", "ramipril", Severity.CONTRAINDICATED),
+        ("lisinopril", "angioedema", "sacubitril", Severity.CONTRAINDICATED),
+        ("lisinopril", "angioedema", "losartan", Severity.MINOR),
+        ("aspirin", "bronchospasm", "ketorolac", Severity.CONTRAINDICATED),
+        ("aspirin", "bronchospasm", "celecoxib", Severity.MINOR),
+        ("codeine", "nausea", "oxycodone", Severity.INFO),
+    ],
+)
+def test_how_far_an_allergy_reaches(
+    knowledge: KnowledgePort, substance: str, reaction: str, drug: str, severity: Severity
+) -> None:
+    allergies = [{"substance": substance, "reaction": reaction}]
+    row = {"output": f"Start {drug}.", "audience": "clinician", "context": {"allergies": allergies}}
+    result = judge(row, knowledge)
+    assert [f.severity for f in result.findings if f.code in (Code.ALLERGY, Code.CROSS_ALLERGY)] == [severity]

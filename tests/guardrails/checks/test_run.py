@@ -189,16 +189,6 @@ def test_an_adults_dose_per_kg_is_held_against_the_absolute_ceiling(check: Check
     assert not only(check("Ibuprofen 10 mg/kg per dose.", "usual adult dose?"), Code.DOSE_MAX_SINGLE)
 
 
-def test_an_intolerance_is_moderate_and_a_severe_reaction_contraindicated(check: Check) -> None:
-    def severity(reaction: str) -> Severity:
-        allergies = [{"substance": "penicillin", "reaction": reaction}]
-        result = check("Start amoxicillin 500 mg three times daily.", allergies=allergies)
-        return next(f.severity for f in result.findings if f.code is Code.ALLERGY)
-
-    assert severity("nausea") is Severity.MODERATE
-    assert severity("anaphylaxis") is Severity.CONTRAINDICATED
-
-
 def test_weeks_that_are_not_given_hedge_the_pregnancy_rule(check: Check) -> None:
     (finding,) = only(check("Take ibuprofen 400 mg.", pregnant=True), Code.PREGNANCY)
     assert finding.severity is Severity.MODERATE

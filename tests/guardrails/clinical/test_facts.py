@@ -155,6 +155,57 @@ def test_allergies(stated: Stated, text: str, substances: list[str]) -> None:
     assert [a.substance for a in stated(text).allergies or ()] == substances
 
 
+@pytest.mark.parametrize(
+    ("text", "substance", "word"),
+    [
+        (
+            "I know penicillin put you in the ICU with throat swelling in 2019.",
+            "penicillin",
+            "throat swelling",
+        ),
+        ("ALL: amoxicillin \u2192 anaphylaxis (2021). Cough: codeine 15 mg", "amoxicillin", "anaphylaxis"),
+        ("Allergy band: penicillin (hypotension, urticaria)", "penicillin", "hypotension"),
+        ("She had tongue swelling and collapsed within minutes of morphine.", "morphine", "collapsed"),
+        ("The admission for DRESS began three weeks after she first took aspirin.", "aspirin", "dress"),
+        ("Hives w/ aspirin", "aspirin", "hives"),
+        ("amoxicillin - hives", "amoxicillin", "hives"),
+        ("The ibuprofen was stopped after Stevens-Johnson syndrome.", "ibuprofen", "stevens"),
+        ("Lisinopril-induced angioedema 2020", "lisinopril", "angioedema"),
+        ("| Allergy | Reaction |\n|---|---|\n| Aspirin | TEN, burn unit |", "aspirin", "ten"),
+        ("Allergies:\n- Aspirin: wheezing\nPlan:\n- metformin 500 mg", "aspirin", "wheez"),
+    ],
+)
+def test_an_allergy_with_its_reaction(stated: Stated, text: str, substance: str, word: str) -> None:
+    (allergy,) = stated(text).allergies or ()
+    assert allergy.substance == substance
+    assert word in (allergy.reaction or "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Stop taking amoxicillin and call us if you get hives or throat swelling.",
+        "Lisinopril can cause angioedema. Rash with ibuprofen is possible.",
+        "His sister had anaphylaxis to penicillin.",
+        "Hives all over, treated with prednisone and famotidine.",
+        "No rash with amoxicillin.",
+        "Seasonal allergies: cetirizine 10 mg daily",
+    ],
+)
+def test_a_reaction_that_is_not_an_allergy(stated: Stated, text: str) -> None:
+    assert stated(text).allergies is None
+
+
+def test_a_tolerated_drug_and_a_disproved_allergy_are_told(stated: Stated) -> None:
+    allergies = stated("Penicillin allergy (rash as a toddler). Has tolerated amoxicillin since.").allergies
+    assert [(a.substance, a.certainty) for a in allergies or ()] == [
+        ("penicillin", None),
+        ("amoxicillin", "tolerated"),
+    ]
+    (allergy,) = stated("Penicillin allergy was ruled out by skin testing.").allergies or ()
+    assert allergy.certainty == "refuted"
+
+
 def test_none_known_is_told_from_not_said(stated: Stated) -> None:
     for text in ("NKDA", "No known drug allergies.", "Allergies: none", "Denies any drug allergies."):
         assert stated(text).allergies == (), text

@@ -4,36 +4,74 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from enum import Enum
 from typing import Final
 
-from attending.guardrails.checks.case import Case, Exposure, curated, drugs_of, rule
+from attending.guardrails.checks.case import Case, Exposure, curated, drugs_of, lowered, rule
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.patient import Allergy
 
-_MILD: Final = re.compile(
-    r"\b(?:nausea|vomit\w*|upset stomach|gi upset|stomach|diarrh\w*|headache|intoleran\w*|drows\w*|dizz\w*|constipat\w*"
-    r"|dry mouth|cough|yeast)\b",
+_SKIN_FAILURE: Final = re.compile(
+    r"\b(?:stevens|sjs|ten|toxic epidermal|necrolysis|dress|eosinophilia|agep|exfoliative|erythema multiforme"
+    r"|blister\w*|skin (?:peel|slough)\w*|burn unit)\b",
     re.I,
 )
 _SEVERE: Final = re.compile(
-    r"\b(?:anaphyla\w*|angio-?o?edema|stevens|sjs|ten|necrolysis|dress|bronchospasm|swelling|airway|severe|high"
-    r"|shock|hypotension|hives|urticaria)\b",
+    r"\b(?:anaphyla\w*|angio-?o?edema\w*|bronchospasm|sw[eo]ll\w*|airway|throat|tongue|breath\w*|wheez\w*|shock"
+    r"|hypotension|collaps\w*|hives|urticaria\w*|welts|icu|intensive care|intubat\w*|epinephrine|epipen|died"
+    r"|serum sickness|agranulocytosis|liver (?:failure|injury)|hepatitis|rhabdomyolysis|hemolytic|haemolytic)\b",
+    re.I,
+)
+_MILD: Final = re.compile(
+    r"\b(?:nausea|vomit\w*|upset stomach|gi (?:upset|distress|intolerance)|stomach|cramps?|diarrh\w*|headache\w*"
+    r"|intoleran\w*|drows\w*|dizz\w*|constipat\w*|dry mouth|cough\w*|yeast|queas\w*|fatigue|bloat\w*|insomnia"
+    r"|metallic taste|jitter\w*|palpitations?|feels? (?:sick|weird)|sick)\b",
+    re.I,
+)
+_RASH: Final = re.compile(r"\b(?:rash\w*|itch\w*|prurit\w*|flush\w*|red man|maculopapular|skin)\b", re.I)
+_LOW_RISK: Final = re.compile(
+    r"\b(?:low[- ]risk|childhood|as an? (?:child|baby|toddler|infant|kid)|in (?:childhood|infancy)|benign|remote"
+    r"|mild)\b",
     re.I,
 )
 _REFUTED: Final = frozenset({"refuted", "entered-in-error", "delabeled", "tolerated", "disproved"})
 
 
+class _Kind(Enum):
+    """What the reaction was; it decides how far the allergy reaches."""
+
+    SKIN_FAILURE = "SJS, TEN, DRESS or the like"
+    SEVERE = "severe reaction"
+    UNKNOWN = "reaction not described"
+    RASH = "a rash"
+    INTOLERANCE = "an intolerance by its reaction"
+
+
 def allergies(case: Case) -> Iterator[Finding]:
-    """One finding per drug and allergy. A reaction that is an intolerance (nausea, constipation) is moderate;
-    without a described reaction the allergy is taken as true."""
+    """One finding per drug and allergy, the worst. The substance itself is contraindicated after a severe reaction or
+    one not described, major after a rash, minor after an intolerance (nausea, constipation); what cross-reacts counts
+    as the table of side chains and structures says. A drug that was tolerated since is left out where the reaction
+    was mild."""
+    listed = case.context.allergies or ()
+    tolerated = {
+        drug
+        for allergy in listed
+        if (allergy.certainty or "").lower() == "tolerated"
+        for drug in drugs_of(allergy.substance, case.lexicon)
+    }
     for exposure in _candidates(case):
-        for allergy in case.context.allergies or ():
+        worst: Finding | None = None
+        for allergy in listed:
             if (allergy.certainty or "").lower() in _REFUTED:
                 continue
-            found = _direct(case, exposure, allergy) or _cross(case, exposure, allergy)
-            if found is not None:
-                yield found
-                break
+            kind = _kind(allergy)
+            if exposure.drug in tolerated and kind not in (_Kind.SEVERE, _Kind.SKIN_FAILURE):
+                continue
+            found = _direct(case, exposure, allergy, kind) or _cross(case, exposure, allergy, kind)
+            if found is not None and (worst is None or found.severity.rank > worst.severity.rank):
+                worst = found
+        if worst is not None:
+            yield worst
 
 
 def _candidates(case: Case) -> Iterator[Exposure]:
@@ -45,13 +83,13 @@ def _candidates(case: Case) -> Iterator[Exposure]:
             yield exposure
 
 
-def _direct(case: Case, exposure: Exposure, allergy: Allergy) -> Finding | None:
+def _direct(case: Case, exposure: Exposure, allergy: Allergy, kind: _Kind) -> Finding | None:
     drugs, groups = case.knowledge.allergen(allergy.substance.strip().lower())
     named = {*drugs, *drugs_of(allergy.substance, case.lexicon)}
     in_group = _member(case, exposure, set(groups) | _class_of(case, allergy.substance))
     if exposure.drug not in named and not in_group:
         return None
-    severity, how = _severity(allergy)
+    severity = _itself(kind, allergy)
     by_class = exposure.drug not in named
     what = "its class" if by_class else exposure.drug
     # What the patient is allergic to is on the list; which drugs belong to its group is an authored table.
@@ -65,7 +103,7 @@ def _direct(case: Case, exposure: Exposure, allergy: Allergy) -> Finding | None:
         exposure,
         severity,
         basis,
-        f"{exposure.drug}: the patient is allergic to {what}{how}",
+        f"{exposure.drug}: the patient is allergic to {what} ({kind.value})",
     )
 
 
@@ -84,29 +122,57 @@ def _member(case: Case, exposure: Exposure, groups: set[str]) -> bool:
     )
 
 
-def _cross(case: Case, exposure: Exposure, allergy: Allergy) -> Finding | None:
+def _cross(case: Case, exposure: Exposure, allergy: Allergy, kind: _Kind) -> Finding | None:
     if exposure.generic_class is not None:
         return None
     names = [allergy.substance.strip().lower(), *drugs_of(allergy.substance, case.lexicon)]
-    for name in names:
-        fact = case.knowledge.cross_reacts(name, exposure.drug)
-        if fact is not None:
-            severity, how = _severity(allergy)
-            worst = min(fact.severity, severity, key=lambda s: s.rank)
-            return case.finding(
-                Code.CROSS_ALLERGY,
-                exposure,
-                worst,
-                fact.provenance,
-                f"{exposure.drug} can cross-react with an allergy of the patient{how}",
-            )
-    return None
+    facts = [f for f in (case.knowledge.cross_reacts(name, exposure.drug) for name in names) if f is not None]
+    if not facts:
+        return None
+    fact = max(facts, key=lambda one: one.severity.rank)
+    return case.finding(
+        Code.CROSS_ALLERGY,
+        exposure,
+        _reached(fact.severity, kind),
+        fact.provenance,
+        f"{exposure.drug} can cross-react with an allergy of the patient ({kind.value})",
+    )
 
 
-def _severity(allergy: Allergy) -> tuple[Severity, str]:
+def _kind(allergy: Allergy) -> _Kind:
+    """The reaction by its words; a severity of the record without a reaction counts as such."""
     told = " ".join(part for part in (allergy.reaction, allergy.severity) if part)
-    if told and _SEVERE.search(told):
-        return Severity.CONTRAINDICATED, " (severe reaction)"
-    if allergy.reaction and _MILD.search(allergy.reaction):
-        return Severity.MODERATE, " (an intolerance by its reaction)"
-    return Severity.CONTRAINDICATED, "" if allergy.reaction else " (reaction not described)"
+    reaction = allergy.reaction or ""
+    if _SKIN_FAILURE.search(told):
+        return _Kind.SKIN_FAILURE
+    if _SEVERE.search(told):
+        return _Kind.SEVERE
+    if _RASH.search(reaction):
+        return _Kind.SEVERE if re.search(r"\b(?:severe|high)\b", told, re.I) else _Kind.RASH
+    if _MILD.search(reaction):
+        return _Kind.INTOLERANCE
+    if re.search(r"\b(?:severe|high)\b", told, re.I):
+        return _Kind.SEVERE
+    return _Kind.UNKNOWN
+
+
+def _itself(kind: _Kind, allergy: Allergy) -> Severity:
+    if kind is _Kind.INTOLERANCE:
+        return Severity.MINOR
+    if kind is _Kind.RASH:
+        return Severity.MODERATE if _LOW_RISK.search(allergy.reaction or "") else Severity.MAJOR
+    return Severity.CONTRAINDICATED
+
+
+def _reached(severity: Severity, kind: _Kind) -> Severity:
+    """How much a cross-reaction of `severity` counts after a reaction of this kind."""
+    if severity is Severity.INFO:
+        return severity
+    if kind is _Kind.INTOLERANCE:
+        return Severity.INFO
+    if kind is _Kind.SKIN_FAILURE:
+        return Severity.MAJOR if severity is Severity.MINOR else Severity.CONTRAINDICATED
+    if kind is _Kind.RASH:
+        return lowered(severity, 2)
+    # A side chain in common counts as authored after a severe reaction; a label that names the class, always.
+    return lowered(severity) if kind is _Kind.UNKNOWN and severity is Severity.MAJOR else severity

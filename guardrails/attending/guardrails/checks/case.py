@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final, Literal
 from weakref import WeakKeyDictionary
@@ -225,6 +225,14 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     from_output = stated_context(judged.output, lexicon, conditions, parsed=output)
     with_prompt = merge(judged.context, from_prompt)
     whole = merge(with_prompt.context, from_output)
+    # An allergy that a retrieved document states counts; whose the document is, the wrong-patient check asks.
+    documented = tuple(
+        allergy
+        for document in judged.documents
+        for allergy in stated_context(document.text, lexicon, {}).allergies or ()
+    )
+    told = merge(whole.context, PatientContext(allergies=documented or None))
+    whole = replace(whole, context=told.context)
     readings = {reading.analyte: reading for reading in readings_from_record(judged.context.labs)}
     for text, ours in ((judged.prompt or "", False), (judged.output, True)):
         for reading in readings_from_text(text):

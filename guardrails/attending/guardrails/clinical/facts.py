@@ -7,44 +7,16 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from ahocorasick_rs import AhoCorasick, MatchKind
-from attending.guardrails.clinical.clauses import sentences
 from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.normalise import Normalised, normalise
 from attending.guardrails.clinical.parse import parse
+from attending.guardrails.clinical.passages import Passage, passages
 from attending.guardrails.clinical.person import describe
+from attending.guardrails.clinical.reactions import stated_allergies
 from attending.guardrails.clinical.statement import ParsedText
-from attending.guardrails.clinical.words import word_set
 from attending.guardrails.finding import Scope
-from attending.guardrails.patient import Allergy, Condition, Medication, PatientContext
+from attending.guardrails.patient import Condition, Medication, PatientContext
 
-_NO_ALLERGY = re.compile(
-    r"\bnk(?:d)?a\b|\bno (?:known )?(?:drug |medication |food ){0,3}allerg(?:y|ies)\b(?! "
-    r"to)|\ballerg(?:y|ies)[ :]+(?:none|no|nil|nkda|denies|not known)\b|"
-    r"\bdenies (?:any )?(?:drug |medication )?allergies\b|\bnot allergic to "
-    r"any(?:thing)?\b|\bno known (?:drug )?allerg"
-)
-_ALLERGIC = re.compile(
-    r"\b(?:allergic(?: reaction)?(?: to)|allerg(?:y|ies)(?: (?:to|include|includes|"
-    r"including|are|is))?[ :]|anaphyla(?:xis|ctic(?: reaction| shock)?) (?:to|from|with|"
-    r"after)|"
-    r"hypersensitiv(?:e|ity) to|intoleran(?:t|ce) (?:to|of)|(?:hives|rash|angioedema|"
-    r"swelling) (?:to|from|with|after)|(?:bad |severe |serious )?reactions? to)[ :]*"
-)
-_ALLERGY_AFTER = re.compile(
-    r"(?<![\w-])([a-z][a-z-]+(?: [a-z-]+)?)[ -](?:allerg(?:y|ies|ic)|anaphylaxis|"
-    r"intolerance)(?!\w)(?! (?:medic|pill|tablet|relief|symptom|shot|test|clinic|season|"
-    r"to\b))"
-)
-_SUBSTANCE = re.compile(
-    r"(?:the |any |all |both )?([a-z][a-z-]{2,30}(?: (?:drugs?|antibiotics?|nuts?|dye|"
-    r"contrast|products?|oil|protein|acid|medications?))?)"
-)
-_LIST_NEXT = re.compile(r"(?: \([^()]{0,60}\))?(?:, and | and |, or | or |, |/| & )")
-_REACTION = re.compile(
-    r" ?\((?:causes? |reaction: ?)?([a-z ,]{3,50})\)|(?:,? (?:which )?(?:causes?|caused|"
-    r"causing)|: ?|-) ?(hives|rash|anaphylaxis|angioedema|swelling|itching|nausea|"
-    r"vomiting|diarrhea)"
-)
 _NEGATED = re.compile(
     r"\b(?:no(?! (?:problems?|issues?|worries|need|harm|trouble|reason|change)\b)|"
     r"not(?! (?:a )?(?:problem|issue)\b)|denies|deny|denied|without|never|isn't|aren't|negative for|no history "
@@ -110,8 +82,8 @@ def stated_context(
     conditional, another person's or general advice is left out, and so is a fact stated twice with different values.
     """
     norm = normalise(text)
-    lines = [norm.text[s.start : s.end] for s in sentences(norm)]
-    person = describe(lines)
+    parts = passages(norm)
+    person = describe([part.text for part in parts])
     parsed = parsed if parsed is not None and parsed.text == text else parse(text, lexicon)
     return PatientContext(
         age_years=person.age_years,
@@ -127,9 +99,9 @@ def stated_context(
         crcl=person.crcl,
         dialysis=person.dialysis,
         child_pugh=person.child_pugh,
-        allergies=_allergies(lines, lexicon),
+        allergies=stated_allergies(parts, lexicon),
         medications=_medications(norm, parsed),
-        conditions=_conditions(lines, conditions),
+        conditions=_conditions(parts, conditions),
     )
 
 
@@ -164,113 +136,19 @@ def _medications(norm: Normalised, parsed: ParsedText) -> tuple[Medication, ...]
     return tuple(found.values()) or None
 
 
-def _allergies(lines: list[str], lexicon: Lexicon) -> tuple[Allergy, ...] | None:
-    found: dict[str, Allergy] = {}
-    none_known = False
-    for line in lines:
-        if _NO_ALLERGY.search(line):
-            none_known = True
-        spans = [(h.start, h.end) for h in lexicon.find(line)]
-        for match in _ALLERGIC.finditer(line):
-            before = line[max(0, match.start() - 80) : match.start()]
-            if _NEGATED.search(before) or re.search(
-                r"\b(?:if|unless|whether|people|patients|anyone|those|mother|father|sister|brother|"
-                r"are you|do you|any)\b[^.;,]{0,50}$",
-                before,
-            ):
-                continue
-            if (
-                match.group().rstrip().endswith(":") is False
-                and match.group().startswith("allerg")
-                and " to" not in match.group()
-                and ":" not in match.group()
-                and "include" not in match.group()
-                and " are" not in match.group()
-            ):
-                continue
-            _substances(line, match.end(), spans, found)
-        for match in _ALLERGY_AFTER.finditer(line):
-            before = line[max(0, match.start() - 60) : match.start()]
-            start = match.start(1)
-            hit = next(
-                (s for s in spans if s[0] >= start and s[1] >= match.end(1) - 1 and s[1] <= match.end()), None
-            )
-            name = line[hit[0] : hit[1]] if hit else match.group(1).split(" ")[-1]
-            if _NEGATED.search(before + match.group(1)) or re.search(
-                r"\b(?:if|unless|people|patients|anyone|mother|father|sister|brother)\b[^.;,]{0,40}$", before
-            ):
-                continue
-            if name in _NOT_SUBSTANCES:
-                continue
-            found.setdefault(name, Allergy(name))
-    if found:
-        return tuple(found.values())
-    return () if none_known else None
-
-
-_NOT_SUBSTANCES = word_set(
-    "drug drugs food known any seasonal no an the this your his her my severe mild medication "
-    "medications season skin nasal documented reported serious other and or of with none nkda nka "
-    "not yes unknown denies these those certain some it them that anything multiple environmental "
-    "pet pollen-free have has had penicillin-like true patient include includes including are is was "
-    "were following list medicine medicines antibiotic antibiotics ingredient ingredients either"
-)
-
-
-def _substances(line: str, position: int, spans: list[tuple[int, int]], found: dict[str, Allergy]) -> None:
-    """Reads "penicillin (hives), sulfa drugs and latex" from `position`."""
-    for _ in range(12):
-        hit = next(
-            (
-                s
-                for s in spans
-                if position <= s[0] <= position + 8
-                and re.fullmatch(r"(?:the |any |all )?", line[position : s[0]])
-            ),
-            None,
-        )
-        if hit is not None:
-            name, end = line[hit[0] : hit[1]], hit[1]
-        else:
-            match = _SUBSTANCE.match(line, position)
-            if match is None or match.group(1).split(" ")[0] in _NOT_SUBSTANCES:
-                return
-            name, end = match.group(1), match.end()
-        reaction = _REACTION.match(line, end)
-        said = next((g for g in reaction.groups() if g), None) if reaction else None
-        found.setdefault(name, Allergy(name, reaction=said.strip() if said else None))
-        following = _LIST_NEXT.match(line, end)
-        if following is None:
-            return
-        position = following.end()
-        upcoming = re.match(r"[a-z']+", line[position : position + 24])
-        if (
-            upcoming
-            and hit is not None
-            and not any(position <= s[0] <= position + 8 for s in spans)
-            and upcoming.group() not in _COMMON_ALLERGENS
-        ):
-            return
-
-
-_COMMON_ALLERGENS = word_set(
-    "sulfa latex shellfish eggs egg peanuts peanut nuts soy iodine contrast bees bee pollen dust "
-    "wheat milk dairy fish codeine adhesive tape"
-)
-
-
 @lru_cache(maxsize=4)
 def _condition_automaton(names: tuple[str, ...]) -> AhoCorasick:
     return AhoCorasick(names, matchkind=MatchKind.Standard, store_patterns=False)
 
 
-def _conditions(lines: list[str], conditions: Mapping[str, str]) -> tuple[Condition, ...] | None:
+def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Condition, ...] | None:
     if not conditions:
         return None
     names = tuple(conditions)
     automaton = _condition_automaton(names)
     found: dict[str, Condition] = {}
-    for line in lines:
+    for part in parts:
+        line = part.text
         spans = sorted(
             (start, -end, index)
             for index, start, end in automaton.find_matches_as_indexes(line, overlapping=True)

@@ -140,7 +140,8 @@ def _allergic(tokens: list[Token], index: int, clause: Clause, chosen: Predicate
     for k in range(low, index):
         token = tokens[k]
         if token.word == "allergies":
-            return True
+            # "no drug allergies, so we send X": the consequence names no allergy
+            return not any(t.word in ("so", "therefore", "hence", ";") for t in tokens[k:index])
         reacts = token.cat is Cat.ALLERGY or token.word in _ALLERGIC_AFTER
         if reacts and k + 1 < len(tokens) and tokens[k + 1].word in _ALLERGY_LINK:
             return True

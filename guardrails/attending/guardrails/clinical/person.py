@@ -241,7 +241,7 @@ def _age(part: str, ages: list[Decimal], days: list[int], sexes: list[str]) -> N
         if (
             _AGE_EXCLUDED.search(before)
             or _AGE_EXCLUDED_AFTER.match(part, match.end())
-            or _other_person(part, match.start())
+            or other_person(part, match.start())
         ):
             continue
         count, unit = _value(match.group(1)), match.group(2)[0] if match.group(2) != "mo" else "m"
@@ -252,7 +252,7 @@ def _age(part: str, ages: list[Decimal], days: list[int], sexes: list[str]) -> N
         if (
             _CONDITIONAL.search(_clause_before(part, match.start()))
             or _AGE_EXCLUDED_AFTER.match(part, match.end())
-            or _other_person(part, match.start())
+            or other_person(part, match.start())
         ):
             continue
         if re.search(
@@ -263,11 +263,11 @@ def _age(part: str, ages: list[Decimal], days: list[int], sexes: list[str]) -> N
             continue
         _store_age(_value(match.group(1)), (match.group(2) or "year")[0], ages, days)
     for match in _AGE_SEX.finditer(part):
-        if int(match.group(1)) <= 115 and not _other_person(part, match.start()):
+        if int(match.group(1)) <= 115 and not other_person(part, match.start()):
             ages.append(Decimal(match.group(1)))
             sexes.append("male" if match.group(2) == "m" else "female")
     for match in _SEX_SAID.finditer(part):
-        if not _CONDITIONAL.search(_clause_before(part, match.start())) and not _other_person(
+        if not _CONDITIONAL.search(_clause_before(part, match.start())) and not other_person(
             part, match.start()
         ):
             word = next(g for g in match.groups() if g)
@@ -277,7 +277,7 @@ def _age(part: str, ages: list[Decimal], days: list[int], sexes: list[str]) -> N
 _SUBJECT = re.compile(r"\b(?:he|she|i|patient|pt|her|his|my|our|their|the|this|(?<!is )(?<!was )an?)\b")
 
 
-def _other_person(part: str, position: int) -> bool:
+def other_person(part: str, position: int) -> bool:
     """Whether a relative is the subject ("his mother is 70 years old") and nobody else since."""
     before = _before(part, position, 80)
     relatives = list(_FAMILY.finditer(before))
@@ -324,7 +324,7 @@ def _pregnancy(part: str, pregnant: list[bool], weeks: list[Decimal], lactating:
         if (
             _RELATIVE_TIME.search(_before(part, match.start(), 20))
             or _GENERAL.search(before)
-            or _other_person(part, match.start())
+            or other_person(part, match.start())
         ):
             continue
         value = Decimal(next(g for g in match.groups() if g))
@@ -332,9 +332,7 @@ def _pregnancy(part: str, pregnant: list[bool], weeks: list[Decimal], lactating:
             weeks.append(value)
             pregnant.append(True)
     for match in _MONTHS_PREGNANT.finditer(part):
-        if not _GENERAL.search(_clause_before(part, match.start())) and not _other_person(
-            part, match.start()
-        ):
+        if not _GENERAL.search(_clause_before(part, match.start())) and not other_person(part, match.start()):
             pregnant.append(True)
             weeks.append((_value(match.group(1)) * Decimal("4.345")).to_integral_value())
     for match in _TRIMESTER.finditer(part):
@@ -346,7 +344,7 @@ def _pregnancy(part: str, pregnant: list[bool], weeks: list[Decimal], lactating:
         if (
             _GENERAL.search(around)
             or re.search(r"\b(?:not|isn't|never|avoid|negative|denies)\b", around)
-            or _other_person(part, match.start())
+            or other_person(part, match.start())
         ):
             continue
         pregnant.append(True)
@@ -357,7 +355,7 @@ def _pregnancy(part: str, pregnant: list[bool], weeks: list[Decimal], lactating:
         if (
             not _GENERAL.search(around)
             and not re.search(r"\b(?:not|isn't|never|stopped)\b", around)
-            and not _other_person(part, match.start())
+            and not other_person(part, match.start())
         ):
             lactating.append(True)
 
@@ -377,7 +375,7 @@ def _organs(
             (crcls if match.group(1) is None else egfrs).append(Decimal(match.group(2)))
     for match in _DIALYSIS.finditer(part):
         around = _clause_before(part, match.start())
-        if not _GENERAL.search(around) and not _other_person(part, match.start()):
+        if not _GENERAL.search(around) and not other_person(part, match.start()):
             dialysis.append(re.search(r"\b(?:not|no longer|never|isn't)\b", around) is None)
     for match in _CHILD_PUGH.finditer(part):
         if not _GENERAL.search(_clause_before(part, match.start())):

@@ -105,8 +105,17 @@ def _joined_allergies(
 ) -> tuple[Allergy, ...] | None:
     if ours is None or theirs is None:
         return theirs if ours is None else ours
+    told = {allergy.substance.lower(): allergy for allergy in theirs}
     known = {allergy.substance.lower() for allergy in ours}
-    return (*ours, *(allergy for allergy in theirs if allergy.substance.lower() not in known))
+    return (
+        *(_completed(allergy, told.get(allergy.substance.lower())) for allergy in ours),
+        *(allergy for allergy in theirs if allergy.substance.lower() not in known),
+    )
+
+
+def _completed(ours: Allergy, theirs: Allergy | None) -> Allergy:
+    """Our entry with the reaction of theirs where ours names none."""
+    return replace(ours, reaction=theirs.reaction) if theirs is not None and ours.reaction is None else ours
 
 
 def _joined_medications(
