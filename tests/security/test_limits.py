@@ -79,6 +79,10 @@ ELSEWHERE: dict[tuple[str, str], tuple[str, ...]] = {
         "test_those_who_wait_are_bounded_and_the_remembered_do_not_wait",
     ): ("key_checks",),
     (
+        "tests/server/auth/test_key_verifier.py",
+        "test_only_so_many_new_keys_are_hashed_at_once",
+    ): ("key_hashes",),
+    (
         "tests/server/limits/test_calls.py",
         "test_the_second_caller_still_gets_in_when_the_first_has_used_its_share",
     ): (

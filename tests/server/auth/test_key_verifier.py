@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from attending.server.auth import key_verifier
 from attending.server.auth.key_verifier import (
+    HASHING,
     REMEMBER_SECONDS,
     TRIES,
     WAITING,
@@ -180,6 +181,36 @@ async def test_those_who_wait_are_bounded_and_the_remembered_do_not_wait() -> No
     assert await world.check(token(1, "eeeeeeee")) == "OK"
     world.argon2.go.set()
     assert await asyncio.gather(*waiting) == ["OK"] * WAITING
+
+
+async def test_only_so_many_new_keys_are_hashed_at_once() -> None:
+    """Whoever makes keys takes the threads from those who come with theirs: a few at a time, also of who hung up."""
+    go = threading.Event()
+
+    def slow(given: str) -> str:
+        assert go.wait(30)
+        if given == "no memory":
+            raise MemoryError
+        return f"hash of {given}"
+
+    async def outcome(given: str) -> str:
+        try:
+            return await verifier.hash(given)
+        except AttendingError as err:
+            return err.reason if err.retry_after_seconds else "for ever"
+
+    verifier = KeyVerifier(hashing=slow)
+    making = [asyncio.create_task(outcome(name)) for name in ("a", "b", "no memory", "gone")]
+    assert len(making) == HASHING
+    await asyncio.sleep(0)
+    making[3].cancel()
+    await asyncio.sleep(0)
+    assert await outcome("one more") == "AUTHENTICATION_BUSY"
+    go.set()
+    assert await asyncio.gather(*making[:3]) == ["hash of a", "hash of b", "AUTHENTICATION_BUSY"]
+    while (after := await outcome("again")) == "AUTHENTICATION_BUSY":
+        await asyncio.sleep(0)
+    assert after == "hash of again"
 
 
 async def test_argon2_that_fails_is_nobodys_failed_try() -> None:

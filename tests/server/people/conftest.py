@@ -14,6 +14,7 @@ from attending.server.app import authorization_folder
 from attending.server.auth.attempts import Attempts
 from attending.server.auth.authenticate import Directory
 from attending.server.auth.authorize import Authorizer, PolicySet
+from attending.server.auth.key_verifier import KeyVerifier
 from attending.server.auth.principal import Principal
 from attending.server.config import IdentitySection
 from attending.server.idempotency import Once
@@ -113,6 +114,7 @@ async def open_office(
         clock,
         present,
         configured=lambda _kind, value: value in taken,
+        hash_key=KeyVerifier(clock).hash,
     )
     directory = Directory((), clock)
     directory.add(present)

@@ -44,6 +44,7 @@ async def build(app: App) -> Component:
     more = [
         officer.model_copy(update={"name": "second-officer"}),
         officer.model_copy(update={"name": "far-officer", "tenant": "elsewhere"}),
+        officer.model_copy(update={"name": "former-officer", "expires": app.now()}),
     ]
     directory = Directory([*app.config.identities, *more], app.now)
     return CustodyComponent(CustodyService(app.ledger, directory, rules, app.phi))
@@ -383,9 +384,12 @@ def test_without_the_role_nothing_is_told_or_changed(server: Any, person: Any, i
     assert content(server, record) == b"text"
 
 
-def test_an_approver_of_another_tenant_does_not_count(server: Any, officer: Any, person: Any) -> None:
+@pytest.mark.parametrize("approver", ["far-officer", "former-officer"])
+def test_an_approver_of_another_tenant_or_of_the_past_does_not_count(
+    server: Any, officer: Any, person: Any, approver: str
+) -> None:
     place = custody_pb2.PlaceHoldRequest(
-        idempotency_key=key(), subject=named(person[1]), ground=LITIGATION, approved_by="far-officer"
+        idempotency_key=key(), subject=named(person[1]), ground=LITIGATION, approved_by=approver
     )
     error = failure(officer.PlaceHold, place)
     assert [field for field, _ in error.field_violations] == ["approved_by"]

@@ -73,7 +73,7 @@ class Directory:
         self._now = now
         self._sources: list[IdentitySource] = [Identities(identities)]
         self._revocation = revocation
-        self._keys = keys or KeyVerifier(now)
+        self.keys = keys or KeyVerifier(now)
         self.tokens = tokens or TokenVerifier((), now)
         self._mark: Callable[[Principal], Principal] = lambda principal: principal
 
@@ -129,9 +129,17 @@ class Directory:
             raise Unauthenticated("CREDENTIAL_EXPIRED")
         return self._mark(_principal(identity, credential))
 
-    def principals(self) -> list[Principal]:
-        """Everybody who is known now, as if called with their certificate."""
-        return [_principal(identity, "mtls") for source in self._sources for identity in source.current().all]
+    def principals(self, *, expired: bool = True) -> list[Principal]:
+        """Everybody who is known now, as if called with their certificate; also those whose time has run out, unless
+        told otherwise.
+        """
+        now = self._now()
+        return [
+            _principal(identity, "mtls")
+            for source in self._sources
+            for identity in source.current().all
+            if expired or identity.expires is None or now < identity.expires
+        ]
 
     def _by_certificate(self, names: CertificateNames) -> IdentitySection:
         # TLS checks dates at the handshake only, and a connection can live for long.
@@ -190,10 +198,10 @@ class Directory:
         owner = self._owner_of_key(prefix)
         if owner is None:
             # Answered at once: a prefix is public, so how long this takes tells nothing that is not known.
-            self._keys.forget(token)
+            self.keys.forget(token)
             raise Unauthenticated("INVALID_CREDENTIAL")
         _identity, key = owner
-        await self._keys.check(token, prefix, key.hash, key.expires)
+        await self.keys.check(token, prefix, key.hash, key.expires)
         return HeldKey(prefix, key.hash)
 
     def _owner_of_held(self, held: HeldKey) -> IdentitySection:

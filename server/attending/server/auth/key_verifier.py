@@ -2,8 +2,9 @@
 
 A key that was verified is remembered for a while by an HMAC under a key of this process, so that a caller pays for
 argon2 once and not at every call; the table holds no token and no hash of one that would help outside the process.
-Argon2 runs on two threads of its own (64 MiB each), at most `WAITING` verifications wait for them, and one prefix may
-fail `TRIES` times in `WINDOW_SECONDS`. A key that is remembered is never refused for the tries of others.
+Argon2 runs on two threads of its own (64 MiB each), at most `WAITING` verifications and `HASHING` new keys wait for
+them, and one prefix may fail `TRIES` times in `WINDOW_SECONDS`. A key that is remembered is never refused for the tries
+of others.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Final
 
 import structlog
 from attending.server import clock
-from attending.server.auth.service_key import matches
+from attending.server.auth.service_key import hash_service_key, matches
 from attending.server.errors import ResourceExhausted, Unauthenticated, Unavailable
 
 log = structlog.get_logger()
@@ -30,6 +31,7 @@ REMEMBER_SECONDS: Final = 600.0
 REMEMBERED: Final = 8192
 THREADS: Final = 2
 WAITING: Final = 32
+HASHING: Final = 4
 TRIES: Final = 5
 WINDOW_SECONDS: Final = 60.0
 BUSY_RETRY_SECONDS: Final = 1.0
@@ -52,7 +54,7 @@ class _Tries:
 
 
 class KeyVerifier:
-    """Belongs to one event loop. `check` is the only way in; `matching` is the comparison, for tests."""
+    """Belongs to one event loop. `check` is the only way in; `matching` and `hashing` are argon2, for tests."""
 
     def __init__(
         self,
@@ -60,14 +62,17 @@ class KeyVerifier:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         matching: Callable[[str, str], bool] = matches,
+        hashing: Callable[[str], str] = hash_service_key,
     ) -> None:
         self._now = now
         self._monotonic = monotonic
         self._matching = matching
+        self._hash = hashing
         self._secret = secrets.token_bytes(32)
         self._remembered: OrderedDict[bytes, _Remembered] = OrderedDict()
         self._running: dict[bytes, asyncio.Task[bool]] = {}
         self._tries: dict[str, _Tries] = {}
+        self._hashing = 0
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
 
     @property
@@ -98,6 +103,27 @@ class KeyVerifier:
         self._remembered.move_to_end(name)
         while len(self._remembered) > REMEMBERED:
             self._remembered.popitem(last=False)
+
+    async def hash(self, token: str) -> str:
+        """What is kept of a new key. Raises Unavailable (AUTHENTICATION_BUSY) when so many are being made already that
+        those who come with theirs would wait.
+        """
+        if self._hashing >= HASHING:
+            raise Unavailable("AUTHENTICATION_BUSY", retry_after_seconds=BUSY_RETRY_SECONDS)
+        self._hashing += 1
+        made = asyncio.get_running_loop().run_in_executor(self._threads, self._hash, token)
+        # Counted until the thread is free again, whoever hangs up.
+        made.add_done_callback(self._hashed)
+        try:
+            return await asyncio.shield(made)
+        except Exception as err:
+            # Out of memory, most likely.
+            log.error("auth.argon2_failed", error_type=type(err).__name__)
+            raise Unavailable("AUTHENTICATION_BUSY", retry_after_seconds=BUSY_RETRY_SECONDS) from None
+
+    def _hashed(self, done: asyncio.Future[str]) -> None:
+        done.cancelled() or done.exception()
+        self._hashing -= 1
 
     def forget(self, token: str) -> None:
         """For a token whose prefix is nobody's any more."""

@@ -36,6 +36,9 @@ COSTS: Final[dict[str, int]] = {
     "/attending.v1.LedgerService/AppendStream": MODEL_COST,
     "/attending.v1.ReportService/Export": WHOLE_LOG_COST,
     "/attending.v1.CustodyService/PrunePayloads": WHOLE_LOG_COST,
+    # The history of each user of a page; argon2.
+    "/attending.v1.IdentityService/ListUsers": MODEL_COST,
+    "/attending.v1.IdentityService/IssueKey": MODEL_COST,
 }
 """Methods that cost more than a call that reads."""
 

@@ -152,6 +152,13 @@ LIMITS: Final[tuple[Limit, ...]] = (
         "process",
         "AUTHENTICATION_BUSY",
     ),
+    _busy(
+        "key_hashes",
+        "service keys that are being made",
+        "auth.key_verifier:HASHING",
+        "process",
+        "AUTHENTICATION_BUSY",
+    ),
     # For how long
     Limit(
         "deadline",
@@ -428,7 +435,8 @@ A refusal at a rate, a share or a time names the limit and its value in the meta
 (`limit`, `value`); one at a size names the field, or the bytes (`limit_bytes`). Values in `code` are configured in
 [configuration.md](configuration.md); the others are fixed.
 
-A call that reads is one unit, one that runs checks or a model ten, one that goes through a whole log fifty. A halt
+A call that reads is one unit, one that runs checks or a model, lists users or makes a key ten, one that goes through a
+whole log fifty. A halt
 needs no share of anything, and has a rate of its own. Over gRPC, connections are not counted by address, which the
 library cannot do: a firewall can. A stream that its client does not read is ended after `slow_reader_seconds`. It
 keeps its place, since its last message cannot be taken back, until the client reads or its connection ends.

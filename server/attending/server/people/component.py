@@ -52,6 +52,7 @@ async def build(app: App) -> People:
         app.now,
         app.present,
         configured=lambda kind, value: (kind, value) in configured,
+        hash_key=app.directory.keys.hash,
     )
     app.add(registry)
     service = IdentityService(

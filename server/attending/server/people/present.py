@@ -1,8 +1,9 @@
 """Who is known now: the identities of the configuration and those that were enrolled and proofed, less the revoked.
 
 This process learns of its own changes before it answers them. What another process on the same database changed it
-learns by asking once in `poll_seconds`; when it could not ask for three times as long, it lets nobody in. An identity
-that another process revoked is therefore refused within that time, whatever happens.
+learns by asking once in `poll_seconds`; when it could not ask for three times as long, it lets nobody in. A new call of
+an identity that another process revoked is therefore refused within that time, whatever happens; for one that runs see
+`auth.running`.
 """
 
 from __future__ import annotations
@@ -84,6 +85,9 @@ class Present(Following):
                 )
             )
         ]
+        own: dict[str, list[RowMapping]] = {}
+        for one in credentials:
+            own.setdefault(one["name"], []).append(one)
         revoked = {row["name"] for row in accounts if row["state"] == State.REVOKED.value}
         found = [
             identity
@@ -94,8 +98,8 @@ class Present(Following):
             if row["state"] == State.ACTIVE.value and row["source"] != CONFIGURATION:
                 known = self._sections.get((tenant, row["name"]))
                 if known is None or known[0] != row["changed_index"]:
-                    own = [one for one in credentials if one["name"] == row["name"]]
-                    known = row["changed_index"], await self._section(ledger, tenant, row, own)
+                    section = await self._section(ledger, tenant, row, own.get(row["name"], ()))
+                    known = row["changed_index"], section
                     self._sections[tenant, row["name"]] = known
                 if known[1] is not None:
                     found.append(known[1])

@@ -11,7 +11,7 @@ import asyncio
 import base64
 import secrets
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -27,7 +27,7 @@ from attending.server import projections
 from attending.server.auth.authorize import Authorizer, Resource
 from attending.server.auth.context import stated
 from attending.server.auth.principal import Kind, Principal
-from attending.server.auth.service_key import hash_service_key, new_service_key, prefix_of
+from attending.server.auth.service_key import new_service_key, prefix_of
 from attending.server.clock import stamp
 from attending.server.errors import Aborted, FailedPrecondition, NotFound, PermissionDenied
 from attending.server.idempotency import Once, answered
@@ -107,12 +107,16 @@ class Registry:
         present: Present,
         *,
         configured: Callable[[CredentialKind, str], bool],
+        hash_key: Callable[[str], Awaitable[str]],
     ) -> None:
-        """`configured(kind, value)` says whether the configuration gives that credential to somebody."""
+        """`configured(kind, value)` says whether the configuration gives that credential to somebody; `hash_key` is
+        `KeyVerifier.hash`.
+        """
         self._ledger = ledger
         self._authorizer = authorizer
         self._now = now
         self._configured = configured
+        self._hash_key = hash_key
         self._present = present
 
     # -- reads
@@ -253,7 +257,7 @@ class Registry:
         _require_enrolled(account)
         _require_room(account, [CredentialKind.SERVICE_KEY])
         token = new_service_key()
-        hashed = await asyncio.to_thread(hash_service_key, token)
+        hashed = await self._hash_key(token)
         body = {
             "user": name,
             "credential": _new_id(),

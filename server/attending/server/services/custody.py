@@ -256,7 +256,7 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
             and other.name != principal.name
             and other.tenant == principal.tenant
             and "privacy_officer" in other.roles
-            for other in self._directory.principals()
+            for other in self._directory.principals(expired=False)
         ):
             found.append(("approved_by", "must name another privacy officer"))
         _refuse(found)

@@ -16,7 +16,7 @@ from typing import Any, Final
 import jwt
 from attending.server import clock
 from attending.server.auth.oidc.keys import MAX_KID_CHARS
-from attending.server.auth.oidc.provider import Provider, ProviderStatus
+from attending.server.auth.oidc.provider import Provider
 from attending.server.config import OidcSection
 from attending.server.errors import Unauthenticated
 
@@ -89,9 +89,6 @@ class TokenVerifier:
                 await task
         for provider in self._providers.values():
             await provider.close()
-
-    def status(self) -> list[ProviderStatus]:
-        return [provider.status() for provider in self._providers.values()]
 
     async def verify(self, token: str) -> VerifiedToken:
         """Raises TokenRefused, and Unavailable when the provider's keys are not to be had.
