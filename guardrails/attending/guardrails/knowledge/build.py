@@ -6,8 +6,10 @@ bytes. Authored tables are read from `curated/` beside this module.
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,21 +22,59 @@ from attending.guardrails.knowledge.assemble import (
     names,
     overlays,
     pack,
+    site,
     tables,
     vocabulary,
 )
+from attending.guardrails.knowledge.assemble.not_placed import NotPlaced
 from attending.guardrails.knowledge.importers import label_facts
 
 CURATED: Final = Path(__file__).with_name("curated")
+_NOTHING: Final = site.Site()
 _DRUG_COLUMNS: Final = ("drug", "rxcui", "routes", "schedule", "source", "rxcui_source")
 _CLASS_COLUMNS: Final = ("class", "label", "members", "source")
 _MME_COLUMNS: Final = ("drug", "factor", "route", "unit", *facts.PROVENANCE)
 _CROSS_COLUMNS: Final = ("allergen", "to", "severity", *facts.PROVENANCE)
 
 
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """The tables of a pack that is not written yet. `inputs` is file name -> SHA-256 of the site's own files."""
+
+    files: dict[str, str]
+    counts: dict[str, int]
+    inputs: dict[str, str]
+    missed: tuple[NotPlaced, ...]
+
+
 def build(sources: Path, out: Path) -> str:
-    """Writes the pack and returns its hash. Raises OSError, TableError or KeyError for an unexpected input."""
+    """Writes the pack of the public sources and returns its hash. Raises as `compiled`, and OSError."""
+    made = compiled(sources)
+    return pack.write(out, made.files, made.counts)
+
+
+def compiled(
+    sources: Path, brought: site.Site = _NOTHING, progress: Callable[[str], None] = lambda _step: None
+) -> Compiled:
+    """The pack of the public sources and of what a site brings; `progress` hears each step before it begins.
+
+    Raises OSError, TableError, KeyError or SiteFileError for an unexpected input.
+    """
+    progress("names of the public sources")
     known = vocabulary.build(sources, CURATED)
+    missed = [NotPlaced("ndfrt-names", "", name, why) for name, why in known.left_out]
+    if brought.rxnorm is not None:
+        progress("names of the site's RxNorm")
+        site.add_names(known, brought.rxnorm, CURATED, missed)
+    extra: list[interactions.Row] = []
+    if brought.ddinter is not None:
+        progress("pairs of the site's DDInter")
+        extra = site.pairs(known, brought.ddinter, missed)
+    limits: list[dict[str, str]] = []
+    stocked: list[dict[str, str]] = []
+    if brought.formulary is not None:
+        progress("the site's formulary")
+        limits, stocked = site.formulary(known, brought.formulary, missed)
     files: dict[str, str] = {}
     counts: dict[str, int] = {}
 
@@ -42,15 +82,19 @@ def build(sources: Path, out: Path) -> str:
         files[name] = tables.text(columns, rows)
         counts[name.removesuffix(".tsv")] = len(rows)
 
-    pairs, lost = interactions.build(known, sources, CURATED)
+    progress("interactions")
+    pairs = interactions.build(known, sources, CURATED, missed, extra)
     add("interactions.tsv", interactions.COLUMNS, [row.cells() for row in pairs])
-    counts.update({f"rows_not_placed_{source}": number for source, number in lost.items()})
-    add("names.tsv", names.COLUMNS, [entry.cells() for entry in names.build(known, sources, CURATED)])
+    progress("names and classes")
+    add("names.tsv", names.COLUMNS, [entry.cells() for entry in names.build(known, sources, CURATED, missed)])
     add("drugs.tsv", _DRUG_COLUMNS, [_drug(known, drug) for drug in sorted(known.namer.known)])
     add("classes.tsv", _CLASS_COLUMNS, [_class(known, one) for one in sorted(known.classes)])
+    progress("limits and rules")
     from_labels, none_known = label_rules.build(known, sources, CURATED)
-    for table, rows in facts.merged(from_labels, facts.authored(known, CURATED)).items():
+    from_site: facts.Rows = {"dose_limits": limits}
+    for table, rows in facts.merged(from_labels, facts.authored(known, CURATED), from_site).items():
         add(f"{table}.tsv", facts.COLUMNS[table], rows)
+    add("formulary.tsv", site.FORMULARY_COLUMNS, stocked)
     add("mme.tsv", _MME_COLUMNS, facts.sides(known, CURATED, "mme.tsv", ("drug",)))
     add(
         "cross_reactions.tsv",
@@ -65,7 +109,16 @@ def build(sources: Path, out: Path) -> str:
     add("adjustments.tsv", tables.columns(CURATED / "adjustments.tsv"), adjustments)
     overlays.build(known, CURATED, add)
     add("label_index.tsv", ("set_id", "source"), _label_index(sources))
-    return pack.write(out, files, counts)
+    for source in {one.source for one in missed}:
+        counts[f"rows_not_placed_{source}"] = sum(1 for one in set(missed) if one.source == source)
+    return Compiled(
+        files, counts, {path.name: _sha256(path) for path in brought.files()}, tuple(sorted(set(missed)))
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _drug(known: vocabulary.Vocabulary, drug: str) -> dict[str, str]:

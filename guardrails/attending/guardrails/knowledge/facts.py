@@ -192,3 +192,15 @@ class MmeFactor:
     provenance: Provenance
     route: str | None = None
     unit: str = "mg"
+
+
+@dataclass(frozen=True, slots=True)
+class FormularyLine:
+    """What a site stocks: `status` is formulary, restricted or non_formulary; `restriction` in the site's words."""
+
+    drug: str
+    route: str
+    formulation: str
+    status: str
+    restriction: str
+    source: str

@@ -19,6 +19,7 @@ from attending.guardrails.knowledge.facts import (
     Covered,
     CrossReaction,
     DoseLimit,
+    FormularyLine,
     HepaticRule,
     Interaction,
     LactationRule,
@@ -120,6 +121,7 @@ class Knowledge:
         }
         self._groups = frozenset(row["class"] for row in pack.rows("allergy_groups.tsv"))
         self._none_known = frozenset((row["drug"], row["check"]) for row in pack.rows("none_known.tsv"))
+        self._formulary = _by_drug_rows(pack)
         self._labels_index = frozenset(row["set_id"] for row in pack.rows("label_index.tsv"))
 
     @classmethod
@@ -172,6 +174,10 @@ class Knowledge:
     def schedule(self, drug: str) -> str | None:
         """DEA schedule (CII..CV) of the drug's single-ingredient products."""
         return self._schedule.get(drug)
+
+    def formulary(self, drug: str) -> tuple[FormularyLine, ...]:
+        """What a site's formulary says of a drug; empty where the pack was built without one, or it is not listed."""
+        return self._formulary.get(drug, ())
 
     # Classes
 
@@ -443,6 +449,16 @@ def _caps(pack: load.Pack) -> tuple[dict[tuple[str, str], Severity], frozenset[s
             for b in row["b"].split("|"):
                 caps[(a, b) if a <= b else (b, a)] = Severity(row["max_severity"])
     return caps, frozenset(side for pair in caps for side in pair)
+
+
+def _by_drug_rows(pack: load.Pack) -> dict[str, tuple[FormularyLine, ...]]:
+    found: defaultdict[str, list[FormularyLine]] = defaultdict(list)
+    for row in pack.rows("formulary.tsv"):
+        line = FormularyLine(
+            row["drug"], row["route"], row["formulation"], row["status"], row["restriction"], row["source"]
+        )
+        found[line.drug].append(line)
+    return {drug: tuple(lines) for drug, lines in found.items()}
 
 
 def _capped(fact: Interaction, cap: Severity | None) -> Interaction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Final
 
 from attending.guardrails.finding import Basis, Severity
 from attending.guardrails.knowledge.assemble import tables
+from attending.guardrails.knowledge.assemble.not_placed import NotPlaced
 from attending.guardrails.knowledge.assemble.vocabulary import Vocabulary, class_id
 from attending.guardrails.knowledge.importers import ansm, label_facts, ndfrt
 from attending.guardrails.knowledge.naming import tidy
@@ -65,17 +67,19 @@ class Row:
         }  # fmt: skip
 
 
-def build(vocabulary: Vocabulary, sources: Path, curated: Path) -> tuple[list[Row], dict[str, int]]:
-    """Rows sorted by pair and rule, and counts of source rows that could not be placed.
+def build(
+    vocabulary: Vocabulary, sources: Path, curated: Path, missed: list[NotPlaced], extra: Iterable[Row] = ()
+) -> list[Row]:
+    """Rows sorted by pair and rule, `extra` among them; source rows that could not be placed are added to `missed`.
 
     Raises OSError, TableError (an authored row that names neither drug nor class) or KeyError.
     """
-    lost: dict[str, int] = {}
     rows = [
-        *_from_ansm(vocabulary, sources, curated, lost),
-        *_from_ndfrt(vocabulary, sources, lost),
+        *_from_ansm(vocabulary, sources, curated, missed),
+        *_from_ndfrt(vocabulary, sources, missed),
         *_from_labels(vocabulary, sources, curated),
         *_authored(vocabulary, curated),
+        *extra,
     ]
     unique: dict[tuple[str, ...], Row] = {}
     for row in rows:
@@ -83,7 +87,7 @@ def build(vocabulary: Vocabulary, sources: Path, curated: Path) -> tuple[list[Ro
             continue
         ordered = row if row.a <= row.b else replace(row, a=row.b, b=row.a)
         unique.setdefault(tuple(ordered.cells().values()), ordered)
-    return [unique[key] for key in sorted(unique)], lost
+    return [unique[key] for key in sorted(unique)]
 
 
 def mechanism_of(text: str) -> str:
@@ -92,7 +96,7 @@ def mechanism_of(text: str) -> str:
     return next((term for pattern, term in _MECHANISMS if re.search(pattern, plain)), "")
 
 
-def _from_ansm(vocabulary: Vocabulary, sources: Path, curated: Path, lost: dict[str, int]) -> list[Row]:
+def _from_ansm(vocabulary: Vocabulary, sources: Path, curated: Path, missed: list[NotPlaced]) -> list[Row]:
     known = ansm.members(sources / "ansm")
     aliases = {row["spelled"]: row["class"] for row in tables.read(curated / "ansm_classes.tsv")}
     fixes = {int(row["row"]): row for row in tables.read(curated / "ansm_rows.tsv")}
@@ -103,7 +107,8 @@ def _from_ansm(vocabulary: Vocabulary, sources: Path, curated: Path, lost: dict[
             one = _ansm_side(vocabulary, side, known, aliases)
             sides.append(() if one is None else (one,))
         if not sides[0] or not sides[1] or row.severity is None:
-            lost["ansm"] = lost.get("ansm", 0) + 1
+            why = "grades nothing" if row.severity is None else "a side is no drug or class of the pack"
+            missed.append(NotPlaced("ansm", f"row {row.row}", f"{row.first.name} + {row.second.name}", why))
             continue
         only = [drug for name in ansm.only_with(row) for drug in _narrow(vocabulary, name, sides)]
         for which in (0, 1):
@@ -173,7 +178,7 @@ def _nearest(vocabulary: Vocabulary, tier: ansm.Tier, sides: list[tuple[str, ...
     return ""
 
 
-def _from_ndfrt(vocabulary: Vocabulary, sources: Path, lost: dict[str, int]) -> list[Row]:
+def _from_ndfrt(vocabulary: Vocabulary, sources: Path, missed: list[NotPlaced]) -> list[Row]:
     found: list[Row] = []
     for pair in ndfrt.read(sources / "ndfrt"):
         placed = False
@@ -193,7 +198,7 @@ def _from_ndfrt(vocabulary: Vocabulary, sources: Path, lost: dict[str, int]) -> 
                         )  # fmt: skip
             break
         if not placed:
-            lost["ndfrt"] = lost.get("ndfrt", 0) + 1
+            missed.append(NotPlaced("ndfrt", f"row {pair.row}", pair.text, "a side is no drug of the pack"))
     return found
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from attending.guardrails.knowledge.assemble import tables
+from attending.guardrails.knowledge.assemble.not_placed import NotPlaced
 from attending.guardrails.knowledge.assemble.vocabulary import APPROVED, Vocabulary
 from attending.guardrails.knowledge.importers import fda_ndc, ndfrt, va
 from attending.guardrails.knowledge.naming import FORMS, SALTS, tidy
@@ -54,8 +55,9 @@ class Entry:
         }  # fmt: skip
 
 
-def build(vocabulary: Vocabulary, sources: Path, curated: Path) -> list[Entry]:
-    """Entries sorted by name, one per name; authored names win over those of the sources.
+def build(vocabulary: Vocabulary, sources: Path, curated: Path, missed: list[NotPlaced]) -> list[Entry]:
+    """Entries sorted by name, one per name; authored names win over those of the sources, and those over a site's. A
+    site's name of another meaning is added to `missed`.
 
     Raises OSError, or TableError where an authored brand holds an unknown ingredient or a name has two meanings.
     """
@@ -81,6 +83,16 @@ def build(vocabulary: Vocabulary, sources: Path, curated: Path) -> list[Entry]:
         put(name, drugs, source)
     for name, drugs in _brands(vocabulary, products, set(found)):
         put(name, drugs, "fda-ndc", brand=True)
+    for name, drugs, brand, source in sorted(vocabulary.site_names):
+        held = found.get(name)
+        if name in stop or (held is not None and held.drugs != drugs):
+            why = (
+                "not looked for in texts"
+                if held is None
+                else f"the pack means {' + '.join(held.drugs) or 'a class'}"
+            )
+            missed.append(NotPlaced(source.partition(":")[0], source.partition(":")[2], name, why))
+        put(name, drugs, source, brand=brand)
     return [found[name] for name in sorted(found) if name not in stop]
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 FORMAT: Final = 2
-MAX_FILE_BYTES: Final = 2 * 1024 * 1024
+MAX_FILE_BYTES: Final = 64 * 1024 * 1024
+"""A site's DDInter alone makes some 30 MB of pairs."""
 
 
 def digest(files: Mapping[str, bytes]) -> str:
@@ -22,27 +25,51 @@ def digest(files: Mapping[str, bytes]) -> str:
     return "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
 
 
-def write(folder: Path, files: Mapping[str, str], counts: Mapping[str, int]) -> str:
-    """Writes tables and manifest, removes tables that are no longer part, and returns the pack's hash.
+def write(
+    folder: Path, files: Mapping[str, str], counts: Mapping[str, int], inputs: Mapping[str, str] | None = None
+) -> str:
+    """Writes tables and manifest into a new folder beside `folder`, puts it in its place, and returns the pack's hash.
 
-    Raises OSError where the folder cannot be written, ValueError where a table exceeds `MAX_FILE_BYTES`.
+    `inputs` is file name -> SHA-256 of a site's own files, for the manifest. A crash leaves the old pack, the new one,
+    or none with both beside its place (names ending in `.old` and `.new`): a reader never sees a mixture, and refuses a
+    folder that is not there.
+
+    Raises OSError where it cannot be written or `folder` holds something that is no pack, ValueError where a table
+    exceeds `MAX_FILE_BYTES`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = folder.resolve()
     encoded = {name: content.encode() for name, content in files.items()}
     for name, content in encoded.items():
         if len(content) > MAX_FILE_BYTES:
             raise ValueError(f"table `{name}` has {len(content)} bytes, at most {MAX_FILE_BYTES}")
-    for old in folder.glob("*.tsv"):
-        if old.name not in encoded:
-            old.unlink()
-    for name, content in encoded.items():
-        (folder / name).write_bytes(content)
     value = digest(encoded)
-    manifest = {
+    manifest: dict[str, object] = {
         "format": FORMAT,
         "hash": value,
         "files": {name: hashlib.sha256(encoded[name]).hexdigest() for name in sorted(encoded)},
         "counts": dict(sorted(counts.items())),
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    if inputs:
+        manifest["inputs"] = dict(sorted(inputs.items()))
+    encoded["manifest.json"] = (json.dumps(manifest, indent=2) + "\n").encode()
+    held = folder.exists() and any(folder.iterdir())
+    if held and not (folder / "manifest.json").is_file():
+        raise FileExistsError(f"`{folder}` holds something that is no knowledge pack")
+    fresh, old = (folder.with_name(folder.name + ending) for ending in (".new", ".old"))
+    for left in (fresh, old):
+        shutil.rmtree(left, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    for name, content in encoded.items():
+        _durable(fresh / name, content)
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
     return value
+
+
+def _durable(path: Path, content: bytes) -> None:
+    with path.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())

@@ -44,6 +44,8 @@ class Vocabulary:
     """Drug -> the source that names it, in that form too."""
     synonyms: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Name -> (drug, source): names that a source files under the RxCUI of the drug."""
+    site_names: list[tuple[str, tuple[str, ...], bool, str]] = field(default_factory=list)
+    """(name, drugs, brand, source) of a site's brands and combinations."""
     left_out: tuple[tuple[str, str], ...] = ()
     """(name, why) of ingredients of the sources that the pack does not take."""
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
