@@ -107,6 +107,8 @@ class Basis(StrEnum):
     LABEL_TEXT = "label_text"
     CURATED = "curated"
     """Needs a pharmacist's attestation: may hold, never blocks alone."""
+    ATTESTED = "attested"
+    """A curated fact that a pharmacist and a second person attested: may block, like a label's."""
     RULE = "rule"
     """A rule over the text itself (unit, contradiction, PHI, injection), with no outside fact."""
 

@@ -18,7 +18,9 @@ from attending.guardrails.clinical.statement import DrugMention, Span
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
 from attending.guardrails.knowledge.facts import Interaction
 
-_BASIS_ORDER: Final = {Basis.LABEL_TEXT: 3, Basis.SOURCE_ROW: 2, Basis.CURATED: 1, Basis.RULE: 0}
+_BASIS_ORDER: Final = {
+    Basis.LABEL_TEXT: 4, Basis.ATTESTED: 3, Basis.SOURCE_ROW: 2, Basis.CURATED: 1, Basis.RULE: 0,
+}  # fmt: skip
 _CHECKS: Final = re.compile(
     r"\b(?:re-?check\w*|check\w*|repeat\w*|monitor\w*|recheck|test\w*|measur\w+|bloods?|blood tests?|labs?|review)\b",
     re.I,

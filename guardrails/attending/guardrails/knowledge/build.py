@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from attending.guardrails.finding import Basis, Severity
+from attending.guardrails.knowledge import attestation
 from attending.guardrails.knowledge.assemble import (
     allergens,
     facts,
@@ -54,9 +55,13 @@ def build(sources: Path, out: Path) -> str:
 
 
 def compiled(
-    sources: Path, brought: site.Site = _NOTHING, progress: Callable[[str], None] = lambda _step: None
+    sources: Path,
+    brought: site.Site = _NOTHING,
+    progress: Callable[[str], None] = lambda _step: None,
+    attested: Sequence[Mapping[str, str]] = (),
 ) -> Compiled:
     """The pack of the public sources and of what a site brings; `progress` hears each step before it begins.
+    `attested` are the rows of the attestations table, which a build takes over from the pack that it replaces.
 
     Raises OSError, TableError, KeyError or SiteFileError for an unexpected input.
     """
@@ -108,7 +113,8 @@ def compiled(
     adjustments = [*tables.read(CURATED / "adjustments.tsv"), *_marketed_together(known, pairs)]
     add("adjustments.tsv", tables.columns(CURATED / "adjustments.tsv"), adjustments)
     overlays.build(known, CURATED, add)
-    add("label_index.tsv", ("set_id", "source"), _label_index(sources))
+    add("label_index.tsv", ("set_id", "source", "drugs"), _label_index(known, sources))
+    add(attestation.TABLE, attestation.COLUMNS, attested)
     for source in {one.source for one in missed}:
         counts[f"rows_not_placed_{source}"] = sum(1 for one in set(missed) if one.source == source)
     return Compiled(
@@ -179,12 +185,21 @@ def _conditions() -> list[dict[str, str]]:
     return [{"name": name, "condition": found[name]} for name in sorted(found)]
 
 
-def _label_index(sources: Path) -> list[dict[str, str]]:
-    found = dict.fromkeys(label_facts.label_set_ids(sources / "fda-labels"), "FDA label set of May 2014")
+def _label_index(known: vocabulary.Vocabulary, sources: Path) -> list[dict[str, str]]:
+    """Set ids that a fact may cite, and the ingredients of each: what the label names, or else the label fact."""
+    found: dict[str, tuple[str, set[str], bool]] = {}
+    for set_id, generic in label_facts.label_drugs(sources / "fda-labels").items():
+        drugs = set(known.namer.drugs(generic) or ())
+        found[set_id] = ("FDA label set of May 2014", drugs, bool(drugs))
     for fact in label_facts.read(sources / "label-facts"):
         for set_id in fact.set_ids:
-            found.setdefault(set_id, "label facts")
-    return [{"set_id": set_id, "source": found[set_id]} for set_id in sorted(found)]
+            _, drugs, from_label = found.setdefault(set_id, ("label facts", set(), False))
+            if not from_label:
+                drugs |= set(known.namer.drugs(fact.ingredient) or ())
+    return [
+        {"set_id": set_id, "source": source, "drugs": "|".join(sorted(drugs))}
+        for set_id, (source, drugs, _) in sorted(found.items())
+    ]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -468,7 +468,7 @@ def _capped(fact: Interaction, cap: Severity | None) -> Interaction:
 
 
 def _order(fact: Interaction) -> tuple[int, int, str, str, str]:
-    by_basis = {Basis.LABEL_TEXT: 0, Basis.SOURCE_ROW: 1, Basis.CURATED: 2, Basis.RULE: 3}
+    by_basis = {Basis.LABEL_TEXT: 0, Basis.ATTESTED: 1, Basis.SOURCE_ROW: 2, Basis.CURATED: 3, Basis.RULE: 4}
     return (-fact.severity.rank, by_basis[fact.provenance.basis], fact.provenance.rule_id, fact.a, fact.b)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from attending.guardrails.knowledge.assemble import pack
+from attending.guardrails.knowledge.attestation import ATTESTED, CURATED, TABLE, UNATTESTED, digest
 
 DEFAULT: Final = Path(__file__).with_name("pack")
 
@@ -22,6 +23,13 @@ class Pack:
     def __init__(self, hash_: str, files: dict[str, bytes]) -> None:
         self.hash = hash_
         self._files = files
+        self._attested: frozenset[str] = frozenset()
+        if TABLE in files:
+            self._attested = frozenset(row["digest"] for row in self.rows(TABLE))
+
+    def tables(self) -> tuple[str, ...]:
+        """The names of the pack's tables, sorted."""
+        return tuple(sorted(self._files))
 
     @classmethod
     def read(cls, folder: Path) -> Pack:
@@ -47,7 +55,16 @@ class Pack:
             yield dict(zip(columns, cells, strict=True))
 
     def cells(self, name: str) -> Iterator[tuple[list[str], list[str]]]:
-        """(cells, columns) of each row: the fast form for large tables."""
+        """(cells, columns) of each row: the fast form for large tables. A curated row that two people attested says
+        `attested` as its basis."""
+        for cells, columns in self._raw(name):
+            if self._attested and CURATED in cells and digest(name, columns, cells) in self._attested:
+                cells[columns.index("basis")] = ATTESTED
+                at = columns.index("source")
+                cells[at] = cells[at].replace(UNATTESTED, "curated, attested", 1)
+            yield cells, columns
+
+    def _raw(self, name: str) -> Iterator[tuple[list[str], list[str]]]:
         if name not in self._files:
             raise PackError(f"the knowledge pack has no table `{name}`")
         lines = self._files[name].decode("utf-8").split("\n")
@@ -61,3 +78,10 @@ class Pack:
                     f"table `{name}` line {number}: expected {len(columns)} cells, got {len(cells)}"
                 )
             yield cells, columns
+
+    def facts(self) -> Iterator[tuple[str, str, dict[str, str]]]:
+        """(table, digest, row) of every row with a basis; the digest is of the row as it stands in the table."""
+        for table in self.tables():
+            for cells, columns in self._raw(table):
+                if "basis" in columns:
+                    yield table, digest(table, columns, cells), dict(zip(columns, cells, strict=True))

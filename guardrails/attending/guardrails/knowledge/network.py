@@ -35,7 +35,8 @@ def build(knowledge: Knowledge) -> networkx.MultiDiGraph[str]:
                 graph.add_edge(f"brand:{name}", f"drug:{drug}", type="names", **_said(entry.source))
 
     def node(one: str) -> str:
-        return f"drug:{one}" if knowledge.is_drug(one) else f"class:{one}"
+        # A class may have the name of a drug in it (heparin); a fact with that side is the class's.
+        return f"class:{one}" if knowledge.class_label(one) is not None else f"drug:{one}"
 
     for fact in knowledge.all_interactions():
         told = {

@@ -58,13 +58,14 @@ def authored(vocabulary: Vocabulary, curated: Path) -> Rows:
 
 
 def drugs_of(vocabulary: Vocabulary, cell: str, table: str) -> Iterable[str]:
-    """The drugs that a cell of drugs and class ids means, in order, each once."""
+    """The drugs that a cell of drugs and class ids means, in order, each once. `=heparin` is the drug alone, where a
+    class has its name."""
     found: dict[str, None] = {}
     for name in tables.split(cell):
         if name in vocabulary.classes:
             found.update(dict.fromkeys(vocabulary.classes[name]))
             continue
-        drug = vocabulary.namer.drug(name)
+        drug = vocabulary.namer.drug(name.removeprefix("="))
         if drug is None:
             raise tables.TableError(f"`{table}.tsv`: `{name}` is neither drug nor class")
         found[drug] = None

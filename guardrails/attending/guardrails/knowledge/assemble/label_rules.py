@@ -149,7 +149,7 @@ def population(text: str) -> Population:
         high = ADULT_YEARS
     if re.search(r"^adult and child\s*(?!.*(?:mo|wk|y)\b)", bare):
         low = None
-    weight = re.search(r"(?:<=|>=|<|>)\s*\d+(?:-<?\d+)? kg|\d+-<\d+ kg", bare)
+    weight = re.search(r"(?:<=|>=|<|>)\s*\d+(?:-<?\d+)? kg|\d+-<\d+ kg|lower weight", bare)
     indication = ", ".join(part for part in (inside, weight[0] if weight else "") if part)
     return Population(low, high, indication, general)
 

@@ -21,6 +21,7 @@ _NOT_INGREDIENT: Final = re.compile(
 _SIDES: Final = {
     "insulin": "insulin",
     "estrogens": "estrogen",
+    "ergot": "ergot",
     "penicillin": "penicillin",
     "partial agonist opioids": "mixed_opioid",
     "injectable iron salts": "iron_salt",
@@ -69,7 +70,8 @@ def build(sources: Path, curated: Path) -> Vocabulary:
     """Reads every source once for its names. Raises OSError where a source is missing and TableError where an
     authored class has a member that is no drug."""
     aliases = {row["name"]: row["drug"] for row in tables.read(curated / "synonyms.tsv")}
-    entries = rxnorm.read(sources / "rxnorm")
+    none = {row["name"] for row in tables.read(curated / "not_ingredients.tsv")}
+    entries = [entry for entry in rxnorm.read(sources / "rxnorm") if entry.name not in none]
     extra = [row["drug"] for row in tables.read(curated / "ingredients.tsv")]
     namer = Namer([*(entry.name for entry in entries), *extra], aliases)
     vocabulary = Vocabulary(namer)
@@ -214,6 +216,8 @@ def _ansm_classes(vocabulary: Vocabulary, members: dict[str, tuple[ansm.Side, ..
             drug = vocabulary.namer.drug(side.name) if side.name else by_code.get(side.rxcui or "")
             if drug is not None:
                 found.add(drug)
+        if not found:
+            continue
         vocabulary.classes[class_id(name)] = tuple(sorted(found))
         vocabulary.labels[class_id(name)] = name.lower()
         vocabulary.class_sources[class_id(name)] = "ansm"

@@ -13,6 +13,9 @@ from typing import Final
 
 _SET_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 
+_GENERIC: Final = re.compile(r'<generic name="([^"]*)"')
+_HEAD_BYTES: Final = 4_096
+
 
 @dataclass(frozen=True, slots=True)
 class LabelRow:
@@ -72,10 +75,20 @@ def read(folder: Path) -> Iterator[LabelRow]:
             )
 
 
-def label_set_ids(folder: Path) -> list[str]:
-    """Set ids of the FDA cardiovascular labels in `folder/DataSet_May_2014_Final.zip`, from the member names."""
+def label_drugs(folder: Path) -> dict[str, str]:
+    """Set id -> generic name, as the label gives it, of the FDA cardiovascular labels in
+    `folder/DataSet_May_2014_Final.zip`; empty where the label names none. Raises OSError and zipfile.BadZipFile."""
+    found: dict[str, str] = {}
     with zipfile.ZipFile(folder / "DataSet_May_2014_Final.zip") as archive:
-        return sorted({found.lower() for name in archive.namelist() for found in _SET_ID.findall(name)})
+        for name in archive.namelist():
+            for set_id in _SET_ID.findall(name):
+                found.setdefault(set_id.lower(), "")
+                if name.endswith(".xml"):
+                    with archive.open(name) as stream:
+                        head = stream.read(_HEAD_BYTES).decode("utf-8", "replace")
+                    if generic := _GENERIC.search(head):
+                        found[set_id.lower()] = " ".join(generic[1].lower().split())
+    return dict(sorted(found.items()))
 
 
 def _number(text: str) -> Decimal | None:
