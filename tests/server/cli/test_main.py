@@ -101,7 +101,7 @@ def test_help_is_printed_and_ends_well(path: str, capsys: pytest.CaptureFixture[
         (["check", "--policy", "discharge-plan", "--input", "in.jsonl", "--output", "in.jsonl"], "same file"),
         (["deid", "--input", "in.jsonl", "--output", "./in.jsonl"], "same file"),
         (["deid", "--input", "in.jsonl", "--output", "-", "--knowledge", "."], "`.` is no knowledge pack"),
-        (["knowledge", "explain", "simvastatin"], "`simvastatin` is a name, not a rule"),
+        (["knowledge", "explain", "simvastatinn"], "did you mean `simvastatin`"),
         (["review", "list", "--data", "nowhere"], "no embedded server runs in `nowhere`"),
         (["review", "list", "--server", "localhost:1"], "--ca"),
         (["health", "--server", "localhost:1", "--ca", "in.jsonl"], "`in.jsonl` holds no PEM certificate"),

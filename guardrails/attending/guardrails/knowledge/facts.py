@@ -16,7 +16,7 @@ NAME_SOURCES: Final = {
     "va": "VA generics (WorldVistA)",
     "ansm": "ANSM interaction thesaurus, September 2016 (English, glilly/osdi)",
     "label-facts": "FDA label facts",
-    "curated": "curated: authored table of names",
+    "curated": "curated: authored tables of names and classes",
     "site-rxnorm": "the site's RxNorm",
 }
 """What names, memberships and RxCUIs cite; a row's number may follow (`ndfrt:N0000147848`)."""

@@ -35,7 +35,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "user": ("attending.server.cli.user", "Enrol, proof and revoke people and programs."),
     "emergency": ("attending.server.cli.emergency", "Open, end, list and review emergency access."),
     "policy": ("attending.server.cli.policy", "List and test policies."),
-    "knowledge": ("attending.server.cli.knowledge", "Look into the drug knowledge."),
+    "knowledge": ("attending.server.cli.knowledge", "Look into the drug knowledge, and keep it."),
     "keys": ("attending.server.cli.keys", "Make tokens and signing keys, show log keys."),
     "config": ("attending.server.cli.config", "Check a configuration, or print every key."),
     "completion": ("attending.server.cli.completion", "Print shell completion for bash, zsh or fish."),

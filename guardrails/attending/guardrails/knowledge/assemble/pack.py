@@ -26,13 +26,17 @@ def digest(files: Mapping[str, bytes]) -> str:
 
 
 def write(
-    folder: Path, files: Mapping[str, str], counts: Mapping[str, int], inputs: Mapping[str, str] | None = None
+    folder: Path,
+    files: Mapping[str, str],
+    counts: Mapping[str, int],
+    inputs: Mapping[str, str] | None = None,
+    reports: Mapping[str, str] | None = None,
 ) -> str:
     """Writes tables and manifest into a new folder beside `folder`, puts it in its place, and returns the pack's hash.
 
-    `inputs` is file name -> SHA-256 of a site's own files, for the manifest. A crash leaves the old pack, the new one,
-    or none with both beside its place (names ending in `.old` and `.new`): a reader never sees a mixture, and refuses a
-    folder that is not there.
+    `inputs` is file name -> SHA-256 of a site's own files, for the manifest; `reports` is file name -> text for people,
+    no part of the pack. A crash leaves the old pack, the new one, or none with both beside its place (names ending in
+    `.old` and `.new`): a reader never sees a mixture, and refuses a folder that is not there.
 
     Raises OSError where it cannot be written or `folder` holds something that is no pack, ValueError where a table
     exceeds `MAX_FILE_BYTES`.
@@ -59,6 +63,7 @@ def write(
     for left in (fresh, old):
         shutil.rmtree(left, ignore_errors=True)
     fresh.mkdir(parents=True)
+    encoded |= {name: content.encode() for name, content in (reports or {}).items()}
     for name, content in encoded.items():
         _durable(fresh / name, content)
     if folder.exists():
