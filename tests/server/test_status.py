@@ -35,7 +35,7 @@ NOT_ON_THE_WIRE = {
     "attending.server.auth.oidc.token.TokenRefused": "goes out as Unauthenticated, which it is",
     "attending.server.auth.oidc.keys.KeysRefused": "a refresh of a provider's keys goes on with the old ones",
     "attending.server.auth.revocation.ListRefused": "the list counts as missing",
-    "attending.server.tls.FilesRefused": "the files in use stay in use",
+    "attending.server.tls_files.FilesRefused": "the files in use stay in use",
     "attending.server.cli.outcome.CommandError": "ends a command",
     "attending.server.demo.server.ServerDidNotStart": "ends the demo",
 }
