@@ -246,6 +246,10 @@ _STENT: Final = re.compile(
 def abrupt_stops(case: Case) -> Iterator[Finding]:
     """One finding per kind of drug."""
     seen: set[str] = set()
+    text = case.judged.output
+    if all(s.scope is not Scope.STOP for s in case.output.statements) and _NOW.search(text) is None:
+        yield from _basal_insulin(case)
+        return
     given = {exposure.drug for exposure in case.given}
     for statement in case.output.statements:
         for drug in statement.mention.drugs:

@@ -85,12 +85,10 @@ def switched(case: Case, first: Exposure, second: Exposure) -> bool:
     if first.origin != "output" or second.origin != "output":
         return False
     text = case.judged.output
-    if _gap_hours(text) is None:
-        return False
     ended = [
         _LAST_DOSE.search(text[max(0, e.span.start - 50) : e.span.start]) is not None for e in (first, second)
     ]
-    return ended[0] != ended[1]
+    return ended[0] != ended[1] and _gap_hours(text) is not None
 
 
 def short_gaps(case: Case) -> Iterator[Finding]:
