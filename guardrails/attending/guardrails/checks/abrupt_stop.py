@@ -250,7 +250,12 @@ def abrupt_stops(case: Case) -> Iterator[Finding]:
     if all(s.scope is not Scope.STOP for s in case.output.statements) and _NOW.search(text) is None:
         yield from _basal_insulin(case)
         return
-    given = {exposure.drug for exposure in case.given}
+    given = {
+        drug
+        for statement in case.output.statements
+        if statement.scope not in (Scope.STOP, Scope.AVOID, Scope.HISTORY, Scope.FAMILY)
+        for drug in statement.mention.drugs
+    }
     for statement in case.output.statements:
         for drug in statement.mention.drugs:
             withdrawal = next((w for w in _DRUGS if _is_kind(case, drug, w)), None)

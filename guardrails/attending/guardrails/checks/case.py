@@ -247,9 +247,14 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
         for drug in s.mention.drugs
     }
     finally_stopped = _finally_stopped(output)
-    ended = (_ended(output, knowledge) - kept) | finally_stopped
+    suspended = _suspended(output)
+    ended = (_ended(output, knowledge) - kept) | finally_stopped | suspended
     on_list = _listed(whole.context, lexicon)
-    acts = (e for e in _given(output, on_list, later) if e.drug not in finally_stopped)
+    acts = (
+        replace(e, later=True) if e.drug in suspended else e
+        for e in _given(output, on_list, later)
+        if e.drug not in finally_stopped
+    )
     given = (*acts, *_affirmed(judged.output, prompt, output))
     taking = tuple(
         Exposure(drug, Scope.CONTINUE, Span(0, 0), name, "list", new=False)
@@ -341,9 +346,33 @@ def _resumed(output: ParsedText) -> set[int]:
 
 
 _UNTIL: Final = re.compile(
-    r"\b(?:if|when(?:ever)?|unless|until|once|before|after|prior|while|for|days?|hours?|weeks?|temporarily|hold\w*|held|pause\w*)\b",
+    r"\b(?:if|when(?:ever)?|unless|until|once|before|after|prior|while|for|days?|hours?|weeks?"
+    r"|temporarily|hold\w*|held|pause\w*)\b",
     re.I,
 )
+
+
+_MEANWHILE: Final = re.compile(
+    r"\b(?:while|meanwhile|during|in the meantime|as long as|until|for the (?:duration|course|length)"
+    r"|for (?:these|those|the)"
+    r" \w+ days)\b",
+    re.I,
+)
+
+
+def _suspended(output: ParsedText) -> set[str]:
+    """Ingredients that the text withholds as long as something else goes on ("hold simvastatin meanwhile")."""
+    last: dict[str, Statement] = {}
+    for statement in output.statements:
+        for drug in statement.mention.drugs:
+            last[drug] = statement
+    return {
+        drug
+        for drug, statement in last.items()
+        if statement.scope in (Scope.STOP, Scope.AVOID)
+        and not statement.avoid_with
+        and _MEANWHILE.search(output.text[statement.clause.start : statement.clause.end + 40].split("\n")[0])
+    }
 
 
 def _finally_stopped(output: ParsedText) -> set[str]:
@@ -361,7 +390,9 @@ def _finally_stopped(output: ParsedText) -> set[str]:
         *earlier, last = statements
         clause = output.text[last.clause.start : last.clause.end]
         ordered = any(s.scope is Scope.RECOMMEND and (s.started or s.dose is not None) for s in earlier)
-        if last.scope is Scope.STOP and earlier and not ordered and _UNTIL.search(clause) is None:
+        before = output.text[max(0, last.mention.span.start - 30) : last.mention.span.start]
+        stops = last.scope is Scope.STOP or (not last.started and _LAST_ONE.search(before) is not None)
+        if stops and earlier and not ordered and _UNTIL.search(clause) is None:
             found.add(drug)
     return found
 
