@@ -25,6 +25,8 @@ from attending.guardrails.checks.limits import (
     applicable,
     daily,
     exposure_ceilings,
+    indication_unknown,
+    is_strict,
     resolved,
     single,
     speaks_of_children,
@@ -166,6 +168,9 @@ def _over(
     )
     if compared:
         message += f" ({compared})"
+    if indication_unknown(case, exposure.drug, exposure.statement):
+        strict = is_strict(case, exposure.drug)
+        message += f" (what it is for is not said: the {'strict' if strict else 'widest'} limit)"
     if ceiling.adult_only:
         message += " (an adult's ceiling; none is known for a child)"
     if ratio >= TENFOLD:

@@ -67,6 +67,6 @@ def _shortest(rows: list[DoseLimit]) -> DoseLimit | None:
 
 
 def _hours(hours: Decimal) -> str:
-    if hours >= 48 and hours % 24 == 0:
-        return f"{(hours / 24).normalize():f} days"
+    if hours >= 48 and (hours % 24 == 0 or hours > WEEK_HOURS):
+        return f"{round(hours / 24)} days"
     return f"{round(hours, 1).normalize():f} hours"

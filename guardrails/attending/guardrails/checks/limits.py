@@ -13,6 +13,8 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import MG_PER, body_surface_m2, to_base
 from attending.guardrails.checks.case import ADULT_YEARS, Case, Exposure
+from attending.guardrails.checks.course import WITHOUT_END, lasting_days
+from attending.guardrails.checks.indication import groups, said
 from attending.guardrails.clinical.statement import Statement
 from attending.guardrails.knowledge.facts import DoseLimit, Provenance
 
@@ -28,19 +30,25 @@ _BRAND_ROUTES: Final = {
     "ozempic": "subcutaneous", "wegovy": "subcutaneous", "rybelsus": "oral", "duragesic": "transdermal",
     "otrexup": "subcutaneous", "rasuvo": "subcutaneous", "trexall": "oral", "butrans": "transdermal",
     "catapres-tts": "transdermal", "imitrex statdose": "subcutaneous", "zomacton": "subcutaneous",
+    "depo-provera": "intramuscular", "depo-subq provera": "subcutaneous", "androgel": "topical", "androderm": "transdermal",
+    "minivelle": "transdermal", "climara": "transdermal", "vivelle-dot": "transdermal", "exelon patch": "transdermal",
+    "daytrana": "transdermal", "lidoderm": "topical", "transderm scop": "transdermal", "neupro": "transdermal",
+    "invega sustenna": "intramuscular", "invega trinza": "intramuscular", "abilify maintena": "intramuscular",
+    "risperdal consta": "intramuscular", "zyprexa relprevv": "intramuscular", "vivitrol": "intramuscular",
+    "sublocade": "subcutaneous", "brixadi": "subcutaneous", "sandostatin lar": "intramuscular",
+    "depo-testosterone": "intramuscular", "bicillin l-a": "intramuscular", "victoza": "subcutaneous",
+    "saxenda": "subcutaneous", "byetta": "subcutaneous", "bydureon": "subcutaneous", "qvar": "inhaled",
+    "pulmicort": "inhaled", "flovent": "inhaled", "flonase": "nasal", "nasonex": "nasal", "rhinocort": "nasal",
+    "nasacort": "nasal", "atrovent": "inhaled", "narcan": "nasal", "spravato": "nasal", "nitrostat": "sublingual",
+    "nitro-dur": "transdermal", "suboxone": "sublingual", "zubsolv": "sublingual",
 }  # fmt: skip
 """Brands that stand for one route of a drug which has several."""
 _INJECT: Final = re.compile(r"\b(?:inject\w*|pen|syringe|shot|vial)\b", re.I)
-_LOADS: Final = re.compile(r"\b(?:loading|loaded|load with|digitali[sz]\w+|bolus|initial bolus)\b", re.I)
-_PRODUCT: Final = re.compile(r"\bOTC\b|\d ?m[cg]?g\b|\btablet|\bcapsule|\ball sources\b", re.I)
-"""Labels of one product, which say nothing about what the drug is given for."""
+_LOADS: Final = re.compile(r"\b(?:loading|loaded|load with|digitali[sz]\w+|bolus|initial bolus|starter pack)\b", re.I)
 _ORAL_FORMS: Final = frozenset({"tablet", "capsule", "teaspoon", "lozenge"})
-_STOP_WORDS_WORDS: Final = (
-    "adult adults child children with without other type only dose disease disorder and for the acute "
-    "chronic severe moderate mild syndrome infection patients treatment therapy prevention usual initial "
-    "maintenance"
-)
-_STOP_WORDS: Final = frozenset(_STOP_WORDS_WORDS.split())
+_STRICT: Final = ("anticoagulant", "doac", "heparin", "lmwh", "opioid", "insulin")
+_STRICT_DRUGS: Final = frozenset({"methotrexate", "digoxin", "lithium"})
+"""Drugs whose limit is the strict one where the text does not say what they are for."""
 _ROUTE_ALIASES: Final = {
     "inhalation": "inhaled",
     "iv": "intravenous",
@@ -69,8 +77,8 @@ def applicable(case: Case, drug: str, statement: Statement | None) -> tuple[list
     rows = _by_route(case, rows, statement)
     rows, borrowed = _by_age(case, rows)
     rows = _by_form(case, rows, statement)
-    rows = _by_phase(case, rows, statement)
-    return _by_indication(case, rows), borrowed
+    rows = _by_phase(case, drug, rows, statement)
+    return _by_indication(case, drug, rows), borrowed
 
 
 def ceilings(
@@ -213,29 +221,73 @@ def _by_form(case: Case, rows: list[DoseLimit], statement: Statement | None) -> 
     return rows
 
 
-def _by_phase(case: Case, rows: list[DoseLimit], statement: Statement | None) -> list[DoseLimit]:
-    """A row of a loading dose holds where the text speaks of loading; else the drug's other rows hold."""
-    if (statement is not None and statement.loading) or _LOADS.search(case.told) is not None:
+def _by_phase(case: Case, drug: str, rows: list[DoseLimit], statement: Statement | None) -> list[DoseLimit]:
+    """A row for the beginning of treatment holds where the text speaks of that; else the drug's other rows hold."""
+    if not any(row.phase == "load" for row in rows):
         return rows
-    return [row for row in rows if not (row.indication and _LOADS.search(row.indication))] or rows
+    kept = [row for row in rows if row.phase != "load" or _begins(case, drug, row, statement)]
+    return kept or rows
+
+
+def _begins(case: Case, drug: str, row: DoseLimit, statement: Statement | None) -> bool:
+    if statement is None:
+        return False
+    days = lasting_days(case, statement)
+    if row.max_days is not None and days is not None:
+        return days <= row.max_days
+    if days == WITHOUT_END:
+        return False
+    if statement.loading or _LOADS.search(case.told) is not None:
+        return True
+    if row.indication and said(row.indication, case.told):
+        return True
+    frequency = statement.frequency
+    if (frequency is None or frequency.once_only) and not is_strict(case, drug):
+        return True
+    return _less_follows(case, drug, statement)
+
+
+def _less_follows(case: Case, drug: str, statement: Statement) -> bool:
+    """True where the text goes on with a smaller dose of the drug ("400 mg twice daily for two weeks, then 200 mg")."""
+    dose = statement.dose
+    if dose is None:
+        return False
+    return any(
+        other.drug == drug
+        and other.statement is not None
+        and other.statement.dose is not None
+        and other.statement.dose.span.start > dose.span.start
+        and other.statement.dose.unit == dose.unit
+        and other.statement.dose.high <= dose.high
+        and other.statement is not statement
+        for other in case.given
+    )
+
+
+def is_strict(case: Case, drug: str) -> bool:
+    return drug in _STRICT_DRUGS or drug.startswith("insulin") or case.of_class(drug, *_STRICT)
 
 
 def is_extended(row: DoseLimit) -> bool:
     return row.formulation in _EXTENDED_FORMS
 
 
-def _by_indication(case: Case, rows: list[DoseLimit]) -> list[DoseLimit]:
+def _by_indication(case: Case, drug: str, rows: list[DoseLimit]) -> list[DoseLimit]:
+    """What the text says the drug is for decides; else all rows hold, and for a strict drug those of any use."""
     if not any(row.indication for row in rows):
         return rows
-    said = [row for row in rows if row.indication and _said(row.indication, case.told)]
-    return [*said, *(row for row in rows if not row.indication)] if said else rows
+    told = [row for row in rows if row.indication and said(row.indication, case.told)]
+    plain = [row for row in rows if not row.indication]
+    if told:
+        return told if is_strict(case, drug) else [*told, *plain]
+    return plain or rows if is_strict(case, drug) else rows
 
 
-def _said(indication: str, text: str) -> bool:
-    if _PRODUCT.search(indication):
-        return False
-    words = [word for word in re.findall(r"[a-z]{4,}", indication.lower()) if word not in _STOP_WORDS]
-    return bool(words) and all(re.search(rf"\b{re.escape(word[:7])}", text) for word in words)
+def indication_unknown(case: Case, drug: str, statement: Statement | None) -> bool:
+    """True where the rows that hold are for several uses and the text names none of them."""
+    rows, _ = applicable(case, drug, statement)
+    named = {row.indication for row in rows if row.indication and any(groups(row.indication))}
+    return len(named) > 1 and not any(said(indication, case.told) for indication in named)
 
 
 def exposure_ceilings(

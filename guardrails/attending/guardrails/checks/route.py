@@ -11,6 +11,7 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import exposure_amount, shown
 from attending.guardrails.checks.case import Case, Exposure, curated
+from attending.guardrails.checks.course import WITHOUT_END, lasting_days
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Basis, Code, Finding, Severity
 from attending.guardrails.knowledge.facts import Provenance
@@ -219,10 +220,11 @@ def durations(case: Case) -> Iterator[Finding]:
     for exposure in case.given:
         known = _DURATIONS.get(exposure.drug)
         statement = exposure.statement
-        if known is None or statement is None or statement.duration is None or exposure.drug in seen:
+        if known is None or statement is None or exposure.origin != "output" or exposure.drug in seen:
             continue
+        lasting = lasting_days(case, statement)
         days, check, severity = known
-        if exposure.origin != "output" or statement.duration.days <= days:
+        if lasting is None or lasting <= days:
             continue
         if exposure.drug == "oxymetazoline" and statement.route not in (None, "nasal"):
             continue
@@ -232,9 +234,13 @@ def durations(case: Case) -> Iterator[Finding]:
             exposure,
             Severity(severity),
             curated(f"duration-{exposure.drug.replace(' ', '-')}", f"{exposure.drug} {check}"),
-            f"{exposure.drug} for {statement.duration.days.normalize():f} days; at most {days}",
-            span=statement.duration.span,
+            f"{exposure.drug} {_lasting(lasting)}; at most {days} days",
+            span=statement.duration.span if statement.duration is not None else None,
         )
+
+
+def _lasting(days: Decimal) -> str:
+    return "without end" if days >= WITHOUT_END else f"for {days.normalize():f} days"
 
 
 __all__ = ["durations", "rates", "routes"]

@@ -50,6 +50,7 @@ def _summed(case: Case) -> Iterator[Finding]:
     """Acetaminophen in Percocet and in Tylenol: each within its limit, together above the ingredient's ceiling."""
     for exposure in case.unique_given():
         parts: dict[str, Decimal] = {}
+        alone: dict[Decimal, str] = {}
         last = exposure
         for other in case.given:
             if other.drug != exposure.drug or other.statement is None:
@@ -60,6 +61,10 @@ def _summed(case: Case) -> Iterator[Finding]:
             daily = per_day_within(other.statement, amount, case, index=other.index)
             if daily is not None:
                 key = other.text.lower()
+                plain = other.mention is None or len(other.mention.drugs) < 2
+                if plain and alone.setdefault(daily, key) != key:
+                    # "Eliquis (apixaban) 5 mg": one product under two names.
+                    continue
                 parts[key] = max(parts.get(key, Decimal(0)), daily)
                 last = other
         if exposure.new:

@@ -144,6 +144,12 @@ _WORDS: dict[Cat, str] = {
 }
 PHRASES: list[tuple[str, Cat, Form]] = [
     (
+        r"(?:rotat|alternat|chang|switch)(?:e|es|ing) (?:the |your |his |her )?(?:injection |patch |application |infusion )?"
+        r"(?:sites?|sides?|arms?|locations?)",
+        Cat.FILLER,
+        Form.BASE,
+    ),
+    (
         r"no one|under no circumstances|in no case|at no time|on no account|by no means|no need(?: to)?|not only",
         Cat.NOT,
         Form.BASE,

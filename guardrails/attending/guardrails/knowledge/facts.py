@@ -66,6 +66,10 @@ class DoseLimit:
     route: str | None = None
     formulation: str | None = None
     indication: str | None = None
+    phase: str | None = None
+    """`load` where the limit holds while treatment begins (a loading dose, the first days) and not after."""
+    max_days: Decimal | None = None
+    """How long the dose is given at most, in days, where the label says so."""
     min_age_years: Decimal | None = None
     max_age_years: Decimal | None = None
     max_single: Decimal | None = None

@@ -72,6 +72,8 @@ def dose_limits(pack: Pack) -> list[DoseLimit]:
             route=row["route"] or None,
             formulation=row["formulation"] or None,
             indication=row["indication"] or None,
+            phase=row["phase"] or None,
+            max_days=_number(row["max_days"]),
             min_age_years=_number(row["min_age_years"]),
             max_age_years=_number(row["max_age_years"]),
             max_single=_number(row["max_single"]),

@@ -36,6 +36,7 @@ _WORDS: Final = {
     "avoid": "avoid",
     "not recommended": "avoid",
 }
+_LOADS: Final = re.compile(r"\bload\w*|\bfirst dose\b", re.I)
 _OTHER_DRUG: Final = re.compile(r"\bwith (?!prior)|aliskiren|inhibitor|\barb\b", re.I)
 
 
@@ -180,6 +181,7 @@ def dose(fact: LabelRow, who: Population, drug: str, combined: int) -> Iterator[
         "route": _ROUTES.get(fact.route, fact.route),
         "formulation": "" if fact.formulation == "any" else fact.formulation,
         "indication": indication,
+        **phase(indication),
         "min_age_years": _text(who.min_age_years),
         "max_age_years": _text(who.max_age_years),
         "max_single": _text(single),
@@ -189,6 +191,14 @@ def dose(fact: LabelRow, who: Population, drug: str, combined: int) -> Iterator[
         "min_interval_hours": _text(fact.min_interval_hours),
         "confidence": fact.confidence,
     }
+
+
+def phase(indication: str) -> dict[str, str]:
+    """Whether an indication speaks of the beginning of treatment only, and for how many days at most."""
+    days = re.search(rf"first {_NUMBER} days|days 1-{_NUMBER}", indication)
+    if days is not None:
+        return {"phase": "load", "max_days": days[1] or days[2]}
+    return {"phase": "load" if _LOADS.search(indication) else "", "max_days": ""}
 
 
 def renal(text: str) -> Iterator[dict[str, str]]:
