@@ -51,6 +51,7 @@ def _summed(case: Case) -> Iterator[Finding]:
     for exposure in case.unique_given():
         parts: dict[str, Decimal] = {}
         alone: dict[Decimal, str] = {}
+        named = {e.text.lower() for e in case.given if e.drug == exposure.drug}
         last = exposure
         for other in case.given:
             if other.drug != exposure.drug or other.statement is None:
@@ -69,7 +70,8 @@ def _summed(case: Case) -> Iterator[Finding]:
                 last = other
         if exposure.new:
             for name, daily in listed_products(case, exposure.drug).items():
-                parts.setdefault(name.lower(), daily)
+                if name.lower() not in named:
+                    parts.setdefault(name.lower(), daily)
         if len(parts) < 2:
             continue
         total = sum(parts.values(), Decimal(0))

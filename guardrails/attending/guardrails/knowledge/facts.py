@@ -83,8 +83,10 @@ class DoseLimit:
 
 @dataclass(frozen=True, slots=True)
 class RenalRule:
-    """Below `below` of `measure` (egfr in mL/min/1.73 m2, crcl in mL/min): `action` is avoid, contraindicated, cap or
-    adjust; `max_daily_mg` where action is cap."""
+    """Below `below` of `measure` (egfr in mL/min/1.73 m2, crcl in mL/min): `action` is avoid, contraindicated, cap,
+    start or adjust. `max_daily_mg` (per kilogram where so marked) where action is cap, and for the first dose where it
+    is start; on average, where the drug is given less often than daily. `min_interval_hours` is the shortest interval;
+    `route` and `indication` restrict the rule."""
 
     drug: str
     measure: Literal["egfr", "crcl"]
@@ -92,6 +94,10 @@ class RenalRule:
     action: str
     provenance: Provenance
     max_daily_mg: Decimal | None = None
+    per_kg: bool = False
+    min_interval_hours: Decimal | None = None
+    route: str | None = None
+    indication: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

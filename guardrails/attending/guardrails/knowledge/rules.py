@@ -97,6 +97,10 @@ def renal_rules(pack: Pack) -> list[RenalRule]:
             row["action"],
             _provenance(row),
             _number(row["max_daily_mg"]),
+            row["per"] == "kg",
+            _number(row["min_interval_hours"]),
+            row["route"] or None,
+            row["indication"] or None,
         )
         for row in pack.rows("renal.tsv")
     ]

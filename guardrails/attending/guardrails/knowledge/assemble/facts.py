@@ -16,7 +16,10 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         "drug", "route", "formulation", "indication", "phase", "max_days", "min_age_years", "max_age_years", "max_single", "max_daily",
         "unit", "per", "min_interval_hours", "confidence", *PROVENANCE,
     ),
-    "renal": ("drug", "measure", "below", "action", "max_daily_mg", *PROVENANCE),
+    "renal": (
+        "drug", "route", "indication", "measure", "below", "action", "max_daily_mg", "per", "min_interval_hours",
+        *PROVENANCE,
+    ),
     "hepatic": ("drug", "child_pugh", "action", *PROVENANCE),
     "pregnancy": ("drug", "severity", "from_week", "to_week", *PROVENANCE),
     "pregnancy_exceptions": (

@@ -80,7 +80,9 @@ def build(vocabulary: Vocabulary, sources: Path, curated: Path) -> tuple[Rows, l
             if who.newborn or not who.general or drug != chief:
                 continue
             if who.max_age_years is None:
-                rows["renal"] += [{"drug": drug, **row, **told} for row in renal(fact.renal)]
+                rows["renal"] += [
+                    {"drug": drug, **row, "indication": who.indication, **told} for row in renal(fact.renal)
+                ]
                 rows["hepatic"] += [{"drug": drug, **row, **told} for row in hepatic(fact.hepatic)]
             rows["pregnancy"] += [{"drug": drug, **row, **told} for row in pregnancy(fact.pregnancy)]
             rows["age"] += [{"drug": drug, **row, **told} for row in ages(fact, who)]
@@ -246,6 +248,10 @@ def _renal_action(below: Decimal, told: str, measure: str = "crcl") -> Iterator[
             "below": f"{below:f}",
             "action": action,
             "max_daily_mg": _text(ceiling),
+            "per": "",
+            "min_interval_hours": "",
+            "route": "",
+            "indication": "",
         }
 
 
