@@ -16,7 +16,9 @@ _ENDLESS: Final = re.compile(
     r"|continu\w+ (?:it )?(?:forever|for years)|open-ended|(?:11|12|eleven|twelve) refills)\b",
     re.I,
 )
-_NOT_ENDLESS: Final = re.compile(r"\b(?:not|never|no|n't|avoid|without|rather than|instead of)\b[^.;\n]{0,24}$", re.I)
+_NOT_ENDLESS: Final = re.compile(
+    r"\b(?:not|never|no|n't|avoid|without|rather than|instead of)\b[^.;\n]{0,24}$", re.I
+)
 _NEXT: Final = re.compile(r"[.;!?](?:\s|$)|\n")
 
 

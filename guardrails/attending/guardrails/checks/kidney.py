@@ -33,25 +33,30 @@ SLIGHT: Final = Decimal("1.25")
 LIGHT_KG: Final = Decimal(45)
 HEAVY_KG: Final = Decimal(110)
 _ADJUSTED: Final = re.compile(
-    r"\b(?:renal(?:ly)?[- ](?:adjust\w*|dos\w+|reduc\w+)|(?:adjusted|reduced|lowered|dosed|halved|spaced)[^.;\n]{0,30}"
+    r"\b(?:renal(?:ly)?[- ](?:adjust\w*|dos\w+|reduc\w+)"
+    r"|(?:adjusted|reduced|lowered|dosed|halved|spaced)[^.;\n]{0,30}"
     r"\b(?:renal|kidneys?|crcl|egfr|creatinine|clearance|dialysis|ckd)|(?:because of|due to|given|for) (?:\w+ ){0,3}"
     r"(?:renal|kidney)[^.;\n]{0,30}\b(?:reduced|lower|half)|(?:hd|dialysis)[- ]dos\w+"
     r"|(?:after|post|following)[- ](?:each |every )?(?:hemo|haemo)?(?:dialysis|hd)\b"
-    r"|(?:dosed?|dosing|adjust\w*) (?:by|per|to|with) (?:pharmacy|levels?|troughs?|auc)|pharmacy (?:to dose|dosing))",
+    r"|(?:dosed?|dosing|adjust\w*) (?:by|per|to|with) (?:pharmacy|levels?|troughs?|auc)"
+    r"|pharmacy (?:to dose|dosing))",
     re.I,
 )
-_NARROW: Final = frozenset("vancomycin methotrexate lithium digoxin dalteparin colistin".split())
+_NARROW: Final = frozenset(["vancomycin", "methotrexate", "lithium", "digoxin", "dalteparin", "colistin"])
 _STAGE: Final = re.compile(
-    r"\b(?:ckd|chronic kidney disease|kidney disease|renal disease)[ ,:(]{0,2}(?:stage |st\.? ?|g|grade )?(3a|3b|[345])\b"
+    r"\b(?:ckd|chronic kidney disease|kidney disease|renal di"
+    r"sease)[ ,:(]{0,2}(?:stage |st\.? ?|g|grade )?(3a|3b|[345])\b"
     r"|\bstage (3a|3b|[345]) (?:ckd|chronic (?:kidney|renal)|kidney|renal)"
     r"|\b(end[- ]stage (?:renal|kidney)|esrd|eskd)\b"
-    r"|\b(severe(?:ly)? (?:(?:impaired|reduced) )?(?:renal|kidney) (?:impairment|insufficiency|disease|failure|function))",
+    r"|\b(severe(?:ly)? (?:(?:impaired|reduced) )?(?:renal|kidney) "
+    r"(?:impairment|insufficiency|disease|failure|function))",
     re.I,
 )
 _STAGES: Final = {"3": Decimal(59), "3a": Decimal(59), "3b": Decimal(44), "4": Decimal(29), "5": Decimal(14)}
 """Upper ends of the KDIGO stages in mL/min/1.73 m2."""
 _AFTER_DIALYSIS: Final = re.compile(
-    r"\b(?:after|post|following|between)[- ](?:each |every |her |his |your |the )?(?:hemo|haemo)?(?:dialysis|hd)\b", re.I
+    r"\b(?:after|post|following|between)[- ](?:each |every |her |his |your |the )?(?:hemo|haemo)?(?:dialysis|hd)\b",
+    re.I,
 )
 _NOT_HERE: Final = re.compile(
     r"\b(?:no|not|without|never|denies|rule out|r/o|if|in|with|for (?:patients|people) (?:with|on)|mother|father"
@@ -122,11 +127,16 @@ def _deciding(case: Case, exposure: Exposure, holding: Held) -> Held:
         return [*forbidding, *starts, mildest]
     if caps:
         return [*forbidding, *starts]
-    return [*forbidding, *(starts or [(r, f) for r, f in holding if r.action not in ("avoid", "contraindicated")])]
+    return [
+        *forbidding,
+        *(starts or [(r, f) for r, f in holding if r.action not in ("avoid", "contraindicated")]),
+    ]
 
 
 def _not_meant(case: Case, rule: RenalRule) -> bool:
-    return rule.indication is not None and any(groups(rule.indication)) and not said(rule.indication, case.told)
+    return (
+        rule.indication is not None and any(groups(rule.indication)) and not said(rule.indication, case.told)
+    )
 
 
 def _other_use(case: Case, drug: str) -> bool:
@@ -318,7 +328,8 @@ def _finding(case: Case, exposure: Exposure, rule: RenalRule, function: KidneyFu
             if not exposure.new or dose is None or not dose.exceeds or dose.ratio is None:
                 return None
             severity = Severity.MAJOR if dose.ratio > 2 else Severity.MODERATE
-            message = f"{drug} is started with {told}; below {limit} the first dose is {shown(rule.max_daily_mg or Decimal(0), 'mg')} a day at most"
+            first = shown(rule.max_daily_mg or Decimal(0), "mg")
+            message = f"{drug} is started with {told}; below {limit} the first dose is {first} a day at most"
         case _:
             severity = _unnumbered(case, exposure)
             message = f"{drug} with {told}; the dose is adjusted below {limit}"

@@ -30,7 +30,8 @@ _BRAND_ROUTES: Final = {
     "ozempic": "subcutaneous", "wegovy": "subcutaneous", "rybelsus": "oral", "duragesic": "transdermal",
     "otrexup": "subcutaneous", "rasuvo": "subcutaneous", "trexall": "oral", "butrans": "transdermal",
     "catapres-tts": "transdermal", "imitrex statdose": "subcutaneous", "zomacton": "subcutaneous",
-    "depo-provera": "intramuscular", "depo-subq provera": "subcutaneous", "androgel": "topical", "androderm": "transdermal",
+    "depo-provera": "intramuscular", "depo-subq provera": "subcutaneous", "androgel": "topical",
+    "androderm": "transdermal",
     "minivelle": "transdermal", "climara": "transdermal", "vivelle-dot": "transdermal", "exelon patch": "transdermal",
     "daytrana": "transdermal", "lidoderm": "topical", "transderm scop": "transdermal", "neupro": "transdermal",
     "invega sustenna": "intramuscular", "invega trinza": "intramuscular", "abilify maintena": "intramuscular",
@@ -44,7 +45,9 @@ _BRAND_ROUTES: Final = {
 }  # fmt: skip
 """Brands that stand for one route of a drug which has several."""
 _INJECT: Final = re.compile(r"\b(?:inject\w*|pen|syringe|shot|vial)\b", re.I)
-_LOADS: Final = re.compile(r"\b(?:loading|loaded|load with|digitali[sz]\w+|bolus|initial bolus|starter pack)\b", re.I)
+_LOADS: Final = re.compile(
+    r"\b(?:loading|loaded|load with|digitali[sz]\w+|bolus|initial bolus|starter pack)\b", re.I
+)
 _ORAL_FORMS: Final = frozenset({"tablet", "capsule", "teaspoon", "lozenge"})
 _STRICT: Final = ("anticoagulant", "doac", "heparin", "lmwh", "opioid", "insulin")
 _STRICT_DRUGS: Final = frozenset({"methotrexate", "digoxin", "lithium"})

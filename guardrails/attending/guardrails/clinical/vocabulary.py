@@ -144,7 +144,8 @@ _WORDS: dict[Cat, str] = {
 }
 PHRASES: list[tuple[str, Cat, Form]] = [
     (
-        r"(?:rotat|alternat|chang|switch)(?:e|es|ing) (?:the |your |his |her )?(?:injection |patch |application |infusion )?"
+        r"(?:rotat|alternat|chang|switch)(?:e|es|ing) (?:the |your |his |her )?"
+        r"(?:injection |patch |application |infusion )?"
         r"(?:sites?|sides?|arms?|locations?)",
         Cat.FILLER,
         Form.BASE,

@@ -13,7 +13,8 @@ from attending.guardrails.knowledge.assemble.vocabulary import Vocabulary
 PROVENANCE: Final = ("basis", "rule_id", "source")
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "dose_limits": (
-        "drug", "route", "formulation", "indication", "phase", "max_days", "min_age_years", "max_age_years", "max_single", "max_daily",
+        "drug", "route", "formulation", "indication", "phase", "max_days",
+        "min_age_years", "max_age_years", "max_single", "max_daily",
         "unit", "per", "min_interval_hours", "confidence", *PROVENANCE,
     ),
     "renal": (
