@@ -19,7 +19,7 @@ from attending.guardrails.patient import Lab
         ("INR: 5", "inr", "5"),
         ("platelet count 32,000/uL", "platelets", "32"),
         ("Platelets 45 x10^9/L", "platelets", "45"),
-        ("ANC 400", "neutrophils", "400"),
+        ("ANC 400", "neutrophils", "0.4"),
         ("QTc 520 ms", "qtc", "520"),
         ("heart rate was 44", "heart_rate", "44"),
         ("BP 84/50", "systolic", "84"),

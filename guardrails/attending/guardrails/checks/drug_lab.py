@@ -45,8 +45,18 @@ def _names(drugs: str) -> frozenset[str]:
     return frozenset(name.strip() for name in drugs.split("|") if name.strip())
 
 
-_MAJOR, _MODERATE = Severity.MAJOR, Severity.MODERATE
+_CONTRAINDICATED, _MAJOR, _MODERATE = Severity.CONTRAINDICATED, Severity.MAJOR, Severity.MODERATE
 RULES: Final = (
+    # Of two rules for one drug and analyte the first that holds counts.
+    _high(
+        "potassium",
+        "6.0",
+        _CONTRAINDICATED,
+        "potassium_sparing potassium_supplement",
+        "",
+        "hyperkalemia",
+        "labels, contraindications: hyperkalemia",
+    ),
     _high(
         "potassium",
         "5.5",
@@ -155,6 +165,69 @@ RULES: Final = (
         "epoetin alfa|darbepoetin alfa",
         "hemoglobin above target",
         "epoetin label, boxed warning",
+    ),
+    _low(
+        "wbc",
+        "2.0",
+        _MAJOR,
+        "",
+        "clozapine|methotrexate|azathioprine|mercaptopurine|carbamazepine|ganciclovir|valganciclovir|leflunomide"
+        "|mycophenolate mofetil|deferiprone|colchicine",
+        "leukopenia",
+        "labels, bone marrow suppression",
+    ),
+    _high(
+        "ck",
+        "2000",
+        _MAJOR,
+        "statin",
+        "daptomycin|colchicine|fenofibrate|gemfibrozil",
+        "a high CK",
+        "labels, myopathy",
+    ),
+    _high("ammonia", "80", _MAJOR, "", "valproate", "a high ammonia", "valproate label, hyperammonemia"),
+    _high(
+        "theophylline", "20", _MAJOR, "", "theophylline|aminophylline", "a toxic level", "theophylline label"
+    ),
+    _high("valproate", "125", _MAJOR, "", "valproate", "a toxic valproate level", "valproate label"),
+    _high(
+        "carbamazepine",
+        "14",
+        _MAJOR,
+        "",
+        "carbamazepine",
+        "a toxic carbamazepine level",
+        "carbamazepine label",
+    ),
+    _high(
+        "vancomycin", "25", _MAJOR, "", "vancomycin", "a high vancomycin level", "vancomycin guideline 2020"
+    ),
+    _high(
+        "tacrolimus",
+        "20",
+        _MAJOR,
+        "",
+        "tacrolimus",
+        "a high tacrolimus level",
+        "tacrolimus label, monitoring",
+    ),
+    _low(
+        "respiratory_rate",
+        "10",
+        _MAJOR,
+        "opioid benzodiazepine barbiturate",
+        "",
+        "slow breathing",
+        "labels, contraindications: respiratory depression",
+    ),
+    _low(
+        "oxygen_saturation",
+        "88",
+        _MAJOR,
+        "benzodiazepine barbiturate z_drug",
+        "",
+        "low oxygen",
+        "labels, respiratory depression",
     ),
     _low("glucose", "70", _MAJOR, "insulin sulfonylurea", "", "hypoglycemia", "labels, hypoglycemia"),
     _high(

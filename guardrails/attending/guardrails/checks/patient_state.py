@@ -61,7 +61,14 @@ def conditions_of(case: Case) -> dict[str, str]:
             found.setdefault(condition_id, condition.name)
         if condition.code is not None and condition.code.lower() in lexicon:
             found.setdefault(lexicon[condition.code.lower()], condition.name)
+    years = case.age_years
+    if "smoking" in found and years is not None and years >= _SMOKER_FROM:
+        found.setdefault("tobacco_over_35", found["smoking"])
     return found
+
+
+_SMOKER_FROM: Final = 35
+"""Years of age from which smoking is a contraindication to combined contraceptives (labels, boxed warning)."""
 
 
 def match_conditions(name: str, lexicon: object) -> list[str]:

@@ -21,9 +21,52 @@ _NEGATED = re.compile(
     r"\b(?:no(?! (?:problems?|issues?|worries|need|harm|trouble|reason|change)\b)|"
     r"not(?! (?:a )?(?:problem|issue)\b)|denies|deny|denied|without|never|isn't|aren't|negative for|no history "
     r"of|ruled out|rule out|unlikely|free of|doesn't have|don't have|does not have|do "
-    r"not have|absence of)\b[^.;:]{0,60}$"
+    r"not have|absence of|non)\b(?P<gap>[^.;:]{0,60})$"
 )
-_CONDITION_CLAUSE = re.compile(r"\b(?:if|unless|in case)\b[^.;,]{0,220}\Z")
+_RESUMES = re.compile(
+    r"[,)] (?:\w+ ){0,2}?(?:but|has|hx|h/o|history of|known|with|pmh|on)\b|\bbut\b|\bhowever\b|\balthough\b"
+)
+"""Words after a negation that begin something affirmed again: "no fever, hx of asthma"."""
+_GENERAL_TEXT = re.compile(
+    r"\b(?:patients?|people|adults|women|men|children|those|individuals|anyone|persons) (?:with|who|whose|taking"
+    r"|should|must)\b|\b(?:do not|don't) (?:take|use) (?:this|it|\w+) if\b|\btell your\b|\bask your\b"
+    r"|\bbefore (?:taking|using) (?:this|it)\b|\bguidelines?\b|\bindicated (?:for|in)\b"
+    r"|\bcontraindications?\b(?!: none)|\bcontraindicated in\b|\bside[- ]effects\b|\bused (?:to treat|for)\b"
+    r"|\bmedication guide\b"
+    r"|\bis an? (?:\w+ ){0,3}(?:drug|medicine|medication|inhibitor|blocker|antibiotic)\b"
+)
+_GENERAL_SECTION = re.compile(
+    r"warning|precaution|contraindicat|side[- ]effect|do not (?:take|use)|when to (?:call|seek)|call |seek |avoid|risk"
+    r"|interact|differential|ddx|rule out|r/o|screen|education|indication|return if"
+)
+_FAMILY_SECTION = re.compile(r"\bfamily\b|\bfhx?\b")
+_FAMILY_COUNTS = frozenset({"medullary_thyroid_cancer"})
+"""Conditions whose occurrence in the family is itself a contraindication."""
+_READ_ELSEWHERE = frozenset({"breastfeeding", "postpartum"})
+_RELATIVE = re.compile(
+    r"\b(?:mother|father|mom|dad|sister|brother|wife|husband|grand\w+|aunt|uncle|cousin|family|fhx?|roommate|friend"
+    r"|neighbou?r)\b[^.;]{0,70}$"
+)
+_DENIED_AFTER = re.compile(
+    r"(?: (?:activity|level|screen\w*|assay|test\w*|status|serolog\w*|antibod\w*|panel)){0,3}"
+    r"(?: (?:is|was|were|has been|came back)){0,2} ?[:=(]? ?(?:normal|negative|neg\b|ruled out|excluded"
+    r"|unlikely|not (?:present|found|suspected|deficient|detected)"
+    r"|absent|resolved in childhood|non-?reactive|no evidence|never\b|no\b|none\b|denies|denied|former|quit\b|0\b)"
+)
+_NOT_A_STATE = re.compile(
+    r"[ -](?:medic|drugs?|pills?|risk|prevention|screening|prophylaxis|ppx|px\b|precautions?|protocol|is (?:ruled out"
+    r"|unlikely|a )|are |can |may |clinic|test|specialist|symptoms|free\b|tenderness|vaccin|shot|jab|rule"
+    r"|workup|work-up|diet|naive"
+    r"|awareness|education|guideline|program|kit|action plan"
+    r"|warning|cessation|history is neg)|: ?avoid\b|s? (?:is|are) (?:a |an )?(?:contraindicat|reason)"
+)
+_QUIT = re.compile(
+    r"\b(?:quit|stop\w*|former|ex|never|non|gave up|give up|past|second-?hand|passive)[ -](?:\w+ )?$"
+)
+_AMBIGUOUS = frozenset(
+    {"hit", "flu", "men 2", "mania", "ectopic", "acidosis", "cva", "shock", "eating disorder"}
+)
+"""Names that are other words too; they count where the text speaks of the person, not by default."""
 _NOT_OURS = re.compile(
     r"\b(?:if|unless|whether|in case|when|should you|do you|are you|does (?:he|she)|did "
     r"you|mother|father|mom|dad|sister|brother|wife|husband|grand\w+|aunt|uncle|cousin|"
@@ -36,7 +79,8 @@ _NOT_OURS = re.compile(
     r"with|increase[sd]?|"
     r"used (?:to treat|for|in)|indicated for|treats?|approved for|avoid (?:it |this "
     r")?(?:in|with)|develop\w*|evaluate for|concern for|worried about|tell your|"
-    r"watch for|look for|report|seek|call)\b[^.;]{0,70}$"
+    r"watch for|look for|monitor\w*(?: \w+)? for|report|seek|call|protect\w*|reduc\w*|prn|as needed|history taking"
+    r"|to avoid|avoid\w*)\b[^.;]{0,70}$"
 )
 _OURS = re.compile(
     r"\b(?:has|have|had|with|history of|hx of?|h/o|pmhx?|diagnos(?:ed with|es|is(?: "
@@ -83,7 +127,7 @@ def stated_context(
     """
     norm = normalise(text)
     parts = passages(norm)
-    person = describe([part.text for part in parts])
+    person = describe([part.text for part in parts], _names(norm, lexicon))
     parsed = parsed if parsed is not None and parsed.text == text else parse(text, lexicon)
     return PatientContext(
         age_years=person.age_years,
@@ -102,6 +146,18 @@ def stated_context(
         allergies=stated_allergies(parts, lexicon),
         medications=_medications(norm, parsed),
         conditions=_conditions(parts, conditions),
+    )
+
+
+_BEFORE_BRACKET = re.compile(r"(?<![\w-])([a-z][a-z'-]{1,14})(?= (?:[a-z]'?[a-z-]{1,14} )?\(\d{1,2}\))")
+
+
+def _names(norm: Normalised, lexicon: Lexicon) -> frozenset[str]:
+    """Words with a capital before a number in brackets, that are no drugs."""
+    return frozenset(
+        match.group(1)
+        for match in _BEFORE_BRACKET.finditer(norm.text)
+        if norm.source(match.start(1), match.end(1))[:1].isupper() and match.group(1) not in lexicon
     )
 
 
@@ -147,8 +203,11 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
     names = tuple(conditions)
     automaton = _condition_automaton(names)
     found: dict[str, Condition] = {}
+    plain = not any(_GENERAL_TEXT.search(part.text) for part in parts)
     for part in parts:
         line = part.text
+        if part.section and not part.label and _GENERAL_SECTION.search(part.section):
+            continue
         spans = sorted(
             (start, -end, index)
             for index, start, end in automaton.find_matches_as_indexes(line, overlapping=True)
@@ -161,19 +220,32 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
             if start < position:
                 continue
             position = end
-            before = line[max(0, start - 120) : start]
-            clause = re.split(r"[.;]| but ", before)[-1]
-            if _CONDITION_CLAUSE.search(line, max(0, start - 240), start):
-                continue
-            if _NEGATED.search(clause) or _NOT_OURS.search(clause) or not _OURS.search(clause):
-                continue
-            if re.match(
-                # "CVA tenderness" is the costovertebral angle
-                r" (?:tender|angle|medic|drugs?|pills?|risk|prevention|screening|prophylaxis|is (?:ruled out|"
-                r"unlikely|a )|can |may |clinic|test|specialist|symptoms)",
-                line[end:],
-            ):
-                continue
             name = names[index]
-            found.setdefault(conditions[name], Condition(name, code=conditions[name]))
+            code = conditions[name]
+            if code in _READ_ELSEWHERE or not _is_theirs(part, start, end, name, code, plain):
+                continue
+            found.setdefault(code, Condition(name, code=code))
     return tuple(found.values()) or None
+
+
+def _is_theirs(part: Passage, start: int, end: int, name: str, code: str, plain: bool) -> bool:
+    """Whether the condition at `start:end` is the patient's: not denied, hypothetical or another's, and said of the
+    person; in a `plain` text, which gives no general advice, a condition that stands there is the patient's."""
+    line = part.text
+    before = line[max(0, start - 120) : start]
+    clause = re.split(r"[.;]| but ", before)[-1]
+    denied = _NEGATED.search(clause)
+    if denied is not None and _RESUMES.search(denied["gap"]) is None:
+        return False
+    family = code in _FAMILY_COUNTS
+    if not family and (_FAMILY_SECTION.search(part.section) or _FAMILY_SECTION.search(part.label)):
+        return False
+    if _DENIED_AFTER.match(line, end) or _NOT_A_STATE.match(line, end):
+        return False
+    if family and _RELATIVE.search(clause):
+        return re.search(r"\b(?:if|unless|whether|do you|tell)\b", clause) is None
+    if _NOT_OURS.search(clause) or (code == "smoking" and _QUIT.search(clause)):
+        return False
+    if part.label and _GENERAL_SECTION.search(part.label):
+        return False
+    return _OURS.search(clause) is not None or (plain and not part.question and name not in _AMBIGUOUS)

@@ -35,8 +35,20 @@ _AGE = re.compile(
 _AGE_WORD = re.compile(
     rf"\b(?:aged?|age is|age:|age of)[ :]{{1,2}}{_NW}(?: (years?|months?|weeks?|"
     rf"days?))?(?! ?(?:kg|lb|mg|%|hours?|times|to|-|and (?:older|over|up)|or (?:older|"
-    rf"over|younger))\b)(?![\d.])"
+    rf"over|younger))\b)(?!\d|\.\d)"
 )
+_AGE_BARE = re.compile(
+    rf"\b(?:pt|patient|child|infant|baby|toddler|boy|girl|son|daughter|kid|newborn)(?: is| was|:|,)? ?\(?{_NW}"
+    r"[ -]?(years?|yrs?|y|months?|mos?|m|weeks?|wks?|days?|d)(?![\w/'-])"
+    r"(?! (?:ago|later|course|of|supply|for|post|s/p|history|follow|into|after|since|pregnant|gest|along|with no))"
+    rf"|^{_NW}[ -]?(years?|yrs?|y|months?|mos?|weeks?|wks?)(?:,| [mf]\b| (?:male|female|boy|girl)\b)(?! (?:ago|later))"
+)
+"""An age beside the person it is of, without "old": "pt 14 mo", "your son (18 months)"."""
+_NAMED_AGE = re.compile(
+    r"\b(?:for|gave|give|see|saw|seeing|about|re|regarding|son|daughter|baby|child|patient)[ :]+([a-z][a-z'-]{1,14})"
+    r"(?: [a-z]'?[a-z-]{1,14})? \((\d{1,2})\)"
+)
+"""A name and an age in brackets: "for Mia (9)"."""
 _AGE_SEX = re.compile(r"(?<![\w.,/-])(\d{1,3}) ?(?:y/?o |yo )?([mf])(?![\w'/-])")
 _SEX_SAID = re.compile(
     r"\b(?:patient|pt|he|she|this|who) (?:is|was) an? (?:\w+ ){0,3}?(male|man|boy|"
@@ -75,33 +87,88 @@ _WEIGHT_EXCLUDED = re.compile(
 )
 _HEIGHT = re.compile(rf"\b(?:height|ht)(?: is| of)?[ :=]*{_N} ?cm\b|(?<![\w.]){_N} ?cm tall\b")
 _WEEKS = re.compile(
-    r"(?<![\w.,/-])(\d{1,2})(?:\+\d|[ -]?\d/7| ?(?:and|&) \d/7)?[ -]?(?:weeks?|wks?|"
+    rf"(?<![\w.,/-])({'|'.join(_WORD_NUMBER)}|\d{{1,2}})"
+    r"(?:\+\d|[ -]?\d/7| ?(?:and|&) \d/7)?[ -]?(?:weeks?|wks?|"
     r"w)(?:'s|'|s')?(?: ?(?:and )?\d ?(?:days?|d))?[ -,]*(?:pregnant|gestation(?:al)?|"
-    r"of pregnancy|pregnancy|of gestation|along|gravid|ga\b|iup)|"
-    r"\b(?:gestational age|gestation|ega|ga|pregnant|pregnancy|gravida)(?: (?:is|of|at|"
+    r"of pregnancy|pregnancy|of gestation|along|gravid|ga\b|iup|into (?:the|her|your|this|my)(?: (?:current"
+    r"|first|second"
+    r"|third|fourth|1st|2nd|3rd|4th))? pregnancy)|"
+    r"\b(?:gestational age|gestation|ega|ga|pregnant|pregnancy|gravida|iup)(?: (?:is|of|at|"
     r"currently|now)){0,4}[ :,(]*(?:at )?(\d{1,2})(?:\+\d)? ?-?(?:weeks?|wks?|w)(?!\w*ly)|"
     r"\bg\d{1,2} ?p\d{1,4}\b[ ,]*(?:\w+ ){0,2}?(?:at |@ ?)?(\d{1,2})(?:\+\d)? ?-?(?:w|"
     r"wks?|weeks?)(?:\d ?d)?(?![a-z])"
 )
+_GESTATION = re.compile(
+    r"(?<![\w.,/+-])(\d{1,2}) ?(?:w|wks?|weeks?) ?\+? ?[0-6] ?(?:d|days?)(?![\w-])"
+    r"|(?<![\w.,/+-])(\d{2})\+[0-6](?![\w/.])"
+)
+"""Weeks and days, as only a pregnancy or a newborn is counted: "24w2d", "31+4"."""
+_BORN = re.compile(
+    r"\b(?:born|birth|delivered|preterm|premature|ex|former|neonate|newborn|infant|baby|nicu|corrected|old)\b"
+)
+_WEEKS_NOW = re.compile(
+    rf"\b(?:you are|you're|she is|she's|i am|i'm|currently|now) (?:now |about |almost |only )?{_NW} (?:weeks|wks?)"
+    r"(?=[.,;)]|$| (?:and|so|today|with)\b| (?:i|we) )"
+)
+_OBSTETRIC = re.compile(
+    r"\b(?:pre-?eclampsia|eclampsia|gestational|gdm|prenatal|antenatal|obstetric\w*|fetal|fetus|gravida|primigravida"
+    r"|hyperemesis|morning sickness|placenta\w*|pprom|prom|preterm labou?r|tocolysis|g\d{1,2} ?p\d|trimester"
+    r"|growth scan|anomaly scan|ob (?:visit|clinic|follow-?up)|intrauterine pregnancy|iup)\b"
+)
+_WEEKS_NEAR = re.compile(
+    r"(?<![\w.,/-])(\d{1,2}) ?(?:weeks|wks?|w)(?![\w-])(?! (?:ago|later|old|post|after|of (?!gest)))"
+)
+_LAST_PERIOD = re.compile(
+    rf"\b(?:lmp|last (?:menstrual )?period|last menses)(?: was| is|:)?(?: about"
+    rf"| approximately)? {_NW} ?"
+    r"(weeks?|wks?|w|months?) ago"
+)
+_TESTED = re.compile(
+    r"\b(?:b-?hcg|beta-?hcg|\u03b2-?hcg|hcg|upt|upreg|pregnancy tests?|test for pregnancy"
+    r"|home (?:pregnancy )?test|monthly (?:pregnancy )?test)"
+    r"(?: \w+){0,4}? ?(?:positive|pos\b|\+)|\bpositive (?:home |urine |blood |serum )?(?:pregnancy test|b?-?hcg|upt)"
+    r"|\btwo (?:pink )?lines\b"
+)
+_DUE = re.compile(
+    rf"\b(?:baby is |you are |you're |she is |she's |i'm )?(?:due|edd) in {_NW} (weeks?|months?)\b"
+)
+_EXPECTING = re.compile(
+    r"\b(?:expecting (?:a baby|a child|twins|her|your|my|our|in (?:january|february|march|april|may|june|july|august"
+    r"|september|october|november|december|spring|summer|autumn|fall|winter))|(?:mother|mom|mum)-to-be|with child"
+    r"|baby is due|gravid)\b"
+)
 _MONTHS_PREGNANT = re.compile(rf"\b{_NW}[ -]months? pregnant\b")
 _TRIMESTER = re.compile(
-    r"\b(?:in|is in|entering)(?: (?:my|her|the|your))? (second|2nd|third|3rd) trimester\b"
+    r"\b(?:in|is in|entering|now)(?: (?:my|her|your))? (first|1st|second|2nd|third|3rd) trimester\b"
+    r"|\b(first|1st|second|2nd|third|3rd)[ -]trimester (?:of (?:her|your|my|this) )?pregnan"
+    r"|(?:^|[,;(] ?|[mf] |year-old |woman |patient )(first|1st|second|2nd|third|3rd) trimester(?=[,;:.)]|$)"
 )
-_TRIMESTER_WEEK = {"second": 14, "2nd": 14, "third": 28, "3rd": 28}
+_TRIMESTER_WEEK = {"first": 8, "1st": 8, "second": 14, "2nd": 14, "third": 28, "3rd": 28}
 _PREGNANT = re.compile(
     r"\b(?:is|am|i'm|she's|patient's|currently|you are|you're|being|who is|as you are|"
     r"since you are|and|now|since she is|because she is|an?|this|my|our) (?:\w+ "
     r"){0,2}?pregnant\b(?! (?:women|people|patients|persons|individuals))|"
     r"\bpregnant (?:woman|patient|female|lady|wife|mother|with (?:her|my|twins))\b|"
     r"\bg\d{1,2} ?p\d{1,4}\b|\byour pregnancy\b|\bher (?:current )?pregnancy\b|"
+    r"\b(?:in|during|into|with|of) this pregnancy\b|\binto (?:her|your|my) (?:\w+ )?pregnancy\b|"
+    r"\b(?:pregnant|pregnancy)[ :=]+(?:yes|true|positive|confirmed|ongoing)\b|\b(?:iup|intrauterine pregnancy)\b|"
     r"^pregnant\b|[,;] pregnant\b"
 )
 _NOT_PREGNANT = re.compile(
     r"\b(?:not|isn't|denies being|denies|no chance of being) (?:currently )?pregnan(?:t|"
     r"cy)\b|\bnegative pregnancy test\b|\bpregnancy test (?:is |was |came back "
-    r")?negative\b|\bpost-?menopausal\b|\bpregnancy[ :]+(?:no|none|negative)\b"
+    r")?negative\b|\bpost-?menopausal\b|\bpregnan(?:cy|t)[ :]+(?:no|none|negative|false)\b|"
+    r"\b(?:hcg|upt|pregnancy test)(?: (?:is|was|today|came back)){0,2}[ :]*(?:negative|neg\b)|\bno pregnancy\b"
 )
 _LACTATING = re.compile(
+    r"\b(?:you are|you're|i'm|i am|she is|she's|pt|patient|mother|mom|mum) (?:is )?(?:still |currently |exclusively )?"
+    r"nursing\b(?! (?:home|facility|staff|school|student|degree|shift|notes?|care|unit|assess\w*|a (?:drink"
+    r"|beer|cold)))|"
+    r"\bpt (?:is )?(?:still )?(?:breast-?feeding|lactating)\b|\bbreast-?fed (?:infant|baby|newborn|son"
+    r"|daughter|child)\b|"
+    r"\b(?:keep|continue|go on|carry on|resume) (?:to )?(?:breast-?feed\w*|nurs(?:e|ing) (?:the|your|her|him|on))\b|"
+    r"\bnursing (?:her|an?|the)? ?(?:newborn|infant|baby|twins|\w+[ -](?:week|month|day|mo|wk)s?[ -]old)\b|"
+    r"\bpost-?partum(?: day \d+| \w+ weeks?)?,? (?:and )?(?:breast-?feeding|nursing|lactating)\b|"
     r"\b(?:is|am|i'm|she's|currently|you are|you're|who is|still|and) (?:currently |"
     r"still |exclusively )?(?:breast-?feeding|lactating|nursing (?:her|my|a|an|the))\b|"
     r"\b(?:lactating|breast-?feeding|nursing) (?:mother|mom|mum|woman|patient|female)\b(?! s)|"
@@ -132,7 +199,9 @@ _DIALYSIS = re.compile(
     r"maintenance|chronic|dependent on|start\w* on)(?: (?:chronic|maintenance|regular|"
     r"long-term|intermittent|home|thrice[- ]weekly|outpatient)){0,4}[ -](?:hemo|haemo|"
     r"peritoneal )?-?dialysis\b|\bdialysis[- ]dependent\b|\bon (?:hd|pd|ihd|crrt)\b|"
-    r"\besrd on hd\b"
+    r"\besrd on hd\b|"
+    r"\b(?:after|following|before|post|between) (?:each |every |her |his |your )?(?:hemo|haemo)?dialysis (?:session|on|"
+    r"treatment|days?)\b|\bdialysis[ :=]+(?:yes|true|m/?w/?f|t/?th/?s)|\bhd (?:m/?w/?f|mwf|tths|t/?th/?s|tiw)\b"
 )
 _CHILD_PUGH = re.compile(
     r"\bchild(?:'?s)?(?:[- ]?(?:turcotte[- ]?)?pugh|(?= class\b| [bc](?![\w'-])))(?: (?:class|score|stage"
@@ -179,8 +248,9 @@ class Person:
     child_pugh: str | None = None
 
 
-def describe(parts: Iterable[str]) -> Person:
-    """Reads normalised sentences, each by itself. Pure; raises nothing."""
+def describe(parts: Iterable[str], names: frozenset[str] = frozenset()) -> Person:
+    """Reads normalised sentences, each by itself; `names` are words that the text writes as names of people. Pure;
+    raises nothing."""
     ages: list[Decimal] = []
     days: list[int] = []
     sexes: list[str] = []
@@ -195,11 +265,14 @@ def describe(parts: Iterable[str]) -> Person:
     lactating: list[bool] = []
     dialysis: list[bool] = []
     for part in parts:
-        _age(part, ages, days, sexes)
+        _age(part, names, ages, days, sexes)
         _weight(part, weights, heights)
         _pregnancy(part, pregnant, weeks, lactating)
         _infant(part, infants)
         _organs(part, egfrs, crcls, dialysis, childs)
+    if days and True in lactating:
+        # an age in days beside a nursing mother is the infant's
+        infants, days = infants or days, []
     expecting = _one(pregnant)
     sex = _one(sexes)
     return Person(
@@ -235,7 +308,7 @@ def _clause_before(part: str, position: int) -> str:
     return re.split(r"[,;:]", _before(part, position, 80))[-1]
 
 
-def _age(part: str, ages: list[Decimal], days: list[int], sexes: list[str]) -> None:
+def _age(part: str, names: frozenset[str], ages: list[Decimal], days: list[int], sexes: list[str]) -> None:
     for match in _AGE.finditer(part):
         before = _before(part, match.start(), 30)
         if (
@@ -262,6 +335,15 @@ def _age(part: str, ages: list[Decimal], days: list[int], sexes: list[str]) -> N
         ):
             continue
         _store_age(_value(match.group(1)), (match.group(2) or "year")[0], ages, days)
+    for match in _AGE_BARE.finditer(part):
+        if not _CONDITIONAL.search(_clause_before(part, match.start())):
+            said, unit = (
+                (match.group(1), match.group(2)) if match.group(1) else (match.group(3), match.group(4))
+            )
+            _store_age(_value(said), unit[0], ages, days)
+    for match in _NAMED_AGE.finditer(part):
+        if match.group(1) in names:
+            ages.append(Decimal(match.group(2)))
     for match in _AGE_SEX.finditer(part):
         if int(match.group(1)) <= 115 and not other_person(part, match.start()):
             ages.append(Decimal(match.group(1)))
@@ -327,10 +409,11 @@ def _pregnancy(part: str, pregnant: list[bool], weeks: list[Decimal], lactating:
             or other_person(part, match.start())
         ):
             continue
-        value = Decimal(next(g for g in match.groups() if g))
+        value = _value(next(g for g in match.groups() if g))
         if 1 <= value <= 44:
             weeks.append(value)
             pregnant.append(True)
+    _counted(part, pregnant, weeks)
     for match in _MONTHS_PREGNANT.finditer(part):
         if not _GENERAL.search(_clause_before(part, match.start())) and not other_person(part, match.start()):
             pregnant.append(True)
@@ -338,7 +421,7 @@ def _pregnancy(part: str, pregnant: list[bool], weeks: list[Decimal], lactating:
     for match in _TRIMESTER.finditer(part):
         if not _GENERAL.search(_clause_before(part, match.start())):
             pregnant.append(True)
-            weeks.append(Decimal(_TRIMESTER_WEEK[match.group(1)]))
+            weeks.append(Decimal(_TRIMESTER_WEEK[next(g for g in match.groups() if g)]))
     for match in _PREGNANT.finditer(part):
         around = _clause_before(part, match.start()) + match.group()
         if (
@@ -358,6 +441,56 @@ def _pregnancy(part: str, pregnant: list[bool], weeks: list[Decimal], lactating:
             and not other_person(part, match.start())
         ):
             lactating.append(True)
+
+
+def _counted(part: str, pregnant: list[bool], weeks: list[Decimal]) -> None:
+    """Pregnancies that the words do not name: weeks and days, a last period, a positive test, a due date."""
+
+    def says(match: re.Match[str]) -> bool:
+        before = _clause_before(part, match.start())
+        return not (
+            _GENERAL.search(before)
+            or _RELATIVE_TIME.search(_before(part, match.start(), 20))
+            or re.search(
+                r"\b(?:not|no|never|previous|prior|last pregnancy|scan|until|induction) (?:\w+ )?$", before
+            )
+            or other_person(part, match.start())
+        )
+
+    def stored(value: Decimal) -> None:
+        if 2 <= value <= 44:
+            weeks.append(value)
+            pregnant.append(True)
+
+    obstetric = _OBSTETRIC.search(part) is not None
+    for match in _GESTATION.finditer(part):
+        if says(match) and not _BORN.search(_before(part, match.start(), 60)):
+            stored(Decimal(match.group(1) or match.group(2)))
+    for match in _WEEKS_NOW.finditer(part):
+        general = _CONDITIONAL.search(_clause_before(part, match.start()))
+        if _value(match.group(1)) >= 6 and not general and not other_person(part, match.start()):
+            stored(_value(match.group(1)))
+    if obstetric and not _BORN.search(part):
+        for match in _WEEKS_NEAR.finditer(part):
+            before = _before(part, match.start(), 24)
+            if says(match) and re.search(r"(?:^|[,;(] |\bat |\d |: )$", before) and "scan at" not in before:
+                stored(Decimal(match.group(1)))
+    for match in _LAST_PERIOD.finditer(part):
+        if _TESTED.search(part) and says(match):
+            factor = Decimal("4.345") if match.group(2).startswith("m") else Decimal(1)
+            stored((_value(match.group(1)) * factor).to_integral_value())
+    for match in _DUE.finditer(part):
+        factor = Decimal("4.345") if match.group(2).startswith("m") else Decimal(1)
+        remaining = (_value(match.group(1)) * factor).to_integral_value()
+        if (
+            says(match)
+            and re.search(r"\b(?:baby|pregnan\w*|edd)\b|^(?:she|you|i)\b", part)
+            and remaining <= 38
+        ):
+            stored(Decimal(40) - remaining)
+    for pattern in (_TESTED, _EXPECTING):
+        if any(says(match) for match in pattern.finditer(part)):
+            pregnant.append(True)
 
 
 def _infant(part: str, infants: list[int]) -> None:

@@ -6,7 +6,7 @@ Units are the conventional (US) ones of `ANALYTES`; SI units are converted where
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -73,19 +73,33 @@ ANALYTES: Final[tuple[_Analyte, ...]] = (
         "1",
         "2000000",
     ),
-    _a("neutrophils", "10^9/L", r"(?:absolute )?neutrophils?(?: count)?|anc", "751-8 26499-4", "0", "60000"),
+    _a(
+        "neutrophils",
+        "10^9/L",
+        r"(?:absolute )?neutrophils?(?: count)?|anc|absolute neutrophil count",
+        "751-8 26499-4",
+        "0",
+        "60000",
+    ),
     _a("hemoglobin", "g/dL", r"ha?emoglobin|hgb|hb", "718-7", "2", "25", g_l="0.1"),
     _a(
         "glucose",
         "mg/dL",
-        r"(?:blood |serum |fasting )?(?:glucose|sugar)",
+        r"(?:blood |serum |fasting |random |fingerstick )?(?:glucose|sugar)|bg|fsbg|cbg|bgl|gluc|fingerstick",
         "2345-7 2339-0 41653-7",
         "10",
         "2000",
         mmol_l="18.016",
     ),
-    _a("lithium", "mmol/L", r"(?:serum )?lithium(?: level| concentration)", "14334-7", "0.05", "8"),
-    _a("digoxin", "ng/mL", r"(?:serum )?digoxin(?: level| concentration)", "10535-3", "0.1", "15"),
+    _a(
+        "lithium",
+        "mmol/L",
+        r"(?:serum )?(?:lithium|li)(?: level| concentration)|li\+|(?-i:Li)(?=[ :=])",
+        "14334-7",
+        "0.05",
+        "8",
+    ),
+    _a("digoxin", "ng/mL", r"(?:serum )?dig(?:oxin)?(?: level| concentration)", "10535-3", "0.1", "15"),
     _a("alt", "U/L", r"alt|sgpt|alanine (?:amino)?transaminase", "1742-6", "1", "20000"),
     _a(
         "creatinine",
@@ -100,7 +114,73 @@ ANALYTES: Final[tuple[_Analyte, ...]] = (
     _a("heart_rate", "/min", r"heart rate|pulse(?: rate)?|hr", "8867-4", "15", "300"),
     _a("systolic", "mmHg", r"(?:systolic )?(?:blood pressure|bp)|sbp", "8480-6", "40", "300"),
     _a("tsh", "mIU/L", r"tsh", "3016-3", "0", "500"),
-    _a("phenytoin", "mcg/mL", r"(?:serum )?phenytoin(?: level| concentration)", "3968-5", "0.5", "100"),
+    _a(
+        "phenytoin",
+        "mcg/mL",
+        r"(?:(?:serum |total )?(?:phenytoin|dilantin|pht)|dph)(?: level| concentration)",
+        "3968-5",
+        "0.5",
+        "100",
+    ),
+    _a("ck", "U/L", r"ck|cpk|creatine kinase", "2157-6", "5", "500000"),
+    _a(
+        "wbc",
+        "10^9/L",
+        r"wbc(?: count)?|white (?:blood )?(?:cell )?count|leukocytes",
+        "6690-2 26464-8",
+        "0.05",
+        "500000",
+    ),
+    _a("ammonia", "umol/L", r"(?:serum )?ammonia|nh3", "16362-6", "5", "1000"),
+    _a(
+        "theophylline",
+        "mcg/mL",
+        r"(?:serum )?(?:theophylline|theo)(?: level| concentration)",
+        "4049-3",
+        "0.5",
+        "100",
+    ),
+    _a(
+        "valproate",
+        "mcg/mL",
+        r"(?:total )?(?:valproate|valproic acid|vpa|depakote)(?: level| concentration)",
+        "4086-5",
+        "1",
+        "500",
+    ),
+    _a(
+        "carbamazepine",
+        "mcg/mL",
+        r"(?:carbamazepine|tegretol|cbz)(?: level| concentration)",
+        "3432-2",
+        "0.5",
+        "50",
+    ),
+    _a(
+        "vancomycin",
+        "mcg/mL",
+        r"(?:vancomycin|vanco?)(?: trough)(?: level)?|(?:vancomycin|vanco?) level",
+        "4092-3",
+        "1",
+        "120",
+    ),
+    _a(
+        "tacrolimus",
+        "ng/mL",
+        r"(?:tacrolimus|fk(?:506)?|prograf)(?: trough| level)(?: level)?",
+        "11253-2",
+        "0.5",
+        "100",
+    ),
+    _a("respiratory_rate", "/min", r"resp(?:iratory)? rate|respirations|(?-i:RR)", "9279-1", "2", "80"),
+    _a(
+        "oxygen_saturation",
+        "%",
+        r"spo2|o2 sat(?:uration)?s?|oxygen saturation|sats?",
+        "59408-5 2708-6",
+        "40",
+        "100",
+    ),
     _a("bicarbonate", "mmol/L", r"(?:serum )?bicarbonate|hco3", "1963-8 2028-9", "2", "60"),
 )
 
@@ -109,14 +189,14 @@ _BY_NAME: Final = tuple((re.compile(rf"(?:{a.names})(?: level| result)?", re.I),
 _IN_TEXT: Final = re.compile(
     r"(?<![\w-])(?:"
     + "|".join(f"(?P<{a.id}>{a.names})" for a in ANALYTES)
-    + r")(?: level| result)?(?:\s+(?:today|currently|now|this morning|on admission))?"
+    + r")(?: level| result)?(?:\s+(?:today|currently|now|this morning|this am|on admission|yesterday))?"
     + r"(?:\s*(?:is|was|of|at|:|=|->|\(|came back(?: at)?|has (?:risen|fallen|dropped) to"
     + r"|(?:up|down) to|remains)\s*|\s+)"
     + r"(?:(?:now|still|currently|only|about|around|approximately)\s+)?"
     + r"(?P<value>\d{1,3}(?:,\d{3})+|\d{1,7}(?:\.\d{1,3})?)"
     + r"(?![\d.]*\d|\s*(?:mg|mcg|g|ml|meq|mmol|units?|tablets?)\b(?!/))"
     + r"\s*(?P<unit>(?:10\^9/l|x ?10\^?9/l|k/u?l|/u?l|mmol/l|meq/l|mg/dl|g/dl|g/l|ng/ml|mcg/ml|u/l"
-    + r"|umol/l|\u00b5mol/l|\u03bcmol/l|ms|bpm|/min|mm ?hg)(?!\w))?",
+    + r"|umol/l|\u00b5mol/l|\u03bcmol/l|ms|bpm|/min|mm ?hg|%)(?!\w))?",
     re.I,
 )
 _NOT_A_RESULT: Final = re.compile(
@@ -159,6 +239,7 @@ def readings_from_text(text: str) -> tuple[Reading, ...]:
         value = _converted(analyte, Decimal(match["value"].replace(",", "")), (match["unit"] or "").lower())
         if value is not None:
             found.append(Reading(analyte.id, value, match.start(), match.end(), stated=True))
+    found.extend(_times_normal(text))
     return tuple(found)
 
 
@@ -181,6 +262,26 @@ def _converted(analyte: _Analyte, value: Decimal, unit: str) -> Decimal | None:
         if len(fitting) != 1:
             return None
         value = fitting[0]
-    if analyte.id in ("platelets", "neutrophils") and (value >= 5000 or unit in ("/ul", "/l")):
+    if unit == "/ul" or (not unit and value >= _PER_MICROLITRE.get(analyte.id, analyte.high + 1)):
         return value / 1000
     return value
+
+
+_PER_MICROLITRE: Final = {"platelets": Decimal(2000), "neutrophils": Decimal(50), "wbc": Decimal(500)}
+"""From this number on, a count without a unit can only be one per microlitre."""
+
+
+def _times_normal(text: str) -> Iterator[Reading]:
+    """ "ALT 10x ULN": the multiple of the upper limit, read as an ALT with a limit of 40 U/L."""
+    for match in _TIMES_ULN.finditer(text):
+        before = re.split(r"[.;\n]", text[max(0, match.start() - 60) : match.start()])[-1]
+        if not _NOT_A_RESULT.search(before):
+            yield Reading("alt", Decimal(match["times"]) * 40, match.start(), match.end(), stated=True)
+
+
+_TIMES_ULN: Final = re.compile(
+    r"\b(?:alt|ast|alt/ast|ast/alt|lfts?|transaminases|liver (?:enzymes|tests))(?:\s+(?:are|is|at|now|about"
+    r"|of|both)){0,3}"
+    r"\s*[>:=~]?\s*(?P<times>\d{1,3}(?:\.\d)?)\s?(?:x|\u00d7|times)\s?(?:the )?(?:uln|upper limit|normal)",
+    re.I,
+)
