@@ -7,6 +7,7 @@ import re
 import resource
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import threading
@@ -27,6 +28,7 @@ from tests.e2e.calls import TIMEOUT, infer_request, state
 from tests.e2e.canary import ABOUT, MRN, NAME, REPLAY, Done, context, found, through_every_door
 from tests.e2e.configured_server import ConfiguredServer
 from tests.e2e.lying_provider import LyingProvider
+from tests.e2e.outputs import OUTPUTS, observed, sockets
 from tests.postgres_cluster import Cluster
 
 pytestmark = [pytest.mark.xdist_group("server"), pytest.mark.timeout(300)]
@@ -145,6 +147,38 @@ def test_files_are_written_where_they_belong_and_nowhere_else(watched: Watched) 
         # The outputs that the provider replays are the test's own file, and name their patient.
         if path.is_file() and path.name != "replay.jsonl":
             assert not found(path.read_bytes()), path.name
+
+
+def test_every_output_that_exists_is_searched(watched: Watched, lying_provider: LyingProvider) -> None:
+    """A new one fails here until it stands in the list with the test that searches it."""
+    with Client(watched.server.connection("north", "app")) as app:
+        # One call that is with its provider, so that the connection is there to be seen.
+        asked = app.inference.Infer.future(
+            infer_request(provider="remote", model="waits", **context()), timeout=TIMEOUT
+        )
+        end = time.monotonic() + TIMEOUT
+        while "waits" not in lying_provider.prompts:
+            assert time.monotonic() < end, "the provider was not asked"
+            time.sleep(0.01)
+        found_outputs = observed(watched.server, lying_provider, tree(watched.server.pid))
+        with (
+            socket.create_server(("127.0.0.1", 0)) as port,
+            socket.socket(type=socket.SOCK_DGRAM) as datagrams,
+        ):
+            # As a page of metrics, or a sender of them, would look.
+            datagrams.connect(("127.0.0.1", 8125))
+            seen = set(sockets(watched.server, lying_provider, [os.getpid()]))
+            assert {f"listens: {port.getsockname()[1]}", "connects: 8125"} <= seen
+        lying_provider.tell()
+        assert state(asked.result().result) == "released"
+    assert found_outputs - OUTPUTS.keys() == set(), (
+        "an output that nothing searches: add it to OUTPUTS with its search"
+    )
+    assert OUTPUTS.keys() - found_outputs == set(), "not seen: it is gone, or this test looks past it"
+    here = Path(__file__).parent
+    for search in OUTPUTS.values():
+        file, _colons, name = search.partition("::")
+        assert f"def {name}(" in (here / file).read_text(), search
 
 
 def test_what_the_system_shows_of_its_processes_holds_none_of_it(watched: Watched) -> None:
