@@ -17,3 +17,8 @@ def stamp(moment: datetime) -> str:
 def parse(text: str) -> datetime:
     """The aware UTC datetime of `stamp`'s text."""
     return datetime.fromisoformat(text)
+
+
+def stamp_of(moment: datetime | None) -> str | None:
+    """`stamp` of a moment that there may not be."""
+    return None if moment is None else stamp(moment)

@@ -19,7 +19,7 @@ from attending.ledger.ledger import Ledger
 from attending.ledger.submission import Expectation
 from attending.server import projections
 from attending.server.auth.context import stated
-from attending.server.clock import stamp
+from attending.server.clock import stamp_of
 from attending.server.config import IdentitySection
 from attending.server.errors import ConfigurationError
 from attending.server.people.account import CONFIGURATION, LEFT_CONFIGURATION, Account, State
@@ -145,15 +145,11 @@ def _body(section: IdentitySection, number: int, *, demo: bool) -> dict[str, Any
         "kind": section.kind,
         "number": number,
         "roles": sorted(section.roles),
-        "expires": _stamp(section.expires),
-        "licence_expires": _stamp(section.licence_expires),
-        "competency_expires": _stamp(section.competency_expires),
+        "expires": stamp_of(section.expires),
+        "licence_expires": stamp_of(section.licence_expires),
+        "competency_expires": stamp_of(section.competency_expires),
         "source": CONFIGURATION,
         "demo": demo,
         "credentials": [],
         "configured": sorted(configured),
     }
-
-
-def _stamp(moment: datetime | None) -> str | None:
-    return None if moment is None else stamp(moment)

@@ -20,6 +20,7 @@ from attending.server.halt.switch import Order, Standing, Switch
 from attending.server.idempotency import key_violations, once
 from attending.server.inference.pipeline import Pipeline
 from attending.server.rpc import Context
+from attending.server.services.begun import once_of
 from attending.server.services.receipts import receipt_message
 from attending.v1 import admin_pb2, admin_pb2_grpc
 
@@ -85,7 +86,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         principal = current_principal()
         policy = self._checked(request, _known(admin_pb2.ResumeReason, request.reason))
         order = self._order(request, self._now(), _name(_known(admin_pb2.ResumeReason, request.reason)))
-        call = await once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request)
+        call = await once_of(self._ledger, principal, request)
         standing = await self._switch.resume(principal.tenant, policy, order, call)
         assert standing.entry is not None
         log.warning(

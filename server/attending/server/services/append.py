@@ -32,8 +32,9 @@ from attending.server.events.check import (
     sequence_violations,
 )
 from attending.server.events.projection import Known
-from attending.server.idempotency import key_violations, once, once_under
+from attending.server.idempotency import key_violations, once_under
 from attending.server.rpc import Context
+from attending.server.services.begun import once_of
 from attending.server.services.inflow import Inflow
 from attending.server.services.paging import page_offset
 from attending.server.services.receipts import receipt_message
@@ -140,7 +141,7 @@ class EventRpcs:
         wrong += sequence_violations(request.issued, "issued", least=0)
         if wrong:
             raise InvalidRequest(wrong)
-        call = await once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request)
+        call = await once_of(self._ledger, principal, request)
         index, known = await self._events.close(principal, request.emitter, request.issued, call)
         return ledger_pb2.CloseEmitterResponse(
             receipt=await receipt_message(self._ledger, principal.tenant, index),

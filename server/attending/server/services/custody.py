@@ -24,14 +24,14 @@ from attending.server.auth.authenticate import Directory
 from attending.server.auth.context import current_principal
 from attending.server.auth.principal import Principal
 from attending.server.errors import InvalidRequest, NotFound
-from attending.server.idempotency import Once, answered, claimed, key_violations, once
+from attending.server.idempotency import Once, answered, claimed, key_violations
 from attending.server.phi.access import Permit, PhiAccess
 from attending.server.phi.purpose import Purpose
 from attending.server.retention import PolicyTerms
 from attending.server.rpc import Context
+from attending.server.services.begun import once_of
 from attending.server.services.receipts import receipt_message
 from attending.v1 import common_pb2, custody_pb2, custody_pb2_grpc
-from google.protobuf.message import Message
 
 log = structlog.get_logger()
 
@@ -161,7 +161,7 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
             wrong.append(("expected_pseudonyms", f"must be at most {MAX_EXPECTED} pseudonyms"))
         self._check(request, wrong, _name_violations(request.subject, "subject"))
         assert reason is not None
-        call = await self._call(principal, request)
+        call = await once_of(self._ledger, principal, request)
         permit = await self._records()
         subject = await self._erased_before(tenant, call) or await self._known(permit, request.subject)
 
@@ -195,7 +195,7 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
         if request.dry_run and request.vacuum:
             wrong.append(("vacuum", "cannot be combined with `dry_run`"))
         self._check(request, wrong)
-        call = await self._call(principal, request)
+        call = await once_of(self._ledger, principal, request)
         before = None if request.dry_run else await answered(self._ledger, tenant, call)
         if before is None:
             order = self._order(principal, request, call, "retention")
@@ -285,10 +285,6 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
 
     # --- changes -----------------------------------------------------------------------------------------
 
-    async def _call(self, principal: Principal, request: Any) -> Once:
-        message: Message = request
-        return await once(self._ledger, principal.tenant, principal.name, request.idempotency_key, message)
-
     def _order(self, principal: Principal, request: Any, call: Once, stream: str) -> Order:
         return Order(principal.actor, request.approved_by or None, call.claim(stream))
 
@@ -300,7 +296,7 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
         was cut short.
         """
         principal = current_principal()
-        tenant, call = principal.tenant, await self._call(principal, request)
+        tenant, call = principal.tenant, await once_of(self._ledger, principal, request)
         before = await answered(self._ledger, tenant, call)
         if before is not None and not always:
             return before, False

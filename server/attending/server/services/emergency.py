@@ -5,21 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from attending.ledger.ledger import Ledger
 from attending.server import clock
 from attending.server.auth.context import current_principal
-from attending.server.auth.principal import Principal
 from attending.server.emergency.desk import Access, EmergencyDesk, State
 from attending.server.errors import InvalidRequest
-from attending.server.idempotency import Once, key_violations, once
 from attending.server.rpc import Context
+from attending.server.services.begun import begun, once_of
 from attending.server.services.paging import page_offset
 from attending.server.services.receipts import receipt_message
 from attending.server.wire.violations import BROKEN_TEXT, Violations
 from attending.v1 import emergency_pb2, emergency_pb2_grpc
-from google.protobuf.message import Message
 
 DEFAULT_PAGE, MAX_PAGE = 50, 200
 MAX_NOTE_CODE_POINTS: Final = 2_000
@@ -58,12 +56,15 @@ class EmergencyService(emergency_pb2_grpc.EmergencyServiceServicer):
         self, request: emergency_pb2.BeginEmergencyAccessRequest, context: Context
     ) -> emergency_pb2.BeginEmergencyAccessResponse:
         principal = current_principal()
-        v = _begun(request)
+        v = begun(request)
         v.check(request.reason in _REASONS, "reason", "is required")
         v.check(request.minutes <= self._max_minutes, "minutes", f"must be at most {self._max_minutes}")
         v.raise_if_any()
         access, index = await self._desk.begin(
-            principal, _REASONS[request.reason], request.minutes or None, await self._once(principal, request)
+            principal,
+            _REASONS[request.reason],
+            request.minutes or None,
+            await once_of(self._ledger, principal, request),
         )
         return emergency_pb2.BeginEmergencyAccessResponse(
             access=self._message(access),
@@ -74,11 +75,11 @@ class EmergencyService(emergency_pb2_grpc.EmergencyServiceServicer):
         self, request: emergency_pb2.EndEmergencyAccessRequest, context: Context
     ) -> emergency_pb2.EndEmergencyAccessResponse:
         principal = current_principal()
-        v = _begun(request)
+        v = begun(request)
         _check_access(request.access_id, v)
         v.raise_if_any()
         access, index = await self._desk.end(
-            principal, request.access_id, await self._once(principal, request)
+            principal, request.access_id, await once_of(self._ledger, principal, request)
         )
         return emergency_pb2.EndEmergencyAccessResponse(
             access=self._message(access),
@@ -113,7 +114,7 @@ class EmergencyService(emergency_pb2_grpc.EmergencyServiceServicer):
         self, request: emergency_pb2.ReviewEmergencyAccessRequest, context: Context
     ) -> emergency_pb2.ReviewEmergencyAccessResponse:
         principal = current_principal()
-        v = _begun(request)
+        v = begun(request)
         _check_access(request.access_id, v)
         v.check(request.outcome in _OUTCOMES, "outcome", "is required")
         v.text(request.note, "note", MAX_NOTE_CODE_POINTS, required=False)
@@ -124,16 +125,12 @@ class EmergencyService(emergency_pb2_grpc.EmergencyServiceServicer):
             request.access_id,
             _OUTCOMES[request.outcome],
             request.note,
-            await self._once(principal, request),
+            await once_of(self._ledger, principal, request),
         )
         return emergency_pb2.ReviewEmergencyAccessResponse(
             access=self._message(access),
             receipt=await receipt_message(self._ledger, principal.tenant, index),
         )
-
-    async def _once(self, principal: Principal, request: Any) -> Once:
-        message: Message = request
-        return await once(self._ledger, principal.tenant, principal.name, request.idempotency_key, message)
 
     def _message(self, access: Access) -> emergency_pb2.EmergencyAccess:
         state = access.state(clock.stamp(self._now()))
@@ -156,13 +153,6 @@ class EmergencyService(emergency_pb2_grpc.EmergencyServiceServicer):
                 f"EMERGENCY_OUTCOME_{access.outcome.upper()}"
             )
         return message
-
-
-def _begun(request: Any) -> Violations:
-    v = Violations()
-    for field, description in key_violations(request.idempotency_key):
-        v.add(field, description)
-    return v
 
 
 def _check_access(access_id: str, v: Violations) -> None:

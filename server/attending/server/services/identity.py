@@ -14,7 +14,6 @@ from attending.server import clock
 from attending.server.auth.context import current_principal
 from attending.server.auth.principal import APP_ROLES, HUMAN_ROLES, NAME, Kind, Principal
 from attending.server.errors import InvalidRequest
-from attending.server.idempotency import Once, key_violations, once
 from attending.server.people.account import (
     CONFIGURATION,
     METHODS,
@@ -27,11 +26,11 @@ from attending.server.people.account import (
 )
 from attending.server.people.registry import Done, EnrolOrder, Registry
 from attending.server.rpc import Context
+from attending.server.services.begun import begun, once_of
 from attending.server.services.paging import page_offset
 from attending.server.services.receipts import receipt_message
 from attending.server.wire.violations import BROKEN_TEXT, Violations, normalise
 from attending.v1 import common_pb2, identity_pb2, identity_pb2_grpc
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 DEFAULT_PAGE, MAX_PAGE = 50, 200
@@ -93,7 +92,7 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
     ) -> identity_pb2.EnrolUserResponse:
         principal = current_principal()
         order = self._order(principal, request)
-        done = await self._registry.enrol(principal, order, await self._once(principal, request))
+        done = await self._registry.enrol(principal, order, await once_of(self._ledger, principal, request))
         return identity_pb2.EnrolUserResponse(
             user=await self._user(principal, done.account), receipts=await self._receipts(principal, done)
         )
@@ -102,7 +101,7 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         self, request: identity_pb2.ProofUserRequest, context: Context
     ) -> identity_pb2.ProofUserResponse:
         principal = current_principal()
-        v = self._begun(request)
+        v = self._of_user(request)
         method = _METHODS.get(request.method)
         v.check(method is not None, "method", "is required")
         v.check(request.expected_version > 0, "expected_version", "is required, as the user was shown")
@@ -112,7 +111,11 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         if account is not None and method not in METHODS[account.kind]:
             raise InvalidRequest([("method", "does not fit the kind of the user")])
         done = await self._registry.proof(
-            principal, request.name, request.expected_version, method, await self._once(principal, request)
+            principal,
+            request.name,
+            request.expected_version,
+            method,
+            await once_of(self._ledger, principal, request),
         )
         return identity_pb2.ProofUserResponse(
             user=await self._user(principal, done.account), receipts=await self._receipts(principal, done)
@@ -122,11 +125,11 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         self, request: identity_pb2.RevokeUserRequest, context: Context
     ) -> identity_pb2.RevokeUserResponse:
         principal = current_principal()
-        v = self._begun(request)
+        v = self._of_user(request)
         reason = _reason(request.reason, v)
         v.raise_if_any()
         done = await self._registry.revoke(
-            principal, request.name, reason, await self._once(principal, request)
+            principal, request.name, reason, await once_of(self._ledger, principal, request)
         )
         return identity_pb2.RevokeUserResponse(
             user=await self._user(principal, done.account), receipts=await self._receipts(principal, done)
@@ -169,7 +172,7 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         self, request: identity_pb2.IssueKeyRequest, context: Context
     ) -> identity_pb2.IssueKeyResponse:
         principal = current_principal()
-        v = self._begun(request)
+        v = self._of_user(request)
         expires = self._moment(request, "expires", v)
         if expires is None:
             v.add("expires", "is required")
@@ -178,7 +181,7 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         v.raise_if_any()
         assert expires is not None
         done, token, credential_id = await self._registry.issue_key(
-            principal, request.name, expires, await self._once(principal, request)
+            principal, request.name, expires, await once_of(self._ledger, principal, request)
         )
         return identity_pb2.IssueKeyResponse(
             token=token,
@@ -191,12 +194,16 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         self, request: identity_pb2.RevokeKeyRequest, context: Context
     ) -> identity_pb2.RevokeKeyResponse:
         principal = current_principal()
-        v = self._begun(request)
+        v = self._of_user(request)
         v.check(bool(_CREDENTIAL.fullmatch(request.credential_id)), "credential_id", "must be from the user")
         reason = _reason(request.reason, v)
         v.raise_if_any()
         done = await self._registry.revoke_key(
-            principal, request.name, request.credential_id, reason, await self._once(principal, request)
+            principal,
+            request.name,
+            request.credential_id,
+            reason,
+            await once_of(self._ledger, principal, request),
         )
         return identity_pb2.RevokeKeyResponse(
             user=await self._user(principal, done.account), receipts=await self._receipts(principal, done)
@@ -204,16 +211,14 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
 
     # -- requests
 
-    def _begun(self, request: Any) -> Violations:
+    def _of_user(self, request: Any) -> Violations:
         """Violations of what every change has: key and name."""
-        v = Violations()
-        for field, description in key_violations(request.idempotency_key):
-            v.add(field, description)
+        v = begun(request)
         _check_name(request.name, v)
         return v
 
     def _order(self, principal: Principal, request: identity_pb2.EnrolUserRequest) -> EnrolOrder:
-        v = self._begun(request)
+        v = self._of_user(request)
         kind = _KINDS.get(request.kind)
         v.check(kind is not None, "kind", "is required")
         allowed = APP_ROLES if kind == "app" else HUMAN_ROLES
@@ -238,9 +243,9 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         named = self._named(principal.tenant, request, v)
         terms = Terms(
             roles,
-            _stamp(self._moment(request, "expires", v)),
-            _stamp(self._moment(request, "licence_expires", v)),
-            _stamp(self._moment(request, "competency_expires", v)),
+            clock.stamp_of(self._moment(request, "expires", v)),
+            clock.stamp_of(self._moment(request, "licence_expires", v)),
+            clock.stamp_of(self._moment(request, "competency_expires", v)),
         )
         v.raise_if_any()
         assert kind is not None
@@ -293,10 +298,6 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         v.check(moment > self._now(), field, "must be in the future")
         return moment
 
-    async def _once(self, principal: Principal, request: Any) -> Once:
-        message: Message = request
-        return await once(self._ledger, principal.tenant, principal.name, request.idempotency_key, message)
-
     # -- answers
 
     async def _receipts(self, principal: Principal, done: Done) -> list[common_pb2.Receipt]:
@@ -327,10 +328,6 @@ def _reason(number: int, v: Violations) -> str:
     ours = number == identity_pb2.REVOCATION_REASON_LEFT_CONFIGURATION
     v.check(bool(reason) and not ours, "reason", "is required, and one of those that people give")
     return reason
-
-
-def _stamp(moment: datetime | None) -> str | None:
-    return None if moment is None else clock.stamp(moment)
 
 
 def _message(account: Account) -> identity_pb2.User:

@@ -20,8 +20,9 @@ from attending.server import clock
 from attending.server.app import App, Component
 from attending.server.auth.context import current_principal
 from attending.server.errors import InvalidRequest
-from attending.server.idempotency import Once, answered, key_violations, once
+from attending.server.idempotency import Once, answered, key_violations
 from attending.server.rpc import Context
+from attending.server.services.begun import once_of
 from attending.server.services.receipts import receipt_message
 from attending.v1 import keys_pb2, keys_pb2_grpc
 
@@ -71,7 +72,7 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
         _check(request)
         principal = current_principal()
         tenant = principal.tenant
-        call = await once(self._ledger, tenant, principal.name, request.idempotency_key, request)
+        call = await once_of(self._ledger, principal, request)
         order = Order(principal.actor, claim=call.claim("keys"))
         index = await self._recorded(tenant, call)
         if index is None:

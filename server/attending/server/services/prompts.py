@@ -6,7 +6,7 @@ from attending.ledger.ledger import Ledger
 from attending.server import clock
 from attending.server.auth.context import current_principal
 from attending.server.errors import InvalidRequest
-from attending.server.idempotency import key_violations, once
+from attending.server.idempotency import key_violations
 from attending.server.prompts.registry import (
     PromptRegistry,
     PromptVersion,
@@ -14,6 +14,7 @@ from attending.server.prompts.registry import (
     prompt_violations,
 )
 from attending.server.rpc import Context
+from attending.server.services.begun import once_of
 from attending.server.services.paging import page_offset
 from attending.server.services.receipts import receipt_message
 from attending.v1 import prompt_pb2, prompt_pb2_grpc
@@ -36,7 +37,7 @@ class PromptService(prompt_pb2_grpc.PromptServiceServicer):
             principal.actor,
             request.name,
             request.template,
-            await once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request),
+            await once_of(self._ledger, principal, request),
         )
         return prompt_pb2.CreateVersionResponse(
             prompt_version=_message(created),
@@ -68,7 +69,7 @@ class PromptService(prompt_pb2_grpc.PromptServiceServicer):
             request.label,
             request.version,
             request.expected_version or None,
-            await once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request),
+            await once_of(self._ledger, principal, request),
         )
         return prompt_pb2.SetLabelResponse(
             prompt_version=_message(moved),

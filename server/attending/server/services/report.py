@@ -13,11 +13,11 @@ from attending.server.auth.actions import DISCLOSE_PAYLOADS
 from attending.server.auth.authorize import Authorizer, Resource
 from attending.server.auth.context import current_principal
 from attending.server.errors import InvalidRequest
-from attending.server.idempotency import once
 from attending.server.phi.access import PhiAccess
 from attending.server.phi.purpose import OF_EXPORT
 from attending.server.reports.export import Exporter, ExportOrder
 from attending.server.rpc import Context
+from attending.server.services.begun import once_of
 from attending.v1 import report_pb2, report_pb2_grpc
 
 CHUNK_BYTES = 65_536
@@ -54,7 +54,7 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
             # To export evidence is one right, to disclose personal content another.
             log = Resource.log(principal.tenant)
             await self._authorizer.require(DISCLOSE_PAYLOADS, log, purpose=purpose.value)
-        call = await once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request)
+        call = await once_of(self._ledger, principal, request)
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[report_pb2.ExportResponse | None] = asyncio.Queue()
 

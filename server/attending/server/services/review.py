@@ -7,18 +7,16 @@ import json
 from attending.ledger.ledger import Ledger
 from attending.server import clock
 from attending.server.auth.context import current_principal
-from attending.server.auth.principal import Principal
 from attending.server.errors import InvalidRequest
-from attending.server.idempotency import Once, once
 from attending.server.phi.access import PhiAccess
 from attending.server.review.desk import Desk
 from attending.server.review.item import Item
 from attending.server.rpc import Context
+from attending.server.services.begun import once_of
 from attending.server.services.paging import page_offset
 from attending.server.services.receipts import receipt_message
 from attending.server.wire.findings import coverage_message, finding_message, severity_message
 from attending.v1 import common_pb2, review_pb2, review_pb2_grpc
-from google.protobuf.message import Message
 
 DEFAULT_PAGE, MAX_PAGE = 50, 200
 
@@ -89,7 +87,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
     ) -> review_pb2.ClaimResponse:
         principal = current_principal()
         item, version, index = await self._desk.claim(
-            principal, request.ticket_id, await self._once(principal, request.idempotency_key, request)
+            principal, request.ticket_id, await once_of(self._ledger, principal, request)
         )
         return review_pb2.ClaimResponse(
             item=_item(item, version),
@@ -105,7 +103,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             principal,
             request.ticket_id,
             request.lease_id,
-            await self._once(principal, request.idempotency_key, request),
+            await once_of(self._ledger, principal, request),
         )
         return review_pb2.RenewResponse(item=_item(item, version))
 
@@ -121,7 +119,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             _DISPOSITIONS.get(request.disposition, ""),
             request.reason_code,
             request.note,
-            await self._once(principal, request.idempotency_key, request),
+            await once_of(self._ledger, principal, request),
         )
         return review_pb2.DisposeResponse(
             item=_item(item, version),
@@ -160,7 +158,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             request.lease_id,
             request.preparation_id,
             request.signature,
-            await self._once(principal, request.idempotency_key, request),
+            await once_of(self._ledger, principal, request),
         )
         return review_pb2.SignResponse(
             item=_item(item, version),
@@ -177,15 +175,12 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             request.lease_id,
             request.reason_code,
             request.note,
-            await self._once(principal, request.idempotency_key, request),
+            await once_of(self._ledger, principal, request),
         )
         return review_pb2.RejectResponse(
             item=_item(item, version),
             receipt=await receipt_message(self._ledger, principal.tenant, index),
         )
-
-    async def _once(self, principal: Principal, key: str, request: Message) -> Once:
-        return await once(self._ledger, principal.tenant, principal.name, key, request)
 
 
 def _item(item: Item, version: int) -> review_pb2.QueueItem:
