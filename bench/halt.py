@@ -80,7 +80,7 @@ async def run(folder: Path, halts: int, concurrency: int) -> dict[str, Any]:
         size, _root = await ledger.head(LOG)
         for begin in range(0, size, 1_000):
             for entry in await ledger.list_entries(LOG, begin, min(1_000, size - begin)):
-                check.visit(entry)
+                check.visit(entry, POLICY)
     if any(result.status is Status.FAILED for result in findings.results()):
         raise SystemExit("error: a release crossed a halt")
     return {

@@ -91,6 +91,7 @@ class _Stream:
     complete: bool
     calling_app: str | None = None
     author: str | None = None
+    policy: str | None = None
     policy_hash: str | None = None
     held: int | None = None
     sign_off: Mapping[str, Any] = field(default_factory=dict)
@@ -123,13 +124,16 @@ class Checks:
             self._findings.doubt("V5", "type of a later version: its meaning is not known here", entry.index)
         self._signatures.visit(entry)
         self.successions.visit(entry)
-        self._halts.visit(entry)
         source = entry.type.partition(".")[0]
         if source not in ("inference", "review", "break_glass", "recall"):
+            self._halts.visit(entry, None)
             return
         stream = self._streams.get(entry.stream)
         if stream is None:
             stream = self._open(entry)
+        if entry.type == "inference.requested":
+            stream.policy = _text(entry.body, "policy") or stream.policy
+        self._halts.visit(entry, stream.policy)
         for item in entry.commitments:
             stream.records[item.record] = item.commitment
         self._move(stream, entry)

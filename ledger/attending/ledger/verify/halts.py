@@ -30,19 +30,15 @@ class Halts:
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
         self._halted: dict[str, int] = {}
-        self._policies: dict[str, str] = {}
 
-    def visit(self, entry: Entry) -> None:
-        """Checks one entry against the halts before it."""
+    def visit(self, entry: Entry, policy: str | None) -> None:
+        """Checks one entry against the halts before it; `policy` is that of its inference, None where there is none."""
         if entry.type == HALTED and (entry.stream == ALL or entry.stream.startswith(_POLICY)):
             self._halted.setdefault(entry.stream, entry.index)
         elif entry.type == RESUMED:
             self._halted.pop(entry.stream, None)
         elif entry.type in STOPPED_BY_HALT:
-            policy = entry.body.get("policy")
-            if entry.type == "inference.requested" and isinstance(policy, str):
-                self._policies[entry.stream] = policy
-            for stream in (ALL, stream_of(self._policies.get(entry.stream, ""))):
+            for stream in (ALL, stream_of(policy or "")):
                 if stream in self._halted:
                     detail = f"`{entry.type}` while halted since entry {self._halted[stream]}"
                     self._findings.fail("V14", detail, entry.index)
