@@ -19,12 +19,13 @@ from attending.guardrails.clinical.facts import stated_context
 from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.normalise import normalise
 from attending.guardrails.clinical.parse import parse
+from attending.guardrails.clinical.reactions import tells_reaction
 from attending.guardrails.clinical.statement import DrugMention, ParsedText, Span, Statement
 from attending.guardrails.context.labs import Reading, readings_from_record, readings_from_text
 from attending.guardrails.context.merge import Conflict, age_in_years, merge
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
 from attending.guardrails.knowledge.facts import Provenance
-from attending.guardrails.patient import Judged, PatientContext
+from attending.guardrails.patient import Allergy, Judged, PatientContext
 
 Audience = Literal["patient", "clinician"]
 RAIL: Final = "clinical"
@@ -240,10 +241,11 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
                 reading if ours else Reading(reading.analyte, reading.value, stated=reading.stated)
             )
     later = _resumed(output)
+    reacted = _reacted(output, from_output.allergies, lexicon)
     kept = {
         drug
         for i, s in enumerate(output.statements)
-        if s.scope.prescriptive and i not in later
+        if s.scope.prescriptive and i not in later and s.mention.span not in reacted
         for drug in s.mention.drugs
     }
     finally_stopped = _finally_stopped(output)
@@ -253,7 +255,7 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     acts = (
         replace(e, later=True) if e.drug in suspended else e
         for e in _given(output, on_list, later)
-        if e.drug not in finally_stopped
+        if e.drug not in finally_stopped and e.span not in reacted
     )
     given = (*acts, *_affirmed(judged.output, prompt, output))
     taking = tuple(
@@ -394,6 +396,33 @@ def _finally_stopped(output: ParsedText) -> set[str]:
         stops = last.scope is Scope.STOP or (not last.started and _LAST_ONE.search(before) is not None)
         if stops and earlier and not ordered and _UNTIL.search(clause) is None:
             found.add(drug)
+    return found
+
+
+_CLAUSE_END: Final = re.compile(r"[.;!?\n]")
+
+
+def _reacted(output: ParsedText, allergies: tuple[Allergy, ...] | None, lexicon: Lexicon) -> set[Span]:
+    """The mentions that only name what the patient reacted to: "angioedema on enalapril in 2019"."""
+    named = {
+        drug
+        for allergy in allergies or ()
+        if allergy.reaction is not None
+        for drug in drugs_of(allergy.substance, lexicon)
+    }
+    found: set[Span] = set()
+    for statement in output.statements:
+        drugs = frozenset(statement.mention.drugs) & named
+        if not drugs or statement.dose is not None or statement.started or not statement.scope.prescriptive:
+            continue
+        span, text = statement.mention.span, output.text
+        low = max(
+            (m.end() for m in _CLAUSE_END.finditer(text, max(0, span.start - 160), span.start)), default=0
+        )
+        end = _CLAUSE_END.search(text, span.end)
+        stop = min(end.start() if end else len(text), span.end + 160)
+        if tells_reaction(text[max(low, span.start - 160) : stop], lexicon, drugs):
+            found.add(span)
     return found
 
 

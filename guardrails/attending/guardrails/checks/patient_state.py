@@ -129,7 +129,34 @@ def _hepatic(rule: HepaticRule, grade: str | None) -> Severity | None:
     return lowered(severity) if grade is None and rule.child_pugh else severity
 
 
+_ACCEPTED: Final = (
+    # Uses in children that the rule's own source excepts: the drug, the words of the indication.
+    (
+        frozenset({"doxycycline"}),
+        re.compile(
+            r"\b(?:rocky mountain|rmsf|rickettsi\w*|ehrlichi\w*|anaplasm\w*|anthrax|plague|tularemia|q fever)\b"
+        ),
+    ),
+    (
+        frozenset({"aspirin"}),
+        re.compile(r"\b(?:kawasaki|rheumatic|shunt|fontan|norwood|heart surgery|valve|stroke|stent)\b"),
+    ),
+    (frozenset({"ciprofloxacin", "levofloxacin"}), re.compile(r"\b(?:anthrax|plague|cystic fibrosis)\b")),
+)
+_VIRAL: Final = "viral_infection_child"
+
+
+def _for_child(case: Case, drug: str, severity: Severity) -> Severity:
+    """The rule's severity, minor for an accepted use, and the worst for a salicylate in a child with a virus (Reye)."""
+    if any(drug in drugs and words.search(case.told) for drugs, words in _ACCEPTED):
+        return Severity.MINOR
+    if severity is Severity.MAJOR and case.of_class(drug, "salicylate") and _VIRAL in conditions_of(case):
+        return Severity.CONTRAINDICATED
+    return severity
+
+
 def age(case: Case) -> Iterator[Finding]:
+    """A drug at an age at which its label speaks against it; uses that the label excepts are minor."""
     years = case.age_years
     if years is None:
         return
@@ -141,6 +168,7 @@ def age(case: Case) -> Iterator[Finding]:
             if rule.max_age_years is not None and years >= rule.max_age_years:
                 continue
             severity = lowered(rule.severity, 2) if case.is_local(exposure) else rule.severity
+            severity = _for_child(case, exposure.drug, severity)
             if best is None or severity.rank > best.severity.rank:
                 at = (
                     f"{round(years, 1).normalize():f} years"

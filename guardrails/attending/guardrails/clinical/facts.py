@@ -149,7 +149,7 @@ def stated_context(
     )
 
 
-_BEFORE_BRACKET = re.compile(r"(?<![\w-])([a-z][a-z'-]{1,14})(?= (?:[a-z]'?[a-z-]{1,14} )?\(\d{1,2}\))")
+_BEFORE_BRACKET = re.compile(r"(?<![\w-])([a-z][a-z'-]{1,14})(?= (?:[a-z]'?[a-z-]{1,14} )?\(\d{1,2}[ )])")
 
 
 def _names(norm: Normalised, lexicon: Lexicon) -> frozenset[str]:
@@ -225,7 +225,22 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
             if code in _READ_ELSEWHERE or not _is_theirs(part, start, end, name, code, plain):
                 continue
             found.setdefault(code, Condition(name, code=code))
+        for match in _EJECTION.finditer(line) if _HFREF in conditions.values() else ():
+            if int(match.group(1)) <= _REDUCED and not _NOT_OURS.search(
+                line[max(0, match.start() - 90) : match.start()]
+            ):
+                found.setdefault(_HFREF, Condition(match.group(), code=_HFREF))
     return tuple(found.values()) or None
+
+
+_HFREF = "hfref"
+_EJECTION = re.compile(
+    r"\b(?:lv)?(?:ef|ejection fraction)(?: (?:is|of|was|now|only|about|down to"
+    r"|remains)){0,3} ?[:=~]?"
+    r" ?(\d{2}) ?(?:%|percent\b|$|[,;)])"
+)
+_REDUCED = 40
+"""Percent; a left ventricular ejection fraction up to this is reduced (heart failure guideline 2022)."""
 
 
 def _is_theirs(part: Passage, start: int, end: int, name: str, code: str, plain: bool) -> bool:

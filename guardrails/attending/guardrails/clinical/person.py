@@ -45,8 +45,9 @@ _AGE_BARE = re.compile(
 )
 """An age beside the person it is of, without "old": "pt 14 mo", "your son (18 months)"."""
 _NAMED_AGE = re.compile(
-    r"\b(?:for|gave|give|see|saw|seeing|about|re|regarding|son|daughter|baby|child|patient)[ :]+([a-z][a-z'-]{1,14})"
-    r"(?: [a-z]'?[a-z-]{1,14})? \((\d{1,2})\)"
+    r"\b(?:for|gave|give|see|saw|seeing|about|re|regarding|son|daughter|baby|child|patient"
+    r"|little)[ :]+([a-z][a-z'-]{1,14})"
+    r"(?: [a-z]'?[a-z-]{1,14})? \((\d{1,2})(?: (years?|yrs?|y|months?|mos?|weeks?|wks?|days?)(?: old)?)?\)"
 )
 """A name and an age in brackets: "for Mia (9)"."""
 _AGE_SEX = re.compile(r"(?<![\w.,/-])(\d{1,3}) ?(?:y/?o |yo )?([mf])(?![\w'/-])")
@@ -343,7 +344,7 @@ def _age(part: str, names: frozenset[str], ages: list[Decimal], days: list[int],
             _store_age(_value(said), unit[0], ages, days)
     for match in _NAMED_AGE.finditer(part):
         if match.group(1) in names:
-            ages.append(Decimal(match.group(2)))
+            _store_age(Decimal(match.group(2)), (match.group(3) or "year")[0], ages, days)
     for match in _AGE_SEX.finditer(part):
         if int(match.group(1)) <= 115 and not other_person(part, match.start()):
             ages.append(Decimal(match.group(1)))

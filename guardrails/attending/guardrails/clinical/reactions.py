@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from attending.guardrails.clinical.lexicon import Lexicon
-from attending.guardrails.clinical.passages import Passage
+from attending.guardrails.clinical.normalise import normalise
+from attending.guardrails.clinical.passages import Passage, passages
 from attending.guardrails.clinical.person import other_person
 from attending.guardrails.clinical.words import word_set
 from attending.guardrails.patient import Allergy
@@ -106,7 +107,7 @@ _ABOUT_OTHERS = re.compile(
 )
 _CLEARED = re.compile(
     r"\b(?:de-?label\w*|disproved|disproven|refuted|outgrown|outgrew|ruled out|removed from|not confirmed"
-    r"|skin[- ]test\w*(?: \w+){0,3} negative|negative(?: \w+){0,3} (?:skin[- ]test\w*|challenge|testing)"
+    r"|(?:skin[- ]|allergy )test\w*(?: \w+){0,3} negative|negative(?: \w+){0,3} (?:skin[- ]test\w*|challenge|testing)"
     r"|(?:passed|negative|tolerated) (?:an? |the )?(?:\w+ ){0,3}challenge|challenge(?: \w+){0,4} (?:passed|negative"
     r"|tolerated|uneventful\w*)|(?:allergy|allergist)(?: \w+){0,4} (?:cleared|was removed|excluded))"
 )
@@ -420,3 +421,16 @@ def _substances(
         ):
             return first, end
     return first, end
+
+
+def tells_reaction(text: str, lexicon: Lexicon, drugs: frozenset[str]) -> bool:
+    """Whether `text`, one clause, states a reaction to any of `drugs`: "angioedema on enalapril 2019"."""
+    told = stated_allergies(passages(normalise(text)), lexicon) or ()
+    named = {
+        drug
+        for allergy in told
+        if allergy.reaction is not None
+        for hit in lexicon.find(allergy.substance)
+        for drug in hit.drugs
+    }
+    return bool(named & drugs)
