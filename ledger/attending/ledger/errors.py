@@ -185,6 +185,13 @@ class KeyGenerations(LedgerError):
     reason = "KEY_GENERATIONS"
 
 
+class SigningKeyRetired(LedgerError):
+    """The key that signs for a tree of that size was rotated since, and is destroyed; with a newer head it goes on."""
+
+    reason = "SIGNING_KEY_ROTATED"
+    retry_after_seconds: float = 1.0
+
+
 class SubjectErased(LedgerError):
     """The subject's key has been destroyed; the entry still proves, the content is gone for good."""
 

@@ -19,8 +19,11 @@ from attending.ledger.errors import (
     NotFound,
     SubjectErased,
 )
+from attending.ledger.introduction import STREAM as KEY_STREAM
+from attending.ledger.introduction import Rotation
 from attending.ledger.keys import TENANT_SUBJECT
 from attending.ledger.projection import resolve
+from attending.ledger.signing import Chain
 from attending.ledger.store.port import (
     Answer,
     Batch,
@@ -29,6 +32,7 @@ from attending.ledger.store.port import (
     ErasureRow,
     HeadMove,
     HeadRow,
+    Leaf,
     PayloadRow,
     Question,
     RemovalRow,
@@ -37,7 +41,7 @@ from attending.ledger.store.port import (
     TileRow,
 )
 from attending.ledger.store.schema import SEALED
-from attending.ledger.submission import FROZEN, Claim, LogState, Submission, new_state
+from attending.ledger.submission import FROZEN, Claim, LogState, NewSigner, Submission, new_state
 from attending.ledger.tiles import Growth, grow
 
 _sha256 = hashlib.sha256
@@ -46,7 +50,7 @@ _sha256 = hashlib.sha256
 class Staged:
     """A log's part of a group that has not been committed."""
 
-    __slots__ = ("data", "growth", "index", "leaves", "prev", "state", "time")
+    __slots__ = ("data", "growth", "index", "leaves", "prev", "rotated", "state", "time")
 
     def __init__(self, state: LogState, now: str) -> None:
         self.state = state
@@ -54,11 +58,20 @@ class Staged:
         self.prev = state.last_leaf
         self.time = max(state.time, now)
         self.leaves: list[bytes] = []
+        self.rotated: tuple[Rotation, NewSigner] | None = None
         self.growth: Growth | None = None
 
 
 class OutOfStep(Exception):  # noqa: N818 - says what happened
     """Another process moved a log further than can be caught up with inside a transaction: read it again."""
+
+
+class KeyMoved(Exception):  # noqa: N818 - says what happened
+    """Another process rotated the signing key of the log `log_id`: nothing is signed before this one knows the key."""
+
+    def __init__(self, log_id: str) -> None:
+        super().__init__(log_id)
+        self.log_id = log_id
 
 
 class Group:
@@ -87,7 +100,7 @@ class Group:
 
         One question each would be clearer and slower: every step of SQLite lets go of the interpreter lock,
         and the event loop, busy with the next group, is in no hurry to hand it back; with PostgreSQL each is
-        a round trip. Raises StoreFault, OutOfStep, CorruptLog (a head contradicts what this process knows).
+        a round trip. Raises StoreFault, OutOfStep, KeyMoved, CorruptLog (a head contradicts what this process knows).
         """
         question, cached = Question(), self._cached
         versions, claims, subjects = self.versions, question.claims, question.subjects
@@ -129,10 +142,12 @@ class Group:
                 raise CorruptLog(
                     f"head of log `{log_id}` is not the one that was signed", reason="LOG_FORKED"
                 )
+            _require_keys(state, ())
             return
         leaves = self._answer.leaves.get(log_id, [])
         if len(leaves) != head.size - state.edge.size:
             raise OutOfStep
+        _require_keys(state, leaves)
         growth = grow(state.edge, [leaf.leaf_hash for leaf in leaves])
         if growth.root != head.root or leaves[-1].leaf_hash != head.last_leaf:
             raise CorruptLog(f"head of log `{log_id}` is not that of its entries", reason="LOG_FORKED")
@@ -161,6 +176,9 @@ class Group:
             for item in payloads:
                 if (log_id, item.subject) in self._answer.erased:
                     raise SubjectErased("the subject's key has been destroyed")
+        rotates = submission.rotates
+        if rotates is not None:
+            self._check_rotation(rotates, staged.state.signing.chain)
         claim = submission.claim
         if claim is not None:
             self._check_claim(log_id, claim, submission.claim_term, staged.time)
@@ -201,6 +219,9 @@ class Group:
             self._stop(log_id, submission.stop.reason)
         for write in submission.rows:
             batch.rows.append(resolve(write, first, time))
+        if rotates is not None:
+            rotation = Rotation(first + len(stored) - 1, rotates.generation, rotates.old, rotates.new)
+            staged.rotated = rotation, rotates
         batch.epoch = batch.epoch or submission.refreshes
         staged.prev, staged.index = prev, first + len(stored)
         self.staged[log_id] = staged
@@ -223,8 +244,13 @@ class Group:
         growth, stopped = staged.growth, self._answer.stops.get(log_id)
         if growth is None:
             return replace(staged.state, stopped=stopped)
+        signing = staged.state.signing
+        if staged.rotated is not None:
+            rotation, signer = staged.rotated
+            signing = signing.rotated(rotation, signer.private)
         return replace(
             staged.state,
+            signing=signing,
             edge=growth.after,
             root=growth.root,
             last_leaf=staged.prev,
@@ -237,8 +263,8 @@ class Group:
         if state is None:
             if submission.new_log is None:
                 raise NotFound("no such log")
-            row, keys = submission.new_log
-            state = new_state(row, keys)
+            row, signing = submission.new_log
+            state = new_state(row, signing)
             self._batch.logs.append(row)
             head = HeadRow(row.log_id, 0, state.root, state.last_leaf, state.time)
             self._batch.heads.append(HeadMove(0, head))
@@ -268,6 +294,11 @@ class Group:
             self._batch.stops.append(StopRow(log_id, reason))
             stops[log_id] = reason
 
+    def _check_rotation(self, rotates: NewSigner, chain: Chain) -> None:
+        if rotates.old != chain.current or rotates.generation != chain.generation + 1:
+            # The stream says so as well: another rotation was first.
+            raise ExpectationFailed(KEY_STREAM, rotates.generation - 2, len(chain.rotations))
+
     def _check_claim(self, log_id: str, claim: Claim, term: tuple[str | None, str | None], time: str) -> None:
         for key, fingerprint in ((claim.key, claim.fingerprint), *claim.earlier):
             taken = self._answer.claims.get((log_id, key))
@@ -281,3 +312,14 @@ class Group:
         since, until = term
         if (since is not None and time < since) or (until is not None and time >= until):
             raise ClaimStale("the key that the claim was made with is not in force any more")
+
+
+def _require_keys(state: LogState, leaves: Sequence[Leaf]) -> None:
+    """INVARIANT: a head moves only from a size up to which this process knows every rotation of the signing key, and
+    knows of none that is not there: so what it signs next is of its key's term.
+    """
+    size = state.edge.size
+    seen = [size + number for number, leaf in enumerate(leaves) if leaf.stream == KEY_STREAM]
+    known = [rotation.index for rotation in state.signing.chain.rotations if rotation.index >= size]
+    if seen != known:
+        raise KeyMoved(state.row.log_id)

@@ -15,9 +15,10 @@ from typing import Any, Final
 from attending.ledger.checkpoint import Checkpoint, verify
 from attending.ledger.entry import format_time
 from attending.ledger.errors import CorruptLog, VerificationError
-from attending.ledger.note import VerifierKey
-from attending.ledger.opening import check_head, root_of
+from attending.ledger.opening import check_head
 from attending.ledger.publish import check_head_against
+from attending.ledger.roots import root_of
+from attending.ledger.signing import check_chain, read_chain
 from attending.ledger.store.port import HeadRow, LogRow
 from attending.ledger.store.read_only import ReadOnlyStore
 from attending.ledger.tiles import Edge
@@ -114,6 +115,19 @@ def examine_head(
         if err.reason == CorruptLog.DAMAGED:
             raise
         findings.append(Finding(Level.FAILED, err.reason, str(err), err.index))
+    try:
+        chain = read_chain(store, row)
+        if edge is not None:
+            check_chain(store, row.log_id, edge, chain)
+    except CorruptLog as err:
+        if err.reason == CorruptLog.DAMAGED:
+            raise
+        # Without its keys nothing that was published can be held against it.
+        findings.append(Finding(Level.FAILED, err.reason, str(err), err.index))
+        return edge, None, findings
+    if chain.pending is not None:
+        detail = f"the rotation of the signing key of log `{row.log_id}` is not finished"
+        findings.append(Finding(Level.UNDECIDED, "INTRODUCTION_PENDING", detail, chain.pending.index))
     if note is None:
         if head.size:
             findings.append(
@@ -121,7 +135,7 @@ def examine_head(
             )
         return edge, None, findings
     try:
-        found = verify(note, [VerifierKey.parse(row.verifier_key)])
+        found = verify(note, chain.terms)
     except VerificationError:
         detail = f"published head of log `{row.log_id}` is not one that this log signed"
         findings.append(Finding(Level.FAILED, "PUBLISHED_HEAD_UNREADABLE", detail))
@@ -137,7 +151,7 @@ def examine_head(
     usable = edge
     try:
         checkpoint = check_head_against(
-            row, head.size, note, lambda size: root_of(store, row.log_id, _present(usable), size)
+            row, chain.terms, head.size, note, lambda size: root_of(store, row.log_id, _present(usable), size)
         )
     except CorruptLog as err:
         if err.reason == CorruptLog.DAMAGED:

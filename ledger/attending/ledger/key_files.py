@@ -2,6 +2,9 @@
 
 A rotated key has generations: `kek` is the first, `kek.2` the second. The highest number is in use; those before it
 stay for as long as something still needs them. From the second on, the file says since when: key || time (27 chars).
+
+Of the signing key, `signing.pem` and then `signing.2.pem`, the one in use is the one that the log names, whatever the
+number: a later one is not in force yet, an earlier one goes once its introduction of the next is stored.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from attending.ledger.ed25519 import public_bytes
 from attending.ledger.entry import parse_time
 from attending.ledger.errors import CorruptLog, KeyGenerations, NotFound, VerificationError
 from attending.ledger.files import (
@@ -45,6 +49,7 @@ Kind = Literal["kek", "lookup", "fingerprint"]
 KINDS: Final[tuple[Kind, ...]] = ("kek", "lookup", "fingerprint")
 SIGNING: Final = "signing.pem"
 
+_SIGNING_NAME = re.compile(r"signing(?:\.([2-9]|[1-9]\d{1,5}))?\.pem")
 _NAME = re.compile(r"(kek|lookup|fingerprint)(?:\.([2-9]|[1-9]\d{1,5}))?")
 _TIME_CHARS: Final = 27
 _ID_TAG: Final = b"attending-log-key-id/1\0"
@@ -65,10 +70,23 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One generation of a signing key."""
+
+    number: int
+    private: Ed25519PrivateKey = field(repr=False)
+
+    @property
+    def public(self) -> bytes:
+        """Its public half, 32 bytes."""
+        return public_bytes(self.private)
+
+
+@dataclass(frozen=True, slots=True)
 class LogKeys:
     """The keys of one log, in memory; generations newest first, at least one of each."""
 
-    signing: Ed25519PrivateKey = field(repr=False)
+    signing: tuple[SigningKey, ...] = field(repr=False)
     keks: tuple[Generation, ...]
     lookups: tuple[Generation, ...]
     fingerprints: tuple[Generation, ...]
@@ -112,7 +130,9 @@ class LogFolder:
         self._root = root
 
     def turnstile(self, kind: Kind) -> Turnstile:
-        """Shared by whoever uses the newest generation for something new, taken alone by whoever changes it."""
+        """Shared by whoever uses the newest generation for something new, taken alone by whoever changes it. Files of
+        the signing key are changed under that of the `kek`.
+        """
         return Turnstile(self.path / f"{kind}.lock")
 
     def names(self) -> tuple[str, ...]:
@@ -121,7 +141,7 @@ class LogFolder:
             found = os.listdir(self.path)
         except FileNotFoundError:
             return ()
-        return tuple(sorted(name for name in found if name == SIGNING or _NAME.fullmatch(name)))
+        return tuple(sorted(name for name in found if _NAME.fullmatch(name) or _SIGNING_NAME.fullmatch(name)))
 
     def create(self) -> None:
         """Makes whatever key is missing; one that is there is never replaced, whatever it is sealed under."""
@@ -130,11 +150,8 @@ class LogFolder:
         for kind in KINDS:
             if not any(name.partition(".")[0] == kind for name in names):
                 self._write(kind, kind, secrets.token_bytes(KEY_SIZE))
-        if SIGNING not in names:
-            pem = Ed25519PrivateKey.generate().private_bytes(
-                Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-            )
-            self._write(SIGNING, SIGNING, pem)
+        if not any(map(_SIGNING_NAME.fullmatch, names)):
+            self._write(SIGNING, SIGNING, _pem(Ed25519PrivateKey.generate()))
         # A key that was there may be of a process that was killed before the file's name was durable.
         sync_folder(self.path)
 
@@ -172,6 +189,41 @@ class LogFolder:
         path = self.path / _name(kind, number)
         shred(path)
         shred_replaced(path)
+
+    def place_signing(self, number: int) -> None:
+        """Adds a new signing key as generation `number`, durably; one that is there already stays. It is in force when
+        the log says so. Raises as `Root.seal`.
+        """
+        name = _signing_name(number)
+        # The root is asked before anybody is kept waiting.
+        data = self._root.seal(self._log_id, name, _pem(Ed25519PrivateKey.generate()))
+        with self.turnstile("kek").alone():
+            write_durably(self.path / name, data, replace=False)
+
+    def signing_left(self, keep: int) -> bool:
+        """Whether there is anything for `retire_signing` to destroy."""
+        try:
+            found = [path.name for path in self.path.iterdir() if path.name.lstrip(".").startswith("signing")]
+        except FileNotFoundError:
+            return False
+        later = [name for name in found if _SIGNING_NAME.fullmatch(name) and _parsed(name)[1] >= keep]
+        return len(found) > len(later)
+
+    def discard_signing(self, number: int) -> None:
+        """Shreds one generation."""
+        with self.turnstile("kek").alone():
+            shred(self.path / _signing_name(number))
+
+    def retire_signing(self, keep: int) -> int:
+        """Shreds the signing keys before generation `keep`, and what a kill left of any under another name; how many
+        there were.
+        """
+        with self.turnstile("kek").alone():
+            old = [name for name in self.names() if _parsed(name)[0] == "signing" and _parsed(name)[1] < keep]
+            for name in old:
+                shred(self.path / name)
+            self.sweep("kek")
+        return len(old)
 
     def files(self) -> list[KeyFile]:
         """What lies there and under what it is sealed, without opening anything."""
@@ -230,31 +282,36 @@ class LogFolder:
         return self._root.open(self._log_id, name, read_private(self.path / name))
 
     def _load(self, names: Sequence[str], known: LogKeys | None) -> LogKeys:
-        missing = {SIGNING, *KINDS} - {name if name == SIGNING else _parsed(name)[0] for name in names}
+        missing = {"signing", *KINDS} - {_parsed(name)[0] for name in names}
         if missing:
             raise NotFound(f"key folder has no key `{min(missing)}` of log `{self._log_id}`")
-        signing = self._signing() if known is None else known.signing
         opened: dict[tuple[str, int], Generation] = {}
+        signers: dict[int, SigningKey] = {}
         if known is not None:
             opened = {(kind, item.number): item for kind in KINDS for item in known.of(kind)}
+            signers = {item.number: item for item in known.signing}
         found: dict[str, list[Generation]] = {kind: [] for kind in KINDS}
+        signing: list[SigningKey] = []
         for name in names:
-            if name != SIGNING:
-                kind, number = place = _parsed(name)
+            kind, number = place = _parsed(name)
+            if kind == "signing":
+                signing.append(signers.get(number) or self._signing(name, number))
+            else:
                 found[kind].append(opened.get(place) or self._generation(name, number))
+        signing.sort(key=lambda item: item.number, reverse=True)
         keks, lookups, fingerprints = (
             tuple(sorted(found[kind], key=lambda item: item.number, reverse=True)) for kind in KINDS
         )
-        return LogKeys(signing, keks, lookups, fingerprints)
+        return LogKeys(tuple(signing), keks, lookups, fingerprints)
 
-    def _signing(self) -> Ed25519PrivateKey:
+    def _signing(self, name: str, number: int) -> SigningKey:
         try:
-            key = load_pem_private_key(self._read(SIGNING), None)
+            private = load_pem_private_key(self._read(name), None)
         except ValueError as err:
             raise CorruptLog(f"signing key of log `{self._log_id}` cannot be read") from err
-        if not isinstance(key, Ed25519PrivateKey):
+        if not isinstance(private, Ed25519PrivateKey):
             raise self._not_of_its_kind()
-        return key
+        return SigningKey(number, private)
 
     def _generation(self, name: str, number: int) -> Generation:
         data = self._read(name)
@@ -284,5 +341,16 @@ def _name(kind: Kind, number: int) -> str:
 
 def _parsed(name: str) -> tuple[str, int]:
     """Kind and generation of a key file's name."""
+    if (signing := _SIGNING_NAME.fullmatch(name)) is not None:
+        return "signing", int(signing[1] or 1)
     match = _NAME.fullmatch(name)
-    return ("signing", 1) if match is None else (match[1], int(match[2] or 1))
+    assert match is not None, "only names of key files are listed"
+    return match[1], int(match[2] or 1)
+
+
+def _signing_name(number: int) -> str:
+    return SIGNING if number == 1 else f"signing.{number}.pem"
+
+
+def _pem(key: Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -1,21 +1,23 @@
 """The key folder: per log a signing key, a key-encryption key and two lookup keys; per subject one key.
 
-    <root>/<log_id>/signing.pem      Ed25519, PKCS #8; signs checkpoints
+    <root>/<log_id>/signing.pem      Ed25519, PKCS #8; signs checkpoints (`signing.2.pem` after a rotation)
     <root>/<log_id>/kek              32 bytes; wraps the subject keys
     <root>/<log_id>/lookup           32 bytes; HMAC of identifiers, so that the pseudonym map holds none
     <root>/<log_id>/fingerprint      32 bytes; HMAC of request bodies for idempotency
     <root>/<log_id>/subjects/<xx>/<pseudonym>   nonce || AES-256-GCM(kek, subject key), once a generation
 
-The first four lie there in the clear, or sealed under a root that is kept elsewhere (`wrapping`), and but for the
-signing key may have several generations (`key_files`; docs/secrets.md says how each is rotated). The folder lies apart
+The first four lie there in the clear, or sealed under a root that is kept elsewhere (`wrapping`), and may have several
+generations (`key_files`; docs/secrets.md says how each is rotated). The folder lies apart
 from the database and its backups: destroying one subject file erases every copy of that
 subject's payloads, except where a copy of that file is left. So backups of this folder, and of any volume or
 snapshot that holds it, expire within 30 days: that is how long an erasure takes to be
 complete. Backups of the database need no such limit. What a restore brings back is dealt with like this:
 
     restored                     what happens
-    database only                no key of an erased subject is there: its payloads do not open
-    this folder only             each erasure on record is carried out again before anything is served
+    database only                no key of an erased subject is there: its payloads do not open; nor the signing key
+                                 of a log that was rotated since: it does not open until the folder is restored too
+    this folder only             each erasure on record is carried out again before anything is served, and a signing
+                                 key that introduced the next one goes again; one made since the copy is missing
     both, from before            the published head is ahead of the database: LOG_ROLLED_BACK, nothing is served
 
 Every file is private to its owner (0600), durable when the creating call returns, and refused when others may read it.
@@ -46,7 +48,7 @@ from attending.ledger.files import (
     sync_folder,
     write_durably,
 )
-from attending.ledger.key_files import KEY_SIZE, KeyFile, Kind, LogFolder, LogKeys
+from attending.ledger.key_files import KEY_SIZE, KeyFile, Kind, LogFolder, LogKeys, SigningKey
 from attending.ledger.wrapping import PLAIN, Root
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -199,6 +201,39 @@ class KeyFolder:
                     folder.remove(kind, number)
             folder.sweep(kind)
             self.refresh(log_id)
+
+    def add_signing(self, log_id: str, number: int) -> SigningKey:
+        """The signing key of generation `number`, made if there is none: durable on return, and opened from its file,
+        so that what the log will name as its key is one that can be used. Raises as `open_log`.
+        """
+        folder = self.log_folder(log_id)
+        for _ in range(2):
+            for key in self.refresh(log_id).signing:
+                if key.number == number:
+                    sync_folder(folder.path)  # it may be another process's, and not be durable yet
+                    return key
+            folder.place_signing(number)
+        raise NotFound(f"signing key of log `{log_id}` was taken away while it was made")
+
+    def retire_signing(self, log_id: str, keep: SigningKey) -> int:
+        """Destroys the signing keys before `keep`, which is there; how many there were. The caller knows that the last
+        of them has introduced the next for good.
+        """
+        held = {key.number: key.public for key in self.refresh(log_id).signing}
+        if held.get(keep.number) != keep.public:
+            # INVARIANT: no signing key is destroyed unless the one that took over lies there.
+            raise CorruptLog(f"signing key of log `{log_id}` is not in its folder", reason="KEY_MISMATCH")
+        folder = self.log_folder(log_id)
+        if not folder.signing_left(keep.number):
+            return 0
+        retired = folder.retire_signing(keep.number)
+        self.refresh(log_id)
+        return retired
+
+    def discard_signing(self, log_id: str, key: SigningKey) -> None:
+        """Destroys a signing key that was made and that no log names."""
+        self.log_folder(log_id).discard_signing(key.number)
+        self.refresh(log_id)
 
     def reseal(self, log_id: str) -> int:
         """See `LogFolder.reseal`."""

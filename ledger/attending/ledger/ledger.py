@@ -28,16 +28,21 @@ from attending.ledger.errors import (
     NotFound,
     QueueFull,
     RowRejected,
+    SigningKeyRetired,
     StoreUnavailable,
 )
+from attending.ledger.introduction import STREAM as KEY_STREAM
 from attending.ledger.keys import TENANT_SUBJECT, require_log_id
 from attending.ledger.naming import Naming
-from attending.ledger.opening import LedgerConfig, Opened, load_states, open_folder, root_at, verifier_key
+from attending.ledger.note import SignerKey, sign_note
+from attending.ledger.opening import LedgerConfig, Opened, early_state, load_states, open_folder, root_at
 from attending.ledger.projection import EntryIndex, EntryTime, RecordId, RowWrite, check_rows
 from attending.ledger.publish import Publisher, require_unpublished
 from attending.ledger.reads import MAX_LIST, LedgerReads
 from attending.ledger.rotation import Rotator
 from attending.ledger.sequencer import Sequencer
+from attending.ledger.signing import current_of, first_signing, read_signing
+from attending.ledger.signing_rotation import SigningRotator
 from attending.ledger.store.port import ClaimRow, LogRow, Store, SubjectRow, all_tables
 from attending.ledger.store.schema import SEALED
 from attending.ledger.submission import (
@@ -45,11 +50,11 @@ from attending.ledger.submission import (
     Claim,
     Expectation,
     LogState,
+    NewSigner,
     Removal,
     Sequenced,
     Stop,
     Submission,
-    new_state,
 )
 from attending.ledger.succession import STREAM, Succession, continuing_entry, sealed_for, sealing_entry
 from attending.ledger.vault import SealedPayload, seal
@@ -81,6 +86,7 @@ class Ledger(LedgerReads):
             opened.store,
             opened.states,
             lambda: load_states(opened.store, opened.keys),
+            lambda state: read_signing(opened.store, state.row, opened.keys),
             clock,
             max_queued_appends=config.max_queued_appends,
         )
@@ -109,6 +115,8 @@ class Ledger(LedgerReads):
         """Pruning of payloads whose retention has ended."""
         self.rotation: Final = Rotator(inside, clock, config.claim_retention)
         """Rotation of the keys of logs and subjects."""
+        self.signing: Final = SigningRotator(inside, lambda log_id: sequencer.state(log_id).signing)
+        """Rotation of the signing keys of logs."""
         self.counters = Counters()
         """How the appends of this process ended."""
 
@@ -128,9 +136,10 @@ class Ledger(LedgerReads):
 
         1. The folder is local and its lock is free. 2. The database's settings and triggers are as they must
         be; projection tables of `metadata` are created; none of them waits for a rebuild. 3. Each log's key is
-        the one it began with. 4. Each head is what its tiles and last entries give. 5. No head is behind, or
+        the one that it names. 4. Each head is what its tiles and last entries give. 5. No head is behind, or
         contradicts, a published one. 6. Erasures on record are carried out again, in case a key backup was
-        restored or a crash came between. 7. A succession that a crash cut in two is finished.
+        restored or a crash came between. 7. A succession that a crash cut in two is finished. 8. So is the rotation of
+        a signing key: the one that was replaced is destroyed.
 
         `store` replaces the SQLite file. `annotate` is given every entry of an append, custody's too, in the context of
         whoever appends, and returns it with what it adds to the body: what holds of all entries is said in one place.
@@ -146,6 +155,8 @@ class Ledger(LedgerReads):
             await ledger._carry_out()  # 6
             for log_id in opened.states:
                 ledger._start_publisher(log_id)
+                with contextlib.suppress(StoreUnavailable):  # said by `attending doctor`, and tried again
+                    await ledger.signing.finish(log_id)  # 8
             await ledger._finish_successions()
         except BaseException:
             await ledger.close()
@@ -210,10 +221,13 @@ class Ledger(LedgerReads):
         # Keys first: a crash here leaves keys without a log, which the next call takes up.
         keys = await self._run(self._keys.create_log, log_id)
         await self._run(self._keys.ensure, log_id, TENANT_SUBJECT)
-        row = LogRow(log_id, origin, verifier_key(origin, keys), format_time(self._clock()))
+        # The first of them: nothing has rotated the key of a log that does not exist.
+        private = keys.signing[-1].private
+        row = LogRow(log_id, origin, str(current_of(origin, private)), format_time(self._clock()))
+        signing = first_signing(row, private)
         try:
             await self._submit(
-                Submission(log_id, (), self._loop.create_future(), new_log=(row, keys), stop=stop)
+                Submission(log_id, (), self._loop.create_future(), new_log=(row, signing), stop=stop)
             )
         except RowRejected as err:
             # Another process was first with this log, or the origin is another log's.
@@ -239,9 +253,17 @@ class Ledger(LedgerReads):
         """The log's origin; NotFound."""
         return self._sequencer.state(log_id).row.origin
 
-    def verifier_key(self, log_id: str) -> str:
-        """The C2SP verifier key string of the log's checkpoints; NotFound."""
-        return self._sequencer.state(log_id).row.verifier_key
+    def verifier_key(self, log_id: str, size: int | None = None) -> str:
+        """The C2SP verifier key string of the log's checkpoints, of those of `size` or of the newest; NotFound."""
+        chain = self._sequencer.state(log_id).signing.chain
+        return str(chain.current if size is None else chain.at(size))
+
+    def introductions(self, log_id: str, size: int | None = None) -> list[str]:
+        """How the log's signing key was rotated, up to the tree of `size`: texts that lead whoever trusts an earlier
+        verifier key to the one in use (`attending.ledger.introduction`); NotFound.
+        """
+        found = self._sequencer.state(log_id).signing.chain.introductions
+        return [item.text for item in found if size is None or item.rotation.size <= size]
 
     def halted(self, log_id: str) -> str | None:
         """The reason (UPPER_SNAKE) why the log takes no appends, None when it does."""
@@ -302,7 +324,7 @@ class Ledger(LedgerReads):
         old, size = await self._newest(log_id), seal.index + 1
         root = await self._run(root_at, self._store, old, size)
         if (await self._newest(successor)).stopped == AWAITS_PREDECESSOR:
-            entry = continuing_entry(actor, old.row.origin, old.row.verifier_key, size, root)
+            entry = continuing_entry(actor, old.row.origin, str(old.signing.chain.at(size)), size, root)
             submission, commitments = await self._prepare(successor, [entry], ())
             submission.expect = [Expectation(STREAM, 0)]
             submission.stop = Stop(None, replaces=AWAITS_PREDECESSOR)
@@ -325,9 +347,16 @@ class Ledger(LedgerReads):
                 if successor is not None:
                     await self._continue(log_id, successor, seal, seal.actor)
 
-    def sign(self, log_id: str, message: bytes) -> bytes:
-        """The log key's Ed25519 signature (64 bytes) over `message`, for the manifest of an export."""
-        return self._sequencer.state(log_id).keys.signing.sign(message)
+    def sign_note(self, log_id: str, text: str, size: int) -> str:
+        """The note of `text` by the key in use at the tree size `size`, for the manifest of an export.
+
+        Raises NotFound, SigningKeyRetired (that key was rotated since: take a newer head).
+        """
+        signing = self._sequencer.state(log_id).signing
+        private = signing.private(size)
+        if private is None:
+            raise SigningKeyRetired(f"the key of log `{log_id}` for tree size {size} signs no more")
+        return sign_note(text, [SignerKey(signing.chain.first.name, private)])
 
     # --- appending -------------------------------------------------------------------------------------
 
@@ -355,6 +384,8 @@ class Ledger(LedgerReads):
             raise ValueError("append needs at least one entry")
         if any(entry.type in RESERVED_TYPES or entry.stream.startswith(STREAM_PREFIX) for entry in entries):
             raise ValueError("custody entries are appended by `custody` only, together with their effect")
+        if any(entry.stream == KEY_STREAM for entry in entries):
+            raise ValueError("the signing key is rotated by `signing` only, together with its effect")
         submission, commitments = await self._prepare(log_id, entries, rows)
         submission.expect = expect
         submission.claim = claim
@@ -506,10 +537,12 @@ class Ledger(LedgerReads):
         rows: Sequence[RowWrite] = (),
         erases: Sequence[str] = (),
         removes: Sequence[Removal] = (),
+        rotates: NewSigner | None = None,
     ) -> Appended | None:
-        """What custody appends; without entries it only removes, and comes to None."""
+        """What custody and rotation append; without entries it only removes, and comes to None."""
         submission, commitments = await self._prepare(log_id, entries, rows)
         submission.expect, submission.claim = expect, claim
+        submission.rotates = rotates
         submission.erases, submission.removes = erases, removes
         if entries:
             return await self._append(submission, commitments)
@@ -530,7 +563,7 @@ class Ledger(LedgerReads):
         def load() -> LogState | None:
             for row, _ in self._store.heads():
                 if row.log_id == log_id:
-                    return new_state(row, self._keys.open_log(log_id))
+                    return early_state(self._store, row, self._keys)
             return None
 
         state = await self._run(load)

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import zip_longest
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from attending.ledger.ed25519 import public_bytes
 from attending.ledger.entry import GENESIS_PREV, parse_entry
 from attending.ledger.errors import CorruptLog, ProjectionsIncomplete, StoreUnavailable, VerificationError
 from attending.ledger.files import FolderLock, make_folder, require_local
-from attending.ledger.key_files import LogKeys
 from attending.ledger.keys import KeyFolder
-from attending.ledger.merkle import MAX_TREE_SIZE, compact_range, root_from_hashes
-from attending.ledger.note import ED25519, VerifierKey
+from attending.ledger.merkle import MAX_TREE_SIZE
 from attending.ledger.publish import FolderPlace, check_against
+from attending.ledger.roots import root_of
+from attending.ledger.signing import check_chain, first_signing, introduce, read_signing
 from attending.ledger.store.damage import DAMAGE, is_damage
 from attending.ledger.store.port import Batch, HeadRow, LogRow, Question, Store, StoreFault
 from attending.ledger.store.sqlite import SqliteStore
-from attending.ledger.submission import LogState, signed_state
-from attending.ledger.tiles import TILE_WIDTH, Edge, NodeReader, load_edge
+from attending.ledger.submission import LogState, new_state, signed_state
+from attending.ledger.tiles import TILE_WIDTH, Edge, load_edge
 from attending.ledger.verify.parts import StoredRow
 from attending.ledger.verify.stored import StoredHead, verify_stored_log
 from attending.ledger.wrapping import PLAIN, Root
@@ -86,19 +85,29 @@ def load_states(store: Store, keys: KeyFolder) -> dict[str, LogState]:
     ends by raising the epoch: its commit comes after all that could be seen, so that a head may be signed once
     it has succeeded (what is visible need not be replicated yet). Call after `Store.recover`.
 
-    Raises CorruptLog, NotFound (a key is missing), StoreFault.
+    A rotation of a signing key whose introduction is not stored yet gets it before the log's head is given to anybody.
+
+    Raises CorruptLog, NotFound (a key is missing), StoreFault, and as `KeyFolder.open_log`.
     """
+    states = _read_states(store, keys)
+    for log_id, state in states.items():
+        if state.signing.chain.pending is not None:
+            states[log_id] = replace(state, signing=introduce(store, state.row, state.edge, state.signing))
+    return states
+
+
+def _read_states(store: Store, keys: KeyFolder) -> dict[str, LogState]:
     if not store.shared:
         stops = store.stops()
         return {
-            row.log_id: load_state(store, row, head, keys.open_log(row.log_id), stops.get(row.log_id))
+            row.log_id: load_state(store, row, head, keys, stops.get(row.log_id))
             for row, head in store.heads()
         }
     rows = {row.log_id: row for row, _ in store.heads()}
     try:
         answer = store.begin(Question(sizes=dict.fromkeys(rows, MAX_TREE_SIZE)))
         states = {
-            log_id: load_state(store, rows[log_id], head, keys.open_log(log_id), answer.stops.get(log_id))
+            log_id: load_state(store, rows[log_id], head, keys, answer.stops.get(log_id))
             for log_id, head in answer.heads.items()
         }
         store.apply(Batch(epoch=True))
@@ -111,10 +120,37 @@ def load_states(store: Store, keys: KeyFolder) -> dict[str, LogState]:
 
 
 def load_state(
-    store: Store, row: LogRow, head: HeadRow, keys: LogKeys, stopped: str | None = None
+    store: Store, row: LogRow, head: HeadRow, keys: KeyFolder, stopped: str | None = None
 ) -> LogState:
-    """The signed state of a log whose head `check_head` found to agree with what it is over."""
-    return signed_state(row, keys, check_head(store, row, head), head, stopped)
+    """The signed state of a log whose head `check_head` found to agree with what it is over, and its keys with it."""
+    edge, signing = check_head(store, row, head), read_signing(store, row, keys)
+    check_chain(store, row.log_id, edge, signing.chain)
+    return signed_state(row, signing, edge, head, stopped)
+
+
+def early_state(store: Store, row: LogRow, keys: KeyFolder) -> LogState:
+    """A state of a log that another process created and appends to, from which this one can be brought up to it: empty,
+    or where the key in use was introduced, because the keys before sign nothing any more.
+
+    Raises as `load_state`.
+    """
+    signing = read_signing(store, row, keys)
+    done = signing.chain.introductions
+    if not done:
+        return new_state(row, first_signing(row, signing.keys[signing.chain.first]))
+    size = done[-1].rotation.size
+    start = size >> 8 << 8
+    edge = load_edge(
+        size,
+        store.leaf_hashes(row.log_id, start, size - start),
+        lambda level, index: store.tile(row.log_id, level, index),
+    )
+    check_chain(
+        store, row.log_id, edge, replace(signing.chain, rotations=signing.chain.rotations[: len(done)])
+    )
+    last = parse_entry(store.entries(row.log_id, size - 1, 1)[0])
+    head = HeadRow(row.log_id, size, edge.root, last.leaf_hash, last.time)
+    return signed_state(row, signing, edge, head, None)
 
 
 def check_head(store: Reads, row: LogRow, head: HeadRow) -> Edge:
@@ -207,14 +243,6 @@ def root_at(store: Store, state: LogState, size: int) -> bytes:
     return state.root if size == state.edge.size else root_of(store, state.row.log_id, state.edge, size)
 
 
-def root_of(store: Reads, log_id: str, edge: Edge, size: int) -> bytes:
-    """The root hash at `size`, at most that of `edge`, from tiles."""
-    if size == edge.size:
-        return edge.root
-    reader = NodeReader(edge, lambda level, index: store.tile(log_id, level, index))
-    return root_from_hashes(compact_range(size, reader.node))
-
-
 def open_folder(
     config: LedgerConfig, metadata: Sequence[MetaData], given: Store | None, *, to_rebuild: bool = False
 ) -> Opened:
@@ -232,10 +260,7 @@ def open_folder(
         keys = KeyFolder(config.keys_folder or config.folder / "keys", config.key_root)
         place = FolderPlace(config.publish_folder or config.folder / "published")
         for row, _ in store.heads():
-            if verifier_key(row.origin, keys.open_log(row.log_id)) != row.verifier_key:  # 3
-                raise CorruptLog(
-                    f"signing key of log `{row.log_id}` is not the one it began with", reason="KEY_MISMATCH"
-                )
+            read_signing(store, row, keys)  # 3
         # Read before the states: another process may publish while they are read, never the other way round.
         published = {row.log_id: place.read(row.log_id) for row, _ in store.heads()}
         states = load_states(store, keys)  # 4
@@ -273,8 +298,3 @@ def open_store(config: LedgerConfig) -> Store:
         require_replication=config.require_replication,
         conninfo_now=config.database_now,
     )
-
-
-def verifier_key(origin: str, keys: LogKeys) -> str:
-    """The C2SP verifier key string of a log's checkpoints."""
-    return str(VerifierKey(origin, ED25519, public_bytes(keys.signing)))

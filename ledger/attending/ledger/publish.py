@@ -10,21 +10,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import json
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from attending.ledger.checkpoint import Checkpoint, parse_checkpoint, verify
+from attending.ledger.checkpoint import Checkpoint, Term, parse_checkpoint, verify
 from attending.ledger.errors import CorruptLog, LedgerError, VerificationError
 from attending.ledger.files import PRIVATE_MODE, make_folder, sync_folder, write_durably
-from attending.ledger.note import VerifierKey
 from attending.ledger.store.port import LogRow, StoreFault
 from attending.ledger.submission import LogState
 
 _log = logging.getLogger(__name__)
 _TRIES: Final = 4
+INTRODUCTIONS: Final = ".introductions"
+_MAX_INTRODUCTIONS_BYTES: Final = 1 << 28
 
 ReadRoot = Callable[[LogState, int], bytes]
 """(log state, size) -> root hash of the log at an earlier size."""
@@ -34,15 +36,20 @@ class Place(Protocol):
     """Where heads are published. Blocking; one publisher a log.
 
     `read` returns the note there, None when there is none. `write` replaces it, durable on return; it does
-    nothing and returns False when the note there is no longer `expected`. Both raise OSError.
+    nothing and returns False when the note there is no longer `expected`. `keep` puts the introductions of a log's keys
+    there, durable on return, before a head that only they lead to: whoever has lost the database needs them, too.
+    All raise OSError.
     """
 
     def read(self, log_id: str) -> str | None: ...
     def write(self, log_id: str, note: str, expected: str | None) -> bool: ...
+    def keep(self, log_id: str, introductions: Sequence[str]) -> None: ...
 
 
 class FolderPlace:
-    """Checkpoints as files `<log_id>.checkpoint`. Processes that share the folder take turns by a file lock."""
+    """Checkpoints as files `<log_id>.checkpoint`, introductions as `<log_id>.introductions`, each a JSON string on a
+    line. Processes that share the folder take turns by a file lock.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -64,19 +71,48 @@ class FolderPlace:
 
     def write(self, log_id: str, note: str, expected: str | None) -> bool:
         """Replaces the file atomically; see Place."""
-        descriptor = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_MODE)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with self._locked():
             if self.read(log_id) != expected:
                 return False
             write_durably(self._path(log_id), note.encode(), mode=0o644)
             self._durable[log_id] = note
             return True
+
+    def keep(self, log_id: str, introductions: Sequence[str]) -> None:
+        """Writes the file unless it holds these already; see Place."""
+        with self._locked():
+            known = read_introductions(self._folder, log_id)
+            if len(known) < len(introductions):
+                data = "".join(f"{json.dumps(text, ensure_ascii=False)}\n" for text in introductions)
+                write_durably(self._folder / f"{log_id}{INTRODUCTIONS}", data.encode(), mode=0o644)
+            else:
+                sync_folder(self._folder)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        descriptor = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_MODE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
         finally:
             os.close(descriptor)  # gives the lock back
 
     def _path(self, log_id: str) -> Path:
         return self._folder / f"{log_id}.checkpoint"
+
+
+def read_introductions(folder: Path, log_id: str) -> list[str]:
+    """The introductions published in a folder, nothing verified; lines that are none are left out. Raises OSError."""
+    try:
+        with (folder / f"{log_id}{INTRODUCTIONS}").open("rb") as file:
+            lines = file.read(_MAX_INTRODUCTIONS_BYTES).decode("utf-8", "replace").splitlines()
+    except FileNotFoundError:
+        return []
+    found = []
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            found.append(json.loads(line))
+    return [text for text in found if type(text) is str]
 
 
 def check_against(state: LogState, published: str | None, read_root: ReadRoot) -> Checkpoint | None:
@@ -85,18 +121,27 @@ def check_against(state: LogState, published: str | None, read_root: ReadRoot) -
     Raises CorruptLog: LOG_ROLLED_BACK (the database is behind), PUBLISHED_HEAD_DIFFERS (same size, other
     history), PUBLISHED_HEAD_UNREADABLE (not a checkpoint signed by this log's key).
     """
-    return check_head_against(state.row, state.edge.size, published, lambda size: read_root(state, size))
+    terms = state.signing.chain.terms
+    return check_head_against(
+        state.row, terms, state.edge.size, published, lambda size: read_root(state, size)
+    )
 
 
 def check_head_against(
-    row: LogRow, size: int, published: str | None, root_at: Callable[[int], bytes]
+    row: LogRow,
+    terms: Sequence[Term],
+    size: int,
+    published: str | None,
+    root_at: Callable[[int], bytes],
 ) -> Checkpoint | None:
-    """As `check_against`, for a log of `size` whose root at any earlier size `root_at` gives."""
+    """As `check_against`, for a log of `size` that is signed by keys of these `terms` and whose root at any earlier
+    size `root_at` gives.
+    """
     if published is None:
         return None
     log_id = row.log_id
     try:
-        head = verify(published, [VerifierKey.parse(row.verifier_key)])
+        head = verify(published, terms)
     except VerificationError as err:
         raise CorruptLog(
             f"published head of log `{log_id}` is not one that this log signed",
@@ -163,6 +208,7 @@ class Publisher:
         self._busy = asyncio.Lock()
         self._ending = asyncio.Event()
         self._failures = 0  # in a row
+        self._kept = 0  # introductions that are known to be outside
         self.published: str | None = None
         """The note that is known to be outside."""
 
@@ -208,6 +254,10 @@ class Publisher:
 
     def _publish(self, outside: str | None, state: LogState) -> bool:
         check_against(state, outside, self._read_root)
+        introductions = state.signing.chain.introductions
+        if len(introductions) != self._kept:
+            self._place.keep(self._log_id, [item.text for item in introductions])
+            self._kept = len(introductions)
         if outside != state.note and not self._place.write(self._log_id, state.note, outside):
             return False
         self.published = state.note

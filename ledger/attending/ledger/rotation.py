@@ -6,6 +6,7 @@ crash at any step, by the same call or the next start.
     fingerprint   a new one is added, in force from a moment ahead; the old one is shredded when no claim needs it.
                   Added late, it comes into force later too: by another entry, which says when
     subject       a new key for what is sealed from now on; the older stay in the same file, and go with it
+    signing       a new one takes over, introduced by the old, which is shredded (`signing_rotation`)
     root          every key file is sealed anew under the newest version of the root; on record once it is done, with
                   the number of files: cut short, it is asked for again
 
@@ -16,7 +17,7 @@ the last of a kek only).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,7 +25,7 @@ from itertools import pairwise
 from typing import Any, Final, TypeVar
 
 from attending.ledger.custody.reads import Inside, Order
-from attending.ledger.ed25519 import key_id, public_bytes
+from attending.ledger.ed25519 import key_id
 from attending.ledger.entry import Entry, PendingEntry, format_time, parse_entry
 from attending.ledger.errors import (
     CorruptLog,
@@ -35,7 +36,8 @@ from attending.ledger.errors import (
     NotFound,
     SubjectErased,
 )
-from attending.ledger.key_files import KINDS, MAX_GENERATIONS, Generation, Kind
+from attending.ledger.introduction import STREAM as SIGNING_STREAM
+from attending.ledger.key_files import KINDS, MAX_GENERATIONS, Generation, Kind, LogKeys
 from attending.ledger.keys import MAX_SUBJECT_GENERATIONS, TENANT_SUBJECT
 from attending.ledger.submission import Expectation
 
@@ -288,8 +290,7 @@ class Rotator:
             for file in await self._in.run(self._in.keys.files, log_id)
         }
         now = format_time(self._clock())
-        signing = key_id(public_bytes(keys.signing))
-        found = [KeyListing("signing", 1, signing, None, roots.get(("signing", 1), ""), True)]
+        found = await self._signing_keys(log_id, keys, roots)
         for kind in KINDS:
             used = False
             for item in keys.of(kind):
@@ -298,6 +299,25 @@ class Rotator:
                 root = roots.get((kind, item.number), "")
                 found.append(KeyListing(kind, item.number, item.key_id(kind), item.since, root, uses))
         return found
+
+    async def _signing_keys(
+        self, log_id: str, keys: LogKeys, roots: Mapping[tuple[str, int], str]
+    ) -> list[KeyListing]:
+        """Those in the folder; the one in use is the one that the log names, by its entries in the stream."""
+        entries = await self._stream(log_id, SIGNING_STREAM)
+        generation = len(entries) + 1
+        since = {number: entry.time for number, entry in enumerate(entries, 2)}
+        return [
+            KeyListing(
+                "signing",
+                item.number,
+                key_id(item.public),
+                since.get(item.number),
+                roots.get(("signing", item.number), ""),
+                item.number == generation,
+            )
+            for item in keys.signing
+        ]
 
     async def record(self, log_id: str, kind: Kind, order: Order, delay: timedelta) -> tuple[Plan, int]:
         """What a rotation is to do, put on record, and the index of its entry; `carry_out` does it.
@@ -387,11 +407,11 @@ class Rotator:
             )
         return moved
 
-    async def _stream(self, log_id: str) -> list[Entry]:
+    async def _stream(self, log_id: str, stream: str = STREAM) -> list[Entry]:
         def load() -> list[Entry]:
             entries: list[Entry] = []
             while True:
-                stored = self._in.store.stream_entries(log_id, STREAM, len(entries), _PAGE)
+                stored = self._in.store.stream_entries(log_id, stream, len(entries), _PAGE)
                 entries += [parse_entry(data) for data in stored]
                 if len(stored) < _PAGE:
                     return entries

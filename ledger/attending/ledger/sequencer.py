@@ -5,7 +5,7 @@ Order of a write, per group (design section 2):
      admit each append (stops, stream versions, claim) or reject that one alone; give the admitted ones index,
      predecessor and time; hash
   2. write entries, payloads, tiles, projection rows and heads, and commit: durable when that returns
-  3. sign each moved head
+  3. sign each moved head; where its signing key was rotated, the introduction is stored before
   4. answer every append of the group at once, with an integrated checkpoint
 A crash before 2 ends leaves nothing; between 2 and 3 it leaves a committed head that the next start signs:
 the same size and root, so no second story. Nobody has been answered in either case.
@@ -22,22 +22,25 @@ import asyncio
 import contextlib
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from attending.ledger.errors import (
     CorruptLog,
+    KeyStoreRefused,
+    KeyStoreUnavailable,
     LedgerError,
     NotFound,
     QueueFull,
     RowRejected,
     StoreUnavailable,
 )
-from attending.ledger.group import Group, OutOfStep
+from attending.ledger.group import Group, KeyMoved, OutOfStep
+from attending.ledger.signing import Signing, introduce
 from attending.ledger.store.port import RowRefused, Store, StoreFault
-from attending.ledger.submission import GroupReceipts, LogState, Sequenced, Submission, sign_head
+from attending.ledger.submission import GroupReceipts, LogState, Sequenced, Submission
 
 MAX_QUEUED_APPENDS: Final = 8_192
 MAX_QUEUED_BYTES: Final = 64 * 1024 * 1024
@@ -48,6 +51,8 @@ _CACHED_STREAMS: Final = 65_536
 
 Outcome = tuple["asyncio.Future[Sequenced]", Sequenced | None, Exception | None]
 LoadStates = Callable[[], dict[str, LogState]]
+ReadKeys = Callable[[LogState], Signing]
+"""A log's keys as they are now; raises as `read_signing`."""
 
 
 class Sequencer:
@@ -58,15 +63,19 @@ class Sequencer:
         store: Store,
         states: dict[str, LogState],
         load_states: LoadStates,
+        read_keys: ReadKeys,
         clock: Callable[[], datetime],
         *,
         max_queued_appends: int = MAX_QUEUED_APPENDS,
     ) -> None:
-        """`states` are the logs as read at the start, `load_states` reads them again after a fault."""
+        """`states` are the logs as read at the start, `load_states` reads them again after a fault, and `read_keys` the
+        keys of one when another process has rotated its signing key.
+        """
         self._max_queued = max_queued_appends
         self._store = store
         self._states = states
         self._load_states = load_states
+        self._read_keys = read_keys
         self._clock = clock
         self._halted: dict[str, str] = {}
         self._versions: OrderedDict[tuple[str, str], int] = OrderedDict()
@@ -167,17 +176,32 @@ class Sequencer:
                 if self._closing:
                     return []
                 self._wake.wait()
-            queue, group, entries, size = self._queue, [], 0, 0
+            queue, entries, size = self._queue, 0, 0
+            group: list[Submission] = []
             while queue and entries < MAX_GROUP_ENTRIES and size < MAX_GROUP_BYTES:
+                # A rotation goes alone: the head right after its entry is the one that introduces the key.
+                if group and queue[0].rotates is not None:
+                    break
                 submission = queue.popleft()
                 group.append(submission)
                 entries += len(submission.entries)
                 size += submission.size_bytes
+                if submission.rotates is not None:
+                    break
             self._queued_bytes -= size
             return group
 
-    def _write(self, group: Sequence[Submission], outcomes: list[Outcome], *, again: bool = True) -> None:
-        """Steps 1 to 3 for a group. A row that breaks a constraint splits it, until that append is alone."""
+    def _write(
+        self,
+        group: Sequence[Submission],
+        outcomes: list[Outcome],
+        *,
+        again: bool = True,
+        read: frozenset[str] = frozenset(),
+    ) -> None:
+        """Steps 1 to 3 for a group. A row that breaks a constraint splits it, until that append is alone. `read` are
+        logs whose keys were read again for it.
+        """
         if self._unsure and not self._recover():
             outcomes += _unknown(group, "store is not usable, nothing was written")
             return
@@ -196,9 +220,16 @@ class Sequencer:
             self._store.apply(work.batch())  # 2
             self._deliver()
             self._store.commit()
-        except (OutOfStep, CorruptLog) as err:
-            # Nothing was written. Reading all again brings this process into step, or halts the log at fault.
+            signing = self._introduced(work)
+        except (KeyMoved, OutOfStep, CorruptLog) as err:
+            # Nothing was written. Reading all again brings this process into step, or halts the log at fault; where
+            # only the keys of a log are others, reading these will do.
             self._rollback()
+            if isinstance(err, KeyMoved) and err.log_id not in read:
+                rest = self._with_keys(err.log_id, group, outcomes)
+                if rest:
+                    self._write(rest, outcomes, again=again, read=read | {err.log_id})
+                return
             self._unsure = True
             if again and self._recover():
                 self._write(group, outcomes, again=False)
@@ -230,7 +261,39 @@ class Sequencer:
             self._recover()
             return
         outcomes += rejected
-        self._finish(work, outcomes)  # 3
+        self._finish(work, signing, outcomes)  # 3
+
+    def _introduced(self, work: Group) -> dict[str, Signing]:
+        """The keys of the group's logs, each with the introduction of its newest. Raises StoreFault: what the group
+        wrote is committed all the same, and nothing is signed.
+        """
+        found = {}
+        for log_id in work.staged:
+            state = work.committed(log_id)
+            found[log_id] = state.signing
+            if state.signing.chain.pending is not None:
+                try:
+                    found[log_id] = introduce(self._store, state.row, state.edge, state.signing)
+                except LedgerError as err:
+                    raise StoreFault("introduction of a signing key could not be made") from err
+        return found
+
+    def _with_keys(
+        self, log_id: str, group: Sequence[Submission], outcomes: list[Outcome]
+    ) -> Sequence[Submission]:
+        """Takes in a rotation by another process; the part of the group that can be written then. Where the key cannot
+        be had, the appends to that log are refused, and the others go on.
+        """
+        try:
+            state = self._states[log_id]
+            self._states[log_id] = replace(state, signing=self._read_keys(state))
+            return group
+        except (LedgerError, StoreFault) as err:
+            if isinstance(err, CorruptLog):
+                self.halt(log_id, err.reason)
+            refused = [submission for submission in group if submission.log_id == log_id]
+            outcomes += _unknown(refused, "signing key of the log was rotated, and cannot be had here", err)
+            return [submission for submission in group if submission.log_id != log_id]
 
     def _begin(self, group: Sequence[Submission], again: bool) -> Group:
         """The group's open transaction. A store that fails here was asked to write nothing: a connection that
@@ -247,14 +310,15 @@ class Sequencer:
             work.begin(group, self._store)
         return work
 
-    def _finish(self, work: Group, outcomes: list[Outcome]) -> None:
+    def _finish(self, work: Group, signing: Mapping[str, Signing], outcomes: list[Outcome]) -> None:
         for log_id in work.staged:
             state = work.committed(log_id)
             known = self._states.get(log_id)
             # Signing what is signed already would be the same note, and 50 microseconds.
             if known is None or known.edge.size != state.edge.size:
-                state = replace(state, note=sign_head(state.row, state.edge.size, state.root, state.keys))
-            self._states[log_id] = state
+                note = signing[log_id].head(state.row.origin, state.edge.size, state.root)
+                state = replace(state, note=note)
+            self._states[log_id] = replace(state, signing=signing[log_id])
         for key, version in work.versions.items():
             self._versions[key] = version
             self._versions.move_to_end(key)
@@ -281,8 +345,8 @@ class Sequencer:
         try:
             self._store.recover()
             states = self._load_states()
-        except StoreFault:
-            return False
+        except (StoreFault, KeyStoreUnavailable, KeyStoreRefused):
+            return False  # the latter when another process brought a key that this one cannot open yet
         except LedgerError as err:
             # What can be read does not add up: no more appends until someone has looked.
             for log_id in self._states:

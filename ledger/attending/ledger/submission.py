@@ -1,4 +1,4 @@
-"""An append on its way to the sequencer, a log's committed state, and the signature over its head."""
+"""An append on its way to the sequencer, and a log's committed state with the signature over its head."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from attending.ledger.checkpoint import sign_checkpoint
 from attending.ledger.entry import GENESIS_PREV, PreparedEntry
-from attending.ledger.key_files import LogKeys
+from attending.ledger.note import VerifierKey
 from attending.ledger.projection import RowWrite
 from attending.ledger.proof import format_shared_receipt, hash_lines
+from attending.ledger.signing import Signing
 from attending.ledger.store.port import HeadRow, LogRow, SubjectRow
 from attending.ledger.store.schema import SEALED
 from attending.ledger.tiles import EMPTY_EDGE, Edge, Growth
 from attending.ledger.vault import SealedPayload
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class LogState:
     """A log at a committed size. Immutable: the sequencer swaps it for the next one."""
 
     row: LogRow
-    keys: LogKeys = field(repr=False)
+    signing: Signing = field(repr=False)
     edge: Edge = field(repr=False)
     root: bytes
     last_leaf: bytes
@@ -101,6 +102,16 @@ class Sequenced:
     receipts: GroupReceipts | None = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class NewSigner:
+    """A signing key that is in its folder and takes over from `old`, of which the append's last entry tells."""
+
+    generation: int
+    old: VerifierKey
+    new: VerifierKey
+    private: Ed25519PrivateKey = field(repr=False)
+
+
 class Removal(NamedTuple):
     """A payload row that goes, on the strength of entry `removed_by` (the append's own first when None)."""
 
@@ -122,7 +133,9 @@ class Submission:
     claim_term: tuple[str | None, str | None] = (None, None)
     """Since and until when the key that the claim was made with is in force (`format_time`)."""
     rows: Sequence[RowWrite] = ()
-    new_log: tuple[LogRow, LogKeys] | None = None
+    new_log: tuple[LogRow, Signing] | None = None
+    rotates: NewSigner | None = None
+    """Brings a new signing key into force with its last entry; then it is a group of its own."""
     subject: SubjectRow | None = None
     erases: Sequence[str] = ()
     """Subjects that the append's first entries certify as erased, in their order."""
@@ -136,18 +149,14 @@ class Submission:
     size_bytes: int = 0
 
 
-def new_state(row: LogRow, keys: LogKeys) -> LogState:
+def new_state(row: LogRow, signing: Signing) -> LogState:
     """The state of a log without entries."""
     root = EMPTY_EDGE.root
-    return LogState(row, keys, EMPTY_EDGE, root, GENESIS_PREV, row.created_at, sign_head(row, 0, root, keys))
+    note = signing.head(row.origin, 0, root)
+    return LogState(row, signing, EMPTY_EDGE, root, GENESIS_PREV, row.created_at, note)
 
 
-def signed_state(row: LogRow, keys: LogKeys, edge: Edge, head: HeadRow, stopped: str | None) -> LogState:
+def signed_state(row: LogRow, signing: Signing, edge: Edge, head: HeadRow, stopped: str | None) -> LogState:
     """The state of a log as read from its store; the caller has checked that `edge` and `head` agree."""
-    note = sign_head(row, head.size, head.root, keys)
-    return LogState(row, keys, edge, head.root, head.last_leaf, head.time, note, stopped)
-
-
-def sign_head(row: LogRow, size: int, root: bytes, keys: LogKeys) -> str:
-    """The signed note of a head that the caller knows to be committed."""
-    return sign_checkpoint(row.origin, size, root, keys.signing)
+    note = signing.head(row.origin, head.size, head.root)
+    return LogState(row, signing, edge, head.root, head.last_leaf, head.time, note, stopped)

@@ -43,8 +43,11 @@ def test_keys_are_kept_and_never_replaced(folder: KeyFolder, tmp_path: Path) -> 
     again = KeyFolder(tmp_path)
     second = again.create_log(LOG)
     assert (first.kek, first.lookup, first.fingerprint) == (second.kek, second.lookup, second.fingerprint)
-    assert first.signing.private_bytes_raw() == second.signing.private_bytes_raw()
-    assert len({first.kek, first.lookup, first.fingerprint, first.signing.private_bytes_raw(), key}) == 5
+    assert first.signing[0].private.private_bytes_raw() == second.signing[0].private.private_bytes_raw()
+    assert (
+        len({first.kek, first.lookup, first.fingerprint, first.signing[0].private.private_bytes_raw(), key})
+        == 5
+    )
     assert again.ensure(LOG, SUBJECT) == again.get(LOG, SUBJECT) == key
     assert folder.create_log("other").kek != first.kek
 

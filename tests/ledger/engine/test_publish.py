@@ -15,6 +15,7 @@ from attending.ledger.note import VerifierKey
 from attending.ledger.proof import verify_receipt
 from attending.ledger.publish import FolderPlace
 from attending.ledger.store.memory import READS, Fault, MemoryStore
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 LOG = "clinic"
 Make = Callable[..., PendingEntry]
@@ -23,6 +24,12 @@ OpenLedger = Callable[..., Awaitable[Ledger]]
 
 def published_size(path: Path, ledger: Ledger) -> int:
     return checkpoint.verify(path.read_text(), [VerifierKey.parse(ledger.verifier_key(LOG))]).size
+
+
+def signing_key(ledger: Ledger) -> Ed25519PrivateKey:
+    key = ledger._sequencer.state(LOG).signing.private(1)
+    assert key is not None
+    return key
 
 
 async def test_the_loop_publishes_the_newest_head(
@@ -70,7 +77,7 @@ async def test_a_contradicting_head_halts_the_log(
     await ledger.append(LOG, [pending(), pending()])
     await ledger.publish(LOG)  # after it the loop sleeps for the rest of the test
     path = tmp_path / "ledger" / "published" / f"{LOG}.checkpoint"
-    key = ledger._sequencer.state(LOG).keys.signing
+    key = signing_key(ledger)
     path.write_text(checkpoint.sign_checkpoint(ledger.origin(LOG), 1, b"x" * 32, key))
     await ledger.append(LOG, [pending()])
     assert await ledger.publish(LOG) is None
@@ -87,7 +94,7 @@ async def test_a_larger_head_than_ours_halts_the_log(
     await ledger.append(LOG, [pending()])
     await ledger.publish(LOG)
     path = tmp_path / "ledger" / "published" / f"{LOG}.checkpoint"
-    key = ledger._sequencer.state(LOG).keys.signing
+    key = signing_key(ledger)
     path.write_text(checkpoint.sign_checkpoint(ledger.origin(LOG), 9, b"x" * 32, key))
     await ledger.append(LOG, [pending()])
     with caplog.at_level("WARNING", "attending"):

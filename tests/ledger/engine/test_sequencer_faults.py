@@ -188,7 +188,7 @@ async def test_a_crash_between_commit_and_signature_signs_the_same_head(
     def fail(*_: Any) -> str:
         raise RuntimeError("process died here")
 
-    monkeypatch.setattr("attending.ledger.submission.sign_checkpoint", fail)
+    monkeypatch.setattr("attending.ledger.signing.sign_checkpoint", fail)
     with pytest.raises(StoreUnavailable):
         await ledger.append(LOG, [pending("s")])
     assert await ledger.checkpoint(LOG) == before

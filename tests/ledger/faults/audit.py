@@ -18,7 +18,6 @@ from typing import Any
 
 from attending.ledger.errors import SubjectErased
 from attending.ledger.ledger import Appended, Ledger
-from attending.ledger.note import Signature, VerifierKey, format_note
 from attending.ledger.proof import verify_receipt
 from attending.ledger.store.port import Store
 from attending.ledger.verify import Disclosed, Erased, Scope, write_bundle
@@ -69,10 +68,6 @@ async def audit(ledger: Ledger, store: Store, log_id: str, shown: Shown, folder:
             payloads.append(Disclosed(record, kind, salt, content))
     note = await ledger.checkpoint(log_id)
 
-    def sign(text: str) -> str:
-        key = VerifierKey.parse(vkey)
-        return format_note(text, [Signature(key.name, key.key_id, ledger.sign(log_id, text.encode()))])
-
     bundle = folder / f"{log_id}.attending"
     write_bundle(
         bundle,
@@ -82,7 +77,7 @@ async def audit(ledger: Ledger, store: Store, log_id: str, shown: Shown, folder:
         end=size,
         entries=stored,
         checkpoint_note=note,
-        sign=sign,
+        sign=lambda text: ledger.sign_note(log_id, text, size),
         created=CREATED,
         payloads=payloads,
     )

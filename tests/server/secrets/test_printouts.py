@@ -125,14 +125,30 @@ def test_a_used_root_shows_nothing_either(config: Config) -> None:
 async def test_no_key_object_of_a_ledger_shows_a_key(tmp_path: Path) -> None:
     keys = KeyFolder(tmp_path / "keys")
     found = keys.create_log("clinic")
-    secrets = [found.kek, found.lookup, found.fingerprint, found.signing.private_bytes_raw()]
+    secrets = [found.kek, found.lookup, found.fingerprint, found.signing[0].private.private_bytes_raw()]
     async with await Ledger.open(tmp_path) as ledger:
         await ledger.create_log("clinic", "clinic.example/log")
         state = ledger._sequencer.state("clinic")
         secrets.append(ledger._keys.get("clinic", "tenant"))
         shown = [
-            *(state, state.keys, ledger, ledger._keys, ledger.rotation, await ledger.claim_keys("clinic")),
-            *(found, *found.keks, *found.lookups, *found.fingerprints, keys, keys.files("clinic")),
+            *(
+                state,
+                state.signing,
+                ledger,
+                ledger.signing,
+                ledger._keys,
+                ledger.rotation,
+                await ledger.claim_keys("clinic"),
+            ),
+            *(
+                found,
+                *found.signing,
+                *found.keks,
+                *found.lookups,
+                *found.fingerprints,
+                keys,
+                keys.files("clinic"),
+            ),
             Claim("key", b"fingerprint-bytes", "s", (("older", b"older-bytes"),)),
             await ledger.rotation.keys("clinic"),
         ]

@@ -71,7 +71,7 @@ def secrets_of(folder: Path, root: Root) -> list[bytes]:
         keys.kek,
         keys.lookup,
         keys.fingerprint,
-        keys.signing.private_bytes_raw(),
+        keys.signing[0].private.private_bytes_raw(),
         b"BEGIN PRIVATE KEY",
     ]
 
@@ -253,7 +253,7 @@ async def test_moving_keys_survives_a_kill_at_every_step(tmp_path: Path) -> None
         keys = KeyFolder(image / "keys", moving)
         found = keys.open_log(LOG)
         assert [found.kek, found.lookup, found.fingerprint] == clear[:3]
-        assert found.signing.private_bytes_raw() == clear[3]
+        assert found.signing[0].private.private_bytes_raw() == clear[3]
         keys.reseal(LOG)
         assert leaks(image, clear) == []
         assert await read(config(image, passphrase()), record) == TEXT

@@ -15,9 +15,11 @@ from typing import Any, Final
 from attending.ledger.checkpoint import Checkpoint, parse_checkpoint
 from attending.ledger.entry import GENESIS_PREV, Entry, parse_entry
 from attending.ledger.errors import CorruptLog, UnsafeSettings, VerificationError
+from attending.ledger.introduction import REASON
 from attending.ledger.keys import TENANT_SUBJECT
 from attending.ledger.merkle import Frontier, leaf_hash, root_from_hashes
 from attending.ledger.publish import check_head_against
+from attending.ledger.signing import read_chain
 from attending.ledger.store import schema
 from attending.ledger.store.port import HeadRow, LogRow
 from attending.ledger.store.read_only import ReadOnlySqlite, ReadOnlyStore
@@ -56,15 +58,18 @@ def check_log(
     1. Entries 0 to size-1 are there and no other. Each is canonical, of its place and origin, links to the one
     before, and time does not go back. 2. Leaf hash, stream and type beside it are its own; the versions of a stream
     are 0 and up, in order. 3. Every full tile is there, with the hashes that the entries have. 4. The head is that
-    of the entries. 5. Each published head is signed by the log's key and is the log's own at its size. 6. Each payload
-    names an entry that commits to it, and is the sealed text that was committed to.
+    of the entries. 5. Each published head is signed by the log's key of its size and is the log's own; so is the head
+    under each introduction of a key, and none is missing. 6. Each payload names an entry that commits to it, and is the
+    sealed text that was committed to.
 
     Raises CorruptLog naming the log and the first bad entry, with the reasons of `check_against` for a published
     head; StoreFault. It does not open payloads.
     """
     run = _Run(store, row, head)
     # The root at each size that a note claims: needed when the note turns out to be genuine.
+    chain = read_chain(store, row)
     wanted = {size for note in published if (size := claimed_size(note)) is not None}
+    wanted |= {item.rotation.size for item in chain.introductions}
     marks: dict[int, bytes] = {}
     for start in range(0, head.size + 1, TILE_WIDTH):
         run.page(start, wanted, marks)
@@ -75,7 +80,15 @@ def check_log(
     def root_at(size: int) -> bytes:
         return marks[size]
 
-    heads = [check_head_against(row, head.size, note, root_at) for note in published]  # 5
+    for item in chain.introductions:  # 5
+        if marks.get(item.rotation.size) != item.root:
+            detail = f"log `{row.log_id}` is not the one in which its key was introduced"
+            raise CorruptLog(detail, index=item.rotation.index, reason=REASON, log_id=row.log_id)
+    if chain.pending is not None:
+        # Restored after the old key is gone, nothing could introduce the new one.
+        detail = f"a rotation of the signing key of log `{row.log_id}` is under way, or was cut short"
+        raise CorruptLog(detail, index=chain.pending.index, reason="INTRODUCTION_PENDING", log_id=row.log_id)
+    heads = [check_head_against(row, chain.terms, head.size, note, root_at) for note in published]
     newest = max((found for found in heads if found is not None), key=lambda found: found.size, default=None)
     return CheckedLog(row, head.size, head.root, newest, run.payloads, run.missing)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
+
+from attending.ledger.publish import INTRODUCTIONS, read_introductions
 
 _MAX_NOTE_BYTES: Final = 1024 * 1024
 _SUFFIX: Final = ".checkpoint"
@@ -22,3 +24,11 @@ def read_published(folder: Path) -> Mapping[str, str]:
         with path.open("rb") as file:
             found[path.name.removesuffix(_SUFFIX)] = file.read(_MAX_NOTE_BYTES).decode("utf-8", "replace")
     return found
+
+
+def read_introduced(folder: Path) -> Mapping[str, Sequence[str]]:
+    """Log id to the introductions of its signing key that were published, nothing verified. Raises OSError."""
+    if not folder.is_dir():
+        return {}
+    ids = [path.name.removesuffix(INTRODUCTIONS) for path in sorted(folder.glob(f"[a-z0-9]*{INTRODUCTIONS}"))]
+    return {log_id: read_introductions(folder, log_id) for log_id in ids}

@@ -16,6 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from attending.ledger.backup.check import CheckedLog, Progress, check_log, check_objects, claimed_size
@@ -32,7 +33,8 @@ from attending.ledger.errors import (
     VerificationError,
 )
 from attending.ledger.files import FolderLock, make_folder, require_local, sync_folder
-from attending.ledger.note import VerifierKey
+from attending.ledger.introduction import follow, terms
+from attending.ledger.signing import Chain, read_chain
 from attending.ledger.store import schema
 from attending.ledger.store.port import HeadRow, LogRow, StoreFault
 from attending.ledger.store.read_only import ReadOnlySqlite
@@ -70,8 +72,15 @@ class Inspected:
     """Holds `readable` while this object lives."""
 
 
-def inspect_backup(path: Path, published: Mapping[str, str], progress: Progress | None = None) -> Inspected:
-    """The verified content of a backup, compared with what was `published` (notes by log).
+def inspect_backup(
+    path: Path,
+    published: Mapping[str, str],
+    progress: Progress | None = None,
+    *,
+    introduced: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Inspected:
+    """The verified content of a backup, compared with what was `published` (notes by log), under keys that may have
+    been `introduced` since.
 
     1. The file has the size and hash of its manifest. 2. Its tables and triggers are the ledger's, none
     is added that would act on writes, and it holds the logs, heads and rows that the manifest lists.
@@ -101,8 +110,12 @@ def inspect_backup(path: Path, published: Mapping[str, str], progress: Progress 
         for row, head in heads:
             notes = [note for note in (listed[row.log_id],) if note is not None]
             outside = published.get(row.log_id)
-            if outside is not None and _signed_size(row, outside) > head.size:
-                lost.append(Lost(row.log_id, head.size, _signed_size(row, outside), True))
+            signed = head.size
+            if outside is not None:
+                chain = read_chain(store, row)
+                signed = _signed_size(row, chain, outside, introduced.get(row.log_id, ()))
+            if signed > head.size:
+                lost.append(Lost(row.log_id, head.size, signed, True))
             elif outside is not None:
                 notes.append(outside)
             logs.append(check_log(store, row, head, notes, progress))  # 3, 4
@@ -245,10 +258,15 @@ def _check_listed(
         raise BackupRefused(f"`{path}` does not hold what its manifest lists", reason="BACKUP_ALTERED")
 
 
-def _signed_size(row: LogRow, note: str) -> int:
-    """The size of a published head; CorruptLog when the log did not sign it: then nothing can be compared."""
+def _signed_size(row: LogRow, chain: Chain, note: str, introduced: Sequence[str]) -> int:
+    """The size of a published head; CorruptLog when the log did not sign it: then nothing can be compared.
+
+    Its key may have come after the backup: `introduced` are the introductions that were published with it.
+    """
     try:
-        return verify(note, [VerifierKey.parse(row.verifier_key)]).size
+        later = follow(introduced, row.origin)
+        known = terms([chain.first], later) if later else chain.terms
+        return verify(note, known).size
     except VerificationError as err:
         raise CorruptLog(
             f"published head of log `{row.log_id}` is not one that this log signed",

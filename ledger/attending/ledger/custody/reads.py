@@ -13,7 +13,7 @@ from attending.ledger.errors import CorruptLog, NotFound, SubjectErased, Verific
 from attending.ledger.keys import KeyFolder
 from attending.ledger.projection import RowWrite
 from attending.ledger.store.port import Store
-from attending.ledger.submission import Claim, Expectation, Removal
+from attending.ledger.submission import Claim, Expectation, NewSigner, Removal
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ _PAGE: Final = 1_000
 
 
 class Write(Protocol):
-    """Appends entries, or none, with what only custody may add: erasures and removals."""
+    """Appends entries, or none, with what only custody may add, erasures and removals, and rotation: a new signer."""
 
     def __call__(
         self,
@@ -33,6 +33,7 @@ class Write(Protocol):
         rows: Sequence[RowWrite] = (),
         erases: Sequence[str] = (),
         removes: Sequence[Removal] = (),
+        rotates: NewSigner | None = None,
     ) -> Awaitable[Appended | None]: ...
 
 

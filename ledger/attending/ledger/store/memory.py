@@ -25,6 +25,7 @@ from attending.ledger.store.port import (
     EntryRow,
     ErasureRow,
     HeadRow,
+    IntroductionRow,
     Leaf,
     LogRow,
     PayloadRow,
@@ -43,7 +44,7 @@ R = TypeVar("R")
 READS: Final = frozenset(
     {"heads", "head_size", "stops", "entries", "leaf_hashes", "tile", "stream_entries"}
     | {"read_stream_version", "payload", "read_claim", "pseudonym", "is_erased", "erasures", "rebuilding"}
-    | {"erased_records", "payload_counts", "present_records", "removal", "query"}
+    | {"erased_records", "payload_counts", "present_records", "removal", "introductions", "query"}
 )
 """The calls that read what is committed."""
 
@@ -89,6 +90,7 @@ class _Data:
     erasures: dict[tuple[str, str], ErasureRow] = field(default_factory=dict)
     marks: dict[str, int] = field(default_factory=dict)
     removals: dict[tuple[str, str], RemovalRow] = field(default_factory=dict)
+    introductions: dict[tuple[str, int], IntroductionRow] = field(default_factory=dict)
 
     def copy(self) -> _Data:
         return _Data(**{name: dict(getattr(self, name)) for name in self.__slots__})
@@ -192,6 +194,10 @@ class MemoryStore:
                 data.stops.pop(log_id, None)
             else:
                 data.stops[log_id] = reason
+        for introduction in batch.introductions:
+            if introduction[:2] in data.introductions:
+                raise RowRefused("introduction")
+            data.introductions[introduction.log_id, introduction.entry_index] = introduction
         for payload in batch.payloads:
             if payload[:2] in data.payloads:
                 raise RowRefused("payload")
@@ -335,6 +341,11 @@ class MemoryStore:
     @_asked
     def erasures(self, log_id: str) -> list[ErasureRow]:
         rows = [row for row in self._committed.erasures.values() if row.log_id == log_id]
+        return sorted(rows, key=lambda row: row.entry_index)
+
+    @_asked
+    def introductions(self, log_id: str) -> list[IntroductionRow]:
+        rows = [row for row in self._committed.introductions.values() if row.log_id == log_id]
         return sorted(rows, key=lambda row: row.entry_index)
 
     @_asked

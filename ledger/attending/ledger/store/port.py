@@ -99,6 +99,14 @@ class RemovalRow(NamedTuple):
     removed_by: int
 
 
+class IntroductionRow(NamedTuple):
+    """The introduction (text) of the signing key that entry `entry_index` brings."""
+
+    log_id: str
+    entry_index: int
+    data: bytes
+
+
 class StopRow(NamedTuple):
     """Why a log takes no entries (a reason, UPPER_SNAKE); None lets it take them again, unless it is sealed."""
 
@@ -140,6 +148,7 @@ class Batch:
     expired_claims: list[tuple[str, str]] = field(default_factory=list)
     """(log_id, time): claims of the log created before that time go."""
     stops: list[StopRow] = field(default_factory=list)
+    introductions: list[IntroductionRow] = field(default_factory=list)
     epoch: bool = False
     """Raises the epoch: a commit of its own even when nothing else is written."""
     rows: list[ProjectionRow] = field(default_factory=list)
@@ -285,6 +294,9 @@ class Store(Protocol):
 
     def erasures(self, log_id: str) -> list[ErasureRow]:
         """Every erased subject of the log."""
+
+    def introductions(self, log_id: str) -> list[IntroductionRow]:
+        """Every introduction of the log, by index."""
 
     def rebuilding(self) -> bool:
         """Whether a rebuild of the projections began and has not ended, as committed."""

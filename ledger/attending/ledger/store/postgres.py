@@ -262,6 +262,7 @@ class PostgresStore(SqlReads):
                     self._put("INSERT INTO log_stop VALUES (%s, %s)", (log_id, reason))
             if batch.epoch:
                 self._put(_RAISE_EPOCH, ())
+            self._insert(schema.introduction, batch.introductions)
             self._insert(schema.payload, batch.payloads)
             for claims in batch.expired_claims:
                 self._put("DELETE FROM idempotency WHERE log_id = %s AND created_at < %s", claims)

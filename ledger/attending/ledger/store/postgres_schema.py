@@ -127,7 +127,7 @@ END
 }
 """Trigger function to its body, as pg_proc.prosrc holds it."""
 
-_INSERT_ONLY: Final = ("log", "entry", "tile", "erasure", "removal")
+_INSERT_ONLY: Final = ("log", "entry", "tile", "erasure", "removal", "introduction")
 
 
 def triggers() -> tuple[Trigger, ...]:
@@ -174,14 +174,16 @@ SERVER_GRANTS: Final = {
     "erasure": "SELECT, INSERT",
     "owner_beat": "SELECT, INSERT, UPDATE, DELETE",
     "removal": "SELECT, INSERT",
+    "introduction": "SELECT, INSERT",
 }
-READER_TABLES: Final = ("log", "entry", "tile", "log_head", "log_stop")
+READER_TABLES: Final = ("log", "entry", "tile", "log_head", "log_stop", "introduction")
 FORBIDDEN: Final = {
     "log": "UPDATE, DELETE, TRUNCATE, TRIGGER",
     "entry": "UPDATE, DELETE, TRUNCATE, TRIGGER",
     "tile": "UPDATE, DELETE, TRUNCATE, TRIGGER",
     "erasure": "UPDATE, DELETE, TRUNCATE, TRIGGER",
     "removal": "UPDATE, DELETE, TRUNCATE, TRIGGER",
+    "introduction": "UPDATE, DELETE, TRUNCATE, TRIGGER",
     "log_head": "DELETE, TRUNCATE, TRIGGER",
     "payload": "UPDATE, DELETE, TRUNCATE, TRIGGER",
     "subject_map": "UPDATE, DELETE, TRUNCATE, TRIGGER",

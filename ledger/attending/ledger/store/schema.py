@@ -2,7 +2,7 @@
 
 Entries and tiles are never updated, deleted or replaced; a head only grows; payload bytes never change and
 go only when their removal is on record, which asks for the subject's erasure, or for a `payload.pruned` entry and
-no hold; pseudonyms, erasures and removals stay what they are. Triggers stop
+no hold; pseudonyms, erasures, removals and introductions stay what they are. Triggers stop
 accidents and careless tools. Against someone who can write the file they are no protection: the chain, the signed
 heads and the places outside the database are. Start-up compares every table's and trigger's stored text
 with what stands here, so that a dropped or edited one is noticed.
@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 SEALED: Final = "LOG_SEALED"
 """`log_stop.reason` of a log that has ended for good."""
 
@@ -211,6 +211,19 @@ removal = Table(
 )
 
 
+# By which a log's signing key handed over to the next: the text that is given out (`attending.ledger.introduction`), of
+# the rotation at `entry_index`. The key that signed it is destroyed once it is here.
+introduction = Table(
+    "introduction",
+    metadata,
+    _log_id(),
+    _count("entry_index"),
+    _bytes("data"),
+    _key("log_id", "entry_index"),
+    sqlite_with_rowid=False,
+)
+
+
 def _refuse(table: str, event: str, message: str, when: str = "", name: str = "") -> tuple[str, str]:
     kind = event.split(" ", maxsplit=1)[0].lower()
     name = name or f"{table}_refuse_{'replace' if kind == 'insert' else kind}"
@@ -292,6 +305,7 @@ SQLITE_TRIGGERS: Final[Mapping[str, str]] = dict(
         ),
         *_guard("erasure", ("log_id", "pseudonym")),
         *_guard("removal", ("log_id", "record")),
+        *_guard("introduction", ("log_id", "entry_index")),
         _refuse(
             "removal",
             "INSERT",

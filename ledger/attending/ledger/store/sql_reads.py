@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from attending.ledger.store.port import ErasureRow, HeadRow, LogRow, PayloadRow, RemovalRow
+from attending.ledger.store.port import ErasureRow, HeadRow, IntroductionRow, LogRow, PayloadRow, RemovalRow
 
 
 class SqlReads:
@@ -85,6 +85,13 @@ class SqlReads:
             (log_id,),
         )
         return [ErasureRow(*row) for row in rows]
+
+    def introductions(self, log_id: str) -> list[IntroductionRow]:
+        rows = self._select(
+            "SELECT log_id, entry_index, data FROM introduction WHERE log_id = ? ORDER BY entry_index",
+            (log_id,),
+        )
+        return [IntroductionRow(*row) for row in rows]
 
     def rebuilding(self) -> bool:
         return bool(self._select("SELECT 1 FROM ledger WHERE name = 'rebuilding' AND value = 1"))

@@ -203,6 +203,7 @@ class SqliteStore(SqlReads):
             if batch.epoch:
                 writer.execute(_RAISE_EPOCH)
         with _row_faults():
+            _insert_all(writer, schema.introduction, batch.introductions)
             _insert_all(writer, schema.payload, batch.payloads)
             for claims in batch.expired_claims:
                 writer.execute("DELETE FROM idempotency WHERE log_id = ? AND created_at < ?", claims)

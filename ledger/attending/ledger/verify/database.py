@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from attending.ledger import checkpoint as checkpoints
-from attending.ledger.checkpoint import Checkpoint
+from attending.ledger.checkpoint import Checkpoint, Term
+from attending.ledger.entry import parse_entry
 from attending.ledger.errors import VerificationError
+from attending.ledger.introduction import REASON, Introduction, follow, rotation_of, terms
 from attending.ledger.note import VerifierKey
+from attending.ledger.proof import parse_receipt
 from attending.ledger.verify.report import Status
 from attending.ledger.verify.sealed import PayloadOutcome, verify_payloads
 from attending.ledger.verify.segments import MAX_PROBLEMS, Mode
@@ -99,19 +102,19 @@ def verify_database_log(
 ) -> LogReport:
     """The report over one log of the database file `path`.
 
-    1. The log began under `key`. 2. Every entry, row, tile and the stored head, as `verify_stored_log`. 3. Each
-    of `heads` is signed by `key`, and the log extends it; with none of them nobody vouches for the head, which
-    leaves the verdict open. 4. On demand, `verify_payloads`.
+    1. `key` is the one that the log began under, or one that was introduced since, and no introduction is missing.
+    2. Every entry, row, tile and the stored head, as `verify_stored_log`. 3. Each of `heads` is signed by the log's key
+    of its size, and the log extends it and the head under each introduction; with none of them nobody vouches for the
+    head, which leaves the verdict open. 4. On demand, `verify_payloads`.
 
     Read the heads before `log`: a server that goes on appending then only makes the log longer than they are.
     Raises VerificationIncomplete when not all could be read.
     """
     findings: list[LogFinding] = []
-    if str(key) != log.verifier_key:  # 1
-        detail = "log began under another key than the one given"
-        findings.append(LogFinding("key", Status.FAILED, "KEY_MISMATCH", detail))
-    signed = _read_heads(heads, key, log, findings)
+    chain = _read_keys(log, key, findings)  # 1
+    signed = _read_heads(heads, terms([key], chain, before=True), log, findings)
     sizes = {head.size for _, head in signed if head.size <= log.head.size}
+    sizes |= {item.rotation.size for item in chain if item.rotation.size <= log.head.size}
     opener = SqliteLog(path, log.log_id)
     head = log.head
     if head.size - log.end > MAX_PROBLEMS:
@@ -123,7 +126,8 @@ def verify_database_log(
         opener, head, mode=mode, processes=processes, sizes=sizes, progress=progress
     )
     findings += _entries(log, outcome)
-    findings += _signed(signed, log, outcome)  # 3
+    findings += _introduced(chain, outcome)  # 3
+    findings += _signed(signed, log, outcome)
     if not heads:
         detail = "no signed head was given or published: nobody vouches for what the entries lead to"
         findings.append(LogFinding("signed head", Status.INDETERMINATE, "NO_SIGNED_HEAD", detail))
@@ -136,13 +140,65 @@ def verify_database_log(
     return LogReport(log.log_id, log.head.origin, log.head.size, mode, tuple(findings))
 
 
+def _read_keys(log: LogInFile, key: VerifierKey, findings: list[LogFinding]) -> tuple[Introduction, ...]:
+    """The introductions of the log's keys, as far as they hold."""
+
+    def fail(reason: str, detail: str, index: int | None = None) -> None:
+        findings.append(LogFinding("key", Status.FAILED, reason, detail, index))
+
+    chain: tuple[Introduction, ...] = ()
+    try:
+        chain = follow(log.introductions, log.head.origin)
+        known = {log.verifier_key, *(str(item.rotation.new) for item in chain)}
+        if chain and str(chain[0].rotation.old) != log.verifier_key:
+            fail(REASON, "introductions do not begin with the key that the log began under")
+        if str(key) not in known:
+            fail("KEY_MISMATCH", "log began under another key than the one given, and none introduced that")
+    except VerificationError as err:
+        fail(err.reason, err.detail, err.index)
+    held = {parse_receipt(item.text).extra for item in chain}
+    for number, data in enumerate(log.rotations):
+        if data in held:
+            continue
+        try:
+            index = rotation_of(parse_entry(data)).index
+        except VerificationError as err:
+            fail(err.reason, err.detail, err.index)
+            continue
+        if number == len(log.introductions):
+            detail = (
+                "a rotation of the signing key is under way, or was cut short: a start of the server ends it"
+            )
+            findings.append(LogFinding("key", Status.INDETERMINATE, "INTRODUCTION_PENDING", detail, index))
+        else:
+            fail(REASON, "entry replaces the signing key, and there is no introduction by the old one", index)
+    if len(chain) > len(log.rotations):
+        fail(REASON, "there are introductions of keys that no entry brings")
+    return chain
+
+
+def _introduced(chain: Sequence[Introduction], outcome: Outcome) -> Iterator[LogFinding]:
+    good = 0
+    for item in chain:
+        if outcome.roots.get(item.rotation.size) == item.root:
+            good += 1
+            continue
+        detail = f"the entries below {item.rotation.size} are not those under which the key was introduced"
+        yield LogFinding("key", Status.FAILED, REASON, detail, item.rotation.index)
+    if good and good == len(chain):
+        detail = (
+            f"{good} introductions lead from the first key to the one in use, and the entries to each of them"
+        )
+        yield LogFinding("key", Status.PASSED, None, detail)
+
+
 def _read_heads(
-    heads: Sequence[SignedHead], key: VerifierKey, log: LogInFile, findings: list[LogFinding]
+    heads: Sequence[SignedHead], known: Sequence[Term], log: LogInFile, findings: list[LogFinding]
 ) -> list[tuple[str, Checkpoint]]:
     signed = []
     for item in heads:
         try:
-            head = checkpoints.verify(item.note, [key])
+            head = checkpoints.verify(item.note, known)
             if head.origin != log.head.origin:
                 raise VerificationError("checkpoint is of another log", reason="ORIGIN")
         except VerificationError as err:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from attending.ledger.errors import NotFound, VerificationIncomplete
+from attending.ledger.introduction import MAX_INTRODUCTIONS, STREAM
 from attending.ledger.verify.parts import StoredRow
 from attending.ledger.verify.stored import StoredHead
 
@@ -24,13 +25,18 @@ _BAD_FILE: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR")
 
 
 class LogInFile(NamedTuple):
-    """A log as the file names it: `surplus` entries lie past its head, and no entry at `end` or after."""
+    """A log as the file names it: `surplus` entries lie past its head, and no entry at `end` or after. `verifier_key`
+    is the one that it began with, `introductions` the texts that lead from there, `rotations` the entries of their
+    stream.
+    """
 
     log_id: str
     verifier_key: str
     head: StoredHead
     surplus: int
     end: int
+    introductions: tuple[bytes, ...] = ()
+    rotations: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,7 @@ def logs_in(path: Path) -> list[LogInFile]:
                 " (SELECT MAX(entry_index) + 1 FROM entry AS e WHERE e.log_id = h.log_id)"
                 " FROM log JOIN log_head AS h USING (log_id) ORDER BY log_id"
             ).fetchall()
-            return [_log(row) for row in rows]
+            return [_log(row, *_keys(connection, row[0])) for row in rows]
     except (AttributeError, TypeError, ValueError, OverflowError) as err:
         raise VerificationIncomplete("heads of the database are not readable") from err
     finally:
@@ -159,10 +165,31 @@ def log_in(path: Path, log_id: str) -> LogInFile:
     raise NotFound("database has no such log")
 
 
-def _log(row: tuple[Any, ...]) -> LogInFile:
+def _keys(connection: sqlite3.Connection, log_id: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """(introductions, rotations) of a log; a file of an earlier release has none."""
+    limit = MAX_INTRODUCTIONS + 1
+    rotations = connection.execute(
+        "SELECT data FROM entry WHERE log_id = CAST(? AS TEXT) AND stream = ? ORDER BY stream_version LIMIT ?",
+        (log_id, STREAM, limit),
+    ).fetchall()
+    found: list[tuple[Any, ...]] = []
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'introduction'").fetchone():
+        found = connection.execute(
+            "SELECT data FROM introduction WHERE log_id = CAST(? AS TEXT) ORDER BY entry_index LIMIT ?",
+            (log_id, limit),
+        ).fetchall()
+    return tuple(_bytes(row[0]) for row in found), tuple(_bytes(row[0]) for row in rotations)
+
+
+def _bytes(value: object) -> bytes:
+    return value if type(value) is bytes else b""
+
+
+def _log(row: tuple[Any, ...], introductions: tuple[bytes, ...], rotations: tuple[bytes, ...]) -> LogInFile:
     log_id, key, origin, size, root, leaf, time, surplus, end = row
     head = StoredHead(origin.decode("utf-8"), int(size), root, leaf, time.decode("utf-8"))
-    return LogInFile(log_id.decode("utf-8"), key.decode("utf-8"), head, surplus, int(end or 0))
+    name, began = log_id.decode("utf-8"), key.decode("utf-8")
+    return LogInFile(name, began, head, surplus, int(end or 0), introductions, rotations)
 
 
 def _word(value: object) -> str:

@@ -21,15 +21,17 @@ MAX_SUBJECT_FILES: Final = 20_000
 
 
 def logs(site: Site) -> Iterator[Finding]:
-    """The keys of every log of the database: present, private, and the ones that the log began with."""
-    from attending.ledger.opening import verifier_key
+    """The keys of every log of the database: present, private, and the ones that the log names."""
+    from attending.ledger.signing import Chain, read_chain
 
+    chains: list[tuple[str, Chain]] = []
     with site.ledger() as store:
-        rows = [] if store is None else [row for row, _head in store.heads()]
+        if store is not None:
+            chains = [(row.log_id, read_chain(store, row)) for row, _head in store.heads()]
     keys = KeyFolder(site.keys_folder, root_of(site.config.secrets))
-    for row in rows:
+    for log_id, chain in chains:
         try:
-            held = verifier_key(row.origin, keys.open_log(row.log_id))
+            held = {key.public: key.number for key in keys.open_log(log_id).signing}
         except NotFound as err:
             yield red(
                 "KEY_MISSING",
@@ -37,15 +39,23 @@ def logs(site: Site) -> Iterator[Finding]:
                 f"restore {site.keys_folder} from its own backup (docs/operations.md)",
             )
             continue
-        if held == row.verifier_key:
-            yield green(f"log `{row.log_id}`: signs with the key that it began with")
-        else:
+        number = held.get(chain.current.public_key)
+        if number is None:
             yield red(
                 "KEY_MISMATCH",
-                f"the signing key of log `{row.log_id}` is not the one it began with",
-                "put back the key folder that belongs to this ledger",
+                f"the signing key of log `{log_id}` (generation {chain.generation}) is not in its folder",
+                "put back the key folder that belongs to this ledger, from a backup made after the last rotation",
             )
-    if not rows:
+        elif chain.pending is not None or min(held.values()) < number:
+            yield warning(
+                "SIGNING_KEY_LEFT",
+                f"log `{log_id}` was given a new signing key, and the one before is still there",
+                "restart the server, or wait an hour: either finishes the rotation",
+            )
+        else:
+            which = "that it began with" if chain.generation == 1 else f"of generation {chain.generation}"
+            yield green(f"log `{log_id}`: signs with the key {which}")
+    if not chains:
         yield green("no log yet: the first start makes its keys")
 
 

@@ -24,7 +24,7 @@ from attending.ledger.entry import Entry
 from attending.ledger.errors import DuplicateClaim, PayloadPruned, SubjectErased
 from attending.ledger.files import make_folder
 from attending.ledger.ledger import Ledger
-from attending.ledger.note import Signature, VerifierKey, format_note
+from attending.ledger.proof import parse_receipt
 from attending.ledger.verify.checks import Scope
 from attending.ledger.verify.halts import stream_of
 from attending.ledger.verify.payloads import Disclosed, Erased, Pruned
@@ -117,7 +117,7 @@ class Exporter:
                 end=plan.end,
                 entries=source.entries(),
                 checkpoint_note=plan.checkpoint,
-                sign=lambda text: _signed_note(self._ledger, tenant, text),
+                sign=lambda text: self._ledger.sign_note(tenant, text, plan.size),
                 created=self._now(),
                 range_hashes=await self._ledger.range_frontier(tenant, plan.begin)
                 if plan.scope is Scope.RANGE
@@ -127,13 +127,21 @@ class Exporter:
                 else (),
                 proofs=proofs,
                 context=context,
+                introductions=await self._introductions(tenant, plan),
                 payloads=source.payloads() if order.include_payloads else None,
-                verifier_keys=[self._ledger.verifier_key(tenant)],
+                verifier_keys=[self._ledger.verifier_key(tenant, plan.size)],
             )
             yield path
         finally:
             await asyncio.to_thread(shutil.rmtree, work, True)
             os.close(lock)
+
+    async def _introductions(self, tenant: str, plan: _Plan) -> list[tuple[str, Sequence[bytes]]]:
+        """What leads from the log's first key to the one that signs the bundle, each with the proof up to its head."""
+        return [
+            (text, await self._ledger.consistency_proof(tenant, parse_receipt(text).index + 1, plan.size))
+            for text in self._ledger.introductions(tenant, plan.size)
+        ]
 
     async def _recorded(self, permit: Permit, order: ExportOrder, plan: _Plan, once: Once) -> None:
         """Returns when the export is on record: with payloads, for every person whose content it holds.
@@ -359,8 +367,3 @@ class _Source:
 
     def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
-
-def _signed_note(ledger: Ledger, tenant: str, text: str) -> str:
-    key = VerifierKey.parse(ledger.verifier_key(tenant))
-    return format_note(text, [Signature(key.name, key.key_id, ledger.sign(tenant, text.encode("utf-8")))])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from attending.ledger.entry import PendingEntry
 from attending.ledger.ledger import Ledger
-from attending.ledger.note import SignerKey, VerifierKey, sign_note
+from attending.ledger.note import VerifierKey
 from attending.ledger.projection import RowWrite
 from attending.ledger.verify import Anchors, Scope, Status, verify_bundle, write_bundle
 from attending.server import projections
@@ -51,7 +51,6 @@ def bundle(data: Path, log_id: str, path: Path) -> tuple[Path, str, str]:
         async with await Ledger.open(ledger_of(data), metadata=[projections.metadata]) as ledger:
             size, _root = await ledger.head(log_id)
             note, origin = await ledger.checkpoint(log_id), ledger.origin(log_id)
-            keys = ledger._sequencer.state(log_id).keys
             write_bundle(
                 path,
                 origin=origin,
@@ -60,7 +59,7 @@ def bundle(data: Path, log_id: str, path: Path) -> tuple[Path, str, str]:
                 end=size,
                 entries=[entry.data for entry in await ledger.list_entries(log_id, 0, 1000)],
                 checkpoint_note=note,
-                sign=lambda text: sign_note(text, [SignerKey(origin, keys.signing)]),
+                sign=lambda text: ledger.sign_note(log_id, text, size),
                 created=datetime.now(UTC),
             )
             return path, ledger.verifier_key(log_id), note

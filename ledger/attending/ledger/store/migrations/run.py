@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 VERSION_TABLE: Final = "ledger_version"
 _HERE: Final = Path(__file__).parent
-VERSIONS: Final = {"0001": 1, "0002": 2, "0003": 3, "0004": 4}
+VERSIONS: Final = {"0001": 1, "0002": 2, "0003": 3, "0004": 4, "0005": 5}
 """Alembic revision to the `schema` row of table `ledger`."""
 
 
