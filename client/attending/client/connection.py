@@ -16,7 +16,8 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 class Connection:
     """Where and as whom to call, and the log key that receipts must verify under.
 
-    `log_key` is the tenant log's C2SP verifier key; get it from the operator by another way than this server.
+    `log_key` is the tenant log's C2SP verifier key; get it from the operator by another way than this server. When the
+    log's key is rotated a client goes on from the pinned one by itself: the old key introduces the new one.
     Exactly one of `token` and `certificate` (paths of certificate and key, PEM) names the caller.
     """
 

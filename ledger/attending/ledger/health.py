@@ -18,7 +18,7 @@ from attending.ledger.errors import CorruptLog, VerificationError
 from attending.ledger.opening import check_head
 from attending.ledger.publish import check_head_against
 from attending.ledger.roots import root_of
-from attending.ledger.signing import check_chain, read_chain
+from attending.ledger.signing import Chain, check_chain, read_chain
 from attending.ledger.store.port import HeadRow, LogRow
 from attending.ledger.store.read_only import ReadOnlyStore
 from attending.ledger.tiles import Edge
@@ -70,6 +70,8 @@ class LogHealth:
     findings: tuple[Finding, ...]
     edge: Edge | None = field(repr=False)
     """None when the head does not agree with what it is over."""
+    chain: Chain | None = None
+    """The log's keys; None when they do not follow from each other, which a finding says."""
 
 
 def examine(
@@ -98,6 +100,7 @@ def examine(
                 emitters=store.named_rows(EMITTER_TABLE, row.log_id),
                 findings=tuple(findings),
                 edge=edge,
+                chain=_chain(store, row),
             )
         )
     return result
@@ -160,6 +163,13 @@ def examine_head(
         if err.reason == CorruptLog.ROLLBACK:
             checkpoint = found
     return edge, checkpoint, findings
+
+
+def _chain(store: ReadOnlyStore, row: LogRow) -> Chain | None:
+    try:
+        return read_chain(store, row)
+    except CorruptLog:
+        return None
 
 
 def _counts(store: ReadOnlyStore, log_id: str, expired_before: datetime) -> Counts:

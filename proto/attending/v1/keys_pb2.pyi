@@ -40,7 +40,7 @@ class _KeyKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyKind.Value
     KEY_KIND_SUBJECT: _KeyKind.ValueType  # 5
     """Seals what is about one subject."""
     KEY_KIND_SIGNING: _KeyKind.ValueType  # 6
-    """Signs checkpoints. It is listed and not rotated: a log that needs another one is sealed, and its successor has it."""
+    """Signs checkpoints and exports. The old one introduces the new one, and is destroyed."""
 
 class KeyKind(_KeyKind, metaclass=_KeyKindEnumTypeWrapper):
     """What a key is for."""
@@ -58,7 +58,7 @@ KEY_KIND_FINGERPRINT: KeyKind.ValueType  # 4
 KEY_KIND_SUBJECT: KeyKind.ValueType  # 5
 """Seals what is about one subject."""
 KEY_KIND_SIGNING: KeyKind.ValueType  # 6
-"""Signs checkpoints. It is listed and not rotated: a log that needs another one is sealed, and its successor has it."""
+"""Signs checkpoints and exports. The old one introduces the new one, and is destroyed."""
 Global___KeyKind: _TypeAlias = KeyKind  # noqa: Y015
 
 @_typing.final

@@ -176,19 +176,27 @@ class GetCheckpointResponse(_message.Message):
 
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     VERIFIER_KEY_FIELD_NUMBER: _builtins.int
+    INTRODUCTIONS_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.str
     """Output only. C2SP tlog-checkpoint, a signed note."""
     verifier_key: _builtins.str
-    """Output only. Verifier key of the log as a C2SP vkey; pin it from elsewhere before you trust it."""
+    """Output only. Verifier key of the log as a C2SP vkey, of this head; pin it from elsewhere before you trust it."""
+    @_builtins.property
+    def introductions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. Where the log's key was rotated up to this head: what leads from an earlier verifier key to this one, in
+        order, see docs/format.md. At most 1000.
+        """
+
     def __init__(
         self,
         *,
         checkpoint: _builtins.str = ...,
         verifier_key: _builtins.str = ...,
+        introductions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "verifier_key", b"verifier_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "introductions", b"introductions", "verifier_key", b"verifier_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

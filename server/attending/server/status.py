@@ -92,6 +92,7 @@ STATUS: Final[dict[type[Exception], Mapping]] = {
     ledger.KeyStoreUnavailable: Mapping(_Code.UNAVAILABLE, "the key store is not available"),
     ledger.KeyStoreRefused: Mapping(_Code.FAILED_PRECONDITION, "the key store refuses"),
     ledger.KeysNotOpen: Mapping(_Code.DATA_LOSS, "a sealed key does not open"),
+    ledger.SigningKeyRetired: Mapping(_Code.UNAVAILABLE, "the log's signing key was rotated at this moment"),
     ledger.KeyGenerations: Mapping(_Code.FAILED_PRECONDITION, "the key has too many generations"),
     ledger.VerificationIncomplete: Mapping(_Code.UNAVAILABLE, "the verification did not come to its end"),
     ledger.ProjectionsIncomplete: Mapping(_Code.FAILED_PRECONDITION, "a rebuild has to be finished first"),

@@ -192,10 +192,12 @@ async def test_killed_at_any_step_it_is_finished_or_was_never_begun(
     monkeypatch.setattr(LogFolder, "place_signing", place)
     monkeypatch.setattr(LogFolder, "retire_signing", retire)
     folder.mkdir()
-    async with await Ledger.open(folder, store=Store(folder / "ledger.db")) as ledger:
+    config = LedgerConfig(folder, publish_interval_seconds=3600.0)
+    async with await Ledger.open(config, store=Store(folder / "ledger.db")) as ledger:
         await ledger.create_log(LOG, ORIGIN)
         anchor = await anchor_of(ledger)
         earlier = await ledger.append(LOG, [pending() for _ in range(300)])
+        await ledger.publish(LOG)  # nothing else is written while the folder is copied
         await ledger.signing.rotate(LOG, BY)
         later = await ledger.append(LOG, [pending()])
         known = learned([anchor], ledger.introductions(LOG))

@@ -34,7 +34,7 @@ from tests.ledger.faults.faulty import CALLS, faulty
 T = TypeVar("T")
 LOG, ORIGIN = "clinic", "attending.test/clinic"
 TRIES = 4
-IN_RECOVERY = frozenset({"recover", "stops", "heads", "entries", "leaf_hashes", "tile"})
+IN_RECOVERY = frozenset({"recover", "stops", "heads", "entries", "leaf_hashes", "tile", "introductions"})
 """What the sequencer calls to read the state again after a fault."""
 AT_OPENING = frozenset({"erasures", "rebuilding"})
 ELSEWHERE = frozenset({"head_size", "is_erased", "present_records"})
@@ -217,7 +217,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
             (name, answer, skip)
             for name in CALLS
             for answer in (Fault.LOST, Fault.KEPT)
-            for skip in ((0,) if name in {"recover", "stops", "heads", "leaf_hashes"} else (0, 1))
+            for skip in (
+                (0,) if name in {"recover", "stops", "heads", "leaf_hashes", "introductions"} else (0, 1)
+            )
             if name not in AT_OPENING | ELSEWHERE
         ),
     ],

@@ -93,7 +93,7 @@ def test_keys_are_listed_without_the_keys(server: Any, operator: keys_pb2_grpc.K
     assert all(item.since.seconds for item in answer.keys)
     said = answer.SerializeToString()
     keys = server.app.ledger._keys.open_log(TENANT)
-    for secret in (keys.kek, keys.lookup, keys.fingerprint, keys.signing.private_bytes_raw()):
+    for secret in (keys.kek, keys.lookup, keys.fingerprint, keys.signing[0].private.private_bytes_raw()):
         assert secret not in said
         assert secret.hex().encode() not in said
 
@@ -160,7 +160,7 @@ def test_a_subject_key_is_rotated_by_pseudonym(server: Any, operator: keys_pb2_g
 def test_what_is_wrong_with_a_request_is_named(operator: keys_pb2_grpc.KeyServiceStub) -> None:
     for wrong, field in (
         (request(keys_pb2.KEY_KIND_UNSPECIFIED), "kind"),
-        (request(keys_pb2.KEY_KIND_SIGNING), "kind"),
+        (request(keys_pb2.KEY_KIND_SIGNING, subject="tenant"), "subject"),
         (request(keys_pb2.KEY_KIND_KEK, subject="tenant"), "subject"),
         (request(keys_pb2.KEY_KIND_SUBJECT), "subject"),
         (request(keys_pb2.KEY_KIND_SUBJECT, subject="../kek"), "subject"),
@@ -325,6 +325,71 @@ def test_the_client_holds_the_receipt_against_the_log_key(server: Any) -> None:
     other = server.app.ledger.verifier_key("system")
     with KeyClient(replace(connection, log_key=other)) as client, pytest.raises(ReceiptError):
         client.rotate(keys_pb2.KEY_KIND_SUBJECT, subject="tenant")
+
+
+def test_a_client_goes_on_from_the_key_that_it_pinned(
+    server: Any, operator: keys_pb2_grpc.KeyServiceStub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connection = Connection.from_folder(server.embedded.folder, "demo-operator")
+    pinned = connection.log_key
+    assert pinned is not None
+    with KeyClient(connection) as client, KeyClient(connection) as other:
+        assert client.rotate(keys_pb2.KEY_KIND_SUBJECT, subject="tenant").done
+        before = newest(operator, keys_pb2.KEY_KIND_SIGNING)
+        asked = request(keys_pb2.KEY_KIND_SIGNING)
+        answer = operator.RotateKey(asked)
+        again = operator.RotateKey(asked)
+        assert (answer.done, answer.generation) == (True, before.generation + 1)
+        assert (again.generation, again.receipt.index) == (answer.generation, answer.receipt.index)
+        # The receipt of who ordered it: its head is signed by both keys, or by the new one.
+        assert json.loads(answer.receipt.entry)["actor"] == "human:demo-operator"
+        now = newest(operator, keys_pb2.KEY_KIND_SIGNING)
+        assert (now.generation, now.in_use) == (answer.generation, True)
+        assert now.key_id != before.key_id
+        # One learned when it had to, one asks.
+        assert client.rotate(keys_pb2.KEY_KIND_SUBJECT, subject="tenant").done
+        newest_key = other.learn_keys()
+    assert newest_key == server.app.ledger.verifier_key(TENANT) != pinned
+    with KeyClient(replace(connection, log_key=newest_key)) as client:
+        assert client.rotate(keys_pb2.KEY_KIND_SUBJECT, subject="tenant").done
+        assert client.learn_keys() == newest_key
+    assert run(["keys", "rotate", "signing", "--data", str(server.embedded.folder)]) == 0
+    out = capsys.readouterr().out
+    assert server.app.ledger.verifier_key(TENANT) in out
+    assert f"generation {answer.generation + 1}" in out
+
+
+def test_what_leads_elsewhere_is_no_introduction(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that lies about its keys: each lie is refused, and says what to do."""
+    ledger = server.app.ledger
+    server.run(ledger.signing.rotate(TENANT, Order("human:o")))
+    server.run(ledger.signing.rotate("system", Order("human:o")))
+    server.run(noted(ledger, "mrn:after"))
+    connection = Connection.from_folder(server.embedded.folder, "demo-operator")
+    truth = ledger.introductions(TENANT)
+    assert len(truth) >= 1
+    last = truth[-1]
+    lies: list[list[str]] = [
+        [],
+        truth[:-1],
+        [*truth, last],
+        [*truth[:-1], last.replace("index ", "index 1", 1)],
+    ]
+    lies.append(ledger.introductions("system"))
+    told: list[list[str]] = []
+    monkeypatch.setattr(ledger, "introductions", lambda *_: told[-1])
+    for lie in lies:
+        told.append(lie)
+        with KeyClient(connection) as client, pytest.raises(ReceiptError, match="next: "):
+            client.learn_keys()
+    monkeypatch.undo()
+
+    async def other_history(*_: object) -> list[bytes]:
+        return [b"x" * 32]
+
+    monkeypatch.setattr(ledger, "consistency_proof", other_history)
+    with KeyClient(connection) as client, pytest.raises(ReceiptError, match="CONSISTENCY_PROOF"):
+        client.learn_keys()
 
 
 def test_keys_are_listed_and_rotated_on_a_terminal(server: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,19 +12,21 @@ the standard library and `cryptography` only.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final, Self
 
 from attending.ledger import checkpoint as checkpoints
 from attending.ledger import merkle
-from attending.ledger.checkpoint import Checkpoint
+from attending.ledger.checkpoint import Checkpoint, Term, Verifier
 from attending.ledger.errors import NotFound, OutOfRange, VerificationError
+from attending.ledger.introduction import MAX_INTRODUCTIONS, Introduction, follow, learned, terms
 from attending.ledger.merkle import HASH_SIZE, leaf_hash, root_from_hashes
 from attending.ledger.note import VerifierKey
 from attending.ledger.static.bundles import parse_bundle, parse_tile
 from attending.ledger.static.paths import (
     CHECKPOINT,
     TilePath,
+    introduction_path,
     partial_tiles_of,
     width_at,
 )
@@ -55,7 +57,7 @@ class TiledLog:
     def open(
         cls,
         fetch: Fetch,
-        verifiers: Iterable[VerifierKey | str],
+        verifiers: Iterable[Verifier | str],
         *,
         older: str | None = None,
         witnesses: Collection[VerifierKey] = (),
@@ -63,22 +65,54 @@ class TiledLog:
     ) -> Self:
         """The log under its current checkpoint.
 
-        1. The checkpoint is signed by one of `verifiers` (keys or verifier key strings) and cosigned by
-        `quorum` of `witnesses`. 2. The rightmost tiles lead to its root hash. 3. With `older`, a checkpoint
-        seen before: it is signed by the same keys and its tree is a prefix of this one, proved from tiles.
+        1. The checkpoint is signed by one of `verifiers` (keys or verifier key strings), or by one that the log's
+        introductions lead to from there, and cosigned by `quorum` of `witnesses`. 2. The rightmost tiles lead to its
+        root hash, and the tree extends that of each introduction used. 3. With `older`, a checkpoint seen before: it is
+        signed by the same keys and its tree is a prefix of this one, proved from tiles.
 
-        Raises VerificationError: what `checkpoint.verify` raises; TILE_MISSING, TILE_FORMAT, TILE_MISMATCH
-        (the detail names the tile); CHECKPOINT_ROLLED_BACK (the log is behind `older`), CONSISTENCY_PROOF (it
-        is another history), CHECKPOINT_ORIGIN (they are of two logs).
+        Raises VerificationError: what `checkpoint.verify` and `introduction.follow` raise; TILE_MISSING, TILE_FORMAT,
+        TILE_MISMATCH (the detail names the tile); CHECKPOINT_ROLLED_BACK (the log is behind `older`),
+        CONSISTENCY_PROOF (it is another history, or was introduced as one), CHECKPOINT_ORIGIN (they are of two logs).
         """
         keys = [VerifierKey.parse(key) if isinstance(key, str) else key for key in verifiers]
         data = _required(fetch, CHECKPOINT)
-        head = checkpoints.verify(data, keys, witnesses=witnesses, quorum=quorum)  # 1
+        chain: tuple[Introduction, ...] = ()
+        try:
+            head = checkpoints.verify(data, keys, witnesses=witnesses, quorum=quorum)  # 1
+        except VerificationError as err:
+            if err.reason != "UNKNOWN_KEY" or not (chain := _introductions(fetch, data)):
+                raise
+            known = learned(keys, [item.text for item in chain])
+            head = checkpoints.verify(data, known, witnesses=witnesses, quorum=quorum)
         log = cls(fetch, head, data.decode())
         log._load_right_edge()  # 2
+        log._require_introduced(chain)
         if older is not None:
-            log._require_extends(checkpoints.verify(older, keys))  # 3
+            log.require_extends(older, keys)  # 3
         return log
+
+    def require_extends(self, older: str, verifiers: Iterable[Verifier | str]) -> None:
+        """Returns when `older`, a checkpoint seen before, is of a tree that this one extends, and is signed by one of
+        `verifiers`, a key introduced from there or one that led to it. Raises VerificationError as `open`.
+        """
+        keys = [VerifierKey.parse(key) if isinstance(key, str) else key for key in verifiers]
+        try:
+            head = checkpoints.verify(older, keys)
+        except VerificationError as err:
+            if err.reason != "UNKNOWN_KEY" or not (chain := self.introductions()):
+                raise
+            # Also a key from before the one that was given: what it signed is compared with the tree.
+            plain = [key.key if isinstance(key, Term) else key for key in keys]
+            head = checkpoints.verify(older, terms(plain, chain, before=True))
+        self._require_extends(head)
+
+    def introductions(self) -> tuple[Introduction, ...]:
+        """How the log's signing key was rotated up to this checkpoint, from the first key on, as the log tells; each is
+        true in itself and of a tree that this one extends. Raises VerificationError as `open`.
+        """
+        chain = _introductions(self._fetch, self.checkpoint)
+        self._require_introduced(chain)
+        return chain
 
     @property
     def size(self) -> int:
@@ -218,6 +252,13 @@ class TiledLog:
         except VerificationError as err:
             raise VerificationError(f"`{path}`: {err.detail}", reason=err.reason) from None
 
+    def _require_introduced(self, chain: Sequence[Introduction]) -> None:
+        for item in chain:
+            size = item.rotation.size
+            if size > self.size or self.root(size) != item.root:
+                detail = f"log is not the one in which its key was introduced at size {size}"
+                raise VerificationError(detail, reason="CONSISTENCY_PROOF", index=item.rotation.index)
+
     def _require_extends(self, older: Checkpoint) -> None:
         if older.origin != self.head.origin:
             raise VerificationError("the two checkpoints are of two logs", reason="CHECKPOINT_ORIGIN")
@@ -228,6 +269,18 @@ class TiledLog:
             )
         proof = self.consistency_proof(older.size)
         merkle.verify_consistency(older.size, self.size, older.root, self.head.root, proof)
+
+
+def _introductions(fetch: Fetch, note: str | bytes) -> tuple[Introduction, ...]:
+    """The introductions that the log serves up to its checkpoint `note`, which nobody need have verified."""
+    claim = checkpoints.parse_checkpoint(note)
+    texts: list[bytes] = []
+    while len(texts) < MAX_INTRODUCTIONS:
+        try:
+            texts.append(fetch(introduction_path(len(texts) + 2)))
+        except NotFound:
+            break
+    return tuple(item for item in follow(texts, claim.origin) if item.rotation.size <= claim.size)
 
 
 def _required(fetch: Fetch, path: str) -> bytes:

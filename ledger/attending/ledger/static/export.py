@@ -15,7 +15,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,11 +25,20 @@ from typing import Final
 from attending.ledger import checkpoint as checkpoints
 from attending.ledger.errors import FolderRefused, NotFound, VerificationError
 from attending.ledger.files import make_folder, sync_folder, write_durably
+from attending.ledger.introduction import Introduction
 from attending.ledger.merkle import HASH_SIZE
 from attending.ledger.note import VerifierKey
 from attending.ledger.static.bundles import encode_bundle
 from attending.ledger.static.client import Fetch, TiledLog
-from attending.ledger.static.paths import CHECKPOINT, TilePath, bundles_of, parse_path, tiles_of
+from attending.ledger.static.paths import (
+    CHECKPOINT,
+    TilePath,
+    bundles_of,
+    introduction_path,
+    parse_introduction,
+    parse_path,
+    tiles_of,
+)
 from attending.ledger.tiles import TILE_WIDTH
 
 MARKER: Final = ".attending-log"
@@ -57,7 +66,7 @@ def folder_fetch(folder: Path) -> Fetch:
     """Reads the resources of an exported folder, for the reading client; nothing outside of it."""
 
     def fetch(path: str) -> bytes:
-        if path != CHECKPOINT:
+        if path != CHECKPOINT and parse_introduction(path) is None:
             try:
                 parse_path(path)
             except VerificationError:
@@ -75,22 +84,31 @@ def export_log(
 ) -> Exported:
     """Brings `folder` to the log's current checkpoint, reading by `fetch` only what it does not hold yet.
 
-    1. The folder is new, empty or of this log, and no other export is writing to it. 2. The log's checkpoint
-    is signed by `verifier` and extends the one that the folder holds. 3. Every tile and bundle that the folder
-    lacks is read, verified and written; those that its checkpoint covers are only looked for. 4. All that is
-    durable; then the checkpoint is replaced. 5. Partial tiles of which the full one is there now are removed.
+    1. The folder is new, empty or of this log, whichever of its keys it was begun with, and no other export is writing
+    to it. 2. The log's checkpoint is signed by `verifier`, or a key introduced since, and extends the one that the
+    folder holds. 3. Every tile and bundle that the folder lacks is read, verified and written; those that its
+    checkpoint covers are only looked for. Introductions of keys are written as well. 4. All that is durable; then the
+    checkpoint is replaced. 5. Partial tiles of which the full one is there now are removed.
 
     Raises FolderRefused (EXPORT_FOLDER: something else is in it; EXPORT_OTHER_LOG; EXPORT_RUNNING;
     EXPORT_DAMAGED: a file that its checkpoint covers has another length), VerificationError (as `TiledLog`:
     a fork or an older log is refused here), OSError. The checkpoint is then what it was before.
     """
-    with _claimed(folder, verifier):  # 1
+    with _claimed(folder, verifier) as begun_with:  # 1
         older = _checkpoint(folder)
-        log = TiledLog.open(fetch, [verifier], older=older)  # 2
-        before = None if older is None else checkpoints.verify(older, [verifier]).size
+        log = TiledLog.open(fetch, [verifier])  # 2
+        chain = log.introductions()
+        _require_same_log(begun_with, verifier, chain)
+        if older is not None:
+            log.require_extends(older, [verifier])
+        before = None if older is None else checkpoints.parse_checkpoint(older).size
         changed, written, kept = set[Path](), 0, 0
+        for item in chain:  # 3
+            target = folder / introduction_path(item.rotation.generation)
+            if _put(target, item.text.encode()):
+                changed.add(target)
         paths = [*tiles_of(log.size), *bundles_of(log.size)]
-        for done, path in enumerate(paths, 1):  # 3
+        for done, path in enumerate(paths, 1):
             target = folder / str(path)
             if before is not None and path.needs <= before and _covered(target, path):
                 kept += 1
@@ -108,8 +126,10 @@ def export_log(
 
 
 @contextmanager
-def _claimed(folder: Path, verifier: VerifierKey) -> Iterator[None]:
-    """Holds the folder for one export; the lock is on the folder itself, so that nothing is left behind."""
+def _claimed(folder: Path, verifier: VerifierKey) -> Iterator[bytes]:
+    """Holds the folder for one export, with the key that it was begun with; the lock is on the folder itself, so that
+    nothing is left behind.
+    """
     make_folder(folder)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -117,25 +137,29 @@ def _claimed(folder: Path, verifier: VerifierKey) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as err:
             raise FolderRefused("another export is writing to the folder", reason="EXPORT_RUNNING") from err
-        _require_ours(folder, str(verifier))
-        yield
+        yield _marked(folder, str(verifier))
     finally:
         os.close(descriptor)
 
 
-def _require_ours(folder: Path, key: str) -> None:
+def _require_same_log(begun_with: bytes, verifier: VerifierKey, chain: Sequence[Introduction]) -> None:
+    keys = {verifier, *(key for item in chain for key in (item.rotation.old, item.rotation.new))}
+    if begun_with not in {str(key).encode() for key in keys}:
+        raise FolderRefused("folder holds the export of another log", reason="EXPORT_OTHER_LOG")
+
+
+def _marked(folder: Path, key: str) -> bytes:
+    """The key that the folder was begun with: `key`, when that is now."""
     marker = folder / MARKER
     try:
-        found = marker.read_bytes()
+        return marker.read_bytes().removesuffix(b"\n")
     except FileNotFoundError:
         # Leftovers of a marker that was being written are ours too.
         if any(not path.name.startswith(f".{MARKER}.") for path in folder.iterdir()):
             raise FolderRefused("folder is not empty and is not an export", reason="EXPORT_FOLDER") from None
         # First of all, so that files of a log that was cut short never end up under another one.
         write_durably(marker, f"{key}\n".encode(), mode=_FILE_MODE)
-        return
-    if found != f"{key}\n".encode():
-        raise FolderRefused("folder holds the export of another log", reason="EXPORT_OTHER_LOG")
+        return key.encode()
 
 
 def _checkpoint(folder: Path) -> str | None:

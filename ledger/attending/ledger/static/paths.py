@@ -1,6 +1,7 @@
 """Names of a log's static resources, each with exactly one spelling (c2sp.org/tlog-tiles).
 
     checkpoint
+    introduction/<G>              by which the log's signing key of generation G took over; of this project, from 2 on
     tile/<L>/<N>[.p/<W>]          L is the tile level, N the tile's index, W a partial tile's width
     tile/entries/<N>[.p/<W>]      the entries under the level 0 tile of the same name
 
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from attending.ledger.errors import VerificationError
+from attending.ledger.introduction import MAX_INTRODUCTIONS
 from attending.ledger.merkle import MAX_TREE_SIZE
 from attending.ledger.tiles import TILE_HEIGHT, TILE_WIDTH
 
@@ -24,6 +26,7 @@ CHECKPOINT: Final = "checkpoint"
 MAX_PATH_CHARS: Final = 64
 """More than the longest path of a tree of 2**63 - 1 entries."""
 
+_INTRODUCTION: Final = re.compile(r"introduction/([2-9]|[1-9][0-9]{1,3})", re.ASCII)
 _PATH: Final = re.compile(
     r"tile/(?P<level>entries|0|[1-9][0-9]?)/(?P<index>(?:x[0-9]{3}/)*[0-9]{3})(?:\.p/(?P<width>[1-9][0-9]{0,2}))?",
     re.ASCII,
@@ -90,6 +93,18 @@ def parse_path(path: str) -> TilePath:
     if found.needs > MAX_TREE_SIZE or encode_index(index) != match["index"]:
         raise _path_error()
     return found
+
+
+def introduction_path(generation: int) -> str:
+    """The path of the introduction of a signing key; generations begin at 2."""
+    return f"introduction/{generation}"
+
+
+def parse_introduction(path: str) -> int | None:
+    """The generation whose introduction `path` names; None when it names none."""
+    match = _INTRODUCTION.fullmatch(path) if type(path) is str else None
+    generation = 0 if match is None else int(match[1])
+    return generation if 2 <= generation <= MAX_INTRODUCTIONS + 1 else None
 
 
 def width_at(size: int, level: int, index: int) -> int:

@@ -6,13 +6,16 @@ not, and nothing that it read can change.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from attending.ledger.errors import CorruptLog, NotFound, OutOfRange, VerificationError
 from attending.ledger.merkle import HASH_SIZE, leaf_hash
 from attending.ledger.static.bundles import encode_bundle
-from attending.ledger.static.paths import CHECKPOINT, TilePath, parse_path
+from attending.ledger.static.paths import CHECKPOINT, TilePath, parse_introduction, parse_path
 from attending.ledger.tiles import TILE_WIDTH, NodeReader, load_edge
+
+if TYPE_CHECKING:
+    from attending.ledger.store.port import IntroductionRow
 
 
 class TileSource(Protocol):
@@ -21,6 +24,7 @@ class TileSource(Protocol):
     def entries(self, log_id: str, start: int, limit: int) -> list[bytes]: ...
     def leaf_hashes(self, log_id: str, start: int, limit: int) -> list[bytes]: ...
     def tile(self, log_id: str, level: int, index: int) -> bytes | None: ...
+    def introductions(self, log_id: str) -> list[IntroductionRow]: ...
 
 
 class EntrySource(Protocol):
@@ -59,6 +63,7 @@ class StoredLog:
         """
         self._source = source
         self._log_id = log_id
+        self._size = size
         self._checkpoint = checkpoint
         start = size // TILE_WIDTH * TILE_WIDTH
         leaves = source.leaf_hashes(log_id, start, size - start) if size > start else []
@@ -69,6 +74,8 @@ class StoredLog:
         """The resource at `path`; NotFound when the tree of this size does not have it."""
         if path == CHECKPOINT:
             return self._checkpoint.encode()
+        if (generation := parse_introduction(path)) is not None:
+            return self._introduction(generation)
         try:
             tile = parse_path(path)
             hashes = self._reader.tile(tile.level or 0, tile.index, tile.width)
@@ -77,6 +84,12 @@ class StoredLog:
         if tile.level is not None:
             return hashes
         return stored_bundle(self._source, self._log_id, tile, hashes)
+
+    def _introduction(self, generation: int) -> bytes:
+        rows = self._source.introductions(self._log_id)
+        if generation - 2 >= len(rows) or rows[generation - 2].entry_index >= self._size:
+            raise NotFound("the log has no such resource")
+        return rows[generation - 2].data
 
     def _read_tile(self, level: int, index: int) -> bytes | None:
         return self._source.tile(self._log_id, level, index)

@@ -60,7 +60,12 @@ ACTIONS: Final[dict[str, str]] = {
 }
 
 PAGES: Final[dict[str, dict[str, str]]] = {
-    "/{path:path}": {"checkpoint": "getCheckpoint", "tile": "getInclusionProof", "entries": "listEntries"},
+    "/{path:path}": {
+        "checkpoint": "getCheckpoint",
+        "introduction": "getCheckpoint",
+        "tile": "getInclusionProof",
+        "entries": "listEntries",
+    },
 }
 """Path of every HTTP route, as Starlette writes it, to the action of each kind of resource that it serves."""
 

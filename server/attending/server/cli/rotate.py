@@ -13,12 +13,13 @@ from attending.server.cli.outcome import Exit
 from attending.v1 import keys_pb2
 
 OPERATOR = "demo-operator"
-KINDS = choices(keys_pb2.KeyKind, without=keys_pb2.KEY_KIND_SIGNING)
+KINDS = choices(keys_pb2.KeyKind)
 
 
 @click.command(
     epilog=examples(
         "attending keys rotate kek",
+        "attending keys rotate signing",
         "attending keys rotate root",
         "attending keys rotate subject --subject tenant",
         after="docs/secrets.md says what each rotation does and what it leaves.",
@@ -34,17 +35,20 @@ def command(kind: str, subject: str, key: str, no_wait: bool, as_json: bool, con
     """Rotate a key of the caller's tenant. It is an entry (`key.rotated`) before it is done; of `root`, afterwards.
 
     `root` seals the key files anew, once the key in Vault or KMS or the passphrase was changed; `kek` wraps the keys
-    of all subjects anew; `lookup`, `fingerprint` and `subject` begin a new generation. Cut short, the next start of
-    a server takes it up again, or the same call with its --key; `root` is to be asked for again. Exit code 2: it goes
-    on, and --no-wait was given.
+    of all subjects anew; `lookup`, `fingerprint` and `subject` begin a new generation; `signing` gives the log a new
+    key, introduced by the old one. Cut short, the next start of a server takes it up again, or the same call with its
+    --key; `root` is to be asked for again. Exit code 2: it goes on, and --no-wait was given.
     """
     if (kind == "subject") != bool(subject):
         raise click.UsageError("--subject goes with `subject`, and only with it")
     key = key or uuid.uuid4().hex
+    log_key = None
     with KeyClient(connection) as client:
         answer = client.rotate(KINDS[kind], subject=subject, key=key)
         while not answer.done and not no_wait:
             answer = client.rotate(KINDS[kind], subject=subject, key=key)
+        if kind == "signing" and connection.log_key is not None:
+            log_key = client.learn_keys()
     if as_json:
         click.echo(as_json_line(answer))
         return Exit.OK if answer.done else Exit.HELD
@@ -55,6 +59,13 @@ def command(kind: str, subject: str, key: str, no_wait: bool, as_json: bool, con
             f", used from {answer.since.ToDatetime():%Y-%m-%d %H:%M} UTC on" if kind == "fingerprint" else ""
         )
         click.echo(f"{kind} has generation {answer.generation}{since}; entry {answer.receipt.index}")
+    if kind == "signing":
+        if log_key is not None:
+            click.echo(f"the log's verifier key is {log_key}")
+        click.echo(
+            "next: back up the key folder, whose backups do not hold this key yet, and give auditors the new verifier"
+            " key; with the old one they can go on"
+        )
     if not answer.done:
         click.echo("the server goes on with it; `attending keys list` says when it is done")
     return Exit.OK if answer.done else Exit.HELD

@@ -93,7 +93,7 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
         """Takes up rotations that were cut short, and lets go of keys and claims that are past their time."""
         for log_id in log_ids:
             # What fails, and may fail for ever, keeps nothing else from being looked after.
-            for work in (self._resumed, self._ledger.expire_claims, self._retired):
+            for work in (self._resumed, self._finished, self._ledger.expire_claims, self._retired):
                 try:
                     await work(log_id)
                 except LedgerError as err:
@@ -108,6 +108,10 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
             return
         if await self._ledger.rotation.resume(log_id, delay=self._delay):
             log.info("keys.rotation_resumed", log_id=log_id)
+
+    async def _finished(self, log_id: str) -> None:
+        if destroyed := await self._ledger.signing.finish(log_id):
+            log.info("keys.retired", log_id=log_id, kind="signing", count=destroyed)
 
     async def _retired(self, log_id: str) -> None:
         if retired := await self._ledger.rotation.retire_fingerprints(log_id):
@@ -126,6 +130,8 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
             return (await rotation.reseal(tenant, order)).indexes[0]
         if request.kind == keys_pb2.KEY_KIND_SUBJECT:
             return (await rotation.record_subject(tenant, request.subject, order))[1]
+        if request.kind == keys_pb2.KEY_KIND_SIGNING:
+            return (await self._ledger.signing.record(tenant, order))[0]
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return (await rotation.record(tenant, _OF_LOG[request.kind], order, self._delay))[1]
@@ -146,6 +152,9 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
             done=True,
             receipt=await receipt_message(self._ledger, tenant, index),
         )
+        if kind == keys_pb2.KEY_KIND_SIGNING:
+            response.since.FromDatetime(clock.parse(entry.time))
+            await self._ledger.signing.finish(tenant)
         name = _OF_LOG.get(kind)
         if name is not None:
             since = str(body.get("since", entry.time))
@@ -223,9 +232,8 @@ def _told(tenant: str, task: asyncio.Future[Rotated]) -> None:
 
 def _check(request: keys_pb2.RotateKeyRequest) -> None:
     wrong = key_violations(request.idempotency_key)
-    if request.kind == keys_pb2.KEY_KIND_SIGNING:
-        wrong.append(("kind", "cannot be SIGNING: seal the log, its successor has a key of its own"))
-    elif request.kind not in (*_OF_LOG, keys_pb2.KEY_KIND_ROOT, keys_pb2.KEY_KIND_SUBJECT):
+    others = (keys_pb2.KEY_KIND_ROOT, keys_pb2.KEY_KIND_SUBJECT, keys_pb2.KEY_KIND_SIGNING)
+    if request.kind not in (*_OF_LOG, *others):
         wrong.append(("kind", "is required, and one of the known kinds"))
     if request.kind == keys_pb2.KEY_KIND_SUBJECT:
         if request.subject != TENANT_SUBJECT and not _SUBJECT.fullmatch(request.subject):

@@ -6,6 +6,7 @@ What is appended from outside is in `attending.server.services.append`.
 from __future__ import annotations
 
 import grpc
+from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.entry import Entry
 from attending.ledger.errors import NotFound as LedgerNotFound
 from attending.ledger.errors import OutOfRange as LedgerOutOfRange
@@ -72,8 +73,11 @@ class LedgerService(EventRpcs, ledger_pb2_grpc.LedgerServiceServicer):
                 raise _unpublished()
         else:
             note = await self._ledger.checkpoint(tenant)
+        size = parse_checkpoint(note).size
         return ledger_pb2.GetCheckpointResponse(
-            checkpoint=note, verifier_key=self._ledger.verifier_key(tenant)
+            checkpoint=note,
+            verifier_key=self._ledger.verifier_key(tenant, size),
+            introductions=self._ledger.introductions(tenant, size),
         )
 
     async def GetInclusionProof(  # noqa: N802

@@ -1,8 +1,8 @@
 """The static resources of the tenants' logs over HTTP (c2sp.org/tlog-tiles).
 
 Only what a published checkpoint covers is served. A resource has one spelling, without escapes; everything else
-is not found. Checkpoints and tiles hold hashes and may be public; entry bundles hold pseudonyms and ids and
-take a credential of somebody who may read entries.
+is not found. Checkpoints and tiles hold hashes, introductions the log's public keys, and may be public; entry bundles
+hold pseudonyms and ids and take a credential of somebody who may read entries.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from contextlib import contextmanager
 from typing import Final
 
 import structlog
+from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.errors import VerificationError
 from attending.ledger.ledger import Ledger
-from attending.ledger.static.paths import CHECKPOINT, TilePath, parse_path
+from attending.ledger.static.paths import CHECKPOINT, TilePath, parse_introduction, parse_path
 from attending.server.auth.actions import PAGES
 from attending.server.config import HttpSection, TenantSection
 from attending.server.errors import NotFound, Unavailable
@@ -40,6 +41,7 @@ _GZIP: Final = re.compile(r"(?:^|,)\s*gzip\s*(?:;\s*q=(?P<q>[0-9.]+)\s*)?(?:,|$)
 
 ROUTE: Final = "/{path:path}"
 _ACTIONS: Final = PAGES[ROUTE]
+_PUBLIC: Final = ("checkpoint", "introduction", "tile")
 
 
 class TileEndpoint:
@@ -76,7 +78,7 @@ class TileEndpoint:
         return response
 
     async def _answer(self, request: Request, tenant: str | None, kind: str, path: str) -> Response:
-        public = self._config.public_tiles and kind in ("checkpoint", "tile") and tenant is not None
+        public = self._config.public_tiles and kind in _PUBLIC and tenant is not None
         if public:
             return await self._resource(request, tenant, kind, path)
         principal = await self._access.authenticate(request)
@@ -90,6 +92,8 @@ class TileEndpoint:
         shared = "public" if self._config.public_tiles and kind != "entries" else "private"
         if kind == "checkpoint":
             return await self._checkpoint(request, tenant, shared)
+        if (generation := parse_introduction(path)) is not None:
+            return await self._introduction(tenant, generation, shared)
         found = parse_path(path)
         data = await self._ledger.published_resource(tenant, found)
         headers = {
@@ -102,6 +106,19 @@ class TileEndpoint:
                 headers["Content-Encoding"] = "gzip"
                 data = await asyncio.to_thread(gzip.compress, data, _GZIP_LEVEL, mtime=0)
         return Response(data, media_type="application/octet-stream", headers=headers)
+
+    async def _introduction(self, tenant: str, generation: int, shared: str) -> Response:
+        note = await self._ledger.published_checkpoint(tenant)
+        found = [] if note is None else self._ledger.introductions(tenant, parse_checkpoint(note).size)
+        if generation - 2 >= len(found):
+            raise NotFound("UNKNOWN_RESOURCE")
+        headers = {
+            "Cache-Control": f"{shared}, max-age={FOREVER_SECONDS}, immutable",
+            "X-Content-Type-Options": "nosniff",
+        }
+        return Response(
+            found[generation - 2].encode(), media_type="text/plain; charset=utf-8", headers=headers
+        )
 
     async def _checkpoint(self, request: Request, tenant: str, shared: str) -> Response:
         note = await self._ledger.published_checkpoint(tenant)
@@ -146,6 +163,8 @@ class TileEndpoint:
 def _kind(path: str) -> str:
     if path == CHECKPOINT:
         return "checkpoint"
+    if parse_introduction(path) is not None:
+        return "introduction"
     try:
         found: TilePath = parse_path(path)
     except VerificationError:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -66,6 +66,12 @@ class Reach:
         from attending.ledger.backup.published import read_published
 
         return {} if self.published is None else read_published(self.published)
+
+    def introduced(self) -> Mapping[str, Sequence[str]]:
+        """Introductions of signing keys by log, as they are published."""
+        from attending.ledger.backup.published import read_introduced
+
+        return {} if self.published is None else read_introduced(self.published)
 
 
 @contextmanager

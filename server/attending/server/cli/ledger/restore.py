@@ -72,7 +72,7 @@ def restore(
         )
     with errors_explained(reach.option), shown(as_json) as progress:
         published = reach.published_heads()
-        found = inspect_backup(source, published, progress)
+        found = inspect_backup(source, published, progress, introduced=reach.introduced())
         if not check:
             _require_published(reach, found, no_published)
             if reach.database is not None:

@@ -88,6 +88,7 @@ class _Proofs:
         from attending.ledger import merkle
         from attending.ledger.errors import CorruptLog, VerificationError
         from attending.ledger.proof import format_receipt, verify_receipt
+        from attending.ledger.signing import read_chain
         from attending.ledger.tiles import NodeReader
 
         bad = [one.detail for one in self._findings if one.level == "failed"]
@@ -104,7 +105,8 @@ class _Proofs:
         reader = NodeReader(self._edge, lambda level, at: self._store.tile(self._row.log_id, level, at))
         try:
             hashes = merkle.inclusion_proof(index, size, reader.node)
-            verify_receipt(format_receipt(index, hashes, self._note), entry, [self._row.verifier_key])
+            terms = read_chain(self._store, self._row).terms
+            verify_receipt(format_receipt(index, hashes, self._note), entry, terms)
         except (VerificationError, CorruptLog) as err:
             return {"state": "failed", "detail": str(err)}
         return {

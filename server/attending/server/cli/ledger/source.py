@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 from attending.ledger.checkpoint import verify
 from attending.ledger.errors import CorruptLog, LedgerError, NotFound, StoreUnavailable, VerificationError
+from attending.ledger.introduction import terms
 from attending.ledger.note import VerifierKey
 from attending.ledger.static.client import Fetch
 from attending.ledger.static.export import folder_fetch
@@ -74,10 +75,13 @@ class LogSource:
 
     def _beside(self, stored: ReadOnlySqlite) -> StoredLog:
         """The published tree of a data folder. Read without its lock: a server may be running on it."""
+        from attending.ledger.signing import read_chain
+
         log = self._log()
         path = self.data / "published" / f"{log}.checkpoint"
         # Before the database: that may only have grown since, so it is never behind what was read here.
         note = path.read_bytes() if path.is_file() else None
+        rows = {row.log_id: row for row, _head in stored.heads()}
         logs = {row.log_id: head.size for row, head in stored.heads()}
         if log not in logs:
             raise CommandError(
@@ -87,7 +91,9 @@ class LogSource:
             raise CommandError(
                 f"nothing of log `{log}` is published yet", "try again in a second", Exit.INDETERMINATE
             )
-        head = verify(note, [self._key()])
+        key, row = self._key(), rows[log]
+        chain = read_chain(stored, row)
+        head = verify(note, terms([key], chain.introductions, before=True))
         if head.size > logs[log]:
             raise CorruptLog(
                 f"log `{log}` has {logs[log]} entries, {head.size} were published: the database is behind",
@@ -147,6 +153,8 @@ def _database(path: Path) -> Iterator[ReadOnlySqlite]:
 
 _NEXT: Final = {
     "UNKNOWN_KEY": "give the key of this log with --key; `attending keys log` shows those of a data folder",
+    "KEY_TERM": "somebody signs with a key that the log has replaced: keep this copy, and tell the operator",
+    "INTRODUCTION": "the log's keys do not follow from each other: keep this copy, and tell the operator",
     "KEY_FORMAT": "give a C2SP verifier key with --key",
     "CHECKPOINT_ROLLED_BACK": "the log is behind what the folder holds: ask the operator why",
     "CONSISTENCY_PROOF": "keep both copies: this log and the folder's are two histories",

@@ -72,7 +72,10 @@ def _as_json(log: LogHealth, option: str) -> dict[str, Any]:
     return {
         "log": log.row.log_id,
         "origin": log.row.origin,
-        "verifier_key": log.row.verifier_key,
+        "verifier_key": log.row.verifier_key if log.chain is None else str(log.chain.current),
+        "first_verifier_key": log.row.verifier_key,
+        "key_generation": None if log.chain is None else log.chain.generation,
+        "key_changed_at_sizes": [] if log.chain is None else [item.size for item in log.chain.rotations],
         "created_at": log.row.created_at,
         "size": head.size,
         "root": head.root.hex(),
@@ -99,6 +102,7 @@ def _finding(log: LogHealth, one: Any, option: str) -> dict[str, Any]:
     undecided = {
         "NOT_PUBLISHED": "give the folder of published heads with --published; a server publishes each second",
         "STANDBY_BEHIND": "ask the primary",
+        "INTRODUCTION_PENDING": "look again in a moment; if it stays, start the server once",
     }
     step = undecided.get(one.reason) or step_for(one.reason, log.row.log_id, one.index, option)
     return {
@@ -149,6 +153,9 @@ def _print(reach: Reach, found: dict[str, Any]) -> None:
 def _print_log(log: dict[str, Any], colour: bool) -> None:
     click.echo(click.style(log["log"], bold=True) + f"  {log['origin']}", color=colour)
     click.echo(f"  key        {log['verifier_key']}")
+    if log["key_changed_at_sizes"]:
+        sizes = ", ".join(f"{size:,}" for size in log["key_changed_at_sizes"][-5:])
+        click.echo(f"             generation {log['key_generation']}, introduced at size {sizes}")
     last = f", the last at {log['last_entry_at']}" if log["size"] else ""
     click.echo(f"  entries    {log['size']:,}{last}")
     click.echo(f"  root       {log['root']}")
