@@ -13,6 +13,7 @@ from attending.client.custody import CustodyClient
 from attending.client.errors import AttendingApiError, ReceiptError
 from attending.client.events import Acknowledged, Event, EventStream
 from attending.client.keys import KeyClient
+from attending.client.knowledge import KnowledgeClient
 from attending.client.people import EmergencyClient, PeopleClient
 from attending.client.review import PreparedSignature, ReviewClient
 
@@ -27,6 +28,7 @@ __all__ = [
     "Event",
     "EventStream",
     "KeyClient",
+    "KnowledgeClient",
     "PeopleClient",
     "PreparedSignature",
     "ReceiptError",

@@ -123,6 +123,7 @@ COMPONENTS: Final[tuple[str, ...]] = (
     "attending.server.review.component:build",
     "attending.server.services.admin:build",
     "attending.server.services.keys:build",
+    "attending.server.services.knowledge:build",
     "attending.server.reports.component:build",
     "attending.server.services.custody:build",
     "attending.server.web.component:build",

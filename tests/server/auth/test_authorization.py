@@ -52,7 +52,7 @@ MAY: dict[str, set[str]] = {
     "demo-app": SUBMIT | OUTCOME | PROOFS | READ_PROMPTS | EVENTS | {"GetHalt"},
     "dr-rivera": CLINICAL,
     "dr-chen": CLINICAL,
-    "demo-pharmacist": CLINICAL,
+    "demo-pharmacist": CLINICAL | {"AttestFact"},
     "demo-auditor": ENTRIES
     | PROOFS
     | READ_PROMPTS
@@ -75,7 +75,15 @@ MAY: dict[str, set[str]] = {
     | OFFICE
     | AFTER_EMERGENCY,
     "demo-safety-officer": (
-        LOOK | ENTRIES | PROOFS | READ_PROMPTS | EVENTS | HALT | {"Resume"} | OFFICE | AFTER_EMERGENCY
+        LOOK
+        | ENTRIES
+        | PROOFS
+        | READ_PROMPTS
+        | EVENTS
+        | HALT
+        | {"Resume", "AttestFact"}
+        | OFFICE
+        | AFTER_EMERGENCY
     ),
 }
 

@@ -39,6 +39,7 @@ ACTIONS: Final[dict[str, str]] = {
     "/attending.v1.AdminService/GetHalt": "getHalt",
     "/attending.v1.KeyService/ListKeys": "listKeys",
     "/attending.v1.KeyService/RotateKey": "rotateKey",
+    "/attending.v1.KnowledgeService/AttestFact": "attestFact",
     "/attending.v1.CustodyService/ShowSubject": "showSubject",
     "/attending.v1.CustodyService/LinkSubjects": "linkSubjects",
     "/attending.v1.CustodyService/UnlinkSubjects": "unlinkSubjects",

@@ -37,6 +37,7 @@ _PROMPT: Final = GivesNone("a template is written for everybody; its variables a
 _STAFF: Final = GivesNone("names, roles and dates of staff, who are no patients here")
 _EMERGENCY: Final = GivesNone("who had emergency access and when, and coded reasons")
 _HALT: Final = GivesNone("what is halted, since when, by whom, and a coded reason")
+_FACT: Final = GivesNone("a rule of the drug knowledge, and who attested it")
 _KEYS: Final = GivesNone(
     "kinds, generations, times and hashes of keys, no key; a subject is a random pseudonym"
 )
@@ -77,6 +78,7 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.AdminService/GetHalt": _HALT,
     "/attending.v1.KeyService/ListKeys": _KEYS,
     "/attending.v1.KeyService/RotateKey": _KEYS,
+    "/attending.v1.KnowledgeService/AttestFact": _FACT,
     "/attending.v1.IdentityService/EnrolUser": _STAFF,
     "/attending.v1.IdentityService/ProofUser": _STAFF,
     "/attending.v1.IdentityService/RevokeUser": _STAFF,

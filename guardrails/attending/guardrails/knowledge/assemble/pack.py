@@ -10,9 +10,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
+
+from attending.guardrails.knowledge.assemble import tables
 
 FORMAT: Final = 2
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
@@ -71,6 +73,17 @@ def write(
     fresh.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
     return value
+
+
+def with_table(folder: Path, name: str, rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> str:
+    """Writes the pack in `folder` again with other rows of one table; the hash of what is there then. As `write`."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    held = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.is_file()}
+    files = {one: content for one, content in held.items() if one.endswith(".tsv")}
+    files[name] = tables.text(columns, rows)
+    counts = {**manifest["counts"], name.removesuffix(".tsv"): len(rows)}
+    reports = {one: content for one, content in held.items() if one not in files and one != "manifest.json"}
+    return write(folder, files, counts, manifest.get("inputs"), reports)
 
 
 def _durable(path: Path, content: bytes) -> None:

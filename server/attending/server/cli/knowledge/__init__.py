@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "lint": (f"{_HERE}.lint", "Find faults in a pack."),
     "diff": (f"{_HERE}.diff", "Show what changed between two packs."),
     "build": (f"{_HERE}.build", "Build a pack, with a site's own files."),
+    "attest": (f"{_HERE}.attest", "Attest a curated fact, as one of two people."),
 }
 
 
