@@ -73,18 +73,13 @@ _KEYS: Final = {
     "conditions.tsv": ("name",),
     "allergens.tsv": ("name",),
 }
-_ONE_VALUE: Final = {
-    "dose_limits.tsv": (
-        (
-            "drug", "route", "formulation", "indication", "min_age_years", "max_age_years", "unit", "per", "confidence",
-            "basis",
-        ),
-        ("max_single", "max_daily"),
-    ),
-    "renal.tsv": (("drug", "measure", "below", "action", "basis"), ("max_daily_mg",)),
-    "mme.tsv": (("drug", "route", "unit"), ("factor",)),
-}  # fmt: skip
-"""Table -> (what a row is about, what it says): two rows about one thing may not say two things."""
+_SAYS: Final = {
+    "dose_limits.tsv": ("max_single", "max_daily"),
+    "renal.tsv": ("max_daily_mg",),
+    "mme.tsv": ("factor",),
+}
+"""Table -> the cells that say something. The others say of what: two rows of one thing may not say two things."""
+_NOT_ABOUT: Final = frozenset({"rule_id", "source", "min_interval_hours"})
 
 
 def lint(pack: Pack) -> list[Problem]:
@@ -219,10 +214,10 @@ class _Lint:
                     )
 
     def _contradictions(self) -> Iterator[Problem]:
-        for table, (about, says) in _ONE_VALUE.items():
+        for table, says in _SAYS.items():
             seen: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
             for line, row in enumerate(self._pack.rows(table), start=2):
-                held = seen[tuple(row[column] for column in about)]
+                held = seen[tuple(cell for column, cell in row.items() if column not in (*says, *_NOT_ABOUT))]
                 for column in says:
                     if row[column] and held.setdefault(column, row[column]) != row[column]:
                         what = f"{row['drug']}: `{column}` is {row[column]} here and {held[column]} elsewhere"
