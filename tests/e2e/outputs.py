@@ -40,6 +40,7 @@ OUTPUTS: Final[dict[str, str]] = {
             "IdentityService",
             "InferenceService",
             "KeyService",
+            "KnowledgeService",
             "LedgerService",
             "PromptService",
             "ReviewService",

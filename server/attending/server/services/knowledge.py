@@ -21,9 +21,10 @@ from attending.server import clock
 from attending.server.app import App, Component
 from attending.server.auth.context import current_principal
 from attending.server.auth.principal import Principal
-from attending.server.errors import Aborted, FailedPrecondition, InvalidRequest, NotFound, PermissionDenied
-from attending.server.idempotency import Once, answered, key_violations, once
+from attending.server.errors import Aborted, FailedPrecondition, NotFound, PermissionDenied
+from attending.server.idempotency import Once, answered
 from attending.server.rpc import Context
+from attending.server.services.begun import begun, once_of
 from attending.server.services.receipts import receipt_message
 from attending.v1 import knowledge_pb2, knowledge_pb2_grpc
 
@@ -53,15 +54,13 @@ class KnowledgeService(knowledge_pb2_grpc.KnowledgeServiceServicer):
         self, request: knowledge_pb2.AttestFactRequest, context: Context
     ) -> knowledge_pb2.AttestFactResponse:
         principal = current_principal()
-        wrong = key_violations(request.idempotency_key)
-        if len(request.digest) != _DIGEST_BYTES:
-            wrong.append(("digest", f"must be {_DIGEST_BYTES} bytes"))
-        if wrong:
-            raise InvalidRequest(wrong)
+        v = begun(request)
+        v.check(len(request.digest) == _DIGEST_BYTES, "digest", f"must be {_DIGEST_BYTES} bytes")
+        v.raise_if_any()
         digest = request.digest.hex()
         if digest not in self._facts:
             raise NotFound("UNKNOWN_FACT")
-        call = await once(self._ledger, principal.tenant, principal.name, request.idempotency_key, request)
+        call = await once_of(self._ledger, principal, request)
         index = await self._recorded(principal.tenant, call)
         if index is None:
             try:
