@@ -476,11 +476,13 @@ def _counted(part: str, pregnant: list[bool], weeks: list[Decimal]) -> None:
             before = _before(part, match.start(), 24)
             if says(match) and re.search(r"(?:^|[,;(] |\bat |\d |: )$", before) and "scan at" not in before:
                 stored(Decimal(match.group(1)))
-    for match in _LAST_PERIOD.finditer(part):
-        if _TESTED.search(part) and says(match):
+    tested = _TESTED.search(part) is not None
+    for match in _LAST_PERIOD.finditer(part) if tested else ():
+        if says(match):
             factor = Decimal("4.345") if match.group(2).startswith("m") else Decimal(1)
             stored((_value(match.group(1)) * factor).to_integral_value())
-    for match in _DUE.finditer(part):
+    expected = re.search(r"\b(?:baby|pregnan\w*|edd)\b|^(?:she|you|i)\b", part) is not None
+    for match in _DUE.finditer(part) if expected else ():
         factor = Decimal("4.345") if match.group(2).startswith("m") else Decimal(1)
         remaining = (_value(match.group(1)) * factor).to_integral_value()
         if (
