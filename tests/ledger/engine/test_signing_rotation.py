@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from attending.ledger import sequencer, signing
+from attending.ledger.backup.published import read_introduced, read_published
+from attending.ledger.backup.restore import inspect_backup, restore_sqlite
+from attending.ledger.backup.take import take_backup
 from attending.ledger.checkpoint import parse_checkpoint, verify
 from attending.ledger.custody.reads import Order
 from attending.ledger.entry import PendingEntry
@@ -20,6 +26,7 @@ from attending.ledger.errors import (
     StoreUnavailable,
     VerificationError,
 )
+from attending.ledger.health import examine
 from attending.ledger.introduction import STREAM, follow, learned, terms, verify_introduction
 from attending.ledger.key_files import LogFolder
 from attending.ledger.ledger import Claim, Ledger, LedgerConfig
@@ -29,8 +36,13 @@ from attending.ledger.publish import read_introductions
 from attending.ledger.signing import read_chain
 from attending.ledger.store.memory import Fault, MemoryStore
 from attending.ledger.store.port import Store
+from attending.ledger.store.read_only import ReadOnlySqlite
 from attending.ledger.store.sqlite import SqliteStore
+from attending.ledger.verify.database import SignedHead, verify_database_log
+from attending.ledger.verify.report import Status
+from attending.ledger.verify.sqlite import log_in
 
+from tests.ledger.engine.conftest import START
 from tests.ledger.engine.postgres import LOGIN
 from tests.postgres_cluster import Cluster
 
@@ -306,6 +318,105 @@ async def test_an_altered_introduction_is_not_served(tmp_path: Path, pending: Ma
         await Ledger.open(folder, store=store)
     assert caught.value.reason == "INTRODUCTION"
     assert entry_row.stream == STREAM
+
+
+async def test_backups_and_readers_of_the_file_follow_the_keys(tmp_path: Path, pending: Make) -> None:
+    folder = tmp_path / "ledger"
+    async with await Ledger.open(folder) as ledger:
+        await ledger.create_log(LOG, ORIGIN)
+        keys = [ledger.verifier_key(LOG)]
+        await ledger.append(LOG, [pending()])
+        early = _backup(folder, tmp_path / "early.backup")
+        for _ in range(2):
+            await ledger.signing.rotate(LOG, BY)
+            await ledger.append(LOG, [pending()])
+            keys.append(ledger.verifier_key(LOG))
+        await ledger.publish(LOG)
+    published, introduced = read_published(folder / "published"), read_introduced(folder / "published")
+    with closing(ReadOnlySqlite(folder / "ledger.db")) as store, store.snapshot():
+        (log,) = [
+            item
+            for item in examine(store, published, now=START, claim_retention=timedelta(1))
+            if item.row.log_id == LOG
+        ]
+    assert (log.findings, log.chain.generation if log.chain else 0) == ((), 3)
+    for key in keys:
+        report = verify_database_log(
+            folder / "ledger.db",
+            log_in(folder / "ledger.db", LOG),
+            VerifierKey.parse(key),
+            [SignedHead("published", published[LOG])],
+        )
+        assert report.verdict is Status.PASSED, report.findings
+    stranger = VerifierKey(ORIGIN, 1, VerifierKey.parse(keys[0]).public_key[::-1])
+    report = verify_database_log(
+        folder / "ledger.db", log_in(folder / "ledger.db", LOG), stranger, [SignedHead("p", published[LOG])]
+    )
+    assert {item.reason for item in report.findings if item.status is Status.FAILED} == {
+        "KEY_MISMATCH",
+        "UNKNOWN_KEY",
+    }
+    # Of now: restored, it opens with the key folder as it is.
+    late = _backup(folder, tmp_path / "late.backup")
+    found = inspect_backup(late, published, introduced=introduced)
+    assert found.lost == ()
+    restore_sqlite(found, tmp_path / "again")
+    shutil.copytree(folder / "keys", tmp_path / "again" / "keys")
+    async with await Ledger.open(tmp_path / "again") as ledger:
+        await ledger.append(LOG, [pending()])
+        await check(ledger, keys[0], 3)
+        # A seal names the key that the successor's readers need.
+        succession = await ledger.seal_log(LOG, "after", "attending.test/after", actor="human:o")
+        continued = await ledger.get_entry("after", 0)
+        assert continued.body["predecessor_key"] == keys[2]
+        assert succession.size == continued.body["size"]
+    # Of before: what was published since is known for what it is, by the introductions beside it.
+    found = inspect_backup(early, {LOG: published[LOG]}, introduced=introduced)
+    assert [(item.first, item.known) for item in found.lost] == [(1, True)]
+    with pytest.raises(CorruptLog) as caught:
+        inspect_backup(early, {LOG: published[LOG]})
+    assert caught.value.reason == "PUBLISHED_HEAD_UNREADABLE"
+
+
+def _backup(folder: Path, out: Path) -> Path:
+    with closing(ReadOnlySqlite(folder / "ledger.db")) as store:
+        take_backup(store, out, read_published(folder / "published"), now=lambda: START, program="test")
+    return out
+
+
+async def test_what_was_altered_in_the_file_is_named(tmp_path: Path, pending: Make) -> None:
+    folder = tmp_path / "ledger"
+    async with await Ledger.open(folder) as ledger:
+        await ledger.create_log(LOG, ORIGIN)
+        anchor = VerifierKey.parse(ledger.verifier_key(LOG))
+        done = await ledger.signing.rotate(LOG, BY)
+        await ledger.append(LOG, [pending()])
+        await ledger.publish(LOG)
+    head = [SignedHead("published", read_published(folder / "published")[LOG])]
+
+    def reasons(sql: str) -> set[tuple[str | None, int | None]]:
+        copy = tmp_path / "copy.db"
+        shutil.copy(folder / "ledger.db", copy)
+        with closing(sqlite3.connect(copy)) as connection:
+            for trigger in (
+                "introduction_refuse_delete",
+                "introduction_refuse_update",
+                "entry_refuse_update",
+            ):
+                connection.execute(f"DROP TRIGGER {trigger}")
+            connection.execute(sql)
+            connection.commit()
+        report = verify_database_log(copy, log_in(copy, LOG), anchor, head)
+        assert report.verdict is not Status.PASSED
+        return {(item.reason, item.index) for item in report.findings if item.status is not Status.PASSED}
+
+    at = done.indexes[1]
+    assert reasons("DELETE FROM introduction") == {("INTRODUCTION_PENDING", at), ("UNKNOWN_KEY", None)}
+    assert ("RECEIPT_FORMAT", None) in reasons("UPDATE introduction SET data = X'00'")
+    assert ("INTRODUCTION", None) in reasons(f"UPDATE entry SET stream = 'x' WHERE entry_index = {at}")
+    with pytest.raises(CorruptLog) as caught, closing(ReadOnlySqlite(tmp_path / "copy.db")) as store:
+        read_chain(store, store.heads()[0][0])
+    assert caught.value.reason == "INTRODUCTION"
 
 
 # --- several processes ---------------------------------------------------------------------------------------

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from attending.ledger.custody.reads import Order as CustodyOrder
 from attending.ledger.custody.retention import Rule, Rules
-from attending.ledger.errors import PayloadPruned
+from attending.ledger.errors import PayloadPruned, SigningKeyRetired
 from attending.ledger.note import VerifierKey
 from attending.ledger.verify.bundle import Anchors, verify_bundle
 from attending.ledger.verify.report import Report
+from attending.ledger.verify.writer import write_bundle
 from attending.server.auth.context import AccessDecision, enter
 from attending.server.errors import InvalidRequest, NotFound
 from attending.server.halt.switch import Order
@@ -264,3 +265,36 @@ async def test_an_export_that_is_cut_does_not_wait_for_the_writers_thread(
     go_on.set()
     await service.drain()
     assert list(folder.iterdir()) == []
+
+
+async def test_bundles_of_a_log_whose_key_was_rotated_verify_with_any_key_of_it(
+    ward: Ward, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = ward.gate.ledger
+    keys = [ledger.verifier_key(TENANT)]
+    outcome = await signed_release(ward)
+    early, _ = await export(ward, tmp_path, order())
+    for _ in range(2):
+        await ledger.signing.rotate(TENANT, CustodyOrder("human:o"))
+        keys.append(ledger.verifier_key(TENANT))
+    await signed_release(ward)
+    whole, _ = await export(ward, tmp_path, order())
+    one, _ = await export(ward, tmp_path, order(inference_ids=(outcome.inference_id,)))
+    for bundle in (whole, one):
+        for text in keys:
+            report = verify_bundle(bundle, Anchors(keys=(VerifierKey.parse(text),)))
+            assert report.failures == ()
+    assert verify_bundle(early, Anchors(keys=(VerifierKey.parse(keys[0]),))).failures == ()
+    # Rotated while it is being made, it is signed by nobody: the caller asks again.
+    write = write_bundle
+
+    def rotated_meanwhile(*args: object, **more: object) -> object:
+        asyncio.run_coroutine_threadsafe(
+            ledger.signing.rotate(TENANT, CustodyOrder("human:o")), loop
+        ).result()
+        return write(*args, **more)  # type: ignore[arg-type]
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(export_module, "write_bundle", rotated_meanwhile)
+    with pytest.raises(SigningKeyRetired):
+        await export(ward, tmp_path, order())

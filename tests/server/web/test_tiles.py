@@ -15,7 +15,9 @@ import httpx
 import pytest
 import structlog
 import structlog.testing
+from attending.ledger.custody.reads import Order
 from attending.ledger.entry import PendingEntry
+from attending.ledger.errors import NotFound
 from attending.ledger.static.bundles import parse_bundle
 from attending.ledger.static.client import TiledLog
 from attending.ledger.static.paths import bundles_of, tiles_of
@@ -345,3 +347,27 @@ def test_a_busy_server_says_when_to_come_back(site: Site, auditor: httpx.Client,
         assert site.client("demo-app").get(f"{site.url}/checkpoint").status_code == 200
         site.server.loop.call_soon_threadsafe(go.set)
         assert {done.result().status_code for done in waiting} == {200}
+
+
+def test_an_introduction_is_read_by_whoever_reads_the_checkpoint(open_site: Site) -> None:
+    """Last here: the log's key is another afterwards."""
+    anybody, ledger = open_site.client(), open_site.server.app.ledger
+    open_site.server.run(ledger.signing.rotate("demo", Order("human:o")))
+    open_site.server.run(ledger.append("demo", entries(3)))
+    first = f"{open_site.url}/introduction/2"
+    assert anybody.get(first).status_code == 404  # not published yet
+    note = open_site.server.run(ledger.publish("demo"))
+    answer = anybody.get(first)
+    assert answer.content.decode() == ledger.introductions("demo")[0]
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+    def fetch(path: str) -> bytes:
+        found = anybody.get(f"{open_site.url}/{path}")
+        if found.status_code == 404:
+            raise NotFound(path)
+        assert found.status_code == 200
+        return found.content
+
+    assert TiledLog.open(fetch, [open_site.key]).checkpoint == note
+    for path in ("introduction/1", "introduction/02", "introduction/3", "introduction/%32", "introduction"):
+        assert anybody.get(f"{open_site.url}/{path}").status_code in (401, 404), path
