@@ -22,6 +22,13 @@ _OUTSIDE: Final = re.compile(
 )
 """Pain and treatment that the CDC guideline of 2022 leaves out: active cancer, palliative and end-of-life care, sickle
 cell disease, treatment of opioid use disorder."""
+_TREATED: Final = re.compile(
+    r"\b(?:otp|opioid treatment program|methadone (?:maintenance|clinic)|observed dosing"
+    r"|(?<!no )(?<!history of )(?:oud|opi(?:oid|ate) use disorder) "
+    r"(?:in remission|on (?:methadone|buprenorphine)|stable))\b",
+    re.I,
+)
+"""Treatment of opioid use disorder: its remission is the aim, not the end of it."""
 _NOT_OUTSIDE: Final = re.compile(
     r"\b(?:history of|survivor of|no (?:active )?|not |non-?"
     r"|family history of [a-z ]{0,20})(?:cancer|palliative)\b"
@@ -67,7 +74,7 @@ def mme(case: Case) -> Iterator[Finding]:
     if factor is None:
         return
     severity = Severity.MAJOR if total >= HIGH_MME else Severity.MODERATE
-    if _OUTSIDE.search(case.told) and not _NOT_OUTSIDE.search(case.told):
+    if _TREATED.search(case.told) or (_OUTSIDE.search(case.told) and not _NOT_OUTSIDE.search(case.told)):
         severity = Severity.MINOR
     rest = f"; dose not read for {', '.join(unread)}, so at least" if unread else ""
     yield case.finding(

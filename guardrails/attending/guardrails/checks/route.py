@@ -92,6 +92,51 @@ _RATES: Final = {
     )
 }
 
+_PER_KG_HOUR: Final[dict[str, tuple[str, str]]] = {
+    "heparin": ("40", "unit"),
+    "norepinephrine": ("0.18", "mg"),
+    "epinephrine": ("0.18", "mg"),
+    "phenylephrine": ("0.6", "mg"),
+    "dopamine": ("3", "mg"),
+    "dobutamine": ("2.4", "mg"),
+    "milrinone": ("0.06", "mg"),
+    "dexmedetomidine": ("0.0025", "mg"),
+    "nitroprusside": ("0.6", "mg"),
+    "propofol": ("12", "mg"),
+    "esmolol": ("18", "mg"),
+    "midazolam": ("0.5", "mg"),
+    "ketamine": ("6", "mg"),
+    "argatroban": ("0.6", "mg"),
+    "isoproterenol": ("0.12", "mg"),
+    "remifentanil": ("0.12", "mg"),
+    "insulin human": ("0.3", "unit"),
+    "insulin": ("0.3", "unit"),
+    "lidocaine": ("4", "mg"),
+    "aminophylline": ("0.9", "mg"),
+    "theophylline": ("0.9", "mg"),
+    "octreotide": ("0.005", "mg"),
+    "bivalirudin": ("2.5", "mg"),
+}
+"""The most of a continuous infusion in one hour per kilogram, generous: above it the unit or the time is wrong."""
+_USUAL_KG: Final = Decimal(100)
+_PER_HOUR: Final[dict[str, tuple[str, str]]] = {
+    "magnesium sulfate": ("3000", "mg"),
+    "oxytocin": ("3", "unit"),
+    "vasopressin": ("6", "unit"),
+    "nitroglycerin": ("30", "mg"),
+    "nicardipine": ("15", "mg"),
+    "clevidipine": ("32", "mg"),
+    "diltiazem": ("20", "mg"),
+    "amiodarone": ("60", "mg"),
+    "furosemide": ("240", "mg"),
+    "pantoprazole": ("8", "mg"),
+    "labetalol": ("480", "mg"),
+    "morphine": ("50", "mg"),
+    "hydromorphone": ("10", "mg"),
+    "fentanyl": ("0.7", "mg"),
+}
+"""The most of a continuous infusion in one hour for an adult."""
+
 _DURATIONS: Final[dict[str, tuple[int, str, str]]] = {
     "ketorolac": (5, "label, boxed warning: 5 days over all forms", "major"),
     "metoclopramide": (84, "label, boxed warning: 12 weeks", "major"),
@@ -164,9 +209,9 @@ def rates(case: Case) -> Iterator[Finding]:
     for exposure in case.given:
         rate = _RATES.get(exposure.drug)
         statement = exposure.statement
-        if rate is None or statement is None or exposure.origin != "output" or exposure.drug in seen:
+        if statement is None or exposure.origin != "output" or exposure.drug in seen:
             continue
-        why = _too_fast(case, exposure, rate)
+        why = (None if rate is None else _too_fast(case, exposure, rate)) or _continuous(case, exposure)
         if why is not None:
             seen.add(exposure.drug)
             span = statement.dose.span if statement.dose is not None else exposure.span
@@ -175,7 +220,10 @@ def rates(case: Case) -> Iterator[Finding]:
                 Code.RATE,
                 exposure,
                 Severity.MAJOR,
-                curated(f"rate-{rate.drug.replace(' ', '-')}", f"{rate.drug} {rate.check}"),
+                curated(
+                    f"rate-{exposure.drug.replace(' ', '-')}",
+                    f"{exposure.drug} {rate.check if rate is not None else 'label, dosage by infusion'}",
+                ),
                 why,
                 span=Span(start, end),
             )
@@ -211,6 +259,36 @@ def _too_fast(case: Case, exposure: Exposure, rate: _Rate) -> str | None:
         return (
             f"{rate.drug} over {statement.over_minutes.normalize():f} minutes; "
             f"it is infused over at least {rate.minutes.normalize():f}"
+        )
+    return None
+
+
+def _continuous(case: Case, exposure: Exposure) -> str | None:
+    """A rate of infusion above what any patient is given: most often a minute written for an hour, or the unit of a
+    dose per kilogram for one without."""
+    amount = exposure_amount(exposure, case)
+    if amount is None or amount.per_time not in ("h", "min") or amount.per_m2:
+        return None
+    if exposure.statement is not None and exposure.statement.route == "transdermal":
+        return None
+    hourly = amount.high * (60 if amount.per_time == "min" else 1)
+    known = _PER_KG_HOUR.get(exposure.drug)
+    if known is not None and amount.unit == known[1]:
+        weight = Decimal(1) if amount.per_kg else case.context.weight_kg or _USUAL_KG
+        top = Decimal(known[0]) * weight
+        if hourly > top * Decimal("1.05"):
+            kg = "/kg" if amount.per_kg else ""
+            return (
+                f"{exposure.drug} at {shown(hourly, amount.unit)}{kg} an hour; "
+                f"the most that is infused is {shown(top, amount.unit)}{kg} an hour: check minute, hour and kilogram"
+            )
+    absolute = _PER_HOUR.get(exposure.drug)
+    if absolute is None or amount.per_kg or amount.unit != absolute[1]:
+        return None
+    if hourly > Decimal(absolute[0]) * Decimal("1.05"):
+        return (
+            f"{exposure.drug} at {shown(hourly, amount.unit)} an hour; "
+            f"the most that is infused is {shown(Decimal(absolute[0]), amount.unit)} an hour"
         )
     return None
 

@@ -47,6 +47,24 @@ _NOT_SO = re.compile(
     r"(?:\bnever|\bnot|n't|\binstead of|\brather than)(?: (?:be )?(?:take|taken|use|"
     r"used|give|given))?(?: (?:it|this))? $"
 )
+_LESS = re.compile(r"\b(?:decreas\w+|reduc\w+|lower\w*|down|taper\w*|wean\w*)(?: \w+){0,4} by $")
+_LESS_AFTER = re.compile(r"\b(?:down|taper\w*|wean\w*|withdraw\w*|reduc\w+|decreas\w+)\b[^.;\n]{0,30}$")
+_QUANTITY_BEFORE = re.compile(
+    r"(?:[,;.(] ?|\b(?:disp(?:ense)?|qty|quantity|supply of|#)[ :.]{0,2}(?:of )?)(?:total (?:of )?)?$"
+)
+_QUANTITY_AFTER = re.compile(
+    r"\)?(?: total| only| dispensed)?(?:[.,;]? ?(?:(?:no|zero|0|\d{1,2}|with) (?:\w+ )?refills?|dispensed)"
+    r"|[.;]? ?$|[.;]? ?\n|\.(?= ))"
+)
+_TOTAL = re.compile(
+    r"(?:\((?:a |for a )?total(?: dose)?(?: of)?"
+    r"|\b(?:for )?a total(?: dose)? of|, total(?: dose)?(?: of)?)[ :]*$"
+)
+_DILUENT = re.compile(r"^ ?(?:\(\w+\) )?(?:in|into|with|diluted in|mixed in)(?: an?)? $")
+_REPEATED = re.compile(r"\b(?:every|q) ?\d{1,2} ?(?:minutes?|mins?|m)\b|\b(?:repeat\w*|another)\b")
+_UP_TO = re.compile(
+    r",? (?:for )?(?:up to|max(?:imum)?(?: of)?|at most|no more than) (?:a (?:total|maximum) of )?$"
+)
 _BREAK = re.compile(r"[.;\n]|, (?:and |then |or )|\b(?:and|then|or|plus)\b|,")
 _COREF_SENTENCES = 4
 
@@ -115,7 +133,9 @@ class _Builder:
                 self._doubtful(amount, reading)
                 continue
             if _BY.search(self._text, max(0, amount.start - 60), amount.start):
-                if reading.scope.prescriptive:
+                if reading.scope.prescriptive and not _LESS.search(
+                    self._text, max(0, amount.start - 60), amount.start
+                ):
                     self._unreadable.append(
                         replace(amount, reason="a change by an amount, from a dose not stated")
                     )
@@ -125,6 +145,8 @@ class _Builder:
                 continue
             read = self._as_components(amount, owner)
             if read is None:
+                continue
+            if owner is not None and self._is_no_dose(owner, read):
                 continue
             kind = limit_kind(self._text, read, reading)
             if kind is not None:
@@ -150,6 +172,25 @@ class _Builder:
             set_limit(self._parts[owner], amount, daily=daily)
         parts = [p for index in sorted(self._parts) for p in self._parts[index]]
         return Assembled(parts, self._unreadable, self._orphans)
+
+    def _is_no_dose(self, owner: int, amount: Amount) -> bool:
+        """Whether the amount is what is dispensed, a total of doses already said, how many may follow within minutes,
+        or the volume that a dose is diluted in."""
+        said = [p.amount for p in self._parts[owner] if p.amount is not None]
+        if not said or self._sentence(said[-1].start) + 1 < self._sentence(amount.start):
+            return False
+        window = max(0, amount.start - 40)
+        before = self._text[window : amount.start]
+        counted = amount.unit in ("tablet", "patch", "suppository", "puff", "lozenge", "ampoule")
+        if counted and _QUANTITY_BEFORE.search(before) and _QUANTITY_AFTER.match(self._text, amount.end):
+            return any(r.start < amount.start for r in self._p.rhythms if r.start > said[0].start)
+        if amount.mass and _TOTAL.search(before) and len(said) > 1:
+            return True
+        if amount.unit == "mL" and said[-1].mass:
+            return _DILUENT.match(self._text[said[-1].end : amount.start]) is not None
+        if counted and _UP_TO.search(before):
+            return _REPEATED.search(self._text, max(0, amount.start - 70), amount.start) is not None
+        return False
 
     def _sentence(self, position: int) -> int:
         return max(0, bisect_right(self._sentence_starts, position) - 1)

@@ -50,6 +50,11 @@ _TAKEN_AFTER = re.compile(
     r"tablets?|capsules?|injections?|cream|inhaler|po\b|iv\b|by mouth|orally|with food|"
     r"as directed|as prescribed|in the (?:morning|evening))"
 )
+_SIG_AFTER = re.compile(
+    r" ?(?:tabs?|tablets?|caps?|capsules?)? ?(?:po|by mouth|orally|iv|im|sc|sq|subq|sl|q\d"
+    r"|q ?(?:d|hs|am|pm|day)|b\.?i\.?d|t\.?i\.?d"
+    r"|q\.?i\.?d|once|twice|three times|four times|every|daily|nightly|weekly|at bedtime|prn)\b"
+)
 _ORDINARY = word_set(
     "january february march april may june july august september october november "
     "december monday tuesday wednesday "
@@ -123,7 +128,16 @@ def find_unknown(
             and _TITLE_BEFORE.search(before) is None
             and not _of_a_name(text, taken, start)
         )
-        if not (_STEM.fullmatch(word) or _VERB_BEFORE.search(before) or (opens and capital) or named):
+        misspelt = (
+            (opens or capital)
+            and amount.unit in ("mg", "mcg", "unit")
+            and len(word) >= 7
+            and _SIG_AFTER.match(text, amount.end) is not None
+            and bool(lexicon.near(word, 1))
+        )
+        if not (
+            _STEM.fullmatch(word) or _VERB_BEFORE.search(before) or (opens and capital) or named or misspelt
+        ):
             continue
         owns = index if amount.kind is not Kind.UNREADABLE else -1
         found[start] = Stranger(start, end, owns)
