@@ -281,9 +281,12 @@ def _by_indication(case: Case, drug: str, rows: list[DoseLimit]) -> list[DoseLim
         return rows
     told = [row for row in rows if row.indication and said(row.indication, case.told)]
     plain = [row for row in rows if not row.indication]
-    if told:
-        return told if is_strict(case, drug) else [*told, *plain]
-    return plain or rows if is_strict(case, drug) else rows
+    if not is_strict(case, drug):
+        return [*told, *plain] if told else rows
+    chosen = told or plain
+    # By route: a limit of an injection says nothing of the tablet, whose only limit may be one for a use.
+    settled = {row.route for row in chosen}
+    return [row for row in rows if row in chosen or row.route not in settled]
 
 
 def indication_unknown(case: Case, drug: str, statement: Statement | None) -> bool:

@@ -177,7 +177,7 @@ class _Builder:
         """Whether the amount is what is dispensed, a total of doses already said, how many may follow within minutes,
         or the volume that a dose is diluted in."""
         said = [p.amount for p in self._parts[owner] if p.amount is not None]
-        if not said or self._sentence(said[-1].start) + 1 < self._sentence(amount.start):
+        if not said or self._sentence(said[-1].start) + 2 < self._sentence(amount.start):
             return False
         window = max(0, amount.start - 40)
         before = self._text[window : amount.start]
