@@ -29,6 +29,7 @@ NOT_ON_THE_WIRE = {
     "attending.server.errors.AttendingError": "the base; its subclasses are mapped",
     "attending.server.errors.ConfigurationError": "ends the start of a server",
     "attending.ledger.group.OutOfStep": "the sequencer reads the log again",
+    "attending.ledger.group.KeyMoved": "the sequencer reads the log's keys again",
     "attending.ledger.errors.LedgerError": "the base; its subclasses are mapped",
     "attending.ledger.errors.OtherVersion": "of commands that read a database or a backup",
     "attending.ledger.errors.BackupRefused": "of `attending ledger backup` and `restore`",
