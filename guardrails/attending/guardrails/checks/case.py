@@ -427,9 +427,20 @@ def _reacted(output: ParsedText, allergies: tuple[Allergy, ...] | None, lexicon:
 
 
 def _given(output: ParsedText, on_list: dict[str, str], later: set[int]) -> Iterator[Exposure]:
+    refused = {
+        drug
+        for s in output.statements
+        if s.scope in (Scope.AVOID, Scope.STOP) and not s.avoid_with
+        for drug in s.mention.drugs
+    }
     for number, statement in enumerate(output.statements):
         if not statement.scope.prescriptive:
             continue
+        if statement.scope is Scope.MENTION and statement.dose is None and statement.frequency is None:
+            # "instead of A, because A ...": a bare name of what the text refuses is only spoken about
+            drugs = set(statement.mention.drugs)
+            if drugs and drugs <= refused:
+                continue
         mention = statement.mention
         if not mention.drugs and mention.drug_class is not None:
             yield Exposure(

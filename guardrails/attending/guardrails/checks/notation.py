@@ -70,6 +70,8 @@ def unknown_names(case: Case) -> Iterator[Finding]:
 
 def unreadable(case: Case) -> Iterator[Finding]:
     for dose in case.output.unreadable:
+        if _step(case.judged.output, dose.span):
+            continue
         yield _text_finding(
             case,
             Code.UNREADABLE_DOSE,
@@ -79,6 +81,23 @@ def unreadable(case: Case) -> Iterator[Finding]:
             dose.span,
             f"a dose that cannot be read with certainty: {dose.reason}",
         )
+
+
+_DOWN: Final = re.compile(
+    r"\b(?:reduc\w*|decreas\w*|lower\w*|taper\w*|wean\w*|withdraw\w*|down|drop\w*|cut\w*)\b", re.I
+)
+_UP_TO: Final = re.compile(r"\b(?:to|until|up to|maximum|max|target|goal|reach\w*)\b[^.;\n]{0,20}\d", re.I)
+
+
+def _step(text: str, span: Span) -> bool:
+    """True for the step of a taper ("down by 250 mg every four weeks"), and of a titration whose end is said."""
+    start = max(text.rfind(mark, 0, span.start) for mark in (".", "\n", ";")) + 1
+    before = text[start : span.start]
+    if re.search(r"\bby (?:about )?$", before) is None:
+        return False
+    ends = [at for mark in (". ", "\n", ";") if (at := text.find(mark, span.end)) >= 0]
+    after = text[span.end : min(ends, default=len(text))]
+    return _DOWN.search(before) is not None or _UP_TO.search(after) is not None
 
 
 def _clause(case: Case, span: Span) -> str:

@@ -71,6 +71,8 @@ _HOME: Final = re.compile(
     r"|happens?|get this)"
     r"|nothing (?:unusual|more than|dangerous|to fear|out of the ordinary)|(?:is|are) nothing"
     r"|part of (?:healing|recovery)"
+    r"|tends? to (?:pass|settle|ease|clear|go|get better|improve)"
+    r"|in (?:\d+|two|three|four|five|six)(?: ?(?:to|or|-) ?(?:\d+|three|four|five|six|eight))? (?:weeks|days|months)"
     r"|can (?:follow|happen|be normal|occur with)|(?:settles?|heals?|goes|pass(?:es)?) (?:by"
     r"|on) (?:itself|its own|themselves)"
     r"|by (?:itself|themselves)|on (?:its|their) own|(?:just |simply )?(?:rest|lie down|lay down"

@@ -204,6 +204,10 @@ def _marketed(case: Case, exposure: Exposure, route: str | None) -> Finding | No
     )
 
 
+_ROUNDED: Final = Decimal("1.1")
+"""A rate this much above its ceiling is a rounded one: 1,250 mg over two hours against 10 mg a minute."""
+
+
 def rates(case: Case) -> Iterator[Finding]:
     seen: set[str] = set()
     for exposure in case.given:
@@ -245,7 +249,7 @@ def _too_fast(case: Case, exposure: Exposure, rate: _Rate) -> str | None:
         elif amount.per_time in (None, "dose") and statement.over_minutes:
             per_minute = amount.high / statement.over_minutes
         top = rate.top / 60 if rate.hourly else rate.top
-        if per_minute is not None and per_minute > top * Decimal("1.001"):
+        if per_minute is not None and per_minute > top * _ROUNDED:
             factor, unit_time = (Decimal(60), "hour") if rate.hourly else (Decimal(1), "minute")
             return (
                 f"{rate.drug} at {shown(per_minute * factor, amount.unit)} per {unit_time}; "

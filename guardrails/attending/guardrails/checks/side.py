@@ -45,7 +45,8 @@ _AFTER: Final = re.compile(
 )
 _NORMAL: Final = re.compile(
     r"\b(?:normal|unremarkable|intact|no (?:fracture|abnormal\w*|effusion|mass|lesion|evidence)|clear"
-    r"|healthy|without)\b",
+    r"|healthy|without|replaced|previous(?:ly)?|prior|history|status post|s/p|(?:19|20)\d\d|doing well"
+    r"|well functioning|last year|years ago)\b",
     re.I,
 )
 _SENTENCE: Final = re.compile(r"[^.;\n]+")

@@ -51,12 +51,16 @@ _VISION: Final = (
 )
 _BACK: Final = r"back ?(?:ache|pain)|sciatica|slipped disc|(?:my|your|his|her|lower|bad) back"
 _SADDLE: Final = (
+    r"(?:can(?:'|\u2019)?t|cannot|don(?:'|\u2019)t|do not|barely|hardly) feel (?:\w+ ){0,3}"
+    r"between (?:my|your|his|her|the) legs|"
     r"(?:numb\w*|tingl\w*|no feeling|loss of (?:feeling|sensation)|pins and needles)(?: \w+){0,5}"
     r" (?:between (?:my|your|his|her|the|their) legs|groin|genital\w*|saddle(?: area)?|inner thighs?|buttocks?"
     r"|bottom|perineum"
     r"|private parts|back passage)"
 )
 _BLADDER: Final = (
+    r"(?:hard|difficult|trouble|slow|struggling) (?:to )?(?:start(?:ing)? )?(?:to )?"
+    r"(?:pee\w*|urinat\w*|pass(?:ing)? (?:urine|water))|"
     rf"{_CANNOT} (?:pass (?:any )?(?:urine|water)|pee|wee|urinate|empty {_WHOSE} bladder"
     rf"|control {_WHOSE} (?:bladder|bowels?))"
     r"|(?:los\w+|no) (?:of )?(?:bladder|bowel) control|incontinen\w+|(?:wetting|soiling) (?:my|your|him|her)self"

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure, curated
-from attending.guardrails.clinical.statement import Span
+from attending.guardrails.clinical.statement import Span, Statement
 from attending.guardrails.finding import Code, Finding, Scope, Severity
 
 _NUMBER_WORDS: Final = {
@@ -46,6 +46,15 @@ _STOPPED_AGO: Final = re.compile(
     r"|\b(?P<word>today|this morning|yesterday|last night|last week|this week)\b",
     re.I,
 )
+_THEN: Final = re.compile(
+    r"\b(?:then|thereafter|afterwards?|followed by|before)\b[^.;\n]{0,20}\b(?:switch\w*|chang\w+"
+    r"|transition\w*|convert\w*"
+    r"|step(?:ping|ped)? down|mov\w+|oral|po)\b|\b(?:switch\w*|chang\w+|transition\w*|convert\w*"
+    r"|step(?:ping|ped)? down)"
+    r" (?:\w+ ){0,2}to\b",
+    re.I,
+)
+_SENTENCE_END: Final = re.compile(r"[.!?](?:\s|$)|\n")
 _AGO_HOURS: Final = {
     "today": 0,
     "this morning": 6,
@@ -85,6 +94,8 @@ def switched(case: Case, first: Exposure, second: Exposure) -> bool:
     if first.origin != "output" or second.origin != "output":
         return False
     text = case.judged.output
+    if _then(text, first, second):
+        return True
     ended = [
         _LAST_DOSE.search(text[max(0, e.span.start - 50) : e.span.start]) is not None for e in (first, second)
     ]
@@ -135,8 +146,7 @@ def _begun_too_soon(case: Case) -> Iterator[Finding]:
     stopped = {
         drug: hours
         for statement in case.output.statements
-        if statement.scope in (Scope.STOP, Scope.HISTORY)
-        and (hours := _hours_ago(case.judged.output, statement.mention.span)) is not None
+        if statement.scope in (Scope.STOP, Scope.HISTORY) and (hours := _since(case, statement)) is not None
         for drug in statement.mention.drugs
     }
     for washout in _WASHOUTS:
@@ -157,8 +167,23 @@ def _begun_too_soon(case: Case) -> Iterator[Finding]:
                     return
 
 
+def _then(text: str, first: Exposure, second: Exposure) -> bool:
+    """True for steps of one sentence: "A for 24 hours, then switch to B"."""
+    left, right = sorted((first.span, second.span), key=lambda span: span.start)
+    between = text[left.end : right.start]
+    return len(between) < 160 and _THEN.search(between) is not None and _SENTENCE_END.search(between) is None
+
+
 def _is_of(case: Case, drug: str, kinds: tuple[str, ...]) -> bool:
     return drug in kinds or case.of_class(drug, *(k for k in kinds if case.knowledge.members(k)))
+
+
+def _since(case: Case, statement: Statement) -> int | None:
+    """Hours since the drug was stopped: as the text says; none where it is told to be stopped and no gap is told."""
+    told = _hours_ago(case.judged.output, statement.mention.span)
+    if told is None and statement.scope is Scope.STOP and _gap_hours(case.judged.output) is None:
+        return 0
+    return told
 
 
 def _hours_ago(text: str, span: Span) -> int | None:

@@ -84,6 +84,7 @@ class _Reader:
         self._earlier: list[int] = []
         self._nearest: int | None = None
         self._clause_id = 0
+        self._after_relative = False
         self._pairs: dict[tuple[int, int], None] = {}
 
     def pairs(self) -> list[tuple[int, int]]:
@@ -289,6 +290,8 @@ class _Reader:
             reading.scope, reading.started = scope, started and scope is Scope.RECOMMEND
         if not mentions_here:
             self._look_back(groups, opener, inside)
+        if opener is None or opener.cat is not Cat.SUBORD:
+            self._after_relative = opener is not None and opener.cat is Cat.RELATIVE
         if opener is not None and opener.word == "(":
             # what stands in brackets governs nothing behind them
             return inherited
@@ -299,7 +302,7 @@ class _Reader:
     def _look_back(self, groups: list[Predicate], opener: Token | None, inside: list[Token]) -> None:
         """Gives "it should be stopped" and "..., which should be avoided" to the drug named last, where the text has
         only reported that drug so far."""
-        if self._kept_on(groups, inside):
+        if self._kept_on(groups, inside) or self._not_done(groups, opener):
             return
         pronoun = any(t.word in ("it", "this", "that", "which", "they", "these") for t in inside[:3]) or (
             opener is not None and opener.cat is Cat.RELATIVE and opener.word in ("which", "that")
@@ -315,6 +318,26 @@ class _Reader:
         )
         if reported and back.scope in (Scope.AVOID, Scope.STOP):
             reading.scope, reading.started = back.scope, False
+
+    def _not_done(self, groups: list[Predicate], opener: Token | None) -> bool:
+        """Gives "X was considered but not started" and "X, which ..., has not been resumed" to the drug named last."""
+        denied = next(
+            (
+                p
+                for p in groups
+                if p.negated and p.scope is Scope.AVOID and p.cat in (Cat.START, Cat.TAKE, Cat.ORDER)
+            ),
+            None,
+        )
+        joins = opener is not None and (
+            opener.cat is Cat.HARD or (self._after_relative and opener.word == ",")
+        )
+        if denied is None or self._nearest is None or not joins:
+            return False
+        reading = self._result.mentions[self._nearest]
+        if reading.scope in (Scope.RECOMMEND, Scope.MENTION, Scope.HYPOTHETICAL, Scope.CONTINUE):
+            reading.scope, reading.started = Scope.AVOID, False
+        return True
 
     def _kept_on(self, groups: list[Predicate], inside: list[Token]) -> bool:
         """Gives "we carry on with it" to the drug named last, where the text has only told its past."""

@@ -69,7 +69,7 @@ _VERBS: dict[Cat, str] = {
     Cat.COMBINE: "combine mix coadminister co-administer coprescribe co-prescribe pair",
     Cat.SWITCH: "switch transition convert rotate swap crossover",
     Cat.REPLACE: "replace substitute exchange",
-    Cat.DESCRIBE: "cause interact worsen improve help relieve prevent work belong affect inhibit "
+    Cat.DESCRIBE: "cause interact react clash worsen improve help relieve prevent work belong affect inhibit "
     "block act thin metabolize metabolise "
     "potentiate enhance induce mask trigger damage harm produce carry pose come mean "
     "lead result show demonstrate "
@@ -161,7 +161,7 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         r"keep off|keep clear of|"
         r"(?:say|saying) no to|advise against|advised against|advises against|recommend(?:s|"
         r"ed)? against|against(?: the use of| using| taking)?|"
-        r"do without|caution(?:s|ed)? against|warn(?:s|ed)? against|rule out",
+        r"do without|caution(?:s|ed)? against|warn(?:s|ed)? against|rul(?:e|ed|ing) out",
         Cat.AVOID,
         Form.BASE,
     ),
@@ -194,7 +194,8 @@ PHRASES: list[tuple[str, Cat, Form]] = [
     ),
     (
         r"except(?:ing)?(?: for)?|other than|apart from|aside from|with the exception of|"
-        r"excluding|save for|but not|besides",
+        r"excluding|save for|"
+        r"but not(?! (?:started|begun|given|taken|resumed|restarted|prescribed|continued|used|ordered))|besides",
         Cat.EXCEPT,
         Form.BASE,
     ),
@@ -216,7 +217,11 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         Cat.SUBORD,
         Form.BASE,
     ),
-    (r"due to|because of|owing to|in order to|in light of", Cat.FILLER, Form.BASE),
+    (
+        r"due to|because of|owing to|in order to|in light of|coming (?:day|week|month|year)s?",
+        Cat.FILLER,
+        Form.BASE,
+    ),
     (
         r"as (?:prescribed|directed|instructed|ordered|recommended|advised|told|indicated|"
         r"tolerated|well|usual|before|discussed|planned|follows)|"
@@ -267,6 +272,13 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         Form.NOUN,
     ),
     (r"can't be sure|don't know|do not know", Cat.ASK, Form.BASE),
+    (
+        r"(?:asked|told|instructed|reminded|encouraged|urged) "
+        r"(?:her|him|them|you|the patient|patient|the (?:mother|parents|family|wife|husband)|both)(?= (?:not )?to )",
+        Cat.ADVISE,
+        Form.BASE,
+    ),
+    (r"(?:call|phon)(?:e|es|ed|ing|s)? in|e-?prescribed", Cat.ORDER, Form.PAST),
     (r"how about|why not(?: just)?|what about", Cat.ADVISE, Form.BASE),
     (
         r"studies (?:show|suggest|have shown|found)|research (?:shows|suggests|has shown)|"
