@@ -139,6 +139,15 @@ class Case:
     def of_class(self, drug: str, *class_ids: str) -> bool:
         return classes.member(self.knowledge, drug, *class_ids)
 
+    def says(self, pattern: re.Pattern[str]) -> bool:
+        """Whether output, prompt or conditions (`told`, lower case) hold the pattern. Each pattern is looked for once,
+        so that a check may ask for every drug of a long text."""
+        key = ("says", pattern)
+        held = self.memo.get(key)
+        if held is None:
+            held = self.memo[key] = pattern.search(self.told) is not None
+        return bool(held)
+
     def unique_given(self) -> Iterator[Exposure]:
         """One exposure per ingredient, the first named; class mentions left out."""
         seen: set[str] = set()

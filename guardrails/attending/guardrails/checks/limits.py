@@ -198,8 +198,11 @@ def _by_age(case: Case, rows: list[DoseLimit]) -> tuple[list[DoseLimit], bool]:
 
 def speaks_of_children(case: Case) -> bool:
     """True where the output or the prompt speaks of a child without giving an age."""
-    text = case.judged.output + "\n" + (case.judged.prompt or "")
-    return _PEDIATRIC.search(text) is not None
+    held = case.memo.get("speaks of children")
+    if held is None:
+        text = case.judged.output + "\n" + (case.judged.prompt or "")
+        held = case.memo["speaks of children"] = _PEDIATRIC.search(text) is not None
+    return bool(held)
 
 
 def _adult(row: DoseLimit) -> bool:
@@ -240,9 +243,9 @@ def _begins(case: Case, drug: str, row: DoseLimit, statement: Statement | None) 
         return days <= row.max_days
     if days == WITHOUT_END:
         return False
-    if statement.loading or _LOADS.search(case.told) is not None:
+    if statement.loading or case.says(_LOADS):
         return True
-    if row.indication and said(row.indication, case.told):
+    if row.indication and _told(case, row.indication):
         return True
     frequency = statement.frequency
     if (frequency is None or frequency.once_only) and not is_strict(case, drug):
@@ -271,6 +274,14 @@ def is_strict(case: Case, drug: str) -> bool:
     return drug in _STRICT_DRUGS or drug.startswith("insulin") or case.of_class(drug, *_STRICT)
 
 
+def _told(case: Case, indication: str) -> bool:
+    """`said` of output, prompt and conditions, asked once for each indication."""
+    key = ("said", indication)
+    if key not in case.memo:
+        case.memo[key] = said(indication, case.told)
+    return bool(case.memo[key])
+
+
 def is_extended(row: DoseLimit) -> bool:
     return row.formulation in _EXTENDED_FORMS
 
@@ -279,7 +290,7 @@ def _by_indication(case: Case, drug: str, rows: list[DoseLimit]) -> list[DoseLim
     """What the text says the drug is for decides; else all rows hold, and for a strict drug those of any use."""
     if not any(row.indication for row in rows):
         return rows
-    told = [row for row in rows if row.indication and said(row.indication, case.told)]
+    told = [row for row in rows if row.indication and _told(case, row.indication)]
     plain = [row for row in rows if not row.indication]
     if not is_strict(case, drug):
         return [*told, *plain] if told else rows
@@ -293,7 +304,7 @@ def indication_unknown(case: Case, drug: str, statement: Statement | None) -> bo
     """True where the rows that hold are for several uses and the text names none of them."""
     rows, _ = applicable(case, drug, statement)
     named = {row.indication for row in rows if row.indication and any(groups(row.indication))}
-    return len(named) > 1 and not any(said(indication, case.told) for indication in named)
+    return len(named) > 1 and not any(_told(case, indication) for indication in named)
 
 
 def exposure_ceilings(

@@ -74,7 +74,7 @@ def mme(case: Case) -> Iterator[Finding]:
     if factor is None:
         return
     severity = Severity.MAJOR if total >= HIGH_MME else Severity.MODERATE
-    if _TREATED.search(case.told) or (_OUTSIDE.search(case.told) and not _NOT_OUTSIDE.search(case.told)):
+    if case.says(_TREATED) or (case.says(_OUTSIDE) and not case.says(_NOT_OUTSIDE)):
         severity = Severity.MINOR
     rest = f"; dose not read for {', '.join(unread)}, so at least" if unread else ""
     yield case.finding(

@@ -170,7 +170,7 @@ def _signs(case: Case, text: str) -> Iterator[tuple[Sign, Span]]:
 def _anticoagulated(case: Case) -> bool:
     """True where the patient takes, or is told to take, a drug that turns a knock into a bleed."""
     drugs = [exposure.drug for exposure in (*case.given, *case.taking)]
-    return _THINNER.search(case.told) is not None or any(
+    return case.says(_THINNER) or any(
         case.of_class(drug, "anticoagulant", "doac", "vitamin_k_antagonist", "heparin", "lmwh", "p2y12")
         for drug in drugs
     )
