@@ -156,8 +156,16 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
 def _monitored(case: Case, facts: Sequence[Interaction]) -> bool:
     """True where the output itself orders the laboratory value by which a moderate combination is watched."""
     values = {_WATCHED[fact.mechanism] for fact in facts if fact.mechanism in _WATCHED}
-    ordered = [case.judged.output[m.start() : m.end() + 80] for m in _CHECKS.finditer(case.judged.output)]
-    return any(value.search(order) for value in values for order in ordered)
+    ordered = case.memo.get("ordered checks")
+    if not isinstance(ordered, list):
+        text = case.judged.output
+        ordered = case.memo["ordered checks"] = [
+            text[m.start() : m.end() + 80] for m in _CHECKS.finditer(text)
+        ]
+    key = ("watched", frozenset(values))
+    if key not in case.memo:
+        case.memo[key] = any(value.search(order) for value in values for order in ordered)
+    return bool(case.memo[key])
 
 
 def _names_its_class(case: Case, first: Exposure, second: Exposure) -> bool:

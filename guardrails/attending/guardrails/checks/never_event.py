@@ -16,6 +16,7 @@ from attending.guardrails.checks.case import Case, Exposure, rule
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Code, Finding, Severity
 
+_REACH: Final = 1_000
 _VINCA: Final = frozenset({"vincristine", "vinblastine", "vinorelbine", "vindesine"})
 _PARALYTIC: Final = frozenset(
     {
@@ -250,8 +251,10 @@ def _is_patch(exposure: Exposure, clause: str) -> bool:
 
 
 def _around(text: str, clause: Span, mention: Span) -> str:
-    """The clause, and the sentence around the mention where the clause is shorter than it."""
-    start = max(text.rfind(mark, 0, mention.start) for mark in (". ", "\n", ";")) + 1
-    ends = [at for at in (text.find(mark, mention.end) for mark in (". ", "\n", ";")) if at >= 0]
-    end = min(ends) if ends else len(text)
-    return text[min(clause.start, start) : max(clause.end, end)]
+    """The clause, and the sentence around the mention where the clause is shorter than it; at most `_REACH` characters
+    to either side."""
+    low, high = max(0, mention.start - _REACH), min(len(text), mention.end + _REACH)
+    start = max(text.rfind(mark, low, mention.start) for mark in (". ", "\n", ";")) + 1
+    ends = [at for at in (text.find(mark, mention.end, high) for mark in (". ", "\n", ";")) if at >= 0]
+    end = min(ends) if ends else high
+    return text[max(low, min(clause.start, start or low)) : min(high, max(clause.end, end))]

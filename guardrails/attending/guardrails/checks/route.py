@@ -161,7 +161,8 @@ def routes(case: Case) -> Iterator[Finding]:
         route = exposure.statement.route
         if (exposure.drug, exposure.span.start) in seen:
             continue
-        clause = case.judged.output[exposure.statement.clause.start : exposure.statement.clause.end]
+        own, at = exposure.statement.clause, exposure.span
+        clause = case.judged.output[max(own.start, at.start - 1_000) : min(own.end, at.end + 1_000)]
         spinal = route == "intrathecal" or _SPINAL.search(clause) is not None
         finding = _intrathecal(case, exposure) if spinal else _marketed(case, exposure, route)
         if finding is not None:

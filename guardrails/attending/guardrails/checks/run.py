@@ -11,6 +11,7 @@ from attending.guardrails.checks.allergy import allergies
 from attending.guardrails.checks.case import Audience, Case, build_case
 from attending.guardrails.checks.childbearing import lactation, pregnancy
 from attending.guardrails.checks.coverage import coverage
+from attending.guardrails.checks.disguise import disguises, too_long
 from attending.guardrails.checks.dosing import dosing
 from attending.guardrails.checks.drug_lab import drug_labs
 from attending.guardrails.checks.duplicate import duplicates
@@ -68,6 +69,7 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     notations,
     unknown_names,
     unreadable,
+    disguises,
     grounding,
 )
 
@@ -82,6 +84,9 @@ class CheckResult:
 
 def run_checks(judged: Judged, knowledge: KnowledgePort, *, audience: Audience) -> CheckResult:
     """Judge one output. Equal input gives equal output; raises only on a defect, which the caller holds on."""
+    long = too_long(judged.output)
+    if long is not None:
+        return CheckResult((long,), Coverage())
     case = build_case(judged, knowledge, audience)
     found = [finding for check in CHECKS for finding in check(case)]
     covered, missing = coverage(case)

@@ -99,13 +99,13 @@ def switched(case: Case, first: Exposure, second: Exposure) -> bool:
     ended = [
         _LAST_DOSE.search(text[max(0, e.span.start - 50) : e.span.start]) is not None for e in (first, second)
     ]
-    return ended[0] != ended[1] and _gap_hours(text) is not None
+    return ended[0] != ended[1] and _stated_gap(case) is not None
 
 
 def short_gaps(case: Case) -> Iterator[Finding]:
     """A gap that the text states between two drugs, shorter than their labels ask for (major)."""
     yield from _begun_too_soon(case)
-    gap = _gap_hours(case.judged.output)
+    gap = _stated_gap(case)
     if gap is None:
         return
     hours, span = gap
@@ -187,8 +187,9 @@ def _since(case: Case, statement: Statement) -> int | None:
 
 
 def _hours_ago(text: str, span: Span) -> int | None:
-    ends = [at for mark in (". ", "\n", ";") if (at := text.find(mark, span.end)) >= 0]
-    match = _STOPPED_AGO.search(text[span.end : min(ends, default=len(text))])
+    high = min(len(text), span.end + 400)
+    ends = [at for mark in (". ", "\n", ";") if (at := text.find(mark, span.end, high)) >= 0]
+    match = _STOPPED_AGO.search(text[span.end : min(ends, default=high)])
     if match is None:
         return None
     if match["word"]:
@@ -196,6 +197,14 @@ def _hours_ago(text: str, span: Span) -> int | None:
     told = match["n"].lower()
     count = 1 if told in ("a", "an") else _NUMBER_WORDS.get(told) or int(told)
     return count * _HOURS[match["unit"].lower().rstrip("s")]
+
+
+def _stated_gap(case: Case) -> tuple[Decimal, Span] | None:
+    """The shortest gap that the output states, read once for all pairs."""
+    if "stated gap" not in case.memo:
+        case.memo["stated gap"] = _gap_hours(case.judged.output)
+    held = case.memo["stated gap"]
+    return held if isinstance(held, tuple) else None
 
 
 def _gap_hours(text: str) -> tuple[Decimal, Span] | None:

@@ -30,10 +30,11 @@ _OTHER = {
     "\u00b5": "\u03bc",
     "\u2192": " to ",
     "\u2026": ". ",
+    **dict.fromkeys("\u2122\u00ae\u2120", ""),
     "\u2264": "<=",
     "\u2265": ">=",
 }
-"""Multiplication signs, fraction slashes, bullets, middle dot, micro sign, arrow, ellipsis and comparisons."""
+"""Multiplication signs, fraction slashes, bullets, middle dot, micro, arrow, ellipsis, comparisons and trade marks."""
 _SUPERSCRIPT = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789", strict=True))
 # Letters of other scripts that look Latin; folded only inside a word that also has Latin letters.
 _LOOKALIKE = dict(zip("абвсеһіјкмнорѕтухοανερικτυ", "a6bcehijkmhopstyxoavepiktu", strict=True))
