@@ -1,121 +1,148 @@
-"""How long the clinical checks take over texts of 1 to 100 KB, and what loading the knowledge costs.
+"""Clinical checks: time for 1 KB of text, growth to 100 KB, and what loading the knowledge costs.
 
-Texts are made of authored sentences in four registers (order, letter, list, leaflet), no source text. Times are CPU
-time of one process, since others use the machine too. `linear` is the time per KB at 100 KB over that at 10 KB.
-Baseline of the same run: the drug lexicon alone over the same text.
+    python bench/clinical.py [--json] [--shared ../shared] [--rounds 20]
 
-    python bench/clinical.py [--json] [--rounds N]
+Texts are pieces of about 1 KB of the ACI-bench notes where they are beside the repository, else a discharge note of
+this file. The ratio is to parsing alone on the same texts. Growth is time for 100 KB over ten times the time for
+10 KB: 1 is linear. The pack is loaded in a process of its own, whose peak memory is compared with one that only
+imports the same modules.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
-import resource
+import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from attending.guardrails.checks.case import lexicon_of
 from attending.guardrails.checks.run import run_checks
-from attending.guardrails.clinical.normalise import normalise
+from attending.guardrails.clinical.lexicon import Lexicon
+from attending.guardrails.clinical.parse import parse
 from attending.guardrails.knowledge import Knowledge
-from attending.guardrails.patient import Judged
-from times import quantile
+from attending.guardrails.patient import Judged, PatientContext
 
-SENTENCES = (
-    "Continue lisinopril 10 mg by mouth once daily and metoprolol succinate 50 mg once daily for blood pressure.",
-    "Mrs. Hale was admitted with pneumonia and improved on ceftriaxone; she goes home on amoxicillin 500 mg "
-    "three times a day for five days.",
-    "- Atorvastatin 40 mg at night",
-    "- Metformin 1,000 mg twice a day with food",
-    "Stop ibuprofen because of the kidneys, and take acetaminophen 500 mg every 6 hours as needed.",
-    "Her potassium was 4.1 and creatinine 0.9; please repeat both in two weeks.",
-    "Call the office if the cough is worse, and call 911 for trouble breathing or chest pain.",
-    "He is 67 years old, weighs 82 kg, has atrial fibrillation and takes apixaban 5 mg twice daily.",
-    "No known drug allergies. Vaccines are up to date. He walks a mile each day and sleeps well.",
-    "Follow up with the primary care physician in one week and bring all bottles of medicines to the visit.",
-    "The wound is clean and dry without redness, and the stitches come out in ten days.",
-    "You may shower, but do not soak the dressing; eat as you like and drink enough water.",
-)
-AIM_MS_PER_KB = 2.0
-AIM_LOAD_SECONDS = 1.0
-AIM_MIB = 250
-
-
-def text_of(size: int) -> str:
-    """About `size` characters; longer ones repeat the sentences under numbered headings."""
-    parts: list[str] = []
-    length = number = 0
-    while length < size:
-        if number % len(SENTENCES) == 0:
-            parts.append(f"\nPart {number // len(SENTENCES) + 1}\n")
-        parts.append(SENTENCES[number % len(SENTENCES)] + "\n")
-        length += len(parts[-1])
-        number += 1
-    return "".join(parts)[:size]
+KB = 1_000
+NOTE = """Discharge summary. 71-year-old woman admitted with decompensated heart failure and atrial fibrillation.
+Past history: hypertension, type 2 diabetes, chronic kidney disease stage 3. No known drug allergies. She was treated
+with furosemide and her weight fell by 4 kg. Creatinine 1.4 mg/dL, potassium 4.1 mmol/L, INR not measured.
+Medications at discharge:
+1. Furosemide 40 mg by mouth every morning
+2. Metoprolol succinate 50 mg daily
+3. Apixaban 5 mg twice daily
+4. Lisinopril 10 mg daily
+5. Metformin 500 mg twice daily with meals
+6. Atorvastatin 40 mg at bedtime
+Stop ibuprofen. Avoid other anti-inflammatory drugs. Acetaminophen 650 mg every 6 hours as needed for pain, no more than
+3 g a day. Weigh yourself each morning and call us for a gain of more than 1.5 kg in a day. Follow up with cardiology in
+one week and have your potassium and creatinine checked. Your daughter was present and all questions were answered.
+"""
+LOAD = """
+import json, re, sys, time
+from pathlib import Path
+from attending.guardrails.checks import run
+from attending.guardrails.checks.case import lexicon_of
+from attending.guardrails.knowledge import Knowledge
+started = time.process_time()
+if sys.argv[1] == "load":
+    lexicon_of(Knowledge.load())
+spent = time.process_time() - started
+peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())
+print(json.dumps([spent, int(peak[1])]))
+"""
 
 
-def cpu_ms(call: Callable[[], object], rounds: int) -> list[float]:
-    times = []
-    for _ in range(rounds):
-        start = time.process_time()
-        call()
-        times.append((time.process_time() - start) * 1e3)
-    return times
+def _texts(shared: Path) -> tuple[list[str], str]:
+    path = shared / "clinical" / "aci-bench" / "train.csv"
+    if not path.is_file():
+        return [NOTE], "the note of this file"
+    csv.field_size_limit(10**8)
+    with path.open(encoding="utf-8") as stream:
+        notes = [row["note"] for row in csv.DictReader(stream)]
+    return [
+        note[at : at + KB] for note in notes for at in range(0, len(note) - KB, 2 * KB)
+    ], "ACI-bench notes"
 
 
-def measure(rounds: int) -> dict[str, object]:
-    start = time.perf_counter()
+def _seconds(work: Callable[[], object]) -> float:
+    """CPU seconds: other work on the machine counts for less than by the clock."""
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def _judge(knowledge: Knowledge, text: str) -> Callable[[], object]:
+    judged = Judged(text, None, PatientContext(), ())
+    return lambda: run_checks(judged, knowledge, audience="clinician")
+
+
+def _parsed(text: str, lexicon: Lexicon) -> Callable[[], object]:
+    return lambda: parse(text, lexicon)
+
+
+def _load(what: str) -> tuple[float, float]:
+    """Seconds, and peak MB of a new process that loads the pack (or does not)."""
+    done = subprocess.run([sys.executable, "-c", LOAD, what], capture_output=True, text=True, check=True)
+    seconds, peak = json.loads(done.stdout)
+    return seconds, peak / 1024
+
+
+def measure(shared: Path, rounds: int) -> dict[str, Any]:
     knowledge = Knowledge.load()
-    load_seconds = time.perf_counter() - start
     lexicon = lexicon_of(knowledge)
-    rows = []
-    for kb in (1, 10, 100):
-        text = text_of(kb * 1024)
-        judged = Judged(text)
-        run_checks(judged, knowledge, audience="clinician")
-        number = rounds if kb == 1 else max(3, rounds // kb)
-        checks = cpu_ms(lambda judged=judged: run_checks(judged, knowledge, audience="clinician"), number)  # type: ignore[misc]
-        names = cpu_ms(lambda text=text: list(lexicon.find(normalise(text).text)), number)  # type: ignore[misc]
-        rows.append(
-            {
-                "kb": kb,
-                "p50_ms": quantile(checks, 0.5),
-                "p99_ms": quantile(checks, 0.99),
-                "p50_ms_per_kb": round(quantile(checks, 0.5) / kb, 3),
-                "times_the_lexicon": round(quantile(checks, 0.5) / max(quantile(names, 0.5), 0.001), 1),
-            }
-        )
-    ten, hundred = (float(row["p50_ms_per_kb"]) for row in rows[1:])
+    texts, source = _texts(shared)
+    for text in texts[:5]:
+        _judge(knowledge, text)()
+    checks, parsing = [], []
+    for number in range(rounds * 10):
+        text = f"{texts[number % len(texts)]} {number}"  # parses are kept by text
+        checks.append(_seconds(_judge(knowledge, text)) * 1000 * KB / len(text))
+        parsing.append(_seconds(_parsed(f"{text} again", lexicon)) * 1000 * KB / len(text))
+    joined = "\n\n".join(texts * (100 * KB // sum(map(len, texts)) + 1))
+    growth = {
+        size: min(_seconds(_judge(knowledge, joined[: size * KB])) for _ in range(2)) for size in (10, 100)
+    }
+    loads = [_load("load") for _ in range(3)]
+    bare = _load("import")[1]
+    p50, parse_p50 = statistics.median(checks), statistics.median(parsing)
     return {
-        "load_seconds": round(load_seconds, 3),
-        "max_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "texts": rows,
-        "linear": round(hundred / ten, 2),
-        "aims": {"p50_ms_at_1_kb": AIM_MS_PER_KB, "load_seconds": AIM_LOAD_SECONDS, "max_rss_mib": AIM_MIB},
+        "texts": source,
+        "rounds": len(checks),
+        "cpu_ms_per_kb_p50": round(p50, 3),
+        "cpu_ms_per_kb_p90": round(statistics.quantiles(checks, n=10)[-1], 3),
+        "parse_cpu_ms_per_kb_p50": round(parse_p50, 3),
+        "ratio_to_parsing": round(p50 / parse_p50, 2),
+        "cpu_seconds_10_kb": round(growth[10], 3),
+        "cpu_seconds_100_kb": round(growth[100], 3),
+        "growth_10_to_100_kb": round(growth[100] / (10 * growth[10]), 2),
+        "load_cpu_seconds": round(min(seconds for seconds, _ in loads), 3),
+        "load_peak_mb": round(max(peak for _, peak in loads), 1),
+        "load_mb_over_import": round(max(peak for _, peak in loads) - bare, 1),
+        "knowledge_hash": knowledge.hash,
     }
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object")
-    parser.add_argument("--rounds", type=int, default=100, help="runs at 1 KB; fewer for longer texts")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--rounds", type=int, default=20, help="tens of texts")
     arguments = parser.parse_args()
-    found = measure(max(3, arguments.rounds))
+    figures = measure(arguments.shared, arguments.rounds)
     if arguments.json:
-        print(json.dumps(found))
-        return 0
-    print(f"load {found['load_seconds']} s, at most {found['max_rss_mib']} MiB, linear {found['linear']}")
-    for row in found["texts"]:  # type: ignore[attr-defined]
-        print(
-            f"{row['kb']:>4} KB  p50 {row['p50_ms']:>8} ms  p99 {row['p99_ms']:>8} ms  {row['p50_ms_per_kb']:>6} ms/KB"
-            f"  {row['times_the_lexicon']} times the lexicon alone"
-        )
-    return 0
+        print(json.dumps(figures))
+        return
+    for name, value in figures.items():
+        print(f"{name:<26}{value}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
