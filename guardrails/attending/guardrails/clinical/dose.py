@@ -17,6 +17,7 @@ from attending.guardrails.clinical.unit import COUNTED, Unit, read_unit
 
 _RANGE = re.compile(r" ?(?:(-)|to|or|up to|\band\b) ?(?=[\da-z.])")
 _TIMES = re.compile(r" ?x ?(?=[\d.])| times (?=\d)| of (?:the )?(?=[\d.])")
+_OF_THESE = re.compile(r" of (?:the|your|her|his|these|those) (?=[\d.])")
 _TIMES_AFTER = re.compile(
     r" ?(?:x|times) ?(\d{1,2})(?![\d./%]| ?(?:days?|d|weeks?|wks?|months?|h|hrs?|hours?|"
     r"minutes?|min|doses?|per|/|a|daily|mg|mcg|ml|g)\b)"
@@ -195,8 +196,11 @@ class _Reader:
             if form_unit is not None:
                 return None
             times = re.compile(r" ?(?:x|\*|times) ?(?=[\d.])").match(text, count.end)
+            of_these = _OF_THESE.match(text, count.end)
             if times is not None:
                 after, needs_form = times.end(), False
+            elif of_these is not None:
+                after, needs_form = of_these.end(), True
             elif text[count.end : count.end + 1] in (" ", "-"):
                 after, needs_form = count.end + 1, True
             else:

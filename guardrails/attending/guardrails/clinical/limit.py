@@ -12,13 +12,13 @@ from attending.guardrails.clinical.unit import COUNTED
 from attending.guardrails.finding import Scope
 
 _LIMIT_BEFORE = re.compile(
-    r"(?:\b(?:max(?:imum)?\.?|not to exceed|(?:not|n't|never) exceed(?:ing)?|without "
+    r"(?:\b(?:max(?:imum)?\.?|(?:the )?most(?= (?:in|per|a|for) )|not to exceed|(?:not|n't|never) exceed(?:ing)?|without "
     r"exceeding|(?:no|not|never) more than|at most|limit(?:ed)?(?: \w+){0,3} to|"
     r"up to (?:a (?:total|maximum) of )?|(?:no|not|never) (?:greater than|over|above|"
     r"beyond)|less than|under|below|ceiling|upper limit|capped at|cap(?: \w+)? at|nte|"
     r"stay (?:under|below)|<=?))"
     r"(?:[ :=]{0,3}(?:total|daily|single|dosage|dose|amount|recommended|allowed|safe|limit|"
-    r"adult|is|of|the|a|an|should|be|taking|take|in|per|each|day|24|hours?|for|"
+    r"adult|is|of|the|a|an|should|be|taking|take|in|per|each|day|24|hours?|hrs?|h|for|"
     r"adults?|children|at|once|should not exceed|\(|\)|-|any)){0,12}[ :=]{0,3}$"
 )
 _UP_TO = re.compile(r"\bup to (?:a (?:total|maximum) of )?$")

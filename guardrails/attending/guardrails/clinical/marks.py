@@ -11,7 +11,7 @@ from attending.guardrails.finding import Scope
 _REACH = 40
 _BENEFIT = (
     "help", "reliev", "improv", "prevent", "eas", "protect", "control", "fight", "fought", "kill", "work", "thin",
-    "slow", "mak",
+    "slow", "mak", "stop", "halt", "settl", "calm", "cur", "reduc", "lower", "keep",
 )  # fmt: skip
 """Stems of the describing verbs that say why a drug is given; the others ("causes", "worsens") warn of it."""
 _CIRCUMSTANCE = frozenset({"because of", "due to", "owing to", "for", "in", "during", "after", "at", "given"})

@@ -203,7 +203,9 @@ def _read(
             return None
         if after_mention:
             backward = True
-        if cat in (Cat.TAKE, Cat.COMBINE) or token.word == "tried":
+        # "I gave her X, one every six hours" is an order told by who gave it
+        ours = token.word == "gave" and bool(words & _FIRST_PERSON)
+        if (cat in (Cat.TAKE, Cat.COMBINE) and not ours) or token.word == "tried":
             scope = Scope.CONTINUE if words & {"has", "have"} and token.word != "tried" else Scope.HISTORY
     elif single and cat in (Cat.TAKE, Cat.ADVISE) and not modal and not unreal:
         third = head.form is Form.THIRD

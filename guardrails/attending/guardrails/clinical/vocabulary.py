@@ -24,6 +24,7 @@ _IRREGULAR = {
     "lead": ("led", "led"),
     "make": ("made", "made"),
     "let": ("let", "let"),
+    "send": ("sent", "sent"),
     "steer": ("steered", "steered"),
 }
 _DOUBLING = frozenset(
@@ -65,7 +66,7 @@ _VERBS: dict[Cat, str] = {
     Cat.ADVISE: "recommend advise suggest consider prefer encourage choose pick select opt favor favour "
     "propose plan remember ensure want intend attempt instruct tell urge need require "
     "agree warrant",
-    Cat.ORDER: "prescribe order",
+    Cat.ORDER: "prescribe order send",
     Cat.COMBINE: "combine mix coadminister co-administer coprescribe co-prescribe pair",
     Cat.SWITCH: "switch transition convert rotate swap crossover",
     Cat.REPLACE: "replace substitute exchange",
