@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import Enum
 from typing import Final
 
@@ -67,11 +68,52 @@ def allergies(case: Case) -> Iterator[Finding]:
             kind = _kind(allergy)
             if exposure.drug in tolerated and kind not in (_Kind.SEVERE, _Kind.SKIN_FAILURE):
                 continue
+            said = allergy.substance.lower() in case.said_allergies
+            if said and not _orders(case, exposure):
+                continue
             found = _direct(case, exposure, allergy, kind) or _cross(case, exposure, allergy, kind)
+            if found is not None and said and _answered(case, exposure):
+                found = replace(found, severity=lowered(found.severity, 3))
             if found is not None and (worst is None or found.severity.rank > worst.severity.rank):
                 worst = found
         if worst is not None:
             yield worst
+
+
+_REACTION_NEAR: Final = re.compile(
+    r"\b(?:allerg\w*|intoleran\w*|hives|rash\w*|itch\w*|sw[eo]ll\w*|anaphyla\w*|angio-?o?edema|blister\w*|sjs|dress"
+    r"|stevens|reaction\w*|sensitiv\w*|never again|not given|avoided?|cross[- ]?react\w*)\b",
+    re.I,
+)
+_JUSTIFIED: Final = re.compile(
+    r"\bnot an? (?:true |real )?allerg\w*|\b(?:isn't|is not) (?:truly |really )?(?:an allergy|allergic)\b"
+    r"|\btolerat(?:ed|es)\b"
+    r"|\bwith(?:out| no) (?:any )?(?:problem|trouble|reaction|incident|issue)\w*|\b(?:has"
+    r"|have) taken [^.;\n]{0,40}\b(?:since|fine"
+    r"|daily)\b|\bintoleran(?:t|ce)\b|\binfusion reaction\b|\bhistamine\b|\bside[- ]chains?\b|\b(?:do|does) not cross"
+    r"|\bde-?label\w*|\brelabel\w*|\bno anaphylaxis\b|\bunrelated\b",
+    re.I,
+)
+"""What a writer says who knows of the allergy and gives the drug on purpose."""
+
+
+def _orders(case: Case, exposure: Exposure) -> bool:
+    """True where the output has the drug given, rather than naming it for the reaction it tells of."""
+    statement = exposure.statement
+    if statement is None or exposure.origin != "output":
+        return True
+    if statement.dose is not None or statement.frequency is not None:
+        return True
+    text = case.judged.output
+    near = text[max(0, exposure.span.start - 45) : exposure.span.end + 45].split("\n")
+    line = next((part for part in near if exposure.text in part), near[0])
+    return _REACTION_NEAR.search(line) is None
+
+
+def _answered(case: Case, exposure: Exposure) -> bool:
+    return _JUSTIFIED.search(case.judged.output) is not None and (
+        exposure.new or exposure.statement is not None
+    )
 
 
 def _candidates(case: Case) -> Iterator[Exposure]:

@@ -108,6 +108,8 @@ class Case:
     """Ingredients that the output stops or avoids."""
     recorded: frozenset[str]
     """Ingredients on the list of the record or the prompt: what the patient takes whatever the output says."""
+    said_allergies: frozenset[str]
+    """Substances of allergies that only the output itself states, lower case."""
     readings: tuple[Reading, ...]
     lexicon: Lexicon
     told: str
@@ -284,6 +286,8 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
         taking=taking,
         ended=frozenset(ended),
         recorded=frozenset(_listed(with_prompt.context, lexicon)),
+        said_allergies=frozenset(a.substance.lower() for a in from_output.allergies or ())
+        - frozenset(a.substance.lower() for a in with_prompt.context.allergies or ()),
         readings=tuple(readings.values()),
         lexicon=lexicon,
         told=" ".join(
