@@ -151,7 +151,7 @@ _PLANNED: Final = re.compile(
     r"|once (?:the |her |his |your )?inr|therapeutic|\d+ (?:months?|years?) (?:since|after)|bridg\w*"
     r"|change(?:d)? (?:it |her |him |them |you )?to|in favou?r of|complet(?!ely)\w*|finish\w*|course"
     r"|\d+ (?:hours?|days?) (?:before|prior)|before (?:the |your |her |his )?(?:surgery|procedure|operation|colonoscopy"
-    r"|extraction|biopsy)|until\b|stress[- ]dose|last dose)",
+    r"|extraction|biopsy)|until\b|stress[- ]dose)",
     re.I,
 )
 _SUDDEN: Final = re.compile(
@@ -164,6 +164,8 @@ _UNTAPERED: Final = re.compile(
     r"\b(?:abrupt\w*|sudden\w*|cold turkey|all at once|without (?:a |any )?(?:taper\w*|wean\w*)"
     r"|no (?:need to )?(?:taper\w*|wean\w*)"
     r"|(?:need|needs|do|does|is|it's) not (?:need(?:ed)? )?(?:to )?(?:be )?taper\w*"
+    r"|no (?:need|reason) to (?:wind|step|come|go|reduce)\w*|no reason to (?:taper|wean)\w*|without (?:a "
+    r"|any )?(?:reduction|step)"
     r"|no taper\w*|(?:don't|doesn't|do not|does not) (?:have|need) to (?:be )?(?:taper\w*|wean\w*))\b",
     re.I,
 )
@@ -186,10 +188,14 @@ _LONG: Final = re.compile(
 )
 
 
+_ADDED: Final = frozenset({"immunosuppressant", "antiepileptic"})
+"""Kinds that are taken together: another of the kind that is merely kept replaces nothing."""
 _NOW: Final = re.compile(
     r"\b(?:was|were|is|are|has been|been|be|i|we|have|just) (?:now )?(?:stopped|discontinued|ended|d/c'?d|taken off)\b"
     r"[^.;\n]{0,30}\b(?:today|now|this (?:morning|visit|week)|yesterday|without|at (?:this|today's) visit)\b"
-    r"|\b(?:stop|discontinue|quit|come off|drop) (?:it|them|this|that|taking it)\b(?! (?:being|from|work|getting))"
+    r"|\b(?:bin|ditch|throw (?:out|away)|chuck) (?:the|your|her|his|it|them)\b|\bthrow (?:\w+ ){1,4}(?:away|out)\b"
+    r"|\b(?:stop|discontinue|quit|cease|come off|drop) (?:it|them|this|that|taking it)\b(?! (?:being|from"
+    r"|work|getting))"
     r"|\b(?:last|final) (?:tablet|dose|pill|capsule|injection|day|one)\b"
     r"|\bdose is (?:the|your|her|his) last\b|\bno (?:longer prescri\w+|more refills)",
     re.I,
@@ -197,7 +203,7 @@ _NOW: Final = re.compile(
 """An end that is told as a fact of today, of "it", or as the last dose."""
 _NOT_SUDDEN: Final = re.compile(
     r"\b(?:not|never|don't|do not|n't|avoid)\b[^.;\n]{0,25}\b(?:stop\w*|discontinu\w*|withdraw\w*"
-    r"|quit\w*)\b[^.;\n]{0,25}"
+    r"|quit\w*)\b[^.;\n]{0,60}"
     r"\b(?:abrupt\w*|sudden\w*|all at once|without|on your own|yourself|before)|\bnot be (?:stopped|discontinued)",
     re.I,
 )
@@ -220,7 +226,8 @@ _TYPE_1: Final = re.compile(
     re.I,
 )
 _INSULIN_OFF: Final = re.compile(
-    r"\b(?:hold\w*|withh\w+|stop\w*|skip\w*|omit\w*|no|without)\b[^.;\n]{0,30}\b(?:all|any|both)?[^.;\n]{0,10}"
+    r"\b(?:hold\w*|withh\w+|stop\w*|skip\w*|omit\w*|leav\w+ out|miss\w*|no"
+    r"|without)\b[^.;\n]{0,30}\b(?:all|any|both)?[^.;\n]{0,10}"
     r"(?:insulin|lantus|glargine|basaglar|toujeo|levemir|detemir|tresiba|degludec|basal|long-acting|nph)\b",
     re.I,
 )
@@ -260,12 +267,19 @@ def abrupt_stops(case: Case) -> Iterator[Finding]:
         if statement.scope not in (Scope.STOP, Scope.AVOID, Scope.HISTORY, Scope.FAMILY)
         for drug in statement.mention.drugs
     }
+    begun = {
+        drug
+        for statement in case.output.statements
+        if statement.scope in (Scope.RECOMMEND, Scope.HYPOTHETICAL)
+        for drug in statement.mention.drugs
+    }
     for statement in case.output.statements:
         for drug in statement.mention.drugs:
             withdrawal = next((w for w in _DRUGS if _is_kind(case, drug, w)), None)
             if withdrawal is None or withdrawal.id in seen or not _ends(case, statement):
                 continue
-            if any(other != drug and _is_kind(case, other, withdrawal) for other in given):
+            others = begun if withdrawal.id in _ADDED else given
+            if any(other != drug and _is_kind(case, other, withdrawal) for other in others):
                 continue
             if statement.scope is Scope.STOP and _tapered(case, drug, statement):
                 continue
@@ -315,6 +329,9 @@ def _by_kind(case: Case) -> Iterator[Finding]:
             continue
         drug = next((one for one in sorted(taken) if _is_kind(case, one, withdrawal)), None)
         around = _around(text, match.start(), match.end())
+        before = text[max(0, match.start() - 25) : match.start()]
+        if re.search(r"\b(?:not|never|n't|don\u2019t)\b[^.;\n]{0,15}$", before, re.I):
+            continue
         if drug is not None and _sudden(case, around, withdrawal, listed=True):
             yield case.finding(
                 Code.ABRUPT_STOP,

@@ -49,6 +49,9 @@ _HEADING: Final = re.compile(
     r"|\bdischarge (?:rx|prescriptions?|scripts?|therapy|regimen)\b"
     r"|\b(?:going|goes|sent|went|leaves|leaving) home (?:on|with)\b|\brx on discharge\b"
     r"|\b(?:regular|repeat|continuing) (?:rx|prescriptions?|scripts?|medications?|medicines?|meds)\s*[:\n]"
+    r"|\b(?:full|complete|whole|final|entire) list\b|\breplaces? all (?:previous|earlier|other) lists?\b"
+    r"|\beverything you (?:need|have) to take\b|\b(?:nil|nothing) else\b|\bno other (?:medicines"
+    r"|medications|meds|drugs)\b"
     r"|\bdischarged? (?:home )?on\b|\b(?:continue|resume) (?:taking )?(?:the following|these)\b",
     re.I,
 )

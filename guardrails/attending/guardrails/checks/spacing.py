@@ -18,7 +18,8 @@ _WORDS: Final = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6,
 _N: Final = rf"\d{{1,2}}(?:\.5)?|{'|'.join(_WORDS)}"
 _HOURS: Final = rf"(?P<n>{_N})(?: ?(?:-|to|or) ?(?:{_N}))?[ -]?(?:hours?|hrs?|h)\b"
 _GAP: Final = re.compile(
-    rf"\b{_HOURS}(?=[^.;\n]{{0,12}}\b(?:apart|away|after|before|later|earlier|between|gap|separat\w+|spac\w+))"
+    rf"\b{_HOURS}(?=[^.;\n]{{0,12}}\b(?:apart|away|after|before|later|earlier|between|from (?:each|the|any"
+    rf"|every)|gap|separat\w+|spac\w+))"
     rf"|\b(?:separat\w+|spac\w+|gap|apart|interval)\b[^.;\n\d]{{0,60}}{_HOURS.replace('<n>', '<n2>')}",
     re.I,
 )

@@ -181,7 +181,12 @@ def _is_of(case: Case, drug: str, kinds: tuple[str, ...]) -> bool:
 def _since(case: Case, statement: Statement) -> int | None:
     """Hours since the drug was stopped: as the text says; none where it is told to be stopped and no gap is told."""
     told = _hours_ago(case.judged.output, statement.mention.span)
-    if told is None and statement.scope is Scope.STOP and _gap_hours(case.judged.output) is None:
+    if (
+        told is None
+        and statement.scope is Scope.STOP
+        and not statement.reported
+        and _gap_hours(case.judged.output) is None
+    ):
         return 0
     return told
 

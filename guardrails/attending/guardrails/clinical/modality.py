@@ -72,6 +72,8 @@ def modality(
         return Scope.HISTORY, False
     if not directive and _of_relative(tokens, index, setting.family):
         return Scope.FAMILY, False
+    if history and scope is Scope.CONTINUE and _until_then(tokens, clause):
+        return Scope.HISTORY, False
     if history and not directive and scope not in (Scope.STOP, Scope.AVOID):
         if (
             chosen is not None
@@ -102,6 +104,13 @@ def modality(
     if opener.cat is Cat.RELATIVE and reported and generic:
         return Scope.HYPOTHETICAL, False
     return scope, started
+
+
+def _until_then(tokens: list[Token], clause: Clause) -> bool:
+    """Whether the clause ends what it tells of in a past year ("maintained on X until 2022")."""
+    return any(
+        t.cat is Cat.HISTORY and t.word.startswith("until ") for t in tokens[clause.start : clause.end]
+    )
 
 
 def _dated_only(tokens: list[Token], clause: Clause) -> bool:

@@ -307,7 +307,14 @@ class _Reader:
         pronoun = any(t.word in ("it", "this", "that", "which", "they", "these") for t in inside[:3]) or (
             opener is not None and opener.cat is Cat.RELATIVE and opener.word in ("which", "that")
         )
-        back = next((p for p in groups if p.backward and not p.fact), None)
+        relative = opener is not None and opener.cat is Cat.RELATIVE
+        back = next(
+            (p for p in groups if p.backward and (not p.fact or (relative and p.scope is Scope.STOP))), None
+        )
+        if back is None and opener is not None and opener.word in (",", "-", "("):
+            # "Warfarin: last dose was Monday, discontinued."
+            back = next((p for p in groups if p.cat is Cat.STOP and not p.negated and p.fact), None)
+            pronoun = back is not None
         if not pronoun or back is None:
             return
         if self._nearest is None:

@@ -60,7 +60,7 @@ _VERBS: dict[Cat, str] = {
     Cat.CONTINUE: "continue keep maintain remain stay finish complete adhere",
     Cat.STOP: "stop discontinue hold withhold pause suspend quit cease terminate halt wean dc "
     "deprescribe remove eliminate interrupt drop",
-    Cat.AVOID: "avoid refrain abstain contraindicate beware prohibit forbid ban",
+    Cat.AVOID: "decline refuse reject avoid refrain abstain contraindicate beware prohibit forbid ban",
     Cat.SKIP: "skip miss omit forget neglect fail hesitate",
     Cat.EXCEED: "exceed surpass",
     Cat.ADVISE: "recommend advise suggest consider prefer encourage choose pick select opt favor favour "
@@ -70,7 +70,7 @@ _VERBS: dict[Cat, str] = {
     Cat.COMBINE: "combine mix coadminister co-administer coprescribe co-prescribe pair",
     Cat.SWITCH: "switch transition convert rotate swap crossover",
     Cat.REPLACE: "replace substitute exchange",
-    Cat.DESCRIBE: "cause interact react clash worsen improve help relieve prevent work belong affect inhibit "
+    Cat.DESCRIBE: "cause boost interact react clash worsen improve help relieve prevent work belong affect inhibit "
     "block act thin metabolize metabolise "
     "potentiate enhance induce mask trigger damage harm produce carry pose come mean "
     "lead result show demonstrate "
@@ -177,6 +177,9 @@ PHRASES: list[tuple[str, Cat, Form]] = [
     ),
     (r"no longer", Cat.NOT, Form.BASE),
     (r"ended", Cat.STOP, Form.PAST),
+    (r"cancell?ed", Cat.AVOID, Form.PARTICIPLE),
+    (r"leav(?:e|ing) out|left out|leave(?= [^.;\n]{0,80} (?:on the shelf|alone|off))", Cat.AVOID, Form.BASE),
+    (r"cease[ds]?|bin(?:ned)?(?= (?:the|your|it|them))|ditch(?:ed)?", Cat.STOP, Form.BASE),
     (
         r"used to(?= take| use| be| get| have)|history of|hx of|h/o|status post|s/p|in the "
         r"past|as a child|years ago|months ago|weeks ago|days ago|"
