@@ -31,8 +31,16 @@ _READ_AS: Final = {
 _VITAMIN: Final = re.compile(r"\b(?:vitamin|cholecalciferol|ergocalciferol|retinol|tocopherol)\b", re.I)
 
 
+_FORBIDDEN: Final = re.compile(
+    r"\b(?:never|not|no|avoid\w*|instead of|rather than|don't|without|such as)\b[^.;\n]{0,40}$", re.I
+)
+"""What comes before a notation that a text only warns of: "write units, never U"."""
+
+
 def notations(case: Case) -> Iterator[Finding]:
     for notation in case.output.notations:
+        if _FORBIDDEN.search(case.judged.output, max(0, notation.span.start - 60), notation.span.start):
+            continue
         severity = Severity.MODERATE if notation.kind in _OFFICIAL else Severity.MINOR
         if notation.kind == "qd" and case.audience == "patient":
             severity = Severity.MODERATE

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from attending.guardrails.checks.amounts import daily_total
 from attending.guardrails.checks.case import Case, lowered
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.knowledge.facts import HepaticRule
@@ -103,6 +104,10 @@ def liver(case: Case) -> Iterator[Finding]:
         best: Finding | None = None
         for rule in case.knowledge.hepatic_rules(exposure.drug):
             severity = _hepatic(rule, grade)
+            if severity is not None and rule.max_daily_mg is not None:
+                total = daily_total(case, exposure.drug)
+                if total is not None:
+                    severity = Severity.MINOR if total <= rule.max_daily_mg else Severity.MAJOR
             if severity is None or (best is not None and severity.rank <= best.severity.rank):
                 continue
             known = f"Child-Pugh {grade}" if grade is not None else "liver disease, grade not given"

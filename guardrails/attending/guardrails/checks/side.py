@@ -45,7 +45,7 @@ _AFTER: Final = re.compile(
 )
 _NORMAL: Final = re.compile(
     r"\b(?:normal|unremarkable|intact|no (?:fracture|abnormal\w*|effusion|mass|lesion|evidence)|clear"
-    r"|healthy|without|replaced|previous(?:ly)?|prior|history|status post|s/p|(?:19|20)\d\d|doing well"
+    r"|healthy|without|not for|replaced|previous(?:ly)?|prior|history|status post|s/p|(?:19|20)\d\d|doing well"
     r"|well functioning|last year|years ago)\b",
     re.I,
 )

@@ -108,6 +108,8 @@ class HepaticRule:
     child_pugh: frozenset[str]
     action: str
     provenance: Provenance
+    max_daily_mg: Decimal | None = None
+    """Where the action is cap and the source gives a number."""
 
 
 @dataclass(frozen=True, slots=True)

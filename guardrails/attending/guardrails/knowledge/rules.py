@@ -108,7 +108,13 @@ def renal_rules(pack: Pack) -> list[RenalRule]:
 
 def hepatic_rules(pack: Pack) -> list[HepaticRule]:
     return [
-        HepaticRule(row["drug"], frozenset(row["child_pugh"]), row["action"], _provenance(row))
+        HepaticRule(
+            row["drug"],
+            frozenset(row["child_pugh"]),
+            row["action"],
+            _provenance(row),
+            _number(row["max_daily_mg"]),
+        )
         for row in pack.rows("hepatic.tsv")
     ]
 

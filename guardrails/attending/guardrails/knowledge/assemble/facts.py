@@ -21,7 +21,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         "drug", "route", "indication", "measure", "below", "action", "max_daily_mg", "per", "min_interval_hours",
         *PROVENANCE,
     ),
-    "hepatic": ("drug", "child_pugh", "action", *PROVENANCE),
+    "hepatic": ("drug", "child_pugh", "action", "max_daily_mg", *PROVENANCE),
     "pregnancy": ("drug", "severity", "from_week", "to_week", *PROVENANCE),
     "pregnancy_exceptions": (
         "drug", "max_severity", "condition", "max_daily_mg", "from_week", "to_week", *PROVENANCE,

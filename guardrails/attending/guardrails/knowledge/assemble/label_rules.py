@@ -273,7 +273,7 @@ def hepatic(text: str) -> Iterator[dict[str, str]]:
                 action = "adjust"
             else:
                 continue
-            yield {"child_pugh": "".join(sorted(grades)), "action": action}
+            yield {"child_pugh": "".join(sorted(grades)), "action": action, "max_daily_mg": ""}
 
 
 def _grades(told: str) -> set[str]:
