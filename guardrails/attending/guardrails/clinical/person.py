@@ -24,7 +24,21 @@ _WORD_NUMBER = {
         )
     )
 }
-_NW = rf"({'|'.join(_WORD_NUMBER)}|\d{{1,3}}(?:\.\d{{1,2}})?)"
+_ORDINALS = (
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth "
+    "fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
+).split()
+_ORDINAL = {word: value for value, word in enumerate(_ORDINALS, 1)}
+_TENS = {"twenty": 20, "thirty": 30, "forty": 40}
+_UNITS = {word: value for word, value in _WORD_NUMBER.items() if 1 <= value <= 9}
+_WORD_NUMBER |= {"thirty": 30, "forty": 40}
+_ORDINAL |= {"thirtieth": 30, "fortieth": 40}
+for _ten, _tens in _TENS.items():
+    _WORD_NUMBER |= {f"{_ten}{gap}{unit}": _tens + value for unit, value in _UNITS.items() for gap in "- "}
+    _ORDINAL |= {f"{_ten}{gap}{_ORDINALS[v - 1]}": _tens + v for v in _UNITS.values() for gap in "- "}
+_COUNTED = "|".join(sorted(_WORD_NUMBER, key=len, reverse=True))
+_NW = rf"({_COUNTED}|\d{{1,3}}(?:\.\d{{1,2}})?)"
+_NTH = rf"({'|'.join(sorted(_ORDINAL, key=len, reverse=True))}|\d{{1,2}}(?:st|nd|rd|th))"
 _SEX = r"(?:(male|man|boy|gentleman|m|son|female|woman|girl|lady|f|daughter)(?![\w'-]))"
 _MALE = frozenset({"male", "man", "boy", "gentleman", "m", "son"})
 
@@ -88,10 +102,10 @@ _WEIGHT_EXCLUDED = re.compile(
 )
 _HEIGHT = re.compile(rf"\b(?:height|ht)(?: is| of)?[ :=]*{_N} ?cm\b|(?<![\w.]){_N} ?cm tall\b")
 _WEEKS = re.compile(
-    rf"(?<![\w.,/-])({'|'.join(_WORD_NUMBER)}|\d{{1,2}})"
+    rf"(?<![\w.,/-])({_COUNTED}|\d{{1,2}})"
     r"(?:\+\d|[ -]?\d/7| ?(?:and|&) \d/7)?[ -]?(?:weeks?|wks?|"
     r"w)(?:'s|'|s')?(?: ?(?:and )?\d ?(?:days?|d))?[ -,]*(?:pregnant|gestation(?:al)?|"
-    r"of pregnancy|pregnancy|of gestation|along|gravid|ga\b|iup|into (?:the|her|your|this|my)(?: (?:current"
+    r"of pregnancy|pregnancy|of gestation|along(?! with)|gravid|ga\b|iup|into (?:the|her|your|this|my)(?: (?:current"
     r"|first|second"
     r"|third|fourth|1st|2nd|3rd|4th))? pregnancy)|"
     r"\b(?:gestational age|gestation|ega|ga|pregnant|pregnancy|gravida|iup)(?: (?:is|of|at|"
@@ -117,7 +131,31 @@ _OBSTETRIC = re.compile(
     r"|growth scan|anomaly scan|ob (?:visit|clinic|follow-?up)|intrauterine pregnancy|iup)\b"
 )
 _WEEKS_NEAR = re.compile(
-    r"(?<![\w.,/-])(\d{1,2}) ?(?:weeks|wks?|w)(?![\w-])(?! (?:ago|later|old|post|after|of (?!gest)))"
+    rf"(?<![\w.,/-])({_COUNTED}|\d{{1,2}}) ?(?:weeks|wks?|w)(?![\w-])(?! (?:ago|later|old|post|after|of (?!gest)))"
+)
+_WEEK_ORDINAL = re.compile(
+    rf"\b(?:now |already |currently )?(?:in|into|entering|reached|reaching) (?:her|your|my|the) {_NTH} week"
+    r"(?: of (?:her |your |my |the |this )?(?:pregnancy|gestation))?(?= ?(?:[.,;:)]|$)| (?:and|with|of|so|i|we|now)\b)(?! of "
+    r"(?!her preg|your preg|my preg|the preg|this preg|preg|gest))"
+    rf"|\b(?:at|from|since) (?:her|your|my) {_NTH} week (?:of pregnancy|of gestation)\b"
+)
+_WEEKS_GONE = re.compile(
+    rf"\b(?:is|are|am|'s|'re|'m|being|currently|now|already|only|about|nearly|almost) (?:now |about |only |already |nearly "
+    rf"|almost |just )?{_NW} (?:weeks|wks) gone\b"
+)
+"""As a pregnancy is counted in speech: "six weeks gone"; not "two weeks gone by" of anything else."""
+_ASIDE = re.compile(r" who (?:is|are|was|were) (?:looking after|caring for|seeing|following|now|currently|just) ")
+"""A clause in commas that tells of the person rather than of whoever it may concern."""
+_OTHER_WEEKS = re.compile(
+    r"\b(?:review\w*|follow\w*|post-?op\w*|after|since|follow-?up|taper\w*|course|therapy|treatment|cycle|chemo\w*|trial"
+    r"|study|score|hba1c|a1c|recheck|repeat|surgery|rehab\w*|sober|abstinent|titrat\w*|wean\w*|post-?partum|postnatal"
+    r"|response|remission|outcomes?|relapse|weight loss|percent|months? old|immuni[sz]\w*|kg|child|boy|girl|endpoint|vaccin\w*|clinic visit|radiotherapy|work|job|leave|training)\b"
+)
+_AT_WEEKS = re.compile(rf"\bat {_NW} (?:weeks|wks)(?: with (?:an? |your |her |severe |new )|[:,]|$)")
+"""Weeks a person is at, rather than what is planned for then: only above twelve, where nobody counts a drug so."""
+_UNTIL_BABY = re.compile(
+    r"\b(?:until|till|before|when) (?:the|your|her|my|our) (?:baby|twins|little one) (?:comes|arrives|is born|is here"
+    r"|is delivered|is due)\b|\buntil (?:the birth|she delivers|you deliver|you give birth|she gives birth)\b"
 )
 _LAST_PERIOD = re.compile(
     rf"\b(?:lmp|last (?:menstrual )?period|last menses)(?: was| is|:)?(?: about"
@@ -192,17 +230,34 @@ _NOT_LACTATING = re.compile(
 _EGFR = re.compile(
     rf"\b(?:(e-?gfr|gfr|glomerular filtration rate)|crcl|cr ?cl|creatinine clearance|"
     rf"ccr)(?: (?:is|was|of|at|now|currently|today|level|about|approximately|around|has "
-    rf"(?:fallen|dropped|declined) to|down to|calculated(?: at)?)){{0,4}}[ "
-    rf":=~(]*{_N}(?![\d.]*\d)(?! ?(?:-|to) ?\d)"
+    rf"(?:fallen|dropped|declined) to|down to|calculated(?: at)?|(?:has )?(?:settled|stabili[sz]ed|plateaued|stuck|sits|sitting|hovers|hovering|runs|running) (?:at"
+    rf"|around|about)|(?:has )?(?:fell|come down|gone down|slipped|sunk|improved|recovered|risen) to|reads|came back"
+    rf"(?: at| as)?|just|only)){{0,4}}[ :=~(]*{_N}(?![\d.]*\d)(?! ?(?:-|to) ?\d)"
 )
+_KIDNEY_NUMBER = re.compile(
+    r"\b(?:kidney|renal)[- ](?:filter(?:ing|ation)?|function|clearance)(?: (?:number|rate|score|level|test|result|blood "
+    r"test)){0,2}(?: \(?e?gfr\)?)?(?: (?:is|was|has|at|of|now|currently|about|around|only|just|fallen|dropped|gone|down"
+    rf"|settled|to|come|back|reads|stands|from \d{{2,3}})){{0,5}}[ :=]*{_N}(?! ?(?:%|percent|per cent|mg|months?|weeks?|days?|years?|times?"
+    r"|-|to|or|points?))(?![\d.]*\d)"
+)
+"""The eGFR as patients are told of it: "your kidney filter number is only 24"."""
 _DIALYSIS = re.compile(
     r"\b(?:on|receiv\w+|undergo\w+|gets|getting|requires|requiring|undergoes|"
     r"maintenance|chronic|dependent on|start\w* on)(?: (?:chronic|maintenance|regular|"
     r"long-term|intermittent|home|thrice[- ]weekly|outpatient)){0,4}[ -](?:hemo|haemo|"
     r"peritoneal )?-?dialysis\b|\bdialysis[- ]dependent\b|\bon (?:hd|pd|ihd|crrt)\b|"
     r"\besrd on hd\b|"
+    r"\b(?:you|she|he|i|patient|pt|who) (?:have|has|having|had|attends?|go(?:es)? (?:to|for)|come(?:s)? (?:in )?for"
+    r"|do(?:es)?|am having|are having|is having) (?:(?:your|her|his|my|home|regular) )?(?:ha?emo|peritoneal )?-?dialysis"
+    r" (?:(?:on|every|each) (?:mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?|mon|tues?|wed"
+    r"|thu|fri|sat|night|other day|day|week)|(?:\w+ )?(?:times|days|sessions) (?:a|per|each) week|three times|thrice|twice"
+    r"|at home|overnight)\b|"
+    r"(?:^|[|,;:(] ?|\b(?:patient|pt|esrd|eskd|ckd ?5|on) ?[:,-]? ?)(?:ha?emo|peritoneal |ha?emo )?-?dialysis[ ,(]{0,2}(?:x ?\d"
+    r"|\d ?x|\dx?/(?:wk|week|7)|(?:three|two|four|3|2|4) (?:times|days|sessions) (?:a|per|each|/) ?w|thrice|tiw|tts|tths|mwf"
+    r"|mon/wed)|"
+    r"^(?:patient|pt|renal|kidneys?|problem|pmh|background|status)[ :]+(?:ha?emo|peritoneal )-?dialysis(?= ?(?:$|[,;.(]|x))|"
     r"\b(?:after|following|before|post|between) (?:each |every |her |his |your )?(?:hemo|haemo)?dialysis (?:session|on|"
-    r"treatment|days?)\b|\bdialysis[ :=]+(?:yes|true|m/?w/?f|t/?th/?s)|\bhd (?:m/?w/?f|mwf|tths|t/?th/?s|tiw)\b"
+    r"treatment|days?)\b|\bdialysis[ :=]+(?:yes|true|m/?w/?f|t/?th/?s)|\bhd (?:(?:three|3|two|2) ?(?:x|times) ?(?:a|per|/)? ?w(?:k|eek)?|x ?3|thrice|3/7|m/?w/?f|mwf|tths|t/?th/?s|tiw)\b"
 )
 _CHILD_PUGH = re.compile(
     r"\bchild(?:'?s)?(?:[- ]?(?:turcotte[- ]?)?pugh|(?= class\b| [bc](?![\w'-])))(?: (?:class|score|stage"
@@ -298,7 +353,9 @@ def _one(values: list[_T]) -> _T | None:
 
 
 def _value(word: str) -> Decimal:
-    return Decimal(_WORD_NUMBER[word]) if word in _WORD_NUMBER else Decimal(word)
+    """The number that a word, an ordinal or digits say."""
+    number = _WORD_NUMBER.get(word, _ORDINAL.get(word))
+    return Decimal(number) if number is not None else Decimal(word.rstrip("stndrh"))
 
 
 def _before(part: str, position: int, width: int = 40) -> str:
@@ -357,14 +414,19 @@ def _age(part: str, names: frozenset[str], ages: list[Decimal], days: list[int],
             sexes.append("male" if word in _MALE else "female")
 
 
-_SUBJECT = re.compile(r"\b(?:he|she|i|patient|pt|her|his|my|our|their|the|this|(?<!is )(?<!was )an?)\b")
+_TOLD_BY = re.compile(r"\w+(?:-to-be)? (?:says|said|reports|reported|states|stated|tells|told|notes|noted|mentions|mentioned|recalls|describes|adds) ")
+"""A relative who tells of the patient, and is not whom the words are about."""
+_SUBJECT = re.compile(r"\b(?:he|she|himself|herself|yourself|themselves|i|patient|pt|her|his|my|our|their|the|this|(?<!is )(?<!was )an?)\b")
 
 
 def other_person(part: str, position: int) -> bool:
     """Whether a relative is the subject ("his mother is 70 years old") and nobody else since."""
     before = _before(part, position, 80)
     relatives = list(_FAMILY.finditer(before))
-    return bool(relatives) and _SUBJECT.search(before, relatives[-1].end()) is None
+    if not relatives:
+        return False
+    told = _TOLD_BY.match(before, relatives[-1].start())
+    return told is None and _SUBJECT.search(before, relatives[-1].end()) is None
 
 
 def _store_age(count: Decimal, unit: str, ages: list[Decimal], days: list[int]) -> None:
@@ -471,11 +533,31 @@ def _counted(part: str, pregnant: list[bool], weeks: list[Decimal]) -> None:
         general = _CONDITIONAL.search(_clause_before(part, match.start()))
         if _value(match.group(1)) >= 6 and not general and not other_person(part, match.start()):
             stored(_value(match.group(1)))
+    for match in _WEEKS_GONE.finditer(part):
+        if says(match) and re.match(r" (?:by|since|until|of|without|and counting)\b", part[match.end() :]) is None:
+            stored(_value(match.group(1)))
+    for match in _WEEK_ORDINAL.finditer(part):
+        value = _value(match.group(1) or match.group(2))
+        named = "pregnan" in match.group() or "gestation" in match.group() or obstetric
+        if (named or value > 12) and not _OTHER_WEEKS.search(part) and says(match):
+            stored(value)
+    for match in _AT_WEEKS.finditer(part):
+        if 12 < _value(match.group(1)) <= 42 and not _BORN.search(part) and not _OTHER_WEEKS.search(part) and says(match):
+            stored(_value(match.group(1)))
+    for match in _UNTIL_BABY.finditer(part):
+        if not _CONDITIONAL.search(_clause_before(part, match.start())) and not other_person(part, match.start()):
+            pregnant.append(True)
     if obstetric and not _BORN.search(part):
         for match in _WEEKS_NEAR.finditer(part):
             before = _before(part, match.start(), 24)
-            if says(match) and re.search(r"(?:^|[,;(] |\bat |\d |: )$", before) and "scan at" not in before:
-                stored(Decimal(match.group(1)))
+            aside = _ASIDE.match(_clause_before(part, match.start())) is not None
+            told = aside and not other_person(part, match.start())
+            if (
+                (told or says(match))
+                and re.search(r"(?:^|[,;(] |\bat |\d |: )$", before)
+                and "scan at" not in before
+            ):
+                stored(_value(match.group(1)))
     tested = _TESTED.search(part) is not None
     for match in _LAST_PERIOD.finditer(part) if tested else ():
         if says(match):
@@ -509,6 +591,9 @@ def _organs(
     for match in _EGFR.finditer(part):
         if not _GENERAL.search(_clause_before(part, match.start())):
             (crcls if match.group(1) is None else egfrs).append(Decimal(match.group(2)))
+    for match in _KIDNEY_NUMBER.finditer(part):
+        if not _GENERAL.search(_clause_before(part, match.start())) and not other_person(part, match.start()):
+            egfrs.append(Decimal(match.group(1)))
     for match in _DIALYSIS.finditer(part):
         around = _clause_before(part, match.start())
         if not _GENERAL.search(around) and not other_person(part, match.start()):

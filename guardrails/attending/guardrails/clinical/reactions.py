@@ -32,7 +32,8 @@ _STRONG = (
     r"|edema|oedema|closed|closing|closing up|tightness|tightening|tightened)"
     r"|(?:throat|tongue|lips?|face|eyes?) (?:swells?|to swell|closes?|to close)(?: up| shut)?"
     r"|(?:swelling|swollen) of (?:the |his |her |my |your )?(?:throat|tongue|lips?|face|eyes?|mouth)"
-    r"|(?:stopped|trouble|difficulty|couldn't|could not|unable to|hard to) breath\w*|bronchospasm|hives|urticari\w+"
+    r"|(?:stopped|trouble|difficulty|couldn't|could not|unable to|hard to) breath\w*|bronchospasm"
+    r"|burns? (?:unit|centre|center)|cardiac arrest|no pulse|without a pulse|hives|urticari\w+"
     r"|welts|allergic reaction|throat clos\w+|nearly died|almost died|skin (?:peel|slough)\w*"
     r"|blister\w*|agranulocytosis)"
 )
@@ -44,7 +45,7 @@ _WEAK = (
     r"|seizures?|hallucinat\w*|confusion|tendon rupture|jaundice|pancreatitis|fever|reaction)"
 )
 _ANY_REACTION = re.compile(rf"(?<![\w-])(?:{_STRONG}|{_WEAK})(?![\w])")
-_STRONG_REACTION = re.compile(rf"(?<![\w-])(?:{_STRONG}|rash|reacted (?:badly|severely))(?![\w])")
+_STRONG_REACTION = re.compile(rf"(?<![\w-])(?:{_STRONG}|rash|collapsed|reacted (?:badly|severely))(?![\w])")
 _CUE = re.compile(
     r"\b(?:allergic(?: reaction)?(?: to)|allerg(?:y|ies)(?: (?:to|include|includes|"
     r"including|are|is|of))?[ :]|anaphyla(?:xis|ctic(?: reaction| shock)?) (?:to|from|with|"
@@ -82,7 +83,7 @@ _FROM_SUBSTANCE = re.compile(
     r" ?(?:reaction:? ?|causes? |caused |gives? (?:him |her |me |you )?)?"
     r"|,? (?:to|allergy|allergic|reaction:?) "
     r"|,? (?:\w+ ){0,3}?(?:gave|gives|caused|causes|makes?|led to|resulted in|produced|triggered|put|sent|made"
-    r"|brought on|induced|left|landed|stopped|discontinued|withdrawn|d/c'?d|ended)(?: [\w'/-]+){0,9}? | )"
+    r"|brought (?:him|her|me|you|them|[a-z]{2,14}) out in|threw|sends|puts|brings? (?:him|her|me|you) out in|brought on|induced|left|landed|stopped|discontinued|withdrawn|d/c'?d|ended)(?: [\w'/-]+){0,9}? | )"
     r"(?:(?:severe|bad|mild|diffuse|life-threatening|serious|terrible|awful"
     r"|childhood|generali[sz]ed|facial|full-body|itchy|a|an|with|his|her|your|my|in|the) ){0,3}"
 )
