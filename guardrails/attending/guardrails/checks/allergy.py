@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure, curated, drugs_of, lowered, rule
+from attending.guardrails.clinical.person import other_person
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.patient import Allergy
 
@@ -26,10 +27,18 @@ _SEVERE: Final = re.compile(
 _MILD: Final = re.compile(
     r"\b(?:nausea|vomit\w*|upset stomach|gi (?:upset|distress|intolerance)|stomach|cramps?|diarrh\w*|headache\w*"
     r"|intoleran\w*|drows\w*|dizz\w*|constipat\w*|dry mouth|cough\w*|yeast|queas\w*|fatigue|bloat\w*|insomnia"
-    r"|metallic taste|jitter\w*|palpitations?|feels? (?:sick|weird)|sick)\b",
+    r"|metallic taste|jitter\w*|palpitations?|heartburn|dyspepsia|indigestion|acid reflux|feels? (?:sick|weird)"
+    r"|sick)\b",
     re.I,
 )
 _RASH: Final = re.compile(r"\b(?:rash\w*|itch\w*|prurit\w*|flush\w*|red man|maculopapular|skin)\b", re.I)
+_FLUSHED: Final = re.compile(r"\b(?:flush\w*|red[- ]man|itch\w*|warm\w*)", re.I)
+_AT_RATE: Final = re.compile(
+    r"\b(?:infusion reaction|(?:rapid|fast|quick|rate|over)\b.{0,30}\binfus|infused (?:too )?(?:fast|quickly)"
+    r"|red[- ]man)",
+    re.I,
+)
+"""Flushing by the rate of an infusion, which slower infusion prevents."""
 _LOW_RISK: Final = re.compile(
     r"\b(?:low[- ]risk|childhood|as an? (?:child|baby|toddler|infant|kid)|in (?:childhood|infancy)|benign|remote"
     r"|mild)\b",
@@ -87,7 +96,7 @@ _REACTION_NEAR: Final = re.compile(
 )
 _JUSTIFIED: Final = re.compile(
     r"\bnot an? (?:true |real )?allerg\w*|\b(?:isn't|is not) (?:truly |really )?(?:an allergy|allergic)\b"
-    r"|\btolerat(?:ed|es)\b"
+    r"|(?<!not )(?<!never )\btolerat(?:ed|es)\b"
     r"|\bwith(?:out| no) (?:any )?(?:problem|trouble|reaction|incident|issue)\w*|\b(?:has"
     r"|have) taken [^.;\n]{0,40}\b(?:since|fine"
     r"|daily)\b|\bintoleran(?:t|ce)\b|\binfusion reaction\b|\bhistamine\b|\bside[- ]chains?\b|\b(?:do|does) not cross"
@@ -111,18 +120,107 @@ def _orders(case: Case, exposure: Exposure) -> bool:
 
 
 def _answered(case: Case, exposure: Exposure) -> bool:
-    return _JUSTIFIED.search(case.judged.output) is not None and (
-        exposure.new or exposure.statement is not None
-    )
+    said = case.memo.get(_JUSTIFIED)
+    if said is None:
+        told = case.judged.output.lower()
+        said = any(not other_person(told, match.start()) for match in _JUSTIFIED.finditer(told))
+        case.memo[_JUSTIFIED] = said
+    return bool(said) and (exposure.new or exposure.statement is not None)
+
+
+_WITHHELD_AFTER: Final = re.compile(
+    r"(?:\s{0,3}\|\s{0,3}(?:not (?:given|prescribed|used|ordered)|withheld|avoid(?:ed)?|omitted|never|declined"
+    r"|none given)\b"
+    r"|[^.;|\n]{0,70}?(?:\b(?:is|are|stays?|remains?|must stay) (?:permanently |now |therefore |all "
+    r"|both )?(?:out\b(?! of)|off the table"
+    r"|off[- ]limits|ruled out|barred|banned|avoided|withheld|not (?:given|prescribed|to be|an option|for)"
+    r"|contraindicated"
+    r"|never to be)|(?:,| so| and|-) ?(?:please |so )?(?:don't|do not|never) (?:use|take|give|prescribe|restart"
+    r"|have) (?:it|this|that|them|either)\b(?! (?:with|while|until|on an|for more|for longer|more than|if"
+    r"|after)))|[^.;|\n]{0,12} either\b)",
+    re.I,
+)
+_WITHHELD_BEFORE: Final = re.compile(
+    r"\b(?:never again|never (?:to )?(?:be )?(?:give|given|use|used|prescribe|restart|have)|not to be (?:given"
+    r"|used)"
+    r"|not (?:given|prescribed)|(?:do not|don't) (?:give|use|take|prescribe)(?: it, or)?|(?:use|take) it, or"
+    r"|avoid(?:ed|ing)?"
+    r"|barred|banned|off[- ]limits|withheld|for life)\b"
+    r"(?!(?:[^.;\n]{0,100}\b(?:but|instead|start\w*|give|take|then|prescribe\w*|unless|until"
+    r"|continue)\b))[^.;\n]{0,100}$",
+    re.I,
+)
+_REACTED_BEFORE: Final = re.compile(
+    r"\b(?:hives|rash|itch\w*|anaphyla\w+(?: shock| reaction)?|angio-?o?edema|swelling|dress|sjs|ten"
+    r"|stevens-johnson(?: syndrome)?"
+    r"|blisters|reaction|wheez\w*|collapsed?) (?:on|with|after|to|from|following) (?:the |his |her |your |an? "
+    r"|oral |iv )?$",
+    re.I,
+)
+_REACTED_AFTER: Final = re.compile(
+    r"[\"')]{0,2} (?:mak(?:es|ing)|made|gave|giv(?:es|ing)|caus(?:es|ed|ing)|brought|br(?:ings|inging)|sent|put) "
+    r"(?:him|her|you|me|them|[a-z]{2,14}) (?:[\w-]+ ){0,4}?(?:hives|rash|itch\w*|swell\w*|swollen|blister\w*"
+    r"|anaphyla\w*"
+    r"|wheez\w*|welts|urticaria|short of breath|collapse\w*)",
+    re.I,
+)
+_BY_PRONOUN: Final = re.compile(
+    r"(?<!n't )(?<!not )(?<!never )\b(?:take|use|give|restart|try|continue|start|have|order|ordered|prescribe"
+    r"|prescribed|giving|trying|restarting) (?:it|that|this|them|one|both)\b",
+    re.I,
+)
+
+
+def _only_named(case: Case, exposure: Exposure) -> bool:
+    """True where the output names the drug for the reaction it gave, or as not given, and has no dose beside it."""
+    statement = exposure.statement
+    if exposure.origin != "output" or statement is None:
+        return False
+    if statement.dose is not None or statement.frequency is not None:
+        return False
+    text = case.judged.output
+    start, end = exposure.span.start, exposure.span.end
+    before = text[max(0, start - 140) : start].rsplit("\n", 1)[-1]
+    if _WITHHELD_BEFORE.search(before) or _WITHHELD_AFTER.match(text, end):
+        return True
+    reacted = _REACTED_BEFORE.search(before) or _REACTED_AFTER.match(text, end)
+    return reacted is not None and _BY_PRONOUN.search(text, end, end + 300) is None
 
 
 def _candidates(case: Case) -> Iterator[Exposure]:
-    yield from case.unique_given()
-    seen: set[str] = set()
-    for exposure in case.given:
-        if exposure.generic_class is not None and exposure.drug not in seen:
-            seen.add(exposure.drug)
+    """One exposure per ingredient and per class, the first that is more than named for its reaction."""
+    seen: set[tuple[str, bool]] = set()
+    for generic in (False, True):
+        for exposure in case.given:
+            key = (exposure.drug, generic)
+            if (exposure.generic_class is not None) != generic or key in seen:
+                continue
+            if _only_named(case, exposure) or (generic and _of_lore(case, exposure)):
+                continue
+            seen.add(key)
             yield exposure
+
+
+_LORE: Final = re.compile(
+    r"\b(?:do(?:es)? not|don't|doesn't|rarely|seldom|hardly|no) (?:meaningful(?:ly)? |really )?cross[- ]?reac|"
+    r"[^.;\n]{0,4}: ?(?:mild |childhood |remote )?(?:rash|hives|itch\w*|reaction)",
+    re.I,
+)
+
+
+def _of_lore(case: Case, exposure: Exposure) -> bool:
+    """True where the sentence speaks of the class as such, or lists the reaction to it."""
+    if exposure.new:
+        return False
+    text = case.judged.output
+    before = re.split(r"[.;\n]", text[max(0, exposure.span.start - 140) : exposure.span.start])[-1]
+    if re.search(r"\bcross[- ]?react", before, re.I) and _LORE.search(before):
+        return True
+    end = text.find("\n", exposure.span.end)
+    return (
+        _LORE.search(text, exposure.span.end, min(end if end >= 0 else len(text), exposure.span.end + 90))
+        is not None
+    )
 
 
 def _direct(case: Case, exposure: Exposure, allergy: Allergy, kind: _Kind) -> Finding | None:
@@ -189,6 +287,12 @@ def _kind(allergy: Allergy) -> _Kind:
         return _Kind.SKIN_FAILURE
     if _SEVERE.search(told):
         return _Kind.SEVERE
+    if (
+        _FLUSHED.search(reaction)
+        and _AT_RATE.search(reaction)
+        and not re.search(r"\b(?:severe|high)\b", told, re.I)
+    ):
+        return _Kind.INTOLERANCE
     if _RASH.search(reaction):
         return _Kind.SEVERE if re.search(r"\b(?:severe|high)\b", told, re.I) else _Kind.RASH
     if _MILD.search(reaction):

@@ -48,13 +48,22 @@ _STAGE: Final = re.compile(
     r"sease|kidney (?:trouble|damage|problem))[ ,:(]{0,2}(?:(?:is |at |now ){0,2}stage |st\.? ?|g|grade )?"
     r"(3a|3b|[345]|three|four|five)\b"
     r"|\bstage (3a|3b|[345]|three|four|five) (?:ckd|chronic (?:kidney|renal)|kidney|renal)"
-    r"|\b(end[- ]stage (?:renal|kidney)|esrd|eskd|esrf|kidneys? (?:have|has) (?:almost |completely )?(?:failed|stopped working))\b"
+    r"|\b(end[- ]stage (?:renal|kidney)|esrd|eskd|esrf|kidneys? (?:have|has) (?:almost |completely )?(?:failed"
+    r"|stopped working))\b"
     r"|\b(severe(?:ly)? (?:(?:impaired|reduced) )?(?:renal|kidney) "
     r"(?:impairment|insufficiency|disease|failure|function))",
     re.I,
 )
 _STAGES: Final = {
-    "three": Decimal(59), "four": Decimal(29), "five": Decimal(14), "3": Decimal(59), "3a": Decimal(59), "3b": Decimal(44), "4": Decimal(29), "5": Decimal(14)}
+    "three": Decimal(59),
+    "four": Decimal(29),
+    "five": Decimal(14),
+    "3": Decimal(59),
+    "3a": Decimal(59),
+    "3b": Decimal(44),
+    "4": Decimal(29),
+    "5": Decimal(14),
+}
 """Upper ends of the KDIGO stages in mL/min/1.73 m2."""
 _AFTER_DIALYSIS: Final = re.compile(
     r"\b(?:after|post|following|between)[- ](?:each |every |her |his |your |the )?(?:hemo|haemo)?(?:dialysis|hd)\b",

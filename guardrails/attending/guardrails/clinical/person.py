@@ -24,10 +24,11 @@ _WORD_NUMBER = {
         )
     )
 }
-_ORDINALS = (
+_ORDINALS = re.findall(
+    r"\w+",
     "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth "
-    "fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
-).split()
+    "fifteenth sixteenth seventeenth eighteenth nineteenth twentieth",
+)
 _ORDINAL = {word: value for value, word in enumerate(_ORDINALS, 1)}
 _TENS = {"twenty": 20, "thirty": 30, "forty": 40}
 _UNITS = {word: value for word, value in _WORD_NUMBER.items() if 1 <= value <= 9}
@@ -105,7 +106,8 @@ _WEEKS = re.compile(
     rf"(?<![\w.,/-])({_COUNTED}|\d{{1,2}})"
     r"(?:\+\d|[ -]?\d/7| ?(?:and|&) \d/7)?[ -]?(?:weeks?|wks?|"
     r"w)(?:'s|'|s')?(?: ?(?:and )?\d ?(?:days?|d))?[ -,]*(?:pregnant|gestation(?:al)?|"
-    r"of pregnancy|pregnancy|of gestation|along(?! with)|gravid|ga\b|iup|into (?:the|her|your|this|my)(?: (?:current"
+    r"of pregnancy|pregnancy|of gestation|along(?! with)|gravid|ga\b|iup|into (?:the|her|your|this"
+    r"|my)(?: (?:current"
     r"|first|second"
     r"|third|fourth|1st|2nd|3rd|4th))? pregnancy)|"
     r"\b(?:gestational age|gestation|ega|ga|pregnant|pregnancy|gravida|iup)(?: (?:is|of|at|"
@@ -135,26 +137,34 @@ _WEEKS_NEAR = re.compile(
 )
 _WEEK_ORDINAL = re.compile(
     rf"\b(?:now |already |currently )?(?:in|into|entering|reached|reaching) (?:her|your|my|the) {_NTH} week"
-    r"(?: of (?:her |your |my |the |this )?(?:pregnancy|gestation))?(?= ?(?:[.,;:)]|$)| (?:and|with|of|so|i|we|now)\b)(?! of "
+    r"(?: of (?:her |your |my |the |this )?(?:pregnancy|gestation))?(?= ?(?:[.,;:)]|$)| (?:and|with|of|so|i|we"
+    r"|now)\b)(?! of "
     r"(?!her preg|your preg|my preg|the preg|this preg|preg|gest))"
     rf"|\b(?:at|from|since) (?:her|your|my) {_NTH} week (?:of pregnancy|of gestation)\b"
 )
 _WEEKS_GONE = re.compile(
-    rf"\b(?:is|are|am|'s|'re|'m|being|currently|now|already|only|about|nearly|almost) (?:now |about |only |already |nearly "
+    rf"\b(?:is|are|am|'s|'re|'m|being|currently|now|already|only|about|nearly|almost) (?:now |about |only "
+    rf"|already |nearly "
     rf"|almost |just )?{_NW} (?:weeks|wks) gone\b"
 )
 """As a pregnancy is counted in speech: "six weeks gone"; not "two weeks gone by" of anything else."""
-_ASIDE = re.compile(r" who (?:is|are|was|were) (?:looking after|caring for|seeing|following|now|currently|just) ")
+_ASIDE = re.compile(
+    r" who (?:is|are|was|were) (?:looking after|caring for|seeing|following|now|currently|just) "
+)
 """A clause in commas that tells of the person rather than of whoever it may concern."""
 _OTHER_WEEKS = re.compile(
-    r"\b(?:review\w*|follow\w*|post-?op\w*|after|since|follow-?up|taper\w*|course|therapy|treatment|cycle|chemo\w*|trial"
-    r"|study|score|hba1c|a1c|recheck|repeat|surgery|rehab\w*|sober|abstinent|titrat\w*|wean\w*|post-?partum|postnatal"
-    r"|response|remission|outcomes?|relapse|weight loss|percent|months? old|immuni[sz]\w*|kg|child|boy|girl|endpoint|vaccin\w*|clinic visit|radiotherapy|work|job|leave|training)\b"
+    r"\b(?:review\w*|follow\w*|post-?op\w*|after|since|follow-?up|taper\w*|course|therapy|treatment|cycle"
+    r"|chemo\w*|trial"
+    r"|study|score|hba1c|a1c|recheck|repeat|surgery|rehab\w*|sober|abstinent|titrat\w*|wean\w*|post-?partum"
+    r"|postnatal"
+    r"|response|remission|outcomes?|relapse|weight loss|percent|months? old|immuni[sz]\w*|kg|child|boy|girl"
+    r"|endpoint|vaccin\w*|clinic visit|radiotherapy|work|job|leave|training)\b"
 )
 _AT_WEEKS = re.compile(rf"\bat {_NW} (?:weeks|wks)(?: with (?:an? |your |her |severe |new )|[:,]|$)")
 """Weeks a person is at, rather than what is planned for then: only above twelve, where nobody counts a drug so."""
 _UNTIL_BABY = re.compile(
-    r"\b(?:until|till|before|when) (?:the|your|her|my|our) (?:baby|twins|little one) (?:comes|arrives|is born|is here"
+    r"\b(?:until|till|before|when) (?:the|your|her|my|our) (?:baby|twins|little one) (?:comes|arrives|is born"
+    r"|is here"
     r"|is delivered|is due)\b|\buntil (?:the birth|she delivers|you deliver|you give birth|she gives birth)\b"
 )
 _LAST_PERIOD = re.compile(
@@ -168,6 +178,12 @@ _TESTED = re.compile(
     r"(?: \w+){0,4}? ?(?:positive|pos\b|\+)|\bpositive (?:home |urine |blood |serum )?(?:pregnancy test|b?-?hcg|upt)"
     r"|\btwo (?:pink )?lines\b"
 )
+_TOLD_POSITIVE = re.compile(
+    rf"\btest (?:was|is|came back|has come back) positive[ ,;:!-]{{1,4}}(?:and |so |at |you(?:'re| are) "
+    rf"|she(?:'s| is) |about ){{0,2}}"
+    rf"{_NW} (?:weeks|wks)\b(?! ago)"
+)
+"""A test with a count of weeks is of pregnancy: "the test was positive, nine weeks already"."""
 _DUE = re.compile(
     rf"\b(?:baby is |you are |you're |she is |she's |i'm )?(?:due|edd) in {_NW} (weeks?|months?)\b"
 )
@@ -230,14 +246,19 @@ _NOT_LACTATING = re.compile(
 _EGFR = re.compile(
     rf"\b(?:(e-?gfr|gfr|glomerular filtration rate)|crcl|cr ?cl|creatinine clearance|"
     rf"ccr)(?: (?:is|was|of|at|now|currently|today|level|about|approximately|around|has "
-    rf"(?:fallen|dropped|declined) to|down to|calculated(?: at)?|(?:has )?(?:settled|stabili[sz]ed|plateaued|stuck|sits|sitting|hovers|hovering|runs|running) (?:at"
-    rf"|around|about)|(?:has )?(?:fell|come down|gone down|slipped|sunk|improved|recovered|risen) to|reads|came back"
+    rf"(?:fallen|dropped|declined) to|down to|calculated(?: at)?|(?:has )?(?:settled|stabili[sz]ed|plateaued"
+    rf"|stuck|sits|sitting|hovers|hovering|runs|running) (?:at"
+    rf"|around|about)|(?:has )?(?:fell|come down|gone down|slipped|sunk|improved|recovered|risen) to|reads"
+    rf"|came back"
     rf"(?: at| as)?|just|only)){{0,4}}[ :=~(]*{_N}(?![\d.]*\d)(?! ?(?:-|to) ?\d)"
 )
 _KIDNEY_NUMBER = re.compile(
-    r"\b(?:kidney|renal)[- ](?:filter(?:ing|ation)?|function|clearance)(?: (?:number|rate|score|level|test|result|blood "
-    r"test)){0,2}(?: \(?e?gfr\)?)?(?: (?:is|was|has|at|of|now|currently|about|around|only|just|fallen|dropped|gone|down"
-    rf"|settled|to|come|back|reads|stands|from \d{{2,3}})){{0,5}}[ :=]*{_N}(?! ?(?:%|percent|per cent|mg|months?|weeks?|days?|years?|times?"
+    r"\b(?:kidney|renal)[- ](?:filter(?:ing|ation)?|function|clearance)(?: (?:number|rate|score|level|test"
+    r"|result|blood "
+    r"test)){0,2}(?: \(?e?gfr\)?)?(?: (?:is|was|has|at|of|now|currently|about|around|only|just|fallen|dropped"
+    r"|gone|down"
+    rf"|settled|to|come|back|reads|stands|from \d{{2,3}})){{0,5}}[ :=]*{_N}(?! ?(?:%|percent|per cent|mg"
+    rf"|months?|weeks?|days?|years?|times?"
     r"|-|to|or|points?))(?![\d.]*\d)"
 )
 """The eGFR as patients are told of it: "your kidney filter number is only 24"."""
@@ -248,16 +269,22 @@ _DIALYSIS = re.compile(
     r"peritoneal )?-?dialysis\b|\bdialysis[- ]dependent\b|\bon (?:hd|pd|ihd|crrt)\b|"
     r"\besrd on hd\b|"
     r"\b(?:you|she|he|i|patient|pt|who) (?:have|has|having|had|attends?|go(?:es)? (?:to|for)|come(?:s)? (?:in )?for"
-    r"|do(?:es)?|am having|are having|is having) (?:(?:your|her|his|my|home|regular) )?(?:ha?emo|peritoneal )?-?dialysis"
+    r"|do(?:es)?|am having|are having|is having) (?:(?:your|her|his|my|home|regular) )?(?:ha?emo"
+    r"|peritoneal )?-?dialysis"
     r" (?:(?:on|every|each) (?:mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?|mon|tues?|wed"
-    r"|thu|fri|sat|night|other day|day|week)|(?:\w+ )?(?:times|days|sessions) (?:a|per|each) week|three times|thrice|twice"
+    r"|thu|fri|sat|night|other day|day|week)|(?:\w+ )?(?:times|days|sessions) (?:a|per|each) week|three times"
+    r"|thrice|twice"
     r"|at home|overnight)\b|"
-    r"(?:^|[|,;:(] ?|\b(?:patient|pt|esrd|eskd|ckd ?5|on) ?[:,-]? ?)(?:ha?emo|peritoneal |ha?emo )?-?dialysis[ ,(]{0,2}(?:x ?\d"
-    r"|\d ?x|\dx?/(?:wk|week|7)|(?:three|two|four|3|2|4) (?:times|days|sessions) (?:a|per|each|/) ?w|thrice|tiw|tts|tths|mwf"
+    r"(?:^|[|,;:(] ?|\b(?:patient|pt|esrd|eskd|ckd ?5|on) ?[:,-]? ?)(?:ha?emo|peritoneal "
+    r"|ha?emo )?-?dialysis[ ,(]{0,2}(?:x ?\d"
+    r"|\d ?x|\dx?/(?:wk|week|7)|(?:three|two|four|3|2|4) (?:times|days|sessions) (?:a|per|each|/) ?w|thrice|tiw"
+    r"|tts|tths|mwf"
     r"|mon/wed)|"
-    r"^(?:patient|pt|renal|kidneys?|problem|pmh|background|status)[ :]+(?:ha?emo|peritoneal )-?dialysis(?= ?(?:$|[,;.(]|x))|"
+    r"^(?:patient|pt|renal|kidneys?|problem|pmh|background|status)[ :]+(?:ha?emo"
+    r"|peritoneal )-?dialysis(?= ?(?:$|[,;.(]|x))|"
     r"\b(?:after|following|before|post|between) (?:each |every |her |his |your )?(?:hemo|haemo)?dialysis (?:session|on|"
-    r"treatment|days?)\b|\bdialysis[ :=]+(?:yes|true|m/?w/?f|t/?th/?s)|\bhd (?:(?:three|3|two|2) ?(?:x|times) ?(?:a|per|/)? ?w(?:k|eek)?|x ?3|thrice|3/7|m/?w/?f|mwf|tths|t/?th/?s|tiw)\b"
+    r"treatment|days?)\b|\bdialysis[ :=]+(?:yes|true|m/?w/?f|t/?th/?s)|\bhd (?:(?:three|3|two|2) ?(?:x"
+    r"|times) ?(?:a|per|/)? ?w(?:k|eek)?|x ?3|thrice|3/7|m/?w/?f|mwf|tths|t/?th/?s|tiw)\b"
 )
 _CHILD_PUGH = re.compile(
     r"\bchild(?:'?s)?(?:[- ]?(?:turcotte[- ]?)?pugh|(?= class\b| [bc](?![\w'-])))(?: (?:class|score|stage"
@@ -414,9 +441,15 @@ def _age(part: str, names: frozenset[str], ages: list[Decimal], days: list[int],
             sexes.append("male" if word in _MALE else "female")
 
 
-_TOLD_BY = re.compile(r"\w+(?:-to-be)? (?:says|said|reports|reported|states|stated|tells|told|notes|noted|mentions|mentioned|recalls|describes|adds) ")
+_TOLD_BY = re.compile(
+    r"\w+(?:-to-be)? (?:says|said|reports|reported|states|stated|tells|told|notes|noted|mentions|mentioned"
+    r"|recalls|describes|adds) "
+)
 """A relative who tells of the patient, and is not whom the words are about."""
-_SUBJECT = re.compile(r"\b(?:he|she|himself|herself|yourself|themselves|i|patient|pt|her|his|my|our|their|the|this|(?<!is )(?<!was )an?)\b")
+_SUBJECT = re.compile(
+    r"\b(?:he|she|himself|herself|yourself|themselves|i|patient|pt|her|his|my|our|their|the|this"
+    r"|(?<!is )(?<!was )an?)\b"
+)
 
 
 def other_person(part: str, position: int) -> bool:
@@ -533,8 +566,14 @@ def _counted(part: str, pregnant: list[bool], weeks: list[Decimal]) -> None:
         general = _CONDITIONAL.search(_clause_before(part, match.start()))
         if _value(match.group(1)) >= 6 and not general and not other_person(part, match.start()):
             stored(_value(match.group(1)))
+    for match in _TOLD_POSITIVE.finditer(part):
+        if says(match):
+            stored(_value(match.group(1)))
     for match in _WEEKS_GONE.finditer(part):
-        if says(match) and re.match(r" (?:by|since|until|of|without|and counting)\b", part[match.end() :]) is None:
+        if (
+            says(match)
+            and re.match(r" (?:by|since|until|of|without|and counting)\b", part[match.end() :]) is None
+        ):
             stored(_value(match.group(1)))
     for match in _WEEK_ORDINAL.finditer(part):
         value = _value(match.group(1) or match.group(2))
@@ -542,10 +581,17 @@ def _counted(part: str, pregnant: list[bool], weeks: list[Decimal]) -> None:
         if (named or value > 12) and not _OTHER_WEEKS.search(part) and says(match):
             stored(value)
     for match in _AT_WEEKS.finditer(part):
-        if 12 < _value(match.group(1)) <= 42 and not _BORN.search(part) and not _OTHER_WEEKS.search(part) and says(match):
+        if (
+            12 < _value(match.group(1)) <= 42
+            and not _BORN.search(part)
+            and not _OTHER_WEEKS.search(part)
+            and says(match)
+        ):
             stored(_value(match.group(1)))
     for match in _UNTIL_BABY.finditer(part):
-        if not _CONDITIONAL.search(_clause_before(part, match.start())) and not other_person(part, match.start()):
+        if not _CONDITIONAL.search(_clause_before(part, match.start())) and not other_person(
+            part, match.start()
+        ):
             pregnant.append(True)
     if obstetric and not _BORN.search(part):
         for match in _WEEKS_NEAR.finditer(part):

@@ -45,7 +45,10 @@ _WEAK = (
     r"|seizures?|hallucinat\w*|confusion|tendon rupture|jaundice|pancreatitis|fever|reaction)"
 )
 _ANY_REACTION = re.compile(rf"(?<![\w-])(?:{_STRONG}|{_WEAK})(?![\w])")
-_STRONG_REACTION = re.compile(rf"(?<![\w-])(?:{_STRONG}|rash|collapsed|reacted (?:badly|severely))(?![\w])")
+_STRONG_REACTION = re.compile(
+    rf"(?<![\w-])(?:{_STRONG}|rash|collapsed|(?:bad|severe|awful|terrible) wheez\w*|reacted (?:badly"
+    rf"|severely))(?![\w])"
+)
 _CUE = re.compile(
     r"\b(?:allergic(?: reaction)?(?: to)|allerg(?:y|ies)(?: (?:to|include|includes|"
     r"including|are|is|of))?[ :]|anaphyla(?:xis|ctic(?: reaction| shock)?) (?:to|from|with|"
@@ -83,7 +86,8 @@ _FROM_SUBSTANCE = re.compile(
     r" ?(?:reaction:? ?|causes? |caused |gives? (?:him |her |me |you )?)?"
     r"|,? (?:to|allergy|allergic|reaction:?) "
     r"|,? (?:\w+ ){0,3}?(?:gave|gives|caused|causes|makes?|led to|resulted in|produced|triggered|put|sent|made"
-    r"|brought (?:him|her|me|you|them|[a-z]{2,14}) out in|threw|sends|puts|brings? (?:him|her|me|you) out in|brought on|induced|left|landed|stopped|discontinued|withdrawn|d/c'?d|ended)(?: [\w'/-]+){0,9}? | )"
+    r"|brought (?:him|her|me|you|them|[a-z]{2,14}) out in|threw|sends|puts|brings? (?:him|her|me|you) out in"
+    r"|brought on|induced|left|landed|stopped|discontinued|withdrawn|d/c'?d|ended)(?: [\w'/-]+){0,9}? | )"
     r"(?:(?:severe|bad|mild|diffuse|life-threatening|serious|terrible|awful"
     r"|childhood|generali[sz]ed|facial|full-body|itchy|a|an|with|his|her|your|my|in|the) ){0,3}"
 )
