@@ -107,7 +107,8 @@ def test_a_file_of_the_version_before_gets_the_table(tmp_path: Path) -> None:
 
 def test_a_database_of_the_version_before_gets_the_table(cluster: Cluster, postgres_database: str) -> None:
     cluster.execute(
-        "DROP TABLE attending.owner_beat, attending.removal, attending.custody_hold, attending.custody_link",
+        "DROP TABLE attending.owner_beat, attending.removal, attending.custody_hold, attending.custody_link, "
+        "attending.introduction",
         "UPDATE attending.ledger SET value = 2 WHERE name = 'schema'",
         "UPDATE attending.ledger_version SET version_num = '0002'",
         database=postgres_database,

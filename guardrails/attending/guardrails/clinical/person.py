@@ -189,7 +189,8 @@ _DUE = re.compile(
 )
 _EXPECTING = re.compile(
     r"\b(?:expecting (?:a baby|a child|twins|her|your|my|our|in (?:january|february|march|april|may|june|july|august"
-    r"|september|october|november|december|spring|summer|autumn|fall|winter))|(?:mother|mom|mum)-to-be|with child"
+    r"|september|october|november|december|spring|summer|autumn|fall|winter))|(?:mother|mom|mum)-to-be"
+    r"|with child(?![ -]?(?:pugh|turcotte|class|'s|[abc]\b))"
     r"|baby is due|gravid)\b"
 )
 _MONTHS_PREGNANT = re.compile(rf"\b{_NW}[ -]months? pregnant\b")
