@@ -443,7 +443,7 @@ def _age(part: str, names: frozenset[str], ages: list[Decimal], days: list[int],
 
 
 _TOLD_BY = re.compile(
-    r"\w+(?:-to-be)? (?:says|said|reports|reported|states|stated|tells|told|notes|noted|mentions|mentioned"
+    r"\w{3,14}(?:-to-be)? (?:says|said|reports|reported|states|stated|tells|told|notes|noted|mentions|mentioned"
     r"|recalls|describes|adds) "
 )
 """A relative who tells of the patient, and is not whom the words are about."""
