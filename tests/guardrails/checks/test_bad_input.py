@@ -79,7 +79,7 @@ def test_work_stays_near_the_length(knowledge: Knowledge, unit: str) -> None:
 
     seconds(2_000)
     short = min(seconds(6_000) for _ in range(3))
-    assert min(seconds(24_000) for _ in range(2)) < max(13 * short, 0.3)
+    assert min(seconds(24_000) for _ in range(2)) < max(10 * short, 0.2)
 
 
 def test_thousands_of_different_drugs_are_bounded_and_said(knowledge: Knowledge) -> None:

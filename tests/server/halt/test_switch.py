@@ -218,7 +218,7 @@ async def test_releases_and_halts_in_any_order_never_cross(ledger: Ledger) -> No
     async def act(number: int) -> None:
         nonlocal count
         switch = switches[number % 3]
-        for _ in range(60):
+        for _ in range(150):  # many, since how few get through hangs on how the tasks are scheduled
             count += 1
             what, policy = chance.random(), chance.choice(policies)
             scope = chance.choice([None, *policies])
@@ -258,9 +258,8 @@ async def test_releases_and_halts_in_any_order_never_cross(ledger: Ledger) -> No
             begun += 1
             assert not halted & {ALL, stream_of(str(entry.body["policy"]))}
         refused_while_halted += bool(halted)
-    # How many got through depends on how the tasks were scheduled; that both happened is what counts.
-    assert begun > 10
-    assert refused_while_halted > 2
+    assert begun > 50
+    assert refused_while_halted > 10
 
 
 async def test_a_note_is_sealed_and_not_in_the_entry(ledger: Ledger, switch: Switch) -> None:
