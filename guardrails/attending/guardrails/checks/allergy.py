@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure, curated, drugs_of, lowered, rule
-from attending.guardrails.clinical.person import other_person
+from attending.guardrails.clinical.person.who import other_person
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.patient import Allergy
 

@@ -11,7 +11,7 @@ from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.normalise import Normalised, normalise
 from attending.guardrails.clinical.parse import parse
 from attending.guardrails.clinical.passages import Passage, passages
-from attending.guardrails.clinical.person import describe
+from attending.guardrails.clinical.person.describe import describe
 from attending.guardrails.clinical.reactions import stated_allergies
 from attending.guardrails.clinical.statement import ParsedText
 from attending.guardrails.finding import Scope

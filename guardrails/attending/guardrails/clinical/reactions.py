@@ -14,7 +14,7 @@ from dataclasses import replace
 from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.normalise import normalise
 from attending.guardrails.clinical.passages import Passage, passages
-from attending.guardrails.clinical.person import other_person
+from attending.guardrails.clinical.person.who import other_person
 from attending.guardrails.clinical.words import word_set
 from attending.guardrails.patient import Allergy
 

@@ -1,0 +1,112 @@
+"""Age and sex: what makes a number an age, and which words beside it make it somebody else's or a bound."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from attending.guardrails.clinical.person.counting import NW, number
+from attending.guardrails.clinical.person.told import Told
+from attending.guardrails.clinical.person.who import CONDITIONAL, clause_before, other_person, words_before
+
+_SEX = r"(?:(male|man|boy|gentleman|m|son|female|woman|girl|lady|f|daughter)(?![\w'-]))"
+_MALE = frozenset({"male", "man", "boy", "gentleman", "m", "son"})
+
+_AGE = re.compile(
+    rf"(?<![\w.,/-]){NW}[ -]?(year|yr|y|month|mo|week|wk|day)s?[ -]?/?(?:old|o(?![a-z])|of age)"
+    rf"(?:,? (?:(?:\w+|african[- ]american)[ -]){{0,3}}?{_SEX})?"
+)
+_AGE_WORD = re.compile(
+    rf"\b(?:aged?|age is|age:|age of)[ :]{{1,2}}{NW}(?: (years?|months?|weeks?|"
+    rf"days?))?(?! ?(?:kg|lb|mg|%|hours?|times|to|-|and (?:older|over|up)|or (?:older|"
+    rf"over|younger))\b)(?!\d|\.\d)"
+)
+_AGE_BARE = re.compile(
+    rf"\b(?:pt|patient|child|infant|baby|toddler|boy|girl|son|daughter|kid|newborn)(?: is| was|:|,)? ?\(?{NW}"
+    r"[ -]?(years?|yrs?|y|months?|mos?|m|weeks?|wks?|days?|d)(?![\w/'-])"
+    r"(?! (?:ago|later|course|of|supply|for|post|s/p|history|follow|into|after|since|pregnant|gest|along|with no))"
+    rf"|^{NW}[ -]?(years?|yrs?|y|months?|mos?|weeks?|wks?)(?:,| [mf]\b| (?:male|female|boy|girl)\b)(?! (?:ago|later))"
+)
+"""An age beside the person it is of, without "old": "pt 14 mo", "your son (18 months)"."""
+_NAMED_AGE = re.compile(
+    r"\b(?:for|gave|give|see|saw|seeing|about|re|regarding|son|daughter|baby|child|patient"
+    r"|little)[ :]+([a-z][a-z'-]{1,14})"
+    r"(?: [a-z]'?[a-z-]{1,14})? \((\d{1,2})(?: (years?|yrs?|y|months?|mos?|weeks?|wks?|days?)(?: old)?)?\)"
+)
+"""A name and an age in brackets: "for Mia (9)"."""
+_AGE_SEX = re.compile(r"(?<![\w.,/-])(\d{1,3}) ?(?:y/?o |yo )?([mf])(?![\w'/-])")
+_SEX_SAID = re.compile(
+    r"\b(?:patient|pt|he|she|this|who) (?:is|was) an? (?:\w+ ){0,3}?(male|man|boy|"
+    r"gentleman|female|woman|girl|lady)(?![\w'])|"
+    r"\b(?:sex|gender)[ :]+(male|female|m|f)\b|\b(?:i am|i'm) an? (?:\w+ ){0,2}?(man|woman|male|female)\b|"
+    r"\b(?:a|an|this) (?:\w+ ){0,3}?(male|female) (?:patient|pt)\b"
+)
+_AGE_EXCLUDED = re.compile(
+    r"(?:\b(?:under|over|younger than|older than|below|above|at least|less than|more "
+    r"than|greater than|up to|until|than|from|between|to|or|before|after|by|ages?|since|"
+    r"for|children|adults|kids|infants)"
+    r"(?: the)?(?: ages?)?(?: of)?|[<>]=?|-|≥|≤) ?$"
+)
+_AGE_EXCLUDED_AFTER = re.compile(
+    r"[ ,]{0,3}(?:and|or) (?:older|over|above|up|younger|under|below)|[ ,]{0,3}(?:-|to) ?\d"
+)
+
+
+def read_age(part: str, names: frozenset[str], told: Told) -> None:
+    """Adds ages and sexes to `told`; `names` are words that the text writes as names of people."""
+    for match in _AGE.finditer(part):
+        before = words_before(part, match.start(), 30)
+        if (
+            _AGE_EXCLUDED.search(before)
+            or _AGE_EXCLUDED_AFTER.match(part, match.end())
+            or other_person(part, match.start())
+        ):
+            continue
+        count, unit = number(match.group(1)), match.group(2)[0] if match.group(2) != "mo" else "m"
+        _store_age(count, unit, told)
+        if match.group(3):
+            told.sexes.append("male" if match.group(3) in _MALE else "female")
+    for match in _AGE_WORD.finditer(part):
+        if (
+            CONDITIONAL.search(clause_before(part, match.start()))
+            or _AGE_EXCLUDED_AFTER.match(part, match.end())
+            or other_person(part, match.start())
+        ):
+            continue
+        if re.search(
+            r"\b(?:under|over|at|by|from|until|below|above|before|after|between|the|than|"
+            r"children|adults|patients) (?:the )?$",
+            words_before(part, match.start(), 16),
+        ):
+            continue
+        _store_age(number(match.group(1)), (match.group(2) or "year")[0], told)
+    for match in _AGE_BARE.finditer(part):
+        if not CONDITIONAL.search(clause_before(part, match.start())):
+            said, unit = (
+                (match.group(1), match.group(2)) if match.group(1) else (match.group(3), match.group(4))
+            )
+            _store_age(number(said), unit[0], told)
+    for match in _NAMED_AGE.finditer(part):
+        if match.group(1) in names:
+            _store_age(Decimal(match.group(2)), (match.group(3) or "year")[0], told)
+    for match in _AGE_SEX.finditer(part):
+        if int(match.group(1)) <= 115 and not other_person(part, match.start()):
+            told.ages.append(Decimal(match.group(1)))
+            told.sexes.append("male" if match.group(2) == "m" else "female")
+    for match in _SEX_SAID.finditer(part):
+        if not CONDITIONAL.search(clause_before(part, match.start())) and not other_person(
+            part, match.start()
+        ):
+            word = next(g for g in match.groups() if g)
+            told.sexes.append("male" if word in _MALE else "female")
+
+
+def _store_age(count: Decimal, unit: str, told: Told) -> None:
+    if unit == "y":
+        if 0 < count <= 115:
+            told.ages.append(count)
+    elif unit == "m" and count > 24:
+        told.ages.append((count / 12).quantize(Decimal("0.1")))
+    elif count > 0:
+        factor = {"m": Decimal("30.4375"), "w": Decimal(7), "d": Decimal(1)}[unit]
+        told.days.append(int(count * factor))

@@ -1,0 +1,76 @@
+"""What a text states about the person: age, sex, weight, pregnancy, kidney and liver function.
+
+Only what is said of one person, plainly: general advice ("adults over 65", "if you are pregnant", "eGFR below 30")
+states nothing, and two different values of one fact state nothing either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+from attending.guardrails.clinical.person.age import read_age
+from attending.guardrails.clinical.person.nursing import read_nursing
+from attending.guardrails.clinical.person.organs import read_organs
+from attending.guardrails.clinical.person.pregnancy import read_pregnancy
+from attending.guardrails.clinical.person.size import read_size
+from attending.guardrails.clinical.person.told import Told
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What one text says of the person; None where it says nothing or speaks of several."""
+
+    age_years: Decimal | None = None
+    age_days: int | None = None
+    sex: str | None = None
+    pregnant: bool | None = None
+    pregnancy_weeks: Decimal | None = None
+    lactating: bool | None = None
+    infant_days: int | None = None
+    weight_kg: Decimal | None = None
+    height_cm: Decimal | None = None
+    egfr: Decimal | None = None
+    crcl: Decimal | None = None
+    dialysis: bool | None = None
+    child_pugh: str | None = None
+
+
+def describe(parts: Iterable[str], names: frozenset[str] = frozenset()) -> Person:
+    """Reads normalised sentences, each by itself; `names` are words that the text writes as names of people. Pure;
+    raises nothing."""
+    told = Told()
+    for part in parts:
+        read_age(part, names, told)
+        read_size(part, told)
+        read_pregnancy(part, told)
+        read_nursing(part, told)
+        read_organs(part, told)
+    infants, days = told.infants, told.days
+    if days and True in told.lactating:
+        # an age in days beside a nursing mother is the infant's
+        infants, days = infants or days, []
+    expecting = _one(told.pregnant)
+    return Person(
+        age_years=_one(told.ages) if not days else None,
+        age_days=_one(days) if not told.ages else None,
+        sex=_one(told.sexes) or ("female" if expecting else None),
+        pregnant=expecting,
+        pregnancy_weeks=_one(told.weeks) if expecting else None,
+        lactating=_one(told.lactating),
+        infant_days=_one(infants),
+        weight_kg=_one(told.weights),
+        height_cm=_one(told.heights),
+        egfr=_one(told.egfrs),
+        crcl=_one(told.crcls),
+        dialysis=_one(told.dialysis),
+        child_pugh=_one(told.childs),
+    )
+
+
+def _one(values: list[_T]) -> _T | None:
+    return values[0] if values and all(v == values[0] for v in values) else None

@@ -1,0 +1,57 @@
+"""Lactation, and the age of the child that is nursed."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from attending.guardrails.clinical.person.counting import NW, number
+from attending.guardrails.clinical.person.told import Told
+from attending.guardrails.clinical.person.who import GENERAL, clause_before, other_person
+
+_LACTATING = re.compile(
+    r"\b(?:you are|you're|i'm|i am|she is|she's|pt|patient|mother|mom|mum) (?:is )?(?:still |currently |exclusively )?"
+    r"nursing\b(?! (?:home|facility|staff|school|student|degree|shift|notes?|care|unit|assess\w*|a (?:drink"
+    r"|beer|cold)))|"
+    r"\bpt (?:is )?(?:still )?(?:breast-?feeding|lactating)\b|\bbreast-?fed (?:infant|baby|newborn|son"
+    r"|daughter|child)\b|"
+    r"\b(?:keep|continue|go on|carry on|resume) (?:to )?(?:breast-?feed\w*|nurs(?:e|ing) (?:the|your|her|him|on))\b|"
+    r"\bnursing (?:her|an?|the)? ?(?:newborn|infant|baby|twins|\w+[ -](?:week|month|day|mo|wk)s?[ -]old)\b|"
+    r"\bpost-?partum(?: day \d+| \w+ weeks?)?,? (?:and )?(?:breast-?feeding|nursing|lactating)\b|"
+    r"\b(?:is|am|i'm|she's|currently|you are|you're|who is|still|and) (?:currently |"
+    r"still |exclusively )?(?:breast-?feeding|lactating|nursing (?:her|my|a|an|the))\b|"
+    r"\b(?:lactating|breast-?feeding|nursing) (?:mother|mom|mum|woman|patient|female)\b(?! s)|"
+    r"^(?:lactating|breast-?feeding)\b[ ]*(?:[:;,.(]|$)|[,;] (?:lactating|breast-?feeding)\b|"
+    r"\b(?:lactation|breast-?feeding)[ :=]+(?:yes|active|current|ongoing)\b|"
+    r"\b(?:she|mother|mom|mum|i) (?:breast-?feeds|nurses)\b|\bher breast-?fed\b|"
+    r"\b(?:is|am|i'm|she's|you're|you are) (?:pumping|expressing) (?:breast ?milk|milk)\b"
+)
+_INFANT = re.compile(
+    rf"\b(?:nursing|breast-?fe\w+|breast-?fed|feeding|lactating)\b[^.;\n]{{0,40}}?(?<![\w.,/-]){NW}[ -]?"
+    rf"(day|week|wk|month|mo)s?[ -]?old\b"
+    rf"|(?<![\w.,/-]){NW} ?(day|week|wk|month|mo)s? post-?partum\b"
+)
+_NOT_LACTATING = re.compile(
+    r"\bnot (?:currently |yet |now )?(?:breast-?feeding|lactating|nursing)\b|\b(?:formula"
+    r"|bottle)[- ](?:fed|feeding|feeds)\b"
+    r"|\b(?:stopped|finished|no longer|has weaned|weaned|declines?|denies) (?:from )?(?:breast-?feeding"
+    r"|nursing|lactating|the baby)\b"
+)
+
+
+def read_nursing(part: str, told: Told) -> None:
+    """Adds to `told` whether the person nurses, and the age of the child in days."""
+    if _NOT_LACTATING.search(part):
+        told.lactating.append(False)
+    for match in _LACTATING.finditer(part):
+        around = clause_before(part, match.start()) + match.group()
+        if (
+            not GENERAL.search(around)
+            and not re.search(r"\b(?:not|isn't|never|stopped)\b", around)
+            and not other_person(part, match.start())
+        ):
+            told.lactating.append(True)
+    for match in _INFANT.finditer(part):
+        count, unit = (match.group(1), match.group(2)) if match.group(1) else (match.group(3), match.group(4))
+        factor = {"d": Decimal(1), "w": Decimal(7), "m": Decimal("30.4375")}[unit[0]]
+        told.infants.append(int(number(count) * factor))

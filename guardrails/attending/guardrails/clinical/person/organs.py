@@ -1,0 +1,76 @@
+"""Kidney and liver function: eGFR, creatinine clearance, dialysis, Child-Pugh class."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from attending.guardrails.clinical.person.counting import N
+from attending.guardrails.clinical.person.told import Told
+from attending.guardrails.clinical.person.who import GENERAL, clause_before, other_person
+
+_EGFR = re.compile(
+    rf"\b(?:(e-?gfr|gfr|glomerular filtration rate)|crcl|cr ?cl|creatinine clearance|"
+    rf"ccr)(?: (?:is|was|of|at|now|currently|today|level|about|approximately|around|has "
+    rf"(?:fallen|dropped|declined) to|down to|calculated(?: at)?|(?:has )?(?:settled|stabili[sz]ed|plateaued"
+    rf"|stuck|sits|sitting|hovers|hovering|runs|running) (?:at"
+    rf"|around|about)|(?:has )?(?:fell|come down|gone down|slipped|sunk|improved|recovered|risen) to|reads"
+    rf"|came back"
+    rf"(?: at| as)?|just|only)){{0,4}}[ :=~(]*{N}(?![\d.]*\d)(?! ?(?:-|to) ?\d)"
+)
+_KIDNEY_NUMBER = re.compile(
+    r"\b(?:kidney|renal)[- ](?:filter(?:ing|ation)?|function|clearance)(?: (?:number|rate|score|level|test"
+    r"|result|blood "
+    r"test)){0,2}(?: \(?e?gfr\)?)?(?: (?:is|was|has|at|of|now|currently|about|around|only|just|fallen|dropped"
+    r"|gone|down"
+    rf"|settled|to|come|back|reads|stands|from \d{{2,3}})){{0,5}}[ :=]*{N}(?! ?(?:%|percent|per cent|mg"
+    rf"|months?|weeks?|days?|years?|times?"
+    r"|-|to|or|points?))(?![\d.]*\d)"
+)
+"""The eGFR as patients are told of it: "your kidney filter number is only 24"."""
+_DIALYSIS = re.compile(
+    r"\b(?:on|receiv\w+|undergo\w+|gets|getting|requires|requiring|undergoes|"
+    r"maintenance|chronic|dependent on|start\w* on)(?: (?:chronic|maintenance|regular|"
+    r"long-term|intermittent|home|thrice[- ]weekly|outpatient)){0,4}[ -](?:hemo|haemo|"
+    r"peritoneal )?-?dialysis\b|\bdialysis[- ]dependent\b|\bon (?:hd|pd|ihd|crrt)\b|"
+    r"\besrd on hd\b|"
+    r"\b(?:you|she|he|i|patient|pt|who) (?:have|has|having|had|attends?|go(?:es)? (?:to|for)|come(?:s)? (?:in )?for"
+    r"|do(?:es)?|am having|are having|is having) (?:(?:your|her|his|my|home|regular) )?(?:ha?emo"
+    r"|peritoneal )?-?dialysis"
+    r" (?:(?:on|every|each) (?:mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?|mon|tues?|wed"
+    r"|thu|fri|sat|night|other day|day|week)|(?:\w+ )?(?:times|days|sessions) (?:a|per|each) week|three times"
+    r"|thrice|twice"
+    r"|at home|overnight)\b|"
+    r"(?:^|[|,;:(] ?|\b(?:patient|pt|esrd|eskd|ckd ?5|on) ?[:,-]? ?)(?:ha?emo|peritoneal "
+    r"|ha?emo )?-?dialysis[ ,(]{0,2}(?:x ?\d"
+    r"|\d ?x|\dx?/(?:wk|week|7)|(?:three|two|four|3|2|4) (?:times|days|sessions) (?:a|per|each|/) ?w|thrice|tiw"
+    r"|tts|tths|mwf"
+    r"|mon/wed)|"
+    r"^(?:patient|pt|renal|kidneys?|problem|pmh|background|status)[ :]+(?:ha?emo"
+    r"|peritoneal )-?dialysis(?= ?(?:$|[,;.(]|x))|"
+    r"\b(?:after|following|before|post|between) (?:each |every |her |his |your )?(?:hemo|haemo)?dialysis (?:session|on|"
+    r"treatment|days?)\b|\bdialysis[ :=]+(?:yes|true|m/?w/?f|t/?th/?s)|\bhd (?:(?:three|3|two|2) ?(?:x"
+    r"|times) ?(?:a|per|/)? ?w(?:k|eek)?|x ?3|thrice|3/7|m/?w/?f|mwf|tths|t/?th/?s|tiw)\b"
+)
+_CHILD_PUGH = re.compile(
+    r"\bchild(?:'?s)?(?:[- ]?(?:turcotte[- ]?)?pugh|(?= class\b| [bc](?![\w'-])))(?: (?:class|score|stage"
+    r"|grade|category)){0,4}[ "
+    r":=-]*([abc])(?![\w-])(?![ ,/]*(?:or|and|to|/|-|,)? ?[abc]\b)"
+)
+
+
+def read_organs(part: str, told: Told) -> None:
+    """Adds eGFR, creatinine clearance, dialysis and Child-Pugh class to `told`."""
+    for match in _EGFR.finditer(part):
+        if not GENERAL.search(clause_before(part, match.start())):
+            (told.crcls if match.group(1) is None else told.egfrs).append(Decimal(match.group(2)))
+    for match in _KIDNEY_NUMBER.finditer(part):
+        if not GENERAL.search(clause_before(part, match.start())) and not other_person(part, match.start()):
+            told.egfrs.append(Decimal(match.group(1)))
+    for match in _DIALYSIS.finditer(part):
+        around = clause_before(part, match.start())
+        if not GENERAL.search(around) and not other_person(part, match.start()):
+            told.dialysis.append(re.search(r"\b(?:not|no longer|never|isn't)\b", around) is None)
+    for match in _CHILD_PUGH.finditer(part):
+        if not GENERAL.search(clause_before(part, match.start())):
+            told.childs.append(match.group(1).upper())

@@ -1,0 +1,90 @@
+"""Pregnancy by name: "12 weeks pregnant", "first trimester", "not pregnant"."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from attending.guardrails.clinical.person.counting import COUNTED, NW, number
+from attending.guardrails.clinical.person.gestation import counted_weeks
+from attending.guardrails.clinical.person.told import Told
+from attending.guardrails.clinical.person.who import (
+    GENERAL,
+    RELATIVE_TIME,
+    clause_before,
+    other_person,
+    words_before,
+)
+
+_WEEKS = re.compile(
+    rf"(?<![\w.,/-])({COUNTED}|\d{{1,2}})"
+    r"(?:\+\d|[ -]?\d/7| ?(?:and|&) \d/7)?[ -]?(?:weeks?|wks?|"
+    r"w)(?:'s|'|s')?(?: ?(?:and )?\d ?(?:days?|d))?[ -,]*(?:pregnant|gestation(?:al)?|"
+    r"of pregnancy|pregnancy|of gestation|along(?! with)|gravid|ga\b|iup|into (?:the|her|your|this"
+    r"|my)(?: (?:current"
+    r"|first|second"
+    r"|third|fourth|1st|2nd|3rd|4th))? pregnancy)|"
+    r"\b(?:gestational age|gestation|ega|ga|pregnant|pregnancy|gravida|iup)(?: (?:is|of|at|"
+    r"currently|now)){0,4}[ :,(]*(?:at )?(\d{1,2})(?:\+\d)? ?-?(?:weeks?|wks?|w)(?!\w*ly)|"
+    r"\bg\d{1,2} ?p\d{1,4}\b[ ,]*(?:\w+ ){0,2}?(?:at |@ ?)?(\d{1,2})(?:\+\d)? ?-?(?:w|"
+    r"wks?|weeks?)(?:\d ?d)?(?![a-z])"
+)
+_MONTHS_PREGNANT = re.compile(rf"\b{NW}[ -]months? pregnant\b")
+_TRIMESTER = re.compile(
+    r"\b(?:in|is in|entering|now)(?: (?:my|her|your))? (first|1st|second|2nd|third|3rd) trimester\b"
+    r"|\b(first|1st|second|2nd|third|3rd)[ -]trimester (?:of (?:her|your|my|this) )?pregnan"
+    r"|(?:^|[,;(] ?|[mf] |year-old |woman |patient )(first|1st|second|2nd|third|3rd) trimester(?=[,;:.)]|$)"
+)
+_TRIMESTER_WEEK = {"first": 8, "1st": 8, "second": 14, "2nd": 14, "third": 28, "3rd": 28}
+_PREGNANT = re.compile(
+    r"\b(?:is|am|i'm|she's|patient's|currently|you are|you're|being|who is|as you are|"
+    r"since you are|and|now|since she is|because she is|an?|this|my|our) (?:\w+ "
+    r"){0,2}?pregnant\b(?! (?:women|people|patients|persons|individuals))|"
+    r"\bpregnant (?:woman|patient|female|lady|wife|mother|with (?:her|my|twins))\b|"
+    r"\bg\d{1,2} ?p\d{1,4}\b|\byour pregnancy\b|\bher (?:current )?pregnancy\b|"
+    r"\b(?:in|during|into|with|of) this pregnancy\b|\binto (?:her|your|my) (?:\w+ )?pregnancy\b|"
+    r"\b(?:pregnant|pregnancy)[ :=]+(?:yes|true|positive|confirmed|ongoing)\b|\b(?:iup|intrauterine pregnancy)\b|"
+    r"^pregnant\b|[,;] pregnant\b"
+)
+_NOT_PREGNANT = re.compile(
+    r"\b(?:not|isn't|denies being|denies|no chance of being) (?:currently )?pregnan(?:t|"
+    r"cy)\b|\bnegative pregnancy test\b|\bpregnancy test (?:is |was |came back "
+    r")?negative\b|\bpost-?menopausal\b|\bpregnan(?:cy|t)[ :]+(?:no|none|negative|false)\b|"
+    r"\b(?:hcg|upt|pregnancy test)(?: (?:is|was|today|came back)){0,2}[ :]*(?:negative|neg\b)|\bno pregnancy\b"
+)
+
+
+def read_pregnancy(part: str, told: Told) -> None:
+    """Adds pregnancy and its weeks to `told`, named or counted (`gestation`)."""
+    if _NOT_PREGNANT.search(part):
+        told.pregnant.append(False)
+    for match in _WEEKS.finditer(part):
+        before = clause_before(part, match.start())
+        if (
+            RELATIVE_TIME.search(words_before(part, match.start(), 20))
+            or GENERAL.search(before)
+            or other_person(part, match.start())
+        ):
+            continue
+        value = number(next(g for g in match.groups() if g))
+        if 1 <= value <= 44:
+            told.weeks.append(value)
+            told.pregnant.append(True)
+    counted_weeks(part, told)
+    for match in _MONTHS_PREGNANT.finditer(part):
+        if not GENERAL.search(clause_before(part, match.start())) and not other_person(part, match.start()):
+            told.pregnant.append(True)
+            told.weeks.append((number(match.group(1)) * Decimal("4.345")).to_integral_value())
+    for match in _TRIMESTER.finditer(part):
+        if not GENERAL.search(clause_before(part, match.start())):
+            told.pregnant.append(True)
+            told.weeks.append(Decimal(_TRIMESTER_WEEK[next(g for g in match.groups() if g)]))
+    for match in _PREGNANT.finditer(part):
+        around = clause_before(part, match.start()) + match.group()
+        if (
+            GENERAL.search(around)
+            or re.search(r"\b(?:not|isn't|never|avoid|negative|denies)\b", around)
+            or other_person(part, match.start())
+        ):
+            continue
+        told.pregnant.append(True)

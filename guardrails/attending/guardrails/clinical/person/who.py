@@ -1,0 +1,53 @@
+"""Of whom words speak: the person, a relative, people in general, or nobody yet ("if you are pregnant")."""
+
+from __future__ import annotations
+
+import re
+
+GENERAL = re.compile(
+    r"\b(?:if|unless|when|whenever|whether|in case|should you|who (?:is|are|might|may)|"
+    r"(?:patients|people|women|men|those|anyone|individuals|adults|children|persons|"
+    r"someone) (?:with|who|whose|on|over|under|that|are|receiving|undergoing)|"
+    r"may be|might be|could be|become|becoming|trying to (?:get|become|be)|planning|"
+    r"plan to|avoid in|caution in|contraindicated in|in (?:severe|moderate|mild)|for "
+    r"example|e\.g\.|such as|once|until)\b"
+)
+CONDITIONAL = re.compile(r"\b(?:if|unless|whether|in case|should you|when|once|until)\b")
+RELATIVE_TIME = re.compile(
+    r"\b(?:after|before|from|beyond|until|past|over|since|starting at|by|than|at least|"
+    r"prior to|up to|or|and|to|between|first|last|[<>]=?) ?(?:about )?$|[<>]=? ?$"
+)
+_FAMILY = re.compile(
+    r"\b(?:mother|father|mom|mum|dad|sister|brother|wife|husband|grandmother|"
+    r"grandfather|grandma|grandpa|aunt|uncle|cousin|friend|family history|roommate|"
+    r"neighbou?r)\b(?!'s (?:day|milk))"
+)
+_TOLD_BY = re.compile(
+    r"\w{3,14}(?:-to-be)? (?:says|said|reports|reported|states|stated|tells|told|notes|noted|mentions|mentioned"
+    r"|recalls|describes|adds) "
+)
+"""A relative who tells of the patient, and is not whom the words are about."""
+_SUBJECT = re.compile(
+    r"\b(?:he|she|himself|herself|yourself|themselves|i|patient|pt|her|his|my|our|their|the|this"
+    r"|(?<!is )(?<!was )an?)\b"
+)
+
+
+def words_before(part: str, position: int, width: int = 40) -> str:
+    """The `width` characters before a position."""
+    return part[max(0, position - width) : position]
+
+
+def clause_before(part: str, position: int) -> str:
+    """What stands before a position since the last comma, semicolon or colon; at most 80 characters."""
+    return re.split(r"[,;:]", words_before(part, position, 80))[-1]
+
+
+def other_person(part: str, position: int) -> bool:
+    """Whether a relative is the subject ("his mother is 70 years old") and nobody else since."""
+    before = words_before(part, position, 80)
+    relatives = list(_FAMILY.finditer(before))
+    if not relatives:
+        return False
+    told = _TOLD_BY.match(before, relatives[-1].start())
+    return told is None and _SUBJECT.search(before, relatives[-1].end()) is None
