@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from attending.guardrails.checks.case import Case, curated, drugs_of
+from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span, Statement
 from attending.guardrails.finding import Code, Finding, Scope, Severity
 
@@ -250,7 +251,8 @@ _STENT: Final = re.compile(
 )
 
 
-_SENTENCE_END: Final = re.compile(r"[.!?] |\n")
+_REACH: Final = 400
+"""Characters to either side of an end in which its plan is looked for."""
 
 
 def abrupt_stops(case: Case) -> Iterator[Finding]:
@@ -370,12 +372,11 @@ def _basal_insulin(case: Case) -> Iterator[Finding]:
         return
     for match in _INSULIN_OFF.finditer(case.judged.output):
         text = case.judged.output
-        start = max(text.rfind(mark, 0, match.start()) for mark in (". ", "\n", "! ")) + 1
-        ends = [at for mark in (". ", "\n", "! ") if (at := text.find(mark, match.end())) >= 0]
-        around = text[start : min(ends, default=len(text))]
+        sentence = sentence_around(text, match.start(), match.end())
+        around = text[sentence.start : sentence.end]
         if _INSULIN_KEPT.search(around.replace(match.group(), " ")) or _NOT_SUDDEN.search(around):
             continue
-        if re.search(r"\b(?:not|never|n't)\b[^.;\n]{0,15}$", text[start : match.start()], re.I):
+        if re.search(r"\b(?:not|never|n't)\b[^.;\n]{0,15}$", text[sentence.start : match.start()], re.I):
             continue
         yield case.finding(
             Code.ABRUPT_STOP,
@@ -434,9 +435,6 @@ def _sentences(text: str, statement: Statement) -> str:
 
 
 def _around(text: str, start: int, end: int) -> str:
-    """The sentence of `text[start:end]` and the next one; at most 400 characters to either side."""
-    low, high = max(0, start - 400), min(len(text), end + 400)
-    begin = max(text.rfind(mark, low, start) for mark in (". ", "\n", "! ", "? ")) + 1 or low
-    first = _SENTENCE_END.search(text, end, high)
-    second = _SENTENCE_END.search(text, first.end(), high) if first is not None else None
-    return text[begin : second.end() if second is not None else high]
+    """The sentence of `text[start:end]` and the next one."""
+    around = sentence_around(text, start, end, following=1, reach=_REACH)
+    return text[around.start : around.end]

@@ -10,6 +10,7 @@ from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure, curated, drugs_of, lowered, rule
 from attending.guardrails.clinical.person.who import other_person
+from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.patient import Allergy
 
@@ -213,7 +214,8 @@ def _of_lore(case: Case, exposure: Exposure) -> bool:
     if exposure.new:
         return False
     text = case.judged.output
-    before = re.split(r"[.;\n]", text[max(0, exposure.span.start - 140) : exposure.span.start])[-1]
+    clause = sentence_around(text, exposure.span.start, exposure.span.end, semicolons=True, reach=140)
+    before = text[clause.start : exposure.span.start]
     if re.search(r"\bcross[- ]?react", before, re.I) and _LORE.search(before):
         return True
     end = text.find("\n", exposure.span.end)

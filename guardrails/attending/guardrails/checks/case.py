@@ -20,6 +20,7 @@ from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.normalise import normalise
 from attending.guardrails.clinical.parse import parse
 from attending.guardrails.clinical.reactions import tells_reaction
+from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import DrugMention, ParsedText, Span, Statement
 from attending.guardrails.context.labs import Reading, readings_from_record, readings_from_text
 from attending.guardrails.context.merge import Conflict, age_in_years, merge
@@ -490,9 +491,8 @@ def _affirmed(text: str, prompt: ParsedText | None, output: ParsedText) -> Itera
     yes = _YES.search(text)
     if yes is None:
         return
-    sentence_end = re.compile(r"[.!?\n]|$").search(text, yes.end())
-    sentence = text[yes.start() : sentence_end.end() if sentence_end is not None else len(text)]
-    if _NO_AFTER_YES.search(sentence):
+    sentence = sentence_around(text, yes.start(), yes.end())
+    if _NO_AFTER_YES.search(text, yes.start(), sentence.end):
         return
     span = Span(yes.start("yes"), yes.end("yes"))
     named = {drug for statement in output.statements for drug in statement.mention.drugs}

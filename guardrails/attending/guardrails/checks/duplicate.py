@@ -10,6 +10,7 @@ from typing import Final
 from attending.guardrails.checks.case import Case, Exposure, curated, drugs_of, lowered, rule
 from attending.guardrails.checks.interaction import alternatives
 from attending.guardrails.checks.switch import switched
+from attending.guardrails.clinical.sentence import one_sentence
 from attending.guardrails.finding import Code, Finding, Scope, Severity
 
 
@@ -89,7 +90,6 @@ _CONTAINED: Final = re.compile(
     re.I,
 )
 """What comes before an ingredient that a text only says is inside a product."""
-_SENTENCE_END: Final = re.compile(r"[.!?](?:\s|$)")
 _BRIDGED: Final = ("vitamin_k_antagonist", "heparin", "lmwh")
 """Heparins overlap with warfarin on purpose when it is started."""
 _INHALED_WORDS: Final = (
@@ -192,7 +192,7 @@ def _both_listed(text: str, held: Exposure, exposure: Exposure) -> bool:
     between = text[left.end : right.start]
     if _LINE.search(between):
         return _own_line(text, left.start) and _own_line(text, right.start)
-    return _SENTENCE_END.search(between) is None and re.search(r"[,;+&]|\band\b", between) is not None
+    return one_sentence(text, left.end, right.start) and re.search(r"[,;+&]|\band\b", between) is not None
 
 
 def _own_line(text: str, at: int) -> bool:

@@ -13,6 +13,7 @@ from typing import Final
 
 from attending.guardrails.checks.case import Case, rule
 from attending.guardrails.checks.names import name_parts, persons
+from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Code, Finding, Severity
 
@@ -292,13 +293,13 @@ def _years(match: re.Match[str]) -> Decimal:
 def _about_others(text: str, start: int, end: int, *, anywhere: bool = False) -> bool:
     """True where the clause speaks of relatives, of people in general or in a condition; behind the words only
     where the relative is the one described, unless `anywhere`."""
-    left = max(text.rfind(mark, 0, start) for mark in (".", "\n", ";")) + 1
-    right = min((at for at in (text.find(mark, end) for mark in ".;\n") if at >= 0), default=len(text))
+    clause = sentence_around(text, start, end, semicolons=True)
     relatives = _RELATIVES.search if anywhere else _RELATIVE_NEXT.match
-    if relatives(text[end : min(right, end + 60)]) is not None:
+    if relatives(text[end : min(clause.end, end + 60)]) is not None:
         return True
     return (
-        _OTHERS.search(text[left:end]) is not None or _OTHERS.match(text[end : end + 20].lstrip()) is not None
+        _OTHERS.search(text[clause.start : end]) is not None
+        or _OTHERS.match(text[end : end + 20].lstrip()) is not None
     )
 
 

@@ -16,6 +16,7 @@ from typing import Final
 from attending.guardrails.checks.amounts import Amount, amount_of, exposure_amount, per_day, shown
 from attending.guardrails.checks.case import Case, Exposure, active_medication, drugs_of, rule
 from attending.guardrails.clinical.parse import parse
+from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Statement
 from attending.guardrails.finding import Code, Finding, Scope, Severity
 
@@ -139,12 +140,8 @@ def _apart(low: Decimal, high: Decimal, other_low: Decimal, other_high: Decimal)
 def _stated_change(case: Case, statement: Statement) -> bool:
     """True where the clause or its sentence says that the dose is another one now."""
     text = case.judged.output
-    start = max(text.rfind(mark, 0, statement.clause.start) for mark in (". ", "! ", "? ", "\n")) + 1
-    stops = [
-        at for mark in (". ", "! ", "? ", "\n") if (at := text.find(mark, statement.clause.end - 1)) >= 0
-    ]
-    sentence = text[start : min(stops) if stops else len(text)]
-    return _CHANGE.search(_NO_CHANGE.sub(" ", sentence)) is not None
+    sentence = sentence_around(text, statement.clause.start, statement.clause.end)
+    return _CHANGE.search(_NO_CHANGE.sub(" ", text[sentence.start : sentence.end])) is not None
 
 
 def _comparable(case: Case, exposure: Exposure, line: _Line) -> bool:

@@ -13,6 +13,7 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import interval_hours
 from attending.guardrails.checks.case import Case, Exposure, rule
+from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Code, Finding, Severity
 
@@ -254,7 +255,5 @@ def _around(text: str, clause: Span, mention: Span) -> str:
     """The clause, and the sentence around the mention where the clause is shorter than it; at most `_REACH` characters
     to either side."""
     low, high = max(0, mention.start - _REACH), min(len(text), mention.end + _REACH)
-    start = max(text.rfind(mark, low, mention.start) for mark in (". ", "\n", ";")) + 1
-    ends = [at for at in (text.find(mark, mention.end, high) for mark in (". ", "\n", ";")) if at >= 0]
-    end = min(ends) if ends else high
-    return text[max(low, min(clause.start, start or low)) : min(high, max(clause.end, end))]
+    sentence = sentence_around(text, mention.start, mention.end, semicolons=True, reach=_REACH)
+    return text[max(low, min(clause.start, sentence.start)) : min(high, max(clause.end, sentence.end))]

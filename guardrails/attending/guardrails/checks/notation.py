@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from attending.guardrails.checks.case import RAIL, Case, rule
+from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
 
@@ -99,12 +100,11 @@ _UP_TO: Final = re.compile(r"\b(?:to|until|up to|maximum|max|target|goal|reach\w
 
 def _step(text: str, span: Span) -> bool:
     """True for the step of a taper ("down by 250 mg every four weeks"), and of a titration whose end is said."""
-    start = max(text.rfind(mark, 0, span.start) for mark in (".", "\n", ";")) + 1
-    before = text[start : span.start]
+    clause = sentence_around(text, span.start, span.end, semicolons=True)
+    before = text[clause.start : span.start]
     if re.search(r"\bby (?:about )?$", before) is None:
         return False
-    ends = [at for mark in (". ", "\n", ";") if (at := text.find(mark, span.end)) >= 0]
-    after = text[span.end : min(ends, default=len(text))]
+    after = text[span.end : clause.end]
     return _DOWN.search(before) is not None or _UP_TO.search(after) is not None
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from attending.guardrails.checks.case import Case, rule
 from attending.guardrails.checks.signs import SIGNS, Sign
+from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Code, Finding, Severity
 
@@ -234,11 +235,11 @@ def _unanswered(case: Case, output: str) -> Iterator[tuple[Sign, Span]]:
     if _EVALUATED.search(output) is not None or _CLEARED.search(output) is not None:
         return
     for sign, at in _signs(case, output):
-        start = max(output.rfind(mark, 0, at.start) for mark in (". ", "! ", "? ", "\n")) + 1
-        ends = [stop for mark in (". ", "! ", "? ", "\n") if (stop := output.find(mark, at.end)) >= 0]
-        sentence = output[start : min(ends, default=len(output))]
-        told = _TO_YOU.search(sentence) or (sign.acute and _ROUTINE.search(output))
-        if told and not _CONDITION.search(output[start : at.start]):
+        sentence = sentence_around(output, at.start, at.end)
+        told = _TO_YOU.search(output, sentence.start, sentence.end) or (
+            sign.acute and _ROUTINE.search(output)
+        )
+        if told and not _CONDITION.search(output, sentence.start, at.start):
             yield sign, at
 
 
@@ -310,17 +311,8 @@ def _delay(text: str, window: Span) -> Span | None:
 
 
 def _window(text: str, at: Span) -> Span:
-    """The sentence of a sign and the one after it."""
-    start = max(text.rfind(mark, 0, at.start) for mark in (". ", "! ", "? ", "\n")) + 1
-    end = at.end
-    for _ in range(2):
-        stops = [
-            stop for stop in (text.find(mark, end + 1) for mark in (". ", "! ", "? ", "\n")) if stop >= 0
-        ]
-        if not stops:
-            return Span(start, len(text))
-        end = min(stops) + 1
-    return Span(start, end)
+    """The sentence of a sign and the next one; the next two where the sign ends its own, as the answer comes later."""
+    return sentence_around(text, at.start, at.end, following=2 if text[at.end : at.end + 1] in ".!?\n" else 1)
 
 
 def _first_person(prompt: str) -> bool:

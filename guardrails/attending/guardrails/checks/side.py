@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from attending.guardrails.checks.case import Case, rule
+from attending.guardrails.clinical.sentence import sentences
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Code, Finding, Severity
 
@@ -49,7 +50,6 @@ _NORMAL: Final = re.compile(
     r"|well functioning|last year|years ago)\b",
     re.I,
 )
-_SENTENCE: Final = re.compile(r"[^.;\n]+")
 
 
 def sides(case: Case) -> Iterator[Finding]:
@@ -61,18 +61,20 @@ def sides(case: Case) -> Iterator[Finding]:
         return
     told: dict[str, set[str]] = {}
     for source in sources:
-        for sentence in _SENTENCE.finditer(source):
-            if _NORMAL.search(sentence.group()):
+        for sentence in sentences(source, semicolons=True):
+            words = source[sentence.start : sentence.end]
+            if _NORMAL.search(words):
                 continue
-            for part, side, _ in _named(sentence.group()):
+            for part, side, _ in _named(words):
                 told.setdefault(part, set()).add(side)
-    for sentence in _SENTENCE.finditer(case.judged.output):
-        if _NORMAL.search(sentence.group()):
+    for sentence in sentences(case.judged.output, semicolons=True):
+        words = case.judged.output[sentence.start : sentence.end]
+        if _NORMAL.search(words):
             continue
-        for part, side, span in _named(sentence.group()):
+        for part, side, span in _named(words):
             known = told.get(part)
             if known is not None and len(known) == 1 and side not in known:
-                at = Span(sentence.start() + span.start, sentence.start() + span.end)
+                at = Span(sentence.start + span.start, sentence.start + span.end)
                 yield case.finding(
                     Code.WRONG_PATIENT,
                     None,

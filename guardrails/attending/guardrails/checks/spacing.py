@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure
-from attending.guardrails.clinical.statement import Span
+from attending.guardrails.clinical.sentence import sentences
 
 _WORDS: Final = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "twelve": 12}
 _N: Final = rf"\d{{1,2}}(?:\.5)?|{'|'.join(_WORDS)}"
@@ -26,7 +26,6 @@ _GAP: Final = re.compile(
 _WITHIN: Final = re.compile(
     rf"\b(?:not|never|avoid|don't)\b[^.;\n]{{0,60}}\bwithin (?:about )?{_HOURS}", re.I
 )
-_SENTENCE: Final = re.compile(r"(?<=[.!?;])\s+|\n+")
 _BOTH: Final = re.compile(r"\b(?:them|both|the two|these|each other|(?:the|your) doses|it)\b", re.I)
 _MORNING: Final = re.compile(r"\b(?:morning|breakfast|waking|awakening|mane|a\.?m\.?)\b", re.I)
 _EVENING: Final = re.compile(
@@ -46,7 +45,7 @@ def _gaps(case: Case, first: Exposure, second: Exposure) -> Iterator[Decimal]:
         for statement in case.output.statements
         if {first.drug, second.drug} & {*statement.mention.drugs, statement.mention.drug_class}
     ]
-    for sentence in _sentences(text):
+    for sentence in sentences(text, semicolons=True):
         part = text[sentence.start : sentence.end]
         named = any(sentence.start <= span.start < sentence.end for span in spans)
         if not named and not _BOTH.search(part):
@@ -55,14 +54,6 @@ def _gaps(case: Case, first: Exposure, second: Exposure) -> Iterator[Decimal]:
             for match in pattern.finditer(part):
                 told = match["n"] or match.groupdict().get("n2") or ""
                 yield Decimal(_WORDS.get(told.lower(), 0) or told)
-
-
-def _sentences(text: str) -> Iterator[Span]:
-    start = 0
-    for match in _SENTENCE.finditer(text):
-        yield Span(start, match.start())
-        start = match.end()
-    yield Span(start, len(text))
 
 
 def _times_of_day(case: Case, first: Exposure, second: Exposure) -> bool:

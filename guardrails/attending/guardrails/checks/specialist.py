@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure, rule
+from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Code, Finding, Severity
 
@@ -85,10 +86,9 @@ def _dosed(exposure: Exposure) -> bool:
 
 def _ordered(text: str, words: re.Pattern[str]) -> Span | None:
     for match in words.finditer(text):
-        start = max(text.rfind(mark, 0, match.start()) for mark in (". ", "\n", ";")) + 1
-        ends = [at for mark in (". ", "\n", ";") if (at := text.find(mark, match.end())) >= 0]
-        clause = text[start : min(ends, default=len(text))]
-        if _GIVES.search(clause) and not _NOT_GIVEN.search(text[start : match.start()]):
+        clause = sentence_around(text, match.start(), match.end(), semicolons=True)
+        gives = _GIVES.search(text, clause.start, clause.end)
+        if gives and not _NOT_GIVEN.search(text, clause.start, match.start()):
             return Span(match.start(), match.end())
     return None
 

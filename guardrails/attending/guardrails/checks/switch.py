@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure, curated
+from attending.guardrails.clinical.sentence import one_sentence
 from attending.guardrails.clinical.statement import Span, Statement
 from attending.guardrails.finding import Code, Finding, Scope, Severity
 
@@ -54,7 +55,6 @@ _THEN: Final = re.compile(
     r" (?:\w+ ){0,2}to\b",
     re.I,
 )
-_SENTENCE_END: Final = re.compile(r"[.!?](?:\s|$)|\n")
 _AGO_HOURS: Final = {
     "today": 0,
     "this morning": 6,
@@ -171,7 +171,9 @@ def _then(text: str, first: Exposure, second: Exposure) -> bool:
     """True for steps of one sentence: "A for 24 hours, then switch to B"."""
     left, right = sorted((first.span, second.span), key=lambda span: span.start)
     between = text[left.end : right.start]
-    return len(between) < 160 and _THEN.search(between) is not None and _SENTENCE_END.search(between) is None
+    return (
+        len(between) < 160 and _THEN.search(between) is not None and one_sentence(text, left.end, right.start)
+    )
 
 
 def _is_of(case: Case, drug: str, kinds: tuple[str, ...]) -> bool:

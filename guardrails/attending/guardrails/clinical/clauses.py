@@ -6,16 +6,10 @@ import re
 from dataclasses import dataclass
 
 from attending.guardrails.clinical.normalise import Normalised
+from attending.guardrails.clinical.sentence import is_full_stop
 
 _BULLET = re.compile(r"[ ]?(?:[•\-+o>](?= )|\(?(?:\d{1,2}|[a-z])[.)](?= )|#{1,6} ?(?!\d)|\[[ x]?\])+ ?")
 _ENDER = re.compile(r"[.!?]+[\"')\]]*(?=[ \n]|$)")
-_ABBREVIATION = re.compile(
-    r"(?:^|[\s(])(?:[a-z]|[a-z]\.[a-z](?:\.[a-z])*|e\.g|i\.e|vs|etc|approx|q\.?\w{1,2}|"
-    r"b\.i\.d|t\.i\.d|p\.o|p\.r\.n|i\.v|i\.m|no|max|min|tabs?|caps?|mg|mcg|ml|g|hrs?|"
-    r"wks?|"
-    r"mo|yrs?|inj|soln?|susp|oz|lbs?|est|dept|fig|resp|incl|subq|sq)$"
-)
-_TITLE = re.compile(r"(?:^|[\s(])(?:dr|mr|mrs|ms|prof|st|jr|sr)$")
 _MAX_HEADING_WORDS = 9
 _MAX_TITLE_WORDS = 5
 _TITLE_LINE = re.compile(
@@ -145,16 +139,11 @@ def _ends_sentence(norm: Normalised, start: int, match: re.Match[str]) -> bool:
         return True
     text = norm.text
     before = text[max(start, match.start() - 12) : match.start()]
-    if _TITLE.search(before):
-        return False
     following = match.end()
     while following < len(text) and text[following] in ' "(':
         following += 1
-    if following >= len(text):
-        return True
-    if _ABBREVIATION.search(before):
-        return norm.original[norm.starts[following]].isupper()
-    return True
+    capital = norm.original[norm.starts[following]] if following < len(text) else ""
+    return is_full_stop(before, capital)
 
 
 def _looks_like_title(norm: Normalised, start: int, end: int) -> bool:
