@@ -10,6 +10,7 @@ Exit code 1 where a pattern grows with more than the length.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
 import json
 import pkgutil
@@ -21,6 +22,7 @@ from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final
 
 import attending.guardrails as root
+from attending.guardrails.sieve import Sieved
 
 PACKAGES: Final = ("checks", "clinical", "context", "rails", "phi")
 SHORT: Final = 2_000
@@ -43,9 +45,14 @@ def compiled() -> dict[str, re.Pattern[str]]:
 
 
 def _patterns(value: object, depth: int = 0) -> Iterator[re.Pattern[str]]:
-    if isinstance(value, re.Pattern):
+    if isinstance(value, Sieved):
+        yield value.compiled
+    elif isinstance(value, re.Pattern):
         if isinstance(value.pattern, str):
             yield value
+    elif depth < 3 and dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for one in dataclasses.fields(value):
+            yield from _patterns(getattr(value, one.name, None), depth + 1)
     elif depth < 3 and isinstance(value, (list, tuple, set, frozenset)):
         for one in value:
             yield from _patterns(one, depth + 1)

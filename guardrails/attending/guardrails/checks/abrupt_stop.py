@@ -15,6 +15,7 @@ from attending.guardrails.checks.case import Case, curated, drugs_of
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span, Statement
 from attending.guardrails.finding import Code, Finding, Scope, Severity
+from attending.guardrails.sieve import Sieved
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ _LONG: Final = re.compile(
 
 _ADDED: Final = frozenset({"immunosuppressant", "antiepileptic"})
 """Kinds that are taken together: another of the kind that is merely kept replaces nothing."""
-_NOW: Final = re.compile(
+_NOW: Final = Sieved(
     r"\b(?:was|were|is|are|has been|been|be|i|we|have|just) (?:now )?(?:stopped|discontinued|ended|d/c'?d|taken off)\b"
     r"[^.;\n]{0,30}\b(?:today|now|this (?:morning|visit|week)|yesterday|without|at (?:this|today's) visit)\b"
     r"|\b(?:bin|ditch|throw (?:out|away)|chuck) (?:the|your|her|his|it|them)\b|\bthrow (?:\w+ ){1,4}(?:away|out)\b"
@@ -311,7 +312,7 @@ _KINDS_SAID: Final = {
     "immunosuppressant": r"(?:anti-?rejection|transplant) (?:medicines?|medications?|drugs?|pills?)|immunosuppress\w+",
 }
 _KIND_STOPPED: Final = {
-    kind: re.compile(
+    kind: Sieved(
         rf"\b(?:stop\w*|discontinu\w*|quit\w*|com(?:e|ing) off|drop\w*)(?: taking)? (?:the|your|her|his|all|any)"
         rf"(?: \w+)? (?:{words})\b",
         re.I,

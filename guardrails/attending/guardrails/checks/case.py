@@ -27,6 +27,7 @@ from attending.guardrails.context.merge import Conflict, age_in_years, merge
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
 from attending.guardrails.knowledge.facts import Provenance
 from attending.guardrails.patient import Allergy, Judged, PatientContext
+from attending.guardrails.sieve import Sieved
 
 Audience = Literal["patient", "clinician"]
 RAIL: Final = "clinical"
@@ -142,7 +143,7 @@ class Case:
     def of_class(self, drug: str, *class_ids: str) -> bool:
         return classes.member(self.knowledge, drug, *class_ids)
 
-    def says(self, pattern: re.Pattern[str]) -> bool:
+    def says(self, pattern: re.Pattern[str] | Sieved) -> bool:
         """Whether output, prompt or conditions (`told`, lower case) hold the pattern. Each pattern is looked for once,
         so that a check may ask for every drug of a long text."""
         key = ("says", pattern)

@@ -16,13 +16,14 @@ from attending.guardrails.checks.names import name_parts, persons
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Code, Finding, Severity
+from attending.guardrails.sieve import Sieved
 
-_MRN: Final = re.compile(
+_MRN: Final = Sieved(
     r"\b(?:MRN|Medical Record (?:Number|No\.?)|Record (?:No|Number)|Hospital (?:No|Number)|NHS (?:No"
     r"|Number))\b[\s:#.]*(?P<mrn>[A-Z]{0,4}-?\d[\d -]{3,14}\d)",
     re.I,
 )
-_BORN: Final = re.compile(
+_BORN: Final = Sieved(
     r"\b(?:DOB|D\.O\.B\.|date of birth|born(?: on)?)\b[\s:]*(?P<date>\d{4}-\d{2}-\d{2}|\d{1,2}[/.]\d{1,2}[/.]\d{4})",
     re.I,
 )
@@ -31,19 +32,19 @@ _AGED: Final = re.compile(
     r"|yo)\b|\baged? (?P<aged>\d{1,3})\b(?! ?(?:to|-|or|and|years? (?:and|or)))",
     re.I,
 )
-_SEXED: Final = re.compile(
+_SEXED: Final = Sieved(
     r"\b\d{1,3}[- ]?(?:year|yr|month|y/?o)s?[- ]?(?:old|o)?[- ,]{0,2}(?:\w+ ){0,2}?(?P<who>woman|female|lady"
     r"|girl|man|male|gentleman|boy)\b"
     r"|\b(?:this|the|a|pleasant) (?:\w+ )?(?P<whom>woman|lady|girl|gentleman)\b"
     r"|\b\d{1,3} ?(?P<letter>[MF])\b",
 )
 _FEMALE: Final = frozenset({"woman", "female", "lady", "girl", "f"})
-_MALE_ONLY: Final = re.compile(
+_MALE_ONLY: Final = Sieved(
     r"\b(?:prostat(?:e|ic|itis|ectomy)|bph|testic\w+|scrot\w+|penile|penis|erectile dysfunction|vasectomy"
     r"|psa (?:test|level|screening))\b",
     re.I,
 )
-_FEMALE_ONLY: Final = re.compile(
+_FEMALE_ONLY: Final = Sieved(
     r"\b(?:your|her|this|current) pregnan\w+|\byou(?: are|'re|\u2019re)(?: currently| now)? (?:\d+ weeks )?pregnant"
     r"|\bshe is (?:\d+ weeks )?pregnant|\b\d+ weeks(?:'|\u2019)? (?:pregnant|gestation)"
     r"|\byour (?:uter\w+|ovar\w+|menstrua\w+|periods?|cervix|cervical (?:smear|screening)|pap (?:smear|test)"

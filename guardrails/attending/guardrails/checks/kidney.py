@@ -20,6 +20,7 @@ from attending.guardrails.clinical.statement import Statement
 from attending.guardrails.context.fhir import EGFR_CODES
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.knowledge.facts import RenalRule
+from attending.guardrails.sieve import Sieved
 
 Measure = Literal["egfr", "crcl"]
 DIALYSIS_EGFR: Final = Decimal(10)
@@ -43,7 +44,7 @@ _ADJUSTED: Final = re.compile(
     re.I,
 )
 _NARROW: Final = frozenset(["vancomycin", "methotrexate", "lithium", "digoxin", "dalteparin", "colistin"])
-_STAGE: Final = re.compile(
+_STAGE: Final = Sieved(
     r"\b(?:ckd|chronic kidney disease|kidney disease|renal di"
     r"sease|kidney (?:trouble|damage|problem))[ ,:(]{0,2}(?:(?:is |at |now ){0,2}stage |st\.? ?|g|grade )?"
     r"(3a|3b|[345]|three|four|five)\b"
@@ -65,7 +66,7 @@ _STAGES: Final = {
     "5": Decimal(14),
 }
 """Upper ends of the KDIGO stages in mL/min/1.73 m2."""
-_AFTER_DIALYSIS: Final = re.compile(
+_AFTER_DIALYSIS: Final = Sieved(
     r"\b(?:after|post|following|between)[- ](?:each |every |her |his |your |the )?(?:hemo|haemo)?(?:dialysis|hd)\b",
     re.I,
 )

@@ -16,6 +16,7 @@ from attending.guardrails.clinical.parse import parse
 from attending.guardrails.clinical.statement import ParsedText, Span
 from attending.guardrails.finding import Code, Finding, Scope, Severity
 from attending.guardrails.patient import Document
+from attending.guardrails.sieve import Sieved
 
 _CRITICAL: Final = (
     ("anticoagulant", "doac", "vitamin_k_antagonist", "heparin", "lmwh"),
@@ -37,7 +38,7 @@ _CRITICAL_DRUGS_WORDS: Final = (
     "methadone buprenorphine levothyroxine clonidine baclofen metoprolol"
 )
 _CRITICAL_DRUGS: Final = frozenset(_CRITICAL_DRUGS_WORDS.split())
-_HEADING: Final = re.compile(
+_HEADING: Final = Sieved(
     r"\b(?:(?:discharge|current|home|active|your|updated|daily|outpatient|reconciled)\s+)?(?:medications?"
     r"|medicines?|meds|drugs?)"
     r"(?:\s+(?:list|at discharge|on discharge|to take|reconciliation|schedule))?\s*(?:\([^)\n]{0,40}\))?\s*[:\n]"

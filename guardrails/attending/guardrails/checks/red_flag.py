@@ -16,9 +16,10 @@ from attending.guardrails.checks.signs import SIGNS, Sign
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Code, Finding, Severity
+from attending.guardrails.sieve import Sieved
 
-_THINNER: Final = re.compile(r"(?<!no )(?<!not on )(?<!any )\b(?:blood[- ]?thinn\w+|anticoagula\w+)\b", re.I)
-_URGENT: Final = re.compile(
+_THINNER: Final = Sieved(r"(?<!no )(?<!not on )(?<!any )\b(?:blood[- ]?thinn\w+|anticoagula\w+)\b", re.I)
+_URGENT: Final = Sieved(
     r"\b(?:(?:call|dial|ring|phone)\s+(?:\w+\s+){0,3}(?:911|999|112|000|988|111|emergency|ambulance|poison"
     r"|crisis|lifeline)|(?<![/\d])(?:911|999|112|988)(?!/)"
     r"|emergency (?:room|department|services?|care|medical|help)|\bER\b|\bED\b|A&E|ambulance|poison (?:control|cent)"
@@ -48,7 +49,7 @@ _NOT_NEEDED: Final = re.compile(
     r"|required|necessary|indicated)|unnecessary)\b",
     re.I,
 )
-_DELAY: Final = re.compile(
+_DELAY: Final = Sieved(
     r"\b(?:wait (?:and see|until|till|for|a few|it out|at home|to see)|(?:can|could|should) wait|(?:rest|stay"
     r"|remain|monitor(?: (?:it|this|them|yourself))?|manage(?:d)?|treat(?:ed)?|lie down"
     r"|relax)\b[^.\n]{0,25}\bat home|stay home|sleep it off"
@@ -87,8 +88,9 @@ _DELAY: Final = re.compile(
     r"|does(?:n(?:'|\u2019)t"
     r"| not) (?:need|require) (?:urgent|emergency|immediate|medical))\b",
     re.I,
+    windowed=True,
 )
-_HOME: Final = re.compile(
+_HOME: Final = Sieved(
     r"\b(?:(?:on|by|until|till|next|this coming|come) (?:mon|tues|wednes|thurs|fri|satur|sun)day"
     r"|in (?:a|one|another) (?:week|month|fortnight|couple)|(?:at|during) (?:the|your|our) (?:next|upcoming|follow)"
     r"|(?:usually|often|normally|probably|mostly|likely|typically|just|only|simply|nothing more than|most likely)"
@@ -115,10 +117,11 @@ _HOME: Final = re.compile(
     r"|ed|hospital|emergency"
     r"|ambulance|doctor))\b",
     re.I,
+    windowed=True,
 )
 """Reassurance and care at home, read in what is said to the person (`you`); a note may speak so of a finished event."""
-_TO_YOU: Final = re.compile(r"\b(?:you|your|yours|you're|you\u2019re|yourself)\b", re.I)
-_ROUTINE: Final = re.compile(
+_TO_YOU: Final = Sieved(r"\b(?:you|your|yours|you're|you\u2019re|yourself)\b", re.I, windowed=True)
+_ROUTINE: Final = Sieved(
     r"\b(?:viral|a virus|GP (?:to )?(?:review|appointment|follow)|(?:phone |telephone |clinic |nurse )?review"
     r"|\d{1,2}/(?:52|7|12)|routine\w*|sample kit|posted|appointment|no (?:imaging|scan|ct|x-?ray|bloods|investigations?"
     r"|tests?|referral|further action) (?:is |are )?(?:needed|required|necessary|indicated)|reassur\w+|home with|fluids"
@@ -138,7 +141,7 @@ _CONDITION: Final = re.compile(
     r"|might|could|risk)\b",
     re.I,
 )
-_EVALUATED: Final = re.compile(
+_EVALUATED: Final = Sieved(
     r"\b(?:turned out|confirmed|was (?:due|caused|from)|came from|(?:tests?|scan|ct|mri|ecg|ekg|x-?ray|troponins?"
     r"|work-?up|bloods?"
     r"|results?) (?:\w+ ){0,4}(?:normal|negative|fine|clear|reassuring|unremarkable|good)|ruled out|excluded|discharged"
@@ -151,7 +154,7 @@ _TESTS: Final = (
     r"(?:tests?|scan|ct|ctpa|mri|ecg|ekg|x-?ray|troponins?|work-?up|bloods?|results?|hb|h(?:a)?emoglobin|doppler"
     r"|ultrasound|imaging|angiogram|d-dimer|lumbar puncture)"
 )
-_CLEARED: Final = re.compile(
+_CLEARED: Final = Sieved(
     rf"\b(?:{_TESTS} (?:\w+ ){{0,4}}(?:normal|negative|fine|clear|reassuring|unremarkable)"
     rf"|(?:normal|negative|clear|unremarkable) (?:\w+ )?{_TESTS}|(?:ruled out|excluded) (?:by|on|with))\b",
     re.I,
@@ -273,7 +276,7 @@ def _present(text: str, match: re.Match[str]) -> bool:
     )
 
 
-def _along(pattern: re.Pattern[str], text: str, match: re.Match[str]) -> bool:
+def _along(pattern: Sieved, text: str, match: re.Match[str]) -> bool:
     """True where the second finding stands within reach of the first and is present too."""
     for other in pattern.finditer(text, max(0, match.start() - _REACH), match.end() + _REACH):
         apart = other.end() <= match.start() or other.start() >= match.end()

@@ -12,26 +12,31 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from attending.guardrails.sieve import Sieved
+
 
 @dataclass(frozen=True, slots=True)
 class Sign:
     """`pattern` finds the sign in a sentence; `id` names it in the rule id and the message."""
 
     id: str
-    pattern: re.Pattern[str]
+    pattern: Sieved
     with_anticoagulant: bool = False
     acute: bool = False
-    along: re.Pattern[str] | None = None
+    along: Sieved | None = None
 
 
 def _s(id_: str, *patterns: str, with_anticoagulant: bool = False, acute: bool = False) -> Sign:
-    return Sign(id_, re.compile("|".join(patterns), re.I), with_anticoagulant, acute)
+    return Sign(id_, Sieved("|".join(patterns), re.I), with_anticoagulant, acute)
 
 
 def _pair(id_: str, one: str, along: str) -> Sign:
     """An acute sign of two findings, told in any order."""
     return Sign(
-        id_, re.compile(rf"\b(?:{one})\b", re.I), acute=True, along=re.compile(rf"\b(?:{along})\b", re.I)
+        id_,
+        Sieved(rf"\b(?:{one})\b", re.I),
+        acute=True,
+        along=Sieved(rf"\b(?:{along})\b", re.I, windowed=True),
     )
 
 

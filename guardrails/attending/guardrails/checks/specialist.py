@@ -13,6 +13,7 @@ from attending.guardrails.checks.case import Case, Exposure, rule
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Code, Finding, Severity
+from attending.guardrails.sieve import Sieved
 
 NEONATE_DAYS: Final = 28
 _LOW_DOSE_USES: Final = frozenset(
@@ -24,7 +25,7 @@ _CANCER: Final = re.compile(
     r"|mg/m2|mg/m\u00b2)",
     re.I,
 )
-_NUTRITION: Final = re.compile(
+_NUTRITION: Final = Sieved(
     r"\b(?:tpn|ppn|total parenteral nutrition|parenteral nutrition|intralipid|lipid emulsion|smoflipid|clinimix)\b",
     re.I,
 )
@@ -84,7 +85,7 @@ def _dosed(exposure: Exposure) -> bool:
     )
 
 
-def _ordered(text: str, words: re.Pattern[str]) -> Span | None:
+def _ordered(text: str, words: Sieved) -> Span | None:
     for match in words.finditer(text):
         clause = sentence_around(text, match.start(), match.end(), semicolons=True)
         gives = _GIVES.search(text, clause.start, clause.end)

@@ -17,6 +17,7 @@ from attending.guardrails.checks.case import Case, Exposure, curated
 from attending.guardrails.clinical.sentence import one_sentence
 from attending.guardrails.clinical.statement import Span, Statement
 from attending.guardrails.finding import Code, Finding, Scope, Severity
+from attending.guardrails.sieve import Sieved
 
 _NUMBER_WORDS: Final = {
     "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "ten": 10, "twelve": 12,
@@ -27,7 +28,7 @@ _LAST_DOSE: Final = re.compile(
     r"\b(?:last|final) (?:(?:dose|tablet|day|capsule|injection)s? (?:of|for) )?(?:(?:your|the|his|her|oral) )?$",
     re.I,
 )
-_GAP: Final = re.compile(
+_GAP: Final = Sieved(
     rf"\b(?P<n>\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})[ -]?(?P<unit>hours?|hrs?|h|days?|weeks?|months?)\b"
     r"(?:'s?)?(?: (?:gap|wash-?out|interval|break|free))?(?=[^.;\n]{0,30}\b(?:later|after|before|between|from"
     r"|prior|gap"
@@ -38,7 +39,7 @@ _GAP: Final = re.compile(
 )
 
 
-_NEXT_DAY: Final = re.compile(
+_NEXT_DAY: Final = Sieved(
     r"\b(?:(?:the )?(?:next|following) (?:day|morning|evening|night)|tomorrow|takes? (?:its|over its) place)\b",
     re.I,
 )

@@ -14,6 +14,7 @@ from attending.guardrails.clinical.amount import MASS, MILLIGRAMS, Amount, Kind,
 from attending.guardrails.clinical.normalise import Normalised
 from attending.guardrails.clinical.number import START, Number, read_number
 from attending.guardrails.clinical.unit import COUNTED, Unit, read_unit
+from attending.guardrails.sieve import Sieved
 
 _RANGE = re.compile(r" ?(?:(-)|to|or|up to|\band\b) ?(?=[\da-z.])")
 _TIMES = re.compile(r" ?x ?(?=[\d.])| times (?=\d)| of (?:the )?(?=[\d.])")
@@ -49,17 +50,17 @@ _EACH = re.compile(
 )
 _FROM = re.compile(r"(?:\bfrom|\bprevious(?:ly)?(?: dose)?(?: of)?|\binstead of|\brather than|\bnot) $")
 _BETWEEN = re.compile(r"\bbetween $")
-_LETTER_DIGITS = re.compile(
+_LETTER_DIGITS = Sieved(
     r"(?<![\w.,/-])(?=[ol\d.,]{0,8}\d)(?=[\d.,]{0,8}[ol])(?:[ol\d][ol\d.,]{1,8}) ?(?:mg|"
     r"mcg|μg|g|ml|units?|meq)(?![a-z])"
 )
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = Sieved(
     r"(?:_{2,20}|(?<!\w)(?:xx{1,4}|n|nn|tbd|#{2,6})|\[[^\]\n]{0,30}\]|\{[^}\n]{0,30}\}|"
     r"(?<!\w)\?{1,4}) ?(?:mg|mcg|μg|g|ml|units?|meq)(?![a-z/])"
 )
-_INSULIN_STRENGTH = re.compile(r"(?<![\w-])u-?(40|100|200|300|500)(?!\d)(?! ?(?:units?|mg|ml)\b)")
+_INSULIN_STRENGTH = Sieved(r"(?<![\w-])u-?(40|100|200|300|500)(?!\d)(?! ?(?:units?|mg|ml)\b)")
 _COMPONENTS = re.compile(r"(\d{1,4}(?:\.\d{1,3})?)((?:[/-]\d{1,4}(?:\.\d{1,3})?){1,2})(?![\d/])")
-_RELATIVE = re.compile(
+_RELATIVE = Sieved(
     r"(?<![\w-])(?:doubl(?:e|ed|ing)|tripl(?:e|ed|ing)|quadruple|twice|thrice|half|"
     r"halve[ds]?|(?:two|three|four|five|ten|\d{1,2}) times|"
     r"(?:two|three|four|five|ten|\d{1,3})-?fold|an? (?:extra|additional|higher|larger|"

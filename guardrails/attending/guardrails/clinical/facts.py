@@ -16,6 +16,7 @@ from attending.guardrails.clinical.reactions import stated_allergies
 from attending.guardrails.clinical.statement import ParsedText
 from attending.guardrails.finding import Scope
 from attending.guardrails.patient import Condition, Medication, PatientContext
+from attending.guardrails.sieve import Sieved
 
 _NEGATED = re.compile(
     r"\b(?:no(?! (?:problems?|issues?|worries|need|harm|trouble|reason|change)\b)|"
@@ -27,7 +28,7 @@ _RESUMES = re.compile(
     r"[,)] (?:\w+ ){0,2}?(?:but|has|hx|h/o|history of|known|with|pmh|on)\b|\bbut\b|\bhowever\b|\balthough\b"
 )
 """Words after a negation that begin something affirmed again: "no fever, hx of asthma"."""
-_GENERAL_TEXT = re.compile(
+_GENERAL_TEXT = Sieved(
     r"\b(?:patients?|people|adults|women|men|children|those|individuals|anyone|persons) (?:with|who|whose|taking"
     r"|should|must)\b|\b(?:do not|don't) (?:take|use) (?:this|it|\w+) if\b|\btell your\b|\bask your\b"
     r"|\bbefore (?:taking|using) (?:this|it)\b|\bguidelines?\b|\bindicated (?:for|in)\b"
@@ -149,7 +150,7 @@ def stated_context(
     )
 
 
-_BEFORE_BRACKET = re.compile(r"(?<![\w-])([a-z][a-z'-]{1,14})(?= (?:[a-z]'?[a-z-]{1,14} )?\(\d{1,2}[ )])")
+_BEFORE_BRACKET = Sieved(r"(?<![\w-])([a-z][a-z'-]{1,14})(?= (?:[a-z]'?[a-z-]{1,14} )?\(\d{1,2}[ )])")
 
 
 def _names(norm: Normalised, lexicon: Lexicon) -> frozenset[str]:
@@ -234,7 +235,7 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
 
 
 _HFREF = "hfref"
-_EJECTION = re.compile(
+_EJECTION = Sieved(
     r"\b(?:lv)?(?:ef|ejection fraction)(?: (?:is|of|was|now|only|about|down to"
     r"|remains)){0,3} ?[:=~]?"
     r" ?(\d{2}) ?(?:%|percent\b|$|[,;)])"

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from attending.guardrails.sieve import Sieved
+
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
@@ -179,8 +181,8 @@ def _divided(m: re.Match[str]) -> Rhythm:
 
 _B = r"(?<![\w])"
 _E = r"(?![\w])"
-_RULES: list[tuple[tuple[str, ...], re.Pattern[str], Handler]] = [
-    (tuple(words.split()), re.compile(pattern), handler)
+_RULES: list[tuple[tuple[str, ...], Sieved, Handler]] = [
+    (tuple(words.split()), Sieved(pattern), handler)
     for words, pattern, handler in (
         # words without which the pattern cannot match, the pattern, what it means
         # intervals
@@ -308,15 +310,15 @@ _RULES: list[tuple[tuple[str, ...], re.Pattern[str], Handler]] = [
     )
 ]
 
-_FOR = re.compile(
+_FOR = Sieved(
     rf"{_B}(?:for|x|over|during)(?: (?:the|a|an|another|at least|up to|about|a total of|"
     rf"a period of|next|first|full|course of|maximum of|no more than|not more than)){{0,5}}"
     rf" ?(?P<n>{_N}|a|an)?(?: ?(?:-|to|or) ?(?P<n2>{_N}))?[ -]?(?:more |consecutive |"
     rf"additional |full )?(?P<span>hours?|hrs?|days?|d|weeks?|wks?|months?|years?){_E}"
 )
-_COURSE = re.compile(rf"{_B}(?P<n>{_N})[ -](?P<span>day|week|month)s?[ -](?:course|supply|trial|treatment)")
+_COURSE = Sieved(rf"{_B}(?P<n>{_N})[ -](?P<span>day|week|month)s?[ -](?:course|supply|trial|treatment)")
 _DAYS = {"h": Decimal(1) / 24, "d": Decimal(1), "w": Decimal(7), "m": Decimal(30), "y": Decimal(365)}
-_OVER = re.compile(
+_OVER = Sieved(
     rf"{_B}(?:over|infused? over|administered over|given over|run over)(?: (?:at least|"
     rf"about|approximately|a period of))? "
     rf"(?P<n>{_N}|an?)(?: ?(?:-|to) ?(?P<n2>{_N}))?[ -](?P<span>minutes?|mins?|hours?|"

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
+from attending.guardrails.sieve import Sieved
+
 _MAX_DIGITS = 12
 
 _SMALL = {
@@ -70,7 +72,7 @@ _LEADING_DOT = re.compile(r"\.\d+")
 _SCALE = re.compile(r"[ -]?(million|mio|mil|thousand|k|hundred)(?![a-z])")
 _AMBIGUOUS_THREE = re.compile(r"[1-9]\d{0,2}\.\d{2}0$")
 
-START = re.compile(
+START = Sieved(
     rf"(?<![\w.,/^])(?=\d|\.\d|(?:{_WORD}|half|quarter|several|some|an?)\b)|"
     rf"(?<=[\s(,;:/])(?=\.\d)|(?<=[a-z]/)(?=\d)"
 )

@@ -35,9 +35,10 @@ from attending.guardrails.clinical.statement import (
 from attending.guardrails.clinical.unit import COUNTED
 from attending.guardrails.clinical.unknown import find_unknown
 from attending.guardrails.clinical.words import Cat, Token
+from attending.guardrails.sieve import Sieved
 
-_IMPLIED_AND = re.compile(r"(?:\band|,|\bthen) (?=(?:\d|one|two|three|four|half|a half))")
-_IMPLIED_TAKE = re.compile(
+_IMPLIED_AND = Sieved(r"(?:\band|,|\bthen) (?=(?:\d|one|two|three|four|half|a half))")
+_IMPLIED_TAKE = Sieved(
     r"\b(?:take|takes|taking|give|giving|use|swallow) (?=(?:\d|one|two|three|four|half)\b)"
 )
 _IMPLIED_END = re.compile(
@@ -58,7 +59,7 @@ _PER_WEIGHT = re.compile(
     r"(?: ?\([^()]{0,40}\))? ?(?:per|for (?:each|every)|/) ?(?:kgs?|kilo(?:gram)?s?)(?![a-z])"
     r"(?: of)?(?: (?:your |the )?(?:child's )?(?:body )?weight)?(?P<day>,? (?:per|a|each|every) day| daily|/day)?"
 )
-_MS = re.compile(r"(?<![\w.])(ms|mso4|mgso4)(?![\w.])(?=[ ,;]|$)")
+_MS = Sieved(r"(?<![\w.])(ms|mso4|mgso4)(?![\w.])(?=[ ,;]|$)")
 _NOTATION_HINT = re.compile(r" ?(?:\d|iv\b|po\b|im\b|ir\b|er\b)")
 
 

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 from attending.guardrails.clinical.clauses import Sentence, sentences
 from attending.guardrails.clinical.normalise import Normalised
+from attending.guardrails.sieve import Sieved
 
 _CAPITALS = {
     "ten": "toxic epidermal necrolysis",
     "dress": "dress syndrome",
     "hit": "heparin-induced thrombocytopenia",
 }
-_CAPITAL = re.compile(r"(?<![\w-])(?:ten|dress|hit)(?![\w-])")
+_CAPITAL = Sieved(r"(?<![\w-])(?:ten|dress|hit)(?![\w-])")
 _RULE = re.compile(r"[-: =+]*")
 _REACTS = re.compile(r"allerg|intoleran|\badrs?\b|adverse|sensitivit|^reactions?$")
 _KEYED = re.compile(

@@ -17,8 +17,9 @@ from attending.guardrails.clinical.passages import Passage, passages
 from attending.guardrails.clinical.person.who import other_person
 from attending.guardrails.clinical.words import word_set
 from attending.guardrails.patient import Allergy
+from attending.guardrails.sieve import Sieved
 
-_NO_ALLERGY = re.compile(
+_NO_ALLERGY = Sieved(
     r"\bnk(?:d)?a\b|\bno (?:known )?(?:drug |medication |food |reported |documented ){0,3}allerg(?:y|ies)\b(?! "
     r"to)|\ballerg(?:y|ies)[ :]+(?:none|no|nil|nkda|denies|not known)\b|"
     r"\bdenies (?:any )?(?:drug |medication )?allergies\b|\bnot allergic to "
@@ -45,17 +46,17 @@ _WEAK = (
     r"|seizures?|hallucinat\w*|confusion|tendon rupture|jaundice|pancreatitis|fever|reaction)"
 )
 _ANY_REACTION = re.compile(rf"(?<![\w-])(?:{_STRONG}|{_WEAK})(?![\w])")
-_STRONG_REACTION = re.compile(
+_STRONG_REACTION = Sieved(
     rf"(?<![\w-])(?:{_STRONG}|rash|collapsed|(?:bad|severe|awful|terrible) wheez\w*|reacted (?:badly"
     rf"|severely))(?![\w])"
 )
-_CUE = re.compile(
+_CUE = Sieved(
     r"\b(?:allergic(?: reaction)?(?: to)|allerg(?:y|ies)(?: (?:to|include|includes|"
     r"including|are|is|of))?[ :]|anaphyla(?:xis|ctic(?: reaction| shock)?) (?:to|from|with|"
     r"after)|hypersensitiv(?:e|ity) to|intoleran(?:t|ce) (?:to|of)|(?:hives|rash|angioedema|"
     r"swelling) (?:to|from|with|w/|after)|(?:bad |severe |serious )?reactions? to)[ :]*"
 )
-_ALLERGY_AFTER = re.compile(
+_ALLERGY_AFTER = Sieved(
     r"(?<![\w-])([a-z][a-z-]+(?: [a-z-]+)?)[ -](?:allerg(?:y|ies|ic)|anaphylaxis|"
     r"intolerance|hypersensitivity|reaction)(?!\w)(?! (?:runs?|medic|pill|tablet|relief|symptom|shot|test|"
     r"clinic|season|"
@@ -91,7 +92,7 @@ _FROM_SUBSTANCE = re.compile(
     r"(?:(?:severe|bad|mild|diffuse|life-threatening|serious|terrible|awful"
     r"|childhood|generali[sz]ed|facial|full-body|itchy|a|an|with|his|her|your|my|in|the) ){0,3}"
 )
-_INDUCED = re.compile(rf"(?<![\w-])([a-z]{{4,30}})-(?:induced|associated|related) (?:\w+ )?{_STRONG}")
+_INDUCED = Sieved(rf"(?<![\w-])([a-z]{{4,30}})-(?:induced|associated|related) (?:\w+ )?{_STRONG}")
 _ONLY_SAID = re.compile(
     r" (?:is|are|was|were)(?: \w+)? (?:possible|common|rare|uncommon|unlikely|expected|seen|reported|not)\b"
     r"| (?:can|may|might|could|should|happens?|occurs?)\b|\?"
@@ -110,16 +111,16 @@ _NOT = re.compile(
 _ABOUT_OTHERS = re.compile(
     r"\b(?:if|unless|whether|people|patients|anyone|those|are you|do you|any|family(?:'s)?)\b[^.;,]{0,50}$"
 )
-_CLEARED = re.compile(
+_CLEARED = Sieved(
     r"\b(?:de-?label\w*|disproved|disproven|refuted|outgrown|outgrew|ruled out|removed from|not confirmed"
     r"|(?:skin[- ]|allergy )test\w*(?: \w+){0,3} negative|negative(?: \w+){0,3} (?:skin[- ]test\w*|challenge|testing)"
     r"|(?:passed|negative|tolerated) (?:an? |the )?(?:\w+ ){0,3}challenge|challenge(?: \w+){0,4} (?:passed|negative"
     r"|tolerated|uneventful\w*)|(?:allergy|allergist)(?: \w+){0,4} (?:cleared|was removed|excluded))"
 )
-_TOLERATED = re.compile(r"\b(?:tolerat(?:ed|es|ing)|had no (?:problem|trouble|reaction)s? (?:with|to|on))\b")
+_TOLERATED = Sieved(r"\b(?:tolerat(?:ed|es|ing)|had no (?:problem|trouble|reaction)s? (?:with|to|on))\b")
 _DESPITE = re.compile(r",| (?:despite|although|though|even|in spite|with|but|so)\b")
 _UNTOLERATED = re.compile(r"\b(?:not|n't|never|poorly|unable to|if|as|when|mother|father|until)(?: \w+)? ?$")
-_TOOK_WELL = re.compile(
+_TOOK_WELL = Sieved(
     r"\b(?:took|taken|had|received|completed|given|takes|had a course of)\b[^.;]{0,80}?\b(?:without (?:a |any )?"
     r"(?:problem|issue|reaction|incident|difficult|trouble|symptom|rash)\w*|uneventful\w*"
     r"|no (?:reaction|problem|issue)s?)\b"

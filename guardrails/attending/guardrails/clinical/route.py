@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+
+from attending.guardrails.sieve import Sieved
 
 _ROUTES: dict[str, str] = {
     "oral": r"by mouth|orally|oral(?! contracept| thrush| cavity| hygiene| surg| anti| intake)|"
@@ -34,11 +35,11 @@ _ROUTES: dict[str, str] = {
     "intraosseous": r"intraosseous(?:ly)?|i\.?o\.? (?:access|line)",
     "intradermal": r"intradermal(?:ly)?",
 }
-_PATTERN = re.compile(
+_PATTERN = Sieved(
     "|".join(rf"(?P<r{i}>(?<![\w-])(?:{pattern})(?!\w))" for i, pattern in enumerate(_ROUTES.values()))
 )
 _NAMES = list(_ROUTES)
-_PUSH = re.compile(
+_PUSH = Sieved(
     r"(?<!\w)(?:iv ?push|ivp|(?:rapid|fast|quick)(?:ly)? (?:iv )?(?:push|bolus|injection|infusion)|"
     r"(?:iv|intravenous|i\.v\.) (?:push|bolus)|push(?:ed)? (?:iv|intravenously|rapidly|"
     r"fast|over (?:seconds|1 minute))|"

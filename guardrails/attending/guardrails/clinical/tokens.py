@@ -6,9 +6,11 @@ import re
 
 from attending.guardrails.clinical.vocabulary import PHRASES, TABLE
 from attending.guardrails.clinical.words import Cat, Form, Token
+from attending.guardrails.sieve import Sieved
 
-_PHRASE = re.compile(
-    r"(?<![\w'])(?:" + "|".join(f"(?P<p{i}>{p})" for i, (p, _, _) in enumerate(PHRASES)) + r")(?![\w'])"
+_PHRASE = Sieved(
+    r"(?<![\w'])(?:" + "|".join(f"(?P<p{i}>{p})" for i, (p, _, _) in enumerate(PHRASES)) + r")(?![\w'])",
+    windowed=True,
 )
 _TOKEN = re.compile(r"[a-zμ]+(?:[-'/][a-z]+)*(?:'(?:s|t|re|ve|ll|d|m))?|\d[\d.,/]*|[^\s\w]|\w+|\n")
 

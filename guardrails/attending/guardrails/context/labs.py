@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.patient import Lab
+from attending.guardrails.sieve import Sieved
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,7 @@ ANALYTES: Final[tuple[_Analyte, ...]] = (
 
 _BY_LOINC: Final = {code: analyte for analyte in ANALYTES for code in analyte.loinc}
 _BY_NAME: Final = tuple((re.compile(rf"(?:{a.names})(?: level| result)?", re.I), a) for a in ANALYTES)
-_IN_TEXT: Final = re.compile(
+_IN_TEXT: Final = Sieved(
     r"(?<![\w-])(?:"
     + "|".join(f"(?P<{a.id}>{a.names})" for a in ANALYTES)
     + r")(?: level| result)?(?:\s+(?:today|currently|now|this morning|this am|on admission|yesterday))?"
@@ -279,7 +280,7 @@ def _times_normal(text: str) -> Iterator[Reading]:
             yield Reading("alt", Decimal(match["times"]) * 40, match.start(), match.end(), stated=True)
 
 
-_TIMES_ULN: Final = re.compile(
+_TIMES_ULN: Final = Sieved(
     r"\b(?:alt|ast|alt/ast|ast/alt|lfts?|transaminases|liver (?:enzymes|tests))(?:\s+(?:are|is|at|now|about"
     r"|of|both)){0,3}"
     r"\s*[>:=~]?\s*(?P<times>\d{1,3}(?:\.\d)?)\s?(?:x|\u00d7|times)\s?(?:the )?(?:uln|upper limit|normal)",

@@ -8,34 +8,35 @@ from decimal import Decimal
 from attending.guardrails.clinical.person.counting import NW, number
 from attending.guardrails.clinical.person.told import Told
 from attending.guardrails.clinical.person.who import CONDITIONAL, clause_before, other_person, words_before
+from attending.guardrails.sieve import Sieved
 
 _SEX = r"(?:(male|man|boy|gentleman|m|son|female|woman|girl|lady|f|daughter)(?![\w'-]))"
 _MALE = frozenset({"male", "man", "boy", "gentleman", "m", "son"})
 
-_AGE = re.compile(
+_AGE = Sieved(
     rf"(?<![\w.,/-]){NW}[ -]?(year|yr|y|month|mo|week|wk|day)s?[ -]?/?(?:old|o(?![a-z])|of age)"
     rf"(?:,? (?:(?:\w+|african[- ]american)[ -]){{0,3}}?{_SEX})?"
 )
-_AGE_WORD = re.compile(
+_AGE_WORD = Sieved(
     rf"\b(?:aged?|age is|age:|age of)[ :]{{1,2}}{NW}(?: (years?|months?|weeks?|"
     rf"days?))?(?! ?(?:kg|lb|mg|%|hours?|times|to|-|and (?:older|over|up)|or (?:older|"
     rf"over|younger))\b)(?!\d|\.\d)"
 )
-_AGE_BARE = re.compile(
+_AGE_BARE = Sieved(
     rf"\b(?:pt|patient|child|infant|baby|toddler|boy|girl|son|daughter|kid|newborn)(?: is| was|:|,)? ?\(?{NW}"
     r"[ -]?(years?|yrs?|y|months?|mos?|m|weeks?|wks?|days?|d)(?![\w/'-])"
     r"(?! (?:ago|later|course|of|supply|for|post|s/p|history|follow|into|after|since|pregnant|gest|along|with no))"
     rf"|^{NW}[ -]?(years?|yrs?|y|months?|mos?|weeks?|wks?)(?:,| [mf]\b| (?:male|female|boy|girl)\b)(?! (?:ago|later))"
 )
 """An age beside the person it is of, without "old": "pt 14 mo", "your son (18 months)"."""
-_NAMED_AGE = re.compile(
+_NAMED_AGE = Sieved(
     r"\b(?:for|gave|give|see|saw|seeing|about|re|regarding|son|daughter|baby|child|patient"
     r"|little)[ :]+([a-z][a-z'-]{1,14})"
     r"(?: [a-z]'?[a-z-]{1,14})? \((\d{1,2})(?: (years?|yrs?|y|months?|mos?|weeks?|wks?|days?)(?: old)?)?\)"
 )
 """A name and an age in brackets: "for Mia (9)"."""
-_AGE_SEX = re.compile(r"(?<![\w.,/-])(\d{1,3}) ?(?:y/?o |yo )?([mf])(?![\w'/-])")
-_SEX_SAID = re.compile(
+_AGE_SEX = Sieved(r"(?<![\w.,/-])(\d{1,3}) ?(?:y/?o |yo )?([mf])(?![\w'/-])")
+_SEX_SAID = Sieved(
     r"\b(?:patient|pt|he|she|this|who) (?:is|was) an? (?:\w+ ){0,3}?(male|man|boy|"
     r"gentleman|female|woman|girl|lady)(?![\w'])|"
     r"\b(?:sex|gender)[ :]+(male|female|m|f)\b|\b(?:i am|i'm) an? (?:\w+ ){0,2}?(man|woman|male|female)\b|"

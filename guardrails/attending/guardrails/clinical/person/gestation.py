@@ -15,8 +15,9 @@ from attending.guardrails.clinical.person.who import (
     other_person,
     words_before,
 )
+from attending.guardrails.sieve import Sieved
 
-_GESTATION = re.compile(
+_GESTATION = Sieved(
     r"(?<![\w.,/+-])(\d{1,2}) ?(?:w|wks?|weeks?) ?\+? ?[0-6] ?(?:d|days?)(?![\w-])"
     r"|(?<![\w.,/+-])(\d{2})\+[0-6](?![\w/.])"
 )
@@ -24,26 +25,26 @@ _GESTATION = re.compile(
 _BORN = re.compile(
     r"\b(?:born|birth|delivered|preterm|premature|ex|former|neonate|newborn|infant|baby|nicu|corrected|old)\b"
 )
-_WEEKS_NOW = re.compile(
+_WEEKS_NOW = Sieved(
     rf"\b(?:you are|you're|she is|she's|i am|i'm|currently|now) (?:now |about |almost |only )?{NW} (?:weeks|wks?)"
     r"(?=[.,;)]|$| (?:and|so|today|with)\b| (?:i|we) )"
 )
-_OBSTETRIC = re.compile(
+_OBSTETRIC = Sieved(
     r"\b(?:pre-?eclampsia|eclampsia|gestational|gdm|prenatal|antenatal|obstetric\w*|fetal|fetus|gravida|primigravida"
     r"|hyperemesis|morning sickness|placenta\w*|pprom|prom|preterm labou?r|tocolysis|g\d{1,2} ?p\d|trimester"
     r"|growth scan|anomaly scan|ob (?:visit|clinic|follow-?up)|intrauterine pregnancy|iup)\b"
 )
-_WEEKS_NEAR = re.compile(
+_WEEKS_NEAR = Sieved(
     rf"(?<![\w.,/-])({COUNTED}|\d{{1,2}}) ?(?:weeks|wks?|w)(?![\w-])(?! (?:ago|later|old|post|after|of (?!gest)))"
 )
-_WEEK_ORDINAL = re.compile(
+_WEEK_ORDINAL = Sieved(
     rf"\b(?:now |already |currently )?(?:in|into|entering|reached|reaching) (?:her|your|my|the) {NTH} week"
     r"(?: of (?:her |your |my |the |this )?(?:pregnancy|gestation))?(?= ?(?:[.,;:)]|$)| (?:and|with|of|so|i|we"
     r"|now)\b)(?! of "
     r"(?!her preg|your preg|my preg|the preg|this preg|preg|gest))"
     rf"|\b(?:at|from|since) (?:her|your|my) {NTH} week (?:of pregnancy|of gestation)\b"
 )
-_WEEKS_GONE = re.compile(
+_WEEKS_GONE = Sieved(
     rf"\b(?:is|are|am|'s|'re|'m|being|currently|now|already|only|about|nearly|almost) (?:now |about |only "
     rf"|already |nearly "
     rf"|almost |just )?{NW} (?:weeks|wks) gone\b"
@@ -53,7 +54,7 @@ _ASIDE = re.compile(
     r" who (?:is|are|was|were) (?:looking after|caring for|seeing|following|now|currently|just) "
 )
 """A clause in commas that tells of the person rather than of whoever it may concern."""
-_OTHER_WEEKS = re.compile(
+_OTHER_WEEKS = Sieved(
     r"\b(?:review\w*|follow\w*|post-?op\w*|after|since|follow-?up|taper\w*|course|therapy|treatment|cycle"
     r"|chemo\w*|trial"
     r"|study|score|hba1c|a1c|recheck|repeat|surgery|rehab\w*|sober|abstinent|titrat\w*|wean\w*|post-?partum"
@@ -61,34 +62,32 @@ _OTHER_WEEKS = re.compile(
     r"|response|remission|outcomes?|relapse|weight loss|percent|months? old|immuni[sz]\w*|kg|child|boy|girl"
     r"|endpoint|vaccin\w*|clinic visit|radiotherapy|work|job|leave|training)\b"
 )
-_AT_WEEKS = re.compile(rf"\bat {NW} (?:weeks|wks)(?: with (?:an? |your |her |severe |new )|[:,]|$)")
+_AT_WEEKS = Sieved(rf"\bat {NW} (?:weeks|wks)(?: with (?:an? |your |her |severe |new )|[:,]|$)")
 """Weeks a person is at, rather than what is planned for then: only above twelve, where nobody counts a drug so."""
-_UNTIL_BABY = re.compile(
+_UNTIL_BABY = Sieved(
     r"\b(?:until|till|before|when) (?:the|your|her|my|our) (?:baby|twins|little one) (?:comes|arrives|is born"
     r"|is here"
     r"|is delivered|is due)\b|\buntil (?:the birth|she delivers|you deliver|you give birth|she gives birth)\b"
 )
-_LAST_PERIOD = re.compile(
+_LAST_PERIOD = Sieved(
     rf"\b(?:lmp|last (?:menstrual )?period|last menses)(?: was| is|:)?(?: about"
     rf"| approximately)? {NW} ?"
     r"(weeks?|wks?|w|months?) ago"
 )
-_TESTED = re.compile(
+_TESTED = Sieved(
     r"\b(?:b-?hcg|beta-?hcg|\u03b2-?hcg|hcg|upt|upreg|pregnancy tests?|test for pregnancy"
     r"|home (?:pregnancy )?test|monthly (?:pregnancy )?test)"
     r"(?: \w+){0,4}? ?(?:positive|pos\b|\+)|\bpositive (?:home |urine |blood |serum )?(?:pregnancy test|b?-?hcg|upt)"
     r"|\btwo (?:pink )?lines\b"
 )
-_TOLD_POSITIVE = re.compile(
+_TOLD_POSITIVE = Sieved(
     rf"\btest (?:was|is|came back|has come back) positive[ ,;:!-]{{1,4}}(?:and |so |at |you(?:'re| are) "
     rf"|she(?:'s| is) |about ){{0,2}}"
     rf"{NW} (?:weeks|wks)\b(?! ago)"
 )
 """A test with a count of weeks is of pregnancy: "the test was positive, nine weeks already"."""
-_DUE = re.compile(
-    rf"\b(?:baby is |you are |you're |she is |she's |i'm )?(?:due|edd) in {NW} (weeks?|months?)\b"
-)
-_EXPECTING = re.compile(
+_DUE = Sieved(rf"\b(?:baby is |you are |you're |she is |she's |i'm )?(?:due|edd) in {NW} (weeks?|months?)\b")
+_EXPECTING = Sieved(
     r"\b(?:expecting (?:a baby|a child|twins|her|your|my|our|in (?:january|february|march|april|may|june|july|august"
     r"|september|october|november|december|spring|summer|autumn|fall|winter))|(?:mother|mom|mum)-to-be"
     r"|with child(?![ -]?(?:pugh|turcotte|class|'s|[abc]\b))"

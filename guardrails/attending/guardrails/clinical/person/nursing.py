@@ -8,8 +8,9 @@ from decimal import Decimal
 from attending.guardrails.clinical.person.counting import NW, number
 from attending.guardrails.clinical.person.told import Told
 from attending.guardrails.clinical.person.who import GENERAL, clause_before, other_person
+from attending.guardrails.sieve import Sieved
 
-_LACTATING = re.compile(
+_LACTATING = Sieved(
     r"\b(?:you are|you're|i'm|i am|she is|she's|pt|patient|mother|mom|mum) (?:is )?(?:still |currently |exclusively )?"
     r"nursing\b(?! (?:home|facility|staff|school|student|degree|shift|notes?|care|unit|assess\w*|a (?:drink"
     r"|beer|cold)))|"
@@ -26,12 +27,12 @@ _LACTATING = re.compile(
     r"\b(?:she|mother|mom|mum|i) (?:breast-?feeds|nurses)\b|\bher breast-?fed\b|"
     r"\b(?:is|am|i'm|she's|you're|you are) (?:pumping|expressing) (?:breast ?milk|milk)\b"
 )
-_INFANT = re.compile(
+_INFANT = Sieved(
     rf"\b(?:nursing|breast-?fe\w+|breast-?fed|feeding|lactating)\b[^.;\n]{{0,40}}?(?<![\w.,/-]){NW}[ -]?"
     rf"(day|week|wk|month|mo)s?[ -]?old\b"
     rf"|(?<![\w.,/-]){NW} ?(day|week|wk|month|mo)s? post-?partum\b"
 )
-_NOT_LACTATING = re.compile(
+_NOT_LACTATING = Sieved(
     r"\bnot (?:currently |yet |now )?(?:breast-?feeding|lactating|nursing)\b|\b(?:formula"
     r"|bottle)[- ](?:fed|feeding|feeds)\b"
     r"|\b(?:stopped|finished|no longer|has weaned|weaned|declines?|denies) (?:from )?(?:breast-?feeding"

@@ -8,8 +8,9 @@ from decimal import Decimal
 from attending.guardrails.clinical.person.counting import N
 from attending.guardrails.clinical.person.told import Told
 from attending.guardrails.clinical.person.who import GENERAL, clause_before, other_person
+from attending.guardrails.sieve import Sieved
 
-_EGFR = re.compile(
+_EGFR = Sieved(
     rf"\b(?:(e-?gfr|gfr|glomerular filtration rate)|crcl|cr ?cl|creatinine clearance|"
     rf"ccr)(?: (?:is|was|of|at|now|currently|today|level|about|approximately|around|has "
     rf"(?:fallen|dropped|declined) to|down to|calculated(?: at)?|(?:has )?(?:settled|stabili[sz]ed|plateaued"
@@ -18,7 +19,7 @@ _EGFR = re.compile(
     rf"|came back"
     rf"(?: at| as)?|just|only)){{0,4}}[ :=~(]*{N}(?![\d.]*\d)(?! ?(?:-|to) ?\d)"
 )
-_KIDNEY_NUMBER = re.compile(
+_KIDNEY_NUMBER = Sieved(
     r"\b(?:kidney|renal)[- ](?:filter(?:ing|ation)?|function|clearance)(?: (?:number|rate|score|level|test"
     r"|result|blood "
     r"test)){0,2}(?: \(?e?gfr\)?)?(?: (?:is|was|has|at|of|now|currently|about|around|only|just|fallen|dropped"
@@ -28,7 +29,7 @@ _KIDNEY_NUMBER = re.compile(
     r"|-|to|or|points?))(?![\d.]*\d)"
 )
 """The eGFR as patients are told of it: "your kidney filter number is only 24"."""
-_DIALYSIS = re.compile(
+_DIALYSIS = Sieved(
     r"\b(?:on|receiv\w+|undergo\w+|gets|getting|requires|requiring|undergoes|"
     r"maintenance|chronic|dependent on|start\w* on)(?: (?:chronic|maintenance|regular|"
     r"long-term|intermittent|home|thrice[- ]weekly|outpatient)){0,4}[ -](?:hemo|haemo|"
@@ -52,7 +53,7 @@ _DIALYSIS = re.compile(
     r"treatment|days?)\b|\bdialysis[ :=]+(?:yes|true|m/?w/?f|t/?th/?s)|\bhd (?:(?:three|3|two|2) ?(?:x"
     r"|times) ?(?:a|per|/)? ?w(?:k|eek)?|x ?3|thrice|3/7|m/?w/?f|mwf|tths|t/?th/?s|tiw)\b"
 )
-_CHILD_PUGH = re.compile(
+_CHILD_PUGH = Sieved(
     r"\bchild(?:'?s)?(?:[- ]?(?:turcotte[- ]?)?pugh|(?= class\b| [bc](?![\w'-])))(?: (?:class|score|stage"
     r"|grade|category)){0,4}[ "
     r":=-]*([abc])(?![\w-])(?![ ,/]*(?:or|and|to|/|-|,)? ?[abc]\b)"

@@ -15,8 +15,9 @@ from attending.guardrails.clinical.person.who import (
     other_person,
     words_before,
 )
+from attending.guardrails.sieve import Sieved
 
-_WEEKS = re.compile(
+_WEEKS = Sieved(
     rf"(?<![\w.,/-])({COUNTED}|\d{{1,2}})"
     r"(?:\+\d|[ -]?\d/7| ?(?:and|&) \d/7)?[ -]?(?:weeks?|wks?|"
     r"w)(?:'s|'|s')?(?: ?(?:and )?\d ?(?:days?|d))?[ -,]*(?:pregnant|gestation(?:al)?|"
@@ -29,14 +30,14 @@ _WEEKS = re.compile(
     r"\bg\d{1,2} ?p\d{1,4}\b[ ,]*(?:\w+ ){0,2}?(?:at |@ ?)?(\d{1,2})(?:\+\d)? ?-?(?:w|"
     r"wks?|weeks?)(?:\d ?d)?(?![a-z])"
 )
-_MONTHS_PREGNANT = re.compile(rf"\b{NW}[ -]months? pregnant\b")
-_TRIMESTER = re.compile(
+_MONTHS_PREGNANT = Sieved(rf"\b{NW}[ -]months? pregnant\b")
+_TRIMESTER = Sieved(
     r"\b(?:in|is in|entering|now)(?: (?:my|her|your))? (first|1st|second|2nd|third|3rd) trimester\b"
     r"|\b(first|1st|second|2nd|third|3rd)[ -]trimester (?:of (?:her|your|my|this) )?pregnan"
     r"|(?:^|[,;(] ?|[mf] |year-old |woman |patient )(first|1st|second|2nd|third|3rd) trimester(?=[,;:.)]|$)"
 )
 _TRIMESTER_WEEK = {"first": 8, "1st": 8, "second": 14, "2nd": 14, "third": 28, "3rd": 28}
-_PREGNANT = re.compile(
+_PREGNANT = Sieved(
     r"\b(?:is|am|i'm|she's|patient's|currently|you are|you're|being|who is|as you are|"
     r"since you are|and|now|since she is|because she is|an?|this|my|our) (?:\w+ "
     r"){0,2}?pregnant\b(?! (?:women|people|patients|persons|individuals))|"
@@ -46,7 +47,7 @@ _PREGNANT = re.compile(
     r"\b(?:pregnant|pregnancy)[ :=]+(?:yes|true|positive|confirmed|ongoing)\b|\b(?:iup|intrauterine pregnancy)\b|"
     r"^pregnant\b|[,;] pregnant\b"
 )
-_NOT_PREGNANT = re.compile(
+_NOT_PREGNANT = Sieved(
     r"\b(?:not|isn't|denies being|denies|no chance of being) (?:currently )?pregnan(?:t|"
     r"cy)\b|\bnegative pregnancy test\b|\bpregnancy test (?:is |was |came back "
     r")?negative\b|\bpost-?menopausal\b|\bpregnan(?:cy|t)[ :]+(?:no|none|negative|false)\b|"

@@ -8,18 +8,19 @@ from decimal import Decimal
 from attending.guardrails.clinical.person.counting import N
 from attending.guardrails.clinical.person.told import Told
 from attending.guardrails.clinical.person.who import CONDITIONAL, clause_before, words_before
+from attending.guardrails.sieve import Sieved
 
-_WEIGHT_CUE = re.compile(
+_WEIGHT_CUE = Sieved(
     rf"\b(?:weigh(?:s|ing|ed)?|weight|wt|body weight|bw)(?: (?:is|was|of|about|"
     rf"approximately|currently|now|today)){{0,4}}[ :=~]*{N} ?-?(kgs?|kilos?|kilograms?|lbs?|"
     rf"pounds?|#)(?![\w/])"
 )
-_WEIGHT_PERSON = re.compile(
+_WEIGHT_PERSON = Sieved(
     rf"(?<![\w.,/-]){N}[ -]?(kgs?|kilos?|kilograms?|lbs?|pounds?)[ -](?:\w+[ "
     rf"-]){{0,2}}?(?:child|patient|adult|man|woman|boy|girl|infant|toddler|kid|baby|son|"
     rf"daughter|male|female|person|pt|teen\w*)\b"
 )
-_WEIGHT_LISTED = re.compile(
+_WEIGHT_LISTED = Sieved(
     rf"(?:old|\d ?y/?o|\bage[d:]? \d{{1,3}}|[\d)](?:m|f)|(?:yo|y/o|yrs?|\d y) (?:m|f)|boy|girl|man|woman"
     rf"|male|female|child|"
     rf"infant|son|daughter|kid|baby)(?: who is| is)?[ ,(]+(?:who )?(?:weighs? )?{N} "
@@ -29,7 +30,7 @@ _WEIGHT_EXCLUDED = re.compile(
     r"\b(?:lost|lose|gained|gain|losing|gaining|birth|ideal|target|goal|per|if|under|"
     r"over|less than|more than|at least|than|over|up to|between)(?: \w+){0,2} ?$"
 )
-_HEIGHT = re.compile(rf"\b(?:height|ht)(?: is| of)?[ :=]*{N} ?cm\b|(?<![\w.]){N} ?cm tall\b")
+_HEIGHT = Sieved(rf"\b(?:height|ht)(?: is| of)?[ :=]*{N} ?cm\b|(?<![\w.]){N} ?cm tall\b")
 _POUND = Decimal("0.45359237")
 
 

@@ -1,0 +1,170 @@
+"""Patterns that are tried only where a text holds the letters without which they cannot match.
+
+Most patterns of the checks look for something that a text does not say, and a pattern that begins with an
+alternation is tried at every letter. A `Sieved` pattern knows from its own parse tree a set of literals, one of
+which is in whatever it matches, and often a set with one of which every match begins. All literals of all sieved
+patterns are looked for in one pass over a text; a pattern none of whose literals is there is not run, and one with
+known beginnings is tried at those places only. What is found is what `re` finds: literals are only drawn from what
+a match consumes, and where nothing can be derived the pattern is run as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Final
+
+from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
+from attending.guardrails.literals import FOLD, required
+
+_PATTERNS: Final[list[Sieved]] = []
+_LOCK: Final = threading.Lock()
+_TEXTS_KEPT: Final = 16
+"""Sentences come one after the other and are asked about by many patterns each; no more than these are kept."""
+
+
+class Sieved:
+    """A compiled pattern with the part of `re.Pattern`'s interface that texts are searched with.
+
+    Positions and matches are those of `compiled`. Made where a module is imported, never while texts are judged.
+    `windowed` patterns may be given an `endpos`, at which a word ends to them whatever the text goes on with.
+    """
+
+    __slots__ = ("compiled", "flags", "fullmatch", "match", "pattern", "place", "required", "windowed")
+
+    def __init__(self, pattern: str, flags: int = 0, *, windowed: bool = False) -> None:
+        self.compiled: Final = re.compile(pattern, flags)
+        self.pattern: Final = pattern
+        self.flags: Final = self.compiled.flags
+        self.match: Final = self.compiled.match
+        self.fullmatch: Final = self.compiled.fullmatch
+        self.windowed: Final = windowed
+        self.required: Final = required(pattern, flags, windowed=windowed)
+        with _LOCK:
+            self.place: Final = len(_PATTERNS)
+            _PATTERNS.append(self)
+
+    def __repr__(self) -> str:
+        return f"Sieved({self.pattern!r})"
+
+    def search(self, text: str, pos: int = 0, endpos: int | None = None) -> re.Match[str] | None:
+        held = _index().held(text)
+        if endpos is not None and not self.windowed:
+            raise ValueError("only a windowed pattern takes an endpos")
+        if self.place not in held.possible:
+            return None
+        if not self.required.starts:
+            return self.compiled.search(text, pos, len(text) if endpos is None else endpos)
+        return next(self._from(text, held.places(self.place), pos, endpos), None)
+
+    def finditer(self, text: str, pos: int = 0, endpos: int | None = None) -> Iterator[re.Match[str]]:
+        held = _index().held(text)
+        if endpos is not None and not self.windowed:
+            raise ValueError("only a windowed pattern takes an endpos")
+        if self.place not in held.possible:
+            return iter(())
+        if not self.required.starts:
+            return self.compiled.finditer(text, pos, len(text) if endpos is None else endpos)
+        return self._from(text, held.places(self.place), pos, endpos)
+
+    def _from(self, text: str, places: list[int], pos: int, endpos: int | None) -> Iterator[re.Match[str]]:
+        end = len(text) if endpos is None else endpos
+        match = self.match
+        for place in places[bisect_left(places, pos) :] if pos else places:
+            if place >= end:
+                return
+            if place >= pos and (found := match(text, place, end)) is not None:
+                yield found
+                pos = found.end()
+
+
+def every() -> list[Sieved]:
+    """All patterns made so far."""
+    return list(_PATTERNS)
+
+
+def possible(text: str, patterns: Iterable[Sieved]) -> list[Sieved]:
+    """Those of the patterns that may match in `text`, in their order."""
+    held = _index().held(text).possible
+    return [pattern for pattern in patterns if pattern.place in held]
+
+
+class _Held:
+    """What one text holds: the patterns that may match in it, and where each literal stands."""
+
+    __slots__ = ("_begin", "_places", "_starts", "possible")
+
+    def __init__(
+        self, possible: frozenset[int], begin: dict[int, list[int]], starts: list[dict[int, int]]
+    ) -> None:
+        self.possible: Final = possible
+        self._begin: Final = begin
+        self._starts: Final = starts
+        self._places: Final[dict[int, list[int]]] = {}
+
+    def places(self, pattern: int) -> list[int]:
+        """Where a match of the pattern may begin, in order."""
+        found = self._places.get(pattern)
+        if found is None:
+            starts, begin = self._starts[pattern], self._begin
+            at = {at + starts[literal] for literal in starts.keys() & begin.keys() for at in begin[literal]}
+            found = self._places[pattern] = sorted(at)
+        return found
+
+
+class _Index:
+    """The automaton over the literals of every pattern made so far."""
+
+    def __init__(self, patterns: list[Sieved]) -> None:
+        number: dict[str, int] = {}
+        asks: list[set[int]] = []
+
+        def numbered(literal: str) -> int:
+            if literal not in number:
+                number[literal] = len(number)
+                asks.append(set())
+            return number[literal]
+
+        self.size: Final = len(patterns)
+        self.always: Final = frozenset(p.place for p in patterns if not p.required.any_of)
+        # A text has one space put before it when it is searched.
+        self.starts: Final = [
+            {numbered(literal): shift - 1 for literal, shift in p.required.starts} for p in patterns
+        ]
+        for pattern in patterns:
+            for literal in pattern.required.any_of:
+                asks[numbered(literal)].add(pattern.place)
+        self._asks: Final = [frozenset(places) for places in asks]
+        self._automaton: Final = AhoCorasick(
+            list(number),
+            matchkind=MatchKind.Standard,
+            store_patterns=False,
+            implementation=Implementation.ContiguousNFA,
+        )
+        self.held: Final = lru_cache(maxsize=_TEXTS_KEPT)(self._hold)
+
+    def _hold(self, text: str) -> _Held:
+        hits = self._automaton.find_matches_as_indexes(f" {text.translate(FOLD)} ", overlapping=True)
+        begin: dict[int, list[int]] = {}
+        for literal, start, _ in hits:
+            if literal in begin:
+                begin[literal].append(start)
+            else:
+                begin[literal] = [start]
+        possible = self.always.union(*[self._asks[literal] for literal in begin])
+        return _Held(possible, begin, self.starts)
+
+
+_INDEX: list[_Index] = []
+
+
+def _index() -> _Index:
+    """Built when the first text comes, and again where a module with patterns is imported after that."""
+    if _INDEX and _INDEX[-1].size == len(_PATTERNS):
+        return _INDEX[-1]
+    with _LOCK:
+        _INDEX[:] = [_Index(list(_PATTERNS))]
+        return _INDEX[-1]

@@ -1,0 +1,114 @@
+"""Sieved patterns find what `re` finds: on texts of the checks, on texts made against them, and in windows."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from attending.guardrails import checks, clinical, context
+from attending.guardrails.literals import FOLD, required
+from attending.guardrails.sieve import Sieved, every, possible
+
+from bench.patterns import attacks
+
+CASES = Path(__file__).parent / "checks"
+
+
+@pytest.fixture(scope="module")
+def patterns() -> list[Sieved]:
+    for package in (checks, clinical, context):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    return every()
+
+
+@pytest.fixture(scope="module")
+def texts(patterns: list[Sieved]) -> list[str]:
+    lines = [
+        line
+        for name in ("dangerous", "benign")
+        for line in (CASES / f"{name}.jsonl").read_text().splitlines()
+    ]
+    told = [json.loads(line)["output"] for line in lines]
+    units = [unit for pattern in patterns for unit in attacks(pattern.compiled)]
+    drawn = random.Random(5)
+    made = [" ".join(drawn.sample(units, 12)) for _ in range(300)]
+    return [
+        *told,
+        *made,
+        *(text.upper().replace("I", "\u0130") for text in made[:40]),
+        *(text.replace("k", "\u212a").replace("s", "\u017f").replace(" ", "\u00a0") for text in told[:40]),
+        "".join(told)[:4000],
+        "",
+    ]
+
+
+def _spans(found: Callable[..., object], *arguments: object) -> list[tuple[int, int]]:
+    return [match.span() for match in found(*arguments)]  # type: ignore[attr-defined]
+
+
+def test_matches_are_those_of_the_pattern(patterns: list[Sieved], texts: list[str]) -> None:
+    matched = 0
+    for text in texts:
+        likely = {pattern.place for pattern in possible(text, patterns)}
+        for pattern in patterns:
+            expected = _spans(pattern.compiled.finditer, text)
+            assert _spans(pattern.finditer, text) == expected, (pattern, text)
+            first = pattern.search(text)
+            assert (first.span() if first else None) == (expected[0] if expected else None), (pattern, text)
+            assert pattern.place in likely or not expected
+            matched += bool(expected)
+    assert matched > 5 * len(patterns)
+
+
+def test_windowed_patterns_end_where_the_window_ends(patterns: list[Sieved], texts: list[str]) -> None:
+    windowed = [pattern for pattern in patterns if pattern.windowed]
+    drawn = random.Random(7)
+    for text in texts:
+        start = drawn.randrange(len(text) + 1)
+        end = drawn.randrange(start, len(text) + 1)
+        for pattern in windowed:
+            expected = _spans(pattern.compiled.finditer, text, start, end)
+            assert _spans(pattern.finditer, text, start, end) == expected, (pattern, text, start, end)
+
+
+def test_folding_keeps_places_and_knows_every_letter_that_case_is_ignored_for() -> None:
+    every_character = "".join(chr(code) for code in range(0x110000))
+    assert len(every_character.translate(FOLD)) == len(every_character)
+    for match in re.finditer(r"[a-z0-9]", every_character, re.I):
+        assert re.fullmatch("[a-z0-9]", match.group().translate(FOLD)), hex(ord(match.group()))
+    for match in re.finditer(r"\d", every_character):
+        assert match.group().translate(FOLD) in "0123456789"
+    for match in re.finditer(r"\W", every_character):
+        assert match.group().translate(FOLD) == " "
+
+
+@pytest.mark.parametrize(
+    ("pattern", "literals", "begins"),
+    [
+        (r"\biv\b", {" iv "}, True),
+        (r"(?<![\w-])(?:oral(?! thrush)|by mouth)(?!\w)", {" oral ", " by mouth "}, True),
+        (r"\bstay\b[^.]{0,25}at home", {" stay ", "at home"}, True),
+        (r"\w+ (?:twice|thrice)", {" twice", " thrice"}, False),
+        (r"(?:very )*", set(), False),
+        (r"\bnot|", set(), False),
+        (r"(?a:\bnaive\b)", set(), False),
+    ],
+)
+def test_what_is_required_is_read_from_the_pattern(pattern: str, literals: set[str], begins: bool) -> None:
+    found = required(pattern)
+    assert found.any_of <= literals
+    assert bool(found.any_of) is bool(literals)
+    assert bool(found.starts) is begins
+
+
+def test_an_end_inside_a_word_is_refused_where_it_could_hide_a_match() -> None:
+    pattern = Sieved(r"\bstop\b")
+    with pytest.raises(ValueError, match="windowed"):
+        pattern.search("stop stopping", 0, 9)
