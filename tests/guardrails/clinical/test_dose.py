@@ -80,6 +80,15 @@ READABLE = [
     ("10mg/mL 2 mL", "20", "20", "mg", False, False, None),
     ("from 200 mg to 400 mg", "400", "400", "mg", False, False, None),
     ("0.125 mg", "0.125", "0.125", "mg", False, False, None),
+    ("one and one-half tablets", "1.5", "1.5", "tablet", False, False, None),
+    ("one point two milligrams", "1.2", "1.2", "mg", False, False, None),
+    ("nought point six mg", "0.6", "0.6", "mg", False, False, None),
+    ("between four hundred and six hundred mg", "400", "600", "mg", False, False, None),
+    ("two of the 500s", "1000", "1000", "mg", False, False, None),
+    ("three 20s", "60", "60", "mg", False, False, None),
+    ("500 mg tablets, two at a time", "1000", "1000", "mg", False, False, None),
+    ("6 g in three divided doses", "6", "6", "g", False, False, "day"),
+    ("600 mg three times a day in divided doses", "600", "600", "mg", False, False, None),
 ]
 
 

@@ -58,6 +58,10 @@ FREQUENCIES = [
     ("every Monday", D(1) / 7, None),
     ("on Monday, Wednesday and Friday", D(3) / 7, None),
     ("twice a week", D(2) / 7, None),
+    ("Monday through Friday", D(5) / 7, None),
+    ("five days a week", D(5) / 7, None),
+    ("on weekdays", D(5) / 7, None),
+    ("ON", D(1), None),
     ("once a month", D(1) / 30, None),
     ("as a single dose", D(1), None),
     ("once", D(1), None),
@@ -222,3 +226,29 @@ def test_a_limit_at_one_time_is_no_daily_limit(read: Read) -> None:
     assert statement.single_limit is not None
     assert statement.single_limit.high == 400
     assert statement.daily_limit is None
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("500 mg tablets 2-2-2-4", D(5000)),
+        ("500 mg tablets: morning 2, noon 1, night 2", D(2500)),
+        ("500 mg tablets: 2 at breakfast, 2 at lunch, 1 at bedtime", D(2500)),
+        ("500 mg am and 1000 mg pm", D(1500)),
+        ("500 mg OM and 500 mg ON", D(1000)),
+        ("1000 mg every 4 hrs, max 3/day", D(3000)),
+    ],
+)
+def test_counts_of_the_moments_of_a_day_add_up(read: Read, written: str, day: D) -> None:
+    total = D(0)
+    for statement in read(f"metformin {written}").statements:
+        assert statement.dose is not None
+        assert statement.frequency is not None
+        assert statement.frequency.times_per_day is not None
+        total += statement.dose.high * statement.frequency.times_per_day
+    assert total == day
+
+
+def test_an_on_that_is_no_abbreviation_is_no_time_of_day(read: Read) -> None:
+    assert all(s.frequency is None for s in read("TAKE METFORMIN 500 MG ON AN EMPTY STOMACH").statements)
+    assert all(s.frequency is None for s in read("We put him on metformin 500 mg on arrival.").statements)

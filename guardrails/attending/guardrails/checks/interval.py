@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from attending.guardrails.checks.amounts import daily_total, interval_hours
+from attending.guardrails.checks.amounts import (
+    Amount,
+    daily_total,
+    exposure_amount,
+    interval_hours,
+    to_base,
+)
 from attending.guardrails.checks.case import Case
 from attending.guardrails.checks.limits import DAY_HOURS, applicable, daily_ceiling, is_extended
 from attending.guardrails.finding import Code, Finding, Severity
@@ -27,7 +33,9 @@ def intervals(case: Case) -> Iterator[Finding]:
         if hours is None or statement.frequency is None:
             continue
         rows, _ = applicable(case, exposure.drug, statement)
-        limit = _shortest([row for row in rows if not is_extended(row)] or rows)
+        limit = _shortest(
+            [row for row in rows if not is_extended(row)] or rows, exposure_amount(exposure, case)
+        )
         if limit is None or limit.min_interval_hours is None or hours >= limit.min_interval_hours * _SLACK:
             continue
         if (exposure.drug, statement.frequency.span.start) in seen:
@@ -54,16 +62,28 @@ def intervals(case: Case) -> Iterator[Finding]:
         )
 
 
-def _shortest(rows: list[DoseLimit]) -> DoseLimit | None:
+def _shortest(rows: list[DoseLimit], amount: Amount | None) -> DoseLimit | None:
+    """The shortest interval of the rows that allow so large a dose, or of all rows where none does."""
     stated = [row for row in rows if row.min_interval_hours is not None]
     if not stated:
         return None
+    fitting = [row for row in rows if _fits(row, amount)]
+    if fitting and any(row.min_interval_hours is not None for row in fitting):
+        rows, stated = fitting, [row for row in fitting if row.min_interval_hours is not None]
     free = [row for row in rows if row.min_interval_hours is None and row.max_daily is not None]
     shortest = min(stated, key=lambda row: row.min_interval_hours or Decimal(0))
     # A weekly row beside a row with a daily ceiling means that the drug has a daily use too.
     if free and shortest.min_interval_hours is not None and shortest.min_interval_hours > 24:
         return None
     return shortest
+
+
+def _fits(row: DoseLimit, amount: Amount | None) -> bool:
+    top = row.max_single or row.max_daily
+    if amount is None or top is None or (amount.per_kg, amount.per_m2) != (row.per_kg, row.per_m2):
+        return True
+    most, unit = to_base(top, row.unit)
+    return unit != amount.unit or amount.high <= most
 
 
 def _hours(hours: Decimal) -> str:

@@ -58,7 +58,8 @@ _QUANTITY_AFTER = re.compile(
 )
 _TOTAL = re.compile(
     r"(?:\((?:a |for a )?total(?: dose)?(?: of)?"
-    r"|\b(?:for )?a total(?: dose)? of|, total(?: dose)?(?: of)?)[ :]*$"
+    r"|\b(?:for )?a total(?: dose)? of|, total(?: dose)?(?: of)?"
+    r"|\b(?:weekly total|total weekly(?: dose)?|total (?:per|a|for the) week)(?: of| is)?)[ :=]*$"
 )
 _DILUENT = re.compile(r"^ ?(?:\(\w+\) )?(?:in|into|with|diluted in|mixed in)(?: an?)? $")
 _REPEATED = re.compile(r"\b(?:every|q) ?\d{1,2} ?(?:minutes?|mins?|m)\b|\b(?:repeat\w*|another)\b")
@@ -73,6 +74,20 @@ _WISH = re.compile(
     r"[^.;\n]{0,70}\Z"
 )
 """What somebody would like is no dose that anybody orders: "she feels that she needs a higher dose"."""
+
+
+def _divide(part: Part) -> None:
+    """Makes a dose "in three divided doses" what it is, the amount of a day. "600 mg three times a day in divided
+    doses" stays a dose: how often stands before."""
+    amount = part.amount
+    if amount is None or not amount.mass or amount.per_time is not None or amount.count is not None:
+        return
+    for rhythm in part.rhythms:
+        if not rhythm.divided:
+            continue
+        often = any(r.start < rhythm.start and not r.divided and (r.times or 0) > 1 for r in part.rhythms)
+        if rhythm.times is not None or not often:
+            part.amount = replace(amount, per_time="day")
 
 
 @dataclass(slots=True)
@@ -162,6 +177,9 @@ class _Builder:
             if not self._parts[index]:
                 self._parts[index].append(Part(index, reading))
         self._modifiers()
+        for parts in self._parts.values():
+            for part in parts:
+                _divide(part)
         strengths = Strengths(self._text, self._p.mentions)
         for index, parts in self._parts.items():
             self._parts[index] = strengths.multiply(parts)

@@ -77,7 +77,7 @@ _HOURS = {
     "mo": Decimal(720),
 }
 _UP_TO = r"(?:(?P<cap>up to|at most|no more than|not more than|max(?:imum)?(?: of)?|a maximum of) )?"
-_WEEKDAY = r"(?:mon|tues?|wednes|wed|thurs?|fri|satur|sat|sun)(?:day)?s?"
+_WEEKDAY = r"(?:mon|tues?|wednes|wed|thu(?:rs?)?|fri|satur|sat|sun)(?:day)?s?"
 _MOMENT = (
     r"(?:in the (?:morning|afternoon|evening)s?|at (?:night(?:time)?|bed ?time|noon|mid-?day|lunch(?:time)?|"
     r"dinner(?:time)?|breakfast|supper)|before (?:bed(?:time)?|sleep)|(?:every|each) "
@@ -85,7 +85,10 @@ _MOMENT = (
     r"(?:with|before|after) (?:the )?(?:breakfast|lunch|dinner|supper|evening meal|morning meal)|"
     r"(?:at )?\d{1,2}(?::\d{2})? ?[ap]\.?m\.?(?![a-z])|(?:on )?(?:awakening|waking(?: "
     r"up)?)|nightly|mane|nocte|"
-    r"(?<!\w)q ?[ap]m(?!\w)|(?<!\w)q ?hs(?!\w)|(?<!\w)hs(?!\w)|bedtime)"
+    r"(?<!\w)q ?[ap]m(?!\w)|(?<!\w)q ?hs(?!\w)|(?<!\w)hs(?!\w)|bedtime|"
+    r"(?:in the|every|each) [ap]\.?m\.?(?!\w)|"
+    r"(?:(?<=mg )|(?<=mcg )|(?<= g )|(?<=\dg )|(?<=units )|(?<=unit )|(?<=ml )|(?<=tab )|(?<=tabs )|(?<=tablet )|"
+    r"(?<=tablets )|(?<=cap )|(?<=caps )|(?<=puffs ))(?:[ap]\.?m\.?|midday|noon|lunchtime|tea ?time)(?!\w))"
 )
 
 Handler = Callable[[re.Match[str]], Rhythm | None]
@@ -148,10 +151,28 @@ def _weekdays(m: re.Match[str]) -> Rhythm:
     return Rhythm(m.start(), m.end(), Decimal(len({d[:2] for d in days})) / 7, None)
 
 
+_WEEK = ("mo", "tu", "we", "th", "fr", "sa", "su")
+
+
+def _from_day_to_day(m: re.Match[str]) -> Rhythm:
+    """ "Monday through Friday" is five days in seven."""
+    first, last = (_WEEK.index(day[:2]) for day in re.findall(_WEEKDAY, m.group()))
+    return Rhythm(m.start(), m.end(), Decimal((last - first) % 7 + 1) / 7, None)
+
+
+def _days_a_week(m: re.Match[str]) -> Rhythm | None:
+    days = _number(m.group("n"))
+    return Rhythm(m.start(), m.end(), days / 7, None) if 0 < days <= 7 else None
+
+
 def _moment(m: re.Match[str]) -> Rhythm:
     moments = frozenset(
         _moment_name(p)
-        for p in re.findall(rf"{_MOMENT}|\b(?:breakfast|lunch|dinner|supper|evening|night)\b", m.group())
+        for p in re.findall(
+            rf"{_MOMENT}|\b(?:breakfast|lunch|dinner|supper|evening|night|[ap]m|midday|noon|lunchtime|tea ?time)\b"
+            r"|\b[ap]\.m\b",
+            m.group(),
+        )
     )
     return Rhythm(m.start(), m.end(), Decimal(len(moments)), None, moments=moments)
 
@@ -159,11 +180,11 @@ def _moment(m: re.Match[str]) -> Rhythm:
 def _moment_name(phrase: str) -> str:
     if re.search(r"bed|night|sleep|hs|nocte|nightly", phrase):
         return "night"
-    if re.search(r"morning|breakfast|awak|waking|mane|q ?am", phrase):
+    if re.search(r"morning|breakfast|awak|waking|mane|q ?am|^(?:(?:in the|every|each) )?a\.?m", phrase):
         return "morning"
     if re.search(r"noon|mid|lunch|afternoon", phrase):
         return "noon"
-    if re.search(r"evening|dinner|supper|q ?pm", phrase):
+    if re.search(r"evening|dinner|supper|tea|q ?pm|^(?:(?:in the|every|each) )?p\.?m", phrase):
         return "evening"
     return phrase
 
@@ -230,7 +251,7 @@ _RULES: list[tuple[tuple[str, ...], Sieved, Handler]] = [
         ),
         (
             "week wk",
-            rf"{_B}(?:every|each|per|a|once a) (?:week|wk){_E}|{_B}weekly{_E}|{_B}q ?(?:wk|week|weekly){_E}",
+            rf"{_B}(?:every|each|per|a|once a) (?:week|wk){_E}|{_B}weekly(?! total){_E}|{_B}q ?(?:wk|week|weekly){_E}",
             _fixed(Decimal(1) / 7, 168),
         ),
         (
@@ -248,6 +269,17 @@ _RULES: list[tuple[tuple[str, ...], Sieved, Handler]] = [
             _weekdays,
         ),
         ("mwf", rf"{_B}mwf{_E}", _fixed(Decimal(3) / 7)),
+        (
+            "mon tue wed thu fri sat sun",
+            rf"{_B}{_WEEKDAY} ?(?:through|thru|until|to|-) ?{_WEEKDAY}{_E}",
+            _from_day_to_day,
+        ),
+        (
+            "week wk",
+            rf"{_B}(?P<n>{_N}) (?:days|times|nights) ?(?:a|per|each|every|out of the|/) ?(?:week|wk){_E}",
+            _days_a_week,
+        ),
+        ("weekday", rf"{_B}(?:every|on|each|all)? ?weekdays?{_E}", _fixed(Decimal(5) / 7)),
         # Latin
         (
             "q o.d.",
@@ -263,7 +295,7 @@ _RULES: list[tuple[tuple[str, ...], Sieved, Handler]] = [
         # moments of the day
         (
             "morning afternoon evening night bed noon midday mid-day lunch dinner supper "
-            "breakfast sleep am pm a.m p.m waking awakening mane nocte hs",
+            "breakfast sleep am pm a.m p.m waking awakening mane nocte hs tea",
             rf"{_B}{_MOMENT}(?:(?:, | and | and again | & |, and | or )(?:{_MOMENT}|(?:breakfast|"
             rf"lunch|dinner|supper|evening|night){_E})){{0,4}}",
             _moment,

@@ -16,6 +16,7 @@ _MAX_DIGITS = 12
 
 _SMALL = {
     "zero": 0,
+    "nought": 0,
     "one": 1,
     "two": 2,
     "three": 3,
@@ -47,12 +48,14 @@ _TENS = {
     "ninety": 90,
 }
 _WORD = "|".join(sorted([*_SMALL, *_TENS, "hundred", "thousand"], key=len, reverse=True))
-_WORDS = re.compile(rf"(?:{_WORD})(?:(?:-| and | )(?:{_WORD})\b){{0,8}}(?![a-z])")
+_WORDS = re.compile(rf"(?:{_WORD})(?:(?:-| and (?!one[- ](?:half|quarter))| )(?:{_WORD})\b){{0,8}}(?![a-z])")
+_DIGIT_WORD = "|".join(word for word, value in _SMALL.items() if value < 10)
+_POINT = re.compile(rf" point ((?:{_DIGIT_WORD})(?: (?:{_DIGIT_WORD})){{0,3}})(?![a-z])")
 _HALF = re.compile(
     r"(?:a half|one[- ]half|half an?|half of an?|half(?: of)?|a quarter(?: of)?(?: "
-    r"an?)?|one[- ]quarter|quarter(?: of)?(?: an?)?)(?![a-z])"
+    r"an?)?|one[- ]quarter|three[- ]quarters?(?: of(?: an?)?)?|quarter(?: of)?(?: an?)?)(?![a-z])"
 )
-_AND_HALF = re.compile(r" and (?:a|one)[- ](half|quarter)(?![a-z])")
+_AND_HALF = re.compile(r" and (?:an?[- ]|one[- ])?(half|quarter)(?![a-z])")
 _COUPLE = re.compile(r"an? couple(?: of)?(?![a-z])")
 _VAGUE = re.compile(r"(?:an? few|several|some|a handful of)(?![a-z])")
 _ARTICLE = re.compile(r"an?(?: single| extra| whole| full)? (?=[a-z])")
@@ -170,7 +173,7 @@ def _digits(text: str, start: int, spaced_groups: bool) -> Number | None:
 
 
 _DENOMINATORS = frozenset({Decimal(2), Decimal(3), Decimal(4), Decimal(5), Decimal(8)})
-_PART = {"half": Decimal("0.5"), "quarter": Decimal("0.25")}
+_PART = {"half": Decimal("0.5"), "quarter": Decimal("0.25"), "three": Decimal("0.75")}
 
 
 def _words(text: str, start: int) -> Number | None:
@@ -179,9 +182,16 @@ def _words(text: str, start: int) -> Number | None:
     if match := _COUPLE.match(text, start):
         return Number(start, match.end(), Decimal(2), "words")
     if match := _HALF.match(text, start):
-        return Number(start, match.end(), _PART["quarter" if "quarter" in match.group() else "half"], "words")
+        written = match.group()
+        part = "three" if "three" in written else "quarter" if "quarter" in written else "half"
+        return Number(start, match.end(), _PART[part], "words")
     if match := _WORDS.match(text, start):
         value = _word_value(re.split(r"[- ]", match.group()))
+        point = _POINT.match(text, match.end())
+        if point is not None:
+            return _with_point(start, match.group(), value, point)
+        if value is None and text.endswith("between ", 0, start):
+            return _between(text, start, match)
         if value is None:
             return Number(start, match.end(), None, "words", reason="number words that do not add up")
         half = _AND_HALF.match(text, match.end())
@@ -194,6 +204,26 @@ def _words(text: str, start: int) -> Number | None:
     if match := _ARTICLE.match(text, start):
         return Number(start, match.end() - 1, Decimal(1), "article")
     return None
+
+
+def _with_point(start: int, whole: str, value: Decimal | None, point: re.Match[str]) -> Number:
+    """ "one point two" -> 1.2; "nought point six" -> 0.6."""
+    if value is None and _SMALL.get(whole) != 0:
+        return Number(start, point.end(), None, "words", reason="number words that do not add up")
+    digits = "".join(str(_SMALL[word]) for word in point.group(1).split(" "))
+    return Number(start, point.end(), (value or 0) + Decimal(f"0.{digits}"), "words")
+
+
+def _between(text: str, start: int, match: re.Match[str]) -> Number:
+    """The lower end of "between four hundred and six hundred": the words before the last "and" that rises."""
+    written = match.group()
+    at = written.rfind(" and ")
+    if at > 0:
+        low = _word_value(re.split(r"[- ]", written[:at]))
+        high = _word_value(re.split(r"[- ]", written[at + len(" and ") :]))
+        if low is not None and high is not None and low < high:
+            return Number(start, start + at, low, "words")
+    return Number(start, match.end(), None, "words", reason="number words that do not add up")
 
 
 def _word_value(words: list[str]) -> Decimal | None:

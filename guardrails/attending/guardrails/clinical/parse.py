@@ -10,6 +10,7 @@ from functools import lru_cache
 from attending.guardrails.clinical.amount import Amount, Kind, Risk
 from attending.guardrails.clinical.assemble import Pieces, assemble
 from attending.guardrails.clinical.clauses import sentences
+from attending.guardrails.clinical.counts import counted
 from attending.guardrails.clinical.dose import scan
 from attending.guardrails.clinical.frequency import Period, Rhythm, infusion_times, periods, plain, rhythms
 from attending.guardrails.clinical.lexicon import Lexicon
@@ -39,7 +40,8 @@ from attending.guardrails.sieve import Sieved
 
 _IMPLIED_AND = Sieved(r"(?:\band|,|\bthen) (?=(?:\d|one|two|three|four|half|a half))")
 _IMPLIED_TAKE = Sieved(
-    r"\b(?:take|takes|taking|give|giving|use|swallow) (?=(?:\d|one|two|three|four|half)\b)"
+    r"\b(?:take|takes|taking|give|giving|use|swallow) "
+    r"(?=(?:\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|twelve|half)\b)"
 )
 _IMPLIED_END = re.compile(
     r" (?:at|in the|with|before|after|every|each|twice|once|by mouth|po|orally|bid|tid|"
@@ -84,6 +86,7 @@ def _parse(text: str, lexicon: Lexicon, about: tuple[str, ...]) -> ParsedText:
     ]
     amounts = _with_implied(norm.text, amounts, found_rhythms)
     mentions = find_mentions(norm, lexicon, amounts)
+    amounts, found_rhythms = counted(norm, amounts, found_rhythms, mentions)
     amounts = _per_weight(norm.text, amounts, mentions)
     unitless = _unitless(norm, mentions, amounts, found_rhythms)
     amounts = sorted([*amounts, *unitless], key=lambda a: a.start)
@@ -172,7 +175,10 @@ def _with_implied(text: str, amounts: list[Amount], found: list[Rhythm]) -> list
                 ):
                     continue
                 near = [b.unit for b in amounts[max(0, at - 2) : at + 1] if start - b.end <= 80]
-                unit = next((u for u in reversed(near) if u in COUNTED), amounts[at].unit)
+                of_form = amounts[at].kind is Kind.STRENGTH and amounts[at].mass
+                unit = next(
+                    (u for u in reversed(near) if u in COUNTED), "tablet" if of_form else amounts[at].unit
+                )
             added.append(Amount(start, number.end, Kind.DOSE, number.value, number.value, unit))
     if not added:
         return amounts
