@@ -271,7 +271,7 @@ def _share(literals: frozenset[str]) -> float:
 def _starts(strings: frozenset[str]) -> tuple[tuple[str, int], ...]:
     found = dict.fromkeys(_strings(strings))
     literals = {literal for literal, _ in found}
-    short = any(len(literal.strip()) < 2 and not literal.strip().isdigit() for literal in literals)
+    short = any(len(literal) < 2 and not literal.isdigit() for literal in literals)
     if short or not found or len(found) != len(literals):
         return ()
     return tuple(

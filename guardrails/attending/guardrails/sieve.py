@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import threading
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -86,10 +86,27 @@ def every() -> list[Sieved]:
     return list(_PATTERNS)
 
 
-def possible(text: str, patterns: Iterable[Sieved]) -> list[Sieved]:
-    """Those of the patterns that may match in `text`, in their order."""
-    held = _index().held(text).possible
-    return [pattern for pattern in patterns if pattern.place in held]
+class Group:
+    """Patterns of one reader, asked about together: where none of them may match the reader has nothing to do."""
+
+    __slots__ = ("_places",)
+
+    def __init__(self, *patterns: Sieved) -> None:
+        self._places = frozenset(pattern.place for pattern in patterns)
+
+    @classmethod
+    def of(cls, module: Mapping[str, object]) -> Group:
+        """All sieved patterns among the names of a module: a reader that searches with these only can be skipped."""
+        return cls(*(value for value in module.values() if isinstance(value, Sieved)))
+
+    def __or__(self, other: Group) -> Group:
+        both = Group()
+        both._places = self._places | other._places
+        return both
+
+    def may_match(self, text: str) -> bool:
+        """False where none of the patterns matches in `text` or in any part of it that ends where words end."""
+        return not self._places.isdisjoint(_index().held(text).possible)
 
 
 class _Held:

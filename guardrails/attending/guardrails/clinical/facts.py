@@ -16,7 +16,7 @@ from attending.guardrails.clinical.reactions import stated_allergies
 from attending.guardrails.clinical.statement import ParsedText
 from attending.guardrails.finding import Scope
 from attending.guardrails.patient import Condition, Medication, PatientContext
-from attending.guardrails.sieve import Sieved
+from attending.guardrails.sieve import Group, Sieved
 
 _NEGATED = re.compile(
     r"\b(?:no(?! (?:problems?|issues?|worries|need|harm|trouble|reason|change)\b)|"
@@ -36,6 +36,7 @@ _GENERAL_TEXT = Sieved(
     r"|\bmedication guide\b"
     r"|\bis an? (?:\w+ ){0,3}(?:drug|medicine|medication|inhibitor|blocker|antibiotic)\b"
 )
+_GENERAL = Group(_GENERAL_TEXT)
 _GENERAL_SECTION = re.compile(
     r"warning|precaution|contraindicat|side[- ]effect|do not (?:take|use)|when to (?:call|seek)|call |seek |avoid|risk"
     r"|interact|differential|ddx|rule out|r/o|screen|education|indication|return if"
@@ -204,7 +205,9 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
     names = tuple(conditions)
     automaton = _condition_automaton(names)
     found: dict[str, Condition] = {}
-    plain = not any(_GENERAL_TEXT.search(part.text) for part in parts)
+    whole = "\n".join(part.text for part in parts)
+    plain = not (_GENERAL.may_match(whole) and any(_GENERAL_TEXT.search(part.text) for part in parts))
+    pumped = _HFREF in conditions.values() and _PUMPED.may_match(whole)
     for part in parts:
         line = part.text
         if part.section and not part.label and _GENERAL_SECTION.search(part.section):
@@ -226,7 +229,7 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
             if code in _READ_ELSEWHERE or not _is_theirs(part, start, end, name, code, plain):
                 continue
             found.setdefault(code, Condition(name, code=code))
-        for match in _EJECTION.finditer(line) if _HFREF in conditions.values() else ():
+        for match in _EJECTION.finditer(line) if pumped else ():
             if int(match.group(1)) <= _REDUCED and not _NOT_OURS.search(
                 line[max(0, match.start() - 90) : match.start()]
             ):
@@ -240,6 +243,7 @@ _EJECTION = Sieved(
     r"|remains)){0,3} ?[:=~]?"
     r" ?(\d{2}) ?(?:%|percent\b|$|[,;)])"
 )
+_PUMPED = Group(_EJECTION)
 _REDUCED = 40
 """Percent; a left ventricular ejection fraction up to this is reduced (heart failure guideline 2022)."""
 

@@ -59,6 +59,8 @@ _ENTITY = {
 _INLINE_TAGS = {"b", "i", "u", "em", "strong", "span", "sub", "sup", "code", "font", "a", "td", "th"}
 _PLAIN = re.compile(r"(?:[A-Za-z0-9.,;:()'\"/%+=!?-]+(?: (?=[A-Za-z0-9(]))?)+")
 """Characters that need no folding, with single spaces between words."""
+_NAME = 80
+"""Characters of what may be a name or a heading: read once, and not kept."""
 _WRAPPED_LINE = 50
 """A line at least this long that stops in mid-sentence is a hard wrap, shorter ones are list items."""
 
@@ -147,6 +149,10 @@ class _Writer:
 
 def normalise(text: str) -> Normalised:
     """The plain form of `text`; linear in its length, never raises, and every character maps back."""
+    return _kept(text) if len(text) > _NAME else _normalise(text)
+
+
+def _normalise(text: str) -> Normalised:
     out = _Writer()
     tags = {m.start(): m for m in _TAG.finditer(text)} if ("<" in text or "&" in text) else {}
     i, n = 0, len(text)
@@ -178,6 +184,10 @@ def normalise(text: str) -> Normalised:
     _fold_lookalikes(out)
     _join_wrapped_lines(out, text)
     return Normalised(text, "".join(out.chars), out.starts, out.ends)
+
+
+_kept = lru_cache(maxsize=4)(_normalise)
+"""The grammar, the patient's story and the checks read the same output one after the other."""
 
 
 def _ascii(text: str, i: int, char: str, last: str) -> str:
@@ -215,9 +225,9 @@ def _unicode(text: str, start: int, end: int, last: str) -> str:
 
 def _fold_lookalikes(out: _Writer) -> None:
     """Reads Cyrillic and Greek letters as the Latin ones they imitate, in words that mix the scripts."""
-    if not any(c in _LOOKALIKE for c in out.chars):
-        return
     joined = "".join(out.chars)
+    if joined.isascii() or not any(c in _LOOKALIKE for c in joined):
+        return
     for match in re.finditer(r"[^\W\d_]+", joined):
         word = match.group()
         if any("a" <= c <= "z" for c in word) and not re.fullmatch(r"μ(?:g|l|mol|m)", word):
@@ -229,6 +239,8 @@ def _join_wrapped_lines(out: _Writer, original: str) -> None:
     """Turns the line end of a hard-wrapped sentence into a space; list items and headings keep theirs."""
     previous_end = -1
     chars = out.chars
+    if "\n" not in chars:
+        return
     for k, char in enumerate(chars):
         if char != "\n":
             continue

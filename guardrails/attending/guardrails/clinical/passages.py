@@ -56,6 +56,7 @@ def passages(norm: Normalised) -> list[Passage]:
     section, bullets, listed, titled = "", False, False, False
     head = ""
     told: set[int] = set()
+    capitals = _CAPITAL.search(norm.text) is not None
     for sentence in sentences(norm):
         table = tables.get(sentence.line)
         if table is not None:
@@ -63,7 +64,7 @@ def passages(norm: Normalised) -> list[Passage]:
                 told.add(sentence.line)
                 found.extend(table)
             continue
-        text, body = _spelled(norm, sentence)
+        text, body = _spelled(norm, sentence, capitals)
         if sentence.heading:
             section, head = text.rstrip(" :"), ""
             titled = not text.rstrip(" ").endswith(":")
@@ -84,13 +85,13 @@ def passages(norm: Normalised) -> list[Passage]:
     return found
 
 
-def _spelled(norm: Normalised, sentence: Sentence) -> tuple[str, int]:
+def _spelled(norm: Normalised, sentence: Sentence, capitals: bool) -> tuple[str, int]:
     """The sentence with its capitals spelled out, and where the words of its own heading end in it."""
     text = norm.text[sentence.start : sentence.end]
     body = max(0, sentence.head_end - sentence.start)
     out: list[str] = []
     position, shift = 0, 0
-    for match in _CAPITAL.finditer(text):
+    for match in _CAPITAL.finditer(text) if capitals else ():
         at = sentence.start + match.start()
         if not norm.source(at, at + len(match.group())).isupper():
             continue

@@ -10,6 +10,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.normalise import normalise
@@ -17,7 +18,7 @@ from attending.guardrails.clinical.passages import Passage, passages
 from attending.guardrails.clinical.person.who import other_person
 from attending.guardrails.clinical.words import word_set
 from attending.guardrails.patient import Allergy
-from attending.guardrails.sieve import Sieved
+from attending.guardrails.sieve import Group, Sieved
 
 _NO_ALLERGY = Sieved(
     r"\bnk(?:d)?a\b|\bno (?:known )?(?:drug |medication |food |reported |documented ){0,3}allerg(?:y|ies)\b(?! "
@@ -156,6 +157,8 @@ _COMMON_ALLERGENS = word_set(
     "sulfa latex shellfish eggs egg peanuts peanut nuts soy iodine contrast bees bee pollen dust "
     "wheat milk dairy fish codeine adhesive tape"
 )
+_TOLD = Group(_NO_ALLERGY, _CUE, _ALLERGY_AFTER, _STRONG_REACTION, _INDUCED, _TOLERATED, _TOOK_WELL)
+"""Outside an allergy list nothing is read from a sentence without one of these."""
 
 
 def stated_allergies(parts: Sequence[Passage], lexicon: Lexicon) -> tuple[Allergy, ...] | None:
@@ -166,8 +169,11 @@ def stated_allergies(parts: Sequence[Passage], lexicon: Lexicon) -> tuple[Allerg
     """
     found: dict[str, Allergy] = {}
     none_known = False
+    told = _TOLD.may_match("\n".join(part.text for part in parts))
     for number, part in enumerate(parts):
         line = part.text
+        if not (_is_head(part.label) or _is_head(part.section) or (told and _TOLD.may_match(line))):
+            continue
         if _NO_ALLERGY.search(line):
             none_known = True
         spans = [(h.start, h.end) for h in lexicon.find(line)]
@@ -180,7 +186,7 @@ def stated_allergies(parts: Sequence[Passage], lexicon: Lexicon) -> tuple[Allerg
         _named_before(line, spans, here)
         _linked(line, spans, lexicon, here)
         near = line + " " + (parts[number + 1].text if number + 1 < len(parts) else "")
-        cleared = _CLEARED.search(near) is not None
+        cleared = bool(here) and _CLEARED.search(near) is not None
         for name, allergy in here.items():
             _keep(found, name, replace(allergy, certainty="refuted") if cleared else allergy)
         for name in _tolerated(line, spans):
@@ -199,6 +205,7 @@ def _keep(found: dict[str, Allergy], name: str, allergy: Allergy) -> None:
         found[name] = replace(held, reaction=allergy.reaction)
 
 
+@lru_cache(maxsize=64)
 def _is_head(words: str) -> bool:
     return bool(words) and _HEAD.search(words) is not None and _NOT_HEAD.search(words) is None
 

@@ -27,6 +27,10 @@ from attending.guardrails.finding import Scope
 _INTERROGATIVE = word_set(
     "is are am do does did can could should would will may has have had was were which what when why how who"
 )
+_SPOKEN_OF = frozenset({Cat.MENTION, Cat.AMOUNT})
+_BACK = frozenset({Cat.HARD, Cat.RELATIVE, Cat.STOP})
+_POINTING = word_set("it this that which they these them both two")
+"""What a clause without a name needs to change how the drug named last is meant (`_look_back`, `warned_pairs`)."""
 _OUT_OF_PLAY = (Scope.AVOID, Scope.STOP, Scope.HISTORY)
 
 
@@ -98,6 +102,9 @@ class _Reader:
             if not sentence.bullet and (ended or self._bullets):
                 self._heading = None
             self._bullets, self._listed = sentence.bullet, True
+        self._after_relative = False
+        if self._nearest is None and not sentence.heading and not any(t.cat in _SPOKEN_OF for t in items):
+            return
         tokens = tokenise(self._text, sentence.start, sentence.end, items)
         if sentence.heading:
             named = any(t.cat is Cat.MENTION for t in tokens)
@@ -137,7 +144,7 @@ class _Reader:
     def _apply(
         self, number: int, sentence: Sentence, tokens: list[Token], heading: tuple[Scope, bool] | None
     ) -> None:
-        if not tokens:
+        if not any(t.cat in _SPOKEN_OF for t in tokens) and not self._refers_back(tokens):
             return
         clauses = split_clauses(tokens)
         first = next((t.word for t in tokens if t.cat is not Cat.PUNCT), "")
@@ -162,6 +169,10 @@ class _Reader:
                     reading.scope, reading.started = Scope.HYPOTHETICAL, False
         if named:
             self._earlier = named
+
+    def _refers_back(self, tokens: list[Token]) -> bool:
+        """Whether a sentence that names no drug and no amount may still speak of the drug named last."""
+        return self._nearest is not None and any(t.cat in _BACK or t.word in _POINTING for t in tokens)
 
     # step 5
     def _warn(self, tokens: list[Token], clauses: list[Clause], named: list[int]) -> None:

@@ -14,16 +14,18 @@ from attending.guardrails.clinical.vocabulary import TABLE
 from attending.guardrails.clinical.words import word_set
 
 # Stems of the WHO list of international nonproprietary names that hardly end an English word.
-_STEM = re.compile(
-    r"\w{3,}(?:mab|tinib|ciclib|parib|rafenib|zomib|lisib|pril|prilat|sartan|vastatin|"
-    r"olol|prazole|tidine|gliptin|gliflozin|glutide|glitazone|"
-    r"floxacin|cillin|cycline|mycin|micin|conazole|fungin|navir|tegravir|buvir|ciclovir|"
-    r"vudine|dipine|zepam|zolam|oxetine|triptan|setron|"
-    r"parin|xaban|gatran|dronate|lukast|terol|tropium|sonide|olone|azosin|caine|curium|"
-    r"curonium|barbital|profen|coxib|fentanil|"
-    r"azepine|idone|apine|peridol|nidazole|thiazide|semide|vaptan|fibrate|cept|stim|"
-    r"poetin|dopa|gepant|vexil|zolid|penem|bactam|oxacin)"
+_STEMS = tuple(
+    word_set(
+        "mab tinib ciclib parib rafenib zomib lisib pril prilat sartan vastatin olol prazole tidine gliptin "
+        "gliflozin glutide glitazone floxacin cillin cycline mycin micin conazole fungin navir tegravir buvir "
+        "ciclovir vudine dipine zepam zolam oxetine triptan setron parin xaban gatran dronate lukast terol "
+        "tropium sonide olone azosin caine curium curonium barbital profen coxib fentanil azepine idone apine "
+        "peridol nidazole thiazide semide vaptan fibrate cept stim poetin dopa gepant vexil zolid penem "
+        "bactam oxacin"
+    )
 )
+_BEFORE_STEM = 3
+"""Letters of a name before its stem at least."""
 _WORD = re.compile(r"[a-z][a-z]*(?:-[a-z]+)*")
 _BEFORE_AMOUNT = re.compile(
     r"(?<![\w'-])([a-z][a-z-]{3,28}[a-z])(?: (?:\d?[a-z]{2}|tablets?|capsules?|"
@@ -135,21 +137,20 @@ def find_unknown(
             and _SIG_AFTER.match(text, amount.end) is not None
             and bool(lexicon.near(word, 1))
         )
-        if not (
-            _STEM.fullmatch(word) or _VERB_BEFORE.search(before) or (opens and capital) or named or misspelt
-        ):
+        if not (_has_stem(word) or _VERB_BEFORE.search(before) or (opens and capital) or named or misspelt):
             continue
         owns = index if amount.kind is not Kind.UNREADABLE else -1
         found[start] = Stranger(start, end, owns)
     for match in _WORD.finditer(text):
         word = match.group()
         start, end = match.span()
-        if (
-            start in found
-            or not 6 <= len(word) <= 40
-            or _overlaps(taken, start, end)
-            or _known(word, lexicon)
-        ):
+        if start in found or not 6 <= len(word) <= 40:
+            continue
+        stem = _has_stem(word)
+        # the cheap questions first: most words are small and end like no drug
+        if not stem and not norm.original[norm.starts[start]].isupper():
+            continue
+        if _overlaps(taken, start, end) or _known(word, lexicon):
             continue
         if start and (text[start - 1].isalnum() or text[start - 1] in "-_'@./"):
             continue
@@ -157,17 +158,23 @@ def find_unknown(
             text[end].isalnum() or text[end] in "-_@'" or text[end : end + 2] in (".c", ".o", ".n")
         ):
             continue
-        if not _STEM.fullmatch(word):
+        if not stem:
             original = norm.original[norm.starts[start] : norm.ends[end - 1]]
             if not (
-                original[0].isupper()
-                and not original.isupper()
+                not original.isupper()
                 and _DOSE_POSITION.search(text, max(0, start - 40), start)
                 and _TAKEN_AFTER.match(text, end)
             ):
                 continue
         found[start] = Stranger(start, end)
     return [found[k] for k in sorted(found)]
+
+
+def _has_stem(word: str) -> bool:
+    """Whether a lower-case word ends in the stem of a class of drugs."""
+    if not word.endswith(_STEMS) or "-" in word:
+        return False
+    return any(word.endswith(stem) and len(word) >= len(stem) + _BEFORE_STEM for stem in _STEMS)
 
 
 def _shouted(norm: Normalised, start: int, end: int) -> bool:

@@ -77,11 +77,12 @@ class Form(StrEnum):
     NOUN = "noun"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Token:
     """One word, punctuation mark or ready-made item at `start:end` of the normalised text.
 
-    `index` is the place of a mention, amount or rhythm in its list.
+    `index` is the place of a mention, amount or rhythm in its list. Never changed; not frozen, because a page has a
+    thousand and freezing triples what one costs.
     """
 
     start: int

@@ -8,7 +8,7 @@ from decimal import Decimal
 from attending.guardrails.clinical.person.counting import NW, number
 from attending.guardrails.clinical.person.told import Told
 from attending.guardrails.clinical.person.who import CONDITIONAL, clause_before, other_person, words_before
-from attending.guardrails.sieve import Sieved
+from attending.guardrails.sieve import Group, Sieved
 
 _SEX = r"(?:(male|man|boy|gentleman|m|son|female|woman|girl|lady|f|daughter)(?![\w'-]))"
 _MALE = frozenset({"male", "man", "boy", "gentleman", "m", "son"})
@@ -51,6 +51,7 @@ _AGE_EXCLUDED = re.compile(
 _AGE_EXCLUDED_AFTER = re.compile(
     r"[ ,]{0,3}(?:and|or) (?:older|over|above|up|younger|under|below)|[ ,]{0,3}(?:-|to) ?\d"
 )
+AGE = Group.of(globals())
 
 
 def read_age(part: str, names: frozenset[str], told: Told) -> None:

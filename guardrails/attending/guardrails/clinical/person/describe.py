@@ -6,17 +6,18 @@ states nothing, and two different values of one fact state nothing either.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
 
-from attending.guardrails.clinical.person.age import read_age
-from attending.guardrails.clinical.person.nursing import read_nursing
-from attending.guardrails.clinical.person.organs import read_organs
-from attending.guardrails.clinical.person.pregnancy import read_pregnancy
-from attending.guardrails.clinical.person.size import read_size
+from attending.guardrails.clinical.person.age import AGE, read_age
+from attending.guardrails.clinical.person.nursing import NURSING, read_nursing
+from attending.guardrails.clinical.person.organs import ORGANS, read_organs
+from attending.guardrails.clinical.person.pregnancy import PREGNANCY, read_pregnancy
+from attending.guardrails.clinical.person.size import SIZE, read_size
 from attending.guardrails.clinical.person.told import Told
+from attending.guardrails.sieve import Group
 
 _T = TypeVar("_T")
 
@@ -40,16 +41,23 @@ class Person:
     child_pugh: str | None = None
 
 
-def describe(parts: Iterable[str], names: frozenset[str] = frozenset()) -> Person:
+def describe(parts: Sequence[str], names: frozenset[str] = frozenset()) -> Person:
     """Reads normalised sentences, each by itself; `names` are words that the text writes as names of people. Pure;
     raises nothing."""
     told = Told()
-    for part in parts:
-        read_age(part, names, told)
-        read_size(part, told)
-        read_pregnancy(part, told)
-        read_nursing(part, told)
-        read_organs(part, told)
+    readers: tuple[tuple[Group, Callable[[str], None]], ...] = (
+        (AGE, lambda part: read_age(part, names, told)),
+        (SIZE, lambda part: read_size(part, told)),
+        (PREGNANCY, lambda part: read_pregnancy(part, told)),
+        (NURSING, lambda part: read_nursing(part, told)),
+        (ORGANS, lambda part: read_organs(part, told)),
+    )
+    whole = "\n".join(parts)
+    likely = [(patterns, read) for patterns, read in readers if patterns.may_match(whole)]
+    for part in parts if likely else ():
+        for patterns, read in likely:
+            if patterns.may_match(part):
+                read(part)
     infants, days = told.infants, told.days
     if days and True in told.lactating:
         # an age in days beside a nursing mother is the infant's

@@ -15,7 +15,7 @@ from attending.guardrails.clinical.person.who import (
     other_person,
     words_before,
 )
-from attending.guardrails.sieve import Sieved
+from attending.guardrails.sieve import Group, Sieved
 
 _GESTATION = Sieved(
     r"(?<![\w.,/+-])(\d{1,2}) ?(?:w|wks?|weeks?) ?\+? ?[0-6] ?(?:d|days?)(?![\w-])"
@@ -93,6 +93,7 @@ _EXPECTING = Sieved(
     r"|with child(?![ -]?(?:pugh|turcotte|class|'s|[abc]\b))"
     r"|baby is due|gravid)\b"
 )
+GESTATION = Group.of(globals())
 
 
 def counted_weeks(part: str, told: Told) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from attending.guardrails.clinical.person.counting import NW, number
 from attending.guardrails.clinical.person.told import Told
 from attending.guardrails.clinical.person.who import GENERAL, clause_before, other_person
-from attending.guardrails.sieve import Sieved
+from attending.guardrails.sieve import Group, Sieved
 
 _LACTATING = Sieved(
     r"\b(?:you are|you're|i'm|i am|she is|she's|pt|patient|mother|mom|mum) (?:is )?(?:still |currently |exclusively )?"
@@ -38,6 +38,7 @@ _NOT_LACTATING = Sieved(
     r"|\b(?:stopped|finished|no longer|has weaned|weaned|declines?|denies) (?:from )?(?:breast-?feeding"
     r"|nursing|lactating|the baby)\b"
 )
+NURSING = Group.of(globals())
 
 
 def read_nursing(part: str, told: Told) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from attending.guardrails.clinical.person.counting import N
 from attending.guardrails.clinical.person.told import Told
 from attending.guardrails.clinical.person.who import GENERAL, clause_before, other_person
-from attending.guardrails.sieve import Sieved
+from attending.guardrails.sieve import Group, Sieved
 
 _EGFR = Sieved(
     rf"\b(?:(e-?gfr|gfr|glomerular filtration rate)|crcl|cr ?cl|creatinine clearance|"
@@ -58,6 +58,7 @@ _CHILD_PUGH = Sieved(
     r"|grade|category)){0,4}[ "
     r":=-]*([abc])(?![\w-])(?![ ,/]*(?:or|and|to|/|-|,)? ?[abc]\b)"
 )
+ORGANS = Group.of(globals())
 
 
 def read_organs(part: str, told: Told) -> None:

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 
 from attending.guardrails.clinical.person.counting import COUNTED, NW, number
-from attending.guardrails.clinical.person.gestation import counted_weeks
+from attending.guardrails.clinical.person.gestation import GESTATION, counted_weeks
 from attending.guardrails.clinical.person.told import Told
 from attending.guardrails.clinical.person.who import (
     GENERAL,
@@ -15,7 +15,7 @@ from attending.guardrails.clinical.person.who import (
     other_person,
     words_before,
 )
-from attending.guardrails.sieve import Sieved
+from attending.guardrails.sieve import Group, Sieved
 
 _WEEKS = Sieved(
     rf"(?<![\w.,/-])({COUNTED}|\d{{1,2}})"
@@ -53,6 +53,7 @@ _NOT_PREGNANT = Sieved(
     r")?negative\b|\bpost-?menopausal\b|\bpregnan(?:cy|t)[ :]+(?:no|none|negative|false)\b|"
     r"\b(?:hcg|upt|pregnancy test)(?: (?:is|was|today|came back)){0,2}[ :]*(?:negative|neg\b)|\bno pregnancy\b"
 )
+PREGNANCY = Group.of(globals()) | GESTATION
 
 
 def read_pregnancy(part: str, told: Told) -> None:
@@ -71,7 +72,8 @@ def read_pregnancy(part: str, told: Told) -> None:
         if 1 <= value <= 44:
             told.weeks.append(value)
             told.pregnant.append(True)
-    counted_weeks(part, told)
+    if GESTATION.may_match(part):
+        counted_weeks(part, told)
     for match in _MONTHS_PREGNANT.finditer(part):
         if not GENERAL.search(clause_before(part, match.start())) and not other_person(part, match.start()):
             told.pregnant.append(True)

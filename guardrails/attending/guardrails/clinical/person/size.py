@@ -8,7 +8,7 @@ from decimal import Decimal
 from attending.guardrails.clinical.person.counting import N
 from attending.guardrails.clinical.person.told import Told
 from attending.guardrails.clinical.person.who import CONDITIONAL, clause_before, words_before
-from attending.guardrails.sieve import Sieved
+from attending.guardrails.sieve import Group, Sieved
 
 _WEIGHT_CUE = Sieved(
     rf"\b(?:weigh(?:s|ing|ed)?|weight|wt|body weight|bw)(?: (?:is|was|of|about|"
@@ -32,6 +32,7 @@ _WEIGHT_EXCLUDED = re.compile(
 )
 _HEIGHT = Sieved(rf"\b(?:height|ht)(?: is| of)?[ :=]*{N} ?cm\b|(?<![\w.]){N} ?cm tall\b")
 _POUND = Decimal("0.45359237")
+SIZE = Group.of(globals())
 
 
 def read_size(part: str, told: Told) -> None:
