@@ -1,0 +1,336 @@
+"""Where a text ends, withholds or leaves out a vital drug, in whatever words.
+
+Three sources: the scope that the grammar reads (`stop`), the words of `_ACT` and `_DONE` around the name of a drug or
+of its kind, and the items of a list whose heading ends them. A pronoun ("both medicines", "it") stands for the vital
+drugs named before. What is warned against, asked, wished or long past is no ending.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from attending.guardrails.checks.case import Case
+from attending.guardrails.checks.named import Named, Names
+from attending.guardrails.checks.vital import Vital
+from attending.guardrails.clinical.sentence import sentence_around, sentences
+from attending.guardrails.clinical.statement import Span
+from attending.guardrails.finding import Scope
+from attending.guardrails.sieve import Sieved
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """`span` is the name, `around` what says how and why: the sentence and the next, or the list item with its
+    heading. `read` is true where the grammar calls it a stop as well, `supply` where it ends for want of supply."""
+
+    vital: Vital
+    drugs: tuple[str, ...]
+    span: Span
+    around: str
+    read: bool = False
+    supply: bool = False
+
+
+_ACT: Final = Sieved(
+    r"\b(?:(?:stop|cease|discontinue|quit|skip|omit|withhold|hold|suspend|pause)(?: (?:taking|giving|using|all|off))*"
+    r"|d/c|dc(?=:? [A-Za-z])|drop|bin|ditch|chuck|give up|get rid of|(?:go|do) without|manage without"
+    r"|(?:come|coming|came|get|getting|taken|took) (?:straight |right )?off(?: of)?"
+    r"|leave (?:out|off)|(?:leave|leaving|cut|throw|chuck|take|strike)(?=[^.;\n]{1,60}\b(?:off|out|away)\b)"
+    r"|no more|no further|take no|take none of"
+    r"|(?:do not|don't|don\u2019t|not to) (?:take|give|use|dispense|supply|issue)"
+    r"(?=[^.;\n]{0,50}\b(?:any ?more|any further|any longer|on days|days (?:you|that))\b)(?: any ?more| any further)?"
+    r"|no longer (?:need|needs|require|requires|take|takes|taking|prescrib\w+))\b",
+    re.I,
+)
+_LAST: Final = Sieved(
+    r"\b(?:(?:take|taken|takes|have|having|be|is|swallow|was) (?:\w+ )?(?:your|her|his|the"
+    r"|their) (?:very )?(?:last|final)"
+    r" (?:tablet|dose|pill|capsule|injection|one)|dose is (?:the|your|her|his) last|no more refills"
+    r"|(?:the|her|his|your|any) remaining (?:tablets|pills|capsules|medicines?|stock)[^.;\n]{0,20} away"
+    r"|throw (?:the|her|his|your|any) remaining (?:tablets|pills|capsules|stock) away)\b",
+    re.I,
+)
+_DONE: Final = Sieved(
+    r"\b(?:stopped|stops|stop|ceased|ceases|cease|discontinued|omitted|omit|withheld|held|hold|suspended|skipped|skip"
+    r"|dropped|binned|removed|dc'?d|d/c(?:'?e?d)?|(?:left|leave|taken|cut|cross(?:ed)?|struck)(?: it"
+    r"| them)? (?:off|out)"
+    r"|not(?: to)?(?: been| be)? (?:continued?|resumed?|restarted?|re-?start\w*|re-?prescribed?|re-?charted|supplied"
+    r"|dispensed|carried over)"
+    r"|no longer (?:needed|required|necessary|indicated)|not (?:needed|required) any ?more)\b",
+    re.I,
+)
+_OUT: Final = Sieved(
+    r"\b(?:(?:run|ran|runs|running)(?: \w+)? (?:out|dry)|no (?:cassettes|supply|supplies|stock|refills?)\b"
+    r"|none left|refill (?:was |has been |is )?missed|missed (?:the |his |her |your |a )?(?:\w+ )?refill"
+    r"|out of stock)\b",
+    re.I,
+)
+_WAITS: Final = Sieved(
+    r"\b(?:wait|until|till|do(?:n't| not|n\u2019t) (?:worry|need)|reschedul\w*|in (?:\w+ ){1,2}(?:days|weeks"
+    r"|months)|next"
+    r"|leave it|without|get used)\b",
+    re.I,
+)
+_SUPPLIED: Final = Sieved(
+    r"\b(?:emergency|urgent\w*|same[- ]day|immediately|straight ?away|a&e|999|911|casualty|hospital|in the meantime"
+    r"|cover(?:ed)?|oral baclofen|bridg\w*|prescription (?:sent|issued)|sent (?:a|the|your) (?:script"
+    r"|prescription|refill)"
+    r"|before (?:you|it|they|he|she) runs? out|do(?:n't| not|n\u2019t) (?:run|let|go|miss))\b",
+    re.I,
+)
+_PRONOUN: Final = re.compile(
+    r"\s*(?:taking |off |out )?(?P<all>(?:all|both|these|those|them)(?: (?:of )?(?:the |your |her |his |these "
+    r"|those |them"
+    r"|two|three|four|both )*(?:medicines?|medications?|meds|drugs?|tablets?|pills?|ones?))?"
+    r"|(?:the|your|her|his) (?:(?:two|three|four) )?(?:medicines|medications|meds|drugs|tablets|pills)(?! (?:in"
+    r"|for|if))"
+    r"|(?:the )?lot)\b|\s*(?:taking |off )?(?P<one>it|this|that|this (?:medicine|medication|drug|tablet)"
+    r"|the (?:medicine|medication|drug|tablet))\b(?! (?:from|being|work|get|if))",
+    re.I,
+)
+_NEGATED: Final = re.compile(
+    r"(?:\b(?:not|never|if|when|until|before|unless)\b|n['\u2019]t\b)[^,.;:\n]{0,24}$", re.I
+)
+_IMPLIED: Final = re.compile(
+    r"\s*(?:any ?more |any further )?(?:from |as of |on )?(?:today|tonight|tomorrow|now|this (?:week|morning|evening)"
+    r"|completely|altogether|at once|straight away)\b",
+    re.I,
+)
+_IT_WAS: Final = re.compile(
+    r"\b(?:it|this|that|they|these|both|which)(?: (?:is|was|were|are|has|have|can|may|should|will|been|be|now"
+    r"|therefore))+ $",
+    re.I,
+)
+_REFUSED: Final = re.compile(
+    r"(?:\b(?:not|never|cannot|avoid|without|rather than|instead of|unless|whether|before|if (?:you|he|she|they"
+    r"|we|i|the"
+    r" patient)|when (?:you|he|she|they|to)|if|risks? of|dangers? of|why|than to|nor)|n['\u2019]t)\b"
+    r"(?:(?!\bbut\b)[^,.;:\n]){0,24}$"
+    r"|\b(?:want(?:s|ed)?|wish(?:es|ed)?|like(?:s|d)?|able|ask(?:s|ed|ing)?(?: \w+)? (?:whether|if|about|to be)|keen"
+    r"|hop(?:es?|ing)|request(?:s|ed)?|refus\w+|tempted|tend|easy|how|chose|decided)(?: \w+)? (?:to|on"
+    r"|about) (?:\w+ ){0,2}$"
+    r"|\b(?:you|he|she|they|patient|who)(?:'ve|'s|\u2019ve|\u2019s| have| has| had)? (?:recently |suddenly |just "
+    r"|already |self-)?$",
+    re.I,
+)
+_ORDER_BEFORE: Final = re.compile(
+    r"\b(?:you|he|she|they|patient)(?: can| may| should| could| must| would| will|'ll|\u2019ll) (?:\w+ ){0,2}$",
+    re.I,
+)
+_PAST_WORD: Final = re.compile(
+    r"^(?:stopped|ceased|discontinued|omitted|came|took|taken|left|skipped|held)", re.I
+)
+_NOW: Final = re.compile(
+    r"\b(?:today|tonight|now|from (?:tomorrow|today|tonight|now|this|monday|tuesday|wednesday|thursday|friday"
+    r"|saturday|sunday|admission)|this (?:morning|visit|week|evening|afternoon)|yesterday|tomorrow|outright|at once"
+    r"|with immediate effect|at (?:this|today's) visit)\b",
+    re.I,
+)
+_BARE: Final = re.compile(
+    r"\b(?:no (?:replacement|alternative|substitute|cover|plan|taper|follow[- ]up|bridging)|(?:restart|return)"
+    r" (?:is )?not planned|not (?:to be )?restarted|not discussed|needs no follow|without (?:a )?(?:replacement"
+    r"|reduction|taper\w*|cover))\b",
+    re.I,
+)
+_PRESENT: Final = re.compile(
+    r"(?:\b(?:is|are|be|been|being|can|may|should|will|must|to|now|and|please)|[:\u2013\u2014-])\s*(?:\w+ly "
+    r"|now |both |all |also )?$",
+    re.I,
+)
+_AGO: Final = re.compile(
+    r"\b(?:\w+|\d+) (?:years?|months?|weeks?) ago\b|\bin (?:19|20)\d\d\b|\bpreviously\b"
+    r"|\blast (?:year|month)\b",
+    re.I,
+)
+_PART: Final = re.compile(r"[,;()]")
+_HEAD: Final = re.compile(
+    r"(?:stop\w*|ceased?|discontinu\w*|no longer (?:\w+)|do not take any ?more|don't take any ?more|not to be taken"
+    r"|left off|leave (?:off|out)|omit(?:ted)?|not (?:continued|resumed|restarted)|throw away|come off|withheld)\b",
+    re.I,
+)
+_HEAD_OTHER: Final = re.compile(
+    r"\b(?:call|ring|when|if|why|never|side effects|how|not stop|do not stop|don't stop|before)\b", re.I
+)
+_ITEM: Final = re.compile(r"[ \t]*(?:[-*\u2022\u00b7\u2013]|\d{1,2}[.)])[ \t]")
+_LINE: Final = re.compile(r"[^\n]+")
+_LOOK: Final = 90
+"""Characters before and behind a verb in which it is negated, asked or dated."""
+_LINES: Final = 40
+"""Lines of a list looked at below one heading."""
+
+
+def endings(case: Case) -> Iterator[Ending]:
+    """Every end of a vital drug that the output tells, in no particular order; one drug may come twice."""
+    text = case.judged.output
+    names = Names(case)
+    if not names.vital:
+        return
+    for statement in case.output.statements:
+        name = names.at(statement.mention.span)
+        if name is not None and statement.scope is Scope.STOP and not statement.avoid_with:
+            yield from _ended(text, name, read=True)
+    for sentence in sentences(text):
+        yield from _acts(text, sentence, names)
+        yield from _told(text, sentence, names)
+        yield from _run_out(text, sentence, names)
+    yield from _listed(text, names)
+
+
+def _acts(text: str, sentence: Span, names: Names) -> Iterator[Ending]:
+    """What the sentence tells to end: "stop A and B", "leave it off", "take your last tablet"."""
+    words = text[sentence.start : sentence.end]
+    if _asks(words):
+        return
+    for match in _ACT.finditer(words):
+        if _refused(words, match):
+            continue
+        at, until = sentence.start + match.start(), sentence.start + match.end()
+        objects = names.after(until, sentence.end)
+        for name in objects:
+            yield from _ended(text, name)
+        pronoun = _PRONOUN.match(words, match.end())
+        if not objects and (pronoun is not None or _IMPLIED.match(words, match.end())):
+            every = pronoun is not None and pronoun["all"] is not None
+            for name in names.meant(sentence, at, every=every):
+                yield from _ended(text, name, at=at)
+    for match in _LAST.finditer(words):
+        if _NEGATED.search(_before(words, match)) is None:
+            at = sentence.start + match.start()
+            for name in names.meant(sentence, at, every=False):
+                yield from _ended(text, name, at=at)
+
+
+def _told(text: str, sentence: Span, names: Names) -> Iterator[Ending]:
+    """What the sentence tells as ended: "A is stopped", "B was not continued", "it was discontinued today"."""
+    words = text[sentence.start : sentence.end]
+    if _asks(words):
+        return
+    for match in _DONE.finditer(words):
+        if _refused_done(words, match) or not _current(words, match):
+            continue
+        at = sentence.start + match.start()
+        if _IT_WAS.search(_before(words, match)):
+            for name in names.meant(sentence, at, every=False):
+                yield from _ended(text, name, at=at)
+            continue
+        for name in names.before(sentence.start, at):
+            yield from _ended(text, name)
+
+
+def _run_out(text: str, sentence: Span, names: Names) -> Iterator[Ending]:
+    """A drug of which there is none left, and which the patient is to wait for."""
+    words = text[sentence.start : sentence.end]
+    for match in _OUT.finditer(words):
+        if "?" in words[match.end() : match.end() + 80]:
+            continue
+        at = sentence.start + match.start()
+        around = sentence_around(text, at, at + 1, following=2, reach=400)
+        said = text[around.start : around.end]
+        if _WAITS.search(said) and not _SUPPLIED.search(said):
+            near = names.between(around.start, around.end)
+            for name in near or names.meant(sentence, sentence.start, every=True):
+                yield from _ended(text, name, supply=True)
+
+
+def _asks(words: str) -> bool:
+    return words[-12:].rstrip("*_ \t\n\"'\u201d)").endswith("?")
+
+
+def _before(words: str, match: re.Match[str]) -> str:
+    return words[max(0, match.start() - _LOOK) : match.start()]
+
+
+def _refused(words: str, match: re.Match[str]) -> bool:
+    before = _before(words, match)
+    if match.group().lower().startswith(("no ", "do not", "don", "not ", "take no")):
+        return re.search(r"\b(?:if|when|whether|once)\b[^,.;:\n]{0,20}$", before, re.I) is not None
+    if _ORDER_BEFORE.search(before):
+        return re.search(r"\b(?:not|never|n't|n\u2019t)\b[^,.;:\n]{0,12}$", before, re.I) is not None
+    if before.rstrip().lower().endswith(("would", "she", "he", "they")) and re.search(
+        r"\b(?:agreed|told|advised|asked|said|decided|happy)\b", before, re.I
+    ):
+        return False
+    if re.search(r"\b(?:and|please|just|but)\s+$", before, re.I) and _REFUSED.search(before[-40:]) is None:
+        return False
+    return _REFUSED.search(before) is not None
+
+
+def _refused_done(words: str, match: re.Match[str]) -> bool:
+    before = _before(words, match)
+    if match.group().lower().startswith("no"):
+        return re.search(r"\b(?:if|when|once|until|whether)\b[^,.;:\n]{0,30}$", before, re.I) is not None
+    if re.search(
+        r"\b(?:must|should|to|can|is|are|was|were|be|been|do|does|did|has|have|why)? ?(?:not|never)\b"
+        r"[^,.;:\n]{0,20}$|n['\u2019]t\b[^,.;:\n]{0,20}$",
+        before,
+        re.I,
+    ):
+        return True
+    return (
+        re.search(r"\b(?:if|when|once|until|before|unless|whether)\b[^,.;:\n]{0,30}$", before, re.I)
+        is not None
+    )
+
+
+def _current(words: str, match: re.Match[str]) -> bool:
+    """An end told as of now: by its tense, by a word for today, or by what it says is missing."""
+    if _AGO.search(words[match.start() : match.end() + 40]):
+        return False
+    before, said = _before(words, match), match.group().lower()
+    after = words[match.start() : match.end() + 2 * _LOOK]
+    if said.startswith("no") or _NOW.search(after) or _BARE.search(before + after):
+        return True
+    if said in ("stop", "stops", "cease", "ceases", "omit", "hold", "skip", "leave off", "leave out"):
+        return _PRESENT.search(before) is not None or said.endswith("s")
+    return (
+        _PRESENT.search(before) is not None
+        or re.search(r"^ ?(?:till|until|,)", words[match.end() : match.end() + 12]) is not None
+    )
+
+
+def _listed(text: str, names: Names) -> Iterator[Ending]:
+    """The items below a heading that ends them ("Do not take any more, they upset the stomach:")."""
+    lines = [Span(*match.span()) for match in _LINE.finditer(text)]
+    for number, line in enumerate(lines):
+        words = text[line.start : line.end].strip(" \t*_#")
+        if len(words) > 90 or (
+            not words.endswith((":", ":**")) and not text[line.start : line.end].lstrip().startswith("#")
+        ):
+            continue
+        if _HEAD.search(words) is None or _HEAD_OTHER.search(words) or names.between(line.start, line.end):
+            continue
+        for item in lines[number + 1 : number + 1 + _LINES]:
+            said = text[item.start : item.end]
+            if not said.strip():
+                continue
+            if _ITEM.match(said) is None or said.rstrip(" *").endswith(":"):
+                break
+            for name in names.between(item.start, item.end):
+                around = f"{words} {said}"
+                for vital in name.kinds:
+                    yield Ending(vital, name.drugs, name.span, around, read=True)
+
+
+def _long_past(text: str, name: Named) -> bool:
+    """The part of the sentence between commas in which the name stands tells of a time long ago."""
+    sentence = sentence_around(text, name.span.start, name.span.end, reach=200)
+    low = max(
+        (m.end() for m in _PART.finditer(text, sentence.start, name.span.start)), default=sentence.start
+    )
+    after = _PART.search(text, name.span.end, sentence.end)
+    return _AGO.search(text, low, after.start() if after else sentence.end) is not None
+
+
+def _ended(
+    text: str, name: Named, *, read: bool = False, at: int | None = None, supply: bool = False
+) -> Iterator[Ending]:
+    if not name.kinds or _long_past(text, name):
+        return
+    start = name.span.start if at is None else min(at, name.span.start)
+    end = max(name.span.end, at or 0)
+    around = sentence_around(text, start, end, following=1, reach=400)
+    for vital in name.kinds:
+        yield Ending(vital, name.drugs, name.span, text[around.start : around.end], read=read, supply=supply)
