@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from attending.guardrails.checks.names import name_parts, persons
-from attending.guardrails.checks.red_flag import directs_urgently
 from attending.guardrails.checks.run import CheckResult
+from attending.guardrails.emergency.disposition import directs_urgently
 from attending.guardrails.finding import Code, Severity
 
 Check = Callable[..., CheckResult]
@@ -155,7 +155,7 @@ def test_the_source_note_says_what_the_list_must_hold(check: Check) -> None:
             "contraindicated",
         ),
         ("That is common.", "I am pregnant and have heavy bleeding.", "contraindicated"),
-        ("Some soreness is expected.", "I swallowed 40 pills of my mother's.", "major"),
+        ("Some soreness is expected.", "I swallowed 40 pills of my mother's.", "contraindicated"),
     ],
 )
 def test_an_emergency_without_urgent_help(

@@ -1,0 +1,122 @@
+"""Whether what a text tells is so: not denied, past, another's, or only spoken about."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+from attending.guardrails.emergency.concepts import Tokens, Told
+
+Spoken = Literal["said", "supposed", "watched"]
+_REACH: Final = 16
+"""Words over which a denial carries, as in "denies fever, chills, neck stiffness or rash"."""
+_LINE: Final = 150
+"""Words of a sentence looked at to either side, so that a text without a full stop costs no more than another."""
+_BREAKS: Final = frozenset(".;!?\n")
+_ABSENT: Final = frozenset(("absent", "denied", "none", "resolved", "negative", "nil"))
+_AFTER: Final = 4
+"""Words after a finding in which a note says that it is not there: "saddle numbness: absent"."""
+_TURNS: Final = frozenset(["but", "however", "although", "though", "yet", "except", "still", "now"])
+_DENIED_WORDS: Final = (
+    "no denies denied denying without not never nor neither absent negative free resolved isn't wasn't aren't weren't "
+    "hasn't haven't didn't doesn't don't excluded"
+)
+_DENIES: Final = frozenset(_DENIED_WORDS.split())
+_OPENS_ADVICE: Final = frozenset(
+    ["need", "reason", "worries", "problem", "matter", "doubt", "longer", "worse", "better"]
+)
+"""Words after "no" or "not" that make it no denial of what follows."""
+_PAST: Final = re.compile(
+    r"\b(?:last (?:year|month|summer|winter|spring|autumn)|(?:years?|months) ago|as a child|in childhood"
+    r"|in (?:19|20)\d\d"
+    r"|family history|(?:his|her|your|my) (?:mother|father|brother|sister|uncle|aunt|grand\w+) (?:had|has|died))\b",
+    re.I,
+)
+"""Anywhere in the sentence: another time or another person."""
+_NOT_NOW: Final = re.compile(
+    r"\b(?:history of|h/o|hx of|pmh|previous(?:ly)?|prior|admitted (?:with|for)|treated for|was (?:seen"
+    r"|admitted|treated)"
+    r"|were (?:seen|admitted|treated)|came in with|presented with|risk of|reduces?|prevent\w*"
+    r"|screen\w* for|side effects?"
+    r"|what (?:is|are|causes?)|definition|allerg(?:y|ies|ic)\b|resolved|no longer (?:has|having)|(?:has"
+    r"|have) (?:gone|settled"
+    r"|cleared)|used to|giv(?:es|ing) (?:you|him|her|them|rise)|gave (?:you|him|her|them)|caus(?:es?|ed"
+    r"|ing) (?:you|him|her|them)?"
+    r"|(?:had|known|previous|allergic|bad|severe) reaction to|reacted to|(?:after|following|since) (?:a"
+    r"|an|the|his|her|your)"
+    r" (?:\w+ )?(?:heart attack|stroke|seizure|anaphyla\w+|overdose|collapse)|after (?:your|his|her"
+    r"|the) recent|stroke in)\b",
+    re.I,
+)
+"""Before the finding: it was, or is only spoken about."""
+_OF_ALLERGY: Final = re.compile(r"anaphyla\w+ (?:to|with|from|on)\b", re.I)
+_CONDITION: Final = frozenset(["if", "unless", "whenever", "should"])
+_WARNING: Final = re.compile(
+    r"\b(?:in case|(?:mention|any|report) (?:any |of )?(?:new |unusual |sign|black|blood|bleed|chest|rash"
+    r"|swell|fever)|watch for|watch out|look (?:out )?for|signs? of|symptoms? (?:of|such as|like|include)"
+    r"|such as|warning signs?"
+    r"|red flags?|can cause|may cause|could cause|might cause|may (?:get|have|feel|experience|notice)"
+    r"|you (?:might|may|could)"
+    r"|return for|come back for|call (?:us )?for|safety[- ]net\w*|return precautions|(?:call|go|seek|ring"
+    r"|phone|contact|attend"
+    r"|return|come back|report|tell)\b[^.\n]{0,60}\b(?:if|with|for any|for)|any of (?:these|the following)|report any"
+    r"|advise\w* to (?:return|attend|call)|risks? (?:include|of)|explained|discussed|counsell?ed)\b",
+    re.I,
+)
+
+
+def sentence(tokens: Tokens, at: int) -> tuple[int, int]:
+    """First and one past the last token of the sentence or line in which a token stands."""
+    start = at
+    while start > max(0, at - _LINE) and tokens.words[start - 1] not in _BREAKS:
+        start -= 1
+    end = at
+    while end < min(len(tokens.words), at + _LINE) and tokens.words[end] not in _BREAKS:
+        end += 1
+    return start, end
+
+
+def is_so(text: str, tokens: Tokens, told: Told) -> bool:
+    """False where the words before deny it, or the sentence speaks of the past or of another."""
+    start, end = sentence(tokens, told.token)
+    words = tokens.words
+    place = told.token - 1
+    while place >= max(start, told.token - _REACH):
+        word = words[place]
+        if word in _TURNS or word == ":":
+            break
+        if word in _DENIES:
+            following = words[place + 1] if place + 1 < told.token else ""
+            if following not in _OPENS_ADVICE and not _own_negation(words, place, told.token):
+                return False
+        place -= 1
+    if any(word in _ABSENT for word in words[told.last + 1 : min(end, told.last + _AFTER)]):
+        return False
+    return (
+        _PAST.search(text, tokens.starts[start], tokens.ends[end - 1]) is None
+        and _NOT_NOW.search(text, tokens.starts[start], told.span.end) is None
+        and _OF_ALLERGY.match(text, told.span.start) is None
+    )
+
+
+def _own_negation(words: tuple[str, ...], at: int, to: int) -> bool:
+    """A "not" that belongs to another finding: "is not able to", "not better and", "won't fade, with fever"."""
+    return words[at] in (
+        "not",
+        "isn't",
+        "doesn't",
+        "hasn't",
+        "don't",
+        "haven't",
+        "didn't",
+        "wasn't",
+        "aren't",
+    ) and (to - at > 6 or "and" in words[at:to] or "," in words[at:to] or "with" in words[at:to])
+
+
+def how_spoken(text: str, tokens: Tokens, told: Told) -> Spoken:
+    """Whether somebody is said to have it, it is supposed, or it is one to look out for."""
+    start, _ = sentence(tokens, told.token)
+    if _WARNING.search(text, tokens.starts[start], tokens.ends[told.last]) is not None:
+        return "watched"
+    return "supposed" if any(word in _CONDITION for word in tokens.words[start : told.token]) else "said"
