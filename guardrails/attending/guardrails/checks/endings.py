@@ -39,7 +39,8 @@ _ACT: Final = Sieved(
     r"|d/c|dc(?=:? [A-Za-z])|drop|bin|ditch|chuck|give up|get rid of|(?:go|do) without|manage without"
     r"|(?:come|coming|came|get|getting|taken|took) (?:straight |right )?off(?: of)?"
     r"|leave (?:out|off)|(?:leave|leaving|cut|throw|chuck|take|strike)(?=[^.;\n]{1,60}\b(?:off|out|away)\b)"
-    r"|no more|no further|take no|take none of"
+    r"|no more|no further|take no|take none of|no need to (?:take|restart|resume|continue|replace|renew|reorder)"
+    r"|(?:take|have|taking|having) a (?:\S+ )?(?:holiday|break|rest|pause) from"
     r"|(?:do not|don't|don\u2019t|not to) (?:take|give|use|dispense|supply|issue)"
     r"(?=[^.;\n]{0,50}\b(?:any ?more|any further|any longer|on days|days (?:you|that))\b)(?: any ?more| any further)?"
     r"|no longer (?:need|needs|require|requires|take|takes|taking|prescrib\w+))\b",
@@ -55,10 +56,11 @@ _LAST: Final = Sieved(
 )
 _DONE: Final = Sieved(
     r"\b(?:stopped|stops|stop|ceased|ceases|cease|discontinued|omitted|omit|withheld|held|hold|suspended|skipped|skip"
-    r"|dropped|binned|removed|dc'?d|d/c(?:'?e?d)?|(?:left|leave|taken|cut|cross(?:ed)?|struck)(?: it"
+    r"|dropped|binned|removed?|(?:will|to|can|should) (?:now )?end|dc'?d|d/c(?:'?e?d)?|(?:left|leave|taken|cut"
+    r"|cross(?:ed)?|struck)(?: it"
     r"| them)? (?:off|out)"
     r"|not(?: to)?(?: been| be)? (?:continued?|resumed?|restarted?|re-?start\w*|re-?prescribed?|re-?charted|supplied"
-    r"|dispensed|carried over)"
+    r"|dispensed|carried over|charted|written up|(?:re)?prescribed on admission)"
     r"|no longer (?:needed|required|necessary|indicated)|not (?:needed|required) any ?more)\b",
     re.I,
 )
@@ -158,6 +160,8 @@ _ITEM: Final = re.compile(r"[ \t]*(?:[-*\u2022\u00b7\u2013]|\d{1,2}[.)])[ \t]")
 _LINE: Final = re.compile(r"[^\n]+")
 _LOOK: Final = 90
 """Characters before and behind a verb in which it is negated, asked or dated."""
+_NEAR: Final = 4
+"""Names around a supply that is out; more are no one sentence about one drug."""
 _LINES: Final = 40
 """Lines of a list looked at below one heading."""
 
@@ -192,7 +196,8 @@ def _acts(text: str, sentence: Span, names: Names) -> Iterator[Ending]:
         for name in objects:
             yield from _ended(text, name)
         pronoun = _PRONOUN.match(words, match.end())
-        if not objects and (pronoun is not None or _IMPLIED.match(words, match.end())):
+        bare = _IMPLIED.match(words, match.end()) or match.group()[:3].lower() in ("do ", "don", "not")
+        if not objects and (pronoun is not None or bare):
             every = pronoun is not None and pronoun["all"] is not None
             for name in names.meant(sentence, at, every=every):
                 yield from _ended(text, name, at=at)
@@ -231,7 +236,7 @@ def _run_out(text: str, sentence: Span, names: Names) -> Iterator[Ending]:
         said = text[around.start : around.end]
         if _WAITS.search(said) and not _SUPPLIED.search(said):
             near = names.between(around.start, around.end)
-            for name in near or names.meant(sentence, sentence.start, every=True):
+            for name in (near or names.meant(sentence, sentence.start, every=True))[:_NEAR]:
                 yield from _ended(text, name, supply=True)
 
 
@@ -281,9 +286,20 @@ def _current(words: str, match: re.Match[str]) -> bool:
         return False
     before, said = _before(words, match), match.group().lower()
     after = words[match.start() : match.end() + 2 * _LOOK]
-    if said.startswith("no") or _NOW.search(after) or _BARE.search(before + after):
+    if said.startswith("no") or said.endswith(" end") or _NOW.search(after) or _BARE.search(before + after):
         return True
-    if said in ("stop", "stops", "cease", "ceases", "omit", "hold", "skip", "leave off", "leave out"):
+    if said in (
+        "stop",
+        "stops",
+        "cease",
+        "ceases",
+        "omit",
+        "hold",
+        "skip",
+        "remove",
+        "leave off",
+        "leave out",
+    ):
         return _PRESENT.search(before) is not None or said.endswith("s")
     return (
         _PRESENT.search(before) is not None

@@ -12,6 +12,7 @@ from typing import Final
 from attending.guardrails.checks.case import Case, drugs_of
 from attending.guardrails.checks.endings import Ending
 from attending.guardrails.checks.vital import ADRENAL, TYPE_1, Vital, is_kind
+from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Scope
 from attending.guardrails.sieve import Sieved
 
@@ -129,7 +130,8 @@ _SPECIALIST: Final = re.compile(
     r"|psychiat|transplant|stroke|vascular|renal|specialist|consultant|id\b|hiv)\w*"
     r"|\b(?:advice|request|instructions?|recommendation|plan) (?:of|from|by) (?:the |his |her |your )?(?:cardio|neuro"
     r"|ha?emato|nephro|endocrin|rheumato|hepato|psychiat|transplant|stroke|vascular|renal|specialist)\w*"
-    r"|\bas planned by\b|\bper (?:the )?(?:cardio|neuro|ha?emato|transplant|renal)\w*",
+    r"|\bas planned by\b|\b(?:as )?per (?:the )?protocol\b|\bper (?:the )?(?:cardio|neuro|ha?emato|transplant"
+    r"|renal)\w*",
     re.I,
 )
 _NOT_BACK: Final = re.compile(
@@ -144,7 +146,7 @@ _LONG_USE: Final = Sieved(
     r"(?:(?:[3-9]|\d{2,}|three|four|five|six|seven|eight|nine|ten|eleven|twelve|several|many) weeks?"
     r"|(?:\d+|a|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|several|many|few) (?:months?"
     r"|years?)|(?:19|20)\d\d\b)"
-    r"|\b(?:chronic\w*|long[- ]?term|long[- ]standing|maintenance|daily for|years|months|yrs|ages)\b"
+    r"|\b(?:chronic\w*|long[- ]?term|long[- ]standing|maintenance|years|months|yrs|ages)\b"
     r"|\b(?:taken|takes|on it|on this) (?:\w+ ){0,4}since\b",
     re.I,
 )
@@ -181,7 +183,7 @@ _TYPE_2: Final = Sieved(r"\btype (?:2|two|ii)\b|\bt2dm?\b|\bdm ?2\b|\bgestationa
 def rightful(case: Case, ending: Ending) -> bool:
     """Whether the output gives the end what it needs. `long_use` is asked apart, see `taken_long`."""
     vital, around = ending.vital, ending.around
-    if _WARNED.search(around):
+    if _WARNED.search(around) or _begins(case.judged.output, ending.span):
         return True
     if ending.supply:
         return False
@@ -249,8 +251,9 @@ _BEGINS: Final = re.compile(
     r"|on to|onto|use)\b[^.;\n]{0,30}$",
     re.I,
 )
+_GIVEN: Final = re.compile(r"[^.;,\n]{0,30}?\b(?:given|started|commenced) (?:at|today|this|now|on|\d)", re.I)
 _BEGINS_AFTER: Final = re.compile(
-    r"[^.;,\n]{0,40}?\b(?:start(?:s|ed|ing)?|begins?|began|commenc\w*|initiated|instead|takes over|bridg\w*)\b",
+    r"[^.;,\n]{0,40}?\b(?:starts?|started|begins?|began|commenc\w*|initiated|instead|takes over|bridg\w*)\b",
     re.I,
 )
 
@@ -260,17 +263,26 @@ def _replaced(case: Case, ending: Ending) -> bool:
     text, vital = case.judged.output, ending.vital
     for statement in case.output.statements:
         mention = statement.mention
-        if statement.scope in (Scope.HISTORY, Scope.FAMILY):
+        given = _GIVEN.match(text, mention.span.end) is not None
+        if statement.scope in (Scope.HISTORY, Scope.FAMILY) and not given:
             continue
         if not any(drug not in ending.drugs and is_kind(case, drug, vital) for drug in mention.drugs):
             continue
-        sure = statement.scope in (Scope.RECOMMEND, Scope.HYPOTHETICAL)
+        sure = given or statement.scope in (Scope.RECOMMEND, Scope.HYPOTHETICAL)
         if sure or (not vital.together and statement.scope in (Scope.CONTINUE, Scope.MENTION, Scope.LIMIT)):
             return True
-        before = text[max(0, mention.span.start - 50) : mention.span.start]
-        if _BEGINS.search(before) or _BEGINS_AFTER.match(text, mention.span.end):
+        if _begun(text, mention.span):
             return True
     return False
+
+
+def _begun(text: str, name: Span) -> bool:
+    """Whether the words beside a name begin it, whatever the sentence does with another."""
+    return _begins(text, name) or _BEGINS.search(text[max(0, name.start - 50) : name.start]) is not None
+
+
+def _begins(text: str, name: Span) -> bool:
+    return (_GIVEN.match(text, name.end) or _BEGINS_AFTER.match(text, name.end)) is not None
 
 
 def taken_long(case: Case, ending: Ending) -> bool:

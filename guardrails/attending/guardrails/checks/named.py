@@ -32,7 +32,8 @@ _MEANT_REACH: Final = 400
 """Characters before a pronoun in which what it stands for is looked for."""
 _JOINED_REACH: Final = 60
 _GAP_BREAKS: Final = re.compile(
-    r"[;!?\n]|\.(?=\s)|\b(?:if|when|because|unless|until|till|while|since|for|take|takes|start\w*|begin\w*|continu\w*"
+    r"[;!?\n]|(?<!incl)\.(?=\s)|\b(?:if|when|because|unless|until|till|while|since|for|take|takes|start\w*"
+    r"|begin\w*|continu\w*"
     r"|keep|use|give|increas\w*|reduc\w*|add|with|due|after|before|smoking|drinking|work\w*|dose|doses|date|next"
     r"|tonight'?s|tomorrow'?s|today'?s|morning'?s|evening'?s|one|bleeding|infusion|drip|home|is|are|was|were|has|have"
     r"|on|and|or|but|than|to|from|by|so)\b",

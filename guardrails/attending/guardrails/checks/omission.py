@@ -7,13 +7,14 @@ not omitted; a blanket "continue all other home medications" covers the rest.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from attending.guardrails.checks.case import Case, active_medication, curated, drugs_of
 from attending.guardrails.clinical.parse import parse
-from attending.guardrails.clinical.statement import ParsedText, Span
+from attending.guardrails.clinical.statement import ParsedText, Span, Statement
 from attending.guardrails.finding import Code, Finding, Scope, Severity
 from attending.guardrails.patient import Document
 from attending.guardrails.sieve import Sieved
@@ -45,7 +46,8 @@ _HEADING: Final = Sieved(
     r"|\b(?:discharge|current|home|your)\s+(?:medications?|medicines?|meds)\s+(?:are|include|list)"
     r"|\bmedication (?:list|reconciliation)\b"
     r"|\bTT[OA]s?\b\s*(?:\([^)\n]{0,40}\))?\s*[:\n-]"
-    r"|\b(?:drugs?|medicines?|meds|medications?) to take (?:out|home|away)\b"
+    r"|\b(?:drugs?|medicines?|meds|medications?|tablets?|pills) to take (?:out|(?:at )?home|away)\b"
+    r"|\blist of (?:your |all |the )*(?:drugs?|medicines?|meds|medications?|tablets?|pills)\b"
     r"|\bd(?:/|\.)?c (?:medications?|meds|medicines?|drugs?|rx)\b"
     r"|\bdischarge (?:rx|prescriptions?|scripts?|therapy|regimen)\b"
     r"|\b(?:going|goes|sent|went|leaves|leaving) home (?:on|with)\b|\brx on discharge\b"
@@ -61,7 +63,10 @@ _BLANKET: Final = re.compile(
     r"|were made to))\s+(?:taking\s+)?(?:all\s+(?:of\s+)?)?(?:your\s+|his\s+|her\s+|the\s+)?"
     r"(?:other|remaining|rest of|usual|regular|home|existing|current)\s+(?:\w+\s+){0,3}(?:medications?"
     r"|medicines?|meds|drugs?|prescriptions?)\b"
-    r"|\bno (?:other )?changes? (?:to|in) (?:your |the |his |her )?(?:other |home |current )?(?:medications?"
+    r"|\b(?:everything|all) else\b[^.;\n]{0,60}\b(?:carry on|continu\w*|unchanged|stays?|as before|the same)\b"
+    r"|\bcarry on (?:with |taking )?(?:everything|all)\b"
+    r"|\bno (?:other )?changes? (?:to|in) (?:your |the |his |her )?(?:other |home |current |usual "
+    r"|regular )?(?:medications?"
     r"|medicines?|meds)\b",
     re.I,
 )
@@ -76,6 +81,30 @@ _GUIDELINE: Final = re.compile(
     r"|we recommend"
     r"|first-line|patients with|in patients)\b",
     re.I,
+)
+_HOME_REACH: Final = 300
+_AT_HOME: Final = re.compile(
+    r"\b(?:(?:on|at|prior to|before) admission|at home|home (?:meds|medications?|medicines?|drugs?)"
+    r"|drug history|dhx?\b"
+    r"|pta\b|(?:usual|regular|current|pre-?admission) (?:meds|medications?|medicines?|drugs?|tablets)|takes"
+    r"|was taking"
+    r"|has been taking)\b",
+    re.I,
+)
+_NOT_HOME: Final = re.compile(
+    r"\b(?:stopp\w*|discontinu\w*|ceased|no longer|allerg\w*|previously|in the past|discharge|course|plan|started"
+    r"|new)\b",
+    re.I,
+)
+_DISCHARGE: Final = Sieved(
+    r"\b(?:discharge (?:meds|medications?|medicines?|drugs?|list|prescription|rx)|(?:meds|medications?"
+    r"|medicines?|drugs?)"
+    r" (?:on|at) discharge|TT[OA]s?|(?:drugs|medicines|meds|medications|tablets) to take (?:out|home|away)"
+    r"|discharged (?:home )?on)\b\s*(?:\([^)\n]{0,40}\))?\s*[:\n-]",
+    re.I,
+)
+_CHANGED: Final = re.compile(
+    r"\b(?:held|hold|withheld|chang\w*|switch\w*|replac\w*|review\w*|prn|as needed)\b", re.I
 )
 _SPOKEN_AS: Final = {
     "anticoagulant": ("blood thinner", "anticoagula"),
@@ -123,6 +152,17 @@ def omissions(case: Case) -> Iterator[Finding]:
             drugs=(expected.drug,),
             span=listed,
         )
+    if blanket is None:
+        for expected in {one.drug: one for one in _lists_of_one_text(case)}.values():
+            yield case.finding(
+                Code.OMISSION,
+                None,
+                Severity.MAJOR,
+                curated("omission-critical", f"label of {expected.drug}, discontinuation"),
+                f"the medication list leaves out {expected.drug} of {expected.source}, and does not stop it",
+                drugs=(expected.drug,),
+                span=listed,
+            )
     if rest:
         yield case.finding(
             Code.OMISSION,
@@ -191,8 +231,11 @@ def _expected(case: Case) -> Iterator[_Expected]:
     for source, parsed in sources:
         stopped = _stopped(parsed)
         for statement in parsed.statements:
-            if statement.scope is not Scope.CONTINUE and not (
-                statement.scope in (Scope.RECOMMEND, Scope.MENTION) and statement.dose is not None
+            dosed = statement.dose is not None
+            if (
+                statement.scope is not Scope.CONTINUE
+                and not (statement.scope in (Scope.RECOMMEND, Scope.MENTION) and dosed)
+                and not (statement.scope is Scope.HISTORY and dosed and _at_home(parsed.text, statement))
             ):
                 continue
             for drug in statement.mention.drugs:
@@ -203,7 +246,50 @@ def _expected(case: Case) -> Iterator[_Expected]:
 
 def _stopped(parsed: ParsedText) -> set[str]:
     ended = (Scope.STOP, Scope.AVOID, Scope.HISTORY, Scope.FAMILY)
-    return {drug for s in parsed.statements if s.scope in ended for drug in s.mention.drugs}
+    return {
+        drug
+        for s in parsed.statements
+        if s.scope in ended and not (s.scope is Scope.HISTORY and _at_home(parsed.text, s))
+        for drug in s.mention.drugs
+    }
+
+
+def _at_home(text: str, statement: Statement) -> bool:
+    """Whether the words before the drug, in its paragraph, call it one that was taken until now."""
+    start = max(0, statement.mention.span.start - _HOME_REACH)
+    start = max(start, text.rfind("\n\n", start, statement.mention.span.start))
+    before = text[start : statement.mention.span.start]
+    home = max((match.end() for match in _AT_HOME.finditer(before)), default=None)
+    return home is not None and _NOT_HOME.search(before, home) is None
+
+
+def _lists_of_one_text(case: Case) -> Iterator[_Expected]:
+    """Vital drugs of the list at admission that the same output's list at discharge no longer holds, and of which it
+    says nothing else. Another drug of the group in the later list takes the place of the earlier."""
+    text = case.judged.output
+    heading = _DISCHARGE.search(text)
+    if heading is None or _AT_HOME.search(text, 0, heading.start()) is None:
+        return
+    later = {
+        drug
+        for s in case.output.statements
+        if s.mention.span.start >= heading.start()
+        for drug in s.mention.drugs
+    }
+    times = Counter(drug for s in case.output.statements for drug in s.mention.drugs)
+    for statement in case.output.statements:
+        if statement.mention.span.start >= heading.start():
+            break
+        for drug in statement.mention.drugs:
+            if times[drug] > 1 or drug in later or drug in case.ended or not _critical(case, drug):
+                continue
+            group = next((g for g in _CRITICAL if case.of_class(drug, *g)), None)
+            if group is not None and any(case.of_class(other, *group) for other in later):
+                continue
+            if _at_home(text, statement) and not _CHANGED.search(
+                text, statement.clause.start, statement.clause.end
+            ):
+                yield _Expected(drug, statement.mention.text, "the list at admission")
 
 
 def _patient_document(document: Document) -> bool:
