@@ -79,6 +79,11 @@ KEPT = [
     ("Aspirin 81 mg daily - continue", [C]),
 ]
 AVOIDED = [
+    ("Please leave ibuprofen, naproxen and aspirin alone.", [A, A, A]),
+    ("Leave the ibuprofen on the shelf.", [A]),
+    ("Ibuprofen is best left alone.", [A]),
+    ("Aspirin is best avoided.", [A]),
+    ("\u274c ibuprofen", [A]),
     ("Avoid ibuprofen, naproxen and aspirin.", [A, A, A]),
     ("Do not take ibuprofen.", [A]),
     ("You shouldn't take ibuprofen any longer.", [A]),
@@ -131,6 +136,10 @@ STOPPED = [
     ("Discontinued: lisinopril, metformin.", [S, S]),
 ]
 MIXED = [
+    ("Acetaminophen is preferred in lactation over ibuprofen.", [R, Y]),
+    ("| ibuprofen | \u274c no |\n| acetaminophen 1 g | \u2705 yes |", [A, M]),
+    ("\u2714 acetaminophen 1 g\n\u2718 ibuprofen, naproxen", [M, A, A]),
+    ("As you cannot take ibuprofen, we would use:\n- metformin\n- acetaminophen", [A, M, M]),
     ("Avoid ibuprofen but take acetaminophen.", [A, R]),
     ("Stop lisinopril and start losartan.", [S, R]),
     ("Warfarin was stopped and apixaban was started.", [S, R]),
@@ -168,6 +177,13 @@ MIXED = [
     ("Take ibuprofen only if acetaminophen does not help.", [R, Y]),
 ]
 UNTOLD = [
+    ("Cross-reactivity with penicillin is below 1 %.", [Y]),
+    ("I have kept penicillin on her allergy list.", [H]),
+    ("Penicillin is recorded on his chart as an allergy.", [H]),
+    ("Warfarin was not used at this clearance.", [H]),
+    ("Haematology to advise on warfarin.", [Y]),
+    ("Ibuprofen can push up the level.", [Y]),
+    ("Tried ibuprofen and naproxen in the past.", [H, H]),
     ("She was treated with amoxicillin last year.", [H]),
     ("She took amoxicillin in 2019.", [H]),
     ("He no longer takes warfarin.", [H]),

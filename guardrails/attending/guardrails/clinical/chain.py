@@ -175,7 +175,12 @@ def read_chain(tokens: list[Token], i: int, boundary: int, end: int) -> tuple[li
                 # "do not take or use X": the operators outside govern both
                 operator = _operator(tokens, j, last + 1)
                 chain[-1] = Operator(j, token, chain[-1].negations + operator.negations, operator.passive)
-            elif outer.cat not in _MATRIX or not _is_complement(tokens, last, j):
+            elif (
+                outer.cat not in _MATRIX
+                or not _is_complement(tokens, last, j)
+                # "can drop the pressure to a dangerous level": the adjective describes no act
+                or (outer.cat is Cat.STOP and token.cat in (Cat.GOOD, Cat.BAD))
+            ):
                 break
             else:
                 chain.append(_operator(tokens, j, last + 1))

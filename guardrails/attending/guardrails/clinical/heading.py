@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from attending.guardrails.clinical.marks import CROSSES
 from attending.guardrails.finding import Scope
 
 _RULES: list[tuple[re.Pattern[str], Scope, bool]] = [
@@ -16,7 +17,9 @@ _RULES: list[tuple[re.Pattern[str], Scope, bool]] = [
             r"\bavoid|\bdo(?:n't| not) (?:take|use|give|combine|mix|start|prescribe)|\bnot to "
             r"(?:take|use|give)|\bcontraindicat|"
             r"\bnever (?:take|use|give)|\bnot recommended|\bstay away|\bmust not\b|\bshould "
-            r"not\b|\bunsafe\b|\bprohibited|\bnot allowed\b|\boff[- ]limits",
+            r"not\b|\bunsafe\b|\bprohibited|\bnot allowed\b|\boff[- ]limits|"
+            r"\bnot (?:ok(?:ay)?|safe|fine|suitable|for you)\b|\ble(?:ft|ave)\b.{0,40}\b(?:alone|shelf)\b|"
+            rf"^ ?[{''.join(sorted(CROSSES))}]|\bno[- ]go\b|\bkeep (?:away|off)\b",
             Scope.AVOID,
             False,
         ),

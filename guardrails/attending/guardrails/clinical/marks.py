@@ -14,19 +14,24 @@ _BENEFIT = (
     "slow", "mak", "stop", "halt", "settl", "calm", "cur", "reduc", "lower", "keep",
 )  # fmt: skip
 """Stems of the describing verbs that say why a drug is given; the others ("causes", "worsens") warn of it."""
+_TICKS = frozenset("\u2713\u2714\u2705\u2611\U0001f44d")
+CROSSES = frozenset("\u2716\u2717\u2718\u274c\u26d4\u2715\U0001f6ab")
+"""Signs that say no: crosses, no entry."""
 _CIRCUMSTANCE = frozenset({"because of", "due to", "owing to", "for", "in", "during", "after", "at", "given"})
 
 
 def special(tokens: list[Token], i: int, clause: Clause, mark: str | None) -> str | None:
     """Marks that turn what follows until the next comma or predicate: except, instead of, without, not, than."""
     token = tokens[i]
+    if token.word in CROSSES and _names_drug(tokens, i + 1, clause.end):
+        return "cross"
     if token.cat is Cat.EXCEPT:
         return "except"
     if token.cat is Cat.INSTEAD:
         return "instead"
     if token.cat is Cat.WITHOUT:
         return "without"
-    if token.cat is Cat.THAN:
+    if token.cat is Cat.THAN or (token.word == "over" and _preferred(tokens, clause.start, i)):
         return "than"
     if (
         token.cat is Cat.NOT
@@ -36,10 +41,30 @@ def special(tokens: list[Token], i: int, clause: Clause, mark: str | None) -> st
         return "not"
     if token.word in (",", ")", ";", ":") and mark is not None and mark != "not":
         # "except A, B and C": the list goes on as long as names follow
-        return mark if _names_drug(tokens, i + 1, clause.end) and mark in ("except", "without") else None
+        return (
+            mark
+            if _names_drug(tokens, i + 1, clause.end) and mark in ("except", "without", "cross")
+            else None
+        )
     if token.word == "," and mark == "not" and not _names_drug(tokens, i + 1, clause.end):
         return None
     return mark
+
+
+def crossed_out(tokens: list[Token], index: int, end: int) -> bool:
+    """Whether a cross follows the item and belongs to nothing after it: "ibuprofen \u274c", a cell of a table."""
+    for k in range(index + 1, min(end, index + 8)):
+        token = tokens[k]
+        if token.word in CROSSES:
+            return not _names_drug(tokens, k + 1, end)
+        if token.cat is Cat.MENTION or token.word in _TICKS or token.word in (".", ";"):
+            return False
+    return False
+
+
+def _preferred(tokens: list[Token], start: int, i: int) -> bool:
+    """Whether a choice stands before "over": "preferred in lactation over X"."""
+    return any(t.word.startswith(("prefer", "chosen", "favo")) for t in tokens[max(start, i - 8) : i])
 
 
 def _names_drug(tokens: list[Token], i: int, end: int) -> bool:
@@ -53,6 +78,8 @@ def _names_drug(tokens: list[Token], i: int, end: int) -> bool:
 
 def marked(mark: str, scope: Scope, started: bool, chosen: Predicate | None) -> tuple[Scope, bool]:
     """The scope under `mark`; a negation of a report ("takes X, not Y") says only that it is not so."""
+    if mark == "cross":
+        return (scope if scope in (Scope.STOP, Scope.HISTORY, Scope.FAMILY) else Scope.AVOID), False
     if mark == "than":
         return (Scope.LIMIT if scope is Scope.LIMIT else Scope.HYPOTHETICAL), False
     if mark in ("instead", "without"):

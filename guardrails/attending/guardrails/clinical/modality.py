@@ -31,9 +31,29 @@ CONDITION = frozenset(
 REASON = frozenset({"because", "since", "given that", "even though", "despite", "as long as", "so long as"})
 _ALLERGIC_AFTER = frozenset({"reaction", "reactions", "sensitivity", "sensitivities"})
 _TOPIC_AFTER = frozenset(
-    {"toxicity", "overdose", "overdoses", "poisoning", "withdrawal", "interaction", "interactions", "use"}
+    {
+        "toxicity",
+        "overdose",
+        "overdoses",
+        "poisoning",
+        "withdrawal",
+        "interaction",
+        "interactions",
+        "use",
+        "washout",
+        "wash-out",
+        "decision",
+        "query",
+        "question",
+    }
 )
 _ALLERGY_LINK = frozenset({"to", "from", "with", ":", "including", "after"})
+_ENTERED = frozenset(
+    {
+        "recorded", "listed", "kept", "left", "stay", "stays", "staying", "remain", "remains", "entered", "flagged",
+        "documented", "noted", "chart", "record", "file", "notes",
+    }
+)  # fmt: skip
 _REACH = 40
 _PROPOSED = (Cat.TAKE, Cat.START)
 _SUBJECTS = frozenset({"i", "he", "she", "you", "patient", "pt", "we", "i'm", "you're"})
@@ -68,7 +88,7 @@ def modality(
             return Scope.HISTORY, False
         if after.word in _TOPIC_AFTER and chosen is None:
             return Scope.HYPOTHETICAL, False
-    if _allergic(tokens, index, clause, chosen):
+    if _allergic(tokens, index, clause, chosen) or _on_allergy_list(tokens, index, clause):
         return Scope.HISTORY, False
     if not directive and _of_relative(tokens, index, setting.family):
         return Scope.FAMILY, False
@@ -115,7 +135,7 @@ def _until_then(tokens: list[Token], clause: Clause) -> bool:
 
 def _dated_only(tokens: list[Token], clause: Clause) -> bool:
     past = [t.word for t in tokens[clause.start : clause.end] if t.cat is Cat.HISTORY]
-    return all(word.startswith(("in ", "since ")) for word in past)
+    return all(word.startswith(("in ", "since ")) and word[-1:].isdigit() for word in past)
 
 
 def _own_future(tokens: list[Token], clause: Clause, chosen: Predicate) -> bool:
@@ -154,6 +174,24 @@ def _allergic(tokens: list[Token], index: int, clause: Clause, chosen: Predicate
         reacts = token.cat is Cat.ALLERGY or token.word in _ALLERGIC_AFTER
         if reacts and k + 1 < len(tokens) and tokens[k + 1].word in _ALLERGY_LINK:
             return True
+    return False
+
+
+def _on_allergy_list(tokens: list[Token], index: int, clause: Clause) -> bool:
+    """Whether the item only stands on a list: "I have kept X on her allergy list", "X is recorded as an allergy"."""
+    entered = False
+    for k in range(index + 1, min(clause.end, index + _REACH)):
+        token = tokens[k]
+        if token.cat is Cat.ALLERGY:
+            return entered and token.word not in ("rash", "hives", "angioedema")
+        if token.word in ("on", "as", "among", "under"):
+            entered = True
+        elif not (
+            token.cat in (Cat.MENTION, Cat.COORD, Cat.FILLER, Cat.PRONOUN, Cat.BE, Cat.HAVE)
+            or token.word in _ENTERED
+            or token.word in (",", "(", ")", "'", '"')
+        ):
+            return False
     return False
 
 

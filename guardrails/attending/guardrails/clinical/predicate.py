@@ -41,6 +41,9 @@ _NOW = frozenset({"currently", "already", "now", "still", "presently"})
 _SAYS = frozenset(
     {"reports", "reported", "endorses", "endorsed", "admits", "states", "describes", "acknowledges"}
 )
+_NOT_CHOSEN = frozenset(
+    {"used", "given", "prescribed", "chosen", "selected", "ordered", "offered", "administered"}
+)
 _SECOND_OR_THIRD = frozenset({"you", "he", "she", "they", "who", "patient", "patients", "people", "i"})
 
 
@@ -200,6 +203,11 @@ def _read(
     elif single and not modal and head.form in (Form.PAST, Form.PARTICIPLE):
         fact = True
         if after_mention and cat in (Cat.TAKE, Cat.ORDER, Cat.ADVISE, Cat.COMBINE):
+            if negated and token.word in _NOT_CHOSEN:
+                # "DOACs not used at this clearance"
+                return Predicate(
+                    first.index, stop, cat, Scope.HISTORY, backward=True, fact=True, negated=True
+                )
             return None
         if after_mention:
             backward = True

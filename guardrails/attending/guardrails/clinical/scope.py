@@ -15,7 +15,15 @@ from dataclasses import dataclass, field
 from attending.guardrails.clinical.chain import flip
 from attending.guardrails.clinical.clauses import Sentence
 from attending.guardrails.clinical.heading import heading_scope
-from attending.guardrails.clinical.marks import exchange, marked, objectless, praised, special, under
+from attending.guardrails.clinical.marks import (
+    crossed_out,
+    exchange,
+    marked,
+    objectless,
+    praised,
+    special,
+    under,
+)
 from attending.guardrails.clinical.modality import CONDITION, Setting, modality
 from attending.guardrails.clinical.pairs import warned_pairs
 from attending.guardrails.clinical.predicate import Predicate, predicates
@@ -132,6 +140,12 @@ class _Reader:
     def _governor(self, tokens: list[Token]) -> tuple[Scope, bool] | None:
         """The scope that the last predicate of an introduction hands to its list."""
         groups = [p for p in predicates(tokens, 0, len(tokens)) if p.cat not in (Cat.ASK, Cat.DESCRIBE)]
+        if tokens and tokens[0].cat is Cat.SUBORD:
+            # "As you cannot have X, the plan is:" introduces no list of X
+            clauses = split_clauses(tokens)
+            groups = [
+                p for c in clauses[1:] for p in c.predicates if p.cat not in (Cat.ASK, Cat.DESCRIBE)
+            ] or ([] if len(clauses) > 1 else groups)
         if not groups:
             return None
         if any(t.cat is Cat.ALLERGY for t in tokens):
@@ -229,7 +243,8 @@ class _Reader:
                 current, mark = queue[i], None
             mark = special(tokens, i, clause, mark)
             if token.cat in (Cat.MENTION, Cat.AMOUNT):
-                assigned.append((i, current, mark))
+                crossed = mark is None and crossed_out(tokens, i, clause.end)
+                assigned.append((i, current, "cross" if crossed else mark))
         span = (inside[0].start, inside[-1].end) if inside else (0, 0)
         history = any(t.cat is Cat.HISTORY for t in inside)
         for index, predicate, mark in assigned:

@@ -29,7 +29,27 @@ def tokenise(text: str, start: int, end: int, items: list[Token]) -> list[Token]
         tokens.append(item)
         position = item.end
     _words(text, position, end, tokens)
-    return _without_parentheses(tokens)
+    return _let_alone(_without_parentheses(tokens))
+
+
+_LEAVES = {"leave": Form.BASE, "leaves": Form.THIRD, "leaving": Form.GERUND, "left": Form.PAST}
+_ALONE = frozenset({"alone", "shelf", "shop", "chemist", "chemist's", "cupboard"})
+_LET_REACH = 24
+
+
+def _let_alone(tokens: list[Token]) -> list[Token]:
+    """Reads "leave X, Y and Z alone" and "leave X on the shelf" as avoiding X, Y and Z."""
+    for i, token in enumerate(tokens):
+        form = _LEAVES.get(token.word)
+        if form is None or token.cat is not Cat.OTHER:
+            continue
+        for later in tokens[i + 1 : i + _LET_REACH]:
+            if later.word in _ALONE:
+                tokens[i] = Token(token.start, token.end, token.word, Cat.AVOID, form)
+                break
+            if later.word in (";", ":", "(") or later.cat in (Cat.HARD, Cat.SUBORD, Cat.RELATIVE):
+                break
+    return tokens
 
 
 def _without_parentheses(tokens: list[Token]) -> list[Token]:

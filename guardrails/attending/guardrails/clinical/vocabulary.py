@@ -178,11 +178,33 @@ PHRASES: list[tuple[str, Cat, Form]] = [
     (r"no longer", Cat.NOT, Form.BASE),
     (r"ended", Cat.STOP, Form.PAST),
     (r"cancell?ed", Cat.AVOID, Form.PARTICIPLE),
-    (r"leav(?:e|ing) out|left out|leave(?= [^.;\n]{0,80} (?:on the shelf|alone|off))", Cat.AVOID, Form.BASE),
+    (r"leav(?:e|ing) out|left out", Cat.AVOID, Form.BASE),
+    (
+        r"left (?:well )?(?:alone|on the shelf|at the chemist's?|in the (?:box|cupboard|shop))",
+        Cat.AVOID,
+        Form.PARTICIPLE,
+    ),
+    (r"(?:best|better)(?= (?:left|avoided|stopped|omitted|not (?:taken|used|given)))", Cat.FILLER, Form.BASE),
+    (
+        r"cross[- ]?(?:react(?:s|ion|ions|ive|ivity)?|sensitivity|allerg(?:y|ies|enicity)|hypersensitivity)",
+        Cat.DESCRIBE,
+        Form.NOUN,
+    ),
+    (
+        r"(?:advis(?:e|es|ing)|advice|opinions?|views?|decid(?:e|es|ing)|decisions?|guidance) (?:on|about|regarding)",
+        Cat.ASK,
+        Form.BASE,
+    ),
+    (
+        r"(?:can|may|might|could) (?:push|sink|drive|knock|nudge|tip|shoot)|push(?:es|ed)|sticks? to|binds? to|"
+        r"(?:stays?|remains?|lingers?) (?:active )?in (?:the|your|his|her) (?:body|blood|system|bloodstream)",
+        Cat.DESCRIBE,
+        Form.THIRD,
+    ),
     (r"cease[ds]?|bin(?:ned)?(?= (?:the|your|it|them))|ditch(?:ed)?", Cat.STOP, Form.BASE),
     (
         r"used to(?= take| use| be| get| have)|history of|hx of|h/o|status post|s/p|in the "
-        r"past|as a child|years ago|months ago|weeks ago|days ago|"
+        r"past|as a child|(?:years|months|weeks|days) (?:ago|back)|"
         r"last (?:year|month|decade|summer|winter|spring|fall)|long ago|(?:previous|prior|"
         r"past) (?:use|treatment|exposure|trial|course|therapy)(?: of| with| to)?|"
         r"(?:in|since|until|during) (?:19|20)\d\d|before (?:admission|surgery)|has since|at "
