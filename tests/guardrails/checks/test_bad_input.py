@@ -67,7 +67,20 @@ def test_ordinary_letters_of_other_alphabets_are_left_alone(knowledge: Knowledge
 
 @pytest.mark.parametrize(
     "unit",
-    ["Start warfarin 5 mg daily and naproxen 500 mg. ", "warfarin ", "5 mg ", "not ", "a\u0301", "\u200b"],
+    [
+        "Start warfarin 5 mg daily and naproxen 500 mg. ",
+        "warfarin ",
+        "5 mg ",
+        "not ",
+        "a\u0301",
+        "\u200b",
+        "Take ibuprofen 400 mg daily, then 200 mg. ",
+        "next ",
+        "Name:" + " " * 500,
+        "\n",
+        "past ",
+        "patient ",
+    ],
 )
 def test_work_stays_near_the_length(knowledge: Knowledge, unit: str) -> None:
     """Four times the text in the same run; the square would be sixteen times the work."""

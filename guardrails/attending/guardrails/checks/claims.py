@@ -30,7 +30,7 @@ _NUMBER_WORDS: Final = {
 }  # fmt: skip
 _LENGTH: Final = re.compile(
     rf"\b(?:for|over|within|in|after|next|first|another|at least|up to|until)\s+(?:the |a further |about "
-    rf"|at least |up to |next |first )*"
+    rf"|at least |up to |next |first ){{0,4}}"
     rf"(?P<n>\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})(?:\s*(?:-|to)\s*(?P<m>\d{{1,3}}))?[ -]?(?P<unit>hours?|days?"
     rf"|weeks?|months?)\b",
     re.I,

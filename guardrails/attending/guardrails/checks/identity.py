@@ -64,7 +64,7 @@ _RELATIVES: Final = re.compile(
     re.I,
 )
 _RELATIVE_NEXT: Final = re.compile(
-    r"[\s,-]{0,3}(?:old[\s,-]{1,2})?(?:(?!(?:her|his|their|my|your|by|with|and)\b)\w+[\s,-]{1,2}){0,2}"
+    r"[\s,-]{0,3}(?:old[\s,-]{1,2})?(?:(?!(?:her|his|their|my|your|by|with|and)\b)\w{1,40}[\s,-]{1,2}){0,2}"
     r"(?:mother|father|brother|sister|son|daughter|husband|wife|partner|spouse|uncle|aunt|grand\w+|cousin)\b",
     re.I,
 )

@@ -6,10 +6,12 @@ Where several rows remain, the highest is used: a finding must not rest on a lim
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from itertools import accumulate
+from typing import Final, cast
 
 from attending.guardrails.checks.amounts import MG_PER, body_surface_m2, to_base
 from attending.guardrails.checks.case import ADULT_YEARS, Case, Exposure
@@ -258,16 +260,27 @@ def _less_follows(case: Case, drug: str, statement: Statement) -> bool:
     dose = statement.dose
     if dose is None:
         return False
-    return any(
-        other.drug == drug
-        and other.statement is not None
-        and other.statement.dose is not None
-        and other.statement.dose.span.start > dose.span.start
-        and other.statement.dose.unit == dose.unit
-        and other.statement.dose.high <= dose.high
-        and other.statement is not statement
-        for other in case.given
-    )
+    starts, least = _doses(case).get((drug, dose.unit), ((), ()))
+    following = bisect_right(starts, dose.span.start)
+    return following < len(least) and least[following] <= dose.high
+
+
+def _doses(case: Case) -> dict[tuple[str, str], tuple[Sequence[int], Sequence[Decimal]]]:
+    """(drug, unit) -> where its doses stand, in order, and the least of each and those after it."""
+    found = case.memo.get("doses")
+    if found is None:
+        doses: dict[tuple[str, str], list[tuple[int, Decimal]]] = {}
+        for exposure in case.given:
+            dose = exposure.statement.dose if exposure.statement is not None else None
+            if dose is not None:
+                doses.setdefault((exposure.drug, dose.unit), []).append((dose.span.start, dose.high))
+        found = case.memo["doses"] = {key: _least(sorted(placed)) for key, placed in doses.items()}
+    return cast(dict[tuple[str, str], tuple[Sequence[int], Sequence[Decimal]]], found)
+
+
+def _least(placed: list[tuple[int, Decimal]]) -> tuple[list[int], list[Decimal]]:
+    least = list(accumulate((high for _, high in reversed(placed)), min))
+    return [start for start, _ in placed], least[::-1]
 
 
 def is_strict(case: Case, drug: str) -> bool:

@@ -15,14 +15,16 @@ _TITLE: Final = re.compile(
     rf"|Madame)\.?[ \u00a0]+(?P<name>{_WORD}(?:[ \u00a0](?:{_PARTICLE})?{_WORD}){{0,3}})"
 )
 _LABEL: Final = re.compile(
-    rf"(?:^|\n|[.;|(\[]\s*)[*_#\s]*(?P<label>Patient(?: [Nn]ame)?|Name|RE|Re|Subject|Dear|Hello|Hi)\b[*_]*\s*"
-    rf"(?:[:,-]|(?=[A-Z]))[*_\s]*"
-    rf"(?P<title>Mr|Mrs|Ms|Miss|Mx)?\.?\s*"
+    rf"(?:^|\n|[.;|(\[]\s{{0,9}})[*_#\s]{{0,9}}(?P<label>Patient(?: [Nn]ame)?|Name|RE|Re|Subject|Dear|Hello|Hi)\b"
+    rf"[*_]{{0,9}}\s{{0,9}}"
+    rf"(?:[:,-]|(?=[A-Z]))[*_\s]{{0,9}}"
+    rf"(?P<title>Mr|Mrs|Ms|Miss|Mx)?\.?\s{{0,9}}"
     rf"(?P<name>{_WORD}(?:[ \u00a0](?:[A-Z]\.|(?:{_PARTICLE})?{_WORD})){{0,3}})"
     rf"(?P<born>,? *\(?(?:DOB|MRN|born|date of birth))?"
 )
 _INVERTED: Final = re.compile(
-    rf"(?:^|\n)[*_#\s]*(?P<label>Patient(?: [Nn]ame)?|Name)[*_]*\s*:[*_\s]*(?P<name>{_WORD}, ?{_WORD})"
+    rf"(?:^|\n)[*_#\s]{{0,9}}(?P<label>Patient(?: [Nn]ame)?|Name)[*_]{{0,9}}\s{{0,9}}:"
+    rf"[*_\s]{{0,9}}(?P<name>{_WORD}, ?{_WORD})"
 )
 _BORN_AFTER: Final = re.compile(
     rf"\b(?P<name>{_WORD}(?:[ \u00a0](?:[A-Z]\.|(?:{_PARTICLE})?{_WORD})){{1,2}})"

@@ -39,7 +39,7 @@ _BY = re.compile(
     r"down)(?: \w+){0,4} by $|\bincrements of $|\bsteps of $"
 )
 _TOPICAL_AFTER = re.compile(
-    r" ?(?:\w+ )?(?:cream|ointment|gel|solution|lotion|drops|shampoo|foam|spray|saline|"
+    r" ?(?:\w{1,40} )?(?:cream|ointment|gel|solution|lotion|drops|shampoo|foam|spray|saline|"
     r"dextrose|suspension|paste|patch|otic|ophthalmic|injection|infusion|mouthwash|swab|"
     r"nacl|sodium)"
 )

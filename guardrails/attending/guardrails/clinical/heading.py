@@ -30,7 +30,7 @@ _RULES: list[tuple[re.Pattern[str], Scope, bool]] = [
             False,
         ),
         (
-            r"\b(?:past|previous|prior|former|old|historical|failed|tried)\b.*\b(?:med|drug|"
+            r"\b(?:past|previous|prior|former|old|historical|failed|tried)\b.{0,120}\b(?:med|drug|"
             r"treatment|therap|rx|agents?|history)|"
             r"\bhistory\b|\bpmhx?\b|\bhpi\b|\bhospital course\b|\bpreviously\b|\bpsh\b",
             Scope.HISTORY,

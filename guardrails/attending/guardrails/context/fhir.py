@@ -23,7 +23,7 @@ NO_KNOWN_ALLERGY: Final = frozenset({"716186003", "409137002", "428607008", "429
 allergy."""
 
 _NO_KNOWN_TEXT: Final = re.compile(r"\bno known (?:\w+ )?allerg|\bnkd?a\b", re.I)
-_QUALIFIER: Final = re.compile(r"\s*\((?:disorder|finding|situation|procedure|substance)\)\s*$", re.I)
+_QUALIFIER: Final = re.compile(r"(?<!\s)\s*+\((?:disorder|finding|situation|procedure|substance)\)\s*$", re.I)
 _WEIGHT: Final = frozenset({"29463-7", "3141-9", "3142-7", "8341-0"})
 _HEIGHT: Final = frozenset({"8302-2", "8301-4", "8308-9"})
 _GESTATION: Final = frozenset({"11884-4", "11885-1", "18185-9", "49051-6", "49052-4"})

@@ -29,7 +29,7 @@ T = TypeVar("T")
 _NONE_KNOWN: Final = re.compile(
     r"^\s*(?:nkda|nka|nil|none(?: known)?|no known (?:drug )?allerg(?:y|ies)|no allergies)\s*\.?\s*$", re.I
 )
-_DOSE_START: Final = re.compile(r"\s+(?=\d|\.\d)")
+_DOSE_START: Final = re.compile(r"(?<!\s)\s++(?=\d|\.\d)")
 _MAX_LIST: Final = 1000
 _CONTEXT_KEYS_WORDS: Final = (
     "age_years age_days sex pregnant pregnancy_weeks lactating infant_days weight_kg height_cm egfr crcl "

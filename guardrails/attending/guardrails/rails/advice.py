@@ -215,7 +215,7 @@ ADVICE: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
     (
         "referral",
         _compile(
-            rf"(?:^|[.!?;:\n]\s*|\b(?:and|then|or)\s+)(?:please\s+)?(?:see|consult|follow up with"
+            rf"(?:^|[.!?;:\n]\s{{0,40}}|\b(?:and|then|or)\s+)(?:please\s+)?(?:see|consult|follow up with"
             rf"|make an appointment with|get referred to|ask|talk to|speak (?:to|with))\s+(?:an?|your"
             rf"|the)\s+(?:\w+\s+){{0,2}}{_DOCTOR}\b"
         ),

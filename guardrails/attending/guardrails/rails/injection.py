@@ -345,7 +345,7 @@ _PLAIN_ONLY: Final = frozenset({"chat_markup", "active_markup", "code"})
 # What follows an override in ordinary letters: a correction of what the clinic itself had said.
 _LEGITIMATE: Final = {
     "override": re.compile(
-        r"\s*(?:(?:that\s+)?(?:we|i|our \w+|the (?:clinic|office|nurse|pharmacy|hospital|surgery|ward"
+        r"\s{0,9}(?:(?:that\s+)?(?:we|i|our \w+|the (?:clinic|office|nurse|pharmacy|hospital|surgery|ward"
         r"|practice))\s+(?:sent|gave|mailed|emailed|provided|wrote|told|had)"
         r"|(?:from|by|given by|sent by)\s+(?:your|the|our|dr\.?|doctor|nurse|my|another)\s*\w*"
         r"|(?:about|regarding|on|concerning|for|relating to)\s+(?:your |the |my |his |her |their )?(?:\w+ ){0,2}"
