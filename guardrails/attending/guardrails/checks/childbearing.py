@@ -6,21 +6,35 @@ weeks only.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Final
 
 from attending.guardrails.checks.amounts import daily_total
 from attending.guardrails.checks.case import Case, Exposure, lowered
 from attending.guardrails.checks.patient_state import conditions_of
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.knowledge.facts import PregnancyException, PregnancyRule
+from attending.guardrails.sieve import Sieved
+
+_WISHES: Final = Sieved(
+    r"\b(?:trying (?:to (?:conceive|fall pregnant|get pregnant|become pregnant)|for (?:a|another|their|your|her) "
+    r"(?:(?:first|second) )?(?:baby|child|pregnancy))|(?:hop(?:es|ing)|wants?|wish(?:es|ing)|plan(?:s|ning)) to "
+    r"(?:conceive|fall pregnant|get pregnant|become pregnant|start a family)|planning (?:a|another) pregnancy|ttc)\b"
+)
+_NOT_WISHED: Final = re.compile(
+    r"\b(?:if|unless|when|whenever|before|not|no|never|isn't|aren't|without|anyone|women|people|stop\w*|husband|wife"
+    r"|partner|tell|daughter|sister)\b[^.;:\n]{0,40}$"
+)
 
 
 def pregnancy(case: Case) -> Iterator[Finding]:
     weeks = case.context.pregnancy_weeks
-    if case.context.pregnant is False or (case.context.pregnant is None and weeks is None):
-        return
     if case.context.sex == "male":
+        return
+    if case.context.pregnant is False or (case.context.pregnant is None and weeks is None):
+        yield from _before_conception(case)
         return
     for exposure in case.unique_given():
         if case.is_local(exposure):
@@ -43,6 +57,26 @@ def pregnancy(case: Case) -> Iterator[Finding]:
             )
         if best is not None:
             yield best
+
+
+def _before_conception(case: Case) -> Iterator[Finding]:
+    """A drug contraindicated in pregnancy, given to somebody who tries to conceive."""
+    wish = _WISHES.search(case.told)
+    if wish is None or _NOT_WISHED.search(case.told, max(0, wish.start() - 60), wish.start()):
+        return
+    for exposure in case.unique_given():
+        if case.is_local(exposure):
+            continue
+        for rule in case.knowledge.pregnancy_rules(exposure.drug):
+            if rule.severity is Severity.CONTRAINDICATED and rule.from_week is None:
+                yield case.finding(
+                    Code.PREGNANCY,
+                    exposure,
+                    Severity.MODERATE,
+                    rule.provenance,
+                    f"{exposure.drug} in somebody who tries to conceive",
+                )
+                break
 
 
 def lactation(case: Case) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from attending.guardrails.clinical.person.age import AGE, read_age
+from attending.guardrails.clinical.person.expecting import EXPECTING, read_expecting
 from attending.guardrails.clinical.person.nursing import NURSING, read_nursing
 from attending.guardrails.clinical.person.organs import ORGANS, read_organs
 from attending.guardrails.clinical.person.pregnancy import PREGNANCY, read_pregnancy
@@ -58,6 +59,8 @@ def describe(parts: Sequence[str], names: frozenset[str] = frozenset()) -> Perso
         for patterns, read in likely:
             if patterns.may_match(part):
                 read(part)
+    if EXPECTING.may_match(whole):
+        read_expecting(parts, told)
     infants, days = told.infants, told.days
     if days and True in told.lactating:
         # an age in days beside a nursing mother is the infant's
@@ -68,7 +71,7 @@ def describe(parts: Sequence[str], names: frozenset[str] = frozenset()) -> Perso
         age_days=_one(days) if not told.ages else None,
         sex=_one(told.sexes) or ("female" if expecting else None),
         pregnant=expecting,
-        pregnancy_weeks=_one(told.weeks) if expecting else None,
+        pregnancy_weeks=_one(told.weeks or told.weeks_about) if expecting else None,
         lactating=_one(told.lactating),
         infant_days=_one(infants),
         weight_kg=_one(told.weights),

@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 
 from attending.guardrails.clinical.person.counting import COUNTED, NTH, NW, number
+from attending.guardrails.clinical.person.expecting import planned
 from attending.guardrails.clinical.person.told import Told
 from attending.guardrails.clinical.person.who import (
     CONDITIONAL,
@@ -19,7 +20,7 @@ from attending.guardrails.sieve import Group, Sieved
 
 _GESTATION = Sieved(
     r"(?<![\w.,/+-])(\d{1,2}) ?(?:w|wks?|weeks?) ?\+? ?[0-6] ?(?:d|days?)(?![\w-])"
-    r"|(?<![\w.,/+-])(\d{2})\+[0-6](?![\w/.])"
+    r"|(?<![\w.,/+-])(\d{2})\+[0-6](?!\w|[/.+]\d|/\d)"
 )
 """Weeks and days, as only a pregnancy or a newborn is counted: "24w2d", "31+4"."""
 _BORN = re.compile(
@@ -107,6 +108,7 @@ def counted_weeks(part: str, told: Told) -> None:
             or re.search(
                 r"\b(?:not|no|never|previous|prior|last pregnancy|scan|until|induction) (?:\w+ )?$", before
             )
+            or planned(before)
             or other_person(part, match.start())
         )
 

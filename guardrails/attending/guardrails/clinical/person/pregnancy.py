@@ -42,7 +42,7 @@ _PREGNANT = Sieved(
     r"since you are|and|now|since she is|because she is|an?|this|my|our) (?:\w+ "
     r"){0,2}?pregnant\b(?! (?:women|people|patients|persons|individuals))|"
     r"\bpregnant (?:woman|patient|female|lady|wife|mother|with (?:her|my|twins))\b|"
-    r"\bg\d{1,2} ?p\d{1,4}\b|\byour pregnancy\b|\bher (?:current )?pregnancy\b|"
+    r"\byour pregnancy\b|\bher (?:current )?pregnancy\b|"
     r"\b(?:in|during|into|with|of) this pregnancy\b|\binto (?:her|your|my) (?:\w+ )?pregnancy\b|"
     r"\b(?:pregnant|pregnancy)[ :=]+(?:yes|true|positive|confirmed|ongoing)\b|\b(?:iup|intrauterine pregnancy)\b|"
     r"^pregnant\b|[,;] pregnant\b"

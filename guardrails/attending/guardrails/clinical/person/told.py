@@ -11,7 +11,8 @@ class Told:
     """One list a fact, in the order of the text; the readers of this package add to it.
 
     `ages` are years; `days` the age of somebody younger than about two years; `infants` days of the child that is
-    nursed; `weights` kilograms, `heights` centimetres; `egfrs` mL/min/1.73 m2, `crcls` mL/min.
+    nursed; `weights` kilograms, `heights` centimetres; `egfrs` mL/min/1.73 m2, `crcls` mL/min;
+    `weeks` are counted as pregnancy, `weeks_about` only likely so.
     """
 
     ages: list[Decimal] = field(default_factory=list)
@@ -20,6 +21,7 @@ class Told:
     weights: list[Decimal] = field(default_factory=list)
     heights: list[Decimal] = field(default_factory=list)
     weeks: list[Decimal] = field(default_factory=list)
+    weeks_about: list[Decimal] = field(default_factory=list)
     egfrs: list[Decimal] = field(default_factory=list)
     crcls: list[Decimal] = field(default_factory=list)
     infants: list[int] = field(default_factory=list)
