@@ -38,37 +38,45 @@ _OTHER_TEST = Sieved(
 )
 _BOY_OR_GIRL = Sieved(
     r"\b(?:you(?:'re| are)|she(?:'s| is)|they(?:'re| are)) (?:having|going to have) (?:a|another) "
-    r"(?:(?:little|baby|second|third) ){0,2}(?:girl|boy|baby|child)\b|\b(?:you(?:'re| are)|she(?:'s| is)) having twins\b"
+    r"(?:(?:little|baby|second|third) ){0,2}(?:girl|boy|baby|child)\b|\b(?:you(?:'re| are)|she(?:'s"
+    r"| is)) having twins\b"
     r"|\bexpecting (?:(?:her|your|my|our|a|another) )?(?:second|first|third|fourth|another) (?:child|baby)\b"
     r"|\b(?:great|good|wonderful|lovely|happy) news about (?:the|your) (?:baby|pregnancy)\b"
     r"|\bbaby (?:is )?due (?:at|in|on|around|by|next) \w+"
 )
 _SCANNED = Sieved(
     r"\b(?:single|live|viable|intrauterine)(?: (?:single|live|viable|intrauterine))* f(?:o)?etus\b"
-    r"|\bf(?:o)?etal heart(?:beat)? (?:was )?(?:seen|heard|present)\b|\btwins? (?:seen )?on (?:the )?(?:ultrasound|scan|us)\b"
+    r"|\bf(?:o)?etal heart(?:beat)? (?:was )?(?:seen|heard|present)\b"
+    r"|\btwins? (?:seen )?on (?:the )?(?:ultrasound|scan|us)\b"
     r"|\b(?:ivf|icsi|twin|singleton|viable|unplanned|ongoing) pregnancy\b(?! (?:loss|unit|clinic|test))"
     r"|\bbeta[- ]?hcg (?:is )?(?:rising|doubling|appropriate)\b"
     r"|\b(?:edd|edc)[ :=]+(?:is |of )?(?:\d|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
-    r"|\b(?:your|her) (?:12-week|twelve-week|20-week|twenty-week|anomaly|dating|nuchal)(?: anomaly| dating)? scan (?:was|is|showed|looked)\b"
+    r"|\b(?:your|her) (?:12-week|twelve-week|20-week|twenty-week|anomaly|dating|nuchal)(?: anomaly"
+    r"| dating)? scan (?:was|is|showed|looked)\b"
 )
 _THIRD = Sieved(
-    r"\b(?:you|she|i|lady|woman|patient|who)(?: is| are| am|'re|'s|'m) (?:now |currently |already |well )?in(?:to)? the "
+    r"\b(?:you|she|i|lady|woman|patient|who)(?: is| are| am|'re|'s|'m) (?:now |currently |already "
+    r"|well )?in(?:to)? the "
     r"(first|1st|second|2nd|third|3rd) trimester\b"
 )
 _TRIMESTER_WEEK = {"first": 8, "1st": 8, "second": 14, "2nd": 14, "third": 28, "3rd": 28}
 _OF_FORTY = Sieved(r"(?<![\d/.,-])(\d{1,2})(?:\+[0-6])? ?/40(?![\d/]|\.\d| ?(?:mm|mg|patients|points))")
 """Weeks of forty, as notes of Britain, India and Australia count a pregnancy: "34/40"."""
 _SEEN_AT = Sieved(
-    rf"(?:\byear-old|\b\d\d ?(?:yo|y/o|yrs?)|\b\d\df|\bwoman|\blady|\bprimip\w*|\bgirl)(?: who is| woman| lady| female)?"
+    rf"(?:\byear-old|\b\d\d ?(?:yo|y/o|yrs?)|\b\d\df|\bwoman|\blady|\bprimip\w*|\bgirl)(?: who is| woman"
+    rf"| lady| female)?"
     rf",? (?:now |currently )?(?:at )?{NW} (?:weeks|wks)\b(?= (?:with|who|and|by)\b|[,.;:(]|$)"
-    rf"|\b(?:dating|dates|scan|ultrasound)(?: \w+){{0,2}} (?:put|puts|makes|made|gives|gave|dates|dated) (?:her|you|it|this)"
+    rf"|\b(?:dating|dates|scan|ultrasound)(?: \w+){{0,2}} (?:put|puts|makes|made|gives|gave|dates"
+    rf"|dated) (?:her|you|it|this)"
     rf"(?: (?:at|as|to))? {NW} (?:weeks|wks)\b"
 )
 _THEN = re.compile(
-    r"\b(?:previous\w*|prior|last (?:pregnancy|baby|child|one|time)|(?:first|second|older|elder) (?:baby|child|pregnancy"
+    r"\b(?:previous\w*|prior|last (?:pregnancy|baby|child|one|time)|(?:first|second|older|elder) (?:baby"
+    r"|child|pregnancy"
     r"|son|daughter|one)|deliver\w*|born|birth|c?section|lscs|miscarr\w*|loss|lost|stillb\w*|scans?|gtt|ogtt"
     r"|glucose tolerance|induc\w*|anti-d|vaccin\w*|whooping|until|till|from|by|after|before|reassess\w*|repeat\w*"
-    r"|recheck\w*|again|next|planned|due|appointment|growth|stop\w*|in (?:19|20)\d\d|post|since|lmp|scor\w+|phq\S*|gad\S*)\b[^.;]{0,40}$"
+    r"|recheck\w*|again|next|planned|due|appointment|growth|stop\w*|in (?:19|20)\d\d|post|since|lmp|scor\w+"
+    r"|phq\S*|gad\S*)\b[^.;]{0,40}$"
 )
 """What happened or will happen at a week that is then not the present one."""
 _CHILDBEARING_ENDED = Sieved(
