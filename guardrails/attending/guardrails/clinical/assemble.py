@@ -17,6 +17,7 @@ from attending.guardrails.clinical.mentions import Named
 from attending.guardrails.clinical.part import Part
 from attending.guardrails.clinical.route import RouteWord
 from attending.guardrails.clinical.scope import Reading, Scopes
+from attending.guardrails.clinical.spoken import retracted, stated_total, supplied
 from attending.guardrails.clinical.strength import Strengths
 from attending.guardrails.finding import Scope
 
@@ -133,6 +134,8 @@ class _Builder:
         self._parts: dict[int, list[Part]] = defaultdict(list)
         self._unreadable: list[Amount] = []
         self._orphans: list[tuple[int, Reading]] = []
+        self._retracted: list[Amount] = []
+        self._totals: dict[int, list[Part]] = defaultdict(list)
         self._groups = 0
         self._last_in_sentence: dict[int, int] = {}
         for index, mention in enumerate(pieces.mentions):
@@ -142,6 +145,9 @@ class _Builder:
         limits: list[tuple[int, Amount, bool]] = []
         for index, amount in enumerate(self._p.amounts):
             if index in self._p.bound_elsewhere or amount.kind is Kind.LABORATORY or amount.former:
+                continue
+            if retracted(self._text, amount.start, amount.end):
+                self._retracted.append(amount)
                 continue
             reading = self._s.amounts[index]
             if amount.kind is Kind.UNREADABLE:
@@ -161,7 +167,7 @@ class _Builder:
             read = self._as_components(amount, owner)
             if read is None:
                 continue
-            if owner is not None and self._is_no_dose(owner, read):
+            if owner is not None and (self._is_no_dose(owner, read) or self._is_total(owner, read, reading)):
                 continue
             kind = limit_kind(self._text, read, reading)
             if kind is not None:
@@ -188,13 +194,22 @@ class _Builder:
                 later.route = later.route or earlier.route
         for owner, amount, daily in limits:
             set_limit(self._parts[owner], amount, daily=daily)
-        parts = [p for index in sorted(self._parts) for p in self._parts[index]]
+        parts = [p for index in sorted(self._parts) for p in (*self._parts[index], *self._totals[index])]
         return Assembled(parts, self._unreadable, self._orphans)
 
     def _is_no_dose(self, owner: int, amount: Amount) -> bool:
         """Whether the amount is what is dispensed, a total of doses already said, how many may follow within minutes,
         or the volume that a dose is diluted in."""
         said = [p.amount for p in self._parts[owner] if p.amount is not None]
+        named = self._p.mentions[owner]
+        if amount.unit in ("tablet", "patch", "suppository", "lozenge", "packet") and supplied(
+            self._text,
+            amount.start,
+            amount.end,
+            named=named.end if amount.end <= named.start else None,
+            dosed=any(a.mass or a.components for a in said),
+        ):
+            return True
         if not said or self._sentence(said[-1].start) + 2 < self._sentence(amount.start):
             return False
         window = max(0, amount.start - 40)
@@ -205,10 +220,36 @@ class _Builder:
         if amount.mass and _TOTAL.search(before) and len(said) > 1:
             return True
         if amount.unit == "mL" and said[-1].mass:
-            return _DILUENT.match(self._text[said[-1].end : amount.start]) is not None
+            after = max(said[-1].end, named.end) if named.end <= amount.start else said[-1].end
+            return _DILUENT.match(self._text[after : amount.start]) is not None
         if counted and _UP_TO.search(before):
             return _REPEATED.search(self._text, max(0, amount.start - 70), amount.start) is not None
         return False
+
+    def _is_total(self, owner: int, amount: Amount, reading: Reading) -> bool:
+        """Whether the amount is a sum over the day; then it is held against the ceiling of a day and no other."""
+        if (
+            not amount.mass
+            or amount.components
+            or amount.per_kg
+            or amount.per_m2
+            or amount.per_time is not None
+        ):
+            return False
+        said = any(p.amount is not None for p in self._parts[owner]) or owner != self._named_first(owner)
+        if not stated_total(self._text, amount.start, amount.end, said=said):
+            return False
+        if len(self._p.mentions[owner].drugs) == 1:
+            chosen = self._s.mentions[owner]
+            self._totals[owner].append(
+                Part(owner, reading if reading.governed else chosen, replace(amount, per_time="day"))
+            )
+        return True
+
+    def _named_first(self, owner: int) -> int:
+        """The first mention of a drug that `owner` names."""
+        drugs = set(self._p.mentions[owner].drugs)
+        return next((i for i, m in enumerate(self._p.mentions) if drugs & set(m.drugs)), owner)
 
     def _sentence(self, position: int) -> int:
         return max(0, bisect_right(self._sentence_starts, position) - 1)
@@ -335,7 +376,10 @@ class _Builder:
         anchors.sort(key=lambda a: (a[0], a[1]))
         self._starts = [a[0] for a in anchors]
         self._anchors = anchors
+        retracted_ends = [a.end for a in self._retracted]
         for rhythm in self._p.rhythms:
+            if any(0 <= rhythm.start - end <= 2 for end in retracted_ends):
+                continue
             if _NOT_SO.search(self._text, max(0, rhythm.start - 30), rhythm.start):
                 continue
             dosed = self._anchor(rhythm.start, look_ahead=True)

@@ -49,13 +49,19 @@ _EACH = re.compile(
     r"week|month|time|dose|meal|hour))|apiece|per tablet|per capsule)\b"
 )
 _FROM = re.compile(r"(?:\bfrom|\bprevious(?:ly)?(?: dose)?(?: of)?|\binstead of|\brather than|\bnot) $")
+_EXCRETED = re.compile(
+    r"\b(?:uop|u/o|uo|urine|urinary|urine output|output|diuresis|drain(?:ed|age|s)?|losses|lost|voided?|residuals?|"
+    r"bladder scan|blood loss|ebl|aspirates?)(?: (?:output|volume|is|was|of|at|only|about|around|over|above|below|"
+    r"under|at least|more than|less than|remains|stays|>|<)){0,4}[ :]{0,2}(?:[<>]=?|~|≈)? ?$"
+)
+"""What a body gives off is no dose: "UOP > 0.5 mL/kg/h"."""
 _BETWEEN = re.compile(r"\bbetween $")
 _LETTER_DIGITS = Sieved(
     r"(?<![\w.,/-])(?=[ol\d.,]{0,8}\d)(?=[\d.,]{0,8}[ol])(?:[ol\d][ol\d.,]{1,8}) ?(?:mg|"
     r"mcg|μg|g|ml|units?|meq)(?![a-z])"
 )
 _PLACEHOLDER = Sieved(
-    r"(?:_{2,20}|(?<!\w)(?:xx{1,4}|n|nn|tbd|#{2,6})|\[[^\]\n]{0,30}\]|\{[^}\n]{0,30}\}|"
+    r"(?:_{2,20}|(?<!\w)(?:xx{1,4}|n(?= )|nn|tbd|#{2,6})|\[[^\]\n]{0,30}\]|\{[^}\n]{0,30}\}|"
     r"(?<!\w)\?{1,4}) ?(?:mg|mcg|μg|g|ml|units?|meq)(?![a-z/])"
 )
 _INSULIN_STRENGTH = Sieved(r"(?<![\w-])u-?(40|100|200|300|500)(?!\d)(?! ?(?:units?|mg|ml)\b)")
@@ -70,6 +76,7 @@ _RELATIVE = Sieved(
     r"(dos(?:e|es|age)|amount)(?!\w)"
 )
 _MAX_RATIO = Decimal(25)
+_ARROWS = ("\u2192", "\u21d2", "\u2193", "->")
 
 
 def scan(norm: Normalised) -> tuple[list[Amount], list[Risk]]:
@@ -89,6 +96,8 @@ def scan(norm: Normalised) -> tuple[list[Amount], list[Risk]]:
         if _FROM.search(text, max(0, start - 24), start):
             amount = replace(amount, former=True)
         amounts.append(amount)
+        if amount.unit == "mL" and _EXCRETED.search(text, max(0, start - 40), start):
+            amount = replace(amount, kind=Kind.LABORATORY)
         if amount.kind is not Kind.LABORATORY:
             risks.extend(found)
         position = amount.end
@@ -274,11 +283,17 @@ class _Reader:
             return self._components(start, unit.end, (low, high), unit)
         if low > high and joiner == "or":
             low, high = high, low
+        if low > high and self._arrow(first.end, second.start):
+            # "20 → 10 mg" is a change: what it was goes
+            return self._finish(start, high, high, unit)
         if low > high:
             return self._unreadable(start, unit.end, "the range runs downwards")
         if hyphen and unit.canonical in MASS and high / low > _MAX_RATIO:
             return self._components(start, unit.end, (low, high), unit)
         return replace(self._finish(start, low, high, unit), hyphen=hyphen)
+
+    def _arrow(self, start: int, end: int) -> bool:
+        return start < end and any(arrow in self._norm.source(start, end) for arrow in _ARROWS)
 
     def _components(self, start: int, end: int, values: tuple[Decimal, ...], unit: Unit) -> Amount:
         return Amount(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from attending.guardrails.clinical.amount import Amount
 from attending.guardrails.clinical.part import Part
 from attending.guardrails.clinical.scope import Reading
+from attending.guardrails.clinical.spoken import stated_limit
 from attending.guardrails.clinical.unit import COUNTED
 from attending.guardrails.finding import Scope
 
@@ -44,6 +45,8 @@ def limit_kind(text: str, amount: Amount, reading: Reading) -> str | None:
     window = max(0, amount.start - 70)
     match = _LIMIT_BEFORE.search(text, window, amount.start)
     limited = reading.scope is Scope.LIMIT
+    if stated_limit(text, amount.start, amount.end):
+        return "daily"
     if match is None and not limited:
         return None
     daily = amount.per_time == "day" or DAILY_AFTER.match(text, amount.end) is not None

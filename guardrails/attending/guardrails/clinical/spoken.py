@@ -1,0 +1,179 @@
+"""Amounts that a text speaks of and nobody takes at one time: totals of a day, what was supplied, what was written
+wrongly. Each is told from a dose by the words right beside it; offsets are those of the normalised text."""
+
+from __future__ import annotations
+
+import re
+
+_DAY = (
+    r"(?:a |per |each |in a |in one |in any |over the |for the |in the |during the |through the |over a )"
+    r"(?:whole |full |single |entire )?day(?!s)|(?:in|over|per|for|within|every|each|any) (?:a |any |the |one )?24"
+    r"[ -]?(?:h|hrs?|hours?)|/ ?(?:day|d|24 ?h(?:rs?|ours?)?)|daily|today"
+)
+_ALTOGETHER = (
+    r"(?:in all|in total|all told|altogether|total|all together|overall|so far|combined|from all sources)"
+)
+_SUM = re.compile(
+    r"(?:\b(?:bring(?:s|ing)?|tak(?:es|ing)|get(?:s|ting)?|push(?:es|ing)?) "
+    r"(?:you|him|her|them|it|that|this|us|(?:the|your|his|her) (?:\w+ ){0,2}(?:total|sum|day|amount))(?: back| up)? to"
+    r"|\b(?:com(?:es|ing)|came|work(?:s|ing)? out|add(?:s|ing)? up|sum(?:s|ming)?|amount(?:s|ing)?|run(?:s|ning)?) "
+    r"(?:up )?(?:to|at|as)"
+    r"|\b(?:total(?:s|ling|ing|led)?|mak(?:es|ing)|giv(?:es|ing)(?: (?:you|him|her|them))?|equals|"
+    r"which is|that is|that's|that was|that will be|that would be|this is|so it's|it's)"
+    r"|\b(?:daily|day's|day|24-hour|24 ?h|running|overall|combined|total) (?:total|sum|dose|amount)"
+    r"(?: (?:will be|would be|is|was|of|for the day|for the day is|for today|for today is|today|stands at))?"
+    r"|=|≈|\bi\.e\.,?|\bso)"
+    r"(?: (?:a total of|a daily total of|about|around|roughly|only|just|exactly|the full|well|still|up to|"
+    r"a)){0,3}[ :]{0,2}$"
+)
+_SURE_SUM = re.compile(
+    r"(?:\b(?:bring\w*|tak(?:es|ing)|push\w*) (?:you|him|her|them|it|that|this|us|(?:the|your|his|her) \w+(?: \w+)?)"
+    r"(?: back| up)? to|\b(?:com(?:es|ing)|came|work(?:s|ing)? out|add(?:s|ing)? up|amount(?:s|ing)?) (?:up )?"
+    r"(?:to|at)|"
+    r"\btotal(?:s|ling|ing|led)|\b(?:daily|running|combined) total(?: \w+)?)"
+    r"(?: (?:a total of|about|around|only|just|the full)){0,2}[ :]{0,2}$"
+)
+_AFTER_DAY = re.compile(
+    rf" ?(?:of [a-z-]+(?: [a-z-]+)? )?(?:{_ALTOGETHER} )?,? ?(?:{_DAY}|{_ALTOGETHER})(?!\w)"
+)
+_ALTOGETHER_AFTER = re.compile(
+    rf" ?(?:of [a-z-]+(?: [a-z-]+)? )?(?:(?:{_DAY}),? )?{_ALTOGETHER}(?!\w)"
+    r"(?! (?:of|dose|knee|hip|parenteral|body))"
+)
+_PER_TIME = re.compile(
+    r" ?(?:of [a-z-]+(?: [a-z-]+)? )?(?:tablets? |capsules? )?(?:(?:at|in|per) (?:a |one |any one |each |every )?"
+    r"(?:time|go|dose|sitting)|at once|each(?! day)|every (?!day)|each time|apiece|q ?\d|(?:once|twice|thrice|two|"
+    r"three|four|five|six|\d) ?(?:times|x)?(?: a| per)? ?(?:day|daily)|b\.?i\.?d|t\.?[id]\.?[ds]|q\.?[id]\.?[ds]|bd\b)"
+)
+_DAY_PAREN = re.compile(
+    r"(?<!times )(?:\d|one|two|three|four|five|six|seven|eight|ten|twelve|tablets?|capsules?|pills?|caplets?) "
+    r"(?:(?:a|per|each|in a|in one|over the) day|in 24 ?h(?:ours|rs)?|daily|at (?:the )?most),? \(=? ?$"
+)
+_TIMES_PAREN = re.compile(r"(?:times|doses|x)(?: (?:a|per|each) day| daily) \($")
+
+_LIMIT_AFTER = re.compile(
+    r"(?:\)|,)? ?(?:of [a-z-]+(?: [a-z-]+)? )?(?:(?:tablets?|capsules?|pills?) )?(?:(?:daily|a day|per day|in a day|"
+    r"in 24 ?h(?:ours|rs)?|/ ?day|/ ?24 ?h|24[- ]hour),? ?)?"
+    r"(?:(?:is|are|being|was|=|as) )?(?:(?:the|your|his|her|our|a|an|my) )?(?:(?:usual|daily|absolute|upper|adult|"
+    r"24-hour|full|most|safe|recommended|agreed|label|max(?:imum)?|very|liver|cirrhosis|tylenol|paracetamol|"
+    r"acetaminophen) ){0,3}"
+    r"(?:limit|ceiling|cap|maximum|max|most|at (?:the )?(?:very )?most|at max|tops|threshold)(?!\w)"
+)
+_LIMIT_DAY = re.compile(
+    r"\b(?:day|daily|24 ?-?h(?:ours?|rs?)?|limit|ceiling|cap|at (?:the )?(?:very )?most|max\w*|tops)\b"
+)
+_LIMIT_IS = re.compile(
+    r"\b(?:limit|ceiling|cap|maximum|max)(?: (?:for|of|per|in|from) (?:\w+ ){1,4})? ?(?:is|=|:|stays at|of|was|remains)"
+    r" (?:still |only |just |about )?$"
+)
+
+_SUPPLY_BEFORE = re.compile(
+    r"\b(?:gave|given|issued?|dispens\w+|suppl(?:y|ied)|prescri\w+|sent (?:home )?with|sent|went home with|left with|"
+    r"home with|discharged (?:home )?with|provided?|ordered|bought|box(?:es)?|packs?|packets?|bottle|script|rx|qty|"
+    r"quantity|refill(?:ed)?)"
+    r"(?: (?:you|her|him|them|me|us|patient|pt|is|for|of|with|a|the|only|just|up|another|home|out|"
+    r"supply|total|mr|mrs|ms)){0,4} $"
+)
+_ONE_OF_THEM = re.compile(
+    r"(?:[ (][\d./-]+(?: ?(?:mg|mcg|g|micrograms?))?(?:/[\d.]+ ?mg)?\)?)?(?: (?:tab(?:let)?s?|cap(?:sule)?s?))?,? ?"
+    r"(?:(?:for|to|with) (?:take|be taken|use|the|his|her|your)[\w -]{0,30},? )?"
+    r"(?:,|:|-|;|\(|to (?:be )?take?n?) ?(?:take |taken |taking |to take )?"
+    r"(?:one|1|two|2|half|an?|1-2|one or two|1 or 2|up to \w+)(?: (?:tab(?:let)?s?|cap(?:sule)?s?))? "
+    r"(?:at a time|each|every|a day|daily|per day|q ?\d|at (?:night|bed)|in the|as needed|if|when|up to|(?:once|twice|"
+    r"three|four|two|\d)\b|b\.?i\.?d|tds|tid|qid|bd|nightly|prn)"
+)
+_SUPPLY_AFTER = re.compile(
+    r"\)?,? ?(?:of [a-z -]{2,30} )?(?:(?:in total|in all|only|were|was|have been|had been|has been) ){0,3}"
+    r"(?:supplied|issued|dispensed|provided|prescribed|given out|sent|in the (?:box|pack|bottle)|no refills?|"
+    r"zero refills?|0 refills?|only[.,;]?$|only[.,;])"
+)
+
+_SAID = (
+    r"(?:reads?|reading|said|says|saying|list(?:s|ed|ing)|quot(?:ed|es|ing)|show(?:s|ed|ing)|stat(?:ed|es|ing)|had|"
+    r"typed|printed|entered|recorded|written|wrote|put|gave|appears? as|appeared as|came (?:out|through) as|entry|"
+    r"order)"
+)
+_STALE = (
+    r"(?:old|older|previous|previously|earlier|prior|original|originally|erroneous|incorrect|wrong|wrongly|voided|"
+    r"mistaken|mistakenly|misprinted|yesterday's|yesterday|first|fax(?:ed)?|transcribed|struck|disregard|ignore)"
+)
+_TELLS = (
+    r"\b(?:give|take|takes|taking|use|start|now|should (?:be|read)|correct(?:ed)?|right|actual|is corrected|changed to|"
+    r"instead|continue|administer|inject|increase\w*|decrease\w*|order is|dose is)\b"
+)
+_ERROR = re.compile(
+    r"\b(?:error|errors|mistake|mistaken|mistakenly|wrong|wrongly|slip|typo|typing|transcription|misprint\w*|"
+    r"incorrect\w*|"
+    r"correct(?:ed|ion)|void(?:ed)?|disregard|ignore|rewritten|re-written|replaced|clarif\w+|"
+    r"never (?:followed|given|taken)"
+    r"|struck|retract\w*|amended|not acceptable|unacceptable|removed)\b"
+)
+_QUOTED_BEFORE = re.compile(rf"\b(?:{_STALE}|{_SAID})\b[^.;\n]{{0,60}}$")
+_STALE_BEFORE = re.compile(rf"\b{_STALE}\b[^;\n]{{0,60}}$")
+_SAID_BEFORE = re.compile(rf"\b{_SAID}\b[^.;\n]{{0,40}}$")
+_ERASED_BEFORE = re.compile(
+    r"\b(?:erroneous|incorrect|wrong|voided|struck[- ]out|disregard|ignore)\b[^.;\n]{0,50}$"
+)
+_TELLING = re.compile(_TELLS)
+_BY_MISTAKE = re.compile(r'"? ?(?:\w+ ){0,2}(?:by mistake|in error|erroneously|mistakenly)\b')
+_REACH = 90
+
+
+def stated_total(text: str, start: int, end: int, *, said: bool) -> bool:
+    """Whether the amount at `start:end` is a sum over the day: "that's 2 g", "20 mg a day in all". `said` tells that
+    doses were given before it, to which a bare "makes 2 g" can add up."""
+    if _PER_TIME.match(text, end):
+        return False
+    if _ALTOGETHER_AFTER.match(text, end):
+        return True
+    before = text[max(0, start - 70) : start]
+    if _DAY_PAREN.search(before) and not _TIMES_PAREN.search(before):
+        return True
+    if _SUM.search(before) is None:
+        return False
+    return _SURE_SUM.search(before) is not None or said or _AFTER_DAY.match(text, end) is not None
+
+
+def stated_limit(text: str, start: int, end: int) -> bool:
+    """Whether words after the amount, or "the limit is" before it, make it a ceiling of the day."""
+    after = _LIMIT_AFTER.match(text, end)
+    if after is not None and _LIMIT_DAY.search(after.group()):
+        return True
+    return _LIMIT_IS.search(text, max(0, start - 60), start) is not None
+
+
+def supplied(text: str, start: int, end: int, *, named: int | None, dosed: bool) -> bool:
+    """Whether a count of forms is what was handed out. `named` is the end of the drug's name after it; `dosed` tells
+    that how much to take was said before."""
+    if _SUPPLY_AFTER.match(text, end) and dosed:
+        return True
+    before = text[max(0, start - 50) : start]
+    handed = _SUPPLY_BEFORE.search(before) is not None
+    if dosed and handed:
+        return True
+    at = end if named is None or named < end else named
+    return _ONE_OF_THEM.match(text, at) is not None and (handed or text[start:end][:1] not in ("1", "o"))
+
+
+def retracted(text: str, start: int, end: int) -> bool:
+    """Whether the text quotes the amount, or the notation, to say that it was written wrongly."""
+    if _BY_MISTAKE.match(text, end):
+        return True
+    line = max(text.rfind("\n", 0, start) + 1, start - _REACH)
+    before = text[line:start]
+    erased = _ERASED_BEFORE.search(before)
+    if erased is not None and _TELLING.search(erased.group()) is None:
+        return True
+    quoted = text[start - 1 : start] in ('"', "'", "\u201c") or _open_quote(before)
+    stale = _STALE_BEFORE.search(before)
+    told = _SAID_BEFORE.search(before)
+    if not quoted and (stale is None or told is None):
+        return False
+    lead = min((m.start() for m in (stale, told) if m is not None), default=len(before))
+    if _TELLING.search(before[lead:]) is not None:
+        return False
+    return _ERROR.search(text, end, min(len(text), end + _REACH)) is not None
+
+
+def _open_quote(before: str) -> bool:
+    return before.count('"') % 2 == 1 or before.rfind("\u201c") > before.rfind("\u201d")
