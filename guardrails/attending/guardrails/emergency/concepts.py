@@ -77,6 +77,14 @@ Entry = tuple[tuple[str, ...], str]
 """The words that follow the first of a phrase, and the concept."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """The phrases that a word begins: those told apart by their next word, and the others."""
+
+    any_next: list[Entry]
+    by_next: dict[str, list[Entry]]
+
+
 class Lexicon:
     """Phrases by their first word. Words met before are remembered, up to a bound."""
 
@@ -84,7 +92,7 @@ class Lexicon:
         concepts: set[str] = set()
         self._exact: dict[str, list[Entry]] = {}
         self._stems: dict[str, list[Entry]] = {}
-        self._known: dict[str, tuple[Entry, ...]] = {}
+        self._known: dict[str, _Begun] = {}
         for concept, phrase in rows:
             first, *rest = phrase.split()
             concepts.add(concept)
@@ -101,19 +109,24 @@ class Lexicon:
         found: list[Told] = []
         words = tokens.words
         for i, word in enumerate(words):
-            for rest, concept in self._entries(word):
+            known = self._known.get(word) or self._learn(word)
+            following = words[i + 1] if i + 1 < len(words) else ""
+            for rest, concept in (*known.any_next, *known.by_next.get(following, ())):
                 last = _follow(words, i + 1, rest) if rest else i
                 if last is not None:
                     found.append(Told(concept, i, last, Span(tokens.starts[i], tokens.ends[last])))
         return found
 
-    def _entries(self, word: str) -> tuple[Entry, ...]:
-        known = self._known.get(word)
-        if known is None:
-            known = tuple(self._look_up(word))
-            if len(self._known) < _REMEMBERED:
-                self._known[word] = known
-        return known
+    def _learn(self, word: str) -> _Begun:
+        begun = _Begun([], {})
+        for rest, concept in self._look_up(word):
+            if rest and rest[0] not in ("..", "#") and not rest[0].endswith("*"):
+                begun.by_next.setdefault(rest[0], []).append((rest, concept))
+            else:
+                begun.any_next.append((rest, concept))
+        if len(self._known) < _REMEMBERED:
+            self._known[word] = begun
+        return begun
 
     def _look_up(self, word: str) -> Iterator[Entry]:
         yield from self._exact.get(word, ())
