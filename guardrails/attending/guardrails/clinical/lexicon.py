@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 from attending.guardrails.clinical.normalise import normalise
@@ -44,6 +44,8 @@ _MODIFIER = re.compile(
     r"regulated|mediated|fortified|restricted|to)\b"
 )
 _NUMBERED = re.compile(r"(.{3,60}) \d[\d.,/-]*(?: ?(?:mg|mcg|ml|%))?")
+_MIN_MISSPELT = 7
+"""Letters of a word that one edit may turn into a name; shorter words are too often near one."""
 _MIN_NAME = 3
 """Shorter keys ("k", "fe") are too often something else; two-letter abbreviations are left to the pack as phrases."""
 
@@ -55,6 +57,13 @@ class Lexicon:
         self._automaton = automaton
         self._entries = entries
         self._keys = keys
+        self._brands = frozenset(key for key, entry in zip(sorted(keys), entries, strict=True) if entry.brand)
+        self._shortened = frozenset(
+            hash(part)
+            for key in keys
+            if key.isalpha() and len(key) >= _MIN_MISSPELT - 1
+            for part in (key, *(key[:i] + key[i + 1 :] for i in range(len(key))))
+        )
         self._buckets: dict[tuple[str, int], list[str]] = defaultdict(list)
         for key in keys:
             if " " not in key:
@@ -115,6 +124,24 @@ class Lexicon:
             hits.append(Hit(start, -minus_stop, tuple(entry.drugs), entry.drug_class, entry.brand))
             position = -minus_stop
         return hits
+
+    def one_edit(self, word: str) -> Literal["generic", "brand"] | None:
+        """Whether a word of seven letters or more is one edit away from a name, and from what kind of name.
+
+        A hash of every name and of every name less a letter is looked up first, so that the edits are counted only
+        for the few words that may be near.
+        """
+        if len(word) < _MIN_MISSPELT or not self._maybe_near(word):
+            return None
+        close = [name for name in self.near(word, 6) if _distance(word, name, 1) is not None]
+        if not close:
+            return None
+        return "brand" if all(name in self._brands for name in close) else "generic"
+
+    def _maybe_near(self, word: str) -> bool:
+        return hash(word) in self._shortened or any(
+            hash(word[:i] + word[i + 1 :]) in self._shortened for i in range(len(word))
+        )
 
     def near(self, word: str, limit: int = 3) -> tuple[str, ...]:
         """Names one or two edits from `word` (same first letter), nearest first; candidates for a reviewer only."""

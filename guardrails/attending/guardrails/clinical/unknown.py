@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from typing import Literal
 
 from attending.guardrails.clinical.amount import Amount, Kind
 from attending.guardrails.clinical.lexicon import Lexicon
@@ -40,6 +41,7 @@ _VERB_BEFORE = re.compile(
     r"capsules?|bottle|box|pack|packet|refill|called|named|brand)(?: (?:for|of))?)"
     r"(?: (?:on|your|the|a|an|her|his|him|oral|iv|of|daily|low-dose|generic)){0,4} $"
 )
+_WHOSE_BEFORE = re.compile(r"\b(?:his|her|your|my|their) $")
 _TITLE_BEFORE = re.compile(r"\b(?:mrs?|ms|miss|mx|dr|prof|nurse|sister|dear) (?:[a-z]+ )?$")
 _DOSE_POSITION = re.compile(
     r"\b(?:tak(?:e|es|ing)|start(?:s|ed|ing)?|prescrib(?:e|es|ed|ing)|initiat(?:e|ed|"
@@ -85,6 +87,18 @@ _ORDINARY = word_set(
     "dispersible effervescent chewable "
     "gastro-resistant solostar flexpen kwikpen penfill turbohaler evohaler accuhaler prefilled pre-filled"
 )
+
+
+_LOOKALIKES = word_set(
+    "ability accolade advisor allegria allegro ambient androgen angelic artists aspartame aspiring cambria "
+    "cellulose clarinet clarity concert concerto concerts concord cornard corzine creator cultivate definite "
+    "demster deposit desolate differing enabled enabler enables enclose entered fearing flutist glyceryl inhuman "
+    "innovate lactose meanest medtronic mitigate northern pancreatic pegasus precede preceded precedes precise "
+    "preserve preserved preserves preserving program programs proverb puritan retinal riordan sectoral serenade "
+    "shorted shorten shorter simulant singular sorties spectral sprinter stating station stations terrine "
+    "vertical yasmine opinion opinions optional iodized iodised"
+)
+"""Ordinary words one letter away from the name of a drug."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +150,7 @@ def find_unknown(
             and len(word) >= 7
             and _SIG_AFTER.match(text, amount.end) is not None
             and bool(lexicon.near(word, 1))
-        )
+        ) or (amount.unit in ("mg", "mcg", "unit", "g") and _misspelt(word, lexicon) is not None)
         if not (_has_stem(word) or _VERB_BEFORE.search(before) or (opens and capital) or named or misspelt):
             continue
         owns = index if amount.kind is not Kind.UNREADABLE else -1
@@ -148,7 +162,8 @@ def find_unknown(
             continue
         stem = _has_stem(word)
         # the cheap questions first: most words are small and end like no drug
-        if not stem and not norm.original[norm.starts[start]].isupper():
+        misspells = None if stem else _misspelt(word, lexicon)
+        if not stem and misspells is None and not norm.original[norm.starts[start]].isupper():
             continue
         if _overlaps(taken, start, end) or _known(word, lexicon):
             continue
@@ -158,7 +173,13 @@ def find_unknown(
             text[end].isalnum() or text[end] in "-_@'" or text[end : end + 2] in (".c", ".o", ".n")
         ):
             continue
-        if not stem:
+        if misspells == "brand" and not (
+            _VERB_BEFORE.search(text, max(0, start - 40), start)
+            or _WHOSE_BEFORE.search(text, max(0, start - 10), start)
+            or _TAKEN_AFTER.match(text, end)
+        ):
+            misspells = None
+        if not stem and misspells is None:
             original = norm.original[norm.starts[start] : norm.ends[end - 1]]
             if not (
                 not original.isupper()
@@ -168,6 +189,13 @@ def find_unknown(
                 continue
         found[start] = Stranger(start, end)
     return [found[k] for k in sorted(found)]
+
+
+def _misspelt(word: str, lexicon: Lexicon) -> Literal["generic", "brand"] | None:
+    """What kind of name the word is one letter away from, unless it is an ordinary word."""
+    if word in TABLE or word in _LOOKALIKES or word in _ORDINARY:
+        return None
+    return lexicon.one_edit(word)
 
 
 def _has_stem(word: str) -> bool:
