@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
+from attending.guardrails.checks.body import impossible
 from attending.guardrails.checks.case import Case, rule
 from attending.guardrails.checks.names import name_parts, persons
 from attending.guardrails.clinical.sentence import sentence_around
@@ -39,19 +40,6 @@ _SEXED: Final = Sieved(
     r"|\b\d{1,3} ?(?P<letter>[MF])\b",
 )
 _FEMALE: Final = frozenset({"woman", "female", "lady", "girl", "f"})
-_MALE_ONLY: Final = Sieved(
-    r"\b(?:prostat(?:e|ic|itis|ectomy)|bph|testic\w+|scrot\w+|penile|penis|erectile dysfunction|vasectomy"
-    r"|psa (?:test|level|screening))\b",
-    re.I,
-)
-_FEMALE_ONLY: Final = Sieved(
-    r"\b(?:your|her|this|current) pregnan\w+|\byou(?: are|'re|\u2019re)(?: currently| now)? (?:\d+ weeks )?pregnant"
-    r"|\bshe is (?:\d+ weeks )?pregnant|\b\d+ weeks(?:'|\u2019)? (?:pregnant|gestation)"
-    r"|\byour (?:uter\w+|ovar\w+|menstrua\w+|periods?|cervix|cervical (?:smear|screening)|pap (?:smear|test)"
-    r"|hysterectomy"
-    r"|vagin\w+|labou?r|due date)\b|\byou are breastfeeding\b|\bpost-?partum\b",
-    re.I,
-)
 _OTHERS: Final = re.compile(
     r"\b(?:mother|father|brother|sister|son|daughter|husband|wife|partner|spouse|uncle|aunt|grand\w+"
     r"|child(?:ren)?|family|relatives?"
@@ -72,7 +60,8 @@ _RELATIVE_NEXT: Final = re.compile(
 _HE: Final = re.compile(r"\b(?:he|him|his|himself)\b", re.I)
 _SHE: Final = re.compile(r"\b(?:she|her|hers|herself)\b", re.I)
 _ANY_OTHER: Final = re.compile(
-    r"\b(?:mother|mom|mum|father|dad|brother|sister|son|daughter|husband|wife|partner|spouse|uncle|aunt|grand\w+|cousin"
+    r"\b(?:mother|mom|mum|father|dad|brother|sister|son|daughter|husband|wife|partner|spouse|uncle|aunt"
+    r"|grand\w+|cousin"
     r"|friend|caregiver|carer|nurse|doctor|dr|midwife|colleague|surgeon|roommate|baby|infant|newborn|child|twins?)\b",
     re.I,
 )
@@ -87,6 +76,21 @@ _HIS_BODY: Final = re.compile(
     r"\b(?:prostat(?:e|ic|itis|ectomy)|testic\w+|orchi\w+|vasectomy|circumcis\w+|hydrocele|varicocele)\b",
     re.I,
 )
+_PAST: Final = re.compile(
+    r"\b(?:pmh|psh|history|hx|previous(?:ly)?|diagnosed|since|when|had|was|were|after|at|from|until|before"
+    r"|first|childhood"
+    r"|operated|removed|started|stopped|menarche)\b[^.;\n]{0,70}$",
+    re.I,
+)
+"""Words before an age at which something was once so ("appendix out aged 12")."""
+_OF_OTHER: Final = re.compile(
+    r"\b(?:(?:another|different|wrong|other|somebody else's|someone else's) patient|belongs? to|mis-?filed"
+    r"|refiled|mismatch\w*"
+    r"|(?:does not|doesn't|do not|don't) match|not (?:this|our|the same) patient|(?:have"
+    r"|has) not (?:been )?used|not used)\b",
+    re.I,
+)
+"""The output itself says that a document or number is not the patient's."""
 _YEARS_APART: Final = Decimal(2)
 
 
@@ -94,7 +98,10 @@ def wrong_patient(case: Case) -> Iterator[Finding]:
     yield from _names(case)
     yield from _numbers(case)
     yield from _documents(case)
-    yield from _sex(case)
+    sexed = list(_sex(case))
+    yield from sexed
+    if not sexed:
+        yield from _content(case)
     yield from _age(case)
     yield from _conflicts(case)
 
@@ -157,6 +164,19 @@ def _numbers(case: Case) -> Iterator[Finding]:
             break
 
 
+def _numbers_of(text: str) -> dict[str, set[str]]:
+    """The numbers a text gives to the person it is about, by kind: a hospital's is not held against a nation's."""
+    found: dict[str, set[str]] = {}
+    for match in _MRN.finditer(text):
+        kind = "nhs" if match.group().lower().startswith("nhs") else "mrn"
+        found.setdefault(kind, set()).add(_digits(match["mrn"]))
+    for match in _BORN.finditer(text):
+        days = {f"{day:%Y%m%d}" for day in _dates(match["date"])}
+        if days:
+            found.setdefault("born", set()).update(days)
+    return found
+
+
 def _digits(text: str) -> str:
     """A record number without its label and punctuation: "MRN-77355129" and "77355129" are the same one."""
     bare = re.sub(r"[^A-Za-z0-9]", "", text).lower()
@@ -181,12 +201,20 @@ def _documents(case: Case) -> Iterator[Finding]:
     known = _known_names(case)
     identity = case.context.identity
     mrn = _digits(identity.mrn) if identity is not None and identity.mrn else None
+    told = _numbers_of(case.judged.prompt or "")
+    if _OF_OTHER.search(case.judged.output):
+        return
     for document in case.judged.documents:
         head = document.text[:2000]
         names = [name for _, name in persons(head)]
         foreign = bool(known) and bool(names) and not any(name_parts(name) & known for name in names)
-        numbers = {_digits(m["mrn"]) for m in _MRN.finditer(head)}
-        if foreign or (mrn is not None and numbers and mrn not in numbers):
+        theirs = _numbers_of(head)
+        numbers = theirs.get("mrn", set())
+        if mrn is not None:
+            other = bool(numbers) and mrn not in numbers
+        else:
+            other = any(told[kind].isdisjoint(theirs[kind]) for kind in told.keys() & theirs.keys())
+        if foreign or other:
             yield _found(
                 case,
                 "document",
@@ -217,17 +245,12 @@ def _sex(case: Case) -> Iterator[Finding]:
     if spoken:
         yield spoken[0]
         return
-    pattern = _MALE_ONLY if sex == "female" else _FEMALE_ONLY
-    for match in pattern.finditer(text):
-        if not _about_others(text, match.start(), match.end(), anywhere=True):
-            yield _found(
-                case,
-                "anatomy",
-                Severity.MAJOR,
-                f"this does not apply to a {sex} patient",
-                Span(*match.span()),
-            )
-            return
+
+
+def _content(case: Case) -> Iterator[Finding]:
+    sex = case.context.sex or _stated_sex(case.judged.prompt or "")
+    for unfit, span in impossible(case, sex):
+        yield _found(case, "anatomy", Severity.MAJOR, f"this does not apply to {unfit}", span)
 
 
 def _pronouns(case: Case, sex: str) -> Iterator[Finding]:
@@ -273,7 +296,12 @@ def _age(case: Case) -> Iterator[Finding]:
         return
     for match in _AGED.finditer(text):
         said = _years(match)
-        if abs(said - known) > _YEARS_APART and not _about_others(text, match.start(), match.end()):
+        past = said < known and _PAST.search(text, max(0, match.start() - 80), match.start()) is not None
+        if (
+            abs(said - known) > _YEARS_APART
+            and not past
+            and not _about_others(text, match.start(), match.end())
+        ):
             yield _found(
                 case,
                 "age",

@@ -17,7 +17,7 @@ from attending.guardrails.checks.amounts import Amount, amount_of, exposure_amou
 from attending.guardrails.checks.case import Case, Exposure, active_medication, drugs_of, rule
 from attending.guardrails.clinical.parse import parse
 from attending.guardrails.clinical.sentence import sentence_around
-from attending.guardrails.clinical.statement import Statement
+from attending.guardrails.clinical.statement import Span, Statement
 from attending.guardrails.finding import Code, Finding, Scope, Severity
 
 FACTOR: Final = Decimal(5)
@@ -34,6 +34,21 @@ _NO_CHANGE: Final = re.compile(
     r"(?:dose |other )?(?:chang\w+|adjust\w*|increas\w+|reduc\w+)|same dose)\b",
     re.I,
 )
+
+
+_FROM: Final = re.compile(
+    r"[^.;\n]{0,24}?\bfrom (?:a dose of )?(?P<value>\d{1,5}(?:\.\d{1,3})?) ?(?P<unit>mg|mcg|micrograms?|g)\b"
+    r"(?= (?:\w+ ){0,3}to\b)",
+    re.I,
+)
+_FROM_REACH: Final = 60
+_IN_MG: Final = {
+    "mg": Decimal(1),
+    "g": Decimal(1000),
+    "mcg": Decimal("0.001"),
+    "microgram": Decimal("0.001"),
+    "micrograms": Decimal("0.001"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +103,39 @@ def listed_doses(case: Case) -> Iterator[Finding]:
             f"{shown(line.amount.high, line.amount.unit)}, {round(factor, 1).normalize():f} times "
             f"{'less' if higher else 'more'}, and no change is stated{told}",
             span=statement.dose.span if statement.dose is not None else None,
+        )
+
+
+def misread_starts(case: Case) -> Iterator[Finding]:
+    """A change "from 10 mg" of a drug whose listed dose is another, at least twice or at most half as much."""
+    text = case.judged.output
+    seen: set[str] = set()
+    for exposure in case.given:
+        if exposure.drug in seen or exposure.span.end == 0:
+            continue
+        match = _FROM.match(text, exposure.span.end, exposure.span.end + _FROM_REACH)
+        if match is None:
+            continue
+        lines = [
+            line
+            for line in _lines(case, exposure.drug)
+            if line.amount.unit == "mg" and not line.amount.per_kg
+        ]
+        value = Decimal(match["value"]) * _IN_MG[match["unit"].lower()]
+        doses = {
+            amount for line in lines for amount in (line.amount.high, line.amount.low, line.daily) if amount
+        }
+        if not doses or any(_apart(value, value, dose, dose) < 2 for dose in doses):
+            continue
+        seen.add(exposure.drug)
+        yield case.finding(
+            Code.CONTRADICTION,
+            exposure,
+            Severity.MAJOR,
+            rule("listed-dose-before", "the patient's medication list"),
+            f"{exposure.drug} is changed from {match['value']} {match['unit']}; the patient's list has "
+            f"{shown(lines[0].amount.high, lines[0].amount.unit)}",
+            span=Span(match.start(), match.end()),
         )
 
 

@@ -11,6 +11,7 @@ from attending.guardrails.checks.allergy import allergies
 from attending.guardrails.checks.case import Audience, Case, build_case
 from attending.guardrails.checks.childbearing import lactation, pregnancy
 from attending.guardrails.checks.coverage import coverage
+from attending.guardrails.checks.denied import denied
 from attending.guardrails.checks.disguise import disguises, too_long
 from attending.guardrails.checks.dosing import dosing
 from attending.guardrails.checks.drug_lab import drug_labs
@@ -19,7 +20,7 @@ from attending.guardrails.checks.identity import wrong_patient
 from attending.guardrails.checks.interaction import interactions, mechanisms
 from attending.guardrails.checks.interval import intervals
 from attending.guardrails.checks.kidney import kidney
-from attending.guardrails.checks.listed_dose import listed_doses
+from attending.guardrails.checks.listed_dose import listed_doses, misread_starts
 from attending.guardrails.checks.mme import mme
 from attending.guardrails.checks.never_event import never_events
 from attending.guardrails.checks.notation import notations, unknown_names, unreadable
@@ -45,6 +46,7 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     stacking,
     dosing,
     listed_doses,
+    misread_starts,
     intervals,
     units,
     routes,
@@ -63,6 +65,7 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     specialist,
     wrong_patient,
     sides,
+    denied,
     omissions,
     abrupt_stops,
     red_flags,
