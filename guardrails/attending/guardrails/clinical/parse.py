@@ -33,6 +33,7 @@ from attending.guardrails.clinical.statement import (
     UnknownName,
     Unreadable,
 )
+from attending.guardrails.clinical.tables import spelled
 from attending.guardrails.clinical.unit import COUNTED
 from attending.guardrails.clinical.unknown import find_unknown
 from attending.guardrails.clinical.words import Cat, Token
@@ -78,7 +79,7 @@ def parse(text: str, lexicon: Lexicon, *, about: tuple[str, ...] = ()) -> Parsed
 @lru_cache(maxsize=4)
 def _parse(text: str, lexicon: Lexicon, about: tuple[str, ...]) -> ParsedText:
     """Several rails read the same output one after the other; four texts cover one inference and no more are kept."""
-    norm = normalise(text)
+    norm = spelled(normalise(text))
     amounts, risks = scan(norm)
     lasting = periods(norm.text)
     found_rhythms = [

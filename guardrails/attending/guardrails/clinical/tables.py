@@ -1,0 +1,370 @@
+"""Tables spelled out: a row of drug, dose, unit, route and frequency becomes one line that reads like an order.
+
+Headers say what a column is: an old, usual or stopped dose is left out where a new one stands beside it, a number gets
+the unit of its column, a count its form, a status ("STOPPED") becomes a verb. Offsets still map to the text as written.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+
+from attending.guardrails.clinical.normalise import Normalised
+from attending.guardrails.clinical.unit import UNIT
+
+_MOMENTS = {
+    "in the morning": r"morning|a\.?m\.?|breakfast|mane|om",
+    "at noon": r"noon|midday|mid-day|lunch(?:time)?",
+    "in the evening": r"evening|p\.?m\.?|dinner|supper|tea(?: ?time)?",
+    "at bedtime": r"night|bed ?time|nocte|on|hs",
+}
+_NOUN = r"(?: (?:dose|dosage|regimen|sig|therapy|order|plan|directions?|amount|prescription))?"
+_ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (role, re.compile(pattern))
+    for role, pattern in (
+        (
+            "drug",
+            r"(?:drug|medication|medicine|med|agent|product|generic|preparation)s?(?: ?/? ?(?:name|order))?"
+            r"|name|item|rx",
+        ),
+        ("perday", r"(?:times|doses?) ?(?:per|a|/) ?day|x ?/ ?day|doses per 24 ?h(?:ours)?"),
+        (
+            "count",
+            r"(?:qty|quantity|tablets?|tabs|capsules?|units?|number) per dose"
+            r"|(?:number|no\.?|#) ?(?:of )?"
+            r"(?:tab(?:let)?s|caps\w*|pills)"
+            r"|tablets?|tabs|capsules?|pills|how many",
+        ),
+        (
+            "limit",
+            r"(?:max(?:imum)?|daily max(?:imum)?)(?: daily)?(?: dose)?(?: ?(?:per|a|/) ?day| in 24 ?h)?",
+        ),
+        (
+            "old",
+            rf"(?:old|previous(?:ly)?|prior|usual|former|home|pre-?admission|existing|before|was|from|"
+            rf"(?:on )?admission|stopped|last){_NOUN}"
+            r"|(?:dose |taken )?(?:before|prior to|on)(?: (?:admission|surgery|visit|hospital))|pre-?op|taken at home",
+        ),
+        ("current", rf"(?:current|present){_NOUN}"),
+        (
+            "new",
+            rf"(?:new|given|discharge|now|changed to|to|today|after|updated|revised|prescribed|ordered|final){_NOUN}"
+            r"|(?:dose )?(?:now|given|on discharge|at discharge|today|to take now|going forward)",
+        ),
+        ("strength", r"(?:tablet |tab )?strength(?: and form)?|form(?:ulation)?"),
+        (
+            "dose",
+            r"(?:daily |single |each )?(?:dose|dosage|amount|dosing)|sig|directions?|instructions?|how to take"
+            r"|regimen|take|how much",
+        ),
+        ("unit", r"units?|uom|measure"),
+        ("route", r"route|via|roa|by"),
+        ("freq", r"freq(?:uency|\.)?|schedule|how often|interval|when(?: to take)?|timing|times"),
+        ("status", r"status|action|change|plan|decision|stop(?:ped)?\??|continued?\??|disposition"),
+        (
+            "supply",
+            r"quantity|qty\.?|disp(?:\.|ense[d]?)?|supply|refills?|repeats|#|start(?: date)?|(?:stop |end )?date"
+            r"|prescriber|last (?:taken|fill\w*)",
+        ),
+    )
+)
+_ORDER = re.compile(r"orders?|prescription|treatment|sig")
+_WEEKDAY = re.compile(r"(?:mon|tue(?:s)?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?")
+_UNIT_OF_HEADER = re.compile(
+    r"(?:[ ,]+[\[(]?|[\[(]) ?(mg|mcg|μg|g|units?|iu|ml|meq|mmol|tab(?:let)?s?|puffs?|drops?)[\])]?$"
+)
+_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?: ?(?:-|to) ?\d[\d,]*(?:\.\d+)?)?|\d? ?1/[24]")
+_NOTHING = re.compile(r"[-_. x0]*|nil|none|n/?a")
+_RULE = re.compile(r"[-: =+|]*")
+_STOPPED = re.compile(
+    r"(?:stop(?:ped)?|d/?c(?:'?d|ed)?|discontinued?|ceased?|held|hold|withheld|suspend(?:ed)?|omit(?:ted)?|do not take|"
+    r"not (?:taken|given|continued)|off|ended|no longer|removed)\b"
+)
+_STARTED = re.compile(r"(?:new|start(?:ed)?|added?|begin|begun|initiated?|commenced?)\b")
+_KEPT = re.compile(r"(?:continued?|unchanged|no change|same|ongoing|active|taking)\b")
+_YES = frozenset({"yes", "y", "x", "true"})
+_CSV_HEAD = re.compile(r"(?:^|\n)(?:drug|medication|medicine|med)s?(?: name)?,", re.MULTILINE)
+_GROUPED = re.compile(r"\d,\d{3}(?!\d)")
+_ALIGNED = re.compile(r"\t|\S {2,}\S")
+_WRITES = frozenset(
+    {"strength", "dose", "unit", "old", "current", "new", "freq", "perday", "count", "status", "route"}
+)
+_MOST_HEADER = 48
+_MOST_COLUMNS = 16
+
+Cell = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    role: str
+    unit: str = ""
+    words: str = ""
+    """How a moment or weekday is written in a line."""
+
+
+def spelled(norm: Normalised) -> Normalised:
+    """`norm` with the rows of its tables as lines; unchanged where it has none. Linear in its length."""
+    text = norm.text
+    if "|" not in text and _CSV_HEAD.search(text) is None and _ALIGNED.search(norm.original) is None:
+        return norm
+    out = _Out(norm)
+    columns: list[_Column] = []
+    width = 0
+    separator = ""
+    position = 0
+    while position <= len(text):
+        end = text.find("\n", position)
+        end = len(text) if end < 0 else end
+        kind, cells = _cells(norm, position, end)
+        if (
+            columns
+            and kind == separator
+            and (len(cells) == width or (kind == "|" and 1 < len(cells) <= width))
+        ):
+            if _RULE.fullmatch(text, position, end):
+                out.copy(position, end)
+            else:
+                _row(out, columns, cells, position)
+        else:
+            found = _header(text, cells) if len(cells) > 1 else []
+            if found:
+                columns, width, separator = found, len(cells), kind
+            else:
+                columns = []
+            if not found and kind == "|" and len(cells) > 1:
+                _glued(out, cells, position, end)
+            else:
+                out.copy(position, end)
+        if end < len(text):
+            out.copy(end, end + 1)
+        position = end + 1
+    return out.done()
+
+
+class _Out:
+    """The text that is written, every character with the span it stands for."""
+
+    def __init__(self, norm: Normalised) -> None:
+        self.norm = norm
+        self.parts: list[str] = []
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+
+    def copy(self, start: int, end: int) -> None:
+        self.parts.append(self.norm.text[start:end])
+        self.starts.extend(self.norm.starts[start:end])
+        self.ends.extend(self.norm.ends[start:end])
+
+    def put(self, words: str, at: int) -> None:
+        """Words that are not in the text, standing for its character `at`."""
+        self.parts.append(words)
+        self.starts.extend([self.norm.starts[at]] * len(words))
+        self.ends.extend([self.norm.ends[at]] * len(words))
+
+    def done(self) -> Normalised:
+        return Normalised(self.norm.original, "".join(self.parts), self.starts, self.ends)
+
+
+def _cells(norm: Normalised, start: int, end: int) -> tuple[str, list[Cell]]:
+    """How the cells of a line are set apart, and where they are."""
+    text = norm.text
+    line = text[start:end]
+    if "|" in line:
+        first = text.index("|", start, end) + 1 if line.lstrip(" ").startswith("|") else start
+        last = start + len(line.rstrip(" "))
+        if last - 1 > first and text[last - 1] == "|":
+            last -= 1
+        cuts = [k for k in range(first, last) if text[k] == "|"]
+        return "|", _between(text, first, last, cuts, 1)
+    cuts = [
+        k
+        for k in range(start, end - 1)
+        if text[k] == " "
+        and (norm.starts[k + 1] - norm.starts[k] > 1 or norm.original[norm.starts[k]] == "\t")
+    ]
+    if cuts:
+        return " ", _between(text, start, end, cuts, 1)
+    if line.count(",") >= 2 and len(line) < 200:
+        cuts = [k for k in range(start + 1, end) if text[k] == "," and not _GROUPED.match(text, k - 1)]
+        return ",", _between(text, start, end, cuts, 1)
+    return "", [(start, end)] if line.strip() else []
+
+
+def _between(text: str, start: int, end: int, cuts: list[int], width: int) -> list[Cell]:
+    found: list[Cell] = []
+    for cut in [*cuts, end]:
+        a, b = start, cut
+        while a < b and text[a] == " ":
+            a += 1
+        while b > a and text[b - 1] == " ":
+            b -= 1
+        found.append((a, b))
+        start = cut + width
+    return found
+
+
+def _header(text: str, cells: list[Cell]) -> list[_Column]:
+    """What the columns are; empty where the line is no header of a table of drugs."""
+    if len(cells) > _MOST_COLUMNS or any(b - a > _MOST_HEADER for a, b in cells):
+        return []
+    columns = [_column(text[a:b]) for a, b in cells]
+    roles = [c.role for c in columns]
+    if roles.count("weekday") >= 3 and roles.count("weekday") == len(roles):
+        return columns
+    if "drug" not in roles:
+        named = next((i for i, (a, b) in enumerate(cells) if _ORDER.fullmatch(text[a:b])), None)
+        if named is None and text[cells[0][0] : cells[0][1]] == "":
+            named = 0
+        if named is None:
+            return []
+        columns[named] = _Column("drug")
+    if not any(c.role in _WRITES or c.role in ("moment", "weekday") for c in columns):
+        return []
+    now = "new" in roles
+    for i, column in enumerate(columns):
+        if column.role == "current":
+            columns[i] = _Column("old" if now else "dose", column.unit)
+        elif column.role == "old" and not now and "dose" not in roles and "current" not in roles:
+            columns[i] = _Column("dose", column.unit)
+    return columns
+
+
+def _column(name: str) -> _Column:
+    plain, unit = name.strip(" *:"), ""
+    match = _UNIT_OF_HEADER.search(plain)
+    if match is not None and not any(pattern.fullmatch(plain) for _, pattern in _ROLES):
+        plain, unit = plain[: match.start()].strip(), match.group(1)
+    for words, pattern in _MOMENTS.items():
+        if re.fullmatch(pattern, plain):
+            return _Column("moment", unit, words)
+    if _WEEKDAY.fullmatch(plain):
+        return _Column("weekday", unit, plain[:3])
+    for role, pattern_of in _ROLES:
+        if pattern_of.fullmatch(plain):
+            return _Column(role, unit, plain)
+    return _Column("other", unit)
+
+
+def _glued(out: _Out, cells: list[Cell], start: int, end: int) -> None:
+    """A row without a header: a number and the unit in the next cell are one amount."""
+    text = out.norm.text
+    position = start
+    for (a, b), (c, d) in pairwise(cells):
+        if _NUMBER.fullmatch(text, a, b) and UNIT.fullmatch(text, c, d):
+            out.copy(position, b)
+            out.put(" ", b)
+            position = c
+    out.copy(position, end)
+
+
+def _row(out: _Out, columns: list[_Column], cells: list[Cell], line: int) -> None:
+    text = out.norm.text
+    if text[line : line + 1] == "|":
+        out.copy(line, line + 1)
+        out.put(" ", line)
+    placed = [(column, a, b) for column, (a, b) in zip(columns, cells, strict=False)]
+    verb, status = _verb(text, placed)
+    has_drug = False
+    wants_form = any(c.role in ("count", "moment") and _NUMBER.fullmatch(text, a, b) for c, a, b in placed)
+    bare = -1
+    for index, (column, a, b) in enumerate(placed):
+        if a == b or column.role in ("old", "supply") or index in status:
+            continue
+        cell = text[a:b]
+        number = _NUMBER.fullmatch(cell) is not None
+        role = column.role
+        if role == "drug":
+            if verb:
+                out.put(verb, a)
+            out.copy(a, b)
+            has_drug = True
+            continue
+        if role in ("moment", "weekday", "count", "perday") and _NOTHING.fullmatch(cell) and cell != "x":
+            continue
+        if role == "unit":
+            if bare >= 0 and UNIT.fullmatch(cell):
+                out.put(" ", a)
+                out.copy(a, b)
+            bare = -1
+            continue
+        if role == "other":
+            out.put(" | " if has_drug else " ", a)
+            out.copy(a, b)
+            continue
+        out.put(" ", a)
+        bare = -1
+        if role == "weekday":
+            out.put(f"{column.words} ", a)
+            out.copy(a, b)
+            if number and column.unit:
+                out.put(f" {column.unit}", b - 1)
+            out.put(",", b - 1)
+        elif role == "moment":
+            if cell not in _YES:
+                out.copy(a, b)
+                if number:
+                    out.put(f" {column.unit or 'tablets'}", b - 1)
+                out.put(" ", b - 1)
+            out.put(f"{column.words},", b - 1)
+        elif role == "perday" or (role == "freq" and number):
+            out.copy(a, b)
+            if number:
+                out.put(" times a day", b - 1)
+        elif role == "count":
+            out.copy(a, b)
+            if number:
+                out.put(" tablets", b - 1)
+        elif role == "limit":
+            out.put("max ", a)
+            out.copy(a, b)
+            if "day" not in cell and "24" not in cell:
+                out.put(" a day", b - 1)
+        else:
+            out.copy(a, b)
+            if number:
+                bare = index
+                if column.unit:
+                    out.put(f" {column.unit}", b - 1)
+                    bare = -1
+            if role == "strength" and wants_form and not re.search(r"tab|cap|pill|puff|patch", cell):
+                out.put(" tablets", b - 1)
+
+
+def _verb(text: str, placed: list[tuple[_Column, int, int]]) -> tuple[str, frozenset[int]]:
+    """The verb that the status of a row stands for, and the cells that it replaces."""
+    told: set[int] = set()
+    verb = ""
+    for index, (column, a, b) in enumerate(placed):
+        cell = text[a:b].strip(" *.")
+        if column.role == "status":
+            said = _said(column.words, cell)
+            if said is not None:
+                verb = said or verb
+                told.add(index)
+        elif column.role == "new" and (_STOPPED.match(cell) or re.fullmatch(r"-+|nil|none", cell)):
+            verb = "stop "
+            told.add(index)
+    return verb, frozenset(told)
+
+
+def _said(header: str, cell: str) -> str | None:
+    """The verb of a status cell, empty for one that says nothing, None for one that is text of its own."""
+    if header.startswith("stop") and cell in _YES:
+        return "stop "
+    if header.startswith("continue") and cell in ("no", "n"):
+        return "stop "
+    if header.startswith("continue") and cell in _YES:
+        return "continue "
+    if cell in ("", "-", "no", "n", "yes", "changed", "change"):
+        return ""
+    if len(cell) > 24:
+        return None
+    if _STOPPED.match(cell):
+        return "hold " if cell.startswith(("hold", "held", "withheld")) else "stop "
+    if _STARTED.match(cell):
+        return "start "
+    if _KEPT.match(cell):
+        return "continue "
+    return None
