@@ -83,10 +83,10 @@ def _unread(text: str) -> str | None:
         return (
             "the text holds control characters or bytes that are no text: what was sent is not what is read"
         )
-    letters = [char for char in text if char.isalpha()]
-    other = sum(not _is_latin(char) for char in letters)
-    if other >= _LETTERS_READ and other * 3 >= len(letters):
-        return f"{other} of {len(letters)} letters are of a script that the checks do not read"
+    other = sum(not _is_latin(char) for char in text if char > "\x7f" and char.isalpha())
+    letters = sum(map(str.isalpha, text)) if other >= _LETTERS_READ else 0
+    if other >= _LETTERS_READ and other * 3 >= letters:
+        return f"{other} of {letters} letters are of a script that the checks do not read"
     return None
 
 

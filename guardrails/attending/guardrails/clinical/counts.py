@@ -16,6 +16,7 @@ from attending.guardrails.clinical.mentions import Named
 from attending.guardrails.clinical.normalise import Normalised
 from attending.guardrails.clinical.number import read_number
 from attending.guardrails.clinical.unit import COUNTED
+from attending.guardrails.sieve import Sieved
 
 _N = (
     r"(?:\d{1,2}(?:\.5|(?: and| )? ?1/[24])?|1/[24]|half|one|two|three|four|five|six|seven|eight|nine|ten|"
@@ -27,45 +28,43 @@ _MOMENT = (
     r"supper|night|bed ?time|nocte|mane)"
 )
 _NO_UNIT = r"(?![\w.,%/]*[\w%])(?! ?(?:mg|mcg|g|units?|ml|kg|puffs?|drops?|sprays?|hours?|hrs?|days?|weeks?|times|x)\b)"
-_PLURAL = re.compile(
+_PLURAL = Sieved(
     rf"(?<![\w.,/-])(?:(?P<count>{_N})(?: of)?(?: the| your| his| her| these| those)? )?"
     r"(?P<value>\d{1,4}(?:\.\d{1,2})?)'?s(?![\w'])"
 )
 _YEAR = re.compile(r"(?:19|20)\d0")
 _NAMED = re.compile(r"[ (]{0,2}(?:(?:extra|regular) strength |tab(?:let)?s? |in the form of )?")
-_MOMENT_FIRST = re.compile(
+_MOMENT_FIRST = Sieved(
     rf"(?<!\w)(?:(?:in the |at )?{_MOMENT} ?[:=-]? ?{_N}{_NO_UNIT}{_FORM}?(?:, and|,| and|;|/)? ?){{2,5}}"
 )
-_COUNT_FIRST = re.compile(
+_COUNT_FIRST = Sieved(
     rf"(?<![\w.,/-]){_N} (?:at|in the|with|before|after|every|each) (?:the )?{_MOMENT}(?!\w)"
     rf"(?:(?:, and|,| and|;|/) ?{_N} (?:at|in the|with|before|after|every|each) (?:the )?{_MOMENT}(?!\w)){{1,4}}"
 )
 _DIGIT = r"(?:\d(?:\.5)?|1/2)"
-_DASHED = re.compile(
-    rf"(?<![\w/.,-]){_DIGIT}(?: ?- ?{_DIGIT}){{2,3}}(?: ?{_FORM})?(?! ?-? ?\d)(?![\w/.-]*\w)"
-)
+_DASHED = Sieved(rf"(?<![\w/.,-]){_DIGIT}(?: ?- ?{_DIGIT}){{2,3}}(?: ?{_FORM})?(?! ?-? ?\d)(?![\w/.-]*\w)")
 _BEFORE_DASHED = re.compile(r"[ :,;(]{0,3}(?:(?:tab(?:let)?s?|cap(?:sule)?s?|take|po|oral) ?:? ?){0,2}")
 _ONE = re.compile(_N)
 _DAY = (
     r"(?: ?/ ?(?:day|d|24 ?h(?:rs?|ours?)?)| (?:a|per|each|every) day| daily| (?:in|per) "
     r"(?:a |any |one )?(?:day|24[ -]?h(?:rs?|ours?)?))(?!\w)"
 )
-_CAP = re.compile(
+_CAP = Sieved(
     rf"(?<!\w)(?:max(?:imum)?\.?(?: of)?|(?:no|not) more than|at most|limit(?: of| to)?|up to)[ :]{{0,2}}"
     rf"(?P<n>{_N}){_DAY}"
 )
-_AT_A_TIME = re.compile(rf"(?<![\w.,/-])(?P<n>{_N}) (?:at a time|at once|of (?:them|these|those))(?!\w)")
+_AT_A_TIME = Sieved(rf"(?<![\w.,/-])(?P<n>{_N}) (?:at a time|at once|of (?:them|these|those))(?!\w)")
 _AFTER_STRENGTH = re.compile(
     rf"(?: ?[:,;-])? ?(?P<n>{_N})(?= (?:at|in the|with|before|after|every|each|twice|once|by mouth|po|orally|"
     r"bid|tid|qid|bd|tds|qds|od|om|on|q ?\d|qhs|qd|nightly|nocte|mane|now|as needed|prn|three times|four times|"
     r"daily|weekly|a day|per day)\b)"
 )
 _WEEKDAY = r"(?P<day>mon|tues?|wed|wednes|thu|thurs?|fri|sat|satur|sun)(?:day)?s?\.?[ :=-]{1,3}"
-_ON_DAY = re.compile(rf"(?<!\w){_WEEKDAY}(?=[\d.])")
+_ON_DAY = Sieved(rf"(?<!\w){_WEEKDAY}(?=[\d.])")
 _BARE = re.compile(
     r"(?P<n>\d{1,3}(?:\.\d{1,2})?)(?=,? ?(?:,|;|/|\||\n|$|\.(?!\d)| (?:mon|tue|wed|thu|fri|sat|sun|and\b)))"
 )
-_ROUND = re.compile(
+_ROUND = Sieved(
     r"(?:(?<=\d )|(?<=mg )|(?<=mcg )|(?<= g )|(?<=\dg )|(?<=tab )|(?<=tabs )|(?<=tablet )|(?<=tablets )|"
     r"(?<=units )|(?<=ml )|(?<=puffs )|(?<=po ))o(?P<when>[mn])(?![\w-])"
     r"(?! (?:(?:the|an?)\b|mon|tue|wed|thu|fri|sat|sun|day|alternate|top|arrival|admission|discharge))"

@@ -8,8 +8,9 @@ from typing import Final
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.emergency.concepts import lexicon, tokens_of
+from attending.guardrails.sieve import Sieved
 
-_URGENT: Final = re.compile(
+_URGENT: Final = Sieved(
     r"\b(?:(?:call|dial|ring|phone)\s+(?:\w+\s+){0,3}(?:911|999|112|000|988|111|emergency|ambulance|poison"
     r"|crisis|lifeline)|(?<![/\d])(?:911|999|112|988)(?!/)"
     r"|emergency (?:room|department|services?|care|medical|help)|\bER\b|\bED\b|A&E|ambulance|poison (?:control|cent)"
