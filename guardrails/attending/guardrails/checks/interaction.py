@@ -249,10 +249,16 @@ def _alternatives(case: Case, first: Exposure, second: Exposure) -> bool:
     return alternatives(case.judged.output, left, right)
 
 
+_BETWEEN: Final = 60
+"""Characters between two drugs of which the text leaves the choice."""
+
+
 def alternatives(text: str, left: Span, right: Span) -> bool:
     """True where only "or" (and at most a dose) stands between two mentions."""
+    if right.start - left.end > _BETWEEN:
+        return False
     between = text[left.end : right.start].lower()
-    if len(between) > 60 or any(mark in between for mark in (".", ";", "\n")):
+    if len(between) > _BETWEEN or any(mark in between for mark in (".", ";", "\n")):
         return False
     words = between.replace(",", " ").replace("(", " ").replace(")", " ").split()
     return "or" in words and not {"and", "with", "plus", "take", "start", "add"} & set(words)
