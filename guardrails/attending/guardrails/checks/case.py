@@ -131,9 +131,12 @@ class Case:
 
     def is_local(self, exposure: Exposure) -> bool:
         """True where little of the drug is absorbed: a local route is stated, or it has no other."""
-        if exposure.statement is not None and exposure.statement.route is not None:
-            return exposure.local
+        if exposure.origin == "output" and _swallowed(self.judged.output, exposure.span):
+            return False
         routes = self.knowledge.routes(exposure.drug)
+        if exposure.statement is not None and exposure.statement.route is not None:
+            # the gel of one drug is no gel of a drug that has none
+            return exposure.local and (not routes or bool(routes & classes.LOCAL_ROUTES))
         return (
             bool(routes)
             and routes <= classes.LOCAL_ROUTES
@@ -412,6 +415,16 @@ def _finally_stopped(output: ParsedText) -> set[str]:
         if stops and earlier and not ordered and _UNTIL.search(clause) is None:
             found.add(drug)
     return found
+
+
+_IN_MOUTH: Final = re.compile(
+    r"(?:[^.;\n]{0,20}?\b)?(?:oral|mouth|buccal|oromucosal) (?:gel|tablets?|lozenges?|liquid)\b", re.I
+)
+
+
+def _swallowed(text: str, span: Span) -> bool:
+    """Whether the name is of a gel for the mouth, which is swallowed and absorbed as a tablet is."""
+    return _IN_MOUTH.match(text, span.start, min(len(text), span.end + 40)) is not None
 
 
 _CLAUSE_END: Final = re.compile(r"[.;!?\n]")

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
-from attending.guardrails.checks.amounts import daily_total, listed_daily_mg
+from attending.guardrails.checks.amounts import daily_total, exposure_amount, listed_daily_mg
 from attending.guardrails.checks.case import Case, Exposure, lowered, rule
+from attending.guardrails.checks.managed import managed, measured
 from attending.guardrails.checks.spacing import apart
 from attending.guardrails.checks.switch import switched
 from attending.guardrails.clinical.statement import DrugMention, Span
@@ -119,6 +120,7 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
     facts = tuple(_facts(case, first, second))
     hours = case.knowledge.spaced_hours(first.drug, second.drug) if facts else None
     spaced = hours is not None and apart(case, first, second, hours)
+    handled = managed(case, first, second, facts)
     for fact in facts:
         held = _holds(case, fact, first, second)
         if held is None:
@@ -128,8 +130,10 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
             severity, why = Severity.MINOR, f"{why}; existing: both stand unchanged on the patient's list"
         elif severity is Severity.MODERATE and not starting:
             severity, why = Severity.MINOR, f"{why}; neither drug is started or changed here"
-        elif severity is Severity.MODERATE and _monitored(case, facts):
+        elif severity is Severity.MODERATE and (_monitored(case, facts) or measured(case, first, second)):
             severity, why = Severity.MINOR, f"{why}; the output has it checked"
+        elif severity is Severity.MAJOR and handled:
+            severity, why = Severity.MINOR, f"{why}; managed in the text: dose lowered, level measured"
         if spaced and fact.above_daily_mg is None and severity.rank > Severity.MINOR.rank:
             severity, why = Severity.MINOR, f"{why}; taken hours apart here"
         rank = _BASIS_ORDER[fact.provenance.basis]
@@ -222,7 +226,21 @@ def _daily_mg(case: Case, drug: str) -> Decimal | None:
     daily = daily_total(case, drug)
     if daily is not None:
         return daily
-    return listed_daily_mg(case, drug)
+    listed = listed_daily_mg(case, drug)
+    return listed if listed is not None else _single_mg(case, drug)
+
+
+def _single_mg(case: Case, drug: str) -> Decimal | None:
+    """The dose of a drug of which no frequency is said at all: "aspirin 75 mg for life" is taken once a day."""
+    amounts: list[Decimal] = []
+    for exposure in case.given:
+        if exposure.drug != drug or exposure.statement is None or exposure.statement.dose is None:
+            continue
+        amount = exposure_amount(exposure, case)
+        if exposure.statement.frequency is not None or amount is None or amount.unit != "mg" or amount.per_kg:
+            return None
+        amounts.append(amount.high)
+    return max(amounts, default=None)
 
 
 def _warned_pairs(case: Case) -> set[frozenset[str]]:

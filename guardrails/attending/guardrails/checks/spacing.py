@@ -45,15 +45,23 @@ def _gaps(case: Case, first: Exposure, second: Exposure) -> Iterator[Decimal]:
         for statement in case.output.statements
         if {first.drug, second.drug} & {*statement.mention.drugs, statement.mention.drug_class}
     ]
+    short = re.compile(rf"\b(?:{'|'.join(sorted(_short_names(first.drug, second.drug)))})\b", re.I)
     for sentence in sentences(text, semicolons=True):
         part = text[sentence.start : sentence.end]
-        named = any(sentence.start <= span.start < sentence.end for span in spans)
+        named = any(sentence.start <= span.start < sentence.end for span in spans) or short.search(part)
         if not named and not _BOTH.search(part):
             continue
         for pattern in (_GAP, _WITHIN):
             for match in pattern.finditer(part):
                 told = match["n"] or match.groupdict().get("n2") or ""
                 yield Decimal(_WORDS.get(told.lower(), 0) or told)
+
+
+def _short_names(*drugs: str) -> set[str]:
+    """How a text goes on to call a salt: "your calcium" for calcium carbonate, "the iron" for a ferrous salt."""
+    return {re.escape(drug.split()[0]) for drug in drugs} | {
+        "iron" for drug in drugs if drug.startswith(("ferrous", "ferric"))
+    }
 
 
 def _times_of_day(case: Case, first: Exposure, second: Exposure) -> bool:

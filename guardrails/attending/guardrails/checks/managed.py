@@ -1,0 +1,117 @@
+"""An interaction that the text manages as the labels ask: the dose lowered beforehand, and its level measured on a day.
+
+"Warfarin reduced from 5 mg to 3.5 mg the day amiodarone was begun; INR on Friday, then weekly" is what the warfarin
+label asks for, and no finding that interrupts. Read are drugs followed by an INR or a level. Both halves must be said:
+a lower dose in a sentence that names the drug, and a measurement within two weeks. Not read: other ways to manage a
+pair, and combinations that add to one another's harm instead of changing a level (warfarin with ibuprofen).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from attending.guardrails.checks.case import Case, Exposure
+from attending.guardrails.clinical.sentence import sentence_around
+from attending.guardrails.finding import Severity
+from attending.guardrails.knowledge.facts import Interaction
+
+_LOWERED: Final = re.compile(
+    r"\b(?:reduc\w+|lower\w*|halv\w+|decreas\w+|cut (?:\w+ )?(?:by|from|back|down|to)|cut in half"
+    r"|drop\w* (?:\w+ )?to)\b",
+    re.I,
+)
+_BY_HOW_MUCH: Final = re.compile(
+    r"\d ?(?:mg|micrograms?|mcg|%|per ?cent)|\b(?:half|halv\w+|third|quarter|dose)\b", re.I
+)
+_DAY: Final = (
+    r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|(?:mon|tues?|weds?|thu(?:rs)?|fri|sat|sun)\b"
+    r"|tomorrow|today|daily|weekly|(?:once|twice|\d ?x|three times) (?:a|per|each|weekly)?"
+    r"|every (?:other |few |\d )?days?"
+    r"|(?:in|after|within|at|for) (?:\w+ )?(?:\d{1,2}|two|three|four|five|six|seven|ten)(?: ?(?:-|to) ?\d{1,2})?"
+    r"[ -](?:days?|d)\b|in (?:a|one|1|2|two) weeks?|this week|next week|days? \d|d\d|on the \d|\d{1,2}/\d{1,2}"
+    r"|\d{1,2}(?:st|nd|rd|th)\b)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """Drugs whose effect is measured, and how the measurement is written."""
+
+    drugs: tuple[str, ...]
+    dated: re.Pattern[str]
+
+
+def _dated(words: str) -> re.Pattern[str]:
+    return re.compile(
+        rf"\b(?:{words})\b[^.;\n]{{0,40}}?\b{_DAY}|\b{_DAY}[^.;\n]{{0,25}}?\b(?:{words})\b", re.I
+    )
+
+
+_WATCHED: Final = (
+    _Watched(("vitamin_k_antagonist",), _dated("inrs?|prothrombin")),
+    _Watched(
+        ("tacrolimus", "cyclosporine", "sirolimus", "everolimus"), _dated("levels?|troughs?|concentrations?")
+    ),
+    _Watched(("digoxin", "lithium", "phenytoin", "theophylline"), _dated("levels?|concentrations?")),
+)
+_ADDS_TO_HARM: Final = (
+    "nsaid", "antiplatelet", "p2y12", "anticoagulant", "thrombolytic", "ssri", "snri", "aspirin_like",
+)  # fmt: skip
+
+
+def managed(case: Case, first: Exposure, second: Exposure, facts: Sequence[Interaction]) -> bool:
+    """True where the text lowers the dose of the one drug and has its level measured on a day it names.
+
+    Never for a contraindicated pair, nor for one that must hold (`must_hold.tsv`).
+    """
+    if any(
+        f.severity is Severity.CONTRAINDICATED or f.provenance.rule_id.startswith("curated:must-hold")
+        for f in facts
+    ):
+        return False
+    return any(
+        _dated_measurement(case, watched) and _lowered(case, drug)
+        for drug, watched in _sides(case, first, second)
+    )
+
+
+def measured(case: Case, first: Exposure, second: Exposure) -> bool:
+    """True where the text has the level or INR of one of the two measured within two weeks."""
+    return any(_dated_measurement(case, watched) for _, watched in _sides(case, first, second))
+
+
+def _sides(case: Case, first: Exposure, second: Exposure) -> list[tuple[str, _Watched]]:
+    return [
+        (one.drug, watched)
+        for one, other in ((first, second), (second, first))
+        for watched in _WATCHED
+        if (
+            one.drug in watched.drugs
+            or (case.of_class(one.drug, "vitamin_k_antagonist") and watched is _WATCHED[0])
+        )
+        and other.drug != "aspirin"
+        and not case.of_class(other.drug, *_ADDS_TO_HARM)
+    ]
+
+
+def _dated_measurement(case: Case, watched: _Watched) -> bool:
+    key = ("dated measurement", watched.drugs)
+    if key not in case.memo:
+        case.memo[key] = watched.dated.search(case.judged.output) is not None
+    return bool(case.memo[key])
+
+
+def _lowered(case: Case, drug: str) -> bool:
+    text = case.judged.output
+    for statement in case.output.statements:
+        if drug not in statement.mention.drugs or not statement.scope.prescriptive:
+            continue
+        span = statement.mention.span
+        sentence = sentence_around(text, span.start, span.end, semicolons=True)
+        said = text[sentence.start : sentence.end]
+        if _LOWERED.search(said) and _BY_HOW_MUCH.search(said):
+            return True
+    return False
