@@ -139,7 +139,7 @@ MIXED = [
     ("Acetaminophen is preferred in lactation over ibuprofen.", [R, Y]),
     ("| ibuprofen | \u274c no |\n| acetaminophen 1 g | \u2705 yes |", [A, M]),
     ("\u2714 acetaminophen 1 g\n\u2718 ibuprofen, naproxen", [M, A, A]),
-    ("As you cannot take ibuprofen, we would use:\n- metformin\n- acetaminophen", [A, M, M]),
+    ("As you cannot take ibuprofen, we would use:\n- metformin\n- acetaminophen", [A, R, R]),
     ("Avoid ibuprofen but take acetaminophen.", [A, R]),
     ("Stop lisinopril and start losartan.", [S, R]),
     ("Warfarin was stopped and apixaban was started.", [S, R]),

@@ -44,9 +44,22 @@ _NEXT_DAY: Final = Sieved(
     re.I,
 )
 _STOPPED_AGO: Final = re.compile(
-    rf"\b(?P<n>\d{{1,3}}|a|an|{'|'.join(_NUMBER_WORDS)}) (?P<unit>hours?|days?|weeks?|months?) ago\b"
+    rf"\b(?P<n>\d{{1,3}}|a|an|{'|'.join(_NUMBER_WORDS)}) (?P<unit>hours?|days?|weeks?|months?) (?:ago|back)\b"
     r"|\b(?P<word>today|this morning|yesterday|last night|last week|this week)\b",
     re.I,
+)
+_CLEAR: Final = Sieved(
+    rf"\b(?P<n>\d{{1,3}}|{'|'.join(_NUMBER_WORDS)}) (?P<unit>days?|weeks?|months?) "
+    r"(?:\w{1,20}[- ])?(?:free|clear|wash-?out)\b"
+    r"|\bwash-?out\b[^.;\n]{0,30}?"
+    rf"\b(?P<n2>\d{{1,3}}|{'|'.join(_NUMBER_WORDS)}) (?P<unit2>days?|weeks?|months?)\b"
+    r"|\b(?:last|final) (?:dose|tablet|capsule|pill|day)\b(?:[^.;\n]|\b[ie]\.|(?<=\b[ie]\.)[eg]\.){0,60}?"
+    rf"\b(?P<n3>\d{{1,3}}|{'|'.join(_NUMBER_WORDS)}) (?P<unit3>days?|weeks?|months?) ago\b",
+    re.I,
+)
+"""How long the patient has been without a drug, said apart from its name: "23 days drug-free"."""
+_DONE: Final = Sieved(
+    r"\bwash-?out (?:period )?(?:is |was |now |has been )?(?:complete\w*|over|finished|done)\b", re.I
 )
 _THEN: Final = re.compile(
     r"\b(?:then|thereafter|afterwards?|followed by|before)\b[^.;\n]{0,20}\b(?:switch\w*|chang\w+"
@@ -184,6 +197,10 @@ def _is_of(case: Case, drug: str, kinds: tuple[str, ...]) -> bool:
 def _since(case: Case, statement: Statement) -> int | None:
     """Hours since the drug was stopped: as the text says; none where it is told to be stopped and no gap is told."""
     told = _hours_ago(case.judged.output, statement.mention.span)
+    if told is None:
+        told = _hours_clear(case.judged.output)
+    if told is None and _DONE.search(case.judged.output):
+        return None
     if (
         told is None
         and statement.scope is Scope.STOP
@@ -207,6 +224,17 @@ def _hours_ago(text: str, span: Span) -> int | None:
     return count * _HOURS[match["unit"].lower().rstrip("s")]
 
 
+def _hours_clear(text: str) -> int | None:
+    """The shortest time without the drug that the text tells, in hours."""
+    found: list[int] = []
+    for match in _CLEAR.finditer(text):
+        count, unit = next(
+            (match[n], match[u]) for n, u in (("n", "unit"), ("n2", "unit2"), ("n3", "unit3")) if match[n]
+        )
+        found.append(int(_NUMBER_WORDS.get(count.lower()) or count) * _HOURS[unit.lower().rstrip("s")])
+    return min(found, default=None)
+
+
 def _stated_gap(case: Case) -> tuple[Decimal, Span] | None:
     """The shortest gap that the output states, read once for all pairs."""
     if "stated gap" not in case.memo:
@@ -215,10 +243,20 @@ def _stated_gap(case: Case) -> tuple[Decimal, Span] | None:
     return held if isinstance(held, tuple) else None
 
 
+_TITRATED: Final = re.compile(
+    r"\b(?:up to|go(?:ing)? (?:up )?to|increas\w+|rais\w+|titrat\w+|ris(?:e|ing)|doubl\w+|then"
+    r"|review\w*|see\w*|recheck\w*)\b[^.;\n]{0,40}\Z",
+    re.I,
+)
+"""A dose raised "after one week" tells no gap between two drugs."""
+
+
 def _gap_hours(text: str) -> tuple[Decimal, Span] | None:
     """The shortest stated gap in hours."""
     found: list[tuple[Decimal, Span]] = []
     for match in _GAP.finditer(text):
+        if _TITRATED.search(text, max(0, match.start() - 60), match.start()):
+            continue
         number = (match["n"] or match["n2"]).lower()
         unit = (match["unit"] or match["unit2"]).lower()
         count = _NUMBER_WORDS.get(number) or int(number)

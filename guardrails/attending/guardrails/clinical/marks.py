@@ -152,6 +152,11 @@ def exchange(
     tokens: list[Token], index: int, clause: Clause, chosen: Predicate, scope: Scope, started: bool
 ) -> tuple[Scope, bool]:
     """Which of two exchanged drugs goes and which comes: "switch from A to B", "replace A with B"."""
+    if chosen.cat is Cat.CHANGE and not any(
+        t.word.startswith(("chang", "alter")) for t in tokens[chosen.start : chosen.end]
+    ):
+        # a dose is raised or lowered, and no drug is given up for another
+        return scope, started
     before = index - 1
     while (
         before >= clause.start

@@ -39,6 +39,7 @@ _SPOKEN_OF = frozenset({Cat.MENTION, Cat.AMOUNT})
 _BACK = frozenset({Cat.HARD, Cat.RELATIVE, Cat.STOP})
 _POINTING = word_set("it this that which they these them both two")
 """What a clause without a name needs to change how the drug named last is meant (`_look_back`, `warned_pairs`)."""
+_BOTH = word_set("both neither")
 _OUT_OF_PLAY = (Scope.AVOID, Scope.STOP, Scope.HISTORY)
 
 
@@ -266,6 +267,9 @@ class _Reader:
                 chosen: Predicate | None = back
             elif final is not None:
                 scope, started, chosen = final.scope, final.started, final
+                if final.cat is Cat.DESCRIBE and final.negated and _own(tokens, index):
+                    # "it does not affect your warfarin" reassures of what is taken
+                    scope = Scope.CONTINUE
             else:
                 topic, reach = next((p for p in groups if p.start > index), None), clause.end
                 if topic is None and following is not None:
@@ -330,6 +334,12 @@ class _Reader:
         only reported that drug so far."""
         if self._kept_on(groups, inside) or self._not_done(groups, opener):
             return
+        if opener is not None and opener.cat is Cat.RELATIVE and _did_not_suit(inside):
+            self._was_not_tolerated()
+            return
+        if any(t.word in _BOTH for t in inside[:3]):
+            self._of_both(groups)
+            return
         pronoun = any(t.word in ("it", "this", "that", "which", "they", "these") for t in inside[:3]) or (
             opener is not None and opener.cat is Cat.RELATIVE and opener.word in ("which", "that")
         )
@@ -337,7 +347,7 @@ class _Reader:
         back = next(
             (p for p in groups if p.backward and (not p.fact or (relative and p.scope is Scope.STOP))), None
         )
-        if back is None and opener is not None and opener.word in (",", "-", "("):
+        if back is None and opener is not None and opener.word in (",", "-", "(", ":"):
             # "Warfarin: last dose was Monday, discontinued."
             back = next((p for p in groups if p.cat is Cat.STOP and not p.negated and p.fact), None)
             pronoun = back is not None
@@ -351,6 +361,25 @@ class _Reader:
         )
         if reported and back.scope in (Scope.AVOID, Scope.STOP):
             reading.scope, reading.started = back.scope, False
+            reading.fact = back.fact
+
+    def _was_not_tolerated(self) -> None:
+        """Gives "X, which she had not tolerated" to the drug named last."""
+        if self._nearest is not None:
+            reading = self._result.mentions[self._nearest]
+            if not reading.governed or reading.fact:
+                reading.scope, reading.started = Scope.HISTORY, False
+
+    def _of_both(self, groups: list[Predicate]) -> None:
+        """Gives "both were stopped on arrival" to the two drugs named last."""
+        stop = next((p for p in groups if p.backward and p.scope in (Scope.STOP, Scope.AVOID)), None)
+        if stop is None or self._nearest is None:
+            return
+        for index in range(max(0, self._nearest - 1), self._nearest + 1):
+            reading = self._result.mentions[index]
+            reported = reading.fact or reading.scope in (Scope.MENTION, Scope.HYPOTHETICAL)
+            if reported and reading.scope.prescriptive | (reading.scope is Scope.HYPOTHETICAL):
+                reading.scope, reading.started = stop.scope, False
 
     def _not_done(self, groups: list[Predicate], opener: Token | None) -> bool:
         """Gives "X was considered but not started" and "X, which ..., has not been resumed" to the drug named last."""
@@ -363,11 +392,18 @@ class _Reader:
             None,
         )
         joins = opener is not None and (
-            opener.cat is Cat.HARD or (self._after_relative and opener.word == ",")
+            opener.cat is Cat.HARD or opener.word == "so" or (self._after_relative and opener.word == ",")
         )
         if denied is None or self._nearest is None or not joins:
             return False
-        reading = self._result.mentions[self._nearest]
+        readings = self._result.mentions
+        here = readings[self._nearest].sentence
+        near = [
+            i for i in range(max(0, self._nearest - 3), self._nearest + 1) if readings[i].sentence == here
+        ]
+        # "they suggested A, but it clashes with B, so I have not prescribed it": what was suggested is not given
+        meant = [i for i in near if readings[i].scope is Scope.RECOMMEND] or near
+        reading = readings[meant[-1]]
         if reading.scope in (Scope.RECOMMEND, Scope.MENTION, Scope.HYPOTHETICAL, Scope.CONTINUE):
             reading.scope, reading.started = Scope.AVOID, False
         return True
@@ -385,6 +421,29 @@ class _Reader:
         if reading.scope is Scope.HISTORY:
             reading.scope, reading.started = Scope.CONTINUE, False
         return True
+
+
+def _did_not_suit(inside: list[Token]) -> bool:
+    """Whether the words tell that a drug was given up: "had not tolerated", "did not agree with her"."""
+    denied = False
+    for token in inside:
+        denied = denied or token.cat is Cat.NOT
+        if denied and token.word in (
+            "tolerated",
+            "tolerate",
+            "suited",
+            "suit",
+            "agreed",
+            "agree",
+            "helped",
+            "worked",
+        ):
+            return True
+    return False
+
+
+def _own(tokens: list[Token], index: int) -> bool:
+    return index > 0 and tokens[index - 1].word in ("your", "his", "her", "their", "my")
 
 
 def _reason(tokens: list[Token], start: int, index: int) -> bool:
