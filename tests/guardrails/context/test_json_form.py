@@ -160,3 +160,15 @@ def test_any_object_is_read_or_refused_with_a_reason(value: dict[str, Any]) -> N
 def test_survives_a_json_round_trip(age: int, names: list[str]) -> None:
     value = {"age_years": age, "medications": names}
     assert parse_context(json.loads(json.dumps(value))) == parse_context(value)
+
+
+@pytest.mark.parametrize(("key", "unit"), [("creatinine_mg_dl", "mg/dL"), ("creatinine_umol_l", "umol/L")])
+def test_creatinine_has_short_keys(key: str, unit: str) -> None:
+    context = parse_context({key: 1.5, "labs": [{"name": "potassium", "value": 4, "unit": "mmol/L"}]})
+    assert [(lab.code, lab.value, lab.unit) for lab in context.labs or ()] == [
+        ("potassium", Decimal(4), "mmol/L"),
+        ("creatinine", Decimal("1.5"), unit),
+    ]
+    with pytest.raises(ContextError) as refused:
+        parse_context({key: "high"})
+    assert refused.value.reason == "NOT_A_NUMBER"

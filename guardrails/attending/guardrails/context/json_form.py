@@ -44,6 +44,11 @@ _ALSO: Final = {
     "on_dialysis": "dialysis",
 }
 """Other names of a key, as the API and common records spell them."""
+_RESULTS: Final = {
+    "creatinine_mg_dl": ("creatinine", "mg/dL"),
+    "creatinine_umol_l": ("creatinine", "umol/L"),
+}
+"""Keys that are short for one of `labs`."""
 _SEX: Final = {
     "male": "male",
     "m": "male",
@@ -82,7 +87,7 @@ def parse_context(value: object) -> PatientContext:
         return read_fhir(value).context
     row = {_ALSO.get(key, key): held for key, held in _object(value, "context").items()}
     for key in row:
-        if key not in _CONTEXT_KEYS:
+        if key not in _CONTEXT_KEYS and key not in _RESULTS:
             raise ContextError("UNKNOWN_FIELD", "context")
     sex = _string(row.get("sex"), "context.sex")
     if sex is not None and sex.strip().lower() not in _SEX:
@@ -108,7 +113,7 @@ def parse_context(value: object) -> PatientContext:
         child_pugh=None if child_pugh is None else child_pugh.strip().upper(),
         setting=_string(row.get("setting"), "context.setting"),
         goals=_string(row.get("goals"), "context.goals"),
-        labs=_items(row.get("labs"), "context.labs", _lab),
+        labs=_labs(row),
         allergies=_allergies(row.get("allergies")),
         medications=_items(row.get("medications"), "context.medications", _medication),
         conditions=_items(row.get("conditions"), "context.conditions", _condition),
@@ -194,6 +199,16 @@ def _condition(value: object, path: str) -> Condition:
         code=_string(row.get("code"), f"{path}.code"),
         active=True if active is None else active,
     )
+
+
+def _labs(context: dict[str, Any]) -> tuple[Lab, ...] | None:
+    short = tuple(
+        Lab(code=code, value=number, unit=unit)
+        for key, (code, unit) in _RESULTS.items()
+        if (number := _number(context.get(key), f"context.{key}", 0, 100_000)) is not None
+    )
+    labs = _items(context.get("labs"), "context.labs", _lab)
+    return (*(labs or ()), *short) if short else labs
 
 
 def _lab(value: object, path: str) -> Lab:

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from attending.guardrails.emergency.concepts import Tokens, Told
 
 Spoken = Literal["said", "supposed", "watched"]
-_REACH: Final = 16
+_REACH: Final = 36
 """Words over which a denial carries, as in "denies fever, chills, neck stiffness or rash"."""
 _LINE: Final = 150
 """Words of a sentence looked at to either side, so that a text without a full stop costs no more than another."""
@@ -16,7 +16,11 @@ _BREAKS: Final = frozenset(".;!?\n")
 _ABSENT: Final = frozenset(("absent", "denied", "none", "resolved", "negative", "nil"))
 _AFTER: Final = 4
 """Words after a finding in which a note says that it is not there: "saddle numbness: absent"."""
-_TURNS: Final = frozenset(["but", "however", "although", "though", "yet", "except", "still", "now"])
+_TURNING: Final = (
+    "but however although though yet except still now has have had is was are were reports complains says feels woke "
+    "came describes reported"
+)
+_TURNS: Final = frozenset(_TURNING.split())
 _DENIED_WORDS: Final = (
     "no denies denied denying without not never nor neither absent negative free resolved isn't wasn't aren't weren't "
     "hasn't haven't didn't doesn't don't excluded"
@@ -29,7 +33,8 @@ _OPENS_ADVICE: Final = frozenset(
 _PAST: Final = re.compile(
     r"\b(?:last (?:year|month|summer|winter|spring|autumn)|(?:years?|months) ago|as a child|in childhood"
     r"|in (?:19|20)\d\d"
-    r"|family history|(?:his|her|your|my) (?:mother|father|brother|sister|uncle|aunt|grand\w+) (?:had|has|died))\b",
+    r"|family history|(?:some |other )?(?:people|patients) (?:have|who|may|can|get)|(?:his|her|your"
+    r"|my) (?:mother|father|brother|sister|uncle|aunt|grand\w+) (?:had|has|died))\b",
     re.I,
 )
 """Anywhere in the sentence: another time or another person."""
@@ -54,15 +59,23 @@ _CONDITION: Final = frozenset(["if", "unless", "whenever", "should"])
 _WARNING: Final = re.compile(
     r"\b(?:in case|(?:mention|any|report) (?:any |of )?(?:new |unusual |sign|black|blood|bleed|chest|rash"
     r"|swell|fever)|watch for|watch out|look (?:out )?for|signs? of|symptoms? (?:of|such as|like|include)"
-    r"|such as|warning signs?"
+    r"|such as|warning signs?|back (?:sooner |earlier )?(?:for|if)"
     r"|red flags?|can cause|may cause|could cause|might cause|may (?:get|have|feel|experience|notice)"
     r"|you (?:might|may|could)"
     r"|return for|come back for|call (?:us )?for|safety[- ]net\w*|return precautions|(?:call|go|seek|ring"
     r"|phone|contact|attend"
     r"|return|come back|report|tell)\b[^.\n]{0,60}\b(?:if|with|for any|for)|any of (?:these|the following)|report any"
+    r"|(?:call|return|ring|phone|seek help|red flags?|warning signs?|report|attend|go to \w+)(?: back)?(?= ?[:-])"
     r"|advise\w* to (?:return|attend|call)|risks? (?:include|of)|explained|discussed|counsell?ed)\b",
     re.I,
 )
+_TO_REPORT: Final = re.compile(
+    r"\b(?:(?:is|are) (?:to be )?reported|should (?:be reported|bring|prompt|mean|go|call)|warrants?"
+    r"|needs? (?:urgent|same[- ]day|emergency))\b|[,:;] ?(?:please )?(?:come (?:straight )?in|call 911"
+    r"|call 999)\b(?! if| when| only| on)|(?:\u2192|->|=) ?(?:ED|A&E|ER|999|911|call|come|phone)\b",
+    re.I,
+)
+"""Behind a finding: what to do should it come."""
 
 
 def sentence(tokens: Tokens, at: int) -> tuple[int, int]:
@@ -83,7 +96,7 @@ def is_so(text: str, tokens: Tokens, told: Told) -> bool:
     place = told.token - 1
     while place >= max(start, told.token - _REACH):
         word = words[place]
-        if word in _TURNS or word == ":":
+        if word in _TURNS or (word == ":" and words[place - 1] not in _DENIES):
             break
         if word in _DENIES:
             following = words[place + 1] if place + 1 < told.token else ""
@@ -116,7 +129,9 @@ def _own_negation(words: tuple[str, ...], at: int, to: int) -> bool:
 
 def how_spoken(text: str, tokens: Tokens, told: Told) -> Spoken:
     """Whether somebody is said to have it, it is supposed, or it is one to look out for."""
-    start, _ = sentence(tokens, told.token)
+    start, end = sentence(tokens, told.token)
     if _WARNING.search(text, tokens.starts[start], tokens.ends[told.last]) is not None:
+        return "watched"
+    if _TO_REPORT.search(text, tokens.ends[told.last], tokens.ends[end - 1]) is not None:
         return "watched"
     return "supposed" if any(word in _CONDITION for word in tokens.words[start : told.token]) else "said"

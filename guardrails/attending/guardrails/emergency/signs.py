@@ -36,6 +36,8 @@ class Sign:
     id: str
     groups: tuple[tuple[tuple[str, ...], ...], ...]
     kind: Kind
+    treated: str | None = None
+    """The concept whose presence tells that the emergency is being treated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +56,18 @@ def signs() -> tuple[Sign, ...]:
     for line in (files(__package__) / "signs.tsv").read_text("utf-8").splitlines():
         if not line or line.startswith("#"):
             continue
-        id_, findings, kind = line.split("\t")
+        id_, findings, kind, *treated = line.split("\t")
         if kind not in ("acute", "local", "thinned"):
             raise ValueError(f"signs.tsv: {id_}: no kind: {kind!r}")
         groups = tuple(
             tuple(tuple(finding.strip().split("~")) for finding in group.split("|"))
             for group in findings.split("+")
         )
-        rows.append(Sign(id_, groups, kind))  # type: ignore[arg-type]
+        rows.append(Sign(id_, groups, kind, treated[0] if treated else None))  # type: ignore[arg-type]
     known = lexicon("lexicon.tsv").concepts | NAMES
     for sign in rows:
+        if sign.treated is not None and sign.treated not in known:
+            raise ValueError(f"signs.tsv: {sign.id}: no such concept: {sign.treated}")
         for group in sign.groups:
             for finding in group:
                 if not set(finding) <= known:
@@ -86,6 +90,8 @@ def find_signs(text: str) -> Iterator[Found]:
         return so[key]
 
     for sign in signs():
+        if any(present(one) for one in told.get(sign.treated or "", ())):
+            continue
         if not all(any(all(c in told for c in finding) for finding in group) for group in sign.groups):
             continue
         first, *others = (
