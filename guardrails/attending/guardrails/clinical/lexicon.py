@@ -65,6 +65,7 @@ class Lexicon:
             for part in (key, *(key[:i] + key[i + 1 :] for i in range(len(key))))
         )
         self._buckets: dict[tuple[str, int], list[str]] = defaultdict(list)
+        self._lettered: dict[tuple[str, int], list[tuple[str, int]]] = {}
         for key in keys:
             if " " not in key:
                 self._buckets[key[0], len(key)].append(key)
@@ -143,19 +144,38 @@ class Lexicon:
             hash(word[:i] + word[i + 1 :]) in self._shortened for i in range(len(word))
         )
 
+    def _bucket(self, place: tuple[str, int]) -> list[tuple[str, int]]:
+        """The names of one first letter and length with the set of their letters, made when first asked for."""
+        found = self._lettered.get(place)
+        if found is None:
+            found = self._lettered[place] = [(key, _letters(key)) for key in self._buckets.get(place, ())]
+        return found
+
     def near(self, word: str, limit: int = 3) -> tuple[str, ...]:
         """Names one or two edits from `word` (same first letter), nearest first; candidates for a reviewer only."""
         allowed = 1 if len(word) < 7 else 2
         scored: list[tuple[int, str]] = []
         if not word:
             return ()
+        letters = _letters(word)
         for length in range(len(word) - allowed, len(word) + allowed + 1):
-            for key in self._buckets.get((word[0], length), ()):
+            for key, other in self._bucket((word[0], length)):
+                # one edit takes at most one letter away and brings at most one
+                if (letters & ~other).bit_count() > allowed or (other & ~letters).bit_count() > allowed:
+                    continue
                 distance = _distance(word, key, allowed)
                 if distance is not None:
                     scored.append((distance, key))
         scored.sort()
         return tuple(key for _, key in scored[:limit])
+
+
+def _letters(word: str) -> int:
+    """The set of its letters as bits; two letters may share one, which hides a difference and makes none."""
+    found = 0
+    for letter in word:
+        found |= 1 << (ord(letter) & 63)
+    return found
 
 
 def _word_end(text: str, start: int, end: int) -> int | None:
