@@ -40,6 +40,7 @@ _ACT: Final = Sieved(
     r"|(?:come|coming|came|get|getting|taken|took) (?:straight |right )?off(?: of)?"
     r"|leave (?:out|off)|(?:leave|leaving|cut|throw|chuck|take|strike)(?=[^.;\n]{1,60}\b(?:off|out|away)\b)"
     r"|no more|no further|take no|take none of|no need to (?:take|restart|resume|continue|replace|renew|reorder)"
+    r"|(?:do not|don't|don\u2019t|no need to|needn't) bother (?:refilling|reordering|renewing|restarting|taking|with)"
     r"|(?:take|have|taking|having) a (?:\S+ )?(?:holiday|break|rest|pause) from"
     r"|(?:do not|don't|don\u2019t|not to) (?:take|give|use|dispense|supply|issue)"
     r"(?=[^.;\n]{0,50}\b(?:any ?more|any further|any longer|on days|days (?:you|that))\b)(?: any ?more| any further)?"
@@ -49,14 +50,19 @@ _ACT: Final = Sieved(
 _LAST: Final = Sieved(
     r"\b(?:(?:take|taken|takes|have|having|be|is|swallow|was) (?:\w+ )?(?:your|her|his|the"
     r"|their) (?:very )?(?:last|final)"
-    r" (?:tablet|dose|pill|capsule|injection|one)|dose is (?:the|your|her|his) last|no more refills"
+    r" (?:tablet|dose|pill|capsule|injection|one)|(?:dose|tablet|pill) (?:is|can be|will be) (?:the|your|her"
+    r"|his) last"
+    r"|no more refills|(?:do not|don't|don\u2019t) (?:take|give|have) another|no more after (?:this|that|today)"
     r"|(?:the|her|his|your|any) remaining (?:tablets|pills|capsules|medicines?|stock)[^.;\n]{0,20} away"
     r"|throw (?:the|her|his|your|any) remaining (?:tablets|pills|capsules|stock) away)\b",
     re.I,
 )
 _DONE: Final = Sieved(
-    r"\b(?:stopped|stops|stop|ceased|ceases|cease|discontinued|omitted|omit|withheld|held|hold|suspended|skipped|skip"
-    r"|dropped|binned|removed?|(?:will|to|can|should) (?:now )?end|dc'?d|d/c(?:'?e?d)?|(?:left|leave|taken|cut"
+    r"(?:->|\u2192|=>) ?(?:nil|stop|off|none)\b|\b(?:stopped|stops|stop|ceased|ceases|cease|discontinued"
+    r"|omitted|omit|withheld|held|hold|suspended|skipped|skip"
+    r"|dropped|binned|removed?|(?:switched|turned|kept|stays?) off|on hold|(?:can|will|to) wait (?:till|until)"
+    r"|deprescribed|(?:will|to|can|should) (?:now )?end|dc'?d"
+    r"|d/c(?:'?e?d)?|(?:left|leave|taken|cut"
     r"|cross(?:ed)?|struck)(?: it"
     r"| them)? (?:off|out)"
     r"|not(?: to)?(?: been| be)? (?:continued?|resumed?|restarted?|re-?start\w*|re-?prescribed?|re-?charted|supplied"
@@ -67,17 +73,18 @@ _DONE: Final = Sieved(
 _OUT: Final = Sieved(
     r"\b(?:(?:run|ran|runs|running)(?: \w+)? (?:out|dry)|no (?:cassettes|supply|supplies|stock|refills?)\b"
     r"|none left|refill (?:was |has been |is )?missed|missed (?:the |his |her |your |a )?(?:\w+ )?refill"
-    r"|out of stock)\b",
+    r"|out of stock|not (?:\w+ )?(?:available|stocked|in stock)|unavailable)\b",
     re.I,
 )
 _WAITS: Final = Sieved(
-    r"\b(?:wait|until|till|do(?:n't| not|n\u2019t) (?:worry|need)|reschedul\w*|in (?:\w+ ){1,2}(?:days|weeks"
+    r"\b(?:wait|until|till|no need|do(?:n't| not|n\u2019t) (?:worry|need)|reschedul\w*|in (?:\w+ ){1,2}(?:days|weeks"
     r"|months)|next"
     r"|leave it|without|get used)\b",
     re.I,
 )
 _SUPPLIED: Final = Sieved(
-    r"\b(?:emergency|urgent\w*|same[- ]day|immediately|straight ?away|a&e|999|911|casualty|hospital|in the meantime"
+    r"\b(?:emergency|urgent\w*|same[- ]day|immediately|straight ?away|a&e|999|911|casualty|to (?:the )?hospital"
+    r"|in the meantime"
     r"|cover(?:ed)?|oral baclofen|bridg\w*|prescription (?:sent|issued)|sent (?:a|the|your) (?:script"
     r"|prescription|refill)"
     r"|before (?:you|it|they|he|she) runs? out|do(?:n't| not|n\u2019t) (?:run|let|go|miss))\b",
@@ -91,6 +98,11 @@ _PRONOUN: Final = re.compile(
     r"|for|if))"
     r"|(?:the )?lot)\b|\s*(?:taking |off )?(?P<one>it|this|that|this (?:medicine|medication|drug|tablet)"
     r"|the (?:medicine|medication|drug|tablet))\b(?! (?:from|being|work|get|if))",
+    re.I,
+)
+_WITHOUT: Final = re.compile(
+    r"\b(?:without|no need (?:for|to)|instead of|rather than|before) (?:\w+ ){0,2}(?:stop\w*|hold\w*|interrupt\w*)"
+    r" (?:\w+ ){0,2}$",
     re.I,
 )
 _NEGATED: Final = re.compile(
@@ -142,10 +154,20 @@ _PRESENT: Final = re.compile(
     r"|now |both |all |also )?$",
     re.I,
 )
+_REPORTED: Final = re.compile(r"\b(?:was|were|had|been)(?: \w+)? $", re.I)
+_ENDS_HERE: Final = re.compile(
+    r"(?: (?:off |from )?(?:the |her |his )?(?:chart|list|repeat|dosette"
+    r"|mar))?\s*[.;]?\s*$",
+    re.I,
+)
+"""A bare participle that ends its sentence: an entry of today's note."""
 _AGO: Final = re.compile(
     r"\b(?:\w+|\d+) (?:years?|months?|weeks?) ago\b|\bin (?:19|20)\d\d\b|\bpreviously\b"
     r"|\blast (?:year|month)\b",
     re.I,
+)
+_SINCE: Final = re.compile(
+    r"\s*(?:since then|since that time|ever since|thereafter|he has since|she has since)\b", re.I
 )
 _PART: Final = re.compile(r"[,;()]")
 _HEAD: Final = re.compile(
@@ -174,6 +196,9 @@ def endings(case: Case) -> Iterator[Ending]:
         return
     for statement in case.output.statements:
         name = names.at(statement.mention.span)
+        before = text[max(0, statement.mention.span.start - 40) : statement.mention.span.start]
+        if _WITHOUT.search(before):
+            continue
         if name is not None and statement.scope is Scope.STOP and not statement.avoid_with:
             yield from _ended(text, name, read=True)
     for sentence in sentences(text):
@@ -192,11 +217,11 @@ def _acts(text: str, sentence: Span, names: Names) -> Iterator[Ending]:
         if _refused(words, match):
             continue
         at, until = sentence.start + match.start(), sentence.start + match.end()
-        objects = names.after(until, sentence.end)
+        pronoun = _PRONOUN.match(words, match.end())
+        objects = [] if pronoun is not None and pronoun["one"] == "it" else names.after(until, sentence.end)
         for name in objects:
             yield from _ended(text, name)
-        pronoun = _PRONOUN.match(words, match.end())
-        bare = _IMPLIED.match(words, match.end()) or match.group()[:3].lower() in ("do ", "don", "not")
+        bare = _IMPLIED.match(words, match.end()) or match.group()[:3].lower() in ("do ", "don", "not", "no ")
         if not objects and (pronoun is not None or bare):
             every = pronoun is not None and pronoun["all"] is not None
             for name in names.meant(sentence, at, every=every):
@@ -286,6 +311,8 @@ def _current(words: str, match: re.Match[str]) -> bool:
         return False
     before, said = _before(words, match), match.group().lower()
     after = words[match.start() : match.end() + 2 * _LOOK]
+    if said[0] in "-\u2192=" or said.startswith(("can ", "will ", "to ")):
+        return True
     if said.startswith("no") or said.endswith(" end") or _NOW.search(after) or _BARE.search(before + after):
         return True
     if said in (
@@ -301,6 +328,8 @@ def _current(words: str, match: re.Match[str]) -> bool:
         "leave out",
     ):
         return _PRESENT.search(before) is not None or said.endswith("s")
+    if _ENDS_HERE.match(words, match.end()) and _REPORTED.search(before) is None:
+        return True
     return (
         _PRESENT.search(before) is not None
         or re.search(r"^ ?(?:till|until|,)", words[match.end() : match.end() + 12]) is not None
@@ -336,6 +365,8 @@ def _long_past(text: str, name: Named) -> bool:
     low = max(
         (m.end() for m in _PART.finditer(text, sentence.start, name.span.start)), default=sentence.start
     )
+    if _SINCE.match(text, sentence.end):
+        return True
     after = _PART.search(text, name.span.end, sentence.end)
     return _AGO.search(text, low, after.start() if after else sentence.end) is not None
 

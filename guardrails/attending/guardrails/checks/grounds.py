@@ -12,7 +12,7 @@ from typing import Final
 from attending.guardrails.checks.case import Case, drugs_of
 from attending.guardrails.checks.endings import Ending
 from attending.guardrails.checks.vital import ADRENAL, TYPE_1, Vital, is_kind
-from attending.guardrails.clinical.statement import Span
+from attending.guardrails.clinical.statement import Span, Statement
 from attending.guardrails.finding import Scope
 from attending.guardrails.sieve import Sieved
 
@@ -39,7 +39,8 @@ _TAPER: Final = re.compile(
     re.I,
 )
 _CHANGED: Final = re.compile(
-    r"\b(?:then (?:start|begin|switch|take|change)|switch\w*|replac\w*|convert\w*|transition\w*|substitut\w*|bridg\w*"
+    r"\b(?:then (?:start|begin|switch|take|change)|switch\w*\b(?! off)|replac\w*|convert\w*|transition\w*"
+    r"|substitut\w*|bridg\w*"
     r"|instead|change(?:d)? (?:it |her |him |them |you )?to|in favou?r of|stress[- ]dose)",
     re.I,
 )
@@ -52,7 +53,7 @@ _REPLACED_BY_OTHER: Final = re.compile(
 _BREAK: Final = re.compile(
     r"\b(?:temporar\w*|hold(?:ing)?|held|pause\w*|withh\w+|skip\w*|omit\w*|restart\w*|resum\w*|re-?start\w*"
     r"|re-?initiat\w*"
-    r"|start(?:ing)? (?:it |them )?again|take (?:it|them) again|until\b|once (?:the |her |his |your )?inr|therapeutic"
+    r"|start(?:ing)? (?:it |them )?again|take (?:it|them) again|until\b|once (?:the |her |his |your )?inr"
     r"|(?:\d+|one|two|three|four|five|six|seven) (?:hours?|days?) (?:before|prior)|the day before"
     r"|before (?:the |your |her |his )?(?:surgery|procedure|operation"
     r"|colonoscopy|extraction|biopsy))",
@@ -61,7 +62,8 @@ _BREAK: Final = re.compile(
 _ONE_DOSE: Final = re.compile(
     r"\b(?:(?:a|one|the|this|that|(?:your |the )?next|tonight'?s|today'?s|tomorrow'?s|morning|evening|missed"
     r"|single) (?:(?!last|final)\w+ )?dose\b"
-    r"|(?:this|tomorrow) (?:morning|evening)'?s|before (?:the|your|her|his) (?:blood|level)|trough|level)\b",
+    r"|(?:this|tomorrow) (?:morning|evening)'?s|before (?:the|your|her|his) (?:blood|level)|trough|(?:blood"
+    r"|drug|serum) level|(?:one|two|1|2|a couple of) doses)\b",
     re.I,
 )
 _MISSED: Final = re.compile(
@@ -83,7 +85,7 @@ _LONG_BREAK: Final = re.compile(
 """Withheld from a week or more before, for weeks, or until something that is weeks away."""
 _ONE_WEEK: Final = re.compile(r"\b(?:a|one|1)[- ]week\b|\b(?:[5-7]|five|seven) days\b", re.I)
 _ENDED_COURSE: Final = re.compile(
-    r"\b(?:complet(?!ely)\w*|finish(?:ed|es)?(?! the box)|course|provoked|prophyla\w*)\b", re.I
+    r"\b(?:complet(?!ely)\w*|finish(?:ed|es)|course|provoked|prophyla\w*)\b", re.I
 )
 _TERM: Final = re.compile(
     r"\b(?:(?:after|at|for a total of) (?:(?:3|6|9|12|three|six|nine|twelve)[- ]months?|(?:1|one|a) year)"
@@ -161,7 +163,8 @@ _SUDDEN: Final = re.compile(
 _STENT: Final = Sieved(
     r"\b(?:stent\w*|pci|des\b)\b[^.;\n]{0,60}\b(?:\w+ (?:days?|weeks?)|(?:one|two|three|four|five|1|2|3|4"
     r"|5) months?) ago\b"
-    r"|\b(?:\w+ (?:days?|weeks?)|(?:one|two|three|four|five|1|2|3|4|5) months?) (?:after|since|post)[- ](?:\w+ ){0,3}"
+    r"|\b(?:\w+ (?:days?|weeks?)|(?:a|one|two|three|four|five|1|2|3|4|5) months?) (?:after|since"
+    r"|post)[- ](?:\w+ ){0,3}"
     r"(?:stent\w*|pci)|\b(?:recent|new)(?:ly)? (?:\w+[- ]){0,3}stent",
     re.I,
 )
@@ -172,7 +175,8 @@ _STEROID_KEPT: Final = re.compile(
     r"\b(?:inject\w*|im\b|iv\b|intramuscular|parenteral|stress|doubl\w*|tripl\w*)\b", re.I
 )
 _INSULIN_KEPT: Final = re.compile(
-    r"\b(?:drip|infusion|pump|sliding|correction|vriii|frii|reduc\w*|half|\d{2} ?%|percent|\d+ units|continue|keep"
+    r"\b(?:drip|infusion|on (?:an? |the |her |his |your )?(?:insulin )?pump|sliding|correction|vriii|frii"
+    r"|reduc\w*|half|\d{2} ?%|percent|\d+ units|continue|keep"
     r"|give (?:her|his|your|the)|back on (?:her|his|your|own|home|usual)"
     r"|short-acting|mealtime|prandial|only the|just the|rapid)\b",
     re.I,
@@ -298,10 +302,14 @@ def taken_long(case: Case, ending: Ending) -> bool:
     if any(drugs & set(drugs_of(one.name, case.lexicon)) for one in case.context.medications or ()):
         return True
     return ending.vital.id == "benzodiazepine" and any(
-        drugs & set(s.mention.drugs)
-        and s.frequency is not None
-        and not s.frequency.prn
-        and s.duration is None
-        and (s.frequency.times_per_day or 0) >= 2
-        for s in case.output.statements
+        drugs & set(s.mention.drugs) and _standing(s) for s in case.output.statements
     )
+
+
+def _standing(statement: Statement) -> bool:
+    """A dose several times a day, or of a whole day, that no duration ends."""
+    if statement.duration is not None or (statement.frequency is not None and statement.frequency.prn):
+        return False
+    if statement.dose is not None and statement.dose.per_time == "day":
+        return True
+    return statement.frequency is not None and (statement.frequency.times_per_day or 0) >= 2

@@ -233,7 +233,8 @@ VITAL: Final = (
         "relapse and resistant tuberculosis",
         Severity.MODERATE,
         "ATS/CDC/IDSA guideline on drug-susceptible tuberculosis, 2016: completion of treatment",
-        said=r"(?:tb|tuberculosis) (?:medicines?|medications?|meds|drugs?|pills?|tablets?|treatment)",
+        said=r"(?-i:RIPE|R?HZE|HRZE)(?: therapy)?|(?:tb|tuberculosis) (?:medicines?|medications?|meds|drugs?"
+        r"|pills?|tablets?|treatment)",
         together=True,
     ),
     Vital(
