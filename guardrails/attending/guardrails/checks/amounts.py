@@ -6,6 +6,7 @@ kilogram without a weight) is None, never a guess.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -84,6 +85,31 @@ def exposure_amount(exposure: Exposure, case: Case) -> Amount | None:
     if statement is None or statement.dose is None:
         return None
     return amount_of(statement.dose, case, statement.mention, index=exposure.index)
+
+
+_PIECES: Final = COUNTED - {"tablet", "capsule", "teaspoon"}
+_PIECE_WORD: Final = re.compile(
+    r"\b(puff|inhalation|actuation|spray|patch|drop|suppositor|sachet|packet|enema)(?:s|es|y|ies)?\b", re.I
+)
+_PIECE_OF: Final = {
+    "inhalation": "puff", "actuation": "puff", "suppositor": "suppository", "sachet": "packet",
+}  # fmt: skip
+
+
+def pieces_of(exposure: Exposure) -> Amount | None:
+    """How many puffs, sprays, patches, drops or suppositories are taken at one time; None for a dose that is not
+    counted so. "17 mcg: 20 puffs" is counted too, although its amount is known."""
+    statement = exposure.statement
+    dose = statement.dose if statement is not None else None
+    if dose is None or dose.components:
+        return None
+    if dose.unit in _PIECES:
+        return Amount(dose.low, dose.high, dose.unit, dose.span)
+    word = _PIECE_WORD.search(dose.text) if dose.count is not None else None
+    if word is None or dose.count is None:
+        return None
+    unit = word.group(1).lower()
+    return Amount(dose.count, dose.count, _PIECE_OF.get(unit, unit), dose.span)
 
 
 def times_per_day(frequency: Frequency | None) -> Decimal | None:

@@ -19,6 +19,7 @@ from attending.guardrails.checks.amounts import (
     interval_hours,
     per_day,
     per_day_within,
+    pieces_of,
     shown,
 )
 from attending.guardrails.checks.case import Case, Exposure, curated, rule
@@ -39,6 +40,8 @@ from attending.guardrails.finding import Code, Finding, Scope, Severity
 
 ROUNDING: Final = Decimal("1.10")
 """What a computed per-kg limit may be exceeded by: weights and doses are rounded."""
+CANISTER: Final = 60
+"""So many puffs or sprays are what one device holds, not what anybody takes."""
 TENFOLD: Final = Decimal("9.5")
 SMALL_ADULT_KG: Final = Decimal(40)
 USUAL_ADULT_KG: Final = Decimal(70)
@@ -57,7 +60,7 @@ def dosing(case: Case) -> Iterator[Finding]:
     for exposure in case.given:
         if exposure.generic_class is not None:
             continue
-        for finding in (*_given(case, exposure), *_own_limit(case, exposure)):
+        for finding in (*_given(case, exposure), *_counted(case, exposure), *_own_limit(case, exposure)):
             key = (exposure.drug, finding.start, finding.end, finding.code)
             if key not in seen:
                 seen.add(key)
@@ -95,6 +98,24 @@ def _given(case: Case, exposure: Exposure) -> Iterator[Finding]:
         ceiling, shown_as = _comparable(case, amount, exposure_ceilings(case, exposure, daily))
         if ceiling is not None:
             yield from _over(case, exposure, Code.DOSE_MAX_DAILY, total, ceiling, amount, shown_as)
+
+
+def _counted(case: Case, exposure: Exposure) -> Iterator[Finding]:
+    """More puffs, sprays, patches, drops or suppositories than the row of a drug allows, at one time or in a day."""
+    statement = exposure.statement
+    amount = pieces_of(exposure)
+    if statement is None or amount is None or exposure.origin != "output":
+        return
+    if amount.unit in ("puff", "spray") and amount.high >= CANISTER:
+        return
+    ceiling = resolved(case, exposure_ceilings(case, exposure, single), amount.unit)
+    if ceiling is not None and amount.high > ceiling.amount:
+        yield from _over(case, exposure, Code.DOSE_MAX_SINGLE, amount.high, ceiling, amount, "")
+        return
+    total = per_day(statement, amount)
+    ceiling = resolved(case, exposure_ceilings(case, exposure, daily), amount.unit)
+    if total is not None and ceiling is not None:
+        yield from _over(case, exposure, Code.DOSE_MAX_DAILY, total, ceiling, amount, "")
 
 
 def _first_insulin(case: Case, exposure: Exposure, amount: Amount) -> Iterator[Finding]:

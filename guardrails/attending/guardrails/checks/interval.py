@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
@@ -18,6 +19,11 @@ from attending.guardrails.checks.limits import DAY_HOURS, applicable, daily_ceil
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.knowledge.facts import DoseLimit
 
+_RELIEVERS: Final = frozenset({"albuterol", "levalbuterol", "ipratropium"})
+_ACUTE: Final = re.compile(
+    r"\b(?:acute|severe|exacerbation|emergency|ed\b|status asthmaticus|first hour|ambulance|999|911|action plan)",
+    re.I,
+)
 _SLACK: Final = Decimal("0.9")
 WEEK_HOURS: Final = Decimal(168)
 
@@ -31,6 +37,9 @@ def intervals(case: Case) -> Iterator[Finding]:
             continue
         hours = interval_hours(statement.frequency)
         if hours is None or statement.frequency is None:
+            continue
+        # In an attack a reliever is repeated within the hour.
+        if hours <= 1 and exposure.drug in _RELIEVERS and case.says(_ACUTE):
             continue
         rows, _ = applicable(case, exposure.drug, statement)
         limit = _shortest(

@@ -164,6 +164,10 @@ def _by_route(case: Case, rows: list[DoseLimit], statement: Statement | None) ->
     if route is None and statement is not None and _INJECT.search(_clause(case, statement)):
         injected = [row for row in rows if _route(row) != "oral"]
         return injected or rows
+    if route is None and statement is not None and lasting_days(case, statement) == WITHOUT_END:
+        # What is taken for life is not injected into a vein; a drug without oral rows keeps all it has.
+        swallowed = [row for row in rows if _route(row) in (None, "oral")]
+        return swallowed or rows
     if route is None:
         if case.audience == "patient":
             oral = [row for row in rows if _route(row) in (None, "oral")]

@@ -28,6 +28,21 @@ _SPINAL: Final = re.compile(
     r"\b(?:intrathecal(?:ly)?|intraventricular(?:ly)?|into the (?:spinal|csf)|spinal injection)\b", re.I
 )
 
+_C_DIFFICILE: Final = re.compile(
+    r"\bc(?:\.|lostridi(?:um|oides))? ?diff(?:icile)?\b|\bcdi\b|\bcdad\b|\bpseudomembranous colitis\b", re.I
+)
+_NOT_NOW: Final = re.compile(
+    r"\b(?:no|not|negative for|without|ruled out|history of|previous|prior|past|prevent\w*|risk of|avoid\w*)\b"
+    r"[^.;\n]{0,30}$",
+    re.I,
+)
+_RULED_OUT: Final = re.compile(r"[^.;\n]{0,30}\b(?:negative|ruled out|not detected|prophyla\w+)", re.I)
+_ELSEWHERE: Final = re.compile(
+    r"\b(?:mrsa|bacter[a]?emia|bacteremia|sepsis|septic|endocarditis|osteomyelitis|pneumonia|cellulitis|meningitis|"
+    r"abscess|line infection|joint|surgical prophylaxis|trough|auc)\b",
+    re.I,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Rate:
@@ -165,6 +180,7 @@ def routes(case: Case) -> Iterator[Finding]:
         clause = case.judged.output[max(own.start, at.start - 1_000) : min(own.end, at.end + 1_000)]
         spinal = route == "intrathecal" or _SPINAL.search(clause) is not None
         finding = _intrathecal(case, exposure) if spinal else _marketed(case, exposure, route)
+        finding = finding or _past_the_colon(case, exposure, route)
         if finding is not None:
             seen.add((exposure.drug, exposure.span.start))
             yield finding
@@ -202,6 +218,34 @@ def _marketed(case: Case, exposure: Exposure, route: str | None) -> Finding | No
             Basis.SOURCE_ROW, f"FDA NDC directory, routes of {exposure.drug}", f"ndc-route:{exposure.drug}"
         ),
         f"{exposure.drug} by the {route} route; its products are {', '.join(sorted(known))} only",
+    )
+
+
+def _past_the_colon(case: Case, exposure: Exposure, route: str | None) -> Finding | None:
+    """Vancomycin into a vein for C. difficile: it does not reach the colon (IDSA/SHEA 2017, updated 2021). Quiet where
+    another infection is named, where the text gives it by mouth too, or where C. difficile is past or ruled out."""
+    if exposure.drug != "vancomycin" or route != "intravenous":
+        return None
+    text = case.judged.output
+    found = [
+        m for m in _C_DIFFICILE.finditer(text) if not _NOT_NOW.search(text, max(0, m.start() - 40), m.start())
+    ]
+    if not found or all(_RULED_OUT.match(text, m.end()) for m in found) or _ELSEWHERE.search(text):
+        return None
+    if any(
+        e.drug == "vancomycin" and e.statement is not None and e.statement.route in ("oral", "rectal")
+        for e in case.given
+    ):
+        return None
+    return case.finding(
+        Code.ROUTE,
+        exposure,
+        Severity.MAJOR,
+        curated(
+            "vancomycin-colon",
+            "IDSA/SHEA guideline for C. difficile, 2017 and 2021; vancomycin label, section 1",
+        ),
+        "vancomycin by the intravenous route for C. difficile does not reach the colon; it is given by mouth",
     )
 
 

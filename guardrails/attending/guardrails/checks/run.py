@@ -29,6 +29,7 @@ from attending.guardrails.checks.one_fact import one_fact
 from attending.guardrails.checks.patient_state import age, contraindications, liver
 from attending.guardrails.checks.port import KnowledgePort
 from attending.guardrails.checks.red_flag import red_flags
+from attending.guardrails.checks.restart import restarts
 from attending.guardrails.checks.route import durations, rates, routes
 from attending.guardrails.checks.side import sides
 from attending.guardrails.checks.specialist import specialist
@@ -45,6 +46,7 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     duplicates,
     stacking,
     dosing,
+    restarts,
     listed_doses,
     misread_starts,
     intervals,

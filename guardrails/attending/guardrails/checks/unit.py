@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from attending.guardrails.checks.amounts import Amount, exposure_amount
+from attending.guardrails.checks.amounts import COUNTED, Amount, exposure_amount
 from attending.guardrails.checks.case import Case, Exposure, curated, rule
 from attending.guardrails.checks.limits import Ceiling, daily, exposure_ceilings, single
 from attending.guardrails.clinical.statement import Dose
@@ -90,7 +90,7 @@ def _activity(case: Case, exposure: Exposure, dose: Dose) -> Finding | None:
             case, exposure, dose, "units", curated("units-only", "label, dosage forms and strengths")
         )
     limits = [*exposure_ceilings(case, exposure, single), *exposure_ceilings(case, exposure, daily)]
-    kinds = {c.unit for c in limits}
+    kinds = {c.unit for c in limits} - COUNTED
     if limits and "unit" in kinds and "mg" not in kinds and mass:
         return _mismatch(case, exposure, dose, "units", limits[0].provenance)
     if dose.unit == "unit" and kinds == {"mg"} and not insulin:

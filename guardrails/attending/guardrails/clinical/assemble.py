@@ -68,6 +68,10 @@ _UP_TO = re.compile(
     r",? (?:for )?(?:up to|max(?:imum)?(?: of)?|at most|no more than) (?:a (?:total|maximum) of )?$"
 )
 _BREAK = re.compile(r"[.;\n]|, (?:and |then |or )|\b(?:and|then|or|plus)\b|,")
+_IN_MICROGRAMS = frozenset(
+    {"formoterol", "salmeterol", "vilanterol", "indacaterol", "olodaterol", "umeclidinium"}
+)
+"""Inhaled drugs whose combinations are written without a unit ("160/4.5") and measured in micrograms."""
 _COREF_SENTENCES = 4
 
 _WISH = re.compile(
@@ -292,7 +296,8 @@ class _Builder:
             if amount.unit and mention.drugs:
                 self._unreadable.append(amount)
             return None
-        scale = convert(Decimal(1), amount.unit or "mg", "mg") or Decimal(1)
+        unit = amount.unit or ("mcg" if _IN_MICROGRAMS & set(mention.drugs) else "mg")
+        scale = convert(Decimal(1), unit, "mg") or Decimal(1)
         return replace(amount, components=tuple(c * scale for c in amount.components))
 
     # which drug an amount belongs to
