@@ -29,7 +29,22 @@ def tokenise(text: str, start: int, end: int, items: list[Token]) -> list[Token]
         tokens.append(item)
         position = item.end
     _words(text, position, end, tokens)
-    return _let_alone(_without_parentheses(tokens))
+    return _let_alone(_without_parentheses(_liquid_drops(tokens)))
+
+
+_OF_DROPS = frozenset(
+    {"oral", "infant", "infants", "infant's", "baby", "paediatric", "pediatric", "eye", "ear", "nasal", "nose"}
+)
+
+
+def _liquid_drops(tokens: list[Token]) -> list[Token]:
+    """Makes "drops" a form of a drug where it stands behind one: "tramadol oral drops", not "she drops the evening one"."""
+    for i, token in enumerate(tokens):
+        if i and token.word in ("drop", "drops") and token.cat is Cat.STOP:
+            before = tokens[i - 1]
+            if before.cat in (Cat.MENTION, Cat.AMOUNT) or before.word in _OF_DROPS or before.word.isdigit():
+                tokens[i] = Token(token.start, token.end, token.word, Cat.OTHER)
+    return tokens
 
 
 _LEAVES = {"leave": Form.BASE, "leaves": Form.THIRD, "leaving": Form.GERUND, "left": Form.PAST}
