@@ -49,6 +49,8 @@ D = Decimal
         ("LMP 7 wk ago, home hCG positive", "pregnancy_weeks", D(7)),
         ("24w2d, growth scan at 28 weeks", "pregnancy_weeks", D(24)),
         ("Booking, 13+2. Previous PET at 35 weeks, scans from 28/40.", "pregnancy_weeks", D(13)),
+        ("Your kidneys only work at about 12 percent.", "egfr", D(12)),
+        ("She dialyses with us on Mondays", "dialysis", True),
         ("Primip, 34/40, headaches", "pregnancy_weeks", D(34)),
         ("A 29-year-old at 11 weeks with hypomania", "pregnancy_weeks", D(11)),
         ("Dating scan put her at twelve weeks.", "pregnancy_weeks", D(12)),
@@ -143,7 +145,7 @@ def test_plain_facts(stated: Stated, text: str, field: str, value: Any) -> None:
         "You are in your second week of treatment. At sixteen weeks, repeat the HbA1c.",
         "Response at twenty-four weeks: 60% of patients. Two weeks gone by without pain.",
         "If you have dialysis on Mondays, tell us. His father has dialysis on Fridays.",
-        "Repeat kidney function in 2 weeks. Kidney function is 24 percent.",
+        "Repeat kidney function in 2 weeks. Kidney function is 24 percent lower.",
     ],
 )
 def test_general_advice_states_nothing(stated: Stated, text: str) -> None:

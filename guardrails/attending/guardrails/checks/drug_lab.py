@@ -144,7 +144,7 @@ RULES: Final = (
         _MAJOR,
         "",
         "clozapine|methotrexate|azathioprine|mercaptopurine|deferiprone|ticlopidine"
-        "|methimazole|propylthiouracil|ganciclovir|valganciclovir|zidovudine|carbamazepine",
+        "|methimazole|carbimazole|propylthiouracil|ganciclovir|valganciclovir|zidovudine|carbamazepine",
         "neutropenia",
         "labels, boxed warnings on neutropenia",
     ),

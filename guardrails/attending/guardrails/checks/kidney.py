@@ -47,9 +47,10 @@ _NARROW: Final = frozenset(["vancomycin", "methotrexate", "lithium", "digoxin", 
 _STAGE: Final = Sieved(
     r"\b(?:ckd|chronic kidney disease|kidney disease|renal di"
     r"sease|kidney (?:trouble|damage|problem))[ ,:(]{0,2}(?:(?:is |at |now ){0,2}stage |st\.? ?|g|grade )?"
-    r"(3a|3b|[345]|three|four|five)\b"
+    r"(3a|3b|[345]|three|four|five)(?:a[123])?\b"
     r"|\bstage (3a|3b|[345]|three|four|five) (?:ckd|chronic (?:kidney|renal)|kidney|renal)"
-    r"|\b(end[- ]stage (?:renal|kidney)|esrd|eskd|esrf|kidneys? (?:have|has) (?:almost |completely )?(?:failed"
+    r"|\b(end[- ]stage (?:renal|kidney)|esrd|eskd|esrf|end-stage kidneys|pre-?dialysis|fistula [^.;\n]{0,16}"
+    r"dialysis|kidneys? (?:have|has) (?:almost |completely )?(?:failed"
     r"|stopped working))\b"
     r"|\b(severe(?:ly)? (?:(?:impaired|reduced) )?(?:renal|kidney) "
     r"(?:impairment|insufficiency|disease|failure|function))",

@@ -129,7 +129,8 @@ def _hepatic(rule: HepaticRule, grade: str | None) -> Severity | None:
         "contraindicated": Severity.CONTRAINDICATED,
         "avoid": Severity.MAJOR,
         "cap": Severity.MODERATE,
-    }.get(rule.action, Severity.MODERATE)
+        # "adjust" without a number says nothing against the dose that is written.
+    }.get(rule.action, Severity.MINOR)
     # The rule speaks of a grade that is not given: it may hold.
     return lowered(severity) if grade is None and rule.child_pugh else severity
 

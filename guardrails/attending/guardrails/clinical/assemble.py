@@ -383,7 +383,7 @@ class _Builder:
         self._anchors = anchors
         retracted_ends = [a.end for a in self._retracted]
         for rhythm in self._p.rhythms:
-            if any(0 <= rhythm.start - end <= 2 for end in retracted_ends):
+            if any(0 <= rhythm.start - end <= 2 for end in retracted_ends) or self._of_former(rhythm):
                 continue
             if _NOT_SO.search(self._text, max(0, rhythm.start - 30), rhythm.start):
                 continue
@@ -407,6 +407,11 @@ class _Builder:
             if same or route.rapid:
                 given.route = given.route or route
                 given.rapid = given.rapid or (route.rapid and given.route.route == "intravenous")
+
+    def _of_former(self, rhythm: Rhythm) -> bool:
+        """ "from 2 g q8h to 2 g q24h": q8h is the rhythm of the dose that was."""
+        at = bisect_left(self._amount_starts, rhythm.start) - 1
+        return at >= 0 and self._p.amounts[at].former and rhythm.start - self._p.amounts[at].end < 20
 
     def _is_limit_rhythm(self, rhythm: Rhythm) -> bool:
         """ "4 g a day" after "do not exceed" is the limit's own period, not how often to take it."""

@@ -48,7 +48,13 @@ _EACH = re.compile(
     r"(?: tablets?| capsules?)?,? (?:each(?! (?:morning|day|night|evening|afternoon|"
     r"week|month|time|dose|meal|hour))|apiece|per tablet|per capsule)\b"
 )
-_FROM = re.compile(r"(?:\bfrom|\bprevious(?:ly)?(?: dose)?(?: of)?|\binstead of|\brather than|\bnot) $")
+_FROM = re.compile(
+    r"(?:\bprevious(?:ly)?(?: dose)?(?: of)?|\b(?:from|instead of|rather than|not)"
+    r"(?: (?:the|his|her|your|their|a))?(?: (?:usual|normal|standard|full|old|earlier|former|previous))?(?: dose of)?"
+    r"|[,(] ?(?:was|formerly|usually|normally)) $"
+)
+_WAS = re.compile(r"\b(?:was|had been) $")
+_NOW = re.compile(r"[^.;\n]{0,24}[,;(] ?(?:and |but )?now\b")
 _EXCRETED = re.compile(
     r"\b(?:uop|u/o|uo|urine|urinary|urine output|output|diuresis|drain(?:ed|age|s)?|losses|lost|voided?|residuals?|"
     r"bladder scan|blood loss|ebl|aspirates?)(?: (?:output|volume|is|was|of|at|only|about|around|over|above|below|"
@@ -93,7 +99,9 @@ def scan(norm: Normalised) -> tuple[list[Amount], list[Risk]]:
         amount = _Reader(norm, found).amount(start)
         if amount is None:
             continue
-        if _FROM.search(text, max(0, start - 24), start):
+        if _FROM.search(text, max(0, start - 40), start) or (
+            _WAS.search(text, max(0, start - 12), start) and _NOW.match(text, amount.end)
+        ):
             amount = replace(amount, former=True)
         amounts.append(amount)
         if amount.unit == "mL" and _EXCRETED.search(text, max(0, start - 40), start):

@@ -230,7 +230,7 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
                 continue
             found.setdefault(code, Condition(name, code=code))
         for match in _EJECTION.finditer(line) if pumped else ():
-            if int(match.group(1)) <= _REDUCED and not _NOT_OURS.search(
+            if int(match.group(1) or match.group(2)) <= _REDUCED and not _NOT_OURS.search(
                 line[max(0, match.start() - 90) : match.start()]
             ):
                 found.setdefault(_HFREF, Condition(match.group(), code=_HFREF))
@@ -242,6 +242,8 @@ _EJECTION = Sieved(
     r"\b(?:lv)?(?:ef|ejection fraction)(?: (?:is|of|was|now|only|about|down to"
     r"|remains)){0,3} ?[:=~]?"
     r" ?(\d{2}) ?(?:%|percent\b|$|[,;)])"
+    r"|\bheart(?: (?:is|only|just|now|muscle|function|pump\w*|work\w*|squeez\w*)){1,5} (?:at |to )?(?:about |around )?"
+    r"(\d{2}) ?(?:%|percent\b|per cent\b)"
 )
 _PUMPED = Group(_EJECTION)
 _REDUCED = 40

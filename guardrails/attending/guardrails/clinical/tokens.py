@@ -33,12 +33,24 @@ def tokenise(text: str, start: int, end: int, items: list[Token]) -> list[Token]
 
 
 _OF_DROPS = frozenset(
-    {"oral", "infant", "infants", "infant's", "baby", "paediatric", "pediatric", "eye", "ear", "nasal", "nose"}
+    {
+        "oral",
+        "infant",
+        "infants",
+        "infant's",
+        "baby",
+        "paediatric",
+        "pediatric",
+        "eye",
+        "ear",
+        "nasal",
+        "nose",
+    }
 )
 
 
 def _liquid_drops(tokens: list[Token]) -> list[Token]:
-    """Makes "drops" a form of a drug where it stands behind one: "tramadol oral drops", not "she drops the evening one"."""
+    """Makes "drops" a form of a drug where it stands behind one ("tramadol oral drops")."""
     for i, token in enumerate(tokens):
         if i and token.word in ("drop", "drops") and token.cat is Cat.STOP:
             before = tokens[i - 1]

@@ -323,6 +323,8 @@ PHRASES: list[tuple[str, Cat, Form]] = [
     (
         r"(?:an? )?(?:very |really )?(?:poor|bad|wrong|risky|dangerous|terrible) (?:choice|idea|option|fit"
         r"|combination|mix)|"
+        r"not (?:meant |licensed )?for (?=children|kids|under|babies|toddlers|infants|young|little)|for adults only|"
+        r"only for adults|"
         r"off limits|not recommended|not advised|not advisable|not indicated|not "
         r"appropriate|not safe|not suitable|not allowed|not permitted",
         Cat.BAD,

@@ -77,7 +77,7 @@ ANALYTES: Final[tuple[_Analyte, ...]] = (
     _a(
         "neutrophils",
         "10^9/L",
-        r"(?:absolute )?neutrophils?(?: count)?|anc|absolute neutrophil count",
+        r"(?:absolute )?neutrophils?(?: count)?|neuts?|neutros?|anc|absolute neutrophil count",
         "751-8 26499-4",
         "0",
         "60000",

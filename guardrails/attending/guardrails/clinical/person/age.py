@@ -23,7 +23,7 @@ _AGE_WORD = Sieved(
     rf"over|younger))\b)(?!\d|\.\d)"
 )
 _AGE_BARE = Sieved(
-    rf"\b(?:pt|patient|child|infant|baby|toddler|boy|girl|son|daughter|kid|newborn)(?: is| was|:|,)? ?\(?{NW}"
+    rf"\b(?:pt|patient|child|infant|baby|toddler|boy|girl|son|daughter|kid|newborn)(?: is| was| of|:|,)? ?\(?{NW}"
     r"[ -]?(years?|yrs?|y|months?|mos?|m|weeks?|wks?|days?|d)(?![\w/'-])"
     r"(?! (?:ago|later|course|of|supply|for|post|s/p|history|follow|into|after|since|pregnant|gest|along|with no))"
     rf"|^{NW}[ -]?(years?|yrs?|y|months?|mos?|weeks?|wks?)(?:,| [mf]\b| (?:male|female|boy|girl)\b)(?! (?:ago|later))"

@@ -69,7 +69,8 @@ def describe(parts: Sequence[str], names: frozenset[str] = frozenset()) -> Perso
     return Person(
         age_years=_one(told.ages) if not days else None,
         age_days=_one(days) if not told.ages else None,
-        sex=_one(told.sexes) or ("female" if expecting else None),
+        # beside a nursing mother "son" is the child
+        sex="female" if True in told.lactating else _one(told.sexes) or ("female" if expecting else None),
         pregnant=expecting,
         pregnancy_weeks=_one(told.weeks or told.weeks_about) if expecting else None,
         lactating=_one(told.lactating),

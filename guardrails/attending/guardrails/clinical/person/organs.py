@@ -11,8 +11,10 @@ from attending.guardrails.clinical.person.who import GENERAL, clause_before, oth
 from attending.guardrails.sieve import Group, Sieved
 
 _EGFR = Sieved(
-    rf"\b(?:(e-?gfr|gfr|glomerular filtration rate)|crcl|cr ?cl|creatinine clearance|"
-    rf"ccr)(?: (?:is|was|of|at|now|currently|today|level|about|approximately|around|has "
+    rf"\b(?:(e-?gfr|gfr|glomerular filtration rate)|crcl|cr ?cl|creat(?:inine|\.)? clearance"
+    r"|clearance by (?:c ?& ?g|cockcroft(?:[- ](?:and |& )?gault)?)|"
+    rf"ccr)(?: ?\((?:ckd-?epi|mdrd|schwartz|cockcroft|c-?g|calc\w*|est\w*)[^()]{{0,16}}\))?(?: (?:is|was|of"
+    rf"|at|now|currently|today|level|about|approximately|around|has "
     rf"(?:fallen|dropped|declined) to|down to|calculated(?: at)?|(?:has )?(?:settled|stabili[sz]ed|plateaued"
     rf"|stuck|sits|sitting|hovers|hovering|runs|running) (?:at"
     rf"|around|about)|(?:has )?(?:fell|come down|gone down|slipped|sunk|improved|recovered|risen) to|reads"
@@ -29,8 +31,21 @@ _KIDNEY_NUMBER = Sieved(
     r"|-|to|or|points?))(?![\d.]*\d)"
 )
 """The eGFR as patients are told of it: "your kidney filter number is only 24"."""
+_KIDNEY_SHARE = Sieved(
+    rf"\b(?:kidneys?|renal|kidney function)(?: (?:function|filter\w*|are|is|has|have|(?:down|fallen"
+    rf"|dropped) to|only|just|now"
+    rf"|about|around|still|running|working|work|works|run|runs|at|to|of|reads|roughly)){{0,7}}[ :=~]*"
+    rf"(?:{N} ?(?:%|percent|per cent)(?! (?:lower|higher|less|more|worse|better|down|of (?!normal)))"
+    rf"|an? (half|third|quarter|fifth|sixth|tenth)(?= of (?:normal|what|their"
+    rf"|its|a healthy)"
+    rf"|[.,;]|$))"
+)
+"""The share of normal that patients are told their kidneys still do, read as an eGFR: "work at about 12 percent"."""
+_SHARES = {"half": 50, "third": 33, "quarter": 25, "fifth": 20, "sixth": 16, "tenth": 10}
 _DIALYSIS = Sieved(
-    r"\b(?:on|receiv\w+|undergo\w+|gets|getting|requires|requiring|undergoes|"
+    r"\b(?:ha?emo)?dialy[sz]es (?:with|at|in|via|on|here|mon|tue|wed|thu|sat|three|thrice|twice|every"
+    r"|nightly)\w*\b|\b(?:ha?emo|peritoneal )?dialysis (?:patient|pt)\b"
+    r"|\b(?:on|receiv\w+|undergo\w+|gets|getting|requires|requiring|undergoes|"
     r"maintenance|chronic|dependent on|start\w* on)(?: (?:chronic|maintenance|regular|"
     r"long-term|intermittent|home|thrice[- ]weekly|outpatient)){0,4}[ -](?:hemo|haemo|"
     r"peritoneal )?-?dialysis\b|\bdialysis[- ]dependent\b|\bon (?:hd|pd|ihd|crrt)\b|"
@@ -53,6 +68,11 @@ _DIALYSIS = Sieved(
     r"treatment|days?)\b|\bdialysis[ :=]+(?:yes|true|m/?w/?f|t/?th/?s)|\bhd (?:(?:three|3|two|2) ?(?:x"
     r"|times) ?(?:a|per|/)? ?w(?:k|eek)?|x ?3|thrice|3/7|m/?w/?f|mwf|tths|t/?th/?s|tiw)\b"
 )
+_LONG_AGO = re.compile(
+    r"(?: ?ml/min(?:/1\.73 ?m2?)?)? (?:in (?:19|20)\d\d|(?:last|a|one|two) years?\b|\d+ (?:months|years) ago"
+    r"|previously)"
+)
+_NOT_YET = re.compile(r" (?:before|until|prior to) (?:19|20)\d\d")
 _CHILD_PUGH = Sieved(
     r"\bchild(?:'?s)?(?:[- ]?(?:turcotte[- ]?)?pugh|(?= class\b| [bc](?![\w'-])))(?: (?:class|score|stage"
     r"|grade|category)){0,4}[ "
@@ -64,14 +84,21 @@ ORGANS = Group.of(globals())
 def read_organs(part: str, told: Told) -> None:
     """Adds eGFR, creatinine clearance, dialysis and Child-Pugh class to `told`."""
     for match in _EGFR.finditer(part):
-        if not GENERAL.search(clause_before(part, match.start())):
+        if not GENERAL.search(clause_before(part, match.start())) and not _LONG_AGO.match(part, match.end()):
             (told.crcls if match.group(1) is None else told.egfrs).append(Decimal(match.group(2)))
     for match in _KIDNEY_NUMBER.finditer(part):
         if not GENERAL.search(clause_before(part, match.start())) and not other_person(part, match.start()):
             told.egfrs.append(Decimal(match.group(1)))
+    for match in _KIDNEY_SHARE.finditer(part):
+        if not GENERAL.search(clause_before(part, match.start())) and not other_person(part, match.start()):
+            share = Decimal(match.group(1)) if match.group(1) else Decimal(_SHARES[match.group(2)])
+            if share <= 60:
+                told.egfrs.append(share)
     for match in _DIALYSIS.finditer(part):
         around = clause_before(part, match.start())
         if not GENERAL.search(around) and not other_person(part, match.start()):
+            if _NOT_YET.match(part, match.end()):
+                continue
             told.dialysis.append(re.search(r"\b(?:not|no longer|never|isn't)\b", around) is None)
     for match in _CHILD_PUGH.finditer(part):
         if not GENERAL.search(clause_before(part, match.start())):
