@@ -184,7 +184,7 @@ def _findings(case: Case) -> Iterator[Finding]:
         for one in ours:
             if one.there == there or any(other.there == there for other in ours):
                 continue
-            if not any(_same_place(one, other) for other in theirs):
+            if not any(_same_place(one, other, told=not one.there) for other in theirs):
                 continue
             if (_CONFIRMS if one.there else _SOURCE).search(one.sentence) is None:
                 continue
@@ -194,8 +194,11 @@ def _findings(case: Case) -> Iterator[Finding]:
             break
 
 
-def _same_place(one: _Told, other: _Told) -> bool:
-    return not one.places or not other.places or bool(one.places & other.places)
+def _same_place(one: _Told, other: _Told, *, told: bool) -> bool:
+    """Whether both may speak of one place; of a denial both must be `told` to, as it holds for its place alone."""
+    if one.places & other.places:
+        return True
+    return not told and (not one.places or not other.places)
 
 
 def _told(text: str, pattern: Sieved) -> Iterator[_Told]:

@@ -38,7 +38,9 @@ _ACT: Final = Sieved(
     r"\b(?:(?:stop|cease|discontinue|quit|skip|omit|withhold|hold|suspend|pause)(?: (?:taking|giving|using|all|off))*"
     r"|d/c|dc(?=:? [A-Za-z])|drop|bin|ditch|chuck|give up|get rid of|(?:go|do) without|manage without"
     r"|(?:come|coming|came|get|getting|taken|took) (?:straight |right )?off(?: of)?"
-    r"|leave (?:out|off)|(?:leave|leaving|cut|throw|chuck|take|strike)(?=[^.;\n]{1,60}\b(?:off|out|away)\b)"
+    r"|leave (?:out|off)|(?:leave|leaving|cut|throw|chuck|take|strike)(?=[^.;\n]{1,60}\b(?:off|out|away|at home"
+    r"|behind)\b)"
+    r"|no(?= [\w-]+ (?:for|until|till|from) (?:the|your|next|now|today|tomorrow|\d|two|three|four|a) )"
     r"|no more|no further|take no|take none of|no need to (?:take|restart|resume|continue|replace|renew|reorder)"
     r"|(?:do not|don't|don\u2019t|no need to|needn't) bother (?:refilling|reordering|renewing|restarting|taking|with)"
     r"|(?:take|have|taking|having) a (?:\S+ )?(?:holiday|break|rest|pause) from"
@@ -60,7 +62,8 @@ _LAST: Final = Sieved(
 _DONE: Final = Sieved(
     r"(?:->|\u2192|=>) ?(?:nil|stop|off|none)\b|\b(?:stopped|stops|stop|ceased|ceases|cease|discontinued"
     r"|omitted|omit|withheld|held|hold|suspended|skipped|skip"
-    r"|dropped|binned|removed?|(?:switched|turned|kept|stays?) off|on hold|(?:can|will|to) wait (?:till|until)"
+    r"|dropped|binned|removed|remove(?= (?:it )?from)|(?:switched|turned|kept|stays?) off|on hold|(?:can|will"
+    r"|to) wait (?:till|until)"
     r"|deprescribed|(?:will|to|can|should) (?:now )?end|dc'?d"
     r"|d/c(?:'?e?d)?|(?:left|leave|taken|cut"
     r"|cross(?:ed)?|struck)(?: it"
@@ -105,6 +108,10 @@ _WITHOUT: Final = re.compile(
     r" (?:\w+ ){0,2}$",
     re.I,
 )
+_IN_BRACKETS: Final = re.compile(
+    r"[^.;\n()]{0,60}\([^.;\n()]{0,40}\b(?:was|were|is|has been) (?:stopped|discontinued|ceased|held)\b", re.I
+)
+"""What brackets say of another drug ("labetalol for hypertension (lisinopril was stopped)")."""
 _NEGATED: Final = re.compile(
     r"(?:\b(?:not|never|if|when|until|before|unless)\b|n['\u2019]t\b)[^,.;:\n]{0,24}$", re.I
 )
@@ -119,7 +126,8 @@ _IT_WAS: Final = re.compile(
     re.I,
 )
 _REFUSED: Final = re.compile(
-    r"(?:\b(?:not|never|cannot|avoid|without|rather than|instead of|unless|whether|before|if (?:you|he|she|they"
+    r"(?:\b(?:not|never|cannot|avoid|without|no need to|no reason to|rather than|instead of|unless|whether"
+    r"|before|if (?:you|he|she|they"
     r"|we|i|the"
     r" patient)|when (?:you|he|she|they|to)|if|risks? of|dangers? of|why|than to|nor)|n['\u2019]t)\b"
     r"(?:(?!\bbut\b)[^,.;:\n]){0,24}$"
@@ -130,6 +138,7 @@ _REFUSED: Final = re.compile(
     r"|already |self-)?$",
     re.I,
 )
+_WISHED: Final = re.compile(r"\basked to (?:\w+ )?$", re.I)
 _ORDER_BEFORE: Final = re.compile(
     r"\b(?:you|he|she|they|patient)(?: can| may| should| could| must| would| will|'ll|\u2019ll) (?:\w+ ){0,2}$",
     re.I,
@@ -197,7 +206,7 @@ def endings(case: Case) -> Iterator[Ending]:
     for statement in case.output.statements:
         name = names.at(statement.mention.span)
         before = text[max(0, statement.mention.span.start - 40) : statement.mention.span.start]
-        if _WITHOUT.search(before):
+        if _WITHOUT.search(before) or _IN_BRACKETS.match(text, statement.mention.span.end):
             continue
         if name is not None and statement.scope is Scope.STOP and not statement.avoid_with:
             yield from _ended(text, name, read=True)
@@ -277,6 +286,8 @@ def _refused(words: str, match: re.Match[str]) -> bool:
     before = _before(words, match)
     if match.group().lower().startswith(("no ", "do not", "don", "not ", "take no")):
         return re.search(r"\b(?:if|when|whether|once)\b[^,.;:\n]{0,20}$", before, re.I) is not None
+    if _WISHED.search(before):
+        return True
     if _ORDER_BEFORE.search(before):
         return re.search(r"\b(?:not|never|n't|n\u2019t)\b[^,.;:\n]{0,12}$", before, re.I) is not None
     if before.rstrip().lower().endswith(("would", "she", "he", "they")) and re.search(

@@ -294,7 +294,7 @@ def taken_long(case: Case, ending: Ending) -> bool:
     dose several times a day, and ended at once."""
     if not ending.vital.long_use or (ending.vital.id == "steroid" and case.says(ADRENAL)):
         return True
-    if case.says(_LONG_USE):
+    if case.says(_LONG_USE) or set(ending.drugs) & _STANDING_OPIOIDS:
         return True
     if _SUDDEN.search(ending.around) is None:
         return False
@@ -304,6 +304,10 @@ def taken_long(case: Case, ending: Ending) -> bool:
     return ending.vital.id == "benzodiazepine" and any(
         drugs & set(s.mention.drugs) and _standing(s) for s in case.output.statements
     )
+
+
+_STANDING_OPIOIDS: Final = frozenset({"methadone", "buprenorphine"})
+"""Opioids that are hardly given but for long."""
 
 
 def _standing(statement: Statement) -> bool:

@@ -40,7 +40,7 @@ _GAP_BREAKS: Final = re.compile(
     re.I,
 )
 _DONE_BREAKS: Final = re.compile(
-    r"[;!?\n]|\.(?=\s)|\b(?:if|when|because|unless|while|continu\w*|start\w*|keep\w*|then|but|dose|doses"
+    r"[;!?\n]|\((?![^)\n]{0,60}\))|\.(?=\s)|\b(?:if|when|because|unless|while|continu\w*|start\w*|keep\w*|then|but|dose|doses"
     r"|infusion|drip|cream|course|prophyla\w*|to (?:be )?(?:check|review)\w*|wants?|asked|never|and)\b",
     re.I,
 )

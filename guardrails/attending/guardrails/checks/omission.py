@@ -44,7 +44,7 @@ _HEADING: Final = Sieved(
     r"|medicines?|meds|drugs?)"
     r"(?:\s+(?:list|at discharge|on discharge|to take|reconciliation|schedule))?\s*(?:\([^)\n]{0,40}\))?\s*[:\n]"
     r"|\b(?:discharge|current|home|your)\s+(?:medications?|medicines?|meds)\s+(?:are|include|list)"
-    r"|\bmedication (?:list|reconciliation)\b"
+    r"|\bmedication (?:list|reconciliation)\b|\b(?-i:MAR)\b[^:\n]{0,30}:"
     r"|\bTT[OA]s?\b\s*(?:\([^)\n]{0,40}\))?\s*[:\n-]"
     r"|\b(?:drugs?|medicines?|meds|medications?|tablets?|pills) to take (?:out|(?:at )?home|away)\b"
     r"|\blist of (?:your |all |the )*(?:drugs?|medicines?|meds|medications?|tablets?|pills)\b"

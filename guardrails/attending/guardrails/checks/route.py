@@ -158,6 +158,8 @@ _DURATIONS: Final[dict[str, tuple[int, str, str]]] = {
     "phenazopyridine": (2, "label: 2 days with an antibacterial", "moderate"),
     "methylergonovine": (7, "label: 1 week in the puerperium", "moderate"),
     "oxymetazoline": (3, "OTC drug facts, nasal: 3 days", "moderate"),
+    "xylometazoline": (7, "SmPC, nasal: 7 days", "moderate"),
+    "zopiclone": (28, "SmPC, 4.2: 4 weeks with the tapering off", "moderate"),
     "tranexamic acid": (5, "label, oral: 5 days per cycle", "moderate"),
     "linezolid": (28, "label: not studied beyond 28 days", "moderate"),
     "chloramphenicol": (28, "label", "moderate"),
@@ -353,7 +355,7 @@ def durations(case: Case) -> Iterator[Finding]:
         days, check, severity = known
         if lasting is None or lasting <= days:
             continue
-        if exposure.drug == "oxymetazoline" and statement.route not in (None, "nasal"):
+        if exposure.drug in ("oxymetazoline", "xylometazoline") and statement.route not in (None, "nasal"):
             continue
         seen.add(exposure.drug)
         yield case.finding(
