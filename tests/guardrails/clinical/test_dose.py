@@ -168,11 +168,21 @@ def test_what_looks_like_a_dose_and_is_not_certain_is_reported(read: Read, writt
 def test_a_number_without_a_unit_is_reported(read: Read) -> None:
     for text in (
         "warfarin 5 daily",
-        "Lisinopril 10",
+        "Lisinopril 17",
         "take levothyroxine 50 every morning",
-        "metformin: 500 BID",
+        "metformin: 50 BID",
+        "metformin 500 IV now",
     ):
         assert len(read(text).unreadable) == 1, text
+
+
+def test_a_number_that_is_a_strength_of_the_drug_is_read_in_milligrams(read: Read) -> None:
+    for text, mg in (("Lisinopril 10", 10), ("metformin: 500 BID", 500)):
+        parsed = read(text)
+        assert parsed.unreadable == ()
+        assert [(s.dose.high, s.dose.unit) for s in parsed.statements if s.dose] == [(Decimal(mg), "mg")], (
+            text
+        )
 
 
 NO_DOSE = [

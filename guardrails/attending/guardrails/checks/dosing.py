@@ -51,6 +51,7 @@ _NAIVE: Final = re.compile(
     r"|\bnew(?:ly)?[- ](?:onset|diagnosed) (?:t2dm|type 2|diabetes)[^.;\n]{0,40}\bno insulin"
     r"|\bfirst (?:ever )?insulin dose"
 )
+_BAG: Final = re.compile(r",? (?:diluted )?(?:in|into|/) ?\d{2,4} ?ml\b", re.I)
 _REGULAR: Final = re.compile(r"\b(?:scheduled|around the clock|atc|standing|on schedule|regularly)\b", re.I)
 
 
@@ -89,7 +90,7 @@ def _given(case: Case, exposure: Exposure) -> Iterator[Finding]:
         return
     yield from _first_insulin(case, exposure, amount)
     yield from _against_itself(case, exposure, amount)
-    if amount.per_time in (None, "dose"):
+    if amount.per_time in (None, "dose") and not _in_a_bag(case, statement):
         ceiling, shown_as = _comparable(case, amount, exposure_ceilings(case, exposure, single))
         if ceiling is not None:
             yield from _over(case, exposure, Code.DOSE_MAX_SINGLE, amount.high, ceiling, amount, shown_as)
@@ -116,6 +117,19 @@ def _counted(case: Case, exposure: Exposure) -> Iterator[Finding]:
     ceiling = resolved(case, exposure_ceilings(case, exposure, daily), amount.unit)
     if total is not None and ceiling is not None:
         yield from _over(case, exposure, Code.DOSE_MAX_DAILY, total, ceiling, amount, "")
+
+
+def _in_a_bag(case: Case, statement: Statement) -> bool:
+    """True for the content of a bag whose rate is given: "diltiazem 125 mg in 125 mL, start at 5 mg/h"."""
+    dose = statement.dose
+    if dose is None or _BAG.match(case.judged.output, dose.span.end) is None:
+        return False
+    return any(
+        other.mention.span == statement.mention.span
+        and other.dose is not None
+        and other.dose.per_time in ("h", "min")
+        for other in case.output.statements
+    )
 
 
 def _first_insulin(case: Case, exposure: Exposure, amount: Amount) -> Iterator[Finding]:

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from attending.guardrails.checks.amounts import exposure_amount
 from attending.guardrails.checks.case import Case, Exposure, curated, drugs_of, lowered, rule
 from attending.guardrails.checks.interaction import alternatives
+from attending.guardrails.checks.limits import daily_ceiling
 from attending.guardrails.checks.switch import switched
 from attending.guardrails.clinical.sentence import one_sentence
 from attending.guardrails.finding import Code, Finding, Scope, Severity
@@ -100,6 +102,24 @@ _INHALED_ONCE: Final = frozenset(_INHALED_WORDS.split())
 _LOW_DOSE_ASPIRIN: Final = "aspirin"
 
 
+_RESCUE: Final = frozenset({"naloxone"})
+"""Carried for an overdose beside the product that holds it."""
+_HAS: Final = re.compile(
+    r"(?: [\w-]+){0,4}(?: \d[\d./-]*(?: ?mg)?)?(?: (?:tablets?|capsules?|sachets?|pills?|each)){0,2}[,:]? "
+    r"(?:already |also |each )?(?:has|have|contains?|includes?|is|are|holds?|with|combines?|of)\b[^.;\n]{0,45}",
+    re.I,
+)
+_IN_IT: Final = re.compile(
+    r"(?: \d[\d.]* ?m?g)?(?: (?:that is|already|also))? in(?:side)? (?:it|them|this|that|each|there)\b", re.I
+)
+_IN_ITS_PLACE: Final = re.compile(
+    r"\b(?:switch\w*|chang\w+|convert\w*|swap\w*|transition\w*|mov(?:e|ed|ing)|stepp?(?:ed)? up|goes|go)"
+    r"(?: [\w-]+){0,4}? (?:to|over to|for)(?: the)? ?\Z|\breplac\w+ (?:\w+ )?(?:by|with)(?: the)? ?\Z"
+    r"|\binstead(?: of \w+)?,? (?:take |use |start |give )?\Z",
+    re.I,
+)
+
+
 def duplicates(case: Case) -> Iterator[Finding]:
     yield from _same_ingredient(case)
     yield from _same_class(case)
@@ -112,7 +132,7 @@ def _same_ingredient(case: Case) -> Iterator[Finding]:
     for exposure in case.given:
         if exposure.generic_class is not None or (case.is_local(exposure) and not _inhaled(exposure)):
             continue
-        if _only_contained(case, exposure):
+        if exposure.drug in _RESCUE or _only_contained(case, exposure) or _part_of_a_product(case, exposure):
             continue
         held = first.setdefault(exposure.drug, exposure)
         if held is exposure or exposure.drug in reported:
@@ -121,6 +141,8 @@ def _same_ingredient(case: Case) -> Iterator[Finding]:
             (case.is_local(held) and not _inhaled(held))
             or _restated(case, held, exposure)
             or _same_product(case.judged.output, held, exposure)
+            or _exchanged(case.judged.output, held, exposure)
+            or _summed_up(case, exposure.drug)
         ):
             continue
         reported.add(exposure.drug)
@@ -161,6 +183,49 @@ def _only_contained(case: Case, exposure: Exposure) -> bool:
         return False
     before = case.judged.output[max(0, exposure.span.start - 60) : exposure.span.start]
     return _CONTAINED.search(before) is not None
+
+
+def _part_of_a_product(case: Case, exposure: Exposure) -> bool:
+    """True where the text says of a product named just before that the ingredient is in it: "each Solpadeine has 500 mg
+    paracetamol", "the Lemsip has paracetamol in it"."""
+    if exposure.mention is None or exposure.origin != "output":
+        return False
+    text, start, end = case.judged.output, exposure.span.start, exposure.span.end
+    if _IN_IT.match(text, end) is not None:
+        return True
+    for statement in case.output.statements:
+        other = statement.mention
+        if exposure.drug not in other.drugs or not 0 < start - other.span.end <= 70:
+            continue
+        if set(other.drugs) == set(exposure.mention.drugs) and not other.brand:
+            continue
+        if _HAS.fullmatch(text[other.span.end : start]) is not None:
+            return True
+    return False
+
+
+def _exchanged(text: str, held: Exposure, exposure: Exposure) -> bool:
+    """True where the product named later comes in the place of the one before: "lisinopril 20. Switch to
+    lisinopril-HCTZ"."""
+    left, right = sorted((held.span, exposure.span), key=lambda span: span.start)
+    if _product(held) == _product(exposure) or "\n" in text[left.end : right.start]:
+        return False
+    return right.start - left.end <= 160 and _IN_ITS_PLACE.search(text, left.end, right.start) is not None
+
+
+def _summed_up(case: Case, drug: str) -> bool:
+    """True where the text adds the products up itself and the sum is within the ceiling of a day; the doses are added
+    up by `stacking` too."""
+    ceiling = daily_ceiling(case, drug)
+    if ceiling is None:
+        return False
+    totals = [
+        amount.high
+        for e in case.given
+        if e.drug == drug and e.statement is not None and e.statement.total
+        if (amount := exposure_amount(e, case)) is not None and amount.unit == ceiling.unit
+    ]
+    return bool(totals) and max(totals) <= ceiling.amount
 
 
 def _product(exposure: Exposure) -> frozenset[str]:

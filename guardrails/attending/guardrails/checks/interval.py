@@ -14,7 +14,7 @@ from attending.guardrails.checks.amounts import (
     interval_hours,
     to_base,
 )
-from attending.guardrails.checks.case import Case
+from attending.guardrails.checks.case import Case, Exposure
 from attending.guardrails.checks.limits import DAY_HOURS, applicable, daily_ceiling, is_extended
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.knowledge.facts import DoseLimit
@@ -25,6 +25,11 @@ _ACUTE: Final = re.compile(
     re.I,
 )
 _SLACK: Final = Decimal("0.9")
+_PALLIATIVE: Final = re.compile(
+    r"\b(?:palliative|hospice|end[- ]of[- ]life|last (?:hours|days|weeks) of life|comfort (?:care|measures)|metasta\w+|"
+    r"cancer pain|dying)\b",
+    re.I,
+)
 WEEK_HOURS: Final = Decimal(168)
 
 
@@ -46,6 +51,8 @@ def intervals(case: Case) -> Iterator[Finding]:
             [row for row in rows if not is_extended(row)] or rows, exposure_amount(exposure, case)
         )
         if limit is None or limit.min_interval_hours is None or hours >= limit.min_interval_hours * _SLACK:
+            continue
+        if statement.frequency.prn and hours >= 1 and _breakthrough(case, exposure):
             continue
         if (exposure.drug, statement.frequency.span.start) in seen:
             continue
@@ -69,6 +76,12 @@ def intervals(case: Case) -> Iterator[Finding]:
             f"{exposure.drug} every {_hours(hours)}; the shortest interval is {_hours(limit.min_interval_hours)}",
             span=statement.frequency.span,
         )
+
+
+def _breakthrough(case: Case, exposure: Exposure) -> bool:
+    """True for the rescue doses of an opioid in palliative care: as often as hourly, beside the regular one (EAPC
+    recommendations on cancer pain, 2012)."""
+    return case.of_class(exposure.drug, "opioid") and case.says(_PALLIATIVE)
 
 
 def _shortest(rows: list[DoseLimit], amount: Amount | None) -> DoseLimit | None:

@@ -14,7 +14,8 @@ from attending.guardrails.finding import Code, Finding, Severity
 CAUTION_MME: Final = Decimal(50)
 HIGH_MME: Final = Decimal(90)
 _OUTSIDE: Final = re.compile(
-    r"\b(?:palliative|hospice|end[- ]of[- ]life|comfort (?:care|measures)|terminal(?:ly)?|sickle[- ]cell|metasta\w+"
+    r"\b(?:palliative|hospice|end[- ]of[- ]life|comfort (?:care|measures)|last (?:hours|days|weeks) of life|dying"
+    r"|terminal(?:ly)?|sickle[- ]cell|metasta\w+"
     r"|(?:active|advanced|stage (?:iv|4)|pancreatic|lung|breast|prostate|bone|colon|ovarian) cancer"
     r"|cancer(?:[- ]related)? pain"
     r"|opi(?:oid|ate) use disorder|\boud\b|methadone (?:maintenance|clinic)|opioid treatment program)\b",

@@ -13,6 +13,7 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import interval_hours
 from attending.guardrails.checks.case import Case, Exposure, rule
+from attending.guardrails.clinical.route import ruled_out
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Code, Finding, Severity
@@ -106,7 +107,9 @@ def _spinal(case: Case, exposure: Exposure, clause: str) -> bool:
 
 
 def _pushed(exposure: Exposure, clause: str) -> bool:
-    return (exposure.statement is not None and exposure.statement.rapid) or _PUSH.search(clause) is not None
+    if exposure.statement is not None and exposure.statement.rapid:
+        return True
+    return any(not ruled_out(clause, match.start()) for match in _PUSH.finditer(clause))
 
 
 def _daily_methotrexate(case: Case, exposure: Exposure, clause: str) -> bool:

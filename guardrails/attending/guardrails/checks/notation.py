@@ -8,6 +8,7 @@ from typing import Final
 
 from attending.guardrails.checks.case import RAIL, Case, rule
 from attending.guardrails.clinical.sentence import sentence_around
+from attending.guardrails.clinical.spoken import retracted
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
 
@@ -42,6 +43,8 @@ def notations(case: Case) -> Iterator[Finding]:
     for notation in case.output.notations:
         if _FORBIDDEN.search(case.judged.output, max(0, notation.span.start - 60), notation.span.start):
             continue
+        if retracted(_folded(case.judged.output), notation.span.start, notation.span.end):
+            continue
         severity = Severity.MODERATE if notation.kind in _OFFICIAL else Severity.MINOR
         if notation.kind == "qd" and case.audience == "patient":
             severity = Severity.MODERATE
@@ -57,6 +60,12 @@ def notations(case: Case) -> Iterator[Finding]:
             notation.span,
             _READ_AS.get(notation.kind, "an abbreviation that is misread"),
         )
+
+
+def _folded(text: str) -> str:
+    """`text` in small letters, each at its own offset."""
+    lowered = text.lower()
+    return lowered if len(lowered) == len(text) else text
 
 
 def unknown_names(case: Case) -> Iterator[Finding]:

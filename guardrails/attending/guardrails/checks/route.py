@@ -82,7 +82,15 @@ _RATES: Final = {
             hourly=True,
             no_push=True,
         ),
-        _r("vancomycin", "label, section 2, infusion reactions", top="10", minutes="60", no_push=True),
+        # The label: at most 10 mg a minute or over 60 minutes, whichever is longer. The consensus guideline of ASHP,
+        # IDSA, PIDS and SIDP (2020) gives loading doses at 10 to 15 mg a minute.
+        _r(
+            "vancomycin",
+            "label, section 2; ASHP/IDSA guideline 2020: 10 to 15 mg a minute",
+            top="15",
+            minutes="60",
+            no_push=True,
+        ),
         _r("phenytoin", "label, boxed warning, cardiovascular risk with rapid infusion", top="50"),
         _r("fosphenytoin", "label, boxed warning, rapid infusion", top="150"),
         _r("furosemide", "label, injection, high doses as a controlled infusion", top="4"),
@@ -183,9 +191,53 @@ def routes(case: Case) -> Iterator[Finding]:
         spinal = route == "intrathecal" or _SPINAL.search(clause) is not None
         finding = _intrathecal(case, exposure) if spinal else _marketed(case, exposure, route)
         finding = finding or _past_the_colon(case, exposure, route)
+        finding = finding or _unabsorbed(case, exposure, route)
         if finding is not None:
             seen.add((exposure.drug, exposure.span.start))
             yield finding
+
+
+_UNABSORBED: Final = {
+    "vancomycin": "label, oral form: not effective for systemic infection",
+    "fidaxomicin": "label: not for systemic infection",
+    "rifaximin": "label: not for systemic infection",
+    "nystatin": "label, oral form: not for systemic mycosis",
+    "neomycin": "label, oral form: not for systemic infection",
+}
+"""Anti-infectives that the gut does not take up."""
+_SYSTEMIC: Final = re.compile(
+    r"(?<!no )(?<!not )(?<!without )(?<!excluded )\b(?:bacter(?:a)?emi\w*|fungemia|candid(?:a)?emi\w*|"
+    r"bloodstream infection|septic(?:(?:a)?emia| arthritis| joint)|discitis|osteomyelitis|endocarditis|pneumonia|"
+    r"cellulitis|meningitis|(?:prosthe\w+|joint|hip|knee|bone|wound|line|mesh|graft) infection|infected "
+    r"(?:\w+ )?(?:prosthe\w+|joint|hip|knee|line|wound|graft|valve)|pyelonephritis|empyema|epidural abscess)\b",
+    re.I,
+)
+_SWALLOWED: Final = re.compile(r"\b(?:oral|capsules?|tablets?)\b", re.I)
+_IN_THE_GUT: Final = re.compile(
+    r"\b(?:c\.? ?diff\w*|clostridi\w+|difficile|cdi|cdad|colitis|enterocolitis|diarrh\w+|thrush|encephalopath\w+|"
+    r"gut|bowel|decontaminat\w+|toxin)\b",
+    re.I,
+)
+
+
+def _unabsorbed(case: Case, exposure: Exposure, route: str | None) -> Finding | None:
+    """What stays in the gut, for an infection that is elsewhere: "vancomycin 125 mg PO for the bacteremia"."""
+    check = _UNABSORBED.get(exposure.drug)
+    if check is None or not exposure.scope.prescriptive:
+        return None
+    text, at = case.judged.output, exposure.span
+    if route != "oral" and _SWALLOWED.search(text, max(0, at.start - 8), at.end + 12) is None:
+        return None
+    told = case.told
+    if _IN_THE_GUT.search(told) is not None or _SYSTEMIC.search(told) is None:
+        return None
+    return case.finding(
+        Code.ROUTE,
+        exposure,
+        Severity.MAJOR,
+        curated(f"unabsorbed-{exposure.drug}", f"{exposure.drug} {check}"),
+        f"{exposure.drug} by mouth is not absorbed; it does not treat a systemic infection",
+    )
 
 
 def _intrathecal(case: Case, exposure: Exposure) -> Finding | None:
@@ -287,7 +339,7 @@ def _too_fast(case: Case, exposure: Exposure, rate: _Rate) -> str | None:
     if rate.no_push and statement.rapid:
         return f"{rate.drug} by push; it is infused slowly"
     amount = exposure_amount(exposure, case)
-    if amount is not None and rate.top is not None and amount.unit == rate.unit and not amount.per_kg:
+    if amount is not None and rate.top is not None and _one_unit(rate, amount.unit) and not amount.per_kg:
         per_minute: Decimal | None = None
         if amount.per_time == "min":
             per_minute = amount.high
@@ -312,6 +364,11 @@ def _too_fast(case: Case, exposure: Exposure, rate: _Rate) -> str | None:
             f"it is infused over at least {rate.minutes.normalize():f}"
         )
     return None
+
+
+def _one_unit(rate: _Rate, unit: str) -> bool:
+    """True for the unit of the rate; of a chloride of potassium a millimole is a milliequivalent."""
+    return unit == rate.unit or (rate.drug == "potassium chloride" and unit == "mmol")
 
 
 def _continuous(case: Case, exposure: Exposure) -> str | None:

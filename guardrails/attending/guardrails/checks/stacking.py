@@ -54,7 +54,7 @@ def _summed(case: Case) -> Iterator[Finding]:
         named = {e.text.lower() for e in case.given if e.drug == exposure.drug}
         last = exposure
         for other in case.given:
-            if other.drug != exposure.drug or other.statement is None:
+            if other.drug != exposure.drug or other.statement is None or other.statement.total:
                 continue
             amount = exposure_amount(other, case)
             if amount is None or amount.unit != "mg" or amount.per_kg or amount.per_m2:

@@ -17,8 +17,9 @@ from attending.guardrails.clinical.mentions import Named
 from attending.guardrails.clinical.part import Part
 from attending.guardrails.clinical.route import RouteWord
 from attending.guardrails.clinical.scope import Reading, Scopes
-from attending.guardrails.clinical.spoken import retracted, stated_total, supplied
+from attending.guardrails.clinical.spoken import retracted, ruled_out_schedule, stated_total, supplied
 from attending.guardrails.clinical.strength import Strengths
+from attending.guardrails.clinical.unit import COUNTED
 from attending.guardrails.finding import Scope
 
 _NEXT_OF = re.compile(
@@ -62,6 +63,8 @@ _TOTAL = re.compile(
     r"|\b(?:for )?a total(?: dose)? of|, total(?: dose)?(?: of)?"
     r"|\b(?:weekly total|total weekly(?: dose)?|total (?:per|a|for the) week)(?: of| is)?)[ :=]*$"
 )
+_OVER_A_DAY = re.compile(r" (?:over|through|throughout|across|spread over) (?:the|a|each) (?:whole )?day\b")
+_WITHIN = re.compile(r"\b(?:under|below|within|short of|beneath)(?: (?:the|your|our|that))? \Z")
 _DILUENT = re.compile(r"^ ?(?:\(\w+\) )?(?:in|into|with|diluted in|mixed in)(?: an?)? $")
 _REPEATED = re.compile(r"\b(?:every|q) ?\d{1,2} ?(?:minutes?|mins?|m)\b|\b(?:repeat\w*|another)\b")
 _UP_TO = re.compile(
@@ -72,6 +75,11 @@ _IN_MICROGRAMS = frozenset(
     {"formoterol", "salmeterol", "vilanterol", "indacaterol", "olodaterol", "umeclidinium"}
 )
 """Inhaled drugs whose combinations are written without a unit ("160/4.5") and measured in micrograms."""
+_CHANGED = re.compile(
+    r"\b(?:or|then|week|weeks|old|new|now|was|were|previous\w*|before:|after:|chang\w+|switch\w*|mov(?:e|ed|ing)|"
+    r"instead|current\w*|stop\w*|from|day \d|mon|tue|wed|thu|fri|sat|sun|monday|tuesday|wednesday|thursday|friday|"
+    r"saturday|sunday|rather|reduc\w+|increas\w+|alternat\w+|either|usual|yesterday|today|tomorrow|tonight)\b"
+)
 _COREF_SENTENCES = 4
 
 _WISH = re.compile(
@@ -173,6 +181,8 @@ class _Builder:
                 continue
             if owner is not None and (self._is_no_dose(owner, read) or self._is_total(owner, read, reading)):
                 continue
+            if read.unit in COUNTED and _OVER_A_DAY.match(self._text, read.end):
+                read = replace(read, per_time="day")
             kind = limit_kind(self._text, read, reading)
             if kind is not None:
                 if owner is not None:
@@ -196,6 +206,7 @@ class _Builder:
             self._sum(self._parts[index])
             for earlier, later in pairwise(self._parts[index]):
                 later.route = later.route or earlier.route
+        self._sum_products()
         for owner, amount, daily in limits:
             set_limit(self._parts[owner], amount, daily=daily)
         parts = [p for index in sorted(self._parts) for p in (*self._parts[index], *self._totals[index])]
@@ -221,7 +232,7 @@ class _Builder:
         counted = amount.unit in ("tablet", "patch", "suppository", "puff", "lozenge", "ampoule")
         if counted and _QUANTITY_BEFORE.search(before) and _QUANTITY_AFTER.match(self._text, amount.end):
             return any(r.start < amount.start for r in self._p.rhythms if r.start > said[0].start)
-        if amount.mass and _TOTAL.search(before) and len(said) > 1:
+        if amount.mass and ((_TOTAL.search(before) and len(said) > 1) or _WITHIN.search(before)):
             return True
         if amount.unit == "mL" and said[-1].mass:
             after = max(said[-1].end, named.end) if named.end <= amount.start else said[-1].end
@@ -246,7 +257,12 @@ class _Builder:
         if len(self._p.mentions[owner].drugs) == 1:
             chosen = self._s.mentions[owner]
             self._totals[owner].append(
-                Part(owner, reading if reading.governed else chosen, replace(amount, per_time="day"))
+                Part(
+                    owner,
+                    reading if reading.governed else chosen,
+                    replace(amount, per_time="day"),
+                    total=True,
+                )
             )
         return True
 
@@ -385,6 +401,8 @@ class _Builder:
         for rhythm in self._p.rhythms:
             if any(0 <= rhythm.start - end <= 2 for end in retracted_ends) or self._of_former(rhythm):
                 continue
+            if ruled_out_schedule(self._text, rhythm.start, rhythm.end):
+                continue
             if _NOT_SO.search(self._text, max(0, rhythm.start - 30), rhythm.start):
                 continue
             dosed = self._anchor(rhythm.start, look_ahead=True)
@@ -452,6 +470,35 @@ class _Builder:
             if re.fullmatch(r" (?:\w+ (?:of )?)?", gap):
                 return self._anchors[at][2]
         return self._anchor(route.start, look_ahead=True)
+
+    def _sum_products(self) -> None:
+        """Gives one number to a drug named twice for two moments of one day: "Xarelto 20 mg with breakfast", and in
+        the next line "Xarelto 20 mg with supper"."""
+        earlier: Part | None = None
+        for index in sorted(self._parts):
+            for part in self._parts[index]:
+                if part.amount is None or part.loading or not part.reading.scope.prescriptive:
+                    continue
+                if earlier is not None and self._both_taken(earlier, part):
+                    if earlier.sum_group is None:
+                        self._groups += 1
+                        earlier.sum_group = self._groups
+                    part.sum_group = earlier.sum_group
+                earlier = part
+
+    def _both_taken(self, one: Part, two: Part) -> bool:
+        first, second = self._p.mentions[one.mention], self._p.mentions[two.mention]
+        if one.mention == two.mention or first.drugs != second.drugs or two.sum_group is not None:
+            return False
+        if one.amount is None or two.amount is None or one.amount.unit != two.amount.unit:
+            return False
+        left, right = ({m for r in p.rhythms for m in r.moments} for p in (one, two))
+        counted = [r for p in (one, two) for r in p.rhythms if not r.moments]
+        if not left or not right or left & right or counted or second.start - first.end > 120:
+            return False
+        begin = max(0, self._text.rfind("\n", 0, first.start))
+        end = self._text.find("\n", second.end)
+        return _CHANGED.search(self._text, begin, len(self._text) if end < 0 else end) is None
 
     def _sum(self, parts: list[Part]) -> None:
         """Gives one number to doses of one drug at different moments of the same day."""

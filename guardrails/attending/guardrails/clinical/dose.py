@@ -81,6 +81,10 @@ _RELATIVE = Sieved(
     r"recommended|prescribed|current|previous|standard|daily|adult|home|maximum) ){0,4}"
     r"(dos(?:e|es|age)|amount)(?!\w)"
 )
+_MEGA = re.compile(r"\b(?:\w*penicillin|bicillin|pen g|colisti\w+|streptokinase)\b")
+"""Drugs dosed in millions of units, of which `MU` is the usual writing."""
+_IN_VOLUME = re.compile(r" in (?:each |every )?(?P<n>\d{1,2}(?:\.\d)?) ?mls?(?=\))")
+"""The label's words for a concentration: "syrup (100 mg in 5 mL)"; "10 mEq in 100 mL" is a dose in its bag."""
 _MAX_RATIO = Decimal(25)
 _ARROWS = ("\u2192", "\u21d2", "\u2193", "->")
 
@@ -103,9 +107,9 @@ def scan(norm: Normalised) -> tuple[list[Amount], list[Risk]]:
             _WAS.search(text, max(0, start - 12), start) and _NOW.match(text, amount.end)
         ):
             amount = replace(amount, former=True)
-        amounts.append(amount)
         if amount.unit == "mL" and _EXCRETED.search(text, max(0, start - 40), start):
             amount = replace(amount, kind=Kind.LABORATORY)
+        amounts.append(amount)
         if amount.kind is not Kind.LABORATORY:
             risks.extend(found)
         position = amount.end
@@ -187,7 +191,14 @@ class _Reader:
     def _unit(self, end: int) -> Unit | None:
         if end < len(self._text) and self._text[end] in " -":
             end += 1
-        return read_unit(self._text, end)
+        unit = read_unit(self._text, end)
+        if (
+            unit is not None
+            and unit.written == "mu"
+            and _MEGA.search(self._text, max(0, end - 160), end + 40)
+        ):
+            return replace(unit, canonical="unit", factor=Decimal(1_000_000), reason=None)
+        return unit
 
     def _unreadable(self, start: int, end: int, reason: str) -> Amount:
         return Amount(start, end, Kind.UNREADABLE, reason=reason)
@@ -364,6 +375,13 @@ class _Reader:
                 if amount.unit == "mL" and per_time == "min":
                     return replace(amount, kind=Kind.LABORATORY)
                 amount = replace(amount, per_time=per_time)
+        within = (
+            _IN_VOLUME.match(text, amount.end) if amount.mass and text[start - 1 : start] == "(" else None
+        )
+        if within is not None and amount.per_time is None and Decimal(within["n"]) > 0:
+            n = Decimal(within["n"])
+            kind, end = Kind.CONCENTRATION, within.end()
+            return Amount(start, end, kind, amount.low / n, amount.high / n, amount.unit, per="mL")
         if amount.unit in MASS and amount.per_time is None and not amount.per_kg:
             each = _EACH.match(text, amount.end)
             if each:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from dataclasses import replace
+from decimal import Decimal
 from functools import lru_cache
 
 from attending.guardrails.clinical.amount import Amount, Kind, Risk
@@ -14,7 +15,9 @@ from attending.guardrails.clinical.counts import counted
 from attending.guardrails.clinical.dose import scan
 from attending.guardrails.clinical.frequency import Period, Rhythm, infusion_times, periods, plain, rhythms
 from attending.guardrails.clinical.lexicon import Lexicon
+from attending.guardrails.clinical.marketed import is_strength
 from attending.guardrails.clinical.mentions import ANALYTES, Named, find_mentions, of_nutrients
+from attending.guardrails.clinical.named_counts import counts_before_names
 from attending.guardrails.clinical.normalise import Normalised, normalise
 from attending.guardrails.clinical.number import read_number
 from attending.guardrails.clinical.part import Part
@@ -57,6 +60,7 @@ _UNITLESS_END = re.compile(
     r"q\d|q\.|qhs|qd|qam|every|each|once|twice|three|nightly|at bed|at night|in the "
     r"(?:morning|evening)|as needed|prn|stat|now)"
 )
+_INJECTED_NEXT = re.compile(r" ?(?:iv|i\.v\.|im|push|subcut)\b")
 _OF_DRUG = re.compile(r" (?:of )?(?:oral |iv |intravenous |the )?")
 _PER_WEIGHT = re.compile(
     r"(?: ?\([^()]{0,40}\))? ?(?:per|for (?:each|every)|/) ?(?:kgs?|kilo(?:gram)?s?)(?![a-z])"
@@ -87,6 +91,7 @@ def _parse(text: str, lexicon: Lexicon, about: tuple[str, ...]) -> ParsedText:
     ]
     amounts = _with_implied(norm.text, amounts, found_rhythms)
     mentions = find_mentions(norm, lexicon, amounts)
+    amounts = counts_before_names(norm.text, amounts, mentions)
     amounts, found_rhythms = counted(norm, amounts, found_rhythms, mentions)
     amounts = _per_weight(norm.text, amounts, mentions)
     unitless = _unitless(norm, mentions, amounts, found_rhythms)
@@ -234,6 +239,10 @@ def _unitless(
             continue
         if re.fullmatch(r"(?:19|20)\d\d", match.group(1)):
             continue
+        if is_strength(mention.drugs, match.group(1)) and _INJECTED_NEXT.match(text, end) is None:
+            value = Decimal(match.group(1))
+            out.append(Amount(start, end, Kind.DOSE, value, value, "mg"))
+            continue
         out.append(Amount(start, end, Kind.UNREADABLE, reason="a number without a unit"))
     return out
 
@@ -316,6 +325,7 @@ def _statement(norm: Normalised, mentions: list[DrugMention], part: Part) -> Sta
         loading=part.loading,
         rapid=part.rapid,
         reported=reading.fact,
+        total=part.total,
         over_minutes=plain(part.infusion.days * 1440) if part.infusion else None,
         concentration=(
             Concentration(

@@ -27,6 +27,7 @@ class Part:
     concentration: Amount | None = None
     loading: bool = False
     sum_group: int | None = None
+    total: bool = False
 
     @property
     def frequency(self) -> Rhythm | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from attending.guardrails.sieve import Sieved
@@ -47,6 +48,20 @@ _PUSH = Sieved(
 )
 
 
+_FORBIDDEN = re.compile(
+    r"\b(?:never|not|n't|no|avoid(?:ed|ing)?|cannot|without)(?: (?:to|be|been|being|give|given|giving|"
+    r"administer(?:ed)?|used?|inject(?:ed)?|run|push(?:ed)?|for|by|as|an?|the|iv|it|this|them|via|into|directly|any|ever|slow|rapid|kcl|"
+    r"potassium|vincristine|undiluted|intravenous|intravenously|or|under any circumstances)){0,8} ?\Z",
+    re.I,
+)
+"""What stands before a route that a text rules out: "never to be given as a bolus", "not for IV push"."""
+
+
+def ruled_out(text: str, start: int) -> bool:
+    """Whether the route or the way of giving at `start` is one the text forbids."""
+    return _FORBIDDEN.search(text, max(0, start - 70), start) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class RouteWord:
     """A route at `start:end` of the normalised text; `rapid` for IV push and bolus."""
@@ -64,4 +79,4 @@ def routes(text: str) -> list[RouteWord]:
     ]
     found.extend(RouteWord(m.start(), m.end(), "intravenous", rapid=True) for m in _PUSH.finditer(text))
     found.sort(key=lambda r: (r.start, -r.end))
-    return found
+    return [word for word in found if not ruled_out(text, word.start)]

@@ -175,5 +175,25 @@ def retracted(text: str, start: int, end: int) -> bool:
     return _ERROR.search(text, end, min(len(text), end + _REACH)) is not None
 
 
+_REGIMEN = (
+    r"(?:dosing|doses?|intake|use|usage|administration|schedules?|regimens?|entry|orders?|label|version)"
+)
+_CONDEMNED = re.compile(
+    rf" {_REGIMEN}(?: [a-z]+){{0,4}}? (?:lethal|fatal|toxic|deadly|dangerous|kill(?:s|ed)?|poison\w*|wrong|"
+    r"an? (?:error|mistake|nuisance|overdose|slip)|errors?|harm\w*|unsafe|never|not (?:safe|right|allowed|what))\b"
+)
+_ENDED = re.compile(rf" {_REGIMEN} (?:was|were|had been|has been (?:stopped|replaced|withdrawn|changed))\b")
+_COMPARED = re.compile(r"(?:\bthan|\b(?:never|not|n't)(?: [a-z]+){1,5} to) \Z")
+
+
+def ruled_out_schedule(text: str, start: int, end: int) -> bool:
+    """Whether the frequency at `start:end` is one the text warns of or has left: "daily dosing would be lethal"."""
+    return (
+        _CONDEMNED.match(text, end) is not None
+        or _ENDED.match(text, end) is not None
+        or _COMPARED.search(text, max(0, start - 60), start) is not None
+    )
+
+
 def _open_quote(before: str) -> bool:
     return before.count('"') % 2 == 1 or before.rfind("\u201c") > before.rfind("\u201d")

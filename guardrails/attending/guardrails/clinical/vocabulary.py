@@ -145,6 +145,12 @@ _WORDS: dict[Cat, str] = {
 }
 PHRASES: list[tuple[str, Cat, Form]] = [
     (
+        # how it goes in, and no word on what it does
+        r"(?:by |as an? )?slow(?= (?:iv|intravenous|injection|infusion|push|bolus|drip|im|intramuscular|release)\b)",
+        Cat.FILLER,
+        Form.BASE,
+    ),
+    (
         r"(?:rotat|alternat|chang|switch)(?:e|es|ing) (?:the |your |his |her )?"
         r"(?:injection |patch |application |infusion )?"
         r"(?:sites?|sides?|arms?|locations?)",
