@@ -10,7 +10,7 @@ from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure, curated
 from attending.guardrails.context.labs import ANALYTES, Reading
-from attending.guardrails.finding import Code, Finding, Severity
+from attending.guardrails.finding import Code, Finding, Scope, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,8 +302,9 @@ def drug_labs(case: Case) -> Iterator[Finding]:
     that the output does not give."""
     readings = {reading.analyte: reading for reading in case.readings}
     seen: set[tuple[str, str]] = set()
+    withheld = _withheld(case)
     for exposure in case.unique_given():
-        if case.is_local(exposure):
+        if case.is_local(exposure) or exposure.drug in withheld:
             continue
         for rule in RULES:
             reading = readings.get(rule.analyte)
@@ -323,6 +324,12 @@ def drug_labs(case: Case) -> Iterator[Finding]:
                 curated(f"lab-{rule.analyte}-{'high' if rule.compare is operator.ge else 'low'}", rule.check),
                 f"{exposure.drug} with {rule.shown}: {_shown(reading)}",
             )
+
+
+def _withheld(case: Case) -> frozenset[str]:
+    """Ingredients of which the last word of the text is that they are held or stopped, whatever was given before."""
+    last = {drug: s for s in case.output.statements for drug in s.mention.drugs}
+    return frozenset(d for d, s in last.items() if s.scope is Scope.STOP and not s.avoid_with)
 
 
 def _speaks_of(case: Case, rule: _LabRule, exposure: Exposure) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.checks.amounts import daily_total
@@ -106,6 +107,8 @@ def liver(case: Case) -> Iterator[Finding]:
             severity = _hepatic(rule, grade)
             if severity is not None and rule.max_daily_mg is not None:
                 total = daily_total(case, exposure.drug)
+                if total is None:
+                    total = _told_limit(case, exposure.drug)
                 if total is not None:
                     severity = Severity.MINOR if total <= rule.max_daily_mg else Severity.MAJOR
             if severity is None or (best is not None and severity.rank <= best.severity.rank):
@@ -120,6 +123,18 @@ def liver(case: Case) -> Iterator[Finding]:
             )
         if best is not None:
             yield best
+
+
+def _told_limit(case: Case, drug: str) -> Decimal | None:
+    """The most mg a day that the text allows ("never more than 2 g in 24 hours"); None where it says none."""
+    told = [
+        limit.high
+        for exposure in case.given
+        if exposure.drug == drug and exposure.statement is not None
+        for limit in (exposure.statement.daily_limit,)
+        if limit is not None and limit.unit == "mg" and limit.high is not None and not limit.per_kg
+    ]
+    return max(told) if told else None
 
 
 def _hepatic(rule: HepaticRule, grade: str | None) -> Severity | None:

@@ -48,6 +48,7 @@ _TOPICAL_AFTER = re.compile(
 _NOT_SO = re.compile(
     r"(?:\bnever|\bnot|n't|\binstead of|\brather than)(?: (?:be )?(?:take|taken|use|"
     r"used|give|given))?(?: (?:it|this))? $"
+    r"|\b(?:reduc\w+|chang\w+|lower\w+|increas\w+|switch\w+|spaced|down|cut) from $"
 )
 _LESS = re.compile(r"\b(?:decreas\w+|reduc\w+|lower\w*|down|taper\w*|wean\w*)(?: \w+){0,4} by $")
 _LESS_AFTER = re.compile(r"\b(?:down|taper\w*|wean\w*|withdraw\w*|reduc\w+|decreas\w+)\b[^.;\n]{0,30}$")

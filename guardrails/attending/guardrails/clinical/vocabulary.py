@@ -310,6 +310,11 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         Cat.ADVISE,
         Form.BASE,
     ),
+    (
+        r"(?:could|can|would|will) you (?:please |kindly )+(?:issue|prescribe|start|commence|supply|continue)",
+        Cat.ORDER,
+        Form.BASE,
+    ),
     (r"(?:call|phon)(?:e|es|ed|ing|s)? in|e-?prescribed", Cat.ORDER, Form.PAST),
     (r"how about|why not(?: just)?|what about", Cat.ADVISE, Form.BASE),
     (
