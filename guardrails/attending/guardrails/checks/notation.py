@@ -30,7 +30,9 @@ _READ_AS: Final = {
 }
 
 
-_VITAMIN: Final = re.compile(r"\b(?:vitamin|cholecalciferol|ergocalciferol|retinol|tocopherol)\b", re.I)
+_VITAMIN: Final = re.compile(
+    r"\b(?:vitamins?|vit|d[23]|cholecalciferol|ergocalciferol|retinol|tocopherol)\b", re.I
+)
 
 
 _FORBIDDEN: Final = re.compile(

@@ -41,6 +41,13 @@ _VERB_BEFORE = re.compile(
     r"capsules?|bottle|box|pack|packet|refill|called|named|brand)(?: (?:for|of))?)"
     r"(?: (?:on|your|the|a|an|her|his|him|oral|iv|of|daily|low-dose|generic)){0,4} $"
 )
+_INDICATION_BEFORE = re.compile(
+    r"\bfor (?:(?:the|her|his|your|my|a|an|acute|chronic|severe|mild|[a-z]+ive|[a-z]+al) )*$"
+)
+_ORGANISM = re.compile(
+    r"(?:coccus|cocci|bacter|monas|oides|ella|philus|plasma|rrhoea|rrhea|aemia|emia|itis|osis|iasis|oma)$"
+)
+"""Endings of microbes and diseases, which a dose may follow as well: "Strongyloides, 200 mcg/kg"."""
 _WHOSE_BEFORE = re.compile(r"\b(?:his|her|your|my|their) $")
 _TITLE_BEFORE = re.compile(r"\b(?:mrs?|ms|miss|mx|dr|prof|nurse|sister|dear) (?:[a-z]+ )?$")
 _DOSE_POSITION = re.compile(
@@ -85,6 +92,7 @@ _ORDINARY = word_set(
     "subcutaneous intramuscular topical rectal needed pain fever nausea headache cough infection "
     "pressure allergy sleep release modified prolonged slow complex soluble "
     "dispersible effervescent chewable "
+    "yours mine hers theirs ours itself himself herself everything nothing anything something someone anyone "
     "gastro-resistant solostar flexpen kwikpen penfill turbohaler evohaler accuhaler prefilled pre-filled"
 )
 
@@ -151,6 +159,13 @@ def find_unknown(
             and _SIG_AFTER.match(text, amount.end) is not None
             and bool(lexicon.near(word, 1))
         ) or (amount.unit in ("mg", "mcg", "unit", "g") and _misspelt(word, lexicon) is not None)
+        if (
+            not misspelt
+            and not _has_stem(word)
+            and "," in text[end : amount.start]  # "for bulimia, 60 mg": what it is given for
+            and (_INDICATION_BEFORE.search(before) or _ORGANISM.search(word))
+        ):
+            continue
         if not (_has_stem(word) or _VERB_BEFORE.search(before) or (opens and capital) or named or misspelt):
             continue
         owns = index if amount.kind is not Kind.UNREADABLE else -1
