@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from attending.guardrails.context.json_form import ContextError, parse_context, parse_documents
+from attending.guardrails.cores import usable_cores
 from attending.guardrails.guard import OutputDecision
 from attending.guardrails.patient import Judged
 from attending.guardrails.pool import GuardOverloaded, GuardPool
@@ -310,7 +311,7 @@ def _workers(workers: int | None, in_path: Path | str) -> int:
         return workers
     if str(in_path) != "-" and Path(in_path).stat().st_size < SMALL_FILE_BYTES:
         return 1
-    return max(1, os.cpu_count() or 1)
+    return usable_cores()
 
 
 def _same_file(left: Path | str, right: Path | str) -> bool:

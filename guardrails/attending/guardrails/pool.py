@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from attending.guardrails.cores import usable_cores
 from attending.guardrails.finding import Coverage, Finding
 from attending.guardrails.guard import InputDecision, OutputDecision, RailRun, RailStatus, rail_failure
 from attending.guardrails.patient import Document, Identity, Judged
@@ -119,7 +120,7 @@ class GuardPool:
 
         Raises PolicyError when the policies do not load.
         """
-        self._size = workers if workers is not None else max(1, os.cpu_count() or 1)
+        self._size = workers if workers is not None else usable_cores()
         if self._size < 1:
             raise ValueError("`workers` must be at least 1")
         self._settings = WorkerSettings(

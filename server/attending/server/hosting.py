@@ -241,7 +241,11 @@ async def serve(
         with suppress(ValueError, RuntimeError, NotImplementedError):
             loop.add_signal_handler(name, ending.set)
     app = await build_app(config, embedded=embedded, components=components)
-    host = Host(app)
+    try:
+        host = Host(app)
+    except BaseException:
+        await close_app(app)
+        raise
     reloads: set[asyncio.Task[bool]] = set()
 
     def reload() -> None:

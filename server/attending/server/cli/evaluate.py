@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from attending.guardrails.cores import usable_cores
 from attending.server.cli.examples import examples
 from attending.server.cli.offline import checked_pack, errors_explained
 from attending.server.cli.outcome import CommandError, Exit
@@ -121,7 +121,7 @@ def guardrails(
                 cases.cases,
                 policies_path=policies,
                 knowledge_path=knowledge_path,
-                workers=workers or max(1, min(os.cpu_count() or 1, len(cases.cases) // 20)),
+                workers=workers or max(1, min(usable_cores(), len(cases.cases) // 20)),
                 timeout_seconds=timeout_seconds,
                 progress=_progress("cases", as_json),
             )

@@ -18,6 +18,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Final, Protocol
 
+from attending.guardrails.cores import usable_cores
+
 CONNECT_SECONDS: Final = 5.0
 _TIME_ERROR: Final = 5
 _STA_UNSYNC: Final = 0x0040
@@ -125,7 +127,7 @@ class LinuxMachine:
         return total
 
     def cores(self) -> int:
-        return os.cpu_count() or 1
+        return usable_cores()
 
     def port(self, host: str, port: int) -> Port:
         """Whether a server could listen there. Binds for a moment and never listens, so that nothing is answered."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import secrets
 import sys
 from dataclasses import replace
 
+from attending.guardrails.cores import usable_cores
 from attending.server.providers.openai_compatible import OpenAICompatibleProvider
 from attending.server.providers.port import ProviderError, ProviderReply, ProviderRequest
 
@@ -24,7 +24,7 @@ class EmbeddedProvider:
 
     def __init__(self, name: str, *, threads: int | None = None) -> None:
         self.name = name
-        self._threads = threads or max(1, (os.cpu_count() or 2) - 1)
+        self._threads = threads or max(1, usable_cores() - 1)
         self._process: asyncio.subprocess.Process | None = None
         self._client: OpenAICompatibleProvider | None = None
         self._starting = asyncio.Lock()
