@@ -24,10 +24,12 @@ from typing import Any, Final
 import attending.guardrails as root
 from attending.guardrails.sieve import Sieved
 
-PACKAGES: Final = ("checks", "clinical", "context", "rails", "phi")
+PACKAGES: Final = ("checks", "clinical", "context", "emergency", "rails", "phi")
 SHORT: Final = 2_000
 NEGLIGIBLE_SECONDS: Final = 0.008
 MAX_RATIO: Final = 10.0
+SCREEN_RATIO: Final = 5.0
+"""What takes ten times as long for four times the length takes six times as long at a quarter of it, or more."""
 COMMON: Final = ("a", " ", "1", "1.", "1 ", "\n", "a b ", "not ", ", ", "1/")
 
 
@@ -115,11 +117,28 @@ def seconds(pattern: re.Pattern[str], text: str) -> float:
 
 def growth(pattern: re.Pattern[str], unit: str) -> float | None:
     """How much longer four times the text takes; None where it takes next to nothing."""
+    # Most are over here. Work that grows with the square shows at a quarter of the length already, if less clearly.
+    brief = unit * (SHORT // 4 // len(unit) + 1)
+    screened = seconds(pattern, brief * 4)
+    if screened < NEGLIGIBLE_SECONDS / 20:
+        return None
+    if screened < SCREEN_RATIO * min(seconds(pattern, brief) for _ in range(3)):
+        return None
     short = unit * (SHORT // len(unit) + 1)
     if seconds(pattern, short * 4) < NEGLIGIBLE_SECONDS:
         return None
     low = min(seconds(pattern, short) for _ in range(3))
     return min(seconds(pattern, short * 4) for _ in range(2)) / max(low, 1e-6)
+
+
+def growing(patterns: dict[str, re.Pattern[str]]) -> dict[str, float]:
+    """The patterns that some attack makes grow with more than the length, with by how much."""
+    found: dict[str, float] = {}
+    for name, pattern in patterns.items():
+        worst = max((growth(pattern, unit) or 0.0 for unit in attacks(pattern)), default=0.0)
+        if worst > MAX_RATIO:
+            found[name] = round(worst, 1)
+    return found
 
 
 def main() -> int:
@@ -130,12 +149,8 @@ def main() -> int:
     command.add_argument("--json", action="store_true")
     arguments = command.parse_args()
     wanted = tuple(f"{package}." for package in arguments.package or PACKAGES)
-    grown: dict[str, float] = {}
     patterns = {name: pattern for name, pattern in compiled().items() if name.startswith(wanted)}
-    for name, pattern in patterns.items():
-        worst = max((growth(pattern, unit) or 0.0 for unit in attacks(pattern)), default=0.0)
-        if worst > MAX_RATIO:
-            grown[name] = round(worst, 1)
+    grown = growing(patterns)
     if arguments.json:
         print(json.dumps({"patterns": len(patterns), "grown": grown}))
     else:

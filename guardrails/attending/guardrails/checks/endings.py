@@ -94,12 +94,12 @@ _SUPPLIED: Final = Sieved(
     re.I,
 )
 _PRONOUN: Final = re.compile(
-    r"\s*(?:taking |off |out )?(?P<all>(?:all|both|these|those|them)(?: (?:of )?(?:the |your |her |his |these "
+    r"\s{0,20}(?:taking |off |out )?(?P<all>(?:all|both|these|those|them)(?: (?:of )?(?:the |your |her |his |these "
     r"|those |them"
-    r"|two|three|four|both )*(?:medicines?|medications?|meds|drugs?|tablets?|pills?|ones?))?"
+    r"|two|three|four|both ){0,6}(?:medicines?|medications?|meds|drugs?|tablets?|pills?|ones?))?"
     r"|(?:the|your|her|his) (?:(?:two|three|four) )?(?:medicines|medications|meds|drugs|tablets|pills)(?! (?:in"
     r"|for|if))"
-    r"|(?:the )?lot)\b|\s*(?:taking |off )?(?P<one>it|this|that|this (?:medicine|medication|drug|tablet)"
+    r"|(?:the )?lot)\b|\s{0,20}(?:taking |off )?(?P<one>it|this|that|this (?:medicine|medication|drug|tablet)"
     r"|the (?:medicine|medication|drug|tablet))\b(?! (?:from|being|work|get|if))",
     re.I,
 )
@@ -116,8 +116,8 @@ _NEGATED: Final = re.compile(
     r"(?:\b(?:not|never|if|when|until|before|unless)\b|n['\u2019]t\b)[^,.;:\n]{0,24}$", re.I
 )
 _IMPLIED: Final = re.compile(
-    r"\s*(?:any ?more |any further )?(?:from |as of |on )?(?:today|tonight|tomorrow|now|this (?:week|morning|evening)"
-    r"|completely|altogether|at once|straight away)\b",
+    r"\s{0,20}(?:any ?more |any further )?(?:from |as of |on )?(?:today|tonight|tomorrow|now"
+    r"|this (?:week|morning|evening)|completely|altogether|at once|straight away)\b",
     re.I,
 )
 _IT_WAS: Final = re.compile(
@@ -176,7 +176,7 @@ _AGO: Final = re.compile(
     re.I,
 )
 _SINCE: Final = re.compile(
-    r"\s*(?:since then|since that time|ever since|thereafter|he has since|she has since)\b", re.I
+    r"\s{0,20}(?:since then|since that time|ever since|thereafter|he has since|she has since)\b", re.I
 )
 _PART: Final = re.compile(r"[,;()]")
 _HEAD: Final = re.compile(
@@ -187,7 +187,7 @@ _HEAD: Final = re.compile(
 _HEAD_OTHER: Final = re.compile(
     r"\b(?:call|ring|when|if|why|never|side effects|how|not stop|do not stop|don't stop|before)\b", re.I
 )
-_ITEM: Final = re.compile(r"[ \t]*(?:[-*\u2022\u00b7\u2013]|\d{1,2}[.)])[ \t]")
+_ITEM: Final = re.compile(r"[ \t]{0,40}(?:[-*\u2022\u00b7\u2013]|\d{1,2}[.)])[ \t]")
 _LINE: Final = re.compile(r"[^\n]+")
 _LOOK: Final = 90
 """Characters before and behind a verb in which it is negated, asked or dated."""

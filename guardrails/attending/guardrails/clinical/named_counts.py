@@ -18,7 +18,7 @@ _LABEL = re.compile(
     r"\b(?:day|days|week|weeks|type|stage|grade|phase|cycle|step|line|visit|item|room|bed|option|group|month|class|level|"
     r"mg|mcg|g|ml|units?|first|last|next|other|both|than|in|of|to|or|and|for|at) \Z"
 )
-_FORM = re.compile(r"(?: ?(?:\d[\d./-]* ?mg)? ?)?(?:tablets|capsules|caps|tabs|pills|caplets)\b")
+_FORM = re.compile(r"(?: ?(?:\d[\d./-]{0,24} ?mg)? ?)?(?:tablets|capsules|caps|tabs|pills|caplets)\b")
 
 
 def counts_before_names(text: str, amounts: list[Amount], mentions: list[Named]) -> list[Amount]:

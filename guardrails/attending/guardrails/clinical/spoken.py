@@ -115,7 +115,7 @@ _ERASED_BEFORE = re.compile(
     r"\b(?:erroneous|incorrect|wrong|voided|struck[- ]out|disregard|ignore)\b[^.;\n]{0,50}$"
 )
 _TELLING = re.compile(_TELLS)
-_BY_MISTAKE = re.compile(r'"? ?(?:\w+ ){0,2}(?:by mistake|in error|erroneously|mistakenly)\b')
+_BY_MISTAKE = re.compile(r'"? ?(?:\w{1,40} ){0,2}(?:by mistake|in error|erroneously|mistakenly)\b')
 _REACH = 90
 
 

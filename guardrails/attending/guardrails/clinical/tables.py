@@ -72,7 +72,7 @@ _ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 _ORDER = re.compile(r"orders?|prescription|treatment|sig")
 _WEEKDAY = re.compile(r"(?:mon|tue(?:s)?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?")
 _UNIT_OF_HEADER = re.compile(
-    r"(?:[ ,]+[\[(]?|[\[(]) ?(mg|mcg|μg|g|units?|iu|ml|meq|mmol|tab(?:let)?s?|puffs?|drops?)[\])]?$"
+    r"(?:(?<![ ,])[ ,]+[\[(]?|[\[(]) ?(mg|mcg|μg|g|units?|iu|ml|meq|mmol|tab(?:let)?s?|puffs?|drops?)[\])]?$"
 )
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?: ?(?:-|to) ?\d[\d,]*(?:\.\d+)?)?|\d? ?1/[24]")
 _NOTHING = re.compile(r"[-_. x0]*|nil|none|n/?a")

@@ -54,7 +54,7 @@ _NOT_NOW: Final = re.compile(
     re.I,
 )
 """Before the finding: it was, or is only spoken about."""
-_OF_ALLERGY: Final = re.compile(r"anaphyla\w+ (?:to|with|from|on)\b", re.I)
+_OF_ALLERGY: Final = re.compile(r"anaphyla\w{1,20} (?:to|with|from|on)\b", re.I)
 _CONDITION: Final = frozenset(["if", "unless", "whenever", "should"])
 _WARNING: Final = re.compile(
     r"\b(?:in case|(?:mention|any|report) (?:any |of )?(?:new |unusual |sign|black|blood|bleed|chest|rash"

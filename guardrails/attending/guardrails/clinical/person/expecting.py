@@ -45,7 +45,7 @@ _BOY_OR_GIRL = Sieved(
     r"|\bbaby (?:is )?due (?:at|in|on|around|by|next) \w+"
 )
 _SCANNED = Sieved(
-    r"\b(?:single|live|viable|intrauterine)(?: (?:single|live|viable|intrauterine))* f(?:o)?etus\b"
+    r"\b(?:single|live|viable|intrauterine)(?: (?:single|live|viable|intrauterine)){0,4} f(?:o)?etus\b"
     r"|\bf(?:o)?etal heart(?:beat)? (?:was )?(?:seen|heard|present)\b"
     r"|\btwins? (?:seen )?on (?:the )?(?:ultrasound|scan|us)\b"
     r"|\b(?:ivf|icsi|twin|singleton|viable|unplanned|ongoing) pregnancy\b(?! (?:loss|unit|clinic|test))"
