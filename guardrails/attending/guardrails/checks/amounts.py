@@ -172,6 +172,36 @@ def per_day_within(statement: Statement, amount: Amount, case: Case, *, index: i
     return min(total, max(limit.high, amount.low))
 
 
+_CAME_ON: Final = re.compile(
+    r"\b(?:came (?:to (?:us|me|the clinic|clinic)|in|here)|arrived|presented|transferred|first seen|established care|"
+    r"started out|used to (?:take|be on)|inherited|at (?:intake|first visit))\b[^.;\n]{0,40}\Z",
+    re.I,
+)
+
+
+def _of_the_past(case: Case, exposure: Exposure) -> bool:
+    """True for the dose with which a patient came, where the text goes on with a smaller one of the drug: "came on
+    oxycodone 80 mg a day, now 10 mg three times a day"."""
+    text, start, statement = case.judged.output, exposure.span.start, exposure.statement
+    if (
+        statement is None
+        or statement.dose is None
+        or _CAME_ON.search(text, max(0, start - 80), start) is None
+    ):
+        return False
+    if re.match(r"used to", text[max(0, start - 80) : start].rsplit(".", 1)[-1].strip(), re.I):
+        return True
+    return any(
+        e.drug == exposure.drug
+        and e.span.start > start
+        and e.statement is not None
+        and e.statement.dose is not None
+        and e.statement.dose.unit == statement.dose.unit
+        and e.statement.dose.high < statement.dose.high
+        for e in case.given
+    )
+
+
 def daily_total(case: Case, drug: str) -> Decimal | None:
     """The most mg of `drug` that the output gives on one day over all its products; None where any part is
     unknown or nothing is said. Alternatives (statements without a common `sum_group`) are not added."""
@@ -181,6 +211,8 @@ def daily_total(case: Case, drug: str) -> Decimal | None:
             continue
         amount = exposure_amount(exposure, case)
         if amount is None or amount.per_kg or amount.per_m2 or amount.unit != "mg":
+            continue
+        if _of_the_past(case, exposure):
             continue
         daily = per_day_within(exposure.statement, amount, case, index=exposure.index)
         if daily is None:
@@ -192,6 +224,24 @@ def daily_total(case: Case, drug: str) -> Decimal | None:
             else max(groups.get(group, Decimal(0)), daily)
         )
     return max(groups.values()) if groups else None
+
+
+def listed_statements(case: Case, drug: str) -> list[Statement]:
+    """What the lines of the patient's own medication list say of a drug, each with a dose; empty for a drug that only
+    the output puts there."""
+    found: list[Statement] = []
+    if drug not in case.recorded:
+        return found
+    for medication in case.context.medications or ():
+        if not active_medication(medication.status) or drug not in drugs_of(medication.name, case.lexicon):
+            continue
+        line = " ".join(part for part in (medication.name, medication.dose, medication.frequency) if part)
+        found.extend(
+            statement
+            for statement in parse(f"Take {line}", case.lexicon).statements
+            if statement.dose is not None and drug in statement.mention.drugs
+        )
+    return found
 
 
 def listed_products(case: Case, drug: str) -> dict[str, Decimal]:

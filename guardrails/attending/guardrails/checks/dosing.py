@@ -17,10 +17,12 @@ from attending.guardrails.checks.amounts import (
     amount_of,
     exposure_amount,
     interval_hours,
+    listed_statements,
     per_day,
     per_day_within,
     pieces_of,
     shown,
+    times_per_day,
 )
 from attending.guardrails.checks.case import Case, Exposure, curated, rule
 from attending.guardrails.checks.limits import (
@@ -40,6 +42,8 @@ from attending.guardrails.finding import Code, Finding, Scope, Severity
 
 ROUNDING: Final = Decimal("1.10")
 """What a computed per-kg limit may be exceeded by: weights and doses are rounded."""
+LISTED_UP_TO: Final = Decimal(2)
+"""A dose on the patient's own list is known up to so many times the ceiling; above, the list may be wrong."""
 CANISTER: Final = 60
 """So many puffs or sprays are what one device holds, not what anybody takes."""
 TENFOLD: Final = Decimal("9.5")
@@ -269,13 +273,32 @@ def _over(
         message += (
             f"; tenfold or more ({round(ratio, 1).normalize():f} times): check the decimal point and the unit"
         )
+    severity = _severity(ratio, ceiling)
+    if ratio <= LISTED_UP_TO and _as_listed(case, exposure):
+        message += "; the patient's list has this dose"
+        severity = Severity.MINOR
     yield case.finding(
         code,
         exposure,
-        _severity(ratio, ceiling),
+        severity,
         ceiling.provenance,
         message,
         span=_dose_span(exposure),
+    )
+
+
+def _as_listed(case: Case, exposure: Exposure) -> bool:
+    """True where the output continues the very dose that the patient's list has: known to whoever treats, not new."""
+    statement = exposure.statement
+    if statement is None or statement.dose is None or statement.started:
+        return False
+    often = times_per_day(statement.frequency) or Decimal(1)
+    return any(
+        listed.dose is not None
+        and (listed.dose.low, listed.dose.high, listed.dose.unit)
+        == (statement.dose.low, statement.dose.high, statement.dose.unit)
+        and (times_per_day(listed.frequency) or Decimal(1)) >= often
+        for listed in listed_statements(case, exposure.drug)
     )
 
 

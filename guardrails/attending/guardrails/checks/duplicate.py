@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
-from attending.guardrails.checks.amounts import exposure_amount
+from attending.guardrails.checks.amounts import amount_of, exposure_amount
 from attending.guardrails.checks.case import Case, Exposure, curated, drugs_of, lowered, rule
 from attending.guardrails.checks.interaction import alternatives
-from attending.guardrails.checks.limits import daily_ceiling
+from attending.guardrails.checks.limits import Ceiling, daily_ceiling
 from attending.guardrails.checks.switch import switched
 from attending.guardrails.clinical.sentence import one_sentence
 from attending.guardrails.finding import Code, Finding, Scope, Severity
@@ -143,6 +144,7 @@ def _same_ingredient(case: Case) -> Iterator[Finding]:
             or _same_product(case.judged.output, held, exposure)
             or _exchanged(case.judged.output, held, exposure)
             or _summed_up(case, exposure.drug)
+            or _rescue_of(case, held, exposure)
         ):
             continue
         reported.add(exposure.drug)
@@ -219,6 +221,8 @@ def _summed_up(case: Case, drug: str) -> bool:
     ceiling = daily_ceiling(case, drug)
     if ceiling is None:
         return False
+    if _sum_told(case, drug, ceiling):
+        return True
     totals = [
         amount.high
         for e in case.given
@@ -226,6 +230,68 @@ def _summed_up(case: Case, drug: str) -> bool:
         if (amount := exposure_amount(e, case)) is not None and amount.unit == ceiling.unit
     ]
     return bool(totals) and max(totals) <= ceiling.amount
+
+
+_ADDED_UP: Final = re.compile(
+    r"\b(?:total\w*|all sources|every source|any source|added? (?:it )?(?:up|together)|add(?:s|ing)? up|altogether"
+    r"|in all"
+    r"|together|combined|from both|count(?:s|ed|ing)?|sum)\b",
+    re.I,
+)
+
+
+def _sum_told(case: Case, drug: str, ceiling: Ceiling) -> bool:
+    """True where the text minds the sum over the products and states one, as a sum or as the limit of the day, that is
+    within the ceiling. What the doses come to is judged by `stacking`."""
+    stated: list[Decimal] = []
+    for statement in case.output.statements:
+        if drug not in statement.mention.drugs or len(statement.mention.drugs) > 1:
+            continue
+        doses = [
+            statement.daily_limit,
+            statement.dose if statement.total or statement.scope is Scope.LIMIT else None,
+        ]
+        for dose in doses:
+            amount = amount_of(dose, case, statement.mention) if dose is not None else None
+            if amount is not None and amount.unit == ceiling.unit and not amount.per_kg:
+                stated.append(amount.high)
+    return bool(stated) and max(stated) <= ceiling.amount and _ADDED_UP.search(case.judged.output) is not None
+
+
+_RESCUE_OPIOID: Final = re.compile(
+    r"\b(?:breakthrough|rescue|immediate[- ]release|IR|as needed|p\.?r\.?n|concentrate|only if needed|liquid|"
+    r"oral solution)(?!\w)",
+    re.I,
+)
+_LONG_ACTING: Final = re.compile(
+    r"\b(?:ms ?contin|oxycontin|kadian|xtampza|arymo|zomorph|avinza|exalgo|hysingla|zohydro|nucynta er|opana er|conzip"
+    r"|ER|XR|SR|CR|LA|MR|(?:extended|sustained|controlled|modified|prolonged|slow)[- ]release|long[- ]acting)\b",
+    re.I,
+)
+
+
+def _rescue_of(case: Case, held: Exposure, exposure: Exposure) -> bool:
+    """True for a long-acting opioid and the short-acting form of it for breakthrough pain: the usual regimen of
+    cancer pain, whose sum `mme` judges."""
+    if not case.of_class(exposure.drug, "opioid") or held.statement is None or exposure.statement is None:
+        return False
+    text = case.judged.output
+    around = [
+        text[e.span.start : min(_next_stop(text, e.span.end), e.span.end + 120)] for e in (held, exposure)
+    ]
+    for long, short in (around, around[::-1]):
+        if (
+            _LONG_ACTING.search(long[:60])
+            and not _LONG_ACTING.search(short[:40])
+            and _RESCUE_OPIOID.search(short)
+        ):
+            return True
+    return False
+
+
+def _next_stop(text: str, start: int) -> int:
+    ends = [at for mark in (". ", "\n", ";") if (at := text.find(mark, start)) >= 0]
+    return min(ends, default=len(text))
 
 
 def _product(exposure: Exposure) -> frozenset[str]:

@@ -57,6 +57,8 @@ def intervals(case: Case) -> Iterator[Finding]:
         if (exposure.drug, statement.frequency.span.start) in seen:
             continue
         seen.add((exposure.drug, statement.frequency.span.start))
+        if limit.min_interval_hours == DAY_HOURS and len(statement.mention.drugs) > 1:
+            continue  # the schedule is one of the product, whatever its ingredients have alone
         weekly = limit.min_interval_hours >= WEEK_HOURS
         far = hours * 2 <= limit.min_interval_hours
         if weekly and hours <= DAY_HOURS:

@@ -27,6 +27,8 @@ _EXTENDED_FORMS: Final = frozenset({"ER", "XR", "SR", "XL", "CR", "LA"})
 _PEDIATRIC: Final = re.compile(
     r"\b(?:child(?:ren)?|p(?:a)?ediatric|infants?|neonat\w+|newborns?|toddlers?|bab(?:y|ies)|kids?)\b", re.I
 )
+CHILD_KG: Final = Decimal(30)
+"""Who weighs less is taken for a child where no age is given."""
 DAY_HOURS: Final = Decimal(24)
 _BRAND_ROUTES: Final = {
     "ozempic": "subcutaneous", "wegovy": "subcutaneous", "rybelsus": "oral", "duragesic": "transdermal",
@@ -43,7 +45,8 @@ _BRAND_ROUTES: Final = {
     "saxenda": "subcutaneous", "byetta": "subcutaneous", "bydureon": "subcutaneous", "qvar": "inhaled",
     "pulmicort": "inhaled", "flovent": "inhaled", "flonase": "nasal", "nasonex": "nasal", "rhinocort": "nasal",
     "nasacort": "nasal", "atrovent": "inhaled", "narcan": "nasal", "spravato": "nasal", "nitrostat": "sublingual",
-    "nitro-dur": "transdermal", "suboxone": "sublingual", "zubsolv": "sublingual",
+    "nitro-dur": "transdermal", "vagifem": "vaginal", "yuvafem": "vaginal", "imvexxy": "vaginal",
+    "suboxone": "sublingual", "zubsolv": "sublingual",
 }  # fmt: skip
 """Brands that stand for one route of a drug which has several."""
 _INJECT: Final = re.compile(r"\b(?:inject\w*|pen|syringe|shot|vial)\b", re.I)
@@ -207,7 +210,9 @@ def speaks_of_children(case: Case) -> bool:
     held = case.memo.get("speaks of children")
     if held is None:
         text = case.judged.output + "\n" + (case.judged.prompt or "")
-        held = case.memo["speaks of children"] = _PEDIATRIC.search(text) is not None
+        weight = case.context.weight_kg
+        light = weight is not None and weight < CHILD_KG
+        held = case.memo["speaks of children"] = light or _PEDIATRIC.search(text) is not None
     return bool(held)
 
 
@@ -310,7 +315,11 @@ def _by_indication(case: Case, drug: str, rows: list[DoseLimit]) -> list[DoseLim
     told = [row for row in rows if row.indication and _told(case, row.indication)]
     plain = [row for row in rows if not row.indication]
     if not is_strict(case, drug):
-        return [*told, *plain] if told else rows
+        if told:
+            return [*told, *plain]
+        # A limit by weight for one use does not lower the limit for every use.
+        by_weight = {row.route for row in plain if not row.per_kg and row.max_single is not None}
+        return [row for row in rows if not (row.indication and row.per_kg and row.route in by_weight)]
     chosen = told or plain
     # By route: a limit of an injection says nothing of the tablet, whose only limit may be one for a use.
     settled = {row.route for row in chosen}

@@ -83,11 +83,13 @@ _RATES: Final = {
             no_push=True,
         ),
         # The label: at most 10 mg a minute or over 60 minutes, whichever is longer. The consensus guideline of ASHP,
-        # IDSA, PIDS and SIDP (2020) gives loading doses at 10 to 15 mg a minute.
+        # IDSA, PIDS and SIDP (2020) gives loading doses at 10 to 15 mg a minute, and hospitals in the United States
+        # give 1 g over an hour, 1.5 g over 90 minutes and 2 g over two hours: 1 g an hour.
         _r(
             "vancomycin",
-            "label, section 2; ASHP/IDSA guideline 2020: 10 to 15 mg a minute",
-            top="15",
+            "label, section 2; ASHP/IDSA guideline 2020; usual practice: 1 g an hour, not under 60 minutes",
+            top="1000",
+            hourly=True,
             minutes="60",
             no_push=True,
         ),

@@ -52,6 +52,11 @@ _NOT_SO = re.compile(
 )
 _LESS = re.compile(r"\b(?:decreas\w+|reduc\w+|lower\w*|down|taper\w*|wean\w*)(?: \w+){0,4} by $")
 _LESS_AFTER = re.compile(r"\b(?:down|taper\w*|wean\w*|withdraw\w*|reduc\w+|decreas\w+)\b[^.;\n]{0,30}$")
+_SPLIT = re.compile(
+    r"\b(?:split|divid\w+|shared?|spread|drawn up|given|giv(?:e|ing)|halved|injected)(?: [a-z]+){0,2}? "
+    r"(?:in|into|between|across|over|as)(?: (?:the|equal|separate))? $"
+)
+"""In how many parts a dose is given; the dose is the whole: "2.4 million units, split in two syringes"."""
 _QUANTITY_BEFORE = re.compile(
     r"(?:[,;.(] ?|\b(?:disp(?:ense)?|qty|quantity|supply of|#)[ :.]{0,2}(?:of )?)(?:total (?:of )?)?$"
 )
@@ -82,12 +87,20 @@ _CHANGED = re.compile(
     r"saturday|sunday|rather|reduc\w+|increas\w+|alternat\w+|either|usual|yesterday|today|tomorrow|tonight)\b"
 )
 _COREF_SENTENCES = 4
+_MOST_AT_ONCE = 4
+"""A total of so many times the product is a count of it; more is read as two strengths that fit nothing."""
 
 _WISH = re.compile(
     r"\b(?:feels?|felt|feeling|wants?|wanted|would like|wishes|asks?|asked|asking|requests?|requested|wonders?)\b"
     r"[^.;\n]{0,70}\Z"
 )
 """What somebody would like is no dose that anybody orders: "she feels that she needs a higher dose"."""
+
+
+_MULTIPLIED = re.compile(r",? (?:of|for) (?!what |that |the one )")
+_TELLS_WHAT = re.compile(
+    r"[:=(\u2192]|,|;|\b(?:so|thus|hence|therefore|that is|which is|that's|meaning|makes?|now|namely|i\.e)\b"
+)
 
 
 def _divide(part: Part) -> None:
@@ -231,6 +244,8 @@ class _Builder:
         window = max(0, amount.start - 40)
         before = self._text[window : amount.start]
         counted = amount.unit in ("tablet", "patch", "suppository", "puff", "lozenge", "ampoule")
+        if counted and _SPLIT.search(before) and said[-1].unit not in COUNTED:
+            return True
         if counted and _QUANTITY_BEFORE.search(before) and _QUANTITY_AFTER.match(self._text, amount.end):
             return any(r.start < amount.start for r in self._p.rhythms if r.start > said[0].start)
         if amount.mass and ((_TOTAL.search(before) and len(said) > 1) or _WITHIN.search(before)):
@@ -281,9 +296,21 @@ class _Builder:
             near = number in self._last_in_sentence or number - 1 in self._last_in_sentence
             if not near or not reading.scope.prescriptive:
                 return
-            if _WISH.search(self._text, max(0, amount.start - 80), amount.start):
+            if _WISH.search(self._text, max(0, amount.start - 80), amount.start) or self._told_after(amount):
                 return
         self._unreadable.append(amount)
+
+    def _told_after(self, vague: Amount) -> bool:
+        """ "half the usual dose, so your dose is now 500 mg": the sentence itself says what it comes to. What stands
+        right behind "of" is what is multiplied: "double the dose of digoxin 250 mcg"."""
+        if _MULTIPLIED.match(self._text, vague.end):
+            return False
+        for amount in self._p.amounts[bisect_left(self._amount_starts, vague.end) :]:
+            if self._sentence(amount.start) != self._sentence(vague.start):
+                return False
+            if amount.kind is Kind.DOSE and (amount.mass or amount.unit == "unit") and not amount.former:
+                return _TELLS_WHAT.search(self._text, vague.end, amount.start) is not None
+        return False
 
     def _plausible(self, amount: Amount, owner: int | None) -> bool:
         """A percentage is a strength only beside a drug or a preparation."""
@@ -304,6 +331,8 @@ class _Builder:
         return amount
 
     def _components(self, amount: Amount, owner: int | None) -> Amount | None:
+        if owner is not None and self._multiple_said(owner, amount):
+            return None
         if owner is None or not 0 <= amount.start - self._p.mentions[owner].end <= 14:
             if amount.unit and amount.reason and (owner is not None or amount.unit):
                 self._unreadable.append(amount)
@@ -316,6 +345,18 @@ class _Builder:
         unit = amount.unit or ("mcg" if _IN_MICROGRAMS & set(mention.drugs) else "mg")
         scale = convert(Decimal(1), unit, "mg") or Decimal(1)
         return replace(amount, components=tuple(c * scale for c in amount.components))
+
+    def _multiple_said(self, owner: int, amount: Amount) -> bool:
+        """ "8/2 mg, three films daily (24/6 mg)": the strengths said before, multiplied out."""
+        for part in self._parts[owner]:
+            one = part.amount.components if part.amount is not None else ()
+            if (
+                len(one) == len(amount.components)
+                and len({b / a for a, b in zip(one, amount.components, strict=True)}) == 1
+            ):
+                times = amount.components[0] / one[0]
+                return times <= _MOST_AT_ONCE and (times * 2) % 1 == 0
+        return False
 
     # which drug an amount belongs to
     def _target(self, amount: Amount, reading: Reading) -> int | None:
@@ -344,13 +385,24 @@ class _Builder:
             return self._best(before, number) if separated else before
         if after is not None and (adjacent or self._s.mentions[after].clause_id == reading.clause_id):
             return after
+        ruled_out: int | None = None
         for back in range(1, _COREF_SENTENCES + 1):
             last = self._last_in_sentence.get(number - back)
             if last is not None:
-                return self._best(last, number - back)
+                best = self._best(last, number - back)
+                if (
+                    best is None
+                    or self._s.mentions[best].scope is not Scope.AVOID
+                    or not reading.scope.prescriptive
+                ):
+                    return best if ruled_out is None or self._has_dose(best) else ruled_out
+                ruled_out = best if ruled_out is None else ruled_out
             if number - back < 0:
                 break
-        return after
+        return after if ruled_out is None else ruled_out
+
+    def _has_dose(self, index: int | None) -> bool:
+        return index is not None and bool(self._parts[index])
 
     def _best(self, last: int, number: int) -> int | None:
         """The drug last named in the sentence that the text gives; a history or an avoided one only if none is."""
@@ -402,6 +454,8 @@ class _Builder:
         for rhythm in self._p.rhythms:
             if any(0 <= rhythm.start - end <= 2 for end in retracted_ends) or self._of_former(rhythm):
                 continue
+            if self._of_another(rhythm):
+                continue
             if ruled_out_schedule(self._text, rhythm.start, rhythm.end):
                 continue
             if _NOT_SO.search(self._text, max(0, rhythm.start - 30), rhythm.start):
@@ -431,6 +485,15 @@ class _Builder:
         """ "from 2 g q8h to 2 g q24h": q8h is the rhythm of the dose that was."""
         at = bisect_left(self._amount_starts, rhythm.start) - 1
         return at >= 0 and self._p.amounts[at].former and rhythm.start - self._p.amounts[at].end < 20
+
+    def _of_another(self, rhythm: Rhythm) -> bool:
+        """ "Prolia 60 mg. Calcium 600 mg twice a day": how often the calcium is taken, which is no drug named here."""
+        at = bisect_left(self._amount_starts, rhythm.start) - 1
+        if at not in self._p.bound_elsewhere or at < 0:
+            return False
+        own = bisect_left(self._starts, rhythm.start) - 1
+        since = max(self._p.amounts[at].end, self._starts[own] if own >= 0 else 0)
+        return since == self._p.amounts[at].end and self._sentence(since) == self._sentence(rhythm.start)
 
     def _is_limit_rhythm(self, rhythm: Rhythm) -> bool:
         """ "4 g a day" after "do not exceed" is the limit's own period, not how often to take it."""

@@ -103,7 +103,8 @@ def scan(norm: Normalised) -> tuple[list[Amount], list[Risk]]:
         amount = _Reader(norm, found).amount(start)
         if amount is None:
             continue
-        if _FROM.search(text, max(0, start - 40), start) or (
+        drawn = amount.kind is Kind.CONCENTRATION  # "1 mL from the 5,000 units/mL vial"
+        if (not drawn and _FROM.search(text, max(0, start - 40), start)) or (
             _WAS.search(text, max(0, start - 12), start) and _NOW.match(text, amount.end)
         ):
             amount = replace(amount, former=True)

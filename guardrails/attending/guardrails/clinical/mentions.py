@@ -135,6 +135,13 @@ _NUTRIENT = (
     r"potassium|phosphorus|phosphate|glucose|weight|urine|blood|oxygen|milk|juice|drinks?|coffee)"
 )
 _NUTRIENT_BEFORE = re.compile(rf"\b{_NUTRIENT}\b[^.;\n]{{0,40}}$")
+_MINERAL_BEFORE = re.compile(
+    r"(?<![\w-])(?:calcium|ca|iron|fe|zinc|zn|magnesium|selenium|copper|iodine|d3|d2|b12|b6|"
+    r"vit(?:amin)?\.? ?[a-ek]\d{0,2}|"
+    r"multivitamins?|biotin|fibre|fiber|whey|collagen)"
+    r"(?: (?:supplements?|tablets?|capsules?|elemental|citrate|carbonate|at|of)){0,2}[: ]{1,2}\Z"
+)
+"""A mineral or vitamin of the larder that the lexicon leaves out; a drug is named otherwise ("ferrous sulfate")."""
 _NUTRIENT_AFTER = re.compile(
     rf" (?:of )?(?:added |dietary |elemental |total |plain |clear |table )?{_NUTRIENT}\b"
 )
@@ -151,7 +158,8 @@ def of_nutrients(norm: Normalised, mentions: list[Named], amounts: list[Amount])
         following = mentions[at].start if at < len(mentions) else len(norm.text)
         after = _NUTRIENT_AFTER.match(norm.text, amount.end)
         before = _NUTRIENT_BEFORE.search(norm.text, max(since, amount.start - 60), amount.start)
-        if (after is not None and after.end() <= following) or before is not None:
+        mineral = _MINERAL_BEFORE.search(norm.text, max(since, amount.start - 40), amount.start)
+        if (after is not None and after.end() <= following) or before is not None or mineral is not None:
             found.add(index)
     return frozenset(found)
 

@@ -60,6 +60,11 @@ _UNITLESS_END = re.compile(
     r"q\d|q\.|qhs|qd|qam|every|each|once|twice|three|nightly|at bed|at night|in the "
     r"(?:morning|evening)|as needed|prn|stat|now)"
 )
+_VITAMIN = re.compile(
+    r"(?:25[- ](?:oh|hydroxy)\w*[- ])?(?:vit(?:amin)? ?[a-z]\d{0,2}|b ?12|folate|folic acid|cobalamin)$"
+)
+_RESULT_END = re.compile(r" ?(?:[,;)/|]|$|\n|\.(?!\d)|\(?(?:ng|nmol|pg|pmol|low|normal|last|today|ok)\b)")
+_ASA_CLASS = re.compile(r"[1-5]")
 _INJECTED_NEXT = re.compile(r" ?(?:iv|i\.v\.|im|push|subcut)\b")
 _OF_DRUG = re.compile(r" (?:of )?(?:oral |iv |intravenous |the )?")
 _PER_WEIGHT = re.compile(
@@ -237,7 +242,7 @@ def _unitless(
             continue
         if near and found[near - 1].end > start:
             continue
-        if re.fullmatch(r"(?:19|20)\d\d", match.group(1)):
+        if re.fullmatch(r"(?:19|20)\d\d", match.group(1)) or _is_result(text, mention, match):
             continue
         if is_strength(mention.drugs, match.group(1)) and _INJECTED_NEXT.match(text, end) is None:
             value = Decimal(match.group(1))
@@ -245,6 +250,14 @@ def _unitless(
             continue
         out.append(Amount(start, end, Kind.UNREADABLE, reason="a number without a unit"))
     return out
+
+
+def _is_result(text: str, mention: Named, number: re.Match[str]) -> bool:
+    """A level of a vitamin ("vitamin D 38, ...") or the class of the anaesthetists ("ASA 2"), and no dose."""
+    name = text[mention.start : mention.end]
+    if name == "asa":
+        return _ASA_CLASS.fullmatch(number.group(1)) is not None
+    return _VITAMIN.match(name) is not None and _RESULT_END.match(text, number.end()) is not None
 
 
 def _items(mentions: list[Named], amounts: list[Amount], found: list[Rhythm]) -> list[Token]:

@@ -82,6 +82,19 @@ _ONE_OF_THEM = re.compile(
     r"(?:at a time|each|every|a day|daily|per day|q ?\d|at (?:night|bed)|in the|as needed|if|when|up to|(?:once|twice|"
     r"three|four|two|\d)\b|b\.?i\.?d|tds|tid|qid|bd|nightly|prn)"
 )
+_PACKAGE = (
+    r"(?:supply|supplies|bottle|pack|packet|box|refill|fill|script|prescription|starter|bridge|course|blister|"
+    r"strip)"
+)
+_PACKAGED = re.compile(rf" ?-?(?: [a-z]+){{0,2}} {_PACKAGE}(?: of\b| for\b|s?(?!\w))")
+"""Behind a count of forms, what it is a count in: "a 14-tablet emergency supply of", "a 30-tablet bottle"."""
+_PACKAGE_OF = re.compile(rf"\b{_PACKAGE}(?: of|:) (?:only |just |about )?$")
+_TAKEN_NOW = re.compile(r"\b(?:take|swallow|chew|give|gives|taking)(?: (?:all|the|a|an|whole|entire)){0,3} $")
+_TO_LAST = re.compile(
+    r"(?:[ (][\d./-]+(?: ?(?:mg|mcg|g|micrograms?))?\)?)?(?: (?:tab(?:let)?s?|cap(?:sule)?s?))?,? "
+    r"(?:to|which|that)(?: (?:will|should|must))? (?:last|cover|tide|bridge|see (?:you|him|her|them) through|get "
+    r"(?:you|him|her|them) (?:through|to))\b"
+)
 _SUPPLY_AFTER = re.compile(
     r"\)?,? ?(?:of [a-z -]{2,30} )?(?:(?:in total|in all|only|were|was|have been|had been|has been) ){0,3}"
     r"(?:supplied|issued|dispensed|provided|prescribed|given out|sent|in the (?:box|pack|bottle)|no refills?|"
@@ -148,10 +161,13 @@ def supplied(text: str, start: int, end: int, *, named: int | None, dosed: bool)
     if _SUPPLY_AFTER.match(text, end) and dosed:
         return True
     before = text[max(0, start - 50) : start]
+    at = end if named is None or named < end else named
+    packaged = _PACKAGED.match(text, end) is not None or _PACKAGE_OF.search(before) is not None
+    if (packaged or _TO_LAST.match(text, at) is not None) and _TAKEN_NOW.search(before) is None:
+        return True
     handed = _SUPPLY_BEFORE.search(before) is not None
     if dosed and handed:
         return True
-    at = end if named is None or named < end else named
     return _ONE_OF_THEM.match(text, at) is not None and (handed or text[start:end][:1] not in ("1", "o"))
 
 

@@ -26,6 +26,11 @@ _WEIGHT_LISTED = Sieved(
     rf"infant|son|daughter|kid|baby)(?: who is| is)?[ ,(]+(?:who )?(?:weighs? )?{N} "
     rf"?-?(kgs?|kilos?|kilograms?|lbs?|pounds?)(?![\w/])"
 )
+_WEIGHT_ALONE = Sieved(
+    rf"(?:(?:^|[,;(:.] ?)|(?:pounds|lbs?) \(){N} ?(kg|kgs|kilos?|kilograms?)(?=[,;).]|$)(?![.,]\d)"
+)
+"""A weight between two commas or in brackets: "Leo, 8 kg, has a fever", "26 pounds (12 kg)"."""
+_IN_KILOGRAMS = re.compile(r" ?\((?:about )?\d{1,3}(?:\.\d)? ?(?:kg|kilo)")
 _WEIGHT_EXCLUDED = re.compile(
     r"\b(?:lost|lose|gained|gain|losing|gaining|birth|ideal|target|goal|per|if|under|"
     r"over|less than|more than|at least|than|over|up to|between)(?: \w+){0,2} ?$"
@@ -38,8 +43,12 @@ SIZE = Group.of(globals())
 def read_size(part: str, told: Told) -> None:
     """Adds weights in kilograms and heights in centimetres to `told`."""
     seen: set[int] = set()
-    for pattern in (_WEIGHT_CUE, _WEIGHT_PERSON, _WEIGHT_LISTED):
+    for pattern in (_WEIGHT_CUE, _WEIGHT_PERSON, _WEIGHT_LISTED, _WEIGHT_ALONE):
         for match in pattern.finditer(part):
+            if pattern is _WEIGHT_ALONE and told.weights:
+                continue
+            if _IN_KILOGRAMS.match(part, match.end()) and match.group(2)[0] in "lp#":
+                continue
             if (
                 match.start(1) in seen
                 or _WEIGHT_EXCLUDED.search(words_before(part, match.start()))
