@@ -22,8 +22,11 @@ from attending.guardrails.literals import FOLD, required
 
 _PATTERNS: Final[list[Sieved]] = []
 _LOCK: Final = threading.Lock()
-_TEXTS_KEPT: Final = 16
-"""Sentences come one after the other and are asked about by many patterns each; no more than these are kept."""
+_SENTENCE: Final = 1_000
+"""Characters up to which a text counts as a sentence."""
+_SENTENCES_KEPT: Final = 96
+_TEXTS_KEPT: Final = 12
+"""Readers go over the sentences of one text one after the other; what a text holds is kept until the last has read."""
 
 
 class Sieved:
@@ -33,7 +36,7 @@ class Sieved:
     `windowed` patterns may be given an `endpos`, at which a word ends to them whatever the text goes on with.
     """
 
-    __slots__ = ("compiled", "flags", "fullmatch", "match", "pattern", "place", "required", "windowed")
+    __slots__ = ("bit", "compiled", "flags", "fullmatch", "match", "pattern", "place", "required", "windowed")
 
     def __init__(self, pattern: str, flags: int = 0, *, windowed: bool = False) -> None:
         self.compiled: Final = re.compile(pattern, flags)
@@ -45,26 +48,27 @@ class Sieved:
         self.required: Final = required(pattern, flags, windowed=windowed)
         with _LOCK:
             self.place: Final = len(_PATTERNS)
+            self.bit: Final = 1 << self.place
             _PATTERNS.append(self)
 
     def __repr__(self) -> str:
         return f"Sieved({self.pattern!r})"
 
     def search(self, text: str, pos: int = 0, endpos: int | None = None) -> re.Match[str] | None:
-        held = _index().held(text)
+        held = _held(text)
         if endpos is not None and not self.windowed:
             raise ValueError("only a windowed pattern takes an endpos")
-        if self.place not in held.possible:
+        if not self.bit & held.possible:
             return None
         if not self.required.starts:
             return self.compiled.search(text, pos, len(text) if endpos is None else endpos)
         return next(self._from(text, held.places(self.place), pos, endpos), None)
 
     def finditer(self, text: str, pos: int = 0, endpos: int | None = None) -> Iterator[re.Match[str]]:
-        held = _index().held(text)
+        held = _held(text)
         if endpos is not None and not self.windowed:
             raise ValueError("only a windowed pattern takes an endpos")
-        if self.place not in held.possible:
+        if not self.bit & held.possible:
             return iter(())
         if not self.required.starts:
             return self.compiled.finditer(text, pos, len(text) if endpos is None else endpos)
@@ -89,10 +93,12 @@ def every() -> list[Sieved]:
 class Group:
     """Patterns of one reader, asked about together: where none of them may match the reader has nothing to do."""
 
-    __slots__ = ("_places",)
+    __slots__ = ("_bits",)
 
     def __init__(self, *patterns: Sieved) -> None:
-        self._places = frozenset(pattern.place for pattern in patterns)
+        self._bits = 0
+        for pattern in patterns:
+            self._bits |= pattern.bit
 
     @classmethod
     def of(cls, module: Mapping[str, object]) -> Group:
@@ -101,24 +107,23 @@ class Group:
 
     def __or__(self, other: Group) -> Group:
         both = Group()
-        both._places = self._places | other._places
+        both._bits = self._bits | other._bits
         return both
 
     def may_match(self, text: str) -> bool:
         """False where none of the patterns matches in `text` or in any part of it that ends where words end."""
-        return not self._places.isdisjoint(_index().held(text).possible)
+        return self._bits & _held(text).possible != 0
 
 
 class _Held:
-    """What one text holds: the patterns that may match in it, and where each literal stands."""
+    """What one text holds: the patterns that may match in it, as bits, and where each literal stands."""
 
-    __slots__ = ("_begin", "_places", "_starts", "possible")
+    __slots__ = ("_begin", "_hits", "_places", "_starts", "possible")
 
-    def __init__(
-        self, possible: frozenset[int], begin: dict[int, list[int]], starts: list[dict[int, int]]
-    ) -> None:
+    def __init__(self, possible: int, hits: list[tuple[int, int, int]], starts: list[dict[int, int]]) -> None:
         self.possible: Final = possible
-        self._begin: Final = begin
+        self._hits = hits
+        self._begin: dict[int, list[int]] | None = None
         self._starts: Final = starts
         self._places: Final[dict[int, list[int]]] = {}
 
@@ -126,10 +131,24 @@ class _Held:
         """Where a match of the pattern may begin, in order."""
         found = self._places.get(pattern)
         if found is None:
-            starts, begin = self._starts[pattern], self._begin
+            starts, begin = self._starts[pattern], self._begun()
             at = {at + starts[literal] for literal in starts.keys() & begin.keys() for at in begin[literal]}
             found = self._places[pattern] = sorted(at)
         return found
+
+    def _begun(self) -> dict[int, list[int]]:
+        """Each literal with where it stands; many texts are never asked for it."""
+        begin = self._begin
+        if begin is None:
+            begin = {}
+            for literal, start, _ in self._hits:
+                if literal in begin:
+                    begin[literal].append(start)
+                else:
+                    begin[literal] = [start]
+            self._begin = begin
+            self._hits = []
+        return begin
 
 
 class _Index:
@@ -137,42 +156,42 @@ class _Index:
 
     def __init__(self, patterns: list[Sieved]) -> None:
         number: dict[str, int] = {}
-        asks: list[set[int]] = []
+        asks: list[int] = []
 
         def numbered(literal: str) -> int:
             if literal not in number:
                 number[literal] = len(number)
-                asks.append(set())
+                asks.append(0)
             return number[literal]
 
         self.size: Final = len(patterns)
-        self.always: Final = frozenset(p.place for p in patterns if not p.required.any_of)
+        self._always: Final = sum(p.bit for p in patterns if not p.required.any_of)
         # A text has one space put before it when it is searched.
         self.starts: Final = [
             {numbered(literal): shift - 1 for literal, shift in p.required.starts} for p in patterns
         ]
         for pattern in patterns:
             for literal in pattern.required.any_of:
-                asks[numbered(literal)].add(pattern.place)
-        self._asks: Final = [frozenset(places) for places in asks]
+                asks[numbered(literal)] |= pattern.bit
+        self._asks: Final = asks
         self._automaton: Final = AhoCorasick(
             list(number),
             matchkind=MatchKind.Standard,
             store_patterns=False,
             implementation=Implementation.ContiguousNFA,
         )
-        self.held: Final = lru_cache(maxsize=_TEXTS_KEPT)(self._hold)
+        self._sentence: Final = lru_cache(maxsize=_SENTENCES_KEPT)(self._hold)
+        self._text: Final = lru_cache(maxsize=_TEXTS_KEPT)(self._hold)
+
+    def held(self, text: str) -> _Held:
+        return self._sentence(text) if len(text) <= _SENTENCE else self._text(text)
 
     def _hold(self, text: str) -> _Held:
         hits = self._automaton.find_matches_as_indexes(f" {text.translate(FOLD)} ", overlapping=True)
-        begin: dict[int, list[int]] = {}
-        for literal, start, _ in hits:
-            if literal in begin:
-                begin[literal].append(start)
-            else:
-                begin[literal] = [start]
-        possible = self.always.union(*[self._asks[literal] for literal in begin])
-        return _Held(possible, begin, self.starts)
+        asks, possible = self._asks, self._always
+        for literal in {literal for literal, _, _ in hits}:
+            possible |= asks[literal]
+        return _Held(possible, hits, self.starts)
 
 
 _INDEX: list[_Index] = []
@@ -185,3 +204,17 @@ def _index() -> _Index:
     with _LOCK:
         _INDEX[:] = [_Index(list(_PATTERNS))]
         return _INDEX[-1]
+
+
+_LAST: Final[list[tuple[str, int, _Held]]] = []
+
+
+def _held(text: str) -> _Held:
+    """What a text holds; many patterns are asked about one text after the other, which is not looked up again."""
+    if _LAST:
+        last = _LAST[0]
+        if last[0] is text and last[1] == len(_PATTERNS):
+            return last[2]
+    found = _index().held(text)
+    _LAST[:] = [(text, len(_PATTERNS), found)]
+    return found

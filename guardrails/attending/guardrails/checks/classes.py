@@ -25,9 +25,6 @@ ALIASES: Final[dict[str, tuple[str, ...]]] = {}
 
 def member(knowledge: KnowledgePort, drug: str, *class_ids: str) -> bool:
     """True where the drug (or class id) belongs to one of the classes."""
-    held = knowledge.classes_of(drug)
-    for class_id in class_ids:
-        wanted = ALIASES.get(class_id, (class_id,))
-        if drug in wanted or any(item in held for item in wanted):
-            return True
-    return False
+    if ALIASES:
+        class_ids = tuple(one for class_id in class_ids for one in ALIASES.get(class_id, (class_id,)))
+    return drug in class_ids or not knowledge.classes_of(drug).isdisjoint(class_ids)

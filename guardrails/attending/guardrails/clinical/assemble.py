@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
@@ -131,7 +132,7 @@ class Pieces:
     """Everything found in one text, by kind, each in order."""
 
     text: str
-    sentences: list[Sentence]
+    sentences: Sequence[Sentence]
     mentions: list[Named]
     amounts: list[Amount]
     rhythms: list[Rhythm]

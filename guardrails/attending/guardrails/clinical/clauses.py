@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from attending.guardrails.clinical.normalise import Normalised
 from attending.guardrails.clinical.sentence import is_full_stop
@@ -41,8 +42,12 @@ class Sentence:
     question: bool = False
 
 
-def sentences(norm: Normalised) -> list[Sentence]:
-    """The sentences of a text in order; every non-blank character is in one of them, except list markers."""
+@lru_cache(maxsize=4)
+def sentences(norm: Normalised) -> tuple[Sentence, ...]:
+    """The sentences of a text in order; every non-blank character is in one of them, except list markers.
+
+    The grammar and the patient's story ask about the same text one after the other.
+    """
     text = norm.text
     found: list[Sentence] = []
     position, line, blank = 0, 0, False
@@ -57,7 +62,7 @@ def sentences(norm: Normalised) -> list[Sentence]:
             blank = True
         line += 1
         position = end + 1
-    return found
+    return tuple(found)
 
 
 def _line(norm: Normalised, start: int, end: int, line: int, blank: bool) -> list[Sentence]:
@@ -149,13 +154,15 @@ def _ends_sentence(norm: Normalised, start: int, match: re.Match[str]) -> bool:
 def _looks_like_title(norm: Normalised, start: int, end: int) -> bool:
     """A short line without a full stop in title case, capitals or bold, such as "Medications to avoid"."""
     source = norm.source(start, end).strip()
-    if not source or source[-1] in ".!?;," or any(c.isdigit() for c in source):
+    if not source or source[-1] in ".!?;,":
         return False
     before = norm.original[max(0, norm.starts[start] - 2) : norm.starts[start]]
     if before.endswith(("**", "__")) and norm.original[norm.ends[end - 1] : norm.ends[end - 1] + 2] in (
         "**",
         "__",
     ):
-        return True
+        return not any(c.isdigit() for c in source)
+    if (source.isascii() and not source.isupper()) or any(c.isdigit() for c in source):
+        return False
     letters = [c for c in source if c.isalpha()]
     return len(letters) > 3 and all(c.isupper() for c in letters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -164,7 +165,7 @@ def _names(norm: Normalised, lexicon: Lexicon) -> frozenset[str]:
 
 
 def _medications(norm: Normalised, parsed: ParsedText) -> tuple[Medication, ...] | None:
-    positions = {start: i for i, start in reversed(list(enumerate(norm.starts)))}
+    starts = norm.starts
     found: dict[str, Medication] = {}
     for statement in parsed.statements:
         mention = statement.mention
@@ -172,7 +173,8 @@ def _medications(norm: Normalised, parsed: ParsedText) -> tuple[Medication, ...]
             continue
         taken = statement.scope is Scope.CONTINUE
         if statement.scope in (Scope.HYPOTHETICAL, Scope.MENTION, Scope.RECOMMEND):
-            at = positions.get(mention.span.start, 0)
+            at = bisect_left(starts, mention.span.start)
+            at = at if at < len(starts) and starts[at] == mention.span.start else 0
             before = norm.text[max(0, at - 60) : at].rsplit("\n", 1)[-1]
             taken = _POSSESSED.search(before) is not None
             taken |= _TAKES.search(before) is not None and _MODAL_BEFORE.search(before) is None

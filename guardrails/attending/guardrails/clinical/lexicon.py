@@ -46,6 +46,9 @@ _MODIFIER = re.compile(
 _NUMBERED = re.compile(r"(.{3,60}) \d[\d.,/-]*(?: ?(?:mg|mcg|ml|%))?")
 _MIN_MISSPELT = 7
 """Letters of a word that one edit may turn into a name; shorter words are too often near one."""
+_LONGEST_KEPT = 40
+_REMEMBERED = 20_000
+"""Words of which it is kept whether they are near a name; a text of other words costs more, and no more memory."""
 _MIN_NAME = 3
 """Shorter keys ("k", "fe") are too often something else; two-letter abbreviations are left to the pack as phrases."""
 
@@ -64,6 +67,7 @@ class Lexicon:
             if key.isalpha() and len(key) >= _MIN_MISSPELT - 1
             for part in (key, *(key[:i] + key[i + 1 :] for i in range(len(key))))
         )
+        self._judged: dict[str, Literal["generic", "brand"] | None] = {}
         self._buckets: dict[tuple[str, int], list[str]] = defaultdict(list)
         self._lettered: dict[tuple[str, int], list[tuple[str, int]]] = {}
         for key in keys:
@@ -132,7 +136,17 @@ class Lexicon:
         A hash of every name and of every name less a letter is looked up first, so that the edits are counted only
         for the few words that may be near.
         """
-        if len(word) < _MIN_MISSPELT or not self._maybe_near(word):
+        if len(word) < _MIN_MISSPELT:
+            return None
+        if word in self._judged:
+            return self._judged[word]
+        found = self._one_edit(word)
+        if len(self._judged) < _REMEMBERED and len(word) <= _LONGEST_KEPT:
+            self._judged[word] = found
+        return found
+
+    def _one_edit(self, word: str) -> Literal["generic", "brand"] | None:
+        if not self._maybe_near(word):
             return None
         close = [name for name in self.near(word, 6) if _distance(word, name, 1) is not None]
         if not close:

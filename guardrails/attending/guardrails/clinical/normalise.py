@@ -65,7 +65,7 @@ _WRAPPED_LINE = 50
 """A line at least this long that stops in mid-sentence is a hard wrap, shorter ones are list items."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Normalised:
     """`text` for the grammar; `starts[i]`/`ends[i]` is the original span of its character i."""
 

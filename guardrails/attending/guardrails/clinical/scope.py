@@ -10,6 +10,7 @@ Numbered steps, in the order of `read`:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from attending.guardrails.clinical.chain import flip
@@ -67,7 +68,7 @@ class Scopes:
     pairs: list[tuple[int, int]] = field(default_factory=list)
 
 
-def read(text: str, found: list[Sentence], items: list[Token], mentions: int, amounts: int) -> Scopes:
+def read(text: str, found: Sequence[Sentence], items: list[Token], mentions: int, amounts: int) -> Scopes:
     """The scopes of all `items` (tokens of mentions, amounts and rhythms, in text order)."""
     result = Scopes([Reading() for _ in range(mentions)], [Reading() for _ in range(amounts)])
     reader = _Reader(text, result)

@@ -28,6 +28,7 @@ class Merged:
     conflicts: tuple[Conflict, ...]
 
 
+_NOTHING = PatientContext()
 _LISTS = frozenset({"labs", "allergies", "medications", "conditions"})
 
 
@@ -40,6 +41,8 @@ def merge(recorded: PatientContext, stated: PatientContext) -> Merged:
     creatinine clearance more than half away; dialysis or
     Child-Pugh class that differ. Smaller differences are rounding or time, and the record is used.
     """
+    if stated == _NOTHING:
+        return Merged(recorded, ())
     updates: dict[str, object] = {}
     for field in fields(PatientContext):
         ours, theirs = getattr(recorded, field.name), getattr(stated, field.name)

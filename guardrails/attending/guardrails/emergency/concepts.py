@@ -69,7 +69,7 @@ def tokens_of(text: str) -> Tokens:
         words,
         tuple(match.start() for match in found),
         tuple(match.end() for match in found),
-        tuple(i for i in range(1, len(words)) if words[i] == "\n" == words[i - 1]),
+        tuple(i for i in range(1, len(words)) if words[i] == "\n" == words[i - 1]) if "\n" in words else (),
     )
 
 
@@ -83,6 +83,10 @@ class _Begun:
 
     any_next: list[Entry]
     by_next: dict[str, list[Entry]]
+
+
+_NOTHING: Final = _Begun([], {})
+"""What most words begin."""
 
 
 class Lexicon:
@@ -110,6 +114,8 @@ class Lexicon:
         words = tokens.words
         for i, word in enumerate(words):
             known = self._known.get(word) or self._learn(word)
+            if known is _NOTHING:
+                continue
             following = words[i + 1] if i + 1 < len(words) else ""
             for rest, concept in (*known.any_next, *known.by_next.get(following, ())):
                 last = _follow(words, i + 1, rest) if rest else i
@@ -124,6 +130,8 @@ class Lexicon:
                 begun.by_next.setdefault(rest[0], []).append((rest, concept))
             else:
                 begun.any_next.append((rest, concept))
+        if not begun.any_next and not begun.by_next:
+            begun = _NOTHING
         if len(self._known) < _REMEMBERED:
             self._known[word] = begun
         return begun

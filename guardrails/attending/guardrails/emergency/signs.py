@@ -7,7 +7,7 @@ Practice Bulletin 222 (severe features of pre-eclampsia); NICE NG51 (sepsis), NG
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -75,6 +75,36 @@ def signs() -> tuple[Sign, ...]:
     return tuple(rows)
 
 
+@cache
+def _asked() -> tuple[dict[str, int], tuple[tuple[Sign, tuple[int, ...]], ...]]:
+    """A bit for each concept, and each sign with the concepts of each of its groups."""
+    bits = {
+        concept: 1 << place for place, concept in enumerate(sorted(lexicon("lexicon.tsv").concepts | NAMES))
+    }
+    masks = (
+        (
+            sign,
+            tuple(sum(bits[c] for c in {c for finding in group for c in finding}) for group in sign.groups),
+        )
+        for sign in signs()
+    )
+    return bits, tuple(masks)
+
+
+def _likely(told: Iterable[str]) -> Iterator[Sign]:
+    """The signs of whose every group a concept is told; of most texts none is."""
+    bits, asked = _asked()
+    held = 0
+    for concept in told:
+        held |= bits[concept]
+    for sign, masks in asked:
+        for mask in masks:
+            if not mask & held:
+                break
+        else:
+            yield sign
+
+
 def find_signs(text: str) -> Iterator[Found]:
     """The signs of a text, none that is denied, past or another's. Linear in the text."""
     tokens = tokens_of(text)
@@ -89,7 +119,7 @@ def find_signs(text: str) -> Iterator[Found]:
             so[key] = is_so(text, tokens, one)
         return so[key]
 
-    for sign in signs():
+    for sign in _likely(told):
         if any(present(one) for one in told.get(sign.treated or "", ())):
             continue
         if not all(any(all(c in told for c in finding) for finding in group) for group in sign.groups):
