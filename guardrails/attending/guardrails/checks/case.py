@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from attending.guardrails.checks import classes
 from attending.guardrails.checks.port import KnowledgePort
+from attending.guardrails.checks.spoken_of import only_named, put_away
 from attending.guardrails.clinical.facts import stated_context
 from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.normalise import normalise
@@ -258,19 +259,23 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
             )
     later = _resumed(output)
     reacted = _reacted(output, from_output.allergies, lexicon)
+    prescriptive = [i for i, s in enumerate(output.statements) if s.scope.prescriptive]
+    away = {i for i in prescriptive if put_away(output.text, output.statements, i)}
+    named = {i for i in prescriptive if only_named(output.text, output.statements[i])}
     kept = {
         drug
         for i, s in enumerate(output.statements)
-        if s.scope.prescriptive and i not in later and s.mention.span not in reacted
+        if s.scope.prescriptive and i not in later and i not in away and s.mention.span not in reacted
         for drug in s.mention.drugs
     }
     finally_stopped = _finally_stopped(output)
     suspended = _suspended(output)
-    ended = (_ended(output, knowledge) - kept) | finally_stopped | suspended
+    put_off = {drug for i in away for drug in output.statements[i].mention.drugs}
+    ended = ((_ended(output, knowledge) | put_off) - kept) | finally_stopped | suspended
     on_list = _listed(whole.context, lexicon)
     acts = (
         replace(e, later=True) if e.drug in suspended else e
-        for e in _given(output, on_list, later)
+        for e in _given(output, on_list, later, away | named)
         if e.drug not in finally_stopped and e.span not in reacted
     )
     given = (*acts, *_affirmed(judged.output, prompt, output))
@@ -454,7 +459,9 @@ def _reacted(output: ParsedText, allergies: tuple[Allergy, ...] | None, lexicon:
     return found
 
 
-def _given(output: ParsedText, on_list: dict[str, str], later: set[int]) -> Iterator[Exposure]:
+def _given(
+    output: ParsedText, on_list: dict[str, str], later: set[int], unsaid: set[int]
+) -> Iterator[Exposure]:
     refused = {
         drug
         for s in output.statements
@@ -463,6 +470,8 @@ def _given(output: ParsedText, on_list: dict[str, str], later: set[int]) -> Iter
     }
     for number, statement in enumerate(output.statements):
         if not statement.scope.prescriptive:
+            continue
+        if number in unsaid:
             continue
         if statement.scope is Scope.MENTION and statement.dose is None and statement.frequency is None:
             # "instead of A, because A ...": a bare name of what the text refuses is only spoken about

@@ -337,6 +337,7 @@ def _statement(norm: Normalised, mentions: list[DrugMention], part: Part) -> Sta
         sum_group=part.sum_group,
         loading=part.loading,
         rapid=part.rapid,
+        governed=reading.governed,
         reported=reading.fact,
         total=part.total,
         over_minutes=plain(part.infusion.days * 1440) if part.infusion else None,

@@ -122,6 +122,8 @@ class Statement:
     over_minutes: Decimal | None = None
     """Stated infusion time of the dose."""
     concentration: Concentration | None = None
+    governed: bool = True
+    """False where no verb, heading or small word decided the scope: the drug is only named."""
     total: bool = False
     """True where the dose is the sum over a day of what is said elsewhere ("which brings you to 3 g")."""
     reported: bool = False
