@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from attending.guardrails.finding import Severity
+from attending.guardrails.knowledge.assemble import strengths
+from attending.guardrails.knowledge.assemble.vocabulary import Vocabulary
 from attending.guardrails.knowledge.importers import ansm, fda_ndc, ndfrt, va
 from attending.guardrails.knowledge.naming import Namer, tidy
 
@@ -103,28 +105,34 @@ def test_a_mumps_export_is_read_with_quotes_and_commas(tmp_path: Path) -> None:
 
 def test_homeopathic_and_allergenic_products_are_passed_over(tmp_path: Path) -> None:
     columns = [
+        "PRODUCTNDC",
         "PRODUCTTYPENAME",
         "PROPRIETARYNAME",
         "NONPROPRIETARYNAME",
         "ROUTENAME",
         "MARKETINGCATEGORYNAME",
         "SUBSTANCENAME",
+        "ACTIVE_NUMERATOR_STRENGTH",
+        "ACTIVE_INGRED_UNIT",
         "PHARM_CLASSES",
         "DEASCHEDULE",
     ]
     rows = [
         [
+            "1-1",
             "HUMAN PRESCRIPTION DRUG",
             "Brand  A",
             "x and y",
             "ORAL; TOPICAL",
             "NDA",
             "X HCL; Y",
+            "5; 325",
+            "mg/1; mg/1",
             "C [EPC]",
             "CII",
         ],
-        ["HUMAN OTC DRUG", "Homeo", "z", "ORAL", "UNAPPROVED HOMEOPATHIC", "Z", "", ""],
-        ["NON-STANDARDIZED ALLERGENIC", "Pollen", "p", "INTRADERMAL", "BLA", "P", "", ""],
+        ["2-1", "HUMAN OTC DRUG", "Homeo", "z", "ORAL", "UNAPPROVED HOMEOPATHIC", "Z", "1", "mg/1", "", ""],
+        ["3-1", "NON-STANDARDIZED ALLERGENIC", "Pollen", "p", "INTRADERMAL", "BLA", "P", "1", "mg/1", "", ""],
     ]
     with gzip.open(tmp_path / "product.txt.gz", "wt", encoding="latin-1") as stream:
         stream.write("\n".join("\t".join(line) for line in [columns, *rows]) + "\n")
@@ -132,11 +140,69 @@ def test_homeopathic_and_allergenic_products_are_passed_over(tmp_path: Path) -> 
     assert product.brand == "brand a"
     assert product.substances == ("x hcl", "y")
     assert product.routes == {"oral", "topical"}
+    assert [one.amount for one in product.strengths if one is not None] == [5, 325]
+
+
+def marketed(tmp_path: Path, *lines: str) -> dict[str, tuple[str, str]]:
+    """`drug route unit` -> (strength, product) of made-up products, whose cells `|` parts."""
+    columns = "PRODUCTNDC MARKETINGCATEGORYNAME ROUTENAME SUBSTANCENAME ACTIVE_NUMERATOR_STRENGTH ACTIVE_INGRED_UNIT"
+    other = "PRODUCTTYPENAME PROPRIETARYNAME NONPROPRIETARYNAME PHARM_CLASSES DEASCHEDULE"
+    (tmp_path / "fda-ndc").mkdir()
+    with gzip.open(tmp_path / "fda-ndc" / "product.txt.gz", "wt", encoding="latin-1") as stream:
+        stream.write("\t".join([*columns.split(), *other.split()]) + "\n")
+        for line in lines:
+            stream.write("\t".join([*line.split("|"), "HUMAN PRESCRIPTION DRUG", "", "", "", ""]) + "\n")
+    rows = strengths.build(Vocabulary(NAMER), tmp_path)
+    return {
+        f"{row['drug']} {row['route']} {row['unit']}{row['per']}": (
+            row["strength"],
+            row["source"].split("product ")[1],
+        )
+        for row in rows
+    }
 
 
 NAMER = Namer(
     ["clopidogrel", "digoxin", "calcium carbonate", "amoxicillin", "clavulanate"], {"lignocaine": "lidocaine"}
 )
+TABLET = "5-1|NDA|ORAL|DIGOXIN|250|ug/1"
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        ((TABLET, "5-2|ANDA|ORAL|DIGOXIN|.125|mg/1"), {"digoxin oral mg": ("0.25", "5-1")}),
+        ((TABLET, "4-9|ANDA|ORAL|DIGOXIN|.25|mg/1"), {"digoxin oral mg": ("0.25", "4-9")}),
+        # An ampoule has no unit strength, and neither has a powder for injection.
+        ((TABLET, "6-1|NDA|INTRAVENOUS|DIGOXIN|.5|mg/2mL"), {"digoxin oral mg": ("0.25", "5-1")}),
+        (("6-2|NDA|INTRAVENOUS|DIGOXIN|9|mg/1",), {}),
+        # The parts of a combination go by their order, under their ingredients.
+        (
+            ("7-1|NDA|ORAL|AMOXICILLIN TRIHYDRATE; CLAVULANATE POTASSIUM|875; 125|mg/1; mg/1",),
+            {"amoxicillin oral mg": ("875", "7-1"), "clavulanate oral mg": ("125", "7-1")},
+        ),
+        (("7-2|NDA|ORAL|AMOXICILLIN; CLAVULANATE|875|mg/1",), {}),
+        # A liquid by mouth counts by the tablespoon, where that is more than what is listed.
+        (
+            ("8-1|NDA|ORAL|AMOXICILLIN|400|mg/5mL",),
+            {"amoxicillin oral mg": ("1200", "8-1, 15 mL of 400 mg in 5 mL")},
+        ),
+        # A patch by the hour, also where a day or three are told; a cream leaves its route without one.
+        (("9-1|NDA|TRANSDERMAL|LIDOCAINE|72|mg/3d",), {"lidocaine transdermal mgh": ("1", "9-1")}),
+        (("9-2|NDA|TRANSDERMAL|LIDOCAINE|72|mg/1", "9-3|NDA|TRANSDERMAL|LIDOCAINE|5|mg/g"), {}),
+        (("9-4|BLA|ORAL|LIDOCAINE|20000|[USP'U]/1",), {"lidocaine oral unit": ("20000", "9-4")}),
+        # Of what is sold without approval only, the directory lists too little.
+        (("9-5|UNAPPROVED DRUG OTHER|ORAL|LIDOCAINE|5|mg/1",), {}),
+        (
+            (TABLET, "9-6|UNAPPROVED DRUG OTHER|ORAL|DIGOXIN|5|mg/1", "9-7|NDA|ORAL|DIGOXIN|x|mg/1"),
+            {"digoxin oral mg": ("5", "9-6")},
+        ),
+    ],
+)
+def test_the_largest_strength_is_of_one_unit_by_its_route(
+    tmp_path: Path, lines: tuple[str, ...], found: dict[str, tuple[str, str]]
+) -> None:
+    assert marketed(tmp_path, *lines) == found
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,21 @@ def test_limits_and_rules_of_known_drugs(knowledge: Knowledge) -> None:
     assert knowledge.routes("vancomycin") >= {"oral", "intravenous"}
 
 
+def test_the_largest_marketed_strength_is_known_by_route(knowledge: Knowledge) -> None:
+    held = {(one.route, one.unit): one for one in knowledge.strengths("lisinopril")}
+    assert held["oral", "mg"].amount == 40
+    assert "FDA NDC directory" in held["oral", "mg"].provenance.source
+    assert knowledge.explain("ndc-strength:lisinopril-oral-mg") == held["oral", "mg"].provenance
+    patch = [
+        one for one in knowledge.strengths("buprenorphine") if one.route == "transdermal" and one.per_hour
+    ]
+    assert [one.amount for one in patch] == [Decimal("0.02")]
+    assert not any(
+        one.route == "intravenous" for drug in knowledge.drugs() for one in knowledge.strengths(drug)
+    )
+    assert knowledge.covered("lisinopril", "strength") is Covered.COVERED
+
+
 def test_a_child_has_limits_by_weight(knowledge: Knowledge) -> None:
     for drug in ("acetaminophen", "ibuprofen", "amoxicillin", "cephalexin"):
         child = [r for r in knowledge.dose_limits(drug) if r.per_kg and (r.max_age_years or 99) <= 18]

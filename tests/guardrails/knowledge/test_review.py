@@ -34,6 +34,8 @@ SOUND: dict[str, str] = {
     "mme.tsv": "drug\tfactor\troute\tunit\tbasis\trule_id\tsource\n",
     "names.tsv": "name\tdrugs\tclass\tbrand\tsource\nsimvastatin\tsimvastatin\t\t\trxnorm\n"
     "statins\t\tstatin\t\tcurated\nzocor\tsimvastatin\t\t1\tfda-ndc\n",
+    "strengths.tsv": "drug\troute\tstrength\tunit\tper\tbasis\trule_id\tsource\n"
+    "simvastatin\toral\t80\tmg\t\tsource_row\tndc-strength:simvastatin-oral-mg\tFDA NDC directory, product 1-1\n",
     "renal.tsv": "drug\tmeasure\tbelow\taction\tmax_daily_mg\tbasis\trule_id\tsource\n",
 }  # fmt: skip
 
@@ -72,6 +74,8 @@ PLANTED: list[tuple[str, str, str, Fault, int]] = [
     ("dose_limits", "\t40\t", "\t-40\t", Fault.NOT_A_VALUE, 2),
     ("dose_limits", "label_text", "hearsay", Fault.NOT_A_VALUE, 2),
     ("dose_limits", "label:simvastatin:1", "", Fault.UNSOURCED, 2),
+    ("strengths", "\t80\t", "\teighty\t", Fault.NOT_A_VALUE, 2),
+    ("strengths", "simvastatin\toral", "simvastatine\toral", Fault.DANGLING, 2),
     ("classes", "lovastatin|", "levostatin|", Fault.DANGLING, 2),
     ("classes", "lovastatin|simvastatin", "", Fault.EMPTY_CLASS, 2),
     ("interactions", "warfarin", "warfarine", Fault.DANGLING, 2),
@@ -100,6 +104,7 @@ def test_a_planted_fault_is_found_at_its_line(
     ("table", "line", "fault"),
     [
         ("dose_limits", SOUND["dose_limits.tsv"].splitlines()[1].replace("\t40\t", "\t80\t"), Fault.CONTRADICTION),
+        ("strengths", SOUND["strengths.tsv"].splitlines()[1].replace("\t80\t", "\t40\t"), Fault.CONTRADICTION),
         ("renal", "warfarin\tegfr\t30\tcap\t5\tcurated\tcurated:r\tcurated: elsewhere", Fault.UNMARKED),
         ("contraindications", "warfarin\tasthma\tmajor\tsource_row\tcurated:c1\tanother", Fault.DUPLICATE_ID),
         ("attestations", "00\tcurated:c1\tpat\tsam\t2026-01-01\tmain\t7", Fault.STALE_ATTESTATION),

@@ -66,6 +66,7 @@ def test_one_drug_is_drawn_with_what_touches_it(capsys: pytest.CaptureFixture[st
     assert ("brand name", "coumadin") in told
     assert ("member of", "vitamin_k_antagonist") in told
     assert any(words == "contraindicated in" for words, _ in told)
+    assert ("largest marketed", "strength: oral 10 mg") in told
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from attending.guardrails.knowledge.assemble import (
     overlays,
     pack,
     site,
+    strengths,
     tables,
     vocabulary,
 )
@@ -99,6 +100,7 @@ def compiled(
     from_site: facts.Rows = {"dose_limits": limits}
     for table, rows in facts.merged(from_labels, facts.authored(known, CURATED), from_site).items():
         add(f"{table}.tsv", facts.COLUMNS[table], rows)
+    add("strengths.tsv", strengths.COLUMNS, strengths.build(known, sources))
     add("formulary.tsv", site.FORMULARY_COLUMNS, stocked)
     add("mme.tsv", _MME_COLUMNS, facts.sides(known, CURATED, "mme.tsv", ("drug",)))
     add(

@@ -36,6 +36,7 @@ _KEYS: Final[dict[str, tuple[str, ...]]] = {
     "pregnancy.tsv": ("drug", "rule_id"),
     "pregnancy_exceptions.tsv": ("drug", "rule_id"),
     "renal.tsv": ("drug", "rule_id", "measure", "below"),
+    "strengths.tsv": ("drug", "route", "unit", "per"),
 }
 """Table -> what a row is about. A table that is not here is compared by whole rows."""
 _SUBJECT: Final = ("drug", "a", "b", "allergen", "to", "name", "class", "set_id", "condition", "check", "id")

@@ -82,6 +82,19 @@ class DoseLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class Strength:
+    """The largest unit strength of a drug's marketed products by one route: `amount` of `unit` ("mg" for mass) in one
+    piece, in a tablespoon of a liquid or powder by mouth, or, with `per_hour`, in what a patch releases in an hour."""
+
+    drug: str
+    route: str
+    amount: Decimal
+    unit: str
+    provenance: Provenance
+    per_hour: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RenalRule:
     """Below `below` of `measure` (egfr in mL/min/1.73 m2, crcl in mL/min): `action` is avoid, contraindicated, cap,
     start or adjust. `max_daily_mg` (per kilogram where so marked) where action is cap, and for the first dose where it

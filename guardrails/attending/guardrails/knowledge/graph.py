@@ -29,6 +29,7 @@ from attending.guardrails.knowledge.facts import (
     PregnancyRule,
     Provenance,
     RenalRule,
+    Strength,
 )
 from attending.guardrails.knowledge.naming import tidy
 from attending.guardrails.knowledge.near import Near
@@ -49,6 +50,7 @@ CHECKS: Final = frozenset(
         "renal",
         "hepatic",
         "age",
+        "strength",
     ]
 )
 """What `covered` can be asked about."""
@@ -102,6 +104,7 @@ class Knowledge:
         self._caps = _caps(pack)
         self._overlay = Overlay(pack)
         self._doses = rules.by_drug(rules.dose_limits(pack))
+        self._strengths = rules.by_drug(rules.strengths(pack))
         self._renal = rules.by_drug(rules.renal_rules(pack))
         self._hepatic = rules.by_drug(rules.hepatic_rules(pack))
         self._pregnancy = rules.by_drug(rules.pregnancy_rules(pack))
@@ -253,6 +256,10 @@ class Knowledge:
     def dose_limits(self, drug: str) -> tuple[DoseLimit, ...]:
         return self._doses.get(drug, ())
 
+    def strengths(self, drug: str) -> tuple[Strength, ...]:
+        """The largest marketed strength by each route that has one, in each unit (FDA NDC directory, April 2019)."""
+        return self._strengths.get(drug, ())
+
     def renal_rules(self, drug: str) -> tuple[RenalRule, ...]:
         return self._renal.get(drug, ())
 
@@ -351,6 +358,7 @@ class Knowledge:
                     "renal": self._renal,
                     "hepatic": self._hepatic,
                     "age": self._age,
+                    "strength": self._strengths,
                 }
                 held = drug in tables[check]
         if held:
@@ -369,6 +377,9 @@ class Knowledge:
         """(edge type, drug, `kind:target`, provenance) of every fact about one drug."""
         for limit in _all(self._doses):
             yield "dose_limit", limit.drug, f"population:{limit.indication or 'any'}", limit.provenance
+        for strength in _all(self._strengths):
+            told = f"{strength.route} {strength.amount:f} {strength.unit}{'/h' if strength.per_hour else ''}"
+            yield "largest_strength", strength.drug, f"strength:{told}", strength.provenance
         for renal in _all(self._renal):
             yield (
                 "limited_in",

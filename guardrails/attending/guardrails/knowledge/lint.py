@@ -61,6 +61,7 @@ _PAIRS: Final = frozenset({"interactions.tsv", "must_hold.tsv", "never_interrupt
 _NUMBERS: Final = frozenset({
     "min_age_years", "max_age_years", "max_single", "max_daily", "min_interval_hours", "above_daily_mg", "max_daily_mg",
     "below", "from_week", "to_week", "factor", "infant_below_days", "spaced_hours",
+    "strength",
 })  # fmt: skip
 _ORDERED: Final = (("min_age_years", "max_age_years"), ("from_week", "to_week"))
 """Not a single dose and a day's: a loading or weekly dose may be above the ceiling of a day."""
@@ -77,6 +78,7 @@ _SAYS: Final = {
     "dose_limits.tsv": ("max_single", "max_daily"),
     "renal.tsv": ("max_daily_mg",),
     "mme.tsv": ("factor",),
+    "strengths.tsv": ("strength",),
 }
 """Table -> the cells that say something. The others say of what: two rows of one thing may not say two things."""
 _NOT_ABOUT: Final = frozenset({"rule_id", "source", "min_interval_hours"})

@@ -17,8 +17,9 @@ def build(knowledge: Knowledge) -> networkx.MultiDiGraph[str]:
     `rule_id`.
 
     Edge types: member_of (drug to class), names (brand to drug), interacts_with (both ways), contraindicated_in,
-    cross_reacts_with, dose_limit and limited_in (drug to population: age, pregnancy, kidney, liver), equivalent_of
-    (opioids). A name or membership from a source is `source_row`, an authored one `curated`.
+    cross_reacts_with, dose_limit and limited_in (drug to population: age, pregnancy, kidney, liver), largest_strength
+    (drug to strength), equivalent_of (opioids). A name or membership from a source is `source_row`, an authored one
+    `curated`.
     """
     graph: networkx.MultiDiGraph[str] = networkx.MultiDiGraph()
     for drug in knowledge.drugs():

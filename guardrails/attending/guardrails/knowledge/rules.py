@@ -21,6 +21,7 @@ from attending.guardrails.knowledge.facts import (
     PregnancyRule,
     Provenance,
     RenalRule,
+    Strength,
 )
 from attending.guardrails.knowledge.load import Pack
 
@@ -85,6 +86,20 @@ def dose_limits(pack: Pack) -> list[DoseLimit]:
             confidence=row["confidence"],
         )
         for row in pack.rows("dose_limits.tsv")
+    ]
+
+
+def strengths(pack: Pack) -> list[Strength]:
+    return [
+        Strength(
+            row["drug"],
+            row["route"],
+            Decimal(row["strength"]),
+            row["unit"],
+            _provenance(row),
+            row["per"] == "h",
+        )
+        for row in pack.rows("strengths.tsv")
     ]
 
 

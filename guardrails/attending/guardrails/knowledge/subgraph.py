@@ -17,6 +17,7 @@ _WORDS: Final = {
     "cross_reacts_with": "cross-reacts with",
     "contraindicated_in": "contraindicated in",
     "dose_limit": "dose limit for",
+    "largest_strength": "largest marketed",
     "limited_in": "limited in",
     "equivalent_of": "opioid equivalent of",
 }

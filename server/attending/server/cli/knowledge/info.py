@@ -56,6 +56,7 @@ def _about(knowledge: Knowledge, drug: str) -> dict[str, Any]:
 
     tables: list[Iterable[Any]] = [
         knowledge.dose_limits(drug),
+        knowledge.strengths(drug),
         knowledge.renal_rules(drug),
         knowledge.hepatic_rules(drug),
         knowledge.pregnancy_rules(drug),
