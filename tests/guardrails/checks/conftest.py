@@ -23,6 +23,7 @@ from attending.guardrails.knowledge.facts import (
     PregnancyRule,
     Provenance,
     RenalRule,
+    Strength,
 )
 from attending.guardrails.patient import Judged
 
@@ -141,6 +142,9 @@ class TinyKnowledge:
                 return (_limit(drug, max_daily=2550),)
             case "lisinopril":
                 return (DoseLimit(drug, LABEL, max_daily=Decimal(80), confidence="medium"),)
+        return ()
+
+    def strengths(self, drug: str) -> Sequence[Strength]:
         return ()
 
     def renal_rules(self, drug: str) -> Sequence[RenalRule]:

@@ -24,6 +24,7 @@ from attending.guardrails.checks.amounts import (
     shown,
     times_per_day,
 )
+from attending.guardrails.checks.backstop import unlimited
 from attending.guardrails.checks.case import Case, Exposure, curated, rule
 from attending.guardrails.checks.limits import (
     DAY_HOURS,
@@ -94,9 +95,11 @@ def _given(case: Case, exposure: Exposure) -> Iterator[Finding]:
         return
     yield from _first_insulin(case, exposure, amount)
     yield from _against_itself(case, exposure, amount)
-    if amount.per_time in (None, "dose") and not _in_a_bag(case, statement):
+    if not _in_a_bag(case, statement):
         ceiling, shown_as = _comparable(case, amount, exposure_ceilings(case, exposure, single))
-        if ceiling is not None:
+        if ceiling is None or amount.per_time not in (None, "dose"):
+            yield from unlimited(case, exposure, amount)
+        else:
             yield from _over(case, exposure, Code.DOSE_MAX_SINGLE, amount.high, ceiling, amount, shown_as)
     total = None if _weekly_dose(case, exposure) else _same_day(case, exposure, amount)
     if total is not None:

@@ -158,13 +158,24 @@ def daily_ceiling(case: Case, drug: str, statement: Statement | None = None) -> 
     return resolved(case, ceilings(case, drug, statement, daily), "mg")
 
 
+def route_of(statement: Statement | None) -> str | None:
+    """The route that a statement gives, by its words, its brand or a form that is swallowed; None where it does not."""
+    if statement is None:
+        return None
+    route = statement.route or _BRAND_ROUTES.get(statement.mention.text.lower())
+    if route is None and statement.dose is not None and _counted_form(statement):
+        return "oral"
+    return route
+
+
+def speaks_of_injection(case: Case, statement: Statement) -> bool:
+    """True where the clause of a statement names a syringe, pen, vial or shot."""
+    return _INJECT.search(_clause(case, statement)) is not None
+
+
 def _by_route(case: Case, rows: list[DoseLimit], statement: Statement | None) -> list[DoseLimit]:
-    route = statement.route if statement is not None else None
-    if route is None and statement is not None:
-        route = _BRAND_ROUTES.get(statement.mention.text.lower())
-    if route is None and statement is not None and statement.dose is not None and _counted_form(statement):
-        route = "oral"
-    if route is None and statement is not None and _INJECT.search(_clause(case, statement)):
+    route = route_of(statement)
+    if route is None and statement is not None and speaks_of_injection(case, statement):
         injected = [row for row in rows if _route(row) != "oral"]
         return injected or rows
     if route is None and statement is not None and lasting_days(case, statement) == WITHOUT_END:
