@@ -136,7 +136,9 @@ _WITHHELD_AFTER: Final = re.compile(
     r"|both )?(?:out\b(?! of)|off the table"
     r"|off[- ]limits|ruled out|barred|banned|avoided|withheld|not (?:given|prescribed|to be|an option|for)"
     r"|contraindicated"
-    r"|never to be)|(?:,| so| and|-) ?(?:please |so )?(?:don't|do not|never) (?:use|take|give|prescribe|restart"
+    r"|never to be|on (?:\w+ ){1,2}(?:do[- ]not[- ](?:take|use|give)|avoid|never|allergy|no[- ]go"
+    r"|forbidden|stop) list)|(?:,| so| and|-) ?(?:please |so )?(?:don't|do not|never) (?:use|take|give"
+    r"|prescribe|restart"
     r"|have) (?:it|this|that|them|either)\b(?! (?:with|while|until|on an|for more|for longer|more than|if"
     r"|after)))|[^.;|\n]{0,12} either\b)",
     re.I,
@@ -204,16 +206,24 @@ def _candidates(case: Case) -> Iterator[Exposure]:
 
 _LORE: Final = re.compile(
     r"\b(?:do(?:es)? not|don't|doesn't|rarely|seldom|hardly|no) (?:meaningful(?:ly)? |really )?cross[- ]?reac|"
-    r"[^.;\n]{0,4}: ?(?:mild |childhood |remote )?(?:rash|hives|itch\w*|reaction)",
+    r"[^.;\n]{0,4}: ?(?:mild |childhood |remote |severe )?(?:rash|hives|itch\w*|reaction|anaphyla\w*|angio-?o?edema)"
+    r"|[ -]?(?:allergy )?(?:de-?label\w*|skin[- ]test\w*|allergy test\w*|testing|challenge|evaluation|clinic)\b",
     re.I,
 )
 
 
+_TESTED_FOR: Final = re.compile(
+    r"[ -]?(?:allergy )?(?:de-?label\w*|skin[- ]test\w*|allergy test\w*|testing|(?:oral )?challenge|evaluation)\b",
+    re.I,
+)
+"""What the class is tested for, not given: "refer for penicillin delabelling"."""
+
+
 def _of_lore(case: Case, exposure: Exposure) -> bool:
     """True where the sentence speaks of the class as such, or lists the reaction to it."""
-    if exposure.new:
-        return False
     text = case.judged.output
+    if exposure.new:
+        return _TESTED_FOR.match(text, exposure.span.end) is not None
     clause = sentence_around(text, exposure.span.start, exposure.span.end, semicolons=True, reach=140)
     before = text[clause.start : exposure.span.start]
     if re.search(r"\bcross[- ]?react", before, re.I) and _LORE.search(before):

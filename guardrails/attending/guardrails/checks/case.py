@@ -273,10 +273,11 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     put_off = {drug for i in away for drug in output.statements[i].mention.drugs}
     ended = ((_ended(output, knowledge) | put_off) - kept) | finally_stopped | suspended
     on_list = _listed(whole.context, lexicon)
+    over = _over_before_conception(output)
     acts = (
         replace(e, later=True) if e.drug in suspended else e
         for e in _given(output, on_list, later, away | named)
-        if e.drug not in finally_stopped and e.span not in reacted
+        if e.drug not in finally_stopped and e.span not in reacted and e.span not in over
     )
     given = (*acts, *_affirmed(judged.output, prompt, output))
     taking = tuple(
@@ -456,6 +457,30 @@ def _reacted(output: ParsedText, allergies: tuple[Allergy, ...] | None, lexicon:
         stop = min(end.start() if end else len(text), span.end + 160)
         if tells_reaction(text[max(low, span.start - 160) : stop], lexicon, drugs):
             found.add(span)
+    return found
+
+
+_BEFORE_CONCEPTION: Final = Sieved(
+    r"\b(?:last (?:dose|tablet|injection|infusion|taken)|stopp(?:ed|ing)|ended|discontinued|finished|given up|came off"
+    r"|come off|switched|withdrawn|washed out|none since)\b[^.;\n]{0,50}?\b(?:before|prior to|ahead of) "
+    r"(?:(?:the|her|your|my|this) )?(?:concepti\w*|conceiv\w*|she (?:conceiv\w*|became|fell|got)"
+    r"|you (?:conceiv\w*|became"
+    r"|fell|got)|pregnan\w*|(?:getting|becoming|falling) pregnant)",
+    re.I,
+)
+
+
+def _over_before_conception(output: ParsedText) -> set[Span]:
+    """The mentions of what ended before the pregnancy: "methotrexate: last dose four months before conception"."""
+    found: set[Span] = set()
+    for match in _BEFORE_CONCEPTION.finditer(output.text):
+        clause = sentence_around(output.text, *match.span(), semicolons=True, reach=120)
+        before = [
+            statement.mention.span
+            for statement in output.statements
+            if clause.start <= statement.mention.span.start < match.start()
+        ]
+        found.update(before[-1:])
     return found
 
 

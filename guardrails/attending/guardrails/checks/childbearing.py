@@ -14,6 +14,8 @@ from typing import Final
 from attending.guardrails.checks.amounts import daily_total
 from attending.guardrails.checks.case import Case, Exposure, lowered
 from attending.guardrails.checks.patient_state import conditions_of
+from attending.guardrails.clinical.person.counting import NW, number
+from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.knowledge.facts import PregnancyException, PregnancyRule
 from attending.guardrails.sieve import Sieved
@@ -29,16 +31,75 @@ _NOT_WISHED: Final = re.compile(
 )
 
 
+_FROM_WEEK: Final = re.compile(
+    rf"\b(?:from|at|after|past|beyond|reach\w*|until|till)(?: (?:about|around|the end of|week))? (?:week )?{NW}"
+    r"(?:\+\d)?(?: ?-?(?:weeks?|wks?|w)\b(?! (?:ago|of (?!preg|gest)))|(?= (?:and|onwards?)\b))",
+    re.I,
+)
+"""The week of pregnancy a drug is to begin at: "aspirin from 12 weeks"."""
+_UNTIL_THEN: Final = re.compile(r"\b(?:until|till)\b", re.I)
+_BIRTH: Final = (
+    r"(?:delivery|the (?:birth|delivery|baby is (?:born|here|out)|baby arrives)|birth|post[- ]?partum|post-?natal\w*"
+    r"|she (?:has )?deliver(?:s|ed)|you (?:have |'ve )?deliver(?:ed)?|(?:she|you) (?:gives?|have given"
+    r"|has given) birth)"
+)
+_BORN_BEFORE: Final = re.compile(
+    rf"\b(?:(?:after|once|following|when) {_BIRTH}|post[- ]?partum)\b[^.;\n]{{0,30}}$", re.I
+)
+_BORN_AFTER: Final = re.compile(
+    r"[^.;,\n]{0,24}?\b(?:(?:will|is to|to|can|may|should|could) (?:only )?(?:be )?(?:re-?start\w*"
+    r"|resum\w*|start\w*|beg[iu]n\w*"
+    r"|go back on)|waits?|re-?starts?|resumes?|is for|only)"
+    rf"[^.;,\n]{{0,24}}?\b(?:(?:after|once|following|when|until) {_BIRTH}|post[- ]?partum)\b",
+    re.I,
+)
+"""A drug that is for after the birth."""
+_SMALL_DOSE: Final = re.compile(r"(?:low[- ]dose|baby) ", re.I)
+
+
+def _begins(case: Case, exposure: Exposure, weeks: Decimal | None) -> Decimal | None:
+    """The week from which the drug is given: a later one that its sentence names, else the present one."""
+    text, span = case.judged.output, exposure.span
+    if exposure.origin != "output":
+        return weeks
+    around = sentence_around(text, span.start, span.end, semicolons=True, reach=120)
+    ends = (span.end, min(around.end, span.end + 70)), (max(around.start, span.start - 40), span.start)
+    for low, high in ends:
+        match = _FROM_WEEK.search(text, low, high)
+        if match is None or _UNTIL_THEN.match(match.group()) is not None:
+            continue
+        if any(low < other.span.start < match.start() for other in case.given if low == span.end):
+            continue  # the week of another drug
+        week = number(match.group(1).lower())
+        if 4 <= week <= 42 and (week > weeks if weeks is not None else week >= 10):
+            return week
+    return weeks
+
+
+def _after_birth(case: Case, exposure: Exposure) -> bool:
+    text, span = case.judged.output, exposure.span
+    if exposure.origin != "output":
+        return False
+    around = sentence_around(text, span.start, span.end, semicolons=True, reach=120)
+    return (
+        _BORN_BEFORE.search(text, around.start, span.start) is not None
+        or _BORN_AFTER.match(text, span.end, around.end) is not None
+    )
+
+
 def pregnancy(case: Case) -> Iterator[Finding]:
-    weeks = case.context.pregnancy_weeks
+    now = case.context.pregnancy_weeks
     if case.context.sex == "male":
         return
-    if case.context.pregnant is False or (case.context.pregnant is None and weeks is None):
+    if case.context.pregnant is False or (case.context.pregnant is None and now is None):
         yield from _before_conception(case)
         return
     for exposure in case.unique_given():
         if case.is_local(exposure):
             continue
+        if _after_birth(case, exposure):
+            continue
+        weeks = _begins(case, exposure, now)
         cap = _accepted(case, exposure, weeks)
         best: Finding | None = None
         for rule in case.knowledge.pregnancy_rules(exposure.drug):
@@ -130,11 +191,23 @@ def _accepted(case: Case, exposure: Exposure, weeks: Decimal | None) -> Severity
     return min(held, key=lambda severity: severity.rank) if held else None
 
 
+def _one_dose(exposure: Exposure) -> Decimal | None:
+    """What is taken of a drug whose rhythm is not said, in mg: one dose; 81 for "low-dose aspirin"."""
+    if _SMALL_DOSE.match(exposure.text):
+        return Decimal(81)
+    statement = exposure.statement
+    if statement is None or statement.frequency is not None or statement.dose is None:
+        return None
+    return statement.dose.high if statement.dose.unit == "mg" and not statement.dose.per_kg else None
+
+
 def _holds(case: Case, exposure: Exposure, exception: PregnancyException, weeks: Decimal | None) -> bool:
     if exception.condition is not None and exception.condition not in conditions_of(case):
         return False
     if exception.max_daily_mg is not None:
         total = daily_total(case, exposure.drug)
+        if total is None:
+            total = _one_dose(exposure)
         if total is None or total > exception.max_daily_mg:
             return False
     if exception.from_week is not None and (weeks is None or weeks < exception.from_week):

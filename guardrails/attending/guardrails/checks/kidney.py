@@ -189,6 +189,11 @@ def written(case: Case, drug: str, rule: RenalRule) -> Written | None:
     """What the output writes beside the rule; None where no dose of it can be compared. A single or loading dose is
     no daily dose."""
     sums: dict[int | None, Decimal] = {}
+    rhythmic = {
+        e.statement.dose.text.lower()
+        for e in case.given
+        if e.drug == drug and e.statement is not None and e.statement.dose and e.statement.frequency
+    }
     once = too_often = spaced = False
     for exposure in case.given:
         statement = exposure.statement
@@ -198,6 +203,8 @@ def written(case: Case, drug: str, rule: RenalRule) -> Written | None:
         if statement.loading or (frequency is not None and frequency.once_only):
             once = once or statement.dose is not None
             continue
+        if frequency is None and statement.dose is not None and statement.dose.text.lower() in rhythmic:
+            continue  # the dose that another sentence gives its rhythm: "750 mg given, next 750 mg every 48 h"
         hours = interval_hours(frequency)
         if rule.min_interval_hours is not None and hours is not None:
             spaced = True

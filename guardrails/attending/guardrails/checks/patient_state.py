@@ -12,8 +12,9 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import daily_total
 from attending.guardrails.checks.case import Case, lowered
-from attending.guardrails.finding import Code, Finding, Severity
+from attending.guardrails.finding import Code, Finding, Scope, Severity
 from attending.guardrails.knowledge.facts import HepaticRule
+from attending.guardrails.sieve import Sieved
 
 _QUALIFIER: Final = re.compile(r"\((?:disorder|finding|situation)\)", re.I)
 _NOT_THEIRS: Final = re.compile(
@@ -29,11 +30,14 @@ _LIVER: Final = re.compile(
 
 def contraindications(case: Case) -> Iterator[Finding]:
     present = conditions_of(case)
+    settled = _settled(case) if present else frozenset()
     for exposure in case.unique_given():
         if case.is_local(exposure):
             continue
         best: tuple[int, Finding] | None = None
         for fact in case.knowledge.contraindications(exposure.drug):
+            if fact.condition in settled:
+                continue
             shown_as = present.get(fact.condition)
             if shown_as is None:
                 continue
@@ -49,6 +53,48 @@ def contraindications(case: Case) -> Iterator[Finding]:
                 best = (severity.rank, found)
         if best is not None:
             yield best[1]
+
+
+_TREATED_BY: Final = {
+    "tuberculosis": (
+        frozenset({"isoniazid", "rifampin", "rifapentine"}),
+        re.compile(r"\b(?:latent|ltbi|quantiferon|igra|mantoux|ppd|t-?spot)\b"),
+        re.compile(
+            r"\b(?:untreated|smear[- ]positive|(?<!no )(?<!not )active|pulmonary) (?:pulmonary )?(?:tb|tuberculosis)\b"
+            r"|\b(?:untreated|declin\w*|refus\w*)\b"
+        ),
+    ),
+}
+"""A state under the treatment that makes the drug right: by which drugs, the words for the mild form, and what undoes
+it. Latent tuberculosis is treated for a month before a biologic is started (their labels, boxed warning)."""
+_OVER_AT_HOME: Final = {
+    "decompensated_heart_failure": re.compile(
+        r"\b(?:discharged?|(?:goes|went|going|sent|returns?|returned) home|home on|left (?:us|the ward"
+        r"|hospital)|on leaving"
+        r"|dry weight|euvol(?:a)?emic|no longer congested|lost \d[\d.]* ?kg|(?:was|were) in with us)\b"
+    ),
+}
+"""An acute state that is over where the text sends the patient home."""
+
+
+def _settled(case: Case) -> frozenset[str]:
+    """Conditions that the text tells of and that forbid nothing any more."""
+    found = {
+        condition
+        for condition, over in _OVER_AT_HOME.items()
+        if over.search(case.told) and any(statement.mention.drugs for statement in case.output.statements)
+    }
+    for condition, (drugs, mild, undone) in _TREATED_BY.items():
+        named = {
+            drug
+            for statement in case.output.statements
+            if statement.scope is not Scope.AVOID
+            for drug in statement.mention.drugs
+        }
+        treated = bool((named | {e.drug for e in case.taking}) & drugs)
+        if treated and mild.search(case.told) and not undone.search(case.told):
+            found.add(condition)
+    return frozenset(found)
 
 
 def conditions_of(case: Case) -> dict[str, str]:
@@ -108,7 +154,7 @@ def liver(case: Case) -> Iterator[Finding]:
             if severity is not None and rule.max_daily_mg is not None:
                 total = daily_total(case, exposure.drug)
                 if total is None:
-                    total = _told_limit(case, exposure.drug)
+                    total = _told_limit(case, exposure.drug) or _limit_of_text(case, exposure.drug)
                 if total is not None:
                     severity = Severity.MINOR if total <= rule.max_daily_mg else Severity.MAJOR
             if severity is None or (best is not None and severity.rank <= best.severity.rank):
@@ -135,6 +181,28 @@ def _told_limit(case: Case, drug: str) -> Decimal | None:
         if limit is not None and limit.unit == "mg" and limit.high is not None and not limit.per_kg
     ]
     return max(told) if told else None
+
+
+_LIMIT: Final = Sieved(
+    r"\b(?:limit|maximum|max|ceiling|cap|no more than|not more than|never more than|at most|not exceed|up to|stay under"
+    r"|stay below)\b[^.;\n\d]{0,40}(?P<value>\d(?:[.,]\d{1,3})?|\d{3,4}) ?(?P<unit>g|grams?|mg)\b[^.;\n]{0,16}?"
+    r"(?:day|daily|24 ?h)",
+    re.I,
+)
+
+
+def _limit_of_text(case: Case, drug: str) -> Decimal | None:
+    """The one daily limit in mg that the text sets, where `drug` is the only one with a ceiling in liver disease."""
+    capped = {
+        exposure.drug
+        for exposure in case.unique_given()
+        if any(rule.max_daily_mg is not None for rule in case.knowledge.hepatic_rules(exposure.drug))
+    }
+    told = [
+        Decimal(match["value"].replace(",", "")) * (1 if match["unit"].lower() == "mg" else 1000)
+        for match in _LIMIT.finditer(case.judged.output)
+    ]
+    return max(told) if told and capped == {drug} else None
 
 
 def _hepatic(rule: HepaticRule, grade: str | None) -> Severity | None:

@@ -51,7 +51,8 @@ _EACH = re.compile(
 _FROM = re.compile(
     r"(?:\bprevious(?:ly)?(?: dose)?(?: of)?|\b(?:from|instead of|rather than|not)"
     r"(?: (?:the|his|her|your|their|a))?(?: (?:usual|normal|standard|full|old|earlier|former|previous))?(?: dose of)?"
-    r"|[,(] ?(?:was|formerly|usually|normally)) $"
+    r"|\b(?:former|old|earlier|prior|original) dose (?:was |of |had been )?(?:just )?(?<= )"
+    r"|[,(] ?(?:was|formerly|usually|normally)) ?(?<= )$"
 )
 _WAS = re.compile(r"\b(?:was|had been) $")
 _NOW = re.compile(r"[^.;\n]{0,24}[,;(] ?(?:and |but )?now\b")

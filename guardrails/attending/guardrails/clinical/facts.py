@@ -209,6 +209,7 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
     found: dict[str, Condition] = {}
     whole = "\n".join(part.text for part in parts)
     plain = not (_GENERAL.may_match(whole) and any(_GENERAL_TEXT.search(part.text) for part in parts))
+    stented = _CAD in conditions.values() and _ARTERIES.may_match(whole)
     pumped = _HFREF in conditions.values() and _PUMPED.may_match(whole)
     for part in parts:
         line = part.text
@@ -231,6 +232,10 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
             if code in _READ_ELSEWHERE or not _is_theirs(part, start, end, name, code, plain):
                 continue
             found.setdefault(code, Condition(name, code=code))
+        for match in _CORONARY.finditer(line) if stented else ():
+            before = line[max(0, match.start() - 90) : match.start()]
+            if not (_NOT_OURS.search(before) or _NEGATED.search(before)):
+                found.setdefault(_CAD, Condition("coronary disease", code=_CAD))
         for match in _EJECTION.finditer(line) if pumped else ():
             if int(match.group(1) or match.group(2)) <= _REDUCED and not _NOT_OURS.search(
                 line[max(0, match.start() - 90) : match.start()]
@@ -248,6 +253,20 @@ _EJECTION = Sieved(
     r"(\d{2}) ?(?:%|percent\b|per cent\b)"
 )
 _PUMPED = Group(_EJECTION)
+_CAD = "coronary_artery_disease"
+_VESSEL = (
+    r"(?:left anterior descending|lad|circumflex|lcx|right coronary|rca|left main|lmca|coronar(?:y|ies)|obtuse marginal"
+    r"|ramus intermedius)"
+)
+_CORONARY = Sieved(
+    rf"\b(?:stents?|stented|stenting|angioplast\w+|bypass(?: graft\w*)?|grafts?|pci)\b[^.;\n]{{0,40}}\b{_VESSEL}\b"
+    rf"|\b{_VESSEL}\b[^.;\n]{{0,24}}\b(?:stents?|stented|angioplast\w+|bypass(?:ed)?|graft\w*|occlu\w+|stenosis)\b"
+    r"|\b(?:lima|cabg)\b"
+    r"|\bstents?\b[^.;\n]{0,30}\b(?:after|for|following) (?:an? |his |her |your )?(?:heart attack|infarct\w*|mi|stemi"
+    r"|nstemi)\b"
+)
+"""Coronary disease told by what was done for it: "two stents in the left anterior descending"."""
+_ARTERIES = Group(_CORONARY)
 _REDUCED = 40
 """Percent; a left ventricular ejection fraction up to this is reduced (heart failure guideline 2022)."""
 

@@ -31,7 +31,8 @@ _STRONG = (
     r"|dress syndrome|drug reaction with eosinophilia(?: and systemic symptoms)?|agep|exfoliative dermatitis"
     r"|erythema multiforme|serum sickness|(?:throat|tongue|lips?|fac(?:e|ial)|airway|laryngeal|mouth|neck|eyes?)"
     r"(?:,? (?:and|or|&) (?:throat|tongue|lips?|face|eyes?|airway))? ?(?:swelling|swelled|swelled up|swole|swollen"
-    r"|edema|oedema|closed|closing|closing up|tightness|tightening|tightened)"
+    r"|angio-?o?edema|edema|oedema|closed|closing|closing up|tightness|tightening|tightened|(?:swelled|swollen) shut"
+    r"|(?:was|were|went) (?:swollen|swelling|closing|tight))"
     r"|(?:throat|tongue|lips?|face|eyes?) (?:swells?|to swell|closes?|to close)(?: up| shut)?"
     r"|(?:swelling|swollen) of (?:the |his |her |my |your )?(?:throat|tongue|lips?|face|eyes?|mouth)"
     r"|(?:stopped|trouble|difficulty|couldn't|could not|unable to|hard to) breath\w*|bronchospasm"
@@ -49,7 +50,8 @@ _WEAK = (
 _ANY_REACTION = re.compile(rf"(?<![\w-])(?:{_STRONG}|{_WEAK})(?![\w])")
 _STRONG_REACTION = Sieved(
     rf"(?<![\w-])(?:{_STRONG}|rash|collapsed|(?:bad|severe|awful|terrible) wheez\w*|reacted (?:badly"
-    rf"|severely))(?![\w])"
+    rf"|severely)|(?:blood )?(?:pressure|bp) (?:dropped|fell|crashed|collapsed|plummeted|bottomed out)"
+    rf"(?=[^.;\n]{{0,40}}\b(?:adrenaline|epinephrine|epipens?)\b))(?![\w])"
 )
 _CUE = Sieved(
     r"\b(?:allergic(?: reaction)?(?: to)|allerg(?:y|ies)(?: (?:to|include|includes|"
@@ -93,6 +95,26 @@ _FROM_SUBSTANCE = re.compile(
     r"(?:(?:severe|bad|mild|diffuse|life-threatening|serious|terrible|awful"
     r"|childhood|generali[sz]ed|facial|full-body|itchy|a|an|with|his|her|your|my|in|the) ){0,3}"
 )
+_GIVEN_BEFORE = re.compile(
+    r"\b(?:given|gave|got|had|took|taken|received|after|following|dose of|course of|injection of|on|with)"
+    r"(?: (?:an?|the|some|iv|im|oral|his|her|my|your|first|second|single|dose|doses|course|tablet|of)){0,4} $"
+)
+_THEN_REACTED = re.compile(
+    r"(?: (?!and\b|but\b|then\b)[\w'-]+){0,8}(?:[,;]? (?:and|then|after which)|[;,:-]{1,2}|[,;]? (?:and )?(?:with)?in"
+    r"|[,;]? (?:and )?(?:a few )?(?=minutes|seconds))"
+    r"(?: (?:then|almost|at once|immediately|straight away))?"
+    r"(?: ?(?:with)?in)?(?: (?:about|under|less than|a few|few|an?|half an|[\w-]{1,7}))?"
+    r"(?: (?:seconds|minutes|mins|hours?))?"
+    r"(?: (?:later|after))?,?(?: (?:he|she|i|you|they)(?: (?:had|got|developed|went into|broke out in|came out in))?"
+    r"|(?: (?:his|her|my|your|their|the)))?(?: (?:a|an|severe|whole|entire)){0,2} "
+)
+"""Between a drug that was given and the reaction: "on a ward and within minutes her " throat closed."""
+_ENDED_FOR = re.compile(
+    r"[^.;:(\n]{0,30}?\b(?:stopped|discontinued|withdrawn|ended|abandoned|taken off)\b"
+    r"[^.;:(\n]{0,30}(?:[:(-]|\b(?:for|after|because of|due to|with)\b)"
+    r"(?P<told>[^.;\n]{0,70})"
+)
+"""A drug that was ended and, behind a colon or in brackets, what it did."""
 _INDUCED = Sieved(rf"(?<![\w-])([a-z]{{4,30}})-(?:induced|associated|related) (?:\w+ )?{_STRONG}")
 _ONLY_SAID = re.compile(
     r" (?:is|are|was|were)(?: \w+)? (?:possible|common|rare|uncommon|unlikely|expected|seen|reported|not)\b"
@@ -113,11 +135,19 @@ _ABOUT_OTHERS = re.compile(
     r"\b(?:if|unless|whether|people|patients|anyone|those|are you|do you|any|family(?:'s)?)\b[^.;,]{0,50}$"
 )
 _CLEARED = Sieved(
-    r"\b(?:de-?label\w*|disproved|disproven|refuted|outgrown|outgrew|ruled out|removed from|not confirmed"
-    r"|(?:skin[- ]|allergy )test\w*(?: \w+){0,3} negative|negative(?: \w+){0,3} (?:skin[- ]test\w*|challenge|testing)"
-    r"|(?:passed|negative|tolerated) (?:an? |the )?(?:\w+ ){0,3}challenge|challenge(?: \w+){0,4} (?:passed|negative"
-    r"|tolerated|uneventful\w*)|(?:allergy|allergist)(?: \w+){0,4} (?:cleared|was removed|excluded))"
+    r"(?:\b(?:de-?label\w*|disproved|disproven|refuted|outgrown|outgrew|ruled out|removed from|not confirmed"
+    r"|label (?:has been |have been |was |is )?(?:now )?(?:removed|lifted|taken off|deleted|struck)"
+    r"|allergy (?:has been |was |is )?(?:now )?(?:removed|lifted|taken off|deleted|struck)"
+    r"|(?:skin[- ]|allergy |prick )(?:prick )?test\w*(?: \w+){0,7} negative"
+    r"|negative(?: \w+){0,3} (?:skin[- ]test\w*|challenge|testing)"
+    r"|(?:passed|negative|tolerated) (?:an? |the )?(?:\w+ ){0,3}challenge|challenge[^.;]{0,70}? (?:passed|negative"
+    r"|tolerated|uneventful\w*)|(?:allergy|allergist)(?: \w+){0,4} (?:cleared|was removed|excluded)))"
 )
+_TO_BE_CLEARED = re.compile(
+    r"\b(?:refer\w*|for|to be|consider\w*|could be|can be|should be|might be|plan\w*|if|until|once|candidate|arrange\w*"
+    r"|request\w*|not|never|discuss\w*|pending|await\w*)\b[^.;,]{0,30}$"
+)
+"""What a clearing that has not happened stands behind: "refer for penicillin delabelling"."""
 _TOLERATED = Sieved(r"\b(?:tolerat(?:ed|es|ing)|had no (?:problem|trouble|reaction)s? (?:with|to|on))\b")
 _DESPITE = re.compile(r",| (?:despite|although|though|even|in spite|with|but|so)\b")
 _UNTOLERATED = re.compile(r"\b(?:not|n't|never|poorly|unable to|if|as|when|mother|father|until)(?: \w+)? ?$")
@@ -185,8 +215,7 @@ def stated_allergies(parts: Sequence[Passage], lexicon: Lexicon) -> tuple[Allerg
         _cued(line, spans, lexicon, here)
         _named_before(line, spans, here)
         _linked(line, spans, lexicon, here)
-        near = line + " " + (parts[number + 1].text if number + 1 < len(parts) else "")
-        cleared = bool(here) and _CLEARED.search(near) is not None
+        cleared = bool(here) and _cleared(" ".join(later.text for later in parts[number : number + 3]))
         for name, allergy in here.items():
             _keep(found, name, replace(allergy, certainty="refuted") if cleared else allergy)
         for name in _tolerated(line, spans):
@@ -194,6 +223,14 @@ def stated_allergies(parts: Sequence[Passage], lexicon: Lexicon) -> tuple[Allerg
     if found:
         return tuple(found.values())
     return () if none_known else None
+
+
+def _cleared(text: str) -> bool:
+    """Whether the sentences say that an allergy was tested and taken away."""
+    return any(
+        _TO_BE_CLEARED.search(text, max(0, match.start() - 60), match.start()) is None
+        for match in _CLEARED.finditer(text)
+    )
 
 
 def _keep(found: dict[str, Allergy], name: str, allergy: Allergy) -> None:
@@ -333,9 +370,9 @@ def _linked(line: str, spans: list[tuple[int, int]], lexicon: Lexicon, found: di
                 first = reaction.start()
             else:
                 first = start
-                linked = (
-                    reaction.start() >= end
-                    and _FROM_SUBSTANCE.fullmatch(line, end, reaction.start()) is not None
+                linked = reaction.start() >= end and (
+                    _FROM_SUBSTANCE.fullmatch(line, end, reaction.start()) is not None
+                    or _then(line, start, end, reaction.start())
                 )
             after = max(end, reaction.end())
             if not linked or _hedged(line, first) or _ONLY_SAID.match(line, after):
@@ -364,6 +401,15 @@ def _reaches(line: str, start: int, stop: int) -> bool:
     gap = _ANY_REACTION.sub("", line[start:stop])
     gap = re.sub(r" {2,}", " ", re.sub(r"(?: ,|,? and|,? or| &)(?= )", "", " " + gap.lstrip()))
     return _TO_SUBSTANCE.fullmatch(gap) is not None
+
+
+def _then(line: str, start: int, end: int, reaction: int) -> bool:
+    """Whether the drug at `start:end` was given and the reaction followed, or was ended for it."""
+    ended = _ENDED_FOR.match(line, end, reaction)
+    if ended is not None and ended.end() == reaction:
+        return _NOT.search(ended["told"]) is None
+    given = _GIVEN_BEFORE.search(line, max(0, start - 60), start)
+    return given is not None and _THEN_REACTED.fullmatch(line, end, reaction) is not None
 
 
 def _clause_start(line: str, position: int) -> int:

@@ -136,7 +136,11 @@ def find_unknown(
             continue
         start, end = match.span(1)
         word = match.group(1)
-        if _known(word, lexicon) or _overlaps(taken, start, end):
+        if (
+            _known(word, lexicon)
+            or _overlaps(taken, start, end)
+            or "|" in norm.source(start, end)  # a row put in order: whom it is of, not what is given
+        ):
             continue
         before = text[max(0, start - 40) : start]
         opens = (
@@ -180,7 +184,7 @@ def find_unknown(
         misspells = None if stem else _misspelt(word, lexicon)
         if not stem and misspells is None and not norm.original[norm.starts[start]].isupper():
             continue
-        if _overlaps(taken, start, end) or _known(word, lexicon):
+        if _overlaps(taken, start, end) or _known(word, lexicon) or "|" in norm.source(start, end):
             continue
         if start and (text[start - 1].isalnum() or text[start - 1] in "-_'@./"):
             continue

@@ -21,7 +21,8 @@ _ANTENATAL = Sieved(
     r"|ob(?:/?gyn)? (?:intake|visit|clinic|appointment|provider|doctor|team|follow-?up)|obstetric\w*|midwi(?:fe|ves)"
     r"|booking (?:visit|appointment|clinic|bloods|scan)|at booking|antenatal|prenatal|perinatal|maternity"
     r"|(?:dating|anomaly|nuchal|booking|12-week|twelve-week|20-week|twenty-week) scan|f(?:o)?et(?:al|us)|primip\w*"
-    r"|gravida|hyperemesis|morning sickness|trimester|edd|edc|embryo transfer|ivf|icsi"
+    r"|gravida|round[- ]ligament|braxton[- ]hicks|(?:less|fewer|reduced) (?:f(?:o)?etal )?(?:movements?|kicks)"
+    r"|hyperemesis|morning sickness|trimester|edd|edc|embryo transfer|ivf|icsi"
     r"|(?:your|the|her) (?:little one|baby) (?:is )?(?:due|to come|on the way))\b"
 )
 """Words of care before a birth; none of them alone says that the pregnancy is now."""
@@ -83,6 +84,22 @@ _CHILDBEARING_ENDED = Sieved(
     r"\b(?:tubal|ligation|sterili[sz]ed|hysterectomy|post-?menopausal|menopause|iud|ius|mirena|coil|implanon|nexplanon"
     r"|depot?-?provera|depot|last child|both vaginal|deliveries|contracepti\w*|not pregnant|post-?partum|post-?natal)\b"
 )
+_USUAL_AT = Sieved(
+    rf"\b(?:common|normal|usual|typical|expected|natural)(?: \w+)? (?:at|by|around) {NW} (?:weeks|wks)\b(?=[.,;:!)]|$)"
+)
+"""What a pregnancy brings, said to somebody who has it: "heartburn is common at thirty-four weeks"."""
+_HEALS = Sieved(
+    r"\b(?:surg\w*|post-?op\w*|operat\w*|replace(?:d|ment)|arthroplast\w*|fracture\w*|repair\w*|graft\w*|knee|hip"
+    r"|shoulder|transplant\w*|injur\w*|rehab\w*|physio\w*|healing|treatment|therapy|course|vaccin\w*|quit\w*"
+    r"|baby is|newborn|infant|formula|old)\b"
+)
+"""What is counted in weeks as well; beside it a usual complaint is none of pregnancy."""
+_CHEERED = Sieved(
+    r"\bcongratulations\b(?P<news>(?: (?:again|so much|to you|both|all))* (?:on|for|about) (?:the"
+    r"|your) (?:\w+ )?news\b)?"
+    rf"[^.;\n]{{0,50}}?[ ,!:-] ?(?:already |now )?{NW} (?:weeks|wks)(?: (?:already|today|now|along|gone)\b|[!.,;)])"
+)
+_OTHER_NEWS = re.compile(r"news(?: \w+){0,2} (?:of|that|about|on|from)\b")
 _BIRTHS = Sieved(r"\bg(\d{1,2}) ?p(\d)(?:(\d)(\d)(\d)?)?\b")
 _OLDEST = Decimal(56)
 EXPECTING = Group.of(globals())
@@ -112,6 +129,7 @@ def read_expecting(parts: Sequence[str], told: Told) -> None:
                     part, match.start()
                 ):
                     told.pregnant.append(True)
+    healing = any(_HEALS.search(part) for part in parts)
     for part in parts:
         for match in _OF_FORTY.finditer(part):
             before = clause_before(part, match.start())
@@ -132,6 +150,17 @@ def read_expecting(parts: Sequence[str], told: Told) -> None:
             if not GENERAL.search(clause_before(part, match.start())):
                 told.weeks_about.append(Decimal(_TRIMESTER_WEEK[match.group(1)]))
                 told.pregnant.append(True)
+        for pattern in (_USUAL_AT, _CHEERED):
+            for match in pattern.finditer(part):
+                if pattern is _USUAL_AT:
+                    value, sure = number(match.group(1)), not healing or antenatal
+                    sure = sure and (antenatal or number(match.group(1)) >= 20)
+                else:
+                    value = number(match.group(2))
+                    sure = antenatal or (match["news"] is not None and not _OTHER_NEWS.search(match.group()))
+                if sure and 4 <= value <= 42 and not other_person(part, match.start()):
+                    told.weeks_about.append(value)
+                    told.pregnant.append(True)
         for pattern in (_BOY_OR_GIRL, _SCANNED):
             for match in pattern.finditer(part):
                 if not GENERAL.search(clause_before(part, match.start())) and not other_person(

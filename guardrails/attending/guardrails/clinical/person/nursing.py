@@ -25,6 +25,14 @@ _LACTATING = Sieved(
     r"^(?:lactating|breast-?feeding)\b[ ]*(?:[:;,.(]|$)|[,;] (?:lactating|breast-?feeding)\b|"
     r"\b(?:lactation|breast-?feeding)[ :=]+(?:yes|active|current|ongoing)\b|"
     r"\b(?:she|mother|mom|mum|i) (?:breast-?feeds|nurses)\b|\bher breast-?fed\b|"
+    r"\b(?:(?:infant|baby|newborn|milk) )?feeding(?: (?:method|plan|choice|status))?[ :=|]+(?:is |by )?"
+    r"(?:exclusive(?:ly)? |only )?(?:breast|human milk)(?: (?:only|milk|fed|exclusively))?(?= ?(?:[.,;|)]|$))|"
+    r"\bexclusively breast(?:-?f\w+)?\b|"
+    r"(?<!the )(?<!a )(?<!our )\bnurse (?:your |the |her )(?:son|daughter|baby|newborn|infant|twins|little one)\b|"
+    r"\b(?:breast-?feed|nurse) (?:on demand|as often as|every (?:two|three|2|3|few))\b|"
+    r"\bput(?:ting)? (?:your |the |her |him )?(?:\w+ )?to the breast\b|"
+    r"\bfeed(?:ing)? (?:your |the |her )?(?:\w+ )(?:\w+ ){0,3}from (?:both|each|the|your|her) breasts?\b|"
+    r"\b(?:continue|safe|fine|ok|okay|as usual) (?:while|when) (?:nursing|breast-?feeding)\b|"
     r"\b(?:is|am|i'm|she's|you're|you are) (?:pumping|expressing) (?:breast ?milk|milk)\b"
 )
 _INFANT = Sieved(

@@ -13,7 +13,7 @@ from attending.guardrails.sieve import Group, Sieved
 _EGFR = Sieved(
     rf"\b(?:(e-?gfr|gfr|glomerular filtration rate)|crcl|cr ?cl|creat(?:inine|\.)? clearance"
     r"|clearance by (?:c ?& ?g|cockcroft(?:[- ](?:and |& )?gault)?)|"
-    rf"ccr)(?: ?\((?:ckd-?epi|mdrd|schwartz|cockcroft|c-?g|calc\w*|est\w*)[^()]{{0,16}}\))?(?: (?:is|was|of"
+    rf"ccr)(?: ?\((?:ckd-?epi|mdrd|schwartz|cockcroft|c-?g|calc\w*|est\w*)[^()]{{0,16}}\)|\))?(?: (?:is|was|of"
     rf"|at|now|currently|today|level|about|approximately|around|has "
     rf"(?:fallen|dropped|declined) to|down to|calculated(?: at)?|(?:has )?(?:settled|stabili[sz]ed|plateaued"
     rf"|stuck|sits|sitting|hovers|hovering|runs|running) (?:at"
