@@ -23,7 +23,8 @@ _BASIS_ORDER: Final = {
     Basis.LABEL_TEXT: 4, Basis.ATTESTED: 3, Basis.SOURCE_ROW: 2, Basis.CURATED: 1, Basis.RULE: 0,
 }  # fmt: skip
 _CHECKS: Final = re.compile(
-    r"\b(?:re-?check\w*|check\w*|repeat\w*|monitor\w*|recheck|test\w*|measur\w+|bloods?|blood tests?|labs?|review)\b",
+    r"\b(?:re-?check\w*|check\w*|repeat\w*|monitor\w*|recheck|test\w*|measur\w+|bloods?|blood tests?|labs?|review)\b"
+    r"|\b(?:bmp|cmp|u&es?|electrolytes|inr)(?= (?:in|at|every|weekly|again) )",
     re.I,
 )
 _KIDNEY: Final = re.compile(

@@ -19,7 +19,7 @@ from attending.guardrails.finding import Severity
 from attending.guardrails.knowledge.facts import Interaction
 
 _LOWERED: Final = re.compile(
-    r"\b(?:reduc\w+|lower\w*|halv\w+|decreas\w+|cut (?:\w+ )?(?:by|from|back|down|to)|cut in half"
+    r"\b(?:reduc\w+|lower\w*|halv\w+|decreas\w+|cut (?:\w+ ){0,3}(?:by|from|back|down|to)|cut in half"
     r"|drop\w* (?:\w+ )?to)\b",
     re.I,
 )
@@ -51,7 +51,9 @@ def _dated(words: str) -> re.Pattern[str]:
 
 
 _WATCHED: Final = (
-    _Watched(("vitamin_k_antagonist",), _dated("inrs?|prothrombin")),
+    _Watched(
+        ("vitamin_k_antagonist",), _dated("inrs?|prothrombin|(?:anticoagulation|coumadin|warfarin) clinic")
+    ),
     _Watched(
         ("tacrolimus", "cyclosporine", "sirolimus", "everolimus"), _dated("levels?|troughs?|concentrations?")
     ),

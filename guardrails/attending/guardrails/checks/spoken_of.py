@@ -16,8 +16,8 @@ from attending.guardrails.finding import Scope
 
 _LIST_LINE_WORDS: Final = 6
 _OWN_OR_ORDERED: Final = re.compile(
-    r"(?:\b(?:your|his|her|their|my|rx|tabs?|caps?|inj|script for|course of|supply of|plus|some|with"
-    r"|went for|p|tx|plan)"
+    r"(?:\b(?:your|his|her|their|my|rx|tabs?|caps?|inj|script for|course of|supply of|plus|some"
+    r"|(?:went|go|goes|going) (?:with|for)|p|tx|plan)"
     r"|\+)[ .:*]*\Z",
     re.I,
 )
@@ -101,7 +101,8 @@ _PUT_AWAY: Final = (
     r"|his|her))|[.,;:)]|\Z)"
     r"|off the (?:table|list|menu)|closed to\b|not (?:for (?:him|her|you|them|me|this)\b|worth\b"
     r"|wanted\b|an option\b"
-    r"|going to happen\b|on the cards\b)|a no[- ]go\b|no good (?:here|for)\b)"
+    r"|going to happen\b|on the cards\b)|a no[- ]go\b|no good (?:here|for)\b"
+    r"|on (?:your|his|her|their|the) (?:do[- ]not[- ]take|avoid|never|banned|stop) list\b)"
 )
 _STATUS: Final = re.compile(
     rf"(?:(?:the )?(?:order|script|taper|course|prescription|request|drug|drip|infusion)s? )?(?:(?:was"
@@ -148,6 +149,14 @@ _WOULD_HAVE: Final = re.compile(
 _ORDERED: Final = re.compile(
     r"\b(?:start|begin|add|give|take|use|order|prescribe|continue) (?:\w+ ){0,2}\Z", re.I
 )
+_WOULD_HARM: Final = re.compile(
+    r" (?:would|could|can|might) (?:strip|clash|wipe|undo|cancel|poison|interact|raise|push|drop"
+    r"|knock|close|harm|double"
+    r"|defeat|halve)\b",
+    re.I,
+)
+_INSERTED: Final = re.compile(r",[^.;,\n]{0,60},(?= (?:is|are|was|were|has been|have been)\b)", re.I)
+_PURPOSE: Final = re.compile(r" for (?:the )?\w{1,16}(?: \w{1,16})?(?= {2}|\t| ?[:|])", re.I)
 _MOST: Final = 160
 
 
@@ -169,10 +178,14 @@ def put_away(text: str, statements: Sequence[Statement], number: int) -> bool:
         return False
     if statement.dose is None and _WOULD_HAVE.match(text, end, stop):
         return True
-    linked = _IS.match(text, end, stop)
+    if statement.dose is None and _WOULD_HARM.match(text, end, stop):
+        return True
+    inserted = _INSERTED.match(text, end, stop)
+    linked = _IS.match(text, inserted.end() if inserted is not None else end, stop)
     if linked is not None:
         return statement.dose is None and _SAID_OF.match(text, linked.end(), stop) is not None
-    end = max(end, _amount_end(text, end, stop))
+    purpose = _PURPOSE.match(text, end, stop)
+    end = purpose.end() if purpose is not None else max(end, _amount_end(text, end, stop))
     broken = _BREAK.match(text, end, stop)
     if broken is None:
         return False
