@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure, curated
@@ -108,12 +109,59 @@ def switched(case: Case, first: Exposure, second: Exposure) -> bool:
     if first.origin != "output" or second.origin != "output":
         return False
     text = case.judged.output
-    if _then(text, first, second):
+    if _then(text, first, second) or _kept_apart(case, first, second):
         return True
     ended = [
         _LAST_DOSE.search(text[max(0, e.span.start - 50) : e.span.start]) is not None for e in (first, second)
     ]
     return ended[0] != ended[1] and _stated_gap(case) is not None
+
+
+_APART: Final = re.compile(
+    r"\b(?:not|never|n't)(?: be| ever)? (?:taken |given |used |both )?"
+    r"(?:on the same day|together|at the same time|overlap)"
+    r"|\bno overlap\b|\bdo(?:es)? not overlap|\bthe (?:day|morning|evening) after\b"
+    r"|\b(?:once|after|when) (?:it|that|the (?:last )?\w+) (?:is|are|has been|have been) "
+    r"(?:finished|stopped|done|gone|over|off)"
+    r"|\bafter the (?:last|final) (?:dose|tablet|capsule|one|\w+ (?:dose|tablet|capsule))",
+    re.I,
+)
+_ENDS: Final = re.compile(
+    r"\bthen(?: it is| to)? (?:stop\w*|off|none|nothing|done|discontinu\w+)\b|\blast (?:dose|tablet|capsule|at|one)\b"
+    r"|\b(?:stops?|off|discontinue[ds]?|finish(?:es|ed)?)\b",
+    re.I,
+)
+
+
+_NEAR: Final = 220
+
+
+def _kept_apart(case: Case, first: Exposure, second: Exposure) -> bool:
+    """True where the one named first is told to end and the text says that the two are not taken together: "citalopram
+    10 mg for 7 days, then stop. Sertraline begins the day after". A pair that needs a washout is none of these."""
+    for washout in _WASHOUTS:
+        for one, other in ((first, second), (second, first)):
+            if _is_of(case, one.drug, washout.ended) and case.of_class(other.drug, *washout.begun):
+                return False
+    key = ("kept apart", *sorted((first.drug, second.drug)))
+    if key not in case.memo:
+        spans = [
+            (s.mention.span, drug)
+            for s in case.output.statements
+            for drug in s.mention.drugs
+            if drug in (first.drug, second.drug)
+        ]
+        case.memo[key] = any(
+            a[1] != b[1] and _ends_before(case.judged.output, a[0], b[0]) for a, b in pairwise(spans)
+        )
+    return bool(case.memo[key])
+
+
+def _ends_before(text: str, left: Span, right: Span) -> bool:
+    if not 0 <= right.start - left.end <= _NEAR or _ENDS.search(text, left.end, right.start) is None:
+        return False
+    end = text.find("\n", right.end)
+    return _APART.search(text, left.end, min(end if end >= 0 else len(text), right.end + 140)) is not None
 
 
 def short_gaps(case: Case) -> Iterator[Finding]:

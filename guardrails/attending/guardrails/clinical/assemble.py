@@ -53,6 +53,14 @@ _NOT_SO = re.compile(
 )
 _LESS = re.compile(r"\b(?:decreas\w+|reduc\w+|lower\w*|down|taper\w*|wean\w*)(?: \w+){0,4} by $")
 _LESS_AFTER = re.compile(r"\b(?:down|taper\w*|wean\w*|withdraw\w*|reduc\w+|decreas\w+)\b[^.;\n]{0,30}$")
+_COMES_TO = re.compile(
+    r"\b(?:that(?:'s| is| makes| will be)|which is|which makes|this makes|makes|in all,?|altogether,?|total(?: of|:)?)"
+    r"(?: (?:just|only|about|a total of))? $"
+)
+_ALL_OF_IT = re.compile(
+    r"(?:[.,;)(]| in all| in total| altogether| for (?:the|this) (?:whole|attack|flare|course)|$|\n)"
+)
+"""How many forms the doses said before come to: "that is three tablets, and that is all"."""
 _SPLIT = re.compile(
     r"\b(?:split|divid\w+|shared?|spread|drawn up|given|giv(?:e|ing)|halved|injected)(?: [a-z]+){0,2}? "
     r"(?:in|into|between|across|over|as)(?: (?:the|equal|separate))? $"
@@ -245,6 +253,8 @@ class _Builder:
         window = max(0, amount.start - 40)
         before = self._text[window : amount.start]
         counted = amount.unit in ("tablet", "patch", "suppository", "puff", "lozenge", "ampoule")
+        if counted and _COMES_TO.search(before) and _ALL_OF_IT.match(self._text, amount.end):
+            return True
         if counted and _SPLIT.search(before) and said[-1].unit not in COUNTED:
             return True
         if counted and _QUANTITY_BEFORE.search(before) and _QUANTITY_AFTER.match(self._text, amount.end):
@@ -396,14 +406,11 @@ class _Builder:
                     or self._s.mentions[best].scope is not Scope.AVOID
                     or not reading.scope.prescriptive
                 ):
-                    return best if ruled_out is None or self._has_dose(best) else ruled_out
+                    return best
                 ruled_out = best if ruled_out is None else ruled_out
             if number - back < 0:
                 break
         return after if ruled_out is None else ruled_out
-
-    def _has_dose(self, index: int | None) -> bool:
-        return index is not None and bool(self._parts[index])
 
     def _best(self, last: int, number: int) -> int | None:
         """The drug last named in the sentence that the text gives; a history or an avoided one only if none is."""

@@ -54,6 +54,9 @@ _FROM = re.compile(
     r"|\b(?:former|old|earlier|prior|original) dose (?:was |of |had been )?(?:just )?(?<= )"
     r"|[,(] ?(?:was|formerly|usually|normally)) ?(?<= )$"
 )
+_TAPERED = re.compile(
+    r"\b(?:taper|wean|reduc|lower|decreas|cut|drop|step|bring|brought|went|going|go)\w*\b[^.;\n]{0,40}\Z"
+)
 _WAS = re.compile(r"\b(?:was|had been) $")
 _NOW = re.compile(r"[^.;\n]{0,24}[,;(] ?(?:and |but )?now\b")
 _EXCRETED = re.compile(
@@ -304,7 +307,8 @@ class _Reader:
             return self._components(start, unit.end, (low, high), unit)
         if low > high and joiner == "or":
             low, high = high, low
-        if low > high and self._arrow(first.end, second.start):
+        tapered = joiner == "to" and _TAPERED.search(text, max(0, start - 50), start) is not None
+        if low > high and (tapered or self._arrow(first.end, second.start)):
             # "20 → 10 mg" is a change: what it was goes
             return self._finish(start, high, high, unit)
         if low > high:

@@ -129,6 +129,13 @@ def find_mentions(norm: Normalised, lexicon: Lexicon, amounts: list[Amount]) -> 
     return named
 
 
+_SCREENED = re.compile(
+    r"\b(?:uds|u-?tox|utox|udt|(?:urine |tox(?:icology)? |drug |urine drug |urine tox(?:icology)? )(?:screen|test)"
+    r"(?:ing)?)\b"
+    r"[^.;\n]{0,40}\Z"
+)
+_FOUND = re.compile(r" ?(?:\+|\(\+\)|(?:was |is )?(?:positive|pos|negative|neg|present|detected|absent)\b)")
+"""What a screen of the urine found: "UDS buprenorphine +, otherwise negative"."""
 _NUTRIENT = (
     r"(?:salt|sodium|caffeine|alcohol|calories|kcal|fluids?|water|sugars?|"
     r"carb(?:ohydrate)?s?|protein|fib(?:er|re)|fat|cholesterol|"
@@ -193,6 +200,8 @@ def _in_text_order(text: str, hit: Hit) -> tuple[str, ...]:
 def _something_else(text: str, hit: Hit, amounts: dict[int, Amount]) -> bool:
     """Whether the name stands for a laboratory value, a nutrient, a disease word or a body function."""
     if _NOT_A_DRUG_AFTER.match(text, hit.end):
+        return True
+    if _FOUND.match(text, hit.end) and _SCREENED.search(text, max(0, hit.start - 60), hit.start):
         return True
     word = text[hit.start : hit.end]
     head = re.split(r"[ -]", word)[0]

@@ -64,6 +64,8 @@ _VITAMIN = re.compile(
     r"(?:25[- ](?:oh|hydroxy)\w*[- ])?(?:vit(?:amin)? ?[a-z]\d{0,2}|b ?12|folate|folic acid|cobalamin)$"
 )
 _RESULT_END = re.compile(r" ?(?:[,;)/|]|$|\n|\.(?!\d)|\(?(?:ng|nmol|pg|pmol|low|normal|last|today|ok)\b)")
+_SAME_DOSE_WITHIN = 14
+_MUCH_THE_SAME = 3
 _ASA_CLASS = re.compile(r"[1-5]")
 _INJECTED_NEXT = re.compile(r" ?(?:iv|i\.v\.|im|push|subcut)\b")
 _OF_DRUG = re.compile(r" (?:of )?(?:oral |iv |intravenous |the )?")
@@ -248,8 +250,26 @@ def _unitless(
             value = Decimal(match.group(1))
             out.append(Amount(start, end, Kind.DOSE, value, value, "mg"))
             continue
+        value = Decimal(match.group(1))
+        if _said_in_mg(value, mention, mentions, amounts):
+            out.append(Amount(start, end, Kind.DOSE, value, value, "mg"))
+            continue
         out.append(Amount(start, end, Kind.UNREADABLE, reason="a number without a unit"))
     return out
+
+
+def _said_in_mg(value: Decimal, mention: Named, mentions: list[Named], amounts: list[Amount]) -> bool:
+    """Whether the text gives another dose of the drug in mg, of much the same size: "since gabapentin 900 three times a
+    day ... gabapentin up to 1,200 mg"."""
+    starts = [a.start for a in amounts]
+    for other in mentions:
+        at = bisect_left(starts, other.end)
+        if other is mention or other.drugs != mention.drugs or at >= len(amounts):
+            continue
+        near = amounts[at]
+        if near.unit == "mg" and near.start - other.end <= _SAME_DOSE_WITHIN and near.kind is Kind.DOSE:
+            return near.high / _MUCH_THE_SAME <= value <= near.high * _MUCH_THE_SAME
+    return False
 
 
 def _is_result(text: str, mention: Named, number: re.Match[str]) -> bool:

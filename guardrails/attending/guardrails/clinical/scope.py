@@ -10,6 +10,7 @@ Numbered steps, in the order of `read`:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -41,6 +42,11 @@ _BACK = frozenset({Cat.HARD, Cat.RELATIVE, Cat.STOP})
 _POINTING = word_set("it this that which they these them both two")
 """What a clause without a name needs to change how the drug named last is meant (`_look_back`, `warned_pairs`)."""
 _BOTH = word_set("both neither")
+_GOES_ON = re.compile(
+    r"\b(?:iv|im|po|sc|sl|push|bolus|mg|mcg|units) (?:now|stat)(?![\w'])"
+    r"|\brepeat (?:in|every|at|q|after|if|as)\b"
+)
+"""What is given now or again is no history, whatever its heading: "Given: X 8 mg IV now, repeat in 20 min"."""
 _OUT_OF_PLAY = (Scope.AVOID, Scope.STOP, Scope.HISTORY)
 
 
@@ -162,6 +168,10 @@ class _Reader:
     ) -> None:
         if not any(t.cat in _SPOKEN_OF for t in tokens) and not self._refers_back(tokens):
             return
+        if heading is not None and heading[0] is Scope.HISTORY:
+            end = tokens[-1].end if tokens else sentence.start
+            if _GOES_ON.search(self._text, sentence.start, end):
+                heading = None
         clauses = split_clauses(tokens)
         first = next((t.word for t in tokens if t.cat is not Cat.PUNCT), "")
         question = sentence.question and first in _INTERROGATIVE

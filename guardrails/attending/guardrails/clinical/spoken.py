@@ -51,6 +51,9 @@ _DAY_PAREN = re.compile(
 )
 _TIMES_PAREN = re.compile(r"(?:times|doses|x)(?: (?:a|per|each) day| daily) \($")
 
+_COUNT_TAIL = re.compile(
+    r"(?<=[ (])(?:\d{1,2}|[a-z]{3,6}) (?:tab(?:let)?s?|cap(?:sule)?s?|pills?)(?:,| or| \() ?$"
+)
 _LIMIT_AFTER = re.compile(
     r"(?:\)|,)? ?(?:of [a-z-]+(?: [a-z-]+)? )?(?:(?:tablets?|capsules?|pills?) )?(?:(?:daily|a day|per day|in a day|"
     r"in 24 ?h(?:ours|rs)?|/ ?day|/ ?24 ?h|24[- ]hour),? ?)?"
@@ -140,6 +143,9 @@ def stated_total(text: str, start: int, end: int, *, said: bool) -> bool:
     if _ALTOGETHER_AFTER.match(text, end):
         return True
     before = text[max(0, start - 70) : start]
+    counted = _COUNT_TAIL.search(before)
+    if said and counted is not None and _SUM.search(before[: counted.start()]):
+        return True
     if _DAY_PAREN.search(before) and not _TIMES_PAREN.search(before):
         return True
     if _SUM.search(before) is None:
