@@ -36,6 +36,7 @@ _DIRECT = frozenset(
     }
 )
 _UNREAL = frozenset({"would", "could", "might", "'d", "wouldn't", "couldn't", "wouldnt", "couldnt"})
+_DONE_BY_US = frozenset({"gave", "applied", "placed", "injected"})
 _FIRST_PERSON = frozenset({"i", "we", "i'd", "we'd"})
 _NOW = frozenset({"currently", "already", "now", "still", "presently"})
 _SAYS = frozenset(
@@ -212,7 +213,8 @@ def _read(
         if after_mention:
             backward = True
         # "I gave her X, one every six hours" is an order told by who gave it
-        ours = token.word == "gave" and bool(words & _FIRST_PERSON)
+        ours = token.word in _DONE_BY_US and bool(words & _FIRST_PERSON)
+        ours = ours or (token.word == "gave" and any(t.word in ("now", "stat") for t in tokens[stop : stop + 16]))
         if (cat in (Cat.TAKE, Cat.COMBINE) and not ours) or token.word == "tried":
             scope = Scope.CONTINUE if words & {"has", "have"} and token.word != "tried" else Scope.HISTORY
     elif single and cat in (Cat.TAKE, Cat.ADVISE) and not modal and not unreal:

@@ -14,7 +14,10 @@ _ROUTES: dict[str, str] = {
     r"csf)|intraventricular(?:ly)?",
     "epidural": r"epidural(?:ly)?",
     "intravenous": r"intravenous(?:ly)?|i\.?v\.?(?:pb)?(?![\w-])|ivp|into (?:a|the) vein|by (?:slow |"
-    r"rapid )?infusion|infus(?:e|ed|ion)",
+    r"rapid )?infusion|infus(?:e|ed|ion)|(?:through|via|into|down|using|by)(?: (?:the|a|an|her|his|your|their|"
+    r"existing|same|left|right|distal|proximal|peripheral|central|venous|iv|tunn?elled|arm)){0,3} "
+    r"(?:picc|midline|cannula|venflon|hickman|port(?:-?a-?cath)?|cvc|(?:picc|midline|central|peripheral|iv|"
+    r"venous|arm) (?:line|catheter|access|cannula))",
     "intramuscular": r"intramuscular(?:ly)?|i\.?m\.?(?= |,|;|$|\n|/)(?! (?:sorry|not|a|an|the|here|glad|"
     r"going|afraid|happy|unable|sure|in)\b)|into (?:a|the) muscle",
     "subcutaneous": r"subcutaneous(?:ly)?|sub-?cut(?:aneous)?|sub-?q|s\.?c\.?(?![\w.])|sq(?!\w)|under "
