@@ -41,11 +41,15 @@ _ACT: Final = Sieved(
     r"|leave (?:out|off)|(?:leave|leaving|cut|throw|chuck|take|strike)(?=[^.;\n]{1,60}\b(?:off|out|away|at home"
     r"|behind)\b)"
     r"|no(?= [\w-]+ (?:for|until|till|from) (?:the|your|next|now|today|tomorrow|\d|two|three|four|a) )"
-    r"|no more|no further|take no|take none of|no need to (?:take|restart|resume|continue|replace|renew|reorder)"
+    r"|no(?= insulin (?:at all|what(?:so)?ever|until|till))|no (?=basal\b[^.;\n]{0,30}\bno bolus\b)"
+    r"|(?:stays?|staying|keep|kept) off(?= (?:\w+ ){1,3}(?:from|until|till|for)\b)"
+    r"|no more(?! than)|no further(?! than)|take no|take none of|no need to (?:take|restart|resume|continue|replace|renew|reorder)"
     r"|(?:do not|don't|don\u2019t|no need to|needn't) bother (?:refilling|reordering|renewing|restarting|taking|with)"
     r"|(?:take|have|taking|having) a (?:\S+ )?(?:holiday|break|rest|pause) from"
     r"|(?:do not|don't|don\u2019t|not to) (?:take|give|use|dispense|supply|issue)"
-    r"(?=[^.;\n]{0,50}\b(?:any ?more|any further|any longer|on days|days (?:you|that))\b)(?: any ?more| any further)?"
+    r"(?=[^.;\n]{0,50}\b(?:any ?more|any further|any longer|on days|days (?:you|that)|(?:from|as of|starting) "
+    r"(?:tonight|today|tomorrow|now|this|monday|tuesday|wednesday|thursday|friday|saturday|sunday))\b)"
+    r"(?: any ?more| any further)?"
     r"|no longer (?:need|needs|require|requires|take|takes|taking|prescrib\w+))\b",
     re.I,
 )
@@ -54,7 +58,9 @@ _LAST: Final = Sieved(
     r"|their) (?:very )?(?:last|final)"
     r" (?:tablet|dose|pill|capsule|injection|one)|(?:dose|tablet|pill) (?:is|can be|will be) (?:the|your|her"
     r"|his) last"
-    r"|no more refills|(?:do not|don't|don\u2019t) (?:take|give|have) another|no more after (?:this|that|today)"
+    r"|no more refills|(?:do not|don't|don\u2019t) (?:take|give|have) another"
+    r"|(?:none|nothing) (?:from (?:then|today|tomorrow|tonight|now|there|that day)|after(?:wards?| that| this)|at all"
+    r"|thereafter|any ?more)|no more after (?:this|that|today)"
     r"|(?:the|her|his|your|any) remaining (?:tablets|pills|capsules|medicines?|stock)[^.;\n]{0,20} away"
     r"|throw (?:the|her|his|your|any) remaining (?:tablets|pills|capsules|stock) away)\b",
     re.I,
@@ -112,6 +118,12 @@ _IN_BRACKETS: Final = re.compile(
     r"[^.;\n()]{0,60}\([^.;\n()]{0,40}\b(?:was|were|is|has been) (?:stopped|discontinued|ceased|held)\b", re.I
 )
 """What brackets say of another drug ("labetalol for hypertension (lisinopril was stopped)")."""
+_WHY: Final = re.compile(
+    r"\([^()\n]{0,20}\b(?:interact\w*|blunt\w*|lower\w*|rais\w+|reduc\w+|increas\w+|weaken\w*|block\w*|inhibit\w*"
+    r"|clash\w*|duplicat\w*|with|while on|now on|because of|due to|in favou?r of) [^()\n]{0,20}$",
+    re.I,
+)
+"""Brackets that say why another drug ends: "omeprazole STOPPED (blunts clopidogrel)"."""
 _NEGATED: Final = re.compile(
     r"(?:\b(?:not|never|if|when|until|before|unless)\b|n['\u2019]t\b)[^,.;:\n]{0,24}$", re.I
 )
@@ -206,7 +218,11 @@ def endings(case: Case) -> Iterator[Ending]:
     for statement in case.output.statements:
         name = names.at(statement.mention.span)
         before = text[max(0, statement.mention.span.start - 40) : statement.mention.span.start]
-        if _WITHOUT.search(before) or _IN_BRACKETS.match(text, statement.mention.span.end):
+        if (
+            _WITHOUT.search(before)
+            or _WHY.search(before)
+            or _IN_BRACKETS.match(text, statement.mention.span.end)
+        ):
             continue
         if name is not None and statement.scope is Scope.STOP and not statement.avoid_with:
             yield from _ended(text, name, read=True)
@@ -288,6 +304,11 @@ def _refused(words: str, match: re.Match[str]) -> bool:
         return re.search(r"\b(?:if|when|whether|once)\b[^,.;:\n]{0,20}$", before, re.I) is not None
     if _WISHED.search(before):
         return True
+    if match.group().lower().startswith(("stay", "keep", "kept")):
+        return (
+            re.search(r"\b(?:not|never|n't|n\u2019t|if|when|unless)\b[^,.;:\n]{0,20}$", before, re.I)
+            is not None
+        )
     if _ORDER_BEFORE.search(before):
         return re.search(r"\b(?:not|never|n't|n\u2019t)\b[^,.;:\n]{0,12}$", before, re.I) is not None
     if before.rstrip().lower().endswith(("would", "she", "he", "they")) and re.search(

@@ -114,6 +114,31 @@ _NO_BLEED: Final = re.compile(
     re.I,
 )
 """Bleeding and the like that is feared, denied or to be spared."""
+_PAST_TAPER: Final = re.compile(
+    r"\b(?:the|a|her|his|your|last|previous|earlier) (?:\w+ )?taper\w* (?:(?:last|in|of) \w+|was|had|only|failed|brought"
+    r"|confus\w*|did|made|proved)\b",
+    re.I,
+)
+"""A taper that was, and that speaks for none now."""
+_FROM_TO: Final = re.compile(
+    r"\b(?:stop\w*|hold|off|leave|last|pause|withhold|omit)\b[^.;\n]{0,50}?\b(?P<first>\d{1,2})(?:st|nd|rd|th)\b"
+    r"[^.;\n]{0,40}?\b(?:restart|resum\w*|until|till|back|again|re-?start)\b[^.;\n]{0,50}?"
+    r"\b(?P<last>\d{1,2})(?:st|nd|rd|th)\b",
+    re.I,
+)
+_MONTH_DAYS: Final = 30
+_BREAK_DAYS: Final = 9
+"""Days from the last dose before to the first after, for an operation at most."""
+_NO_MEAL: Final = re.compile(
+    r"\b(?:if|when|unless|whenever)\b[^.;\n]{0,30}\b(?:meals?|eat\w*|food|breakfast|lunch|dinner|supper|snack)\b",
+    re.I,
+)
+_MEALTIME: Final = frozenset({"insulin lispro", "insulin aspart", "insulin glulisine", "insulin human"})
+_ONE_THINNER: Final = re.compile(
+    r"\b(?:19|20)\d\d\b|\byears? (?:ago|after|since)\b|\bso that\b|\b(?:only|one) blood[- ]thinner|\balone\b|\bon its own\b",
+    re.I,
+)
+"""An old stent beside an anticoagulant, which is then given alone (ACC/AHA 2023, atrial fibrillation, 6.8.1)."""
 _MILD: Final = re.compile(
     r"\b(?:side effects?|adverse|no longer (?:needed|indicated|necessary)|not (?:needed|indicated)|sedati\w+"
     r"|fall(?:s|en)?\b|interrupt\w*|intoleran\w*|remission|normali[sz]ed|risk of|bleed\w* risk)",
@@ -195,6 +220,15 @@ def rightful(case: Case, ending: Ending) -> bool:
     grave = _GRAVE.search(plain) is not None
     if vital.id == "insulin" and not _all_insulin(case, ending):
         return True
+    if vital.id == "insulin" and set(ending.drugs) <= _MEALTIME and ending.drugs and _NO_MEAL.search(around):
+        return True
+    if (
+        vital.id == "p2y12"
+        and not case.says(_STENT)
+        and _ONE_THINNER.search(around)
+        and _anticoagulated(case)
+    ):
+        return True
     if vital.id == "steroid" and case.says(ADRENAL):
         return _STEROID_KEPT.search(around) is not None
     if grave or _SPECIALIST.search(around):
@@ -208,7 +242,7 @@ def rightful(case: Case, ending: Ending) -> bool:
     mild = _MILD.search(_UNTAPERED.sub(" ", around)) is not None
     if mild and not vital.weaned:
         return True
-    if _TAPER.search(around) or _tapered(case, ending) or _replaced(case, ending):
+    if _TAPER.search(_PAST_TAPER.sub(" ", around)) or _tapered(case, ending) or _replaced(case, ending):
         return True
     if _CHANGED.search(_NOT_BACK.sub(" ", around)) and not _REPLACED_BY_OTHER.search(around):
         return True
@@ -222,12 +256,22 @@ def rightful(case: Case, ending: Ending) -> bool:
 def _short_break(vital: Vital, around: str) -> bool:
     if _BREAK.search(around) is None and not _MISSED.search(around):
         return False
+    dates = _FROM_TO.search(around)
+    if dates is not None and (int(dates["last"]) - int(dates["first"])) % _MONTH_DAYS > _BREAK_DAYS:
+        return False
     long = _LONG_BREAK.search(around)
     if long is not None and not (_ONE_WEEK.search(long.group()) and not vital.unbroken):
         return False
     if not vital.unbroken:
         return True
     return _ONE_DOSE.search(around) is not None
+
+
+def _anticoagulated(case: Case) -> bool:
+    return any(
+        case.of_class(e.drug, "anticoagulant", "doac", "vitamin_k_antagonist")
+        for e in (*case.given, *case.taking)
+    )
 
 
 def _all_insulin(case: Case, ending: Ending) -> bool:

@@ -56,10 +56,14 @@ class _Rate:
     minutes: Decimal | None = None
     no_push: bool = False
     per_kg: bool = False
+    above: Decimal | None = None
+    """Doses up to this may be pushed."""
 
 
 def _r(drug: str, check: str, **kw: object) -> _Rate:
-    values = {k: Decimal(v) if isinstance(v, str) and k in ("top", "minutes") else v for k, v in kw.items()}
+    values = {
+        k: Decimal(v) if isinstance(v, str) and k in ("top", "minutes", "above") else v for k, v in kw.items()
+    }
     return _Rate(drug, check, **values)  # type: ignore[arg-type]
 
 
@@ -95,7 +99,7 @@ _RATES: Final = {
         ),
         _r("phenytoin", "label, boxed warning, cardiovascular risk with rapid infusion", top="50"),
         _r("fosphenytoin", "label, boxed warning, rapid infusion", top="150"),
-        _r("furosemide", "label, injection, high doses as a controlled infusion", top="4"),
+        _r("furosemide", "label, injection, high doses as a controlled infusion", top="4", above="80"),
         _r("aminophylline", "label, injection", top="25"),
         _r("theophylline", "label, injection", top="25"),
         _r("magnesium sulfate", "label, injection", top="1000"),
@@ -254,9 +258,13 @@ def _intrathecal(case: Case, exposure: Exposure) -> Finding | None:
     )
 
 
+_ALSO_GIVEN: Final = frozenset({("insulin human", "intravenous")})
+"""Routes of the label that the directory of products does not list (regular insulin, section 2: infusion)."""
+
+
 def _marketed(case: Case, exposure: Exposure, route: str | None) -> Finding | None:
     known = case.knowledge.routes(exposure.drug)
-    if route is None or not known or route in known:
+    if route is None or not known or route in known or (exposure.drug, route) in _ALSO_GIVEN:
         return None
     if route in _INJECTED:
         # A product for one injected route is not proof against another; intravenous stays strict, since a depot
@@ -341,6 +349,9 @@ def _too_fast(case: Case, exposure: Exposure, rate: _Rate) -> str | None:
     if rate.no_push and statement.rapid:
         return f"{rate.drug} by push; it is infused slowly"
     amount = exposure_amount(exposure, case)
+    if rate.above is not None and amount is not None and amount.unit == rate.unit and not amount.per_kg:
+        if amount.per_time in (None, "dose") and amount.high <= rate.above:
+            return None
     if amount is not None and rate.top is not None and _one_unit(rate, amount.unit) and not amount.per_kg:
         per_minute: Decimal | None = None
         if amount.per_time == "min":

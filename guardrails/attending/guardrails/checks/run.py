@@ -36,6 +36,7 @@ from attending.guardrails.checks.specialist import specialist
 from attending.guardrails.checks.stacking import stacking
 from attending.guardrails.checks.switch import short_gaps
 from attending.guardrails.checks.unit import units
+from attending.guardrails.checks.withheld import withheld_yet_listed
 from attending.guardrails.finding import Coverage, Finding
 from attending.guardrails.grounding import grounding
 from attending.guardrails.patient import Judged
@@ -68,6 +69,7 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     wrong_patient,
     sides,
     denied,
+    withheld_yet_listed,
     omissions,
     abrupt_stops,
     red_flags,

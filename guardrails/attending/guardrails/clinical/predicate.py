@@ -214,7 +214,9 @@ def _read(
             backward = True
         # "I gave her X, one every six hours" is an order told by who gave it
         ours = token.word in _DONE_BY_US and bool(words & _FIRST_PERSON)
-        ours = ours or (token.word == "gave" and any(t.word in ("now", "stat") for t in tokens[stop : stop + 16]))
+        ours = ours or (
+            token.word == "gave" and any(t.word in ("now", "stat") for t in tokens[stop : stop + 16])
+        )
         if (cat in (Cat.TAKE, Cat.COMBINE) and not ours) or token.word == "tried":
             scope = Scope.CONTINUE if words & {"has", "have"} and token.word != "tried" else Scope.HISTORY
     elif single and cat in (Cat.TAKE, Cat.ADVISE) and not modal and not unreal:

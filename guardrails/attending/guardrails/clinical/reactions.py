@@ -28,12 +28,13 @@ _NO_ALLERGY = Sieved(
 )
 _STRONG = (
     r"(?:anaphyla\w*|angio-?o?edema\w*|stevens[- ]johnson(?: syndrome)?|sjs|toxic epidermal necrolysis|sjs/ten"
-    r"|dress syndrome|drug reaction with eosinophilia(?: and systemic symptoms)?|agep|exfoliative dermatitis"
+    r"|dress syndrome|drug reaction with eosinophilia(?: and systemic symptoms)?|\(dress\)|agep|exfoliative dermatitis"
     r"|erythema multiforme|serum sickness|(?:throat|tongue|lips?|fac(?:e|ial)|airway|laryngeal|mouth|neck|eyes?)"
     r"(?:,? (?:and|or|&) (?:throat|tongue|lips?|face|eyes?|airway))? ?(?:swelling|swelled|swelled up|swole|swollen"
     r"|angio-?o?edema|edema|oedema|closed|closing|closing up|tightness|tightening|tightened|(?:swelled|swollen) shut"
     r"|(?:was|were|went) (?:swollen|swelling|closing|tight))"
     r"|(?:throat|tongue|lips?|face|eyes?) (?:swells?|to swell|closes?|to close)(?: up| shut)?"
+    r"|(?:closed|swelled|tightened)(?: up)? (?:his|her|my|your) (?:throat|airway|tongue|face|lips)"
     r"|(?:swelling|swollen) of (?:the |his |her |my |your )?(?:throat|tongue|lips?|face|eyes?|mouth)"
     r"|(?:stopped|trouble|difficulty|couldn't|could not|unable to|hard to) breath\w*|bronchospasm"
     r"|burns? (?:unit|centre|center)|cardiac arrest|no pulse|without a pulse|hives|urticari\w+"
@@ -88,6 +89,9 @@ _TO_SUBSTANCE = re.compile(
 _FROM_SUBSTANCE = re.compile(
     r"(?:'s)?(?: ?\(?(?:in )?(?:19|20)\d\d\)?)?(?: ?(?:-{1,2}>?|:|=|\(|,(?= ?(?:reaction|causes?|caused)))"
     r" ?(?:reaction:? ?|causes? |caused |gives? (?:him |her |me |you )?)?"
+    r"|(?: [\w'-]+){0,6},? (?:and |then )?within (?:\w+ )?(?:seconds|minutes|mins?|an hour|hours?)(?: of \w+)?,? "
+    r"| (?:at|aged?) (?:age )?\d{1,2} ?[:,-] ?"
+    r"|(?: was| were)? (?:stopped|discontinued|withdrawn|ended)(?: [\w'-]+){0,4}:(?: [\w'/%-]+,?){0,8} "
     r"|,? (?:to|allergy|allergic|reaction:?) "
     r"|,? (?:\w+ ){0,3}?(?:gave|gives|caused|causes|makes?|led to|resulted in|produced|triggered|put|sent|made"
     r"|brought (?:him|her|me|you|them|[a-z]{2,14}) out in|threw|sends|puts|brings? (?:him|her|me|you) out in"
