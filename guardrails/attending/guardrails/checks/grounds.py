@@ -115,8 +115,8 @@ _NO_BLEED: Final = re.compile(
 )
 """Bleeding and the like that is feared, denied or to be spared."""
 _PAST_TAPER: Final = re.compile(
-    r"\b(?:the|a|her|his|your|last|previous|earlier) (?:\w+ )?taper\w* (?:(?:last|in|of) \w+|was|had|only|failed|brought"
-    r"|confus\w*|did|made|proved)\b",
+    r"\b(?:the|a|her|his|your|last|previous|earlier) (?:\w+ )?taper\w* (?:(?:last|in|of) \w+|was|had|only|failed"
+    r"|brought|confus\w*|did|made|proved)\b",
     re.I,
 )
 """A taper that was, and that speaks for none now."""
@@ -135,7 +135,8 @@ _NO_MEAL: Final = re.compile(
 )
 _MEALTIME: Final = frozenset({"insulin lispro", "insulin aspart", "insulin glulisine", "insulin human"})
 _ONE_THINNER: Final = re.compile(
-    r"\b(?:19|20)\d\d\b|\byears? (?:ago|after|since)\b|\bso that\b|\b(?:only|one) blood[- ]thinner|\balone\b|\bon its own\b",
+    r"\b(?:19|20)\d\d\b|\byears? (?:ago|after|since)\b|\bso that\b|\b(?:only|one) blood[- ]thinner"
+    r"|\balone\b|\bon its own\b",
     re.I,
 )
 """An old stent beside an anticoagulant, which is then given alone (ACC/AHA 2023, atrial fibrillation, 6.8.1)."""

@@ -198,7 +198,7 @@ EVENTS: Final = (
         and _iv(case, e, clause),
     ),
     _NeverEvent(
-        "depot-iv", "depot and suspension labels (methylprednisolone acetate, triamcinolone, decanoates): not intravenously",
+        "depot-iv", "labels of methylprednisolone acetate, triamcinolone and the decanoates: not intravenously",
         "a depot suspension or oil into a vein lodges in the lungs",
         lambda case, e, clause: _is_depot(case, e) and _into_vein(e, clause),
     ),

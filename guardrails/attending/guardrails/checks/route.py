@@ -349,8 +349,9 @@ def _too_fast(case: Case, exposure: Exposure, rate: _Rate) -> str | None:
     if rate.no_push and statement.rapid:
         return f"{rate.drug} by push; it is infused slowly"
     amount = exposure_amount(exposure, case)
-    if rate.above is not None and amount is not None and amount.unit == rate.unit and not amount.per_kg:
-        if amount.per_time in (None, "dose") and amount.high <= rate.above:
+    if amount is not None and rate.above is not None and _one_unit(rate, amount.unit) and not amount.per_kg:
+        pushed = amount.per_time in (None, "dose") and amount.high <= rate.above
+        if pushed:
             return None
     if amount is not None and rate.top is not None and _one_unit(rate, amount.unit) and not amount.per_kg:
         per_minute: Decimal | None = None

@@ -1,7 +1,7 @@
 """A drug that the text withholds for now or for good, and that its own list gives.
 
-"Apixaban must not be restarted before clinic", and below: "apixaban 5 mg twice daily". Only where the list line opens with
-the drug and gives a dose and a rhythm without a word of holding or beginning again, and nothing between resumes it.
+"Apixaban must not be restarted before clinic", and below: "apixaban 5 mg twice daily". Only where the list line opens
+with the drug and gives a dose and a rhythm without a word of holding, and nothing between resumes it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from attending.guardrails.finding import Code, Finding, Scope, Severity
 from attending.guardrails.sieve import Sieved
 
 _WITHHELD: Final = Sieved(
-    r"\b(?:(?:must|should|is|are|may|to)(?: not| never) (?:to )?(?:be )?(?:restarted|resumed|re-?started|taken|given|started|used)"
+    r"\b(?:(?:must|should|is|are|may|to)(?: not| never) (?:to )?(?:be )?(?:restarted|resumed|re-?started|taken"
+    r"|given|started|used)"
     r"|(?:is|are|to|must|should|will) (?:to )?(?:stay|remain|be kept) off|(?:stays|remains|kept) off"
     r"|on hold (?:until|till|pending)|held (?:until|till|pending)|not to be (?:taken|restarted|resumed|given|used))\b",
     re.I,
