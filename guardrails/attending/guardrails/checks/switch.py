@@ -29,8 +29,15 @@ _LAST_DOSE: Final = re.compile(
     r"\b(?:last|final) (?:(?:dose|tablet|day|capsule|injection)s? (?:of|for) )?(?:(?:your|the|his|her|oral) )?$",
     re.I,
 )
+_ENDING: Final = re.compile(
+    r"(?: \d[\d.,]* ?m?c?g)?[ :,-]{0,3}(?:(?:it|which|that) )?(?:stops?|ends?|finishes|is (?:then )?(?:stopped"
+    r"|finished|over)"
+    r"|(?:the )?(?:last|final) (?:dose|tablet|capsule|day))\b",
+    re.I,
+)
 _GAP: Final = Sieved(
-    rf"\b(?P<n>\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})[ -]?(?P<unit>hours?|hrs?|h|days?|weeks?|months?)\b"
+    rf"\b(?P<n>\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})[ -]?(?:(?:clear|full|whole) )?"
+    r"(?P<unit>hours?|hrs?|h|days?|weeks?|months?)\b"
     r"(?:'s?)?(?: (?:gap|wash-?out|interval|break|free))?(?=[^.;\n]{0,30}\b(?:later|after|before|between|from"
     r"|prior|gap"
     r"|wash-?out|interval|break|and then|then|start\w*|of stopping))"
@@ -205,12 +212,12 @@ def short_gaps(case: Case) -> Iterator[Finding]:
 
 def _begun_too_soon(case: Case) -> Iterator[Finding]:
     """A drug begun while one that the text says was stopped N days ago still acts (major)."""
-    stopped = {
-        drug: hours
-        for statement in case.output.statements
-        if statement.scope in (Scope.STOP, Scope.HISTORY) and (hours := _since(case, statement)) is not None
-        for drug in statement.mention.drugs
-    }
+    stopped: dict[str, int] = {}
+    for statement in case.output.statements:
+        if statement.scope in (Scope.STOP, Scope.HISTORY) or _ends(case, statement):
+            hours = _since(case, statement)
+            if hours is not None:
+                stopped.update(dict.fromkeys(statement.mention.drugs, hours))
     for washout in _WASHOUTS:
         for exposure in case.unique_given():
             if not exposure.new or not case.of_class(exposure.drug, *washout.begun):
@@ -251,12 +258,20 @@ def _since(case: Case, statement: Statement) -> int | None:
         return None
     if (
         told is None
-        and statement.scope is Scope.STOP
+        and (statement.scope is Scope.STOP or _ends(case, statement))
         and not statement.reported
         and _gap_hours(case.judged.output) is None
     ):
         return 0
+    if told is not None and _ends(case, statement) and (gap := _stated_gap(case)) is not None:
+        return max(told, int(gap[0]))
     return told
+
+
+def _ends(case: Case, statement: Statement) -> bool:
+    """True where the drug itself is told to end: "phenelzine stops today", "phenelzine: last dose tonight"."""
+    span = statement.mention.span
+    return _ENDING.match(case.judged.output[span.end : span.end + 60]) is not None
 
 
 def _hours_ago(text: str, span: Span) -> int | None:
