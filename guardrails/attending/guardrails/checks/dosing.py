@@ -40,6 +40,7 @@ from attending.guardrails.checks.limits import (
 )
 from attending.guardrails.clinical.statement import Dose, Span, Statement
 from attending.guardrails.finding import Code, Finding, Scope, Severity
+from attending.guardrails.sieve import Sieved
 
 ROUNDING: Final = Decimal("1.10")
 """What a computed per-kg limit may be exceeded by: weights and doses are rounded."""
@@ -51,13 +52,13 @@ TENFOLD: Final = Decimal("9.5")
 SMALL_ADULT_KG: Final = Decimal(40)
 USUAL_ADULT_KG: Final = Decimal(70)
 FIRST_INSULIN_PER_KG: Final = Decimal("0.35")
-_NAIVE: Final = re.compile(
+_NAIVE: Final = Sieved(
     r"\binsulin[- ]na[iï]ve\b|\bnever (?:been )?(?:on|had|used|taken) (?:any )?insulin|\bno prior insulin"
     r"|\bnew(?:ly)?[- ](?:onset|diagnosed) (?:t2dm|type 2|diabetes)[^.;\n]{0,40}\bno insulin"
     r"|\bfirst (?:ever )?insulin dose"
 )
 _BAG: Final = re.compile(r",? (?:diluted )?(?:in|into|/) ?\d{2,4} ?ml\b", re.I)
-_REGULAR: Final = re.compile(r"\b(?:scheduled|around the clock|atc|standing|on schedule|regularly)\b", re.I)
+_REGULAR: Final = Sieved(r"\b(?:scheduled|around the clock|atc|standing|on schedule|regularly)\b", re.I)
 
 
 def dosing(case: Case) -> Iterator[Finding]:

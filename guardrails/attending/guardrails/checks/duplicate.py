@@ -15,6 +15,7 @@ from attending.guardrails.checks.limits import Ceiling, daily_ceiling
 from attending.guardrails.checks.switch import switched
 from attending.guardrails.clinical.sentence import one_sentence
 from attending.guardrails.finding import Code, Finding, Scope, Severity
+from attending.guardrails.sieve import Sieved
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +233,7 @@ def _summed_up(case: Case, drug: str) -> bool:
     return bool(totals) and max(totals) <= ceiling.amount
 
 
-_ADDED_UP: Final = re.compile(
+_ADDED_UP: Final = Sieved(
     r"\b(?:total\w*|all sources|every source|any source|added? (?:it )?(?:up|together)|add(?:s|ing)? up|altogether"
     r"|in all"
     r"|together|combined|from both|count(?:s|ed|ing)?|sum)\b",

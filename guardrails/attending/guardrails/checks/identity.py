@@ -83,7 +83,7 @@ _PAST: Final = re.compile(
     re.I,
 )
 """Words before an age at which something was once so ("appendix out aged 12")."""
-_OF_OTHER: Final = re.compile(
+_OF_OTHER: Final = Sieved(
     r"\b(?:(?:another|different|wrong|other|somebody else's|someone else's) patient|belongs? to|mis-?filed"
     r"|refiled|mismatch\w*"
     r"|(?:does not|doesn't|do not|don't) match|not (?:this|our|the same) patient|(?:have"
@@ -198,6 +198,8 @@ def _dates(text: str) -> set[date]:
 
 def _documents(case: Case) -> Iterator[Finding]:
     """A document whose header names another patient; the worse where the output repeats that name."""
+    if not case.judged.documents:
+        return
     known = _known_names(case)
     identity = case.context.identity
     mrn = _digits(identity.mrn) if identity is not None and identity.mrn else None

@@ -18,14 +18,15 @@ from attending.guardrails.checks.case import Case, Exposure
 from attending.guardrails.checks.limits import DAY_HOURS, applicable, daily_ceiling, is_extended
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.knowledge.facts import DoseLimit
+from attending.guardrails.sieve import Sieved
 
 _RELIEVERS: Final = frozenset({"albuterol", "levalbuterol", "ipratropium"})
-_ACUTE: Final = re.compile(
+_ACUTE: Final = Sieved(
     r"\b(?:acute|severe|exacerbation|emergency|ed\b|status asthmaticus|first hour|ambulance|999|911|action plan)",
     re.I,
 )
 _SLACK: Final = Decimal("0.9")
-_PALLIATIVE: Final = re.compile(
+_PALLIATIVE: Final = Sieved(
     r"\b(?:palliative|hospice|end[- ]of[- ]life|last (?:hours|days|weeks) of life|comfort (?:care|measures)|metasta\w+|"
     r"cancer pain|dying)\b",
     re.I,

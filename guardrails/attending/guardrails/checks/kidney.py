@@ -33,7 +33,7 @@ ROUNDING: Final = Decimal("1.10")
 SLIGHT: Final = Decimal("1.25")
 LIGHT_KG: Final = Decimal(45)
 HEAVY_KG: Final = Decimal(110)
-_ADJUSTED: Final = re.compile(
+_ADJUSTED: Final = Sieved(
     r"\b(?:renal(?:ly)?[- ](?:adjust\w*|dos\w+|reduc\w+)"
     r"|(?:adjusted|reduced|lowered|dosed|halved|spaced)[^.;\n]{0,30}"
     r"\b(?:renal|kidneys?|crcl|egfr|creatinine|clearance|dialysis|ckd)|(?:because of|due to|given|for) (?:\w+ ){0,3}"

@@ -19,6 +19,7 @@ from attending.guardrails.checks.course import WITHOUT_END, lasting_days
 from attending.guardrails.checks.indication import groups, said
 from attending.guardrails.clinical.statement import Statement
 from attending.guardrails.knowledge.facts import DoseLimit, Provenance
+from attending.guardrails.sieve import Sieved
 
 _EXTENDED: Final = re.compile(
     r"\b(?:ER|XR|XL|SR|CR|LA|CD|extended[- ]release|sustained[- ]release|slow[- ]release|controlled[- ]release)\b"
@@ -50,7 +51,7 @@ _BRAND_ROUTES: Final = {
 }  # fmt: skip
 """Brands that stand for one route of a drug which has several."""
 _INJECT: Final = re.compile(r"\b(?:inject\w*|pen|syringe|shot|vial)\b", re.I)
-_LOADS: Final = re.compile(
+_LOADS: Final = Sieved(
     r"\b(?:loading|loaded|load with|digitali[sz]\w+|bolus|initial bolus|starter pack)\b", re.I
 )
 _ORAL_FORMS: Final = frozenset({"tablet", "capsule", "teaspoon", "lozenge"})

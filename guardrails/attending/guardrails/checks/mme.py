@@ -10,10 +10,11 @@ from typing import Final
 from attending.guardrails.checks.amounts import daily_total, exposure_amount, listed_daily_mg, shown
 from attending.guardrails.checks.case import Case, Exposure, lowered
 from attending.guardrails.finding import Code, Finding, Severity
+from attending.guardrails.sieve import Sieved
 
 CAUTION_MME: Final = Decimal(50)
 HIGH_MME: Final = Decimal(90)
-_OUTSIDE: Final = re.compile(
+_OUTSIDE: Final = Sieved(
     r"\b(?:palliative|hospice|end[- ]of[- ]life|comfort (?:care|measures)|last (?:hours|days|weeks) of life|dying"
     r"|terminal(?:ly)?|sickle[- ]cell|metasta\w+"
     r"|(?:active|advanced|stage (?:iv|4)|pancreatic|lung|breast|prostate|bone|colon|ovarian) cancer"
@@ -23,14 +24,14 @@ _OUTSIDE: Final = re.compile(
 )
 """Pain and treatment that the CDC guideline of 2022 leaves out: active cancer, palliative and end-of-life care, sickle
 cell disease, treatment of opioid use disorder."""
-_TREATED: Final = re.compile(
+_TREATED: Final = Sieved(
     r"\b(?:otp|opioid treatment program|methadone (?:maintenance|clinic)|observed dosing"
     r"|(?<!no )(?<!history of )(?:oud|opi(?:oid|ate) use disorder) "
     r"(?:in remission|on (?:methadone|buprenorphine)|stable))\b",
     re.I,
 )
 """Treatment of opioid use disorder: its remission is the aim, not the end of it."""
-_NOT_OUTSIDE: Final = re.compile(
+_NOT_OUTSIDE: Final = Sieved(
     r"\b(?:history of|survivor of|no (?:active )?|not |non-?"
     r"|family history of [a-z ]{0,20})(?:cancer|palliative)\b"
     r"|\bcancer\b[^.;\n]{0,30}\bin remission\b|\bcancer survivor",

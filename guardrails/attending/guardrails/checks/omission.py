@@ -58,7 +58,7 @@ _HEADING: Final = Sieved(
     r"|\bdischarged? (?:home )?on\b|\b(?:continue|resume) (?:taking )?(?:the following|these)\b",
     re.I,
 )
-_BLANKET: Final = re.compile(
+_BLANKET: Final = Sieved(
     r"\b(?:continue|resume|keep taking|take|no changes? (?:to|in"
     r"|were made to))\s+(?:taking\s+)?(?:all\s+(?:of\s+)?)?(?:your\s+|his\s+|her\s+|the\s+)?"
     r"(?:other|remaining|rest of|usual|regular|home|existing|current)\s+(?:\w+\s+){0,3}(?:medications?"

@@ -17,8 +17,9 @@ from attending.guardrails.clinical.statement import Span
 from attending.guardrails.emergency.disposition import cleared, delay, directs_urgently, evaluated
 from attending.guardrails.emergency.signs import Found, Sign, find_signs
 from attending.guardrails.finding import Code, Finding, Severity
+from attending.guardrails.sieve import Sieved
 
-_THINNER: Final = re.compile(r"(?<!no )(?<!not on )(?<!any )\b(?:blood[- ]?thinn\w+|anticoagula\w+)\b", re.I)
+_THINNER: Final = Sieved(r"(?<!no )(?<!not on )(?<!any )\b(?:blood[- ]?thinn\w+|anticoagula\w+)\b", re.I)
 _TO_YOU: Final = re.compile(r"\b(?:you|your|yours|you're|you\u2019re|yourself)\b", re.I)
 _FIRST_PERSON: Final = re.compile(r"\b(?:I|my|I'm|I\u2019m|me)\b")
 _LATER: Final = ("delay",)

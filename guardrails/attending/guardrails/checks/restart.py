@@ -11,6 +11,7 @@ from typing import Final
 from attending.guardrails.checks.amounts import exposure_amount, shown
 from attending.guardrails.checks.case import Case, Exposure, curated
 from attending.guardrails.finding import Code, Finding, Scope, Severity
+from attending.guardrails.sieve import Sieved
 
 _NUMBERS: Final = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
@@ -36,7 +37,7 @@ _GAP: Final = re.compile(
 )
 _IF: Final = re.compile(r"\b(?:if|when|whenever|should|unless|in case|after any)\b[^.;\n]{0,60}$", re.I)
 _HOURS: Final = {"h": Decimal(1), "d": Decimal(24), "n": Decimal(24), "w": Decimal(168), "m": Decimal(720)}
-_BACK: Final = re.compile(
+_BACK: Final = Sieved(
     r"\b(?:re-?start|resum|re-?commenc|re-?initiat|go(?:ing)? (?:straight )?back to|carry on with|as before)",
     re.I,
 )

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from attending.guardrails.clinical.normalise import Normalised
 from attending.guardrails.clinical.unit import UNIT
+from attending.guardrails.sieve import Sieved
 
 _MOMENTS = {
     "in the morning": r"morning|a\.?m\.?|breakfast|mane|om",
@@ -84,7 +85,7 @@ _STOPPED = re.compile(
 _STARTED = re.compile(r"(?:new|start(?:ed)?|added?|begin|begun|initiated?|commenced?)\b")
 _KEPT = re.compile(r"(?:continued?|unchanged|no change|same|ongoing|active|taking)\b")
 _YES = frozenset({"yes", "y", "x", "true"})
-_CSV_HEAD = re.compile(r"(?:^|\n)(?:drug|medication|medicine|med)s?(?: name)?,", re.MULTILINE)
+_CSV_HEAD = Sieved(r"(?:^|\n)(?:drug|medication|medicine|med)s?(?: name)?,", re.MULTILINE)
 _GROUPED = re.compile(r"\d,\d{3}(?!\d)")
 _ALIGNED = re.compile(r"\t|\S {2,}\S")
 _WRITES = frozenset(
@@ -107,7 +108,9 @@ class _Column:
 def spelled(norm: Normalised) -> Normalised:
     """`norm` with the rows of its tables as lines; unchanged where it has none. Linear in its length."""
     text = norm.text
-    if "|" not in text and _CSV_HEAD.search(text) is None and _ALIGNED.search(norm.original) is None:
+    spaced = "\t" in norm.original or "  " in norm.original
+    aligned = spaced and _ALIGNED.search(norm.original) is not None
+    if "|" not in text and not aligned and _CSV_HEAD.search(text) is None:
         return norm
     out = _Out(norm)
     columns: list[_Column] = []
