@@ -28,6 +28,8 @@ PACKAGES: Final = ("checks", "clinical", "context", "emergency", "rails", "phi")
 SHORT: Final = 2_000
 NEGLIGIBLE_SECONDS: Final = 0.008
 MAX_RATIO: Final = 10.0
+HOPELESS_SECONDS: Final = 0.1
+"""For 500 characters: work that grows with the cube would keep a longer text for minutes."""
 SCREEN_RATIO: Final = 5.0
 """What takes ten times as long for four times the length takes six times as long at a quarter of it, or more."""
 COMMON: Final = ("a", " ", "1", "1.", "1 ", "\n", "a b ", "not ", ", ", "1/")
@@ -119,6 +121,9 @@ def growth(pattern: re.Pattern[str], unit: str) -> float | None:
     """How much longer four times the text takes; None where it takes next to nothing."""
     # Most are over here. Work that grows with the square shows at a quarter of the length already, if less clearly.
     brief = unit * (SHORT // 4 // len(unit) + 1)
+    first = seconds(pattern, brief)
+    if first > HOPELESS_SECONDS:
+        return first / max(seconds(pattern, brief[: len(brief) // 4]), 1e-6)
     screened = seconds(pattern, brief * 4)
     if screened < NEGLIGIBLE_SECONDS / 20:
         return None

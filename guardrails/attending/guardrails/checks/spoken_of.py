@@ -42,7 +42,9 @@ _GIVES_IT: Final = re.compile(
     r"\b(?:it|them|this|both|together|one|to)\b|\bscript\b",
     re.I,
 )
-_AN_AMOUNT: Final = re.compile(r"[^\w\n.;]*(?:\([^()\n]{0,20}\))?[^\w\n.;]*(?:\d|x ?\d|one\b|two\b)", re.I)
+_AN_AMOUNT: Final = re.compile(
+    r"[^\w\n.;]{0,30}(?:\([^()\n]{0,20}\)[^\w\n.;]{0,30})?(?:\d|x ?\d|one\b|two\b)", re.I
+)
 
 
 def only_named(text: str, statement: Statement) -> bool:
