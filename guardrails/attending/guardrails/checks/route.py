@@ -118,6 +118,7 @@ _RATES: Final = {
         _r("clindamycin", "label, intravenous form", top="30", minutes="10", no_push=True),
         _r("procainamide", "label, injection", top="50"),
         _r("protamine", "label", top="5"),
+        _r("phytonadione", "label, boxed warning: fatal reactions; at most 1 mg a minute", top="1"),
     )
 }
 
@@ -181,6 +182,11 @@ _DURATIONS: Final[dict[str, tuple[int, str, str]]] = {
     "molnupiravir": (5, "fact sheet: 5 days", "moderate"),
     "fidaxomicin": (25, "label", "moderate"),
     "meperidine": (2, "label; CDC 2022", "moderate"),
+    "carisoprodol": (21, "label, section 1: two or three weeks", "moderate"),
+    "clobetasol": (14, "label, section 2: 2 consecutive weeks", "moderate"),
+    "halobetasol": (14, "label, section 2: 2 consecutive weeks", "moderate"),
+    "tolvaptan": (30, "label, section 2 (hyponatremia): 30 days", "moderate"),
+    "tetrahydrozoline": (3, "OTC drug facts, eye drops: 72 hours", "moderate"),
 }
 
 

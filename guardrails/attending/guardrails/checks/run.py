@@ -37,6 +37,7 @@ from attending.guardrails.checks.stacking import stacking
 from attending.guardrails.checks.switch import short_gaps
 from attending.guardrails.checks.unit import units
 from attending.guardrails.checks.withheld import withheld_yet_listed
+from attending.guardrails.checks.wrong_way import wrong_ways
 from attending.guardrails.finding import Coverage, Finding
 from attending.guardrails.grounding import grounding
 from attending.guardrails.patient import Judged
@@ -53,6 +54,7 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     intervals,
     units,
     routes,
+    wrong_ways,
     rates,
     durations,
     allergies,
