@@ -20,7 +20,7 @@ from attending.guardrails.patient import Judged
 SETS = Path(__file__).parents[2] / "evaluation" / "development"
 FLOORS = {
     "a": (157, 0),
-    "b": (140, 0),
+    "b": (141, 0),
     "c": (96, 0),
     "d": (0, 4),
     "e": (76, 0),

@@ -80,7 +80,7 @@ RULES: Final = (
         "3.0",
         _MAJOR,
         "loop_diuretic thiazide qt_prolonging",
-        "digoxin|insulin|albuterol|sotalol|dofetilide",
+        "digoxin|insulin|insulin human|albuterol|sotalol|dofetilide",
         "hypokalemia",
         "labels, hypokalemia",
     ),
