@@ -6,8 +6,9 @@ import time
 
 import pytest
 from attending.guardrails.clinical.statement import Span
-from attending.guardrails.emergency.concepts import Lexicon, tokens_of
+from attending.guardrails.emergency.concepts import Lexicon, lexicon, tokens_of
 from attending.guardrails.emergency.disposition import delay, directs_urgently
+from attending.guardrails.emergency.measures import NAMES
 from attending.guardrails.emergency.signs import find_signs, signs
 
 
@@ -15,8 +16,11 @@ def ids(text: str, spoken: str = "said") -> set[str]:
     return {found.sign.id for found in find_signs(text) if found.spoken == spoken}
 
 
-def test_every_row_names_known_concepts() -> None:
-    assert len({sign.id for sign in signs()}) == len(signs()) > 90
+def test_every_sign_has_a_name_of_its_own_and_every_concept_a_use() -> None:
+    assert len({sign.id for sign in signs()}) == len(signs())
+    used = {concept for sign in signs() for group in sign.groups for finding in group for concept in finding}
+    used |= {sign.treated for sign in signs() if sign.treated is not None}
+    assert used == lexicon("lexicon.tsv").concepts | NAMES
 
 
 @pytest.mark.parametrize(
