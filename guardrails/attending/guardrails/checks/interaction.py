@@ -115,11 +115,12 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
     existing = not starting and {first.drug, second.drug} <= case.recorded
     if pair in warned and not (listed and any(e.new and e.scope is Scope.RECOMMEND for e in (first, second))):
         return None
-    if _alternatives(case, first, second) or switched(case, first, second):
+    # Most pairs have no fact: the text is read only for those that have.
+    facts = case.knowledge.interactions(first.drug, second.drug)
+    if not facts or _alternatives(case, first, second) or switched(case, first, second):
         return None
     best: tuple[Severity, int, Interaction, str] | None = None
-    facts = tuple(_facts(case, first, second))
-    hours = case.knowledge.spaced_hours(first.drug, second.drug) if facts else None
+    hours = case.knowledge.spaced_hours(first.drug, second.drug)
     spaced = hours is not None and apart(case, first, second, hours)
     handled = managed(case, first, second, facts)
     for fact in facts:
@@ -186,10 +187,6 @@ def _anchors(first: Exposure, second: Exposure) -> bool:
         second.new,
         second.span.start,
     )
-
-
-def _facts(case: Case, first: Exposure, second: Exposure) -> Iterator[Interaction]:
-    yield from case.knowledge.interactions(first.drug, second.drug)
 
 
 def _holds(case: Case, fact: Interaction, first: Exposure, second: Exposure) -> tuple[Severity, str] | None:
