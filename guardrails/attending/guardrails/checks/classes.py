@@ -19,12 +19,7 @@ SYSTEMIC_THROUGH_SKIN: Final = frozenset(
 """Drugs given by a local route on purpose for their systemic effect, or known to reach it; and those taken by mouth
 whose only products in the directory of routes are local (herbs and drugs not sold in the US)."""
 
-ALIASES: Final[dict[str, tuple[str, ...]]] = {}
-"""Class id used by the checks -> ids of the knowledge pack, where they differ."""
-
 
 def member(knowledge: KnowledgePort, drug: str, *class_ids: str) -> bool:
-    """True where the drug (or class id) belongs to one of the classes."""
-    if ALIASES:
-        class_ids = tuple(one for class_id in class_ids for one in ALIASES.get(class_id, (class_id,)))
+    """True where the drug (or class id) is one of the ids, or belongs to one that is a class."""
     return drug in class_ids or not knowledge.classes_of(drug).isdisjoint(class_ids)

@@ -11,7 +11,7 @@ from typing import Final
 
 from attending.guardrails.checks.case import Case, drugs_of
 from attending.guardrails.checks.endings import Ending
-from attending.guardrails.checks.vital import ADRENAL, TYPE_1, Vital, is_kind
+from attending.guardrails.checks.vital import ADRENAL, TYPE_1, Vital
 from attending.guardrails.clinical.statement import Span, Statement
 from attending.guardrails.finding import Scope
 from attending.guardrails.sieve import Sieved
@@ -315,7 +315,7 @@ def _replaced(case: Case, ending: Ending) -> bool:
         given = _GIVEN.match(text, mention.span.end) is not None
         if statement.scope in (Scope.HISTORY, Scope.FAMILY) and not given:
             continue
-        if not any(drug not in ending.drugs and is_kind(case, drug, vital) for drug in mention.drugs):
+        if not any(drug not in ending.drugs and case.of_class(drug, *vital.kind) for drug in mention.drugs):
             continue
         sure = given or statement.scope in (Scope.RECOMMEND, Scope.HYPOTHETICAL)
         if sure or (not vital.together and statement.scope in (Scope.CONTINUE, Scope.MENTION, Scope.LIMIT)):

@@ -38,7 +38,7 @@ _DAY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Watched:
-    """Drugs whose effect is measured, and how the measurement is written."""
+    """Drugs (or a class of them) whose effect is measured, and how the measurement is written."""
 
     drugs: tuple[str, ...]
     dated: re.Pattern[str]
@@ -60,7 +60,7 @@ _WATCHED: Final = (
     _Watched(("digoxin", "lithium", "phenytoin", "theophylline"), _dated("levels?|concentrations?")),
 )
 _ADDS_TO_HARM: Final = (
-    "nsaid", "antiplatelet", "p2y12", "anticoagulant", "thrombolytic", "ssri", "snri", "aspirin_like",
+    "nsaid", "antiplatelet", "p2y12", "anticoagulant", "thrombolytic", "ssri", "snri", "aspirin_like", "aspirin",
 )  # fmt: skip
 
 
@@ -90,12 +90,7 @@ def _sides(case: Case, first: Exposure, second: Exposure) -> list[tuple[str, _Wa
         (one.drug, watched)
         for one, other in ((first, second), (second, first))
         for watched in _WATCHED
-        if (
-            one.drug in watched.drugs
-            or (case.of_class(one.drug, "vitamin_k_antagonist") and watched is _WATCHED[0])
-        )
-        and other.drug != "aspirin"
-        and not case.of_class(other.drug, *_ADDS_TO_HARM)
+        if case.of_class(one.drug, *watched.drugs) and not case.of_class(other.drug, *_ADDS_TO_HARM)
     ]
 
 

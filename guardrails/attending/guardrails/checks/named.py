@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from attending.guardrails.checks.case import Case
-from attending.guardrails.checks.vital import SAID, Vital, is_kind, kinds_of
+from attending.guardrails.checks.vital import SAID, Vital, kinds_of
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
 
@@ -143,7 +143,9 @@ def _found(case: Case) -> list[Named]:
             near = bisect_left(mentioned, span.end, key=lambda other: other.start)
             held = mentioned[near - 1] if near and mentioned[near - 1].end > span.start else None
             if held is None:
-                drugs = sorted({e.drug for e in (*case.given, *case.taking) if is_kind(case, e.drug, vital)})
+                drugs = sorted(
+                    {e.drug for e in (*case.given, *case.taking) if case.of_class(e.drug, *vital.kind)}
+                )
                 found[span] = Named(span, tuple(drugs[:1]), (vital,))
             elif not found[held].drugs and not found[held].kinds:
                 found[held] = Named(held, (), (vital,))

@@ -148,7 +148,7 @@ def _kept_apart(case: Case, first: Exposure, second: Exposure) -> bool:
     10 mg for 7 days, then stop. Sertraline begins the day after". A pair that needs a washout is none of these."""
     for washout in _WASHOUTS:
         for one, other in ((first, second), (second, first)):
-            if _is_of(case, one.drug, washout.ended) and case.of_class(other.drug, *washout.begun):
+            if case.of_class(one.drug, *washout.ended) and case.of_class(other.drug, *washout.begun):
                 return False
     key = ("kept apart", *sorted((first.drug, second.drug)))
     if key not in case.memo:
@@ -197,16 +197,7 @@ def short_gaps(case: Case) -> Iterator[Finding]:
                 continue
             before = next((d for d in sorted(gone) if case.of_class(d, *washout.ended)), None)
             if before is not None:
-                yield case.finding(
-                    Code.INTERACTION,
-                    exposure,
-                    Severity.MAJOR,
-                    curated(f"washout-{washout.id}", washout.check),
-                    f"{exposure.drug} {_shown(hours)} after {before}; "
-                    f"the gap is at least {_shown(Decimal(washout.hours))}",
-                    drugs=sorted((before, exposure.drug)),
-                    span=span,
-                )
+                yield _too_soon(case, washout, exposure, before, hours, span)
                 break
 
 
@@ -223,17 +214,23 @@ def _begun_too_soon(case: Case) -> Iterator[Finding]:
             if not exposure.new or not case.of_class(exposure.drug, *washout.begun):
                 continue
             for drug, hours in sorted(stopped.items()):
-                if drug != exposure.drug and hours < washout.hours and _is_of(case, drug, washout.ended):
-                    yield case.finding(
-                        Code.INTERACTION,
-                        exposure,
-                        Severity.MAJOR,
-                        curated(f"washout-{washout.id}", washout.check),
-                        f"{exposure.drug} {_shown(Decimal(hours))} after {drug}; "
-                        f"the gap is at least {_shown(Decimal(washout.hours))}",
-                        drugs=sorted((drug, exposure.drug)),
-                    )
+                if drug != exposure.drug and hours < washout.hours and case.of_class(drug, *washout.ended):
+                    yield _too_soon(case, washout, exposure, drug, Decimal(hours))
                     return
+
+
+def _too_soon(
+    case: Case, washout: _Washout, begun: Exposure, ended: str, hours: Decimal, span: Span | None = None
+) -> Finding:
+    return case.finding(
+        Code.INTERACTION,
+        begun,
+        Severity.MAJOR,
+        curated(f"washout-{washout.id}", washout.check),
+        f"{begun.drug} {_shown(hours)} after {ended}; the gap is at least {_shown(Decimal(washout.hours))}",
+        drugs=sorted((ended, begun.drug)),
+        span=span,
+    )
 
 
 def _then(text: str, first: Exposure, second: Exposure) -> bool:
@@ -243,10 +240,6 @@ def _then(text: str, first: Exposure, second: Exposure) -> bool:
     return (
         len(between) < 160 and _THEN.search(between) is not None and one_sentence(text, left.end, right.start)
     )
-
-
-def _is_of(case: Case, drug: str, kinds: tuple[str, ...]) -> bool:
-    return drug in kinds or case.of_class(drug, *(k for k in kinds if case.knowledge.members(k)))
 
 
 def _since(case: Case, statement: Statement) -> int | None:
@@ -282,9 +275,7 @@ def _hours_ago(text: str, span: Span) -> int | None:
         return None
     if match["word"]:
         return _AGO_HOURS[match["word"].lower()]
-    told = match["n"].lower()
-    count = 1 if told in ("a", "an") else _NUMBER_WORDS.get(told) or int(told)
-    return count * _HOURS[match["unit"].lower().rstrip("s")]
+    return _hours(match["n"], match["unit"])
 
 
 def _hours_clear(text: str) -> int | None:
@@ -294,8 +285,14 @@ def _hours_clear(text: str) -> int | None:
         count, unit = next(
             (match[n], match[u]) for n, u in (("n", "unit"), ("n2", "unit2"), ("n3", "unit3")) if match[n]
         )
-        found.append(int(_NUMBER_WORDS.get(count.lower()) or count) * _HOURS[unit.lower().rstrip("s")])
+        found.append(_hours(count, unit))
     return min(found, default=None)
+
+
+def _hours(count: str, unit: str) -> int:
+    told = count.lower()
+    number = 1 if told in ("a", "an") else _NUMBER_WORDS.get(told) or int(told)
+    return number * _HOURS[unit.lower().rstrip("s")]
 
 
 def _stated_gap(case: Case) -> tuple[Decimal, Span] | None:
@@ -320,12 +317,8 @@ def _gap_hours(text: str) -> tuple[Decimal, Span] | None:
     for match in _GAP.finditer(text):
         if _TITRATED.search(text, max(0, match.start() - 60), match.start()):
             continue
-        number = (match["n"] or match["n2"]).lower()
-        unit = (match["unit"] or match["unit2"]).lower()
-        count = _NUMBER_WORDS.get(number) or int(number)
-        found.append(
-            (Decimal(count * _HOURS[unit.rstrip("s") if unit != "h" else unit]), Span(*match.span()))
-        )
+        hours = _hours(match["n"] or match["n2"], match["unit"] or match["unit2"])
+        found.append((Decimal(hours), Span(*match.span())))
     if not found:
         found = [(Decimal(24), Span(*match.span())) for match in _NEXT_DAY.finditer(text)]
     return min(found, key=lambda pair: pair[0]) if found else None

@@ -257,15 +257,9 @@ def kinds_of(case: Case, drug: str) -> tuple[Vital, ...]:
     return tuple(
         vital
         for vital in VITAL
-        if is_kind(case, drug, vital)
+        if case.of_class(drug, *vital.kind)
         and (vital.needs is None or case.says(vital.needs))
         and not (drug in _OTHER_USES and vital.id == "antiepileptic" and not case.says(_EPILEPSY))
-    )
-
-
-def is_kind(case: Case, drug: str, vital: Vital) -> bool:
-    return drug in vital.kind or case.of_class(
-        drug, *(one for one in vital.kind if case.knowledge.members(one))
     )
 
 
