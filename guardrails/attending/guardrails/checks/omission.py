@@ -124,9 +124,8 @@ class _Expected:
 def omissions(case: Case) -> Iterator[Finding]:
     """One finding per critical drug left out (major); other drugs left out are one minor finding together."""
     listed = enumerates(case)
-    if not listed:
+    if listed is None or _BLANKET.search(case.judged.output) is not None:
         return
-    blanket = _BLANKET.search(case.judged.output)
     named = {drug for statement in case.output.statements for drug in statement.mention.drugs}
     classes = {s.mention.drug_class for s in case.output.statements if s.mention.drug_class is not None}
     lower = case.judged.output.lower()
@@ -138,31 +137,12 @@ def omissions(case: Case) -> Iterator[Finding]:
             or _spoken(case, expected, lower)
         ):
             continue
-        if blanket is not None:
-            continue
-        if not _critical(case, expected.drug):
+        if _critical(case, expected.drug):
+            yield _left_out(case, expected, listed)
+        else:
             rest.append(expected)
-            continue
-        yield case.finding(
-            Code.OMISSION,
-            None,
-            Severity.MAJOR,
-            curated("omission-critical", f"label of {expected.drug}, discontinuation"),
-            f"the medication list leaves out {expected.drug} of {expected.source}, and does not stop it",
-            drugs=(expected.drug,),
-            span=listed,
-        )
-    if blanket is None:
-        for expected in {one.drug: one for one in _lists_of_one_text(case)}.values():
-            yield case.finding(
-                Code.OMISSION,
-                None,
-                Severity.MAJOR,
-                curated("omission-critical", f"label of {expected.drug}, discontinuation"),
-                f"the medication list leaves out {expected.drug} of {expected.source}, and does not stop it",
-                drugs=(expected.drug,),
-                span=listed,
-            )
+    for expected in {one.drug: one for one in _lists_of_one_text(case)}.values():
+        yield _left_out(case, expected, listed)
     if rest:
         yield case.finding(
             Code.OMISSION,
@@ -175,6 +155,18 @@ def omissions(case: Case) -> Iterator[Finding]:
         )
 
 
+def _left_out(case: Case, expected: _Expected, listed: Span) -> Finding:
+    return case.finding(
+        Code.OMISSION,
+        None,
+        Severity.MAJOR,
+        curated("omission-critical", f"label of {expected.drug}, discontinuation"),
+        f"the medication list leaves out {expected.drug} of {expected.source}, and does not stop it",
+        drugs=(expected.drug,),
+        span=listed,
+    )
+
+
 def enumerates(case: Case) -> Span | None:
     """Where the output lists the patient's medications: its heading, or the first of several bulleted or continued
     drugs; None when it does not."""
@@ -183,33 +175,25 @@ def enumerates(case: Case) -> Span | None:
     heading = _HEADING.search(case.judged.output)
     if heading is not None and distinct:
         return Span(heading.start(), heading.end())
-    known = {drug for exposure in case.taking for drug in (exposure.drug,)} | {
-        drug for s in statements if s.scope is Scope.CONTINUE for drug in s.mention.drugs
-    }
+    continued = {drug for s in statements if s.scope is Scope.CONTINUE for drug in s.mention.drugs}
+    known = {exposure.drug for exposure in case.taking} | continued
     own_lines = {
         drug
         for s in statements
         for drug in s.mention.drugs
         if _starts_line(case.judged.output, s.mention.span.start)
     }
-    if len(own_lines) >= 3 or (len(own_lines & known) >= 2 and len(distinct) >= 2):
-        return statements[0].mention.span
-    continued = {drug for s in statements if s.scope is Scope.CONTINUE for drug in s.mention.drugs}
-    if len(continued) >= 3:
-        return statements[0].mention.span
-    return None
+    enough = len(own_lines) >= 3 or len(own_lines & known) >= 2 or len(continued) >= 3
+    return statements[0].mention.span if enough else None
+
+
+_LINE_OPENS: Final = re.compile(
+    r"\s*(?:[-*\u2022\u00b7]|\d{1,2}[.)])?\s*(?:\*\*)?(?:(?:take|continue|start|new|resume)\W+)?", re.I
+)
 
 
 def _starts_line(text: str, at: int) -> bool:
-    before = text[text.rfind("\n", 0, at) + 1 : at]
-    return (
-        re.fullmatch(
-            r"\s*(?:[-*\u2022\u00b7]|\d{1,2}[.)])?\s*(?:\*\*)?(?:(?:take|continue|start|new|resume)\W+)?",
-            before,
-            re.I,
-        )
-        is not None
-    )
+    return _LINE_OPENS.fullmatch(text, text.rfind("\n", 0, at) + 1, at) is not None
 
 
 def _expected(case: Case) -> Iterator[_Expected]:
