@@ -111,19 +111,20 @@ class _NeverEvent:
     holds: Callable[[Case, Exposure, str], bool]
 
 
-def _route_or(case: Case, exposure: Exposure, clause: str, route: str, words: re.Pattern[str]) -> bool:
+def _told(clause: str, words: re.Pattern[str]) -> bool:
+    """Whether the clause names a way of giving and does not rule it out."""
+    return any(not ruled_out(clause, match.start()) for match in words.finditer(clause))
+
+
+def _iv(exposure: Exposure, clause: str) -> bool:
+    """The route that is read of this drug, or a vein that its clause tells where none is read."""
     stated = exposure.statement.route if exposure.statement is not None else None
-    return stated == route or (
-        stated is None and any(not ruled_out(clause, match.start()) for match in words.finditer(clause))
-    )
+    return stated == "intravenous" or (stated is None and _told(clause, _IV))
 
 
-def _iv(case: Case, exposure: Exposure, clause: str) -> bool:
-    return _route_or(case, exposure, clause, "intravenous", _IV)
-
-
-def _spinal(case: Case, exposure: Exposure, clause: str) -> bool:
-    return _route_or(case, exposure, clause, "intrathecal", _SPINAL)
+def _spinal(exposure: Exposure, clause: str) -> bool:
+    stated = exposure.statement.route if exposure.statement is not None else None
+    return stated == "intrathecal" or (stated is None and _told(clause, _SPINAL))
 
 
 def _is_depot(case: Case, exposure: Exposure) -> bool:
@@ -131,18 +132,10 @@ def _is_depot(case: Case, exposure: Exposure) -> bool:
     return _DEPOT.search(text, span.start, min(len(text), span.end + _DEPOT_BESIDE)) is not None
 
 
-def _into_vein(exposure: Exposure, clause: str) -> bool:
-    """The route that is read of this drug, or a vein that its clause names and does not rule out."""
-    stated = exposure.statement.route if exposure.statement is not None else None
-    if stated is not None:
-        return stated == "intravenous"
-    return any(not ruled_out(clause, match.start()) for match in _IV.finditer(clause))
-
-
 def _pushed(exposure: Exposure, clause: str) -> bool:
     if exposure.statement is not None and exposure.statement.rapid:
         return True
-    return any(not ruled_out(clause, match.start()) for match in _PUSH.finditer(clause))
+    return _told(clause, _PUSH)
 
 
 def _daily_methotrexate(case: Case, exposure: Exposure, clause: str) -> bool:
@@ -164,14 +157,14 @@ EVENTS: Final = (
     _NeverEvent(
         "vinca-intrathecal", "ISMP best practice 1; vinca labels, boxed warning: fatal if given other routes",
         "a vinca alkaloid into the spinal canal is fatal",
-        lambda case, e, clause: e.drug in _VINCA and _spinal(case, e, clause),
+        lambda case, e, clause: e.drug in _VINCA and _spinal(e, clause),
     ),
     _NeverEvent(
         "potassium-push", "ISMP high-alert list; potassium chloride concentrate label: must be diluted",
         "concentrated potassium by push or undiluted stops the heart",
         lambda case, e, clause: e.drug.startswith("potassium")
         and e.drug not in ("potassium iodide", "potassium citrate")
-        and (_iv(case, e, clause) or "push" in clause.lower()) and _pushed(e, clause),
+        and (_iv(e, clause) or "push" in clause.lower()) and _pushed(e, clause),
     ),
     _NeverEvent(
         "methotrexate-daily", "ISMP best practice 2: weekly unless for cancer; methotrexate label, boxed warning",
@@ -187,7 +180,7 @@ EVENTS: Final = (
     _NeverEvent(
         "epidural-anesthetic-iv", "local anesthetic labels; wrong-route never event",
         "a local anesthetic for regional use into a vein",
-        lambda case, e, clause: e.drug in _LOCAL_ANESTHETIC and _iv(case, e, clause)
+        lambda case, e, clause: e.drug in _LOCAL_ANESTHETIC and _iv(e, clause)
         and not re.search(r"\b(?:regional|bier|block|infiltrat\w*)\b", clause, re.I),
     ),
     _NeverEvent(
@@ -195,17 +188,17 @@ EVENTS: Final = (
         "penicillin G benzathine into a vein is fatal",
         lambda case, e, clause: e.drug.startswith("penicillin g")
         and re.search(r"\bbenzathine\b|\bbicillin\b|\bprocaine\b", clause + " " + e.text, re.I) is not None
-        and _iv(case, e, clause),
+        and _iv(e, clause),
     ),
     _NeverEvent(
         "depot-iv", "labels of methylprednisolone acetate, triamcinolone and the decanoates: not intravenously",
         "a depot suspension or oil into a vein lodges in the lungs",
-        lambda case, e, clause: _is_depot(case, e) and _into_vein(e, clause),
+        lambda case, e, clause: _is_depot(case, e) and _iv(e, clause),
     ),
     _NeverEvent(
         "nimodipine-iv", "nimodipine label, boxed warning: not intravenously",
         "nimodipine capsules into a vein are fatal",
-        lambda case, e, clause: e.drug == "nimodipine" and _iv(case, e, clause),
+        lambda case, e, clause: e.drug == "nimodipine" and _iv(e, clause),
     ),
     _NeverEvent(
         "promethazine-sc", "promethazine injection label, boxed warning: gangrene; not subcutaneous or intra-arterial",
@@ -237,12 +230,12 @@ EVENTS: Final = (
     _NeverEvent(
         "long-insulin-iv", "insulin glargine, detemir and degludec labels, section 5: not intravenously",
         "a long-acting insulin into a vein is a severe overdose",
-        lambda case, e, clause: e.drug in _LONG_INSULIN and _iv(case, e, clause),
+        lambda case, e, clause: e.drug in _LONG_INSULIN and _iv(e, clause),
     ),
     _NeverEvent(
         "sterile-water-iv", "sterile water for injection label: hemolysis; ISMP high-alert list",
         "a large volume of sterile water into a vein destroys blood cells",
-        lambda case, e, clause: "sterile water" in clause.lower() and _iv(case, e, clause)
+        lambda case, e, clause: "sterile water" in clause.lower() and _iv(e, clause)
         and re.search(r"\b(?:\d{3,4} ?ml|liter|litre|bag|maintenance|bolus)\b", clause, re.I) is not None
         and not re.search(r"\bdilut|reconstitut|mix\w* (?:with|in)", clause, re.I),
     ),
@@ -256,7 +249,7 @@ EVENTS: Final = (
         "u500-syringe", "insulin U-500 label, warnings: only the U-500 syringe or pen; not intravenously",
         "U-500 insulin with another syringe or into a vein is a fivefold overdose",
         lambda case, e, clause: (e.drug.startswith("insulin") or case.of_class(e.drug, "insulin"))
-        and _U500.search(clause) is not None and (_U100.search(clause) is not None or _iv(case, e, clause)),
+        and _U500.search(clause) is not None and (_U100.search(clause) is not None or _iv(e, clause)),
     ),
 )  # fmt: skip
 
