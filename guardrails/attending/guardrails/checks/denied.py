@@ -181,9 +181,9 @@ def _findings(case: Case) -> Iterator[Finding]:
         if len({one.there for one in theirs}) > 1:
             continue
         there = theirs[0].there
+        if any(one.there == there for one in ours):
+            continue
         for one in ours:
-            if one.there == there or any(other.there == there for other in ours):
-                continue
             if not any(_same_place(one, other, told=not one.there) for other in theirs):
                 continue
             if (_CONFIRMS if one.there else _SOURCE).search(one.sentence) is None:

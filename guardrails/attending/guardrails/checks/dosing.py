@@ -146,7 +146,7 @@ def _first_insulin(case: Case, exposure: Exposure, amount: Amount) -> Iterator[F
         return
     if not (case.of_class(exposure.drug, "insulin") or exposure.drug.startswith("insulin")):
         return
-    if _NAIVE.search(case.told) is None:
+    if not case.says(_NAIVE):
         return
     top = (case.context.weight_kg or USUAL_ADULT_KG) * FIRST_INSULIN_PER_KG
     if amount.high > top:

@@ -156,9 +156,6 @@ _ORDER_BEFORE: Final = re.compile(
     r"\b(?:you|he|she|they|patient)(?: can| may| should| could| must| would| will|'ll|\u2019ll) (?:\w+ ){0,2}$",
     re.I,
 )
-_PAST_WORD: Final = re.compile(
-    r"^(?:stopped|ceased|discontinued|omitted|came|took|taken|left|skipped|held)", re.I
-)
 _NOW: Final = re.compile(
     r"\b(?:today|tonight|now|from (?:tomorrow|today|tonight|now|this|monday|tuesday|wednesday|thursday|friday"
     r"|saturday|sunday|admission)|this (?:morning|visit|week|evening|afternoon)|yesterday|tomorrow|outright|at once"

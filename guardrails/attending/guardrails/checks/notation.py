@@ -42,10 +42,11 @@ _FORBIDDEN: Final = re.compile(
 
 
 def notations(case: Case) -> Iterator[Finding]:
+    folded = _folded(case.judged.output)
     for notation in case.output.notations:
         if _FORBIDDEN.search(case.judged.output, max(0, notation.span.start - 60), notation.span.start):
             continue
-        if retracted(_folded(case.judged.output), notation.span.start, notation.span.end):
+        if retracted(folded, notation.span.start, notation.span.end):
             continue
         severity = Severity.MODERATE if notation.kind in _OFFICIAL else Severity.MINOR
         if notation.kind == "qd" and case.audience == "patient":

@@ -82,7 +82,7 @@ def _settled(case: Case) -> frozenset[str]:
     found = {
         condition
         for condition, over in _OVER_AT_HOME.items()
-        if over.search(case.told) and any(statement.mention.drugs for statement in case.output.statements)
+        if case.says(over) and any(statement.mention.drugs for statement in case.output.statements)
     }
     for condition, (drugs, mild, undone) in _TREATED_BY.items():
         named = {
@@ -92,7 +92,7 @@ def _settled(case: Case) -> frozenset[str]:
             for drug in statement.mention.drugs
         }
         treated = bool((named | {e.drug for e in case.taking}) & drugs)
-        if treated and mild.search(case.told) and not undone.search(case.told):
+        if treated and case.says(mild) and not case.says(undone):
             found.add(condition)
     return frozenset(found)
 
@@ -237,7 +237,7 @@ _VIRAL: Final = "viral_infection_child"
 
 def _for_child(case: Case, drug: str, severity: Severity) -> Severity:
     """The rule's severity, minor for an accepted use, and the worst for a salicylate in a child with a virus (Reye)."""
-    if any(drug in drugs and words.search(case.told) for drugs, words in _ACCEPTED):
+    if any(drug in drugs and case.says(words) for drugs, words in _ACCEPTED):
         return Severity.MINOR
     if severity is Severity.MAJOR and case.of_class(drug, "salicylate") and _VIRAL in conditions_of(case):
         return Severity.CONTRAINDICATED

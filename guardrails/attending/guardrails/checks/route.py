@@ -240,8 +240,7 @@ def _unabsorbed(case: Case, exposure: Exposure, route: str | None) -> Finding | 
     text, at = case.judged.output, exposure.span
     if route != "oral" and _SWALLOWED.search(text, max(0, at.start - 8), at.end + 12) is None:
         return None
-    told = case.told
-    if _IN_THE_GUT.search(told) is not None or _SYSTEMIC.search(told) is None:
+    if case.says(_IN_THE_GUT) or not case.says(_SYSTEMIC):
         return None
     return case.finding(
         Code.ROUTE,
