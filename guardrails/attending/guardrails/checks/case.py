@@ -14,20 +14,27 @@ from typing import Final, Literal
 from weakref import WeakKeyDictionary
 
 from attending.guardrails.checks import classes
+from attending.guardrails.checks.ended import (
+    finally_stopped,
+    over_before_conception,
+    reacted,
+    resumed,
+    stopped,
+    suspended,
+)
 from attending.guardrails.checks.port import KnowledgePort
 from attending.guardrails.checks.spoken_of import only_named, put_away
 from attending.guardrails.clinical.facts import stated_context
 from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.normalise import normalise
 from attending.guardrails.clinical.parse import parse
-from attending.guardrails.clinical.reactions import tells_reaction
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import DrugMention, ParsedText, Span, Statement
 from attending.guardrails.context.labs import Reading, readings_from_record, readings_from_text
 from attending.guardrails.context.merge import Conflict, age_in_years, merge
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
 from attending.guardrails.knowledge.facts import Provenance
-from attending.guardrails.patient import Allergy, Judged, PatientContext
+from attending.guardrails.patient import Judged, PatientContext
 from attending.guardrails.sieve import Sieved
 
 Audience = Literal["patient", "clinician"]
@@ -257,27 +264,37 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
             readings[reading.analyte] = (
                 reading if ours else Reading(reading.analyte, reading.value, stated=reading.stated)
             )
-    later = _resumed(output)
-    reacted = _reacted(output, from_output.allergies, lexicon)
-    prescriptive = [i for i, s in enumerate(output.statements) if s.scope.prescriptive]
+    later = resumed(output)
+    blamed = {
+        drug
+        for allergy in from_output.allergies or ()
+        if allergy.reaction is not None
+        for drug in drugs_of(allergy.substance, lexicon)
+    }
+    reactions = reacted(output, blamed, lexicon)
+    over = over_before_conception(output)
+    prescriptive = {i: s for i, s in enumerate(output.statements) if s.scope.prescriptive}
     away = {i for i in prescriptive if put_away(output.text, output.statements, i)}
-    named = {i for i in prescriptive if only_named(output.text, output.statements[i])}
     kept = {
         drug
-        for i, s in enumerate(output.statements)
-        if s.scope.prescriptive and i not in later and i not in away and s.mention.span not in reacted
+        for i, s in prescriptive.items()
+        if i not in later and i not in away and s.mention.span not in reactions
         for drug in s.mention.drugs
     }
-    finally_stopped = _finally_stopped(output)
-    suspended = _suspended(output)
+    gone = finally_stopped(output)
+    held = suspended(output)
     put_off = {drug for i in away for drug in output.statements[i].mention.drugs}
-    ended = ((_ended(output, knowledge) | put_off) - kept) | finally_stopped | suspended
+    ended = ((stopped(output, knowledge) | put_off) - kept) | gone | held
     on_list = _listed(whole.context, lexicon)
-    over = _over_before_conception(output)
+    unsaid = away | {
+        i
+        for i, s in prescriptive.items()
+        if s.mention.span in reactions or s.mention.span in over or only_named(output.text, s)
+    }
     acts = (
-        replace(e, later=True) if e.drug in suspended else e
-        for e in _given(output, on_list, later, away | named)
-        if e.drug not in finally_stopped and e.span not in reacted and e.span not in over
+        replace(e, later=True) if e.drug in held else e
+        for e in _given(output, on_list, later, unsaid)
+        if e.drug not in gone
     )
     given = (*acts, *_affirmed(judged.output, prompt, output))
     taking = tuple(
@@ -331,98 +348,6 @@ def drugs_of(name: str, lexicon: Lexicon) -> tuple[str, ...]:
     return tuple(dict.fromkeys(drug for hit in lexicon.find(normalise(name).text) for drug in hit.drugs))
 
 
-def _ended(output: ParsedText, knowledge: KnowledgePort) -> set[str]:
-    ended: set[str] = set()
-    for statement in output.statements:
-        stops = statement.scope is Scope.STOP or (statement.scope is Scope.AVOID and not statement.avoid_with)
-        before = output.text[max(0, statement.mention.span.start - 30) : statement.mention.span.start]
-        stops = stops or (not statement.scope.prescriptive and _LAST_ONE.search(before) is not None)
-        if stops:
-            ended.update(statement.mention.drugs)
-            if statement.mention.drug_class is not None:
-                ended.update(knowledge.members(statement.mention.drug_class))
-    return ended
-
-
-_LAST_ONE: Final = re.compile(
-    r"\b(?:last|final) (?:(?:dose|tablet|pill)s? of )?(?:(?:your|the|her|his) )?$", re.I
-)
-_RESUMES: Final = re.compile(
-    r"\b(?:restart\w*|resum\w*|re-?start\w*|go back (?:on|to)|start\w* (?:\w+ ){0,3}again|back on)\b", re.I
-)
-_AFTERWARDS: Final = re.compile(
-    r"\b(?:after|once|when|later|until|following|finish\w*|complet\w*|then|tomorrow|day \d)\b", re.I
-)
-
-
-def _resumed(output: ParsedText) -> set[int]:
-    """Indexes of the statements that resume, afterwards, a drug that the text withholds before."""
-    withheld: set[str] = set()
-    found: set[int] = set()
-    for index, statement in enumerate(output.statements):
-        drugs = set(statement.mention.drugs)
-        if statement.scope in (Scope.STOP, Scope.AVOID) and not statement.avoid_with:
-            withheld |= drugs
-        elif statement.scope.prescriptive and drugs and drugs <= withheld:
-            clause = output.text[statement.clause.start : statement.clause.end]
-            around = output.text[statement.clause.start : statement.clause.end + 80].split("\n")[0]
-            if _RESUMES.search(clause) and _AFTERWARDS.search(around):
-                found.add(index)
-    return found
-
-
-_UNTIL: Final = re.compile(
-    r"\b(?:if|when(?:ever)?|unless|until|once|before|after|prior|while|for|days?|hours?|weeks?"
-    r"|temporarily|hold\w*|held|pause\w*)\b",
-    re.I,
-)
-
-
-_MEANWHILE: Final = re.compile(
-    r"\b(?:while|meanwhile|during|in the meantime|as long as|until|for the (?:duration|course|length)"
-    r"|for (?:these|those|the)"
-    r" \w+ days)\b",
-    re.I,
-)
-
-
-def _suspended(output: ParsedText) -> set[str]:
-    """Ingredients that the text withholds as long as something else goes on ("hold simvastatin meanwhile")."""
-    last: dict[str, Statement] = {}
-    for statement in output.statements:
-        for drug in statement.mention.drugs:
-            last[drug] = statement
-    return {
-        drug
-        for drug, statement in last.items()
-        if statement.scope in (Scope.STOP, Scope.AVOID)
-        and not statement.avoid_with
-        and _MEANWHILE.search(output.text[statement.clause.start : statement.clause.end + 40].split("\n")[0])
-    }
-
-
-def _finally_stopped(output: ParsedText) -> set[str]:
-    """Ingredients of which the text reports earlier that they are taken and ends by stopping them for good.
-
-    "Medications: Prozac 20 mg daily. ... She weaned herself from Prozac." A drug that the text also tells to take, or
-    stops under a condition or for a time, is not among them.
-    """
-    told: dict[str, list[Statement]] = {}
-    for statement in output.statements:
-        for drug in statement.mention.drugs:
-            told.setdefault(drug, []).append(statement)
-    found: set[str] = set()
-    for drug, statements in told.items():
-        *earlier, last = statements
-        clause = output.text[last.clause.start : last.clause.end]
-        ordered = any(s.scope is Scope.RECOMMEND and (s.started or s.dose is not None) for s in earlier)
-        before = output.text[max(0, last.mention.span.start - 30) : last.mention.span.start]
-        stops = last.scope is Scope.STOP or (not last.started and _LAST_ONE.search(before) is not None)
-        if stops and earlier and not ordered and _UNTIL.search(clause) is None:
-            found.add(drug)
-    return found
-
-
 _IN_MOUTH: Final = re.compile(
     r"(?:[^.;\n]{0,20}?\b)?(?:oral|mouth|buccal|oromucosal) (?:gel|tablets?|lozenges?|liquid)\b", re.I
 )
@@ -431,57 +356,6 @@ _IN_MOUTH: Final = re.compile(
 def _swallowed(text: str, span: Span) -> bool:
     """Whether the name is of a gel for the mouth, which is swallowed and absorbed as a tablet is."""
     return _IN_MOUTH.match(text, span.start, min(len(text), span.end + 40)) is not None
-
-
-_CLAUSE_END: Final = re.compile(r"[.;!?\n]")
-
-
-def _reacted(output: ParsedText, allergies: tuple[Allergy, ...] | None, lexicon: Lexicon) -> set[Span]:
-    """The mentions that only name what the patient reacted to: "angioedema on enalapril in 2019"."""
-    named = {
-        drug
-        for allergy in allergies or ()
-        if allergy.reaction is not None
-        for drug in drugs_of(allergy.substance, lexicon)
-    }
-    found: set[Span] = set()
-    for statement in output.statements:
-        drugs = frozenset(statement.mention.drugs) & named
-        if not drugs or statement.dose is not None or statement.started or not statement.scope.prescriptive:
-            continue
-        span, text = statement.mention.span, output.text
-        low = max(
-            (m.end() for m in _CLAUSE_END.finditer(text, max(0, span.start - 160), span.start)), default=0
-        )
-        end = _CLAUSE_END.search(text, span.end)
-        stop = min(end.start() if end else len(text), span.end + 160)
-        if tells_reaction(text[max(low, span.start - 160) : stop], lexicon, drugs):
-            found.add(span)
-    return found
-
-
-_BEFORE_CONCEPTION: Final = Sieved(
-    r"\b(?:last (?:dose|tablet|injection|infusion|taken)|stopp(?:ed|ing)|ended|discontinued|finished|given up|came off"
-    r"|come off|switched|withdrawn|washed out|none since)\b[^.;\n]{0,50}?\b(?:before|prior to|ahead of) "
-    r"(?:(?:the|her|your|my|this) )?(?:concepti\w*|conceiv\w*|she (?:conceiv\w*|became|fell|got)"
-    r"|you (?:conceiv\w*|became"
-    r"|fell|got)|pregnan\w*|(?:getting|becoming|falling) pregnant)",
-    re.I,
-)
-
-
-def _over_before_conception(output: ParsedText) -> set[Span]:
-    """The mentions of what ended before the pregnancy: "methotrexate: last dose four months before conception"."""
-    found: set[Span] = set()
-    for match in _BEFORE_CONCEPTION.finditer(output.text):
-        clause = sentence_around(output.text, *match.span(), semicolons=True, reach=120)
-        before = [
-            statement.mention.span
-            for statement in output.statements
-            if clause.start <= statement.mention.span.start < match.start()
-        ]
-        found.update(before[-1:])
-    return found
 
 
 def _given(
@@ -494,9 +368,7 @@ def _given(
         for drug in s.mention.drugs
     }
     for number, statement in enumerate(output.statements):
-        if not statement.scope.prescriptive:
-            continue
-        if number in unsaid:
+        if not statement.scope.prescriptive or number in unsaid:
             continue
         if statement.scope is Scope.MENTION and statement.dose is None and statement.frequency is None:
             # "instead of A, because A ...": a bare name of what the text refuses is only spoken about
