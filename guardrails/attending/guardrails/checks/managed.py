@@ -60,7 +60,7 @@ _WATCHED: Final = (
     _Watched(("digoxin", "lithium", "phenytoin", "theophylline"), _dated("levels?|concentrations?")),
 )
 _ADDS_TO_HARM: Final = (
-    "nsaid", "antiplatelet", "p2y12", "anticoagulant", "thrombolytic", "ssri", "snri", "aspirin_like", "aspirin",
+    "nsaid", "antiplatelet", "p2y12", "anticoagulant", "thrombolytic", "ssri", "snri", "aspirin_like",
 )  # fmt: skip
 
 

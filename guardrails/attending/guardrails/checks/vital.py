@@ -51,10 +51,7 @@ ADRENAL: Final = Sieved(
 _LUNG_PRESSURE: Final = Sieved(r"\b(?:pulmonary (?:arterial )?hypertension|pah\b|ph clinic)", re.I)
 _EPILEPSY: Final = Sieved(r"\b(?:seizure\w*|epilep\w*|convuls\w*|fits?\b)", re.I)
 
-_EPILEPSY_TABLETS: Final = (
-    r"(?:anti-?)?(?:seizure|convulsants?|fit|fits|epilep\w+) (?:medicines?|medications?|meds|drugs?|pills?|tablets?)"
-    r"|anti-?(?:epileptics?|convulsants?|seizure meds)"
-)
+_TABLETS: Final = r"medicines?|medications?|meds|drugs?|pills?|tablets?"
 VITAL: Final = (
     Vital(
         "steroid",
@@ -74,7 +71,8 @@ VITAL: Final = (
         "seizures",
         Severity.MAJOR,
         "antiepileptic labels, section 5: withdrawal",
-        said=_EPILEPSY_TABLETS,
+        said=rf"(?:anti-?)?(?:seizure|convulsants?|fit|fits|epilep\w+) (?:{_TABLETS})"
+        r"|anti-?(?:epileptics?|convulsants?|seizure meds)",
         unbroken=True,
         together=True,
         weaned=True,
@@ -131,8 +129,7 @@ VITAL: Final = (
         "rejection of the transplant",
         Severity.MAJOR,
         "transplant guidelines; labels, boxed warning: only by a physician experienced in transplantation",
-        said=r"(?:anti-?rejection|transplant) (?:medicines?|medications?|meds|drugs?|pills?|tablets?"
-        r"|capsules?)|immunosuppress(?:ants?|ion)",
+        said=rf"(?:anti-?rejection|transplant) (?:{_TABLETS}|capsules?)|immunosuppress(?:ants?|ion)",
         unbroken=True,
         together=True,
         weaned=True,
@@ -172,7 +169,7 @@ VITAL: Final = (
         "a state like neuroleptic malignant syndrome",
         Severity.MAJOR,
         "carbidopa/levodopa label, section 5",
-        said=r"parkinson'?s?(?:'s)? (?:medicines?|medications?|meds|drugs?|pills?|tablets?)",
+        said=rf"parkinson'?s?(?:'s)? (?:{_TABLETS})",
         unbroken=True,
         weaned=True,
     ),
@@ -190,7 +187,7 @@ VITAL: Final = (
         "myxedema",
         Severity.MODERATE,
         "levothyroxine label, section 17: replacement is for life",
-        said=r"thyroid (?:medicines?|medications?|meds|drugs?|pills?|tablets?)",
+        said=rf"thyroid (?:{_TABLETS})",
     ),
     Vital(
         "antiretroviral",
@@ -198,7 +195,7 @@ VITAL: Final = (
         "viral rebound and hepatitis B flare",
         Severity.MODERATE,
         "labels of tenofovir and emtricitabine, boxed warning",
-        said=r"hiv (?:medicines?|medications?|meds|drugs?|pills?|tablets?|treatment)|antiretrovirals?",
+        said=rf"hiv (?:{_TABLETS}|treatment)|antiretrovirals?",
     ),
     Vital(
         "lithium",
@@ -233,8 +230,7 @@ VITAL: Final = (
         "relapse and resistant tuberculosis",
         Severity.MODERATE,
         "ATS/CDC/IDSA guideline on drug-susceptible tuberculosis, 2016: completion of treatment",
-        said=r"(?-i:RIPE|R?HZE|HRZE)(?: therapy)?|(?:tb|tuberculosis) (?:medicines?|medications?|meds|drugs?"
-        r"|pills?|tablets?|treatment)",
+        said=rf"(?-i:RIPE|R?HZE|HRZE)(?: therapy)?|(?:tb|tuberculosis) (?:{_TABLETS}|treatment)",
         together=True,
     ),
     Vital(
