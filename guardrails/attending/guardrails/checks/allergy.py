@@ -121,12 +121,13 @@ def _orders(case: Case, exposure: Exposure) -> bool:
 
 
 def _answered(case: Case, exposure: Exposure) -> bool:
-    said = case.memo.get(_JUSTIFIED)
-    if said is None:
-        told = case.judged.output.lower()
-        said = any(not other_person(told, match.start()) for match in _JUSTIFIED.finditer(told))
-        case.memo[_JUSTIFIED] = said
-    return bool(said) and (exposure.new or exposure.statement is not None)
+    return case.once(_JUSTIFIED, lambda: _justified(case.judged.output.lower())) and (
+        exposure.new or exposure.statement is not None
+    )
+
+
+def _justified(told: str) -> bool:
+    return any(not other_person(told, match.start()) for match in _JUSTIFIED.finditer(told))
 
 
 _WITHHELD_AFTER: Final = re.compile(

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from attending.guardrails.checks import classes
@@ -38,6 +38,7 @@ from attending.guardrails.patient import Judged, PatientContext
 from attending.guardrails.sieve import Sieved
 
 Audience = Literal["patient", "clinician"]
+_Answer = TypeVar("_Answer")
 RAIL: Final = "clinical"
 ADULT_YEARS: Final = Decimal(18)
 
@@ -157,11 +158,18 @@ class Case:
     def says(self, pattern: re.Pattern[str] | Sieved) -> bool:
         """Whether output, prompt or conditions (`told`, lower case) hold the pattern. Each pattern is looked for once,
         so that a check may ask for every drug of a long text."""
-        key = ("says", pattern)
-        held = self.memo.get(key)
-        if held is None:
-            held = self.memo[key] = pattern.search(self.told) is not None
-        return bool(held)
+        return self.once(("says", pattern), lambda: pattern.search(self.told) is not None)
+
+    def writes(self, pattern: re.Pattern[str] | Sieved) -> bool:
+        """Whether output or prompt hold the pattern, each as it is written; looked for once, too."""
+        texts = (self.judged.output, self.judged.prompt or "")
+        return self.once(("writes", pattern), lambda: any(pattern.search(text) for text in texts))
+
+    def once(self, key: Hashable, ask: Callable[[], _Answer]) -> _Answer:
+        """What `ask` answers, a pure function of the case and the key; asked once."""
+        if key not in self.memo:
+            self.memo[key] = ask()
+        return cast(_Answer, self.memo[key])
 
     def unique_given(self) -> Iterator[Exposure]:
         """One exposure per ingredient, the first named; class mentions left out."""

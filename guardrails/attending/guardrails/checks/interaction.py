@@ -85,9 +85,7 @@ def interactions(case: Case) -> Iterator[Finding]:
 
 def mechanisms(case: Case) -> dict[frozenset[str], str]:
     """Pair of drugs -> the effect that its interaction finding names; filled by `interactions`."""
-    found = case.memo.setdefault("interaction mechanisms", {})
-    assert isinstance(found, dict)
-    return found
+    return case.once("interaction mechanisms", dict)
 
 
 def _distinct(case: Case) -> list[Exposure]:
@@ -162,16 +160,15 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
 def _monitored(case: Case, facts: Sequence[Interaction]) -> bool:
     """True where the output itself orders the laboratory value by which a moderate combination is watched."""
     values = {_WATCHED[fact.mechanism] for fact in facts if fact.mechanism in _WATCHED}
-    ordered = case.memo.get("ordered checks")
-    if not isinstance(ordered, list):
-        text = case.judged.output
-        ordered = case.memo["ordered checks"] = [
-            text[m.start() : m.end() + 80] for m in _CHECKS.finditer(text)
-        ]
-    key = ("watched", frozenset(values))
-    if key not in case.memo:
-        case.memo[key] = any(value.search(order) for value in values for order in ordered)
-    return bool(case.memo[key])
+    return any(_ordered(case, value) for value in values)
+
+
+def _ordered(case: Case, value: re.Pattern[str]) -> bool:
+    text = case.judged.output
+    return case.once(
+        ("ordered", value),
+        lambda: any(value.search(text[m.start() : m.end() + 80]) for m in _CHECKS.finditer(text)),
+    )
 
 
 def _names_its_class(case: Case, first: Exposure, second: Exposure) -> bool:

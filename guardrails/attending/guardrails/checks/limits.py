@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import accumulate
-from typing import Final, cast
+from typing import Final
 
 from attending.guardrails.checks.amounts import MG_PER, body_surface_m2, to_base
 from attending.guardrails.checks.case import ADULT_YEARS, Case, Exposure
@@ -95,12 +95,7 @@ def ceilings(
 ) -> list[Ceiling]:
     """The highest ceiling of each kind (absolute, per kg, per m2) and unit among the rows that hold."""
     key = ("ceilings", drug, statement, pick.__name__)
-    held = case.memo.get(key)
-    if isinstance(held, list):
-        return held
-    found = _ceilings(case, drug, statement, pick)
-    case.memo[key] = found
-    return found
+    return case.once(key, lambda: _ceilings(case, drug, statement, pick))
 
 
 def _ceilings(
@@ -219,13 +214,8 @@ def _by_age(case: Case, rows: list[DoseLimit]) -> tuple[list[DoseLimit], bool]:
 
 def speaks_of_children(case: Case) -> bool:
     """True where the output or the prompt speaks of a child without giving an age."""
-    held = case.memo.get("speaks of children")
-    if held is None:
-        text = case.judged.output + "\n" + (case.judged.prompt or "")
-        weight = case.context.weight_kg
-        light = weight is not None and weight < CHILD_KG
-        held = case.memo["speaks of children"] = light or _PEDIATRIC.search(text) is not None
-    return bool(held)
+    weight = case.context.weight_kg
+    return (weight is not None and weight < CHILD_KG) or case.writes(_PEDIATRIC)
 
 
 def _adult(row: DoseLimit) -> bool:
@@ -281,22 +271,19 @@ def _less_follows(case: Case, drug: str, statement: Statement) -> bool:
     dose = statement.dose
     if dose is None:
         return False
-    starts, least = _doses(case).get((drug, dose.unit), ((), ()))
+    starts, least = case.once("doses", lambda: _doses(case)).get((drug, dose.unit), ((), ()))
     following = bisect_right(starts, dose.span.start)
     return following < len(least) and least[following] <= dose.high
 
 
 def _doses(case: Case) -> dict[tuple[str, str], tuple[Sequence[int], Sequence[Decimal]]]:
     """(drug, unit) -> where its doses stand, in order, and the least of each and those after it."""
-    found = case.memo.get("doses")
-    if found is None:
-        doses: dict[tuple[str, str], list[tuple[int, Decimal]]] = {}
-        for exposure in case.given:
-            dose = exposure.statement.dose if exposure.statement is not None else None
-            if dose is not None:
-                doses.setdefault((exposure.drug, dose.unit), []).append((dose.span.start, dose.high))
-        found = case.memo["doses"] = {key: _least(sorted(placed)) for key, placed in doses.items()}
-    return cast(dict[tuple[str, str], tuple[Sequence[int], Sequence[Decimal]]], found)
+    doses: dict[tuple[str, str], list[tuple[int, Decimal]]] = {}
+    for exposure in case.given:
+        dose = exposure.statement.dose if exposure.statement is not None else None
+        if dose is not None:
+            doses.setdefault((exposure.drug, dose.unit), []).append((dose.span.start, dose.high))
+    return {key: _least(sorted(placed)) for key, placed in doses.items()}
 
 
 def _least(placed: list[tuple[int, Decimal]]) -> tuple[list[int], list[Decimal]]:
@@ -310,10 +297,7 @@ def is_strict(case: Case, drug: str) -> bool:
 
 def _told(case: Case, indication: str) -> bool:
     """`said` of output, prompt and conditions, asked once for each indication."""
-    key = ("said", indication)
-    if key not in case.memo:
-        case.memo[key] = said(indication, case.told)
-    return bool(case.memo[key])
+    return case.once(("said", indication), lambda: said(indication, case.told))
 
 
 def is_extended(row: DoseLimit) -> bool:

@@ -95,10 +95,7 @@ def _sides(case: Case, first: Exposure, second: Exposure) -> list[tuple[str, _Wa
 
 
 def _dated_measurement(case: Case, watched: _Watched) -> bool:
-    key = ("dated measurement", watched.drugs)
-    if key not in case.memo:
-        case.memo[key] = watched.dated.search(case.judged.output) is not None
-    return bool(case.memo[key])
+    return case.once(watched.dated, lambda: watched.dated.search(case.judged.output) is not None)
 
 
 def _lowered(case: Case, drug: str) -> bool:

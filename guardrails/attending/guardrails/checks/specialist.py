@@ -54,15 +54,14 @@ _SOURCE: Final = "ISMP list of high-alert medications in acute care settings"
 
 def specialist(case: Case) -> Iterator[Finding]:
     """At most one finding per area, of severity moderate: it holds, and says who reads it."""
-    told = case.judged.output + "\n" + (case.judged.prompt or "")
     given = [e for e in case.given if e.origin == "output" and e.generic_class is None]
-    chemo = next((e for e in given if _chemotherapy(case, e, told)), None)
+    chemo = next((e for e in given if _chemotherapy(case, e)), None)
     if chemo is not None:
         yield _finding(case, "chemotherapy", "an oncology pharmacist", chemo, chemo.span)
     nutrition = _ordered(case.judged.output, _NUTRITION)
     if nutrition is not None:
         yield _finding(case, "parenteral nutrition", "a nutrition pharmacist", None, nutrition)
-    if given and _is_neonate(case, told):
+    if given and _is_neonate(case):
         yield _finding(case, "a neonate", "a neonatal pharmacist", given[0], given[0].span)
     anaesthetic = next(
         (e for e in given if e.drug in _ANAESTHETIC and e.new and not case.is_local(e) and _dosed(e)), None
@@ -71,11 +70,11 @@ def specialist(case: Case) -> Iterator[Finding]:
         yield _finding(case, "anaesthesia", "an anaesthetist", anaesthetic, anaesthetic.span)
 
 
-def _chemotherapy(case: Case, exposure: Exposure, told: str) -> bool:
+def _chemotherapy(case: Case, exposure: Exposure) -> bool:
     if not case.of_class(exposure.drug, "antineoplastic") or case.is_local(exposure):
         return False
     if exposure.drug in _LOW_DOSE_USES:
-        return _CANCER.search(told) is not None and _dosed(exposure)
+        return case.writes(_CANCER) and _dosed(exposure)
     return exposure.new or _dosed(exposure)
 
 
@@ -94,11 +93,11 @@ def _ordered(text: str, words: Sieved) -> Span | None:
     return None
 
 
-def _is_neonate(case: Case, told: str) -> bool:
+def _is_neonate(case: Case) -> bool:
     years = case.age_years
     if years is not None:
         return years * Decimal("365.25") < NEONATE_DAYS
-    return _NEONATE.search(told) is not None and not case.context.lactating and not case.context.pregnant
+    return case.writes(_NEONATE) and not case.context.lactating and not case.context.pregnant
 
 
 def _finding(case: Case, area: str, role: str, exposure: Exposure | None, span: Span) -> Finding:

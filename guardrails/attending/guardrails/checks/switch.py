@@ -150,18 +150,15 @@ def _kept_apart(case: Case, first: Exposure, second: Exposure) -> bool:
         for one, other in ((first, second), (second, first)):
             if case.of_class(one.drug, *washout.ended) and case.of_class(other.drug, *washout.begun):
                 return False
-    key = ("kept apart", *sorted((first.drug, second.drug)))
-    if key not in case.memo:
-        spans = [
-            (s.mention.span, drug)
-            for s in case.output.statements
-            for drug in s.mention.drugs
-            if drug in (first.drug, second.drug)
-        ]
-        case.memo[key] = any(
-            a[1] != b[1] and _ends_before(case.judged.output, a[0], b[0]) for a, b in pairwise(spans)
-        )
-    return bool(case.memo[key])
+    pair = frozenset((first.drug, second.drug))
+    return case.once(("kept apart", pair), lambda: _one_ends_before(case, pair))
+
+
+def _one_ends_before(case: Case, pair: frozenset[str]) -> bool:
+    spans = [
+        (s.mention.span, drug) for s in case.output.statements for drug in s.mention.drugs if drug in pair
+    ]
+    return any(a[1] != b[1] and _ends_before(case.judged.output, a[0], b[0]) for a, b in pairwise(spans))
 
 
 def _ends_before(text: str, left: Span, right: Span) -> bool:
@@ -253,7 +250,7 @@ def _since(case: Case, statement: Statement) -> int | None:
         told is None
         and (statement.scope is Scope.STOP or _ends(case, statement))
         and not statement.reported
-        and _gap_hours(case.judged.output) is None
+        and _stated_gap(case) is None
     ):
         return 0
     if told is not None and _ends(case, statement) and (gap := _stated_gap(case)) is not None:
@@ -297,10 +294,7 @@ def _hours(count: str, unit: str) -> int:
 
 def _stated_gap(case: Case) -> tuple[Decimal, Span] | None:
     """The shortest gap that the output states, read once for all pairs."""
-    if "stated gap" not in case.memo:
-        case.memo["stated gap"] = _gap_hours(case.judged.output)
-    held = case.memo["stated gap"]
-    return held if isinstance(held, tuple) else None
+    return case.once("stated gap", lambda: _gap_hours(case.judged.output))
 
 
 _TITRATED: Final = re.compile(
