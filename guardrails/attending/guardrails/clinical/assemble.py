@@ -52,7 +52,6 @@ _NOT_SO = re.compile(
     r"|\b(?:reduc\w+|chang\w+|lower\w+|increas\w+|switch\w+|spaced|down|cut) from $"
 )
 _LESS = re.compile(r"\b(?:decreas\w+|reduc\w+|lower\w*|down|taper\w*|wean\w*)(?: \w+){0,4} by $")
-_LESS_AFTER = re.compile(r"\b(?:down|taper\w*|wean\w*|withdraw\w*|reduc\w+|decreas\w+)\b[^.;\n]{0,30}$")
 _COMES_TO = re.compile(
     r"\b(?:that(?:'s| is| makes| will be)|which is|which makes|this makes|makes|in all,?|altogether,?|total(?: of|:)?)"
     r"(?: (?:just|only|about|a total of))? $"

@@ -44,7 +44,6 @@ _COUNT_FIRST = Sieved(
 _DIGIT = r"(?:\d(?:\.5)?|1/2)"
 _DASHED = Sieved(rf"(?<![\w/.,-]){_DIGIT}(?: ?- ?{_DIGIT}){{2,3}}(?: ?{_FORM})?(?! ?-? ?\d)(?![\w/.-]*\w)")
 _BEFORE_DASHED = re.compile(r"[ :,;(]{0,3}(?:(?:tab(?:let)?s?|cap(?:sule)?s?|take|po|oral) ?:? ?){0,2}")
-_ONE = re.compile(_N)
 _DAY = (
     r"(?: ?/ ?(?:day|d|24 ?h(?:rs?|ours?)?)| (?:a|per|each|every) day| daily| (?:in|per) "
     r"(?:a |any |one )?(?:day|24[ -]?h(?:rs?|ours?)?))(?!\w)"

@@ -17,7 +17,6 @@ from attending.guardrails.clinical.unit import COUNTED, Unit, read_unit
 from attending.guardrails.sieve import Sieved
 
 _RANGE = re.compile(r" ?(?:(-)|to|or|up to|\band\b) ?(?=[\da-z.])")
-_TIMES = re.compile(r" ?x ?(?=[\d.])| times (?=\d)| of (?:the )?(?=[\d.])")
 _OF_THESE = re.compile(r" of (?:the|your|her|his|these|those) (?=[\d.])")
 _TIMES_AFTER = re.compile(
     r" ?(?:x|times) ?(\d{1,2})(?![\d./%]| ?(?:days?|d|weeks?|wks?|months?|h|hrs?|hours?|"

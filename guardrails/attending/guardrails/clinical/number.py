@@ -62,7 +62,6 @@ _ARTICLE = re.compile(r"an?(?: single| extra| whole| full)? (?=[a-z])")
 _SCIENTIFIC = re.compile(
     r"\d{1,12}(?:\.\d{1,12})?(?:e[+-]?\d{1,4}(?![a-z])| ?(?:x|\*) ?10 ?\^?-?\d{0,3}(?=[ ^])|\^-?\d{1,4})"
 )
-_POWER = re.compile(r"\^-?\d{1,4}")
 _MIXED = re.compile(r"(\d{1,3})(?: and |[ -])(\d{1,2})/(\d{1,2})(?![\d/.])")
 _FRACTION = re.compile(r"(\d{1,2})/(\d{1,2})(?![\d/.])")
 _COMMA_GROUPS = re.compile(r"\d{1,3}(?:,\d{3}){1,4}(\.\d{1,6})?(?![\d,.]*\d)")

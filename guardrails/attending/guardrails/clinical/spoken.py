@@ -124,7 +124,6 @@ _ERROR = re.compile(
     r"never (?:followed|given|taken)"
     r"|struck|retract\w*|amended|not acceptable|unacceptable|removed)\b"
 )
-_QUOTED_BEFORE = re.compile(rf"\b(?:{_STALE}|{_SAID})\b[^.;\n]{{0,60}}$")
 _STALE_BEFORE = re.compile(rf"\b{_STALE}\b[^;\n]{{0,60}}$")
 _SAID_BEFORE = re.compile(rf"\b{_SAID}\b[^.;\n]{{0,40}}$")
 _ERASED_BEFORE = re.compile(

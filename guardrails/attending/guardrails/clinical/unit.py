@@ -124,10 +124,6 @@ _ALL = sorted({*_CANONICAL, *(k for k, v in _DOUBTFUL.items() if v)}, key=len, r
 UNIT = re.compile(rf"({'|'.join(re.escape(s) for s in _ALL)})(?![a-z0-9])\.?(?!\d)")
 """A unit's spelling at the scan position."""
 
-FORM_BETWEEN = re.compile(
-    r"(?: ?\(?(?:low[- ]dose|film[- ]coated|enteric[- ]coated|chewable|oral|scored|extended[- ]release|"
-    r"immediate[- ]release|delayed[- ]release|er|xr|sr|ir|dr|of)\)?){0,3}"
-)
 
 
 @dataclass(frozen=True, slots=True)
