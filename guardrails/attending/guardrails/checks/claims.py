@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.checks.passages import MAX_SENTENCES, content_words, sentences
+from attending.guardrails.clinical.number import number_words
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.patient import Document
 
@@ -24,10 +25,9 @@ _SPLIT: Final = re.compile(
     r"|should|must|can|may|try|rest|wash|change|remove|leave|return|have|finish|walk|lift|bear|swim|shower|work)\b)",
     re.I,
 )
-_NUMBER_WORDS: Final = {
-    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-    "twelve": 12, "fourteen": 14, "a": 1,
-}  # fmt: skip
+_NUMBER_WORDS: Final = number_words("one two three four five six seven eight nine ten twelve fourteen") | {
+    "a": 1
+}
 _LENGTH: Final = re.compile(
     rf"\b(?:for|over|within|in|after|next|first|another|at least|up to|until)\s+(?:the |a further |about "
     rf"|at least |up to |next |first ){{0,4}}"

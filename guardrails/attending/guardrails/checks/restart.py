@@ -10,12 +10,12 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import exposure_amount, shown
 from attending.guardrails.checks.case import Case, Exposure, curated
+from attending.guardrails.clinical.number import number_words
 from attending.guardrails.finding import Code, Finding, Scope, Severity
 from attending.guardrails.sieve import Sieved
 
-_NUMBERS: Final = {
-    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-    "several": 3, "a": 1, "one": 1, "a couple of": 2, "couple of": 2,
+_NUMBERS: Final = number_words("one two three four five six seven eight nine ten") | {
+    "several": 3, "a": 1, "a couple of": 2, "couple of": 2,
 }  # fmt: skip
 _COUNT: Final = r"(?P<n>\d{1,3}|" + "|".join(sorted(_NUMBERS, key=len, reverse=True)) + ")"
 _MISSED: Final = (

@@ -12,9 +12,10 @@ from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure
+from attending.guardrails.clinical.number import number_words
 from attending.guardrails.clinical.sentence import sentences
 
-_WORDS: Final = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "twelve": 12}
+_WORDS: Final = number_words("one two three four five six eight twelve")
 _N: Final = rf"\d{{1,2}}(?:\.5)?|{'|'.join(_WORDS)}"
 _HOURS: Final = rf"(?P<n>{_N})(?: ?(?:-|to|or) ?(?:{_N}))?[ -]?(?:hours?|hrs?|h)\b"
 _GAP: Final = re.compile(

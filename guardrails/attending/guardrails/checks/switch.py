@@ -15,15 +15,15 @@ from itertools import pairwise
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure, curated
+from attending.guardrails.clinical.number import number_words
 from attending.guardrails.clinical.sentence import one_sentence
 from attending.guardrails.clinical.statement import Span, Statement
 from attending.guardrails.finding import Code, Finding, Scope, Severity
 from attending.guardrails.sieve import Sieved
 
-_NUMBER_WORDS: Final = {
-    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "ten": 10, "twelve": 12,
-    "fourteen": 14, "twenty-four": 24, "thirty-six": 36, "forty-eight": 48,
-}  # fmt: skip
+_NUMBER_WORDS: Final = number_words(
+    "one two three four five six seven eight ten twelve fourteen twenty-four thirty-six forty-eight"
+)
 _HOURS: Final = {"hour": 1, "hr": 1, "h": 1, "day": 24, "week": 168, "month": 720}
 _LAST_DOSE: Final = re.compile(
     r"\b(?:last|final) (?:(?:dose|tablet|day|capsule|injection)s? (?:of|for) )?(?:(?:your|the|his|her|oral) )?$",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from attending.guardrails.clinical.number import number_words
 from attending.guardrails.sieve import Sieved
 
 
@@ -40,33 +41,12 @@ class Period:
     days: Decimal
 
 
-_COUNT = {
-    "once": 1,
-    "twice": 2,
-    "thrice": 3,
-    "one": 1,
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-    "twelve": 12,
-    "fourteen": 14,
-    "twenty": 20,
-    "thirty": 30,
-    "a": 1,
-    "an": 1,
-    "other": 2,
-    "second": 2,
-    "alternate": 2,
-    "third": 3,
+_SPELLED = number_words("one two three four five six seven eight nine ten twelve fourteen twenty thirty")
+_COUNT = _SPELLED | {
+    "once": 1, "twice": 2, "thrice": 3, "a": 1, "an": 1, "other": 2, "second": 2, "alternate": 2, "third": 3,
     "fourth": 4,
-}
-_N = r"(?:\d{1,3}(?:\.\d)?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fourteen|twenty|thirty)"
+}  # fmt: skip
+_N = rf"(?:\d{{1,3}}(?:\.\d)?|{'|'.join(_SPELLED)})"
 _DAY = r"(?:day|daily|24 ?-?(?:hours?|hrs?|h)(?: period)?|d(?![a-z]))"
 _SPAN = r"(?:minutes?|mins?|hours?|hrs?|hr|h|days?|d|weeks?|wks?|wk|w|months?|mo)(?![a-z])"
 _HOURS = {

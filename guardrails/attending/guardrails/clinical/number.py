@@ -9,44 +9,29 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from attending.guardrails.sieve import Sieved
 
 _MAX_DIGITS = 12
 
-_SMALL = {
-    "zero": 0,
-    "nought": 0,
-    "one": 1,
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-    "eleven": 11,
-    "twelve": 12,
-    "thirteen": 13,
-    "fourteen": 14,
-    "fifteen": 15,
-    "sixteen": 16,
-    "seventeen": 17,
-    "eighteen": 18,
-    "nineteen": 19,
-}
-_TENS = {
-    "twenty": 20,
-    "thirty": 30,
-    "forty": 40,
-    "fifty": 50,
-    "sixty": 60,
-    "seventy": 70,
-    "eighty": 80,
-    "ninety": 90,
-}
+_UNDER_TEN = "zero one two three four five six seven eight nine"
+_TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_SMALL = {word: value for value, word in enumerate(f"{_UNDER_TEN} {_TEENS}".split())} | {"nought": 0}
+_FROM_TWENTY = "twenty thirty forty fifty sixty seventy eighty ninety"
+_TENS = {word: 10 * value for value, word in enumerate(_FROM_TWENTY.split(), 2)}
+NUMBER_WORDS: Final = (
+    _SMALL
+    | _TENS
+    | {
+        f"{ten}{gap}{one}": tens + ones
+        for ten, tens in _TENS.items()
+        for one, ones in _SMALL.items()
+        for gap in "- "
+        if 0 < ones < 10
+    }
+)
+"""Every number below a hundred as it is spelled, with a hyphen or a space: "twenty-six", "twenty six"."""
 _WORD = "|".join(sorted([*_SMALL, *_TENS, "hundred", "thousand"], key=len, reverse=True))
 _WORDS = re.compile(rf"(?:{_WORD})(?:(?:-| and (?!one[- ](?:half|quarter))| )(?:{_WORD})\b){{0,8}}(?![a-z])")
 _DIGIT_WORD = "|".join(word for word, value in _SMALL.items() if value < 10)
@@ -95,6 +80,11 @@ class Number:
     kind: str
     notation: str | None = None
     reason: str | None = None
+
+
+def number_words(words: str) -> dict[str, int]:
+    """Each of the words, which white space parts, with the number it spells. Raises KeyError for any other word."""
+    return {word: NUMBER_WORDS[word] for word in words.split()}
 
 
 def read_number(text: str, start: int, *, spaced_groups: bool = True) -> Number | None:

@@ -125,7 +125,6 @@ UNIT = re.compile(rf"({'|'.join(re.escape(s) for s in _ALL)})(?![a-z0-9])\.?(?!\
 """A unit's spelling at the scan position."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Unit:
     """A unit as read: `factor` converts household and litre amounts; `reason` is set when it is not exact."""
