@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from ahocorasick_rs import AhoCorasick, MatchKind
@@ -132,20 +133,8 @@ def stated_context(
     parts = passages(norm)
     person = describe([part.text for part in parts], _names(norm, lexicon))
     parsed = parsed if parsed is not None and parsed.text == text else parse(text, lexicon)
-    return PatientContext(
-        age_years=person.age_years,
-        age_days=person.age_days,
-        sex=person.sex,
-        pregnant=person.pregnant,
-        pregnancy_weeks=person.pregnancy_weeks,
-        lactating=person.lactating,
-        infant_days=person.infant_days,
-        weight_kg=person.weight_kg,
-        height_cm=person.height_cm,
-        egfr=person.egfr,
-        crcl=person.crcl,
-        dialysis=person.dialysis,
-        child_pugh=person.child_pugh,
+    return replace(
+        person,
         allergies=stated_allergies(parts, lexicon),
         medications=_medications(norm, parsed),
         conditions=_conditions(parts, conditions),

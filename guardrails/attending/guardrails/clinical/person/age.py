@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from attending.guardrails.clinical.person.counting import NW, number
+from attending.guardrails.clinical.person.counting import DAYS, NW, number
 from attending.guardrails.clinical.person.told import Told
 from attending.guardrails.clinical.person.who import CONDITIONAL, clause_before, other_person, words_before
 from attending.guardrails.sieve import Group, Sieved
@@ -110,5 +110,4 @@ def _store_age(count: Decimal, unit: str, told: Told) -> None:
     elif unit == "m" and count > 24:
         told.ages.append((count / 12).quantize(Decimal("0.1")))
     elif count > 0:
-        factor = {"m": Decimal("30.4375"), "w": Decimal(7), "d": Decimal(1)}[unit]
-        told.days.append(int(count * factor))
+        told.days.append(int(count * DAYS[unit]))

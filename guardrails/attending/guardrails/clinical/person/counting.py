@@ -21,6 +21,11 @@ _ORDINAL |= {
     for ones in range(1, 10)
     for gap in "- "
 }
+WEEKS_A_MONTH = Decimal("4.345")
+DAYS = {"d": Decimal(1), "w": Decimal(7), "m": Decimal("30.4375")}
+"""Days of a unit by its first letter."""
+TRIMESTER_WEEK = {"first": 8, "1st": 8, "second": 14, "2nd": 14, "third": 28, "3rd": 28}
+"""The week that stands for a trimester: one within the first, the beginning of the other two."""
 COUNTED = "|".join(sorted(_BELOW_FIFTY, key=len, reverse=True))
 NW = rf"({COUNTED}|\d{{1,3}}(?:\.\d{{1,2}})?)"
 NTH = rf"({'|'.join(sorted(_ORDINAL, key=len, reverse=True))}|\d{{1,2}}(?:st|nd|rd|th))"

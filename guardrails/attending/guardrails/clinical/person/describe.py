@@ -7,8 +7,6 @@ states nothing, and two different values of one fact state nothing either.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import TypeVar
 
 from attending.guardrails.clinical.person.age import AGE, read_age
@@ -18,32 +16,16 @@ from attending.guardrails.clinical.person.organs import ORGANS, read_organs
 from attending.guardrails.clinical.person.pregnancy import PREGNANCY, read_pregnancy
 from attending.guardrails.clinical.person.size import SIZE, read_size
 from attending.guardrails.clinical.person.told import Told
+from attending.guardrails.patient import PatientContext
 from attending.guardrails.sieve import Group
 
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """What one text says of the person; None where it says nothing or speaks of several."""
+def describe(parts: Sequence[str], names: frozenset[str] = frozenset()) -> PatientContext:
+    """The fields that are read here, each None where the text says nothing of it or speaks of several people.
 
-    age_years: Decimal | None = None
-    age_days: int | None = None
-    sex: str | None = None
-    pregnant: bool | None = None
-    pregnancy_weeks: Decimal | None = None
-    lactating: bool | None = None
-    infant_days: int | None = None
-    weight_kg: Decimal | None = None
-    height_cm: Decimal | None = None
-    egfr: Decimal | None = None
-    crcl: Decimal | None = None
-    dialysis: bool | None = None
-    child_pugh: str | None = None
-
-
-def describe(parts: Sequence[str], names: frozenset[str] = frozenset()) -> Person:
-    """Reads normalised sentences, each by itself; `names` are words that the text writes as names of people. Pure;
+    Reads normalised sentences, each by itself; `names` are words that the text writes as names of people. Pure;
     raises nothing."""
     told = Told()
     readers: tuple[tuple[Group, Callable[[str], None]], ...] = (
@@ -66,7 +48,7 @@ def describe(parts: Sequence[str], names: frozenset[str] = frozenset()) -> Perso
         # an age in days beside a nursing mother is the infant's
         infants, days = infants or days, []
     expecting = _one(told.pregnant)
-    return Person(
+    return PatientContext(
         age_years=_one(told.ages) if not days else None,
         age_days=_one(days) if not told.ages else None,
         # beside a nursing mother "son" is the child

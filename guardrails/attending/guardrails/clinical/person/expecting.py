@@ -10,9 +10,15 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 
-from attending.guardrails.clinical.person.counting import NW, number
+from attending.guardrails.clinical.person.counting import NW, TRIMESTER_WEEK, number
 from attending.guardrails.clinical.person.told import Told
-from attending.guardrails.clinical.person.who import CONDITIONAL, GENERAL, clause_before, other_person
+from attending.guardrails.clinical.person.who import (
+    CONDITIONAL,
+    GENERAL,
+    clause_before,
+    of_patient,
+    other_person,
+)
 from attending.guardrails.sieve import Group, Sieved
 
 _ANTENATAL = Sieved(
@@ -60,7 +66,6 @@ _THIRD = Sieved(
     r"|well )?in(?:to)? the "
     r"(first|1st|second|2nd|third|3rd) trimester\b"
 )
-_TRIMESTER_WEEK = {"first": 8, "1st": 8, "second": 14, "2nd": 14, "third": 28, "3rd": 28}
 _OF_FORTY = Sieved(r"(?<![\d/.,-])(\d{1,2})(?:\+[0-6])? ?/40(?![\d/]|\.\d| ?(?:mm|mg|patients|points))")
 """Weeks of forty, as notes of Britain, India and Australia count a pregnancy: "34/40"."""
 _SEEN_AT = Sieved(
@@ -148,7 +153,7 @@ def read_expecting(parts: Sequence[str], told: Told) -> None:
                 told.pregnant.append(True)
         for match in _THIRD.finditer(part):
             if not GENERAL.search(clause_before(part, match.start())):
-                told.weeks_about.append(Decimal(_TRIMESTER_WEEK[match.group(1)]))
+                told.weeks_about.append(Decimal(TRIMESTER_WEEK[match.group(1)]))
                 told.pregnant.append(True)
         for pattern in (_USUAL_AT, _CHEERED):
             for match in pattern.finditer(part):
@@ -163,9 +168,7 @@ def read_expecting(parts: Sequence[str], told: Told) -> None:
                     told.pregnant.append(True)
         for pattern in (_BOY_OR_GIRL, _SCANNED):
             for match in pattern.finditer(part):
-                if not GENERAL.search(clause_before(part, match.start())) and not other_person(
-                    part, match.start()
-                ):
+                if of_patient(part, match.start()):
                     told.pregnant.append(True)
     ended = any(_CHILDBEARING_ENDED.search(part) for part in parts)
     for part in () if ended else parts:

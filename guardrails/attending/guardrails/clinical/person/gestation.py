@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from attending.guardrails.clinical.person.counting import COUNTED, NTH, NW, number
+from attending.guardrails.clinical.person.counting import COUNTED, NTH, NW, WEEKS_A_MONTH, number
 from attending.guardrails.clinical.person.expecting import planned
 from attending.guardrails.clinical.person.told import Told
 from attending.guardrails.clinical.person.who import (
@@ -166,17 +166,13 @@ def counted_weeks(part: str, told: Told) -> None:
     tested = _TESTED.search(part) is not None
     for match in _LAST_PERIOD.finditer(part) if tested else ():
         if says(match):
-            factor = Decimal("4.345") if match.group(2).startswith("m") else Decimal(1)
+            factor = WEEKS_A_MONTH if match.group(2).startswith("m") else Decimal(1)
             stored((number(match.group(1)) * factor).to_integral_value())
     expected = re.search(r"\b(?:baby|pregnan\w*|edd)\b|^(?:she|you|i)\b", part) is not None
     for match in _DUE.finditer(part) if expected else ():
-        factor = Decimal("4.345") if match.group(2).startswith("m") else Decimal(1)
+        factor = WEEKS_A_MONTH if match.group(2).startswith("m") else Decimal(1)
         remaining = (number(match.group(1)) * factor).to_integral_value()
-        if (
-            says(match)
-            and re.search(r"\b(?:baby|pregnan\w*|edd)\b|^(?:she|you|i)\b", part)
-            and remaining <= 38
-        ):
+        if says(match) and remaining <= 38:
             stored(Decimal(40) - remaining)
     for pattern in (_TESTED, _EXPECTING):
         if any(says(match) for match in pattern.finditer(part)):

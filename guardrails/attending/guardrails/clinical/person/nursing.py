@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 
-from attending.guardrails.clinical.person.counting import NW, number
+from attending.guardrails.clinical.person.counting import DAYS, NW, number
 from attending.guardrails.clinical.person.told import Told
 from attending.guardrails.clinical.person.who import GENERAL, clause_before, other_person
 from attending.guardrails.sieve import Group, Sieved
@@ -63,5 +62,4 @@ def read_nursing(part: str, told: Told) -> None:
             told.lactating.append(True)
     for match in _INFANT.finditer(part):
         count, unit = (match.group(1), match.group(2)) if match.group(1) else (match.group(3), match.group(4))
-        factor = {"d": Decimal(1), "w": Decimal(7), "m": Decimal("30.4375")}[unit[0]]
-        told.infants.append(int(number(count) * factor))
+        told.infants.append(int(number(count) * DAYS[unit[0]]))

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from attending.guardrails.clinical.person.counting import N
 from attending.guardrails.clinical.person.told import Told
-from attending.guardrails.clinical.person.who import GENERAL, clause_before, other_person
+from attending.guardrails.clinical.person.who import GENERAL, clause_before, of_patient
 from attending.guardrails.sieve import Group, Sieved
 
 _EGFR = Sieved(
@@ -73,6 +73,7 @@ _LONG_AGO = re.compile(
     r"|previously)"
 )
 _NOT_YET = re.compile(r" (?:before|until|prior to) (?:19|20)\d\d")
+_DENIED = re.compile(r"\b(?:not|no longer|never|isn't)\b")
 _CHILD_PUGH = Sieved(
     r"\bchild(?:'?s)?(?:[- ]?(?:turcotte[- ]?)?pugh|(?= class\b| [bc](?![\w'-])))(?: (?:class|score|stage"
     r"|grade|category)){0,4}[ "
@@ -87,19 +88,16 @@ def read_organs(part: str, told: Told) -> None:
         if not GENERAL.search(clause_before(part, match.start())) and not _LONG_AGO.match(part, match.end()):
             (told.crcls if match.group(1) is None else told.egfrs).append(Decimal(match.group(2)))
     for match in _KIDNEY_NUMBER.finditer(part):
-        if not GENERAL.search(clause_before(part, match.start())) and not other_person(part, match.start()):
+        if of_patient(part, match.start()):
             told.egfrs.append(Decimal(match.group(1)))
     for match in _KIDNEY_SHARE.finditer(part):
-        if not GENERAL.search(clause_before(part, match.start())) and not other_person(part, match.start()):
+        if of_patient(part, match.start()):
             share = Decimal(match.group(1)) if match.group(1) else Decimal(_SHARES[match.group(2)])
             if share <= 60:
                 told.egfrs.append(share)
     for match in _DIALYSIS.finditer(part):
-        around = clause_before(part, match.start())
-        if not GENERAL.search(around) and not other_person(part, match.start()):
-            if _NOT_YET.match(part, match.end()):
-                continue
-            told.dialysis.append(re.search(r"\b(?:not|no longer|never|isn't)\b", around) is None)
+        if of_patient(part, match.start()) and not _NOT_YET.match(part, match.end()):
+            told.dialysis.append(_DENIED.search(clause_before(part, match.start())) is None)
     for match in _CHILD_PUGH.finditer(part):
         if not GENERAL.search(clause_before(part, match.start())):
             told.childs.append(match.group(1).upper())

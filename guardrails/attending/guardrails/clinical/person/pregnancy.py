@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from attending.guardrails.clinical.person.counting import COUNTED, NW, number
+from attending.guardrails.clinical.person.counting import COUNTED, NW, TRIMESTER_WEEK, WEEKS_A_MONTH, number
 from attending.guardrails.clinical.person.gestation import GESTATION, counted_weeks
 from attending.guardrails.clinical.person.told import Told
 from attending.guardrails.clinical.person.who import (
     GENERAL,
     RELATIVE_TIME,
     clause_before,
+    of_patient,
     other_person,
     words_before,
 )
@@ -37,7 +38,6 @@ _TRIMESTER = Sieved(
     r"|\b(first|1st|second|2nd|third|3rd)[ -]trimester (?:of (?:her|your|my|this) )?pregnan"
     r"|(?:^|[,;(] ?|[mf] |year-old |woman |patient )(first|1st|second|2nd|third|3rd) trimester(?=[,;:.)]|$)"
 )
-_TRIMESTER_WEEK = {"first": 8, "1st": 8, "second": 14, "2nd": 14, "third": 28, "3rd": 28}
 _PREGNANT = Sieved(
     r"\b(?:is|am|i'm|she's|patient's|currently|you are|you're|being|who is|as you are|"
     r"since you are|and|now|since she is|because she is|an?|this|my|our) (?:\w+ "
@@ -62,12 +62,7 @@ def read_pregnancy(part: str, told: Told) -> None:
     if _NOT_PREGNANT.search(part):
         told.pregnant.append(False)
     for match in _WEEKS.finditer(part):
-        before = clause_before(part, match.start())
-        if (
-            RELATIVE_TIME.search(words_before(part, match.start(), 20))
-            or GENERAL.search(before)
-            or other_person(part, match.start())
-        ):
+        if RELATIVE_TIME.search(words_before(part, match.start(), 20)) or not of_patient(part, match.start()):
             continue
         value = number(next(g for g in match.groups() if g))
         if 1 <= value <= 44:
@@ -76,13 +71,13 @@ def read_pregnancy(part: str, told: Told) -> None:
     if GESTATION.may_match(part):
         counted_weeks(part, told)
     for match in _MONTHS_PREGNANT.finditer(part):
-        if not GENERAL.search(clause_before(part, match.start())) and not other_person(part, match.start()):
+        if of_patient(part, match.start()):
             told.pregnant.append(True)
-            told.weeks.append((number(match.group(1)) * Decimal("4.345")).to_integral_value())
+            told.weeks.append((number(match.group(1)) * WEEKS_A_MONTH).to_integral_value())
     for match in _TRIMESTER.finditer(part):
         if not GENERAL.search(clause_before(part, match.start())):
             told.pregnant.append(True)
-            told.weeks.append(Decimal(_TRIMESTER_WEEK[next(g for g in match.groups() if g)]))
+            told.weeks.append(Decimal(TRIMESTER_WEEK[next(g for g in match.groups() if g)]))
     for match in _PREGNANT.finditer(part):
         around = clause_before(part, match.start()) + match.group()
         if (

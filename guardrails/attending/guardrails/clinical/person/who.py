@@ -43,6 +43,11 @@ def clause_before(part: str, position: int) -> str:
     return re.split(r"[,;:]", words_before(part, position, 80))[-1]
 
 
+def of_patient(part: str, position: int) -> bool:
+    """Whether what stands at a position is said of the patient: neither of people in general nor of a relative."""
+    return GENERAL.search(clause_before(part, position)) is None and not other_person(part, position)
+
+
 def other_person(part: str, position: int) -> bool:
     """Whether a relative is the subject ("his mother is 70 years old") and nobody else since."""
     before = words_before(part, position, 80)
