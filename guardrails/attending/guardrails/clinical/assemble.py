@@ -459,7 +459,10 @@ class _Builder:
         self._anchors = anchors
         retracted_ends = [a.end for a in self._retracted]
         for rhythm in self._p.rhythms:
-            if any(0 <= rhythm.start - end <= 2 for end in retracted_ends) or self._of_former(rhythm):
+            last = bisect_right(retracted_ends, rhythm.start) - 1
+            if last >= 0 and rhythm.start - retracted_ends[last] <= 2:
+                continue
+            if self._of_former(rhythm):
                 continue
             if self._of_another(rhythm):
                 continue

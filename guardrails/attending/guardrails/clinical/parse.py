@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
+from operator import attrgetter
 
 from attending.guardrails.clinical.amount import Amount, Kind, Risk
 from attending.guardrails.clinical.assemble import Pieces, assemble
@@ -66,6 +68,8 @@ _VITAMIN = re.compile(
 _RESULT_END = re.compile(r" ?(?:[,;)/|]|$|\n|\.(?!\d)|\(?(?:ng|nmol|pg|pmol|low|normal|last|today|ok)\b)")
 _SAME_DOSE_WITHIN = 14
 _MUCH_THE_SAME = 3
+_ORPHAN_REACH = 60
+"""Characters behind a dose without a drug, within which its frequency begins."""
 _ASA_CLASS = re.compile(r"[1-5]")
 _INJECTED_NEXT = re.compile(r" ?(?:iv|i\.v\.|im|push|subcut)\b")
 _OF_DRUG = re.compile(r" (?:of )?(?:oral |iv |intravenous |the )?")
@@ -228,6 +232,7 @@ def _unitless(
     text = norm.text
     starts = [a.start for a in amounts]
     rhythm_starts = [r.start for r in found]
+    in_mg = _given_in_mg(mentions, amounts)
     out: list[Amount] = []
     for mention in mentions:
         if not mention.drugs or text[mention.start : mention.end] in ANALYTES:
@@ -246,30 +251,30 @@ def _unitless(
             continue
         if re.fullmatch(r"(?:19|20)\d\d", match.group(1)) or _is_result(text, mention, match):
             continue
-        if is_strength(mention.drugs, match.group(1)) and _INJECTED_NEXT.match(text, end) is None:
-            value = Decimal(match.group(1))
-            out.append(Amount(start, end, Kind.DOSE, value, value, "mg"))
-            continue
         value = Decimal(match.group(1))
-        if _said_in_mg(value, mention, mentions, amounts):
+        marketed = is_strength(mention.drugs, match.group(1)) and _INJECTED_NEXT.match(text, end) is None
+        given = next((dose for other, dose in in_mg[mention.drugs] if other is not mention), None)
+        if marketed or (given is not None and given / _MUCH_THE_SAME <= value <= given * _MUCH_THE_SAME):
             out.append(Amount(start, end, Kind.DOSE, value, value, "mg"))
-            continue
-        out.append(Amount(start, end, Kind.UNREADABLE, reason="a number without a unit"))
+        else:
+            out.append(Amount(start, end, Kind.UNREADABLE, reason="a number without a unit"))
     return out
 
 
-def _said_in_mg(value: Decimal, mention: Named, mentions: list[Named], amounts: list[Amount]) -> bool:
-    """Whether the text gives another dose of the drug in mg, of much the same size: "since gabapentin 900 three times a
-    day ... gabapentin up to 1,200 mg"."""
+def _given_in_mg(
+    mentions: list[Named], amounts: list[Amount]
+) -> defaultdict[tuple[str, ...], list[tuple[Named, Decimal]]]:
+    """The doses in mg right behind each drug's mentions, the first two of each: "since gabapentin 900 three times a day
+    ... gabapentin up to 1,200 mg" gives the unit of 900, which is of much the same size."""
     starts = [a.start for a in amounts]
-    for other in mentions:
-        at = bisect_left(starts, other.end)
-        if other is mention or other.drugs != mention.drugs or at >= len(amounts):
+    found: defaultdict[tuple[str, ...], list[tuple[Named, Decimal]]] = defaultdict(list)
+    for mention in mentions:
+        at = bisect_left(starts, mention.end)
+        if at >= len(amounts) or amounts[at].unit != "mg" or amounts[at].kind is not Kind.DOSE:
             continue
-        near = amounts[at]
-        if near.unit == "mg" and near.start - other.end <= _SAME_DOSE_WITHIN and near.kind is Kind.DOSE:
-            return near.high / _MUCH_THE_SAME <= value <= near.high * _MUCH_THE_SAME
-    return False
+        if amounts[at].start - mention.end <= _SAME_DOSE_WITHIN and len(found[mention.drugs]) < 2:
+            found[mention.drugs].append((mention, amounts[at].high))
+    return found
 
 
 def _is_result(text: str, mention: Named, number: re.Match[str]) -> bool:
@@ -380,13 +385,14 @@ def _orphan(
 ) -> Statement:
     span = _span(norm, amount)
     mention = DrugMention(span, _source(norm, amount), about)
-    near = [
-        r
-        for r in pieces.rhythms
-        if 0 <= r.start - amount.end <= 60 and "." not in norm.text[amount.end : r.start]
-    ]
-    following = next((a.start for a in pieces.amounts if a.start > amount.start), len(norm.text))
-    part = Part(0, reading, amount, [r for r in near if r.start < following])
+    after = bisect_right(pieces.amounts, amount.start, key=attrgetter("start"))
+    following = pieces.amounts[after].start if after < len(pieces.amounts) else len(norm.text)
+    first, last = (
+        bisect_left(pieces.rhythms, position, key=attrgetter("start"))
+        for position in (amount.end, min(following, amount.end + _ORPHAN_REACH + 1))
+    )
+    near = [r for r in pieces.rhythms[first:last] if "." not in norm.text[amount.end : r.start]]
+    part = Part(0, reading, amount, near)
     return _statement(norm, [mention], part)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Literal
 
 from attending.guardrails.clinical.amount import Amount, Kind
@@ -66,6 +67,7 @@ _SIG_AFTER = re.compile(
     r"|q ?(?:d|hs|am|pm|day)|b\.?i\.?d|t\.?i\.?d"
     r"|q\.?i\.?d|once|twice|three times|four times|every|daily|nightly|weekly|at bedtime|prn)\b"
 )
+_FORM_WORDS = re.compile(r"(?: [a-z-]+){0,2} ")
 _ORDINARY = word_set(
     "january february march april may june july august september october november "
     "december monday tuesday wednesday "
@@ -152,7 +154,7 @@ def find_unknown(
         named = (
             capital
             and amount.unit in ("mg", "mcg")
-            and not _shouted(norm, start, end)
+            and not norm.source(start, end).isupper()  # an acronym or a heading
             and _TITLE_BEFORE.search(before) is None
             and not _of_a_name(text, taken, start)
         )
@@ -198,14 +200,8 @@ def find_unknown(
             or _TAKEN_AFTER.match(text, end)
         ):
             misspells = None
-        if not stem and misspells is None:
-            original = norm.original[norm.starts[start] : norm.ends[end - 1]]
-            if not (
-                not original.isupper()
-                and _DOSE_POSITION.search(text, max(0, start - 40), start)
-                and _TAKEN_AFTER.match(text, end)
-            ):
-                continue
+        if not stem and misspells is None and not _ordered(norm, start, end):
+            continue
         found[start] = Stranger(start, end)
     return [found[k] for k in sorted(found)]
 
@@ -224,21 +220,21 @@ def _has_stem(word: str) -> bool:
     return any(word.endswith(stem) and len(word) >= len(stem) + _BEFORE_STEM for stem in _STEMS)
 
 
-def _shouted(norm: Normalised, start: int, end: int) -> bool:
-    """Whether the word stands in capitals, as an acronym or a heading does."""
-    return norm.original[norm.starts[start] : norm.ends[end - 1]].isupper()
+def _ordered(norm: Normalised, start: int, end: int) -> bool:
+    """Whether the word, which is no acronym, stands between a verb of giving and how it is taken."""
+    return (
+        not norm.source(start, end).isupper()
+        and _DOSE_POSITION.search(norm.text, max(0, start - 40), start) is not None
+        and _TAKEN_AFTER.match(norm.text, end) is not None
+    )
 
 
 def _of_a_name(text: str, taken: list[tuple[int, int]], start: int) -> bool:
     """Whether a known name stands just before, so that the word says its form or salt ("Diltiazem Retard")."""
-    return any(
-        e <= start and re.fullmatch(r"(?: [a-z-]+){0,2} ", text[e:start]) for _, e in _before(taken, start)
-    )
-
-
-def _before(taken: list[tuple[int, int]], start: int) -> list[tuple[int, int]]:
-    at = bisect_right(taken, (start, start))
-    return taken[max(0, at - 1) : at]
+    at = bisect_right(taken, (start, start)) - 1
+    if at < 0 or taken[at][1] > start:
+        return False
+    return _FORM_WORDS.fullmatch(text, taken[at][1], start) is not None
 
 
 def _known(word: str, lexicon: Lexicon) -> bool:
@@ -254,11 +250,5 @@ def _known(word: str, lexicon: Lexicon) -> bool:
 
 
 def _overlaps(taken: list[tuple[int, int]], start: int, end: int) -> bool:
-    low, high = 0, len(taken)
-    while low < high:
-        middle = (low + high) // 2
-        if taken[middle][1] <= start:
-            low = middle + 1
-        else:
-            high = middle
-    return low < len(taken) and taken[low][0] < end
+    at = bisect_right(taken, start, key=itemgetter(1))
+    return at < len(taken) and taken[at][0] < end
