@@ -2,7 +2,7 @@
 
 "Warfarin reduced from 5 mg to 3.5 mg the day amiodarone was begun; INR on Friday, then weekly" is what the warfarin
 label asks for, and no finding that interrupts. Read are drugs followed by an INR or a level. Both halves must be said:
-a lower dose in a sentence that names the drug, and a measurement within two weeks. Not read: other ways to manage a
+a lower dose in a sentence that names the drug, and a measurement with its day. Not read: other ways to manage a
 pair, and combinations that add to one another's harm instead of changing a level (warfarin with ibuprofen).
 """
 
@@ -81,7 +81,7 @@ def managed(case: Case, first: Exposure, second: Exposure, facts: Sequence[Inter
 
 
 def measured(case: Case, first: Exposure, second: Exposure) -> bool:
-    """True where the text has the level or INR of one of the two measured within two weeks."""
+    """True where the text has the level or INR of one of the two measured, and says on which day or how often."""
     return any(_dated_measurement(case, watched) for _, watched in _sides(case, first, second))
 
 

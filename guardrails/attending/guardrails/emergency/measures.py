@@ -2,7 +2,7 @@
 
 Bounds: fever from 38.0 C or 100.4 F; oxygen saturation to 91 %; systolic pressure below 90 mmHg; pulse from 120 and
 breaths from 25 a minute; 160/110 mmHg in pregnancy (ACOG severe range) and 180/120 otherwise (ACC/AHA); ketones from
-3.0 mmol/L; glucose from 16 mmol/L or 300 mg/dL and below 3.0 mmol/L or 54 mg/dL; potassium from 6.5 mmol/L;
+3.0 mmol/L; glucose from 16 mmol/L or 300 mg/dL and below 3.0 mmol/L or 50 mg/dL; potassium from 6.5 mmol/L;
 lithium from 1.5 mmol/L; an infant is up to twelve weeks old.
 """
 
