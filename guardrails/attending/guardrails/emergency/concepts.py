@@ -179,10 +179,11 @@ def _is_number(word: str) -> bool:
 @cache
 def lexicon(name: str) -> Lexicon:
     """A lexicon of this folder: lines of a concept and its phrases. ValueError for a row that is malformed."""
-    return Lexicon(_rows(name))
+    return Lexicon(rows(name))
 
 
-def _rows(name: str) -> Iterator[tuple[str, str]]:
+def rows(name: str) -> Iterator[tuple[str, str]]:
+    """(concept, phrase) of each phrase of a lexicon. ValueError for a row that is malformed."""
     for line in (files(__package__) / name).read_text("utf-8").splitlines():
         if not line or line.startswith("#"):
             continue
