@@ -238,12 +238,6 @@ EVENTS: Final = (
         and not re.search(r"\bdilut|reconstitut|mix\w* (?:with|in)", clause, re.I),
     ),
     _NeverEvent(
-        "hypertonic-saline-push", "ISMP high-alert list: sodium chloride above 0.9 %",
-        "concentrated sodium chloride by push",
-        lambda case, e, clause: e.drug == "sodium chloride" and re.search(r"\b23\.4 ?%|\b14\.6 ?%", clause) is not None
-        and not re.search(r"\bcentral\b|herniat", clause, re.I),
-    ),
-    _NeverEvent(
         "u500-syringe", "insulin U-500 label, warnings: only the U-500 syringe or pen; not intravenously",
         "U-500 insulin with another syringe or into a vein is a fivefold overdose",
         lambda case, e, clause: (e.drug.startswith("insulin") or case.of_class(e.drug, "insulin"))

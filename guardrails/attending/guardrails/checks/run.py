@@ -16,6 +16,7 @@ from attending.guardrails.checks.disguise import disguises, too_long
 from attending.guardrails.checks.dosing import dosing
 from attending.guardrails.checks.drug_lab import drug_labs
 from attending.guardrails.checks.duplicate import duplicates
+from attending.guardrails.checks.fluids import fluid_never_events
 from attending.guardrails.checks.identity import wrong_patient
 from attending.guardrails.checks.interaction import interactions, mechanisms
 from attending.guardrails.checks.interval import intervals
@@ -67,6 +68,7 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     mme,
     drug_labs,
     never_events,
+    fluid_never_events,
     specialist,
     wrong_patient,
     sides,

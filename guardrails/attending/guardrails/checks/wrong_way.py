@@ -34,7 +34,8 @@ _SLOW: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """`what` is looked for in the sentence of the drug where `drugs` does not name it; `way` in the same sentence."""
+    """`way` is looked for in the sentence of the drug, and so is `what`, where there is one. Where a route was read of
+    the drug, it decides for a row that has `routes`."""
 
     id: str
     source: str
@@ -43,7 +44,7 @@ class _Way:
     drugs: frozenset[str] = frozenset()
     classes: tuple[str, ...] = ()
     what: Sieved | None = None
-    route: str | None = None
+    routes: frozenset[str] = frozenset()
     severity: Severity = Severity.MAJOR
 
 
@@ -89,7 +90,7 @@ _WAYS: Final = (
         "an anticoagulant into muscle bleeds there",
         _any(r"im|i\.m\.|intramuscular(?:ly)?|into (?:the|a) muscle"),
         drugs=frozenset({"heparin", "enoxaparin", "dalteparin", "tinzaparin", "fondaparinux", "argatroban"}),
-        route="intramuscular",
+        routes=frozenset({"intramuscular"}),
     ),
     _Way(
         "basal-insulin-muscle",
@@ -97,7 +98,7 @@ _WAYS: Final = (
         "a long-acting insulin is given under the skin only",
         _any(r"im|i\.m\.|intramuscular(?:ly)?|into (?:the|a) muscle"),
         drugs=frozenset({"insulin glargine", "insulin detemir", "insulin degludec", "insulin isophane"}),
-        route="intramuscular",
+        routes=frozenset({"intramuscular"}),
     ),
     _Way(
         "potassium-skin-muscle",
@@ -105,7 +106,7 @@ _WAYS: Final = (
         "concentrated potassium under the skin or into muscle destroys tissue",
         _any(r"im|i\.m\.|intramuscular(?:ly)?|sc|sq|subq|subcut\w*|into (?:the|a) muscle"),
         drugs=frozenset({"potassium chloride", "potassium phosphate"}),
-        route="subcutaneous",
+        routes=frozenset({"intramuscular", "subcutaneous"}),
         severity=Severity.CONTRAINDICATED,
     ),
     _Way(
@@ -197,8 +198,8 @@ def wrong_ways(case: Case) -> Iterator[Finding]:
 
 def _given_so(text: str, exposure: Exposure, way: _Way) -> bool:
     stated = exposure.statement.route if exposure.statement is not None else None
-    if way.route is not None and stated is not None:
-        return stated == way.route
+    if way.routes and stated is not None:
+        return stated in way.routes
     if way.way is _INTO_VEIN and stated not in (None, "intravenous"):
         return False
     around = sentence_around(text, exposure.span.start, exposure.span.end)
