@@ -51,6 +51,8 @@ _DAY_PAREN = re.compile(
 )
 _TIMES_PAREN = re.compile(r"(?:times|doses|x)(?: (?:a|per|each) day| daily) \($")
 
+_FORM = r"(?:tab(?:let)?s?|cap(?:sule)?s?)"
+_OF_MASS = r"[\d./-]+(?: ?(?:mg|mcg|g|micrograms?))?"
 _COUNT_TAIL = re.compile(
     r"(?<=[ (])(?:\d{1,2}|[a-z]{3,6}) (?:tab(?:let)?s?|cap(?:sule)?s?|pills?)(?:,| or| \() ?$"
 )
@@ -78,10 +80,10 @@ _SUPPLY_BEFORE = re.compile(
     r"supply|total|mr|mrs|ms)){0,4} $"
 )
 _ONE_OF_THEM = re.compile(
-    r"(?:[ (][\d./-]+(?: ?(?:mg|mcg|g|micrograms?))?(?:/[\d.]+ ?mg)?\)?)?(?: (?:tab(?:let)?s?|cap(?:sule)?s?))?,? ?"
+    rf"(?:[ (]{_OF_MASS}(?:/[\d.]+ ?mg)?\)?)?(?: {_FORM})?,? ?"
     r"(?:(?:for|to|with) (?:take|be taken|use|the|his|her|your)[\w -]{0,30},? )?"
     r"(?:,|:|-|;|\(|to (?:be )?take?n?) ?(?:take |taken |taking |to take )?"
-    r"(?:one|1|two|2|half|an?|1-2|one or two|1 or 2|up to \w+)(?: (?:tab(?:let)?s?|cap(?:sule)?s?))? "
+    rf"(?:one|1|two|2|half|an?|1-2|one or two|1 or 2|up to \w+)(?: {_FORM})? "
     r"(?:at a time|each|every|a day|daily|per day|q ?\d|at (?:night|bed)|in the|as needed|if|when|up to|(?:once|twice|"
     r"three|four|two|\d)\b|b\.?i\.?d|tds|tid|qid|bd|nightly|prn)"
 )
@@ -94,7 +96,7 @@ _PACKAGED = re.compile(rf" ?-?(?: [a-z]+){{0,2}} {_PACKAGE}(?: of\b| for\b|s?(?!
 _PACKAGE_OF = re.compile(rf"\b{_PACKAGE}(?: of|:) (?:only |just |about )?$")
 _TAKEN_NOW = re.compile(r"\b(?:take|swallow|chew|give|gives|taking)(?: (?:all|the|a|an|whole|entire)){0,3} $")
 _TO_LAST = re.compile(
-    r"(?:[ (][\d./-]+(?: ?(?:mg|mcg|g|micrograms?))?\)?)?(?: (?:tab(?:let)?s?|cap(?:sule)?s?))?,? "
+    rf"(?:[ (]{_OF_MASS}\)?)?(?: {_FORM})?,? "
     r"(?:to|which|that)(?: (?:will|should|must))? (?:last|cover|tide|bridge|see (?:you|him|her|them) through|get "
     r"(?:you|him|her|them) (?:through|to))\b"
 )
