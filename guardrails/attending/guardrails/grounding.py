@@ -28,7 +28,6 @@ from attending.guardrails.checks.passages import (
     sentences,
     weights_of,
 )
-from attending.guardrails.clinical.parse import parse
 from attending.guardrails.clinical.statement import ParsedText, Span, Statement
 from attending.guardrails.finding import Code, Finding, Scope, Severity
 from attending.guardrails.patient import Document
@@ -71,7 +70,7 @@ def grounding(case: Case) -> Iterator[Finding]:
     documents = case.judged.documents
     if not documents:
         return
-    sources = [_Source(document, parse(document.text, case.lexicon)) for document in documents]
+    sources = [_Source(document, case.documents[document.text]) for document in documents]
     valid = [source for source in sources if not is_withdrawn(source.document)]
     passages = [passage for source in valid for passage in passages_of(source.document)]
     weights = weights_of(passages)

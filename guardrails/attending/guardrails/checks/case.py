@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final, Literal, TypeVar, cast
@@ -109,6 +109,8 @@ class Case:
     audience: Audience
     output: ParsedText
     prompt: ParsedText | None
+    documents: Mapping[str, ParsedText]
+    """The judged documents, parsed, by their text."""
     context: PatientContext
     conflicts: tuple[Conflict, ...]
     given: tuple[Exposure, ...]
@@ -258,11 +260,13 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     from_output = stated_context(judged.output, lexicon, conditions, parsed=output)
     with_prompt = merge(judged.context, from_prompt)
     whole = merge(with_prompt.context, from_output)
+    documents = {document.text: parse(document.text, lexicon) for document in judged.documents}
     # An allergy that a retrieved document states counts; whose the document is, the wrong-patient check asks.
     documented = tuple(
         allergy
         for document in judged.documents
-        for allergy in stated_context(document.text, lexicon, {}).allergies or ()
+        for allergy in stated_context(document.text, lexicon, {}, parsed=documents[document.text]).allergies
+        or ()
     )
     told = merge(whole.context, PatientContext(allergies=documented or None))
     whole = replace(whole, context=told.context)
@@ -316,6 +320,7 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
         audience=audience,
         output=output,
         prompt=prompt,
+        documents=documents,
         context=whole.context,
         conflicts=(*with_prompt.conflicts, *whole.conflicts),
         given=given,

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from attending.guardrails.checks.case import Case, active_medication, curated, drugs_of
-from attending.guardrails.clinical.parse import parse
 from attending.guardrails.clinical.statement import ParsedText, Span, Statement
 from attending.guardrails.finding import Code, Finding, Scope, Severity
 from attending.guardrails.patient import Document
@@ -206,9 +205,7 @@ def _expected(case: Case) -> Iterator[_Expected]:
                 seen.add(drug)
                 yield _Expected(drug, medication.name, "the patient's list")
     sources = [
-        (f"document {d.id}", parse(d.text, case.lexicon))
-        for d in case.judged.documents
-        if _patient_document(d)
+        (f"document {d.id}", case.documents[d.text]) for d in case.judged.documents if _patient_document(d)
     ]
     if case.prompt is not None:
         sources.append(("the prompt", case.prompt))
