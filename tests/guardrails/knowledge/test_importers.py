@@ -187,6 +187,13 @@ TABLET = "5-1|NDA|ORAL|DIGOXIN|250|ug/1"
             ("8-1|NDA|ORAL|AMOXICILLIN|400|mg/5mL",),
             {"amoxicillin oral mg": ("1200", "8-1, 15 mL of 400 mg in 5 mL")},
         ),
+        # A tablet by its weight is one tablet; the bare substance in a drum has no unit; a powder counts by the spoon.
+        (("8-2|ANDA|ORAL|LIDOCAINE|25|mg/.025g",), {"lidocaine oral mg": ("25", "8-2")}),
+        ((TABLET, "8-3|NDA|ORAL|DIGOXIN|1000|mg/g"), {"digoxin oral mg": ("0.25", "5-1")}),
+        (
+            ("8-4|NDA|ORAL|LIDOCAINE|4000|mg/5g",),
+            {"lidocaine oral mg": ("12000", "8-4, 15 g of 4000 mg in 5 g")},
+        ),
         # A patch by the hour, also where a day or three are told; a cream leaves its route without one.
         (("9-1|NDA|TRANSDERMAL|LIDOCAINE|72|mg/3d",), {"lidocaine transdermal mgh": ("1", "9-1")}),
         (("9-2|NDA|TRANSDERMAL|LIDOCAINE|72|mg/1", "9-3|NDA|TRANSDERMAL|LIDOCAINE|5|mg/g"), {}),

@@ -21,6 +21,8 @@ from attending.guardrails.knowledge.importers import fda_ndc
 COLUMNS: Final = ("drug", "route", "strength", "unit", "per", *PROVENANCE)
 TABLESPOON: Final = Decimal(15)
 """mL of a liquid, or g of a powder."""
+_PURE: Final = Decimal(990)
+"""mg in a gram of the substance itself."""
 _INJECTED: Final = frozenset(
     {"intravenous", "intramuscular", "subcutaneous", "intrathecal", "epidural", "intradermal"}
 )
@@ -77,6 +79,12 @@ def _unit(strength: fda_ndc.Strength, route: str) -> Decimal | None:
         return strength.amount / strength.size
     if route in _WHOLE:
         return strength.amount
+    if route in _DRUNK and strength.per == "g":
+        # "25 mg in 0.025 g" is a tablet by its weight; "1000 mg in 1 g" is the bare substance, which no spoon measures
+        if strength.size < 1:
+            return strength.amount
+        if strength.unit == "mg" and strength.amount >= strength.size * _PURE:
+            return None
     if route in _DRUNK:
         return max(strength.amount, strength.amount / strength.size * TABLESPOON)
     return None
