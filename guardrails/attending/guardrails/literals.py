@@ -12,11 +12,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final
 
-_MOST: Final = 240
+_MOST: Final = 64
 """Strings that one place of a pattern may stand for before it counts as open."""
 _LONGEST: Final = 12
 """Letters kept of a literal: the rest would tell little more."""
@@ -253,16 +254,21 @@ def _open_ended(string: str) -> str:
     return string.rstrip(_BORDER)
 
 
+@cache
 def _folded(strings: frozenset[str]) -> frozenset[str] | None:
     """The literals of a set of strings; None where one of them is nothing."""
     found = {literal for literal, _ in _strings(strings)}
     if any(not literal.strip() for literal in found):
         return None
+    shortest = min(map(len, found), default=0)
     return frozenset(
-        literal for literal in found if not any(literal[:end] in found for end in range(1, len(literal)))
+        literal
+        for literal in found
+        if not any(literal[:end] in found for end in range(shortest, len(literal)))
     )
 
 
+@cache
 def _share(literals: frozenset[str]) -> float:
     """A rough measure of how many places of a text hold one of the literals."""
     return sum(12.0 ** -len(literal) for literal in literals)
