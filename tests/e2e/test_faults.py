@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 import pytest
 from attending.client import Client
+from attending.client.errors import translate
 from attending.ledger.note import VerifierKey
 from attending.ledger.verify.bundle import Anchors, verify_bundle
 from attending.server.cli.export import download
@@ -50,6 +51,14 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not come to pass"
         time.sleep(0.05)
+
+
+def infer(app: Client, request: inference_pb2.InferRequest) -> inference_pb2.InferenceResult:
+    """The result; a refusal fails the test by its reason, which gRPC's own message does not tell."""
+    try:
+        return app.inference.Infer(request, timeout=CHECK_SECONDS + WAIT_SECONDS).result
+    except grpc.RpcError as err:
+        pytest.fail(f"refused: {translate(err).reason}")
 
 
 def get(client: Client, inference_id: str) -> inference_pb2.InferenceResult:
@@ -222,7 +231,7 @@ def test_checks_that_die_or_hang_hold_the_text(
         "raised" if how == "killed" else "timed_out"
     }
     # The server keeps serving, with new processes.
-    after = app.inference.Infer(infer_request(model="letter"), timeout=CHECK_SECONDS + WAIT_SECONDS).result
+    after = infer(app, infer_request(model="letter"))
     assert (state(after), after.output) == ("released", LETTER)
     until(lambda: len(hospital.check_processes()) == 2)
     assert set(hospital.check_processes()) != set(stopped)
@@ -246,7 +255,7 @@ def test_checks_that_die_before_the_model_is_asked(
     assert types(auditor, inference_id) == ["inference.requested", "inference.failed"]
     # A prompt that nobody could de-identify went nowhere.
     assert "never-asked" not in lying_provider.prompts
-    after = app.inference.Infer(infer_request(model="letter"), timeout=CHECK_SECONDS + WAIT_SECONDS).result
+    after = infer(app, infer_request(model="letter"))
     assert state(after) == "released"
 
 
