@@ -14,9 +14,11 @@ from attending.guardrails.finding import Basis, Severity
 from attending.guardrails.knowledge.facts import (
     AgeRule,
     Contraindication,
+    Course,
     Covered,
     DoseLimit,
     HepaticRule,
+    InfusionRate,
     Interaction,
     LactationRule,
     PregnancyException,
@@ -175,6 +177,16 @@ class TinyKnowledge:
         if drug in ("ibuprofen", "naproxen"):
             return (Contraindication(drug, "peptic_ulcer", Severity.MAJOR, LABEL),)
         return ()
+
+    def courses(self, drug: str) -> Sequence[Course]:
+        if drug != "ketorolac":
+            return ()
+        return (Course(drug, Decimal(5), Severity.MAJOR, LABEL, frozenset({"oral", "intravenous"})),)
+
+    def infusion_rates(self, drug: str) -> Sequence[InfusionRate]:
+        if drug != "potassium chloride":
+            return ()
+        return (InfusionRate(drug, LABEL, False, Decimal(20), "mEq", hourly=True, no_push=True),)
 
     def conditions(self) -> Mapping[str, str]:
         return {"peptic ulcer": "peptic_ulcer", "stomach ulcer": "peptic_ulcer", "asthma": "asthma"}

@@ -99,6 +99,10 @@ def _settled(case: Case) -> frozenset[str]:
 
 def conditions_of(case: Case) -> dict[str, str]:
     """Condition id -> the name it was read from, for active conditions and for states that are conditions too."""
+    return case.once("conditions", lambda: _conditions(case))
+
+
+def _conditions(case: Case) -> dict[str, str]:
     lexicon = case.knowledge.conditions()
     found: dict[str, str] = {}
     for condition in case.context.conditions or ():

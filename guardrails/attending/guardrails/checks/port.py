@@ -12,9 +12,11 @@ from attending.guardrails.finding import Severity
 from attending.guardrails.knowledge.facts import (
     AgeRule,
     Contraindication,
+    Course,
     Covered,
     DoseLimit,
     HepaticRule,
+    InfusionRate,
     Interaction,
     LactationRule,
     PregnancyException,
@@ -69,6 +71,8 @@ class KnowledgePort(Protocol):
     def lactation_rules(self, drug: str) -> Sequence[LactationRule]: ...
     def age_rules(self, drug: str) -> Sequence[AgeRule]: ...
     def contraindications(self, drug: str) -> Sequence[Contraindication]: ...
+    def courses(self, drug: str) -> Sequence[Course]: ...
+    def infusion_rates(self, drug: str) -> Sequence[InfusionRate]: ...
     def conditions(self) -> Mapping[str, str]: ...
     def allergen(
         self, name: str

@@ -16,6 +16,7 @@ from attending.guardrails.checks.disguise import disguises, too_long
 from attending.guardrails.checks.dosing import dosing
 from attending.guardrails.checks.drug_lab import drug_labs
 from attending.guardrails.checks.duplicate import duplicates
+from attending.guardrails.checks.duration import durations
 from attending.guardrails.checks.fluids import fluid_never_events
 from attending.guardrails.checks.identity import wrong_patient
 from attending.guardrails.checks.interaction import interactions, mechanisms
@@ -29,9 +30,10 @@ from attending.guardrails.checks.omission import omissions
 from attending.guardrails.checks.one_fact import one_fact
 from attending.guardrails.checks.patient_state import age, contraindications, liver
 from attending.guardrails.checks.port import KnowledgePort
+from attending.guardrails.checks.rate import rates
 from attending.guardrails.checks.red_flag import red_flags
 from attending.guardrails.checks.restart import restarts
-from attending.guardrails.checks.route import durations, rates, routes
+from attending.guardrails.checks.route import routes
 from attending.guardrails.checks.side import sides
 from attending.guardrails.checks.specialist import specialist
 from attending.guardrails.checks.stacking import stacking

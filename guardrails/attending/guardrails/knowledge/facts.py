@@ -179,6 +179,41 @@ class AgeRule:
     max_age_years: Decimal | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The drug is given for at most `max_days` days; by `routes` only, where any are named; for doses by the clock
+    alone where `by_the_clock` (a drug that is taken now and then may be kept for years); not where the patient has
+    the condition `unless`."""
+
+    drug: str
+    max_days: Decimal
+    severity: Severity
+    provenance: Provenance
+    routes: frozenset[str] = frozenset()
+    by_the_clock: bool = False
+    unless: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InfusionRate:
+    """How fast a drug runs into a vein: a single dose (`continuous` False) or an infusion without end.
+
+    At most `max_rate` of `unit` per minute (per hour where `hourly`; per kilogram where `per_kg`), and any dose over
+    at least `min_minutes`. `no_push`: never by push. Doses up to `push_up_to` of `unit` may be pushed all the same.
+    """
+
+    drug: str
+    provenance: Provenance
+    continuous: bool
+    max_rate: Decimal | None = None
+    unit: str = "mg"
+    hourly: bool = False
+    per_kg: bool = False
+    min_minutes: Decimal | None = None
+    no_push: bool = False
+    push_up_to: Decimal | None = None
+
+
 class Covered(StrEnum):
     """Coverage of one (drug, check)."""
 

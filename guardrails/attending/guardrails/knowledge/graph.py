@@ -16,11 +16,13 @@ from attending.guardrails.knowledge import load, rules
 from attending.guardrails.knowledge.facts import (
     AgeRule,
     Contraindication,
+    Course,
     Covered,
     CrossReaction,
     DoseLimit,
     FormularyLine,
     HepaticRule,
+    InfusionRate,
     Interaction,
     LactationRule,
     MmeFactor,
@@ -112,6 +114,8 @@ class Knowledge:
         self._lactation = rules.by_drug(rules.lactation_rules(pack))
         self._age = rules.by_drug(rules.age_rules(pack))
         self._contra = rules.by_drug(rules.contraindications(pack))
+        self._courses = rules.by_drug(rules.courses(pack))
+        self._rates = rules.by_drug(rules.infusion_rates(pack))
         self._mme = rules.by_drug(rules.mme_factors(pack))
         self._cross = rules.cross_reactions(pack)
         self._conditions = {row["name"]: row["condition"] for row in pack.rows("conditions.tsv")}
@@ -282,6 +286,12 @@ class Knowledge:
     def contraindications(self, drug: str) -> tuple[Contraindication, ...]:
         return self._contra.get(drug, ())
 
+    def courses(self, drug: str) -> tuple[Course, ...]:
+        return self._courses.get(drug, ())
+
+    def infusion_rates(self, drug: str) -> tuple[InfusionRate, ...]:
+        return self._rates.get(drug, ())
+
     def conditions(self) -> Mapping[str, str]:
         """Lower-case condition words -> condition id."""
         return MappingProxyType(self._conditions)
@@ -400,6 +410,15 @@ class Knowledge:
             yield "limited_in", age.drug, "population:age", age.provenance
         for contra in _all(self._contra):
             yield "contraindicated_in", contra.drug, f"condition:{contra.condition}", contra.provenance
+        for course in _all(self._courses):
+            yield "limited_in", course.drug, f"course:{course.max_days:f} days", course.provenance
+        for rate in _all(self._rates):
+            yield (
+                "limited_in",
+                rate.drug,
+                f"rate:{'infusion' if rate.continuous else 'dose'}",
+                rate.provenance,
+            )
         for factor in _all(self._mme):
             yield "equivalent_of", factor.drug, "drug:morphine", factor.provenance
 

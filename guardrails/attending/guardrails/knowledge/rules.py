@@ -11,9 +11,11 @@ from attending.guardrails.finding import Basis, Severity
 from attending.guardrails.knowledge.facts import (
     AgeRule,
     Contraindication,
+    Course,
     CrossReaction,
     DoseLimit,
     HepaticRule,
+    InfusionRate,
     Interaction,
     LactationRule,
     MmeFactor,
@@ -191,6 +193,39 @@ def contraindications(pack: Pack) -> list[Contraindication]:
     return [
         Contraindication(row["drug"], row["condition"], _SEVERITY[row["severity"]], _provenance(row))
         for row in pack.rows("contraindications.tsv")
+    ]
+
+
+def courses(pack: Pack) -> list[Course]:
+    return [
+        Course(
+            row["drug"],
+            Decimal(row["max_days"]),
+            _SEVERITY[row["severity"]],
+            _provenance(row),
+            frozenset(filter(None, row["route"].split("|"))),
+            row["by_the_clock"] == "yes",
+            row["unless"] or None,
+        )
+        for row in pack.rows("courses.tsv")
+    ]
+
+
+def infusion_rates(pack: Pack) -> list[InfusionRate]:
+    return [
+        InfusionRate(
+            row["drug"],
+            _provenance(row),
+            row["kind"] == "continuous",
+            _number(row["max_rate"]),
+            row["unit"] or "mg",
+            row["time"] == "h",
+            row["per"] == "kg",
+            _number(row["min_minutes"]),
+            row["no_push"] == "yes",
+            _number(row["push_up_to"]),
+        )
+        for row in pack.rows("infusion_rates.tsv")
     ]
 
 

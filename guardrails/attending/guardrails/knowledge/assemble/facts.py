@@ -29,11 +29,15 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "lactation": ("drug", "severity", "infant_below_days", *PROVENANCE),
     "age": ("drug", "severity", "min_age_years", "max_age_years", *PROVENANCE),
     "contraindications": ("drug", "condition", "severity", *PROVENANCE),
+    "courses": ("drug", "route", "max_days", "severity", "by_the_clock", "unless", *PROVENANCE),
+    "infusion_rates": (
+        "drug", "kind", "max_rate", "unit", "per", "time", "min_minutes", "no_push", "push_up_to", *PROVENANCE,
+    ),
 }  # fmt: skip
 _PREFIX: Final = {
     "dose_limits": "dose", "renal": "renal", "hepatic": "hepatic", "pregnancy": "pregnancy",
     "pregnancy_exceptions": "pregnancy-exception", "lactation": "lactation", "age": "age",
-    "contraindications": "contraindication",
+    "contraindications": "contraindication", "courses": "course", "infusion_rates": "rate",
 }  # fmt: skip
 
 Rows = dict[str, list[dict[str, str]]]
@@ -49,8 +53,9 @@ def authored(vocabulary: Vocabulary, curated: Path) -> Rows:
     for table, columns in COLUMNS.items():
         rows: list[dict[str, str]] = []
         for row in tables.read(curated / f"{table}.tsv"):
-            if row.get("condition") and row["condition"] not in conditions:
-                raise tables.TableError(f"`{table}.tsv`: unknown condition `{row['condition']}`")
+            for column in ("condition", "unless"):
+                if row.get(column) and row[column] not in conditions:
+                    raise tables.TableError(f"`{table}.tsv`: unknown condition `{row[column]}`")
             for drug in drugs_of(vocabulary, row["drug"], table):
                 told = {column: row.get(column, "") for column in columns}
                 told |= {"drug": drug, **_curated(f"{_PREFIX[table]}-{row['id']}:{drug}", row["check"])}
