@@ -27,6 +27,7 @@ from attending.guardrails.knowledge.facts import (
     RenalRule,
     Strength,
 )
+from attending.guardrails.knowledge.overlay import ManagedPair
 from attending.guardrails.patient import Judged
 
 ROW = Provenance(Basis.SOURCE_ROW, "in-test row", "test:1")
@@ -124,6 +125,9 @@ class TinyKnowledge:
 
     def spaced_hours(self, a: str, b: str) -> Decimal | None:
         return None
+
+    def managed_pairs(self, a: str, b: str) -> Sequence[ManagedPair]:
+        return ()
 
     def dose_limits(self, drug: str) -> Sequence[DoseLimit]:
         match drug:

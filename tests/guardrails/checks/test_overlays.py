@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from attending.guardrails.policy.schema import Policy
 
 ROOT = Path(__file__).resolve().parents[3]
 MUST = tables.read(build.CURATED / "must_hold.tsv")
+MANAGED = tables.read(build.CURATED / "managed_pairs.tsv")
 NEVER = tables.read(build.CURATED / "never_interruptive.tsv")
 
 
@@ -93,6 +95,43 @@ def test_above_its_dose_such_a_pair_counts_again(row: dict[str, str], knowledge:
     assert quiet == []
 
 
+@pytest.mark.parametrize("row", [row for row in MANAGED if row["dose_drug"]], ids=lambda row: row["id"])
+def test_a_pair_is_quiet_at_the_dose_that_its_labels_allow(row: dict[str, str], knowledge: Knowledge) -> None:
+    dose, top = row["dose_drug"], Decimal(row["up_to_daily_mg"])
+    raised = []
+    for a, b in members(knowledge, row):
+        if not knowledge.managed_pairs(a, b):
+            continue  # must hold, whatever its dose
+        other = a if b == dose else b
+        allowed = f"Start {other} daily and {dose} {top} mg once daily."
+        if of_pair(judged(knowledge, allowed), a, b).rank > Severity.MINOR.rank:
+            raised.append(allowed)
+    assert raised == []
+
+
+@pytest.mark.parametrize(
+    ("text", "pair", "quiet"),
+    [
+        ("Start diltiazem 120 mg daily and ranolazine 1000 mg twice daily.", "diltiazem ranolazine", False),
+        ("Start diltiazem 120 mg daily and ranolazine.", "diltiazem ranolazine", False),
+        ("Start gemfibrozil 600 mg daily and rosuvastatin 40 mg daily.", "gemfibrozil rosuvastatin", False),
+        (
+            "Start clarithromycin 500 mg daily and simvastatin 10 mg daily.",
+            "clarithromycin simvastatin",
+            False,
+        ),
+        ("NSTEMI: aspirin 324 mg once, then enoxaparin 80 mg SC q12h.", "aspirin enoxaparin", True),
+        ("No ACS. Aspirin 325 mg daily, then enoxaparin 80 mg SC q12h.", "aspirin enoxaparin", False),
+        ("Give ticagrelor 180 mg once and aspirin 324 mg once.", "aspirin ticagrelor", True),
+        ("Give ticagrelor 90 mg twice daily and aspirin 325 mg daily.", "aspirin ticagrelor", False),
+    ],
+)
+def test_a_managed_pair_counts_at_another_dose_or_for_another_patient(
+    text: str, pair: str, quiet: bool, knowledge: Knowledge
+) -> None:
+    assert (of_pair(judged(knowledge, text), *pair.split()).rank <= Severity.MINOR.rank) is quiet
+
+
 @pytest.mark.parametrize("row", [row for row in NEVER if row["spaced_hours"]], ids=lambda row: row["id"])
 def test_drugs_taken_hours_apart_do_not_interrupt(row: dict[str, str], knowledge: Knowledge) -> None:
     hours = row["spaced_hours"].replace("0.5", "1")
@@ -113,6 +152,10 @@ def test_drugs_taken_hours_apart_do_not_interrupt(row: dict[str, str], knowledge
         ("Start levothyroxine 50 mcg every morning and calcium carbonate 600 mg at bedtime.", True),
         ("Start levothyroxine 50 mcg every morning and calcium carbonate 600 mg twice daily.", False),
         ("Start levothyroxine 50 mcg daily and calcium carbonate 600 mg daily.", False),
+        ("Levothyroxine 50 mcg daily at 06:00. Calcium carbonate 600 mg daily at 13:00.", True),
+        ("Levothyroxine 50 mcg daily at 6 am. Calcium carbonate 600 mg twice daily, 8 am and 6 pm.", False),
+        ("**6 am** Levothyroxine 50 mcg.\n**noon** Calcium carbonate 600 mg with lunch.", True),
+        ("Levothyroxine 50 mcg daily at 6 am. Calcium carbonate 600 mg twice daily.", False),
         ("Start calcium carbonate 600 mg daily, 1 hour after levothyroxine 50 mcg.", False),
         (
             "Start levothyroxine 50 mcg and calcium carbonate 600 mg. Recheck TSH, 4 hours after breakfast.",

@@ -13,8 +13,10 @@ from typing import Final
 from attending.guardrails.checks.amounts import daily_total, exposure_amount, listed_daily_mg
 from attending.guardrails.checks.case import Case, Exposure, lowered, rule
 from attending.guardrails.checks.managed import managed, measured
+from attending.guardrails.checks.patient_state import conditions_of
 from attending.guardrails.checks.spacing import apart
 from attending.guardrails.checks.switch import switched
+from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import DrugMention, Span
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
 from attending.guardrails.knowledge.facts import Interaction
@@ -121,6 +123,7 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
     hours = case.knowledge.spaced_hours(first.drug, second.drug)
     spaced = hours is not None and apart(case, first, second, hours)
     handled = managed(case, first, second, facts)
+    allowed = _allowed(case, first, second)
     for fact in facts:
         held = _holds(case, fact, first, second)
         if held is None:
@@ -134,6 +137,8 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
             severity, why = Severity.MINOR, f"{why}; the output has it checked"
         elif severity is Severity.MAJOR and handled:
             severity, why = Severity.MINOR, f"{why}; managed in the text: dose lowered, level measured"
+        if allowed and severity.rank > Severity.MINOR.rank:
+            severity, why = Severity.MINOR, f"{why}; given as the labels allow"
         if spaced and fact.above_daily_mg is None and severity.rank > Severity.MINOR.rank:
             severity, why = Severity.MINOR, f"{why}; taken hours apart here"
         rank = _BASIS_ORDER[fact.provenance.basis]
@@ -157,6 +162,57 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
     )
 
 
+def _allowed(case: Case, first: Exposure, second: Exposure) -> bool:
+    """True where the dose is one that the labels allow beside the other drug, or the condition one that asks for both.
+    A dose that is not stated is none of these."""
+    for row in case.knowledge.managed_pairs(first.drug, second.drug):
+        if row.conditions and not (
+            row.conditions & conditions_of(case).keys() or _suspected(case, row.conditions)
+        ):
+            continue
+        if row.dose_drug is not None and row.up_to_daily_mg is not None:
+            daily = _daily_mg(case, row.dose_drug)
+            if daily is None or daily > row.up_to_daily_mg or _raised(case, row.dose_drug):
+                continue
+        return True
+    return False
+
+
+_RAISES: Final = re.compile(
+    r"(?<!not )(?<!never )(?<!n't )\b(?:doubl\w+|increas(?:e|ed|ing)\b|rais(?:e|ed|ing)\b|up-?titrat\w+"
+    r"|titrat\w+ (?:up|to)\b)",
+    re.I,
+)
+
+
+def _raised(case: Case, drug: str) -> bool:
+    """True where the text goes on to raise the drug ("it was 20 mg in spring; we doubled it"), up to the next drug."""
+    text = case.judged.output
+    starts = sorted({statement.mention.span.start for statement in case.output.statements})
+    for statement in case.output.statements:
+        if drug in statement.mention.drugs:
+            at = statement.mention.span
+            following = next((start for start in starts if start > at.start), len(text))
+            if _RAISES.search(text, at.end, min(following, at.end + 300)):
+                return True
+    return False
+
+
+def _suspected(case: Case, conditions: frozenset[str]) -> bool:
+    """True where the texts name one of the conditions without denying it: what is suspected is treated too."""
+
+    def asked() -> bool:
+        names = sorted(
+            name for name, condition in case.knowledge.conditions().items() if condition in conditions
+        )
+        told = re.compile(
+            rf"(?<!\bno )(?<!\bnot )(?<!\bwithout )(?<!\bnot an )\b(?:{'|'.join(map(re.escape, names))})\b"
+        )
+        return told.search(case.told) is not None
+
+    return case.once(("suspected", conditions), asked)
+
+
 def _monitored(case: Case, facts: Sequence[Interaction]) -> bool:
     """True where the output itself orders the laboratory value by which a moderate combination is watched."""
     values = {_WATCHED[fact.mechanism] for fact in facts if fact.mechanism in _WATCHED}
@@ -167,8 +223,20 @@ def _ordered(case: Case, value: re.Pattern[str]) -> bool:
     text = case.judged.output
     return case.once(
         ("ordered", value),
-        lambda: any(value.search(text[m.start() : m.end() + 80]) for m in _CHECKS.finditer(text)),
+        lambda: any(
+            value.search(_around_the_check(text, m.start(), m.end())) for m in _CHECKS.finditer(text)
+        ),
     )
+
+
+_BACK: Final = re.compile(r"\b(?:both|these|them|those|the same)\b", re.I)
+
+
+def _around_the_check(text: str, start: int, end: int) -> str:
+    """What is to be checked: named behind the word, or in the sentence before where it says "both" or "them"."""
+    sentence = sentence_around(text, start, end)
+    said = text[start : end + 80]
+    return text[max(0, sentence.start - 200) : sentence.end] if _BACK.search(said) else said
 
 
 def _names_its_class(case: Case, first: Exposure, second: Exposure) -> bool:
@@ -199,6 +267,8 @@ def _holds(case: Case, fact: Interaction, first: Exposure, second: Exposure) -> 
         ):
             return None
     if fact.dose_drug is not None and fact.above_daily_mg is not None:
+        if _only_once(case, fact.dose_drug):
+            return None
         daily = _daily_mg(case, fact.dose_drug)
         if daily is not None and daily <= fact.above_daily_mg:
             return None
@@ -223,6 +293,19 @@ def _daily_mg(case: Case, drug: str) -> Decimal | None:
         return daily
     listed = listed_daily_mg(case, drug)
     return listed if listed is not None else _single_mg(case, drug)
+
+
+def _only_once(case: Case, drug: str) -> bool:
+    """True where every dose of the drug is given once or as a load: no daily dose to hold against a ceiling."""
+    statements = [
+        exposure.statement
+        for exposure in case.given
+        if exposure.drug == drug and exposure.statement is not None and exposure.statement.dose is not None
+    ]
+    return bool(statements) and all(
+        statement.loading or (statement.frequency is not None and statement.frequency.once_only)
+        for statement in statements
+    )
 
 
 def _single_mg(case: Case, drug: str) -> Decimal | None:

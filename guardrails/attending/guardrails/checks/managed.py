@@ -30,7 +30,7 @@ _DAY: Final = (
     r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|(?:mon|tues?|weds?|thu(?:rs)?|fri|sat|sun)\b"
     r"|tomorrow|today|daily|weekly|(?:once|twice|\d ?x|three times) (?:a|per|each|weekly)?"
     r"|every (?:other |few |\d )?days?"
-    r"|(?:in|after|within|at|for) (?:\w+ )?(?:\d{1,2}|two|three|four|five|six|seven|ten)(?: ?(?:-|to) ?\d{1,2})?"
+    r"|(?:in|after|within|at|for) (?:\w+ )?(?:[12]?\d|3[01]|two|three|four|five|six|seven|ten)(?: ?(?:-|to) ?\d{1,2})?"
     r"[ -](?:days?|d)\b|in (?:a|one|1|2|two) weeks?|this week|next week|days? \d|d\d|on the \d|\d{1,2}/\d{1,2}"
     r"|\d{1,2}(?:st|nd|rd|th)\b)"
 )

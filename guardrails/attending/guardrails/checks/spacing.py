@@ -1,7 +1,8 @@
 """Two drugs that the text has taken hours apart: what one does to the other's absorption does not happen.
 
-Read are a stated gap ("at least 4 hours apart", "2 hours before", "not within 4 hours of") in a sentence that speaks of
-one of the two, and two single times of day that lie apart ("in the morning", "at bedtime"). Not read: clock times.
+Read are a stated gap ("at least 4 hours apart", "45 minutes before", "not within 4 hours of") in a sentence that
+speaks of one of the two, two single times of day that lie apart ("in the morning", "at bedtime"), and clock times of
+every dose of both ("8 am + 8 pm" and "1 pm"), which stand behind the drug or begin its line.
 """
 
 from __future__ import annotations
@@ -13,15 +14,23 @@ from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure
 from attending.guardrails.clinical.number import number_words
-from attending.guardrails.clinical.sentence import sentences
+from attending.guardrails.clinical.sentence import sentence_around, sentences
 
-_WORDS: Final = number_words("one two three four five six eight twelve")
+_WORDS: Final[dict[str, int | Decimal]] = {
+    **number_words("one two three four five six eight twelve"),
+    "an": 1,
+    "half an": Decimal("0.5"),
+}
 _N: Final = rf"\d{{1,2}}(?:\.5)?|{'|'.join(_WORDS)}"
-_HOURS: Final = rf"(?P<n>{_N})(?: ?(?:-|to|or) ?(?:{_N}))?[ -]?(?:hours?|hrs?|h)\b"
+_HOURS: Final = (
+    rf"(?P<n>{_N}|30|45|60|90|half an|an)(?: ?(?:-|to|or) ?(?:{_N}|45|60|90))?"
+    r"[ -]?(?:hours?|hrs?|h|(?P<m>min(?:ute)?s?))\b"
+)
+_HOURS_BEHIND: Final = _HOURS.replace("<n>", "<n2>").replace("<m>", "<m2>")
 _GAP: Final = re.compile(
     rf"\b{_HOURS}(?=[^.;\n]{{0,12}}\b(?:apart|away|after|before|later|earlier|between|from (?:each|the|any"
     rf"|every)|gap|separat\w+|spac\w+))"
-    rf"|\b(?:separat\w+|spac\w+|gap|apart|interval)\b[^.;\n\d]{{0,60}}{_HOURS.replace('<n>', '<n2>')}",
+    rf"|\b(?:separat\w+|spac\w+|gap|apart|interval)\b[^.;\n\d]{{0,60}}{_HOURS_BEHIND}",
     re.I,
 )
 _WITHIN: Final = re.compile(
@@ -36,7 +45,11 @@ _EVENING: Final = re.compile(
 
 def apart(case: Case, first: Exposure, second: Exposure, hours: Decimal) -> bool:
     """True where the output has the two taken at least `hours` apart."""
-    return any(gap >= hours for gap in _gaps(case, first, second)) or _times_of_day(case, first, second)
+    return (
+        any(gap >= hours for gap in _gaps(case, first, second))
+        or _times_of_day(case, first, second)
+        or _clock_times(case, first, second, hours)
+    )
 
 
 def _gaps(case: Case, first: Exposure, second: Exposure) -> Iterator[Decimal]:
@@ -54,8 +67,10 @@ def _gaps(case: Case, first: Exposure, second: Exposure) -> Iterator[Decimal]:
             continue
         for pattern in (_GAP, _WITHIN):
             for match in pattern.finditer(part):
-                told = match["n"] or match.groupdict().get("n2") or ""
-                yield Decimal(_WORDS.get(told.lower(), 0) or told)
+                groups = match.groupdict()
+                told = (groups["n"] or groups.get("n2") or "").lower()
+                number = Decimal(_WORDS.get(told, 0) or told)
+                yield number / 60 if groups["m"] or groups.get("m2") else number
 
 
 def _short_names(*drugs: str) -> set[str]:
@@ -68,6 +83,59 @@ def _short_names(*drugs: str) -> set[str]:
 def _times_of_day(case: Case, first: Exposure, second: Exposure) -> bool:
     times = [_moments(case, exposure.drug) for exposure in (first, second)]
     return {"morning"} in times and {"evening"} in times
+
+
+_CLOCK: Final = re.compile(
+    r"(?<![\d.:/])(?:(?P<h>1[0-2]|0?[1-9])(?:[:.](?P<m>[0-5]\d))? ?(?P<half>[ap])\.?m\b\.?"
+    r"|(?P<h24>[01]?\d|2[0-3])[:.](?P<m24>[0-5]\d)(?!\d| ?(?:mg|g|mcg|ml|units?|%))(?: ?h(?:rs)?\b)?"
+    r"|(?P<h4>[01]\d|2[0-3])(?P<m4>[0-5]\d) ?(?:h|hrs|hours)\b|\b(?P<word>noon|midday|midnight)\b)",
+    re.I,
+)
+_HEADS_ITS_LINE: Final = re.compile(r"[\W\d_]*\Z")
+
+
+def _clock_times(case: Case, first: Exposure, second: Exposure, hours: Decimal) -> bool:
+    one, other = (_on_the_clock(case, exposure.drug) for exposure in (first, second))
+    if not one or not other:
+        return False
+    apart_by = (abs(a - b) for a in one for b in other)
+    return all(min(gap, 24 - gap) >= hours for gap in apart_by)
+
+
+def _on_the_clock(case: Case, drug: str) -> set[Decimal]:
+    """Hours of the day of every dose of a drug; empty where one of its doses has no clock time."""
+    found: set[Decimal] = set()
+    text = case.judged.output
+    starts = sorted({statement.mention.span.start for statement in case.output.statements})
+    for statement in case.output.statements:
+        if drug not in statement.mention.drugs or not statement.scope.prescriptive:
+            continue
+        span = statement.mention.span
+        sentence = sentence_around(text, span.start, span.end, semicolons=True)
+        following = next((start for start in starts if start > span.start), sentence.end)
+        times = _times(text, span.end, min(sentence.end, following))
+        if not times:
+            head = _CLOCK.search(text, sentence.start, span.start)
+            if head is not None and _HEADS_ITS_LINE.fullmatch(text[sentence.start : head.start()]):
+                times = _times(text, head.start(), head.end())
+        if times:
+            found |= times
+        elif statement.dose is not None or statement.frequency is not None:
+            return set()
+    return found
+
+
+def _times(text: str, start: int, end: int) -> set[Decimal]:
+    found: set[Decimal] = set()
+    for match in _CLOCK.finditer(text, start, end):
+        if match["word"]:
+            found.add(Decimal(0 if match["word"].lower() == "midnight" else 12))
+            continue
+        hour = Decimal(match["h"] or match["h24"] or match["h4"])
+        if match["half"]:
+            hour = hour % 12 + (12 if match["half"].lower() == "p" else 0)
+        found.add(hour + Decimal(match["m"] or match["m24"] or match["m4"] or 0) / 60)
+    return found
 
 
 def _moments(case: Case, drug: str) -> set[str]:

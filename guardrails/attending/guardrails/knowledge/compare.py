@@ -30,6 +30,7 @@ _KEYS: Final[dict[str, tuple[str, ...]]] = {
     "interactions.tsv": ("a", "b", "rule_id", "above_daily_mg"),
     "label_index.tsv": ("set_id",),
     "lactation.tsv": ("drug", "rule_id"),
+    "managed_pairs.tsv": ("a", "b", "rule_id"),
     "mme.tsv": ("drug", "route", "unit"),
     "must_hold.tsv": ("a", "b", "rule_id"),
     "names.tsv": ("name",),

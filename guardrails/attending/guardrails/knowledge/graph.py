@@ -35,7 +35,7 @@ from attending.guardrails.knowledge.facts import (
 )
 from attending.guardrails.knowledge.naming import tidy
 from attending.guardrails.knowledge.near import Near
-from attending.guardrails.knowledge.overlay import NeverInterruptive, Overlay
+from attending.guardrails.knowledge.overlay import ManagedPair, NeverInterruptive, Overlay
 
 if TYPE_CHECKING:
     import networkx
@@ -233,6 +233,10 @@ class Knowledge:
         """Hours between two drugs from which their interaction is none to interrupt for (calcium and levothyroxine,
         4); None where taking them apart does not help."""
         return self._overlay.spaced_hours(self._ids(a), self._ids(b))
+
+    def managed_pairs(self, a: str, b: str) -> tuple[ManagedPair, ...]:
+        """How labels allow the two together: a lowered dose, a condition. Empty for a pair that must hold."""
+        return self._overlay.managed(self._ids(a), self._ids(b))
 
     def adjusted(self, a: str, b: str) -> Severity | None:
         """The most that source rows between the two count for; None where nothing lowers them."""

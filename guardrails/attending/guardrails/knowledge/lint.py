@@ -57,11 +57,13 @@ _CITED: Final = re.compile(r"(?:openfda|dailymed):\s*([^,;]+)")
 _NOT_READ: Final = "(set id not read)"
 _BASES: Final = frozenset({"source_row", "label_text", "curated", "attested"})
 _SEVERITIES: Final = frozenset(level.value for level in Severity)
-_PAIRS: Final = frozenset({"interactions.tsv", "must_hold.tsv", "never_interruptive.tsv"})
+_PAIRS: Final = frozenset(
+    {"interactions.tsv", "must_hold.tsv", "never_interruptive.tsv", "managed_pairs.tsv"}
+)
 _NUMBERS: Final = frozenset({
     "min_age_years", "max_age_years", "max_single", "max_daily", "min_interval_hours", "above_daily_mg", "max_daily_mg",
     "below", "from_week", "to_week", "factor", "infant_below_days", "spaced_hours",
-    "strength",
+    "strength", "up_to_daily_mg", "max_days", "max_rate", "min_minutes", "push_up_to",
 })  # fmt: skip
 _ORDERED: Final = (("min_age_years", "max_age_years"), ("from_week", "to_week"))
 """Not a single dose and a day's: a loading or weekly dose may be above the ceiling of a day."""
@@ -137,9 +139,9 @@ class _Lint:
         for group in groups:
             if group and group not in self._classes:
                 yield Fault.DANGLING, f"`{group}` is no class of the pack"
-        condition = row.get("condition", "")
-        if condition and condition not in self._conditions:
-            yield Fault.DANGLING, f"`{condition}` is no condition of the pack"
+        for condition in (*row.get("condition", "").split("|"), row.get("unless", "")):
+            if condition and condition not in self._conditions:
+                yield Fault.DANGLING, f"`{condition}` is no condition of the pack"
 
     def _values(self, _table: str, _line: int, row: Row) -> Iterator[tuple[Fault, str]]:
         found: dict[str, Decimal] = {}

@@ -1,8 +1,9 @@
-"""The two overlays over the graded pairs: what no source may lower, and what no source may raise.
+"""The overlays over the graded pairs: what no source may lower, what no source may raise, and what labels allow.
 
 A must-hold pair has a fact of at least its severity (major or contraindicated), whatever sources and adjustments say.
 A never-interruptive pair counts at most minor, except above the dose that its row names. Some rows hold only where the
-two are taken hours apart: those lower nothing here, `spaced_hours` tells the check what to look for.
+two are taken hours apart: those lower nothing here, `spaced_hours` tells the check what to look for. A managed pair is
+one that its labels allow at a lowered dose or in a condition; the check asks `managed` and looks at dose and patient.
 """
 
 from __future__ import annotations
@@ -32,8 +33,21 @@ class NeverInterruptive:
     """The row holds only where the two are taken at least this far apart."""
 
 
+@dataclass(frozen=True, slots=True)
+class ManagedPair:
+    """One pair of sides (drug or class id, alphabetical) that is given together as labels allow: with at most
+    `up_to_daily_mg` of `dose_drug` a day on average, and in a patient with one of `conditions`, where named."""
+
+    a: str
+    b: str
+    provenance: Provenance
+    dose_drug: str | None = None
+    up_to_daily_mg: Decimal | None = None
+    conditions: frozenset[str] = frozenset()
+
+
 class Overlay:
-    """Both tables of one pack, asked by every pair of ids that two drugs are filed under."""
+    """The tables of one pack, asked by every pair of ids that two drugs are filed under."""
 
     def __init__(self, pack: Pack) -> None:
         self._must: dict[Pair, Interaction] = {}
@@ -59,7 +73,19 @@ class Overlay:
             )
             for row in pack.rows("never_interruptive.tsv")
         }
-        self.sides = frozenset(side for pair in (*self._must, *self._never) for side in pair)
+        self._managed: dict[Pair, list[ManagedPair]] = {}
+        for row in pack.rows("managed_pairs.tsv"):
+            self._managed.setdefault((row["a"], row["b"]), []).append(
+                ManagedPair(
+                    row["a"],
+                    row["b"],
+                    _provenance(row),
+                    row["dose_drug"] or None,
+                    Decimal(row["up_to_daily_mg"]) if row["up_to_daily_mg"] else None,
+                    frozenset(filter(None, row["condition"].split("|"))),
+                )
+            )
+        self.sides = frozenset(side for pair in (*self._must, *self._never, *self._managed) for side in pair)
 
     def must_hold(self) -> Iterable[Interaction]:
         return self._must.values()
@@ -84,6 +110,12 @@ class Overlay:
         """The longest gap that any row between the ids asks for; None where none does."""
         found = [self._never[pair] for pair in self._filed(left, right) if pair in self._never]
         return max((row.spaced_hours for row in found if row.spaced_hours is not None), default=None)
+
+    def managed(self, left: Sequence[str], right: Sequence[str]) -> tuple[ManagedPair, ...]:
+        """The rows under which labels allow the pair; none for a pair that must hold."""
+        if self.must(left, right) is not None:
+            return ()
+        return tuple(row for pair in self._filed(left, right) for row in self._managed.get(pair, ()))
 
     def applied(
         self, facts: Iterable[Interaction], left: Sequence[str], right: Sequence[str]

@@ -1,6 +1,7 @@
-"""The two authored overlays: pairs that must hold whatever a source says, and pairs that never interrupt alone.
+"""The authored overlays: pairs that must hold whatever a source says, pairs that never interrupt alone, and pairs that
+labels allow at a lowered dose or in a condition.
 
-Both are expanded to one row per pair of sides; a side is a drug or a class id. A pair may stand in one of the two only.
+All are expanded to one row per pair of sides; a side is a drug or a class id. No pair both holds and never interrupts.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from attending.guardrails.knowledge.assemble.vocabulary import Vocabulary
 
 MUST_HOLD: Final = ("a", "b", "severity", "mechanism", *PROVENANCE)
 NEVER_INTERRUPTIVE: Final = ("a", "b", "dose_drug", "above_daily_mg", "spaced_hours", *PROVENANCE)
+MANAGED: Final = ("a", "b", "dose_drug", "up_to_daily_mg", "condition", *PROVENANCE)
 
 
 def build(
     vocabulary: Vocabulary, curated: Path, add: Callable[[str, Sequence[str], list[dict[str, str]]], None]
 ) -> None:
-    """Adds both tables. Raises TableError where a side is neither drug nor class, a must-hold row is below major, or
-    a pair of drugs stands in both tables."""
+    """Adds the tables. Raises TableError where a side is neither drug nor class, a must-hold row is below major, a
+    pair of drugs both holds and never interrupts, or a managed row names an unknown condition or none of dose and
+    condition."""
     must = _rows(vocabulary, curated, "must_hold", MUST_HOLD)
     never = _rows(vocabulary, curated, "never_interruptive", NEVER_INTERRUPTIVE)
     if any(Severity(row["severity"]).rank < Severity.MAJOR.rank for row in must):
@@ -33,8 +36,18 @@ def build(
     if both:
         told = "; ".join(" + ".join(sorted(pair)) for pair in sorted(both, key=sorted))
         raise tables.TableError(f"pairs that must hold and never interrupt: {told}")
+    managed = _rows(vocabulary, curated, "managed_pairs", MANAGED)
+    conditions = {row["condition"] for row in tables.read(curated / "conditions.tsv")}
+    for row in managed:
+        if not (row["up_to_daily_mg"] or row["condition"]):
+            raise tables.TableError(
+                f"`managed_pairs.tsv`: `{row['rule_id']}` names neither dose nor condition"
+            )
+        if not conditions.issuperset(tables.split(row["condition"])):
+            raise tables.TableError(f"`managed_pairs.tsv`: unknown condition in `{row['rule_id']}`")
     add("must_hold.tsv", MUST_HOLD, must)
     add("never_interruptive.tsv", NEVER_INTERRUPTIVE, never)
+    add("managed_pairs.tsv", MANAGED, managed)
 
 
 def _rows(vocabulary: Vocabulary, curated: Path, name: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
