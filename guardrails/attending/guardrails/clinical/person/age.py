@@ -25,8 +25,10 @@ _AGE_WORD = Sieved(
 _AGE_BARE = Sieved(
     rf"\b(?:pt|patient|child|infant|baby|toddler|boy|girl|son|daughter|kid|newborn)(?: is| was| of|:|,)? ?\(?{NW}"
     r"[ -]?(years?|yrs?|y|months?|mos?|m|weeks?|wks?|days?|d)(?![\w/'-])"
-    r"(?! (?:ago|later|course|of|supply|for|post|s/p|history|follow|into|after|since|pregnant|gest|along|with no))"
-    rf"|^{NW}[ -]?(years?|yrs?|y|months?|mos?|weeks?|wks?)(?:,| [mf]\b| (?:male|female|boy|girl)\b)(?! (?:ago|later))"
+    r"(?! (?:ago|later|course|of|supply|for|post|s/p|history|follow|into|after|since|pregnant|gest|along|with no"
+    r"|out|from|in|on|away|off|free|clear|clean|sober|stable|without|before|prior|status)\b)"
+    rf"|^{NW}[ -]?(years?|yrs?|y|months?|mos?|weeks?|wks?)(?:,(?<!wks,)(?<!weeks,)| [mf]\b| (?:male|female|boy|girl)\b)"
+    r"(?! (?:ago|later))"
 )
 """An age beside the person it is of, without "old": "pt 14 mo", "your son (18 months)"."""
 _NAMED_AGE = Sieved(
