@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from attending.guardrails.checks.case import Case, Exposure
 from attending.guardrails.checks.classes import LOCAL_ROUTES
-from attending.guardrails.checks.course import WITHOUT_END, lasting_days
+from attending.guardrails.checks.course import WITHOUT_END
+from attending.guardrails.checks.lasting import told_days
 from attending.guardrails.checks.patient_state import conditions_of
 from attending.guardrails.clinical.statement import Statement
 from attending.guardrails.finding import Code, Finding
@@ -20,7 +21,7 @@ def durations(case: Case) -> Iterator[Finding]:
         if statement is None or exposure.origin != "output" or exposure.drug in seen:
             continue
         courses = case.knowledge.courses(exposure.drug)
-        lasting = lasting_days(case, statement) if courses else None
+        lasting = told_days(case, statement) if courses else None
         if lasting is None:
             continue
         for course in courses:

@@ -17,6 +17,7 @@ from attending.guardrails.checks.dosing import dosing
 from attending.guardrails.checks.drug_lab import drug_labs
 from attending.guardrails.checks.duplicate import duplicates
 from attending.guardrails.checks.duration import durations
+from attending.guardrails.checks.forbidden_route import forbidden_routes
 from attending.guardrails.checks.fluids import fluid_never_events
 from attending.guardrails.checks.identity import wrong_patient
 from attending.guardrails.checks.interaction import interactions, mechanisms
@@ -57,6 +58,7 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     intervals,
     units,
     routes,
+    forbidden_routes,
     wrong_ways,
     rates,
     durations,

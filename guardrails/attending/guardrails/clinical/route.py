@@ -9,17 +9,28 @@ from attending.guardrails.sieve import Sieved
 
 _ROUTES: dict[str, str] = {
     "oral": r"by mouth|orally|oral(?! contracept| thrush| cavity| hygiene| surg| anti| intake)|"
-    r"p\.?o\.?(?!\w)|per os|swallow\w*|via (?:g|ng|peg|feeding)[- ]?tube",
+    r"p\.?o\.?(?!\w)|per os|swallow\w*|"
+    r"(?:via|through|down|into|by)(?: (?:the|a|an|his|her|your)){0,1} (?:(?:g|j|ng|nj|og|peg|feeding|gastric|nasogastric)"
+    r"[- ]?tube|peg|rig|gastrostomy|jejunostomy)",
     "intrathecal": r"intra-?thecal(?:ly)?|i\.?t\.? route|into the (?:spinal canal|cerebrospinal fluid|"
-    r"csf)|intraventricular(?:ly)?",
+    r"csf|spine|spinal (?:space|fluid|sac|tap|needle|catheter)|lumbar (?:sac|theca|drain)|subarachnoid space)|"
+    r"(?:via|by|through|down|into)(?: (?:the|a|an|his|her)){0,1} (?:lumbar (?:puncture|drain)|omm?aya(?: reservoir)?|"
+    r"spinal (?:needle|catheter)|evd|ventricular drain)|intraventricular(?:ly)?",
     "epidural": r"epidural(?:ly)?",
-    "intravenous": r"intravenous(?:ly)?|i\.?v\.?(?:pb)?(?![\w-])|ivp|into (?:a|the) vein|by (?:slow |"
-    r"rapid )?infusion|infus(?:e|ed|ion)|(?:through|via|into|down|using|by)(?: (?:the|a|an|her|his|your|their|"
-    r"existing|same|left|right|distal|proximal|peripheral|central|venous|iv|tunn?elled|arm)){0,3} "
-    r"(?:picc|midline|cannula|venflon|hickman|port(?:-?a-?cath)?|cvc|(?:picc|midline|central|peripheral|iv|"
-    r"venous|arm) (?:line|catheter|access|cannula))",
+    "intravenous": r"intravenous(?:ly)?|i\.?v\.?(?:pb)?(?![\w-])|ivp|into (?:a|the|any|his|her|your) "
+    r"(?:(?:arm|hand|wrist|peripheral|central|big|good) )?vein|by (?:slow |"
+    r"rapid )?infusion|infus(?:e|ed|ion)|(?:through|via|into|down|using|by|in|to|onto)(?: (?:the|a|an|her|his|your|their|"
+    r"its|that|this|same|existing|left|right|distal|proximal|peripheral|central|venous|iv|tunn?elled|arm)){0,3} "
+    r"(?:picc|midline|cannula|venflon|hickman|broviac|groshong|permcath|vascath|portacath|port(?:-?a-?cath)?|cvc|"
+    r"(?:picc|midline|central|peripheral|iv|venous|arm|long|drip) (?:line|catheter|access|cannula)|"
+    r"drip(?: arm| stand)?|giving set)|(?:through|via|down|into) (?:that|this|the same|same|his|her) line(?! (?:item|manager|of))|"
+    r"by drip",
     "intramuscular": r"intramuscular(?:ly)?|i\.?m\.?(?= |,|;|$|\n|/)(?! (?:sorry|not|a|an|the|here|glad|"
-    r"going|afraid|happy|unable|sure|in)\b)|into (?:a|the) muscle",
+    r"going|afraid|happy|unable|sure|in)\b)|into (?:a|the|his|her|your|each|either) "
+    r"(?:(?:left|right|upper|outer|gluteal|deltoid|thigh|arm|shoulder|buttock|calf|vastus) ){0,2}"
+    r"(?:muscle|deltoids?|buttocks?|gluteus(?: maximus)?|vastus lateralis|quadriceps)",
+    "intra-arterial": r"intra-?arterial(?:ly)?|(?:through|via|into|down)(?: (?:the|a|an|his|her|your|radial|femoral|"
+    r"brachial|existing|left|right)){0,4} (?:artery|arterial (?:line|cannula|catheter)|art line|a-line)",
     "subcutaneous": r"subcutaneous(?:ly)?|sub-?cut(?:aneous)?|sub-?q|s\.?c\.?(?![\w.])|sq(?!\w)|under "
     r"the skin",
     "topical": r"topical(?:ly)?|to (?:the )?(?:affected|skin|rash|scalp|area)\w*(?: areas?)?|on "
@@ -27,10 +38,12 @@ _ROUTES: dict[str, str] = {
     "rectal": r"rectal(?:ly)?|p\.?r\.?(?= |,|;|\.|$)(?! interval)|per rectum|suppositor(?:y|ies)|enema",
     "inhaled": r"inhal(?:e|ed|ation|ations|er)|nebuli[sz](?:ed|er|ation|e)|nebs?(?!\w)|puffs?|breathed? in",
     "sublingual": r"sublingual(?:ly)?|s\.?l\.?(?= |,|;|$)|under (?:the|your|his|her) tongue",
-    "buccal": r"buccal(?:ly)?|inside (?:the|your) cheek",
+    "buccal": r"buccal(?:ly)?|(?:inside|in|into|against|between) (?:the |your |his |her )?(?:inner |lower )?(?:cheek|gums?)",
     "transdermal": r"transdermal(?:ly)?|patch(?:es)?",
     "ophthalmic": r"ophthalmic|(?:in|into|to) (?:the |each |both |your |affected |right |left |(?:the "
-    r")?(?:affected|right|left) ){0,3}eyes?|eye ?drops?",
+    r")?(?:affected|right|left) ){0,3}eyes?|eye ?drops?|"
+    r"(?:lower|upper|inner|bottom) (?:eye-?)?lids?|eye-?balls?|(?:on|onto|on to) (?:the )?(?:surface of )?(?:the |your |her |his )?"
+    r"eyes?|behind (?:the |your )?(?:lower )?(?:eye-?)?lid|conjunctival sac",
     "otic": r"otic|(?:in|into|to) (?:the |each |both |your |affected |right |left |(?:the "
     r")?(?:affected|right|left) ){0,3}ears?|ear ?drops?",
     "nasal": r"intra-?nasal(?:ly)?|nasal(?:ly)?(?! congestion| polyp| bleed)|(?:in|into|up) "
