@@ -249,7 +249,12 @@ def forbidden_routes(case: Case) -> Iterator[Finding]:
             continue
         for row in _ROWS:
             key = (row.id, exposure.span.start)
-            if route in row.routes and exposure.drug in row.drugs and key not in seen and _holds(case, exposure, row):
+            if (
+                route in row.routes
+                and exposure.drug in row.drugs
+                and key not in seen
+                and _holds(case, exposure, row)
+            ):
                 seen.add(key)
                 yield case.finding(
                     Code.ROUTE, exposure, row.severity, curated(f"route-{row.id}", row.source), row.message

@@ -34,7 +34,8 @@ _ENDLESS: Final = Sieved(
     re.I,
 )
 _NOT_ENDLESS: Final = re.compile(
-    r"\b(?:not|never|no|n't|n\u2019t|avoid|without|rather than|instead of|too long|harm\w*|if|risks?)\b[^.;\n]{0,32}$", re.I
+    r"\b(?:not|never|no|n't|n\u2019t|avoid|without|rather than|instead of|too long|harm\w*|if|risks?)\b[^.;\n]{0,32}$",
+    re.I,
 )
 _SEASON: Final = Sieved(
     r"\b(?:all|whole|entire|full|(?:right |all )?through(?:out)?(?: the)?|every day of the|for the|during the) "
@@ -77,7 +78,8 @@ _GO_ON: Final = Sieved(
 _HOW_LONG: Final = re.compile(r"\b(?:how long|duration|length|course|for how|days|weeks)\b", re.I)
 _CELL: Final = re.compile(r"\s*(?:for |x )?(?P<n>\d{1,3}|\w+)[- ](?P<span>day|week|wk|month|year)s?\b", re.I)
 _ALWAYS: Final = re.compile(
-    r"\s*(?:always|lifelong|life-long|ongoing|indefinite(?:ly)?|long[- ]term|for life|permanent(?:ly)?|no end)\b", re.I
+    r"\s*(?:always|lifelong|life-long|ongoing|indefinite(?:ly)?|long[- ]term|for life|permanent(?:ly)?|no end)\b",
+    re.I,
 )
 _DAYS: Final = {"d": Decimal(1), "w": Decimal(7), "m": Decimal(30), "y": Decimal(365)}
 _SEASON_DAYS: Final = {"year": Decimal(300)}
@@ -134,7 +136,10 @@ def _length(text: str, part: Span, statement: Statement, *, later: bool) -> Deci
     if later and _GO_ON.search(words) is None:
         return None
     endless = _ENDLESS.search(words)
-    if endless is not None and _NOT_ENDLESS.search(words, max(0, endless.start() - 44), endless.start()) is None:
+    if (
+        endless is not None
+        and _NOT_ENDLESS.search(words, max(0, endless.start() - 44), endless.start()) is None
+    ):
         return WITHOUT_END
     candidates = [_supplied(words, statement), _by_date(words), _by_season(words)]
     if later:

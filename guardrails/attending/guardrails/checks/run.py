@@ -17,8 +17,8 @@ from attending.guardrails.checks.dosing import dosing
 from attending.guardrails.checks.drug_lab import drug_labs
 from attending.guardrails.checks.duplicate import duplicates
 from attending.guardrails.checks.duration import durations
-from attending.guardrails.checks.forbidden_route import forbidden_routes
 from attending.guardrails.checks.fluids import fluid_never_events
+from attending.guardrails.checks.forbidden_route import forbidden_routes
 from attending.guardrails.checks.identity import wrong_patient
 from attending.guardrails.checks.interaction import interactions, mechanisms
 from attending.guardrails.checks.interval import intervals
@@ -39,6 +39,7 @@ from attending.guardrails.checks.side import sides
 from attending.guardrails.checks.specialist import specialist
 from attending.guardrails.checks.stacking import stacking
 from attending.guardrails.checks.switch import short_gaps
+from attending.guardrails.checks.too_short import too_short
 from attending.guardrails.checks.unit import units
 from attending.guardrails.checks.withheld import withheld_yet_listed
 from attending.guardrails.checks.wrong_way import wrong_ways
@@ -62,6 +63,7 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     wrong_ways,
     rates,
     durations,
+    too_short,
     allergies,
     contraindications,
     pregnancy,

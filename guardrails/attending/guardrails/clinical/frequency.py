@@ -404,7 +404,7 @@ def periods(text: str) -> list[Period]:
     for pattern in (_FOR, _COURSE):
         for match in pattern.finditer(text):
             word = match.group("n")
-            if word is None and not re.search(r"\b(?:the|next|first|an?) ", match.group()):
+            if word is None and not re.search(r"\b(?:the|next|first|another|an?) ", match.group()):
                 continue
             days = _number(word or "one") if (word or "one") not in ("a", "an") else Decimal(1)
             if pattern is _FOR and match.group("n2"):
