@@ -46,7 +46,8 @@ _ROWS: Final = (
     _Row(
         "vesicant",
         _names(
-            "doxorubicin daunorubicin epirubicin idarubicin mitomycin mitoxantrone vincristine vinblastine vinorelbine "
+            "doxorubicin daunorubicin epirubicin idarubicin mitomycin mitoxantrone vincristine vinblastine "
+            "vinorelbine "
             "vindesine dactinomycin trabectedin mechlorethamine streptozocin carmustine dacarbazine paclitaxel "
             "docetaxel cabazitaxel oxaliplatin cisplatin carboplatin bendamustine irinotecan topotecan etoposide "
             "arsenic_trioxide amsacrine melphalan busulfan"
@@ -71,7 +72,8 @@ _ROWS: Final = (
     _Row(
         "vasoactive",
         _names(
-            "norepinephrine dopamine dobutamine angiotensin_ii nitroprusside nicardipine clevidipine esmolol diltiazem "
+            "norepinephrine dopamine dobutamine angiotensin_ii nitroprusside nicardipine clevidipine esmolol "
+            "diltiazem "
             "verapamil adenosine amiodarone milrinone nitroglycerin epoprostenol ibutilide conivaptan levosimendan"
         ),
         _MUSCLE_OR_SKIN,
@@ -82,7 +84,8 @@ _ROWS: Final = (
     _Row(
         "anti-infective-vein",
         _names(
-            "vancomycin acyclovir ganciclovir foscarnet cidofovir amphotericin_b erythromycin azithromycin doxycycline "
+            "vancomycin acyclovir ganciclovir foscarnet cidofovir amphotericin_b erythromycin azithromycin "
+            "doxycycline "
             "minocycline tigecycline metronidazole ciprofloxacin levofloxacin moxifloxacin linezolid fluconazole "
             "voriconazole posaconazole micafungin caspofungin anidulafungin sulfamethoxazole trimethoprim telavancin "
             "dalbavancin oritavancin chloramphenicol rifampin quinupristin peramivir remdesivir"
@@ -134,7 +137,8 @@ _ROWS: Final = (
     ),
     _Row(
         "irritant-skin",
-        _names("diazepam chlorpromazine prochlorperazine hydroxyzine promethazine chlordiazepoxide thiopental pentobarbital"),
+        _names("diazepam chlorpromazine prochlorperazine hydroxyzine promethazine chlordiazepoxide thiopental "
+            "pentobarbital"),
         _SKIN,
         Severity.MAJOR,
         "labels, section 2: not under the skin (irritation, necrosis)",
@@ -143,7 +147,8 @@ _ROWS: Final = (
     _Row(
         "artery",
         _names(
-            "promethazine hydroxyzine diazepam lorazepam phenytoin fosphenytoin phenobarbital pentobarbital penicillin_g "
+            "promethazine hydroxyzine diazepam lorazepam phenytoin fosphenytoin phenobarbital pentobarbital "
+            "penicillin_g "
             "chlorpromazine prochlorperazine epinephrine norepinephrine phenylephrine vasopressin dextrose "
             "calcium_chloride calcium_gluconate potassium_chloride amiodarone ketamine vancomycin flucloxacillin "
             "haloperidol meperidine atracurium rocuronium pentazocine"
@@ -164,7 +169,8 @@ _ROWS: Final = (
     ),
     _Row(
         "thrombolytic-muscle",
-        _names("alteplase tenecteplase reteplase streptokinase bivalirudin argatroban tirofiban eptifibatide cangrelor"),
+        _names("alteplase tenecteplase reteplase streptokinase bivalirudin argatroban tirofiban eptifibatide "
+            "cangrelor"),
         _MUSCLE_OR_SKIN,
         Severity.MAJOR,
         "labels, section 2: into a vein only",
@@ -178,7 +184,8 @@ _ROWS: Final = (
         "labels of premixed and isophane insulins, section 2: never into a vein",
         "an insulin suspension into a vein",
         product=re.compile(
-            r"\b(?:mix|70[/-]30|75[/-]25|50[/-]50|30[/-]70|25[/-]75|novomix|humalog mix|mixtard|insulatard|nph|isophane"
+            r"\b(?:mix|70[/-]30|75[/-]25|50[/-]50|30[/-]70|25[/-]75|novomix|humalog mix|mixtard|insulatard|nph"
+            r"|isophane"
             r"|protamine|humulin (?:n|m3|i)|hypurin isophane)\b",
             re.I,
         ),
@@ -196,10 +203,12 @@ _ROWS: Final = (
         _names("epinephrine"),
         _VEIN,
         Severity.CONTRAINDICATED,
-        "epinephrine 1 mg/mL and auto-injector labels, section 2: into muscle or under the skin, undiluted not into a vein",
+        "epinephrine 1 mg/mL and auto-injector labels, section 2: into muscle or under the skin, undiluted not "
+        "into a vein",
         "undiluted epinephrine of 1 mg/mL into a vein outside cardiac arrest",
         product=re.compile(
-            r"\b(?:1 ?(?:in|:) ?1[, ]?000(?![,\d])|1 ?mg ?/ ?ml|epi-?pens?|auto-?injectors?|jext|emerade|anapen|auvi-q)\b",
+            r"\b(?:1 ?(?:in|:) ?1[, ]?000(?![,\d])|1 ?mg ?/ ?ml|epi-?pens?|auto-?injectors?|jext|emerade|anapen"
+            r"|auvi-q)\b",
             re.I,
         ),
         unless=re.compile(
@@ -228,7 +237,8 @@ _ROWS: Final = (
         "labels of depot suspensions and oils, boxed warnings and section 2: never into a vein",
         "a depot into a vein lodges in the lungs or gives its whole dose at once",
         product=re.compile(
-            r"\b(?:decanoate|enanthate|cypionate|undecanoate|valerate|caproate|palmitate|pamoate|embonate|lauroxil|acetonide"
+            r"\b(?:decanoate|enanthate|cypionate|undecanoate|valerate|caproate|palmitate|pamoate|embonate"
+            r"|lauroxil|acetonide"
             r"|hexacetonide|depot?|depo-\w+|lar|la|er|xr|long[- ]acting|extended[- ]release|modecate|depixol|clopixol"
             r"|zypadhera|relprevv|consta|sustenna|trinza|hafyera|xeplion|trevicta|byannli|maintena|aristada|perseris"
             r"|uzedy|nebido|sustanon|faslodex|cabenuva|vocabria|apretude|vivitrol|eligard|lupron|prostap|zoladex"

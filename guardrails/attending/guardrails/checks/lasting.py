@@ -27,7 +27,8 @@ _ENDLESS: Final = Sieved(
     r"|continu\w+ (?:it )?(?:forever|for years)|open-ended|(?:11|12|eleven|twelve) refills"
     r"|(?:rf|refills?) ?(?:x|[:=])? ?(?:11|12)|for (?:the )?foreseeable future|from now on(?:wards?)?"
     r"|(?:day|week|month|year) after (?:day|week|month|year)|for (?:many |several )?(?:months|years)(?: to come)?"
-    r"|(?:on|to|onto) (?:(?:your|the|his|her|their|my) )?repeats?(?! (?:scan|x-?ray|bloods?|test|visit|imaging|infection"
+    r"|(?:on|to|onto) (?:(?:your|the|his|her|their|my) )?repeats?(?! (?:scan|x-?ray|bloods?|test|visit|imaging"
+    r"|infection"
     r"|cultures?|measure\w*|exam\w*|admission|episode))"
     r"|no need to (?:ever )?stop|(?:do not|don't|never) stop (?:it |them )?(?:when|once|even|if)"
     r"|as (?:a )?(?:regular|permanent) (?:part of|medicine))\b",
@@ -59,19 +60,22 @@ _FROM_MONTH: Final = Sieved(
     re.I,
 )
 _BARE: Final = Sieved(
-    r"\b(?P<n>\d{1,3}|\w+) (?P<span>day|week|month|year)s?,? (?:every|each|once every) (?:single )?(?:day|night|morning"
+    r"\b(?P<n>\d{1,3}|\w+) (?P<span>day|week|month|year)s?,? (?:every|each|once every) (?:single )?(?:day|night"
+    r"|morning"
     r"|evening)\b",
     re.I,
 )
 _REFILLS: Final = Sieved(
-    r"\b(?:(?P<n>\d{1,2}|one|two|three|four|five|six|nine|ten) (?:refills?|repeats)|(?:rf|refills?) ?(?:x|[:=])? ?(?P<m>\d{1,2}"
+    r"\b(?:(?P<n>\d{1,2}|one|two|three|four|five|six|nine|ten) (?:refills?|repeats)|(?:rf|refills?) ?(?:x|[:=])? "
+    r"?(?P<m>\d{1,2}"
     r"))\b",
     re.I,
 )
 _SUPPLY: Final = Sieved(r"\b(?P<days>\d{1,3})[- ]days?(?:'s|'|s)? supply\b", re.I)
 _COUNT: Final = Sieved(r"#\s?(?P<n>\d{1,3})(?![\d.]| ?(?:g|ml|gm|grams?)\b)", re.I)
 _GO_ON: Final = Sieved(
-    r"\b(?:renew\w*|repeat\w*|use|take|keep|continue\w*|carry on|carrying on|go on|stay on|apply|give|put|added?|prescribe"
+    r"\b(?:renew\w*|repeat\w*|use|take|keep|continue\w*|carry on|carrying on|go on|stay on|apply|give|put|added?"
+    r"|prescribe"
     r"|issue|supply|lifelong medicine|you(?: will|'ll) need)\b",
     re.I,
 )

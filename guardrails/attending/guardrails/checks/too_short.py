@@ -23,23 +23,28 @@ from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.sieve import Sieved
 
 _END: Final = Sieved(
-    r"\b(?:(?:then|and|to) (?:be )?(?:stop(?:ped)?|finish(?:ed)?|discontinued?|cease|end(?:ed)?|come off|done|off|nothing|no more"
+    r"\b(?:(?:then|and|to) (?:be )?(?:stop(?:ped)?|finish(?:ed)?|discontinued?|cease|end(?:ed)?|come off|done|off"
+    r"|nothing|no more"
     r"|you(?:'re|\u2019re| are) (?:finished|done))"
     r"|then (?:\w+ ){0,3}(?:stops?|ends?|alone|only)|(?:in )?total|in all|altogether|stop for good|and no longer"
-    r"|no (?:further|more|other|oral|follow-on|ongoing|long-term) (?:\w+ ){0,2}(?:anticoag\w*|blood thinners?|tablets?|treatment"
+    r"|no (?:further|more|other|oral|follow-on|ongoing|long-term) (?:\w+ ){0,2}(?:anticoag\w*|blood thinners?"
+    r"|tablets?|treatment"
     r"|therapy|antibiotics?|antiplatelets?|doses?|step-?down|medic\w+|needed|after\w*)"
     r"|no (?:tablets|anticoag\w*|treatment|blood thinners?|antibiotics?) (?:\w+ ){0,3}after\w*"
-    r"|will not need (?:any|another|more)|won't need (?:any|another|more)|(?:can|may|should|must) (?:then )?(?:be )?stop(?:ped)?"
+    r"|will not need (?:any|another|more)|won't need (?:any|another|more)|(?:can|may|should|must) (?:then )?(?:be "
+    r")?stop(?:ped)?"
     r"|that is (?:enough|all)|that's (?:it|all|enough)|course complete|finished with it)\b",
     re.I,
 )
 _GOES_ON: Final = Sieved(
-    r"\b(?:then|followed by|thereafter|after (?:that|which)|switch(?:ing)? to|step(?:ping)? down to|continu\w*|overlap\w*"
+    r"\b(?:then|followed by|thereafter|after (?:that|which)|switch(?:ing)? to|step(?:ping)? down to|continu\w*"
+    r"|overlap\w*"
     r"|until (?:the )?inr|at least|minimum|loading|lead-in|review (?:at|after|in)|bridg\w*)\b",
     re.I,
 )
 _BETTER: Final = Sieved(
-    r"\bstop(?:ped|ping)? (?:\w+ ){0,4}?(?:as soon as|once|when|whenever|if) (?:\w+ ){0,4}?(?:feel\w*|better|well|fever|settle[sd]?|goes"
+    r"\bstop(?:ped|ping)? (?:\w+ ){0,4}?(?:as soon as|once|when|whenever|if) (?:\w+ ){0,4}?(?:feel\w*|better|well"
+    r"|fever|settle[sd]?|goes"
     r"|gone|improve[sd]?|clears?|cleared|cough|pain|low|undetectable|symptoms?)\b"
     r"|\b(?:until|till) (?:you|he|she|they) (?:feel|feels) (?:better|well)\b[^.;\n]{0,40}\bstop\b"
     r"|\b(?:as soon as|once|when) (?:you|he|she|they) (?:feel|feels) (?:\w+ )?(?:better|well|all right)[^.;\n]{0,20}"
@@ -47,17 +52,21 @@ _BETTER: Final = Sieved(
     re.I,
 )
 _NOT: Final = re.compile(
-    r"\b(?:not?|never|n't|n\u2019t|without|even if|don\u2019t|avoid|do not|instead of|rather than|temptation to)\b[^.;\n]{0,40}\Z",
+    r"\b(?:not?|never|n't|n\u2019t|without|even if|don\u2019t|avoid|do not|instead of|rather than|temptation "
+    r"to)\b[^.;\n]{0,40}\Z",
     re.I,
 )
 _NO_DIAGNOSIS: Final = re.compile(
-    r"\b(?:no|not|without|exclud\w*|ruled out|negative for|risks? of|prevent\w*|prophyla\w*|avoid\w*|previous(?:ly)?|past|prior"
-    r"|history of|family|ago|against|suspected|\?|possible|contacts? of|exposed to|latent|superficial|stops?|screen\w*)\b"
+    r"\b(?:no|not|without|exclud\w*|ruled out|negative for|risks? of|prevent\w*|prophyla\w*|avoid\w*"
+    r"|previous(?:ly)?|past|prior"
+    r"|history of|family|ago|against|suspected|\?|possible|contacts? of|exposed to|latent|superficial|stops?"
+    r"|screen\w*)\b"
     r"[^.;\n]{0,40}\Z",
     re.I,
 )
 _NOT_AFTER: Final = re.compile(
-    r"[^.;\n]{0,40}\b(?:(?:years?|months) ago|in (?:19|20)\d\d|excluded|ruled out|negative|unlikely|prophyla\w*|prevention"
+    r"[^.;\n]{0,40}\b(?:(?:years?|months) ago|in (?:19|20)\d\d|excluded|ruled out|negative|unlikely|prophyla\w*"
+    r"|prevention"
     r"|contacts?|in (?:his|her|your) (?:mother|father|brother|sister))\b",
     re.I,
 )
@@ -87,7 +96,8 @@ _ANTIBIOTICS: Final = (
     "tetracycline_class", "sulfonamide_antibiotic", "beta_lactam",
 )  # fmt: skip
 _MORE_ANTIBIOTICS: Final = word_set(
-    "vancomycin daptomycin linezolid teicoplanin clindamycin metronidazole rifampin gentamicin trimethoprim fosfomycin "
+    "vancomycin daptomycin linezolid teicoplanin clindamycin metronidazole rifampin gentamicin trimethoprim "
+    "fosfomycin "
     "colistimethate dalbavancin flucloxacillin cloxacillin dicloxacillin"
 )
 _TUBERCULOSIS: Final = word_set("rifampin isoniazid pyrazinamide ethambutol rifapentine")
@@ -102,11 +112,14 @@ _COURSES: Final = (
             r"|(?:blood )?clots? (?:in|on|to) (?:\w+ ){0,2}(?:lungs?|legs?|calf|thigh|arm)|(?:leg|lung) clot"
         ),
         Decimal(80),
-        drugs=word_set("apixaban rivaroxaban edoxaban dabigatran warfarin enoxaparin dalteparin tinzaparin fondaparinux "
+        drugs=word_set("apixaban rivaroxaban edoxaban dabigatran warfarin enoxaparin dalteparin tinzaparin "
+            "fondaparinux "
                        "acenocoumarol phenprocoumon heparin phenindione"),
         unless=_any(
-            r"prophyla\w*|prevent(?:ion|ing|s)? (?:of )?(?:\w+ ){0,2}(?:clots?|dvt|vte)|to prevent|superficial|(?:knee|hip) (?:replacement"
-            r"|surgery|arthroplasty)|isolated distal|high bleeding risk|bleed(?:s|ing|er)?|h(?:a)?emorrhage|thrombocytop\w+"
+            r"prophyla\w*|prevent(?:ion|ing|s)? (?:of )?(?:\w+ ){0,2}(?:clots?|dvt|vte)|to prevent|superficial"
+            r"|(?:knee|hip) (?:replacement"
+            r"|surgery|arthroplasty)|isolated distal|high bleeding risk|bleed(?:s|ing|er)?|h(?:a)?emorrhage"
+            r"|thrombocytop\w+"
         ),
     ),
     _Course(
@@ -144,7 +157,8 @@ _COURSES: Final = (
         "bone",
         "IDSA guidelines for vertebral osteomyelitis, 2015, and prosthetic joint infection, 2013: weeks",
         "an antibiotic for an infection of bone or prosthesis for less than two weeks",
-        _any(r"osteomyelitis|discitis|bone infection|(?:prosthetic|native)? ?joint infection|septic arthritis|infected (?:hip|knee) "
+        _any(r"osteomyelitis|discitis|bone infection|(?:prosthetic|native)? ?joint infection|septic arthritis"
+            r"|infected (?:hip|knee) "
              r"(?:replacement|prosthesis)|epidural abscess|brain abscess"),
         Decimal(14),
         drugs=_MORE_ANTIBIOTICS,
@@ -155,7 +169,8 @@ _COURSES: Final = (
         "meningitis",
         "IDSA guideline for bacterial meningitis, 2004; ESCMID, 2016: 5 to 21 days",
         "an antibiotic for bacterial meningitis for less than five days",
-        _any(r"(?:bacterial|meningococcal|pneumococcal|listeria) mening\w+|mening\w+ \((?:bacterial|meningococcal|pneumococcal)\)"),
+        _any(r"(?:bacterial|meningococcal|pneumococcal|listeria) mening\w+|mening\w+ \((?:bacterial|meningococcal"
+            r"|pneumococcal)\)"),
         Decimal(5),
         drugs=_MORE_ANTIBIOTICS,
         classes=_ANTIBIOTICS,
@@ -172,9 +187,12 @@ _COURSES: Final = (
     ),
 )  # fmt: skip
 _COMES_BACK: Final = _any(
-    r"endocarditis|osteomyelitis|bone infection|discitis|septic arthritis|bacter(?:a)?emia|bloodstream infection|tuberculosis|tb"
-    r"|mening\w+|pyelonephritis|kidney infection|rheumatic fever|syphilis|prosthe\w+ infection|joint infection|line infection"
-    r"|abscess|hiv|sepsis|septic(?:(?:a)?emia)?|h\.? ?pylori|strep(?:tococc\w+)? (?:throat|pharyngitis)|scarlet fever|pneumonia"
+    r"endocarditis|osteomyelitis|bone infection|discitis|septic arthritis|bacter(?:a)?emia|bloodstream infection"
+    r"|tuberculosis|tb"
+    r"|mening\w+|pyelonephritis|kidney infection|rheumatic fever|syphilis|prosthe\w+ infection|joint infection"
+    r"|line infection"
+    r"|abscess|hiv|sepsis|septic(?:(?:a)?emia)?|h\.? ?pylori|strep(?:tococc\w+)? (?:throat|pharyngitis)|scarlet "
+    r"fever|pneumonia"
     r"|leprosy|brucellosis|cellulitis|lyme|typhoid|malaria"
 )
 

@@ -10,7 +10,8 @@ from attending.guardrails.sieve import Sieved
 _ROUTES: dict[str, str] = {
     "oral": r"by mouth|orally|oral(?! contracept| thrush| cavity| hygiene| surg| anti| intake)|"
     r"p\.?o\.?(?!\w)|per os|swallow\w*|"
-    r"(?:via|through|down|into|by)(?: (?:the|a|an|his|her|your)){0,1} (?:(?:g|j|ng|nj|og|peg|feeding|gastric|nasogastric)"
+    r"(?:via|through|down|into|by)(?: (?:the|a|an|his|her|your)){0,1} (?:(?:g|j|ng|nj|og|peg|feeding|gastric"
+    r"|nasogastric)"
     r"[- ]?tube|peg|rig|gastrostomy|jejunostomy)",
     "intrathecal": r"intra-?thecal(?:ly)?|i\.?t\.? route|into the (?:spinal canal|cerebrospinal fluid|"
     r"csf|spine|spinal (?:space|fluid|sac|tap|needle|catheter)|lumbar (?:sac|theca|drain)|subarachnoid space)|"
@@ -19,11 +20,13 @@ _ROUTES: dict[str, str] = {
     "epidural": r"epidural(?:ly)?",
     "intravenous": r"intravenous(?:ly)?|i\.?v\.?(?:pb)?(?![\w-])|ivp|into (?:a|the|any|his|her|your) "
     r"(?:(?:arm|hand|wrist|peripheral|central|big|good) )?vein|by (?:slow |"
-    r"rapid )?infusion|infus(?:e|ed|ion)|(?:through|via|into|down|using|by|in|to|onto)(?: (?:the|a|an|her|his|your|their|"
+    r"rapid )?infusion|infus(?:e|ed|ion)|(?:through|via|into|down|using|by|in|to|onto)(?: (?:the|a|an|her|his"
+    r"|your|their|"
     r"its|that|this|same|existing|left|right|distal|proximal|peripheral|central|venous|iv|tunn?elled|arm)){0,3} "
     r"(?:picc|midline|cannula|venflon|hickman|broviac|groshong|permcath|vascath|portacath|port(?:-?a-?cath)?|cvc|"
     r"(?:picc|midline|central|peripheral|iv|venous|arm|long|drip) (?:line|catheter|access|cannula)|"
-    r"drip(?: arm| stand)?|giving set)|(?:through|via|down|into) (?:that|this|the same|same|his|her) line(?! (?:item|manager|of))|"
+    r"drip(?: arm| stand)?|giving set)|(?:through|via|down|into) (?:that|this|the same|same|his|her) line(?! "
+    r"(?:item|manager|of))|"
     r"by drip",
     "intramuscular": r"intramuscular(?:ly)?|i\.?m\.?(?= |,|;|$|\n|/)(?! (?:sorry|not|a|an|the|here|glad|"
     r"going|afraid|happy|unable|sure|in)\b)|into (?:a|the|his|her|your|each|either) "
@@ -38,11 +41,13 @@ _ROUTES: dict[str, str] = {
     "rectal": r"rectal(?:ly)?|p\.?r\.?(?= |,|;|\.|$)(?! interval)|per rectum|suppositor(?:y|ies)|enema",
     "inhaled": r"inhal(?:e|ed|ation|ations|er)|nebuli[sz](?:ed|er|ation|e)|nebs?(?!\w)|puffs?|breathed? in",
     "sublingual": r"sublingual(?:ly)?|s\.?l\.?(?= |,|;|$)|under (?:the|your|his|her) tongue",
-    "buccal": r"buccal(?:ly)?|(?:inside|in|into|against|between) (?:the |your |his |her )?(?:inner |lower )?(?:cheek|gums?)",
+    "buccal": r"buccal(?:ly)?|(?:inside|in|into|against|between) (?:the |your |his |her )?(?:inner |lower "
+    r")?(?:cheek|gums?)",
     "transdermal": r"transdermal(?:ly)?|patch(?:es)?",
     "ophthalmic": r"ophthalmic|(?:in|into|to) (?:the |each |both |your |affected |right |left |(?:the "
     r")?(?:affected|right|left) ){0,3}eyes?|eye ?drops?|"
-    r"(?:lower|upper|inner|bottom) (?:eye-?)?lids?|eye-?balls?|(?:on|onto|on to) (?:the )?(?:surface of )?(?:the |your |her |his )?"
+    r"(?:lower|upper|inner|bottom) (?:eye-?)?lids?|eye-?balls?|(?:on|onto|on to) (?:the )?(?:surface of )?(?:the "
+    r"|your |her |his )?"
     r"eyes?|behind (?:the |your )?(?:lower )?(?:eye-?)?lid|conjunctival sac",
     "otic": r"otic|(?:in|into|to) (?:the |each |both |your |affected |right |left |(?:the "
     r")?(?:affected|right|left) ){0,3}ears?|ear ?drops?",
@@ -66,7 +71,8 @@ _PUSH = Sieved(
 
 _FORBIDDEN = re.compile(
     r"\b(?:never|not|n't|no|avoid(?:ed|ing)?|cannot|without)(?: (?:to|be|been|being|give|given|giving|"
-    r"administer(?:ed)?|used?|inject(?:ed)?|run|push(?:ed)?|for|by|as|an?|the|iv|it|this|them|via|into|directly|any|ever|slow|rapid|kcl|"
+    r"administer(?:ed)?|used?|inject(?:ed)?|run|push(?:ed)?|for|by|as|an?|the|iv|it|this|them|via|into|directly"
+    r"|any|ever|slow|rapid|kcl|"
     r"potassium|vincristine|undiluted|intravenous|intravenously|or|under any circumstances)){0,8} ?\Z",
     re.I,
 )
