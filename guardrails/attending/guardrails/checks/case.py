@@ -23,7 +23,9 @@ from attending.guardrails.checks.ended import (
     suspended,
 )
 from attending.guardrails.checks.port import KnowledgePort
-from attending.guardrails.checks.spoken_of import only_named, put_away
+from attending.guardrails.checks.put_away import put_away
+from attending.guardrails.checks.set_aside import set_aside
+from attending.guardrails.checks.spoken_of import only_named
 from attending.guardrails.clinical.facts import stated_context
 from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.normalise import normalise
@@ -301,7 +303,10 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     unsaid = away | {
         i
         for i, s in prescriptive.items()
-        if s.mention.span in reactions or s.mention.span in over or only_named(output.text, s)
+        if s.mention.span in reactions
+        or s.mention.span in over
+        or only_named(output.text, s)
+        or set_aside(output.text, output.statements, i)
     }
     acts = (
         replace(e, later=True) if e.drug in held else e

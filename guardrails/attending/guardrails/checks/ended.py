@@ -1,7 +1,8 @@
 """What a text ends: drugs that it stops for good or for a time, and mentions of what is over.
 
 Scope (`clinical/scope.py`) reads one clause; here its statements are read together, as a later sentence may resume or
-stop what an earlier one gives. What is only spoken of has no verb to read: see `spoken_of`.
+stop what an earlier one gives. What is only spoken of has no verb to read: see `spoken_of`, `put_away`
+and `set_aside`.
 """
 
 from __future__ import annotations

@@ -172,7 +172,15 @@ def _allergic(tokens: list[Token], index: int, clause: Clause, chosen: Predicate
             # "no drug allergies, so we send X": the consequence names no allergy
             return not any(t.word in ("so", "therefore", "hence", ";") for t in tokens[k:index])
         reacts = token.cat is Cat.ALLERGY or token.word in _ALLERGIC_AFTER
-        if reacts and k + 1 < len(tokens) and tokens[k + 1].word in _ALLERGY_LINK:
+        if not reacts or k + 1 >= len(tokens):
+            continue
+        link = tokens[k + 1].word
+        named = k > 0 and tokens[k - 1].cat is Cat.MENTION
+        if link in _ALLERGY_LINK and not (named and link == ":"):
+            # "Penicillin anaphylaxis: X crossed off, Y 1 g": the heading names its drug, and X is no other
+            return True
+        if link == "(" and named and k + 2 == index:
+            # "penicillin anaphylaxis (amoxicillin, 2008)"
             return True
     return False
 

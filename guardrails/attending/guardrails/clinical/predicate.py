@@ -218,7 +218,11 @@ def _read(
             token.word == "gave" and any(t.word in ("now", "stat") for t in tokens[stop : stop + 16])
         )
         if (cat in (Cat.TAKE, Cat.COMBINE) and not ours) or token.word == "tried":
-            scope = Scope.CONTINUE if words & {"has", "have"} and token.word != "tried" else Scope.HISTORY
+            told = bool(words & {"has", "have"}) and token.word != "tried" and not negated
+            scope = Scope.CONTINUE if told else Scope.HISTORY
+        if "would" in words and "have" in words and cat in (Cat.TAKE, Cat.START, Cat.ORDER):
+            # "I would have used X": it was not
+            scope, started = Scope.HYPOTHETICAL, False
     elif single and cat in (Cat.TAKE, Cat.ADVISE) and not modal and not unreal:
         third = head.form is Form.THIRD
         plain_subject = (

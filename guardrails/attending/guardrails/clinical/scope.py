@@ -42,6 +42,7 @@ _BACK = frozenset({Cat.HARD, Cat.RELATIVE, Cat.STOP})
 _POINTING = word_set("it this that which they these them both two")
 """What a clause without a name needs to change how the drug named last is meant (`_look_back`, `warned_pairs`)."""
 _BOTH = word_set("both neither")
+_RESUMED = word_set("restart restarted resume resumed resumes recommence recommenced reinstate reinstated")
 _GOES_ON = re.compile(
     r"\b(?:iv|im|po|sc|sl|push|bolus|mg|mcg|units) (?:now|stat)(?![\w'])"
     r"|\brepeat (?:in|every|at|q|after|if|as)\b"
@@ -63,6 +64,8 @@ class Reading:
     sentence: int = -1
     clause_id: int = -1
     fact: bool = False
+    denied: bool = False
+    """The text says that it is not taken ("takes no opioid"), which no later "go on" turns round."""
 
 
 @dataclass(slots=True)
@@ -242,6 +245,16 @@ class _Reader:
             inherited = None
         if opener is not None and opener.word == ";" and not groups and heading is not None:
             inherited = None
+        if (
+            opener is not None
+            and opener.word == ";"
+            and not groups
+            and inherited is not None
+            and _looks_behind(inherited)
+            and any(t.cat is Cat.MENTION for t in tokens[: inherited.start])
+        ):
+            # "A was taken off the list; B 5 mg daily": what is said of A is not said of B
+            inherited = None
         elliptical = not groups and inherited is not None and _elliptical(inside)
         governor = inherited if not groups and (carries or elliptical) else None
         mentions_here = any(t.cat is Cat.MENTION for t in inside)
@@ -253,6 +266,9 @@ class _Reader:
             token = tokens[i]
             if i in queue:
                 current, mark = queue[i], None
+            elif _list_goes_on(tokens, clause.start, i, current):
+                # "A was struck off the sheet, B 4.5 g": what is said of A is not said of B
+                current = None
             mark = special(tokens, i, clause, mark)
             if token.cat in (Cat.MENTION, Cat.AMOUNT):
                 crossed = mark is None and crossed_out(tokens, i, clause.end)
@@ -327,6 +343,7 @@ class _Reader:
                     scope = Scope.AVOID
                 elif scope is Scope.AVOID:
                     scope, started = Scope.CONTINUE, False
+            reading.denied = mark == "not" or (chosen is not None and chosen.negated)
             scope, started = modality(tokens, index, clause, chosen, scope, started, setting, history)
             reading.scope, reading.started = scope, started and scope is Scope.RECOMMEND
         if not mentions_here:
@@ -358,6 +375,12 @@ class _Reader:
         back = next(
             (p for p in groups if p.backward and (not p.fact or (relative and p.scope is Scope.STOP))), None
         )
+        gave_up = _gave_it_up(groups, inside) if back is None else None
+        if gave_up is not None:
+            back, pronoun = gave_up, True
+        if back is not None and opener is not None and opener.word == ")" and inside[0].word == ")":
+            # "X (begun elsewhere) was stopped": what follows the brackets is said of X
+            pronoun, gave_up = back.scope in (Scope.STOP, Scope.AVOID), back
         if back is None and opener is not None and opener.word in (",", "-", "(", ":"):
             # "Warfarin: last dose was Monday, discontinued."
             back = next((p for p in groups if p.cat is Cat.STOP and not p.negated and p.fact), None)
@@ -370,6 +393,8 @@ class _Reader:
         reported = reading.scope in (Scope.MENTION, Scope.HYPOTHETICAL) or (
             reading.scope is Scope.CONTINUE and reading.fact
         )
+        if gave_up is not None:
+            reported = reported or reading.scope.prescriptive
         if reported and back.scope in (Scope.AVOID, Scope.STOP):
             reading.scope, reading.started = back.scope, False
             reading.fact = back.fact
@@ -422,16 +447,59 @@ class _Reader:
     def _kept_on(self, groups: list[Predicate], inside: list[Token]) -> bool:
         """Gives "we carry on with it" to the drug named last, where the text has only told its past."""
         keeps = any(p.cat is Cat.CONTINUE and p.scope is Scope.CONTINUE and not p.negated for p in groups)
+        again = any(t.word in _RESUMED for t in inside)
+        resumes = again and any(p.cat is Cat.START and not p.negated for p in groups)
+        ends = any(p.scope in (Scope.STOP, Scope.AVOID) for p in groups)
         if (
-            not keeps
+            not (keeps or resumes)
+            or ends
             or self._nearest is None
             or not any(t.word in ("it", "this", "them", "that") for t in inside)
         ):
             return False
         reading = self._result.mentions[self._nearest]
-        if reading.scope is Scope.HISTORY:
+        if reading.denied:
+            return True
+        if reading.scope is Scope.HISTORY or (resumes and reading.scope is Scope.STOP and reading.fact):
             reading.scope, reading.started = Scope.CONTINUE, False
         return True
+
+
+def _list_goes_on(tokens: list[Token], start: int, i: int, current: Predicate | None) -> bool:
+    """Whether the name at `i` stands behind a comma, with an amount, after an end told of the name before it."""
+    if current is None or not _looks_behind(current) or current.cat is not Cat.STOP or not current.fact:
+        return False
+    after = tokens[i + 1] if i + 1 < len(tokens) else None
+    return (
+        tokens[i].cat is Cat.MENTION
+        and i > current.end
+        and tokens[i - 1].word == ","
+        and after is not None
+        and after.cat is Cat.AMOUNT
+        and any(t.cat is Cat.MENTION for t in tokens[start : current.start])
+    )
+
+
+def _gave_it_up(groups: list[Predicate], inside: list[Token]) -> Predicate | None:
+    """The predicate of "she stopped it the same day" and "then came off it": a past end whose object is a pronoun."""
+    for predicate in groups:
+        if predicate.cat is not Cat.STOP or not predicate.fact or predicate.negated:
+            continue
+        verb = next((k for k, t in enumerate(inside) if t.cat is Cat.STOP), None)
+        if verb is not None and any(
+            t.word in ("it", "them", "this", "these") for t in inside[verb + 1 : verb + 4]
+        ):
+            return predicate
+    return None
+
+
+def _looks_behind(predicate: Predicate | None) -> bool:
+    """Whether the predicate says something of the names before it, and nothing of what follows."""
+    return (
+        predicate is not None
+        and predicate.scope is not Scope.RECOMMEND
+        and (predicate.backward or predicate.cat is Cat.DESCRIBE)
+    )
 
 
 def _did_not_suit(inside: list[Token]) -> bool:

@@ -51,7 +51,7 @@ def split_clauses(tokens: list[Token]) -> list[Clause]:
                     (subordinate and token.word == "," and _main_follows(tokens, i + 1))
                     or (
                         (seen_mention or (seen_predicate and token.word in (",", "-", "(", ":")))
-                        and _predicate_follows(tokens, i + 1, seen_predicate)
+                        and _predicate_follows(tokens, i + 1, seen_predicate or token.word == "(")
                     )
                 )
             )

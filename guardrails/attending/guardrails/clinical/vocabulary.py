@@ -59,7 +59,7 @@ _VERBS: dict[Cat, str] = {
     "uptitrate advance",
     Cat.CONTINUE: "continue keep maintain remain stay finish complete adhere",
     Cat.STOP: "stop discontinue hold withhold pause suspend quit cease terminate halt wean dc "
-    "deprescribe remove eliminate interrupt drop",
+    "deprescribe remove eliminate interrupt drop delete untick deselect cancel",
     Cat.AVOID: "decline refuse reject avoid refrain abstain contraindicate beware prohibit forbid ban",
     Cat.SKIP: "skip miss omit forget neglect fail hesitate",
     Cat.EXCEED: "exceed surpass",
@@ -174,17 +174,23 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         Form.BASE,
     ),
     (
-        r"d/c'?(?:e?d)?|come(?:s)? off|coming off|came off|get(?:ting)? off|go(?:es|ing)? "
+        r"d/c|come(?:s)? off|coming off|came off|get(?:ting)? off|go(?:es|ing)? "
         r"off|went off|wean(?:ed|ing)?(?: \w+)? off|"
         r"taper(?:ed|ing)?(?: \w+)? off|"
         r"(?:self-)?(?:weaned|weened)(?: (?:him|her|them)self)? from|"
-        r"take(?:n)? off|taking off|phase(?:d)? out|cut(?:ting)? out|washout",
+        r"take off|taking off|took off|phase(?:d)? out|cut(?:ting)? out|washout",
         Cat.STOP,
         Form.BASE,
     ),
+    (
+        r"d/c'?e?d|taken off|(?:struck|crossed|scored|ticked|taken) (?:off|out)|struck from"
+        r"|(?:deleted|removed|erased|scrubbed|dropped|gone|missing) from(?= (?:the|his|her|their|your|my|our|this)\b)",
+        Cat.STOP,
+        Form.PARTICIPLE,
+    ),
     (r"no longer", Cat.NOT, Form.BASE),
     (r"ended", Cat.STOP, Form.PAST),
-    (r"cancell?ed", Cat.AVOID, Form.PARTICIPLE),
+    (r"cancell?ed|voided(?= (?:at|by|from|on|in) )", Cat.AVOID, Form.PARTICIPLE),
     (r"leav(?:e|ing) out|left out", Cat.AVOID, Form.BASE),
     (
         r"left (?:well )?(?:alone|on the shelf|at the chemist's?|in the (?:box|cupboard|shop))",
@@ -214,7 +220,8 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         r"past|as a child|(?:years|months|weeks|days) (?:ago|back)|"
         r"last (?:year|month|decade|summer|winter|spring|fall)|long ago|(?:previous|prior|"
         r"past) (?:use|treatment|exposure|trial|course|therapy)(?: of| with| to)?|"
-        r"(?:in|since|until|during) (?:19|20)\d\d|before (?:admission|surgery)|has since|at "
+        r"(?:in|since|until|during) (?:19|20)\d\d|before (?:admission|surgery)"
+        r"|has since(?! (?:been )?(?:re-?started|resumed|started|gone back|taken up|reinstated))|at "
         r"(?:that|the) time",
         Cat.HISTORY,
         Form.BASE,

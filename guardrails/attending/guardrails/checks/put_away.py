@@ -1,0 +1,302 @@
+"""Drugs that a status behind their name puts away: "Heparin: off since 06:00", "codeine: no", "removed from profile".
+
+Scope (`clinical/scope.py`) reads the verbs; a status has none, or one that stands in another cell, behind a colon or
+in brackets. It holds for all names of the list it follows, and not where the same line resumes the drug or says that
+it was put away by mistake.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from attending.guardrails.checks.set_aside import resumed_in
+from attending.guardrails.clinical.statement import Span, Statement
+
+_JOINED: Final = re.compile(r"[ ,/&()*]{0,4}(?:(?:and|or|nor|plus) )?[ (*]{0,3}", re.I)
+_AMOUNT_WORDS: Final = re.compile(
+    r"(?: ?\(?\d[\d.,/-]{0,12} ?(?:mg|mcg|g|meq|mmol|units?|ml|%)?\)?(?: (?:tablets?|caps(?:ules)?|po|iv|sc"
+    r"|bid|tid|qid|daily"
+    r"|(?:infusion|drip)(?: from \w{1,12})?|once daily|twice daily))?){0,2}(?: (?:infusion|drip|patch"
+    r"|gel)(?: from \w{1,12})?)?",
+    re.I,
+)
+_FORM: Final = re.compile(
+    r" (?:(?:cough|nasal|eye|ear|oral|vaginal|herbal|cold) )?(?:linctus|syrup|mixture|tab(?:let)?s?|cap(?:sule|let)?s?"
+    r"|pills?|drops?|spray|gel|cream|ointment|patch(?:es)?|inhaler|pessar(?:y|ies)|suppositor(?:y|ies)|supplements?"
+    r"|tea|sachets?|lozenges?|pens?|injections?)\b",
+    re.I,
+)
+_BREAK: Final = re.compile(
+    r"[ )*_]{0,3}(?:[:|,;=\u2013\u2014\u2192-]+>?[ *_]{0,4}|(?<=[ \t])[ \t]+|[ \t]{2,}|\t+)"
+)
+_IS: Final = re.compile(
+    r"[ )*_,]{0,3}\b(?:is|are|was|were|has been|have been|stays?|remains?|had been) (?:(?:both|all|now"
+    r"|also|therefore|thus"
+    r"|already|just|simply|clearly) )?",
+    re.I,
+)
+_ENDED: Final = (
+    r"(?:discontinued?|d/?c'?(?:e?d)|stopped|ceased|ended|finished|completed|withdrawn|cancell?ed"
+    r"|voided|declined|refused"
+    r"|rejected|removed|struck (?:off|out)|crossed (?:off|out)|ruled out|passed over|turned down"
+    r"|thrown (?:out|away)"
+    r"|washed out|off(?= (?:since|as of|from|at|now|by)\b)|(?:stays|staying|remains|kept) off|put aside"
+    r"|set aside|dropped"
+    r"|deleted|erased|crossed (?:off|out|from)|struck from|taken off|un-?ticked|deselected"
+    r"|gone\b(?! (?:up|down|well|through|into|back))"
+    r"|lapsed|shelved|parked|retired|destroyed|handed (?:back|in)|returned(?= to (?:the )?(?:pharmac"
+    r"|chemist|stock))|left off"
+    r"|(?:omitted|left out)(?! (?:this|today|tonight|on|before|for|last|yesterday|until|when|if)\b)"
+    r"|not selected|not (?:continued|resumed|needed|to be (?:resumed|restarted|continued))|out of the house"
+    r"|tapered off|weaned off|never (?:given|started|hung|taken|filled|dispensed|used)"
+    r"|not (?:given|dispensed|taken|started|used|ordered|prescribed|chosen|restarted|to be (?:given"
+    r"|taken|used|started))"
+    r"|avoid(?:ed)?|contra-?indicated|none since)\b"
+)
+_PUT_AWAY: Final = (
+    r"(?:out(?= (?:of the question|because|while|as long|for (?:him|her|you|them|now)|with (?:this|that"
+    r"|his|her))|[.,;:)]|\Z)"
+    r"|off the (?:table|list|menu)|closed to\b|not (?:for (?:him|her|you|them|me|this)\b|worth\b"
+    r"|wanted\b|an option\b"
+    r"|going to happen\b|on the cards\b)|a no[- ]go\b|no good (?:here|for)\b"
+    r"|on (?:your|his|her|their|the) (?:do[- ]not[- ]take|avoid|never|banned|stop) list\b)"
+)
+_STATUS: Final = re.compile(
+    rf"(?:(?:the )?(?:order|script|taper|course|prescription|request|drug|drip|infusion)s? )?(?:(?:was"
+    rf"|is|were) )?"
+    rf"(?:{_ENDED}|{_PUT_AWAY})|(?:please )?(?:hand|bring|give|send|take) (?:it|them|these|those|any(?: left)?"
+    r"|what is left) back\b|last (?:dose|tablet|capsule|pill)s?(?: (?:was|taken))? [^.;\n]{{0,24}}?"
+    r"(?:\bago|before conception)\b",
+    re.I,
+)
+_NONE_OF_THEM: Final = re.compile(
+    r"(?:i |we )?(?:(?:gave|used|chose|started|sent|prescribed) (?:neither|none)|(?:neither|none)(?: of (?:them|these"
+    r"|which|the (?:two|three)))?(?: (?:was|were|is|are|has been|have been|will be|to be))? ?(?:given"
+    r"|used|started|chosen|taken"
+    r"|prescribed|ordered|needed|suitable|safe|appropriate|an option|allowed|wanted|advisable|right"
+    r"|possible|for (?:him|her"
+    r"|you|them))|(?:both|all)(?: (?:was|were|are|have been|now))? (?:rejected|declined|ruled out|dropped"
+    r"|discarded|passed"
+    r" over|turned down|avoided|set aside|off the table))\b",
+    re.I,
+)
+"""An answer about a list: "considered A and B; neither given"."""
+_HOLDER: Final = re.compile(
+    r" (?:tablets?|pills?|capsules?|pens?|patch(?:es)?|box(?:es)?|packs?|bottles?|script|prescription|order|course"
+    r"|supply|stock|repeat|entry|line)(?: (?:that|which) [^.;,\n]{0,40}?(?=(?: has| have| is| was)\b))?"
+    r"(?= (?:is|are|was|were|has|have)\b)",
+    re.I,
+)
+_WHICH_NOT: Final = re.compile(
+    r",? (?:(?:which|that) (?:(?:you|he|she|they|we) )?(?:(?:should|must|can|may|ought|are|is|do|does|will|would)"
+    r"(?: not| never|n['\u2019]t)|cannot|can['\u2019]t)|(?:neither|none) of which (?:(?:you|he|she|they"
+    r"|we) )?(?:should|must|can"
+    r"|may|are|is))(?: to)?(?: be)?"
+    r" (?:take|taken|use|used|have|given|touch|allowed|safe|for you|suitable|start|started|suit you)\b"
+    r"(?= ?(?:[.,;)\n]|\Z|while|during|in (?:pregnancy|your|this|his|her)|when|now\b|any ?more|at all"
+    r"|with (?:it|this|these|your"
+    r"|them|that)\b|because|as you|since|for now|until (?:after|the)))",
+    re.I,
+)
+_NO_PLACE: Final = re.compile(
+    r"(?:,[^.;,\n]{0,60},)? (?:has|have|had|finds?) no (?:place|role|business|part)\b"
+    r"|(?:,[^.;,\n]{0,60},)? (?:is|are) (?:not the"
+    r" (?:answer|drug|one)|a non-?starter|not (?:coming|going) back)\b",
+    re.I,
+)
+_BARE_END: Final = re.compile(
+    r" (?:(?:script|prescription|order|tablets|box) )?(?:(?:deliberately|intentionally|purposely|now|since|already) )?"
+    r"(?:removed|deleted|crossed (?:off|out)|struck (?:off|out|from)|taken off|erased|un-?ticked"
+    r"|deselected|voided|left off"
+    r"|left out|omitted|withdrawn|not (?:given|used|started|restarted|chosen|selected|continued|resumed)"
+    r"|never (?:given|started"
+    r"|restarted|resumed|rechallenged))\b",
+    re.I,
+)
+"""A participle right behind the name: "meloxicam removed from profile"."""
+_LATER: Final = re.compile(r"[^\n]{0,90}?\b(?:stays|to stay|remains|staying) off\b", re.I)
+_A_NO: Final = re.compile(
+    r"(?:(?:also|still|definitely|absolutely|an absolute|please|sorry,?|a|clear|firm) ){0,2}"
+    r"(?:no|nope|nein|never|don['\u2019]t|do not|not (?:ok|okay|allowed|safe|advised|recommended|yet|now"
+    r"|today|either|for"
+    r" (?:you|now))|skip(?: (?:it|this))?|leave (?:it|that|off|out|it out|it alone|alone)|pass|forget it|bin it"
+    r"|\u2717|\u274c)(?=[ *_]{0,3}(?:[,;|(.\u2013\u2014-]|$|\n|\Z)|[ ]{2}|\t)",
+    re.I | re.M,
+)
+_SAID_OF: Final = re.compile(rf"(?:{_PUT_AWAY}|{_ENDED})", re.I)
+_ASKS_LEAVE: Final = re.compile(
+    r"\b(?:ok(?:ay)?|take|use[ds]?|give|given|safe|allowed|may|can|keep|continue[ds]?|recommend\w*"
+    r"|decision|answer|verdict"
+    r"|suitable|advice|options?|still|choice)\b",
+    re.I,
+)
+_ASKS_HARM: Final = re.compile(
+    r"\b(?:stop\w*|chang\w*|new|interact\w*|problem|risk|allerg\w*|avoid|refill\w*|with-?h\w+|hold|concern\w*|contra\w+"
+    r"|side effects?|miss\w*|react\w*)\b",
+    re.I,
+)
+_GIVEN_NOW: Final = re.compile(r"\b(?:reload\w*|give now)\b", re.I)
+_MISTAKEN: Final = re.compile(r"\b(?:by (?:mistake|accident)|in error|mistakenly|too (?:soon|early))\b", re.I)
+_NEVER_TO: Final = re.compile(
+    r"\b(?:(?:right|wise|correct) not to (?:\w+ ){1,3}|nothing of the |denies (?:any )?|denied (?:any )?"
+    r"|no (?:trace of |sign of )?)\Z",
+    re.I,
+)
+_DENIED: Final = re.compile(
+    r"\b(?:den(?:ies|ied|ying) (?:any |all |the |current )?(?:(?:use|abuse|misuse|intake|consumption"
+    r"|taking|using) (?:of )?)?"
+    r"(?:any )?|nor (?:is|are|was|were|should|can|may|will|would|do|does|did) (?:(?!stop|skip|miss|hold"
+    r"|avoid|omit|interrupt|reduc)"
+    r"[^.;:\s]{1,20}[ (]{1,2}){0,8})\Z",
+    re.I,
+)
+_WOULD_HAVE: Final = re.compile(
+    r"[^.;\n]{0,20}?\b(?:would (?:normally |usually |otherwise |ordinarily )?(?:be|have been)"
+    r"|was (?:on the list|considered|thought of|tempting|suggested|discussed))\b"
+    r"[^.;\n]{0,60}?(?:,| but| and) ?(?:but |however |then |and )?(?:passed over|dropped|rejected"
+    r"|turned down|set aside|ruled out"
+    r"|(?:he|she|it|this|that|they|the patient|\w+) (?:depends|takes|is on|would|has|needs|clashes"
+    r"|interacts))\b",
+    re.I,
+)
+_ORDERED: Final = re.compile(
+    r"\b(?:start|begin|add|give|take|use|order|prescribe|continue) (?:\w+ ){0,2}\Z", re.I
+)
+_WOULD_HARM: Final = re.compile(
+    r" (?:would|could|can|might) (?:strip|clash|wipe|undo|cancel|poison|interact|raise|push|drop"
+    r"|knock|close|harm|double"
+    r"|defeat|halve)\b",
+    re.I,
+)
+_INSERTED: Final = re.compile(r",[^.;,\n]{0,60},(?= (?:is|are|was|were|has been|have been)\b)", re.I)
+_PURPOSE: Final = re.compile(r" for (?:the )?\w{1,16}(?: \w{1,16})?(?= {2}|\t| ?[:|])", re.I)
+_MOST: Final = 160
+
+
+def put_away(text: str, statements: Sequence[Statement], number: int) -> bool:
+    """Whether what stands behind the name of statement `number`, or of the list it opens, says that it is not given."""
+    statement = statements[number]
+    span = statement.mention.span
+    line = text.rfind("\n", 0, span.start) + 1
+    if _ORDERED.search(text[max(line, span.start - 40) : span.start]):
+        return False
+    first = _list_start(text, statements, number)
+    denied = _NEVER_TO.search(text[max(0, span.start - 40) : span.start])
+    if denied or _DENIED.search(text[max(0, first - 80) : first]):
+        return statement.dose is None
+    end = _list_end(text, statements, number)
+    line_end = text.find("\n", end)
+    line_end = len(text) if line_end < 0 else line_end
+    stop = min(line_end, end + _MOST)
+    rest = text[end:stop]
+    if resumed_in(text, end, stop) or _GIVEN_NOW.search(rest):
+        return False
+    ended = _ending(text, statements, number, end, stop)
+    return ended is not None and _MISTAKEN.search(text, ended, stop) is None
+
+
+def _ending(text: str, statements: Sequence[Statement], number: int, end: int, stop: int) -> int | None:
+    """Where the words stop that put away statement `number`, whose list of names ends at `end`; None without any."""
+    statement = statements[number]
+    span = statement.mention.span
+    if statement.dose is None:
+        for pattern in (_WOULD_HAVE, _WOULD_HARM, _WHICH_NOT, _NO_PLACE):
+            if (match := pattern.match(text, end, stop)) is not None:
+                return match.end()
+    held = _HOLDER.match(text, end, stop)
+    named = held.end() if held is not None else end
+    inserted = _INSERTED.match(text, named, stop)
+    linked = _IS.match(text, inserted.end() if inserted is not None else named, stop)
+    if linked is not None:
+        said = _SAID_OF.match(text, linked.end(), stop) if statement.dose is None else None
+        return said.end() if said is not None else None
+    purpose = _PURPOSE.match(text, end, stop)
+    end = purpose.end() if purpose is not None else max(end, _amount_end(text, end, stop))
+    broken = _BREAK.match(text, end, stop)
+    if broken is None:
+        bare = _BARE_END.match(text, end, stop)
+        return bare.end() if bare is not None else None
+    at = broken.end()
+    for pattern in (_STATUS, _NONE_OF_THEM):
+        if (match := pattern.match(text, at, stop)) is not None:
+            return match.end()
+    if ":" in broken.group() and (match := _LATER.match(text, at, stop)) is not None:
+        return match.end()
+    answer = _A_NO.match(text, at, stop)
+    if answer is None:
+        return None
+    if "|" not in broken.group() and _answered(text, statement, at, broken.group()):
+        return answer.end()
+    if "," in broken.group():
+        return None
+    return answer.end() if _asks_leave(text, span, at, "|" in broken.group()) else None
+
+
+def _answered(text: str, statement: Statement, at: int, broken: str) -> bool:
+    """Whether the line asks whether the drug may be taken, and the answer is no: "codeine: no", "tramadol - skip"."""
+    span = statement.mention.span
+    low = max(text.rfind(mark, max(0, span.start - 120), span.start) for mark in "\n.;") + 1
+    if statement.dose is not None or _ASKS_HARM.search(text, low, at) or "?" in text[low:at]:
+        return False
+    if ":" not in broken and broken.strip(" *_)") == "":
+        return False
+    line = text.rfind("\n", 0, span.start) + 1
+    head = text[max(0, line - 120) : line].rstrip("\n")
+    return _ASKS_HARM.search(head[head.rfind("\n") + 1 :]) is None
+
+
+def _amount_end(text: str, end: int, stop: int) -> int:
+    match = _AMOUNT_WORDS.match(text, end, stop)
+    end = match.end() if match is not None else end
+    form = _FORM.match(text, end, stop)
+    return form.end() if form is not None else end
+
+
+def _list_start(text: str, statements: Sequence[Statement], number: int) -> int:
+    """Where the list of names begins of which statement `number` is one."""
+    start = statements[number].mention.span.start
+    for k in range(number - 1, max(-1, number - 12), -1):
+        span = statements[k].mention.span
+        if span.end > start:
+            continue
+        if start - span.end > 12 or _JOINED.fullmatch(text, span.end, start) is None:
+            break
+        start = span.start
+    return start
+
+
+def _list_end(text: str, statements: Sequence[Statement], number: int) -> int:
+    """Where the list of names ends of which statement `number` is one: "A, B (C) and D"."""
+    end = statements[number].mention.span.end
+    for following in statements[number + 1 : number + 12]:
+        span: Span = following.mention.span
+        if span.start < end:
+            continue
+        if span.start - end > 12 or _JOINED.fullmatch(text, end, span.start) is None:
+            break
+        end = span.end
+    return end
+
+
+def _asks_leave(text: str, span: Span, at: int, ruled: bool) -> bool:
+    """Whether "no" in a cell refuses the drug: its column asks whether it may be taken, or the rows around say yes."""
+    if ruled:
+        row = text.rfind("\n", 0, span.start) + 1
+        column = text.count("|", row, at)
+        head = row
+        while head > 0:
+            before = text.rfind("\n", 0, head - 1) + 1
+            if "|" not in text[before : head - 1]:
+                break
+            head = before
+        if head == row:
+            return False
+        header = text[head : text.find("\n", head)]
+        offset = int(text[row : row + 1] == "|") - int(header[:1] == "|")
+        cells = header.split("|")
+        index = column - offset
+        cell = cells[index] if 0 <= index < len(cells) else ""
+        return _ASKS_LEAVE.search(cell) is not None and _ASKS_HARM.search(cell) is None
+    return re.search(r"(?:  |\t)yes\b", text[max(0, span.start - 400) : at + 400], re.I) is not None

@@ -1,0 +1,208 @@
+"""Drugs that a text names for what it did not do with them: the usual choice, a past course, an entry taken back.
+
+"I'd normally reach for X, but it clashes with Y, so Z", "considered X and Y; neither given", "she was on X until her
+test was positive", "my letter gave the dose of X as ...; this was an error", an empty box beside ticked ones. Each
+takes one mention out of what is given; what the text gives elsewhere stays. Where the same words resume the drug,
+give it after all, or say that it was left out by mistake, nothing is set aside.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from attending.guardrails.clinical.sentence import sentence_around
+from attending.guardrails.clinical.statement import Statement
+from attending.guardrails.finding import Scope
+
+_USUALLY: Final = re.compile(
+    r"\b(?:normally|usually|ordinarily|typically|otherwise|as a rule|by (?:habit|default)|in (?:most|other)"
+    r" (?:people|patients|cases))\b"
+    r"|\b(?:my|our|the) (?:usual|normal|standard|default|first|obvious|go-to|textbook|preferred) (?:\w+ ){0,2}?"
+    r"(?:choice|pick|option|drug|antibiotic|pill|tablet|answer|treatment|remedy|agent)\b"
+    r"|\b(?:i|we)(?:'d| would| should)? (?:have )?(?:liked|loved|reached|preferred|wanted|hoped|thought about"
+    r"|thought of|toyed with)\b"
+    r"|\bwould have (?:been|used|given|liked|preferred|chosen|reached|gone)\b|\btempt(?:ed|ing)\b"
+    r"|\b(?:first|best) (?:choice|line) (?:would|for (?:most|many))\b",
+    re.I,
+)
+_CONTRAST: Final = re.compile(
+    r"\b(?:but|however|yet|though|although|except|because|since|so|hence|thus|therefore|instead|were it not"
+    r"|if it were not|rather)\b",
+    re.I,
+)
+_AFTER_ALL: Final = re.compile(
+    r"\b(?:take|use|have|give|gave|given|start|started|try|keep|continue|sent|add|added|combine)\b[^.;\n]{0,16}?"
+    r"\b(?:it|them|this|that one|both)\b|\b(?:as well|too|also|plus|on top|in addition|alongside|along with|together"
+    r"|lower dose|half (?:the|a|your)|smaller dose|start low|go ahead|went ahead|anyway|all the same|after all"
+    r"|nonetheless|regardless)\b",
+    re.I,
+)
+_AMOUNT: Final = re.compile(
+    r"\d ?(?:mg|mcg|micrograms?|g|ml|units?|tablets?|capsules?|puffs?|times|x)\b|\b(?:bd|bid|tds|tid|qds|qid|daily)\b",
+    re.I,
+)
+_AGAINST: Final = re.compile(
+    r"\b(?:not|never|cannot|no|avoid\w*|clash\w*|interact\w*|trouble|unsafe|dangerous|risk\w*|allerg\w*|harm\w*"
+    r"|pregnan\w*|rul\w+ (?:it )?out|out of the question)\b|n['\u2019]t\b",
+    re.I,
+)
+_PAST: Final = re.compile(
+    r"\b(?:was|were|had been|has been|have been|used to|took)\b[^.;:!?,\n]{0,40}\Z", re.I
+)
+_UNTIL: Final = re.compile(
+    r"[^.;\n]{0,60}?\b(?:until|till|up to|up until)\b(?! (?:now|today|tomorrow|tonight|further|review|you|we|i\b"
+    r"|the (?:next|review|follow)|next|follow|this|\d+ ?(?:mg|mcg|g\b|ml|units|times|tab)|a (?:max|total|dose)"
+    r"|(?:one|two|three|four|six|eight|twice|three times)\b))",
+    re.I,
+)
+_NONE_SINCE: Final = re.compile(
+    r"\b(?:not|never|n['\u2019]t)\b[^.;\n]{0,30}\b(?:since|again|ever since)\b|\bnone since\b|\bnothing since\b",
+    re.I,
+)
+_NONE_OF_IT: Final = re.compile(
+    r"[^.;\n]{0,40}\b(?:not|never|no|n['\u2019]t|nothing|none)\b[^.;\n]{0,40}\b(?:of )?(?:either|both"
+    r"|them|it|these|neither)\b"
+    r"(?: drugs?| ones?)? (?:ever )?since\b",
+    re.I,
+)
+"""The next sentence: "he has not had a drop of either since"."""
+_RESUMES: Final = re.compile(
+    r"\b(?:re-?start\w*|resum\w+|re-?commenc\w+|reinstat\w+|re-?introduc\w+|re-?challeng\w+|back on|put it back"
+    r"|put (?:him|her|you|them) back|start\w* (?:\w+ ){0,2}again|begin again|go(?:es)? back (?:on|to)|re-?issue\w*)\b",
+    re.I,
+)
+_REFUSES: Final = re.compile(
+    r"\b(?:not|never|no|without|neither|nor|cannot)\b(?:(?!\bbut\b)[^.;,\n]){0,24}\Z"
+    r"|n['\u2019]t\b(?:(?!\bbut\b)[^.;,\n]){0,24}\Z",
+    re.I,
+)
+_ERROR: Final = re.compile(
+    r"\b(?:this|that|it|which|the (?:dose|figure|entry|line))(?:,? [^.;\n,]{0,30},)? (?:is|was"
+    r"|were) (?:an? |my |our |the )?"
+    r"(?:\w+ ){0,2}?(?:error|mistake|slip|typo|misprint|wrong|incorrect|mistyped|misread)\b"
+    r"|\b(?:should|must|is to|are to|please) (?:now )?(?:be )?(?:struck|strike|delete[d]?|disregard(?:ed)?|ignore[d]?"
+    r"|crossed)\b",
+    re.I,
+)
+_WRITTEN: Final = re.compile(
+    r"\b(?:letter|note|chart|list|summary|prescription|record|label|sheet|earlier|fax|message)\b[^.;\n]{0,40}"
+    r"\b(?:gave|said|stated|read|showed|listed|had|put|recorded|wrote)\b"
+    r"|\b(?:was|were) (?:\w+ )?(?:written|typed|given|listed|stated|entered|recorded|printed|transcribed"
+    r"|shown|put down) as\b",
+    re.I,
+)
+_IN_ERROR: Final = re.compile(r"\b(?:in error|by mistake|wrongly|erroneously|mistakenly|incorrectly)\b", re.I)
+_EMPTY_BOX: Final = re.compile(r"[ \t]*(?:[-*\u2022] ?)?(?:\[ ?\]|\u2610|\u25a1|\u25fb) ?\Z")
+_TICKED: Final = re.compile(
+    r"^[ \t]*(?:[-*\u2022] ?)?(?:\[[xX\u2713\u2714]\]|\u2611|\u2612|\u2705|\u2714|\u2713)", re.M
+)
+_REACH: Final = 260
+
+
+def set_aside(text: str, statements: Sequence[Statement], number: int) -> bool:
+    """Whether the words around the name of statement `number` say that it is not, or no longer, given."""
+    statement = statements[number]
+    span = statement.mention.span
+    line = text.rfind("\n", 0, span.start) + 1
+    if _EMPTY_BOX.match(text[line : span.start]):
+        return _TICKED.search(text) is not None
+    own = sentence_around(text, span.start, span.end)
+    if _usual_choice(text, statements, number, own.start):
+        return True
+    if _over(text, statement, own.start, own.end):
+        return True
+    return _taken_back(text, statements, number, own.start, own.end)
+
+
+def resumed_in(text: str, start: int, end: int) -> bool:
+    """Whether `text[start:end]` resumes something, and does not only say that it is not resumed."""
+    return any(
+        _REFUSES.search(text, max(start, match.start() - 40), match.start()) is None
+        for match in _RESUMES.finditer(text, start, end)
+    )
+
+
+def _usual_choice(text: str, statements: Sequence[Statement], number: int, low: int) -> bool:
+    """ "I'd normally reach for X, but ..., so you are getting Z": X is only what would have been."""
+    statement = statements[number]
+    span = statement.mention.span
+    if statement.dose is not None or statement.frequency is not None or statement.scope is Scope.STOP:
+        return False
+    stop = min(len(text), span.end + _REACH)
+    paragraph = text.find("\n\n", span.end, stop)
+    stop = paragraph if paragraph >= 0 else stop
+    framed = _USUALLY.search(text, max(low, span.start - 140), span.start)
+    framed = framed or _USUALLY.match(text, span.end, stop) or _would_be(text, span.end, stop)
+    if framed is None:
+        return False
+    contrast = _CONTRAST.search(text, span.end, stop)
+    if contrast is None:
+        return False
+    mine = set(statement.mention.drugs)
+    other = next(
+        (
+            s.mention.span
+            for s in statements[number + 1 :]
+            if s.mention.span.start >= contrast.end() and not mine & set(s.mention.drugs)
+        ),
+        None,
+    )
+    if any(
+        mine & set(s.mention.drugs)
+        for s in statements[number + 1 :]
+        if s.scope.prescriptive and s.mention.span.start > span.end and s.dose is not None
+    ):
+        return False
+    upto = min(stop, other.start) if other is not None else stop
+    if _AMOUNT.search(text, span.end, upto) or _AFTER_ALL.search(text, contrast.start(), upto):
+        return False
+    if other is not None and other.start < stop:
+        return _AFTER_ALL.search(text, other.end, min(stop, other.end + 50)) is None
+    return _AGAINST.search(text, contrast.end(), stop) is not None
+
+
+_WOULD_BE: Final = re.compile(
+    r"[^.;\n]{0,20}?\b(?:would|might) (?:normally |usually |otherwise |ordinarily )?(?:be|have been)\b"
+    r"(?: (?:the|my|our|an?) (?:\w+ ){0,2}(?:choice|pick|option|answer|drug))?",
+    re.I,
+)
+
+
+def _would_be(text: str, start: int, stop: int) -> re.Match[str] | None:
+    return _WOULD_BE.match(text, start, stop)
+
+
+def _over(text: str, statement: Statement, low: int, high: int) -> bool:
+    """ "She was on X until her test was positive": a past that the sentence ends, and nothing resumes."""
+    span = statement.mention.span
+    if statement.scope is Scope.RECOMMEND:
+        return False
+    if statement.dose is None and (since := _NONE_OF_IT.match(text, high)) is not None:
+        return not resumed_in(text, span.end, since.end())
+    if not _PAST.search(text, max(low, span.start - 60), span.start):
+        return False
+    stop = min(len(text), span.end + _REACH)
+    ends = _UNTIL.match(text, span.end, min(high, stop)) or _NONE_SINCE.search(
+        text, span.end, min(high, stop)
+    )
+    return ends is not None and not resumed_in(text, span.end, stop)
+
+
+def _taken_back(text: str, statements: Sequence[Statement], number: int, low: int, high: int) -> bool:
+    """ "My letter gave the dose of X as ... This was an error": the entry is withdrawn, another of X stands."""
+    statement = statements[number]
+    mine = set(statement.mention.drugs)
+    if not mine or (statement.dose is None and statement.frequency is None):
+        return False
+    again = any(
+        mine & set(s.mention.drugs) and s.clause.start >= high and s.scope is not Scope.HISTORY
+        for s in statements[number + 1 :]
+    )
+    if not again or statement.clause.start >= high or _WRITTEN.search(text, low, high) is None:
+        return False
+    return (
+        _IN_ERROR.search(text, low, high) is not None
+        or _ERROR.search(text, high, min(len(text), high + 120)) is not None
+    )
