@@ -16,7 +16,7 @@ from typing import Final
 
 from attending.guardrails.clinical.statement import Span
 
-_TOKEN: Final = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[.;:!?\n,]|[|/()\u2022-]")
+_TOKEN: Final = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[.;:!?\n,]|[|/()\u2022]|(?<![a-z])-|-(?![a-z])")
 _NUMBERS: Final = (
     "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty sixty ninety "
     "a an couple several few half"

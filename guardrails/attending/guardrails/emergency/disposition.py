@@ -16,7 +16,7 @@ _URGENT: Final = Sieved(
     r"|emergency (?:room|department|services?|care|medical|help)|\bER\b|\bED\b|A&E|ambulance|poison (?:control|cent)"
     r"|(?:nearest|to the|to a|go to) (?:\w+ )?hospital|urgent(?:ly)?(?: care| medical)?"
     r"|immediate(?:ly)? (?:medical|help|care|attention|evaluation|seek|call|go)"
-    r"|(?:seek|get|call|ring|phone|contact|tell|come|attend|take|bring|go|evaluat\w+|be seen|medical (?:attention"
+    r"|(?<!you )(?<!they )(?<!he )(?<!I )(?:seek|get|call|ring|phone|contact|tell|come|attend|take|bring|go|evaluat\w+|be seen|medical (?:attention"
     r"|help|care))\b[^.\n]{0,40}\b(?:immediately"
     r"|right away|now|at once|without delay|same[- ]day|today|as soon as possible)"
     r"|straight (?:away|to (?:\w+ )?hospital)|blue[- ]light\w*|casualty|(?:mg|IM|give|mcg|microgram\w*|of"
@@ -45,7 +45,7 @@ _EVALUATED: Final = re.compile(
     r"\b(?:turned out|confirmed|was (?:due|caused|from)|came from|(?:tests?|scan|ct|mri|ecg|ekg|x-?ray|troponins?"
     r"|work-?up|bloods?"
     r"|results?) (?:\w+ ){0,4}(?:normal|negative|fine|clear|reassuring|unremarkable|good)|ruled out|excluded"
-    r"|discharged"
+    r"|discharged(?! home(?: with|[.,;]|$))"
     r"|follow(?:ing)?[- ]?up (?:of|after|from)|were seen|was seen|since your (?:visit|admission|stay"
     r"|surgery)|in the (?:er|ed"
     r"|hospital) (?:yesterday|last|today|on)|treated)\b",

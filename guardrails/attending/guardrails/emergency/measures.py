@@ -1,9 +1,9 @@
 """Measurements that are a sign by their value: temperature, pulse, pressure, oxygen, sugar, ages, counts of tablets.
 
-Bounds: fever from 38.0 C or 100.4 F; oxygen saturation to 91 %; systolic pressure below 90 mmHg; pulse from 120 and
+Bounds: fever from 38.0 C or 100.4 F; oxygen saturation to 91 %; systolic pressure below 90 mmHg; pulse from 110 and
 breaths from 25 a minute; 160/110 mmHg in pregnancy (ACOG severe range) and 180/120 otherwise (ACC/AHA); ketones from
 3.0 mmol/L; glucose from 16 mmol/L or 300 mg/dL and below 3.0 mmol/L or 50 mg/dL; potassium from 6.5 mmol/L;
-lithium from 1.5 mmol/L; an infant is up to twelve weeks old.
+lithium from 1.5 mmol/L; a body temperature below 35 C; an infant is up to twelve weeks old.
 """
 
 from __future__ import annotations
@@ -42,16 +42,18 @@ _PATTERNS: Final = {
     "SHOCK": r"\b(?:bp|blood pressure|systolic|sbp)\b" + _IS + r"[5-8]\d(?!\d)(?: ?/ ?\d\d)?"
     r"|(?<![\d/])[5-8]\d ?/ ?[2-5]\d(?![\d/])"
     r"|hypotensive|\bnews2?(?: of| score)? (?:[7-9]|1\d)\b|lactate" + _IS + r"[4-9]",
-    "FAST_PULSE": r"\b(?:hr|pulse|heart rate|p)\b" + _IS + r"1[2-9]\d(?!\d)",
+    "FAST_PULSE": r"\b(?:hr|pulse|heart rate|p)\b" + _IS + r"1[1-9]\d(?!\d)",
+    "COLD": r"\b(?:temp(?:erature)?|t)\b" + _IS + r"(?:2\d|3[0-4])(?:\.\d)?(?![\d/%]| ?(?:mg|kg|weeks|g\b))",
+    "EARLY_GESTATION": r"(?<![\d/])(?:[4-9]|1[0-2]) ?/ ?40\b",
     "FAST_BREATHING": r"\b(?:rr|resps?|respiratory rate|breaths)\b" + _IS + r"(?:2[5-9]|[3-6]\d)(?!\d)",
     "HIGH_PRESSURE": r"(?<![\d/])(?:1[6-9]\d|2[0-5]\d) ?(?:/|over) ?\d{2,3}(?![\d/])|(?<![\d/])1\d\d ?(?:/"
     r"|over) ?1[1-4]\d(?![\d/])",
     "VERY_HIGH_PRESSURE": r"(?<![\d/])(?:1[89]\d|2[0-5]\d) ?(?:/|over) ?1[2-6]\d(?![\d/])",
     "KETONES": r"ketones?\b(?: \w+){0,3}? ?(?:[3-9]\.\d|large|high|\+{2,4})|(?:large|high"
     r"|strongly positive) (?:urine |urinary )?ketones",
-    "HIGH_SUGAR": r"\b(?:sugars?|glucose|bm|cbg|bgl?)\b" + _IS + r"(?:(?:1[6-9]|[23]\d)(?:\.\d)?(?![\d/]| ?mg)"
+    "HIGH_SUGAR": r"\b(?:sugars?|glucose|bm|cbg|bgl?|meter)\b" + _IS + r"(?:(?:1[6-9]|[23]\d)(?:\.\d)?(?![\d/]| ?mg)"
     r"|[3-9]\d\d(?!\d))",
-    "LOW_SUGAR": r"\b(?:sugars?|glucose|bm|cbg|bgl?)\b" + _IS + r"(?:[12]\.\d(?!\d)|[1-4]\d(?![\d.]) ?mg"
+    "LOW_SUGAR": r"\b(?:sugars?|glucose|bm|cbg|bgl?|meter)\b" + _IS + r"(?:[12]\.\d(?!\d)|[1-4]\d(?![\d.]) ?mg"
     r"|[2-4]\d(?![\d./]))",
     "HIGH_POTASSIUM": r"\b(?:potassium|k\+?|serum k)" + _IS + r"(?:6\.[5-9]|[789]\.\d)(?!\d)(?! ?(?:g|mg))",
     "LITHIUM_LEVEL": r"\b(?:lithium|li)(?: level)?" + _IS + r"(?:1\.[5-9]|[2-5]\.\d)(?!\d)",

@@ -14,6 +14,8 @@ _LINE: Final = 150
 """Words of a sentence looked at to either side, so that a text without a full stop costs no more than another."""
 _BREAKS: Final = frozenset(".;!?\n")
 _ABSENT: Final = frozenset(("absent", "denied", "none", "resolved", "negative", "nil"))
+_NOT_DONE: Final = tuple((word,) for word in ("given", "available", "present", "seen", "heard", "found", "started"))
+"""After "not": a finding or a treatment that is missing."""
 _AFTER: Final = 4
 """Words after a finding in which a note says that it is not there: "saddle numbness: absent"."""
 _TURNING: Final = (
@@ -33,18 +35,23 @@ _OPENS_ADVICE: Final = frozenset(
 _PAST: Final = re.compile(
     r"\b(?:last (?:year|month|summer|winter|spring|autumn)|(?:years?|months) ago|as a child|in childhood"
     r"|in (?:19|20)\d\d"
-    r"|family history|(?:some |other )?(?:people|patients) (?:have|who|may|can|get)|(?:his|her|your"
-    r"|my) (?:mother|father|brother|sister|uncle|aunt|grand\w+) (?:had|has|died))\b",
+    r"|family history|(?:his|her|your"
+    r"|my) (?:mother|father|brother|sister|uncle|aunt|grand\w+) (?:had"
+    r"|has(?! (?:just|swallowed|taken|been|become|gone|collapsed|stopped|started|lost|not|now)\b)|died))\b",
     re.I,
 )
 """Anywhere in the sentence: another time or another person."""
+_GENERAL: Final = re.compile(
+    r"\b(?:people|patients) (?:have|who|may|can|get)\b(?![^.;\n]{0,120}\b(?:you|your|he|his|she|her)\b)", re.I
+)
+"""Of people at large, and not then of this one."""
 _NOT_NOW: Final = re.compile(
     r"\b(?:history of|h/o|hx of|pmh|previous(?:ly)?|prior|admitted (?:with|for)|treated for|was (?:seen"
     r"|admitted|treated)"
     r"|were (?:seen|admitted|treated)|came in with|presented with|risk of|reduces?|prevent\w*"
     r"|screen\w* for|side effects?"
     r"|what (?:is|are|causes?)|definition|allerg(?:y|ies|ic)\b|resolved|no longer (?:has|having)|(?:has"
-    r"|have) (?:gone|settled"
+    r"|have) (?:gone(?= ?(?:away|now|completely|altogether|[.,;]|and\b))|settled"
     r"|cleared)|used to|giv(?:es|ing) (?:you|him|her|them|rise)|gave (?:you|him|her|them)|caus(?:es?|ed"
     r"|ing) (?:you|him|her|them)?"
     r"|(?:had|known|previous|allergic|bad|severe) reaction to|reacted to|(?:after|following|since) (?:a"
@@ -60,10 +67,10 @@ _WARNING: Final = re.compile(
     r"\b(?:in case|(?:mention|any|report) (?:any |of )?(?:new |unusual |sign|black|blood|bleed|chest|rash"
     r"|swell|fever)|watch for|watch out|look (?:out )?for|signs? of|symptoms? (?:of|such as|like|include)"
     r"|such as|warning signs?|back (?:sooner |earlier )?(?:for|if)"
-    r"|red flags?|can cause|may cause|could cause|might cause|may (?:get|have|feel|experience|notice)"
+    r"|red flags?|can cause|may cause|could cause|might cause|may (?:get|have(?! (?:swallow|eaten|ingest|taken|drunk|had))|feel|experience|notice)"
     r"|you (?:might|may|could)"
     r"|return for|come back for|call (?:us )?for|safety[- ]net\w*|return precautions|(?:call|go|seek|ring"
-    r"|phone|contact|attend"
+    r"|phone|contact(?! with)|attend"
     r"|return|come back|report|tell)\b[^.\n]{0,60}\b(?:if|with|for any|for)|any of (?:these|the following)|report any"
     r"|(?:call|return|ring|phone|seek help|red flags?|warning signs?|report|attend|go to \w+)(?: back)?(?= ?[:-])"
     r"|advise\w* to (?:return|attend|call)|risks? (?:include|of)|explained|discussed|counsell?ed)\b",
@@ -96,7 +103,7 @@ def is_so(text: str, tokens: Tokens, told: Told) -> bool:
     place = told.token - 1
     while place >= max(start, told.token - _REACH):
         word = words[place]
-        if word in _TURNS or (word == ":" and words[place - 1] not in _DENIES):
+        if word in _TURNS or (word == "," and told.concept.isupper()) or (word == ":" and words[place - 1] not in _DENIES):
             break
         if word in _DENIES:
             following = words[place + 1] if place + 1 < told.token else ""
@@ -105,8 +112,11 @@ def is_so(text: str, tokens: Tokens, told: Told) -> bool:
         place -= 1
     if any(word in _ABSENT for word in words[told.last + 1 : min(end, told.last + _AFTER)]):
         return False
+    if words[told.last + 1 : told.last + 2] == ("not",) and words[told.last + 2 : told.last + 3] in _NOT_DONE:
+        return False
     return (
         _PAST.search(text, tokens.starts[start], tokens.ends[end - 1]) is None
+        and _GENERAL.search(text[tokens.starts[start] : tokens.ends[end - 1]]) is None
         and _NOT_NOW.search(text, tokens.starts[start], told.span.end) is None
         and _OF_ALLERGY.match(text, told.span.start) is None
     )

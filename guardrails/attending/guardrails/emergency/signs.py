@@ -24,6 +24,8 @@ _REACH: Final = 45
 """Words over which the findings of one sign may be spread: three sentences, or the S and O lines of a note."""
 _CLOSE: Final = 7
 """Words between two findings that belong together, as "pain ... chest"."""
+_TRIED: Final = 3
+"""Findings of a group that are tried beside those of the others."""
 _LONGEST: Final = 16
 """Words of the longest phrase, gaps among them."""
 
@@ -144,18 +146,26 @@ def find_signs(text: str) -> Iterator[Found]:
 
 def _together(one: Told, others: list[list[Told]], tokens: Tokens) -> list[Told] | None:
     """One finding of each other group, the nearest in the same paragraph; None where a group has none in reach."""
-    chosen = [one]
-    for group in others:
-        near = [
-            f
-            for f in _around(group, one, _REACH)
-            if all((f.token, f.last) != (c.token, c.last) for c in chosen)
-            and tokens.part(f.token) == tokens.part(one.token)
-        ]
-        if not near:
-            return None
-        chosen.append(min(near, key=lambda f: abs(f.token - one.token)))
-    return chosen
+    near = [
+        sorted(
+            (f for f in _around(group, one, _REACH) if tokens.part(f.token) == tokens.part(one.token)),
+            key=lambda f: abs(f.token - one.token),
+        )
+        for group in others
+    ]
+    return _apart(near, [one]) if all(near) else None
+
+
+def _apart(near: list[list[Told]], chosen: list[Told]) -> list[Told] | None:
+    """One of each list, none in two of them; the first `_TRIED` that are still free are tried."""
+    if not near:
+        return chosen
+    taken = {(c.token, c.last) for c in chosen}
+    for one in [f for f in near[0] if (f.token, f.last) not in taken][:_TRIED]:
+        found = _apart(near[1:], [*chosen, one])
+        if found is not None:
+            return found
+    return None
 
 
 def _findings(
@@ -169,11 +179,18 @@ def _findings(
         for one in told.get(left, ()):
             for other in _around(told.get(right, []), one, _CLOSE + _LONGEST):
                 apart = max(other.token - one.last, one.token - other.last)
-                if 0 < apart <= _CLOSE and present(one) and present(other):
+                if (0 < apart <= _CLOSE or _within(one, other)) and present(one) and present(other):
                     start, end = min(one.token, other.token), max(one.last, other.last)
                     span = Span(min(one.span.start, other.span.start), max(one.span.end, other.span.end))
                     yield Told(f"{left}~{right}", start, end, span)
                     break
+
+
+def _within(one: Told, other: Told) -> bool:
+    """One stands inside the other, as "perianal" in "reduced perianal sensation"."""
+    return (one.token < other.token and other.last < one.last) or (
+        other.token < one.token and one.last < other.last
+    )
 
 
 def _around(found: list[Told], one: Told, reach: int) -> list[Told]:
