@@ -34,8 +34,8 @@ _OPENS_ADVICE: Final = frozenset(
 """Words after "no" or "not" that make it no denial of what follows."""
 _PAST: Final = re.compile(
     r"\b(?:last (?:year|month|summer|winter|spring|autumn)|(?:years?|months) ago|as a child|in childhood"
-    r"|in (?:19|20)\d\d"
-    r"|family history|(?:his|her|your"
+    r"|(?:in|last) (?:january|february|march|april|june|july|august|september|october|november|december)"
+    r"|in (?:19|20)\d\d|family history|(?:his|her|your"
     r"|my) (?:mother|father|brother|sister|uncle|aunt|grand\w+) (?:had"
     r"|has(?! (?:just|swallowed|taken|been|become|gone|collapsed|stopped|started|lost|not|now)\b)|died))\b",
     re.I,
@@ -62,6 +62,26 @@ _NOT_NOW: Final = re.compile(
 )
 """Before the finding: it was, or is only spoken about."""
 _OF_ALLERGY: Final = re.compile(r"anaphyla\w{1,20} (?:to|with|from|on)\b", re.I)
+_LASTING: Final = frozenset(
+    "chest pain pressure breathless vision_lost vision_changed headache weak numb leg_weak LOW_OXYGEN FAST_PULSE "
+    "palpitation faint blood confused harm_others toxic_lithium garbled swollen speech bladder withdrawal_sign".split()
+)
+"""Findings that somebody may live with."""
+_OLD: Final = re.compile(
+    r"\b(?:(?:for|over|since) (?:the (?:last|past) )?(?:\w+ )?(?:years|months)|since (?:19|20)\d\d|unchanged"
+    r"|long-?standing|lifelong|(?:his|her|your|their|usual) baseline|chronic|as (?:always|ever))\b",
+    re.I,
+)
+_OLD_NEXT: Final = re.compile(
+    r",? ?(?:which is |this is |the )?(?:(?:his|her|your|their) (?:baseline|normal|usual)|same as|unchanged|as always"
+    r"|as ever|long-?standing|no change)\b",
+    re.I,
+)
+_FRESH: Final = re.compile(
+    r"\b(?:now|new\w*|today|tonight|yesterday|worse\w*|sudden\w*|but|this is|getting|last night|woke|increas\w+|more"
+    r"|since (?:last|yester\w*|this|\w+day)|this (?:morning|evening|week|time)|days?|hours?)\b",
+    re.I,
+)
 _CONDITION: Final = frozenset(["if", "unless", "whenever", "should"])
 _WARNING: Final = re.compile(
     r"\b(?:in case|(?:mention|any|report) (?:any |of )?(?:new |unusual |sign|black|blood|bleed|chest|rash"
@@ -119,7 +139,18 @@ def is_so(text: str, tokens: Tokens, told: Told) -> bool:
         and _GENERAL.search(text[tokens.starts[start] : tokens.ends[end - 1]]) is None
         and _NOT_NOW.search(text, tokens.starts[start], told.span.end) is None
         and _OF_ALLERGY.match(text, told.span.start) is None
+        and not (told.concept in _LASTING and _long_had(text, tokens, told, start, end))
     )
+
+
+def _long_had(text: str, tokens: Tokens, told: Told, start: int, end: int) -> bool:
+    """Whether the part between commas that tells of a finding calls it an old one: "legs weak since 2015"."""
+    words = tokens.words
+    low = next((i + 1 for i in range(told.token - 1, start - 1, -1) if words[i] == ","), start)
+    high = next((i for i in range(told.last + 1, end) if words[i] == ","), end)
+    part = text[tokens.starts[low] : tokens.ends[high - 1]]
+    old = _OLD.search(part) is not None or _OLD_NEXT.match(text, tokens.ends[high - 1]) is not None
+    return old and _FRESH.search(part) is None
 
 
 def _own_negation(words: tuple[str, ...], at: int, to: int) -> bool:

@@ -160,12 +160,18 @@ def _apart(near: list[list[Told]], chosen: list[Told]) -> list[Told] | None:
     """One of each list, none in two of them; the first `_TRIED` that are still free are tried."""
     if not near:
         return chosen
-    taken = {(c.token, c.last) for c in chosen}
-    for one in [f for f in near[0] if (f.token, f.last) not in taken][:_TRIED]:
+    for one in [f for f in near[0] if not any(_same(f, c) for c in chosen)][:_TRIED]:
         found = _apart(near[1:], [*chosen, one])
         if found is not None:
             return found
     return None
+
+
+def _same(one: Told, other: Told) -> bool:
+    """The same words, or the same concept in words that overlap ("mouth ulcers", "ulcers")."""
+    if one.concept != other.concept:
+        return (one.token, one.last) == (other.token, other.last)
+    return one.token <= other.last and other.token <= one.last
 
 
 def _findings(
