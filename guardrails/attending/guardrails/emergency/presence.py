@@ -14,7 +14,7 @@ _LINE: Final = 150
 """Words of a sentence looked at to either side, so that a text without a full stop costs no more than another."""
 _BREAKS: Final = frozenset(".;!?\n")
 _ABSENT: Final = frozenset(("absent", "denied", "none", "resolved", "negative", "nil"))
-_NOT_DONE: Final = tuple((word,) for word in ("given", "available", "present", "seen", "heard", "found", "started"))
+_NOT_DONE: Final = frozenset(("given", "available", "present", "seen", "heard", "found", "started"))
 """After "not": a finding or a treatment that is missing."""
 _AFTER: Final = 4
 """Words after a finding in which a note says that it is not there: "saddle numbness: absent"."""
@@ -63,8 +63,31 @@ _NOT_NOW: Final = re.compile(
 """Before the finding: it was, or is only spoken about."""
 _OF_ALLERGY: Final = re.compile(r"anaphyla\w{1,20} (?:to|with|from|on)\b", re.I)
 _LASTING: Final = frozenset(
-    "chest pain pressure breathless vision_lost vision_changed headache weak numb leg_weak LOW_OXYGEN FAST_PULSE "
-    "palpitation faint blood confused harm_others toxic_lithium garbled swollen speech bladder withdrawal_sign".split()
+    [
+        "chest",
+        "pain",
+        "pressure",
+        "breathless",
+        "vision_lost",
+        "vision_changed",
+        "headache",
+        "weak",
+        "numb",
+        "leg_weak",
+        "LOW_OXYGEN",
+        "FAST_PULSE",
+        "palpitation",
+        "faint",
+        "blood",
+        "confused",
+        "harm_others",
+        "toxic_lithium",
+        "garbled",
+        "swollen",
+        "speech",
+        "bladder",
+        "withdrawal_sign",
+    ]
 )
 """Findings that somebody may live with."""
 _OLD: Final = re.compile(
@@ -87,7 +110,8 @@ _WARNING: Final = re.compile(
     r"\b(?:in case|(?:mention|any|report) (?:any |of )?(?:new |unusual |sign|black|blood|bleed|chest|rash"
     r"|swell|fever)|watch for|watch out|look (?:out )?for|signs? of|symptoms? (?:of|such as|like|include)"
     r"|such as|warning signs?|back (?:sooner |earlier )?(?:for|if)"
-    r"|red flags?|can cause|may cause|could cause|might cause|may (?:get|have(?! (?:swallow|eaten|ingest|taken|drunk|had))|feel|experience|notice)"
+    r"|red flags?|can cause|may cause|could cause|might cause|may (?:get|feel"
+    r"|have(?! (?:swallow|eaten|ingest|taken|drunk|had))|experience|notice)"
     r"|you (?:might|may|could)"
     r"|return for|come back for|call (?:us )?for|safety[- ]net\w*|return precautions|(?:call|go|seek|ring"
     r"|phone|contact(?! with)|attend"
@@ -123,7 +147,9 @@ def is_so(text: str, tokens: Tokens, told: Told) -> bool:
     place = told.token - 1
     while place >= max(start, told.token - _REACH):
         word = words[place]
-        if word in _TURNS or (word == "," and told.concept.isupper()) or (word == ":" and words[place - 1] not in _DENIES):
+        if word in _TURNS or (word == ":" and words[place - 1] not in _DENIES):
+            break
+        if word == "," and told.concept.isupper():  # a value is not denied by a list before it
             break
         if word in _DENIES:
             following = words[place + 1] if place + 1 < told.token else ""
@@ -132,7 +158,8 @@ def is_so(text: str, tokens: Tokens, told: Told) -> bool:
         place -= 1
     if any(word in _ABSENT for word in words[told.last + 1 : min(end, told.last + _AFTER)]):
         return False
-    if words[told.last + 1 : told.last + 2] == ("not",) and words[told.last + 2 : told.last + 3] in _NOT_DONE:
+    behind = words[told.last + 1 : told.last + 3]
+    if behind[:1] == ("not",) and behind[1:] and behind[1] in _NOT_DONE:
         return False
     return (
         _PAST.search(text, tokens.starts[start], tokens.ends[end - 1]) is None
