@@ -17,6 +17,7 @@ from attending.guardrails.checks.dosing import dosing
 from attending.guardrails.checks.drug_lab import drug_labs
 from attending.guardrails.checks.duplicate import duplicates
 from attending.guardrails.checks.duration import durations
+from attending.guardrails.checks.first_dose import first_doses
 from attending.guardrails.checks.fluids import fluid_never_events
 from attending.guardrails.checks.forbidden_route import forbidden_routes
 from attending.guardrails.checks.identity import wrong_patient
@@ -36,6 +37,7 @@ from attending.guardrails.checks.red_flag import red_flags
 from attending.guardrails.checks.restart import restarts
 from attending.guardrails.checks.route import routes
 from attending.guardrails.checks.side import sides
+from attending.guardrails.checks.sodium import sodium_rises
 from attending.guardrails.checks.specialist import specialist
 from attending.guardrails.checks.stacking import stacking
 from attending.guardrails.checks.switch import short_gaps
@@ -53,6 +55,7 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     duplicates,
     stacking,
     dosing,
+    first_doses,
     restarts,
     listed_doses,
     misread_starts,
@@ -62,6 +65,7 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     forbidden_routes,
     wrong_ways,
     rates,
+    sodium_rises,
     durations,
     too_short,
     allergies,

@@ -1,0 +1,132 @@
+"""Drugs that are begun low and raised slowly because the full dose at once harms: a first dose above that is found.
+
+Held against is the smallest dose that the text gives, so that a titration from low to full is none. Only where the text
+says that the drug is begun; a drug that the patient's list has is not. Not caught: steps that are too quick.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from attending.guardrails.checks.amounts import exposure_amount, per_day, shown
+from attending.guardrails.checks.case import Case, Exposure, curated
+from attending.guardrails.clinical.sentence import sentence_around
+from attending.guardrails.finding import Code, Finding, Severity
+from attending.guardrails.sieve import Sieved
+
+_FIRST_DAY_MG: Final[dict[str, tuple[str, str]]] = {
+    "lamotrigine": (
+        "50",
+        "lamotrigine label, boxed warning: rash, with too high a first dose or too quick an increase",
+    ),
+    "clozapine": (
+        "50",
+        "clozapine label, section 2: 12.5 mg once or twice on the first day; hypotension, syncope",
+    ),
+    "cenobamate": ("12.5", "cenobamate label, section 2: 12.5 mg a day for two weeks; DRESS"),
+    "prazosin": ("2", "prazosin label: first dose 1 mg; syncope"),
+    "terazosin": ("2", "terazosin label: first dose 1 mg at bedtime; syncope"),
+    "doxazosin": ("4", "doxazosin label: first dose 1 mg, extended release 4 mg; syncope"),
+    "nevirapine": ("200", "nevirapine label, boxed warning: 200 mg once daily for 14 days; rash, liver"),
+    "tizanidine": ("12", "tizanidine label, section 2: first doses 2 mg; hypotension"),
+    "methadone": ("40", "methadone label, boxed warning: 30 mg at first, 40 mg on the first day at most"),
+    "perampanel": ("4", "perampanel label, section 2: 2 mg, with inducers 4 mg, at bedtime"),
+    "ropinirole": ("2", "ropinirole label, section 2: 0.25 mg three times a day, extended release 2 mg"),
+    "pramipexole": ("0.75", "pramipexole label, section 2: 0.125 mg three times a day"),
+    "memantine": ("10", "memantine label, section 2: 5 mg a day, extended release 7 mg"),
+    "riociguat": ("7.5", "riociguat label, section 2: 1 to 2.5 mg three times a day; hypotension"),
+    "cabergoline": ("1", "cabergoline label, section 2: 0.25 mg twice a week"),
+}
+_BEGUN: Final = re.compile(
+    r"\b(?:start(?:s|ed|ing)?|begin\w*|began|begun|initiat\w+|new(?:ly)?|na[iï]ve|never (?:had|been on|taken|"
+    r"tried|used)|first (?:time|"
+    r"ever|dose)|commenc\w+|(?:full|target|maintenance) dose (?:at once|from|straight|right|immediately|today|tonight)|"
+    r"(?:at once|straight (?:away|off)|right away|from (?:day one|day 1|the first day|the start|the outset))|"
+    r"(?:no|without|skip\w*|don't|do not|not) (?:\w+ ){0,2}(?:titrat\w*|build\w*|step\w*|starter))\b",
+    re.I,
+)
+_RISES: Final = Sieved(
+    r"\b(?:titrat\w+|build(?:ing)? up|built up|step(?:ped)? up|increas\w+|uptitrat\w+|target(?: dose)?|"
+    r"work(?:ing|ed)? up|go(?:ing)? up"
+    r"|aim\w*|starter (?:kit|pack)|escalat\w+|slowly|gradual\w*|rais\w+|re-?titrat\w+)\b",
+    re.I,
+)
+_NOT_RISING: Final = Sieved(
+    r"\b(?:no|not|without|skip\w*|don't|n't|rather than|instead of)\b(?: (?:need|have|for|to|the|any|you|bother|"
+    r"with|waste|time|slow|usual|"
+    r"a|of|be|further|it|up|required|needed|weeks)){0,6} (?:titrat\w*|build\w*|step\w*|slowly|gradual\w*|"
+    r"increas\w*|starter\w*|start low|"
+    r"work\w*|escalat\w*)",
+    re.I,
+)
+_GOES_ON: Final = re.compile(
+    r"\b(?:continu\w+|stable|unchanged|long[- ]term|for years|since|remains?|restart\w*|resum\w+|back on|usual|"
+    r"stay(?:s|ing)? (?:on|at)|still|"
+    r"already|for (?:many|several) (?:months|years)|now on|home med\w*|(?:19|20)\d\d|ago|seizure[- ]free|"
+    r"well controlled)\b",
+    re.I,
+)
+
+
+_NAIVE: Final = re.compile(r"\bna[iï]ve\b|\bnew(?:ly)? start|\bnever had\b", re.I)
+
+
+def first_doses(case: Case) -> Iterator[Finding]:
+    """At most one finding a drug."""
+    seen: set[str] = set()
+    for exposure in case.given:
+        limit = _FIRST_DAY_MG.get(exposure.drug)
+        if (
+            limit is None
+            or exposure.drug in seen
+            or exposure.origin != "output"
+            or exposure.drug in case.recorded
+        ):
+            continue
+        seen.add(exposure.drug)
+        least = _least_a_day(case, exposure.drug)
+        if least is None or least <= Decimal(limit[0]) or not _is_begun(case, exposure):
+            continue
+        yield case.finding(
+            Code.DOSE_MAX_DAILY,
+            exposure,
+            Severity.MAJOR,
+            curated(f"first-dose-{exposure.drug}", limit[1]),
+            f"{exposure.drug} begun with {shown(least, 'mg')} a day; it is begun with at most "
+            f"{shown(Decimal(limit[0]), 'mg')} a day and raised slowly",
+            span=exposure.statement.dose.span if exposure.statement and exposure.statement.dose else None,
+        )
+
+
+def _least_a_day(case: Case, drug: str) -> Decimal | None:
+    """The smallest day's dose that the text names, so that the first step of a titration counts."""
+    found: list[Decimal] = []
+    for exposure in case.given:
+        if exposure.drug != drug or exposure.statement is None:
+            continue
+        amount = exposure_amount(exposure, case)
+        if amount is None or amount.unit != "mg" or amount.per_kg or amount.per_m2:
+            continue
+        found.append(per_day(exposure.statement, amount) or amount.high)
+    return min(found) if found else None
+
+
+def _is_begun(case: Case, exposure: Exposure) -> bool:
+    """Whether the sentence of the drug, or the one before it, says that it is new, and nothing speaks of a rise."""
+    text = case.judged.output
+    around = sentence_around(text, exposure.span.start, exposure.span.end)
+    own = text[around.start : around.end]
+    before = text[max(0, around.start - 120) : around.start]
+    if _GOES_ON.search(own):
+        return False
+    if case.says(_RISES) and not case.says(_NOT_RISING):
+        return False
+    return exposure.statement is not None and (
+        exposure.statement.started or _BEGUN.search(own) is not None or _NAIVE.search(before) is not None
+    )
+
+
+__all__ = ["first_doses"]
