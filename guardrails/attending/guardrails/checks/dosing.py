@@ -26,6 +26,7 @@ from attending.guardrails.checks.amounts import (
 )
 from attending.guardrails.checks.backstop import unlimited
 from attending.guardrails.checks.case import Case, Exposure, curated, rule
+from attending.guardrails.checks.interval import is_breakthrough
 from attending.guardrails.checks.limits import (
     DAY_HOURS,
     Ceiling,
@@ -51,6 +52,7 @@ CANISTER: Final = 60
 TENFOLD: Final = Decimal("9.5")
 SMALL_ADULT_KG: Final = Decimal(40)
 USUAL_ADULT_KG: Final = Decimal(70)
+HEAVY_KG: Final = Decimal(150)
 FIRST_INSULIN_PER_KG: Final = Decimal("0.35")
 _NAIVE: Final = Sieved(
     r"\binsulin[- ]na[iï]ve\b|\bnever (?:been )?(?:on|had|used|taken) (?:any )?insulin|\bno prior insulin"
@@ -97,14 +99,20 @@ def _given(case: Case, exposure: Exposure) -> Iterator[Finding]:
     yield from _first_insulin(case, exposure, amount)
     yield from _against_itself(case, exposure, amount)
     if not _in_a_bag(case, statement):
-        ceiling, shown_as = _comparable(case, amount, exposure_ceilings(case, exposure, single))
+        ceiling, shown_as = _comparable(case, exposure, amount, exposure_ceilings(case, exposure, single))
         if ceiling is None or amount.per_time not in (None, "dose"):
             yield from unlimited(case, exposure, amount)
         else:
             yield from _over(case, exposure, Code.DOSE_MAX_SINGLE, amount.high, ceiling, amount, shown_as)
-    total = None if _weekly_dose(case, exposure) else _same_day(case, exposure, amount)
+    rescue = (
+        statement.frequency is not None
+        and statement.frequency.prn
+        and (interval_hours(statement.frequency) or DAY_HOURS) <= 1
+        and is_breakthrough(case, exposure)
+    )
+    total = None if rescue or _weekly_dose(case, exposure) else _same_day(case, exposure, amount)
     if total is not None:
-        ceiling, shown_as = _comparable(case, amount, exposure_ceilings(case, exposure, daily))
+        ceiling, shown_as = _comparable(case, exposure, amount, exposure_ceilings(case, exposure, daily))
         if ceiling is not None:
             yield from _over(case, exposure, Code.DOSE_MAX_DAILY, total, ceiling, amount, shown_as)
 
@@ -223,10 +231,16 @@ def _same_day(case: Case, exposure: Exposure, amount: Amount) -> Decimal | None:
     return total
 
 
-def _comparable(case: Case, amount: Amount, found: list[Ceiling]) -> tuple[Ceiling | None, str]:
+def _comparable(
+    case: Case, exposure: Exposure, amount: Amount, found: list[Ceiling]
+) -> tuple[Ceiling | None, str]:
     """The ceiling to hold the amount against, and how the message names the basis of the comparison."""
     if not amount.per_kg and not amount.per_m2:
         ceiling = resolved(case, found, amount.unit)
+        if ceiling is None and not case.is_local(exposure):
+            heaviest = _for_the_heaviest(found, amount.unit)
+            if heaviest is not None:
+                return heaviest, f"at {HEAVY_KG} kg, weight not given"
         return ceiling, "for this patient's size" if amount.scaled else ""
     for ceiling in found:
         if (ceiling.per_kg, ceiling.per_m2, ceiling.unit) == (amount.per_kg, amount.per_m2, amount.unit):
@@ -245,6 +259,16 @@ def _comparable(case: Case, amount: Amount, found: list[Ceiling]) -> tuple[Ceili
     if amount.high > small.amount:
         return small, f"per kg at {SMALL_ADULT_KG} kg, the lightest adult"
     return usual, f"per kg at {USUAL_ADULT_KG} kg, weight not given"
+
+
+def _for_the_heaviest(found: list[Ceiling], unit: str) -> Ceiling | None:
+    """What even a very heavy patient is given at most, where a drug has limits by weight only and none is told: three
+    grams of tacrolimus are too much for everybody."""
+    by_weight = [c for c in found if c.per_kg and c.unit == unit]
+    if not by_weight:
+        return None
+    top = max(by_weight, key=lambda c: c.amount)
+    return Ceiling(top.amount * HEAVY_KG, unit, top.provenance, top.confidence, adult_only=top.adult_only)
 
 
 def _over(
@@ -338,7 +362,7 @@ def _own_limit(case: Case, exposure: Exposure) -> Iterator[Finding]:
         if amount is None:
             continue
         pick = daily if code is Code.DOSE_MAX_DAILY else single
-        ceiling, compared = _comparable(case, amount, exposure_ceilings(case, exposure, pick))
+        ceiling, compared = _comparable(case, exposure, amount, exposure_ceilings(case, exposure, pick))
         if ceiling is None:
             continue
         stated = Statement(statement.mention, statement.scope, statement.clause, dose=dose)

@@ -53,7 +53,7 @@ def intervals(case: Case) -> Iterator[Finding]:
         )
         if limit is None or limit.min_interval_hours is None or hours >= limit.min_interval_hours * _SLACK:
             continue
-        if statement.frequency.prn and hours >= 1 and _breakthrough(case, exposure):
+        if statement.frequency.prn and hours >= 1 and is_breakthrough(case, exposure):
             continue
         if (exposure.drug, statement.frequency.span.start) in seen:
             continue
@@ -81,7 +81,7 @@ def intervals(case: Case) -> Iterator[Finding]:
         )
 
 
-def _breakthrough(case: Case, exposure: Exposure) -> bool:
+def is_breakthrough(case: Case, exposure: Exposure) -> bool:
     """True for the rescue doses of an opioid in palliative care: as often as hourly, beside the regular one (EAPC
     recommendations on cancer pain, 2012)."""
     return case.of_class(exposure.drug, "opioid") and case.says(_PALLIATIVE)

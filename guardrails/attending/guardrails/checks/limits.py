@@ -18,6 +18,7 @@ from attending.guardrails.checks.case import ADULT_YEARS, Case, Exposure
 from attending.guardrails.checks.course import WITHOUT_END, lasting_days
 from attending.guardrails.checks.indication import groups, said
 from attending.guardrails.clinical.statement import Statement
+from attending.guardrails.clinical.strength import LOCAL_ANAESTHETICS
 from attending.guardrails.knowledge.facts import DoseLimit, Provenance
 from attending.guardrails.sieve import Sieved
 
@@ -25,8 +26,29 @@ _EXTENDED: Final = re.compile(
     r"\b(?:ER|XR|XL|SR|CR|LA|CD|extended[- ]release|sustained[- ]release|slow[- ]release|controlled[- ]release)\b"
 )
 _EXTENDED_FORMS: Final = frozenset({"ER", "XR", "SR", "XL", "CR", "LA"})
+_EXTENDED_BRANDS: Final = ("bydureon",)
 _PEDIATRIC: Final = re.compile(
     r"\b(?:child(?:ren)?|p(?:a)?ediatric|infants?|neonat\w+|newborns?|toddlers?|bab(?:y|ies)|kids?)\b", re.I
+)
+_KEPT_FROM: Final = re.compile(
+    r"\b(?:reach|sight|away from|hands|hearing|hear|wake|waking|care of|look after|looking after|pick up|picking up)"
+    r"(?: (?:and (?:the )?sight|of|of the|for|your|the|all|any|small|young|her|his|other)){0,5} \Z"
+    r"|\b(?:safe|keep\w*|stor\w*|lock\w*)\b[^.;\n]{0,40}\b(?:from|of) (?:\w+ ){0,2}\Z"
+    r"|\b(?:never|not|n't)(?: be)? (?:give|given|share|shared)\b[^.;\n]{0,30}\Z",
+    re.I,
+)
+_NURSING: Final = re.compile(
+    r"\b(?:nursing(?! (?:home|staff|note|care))|breast-?\s?fe\w+|breast-?milk|lactat\w+|into (?:your |"
+    r"the )?milk|mother'?s milk|"
+    r"pumped milk)\b",
+    re.I,
+)
+_GIVEN_TO_CHILD: Final = re.compile(
+    r"\b(?:give|gives|giving|dose|dosing|treat|feed in)\b[^.;\n]{0,20}\b(?:bab(?:y|ies)|infants?|newborns?|"
+    r"neonates?|child(?:ren)?)\b"
+    r"|\b(?:baby|infant|newborn|child|neonate)(?:'s)? (?:has|had|is (?:febrile|feverish|teething)|needs?|weighs|"
+    r"dose|should (?:have|take)|can have)\b",
+    re.I,
 )
 CHILD_KG: Final = Decimal(30)
 """Who weighs less is taken for a child where no age is given."""
@@ -159,6 +181,8 @@ def route_of(statement: Statement | None) -> str | None:
     if statement is None:
         return None
     route = statement.route or _BRAND_ROUTES.get(statement.mention.text.lower())
+    if LOCAL_ANAESTHETICS.issuperset(statement.mention.drugs):
+        return route  # their millilitres are injected
     if route is None and statement.dose is not None and _counted_form(statement):
         return "oral"
     return route
@@ -215,7 +239,21 @@ def _by_age(case: Case, rows: list[DoseLimit]) -> tuple[list[DoseLimit], bool]:
 def speaks_of_children(case: Case) -> bool:
     """True where the output or the prompt speaks of a child without giving an age."""
     weight = case.context.weight_kg
-    return (weight is not None and weight < CHILD_KG) or case.writes(_PEDIATRIC)
+    return (weight is not None and weight < CHILD_KG) or case.once(
+        ("children",), lambda: _told_of_a_child(case)
+    )
+
+
+def _told_of_a_child(case: Case) -> bool:
+    """Whether a child is the one treated. Of a mother who nurses, the child is somebody else unless it is given the
+    drug; and what is kept from all children is taken by none."""
+    for text in (case.judged.output, case.judged.prompt or ""):
+        named = _PEDIATRIC.finditer(text)
+        if all(_KEPT_FROM.search(text, max(0, m.start() - 60), m.start()) for m in named):
+            continue
+        if not (case.context.lactating or _NURSING.search(text)) or _GIVEN_TO_CHILD.search(text):
+            return True
+    return False
 
 
 def _adult(row: DoseLimit) -> bool:
@@ -232,6 +270,8 @@ def _by_form(case: Case, rows: list[DoseLimit], statement: Statement | None) -> 
     forms = {row.formulation for row in rows if row.formulation not in (None, "any")}
     if statement is None or not forms:
         return rows
+    if statement.mention.text.lower().startswith(_EXTENDED_BRANDS):
+        return [row for row in rows if row.formulation in _EXTENDED_FORMS] or rows
     if _EXTENDED.search(_clause(case, statement)):
         fitting = [
             row for row in rows if row.formulation in (None, "any") or row.formulation in _EXTENDED_FORMS

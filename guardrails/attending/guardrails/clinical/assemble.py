@@ -18,8 +18,8 @@ from attending.guardrails.clinical.mentions import Named
 from attending.guardrails.clinical.part import Part
 from attending.guardrails.clinical.route import RouteWord
 from attending.guardrails.clinical.scope import Reading, Scopes
-from attending.guardrails.clinical.spoken import retracted, ruled_out_schedule, stated_total, supplied
-from attending.guardrails.clinical.strength import Strengths
+from attending.guardrails.clinical.spoken import retracted, ruled_out_schedule, spent, stated_total, supplied
+from attending.guardrails.clinical.strength import LOCAL_ANAESTHETICS, Strengths
 from attending.guardrails.clinical.unit import COUNTED
 from attending.guardrails.finding import Scope
 
@@ -78,6 +78,22 @@ _TOTAL = re.compile(
     r"|\b(?:weekly total|total weekly(?: dose)?|total (?:per|a|for the) week)(?: of| is)?)[ :=]*$"
 )
 _OVER_A_DAY = re.compile(r" (?:over|through|throughout|across|spread over) (?:the|a|each) (?:whole )?day\b")
+_IN_A_DAY = re.compile(
+    r",? (?:(?:of (?:\w+ ){1,2})?(?:in|over|on|for) (?:a|one|the|any|that|1) (?:whole |single )?day|"
+    r"in (?:\w+ )?24 ?h\w*|in all|in total|"
+    r"altogether|and that is (?:all|it)|and (?:then )?stop)\b"
+)
+_TAKE_BEFORE = re.compile(
+    r"\b(?:take|swallow|chew|give|up to|than|most|use|have|another|more)(?: (?:the|all|a|an|of)){0,2} \Z"
+)
+_OWNS = re.compile(
+    r"\b(?:(?:you|he|she|they|we|i|patient|pt)(?:'ve|'ll)?(?: (?:still|should|will|now|also))? (?:have|has|had|"
+    r"hold|find|found|got)|"
+    r"(?:gave|issued?|dispens\w+|suppl(?:y|ied)|sent|return\w*|bring|brought|collect\w*|there (?:are|were)|left|"
+    r"counted|contains?))"
+    r"(?: (?:you|her|him|them|back|only|just|with|out)){0,3} \Z"
+)
+"""How many somebody has or was given, which is not how many are taken."""
 _WITHIN = re.compile(r"\b(?:under|below|within|short of|beneath)(?: (?:the|your|our|that))? \Z")
 _DILUENT = re.compile(r"^ ?(?:\(\w+\) )?(?:in|into|with|diluted in|mixed in)(?: an?)? $")
 _REPEATED = re.compile(r"\b(?:every|q) ?\d{1,2} ?(?:minutes?|mins?|m)\b|\b(?:repeat\w*|another)\b")
@@ -94,6 +110,32 @@ _CHANGED = re.compile(
     r"instead|current\w*|stop\w*|from|day \d|mon|tue|wed|thu|fri|sat|sun|monday|tuesday|wednesday|thursday|friday|"
     r"saturday|sunday|rather|reduc\w+|increas\w+|alternat\w+|either|usual|yesterday|today|tomorrow|tonight)\b"
 )
+_ADJECTIVE = re.compile(
+    r"(?:(?:once|twice|thrice|one|two|three|four)[- ])?(?:times[- ])?(?:daily|weekly|monthly|nightly|fortnightly)"
+)
+_BEGINS = re.compile(
+    r"(?:[.;:,\n(]|\b(?:and|plus|with|an?|the|her|his|your|their|my|also|then|or|of|to|on|add(?:ed)?|start(?:ed)?|begin|"
+    r"began|tak(?:e|es|ing)|continu(?:e|es|ed)|give|given)) ?\Z|\A\Z"
+)
+_DESCRIBED = re.compile(
+    r" (?:(?:oral|subcutaneous|injected|sc|low-dose|dose of|tablets? of|injections? of|pen of) )?"
+)
+_GIVEN_AGAIN = re.compile(
+    r"\b(?:repeat(?! (?:the )?(?:blood|test|check|measure|prescription))|inject|"
+    r"(?:use|apply|put|stick|place|wear|take|give|press) (?:on |in )?(?:an?|one|your|the|another|it)"
+    r"(?: (?:new|fresh|next|full|whole|clean)){0,2}(?: (?:pen|patch|injection|dose|syringe|one|shot|tablet|"
+    r"capsule))?)\b"
+    r"(?:[^.;\n](?!needle|water|meal|glass|food)){0,40}\Z"
+)
+_ANY = re.compile(r"\b(?:any|no|never|without|other|another)(?: \w+)? \Z")
+_OTHER_DEED = re.compile(
+    r"\b(?:check|look|measure|test|record|weigh|monitor|inspect|walk|exercise|drink|wash|brush|rinse|moisturi[sz]e|eat|clean|log|"
+    r"write|note|call|phone|stretch|take (?:your|her|his|the|a) (?:blood|temperature|pulse|sugar|weight|bp|"
+    r"peak flow|readings?))\b"
+    r"(?!(?:[^.;\n]){0,60}\b(?:tablets?|capsules?|doses?|pens?|patch|patches|medicines?|inject(?!ion)|it)\b)[^.;\n]{0,70}\Z"
+)
+"""What is done every day, and is not the taking of the drug of the sentence before."""
+_WITH_IT = re.compile(r" ?(?:hcl|hydrochloride)? ?(?:\d{1,2}(?:\.\d{1,3})? ?%)? ?(?:with|and|plus|\+|/|&) ?")
 _COREF_SENTENCES = 4
 _MOST_AT_ONCE = 4
 """A total of so many times the product is a count of it; more is read as two strengths that fit nothing."""
@@ -105,6 +147,14 @@ _WISH = re.compile(
 """What somebody would like is no dose that anybody orders: "she feels that she needs a higher dose"."""
 
 
+_WILL = re.compile(
+    r"\b(?:will|'ll|shall|would|may|might|could|to be|can be|plan(?:s|ned)? to|intend\w* to|aim\w* to|"
+    r"consider\w*)\b[^.;\n]{0,70}\Z"
+)
+_ONCE_THAT = re.compile(
+    r"(?: of [a-z-]+)?,? (?:only )?(?:when|once|after|if|as soon as|provided|at (?:the |your |her |his )?next|"
+    r"later|in due course|until|then|there|at that)\b"
+)
 _MULTIPLIED = re.compile(r",? (?:of|for) (?!what |that |the one )")
 _TELLS_WHAT = re.compile(
     r"[:=(\u2192]|,|;|\b(?:so|thus|hence|therefore|that is|which is|that's|meaning|makes?|now|namely|i\.e)\b"
@@ -195,11 +245,15 @@ class _Builder:
                         replace(amount, reason="a change by an amount, from a dose not stated")
                     )
                 continue
-            owner = self._target(amount, reading)
+            owner = self._said_of(amount, self._target(amount, reading))
             if not self._plausible(amount, owner):
                 continue
             read = self._as_components(amount, owner)
             if read is None:
+                continue
+            if owner is not None and amount.mass and self._is_spent(owner, read):
+                past = replace(self._s.mentions[owner], scope=Scope.HISTORY)
+                self._parts[owner].append(Part(owner, past, replace(read, per_time="day")))
                 continue
             if owner is not None and (self._is_no_dose(owner, read) or self._is_total(owner, read, reading)):
                 continue
@@ -225,6 +279,7 @@ class _Builder:
         strengths = Strengths(self._text, self._p.mentions)
         for index, parts in self._parts.items():
             self._parts[index] = strengths.multiply(parts)
+            self._unreadable.extend(strengths.denied())
             self._sum(self._parts[index])
             for earlier, later in pairwise(self._parts[index]):
                 later.route = later.route or earlier.route
@@ -239,13 +294,16 @@ class _Builder:
         or the volume that a dose is diluted in."""
         said = [p.amount for p in self._parts[owner] if p.amount is not None]
         named = self._p.mentions[owner]
-        if amount.unit in ("tablet", "patch", "suppository", "lozenge", "packet") and supplied(
+        product = amount.mass and amount.count is not None and amount.count > 1
+        if (product or amount.unit in ("tablet", "patch", "suppository", "lozenge", "packet")) and supplied(
             self._text,
             amount.start,
             amount.end,
             named=named.end if amount.end <= named.start else None,
             dosed=any(a.mass or a.components for a in said),
         ):
+            return True
+        if product and _OWNS.search(self._text, max(0, amount.start - 40), amount.start):
             return True
         if not said or self._sentence(said[-1].start) + 2 < self._sentence(amount.start):
             return False
@@ -263,9 +321,17 @@ class _Builder:
         if amount.unit == "mL" and said[-1].mass:
             after = max(said[-1].end, named.end) if named.end <= amount.start else said[-1].end
             return _DILUENT.match(self._text[after : amount.start]) is not None
-        if counted and _UP_TO.search(before):
+        if counted and len([a for a in said if a.mass]) > 1 and _IN_A_DAY.match(self._text, amount.end):
+            # "2 g, then 2 g again. That is the whole treatment: 4 caplets in one day"
+            return _TAKE_BEFORE.search(before) is None
+        if counted and _UP_TO.search(before) and not DAILY_AFTER.match(self._text, amount.end):
             return _REPEATED.search(self._text, max(0, amount.start - 70), amount.start) is not None
         return False
+
+    def _is_spent(self, owner: int, amount: Amount) -> bool:
+        named = self._p.mentions[owner]
+        near = 0 <= amount.start - named.end <= 3
+        return spent(self._text, named.start if near else amount.start)
 
     def _is_total(self, owner: int, amount: Amount, reading: Reading) -> bool:
         """Whether the amount is a sum over the day; then it is held against the ceiling of a day and no other."""
@@ -306,9 +372,20 @@ class _Builder:
             near = number in self._last_in_sentence or number - 1 in self._last_in_sentence
             if not near or not reading.scope.prescriptive:
                 return
-            if _WISH.search(self._text, max(0, amount.start - 80), amount.start) or self._told_after(amount):
+            if (
+                self._is_plan(amount)
+                or _WISH.search(self._text, max(0, amount.start - 80), amount.start)
+                or self._told_after(amount)
+            ):
                 return
         self._unreadable.append(amount)
+
+    def _is_plan(self, vague: Amount) -> bool:
+        """ "we will restart at a lower dose only when the INR is below 3": nobody acts on it today."""
+        return (
+            _WILL.search(self._text, max(0, vague.start - 80), vague.start) is not None
+            and _ONCE_THAT.match(self._text, vague.end) is not None
+        )
 
     def _told_after(self, vague: Amount) -> bool:
         """ "half the usual dose, so your dose is now 500 mg": the sentence itself says what it comes to. What stands
@@ -411,6 +488,54 @@ class _Builder:
                 break
         return after if ruled_out is None else ruled_out
 
+    def _said_of(self, amount: Amount, owner: int | None) -> int | None:
+        """The drug of which this very amount was said, where a sentence without a name only says it again: "prednisone
+        60 mg daily. Weekly alendronate 70 mg was added. She stays at 60 mg"; the owner where it fits better."""
+        if owner is None:
+            return None
+        named = self._p.mentions[owner]
+        number = self._sentence(amount.start)
+        if owner > 0 and self._adds_to_anaesthetic(owner):
+            return owner - 1
+        if self._sentence(named.start) == number:
+            spoken = _ANY.search(self._text, max(0, named.start - 30), named.start) is not None
+            taken = self._s.mentions[owner].scope.prescriptive and not spoken
+            if named.drug_class is None or taken or named.end > amount.start:
+                return owner
+            # "no opioid so far: give 5 mL" gives what was named before, and not the class that was never had
+            return next(
+                (i for i in range(owner - 1, -1, -1) if self._p.mentions[i].drugs and self._near(i, number)),
+                owner,
+            )
+        own = [p.amount for p in self._parts[owner] if p.amount is not None]
+        if not own or any(a.unit != amount.unit or a.high == amount.high for a in own) or not amount.mass:
+            return owner
+        for index in range(owner - 1, -1, -1):
+            if not self._near(index, number):
+                break
+            for part in self._parts[index]:
+                said = part.amount
+                if said is not None and (said.low, said.high, said.unit) == (
+                    amount.low,
+                    amount.high,
+                    amount.unit,
+                ):
+                    return index
+        return owner
+
+    def _adds_to_anaesthetic(self, owner: int) -> bool:
+        """ "lidocaine 1 % with epinephrine 30 mL": the volume is the anaesthetic's."""
+        named, before = self._p.mentions[owner], self._p.mentions[owner - 1]
+        return (
+            named.drugs == ("epinephrine",)
+            and bool(before.drugs)
+            and LOCAL_ANAESTHETICS.issuperset(before.drugs)
+            and _WITH_IT.fullmatch(self._text, before.end, named.start) is not None
+        )
+
+    def _near(self, index: int, number: int) -> bool:
+        return number - self._sentence(self._mention_starts[index]) <= _COREF_SENTENCES
+
     def _best(self, last: int, number: int) -> int | None:
         """The drug last named in the sentence that the text gives; a history or an avoided one only if none is."""
         index = last
@@ -470,7 +595,11 @@ class _Builder:
                 continue
             if _NOT_SO.search(self._text, max(0, rhythm.start - 30), rhythm.start):
                 continue
-            dosed = self._anchor(rhythm.start, look_ahead=True)
+            if self._of_unknown_next(rhythm):
+                continue
+            dosed = self._described(rhythm) or self._anchor(rhythm.start, look_ahead=True)
+            if dosed is None and self._repeats_it(rhythm):
+                dosed = self._anchors[-1][2]
             if dosed is not None and not self._is_limit_rhythm(rhythm):
                 dosed.rhythms.append(rhythm)
         infused = {i.start for i in self._p.infusions}
@@ -490,6 +619,42 @@ class _Builder:
             if same or route.rapid:
                 given.route = given.route or route
                 given.rapid = given.rapid or (route.rapid and given.route.route == "intravenous")
+
+    def _adjective(self, rhythm: Rhythm) -> bool:
+        """Whether the phrase is an adjective of what follows: "and weekly X", not "10 mg daily X"."""
+        return (
+            _ADJECTIVE.fullmatch(self._text, rhythm.start, rhythm.end) is not None
+            and _BEGINS.search(self._text, max(0, rhythm.start - 24), rhythm.start) is not None
+        )
+
+    def _described(self, rhythm: Rhythm) -> Part | None:
+        at = bisect_left(self._mention_starts, rhythm.end)
+        if at >= len(self._mention_starts) or not self._adjective(rhythm):
+            return None
+        between = self._text[rhythm.end : self._mention_starts[at]]
+        return self._parts[at][0] if _DESCRIBED.fullmatch(between) and self._parts[at] else None
+
+    def _of_unknown_next(self, rhythm: Rhythm) -> bool:
+        """ "and a daily calcium 600 mg tablet": the rhythm of what no drug is named by."""
+        at = bisect_left(self._amount_starts, rhythm.end)
+        return (
+            at in self._p.bound_elsewhere
+            and self._amount_starts[at] - rhythm.end <= 24
+            and self._sentence(self._amount_starts[at]) == self._sentence(rhythm.start)
+            and self._adjective(rhythm)
+        )
+
+    def _repeats_it(self, rhythm: Rhythm) -> bool:
+        """ "Repeat with a fresh pen every day", sentences after the only drug of the text, of which nothing else
+        tells how often."""
+        if not self._anchors or len({m.drugs for m in self._p.mentions}) != 1:
+            return False
+        if any(part.rhythms for _, _, part in self._anchors) or self._anchors[-1][0] > rhythm.start:
+            return False
+        begin = self._p.sentences[self._sentence(rhythm.start)].start
+        if _OTHER_DEED.search(self._text, max(begin, rhythm.start - 80), rhythm.start):
+            return False
+        return _GIVEN_AGAIN.search(self._text, max(begin, rhythm.start - 80), rhythm.start) is not None
 
     def _of_former(self, rhythm: Rhythm) -> bool:
         """ "from 2 g q8h to 2 g q24h": q8h is the rhythm of the dose that was."""
@@ -532,6 +697,9 @@ class _Builder:
         ):
             return self._anchors[following][2]
         if at >= 0 and number - self._sentence(self._starts[at]) <= 1:
+            begin = self._p.sentences[number].start
+            if look_ahead and _OTHER_DEED.search(self._text, max(begin, start - 80), start):
+                return None
             part = self._anchors[at][2]
             if not part.rhythms or not look_ahead:
                 return part

@@ -45,7 +45,7 @@ _DENOMINATOR = re.compile(
 _LAB_PER = {"dl", "deciliter", "decilitre", "mmol", "mol", "mg"}
 _EACH = re.compile(
     r"(?: tablets?| capsules?)?,? (?:each(?! (?:morning|day|night|evening|afternoon|"
-    r"week|month|time|dose|meal|hour))|apiece|per tablet|per capsule)\b"
+    r"week|month|time|dose|meal|hour|(?:mon|tues|wednes|thurs|fri|satur|sun)day))|apiece|per tablet|per capsule)\b"
 )
 _FROM = re.compile(
     r"(?:\bprevious(?:ly)?(?: dose)?(?: of)?|\b(?:from|instead of|rather than|not)"
@@ -64,6 +64,29 @@ _EXCRETED = re.compile(
     r"under|at least|more than|less than|remains|stays|>|<)){0,4}[ :]{0,2}(?:[<>]=?|~|≈)? ?$"
 )
 """What a body gives off is no dose: "UOP > 0.5 mL/kg/h"."""
+_GAUGE = re.compile(
+    r"(?:1[4-9]|2\d|3[0-4]) ?g(?:auge)?(?![a-z])"
+    r"(?:[ ,]{0,2}(?:x|by|\*)? ?[\d./-]{1,6} ?-?(?:mm|cm|in(?:ch(?:es)?)?\b|\")|"
+    r",? (?:pen |safety |insulin |hypodermic |fine |blunt |filter |butterfly |spinal |iv |"
+    r"peripheral ){0,2}(?:[a-z]{4,12} )?"
+    r"(?:needles?|cannulae?|cannulas?|catheter|lancets?|syringes?|butterfly|prefilled|venflon)(?![a-z]))"
+)
+_GAUGED = re.compile(
+    r"(?:\b(?:needles?|cannula|lancets?|syringes?|tips?)\b[^.;\n]{0,20}|"
+    r"\b(?:draw\w*(?: it)? up|inject\w*|drawn|insert\w*|sited|placed|through|via|using) (?:with |using )?(?:an? )?)\Z"
+)
+_GAUGE_BARE = re.compile(r"(?:1[4-9]|2\d|3[0-4]) ?g(?:auge)?(?![a-z/])")
+"""The thickness of a needle is no mass: "32G x 4 mm", "draw up with an 18G"."""
+_MADE_OF = re.compile(r" in (?:each|every|one|a|1) (?:mls?|millilit(?:er|re)s?|cc)(?![a-z])")
+_HOLDS = re.compile(r"\b(?:contains?|containing|holds?|holding) (?:about |a total of |up to )?\Z")
+_OF_BODY = re.compile(
+    r"\b(?:antibod(?:y|ies)|anti-?tpo|anti-?tg|hcg|psa|ige|rheumatoid factor|titres?|titers?|prolactin|tsh|fsh|"
+    r"lh|shbg|amylase|lipase"
+    r"|ca-?125|ca-?19-9|renin|asot?)(?: (?:level|of|was|is|at|result|[<>]))?[ :=]{0,3}\Z"
+)
+_CONTAINER = re.compile(r" ?-?(?:multi-?dose )?(?:vials?|bottles?|cartridges?|pens?|ampoules?|bags?)\b")
+_FROM_A = re.compile(r"\b(?:in|from|per|of) (?:an?|the|each|one|its) \Z")
+"""A vessel is not all given: "1,000 units in a 10 mL vial"."""
 _BETWEEN = re.compile(r"\bbetween $")
 _LETTER_DIGITS = Sieved(
     r"(?<![\w.,/-])(?=[ol\d.,]{0,8}\d)(?=[\d.,]{0,8}[ol])(?:[ol\d][ol\d.,]{1,8}) ?(?:mg|"
@@ -88,6 +111,7 @@ _MEGA = re.compile(r"\b(?:\w*penicillin|bicillin|pen g|colisti\w+|streptokinase)
 """Drugs dosed in millions of units, of which `MU` is the usual writing."""
 _IN_VOLUME = re.compile(r" in (?:each |every )?(?P<n>\d{1,2}(?:\.\d)?) ?mls?(?=\))")
 """The label's words for a concentration: "syrup (100 mg in 5 mL)"; "10 mEq in 100 mL" is a dose in its bag."""
+_PER_LITRE = re.compile(r" ?(?:/|per) ?(?:l|lit(?:er|re)|ml|dl)(?![a-z])")
 _MAX_RATIO = Decimal(25)
 _ARROWS = ("\u2192", "\u21d2", "\u2193", "->")
 
@@ -112,6 +136,14 @@ def scan(norm: Normalised) -> tuple[list[Amount], list[Risk]]:
         ):
             amount = replace(amount, former=True)
         if amount.unit == "mL" and _EXCRETED.search(text, max(0, start - 40), start):
+            amount = replace(amount, kind=Kind.LABORATORY)
+        if amount.unit == "unit" and _OF_BODY.search(text, max(0, start - 48), start):
+            amount = replace(amount, kind=Kind.LABORATORY)
+        if (
+            amount.unit == "mL"
+            and _CONTAINER.match(text, amount.end)
+            and _FROM_A.search(text, max(0, start - 12), start)
+        ):
             amount = replace(amount, kind=Kind.LABORATORY)
         amounts.append(amount)
         if amount.kind is not Kind.LABORATORY:
@@ -162,6 +194,12 @@ class _Reader:
                 return None
             return self._unreadable(start, unit.end, "a space that may separate thousands or a count")
         unit = self._unit(number.end)
+        if unit is not None and unit.canonical == "g" and self._gauge(start):
+            return None
+        if unit is not None and self._one_patch(number, unit):
+            return None
+        if unit is not None and unit.written == "mu" and _PER_LITRE.match(text, unit.end):
+            return Amount(start, unit.end, Kind.LABORATORY)
         ranged = self._range(start, number, unit)
         if ranged is not None:
             return ranged
@@ -178,6 +216,17 @@ class _Reader:
             return None
         self._note(number, unit)
         return self._finish(start, number.value, number.value, unit)
+
+    def _gauge(self, start: int) -> bool:
+        text = self._text
+        if _GAUGE.match(text, start):
+            return True
+        before = _GAUGED.search(text, max(0, start - 48), start)
+        return before is not None and _GAUGE_BARE.match(text, start) is not None
+
+    def _one_patch(self, number: Number, unit: Unit) -> bool:
+        """ "a Butec 20 patch": the number tells which patch, not how many; twenty would have an s."""
+        return unit.written == "patch" and number.value is not None and number.value > 1
 
     def _note(self, number: Number, unit: Unit) -> None:
         if number.notation:
@@ -233,7 +282,8 @@ class _Reader:
             if times is not None:
                 after, needs_form = times.end(), False
             elif of_these is not None:
-                after, needs_form = of_these.end(), True
+                # "eight of the 0.6 mg colchicine tablets": the name may stand before the form
+                after, needs_form = of_these.end(), False
             elif text[count.end : count.end + 1] in (" ", "-"):
                 after, needs_form = count.end + 1, True
             else:
@@ -380,6 +430,12 @@ class _Reader:
                 if amount.unit == "mL" and per_time == "min":
                     return replace(amount, kind=Kind.LABORATORY)
                 amount = replace(amount, per_time=per_time)
+        if amount.unit == "unit" and amount.per_time is None and not amount.per_kg:
+            made = _MADE_OF.match(text, amount.end)
+            if made is not None and not made.group().endswith((" 1 ml", " 1 cc")):
+                return replace(amount, end=made.end(), kind=Kind.CONCENTRATION, per="mL")
+            if _HOLDS.search(text, max(0, start - 32), start):
+                return replace(amount, kind=Kind.LABORATORY)
         within = (
             _IN_VOLUME.match(text, amount.end) if amount.mass and text[start - 1 : start] == "(" else None
         )

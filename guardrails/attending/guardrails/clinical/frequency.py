@@ -56,6 +56,7 @@ _HOURS = {
     "w": Decimal(168),
     "mo": Decimal(720),
 }
+_FEW = 6
 _UP_TO = r"(?:(?P<cap>up to|at most|no more than|not more than|max(?:imum)?(?: of)?|a maximum of) )?"
 _WEEKDAY = r"(?:mon|tues?|wednes|wed|thu(?:rs?)?|fri|satur|sat|sun)(?:day)?s?"
 _MOMENT = (
@@ -174,6 +175,12 @@ def _meals(m: re.Match[str]) -> Rhythm:
     return Rhythm(m.start(), m.end(), Decimal(3 + extra), None, meals=True)
 
 
+def _lasting(m: re.Match[str]) -> Rhythm | None:
+    """As many days as pieces; of a big box it is not known how many are taken at one time."""
+    pieces, days = _number(m.group("n")), _number(m.group("n2"))
+    return Rhythm(m.start(), m.end(), Decimal(1), Decimal(24)) if pieces == days and pieces <= _FEW else None
+
+
 def _divided(m: re.Match[str]) -> Rhythm:
     n = m.groupdict().get("n")
     count = max(_number(x) for x in re.findall(_N, n)) if n else None
@@ -205,6 +212,15 @@ _RULES: list[tuple[tuple[str, ...], Sieved, Handler]] = [
             "q",
             rf"{_B}q(?P<n>[1-9]|1[0-2]|24|48|72)(?P<span>(?![\w.]))",
             lambda m: _fixed(Decimal(24) / Decimal(m.group("n")), Decimal(m.group("n")))(m),
+        ),
+        # "a pack of four will last four days"
+        (
+            "last",
+            rf"{_B}(?:pack|box|carton)(?:age)? (?:of|with|holding) (?:the )?(?P<n>{_N})(?: \w+)?,?(?: (?:which|"
+            rf"that|and|it))?"
+            rf" (?:(?:will|should|is meant to) )?lasts? (?:you |her |"
+            rf"him )?(?:for )?(?:only )?(?P<n2>{_N}) (?P<span>day)s?{_E}",
+            _lasting,
         ),
         # counts
         (

@@ -70,6 +70,15 @@ class Predicate:
     negated: bool = False
 
 
+_BLOCKS_TEXT = (
+    "nerve field ring plexus the a this regional dental facet ankle wrist axillary interscalene femoral intercostal "
+    "paravertebral penile caudal tap iliaca scalp bier bier's ilioinguinal alveolar brachial sciatic digital rectus "
+    "epidural spinal"
+)
+_BLOCKS = frozenset(_BLOCKS_TEXT.split())
+"""What stands before "block" where it is an act of an anesthetist."""
+
+
 def predicates(tokens: list[Token], start: int, end: int) -> list[Predicate]:
     """The verb groups of the clause `tokens[start:end]`, in order."""
     found: list[Predicate] = []
@@ -99,6 +108,15 @@ def predicates(tokens: list[Token], start: int, end: int) -> list[Predicate]:
             boundary = stop
         i = max(stop, i + 1)
     return found
+
+
+def _is_noun_or_sum(tokens: list[Token], i: int) -> bool:
+    """ "a field block with bupivacaine" is done to somebody; "the amoxicillin comes to 7 mL" tells how much it is."""
+    before = tokens[i - 1].word if i else ""
+    after = tokens[i + 1].word if i + 1 < len(tokens) else ""
+    if tokens[i].word in ("block", "blocks"):
+        return before in _BLOCKS
+    return tokens[i].word in ("come", "comes", "came") and after in ("to", "out", "in", "as", "with")
 
 
 def _inverted(tokens: list[Token], start: int, mention: int) -> bool:
@@ -139,6 +157,8 @@ def _read(
     # "it would be a mistake to stop" advises; "X would be given" does not
     unreal = unreal and (single or passive)
 
+    if cat is Cat.DESCRIBE and _is_noun_or_sum(tokens, first.index):
+        return None
     if cat is Cat.DESCRIBE:
         infinitive = bool(before) and before[-1].cat is Cat.TO
         if token.word in ("carries", "carry", "carrying") and words & _SECOND_OR_THIRD and not negated:

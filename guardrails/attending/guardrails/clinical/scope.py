@@ -37,6 +37,8 @@ from attending.guardrails.finding import Scope
 _INTERROGATIVE = word_set(
     "is are am do does did can could should would will may has have had was were which what when why how who"
 )
+_OCCASION = frozenset({"when", "whenever", "if", "once", "for", "in case"})
+"""What opens a head that tells when, or for whom: "When a migraine strikes: take", "For your mum's hip: put"."""
 _SPOKEN_OF = frozenset({Cat.MENTION, Cat.AMOUNT})
 _BACK = frozenset({Cat.HARD, Cat.RELATIVE, Cat.STOP})
 _POINTING = word_set("it this that which they these them both two")
@@ -145,6 +147,7 @@ class _Reader:
                 said = own or heading_scope(head)
                 if said is not None:
                     heading = said
+                if said is not None or (inside and inside[0].word in _OCCASION):
                     tokens = [t for t in tokens if t.start >= sentence.head_end]
         self._apply(number, sentence, tokens, heading)
 

@@ -82,7 +82,7 @@ _SUPPLY_BEFORE = re.compile(
 _ONE_OF_THEM = re.compile(
     rf"(?:[ (]{_OF_MASS}(?:/[\d.]+ ?mg)?\)?)?(?: {_FORM})?,? ?"
     r"(?:(?:for|to|with) (?:take|be taken|use|the|his|her|your)[\w -]{0,30},? )?"
-    r"(?:,|:|-|;|\(|to (?:be )?take?n?) ?(?:take |taken |taking |to take )?"
+    r"(?:,|:|-|;|\(|\.(?= take)|to (?:be )?take?n?) ?(?:take |taken |taking |to take )?"
     rf"(?:one|1|two|2|half|an?|1-2|one or two|1 or 2|up to \w+)(?: {_FORM})? "
     r"(?:at a time|each|every|a day|daily|per day|q ?\d|at (?:night|bed)|in the|as needed|if|when|up to|(?:once|twice|"
     r"three|four|two|\d)\b|b\.?i\.?d|tds|tid|qid|bd|nightly|prn)"
@@ -112,7 +112,8 @@ _SAID = (
     r"order)"
 )
 _STALE = (
-    r"(?:old|older|previous|previously|earlier|prior|original|originally|erroneous|incorrect|wrong|wrongly|voided|"
+    r"(?:(?:my|our|the|that) (?:last |clinic |discharge )?(?:letter|summary|leaflet|note|label|fax|message|e-?mail)|"
+    r"old|older|previous|previously|earlier|prior|original|originally|erroneous|incorrect|wrong|wrongly|voided|"
     r"mistaken|mistakenly|misprinted|yesterday's|yesterday|first|fax(?:ed)?|transcribed|struck|disregard|ignore)"
 )
 _TELLS = (
@@ -121,7 +122,7 @@ _TELLS = (
 )
 _ERROR = re.compile(
     r"\b(?:error|errors|mistake|mistaken|mistakenly|wrong|wrongly|slip|typo|typing|transcription|misprint\w*|"
-    r"incorrect\w*|"
+    r"incorrect\w*|withdrawn|"
     r"correct(?:ed|ion)|void(?:ed)?|disregard|ignore|rewritten|re-written|replaced|clarif\w+|"
     r"never (?:followed|given|taken)"
     r"|struck|retract\w*|amended|not acceptable|unacceptable|removed)\b"
@@ -134,6 +135,14 @@ _ERASED_BEFORE = re.compile(
 _TELLING = re.compile(_TELLS)
 _BY_MISTAKE = re.compile(r'"? ?(?:\w{1,40} ){0,2}(?:by mistake|in error|erroneously|mistakenly)\b')
 _REACH = 90
+_COLON_DAY = re.compile(r" ?(?:tablets?|capsules?)? ?(?:in|over) (?:a|one|the|any) (?:single |whole )?day\b")
+_SPENT = re.compile(
+    r"\b(?:yesterday(?:'s)?|(?:last|past|previous|preceding) (?:24 ?h(?:ours|rs)?|day)|24[- ]h(?:ou)?r)\b[^.;\n]{0,60}"
+    r"\b(?:equal(?:s|led|ed)|was|were|came (?:to|out at)|comes to|amount(?:s|ed) to|total(?:led|ed|s)|used|"
+    r"needed|required|had|"
+    r"received|took|worked out (?:at|as))\b(?: (?:to|about|around|equivalent|a|total|of|oral|in all)){0,4} ?\Z"
+)
+"""What was taken in the day that is over, as a sum: no dose at one time, and none of today."""
 
 
 def stated_total(text: str, start: int, end: int, *, said: bool) -> bool:
@@ -144,6 +153,8 @@ def stated_total(text: str, start: int, end: int, *, said: bool) -> bool:
     if _ALTOGETHER_AFTER.match(text, end):
         return True
     before = text[max(0, start - 70) : start]
+    if said and before.endswith(": ") and _COLON_DAY.match(text, end):
+        return True
     counted = _COUNT_TAIL.search(before)
     if said and counted is not None and _SUM.search(before[: counted.start()]):
         return True
@@ -152,6 +163,11 @@ def stated_total(text: str, start: int, end: int, *, said: bool) -> bool:
     if _SUM.search(before) is None:
         return False
     return _SURE_SUM.search(before) is not None or said or _AFTER_DAY.match(text, end) is not None
+
+
+def spent(text: str, start: int) -> bool:
+    """Whether the drug or amount at `start` is the sum of what was used on the day before."""
+    return _SPENT.search(text, max(0, start - 110), start) is not None
 
 
 def stated_limit(text: str, start: int, end: int) -> bool:
@@ -199,10 +215,12 @@ def retracted(text: str, start: int, end: int) -> bool:
 
 
 _REGIMEN = (
-    r"(?:dosing|doses?|intake|use|usage|administration|schedules?|regimens?|entry|orders?|label|version)"
+    r"(?:dosing|doses?|intake|use|usage|administration|schedules?|regimens?|entry|orders?|label|version|"
+    r"figures?|wording)"
 )
 _CONDEMNED = re.compile(
     rf" {_REGIMEN}(?: [a-z]+){{0,4}}? (?:lethal|fatal|toxic|deadly|dangerous|kill(?:s|ed)?|poison\w*|wrong|"
+    r"struck|withdrawn|disregarded|ignored|deleted|crossed|"
     r"an? (?:error|mistake|nuisance|overdose|slip)|errors?|harm\w*|unsafe|never|not (?:safe|right|allowed|what))\b"
 )
 _ENDED = re.compile(rf" {_REGIMEN} (?:was|were|had been|has been (?:stopped|replaced|withdrawn|changed))\b")

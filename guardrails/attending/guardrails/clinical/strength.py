@@ -15,7 +15,27 @@ from attending.guardrails.finding import Scope
 _TOTAL_PAREN = re.compile(
     r"[ ,]{0,3}[(=:-]? ?(?:or |i\.e\.,? |that is,? |total(?: of)? |equal to |equivalent to |about )?$"
 )
+_SO_IT_IS = re.compile(
+    r"(?:, | - |; |\()(?:that is|that's|which is|that makes|it is|it's)(?: (?:just|only|about|your|his|her|the|"
+    r"their|a))? ?\Z"
+)
 _EACH_AFTER = re.compile(r"\)?,? ?(?:each|apiece|per (?:tablet|capsule|pill|puff))")
+
+
+_DENIED = "the volume beside it holds much more by its concentration"
+LOCAL_ANAESTHETICS = frozenset(
+    {
+        "bupivacaine",
+        "levobupivacaine",
+        "ropivacaine",
+        "lidocaine",
+        "prilocaine",
+        "mepivacaine",
+        "articaine",
+        "chloroprocaine",
+    }
+)
+"""Drugs whose solutions are named by a percentage and injected by the millilitre."""
 
 
 class Strengths:
@@ -24,6 +44,12 @@ class Strengths:
     def __init__(self, text: str, mentions: list[Named]) -> None:
         self._text = text
         self._mentions = mentions
+        self._denied: list[Amount] = []
+
+    def denied(self) -> list[Amount]:
+        """The masses, since the last call, that the volume beside them holds much more of, as unreadable amounts."""
+        found, self._denied = self._denied, []
+        return found
 
     def multiply(self, parts: list[Part]) -> list[Part]:
         """The doses of one drug with counts, strengths and volumes multiplied out; restated ones are merged."""
@@ -77,8 +103,13 @@ class Strengths:
                 and previous is not None
                 and previous.amount is not None
                 and previous.amount.unit in (*COUNTED, "mL")
-                and self._restates(previous, part)
+                and (self._restates(previous, part) or self._so_it_is(previous, part))
             ):
+                if self._volume_denies(previous.amount, amount, concentration):
+                    # "5 mL of the 20 mg/mL, that is 5 mg": what is drawn up is what is given
+                    self._denied.append(replace(amount, kind=Kind.UNREADABLE, reason=_DENIED))
+                    absorb(previous, part)
+                    continue
                 # "2 tablets (1,000 mg)": the mass is the whole dose unless it says each
                 total = amount
                 if amount.each or _EACH_AFTER.match(self._text, amount.end):
@@ -101,6 +132,8 @@ class Strengths:
                 amount.mass and amount.count is None and amount.per_time is None and not amount.per_kg
             ):
                 strength = part
+        if concentration is None:
+            concentration = self._of_solution(parts)
         if concentration is not None:
             for part in out:
                 self._dissolve(part, concentration)
@@ -120,6 +153,22 @@ class Strengths:
             elif concentration_part is not None:
                 absorb(out[0], concentration_part)
         return out
+
+    def _of_solution(self, parts: list[Part]) -> Amount | None:
+        """The mass in a millilitre of a local anaesthetic, of which the percentage is grams in 100 mL."""
+        percent = next((p.amount for p in parts if p.amount is not None and p.amount.unit == "percent"), None)
+        if percent is None or not LOCAL_ANAESTHETICS.issuperset(self._mentions[parts[0].mention].drugs):
+            return None
+        if not any(p.amount is not None and p.amount.unit == "mL" for p in parts):
+            return None
+        return replace(
+            percent,
+            low=percent.low * 10,
+            high=percent.high * 10,
+            unit="mg",
+            kind=Kind.CONCENTRATION,
+            per="mL",
+        )
 
     def _strength_of(self, counted: Part, mass: Part) -> bool:
         """Whether the mass right behind the name is the strength of the count before it ("1 tablet of X 500 mg")."""
@@ -148,6 +197,26 @@ class Strengths:
         return ("(" in gap and _TOTAL_PAREN.fullmatch(gap) is not None) or re.fullmatch(
             r",? (?:=|i\.e\.,?|total(?: of)?|that is,?) ?", gap
         ) is not None
+
+    def _so_it_is(self, first: Part, second: Part) -> bool:
+        if first.amount is None or second.amount is None:
+            return False
+        gap = self._text[first.amount.end : second.amount.start]
+        return len(gap) <= 60 and _SO_IT_IS.search(gap) is not None
+
+    def _volume_denies(self, volume: Amount, mass: Amount, concentration: Amount | None) -> bool:
+        """Whether the volume holds another mass than the text says beside it, by more than a half."""
+        if (
+            concentration is None
+            or volume.unit != "mL"
+            or concentration.per != "mL"
+            or mass.each
+            or mass.per_kg
+        ):
+            return False
+        told = convert(mass.high, mass.unit, concentration.unit)
+        held = volume.high * concentration.high
+        return told is not None and held > told * Decimal("1.5")
 
     def _repeats(self, first: Part, second: Part) -> bool:
         a, b = first.amount, second.amount

@@ -32,11 +32,15 @@ _LACTATING = Sieved(
     r"\bput(?:ting)? (?:your |the |her |him )?(?:\w+ )?to the breast\b|"
     r"\bfeed(?:ing)? (?:your |the |her )?(?:\w+ )(?:\w+ ){0,3}from (?:both|each|the|your|her) breasts?\b|"
     r"\b(?:continue|safe|fine|ok|okay|as usual) (?:while|when) (?:nursing|breast-?feeding)\b|"
+    r"\b(?:nursing|breast-?feeding) (?:is|remains|stays) (?:fine|ok|okay|safe|possible|allowed|encouraged|"
+    r"not a problem)\b|"
+    r"\b(?:can|may|should|to) (?:go on|keep on|carry on|keep|continue) (?:nursing|breast-?feeding)\b|"
     r"\b(?:is|am|i'm|she's|you're|you are) (?:pumping|expressing) (?:breast ?milk|milk)\b"
 )
 _INFANT = Sieved(
     rf"\b(?:nursing|breast-?fe\w+|breast-?fed|feeding|lactating)\b[^.;\n]{{0,40}}?(?<![\w.,/-]){NW}[ -]?"
     rf"(day|week|wk|month|mo)s?[ -]?old\b"
+    rf"|\b(?:your|her|the) {NW}[ -](day|week|wk|month|mo)s?[ -]old (?:baby|infant|newborn|nursling)\b"
     rf"|(?<![\w.,/-]){NW} ?(day|week|wk|month|mo)s? post-?partum\b"
 )
 _NOT_LACTATING = Sieved(
@@ -61,5 +65,5 @@ def read_nursing(part: str, told: Told) -> None:
         ):
             told.lactating.append(True)
     for match in _INFANT.finditer(part):
-        count, unit = (match.group(1), match.group(2)) if match.group(1) else (match.group(3), match.group(4))
+        count, unit = next((match.group(i), match.group(i + 1)) for i in (1, 3, 5) if match.group(i))
         told.infants.append(int(number(count) * DAYS[unit[0]]))
