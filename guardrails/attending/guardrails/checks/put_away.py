@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from attending.guardrails.checks.answers import A_NO, answered, asks_leave
 from attending.guardrails.checks.set_aside import resumed_in
 from attending.guardrails.clinical.statement import Span, Statement
 
@@ -32,13 +33,15 @@ _BREAK: Final = re.compile(
     r"[ )*_]{0,3}(?:[:|,;=\u2013\u2014\u2192-]+>?[ *_]{0,4}|(?<=[ \t])[ \t]+|[ \t]{2,}|\t+)"
 )
 _IS: Final = re.compile(
-    r"[ )*_,]{0,3}\b(?:is|are|was|were|has been|have been|stays?|remains?|had been) (?:(?:both|all|now"
+    r"[ )*_,]{0,3}\b(?:is|are|was|were|has been|have been|stays?|remains?|had been"
+    r"|(?:has|have|had)(?= (?:come off|gone|ended|lapsed|made way|finished|run its course"
+    r"|had its day)\b)) (?:(?:both|all|now"
     r"|also|therefore|thus"
     r"|already|just|simply|clearly) )?",
     re.I,
 )
 _ENDED: Final = (
-    r"(?:discontinued?|d/?c'?(?:e?d)|stopped|ceased|ended|finished|completed|withdrawn|cancell?ed"
+    r"(?:(?:self-)?discontinued?|d/?c'?(?:e?d)|stopped|ceased|ended|finished|completed|withdrawn|cancell?ed"
     r"|voided|declined|refused"
     r"|rejected|removed|struck (?:off|out)|crossed (?:off|out)|ruled out|passed over|turned down"
     r"|thrown (?:out|away)"
@@ -53,7 +56,9 @@ _ENDED: Final = (
     r"|tapered off|weaned off|never (?:given|started|hung|taken|filled|dispensed|used)"
     r"|not (?:given|dispensed|taken|started|used|ordered|prescribed|chosen|restarted|to be (?:given"
     r"|taken|used|started))"
-    r"|avoid(?:ed)?|contra-?indicated|none since)\b"
+    r"|(?:not|never) (?:filled|collected|picked up|issued|supplied)|unfilled|come off|made way|run its course|abandoned"
+    r"|tapered(?= (?:before|and stopped|to (?:zero|nothing|nil)))|(?:threw|thrown) (?:it|them) (?:out|away)|got rid of"
+    r"|avoid(?:ed)?|contra-?indicated|(?:none|nothing) since)\b"
 )
 _PUT_AWAY: Final = (
     r"(?:out(?= (?:of the question|because|while|as long|for (?:him|her|you|them|now)|with (?:this|that"
@@ -107,8 +112,14 @@ _NO_PLACE: Final = re.compile(
     re.I,
 )
 _BARE_END: Final = re.compile(
-    r" (?:(?:script|prescription|order|tablets|box) )?(?:(?:deliberately|intentionally|purposely|now|since|already) )?"
-    r"(?:removed|deleted|crossed (?:off|out)|struck (?:off|out|from)|taken off|erased|un-?ticked"
+    r" (?:(?:script|prescription|order|tablets|box|trial|course) )?(?:(?:deliberately|intentionally"
+    r"|purposely|now|since|already) )?"
+    r"(?:(?:finished|completed|ended)(?= (?:last (?:week|month|year|night)|yesterday|in (?:january"
+    r"|february|march|april|may|june"
+    r"|july|august|september|october|november|december|(?:19|20)\d\d)|(?:\d+|a|one|two|three"
+    r"|several) (?:days|weeks|months|years)"
+    r" ago))|abandoned|aborted|given up|removed|deleted|crossed (?:off|out)|struck (?:off|out|from)"
+    r"|taken off|erased|un-?ticked"
     r"|deselected|voided|left off"
     r"|left out|omitted|withdrawn|not (?:given|used|started|restarted|chosen|selected|continued|resumed)"
     r"|never (?:given|started"
@@ -117,26 +128,7 @@ _BARE_END: Final = re.compile(
 )
 """A participle right behind the name: "meloxicam removed from profile"."""
 _LATER: Final = re.compile(r"[^\n]{0,90}?\b(?:stays|to stay|remains|staying) off\b", re.I)
-_A_NO: Final = re.compile(
-    r"(?:(?:also|still|definitely|absolutely|an absolute|please|sorry,?|a|clear|firm) ){0,2}"
-    r"(?:no|nope|nein|never|don['\u2019]t|do not|not (?:ok|okay|allowed|safe|advised|recommended|yet|now"
-    r"|today|either|for"
-    r" (?:you|now))|skip(?: (?:it|this))?|leave (?:it|that|off|out|it out|it alone|alone)|pass|forget it|bin it"
-    r"|\u2717|\u274c)(?=[ *_]{0,3}(?:[,;|(.\u2013\u2014-]|$|\n|\Z)|[ ]{2}|\t)",
-    re.I | re.M,
-)
 _SAID_OF: Final = re.compile(rf"(?:{_PUT_AWAY}|{_ENDED})", re.I)
-_ASKS_LEAVE: Final = re.compile(
-    r"\b(?:ok(?:ay)?|take|use[ds]?|give|given|safe|allowed|may|can|keep|continue[ds]?|recommend\w*"
-    r"|decision|answer|verdict"
-    r"|suitable|advice|options?|still|choice)\b",
-    re.I,
-)
-_ASKS_HARM: Final = re.compile(
-    r"\b(?:stop\w*|chang\w*|new|interact\w*|problem|risk|allerg\w*|avoid|refill\w*|with-?h\w+|hold|concern\w*|contra\w+"
-    r"|side effects?|miss\w*|react\w*)\b",
-    re.I,
-)
 _GIVEN_NOW: Final = re.compile(r"\b(?:reload\w*|give now)\b", re.I)
 _MISTAKEN: Final = re.compile(r"\b(?:by (?:mistake|accident)|in error|mistakenly|too (?:soon|early))\b", re.I)
 _NEVER_TO: Final = re.compile(
@@ -172,6 +164,11 @@ _WOULD_HARM: Final = re.compile(
 )
 _INSERTED: Final = re.compile(r",[^.;,\n]{0,60},(?= (?:is|are|was|were|has been|have been)\b)", re.I)
 _PURPOSE: Final = re.compile(r" for (?:the )?\w{1,16}(?: \w{1,16})?(?= {2}|\t| ?[:|])", re.I)
+_ENDS: Final = re.compile(
+    r"\b(?:stop\w*|left out|leave out|omit\w*|miss\w*|skip\w*|h[eo]ld|withh\w+|interrupt\w*|reduc\w+|ended"
+    r"|forgot\w*)\b",
+    re.I,
+)
 _MOST: Final = 160
 
 
@@ -183,9 +180,11 @@ def put_away(text: str, statements: Sequence[Statement], number: int) -> bool:
     if _ORDERED.search(text[max(line, span.start - 40) : span.start]):
         return False
     first = _list_start(text, statements, number)
-    denied = _NEVER_TO.search(text[max(0, span.start - 40) : span.start])
-    if denied or _DENIED.search(text[max(0, first - 80) : first]):
+    if _NEVER_TO.search(text[max(0, span.start - 40) : span.start]):
         return statement.dose is None
+    if (denied := _DENIED.search(text[max(0, first - 80) : first])) is not None:
+        said = text[max(line, first - 160) : first]
+        return statement.dose is None and (denied[0][:3].lower() != "nor" or _ENDS.search(said) is None)
     end = _list_end(text, statements, number)
     line_end = text.find("\n", end)
     line_end = len(text) if line_end < 0 else line_end
@@ -209,8 +208,12 @@ def _ending(text: str, statements: Sequence[Statement], number: int, end: int, s
     named = held.end() if held is not None else end
     inserted = _INSERTED.match(text, named, stop)
     linked = _IS.match(text, inserted.end() if inserted is not None else named, stop)
+    told = statement.dose is None
+    if linked is None and inserted is None:
+        # "spironolactone 25 mg has come off the blister pack"
+        linked, told = _IS.match(text, _amount_end(text, end, stop), stop), True
     if linked is not None:
-        said = _SAID_OF.match(text, linked.end(), stop) if statement.dose is None else None
+        said = _SAID_OF.match(text, linked.end(), stop) if told else None
         return said.end() if said is not None else None
     purpose = _PURPOSE.match(text, end, stop)
     end = purpose.end() if purpose is not None else max(end, _amount_end(text, end, stop))
@@ -224,27 +227,14 @@ def _ending(text: str, statements: Sequence[Statement], number: int, end: int, s
             return match.end()
     if ":" in broken.group() and (match := _LATER.match(text, at, stop)) is not None:
         return match.end()
-    answer = _A_NO.match(text, at, stop)
+    answer = A_NO.match(text, at, stop)
     if answer is None:
         return None
-    if "|" not in broken.group() and _answered(text, statement, at, broken.group()):
+    if "|" not in broken.group() and answered(text, statement, at, broken.group()):
         return answer.end()
     if "," in broken.group():
         return None
-    return answer.end() if _asks_leave(text, span, at, "|" in broken.group()) else None
-
-
-def _answered(text: str, statement: Statement, at: int, broken: str) -> bool:
-    """Whether the line asks whether the drug may be taken, and the answer is no: "codeine: no", "tramadol - skip"."""
-    span = statement.mention.span
-    low = max(text.rfind(mark, max(0, span.start - 120), span.start) for mark in "\n.;") + 1
-    if statement.dose is not None or _ASKS_HARM.search(text, low, at) or "?" in text[low:at]:
-        return False
-    if ":" not in broken and broken.strip(" *_)") == "":
-        return False
-    line = text.rfind("\n", 0, span.start) + 1
-    head = text[max(0, line - 120) : line].rstrip("\n")
-    return _ASKS_HARM.search(head[head.rfind("\n") + 1 :]) is None
+    return answer.end() if asks_leave(text, span, at, "|" in broken.group()) else None
 
 
 def _amount_end(text: str, end: int, stop: int) -> int:
@@ -278,25 +268,3 @@ def _list_end(text: str, statements: Sequence[Statement], number: int) -> int:
             break
         end = span.end
     return end
-
-
-def _asks_leave(text: str, span: Span, at: int, ruled: bool) -> bool:
-    """Whether "no" in a cell refuses the drug: its column asks whether it may be taken, or the rows around say yes."""
-    if ruled:
-        row = text.rfind("\n", 0, span.start) + 1
-        column = text.count("|", row, at)
-        head = row
-        while head > 0:
-            before = text.rfind("\n", 0, head - 1) + 1
-            if "|" not in text[before : head - 1]:
-                break
-            head = before
-        if head == row:
-            return False
-        header = text[head : text.find("\n", head)]
-        offset = int(text[row : row + 1] == "|") - int(header[:1] == "|")
-        cells = header.split("|")
-        index = column - offset
-        cell = cells[index] if 0 <= index < len(cells) else ""
-        return _ASKS_LEAVE.search(cell) is not None and _ASKS_HARM.search(cell) is None
-    return re.search(r"(?:  |\t)yes\b", text[max(0, span.start - 400) : at + 400], re.I) is not None

@@ -61,6 +61,12 @@ _NONE_SINCE: Final = re.compile(
     r"\b(?:not|never|n['\u2019]t)\b[^.;\n]{0,30}\b(?:since|again|ever since)\b|\bnone since\b|\bnothing since\b",
     re.I,
 )
+_LAST_WAS: Final = re.compile(
+    r"[^.;\n]{0,60}[;,.] ?(?:and )?(?:the|her|his|my|your) (?:last|final) (?:dose|tablet|capsule|one"
+    r"|injection|pill|course)"
+    r" (?:was|had been)\b(?! (?:due|to be|too|a bit))",
+    re.I,
+)
 _NONE_OF_IT: Final = re.compile(
     r"[^.;\n]{0,40}\b(?:not|never|no|n['\u2019]t|nothing|none)\b[^.;\n]{0,40}\b(?:of )?(?:either|both"
     r"|them|it|these|neither)\b"
@@ -177,6 +183,9 @@ def _would_be(text: str, start: int, stop: int) -> re.Match[str] | None:
 def _over(text: str, statement: Statement, low: int, high: int) -> bool:
     """ "She was on X until her test was positive": a past that the sentence ends, and nothing resumes."""
     span = statement.mention.span
+    stop = min(len(text), span.end + _REACH)
+    if _LAST_WAS.match(text, span.end, stop) is not None and statement.dose is None:
+        return not resumed_in(text, span.end, stop)
     if statement.scope is Scope.RECOMMEND:
         return False
     if statement.dose is None and (since := _NONE_OF_IT.match(text, high)) is not None:

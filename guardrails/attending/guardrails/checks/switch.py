@@ -1,8 +1,8 @@
 """One drug ended before another begins: the pair is not taken together, but the gap must be long enough.
 
 "Last dose of enalapril on Monday, sacubitril/valsartan from Wednesday, at least 36 hours later" gives no pair. A gap
-that the text states and that is shorter than the labels ask for is a finding of its own. Not caught: a gap that is
-written as dates, and one that the text leaves open.
+that the text states and that is shorter than the labels ask for is a finding of its own. A gap that is written
+as days or dates is read by `dated_gap`. Not caught: a gap that the text leaves open.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure, curated
+from attending.guardrails.checks.dated_gap import hours_between
 from attending.guardrails.clinical.number import number_words
 from attending.guardrails.clinical.sentence import one_sentence
 from attending.guardrails.clinical.statement import Span, Statement
@@ -118,6 +119,9 @@ def switched(case: Case, first: Exposure, second: Exposure) -> bool:
     text = case.judged.output
     if _then(text, first, second) or _kept_apart(case, first, second):
         return True
+    left, right = sorted((first, second), key=lambda exposure: exposure.span.start)
+    if hours_between(text, left.span, right.span) is not None:
+        return True
     ended = [
         _LAST_DOSE.search(text[max(0, e.span.start - 50) : e.span.start]) is not None for e in (first, second)
     ]
@@ -175,6 +179,7 @@ def short_gaps(case: Case) -> Iterator[Finding]:
     if gap is None:
         return
     hours, span = gap
+    clear = Decimal(_hours_clear(case.judged.output) or 0)
     gone = {
         drug
         for statement in case.output.statements
@@ -187,7 +192,7 @@ def short_gaps(case: Case) -> Iterator[Finding]:
     for washout in _WASHOUTS:
         for exposure in case.unique_given():
             if (
-                hours >= washout.hours
+                max(hours, clear) >= washout.hours
                 or not case.of_class(exposure.drug, *washout.begun)
                 or exposure.drug in gone
             ):
@@ -201,19 +206,37 @@ def short_gaps(case: Case) -> Iterator[Finding]:
 def _begun_too_soon(case: Case) -> Iterator[Finding]:
     """A drug begun while one that the text says was stopped N days ago still acts (major)."""
     stopped: dict[str, int] = {}
+    spans: dict[str, Span] = {}
+    text = case.judged.output
     for statement in case.output.statements:
+        spans.update({drug: statement.mention.span for drug in statement.mention.drugs if drug not in spans})
         if statement.scope in (Scope.STOP, Scope.HISTORY) or _ends(case, statement):
             hours = _since(case, statement)
             if hours is not None:
                 stopped.update(dict.fromkeys(statement.mention.drugs, hours))
     for washout in _WASHOUTS:
         for exposure in case.unique_given():
-            if not exposure.new or not case.of_class(exposure.drug, *washout.begun):
+            if not case.of_class(exposure.drug, *washout.begun):
                 continue
-            for drug, hours in sorted(stopped.items()):
+            told = {
+                drug: hours
+                for drug, span in spans.items()
+                if case.of_class(drug, *washout.ended)
+                and (hours := hours_between(text, span, exposure.span)) is not None
+            }
+            if not exposure.new and not told and not _first(text, exposure.span):
+                continue
+            for drug, hours in sorted((stopped | told).items()):
                 if drug != exposure.drug and hours < washout.hours and case.of_class(drug, *washout.ended):
                     yield _too_soon(case, washout, exposure, drug, Decimal(hours))
                     return
+
+
+_FIRST: Final = re.compile(r"\bfirst (?:(?:dose|tablet|capsule) (?:of )?)?(?:the |her |his |your )?\Z", re.I)
+
+
+def _first(text: str, span: Span) -> bool:
+    return _FIRST.search(text, max(0, span.start - 40), span.start) is not None
 
 
 def _too_soon(

@@ -44,6 +44,9 @@ _BACK = frozenset({Cat.HARD, Cat.RELATIVE, Cat.STOP})
 _POINTING = word_set("it this that which they these them both two")
 """What a clause without a name needs to change how the drug named last is meant (`_look_back`, `warned_pairs`)."""
 _BOTH = word_set("both neither")
+_MEANWHILE = word_set("meanwhile meantime instead")
+_BY_MISTAKE = word_set("mistakenly erroneously inadvertently accidentally wrongly")
+_GOES_BACK = word_set("go goes went gone going put")
 _RESUMED = word_set("restart restarted resume resumed resumes recommence recommenced reinstate reinstated")
 _GOES_ON = re.compile(
     r"\b(?:iv|im|po|sc|sl|push|bolus|mg|mcg|units) (?:now|stat)(?![\w'])"
@@ -141,7 +144,7 @@ class _Reader:
         heading = self._heading
         if sentence.head_end:
             inside = [t for t in tokens if t.end <= sentence.head_end]
-            if not any(t.cat is Cat.MENTION for t in inside):
+            if not any(t.cat is Cat.MENTION or t.word in ("it", "them") for t in inside):
                 head = self._text[sentence.start : sentence.head_end]
                 own = self._governor(inside)
                 said = own or heading_scope(head)
@@ -258,6 +261,15 @@ class _Reader:
         ):
             # "A was taken off the list; B 5 mg daily": what is said of A is not said of B
             inherited = None
+        if (
+            opener is not None
+            and opener.word == ";"
+            and inherited is not None
+            and inherited.scope in (Scope.STOP, Scope.AVOID)
+            and any(t.word in _MEANWHILE for t in inside)
+        ):
+            # "hold A until the result is back; B 500 mg twice daily meanwhile"
+            inherited = None
         elliptical = not groups and inherited is not None and _elliptical(inside)
         governor = inherited if not groups and (carries or elliptical) else None
         mentions_here = any(t.cat is Cat.MENTION for t in inside)
@@ -348,6 +360,9 @@ class _Reader:
                     scope, started = Scope.CONTINUE, False
             reading.denied = mark == "not" or (chosen is not None and chosen.negated)
             scope, started = modality(tokens, index, clause, chosen, scope, started, setting, history)
+            if scope is Scope.STOP and chosen is not None and chosen.fact and _mistaken(inside):
+                # "was struck from the list in error": it should not have been
+                scope = Scope.MENTION
             reading.scope, reading.started = scope, started and scope is Scope.RECOMMEND
         if not mentions_here:
             self._look_back(groups, opener, inside)
@@ -381,7 +396,7 @@ class _Reader:
         gave_up = _gave_it_up(groups, inside) if back is None else None
         if gave_up is not None:
             back, pronoun = gave_up, True
-        if back is not None and opener is not None and opener.word == ")" and inside[0].word == ")":
+        if back is not None and opener is not None and opener.word == ")":
             # "X (begun elsewhere) was stopped": what follows the brackets is said of X
             pronoun, gave_up = back.scope in (Scope.STOP, Scope.AVOID), back
         if back is None and opener is not None and opener.word in (",", "-", "(", ":"):
@@ -451,7 +466,12 @@ class _Reader:
         """Gives "we carry on with it" to the drug named last, where the text has only told its past."""
         keeps = any(p.cat is Cat.CONTINUE and p.scope is Scope.CONTINUE and not p.negated for p in groups)
         again = any(t.word in _RESUMED for t in inside)
+        back = any(
+            t.word == "back" and k and inside[k - 1].word in _GOES_BACK | {"it", "them"}
+            for k, t in enumerate(inside)
+        )
         resumes = again and any(p.cat is Cat.START and not p.negated for p in groups)
+        resumes = resumes or (back and any(t.word in _GOES_BACK for t in inside))
         ends = any(p.scope in (Scope.STOP, Scope.AVOID) for p in groups)
         if (
             not (keeps or resumes)
@@ -494,6 +514,15 @@ def _gave_it_up(groups: list[Predicate], inside: list[Token]) -> Predicate | Non
         ):
             return predicate
     return None
+
+
+def _mistaken(inside: list[Token]) -> bool:
+    """Whether the clause calls what it tells a mistake: "in error", "by mistake"."""
+    return any(
+        (t.word in ("error", "mistake", "accident") and inside[k - 1].word in ("in", "by"))
+        or t.word in _BY_MISTAKE
+        for k, t in enumerate(inside)
+    )
 
 
 def _looks_behind(predicate: Predicate | None) -> bool:

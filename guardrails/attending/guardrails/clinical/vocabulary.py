@@ -166,7 +166,7 @@ PHRASES: list[tuple[str, Cat, Form]] = [
     (
         r"(?:steer(?:ed|ing)?|stay(?:ed|ing)?|keep(?:ing)?|kept|remain(?:ed)?) (?:clear|away)(?: of| from)?"
         r"|hold off(?: on)?|stay off|"
-        r"keep off|keep clear of|"
+        r"keep off|keep clear of|hold on(?! (?:to|while|for|a)\b)|"
         r"(?:say|saying) no to|advise against|advised against|advises against|recommend(?:s|"
         r"ed)? against|against(?: the use of| using| taking)?|"
         r"do without|caution(?:s|ed)? against|warn(?:s|ed)? against|rul(?:e|ed|ing) out",
@@ -174,7 +174,8 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         Form.BASE,
     ),
     (
-        r"d/c|come(?:s)? off|coming off|came off|get(?:ting)? off|go(?:es|ing)? "
+        r"d/c|g(?:i|a)ve(?:s|n)? up(?! to\b)|giving up|"
+        r"come(?:s)? off|coming off|came off|get(?:ting)? off|go(?:es|ing)? "
         r"off|went off|wean(?:ed|ing)?(?: \w+)? off|"
         r"taper(?:ed|ing)?(?: \w+)? off|"
         r"(?:self-)?(?:weaned|weened)(?: (?:him|her|them)self)? from|"
@@ -183,7 +184,8 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         Form.BASE,
     ),
     (
-        r"d/c'?e?d|taken off|(?:struck|crossed|scored|ticked|taken) (?:off|out)|struck from"
+        r"d/c'?e?d|self-(?:discontinued|stopped)|taken off|(?:struck|crossed|scored|ticked|taken) (?:off|out)"
+        r"|struck from"
         r"|(?:deleted|removed|erased|scrubbed|dropped|gone|missing) from(?= (?:the|his|her|their|your|my|our|this)\b)",
         Cat.STOP,
         Form.PARTICIPLE,

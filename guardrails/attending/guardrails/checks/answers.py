@@ -1,0 +1,66 @@
+"""A "no" behind the name of a drug: an answer to whether it may be taken, or to something else.
+
+"Codeine: no" refuses the drug; "interaction with codeine: no" does not, nor does "no" below a column "Changed?".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from attending.guardrails.clinical.statement import Span, Statement
+
+A_NO: Final = re.compile(
+    r"(?:(?:also|still|definitely|absolutely|an absolute|please|sorry,?|a|clear|firm) ){0,2}"
+    r"(?:no|nope|nein|never|don['\u2019]t|do not|not (?:ok|okay|allowed|safe|advised|recommended|yet|now"
+    r"|today|either|for"
+    r" (?:you|now))|skip(?: (?:it|this))?|leave (?:it|that|off|out|it out|it alone|alone)|pass|forget it|bin it"
+    r"|\u2717|\u274c)(?=[ *_]{0,3}(?:[,;|(.\u2013\u2014-]|$|\n|\Z)|[ ]{2}|\t)",
+    re.I | re.M,
+)
+_ASKS_LEAVE: Final = re.compile(
+    r"\b(?:ok(?:ay)?|take|use[ds]?|give|given|safe|allowed|may|can|keep|continue[ds]?|recommend\w*"
+    r"|decision|answer|verdict"
+    r"|suitable|advice|options?|still|choice)\b",
+    re.I,
+)
+_ASKS_HARM: Final = re.compile(
+    r"\b(?:stop\w*|chang\w*|new|interact\w*|problem|risk|allerg\w*|avoid|refill\w*|with-?h\w+|hold|concern\w*|contra\w+"
+    r"|side effects?|miss\w*|react\w*)\b",
+    re.I,
+)
+
+
+def answered(text: str, statement: Statement, at: int, broken: str) -> bool:
+    """Whether the line asks whether the drug may be taken, and the answer is no: "codeine: no", "tramadol - skip"."""
+    span = statement.mention.span
+    low = max(text.rfind(mark, max(0, span.start - 120), span.start) for mark in "\n.;") + 1
+    if statement.dose is not None or _ASKS_HARM.search(text, low, at) or "?" in text[low:at]:
+        return False
+    if ":" not in broken and broken.strip(" *_)") == "":
+        return False
+    line = text.rfind("\n", 0, span.start) + 1
+    head = text[max(0, line - 120) : line].rstrip("\n")
+    return _ASKS_HARM.search(head[head.rfind("\n") + 1 :]) is None
+
+
+def asks_leave(text: str, span: Span, at: int, ruled: bool) -> bool:
+    """Whether "no" in a cell refuses the drug: its column asks whether it may be taken, or the rows around say yes."""
+    if ruled:
+        row = text.rfind("\n", 0, span.start) + 1
+        column = text.count("|", row, at)
+        head = row
+        while head > 0:
+            before = text.rfind("\n", 0, head - 1) + 1
+            if "|" not in text[before : head - 1]:
+                break
+            head = before
+        if head == row:
+            return False
+        header = text[head : text.find("\n", head)]
+        offset = int(text[row : row + 1] == "|") - int(header[:1] == "|")
+        cells = header.split("|")
+        index = column - offset
+        cell = cells[index] if 0 <= index < len(cells) else ""
+        return _ASKS_LEAVE.search(cell) is not None and _ASKS_HARM.search(cell) is None
+    return re.search(r"(?:  |\t)yes\b", text[max(0, span.start - 400) : at + 400], re.I) is not None
