@@ -100,9 +100,9 @@ _WRITTEN: Final = re.compile(
     re.I,
 )
 _IN_ERROR: Final = re.compile(r"\b(?:in error|by mistake|wrongly|erroneously|mistakenly|incorrectly)\b", re.I)
-_EMPTY_BOX: Final = re.compile(r"[ \t]*(?:[-*\u2022] ?)?(?:\[ ?\]|\u2610|\u25a1|\u25fb) ?\Z")
+_EMPTY_BOX: Final = re.compile(r"[ \t]{0,20}(?:[-*\u2022] ?)?(?:\[ ?\]|\u2610|\u25a1|\u25fb) ?\Z")
 _TICKED: Final = re.compile(
-    r"^[ \t]*(?:[-*\u2022] ?)?(?:\[[xX\u2713\u2714]\]|\u2611|\u2612|\u2705|\u2714|\u2713)", re.M
+    r"^[ \t]{0,20}(?:[-*\u2022] ?)?(?:\[[xX\u2713\u2714]\]|\u2611|\u2612|\u2705|\u2714|\u2713)", re.M
 )
 _REACH: Final = 260
 
