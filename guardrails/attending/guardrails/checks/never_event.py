@@ -13,6 +13,7 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import interval_hours
 from attending.guardrails.checks.case import Case, Exposure, rule
+from attending.guardrails.checks.opioid_naive import NAIVE, NOT_NAIVE
 from attending.guardrails.clinical.route import ruled_out
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
@@ -45,7 +46,8 @@ _PUSH: Final = re.compile(
 )
 _IV: Final = re.compile(
     r"\b(?:iv|i\.v\.|intravenous(?:ly)?|into (?:the|a) vein|by vein|(?:picc|central) line"
-    r"|(?:through|via|into|down) (?:(?:the|a|an|her|his|your) )?(?:\w+ )?(?:picc|midline|cannula|port))\b",
+    r"|(?:through|via|into|down) (?:(?:the|a|an|her|his|your|that|this) )?(?:\w+ )?"
+    r"(?:picc|midline|cannula|port|line))\b",
     re.I,
 )
 _DEPOT: Final = re.compile(
@@ -57,7 +59,8 @@ _DEPOT: Final = re.compile(
 """Depot suspensions and oils, which no vein may receive."""
 _DEPOT_BESIDE: Final = 16
 _ORAL_LIQUID: Final = re.compile(
-    r"\boral (?:solution|suspension|liquid|syrup|elixir)|\bcrush\w* tablets?\b", re.I
+    r"\boral (?:solution|suspension|liquid|syrup|elixir)|\bcrush\w* (?:\w+ ){0,4}(?:tablets?|capsules?|pills?)\b",
+    re.I,
 )
 _ONCOLOGY: Final = re.compile(
     r"\b(?:leuk\w+|lymphom\w+|osteosarcom\w+|sarcoma|cancer|tumou?r|chemo\w*|carcinom\w+|choriocarcinom\w+"
@@ -68,25 +71,6 @@ _ONCOLOGY: Final = re.compile(
 _AIRWAY: Final = re.compile(
     r"\b(?:intubat\w*|ventilat\w*|an?esthe\w*|operating|surg\w*|rsi|induction|icu|sedat\w*)\b", re.I
 )
-_NAIVE: Final = re.compile(
-    r"\b(?:opioid|opiate)[- ]na(?:i|\u00ef)ve\b|\bnever (?:taken|had|used) (?:an )?opi\w+"
-    r"|\b(?:has |have |had )?(?:never|not) (?:previously |ever )?(?:been on|taken|had|used"
-    r"|received) (?:an |any )?opi\w+"
-    r"|\bno (?:prior|previous|recent|current) opi\w+ (?:use|exposure|therapy)\b|\bnew to opi\w+"
-    r"|\bfirst (?:ever )?opi\w+"
-    r"|\b(?:no|never|not)(?: \w+)? (?:regular |previous |prior |other |had (?:a |any )?|taken (?:a |any )?"
-    r"|used (?:a |any )?)(?:analges\w+|pain ?(?:killers?|relievers?|medicines?|medications?|meds|pills)|narcotics?)"
-    r"|\b(?:has|have|had) (?:never |not )(?:\w+ ){0,2}(?:a |any )?(?:narcotic|morphine)\w*"
-    r"|\b(?:takes?|taking|took|on|used|uses|tried|only|just)(?: \w+){0,2} (?:only|just|nothing|a single)\b"
-    r"|\b(?:only|just|nothing (?:but|except|stronger than|other than|more than)|otherwise)(?: \w+){0,3} "
-    r"(?:acetaminophen|paracetamol|tylenol|ibuprofen|advil|motrin|naproxen|the pill|lisinopril|amlodipine)\b"
-    r"|\b(?:fractured?|cracked|broken|bruised) (?:ribs?|wrists?|ankles?|arms?|collar ?bones?|toes?|fingers?|hips?)\b"
-    r"|\b(?:rib|wrist|ankle|hip|clavicle) fractures?\b|\b(?:wisdom )?teeth out\b"
-    r"|\bpost-?operative pain\b|\bacute pain\b"
-    r"|\bsprain\w*|\btoothache\b|\bafter (?:the |your )?(?:surgery|operation|extraction)\b",
-    re.I,
-)
-_NOT_NAIVE: Final = re.compile(r"\b(?:not|no longer) opi(?:oid|ate)[- ]na(?:i|\u00ef)ve\b", re.I)
 _EXTENDED_OPIOID: Final = re.compile(
     r"\b(?:oxycontin|ms ?contin|hysingla|zohydro|xtampza|nucynta er|opana er|exalgo|kadian|belbuca|butrans"
     r"|arymo|morphabond"
@@ -216,14 +200,14 @@ EVENTS: Final = (
     _NeverEvent(
         "fentanyl-patch-naive", "fentanyl transdermal label, contraindications: not opioid-tolerant; acute pain",
         "a fentanyl patch for a patient who is not opioid-tolerant",
-        lambda case, e, clause: e.drug == "fentanyl" and _is_patch(e, clause) and case.writes(_NAIVE),
+        lambda case, e, clause: e.drug == "fentanyl" and _is_patch(e, clause) and case.writes(NAIVE),
     ),
     _NeverEvent(
         "er-opioid-naive", "extended-release opioid labels, indications: not opioid-tolerant, as needed, acute pain",
         "an extended-release opioid for a patient who is not opioid-tolerant",
         lambda case, e, clause: e.new and case.of_class(e.drug, "opioid") and e.drug != "fentanyl"
-        and _EXTENDED_OPIOID.search(e.text + " " + clause) is not None and case.writes(_NAIVE)
-        and not case.once(_NOT_NAIVE, lambda: _NOT_NAIVE.search(case.judged.output) is not None),
+        and _EXTENDED_OPIOID.search(e.text + " " + clause) is not None and case.writes(NAIVE)
+        and not case.once(NOT_NAIVE, lambda: NOT_NAIVE.search(case.judged.output) is not None),
     ),
     _NeverEvent(
         "long-insulin-iv", "insulin glargine, detemir and degludec labels, section 5: not intravenously",

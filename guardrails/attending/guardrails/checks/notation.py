@@ -11,6 +11,7 @@ from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.spoken import retracted
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
+from attending.guardrails.sieve import Sieved
 
 _OFFICIAL: Final = frozenset({"u", "iu", "leading_dot", "trailing_zero", "qod", "ms", "mso4", "mgso4"})
 """The Joint Commission's do-not-use list, apart from "qd", which a clinician still reads rightly."""
@@ -41,12 +42,38 @@ _FORBIDDEN: Final = re.compile(
 """What comes before a notation that a text only warns of: "write units, never U"."""
 
 
+_TEACHES: Final = Sieved(
+    r"\b(?:do[- ]not[- ]use(?: list|\b(?! (?:it|them|this|these|your|the|if|after|before|more|in|on|near|with|any)\b))"
+    r"|error[- ]prone|abbreviations?|no longer write|(?:do not|don't|never|must not) write|joint commission|ismp"
+    r"|trailing zero"
+    r"|leading zero|misread as|mistaken for|read as)\b",
+    re.I,
+)
+_EXPANDED: Final = frozenset({"morphine", "magnesium sulfate", "magnesium"})
+"""Drugs whose names stand in such a list only as what `MS` and `MgSO4` are written out to."""
+
+
+def _taught(case: Case, span: Span) -> bool:
+    """Whether the notation is one that a teaching text or list shows: such words are in the text, and no drug is named
+    in its sentence that would be given."""
+    if _TEACHES.search(case.judged.output) is None:
+        return False
+    around = sentence_around(case.judged.output, span.start, span.end)
+    return not any(
+        around.start <= s.mention.span.start < around.end
+        and (set(s.mention.drugs) - _EXPANDED or s.mention.drug_class)
+        for s in case.output.statements
+    )
+
+
 def notations(case: Case) -> Iterator[Finding]:
     folded = _folded(case.judged.output)
     for notation in case.output.notations:
         if _FORBIDDEN.search(case.judged.output, max(0, notation.span.start - 60), notation.span.start):
             continue
         if retracted(folded, notation.span.start, notation.span.end):
+            continue
+        if _taught(case, notation.span):
             continue
         severity = Severity.MODERATE if notation.kind in _OFFICIAL else Severity.MINOR
         if notation.kind == "qd" and case.audience == "patient":

@@ -23,6 +23,19 @@ _SPINAL: Final = re.compile(
     r"\b(?:intrathecal(?:ly)?|intraventricular(?:ly)?|into the (?:spinal|csf)|spinal injection)\b", re.I
 )
 
+_EPIDURAL: Final = re.compile(
+    r"\b(?:via|through|into|down|in)(?: (?:the|an|his|her|your))? epidural (?:catheter|space|line|port)\b",
+    re.I,
+)
+_EPIDURAL_TOO: Final = frozenset(
+    {
+        "triamcinolone", "methylprednisolone", "betamethasone", "ketamine", "neostigmine", "epinephrine", "buprenorphine",
+        "butorphanol", "nalbuphine", "diamorphine", "meperidine", "midazolam", "mepivacaine", "prilocaine", "etidocaine",
+        "sodium chloride", "sodium bicarbonate", "dexmedetomidine", "magnesium sulfate", "alfentanil", "tramadol",
+    }
+)  # fmt: skip
+"""What goes into the epidural space besides what goes into the spinal canal: labels and usual practice."""
+
 _C_DIFFICILE: Final = re.compile(
     r"\bc(?:\.|lostridi(?:um|oides))? ?diff(?:icile)?\b|\bcdi\b|\bcdad\b|\bpseudomembranous colitis\b", re.I
 )
@@ -51,6 +64,8 @@ def routes(case: Case) -> Iterator[Finding]:
         clause = case.judged.output[max(own.start, at.start - 1_000) : min(own.end, at.end + 1_000)]
         spinal = route == "intrathecal" or _SPINAL.search(clause) is not None
         finding = _intrathecal(case, exposure) if spinal else _marketed(case, exposure, route)
+        if finding is None and route in ("epidural", None) and _EPIDURAL.search(clause) is not None:
+            finding = _epidural(case, exposure)
         finding = finding or _past_the_colon(case, exposure, route)
         finding = finding or _unabsorbed(case, exposure, route)
         if finding is not None:
@@ -109,6 +124,18 @@ def _intrathecal(case: Case, exposure: Exposure) -> Finding | None:
         Severity.MAJOR,
         curated("intrathecal-list", "labels of drugs with an intrathecal indication"),
         f"{exposure.drug} into the spinal canal: not among the drugs given there",
+    )
+
+
+def _epidural(case: Case, exposure: Exposure) -> Finding | None:
+    if exposure.drug in _INTRATHECAL or exposure.drug in _EPIDURAL_TOO:
+        return None
+    return case.finding(
+        Code.ROUTE,
+        exposure,
+        Severity.MAJOR,
+        curated("epidural-list", "labels of drugs with an epidural indication; wrong-route never event"),
+        f"{exposure.drug} into the epidural space: not among the drugs given there",
     )
 
 

@@ -25,11 +25,13 @@ from attending.guardrails.checks.interaction import interactions, mechanisms
 from attending.guardrails.checks.interval import intervals
 from attending.guardrails.checks.kidney import kidney
 from attending.guardrails.checks.listed_dose import listed_doses, misread_starts
+from attending.guardrails.checks.local_form import local_forms
 from attending.guardrails.checks.mme import mme
 from attending.guardrails.checks.never_event import never_events
 from attending.guardrails.checks.notation import notations, unknown_names, unreadable
 from attending.guardrails.checks.omission import omissions
 from attending.guardrails.checks.one_fact import one_fact
+from attending.guardrails.checks.opioid_naive import opioid_naive
 from attending.guardrails.checks.patient_state import age, contraindications, liver
 from attending.guardrails.checks.port import KnowledgePort
 from attending.guardrails.checks.rate import rates
@@ -64,6 +66,7 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     routes,
     forbidden_routes,
     wrong_ways,
+    local_forms,
     rates,
     sodium_rises,
     durations,
@@ -78,6 +81,7 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     mme,
     drug_labs,
     never_events,
+    opioid_naive,
     fluid_never_events,
     specialist,
     wrong_patient,

@@ -52,7 +52,10 @@ def _any(pattern: str) -> Sieved:
     return Sieved(rf"\b(?:{pattern})\b", re.I)
 
 
-_INTO_VEIN: Final = _any(r"iv|intravenous(?:ly)?|into (?:a|the) vein")
+_INTO_VEIN: Final = _any(
+    r"iv|intravenous(?:ly)?|into (?:a|the) vein|(?:via|through|into|down) (?:(?:the|his|her|your|a|that) )?(?:\w+ )?"
+    r"(?:picc|midline|cannula|central line|hickman|port)"
+)
 _WAYS: Final = (
     _Way(
         "crushed",
@@ -145,6 +148,12 @@ _WAYS: Final = (
         "labels of inhalation solutions: for inhalation only",
         "a solution for inhalation into a vein",
         _INTO_VEIN,
+        drugs=frozenset(
+            {
+                "tobramycin", "aztreonam", "albuterol", "levalbuterol", "ipratropium", "budesonide", "acetylcysteine",
+                "amikacin", "colistimethate", "dornase alfa", "treprostinil", "iloprost", "cromolyn", "arformoterol",
+            }
+        ),
         what=_any(r"inhalation solution|nebuli[sz]er solution|tobi|cayston"),
         severity=Severity.CONTRAINDICATED,
     ),

@@ -252,6 +252,12 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         Form.BASE,
     ),
     (
+        r"(?:grateful|obliged|thankful|helpful|kind|appreciate it|appreciated) if(?= (?:you|your|the|they|somebody|"
+        r"someone|he|she|a|our)(?!\w))",
+        Cat.FILLER,
+        Form.BASE,
+    ),
+    (
         r"even if|even though|even when|only if|as long as|so long as|in case|in the event|"
         r"provided(?: that)?|assuming|given that|"
         r"were (?:you|he|she|we) to|(?<!time )(?<!circumstances )(?<!case )should you|"
