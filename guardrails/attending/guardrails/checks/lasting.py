@@ -74,7 +74,7 @@ _REFILLS: Final = Sieved(
 _SUPPLY: Final = Sieved(r"\b(?P<days>\d{1,3})[- ]days?(?:'s|'|s)? supply\b", re.I)
 _COUNT: Final = Sieved(r"#\s?(?P<n>\d{1,3})(?![\d.]| ?(?:g|ml|gm|grams?)\b)", re.I)
 _GO_ON: Final = Sieved(
-    r"\b(?:renew\w*|repeat\w*|use|take|keep|continue\w*|carry on|carrying on|go on|stay on|apply|give|put|added?"
+    r"\b(?:renew\w*|repeat\w*|use|take|keep|continue\w*|carry(?:ing)? on|go on|stay on|make it|apply|give|put|added?"
     r"|prescribe"
     r"|issue|supply|lifelong medicine|you(?: will|'ll) need)\b",
     re.I,
@@ -138,7 +138,7 @@ def _told_of(case: Case, statement: Statement) -> Iterator[Span]:
 def _length(text: str, part: Span, statement: Statement, *, later: bool) -> Decimal | None:
     words = text[part.start : part.end]
     if later and _GO_ON.search(words) is None:
-        return None
+        return _supplied(words, statement)
     endless = _ENDLESS.search(words)
     if (
         endless is not None

@@ -45,8 +45,8 @@ _FORBIDDEN: Final = re.compile(
 _TEACHES: Final = Sieved(
     r"\b(?:do[- ]not[- ]use(?: list|\b(?! (?:it|them|this|these|your|the|if|after|before|more|in|on|near|with|any)\b))"
     r"|error[- ]prone|abbreviations?|no longer write|(?:do not|don't|never|must not) write|joint commission|ismp"
-    r"|trailing zero"
-    r"|leading zero|misread as|mistaken for|read as)\b",
+    r"|trailing zeros?"
+    r"|leading zeros?|misread as|mistaken for|read as|write (?:units?|every other day|daily)|stop using these|quiz)\b",
     re.I,
 )
 _EXPANDED: Final = frozenset({"morphine", "magnesium sulfate", "magnesium"})

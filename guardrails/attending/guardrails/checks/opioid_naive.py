@@ -97,7 +97,8 @@ _CARRIED: Final = re.compile(
 )
 """What is carried somewhere, not taken."""
 _REFUSED: Final = re.compile(
-    r"\b(?:not|never|n't|n\u2019t|no|avoid|without|nor|rather than|instead of|illegal|unsafe|danger\w*|stop)\b",
+    r"\b(?:not|never|n't|n\u2019t|no|avoid|without|nor|dispos\w*|return\w*|destroy|throw|bring|collect|lock\w*"
+    r"|rather than|instead of|illegal|unsafe|danger\w*|stop)\b",
     re.I,
 )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure, curated
+from attending.guardrails.clinical.words import word_set
 from attending.guardrails.finding import Basis, Code, Finding, Severity
 from attending.guardrails.knowledge.facts import Provenance
 
@@ -27,13 +28,11 @@ _EPIDURAL: Final = re.compile(
     r"\b(?:via|through|into|down|in)(?: (?:the|an|his|her|your))? epidural (?:catheter|space|line|port)\b",
     re.I,
 )
-_EPIDURAL_TOO: Final = frozenset(
-    {
-        "triamcinolone", "methylprednisolone", "betamethasone", "ketamine", "neostigmine", "epinephrine", "buprenorphine",
-        "butorphanol", "nalbuphine", "diamorphine", "meperidine", "midazolam", "mepivacaine", "prilocaine", "etidocaine",
-        "sodium chloride", "sodium bicarbonate", "dexmedetomidine", "magnesium sulfate", "alfentanil", "tramadol",
-    }
-)  # fmt: skip
+_EPIDURAL_TOO: Final = word_set(
+    "triamcinolone methylprednisolone betamethasone ketamine neostigmine epinephrine buprenorphine butorphanol "
+    "nalbuphine "
+    "diamorphine meperidine midazolam mepivacaine prilocaine etidocaine dexmedetomidine alfentanil tramadol"
+) | {"sodium chloride", "sodium bicarbonate", "magnesium sulfate"}
 """What goes into the epidural space besides what goes into the spinal canal: labels and usual practice."""
 
 _C_DIFFICILE: Final = re.compile(

@@ -23,17 +23,20 @@ from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.sieve import Sieved
 
 _END: Final = Sieved(
-    r"\b(?:(?:then|and|to) (?:be )?(?:stop(?:ped)?|finish(?:ed)?|discontinued?|cease|end(?:ed)?|come off|done|off"
+    r"\b(?:(?:then|and|to) (?:be )?(?:d/?c\b|dc'd|stop(?:ped)?|finish(?:ed)?|discontinued?|cease|end(?:ed)?|come "
+    r"off|done|off"
     r"|nothing|no more"
     r"|you(?:'re|\u2019re| are) (?:finished|done))"
     r"|then (?:\w+ ){0,3}(?:stops?|ends?|alone|only)|(?:in )?total|in all|altogether|stop for good|and no longer"
     r"|no (?:further|more|other|oral|follow-on|ongoing|long-term) (?:\w+ ){0,2}(?:anticoag\w*|blood thinners?"
     r"|tablets?|treatment"
     r"|therapy|antibiotics?|antiplatelets?|doses?|step-?down|medic\w+|needed|after\w*)"
-    r"|no (?:tablets|anticoag\w*|treatment|blood thinners?|antibiotics?) (?:\w+ ){0,3}after\w*"
+    r"|no (?:follow[- ]?up (?:anticoag\w*|treatment)|doacs?|orals?)(?: (?:needed|required|after\w*))?|no "
+    r"(?:tablets|anticoag\w*|treatment|blood thinners?|antibiotics?) (?:\w+ ){0,3}after\w*"
     r"|will not need (?:any|another|more)|won't need (?:any|another|more)|(?:can|may|should|must) (?:then )?(?:be "
     r")?stop(?:ped)?"
-    r"|that is (?:enough|all)|that's (?:it|all|enough)|course complete|finished with it)\b",
+    r"|off all (?:therapy|treatment|drugs)|that is (?:enough|all)|that's (?:it|all|enough)|course complete"
+    r"|finished with it)\b",
     re.I,
 )
 _GOES_ON: Final = Sieved(
@@ -108,7 +111,7 @@ _COURSES: Final = (
         "ACCP guideline for venous thromboembolism, 2021: at least 3 months; labels of the oral anticoagulants",
         "an anticoagulant for a clot in leg or lung for less than three months",
         _any(
-            r"dvt|deep[- ]ve(?:in|nous) thrombosis|pulmonary embol\w+|pe|vte|venous thromboembol\w*"
+            r"dvt|deep[- ]ve(?:in|nous) thrombosis|pulmonary embol\w+|pes?|vte|venous thromboembol\w*"
             r"|(?:blood )?clots? (?:in|on|to) (?:\w+ ){0,2}(?:lungs?|legs?|calf|thigh|arm)|(?:leg|lung) clot"
         ),
         Decimal(80),
