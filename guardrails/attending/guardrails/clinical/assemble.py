@@ -613,7 +613,7 @@ class _Builder:
                 running.infusion = infusion
         for route in self._p.routes:
             given = self._route_anchor(route)
-            if given is None:
+            if given is None or (route.rapid and self._of_catheter(given, route)):
                 continue
             same = given.route is None or given.route.route == route.route
             if same or route.rapid:
@@ -655,6 +655,12 @@ class _Builder:
         if _OTHER_DEED.search(self._text, max(begin, rhythm.start - 80), rhythm.start):
             return False
         return _GIVEN_AGAIN.search(self._text, max(begin, rhythm.start - 80), rhythm.start) is not None
+
+    def _of_catheter(self, part: Part, route: RouteWord) -> bool:
+        """A bare "bolus" of a local anesthetic goes where its catheter lies, and not into a vein."""
+        local = LOCAL_ANAESTHETICS.issuperset(self._p.mentions[part.mention].drugs)
+        local = local and self._p.mentions[part.mention].drugs != ("lidocaine",)  # it is given into veins too
+        return local and self._text.startswith(("bolus", "as a bolus"), route.start) and part.route is None
 
     def _of_former(self, rhythm: Rhythm) -> bool:
         """ "from 2 g q8h to 2 g q24h": q8h is the rhythm of the dose that was."""

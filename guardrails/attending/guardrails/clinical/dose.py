@@ -17,7 +17,10 @@ from attending.guardrails.clinical.unit import COUNTED, Unit, read_unit
 from attending.guardrails.sieve import Sieved
 
 _RANGE = re.compile(r" ?(?:(-)|to|or|up to|\band\b) ?(?=[\da-z.])")
-_OF_THESE = re.compile(r" of (?:the|your|her|his|these|those) (?=[\d.])")
+_OF_THESE = re.compile(
+    r" of (?:(?:the|your|her|his|these|those|my) (?:[a-z]{2,14}'s )?(?:spare |old |leftover |own |usual )?|"
+    r"[a-z]{2,14}'s )(?=[\d.])"
+)
 _TIMES_AFTER = re.compile(
     r" ?(?:x|times) ?(\d{1,2})(?![\d./%]| ?(?:days?|d|weeks?|wks?|months?|h|hrs?|hours?|"
     r"minutes?|min|doses?|per|/|a|daily|mg|mcg|ml|g)\b)"
@@ -64,6 +67,7 @@ _EXCRETED = re.compile(
     r"under|at least|more than|less than|remains|stays|>|<)){0,4}[ :]{0,2}(?:[<>]=?|~|≈)? ?$"
 )
 """What a body gives off is no dose: "UOP > 0.5 mL/kg/h"."""
+_DOZEN = re.compile(r"(half )?a dozen(?= of (?:the|your|his|her|these|those|my) \d| \d)")
 _GAUGE = re.compile(
     r"(?:1[4-9]|2\d|3[0-4]) ?g(?:auge)?(?![a-z])"
     r"(?:[ ,]{0,2}(?:x|by|\*)? ?[\d./-]{1,6} ?-?(?:mm|cm|in(?:ch(?:es)?)?\b|\")|"
@@ -183,6 +187,10 @@ class _Reader:
     def amount(self, start: int) -> Amount | None:
         text = self._text
         number = read_number(text, start)
+        dozen = _DOZEN.match(text, start)
+        if dozen is not None:
+            value = Decimal(6) if dozen.group(1) else Decimal(12)
+            number = Number(start, dozen.end(), value, "words")
         if number is None:
             return None
         counted = self._count_of_strength(start, number)
