@@ -61,11 +61,12 @@ _ENDED: Final = (
     r"|avoid(?:ed)?|contra-?indicated|(?:none|nothing) since)\b"
 )
 _PUT_AWAY: Final = (
-    r"(?:out(?= (?:of the question|because|while|as long|for (?:him|her|you|them|now)|with (?:this|that"
+    r"(?:out(?= (?:of the question|because|while|as long|for (?:him|her|you|them|now)|as|since|with (?:this|that"
     r"|his|her))|[.,;:)]|\Z)"
     r"|off the (?:table|list|menu)|closed to\b|not (?:for (?:him|her|you|them|me|this)\b|worth\b"
     r"|wanted\b|an option\b"
-    r"|going to happen\b|on the cards\b)|a no[- ]go\b|no good (?:here|for)\b"
+    r"|going to happen\b|on the cards\b)|a no[- ]go\b|a (?:definite |firm |clear |flat )?no(?=[.,;:)]|\Z)"
+    r"|for the bin\b|barred\b|forbidden\b|no good (?:here|for)\b"
     r"|on (?:your|his|her|their|the) (?:do[- ]not[- ]take|avoid|never|banned|stop) list\b)"
 )
 _STATUS: Final = re.compile(
@@ -105,8 +106,30 @@ _WHICH_NOT: Final = re.compile(
     r"|them|that)\b|because|as you|since|for now|until (?:after|the)))",
     re.I,
 )
+_ASKED: Final = re.compile(
+    r"\? {1,2}(?:sorry,? |i'm afraid )?(?:(?:no|not|never)\b(?! (?:a |any |real |big )*(?:problem|issue"
+    r"|worr|trouble|reason|harm|bother"
+    r"|concern|interaction|objection|change|doubt|matter|need to|longer))|(?:i|we|the \w+|he|she)(?:'d"
+    r"| would| have| has|'ve)? (?:rather"
+    r" not|asked (?:him|her|them|you) (?:to make do|not to)|sees? no need|said no|(?:decided|advised) against|declined)"
+    r"|make do|give it a miss|better not|best not|leave it|please don['\u2019]t)\b",
+    re.I,
+)
+"""A question that the text answers itself: "Ibuprofen? Not with your heart."""
+_PROPOSED: Final = re.compile(
+    r"\b(?:propos\w+|suggest\w+|recommend\w+|offer\w*|want(?:s|ed)|request\w*|prompt\w*|wrote|written"
+    r"|says|picked|chose)\b"
+    r"[^.;\n]{0,30}\Z",
+    re.I,
+)
+_OVERRULED: Final = re.compile(
+    r"[^.;\n]{0,30}[.;:,] ?(?:and |but )?(?:i |we |this was |that was |it was )?(?:overruled|overrode"
+    r"|declined|refused|rejected|turned"
+    r" (?:it |that )?down|not (?:followed|done|accepted)|said no)\b",
+    re.I,
+)
 _NO_PLACE: Final = re.compile(
-    r"(?:,[^.;,\n]{0,60},)? (?:has|have|had|finds?) no (?:place|role|business|part)\b"
+    r"(?:,[^.;,\n]{0,60},)? (?:has|have|had|finds?) no (?:place|role|business|part|purpose|further use)\b"
     r"|(?:,[^.;,\n]{0,60},)? (?:is|are) (?:not the"
     r" (?:answer|drug|one)|a non-?starter|not (?:coming|going) back)\b",
     re.I,
@@ -204,6 +227,12 @@ def _ending(text: str, statements: Sequence[Statement], number: int, end: int, s
         for pattern in (_WOULD_HAVE, _WOULD_HARM, _WHICH_NOT, _NO_PLACE):
             if (match := pattern.match(text, end, stop)) is not None:
                 return match.end()
+    if (asked := _ASKED.match(text, end, stop)) is not None:
+        return asked.end()
+    if _PROPOSED.search(text, max(0, span.start - 60), span.start):
+        overruled = _OVERRULED.match(text, end, stop)
+        if overruled is not None:
+            return overruled.end()
     held = _HOLDER.match(text, end, stop)
     named = held.end() if held is not None else end
     inserted = _INSERTED.match(text, named, stop)

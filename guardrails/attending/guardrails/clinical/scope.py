@@ -483,7 +483,7 @@ class _Reader:
         reading = self._result.mentions[self._nearest]
         if reading.denied:
             return True
-        if reading.scope is Scope.HISTORY or (resumes and reading.scope is Scope.STOP and reading.fact):
+        if reading.scope is Scope.HISTORY or (resumes and reading.scope is Scope.STOP):
             reading.scope, reading.started = Scope.CONTINUE, False
         return True
 
