@@ -38,10 +38,15 @@ _ACT: Final = Sieved(
     r"\b(?:(?:stop|cease|discontinue|quit|skip|omit|withhold|hold|suspend|pause)(?: (?:taking|giving|using|all|off))*"
     r"|d/c|dc(?=:? [A-Za-z])|drop|bin|ditch|chuck|give up|get rid of|(?:go|do) without|manage without"
     r"|(?:come|coming|came|get|getting|taken|took) (?:straight |right )?off(?: of)?"
+    r"|flush(?= the rest\b| (?:it|them|your|the)\b[^.;\n]{0,40}\b(?:down|away))|switch off|turn off"
+    r"|(?:turn|switch)(?= it off\b)"
+    r"|give(?=[^.;\n]{3,60}\ba (?:miss|rest|break|holiday)\b)|let(?=[^.;\n]{1,40}\brun (?:dry|out)\b)"
     r"|leave (?:out|off)|(?:leave|leaving|cut|throw|chuck|take|strike)(?=[^.;\n]{1,60}\b(?:off|out|away|at home"
     r"|behind)\b)"
     r"|no(?= [\w-]+ (?:for|until|till|from) (?:the|your|next|now|today|tomorrow|\d|two|three|four|a) )"
-    r"|no(?= insulin (?:at all|what(?:so)?ever|until|till))|no (?=basal\b[^.;\n]{0,30}\bno bolus\b)"
+    r"|no(?= insulin\b(?! (?:dose|change|adjust|requir|resist|pump|needed|reaction|on board)))|suspend"
+    r"|(?:do not|don't|don\u2019t|not to)(?: take| give| use) (?:the |your |any )?(?=(?:insulin|lantus|levemir|tresiba"
+    r"|toujeo|novorapid|humalog|basal|glargine)\b)|no (?=basal\b[^.;\n]{0,30}\bno bolus\b)"
     r"|(?:stays?|staying|keep|kept) off(?= (?:\w+ ){1,3}(?:from|until|till|for)\b)"
     r"|no more(?! than)|no further(?! than)|take no|take none of"
     r"|no need to (?:take|restart|resume|continue|replace|renew|reorder)"
@@ -59,7 +64,10 @@ _LAST: Final = Sieved(
     r"|their) (?:very )?(?:last|final)"
     r" (?:tablet|dose|pill|capsule|injection|one)|(?:dose|tablet|pill) (?:is|can be|will be) (?:the|your|her"
     r"|his) last"
-    r"|no more refills|(?:do not|don't|don\u2019t) (?:take|give|have) another"
+    r"|flush the rest|(?:flush|throw|tip|pour) (?:them|it|what(?:'s| is) left|whatever is left)"
+    r"[^.;\n]{0,20}\b(?:down|away|out)|let (?:it|(?:the|this|that) (?:\w+ )?(?:pump|reservoir)) run (?:dry|out)"
+    r"|no more refills|(?:don't|do not|don\u2019t) (?:collect|order|put on|pick up)"
+    r" (?:any ?more|another|a new one|more)|(?:do not|don't|don\u2019t) (?:take|give|have) another"
     r"|(?:none|nothing) (?:from (?:then|today|tomorrow|tonight|now|there|that day)|after(?:wards?| that| this)|at all"
     r"|thereafter|any ?more)|no more after (?:this|that|today)"
     r"|(?:the|her|his|your|any) remaining (?:tablets|pills|capsules|medicines?|stock)[^.;\n]{0,20} away"
@@ -76,7 +84,7 @@ _DONE: Final = Sieved(
     r"|cross(?:ed)?|struck)(?: it"
     r"| them)? (?:off|out)"
     r"|not(?: to)?(?: been| be)? (?:continued?|resumed?|restarted?|re-?start\w*|re-?prescribed?|re-?charted|supplied"
-    r"|dispensed|carried over|charted|written up|(?:re)?prescribed on admission)"
+    r"|dispensed|carried over|charted|written up|(?:re)?prescribed on admission)(?! at (?:the|your|his|her|that) )"
     r"|no longer (?:needed|required|necessary|indicated)|not (?:needed|required) any ?more)\b",
     re.I,
 )
@@ -89,7 +97,7 @@ _OUT: Final = Sieved(
 _WAITS: Final = Sieved(
     r"\b(?:wait|until|till|no need|do(?:n't| not|n\u2019t) (?:worry|need)|reschedul\w*|in (?:\w+ ){1,2}(?:days|weeks"
     r"|months)|next"
-    r"|leave it|without|get used)\b",
+    r"|(?<!never )(?<!not )(?<!n't )leave it|without|get used)\b",
     re.I,
 )
 _SUPPLIED: Final = Sieved(
@@ -309,8 +317,11 @@ def _refused(words: str, match: re.Match[str]) -> bool:
         )
     if _ORDER_BEFORE.search(before):
         return re.search(r"\b(?:not|never|n't|n\u2019t)\b[^,.;:\n]{0,12}$", before, re.I) is not None
-    if before.rstrip().lower().endswith(("would", "she", "he", "they")) and re.search(
-        r"\b(?:agreed|told|advised|asked|said|decided|happy)\b", before, re.I
+    if before.rstrip().lower().endswith(("would", "she", "he", "they", "you")) and re.search(
+        r"\b(?:agreed|told|advised|asked|said|decided|happy|suggest\w*|recommend\w*|propos\w*)\b"
+        r"(?![^\n]{0,90}\b(?:if|when|whether|not|before|until|what|why)\b)",
+        before,
+        re.I,
     ):
         return False
     if re.search(r"\b(?:and|please|just|but)\s+$", before, re.I) and _REFUSED.search(before[-40:]) is None:
@@ -397,7 +408,9 @@ def _long_past(text: str, name: Named) -> bool:
     )
     if _SINCE.match(text, sentence.end):
         return True
-    after = _PART.search(text, name.span.end, sentence.end)
+    if text[name.span.end : name.span.end + 1] == ",":  # "dofetilide, ended in 2021"
+        low = name.span.end + 1
+    after = _PART.search(text, low if low > name.span.end else name.span.end, sentence.end)
     return _AGO.search(text, low, after.start() if after else sentence.end) is not None
 
 

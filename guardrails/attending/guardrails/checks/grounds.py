@@ -19,7 +19,9 @@ from attending.guardrails.sieve import Sieved
 _WARNED: Final = re.compile(
     r"\b(?:not|never|don't|do not|n't|n\u2019t|avoid)\b[^.;\n]{0,25}\b(?:stop\w*|discontinu\w*|withdraw\w*"
     r"|quit\w*)\b[^.;\n]{0,60}"
-    r"\b(?:abrupt\w*|sudden\w*|all at once|without|on your own|yourself|before)|\bnot be (?:stopped|discontinued)",
+    r"\b(?:abrupt\w*|sudden\w*|all at once|without|on your own|yourself|before)|\bnot be (?:stopped|discontinued)"
+    r"|\bnever (?:\w+ )?(?:leave|miss|skip|stop|forget|run)\b"
+    r"|\bnot (?:re-?start|resume)\w* (?:\w+ ){0,2}at (?:the|your|his|her|that)\b",
     re.I,
 )
 _UNTAPERED: Final = re.compile(
@@ -89,7 +91,7 @@ _ENDED_COURSE: Final = re.compile(
 )
 _TERM: Final = re.compile(
     r"\b(?:(?:after|at|for a total of) (?:(?:3|6|9|12|three|six|nine|twelve)[- ]months?|(?:1|one|a) year)"
-    r"|\d+ (?:months?|years?) (?:since|after))\b",
+    r"|(?:\d+|six|nine|twelve|eighteen) (?:months?|years?) (?:since|after))\b",
     re.I,
 )
 _NOT_ENDED: Final = re.compile(
@@ -99,12 +101,14 @@ _NOT_ENDED: Final = re.compile(
 _GRAVE: Final = re.compile(
     r"\b(?:h(?:a)?emorrhag\w*|bleed(?:s|ing)?|bled|h(?:a)?ematoma|melaena|melena|h(?:a)?ematemesis"
     r"|rash|anaphyla\w*|angioedema|allerg\w*|reaction|toxic\w*|overdos\w*|hypogly\w*"
-    r"|stevens|sjs|dress\b|hepatotox\w*|liver injury|jaundice|neutrop\w*|anc\b|agranulo\w*|pancreatit\w*|hit\b"
+    r"|stevens|sjs|dress\b|hepatotox\w*|liver injury|jaundice"
+    r"|red result|neutrop\w*|anc\b|agranulo\w*|pancreatit\w*|hit\b"
     r"|thrombocytop\w*"
     r"|bradycard\w*|heart block|av block|hr (?:of )?[34]\d|hypotens\w*|shock|pregnan\w*|comfort (?:care|measures)"
     r"|hospice|palliative|end[- ]of[- ]life|dying|duplicat\w*|in error|wrong|infection|sepsis|septic|serotonin"
     r"|respiratory depression|contraindicat\w*|interact\w*|inr (?:of |is |was )?(?:[4-9]|\d\d)|supratherapeutic"
-    r"|psychosis|impulse control|faint|collaps\w*|syncope|seizure caused)",
+    r"|psychosis|impulse control|faint|collaps\w*|syncope|seizure caused"
+    r"|intubat\w*|icu\b|itu\b|level (?:of |is |was )?\d|ataxi\w*|on the stroke unit)",
     re.I,
 )
 _NO_BLEED: Final = re.compile(
@@ -158,6 +162,8 @@ _SPECIALIST: Final = re.compile(
     r"|psychiat|transplant|stroke|vascular|renal|specialist|consultant|id\b|hiv)\w*"
     r"|\b(?:advice|request|instructions?|recommendation|plan) (?:of|from|by) (?:the |his |her |your )?(?:cardio|neuro"
     r"|ha?emato|nephro|endocrin|rheumato|hepato|psychiat|transplant|stroke|vascular|renal|specialist)\w*"
+    r"|\b(?:stopped|held|discontinued|withheld|ended|changed) by (?:the |his |her |your )?(?:cardio|neuro"
+    r"|ha?emato|nephro|endocrin|rheumato|hepato|psychiat|transplant|stroke|vascular|renal|specialist|hiv)\w*"
     r"|\bas planned by\b|\b(?:as )?per (?:the )?protocol\b|\bper (?:the )?(?:cardio|neuro|ha?emato|transplant"
     r"|renal)\w*",
     re.I,
@@ -175,6 +181,7 @@ _LONG_USE: Final = Sieved(
     r"|(?:\d+|a|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|several|many|few) (?:months?"
     r"|years?)|(?:19|20)\d\d\b)"
     r"|\b(?:chronic\w*|long[- ]?term|long[- ]standing|maintenance|years|months|yrs|ages)\b"
+    r"|\bsince (?:the|his|her|your|my) [^.;\n]{1,30}(?:19|20)\d\d\b"
     r"|\b(?:taken|takes|on it|on this) (?:\w+ ){0,4}since\b",
     re.I,
 )
@@ -202,12 +209,19 @@ _STEROID_KEPT: Final = re.compile(
 )
 _INSULIN_KEPT: Final = re.compile(
     r"\b(?:drip|infusion|on (?:an? |the |her |his |your )?(?:insulin )?pump|sliding|correction|vriii|frii"
-    r"|reduc\w*|half|\d{2} ?%|percent|\d+ units|continue|keep"
-    r"|give (?:her|his|your|the)|back on (?:her|his|your|own|home|usual)"
+    r"|reduc\w*|half|\d{2} ?%|percent|\d+ units|continue"
+    r"|keep(?! (?:food|anything|fluids?|it|things|meals|water|much|him|her)\b)"
+    r"|(?<!n't )(?<!n\u2019t )(?<!not )give (?:her|his|your|the)|back on (?:her|his|your|own|home|usual)"
     r"|short-acting|mealtime|prandial|only the|just the|rapid)\b",
     re.I,
 )
 _TYPE_2: Final = Sieved(r"\btype (?:2|two|ii)\b|\bt2dm?\b|\bdm ?2\b|\bgestational\b|\bgdm\b", re.I)
+
+
+_WHITE_CELLS: Final = Sieved(
+    r"\b(?:neutro\w*|(?-i:ANC)|white (?:blood )?(?:cells?|count)|agranulo\w*|myocarditis|red result|wcc|ileus)\b",
+    re.I,
+)
 
 
 def rightful(case: Case, ending: Ending) -> bool:
@@ -232,6 +246,8 @@ def rightful(case: Case, ending: Ending) -> bool:
         return True
     if vital.id == "steroid" and case.says(ADRENAL):
         return _STEROID_KEPT.search(around) is not None
+    if vital.id == "clozapine" and case.says(_WHITE_CELLS):
+        return True
     if grave or _SPECIALIST.search(around):
         return True
     if (vital.id == "p2y12" and case.says(_STENT)) or (

@@ -9,6 +9,7 @@ from typing import Final
 from attending.guardrails.checks.abrupt_stop import abrupt_stops
 from attending.guardrails.checks.allergy import allergies
 from attending.guardrails.checks.case import Audience, Case, build_case
+from attending.guardrails.checks.changed_dose import changed_doses
 from attending.guardrails.checks.childbearing import lactation, pregnancy
 from attending.guardrails.checks.coverage import coverage
 from attending.guardrails.checks.denied import denied
@@ -88,6 +89,7 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     sides,
     denied,
     withheld_yet_listed,
+    changed_doses,
     omissions,
     abrupt_stops,
     red_flags,
