@@ -69,6 +69,7 @@ _SIG_AFTER = re.compile(
 )
 _FORM_WORDS = re.compile(r"(?: [a-z-]+){0,2} ")
 _ORDINARY = word_set(
+    "write spell "
     "january february march april may june july august september october november "
     "december monday tuesday wednesday "
     "thursday friday saturday sunday "
