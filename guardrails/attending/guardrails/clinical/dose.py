@@ -113,6 +113,7 @@ _RELATIVE = Sieved(
 )
 _MEGA = re.compile(r"\b(?:\w*penicillin|bicillin|pen g|colisti\w+|streptokinase)\b")
 """Drugs dosed in millions of units, of which `MU` is the usual writing."""
+_PER_LITRE = re.compile(r" ?/ ?(?:l|ml|litre|liter)\b")
 _IN_VOLUME = re.compile(r" in (?:each |every )?(?P<n>\d{1,2}(?:\.\d)?) ?mls?(?=\))")
 """The label's words for a concentration: "syrup (100 mg in 5 mL)"; "10 mEq in 100 mL" is a dose in its bag."""
 _PER_LITRE = re.compile(r" ?(?:/|per) ?(?:l|lit(?:er|re)|ml|dl)(?![a-z])")
@@ -219,6 +220,8 @@ class _Reader:
         if number.value <= 0:
             return None
         if unit.reason:
+            if unit.written == "mu" and _PER_LITRE.match(self._text, unit.end):  # "prolactin 310 mU/L": a result
+                return Amount(start, unit.end, Kind.LABORATORY, number.value, number.value, "unit", per="L")
             return self._unreadable(start, unit.end, unit.reason)
         if number.kind == "article" and unit.canonical not in COUNTED and unit.factor == 1:
             return None

@@ -252,6 +252,8 @@ def _unitless(
         if re.fullmatch(r"(?:19|20)\d\d", match.group(1)) or _is_result(text, mention, match):
             continue
         value = Decimal(match.group(1))
+        if mention.brand and len(mention.drugs) > 1 and not is_strength(mention.drugs, match.group(1)):
+            continue  # the number belongs to the name of a combination: "Microgynon 30", "Tylenol 3"
         marketed = is_strength(mention.drugs, match.group(1)) and _INJECTED_NEXT.match(text, end) is None
         given = next((dose for other, dose in in_mg[mention.drugs] if other is not mention), None)
         if marketed or (given is not None and given / _MUCH_THE_SAME <= value <= given * _MUCH_THE_SAME):

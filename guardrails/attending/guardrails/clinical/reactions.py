@@ -72,6 +72,8 @@ _SUBSTANCE = re.compile(
     r"contrast|products?|oil|protein|acid|medications?))?)"
 )
 _LIST_NEXT = re.compile(r"(?: \([^()]{0,80}\))?(?:, and | and |, or | or |, |/| & | \+ )")
+_HEADED = re.compile(rf"[a-z][a-z-]{{3,30}}(?:, | ?[-(:] ?| )(?:severe |documented )?{_STRONG}(?![\w])")
+"""What follows a heading without a colon: "ALLERGY penicillin, anaphylaxis 2011"."""
 _LINK_WORD = (
     r"(?:(?!(?:giv(?:e|en|ing)|gave|received|start|take|taking|use|using|and|with|for|but|or|no|not|to|from|on|of|plus"
     r"|then)(?!\w)|treat|resol|improv|manag|reliev|prevent|control|respond|settl|calm)[\w'(/)-]+|head to toe)"
@@ -305,7 +307,7 @@ def _cued(line: str, spans: list[tuple[int, int]], lexicon: Lexicon, found: dict
         ):
             continue
         plain = said.startswith("allerg") and ":" not in said
-        if plain and not re.search(r" (?:to|includ\w*|are|of)\b", said):
+        if plain and not re.search(r" (?:to|includ\w*|are|of)\b", said) and not _HEADED.match(line, match.end()):
             continue
         reaction = None if re.match(r"allerg|intoleran|hypersens", said) else _said(said + " ")
         here: dict[str, Allergy] = {}

@@ -96,6 +96,13 @@ _ORDINARY = word_set(
     "pressure allergy sleep release modified prolonged slow complex soluble "
     "dispersible effervescent chewable "
     "yours mine hers theirs ours itself himself herself everything nothing anything something someone anyone "
+    "write writes writing written spell spelled spelt print printed type typed record recorded document documented "
+    "chart charted read reads enter entered state stated express expressed replace replaces replacing "
+    "prolactin cortisol aldosterone renin gastrin ferritin troponin procalcitonin calprotectin homocysteine "
+    "transferrin ceruloplasmin caeruloplasmin haptoglobin myoglobin urate bilirubin creatinine osmolality "
+    "testosterone oestradiol estradiol progesterone luteinising luteinizing parathormone thyroglobulin "
+    "metanephrine metanephrines normetanephrine microalbumin beta-hcg "
+    "concept concepts percept intercept precept transcept "
     "gastro-resistant solostar flexpen kwikpen penfill turbohaler evohaler accuhaler prefilled pre-filled"
 )
 
@@ -107,6 +114,8 @@ _LOOKALIKES = word_set(
     "innovate lactose meanest medtronic mitigate northern pancreatic pegasus precede preceded precedes precise "
     "preserve preserved preserves preserving program programs proverb puritan retinal riordan sectoral serenade "
     "shorted shorten shorter simulant singular sorties spectral sprinter stating station stations terrine "
+    "process lactate arginine symlink metadata solaris regained buffering rheumatic seasonal castrate univers universe "
+    "tristan contrive gotten arcane swells dwells macular ocular discover optimise "
     "vertical yasmine opinion opinions optional iodized iodised"
 )
 """Ordinary words one letter away from the name of a drug."""
