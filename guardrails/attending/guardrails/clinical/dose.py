@@ -220,7 +220,9 @@ class _Reader:
         if number.value <= 0:
             return None
         if unit.reason:
-            if unit.written == "mu" and _PER_LITRE.match(self._text, unit.end):  # "prolactin 310 mU/L": a result
+            if unit.written == "mu" and _PER_LITRE.match(
+                self._text, unit.end
+            ):  # "prolactin 310 mU/L": a result
                 return Amount(start, unit.end, Kind.LABORATORY, number.value, number.value, "unit", per="L")
             return self._unreadable(start, unit.end, unit.reason)
         if number.kind == "article" and unit.canonical not in COUNTED and unit.factor == 1:

@@ -307,7 +307,11 @@ def _cued(line: str, spans: list[tuple[int, int]], lexicon: Lexicon, found: dict
         ):
             continue
         plain = said.startswith("allerg") and ":" not in said
-        if plain and not re.search(r" (?:to|includ\w*|are|of)\b", said) and not _HEADED.match(line, match.end()):
+        if (
+            plain
+            and not re.search(r" (?:to|includ\w*|are|of)\b", said)
+            and not _HEADED.match(line, match.end())
+        ):
             continue
         reaction = None if re.match(r"allerg|intoleran|hypersens", said) else _said(said + " ")
         here: dict[str, Allergy] = {}
