@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure, curated
+from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.context.labs import ANALYTES, Reading
 from attending.guardrails.finding import Code, Finding, Scope, Severity
 
@@ -185,6 +187,101 @@ RULES: Final = (
         "a high CK",
         "labels, myopathy",
     ),
+    _low("neutrophils", "1.5", _MAJOR, "", "clozapine", "neutropenia", "clozapine label (UK), stop below 1.5"),
+    _low("cd4", "200", _CONTRAINDICATED, "live_vaccine", "", "a low CD4 count", "live vaccine labels, section 4"),
+    _high(
+        "lipase",
+        "500",
+        _MAJOR,
+        "glp1 dpp4",
+        "azathioprine|mercaptopurine|valproate|didanosine|asparaginase|pegaspargase|tigecycline",
+        "a high lipase",
+        "labels, section 5, pancreatitis",
+    ),
+    _high(
+        "amylase",
+        "400",
+        _MAJOR,
+        "glp1 dpp4",
+        "azathioprine|mercaptopurine|valproate|didanosine|asparaginase|pegaspargase|tigecycline",
+        "a high amylase",
+        "labels, section 5, pancreatitis",
+    ),
+    _high(
+        "triglycerides",
+        "800",
+        _MAJOR,
+        "estrogen",
+        "isotretinoin|acitretin|alitretinoin|bexarotene|propofol|asparaginase|pegaspargase",
+        "very high triglycerides",
+        "labels, section 4 and 5, hypertriglyceridemia and pancreatitis",
+    ),
+    _low(
+        "phosphate",
+        "2.0",
+        _MAJOR,
+        "",
+        "sevelamer|lanthanum|calcium acetate|sucroferric oxyhydroxide|ferric citrate|tenapanor|aluminum hydroxide"
+        "|ferric carboxymaltose",
+        "hypophosphatemia",
+        "phosphate binder labels, section 4, hypophosphatemia",
+    ),
+    _high(
+        "ferritin",
+        "1000",
+        _MAJOR,
+        "iron_salt",
+        "iron sucrose|ferric carboxymaltose|iron dextran|ferumoxytol|ferric derisomaltose",
+        "iron overload",
+        "iron labels, section 4, iron overload",
+    ),
+    _high(
+        "methemoglobin",
+        "10",
+        _MAJOR,
+        "",
+        "dapsone|primaquine|benzocaine|prilocaine|rasburicase|nitroprusside|sulfasalazine|phenazopyridine",
+        "methemoglobinemia",
+        "labels, section 5, methemoglobinemia",
+    ),
+    _high(
+        "aptt", "110", _MAJOR, "", "heparin|argatroban|bivalirudin", "a long aPTT", "heparin label, bleeding"
+    ),
+    _high(
+        "gentamicin",
+        "2.5",
+        _MAJOR,
+        "",
+        "gentamicin|tobramycin",
+        "a high trough",
+        "aminoglycoside boxed warning, trough above 2 mcg/mL",
+    ),
+    _low("sodium", "130", _MAJOR, "", "desmopressin", "hyponatremia", "desmopressin label, section 4"),
+    *(
+        _high("alt", bound, _MODERATE, "", drugs, "raised ALT", check)
+        for bound, drugs, check in (
+            # From about 1.5, 2, 3 and 5 times an upper limit of 40 U/L.
+            ("60", "tolcapone|nimesulide|pexidartinib", "labels, section 4 and 5: raised transaminases"),
+            ("80", "ketoconazole|felbamate|flutamide|ulipristal|terbinafine", "labels, section 4 and 5: twice normal"),
+            (
+                "120",
+                "bosentan|ambrisentan|macitentan|lomitapide|leflunomide|teriflunomide|methotrexate|agomelatine"
+                "|nefazodone|tizanidine|riluzole|zileuton|dantrolene|acitretin|isotretinoin|valproate|niacin"
+                "|fenofibrate|amiodarone|dronedarone|propylthiouracil|disulfiram|mipomersen|zafirlukast|diclofenac"
+                "|duloxetine|tolvaptan|nintedanib|nevirapine|trovafloxacin|sparsentan|aprocitentan|obeticholic acid",
+                "labels, section 4 and 5: three times normal",
+            ),
+            (
+                "200",
+                "pirfenidone|natalizumab|labetalol|pyrazinamide|rifampin|carbamazepine|phenytoin|deferasirox"
+                "|azathioprine|mercaptopurine|sulfasalazine|allopurinol|tocilizumab|sarilumab|remdesivir|voriconazole"
+                "|fluconazole|itraconazole|posaconazole|fingolimod|siponimod|ozanimod|ponesimod|cladribine|naltrexone"
+                "|nitrofurantoin|minocycline|methimazole|clavulanate|lapatinib|abiraterone|tofacitinib|upadacitinib"
+                "|baricitinib|pazopanib|infliximab|atomoxetine|methyldopa|danazol|dapsone|efavirenz|lamotrigine",
+                "labels, section 5: five times normal",
+            ),
+        )
+    ),
     _high("ammonia", "80", _MAJOR, "", "valproate", "a high ammonia", "valproate label, hyperammonemia"),
     _high(
         "theophylline", "20", _MAJOR, "", "theophylline|aminophylline", "a toxic level", "theophylline label"
@@ -229,7 +326,7 @@ RULES: Final = (
         "low oxygen",
         "labels, respiratory depression",
     ),
-    _low("glucose", "70", _MAJOR, "insulin sulfonylurea", "", "hypoglycemia", "labels, hypoglycemia"),
+    _low("glucose", "70", _MAJOR, "insulin sulfonylurea meglitinide", "", "hypoglycemia", "labels, hypoglycemia"),
     _high(
         "lithium",
         "1.5",
@@ -262,7 +359,7 @@ RULES: Final = (
         "a high creatinine",
         "labels, renal impairment",
     ),
-    _high("qtc", "500", _MAJOR, "qt_prolonging", "", "a QTc of 500 ms or more", "labels, QT prolongation"),
+    _high("qtc", "500", _MAJOR, "qt_prolonging", "hydroxyzine|donepezil|quinine|domperidone", "a QTc of 500 ms or more", "labels, QT prolongation"),
     _low(
         "heart_rate",
         "50",
@@ -317,13 +414,33 @@ def drug_labs(case: Case) -> Iterator[Finding]:
             if (exposure.drug, rule.analyte) in seen:
                 continue
             seen.add((exposure.drug, rule.analyte))
+            answered = rule.analyte in _ANSWERED_BY_LESS and _is_lowered(case, exposure)
             yield case.finding(
                 Code.DRUG_LAB,
                 exposure,
-                rule.severity,
+                Severity.MINOR if answered else rule.severity,
                 curated(f"lab-{rule.analyte}-{'high' if rule.compare is operator.ge else 'low'}", rule.check),
                 f"{exposure.drug} with {rule.shown}: {_shown(reading)}",
             )
+
+
+_ANSWERED_BY_LESS: Final = frozenset(
+    "tsh lithium digoxin phenytoin carbamazepine theophylline valproate vancomycin tacrolimus hemoglobin heart_rate "
+    "gentamicin aptt".split()
+)
+"""Values of which a smaller dose is the answer."""
+_LOWERED: Final = re.compile(
+    r"\b(?:reduc\w+|decreas\w+|lower(?:ed|ing)?|cut(?:ting)?|halv\w+|drop(?:ped)?|down|less)\b", re.I
+)
+
+
+def _is_lowered(case: Case, exposure: Exposure) -> bool:
+    """Whether the sentence of the drug lowers its dose."""
+    if exposure.origin != "output":
+        return False
+    text, span = case.judged.output, exposure.span
+    around = sentence_around(text, span.start, span.end, semicolons=True, reach=100)
+    return _LOWERED.search(text, around.start, around.end) is not None
 
 
 def _withheld(case: Case) -> frozenset[str]:

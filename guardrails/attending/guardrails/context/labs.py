@@ -55,11 +55,20 @@ ANALYTES: Final[tuple[_Analyte, ...]] = (
         "12",
     ),
     _a("sodium", "mmol/L", r"(?:serum )?sodium|na\+|(?-i:Na)(?=[ :=])", "2951-2 2947-0", "90", "200"),
-    _a("magnesium", "mg/dL", r"(?:serum )?magnesium|mg2\+|mg\+\+", "19123-9", "0.2", "15", mmol_l="2.43"),
+    _a(
+        "magnesium",
+        "mg/dL",
+        r"(?:serum )?magnesium|mg2\+|mg\+\+|(?-i:(?<!\d )Mg)(?=[ :=]+\d)",
+        "19123-9",
+        "0.2",
+        "15",
+        mmol_l="2.43",
+    ),
     _a(
         "calcium",
         "mg/dL",
-        r"(?:serum |corrected |adjusted )?calcium|ca2\+|(?:corr(?:ected)?|adj(?:usted)?) ca",
+        r"(?:serum |corrected |adjusted )?calcium|ca2\+|(?:corr(?:ected)?|adj(?:usted)?) ca"
+        r"|(?-i:(?<!\d )Ca)(?=[ :=]+\d)",
         "17861-6",
         "3",
         "20",
@@ -101,7 +110,7 @@ ANALYTES: Final[tuple[_Analyte, ...]] = (
         "8",
     ),
     _a("digoxin", "ng/mL", r"(?:serum )?dig(?:oxin)?(?: level| concentration)", "10535-3", "0.1", "15"),
-    _a("alt", "U/L", r"alt|sgpt|alanine (?:amino)?transaminase", "1742-6", "1", "20000"),
+    _a("alt", "U/L", r"alt|sgpt|alanine (?:amino)?trans(?:amin|fer)ase", "1742-6", "1", "20000"),
     _a(
         "creatinine",
         "mg/dL",
@@ -111,7 +120,7 @@ ANALYTES: Final[tuple[_Analyte, ...]] = (
         "25",
         umol_l="0.0113",
     ),
-    _a("qtc", "ms", r"qtc(?: interval)?", "8636-3", "250", "800"),
+    _a("qtc", "ms", r"qtc[fb]?(?: interval)?", "8636-3", "250", "800"),
     _a("heart_rate", "/min", r"heart rate|pulse(?: rate)?|hr", "8867-4", "15", "300"),
     _a("systolic", "mmHg", r"(?:systolic )?(?:blood pressure|bp)|sbp", "8480-6", "40", "300"),
     _a("tsh", "mIU/L", r"tsh", "3016-3", "0", "500"),
@@ -127,7 +136,7 @@ ANALYTES: Final[tuple[_Analyte, ...]] = (
     _a(
         "wbc",
         "10^9/L",
-        r"wbc(?: count)?|white (?:blood )?(?:cell )?count|leukocytes",
+        r"wbc(?: count)?|wcc|white (?:blood )?(?:cell )?count|white (?:blood )?cells|leu[kc]ocytes",
         "6690-2 26464-8",
         "0.05",
         "500000",
@@ -168,7 +177,7 @@ ANALYTES: Final[tuple[_Analyte, ...]] = (
     _a(
         "tacrolimus",
         "ng/mL",
-        r"(?:tacrolimus|fk(?:506)?|prograf)(?: trough| level)(?: level)?",
+        r"(?:tacrolimus|fk(?:506)?|prograf)(?: trough| level)(?: level)?|trough tacrolimus",
         "11253-2",
         "0.5",
         "100",
@@ -183,6 +192,30 @@ ANALYTES: Final[tuple[_Analyte, ...]] = (
         "100",
     ),
     _a("bicarbonate", "mmol/L", r"(?:serum )?bicarbonate|hco3", "1963-8 2028-9", "2", "60"),
+    _a("lipase", "U/L", r"(?:serum )?lipase", "3040-3", "1", "50000"),
+    _a("amylase", "U/L", r"(?:serum )?amylase", "1798-8", "1", "50000"),
+    _a(
+        "triglycerides",
+        "mg/dL",
+        r"(?:fasting )?(?:triglycerides?|trigs?|tgs?)",
+        "2571-8",
+        "10",
+        "20000",
+        mmol_l="88.57",
+    ),
+    _a("phosphate", "mg/dL", r"(?:serum )?(?:phosphate|phosphorus|po4)", "2777-1", "0.2", "20", mmol_l="3.097"),
+    _a("ferritin", "ng/mL", r"(?:serum )?ferritin", "2276-4", "1", "100000"),
+    _a("cd4", "cells/uL", r"cd4\+?(?: cell)?(?: count)?", "24467-3", "0", "3000"),
+    _a("methemoglobin", "%", r"meth?a?emoglobin|met-?hb", "2614-6", "0.1", "80"),
+    _a("aptt", "s", r"aptt|ptt", "3173-2 14979-9", "10", "400"),
+    _a(
+        "gentamicin",
+        "mcg/mL",
+        r"(?:gentamicin|gent|tobramycin|tobra) (?:trough|pre-?dose)(?: level)?|trough (?:gentamicin|tobramycin)",
+        "3665-7",
+        "0.1",
+        "60",
+    ),
 )
 
 _BY_LOINC: Final = {code: analyte for analyte in ANALYTES for code in analyte.loinc}
@@ -192,7 +225,7 @@ _IN_TEXT: Final = Sieved(
     + "|".join(f"(?P<{a.id}>{a.names})" for a in ANALYTES)
     + r")(?: level| result)?(?:\s+(?:today|currently|now|this morning|this am|on admission|yesterday))?"
     + r"(?:\s*(?:is|was|of|at|:|=|->|\(|came back(?: at)?|has (?:risen|fallen|dropped) to"
-    + r"|(?:up|down) to|remains)\s*|\s+)"
+    + r"|(?:up|down) to|remains|<(?=\s?0[.\d]))\s*|\s+)"
     + r"(?:(?:now|still|currently|only|about|around|approximately)\s+)?"
     + r"(?P<value>\d{1,3}(?:,\d{3})+|\d{1,7}(?:\.\d{1,3})?)"
     + r"(?![\d.]*\d|\s*(?:mg|mcg|g|ml|meq|mmol|units?|tablets?)\b(?!/))"
@@ -256,7 +289,8 @@ def _analyte(code: str) -> _Analyte | None:
 def _converted(analyte: _Analyte, value: Decimal, unit: str) -> Decimal | None:
     unit = unit.replace("\u00b5", "u").replace("\u03bc", "u")
     value *= dict(analyte.si).get(unit, Decimal(1))
-    if not analyte.low <= value <= analyte.high:
+    low = _UNITLESS.get(analyte.id, analyte.low) if not unit else analyte.low
+    if not low <= value <= analyte.high:
         # "creatinine 210", "Hb 62": no unit, and only the SI one gives a possible value
         possible = [value * factor for _, factor in analyte.si] if not unit else []
         fitting = [other for other in possible if analyte.low <= other <= analyte.high]
@@ -268,6 +302,13 @@ def _converted(analyte: _Analyte, value: Decimal, unit: str) -> Decimal | None:
     return value
 
 
+_UNITLESS: Final = {
+    "magnesium": Decimal("0.95"),
+    "calcium": Decimal("4.2"),
+    "phosphate": Decimal("1.7"),
+    "triglycerides": Decimal(35),
+}
+"""Below this a value without a unit is in mmol/L: in mg/dL it would be far below what is ever seen."""
 _PER_MICROLITRE: Final = {"platelets": Decimal(2000), "neutrophils": Decimal(50), "wbc": Decimal(500)}
 """From this number on, a count without a unit can only be one per microlitre."""
 
@@ -277,12 +318,21 @@ def _times_normal(text: str) -> Iterator[Reading]:
     for match in _TIMES_ULN.finditer(text):
         before = re.split(r"[.;\n]", text[max(0, match.start() - 60) : match.start()])[-1]
         if not _NOT_A_RESULT.search(before):
-            yield Reading("alt", Decimal(match["times"]) * 40, match.start(), match.end(), stated=True)
+            said = match["times"].lower()
+            times = _COUNTED.get(said) or Decimal(said)
+            yield Reading("alt", times * 40, match.start(), match.end(), stated=True)
 
 
+_COUNTED: Final = {
+    "twice": Decimal(2), "double": Decimal(2), "two": Decimal(2), "three": Decimal(3), "four": Decimal(4),
+    "five": Decimal(5), "six": Decimal(6), "seven": Decimal(7), "eight": Decimal(8), "nine": Decimal(9),
+    "ten": Decimal(10), "twelve": Decimal(12), "fifteen": Decimal(15), "twenty": Decimal(20),
+}  # fmt: skip
 _TIMES_ULN: Final = Sieved(
-    r"\b(?:alt|ast|alt/ast|ast/alt|lfts?|transaminases|liver (?:enzymes|tests))(?:\s+(?:are|is|at|now|about"
-    r"|of|both)){0,3}"
-    r"\s*[>:=~]?\s*(?P<times>\d{1,3}(?:\.\d)?)\s?(?:x|\u00d7|times)\s?(?:the )?(?:uln|upper limit|normal)",
+    r"\b(?:alt|ast|alt(?:/| and | & )ast|ast(?:/| and | & )alt|lfts?|transaminases"
+    r"|liver (?:enzymes|(?:function |blood )?tests?))"
+    r"(?:\s+(?:are|is|at|now|about|of|both|were|was|still|around|over|more|than|almost|nearly|up|to|came|back)){0,4}"
+    r"\s*[>:=~]?\s*(?P<times>\d{1,3}(?:\.\d)?|twice|double|two|three|four|five|six|seven|eight|nine|ten|twelve"
+    r"|fifteen|twenty)(?:[ -]?(?:x|\u00d7|times|fold))?\s?(?:above )?(?:the )?(?:uln|upper limit|normal)",
     re.I,
 )
