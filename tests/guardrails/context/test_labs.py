@@ -59,7 +59,7 @@ def test_leaves_out_targets_conditions_and_doses(text: str) -> None:
 def test_the_newest_lab_of_the_record_counts() -> None:
     old = Lab("2823-3", Decimal("6.5"), "mmol/L", datetime(2025, 1, 1, tzinfo=UTC))
     new = Lab("potassium", Decimal("4.0"), "mmol/L", datetime(2026, 1, 1, tzinfo=UTC))
-    other = Lab("ferritin", Decimal(100))
+    other = Lab("cobalamin", Decimal(100))
     assert [(r.analyte, r.value) for r in readings_from_record((new, old, other))] == [
         ("potassium", Decimal("4.0"))
     ]

@@ -13,23 +13,12 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import daily_total
 from attending.guardrails.checks.case import Case, Exposure, lowered
+from attending.guardrails.checks.conception import WAITS, wish
 from attending.guardrails.checks.patient_state import conditions_of
 from attending.guardrails.clinical.person.counting import NW, number
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.knowledge.facts import PregnancyException, PregnancyRule
-from attending.guardrails.sieve import Sieved
-
-_WISHES: Final = Sieved(
-    r"\b(?:trying (?:to (?:conceive|fall pregnant|get pregnant|become pregnant)|for (?:a|another|their|your|her) "
-    r"(?:(?:first|second) )?(?:baby|child|pregnancy))|(?:hop(?:es|ing)|wants?|wish(?:es|ing)|plan(?:s|ning)) to "
-    r"(?:conceive|fall pregnant|get pregnant|become pregnant|start a family)|planning (?:a|another) pregnancy|ttc)\b"
-)
-_NOT_WISHED: Final = re.compile(
-    r"\b(?:if|unless|when|whenever|before|not|no|never|isn't|aren't|without|anyone|women|people|stop\w*|husband|wife"
-    r"|partner|tell|daughter|sister)\b[^.;:\n]{0,40}$"
-)
-
 
 _FROM_WEEK: Final = re.compile(
     rf"\b(?:from|at|after|past|beyond|reach\w*|until|till)(?: (?:about|around|the end of|week))? (?:week )?{NW}"
@@ -76,6 +65,16 @@ def _begins(case: Case, exposure: Exposure, weeks: Decimal | None) -> Decimal | 
     return weeks
 
 
+_LOCAL_TOO: Final = frozenset(
+    {"podofilox", "tazarotene", "fluorouracil", "dutasteride", "methyl aminolevulinate"}
+)
+
+
+def _harms_locally(case: Case, exposure: Exposure) -> bool:
+    """A drug whose label forbids it in pregnancy by any route, and a live vaccine, which multiplies wherever given."""
+    return exposure.drug in _LOCAL_TOO or case.of_class(exposure.drug, "live_vaccine")
+
+
 def _after_birth(case: Case, exposure: Exposure) -> bool:
     text, span = case.judged.output, exposure.span
     if exposure.origin != "output":
@@ -95,7 +94,7 @@ def pregnancy(case: Case) -> Iterator[Finding]:
         yield from _before_conception(case)
         return
     for exposure in case.unique_given():
-        if case.is_local(exposure):
+        if case.is_local(exposure) and not _harms_locally(case, exposure):
             continue
         if _after_birth(case, exposure):
             continue
@@ -122,11 +121,10 @@ def pregnancy(case: Case) -> Iterator[Finding]:
 
 def _before_conception(case: Case) -> Iterator[Finding]:
     """A drug contraindicated in pregnancy, given to somebody who tries to conceive."""
-    wish = _WISHES.search(case.told)
-    if wish is None or _NOT_WISHED.search(case.told, max(0, wish.start() - 60), wish.start()):
+    if wish(case) is None:
         return
     for exposure in case.unique_given():
-        if case.is_local(exposure):
+        if case.is_local(exposure) or exposure.drug in WAITS:
             continue
         for rule in case.knowledge.pregnancy_rules(exposure.drug):
             if rule.severity is Severity.CONTRAINDICATED and rule.from_week is None:

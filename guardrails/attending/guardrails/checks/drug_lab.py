@@ -187,8 +187,18 @@ RULES: Final = (
         "a high CK",
         "labels, myopathy",
     ),
-    _low("neutrophils", "1.5", _MAJOR, "", "clozapine", "neutropenia", "clozapine label (UK), stop below 1.5"),
-    _low("cd4", "200", _CONTRAINDICATED, "live_vaccine", "", "a low CD4 count", "live vaccine labels, section 4"),
+    _low(
+        "neutrophils", "1.5", _MAJOR, "", "clozapine", "neutropenia", "clozapine label (UK), stop below 1.5"
+    ),
+    _low(
+        "cd4",
+        "200",
+        _CONTRAINDICATED,
+        "live_vaccine",
+        "",
+        "a low CD4 count",
+        "live vaccine labels, section 4",
+    ),
     _high(
         "lipase",
         "500",
@@ -262,7 +272,11 @@ RULES: Final = (
         for bound, drugs, check in (
             # From about 1.5, 2, 3 and 5 times an upper limit of 40 U/L.
             ("60", "tolcapone|nimesulide|pexidartinib", "labels, section 4 and 5: raised transaminases"),
-            ("80", "ketoconazole|felbamate|flutamide|ulipristal|terbinafine", "labels, section 4 and 5: twice normal"),
+            (
+                "80",
+                "ketoconazole|felbamate|flutamide|ulipristal|terbinafine",
+                "labels, section 4 and 5: twice normal",
+            ),
             (
                 "120",
                 "bosentan|ambrisentan|macitentan|lomitapide|leflunomide|teriflunomide|methotrexate|agomelatine"
@@ -326,7 +340,15 @@ RULES: Final = (
         "low oxygen",
         "labels, respiratory depression",
     ),
-    _low("glucose", "70", _MAJOR, "insulin sulfonylurea meglitinide", "", "hypoglycemia", "labels, hypoglycemia"),
+    _low(
+        "glucose",
+        "70",
+        _MAJOR,
+        "insulin sulfonylurea meglitinide",
+        "",
+        "hypoglycemia",
+        "labels, hypoglycemia",
+    ),
     _high(
         "lithium",
         "1.5",
@@ -359,7 +381,15 @@ RULES: Final = (
         "a high creatinine",
         "labels, renal impairment",
     ),
-    _high("qtc", "500", _MAJOR, "qt_prolonging", "hydroxyzine|donepezil|quinine|domperidone", "a QTc of 500 ms or more", "labels, QT prolongation"),
+    _high(
+        "qtc",
+        "500",
+        _MAJOR,
+        "qt_prolonging",
+        "hydroxyzine|donepezil|quinine|domperidone",
+        "a QTc of 500 ms or more",
+        "labels, QT prolongation",
+    ),
     _low(
         "heart_rate",
         "50",
@@ -425,8 +455,21 @@ def drug_labs(case: Case) -> Iterator[Finding]:
 
 
 _ANSWERED_BY_LESS: Final = frozenset(
-    "tsh lithium digoxin phenytoin carbamazepine theophylline valproate vancomycin tacrolimus hemoglobin heart_rate "
-    "gentamicin aptt".split()
+    {
+        "tsh",
+        "lithium",
+        "digoxin",
+        "phenytoin",
+        "carbamazepine",
+        "theophylline",
+        "valproate",
+        "vancomycin",
+        "tacrolimus",
+        "hemoglobin",
+        "heart_rate",
+        "gentamicin",
+        "aptt",
+    }
 )
 """Values of which a smaller dose is the answer."""
 _LOWERED: Final = re.compile(

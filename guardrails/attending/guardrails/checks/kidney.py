@@ -313,12 +313,35 @@ def _unnumbered(case: Case, exposure: Exposure) -> Severity:
     given after dialysis, or where it is at most half of the usual maximum (not for a drug of narrow range)."""
     if not exposure.new or _ADJUSTED.search(case.judged.output) is not None:
         return Severity.MINOR
+    if _stretched(case, exposure.drug):
+        return Severity.MINOR
     narrow = exposure.drug in _NARROW or case.of_class(exposure.drug, "aminoglycoside")
     total = daily_total(case, exposure.drug)
     usual = daily_ceiling(case, exposure.drug, exposure.statement)
     if not narrow and total is not None and usual is not None and total * 2 <= usual.amount:
         return Severity.MINOR
     return Severity.MODERATE
+
+
+_BY_LEVEL: Final = Sieved(
+    r"\b(?:next|further|re-?dos\w+|repeat) (?:dose|doses)?[^.;\n]{0,30}?\b(?:only )?(?:when|once|if"
+    r"|after)\b[^.;\n]{0,16}?"
+    r"\b(?:level|trough|random)|\bby (?:random )?levels?\b|\blevel before (?:the )?(?:second|next|each|every)\b"
+    r"|\b(?:extended|stretched|lengthened|widened)\b",
+    re.I,
+)
+
+
+def _stretched(case: Case, drug: str) -> bool:
+    """Whether a drug that is given by its levels has an interval of more than a day, or waits for its level."""
+    if drug not in _NARROW and not case.of_class(drug, "aminoglycoside"):
+        return False
+    hours = [h for s in _statements(case, drug) if (h := interval_hours(s.frequency)) is not None]
+    return case.says(_BY_LEVEL) or (bool(hours) and min(hours) >= _BEYOND_A_DAY)
+
+
+_BEYOND_A_DAY: Final = 36
+"""Hours; the first of the stretched intervals in use (36 and 48)."""
 
 
 def _finding(case: Case, exposure: Exposure, rule: RenalRule, function: KidneyFunction) -> Finding | None:

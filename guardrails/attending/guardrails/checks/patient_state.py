@@ -6,12 +6,13 @@ A state that is not given is never taken as healthy: the check is then counted a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.checks.amounts import daily_total
 from attending.guardrails.checks.case import Case, lowered
+from attending.guardrails.clinical.past import PAST, past
 from attending.guardrails.finding import Code, Finding, Scope, Severity
 from attending.guardrails.knowledge.facts import HepaticRule
 from attending.guardrails.sieve import Sieved
@@ -32,7 +33,7 @@ def contraindications(case: Case) -> Iterator[Finding]:
     present = conditions_of(case)
     settled = _settled(case) if present else frozenset()
     for exposure in case.unique_given():
-        if case.is_local(exposure):
+        if case.is_local(exposure) and not case.of_class(exposure.drug, "live_vaccine"):
             continue
         best: tuple[int, Finding] | None = None
         for fact in case.knowledge.contraindications(exposure.drug):
@@ -77,6 +78,19 @@ _OVER_AT_HOME: Final = {
 """An acute state that is over where the text sends the patient home."""
 
 
+_PACED: Final = Sieved(
+    r"\b(?:ppm|(?:permanent |dual[- ]chamber |his |her |your |has an? |with an? )?(?:pacemaker|pacing system)"
+    r"(?: \w+){0,2}? (?:in situ|fitted|implanted|in place|placed|inserted|working|check\w*|since|for|\(?(?:19|20)\d\d)"
+    r"|(?:has|have|had|with|his|her|your|got) (?:an? )?(?:\w+ ){0,2}?pacemaker|paced rhythm|now paced)\b"
+)
+_UNPACED: Final = Sieved(
+    r"\b(?:no|not|without|awaiting|awaits|declin\w+|refus\w+|needs?|listed for|waiting for|pending|before)"
+    r" (?:an? |any |the |his |her )?(?:\w+ )?(?:pacemaker|ppm|paced|pacing)\b"
+)
+_PACED_FOR: Final = frozenset({"heart_block", "sick_sinus_syndrome", "bradycardia"})
+"""What labels except where a pacemaker works."""
+
+
 def _settled(case: Case) -> frozenset[str]:
     """Conditions that the text tells of and that forbid nothing any more."""
     found = {
@@ -84,6 +98,8 @@ def _settled(case: Case) -> frozenset[str]:
         for condition, over in _OVER_AT_HOME.items()
         if case.says(over) and any(statement.mention.drugs for statement in case.output.statements)
     }
+    if case.says(_PACED) and not case.says(_UNPACED):
+        found |= _PACED_FOR
     for condition, (drugs, mild, undone) in _TREATED_BY.items():
         named = {
             drug
@@ -109,14 +125,28 @@ def _conditions(case: Case) -> dict[str, str]:
         if not condition.active or _NOT_THEIRS.search(condition.name):
             continue
         name = " ".join(re.findall(r"[\w'+-]+", _QUALIFIER.sub("", condition.name).lower()))
+        over = condition.code in PAST.values()
+        if over and condition.code is not None:
+            found.setdefault(condition.code, condition.name)
         for condition_id in match_conditions(name, lexicon):
-            found.setdefault(condition_id, condition.name)
+            gone = condition_id in PAST and (over or _told_past(condition.name, lexicon))
+            found.setdefault(PAST[condition_id] if gone else condition_id, condition.name)
         if condition.code is not None and condition.code.lower() in lexicon:
             found.setdefault(lexicon[condition.code.lower()], condition.name)
     years = case.age_years
     if "smoking" in found and years is not None and years >= _SMOKER_FROM:
         found.setdefault("tobacco_over_35", found["smoking"])
     return found
+
+
+def _told_past(name: str, lexicon: Mapping[str, str]) -> bool:
+    """Whether a name of the record says that the state is one of years ago: "bleeding gastric ulcer 2024"."""
+    line = " ".join(name.lower().split())
+    return any(
+        past(line, at, at + len(known))
+        for known, condition in lexicon.items()
+        if condition in PAST and (at := line.find(known)) >= 0
+    )
 
 
 _SMOKER_FROM: Final = 35
@@ -248,6 +278,10 @@ def _for_child(case: Case, drug: str, severity: Severity) -> Severity:
     return severity
 
 
+_ABSORBED: Final = frozenset({"lindane", "camphor", "benzocaine", "hexachlorophene", "sodium phosphate"})
+"""Local drugs whose age limit is about what is absorbed of them."""
+
+
 def age(case: Case) -> Iterator[Finding]:
     """A drug at an age at which its label speaks against it; uses that the label excepts are minor."""
     years = case.age_years
@@ -260,7 +294,8 @@ def age(case: Case) -> Iterator[Finding]:
                 continue
             if rule.max_age_years is not None and years >= rule.max_age_years:
                 continue
-            severity = lowered(rule.severity, 2) if case.is_local(exposure) else rule.severity
+            local = case.is_local(exposure) and exposure.drug not in _ABSORBED
+            severity = lowered(rule.severity, 2) if local else rule.severity
             severity = _for_child(case, exposure.drug, severity)
             if best is None or severity.rank > best.severity.rank:
                 at = (

@@ -11,6 +11,7 @@ from attending.guardrails.checks.allergy import allergies
 from attending.guardrails.checks.case import Audience, Case, build_case
 from attending.guardrails.checks.changed_dose import changed_doses
 from attending.guardrails.checks.childbearing import lactation, pregnancy
+from attending.guardrails.checks.conception import conception
 from attending.guardrails.checks.coverage import coverage
 from attending.guardrails.checks.denied import denied
 from attending.guardrails.checks.disguise import disguises, too_long
@@ -75,6 +76,7 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     allergies,
     contraindications,
     pregnancy,
+    conception,
     lactation,
     kidney,
     liver,

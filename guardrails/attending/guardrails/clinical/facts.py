@@ -13,6 +13,7 @@ from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.normalise import Normalised, normalise
 from attending.guardrails.clinical.parse import parse
 from attending.guardrails.clinical.passages import Passage, passages
+from attending.guardrails.clinical.past import PAST, past
 from attending.guardrails.clinical.person.describe import describe
 from attending.guardrails.clinical.reactions import stated_allergies
 from attending.guardrails.clinical.statement import ParsedText
@@ -220,6 +221,8 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
             code = conditions[name]
             if code in _READ_ELSEWHERE or not _is_theirs(part, start, end, name, code, plain):
                 continue
+            if code in PAST and past(line, start, end):
+                code = PAST[code]
             found.setdefault(code, Condition(name, code=code))
         for match in _CORONARY.finditer(line) if stented else ():
             before = line[max(0, match.start() - 90) : match.start()]

@@ -37,6 +37,17 @@ _NAMED_AGE = Sieved(
     r"(?: [a-z]'?[a-z-]{1,14})? \((\d{1,2})(?: (years?|yrs?|y|months?|mos?|weeks?|wks?|days?)(?: old)?)?\)"
 )
 """A name and an age in brackets: "for Mia (9)"."""
+_CHILD = (
+    r"(?:boy|girl|son|daughter|child|kid|toddler|teenager|schoolboy|schoolgirl|pupil|youngster|lad|grandson"
+    r"|granddaughter)"
+)
+_AGE_SAID = Sieved(
+    rf"\b(?:she|he)(?: is|'s| has just turned| (?:just )?turned| is now| is only| will be) {NW}(?=[).,;:]|$"
+    rf"| and (?:has|is|weighs)"
+    r"| (?:with|now|today)\b)(?!\.\d)"
+    rf"|\b{_CHILD}(?:,| of|:| -)? {NW}(?=[).,;:]| (?:with|has|who|and (?:has|weighs))\b)(?!\.\d)(?!, \d)"
+)
+"""An age without a unit, of a child or of whom the text speaks: "she is 9", "boy, 10, flu", "a teenager of 14"."""
 _AGE_SEX = Sieved(r"(?<![\w.,/-])(\d{1,3}) ?(?:y/?o |yo )?([mf])(?![\w'/-])")
 _SEX_SAID = Sieved(
     r"\b(?:patient|pt|he|she|this|who) (?:is|was) an? (?:\w+ ){0,3}?(male|man|boy|"
@@ -90,6 +101,13 @@ def read_age(part: str, names: frozenset[str], told: Told) -> None:
                 (match.group(1), match.group(2)) if match.group(1) else (match.group(3), match.group(4))
             )
             _store_age(number(said), unit[0], told)
+    for match in _AGE_SAID.finditer(part):
+        if not CONDITIONAL.search(clause_before(part, match.start())) and not other_person(
+            part, match.start()
+        ):
+            said = number(match.group(1) or match.group(2))
+            if match.group(1) or said < _GROWN:
+                _store_age(said, "y", told)
     for match in _NAMED_AGE.finditer(part):
         if match.group(1) in names:
             _store_age(Decimal(match.group(2)), (match.group(3) or "year")[0], told)
@@ -103,6 +121,10 @@ def read_age(part: str, names: frozenset[str], told: Told) -> None:
         ):
             word = next(g for g in match.groups() if g)
             told.sexes.append("male" if word in _MALE else "female")
+
+
+_GROWN = 20
+"""Years from which nobody is called a boy or a girl."""
 
 
 def _store_age(count: Decimal, unit: str, told: Told) -> None:
