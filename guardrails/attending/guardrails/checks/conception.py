@@ -51,7 +51,17 @@ _WISH: Final = Sieved(
     r"trying (?:for a|for another|to conceive|to get pregnant|to fall pregnant|to become pregnant)"
     r"|\b(?:ivf|embryo transfer|insemination|fertility treatment)\b[^.;\n]{0,24}?\b(?:booked|planned|scheduled"
     r"|starts?|due|in"
-    r"|next)\b|\bttc\b|\bplanning (?:a|another) pregnancy\b",
+    r"|next)\b|\bttc\b|\bplanning (?:a|another) pregnancy\b"
+    r"|\b(?:love|like|loves?|want(?:s|ed)?|long(?:s|ing)? for|hop(?:es?|ing) for|wish(?:es|ing)? for|ready for"
+    r"|delighted (?:with|by|about)|happy (?:with|about)|welcome) (?:\w+ )?(?:a|another|their first|her first"
+    r"|your first) (?:\w+ )?"
+    r"(?:baby|child|pregnancy)\b"
+    r"|\b(?:stopp\w+|gave up|giv(?:en|ing) up|came off|come off|comes off|off|no longer us\w+|dropped)"
+    r" (?:us\w+ |with |on )?(?:(?:the|her|his|your|their|all) )?"
+    r"(?:condoms?|contracepti\w+|pill|birth control|mini-?pill)\b"
+    r"|\b(?:coil|iud|ius|implant|mirena) (?:is |was |came |taken )?(?:out|removed) (?:so (?:that )?|because "
+    r"|in order |to "
+    r"|as )(?:\w+ ){1,4}?(?:start|try|conceiv\w+|family|baby|pregnan\w+)",
     re.I,
 )
 _NOT_HER_WISH: Final = re.compile(
@@ -144,7 +154,7 @@ def _wished(case: Case, drugs: list[Exposure]) -> Iterator[Finding]:
         wait = WAITS[exposure.drug]
         if later is not None and (later.group(1) is None or number(later.group(1).lower()) * 365 > wait):
             continue
-        if wait < _YEARS and case.says(_COVERED):
+        if wait < _YEARS and _covered(case):
             continue
         severity = Severity.MAJOR if exposure.new else Severity.MODERATE
         yield case.finding(
@@ -157,6 +167,21 @@ def _wished(case: Case, drugs: list[Exposure]) -> Iterator[Finding]:
             ),
             f"{exposure.drug} in somebody who wants to conceive{_wait(wait)}",
         )
+
+
+_GIVEN_UP: Final = re.compile(
+    r"\b(?:stopp\w+|gave up|giv(?:en|ing) up|came off|come off|comes off|off|no longer|dropped|without|no|not"
+    r"|needless"
+    r"|had) (?:\w+ ){0,3}$"
+)
+
+
+def _covered(case: Case) -> bool:
+    """Whether contraception or a wait is told that has not been given up."""
+    return any(
+        _GIVEN_UP.search(case.told, max(0, match.start() - 40), match.start()) is None
+        for match in _COVERED.finditer(case.told)
+    )
 
 
 def _told(case: Case) -> Iterator[Finding]:

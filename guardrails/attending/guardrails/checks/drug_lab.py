@@ -444,7 +444,8 @@ def drug_labs(case: Case) -> Iterator[Finding]:
             if (exposure.drug, rule.analyte) in seen:
                 continue
             seen.add((exposure.drug, rule.analyte))
-            answered = rule.analyte in _ANSWERED_BY_LESS and _is_lowered(case, exposure)
+            lowers = rule.analyte in _ANSWERED_BY_LESS and _is_lowered(case, exposure)
+            answered = lowers or _waits(case, exposure)
             yield case.finding(
                 Code.DRUG_LAB,
                 exposure,
@@ -469,11 +470,13 @@ _ANSWERED_BY_LESS: Final = frozenset(
         "heart_rate",
         "gentamicin",
         "aptt",
+        "glucose",
     }
 )
 """Values of which a smaller dose is the answer."""
 _LOWERED: Final = re.compile(
-    r"\b(?:reduc\w+|decreas\w+|lower(?:ed|ing)?|cut(?:ting)?|halv\w+|drop(?:ped)?|down|less)\b", re.I
+    r"\b(?:reduc\w+|decreas\w+|lower(?:ed|ing)?|cut(?:ting)?|halv\w+|drop(?:ped)?|down|less|instead of)\b",
+    re.I,
 )
 
 
@@ -484,6 +487,36 @@ def _is_lowered(case: Case, exposure: Exposure) -> bool:
     text, span = case.judged.output, exposure.span
     around = sentence_around(text, span.start, span.end, semicolons=True, reach=100)
     return _LOWERED.search(text, around.start, around.end) is not None
+
+
+_HELD: Final = re.compile(
+    r"\b(?:h[eo]ld|on hold|withh\w+|omit\w*|paus\w+|stop(?:ped)?|skip\w*|left out|leave out|suspend\w*"
+    r"|interrupt\w*"
+    r"|(?:take|takes|give|given|have|had) no)\b",
+    re.I,
+)
+_ONCE_BETTER: Final = re.compile(
+    r"\b(?:re-?start\w*|resum\w+|re-?commenc\w*|go(?:es)? (?:on|back)|back (?:on|to)|begin again|start again"
+    r"|hold|held|off|then)\b"
+    r"(?:[^.\n]|\.(?=\d)){0,50}?\b(?:when|once|until|till|after|if|as soon as)\b "
+    r"(?:the |his |her |your |it |it's |they |is |are ){0,4}"
+    r"(?:\w+ ){0,3}?(?:(?:is|are|was|has come|falls?|drops?|rises?|comes?|gets?|has fallen|reaches) )?"
+    r"(?:back |well |down |up )?"
+    r"(?:[<>\u2264\u2265]|below|under|less than|above|over|more than|at least|normal|in range|to normal|down)",
+    re.I,
+)
+"""A drug that waits for its value: "restart at 4 mg when INR < 3"."""
+_WAITING: Final = 260
+
+
+def _waits(case: Case, exposure: Exposure) -> bool:
+    """Whether the text holds the drug now and goes on with it only when the value is better."""
+    if exposure.origin != "output":
+        return False
+    text, span = case.judged.output, exposure.span
+    low = max(text.rfind(mark, 0, span.start) for mark in ".\n") + 1
+    better = _ONCE_BETTER.search(text, max(low, span.start - 60), min(len(text), span.end + _WAITING))
+    return better is not None and _HELD.search(text, max(low, span.start - 60), better.end()) is not None
 
 
 def _withheld(case: Case) -> frozenset[str]:

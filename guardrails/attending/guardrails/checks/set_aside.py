@@ -117,9 +117,77 @@ def set_aside(text: str, statements: Sequence[Statement], number: int) -> bool:
     own = sentence_around(text, span.start, span.end)
     if _usual_choice(text, statements, number, own.start):
         return True
-    if _over(text, statement, own.start, own.end):
+    if _over(text, statement, own.start, own.end) or _passed_over(text, statement, own.start):
+        return True
+    if _other_dose(text, statements, number):
         return True
     return _taken_back(text, statements, number, own.start, own.end)
+
+
+_RATHER_NOT: Final = re.compile(
+    r"\b(?:i|we)(?:'d|\u2019d| would| had| should)? (?:much )?(?:rather|sooner|prefer) not ?[:,\u2013\u2014-] ?\Z"
+    r"|\brul(?:es?|ed|ing) out (?:(?!but\b)[^.;\n]){0,30}\Z",
+    re.I,
+)
+_PREFERRED: Final = re.compile(
+    r"\b(?:(?:prefer\w*) [^.;,\n]{2,40} (?:to|over|rather than|instead of)|(?:cho(?:o?se|sen|osing)|pick\w*|favou?r\w*"
+    r"|(?:went|gone?|going) (?:with|for)) [^.;,\n]{2,40} (?:over|rather than|instead of|in preference to))"
+    r" (?:oral |the |an? )?\Z",
+    re.I,
+)
+"""The second of two, of which the first was preferred: "we preferred X to Y"."""
+
+
+def _passed_over(text: str, statement: Statement, low: int) -> bool:
+    """ "We preferred X to Y", "I would rather not: Y": Y is not given, whatever amount stands behind it."""
+    span = statement.mention.span
+    if statement.scope is Scope.STOP:
+        return False
+    before = text[max(low, span.start - 90) : span.start]
+    return _PREFERRED.search(before) is not None or _RATHER_NOT.search(before) is not None
+
+
+_OLD_ONE: Final = re.compile(
+    r"\b(?:old|older|former|previous|prior|earlier|original|first)(?: \w{1,20}){0,2} \Z"
+    r"|\b(?:previously|formerly|was|had been|from)(?: on)? \Z",
+    re.I,
+)
+_ENDED_ONE: Final = re.compile(
+    r"[^.;\n]{0,40}?\b(?:discontinued|cancell?ed|stopped|ended|no longer|removed|crossed|struck|d/c'?e?d?|withdrawn"
+    r"|replaced|deleted|voided|now\b|->|\u2192)",
+    re.I,
+)
+_HEALTHY: Final = re.compile(
+    r"\b(?:usual|standard|normal|ordinary|full|regular|label)(?:ly)?\b[^.;\n]{0,80}?\b(?:would be|is|are|being|:)"
+    r"[^.;\n\d]{0,12}\Z"
+    r"|\b(?:normal|healthy|good|intact) (?:kidneys?|renal function|kidney function|clearance)\b[^.;\n]{0,30}\Z",
+    re.I,
+)
+_NOT_HERE: Final = re.compile(
+    r"[^.;\n]{0,60}?(?:[.;,] ?)?\b(?:do not|don't|not|never|too much|too high|but|for (?:healthy|normal|good))\b",
+    re.I,
+)
+
+
+def _other_dose(text: str, statements: Sequence[Statement], number: int) -> bool:
+    """ "Old 20 mg BID order discontinued", "usual dose in normal kidneys would be 2 g; do not use that here": an amount
+    that the text names beside the one it gives."""
+    statement = statements[number]
+    if statement.dose is None or statement.scope is Scope.STOP:
+        return False
+    mine = set(statement.mention.drugs)
+    if not any(
+        mine & set(s.mention.drugs) and s.dose is not None and s.dose.span.start != statement.dose.span.start
+        for s in statements
+    ):
+        return False
+    at, end = statement.dose.span.start, statement.dose.span.end
+    plain = text.replace("*", " ") if "*" in text[at : end + 120] else text
+    low = max(plain.rfind(mark, max(0, at - 120), at) for mark in ".;\n") + 1
+    before = plain[max(low, at - 120) : at]
+    if _OLD_ONE.search(before) is not None and _ENDED_ONE.match(plain, end) is not None:
+        return True
+    return _HEALTHY.search(before) is not None and _NOT_HERE.match(plain, end) is not None
 
 
 def resumed_in(text: str, start: int, end: int) -> bool:
@@ -171,7 +239,8 @@ def _usual_choice(text: str, statements: Sequence[Statement], number: int, low: 
 
 _WOULD_BE: Final = re.compile(
     r"[^.;\n]{0,20}?\b(?:would|might) (?:normally |usually |otherwise |ordinarily )?(?:be|have been)\b"
-    r"(?: (?:the|my|our|an?) (?:\w+ ){0,2}(?:choice|pick|option|answer|drug))?",
+    r"(?: (?:the|my|our|an?) (?:\w+ ){0,2}(?:choice|pick|option|answer|drug))?"
+    r"| is what (?:most|many|some|other) [^.;,\n]{1,30}? (?:are (?:offered|given|told)|get|take|use|have|reach for)\b",
     re.I,
 )
 

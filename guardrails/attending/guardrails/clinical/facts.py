@@ -41,7 +41,8 @@ _GENERAL_TEXT = Sieved(
 )
 _GENERAL = Group(_GENERAL_TEXT)
 _GENERAL_SECTION = re.compile(
-    r"warning|precaution|contraindicat|side[- ]effect|do not (?:take|use)|when to (?:call|seek)|call |seek |avoid|risk"
+    r"warning|precaution|contraindicat|side[- ]effect|do not (?:take|use)|when to (?:call|seek)|call |seek "
+    r"|avoid|risk"
     r"|interact|differential|ddx|rule out|r/o|screen|education|indication|return if"
 )
 _FAMILY_SECTION = re.compile(r"\bfamily\b|\bfhx?\b")
@@ -53,17 +54,24 @@ _RELATIVE = re.compile(
     r"|neighbou?r)\b[^.;]{0,70}$"
 )
 _DENIED_AFTER = re.compile(
-    r"(?: (?:activity|level|screen\w*|assay|test\w*|status|serolog\w*|antibod\w*|panel)){0,3}"
-    r"(?: (?:is|was|were|has been|came back)){0,2} ?[:=(]? ?(?:normal|negative|neg\b|ruled out|excluded"
+    r"(?: (?:activity|level|screen\w*|assay|test\w*|status|serolog\w*|antibod\w*|panel|form|questionnaire|checklist"
+    r"|history|box|question)){0,3}"
+    r"(?: (?:is|was|were|has been|came back|says?|said|reads?|ticked|answered"
+    r"|marked)){0,2} ?[:=(\u2013\u2014-]? ?[\"'\u201c]?"
+    r"(?:normal|negative|neg\b|ruled out|excluded"
     r"|unlikely|not (?:present|found|suspected|deficient|detected)"
     r"|absent|resolved in childhood|non-?reactive|no evidence|never\b|no\b|none\b|denies|denied|former|quit\b|0\b)"
+    r"|(?: (?:is|was|were)) (?:the question|what (?:we|i) (?:looked for|feared|wondered)|(?:his|hers|theirs)\b"
+    r"|thought of"
+    r"|suspected at first)"
+    r"|(?<!\?) ?\?(?! ?(?:yes|known|stable|confirmed|since|still|present|positive)\b)"
 )
 _NOT_A_STATE = re.compile(
     r"[ -](?:medic|drugs?|pills?|risk|prevention|screening|prophylaxis|ppx|px\b|precautions?|protocol|is (?:ruled out"
     r"|unlikely|a )|are |can |may |clinic|test|specialist|symptoms|free\b|tenderness|vaccin|shot|jab|rule"
     r"|workup|work-up|diet|naive"
     r"|awareness|education|guideline|program|kit|action plan"
-    r"|warning|cessation|history is neg)|: ?avoid\b|s? (?:is|are) (?:a |an )?(?:contraindicat|reason)"
+    r"|warning|cessation|history is neg|threshold)|: ?avoid\b|s? (?:is|are) (?:a |an )?(?:contraindicat|reason)"
 )
 _QUIT = re.compile(
     r"\b(?:quit|stop\w*|former|ex|never|non|gave up|give up|past|second-?hand|passive)[ -](?:\w+ )?$"
@@ -85,7 +93,8 @@ _NOT_OURS = re.compile(
     r"used (?:to treat|for|in)|indicated for|treats?|approved for|avoid (?:it |this "
     r")?(?:in|with)|develop\w*|evaluate for|concern for|worried about|tell your|"
     r"watch for|look for|monitor\w*(?: \w+)? for|report|seek|call|protect\w*|reduc\w*|prn|as needed|history taking"
-    r"|to avoid|avoid\w*)\b[^.;]{0,70}$"
+    r"|to avoid|avoid\w*|thresholds?|likelier|provok\w*|set(?:s|ting)? off|bring(?:s)? on|neighbou?r(?:'s)?|colleague"
+    r"|friend(?:'s)?|roommate|flatmate)\b[^.;]{0,70}$"
 )
 _OURS = re.compile(
     r"\b(?:has|have|had|with|history of|hx of?|h/o|pmhx?|diagnos(?:ed with|es|is(?: "
@@ -241,13 +250,15 @@ _EJECTION = Sieved(
     r"\b(?:lv)?(?:ef|ejection fraction)(?: (?:is|of|was|now|only|about|down to"
     r"|remains)){0,3} ?[:=~]?"
     r" ?(\d{2}) ?(?:%|percent\b|$|[,;)])"
-    r"|\bheart(?: (?:is|only|just|now|muscle|function|pump\w*|work\w*|squeez\w*)){1,5} (?:at |to )?(?:about |around )?"
+    r"|\bheart(?: (?:is|only|just|now|muscle|function|pump\w*|work\w*|squeez\w*)){1,5} (?:at |to )?(?:about "
+    r"|around )?"
     r"(\d{2}) ?(?:%|percent\b|per cent\b)"
 )
 _PUMPED = Group(_EJECTION)
 _CAD = "coronary_artery_disease"
 _VESSEL = (
-    r"(?:left anterior descending|lad|circumflex|lcx|right coronary|rca|left main|lmca|coronar(?:y|ies)|obtuse marginal"
+    r"(?:left anterior descending|lad|circumflex|lcx|right coronary|rca|left main|lmca|coronar(?:y|ies)"
+    r"|obtuse marginal"
     r"|ramus intermedius)"
 )
 _CORONARY = Sieved(

@@ -121,6 +121,8 @@ def spelled(norm: Normalised) -> Normalised:
         end = text.find("\n", position)
         end = len(text) if end < 0 else end
         kind, cells = _cells(norm, position, end)
+        if columns and kind == separator == " " and len(cells) == width - 1:
+            cells = _name_apart(text, columns, cells)
         if (
             columns
             and kind == separator
@@ -193,6 +195,18 @@ def _cells(norm: Normalised, start: int, end: int) -> tuple[str, list[Cell]]:
         cuts = [k for k in range(start + 1, end) if text[k] == "," and not _GROUPED.match(text, k - 1)]
         return ",", _between(text, start, end, cuts, 1)
     return "", [(start, end)] if line.strip() else []
+
+
+_NAME_THEN_DOSE = re.compile(r"[^\d|]{3,40}? (?=\d)")
+
+
+def _name_apart(text: str, columns: list[_Column], cells: list[Cell]) -> list[Cell]:
+    """The cells of a row that is one short, where a long name leaves only one space before the dose."""
+    if columns[0].role != "drug" or columns[1].role not in _WRITES:
+        return cells
+    start, end = cells[0]
+    name = _NAME_THEN_DOSE.match(text, start, end)
+    return cells if name is None else [(start, name.end() - 1), (name.end(), end), *cells[1:]]
 
 
 def _between(text: str, start: int, end: int, cuts: list[int], width: int) -> list[Cell]:

@@ -228,6 +228,11 @@ ANALYTES: Final[tuple[_Analyte, ...]] = (
 
 _BY_LOINC: Final = {code: analyte for analyte in ANALYTES for code in analyte.loinc}
 _BY_NAME: Final = tuple((re.compile(rf"(?:{a.names})(?: level| result)?", re.I), a) for a in ANALYTES)
+_NO_AMOUNT: Final = (
+    r"(?![\d.]*\d|\s*(?:mg|mcg|g|ml|meq|mmol|units?|tablets?|tabs?|caps(?:ules)?|h|hrs?|hours?|min(?:utes)?|am|pm"
+    r"|weeks?|wks?|months?|times)\b(?!/))"
+)
+"""Behind a number that is no result: a dose, or a time ("calcium 4 h later")."""
 _IN_TEXT: Final = Sieved(
     r"(?<![\w-])(?:"
     + "|".join(f"(?P<{a.id}>{a.names})" for a in ANALYTES)
@@ -236,11 +241,29 @@ _IN_TEXT: Final = Sieved(
     + r"|(?:up|down) to|remains|<(?=\s?0[.\d]))\s*|\s+)"
     + r"(?:(?:now|still|currently|only|about|around|approximately)\s+)?"
     + r"(?P<value>\d{1,3}(?:,\d{3})+|\d{1,7}(?:\.\d{1,3})?)"
-    + r"(?![\d.]*\d|\s*(?:mg|mcg|g|ml|meq|mmol|units?|tablets?)\b(?!/))"
+    + _NO_AMOUNT
     + r"\s*(?P<unit>(?:10\^9/l|x ?10\^?9/l|k/u?l|/u?l|mmol/l|meq/l|mg/dl|g/dl|g/l|ng/ml|mcg/ml|u/l"
     + r"|umol/l|\u00b5mol/l|\u03bcmol/l|ms|bpm|/min|mm ?hg|%)(?!\w))?",
     re.I,
 )
+_REPORTED: Final = Sieved(
+    r"(?<![\w-])(?:"
+    + "|".join(f"(?P<{a.id}>{a.names})" for a in ANALYTES)
+    + r")(?: level| result| reading| count| value| test| sample){0,2}"
+    + r"(?P<gap>,? (?:from|on|in|taken|drawn|done|sent|of|after|this|yesterday|today|last)\b[^.;:\n()\d]{0,48}?"
+    + r"(?:\b\d{1,2} (?:hours?|h)\b[^.;:\n()\d]{0,24}?)?)?,?"
+    + r" (?:(?:has|have|had|is|was|are|were)(?: now| just| since)?"
+    + r"(?: (?:come|came|gone|risen|fallen|dropped|climbed|jumped|crept|returned|reported|measured|back|up|down|out|in"
+    + r"|at|as|to|only|a|high)){0,4}"
+    + r"|(?:came|went|rose|fell|dropped|climbed|jumped|returned|reads?|resulted|showed|shows)"
+    + r"(?: (?:back|out|up|down|at|as|to)){0,3}) (?:about |around )?"
+    + r"(?P<value>\d{1,3}(?:,\d{3})+|\d{1,7}(?:\.\d{1,3})?)"
+    + _NO_AMOUNT
+    + r"\s*(?P<unit>(?:10\^9/l|x ?10\^?9/l|k/u?l|/u?l|mmol/l|meq/l|mg/dl|g/dl|g/l|ng/ml|mcg/ml|u/l"
+    + r"|umol/l|\u00b5mol/l|\u03bcmol/l|ms|bpm|/min|mm ?hg|%)(?!\w))?",
+    re.I,
+)
+"""A result that a sentence tells: "your INR from Tuesday's finger-stick has come back at 7.4"."""
 _NOT_A_RESULT: Final = re.compile(
     r"\b(?:if|unless|until|when|target|goal|keep|maintain|above|below|over|under|range|exceeds?)\W+(?:\w+\W+){0,4}$",
     re.I,
@@ -272,7 +295,11 @@ def readings_from_text(text: str) -> tuple[Reading, ...]:
     Offsets are code points. Ranges are left out, since they are reference or target ranges.
     """
     found: list[Reading] = []
-    for match in _IN_TEXT.finditer(text):
+    seen: set[int] = set()
+    for match in (*_IN_TEXT.finditer(text), *_REPORTED.finditer(text)):
+        if match.start("value") in seen:
+            continue
+        seen.add(match.start("value"))
         before = text[max(0, match.start() - 60) : match.start()]
         before = re.split(r"[.;\n]", before)[-1]
         if _NOT_A_RESULT.search(before) or _AFTER.match(text[match.end("value") : match.end("value") + 8]):
@@ -281,6 +308,7 @@ def readings_from_text(text: str) -> tuple[Reading, ...]:
         value = _converted(analyte, Decimal(match["value"].replace(",", "")), (match["unit"] or "").lower())
         if value is not None:
             found.append(Reading(analyte.id, value, match.start(), match.end(), stated=True))
+    found.sort(key=lambda reading: reading.start)
     found.extend(_times_normal(text))
     return tuple(found)
 

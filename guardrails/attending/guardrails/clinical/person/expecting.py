@@ -58,6 +58,8 @@ _SCANNED = Sieved(
     r"|\b(?:ivf|icsi|twin|singleton|viable|unplanned|ongoing) pregnancy\b(?! (?:loss|unit|clinic|test))"
     r"|\bbeta[- ]?hcg (?:is )?(?:rising|doubling|appropriate)\b"
     r"|\b(?:edd|edc)[ :=]+(?:is |of )?(?:\d|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+    r"|\bdating scan (?:today |this week |yesterday )?(?:shows?|showed|confirms|confirmed|gives|gave"
+    r"|puts?)\b(?! no\b)"
     r"|\b(?:your|her) (?:12-week|twelve-week|20-week|twenty-week|anomaly|dating|nuchal)(?: anomaly"
     r"| dating)? scan (?:was|is|showed|looked)\b"
 )
@@ -72,9 +74,10 @@ _SEEN_AT = Sieved(
     rf"(?:\byear-old|\b\d\d ?(?:yo|y/o|yrs?)|\b\d\df|\bwoman|\blady|\bprimip\w*|\bgirl)(?: who is| woman"
     rf"| lady| female)?"
     rf",? (?:now |currently )?(?:at )?{NW} (?:weeks|wks)\b(?= (?:with|who|and|by)\b|[,.;:(]|$)"
-    rf"|\b(?:dating|dates|scan|ultrasound)(?: \w+){{0,2}} (?:put|puts|makes|made|gives|gave|dates"
+    rf"|\b(?:dating|dates|scan|ultrasound)(?: \w+){{0,2}} (?:shows|showed|confirms|confirmed|put|puts|makes"
+    rf"|made|gives|gave|dates"
     rf"|dated) (?:her|you|it|this)"
-    rf"(?: (?:at|as|to))? {NW} (?:weeks|wks)\b"
+    rf"(?: (?:at|as|to|a pregnancy of|an age of))? {NW} (?:weeks|wks)\b"
 )
 _THEN = re.compile(
     r"\b(?:previous\w*|prior|last (?:pregnancy|baby|child|one|time)|(?:first|second|older|elder) (?:baby"
@@ -86,11 +89,14 @@ _THEN = re.compile(
 )
 """What happened or will happen at a week that is then not the present one."""
 _CHILDBEARING_ENDED = Sieved(
-    r"\b(?:tubal|ligation|sterili[sz]ed|hysterectomy|post-?menopausal|menopause|iud|ius|mirena|coil|implanon|nexplanon"
-    r"|depot?-?provera|depot|last child|both vaginal|deliveries|contracepti\w*|not pregnant|post-?partum|post-?natal)\b"
+    r"\b(?:tubal|ligation|sterili[sz]ed|hysterectomy|post-?menopausal|menopause|iud|ius|mirena|coil|implanon"
+    r"|nexplanon"
+    r"|depot?-?provera|depot|last child|both vaginal|deliveries|contracepti\w*|not pregnant|post-?partum"
+    r"|post-?natal)\b"
 )
 _USUAL_AT = Sieved(
-    rf"\b(?:common|normal|usual|typical|expected|natural)(?: \w+)? (?:at|by|around) {NW} (?:weeks|wks)\b(?=[.,;:!)]|$)"
+    rf"\b(?:common|normal|usual|typical|expected|natural)(?: \w+)? (?:at|by|around) {NW} (?:weeks"
+    rf"|wks)\b(?=[.,;:!)]|$)"
 )
 """What a pregnancy brings, said to somebody who has it: "heartburn is common at thirty-four weeks"."""
 _HEALS = Sieved(

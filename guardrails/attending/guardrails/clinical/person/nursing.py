@@ -44,7 +44,14 @@ _LACTATING = Sieved(
     r"\b(?:nursing|breast[- ]?feeding) (?:is|remains|stays) (?:fine|ok|okay|safe|possible|allowed|encouraged|"
     r"not a problem)\b|"
     r"\b(?:can|may|should|to) (?:go on|keep on|carry on|keep|continue) (?:nursing|breast[- ]?feeding)\b|"
-    r"\b(?:is|am|i'm|she's|you're|you are) (?:pumping|expressing) (?:breast ?milk|milk)\b"
+    r"\b(?:is|am|i'm|she's|you're|you are) (?:pumping|expressing) (?:breast ?milk|milk)\b|"
+    r"(?:^|[,;.] ?|\band )(?:both |baby |exclusively |now )?breast[- ]?(?:feeding|fed) ?(?:is |was |has been |being )?"
+    r"(?:well )?(?:established|going well|well|ongoing|successful\w*|without (?:problems|difficulty)|(?=[.,;]|$))|"
+    r"\bbreast[- ]?feeding (?:is |was |has been |being )?(?:well )?(?:established|going well)\b(?! ?\?)|"
+    r"\bfeed(?:s|ing)? (?:\w+ )?(?:at|from) the breast\b|"
+    r"\b(?:babies|twins|children|both) (?:are |is )?(?:being |both )?breast[- ]?fed\b|"
+    r"\b(?:giv\w+|gets?|has|having|takes) (?:him |her |them |your \w+ )?(?:only |nothing but )?(?:your |her )?"
+    r"breast milk\b"
 )
 _INFANT = Sieved(
     rf"\b(?:nursing|breast[- ]?fe\w+|breast[- ]?fed|feeding|lactating)\b[^.;\n]{{0,40}}?(?<![\w.,/-]){NW}[ -]?"
@@ -57,6 +64,8 @@ _NOT_LACTATING = Sieved(
     r"|bottle)[- ](?:fed|feeding|feeds)\b"
     r"|\b(?:stopped|finished|no longer|has weaned|weaned|declines?|denies) (?:from )?(?:breast[- ]?feeding"
     r"|nursing|lactating|the baby)\b"
+    r"|\bbreast[- ]?feeding (?:was |has been |had been |is )?(?:stopped|ended|over|finished|given up|declined"
+    r"|established\? ?no)\b"
 )
 NURSING = Group.of(globals())
 

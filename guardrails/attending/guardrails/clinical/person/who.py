@@ -18,7 +18,8 @@ RELATIVE_TIME = re.compile(
     r"prior to|up to|or|and|to|between|first|last|[<>]=?) ?(?:about )?$|[<>]=? ?$"
 )
 _FAMILY = re.compile(
-    r"\b(?:mother|father|mom|mum|dad|sister|brother|wife|husband|grandmother|"
+    r"\b(?:mother(?! and (?:baby|child|infant|newborn|twins?|son|daughter)\b)|father|mom|mum|dad|sister|brother"
+    r"|wife|husband|grandmother|"
     r"grandfather|grandma|grandpa|aunt|uncle|cousin|friend|family history|roommate|"
     r"neighbou?r)\b(?!'s (?:day|milk))"
 )
