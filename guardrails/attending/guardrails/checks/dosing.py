@@ -280,7 +280,8 @@ def _over(
     amount: Amount,
     compared: str,
 ) -> Iterator[Finding]:
-    allowed = ceiling.amount * (ROUNDING if amount.scaled or amount.per_kg or amount.per_m2 else Decimal(1))
+    by_size = amount.scaled or amount.per_kg or amount.per_m2 or ceiling.scaled
+    allowed = ceiling.amount * (ROUNDING if by_size else Decimal(1))
     if value <= allowed or ceiling.amount <= 0:
         return
     ratio = value / ceiling.amount

@@ -38,13 +38,30 @@ _FIRST_DAY_MG: Final[dict[str, tuple[str, str]]] = {
     "pramipexole": ("0.75", "pramipexole label, section 2: 0.125 mg three times a day"),
     "memantine": ("10", "memantine label, section 2: 5 mg a day, extended release 7 mg"),
     "riociguat": ("7.5", "riociguat label, section 2: 1 to 2.5 mg three times a day; hypotension"),
+    "tirzepatide": (
+        "5",
+        "tirzepatide label, section 2: 2.5 mg once a week for four weeks; vomiting, dehydration",
+    ),
+    "semaglutide": ("0.5", "semaglutide injection label, section 2: 0.25 mg once a week for four weeks"),
+    "liraglutide": ("1.2", "liraglutide label, section 2: 0.6 mg a day for a week"),
+    "dulaglutide": ("1.5", "dulaglutide label, section 2: 0.75 mg once a week"),
+    "selexipag": ("0.4", "selexipag label, section 2: 200 mcg twice a day"),
+    "siponimod": ("0.25", "siponimod label, section 2: 0.25 mg on the first day; bradycardia"),
+    "mavacamten": ("5", "mavacamten label, section 2: 5 mg once a day; heart failure"),
+    "iloperidone": ("4", "iloperidone label, section 2: 1 mg twice a day; orthostatic hypotension"),
+    "tetrabenazine": ("25", "tetrabenazine label, section 2: 12.5 mg a day in the first week"),
+    "deutetrabenazine": ("12", "deutetrabenazine label, section 2: 6 to 12 mg a day"),
+    "pirfenidone": ("801", "pirfenidone label, section 2: 267 mg three times a day for a week"),
     "cabergoline": ("1", "cabergoline label, section 2: 0.25 mg twice a week"),
 }
+_MOST_INJECTED: Final = Decimal("2.4")
+"""The largest injection of semaglutide in mg; tablets begin above it."""
 _BEGUN: Final = re.compile(
     r"\b(?:start(?:s|ed|ing)?|begin\w*|began|begun|initiat\w+|new(?:ly)?|na[iï]ve|never (?:had|been on|taken|"
     r"tried|used)|first (?:time|"
     r"ever|dose)|commenc\w+|(?:full|target|maintenance) dose (?:at once|from|straight|right|immediately|today|tonight)|"
-    r"(?:at once|straight (?:away|off)|right away|from (?:day one|day 1|the first day|the start|the outset))|"
+    r"(?:at once|straight (?:away|off)|right away|from (?:day one|day 1|w(?:ee)?k (?:1|one)|"
+    r"dose (?:1|one)|the first day|the start|the outset))|"
     r"(?:no|without|skip\w*|don't|do not|not) (?:\w+ ){0,2}(?:titrat\w*|build\w*|step\w*|starter))\b",
     re.I,
 )
@@ -88,6 +105,8 @@ def first_doses(case: Case) -> Iterator[Finding]:
             continue
         seen.add(exposure.drug)
         least = _least_a_day(case, exposure.drug)
+        if exposure.drug == "semaglutide" and least is not None and least > _MOST_INJECTED:
+            continue  # a tablet
         if least is None or least <= Decimal(limit[0]) or not _is_begun(case, exposure):
             continue
         yield case.finding(

@@ -100,6 +100,8 @@ class Ceiling:
     per_m2: bool = False
     adult_only: bool = False
     """True where the patient is a child and only an adult's limit is known: an upper bound, not a target."""
+    scaled: bool = False
+    """True where the amount is one by weight or surface, multiplied by the patient's: doses are rounded to syringes."""
 
 
 def applicable(case: Case, drug: str, statement: Statement | None) -> tuple[list[DoseLimit], bool]:
@@ -166,6 +168,7 @@ def resolved(case: Case, found: Sequence[Ceiling], unit: str) -> Ceiling | None:
                     ceiling.provenance,
                     ceiling.confidence,
                     adult_only=ceiling.adult_only,
+                    scaled=ceiling.per_kg or ceiling.per_m2,
                 )
             )
     return min(candidates, key=lambda c: c.amount) if candidates else None
@@ -198,6 +201,14 @@ def _by_route(case: Case, rows: list[DoseLimit], statement: Statement | None) ->
     if route is None and statement is not None and speaks_of_injection(case, statement):
         injected = [row for row in rows if _route(row) != "oral"]
         return injected or rows
+    if (
+        route is None
+        and statement is not None
+        and not set(statement.mention.drugs).isdisjoint(_infused(case))
+    ):
+        into_vein = [row for row in rows if _route(row) in (None, "intravenous")]
+        if into_vein:
+            return into_vein
     if route is None and statement is not None and lasting_days(case, statement) == WITHOUT_END:
         # What is taken for life is not injected into a vein; a drug without oral rows keeps all it has.
         swallowed = [row for row in rows if _route(row) in (None, "oral")]
@@ -208,6 +219,20 @@ def _by_route(case: Case, rows: list[DoseLimit], statement: Statement | None) ->
             return oral or rows
         return rows
     return [row for row in rows if _route(row) in (None, route)]
+
+
+def _infused(case: Case) -> frozenset[str]:
+    """The drugs whose amount per minute or time of infusion the output tells: they run into a vein."""
+    return case.once(
+        ("infused",),
+        lambda: frozenset(
+            drug
+            for s in case.output.statements
+            if s.over_minutes is not None or (s.dose is not None and s.dose.per_time == "min")
+            if s.route in (None, "intravenous")
+            for drug in s.mention.drugs
+        ),
+    )
 
 
 def _clause(case: Case, statement: Statement) -> str:

@@ -18,6 +18,7 @@ from attending.guardrails.clinical.route import ruled_out
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Code, Finding, Severity
+from attending.guardrails.sieve import Sieved
 
 _REACH: Final = 1_000
 _VINCA: Final = frozenset({"vincristine", "vinblastine", "vinorelbine", "vindesine"})
@@ -60,6 +61,19 @@ _DEPOT: Final = re.compile(
 _DEPOT_BESIDE: Final = 16
 _ORAL_LIQUID: Final = re.compile(
     r"\boral (?:solution|suspension|liquid|syrup|elixir)|\bcrush\w* (?:\w+ ){0,4}(?:tablets?|capsules?|pills?)\b",
+    re.I,
+)
+_EMPTIED: Final = Sieved(
+    r"\b(?:liquid|contents?|fluid|powder|gel|inside)s? (?:from|of|out of|in|inside) (?:\w+ ){0,5}"
+    r"(?:tablets?|capsules?|softgels?)\b"
+    r"|\b(?:draw|drawn|withdr[ae]w\w*|suck\w*|aspirat\w+|extract\w*|dissolv\w+|crush\w*)\b[^.;\n]{0,40}"
+    r"\b(?:tablets?|capsules?|softgels?)\b",
+    re.I,
+)
+"""A form for the mouth made into a liquid."""
+_NOT_THAT_WAY: Final = re.compile(
+    r"\b(?:never|not|n't|no|avoid\w*|fatal|deaths?|died|kill\w*|unless|label\w*|oral syringe|by mouth|enteral|"
+    r"tube|swallow(?:s|ed)?)\b",
     re.I,
 )
 _ONCOLOGY: Final = re.compile(
@@ -254,6 +268,28 @@ def never_events(case: Case) -> Iterator[Finding]:
                     rule(f"never-{event.id}", event.source),
                     event.message,
                 )
+    yield from _swallowed_forms_injected(case)
+
+
+def _swallowed_forms_injected(case: Case) -> Iterator[Finding]:
+    """The content of a capsule or tablet into a vein, in a sentence that need not name the drug again."""
+    text = case.judged.output
+    for made in _EMPTIED.finditer(text):
+        around = sentence_around(text, made.start(), made.end(), semicolons=True, reach=_REACH)
+        into = next(
+            (m for m in _IV.finditer(text, made.end(), around.end) if not ruled_out(text, m.start())), None
+        )
+        if into is None or _NOT_THAT_WAY.search(text, around.start, around.end):
+            continue
+        yield case.finding(
+            Code.NEVER_EVENT,
+            None,
+            Severity.CONTRAINDICATED,
+            rule("never-swallowed-form-iv", "ISMP best practice 4; nimodipine label, boxed warning"),
+            "a form for the mouth into a vein",
+            span=Span(made.start(), into.end()),
+        )
+        return
 
 
 def _is_patch(exposure: Exposure, clause: str) -> bool:

@@ -46,7 +46,8 @@ from attending.guardrails.checks.specialist import specialist
 from attending.guardrails.checks.stacking import stacking
 from attending.guardrails.checks.switch import short_gaps
 from attending.guardrails.checks.too_short import too_short
-from attending.guardrails.checks.unit import units
+from attending.guardrails.checks.unit import pounds, units
+from attending.guardrails.checks.whose_amount import with_owners
 from attending.guardrails.checks.withheld import withheld_yet_listed
 from attending.guardrails.checks.wrong_way import wrong_ways
 from attending.guardrails.finding import Coverage, Finding
@@ -65,6 +66,7 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     misread_starts,
     intervals,
     units,
+    pounds,
     routes,
     forbidden_routes,
     wrong_ways,
@@ -116,7 +118,7 @@ def run_checks(judged: Judged, knowledge: KnowledgePort, *, audience: Audience) 
     long = too_long(judged.output)
     if long is not None:
         return CheckResult((long,), Coverage())
-    case = build_case(judged, knowledge, audience)
+    case = with_owners(build_case(judged, knowledge, audience))
     found = [finding for check in CHECKS for finding in check(case)]
     covered, missing = coverage(case)
     found.extend(missing)

@@ -3,6 +3,7 @@ high-alert drug without its concentration."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
@@ -10,9 +11,10 @@ from typing import Final
 from attending.guardrails.checks.amounts import COUNTED, Amount, exposure_amount
 from attending.guardrails.checks.case import Case, Exposure, curated, rule
 from attending.guardrails.checks.limits import Ceiling, daily, exposure_ceilings, single
-from attending.guardrails.clinical.statement import Dose
+from attending.guardrails.clinical.statement import Dose, Span
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.knowledge.facts import Provenance
+from attending.guardrails.sieve import Sieved
 
 _MCG_USUAL_TOP: Final[dict[str, Decimal]] = {
     drug: Decimal(top)
@@ -96,6 +98,44 @@ def _activity(case: Case, exposure: Exposure, dose: Dose) -> Finding | None:
     if dose.unit == "unit" and kinds == {"mg"} and not insulin:
         return _mismatch(case, exposure, dose, "mass (mg, mcg)", limits[0].provenance)
     return None
+
+
+_POUNDS: Final = Sieved(r"\b(?P<n>\d{1,3}(?:\.\d)?) ?(?:lbs?|pounds?)\b", re.I)
+_KILOGRAMS: Final = Sieved(r"(?<![\d.,-])(?P<n>\d{1,3}(?:\.\d)?) ?(?:kg|kilos?|kilograms?)\b", re.I)
+_TIMES: Final = Sieved(
+    r"/ ?kg\b[^.;\n]{0,40}?[x\u00d7*] ?(?P<n>\d{1,3}(?:\.\d)?)(?![\d.])(?! ?(?:mg|mcg|ml|doses|days?|/ ?2\.2))",
+    re.I,
+)
+"""A dose per kilogram multiplied out: "15 mg/kg = 15 x 44"."""
+_NO_KILOGRAMS: Final = re.compile(
+    r"\b(?:not|never|n't|instead of|rather than|wrong\w*|mistak\w*)\b[^.;\n]{0,30}\Z", re.I
+)
+_POUND: Final = Decimal("2.2046")
+
+
+def pounds(case: Case) -> Iterator[Finding]:
+    """A weight told in pounds that the text then counts with as kilograms: more than twice the dose."""
+    text = case.judged.output
+    told = _POUNDS.search(text) or _POUNDS.search(case.judged.prompt or "")
+    if told is None:
+        return
+    kilograms = list(_KILOGRAMS.finditer(text))
+    right = Decimal(told["n"]) / _POUND
+    if any(abs(Decimal(m["n"]) - right) <= 1 for m in kilograms):
+        return
+    for again in (*kilograms, *_TIMES.finditer(text)):
+        start = again.start("n")
+        if again["n"] != told["n"] or _NO_KILOGRAMS.search(text, max(0, start - 50), start):
+            continue
+        yield case.finding(
+            Code.UNIT,
+            None,
+            Severity.MAJOR,
+            rule("pounds-as-kilograms", "ISMP targeted best practices: weigh and record in kilograms only"),
+            f"{told['n']} pounds is counted as {told['n']} kg: a dose by weight comes to 2.2 times as much",
+            span=Span(start, again.end()),
+        )
+        return
 
 
 def _infusion(case: Case, exposure: Exposure, dose: Dose) -> Finding | None:

@@ -18,7 +18,14 @@ from attending.guardrails.clinical.mentions import Named
 from attending.guardrails.clinical.part import Part
 from attending.guardrails.clinical.route import RouteWord
 from attending.guardrails.clinical.scope import Reading, Scopes
-from attending.guardrails.clinical.spoken import retracted, ruled_out_schedule, spent, stated_total, supplied
+from attending.guardrails.clinical.spoken import (
+    condemned,
+    retracted,
+    ruled_out_schedule,
+    spent,
+    stated_total,
+    supplied,
+)
 from attending.guardrails.clinical.strength import LOCAL_ANAESTHETICS, Strengths
 from attending.guardrails.clinical.unit import COUNTED
 from attending.guardrails.finding import Scope
@@ -135,8 +142,18 @@ _OTHER_DEED = re.compile(
     r"(?!(?:[^.;\n]){0,60}\b(?:tablets?|capsules?|doses?|pens?|patch|patches|medicines?|inject(?!ion)|it)\b)[^.;\n]{0,70}\Z"
 )
 """What is done every day, and is not the taking of the drug of the sentence before."""
+_PASSED_OVER = re.compile(
+    r"\b(?:instead of|rather than|in place of|in preference to|as opposed to|preferable to|better than|safer than|"
+    r"prefer\w* (?:[\w-]+ ){0,6}?(?:to|over)|(?:cho\w+|pick\w*|select\w*|us(?:e|ed|ing)|favou?r\w*|went with) "
+    r"(?:[\w-]+ ){1,4}?over)(?: (?:the|his|her|your|oral|iv))? \Z"
+)
+"""Before a drug that another was chosen over: "we preferred amoxicillin to" doxycycline."""
 _WITH_IT = re.compile(r" ?(?:hcl|hydrochloride)? ?(?:\d{1,2}(?:\.\d{1,3})? ?%)? ?(?:with|and|plus|\+|/|&) ?")
+_BESIDE = (" ", " (", "-")
+"""What stands between a drug and the amount directly beside it."""
 _COREF_SENTENCES = 4
+_AT_LEAST_TWO = 2
+_MOST_A_DAY = 12
 _MOST_AT_ONCE = 4
 """A total of so many times the product is a count of it; more is read as two strengths that fit nothing."""
 
@@ -151,6 +168,11 @@ _WILL = re.compile(
     r"\b(?:will|'ll|shall|would|may|might|could|to be|can be|plan(?:s|ned)? to|intend\w* to|aim\w* to|"
     r"consider\w*)\b[^.;\n]{0,70}\Z"
 )
+_WOULD_COME_TO = re.compile(
+    r"\b(?:would|'d)\b[^.;\n]{0,70}\b(?:which|that|this|it)(?:'s| is| would be| comes to)"
+    r"(?: [a-z-]+){0,4} \Z"
+)
+"""What a dose that nobody takes would be: "four would be 2 g, which is double the adult dose"."""
 _ONCE_THAT = re.compile(
     r"(?: of [a-z-]+)?,? (?:only )?(?:when|once|after|if|as soon as|provided|at (?:the |your |her |his )?next|"
     r"later|in due course|until|then|there|at that)\b"
@@ -173,6 +195,18 @@ def _divide(part: Part) -> None:
         often = any(r.start < rhythm.start and not r.divided and (r.times or 0) > 1 for r in part.rhythms)
         if rhythm.times is not None or not often:
             part.amount = replace(amount, per_time="day")
+
+
+def _multiplies(said: Amount, amount: Amount) -> bool:
+    """ "5/325, up to 4 tablets a day: 1,300 mg": a plain amount that multiplies one strength of the combination said
+    before is that ingredient's sum, and no dose of the product."""
+    value = convert(amount.high, amount.unit, "mg")
+    if value is None or amount.low != amount.high or len(said.components) < 2:
+        return False
+    return any(
+        part > 0 and value % part == 0 and _AT_LEAST_TWO <= value / part <= _MOST_A_DAY
+        for part in said.components
+    )
 
 
 @dataclass(slots=True)
@@ -229,6 +263,8 @@ class _Builder:
         limits: list[tuple[int, Amount, bool]] = []
         for index, amount in enumerate(self._p.amounts):
             if index in self._p.bound_elsewhere or amount.kind is Kind.LABORATORY or amount.former:
+                continue
+            if condemned(self._text, amount.start, amount.end):
                 continue
             if retracted(self._text, amount.start, amount.end):
                 self._retracted.append(amount)
@@ -305,7 +341,11 @@ class _Builder:
             return True
         if product and _OWNS.search(self._text, max(0, amount.start - 40), amount.start):
             return True
-        if not said or self._sentence(said[-1].start) + 2 < self._sentence(amount.start):
+        if not said:
+            return False
+        if amount.mass and amount.count is None and any(_multiplies(a, amount) for a in said):
+            return True
+        if self._sentence(said[-1].start) + 2 < self._sentence(amount.start):
             return False
         window = max(0, amount.start - 40)
         before = self._text[window : amount.start]
@@ -367,6 +407,8 @@ class _Builder:
         return max(0, bisect_right(self._sentence_starts, position) - 1)
 
     def _doubtful(self, amount: Amount, reading: Reading) -> None:
+        if _WOULD_COME_TO.search(self._text, max(0, amount.start - 110), amount.start):
+            return
         if amount.vague:
             number = self._sentence(amount.start)
             near = number in self._last_in_sentence or number - 1 in self._last_in_sentence
@@ -469,7 +511,9 @@ class _Builder:
                 tail = self._text[amount.end : mentions[after].start]
                 if "," not in tail and (separated or tail == " "):
                     return after
-            return self._best(before, number) if separated else before
+            beside = self._text[mentions[before].end : amount.start] in _BESIDE
+            aside = not beside and self._passed_over(before)
+            return self._best(before, number) if separated or aside else before
         if after is not None and (adjacent or self._s.mentions[after].clause_id == reading.clause_id):
             return after
         ruled_out: int | None = None
@@ -540,10 +584,18 @@ class _Builder:
         """The drug last named in the sentence that the text gives; a history or an avoided one only if none is."""
         index = last
         while index >= 0 and self._sentence(self._mention_starts[index]) == number and last - index < 6:
-            if self._s.mentions[index].scope.prescriptive or self._s.mentions[index].scope is Scope.LIMIT:
+            scope = self._s.mentions[index].scope
+            if (scope.prescriptive or scope is Scope.LIMIT) and not self._passed_over(index):
                 return index
             index -= 1
         return last
+
+    def _passed_over(self, index: int) -> bool:
+        """Whether the sentence says that a drug named before was chosen over this one."""
+        named = self._p.mentions[index].start
+        begin = self._p.sentences[self._sentence(named)].start
+        chosen = index > 0 and self._mention_starts[index - 1] >= begin
+        return chosen and _PASSED_OVER.search(self._text, max(begin, named - 80), named) is not None
 
     def _attach(self, owner: int, amount: Amount, reading: Reading) -> None:
         named = self._s.mentions[owner]

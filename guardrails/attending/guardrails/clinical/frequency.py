@@ -339,7 +339,7 @@ _RULES: list[tuple[tuple[str, ...], Sieved, Handler]] = [
 ]
 
 _FOR = Sieved(
-    rf"{_B}(?:for|x|over|during)(?: (?:the|a|an|another|at least|up to|about|a total of|"
+    rf"{_B}(?:for|x|over|during)(?: (?:the|a|an|another|further|at least|up to|about|a total of|"
     rf"a period of|next|first|full|course of|maximum of|no more than|not more than)){{0,5}}"
     rf" ?(?P<n>{_N}|a|an)?(?: ?(?:-|to|or) ?(?P<n2>{_N}))?[ -]?(?:more |consecutive |"
     rf"additional |full )?(?P<span>hours?|hrs?|days?|d|weeks?|wks?|months?|years?){_E}"

@@ -44,6 +44,8 @@ ANALYTES = word_set(
     "gelatin corn wheat gluten silver gold mercury aluminum arsenic fluoride sulfur ferritin "
     "hemoglobin globulin caffeine"
 )
+_CLIPPED = word_set("gent vanc")
+"""Clipped names that are words or fragments elsewhere ("a pleasant gent"): drugs beside an amount only."""
 _TAKEN = re.compile(
     r"\b(?:tak(?:e|es|ing|en)|giv(?:e|es|ing|en)|us(?:e|es|ing|ed)|start(?:s|ed|ing)?|"
     r"stop(?:s|ped|ping)?|add(?:s|ed|ing)?|begin|beginning|continu(?:e|es|ed|ing)|"
@@ -142,15 +144,35 @@ _NUTRIENT = (
     r"potassium|phosphorus|phosphate|glucose|weight|urine|blood|oxygen|milk|juice|drinks?|coffee)"
 )
 _NUTRIENT_BEFORE = re.compile(rf"\b{_NUTRIENT}\b[^.;\n]{{0,40}}$")
-_MINERAL_BEFORE = re.compile(
-    r"(?<![\w-])(?:calcium|ca|iron|fe|zinc|zn|magnesium|selenium|copper|iodine|d3|d2|b12|b6|"
-    r"vit(?:amin)?\.? ?[a-ek]\d{0,2}|"
-    r"multivitamins?|biotin|fibre|fiber|whey|collagen)"
-    r"(?: (?:supplements?|tablets?|capsules?|elemental|citrate|carbonate|at|of)){0,2}[: ]{1,2}\Z"
+_LARDER = (
+    r"(?:(?:calcium|magnesium|zinc|iron|selenium|copper|chromium|potassium|l-|mag)[ -]?"
+    r"(?:(?:bis)?glycinate|taurate|malate|l-?threonate|threonate|orotate|picolinate|ascorbate|aspartate|chelate)"
+    r"|calcium|ca|iron|fe|zinc|zn|magnesium|selenium|copper|iodine|chromium|d3|d2|b12|b6|"
+    r"vit(?:amin)?\.? ?[a-ek]\d{0,2}|nicotine|"
+    r"multivitamins?|biotin|fibre|fiber|whey|whey protein|collagen|creatine|turmeric|curcumin|garlic|ginger|ginseng|"
+    r"echinacea|valerian|elderberry|cranberry|ashwagandha|berberine|probiotics?|quercetin|resveratrol|spirulina|"
+    r"evening primrose(?: oil)?|flaxseed(?: oil)?|cod liver oil|krill oil|chondroitin|msm|inositol|taurine|l-theanine|"
+    r"theanine|glutamine|citrulline|arginine|tryptophan|lysine|cbd(?: oil)?|cannabidiol oil|honey|charcoal|inulin|"
+    r"butterbur|feverfew|milk thistle|green tea(?: extract)?|psyllium(?: husk)?)"
 )
-"""A mineral or vitamin of the larder that the lexicon leaves out; a drug is named otherwise ("ferrous sulfate")."""
+"""Minerals, vitamins, herbs and foods that the lexicon leaves out, and tobacco's nicotine; a drug is named otherwise
+("ferrous sulfate")."""
+_FLUID = (
+    r"(?:(?:normal |half-normal |physiological |isotonic |0\.9 ?% |0\.45 ?% )?saline|ns|n/s|1/2 ?ns|"
+    r"(?:0\.9 ?% )?(?:nacl|sodium chloride)(?: 0\.9 ?%)?|"
+    r"(?:lactated )?ringer'?s?(?: lactate)?|lr|hartmann'?s?|plasma-?lyte(?: \w{1,3})?|crystalloids?|colloids?|"
+    r"d5w|d5ns|d10w?|dextrose(?: \d{1,2} ?%)?|glucose 5 ?%|water for injection|sterile water|albumin(?: \d{1,2} ?%)?|"
+    r"(?:packed )?red cells|prbcs?|ffp|oxygen|o2)"
+)
+_LARDER_BEFORE = re.compile(
+    rf"(?<![\w-])(?:{_LARDER}(?: (?:supplements?|tablets?|capsules?|elemental|citrate|carbonate|patch(?:es)?|gum|"
+    r"lozenges?|spray|inhalator|inhaler|extract|powder|drink|root|oil|at|of)){0,2}"
+    rf"|{_FLUID}(?: (?:bolus|at|of|iv|flush|bag|infusion|solution|in)){{0,2}})[: (]{{1,2}}\Z"
+)
+_GOES_ON = re.compile(r"[^.;:\n]{0,30}(?:\b(?:then|and|to|or|plus|up|down|reducing)|[,+>]) (?:\w+ )?")
+"""Between the steps of one substance: "nicotine patch 21 mg for six weeks, then 14 mg"."""
 _NUTRIENT_AFTER = re.compile(
-    rf" (?:of )?(?:added |dietary |elemental |total |plain |clear |table )?{_NUTRIENT}\b"
+    rf" (?:of )?(?:added |dietary |elemental |total |plain |clear |table )?(?:{_NUTRIENT}|{_FLUID}|nicotine)\b"
 )
 
 
@@ -165,8 +187,19 @@ def of_nutrients(norm: Normalised, mentions: list[Named], amounts: list[Amount])
         following = mentions[at].start if at < len(mentions) else len(norm.text)
         after = _NUTRIENT_AFTER.match(norm.text, amount.end)
         before = _NUTRIENT_BEFORE.search(norm.text, max(since, amount.start - 60), amount.start)
-        mineral = _MINERAL_BEFORE.search(norm.text, max(since, amount.start - 40), amount.start)
-        if (after is not None and after.end() <= following) or before is not None or mineral is not None:
+        larder = _LARDER_BEFORE.search(norm.text, max(since, amount.start - 50), amount.start)
+        goes_on = (
+            index - 1 in found
+            and since < amounts[index - 1].start
+            and amount.unit == amounts[index - 1].unit
+            and _GOES_ON.fullmatch(norm.text, amounts[index - 1].end, amount.start) is not None
+        )
+        if (
+            (after is not None and after.end() <= following)
+            or before is not None
+            or larder is not None
+            or goes_on
+        ):
             found.add(index)
     return frozenset(found)
 
@@ -204,6 +237,8 @@ def _something_else(text: str, hit: Hit, amounts: dict[int, Amount]) -> bool:
     if _FOUND.match(text, hit.end) and _SCREENED.search(text, max(0, hit.start - 60), hit.start):
         return True
     word = text[hit.start : hit.end]
+    if word in _CLIPPED and not any(p in amounts for p in range(hit.end, hit.end + 4)):
+        return True
     head = re.split(r"[ -]", word)[0]
     if head not in ANALYTES and word not in ANALYTES:
         return False

@@ -71,9 +71,12 @@ _PUSH = Sieved(
 
 _FORBIDDEN = re.compile(
     r"\b(?:never|not|n't|no|avoid(?:ed|ing)?|cannot|without)(?: (?:to|be|been|being|give|given|giving|"
-    r"administer(?:ed)?|used?|inject(?:ed)?|run|push(?:ed)?|for|by|as|an?|the|iv|it|this|them|via|into|directly"
+    r"administer(?:ed)?|used?|inject(?:ed)?|run|push(?:ed)?|go|enter|reach|put|placed|get|end|up|for|by|as|an?|the|iv|it|this|them|via|into|directly"
     r"|any|ever|slow|rapid|kcl|"
-    r"potassium|vincristine|undiluted|intravenous|intravenously|or|under any circumstances)){0,8} ?\Z",
+    r"potassium|vincristine|undiluted|intravenous|intravenously|or|under any circumstances)){0,8} ?\Z"
+    r"|\b(?:do not|don't|never|must not|should not|cannot|can't) (?:give|inject|administer|push|run|use|put)"
+    r"(?: (?!but\b|only\b|except\b|instead\b|rather\b|give\b|then\b|oral|by\b|via\b|until\b|unless\b)[\w-]{1,30}){1,3}"
+    r" \Z",
     re.I,
 )
 """What stands before a route that a text rules out: "never to be given as a bolus", "not for IV push"."""

@@ -214,6 +214,27 @@ def retracted(text: str, start: int, end: int) -> bool:
     return _ERROR.search(text, end, min(len(text), end + _REACH)) is not None
 
 
+_WOULD_BE = re.compile(
+    r"\b(?:would|'d)(?: (?:\w+ly|then))? (?:be|mean|make|come (?:out )?(?:to|at)|give (?:you|him|her|them)|add up to|"
+    r"amount to|total|bring (?:you|him|her|them|it) to|exceed)"
+    r"(?: (?:about|around|a total of|some|only|roughly)){0,2} \Z"
+)
+_TOO_MUCH = re.compile(
+    r"[^.;\n]{0,40}\b(?:double|twice|triple|treble|three times|far (?:more|above|over|too)|well (?:above|over|beyond)|"
+    r"above|over the|beyond|exceed\w*|more than|too (?:much|many|high)|overdos\w+|dangerous\w*|toxic|"
+    r"unsafe|not safe|harm\w*)\b"
+)
+
+
+def condemned(text: str, start: int, end: int) -> bool:
+    """Whether the amount is what something would come to, and too much: "four would be 2 g in one go, which is
+    double"."""
+    return (
+        _WOULD_BE.search(text, max(0, start - 60), start) is not None
+        and _TOO_MUCH.match(text, end) is not None
+    )
+
+
 _REGIMEN = (
     r"(?:dosing|doses?|intake|use|usage|administration|schedules?|regimens?|entry|orders?|label|version|"
     r"figures?|wording)"
@@ -224,6 +245,26 @@ _CONDEMNED = re.compile(
     r"an? (?:error|mistake|nuisance|overdose|slip)|errors?|harm\w*|unsafe|never|not (?:safe|right|allowed|what))\b"
 )
 _ENDED = re.compile(rf" {_REGIMEN} (?:was|were|had been|has been (?:stopped|replaced|withdrawn|changed))\b")
+_HARMED_BY = re.compile(
+    r"\b(?:died|dies|dead|deaths?|killed|kills|fatal\w*|harm(?:ed|s)?|poison\w*|overdos\w+|toxicity|disasters?|incidents?|"
+    r"accidents?|mistakes?|errors?)\b[^.;\n]{0,20}\b(?:from|after|because|by|when|where|with|of)\b[^.;\n]{0,40}\Z"
+)
+_MISTAKEN = re.compile(
+    r"(?: [a-z-]+){0,2} (?:by (?:mistake|accident|error)|in error|mistakenly|accidentally|erroneously)\b"
+)
+_RELATIVE = (
+    r"(?:sister|brother|mother|mum|mom|father|dad|wife|husband|partner|son|daughter|friend|neighbou?r|aunt|uncle|"
+    r"cousin|colleague|grand(?:mother|father|ma|pa|dad)|flatmate|roommate)"
+)
+_OF_A_RELATIVE = re.compile(
+    r" (?:[a-z-]+ ){0,3}(?:(?:that |which )?(?:your|his|her|my|their) "
+    rf"{_RELATIVE}\b|of (?:your|his|her|my|their) {_RELATIVE}\b)"
+)
+"""Behind a schedule, whose it is: "the monthly injection your sister gets"."""
+_RELATIVE_TAKES = re.compile(
+    rf"\b(?:your|his|her|my|their) {_RELATIVE} (?:takes|uses|gets|has|had|took|used|injects|is (?:on|given|taking)|was "
+    r"on)\b[^.;,\n]{0,40}\Z"
+)
 _COMPARED = re.compile(r"(?:\bthan|\b(?:never|not|n't)(?: [a-z]+){1,5} to) \Z")
 
 
@@ -233,6 +274,10 @@ def ruled_out_schedule(text: str, start: int, end: int) -> bool:
         _CONDEMNED.match(text, end) is not None
         or _ENDED.match(text, end) is not None
         or _COMPARED.search(text, max(0, start - 60), start) is not None
+        or _HARMED_BY.search(text, max(0, start - 110), start) is not None
+        or _MISTAKEN.match(text, end) is not None
+        or _OF_A_RELATIVE.match(text, end) is not None
+        or _RELATIVE_TAKES.search(text, max(0, start - 90), start) is not None
     )
 
 

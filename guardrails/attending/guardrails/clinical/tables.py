@@ -60,6 +60,11 @@ _ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"|regimen|take|how much",
         ),
         ("unit", r"units?|uom|measure"),
+        (
+            "over",
+            r"(?:infus(?:e|ed|ion)|run|give|given|admin(?:ister(?:ed)?)?) ?over|over|infusion (?:time|duration|period)",
+        ),
+        ("every", r"every|q"),
         ("route", r"route|via|roa|by"),
         ("freq", r"freq(?:uency|\.)?|schedule|how often|interval|when(?: to take)?|timing|times"),
         ("status", r"status|action|change|plan|decision|stop(?:ped)?\??|continued?\??|disposition"),
@@ -329,6 +334,11 @@ def _row(out: _Out, columns: list[_Column], cells: list[Cell], line: int) -> Non
             out.copy(a, b)
             if number:
                 out.put(" times a day", b - 1)
+        elif role in ("over", "every"):
+            out.put("" if cell.startswith(role) else f"{role} ", a)
+            out.copy(a, b)
+            if number and column.unit:
+                out.put(f" {column.unit}", b - 1)
         elif role == "count":
             out.copy(a, b)
             if number:
