@@ -75,6 +75,24 @@ def test_help_for_later_is_no_help_now() -> None:
     assert not directs_urgently("If there is no improvement, call 911.", whatever_comes=True)
 
 
+@pytest.mark.parametrize(
+    ("text", "sends"),
+    [
+        ("A&E isn't the place for backs.", False),
+        ("It isn't something for the emergency room.", False),
+        ("The ER would only keep you waiting.", False),
+        ("Take one ibuprofen right away.", False),
+        ("Urgent care note to family physician", False),
+        ("Don't be afraid to call 911.", True),
+        ("If he is not breathing call 999.", True),
+        ("Don't wait for the midwife: go to the maternity unit now.", True),
+        ("ED at once.", True),
+    ],
+)
+def test_help_counts_where_it_is_not_turned_down(text: str, sends: bool) -> None:
+    assert directs_urgently(text) is sends
+
+
 def test_an_answer_is_told_by_its_kind() -> None:
     text = "It is probably indigestion. Take an antacid."
     whole = Span(0, len(text))

@@ -16,9 +16,10 @@ _URGENT: Final = Sieved(
     r"|emergency (?:room|department|services?|care|medical|help)|\bER\b|\bED\b|A&E|ambulance|poison (?:control|cent)"
     r"|(?:nearest|to the|to a|go to) (?:\w+ )?hospital|urgent(?:ly)?(?: care| medical)?"
     r"|immediate(?:ly)? (?:medical|help|care|attention|evaluation|seek|call|go)"
-    r"|(?<!you )(?<!they )(?<!he )(?<!I )(?:seek|get|call|ring|phone|contact|tell|come|attend|take|bring|go"
-    r"|evaluat\w+|be seen|medical (?:attention"
-    r"|help|care))\b[^.\n]{0,40}\b(?:immediately"
+    r"|(?<!you )(?<!they )(?<!he )(?<!I )(?:seek|get (?:seen|help|checked|looked|medical|emergency"
+    r"|to|yourself|him|her|them|someone|an?)|call|ring|phone|contact|tell|come|attend|(?:take|bring) (?:\w+ "
+    r"){1,2}(?:to"
+    r"|in|straight)|bring|go|evaluat\w+|be seen|medical (?:attention|help|care))\b[^.\n]{0,40}\b(?:immediately"
     r"|right away|now|at once|without delay|same[- ]day|today|as soon as possible)"
     r"|straight (?:away|to (?:\w+ )?hospital)|blue[- ]light\w*|casualty|(?:mg|IM|give|mcg|microgram\w*|of"
     r"|inject) (?:\w+ ){0,2}(?:epinephrine|adrenaline)|IV \w+|resus\w*|labou?r ward|maternity (?:unit|triage"
@@ -28,25 +29,78 @@ _URGENT: Final = Sieved(
     r"|lifeline)|rapid response|code blue|stroke (?:code|alert|team)|activate)\b",
     re.I,
 )
-_NO_URGENCY: Final = re.compile(
-    r"\b(?:no need|(?:do|does|did)(?:n(?:'|\u2019)t| not) (?:need|have|require)|not necessary|unnecessary"
-    r"|needn(?:'|\u2019)t|rather than|instead of|without|not (?:an? )?(?:emergency|urgent)|never)\b[^.\n]{0,60}$"
-    r"|\b(?:not (?:an? )?|non-|nothing "
-    r"|(?:do(?:n(?:'|\u2019)t| not)|avoid) (?:(?:go|going|rush|rushing|come|bother) )?(?:to |in to )?(?:the "
-    r"|an? )?)$",
+_NEGATIONS: Final = re.compile(
+    r"\b(?:not|never|no|nothing|none|nor|neither|without|rather than|instead of|avoid\w*|against|away from|keep out of"
+    r"|out of|excessive|overkill|pointless|wast\w+|needn(?:'|\u2019)t|unnecessary|non|deliberately|asked about"
+    r"|wanted|hoped for"
+    r"|declin\w*|refus\w*)\b|n(?:'|\u2019)t\b",
     re.I,
 )
-_NOT_NEEDED: Final = re.compile(
-    r"^[^.;\n]{0,20}\b(?:(?:is|are|was)(?: not|n(?:'|\u2019)t)(?: \w+)? (?:need|necess|requir|warrant|indicat)\w*"
-    r"|not (?:needed"
-    r"|required|necessary|indicated)|unnecessary)\b",
+"""What turns urgent help down, when it stands before it in the same clause."""
+_OTHER_CLAUSE: Final = re.compile(
+    r",|\b(?:but|so|and (?:call|go|ring|phone|take|come|attend|get|seek)|then|instead|hesitate|delay|wait\w*"
+    r"|afraid|worry|forget"
+    r"|(?<=no )matter|doubt|only|later than|longer|drive yourself|feel (?:bad|silly))\b",
     re.I,
 )
+"""Words after a negation that end its reach, or that are themselves what is not to be done."""
+_BREAK: Final = re.compile(r"[.;:!?\n\u2013\u2014]| - ")
+_CONDITIONAL: Final = re.compile(r"\b(?:if|unless|when|because|since|as)\b[^.,;:!?\n]{0,60}$", re.I)
+_TURNED_DOWN: Final = re.compile(
+    r"(?: (?!and\b|or\b|but\b|so\b)[\w'\u2019-]+){0,4}? (?:(?:is|are|was|were)(?: not|n(?:'|\u2019)t)(?! (?:to be"
+    r"|far|open|only)\b)"
+    r"|(?:would|will|can|could|may|might)(?: not|n(?:'|\u2019)t) (?:help|change|add|find|do|be (?:needed"
+    r"|necessary|of))"
+    r"|(?:would|will|could|can) (?:only|just|merely)|(?:is|are) (?:really |only |best |mainly )?(?:meant )?(?:for"
+    r"|full of)\b"
+    r"|(?:is|was|would be|seems|are) (?:excessive|overkill|unnecessary|pointless|too much|a waste)|not (?:needed"
+    r"|required|necessary|indicated|warranted|given)|unnecessary|if you (?:like|prefer|wish|want))\b",
+    re.I,
+)
+"""What turns it down, when it follows in the same clause: "A&E isn't the place for backs"."""
+_MENTIONED: Final = re.compile(
+    r"emergency (?:room|department|services?)|ER|ED|A&E|ambulance|casualty|911|999|112|988",
+    re.I,
+)
+_HASTY: Final = re.compile(r"immediately|right away|stat|without delay|urgent(?:ly)?", re.I)
+_HELPS: Final = re.compile(
+    r"\b(?:go|attend\w*|call\w*|ring\w*|phone[ds]?|dial\w*|contact\w*|seek\w*|come|send\w*|sent|transfer\w*"
+    r"|convey\w*|refer\w*"
+    r"|admi\w+|arrang\w*|needs?|must|bring|assess\w*|examin\w*|seen?|review\w*|evaluat\w*|attention|help|bleep\w*"
+    r"|alert\w*"
+    r"|hospital|emergency|doctors?|team|theatre|surg\w+|scan|ct|mri|ultrasound|doppler|bloods|cultures?|ecg"
+    r"|antibiotics|treat\w*"
+    r"|inject\w*|infus\w*|iv|im|oxygen|discuss\w*|opinion|same|return|tell|get|request\w*|stop)\b",
+    re.I,
+)
+"""What is done at once; a tablet taken at once is no help."""
+_SENDS: Final = re.compile(
+    r"\b(?:go|going|attend\w*|call\w*|ring\w*|phone[ds]?|dial\w*|text|contact\w*|seek\w*|head|come|coming|send\w*"
+    r"|sent|transfer\w*"
+    r"|convey\w*|refer\w*|admit\w*|admission|arrang\w*|needs?|needed|must|has to|have to|should|requires?"
+    r"|warrants?|means|belongs?|return"
+    r"|requested|accepted|discussed|aware|informed|taken?|bring|brought|drive|get|carry|assess\w*|examin\w*|seen?"
+    r"|review\w*|evaluat\w*|tell"
+    r"|present|attention|help|bleep\w*|paged?|alert\w*|way|via|straight|visit|for|booked|today|now|tonight|at "
+    r"once|immediately|if|ct|scan)(?!\w)|\u2192|->|=|:",
+    re.I,
+)
+"""Words of sending, calling or bringing. A sentence with none only mentions the place."""
+_BARE: Final = 40
+"""Characters of a sentence that is but an entry: "ED."."""
+_TITLE: Final = re.compile(
+    r" (?:\w+ )?(?:notes?|letters?|summary|record|discharge|form|triage note|telephone number|visit (?:note"
+    r"|summary))\b",
+    re.I,
+)
+"""The name of a document: "urgent care note"."""
+
+
 _EVALUATED: Final = re.compile(
     r"\b(?:turned out|confirmed|was (?:due|caused|from)|came from|(?:tests?|scan|ct|mri|ecg|ekg|x-?ray|troponins?"
     r"|work-?up|bloods?"
     r"|results?) (?:\w+ ){0,4}(?:normal|negative|fine|clear|reassuring|unremarkable|good)|ruled out|excluded"
-    r"|discharged(?! home(?: with|[.,;]|$))"
+    r"|discharged from (?:the )?(?:hospital|ward)"
     r"|follow(?:ing)?[- ]?up (?:of|after|from)|were seen|was seen|since your (?:visit|admission|stay"
     r"|surgery)|in the (?:er|ed"
     r"|hospital) (?:yesterday|last|today|on)|treated)\b",
@@ -90,7 +144,12 @@ def directs_urgently(text: str, *, whatever_comes: bool = False) -> bool:
     """
     for match in _URGENT.finditer(text):
         before, after = text[max(0, match.start() - 90) : match.start()], text[match.end() : match.end() + 60]
-        if _NO_URGENCY.search(before) or _NOT_NEEDED.search(after):
+        if _declined(before, after):
+            continue
+        hasty = _HASTY.fullmatch(match.group()) is not None
+        if (hasty or _MENTIONED.fullmatch(match.group())) and not _sends(
+            text, match, _HELPS if hasty else _SENDS
+        ):
             continue
         if whatever_comes and _waits(text, match):
             continue
@@ -115,6 +174,24 @@ def delay(text: str, window: Span, *, kinds: tuple[str, ...] = ("delay", "calm")
         if told.concept in kinds and not _LATER.search(part, 0, told.span.start):
             return Span(window.start + told.span.start, window.start + told.span.end)
     return None
+
+
+def _sends(text: str, match: re.Match[str], frame: re.Pattern[str]) -> bool:
+    sentence = sentence_around(text, match.start(), match.end())
+    here = text[sentence.start : sentence.end]
+    return frame.search(here) is not None or (frame is _SENDS and len(here) < _BARE)
+
+
+def _declined(before: str, after: str) -> bool:
+    """Whether the words around urgent help turn it down. `before` and `after` are at most a sentence."""
+    for refused in _NEGATIONS.finditer(before):
+        between = before[refused.end() :]
+        if _BREAK.search(between) or _OTHER_CLAUSE.search(between):
+            continue
+        if _CONDITIONAL.search(before, 0, refused.start()):
+            continue
+        return True
+    return _TURNED_DOWN.match(after) is not None or _TITLE.match(after) is not None
 
 
 def _waits(text: str, match: re.Match[str]) -> bool:

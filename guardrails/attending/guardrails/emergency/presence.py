@@ -41,10 +41,9 @@ _PAST: Final = re.compile(
     re.I,
 )
 """Anywhere in the sentence: another time or another person."""
-_GENERAL: Final = re.compile(
-    r"\b(?:people|patients) (?:have|who|may|can|get)\b(?![^.;\n]{0,120}\b(?:you|your|he|his|she|her)\b)", re.I
-)
-"""Of people at large, and not then of this one."""
+_GENERAL: Final = re.compile(r"\b(?:people|patients) (?:have|who|may|can|get)\b", re.I)
+_OF_ONE: Final = re.compile(r"\b(?:you|your|he|his|she|her|my|i|i'm)\b", re.I)
+"""Of people at large, in a sentence that names nobody."""
 _NOT_NOW: Final = re.compile(
     r"\b(?:history of|h/o|hx of|pmh|previous(?:ly)?|prior|admitted (?:with|for)|treated for|was (?:seen"
     r"|admitted|treated)"
@@ -52,7 +51,8 @@ _NOT_NOW: Final = re.compile(
     r"|screen\w* for|side effects?"
     r"|what (?:is|are|causes?)|definition|allerg(?:y|ies|ic)\b|resolved|no longer (?:has|having)|(?:has"
     r"|have) (?:gone(?= ?(?:away|now|completely|altogether|[.,;]|and\b))|settled"
-    r"|cleared)|used to|giv(?:es|ing) (?:you|him|her|them|rise)|gave (?:you|him|her|them)|caus(?:es?|ed"
+    r"|cleared)|used to(?![^.;\n]{0,60}\b(?:but|now)\b)|giv(?:es|ing) (?:you|him|her|them|rise)|gave (?:you|him"
+    r"|her|them)|caus(?:es?|ed"
     r"|ing) (?:you|him|her|them)?"
     r"|(?:had|known|previous|allergic|bad|severe) reaction to|reacted to|(?:after|following|since) (?:a"
     r"|an|the|his|her|your)"
@@ -105,9 +105,15 @@ _FRESH: Final = re.compile(
     r"|since (?:last|yester\w*|this|\w+day)|this (?:morning|evening|week|time)|days?|hours?)\b",
     re.I,
 )
+_NOW_TOO: Final = re.compile(
+    r"\b(?:now|today|tonight|yesterday|currently|since (?:last|yester\w*|this|\w+day)|this (?:morning|evening"
+    r"|week))\b",
+    re.I,
+)
 _CONDITION: Final = frozenset(["if", "unless", "whenever", "should"])
 _WARNING: Final = re.compile(
-    r"\b(?:in case|(?:mention|any|report) (?:any |of )?(?:new |unusual |sign|black|blood|bleed|chest|rash"
+    r"\b(?:in case|(?:(?<!you )(?<!they )mention|any|(?<!you )(?<!they )report) (?:any |of )?(?:new |unusual "
+    r"|sign|black|blood|bleed|chest|rash"
     r"|swell|fever)|watch for|watch out|look (?:out )?for|signs? of|symptoms? (?:of|such as|like|include)"
     r"|such as|warning signs?|back (?:sooner |earlier )?(?:for|if)"
     r"|red flags?|can cause|may cause|could cause|might cause|may (?:get|feel"
@@ -122,8 +128,10 @@ _WARNING: Final = re.compile(
 )
 _TO_REPORT: Final = re.compile(
     r"\b(?:(?:is|are) (?:to be )?reported|should (?:be reported|bring|prompt|mean|go|call)|warrants?"
-    r"|needs? (?:urgent|same[- ]day|emergency))\b|[,:;] ?(?:please )?(?:come (?:straight )?in|call 911"
-    r"|call 999)\b(?! if| when| only| on)|(?:\u2192|->|=) ?(?:ED|A&E|ER|999|911|call|come|phone)\b",
+    r"|needs? (?:urgent|same[- ]day|emergency)|means? (?:an? |the )?(?:urgent|same[- ]day|emergency|hospital|A&E"
+    r"|ED|999|911|ambulance))\b|[,:;] ?(?:please )?(?:come (?:straight )?in|call 911"
+    r"|call 999)\b(?! if| when| only| on)|(?:\u2192|->|=|:) ?(?:ED|A&E|ER|999|911|call|come|phone|same[- ]day"
+    r"|urgent|emergency|hospital)\b",
     re.I,
 )
 """Behind a finding: what to do should it come."""
@@ -162,12 +170,26 @@ def is_so(text: str, tokens: Tokens, told: Told) -> bool:
     if behind[:1] == ("not",) and behind[1:] and behind[1] in _NOT_DONE:
         return False
     return (
-        _PAST.search(text, tokens.starts[start], tokens.ends[end - 1]) is None
-        and _GENERAL.search(text[tokens.starts[start] : tokens.ends[end - 1]]) is None
+        not _past(text, tokens, told, start, end)
+        and not _general(text[tokens.starts[start] : tokens.ends[end - 1]])
         and _NOT_NOW.search(text, tokens.starts[start], told.span.end) is None
         and _OF_ALLERGY.match(text, told.span.start) is None
         and not (told.concept in _LASTING and _long_had(text, tokens, told, start, end))
     )
+
+
+def _general(sentence: str) -> bool:
+    return _GENERAL.search(sentence) is not None and _OF_ONE.search(sentence) is None
+
+
+def _past(text: str, tokens: Tokens, told: Told, start: int, end: int) -> bool:
+    """Whether the sentence tells of another time or person; of a date beside the finding where it tells of now too."""
+    match = _PAST.search(text, tokens.starts[start], tokens.ends[end - 1])
+    if match is None:
+        return False
+    low, high = sorted((match.start(), told.span.start))
+    apart = any(mark in text[low:high] for mark in ",(")
+    return not (apart and _NOW_TOO.search(text, tokens.starts[start], tokens.ends[end - 1]) is not None)
 
 
 def _long_had(text: str, tokens: Tokens, told: Told, start: int, end: int) -> bool:
