@@ -40,15 +40,21 @@ _ACT: Final = Sieved(
     r"|(?:come|coming|came|get|getting|taken|took) (?:straight |right )?off(?: of)?"
     r"|flush(?= the rest\b| (?:it|them|your|the)\b[^.;\n]{0,40}\b(?:down|away))|switch off|turn off"
     r"|(?:turn|switch)(?= it off\b)"
-    r"|give(?=[^.;\n]{3,60}\ba (?:miss|rest|break|holiday)\b)|let(?=[^.;\n]{1,40}\brun (?:dry|out)\b)"
+    r"|give(?=[^.;\n]{3,60}\ba (?:miss|rest|break|holiday)\b)|let(?=[^.;\n]{1,40}\brun (?:dry|out|empty)\b)"
     r"|leave (?:out|off)|(?:leave|leaving|cut|throw|chuck|take|strike)(?=[^.;\n]{1,60}\b(?:off|out|away|at home"
-    r"|behind)\b)"
+    r"|behind|alone)\b)|put(?=[^.;\n]{1,40}\bin the bin\b)"
+    r"|(?:we|i)(?:'ve|\u2019ve| have)(?: now| also| therefore| both)? (?:stopped|discontinued|ended|ceased|withdrawn"
+    r"|halted|terminated|suspended|cancelled)"
+    r"|(?:we|i) (?:therefore |accordingly )?(?:ended|stopped|discontinued|ceased|terminated|withdrew|halted)"
+    r"(?=[^.;\n]{0,80}\b(?:today|this morning|tonight|outright|now|at once|on admission|for good)\b)"
+    r"|(?:be|have) done with|finish with"
+    r"|cancel(?:led)? (?:the |your |his |her )?(?:repeat|prescription|refill|script)s? (?:for|of)"
     r"|no(?= [\w-]+ (?:for|until|till|from) (?:the|your|next|now|today|tomorrow|\d|two|three|four|a) )"
     r"|no(?= insulin\b(?! (?:dose|change|adjust|requir|resist|pump|needed|reaction|on board)))|suspend"
     r"|(?:do not|don't|don\u2019t|not to)(?: take| give| use) (?:the |your |any )?(?=(?:insulin|lantus|levemir|tresiba"
     r"|toujeo|novorapid|humalog|basal|glargine)\b)|no (?=basal\b[^.;\n]{0,30}\bno bolus\b)"
     r"|(?:stays?|staying|keep|kept) off(?= (?:\w+ ){1,3}(?:from|until|till|for)\b)"
-    r"|no more(?! than)|no further(?! than)|take no|take none of"
+    r"|no more(?! than)|no further(?! than)|take no(?: more)?|take none of"
     r"|no need to (?:take|restart|resume|continue|replace|renew|reorder)"
     r"|(?:do not|don't|don\u2019t|no need to|needn't) bother (?:refilling|reordering|renewing|restarting|taking|with)"
     r"|(?:take|have|taking|having) a (?:\S+ )?(?:holiday|break|rest|pause) from"
@@ -60,12 +66,13 @@ _ACT: Final = Sieved(
     re.I,
 )
 _LAST: Final = Sieved(
-    r"\b(?:(?:take|taken|takes|have|having|be|is|swallow|was) (?:\w+ )?(?:your|her|his|the"
+    r"\b(?:(?:is|be) (?:the|your|his|her) last (?:night|day|time) (?:for|of|on)"
+    r"|(?:take|taken|takes|have|having|be|is|swallow|was) (?:\w+ )?(?:your|her|his|the"
     r"|their) (?:very )?(?:last|final)"
     r" (?:tablet|dose|pill|capsule|injection|one)|(?:dose|tablet|pill) (?:is|can be|will be) (?:the|your|her"
     r"|his) last"
     r"|flush the rest|(?:flush|throw|tip|pour) (?:them|it|what(?:'s| is) left|whatever is left)"
-    r"[^.;\n]{0,20}\b(?:down|away|out)|let (?:it|(?:the|this|that) (?:\w+ )?(?:pump|reservoir)) run (?:dry|out)"
+    r"[^.;\n]{0,20}\b(?:down|away|out)|let (?:it|(?:the|this|that) (?:\w+ )?(?:pump|reservoir)) run (?:dry|out|empty)"
     r"|no more refills|(?:don't|do not|don\u2019t) (?:collect|order|put on|pick up)"
     r" (?:any ?more|another|a new one|more)|(?:do not|don't|don\u2019t) (?:take|give|have) another"
     r"|(?:none|nothing) (?:from (?:then|today|tomorrow|tonight|now|there|that day)|after(?:wards?| that| this)|at all"
@@ -75,7 +82,9 @@ _LAST: Final = Sieved(
     re.I,
 )
 _DONE: Final = Sieved(
-    r"(?:->|\u2192|=>) ?(?:nil|stop|off|none)\b|\b(?:stopped|stops|stop|ceased|ceases|cease|discontinued"
+    r"(?:->|\u2192|=>) ?(?:nil|stop|off|none)\b|\b(?:stopped|stops|stop|ceased|ceases|cease|discontinued|ended"
+    r"|terminated|cancelled|halted|scratched|brought to (?:a|an) (?:close"
+    r"|end)|came to an end|comes to an end|off(?= (?:until|till)\b)"
     r"|omitted|omit|withheld|held|hold|suspended|skipped|skip"
     r"|dropped|binned|removed|remove(?= (?:it )?from)|(?:switched|turned|kept|stays?) off|on hold|(?:can|will"
     r"|to) wait (?:till|until)"
@@ -109,13 +118,15 @@ _SUPPLIED: Final = Sieved(
     re.I,
 )
 _PRONOUN: Final = re.compile(
-    r"\s{0,20}(?:taking |off |out )?(?P<all>(?:all|both|these|those|them)(?: (?:of )?(?:the |your |her |his |these "
+    r"\s{0,20}(?:taking |off |out )?(?P<all>(?:of )?either|(?:of )?(?:all|both|these|those|them)(?: (?:of "
+    r")?(?:the |your |her |his |these "
     r"|those |them"
     r"|two|three|four|both ){0,6}(?:medicines?|medications?|meds|drugs?|tablets?|pills?|ones?))?"
     r"|(?:the|your|her|his) (?:(?:two|three|four) )?(?:medicines|medications|meds|drugs|tablets|pills)(?! (?:in"
     r"|for|if))"
     r"|(?:the )?lot)\b|\s{0,20}(?:taking |off )?(?P<one>it|this|that|this (?:medicine|medication|drug|tablet)"
-    r"|the (?:medicine|medication|drug|tablet))\b(?! (?:from|being|work|get|if))",
+    r"|the (?:medicine|medication|drug|tablet|bottle|box|packet))\b(?! (?:from(?! (?:today|tonight|tomorrow|now|this"
+    r"|\w+day)\b)|being|work|get|if))",
     re.I,
 )
 _WITHOUT: Final = re.compile(
@@ -133,6 +144,15 @@ _WHY: Final = re.compile(
     re.I,
 )
 """Brackets that say why another drug ends: "omeprazole STOPPED (blunts clopidogrel)"."""
+_BESIDE: Final = re.compile(
+    r"(?:\b(?:apart|away|separat\w*|hours?) from|\b(?:absorption|effects?|levels?|action|clearance|breakdown"
+    r"|metabolism"
+    r"|activation|conversion|benefit) (?:of|on|with)|\b(?:hence|because of|due to|interact\w* with|mix\w*"
+    r"|together with|while (?:on|taking)|now on|in favou?r of))\s(?:the |her |his |your )?$"
+    r"|\b(?!all\b|both\b|thinners?\b)[\w-]+(?: [\d.,]{1,8} ?(?:mg|mcg|g|micrograms?|units))? \($",
+    re.I,
+)
+"""Before a name: it stands beside the one that is ended, or in brackets behind it."""
 _NEGATED: Final = re.compile(
     r"(?:\b(?:not|never|if|when|until|before|unless)\b|n['\u2019]t\b)[^,.;:\n]{0,24}$", re.I
 )
@@ -167,7 +187,7 @@ _ORDER_BEFORE: Final = re.compile(
 _NOW: Final = re.compile(
     r"\b(?:today|tonight|now|from (?:tomorrow|today|tonight|now|this|monday|tuesday|wednesday|thursday|friday"
     r"|saturday|sunday|admission)|this (?:morning|visit|week|evening|afternoon)|yesterday|tomorrow|outright|at once"
-    r"|with immediate effect|at (?:this|today's) visit)\b",
+    r"|with immediate effect|at (?:this|today's) visit|for good|on (?:the day of )?(?:admission|discharge))\b",
     re.I,
 )
 _BARE: Final = re.compile(
@@ -260,7 +280,8 @@ def _acts(text: str, sentence: Span, names: Names) -> Iterator[Ending]:
     for match in _LAST.finditer(words):
         if _NEGATED.search(_before(words, match)) is None:
             at = sentence.start + match.start()
-            for name in names.meant(sentence, at, every=False):
+            every = re.match(r" (?:both|all|either|them)\b", words[match.end() :]) is not None
+            for name in names.meant(sentence, at, every=every):
                 yield from _ended(text, name, at=at)
 
 
@@ -414,10 +435,16 @@ def _long_past(text: str, name: Named) -> bool:
     return _AGO.search(text, low, after.start() if after else sentence.end) is not None
 
 
+def _bystander(text: str, name: Named) -> bool:
+    """A name that is not what the verb ends: "apart from A", "the absorption of A", "omeprazole (A)"."""
+    before = text[max(0, name.span.start - 60) : name.span.start]
+    return _BESIDE.search(before) is not None
+
+
 def _ended(
     text: str, name: Named, *, read: bool = False, at: int | None = None, supply: bool = False
 ) -> Iterator[Ending]:
-    if not name.kinds or _long_past(text, name):
+    if not name.kinds or _long_past(text, name) or _bystander(text, name):
         return
     start = name.span.start if at is None else min(at, name.span.start)
     end = max(name.span.end, at or 0)

@@ -40,6 +40,14 @@ _TAPER: Final = re.compile(
     r"|(?:decrease|lower)\w* (?:it |the dose |by )|every (?:\w+ )?(?:days?|weeks?))",
     re.I,
 )
+_WITHDRAWN_SLOWLY: Final = Sieved(
+    r"\b(?:withdr[ae]w\w*|reduc\w+|taper\w*|phased out|weaned?|brought down|came off|wound down|stepped "
+    r"down)\b[^.;\n]{0,40}"
+    r"\b(?:over|across|between|from|every|in steps)\b|\boverlapping with\b|\bcross-?taper\w*|\bbrought in alongside\b",
+    re.I,
+)
+"""A slow end that the text told before it says "is not to be restarted"."""
+_RESTART: Final = re.compile(r"\bnot (?:to )?(?:be )?(?:re-?start|resum|re-?prescrib|recommenc)\w*", re.I)
 _CHANGED: Final = re.compile(
     r"\b(?:then (?:start|begin|switch|take|change)|switch\w*\b(?! off)|replac\w*|convert\w*|transition\w*"
     r"|substitut\w*|bridg\w*"
@@ -180,7 +188,8 @@ _LONG_USE: Final = Sieved(
     r"(?:(?:[3-9]|\d{2,}|three|four|five|six|seven|eight|nine|ten|eleven|twelve|several|many) weeks?"
     r"|(?:\d+|a|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|several|many|few) (?:months?"
     r"|years?)|(?:19|20)\d\d\b)"
-    r"|\b(?:chronic\w*|long[- ]?term|long[- ]standing|maintenance|years|months|yrs|ages)\b"
+    r"|\b(?:chronic\w*|long[- ]?term|long[- ]standing|maintenance|(?<!\d )(?<!\d)(?:years|months|yrs)|ages)\b"
+    r"|\b\d+ (?:years|months|yrs) (?:of|on|now|running)\b"
     r"|\bsince (?:the|his|her|your|my) [^.;\n]{1,30}(?:19|20)\d\d\b"
     r"|\b(?:taken|takes|on it|on this) (?:\w+ ){0,4}since\b",
     re.I,
@@ -219,7 +228,8 @@ _TYPE_2: Final = Sieved(r"\btype (?:2|two|ii)\b|\bt2dm?\b|\bdm ?2\b|\bgestationa
 
 
 _WHITE_CELLS: Final = Sieved(
-    r"\b(?:neutro\w*|(?-i:ANC)|white (?:blood )?(?:cells?|count)|agranulo\w*|myocarditis|red result|wcc|ileus)\b",
+    r"\b(?:neutro\w*|(?-i:ANC)|white (?:blood )?(?:cells?|count)|agranulo\w*|myocarditis|red result|wcc|ileus)\b"
+    r"(?![^.;\n]{0,20}\b(?:normal|fine|stable|good)\b)",
     re.I,
 )
 
@@ -256,6 +266,8 @@ def rightful(case: Case, ending: Ending) -> bool:
         return _replaced(case, ending) or _short_break(vital, _NOT_BACK.sub(" ", around))
     if _UNTAPERED.search(around):
         return False
+    if _RESTART.search(around) and case.says(_WITHDRAWN_SLOWLY):
+        return True
     mild = _MILD.search(_UNTAPERED.sub(" ", around)) is not None
     if mild and not vital.weaned:
         return True
@@ -317,6 +329,7 @@ _BEGINS: Final = re.compile(
     re.I,
 )
 _GIVEN: Final = re.compile(r"[^.;,\n]{0,30}?\b(?:given|started|commenced) (?:at|today|this|now|on|\d)", re.I)
+_NO_NAME: Final = re.compile(r"\b(?:no|not|never|without|nor|neither)\b (?:\w+ ){0,2}$", re.I)
 _BEGINS_AFTER: Final = re.compile(
     r"[^.;,\n]{0,40}?\b(?:starts?|started|begins?|began|commenc\w*|initiated|instead|takes over|bridg\w*)\b",
     re.I,
@@ -347,7 +360,10 @@ def _begun(text: str, name: Span) -> bool:
 
 
 def _begins(text: str, name: Span) -> bool:
-    return (_GIVEN.match(text, name.end) or _BEGINS_AFTER.match(text, name.end)) is not None
+    return (
+        _NO_NAME.search(text[max(0, name.start - 40) : name.start]) is None
+        and (_GIVEN.match(text, name.end) or _BEGINS_AFTER.match(text, name.end)) is not None
+    )
 
 
 def taken_long(case: Case, ending: Ending) -> bool:
