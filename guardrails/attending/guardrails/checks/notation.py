@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from attending.guardrails.checks.amounts import listed_statements
 from attending.guardrails.checks.case import RAIL, Case, rule
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.spoken import retracted
@@ -118,7 +119,7 @@ def unknown_names(case: Case) -> Iterator[Finding]:
 
 def unreadable(case: Case) -> Iterator[Finding]:
     for dose in case.output.unreadable:
-        if _step(case.judged.output, dose.span):
+        if _step(case.judged.output, dose.span) or _on_the_list(case, dose.span):
             continue
         yield _text_finding(
             case,
@@ -129,6 +130,24 @@ def unreadable(case: Case) -> Iterator[Finding]:
             dose.span,
             f"a dose that cannot be read with certainty: {dose.reason}",
         )
+
+
+_NEXT_TO: Final = 3
+
+
+def _on_the_list(case: Case, span: Span) -> bool:
+    """True for a number without a unit beside a drug that the patient's list has in that very number: "lithium 600
+    BID"."""
+    number = case.judged.output[span.start : span.end].replace(",", "")
+    if not number.isdigit():
+        return False
+    return any(
+        listed.dose is not None and listed.dose.high == int(number)
+        for s in case.output.statements
+        if 0 <= span.start - s.mention.span.end <= _NEXT_TO
+        for drug in s.mention.drugs
+        for listed in listed_statements(case, drug)
+    )
 
 
 _DOWN: Final = re.compile(

@@ -29,6 +29,12 @@ from attending.guardrails.clinical.statement import Span, Statement
 from attending.guardrails.finding import Scope
 
 _END: Final = re.compile(r"[.;:!?](?:\s|$)|\n")
+_A_DAY: Final = re.compile(
+    r" ?(?:in total |altogether |in all )?(?:a day|per day|in a day|(?:in|per|over) 24 ?h(?:ours|rs)?)\b"
+    r"(?![^.;\n]{0,12}\b(?:at once|in one go|single))",
+    re.I,
+)
+"""Behind an amount that is told for the whole day ("2 g a day"), not for each time."""
 _BESIDE: Final = 60
 """So many characters may stand between a name and its own amount."""
 _BEFORE: Final = 20
@@ -59,12 +65,15 @@ def with_owners(case: Case) -> Case:
 
 
 def _sums(case: Case) -> Iterator[Statement]:
-    """Doses that say again, as the sum of a day, what was said just before: "900 mg three times daily (2,700 mg a
-    day)"."""
+    """Amounts of a whole day: "2 g a day", and the sum of what was said just before: "900 mg three times daily, 2,700
+    mg in all"."""
     said: list[Statement] = []
     for statement in case.output.statements:
         dose = statement.dose
         if dose is None or dose.unit not in MG_PER or dose.components or dose.count is not None:
+            continue
+        if dose.per_time is None and _A_DAY.match(case.judged.output, dose.span.end) is not None:
+            yield statement
             continue
         if dose.per_time is None and times_per_day(statement.frequency) in (None, 1):
             for earlier in said:

@@ -168,6 +168,8 @@ _WILL = re.compile(
     r"\b(?:will|'ll|shall|would|may|might|could|to be|can be|plan(?:s|ned)? to|intend\w* to|aim\w* to|"
     r"consider\w*)\b[^.;\n]{0,70}\Z"
 )
+_AFTER_ONLY = re.compile(r"\bafter (?:only |just |even |as little as )?\Z")
+"""Before how much has harmed: "sometimes after only a few tablets"."""
 _WOULD_COME_TO = re.compile(
     r"\b(?:would|'d)\b[^.;\n]{0,70}\b(?:which|that|this|it)(?:'s| is| would be| comes to)"
     r"(?: [a-z-]+){0,4} \Z"
@@ -175,7 +177,7 @@ _WOULD_COME_TO = re.compile(
 """What a dose that nobody takes would be: "four would be 2 g, which is double the adult dose"."""
 _ONCE_THAT = re.compile(
     r"(?: of [a-z-]+)?,? (?:only )?(?:when|once|after|if|as soon as|provided|at (?:the |your |her |his )?next|"
-    r"later|in due course|until|then|there|at that)\b"
+    r"later|in due course|until|then|there|at that|during|in (?:case|the event)|on sick)\b"
 )
 _MULTIPLIED = re.compile(r",? (?:of|for) (?!what |that |the one )")
 _TELLS_WHAT = re.compile(
@@ -408,6 +410,8 @@ class _Builder:
 
     def _doubtful(self, amount: Amount, reading: Reading) -> None:
         if _WOULD_COME_TO.search(self._text, max(0, amount.start - 110), amount.start):
+            return
+        if _AFTER_ONLY.search(self._text, max(0, amount.start - 20), amount.start):
             return
         if amount.vague:
             number = self._sentence(amount.start)

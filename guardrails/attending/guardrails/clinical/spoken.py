@@ -226,9 +226,19 @@ _TOO_MUCH = re.compile(
 )
 
 
+_KILLS = re.compile(
+    r"(?: of [a-z-]+)?(?: (?:a|per) (?:day|dose)| daily| at once)?\)?,? (?:has|have|is|are|was|were|would be|would|"
+    r"can be|could be|could|can|may be|may|will) (?:\w+ly )?(?:kill(?:ed|s)?|fatal|lethal|deadly|toxic|poison\w*|"
+    r"an overdose|too (?:much|high)|dangerous|unsafe|never an?)\b"
+)
+"""Behind an amount that the text calls deadly, and so tells nobody to take."""
+
+
 def condemned(text: str, start: int, end: int) -> bool:
     """Whether the amount is what something would come to, and too much: "four would be 2 g in one go, which is
     double"."""
+    if _KILLS.match(text, end) is not None:
+        return True
     return (
         _WOULD_BE.search(text, max(0, start - 60), start) is not None
         and _TOO_MUCH.match(text, end) is not None
