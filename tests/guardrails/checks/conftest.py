@@ -13,6 +13,7 @@ from attending.guardrails.context.json_form import parse_context, parse_document
 from attending.guardrails.finding import Basis, Severity
 from attending.guardrails.knowledge.facts import (
     AgeRule,
+    ConceptionWait,
     Contraindication,
     Course,
     Covered,
@@ -186,6 +187,9 @@ class TinyKnowledge:
         if drug != "ketorolac":
             return ()
         return (Course(drug, Decimal(5), Severity.MAJOR, LABEL, frozenset({"oral", "intravenous"})),)
+
+    def conception_waits(self, drug: str) -> Sequence[ConceptionWait]:
+        return (ConceptionWait(drug, 90, LABEL),) if drug == "methotrexate" else ()
 
     def infusion_rates(self, drug: str) -> Sequence[InfusionRate]:
         if drug != "potassium chloride":

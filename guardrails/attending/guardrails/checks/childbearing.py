@@ -13,7 +13,7 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import daily_total
 from attending.guardrails.checks.case import Case, Exposure, lowered
-from attending.guardrails.checks.conception import WAITS, wish
+from attending.guardrails.checks.conception import wish
 from attending.guardrails.checks.patient_state import conditions_of
 from attending.guardrails.clinical.person.counting import NW, number
 from attending.guardrails.clinical.sentence import sentence_around
@@ -124,7 +124,7 @@ def _before_conception(case: Case) -> Iterator[Finding]:
     if wish(case) is None:
         return
     for exposure in case.unique_given():
-        if case.is_local(exposure) or exposure.drug in WAITS:
+        if case.is_local(exposure) or case.knowledge.conception_waits(exposure.drug):
             continue
         for rule in case.knowledge.pregnancy_rules(exposure.drug):
             if rule.severity is Severity.CONTRAINDICATED and rule.from_week is None:

@@ -1,8 +1,8 @@
 """A drug that must be out of the body before a pregnancy, given to somebody who wants one too soon.
 
-Labels name how long contraception goes on after the last dose. Three sentences go wrong: a wish for a child is told
-and the drug is started all the same; a pregnancy is allowed sooner than the label says; contraception is called
-needless.
+Labels name how long contraception goes on after the last dose (rows of the knowledge). Three sentences go wrong: a wish
+for a child is told and the drug is started all the same; a pregnancy is allowed sooner than the label says;
+contraception is called needless.
 """
 
 from __future__ import annotations
@@ -11,25 +11,14 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from attending.guardrails.checks.case import Case, Exposure, curated
+from attending.guardrails.checks.case import Case, Exposure
 from attending.guardrails.clinical.person.counting import NW, number
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Code, Finding, Scope, Severity
+from attending.guardrails.knowledge.facts import ConceptionWait
 from attending.guardrails.sieve import Sieved
 
-WAITS: Final = {
-    # Days from the last dose to a conception, by label (US section 5, 8 or UK section 4.6); the shorter of the two.
-    "acitretin": 1095, "etretinate": 1095, "leflunomide": 730, "teriflunomide": 730, "vismodegib": 270,
-    "sonidegib": 600, "cyclophosphamide": 180, "trastuzumab": 210, "cladribine": 180, "ribavirin": 180,
-    "sodium iodide i-131": 180, "miltefosine": 150, "methotrexate": 90, "ozanimod": 90, "tafenoquine": 90,
-    "dutasteride": 180, "fingolimod": 60, "semaglutide": 60, "albendazole": 30, "mycophenolate mofetil": 42,
-    "mycophenolic acid": 42, "isotretinoin": 30, "alitretinoin": 30, "bexarotene": 30, "bosentan": 30,
-    "ambrisentan": 30, "macitentan": 30, "riociguat": 30, "vericiguat": 30, "sparsentan": 30, "tirzepatide": 30,
-    "griseofulvin": 30, "thalidomide": 28, "lenalidomide": 28, "pomalidomide": 28, "lomitapide": 14,
-    "measles, mumps and rubella vaccine": 28, "varicella vaccine": 28, "siponimod": 10, "ponesimod": 7,
-    "valproate": 0, "topiramate": 0, "penicillamine": 0, "danazol": 0, "methimazole": 0,
-}  # fmt: skip
 _YEARS: Final = 365
 """Waits from here on outlast any plan that a text tells of."""
 _ALLOWED_SHORT: Final = 0.85
@@ -131,10 +120,16 @@ def conception(case: Case) -> Iterator[Finding]:
     age = case.age_years
     if age is not None and age > _PAST_CHILDBEARING:
         return
-    drugs = [e for e in case.unique_given() if e.drug in WAITS and not case.is_local(e)]
+    drugs = [
+        e for e in case.unique_given() if case.knowledge.conception_waits(e.drug) and not case.is_local(e)
+    ]
     if drugs and not case.says(_BARREN):
         yield from _wished(case, drugs)
     yield from _told(case)
+
+
+def _longest(case: Case, drug: str) -> ConceptionWait:
+    return max(case.knowledge.conception_waits(drug), key=lambda fact: fact.days)
 
 
 def wish(case: Case) -> re.Match[str] | None:
@@ -151,7 +146,8 @@ def _wished(case: Case, drugs: list[Exposure]) -> Iterator[Finding]:
         return
     later = _LATER.match(case.told, told.end())
     for exposure in drugs:
-        wait = WAITS[exposure.drug]
+        fact = _longest(case, exposure.drug)
+        wait = fact.days
         if later is not None and (later.group(1) is None or number(later.group(1).lower()) * 365 > wait):
             continue
         if wait < _YEARS and _covered(case):
@@ -161,10 +157,7 @@ def _wished(case: Case, drugs: list[Exposure]) -> Iterator[Finding]:
             Code.PREGNANCY,
             exposure,
             severity,
-            curated(
-                f"conception-{exposure.drug}",
-                "labels, section 5 and 8: contraception during and after treatment",
-            ),
+            fact.provenance,
             f"{exposure.drug} in somebody who wants to conceive{_wait(wait)}",
         )
 
@@ -188,17 +181,17 @@ def _told(case: Case) -> Iterator[Finding]:
     """What the output says of when a pregnancy may follow."""
     text = case.judged.output
     named = {
-        drug: statement
+        drug
         for statement in case.output.statements
         if statement.scope is not Scope.AVOID
         for drug in statement.mention.drugs
-        if drug in WAITS
+        if case.knowledge.conception_waits(drug)
     }
     if not named:
         return
     # Of several drugs the one with the longest wait is not always meant: the shortest decides.
-    drug = min(named, key=lambda name: WAITS[name])
-    wait = WAITS[drug]
+    fact = min((_longest(case, drug) for drug in named), key=lambda fact: fact.days)
+    drug, wait = fact.drug, fact.days
     for match in _AGO.finditer(text):
         if int(number(match[1].lower())) * _DAYS[match[2].lower()] >= wait * _ALLOWED_SHORT:
             return
@@ -219,7 +212,7 @@ def _told(case: Case) -> Iterator[Finding]:
                 Code.PREGNANCY,
                 None,
                 Severity.MAJOR,
-                curated(f"conception-{drug}", "labels, section 5 and 8: contraception after the last dose"),
+                fact.provenance,
                 f"a pregnancy after {drug} sooner than its label allows{_wait(wait)}",
                 drugs=(drug,),
                 span=Span(match.start(), match.end()),

@@ -40,7 +40,8 @@ _AFTER_ALL: Final = re.compile(
     re.I,
 )
 _AMOUNT: Final = re.compile(
-    r"\d ?(?:mg|mcg|micrograms?|g|ml|units?|tablets?|capsules?|puffs?|times|x)\b|\b(?:bd|bid|tds|tid|qds|qid|daily)\b",
+    r"\d ?(?:mg|mcg|micrograms?|g|ml|units?|tablets?|capsules?|puffs?|times|x)\b|\b(?:bd|bid|tds|tid|qds|qid"
+    r"|daily)\b",
     re.I,
 )
 _AGAINST: Final = re.compile(
@@ -76,7 +77,8 @@ _NONE_OF_IT: Final = re.compile(
 """The next sentence: "he has not had a drop of either since"."""
 _RESUMES: Final = re.compile(
     r"\b(?:re-?start\w*|resum\w+|re-?commenc\w+|reinstat\w+|re-?introduc\w+|re-?challeng\w+|back on|put it back"
-    r"|put (?:him|her|you|them) back|start\w* (?:\w+ ){0,2}again|begin again|go(?:es)? back (?:on|to)|re-?issue\w*)\b",
+    r"|put (?:him|her|you|them) back|start\w* (?:\w+ ){0,2}again|begin again|go(?:es)? back (?:on|to)"
+    r"|re-?issue\w*)\b",
     re.I,
 )
 _REFUSES: Final = re.compile(
@@ -130,8 +132,10 @@ _RATHER_NOT: Final = re.compile(
     re.I,
 )
 _PREFERRED: Final = re.compile(
-    r"\b(?:(?:prefer\w*) [^.;,\n]{2,40} (?:to|over|rather than|instead of)|(?:cho(?:o?se|sen|osing)|pick\w*|favou?r\w*"
-    r"|(?:went|gone?|going) (?:with|for)) [^.;,\n]{2,40} (?:over|rather than|instead of|in preference to))"
+    r"\b(?:(?:prefer\w*) [^.;,\n]{2,40} (?:to|over|rather than|instead of)|(?:cho(?:o?se|sen|osing)|pick\w*"
+    r"|favou?r\w*"
+    r"|settled on|opted for|decided on|(?:went|gone?|going) (?:with|for)) [^.;,\n]{2,40} (?:over|rather than"
+    r"|instead of|in preference to))"
     r" (?:oral |the |an? )?\Z",
     re.I,
 )
@@ -148,23 +152,30 @@ def _passed_over(text: str, statement: Statement, low: int) -> bool:
 
 
 _OLD_ONE: Final = re.compile(
-    r"\b(?:old|older|former|previous|prior|earlier|original|first)(?: \w{1,20}){0,2} \Z"
+    r"\b(?:old|older|former|previous|prior|earlier|original|first)(?: \w{1,20}){0,2}(?: ?: ?\w{3,24})? \Z"
     r"|\b(?:previously|formerly|was|had been|from)(?: on)? \Z",
     re.I,
 )
+_INSTEAD: Final = re.compile(
+    r"\b(?:instead of|rather than|in place of|in lieu of|replac(?:es|ing)|no longer|used to take|used to be)"
+    r"(?: (?:the|his|her|your|old|usual|on|\w{4,20}))? \Z",
+    re.I,
+)
 _ENDED_ONE: Final = re.compile(
-    r"[^.;\n]{0,40}?\b(?:discontinued|cancell?ed|stopped|ended|no longer|removed|crossed|struck|d/c'?e?d?|withdrawn"
+    r"[^;\n]{0,40}?\bnew\b ?:|[^[^.;\n]{0,40}?\b(?:discontinued|cancell?ed|stopped|ended|no longer|removed"
+    r"|crossed|struck|d/c'?e?d?|withdrawn"
     r"|replaced|deleted|voided|now\b|->|\u2192)",
     re.I,
 )
 _HEALTHY: Final = re.compile(
     r"\b(?:usual|standard|normal|ordinary|full|regular|label)(?:ly)?\b[^.;\n]{0,80}?\b(?:would be|is|are|being|:)"
     r"[^.;\n\d]{0,12}\Z"
-    r"|\b(?:normal|healthy|good|intact) (?:kidneys?|renal function|kidney function|clearance)\b[^.;\n]{0,30}\Z",
+    r"|\b(?:normal|healthy|good|intact) (?:kidneys?|renal function|kidney function|clearance)\b[^.;\n\d]{0,30}\Z",
     re.I,
 )
 _NOT_HERE: Final = re.compile(
-    r"[^.;\n]{0,60}?(?:[.;,] ?)?\b(?:do not|don't|not|never|too much|too high|but|for (?:healthy|normal|good))\b",
+    r"[^.;\n]{0,60}?(?:[.;,] ?)?\b(?:do not|don't|not|never|too much|too high|for (?:healthy|normal|good|you)|here"
+    r"|with (?:your|this|his|her))\b",
     re.I,
 )
 
@@ -175,19 +186,18 @@ def _other_dose(text: str, statements: Sequence[Statement], number: int) -> bool
     statement = statements[number]
     if statement.dose is None or statement.scope is Scope.STOP:
         return False
-    mine = set(statement.mention.drugs)
-    if not any(
-        mine & set(s.mention.drugs) and s.dose is not None and s.dose.span.start != statement.dose.span.start
-        for s in statements
-    ):
-        return False
     at, end = statement.dose.span.start, statement.dose.span.end
     plain = text.replace("*", " ") if "*" in text[at : end + 120] else text
     low = max(plain.rfind(mark, max(0, at - 120), at) for mark in ".;\n") + 1
     before = plain[max(low, at - 120) : at]
-    if _OLD_ONE.search(before) is not None and _ENDED_ONE.match(plain, end) is not None:
-        return True
-    return _HEALTHY.search(before) is not None and _NOT_HERE.match(plain, end) is not None
+    old = _OLD_ONE.search(before) is not None and _ENDED_ONE.match(plain, end) is not None
+    usual = _HEALTHY.search(before) is not None and _NOT_HERE.match(plain, end) is not None
+    if not (old or usual or _INSTEAD.search(before)):
+        return False
+    mine = set(statement.mention.drugs)
+    return any(
+        mine & set(s.mention.drugs) and s.dose is not None and s.dose.span.start != at for s in statements
+    )
 
 
 def resumed_in(text: str, start: int, end: int) -> bool:
@@ -240,7 +250,8 @@ def _usual_choice(text: str, statements: Sequence[Statement], number: int, low: 
 _WOULD_BE: Final = re.compile(
     r"[^.;\n]{0,20}?\b(?:would|might) (?:normally |usually |otherwise |ordinarily )?(?:be|have been)\b"
     r"(?: (?:the|my|our|an?) (?:\w+ ){0,2}(?:choice|pick|option|answer|drug))?"
-    r"| is what (?:most|many|some|other) [^.;,\n]{1,30}? (?:are (?:offered|given|told)|get|take|use|have|reach for)\b",
+    r"| is what (?:most|many|some|other) [^.;,\n]{1,30}? (?:are (?:offered|given|told)|get|take|use|have"
+    r"|reach for)\b",
     re.I,
 )
 

@@ -31,7 +31,8 @@ _GIVES: Final = re.compile(
     r"|giv\w+|prescri\w+"
     r"|new|together|combin\w+|continu\w+|keep\w*|carry|restart\w*|resum\w+|switch\w*|treat\w*"
     r"|went (?:with|for)|go with"
-    r"|try|tried|bet|choice|choose|chose|script|sent|order\w*|recommend\w*|suggest\w*|help\w*|works?"
+    r"|try|tried|bet|choice|choose|chose|script|sent|order\w*|prefer\w*|favou?r\w*|settled on|opted"
+    r"|recommend\w*|suggest\w*|help\w*|works?"
     r"|gentle|natural"
     r"|pick|covers?|option|on board|running|let us|let's|instead)\b",
     re.I,

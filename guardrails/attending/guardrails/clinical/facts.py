@@ -64,7 +64,6 @@ _DENIED_AFTER = re.compile(
     r"|(?: (?:is|was|were)) (?:the question|what (?:we|i) (?:looked for|feared|wondered)|(?:his|hers|theirs)\b"
     r"|thought of"
     r"|suspected at first)"
-    r"|(?<!\?) ?\?(?! ?(?:yes|known|stable|confirmed|since|still|present|positive)\b)"
 )
 _NOT_A_STATE = re.compile(
     r"[ -](?:medic|drugs?|pills?|risk|prevention|screening|prophylaxis|ppx|px\b|precautions?|protocol|is (?:ruled out"
@@ -210,7 +209,7 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
     plain = not (_GENERAL.may_match(whole) and any(_GENERAL_TEXT.search(part.text) for part in parts))
     stented = _CAD in conditions.values() and _ARTERIES.may_match(whole)
     pumped = _HFREF in conditions.values() and _PUMPED.may_match(whole)
-    for part in parts:
+    for number, part in enumerate(parts):
         line = part.text
         if part.section and not part.label and _GENERAL_SECTION.search(part.section):
             continue
@@ -230,6 +229,10 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
             code = conditions[name]
             if code in _READ_ELSEWHERE or not _is_theirs(part, start, end, name, code, plain):
                 continue
+            if _ASKED.fullmatch(line, end) and not (
+                number + 1 < len(parts) and _AFFIRMED.match(parts[number + 1].text)
+            ):
+                continue
             if code in PAST and past(line, start, end):
                 code = PAST[code]
             found.setdefault(code, Condition(name, code=code))
@@ -245,6 +248,13 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
     return tuple(found.values()) or None
 
 
+_ASKED = re.compile(r" ?\?[ )\"']{0,3}")
+_AFFIRMED = re.compile(
+    r"(?:yes|known|since|confirmed|still|stable|present|positive|mild|severe|moderate|active|well controlled"
+    r"|poorly|on \w|takes|treated|diagnosed|he has|she has|you have|you do\b(?! not)|he does\b(?! not)"
+    r"|she does\b(?! not))\b"
+)
+"""The answer to a state that was asked for: "Asthma? Known since childhood."; any other answer leaves it unsaid."""
 _HFREF = "hfref"
 _EJECTION = Sieved(
     r"\b(?:lv)?(?:ef|ejection fraction)(?: (?:is|of|was|now|only|about|down to"

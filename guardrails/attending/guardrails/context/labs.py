@@ -236,7 +236,8 @@ _NO_AMOUNT: Final = (
 _IN_TEXT: Final = Sieved(
     r"(?<![\w-])(?:"
     + "|".join(f"(?P<{a.id}>{a.names})" for a in ANALYTES)
-    + r")(?: level| result)?(?:\s+(?:today|currently|now|this morning|this am|on admission|yesterday))?"
+    + r")(?: level| result)?(?:\s?\([^()\d\n]{1,30}\))?(?:\s+(?:today|currently|now|this morning|this am"
+    r"|on admission|yesterday))?"
     + r"(?:\s*(?:is|was|of|at|:|=|->|\(|came back(?: at)?|has (?:risen|fallen|dropped) to"
     + r"|(?:up|down) to|remains|<(?=\s?0[.\d]))\s*|\s+)"
     + r"(?:(?:now|still|currently|only|about|around|approximately)\s+)?"
@@ -250,10 +251,11 @@ _REPORTED: Final = Sieved(
     r"(?<![\w-])(?:"
     + "|".join(f"(?P<{a.id}>{a.names})" for a in ANALYTES)
     + r")(?: level| result| reading| count| value| test| sample){0,2}"
-    + r"(?P<gap>,? (?:from|on|in|taken|drawn|done|sent|of|after|this|yesterday|today|last)\b[^.;:\n()\d]{0,48}?"
+    + r"(?P<gap>,? (?:from|on|in|taken|drawn|done|sent|of|after|this|yesterday|today|last|which)\b[^.;:\n()\d]{0,48}?"
     + r"(?:\b\d{1,2} (?:hours?|h)\b[^.;:\n()\d]{0,24}?)?)?,?"
     + r" (?:(?:has|have|had|is|was|are|were)(?: now| just| since)?"
-    + r"(?: (?:come|came|gone|risen|fallen|dropped|climbed|jumped|crept|returned|reported|measured|back|up|down|out|in"
+    + r"(?: (?:come|came|gone|risen|fallen|dropped|climbed|jumped|crept|returned|reported|measured|back|up|down"
+    r"|out|in"
     + r"|at|as|to|only|a|high)){0,4}"
     + r"|(?:came|went|rose|fell|dropped|climbed|jumped|returned|reads?|resulted|showed|shows)"
     + r"(?: (?:back|out|up|down|at|as|to)){0,3}) (?:about |around )?"
@@ -264,6 +266,14 @@ _REPORTED: Final = Sieved(
     re.I,
 )
 """A result that a sentence tells: "your INR from Tuesday's finger-stick has come back at 7.4"."""
+_NEWER: Final = re.compile(
+    r"(?:,|;| and| but| is| it is| it's| has| come| down| up| to| at| in| hospital| on| admission| yesterday"
+    r"| last (?:week|month)| this| then| fallen| risen| back| the ward| after treatment| since){1,8}"
+    r" (?:now|today)(?: is| at| down to| up to| back to|:)? (?P<value>\d{1,4}(?:\.\d{1,3})?)(?! ?days?\b)"
+    + _NO_AMOUNT,
+    re.I,
+)
+"""A newer value behind an older one: "6.0 in hospital and is now 4.6"."""
 _NOT_A_RESULT: Final = re.compile(
     r"\b(?:if|unless|until|when|target|goal|keep|maintain|above|below|over|under|range|exceeds?)\W+(?:\w+\W+){0,4}$",
     re.I,
@@ -305,7 +315,9 @@ def readings_from_text(text: str) -> tuple[Reading, ...]:
         if _NOT_A_RESULT.search(before) or _AFTER.match(text[match.end("value") : match.end("value") + 8]):
             continue
         analyte = next(a for a in ANALYTES if match.group(a.id))
-        value = _converted(analyte, Decimal(match["value"].replace(",", "")), (match["unit"] or "").lower())
+        newer = _NEWER.match(text, match.end("unit" if match["unit"] else "value"))
+        said = newer if newer is not None else match
+        value = _converted(analyte, Decimal(said["value"].replace(",", "")), (match["unit"] or "").lower())
         if value is not None:
             found.append(Reading(analyte.id, value, match.start(), match.end(), stated=True))
     found.sort(key=lambda reading: reading.start)

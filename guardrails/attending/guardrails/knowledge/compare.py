@@ -20,6 +20,7 @@ _KEYS: Final[dict[str, tuple[str, ...]]] = {
     "classes.tsv": ("class",),
     "conditions.tsv": ("name",),
     "contraindications.tsv": ("drug", "condition", "rule_id"),
+    "conception.tsv": ("drug", "rule_id"),
     "courses.tsv": ("drug", "rule_id"),
     "cross_reactions.tsv": ("allergen", "to", "rule_id"),
     "dose_limits.tsv": ("drug", "rule_id", "route", "formulation", "indication", "per"),

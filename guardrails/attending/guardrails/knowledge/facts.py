@@ -195,6 +195,15 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
+class ConceptionWait:
+    """A conception must wait for `days` after the last dose, by the label; 0: none while the drug is taken."""
+
+    drug: str
+    days: int
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
 class InfusionRate:
     """How fast a drug runs into a vein: a single dose (`continuous` False) or an infusion without end.
 

@@ -15,6 +15,7 @@ from attending.guardrails.finding import Basis, Severity
 from attending.guardrails.knowledge import load, rules
 from attending.guardrails.knowledge.facts import (
     AgeRule,
+    ConceptionWait,
     Contraindication,
     Course,
     Covered,
@@ -115,6 +116,7 @@ class Knowledge:
         self._age = rules.by_drug(rules.age_rules(pack))
         self._contra = rules.by_drug(rules.contraindications(pack))
         self._courses = rules.by_drug(rules.courses(pack))
+        self._waits = rules.by_drug(rules.conception_waits(pack))
         self._rates = rules.by_drug(rules.infusion_rates(pack))
         self._mme = rules.by_drug(rules.mme_factors(pack))
         self._cross = rules.cross_reactions(pack)
@@ -293,6 +295,9 @@ class Knowledge:
     def courses(self, drug: str) -> tuple[Course, ...]:
         return self._courses.get(drug, ())
 
+    def conception_waits(self, drug: str) -> tuple[ConceptionWait, ...]:
+        return self._waits.get(drug, ())
+
     def infusion_rates(self, drug: str) -> tuple[InfusionRate, ...]:
         return self._rates.get(drug, ())
 
@@ -416,6 +421,8 @@ class Knowledge:
             yield "contraindicated_in", contra.drug, f"condition:{contra.condition}", contra.provenance
         for course in _all(self._courses):
             yield "limited_in", course.drug, f"course:{course.max_days:f} days", course.provenance
+        for wait in _all(self._waits):
+            yield "limited_in", wait.drug, f"conception:{wait.days} days", wait.provenance
         for rate in _all(self._rates):
             yield (
                 "limited_in",

@@ -10,6 +10,7 @@ from typing import Final, Protocol, TypeVar
 from attending.guardrails.finding import Basis, Severity
 from attending.guardrails.knowledge.facts import (
     AgeRule,
+    ConceptionWait,
     Contraindication,
     Course,
     CrossReaction,
@@ -208,6 +209,13 @@ def courses(pack: Pack) -> list[Course]:
             row["unless"] or None,
         )
         for row in pack.rows("courses.tsv")
+    ]
+
+
+def conception_waits(pack: Pack) -> list[ConceptionWait]:
+    return [
+        ConceptionWait(row["drug"], int(row["wait_days"]), _provenance(row))
+        for row in pack.rows("conception.tsv")
     ]
 
 

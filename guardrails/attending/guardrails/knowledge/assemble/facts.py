@@ -30,6 +30,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "age": ("drug", "severity", "min_age_years", "max_age_years", *PROVENANCE),
     "contraindications": ("drug", "condition", "severity", *PROVENANCE),
     "courses": ("drug", "route", "max_days", "severity", "by_the_clock", "unless", *PROVENANCE),
+    "conception": ("drug", "wait_days", *PROVENANCE),
     "infusion_rates": (
         "drug", "kind", "max_rate", "unit", "per", "time", "min_minutes", "no_push", "push_up_to", *PROVENANCE,
     ),
@@ -37,7 +38,8 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 _PREFIX: Final = {
     "dose_limits": "dose", "renal": "renal", "hepatic": "hepatic", "pregnancy": "pregnancy",
     "pregnancy_exceptions": "pregnancy-exception", "lactation": "lactation", "age": "age",
-    "contraindications": "contraindication", "courses": "course", "infusion_rates": "rate",
+    "contraindications": "contraindication", "courses": "course", "conception": "conception",
+    "infusion_rates": "rate",
 }  # fmt: skip
 
 Rows = dict[str, list[dict[str, str]]]
