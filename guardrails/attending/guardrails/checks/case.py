@@ -14,6 +14,7 @@ from typing import Final, Literal, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from attending.guardrails.checks import classes
+from attending.guardrails.checks.direct import Names
 from attending.guardrails.checks.ended import (
     finally_stopped,
     over_before_conception,
@@ -300,12 +301,13 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     put_off = {drug for i in away for drug in output.statements[i].mention.drugs}
     ended = ((stopped(output, knowledge) | put_off) - kept) | gone | held
     on_list = _listed(whole.context, lexicon)
+    names = Names(output.text, output.statements)
     unsaid = away | {
         i
         for i, s in prescriptive.items()
         if s.mention.span in reactions
         or s.mention.span in over
-        or only_named(output.text, s)
+        or only_named(output.text, names, s)
         or set_aside(output.text, output.statements, i)
     }
     acts = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from attending.guardrails.checks.direct import Names
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Statement
 from attending.guardrails.finding import Scope
@@ -47,23 +48,30 @@ _AN_AMOUNT: Final = re.compile(
 )
 
 
-def only_named(text: str, statement: Statement) -> bool:
+def only_named(text: str, names: Names, statement: Statement) -> bool:
     """Whether a sentence only speaks of a drug: no verb or heading governs the bare name, and it is no list item.
 
-    "Your X" is taken and "Rx X" ordered all the same, and so is a name with a number or a purpose behind it.
+    "Your X" is taken and "Rx X" ordered all the same, and so is a name with a number or a purpose behind it. In a text
+    that doses other drugs the words of giving must stand beside the name (see `direct`).
     """
-    said = statement.dose or statement.frequency or statement.route or statement.duration
-    if statement.scope is not Scope.MENTION or statement.governed or said:
+    if statement.dose or statement.frequency or statement.route or statement.duration:
+        return False
+    ungoverned = statement.scope is Scope.MENTION and not statement.governed
+    if not ungoverned and statement.scope not in (Scope.RECOMMEND, Scope.CONTINUE):
         return False
     span = statement.mention.span
     if _OWN_OR_ORDERED.search(text[max(0, span.start - 20) : span.start]):
         return False
     if _AN_AMOUNT.match(text, span.end) or _FOR_SOMETHING.match(text, span.end):
         return False
-    own = sentence_around(text, span.start, span.end)
-    near = sentence_around(text, span.start, span.end, following=1)
-    if _GIVES.search(text, own.start, own.end) or _GIVES_IT.search(text, near.start, near.end):
-        return False
     start = text.rfind("\n", 0, span.start) + 1
     end = text.find("\n", span.end)
-    return len(text[start : end if end >= 0 else len(text)].split()) > _LIST_LINE_WORDS
+    if len(text[start : end if end >= 0 else len(text)].split()) <= _LIST_LINE_WORDS:
+        return False
+    if names.doses_others(span) and not names.directly_given(span):
+        return True
+    if not ungoverned:
+        return False
+    own = sentence_around(text, span.start, span.end)
+    near = sentence_around(text, span.start, span.end, following=1)
+    return not (_GIVES.search(text, own.start, own.end) or _GIVES_IT.search(text, near.start, near.end))
