@@ -24,15 +24,15 @@ _GIVING: Final = (
     r"|safe\w*|fine|ok|okay|bridg\w+|load\w*) with|(?:dose|course) of|(?:script|prescription) for)"
 )
 _BETWEEN: Final = (
-    r"(?:~+|and|or|&|both|your|his|her|their|my|the|an?|some|usual|current|regular|oral|iv|po|low|low-dose|home|same"
-    r"|also|just|only|new|as well as|with|plus|taking|using|on|[\d.,]+ ?(?:mg|mcg|g|units?|ml|iu)?"
+    r"(?:~|and|or|&|both|your|his|her|their|my|the|an?|some|usual|current|regular|oral|iv|po|low|low-dose|home|same"
+    r"|also|just|only|new|as well as|with|plus|taking|using|on|[\d.,]{1,9} ?(?:mg|mcg|g|units?|ml|iu)?"
     r"|(?:once |twice )?(?:a day|daily)|bid|tid|od|qd|nightly|weekly|tablets?|capsules?)"
 )
 _GIVEN_BEFORE: Final = re.compile(
     rf"\b{_GIVING}(?:[^\w~\n.;:]{{1,4}}{_BETWEEN}){{0,8}}[^\w~\n.;:]{{0,4}}\Z", re.I
 )
 _GIVEN_BEHIND: Final = re.compile(
-    r"\W{0,3}(?:\([^()]{0,40}\)\W{0,3})?(?:~+\W{0,3}|and\W{1,3}|tablets?\W{1,3}|capsules?\W{1,3}){0,3}"
+    r"[^\w~]{0,3}(?:\([^()~]{0,40}\)[^\w~]{0,3})?(?:(?:~|and|tablets?|capsules?)[^\w~]{1,3}){0,3}"
     r"(?:(?:is|was|were|are|be|been|has been|will be|should be|can be|may be|to be) (?:also |now |today )?"
     r"(?:started|continued|added|given|prescribed|resumed|restarted|begun|ordered|taken|used|fine|safe|ok|okay"
     r"|recommended|kept)|continues|stays|remains|as needed|prn|unchanged)\b",
@@ -65,15 +65,18 @@ class Names:
         )
 
     def _veiled(self, start: int, end: int) -> str:
-        """A part of the text with the names of drugs written as tildes."""
-        letters = list(self._text[start:end])
+        """A part of the text with a tilde for the name of each drug."""
+        parts: list[str] = []
+        at = start
         first = max(0, bisect_left(self._spans, (start, 0)) - 1)
         for opens, closes in self._spans[first:]:
             if opens >= end:
                 break
-            for at in range(max(opens, start), min(closes, end)):
-                letters[at - start] = "~"
-        return "".join(letters)
+            if closes > at:
+                parts += [self._text[at : max(at, opens)].replace("~", "-"), "~"]
+                at = closes
+        parts.append(self._text[at:end].replace("~", "-"))
+        return "".join(parts)
 
 
 __all__ = ["Names"]

@@ -80,9 +80,9 @@ _GO_ON: Final = Sieved(
     re.I,
 )
 _HOW_LONG: Final = re.compile(r"\b(?:how long|duration|length|course|for how|days|weeks)\b", re.I)
-_CELL: Final = re.compile(r"\s*(?:for |x )?(?P<n>\d{1,3}|\w+)[- ](?P<span>day|week|wk|month|year)s?\b", re.I)
+_CELL: Final = re.compile(r"(?:for |x )?(?P<n>\d{1,3}|\w{1,12})[- ](?P<span>day|week|wk|month|year)s?\b", re.I)
 _ALWAYS: Final = re.compile(
-    r"\s*(?:always|lifelong|life-long|ongoing|indefinite(?:ly)?|long[- ]term|for life|permanent(?:ly)?|no end)\b",
+    r"(?:always|lifelong|life-long|ongoing|indefinite(?:ly)?|long[- ]term|for life|permanent(?:ly)?|no end)\b",
     re.I,
 )
 _DAYS: Final = {"d": Decimal(1), "w": Decimal(7), "m": Decimal(30), "y": Decimal(365)}
@@ -220,9 +220,9 @@ def _table_cell(text: str, at: Span) -> Decimal | None:
     cells = row.split(mark)
     for column, title in enumerate(head.split(mark)):
         if _HOW_LONG.search(title) and column < len(cells):
-            if _ALWAYS.match(cells[column]):
+            if _ALWAYS.match(cells[column].strip()):
                 return WITHOUT_END
-            found = _CELL.match(cells[column])
+            found = _CELL.match(cells[column].strip())
             return _days(found["n"], found["span"]) if found is not None else None
     return None
 
