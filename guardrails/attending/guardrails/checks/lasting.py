@@ -80,7 +80,9 @@ _GO_ON: Final = Sieved(
     re.I,
 )
 _HOW_LONG: Final = re.compile(r"\b(?:how long|duration|length|course|for how|days|weeks)\b", re.I)
-_CELL: Final = re.compile(r"(?:for |x )?(?P<n>\d{1,3}|\w{1,12})[- ](?P<span>day|week|wk|month|year)s?\b", re.I)
+_CELL: Final = re.compile(
+    r"(?:for |x )?(?P<n>\d{1,3}|\w{1,12})[- ](?P<span>day|week|wk|month|year)s?\b", re.I
+)
 _ALWAYS: Final = re.compile(
     r"(?:always|lifelong|life-long|ongoing|indefinite(?:ly)?|long[- ]term|for life|permanent(?:ly)?|no end)\b",
     re.I,
