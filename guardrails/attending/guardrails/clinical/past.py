@@ -17,7 +17,7 @@ _BEFORE: Final = re.compile(
     r" (?:an? |the |severe |major |minor |big |life-threatening |upper |lower |acute ){0,3}$"
 )
 _AFTER: Final = re.compile(
-    r"(?: (?:bleed(?:ing)?|ulcer|ha?emorrhage|episode|on \w{1,20}|from \w{1,20}|due to \w{1,20}|with \w{1,20}|due to an? \w{1,20})){0,3}"
+    r"(?: (?:bleed(?:ing)?|ulcer|ha?emorrhage|episode|(?:on|from|with|due to(?: an?)?) \w{1,20})){0,3}"
     r" ?[(,]? ?(?:(?:back )?in |of |dated |from )?(?:(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]* )?"
     r"(?:\(?(?:19|20)\d\d\b|(?:\w{1,20} ){1,3}?years? (?:ago|back|earlier|previously)|last year|as a (?:young|teen)"
     r"|in (?:his|her|the) (?:\d0s|past|twenties|thirties|forties|fifties|sixties)|long ago)"
