@@ -124,7 +124,7 @@ _PRONOUN: Final = re.compile(
     r"|two|three|four|both ){0,6}(?:medicines?|medications?|meds|drugs?|tablets?|pills?|ones?))?"
     r"|(?:the|your|her|his) (?:(?:two|three|four) )?(?:medicines|medications|meds|drugs|tablets|pills)(?! (?:in"
     r"|for|if))"
-    r"|(?:the )?lot)\b|\s{0,20}(?:taking |off )?(?P<one>it|this|that|this (?:medicine|medication|drug|tablet)"
+    r"|(?:the )?lot)\b|\s{0,20}(?:taking |off |of )?(?P<one>it|this|that|this (?:medicine|medication|drug|tablet)"
     r"|the (?:medicine|medication|drug|tablet|bottle|box|packet))\b(?! (?:from(?! (?:today|tonight|tomorrow|now|this"
     r"|\w+day)\b)|being|work|get|if))",
     re.I,

@@ -31,6 +31,8 @@ _UNTAPERED: Final = re.compile(
     r"|no (?:need|reason) to (?:wind|step|come|go|reduce)\w*|no reason to (?:taper|wean)\w*|without (?:a "
     r"|any )?(?:reduction|reducing|step)"
     r"|(?:don't|don\u2019t|no need to|needn't) (?:worry about|bother) (?:reducing|tapering|weaning)"
+    r"|(?:taper|wean)ing (?:schemes? |regimes? )?(?:only|just|merely|would only|isn't|is not|won't"
+    r"|draws?|prolongs?|serves no)"
     r"|no taper\w*|(?:don't|doesn't|do not|does not) (?:have|need) to (?:be )?(?:taper\w*|wean\w*|reduc\w*))\b",
     re.I,
 )

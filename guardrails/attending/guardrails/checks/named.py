@@ -90,10 +90,10 @@ class Names:
 
     def meant(self, sentence: Span, at: int, *, every: bool) -> list[Named]:
         """What a pronoun at `at` stands for: the last name (or `every` name) before it in its sentence, else in the
-        two sentences before."""
+        three sentences before."""
         found = self.between(max(sentence.start, at - _MEANT_REACH), at)
         low = sentence.start
-        for _ in range(2):
+        for _ in range(3):
             if found or low == 0:
                 break
             previous = sentence_around(self._text, max(0, low - 2), max(0, low - 1), reach=_MEANT_REACH)

@@ -31,7 +31,8 @@ _URGENT: Final = Sieved(
 )
 _NEGATIONS: Final = re.compile(
     r"\b(?:not|never|no|nothing|none|nor|neither|without|rather than|instead of|avoid\w*|against|away from|keep out of"
-    r"|out of|excessive|overkill|pointless|wast\w+|needn(?:'|\u2019)t|unnecessary|non|deliberately|asked about"
+    r"|out of|excessive|overkill|pointless|needless|wast\w+|needn(?:'|\u2019)t|unnecessary|non|deliberately|asked "
+    r"about"
     r"|wanted|hoped for"
     r"|declin\w*|refus\w*)\b|n(?:'|\u2019)t\b",
     re.I,
@@ -54,7 +55,8 @@ _TURNED_DOWN: Final = re.compile(
     r"|(?:would|will|could|can) (?:only|just|merely)|(?:is|are) (?:really |only |best |mainly )?(?:meant )?(?:for"
     r"|full of)\b"
     r"|(?:is|was|would be|seems|are) (?:excessive|overkill|unnecessary|pointless|too much|a waste)|not (?:needed"
-    r"|required|necessary|indicated|warranted|given)|unnecessary|if you (?:like|prefer|wish|want))\b",
+    r"|required|necessary|indicated|warranted|given)|unnecessary|if you (?:like|prefer|wish|want)|tends? to"
+    r"|leads? to|makes? (?:it|that|things|matters) worse)\b",
     re.I,
 )
 """What turns it down, when it follows in the same clause: "A&E isn't the place for backs"."""

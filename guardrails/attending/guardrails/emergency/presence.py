@@ -42,6 +42,7 @@ _PAST: Final = re.compile(
 )
 """Anywhere in the sentence: another time or another person."""
 _GENERAL: Final = re.compile(r"\b(?:people|patients) (?:have|who|may|can|get)\b", re.I)
+_YOU: Final = re.compile(r"\byou(?:r|rs|'ve|\u2019ve)?\b", re.I)
 _OF_ONE: Final = re.compile(r"\b(?:you|your|he|his|she|her|my|i|i'm)\b", re.I)
 """Of people at large, in a sentence that names nobody."""
 _NOT_NOW: Final = re.compile(
@@ -171,15 +172,20 @@ def is_so(text: str, tokens: Tokens, told: Told) -> bool:
         return False
     return (
         not _past(text, tokens, told, start, end)
-        and not _general(text[tokens.starts[start] : tokens.ends[end - 1]])
+        and not _general(text, tokens.starts[start], tokens.ends[end - 1], told.span.start)
         and _NOT_NOW.search(text, tokens.starts[start], told.span.end) is None
         and _OF_ALLERGY.match(text, told.span.start) is None
         and not (told.concept in _LASTING and _long_had(text, tokens, told, start, end))
     )
 
 
-def _general(sentence: str) -> bool:
-    return _GENERAL.search(sentence) is not None and _OF_ONE.search(sentence) is None
+def _general(text: str, start: int, end: int, at: int) -> bool:
+    """Whether it is told of people at large: in a sentence that names nobody, and before the finding or in a text that
+    speaks to nobody ("a red eye with vomiting is what we see in people who read" tells of the one asked about)."""
+    match = _GENERAL.search(text, start, end)
+    if match is None or _OF_ONE.search(text, start, end) is not None:
+        return False
+    return match.start() < at or _YOU.search(text) is None
 
 
 def _past(text: str, tokens: Tokens, told: Told, start: int, end: int) -> bool:
