@@ -23,6 +23,7 @@ from attending.guardrails.checks.ended import (
     stopped,
     suspended,
 )
+from attending.guardrails.checks.over import over
 from attending.guardrails.checks.port import KnowledgePort
 from attending.guardrails.checks.put_away import put_away
 from attending.guardrails.checks.set_aside import set_aside
@@ -287,7 +288,7 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
         for drug in drugs_of(allergy.substance, lexicon)
     }
     reactions = reacted(output, blamed, lexicon)
-    over = over_before_conception(output)
+    conceived_since = over_before_conception(output)
     prescriptive = {i: s for i, s in enumerate(output.statements) if s.scope.prescriptive}
     away = {i for i in prescriptive if put_away(output.text, output.statements, i)}
     kept = {
@@ -296,7 +297,14 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
         if i not in later and i not in away and s.mention.span not in reactions
         for drug in s.mention.drugs
     }
-    gone = finally_stopped(output)
+    gone = finally_stopped(output) | (past := over(output, knowledge))
+    gone |= {
+        s.mention.drug_class
+        for s in output.statements
+        if s.mention.drug_class
+        and not s.mention.drugs
+        and past & set(knowledge.members(s.mention.drug_class))
+    }
     held = suspended(output)
     put_off = {drug for i in away for drug in output.statements[i].mention.drugs}
     ended = ((stopped(output, knowledge) | put_off) - kept) | gone | held
@@ -306,7 +314,7 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
         i
         for i, s in prescriptive.items()
         if s.mention.span in reactions
-        or s.mention.span in over
+        or s.mention.span in conceived_since
         or only_named(output.text, names, s)
         or set_aside(output.text, output.statements, i)
     }
@@ -373,6 +381,12 @@ _IN_MOUTH: Final = re.compile(
 )
 
 
+_IN_THE_WOMB: Final = re.compile(
+    r"[ -](?:\d[\d.]*[ -]?m?c?g )?(?:intra-?uterine|iu[ds]\b|coil\b|hormonal (?:coil|iu[ds]))", re.I
+)
+"""A device that holds a drug where it acts: "levonorgestrel 52 mg intrauterine device"; no dose of it is taken."""
+
+
 def _swallowed(text: str, span: Span) -> bool:
     """Whether the name is of a gel for the mouth, which is swallowed and absorbed as a tablet is."""
     return _IN_MOUTH.match(text, span.start, min(len(text), span.end + 40)) is not None
@@ -396,6 +410,8 @@ def _given(
             if drugs and drugs <= refused:
                 continue
         mention = statement.mention
+        if _IN_THE_WOMB.match(output.text, mention.span.end):
+            continue
         if not mention.drugs and mention.drug_class is not None:
             yield Exposure(
                 mention.drug_class,

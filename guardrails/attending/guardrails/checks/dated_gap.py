@@ -49,6 +49,18 @@ def hours_between(text: str, ended: Span, begun: Span) -> int | None:
     )
 
 
+_NOW: Final = re.compile(r"\b(?:today is|(?:it|this) is now|now|today)[ ,:(]{0,3}(?:the )?\Z", re.I)
+
+
+def days_until_now(text: str) -> int | None:
+    """Days from the first date that the text gives to the one it calls today; None where it tells no two such dates."""
+    dates = [match for match in _WHEN.finditer(text) if _date(match) is not None]
+    now = next((m for m in dates if _NOW.search(text, max(0, m.start() - 14), m.start())), None)
+    if now is None or now is dates[0]:
+        return None
+    return _days(dates[0], now)
+
+
 def _moment(text: str, span: Span, limit: int, verb: re.Pattern[str]) -> re.Match[str] | None:
     sentence = sentence_around(text, span.start, span.end, semicolons=True)
     end = min(sentence.end, limit)

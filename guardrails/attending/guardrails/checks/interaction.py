@@ -6,18 +6,18 @@ Not caught: interactions with food or herbs outside the pack, and effects that n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
-from attending.guardrails.checks.amounts import daily_total, exposure_amount, listed_daily_mg
+from attending.guardrails.checks.amounts import daily_total, exposure_amount, listed_daily_mg, per_day
 from attending.guardrails.checks.case import Case, Exposure, lowered, rule
 from attending.guardrails.checks.managed import managed, measured
 from attending.guardrails.checks.patient_state import conditions_of
 from attending.guardrails.checks.spacing import apart
 from attending.guardrails.checks.switch import switched
 from attending.guardrails.clinical.sentence import sentence_around
-from attending.guardrails.clinical.statement import DrugMention, Span
+from attending.guardrails.clinical.statement import DrugMention, Span, Statement
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
 from attending.guardrails.knowledge.facts import Interaction
 
@@ -47,7 +47,7 @@ _MAX_PAIRS: Final = 20_000
 def interactions(case: Case) -> Iterator[Finding]:
     """One finding per pair of drugs, at the worst severity that holds for it.
 
-    Severity is lowered one rank where the fact holds above a daily dose and the dose is not stated; two ranks where
+    Severity is lowered one rank where the fact holds above a daily dose and the dose is not stated; three ranks where
     one of the drugs is given by a local route; and a moderate interaction is minor where the output neither starts
     nor changes either drug. Short of a contraindication a pair is minor where both drugs stand on the patient's list
     and the output changes neither. It is minor too where the output has the two taken apart and that is enough. A pair
@@ -171,7 +171,7 @@ def _allowed(case: Case, first: Exposure, second: Exposure) -> bool:
         ):
             continue
         if row.dose_drug is not None and row.up_to_daily_mg is not None:
-            daily = _daily_mg(case, row.dose_drug)
+            daily = _allowed_mg(case, row.dose_drug)
             if daily is None or daily > row.up_to_daily_mg or _raised(case, row.dose_drug):
                 continue
         return True
@@ -277,17 +277,64 @@ def _holds(case: Case, fact: Interaction, first: Exposure, second: Exposure) -> 
             why = f"; holds above {fact.above_daily_mg.normalize():f} mg {fact.dose_drug} a day, dose not stated"
         else:
             why = f"; {fact.dose_drug} exceeds {fact.above_daily_mg.normalize():f} mg a day here"
-    if fact.route is None and (case.is_local(first) or case.is_local(second)):
-        severity = lowered(severity, 2)
+    if fact.route is None and any(case.is_local(e) or _on_the_skin(e) for e in (first, second)):
+        reaches = any(e.drug in _REACHES_ANYWAY for e in (first, second))
+        severity = lowered(severity, 2 if reaches else 3)
         why += "; a local route, so little is absorbed"
     return severity, why
+
+
+_REACHES_ANYWAY: Final = frozenset({"miconazole"})
+"""Absorbed enough from mouth, skin and vagina to act on warfarin (miconazole labels)."""
+_LITTLE_THROUGH_SKIN: Final = frozenset({"lidocaine", "prilocaine"})
+"""Systemic by a patch for what it does itself, and far below what acts on another drug."""
+
+
+def _on_the_skin(exposure: Exposure) -> bool:
+    route = exposure.statement.route if exposure.statement is not None else None
+    return exposure.drug in _LITTLE_THROUGH_SKIN and route in ("topical", "transdermal")
 
 
 def _names_route(fact: Interaction, exposure: Exposure) -> bool:
     return fact.dose_drug is None or fact.dose_drug == exposure.drug
 
 
+_SLOWLY_RAISED: Final = frozenset({"lamotrigine"})
+"""Drugs whose first dose beside another is what the label lowers; the steps above it are the label's too."""
+
+
+def _allowed_mg(case: Case, drug: str) -> Decimal | None:
+    """The daily dose that a label's ceiling beside another drug is held against."""
+    if drug not in _SLOWLY_RAISED:
+        return _daily_mg(case, drug)
+    steps = _of_each_dose(case, drug, lambda statement: True)
+    return min(steps) if steps else _daily_mg(case, drug)
+
+
+def _of_each_dose(case: Case, drug: str, counts: Callable[[Statement], bool]) -> list[Decimal]:
+    """The mg a day of each statement of the drug that counts and says how much and how often."""
+    found: list[Decimal] = []
+    for exposure in case.given:
+        statement = exposure.statement
+        if exposure.drug != drug or statement is None or not counts(statement):
+            continue
+        amount = exposure_amount(exposure, case)
+        if amount is None or amount.unit != "mg" or amount.per_kg or amount.per_m2:
+            continue
+        daily = per_day(statement, amount)
+        if daily is not None:
+            found.append(daily)
+    return found
+
+
+def _once(statement: Statement) -> bool:
+    return statement.loading or (statement.frequency is not None and statement.frequency.once_only)
+
+
 def _daily_mg(case: Case, drug: str) -> Decimal | None:
+    lasting = _of_each_dose(case, drug, lambda statement: not _once(statement))
+    if lasting and _of_each_dose(case, drug, _once):
+        return max(lasting)  # "aspirin 324 mg once, then 81 mg daily": the load is no daily dose
     daily = daily_total(case, drug)
     if daily is not None:
         return daily
@@ -302,10 +349,7 @@ def _only_once(case: Case, drug: str) -> bool:
         for exposure in case.given
         if exposure.drug == drug and exposure.statement is not None and exposure.statement.dose is not None
     ]
-    return bool(statements) and all(
-        statement.loading or (statement.frequency is not None and statement.frequency.once_only)
-        for statement in statements
-    )
+    return bool(statements) and all(_once(statement) for statement in statements)
 
 
 def _single_mg(case: Case, drug: str) -> Decimal | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure
@@ -20,16 +21,26 @@ from attending.guardrails.knowledge.facts import Interaction
 
 _LOWERED: Final = re.compile(
     r"\b(?:reduc\w+|lower\w*|halv\w+|decreas\w+|cut (?:\w+ ){0,3}(?:by|from|back|down|to)|cut in half"
-    r"|drop\w* (?:\w+ )?to)\b",
+    r"|drop\w* (?:\w+ )?to|(?:brought|bring\w*|taken|taking|step\w*|turned) down|trimm\w+)\b",
     re.I,
 )
+_STEP: Final = re.compile(
+    r"(?P<a>\d{1,4}(?:\.\d{1,3})?) ?(?:mg|mcg|micrograms?|g|units?)?[^.;\n\d]{0,15}?"
+    r"(?:-{1,2}>|=>|\u2192|\bto\b|\bnow\b)"
+    r" {0,2}(?P<b>\d{1,4}(?:\.\d{1,3})?) ?(?:mg|mcg|micrograms?|g|units?)\b"
+    r"|(?P<b2>\d{1,4}(?:\.\d{1,3})?) ?(?:mg|mcg|micrograms?|g|units?)\b[^.;\n\d]{0,25}?"
+    r"\b(?:was|were|previously|formerly|instead of|rather than|down from|from) (?P<a2>\d{1,4}(?:\.\d{1,3})?)\b",
+    re.I,
+)
+"""A dose and the smaller one that takes its place: "6 mg -> 4 mg", "4 mg (was 6 mg)"."""
 _BY_HOW_MUCH: Final = re.compile(
     r"\d ?(?:mg|micrograms?|mcg|%|per ?cent)|\b(?:half|halv\w+|third|quarter|dose)\b", re.I
 )
 _DAY: Final = (
     r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|(?:mon|tues?|weds?|thu(?:rs)?|fri|sat|sun)\b"
     r"|tomorrow|today|daily|weekly|(?:once|twice|\d ?x|three times) (?:a|per|each|weekly)?"
-    r"|every (?:other |few |\d )?days?"
+    r"|every (?:(?:other|few|two|three|four|\d) )?(?:days?|weeks?)|next week|\d{1,2} (?:jan|feb|mar|apr|may|jun|jul|aug"
+    r"|sep|oct|nov|dec)\w{0,6}"
     r"|(?:in|after|within|at|for) (?:\w+ )?(?:[12]?\d|3[01]|two|three|four|five|six|seven|ten)(?: ?(?:-|to) ?\d{1,2})?"
     r"[ -](?:days?|d)\b|in (?:a|one|1|2|two) weeks?|this week|next week|days? \d|d\d|on the \d|\d{1,2}/\d{1,2}"
     r"|\d{1,2}(?:st|nd|rd|th)\b)"
@@ -67,12 +78,10 @@ _ADDS_TO_HARM: Final = (
 def managed(case: Case, first: Exposure, second: Exposure, facts: Sequence[Interaction]) -> bool:
     """True where the text lowers the dose of the one drug and has its level measured on a day it names.
 
-    Never for a contraindicated pair, nor for one that must hold (`must_hold.tsv`).
+    Never for a contraindicated pair. A pair that must hold (`must_hold.tsv`) holds as it is written; with both halves
+    of what its label asks for it is not the pair that must (digoxin label, section 2: halve it with amiodarone).
     """
-    if any(
-        f.severity is Severity.CONTRAINDICATED or f.provenance.rule_id.startswith("curated:must-hold")
-        for f in facts
-    ):
+    if any(f.severity is Severity.CONTRAINDICATED for f in facts):
         return False
     return any(
         _dated_measurement(case, watched) and _lowered(case, drug)
@@ -106,6 +115,13 @@ def _lowered(case: Case, drug: str) -> bool:
         span = statement.mention.span
         sentence = sentence_around(text, span.start, span.end, semicolons=True)
         said = text[sentence.start : sentence.end]
-        if _LOWERED.search(said) and _BY_HOW_MUCH.search(said):
+        if (_LOWERED.search(said) and _BY_HOW_MUCH.search(said)) or _stepped_down(said):
             return True
     return False
+
+
+def _stepped_down(said: str) -> bool:
+    return any(
+        Decimal(match["b"] or match["b2"]) < Decimal(match["a"] or match["a2"])
+        for match in _STEP.finditer(said)
+    )

@@ -162,7 +162,8 @@ _NEVER_TO: Final = re.compile(
 _DENIED: Final = re.compile(
     r"\b(?:den(?:ies|ied|ying) (?:any |all |the |current )?(?:(?:use|abuse|misuse|intake|consumption"
     r"|taking|using) (?:of )?)?"
-    r"(?:any )?|nor (?:is|are|was|were|should|can|may|will|would|do|does|did) (?:(?!stop|skip|miss|hold"
+    r"(?:any )?|(?:taken|takes|taking|had|used|uses|given|on) no (?:other |further |more )?(?:[\w-]{3,20}, ){0,2}"
+    r"|nor (?:is|are|was|were|should|can|may|will|would|do|does|did) (?:(?!stop|skip|miss|hold"
     r"|avoid|omit|interrupt|reduc)"
     r"[^.;:\s]{1,20}[ (]{1,2}){0,8})\Z",
     re.I,

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
+from attending.guardrails.checks.amounts import times_per_day
 from attending.guardrails.checks.case import Case, Exposure
 from attending.guardrails.clinical.number import number_words
 from attending.guardrails.clinical.sentence import sentence_around, sentences
@@ -88,7 +89,8 @@ def _times_of_day(case: Case, first: Exposure, second: Exposure) -> bool:
 _CLOCK: Final = re.compile(
     r"(?<![\d.:/])(?:(?P<h>1[0-2]|0?[1-9])(?:[:.](?P<m>[0-5]\d))? ?(?P<half>[ap])\.?m\b\.?"
     r"|(?P<h24>[01]?\d|2[0-3])[:.](?P<m24>[0-5]\d)(?!\d| ?(?:mg|g|mcg|ml|units?|%))(?: ?h(?:rs)?\b)?"
-    r"|(?P<h4>[01]\d|2[0-3])(?P<m4>[0-5]\d) ?(?:h|hrs|hours)\b|\b(?P<word>noon|midday|midnight)\b)",
+    r"|(?P<h4>[01]\d|2[0-3])(?P<m4>[0-5]\d) ?(?:h|hrs|hours)\b|\b(?P<word>noon|midday|midnight)\b"
+    r"|\b(?P<h6>1[0-2]|[1-9]) (?:o'?clock )?(?:in the |at )(?P<day>morning|afternoon|evening|night)\b)",
     re.I,
 )
 _HEADS_ITS_LINE: Final = re.compile(r"[\W\d_]*\Z")
@@ -118,10 +120,22 @@ def _on_the_clock(case: Case, drug: str) -> set[Decimal]:
             head = _CLOCK.search(text, sentence.start, span.start)
             if head is not None and _HEADS_ITS_LINE.fullmatch(text[sentence.start : head.start()]):
                 times = _times(text, head.start(), head.end())
+        if not times and statement.clause.start >= span.end:
+            times = _times(text, statement.clause.start, statement.clause.end)
         if times:
             found |= times
-        elif statement.dose is not None or statement.frequency is not None:
+        elif statement.dose is not None or (times_per_day(statement.frequency) or 0) > 1:
             return set()
+    return found or _by_short_name(text, drug, starts)
+
+
+def _by_short_name(text: str, drug: str, starts: list[int]) -> set[Decimal]:
+    """The clock times behind the short name of a salt: "move your iron tablet to 2 in the afternoon"."""
+    found: set[Decimal] = set()
+    for match in re.finditer(rf"\b(?:{'|'.join(sorted(_short_names(drug)))})\b", text, re.I):
+        sentence = sentence_around(text, match.start(), match.end(), semicolons=True)
+        following = next((start for start in starts if start > match.start()), sentence.end)
+        found |= _times(text, match.end(), min(sentence.end, following))
     return found
 
 
@@ -131,9 +145,10 @@ def _times(text: str, start: int, end: int) -> set[Decimal]:
         if match["word"]:
             found.add(Decimal(0 if match["word"].lower() == "midnight" else 12))
             continue
-        hour = Decimal(match["h"] or match["h24"] or match["h4"])
-        if match["half"]:
-            hour = hour % 12 + (12 if match["half"].lower() == "p" else 0)
+        hour = Decimal(match["h"] or match["h24"] or match["h4"] or match["h6"])
+        half = match["half"] or (match["day"] and ("a" if match["day"].lower() == "morning" else "p"))
+        if half:
+            hour = hour % 12 + (12 if half.lower() == "p" else 0)
         found.add(hour + Decimal(match["m"] or match["m24"] or match["m4"] or 0) / 60)
     return found
 

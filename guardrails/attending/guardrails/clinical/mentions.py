@@ -131,6 +131,9 @@ def find_mentions(norm: Normalised, lexicon: Lexicon, amounts: list[Amount]) -> 
     return named
 
 
+_BY_ITS = re.compile(r"\b(?:at|by|per|on|following|follow|using|from|for) (?:the )?\Z")
+_SCHEDULE = re.compile(r" (?:schedule|users?|column|starter schedule|titration (?:schedule|table))(?!\w)")
+"""A schedule called after the drug beside which it holds: "lamotrigine by the valproate schedule"."""
 _SCREENED = re.compile(
     r"\b(?:uds|u-?tox|utox|udt|(?:urine |tox(?:icology)? |drug |urine drug |urine tox(?:icology)? )(?:screen|test)"
     r"(?:ing)?)\b"
@@ -233,6 +236,8 @@ def _in_text_order(text: str, hit: Hit) -> tuple[str, ...]:
 def _something_else(text: str, hit: Hit, amounts: dict[int, Amount]) -> bool:
     """Whether the name stands for a laboratory value, a nutrient, a disease word or a body function."""
     if _NOT_A_DRUG_AFTER.match(text, hit.end):
+        return True
+    if _SCHEDULE.match(text, hit.end) and _BY_ITS.search(text, max(0, hit.start - 20), hit.start):
         return True
     if _FOUND.match(text, hit.end) and _SCREENED.search(text, max(0, hit.start - 60), hit.start):
         return True

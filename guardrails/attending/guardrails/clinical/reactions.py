@@ -39,7 +39,8 @@ _STRONG = (
     r"|(?:stopped|trouble|difficulty|couldn't|could not|unable to|hard to) breath\w*|bronchospasm"
     r"|burns? (?:unit|centre|center)|cardiac arrest|no pulse|without a pulse|hives|urticari\w+"
     r"|welts|allergic reaction|throat clos\w+|nearly died|almost died|skin (?:peel|slough)\w*"
-    r"|blister\w*|agranulocytosis)"
+    r"|blister\w*|agranulocytosis|asthma attacks?|attacks? of asthma|dress(?= \(| (?:from|due|after|on|to|reaction))"
+    r"|(?<=with )dress|(?<=had )dress|(?<=developed )dress|(?<=of )dress|(?<=caused )dress)"
 )
 _WEAK = (
     r"(?:rash\w*|itch\w*|prurit\w*|wheez\w*|collaps\w*|shock|hypotension|burn unit|icu|intensive care|intubat\w*"
@@ -81,6 +82,7 @@ _LINK_WORD = (
 """One word between a reaction and what caused it; words of treatment and joining words break the tie."""
 _TO_SUBSTANCE = re.compile(
     rf",?(?: {_LINK_WORD}){{0,9}} (?:to|from|with|w/|after|following|on|of|due to|caused by|because of|secondary to"
+    r"|(?:was |were |is |being )?(?:attributed|ascribed|linked|put down|traced|related) to|blamed on|pinned on"
     r"|within (?:a few |an? |\w+ )?(?:minutes?|mins?|hours?|hrs?|days?|weeks?) of|2/2|during|when (?:taking|given)"
     r"|while (?:taking|on)|(?:when|after|once) (?:he|she|i|you|they) (?:had |was |were )?(?:first |last )?"
     r"(?:took|taken|given|received|had|started|tried)|(?:he|she|i|you) (?:first |last )?(?:took|received"
@@ -89,15 +91,19 @@ _TO_SUBSTANCE = re.compile(
     r"|exposure|to|treatment|with)){0,7} ?"
 )
 _FROM_SUBSTANCE = re.compile(
-    r"(?:'s)?(?: ?\(?(?:in )?(?:19|20)\d\d\)?)?(?: ?(?:-{1,2}>?|:|=|\(|,(?= ?(?:reaction|causes?|caused)))"
+    r"(?:'s)?(?: ?\(?(?:in )?(?:19|20)\d\d\)?"
+    r"| (?:[\w-]{1,8} ){1,2}(?:years?|months?|weeks?|days?|decades?) (?:ago|back)"
+    r"| last \w{3,9}| once| as a (?:child|teenager|student))?(?: (?:has|had))?(?= ?[\"' ]) ?[\"']?"
+    r"(?: ?(?:-{1,2}>?|:|=|\(|,(?= ?(?:reaction|causes?|caused)))"
     r" ?(?:reaction:? ?|causes? |caused |gives? (?:him |her |me |you )?)?"
     r"|(?: [\w'-]+){0,6},? (?:and |then )?within (?:\w+ )?(?:seconds|minutes|mins?|an hour|hours?)(?: of \w+)?,? "
     r"| (?:at|aged?) (?:age )?\d{1,2} ?[:,-] ?"
     r"|(?: was| were)? (?:stopped|discontinued|withdrawn|ended)(?: [\w'-]+){0,4}:(?: [\w'/%-]+,?){0,8} "
     r"|,? (?:to|allergy|allergic|reaction:?) "
-    r"|,? (?:\w+ ){0,3}?(?:gave|gives|caused|causes|makes?|led to|resulted in|produced|triggered|put|sent|made"
+    r"|(?:,? |(?<=[\"']))(?:\w+ ){0,3}?(?:gave|gives|caused|causes|makes?|led to|resulted in|produced|triggered|put"
+    r"|sent|made"
     r"|brought (?:him|her|me|you|them|[a-z]{2,14}) out in|threw|sends|puts|brings? (?:him|her|me|you) out in"
-    r"|brought on|induced|left|landed|stopped|discontinued|withdrawn|d/c'?d|ended)(?: [\w'/-]+){0,9}? | )"
+    r"|brought on|induced|left|landed|stopped|discontinued|withdrawn|d/c'?d|ended)(?: [\w'/-]+){0,9}? | |(?<=[\"']))"
     r"(?:(?:severe|bad|mild|diffuse|life-threatening|serious|terrible|awful"
     r"|childhood|generali[sz]ed|facial|full-body|itchy|a|an|with|his|her|your|my|in|the) ){0,3}"
 )
@@ -406,9 +412,13 @@ def _own(line: str, spans: list[tuple[int, int]], end: int, told: str) -> str:
     return told[:closed] if closed >= 0 and (opened < 0 or closed < opened or opened < 3) else told
 
 
+_BRACKETS = re.compile(r" ?\([^()\n]{0,60}\)")
+"""What a reaction was like, between it and its cause: "DRESS (fever, hepatitis) attributed to"."""
+
+
 def _reaches(line: str, start: int, stop: int) -> bool:
     """Whether only linking words and further reactions stand between a reaction and a substance."""
-    gap = _ANY_REACTION.sub("", line[start:stop])
+    gap = _ANY_REACTION.sub("", _BRACKETS.sub("", line[start:stop]))
     gap = re.sub(r" {2,}", " ", re.sub(r"(?: ,|,? and|,? or| &)(?= )", "", " " + gap.lstrip()))
     return _TO_SUBSTANCE.fullmatch(gap) is not None
 

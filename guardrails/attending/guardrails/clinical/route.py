@@ -37,7 +37,7 @@ _ROUTES: dict[str, str] = {
     "subcutaneous": r"subcutaneous(?:ly)?|sub-?cut(?:aneous)?|sub-?q|s\.?c\.?(?![\w.])|sq(?!\w)|under "
     r"the skin",
     "topical": r"topical(?:ly)?|to (?:the )?(?:affected|skin|rash|scalp|area)\w*(?: areas?)?|on "
-    r"the skin|cream|ointment|gel(?!cap)|lotion",
+    r"the skin|cream|ointment|gel(?!cap)|lotion|shampoo|scalp (?:solution|foam|application)",
     "rectal": r"rectal(?:ly)?|p\.?r\.?(?= |,|;|\.|$)(?! interval)|per rectum|suppositor(?:y|ies)|enema",
     "inhaled": r"inhal(?:e|ed|ation|ations|er)|nebuli[sz](?:ed|er|ation|e)|nebs?(?!\w)|puffs?|breathed? in",
     "sublingual": r"sublingual(?:ly)?|s\.?l\.?(?= |,|;|$)|under (?:the|your|his|her) tongue",

@@ -1,0 +1,133 @@
+"""Drugs that a text says are over, where no verb stands on the name: "last night's tablet was his last".
+
+"X was tapered and the last tablet was taken on 3 March", "6 days of X, which is now finished", "a course of X in July;
+none since": the mention is of what was. It holds where the text nowhere gives the drug again. A drug that acts on after
+its last dose against others (an MAO inhibitor, an SSRI) is over only when the text tells a gap as long as the labels
+ask for; a shorter one is judged by `switch`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from attending.guardrails.checks.dated_gap import days_until_now
+from attending.guardrails.checks.port import KnowledgePort
+from attending.guardrails.checks.set_aside import resumed_in
+from attending.guardrails.clinical.number import number_words
+from attending.guardrails.clinical.sentence import sentence_around
+from attending.guardrails.clinical.statement import ParsedText, Statement
+from attending.guardrails.finding import Scope
+
+_GONE: Final = (
+    r"(?:tapered off|tapered(?= and)|stopped|discontinued|finished|completed|withdrawn|ceased|weaned off|ended"
+    r"|over)"
+)
+_AGO: Final = (
+    r"(?:(?:about |over |nearly |some |roughly )?(?:\d{1,3}/(?:7|52|12)|\d{1,3}|an?|several|two|three|four|five|six"
+    r"|seven|eight|ten|twelve) ?(?:days?|weeks?|months?|years?|d|wks?|yrs?)? (?:ago|back|earlier|since)"
+    r"|(?:in|since|back in|on) (?:the )?(?:\d{1,2}(?:st|nd|rd|th)? )?(?:(?:early|late|mid)[- ])?(?:spring|summer|autumn"
+    r"|fall|winter|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|(?:19|20)\d\d)|last (?:week|month|year|spring|summer"
+    r"|autumn|fall|winter))"
+)
+_IS_OVER: Final = re.compile(
+    rf"[^.;\n]{{0,90}}?(?:\b(?:which|that|it|this) (?:is|was|has|are) (?:now |since |already )?(?:been )?{_GONE}\b"
+    rf"|\b(?:was|were|has been|have been|had been) (?:then |slowly |gradually |since |safely )?{_GONE}\b"
+    rf"|\bstopped (?:it )?{_AGO}|\bnow (?:stopped|finished|over|completed)\b"
+    r"|\b(?:tablet|dose|capsule|pill|injection|patch)s? was (?:his|her|my|your|the) last\b"
+    r"|\b(?:the|his|her|my|your) (?:last|final) (?:tablet|dose|capsule|pill|one|patch|injection)s?"
+    r" (?:was|were|went|had been) (?:taken|given|swallowed|on|in|at|last|yesterday)\b)",
+    re.I,
+)
+_NONE_SINCE: Final = re.compile(
+    r"[^.;\n]{0,90}?\b(?:(?:taken|had|used|needed|takes) (?:none|no more|nothing)(?: of (?:it|them))? since"
+    r"|none (?:has been |was )?(?:taken|used|given)? ?since)\b",
+    re.I,
+)
+_CAME_OFF: Final = re.compile(r"\b(?:came off|been off|taken off|off) (?:the |his |her |your |my )?\Z", re.I)
+_SINCE: Final = re.compile(
+    rf"[^.;,\n]{{0,20}} (?:for|since) ?(?:{_AGO}|\d{{1,3}} (?:days|weeks|months|years))", re.I
+)
+_NOT_OVER: Final = re.compile(
+    r"\b(?:by mistake|by accident|in error|too (?:soon|early)|should (?:have|be)|if|unless|until|when|once"
+    r"|before (?:it|the course) (?:was|is)|not|never|missed|partly|nearly|almost)\b",
+    re.I,
+)
+_ACTS_ON: Final[tuple[tuple[str, int], ...]] = (
+    ("fluoxetine", 35), ("maoi", 14), ("ssri", 14), ("snri", 14), ("tca", 14), ("acei", 2), ("arni", 2),
+    ("sacubitril", 2), ("methotrexate", 90), ("leflunomide", 730), ("isotretinoin", 30), ("acitretin", 1095),
+    ("amiodarone", 90), ("strong_cyp3a4_inducer", 14), ("mineralocorticoid", 2),
+)  # fmt: skip
+"""Drugs and classes that act on others after their last dose, and for how many days."""
+_NUMBERS: Final = number_words("one two three four five six seven eight nine ten twelve fourteen")
+_GAP: Final = re.compile(
+    rf"\b(?P<n>\d{{1,3}}|an?|{'|'.join(_NUMBERS)})[ -](?P<u>days?|weeks?|months?|years?)\b"
+    r"(?= ?(?:ago|later|free|clear|off|since|wash-?out|without|drug-free|back|of wash-?out|have passed|after))",
+    re.I,
+)
+_DAYS_IN: Final = {"day": 1, "week": 7, "month": 30, "year": 365}
+_REACH: Final = 200
+
+
+def over(output: ParsedText, knowledge: KnowledgePort) -> set[str]:
+    """Ingredients that the text says are over and nowhere gives again."""
+    told: dict[str, list[Statement]] = {}
+    for statement in output.statements:
+        for drug in statement.mention.drugs:
+            told.setdefault(drug, []).append(statement)
+    return {
+        drug
+        for drug, statements in told.items()
+        if _ended(output, statements) and _gone_long_enough(output.text, drug, knowledge)
+    }
+
+
+def _ended(output: ParsedText, statements: Sequence[Statement]) -> bool:
+    for k, statement in enumerate(statements):
+        if not statement.scope.prescriptive or not _told_over(output, statement):
+            continue
+        before, after = statements[:k], statements[k + 1 :]
+        if any(s.scope is Scope.RECOMMEND and s.dose is not None and s.started for s in before):
+            continue
+        if any(s.scope.prescriptive and (s.dose or s.frequency or s.started) for s in after):
+            continue
+        return True
+    return False
+
+
+def _told_over(output: ParsedText, statement: Statement) -> bool:
+    text, span = output.text, statement.mention.span
+    if statement.scope is Scope.RECOMMEND and statement.dose is not None:
+        return False
+    own = sentence_around(text, span.start, span.end, semicolons=False)
+    following = min(
+        (s.mention.span.start for s in output.statements if s.mention.span.start >= span.end),
+        default=len(text),
+    )
+    stop = min(own.end, following, span.end + _REACH)
+    match = _IS_OVER.match(text, span.end, stop) or _NONE_SINCE.match(text, span.end, stop)
+    if match is None and _CAME_OFF.search(text, max(own.start, span.start - 30), span.start):
+        match = _SINCE.match(text, span.end, stop)
+    if match is None:
+        return False
+    if _NOT_OVER.search(text, span.end, match.end()) or _NOT_OVER.search(
+        text, max(own.start, span.start - 30), span.start
+    ):
+        return False
+    return not resumed_in(text, span.end, min(len(text), span.end + 300))
+
+
+def _gone_long_enough(text: str, drug: str, knowledge: KnowledgePort) -> bool:
+    kinds = {drug, *knowledge.classes_of(drug)}
+    needed = max((days for kind, days in _ACTS_ON if kind in kinds), default=0)
+    if needed == 0:
+        return True
+    gaps = [
+        (1 if match["n"].lower() in ("a", "an") else _NUMBERS.get(match["n"].lower()) or int(match["n"]))
+        * _DAYS_IN[match["u"].lower().rstrip("s")]
+        for match in _GAP.finditer(text)
+    ]
+    dated = days_until_now(text)
+    known = [*gaps, *([dated] if dated is not None else [])]
+    return bool(known) and min(known) >= needed
