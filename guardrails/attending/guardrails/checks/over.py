@@ -85,7 +85,7 @@ def over(output: ParsedText, knowledge: KnowledgePort) -> set[str]:
 
 def _ended(output: ParsedText, statements: Sequence[Statement]) -> bool:
     for k, statement in enumerate(statements):
-        if not statement.scope.prescriptive or not _told_over(output, statement):
+        if not statement.scope.prescriptive or not told_over(output, statement):
             continue
         before, after = statements[:k], statements[k + 1 :]
         if any(s.scope is Scope.RECOMMEND and s.dose is not None and s.started for s in before):
@@ -96,7 +96,8 @@ def _ended(output: ParsedText, statements: Sequence[Statement]) -> bool:
     return False
 
 
-def _told_over(output: ParsedText, statement: Statement) -> bool:
+def told_over(output: ParsedText, statement: Statement) -> bool:
+    """Whether the words behind the name say that it is over: "was tapered and the last tablet was taken"."""
     text, span = output.text, statement.mention.span
     if statement.scope is Scope.RECOMMEND and statement.dose is not None:
         return False

@@ -16,6 +16,7 @@ from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure, curated
 from attending.guardrails.checks.dated_gap import hours_between
+from attending.guardrails.checks.over import told_over
 from attending.guardrails.clinical.number import number_words
 from attending.guardrails.clinical.sentence import one_sentence
 from attending.guardrails.clinical.statement import Span, Statement
@@ -210,7 +211,8 @@ def _begun_too_soon(case: Case) -> Iterator[Finding]:
     text = case.judged.output
     for statement in case.output.statements:
         spans.update({drug: statement.mention.span for drug in statement.mention.drugs if drug not in spans})
-        if statement.scope in (Scope.STOP, Scope.HISTORY) or _ends(case, statement):
+        past = statement.scope in (Scope.STOP, Scope.HISTORY) or _ends(case, statement)
+        if past or told_over(case.output, statement):
             hours = _since(case, statement)
             if hours is not None:
                 stopped.update(dict.fromkeys(statement.mention.drugs, hours))
