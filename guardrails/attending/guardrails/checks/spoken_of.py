@@ -24,7 +24,8 @@ _OWN_OR_ORDERED: Final = re.compile(
 _FOR_SOMETHING: Final = re.compile(
     r"(?: ?\([^()\n]{0,30}\))? (?:for (?:the |her |his |your |their |this |an? )?\w|ds\b|xr\b"
     r"|is (?:an? |the |my |your )?"
-    r"(?:\w+ )?(?:choice|option|bet)|(?:covers?|will|should|can be|may be|might|stays|remains|it is)\b)",
+    r"(?:\w+ )?(?:choice|option|bet)|(?:covers?|will|should|can be|may be|might|stays|remains|it is"
+    r"|(?:does not|doesn't|need not|needn't) (?:need (?:any|a|to) )?chang\w+|needs? no chang\w+)\b)",
     re.I,
 )
 _GIVES: Final = re.compile(

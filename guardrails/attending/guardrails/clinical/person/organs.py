@@ -15,7 +15,9 @@ _EGFR = Sieved(
     r"|clearance by (?:c ?& ?g|cockcroft(?:[- ](?:and |& )?gault)?)|"
     rf"ccr)(?: ?\((?:ckd-?epi|mdrd|schwartz|cockcroft|c-?g|calc\w*|est\w*)[^()]{{0,16}}\)|\))?(?: (?:is|was|of"
     rf"|at|now|currently|today|level|about|approximately|around|has "
-    rf"(?:fallen|dropped|declined) to|down to|calculated(?: at)?|(?:has )?(?:settled|stabili[sz]ed|plateaued"
+    rf"(?:fallen|dropped|declined) to|down to|calculated(?: at)?|"
+    rf"(?:works? out|comes? out|comes|calculates|estimated)(?: (?:at|as|to))?"
+    r"|(?:has )?(?:settled|stabili[sz]ed|plateaued"
     rf"|stuck|sits|sitting|hovers|hovering|runs|running) (?:at"
     rf"|around|about)|(?:has )?(?:fell|come down|gone down|slipped|sunk|improved|recovered|risen) to|reads"
     rf"|came back"
@@ -43,6 +45,7 @@ _KIDNEY_SHARE = Sieved(
 """The share of normal that patients are told their kidneys still do, read as an eGFR: "work at about 12 percent"."""
 _SHARES = {"half": 50, "third": 33, "quarter": 25, "fifth": 20, "sixth": 16, "tenth": 10}
 _DIALYSIS = Sieved(
+    r"\bperitoneal dialysis (?:exchanges?|bags?|cycler|overnight)\b|"
     r"\b(?:ha?emo)?dialy[sz]es (?:with|at|in|via|on|here|mon|tue|wed|thu|sat|three|thrice|twice|every"
     r"|nightly)\w*\b|\b(?:ha?emo|peritoneal )?dialysis (?:patient|pt)\b"
     r"|\b(?:on|receiv\w+|undergo\w+|gets|getting|requires|requiring|undergoes|"
