@@ -27,6 +27,7 @@ from attending.guardrails.checks.over import over
 from attending.guardrails.checks.port import KnowledgePort
 from attending.guardrails.checks.put_away import put_away
 from attending.guardrails.checks.set_aside import set_aside
+from attending.guardrails.checks.spoken_against import not_taken
 from attending.guardrails.checks.spoken_of import only_named
 from attending.guardrails.clinical.facts import stated_context
 from attending.guardrails.clinical.lexicon import Lexicon
@@ -310,24 +311,32 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     ended = ((stopped(output, knowledge) | put_off) - kept) | gone | held
     on_list = _listed(whole.context, lexicon)
     names = Names(output.text, output.statements)
-    unsaid = away | {
-        i
-        for i, s in prescriptive.items()
-        if s.mention.span in reactions
-        or s.mention.span in conceived_since
-        or only_named(output.text, names, s)
-        or set_aside(output.text, output.statements, i)
-    }
+    unsaid = (
+        away
+        | not_taken(output.text, names, output.statements, knowledge)
+        | {
+            i
+            for i, s in prescriptive.items()
+            if s.mention.span in reactions
+            or s.mention.span in conceived_since
+            or only_named(output.text, names, s)
+            or set_aside(output.text, output.statements, i)
+        }
+    )
     acts = (
         replace(e, later=True) if e.drug in held else e
         for e in _given(output, on_list, later, unsaid)
         if e.drug not in gone
     )
     given = (*acts, *_affirmed(judged.output, prompt, output))
+    recorded = frozenset(_listed(with_prompt.context, lexicon))
+    said = {drug for i in prescriptive if i not in unsaid for drug in output.statements[i].mention.drugs}
+    # what only the output lists, in words that give nothing, nobody takes
+    misread = {drug for i in unsaid for drug in output.statements[i].mention.drugs} - said - recorded
     taking = tuple(
         Exposure(drug, Scope.CONTINUE, Span(0, 0), name, "list", new=False)
         for drug, name in on_list.items()
-        if drug not in ended
+        if drug not in ended and drug not in misread
     )
     return Case(
         judged=judged,
@@ -341,7 +350,7 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
         given=given,
         taking=taking,
         ended=frozenset(ended),
-        recorded=frozenset(_listed(with_prompt.context, lexicon)),
+        recorded=recorded,
         said_allergies=frozenset(a.substance.lower() for a in from_output.allergies or ())
         - frozenset(a.substance.lower() for a in with_prompt.context.allergies or ()),
         readings=tuple(readings.values()),

@@ -18,7 +18,7 @@ _GIVING: Final = (
     r"(?:tak(?:e[ns]?|ing)|took|us(?:e|es|ed|ing)|start(?:s|ed|ing)?|begin|began|begun|add(?:s|ed|ing)?"
     r"|giv(?:e[ns]?|ing)|gave|prescrib(?:e[sd]?|ing)|continu(?:e[sd]?|ing)|keep(?:s|ing)?|kept|restart(?:s|ed|ing)?"
     r"|resum(?:e[sd]?|ing)|try|order(?:ed)?|recommend(?:ed|s)?|suggest(?:ed|s)?|spray|apply|inject|swallow|chew|rx:?"
-    r"|receiv(?:e[sd]?|ing)|initiat(?:e|ed|ing)|administer(?:ed)?|combin(?:e|ed|ing)|buy|have|has|on|plus"
+    r"|receiv(?:e[sd]?|ing)|initiat(?:e|ed|ing)|administer(?:ed)?|combin(?:e|ed|ing)|buy|have|has|carr(?:y|ies)|on|plus"
     r"|(?:switch\w*|chang\w+|mov\w+|convert\w*|step\w*|go|went|back|add\w*|addition) to"
     r"|(?:together|along|combined|combination|treat\w*|start\w*|managed|home|it|this|continu\w+|go|went|taken?"
     r"|safe\w*|fine|ok|okay|bridg\w+|load\w*) with|(?:dose|course) of|(?:script|prescription) for)"

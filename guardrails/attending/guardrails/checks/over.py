@@ -79,7 +79,7 @@ def over(output: ParsedText, knowledge: KnowledgePort) -> set[str]:
     return {
         drug
         for drug, statements in told.items()
-        if _ended(output, statements) and _gone_long_enough(output.text, drug, knowledge)
+        if _ended(output, statements) and gone_long_enough(output.text, drug, knowledge)
     }
 
 
@@ -119,7 +119,8 @@ def told_over(output: ParsedText, statement: Statement) -> bool:
     return not resumed_in(text, span.end, min(len(text), span.end + 300))
 
 
-def _gone_long_enough(text: str, drug: str, knowledge: KnowledgePort) -> bool:
+def gone_long_enough(text: str, drug: str, knowledge: KnowledgePort) -> bool:
+    """Whether the drug acts on nothing after its last dose, or the text tells a gap as long as it does."""
     kinds = {drug, *knowledge.classes_of(drug)}
     needed = max((days for kind, days in _ACTS_ON if kind in kinds), default=0)
     if needed == 0:

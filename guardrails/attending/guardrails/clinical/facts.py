@@ -209,6 +209,7 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
     plain = not (_GENERAL.may_match(whole) and any(_GENERAL_TEXT.search(part.text) for part in parts))
     stented = _CAD in conditions.values() and _ARTERIES.may_match(whole)
     pumped = _HFREF in conditions.values() and _PUMPED.may_match(whole)
+    clotted = _CLOT in conditions.values() and _CLOTTED.may_match(whole)
     for number, part in enumerate(parts):
         line = part.text
         if part.section and not part.label and _GENERAL_SECTION.search(part.section):
@@ -240,6 +241,10 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
             before = line[max(0, match.start() - 90) : match.start()]
             if not (_NOT_OURS.search(before) or _NEGATED.search(before)):
                 found.setdefault(_CAD, Condition("coronary disease", code=_CAD))
+        for match in _DATED_CLOT.finditer(line) if clotted else ():
+            before = line[max(0, match.start() - 90) : match.start()]
+            if not (_NOT_OURS.search(before) or _NEGATED.search(before)):
+                found.setdefault(_CLOT, Condition("history of blood clots", code=_CLOT))
         for match in _EJECTION.finditer(line) if pumped else ():
             if int(match.group(1) or match.group(2)) <= _REDUCED and not _NOT_OURS.search(
                 line[max(0, match.start() - 90) : match.start()]
@@ -256,6 +261,7 @@ _AFFIRMED = re.compile(
 )
 """The answer to a state that was asked for: "Asthma? Known since childhood."; any other answer leaves it unsaid."""
 _HFREF = "hfref"
+_CLOT = "blood_clot"
 _EJECTION = Sieved(
     r"\b(?:lv)?(?:ef|ejection fraction)(?: (?:is|of|was|now|only|about|down to"
     r"|remains)){0,3} ?[:=~]?"
@@ -280,6 +286,13 @@ _CORONARY = Sieved(
 )
 """Coronary disease told by what was done for it: "two stents in the left anterior descending"."""
 _ARTERIES = Group(_CORONARY)
+_DATED_CLOT = Sieved(
+    r"\b(?:pe|dvt|vte)s?,? (?:in |\()?(?:(?:spring|summer|autumn|winter|january|february|march|april|may|june|july"
+    r"|august|september|october|november|december) )?(?:(?:19|20)\d\d|last year|(?:\d{1,2}|two|three|four|five|ten)"
+    r" (?:years|months|yrs) ago)\b"
+)
+"""A clot by its abbreviation and when it was: "PE 2022"."""
+_CLOTTED = Group(_DATED_CLOT)
 _REDUCED = 40
 """Percent; a left ventricular ejection fraction up to this is reduced (heart failure guideline 2022)."""
 

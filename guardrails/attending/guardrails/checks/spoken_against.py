@@ -1,0 +1,133 @@
+"""Drugs that a text speaks of and says, in other words than a verb beside the name, that nobody takes now.
+
+A name that does something ("tramadol lowers the seizure threshold") is a reason and no order. A name that the text
+refuses is no order where it stands bare. An ending told once ("the rest went back to the pharmacy", "told not to
+restart it") ends what the text says of the drug before, unless the drug acts on after its last dose (see `over`). What it gives afterwards stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from attending.guardrails.checks.direct import Names
+from attending.guardrails.checks.over import gone_long_enough
+from attending.guardrails.checks.port import KnowledgePort
+from attending.guardrails.checks.set_aside import resumed_in
+from attending.guardrails.clinical.sentence import sentence_around
+from attending.guardrails.clinical.statement import Statement
+from attending.guardrails.finding import Scope
+
+_ACTS: Final = re.compile(
+    r"(?: ?\([^()\n]{0,40}\))?(?:,? (?:also|both|all|alone|itself|then|too|would|could|can|may|might|does|do|will)\b)"
+    r"{0,3} (?:lower(?:s|ed)?|rais(?:es?|ed)|block(?:s|ed)?|brings?|inhibits?|induces?|interacts?|interferes?"
+    r"|clash(?:es)?|speeds?|slows?|causes?|increases?|decreases?|reduces?|weakens?|boosts?|prolongs?|potentiates?"
+    r"|harms?|damages?|stains?|triggers?|provokes?|worsens?|doubles?|trebles?|depress(?:es)?|competes?|depletes?"
+    r"|crosses|accumulates?|builds? up|carr(?:y|ies) (?:a|the|its) risk|do(?:es)? the same|wipes? out|shuts?"
+    r"|pass(?:es)? into|slip(?:s)? into|(?:is|are) (?:an? )?(?:\w+ ){0,3}?(?:inhibitors?|inducers?|blockers?))\b",
+    re.I,
+)
+_SENT_BACK: Final = re.compile(
+    r"\b(?:returned|handed (?:in|back)|took back|taken back|given back|binned|threw (?:out|away)|thrown (?:out|away)"
+    r"|got rid of|disposed of|destroyed|flushed)(?: (?:all|the|his|her|my|your|their|any|both|of|remaining|leftover"
+    r"|left-over|unused|old|last|rest|surplus|spare|box|tablets|packets?|bottle)){0,6} ?\Z",
+    re.I,
+)
+_NOT_AGAIN: Final = re.compile(
+    r"\b(?:not|never|n['\u2019]t)\b[^.;\n]{0,24}\b(?:re-?start\w*|resum\w*|re-?introduc\w*|re-?challeng\w*"
+    r"|reinstat\w*|go(?:ing)? back (?:on|to)|put back)\b",
+    re.I,
+)
+_HEDGED: Final = re.compile(
+    r"\b(?:if|when(?:ever)?|unless|until|till|once|before|after|while|yet|today|tonight|tomorrow"
+    r"|for \w+ (?:days?|weeks?))\b",
+    re.I,
+)
+_STOPPED_IT: Final = re.compile(
+    r"[^.;\n]{0,60}?\b(?:well done for|glad (?:that )?(?:you|he|she)(?:['\u2019]ve| have| has)?"
+    r"|(?:you|he|she|i)(?:['\u2019]ve| have| has| had)?(?: (?:already|now|since|then|recently))?|thanks? (?:you )?for)"
+    r" (?:stopp(?:ed|ing)|quit|came off|come off|coming off|gave up|given up|giving up)"
+    r" (?:(?:taking|using) )?(?:it|them|both|these|those|this)\b",
+    re.I,
+)
+_NONE_SINCE: Final = re.compile(
+    r"[^.;\n]{0,90}\b(?:none|nothing|not one|no more)(?: of (?:it|them))? (?:since|at home|from then)\b", re.I
+)
+_RATHER: Final = re.compile(
+    r"\b(?:prefer(?:red|s)? [^.;\n]{1,40}? (?:to|over)|(?:chose|chosen|choose|picked|favou?red|selected) "
+    r"[^.;\n]{1,40}? over) (?:the )?\Z",
+    re.I,
+)
+_REACH: Final = 120
+
+
+def not_taken(
+    text: str, names: Names, statements: Sequence[Statement], knowledge: KnowledgePort
+) -> frozenset[int]:
+    """Numbers of the prescriptive statements that, read with the rest of the text, give nothing."""
+    refused = {
+        drug
+        for s in statements
+        if s.scope in (Scope.AVOID, Scope.STOP) and not s.avoid_with
+        for drug in s.mention.drugs
+    }
+    over: dict[str, int] = {}
+    for number, statement in enumerate(statements):
+        if _ends(text, statement):
+            over.update(
+                (drug, number) for drug in statement.mention.drugs if gone_long_enough(text, drug, knowledge)
+            )
+    found: set[int] = set()
+    for number, statement in enumerate(statements):
+        if not statement.scope.prescriptive:
+            continue
+        drugs = set(statement.mention.drugs)
+        ended = bool(drugs) and all(number <= over.get(drug, -1) for drug in drugs)
+        spoken_of = _bare(text, statement) and _reason(text, names, statement, refused)
+        if ended or spoken_of or _rather(text, statement):
+            found.add(number)
+    return frozenset(found)
+
+
+def _bare(text: str, statement: Statement) -> bool:
+    """Whether the sentence of the name gives it no amount; one that a later sentence gives may be another drug's."""
+    if statement.dose is None:
+        return statement.frequency is None
+    span = statement.mention.span
+    return statement.dose.span.start >= sentence_around(text, span.start, span.end, semicolons=True).end
+
+
+def _reason(text: str, names: Names, statement: Statement, refused: set[str]) -> bool:
+    span = statement.mention.span
+    borrowed = statement.dose is not None
+    if (borrowed or names.doses_others(span)) and _ACTS.match(
+        text, span.end, min(len(text), span.end + _REACH)
+    ) is not None:
+        return True
+    drugs = set(statement.mention.drugs)
+    plain = statement.dose is None and not statement.started and statement.route is None
+    return plain and bool(drugs) and drugs <= refused and not names.directly_given(span)
+
+
+def _rather(text: str, statement: Statement) -> bool:
+    start = statement.mention.span.start
+    return _RATHER.search(text, max(0, start - _REACH), start) is not None
+
+
+def _ends(text: str, statement: Statement) -> bool:
+    """Whether the words around the name tell that what was taken of it is over."""
+    span = statement.mention.span
+    low, high = max(0, span.start - _REACH), min(len(text), span.end + _REACH)
+    if resumed_in(text, span.end, high):
+        return False
+    if _SENT_BACK.search(text[low : span.start]):
+        return True
+    own = sentence_around(text, span.start, span.end)
+    if statement.scope in (Scope.AVOID, Scope.STOP) and _NOT_AGAIN.search(
+        text, own.start, min(own.end, span.start)
+    ):
+        return _HEDGED.search(text, own.start, own.end) is None
+    if statement.dose is not None:
+        return False
+    return any(pattern.match(text, span.end, high) is not None for pattern in (_STOPPED_IT, _NONE_SINCE))
