@@ -2,7 +2,8 @@
 
 A name that does something ("tramadol lowers the seizure threshold") is a reason and no order. A name that the text
 refuses is no order where it stands bare. An ending told once ("the rest went back to the pharmacy", "told not to
-restart it") ends what the text says of the drug before, unless the drug acts on after its last dose (see `over`). What it gives afterwards stands.
+restart it") ends what the text says of the drug before, unless the drug acts on after its last dose (see `over`). What
+it gives afterwards stands.
 """
 
 from __future__ import annotations
