@@ -78,10 +78,13 @@ _ADDS_TO_HARM: Final = (
 def managed(case: Case, first: Exposure, second: Exposure, facts: Sequence[Interaction]) -> bool:
     """True where the text lowers the dose of the one drug and has its level measured on a day it names.
 
-    Never for a contraindicated pair. A pair that must hold (`must_hold.tsv`) holds as it is written; with both halves
-    of what its label asks for it is not the pair that must (digoxin label, section 2: halve it with amiodarone).
+    Never for a contraindicated pair, nor for one that must hold (`must_hold.tsv`): a person reads those, however well
+    they are managed.
     """
-    if any(f.severity is Severity.CONTRAINDICATED for f in facts):
+    if any(
+        f.severity is Severity.CONTRAINDICATED or f.provenance.rule_id.startswith("curated:must-hold")
+        for f in facts
+    ):
         return False
     return any(
         _dated_measurement(case, watched) and _lowered(case, drug)
