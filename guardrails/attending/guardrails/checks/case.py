@@ -23,11 +23,11 @@ from attending.guardrails.checks.ended import (
     stopped,
     suspended,
 )
-from attending.guardrails.checks.over import over
+from attending.guardrails.checks.over import gone_long_enough, over
 from attending.guardrails.checks.port import KnowledgePort
 from attending.guardrails.checks.put_away import put_away
 from attending.guardrails.checks.set_aside import set_aside
-from attending.guardrails.checks.spoken_against import not_taken
+from attending.guardrails.checks.spoken_against import not_taken, sent_back
 from attending.guardrails.checks.spoken_of import only_named
 from attending.guardrails.clinical.facts import stated_context
 from attending.guardrails.clinical.lexicon import Lexicon
@@ -331,8 +331,13 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     given = (*acts, *_affirmed(judged.output, prompt, output))
     recorded = frozenset(_listed(with_prompt.context, lexicon))
     said = {drug for i in prescriptive if i not in unsaid for drug in output.statements[i].mention.drugs}
-    # what only the output lists, in words that give nothing, nobody takes
-    misread = {drug for i in unsaid for drug in output.statements[i].mention.drugs} - said - recorded
+    # what only the output lists, in words that give nothing, nobody takes; what was sent back was taken and may act on
+    misread = {
+        drug
+        for i in unsaid
+        for drug in output.statements[i].mention.drugs
+        if not sent_back(output.text, output.statements[i]) or gone_long_enough(output.text, drug, knowledge)
+    } - (said | recorded)
     taking = tuple(
         Exposure(drug, Scope.CONTINUE, Span(0, 0), name, "list", new=False)
         for drug, name in on_list.items()

@@ -119,10 +119,10 @@ def _rather(text: str, statement: Statement) -> bool:
 def _ends(text: str, statement: Statement) -> bool:
     """Whether the words around the name tell that what was taken of it is over."""
     span = statement.mention.span
-    low, high = max(0, span.start - _REACH), min(len(text), span.end + _REACH)
+    high = min(len(text), span.end + _REACH)
     if resumed_in(text, span.end, high):
         return False
-    if _SENT_BACK.search(text[low : span.start]):
+    if sent_back(text, statement):
         return True
     own = sentence_around(text, span.start, span.end)
     if statement.scope in (Scope.AVOID, Scope.STOP) and _NOT_AGAIN.search(
@@ -132,3 +132,9 @@ def _ends(text: str, statement: Statement) -> bool:
     if statement.dose is not None:
         return False
     return any(pattern.match(text, span.end, high) is not None for pattern in (_STOPPED_IT, _NONE_SINCE))
+
+
+def sent_back(text: str, statement: Statement) -> bool:
+    """Whether the name is of what is left over from a drug and was handed in: it was taken, up to then."""
+    start = statement.mention.span.start
+    return _SENT_BACK.search(text[max(0, start - _REACH) : start]) is not None
