@@ -311,7 +311,10 @@ def _table(screen: Screen, rows: Sequence[tuple[dict[str, Any], Result, float]],
             proof.false_alarms.append(output["name"])
         else:
             judgement = ""
-        codes = ", ".join(sorted({f.code for f in serious})) or "-"
+        codes = ", ".join(sorted({f.code for f in flagged}))
+        # What is minor interrupts nobody; it is named as such, lest it look like an alarm.
+        minor = sorted({f.code for f in serious} - {f.code for f in flagged})
+        codes = ", ".join(filter(None, (codes, *(f"{code} (minor)" for code in minor)))) or "-"
         lines.append((output["name"], wrong or "", result.state, codes, judgement))
     screen.table(("output", "planted error", "outcome", "found", ""), lines)
     times = [ms for _output, _result, ms in rows]
