@@ -11,7 +11,7 @@ from functools import lru_cache
 from operator import attrgetter
 
 from attending.guardrails.clinical.amount import Amount, Kind, Risk
-from attending.guardrails.clinical.assemble import Pieces, assemble
+from attending.guardrails.clinical.assemble import assemble
 from attending.guardrails.clinical.clauses import sentences
 from attending.guardrails.clinical.counts import counted
 from attending.guardrails.clinical.dose import scan
@@ -23,6 +23,7 @@ from attending.guardrails.clinical.named_counts import counts_before_names
 from attending.guardrails.clinical.normalise import Normalised, normalise
 from attending.guardrails.clinical.number import read_number
 from attending.guardrails.clinical.part import Part
+from attending.guardrails.clinical.pieces import Pieces
 from attending.guardrails.clinical.route import routes
 from attending.guardrails.clinical.scope import Reading, read
 from attending.guardrails.clinical.statement import (

@@ -1,0 +1,116 @@
+"""Amounts beside a dose that are no dose themselves: counts of what is at hand, sums and parts of doses said."""
+
+from __future__ import annotations
+
+import re
+
+from attending.guardrails.clinical.amount import Amount, convert
+from attending.guardrails.clinical.limit import DAILY_AFTER
+from attending.guardrails.clinical.mentions import Named
+from attending.guardrails.clinical.pieces import Pieces
+from attending.guardrails.clinical.spoken import supplied
+from attending.guardrails.clinical.unit import COUNTED
+
+_COMES_TO = re.compile(
+    r"\b(?:that(?:'s| is| makes| will be)|which is|which makes|this makes|makes|in all,?|altogether,?|total(?: of|:)?)"
+    r"(?: (?:just|only|about|a total of))? $"
+)
+_ALL_OF_IT = re.compile(
+    r"(?:[.,;)(]| in all| in total| altogether| for (?:the|this) (?:whole|attack|flare|course)|$|\n)"
+)
+"""How many forms the doses said before come to: "that is three tablets, and that is all"."""
+_SPLIT = re.compile(
+    r"\b(?:split|divid\w+|shared?|spread|drawn up|given|giv(?:e|ing)|halved|injected)(?: [a-z]+){0,2}? "
+    r"(?:in|into|between|across|over|as)(?: (?:the|equal|separate))? $"
+)
+"""In how many parts a dose is given; the dose is the whole: "2.4 million units, split in two syringes"."""
+_QUANTITY_BEFORE = re.compile(
+    r"(?:[,;.(] ?|\b(?:disp(?:ense)?|qty|quantity|supply of|#)[ :.]{0,2}(?:of )?)(?:total (?:of )?)?$"
+)
+_QUANTITY_AFTER = re.compile(
+    r"\)?(?: total| only| dispensed)?(?:[.,;]? ?(?:(?:no|zero|0|\d{1,2}|with) (?:\w+ )?refills?|dispensed)"
+    r"|[.;]? ?$|[.;]? ?\n|\.(?= ))"
+)
+_TOTAL = re.compile(
+    r"(?:\((?:a |for a )?total(?: dose)?(?: of)?"
+    r"|\b(?:for )?a total(?: dose)? of|, total(?: dose)?(?: of)?"
+    r"|\b(?:weekly total|total weekly(?: dose)?|total (?:per|a|for the) week)(?: of| is)?)[ :=]*$"
+)
+_IN_A_DAY = re.compile(
+    r",? (?:(?:of (?:\w+ ){1,2})?(?:in|over|on|for) (?:a|one|the|any|that|1) (?:whole |single )?day|"
+    r"in (?:\w+ )?24 ?h\w*|in all|in total|"
+    r"altogether|and that is (?:all|it)|and (?:then )?stop)\b"
+)
+_TAKE_BEFORE = re.compile(
+    r"\b(?:take|swallow|chew|give|up to|than|most|use|have|another|more)(?: (?:the|all|a|an|of)){0,2} \Z"
+)
+_OWNS = re.compile(
+    r"\b(?:(?:you|he|she|they|we|i|patient|pt)(?:'ve|'ll)?(?: (?:still|should|will|now|also))? (?:have|has|had|"
+    r"hold|find|found|got)|"
+    r"(?:gave|issued?|dispens\w+|suppl(?:y|ied)|sent|return\w*|bring|brought|collect\w*|there (?:are|were)|left|"
+    r"counted|contains?))"
+    r"(?: (?:you|her|him|them|back|only|just|with|out)){0,3} \Z"
+)
+"""How many somebody has or was given, which is not how many are taken."""
+_WITHIN = re.compile(r"\b(?:under|below|within|short of|beneath)(?: (?:the|your|our|that))? \Z")
+_DILUENT = re.compile(r"^ ?(?:\(\w+\) )?(?:in|into|with|diluted in|mixed in)(?: an?)? $")
+_REPEATED = re.compile(r"\b(?:every|q) ?\d{1,2} ?(?:minutes?|mins?|m)\b|\b(?:repeat\w*|another)\b")
+_UP_TO = re.compile(
+    r",? (?:for )?(?:up to|max(?:imum)?(?: of)?|at most|no more than) (?:a (?:total|maximum) of )?$"
+)
+_AT_LEAST_TWO = 2
+_MOST_A_DAY = 12
+
+
+def is_no_dose(pieces: Pieces, named: Named, amount: Amount, said: list[Amount]) -> bool:
+    """Whether the amount is what is dispensed, a total of doses already said, how many may follow within minutes,
+    or the volume that a dose is diluted in. `said` are the amounts already given to the drug."""
+    product = amount.mass and amount.count is not None and amount.count > 1
+    if (product or amount.unit in ("tablet", "patch", "suppository", "lozenge", "packet")) and supplied(
+        pieces.text,
+        amount.start,
+        amount.end,
+        named=named.end if amount.end <= named.start else None,
+        dosed=any(a.mass or a.components for a in said),
+    ):
+        return True
+    if product and _OWNS.search(pieces.text, max(0, amount.start - 40), amount.start):
+        return True
+    if not said:
+        return False
+    if amount.mass and amount.count is None and any(_multiplies(a, amount) for a in said):
+        return True
+    if pieces.sentence(said[-1].start) + 2 < pieces.sentence(amount.start):
+        return False
+    window = max(0, amount.start - 40)
+    before = pieces.text[window : amount.start]
+    counted = amount.unit in ("tablet", "patch", "suppository", "puff", "lozenge", "ampoule")
+    if counted and _COMES_TO.search(before) and _ALL_OF_IT.match(pieces.text, amount.end):
+        return True
+    if counted and _SPLIT.search(before) and said[-1].unit not in COUNTED:
+        return True
+    if counted and _QUANTITY_BEFORE.search(before) and _QUANTITY_AFTER.match(pieces.text, amount.end):
+        return any(r.start < amount.start for r in pieces.rhythms if r.start > said[0].start)
+    if amount.mass and ((_TOTAL.search(before) and len(said) > 1) or _WITHIN.search(before)):
+        return True
+    if amount.unit == "mL" and said[-1].mass:
+        after = max(said[-1].end, named.end) if named.end <= amount.start else said[-1].end
+        return _DILUENT.match(pieces.text[after : amount.start]) is not None
+    if counted and len([a for a in said if a.mass]) > 1 and _IN_A_DAY.match(pieces.text, amount.end):
+        # "2 g, then 2 g again. That is the whole treatment: 4 caplets in one day"
+        return _TAKE_BEFORE.search(before) is None
+    if counted and _UP_TO.search(before) and not DAILY_AFTER.match(pieces.text, amount.end):
+        return _REPEATED.search(pieces.text, max(0, amount.start - 70), amount.start) is not None
+    return False
+
+
+def _multiplies(said: Amount, amount: Amount) -> bool:
+    """ "5/325, up to 4 tablets a day: 1,300 mg": a plain amount that multiplies one strength of the combination said
+    before is that ingredient's sum, and no dose of the product."""
+    value = convert(amount.high, amount.unit, "mg")
+    if value is None or amount.low != amount.high or len(said.components) < 2:
+        return False
+    return any(
+        part > 0 and value % part == 0 and _AT_LEAST_TWO <= value / part <= _MOST_A_DAY
+        for part in said.components
+    )

@@ -1,0 +1,69 @@
+"""Doses of one drug that are taken on one day and add up: each such set gets one number."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+from attending.guardrails.clinical.part import Part
+from attending.guardrails.clinical.pieces import Pieces
+
+_CHANGED = re.compile(
+    r"\b(?:or|then|week|weeks|old|new|now|was|were|previous\w*|before:|after:|chang\w+|switch\w*|mov(?:e|ed|ing)|"
+    r"instead|current\w*|stop\w*|from|day \d|mon|tue|wed|thu|fri|sat|sun|monday|tuesday|wednesday|thursday|friday|"
+    r"saturday|sunday|rather|reduc\w+|increas\w+|alternat\w+|either|usual|yesterday|today|tomorrow|tonight)\b"
+)
+
+
+class SameDay:
+    """Numbers the sets of one text, from 1."""
+
+    def __init__(self, pieces: Pieces) -> None:
+        self._pieces = pieces
+        self._text = pieces.text
+        self._groups = 0
+
+    def within(self, parts: list[Part]) -> None:
+        """Gives one number to doses of one drug at different moments of the same day."""
+        momentary = [
+            p for p in parts if p.amount is not None and not p.loading and any(r.moments for r in p.rhythms)
+        ]
+        by_sentence: dict[int, list[Part]] = defaultdict(list)
+        for part in momentary:
+            if part.amount is not None:
+                by_sentence[self._pieces.sentence(part.amount.start)].append(part)
+        for group in by_sentence.values():
+            moments = [frozenset(m for r in p.rhythms for m in r.moments) for p in group]
+            if len(group) > 1 and len(frozenset().union(*moments)) == sum(len(m) for m in moments):
+                self._groups += 1
+                for part in group:
+                    part.sum_group = self._groups
+
+    def across(self, parts: dict[int, list[Part]]) -> None:
+        """Gives one number to a drug named twice for two moments of one day: "Xarelto 20 mg with breakfast", and in
+        the next line "Xarelto 20 mg with supper"."""
+        earlier: Part | None = None
+        for index in sorted(parts):
+            for part in parts[index]:
+                if part.amount is None or part.loading or not part.reading.scope.prescriptive:
+                    continue
+                if earlier is not None and self._both_taken(earlier, part):
+                    if earlier.sum_group is None:
+                        self._groups += 1
+                        earlier.sum_group = self._groups
+                    part.sum_group = earlier.sum_group
+                earlier = part
+
+    def _both_taken(self, one: Part, two: Part) -> bool:
+        first, second = self._pieces.mentions[one.mention], self._pieces.mentions[two.mention]
+        if one.mention == two.mention or first.drugs != second.drugs or two.sum_group is not None:
+            return False
+        if one.amount is None or two.amount is None or one.amount.unit != two.amount.unit:
+            return False
+        left, right = ({m for r in p.rhythms for m in r.moments} for p in (one, two))
+        counted = [r for p in (one, two) for r in p.rhythms if not r.moments]
+        if not left or not right or left & right or counted or second.start - first.end > 120:
+            return False
+        begin = max(0, self._text.rfind("\n", 0, first.start))
+        end = self._text.find("\n", second.end)
+        return _CHANGED.search(self._text, begin, len(self._text) if end < 0 else end) is None
