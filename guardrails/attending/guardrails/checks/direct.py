@@ -1,7 +1,8 @@
 """Bare names in a text that doses what it gives.
 
 "Started lacosamide 50 mg BID; carbamazepine passed over as an inducer": where other drugs have their doses, a name
-without XX In a text without any dose a name counts as `clinical/scope.py` reads it.
+without one is given only where a word of giving stands beside it. In a text without any dose a name counts as
+`clinical/scope.py` reads it.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Names:
 
     def doses_others(self, name: Span) -> bool:
         """True where the text gives the dose of another drug that it has the patient take."""
-        return bool(self._dosed - {name} if len(self._dosed) < 2 else self._dosed)
+        return len(self._dosed) > 1 or not self._dosed <= {name}
 
     def directly_given(self, name: Span) -> bool:
         """True where a word of giving stands beside the name, with nothing but other names and small words between."""
