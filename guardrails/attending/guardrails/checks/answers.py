@@ -29,6 +29,8 @@ _ASKS_HARM: Final = re.compile(
     r"|side effects?|miss\w*|react\w*)\b",
     re.I,
 )
+_MOST_ROWS: Final = 200
+"""How far up the head of a table is looked for; a "no" further down refuses nothing."""
 
 
 def answered(text: str, statement: Statement, at: int, broken: str) -> bool:
@@ -49,13 +51,8 @@ def asks_leave(text: str, span: Span, at: int, ruled: bool) -> bool:
     if ruled:
         row = text.rfind("\n", 0, span.start) + 1
         column = text.count("|", row, at)
-        head = row
-        while head > 0:
-            before = text.rfind("\n", 0, head - 1) + 1
-            if "|" not in text[before : head - 1]:
-                break
-            head = before
-        if head == row:
+        head = _table_start(text, row)
+        if head is None or head == row:
             return False
         header = text[head : text.find("\n", head)]
         offset = int(text[row : row + 1] == "|") - int(header[:1] == "|")
@@ -64,3 +61,13 @@ def asks_leave(text: str, span: Span, at: int, ruled: bool) -> bool:
         cell = cells[index] if 0 <= index < len(cells) else ""
         return _ASKS_LEAVE.search(cell) is not None and _ASKS_HARM.search(cell) is None
     return re.search(r"(?:  |\t)yes\b", text[max(0, span.start - 400) : at + 400], re.I) is not None
+
+
+def _table_start(text: str, row: int) -> int | None:
+    """Where the table begins whose row begins at `row`; None where that is too far up."""
+    for _ in range(_MOST_ROWS):
+        above = text.rfind("\n", 0, row - 1) + 1 if row > 0 else 0
+        if row == 0 or "|" not in text[above : row - 1]:
+            return row
+        row = above
+    return None

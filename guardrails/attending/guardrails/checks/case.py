@@ -23,7 +23,7 @@ from attending.guardrails.checks.ended import (
     stopped,
     suspended,
 )
-from attending.guardrails.checks.over import gone_long_enough, over
+from attending.guardrails.checks.over import LastDoses, over
 from attending.guardrails.checks.port import KnowledgePort
 from attending.guardrails.checks.put_away import put_away
 from attending.guardrails.checks.set_aside import set_aside
@@ -298,7 +298,8 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
         if i not in later and i not in away and s.mention.span not in reactions
         for drug in s.mention.drugs
     }
-    gone = finally_stopped(output) | (past := over(output, knowledge))
+    last_doses = LastDoses(output.text, knowledge)
+    gone = finally_stopped(output) | (past := over(output, last_doses))
     gone |= {
         s.mention.drug_class
         for s in output.statements
@@ -313,7 +314,7 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     names = Names(output.text, output.statements)
     unsaid = (
         away
-        | not_taken(output.text, names, output.statements, knowledge)
+        | not_taken(output.text, names, output.statements, last_doses)
         | {
             i
             for i, s in prescriptive.items()
@@ -336,7 +337,7 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
         drug
         for i in unsaid
         for drug in output.statements[i].mention.drugs
-        if not sent_back(output.text, output.statements[i]) or gone_long_enough(output.text, drug, knowledge)
+        if not sent_back(output.text, output.statements[i]) or last_doses.gone_long_enough(drug)
     } - (said | recorded)
     taking = tuple(
         Exposure(drug, Scope.CONTINUE, Span(0, 0), name, "list", new=False)

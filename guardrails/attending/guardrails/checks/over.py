@@ -9,7 +9,9 @@ ask for; a shorter one is judged by `switch`.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Final
 
 from attending.guardrails.checks.dated_gap import days_until_now
@@ -70,8 +72,9 @@ _DAYS_IN: Final = {"day": 1, "week": 7, "month": 30, "year": 365}
 _REACH: Final = 200
 
 
-def over(output: ParsedText, knowledge: KnowledgePort) -> set[str]:
+def over(output: ParsedText, last_doses: LastDoses) -> set[str]:
     """Ingredients that the text says are over and nowhere gives again."""
+    starts = name_starts(output)
     told: dict[str, list[Statement]] = {}
     for statement in output.statements:
         for drug in statement.mention.drugs:
@@ -79,13 +82,13 @@ def over(output: ParsedText, knowledge: KnowledgePort) -> set[str]:
     return {
         drug
         for drug, statements in told.items()
-        if _ended(output, statements) and gone_long_enough(output.text, drug, knowledge)
+        if _ended(output, statements, starts) and last_doses.gone_long_enough(drug)
     }
 
 
-def _ended(output: ParsedText, statements: Sequence[Statement]) -> bool:
+def _ended(output: ParsedText, statements: Sequence[Statement], starts: Sequence[int]) -> bool:
     for k, statement in enumerate(statements):
-        if not statement.scope.prescriptive or not told_over(output, statement):
+        if not statement.scope.prescriptive or not told_over(output.text, statement, starts):
             continue
         before, after = statements[:k], statements[k + 1 :]
         if any(s.scope is Scope.RECOMMEND and s.dose is not None and s.started for s in before):
@@ -96,17 +99,20 @@ def _ended(output: ParsedText, statements: Sequence[Statement]) -> bool:
     return False
 
 
-def told_over(output: ParsedText, statement: Statement) -> bool:
-    """Whether the words behind the name say that it is over: "was tapered and the last tablet was taken"."""
-    text, span = output.text, statement.mention.span
+def name_starts(output: ParsedText) -> list[int]:
+    """Where the names of a text begin, in order."""
+    return sorted({s.mention.span.start for s in output.statements})
+
+
+def told_over(text: str, statement: Statement, starts: Sequence[int]) -> bool:
+    """Whether the words behind the name, up to the next of `starts`, say that it is over: "was tapered and the last
+    tablet was taken"."""
+    span = statement.mention.span
     if statement.scope is Scope.RECOMMEND and statement.dose is not None:
         return False
     own = sentence_around(text, span.start, span.end, semicolons=False)
-    following = min(
-        (s.mention.span.start for s in output.statements if s.mention.span.start >= span.end),
-        default=len(text),
-    )
-    stop = min(own.end, following, span.end + _REACH)
+    following = bisect_left(starts, span.end)
+    stop = min(own.end, span.end + _REACH, *starts[following : following + 1])
     match = _IS_OVER.match(text, span.end, stop) or _NONE_SINCE.match(text, span.end, stop)
     if match is None and _CAME_OFF.search(text, max(own.start, span.start - 30), span.start):
         match = _SINCE.match(text, span.end, stop)
@@ -119,17 +125,26 @@ def told_over(output: ParsedText, statement: Statement) -> bool:
     return not resumed_in(text, span.end, min(len(text), span.end + 300))
 
 
-def gone_long_enough(text: str, drug: str, knowledge: KnowledgePort) -> bool:
-    """Whether the drug acts on nothing after its last dose, or the text tells a gap as long as it does."""
-    kinds = {drug, *knowledge.classes_of(drug)}
-    needed = max((days for kind, days in _ACTS_ON if kind in kinds), default=0)
-    if needed == 0:
-        return True
-    gaps = [
-        (1 if match["n"].lower() in ("a", "an") else _NUMBERS.get(match["n"].lower()) or int(match["n"]))
-        * _DAYS_IN[match["u"].lower().rstrip("s")]
-        for match in _GAP.finditer(text)
-    ]
-    dated = days_until_now(text)
-    known = [*gaps, *([dated] if dated is not None else [])]
-    return bool(known) and min(known) >= needed
+class LastDoses:
+    """How long ago the last doses lie of which a text tells, for many questions about one text."""
+
+    def __init__(self, text: str, knowledge: KnowledgePort) -> None:
+        self._text = text
+        self._knowledge = knowledge
+
+    def gone_long_enough(self, drug: str) -> bool:
+        """Whether the drug acts on nothing after its last dose, or the text tells a gap as long as it does."""
+        kinds = {drug, *self._knowledge.classes_of(drug)}
+        needed = max((days for kind, days in _ACTS_ON if kind in kinds), default=0)
+        return needed == 0 or (self._shortest is not None and self._shortest >= needed)
+
+    @cached_property
+    def _shortest(self) -> int | None:
+        """Days of the shortest gap that the text tells."""
+        gaps = [
+            (1 if match["n"].lower() in ("a", "an") else _NUMBERS.get(match["n"].lower()) or int(match["n"]))
+            * _DAYS_IN[match["u"].lower().rstrip("s")]
+            for match in _GAP.finditer(self._text)
+        ]
+        dated = days_until_now(self._text)
+        return min([*gaps, *([dated] if dated is not None else [])], default=None)

@@ -15,6 +15,7 @@ from typing import Final
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Statement
 from attending.guardrails.finding import Scope
+from attending.guardrails.sieve import Sieved
 
 _USUALLY: Final = re.compile(
     r"\b(?:normally|usually|ordinarily|typically|otherwise|as a rule|by (?:habit|default)|in (?:most|other)"
@@ -103,7 +104,7 @@ _WRITTEN: Final = re.compile(
 )
 _IN_ERROR: Final = re.compile(r"\b(?:in error|by mistake|wrongly|erroneously|mistakenly|incorrectly)\b", re.I)
 _EMPTY_BOX: Final = re.compile(r"[ \t]{0,20}(?:[-*\u2022] ?)?(?:\[ ?\]|\u2610|\u25a1|\u25fb) ?\Z")
-_TICKED: Final = re.compile(
+_TICKED: Final = Sieved(
     r"^[ \t]{0,20}(?:[-*\u2022] ?)?(?:\[[xX\u2713\u2714]\]|\u2611|\u2612|\u2705|\u2714|\u2713)", re.M
 )
 _REACH: Final = 260
@@ -187,11 +188,12 @@ def _other_dose(text: str, statements: Sequence[Statement], number: int) -> bool
     if statement.dose is None or statement.scope is Scope.STOP:
         return False
     at, end = statement.dose.span.start, statement.dose.span.end
-    plain = text.replace("*", " ") if "*" in text[at : end + 120] else text
-    low = max(plain.rfind(mark, max(0, at - 120), at) for mark in ".;\n") + 1
-    before = plain[max(low, at - 120) : at]
-    old = _OLD_ONE.search(before) is not None and _ENDED_ONE.match(plain, end) is not None
-    usual = _HEALTHY.search(before) is not None and _NOT_HERE.match(plain, end) is not None
+    low = max(text.rfind(mark, max(0, at - 120), at) for mark in ".;\n") + 1
+    before, behind = text[max(low, at - 120) : at], text[end : end + 120]
+    if "*" in text[at : end + 120]:
+        before, behind = before.replace("*", " "), behind.replace("*", " ")
+    old = _OLD_ONE.search(before) is not None and _ENDED_ONE.match(behind) is not None
+    usual = _HEALTHY.search(before) is not None and _NOT_HERE.match(behind) is not None
     if not (old or usual or _INSTEAD.search(before)):
         return False
     mine = set(statement.mention.drugs)

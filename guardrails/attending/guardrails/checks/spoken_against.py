@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from attending.guardrails.checks.direct import Names
-from attending.guardrails.checks.over import gone_long_enough
-from attending.guardrails.checks.port import KnowledgePort
+from attending.guardrails.checks.over import LastDoses
 from attending.guardrails.checks.set_aside import resumed_in
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Statement
@@ -64,7 +63,7 @@ _REACH: Final = 120
 
 
 def not_taken(
-    text: str, names: Names, statements: Sequence[Statement], knowledge: KnowledgePort
+    text: str, names: Names, statements: Sequence[Statement], last_doses: LastDoses
 ) -> frozenset[int]:
     """Numbers of the prescriptive statements that, read with the rest of the text, give nothing."""
     refused = {
@@ -77,7 +76,7 @@ def not_taken(
     for number, statement in enumerate(statements):
         if _ends(text, statement):
             over.update(
-                (drug, number) for drug in statement.mention.drugs if gone_long_enough(text, drug, knowledge)
+                (drug, number) for drug in statement.mention.drugs if last_doses.gone_long_enough(drug)
             )
     found: set[int] = set()
     for number, statement in enumerate(statements):

@@ -67,7 +67,7 @@ def only_named(text: str, names: Names, statement: Statement) -> bool:
         return False
     start = text.rfind("\n", 0, span.start) + 1
     end = text.find("\n", span.end)
-    if len(text[start : end if end >= 0 else len(text)].split()) <= _LIST_LINE_WORDS:
+    if len(text[start : end if end >= 0 else len(text)].split(None, _LIST_LINE_WORDS)) <= _LIST_LINE_WORDS:
         return False
     if names.doses_others(span) and not names.directly_given(span):
         return True

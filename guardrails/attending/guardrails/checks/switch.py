@@ -16,7 +16,7 @@ from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure, curated
 from attending.guardrails.checks.dated_gap import hours_between
-from attending.guardrails.checks.over import told_over
+from attending.guardrails.checks.over import name_starts, told_over
 from attending.guardrails.clinical.number import number_words
 from attending.guardrails.clinical.sentence import one_sentence
 from attending.guardrails.clinical.statement import Span, Statement
@@ -180,7 +180,7 @@ def short_gaps(case: Case) -> Iterator[Finding]:
     if gap is None:
         return
     hours, span = gap
-    clear = Decimal(_hours_clear(case.judged.output) or 0)
+    clear = Decimal(_told_clear(case) or 0)
     gone = {
         drug
         for statement in case.output.statements
@@ -209,10 +209,11 @@ def _begun_too_soon(case: Case) -> Iterator[Finding]:
     stopped: dict[str, int] = {}
     spans: dict[str, Span] = {}
     text = case.judged.output
+    starts = name_starts(case.output)
     for statement in case.output.statements:
         spans.update({drug: statement.mention.span for drug in statement.mention.drugs if drug not in spans})
         past = statement.scope in (Scope.STOP, Scope.HISTORY) or _ends(case, statement)
-        if past or told_over(case.output, statement):
+        if past or told_over(text, statement, starts):
             hours = _since(case, statement)
             if hours is not None:
                 stopped.update(dict.fromkeys(statement.mention.drugs, hours))
@@ -268,8 +269,8 @@ def _since(case: Case, statement: Statement) -> int | None:
     """Hours since the drug was stopped: as the text says; none where it is told to be stopped and no gap is told."""
     told = _hours_ago(case.judged.output, statement.mention.span)
     if told is None:
-        told = _hours_clear(case.judged.output)
-    if told is None and _DONE.search(case.judged.output):
+        told = _told_clear(case)
+    if told is None and case.once("washed out", lambda: _DONE.search(case.judged.output) is not None):
         return None
     if (
         told is None
@@ -298,6 +299,10 @@ def _hours_ago(text: str, span: Span) -> int | None:
     if match["word"]:
         return _AGO_HOURS[match["word"].lower()]
     return _hours(match["n"], match["unit"])
+
+
+def _told_clear(case: Case) -> int | None:
+    return case.once("hours clear", lambda: _hours_clear(case.judged.output))
 
 
 def _hours_clear(text: str) -> int | None:

@@ -10,6 +10,7 @@ A decimal slip stays a finding: it stands beside its drug, or no other drug near
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -25,6 +26,7 @@ from attending.guardrails.checks.amounts import (
 )
 from attending.guardrails.checks.case import Case, Exposure
 from attending.guardrails.checks.limits import Ceiling, daily, exposure_ceilings, resolved, single
+from attending.guardrails.checks.over import name_starts
 from attending.guardrails.clinical.statement import Span, Statement
 from attending.guardrails.finding import Scope
 
@@ -67,7 +69,7 @@ def with_owners(case: Case) -> Case:
 def _sums(case: Case) -> Iterator[Statement]:
     """Amounts of a whole day: "2 g a day", and the sum of what was said just before: "900 mg three times daily, 2,700
     mg in all"."""
-    said: list[Statement] = []
+    said: dict[tuple[object, ...], list[int]] = {}
     for statement in case.output.statements:
         dose = statement.dose
         if dose is None or dose.unit not in MG_PER or dose.components or dose.count is not None:
@@ -75,20 +77,14 @@ def _sums(case: Case) -> Iterator[Statement]:
         if dose.per_time is None and _A_DAY.match(case.judged.output, dose.span.end) is not None:
             yield statement
             continue
-        if dose.per_time is None and times_per_day(statement.frequency) in (None, 1):
-            for earlier in said:
-                one, times = earlier.dose, times_per_day(earlier.frequency)
-                if (
-                    one is not None
-                    and times is not None
-                    and times > 1
-                    and earlier.mention.drugs == statement.mention.drugs
-                    and abs(dose.span.start - one.span.end) <= _SAID_AGAIN
-                    and to_base(one.high * times, one.unit) == to_base(dose.high, dose.unit)
-                ):
-                    yield statement
-                    break
-        said.append(statement)
+        times = times_per_day(statement.frequency)
+        if dose.per_time is None and times in (None, 1):
+            ends = said.get((statement.mention.drugs, *to_base(dose.high, dose.unit)), ())
+            if any(abs(dose.span.start - end) <= _SAID_AGAIN for end in ends):
+                yield statement
+        if times is not None and times > 1:
+            key = (statement.mention.drugs, *to_base(dose.high * times, dose.unit))
+            said.setdefault(key, []).append(dose.span.end)
 
 
 def _of_a_day(statement: Statement) -> Statement:
@@ -128,7 +124,8 @@ def _far(case: Case, statement: Statement) -> bool:
         return True
     if _END.search(case.judged.output, low, high) is not None:
         return True
-    return any(low <= s.mention.span.start < high for s in case.output.statements)
+    starts = case.once("name starts", lambda: name_starts(case.output))
+    return bisect_left(starts, low) < bisect_left(starts, high)
 
 
 def _others(case: Case, statement: Statement) -> Iterator[Exposure]:
