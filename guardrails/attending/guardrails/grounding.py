@@ -166,7 +166,7 @@ def _drug_claims(case: Case, sources: list[_Source]) -> Iterator[Finding]:
 def _polarity(case: Case, exposure: Exposure, said: list[tuple[_Source, Statement]]) -> Finding | None:
     """The output gives what every document that takes a position forbids or stops, or the reverse."""
     positions = [(source, other) for source, other in said if other.scope is not Scope.FAMILY]
-    against = [(s, o) for s, o in positions if o.scope in (Scope.AVOID, Scope.STOP) and not o.avoid_with]
+    against = [(s, o) for s, o in positions if o.refused]
     for_it = [
         (s, o)
         for s, o in positions

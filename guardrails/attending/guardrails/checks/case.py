@@ -410,20 +410,9 @@ def _swallowed(text: str, span: Span) -> bool:
 def _given(
     output: ParsedText, on_list: dict[str, str], later: set[int], unsaid: set[int]
 ) -> Iterator[Exposure]:
-    refused = {
-        drug
-        for s in output.statements
-        if s.scope in (Scope.AVOID, Scope.STOP) and not s.avoid_with
-        for drug in s.mention.drugs
-    }
     for number, statement in enumerate(output.statements):
         if not statement.scope.prescriptive or number in unsaid:
             continue
-        if statement.scope is Scope.MENTION and statement.dose is None and statement.frequency is None:
-            # "instead of A, because A ...": a bare name of what the text refuses is only spoken about
-            drugs = set(statement.mention.drugs)
-            if drugs and drugs <= refused:
-                continue
         mention = statement.mention
         if _IN_THE_WOMB.match(output.text, mention.span.end):
             continue

@@ -99,8 +99,7 @@ def _sentence(text: str, statement: Statement) -> str:
 
 
 def _stopped(text: str, statement: Statement) -> bool:
-    ended = statement.scope is Scope.STOP or (statement.scope is Scope.AVOID and not statement.avoid_with)
-    return ended and _UNSURE.search(_sentence(text, statement)) is None
+    return statement.refused and _UNSURE.search(_sentence(text, statement)) is None
 
 
 def _changed(text: str, statement: Statement) -> bool:

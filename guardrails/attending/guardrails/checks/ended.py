@@ -23,8 +23,7 @@ def stopped(output: ParsedText, knowledge: KnowledgePort) -> set[str]:
     """Ingredients, and the members of classes, that the text stops, avoids or gives for the last time."""
     ended: set[str] = set()
     for statement in output.statements:
-        stops = statement.scope is Scope.STOP or (statement.scope is Scope.AVOID and not statement.avoid_with)
-        if stops or (not statement.scope.prescriptive and _last_one(output.text, statement)):
+        if statement.refused or (not statement.scope.prescriptive and _last_one(output.text, statement)):
             ended.update(statement.mention.drugs)
             if statement.mention.drug_class is not None:
                 ended.update(knowledge.members(statement.mention.drug_class))
@@ -55,7 +54,7 @@ def resumed(output: ParsedText) -> set[int]:
     found: set[int] = set()
     for index, statement in enumerate(output.statements):
         drugs = set(statement.mention.drugs)
-        if statement.scope in (Scope.STOP, Scope.AVOID) and not statement.avoid_with:
+        if statement.refused:
             withheld |= drugs
         elif statement.scope.prescriptive and drugs and drugs <= withheld:
             clause = output.text[statement.clause.start : statement.clause.end]
@@ -89,8 +88,7 @@ def suspended(output: ParsedText) -> set[str]:
     return {
         drug
         for drug, statement in last.items()
-        if statement.scope in (Scope.STOP, Scope.AVOID)
-        and not statement.avoid_with
+        if statement.refused
         and _MEANWHILE.search(output.text[statement.clause.start : statement.clause.end + 40].split("\n")[0])
     }
 

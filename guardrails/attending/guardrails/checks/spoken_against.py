@@ -66,12 +66,7 @@ def not_taken(
     text: str, names: Names, statements: Sequence[Statement], last_doses: LastDoses
 ) -> frozenset[int]:
     """Numbers of the prescriptive statements that, read with the rest of the text, give nothing."""
-    refused = {
-        drug
-        for s in statements
-        if s.scope in (Scope.AVOID, Scope.STOP) and not s.avoid_with
-        for drug in s.mention.drugs
-    }
+    refused = {drug for s in statements if s.refused for drug in s.mention.drugs}
     over: dict[str, int] = {}
     for number, statement in enumerate(statements):
         if _ends(text, statement):

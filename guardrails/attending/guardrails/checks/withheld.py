@@ -45,7 +45,7 @@ def withheld_yet_listed(case: Case) -> Iterator[Finding]:
     seen: set[str] = set()
     for statement in case.output.statements:
         mention = statement.mention
-        if statement.scope in (Scope.STOP, Scope.AVOID) and not statement.avoid_with:
+        if statement.refused:
             around = sentence_around(text, mention.span.start, mention.span.end, reach=_REACH)
             if _WITHHELD.search(text[around.start : around.end]):
                 ended.update(dict.fromkeys(mention.drugs, around.end))

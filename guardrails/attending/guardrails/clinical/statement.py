@@ -129,6 +129,11 @@ class Statement:
     reported: bool = False
     """True where the text reports what is taken ("she takes", "on warfarin") rather than telling to take it."""
 
+    @property
+    def refused(self) -> bool:
+        """True where the text stops the drug or tells to avoid it, and does not only warn of a combination."""
+        return self.scope in (Scope.STOP, Scope.AVOID) and not self.avoid_with
+
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
