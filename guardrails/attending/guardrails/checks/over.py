@@ -47,10 +47,6 @@ _NONE_SINCE: Final = re.compile(
     r"|none (?:has been |was )?(?:taken|used|given)? ?since)\b",
     re.I,
 )
-_CAME_OFF: Final = re.compile(r"\b(?:came off|been off|taken off|off) (?:the |his |her |your |my )?\Z", re.I)
-_SINCE: Final = re.compile(
-    rf"[^.;,\n]{{0,20}} (?:for|since) ?(?:{_AGO}|\d{{1,3}} (?:days|weeks|months|years))", re.I
-)
 _NOT_OVER: Final = re.compile(
     r"\b(?:by mistake|by accident|in error|too (?:soon|early)|should (?:have|be)|if|unless|until|when|once"
     r"|before (?:it|the course) (?:was|is)|not|never|missed|partly|nearly|almost)\b",
@@ -114,8 +110,6 @@ def told_over(text: str, statement: Statement, starts: Sequence[int]) -> bool:
     following = bisect_left(starts, span.end)
     stop = min(own.end, span.end + _REACH, *starts[following : following + 1])
     match = _IS_OVER.match(text, span.end, stop) or _NONE_SINCE.match(text, span.end, stop)
-    if match is None and _CAME_OFF.search(text, max(own.start, span.start - 30), span.start):
-        match = _SINCE.match(text, span.end, stop)
     if match is None:
         return False
     if _NOT_OVER.search(text, span.end, match.end()) or _NOT_OVER.search(
