@@ -120,7 +120,7 @@ def set_aside(text: str, statements: Sequence[Statement], number: int) -> bool:
     own = sentence_around(text, span.start, span.end)
     if _usual_choice(text, statements, number, own.start):
         return True
-    if _over(text, statement, own.start, own.end) or _passed_over(text, statement, own.start):
+    if _over(text, statements, number, own.start, own.end) or _passed_over(text, statement, own.start):
         return True
     if _other_dose(text, statements, number):
         return True
@@ -163,7 +163,7 @@ _INSTEAD: Final = re.compile(
     re.I,
 )
 _ENDED_ONE: Final = re.compile(
-    r"[^;\n]{0,40}?\bnew\b ?:|[^[^.;\n]{0,40}?\b(?:discontinued|cancell?ed|stopped|ended|no longer|removed"
+    r"[^;\n]{0,40}?\bnew\b ?:|[^.;\n]{0,40}?\b(?:discontinued|cancell?ed|stopped|ended|no longer|removed"
     r"|crossed|struck|d/c'?e?d?|withdrawn"
     r"|replaced|deleted|voided|now\b|->|\u2192)",
     re.I,
@@ -220,7 +220,7 @@ def _usual_choice(text: str, statements: Sequence[Statement], number: int, low: 
     paragraph = text.find("\n\n", span.end, stop)
     stop = paragraph if paragraph >= 0 else stop
     framed = _USUALLY.search(text, max(low, span.start - 140), span.start)
-    framed = framed or _USUALLY.match(text, span.end, stop) or _would_be(text, span.end, stop)
+    framed = framed or _USUALLY.match(text, span.end, stop) or _WOULD_BE.match(text, span.end, stop)
     if framed is None:
         return False
     contrast = _CONTRAST.search(text, span.end, stop)
@@ -258,12 +258,9 @@ _WOULD_BE: Final = re.compile(
 )
 
 
-def _would_be(text: str, start: int, stop: int) -> re.Match[str] | None:
-    return _WOULD_BE.match(text, start, stop)
-
-
-def _over(text: str, statement: Statement, low: int, high: int) -> bool:
+def _over(text: str, statements: Sequence[Statement], number: int, low: int, high: int) -> bool:
     """ "She was on X until her test was positive": a past that the sentence ends, and nothing resumes."""
+    statement = statements[number]
     span = statement.mention.span
     stop = min(len(text), span.end + _REACH)
     if _LAST_WAS.match(text, span.end, stop) is not None and statement.dose is None:
@@ -271,7 +268,9 @@ def _over(text: str, statement: Statement, low: int, high: int) -> bool:
     if statement.scope is Scope.RECOMMEND:
         return False
     if statement.dose is None and (since := _NONE_OF_IT.match(text, high)) is not None:
-        return not resumed_in(text, span.end, since.end())
+        # "it" is the drug that the next sentence names, where it names one
+        named = any(high <= s.mention.span.start < since.end() for s in statements[number + 1 : number + 12])
+        return not named and not resumed_in(text, span.end, since.end())
     if not _PAST.search(text, max(low, span.start - 60), span.start):
         return False
     stop = min(len(text), span.end + _REACH)
