@@ -18,6 +18,7 @@ from attending.guardrails.knowledge.facts import (
     Course,
     Covered,
     DoseLimit,
+    FirstDose,
     HepaticRule,
     InfusionRate,
     Interaction,
@@ -190,6 +191,9 @@ class TinyKnowledge:
 
     def conception_waits(self, drug: str) -> Sequence[ConceptionWait]:
         return (ConceptionWait(drug, 90, LABEL),) if drug == "methotrexate" else ()
+
+    def first_doses(self, drug: str) -> Sequence[FirstDose]:
+        return ()
 
     def infusion_rates(self, drug: str) -> Sequence[InfusionRate]:
         if drug != "potassium chloride":

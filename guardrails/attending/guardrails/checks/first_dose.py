@@ -2,6 +2,7 @@
 
 Held against is the smallest dose that the text gives, so that a titration from low to full is none. Only where the text
 says that the drug is begun; a drug that the patient's list has is not. Not caught: steps that are too quick.
+The first doses are rows of the knowledge.
 """
 
 from __future__ import annotations
@@ -12,48 +13,11 @@ from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.checks.amounts import exposure_amount, per_day, shown
-from attending.guardrails.checks.case import Case, Exposure, curated
+from attending.guardrails.checks.case import Case, Exposure
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.sieve import Sieved
 
-_FIRST_DAY_MG: Final[dict[str, tuple[str, str]]] = {
-    "lamotrigine": (
-        "50",
-        "lamotrigine label, boxed warning: rash, with too high a first dose or too quick an increase",
-    ),
-    "clozapine": (
-        "50",
-        "clozapine label, section 2: 12.5 mg once or twice on the first day; hypotension, syncope",
-    ),
-    "cenobamate": ("12.5", "cenobamate label, section 2: 12.5 mg a day for two weeks; DRESS"),
-    "prazosin": ("2", "prazosin label: first dose 1 mg; syncope"),
-    "terazosin": ("2", "terazosin label: first dose 1 mg at bedtime; syncope"),
-    "doxazosin": ("4", "doxazosin label: first dose 1 mg, extended release 4 mg; syncope"),
-    "nevirapine": ("200", "nevirapine label, boxed warning: 200 mg once daily for 14 days; rash, liver"),
-    "tizanidine": ("12", "tizanidine label, section 2: first doses 2 mg; hypotension"),
-    "methadone": ("40", "methadone label, boxed warning: 30 mg at first, 40 mg on the first day at most"),
-    "perampanel": ("4", "perampanel label, section 2: 2 mg, with inducers 4 mg, at bedtime"),
-    "ropinirole": ("2", "ropinirole label, section 2: 0.25 mg three times a day, extended release 2 mg"),
-    "pramipexole": ("0.75", "pramipexole label, section 2: 0.125 mg three times a day"),
-    "memantine": ("10", "memantine label, section 2: 5 mg a day, extended release 7 mg"),
-    "riociguat": ("7.5", "riociguat label, section 2: 1 to 2.5 mg three times a day; hypotension"),
-    "tirzepatide": (
-        "5",
-        "tirzepatide label, section 2: 2.5 mg once a week for four weeks; vomiting, dehydration",
-    ),
-    "semaglutide": ("0.5", "semaglutide injection label, section 2: 0.25 mg once a week for four weeks"),
-    "liraglutide": ("1.2", "liraglutide label, section 2: 0.6 mg a day for a week"),
-    "dulaglutide": ("1.5", "dulaglutide label, section 2: 0.75 mg once a week"),
-    "selexipag": ("0.4", "selexipag label, section 2: 200 mcg twice a day"),
-    "siponimod": ("0.25", "siponimod label, section 2: 0.25 mg on the first day; bradycardia"),
-    "mavacamten": ("5", "mavacamten label, section 2: 5 mg once a day; heart failure"),
-    "iloperidone": ("4", "iloperidone label, section 2: 1 mg twice a day; orthostatic hypotension"),
-    "tetrabenazine": ("25", "tetrabenazine label, section 2: 12.5 mg a day in the first week"),
-    "deutetrabenazine": ("12", "deutetrabenazine label, section 2: 6 to 12 mg a day"),
-    "pirfenidone": ("801", "pirfenidone label, section 2: 267 mg three times a day for a week"),
-    "cabergoline": ("1", "cabergoline label, section 2: 0.25 mg twice a week"),
-}
 _MOST_INJECTED: Final = Decimal("2.4")
 """The largest injection of semaglutide in mg; tablets begin above it."""
 _BEGUN: Final = re.compile(
@@ -95,9 +59,9 @@ def first_doses(case: Case) -> Iterator[Finding]:
     """At most one finding a drug."""
     seen: set[str] = set()
     for exposure in case.given:
-        limit = _FIRST_DAY_MG.get(exposure.drug)
+        first = next(iter(case.knowledge.first_doses(exposure.drug)), None)
         if (
-            limit is None
+            first is None
             or exposure.drug in seen
             or exposure.origin != "output"
             or exposure.drug in case.recorded
@@ -107,15 +71,15 @@ def first_doses(case: Case) -> Iterator[Finding]:
         least = _least_a_day(case, exposure.drug)
         if exposure.drug == "semaglutide" and least is not None and least > _MOST_INJECTED:
             continue  # a tablet
-        if least is None or least <= Decimal(limit[0]) or not _is_begun(case, exposure):
+        if least is None or least <= first.max_daily_mg or not _is_begun(case, exposure):
             continue
         yield case.finding(
             Code.DOSE_MAX_DAILY,
             exposure,
             Severity.MAJOR,
-            curated(f"first-dose-{exposure.drug}", limit[1]),
+            first.provenance,
             f"{exposure.drug} begun with {shown(least, 'mg')} a day; it is begun with at most "
-            f"{shown(Decimal(limit[0]), 'mg')} a day and raised slowly",
+            f"{shown(first.max_daily_mg, 'mg')} a day and raised slowly",
             span=exposure.statement.dose.span if exposure.statement and exposure.statement.dose else None,
         )
 

@@ -25,6 +25,7 @@ _KEYS: Final[dict[str, tuple[str, ...]]] = {
     "cross_reactions.tsv": ("allergen", "to", "rule_id"),
     "dose_limits.tsv": ("drug", "rule_id", "route", "formulation", "indication", "per"),
     "drugs.tsv": ("drug",),
+    "first_doses.tsv": ("drug", "rule_id"),
     "formulary.tsv": ("drug", "route", "formulation"),
     "hepatic.tsv": ("drug", "rule_id", "child_pugh"),
     "infusion_rates.tsv": ("drug", "rule_id", "kind"),

@@ -204,6 +204,15 @@ class ConceptionWait:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstDose:
+    """A drug that is begun low and raised slowly: at most `max_daily_mg` on the first day."""
+
+    drug: str
+    max_daily_mg: Decimal
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
 class InfusionRate:
     """How fast a drug runs into a vein: a single dose (`continuous` False) or an infusion without end.
 

@@ -21,6 +21,7 @@ from attending.guardrails.knowledge.facts import (
     Covered,
     CrossReaction,
     DoseLimit,
+    FirstDose,
     FormularyLine,
     HepaticRule,
     InfusionRate,
@@ -117,6 +118,7 @@ class Knowledge:
         self._contra = rules.by_drug(rules.contraindications(pack))
         self._courses = rules.by_drug(rules.courses(pack))
         self._waits = rules.by_drug(rules.conception_waits(pack))
+        self._first_doses = rules.by_drug(rules.first_doses(pack))
         self._rates = rules.by_drug(rules.infusion_rates(pack))
         self._mme = rules.by_drug(rules.mme_factors(pack))
         self._cross = rules.cross_reactions(pack)
@@ -298,6 +300,9 @@ class Knowledge:
     def conception_waits(self, drug: str) -> tuple[ConceptionWait, ...]:
         return self._waits.get(drug, ())
 
+    def first_doses(self, drug: str) -> tuple[FirstDose, ...]:
+        return self._first_doses.get(drug, ())
+
     def infusion_rates(self, drug: str) -> tuple[InfusionRate, ...]:
         return self._rates.get(drug, ())
 
@@ -423,6 +428,8 @@ class Knowledge:
             yield "limited_in", course.drug, f"course:{course.max_days:f} days", course.provenance
         for wait in _all(self._waits):
             yield "limited_in", wait.drug, f"conception:{wait.days} days", wait.provenance
+        for first in _all(self._first_doses):
+            yield "limited_in", first.drug, f"first-day:{first.max_daily_mg:f} mg", first.provenance
         for rate in _all(self._rates):
             yield (
                 "limited_in",

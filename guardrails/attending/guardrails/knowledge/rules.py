@@ -15,6 +15,7 @@ from attending.guardrails.knowledge.facts import (
     Course,
     CrossReaction,
     DoseLimit,
+    FirstDose,
     HepaticRule,
     InfusionRate,
     Interaction,
@@ -216,6 +217,13 @@ def conception_waits(pack: Pack) -> list[ConceptionWait]:
     return [
         ConceptionWait(row["drug"], int(row["wait_days"]), _provenance(row))
         for row in pack.rows("conception.tsv")
+    ]
+
+
+def first_doses(pack: Pack) -> list[FirstDose]:
+    return [
+        FirstDose(row["drug"], Decimal(row["max_daily_mg"]), _provenance(row))
+        for row in pack.rows("first_doses.tsv")
     ]
 
 

@@ -31,6 +31,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "contraindications": ("drug", "condition", "severity", *PROVENANCE),
     "courses": ("drug", "route", "max_days", "severity", "by_the_clock", "unless", *PROVENANCE),
     "conception": ("drug", "wait_days", *PROVENANCE),
+    "first_doses": ("drug", "max_daily_mg", *PROVENANCE),
     "infusion_rates": (
         "drug", "kind", "max_rate", "unit", "per", "time", "min_minutes", "no_push", "push_up_to", *PROVENANCE,
     ),
@@ -39,7 +40,7 @@ _PREFIX: Final = {
     "dose_limits": "dose", "renal": "renal", "hepatic": "hepatic", "pregnancy": "pregnancy",
     "pregnancy_exceptions": "pregnancy-exception", "lactation": "lactation", "age": "age",
     "contraindications": "contraindication", "courses": "course", "conception": "conception",
-    "infusion_rates": "rate",
+    "first_doses": "first-dose", "infusion_rates": "rate",
 }  # fmt: skip
 
 Rows = dict[str, list[dict[str, str]]]
