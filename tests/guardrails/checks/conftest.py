@@ -62,6 +62,7 @@ _CLASSES = {
     "lisinopril": {"acei"},
     "losartan": {"arb"},
     "furosemide": {"loop_diuretic", "diuretic"},
+    "spironolactone": {"potassium_sparing", "diuretic"},
     "warfarin": {"vitamin_k_antagonist", "anticoagulant"},
     "apixaban": {"doac", "anticoagulant"},
     "nitroglycerin": {"nitrate"},
@@ -76,7 +77,7 @@ _CLASSES = {
 _DRUGS = (
     *_CLASSES, "acetaminophen", "simvastatin", "clarithromycin", "sildenafil", "methotrexate", "vincristine",
     "potassium chloride", "levothyroxine", "metformin", "isotretinoin", "aspirin", "amlodipine", "uncoveredine",
-    "prednisone", "levetiracetam", "atorvastatin", "metoprolol", "ketorolac", "spironolactone",
+    "prednisone", "levetiracetam", "atorvastatin", "metoprolol", "ketorolac",
 )  # fmt: skip
 
 

@@ -178,6 +178,12 @@ class Case:
             self.memo[key] = ask()
         return cast(_Answer, self.memo[key])
 
+    def mention_starts(self) -> list[int]:
+        """Where the output names a drug, in order."""
+        return self.once(
+            "mention starts", lambda: sorted({s.mention.span.start for s in self.output.statements})
+        )
+
     def unique_given(self) -> Iterator[Exposure]:
         """One exposure per ingredient, the first named; class mentions left out."""
         seen: set[str] = set()
@@ -196,15 +202,17 @@ class Case:
         *,
         drugs: Iterable[str] = (),
         span: Span | None = None,
+        scope: Scope | None = None,
     ) -> Finding:
-        """A finding on the output; `span` defaults to the exposure's, and to the whole text without one."""
+        """A finding on the output; `span` and `scope` default to the exposure's; without one to the whole text and
+        a mere mention."""
         at = span or (exposure.span if exposure is not None else Span(0, 0))
         return Finding(
             rail=RAIL,
             code=code,
             rule_id=provenance.rule_id,
             severity=severity,
-            scope=exposure.scope if exposure is not None else Scope.MENTION,
+            scope=scope or (exposure.scope if exposure is not None else Scope.MENTION),
             start=at.start,
             end=at.end,
             text=self.judged.output[at.start : at.end],

@@ -73,19 +73,18 @@ _LATER: Final = re.compile(
     r"|in the (?:distant )?future|some day|years from now)\b",
     re.I,
 )
-_TIME: Final = rf"(?:(?P<n>{NW}|an?) (?P<unit>day|week|month|year)s?)"
+
+
+def _time(which: int) -> str:
+    return rf"(?:(?P<n{which}>{NW}|an?) (?P<u{which}>day|week|month|year)s?)"
+
+
 _TOO_SOON: Final = Sieved(
-    rf"\b{_BABY}\b[^.;\n]{{0,30}}?\b{_TIME} (?:after|later|from|following|once|off|post)\b".replace(
-        "?P<n>", "?P<n1>"
-    ).replace("?P<unit>", "?P<u1>")
-    + rf"|\b{_TIME} (?:after|later|from|off|before|between)\b[^.;\n]{{0,50}}?\b(?:{_BABY}|trying)\b".replace(
-        "?P<n>", "?P<n2>"
-    ).replace("?P<unit>", "?P<u2>")
-    + r"|\b(?:contraception|contraceptives?|birth control|the pill|condoms|pregnancy (?:must|should) be avoided"
+    rf"\b{_BABY}\b[^.;\n]{{0,30}}?\b{_time(1)} (?:after|later|from|following|once|off|post)\b"
+    rf"|\b{_time(2)} (?:after|later|from|off|before|between)\b[^.;\n]{{0,50}}?\b(?:{_BABY}|trying)\b"
+    r"|\b(?:contraception|contraceptives?|birth control|the pill|condoms|pregnancy (?:must|should) be avoided"
     r"|avoid (?:a )?(?:pregnancy|(?:getting|becoming) pregnant))\b[^.;\n]{0,30}?"
-    + rf"\b(?:for|until) (?:only |just |about |at least |a further |another )?{_TIME}".replace(
-        "?P<n>", "?P<n3>"
-    ).replace("?P<unit>", "?P<u3>"),
+    rf"\b(?:for|until) (?:only |just |about |at least |a further |another )?{_time(3)}",
     re.I,
 )
 _AT_ONCE: Final = Sieved(

@@ -188,7 +188,7 @@ _RAISES: Final = re.compile(
 def _raised(case: Case, drug: str) -> bool:
     """True where the text goes on to raise the drug ("it was 20 mg in spring; we doubled it"), up to the next drug."""
     text = case.judged.output
-    starts = sorted({statement.mention.span.start for statement in case.output.statements})
+    starts = case.mention_starts()
     for statement in case.output.statements:
         if drug in statement.mention.drugs:
             at = statement.mention.span

@@ -99,6 +99,10 @@ _ROWS_ABOVE: Final = 20
 
 def told_days(case: Case, statement: Statement) -> Decimal | None:
     """Days that a treatment is given for; `WITHOUT_END` for lifelong use; None where nothing is said."""
+    return case.once(("told days", statement), lambda: _told_days(case, statement))
+
+
+def _told_days(case: Case, statement: Statement) -> Decimal | None:
     text = case.judged.output
     in_table = _table_cell(text, statement.mention.span)
     if in_table is not None:
@@ -118,7 +122,7 @@ def _told_of(case: Case, statement: Statement) -> Iterator[Span]:
     text = case.judged.output
     anchor = statement.dose.span.end if statement.dose is not None else statement.mention.span.end
     at = max(anchor, statement.mention.span.end)
-    starts = case.once("mention starts", lambda: sorted(s.mention.span.start for s in case.output.statements))
+    starts = case.mention_starts()
     after = bisect_right(starts, at)
     following = starts[after] if after < len(starts) else len(text)
     own = sentence_around(text, at - 1, at, semicolons=True, reach=_REACH)
@@ -161,8 +165,13 @@ def _negated(words: str, at: int) -> bool:
 
 
 def _days(count: str, span: str) -> Decimal | None:
+    number = _number(count)
+    return None if number is None else number * _DAYS[span[0].lower()]
+
+
+def _number(count: str) -> Decimal | None:
     number = Decimal(count) if count.isdigit() else NUMBER_WORDS.get(count.lower())
-    return None if number is None else Decimal(number) * _DAYS[span[0].lower()]
+    return None if number is None else Decimal(number)
 
 
 def _by_season(words: str) -> Decimal | None:
@@ -196,11 +205,10 @@ def _supplied(words: str, statement: Statement) -> Decimal | None:
         each = Decimal(count["n"]) / times / max(pieces, Decimal(1))
     if refills is None:
         return each
-    written = refills["n"] or refills["m"]
-    number = Decimal(written) if written.isdigit() else NUMBER_WORDS.get(written.lower())
+    number = _number(refills["n"] or refills["m"])
     if number is None or number == 0:
         return each
-    return (each if each is not None else _MONTHLY) * (Decimal(number) + 1)
+    return (each if each is not None else _MONTHLY) * (number + 1)
 
 
 def _table_cell(text: str, at: Span) -> Decimal | None:

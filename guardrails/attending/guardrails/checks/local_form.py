@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
-from attending.guardrails.checks.case import RAIL, Case, curated
+from attending.guardrails.checks.case import Case, curated
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Code, Finding, Scope, Severity
@@ -106,7 +106,7 @@ def _ear_in_eye(case: Case) -> Iterator[Finding]:
     products = [m for m in _EAR.finditer(text) if not _BOTH_PLACES.match(m.group())]
     if not products or _EYE_WAY.search(text) is None:
         return
-    starts = sorted({s.mention.span.start for s in case.output.statements})
+    starts = case.mention_starts()
     for number, product in enumerate(products):
         around = sentence_around(text, product.start(), product.end(), following=_AFTER, reach=_REACH)
         until = products[number + 1].start() if number + 1 < len(products) else around.end
@@ -155,7 +155,7 @@ def _behind_a_hole(case: Case) -> Iterator[Finding]:
 
 def _swallowed(case: Case) -> Iterator[Finding]:
     text = case.judged.output
-    starts = sorted({s.mention.span.start for s in case.output.statements})
+    starts = case.mention_starts()
     for pattern in (_SWALLOW_FIRST, _FORM_FIRST):
         for match in pattern.finditer(text):
             form = match.start("form"), match.end("form")
@@ -181,15 +181,13 @@ def _refused(text: str, at: int) -> bool:
 
 
 def _finding(case: Case, span: Span, rule_id: str, source: str, message: str) -> Finding:
-    provenance = curated(f"way-{rule_id}", source)
     scope = next(
         (s.scope for s in case.output.statements if s.clause.start <= span.start < s.clause.end),
         Scope.RECOMMEND,
     )
-    return Finding(
-        RAIL, Code.ROUTE, provenance.rule_id, Severity.MAJOR, scope, span.start, span.end,
-        case.judged.output[span.start : span.end], provenance.basis, provenance.source, message,
-    )  # fmt: skip
+    return case.finding(
+        Code.ROUTE, None, Severity.MAJOR, curated(f"way-{rule_id}", source), message, span=span, scope=scope
+    )
 
 
 __all__ = ["local_forms"]

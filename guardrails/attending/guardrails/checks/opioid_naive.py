@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from attending.guardrails.checks.case import RAIL, Case, Exposure, rule
+from attending.guardrails.checks.case import Case, Exposure, rule
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import DrugMention, Statement
-from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
+from attending.guardrails.finding import Code, Finding, Scope, Severity
 from attending.guardrails.sieve import Sieved
 
 NAIVE: Final = re.compile(
@@ -173,20 +173,15 @@ def _of_another(case: Case) -> Iterator[Finding]:
             or _FOR_OWN.search(sentence) is not None
             or _TAKES_ONE.search(before[: owner.start()].rstrip()) is not None
         ):
-            source = "labels of controlled drugs, section 17: never shared"
-            yield Finding(
-                RAIL,
+            yield case.finding(
                 Code.NEVER_EVENT,
-                "rule:never-another-persons",
+                None,
                 Severity.MAJOR,
-                statement.scope,
-                mention.span.start,
-                mention.span.end,
-                text[mention.span.start : mention.span.end],
-                Basis.RULE,
-                source,
+                rule("never-another-persons", "labels of controlled drugs, section 17: never shared"),
                 "a controlled drug that was prescribed for another person",
-                mention.drugs,
+                drugs=mention.drugs,
+                span=mention.span,
+                scope=statement.scope,
             )
             return
 

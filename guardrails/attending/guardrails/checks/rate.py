@@ -44,33 +44,25 @@ def _too_fast(case: Case, exposure: Exposure, rate: InfusionRate) -> str | None:
     if rate.no_push and statement.rapid:
         return f"{rate.drug} by push; it is infused slowly"
     amount = exposure_amount(exposure, case)
-    if (
-        amount is not None
-        and rate.push_up_to is not None
-        and _one_unit(rate, amount.unit)
-        and not amount.per_kg
-    ):
-        pushed = amount.per_time in (None, "dose") and amount.high <= rate.push_up_to
-        if pushed:
+    if amount is not None and _one_unit(rate, amount.unit) and not amount.per_kg:
+        at_once = amount.per_time in (None, "dose")
+        if rate.push_up_to is not None and at_once and amount.high <= rate.push_up_to:
             return None
-    if (
-        amount is not None
-        and rate.max_rate is not None
-        and _one_unit(rate, amount.unit)
-        and not amount.per_kg
-    ):
         per_minute: Decimal | None = None
         if amount.per_time == "min":
             per_minute = amount.high
         elif amount.per_time == "h":
             per_minute = amount.high / 60
-        elif amount.per_time in (None, "dose") and statement.over_minutes:
+        elif at_once and statement.over_minutes:
             per_minute = amount.high / statement.over_minutes
-        top = rate.max_rate / 60 if rate.hourly else rate.max_rate
-        if per_minute is not None and per_minute > top * _ROUNDED:
-            factor, unit_time = (Decimal(60), "hour") if rate.hourly else (Decimal(1), "minute")
+        minutes, unit_time = (60, "hour") if rate.hourly else (1, "minute")
+        if (
+            rate.max_rate is not None
+            and per_minute is not None
+            and per_minute > rate.max_rate / minutes * _ROUNDED
+        ):
             return (
-                f"{rate.drug} at {shown(per_minute * factor, amount.unit)} per {unit_time}; "
+                f"{rate.drug} at {shown(per_minute * minutes, amount.unit)} per {unit_time}; "
                 f"the ceiling is {shown(rate.max_rate, rate.unit)} per {unit_time}"
             )
     if (

@@ -108,7 +108,7 @@ def _on_the_clock(case: Case, drug: str) -> set[Decimal]:
     """Hours of the day of every dose of a drug; empty where one of its doses has no clock time."""
     found: set[Decimal] = set()
     text = case.judged.output
-    starts = sorted({statement.mention.span.start for statement in case.output.statements})
+    starts = case.mention_starts()
     for statement in case.output.statements:
         if drug not in statement.mention.drugs or not statement.scope.prescriptive:
             continue

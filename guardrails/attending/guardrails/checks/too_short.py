@@ -95,13 +95,11 @@ def _any(pattern: str) -> Sieved:
 
 
 _ANTIBIOTICS: Final = (
-    "penicillin", "cephalosporin", "carbapenem", "monobactam", "fluoroquinolone", "aminoglycoside", "macrolide",
-    "tetracycline_class", "sulfonamide_antibiotic", "beta_lactam",
+    "beta_lactam", "fluoroquinolone", "aminoglycoside", "macrolide", "tetracycline_class", "sulfonamide_antibiotic",
 )  # fmt: skip
 _MORE_ANTIBIOTICS: Final = word_set(
     "vancomycin daptomycin linezolid teicoplanin clindamycin metronidazole rifampin gentamicin trimethoprim "
-    "fosfomycin "
-    "colistimethate dalbavancin flucloxacillin cloxacillin dicloxacillin"
+    "fosfomycin colistimethate dalbavancin flucloxacillin cloxacillin dicloxacillin"
 )
 _TUBERCULOSIS: Final = word_set("rifampin isoniazid pyrazinamide ethambutol rifapentine")
 
@@ -202,12 +200,15 @@ _COMES_BACK: Final = _any(
 
 def too_short(case: Case) -> Iterator[Finding]:
     """One finding per course and text."""
+    courses = [course for course in _COURSES if _diagnosed(case, course)]
+    comes_back = case.says(_COMES_BACK)
+    if not courses and not comes_back:
+        return
     seen: set[str] = set()
     for exposure in case.given:
-        statement = exposure.statement
-        if statement is None or exposure.origin != "output" or exposure.generic_class is not None:
+        if exposure.statement is None or exposure.origin != "output" or exposure.generic_class is not None:
             continue
-        for course in _COURSES:
+        for course in courses:
             if (
                 course.id not in seen
                 and _is_of(case, exposure, course)
@@ -221,7 +222,7 @@ def too_short(case: Case) -> Iterator[Finding]:
                     curated(f"short-{course.id}", course.source),
                     course.message,
                 )
-        if "better" not in seen and _until_better(case, exposure):
+        if comes_back and "better" not in seen and _until_better(case, exposure):
             seen.add("better")
             yield case.finding(
                 Code.DURATION,
@@ -241,22 +242,19 @@ def _is_of(case: Case, exposure: Exposure, course: _Course) -> bool:
 
 
 def _diagnosed(case: Case, course: _Course) -> bool:
-    def look() -> bool:
-        if course.unless is not None and case.says(course.unless):
-            return False
-        text = case.told
-        return any(
-            _NO_DIAGNOSIS.search(text, max(0, m.start() - 60), m.start()) is None
-            and _NOT_AFTER.match(text, m.end()) is None
-            for m in course.diagnosis.finditer(text)
-        )
-
-    return case.once(("diagnosed", course.id), look)
+    if course.unless is not None and case.says(course.unless):
+        return False
+    text = case.told
+    return any(
+        _NO_DIAGNOSIS.search(text, max(0, m.start() - 60), m.start()) is None
+        and _NOT_AFTER.match(text, m.end()) is None
+        for m in course.diagnosis.finditer(text)
+    )
 
 
 def _ends_early(case: Case, exposure: Exposure, course: _Course) -> bool:
     statement = exposure.statement
-    if statement is None or not _diagnosed(case, course):
+    if statement is None:
         return False
     days = told_days(case, statement)
     if days is None or days >= course.min_days or days <= 0:
@@ -316,9 +314,7 @@ def _until_better(case: Case, exposure: Exposure) -> bool:
     stop = min([around.end, *others])
     words = text[at.start : stop]
     found = _BETTER.search(words)
-    if found is None or _NOT.search(words, 0, found.start()) is not None:
-        return False
-    return case.says(_COMES_BACK)
+    return found is not None and _NOT.search(words, 0, found.start()) is None
 
 
 __all__ = ["too_short"]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from attending.guardrails.clinical.number import number_words
 from attending.guardrails.patient import Lab
 from attending.guardrails.sieve import Sieved
 
@@ -233,24 +234,26 @@ _NO_AMOUNT: Final = (
     r"|weeks?|wks?|months?|times)\b(?!/))"
 )
 """Behind a number that is no result: a dose, or a time ("calcium 4 h later")."""
+_ANALYTE: Final = rf"(?<![\w-])(?:{'|'.join(f'(?P<{a.id}>{a.names})' for a in ANALYTES)})"
+_VALUE: Final = (
+    r"(?P<value>\d{1,3}(?:,\d{3})+|\d{1,7}(?:\.\d{1,3})?)"
+    + _NO_AMOUNT
+    + r"\s*(?P<unit>(?:10\^9/l|x ?10\^?9/l|k/u?l|/u?l|mmol/l|meq/l|mg/dl|g/dl|g/l|ng/ml|mcg/ml|u/l"
+    + r"|umol/l|\u00b5mol/l|\u03bcmol/l|ms|bpm|/min|mm ?hg|%)(?!\w))?"
+)
 _IN_TEXT: Final = Sieved(
-    r"(?<![\w-])(?:"
-    + "|".join(f"(?P<{a.id}>{a.names})" for a in ANALYTES)
-    + r")(?: level| result)?(?:\s?\([^()\d\n]{1,30}\))?(?:\s+(?:today|currently|now|this morning|this am"
+    _ANALYTE
+    + r"(?: level| result)?(?:\s?\([^()\d\n]{1,30}\))?(?:\s+(?:today|currently|now|this morning|this am"
     r"|on admission|yesterday))?"
     + r"(?:\s*(?:is|was|of|at|:|=|->|\(|came back(?: at)?|has (?:risen|fallen|dropped) to"
     + r"|(?:up|down) to|remains|<(?=\s?0[.\d]))\s*|\s+)"
     + r"(?:(?:now|still|currently|only|about|around|approximately)\s+)?"
-    + r"(?P<value>\d{1,3}(?:,\d{3})+|\d{1,7}(?:\.\d{1,3})?)"
-    + _NO_AMOUNT
-    + r"\s*(?P<unit>(?:10\^9/l|x ?10\^?9/l|k/u?l|/u?l|mmol/l|meq/l|mg/dl|g/dl|g/l|ng/ml|mcg/ml|u/l"
-    + r"|umol/l|\u00b5mol/l|\u03bcmol/l|ms|bpm|/min|mm ?hg|%)(?!\w))?",
+    + _VALUE,
     re.I,
 )
 _REPORTED: Final = Sieved(
-    r"(?<![\w-])(?:"
-    + "|".join(f"(?P<{a.id}>{a.names})" for a in ANALYTES)
-    + r")(?: level| result| reading| count| value| test| sample){0,2}"
+    _ANALYTE
+    + r"(?: level| result| reading| count| value| test| sample){0,2}"
     + r"(?P<gap>,? (?:from|on|in|taken|drawn|done|sent|of|after|this|yesterday|today|last|which)\b[^.;:\n()\d]{0,48}?"
     + r"(?:\b\d{1,2} (?:hours?|h)\b[^.;:\n()\d]{0,24}?)?)?,?"
     + r" (?:(?:has|have|had|is|was|are|were)(?: now| just| since)?"
@@ -259,10 +262,7 @@ _REPORTED: Final = Sieved(
     + r"|at|as|to|only|a|high)){0,4}"
     + r"|(?:came|went|rose|fell|dropped|climbed|jumped|returned|reads?|resulted|showed|shows)"
     + r"(?: (?:back|out|up|down|at|as|to)){0,3}) (?:about |around )?"
-    + r"(?P<value>\d{1,3}(?:,\d{3})+|\d{1,7}(?:\.\d{1,3})?)"
-    + _NO_AMOUNT
-    + r"\s*(?P<unit>(?:10\^9/l|x ?10\^?9/l|k/u?l|/u?l|mmol/l|meq/l|mg/dl|g/dl|g/l|ng/ml|mcg/ml|u/l"
-    + r"|umol/l|\u00b5mol/l|\u03bcmol/l|ms|bpm|/min|mm ?hg|%)(?!\w))?",
+    + _VALUE,
     re.I,
 )
 """A result that a sentence tells: "your INR from Tuesday's finger-stick has come back at 7.4"."""
@@ -310,9 +310,7 @@ def readings_from_text(text: str) -> tuple[Reading, ...]:
         if match.start("value") in seen:
             continue
         seen.add(match.start("value"))
-        before = text[max(0, match.start() - 60) : match.start()]
-        before = re.split(r"[.;\n]", before)[-1]
-        if _NOT_A_RESULT.search(before) or _AFTER.match(text[match.end("value") : match.end("value") + 8]):
+        if _is_bound(text, match.start()) or _AFTER.match(text[match.end("value") : match.end("value") + 8]):
             continue
         analyte = next(a for a in ANALYTES if match.group(a.id))
         newer = _NEWER.match(text, match.end("unit" if match["unit"] else "value"))
@@ -323,6 +321,12 @@ def readings_from_text(text: str) -> tuple[Reading, ...]:
     found.sort(key=lambda reading: reading.start)
     found.extend(_times_normal(text))
     return tuple(found)
+
+
+def _is_bound(text: str, at: int) -> bool:
+    """Whether the words before a value make it a target or a condition."""
+    before = re.split(r"[.;\n]", text[max(0, at - 60) : at])[-1]
+    return _NOT_A_RESULT.search(before) is not None
 
 
 def _analyte(code: str) -> _Analyte | None:
@@ -364,23 +368,21 @@ _PER_MICROLITRE: Final = {"platelets": Decimal(2000), "neutrophils": Decimal(50)
 def _times_normal(text: str) -> Iterator[Reading]:
     """ "ALT 10x ULN": the multiple of the upper limit, read as an ALT with a limit of 40 U/L."""
     for match in _TIMES_ULN.finditer(text):
-        before = re.split(r"[.;\n]", text[max(0, match.start() - 60) : match.start()])[-1]
-        if not _NOT_A_RESULT.search(before):
+        if not _is_bound(text, match.start()):
             said = match["times"].lower()
-            times = _COUNTED.get(said) or Decimal(said)
+            times = Decimal(_COUNTED.get(said, said))
             yield Reading("alt", times * 40, match.start(), match.end(), stated=True)
 
 
-_COUNTED: Final = {
-    "twice": Decimal(2), "double": Decimal(2), "two": Decimal(2), "three": Decimal(3), "four": Decimal(4),
-    "five": Decimal(5), "six": Decimal(6), "seven": Decimal(7), "eight": Decimal(8), "nine": Decimal(9),
-    "ten": Decimal(10), "twelve": Decimal(12), "fifteen": Decimal(15), "twenty": Decimal(20),
-}  # fmt: skip
+_COUNTED: Final = {"twice": 2, "double": 2} | number_words(
+    "two three four five six seven eight nine ten twelve fifteen twenty"
+)
 _TIMES_ULN: Final = Sieved(
     r"\b(?:alt|ast|alt(?:/| and | & )ast|ast(?:/| and | & )alt|lfts?|transaminases"
     r"|liver (?:enzymes|(?:function |blood )?tests?))"
     r"(?:\s+(?:are|is|at|now|about|of|both|were|was|still|around|over|more|than|almost|nearly|up|to|came|back)){0,4}"
-    r"\s*[>:=~]?\s*(?P<times>\d{1,3}(?:\.\d)?|twice|double|two|three|four|five|six|seven|eight|nine|ten|twelve"
-    r"|fifteen|twenty)(?:[ -]?(?:x|\u00d7|times|fold))?\s?(?:above )?(?:the )?(?:uln|upper limit|normal)",
+    r"\s*[>:=~]?\s*"
+    rf"(?P<times>\d{{1,3}}(?:\.\d)?|{'|'.join(_COUNTED)})"
+    r"(?:[ -]?(?:x|\u00d7|times|fold))?\s?(?:above )?(?:the )?(?:uln|upper limit|normal)",
     re.I,
 )
