@@ -113,7 +113,7 @@ _ROWS: Final = (
     ),
     _Row(
         "valproate",
-        _names("valproate divalproex"),
+        _names("valproate"),
         _MUSCLE,
         Severity.MAJOR,
         "valproate injection label, section 2: into a vein only",

@@ -99,7 +99,7 @@ _ANTIBIOTICS: Final = (
 )  # fmt: skip
 _MORE_ANTIBIOTICS: Final = word_set(
     "vancomycin daptomycin linezolid teicoplanin clindamycin metronidazole rifampin gentamicin trimethoprim "
-    "fosfomycin colistimethate dalbavancin flucloxacillin cloxacillin dicloxacillin"
+    "fosfomycin colistin dalbavancin flucloxacillin cloxacillin dicloxacillin"
 )
 _TUBERCULOSIS: Final = word_set("rifampin isoniazid pyrazinamide ethambutol rifapentine")
 
