@@ -17,8 +17,8 @@ from attending.guardrails.clinical.no_dose import is_no_dose
 from attending.guardrails.clinical.owner import Owners
 from attending.guardrails.clinical.part import Part
 from attending.guardrails.clinical.pieces import Pieces
+from attending.guardrails.clinical.reading import Reading, Scopes
 from attending.guardrails.clinical.same_day import SameDay
-from attending.guardrails.clinical.scope import Reading, Scopes
 from attending.guardrails.clinical.spoken import condemned, retracted, spent, stated_total
 from attending.guardrails.clinical.strength import Strengths
 from attending.guardrails.clinical.unit import COUNTED

@@ -7,7 +7,7 @@ from bisect import bisect_left
 
 from attending.guardrails.clinical.amount import Amount, Kind
 from attending.guardrails.clinical.pieces import Pieces
-from attending.guardrails.clinical.scope import Reading
+from attending.guardrails.clinical.reading import Reading
 
 _BY = re.compile(
     r"\b(?:increas\w+|decreas\w+|reduc\w+|titrat\w+|rais\w+|lower\w*|adjust\w*|go up|up|"

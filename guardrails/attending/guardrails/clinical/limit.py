@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from attending.guardrails.clinical.amount import Amount
 from attending.guardrails.clinical.part import Part
-from attending.guardrails.clinical.scope import Reading
+from attending.guardrails.clinical.reading import Reading
 from attending.guardrails.clinical.spoken import stated_limit
 from attending.guardrails.clinical.unit import COUNTED
 from attending.guardrails.finding import Scope

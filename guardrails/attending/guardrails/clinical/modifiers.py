@@ -11,8 +11,8 @@ from attending.guardrails.clinical.frequency import Rhythm
 from attending.guardrails.clinical.limit import DAILY_AFTER, limit_kind
 from attending.guardrails.clinical.part import Part
 from attending.guardrails.clinical.pieces import Pieces
+from attending.guardrails.clinical.reading import Scopes
 from attending.guardrails.clinical.route import RouteWord
-from attending.guardrails.clinical.scope import Scopes
 from attending.guardrails.clinical.spoken import ruled_out_schedule
 from attending.guardrails.clinical.strength import LOCAL_ANAESTHETICS
 

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from attending.guardrails.clinical.amount import Amount
 from attending.guardrails.clinical.part import Part
 from attending.guardrails.clinical.pieces import Pieces
-from attending.guardrails.clinical.scope import Reading, Scopes
+from attending.guardrails.clinical.reading import Reading, Scopes
 from attending.guardrails.clinical.strength import LOCAL_ANAESTHETICS
 from attending.guardrails.finding import Scope
 

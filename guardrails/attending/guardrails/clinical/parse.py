@@ -24,8 +24,9 @@ from attending.guardrails.clinical.normalise import Normalised, normalise
 from attending.guardrails.clinical.number import read_number
 from attending.guardrails.clinical.part import Part
 from attending.guardrails.clinical.pieces import Pieces
+from attending.guardrails.clinical.reading import Reading
 from attending.guardrails.clinical.route import routes
-from attending.guardrails.clinical.scope import Reading, read
+from attending.guardrails.clinical.scope import read
 from attending.guardrails.clinical.statement import (
     Concentration,
     Dose,

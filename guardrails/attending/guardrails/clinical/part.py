@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from attending.guardrails.clinical.amount import Amount
 from attending.guardrails.clinical.frequency import Period, Rhythm, merge
+from attending.guardrails.clinical.reading import Reading
 from attending.guardrails.clinical.route import RouteWord
-from attending.guardrails.clinical.scope import Reading
 
 
 @dataclass(slots=True)

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from attending.guardrails.clinical.chain import flip
 from attending.guardrails.clinical.clauses import Sentence
 from attending.guardrails.clinical.heading import heading_scope
+from attending.guardrails.clinical.look_back import look_back
 from attending.guardrails.clinical.marks import (
     crossed_out,
     exchange,
@@ -29,6 +29,7 @@ from attending.guardrails.clinical.marks import (
 from attending.guardrails.clinical.modality import CONDITION, Setting, modality
 from attending.guardrails.clinical.pairs import warned_pairs
 from attending.guardrails.clinical.predicate import Predicate, predicates
+from attending.guardrails.clinical.reading import Reading, Scopes
 from attending.guardrails.clinical.segments import Clause, split_clauses
 from attending.guardrails.clinical.tokens import tokenise
 from attending.guardrails.clinical.words import Cat, Token, word_set
@@ -42,44 +43,15 @@ _OCCASION = frozenset({"when", "whenever", "if", "once", "for", "in case"})
 _SPOKEN_OF = frozenset({Cat.MENTION, Cat.AMOUNT})
 _BACK = frozenset({Cat.HARD, Cat.RELATIVE, Cat.STOP})
 _POINTING = word_set("it this that which they these them both two")
-"""What a clause without a name needs to change how the drug named last is meant (`_look_back`, `warned_pairs`)."""
-_BOTH = word_set("both neither")
+"""What a clause without a name needs to change how the drug named last is meant (`look_back`, `warned_pairs`)."""
 _MEANWHILE = word_set("meanwhile meantime instead")
 _BY_MISTAKE = word_set("mistakenly erroneously inadvertently accidentally wrongly")
-_GOES_BACK = word_set("go goes went gone going put")
-_RESUMED = word_set("restart restarted resume resumed resumes recommence recommenced reinstate reinstated")
 _GOES_ON = re.compile(
     r"\b(?:iv|im|po|sc|sl|push|bolus|mg|mcg|units) (?:now|stat)(?![\w'])"
     r"|\brepeat (?:in|every|at|q|after|if|as)\b"
 )
 """What is given now or again is no history, whatever its heading: "Given: X 8 mg IV now, repeat in 20 min"."""
 _OUT_OF_PLAY = (Scope.AVOID, Scope.STOP, Scope.HISTORY)
-
-
-@dataclass(slots=True)
-class Reading:
-    """How the item (mention or amount) is meant; `clause` is a span of the normalised text."""
-
-    scope: Scope = Scope.MENTION
-    started: bool = False
-    clause: tuple[int, int] = (0, 0)
-    avoid_with: bool = False
-    governed: bool = False
-    """A predicate or a heading decided, not the default."""
-    sentence: int = -1
-    clause_id: int = -1
-    fact: bool = False
-    denied: bool = False
-    """The text says that it is not taken ("takes no opioid"), which no later "go on" turns round."""
-
-
-@dataclass(slots=True)
-class Scopes:
-    """The readings of all mentions and amounts, by index, and the warned pairs of mentions."""
-
-    mentions: list[Reading]
-    amounts: list[Reading]
-    pairs: list[tuple[int, int]] = field(default_factory=list)
 
 
 def read(text: str, found: Sequence[Sentence], items: list[Token], mentions: int, amounts: int) -> Scopes:
@@ -240,36 +212,8 @@ class _Reader:
         groups = list(clause.predicates)
         inside = tokens[clause.start : clause.end]
         opener = clause.opener
-        own_governor = next((p for p in groups if not p.weak), groups[0] if groups else None)
         carries = opener is None or opener.cat not in (Cat.SUBORD, Cat.HARD)
-        if (
-            opener is not None
-            and opener.cat is Cat.HARD
-            and not groups
-            and not any(t.cat is Cat.NOT for t in inside)
-        ):
-            inherited = None
-        if opener is not None and opener.word == ";" and not groups and heading is not None:
-            inherited = None
-        if (
-            opener is not None
-            and opener.word == ";"
-            and not groups
-            and inherited is not None
-            and _looks_behind(inherited)
-            and any(t.cat is Cat.MENTION for t in tokens[: inherited.start])
-        ):
-            # "A was taken off the list; B 5 mg daily": what is said of A is not said of B
-            inherited = None
-        if (
-            opener is not None
-            and opener.word == ";"
-            and inherited is not None
-            and inherited.scope in (Scope.STOP, Scope.AVOID)
-            and any(t.word in _MEANWHILE for t in inside)
-        ):
-            # "hold A until the result is back; B 500 mg twice daily meanwhile"
-            inherited = None
+        inherited = _handed_on(inherited, tokens, clause, listed=heading is not None)
         elliptical = not groups and inherited is not None and _elliptical(inside)
         governor = inherited if not groups and (carries or elliptical) else None
         mentions_here = any(t.cat is Cat.MENTION for t in inside)
@@ -364,128 +308,42 @@ class _Reader:
                 # "was struck from the list in error": it should not have been
                 scope = Scope.MENTION
             reading.scope, reading.started = scope, started and scope is Scope.RECOMMEND
-        if not mentions_here:
-            self._look_back(groups, opener, inside)
+        if not mentions_here and self._nearest is not None:
+            look_back(
+                self._result.mentions, self._nearest, clause, inside, after_relative=self._after_relative
+            )
         if opener is None or opener.cat is not Cat.SUBORD:
             self._after_relative = opener is not None and opener.cat is Cat.RELATIVE
         if opener is not None and opener.word == "(":
             # what stands in brackets governs nothing behind them
             return inherited
-        if own_governor is not None and not (opener is not None and opener.cat is Cat.SUBORD):
-            return next((p for p in reversed(groups)), own_governor)
+        if groups and not (opener is not None and opener.cat is Cat.SUBORD):
+            return groups[-1]
         return inherited
 
-    def _look_back(self, groups: list[Predicate], opener: Token | None, inside: list[Token]) -> None:
-        """Gives "it should be stopped" and "..., which should be avoided" to the drug named last, where the text has
-        only reported that drug so far."""
-        if self._kept_on(groups, inside) or self._not_done(groups, opener):
-            return
-        if opener is not None and opener.cat is Cat.RELATIVE and _did_not_suit(inside):
-            self._was_not_tolerated()
-            return
-        if any(t.word in _BOTH for t in inside[:3]):
-            self._of_both(groups)
-            return
-        pronoun = any(t.word in ("it", "this", "that", "which", "they", "these") for t in inside[:3]) or (
-            opener is not None and opener.cat is Cat.RELATIVE and opener.word in ("which", "that")
-        )
-        relative = opener is not None and opener.cat is Cat.RELATIVE
-        back = next(
-            (p for p in groups if p.backward and (not p.fact or (relative and p.scope is Scope.STOP))), None
-        )
-        gave_up = _gave_it_up(groups, inside) if back is None else None
-        if gave_up is not None:
-            back, pronoun = gave_up, True
-        if back is not None and opener is not None and opener.word == ")":
-            # "X (begun elsewhere) was stopped": what follows the brackets is said of X
-            pronoun, gave_up = back.scope in (Scope.STOP, Scope.AVOID), back
-        if back is None and opener is not None and opener.word in (",", "-", "(", ":"):
-            # "Warfarin: last dose was Monday, discontinued."
-            back = next((p for p in groups if p.cat is Cat.STOP and not p.negated and p.fact), None)
-            pronoun = back is not None
-        if not pronoun or back is None:
-            return
-        if self._nearest is None:
-            return
-        reading = self._result.mentions[self._nearest]
-        reported = reading.scope in (Scope.MENTION, Scope.HYPOTHETICAL) or (
-            reading.scope is Scope.CONTINUE and reading.fact
-        )
-        if gave_up is not None:
-            reported = reported or reading.scope.prescriptive
-        if reported and back.scope in (Scope.AVOID, Scope.STOP):
-            reading.scope, reading.started = back.scope, False
-            reading.fact = back.fact
 
-    def _was_not_tolerated(self) -> None:
-        """Gives "X, which she had not tolerated" to the drug named last."""
-        if self._nearest is not None:
-            reading = self._result.mentions[self._nearest]
-            if not reading.governed or reading.fact:
-                reading.scope, reading.started = Scope.HISTORY, False
-
-    def _of_both(self, groups: list[Predicate]) -> None:
-        """Gives "both were stopped on arrival" to the two drugs named last."""
-        stop = next((p for p in groups if p.backward and p.scope in (Scope.STOP, Scope.AVOID)), None)
-        if stop is None or self._nearest is None:
-            return
-        for index in range(max(0, self._nearest - 1), self._nearest + 1):
-            reading = self._result.mentions[index]
-            reported = reading.fact or reading.scope in (Scope.MENTION, Scope.HYPOTHETICAL)
-            if reported and reading.scope.prescriptive | (reading.scope is Scope.HYPOTHETICAL):
-                reading.scope, reading.started = stop.scope, False
-
-    def _not_done(self, groups: list[Predicate], opener: Token | None) -> bool:
-        """Gives "X was considered but not started" and "X, which ..., has not been resumed" to the drug named last."""
-        denied = next(
-            (
-                p
-                for p in groups
-                if p.negated and p.scope is Scope.AVOID and p.cat in (Cat.START, Cat.TAKE, Cat.ORDER)
-            ),
-            None,
-        )
-        joins = opener is not None and (
-            opener.cat is Cat.HARD or opener.word == "so" or (self._after_relative and opener.word == ",")
-        )
-        if denied is None or self._nearest is None or not joins:
-            return False
-        readings = self._result.mentions
-        here = readings[self._nearest].sentence
-        near = [
-            i for i in range(max(0, self._nearest - 3), self._nearest + 1) if readings[i].sentence == here
-        ]
-        # "they suggested A, but it clashes with B, so I have not prescribed it": what was suggested is not given
-        meant = [i for i in near if readings[i].scope is Scope.RECOMMEND] or near
-        reading = readings[meant[-1]]
-        if reading.scope in (Scope.RECOMMEND, Scope.MENTION, Scope.HYPOTHETICAL, Scope.CONTINUE):
-            reading.scope, reading.started = Scope.AVOID, False
-        return True
-
-    def _kept_on(self, groups: list[Predicate], inside: list[Token]) -> bool:
-        """Gives "we carry on with it" to the drug named last, where the text has only told its past."""
-        keeps = any(p.cat is Cat.CONTINUE and p.scope is Scope.CONTINUE and not p.negated for p in groups)
-        again = any(t.word in _RESUMED for t in inside)
-        back = any(
-            t.word == "back" and k and inside[k - 1].word in _GOES_BACK | {"it", "them"}
-            for k, t in enumerate(inside)
-        )
-        resumes = again and any(p.cat is Cat.START and not p.negated for p in groups)
-        resumes = resumes or (back and any(t.word in _GOES_BACK for t in inside))
-        ends = any(p.scope in (Scope.STOP, Scope.AVOID) for p in groups)
-        if (
-            not (keeps or resumes)
-            or ends
-            or self._nearest is None
-            or not any(t.word in ("it", "this", "them", "that") for t in inside)
-        ):
-            return False
-        reading = self._result.mentions[self._nearest]
-        if reading.denied:
-            return True
-        if reading.scope is Scope.HISTORY or (resumes and reading.scope is Scope.STOP):
-            reading.scope, reading.started = Scope.CONTINUE, False
-        return True
+def _handed_on(
+    inherited: Predicate | None, tokens: list[Token], clause: Clause, *, listed: bool
+) -> Predicate | None:
+    """The predicate of the clauses before, where it still speaks in this one. `listed` tells that a heading governs."""
+    opener = clause.opener
+    if inherited is None or opener is None:
+        return inherited
+    inside = tokens[clause.start : clause.end]
+    bare = not clause.predicates
+    if opener.cat is Cat.HARD and bare and not any(t.cat is Cat.NOT for t in inside):
+        return None
+    if opener.word != ";":
+        return inherited
+    if bare and listed:
+        return None
+    if bare and _looks_behind(inherited) and any(t.cat is Cat.MENTION for t in tokens[: inherited.start]):
+        # "A was taken off the list; B 5 mg daily": what is said of A is not said of B
+        return None
+    if inherited.scope in (Scope.STOP, Scope.AVOID) and any(t.word in _MEANWHILE for t in inside):
+        # "hold A until the result is back; B 500 mg twice daily meanwhile"
+        return None
+    return inherited
 
 
 def _list_goes_on(tokens: list[Token], start: int, i: int, current: Predicate | None) -> bool:
@@ -501,19 +359,6 @@ def _list_goes_on(tokens: list[Token], start: int, i: int, current: Predicate | 
         and after.cat is Cat.AMOUNT
         and any(t.cat is Cat.MENTION for t in tokens[start : current.start])
     )
-
-
-def _gave_it_up(groups: list[Predicate], inside: list[Token]) -> Predicate | None:
-    """The predicate of "she stopped it the same day" and "then came off it": a past end whose object is a pronoun."""
-    for predicate in groups:
-        if predicate.cat is not Cat.STOP or not predicate.fact or predicate.negated:
-            continue
-        verb = next((k for k, t in enumerate(inside) if t.cat is Cat.STOP), None)
-        if verb is not None and any(
-            t.word in ("it", "them", "this", "these") for t in inside[verb + 1 : verb + 4]
-        ):
-            return predicate
-    return None
 
 
 def _mistaken(inside: list[Token]) -> bool:
@@ -532,25 +377,6 @@ def _looks_behind(predicate: Predicate | None) -> bool:
         and predicate.scope is not Scope.RECOMMEND
         and (predicate.backward or predicate.cat is Cat.DESCRIBE)
     )
-
-
-def _did_not_suit(inside: list[Token]) -> bool:
-    """Whether the words tell that a drug was given up: "had not tolerated", "did not agree with her"."""
-    denied = False
-    for token in inside:
-        denied = denied or token.cat is Cat.NOT
-        if denied and token.word in (
-            "tolerated",
-            "tolerate",
-            "suited",
-            "suit",
-            "agreed",
-            "agree",
-            "helped",
-            "worked",
-        ):
-            return True
-    return False
 
 
 def _own(tokens: list[Token], index: int) -> bool:
