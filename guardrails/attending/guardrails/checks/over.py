@@ -17,6 +17,7 @@ from typing import Final
 from attending.guardrails.checks.dated_gap import days_until_now
 from attending.guardrails.checks.port import KnowledgePort
 from attending.guardrails.checks.set_aside import resumed_in
+from attending.guardrails.checks.washout import hours_acting
 from attending.guardrails.clinical.number import number_words
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import ParsedText, Statement
@@ -52,12 +53,6 @@ _NOT_OVER: Final = re.compile(
     r"|before (?:it|the course) (?:was|is)|not|never|missed|partly|nearly|almost)\b",
     re.I,
 )
-_ACTS_ON: Final[tuple[tuple[str, int], ...]] = (
-    ("fluoxetine", 35), ("maoi", 14), ("ssri", 14), ("snri", 14), ("tca", 14), ("acei", 2), ("arni", 2),
-    ("sacubitril", 2), ("methotrexate", 90), ("leflunomide", 730), ("isotretinoin", 30), ("acitretin", 1095),
-    ("amiodarone", 90), ("strong_cyp3a4_inducer", 14), ("mineralocorticoid", 2),
-)  # fmt: skip
-"""Drugs and classes that act on others after their last dose, and for how many days."""
 _NUMBERS: Final = number_words("one two three four five six seven eight nine ten twelve fourteen")
 _GAP: Final = re.compile(
     rf"\b(?P<n>\d{{1,3}}|an?|{'|'.join(_NUMBERS)})[ -](?P<u>days?|weeks?|months?|years?)\b"
@@ -128,9 +123,8 @@ class LastDoses:
 
     def gone_long_enough(self, drug: str) -> bool:
         """Whether the drug acts on nothing after its last dose, or the text tells a gap as long as it does."""
-        kinds = {drug, *self._knowledge.classes_of(drug)}
-        needed = max((days for kind, days in _ACTS_ON if kind in kinds), default=0)
-        return needed == 0 or (self._shortest is not None and self._shortest >= needed)
+        needed = hours_acting({drug, *self._knowledge.classes_of(drug)})
+        return needed == 0 or (self._shortest is not None and 24 * self._shortest >= needed)
 
     @cached_property
     def _shortest(self) -> int | None:

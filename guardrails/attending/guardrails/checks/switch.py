@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from typing import Final
@@ -17,6 +16,7 @@ from typing import Final
 from attending.guardrails.checks.case import Case, Exposure, curated
 from attending.guardrails.checks.dated_gap import hours_between
 from attending.guardrails.checks.over import name_starts, told_over
+from attending.guardrails.checks.washout import WASHOUTS, Washout
 from attending.guardrails.clinical.number import number_words
 from attending.guardrails.clinical.sentence import one_sentence
 from attending.guardrails.clinical.statement import Span, Statement
@@ -89,30 +89,6 @@ _AGO_HOURS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Washout:
-    """After the last dose of `ended` (drugs or classes) `begun` waits `hours`."""
-
-    id: str
-    ended: tuple[str, ...]
-    begun: tuple[str, ...]
-    hours: int
-    check: str
-
-
-_WASHOUTS: Final = (
-    _Washout("acei-arni", ("acei",), ("arni", "sacubitril"), 36, "sacubitril/valsartan label, section 4"),
-    _Washout("arni-acei", ("arni", "sacubitril"), ("acei",), 36, "sacubitril/valsartan label, section 4"),
-    _Washout("fluoxetine-maoi", ("fluoxetine",), ("maoi",), 35 * 24, "fluoxetine label, section 4"),
-    _Washout(
-        "serotonergic-maoi", ("ssri", "snri", "tca"), ("maoi",), 14 * 24, "MAO inhibitor labels, section 4"
-    ),
-    _Washout(
-        "maoi-serotonergic", ("maoi",), ("ssri", "snri", "tca", "triptan"), 14 * 24, "SSRI labels, section 4"
-    ),
-)
-
-
 def switched(case: Case, first: Exposure, second: Exposure) -> bool:
     """True where the text names the last dose of one of the two and a gap before the other begins."""
     if first.origin != "output" or second.origin != "output":
@@ -151,7 +127,7 @@ _NEAR: Final = 220
 def _kept_apart(case: Case, first: Exposure, second: Exposure) -> bool:
     """True where the one named first is told to end and the text says that the two are not taken together: "citalopram
     10 mg for 7 days, then stop. Sertraline begins the day after". A pair that needs a washout is none of these."""
-    for washout in _WASHOUTS:
+    for washout in WASHOUTS:
         for one, other in ((first, second), (second, first)):
             if case.of_class(one.drug, *washout.ended) and case.of_class(other.drug, *washout.begun):
                 return False
@@ -190,7 +166,7 @@ def short_gaps(case: Case) -> Iterator[Finding]:
         )
         for drug in statement.mention.drugs
     }
-    for washout in _WASHOUTS:
+    for washout in WASHOUTS:
         for exposure in case.unique_given():
             if (
                 max(hours, clear) >= washout.hours
@@ -217,7 +193,7 @@ def _begun_too_soon(case: Case) -> Iterator[Finding]:
             hours = _since(case, statement)
             if hours is not None:
                 stopped.update(dict.fromkeys(statement.mention.drugs, hours))
-    for washout in _WASHOUTS:
+    for washout in WASHOUTS:
         for exposure in case.unique_given():
             if not case.of_class(exposure.drug, *washout.begun):
                 continue
@@ -243,7 +219,7 @@ def _first(text: str, span: Span) -> bool:
 
 
 def _too_soon(
-    case: Case, washout: _Washout, begun: Exposure, ended: str, hours: Decimal, span: Span | None = None
+    case: Case, washout: Washout, begun: Exposure, ended: str, hours: Decimal, span: Span | None = None
 ) -> Finding:
     return case.finding(
         Code.INTERACTION,
