@@ -22,6 +22,7 @@ from attending.guardrails.clinical.number import number_words
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import ParsedText, Statement
 from attending.guardrails.finding import Scope
+from attending.guardrails.sieve import Group, Sieved
 
 _GONE: Final = (
     r"(?:tapered off|tapered(?= and)|stopped|discontinued|finished|completed|withdrawn|ceased|weaned off|ended"
@@ -34,7 +35,7 @@ _AGO: Final = (
     r"|fall|winter|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|(?:19|20)\d\d)|last (?:week|month|year|spring|summer"
     r"|autumn|fall|winter))"
 )
-_IS_OVER: Final = re.compile(
+_IS_OVER: Final = Sieved(
     rf"[^.;\n]{{0,90}}?(?:\b(?:which|that|it|this) (?:is|was|has|are) (?:now |since |already )?(?:been )?{_GONE}\b"
     rf"|\b(?:was|were|has been|have been|had been) (?:then |slowly |gradually |since |safely )?{_GONE}\b"
     rf"|\bstopped (?:it )?{_AGO}|\bnow (?:stopped|finished|over|completed)\b"
@@ -42,12 +43,15 @@ _IS_OVER: Final = re.compile(
     r"|\b(?:the|his|her|my|your) (?:last|final) (?:tablet|dose|capsule|pill|one|patch|injection)s?"
     r" (?:was|were|went|had been) (?:taken|given|swallowed|on|in|at|last|yesterday)\b)",
     re.I,
+    windowed=True,
 )
-_NONE_SINCE: Final = re.compile(
+_NONE_SINCE: Final = Sieved(
     r"[^.;\n]{0,90}?\b(?:(?:taken|had|used|needed|takes) (?:none|no more|nothing)(?: of (?:it|them))? since"
     r"|none (?:has been |was )?(?:taken|used|given)? ?since)\b",
     re.I,
+    windowed=True,
 )
+_TOLD: Final = Group(_IS_OVER, _NONE_SINCE)
 _NOT_OVER: Final = re.compile(
     r"\b(?:by mistake|by accident|in error|too (?:soon|early)|should (?:have|be)|if|unless|until|when|once"
     r"|before (?:it|the course) (?:was|is)|not|never|missed|partly|nearly|almost)\b",
@@ -99,7 +103,7 @@ def told_over(text: str, statement: Statement, starts: Sequence[int]) -> bool:
     """Whether the words behind the name, up to the next of `starts`, say that it is over: "was tapered and the last
     tablet was taken"."""
     span = statement.mention.span
-    if statement.scope is Scope.RECOMMEND and statement.dose is not None:
+    if (statement.scope is Scope.RECOMMEND and statement.dose is not None) or not _TOLD.may_match(text):
         return False
     own = sentence_around(text, span.start, span.end, semicolons=False)
     following = bisect_left(starts, span.end)

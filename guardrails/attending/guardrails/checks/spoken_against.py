@@ -18,6 +18,7 @@ from attending.guardrails.checks.set_aside import resumed_in
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Statement
 from attending.guardrails.finding import Scope
+from attending.guardrails.sieve import Group, Sieved
 
 _ACTS: Final = re.compile(
     r"(?: ?\([^()\n]{0,40}\))?(?:,? (?:also|both|all|alone|itself|then|too|would|could|can|may|might|does|do|will)\b)"
@@ -28,37 +29,44 @@ _ACTS: Final = re.compile(
     r"|pass(?:es)? into|slip(?:s)? into|(?:is|are) (?:an? )?(?:\w+ ){0,3}?(?:inhibitors?|inducers?|blockers?))\b",
     re.I,
 )
-_SENT_BACK: Final = re.compile(
+_SENT_BACK: Final = Sieved(
     r"\b(?:returned|handed (?:in|back)|took back|taken back|given back|binned|threw (?:out|away)|thrown (?:out|away)"
     r"|got rid of|disposed of|destroyed|flushed)(?: (?:all|the|his|her|my|your|their|any|both|of|remaining|leftover"
     r"|left-over|unused|old|last|rest|surplus|spare|box|tablets|packets?|bottle)){0,6} ?\Z",
     re.I,
+    windowed=True,
 )
-_NOT_AGAIN: Final = re.compile(
+_NOT_AGAIN: Final = Sieved(
     r"\b(?:not|never|n['\u2019]t)\b[^.;\n]{0,24}\b(?:re-?start\w*|resum\w*|re-?introduc\w*|re-?challeng\w*"
     r"|reinstat\w*|go(?:ing)? back (?:on|to)|put back)\b",
     re.I,
+    windowed=True,
 )
 _HEDGED: Final = re.compile(
     r"\b(?:if|when(?:ever)?|unless|until|till|once|before|after|while|yet|today|tonight|tomorrow"
     r"|for \w+ (?:days?|weeks?))\b",
     re.I,
 )
-_STOPPED_IT: Final = re.compile(
+_STOPPED_IT: Final = Sieved(
     r"[^.;\n]{0,60}?\b(?:well done for|glad (?:that )?(?:you|he|she)(?:['\u2019]ve| have| has)?"
     r"|(?:you|he|she|i)(?:['\u2019]ve| have| has| had)?(?: (?:already|now|since|then|recently))?|thanks? (?:you )?for)"
     r" (?:stopp(?:ed|ing)|quit|came off|come off|coming off|gave up|given up|giving up)"
     r" (?:(?:taking|using) )?(?:it|them|both|these|those|this)\b",
     re.I,
+    windowed=True,
 )
-_NONE_SINCE: Final = re.compile(
-    r"[^.;\n]{0,90}\b(?:none|nothing|not one|no more)(?: of (?:it|them))? (?:since|at home|from then)\b", re.I
+_NONE_SINCE: Final = Sieved(
+    r"[^.;\n]{0,90}\b(?:none|nothing|not one|no more)(?: of (?:it|them))? (?:since|at home|from then)\b",
+    re.I,
+    windowed=True,
 )
-_RATHER: Final = re.compile(
+_RATHER: Final = Sieved(
     r"\b(?:prefer(?:red|s)? [^.;\n]{1,40}? (?:to|over)|(?:chose|chosen|choose|picked|favou?red|selected) "
     r"[^.;\n]{1,40}? over) (?:the )?\Z",
     re.I,
+    windowed=True,
 )
+_ENDINGS: Final = Group(_SENT_BACK, _NOT_AGAIN, _STOPPED_IT, _NONE_SINCE)
 _REACH: Final = 120
 
 
@@ -68,7 +76,7 @@ def not_taken(
     """Numbers of the prescriptive statements that, read with the rest of the text, give nothing."""
     refused = {drug for s in statements if s.refused for drug in s.mention.drugs}
     over: dict[str, int] = {}
-    for number, statement in enumerate(statements):
+    for number, statement in enumerate(statements) if _ENDINGS.may_match(text) else ():
         if _ends(text, statement):
             over.update(
                 (drug, number) for drug in statement.mention.drugs if last_doses.gone_long_enough(drug)
@@ -79,7 +87,7 @@ def not_taken(
             continue
         drugs = set(statement.mention.drugs)
         ended = bool(drugs) and all(number <= over.get(drug, -1) for drug in drugs)
-        spoken_of = _bare(text, statement) and _reason(text, names, statement, refused)
+        spoken_of = _reason(text, names, statement, refused) and _bare(text, statement)
         if ended or spoken_of or _rather(text, statement):
             found.add(number)
     return frozenset(found)
@@ -131,4 +139,4 @@ def _ends(text: str, statement: Statement) -> bool:
 def sent_back(text: str, statement: Statement) -> bool:
     """Whether the name is of what is left over from a drug and was handed in: it was taken, up to then."""
     start = statement.mention.span.start
-    return _SENT_BACK.search(text[max(0, start - _REACH) : start]) is not None
+    return _SENT_BACK.search(text, max(0, start - _REACH), start) is not None
