@@ -277,7 +277,8 @@ def _share(literals: frozenset[str]) -> float:
 def _starts(strings: frozenset[str]) -> tuple[tuple[str, int], ...]:
     found = dict.fromkeys(_strings(strings))
     literals = {literal for literal, _ in found}
-    short = any(len(literal) < 2 and not literal.isdigit() for literal in literals)
+    # a letter, or the space between words and lines, is everywhere: going from one to the next saves nothing
+    short = any(not literal.strip() or (len(literal) < 2 and not literal.isdigit()) for literal in literals)
     if short or not found or len(found) != len(literals):
         return ()
     return tuple(
