@@ -182,6 +182,14 @@ def short_gaps(case: Case) -> Iterator[Finding]:
 
 def _begun_too_soon(case: Case) -> Iterator[Finding]:
     """A drug begun while one that the text says was stopped N days ago still acts (major)."""
+    begun = [
+        (washout, exposure)
+        for washout in WASHOUTS
+        for exposure in case.unique_given()
+        if case.of_class(exposure.drug, *washout.begun)
+    ]
+    if not begun:
+        return
     stopped: dict[str, int] = {}
     spans: dict[str, Span] = {}
     text = case.judged.output
@@ -193,22 +201,19 @@ def _begun_too_soon(case: Case) -> Iterator[Finding]:
             hours = _since(case, statement)
             if hours is not None:
                 stopped.update(dict.fromkeys(statement.mention.drugs, hours))
-    for washout in WASHOUTS:
-        for exposure in case.unique_given():
-            if not case.of_class(exposure.drug, *washout.begun):
-                continue
-            told = {
-                drug: hours
-                for drug, span in spans.items()
-                if case.of_class(drug, *washout.ended)
-                and (hours := hours_between(text, span, exposure.span)) is not None
-            }
-            if not exposure.new and not told and not _first(text, exposure.span):
-                continue
-            for drug, hours in sorted((stopped | told).items()):
-                if drug != exposure.drug and hours < washout.hours and case.of_class(drug, *washout.ended):
-                    yield _too_soon(case, washout, exposure, drug, Decimal(hours))
-                    return
+    for washout, exposure in begun:
+        told = {
+            drug: hours
+            for drug, span in spans.items()
+            if case.of_class(drug, *washout.ended)
+            and (hours := hours_between(text, span, exposure.span)) is not None
+        }
+        if not exposure.new and not told and not _first(text, exposure.span):
+            continue
+        for drug, hours in sorted((stopped | told).items()):
+            if drug != exposure.drug and hours < washout.hours and case.of_class(drug, *washout.ended):
+                yield _too_soon(case, washout, exposure, drug, Decimal(hours))
+                return
 
 
 _FIRST: Final = re.compile(r"\bfirst (?:(?:dose|tablet|capsule) (?:of )?)?(?:the |her |his |your )?\Z", re.I)

@@ -207,9 +207,9 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
     found: dict[str, Condition] = {}
     whole = "\n".join(part.text for part in parts)
     plain = not (_GENERAL.may_match(whole) and any(_GENERAL_TEXT.search(part.text) for part in parts))
-    stented = _CAD in conditions.values() and _ARTERIES.may_match(whole)
-    pumped = _HFREF in conditions.values() and _PUMPED.may_match(whole)
-    clotted = _CLOT in conditions.values() and _CLOTTED.may_match(whole)
+    stented = _ARTERIES.may_match(whole) and _CAD in conditions.values()
+    pumped = _PUMPED.may_match(whole) and _HFREF in conditions.values()
+    clotted = _CLOTTED.may_match(whole) and _CLOT in conditions.values()
     for number, part in enumerate(parts):
         line = part.text
         if part.section and not part.label and _GENERAL_SECTION.search(part.section):

@@ -225,7 +225,7 @@ class _Reader:
             token = tokens[i]
             if i in queue:
                 current, mark = queue[i], None
-            elif _list_goes_on(tokens, clause.start, i, current):
+            elif token.cat is Cat.MENTION and _list_goes_on(tokens, clause.start, i, current):
                 # "A was struck off the sheet, B 4.5 g": what is said of A is not said of B
                 current = None
             mark = special(tokens, i, clause, mark)
@@ -352,8 +352,7 @@ def _list_goes_on(tokens: list[Token], start: int, i: int, current: Predicate | 
         return False
     after = tokens[i + 1] if i + 1 < len(tokens) else None
     return (
-        tokens[i].cat is Cat.MENTION
-        and i > current.end
+        i > current.end
         and tokens[i - 1].word == ","
         and after is not None
         and after.cat is Cat.AMOUNT
