@@ -60,6 +60,7 @@ _NONE_SINCE: Final = Sieved(
     re.I,
     windowed=True,
 )
+_ALL_OF_THEM: Final = re.compile(r"\b(?:them|both|these|those|all)\b", re.I)
 _RATHER: Final = Sieved(
     r"\b(?:prefer(?:red|s)? [^.;\n]{1,40}? (?:to|over)|(?:chose|chosen|choose|picked|favou?red|selected) "
     r"[^.;\n]{1,40}? over) (?:the )?\Z",
@@ -77,7 +78,7 @@ def not_taken(
     refused = {drug for s in statements if s.refused for drug in s.mention.drugs}
     over: dict[str, int] = {}
     for number, statement in enumerate(statements) if _ENDINGS.may_match(text) else ():
-        if _ends(text, statement):
+        if _ends(text, statements, number):
             over.update(
                 (drug, number) for drug in statement.mention.drugs if last_doses.gone_long_enough(drug)
             )
@@ -118,8 +119,9 @@ def _rather(text: str, statement: Statement) -> bool:
     return _RATHER.search(text, max(0, start - _REACH), start) is not None
 
 
-def _ends(text: str, statement: Statement) -> bool:
+def _ends(text: str, statements: Sequence[Statement], number: int) -> bool:
     """Whether the words around the name tell that what was taken of it is over."""
+    statement = statements[number]
     span = statement.mention.span
     high = min(len(text), span.end + _REACH)
     if resumed_in(text, span.end, high):
@@ -133,7 +135,18 @@ def _ends(text: str, statement: Statement) -> bool:
         return _HEDGED.search(text, own.start, own.end) is None
     if statement.dose is not None:
         return False
-    return any(pattern.match(text, span.end, high) is not None for pattern in (_STOPPED_IT, _NONE_SINCE))
+    told = next(
+        (m for pattern in (_STOPPED_IT, _NONE_SINCE) if (m := pattern.match(text, span.end, high))), None
+    )
+    if told is None:
+        return False
+    # "it" and "none" are of the drug named last, "them" of all
+    mine = set(statement.mention.drugs)
+    last = not any(
+        span.end <= s.mention.span.start < told.end() and mine.isdisjoint(s.mention.drugs)
+        for s in statements[number + 1 : number + 12]
+    )
+    return last or _ALL_OF_THEM.search(told.group()) is not None
 
 
 def sent_back(text: str, statement: Statement) -> bool:
