@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[3]
 MUST = tables.read(build.CURATED / "must_hold.tsv")
 MANAGED = tables.read(build.CURATED / "managed_pairs.tsv")
 NEVER = tables.read(build.CURATED / "never_interruptive.tsv")
+WITHOUT_A_FACT = {"escitalopram-10", "trazodone-night", "guanfacine-half"}
+"""Managed pairs of which no source has a fact yet: they are quiet at any dose."""
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +100,7 @@ def test_above_its_dose_such_a_pair_counts_again(row: dict[str, str], knowledge:
 @pytest.mark.parametrize("row", [row for row in MANAGED if row["dose_drug"]], ids=lambda row: row["id"])
 def test_a_pair_is_quiet_at_the_dose_that_its_labels_allow(row: dict[str, str], knowledge: Knowledge) -> None:
     dose, top = row["dose_drug"], Decimal(row["up_to_daily_mg"])
-    raised = []
+    raised, loud_above = [], []
     for a, b in members(knowledge, row):
         if not knowledge.managed_pairs(a, b):
             continue  # must hold, whatever its dose
@@ -106,7 +108,11 @@ def test_a_pair_is_quiet_at_the_dose_that_its_labels_allow(row: dict[str, str], 
         allowed = f"Start {other} daily and {dose} {top} mg once daily."
         if of_pair(judged(knowledge, allowed), a, b).rank > Severity.MINOR.rank:
             raised.append(allowed)
+        above = f"Start {other} daily and {dose} {top * 2} mg once daily."
+        if of_pair(judged(knowledge, above), a, b).rank > Severity.MINOR.rank:
+            loud_above.append(above)
     assert raised == []
+    assert bool(loud_above) is (row["id"] not in WITHOUT_A_FACT)
 
 
 @pytest.mark.parametrize(
