@@ -151,6 +151,8 @@ class Case:
             return False
         routes = self.knowledge.routes(exposure.drug)
         if exposure.statement is not None and exposure.statement.route is not None:
+            if exposure.drug in classes.STAYS_IN_THE_GUT and exposure.statement.route == "oral":
+                return True
             # the gel of one drug is no gel of a drug that has none
             return exposure.local and (not routes or bool(routes & classes.LOCAL_ROUTES))
         return (

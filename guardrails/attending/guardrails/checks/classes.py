@@ -7,6 +7,13 @@ from typing import Final
 from attending.guardrails.checks.port import KnowledgePort
 
 LOCAL_ROUTES: Final = frozenset({"topical", "ophthalmic", "otic", "nasal", "inhaled", "vaginal"})
+STAYS_IN_THE_GUT: Final = frozenset(
+    {
+        "vancomycin", "neomycin", "paromomycin", "rifaximin", "fidaxomicin", "nystatin", "amphotericin b", "colistin",
+        "polymyxin b", "gentamicin", "bacitracin", "natamycin",
+    }
+)  # fmt: skip
+"""Swallowed, these act in the gut and hardly reach the blood (their labels, section 12.3)."""
 SYSTEMIC_THROUGH_SKIN: Final = frozenset(
     {
         "nitroglycerin", "fentanyl", "buprenorphine", "clonidine", "estradiol", "testosterone", "scopolamine",

@@ -31,6 +31,8 @@ _CLEARANCE_CODES: Final = frozenset(
 ROUNDING: Final = Decimal("1.10")
 """What a ceiling may be exceeded by: weights and doses are rounded."""
 SLIGHT: Final = Decimal("1.25")
+_JUST_BELOW: Final = Decimal("0.85")
+"""A share of the limit from which on the other measure of kidney function may well be above it."""
 LIGHT_KG: Final = Decimal(45)
 HEAVY_KG: Final = Decimal(110)
 _ADJUSTED: Final = Sieved(
@@ -375,6 +377,8 @@ def _finding(case: Case, exposure: Exposure, rule: RenalRule, function: KidneyFu
             message = f"{drug} is started with {told}; below {limit} the first dose is {first} a day at most"
         case _:
             severity = _unnumbered(case, exposure)
+            if function.measure != rule.measure and function.value >= rule.below * _JUST_BELOW:
+                severity = Severity.MINOR
             message = f"{drug} with {told}; the dose is adjusted below {limit}"
     numbered = function.told.startswith(_NAMES[function.measure])
     if function.measure != rule.measure and numbered:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.checks.amounts import listed_statements
 from attending.guardrails.checks.case import RAIL, Case, rule
+from attending.guardrails.checks.limits import is_strict
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.spoken import retracted
-from attending.guardrails.clinical.statement import Span
+from attending.guardrails.clinical.statement import Span, Unreadable
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
 from attending.guardrails.sieve import Sieved
 
@@ -126,13 +128,43 @@ def unreadable(case: Case) -> Iterator[Finding]:
             Code.UNREADABLE_DOSE,
             "unreadable-dose",
             "dose grammar of attending.guardrails.clinical",
-            Severity.MODERATE,
+            Severity.MINOR if _reads_as_usual(case, dose) else Severity.MODERATE,
             dose.span,
             f"a dose that cannot be read with certainty: {dose.reason}",
         )
 
 
 _NEXT_TO: Final = 3
+_USUALLY_CLEAR: Final = frozenset(
+    {"a number without a unit", "an amount relative to a dose not stated", "two strengths of one product"}
+)
+"""Reasons for which a pharmacist reads on where the drug has a wide range; the other reasons are contradictions."""
+_NEAR: Final = 60
+_PIECES_AT_ONCE: Final = 4
+
+
+def _reads_as_usual(case: Case, dose: Unreadable) -> bool:
+    """Whether the doubt is one of form only: the drug beside it is measured in whole milligrams, is not one of narrow
+    range, and a bare number is no more than four of its largest oral strength."""
+    if dose.reason not in _USUALLY_CLEAR:
+        return False
+    drug = next(
+        (
+            drug
+            for s in reversed(case.output.statements)
+            if s.mention.span.start < dose.span.end and dose.span.start - s.mention.span.end <= _NEAR
+            for drug in s.mention.drugs
+        ),
+        None,
+    )
+    if drug is None or is_strict(case, drug):
+        return False
+    largest = max(
+        (s.amount for s in case.knowledge.strengths(drug) if s.route == "oral" and s.unit == "mg"),
+        default=Decimal(0),
+    )
+    number = dose.text.replace(",", "")
+    return largest >= 1 and (not number.isdigit() or int(number) <= largest * _PIECES_AT_ONCE)
 
 
 def _on_the_list(case: Case, span: Span) -> bool:

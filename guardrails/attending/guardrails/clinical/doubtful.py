@@ -21,7 +21,7 @@ _WISH = re.compile(
 """What somebody would like is no dose that anybody orders: "she feels that she needs a higher dose"."""
 _WILL = re.compile(
     r"\b(?:will|'ll|shall|would|may|might|could|to be|can be|plan(?:s|ned)? to|intend\w* to|aim\w* to|"
-    r"consider\w*)\b[^.;\n]{0,70}\Z"
+    r"consider\w*|re-?start\w*|resum\w*|re-?introduc\w*)\b[^.;\n]{0,70}\Z"
 )
 _AFTER_ONLY = re.compile(r"\bafter (?:only |just |even |as little as )?\Z")
 """Before how much has harmed: "sometimes after only a few tablets"."""

@@ -26,8 +26,12 @@ _NO_ALLERGY = Sieved(
     r"\bdenies (?:any )?(?:drug |medication )?allergies\b|\bnot allergic to "
     r"any(?:thing)?\b|\bno known (?:drug )?allerg"
 )
+_PUT_THERE = "|".join(
+    rf"(?<={verb} {whom} )" for verb in ("put", "landed", "sent") for whom in ("him", "her", "me", "you", "them")
+)
 _STRONG = (
-    r"(?:anaphyla\w*|angio-?o?edema\w*|stevens[- ]johnson(?: syndrome)?|sjs|toxic epidermal necrolysis|sjs/ten"
+    rf"(?:(?:{_PUT_THERE})(?:in|to) (?:the )?(?:icu|intensive care|hospital|emergency room|er|a&e|resus)"
+    r"|(?:anaphyla\w*|angio-?o?edema\w*|stevens[- ]johnson(?: syndrome)?|sjs|toxic epidermal necrolysis|sjs/ten"
     r"|dress syndrome|drug reaction with eosinophilia(?: and systemic symptoms)?|\(dress\)|agep|exfoliative dermatitis"
     r"|erythema multiforme|serum sickness|(?:throat|tongue|lips?|fac(?:e|ial)|airway|laryngeal|mouth|neck|eyes?)"
     r"(?:,? (?:and|or|&) (?:throat|tongue|lips?|face|eyes?|airway))? ?(?:swelling|swelled|swelled up|swole|swollen"
@@ -37,10 +41,11 @@ _STRONG = (
     r"|(?:closed|swelled|tightened)(?: up)? (?:his|her|my|your) (?:throat|airway|tongue|face|lips)"
     r"|(?:swelling|swollen) of (?:the |his |her |my |your )?(?:throat|tongue|lips?|face|eyes?|mouth)"
     r"|(?:stopped|trouble|difficulty|couldn't|could not|unable to|hard to) breath\w*|bronchospasm"
+    r"|(?:lungs?|chest|airways?|windpipe) (?:shut|closed?|closes|locked|clamped|seized)(?: up| down| off)?"
     r"|burns? (?:unit|centre|center)|cardiac arrest|no pulse|without a pulse|hives|urticari\w+"
     r"|welts|allergic reaction|throat clos\w+|nearly died|almost died|skin (?:peel|slough)\w*"
     r"|blister\w*|agranulocytosis|asthma attacks?|attacks? of asthma|dress(?= \(| (?:from|due|after|on|to|reaction))"
-    r"|(?<=with )dress|(?<=had )dress|(?<=developed )dress|(?<=of )dress|(?<=caused )dress)"
+    r"|(?<=with )dress|(?<=had )dress|(?<=developed )dress|(?<=of )dress|(?<=caused )dress))"
 )
 _WEAK = (
     r"(?:rash\w*|itch\w*|prurit\w*|wheez\w*|collaps\w*|shock|hypotension|burn unit|icu|intensive care|intubat\w*"
@@ -368,6 +373,11 @@ def _bracketed(after: str) -> str | None:
     return _said(match.group(1) or match.group(2)) if match else None
 
 
+_SENT_THERE = re.compile(r"(?:in|to) ")
+_NOT_THE_DRUG_ITSELF = re.compile(r"\b(?:on|with|from|of|by|despite|for|taking|her|his|my|your) $")
+"""Before a drug that is not what put somebody there: "a bleed on warfarin put him in hospital"."""
+
+
 def _linked(line: str, spans: list[tuple[int, int]], lexicon: Lexicon, found: dict[str, Allergy]) -> None:
     """Reactions tied to a drug in prose, in either order."""
     reactions = list(_STRONG_REACTION.finditer(line))
@@ -381,6 +391,8 @@ def _linked(line: str, spans: list[tuple[int, int]], lexicon: Lexicon, found: di
         if _treats(name, lexicon):
             continue
         for reaction in reactions[bisect_left(starts, start - _REACH) : bisect_left(starts, end + _REACH)]:
+            if _SENT_THERE.match(reaction.group()) and _NOT_THE_DRUG_ITSELF.search(line[:start]):
+                continue
             if reaction.end() <= start:
                 linked = _reaches(line, reaction.end(), start)
                 first = reaction.start()
