@@ -27,7 +27,9 @@ _NO_ALLERGY = Sieved(
     r"any(?:thing)?\b|\bno known (?:drug )?allerg"
 )
 _PUT_THERE = "|".join(
-    rf"(?<={verb} {whom} )" for verb in ("put", "landed", "sent") for whom in ("him", "her", "me", "you", "them")
+    rf"(?<={verb} {whom} )"
+    for verb in ("put", "landed", "sent")
+    for whom in ("him", "her", "me", "you", "them")
 )
 _STRONG = (
     rf"(?:(?:{_PUT_THERE})(?:in|to) (?:the )?(?:icu|intensive care|hospital|emergency room|er|a&e|resus)"
