@@ -12,7 +12,7 @@ import yaml
 from attending.guardrails.policy.load import PolicyError, PolicySet, content_hash, load_policy
 
 POLICIES = Path(__file__).resolve().parents[3] / "policies"
-NAMES = ["administrative-letter", "discharge-plan", "patient-message"]
+NAMES = sorted(path.parent.name for path in POLICIES.glob("*/policy.yaml"))
 
 Edit = Callable[[dict[str, Any]], None]
 

@@ -1,9 +1,10 @@
 """A policy's own cases: what its owner expects of it, run against the real rails.
 
 One JSON object a line of `cases.jsonl`: `name`, the material of `attending check` (`output`, `prompt`, `context`,
-`documents`), optionally `audience`, and `expect` with `disposition`, and as wanted `verdict`, `mandatory_review`,
-`codes` (every code above info, no more and no fewer), `also` (codes that must be among them), `recommends` (kinds of
-recommendation that must be noted) and `errors` (how many rails failed, 0 when left out).
+`documents`), optionally `audience` and `hazard` (the line of `hazards.tsv` that it is an example of), and `expect` with
+`disposition`, and as wanted `verdict`, `mandatory_review`, `codes` (every code above info, no more and no fewer),
+`also` (codes that must be among them), `recommends` (kinds of recommendation that must be noted) and `errors` (how
+many rails failed, 0 when left out).
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class PolicyCase(BaseModel):
     context: dict[str, Any] | None = None
     documents: tuple[dict[str, Any], ...] = ()
     audience: Audience | None = None
+    hazard: str | None = None
     expect: Expect
 
 
@@ -67,6 +69,9 @@ class CaseResult:
     name: str
     disposition: str
     differences: tuple[str, ...]
+    hazard: str | None = None
+    codes: frozenset[Code] = frozenset()
+    """Every code that was reported, those of severity info included."""
 
     @property
     def passed(self) -> bool:
@@ -99,7 +104,10 @@ def load_cases(name: str, path: Path) -> tuple[PolicyCase, ...]:
 def run_cases(guard: Guard, policy_name: str) -> Iterator[CaseResult]:
     """Runs the cases of one policy of `guard`, in order. Raises KeyError and PolicyError."""
     loaded = guard.policies.loaded(policy_name)
-    for case in load_cases(policy_name, loaded.cases_file):
+    cases = load_cases(policy_name, loaded.cases_file)
+    # The first text of a process reads lexicons and models: a case must not fail for that.
+    guard.check_record(policy_name, Judged("warm"))
+    for case in cases:
         try:
             judged = Judged(
                 case.output, case.prompt, parse_context(case.context), parse_documents(list(case.documents))
@@ -108,7 +116,12 @@ def run_cases(guard: Guard, policy_name: str) -> Iterator[CaseResult]:
             raise PolicyError(policy_name, ((f"case `{case.name}`", str(err)),)) from None
         decision = guard.check_record(policy_name, judged, audience=case.audience)
         yield CaseResult(
-            policy_name, case.name, decision.disposition, tuple(_differences(case.expect, decision))
+            policy_name,
+            case.name,
+            decision.disposition,
+            tuple(_differences(case.expect, decision)),
+            case.hazard,
+            frozenset(finding.code for finding in decision.findings),
         )
 
 

@@ -57,7 +57,7 @@ class Verdict:
 def decide(policy: Policy, findings: Sequence[Finding], *, audience: Audience | None = None) -> Verdict:
     """The verdict of `policy` over `findings` for `audience` (the policy's own when None); total, never raises."""
     reader: Audience = audience or policy.audience
-    judged = [_judge(policy, finding, reader) for finding in findings]
+    judged = [judge_one(policy, finding, reader) for finding in findings]
     verdict = _worst([decision for decision, _rule in judged])
     recommends = any(finding.code is Code.CLINICAL_RECOMMENDATION for finding in findings)
     mandatory = policy.mandatory_review == "always" or recommends
@@ -129,27 +129,30 @@ def floor(code: Code, severity: Severity, audience: Audience, basis: Basis, scop
     return "release"
 
 
-def check_floor(row: VerdictRow, position: int, audience: Audience) -> None:
-    """Raises ValueError when row `position` of a policy for `audience` is milder than the floor for anything it
-    matches."""
-    for code in row.code:
-        for severity in row.severity or tuple(Severity):
-            for scope in row.scope or tuple(Scope):
-                for basis in row.basis or tuple(Basis):
-                    lowest = floor(code, severity, audience, basis, scope)
-                    if DECISION_RANK[row.decision] < DECISION_RANK[lowest]:
-                        raise ValueError(
-                            f"`verdicts[{position}]` gives {code.value} of severity {severity.value} "
-                            f"`{row.decision}`, below `{lowest}`, which no policy may"
-                        )
+def below_floor(row: VerdictRow, position: int, audience: Audience) -> str | None:
+    """Why row `position` of a policy for `audience` is milder than the floor for something it matches; None when it is
+    not. A row for one reader is held to that reader's floor."""
+    for reader in row.audience or (audience,):
+        for code in row.code:
+            for severity in row.severity or tuple(Severity):
+                for scope in row.scope or tuple(Scope):
+                    for basis in row.basis or tuple(Basis):
+                        lowest = floor(code, severity, reader, basis, scope)
+                        if DECISION_RANK[row.decision] < DECISION_RANK[lowest]:
+                            return (
+                                f"`verdicts[{position}]` gives {code.value} of severity {severity.value} "
+                                f"`{row.decision}`, below `{lowest}`, which no policy may"
+                            )
+    return None
 
 
-def _judge(policy: Policy, finding: Finding, audience: Audience) -> tuple[Decision, str]:
+def judge_one(policy: Policy, finding: Finding, audience: Audience) -> tuple[Decision, str]:
+    """What one finding decides by itself before one reader, and the rule that says so."""
     default, rule = default_decision(finding, audience)
     if finding.severity is Severity.INFO or finding.code is Code.RAIL_FAILURE:
         return default, rule
     for position, row in enumerate(policy.verdicts):
-        if row.matches(finding):
+        if row.matches(finding, audience):
             # A reader other than the policy's own may have a higher floor than the one checked at load.
             least = floor(finding.code, finding.severity, audience, finding.basis, finding.scope)
             decision: Decision = _worst([row.decision, least])

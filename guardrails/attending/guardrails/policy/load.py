@@ -7,13 +7,15 @@ entry.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
+from attending.guardrails.policy.problem import PolicyError, Problem, next_step
 from attending.guardrails.policy.schema import Policy
+from attending.guardrails.policy.yaml_form import line_of, read_yaml
 from pydantic import ValidationError
 
 POLICY_FILE: Final = "policy.yaml"
@@ -29,17 +31,6 @@ REQUIRED_OUTPUT_FLOWS: Final = (
     "clinical recommendation",
 )
 """Flows that every policy must list: none can be switched off by leaving it out."""
-
-
-class PolicyError(ValueError):
-    """A policy that does not load. `problems` are (path inside the policy, what is wrong)."""
-
-    def __init__(self, name: str, problems: tuple[tuple[str, str], ...]) -> None:
-        lines = "; ".join(f"{path}: {problem}" for path, problem in problems)
-        super().__init__(f"policy `{name}` does not load: {lines}")
-        self.reason = "INVALID_POLICY"
-        self.name = name
-        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +95,30 @@ def load_policy(folder: Path | str) -> LoadedPolicy:
     Raises PolicyError with every problem found. Does not compile the rails: `rails.nemo` does, when a guard starts.
     """
     folder = Path(folder)
-    raw = _read_yaml(folder, POLICY_FILE)
+    raw, lines = read_yaml(folder, POLICY_FILE)
     if not isinstance(raw, dict):
         raise PolicyError(folder.name, ((POLICY_FILE, "is not a mapping"),))
     try:
         policy = Policy.model_validate(raw)
     except ValidationError as err:
-        problems = tuple((".".join(str(part) for part in e["loc"]), e["msg"]) for e in err.errors())
-        raise PolicyError(folder.name, problems) from None
+        raise PolicyError(folder.name, [_problem(dict(e), lines) for e in err.errors()]) from None
     if policy.name != folder.name:
-        raise PolicyError(folder.name, (("name", f"`{policy.name}` is not the folder's name"),))
+        raise PolicyError(
+            folder.name,
+            (
+                Problem(
+                    POLICY_FILE,
+                    line_of(lines, "name"),
+                    "name",
+                    "NAME_DIFFERS",
+                    f"`{policy.name}` is not the folder's name",
+                    next_step("NAME_DIFFERS"),
+                ),
+            ),
+        )
+    for path in sorted((folder / RAILS_FOLDER).rglob("*.y*ml")):
+        # NeMo reads every one of them, without our bounds.
+        read_yaml(folder, path.relative_to(folder).as_posix())
     flows = {direction: _flows(folder, direction) for direction in ("input", "output")}
     _check_flows(folder.name, policy, flows["input"], flows["output"])
     policy._hash = content_hash(folder)
@@ -141,37 +146,9 @@ def content_hash(folder: Path) -> str:
     return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys; a policy with two is an error."""
-
-
-def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _value in node.value]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise yaml.constructor.ConstructorError(None, None, f"`{key}` stands twice", node.start_mark)
-    return yaml.SafeLoader.construct_mapping(loader, node, deep)
-
-
-_UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
-
-
-def _read_yaml(folder: Path, relative: str) -> Any:
-    path = folder / relative
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-    except FileNotFoundError:
-        raise PolicyError(folder.name, ((relative, "is missing"),)) from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as err:
-        mark = getattr(err, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark is not None else ""
-        problem = getattr(err, "problem", None) or type(err).__name__
-        raise PolicyError(folder.name, ((relative, f"{where}{problem}"),)) from None
-
-
 def _flows(folder: Path, direction: str) -> tuple[str, ...]:
     relative = f"{RAILS_FOLDER}/config.yml"
-    raw = _read_yaml(folder, relative)
+    raw, _lines = read_yaml(folder, relative)
     section = raw.get("rails") if isinstance(raw, dict) else None
     flows = (section or {}).get(direction, {}).get("flows", []) if isinstance(section, dict) else None
     if not isinstance(flows, list) or not all(isinstance(flow, str) for flow in flows):
@@ -181,9 +158,38 @@ def _flows(folder: Path, direction: str) -> tuple[str, ...]:
     return tuple(flows)
 
 
+_KINDS: Final = {
+    "extra_forbidden": "UNKNOWN_KEY",
+    "missing": "MISSING_KEY",
+    "enum": "UNKNOWN_VALUE",
+    "literal_error": "UNKNOWN_VALUE",
+}
+_ROW: Final = re.compile(r"`verdicts\[([0-9]+)\]`")
+
+
+def _problem(error: dict[str, Any], lines: Mapping[str, int]) -> Problem:
+    """A problem of the schema, from pydantic's account of it."""
+    kind, message = str(error["type"]), str(error["msg"])
+    reason = kind if kind.isupper() else _KINDS.get(kind, "WRONG_VALUE")
+    key = ".".join(str(part) for part in error["loc"])
+    if not key and (row := _ROW.search(message)):
+        key = f"verdicts.{row[1]}"
+    return Problem(POLICY_FILE, line_of(lines, key), key, reason, message, next_step(reason))
+
+
 def _check_flows(name: str, policy: Policy, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
+    config = f"{RAILS_FOLDER}/config.yml"
+
+    def wrong(file: str, key: str, reason: str, message: str) -> Problem:
+        return Problem(file, None, key, reason, message, next_step(reason))
+
     problems = [
-        (f"rails/config.yml: rails.{direction}.flows", f"`{flow}` runs in every policy and is not listed")
+        wrong(
+            config,
+            f"rails/config.yml: rails.{direction}.flows",
+            "FLOW_MISSING",
+            f"`{flow}` runs in every policy and is not listed",
+        )
         for direction, required, given in (
             ("input", REQUIRED_INPUT_FLOWS, inputs),
             ("output", REQUIRED_OUTPUT_FLOWS, outputs),
@@ -195,20 +201,49 @@ def _check_flows(name: str, policy: Policy, inputs: tuple[str, ...], outputs: tu
     foreign = {flow for flow in (*inputs, *outputs) if flow not in own}
     for key, table in (("codes", policy.rails.codes), ("severities", policy.rails.severities)):
         problems += [
-            (f"rails.{key}", f"`{flow}` is not a flow of rails/config.yml that takes one")
+            wrong(
+                POLICY_FILE,
+                f"rails.{key}",
+                "FLOW_UNKNOWN",
+                f"`{flow}` is not a flow of rails/config.yml that takes one",
+            )
             for flow in table
             if flow not in foreign
         ]
     problems += [
-        ("rails.codes", f"`{flow}` is listed in rails/config.yml and has no code")
+        wrong(
+            POLICY_FILE,
+            "rails.codes",
+            "MISSING_KEY",
+            f"`{flow}` is listed in rails/config.yml and has no code",
+        )
         for flow in sorted(foreign)
         if flow not in policy.rails.codes
     ]
     served = set(policy.rails.codes.values())
     problems += [
-        ("verdicts", f"speaks of {code.value}, but no flow of rails/config.yml reports it")
+        wrong(
+            POLICY_FILE,
+            "verdicts",
+            "FLOW_UNKNOWN",
+            f"speaks of {code.value}, but no flow of rails/config.yml reports it",
+        )
         for code in sorted(policy.engine_codes())
         if code not in served
     ]
     if problems:
-        raise PolicyError(name, tuple(problems))
+        raise PolicyError(name, problems)
+
+
+__all__ = [
+    "CASES_FILE",
+    "POLICY_FILE",
+    "RAILS_FOLDER",
+    "REQUIRED_INPUT_FLOWS",
+    "REQUIRED_OUTPUT_FLOWS",
+    "LoadedPolicy",
+    "PolicyError",
+    "PolicySet",
+    "content_hash",
+    "load_policy",
+]

@@ -19,6 +19,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 Decision = Literal["release", "hold", "block"]
 Audience = Literal["patient", "clinician"]
@@ -55,12 +56,14 @@ class VerdictRow(_Strict):
     severity: tuple[Severity, ...] = ()
     scope: tuple[Scope, ...] = ()
     basis: tuple[Basis, ...] = ()
+    audience: tuple[Audience, ...] = ()
+    """Who reads the text: a call may name a patient where the policy is for clinicians."""
     rule: str | None = None
     """A rule id, or its beginning followed by `*`."""
     decision: Decision
     because: _Text
 
-    @field_validator("code", "severity", "scope", "basis", mode="before")
+    @field_validator("code", "severity", "scope", "basis", "audience", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
@@ -69,20 +72,23 @@ class VerdictRow(_Strict):
     def _no_safeguard_off(self) -> Self:
         fixed = sorted(code.value for code in self.code if code in UNTOUCHABLE)
         if fixed:
-            raise ValueError(f"the effect of {', '.join(fixed)} is fixed and takes no verdict row")
+            raise _refused(
+                "SAFEGUARD_OFF", f"the effect of {', '.join(fixed)} is fixed and takes no verdict row"
+            )
         if Severity.INFO in self.severity:
-            raise ValueError("info findings never change a verdict")
+            raise _refused("SAFEGUARD_OFF", "info findings never change a verdict")
         if self.rule is not None and not re.fullmatch(r"[A-Za-z0-9_.:\-/]+\*?", self.rule):
             raise ValueError("`rule` is a rule id, or its beginning followed by `*`")
         return self
 
-    def matches(self, finding: Finding) -> bool:
-        """Whether every condition of this row holds for `finding`."""
+    def matches(self, finding: Finding, audience: Audience) -> bool:
+        """Whether every condition of this row holds for `finding` before this reader."""
         return (
             finding.code in self.code
             and (not self.severity or finding.severity in self.severity)
             and (not self.scope or finding.scope in self.scope)
             and (not self.basis or finding.basis in self.basis)
+            and (not self.audience or audience in self.audience)
             and (self.rule is None or _rule_matches(self.rule, finding.rule_id))
         )
 
@@ -101,11 +107,13 @@ class SignOffs(_Strict):
     @model_validator(mode="after")
     def _clinician_signs(self) -> Self:
         if "clinician" not in self.roles:
-            raise ValueError("`roles` must contain clinician: recommendations wait for one in every policy")
+            raise _refused(
+                "NO_CLINICIAN", "`roles` must contain clinician: recommendations wait for one in every policy"
+            )
         if len(set(self.roles)) != len(self.roles):
             raise ValueError("`roles` names a role twice")
         if self.blinded_second_read and self.count < 2:
-            raise ValueError("`blinded_second_read` needs a `count` of at least 2")
+            raise _refused("CONTRADICTION", "`blinded_second_read` needs a `count` of at least 2")
         if (
             self.dispose_at_or_above.rank < Severity.MINOR.rank
             or self.dispose_at_or_above.rank > Severity.MAJOR.rank
@@ -185,10 +193,10 @@ class Rails(_Strict):
     def _codes_are_foreign(self) -> Self:
         fixed = sorted(flow for flow, code in self.codes.items() if code in UNTOUCHABLE)
         if fixed:
-            raise ValueError(f"`codes` gives a reserved code to {', '.join(fixed)}")
+            raise _refused("SAFEGUARD_OFF", f"`codes` gives a reserved code to {', '.join(fixed)}")
         low = sorted(flow for flow, severity in self.severities.items() if severity is Severity.INFO)
         if low:
-            raise ValueError(f"`severities` would silence {', '.join(low)}")
+            raise _refused("SAFEGUARD_OFF", f"`severities` would silence {', '.join(low)}")
         return self
 
 
@@ -228,23 +236,31 @@ class Policy(_Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        from attending.guardrails.policy.decide import check_floor
+        from attending.guardrails.policy.decide import below_floor
 
         for position, row in enumerate(self.verdicts):
-            check_floor(row, position, self.audience)
+            if (why := below_floor(row, position, self.audience)) is not None:
+                raise _refused("BELOW_FLOOR", why)
         if self.expiry_minutes < self.sla_minutes:
-            raise ValueError("`expiry_minutes` must not be below `sla_minutes`")
+            raise _refused("CONTRADICTION", "`expiry_minutes` must not be below `sla_minutes`")
         if self.escalation is not None and self.escalation.after_minutes > self.expiry_minutes:
-            raise ValueError("`escalation.after_minutes` must not be above `expiry_minutes`")
+            raise _refused("CONTRADICTION", "`escalation.after_minutes` must not be above `expiry_minutes`")
         if self.mode != "enforce" and self.audience == "patient":
-            raise ValueError("a policy for patients must enforce")
+            raise _refused("SAFEGUARD_OFF", "a policy for patients must enforce")
         if self.streaming.text and self.mandatory_review == "always":
-            raise ValueError("`streaming.text` and `mandatory_review: always` exclude each other")
+            raise _refused(
+                "CONTRADICTION", "`streaming.text` and `mandatory_review: always` exclude each other"
+            )
         return self
 
     def engine_codes(self) -> frozenset[Code]:
         """Codes of `NEEDS_ENGINE` that this policy speaks of in its verdict table."""
         return frozenset(code for row in self.verdicts for code in row.code if code in NEEDS_ENGINE)
+
+
+def _refused(reason: str, message: str) -> PydanticCustomError:
+    """An error of validation whose type is a reason code, for `policy.lint`."""
+    return PydanticCustomError(reason, message.replace("{", "(").replace("}", ")"))
 
 
 def _rule_matches(pattern: str, rule_id: str) -> bool:

@@ -34,7 +34,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "subject": ("attending.server.cli.subject", "Show, link, hold and erase what is stored about a person."),
     "user": ("attending.server.cli.user", "Enrol, proof and revoke people and programs."),
     "emergency": ("attending.server.cli.emergency", "Open, end, list and review emergency access."),
-    "policy": ("attending.server.cli.policy", "List and test policies."),
+    "policy": ("attending.server.cli.policy", "Write, test, compare and activate policies."),
     "knowledge": ("attending.server.cli.knowledge", "Look into the drug knowledge, and keep it."),
     "keys": ("attending.server.cli.keys", "Make tokens and signing keys, show log keys."),
     "config": ("attending.server.cli.config", "Check a configuration, or print every key."),

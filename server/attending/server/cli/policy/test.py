@@ -1,26 +1,21 @@
-"""`attending policy`: list policies, run the cases that their folders bring, and print who may do what."""
+"""`attending policy test`: the cases that the folders of policies bring, and the counts of their hazard logs."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from attending.server.cli.examples import examples
 from attending.server.cli.offline import errors_explained
 from attending.server.cli.outcome import CommandError, Exit
+from attending.server.cli.policy.folders import AUTHORIZATION, folder_option, json_option
 
-AUTHORIZATION = "authorization"
-
-_FOLDER = click.option(
-    "--policies",
-    "policies_path",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder of policies; the package's own when left out.",
-)
-_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+if TYPE_CHECKING:
+    from attending.guardrails.policy.cases import CaseResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,51 +25,23 @@ class Outcome:
     policy: str
     name: str
     differences: tuple[str, ...]
+    caught: tuple[int, int] | None = None
+    """(caught, cases) of a hazard."""
 
 
-@click.group(epilog=examples("attending policy test discharge-plan"))
-def policy() -> None:
-    """List and test policies, and print who may do what."""
-
-
-@policy.command(
-    "list", short_help="List the active policies.", epilog=examples("attending policy list --json")
-)
-@_FOLDER
-@_JSON
-def list_policies(policies_path: Path | None, as_json: bool) -> None:
-    """List the active policies with version, audience, mode and content hash."""
-    from attending.guardrails.policy.load import PolicySet
-    from attending.server.app import package_policies
-
-    folder = policies_path or package_policies()
-    with errors_explained(folder):
-        found = PolicySet.load(folder)
-    for name, one in sorted(found.items()):
-        row = {
-            "name": name,
-            "version": str(one.version),
-            "audience": str(one.audience),
-            "mode": str(one.mode),
-            "hash": one.hash,
-        }
-        if as_json:
-            click.echo(json.dumps(row))
-        else:
-            click.echo(f"{name:<24}{row['version']:<10}{row['audience']:<11}{row['mode']:<9}{one.hash[:23]}")
-
-
-@policy.command(
+@click.command(
+    "test",
     short_help="Run the cases of policies.",
     epilog=examples("attending policy test", "attending policy test authorization"),
 )
 @click.argument("name", required=False)
-@_FOLDER
-@_JSON
-def test(name: str | None, policies_path: Path | None, as_json: bool) -> int:
+@folder_option
+@json_option
+def command(name: str | None, policies_path: Path | None, as_json: bool) -> int:
     """Run the cases of one policy, or of all of them and of the authorisation policies.
 
-    A case asserts the decision, its reasons and how many checks failed. Exit code 1 when one does not hold.
+    A case asserts the decision, its reasons and how many checks failed. The hazard log's counts are made again: how
+    many cases are examples of each hazard, and in how many its rail reported it. Exit code 1 when one does not hold.
     """
     from attending.server.app import package_policies
 
@@ -92,28 +59,6 @@ def test(name: str | None, policies_path: Path | None, as_json: bool) -> int:
     if not as_json:
         click.echo(f"{total - failed} of {total} cases hold")
     return Exit.FAILED if failed else Exit.OK
-
-
-@policy.command(
-    short_help="Print who may do what.",
-    epilog=examples("attending policy matrix > docs/access.md", "attending policy matrix --json"),
-)
-@_FOLDER
-@_JSON
-def matrix(policies_path: Path | None, as_json: bool) -> None:
-    """Print which role may make which call, and which authorisation policy decides it, as Markdown."""
-    from attending.server.app import package_policies
-    from attending.server.auth.authorize import PolicySet
-    from attending.server.auth.matrix import markdown, rows
-
-    folder = (policies_path or package_policies()) / AUTHORIZATION
-    with errors_explained(folder):
-        policies = PolicySet.load(folder)
-    if as_json:
-        for row in rows(policies):
-            click.echo(json.dumps(row.to_json()))
-    else:
-        click.echo(markdown(policies), nl=False)
 
 
 def _outcomes(folder: Path, name: str | None) -> Iterator[Outcome]:
@@ -134,23 +79,43 @@ def _outcomes(folder: Path, name: str | None) -> Iterator[Outcome]:
         if name is not None and name not in guard.policies:
             raise CommandError(f"no policy `{name}` in `{folder}`", "see `attending policy list`", Exit.USAGE)
         for one in [name] if name is not None else sorted(guard.policies):
+            results = []
             for result in run_cases(guard, one):
+                results.append(result)
                 yield Outcome(result.policy, result.name, result.differences)
+            yield from _hazards(guard.policies.loaded(one).folder, results)
     finally:
         guard.close()
 
 
+def _hazards(folder: Path, results: Sequence[CaseResult]) -> Iterator[Outcome]:
+    """The counts of a hazard log, made again; nothing where the folder has none (`lint` says so)."""
+    from attending.guardrails.policy.hazards import HAZARDS_FILE, load_hazards, observed
+
+    if not (folder / HAZARDS_FILE).is_file():
+        return
+    hazards = load_hazards(folder)
+    for hazard, (cases, caught) in zip(hazards, observed(hazards, results).values(), strict=True):
+        same = (hazard.cases, hazard.caught) == (cases, caught)
+        stated = f"{HAZARDS_FILE}:{hazard.line} says {hazard.caught} of {hazard.cases}"
+        yield Outcome(
+            folder.name,
+            f"hazard {hazard.id}: {hazard.hazard}",
+            () if same else (f"caught {caught} of {cases}, {stated}",),
+            (caught, cases),
+        )
+
+
 def _show(outcome: Outcome, as_json: bool) -> None:
     if as_json:
-        row = {
+        row: dict[str, Any] = {
             "policy": outcome.policy,
             "case": outcome.name,
             "passed": not outcome.differences,
             "differences": list(outcome.differences),
         }
+        if outcome.caught is not None:
+            row |= {"caught": outcome.caught[0], "of": outcome.caught[1]}
         click.echo(json.dumps(row, ensure_ascii=False))
     elif outcome.differences:
         click.echo(f"FAILED {outcome.policy}: {outcome.name}: {'; '.join(outcome.differences)}")
-
-
-command = policy

@@ -1,0 +1,283 @@
+"""Faults of a policy's folder that a reader would miss: contradictions, rows without effect, safeguards weakened.
+
+`lint` reads one folder and returns everything it finds; it runs no rail. What keeps a policy from loading comes first
+and alone, because nothing more can be said of it. The verdict table is judged over every combination of code, severity,
+scope, basis and reader: a row that none of them reaches never decides, and is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from itertools import product
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
+from attending.guardrails.policy.cases import PolicyCase, load_cases
+from attending.guardrails.policy.decide import default_decision, floor
+from attending.guardrails.policy.hazards import HAZARDS_FILE, load_hazards
+from attending.guardrails.policy.load import CASES_FILE, POLICY_FILE, LoadedPolicy, load_policy
+from attending.guardrails.policy.problem import PolicyError, Problem, Weight
+from attending.guardrails.policy.schema import DECISION_RANK, Audience, Policy, VerdictRow
+from attending.guardrails.policy.yaml_form import line_of, read_yaml
+
+MIN_CASES: Final = 15
+README_FILE: Final = "README.md"
+
+
+class Cell(NamedTuple):
+    """One kind of finding before one reader; `rule` is the rule id it is tried with."""
+
+    code: Code
+    severity: Severity
+    scope: Scope
+    basis: Basis
+    audience: Audience
+    rule: str
+
+
+def lint(folder: Path, *, today: date) -> list[Problem]:
+    """Everything wrong with the policy in `folder`, errors first. Raises nothing for any content."""
+    try:
+        loaded = load_policy(folder)
+    except PolicyError as err:
+        return list(err.faults)
+    _raw, lines = read_yaml(folder, POLICY_FILE)
+    found = [
+        *_table(loaded.policy, lines),
+        *_standing(loaded.policy, lines, today),
+        *_documents(loaded),
+    ]
+    return sorted(found, key=lambda problem: problem.weight != "error")
+
+
+def readers(policy: Policy) -> tuple[Audience, ...]:
+    """Who may read a text under this policy: a call can make a patient of a clinician, never the reverse."""
+    return ("patient",) if policy.audience == "patient" else ("clinician", "patient")
+
+
+def cells(policies: Sequence[Policy]) -> Iterator[Cell]:
+    """Every kind of finding that a row of `policies` could tell apart, before every reader of any of them."""
+    rules = ["any-other-rule"]
+    for policy in policies:
+        rules += [row.rule.replace("*", "any") for row in policy.verdicts if row.rule is not None]
+    audiences: list[Audience] = sorted({reader for policy in policies for reader in readers(policy)})
+    codes = [code for code in Code if code is not Code.RAIL_FAILURE]
+    severities = [severity for severity in Severity if severity is not Severity.INFO]
+    for combination in product(codes, severities, Scope, Basis, audiences, dict.fromkeys(rules)):
+        yield Cell(*combination)
+
+
+def finding_of(cell: Cell) -> Finding:
+    """A finding of this kind, for the functions that decide."""
+    return Finding("lint", cell.code, cell.rule, cell.severity, cell.scope, 0, 0, "", cell.basis, "lint", "")
+
+
+def _table(policy: Policy, lines: Mapping[str, int]) -> Iterator[Problem]:
+    rows = policy.verdicts
+    if not rows:
+        return
+    matched: list[set[Cell]] = [set() for _row in rows]
+    reached: list[set[Cell]] = [set() for _row in rows]
+    changes = [False] * len(rows)
+    milder: list[set[Code]] = [set() for _row in rows]
+    for cell in cells((policy,)):
+        if cell.audience not in readers(policy):
+            continue
+        finding = finding_of(cell)
+        default, _rule = default_decision(finding, cell.audience)
+        first = True
+        for number, row in enumerate(rows):
+            if row.matches(finding, cell.audience):
+                matched[number].add(cell)
+                if first:
+                    first = False
+                    reached[number].add(cell)
+                    least = floor(cell.code, cell.severity, cell.audience, cell.basis, cell.scope)
+                    decided = max(DECISION_RANK[row.decision], DECISION_RANK[least])
+                    rank = decided - DECISION_RANK[default]
+                    changes[number] |= rank != 0
+                    if rank < 0:
+                        milder[number].add(cell.code)
+    for number, row in enumerate(rows):
+        yield from _row(number, row, rows, matched, reached, changes[number], milder[number], lines)
+
+
+def _row(
+    number: int,
+    row: VerdictRow,
+    rows: Sequence[VerdictRow],
+    matched: Sequence[set[Cell]],
+    reached: Sequence[set[Cell]],
+    changes: bool,
+    milder: set[Code],
+    lines: Mapping[str, int],
+) -> Iterator[Problem]:
+    key = f"verdicts.{number}"
+
+    def problem(reason: str, message: str, step: str, weight: Weight = "error") -> Problem:
+        return Problem(POLICY_FILE, line_of(lines, key), key, reason, message, step, weight)
+
+    earlier = [other for other in range(number) if matched[other] & matched[number]]
+    if not matched[number]:
+        yield problem(
+            "ROW_UNREACHABLE",
+            f"`verdicts[{number}]` matches no finding that a reader of this policy could be shown",
+            "take the row out, or correct its conditions; a call never makes a clinician of a patient",
+        )
+        return
+    if not reached[number]:
+        names = ", ".join(f"`verdicts[{other}]`" for other in earlier)
+        other_way = [other for other in earlier if rows[other].decision != row.decision]
+        if other_way:
+            yield problem(
+                "ROWS_CONTRADICT",
+                f"`verdicts[{number}]` says {row.decision}, but {names} decides all of it before, "
+                f"as {rows[other_way[0]].decision}",
+                "keep one of the two, or put the narrower row first",
+            )
+        else:
+            yield problem(
+                "ROW_UNREACHABLE",
+                f"`verdicts[{number}]` never decides: {names} takes all of it before",
+                "take the row out, or put it first",
+            )
+        return
+    for other in earlier:
+        partly = matched[number] - matched[other] and matched[other] - matched[number]
+        if partly and rows[other].decision != row.decision:
+            yield problem(
+                "ROWS_OVERLAP",
+                f"`verdicts[{number}]` ({row.decision}) and `verdicts[{other}]` ({rows[other].decision}) both match "
+                f"some findings; the earlier one decides those",
+                "narrow one of them, so that the order of rows does not matter",
+                "warning",
+            )
+    if not changes:
+        yield problem(
+            "ROW_WITHOUT_EFFECT",
+            f"`verdicts[{number}]` decides as the default table does",
+            "take it out, unless it is there to be read",
+            "warning",
+        )
+    if milder:
+        yield problem(
+            "MILDER_THAN_DEFAULT",
+            f"`verdicts[{number}]` is milder than the default table for {', '.join(sorted(milder))}",
+            "make sure that the hazard log says why this is safe",
+            "warning",
+        )
+
+
+def _standing(policy: Policy, lines: Mapping[str, int], today: date) -> Iterator[Problem]:
+    def problem(key: str, reason: str, message: str, step: str, weight: Weight) -> Problem:
+        return Problem(POLICY_FILE, line_of(lines, key), key, reason, message, step, weight)
+
+    reviewed = policy.registry.reviewed
+    try:
+        last = date.fromisoformat(reviewed)
+    except ValueError:
+        yield problem(
+            "registry.reviewed", "WRONG_VALUE", f"`{reviewed}` is no day", "write it YYYY-MM-DD", "error"
+        )
+    else:
+        months = last.year * 12 + last.month - 1 + policy.registry.review_every_months
+        due = (months // 12, months % 12 + 1, last.day)
+        if last > today:
+            yield problem(
+                "registry.reviewed",
+                "REVIEWED_IN_FUTURE",
+                f"{reviewed} has not come yet",
+                "write the day of the last review",
+                "error",
+            )
+        elif due <= (today.year, today.month, today.day):
+            yield problem(
+                "registry.reviewed",
+                "REVIEW_DUE",
+                f"the last review was on {reviewed}, more than {policy.registry.review_every_months} months ago",
+                "have the owner review the policy and set the day",
+                "warning",
+            )
+    if policy.mode != "enforce":
+        yield problem(
+            "mode",
+            "NOT_ENFORCED",
+            f"mode {policy.mode} releases what would be held{' or blocked' if policy.mode == 'observe' else ''}",
+            "set `mode: enforce` before texts under it reach care",
+            "warning",
+        )
+
+
+def _documents(loaded: LoadedPolicy) -> Iterator[Problem]:
+    folder = loaded.folder
+    readme = folder / README_FILE
+    if not readme.is_file() or not readme.read_bytes().strip():
+        yield Problem(
+            README_FILE,
+            None,
+            "",
+            "README_MISSING",
+            "is missing or empty",
+            "say what the policy may do, what it holds, who signs, and its limits",
+        )
+    cases: tuple[PolicyCase, ...] = ()
+    try:
+        cases = load_cases(folder.name, loaded.cases_file)
+    except PolicyError as err:
+        for place, what in err.problems:
+            yield Problem(
+                CASES_FILE, None, place, "CASES", what, "correct the case; docs/policies.md says how"
+            )
+    else:
+        yield from _cases(cases)
+    try:
+        hazards = load_hazards(folder)
+    except PolicyError as err:
+        yield from err.faults
+        return
+    named = {case.hazard for case in cases if case.hazard is not None}
+    for unknown in sorted(named - {hazard.id for hazard in hazards}):
+        yield Problem(
+            CASES_FILE,
+            None,
+            "hazard",
+            "UNKNOWN_HAZARD",
+            f"a case names {unknown}, which {HAZARDS_FILE} does not have",
+            "add the hazard, or correct the case",
+        )
+    for hazard in hazards:
+        if cases and hazard.id not in named:
+            yield Problem(
+                HAZARDS_FILE,
+                hazard.line,
+                hazard.id,
+                "HAZARD_WITHOUT_CASE",
+                f"no case is an example of {hazard.id}",
+                "add a case to cases.jsonl, so that somebody has seen the rail catch it",
+                "warning",
+            )
+
+
+def _cases(cases: Sequence[PolicyCase]) -> Iterator[Problem]:
+    if len(cases) < MIN_CASES:
+        yield Problem(
+            CASES_FILE,
+            None,
+            "",
+            "FEW_CASES",
+            f"{len(cases)} cases; {MIN_CASES} is the least that says something",
+            "add dangerous texts, and ordinary ones that must not be flagged",
+            "warning",
+        )
+    if not any(case.hazard is None for case in cases):
+        yield Problem(
+            CASES_FILE,
+            None,
+            "",
+            "NO_BENIGN_CASE",
+            "every case is an example of a hazard",
+            "add ordinary texts: a policy that holds everything passes such a file",
+            "warning",
+        )

@@ -1,0 +1,35 @@
+"""`attending policy`: write, read, test, compare and activate the policies, and print who may do what."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+from attending.server.cli.examples import examples
+from attending.server.cli.lazy import LazyGroup
+
+_HERE: Final = "attending.server.cli.policy"
+COMMANDS: Final = {
+    "list": (f"{_HERE}.listing", "List the policies of a folder."),
+    "new": (f"{_HERE}.new", "Write a new policy's folder, as a draft."),
+    "lint": (f"{_HERE}.lint", "Find contradictions and faults in policies."),
+    "test": (f"{_HERE}.test", "Run the cases of policies."),
+    "diff": (f"{_HERE}.diff", "Say what gets stricter and what milder between two versions."),
+    "matrix": (f"{_HERE}.matrix", "Print who may do what."),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    commands_by_name=COMMANDS,
+    epilog=examples(
+        "attending policy lint",
+        "attending policy test discharge-plan",
+        "attending policy diff policies/discharge-plan draft/discharge-plan",
+    ),
+)
+def policy() -> None:
+    """Keep the policies: what is released, what waits for a signature, and what is refused."""
+
+
+command = policy

@@ -1,0 +1,213 @@
+"""Contradictions, weakened safeguards and hostile files are found, each with its place and reason."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from attending.guardrails.policy.lint import lint
+from attending.guardrails.policy.load import PolicyError, load_policy
+from attending.guardrails.policy.problem import Problem
+
+POLICIES = Path(__file__).resolve().parents[3] / "policies"
+NAMES = sorted(path.parent.name for path in POLICIES.glob("*/policy.yaml"))
+TODAY = date(2026, 12, 1)
+
+Edit = Callable[[dict[str, Any]], Any]
+
+
+def _plain(document: Any) -> str:
+    """YAML without the aliases that PyYAML writes for one value in two places."""
+    return yaml.safe_dump(json.loads(json.dumps(document)), sort_keys=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(POLICIES / "discharge-plan", tmp_path / "discharge-plan"))
+
+
+def _edit(folder: Path, change: Edit) -> None:
+    path = folder / "policy.yaml"
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    change(document)
+    path.write_text(_plain(document), encoding="utf-8")
+
+
+def _reasons(problems: list[Problem], weight: str = "error") -> set[str]:
+    return {problem.reason for problem in problems if problem.weight == weight}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_shipped_policies_have_no_error(name: str) -> None:
+    assert _reasons(lint(POLICIES / name, today=TODAY)) == set()
+
+
+def _rows(*rows: dict[str, Any]) -> Edit:
+    return lambda policy: policy.update(verdicts=[{"because": "a reason", **row} for row in rows])
+
+
+STOP = {"code": ["duplicate"], "severity": ["moderate"], "decision": "block"}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "key"),
+    [
+        (lambda p: p.update(colour="red"), "UNKNOWN_KEY", "colour"),
+        (lambda p: p.pop("sla_minutes"), "MISSING_KEY", "sla_minutes"),
+        (lambda p: p.update(mode="loud"), "UNKNOWN_VALUE", "mode"),
+        (lambda p: p.update(sla_minutes=0), "WRONG_VALUE", "sla_minutes"),
+        (lambda p: p["sign_offs"].update(roles=["pharmacist"]), "NO_CLINICIAN", "sign_offs"),
+        (lambda p: p.update(expiry_minutes=1), "CONTRADICTION", ""),
+        (_rows({"code": ["clinical_recommendation"], "decision": "release"}), "SAFEGUARD_OFF", "verdicts.0"),
+        (_rows({"code": ["rail_failure"], "decision": "release"}), "SAFEGUARD_OFF", "verdicts.0"),
+        (_rows(STOP, {"code": ["never_event"], "decision": "hold"}), "BELOW_FLOOR", "verdicts.1"),
+        # Held to the floor of the reader that the row is for.
+        (
+            _rows({"code": ["interaction"], "severity": ["contraindicated"], "scope": ["recommend"],
+                   "audience": ["patient"], "decision": "hold"}),
+            "BELOW_FLOOR",
+            "verdicts.0",
+        ),
+        (_rows({"code": ["toxicity"], "decision": "block"}), "FLOW_UNKNOWN", "verdicts"),
+        (lambda p: p["registry"].update(reviewed="2027-01-01"), "REVIEWED_IN_FUTURE", "registry.reviewed"),
+        (lambda p: p["registry"].update(reviewed="2026-02-30"), "WRONG_VALUE", "registry.reviewed"),
+        (_rows(STOP, {**STOP, "decision": "release"}), "ROWS_CONTRADICT", "verdicts.1"),
+        (_rows({**STOP, "code": ["duplicate", "route"]}, {**STOP, "scope": ["stop"], "decision": "hold"}),
+         "ROWS_CONTRADICT", "verdicts.1"),
+        (_rows(STOP, {**STOP, "rule": "curated:*"}), "ROW_UNREACHABLE", "verdicts.1"),
+        # Two rows that together leave nothing for a third.
+        (
+            _rows(
+                {**STOP, "audience": ["patient"]}, {**STOP, "audience": ["clinician"]}, {**STOP, "scope": ["limit"]}
+            ),
+            "ROW_UNREACHABLE",
+            "verdicts.2",
+        ),
+    ],
+)  # fmt: skip
+def test_an_error_names_its_place_and_reason(folder: Path, change: Edit, reason: str, key: str) -> None:
+    _edit(folder, change)
+    errors = [problem for problem in lint(folder, today=TODAY) if problem.weight == "error"]
+    assert [(error.reason, error.key) for error in errors] == [(reason, key)]
+    assert errors[0].file == "policy.yaml"
+    assert errors[0].next_step
+    if key.startswith("verdicts."):
+        text = (folder / "policy.yaml").read_text(encoding="utf-8").splitlines()
+        assert errors[0].line is not None
+        assert text[errors[0].line - 1].startswith("- ")
+
+
+def test_a_row_for_a_reader_who_never_comes_is_unreachable(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(POLICIES / "patient-message", tmp_path / "patient-message"))
+    _edit(folder, _rows({**STOP, "audience": ["clinician"]}))
+    assert _reasons(lint(folder, today=TODAY)) == {"ROW_UNREACHABLE"}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            _rows({"code": ["duplicate"], "severity": ["moderate"], "decision": "release"}),
+            "MILDER_THAN_DEFAULT",
+        ),
+        (_rows({**STOP, "decision": "hold"}), "ROW_WITHOUT_EFFECT"),
+        (
+            _rows({**STOP, "scope": ["recommend"], "severity": []}, {**STOP, "decision": "release"}),
+            "ROWS_OVERLAP",
+        ),
+        (lambda p: p["registry"].update(reviewed="2026-05-30"), "REVIEW_DUE"),
+        (lambda p: p.update(mode="advise"), "NOT_ENFORCED"),
+    ],
+)
+def test_a_warning_is_for_the_owner(folder: Path, change: Edit, reason: str) -> None:
+    _edit(folder, change)
+    problems = lint(folder, today=TODAY)
+    assert _reasons(problems) == set()
+    assert reason in _reasons(problems, "warning")
+
+
+def test_a_narrower_row_before_a_wider_one_is_no_fault(folder: Path) -> None:
+    _edit(folder, _rows({**STOP, "scope": ["recommend"]}, {**STOP, "severity": [], "decision": "hold"}))
+    assert lint(folder, today=TODAY) == []
+
+
+def _case(text: str) -> Callable[[Path], Any]:
+    return lambda folder: (folder / "cases.jsonl").write_text(text, encoding="utf-8")
+
+
+ONE = '{"name": "a", "output": "x", "expect": {"disposition": "hold"}}\n'
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "weight"),
+    [
+        (lambda f: (f / "README.md").write_text(" \n"), "README_MISSING", "error"),
+        (lambda f: (f / "hazards.tsv").unlink(), "HAZARD_LOG_MISSING", "error"),
+        (lambda f: (f / "hazards.tsv").write_text("id\thazard\n"), "HAZARD_LOG", "error"),
+        (lambda f: (f / "hazards.tsv").write_bytes(b"\xff\xfe" * 200_000), "HAZARD_LOG", "error"),
+        (_case("{"), "CASES", "error"),
+        (_case(ONE.replace('"output"', '"hazard": "H99", "output"')), "UNKNOWN_HAZARD", "error"),
+        (_case(ONE), "FEW_CASES", "warning"),
+        (_case(ONE), "HAZARD_WITHOUT_CASE", "warning"),
+        (_case(ONE.replace('"output"', '"hazard": "H1", "output"')), "NO_BENIGN_CASE", "warning"),
+    ],
+)
+def test_what_stands_beside_the_policy_is_read_too(
+    folder: Path, change: Callable[[Path], Any], reason: str, weight: str
+) -> None:
+    change(folder)
+    assert reason in _reasons(lint(folder, today=TODAY), weight)
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a]\n"
+
+
+@pytest.mark.parametrize("file", ["policy.yaml", "rails/more.yaml"])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (BOMB.encode(), "NOT_YAML"),
+        (b"name: x\n" + b"# " + b"a" * 1_048_576, "TOO_LARGE"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\xff", "NOT_UTF8"),
+        (b"name: a\x00b\n", "NOT_YAML"),
+        (b"name: x\nname: y\n", "NOT_YAML"),
+        (b"? [a, b]\n: x\n", "NOT_YAML"),
+        (b"[" * 5_000, "NOT_YAML"),
+        (b"{a: " * 5_000, "NOT_YAML"),
+        (b"!!python/object/apply:os.system [echo]\n", "NOT_YAML"),
+        (b"a: 1\n---\nb: 2\n", "NOT_YAML"),
+        (b"when: 2026-99-99\n", "NOT_YAML"),
+        (b"".join(b"k%d: 1\n" % number for number in range(4_000)), None),
+    ],
+    ids=[
+        "bomb",
+        "1MB",
+        "binary",
+        "nul",
+        "twice",
+        "odd-key",
+        "deep",
+        "deep-map",
+        "object",
+        "two",
+        "date",
+        "wide",
+    ],
+)
+def test_a_hostile_file_is_refused_within_bounds(
+    folder: Path, file: str, content: bytes, reason: str | None
+) -> None:
+    (folder / file).write_bytes(content)
+    if reason is None and file == "rails/more.yaml":
+        # A wide mapping is no harm to a file that only NeMo reads.
+        load_policy(folder)
+        return
+    with pytest.raises(PolicyError) as caught:
+        load_policy(folder)
+    assert reason is None or caught.value.faults[0].reason == reason
