@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import yaml
 from attending.guardrails.finding import Code, Severity
 from attending.guardrails.guard import Guard, OutputDecision
 from attending.guardrails.patient import Document, Identity, Judged, Medication, PatientContext
+from attending.guardrails.phi.surrogates import dates_of
 from attending.guardrails.policy.cases import run_cases
 from attending.guardrails.policy.load import PolicyError, PolicySet
 
@@ -121,6 +124,67 @@ def test_a_placeholder_that_cannot_be_restored_holds(guard: Guard, answer: str) 
     finding = next(f for f in decision.findings if f.code is Code.PHI)
     assert finding.rule_id.startswith("phi:placeholder_")
     assert decision.output_final[finding.start : finding.end] == finding.text
+
+
+@pytest.fixture(scope="module")
+def under_agreement(guard: Guard) -> Iterator[Guard]:
+    """The same engines, with letters whose dates are moved."""
+    letter = guard.policies.loaded("administrative-letter")
+    phi = letter.policy.phi.model_copy(update={"mode": "baa_minimum", "agreement": "BAA-2026-014"})
+    changed = replace(letter, policy=letter.policy.model_copy(update={"phi": phi}))
+    other = Guard(PolicySet({"administrative-letter": changed}), guard.knowledge, guard.detector)
+    yield other
+    other.close()
+
+
+VISIT = "Write to Maria Alvarez, 93, about her visit of March 14, 2026."
+NOTE = Document("d1", "Dr. Helen Chen saw Maria Alvarez on 2026-03-14 and again two days later.")
+
+
+@pytest.mark.parametrize(
+    ("answer", "final", "problem"),
+    [
+        ("Dear {name}, we saw you on {date}.", "Dear Maria Alvarez, we saw you on March 14, 2026.", None),
+        ("Dear {name}, we saw you on {iso}.", "Dear Maria Alvarez, we saw you on 2026-03-14.", None),
+        ("Dear {name}, come on {later}.", "Dear Maria Alvarez, come on March 28, 2026.", "derived"),
+        (
+            "Dear {name}, we met on the ides of March.",
+            "Dear Maria Alvarez, we met on the ides of March.",
+            "derived",
+        ),
+        ("Dear [NAME_9], we saw you on {date}.", "Dear [NAME_9], we saw you on March 14, 2026.", "unknown"),
+    ],
+)
+def test_under_an_agreement_dates_move_and_come_back(
+    under_agreement: Guard, answer: str, final: str, problem: str | None
+) -> None:
+    checked = under_agreement.check_input("administrative-letter", VISIT, (NOTE,))
+    assert checked.prompt_deidentified is not None
+    sent = " ".join([checked.prompt_deidentified, *checked.documents_deidentified])
+    for secret in ("Alvarez", "Chen", "March 14", "03-14"):
+        assert secret not in sent
+    for kept in (", 93,", "Dr. [NAME_", "two days later"):
+        assert kept in sent
+    dates = dates_of(checked.placeholders)
+    assert dates is not None
+    name = next(key for key, value in checked.placeholders.items() if value == "Maria Alvarez")
+    surrogate = {original: moved for moved, original in dates.given.items()}
+    later = date.fromisoformat(surrogate["2026-03-14"]) + timedelta(days=14)
+    again = f"{later:%B} {later.day}, {later.year}"
+    written = answer.format(
+        name=name,
+        date=surrogate["March 14, 2026"],
+        iso=surrogate["2026-03-14"],
+        later=again,
+    )
+    decision = under_agreement.check_output(
+        "administrative-letter", Judged(written, VISIT, documents=(NOTE,)), placeholders=checked.placeholders
+    )
+    assert decision.output_final == final
+    assert decision.disposition == ("release" if problem is None else "hold")
+    found = [f for f in decision.findings if f.rule_id.startswith("phi:placeholder_")]
+    assert [f.rule_id for f in found] == ([] if problem is None else [f"phi:placeholder_{problem}"])
+    assert all(final[f.start : f.end] == f.text for f in found)
 
 
 def test_an_identifier_of_somebody_else_holds(guard: Guard) -> None:

@@ -45,7 +45,7 @@ class InputDecision:
     """What may be sent to the model. `verdict` follows from the findings of the input alone.
 
     `prompt_deidentified` is None where de-identification failed: then nothing may be sent. `placeholders` maps each
-    placeholder to its original and is PHI.
+    placeholder to its original, carries how dates were moved where they were (`phi.Surrogates`), and is PHI.
     """
 
     verdict: Decision
@@ -157,6 +157,7 @@ class Guard:
             documents=tuple(documents),
             identity=identity,
             deidentify=policy.phi.deidentify and for_model,
+            phi_mode=policy.phi.mode,
         )
         runs, findings, results = self._run("input", policy, loaded.input_flows, request, prompt, None)
         phi = next((result for result in results if result.flow == "phi input"), None)
@@ -166,7 +167,7 @@ class Guard:
         if phi is not None and phi.status in ("passed", "flagged"):
             text = prompt if phi.rewritten is None else phi.rewritten
             views = tuple(phi.metadata[actions.DOCUMENTS])
-            placeholders = dict(phi.metadata[actions.PLACEHOLDERS])
+            placeholders = phi.metadata[actions.PLACEHOLDERS]
         verdict = decide(policy, findings)
         return InputDecision(
             verdict=verdict.verdict,
@@ -368,19 +369,18 @@ def _restore(
         # No placeholder was ever given out, so only what stands in brackets is surely one that somebody left.
         problems = tuple(problem for problem in problems if output[problem.start] == "[")
     text = normalise(restored.text)
-    return text, _locate(output, problems, text), ()
+    return text, _locate(problems, text, normalised=not exact), ()
 
 
-def _locate(output: str, problems: Sequence[PlaceholderProblem], text: str) -> tuple[PlaceholderProblem, ...]:
-    """`problems` with spans into `text`; unknown and altered placeholders stay in the text as they were.
-
-    A duplicated one has been replaced by its original, so its finding is about the whole text.
-    """
+def _locate(
+    problems: Sequence[PlaceholderProblem], text: str, *, normalised: bool
+) -> tuple[PlaceholderProblem, ...]:
+    """`problems` with spans into the restored `text`; what shows nowhere there is about the whole text."""
     located = []
     at = 0
     for problem in sorted(problems, key=lambda p: p.start):
-        word = output[problem.start : problem.end]
-        start = text.find(word, at)
+        word = unicodedata.normalize("NFC", problem.shown) if normalised else problem.shown
+        start = text.find(word, at) if word else -1
         if start < 0:
             located.append(replace(problem, start=0, end=0))
             continue

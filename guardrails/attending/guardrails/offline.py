@@ -23,6 +23,7 @@ from attending.guardrails.context.json_form import ContextError, parse_context, 
 from attending.guardrails.cores import usable_cores
 from attending.guardrails.guard import OutputDecision
 from attending.guardrails.patient import Judged
+from attending.guardrails.policy.schema import PhiModeName
 from attending.guardrails.pool import GuardOverloaded, GuardPool
 
 MAX_LINE_BYTES: Final = 8 * 1024 * 1024
@@ -108,19 +109,23 @@ def run_deid(
     in_path: Path | str,
     out_path: Path | str,
     *,
+    mode: PhiModeName = "safe_harbor",
     knowledge_path: Path | str | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
     timeout_seconds: float = 30.0,
 ) -> Summary:
-    """Finds the identifiers of each line's text and writes spans and redacted text, in order; see `run_check`."""
+    """Finds the identifiers of each line's text and writes spans and redacted text, in order; see `run_check`.
+
+    Each line is an inference of its own: under `baa_minimum` the dates of one line move together.
+    """
     found = 0
 
     async def redact(pool: GuardPool, line: bytes) -> dict[str, Any]:
         nonlocal found
         row = _object(line, DEID_KEYS)
         text = _string(row, "text", required=True)
-        answer = await pool.redact(text or "")
+        answer = await pool.redact(text or "", mode)
         if answer is None:
             raise LineError("CHECK_FAILED", "the detector did not finish on this text", row["id"])
         redacted, spans = answer

@@ -28,7 +28,7 @@ from attending.guardrails.guard import InputDecision, OutputDecision, RailRun, R
 from attending.guardrails.patient import Document, Identity, Judged
 from attending.guardrails.policy.decide import decide
 from attending.guardrails.policy.load import PolicySet
-from attending.guardrails.policy.schema import Audience
+from attending.guardrails.policy.schema import Audience, PhiModeName
 from attending.guardrails.pool_worker import (
     HEADER,
     MAX_FRAME_BYTES,
@@ -240,9 +240,9 @@ class GuardPool:
         """`Guard.check_record` in a worker. Raises as `check_input` does."""
         return await self._output("check_record", policy_name, judged, {"audience": audience})
 
-    async def redact(self, text: str) -> tuple[str, list[Any]] | None:
+    async def redact(self, text: str, mode: PhiModeName = "safe_harbor") -> tuple[str, list[Any]] | None:
         """`phi.redact` in a worker: the redacted text and its spans; None when the worker hung or died."""
-        result = await self._call("redact", (text,), {})
+        result = await self._call("redact", (text, mode), {})
         return None if isinstance(result, _Failure) else _typed(result, tuple)
 
     async def _output(
@@ -439,8 +439,12 @@ def _failure_finding(failure: _Failure) -> Finding:
 def _put_back(output: str, placeholders: Mapping[str, str] | None) -> str:
     """The output with exact placeholders restored, for the reviewer of a text that no rail could judge."""
     if placeholders:
+        from attending.guardrails.phi import restore
         from attending.guardrails.phi.placeholders import EXACT
+        from attending.guardrails.phi.surrogates import dates_of
 
+        if dates_of(placeholders) is not None:
+            output = restore(output, placeholders).text
         output = EXACT.sub(lambda match: placeholders.get(match[0], match[0]), output)
     return unicodedata.normalize("NFC", output)
 

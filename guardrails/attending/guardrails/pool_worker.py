@@ -150,9 +150,9 @@ class _Service:
 
     def call(self, method: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if method == "redact":
-            from attending.guardrails.phi import redact
+            from attending.guardrails.phi import PhiMode, redact
 
-            return redact(arguments[0], self.detector)
+            return redact(arguments[0], self.detector, mode=PhiMode(arguments[1]))
         if method not in ("check_input", "check_output", "check_record") or self.guard is None:
             raise LookupError(method)
         return getattr(self.guard, method)(*arguments, **options)

@@ -17,11 +17,12 @@ from attending.guardrails.phi.places import is_region
 _TITLE = re.compile(r"(?:Dr|Mr|Mrs|Ms|Prof|Nurse|Doctor|Miss)\b\.?", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 # What a place is, as far as the queries say it; "General" and "City" count where nothing else names the place.
-_KIND = frozenset(
-    "hospital clinic clinics medical med center centre ctr cntr hosp health healthcare care general memorial "
-    "university children's children\u2019s women's women\u2019s nursing home office city central downtown cancer "
-    "system street st and of in at the dr apt".split()
+_KIND = (
+    "Hospital|Clinics?|Medical|Med|Center|Centre|Ctr|Cntr|Hosp|Health|Healthcare|Care|General|Memorial|University"
+    "|Children['\u2019]s|Women['\u2019]s|Nursing|Home|Office|City|Central|Downtown|Cancer|System|Street|St|Dr|Apt|The"
 )
+_NAMING = rf"(?!(?i:{_KIND})(?![\w'\u2019]))[A-Z][^\W\d_]*(?:['\u2019-][^\W\d_]+)*"
+_RUN = re.compile(rf"(?<![\w'\u2019-]){_NAMING}(?:(?: | & | and ){_NAMING})*(?![\w'\u2019])")
 _CITIES = frozenset(fold(p) for p in phrases("cities"))
 _POSSESSIVE = re.compile(r"['\u2019]s$")
 
@@ -72,7 +73,13 @@ class Fresh:
             if (kind, core) not in drawn:
                 drawn[kind, core] = self._draw(kind)
             fresh = drawn[kind, core]
-            fresh = fresh.lower() if core.islower() else fresh.upper() if len(core) > 1 and core.isupper() else fresh
+            fresh = (
+                fresh.lower()
+                if core.islower()
+                else fresh.upper()
+                if len(core) > 1 and core.isupper()
+                else fresh
+            )
             return fresh + (tail[0] if tail else "")
 
         return _WORD.sub(swapped, value)
@@ -89,11 +96,10 @@ class Fresh:
 
         def swapped(m: re.Match[str]) -> str:
             run = m[0]
-            if is_region(run) or (len(run) == 2 and run.isupper()) or fold(run) in ("s",):
+            if is_region(run) or (len(run) == 2 and run.isupper()):
                 return run
             if fold(run) in _CITIES:
                 return self._draw("town")
             return self._draw("acronym" if run.isupper() and len(run) > 2 else "proper")
 
-        word = rf"(?!(?i:{'|'.join(map(re.escape, sorted(_KIND)))})(?![\w'\u2019]))[A-Z][^\W\d_]*(?:['\u2019-][^\W\d_]+)*"
-        return re.sub(rf"(?<![\w'\u2019-]){word}(?:(?: | & | and ){word})*(?![\w'\u2019])", swapped, value)
+        return _RUN.sub(swapped, value)

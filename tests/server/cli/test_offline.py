@@ -48,7 +48,11 @@ def test_check_and_deid_in_a_pipe() -> None:
     text = "Call Mrs Eleanor Whitfield at 555-867-5309 about MRN 00482913."
     for arguments, line, key in (
         (["check", "--policy", "administrative-letter"], {"id": 1, "output": text}, "disposition"),
-        (["deid"], {"id": 1, "text": text}, "redacted"),
+        (
+            ["deid", "--mode", "baa_minimum"],
+            {"id": 1, "text": text + " Seen 3/14/2024, aged 94."},
+            "redacted",
+        ),
     ):
         done = subprocess.run(
             [sys.executable, "-m", "attending.server.cli.main", *arguments, "--input", "-", "--output", "-"],
@@ -64,6 +68,8 @@ def test_check_and_deid_in_a_pipe() -> None:
         assert key in row
         assert "5309" not in done.stderr
     assert "555-867-5309" not in row["redacted"]
+    assert "3/14/2024" not in row["redacted"]
+    assert row["redacted"].endswith(", aged 94.")
     assert {"start", "end", "type", "score"} <= set(row["spans"][0])
 
 

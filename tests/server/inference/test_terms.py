@@ -30,11 +30,12 @@ MOMENT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 AGREED = Agreement("BAA-2026-014", MOMENT + timedelta(hours=1))
 
 
-def clear(policies: PolicySet) -> PolicySet:
-    """The same policies, whose letters go to the model with personal data as it was given."""
+def clear(policies: PolicySet, **phi_keys: object) -> PolicySet:
+    """The same policies, whose letters go to the model with personal data as it was given, or as `phi_keys` say."""
     loaded = {name: policies.loaded(name) for name in policies}
     letter = loaded["administrative-letter"]
-    phi = letter.policy.phi.model_copy(update={"deidentify": False, "agreement": "BAA-2026-014"})
+    update = {"agreement": "BAA-2026-014", **(phi_keys or {"deidentify": False})}
+    phi = letter.policy.phi.model_copy(update=update)
     changed = replace(letter, policy=letter.policy.model_copy(update={"phi": phi}))
     return PolicySet({**loaded, "administrative-letter": changed})
 
@@ -107,6 +108,22 @@ async def test_it_is_refused_before_anything_is_sent_and_on_record(
     assert (again.value.reason, again.value.metadata) == (reason, caught.value.metadata)
     assert gate.provider.seen == []
     await pipeline.drain()
+
+
+async def test_moved_dates_and_ages_need_an_agreement_like_text_in_clear(gate: Gate) -> None:
+    pipeline = make_pipeline(
+        gate.ledger,
+        gate.checker,
+        gate.provider,
+        clear(gate.policies, mode="baa_minimum"),
+        gate.changes,
+        gate.clock,
+        terms=REMOTE,
+    )[0]
+    with pytest.raises(FailedPrecondition) as caught:
+        await pipeline.infer(CALLER, infer_call("Letter for Maria"), key())
+    assert caught.value.reason == "NO_PHI_AGREEMENT"
+    assert gate.provider.seen == []
 
 
 async def test_an_agreement_that_runs_out_while_the_server_runs_stops_the_next_call(

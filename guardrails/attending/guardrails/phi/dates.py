@@ -32,7 +32,7 @@ _MONTH_NUMBER = {name: i for i, names in enumerate(_MONTHS, 1) for name in names
 _M = (
     r"(?:(?:[Jj]an|JAN|[Ff]ebr?|FEB|[Mm]ar|MAR|[Aa]pr|APR|[Jj]un|JUN|[Jj]ul|JUL|[Aa]ug|AUG"
     r"|[Ss]ept?|SEPT?|[Oo]ct|OCT"
-    r"|[Nn]ov|NOV|[Dd]ec|DEC)\b\.?|[Jj]anuary|JANUARY|[Ff]ebruary|FEBRUARY|[Mm]arch|MARCH"
+    r"|[Nn]ov|NOV|[Dd]ec|DEC)(?![A-Za-z_])\.?|[Jj]anuary|JANUARY|[Ff]ebruary|FEBRUARY|[Mm]arch|MARCH"
     r"|[Aa]pril|APRIL|[Mm]ay|MAY"
     r"|[Jj]une|JUNE|[Jj]uly|JULY|[Aa]ugust|AUGUST|[Ss]eptember|SEPTEMBER|[Oo]ctober|OCTOBER"
     r"|[Nn]ovember|NOVEMBER"
@@ -78,9 +78,9 @@ _HOLIDAY = (
 )
 
 _TEXTUAL = re.compile(
-    rf"(?<![\w])(?:{_WEEKDAY},?[ \t]{{1,2}}(?:the[ \t])?)?(?:"
+    rf"(?<![\w])(?:{_WEEKDAY},?[ \t]{{1,2}}(?:the[ \t])?|the[ \t](?=[0-9]))?(?:"
     # May 30th, 2022; Feb 2nd 2021; Aug 10, '23; May 30-June 2, 2022
-    rf"(?P<m1>{_M}){_SEP}(?P<d1>{_DAY})(?![0-9]|[:./][0-9])(?P<o1>{_ORD})?{_UNIT}"
+    rf"(?P<m1>{_M}){_SEP}(?:the[ \t])?(?P<d1>{_DAY})(?![0-9]|[:./][0-9])(?P<o1>{_ORD})?{_UNIT}"
     rf"(?:{_SEP}[-\u2013]{_SEP}{_DAY}(?![0-9])(?:{_ORD})?)?"
     rf"(?:[ \t]{{0,2}},?[ \t]{{0,2}}(?:of[ \t])?(?P<y1>{_YEAR}))?"
     # 30 May 2022; 12th April 2022; 30th of May; 17-Feb-2023; 17Feb2023
@@ -110,7 +110,10 @@ _COMPACT = re.compile(
 _SHORT = re.compile(
     r"(?i)\b(?:on|dated?|seen|visit(?:ed)?|admitted|discharged|since|appointment|appt|d/c"
     r"(?:['\u2019]?d)?|due|performed|done|started|"
-    r"begun|follow[- ]?up|scheduled|drawn|collected|repeated|surgery|born|dob|birthday|through|until|till)"
+    r"begun|follow[- ]?up|scheduled|drawn|collected|repeated|surgery|born|dob|birthday|through|until|till"
+    r"|colonoscopy|mammogram|echo(?:cardiogram)?|biopsy|ct|mri|x-?ray|ekg|ecg|labs?|a1c|lmp|dos"
+    r"|(?:last|next|first)[ ]dose"
+    r"|(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?)"
     r"(?:[ \t]for|[ \t]on)?[ \t]{0,3}[:(]?[ \t]{0,3}(?P<a>[0-9]{1,2})/(?P<b>[0-9]{1,2})(?![\w/.%-])" + _UNIT
 )
 _MONTH_ALONE = re.compile(
@@ -126,6 +129,18 @@ _SPOKEN = re.compile(
     rf"{_YEAR_WORDS}?|\b(?:in|since|of)[ \t](?P<late>(?:january|february|march|april|may|june"
     rf"|july|august|september|october|november|december)"
     rf"{_YEAR_WORDS})"
+)
+# 14.II.2022; Jan-Feb 2021, Jan to Mar of '21: no form that one day could be written in
+_ROMAN = re.compile(
+    r"(?<![\w./-])(?:3[01]|[12][0-9]|0?[1-9])\.[ ]?(?P<m>I{1,3}|IV|VI{0,3}|IX|XI{0,2})\.[ ]?"
+    r"(?P<y>(?:19|20)[0-9]{2})(?![\w./-])"
+)
+_ROMAN_MONTH = {n: i for i, n in enumerate(("I", "II", "III", "IV", "V", "VI"), 1)} | {
+    n: i for i, n in enumerate(("VII", "VIII", "IX", "X", "XI", "XII"), 7)
+}
+_MONTHS_APART = re.compile(
+    rf"(?<![\w])(?P<m>{_M_CAPITAL})[ ]?(?:[-\u2013/]|to|through)[ ]?{_M_CAPITAL}"
+    rf"(?:[ ,]{{1,2}}(?:of[ ])?{_YEAR})(?![\w])"
 )
 _HOLIDAYS = re.compile(
     rf"(?<!\w){_HOLIDAY}(?:,?[ \t](?:of[ \t])?{_YEAR})?(?!\w)(?![ \t](?:[Tt]ree|[Dd]isease"
@@ -205,6 +220,10 @@ def dated(text: str) -> Iterator[tuple[int, int, float, DateMeaning]]:
         month = m["m"] or m["m2"]
         start = m.start("m") if m["m"] else m.start("near")
         yield start, m.end(), 0.5, DateMeaning(None, _month(month), None)
+    for m in _ROMAN.finditer(text):
+        yield m.start(), m.end(), 0.9, DateMeaning(int(m["y"]), _ROMAN_MONTH[m["m"]], None)
+    for m in _MONTHS_APART.finditer(text):
+        yield m.start(), m.end(), 0.8, DateMeaning(None, _month(m["m"]), None)
     for m in _SPOKEN.finditer(text):
         group = "late" if m["late"] is not None else 0
         name = next((w for w in re.findall(r"[a-z]+", m[0].lower()) if w in _MONTH_NUMBER), "")

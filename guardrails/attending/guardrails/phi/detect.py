@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 
 from attending.guardrails.patient import Identity
-from attending.guardrails.phi.known import find_known
+from attending.guardrails.phi.known import NameSeeker, find_known
 from attending.guardrails.phi.lexicon import Lexicon
 from attending.guardrails.phi.recognizers import LANGUAGE, RuleRecognizer, build_analyzer
 from attending.guardrails.phi.resolve import again, resolve
@@ -31,17 +31,37 @@ class PhiDetector:
         `known` is the patient of the request: names (any case, order, initials, without diacritics), record number
         (any grouping) and birth date (any form) are always found. `also` holds further names to find likewise.
         """
+        return self.detect_all([text], known=known, also=also)[0]
+
+    def detect_all(
+        self, texts: Sequence[str], *, known: Identity | None = None, also: Iterable[str] = ()
+    ) -> list[list[PhiSpan]]:
+        """`detect` for the texts of one request: a name found in one of them is looked for in all."""
+        found = [self._alone(text, known) for text in texts]
+        names = {
+            text[span.start : span.end]: None
+            for text, spans in zip(texts, found, strict=True)
+            for span in spans
+            if span.type is PhiType.NAME
+        }
+        if len(texts) < 2:
+            names = {}
+        seek = NameSeeker([*also, *names])
+        return [
+            resolve(text, [*spans, *more]) if (more := list(seek.find(text))) else spans
+            for text, spans in zip(texts, found, strict=True)
+        ]
+
+    def _alone(self, text: str, known: Identity | None) -> list[PhiSpan]:
         if not text.strip():
             return []
         ad_hoc = []
-        others = tuple(also)
-        if known is not None or others:
-            identity = known or Identity()
+        if known is not None:
             ad_hoc.append(
                 RuleRecognizer(
                     "known",
                     [PhiType.NAME, PhiType.MEDICAL_RECORD_NUMBER, PhiType.DATE],
-                    lambda body: find_known(body, identity, others),
+                    lambda body: find_known(body, known),
                 )
             )
         read = calmed(text, self._lexicon)

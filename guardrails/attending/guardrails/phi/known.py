@@ -46,10 +46,10 @@ def _name_pattern(name: str) -> re.Pattern[str] | None:
     )
 
 
-def find_known(text: str, known: Identity, also: Iterable[str] = ()) -> Iterator[PhiSpan]:
-    """Spans of what names the patient of `known`, and of the further names `also`; score 1.0."""
+def find_known(text: str, known: Identity) -> Iterator[PhiSpan]:
+    """Spans of what names the patient of `known`; score 1.0."""
     folded = fold(text)
-    for name in (*known.names, *also):
+    for name in known.names:
         yield from _names(text, folded, name)
     if known.mrn:
         yield from _number(folded, known.mrn)
@@ -81,6 +81,58 @@ def _names(text: str, folded: str, name: str) -> Iterator[PhiSpan]:
 
 
 _WORDS = words("ambiguous_names")
+_TOKEN = re.compile(r"[^\W\d_]+")
+
+
+class NameSeeker:
+    """Looks for names that were found elsewhere: any of their words, with their initials around them.
+
+    The time for a text does not depend on how many names there are.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        parts = {part for name in names for part in name_parts(name)}
+        self._parts = {part for part in parts if len(part) > 1}
+        self._initials = {part[0] for part in self._parts}
+        self._plain = words("common_words") | words("clinical_acronyms") | _WORDS
+
+    def find(self, text: str) -> Iterator[PhiSpan]:
+        """Spans of type NAME, score 1.0, sorted, not overlapping."""
+        if not self._parts:
+            return
+        folded = fold(text)
+        tokens = [(m.start(), m.end(), m[0] in self._parts) for m in _TOKEN.finditer(folded)]
+        at = 0
+        while at < len(tokens):
+            if not tokens[at][2]:
+                at += 1
+                continue
+            first = at
+            while first > 0 and at - first < 3 and self._goes_on(folded, tokens[first - 1], tokens[first]):
+                if tokens[first - 1][2]:
+                    break
+                first -= 1
+            last = at
+            while last + 1 < len(tokens) and self._goes_on(folded, tokens[last], tokens[last + 1]):
+                last += 1
+            start, end = tokens[first][0], tokens[last][1]
+            named = [folded[s:e] for s, e, is_part in tokens[first : last + 1] if is_part]
+            # a name that is also a word ("Will", "May") counts alone only when it is capitalised
+            if not all(word in self._plain for word in named) or text[start].isupper():
+                yield PhiSpan(start, end, PhiType.NAME, 1.0)
+            at = last + 1
+
+    def _goes_on(self, folded: str, left: tuple[int, int, bool], right: tuple[int, int, bool]) -> bool:
+        """Whether two neighbouring words are of one name: each a part or an initial of one, a blank or so apart."""
+        gap = folded[left[1] : right[0]]
+        return (
+            1 <= len(gap) <= 3
+            and all(c in _BETWEEN for c in gap)
+            and all(is_part or folded[s:e] in self._initials for s, e, is_part in (left, right))
+        )
+
+
+_BETWEEN = frozenset(" \t\n,.'-" + APOSTROPHE)
 
 
 def _number(folded: str, number: str) -> Iterator[PhiSpan]:

@@ -10,6 +10,7 @@ from attending.guardrails.phi.spans import PhiSpan, PhiType
 
 _JOIN_PLACES = re.compile(r",? ?(?:in|of|at|near|,)? ?\n?")
 _JOIN_NAMES = re.compile(r"[ \t]{1,2}")
+_WHOLE_WORD = re.compile(r"(?<!\w)[^\W\d_]+(?!\w)")
 _TERM_AFTER = re.compile(rf"[{APOSTROPHE}]s? [a-z]+")
 
 
@@ -79,10 +80,9 @@ def again(text: str, spans: list[PhiSpan], lexicon: Lexicon) -> list[PhiSpan]:
                     parts.add(m[0])
     if not parts:
         return []
-    body = "|".join(sorted((re.escape(p) for p in parts), key=len, reverse=True))
     out = []
-    for m in re.finditer(rf"(?<!\w)(?:{body})(?!\w)", text):
-        if fold(m[0]) in lexicon.eponyms and _TERM_AFTER.match(text, m.end()):
+    for m in _WHOLE_WORD.finditer(text):
+        if m[0] not in parts or (fold(m[0]) in lexicon.eponyms and _TERM_AFTER.match(text, m.end())):
             continue
         out.append(PhiSpan(m.start(), m.end(), PhiType.NAME, 0.6))
     return out

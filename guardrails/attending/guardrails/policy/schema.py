@@ -24,6 +24,7 @@ from pydantic_core import PydanticCustomError
 Decision = Literal["release", "hold", "block"]
 Audience = Literal["patient", "clinician"]
 Mode = Literal["observe", "advise", "enforce"]
+PhiModeName = Literal["safe_harbor", "baa_minimum"]
 Role = Literal["clinician", "pharmacist", "safety_officer"]
 
 DECISION_RANK: Final[dict[str, int]] = {"release": 0, "hold": 1, "block": 2}
@@ -150,16 +151,25 @@ class Sampling(_Strict):
 
 
 class Phi(_Strict):
-    """What the model may see. Without de-identification the agreement that permits it is named."""
+    """What the model may see. Whatever leaves more than Safe Harbor does names the agreement that permits it."""
 
     deidentify: bool = True
+    mode: PhiModeName = "safe_harbor"
+    """`baa_minimum` moves dates instead of replacing them, and leaves ages and who is a clinician."""
     agreement: _Text | None = None
 
     @model_validator(mode="after")
     def _agreement_named(self) -> Self:
-        if not self.deidentify and self.agreement is None:
+        if self.mode == "baa_minimum" and not self.deidentify:
+            raise ValueError("`mode: baa_minimum` and `deidentify: false` exclude each other")
+        if self.identified and self.agreement is None:
             raise ValueError("`agreement` must name what permits personal data to reach the model")
         return self
+
+    @property
+    def identified(self) -> bool:
+        """Whether the model is given more than 45 CFR 164.514(b)(2) leaves, so that it needs an agreement."""
+        return not self.deidentify or self.mode == "baa_minimum"
 
 
 class CostTags(_Strict):

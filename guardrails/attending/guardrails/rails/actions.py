@@ -38,30 +38,32 @@ _STRONG = frozenset(
         "PHOTO",
     }
 )
+_LOST = "of the de-identified prompt came back {}, so the text that should stand here is not known"
+_PROBLEM = {
+    "unknown": "a placeholder " + _LOST.format("that was never given out"),
+    "altered": "a placeholder, or a part of a moved date, " + _LOST.format("altered"),
+    "duplicated": "a placeholder " + _LOST.format("twice in a row"),
+    "derived": "a date that the request does not hold: it was moved back like the others, which is right if it was "
+    "counted from one of them, and wrong if it is of the world outside",
+}
 _NOTED = frozenset({"EMAIL", "PHONE_NUMBER", "FAX_NUMBER", "UNIQUE_IDENTIFIER", "IP_ADDRESS"})
 
 
 async def phi_input(text: str) -> RailOutcome:
     """De-identifies prompt and documents under one mapping; rewrites the prompt where it held an identifier."""
-    from attending.guardrails.phi import deidentify
+    from attending.guardrails.phi import PhiMode, deidentify_all
 
     request = current_request()
+    given = tuple(document.text for document in request.documents)
     if not request.deidentify:
-        return RailOutcome.allow(
-            metadata={DOCUMENTS: tuple(d.text for d in request.documents), PLACEHOLDERS: {}}
-        )
-    detector = request.services.detector
-    prompt = deidentify(text, detector, request.identity)
-    mapping = prompt.placeholders
-    documents = []
-    for document in request.documents:
-        view = deidentify(document.text, detector, request.identity, mapping)
-        mapping = view.placeholders
-        documents.append(view.text)
-    metadata = {DOCUMENTS: tuple(documents), PLACEHOLDERS: dict(mapping)}
-    if prompt.text == text:
+        return RailOutcome.allow(metadata={DOCUMENTS: given, PLACEHOLDERS: {}})
+    (prompt, *documents), surrogates = deidentify_all(
+        (text, *given), request.services.detector, request.identity, mode=PhiMode(request.phi_mode)
+    )
+    metadata = {DOCUMENTS: tuple(documents), PLACEHOLDERS: surrogates}
+    if prompt == text:
         return RailOutcome.allow(metadata=metadata)
-    return RailOutcome.transform([(TransformTarget.USER_MESSAGE, prompt.text)], metadata=metadata)
+    return RailOutcome.transform([(TransformTarget.USER_MESSAGE, prompt)], metadata=metadata)
 
 
 async def injection_input(text: str) -> RailOutcome:
@@ -126,8 +128,7 @@ async def phi_output(text: str) -> RailOutcome:
             text=output[problem.start : problem.end],
             basis=Basis.RULE,
             source="attending.guardrails.phi.reidentify",
-            message=f"a placeholder of the de-identified prompt came back {problem.kind.value}, so the text that "
-            "should stand here is not known",
+            message=_PROBLEM[problem.kind.value],
         )
         for problem in request.placeholder_problems
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from attending.guardrails.finding import Coverage
 from attending.guardrails.patient import Document, Identity, Judged
+from attending.guardrails.policy.schema import PhiModeName
 
 if TYPE_CHECKING:
     from attending.guardrails.checks.port import KnowledgePort
@@ -37,6 +38,7 @@ class RailRequest:
     documents: tuple[Document, ...] = ()
     identity: Identity | None = None
     deidentify: bool = True
+    phi_mode: PhiModeName = "safe_harbor"
     judged: Judged | None = None
     placeholder_problems: tuple[PlaceholderProblem, ...] = ()
     coverage: Coverage = field(default_factory=Coverage)

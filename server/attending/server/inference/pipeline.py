@@ -21,7 +21,7 @@ import structlog
 from attending.guardrails.finding import Coverage, Finding
 from attending.guardrails.guard import InputDecision, OutputDecision
 from attending.guardrails.patient import Document, Judged
-from attending.guardrails.phi import restore
+from attending.guardrails.phi import count_replaced, restore
 from attending.guardrails.policy.decide import Verdict, decide
 from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Audience, Policy
@@ -321,12 +321,12 @@ class Pipeline:
         return outcome
 
     def _terms(self, configured: ConfiguredProvider, policy: Policy) -> dict[str, Any]:
-        return configured.terms.body(identified=not policy.phi.deidentify)
+        return configured.terms.body(identified=policy.phi.identified)
 
     def _refused(self, opened: _Open, configured: ConfiguredProvider) -> str | None:
         """Why the provider may not be sent this call's text now, as a reason code."""
         return configured.terms.refusal(
-            identified=not opened.policy.phi.deidentify,
+            identified=opened.policy.phi.identified,
             allowed=self._residency.get(opened.caller.tenant, frozenset()),
             moment=self._now(),
         )
@@ -492,7 +492,7 @@ class Pipeline:
             "tags": entries.tag_body(context.tags),
             "release_requires": context.release_requires,
             "owner": self._owner,
-            "phi_replaced": len(checked.placeholders),
+            "phi_replaced": count_replaced(checked.placeholders),
             "egress": egress,
             "rails": entries.rails_body(checked.rail_runs),
             "findings": entries.findings_body(checked.findings),
