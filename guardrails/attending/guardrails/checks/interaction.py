@@ -12,7 +12,7 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import daily_total, exposure_amount, listed_daily_mg, per_day
 from attending.guardrails.checks.case import Case, Exposure, lowered, rule
-from attending.guardrails.checks.managed import managed, measured
+from attending.guardrails.checks.managed import doubled, managed, measured
 from attending.guardrails.checks.patient_state import conditions_of
 from attending.guardrails.checks.spacing import apart
 from attending.guardrails.checks.switch import switched
@@ -123,7 +123,7 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
     hours = case.knowledge.spaced_hours(first.drug, second.drug)
     spaced = hours is not None and apart(case, first, second, hours)
     handled = managed(case, first, second, facts)
-    allowed = _allowed(case, first, second)
+    allowed = _allowed(case, first, second) or doubled(case, first, second)
     for fact in facts:
         held = _holds(case, fact, first, second)
         if held is None:

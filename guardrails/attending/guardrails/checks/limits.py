@@ -27,6 +27,19 @@ _EXTENDED: Final = re.compile(
 )
 _EXTENDED_FORMS: Final = frozenset({"ER", "XR", "SR", "XL", "CR", "LA"})
 _EXTENDED_BRANDS: Final = ("bydureon",)
+_DEPOTS: Final = {
+    form: re.compile(rf"(?<![\w-])(?:{words})(?![\w-])", re.I)
+    for form, words in {
+        "undecanoate": r"undecanoate|nebido|aveed|reandron",
+        "decanoate": r"decanoate|depot|long[- ]acting|LAI|haldol dec(?:anoate)?",
+        "pamoate": r"pamoate|embonate|zypadhera|relprevv|depot|long[- ]acting|LAI",
+        "three-monthly": r"trinza|trevicta|(?:3|three)[- ]month(?:ly|s)?|quarterly|(?:12|13|twelve) weeks",
+        "six-monthly": r"hafyera|byannli|(?:6|six)[- ]month(?:ly|s)?|twice a year|half-?yearly",
+        "two-monthly": r"asimtufii|(?:2|two)[- ]month(?:ly|s)?|every (?:other month|8 weeks|eight weeks)",
+        "lauroxil": r"lauroxil|aristada",
+    }.items()
+}
+"""Forms of an injection whose limits hold for nothing else, as a text names them."""
 _PEDIATRIC: Final = re.compile(
     r"\b(?:child(?:ren)?|p(?:a)?ediatric|infants?|neonat\w+|newborns?|toddlers?|bab(?:y|ies)|kids?)\b", re.I
 )
@@ -63,6 +76,10 @@ _BRAND_ROUTES: Final = {
     "daytrana": "transdermal", "lidoderm": "topical", "transderm scop": "transdermal", "neupro": "transdermal",
     "invega sustenna": "intramuscular", "invega trinza": "intramuscular", "abilify maintena": "intramuscular",
     "risperdal consta": "intramuscular", "zyprexa relprevv": "intramuscular", "vivitrol": "intramuscular",
+    "xeplion": "intramuscular", "trevicta": "intramuscular", "byannli": "intramuscular",
+    "invega hafyera": "intramuscular", "abilify asimtufii": "intramuscular", "aristada": "intramuscular",
+    "zypadhera": "intramuscular", "uzedy": "subcutaneous", "perseris": "subcutaneous", "okedi": "intramuscular",
+    "rykindo": "intramuscular", "nebido": "intramuscular", "aveed": "intramuscular", "buvidal": "subcutaneous",
     "sublocade": "subcutaneous", "brixadi": "subcutaneous", "sandostatin lar": "intramuscular",
     "depo-testosterone": "intramuscular", "bicillin l-a": "intramuscular", "victoza": "subcutaneous",
     "saxenda": "subcutaneous", "byetta": "subcutaneous", "bydureon": "subcutaneous", "qvar": "inhaled",
@@ -295,6 +312,8 @@ def _by_form(case: Case, rows: list[DoseLimit], statement: Statement | None) -> 
     forms = {row.formulation for row in rows if row.formulation not in (None, "any")}
     if statement is None or not forms:
         return rows
+    if not _DEPOTS.keys().isdisjoint(forms):
+        return _by_depot(case, rows, statement)
     if statement.mention.text.lower().startswith(_EXTENDED_BRANDS):
         return [row for row in rows if row.formulation in _EXTENDED_FORMS] or rows
     if _EXTENDED.search(_clause(case, statement)):
@@ -303,6 +322,19 @@ def _by_form(case: Case, rows: list[DoseLimit], statement: Statement | None) -> 
         ]
         return fitting or rows
     return rows
+
+
+def _by_depot(case: Case, rows: list[DoseLimit], statement: Statement) -> list[DoseLimit]:
+    """The rows of the depot that the words around the name say it is; without such words the rows of no depot."""
+    span = statement.mention.span
+    clause = statement.clause
+    said = case.judged.output[clause.start : max(clause.end, min(len(case.judged.output), span.end + 40))]
+    # the last of the forms is the narrowest: "paliperidone palmitate 3-monthly depot"
+    named = [form for form, words in _DEPOTS.items() if words.search(said)]
+    told = [row for row in rows if row.formulation in named]
+    if told:
+        return told
+    return [row for row in rows if row.formulation not in _DEPOTS] or rows
 
 
 def _by_phase(case: Case, drug: str, rows: list[DoseLimit], statement: Statement | None) -> list[DoseLimit]:

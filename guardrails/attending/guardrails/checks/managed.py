@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from attending.guardrails.checks.amounts import exposure_amount
 from attending.guardrails.checks.case import Case, Exposure
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.finding import Severity
@@ -90,6 +91,22 @@ def managed(case: Case, first: Exposure, second: Exposure, facts: Sequence[Inter
         _dated_measurement(case, watched) and _lowered(case, drug)
         for drug, watched in _sides(case, first, second)
     )
+
+
+_ENOUGH_MG: Final = {"levonorgestrel": Decimal(3)}
+"""The one dose that makes up for an enzyme inducer (FSRH guideline on emergency contraception, 2017)."""
+
+
+def doubled(case: Case, first: Exposure, second: Exposure) -> bool:
+    """True where the dose is the one asked for beside an inducer: levonorgestrel 3 mg once."""
+    for one, other in ((first, second), (second, first)):
+        enough = _ENOUGH_MG.get(one.drug)
+        if enough is None or not case.of_class(other.drug, "strong_cyp3a4_inducer", "moderate_cyp3a4_inducer"):
+            continue
+        amount = exposure_amount(one, case)
+        if amount is not None and amount.unit == "mg" and amount.low >= enough:
+            return True
+    return False
 
 
 def measured(case: Case, first: Exposure, second: Exposure) -> bool:

@@ -138,7 +138,19 @@ def _epidural(case: Case, exposure: Exposure) -> Finding | None:
     )
 
 
-_ALSO_GIVEN: Final = frozenset({("insulin human", "intravenous")})
+_ELSEWHERE_MARKETED: Final = {
+    "intravenous": "albuterol amoxicillin atenolol chlorpheniramine clarithromycin clonazepam diclofenac flecainide "
+    "fosfomycin iloprost isoniazid meloxicam omeprazole oxycodone propafenone quinine terbutaline tramadol",
+    "intramuscular": "artemether chlorpheniramine diclofenac meloxicam piroxicam rilpivirine risperidone scopolamine "
+    "tramadol",
+    "subcutaneous": "clonazepam oxycodone risperidone scopolamine",
+}
+"""Routes of products that the directory of the United States does not list (British National Formulary, European
+product information; depot kits, which the directory files without a route)."""
+_ALSO_GIVEN: Final = frozenset(
+    {("insulin human", "intravenous"), ("mycophenolic acid", "intravenous")}
+    | {(drug, route) for route, drugs in _ELSEWHERE_MARKETED.items() for drug in drugs.split()}
+)
 """Routes of the label that the directory of products does not list (regular insulin, section 2: infusion)."""
 
 

@@ -208,6 +208,17 @@ _RULES: list[tuple[tuple[str, ...], Sieved, Handler]] = [
         ("alternate", rf"{_B}(?P<n>alternate) (?P<span>day|week)s?{_E}", _every),
         ("every each q", rf"{_B}(?:every|each|q) ?(?P<n>)(?P<span>hour|h){_E}", _fixed(24, 1)),
         ("hourly", rf"{_B}hourly{_E}", _fixed(24, 1)),
+        # "3-monthly", "six weekly"; "15 weekly" may be an amount without its unit
+        (
+            "monthly",
+            rf"{_B}(?P<n>[2-9]|1[0-3]|two|three|four|five|six|eight|nine|ten|twelve)[ -](?P<span>month)ly{_E}",
+            _every,
+        ),
+        (
+            "weekly",
+            rf"{_B}(?P<n>(?:[2-9]|1[0-3])(?=-)|two|three|four|five|six|eight|nine|ten|twelve)[ -](?P<span>week)ly{_E}",
+            _every,
+        ),
         (
             "q",
             rf"{_B}q(?P<n>[1-9]|1[0-2]|24|48|72)(?P<span>(?![\w.]))",
