@@ -16,6 +16,7 @@ from attending.guardrails.checks.case import Case, rule
 from attending.guardrails.checks.names import name_parts, persons
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
+from attending.guardrails.clinical.trend import set_back
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.sieve import Sieved
 
@@ -86,11 +87,22 @@ _PAST: Final = re.compile(
 _OF_OTHER: Final = Sieved(
     r"\b(?:(?:another|different|wrong|other|somebody else's|someone else's) patient|belongs? to|mis-?filed"
     r"|refiled|mismatch\w*"
+    r"|left (?:it|this|that|them|d\d) (?:out|aside)|leaving (?:it|this|that) out|ignored (?:it|this|that|d\d)"
     r"|(?:does not|doesn't|do not|don't) match|not (?:this|our|the same) patient|(?:have"
     r"|has) not (?:been )?used|not used)\b",
     re.I,
 )
 """The output itself says that a document or number is not the patient's."""
+_LEFT_OUT: Final = re.compile(
+    r"\b(?:documents?|records?|notes?|letters?|files?|reports?|results?|pages?|summar(?:y|ies)|d\d{1,2})\b"
+    r"(?:[^.;\n]|[.;] ?(?:it|that|this|so|i|we)\b){0,120}?\b(?:left (?:it |this |that |them )?(?:out|aside)|ignor(?:ed|ing)"
+    r"|disregard(?:ed|ing)?|set (?:it |this |that |them )?aside|put (?:it |this |that )?aside|excluded|leaving (?:it|this|that)"
+    r" out|not (?:been )?used|(?:did|have|do) not use[d]?|skipped|not (?:included|considered|relied on)|no bearing)\b"
+    r"|\b(?:left out|ignored|disregarded|set aside|excluded|skipped|(?:did|have) not used?|didn't use)\b[^.;\n]{0,40}?"
+    r"\b(?:documents?|records?|notes?|letters?|files?|reports?|d\d{1,2})\b",
+    re.I,
+)
+"""A document that the output says it did not use; whom it is about is no patient of the output's."""
 _YEARS_APART: Final = Decimal(2)
 
 
@@ -324,6 +336,8 @@ def _years(match: re.Match[str]) -> Decimal:
 def _about_others(text: str, start: int, end: int, *, anywhere: bool = False) -> bool:
     """True where the clause speaks of relatives, of people in general or in a condition; behind the words only
     where the relative is the one described, unless `anywhere`."""
+    if _of_left_out(text, start, end):
+        return True
     clause = sentence_around(text, start, end, semicolons=True)
     relatives = _RELATIVES.search if anywhere else _RELATIVE_NEXT.match
     if relatives(text[end : min(clause.end, end + 60)]) is not None:
@@ -331,6 +345,15 @@ def _about_others(text: str, start: int, end: int, *, anywhere: bool = False) ->
     return (
         _OTHERS.search(text[clause.start : end]) is not None
         or _OTHERS.match(text[end : end + 20].lstrip()) is not None
+    )
+
+
+def _of_left_out(text: str, start: int, end: int) -> bool:
+    """Whether the words tell of a document that the text left out, in their sentence or the next."""
+    near = sentence_around(text, start, end, semicolons=True, following=1)
+    return any(
+        match.start() - 80 <= start and end <= match.end() + 80
+        for match in _LEFT_OUT.finditer(text, max(0, near.start), min(near.end, near.start + 500))
     )
 
 
@@ -346,7 +369,7 @@ def _conflicts(case: Case) -> Iterator[Finding]:
         "pregnancy_weeks",
     )
     for conflict in case.conflicts:
-        if conflict.field in told:
+        if conflict.field in told and not _of_the_past(case, conflict.stated):
             yield _found(
                 case,
                 f"conflict-{conflict.field.replace('_', '-')}",
@@ -355,6 +378,17 @@ def _conflicts(case: Case) -> Iterator[Finding]:
                 Span(0, 0),
                 code=Code.CONTRADICTION,
             )
+
+
+def _of_the_past(case: Case, stated: str) -> bool:
+    """Whether the texts tell the number only as one of the past: "it was 31 in hospital in March"."""
+    number = re.compile(rf"(?<![\d.]){re.escape(stated)}(?![\d]|\.\d)")
+    found = [
+        (text, match)
+        for text in (case.judged.output, case.judged.prompt or "")
+        for match in number.finditer(text)
+    ]
+    return bool(found) and all(set_back(text, *match.span()) for text, match in found)
 
 
 def _found(

@@ -117,7 +117,7 @@ _LOOKALIKES = word_set(
     "shorted shorten shorter simulant singular sorties spectral sprinter stating station stations terrine "
     "process lactate arginine symlink metadata solaris regained buffering rheumatic seasonal castrate univers universe "
     "tristan contrive gotten arcane swells dwells macular ocular discover optimise "
-    "vertical yasmine opinion opinions optional iodized iodised"
+    "moderate moderated moderates vertical yasmine opinion opinions optional iodized iodised"
 )
 """Ordinary words one letter away from the name of a drug."""
 

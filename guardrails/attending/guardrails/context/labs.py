@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.clinical.number import number_words
+from attending.guardrails.clinical.trend import newest, set_back
 from attending.guardrails.patient import Lab
 from attending.guardrails.sieve import Sieved
 
@@ -230,7 +231,7 @@ ANALYTES: Final[tuple[_Analyte, ...]] = (
 _BY_LOINC: Final = {code: analyte for analyte in ANALYTES for code in analyte.loinc}
 _BY_NAME: Final = tuple((re.compile(rf"(?:{a.names})(?: level| result)?", re.I), a) for a in ANALYTES)
 _NO_AMOUNT: Final = (
-    r"(?![\d.]*\d|\s*(?:mg|mcg|g|ml|meq|mmol|units?|tablets?|tabs?|caps(?:ules)?|h|hrs?|hours?|min(?:utes)?|am|pm"
+    r"(?![\d.]*\d|,\d{3}|\s*(?:mg|mcg|g|ml|meq|mmol|units?|tablets?|tabs?|caps(?:ules)?|h|hrs?|hours?|min(?:utes)?|am|pm"
     r"|weeks?|wks?|months?|times)\b(?!/))"
 )
 """Behind a number that is no result: a dose, or a time ("calcium 4 h later")."""
@@ -241,12 +242,20 @@ _VALUE: Final = (
     + r"\s*(?P<unit>(?:10\^9/l|x ?10\^?9/l|k/u?l|/u?l|mmol/l|meq/l|mg/dl|g/dl|g/l|ng/ml|mcg/ml|u/l"
     + r"|umol/l|\u00b5mol/l|\u03bcmol/l|ms|bpm|/min|mm ?hg|%)(?!\w))?"
 )
+_FROM_TO: Final = (
+    r"(?:(?:has|had|have) )?(?:since )?(?:fell|fallen|dropped|drifted|slipped|gone|went|come|came|rose|risen|climbed"
+    r"|jumped|crept|recovered|improved|declined|increased|decreased)(?: (?:back|up|down))? from \d{1,4}(?:\.\d{1,2})?"
+    r" (?:back )?(?:up |down )?to"
+)
 _IN_TEXT: Final = Sieved(
     _ANALYTE
     + r"(?: level| result)?(?:\s?\([^()\d\n]{1,30}\))?(?:\s+(?:today|currently|now|this morning|this am"
     r"|on admission|yesterday))?"
     + r"(?:\s*(?:is|was|of|at|:|=|->|\(|came back(?: at)?|has (?:risen|fallen|dropped) to"
-    + r"|(?:up|down) to|remains|<(?=\s?0[.\d]))\s*|\s+)"
+    + r"|(?:up|down) to|remains|<(?=\s?0[.\d])|on (?:the )?\d{1,2}(?:st|nd|rd|th)? (?:of )?(?:jan|feb|mar|apr|may|jun"
+    + r"|jul|aug|sep|oct|nov|dec)[a-z]{0,6}(?: (?:was|is)|:)?|"
+    + _FROM_TO
+    + r")\s*|\s+)"
     + r"(?:(?:now|still|currently|only|about|around|approximately)\s+)?"
     + _VALUE,
     re.I,
@@ -266,14 +275,6 @@ _REPORTED: Final = Sieved(
     re.I,
 )
 """A result that a sentence tells: "your INR from Tuesday's finger-stick has come back at 7.4"."""
-_NEWER: Final = re.compile(
-    r"(?:,|;| and| but| is| it is| it's| has| come| down| up| to| at| in| hospital| on| admission| yesterday"
-    r"| last (?:week|month)| this| then| fallen| risen| back| the ward| after treatment| since){1,8}"
-    r" (?:now|today)(?: is| at| down to| up to| back to|:)? (?P<value>\d{1,4}(?:\.\d{1,3})?)(?! ?days?\b)"
-    + _NO_AMOUNT,
-    re.I,
-)
-"""A newer value behind an older one: "6.0 in hospital and is now 4.6"."""
 _NOT_A_RESULT: Final = re.compile(
     r"\b(?:if|unless|until|when|target|goal|keep|maintain|above|below|over|under|range|exceeds?)\W+(?:\w+\W+){0,4}$",
     re.I,
@@ -306,6 +307,7 @@ def readings_from_text(text: str) -> tuple[Reading, ...]:
     """
     found: list[Reading] = []
     seen: set[int] = set()
+    older: list[Reading] = []
     for match in (*_IN_TEXT.finditer(text), *_REPORTED.finditer(text)):
         if match.start("value") in seen:
             continue
@@ -313,11 +315,18 @@ def readings_from_text(text: str) -> tuple[Reading, ...]:
         if _is_bound(text, match.start()) or _AFTER.match(text[match.end("value") : match.end("value") + 8]):
             continue
         analyte = next(a for a in ANALYTES if match.group(a.id))
-        newer = _NEWER.match(text, match.end("unit" if match["unit"] else "value"))
-        said = newer if newer is not None else match
-        value = _converted(analyte, Decimal(said["value"].replace(",", "")), (match["unit"] or "").lower())
+        newer = newest(text, match.end("value"))
+        unit = (match["unit"] or "").lower()
+        value = _converted(analyte, newer[0], unit) if newer is not None else None
+        if value is None:
+            value = _converted(analyte, Decimal(match["value"].replace(",", "")), unit)
         if value is not None:
-            found.append(Reading(analyte.id, value, match.start(), match.end(), stated=True))
+            reading = Reading(analyte.id, value, match.start(), match.end(), stated=True)
+            past = newer is None and set_back(text, match.start(), match.end("value"))
+            (older if past else found).append(reading)
+    # a value of the past counts where the text tells no other
+    told = {reading.analyte for reading in found}
+    found.extend(reading for reading in older if reading.analyte not in told)
     found.sort(key=lambda reading: reading.start)
     found.extend(_times_normal(text))
     return tuple(found)

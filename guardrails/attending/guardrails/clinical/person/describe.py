@@ -44,8 +44,8 @@ def describe(parts: Sequence[str], names: frozenset[str] = frozenset()) -> Patie
     if EXPECTING.may_match(whole):
         read_expecting(parts, told)
     infants, days = told.infants, told.days
-    if days and True in told.lactating:
-        # an age in days beside a nursing mother is the infant's
+    if days and (True in told.lactating or set(days) <= set(infants)):
+        # an age in days beside a nursing mother, or of whom she nurses, is the infant's
         infants, days = infants or days, []
     expecting = _one(told.pregnant)
     return PatientContext(

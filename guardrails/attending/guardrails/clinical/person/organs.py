@@ -8,6 +8,7 @@ from decimal import Decimal
 from attending.guardrails.clinical.person.counting import N
 from attending.guardrails.clinical.person.told import Told
 from attending.guardrails.clinical.person.who import GENERAL, clause_before, of_patient
+from attending.guardrails.clinical.trend import newest
 from attending.guardrails.sieve import Group, Sieved
 
 _EGFR = Sieved(
@@ -16,6 +17,8 @@ _EGFR = Sieved(
     rf"ccr)(?: ?\((?:ckd-?epi|mdrd|schwartz|cockcroft|c-?g|calc\w*|est\w*)[^()]{{0,16}}\)|\))?(?: (?:is|was|of"
     rf"|at|now|currently|today|level|about|approximately|around|has "
     rf"(?:fallen|dropped|declined) to|down to|calculated(?: at)?|"
+    r"(?:has |had |have )?(?:since )?(?:fell|fallen|dropped|drifted|slipped|gone|went|come|came|rose|risen|climbed"
+    r"|recovered|improved|declined)(?: (?:back|up|down))? from \d{1,3}(?:\.\d)? (?:back )?(?:up |down )?to|"
     rf"(?:works? out|comes? out|comes|calculates|estimated)(?: (?:at|as|to))?"
     r"|(?:has )?(?:settled|stabili[sz]ed|plateaued"
     rf"|stuck|sits|sitting|hovers|hovering|runs|running) (?:at"
@@ -97,11 +100,16 @@ ORGANS = Group.of(globals())
 def read_organs(part: str, told: Told) -> None:
     """Adds eGFR, creatinine clearance, dialysis and Child-Pugh class to `told`."""
     for match in _EGFR.finditer(part):
-        if not GENERAL.search(clause_before(part, match.start())) and not _LONG_AGO.match(part, match.end()):
-            (told.crcls if match.group(1) is None else told.egfrs).append(Decimal(match.group(2)))
+        if GENERAL.search(clause_before(part, match.start())):
+            continue
+        newer = newest(part, match.end(2))
+        if newer is not None or not _LONG_AGO.match(part, match.end()):
+            value = newer[0] if newer is not None else Decimal(match.group(2))
+            (told.crcls if match.group(1) is None else told.egfrs).append(value)
     for match in _KIDNEY_NUMBER.finditer(part):
         if of_patient(part, match.start()):
-            told.egfrs.append(Decimal(match.group(1)))
+            newer = newest(part, match.end(1))
+            told.egfrs.append(newer[0] if newer is not None else Decimal(match.group(1)))
     for match in _KIDNEY_SHARE.finditer(part):
         if of_patient(part, match.start()):
             share = Decimal(match.group(1)) if match.group(1) else Decimal(_SHARES[match.group(2)])

@@ -1,0 +1,93 @@
+"""The newest of several values of one thing: "6.1 on admission; it is 4.4 today", "31 in March, and it's 88 now".
+
+A text tells a result beside an older one. The newest is what stands now; an older one counts where nothing newer is
+told. Read are values in one sentence, or in the next where it begins with "it is now", and values in a row, each with
+its day. The order of the text is taken for the order of time, but for a value that its own words set back ("when she
+had the stomach bug", "last month").
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Final
+
+_VALUE: Final = (
+    r"(?P<value>\d{1,3}(?:,\d{3})+|\d{1,7}(?:\.\d{1,3})?)(?![\d.]*\d| ?(?:mg|mcg|micrograms?|g|ml|meq|units?|tablets?"
+    r"|tabs?|caps(?:ules)?|h|hrs?|hours?|min(?:utes)?|am|pm|days?|weeks?|wks?|months?|years?|yrs?|times|x|doses?"
+    r"|jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec|january|february|march|april|august|september"
+    r"|october|november|december)\b(?! ?/)|(?:st|nd|rd|th)\b| ?(?:-|to|\u2013) ?\d| ?/\d)"
+)
+_UNIT: Final = (
+    r"(?: ?(?:10\^9/l|x ?10\^?9/l|k/u?l|/u?l|mmol/l|meq/l|mg/dl|g/dl|g/l|ng/ml|mcg/ml|u/l|umol/l|ms|bpm|/min"
+    r"|ml/min(?:/1\.73 ?m2?)?|mm ?hg|%))?"
+)
+_NOW: Final = (
+    r"(?:now|today|currently|at present|this (?:morning|afternoon|evening|week|am)|tonight|since then|on (?:repeat"
+    r"|recheck|retest|discharge|review)|at discharge|(?:on )?(?:the )?repeat|recheck|last (?:week|night)|latest|the last"
+    r" (?:one|result|value|figure))"
+)
+_LINK: Final = (
+    r"(?:is|was|are|has|have|had|it|it's|it\u2019s|its|this|that|they|the (?:figure|number|value|result|level|reading"
+    r"|count)|been|come|came|back|up|down|to|at|of|fallen|fell|risen|rose|dropped|recovered|improved|settled|climbed"
+    r"|stands|reads|only|about|around|a|normal|safe|better|and|but|then|just|still|has settled|off it)"
+)
+_GAP: Final = (
+    r"(?:[^.;:!?\n\d]{0,24}?\b\d{1,2}(?:st|nd|rd|th)? (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6})?"
+    r"(?:(?! (?:if|unless|until|target|goal|aim|above|below|over|under)\b)[^.;!?\n\d]){0,80}?"
+)
+_NEWER: Final = re.compile(
+    rf"{_UNIT}{_GAP}(?:[,;:.(\u2013\u2014-]| and| but) ?(?:{_LINK}[ ,:]{{1,2}}){{0,6}}"
+    rf"(?:{_NOW}[ ,:]{{1,2}}(?:{_LINK}[ ,:]{{1,2}}){{0,5}}[=:~]? ?{_VALUE}"
+    r"|" + _VALUE.replace("?P<value>", "?P<after>") + rf"{_UNIT} (?:here )?{_NOW}\b)",
+    re.I,
+)
+"""A newer value behind an older one, by "now" before it or "today" behind it."""
+_STEP: Final = re.compile(
+    rf"{_UNIT} (?:on|in|at|by|last|yesterday|from|then) ?(?:the )?(?:\d{{1,2}} )?[a-z]{{0,12}}(?: [a-z]{{2,10}})?,"
+    rf" (?:then |and |and then |was |it was |fell to |rose to ){{0,2}}{_VALUE}"
+    rf"(?={_UNIT} ?(?:on|in|at|by|yesterday|today|now|this|last)\b)",
+    re.I,
+)
+"""The next of several values in a row: "5.9 on Monday, 5.1 on Wednesday"."""
+_ALREADY_NOW: Final = re.compile(rf"{_UNIT},? \(?(?:now|today|currently|this (?:morning|afternoon|week))\b", re.I)
+_SET_BACK: Final = re.compile(
+    rf"{_UNIT}(?:[^.;,\n\d]{{0,40}}?|,? )\b(?:on (?:admission|arrival|presentation)|at (?:presentation|diagnosis|the start)"
+    r"|in (?:hospital|january|february|march|april|may|june|july|august|september|october|november|december|spring|summer"
+    r"|autumn|winter|the (?:spring|summer|autumn|winter)|(?:19|20)\d\d|your \w+ letter)|last (?:week|month|year|spring"
+    r"|summer|autumn|winter|time)|yesterday|(?:\d{1,2}|an?|two|three|four|five|six|several) (?:days?|weeks?|months?"
+    r"|years?) (?:ago|earlier|before)|(?:when|while|after|before|with) (?:added|on|you|he|she|it|they|the|his|her"
+    r"|your|i|we|first|taken|taking)|previously|initially|at first|before (?:treatment|the)|back (?:in|then))\b",
+    re.I,
+)
+_SET_BACK_BEFORE: Final = re.compile(
+    r"\b(?:previous|prior|earlier|initial|old|admission|presenting|baseline|former|peak|last (?:month|year|week)'?s?)"
+    r"(?: \w{1,12})?(?: (?:was|of|had been))? ?\Z|\bhad (?:been|fallen to|risen to|dropped to)[^.;,\n]{0,20}\Z",
+    re.I,
+)
+
+
+def newest(text: str, end: int) -> tuple[Decimal, int] | None:
+    """The newest value told behind a value that ends at `end`, and where it ends; None where it is itself the newest."""
+    found: tuple[Decimal, int] | None = None
+    for _ in range(6):
+        if _ALREADY_NOW.match(text, end):
+            break
+        stop = min(len(text), end + 180)
+        match = _NEWER.match(text, end, stop) or _STEP.match(text, end, stop)
+        if match is None:
+            break
+        name = "value" if match.groupdict().get("value") else "after"
+        found = (Decimal(match[name].replace(",", "")), match.end(name))
+        if match.re is _NEWER:
+            break
+        end = match.end(name)
+    return found
+
+
+def set_back(text: str, start: int, end: int) -> bool:
+    """Whether the words around a value, whose name begins at `start`, say that it is one of the past."""
+    return (
+        _SET_BACK.match(text, end, min(len(text), end + 90)) is not None
+        or _SET_BACK_BEFORE.search(text, max(0, start - 40), start) is not None
+    )
