@@ -95,8 +95,10 @@ _OF_OTHER: Final = Sieved(
 """The output itself says that a document or number is not the patient's."""
 _LEFT_OUT: Final = re.compile(
     r"\b(?:documents?|records?|notes?|letters?|files?|reports?|results?|pages?|summar(?:y|ies)|d\d{1,2})\b"
-    r"(?:[^.;\n]|[.;] ?(?:it|that|this|so|i|we)\b){0,120}?\b(?:left (?:it |this |that |them )?(?:out|aside)|ignor(?:ed|ing)"
-    r"|disregard(?:ed|ing)?|set (?:it |this |that |them )?aside|put (?:it |this |that )?aside|excluded|leaving (?:it|this|that)"
+    r"(?:[^.;\n]|[.;] ?(?:it|that|this|so|i|we)\b){0,120}?\b(?:left (?:it |this |that |them )?(?:out|aside)"
+    r"|ignor(?:ed|ing)"
+    r"|disregard(?:ed|ing)?|set (?:it |this |that |them )?aside|put (?:it |this |that )?aside|excluded"
+    r"|leaving (?:it|this|that)"
     r" out|not (?:been )?used|(?:did|have|do) not use[d]?|skipped|not (?:included|considered|relied on)|no bearing)\b"
     r"|\b(?:left out|ignored|disregarded|set aside|excluded|skipped|(?:did|have) not used?|didn't use)\b[^.;\n]{0,40}?"
     r"\b(?:documents?|records?|notes?|letters?|files?|reports?|d\d{1,2})\b",

@@ -101,7 +101,9 @@ def doubled(case: Case, first: Exposure, second: Exposure) -> bool:
     """True where the dose is the one asked for beside an inducer: levonorgestrel 3 mg once."""
     for one, other in ((first, second), (second, first)):
         enough = _ENOUGH_MG.get(one.drug)
-        if enough is None or not case.of_class(other.drug, "strong_cyp3a4_inducer", "moderate_cyp3a4_inducer"):
+        if enough is None or not case.of_class(
+            other.drug, "strong_cyp3a4_inducer", "moderate_cyp3a4_inducer"
+        ):
             continue
         amount = exposure_amount(one, case)
         if amount is not None and amount.unit == "mg" and amount.low >= enough:

@@ -24,7 +24,8 @@ _UNIT: Final = (
 )
 _NOW: Final = (
     r"(?:now|today|currently|at present|this (?:morning|afternoon|evening|week|am)|tonight|since then|on (?:repeat"
-    r"|recheck|retest|discharge|review)|at discharge|(?:on )?(?:the )?repeat|recheck|last (?:week|night)|latest|the last"
+    r"|recheck|retest|discharge|review)|at discharge|(?:on )?(?:the )?repeat|recheck|last (?:week|night)|latest"
+    r"|the last"
     r" (?:one|result|value|figure))"
 )
 _LINK: Final = (
@@ -50,10 +51,14 @@ _STEP: Final = re.compile(
     re.I,
 )
 """The next of several values in a row: "5.9 on Monday, 5.1 on Wednesday"."""
-_ALREADY_NOW: Final = re.compile(rf"{_UNIT},? \(?(?:now|today|currently|this (?:morning|afternoon|week))\b", re.I)
+_ALREADY_NOW: Final = re.compile(
+    rf"{_UNIT},? \(?(?:now|today|currently|this (?:morning|afternoon|week))\b", re.I
+)
 _SET_BACK: Final = re.compile(
-    rf"{_UNIT}(?:[^.;,\n\d]{{0,40}}?|,? )\b(?:on (?:admission|arrival|presentation)|at (?:presentation|diagnosis|the start)"
-    r"|in (?:hospital|january|february|march|april|may|june|july|august|september|october|november|december|spring|summer"
+    rf"{_UNIT}(?:[^.;,\n\d]{{0,40}}?|,? )\b(?:on (?:admission|arrival|presentation)|at (?:presentation"
+    rf"|diagnosis|the start)"
+    r"|in (?:hospital|january|february|march|april|may|june|july|august|september|october|november|december"
+    r"|spring|summer"
     r"|autumn|winter|the (?:spring|summer|autumn|winter)|(?:19|20)\d\d|your \w+ letter)|last (?:week|month|year|spring"
     r"|summer|autumn|winter|time)|yesterday|(?:\d{1,2}|an?|two|three|four|five|six|several) (?:days?|weeks?|months?"
     r"|years?) (?:ago|earlier|before)|(?:when|while|after|before|with) (?:added|on|you|he|she|it|they|the|his|her"
@@ -68,7 +73,7 @@ _SET_BACK_BEFORE: Final = re.compile(
 
 
 def newest(text: str, end: int) -> tuple[Decimal, int] | None:
-    """The newest value told behind a value that ends at `end`, and where it ends; None where it is itself the newest."""
+    """The newest value told behind a value that ends at `end`, and where it ends; None where that is the newest."""
     found: tuple[Decimal, int] | None = None
     for _ in range(6):
         if _ALREADY_NOW.match(text, end):
