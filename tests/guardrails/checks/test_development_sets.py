@@ -38,6 +38,7 @@ FLOORS = {
     "q": (0, 6),
     "r": (78, 5),
     "s": (0, 27),
+    "t": (81, 5),
 }
 """Set -> at least so many dangerous texts found, at most so many benign ones flagged."""
 
