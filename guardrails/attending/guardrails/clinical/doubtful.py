@@ -16,7 +16,8 @@ _BY = re.compile(
 _LESS = re.compile(r"\b(?:decreas\w+|reduc\w+|lower\w*|down|taper\w*|wean\w*)(?: \w+){0,4} by $")
 _WISH = re.compile(
     r"\b(?:feels?|felt|feeling|wants?|wanted|would like|wishes|asks?|asked|asking|requests?|requested|wonders?)\b"
-    r"[^.;\n]{0,70}\Z"
+    r"[^.;\n]{0,70}\Z|\b(?:about|discuss(?:es|ed|ing)?|regarding|with a view to) "
+    r"(?:doubling|tripling|halving|an?|the) [^.;\n]{0,20}\Z"
 )
 """What somebody would like is no dose that anybody orders: "she feels that she needs a higher dose"."""
 _WILL = re.compile(

@@ -17,6 +17,7 @@ from attending.guardrails.clinical.past import PAST, past
 from attending.guardrails.clinical.person.describe import describe
 from attending.guardrails.clinical.reactions import stated_allergies
 from attending.guardrails.clinical.statement import ParsedText
+from attending.guardrails.clinical.told_states import STATES, told_states
 from attending.guardrails.finding import Scope
 from attending.guardrails.patient import Condition, Medication, PatientContext
 from attending.guardrails.sieve import Group, Sieved
@@ -108,7 +109,7 @@ _POSSESSED = re.compile(
     r"\b(?:my|our|their|your|usual|home|current|chronic|regular|(?<!give )(?<!giving "
     r")(?<!start )(?<!put )(?<!let )(?:her|his)) "
     r"(?:(?:daily|usual|home|current|chronic|regular|long-term|low-dose|prescribed|"
-    r"blood thinner|other|morning|evening) ){0,3}$|"
+    r"blood thinner|other|morning|evening) ){0,3}(?:\w+ \()?$|"
     r"\b(?:already|currently|i'm|i am|she is|he is|she's|he's|been|also|patient is|pt|"
     r"who is|while|since|is|still|am) "
     r"(?:already |currently |still |also )?(?:on|taking|using|takes|receiving)"
@@ -209,6 +210,7 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
     plain = not (_GENERAL.may_match(whole) and any(_GENERAL_TEXT.search(part.text) for part in parts))
     stented = _ARTERIES.may_match(whole) and _CAD in conditions.values()
     pumped = _PUMPED.may_match(whole) and _HFREF in conditions.values()
+    pictured = STATES.may_match(whole)
     clotted = _CLOTTED.may_match(whole) and _CLOT in conditions.values()
     for number, part in enumerate(parts):
         line = part.text
@@ -237,6 +239,9 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
             if code in PAST and past(line, start, end):
                 code = PAST[code]
             found.setdefault(code, Condition(name, code=code))
+        for code, shown, start, end in told_states(line) if pictured else ():
+            if code in conditions.values() and _is_theirs(part, start, end, shown, code, plain):
+                found.setdefault(code, Condition(shown, code=code))
         for match in _CORONARY.finditer(line) if stented else ():
             before = line[max(0, match.start() - 90) : match.start()]
             if not (_NOT_OURS.search(before) or _NEGATED.search(before)):

@@ -189,6 +189,25 @@ def _divided(m: re.Match[str]) -> Rhythm:
 
 _B = r"(?<![\w])"
 _E = r"(?![\w])"
+_NO_SPAN = "".join(
+    rf"(?<!\b{word} )"
+    for word in [
+        "beyond",
+        "within",
+        "over",
+        "in",
+        "after",
+        "than",
+        "by",
+        "about",
+        "of",
+        "half",
+        "under",
+        "until",
+        "till",
+    ]
+)
+"""Before "a month" that is a time and not how often: "do not delay beyond a month"."""
 _RULES: list[tuple[tuple[str, ...], Sieved, Handler]] = [
     (tuple(words.split()), Sieved(pattern), handler)
     for words, pattern, handler in (
@@ -258,12 +277,14 @@ _RULES: list[tuple[tuple[str, ...], Sieved, Handler]] = [
         ),
         (
             "week wk",
-            rf"{_B}(?:every|each|per|a|once a) (?:week|wk){_E}|{_B}weekly(?! total){_E}|{_B}q ?(?:wk|week|weekly){_E}",
+            rf"{_B}(?:every|each|per|once a) (?:week|wk){_E}|{_NO_SPAN}"
+            rf"{_B}a (?:week|wk){_E}|{_B}weekly(?! total){_E}|{_B}q ?(?:wk|week|weekly){_E}",
             _fixed(Decimal(1) / 7, 168),
         ),
         (
             "month",
-            rf"{_B}(?:every|each|per|a|once a) month{_E}|{_B}monthly{_E}|{_B}q ?month(?:ly)?{_E}",
+            rf"{_B}(?:every|each|per|once a) month{_E}|{_NO_SPAN}"
+            rf"{_B}a month{_E}|{_B}monthly{_E}|{_B}q ?month(?:ly)?{_E}",
             _fixed(Decimal(1) / 30, 720),
         ),
         ("fortnight", rf"{_B}fortnightly{_E}|{_B}(?:every|each) fortnight{_E}", _fixed(Decimal(1) / 14, 336)),

@@ -33,7 +33,7 @@ _DESCRIBED = re.compile(
 )
 _GIVEN_AGAIN = re.compile(
     r"\b(?:repeat(?! (?:the )?(?:blood|test|check|measure|prescription))|inject|"
-    r"(?:use|apply|put|stick|place|wear|take|give|press) (?:on |in )?(?:an?|one|your|the|another|it)"
+    r"(?:use|apply|put|stick|place|wear|take|give|press|have|try) (?:on |in )?(?:an?|one|your|the|another|it)"
     r"(?: (?:new|fresh|next|full|whole|clean)){0,2}(?: (?:pen|patch|injection|dose|syringe|one|shot|tablet|"
     r"capsule))?)\b"
     r"(?:[^.;\n](?!needle|water|meal|glass|food)){0,40}\Z"

@@ -249,8 +249,26 @@ def _join_wrapped_lines(out: _Writer, original: str) -> None:
         if length < _WRAPPED_LINE or k + 1 >= len(chars) or chars[k - 1] in ".:;!?":
             continue
         following = original[out.starts[k + 1]]
+        if _ORDER_LINE.match(original, out.starts[k + 1]) and not _LEADS_ON.search(
+            "".join(chars[max(0, k - 12) : k])
+        ):
+            continue
         if following.islower() or (following.isdigit() and not _numbered(chars, k + 1)) or following == "(":
             chars[k] = " "
+
+
+_ORDER_LINE = re.compile(
+    r"[a-z][\w-]{3,30}(?: [a-z]{2,12})? \d[\d.,]{0,8} ?(?:mg|mcg|g|units?|mL|mEq|%)"
+    r" (?:(?:PO|IV|IM|SC|SQ|SL|PR|po|iv|im|sc|subcut|sl|neb) )?"
+    r"(?:BID|TID|QID|QD|BD|TDS|QDS|OD|bid|tid|qid|qd|bd|tds|qds|od|q\d{1,2}h|Q\d{1,2}H|nocte|mane|stat|PRN|prn)\b"
+)
+"""A line that is an order of its own, in the short words of orders: "linezolid 600 mg PO BID"."""
+_LEADS_ON = re.compile(
+    r"(?:^|\W)(?:an?|the|and|or|of|to|on|with|by|for|no|not|take|takes|taking|give|given|giving|start|started|stop"
+    r"|stopped|hold|held|avoid|continue|continued|add|added|than|from|is|was|are|were|her|his|your|plus|then|[a-z]+ed)"
+    r"\Z|[,&+/(-]\Z",
+    re.I,
+)
 
 
 def _numbered(chars: list[str], k: int) -> bool:

@@ -413,7 +413,7 @@ def _notations(
     for match in _MS.finditer(norm.text):
         written = norm.source(match.start(), match.end())
         # "ms" is also milliseconds and Ms.; MSO4 is morphine or magnesium sulfate in any writing
-        if any(m.start <= match.start() < m.end for m in mentions):
+        if any(m.start <= match.start() < m.end and m.end > match.end() for m in mentions):
             continue
         if match.group() != "ms" or (written.isupper() and _NOTATION_HINT.match(norm.text, match.end())):
             marks.append((match.start(), match.end(), match.group(1)))

@@ -15,6 +15,14 @@ _CHANGED = re.compile(
 )
 
 
+_MORE = re.compile(r"(?<!by )(?<!by a)(?<!by an)\b(?:an? )?(?:further|additional|extra|another) \Z")
+_NOT_ADDED = re.compile(
+    r"\b(?:if|or|then|prn|needed|required|unless|may|can|could|increas\w+|rais\w+|goes|go|went|titrat\w+|chang\w+"
+    r"|weeks?|months?|repeat\w*|correction|above|until|till|instead|stop\w*|switch\w*|minutes?|hours?|allow\w*)\b"
+)
+_ADDED_WITHIN = 160
+
+
 class SameDay:
     """Numbers the sets of one text, from 1."""
 
@@ -53,6 +61,39 @@ class SameDay:
                         earlier.sum_group = self._groups
                     part.sum_group = earlier.sum_group
                 earlier = part
+
+    def added(self, parts: dict[int, list[Part]]) -> None:
+        """Gives one number to a dose and what is taken on top of it: "X 40 mg in the morning, and a further 20 mg of it
+        at night"."""
+        earlier: Part | None = None
+        for index in sorted(parts):
+            for part in parts[index]:
+                if part.amount is None or part.loading or not part.reading.scope.prescriptive:
+                    continue
+                if (
+                    earlier is not None
+                    and earlier.sum_group is None
+                    and part.sum_group is None
+                    and self._on_top(earlier, part)
+                ):
+                    self._groups += 1
+                    earlier.sum_group = part.sum_group = self._groups
+                earlier = part
+
+    def _on_top(self, one: Part, two: Part) -> bool:
+        if one.amount is None or two.amount is None or one.amount.unit != two.amount.unit:
+            return False
+        drugs = self._pieces.mentions[one.mention].drugs
+        if (
+            drugs != self._pieces.mentions[two.mention].drugs
+            or not 0 < two.amount.start - one.amount.end <= _ADDED_WITHIN
+        ):
+            return False
+        if _MORE.search(self._text, one.amount.end, two.amount.start) is None:
+            return False
+        stop = self._text.find(".", two.amount.end)
+        end = min(stop if stop >= 0 else len(self._text), two.amount.end + 60)
+        return _NOT_ADDED.search(self._text, one.amount.end, end) is None
 
     def _both_taken(self, one: Part, two: Part) -> bool:
         first, second = self._pieces.mentions[one.mention], self._pieces.mentions[two.mention]

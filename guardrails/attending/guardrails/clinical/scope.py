@@ -134,7 +134,7 @@ class _Reader:
             clauses = split_clauses(tokens)
             groups = [
                 p for c in clauses[1:] for p in c.predicates if p.cat not in (Cat.ASK, Cat.DESCRIBE)
-            ] or ([] if len(clauses) > 1 else groups)
+            ] or ([] if len(clauses) > 1 else [p for p in groups if p.scope is not Scope.LIMIT])
         if not groups:
             return None
         if any(t.cat is Cat.ALLERGY for t in tokens):

@@ -57,7 +57,9 @@ def split_clauses(tokens: list[Token]) -> list[Clause]:
             )
         ):
             cut = token
-        elif subordinate and seen_mention and seen_predicate and _main_begins(tokens, i):
+        elif subordinate and (
+            (seen_mention and seen_predicate and _main_begins(tokens, i)) or _told_by_us(tokens, i)
+        ):
             if cuts[-1][0] != i:
                 cuts.append((i, None))
                 subordinate = seen_mention = seen_predicate = False
@@ -108,6 +110,20 @@ def _main_begins(tokens: list[Token], i: int) -> bool:
         return True
     return (
         token.cat in (Cat.AVOID, Cat.STOP) and token.form is Form.BASE and token.word not in ("hold", "drop")
+    )
+
+
+def _told_by_us(tokens: list[Token], i: int) -> bool:
+    """Whether the writer's act begins at `i`: "Since you have never had a clot I've prescribed X"."""
+    token, before = tokens[i], tokens[i - 1]
+    if before.cat in (Cat.SUBORD, Cat.COORD, Cat.RELATIVE, Cat.PUNCT, Cat.TO):
+        return False
+    if token.word in ("i've", "we've", "i'll", "we'll"):
+        return True
+    return (
+        token.word in ("i", "we")
+        and i + 1 < len(tokens)
+        and (tokens[i + 1].cat in (Cat.HAVE, Cat.MODAL) or tokens[i + 1].word in ("'ve", "'ll"))
     )
 
 

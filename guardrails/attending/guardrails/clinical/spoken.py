@@ -18,6 +18,7 @@ _SUM = re.compile(
     r"(?:you|him|her|them|it|that|this|us|(?:the|your|his|her) (?:\w+ ){0,2}(?:total|sum|day|amount))(?: back| up)? to"
     r"|\b(?:com(?:es|ing)|came|work(?:s|ing)? out|add(?:s|ing)? up|sum(?:s|ming)?|amount(?:s|ing)?|run(?:s|ning)?) "
     r"(?:up )?(?:to|at|as)"
+    r"|\btotal (?:(?:dose|amount) )?(?:(?:per|a|each|for the) day|daily(?: dose| amount)?)"
     r"|\b(?:total(?:s|ling|ing|led)?|mak(?:es|ing)|giv(?:es|ing)(?: (?:you|him|her|them))?|equals|"
     r"which is|that is|that's|that was|that will be|that would be|this is|so it's|it's)"
     r"|\b(?:daily|day's|day|24-hour|24 ?h|running|overall|combined|total) (?:total|sum|dose|amount)"
@@ -30,7 +31,8 @@ _SURE_SUM = re.compile(
     r"(?:\b(?:bring\w*|tak(?:es|ing)|push\w*) (?:you|him|her|them|it|that|this|us|(?:the|your|his|her) \w+(?: \w+)?)"
     r"(?: back| up)? to|\b(?:com(?:es|ing)|came|work(?:s|ing)? out|add(?:s|ing)? up|amount(?:s|ing)?) (?:up )?"
     r"(?:to|at)|"
-    r"\btotal(?:s|ling|ing|led)|\b(?:daily|running|combined) total(?: \w+)?)"
+    r"\btotal(?:s|ling|ing|led)"
+    r"|\btotal (?:(?:per|a|each|for the) day|daily(?: dose| amount)?)|\b(?:daily|running|combined) total(?: \w+)?)"
     r"(?: (?:a total of|about|around|only|just|the full)){0,2}[ :]{0,2}$"
 )
 _AFTER_DAY = re.compile(

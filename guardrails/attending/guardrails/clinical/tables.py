@@ -38,6 +38,10 @@ _ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"|tablets?|tabs|capsules?|pills|how many",
         ),
         (
+            "sum",
+            r"(?:daily|day|24 ?h(?:ours?)?)[- ]?total|total(?: dose)?(?: (?:daily|(?:per|a) day|in 24 ?h))?",
+        ),
+        (
             "limit",
             r"(?:max(?:imum)?|daily max(?:imum)?)(?: daily)?(?: dose)?(?: ?(?:per|a|/) ?day| in 24 ?h)?",
         ),
@@ -298,6 +302,9 @@ def _row(out: _Out, columns: list[_Column], cells: list[Cell], line: int) -> Non
         number = _NUMBER.fullmatch(cell) is not None
         role = column.role
         if role == "drug":
+            if index and out.parts and out.parts[-1][-1:] not in (" ", "\n"):
+                # a time or a number that stands before the name is a cell of its own
+                out.put(" | ", a)
             if verb:
                 out.put(verb, a)
             out.copy(a, b)
@@ -343,6 +350,13 @@ def _row(out: _Out, columns: list[_Column], cells: list[Cell], line: int) -> Non
             out.copy(a, b)
             if number:
                 out.put(" tablets", b - 1)
+        elif role == "sum":
+            # what it comes to for each kilogram is said of the sum, not one more dose
+            end = next((k for k in range(a + 1, b) if text[k] == "="), b)
+            out.put("total ", a)
+            out.copy(a, end)
+            if "day" not in cell and "24" not in cell:
+                out.put(" a day", end - 1)
         elif role == "limit":
             out.put("max ", a)
             out.copy(a, b)

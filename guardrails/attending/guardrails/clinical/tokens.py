@@ -45,6 +45,13 @@ _OF_DROPS = frozenset(
         "ear",
         "nasal",
         "nose",
+        "the",
+        "these",
+        "those",
+        "both",
+        "your",
+        "his",
+        "her",
     }
 )
 
@@ -52,7 +59,12 @@ _OF_DROPS = frozenset(
 def _liquid_drops(tokens: list[Token]) -> list[Token]:
     """Makes "drops" a form of a drug where it stands behind one ("tramadol oral drops")."""
     for i, token in enumerate(tokens):
-        if i and token.word in ("drop", "drops") and token.cat is Cat.STOP:
+        if token.word in ("drop", "drops") and token.cat is Cat.STOP:
+            if i == 0:
+                if token.word == "drops":
+                    # "Drops today: X": no sentence begins with the verb in the third person
+                    tokens[i] = Token(token.start, token.end, token.word, Cat.OTHER)
+                continue
             before = tokens[i - 1]
             if before.cat in (Cat.MENTION, Cat.AMOUNT) or before.word in _OF_DROPS or before.word.isdigit():
                 tokens[i] = Token(token.start, token.end, token.word, Cat.OTHER)

@@ -320,6 +320,7 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         Form.NOUN,
     ),
     (r"can't be sure|don't know|do not know", Cat.ASK, Form.BASE),
+    (r"(?:just |so )?to confirm(?= (?:what|how) (?:you|he|she|they|to)\b)", Cat.OTHER, Form.BASE),
     (
         r"(?:asked|told|instructed|reminded|encouraged|urged) "
         r"(?:her|him|them|you|the patient|patient|the (?:mother|parents|family|wife|husband)|both)(?= (?:not )?to )",

@@ -338,6 +338,18 @@ def _is_bound(text: str, at: int) -> bool:
     return _NOT_A_RESULT.search(before) is not None
 
 
+def analyte_named(name: str) -> str | None:
+    """The id of the analyte that a plain name or LOINC code stands for; None where it stands for none."""
+    found = _analyte(name)
+    return found.id if found is not None else None
+
+
+def convert(analyte: str, value: Decimal, unit: str) -> Decimal | None:
+    """`value` in the conventional unit of `analyte`; `unit` in lower case, empty where none is written. None for what
+    cannot be a value of it."""
+    return _converted(next(a for a in ANALYTES if a.id == analyte), value, unit)
+
+
 def _analyte(code: str) -> _Analyte | None:
     if code in _BY_LOINC:
         return _BY_LOINC[code]

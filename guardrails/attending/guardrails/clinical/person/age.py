@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from attending.guardrails.clinical.person.counting import DAYS, NW, number
+from attending.guardrails.clinical.person.counting import DAYS, NW, OLD, number
 from attending.guardrails.clinical.person.told import Told
 from attending.guardrails.clinical.person.who import CONDITIONAL, clause_before, other_person, words_before
 from attending.guardrails.sieve import Group, Sieved
@@ -14,7 +14,7 @@ _SEX = r"(?:(male|man|boy|gentleman|m|son|female|woman|girl|lady|f|daughter)(?![
 _MALE = frozenset({"male", "man", "boy", "gentleman", "m", "son"})
 
 _AGE = Sieved(
-    rf"(?<![\w.,/-]){NW}[ -]?(year|yr|y|month|mo|week|wk|day)s?[ -]?/?(?:old|o(?![a-z])|of age)"
+    rf"(?<![\w.,/-]){OLD}[ -]?(year|yr|y|month|mo|week|wk|day)s?[ -]?/?(?:old|o(?![a-z])|of age)"
     rf"(?:,? (?:(?:\w+|african[- ]american)[ -]){{0,3}}?{_SEX})?"
 )
 _AGE_WORD = Sieved(
@@ -45,7 +45,11 @@ _AGE_SAID = Sieved(
     rf"\b(?:she|he)(?: is|'s| has just turned| (?:just )?turned| is now| is only| will be) {NW}(?=[).,;:]|$"
     rf"| and (?:has|is|weighs)"
     r"| (?:with|now|today)\b)(?!\.\d)"
-    rf"|\b{_CHILD}(?:,| of|:| -)? {NW}(?=[).,;:]| (?:with|has|who|and (?:has|weighs))\b)(?!\.\d)(?!, \d)"
+    rf"|\b{_CHILD}(?:,| of|:| -)? \(?{NW}(?=[).,;:]| (?:with|has|who|and (?:has|weighs))\b)(?!\.\d)(?!, \d)"
+    rf"|\b(?:chicken ?pox|measles|mumps|flu|croup|tonsillitis|scarlet fever|whooping cough|impetigo) at {NW}"
+    r"(?= (?:is|can|means|and|isn't)\b|[,;])"
+    rf"|\b(?:for|despite|at) (?:his|her|your) {OLD} years\b"
+    rf"|\byou(?:'re| are) {OLD}(?=,? (?:smoke|and smoke|a smoker|years young)\b)"
 )
 """An age without a unit, of a child or of whom the text speaks: "she is 9", "boy, 10, flu", "a teenager of 14"."""
 _AGE_SEX = Sieved(r"(?<![\w.,/-])(\d{1,3}) ?(?:y/?o |yo )?([mf])(?![\w'/-])")
@@ -105,8 +109,8 @@ def read_age(part: str, names: frozenset[str], told: Told) -> None:
         if not CONDITIONAL.search(clause_before(part, match.start())) and not other_person(
             part, match.start()
         ):
-            said = number(match.group(1) or match.group(2))
-            if match.group(1) or said < _GROWN:
+            said = number(next(group for group in match.groups() if group))
+            if (match.group(2) is None and match.group(3) is None) or said < _GROWN:
                 _store_age(said, "y", told)
     for match in _NAMED_AGE.finditer(part):
         if match.group(1) in names:

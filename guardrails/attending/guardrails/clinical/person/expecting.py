@@ -105,6 +105,11 @@ _HEALS = Sieved(
     r"|baby is|newborn|infant|formula|old)\b"
 )
 """What is counted in weeks as well; beside it a usual complaint is none of pregnancy."""
+_BY_DATES = Sieved(
+    rf"\b{NW} (?:weeks|wks)(?: and \w+ days?)?(?: pregnant| gestation)?,? (?:by|on|from) "
+    r"(?:(?:your|her|my|the|certain|sure|menstrual) ){0,2}(?:dates|lmp|last period)\b"
+)
+"""A pregnancy counted from the last period: "eight weeks by your dates"."""
 _CHEERED = Sieved(
     r"\bcongratulations\b(?P<news>(?: (?:again|so much|to you|both|all))* (?:on|for|about) (?:the"
     r"|your) (?:\w+ )?news\b)?"
@@ -160,6 +165,17 @@ def read_expecting(parts: Sequence[str], told: Told) -> None:
         for match in _THIRD.finditer(part):
             if not GENERAL.search(clause_before(part, match.start())):
                 told.weeks_about.append(Decimal(TRIMESTER_WEEK[match.group(1)]))
+                told.pregnant.append(True)
+        for match in _BY_DATES.finditer(part):
+            before = clause_before(part, match.start())
+            value = number(match.group(1))
+            if (
+                4 <= value <= 42
+                and not CONDITIONAL.search(before)
+                and not planned(before)
+                and not other_person(part, match.start())
+            ):
+                told.weeks_about.append(value)
                 told.pregnant.append(True)
         for pattern in (_USUAL_AT, _CHEERED):
             for match in pattern.finditer(part):
