@@ -34,11 +34,11 @@ FLOORS = {
     "m": (80, 0),
     "n": (0, 8),
     "o": (89, 0),
-    "p": (88, 6),
+    "p": (89, 6),
     "q": (0, 6),
-    "r": (78, 5),
+    "r": (88, 4),
     "s": (0, 27),
-    "t": (81, 5),
+    "t": (100, 0),
 }
 """Set -> at least so many dangerous texts found, at most so many benign ones flagged."""
 

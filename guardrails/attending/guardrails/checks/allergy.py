@@ -97,7 +97,7 @@ _REACTION_NEAR: Final = re.compile(
 )
 _JUSTIFIED: Final = re.compile(
     r"\bnot an? (?:true |real )?allerg\w*|\b(?:isn't|is not) (?:truly |really )?(?:an allergy|allergic)\b"
-    r"|(?<!not )(?<!never )\btolerat(?:ed|es)\b"
+    r"|(?<!not )(?<!never )(?<!as )(?<!if )(?<!when )(?<!until )\btolerat(?:ed|es)\b"
     r"|\bwith(?:out| no) (?:any )?(?:problem|trouble|reaction|incident|issue)\w*|\b(?:has"
     r"|have) taken [^.;\n]{0,40}\b(?:since|fine"
     r"|daily)\b|\bintoleran(?:t|ce)\b|\binfusion reaction\b|\bhistamine\b|\bside[- ]chains?\b|\b(?:do|does) not cross"

@@ -260,12 +260,14 @@ def _sum_told(case: Case, drug: str, ceiling: Ceiling) -> bool:
 
 
 _RESCUE_OPIOID: Final = re.compile(
-    r"\b(?:breakthrough|rescue|immediate[- ]release|IR|as needed|p\.?r\.?n|concentrate|only if needed|liquid|"
+    r"\b(?:shortec|oxynorm|oramorph|sevredol|roxicodone|oxyir|msir"
+    r"|breakthrough|rescue|immediate[- ]release|IR|as needed|p\.?r\.?n|concentrate|only if needed|liquid|"
     r"oral solution)(?!\w)",
     re.I,
 )
 _LONG_ACTING: Final = re.compile(
-    r"\b(?:ms ?contin|oxycontin|kadian|xtampza|arymo|zomorph|avinza|exalgo|hysingla|zohydro|nucynta er|opana er|conzip"
+    r"\b(?:ms ?contin|mst(?: continus)?|longtec|morphgesic|oxycontin|kadian|xtampza"
+    r"|arymo|zomorph|avinza|exalgo|hysingla|zohydro|nucynta er|opana er|conzip"
     r"|ER|XR|SR|CR|LA|MR|(?:extended|sustained|controlled|modified|prolonged|slow)[- ]release|long[- ]acting)\b",
     re.I,
 )
@@ -309,7 +311,8 @@ def _same_product(text: str, held: Exposure, exposure: Exposure) -> bool:
     doses = [
         e.statement.dose for e in (held, exposure) if e.statement is not None and e.statement.dose is not None
     ]
-    if held.mention.brand != exposure.mention.brand and _both_listed(text, held, exposure):
+    both_brands = held.mention.brand and exposure.mention.brand
+    if (held.mention.brand != exposure.mention.brand or both_brands) and _both_listed(text, held, exposure):
         return False
     return held.mention.brand == exposure.mention.brand or len(doses) < 2 or doses[0].text == doses[1].text
 
@@ -328,7 +331,10 @@ def _both_listed(text: str, held: Exposure, exposure: Exposure) -> bool:
 
 
 def _own_line(text: str, at: int) -> bool:
-    return re.fullmatch(r"[\s\-*\u2022\u00b7\d.)(]*", text[text.rfind("\n", 0, at) + 1 : at]) is not None
+    return (
+        re.fullmatch(r"[\s\-*\u2022\u00b7\d.)(]*(?:[a-zA-Z][.)] )?", text[text.rfind("\n", 0, at) + 1 : at])
+        is not None
+    )
 
 
 def _another_product(case: Case, listed: str, exposure: Exposure) -> bool:
@@ -361,7 +367,12 @@ def _restated(case: Case, held: Exposure, exposure: Exposure) -> bool:
         "includes",
         "(",
     )
-    return len(between) < 60 and any(word in between.lower() for word in glossed) and "." not in between
+    return (
+        len(between) < 60
+        and "\n" not in between
+        and any(word in between.lower() for word in glossed)
+        and "." not in between
+    )
 
 
 def _same_class(case: Case) -> Iterator[Finding]:

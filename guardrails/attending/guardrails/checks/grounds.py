@@ -179,8 +179,8 @@ _SPECIALIST: Final = re.compile(
     re.I,
 )
 _NOT_BACK: Final = re.compile(
-    r"\b(?:not|never|no need to|don't|don\u2019t|do not|without|no)\b (?:\w+ ){0,2}(?:resum\w*|restart\w*"
-    r"|re-?start\w*"
+    r"\b(?:not|never|no need to|don't|don\u2019t|do not|without|no|nil|none)\b (?:\w+ ){0,2}(?:resum\w*|restart\w*"
+    r"|re-?start\w*|substitut\w*"
     r"|switch\w*|replac\w*|bridg\w*|alternative|cover|drip|infusion|sliding)|\b(?:restart"
     r"|return)\w* (?:is )?not planned",
     re.I,
@@ -212,6 +212,23 @@ _STENT: Final = Sieved(
     r"(?:stent\w*|pci)|\b(?:recent|new)(?:ly)? (?:\w+[- ]){0,3}stent",
     re.I,
 )
+_PLANNED_END: Final = re.compile(
+    r"\b(?:for|after) (?:a total of |the (?:first|next) )?(?:6|9|12|six|nine|twelve|eighteen)[- ]months?"
+    r"(?: in all| in total)?,? (?:after which|and then|then|when)\b"
+    r"|\b(?:for|after) (?:a|one|1)(?: whole| full)? year,? (?:after which|and then|then|when)\b",
+    re.I,
+)
+"""A course whose end is planned when it begins: "for twelve months, after which it stops"."""
+_FEW_WEEKS: Final = (
+    r"(?:(?:\d|\d\d|a few|few|two|three|four|five|six|seven|eight|nine|ten|twelve|several) (?:days?|weeks?)"
+    r"|(?:a|one|two|1|2) (?:weeks?|months?|fortnight))"
+)
+_FRESH_STENT: Final = Sieved(
+    rf"\b(?:stent\w*|pci|des\b)\b[^.;\n]{{0,60}}\b(?:(?:about |some )?{_FEW_WEEKS} ago|last (?:week|month))\b"
+    rf"|\b{_FEW_WEEKS} (?:after|since|post)[- ](?:\w+ ){{0,3}}(?:stent\w*|pci)",
+    re.I,
+)
+"""A stent of the last two months or so, for which no elective break is made (ACC/AHA 2024, perioperative guideline)."""
 _METAL_VALVE: Final = Sieved(
     r"\b(?:(?:mechanical|metal(?:lic)?) (?:\w+ ){0,3}valve|valve \w{0,12} ?\((?:metal|mechanical))", re.I
 )
@@ -262,6 +279,10 @@ def rightful(case: Case, ending: Ending) -> bool:
         return True
     if grave or _SPECIALIST.search(around):
         return True
+    if not vital.weaned and _PLANNED_END.search(around):
+        return True
+    if vital.id == "p2y12" and case.says(_FRESH_STENT):
+        return _replaced(case, ending)
     if (vital.id == "p2y12" and case.says(_STENT)) or (
         vital.id == "anticoagulant" and case.says(_METAL_VALVE)
     ):

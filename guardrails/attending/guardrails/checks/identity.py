@@ -112,6 +112,7 @@ def wrong_patient(case: Case) -> Iterator[Finding]:
     yield from _names(case)
     yield from _numbers(case)
     yield from _documents(case)
+    yield from _beside_documents(case)
     sexed = list(_sex(case))
     yield from sexed
     if not sexed:
@@ -238,6 +239,35 @@ def _documents(case: Case) -> Iterator[Finding]:
                 f"document {document.id} is about another patient",
                 Span(0, 0),
             )
+
+
+def _beside_documents(case: Case) -> Iterator[Finding]:
+    """Numbers of the output's header that no document has, where neither record nor prompt tells them: the namesake."""
+    identity = case.context.identity
+    text = case.judged.output
+    if not case.judged.documents or _OF_OTHER.search(text):
+        return
+    ours = _numbers_of(text)
+    theirs: dict[str, set[str]] = {}
+    for document in case.judged.documents:
+        for kind, numbers in _numbers_of(document.text[:2000]).items():
+            theirs.setdefault(kind, set()).update(numbers)
+    told = _numbers_of(case.judged.prompt or "")
+    settled = set(told)
+    if identity is not None:
+        settled |= {"born"} if identity.birth_date is not None else set()
+        settled |= {"mrn", "nhs"} if identity.mrn else set()
+    for kind in sorted((ours.keys() & theirs.keys()) - settled):
+        if ours[kind].isdisjoint(theirs[kind]):
+            what = "birth date" if kind == "born" else "record number"
+            yield _found(
+                case,
+                "birth-date" if kind == "born" else "record-number",
+                Severity.CONTRAINDICATED,
+                f"another {what} than in the documents",
+                Span(0, 0),
+            )
+            return
 
 
 def _sex(case: Case) -> Iterator[Finding]:

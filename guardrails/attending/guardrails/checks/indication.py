@@ -19,6 +19,8 @@ _GROUPS: Final = {
     r"|cha2ds2\w*",
     "venous thrombosis": r"dvt|pe|vte|deep[- ]vein\w*|pulmonary embol\w*|blood clots?|clots?|venous thrombo\w*",
     "prophylaxis": r"prophyla\w*|ppx|prevent\w*|recurrence",
+    "traveller": r"travel\w*|itinerary|(?:before|after|prior to) (?:your |the |his |her )?(?:departure|leaving|return"
+    r"|trip)|prophyla\w*|chemoprophyla\w*|safari|endemic area",
     "stroke": r"stroke|cva|nihss|last known well|lkw",
     "pulmonary embolism": r"pe|pulmonary embol\w*",
     "myocardial infarction": r"stemi|mi|heart attack|myocardial infarct\w*",
@@ -45,6 +47,7 @@ _NAMED: Final = {
     "opioid use disorder": re.compile(r"opioid use disorder"),
     "cardiac arrest": re.compile(r"cardiac arrest"),
     "anaphylaxis": re.compile(r"anaphylaxis"),
+    "traveller": re.compile(r"travellers' malaria"),
     "stroke": re.compile(r"^stroke"),
     "pulmonary embolism": re.compile(r"^pulmonary embolism"),
     "myocardial infarction": re.compile(r"^myocardial infarction"),

@@ -65,6 +65,11 @@ _BARE: Final = Sieved(
     r"|evening)\b",
     re.I,
 )
+_USED_FOR: Final = Sieved(
+    r"\b(?:use|used|course of|length|supply of) (?P<n>\d{1,3}|\w{3,8})[- ](?P<span>day|week|month)s?\b"
+    r"(?! (?:ago|before|after|apart|later|earlier|prior|old|review))",
+    re.I,
+)
 _REFILLS: Final = Sieved(
     r"\b(?:(?P<n>\d{1,2}|one|two|three|four|five|six|nine|ten) (?:refills?|repeats)|(?:rf|refills?) ?(?:x|[:=])? "
     r"?(?P<m>\d{1,2}"
@@ -80,6 +85,11 @@ _GO_ON: Final = Sieved(
     re.I,
 )
 _HOW_LONG: Final = re.compile(r"\b(?:how long|duration|length|course|for how|days|weeks)\b", re.I)
+_LABEL: Final = re.compile(
+    r"\n[-*\u2022 ]{0,4}(?:for )?(?:how long|duration|length(?: of (?:course|treatment))?|course(?: length)?|days)"
+    r"(?: of (?:treatment|course))?[ *]{0,3}[:=][ *]{0,3}(?P<told>[^\n]{1,40})",
+    re.I,
+)
 _CELL: Final = re.compile(
     r"(?:for |x )?(?P<n>\d{1,3}|\w{1,12})[- ](?P<span>day|week|wk|month|year)s?\b", re.I
 )
@@ -110,6 +120,9 @@ def _told_days(case: Case, statement: Statement) -> Decimal | None:
     beside = lasting_days(case, statement)
     if beside is not None:
         return beside
+    labelled = _labelled(case, statement)
+    if labelled is not None:
+        return labelled
     for number, part in enumerate(_told_of(case, statement)):
         found = _length(text, part, statement, later=number > 0)
         if found is not None:
@@ -157,6 +170,9 @@ def _length(text: str, part: Span, statement: Statement, *, later: bool) -> Deci
     bare = _BARE.search(words)
     if bare is not None:
         candidates.append(_days(bare["n"], bare["span"]))
+    used = _USED_FOR.search(words)
+    if used is not None and not _negated(words, used.start()):
+        candidates.append(_days(used["n"], used["span"]))
     return max((days for days in candidates if days is not None), default=None)
 
 
@@ -209,6 +225,23 @@ def _supplied(words: str, statement: Statement) -> Decimal | None:
     if number is None or number == 0:
         return each
     return (each if each is not None else _MONTHLY) * (number + 1)
+
+
+def _labelled(case: Case, statement: Statement) -> Decimal | None:
+    """What a line below the drug says behind "For how long:" or "Duration:", before the next drug or empty line."""
+    text = case.judged.output
+    at = statement.mention.span.end
+    starts = case.mention_starts()
+    after = bisect_right(starts, at)
+    blank = text.find("\n\n", at)
+    ends = [at + _REACH, *(starts[after : after + 1]), *([blank] if blank >= 0 else [])]
+    for line in _LABEL.finditer(text, at, min(*ends, len(text))):
+        if _ALWAYS.match(line["told"]):
+            return WITHOUT_END
+        found = _CELL.match(line["told"])
+        if found is not None:
+            return _days(found["n"], found["span"])
+    return None
 
 
 def _table_cell(text: str, at: Span) -> Decimal | None:

@@ -86,16 +86,34 @@ _BRAND_ROUTES: Final = {
     "pulmicort": "inhaled", "flovent": "inhaled", "flonase": "nasal", "nasonex": "nasal", "rhinocort": "nasal",
     "nasacort": "nasal", "atrovent": "inhaled", "narcan": "nasal", "spravato": "nasal", "nitrostat": "sublingual",
     "nitro-dur": "transdermal", "vagifem": "vaginal", "yuvafem": "vaginal", "imvexxy": "vaginal",
-    "suboxone": "sublingual", "zubsolv": "sublingual",
+    "suboxone": "sublingual", "zubsolv": "sublingual", "zembrace": "subcutaneous", "zembrace symtouch": "subcutaneous",
+    "onzetra": "nasal", "tosymra": "nasal", "nayzilam": "nasal", "valtoco": "nasal", "buccolam": "buccal",
+    "epistatus": "buccal", "diastat": "rectal", "sprix": "nasal", "zomig nasal": "nasal",
 }  # fmt: skip
 """Brands that stand for one route of a drug which has several."""
-_INJECT: Final = re.compile(r"\b(?:inject\w*|pen|syringe|shot|vial)\b", re.I)
+_INJECT: Final = re.compile(r"\b(?:inject\w*|(?:auto-?)?(?:pen|syringe|shot|vial|injector)s?)\b", re.I)
+_NEVER_INJECTED: Final = frozenset(
+    {
+        "oral",
+        "nasal",
+        "inhaled",
+        "buccal",
+        "sublingual",
+        "rectal",
+        "vaginal",
+        "topical",
+        "transdermal",
+        "ophthalmic",
+    }
+)
 _LOADS: Final = Sieved(
     r"\b(?:loading|loaded|load with|digitali[sz]\w+|bolus|initial bolus|starter pack)\b", re.I
 )
 _ORAL_FORMS: Final = frozenset({"tablet", "capsule", "teaspoon", "lozenge"})
 _STRICT: Final = ("anticoagulant", "doac", "heparin", "lmwh", "opioid", "insulin")
-_STRICT_DRUGS: Final = frozenset({"methotrexate", "digoxin", "lithium"})
+_STRICT_DRUGS: Final = frozenset(
+    {"methotrexate", "digoxin", "lithium", "mefloquine", "chloroquine", "tafenoquine"}
+)
 """Drugs whose limit is the strict one where the text does not say what they are for."""
 _ROUTE_ALIASES: Final = {
     "inhalation": "inhaled",
@@ -216,7 +234,7 @@ def speaks_of_injection(case: Case, statement: Statement) -> bool:
 def _by_route(case: Case, rows: list[DoseLimit], statement: Statement | None) -> list[DoseLimit]:
     route = route_of(statement)
     if route is None and statement is not None and speaks_of_injection(case, statement):
-        injected = [row for row in rows if _route(row) != "oral"]
+        injected = [row for row in rows if _route(row) not in _NEVER_INJECTED]
         return injected or rows
     if (
         route is None

@@ -282,10 +282,44 @@ _ABSORBED: Final = frozenset({"lindane", "camphor", "benzocaine", "hexachlorophe
 """Local drugs whose age limit is about what is absorbed of them."""
 
 
+_SCHOOLCHILD: Final = Sieved(
+    r"\b(?:(?:back to |off |miss(?:es|ed)? )?(?:school|nursery|kindergarten|preschool|day-?care|playgroup)"
+    r" (?:once|when|until|after|again|tomorrow|next|if)"
+    r"|(?:in|of) (?:first|second|third|fourth|fifth|sixth|seventh) grade|in year (?:\d|one|two|three|four|five|six)"
+    r"|your (?:little (?:one|boy|girl)|son|daughter|child|toddler|boy|girl|kid)|poor little|p(?:a)?ediatric\w*"
+    r"|(?:the|this|a) (?:child|toddler|little (?:boy|girl)))\b"
+)
+"""Words for a child whose age no word gives."""
+
+
+def _reye(case: Case) -> Iterator[Finding]:
+    """A salicylate that is started in a child with a viral illness, where no age is told (Reye syndrome)."""
+    if _VIRAL not in conditions_of(case) or not case.says(_SCHOOLCHILD):
+        return
+    for exposure in case.unique_given():
+        if not exposure.new or not case.of_class(exposure.drug, "salicylate"):
+            continue
+        for rule in case.knowledge.age_rules(exposure.drug):
+            if rule.max_age_years is not None:
+                yield case.finding(
+                    Code.AGE,
+                    exposure,
+                    Severity.CONTRAINDICATED,
+                    rule.provenance,
+                    f"{exposure.drug} in a child with a viral illness",
+                )
+                return
+
+
+def _absorbed(case: Case, drug: str) -> bool:
+    return drug in _ABSORBED or (case.of_class(drug, "salicylate") and _VIRAL in conditions_of(case))
+
+
 def age(case: Case) -> Iterator[Finding]:
     """A drug at an age at which its label speaks against it; uses that the label excepts are minor."""
     years = case.age_years
     if years is None:
+        yield from _reye(case)
         return
     for exposure in case.unique_given():
         best: Finding | None = None
@@ -294,7 +328,7 @@ def age(case: Case) -> Iterator[Finding]:
                 continue
             if rule.max_age_years is not None and years >= rule.max_age_years:
                 continue
-            local = case.is_local(exposure) and exposure.drug not in _ABSORBED
+            local = case.is_local(exposure) and not _absorbed(case, exposure.drug)
             severity = lowered(rule.severity, 2) if local else rule.severity
             severity = _for_child(case, exposure.drug, severity)
             if best is None or severity.rank > best.severity.rank:

@@ -26,6 +26,7 @@ from attending.guardrails.checks.identity import wrong_patient
 from attending.guardrails.checks.interaction import interactions, mechanisms
 from attending.guardrails.checks.interval import intervals
 from attending.guardrails.checks.kidney import kidney
+from attending.guardrails.checks.lab_course import lab_courses
 from attending.guardrails.checks.listed_dose import listed_doses, misread_starts
 from attending.guardrails.checks.local_form import local_forms
 from attending.guardrails.checks.mme import mme
@@ -85,6 +86,7 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     age,
     mme,
     drug_labs,
+    lab_courses,
     never_events,
     opioid_naive,
     fluid_never_events,

@@ -40,16 +40,32 @@ _PARTS: Final = {
 _PART: Final = {re.compile(rf"(?:{'|'.join(words.split())})"): part for part, words in _PARTS.items()}
 _SIDED: Final = re.compile(r"\b(?P<side>left|right|l|r|lt|rt)\b[.)]?(?P<rest>(?:[ -]+[a-z]+){1,5})", re.I)
 _AFTER: Final = re.compile(
-    r"\b(?P<part>[a-z]+)(?: (?:is|was|of|on|:))?[ ,(-]+(?:the )?(?P<side>left"
+    r"\b(?P<part>[a-z]+)(?: (?:is|was|of|on|:|arthroplasty|replacement|resurfacing|arthroscopy|surgery|repair|fixation"
+    r"|nailing|injection|biopsy|block|release|procedure|drops?))?[ ,:(-]+(?:the )?(?P<side>left"
     r"|right)(?: side)?\b(?! [a-z]+ (?:lower|upper))",
     re.I,
 )
+_EYE: Final = re.compile(
+    r"\bOS\b(?! ?(?:trigonum|calcis|pubis|odont\w*))|(?:\b(?:eye|to|in|for)\b|:)[ (]{1,2}OD\b"
+)
+"""The short names of the left and, where it cannot be "once daily", the right eye."""
+_SITE: Final = re.compile(
+    r"\b(?:site|side|limb|laterality|marked)(?: (?:is|was|marked|of (?:surgery|operation)))?(?: as)?[ :]{1,2}"
+    r"(?P<side>left|right)\b(?! (?:[a-z]+ )?(?:lower|upper|chest|heart|bundle|ventric))",
+    re.I,
+)
+"""A side told without its part: "site marked left"."""
 _NORMAL: Final = re.compile(
-    r"\b(?:normal|unremarkable|intact|no (?:fracture|abnormal\w*|effusion|mass|lesion|evidence)|clear"
+    r"\b(?:normal|unremarkable|uninjured|unaffected|uninvolved|untreated|spared|no treatment|not treated|fellow eye"
+    r"|contralateral|other (?:eye|side|knee|hip|leg|arm|shoulder|kidney|breast|ear|lung)"
+    r"|intact|no (?:fracture|abnormal\w*|effusion|mass|lesion|evidence)|clear"
     r"|healthy|without|not for|replaced|previous(?:ly)?|prior|history|status post|s/p|(?:19|20)\d\d|doing well"
     r"|well functioning|last year|years ago)\b",
     re.I,
 )
+
+
+_ANY_SITE: Final = "site"
 
 
 def sides(case: Case) -> Iterator[Finding]:
@@ -66,7 +82,11 @@ def sides(case: Case) -> Iterator[Finding]:
             if _NORMAL.search(words):
                 continue
             for part, side, _ in _named(words):
-                told.setdefault(part, set()).add(side)
+                if part != _ANY_SITE:
+                    told.setdefault(part, set()).add(side)
+    every = set().union(*told.values()) if told else set()
+    if len(every) == 1:
+        told[_ANY_SITE] = every
     for sentence in sentences(case.judged.output, semicolons=True):
         words = case.judged.output[sentence.start : sentence.end]
         if _NORMAL.search(words):
@@ -99,6 +119,10 @@ def _named(sentence: str) -> Iterator[tuple[str, str, Span]]:
                 break
             if word in ("and", "or", "left", "right", "then", "with"):
                 break
+    for match in _EYE.finditer(sentence):
+        yield "eye", "left" if match.group() == "OS" else "right", Span(*match.span())
+    for match in _SITE.finditer(sentence):
+        yield _ANY_SITE, match["side"].lower(), Span(*match.span())
     for match in _AFTER.finditer(sentence):
         part = _part(match["part"].lower())
         if part is not None:

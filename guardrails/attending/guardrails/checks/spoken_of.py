@@ -16,9 +16,10 @@ from attending.guardrails.finding import Scope
 
 _LIST_LINE_WORDS: Final = 6
 _OWN_OR_ORDERED: Final = re.compile(
-    r"(?:\b(?:your|his|her|their|my|rx|tabs?|caps?|inj|script for|course of|supply of|plus|some"
+    r"(?:\b(?:your|his|her|their|my) (?:[\w-]+ ){0,2}[\w-]+ \([ ]?\Z"
+    r"|(?:\b(?:your|his|her|their|my|rx|tabs?|caps?|inj|script for|course of|supply of|plus|some"
     r"|(?:went|go|goes|going) (?:with|for)|p|tx|plan)"
-    r"|\+)[ .:*]*\Z",
+    r"|\+)[ .:*]*\Z)",
     re.I,
 )
 _FOR_SOMETHING: Final = re.compile(
@@ -61,7 +62,7 @@ def only_named(text: str, names: Names, statement: Statement) -> bool:
     if not ungoverned and statement.scope not in (Scope.RECOMMEND, Scope.CONTINUE):
         return False
     span = statement.mention.span
-    if _OWN_OR_ORDERED.search(text[max(0, span.start - 20) : span.start]):
+    if _OWN_OR_ORDERED.search(text[max(0, span.start - 40) : span.start]):
         return False
     if _AN_AMOUNT.match(text, span.end) or _FOR_SOMETHING.match(text, span.end):
         return False

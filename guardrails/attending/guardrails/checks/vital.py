@@ -111,7 +111,7 @@ VITAL: Final = (
         "stent thrombosis",
         Severity.MAJOR,
         "clopidogrel, prasugrel and ticagrelor labels, section 5: discontinuation",
-        said=r"dapt|dual antiplatelets?(?: therapy)?",
+        said=r"dapt|(?:dual|both|two) antiplatelets?(?: therapy)?",
     ),
     Vital(
         "insulin",
