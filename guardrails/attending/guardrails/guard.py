@@ -12,20 +12,20 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from attending.guardrails.finding import Basis, Code, Coverage, Finding, Scope, Severity
 from attending.guardrails.patient import Document, Identity, Judged
 from attending.guardrails.policy.decide import DecidingRule, decide
 from attending.guardrails.policy.load import PolicyError, PolicySet
 from attending.guardrails.policy.schema import Audience, Decision, Policy
+from attending.guardrails.rails.outcome import FAILURES, FlowResult, RailDecision, RailStatus, Stage
 
 if TYPE_CHECKING:
     from attending.guardrails.checks.port import KnowledgePort
     from attending.guardrails.phi import PhiDetector, PlaceholderProblem
-    from attending.guardrails.rails.nemo import FlowResult, Flows
-
-RailStatus = Literal["passed", "flagged", "raised", "timed_out", "missing"]
+    from attending.guardrails.rails.request import RailRequest
+    from attending.guardrails.rails.runner import PolicyRails, RailTexts
 
 RailListener = Callable[[str], None]
 """Called with the name of each rail just before it runs, so that a killed worker's last rail is known."""
@@ -33,11 +33,24 @@ RailListener = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class RailRun:
-    """One rail of one call. `flagged` means that it found or rewrote something; the last three mean a failure."""
+    """One rail of one call. `flagged` means that it found or rewrote something; a failure, that it did not judge.
+
+    `version` names the code and tables it ran with. `transforms` are the texts that it rewrote (`prompt`,
+    `documents`) or would rewrite (`offered`, which is not used).
+    """
 
     name: str
     status: RailStatus
     elapsed_ms: float = 0.0
+    version: str = ""
+    decision: RailDecision = "none"
+    transforms: tuple[str, ...] = ()
+    error_type: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the text has not been judged by this rail."""
+        return self.status in FAILURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +104,32 @@ class OutputDecision:
 
 
 class Guard:
-    """The rails of every policy, compiled and ready. Used by one thread; not inside a running event loop."""
+    """The rails of every policy, compiled and ready. Used by one thread; not inside a running event loop.
 
-    def __init__(self, policies: PolicySet, knowledge: KnowledgePort, detector: PhiDetector) -> None:
-        """Compiles the flows of each policy. Raises PolicyError where a flow is unknown or lacks its engine."""
+    On the main thread a rail that burns the processor is stopped when its time is up, elsewhere only one that awaits.
+    """
+
+    def __init__(
+        self,
+        policies: PolicySet,
+        knowledge: KnowledgePort,
+        detector: PhiDetector,
+        *,
+        dialog_model: Any = None,
+    ) -> None:
+        """Compiles the flows of each policy. Raises PolicyError where a flow is unknown or lacks its engine.
+
+        `dialog_model` (NeMo's `LLMModel`) stands in for the `main` model of policies with dialog flows.
+        """
         self.policies = policies
         self.knowledge = knowledge
         self.detector = detector
         self._loop = asyncio.new_event_loop()
-        self._flows = {name: _compile(policies, name) for name in policies}
+        self._rails = {name: _compile(policies, name, dialog_model) for name in policies}
         self.on_rail: RailListener = lambda _name: None
+        self._unhurried = False
+        self.interrupted = 0
+        """How many rails were stopped in the middle of their code. After the first a process is best replaced."""
 
     @classmethod
     def load(
@@ -110,7 +139,7 @@ class Guard:
         knowledge_path: Path | str | None = None,
         include_drafts: bool = False,
     ) -> Guard:
-        """A guard with the policies below `policies_path`, the knowledge pack and the PHI detector loaded.
+        """A guard with the policies below `policies_path`, the knowledge pack and the PHI detector loaded and warm.
 
         Takes a few seconds and no network. Raises PolicyError.
         """
@@ -119,17 +148,35 @@ class Guard:
 
         policies = PolicySet.load(policies_path, include_drafts=include_drafts)
         knowledge = Knowledge.load(None if knowledge_path is None else Path(knowledge_path))
-        return cls(policies, knowledge, load_detector(frozenset(knowledge.names())))
+        guard = cls(policies, knowledge, load_detector(frozenset(knowledge.names())))
+        guard.warm()
+        return guard
+
+    def warm(self) -> None:
+        """One call through every rail, in its own time: the first real one pays for no import, table or cache."""
+        self._unhurried = True
+        try:
+            for name in self.policies:
+                self.check_input(name, "Please write to the patient about the visit on Monday.")
+                self.check_output(
+                    name, Judged("Take 500 mg of acetaminophen every 6 hours.", "What to take?")
+                )
+        finally:
+            self._unhurried = False
 
     def close(self) -> None:
         """Releases engines and event loop; the guard is not usable afterwards."""
-        for flows in self._flows.values():
-            self._loop.run_until_complete(flows.close())
+        for rails in self._rails.values():
+            self._loop.run_until_complete(rails.close())
         self._loop.close()
 
     def missing_rails(self) -> dict[str, dict[str, str]]:
         """Policy to flow to reason, for flows that cannot run in this environment."""
-        return {name: dict(flows.missing) for name, flows in self._flows.items() if flows.missing}
+        return {name: dict(rails.missing) for name, rails in self._rails.items() if rails.missing}
+
+    def rail_names(self, policy_name: str, *stages: Stage) -> tuple[str, ...]:
+        """The rails that run for a policy at these stages, in order. Raises KeyError for an unknown policy."""
+        return self._rails[policy_name].names(*stages)
 
     def check_input(
         self,
@@ -140,16 +187,16 @@ class Guard:
         *,
         for_model: bool = True,
     ) -> InputDecision:
-        """Runs the input rails of a policy. Raises KeyError for an unknown policy, nothing for any text.
+        """Runs the rails of input and retrieval. Raises KeyError for an unknown policy, nothing for any text.
 
         Where nothing will be sent to a model (`for_model` false) the text is not de-identified.
         """
         from attending.guardrails.rails import actions
         from attending.guardrails.rails.request import RailRequest
+        from attending.guardrails.rails.runner import RailTexts
 
         started = time.perf_counter()
-        loaded = self.policies.loaded(policy_name)
-        policy = loaded.policy
+        policy = self.policies[policy_name]
         request = RailRequest(
             services=self,
             audience=policy.audience,
@@ -159,7 +206,8 @@ class Guard:
             deidentify=policy.phi.deidentify and for_model,
             phi_mode=policy.phi.mode,
         )
-        runs, findings, results = self._run("input", policy, loaded.input_flows, request, prompt, None)
+        texts = RailTexts(prompt, tuple(document.text for document in documents))
+        runs, findings, results = self._run(("input", "retrieval"), policy, request, texts)
         phi = next((result for result in results if result.flow == "phi input"), None)
         text: str | None = None
         views: tuple[str, ...] = ()
@@ -197,10 +245,10 @@ class Guard:
         Raises KeyError for an unknown policy, nothing for any text.
         """
         from attending.guardrails.rails.request import RailRequest
+        from attending.guardrails.rails.runner import RailTexts
 
         started = time.perf_counter()
-        loaded = self.policies.loaded(policy_name)
-        policy = loaded.policy
+        policy = self.policies[policy_name]
         restored, problems, failures = _restore(judged.output, placeholders, exact=exact)
         restored_ms = _ms_since(started)
         judged = replace(judged, output=restored)
@@ -213,9 +261,8 @@ class Guard:
             judged=judged,
             placeholder_problems=problems,
         )
-        runs, found, _results = self._run(
-            "output", policy, loaded.output_flows, request, judged.prompt or "", restored
-        )
+        texts = RailTexts(judged.prompt or "", tuple(d.text for d in judged.documents), restored)
+        runs, found, _results = self._run(("output",), policy, request, texts)
         findings = (*failures, *found)
         verdict = decide(policy, findings, audience=audience)
         return OutputDecision(
@@ -266,48 +313,38 @@ class Guard:
         )
 
     def _run(
-        self,
-        direction: Literal["input", "output"],
-        policy: Policy,
-        names: Sequence[str],
-        request: Any,
-        prompt: str,
-        output: str | None,
+        self, stages: Sequence[Stage], policy: Policy, request: RailRequest, texts: RailTexts
     ) -> tuple[tuple[RailRun, ...], tuple[Finding, ...], list[FlowResult]]:
         from attending.guardrails.rails.request import serving
 
-        flows = self._flows[policy.name]
+        rails = self._rails[policy.name]
 
-        async def all_flows() -> list[FlowResult]:
-            results = []
-            for name in names:
-                self.on_rail(name)
-                results.append(
-                    await flows.run(
-                        direction,
-                        name,
-                        prompt=prompt,
-                        output=output,
-                        timeout_seconds=policy.rails.timeout_ms / 1000,
-                    )
-                )
-            return results
+        def masked(shown: RailTexts) -> RailTexts:
+            return _masked(shown, self.detector, request.identity) if policy.phi.deidentify else shown
 
         with serving(request):
-            results = self._loop.run_until_complete(all_flows())
-        runs = tuple(RailRun(result.flow, result.status, result.elapsed_ms) for result in results)
+            results = self._loop.run_until_complete(
+                rails.run(stages, texts, masked=masked, on_rail=self.on_rail, unhurried=self._unhurried)
+            )
+        self.interrupted += sum(result.interrupted for result in results)
+        runs = tuple(_rail_run(result, rails.version(result.flow), texts) for result in results)
         findings = [finding for result in results for finding in _findings(result, policy)]
         return runs, tuple(findings), results
 
 
+_WHAT_FAILED: Final = {
+    "raised": "failed",
+    "timed_out": "took too long",
+    "missing": "cannot run on this server",
+    "crashed": "lost its process",
+    "nonsense": "answered what makes no sense",
+    "over_budget": "got no time, which the other rails had used up",
+    "too_long": "is not given a text of this length",
+}
+
+
 def rail_failure(rail: str, status: str) -> Finding:
     """The finding of a rail that could not judge; the message names the rail and what happened, nothing else."""
-    what = {
-        "raised": "failed",
-        "timed_out": "took too long",
-        "missing": "cannot run on this server",
-        "crashed": "lost its process",
-    }[status]
     return Finding(
         rail=rail,
         code=Code.RAIL_FAILURE,
@@ -319,26 +356,70 @@ def rail_failure(rail: str, status: str) -> Finding:
         text="",
         basis=Basis.RULE,
         source="attending.guardrails.guard",
-        message=f"the rail `{rail}` {what}, so this text has not been judged by it",
+        message=f"the rail `{rail}` {_WHAT_FAILED[status]}, so this text has not been judged by it",
     )
+
+
+def _rail_run(result: FlowResult, version: str, texts: RailTexts) -> RailRun:
+    from attending.guardrails.rails.actions import DOCUMENTS
+    from attending.guardrails.rails.validators import OFFERED
+
+    transforms = []
+    if not result.failed:
+        if result.rewritten is not None:
+            transforms.append("prompt")
+        if tuple(result.metadata.get(DOCUMENTS, texts.documents)) != texts.documents:
+            transforms.append("documents")
+        if result.metadata.get(OFFERED):
+            transforms.append("offered")
+    return RailRun(
+        result.flow,
+        result.status,
+        result.elapsed_ms,
+        version,
+        result.decision,
+        tuple(transforms),
+        result.error_type,
+    )
+
+
+def _masked(texts: RailTexts, detector: PhiDetector, identity: Identity | None) -> RailTexts:
+    """The texts as a model may see them: identifiers replaced, under one mapping."""
+    from attending.guardrails.phi import deidentify
+
+    prompt = deidentify(texts.prompt, detector, identity)
+    mapping = prompt.placeholders
+    shown = []
+    for text in texts.documents:
+        view = deidentify(text, detector, identity, mapping)
+        mapping = view.placeholders
+        shown.append(view.text)
+    output = None if texts.output is None else deidentify(texts.output, detector, identity, mapping).text
+    return replace(texts, prompt=prompt.text, documents=tuple(shown), output=output)
 
 
 def _findings(result: FlowResult, policy: Policy) -> tuple[Finding, ...]:
     from attending.guardrails.rails.actions import FINDINGS
-    from attending.guardrails.rails.catalog import OWN_FLOWS
+    from attending.guardrails.rails.catalog import DIALOG_FLOW, OWN_FLOWS
 
-    if result.status in ("raised", "timed_out", "missing"):
+    if result.failed:
         return (rail_failure(result.flow, result.status),)
-    if result.flow in OWN_FLOWS:
+    if result.flow in OWN_FLOWS or FINDINGS in result.metadata:
         return tuple(result.metadata.get(FINDINGS, ()))
     if result.status == "passed":
         return ()
+    dialog = policy.rails.dialog
+    if result.flow == DIALOG_FLOW and dialog is not None:
+        code, severity = dialog.code, dialog.severity
+    else:
+        code = policy.rails.codes[result.flow]
+        severity = policy.rails.severities.get(result.flow, Severity.MAJOR)
     return (
         Finding(
             rail=result.flow,
-            code=policy.rails.codes[result.flow],
+            code=code,
             rule_id=f"nemo:{result.flow.split('$')[0].strip().replace(' ', '_')}",
-            severity=policy.rails.severities.get(result.flow, Severity.MAJOR),
+            severity=severity,
             scope=Scope.MENTION,
             start=0,
             end=0,
@@ -389,13 +470,12 @@ def _locate(
     return tuple(located)
 
 
-def _compile(policies: PolicySet, name: str) -> Flows:
-    from attending.guardrails.rails.catalog import manifests
-    from attending.guardrails.rails.nemo import Flows, RailsConfigError
+def _compile(policies: PolicySet, name: str, dialog_model: Any) -> PolicyRails:
+    from attending.guardrails.rails.nemo import RailsConfigError
+    from attending.guardrails.rails.runner import PolicyRails
 
-    loaded = policies.loaded(name)
     try:
-        return Flows.compile(loaded.rails_folder, loaded.input_flows, loaded.output_flows, manifests())
+        return PolicyRails.compile(policies.loaded(name), model=dialog_model)
     except RailsConfigError as err:
         raise PolicyError(
             name, tuple((f"rails/config.yml: {flow}", why) for flow, why in err.problems)

@@ -24,7 +24,7 @@ from typing import Any, Final, Self, TypeVar
 
 from attending.guardrails.cores import usable_cores
 from attending.guardrails.finding import Coverage, Finding
-from attending.guardrails.guard import InputDecision, OutputDecision, RailRun, RailStatus, rail_failure
+from attending.guardrails.guard import InputDecision, OutputDecision, RailRun, rail_failure
 from attending.guardrails.patient import Document, Identity, Judged
 from attending.guardrails.policy.decide import decide
 from attending.guardrails.policy.load import PolicySet
@@ -39,6 +39,7 @@ from attending.guardrails.pool_worker import (
     WorkerSettings,
     frame,
 )
+from attending.guardrails.rails.outcome import RailStatus
 
 T = TypeVar("T")
 
@@ -116,7 +117,8 @@ class GuardPool:
         max_waiting: int | None = None,
     ) -> None:
         """`timeout_seconds` bounds one call at work, not its wait. A worker above `max_memory_mb` after a call is
-        replaced. `max_waiting` calls may queue (16 a worker when None). Without `policies_path` only `redact` works.
+        replaced, and so is one in which a rail was stopped. `max_waiting` calls may queue (16 a worker when None).
+        Without `policies_path` only `redact` works.
 
         Raises PolicyError when the policies do not load.
         """
@@ -329,7 +331,7 @@ class GuardPool:
             return _Failure("raised", rail, (time.perf_counter() - started) * 1000)
         finally:
             self._busy -= 1
-        if message.memory_mb > self._settings.max_memory_mb:
+        if message.memory_mb > self._settings.max_memory_mb or message.spent:
             self._recycled += 1
             self._lost(worker)
         else:

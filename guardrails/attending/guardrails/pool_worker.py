@@ -60,11 +60,15 @@ class RailStarted:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The answer to a call; `value` is None where it failed with an exception of type `error_type`."""
+    """The answer to a call; `value` is None where it failed with an exception of type `error_type`.
+
+    `spent`: a rail was stopped in the middle of its code, so what it left half done must not meet the next text.
+    """
 
     value: Any
     memory_mb: float
     error_type: str | None = None
+    spent: bool = False
 
 
 def frame(message: object) -> bytes:
@@ -105,9 +109,10 @@ def serve(connection: socket.socket) -> None:
     while (call := _receive(connection)) is not None:
         method, arguments, options = call
         try:
-            done = Done(service.call(method, arguments, options), memory_mb())
+            value, error_type = service.call(method, arguments, options), None
         except Exception as err:
-            done = Done(None, memory_mb(), type(err).__name__)
+            value, error_type = None, type(err).__name__
+        done = Done(value, memory_mb(), error_type, service.spent)
         connection.sendall(frame(done))
 
 
@@ -128,16 +133,10 @@ class _Service:
             self.detector = self.guard.detector
             self.policy_hashes = {name: policy.hash for name, policy in self.guard.policies.items()}
             self.knowledge_hash = self.guard.knowledge.hash
-            self._warm(self.guard)
 
-    @staticmethod
-    def _warm(guard: Any) -> None:
-        """One call through every rail, so that the first real one pays for no import or cache."""
-        from attending.guardrails.patient import Judged
-
-        for name in guard.policies:
-            guard.check_input(name, "Please write to the patient about the visit on Monday.")
-            guard.check_output(name, Judged("Take 500 mg of acetaminophen every 6 hours.", "What to take?"))
+    @property
+    def spent(self) -> bool:
+        return self.guard is not None and self.guard.interrupted > 0
 
     @property
     def on_rail(self) -> Any:

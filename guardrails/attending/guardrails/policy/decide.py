@@ -149,7 +149,11 @@ def below_floor(row: VerdictRow, position: int, audience: Audience) -> str | Non
 def judge_one(policy: Policy, finding: Finding, audience: Audience) -> tuple[Decision, str]:
     """What one finding decides by itself before one reader, and the rule that says so."""
     default, rule = default_decision(finding, audience)
-    if finding.severity is Severity.INFO or finding.code is Code.RAIL_FAILURE:
+    if finding.severity is Severity.INFO:
+        return default, rule
+    if finding.code is Code.RAIL_FAILURE and policy.rails.on_failure_of(finding.rail) == "block":
+        return "block", "policy.rails.on_failure"
+    if finding.code is Code.RAIL_FAILURE:
         return default, rule
     for position, row in enumerate(policy.verdicts):
         if row.matches(finding, audience):

@@ -16,6 +16,7 @@ from typing import Any, Final
 from attending.guardrails.policy.problem import PolicyError, Problem, next_step
 from attending.guardrails.policy.schema import Policy
 from attending.guardrails.policy.yaml_form import line_of, read_yaml
+from attending.guardrails.rails.catalog import DIALOG_FLOW, OWN_FLOWS
 from pydantic import ValidationError
 
 POLICY_FILE: Final = "policy.yaml"
@@ -41,6 +42,7 @@ class LoadedPolicy:
     folder: Path
     input_flows: tuple[str, ...]
     output_flows: tuple[str, ...]
+    retrieval_flows: tuple[str, ...] = ()
 
     @property
     def rails_folder(self) -> Path:
@@ -119,10 +121,10 @@ def load_policy(folder: Path | str) -> LoadedPolicy:
     for path in sorted((folder / RAILS_FOLDER).rglob("*.y*ml")):
         # NeMo reads every one of them, without our bounds.
         read_yaml(folder, path.relative_to(folder).as_posix())
-    flows = {direction: _flows(folder, direction) for direction in ("input", "output")}
-    _check_flows(folder.name, policy, flows["input"], flows["output"])
+    flows = {direction: _flows(folder, direction) for direction in ("input", "retrieval", "output")}
+    _check_flows(folder.name, policy, flows["input"], flows["output"], flows["retrieval"])
     policy._hash = content_hash(folder)
-    return LoadedPolicy(policy, folder, flows["input"], flows["output"])
+    return LoadedPolicy(policy, folder, flows["input"], flows["output"], flows["retrieval"])
 
 
 def content_hash(folder: Path) -> str:
@@ -177,7 +179,13 @@ def _problem(error: dict[str, Any], lines: Mapping[str, int]) -> Problem:
     return Problem(POLICY_FILE, line_of(lines, key), key, reason, message, next_step(reason))
 
 
-def _check_flows(name: str, policy: Policy, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
+def _check_flows(
+    name: str,
+    policy: Policy,
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    retrievals: tuple[str, ...],
+) -> None:
     config = f"{RAILS_FOLDER}/config.yml"
 
     def wrong(file: str, key: str, reason: str, message: str) -> Problem:
@@ -197,8 +205,19 @@ def _check_flows(name: str, policy: Policy, inputs: tuple[str, ...], outputs: tu
         for flow in required
         if flow not in given
     ]
-    own = {*REQUIRED_INPUT_FLOWS, *REQUIRED_OUTPUT_FLOWS}
-    foreign = {flow for flow in (*inputs, *outputs) if flow not in own}
+    foreign = {flow for flow in (*inputs, *retrievals, *outputs) if flow not in OWN_FLOWS}
+    others = {validator.name for validator in policy.rails.validators}
+    if policy.rails.dialog is not None:
+        others.add(DIALOG_FLOW)
+    problems += [
+        wrong(POLICY_FILE, "rails.validators", "CONTRADICTION", f"`{flow}` is the name of another rail")
+        for flow in sorted(others & {*inputs, *retrievals, *outputs, *OWN_FLOWS})
+    ]
+    problems += [
+        wrong(POLICY_FILE, f"rails.flows.{flow}", "FLOW_UNKNOWN", "is not a rail of this policy")
+        for flow in policy.rails.flows
+        if flow not in {*inputs, *retrievals, *outputs, *others}
+    ]
     for key, table in (("codes", policy.rails.codes), ("severities", policy.rails.severities)):
         problems += [
             wrong(
@@ -220,7 +239,7 @@ def _check_flows(name: str, policy: Policy, inputs: tuple[str, ...], outputs: tu
         for flow in sorted(foreign)
         if flow not in policy.rails.codes
     ]
-    served = set(policy.rails.codes.values())
+    served = policy.rails.served_codes()
     problems += [
         wrong(
             POLICY_FILE,

@@ -188,16 +188,92 @@ class Registry(_Strict):
     intended_use: _Text
 
 
-class Rails(_Strict):
-    """How the flows of `rails/config.yml` run here.
+OnFailure = Literal["hold", "block"]
+"""What a rail that did not judge the text leads to. `release` is not among them, in no policy."""
 
-    `codes` says which code a flow of somebody else's (NeMo's library, a validator) reports when it blocks; our own
-    flows report their own.
+_TimeoutMs = Annotated[int, Field(ge=10, le=60_000)]
+_Characters = Annotated[int, Field(ge=1, le=4_000_000)]
+_FlowName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}$")]
+_REMOTE_ARGUMENTS: Final = frozenset({"on_fail", "use_local", "validation_endpoint"})
+
+
+def _fails_closed(value: Any) -> Any:
+    if value == "release":
+        raise _refused("SAFEGUARD_OFF", "a rail that fails never releases a text: `hold` or `block`")
+    return value
+
+
+class FlowLimits(_Strict):
+    """The limits of one rail where they differ from those of `rails`."""
+
+    timeout_ms: _TimeoutMs | None = None
+    max_characters: _Characters | None = None
+    on_failure: OnFailure | None = None
+
+    _closed = field_validator("on_failure", mode="before")(_fails_closed)
+
+
+class ValidatorRail(_Strict):
+    """A validator of Guardrails AI that runs as a rail (`rails.validators`). Its package is installed, not brought."""
+
+    name: _FlowName
+    stage: Literal["input", "retrieval", "output"]
+    import_: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = Field(
+        alias="import"
+    )
+    """`package.module:Class`."""
+    arguments: dict[str, bool | int | float | str | list[str] | list[int] | None] = Field(
+        default_factory=dict
+    )
+    code: Code
+    severity: Severity = Severity.MAJOR
+
+    @model_validator(mode="after")
+    def _judged_here(self) -> Self:
+        elsewhere = sorted(_REMOTE_ARGUMENTS & set(self.arguments))
+        if elsewhere:
+            raise ValueError(
+                f"`arguments` may not set {', '.join(elsewhere)}: it is judged here, and by the policy"
+            )
+        if self.code in UNTOUCHABLE:
+            raise ValueError(f"`code` {self.code.value} is reserved")
+        if self.severity is Severity.INFO:
+            raise ValueError("`severity` info would silence it")
+        return self
+
+
+class DialogRail(_Strict):
+    """What a prompt is that a dialog flow of `rails/*.co` answers itself (`rails.dialog`)."""
+
+    code: Code = Code.OFF_TOPIC
+    severity: Severity = Severity.MAJOR
+
+    @model_validator(mode="after")
+    def _not_reserved(self) -> Self:
+        if self.code in UNTOUCHABLE or self.severity is Severity.INFO:
+            raise _refused("SAFEGUARD_OFF", "`code` must not be a reserved one, nor `severity` info")
+        return self
+
+
+class Rails(_Strict):
+    """How the flows of `rails/config.yml` run here, and which rails run beside them.
+
+    `codes` says which code a flow of NeMo's library reports when it blocks; our own flows report their own. Every
+    rail is bounded: `timeout_ms` for itself, `budget_ms` for all of one call together, `max_characters` for the text
+    that it is given. A rail that is over a bound, raises, answers nonsense or cannot run gives `on_failure`.
     """
 
-    timeout_ms: int = Field(default=5000, ge=10, le=60_000)
+    timeout_ms: _TimeoutMs = 5000
+    budget_ms: int = Field(default=8_000, ge=10, le=120_000)
+    max_characters: _Characters = 1_000_000
+    on_failure: OnFailure = "hold"
+    flows: dict[str, FlowLimits] = Field(default_factory=dict)
     codes: dict[str, Code] = Field(default_factory=dict)
     severities: dict[str, Severity] = Field(default_factory=dict)
+    validators: tuple[ValidatorRail, ...] = ()
+    dialog: DialogRail | None = None
+
+    _closed = field_validator("on_failure", mode="before")(_fails_closed)
 
     @model_validator(mode="after")
     def _codes_are_foreign(self) -> Self:
@@ -207,7 +283,30 @@ class Rails(_Strict):
         low = sorted(flow for flow, severity in self.severities.items() if severity is Severity.INFO)
         if low:
             raise _refused("SAFEGUARD_OFF", f"`severities` would silence {', '.join(low)}")
+        names = [validator.name for validator in self.validators]
+        if len(set(names)) != len(names):
+            raise ValueError("`validators` names a rail twice")
         return self
+
+    def timeout_ms_of(self, rail: str) -> int:
+        """Milliseconds that the rail may take."""
+        return self._own(rail).timeout_ms or self.timeout_ms
+
+    def max_characters_of(self, rail: str) -> int:
+        """Characters of the longest text that the rail is given."""
+        return self._own(rail).max_characters or self.max_characters
+
+    def on_failure_of(self, rail: str) -> OnFailure:
+        """What follows when the rail has not judged the text."""
+        return self._own(rail).on_failure or self.on_failure
+
+    def _own(self, rail: str) -> FlowLimits:
+        return self.flows.get(rail) or FlowLimits()
+
+    def served_codes(self) -> frozenset[Code]:
+        """Codes that a rail which is no flow of ours reports."""
+        dialog = () if self.dialog is None else (self.dialog.code,)
+        return frozenset((*self.codes.values(), *(v.code for v in self.validators), *dialog))
 
 
 class Policy(_Strict):

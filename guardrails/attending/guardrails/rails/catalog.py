@@ -12,7 +12,14 @@ OWN_FLOWS: Final[dict[str, tuple[str, str]]] = {
     "injection output": ("output", "injection_output"),
     "clinical recommendation": ("output", "clinical_recommendation"),
 }
-"""Flow name to direction and action of `rails.actions`."""
+"""Flow name to stage (input, retrieval, output) and action of `rails.actions`.
+
+A rail of the retrieval judges the documents, before the model has answered and again beside its answer. It is given
+them joined as `text`, and one by one in `current_request().documents`.
+"""
+
+DIALOG_FLOW: Final = "dialog input"
+"""The rail that runs a policy's Colang dialog flows, where `rails.dialog` declares them."""
 
 _ACTIONS: Final = "attending.guardrails.rails.actions"
 

@@ -7,23 +7,20 @@ one that raises, one that takes too long and one that cannot run here are four d
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
+from attending.guardrails.rails.outcome import FlowResult, Stage
+from attending.guardrails.rails.watchdog import RailOverrunError, bounded
 from pydantic import ValidationError
 
 # The package reports usage to its maker unless told not to before it is imported.
 os.environ["NEMO_GUARDRAILS_NO_USAGE_STATS"] = "1"
 os.environ["DO_NOT_TRACK"] = "1"
-
-RailStatus = Literal["passed", "flagged", "raised", "timed_out", "missing"]
-Direction = Literal["input", "output"]
 
 _LOGGERS: Final = ("nemoguardrails", "httpx", "httpcore", "openai")
 
@@ -40,33 +37,27 @@ class RailsConfigError(ValueError):
         self.problems = problems
 
 
-@dataclass(frozen=True, slots=True)
-class FlowResult:
-    """What one flow did. `metadata` is the action's own; `rewritten` the text it would put in place, if any."""
-
-    flow: str
-    status: RailStatus
-    elapsed_ms: float
-    metadata: Mapping[str, Any]
-    rewritten: str | None = None
-    error_type: str | None = None
-    """The exception's type name where the flow raised: its message may hold personal data and is dropped."""
-
-
 class Flows:
     """The compiled flows of one policy. Not thread-safe; made and used inside one guard."""
 
     def __init__(
-        self, compiled: Mapping[tuple[Direction, str], Any], missing: Mapping[str, str], engines: Any = None
+        self, compiled: Mapping[tuple[Stage, str], Any], missing: Mapping[str, str], engines: Any = None
     ) -> None:
         self._compiled = dict(compiled)
         self._engines = engines
         self.missing = dict(missing)
         """Flows that are configured rightly but cannot run in this environment, with why."""
+        self.awaiting = frozenset(flow for (_stage, flow), rail in compiled.items() if _asks_a_model(rail))
+        """Flows that wait for a model, and so may run beside those that burn the processor."""
 
     @classmethod
     def compile(
-        cls, folder: Path, inputs: Sequence[str], outputs: Sequence[str], manifests: Sequence[Any]
+        cls,
+        folder: Path,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        manifests: Sequence[Any],
+        retrievals: Sequence[str] = (),
     ) -> Flows:
         """The flows of the NeMo configuration in `folder`, with `manifests` (RailManifest) beside NeMo's own.
 
@@ -86,24 +77,29 @@ class Flows:
         from nemoguardrails.manifests import RailDirection, default_rail_catalog, parse_configured_surface
         from nemoguardrails.manifests.catalog import RailCatalog, RailManifestRecord
 
-        _silence()
+        silence()
         try:
             config = RailsConfig.from_path(str(folder))
         except Exception as err:
             raise RailsConfigError((("config.yml", _why(err)),)) from None
         own = [RailManifestRecord(manifest=manifest, source=__name__) for manifest in manifests]
         catalog = RailCatalog([*default_rail_catalog().records.values(), *own])
-        directions = {"input": RailDirection.INPUT, "output": RailDirection.OUTPUT}
+        directions: dict[Stage, Any] = {
+            "input": RailDirection.INPUT,
+            "retrieval": RailDirection.RETRIEVAL,
+            "output": RailDirection.OUTPUT,
+        }
         engines = EngineRegistry(config.models) if config.models else None
         dependencies = RailDependencies(
             llms=engines.llms if engines is not None else {},
             llm_task_manager=LLMTaskManager(config) if config.models else None,
             config=config,
         )
-        compiled: dict[tuple[Direction, str], Any] = {}
+        compiled: dict[tuple[Stage, str], Any] = {}
         missing: dict[str, str] = {}
         problems: list[tuple[str, str]] = []
-        wanted: list[tuple[Direction, str]] = [("input", flow) for flow in inputs]
+        wanted: list[tuple[Stage, str]] = [("input", flow) for flow in inputs]
+        wanted += [("retrieval", flow) for flow in retrievals]
         wanted += [("output", flow) for flow in outputs]
         for direction, flow in wanted:
             unservable = unservable_reason(flow, directions[direction], catalog)
@@ -132,18 +128,18 @@ class Flows:
             await self._engines.stop()
 
     async def run(
-        self, direction: Direction, flow: str, *, prompt: str, output: str | None, timeout_seconds: float
+        self, stage: Stage, flow: str, *, prompt: str, output: str | None, timeout_seconds: float
     ) -> FlowResult:
         """Runs one flow to a result; never raises for what the flow does.
 
-        The time-out bounds what awaits. A flow that burns the processor cannot be stopped from inside its process:
-        it is reported as timed out when it returns, and the pool kills the process when it does not.
+        `output` is what a rail of the output reads as the answer, and a rail of the retrieval as the documents. What
+        does not stop when its time is up, and looks for no signals either, is ended by the pool with its process.
         """
-        rail = self._compiled.get((direction, flow))
+        rail = self._compiled.get((stage, flow))
         if rail is None:
-            return FlowResult(flow, "missing", 0.0, {})
+            return FlowResult(flow, "missing")
         started = time.perf_counter()
-        outcome, error_type, timed_out = None, None, False
+        outcome, error_type, timed_out, interrupted = None, None, False, False
 
         async def execute() -> Any:
             if self._engines is not None:
@@ -152,18 +148,20 @@ class Flows:
             return await rail.execute([{"role": "user", "content": prompt}], output)
 
         try:
-            outcome = (await asyncio.wait_for(execute(), timeout_seconds)).outcome
+            outcome = (await bounded(execute(), timeout_seconds)).outcome
         except TimeoutError:
             timed_out = True
+        except RailOverrunError:
+            timed_out = interrupted = True
         except Exception as err:
             # NeMo lets an upstream HTTP failure through; it is a failed rail like any other.
             error_type = type(err).__name__
         seconds = time.perf_counter() - started
         elapsed_ms = seconds * 1000
         if timed_out or seconds > timeout_seconds:
-            return FlowResult(flow, "timed_out", elapsed_ms, {})
+            return FlowResult(flow, "timed_out", elapsed_ms, interrupted=interrupted)
         if outcome is None or outcome.failed:
-            return FlowResult(flow, "raised", elapsed_ms, {}, error_type=error_type)
+            return FlowResult(flow, "raised", elapsed_ms, error_type=error_type)
         rewritten = next(iter(outcome.transform_text.values()), None) if outcome.is_transform else None
         flagged = outcome.is_blocked or outcome.is_transform
         return FlowResult(flow, "flagged" if flagged else "passed", elapsed_ms, outcome.metadata, rewritten)
@@ -189,7 +187,11 @@ def _undeclared_models(surface: Any, parameters: Mapping[str, str], models: Mapp
     return None
 
 
-def _silence() -> None:
+def _asks_a_model(rail: Any) -> bool:
+    return any(binding.resource == "model" for binding in rail.surface.bindings)
+
+
+def silence() -> None:
     """NeMo logs the message of an exception and, at debug level, prompts: nothing of it may reach a handler."""
     for name in _LOGGERS:
         logger = logging.getLogger(name)
