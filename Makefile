@@ -25,12 +25,21 @@ $(STAMP): requirements/server-dev.lock requirements/model.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-setup: $(STAMP) ## Create .venv and install everything (done by the others by themselves)
+# Guardrails AI asks for litellm and for older versions of what is installed here. What a validator needs of it runs
+# without, so it lies in a folder of its own, which only the tests and servers that use validators put on their path.
+GUARDRAILS_AI ?= .guardrails-ai
+GUARDRAILS_AI_STAMP := $(GUARDRAILS_AI)/.installed
+$(GUARDRAILS_AI_STAMP): requirements/guardrails-ai.lock | $(STAMP)
+	@rm -rf $(GUARDRAILS_AI)
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --target $(GUARDRAILS_AI) -r requirements/guardrails-ai.lock
+	@touch $@
+
+setup: $(STAMP) $(GUARDRAILS_AI_STAMP) ## Create .venv and install everything (done by the others by themselves)
 
 demo: $(STAMP) ## Run the main job: app, clinician and auditor against a real server
 	@$(BIN)/attending demo
 
-test: $(STAMP) lint types proto-check ## Lint, types, contracts and every test
+test: $(STAMP) $(GUARDRAILS_AI_STAMP) lint types proto-check ## Lint, types, contracts and every test
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 # These two need more than pip packages or an environment of their own, so `make test` does without them.
@@ -92,6 +101,8 @@ lock: ## Remake the lock files (needs uv)
 	  --no-header --custom-compile-command "make lock" -o requirements/server-dev.lock
 	uv pip compile requirements/fuzz.in -c requirements/server-dev.lock --generate-hashes --universal --python-version 3.11 \
 	  --no-header --no-annotate -o requirements/fuzz.lock
+	uv pip compile requirements/guardrails-ai.in --no-deps --generate-hashes --universal --python-version 3.11 \
+	  --no-header --no-annotate -o requirements/guardrails-ai.lock
 
 clean: ## Remove the environment and caches
-	rm -rf $(VENV) $(FUZZ_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) $(FUZZ_VENV) $(GUARDRAILS_AI) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -173,20 +173,65 @@ async def test_a_pool_that_cannot_start_says_why_and_leaves_nothing(policies: Pa
     assert broken.health().pids == ()
 
 
-async def test_a_script_without_a_main_guard_is_not_run_again(policies: Path, tmp_path: Path) -> None:
+WATCHES_SOCKETS = """
+import os, sys
+def seen(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.sendmsg"):
+        with open(os.environ["ATTEMPTS"], "a") as file:
+            print(event, arguments, file=file)
+sys.addaudithook(seen)
+open(os.environ["ATTEMPTS"] + ".watched." + str(os.getpid()), "w").close()
+"""
+DIALOG = """
+define user ask about politics
+  "Who will win the election?"
+define bot refuse politics
+  "I can only help with your visit."
+define flow politics
+  user ask about politics
+  bot refuse politics
+"""
+
+
+async def test_a_script_without_a_main_guard_is_not_run_again_and_nothing_calls_out(
+    policies: Path, tmp_path: Path
+) -> None:
+    """In processes that nothing but our own code tells not to report, with every engine of NeMo's loaded."""
+    folder = Path(shutil.copytree(policies, tmp_path / "policies")) / "administrative-letter"
+    (folder / "rails" / "topics.co").write_text(DIALOG, encoding="utf-8")
+    for name, change in (
+        ("policy.yaml", {"dialog": {}}),
+        ("rails/config.yml", {"dialog": {"user_messages": {"embeddings_only": True}}}),
+    ):
+        document = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+        document["rails"] = {**document.get("rails", {}), **change}
+        (folder / name).write_text(yaml.safe_dump(document), encoding="utf-8")
+    (tmp_path / "sitecustomize.py").write_text(WATCHES_SOCKETS, encoding="utf-8")
     script = tmp_path / "script.py"
     script.write_text(
         "import asyncio\n"
+        "from attending.guardrails.patient import Judged\n"
         "from attending.guardrails.pool import GuardPool\n"
         "print('started')\n"
         "async def run():\n"
-        f"    async with GuardPool(policies_path={str(policies)!r}, workers=1) as pool:\n"
+        f"    async with GuardPool(policies_path={str(folder.parent)!r}, workers=1) as pool:\n"
         "        print(pool.ready())\n"
+        "        asked = 'Who will win the election?'\n"
+        "        checked = await pool.check_input('administrative-letter', asked)\n"
+        "        print([run.status for run in checked.rail_runs if run.name == 'dialog input'][0])\n"
+        "        await pool.check_output('administrative-letter', Judged(asked, asked))\n"
         "asyncio.run(run())\n",
         encoding="utf-8",
     )
+    # NeMo does not report from tests and CI either, by these last ones.
+    quiet = ("NEMO_GUARDRAILS_NO_USAGE_STATS", "DO_NOT_TRACK", "CI", "PYTEST_CURRENT_TEST", "PYTEST_VERSION")
+    env = {key: value for key, value in os.environ.items() if key not in quiet}
+    env |= {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]), "HOME": str(tmp_path)}
+    env["ATTEMPTS"] = str(tmp_path / "attempts")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(script), stdout=asyncio.subprocess.PIPE
+        sys.executable, str(script), stdout=asyncio.subprocess.PIPE, env=env
     )
     out, _err = await process.communicate()
-    assert out.decode().split() == ["started", "True"]
+    assert out.decode().split() == ["started", "True", "flagged"]
+    assert len(list(tmp_path.glob("attempts.watched.*"))) == 2
+    assert not (tmp_path / "attempts").exists(), (tmp_path / "attempts").read_text()
