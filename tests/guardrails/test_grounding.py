@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from attending.guardrails.checks.passages import numbers, sentences
 from attending.guardrails.checks.run import run_checks
+from attending.guardrails.citation import Citation, Support
 from attending.guardrails.context.json_form import parse_context, parse_documents
 from attending.guardrails.finding import Code, Finding
 from attending.guardrails.knowledge import Knowledge
@@ -73,6 +74,101 @@ def test_a_changed_claim_is_found_with_its_passage(knowledge: Knowledge, output:
 )
 def test_a_faithful_claim_is_left_alone(knowledge: Knowledge, output: str) -> None:
     assert judged(knowledge, output) == []
+
+
+NOTE = (
+    "She takes lisinopril 20 mg twice daily for hypertension. She denies chest pain, shortness of breath, or fever.\n"
+    "The left knee has a 3 cm effusion with no instability. The right shoulder is normal.\n"
+    "Symptoms began two days ago after lifting. Her ejection fraction was 45%. Bilateral ankle edema is present.\n"
+    "She has a 10-year history of type 2 diabetes. Lachman test was negative. She walks 2 miles every day."
+)
+
+
+@pytest.mark.parametrize(
+    ("claim", "kind"),
+    [
+        ("She takes lisinopril 40 mg twice daily for hypertension.", "dose"),
+        ("She takes amlodipine 20 mg twice daily for hypertension.", "drug"),
+        ("She takes lisinopril 20 mcg twice daily for hypertension.", "dose"),
+        ("She takes lisinopril 20 mg three times daily for hypertension.", "frequency"),
+        ("She reports chest pain, shortness of breath, or fever.", "negation"),
+        ("The patient is positive for chest pain and fever.", "negation"),
+        ("The right knee has a 3 cm effusion with no instability.", "side"),
+        ("The left knee has a 3 mm effusion with no instability.", "unit"),
+        ("The left knee has a 5 centimeter effusion with no instability.", "number"),
+        ("The left knee has a 3 cm effusion with instability.", "negation"),
+        ("Left ankle edema is present.", "side"),
+        ("Symptoms began two weeks ago after lifting.", "time"),
+        ("Symptoms began five days ago after lifting.", "number"),
+        ("Her ejection fraction was 54 percent.", "number"),
+        ("She has a 10-month history of type 2 diabetes.", "time"),
+        ("Lachman test was positive.", "negation"),
+        ("She walks 2 miles every week.", "time"),
+        ("The right shoulder is abnormal.", "opposite"),
+    ],
+)
+def test_one_fact_swapped_is_a_contradiction_of_its_kind(knowledge: Knowledge, claim: str, kind: str) -> None:
+    found = judged(knowledge, claim, ({"id": "note", "text": NOTE},))
+    assert [f.rule_id for f in found][:1] == [f"rule:grounding-{kind}"]
+    assert {f.code for f in found} == {Code.CONTRADICTION}
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "Lisinopril 20 milligrams BID is taken for HTN.",
+        "The patient denies fever, chest pain, and SOB.",
+        "She does not report chest pain.",
+        "There is a three centimeter effusion of the left knee without instability.",
+        "Both sides: bilateral ankle edema.",
+        "Symptoms began 2 days ago.",
+        "Symptoms began 48 hours ago after lifting.",
+        "EF about 45 percent.",
+        "She has had type 2 diabetes for 10 years.",
+        "The Lachman test is negative, and she walks two miles daily.",
+        "Is the right knee swollen?",
+    ],
+)
+def test_the_same_fact_in_other_words_is_left_alone(knowledge: Knowledge, claim: str) -> None:
+    assert judged(knowledge, claim, ({"id": "note", "text": NOTE},)) == []
+
+
+def test_each_claim_is_cited_with_its_passage(knowledge: Knowledge) -> None:
+    output = (
+        "Her ejection fraction was 45%. The right knee has a 3 cm effusion. The moon is made of old cheese."
+    )
+    case = Judged(
+        output, None, documents=parse_documents([{"id": "other", "text": PLAN}, {"id": "note", "text": NOTE}])
+    )
+    cited = run_checks(case, knowledge, audience="clinician").citations
+    assert [(c.status, c.document) for c in cited] == [
+        (Support.SUPPORTED, "note"),
+        (Support.CONTRADICTED, "note"),
+        (Support.UNSUPPORTED, ""),
+    ]
+    assert [output[c.start : c.end] for c in cited] == output.replace(". ", ".|").split("|")
+    for citation in cited[:2]:
+        assert NOTE[citation.passage_start : citation.passage_end] == citation.passage
+    assert cited[0].passage.strip() == "Her ejection fraction was 45%."
+    assert [Citation.from_json(c.to_json()) for c in cited] == list(cited)
+
+
+def test_a_document_that_agrees_outweighs_one_that_does_not(knowledge: Knowledge) -> None:
+    documents = ({"id": "old", "text": "Her ejection fraction was 30%."}, {"id": "new", "text": NOTE})
+    assert judged(knowledge, "Her ejection fraction was 45%.", documents) == []
+
+
+def test_hostile_texts_are_read_to_their_end(knowledge: Knowledge) -> None:
+    """Long lines, bare marks and numbers without end take no more than their length."""
+    for text in (
+        "no " * 20_000,
+        "1/" * 20_000,
+        "left right " * 10_000,
+        "\u0130" * 5_000,
+        ", and she" * 5_000,
+        "a\n" * 20_000,
+    ):
+        judged(knowledge, text[:20_000], ({"id": "d", "text": text[:20_000]},))
 
 
 def test_tenfold_against_the_document_is_named(knowledge: Knowledge) -> None:

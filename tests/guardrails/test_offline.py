@@ -17,6 +17,7 @@ KEYS = [
     "disposition",
     "findings",
     "coverage",
+    "citations",
     "knowledge_hash",
     "policy_hash",
     "elapsed_ms",

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from attending.guardrails.citation import Citation
 from attending.guardrails.finding import Basis, Code, Coverage, Finding, Scope, Severity
 from attending.guardrails.patient import Document, Identity, Judged
 from attending.guardrails.policy.decide import DecidingRule, decide
@@ -98,6 +99,8 @@ class OutputDecision:
     policy_hash: str
     elapsed_ms: float
     stage_ms: Mapping[str, float] = field(default_factory=dict)
+    citations: tuple[Citation, ...] = ()
+    """What each claim of `output_final` rests on; empty without documents."""
 
     def __repr__(self) -> str:
         return f"OutputDecision(disposition={self.disposition!r}, findings={len(self.findings)})"
@@ -281,6 +284,7 @@ class Guard:
             policy_hash=policy.hash,
             elapsed_ms=_ms_since(started),
             stage_ms={"restore": restored_ms, **{run.name: run.elapsed_ms for run in runs}},
+            citations=request.citations,
         )
 
     def check_record(

@@ -169,6 +169,7 @@ def check_result(id_: str | int, decision: OutputDecision) -> dict[str, Any]:
         "disposition": decision.disposition,
         "findings": [finding.to_json() for finding in decision.findings],
         "coverage": decision.coverage.to_json(),
+        "citations": [citation.to_json() for citation in decision.citations],
         "knowledge_hash": decision.knowledge_hash,
         "policy_hash": decision.policy_hash,
         "elapsed_ms": round(decision.elapsed_ms, 3),

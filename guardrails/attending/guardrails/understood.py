@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from decimal import Decimal
 from typing import Any, Final
@@ -63,7 +63,11 @@ def understood(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     }
 
 
-def in_words(told: dict[str, Any], findings: tuple[Finding, ...] | list[dict[str, Any]]) -> Iterator[str]:
+def in_words(
+    told: dict[str, Any],
+    findings: tuple[Finding, ...] | list[dict[str, Any]],
+    citations: Sequence[dict[str, Any]] = (),
+) -> Iterator[str]:
     """The lines that `attending check --explain` prints for one output."""
     yield "understood:"
     for one in told["statements"]:
@@ -90,6 +94,13 @@ def in_words(told: dict[str, Any], findings: tuple[Finding, ...] | list[dict[str
         yield f"  {row['severity']} {row['code']}: {row['message']} [{row['rule_id']}; {row['source']}]"
     if not rows:
         yield "  none"
+    if citations:
+        yield "claims against the documents:"
+    for one in citations:
+        where = f" by {one['document']}" if one["document"] else ""
+        yield f"  {one['start']}-{one['end']} {one['status']}{where} ({one['share_percent']} %: {one['why']})"
+        if one["passage"]:
+            yield f"    {' '.join(one['passage'].split())[:300]}"
 
 
 _UNITS: Final = {

@@ -156,6 +156,34 @@ DURABILITY_PUBLISHED: Durability.ValueType  # 2
 """The covering tree head is also in a place outside the database."""
 Global___Durability: _TypeAlias = Durability  # noqa: Y015
 
+class _Support:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SupportEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Support.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUPPORT_UNSPECIFIED: _Support.ValueType  # 0
+    """Never valid."""
+    SUPPORT_SUPPORTED: _Support.ValueType  # 1
+    """A passage says it."""
+    SUPPORT_UNSUPPORTED: _Support.ValueType  # 2
+    """No passage says it."""
+    SUPPORT_CONTRADICTED: _Support.ValueType  # 3
+    """A passage says otherwise."""
+
+class Support(_Support, metaclass=_SupportEnumTypeWrapper):
+    """How a claim stands to the documents that were given."""
+
+SUPPORT_UNSPECIFIED: Support.ValueType  # 0
+"""Never valid."""
+SUPPORT_SUPPORTED: Support.ValueType  # 1
+"""A passage says it."""
+SUPPORT_UNSUPPORTED: Support.ValueType  # 2
+"""No passage says it."""
+SUPPORT_CONTRADICTED: Support.ValueType  # 3
+"""A passage says otherwise."""
+Global___Support: _TypeAlias = Support  # noqa: Y015
+
 class _PurposeOfUse:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -796,6 +824,60 @@ class Finding(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Finding: _TypeAlias = Finding  # noqa: Y015
+
+@_typing.final
+class Citation(_message.Message):
+    """What one claim of the output rests on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    SHARE_PERCENT_FIELD_NUMBER: _builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    PASSAGE_START_FIELD_NUMBER: _builtins.int
+    PASSAGE_END_FIELD_NUMBER: _builtins.int
+    PASSAGE_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    status: Global___Support.ValueType
+    """Output only. How the claim stands."""
+    share_percent: _builtins.int
+    """Output only. How much of the claim's words, weighted by their rarity, the nearest passage has: 0 to 100."""
+    document_id: _builtins.str
+    """Output only. Document of the nearest passage, empty where none comes near."""
+    start: _builtins.int
+    """Output only. First code point of the claim in the output; empty with the rest while the text is not released."""
+    end: _builtins.int
+    """Output only. One past the last code point of the claim."""
+    passage_start: _builtins.int
+    """Output only. First code point of the passage in the document."""
+    passage_end: _builtins.int
+    """Output only. One past the last code point of the passage."""
+    passage: _builtins.str
+    """Output only. The passage's text."""
+    why: _builtins.str
+    """Output only. What decided, in words."""
+    def __init__(
+        self,
+        *,
+        status: Global___Support.ValueType = ...,
+        share_percent: _builtins.int = ...,
+        document_id: _builtins.str = ...,
+        start: _builtins.int = ...,
+        end: _builtins.int = ...,
+        passage_start: _builtins.int = ...,
+        passage_end: _builtins.int = ...,
+        passage: _builtins.str = ...,
+        why: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "end", b"end", "passage", b"passage", "passage_end", b"passage_end", "passage_start", b"passage_start", "share_percent", b"share_percent", "start", b"start", "status", b"status", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Citation: _TypeAlias = Citation  # noqa: Y015
 
 @_typing.final
 class Coverage(_message.Message):

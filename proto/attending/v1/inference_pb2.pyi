@@ -348,6 +348,7 @@ class InferenceResult(_message.Message):
     COST_FIELD_NUMBER: _builtins.int
     VERSIONS_FIELD_NUMBER: _builtins.int
     NOT_ENFORCED_FIELD_NUMBER: _builtins.int
+    CITATIONS_FIELD_NUMBER: _builtins.int
     inference_id: _builtins.str
     """Output only. Identifier of the inference."""
     state: _common_pb2.InferenceState.ValueType
@@ -386,6 +387,10 @@ class InferenceResult(_message.Message):
     def versions(self) -> Global___Versions:
         """Output only. Versions."""
 
+    @_builtins.property
+    def citations(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Citation]:
+        """Output only. What each claim rests on, where documents were given; quotes nothing unless released."""
+
     def __init__(
         self,
         *,
@@ -401,10 +406,11 @@ class InferenceResult(_message.Message):
         cost: _common_pb2.Cost | None = ...,
         versions: Global___Versions | None = ...,
         not_enforced: _builtins.bool = ...,
+        citations: _abc.Iterable[_common_pb2.Citation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "coverage", b"coverage", "ticket", b"ticket", "usage", b"usage", "versions", b"versions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "coverage", b"coverage", "findings", b"findings", "inference_id", b"inference_id", "next_step", b"next_step", "not_enforced", b"not_enforced", "output", b"output", "receipts", b"receipts", "state", b"state", "ticket", b"ticket", "usage", b"usage", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "cost", b"cost", "coverage", b"coverage", "findings", b"findings", "inference_id", b"inference_id", "next_step", b"next_step", "not_enforced", b"not_enforced", "output", b"output", "receipts", b"receipts", "state", b"state", "ticket", b"ticket", "usage", b"usage", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

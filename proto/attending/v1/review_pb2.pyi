@@ -225,6 +225,7 @@ class GetItemResponse(_message.Message):
     COVERAGE_FIELD_NUMBER: _builtins.int
     PATIENT_JSON_FIELD_NUMBER: _builtins.int
     SIGN_OFF_ROLES_FIELD_NUMBER: _builtins.int
+    CITATIONS_FIELD_NUMBER: _builtins.int
     output: _builtins.str
     """Output only. The text that the model wrote, personal data restored."""
     prompt: _builtins.str
@@ -251,6 +252,10 @@ class GetItemResponse(_message.Message):
     def sign_off_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Output only. Roles of which one may sign."""
 
+    @_builtins.property
+    def citations(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Citation]:
+        """Output only. What each claim of the text rests on, where documents were given."""
+
     def __init__(
         self,
         *,
@@ -262,10 +267,11 @@ class GetItemResponse(_message.Message):
         coverage: _common_pb2.Coverage | None = ...,
         patient_json: _builtins.str = ...,
         sign_off_roles: _abc.Iterable[_builtins.str] | None = ...,
+        citations: _abc.Iterable[_common_pb2.Citation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "documents", b"documents", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "sign_off_roles", b"sign_off_roles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "coverage", b"coverage", "documents", b"documents", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "sign_off_roles", b"sign_off_roles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

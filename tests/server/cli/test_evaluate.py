@@ -69,3 +69,36 @@ def test_pairs_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "lower without a reason (misses) | 0" in told.read_text()
     assert run([*arguments, "--max-flagged", "0", "--min-found", "1"]) == Exit.OK
     assert "met: clean pairs flagged" in capsys.readouterr().out
+
+
+def test_grounding_without_the_notes_is_skipped_with_its_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["eval", "grounding", str(tmp_path / "nowhere")]) == Exit.INDETERMINATE
+    told = capsys.readouterr()
+    assert "CORPUS_MISSING" in told.err
+    assert told.out == ""
+
+
+def test_grounding_is_measured_on_the_notes_it_is_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = (
+        "She takes lisinopril 20 mg daily. The left knee hurts since 2 weeks. She denies chest pain or fever."
+    )
+    for name, header, row in (
+        ("aci-bench/train.csv", "encounter_id,dialogue,note", f'one,,"{note}"'),
+        (
+            "mts-dialog/MTS-Dialog-ValidationSet.csv",
+            "ID,dialogue,section_text",
+            "two,,No cough or fever at all.",
+        ),
+    ):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(f"{header}\n{row}\n", encoding="utf-8")
+    code = run(["eval", "grounding", str(tmp_path), "--per-kind", "4", "--json"])
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["swaps_alone"]["drug"]["rate"] == 1.0
+    assert figures["faithful_flagged"]["hits"] == 0
+    assert (code == Exit.OK) == all(bar["met"] for bar in figures["bars"])
+    assert note not in json.dumps(figures)

@@ -8,6 +8,7 @@ the document forbids it (or the reverse). Not caught: an instruction in other wo
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -38,16 +39,18 @@ _LENGTH: Final = re.compile(
 _HOURS: Final = {"hour": 1, "day": 24, "week": 168, "month": 720}
 _FORBIDS: Final = re.compile(
     r"\b(?:do not|don't|never|not to|must not|mustn't|should not|shouldn't|cannot|can't|may not|avoid(?:ing)?"
-    r"|refrain from|no|not|without|stop|nil|non|keep off|stay off|nothing)\b|\bnon-",
+    r"|refrain from|no|not|without|stop|nil|non|keep off|stay off|nothing)\b|\bnon-|(?<=\w)n't\b",
     re.I,
 )
 _ORDERS: Final = re.compile(
     r"\b(?:do not|don't|never|not to|must not|mustn't|should not|shouldn't|cannot|can't|may not|avoid(?:ing)?"
-    r"|refrain from|stop|nil by mouth|keep off|stay off|non-weight|no (?:alcohol|food|drink|sport|exercise|weight)"
+    r"|refrain from|stop|nil by mouth|keep off|stay off|non-weight"
+    r"|no (?:alcohol|food|drink|sport|exercise|weight(?! loss| gain| change))"
     r"|no (?:\w+[ -])?(?:driv|lift|swimm|shower|smok|drink|eat|runn|fly|work|walk|exercis|bath|bend|bear)ing)\b",
     re.I,
 )
 """What forbids an act; "no fracture" only denies a finding."""
+_COMPARED: Final = 100
 _LATER: Final = re.compile(r"^(?:in|within|after|until|next)\b", re.I)
 _CONDITION: Final = re.compile(
     r"\b(?:after|once|when|until|till|unless|if|before|except|only|as long as|provided|while|later|then)\b",
@@ -68,17 +71,58 @@ _ALONE: Final = frozenset({"driv", "shower", "swim", "fly"})
 """Stems of acts that take no object, so that the other words of the clause change little."""
 
 
-@dataclass(frozen=True, slots=True)
 class Claim:
-    """One clause: what it is about, how long, and whether it forbids. `span` lies in its text."""
+    """One clause, `span` in its text: what it is about, how long, and whether it forbids. Read when asked for, since
+    most clauses of two texts have nothing to do with each other."""
 
-    span: Span
-    text: str
-    words: frozenset[str]
-    lengths: tuple[tuple[Decimal, Decimal, Span], ...]
-    """Least and most hours, and where."""
-    forbids: bool
-    conditional: bool
+    __slots__ = ("_lengths", "_plain", "_words", "span", "text")
+
+    def __init__(self, text: str, start: int, end: int) -> None:
+        self.span: Final = Span(start, end)
+        self.text: Final = text[start:end]
+        self._lengths: tuple[tuple[Decimal, Decimal, Span], ...] | None = None
+        self._words: frozenset[str] | None = None
+        self._plain: str | None = None
+
+    @property
+    def lengths(self) -> tuple[tuple[Decimal, Decimal, Span], ...]:
+        """Least and most hours, and where."""
+        if self._lengths is None:
+            start = self.span.start
+            self._lengths = tuple(
+                (_hours(m, "n"), _hours(m, "m" if m["m"] else "n"), Span(start + m.start(), start + m.end()))
+                for m in _LENGTH.finditer(self.text)
+            )
+        return self._lengths
+
+    @property
+    def plain(self) -> str:
+        """The clause without its lengths of time."""
+        if self._plain is None:
+            self._plain = _LENGTH.sub(" ", self.text)
+        return self._plain
+
+    @property
+    def words(self) -> frozenset[str]:
+        if self._words is None:
+            bare = _FORBIDS.sub(" ", self.plain)
+            self._words = frozenset(_stem(word) for word in content_words(bare)) - _TELLS
+        return self._words
+
+    @property
+    def forbids(self) -> bool:
+        return len(_FORBIDS.findall(self.text)) % 2 == 1
+
+    @property
+    def orders(self) -> bool:
+        """Whether it forbids an act; "no fracture" only denies a finding."""
+        return _ORDERS.search(self.text) is not None
+
+    @property
+    def conditional(self) -> bool:
+        return _CONDITION.search(self.plain) is not None or any(
+            _LATER.match(m.group()) for m in _LENGTH.finditer(self.text)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,36 +142,54 @@ def claims(text: str) -> Iterator[Claim]:
         cuts = [match.span() for match in _SPLIT.finditer(text, start, end)]
         for cut_start, cut_end in (*cuts, (end, end)):
             if cut_start - position >= 6:
-                yield _claim(text, position, cut_start)
+                yield Claim(text, position, cut_start)
             position = cut_end
 
 
 def mismatches(output: str, documents: list[Document]) -> Iterator[Mismatch]:
-    """At most one mismatch per clause of the output. A length that any document gives is never one."""
+    """At most one mismatch per clause of the output. A length that any document gives is never one. Linear: a clause
+    is compared with the clauses that share a word with it, at most `_COMPARED` of them."""
+    texts = [document.text for document in documents]
+    lengths = _LENGTH.search(output) is not None and any(_LENGTH.search(text) for text in texts)
+    orders = any(_ORDERS.search(text) for text in (output, *texts))
+    if not lengths and not orders:
+        return
     theirs = [(document, claim) for document in documents for claim in claims(document.text)]
-    known = [(low, high) for _, claim in theirs for low, high, _ in claim.lengths]
+    timed = [(document, claim) for document, claim in theirs if claim.lengths] if lengths else []
+    known = [(low, high) for _, claim in timed for low, high, _ in claim.lengths]
+    acts = _Acts(theirs) if orders else None
     for claim in claims(output):
-        found = _length(claim, theirs, known) or _instruction(claim, theirs)
+        found = _length(claim, timed, known) if timed and claim.lengths else None
+        if found is None and acts is not None and acts.may_turn(claim):
+            found = _instruction(claim, acts.near(claim))
         if found is not None:
             yield found
 
 
-def _claim(text: str, start: int, end: int) -> Claim:
-    part = text[start:end]
-    found = list(_LENGTH.finditer(part))
-    lengths = tuple(
-        (_hours(m, "n"), _hours(m, "m" if m["m"] else "n"), Span(start + m.start(), start + m.end()))
-        for m in found
-    )
-    plain = _LENGTH.sub(" ", part)
-    return Claim(
-        Span(start, end),
-        part,
-        frozenset(_stem(word) for word in content_words(_FORBIDS.sub(" ", plain))) - _TELLS,
-        lengths,
-        len(_FORBIDS.findall(part)) % 2 == 1,
-        _CONDITION.search(plain) is not None or any(_LATER.match(m.group()) for m in found),
-    )
+class _Acts:
+    """The documents' clauses by the words that they share."""
+
+    def __init__(self, theirs: list[tuple[Document, Claim]]) -> None:
+        self._by_word: dict[str, list[int]] = defaultdict(list)
+        self._theirs = theirs
+        self._ordered: set[str] = set()
+        for index, (_, claim) in enumerate(theirs):
+            for word in claim.words:
+                self._by_word[word].append(index)
+            if claim.orders:
+                self._ordered |= claim.words
+
+    def may_turn(self, claim: Claim) -> bool:
+        """Whether the clause orders something, or one of the documents' orders speaks of it."""
+        return not self._ordered.isdisjoint(claim.words) or claim.orders
+
+    def near(self, claim: Claim) -> list[tuple[Document, Claim]]:
+        found: set[int] = set()
+        for word in sorted(claim.words, key=lambda w: len(self._by_word.get(w, ()))):
+            found.update(self._by_word.get(word, ())[:_COMPARED])
+            if len(found) >= _COMPARED:
+                break
+        return [self._theirs[index] for index in sorted(found)]
 
 
 def _hours(match: re.Match[str], group: str) -> Decimal:

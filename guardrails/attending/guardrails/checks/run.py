@@ -51,8 +51,9 @@ from attending.guardrails.checks.unit import pounds, units
 from attending.guardrails.checks.whose_amount import with_owners
 from attending.guardrails.checks.withheld import withheld_yet_listed
 from attending.guardrails.checks.wrong_way import wrong_ways
+from attending.guardrails.citation import Citation
 from attending.guardrails.finding import Coverage, Finding
-from attending.guardrails.grounding import grounding
+from attending.guardrails.grounding import ground, grounding
 from attending.guardrails.patient import Judged
 
 CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
@@ -113,6 +114,8 @@ class CheckResult:
 
     findings: tuple[Finding, ...]
     coverage: Coverage
+    citations: tuple[Citation, ...] = ()
+    """One a claim of the output, in text order; empty without documents."""
 
 
 def run_checks(judged: Judged, knowledge: KnowledgePort, *, audience: Audience) -> CheckResult:
@@ -125,7 +128,7 @@ def run_checks(judged: Judged, knowledge: KnowledgePort, *, audience: Audience) 
     covered, missing = coverage(case)
     found.extend(missing)
     ordered = sorted(dict.fromkeys(found), key=_order)
-    return CheckResult(one_fact(ordered, mechanisms(case)), covered)
+    return CheckResult(one_fact(ordered, mechanisms(case)), covered, ground(case).citations)
 
 
 def _order(finding: Finding) -> tuple[int, int, int, str, str]:

@@ -105,6 +105,7 @@ async def clinical_checks(text: str) -> RailOutcome:
     request = current_request()
     result = run_checks(_judged(request), request.services.knowledge, audience=request.audience)
     request.coverage = result.coverage
+    request.citations = result.citations
     return _outcome(replace(finding, rail="clinical checks") for finding in result.findings)
 
 

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from attending.guardrails.citation import Citation
 from attending.guardrails.finding import Coverage
 from attending.guardrails.patient import Document, Identity, Judged
 from attending.guardrails.policy.schema import PhiModeName
@@ -42,6 +43,7 @@ class RailRequest:
     judged: Judged | None = None
     placeholder_problems: tuple[PlaceholderProblem, ...] = ()
     coverage: Coverage = field(default_factory=Coverage)
+    citations: tuple[Citation, ...] = ()
 
 
 _CURRENT: ContextVar[RailRequest] = ContextVar("attending_rail_request")

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     "--explain",
     "explained",
     is_flag=True,
-    help="Add `understood` to each line: doses, scopes and patient as read; in words on stderr without --json.",
+    help="Add `understood` to each line: doses, scopes and patient as read; in words, with what each claim rests on, "
+    "on stderr without --json.",
 )
 @file_options
 def check(
@@ -57,8 +58,8 @@ def check(
     """Check each line's output against a policy.
 
     A line is `{"id", "output", "prompt"?, "context"?, "documents"?}`; each gives one line with verdict,
-    mandatory_review, disposition, findings and coverage. Exit code 1 when a line could not be read: its line of
-    output holds an `error`, and the others are checked all the same.
+    mandatory_review, disposition, findings, coverage and citations (what each claim rests on in `documents`). Exit code
+    1 when a line could not be read: its line of output holds an `error`, and the others are checked all the same.
     """
     from attending.guardrails.offline import run_check
     from attending.server.app import package_policies
@@ -97,7 +98,7 @@ def _explainer(policy: str, policies: Path, knowledge_path: Path | None, as_json
     def explain(judged: Judged, result: dict[str, Any]) -> None:
         result["understood"] = understood(judged, knowledge, audience)
         if not as_json:
-            lines = in_words(result["understood"], result["findings"])
+            lines = in_words(result["understood"], result["findings"], result["citations"])
             click.echo("\n".join((f"{result['id']}: {result['verdict']}", *lines)), err=True)
 
     return explain

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from attending.guardrails.citation import Citation
 from attending.guardrails.finding import Coverage, Finding
 from attending.guardrails.guard import InputDecision, RailRun
 from attending.guardrails.patient import Document, PatientContext
@@ -31,6 +32,7 @@ class Result:
     disposition: str
     findings: tuple[Finding, ...]
     coverage: Coverage
+    citations: tuple[Citation, ...] = ()
 
     def to_bytes(self) -> bytes:
         return _json(
@@ -41,6 +43,7 @@ class Result:
                 "disposition": self.disposition,
                 "findings": [finding.to_json() for finding in self.findings],
                 "coverage": self.coverage.to_json(),
+                "citations": [citation.to_json() for citation in self.citations],
             }
         )
 
@@ -54,6 +57,8 @@ class Result:
             disposition=value["disposition"],
             findings=tuple(Finding.from_json(f) for f in value["findings"]),
             coverage=Coverage(coverage["judged"], coverage["of"], tuple(coverage["not_covered"])),
+            # Results of older versions hold none.
+            citations=tuple(Citation.from_json(c) for c in value.get("citations", ())),
         )
 
 

@@ -574,6 +574,7 @@ class Pipeline:
             verdict.disposition,
             findings,
             decision.coverage,
+            decision.citations,
         )
         raw = await self._seal(opened, "output_raw", reply.text.encode("utf-8", "surrogatepass"))
         final = await self._seal(opened, "output_final", text.encode("utf-8"))

@@ -550,7 +550,12 @@ class Desk:
                 "EDIT_NOT_CLEAN", metadata={"findings": str(len(blocking)), "codes": ",".join(codes)}
             )
         return Result(
-            decision.verdict, decision.mandatory_review, decision.disposition, found, decision.coverage
+            decision.verdict,
+            decision.mandatory_review,
+            decision.disposition,
+            found,
+            decision.coverage,
+            decision.citations,
         )
 
     # -- the append

@@ -15,7 +15,12 @@ from attending.server.rpc import Context
 from attending.server.services.begun import once_of
 from attending.server.services.paging import page_offset
 from attending.server.services.receipts import receipt_message
-from attending.server.wire.findings import coverage_message, finding_message, severity_message
+from attending.server.wire.findings import (
+    citation_message,
+    coverage_message,
+    finding_message,
+    severity_message,
+)
 from attending.v1 import common_pb2, review_pb2, review_pb2_grpc
 
 DEFAULT_PAGE, MAX_PAGE = 50, 200
@@ -78,6 +83,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
                 for n, finding in enumerate(case.result.findings)
             ],
             coverage=coverage_message(case.result.coverage, full=True),
+            citations=[citation_message(citation, full=True) for citation in case.result.citations],
             patient_json=json.dumps(case.patient, ensure_ascii=False, sort_keys=True),
             sign_off_roles=case.item.sign_off_roles,
         )

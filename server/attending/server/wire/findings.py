@@ -1,7 +1,11 @@
-"""Findings, coverage and severities as messages; without `full` nothing quotes a text that is not released."""
+"""Findings, citations, coverage and severities as messages.
+
+Without `full` nothing quotes a text that is not released.
+"""
 
 from __future__ import annotations
 
+from attending.guardrails.citation import Citation, Support
 from attending.guardrails.finding import Coverage, Finding, Severity
 from attending.v1 import common_pb2
 
@@ -11,6 +15,12 @@ _SEVERITY = {
     Severity.MODERATE: common_pb2.SEVERITY_MODERATE,
     Severity.MAJOR: common_pb2.SEVERITY_MAJOR,
     Severity.CONTRAINDICATED: common_pb2.SEVERITY_CONTRAINDICATED,
+}
+
+_SUPPORT = {
+    Support.SUPPORTED: common_pb2.SUPPORT_SUPPORTED,
+    Support.UNSUPPORTED: common_pb2.SUPPORT_UNSUPPORTED,
+    Support.CONTRADICTED: common_pb2.SUPPORT_CONTRADICTED,
 }
 
 
@@ -32,6 +42,18 @@ def finding_message(
         message.start, message.end, message.text = finding.start, finding.end, finding.text
         message.drugs.extend(finding.drugs)
         message.source, message.message = finding.source, finding.message
+    return message
+
+
+def citation_message(citation: Citation, *, full: bool) -> common_pb2.Citation:
+    """One citation on the wire; without `full` only how the claim stands and to which document."""
+    message = common_pb2.Citation(
+        status=_SUPPORT[citation.status], share_percent=citation.share_percent, document_id=citation.document
+    )
+    if full:
+        message.start, message.end = citation.start, citation.end
+        message.passage_start, message.passage_end = citation.passage_start, citation.passage_end
+        message.passage, message.why = citation.passage, citation.why
     return message
 
 

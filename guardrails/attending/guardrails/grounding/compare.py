@@ -1,0 +1,166 @@
+"""Facts and negations of a claim against the same context in the documents: what the two say differently.
+
+A fact contradicts where the documents hold, in nearly the same words, another fact of its kind, and nowhere as near
+the same one. A word contradicts where its polarity is turned round in the same way. What has no like context in the
+documents says nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from attending.guardrails.grounding.reading import Fact, Quantity, Reading
+from attending.guardrails.grounding.sources import Passage, Sources
+
+_ALIKE: Final = 0.55
+"""Share of a fact's context that another one must have to stand for the same thing."""
+_NEARER: Final = 0.06
+"""How much less alike the same fact elsewhere may stand and still be the one meant."""
+_TURNED: Final = 0.7
+"""Share of a word's context for a turned polarity, which is told in more ways than a number."""
+_SUPPORTS: Final = 0.92
+_SAME_WORDS: Final = 0.9
+_OTHER_POLARITY: Final = 0.85
+"""What is left of the likeness of two facts of which one is denied: "denies left knee pain" is no "right knee pain"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`kind` is number, unit, time, side, drug, negation or opposite; `start:end` in the claim's text."""
+
+    kind: str
+    start: int
+    end: int
+    passage: Passage
+    theirs: str
+
+
+def differences(ours: Reading, sources: Sources) -> Iterator[Difference]:
+    """What the text of `ours` says otherwise than the documents, in no order; at most one a fact."""
+    for fact in ours.facts:
+        found = _fact(ours, fact, sources)
+        if found is not None:
+            yield found
+    yield from _negations(ours, sources)
+
+
+def _fact(ours: Reading, fact: Fact, sources: Sources) -> Difference | None:
+    context = ours.context(fact, fact.place)
+    same = best = 0.0
+    where: tuple[Reading, Fact] | None = None
+    for share, reading, other in sources.facts_like(fact.kind, context):
+        score = share if other.negated == fact.negated else share * _OTHER_POLARITY
+        if says_same(fact, other):
+            same = max(same, score)
+        elif score > best and _comparable(fact, other, score):
+            best, where = score, (reading, other)
+    if where is None or best < _ALIKE or same >= best - _NEARER:
+        return None
+    reading, other = where
+    theirs = reading.text[other.start : other.end]
+    return Difference(_kind(fact, other), fact.start, fact.end, Passage(reading, other.sentence), theirs)
+
+
+def _comparable(one: Fact, other: Fact, alike: float) -> bool:
+    """Whether two facts could stand for the same thing: "9/10" and "6 hours" count what cannot be mixed up, unless
+    the words around them are the same."""
+    a, b = one.value, other.value
+    if not isinstance(a, Quantity) or not isinstance(b, Quantity) or alike >= _SAME_WORDS:
+        return True
+    if a.number == b.number:
+        return True
+    return a.dimension == b.dimension and isinstance(a.number, str) == isinstance(b.number, str)
+
+
+def _kind(fact: Fact, other: Fact) -> str:
+    if fact.kind in ("side", "drug"):
+        return fact.kind
+    if fact.kind in ("per", "when"):
+        return "time"
+    if isinstance(fact.value, Quantity) and isinstance(other.value, Quantity):
+        if fact.value.number == other.value.number or not isinstance(fact.value.number, Decimal):
+            return "time" if "time" in (fact.value.dimension, other.value.dimension) else "unit"
+        return "number"
+    return "opposite"
+
+
+def says_same(one: Fact, other: Fact) -> bool:
+    """Whether two facts of one kind agree: by ingredient, by value in whatever unit, or rounded where they say so."""
+    a, b = one.value, other.value
+    if isinstance(a, Quantity) and isinstance(b, Quantity):
+        return _equal(a, b)
+    if isinstance(a, frozenset) and isinstance(b, frozenset):
+        return bool(a & b)
+    return a == b
+
+
+def _equal(a: Quantity, b: Quantity) -> bool:
+    if isinstance(a.number, str) or isinstance(b.number, str):
+        return a.number == b.number and (
+            None in (a.dimension, b.dimension) or (a.dimension, a.factor) == (b.dimension, b.factor)
+        )
+    if a.dimension is None or b.dimension is None:
+        return _near(a.number, b.number, hedged=a.hedged or b.hedged)
+    if a.dimension != b.dimension:
+        return False
+    if a.factor == b.factor:
+        return _near(a.number, b.number, hedged=a.hedged or b.hedged)
+    one, other = a.number * a.factor, b.number * b.factor
+    # Pounds against kilograms, months against years: told in another unit, a value is rounded.
+    return abs(one - other) <= max(one, other) * Decimal("0.04")
+
+
+def _near(a: Decimal, b: Decimal, *, hedged: bool) -> bool:
+    if a == b:
+        return True
+    if not hedged:
+        return False
+    coarse = max(_step(a), _step(b))
+    return abs(a - b) <= coarse / 2
+
+
+def _step(value: Decimal) -> Decimal:
+    """The place of the last digit that is not zero: 1 for 99, 10 for 150, 0.1 for 4.5."""
+    exponent = value.normalize().as_tuple().exponent
+    return Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0)
+
+
+def _negations(ours: Reading, sources: Sources) -> Iterator[Difference]:
+    """The first word of each sentence whose polarity the documents turn round in its context."""
+    told: set[int] = set()
+    for index, word in enumerate(ours.words):
+        if word.sentence in told:
+            continue
+        theirs = sources.words.get(word.stem)
+        if not theirs or all(r.words[at].negated == word.negated for r, at in theirs):
+            continue
+        if word.sentence in ours.questions:
+            continue
+        if word.stem.startswith("#"):
+            continue
+        context = ours.context(word, index)
+        total = sources.total(context)
+        same = turned = 0.0
+        where: tuple[Reading, int] | None = None
+        for reading, at in theirs[:64]:
+            other = reading.words[at]
+            if other.sentence in reading.questions:
+                continue
+            score = sources.share(context, reading.context(other, at), total)
+            if other.negated == word.negated:
+                same = max(same, score)
+            elif score > turned:
+                turned, where = score, (reading, at)
+        if where is not None and turned >= _TURNED and same < turned - _NEARER and same < _SUPPORTS:
+            told.add(word.sentence)
+            reading, at = where
+            yield Difference(
+                "negation",
+                word.start,
+                word.end,
+                Passage(reading, reading.words[at].sentence),
+                "denied" if not word.negated else "affirmed",
+            )
