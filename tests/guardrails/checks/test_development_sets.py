@@ -36,8 +36,8 @@ FLOORS = {
     "o": (89, 0),
     "p": (89, 6),
     "q": (0, 6),
-    "r": (88, 4),
-    "s": (0, 27),
+    "r": (88, 0),
+    "s": (0, 0),
     "t": (100, 0),
 }
 """Set -> at least so many dangerous texts found, at most so many benign ones flagged."""

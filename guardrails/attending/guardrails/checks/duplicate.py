@@ -144,6 +144,7 @@ def _same_ingredient(case: Case) -> Iterator[Finding]:
             or _restated(case, held, exposure)
             or _same_product(case.judged.output, held, exposure)
             or _exchanged(case.judged.output, held, exposure)
+            or _one_ended(case, held, exposure)
             or _summed_up(case, exposure.drug)
             or _rescue_of(case, held, exposure)
         ):
@@ -214,6 +215,24 @@ def _exchanged(text: str, held: Exposure, exposure: Exposure) -> bool:
     if _product(held) == _product(exposure) or "\n" in text[left.end : right.start]:
         return False
     return right.start - left.end <= 160 and _IN_ITS_PLACE.search(text, left.end, right.start) is not None
+
+
+def _one_ended(case: Case, held: Exposure, exposure: Exposure) -> bool:
+    """True where the text stops the one of two products by its name, between the two or behind them: "on oral morphine
+    for a month. Converted to a patch; his morphine stopped. Oramorph 10 mg as needed"."""
+    if held.mention is None or held.text.lower() == exposure.text.lower():
+        return False
+    ended = [
+        statement.mention.span.start
+        for statement in case.output.statements
+        if statement.scope is Scope.STOP
+        and statement.reported
+        and statement.mention.text.lower() == held.text.lower()
+        and statement.mention.span.start > held.span.start
+    ]
+    return bool(ended) and not any(
+        e.text.lower() == held.text.lower() and e.span.start > ended[-1] for e in case.given
+    )
 
 
 def _summed_up(case: Case, drug: str) -> bool:

@@ -35,7 +35,8 @@ class Ending:
 
 
 _ACT: Final = Sieved(
-    r"\b(?:(?:stop|cease|discontinue|quit|skip|omit|withhold|hold|suspend|pause)(?: (?:taking|giving|using|all|off))*"
+    r"\b(?:(?:stop|cease|discontinue|quit|skip|omit|withhold|hold(?! (?:of|onto|on to)\b)|suspend"
+    r"|pause)(?: (?:taking|giving|using|all|off))*"
     r"|d/c|dc(?=:? [A-Za-z])|drop|bin|ditch|chuck|give up|get rid of|(?:go|do) without|manage without"
     r"|(?:come|coming|came|get|getting|taken|took) (?:straight |right )?off(?: of)?"
     r"|flush(?= the rest\b| (?:it|them|your|the)\b[^.;\n]{0,40}\b(?:down|away))|switch off|turn off"
@@ -172,7 +173,8 @@ _REFUSED: Final = re.compile(
     r"|we|i|the"
     r" patient)|when (?:you|he|she|they|to)|if|risks? of|dangers? of|why|than to|nor)|n['\u2019]t)\b"
     r"(?:(?!\bbut\b)[^,.;:\n]){0,24}$"
-    r"|\b(?:want(?:s|ed)?|wish(?:es|ed)?|like(?:s|d)?|able|ask(?:s|ed|ing)?(?: \w+)? (?:whether|if|about|to be)|keen"
+    r"|\b(?:want(?:s|ed|ing)?|wish(?:es|ed|ing)?|thinking of|like(?:s|d)?|able|ask(?:s|ed"
+    r"|ing)?(?: \w+)? (?:whether|if|about|to be)|keen"
     r"|hop(?:es?|ing)|request(?:s|ed)?|refus\w+|tempted|tend|easy|how|chose|decided)(?: \w+)? (?:to|on"
     r"|about) (?:\w+ ){0,2}$"
     r"|\b(?:you|he|she|they|patient|who)(?:'ve|'s|\u2019ve|\u2019s| have| has| had)? (?:recently |suddenly |just "

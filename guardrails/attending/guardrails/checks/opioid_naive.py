@@ -96,6 +96,14 @@ _CARRIED: Final = re.compile(
     re.I,
 )
 """What is carried somewhere, not taken."""
+_DONE_WITH: Final = re.compile(
+    r"\b(?:none (?:has been |was |is |will be )?(?:given|taken|used|allowed|since)|destroyed|handed (?:in|back|over)"
+    r"|binned|disposed of|thrown (?:away|out)|returned to|(?:was|were|has been|have been) (?:stopped|removed"
+    r"|confiscated"
+    r"|taken away))\b",
+    re.I,
+)
+"""What became of it: nobody takes it now."""
 _REFUSED: Final = re.compile(
     r"\b(?:not|never|n't|n\u2019t|no|avoid|without|nor|dispos\w*|return\w*|destroy|throw|bring|collect|lock\w*"
     r"|rather than|instead of|illegal|unsafe|danger\w*|stop)\b",
@@ -166,6 +174,7 @@ def _of_another(case: Case) -> Iterator[Finding]:
             or "?" in sentence
             or _CARRIED.match(text, mention.span.end)
             or _REFUSED.search(before) is not None
+            or _DONE_WITH.search(text, mention.span.end, around.end) is not None
         ):
             continue
         if (

@@ -38,6 +38,12 @@ _AGO: Final = (
 _IS_OVER: Final = Sieved(
     rf"[^.;\n]{{0,90}}?(?:\b(?:which|that|it|this) (?:is|was|has|are) (?:now |since |already )?(?:been )?{_GONE}\b"
     rf"|\b(?:was|were|has been|have been|had been) (?:then |slowly |gradually |since |safely )?{_GONE}\b"
+    r"|[;,] ?(?:(?:and|but|she|he|they|i|you|then) ){0,2}(?:has |have |had )?(?:finished|used up|ran out of"
+    r"|run out of|emptied"
+    r"|got through|threw (?:away|out)|thrown (?:away|out)|gave up|given up|came off)(?: (?:it|them|the (?:last "
+    r"|whole |rest"
+    r" of the )?(?:bottle|box|pack|packet|course|tub|jar|supply|tablets|capsules|drops|rest|tin)|(?:his|her|my|your)"
+    rf" (?:last )?(?:bottle|box|pack|supply)))? {_AGO}"
     rf"|\bstopped (?:it )?{_AGO}|\bnow (?:stopped|finished|over|completed)\b"
     r"|\b(?:tablet|dose|capsule|pill|injection|patch)s? was (?:his|her|my|your|the) last\b"
     r"|\b(?:the|his|her|my|your) (?:last|final) (?:tablet|dose|capsule|pill|one|patch|injection)s?"

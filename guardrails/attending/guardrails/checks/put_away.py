@@ -180,6 +180,25 @@ _WOULD_HAVE: Final = re.compile(
 _ORDERED: Final = re.compile(
     r"\b(?:start|begin|add|give|take|use|order|prescribe|continue) (?:\w+ ){0,2}\Z", re.I
 )
+_CONSIDERED: Final = re.compile(
+    r"(?: (?:\d[\d.,]{0,6} ?(?:mg|mcg|g)|tablets?|cream|patch(?:es)?|therapy|treatment)){0,3}"
+    r",? (?:(?:was|were|is|are|has been|have been|had been|i|we) )?(?:(?:also|both|briefly|carefully"
+    r"|all) )?(?:considered"
+    r"|contemplated|discussed|thought (?:of|about)|weighed(?: up)?|mooted|suggested|proposed|looked at|raised)\b"
+    r"[^.;:\n\u2013\u2014-]{0,30}?(?:"
+    r"(?:,| ?[\u2013\u2014-]{1,2})? (?:but|yet|though|however) (?:(?:it|they|this|that|both|either|each) )?(?:"
+    r"(?:would|could|might|may|can|will) (?!(?:be|prove|seem) (?:the )?(?:best|better|fine|good|safe|ideal|right|useful"
+    r"|added|started|given)|help|suit|work|cover|still|also be)\w"
+    r"|(?:carr|interact|clash|lower|rais|prolong|risk|block|induc|inhibit)\w*"
+    r"|(?:(?:was|were|is|are|has been|have been|felt|deemed|judged|thought) )?(?:not|never|ruled out|rejected|declined"
+    r"|dismissed|dropped|contra-?indicated|unsuitable|unsafe|avoided|decided against|set aside|turned down|too)\b)"
+    r"|(?: ?[,;:(\u2013\u2014-]{1,2} ?| and | but )(?:then )?(?:(?:was|were) )?(?:(?:not|never) (?:ordered"
+    r"|started|given"
+    r"|used|prescribed|chosen|begun|pursued|taken|needed|added|appropriate|suitable|wanted)|rejected|declined|ruled out"
+    r"|dismissed|decided against|passed over|set aside|turned down|avoided)\b)",
+    re.I,
+)
+"""Behind one or more names: "considered but would lower the level", "considered - not ordered"."""
 _WOULD_HARM: Final = re.compile(
     r" (?:would|could|can|might) (?:strip|clash|wipe|undo|cancel|poison|interact|raise|push|drop"
     r"|knock|close|harm|double"
@@ -225,7 +244,7 @@ def _ending(text: str, statements: Sequence[Statement], number: int, end: int, s
     statement = statements[number]
     span = statement.mention.span
     if statement.dose is None:
-        for pattern in (_WOULD_HAVE, _WOULD_HARM, _WHICH_NOT, _NO_PLACE):
+        for pattern in (_WOULD_HAVE, _CONSIDERED, _WOULD_HARM, _WHICH_NOT, _NO_PLACE):
             if (match := pattern.match(text, end, stop)) is not None:
                 return match.end()
     if (asked := _ASKED.match(text, end, stop)) is not None:

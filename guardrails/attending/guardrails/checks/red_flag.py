@@ -52,7 +52,7 @@ def red_flags(case: Case) -> Iterator[Finding]:
     if sent:
         return
     told = next((one for one in found if _told(output, one)), None)
-    if told is not None and _disposed(output):
+    if told is not None and _disposed(output) and not _seizure_seen_to(case, told):
         yield _finding(case, told.sign, told.span, Severity.MAJOR,
                        "a sign of an emergency is answered with no urgent help")  # fmt: skip
         return
@@ -84,6 +84,25 @@ def _reported(one: Found) -> bool:
 def _disposed(output: str) -> bool:
     """True where the text sees no work-up and answers in any way that is not urgent help."""
     return not evaluated(output) and delay(output, Span(0, len(output)), kinds=_ANY_ANSWER) is not None
+
+
+_DRIVING: Final = Sieved(
+    r"\b(?:dvla|no driving|(?:must|should|may|can) ?not drive|not to drive|driving (?:advice|licen[cs]e|restrictions?"
+    r"|rules))\b",
+    re.I,
+)
+_STILL_ILL: Final = Sieved(
+    r"\b(?:still (?:drows\w+|confus\w+|fitting|seizing|jerking|shaking|sleepy|post|not)|this (?:morning|afternoon"
+    r"|evening)|tonight|today|just now|(?:minutes|an hour|hours) ago|ongoing|not (?:come round|woken))\b",
+    re.I,
+)
+
+
+def _seizure_seen_to(case: Case, told: Found) -> bool:
+    """True for a seizure of the past for which the text begins a treatment and forbids driving: a clinic's letter."""
+    if told.sign.id != "seizure" or not case.writes(_DRIVING) or case.writes(_STILL_ILL):
+        return False
+    return any(e.new and case.of_class(e.drug, "antiepileptic") for e in case.given)
 
 
 def _told(output: str, one: Found) -> bool:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from attending.guardrails.checks.left_off import kept_off, refused_alone
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Statement
 from attending.guardrails.finding import Scope
@@ -120,6 +121,8 @@ def set_aside(text: str, statements: Sequence[Statement], number: int) -> bool:
     own = sentence_around(text, span.start, span.end)
     if _usual_choice(text, statements, number, own.start):
         return True
+    if kept_off(text, statement, own) or refused_alone(text, statements, number):
+        return True
     if _over(text, statements, number, own.start, own.end) or _passed_over(text, statement, own.start):
         return True
     if _other_dose(text, statements, number):
@@ -165,7 +168,13 @@ _INSTEAD: Final = re.compile(
 _ENDED_ONE: Final = re.compile(
     r"[^;\n]{0,40}?\bnew\b ?:|[^.;\n]{0,40}?\b(?:discontinued|cancell?ed|stopped|ended|no longer|removed"
     r"|crossed|struck|d/c'?e?d?|withdrawn"
-    r"|replaced|deleted|voided|now\b|->|\u2192)",
+    r"|replaced|deleted|voided|now\b|->|\u2192)"
+    r"|[^.;\n]{0,30}?[;,.] ?(?:and |so |but |then )?(?:(?:i|we|she|he|it|this|dr \w{2,14}) )?(?:(?:have|has|had"
+    r"|was|is|'ve"
+    r"|\u2019ve) )?(?:now |since |already |just )?(?:been )?(?:halved|cut|reduced|lowered|brought|dropped|decreased"
+    r"|trimmed|stepped|taken|changed|switched|increased|raised|doubled)(?: (?:it|this|that|them|back|down"
+    r"|up)){0,2} (?:to|by)"
+    r"\b",
     re.I,
 )
 _HEALTHY: Final = re.compile(

@@ -47,6 +47,12 @@ _OTHER_DEED = re.compile(
 """What is done every day, and is not the taking of the drug of the sentence before."""
 
 
+_FLUIDS = re.compile(
+    r" (?:fluids?|saline|drip|access|line|cannula|antibiotics?|hydration|rehydration|contrast)\b"
+)
+"""Behind a route, what else goes that way than a drug named here."""
+
+
 def attach_modifiers(
     pieces: Pieces, scopes: Scopes, parts: dict[int, list[Part]], retracted: list[Amount]
 ) -> None:
@@ -231,4 +237,22 @@ class _Modifiers:
             gap = self._text[route.end : self._starts[at]]
             if re.fullmatch(r" (?:\w+ (?:of )?)?", gap):
                 return self._anchors[at][2]
+        if not self._behind_amount(route):
+            if route.route != "oral" and _FLUIDS.match(self._text, route.end):
+                return None
+            named = bisect_left(self._pieces.mention_starts, route.end)
+            if named < len(self._pieces.mention_starts) and self._parts[named]:
+                gap = self._text[route.end : self._pieces.mention_starts[named]]
+                if re.fullmatch(r" (?:\w+ of )?", gap):
+                    return self._parts[named][0]
         return self._anchor(route.start, look_ahead=True)
+
+    def _behind_amount(self, route: RouteWord) -> bool:
+        """Whether the route stands right behind an amount or a name, as in "5 mg IV", and so is of that."""
+        at = bisect_left(self._pieces.amount_starts, route.start) - 1
+        named = bisect_left(self._pieces.mention_starts, route.start) - 1
+        ends = (
+            self._pieces.amounts[at].end if at >= 0 else -9,
+            self._pieces.mentions[named].end if named >= 0 else -9,
+        )
+        return route.start - max(ends) <= 1

@@ -258,7 +258,8 @@ _CONDEMNED = re.compile(
 )
 _ENDED = re.compile(rf" {_REGIMEN} (?:was|were|had been|has been (?:stopped|replaced|withdrawn|changed))\b")
 _HARMED_BY = re.compile(
-    r"\b(?:died|dies|dead|deaths?|killed|kills|fatal\w*|harm(?:ed|s)?|poison\w*|overdos\w+|toxicity|disasters?|incidents?|"
+    r"\b(?:died|dies|dead|deaths?|killed|kills|fatal\w*|harm(?:ed|s)?|poison\w*|overdos\w+|toxicity|disasters?"
+    r"|incidents?|"
     r"accidents?|mistakes?|errors?)\b[^.;\n]{0,20}\b(?:from|after|because|by|when|where|with|of)\b[^.;\n]{0,40}\Z"
 )
 _MISTAKEN = re.compile(
@@ -290,7 +291,53 @@ def ruled_out_schedule(text: str, start: int, end: int) -> bool:
         or _MISTAKEN.match(text, end) is not None
         or _OF_A_RELATIVE.match(text, end) is not None
         or _RELATIVE_TAKES.search(text, max(0, start - 90), start) is not None
+        or _refused_standard(text, start, end)
+        or _believed(text, start, end)
     )
+
+
+_STANDARD_BEFORE = re.compile(
+    r"\bthe (?:standard|usual|normal|default|ordinary|routine|textbook|label|protocol|full) \Z"
+)
+_STANDARD_REFUSED = re.compile(
+    r" (?:dosing|doses?|schedules?|regimens?|intervals?|orders?|frequency)(?: (?:in|of|from) the [a-z ]{3,20})?"
+    r" (?:is|are|does|do|must|should|will|would|was) (?:not|never)\b(?! (?:to be )?(?:missed|skipped|delayed|changed"
+    r"|reduced|altered))"
+)
+
+
+def _refused_standard(text: str, start: int, end: int) -> bool:
+    """ "The standard q12h schedule is not to be used": what others get, named to say that it is not this."""
+    return (
+        _STANDARD_BEFORE.search(text, max(0, start - 24), start) is not None
+        and _STANDARD_REFUSED.match(text, end) is not None
+    )
+
+
+_BELIEVES = re.compile(
+    r"\b(?:understood|thought|believed|assumed|supposed|imagined|misread|misunderstood|(?:was"
+    r"|were) under the impression"
+    r"|had understood|took it|(?:says|said|asked (?:if|whether)|claimed|insisted) (?:that )?[\w-]{2,20} (?:is"
+    r"|was)|(?:would|was going to|planned to|meant to) take)\b[^.;\n]{0,60}\Z"
+)
+_PUT_RIGHT = re.compile(
+    r"[^.;\n]{0,70}(?:[.;] ?)?[^.;\n]{0,40}?(?:\bcorrected\b|\b(?:now|is) correct\b|\bthe correct (?:schedule"
+    r"|dose|way|instruction|directions?)\b|\bput right\b|\bset (?:her|him|them"
+    r"|it) straight\b|\bteach-?back (?:now |was )?(?:redone|repeated|correct)\b|\bmisunderstanding\b)"
+)
+_AGAIN = re.compile(
+    r"[^\n]{0,60}?\b(?:once (?:a )?week(?:ly)?|weekly|on (?:mon|tues|wednes|thurs|fri|satur|sun)days?|(?:mon|tues"
+    r"|wednes|thurs|fri|satur|sun)days?(?: only)?|daily|once a day|twice|every)\b"
+)
+
+
+def _believed(text: str, start: int, end: int) -> bool:
+    """What somebody took the schedule to be, before it was put right and told anew: "she understood it is daily;
+    teach-back redone, now correct: 10 mg on Wednesdays"."""
+    if _BELIEVES.search(text, max(0, start - 90), start) is None:
+        return False
+    right = _PUT_RIGHT.match(text, end, min(len(text), end + 140))
+    return right is not None and _AGAIN.match(text, right.end(), min(len(text), right.end() + 90)) is not None
 
 
 def _open_quote(before: str) -> bool:

@@ -27,7 +27,8 @@ _ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (
             "drug",
             r"(?:drug|medication|medicine|med|agent|product|generic|preparation)s?(?: ?/? ?(?:name|order))?"
-            r"|name|item|rx",
+            r"(?: (?:taken |used )?(?:on|at|before|prior to) (?:admission|arrival|home|presentation|hospital))?"
+            r"|(?:home|regular|usual|current|admission|pre-?admission) (?:drug|medication|medicine|med)s?|name|item|rx",
         ),
         ("perday", r"(?:times|doses?) ?(?:per|a|/) ?day|x ?/ ?day|doses per 24 ?h(?:ours)?"),
         (
@@ -71,7 +72,13 @@ _ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("every", r"every|q"),
         ("route", r"route|via|roa|by"),
         ("freq", r"freq(?:uency|\.)?|schedule|how often|interval|when(?: to take)?|timing|times"),
-        ("status", r"status|action|change|plan|decision|stop(?:ped)?\??|continued?\??|disposition"),
+        (
+            "status",
+            r"(?:status|action|change|plan|decision|outcome)(?: (?:at|on|for|in) (?:discharge|admission|hospital|clinic"
+            r"|home))?|(?:discharge|admission|ward|hospital) (?:status|action|change|plan|decision)|stop(?:ped)?\??"
+            r"|continued?\??|disposition|(?:in|during|while in) hospital|on the ward|what (?:we did|was done|to do"
+            r"|happens|happened)",
+        ),
         (
             "supply",
             r"quantity|qty\.?|disp(?:\.|ense[d]?)?|supply|refills?|repeats|#|start(?: date)?|(?:stop |end )?date"
@@ -91,6 +98,10 @@ _STOPPED = re.compile(
     r"(?:stop(?:ped)?|d/?c(?:'?d|ed)?|discontinued?|ceased?|held|hold|withheld|suspend(?:ed)?|omit(?:ted)?|do not take|"
     r"not (?:taken|given|continued)|off|ended|no longer|removed)\b"
 )
+_ENDS_ONE = re.compile(
+    r"[a-z]{4,}[^|]{0,40}?(?: - | ?[:(] ?|, )(?:stop(?:ped)?|discontinued?|d/?c'?d|ceased?|withdrawn|removed|off)\b"
+)
+"""A name with its end behind it, in a cell of the old doses."""
 _STARTED = re.compile(r"(?:new|start(?:ed)?|added?|begin|begun|initiated?|commenced?)\b")
 _KEPT = re.compile(r"(?:continued?|unchanged|no change|same|ongoing|active|taking)\b")
 _YES = frozenset({"yes", "y", "x", "true"})
@@ -297,6 +308,11 @@ def _row(out: _Out, columns: list[_Column], cells: list[Cell], line: int) -> Non
     bare = -1
     for index, (column, a, b) in enumerate(placed):
         if a == b or column.role in ("old", "supply") or index in status:
+            if a < b and column.role == "old" and _ENDS_ONE.search(text, a, b) is not None:
+                # another drug than the row is named by: "BP | lisinopril 20 mg - stop (cough) | losartan 50 mg"
+                out.put(" ", a)
+                out.copy(a, b)
+                out.put(";", b - 1)
             continue
         cell = text[a:b]
         number = _NUMBER.fullmatch(cell) is not None

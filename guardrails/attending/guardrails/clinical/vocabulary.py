@@ -304,7 +304,7 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         r"go on|put (?:\w+ )?on|place (?:\w+ )?on|start(?:s|ed|ing)? (?:\w+ )?on|begun on|"
         r"initiated on|placed on|went on|goes on|going on|discharged? (?:home )?(?:on|with)|sent home "
         r"(?:on|with)|"
-        r"take up|pick up|picked up",
+        r"take up|pick up|picked up|gone with|went with|opted for|settled on|plumped for",
         Cat.START,
         Form.BASE,
     ),

@@ -34,7 +34,8 @@ _OPENS_ADVICE: Final = frozenset(
 """Words after "no" or "not" that make it no denial of what follows."""
 _PAST: Final = re.compile(
     r"\b(?:last (?:year|month|summer|winter|spring|autumn)|(?:years?|months) ago|as a child|in childhood"
-    r"|(?:in|last) (?:january|february|march|april|june|july|august|september|october|november|december)"
+    r"|(?:in|last) (?:january|february|march|april|may(?= (?:and|of|or|with|he|she|you|\d)|[.,;])|june|july"
+    r"|august|september|october|november|december)"
     r"|in (?:19|20)\d\d|family history|(?:his|her|your"
     r"|my) (?:mother|father|brother|sister|uncle|aunt|grand\w+) (?:had"
     r"|has(?! (?:just|swallowed|taken|been|become|gone|collapsed|stopped|started|lost|not|now)\b)|died))\b",
@@ -63,6 +64,10 @@ _NOT_NOW: Final = re.compile(
 )
 """Before the finding: it was, or is only spoken about."""
 _OF_ALLERGY: Final = re.compile(r"anaphyla\w{1,20} (?:to|with|from|on)\b", re.I)
+_OF_A_SCORE: Final = re.compile(
+    r"(?:['\u2019]?s)?[ -](?:turcotte[ -]?)?pugh\b|(?:['\u2019]?s)?[ -](?:class |grade )?[ABC](?![\w-])", re.I
+)
+"""Behind "Child": the name of a score of the liver."""
 _LASTING: Final = frozenset(
     [
         "chest",
@@ -113,7 +118,9 @@ _NOW_TOO: Final = re.compile(
 )
 _CONDITION: Final = frozenset(["if", "unless", "whenever", "should"])
 _WARNING: Final = re.compile(
-    r"\b(?:in case|(?:(?<!you )(?<!they )mention|any|(?<!you )(?<!they )report) (?:any |of )?(?:new |unusual "
+    r"\b(?:(?:tell|let) (?:us|me|them|your \w+|the \w+)(?: know)? (?:about|of) any(?![^.\n]{0,90}\b(?:next (?:visit"
+    r"|appointment|time|check|week|month|review)|routine|when (?:you|we) (?:next |see|meet|come)|in a few))"
+    r"|in case|(?:(?<!you )(?<!they )mention|any|(?<!you )(?<!they )report) (?:any |of )?(?:new |unusual "
     r"|sign|black|blood|bleed|chest|rash"
     r"|swell|fever)|watch for|watch out|look (?:out )?for|signs? of|symptoms? (?:of|such as|like|include)"
     r"|such as|warning signs?|back (?:sooner |earlier )?(?:for|if)"
@@ -169,6 +176,8 @@ def is_so(text: str, tokens: Tokens, told: Told) -> bool:
         return False
     behind = words[told.last + 1 : told.last + 3]
     if behind[:1] == ("not",) and behind[1:] and behind[1] in _NOT_DONE:
+        return False
+    if told.concept == "child" and _OF_A_SCORE.match(text, told.span.end) is not None:
         return False
     return (
         not _past(text, tokens, told, start, end)

@@ -20,7 +20,7 @@ from attending.guardrails.patient import Document
 
 _CHANGE: Final = re.compile(
     r"\b(?:increas\w+|decreas\w+|reduc\w+|titrat\w+|chang\w+|lower\w*|rais\w+|uptitrat\w+|taper\w*|double"
-    r"|halve|adjust\w*|from \d)\b",
+    r"|halve|adjust\w*|from \d|(?:go(?:es|ing)?|mov\w+|step\w*|creep|(?:built|build)) (?:up |down |back |on )?to)\b",
     re.I,
 )
 
