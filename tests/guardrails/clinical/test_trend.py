@@ -22,6 +22,9 @@ from attending.guardrails.clinical.trend import newest, set_back
         ("K 6.4 this morning and we will see you in 2 weeks", "6.4", None),
         ("HR 38, BP 120/80 now", "38", None),
         ("pulse 38, atenolol now 50 daily", "38", None),
+        ("HR 42 at rest, 90 on walking", "42", None),
+        ("K 5.8 -> 4.4 after the change", "5.8", "4.4"),
+        ("INR 2.3 at 08:00, 9.1 at 18:00", "2.3", "9.1"),
     ],
 )
 def test_the_newest_value_is_the_one_that_stands(text: str, first: str, expected: str | None) -> None:

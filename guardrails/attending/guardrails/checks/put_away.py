@@ -125,7 +125,9 @@ _PROPOSED: Final = re.compile(
 _OVERRULED: Final = re.compile(
     r"[^.;\n]{0,30}[.;:,] ?(?:and |but )?(?:i |we |this was |that was |it was )?(?:overruled|overrode"
     r"|declined|refused|rejected|turned"
-    r" (?:it |that )?down|not (?:followed|done|accepted)|said no)\b",
+    r" (?:it |that )?down|not (?:followed|done|accepted)|said no)\b"
+    r"|[^.;\n]{0,20}? but\b[^.;\n]{0,80}?\b(?:i|we|she|he) (?:(?:have|has|'ve) )?(?:chose|chosen|went with|gone with"
+    r"|picked|opted for|settled on|preferred)\b(?! (?:it|that|this|both)\b)",
     re.I,
 )
 _NO_PLACE: Final = re.compile(

@@ -31,7 +31,7 @@ _RULES: list[tuple[re.Pattern[str], Scope, bool]] = [
         ),
         (
             r"\b(?:past|previous|prior|former|old|historical|failed|tried)\b.{0,120}\b(?:med|drug|"
-            r"treatment|therap|rx|agents?|history)|"
+            r"treatment|therap|rx|agents?|history|regimen|schedule)|"
             r"\bhistory\b|\bpmhx?\b|\bhpi\b|\bhospital course\b|\bpreviously\b|\bpsh\b",
             Scope.HISTORY,
             False,

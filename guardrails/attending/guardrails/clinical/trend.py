@@ -44,10 +44,15 @@ _NEWER: Final = re.compile(
     re.I,
 )
 """A newer value behind an older one, by "now" before it or "today" behind it."""
+_WHEN: Final = (
+    r"(?:(?:on|in|at|by|from|last) (?:the )?(?:\d{1,2}(?::\d\d)?|mon|tue|wed|thu|fri|sat|sun|day|week|month|year"
+    r"|admission|arrival|presentation|discharge|baseline|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|spring|summer"
+    r"|autumn|winter|hospital|clinic|ed\b)[a-z]{0,8}|yesterday|today|now|this [a-z]{3,9}|after [a-z]{2,12})"
+)
 _STEP: Final = re.compile(
-    rf"{_UNIT} (?:on|in|at|by|last|yesterday|from|then) ?(?:the )?(?:\d{{1,2}} )?[a-z]{{0,12}}(?: [a-z]{{2,10}})?,"
-    rf" (?:then |and |and then |was |it was |fell to |rose to ){{0,2}}{_VALUE}"
-    rf"(?={_UNIT} ?(?:on|in|at|by|yesterday|today|now|this|last)\b)",
+    rf"{_UNIT}(?: {_WHEN}(?: [a-z]{{2,10}})?(?:, [^.;,\n\d]{{2,40}})?,"
+    r"(?: (?:then|and|and then|was|it was|fell to|rose to)){0,2}"
+    rf"|,? ?(?P<arrow>->|=>|\u2192|-->)) ?{_VALUE}(?(arrow)|(?={_UNIT} ?{_WHEN}\b))",
     re.I,
 )
 """The next of several values in a row: "5.9 on Monday, 5.1 on Wednesday"."""

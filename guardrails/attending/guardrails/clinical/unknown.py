@@ -83,6 +83,7 @@ _ORDINARY = word_set(
     "pills dose doses dosage daily weekly monthly morning evening night bedtime strength amount "
     "amounts supply bottle bottles patch patches inhaler injection solution suspension syrup liquid "
     "cream ointment either both each bolus infusion rate drip further additional extra remaining "
+    "clarified corrected explained confirmed amended agreed advised counselled discussed reinforced repeated "
     "breakthrough rescue basal prandial mealtime correction top-up "
     "same fixed adults children infants kids women patient patients people mother father baby value "
     "values result results score cholesterol glucose equals equal after before from into onto plus "

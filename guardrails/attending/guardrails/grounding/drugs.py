@@ -14,13 +14,29 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import amount_of, interval_hours, per_day
 from attending.guardrails.checks.case import Case, Exposure, rule
+<<<<<<< HEAD:guardrails/attending/guardrails/grounding/drugs.py
+=======
+from attending.guardrails.checks.claims import mismatches
+from attending.guardrails.checks.passages import (
+    MAX_SENTENCES,
+    Passage,
+    content_words,
+    numbers,
+    overlap,
+    passages_of,
+    sentences,
+    weights_of,
+)
+from attending.guardrails.clinical.sentence import sentence_around
+>>>>>>> 0bb0abf (trend: arrows and values with their hours; a step that a later sentence tells is no contradiction):guardrails/attending/guardrails/grounding.py
 from attending.guardrails.clinical.statement import ParsedText, Span, Statement
 from attending.guardrails.finding import Code, Finding, Scope, Severity
 from attending.guardrails.patient import Document
 
 _CHANGE: Final = re.compile(
     r"\b(?:increas\w+|decreas\w+|reduc\w+|titrat\w+|chang\w+|lower\w*|rais\w+|uptitrat\w+|taper\w*|double"
-    r"|halve|adjust\w*|from \d|(?:go(?:es|ing)?|mov\w+|step\w*|creep|(?:built|build)) (?:up |down |back |on )?to)\b",
+    r"|halve|adjust\w*|from (?:[a-z-]{4,24} )?\d|(?:go(?:es|ing)?|mov\w+|step\w*|creep|(?:built|build)) (?:up "
+    r"|down |back |on )?to)\b",
     re.I,
 )
 
@@ -125,6 +141,11 @@ def _amounts(case: Case, exposure: Exposure, said: list[tuple[Source, Statement]
     ratio = max(ours.high, nearest) / min(ours.high, nearest)
     tenfold = any(abs(ratio - n) < n / 20 for n in (10, 100, 1000))
     clause = case.judged.output[statement.clause.start : statement.clause.end]
+    at = statement.dose.span
+    if not statement.clause.start <= at.start < statement.clause.end:
+        # "amend it to 2.5 mg. The nurse may go to 5 mg then": a step told in a sentence without the name
+        here = sentence_around(case.judged.output, at.start, at.end)
+        clause = f"{clause} {case.judged.output[here.start : here.end]}"
     if not tenfold and (_CHANGE.search(clause) or (statement.started and _titrates(other, source))):
         return None
     told = f"; {round(ratio):d} times apart: check the decimal point and the unit" if tenfold else ""
