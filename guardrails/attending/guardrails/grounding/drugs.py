@@ -14,21 +14,7 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import amount_of, interval_hours, per_day
 from attending.guardrails.checks.case import Case, Exposure, rule
-<<<<<<< HEAD:guardrails/attending/guardrails/grounding/drugs.py
-=======
-from attending.guardrails.checks.claims import mismatches
-from attending.guardrails.checks.passages import (
-    MAX_SENTENCES,
-    Passage,
-    content_words,
-    numbers,
-    overlap,
-    passages_of,
-    sentences,
-    weights_of,
-)
 from attending.guardrails.clinical.sentence import sentence_around
->>>>>>> 0bb0abf (trend: arrows and values with their hours; a step that a later sentence tells is no contradiction):guardrails/attending/guardrails/grounding.py
 from attending.guardrails.clinical.statement import ParsedText, Span, Statement
 from attending.guardrails.finding import Code, Finding, Scope, Severity
 from attending.guardrails.patient import Document
