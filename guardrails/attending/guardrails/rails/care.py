@@ -1,0 +1,58 @@
+"""Words of care near a sign: "ignore the previous instructions about fasting" is a clinic's correction, no attack.
+
+Asked only where a weak sign was found, over the sentence round it. Words that speak to a model ("print", "as a
+chatbot", "your prompt") take the excuse away.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_BEFORE: Final = 160
+_AFTER: Final = 160
+_ENDS: Final = re.compile(r"[.!?\u3002\u0964\u061f]")
+
+_CARE: Final = re.compile(
+    r"\b(?:doctors?|dr|nurses?|physicians?|surgeons?|clinics?|pharmac\w+|hospitals?|patients?|pt|dos(?:e|es|ing|age)"
+    r"|meds?"
+    r"|medic\w+|tablets?|pills?|insulin|heparin|potassium|labs?|values?|results?|ranges?|diets?|fast(?:ing|ed)?"
+    r"|eat(?:ing)?|food"
+    r"|drink(?:ing)?|weight|wounds?|dressing|activit\w+|lifting|shower\w*|bath\w*|surger\w+|procedures?"
+    r"|colonoscop\w+|appointments?"
+    r"|letters?|emails?|fax|forms?|leaflets?|labels?|bottles?|pages?|booklets?|sheets?|famil\w+|mother|father|son"
+    r"|daughter|wife|husband"
+    r"|ortho\w+|cardio\w+|neuro\w+|therap\w+|infusions?|drips?|pumps?|alarms?|mg|ml|mcg|notes?|charts?|discharged?"
+    r"|follow-?up|visits?"
+    r"|refills?|prescri\w+|care plan|tapers?|steroids?|driv(?:e|ing)|work(?:ing)?|exercis\w+|oxygen|ventilat\w+"
+    r"|dialysis|catheters?"
+    r"|feeding|bleed\w*|pain|fever|tests?|bloods?|scans?|x-?rays?|sutures?|allerg\w+|sedation|an(?:a)?esthe\w+"
+    r"|insuranc\w+|billing"
+    r"|parking|travel|payment|portal|employer|school|sport\w*|play|swim\w*|sleep\w*|hip|knee|bearing|crutch\w*|cast"
+    r"|brace|sling"
+    r"|restraints?|visitors?|visiting|precautions?|isolation|consent|dnr|code status|full code|[a-z]+(?:cillin|mycin"
+    r"|olol|pril|sartan"
+    r"|statin|azole|idine|azine|arin|oxin|mab|parin))\b"
+)
+_TO_A_MODEL: Final = re.compile(
+    r"\b(?:prompt|system (?:message|prompt)|print|reveal|output|respond|reply with|answer (?:freely|me|my|as|only"
+    r"|with|everything)"
+    r"|reply with|chat ?bot|language model|llm|act as|pretend|jailb\w+|unfiltered|uncensored|unrestricted"
+    r"|your (?:programming"
+    r"|developers?|creators?|makers?|operators?|training|programmers)|developers?|raw record|guard ?rails?"
+    r"|say (?:that |yes|only)"
+    r"|write (?:a|the) (?:poem|prescription|word)|verbatim|obey|comply|approved?|do as i say|agree with me|as an ai"
+    r"|you are an? )"
+)
+
+
+def about_care(text: str, start: int, end: int) -> bool:
+    """Whether the sentence of `text` (folded) round `[start, end)` speaks of care and of nothing that a model does."""
+    left = max(0, start - _BEFORE)
+    for stop in _ENDS.finditer(text, left, start):
+        left = stop.end()
+    stop_at = _ENDS.search(text, end, end + _AFTER)
+    right = min(len(text), end + _AFTER) if stop_at is None else stop_at.start()
+    if _TO_A_MODEL.search(text, left, min(len(text), right + 80)):
+        return False
+    return _CARE.search(text, left, right) is not None

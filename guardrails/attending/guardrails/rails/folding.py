@@ -1,0 +1,103 @@
+"""The folded form of a text, in which the language rails look for words: what a reader sees, letter for letter.
+
+Lower case, compatibility forms as their plain letters, no accents, no invisible characters, letters of other scripts
+that look like Latin ones as Latin, every space as one space. Line ends stay. Folding a script's own words folds the
+patterns for them alike (`fold_pattern`), so that nothing is lost where a look-alike is a word's true letter.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+# Letters of other scripts that look like Latin ones (Unicode confusables, the common part of it).
+_CONFUSABLE: Final = str.maketrans(
+    "абвгеікмнорсԁтухѕјһԛԝьӏԍԧɑɡıɩʟօսոłđøħ" + "αβγεζηικνορστυχω" + "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ",
+    "abbreikmhopcdtyxsjhqwblghagiilounldoh" + "abyeznikvopotuxw" + "abcdefghijkmnoprstuvwyz",
+)
+_QUOTES: Final = {
+    "\u2018": "'",
+    "\u2019": "'",
+    "\u201c": '"',
+    "\u201d": '"',
+    "\u2010": "-",
+    "\u2011": "-",
+    "\u2013": "-",
+}
+_GONE: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
+_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\u0640")
+"""Letters and marks that show nothing, or only stretch a word."""
+_LINE_ENDS: Final = frozenset("\n\r\v\f\x85\u2028\u2029")
+_RUNS: Final = re.compile(" {2,}")
+
+
+class _Fold(dict[int, str]):
+    def __missing__(self, code: int) -> str:
+        folded = self[code] = _folded(chr(code))
+        return folded
+
+
+def _folded(char: str) -> str:
+    if char in _LINE_ENDS:
+        return "\n"
+    if char.isspace() or char == "\u2800":
+        return " "
+    if char < "\x7f" and char >= " ":
+        return char.lower()
+    if char in _BLANK or "\ufe00" <= char <= "\ufe0f" or "\U000e0000" <= char <= "\U000e01ef":
+        return ""
+    if unicodedata.category(char) in _GONE:
+        return ""
+    pieces = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
+    pieces = pieces.lower().translate(_CONFUSABLE)
+    return "".join(
+        " " if piece.isspace() else _QUOTES.get(piece, piece) for piece in pieces if piece not in _BLANK
+    )
+
+
+_FOLD: Final[dict[int, str]] = _Fold()
+for _code in range(128):
+    _FOLD[_code]
+
+
+def fold(text: str) -> str:
+    """The folded form; equal for equal text, in time that grows with the length."""
+    folded = text.translate(_FOLD)
+    return _RUNS.sub(" ", folded) if "  " in folded else folded
+
+
+class Origin:
+    """Where the characters of `fold(text)` come from; worked out when first asked, as most texts never are."""
+
+    __slots__ = ("_at", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at: list[int] | None = None
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """The span of the text that is folded to `[start, end)`; empty where the folded text is."""
+        if self._at is None:
+            self._at = _offsets(self._text)
+        at = self._at
+        if not at:
+            return 0, 0
+        return at[min(start, len(at) - 1)], at[min(max(end - 1, start), len(at) - 1)] + 1
+
+
+def _offsets(text: str) -> list[int]:
+    at: list[int] = []
+    space = False
+    for position, char in enumerate(text):
+        for piece in _FOLD[ord(char)]:
+            if piece == " " and space:
+                continue
+            at.append(position)
+            space = piece == " "
+    return at
+
+
+def fold_pattern(pattern: str) -> str:
+    """A regular expression whose letters beyond ASCII are folded; what is ASCII, and so its syntax, stays."""
+    return "".join(char if char < "\x80" else _FOLD[ord(char)] for char in pattern)
