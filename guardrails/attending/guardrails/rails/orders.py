@@ -321,6 +321,25 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|\bfrom (?:now on|here on),? (?:answer|respond|reply|ignore|obey|act|always answer"
           r"|instructions in this message)\b",
           GIVEN),
+    _sign("role", r"\b(?:chatgpt|openai|gpt-?[345]|dan)\b[^.!?]{0,90}\b(?:rules|polic(?:y|ies)|restrict\w*|filter\w*"
+          r"|moral\w*|ethic\w*|illegal|guidelines"
+          r"|censor\w*|limitations?|refus\w*)\b|\b(?:rules|polic(?:y|ies)|guidelines|restrictions|limitations) (?:of"
+          r"|by|from|set by|imposed by) (?:chatgpt|openai)\b",
+          GIVEN, weak=True),
+    _sign("role", r"\b(?:no matter (?:how|what|if)|regardless (?:of|how)|even if|whether)\b[^.!?]{0,50}\b(?:illegal"
+          r"|unethical|immoral|offensive|inappropriate|nsfw"
+          r"|ethical or legal|legal or ethical)\b"
+          r"|\byou (?:will|must|can|should|are|may|do|would|have to)(?: always)? (?:never|not|unable to|cannot"
+          r"|always) (?:refus\w+|declin\w+|say(?:ing)? no|apologi[sz]\w+"
+          r"|morali[sz]\w+|break(?:ing)? (?:the )?(?:character|role))\b"
+          r"|\bwithout (?:any )?(?:refusals?|hesitation no matter|moral\w*|ethic\w*|censor\w*)\b"
+          r"|\bcannot refuse (?:any|my|a)\b"
+          r"|\b(?:respond|answer|act|speak|reply|talk)(?:s|ing)? (?:only )?(?:as|like) (?:the character"
+          r"|an? (?:unfilt\w+|evil|amoral|immoral|criminal|rogue))\b"
+          r"|\b(?:amoral|immoral|unfilt\w{2,5}|uncensored|unmoderated|submissive)\b[^.!?]{0,40}\b(?:ai|bot|chatbot"
+          r"|assistant|character|persona|model)\b"
+          r"|\bnsfw\b|\b(?:break|breaking) (?:the )?character\b|\bin your (?:role|character)\b[^.!?]{0,30}\balways\b",
+          GIVEN),
     # --- what it was told, out
     _sign("extraction", rf"\b{_TELL}(?:{gap(6)}){_PRIVATE}", GIVEN, weak=True),
     _sign("extraction",

@@ -1,0 +1,216 @@
+"""Toxic language by kind: an insult, hate of a group, a threat, sexual advances, words that demean a patient.
+
+Judged in prompts and outputs; a document is what somebody else wrote, and a chart quotes. Found are words *to* or *of*
+a person: "you are an idiot", not "idiot" in a quotation, and no description of wounds, abuse or sex, however graphic.
+Rules, not a model: the packages that ship one are either pickles that need one release of scikit-learn or load torch
+weights over the network (docs/language.md). Not caught: irony, insults without these words, other languages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from attending.guardrails.rails.deobfuscate import MAX_CHARACTERS
+from attending.guardrails.rails.folding import Origin, fold
+from attending.guardrails.rails.spoken import told_of
+from attending.guardrails.sieve import Sieved
+
+Kind = Literal["insult", "hate", "threat", "sexual", "demeaning"]
+MAX_HITS: Final = 20
+_MAX_READ: Final = 2_000
+"""Candidates whose sentence is read; a text with more of them is no letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToxicHit:
+    """One place; offsets are code points into the text, end exclusive."""
+
+    kind: Kind
+    start: int
+    end: int
+
+
+_BAD: Final = (
+    r"(?:stupid|dumb|dense|pathetic|worthless|useless|disgusting|ugly|filthy|idiotic|moronic|retarded|brainless"
+    r"|repulsive|revolting"
+    r"|braindead|fucking|goddamn|lazy|fat|dirty|crazy|bloody|miserable|damn|complete|utter|total|old|ignorant"
+    r"|selfish|little|silly)"
+)
+_BAD_ALONE: Final = (
+    r"(?:stupid|dumb|pathetic|worthless|useless|disgusting|ugly|idiotic|moronic|retarded|brainless|repulsive"
+    r"|revolting|garbage|trash"
+    r"|scum|an? disgrace|hopeless case)"
+)
+_NAME: Final = (
+    r"(?:idiots?|morons?|imbeciles?|cretins?|fools?|dumb ?ass(?:es)?|dimwits?|half-?wits?|simpletons?|losers?"
+    r"|scum(?:bags?)?|bitch(?:es)?"
+    r"|whores?|sluts?|bastards?|ass ?holes?|cunts?|pricks?|twats?|wankers?|retards?|pieces? of (?:shit|garbage|crap"
+    r"|trash|filth)|pigs?"
+    r"|swine|slobs?|fat cow|hags?|freaks?|perverts?|cry ?bab(?:y|ies)|parasites?|vermin|waste of (?:space|oxygen"
+    r"|a bed|time)|dumbo|nitwits?"
+    r"|shithead|dipshit|degenerates?)"
+)
+_GROUP: Final = (
+    r"(?:immigrants|migrants|refugees|foreigners|muslims|jews|jewish people|christians|hindus|blacks|black (?:people"
+    r"|patients|women|men)"
+    r"|white people|asians|chinese people|mexicans|arabs|africans|latinos|hispanics|gays|gay (?:people|men)|lesbians"
+    r"|homosexuals"
+    r"|trans(?:gender)? (?:people|women|men)|transgenders|women|disabled people|the disabled"
+    r"|people with disabilities|gypsies|indians"
+    r"|the poor|the homeless|homeless people|people of that (?:race|religion|kind|sort)|people like (?:them|that)"
+    r"|those people)"
+)
+_SOMEBODY: Final = (
+    r"(?:you|your (?:family|legs|face|neck|kids|children|wife|husband|dog|arms|head|house)|him|her|them|everyone"
+    r"|everybody|all of you"
+    r"|(?:that|the|this|every|a|your) (?:\w+ )?(?:doctor|nurse|receptionist|staff|surgeon|man|woman|guy|pharmacist"
+    r"|therapist|people|lady"
+    r"|secretary))"
+)
+_WHO: Final = (
+    r"(?:he|she|they|(?:the|this|that|our|another|some) (?:\w+ ){0,2}?(?:patient|woman|man|lady|guy|girl|boy|mother"
+    r"|father|person"
+    r"|individual|client|gentleman)|pt)"
+)
+_LOW: Final = (
+    r"(?:junk(?:ie|y)|druggie|crack ?head|pill ?head|wino|slob|fatso|whale|pig|hag|cow|whiner|crybaby|drama queen"
+    r"|nut ?case|nut ?job"
+    r"|psycho|lunatic|hysterical (?:woman|female|girl)|pathological liar|(?:lazy|disgusting|filthy|fat|old|worthless"
+    r"|stupid|dirty|pathetic)"
+    r" (?:\w+ )?(?:drunk|addict|person|woman|man|liar|bum|cow|pig)|drunk (?:who|and)|gold ?digger|bum|moron|idiot"
+    r"|loser|degenerate)"
+)
+
+
+def _kind(kind: Kind, *patterns: str, deniable: bool = True) -> tuple[tuple[Kind, Sieved, bool], ...]:
+    return tuple((kind, Sieved(pattern), deniable) for pattern in patterns)
+
+
+_PATTERNS: Final = (
+    *_kind(
+        "insult",
+        rf"\byou(?:'re| are| were|r)? (?:\w+ ){{0,3}}?(?:an?|the|such an?"
+        rf"|nothing but an?) (?:\w+,? ){{0,3}}?{_NAME}\b",
+        rf"\byou(?:'re| are) (?:so |too |really |just |such |very |all |completely |both |an? |clearly |obviously )"
+        rf"{{0,3}}(?:{_BAD_ALONE}|(?:{_BAD},? ){{1,3}}(?:{_NAME}|person|people|patient|man|woman|bot))\b",
+        rf"\byou (?:{_BAD},? ){{0,3}}{_NAME}\b|\byou (?:{_BAD},? ){{1,3}}(?:bot|machine|thing|people|nurses|doctors"
+        rf"|person)\b",
+    ),
+    *_kind(
+        "insult",
+        r"\bshut (?:the \w+ )?up and\b|\bfuck (?:you|off|yourself|yourselves)\b|\bgo fuck\b|\bscrew you\b"
+        r"|\bgo to hell\b|\bget lost, you\b"
+        r"|\bstop whining\b|\bshut up,? you\b|^shut up\b",
+        rf"\b(?:only|what kind of|what sort of) (?:an? )?(?:\w+ )?{_NAME} (?:would|forgets?|does|could|can't"
+        rf"|cannot)\b|\b{_NAME} like you\b"
+        rf"|\b(?:all of you|you all|you people|you (?:nurses|doctors))\b[^.!?]{{0,20}}\bare (?:\w+ ){{0,3}}?{_NAME}\b"
+        rf"|\b(?:don't|do not) be (?:such )?an? (?:\w+ )?{_NAME}\b|\bwhat an? (?:{_BAD} ){{0,3}}{_NAME}\b",
+        r"\btoo (?:dense|dumb|stupid|thick|retarded|ignorant) to (?:understand|read|follow|get|know|see|remember"
+        r"|learn)\b",
+        deniable=False,
+    ),
+    *_kind(
+        "demeaning",
+        rf"\b{_WHO}(?:'s| is| was| are) (?:\w+,? ){{0,5}}?{_LOW}\b",
+        r"\b(?:this|that|another|an?|the) (?:\w+,? ){0,2}?(?:fat|lazy|crazy|disgusting|hysterical|filthy|stupid"
+        r"|dirty|drug-seeking|whiny"
+        r"|pathetic) (?:\w+ )?(?:slob|hag|cow|pig|drunk|bitch|junk(?:ie|y)|whale|whore|liar|loser|woman who makes)\b",
+        r"\banother frequent flyer\b|\b(?:is|are|as) (?:an? |just an? )?(?:usual )?frequent flyers?\b|\bgomers?\b"
+        r"|\bwast(?:e|ing) (?:of )?(?:our|my|your|the|a|everybody's)"
+        r" (?:time|bed|beds|resources|space|oxygen)\b",
+        r"\bdeserves? (?:his|her|their|your|this|that|the) (?:cirrhosis|illness|disease|cancer|pain|overdose|stroke"
+        r"|hiv|diabetes|fate)\b"
+        r"|\b(?:faking|making) it (?:all )?(?:up )?for attention\b|\b(?:he|she|patient|woman|man"
+        r"|who) (?:just )?makes everything up\b|\btrain wreck of an? (?:human|person|patient)\b"
+        r"|\bobviously faking\b|\b(?:people|patients) like (?:her|him|them|you|this|that)\b[^.!?]{0,40}\b(?:burden"
+        r"|waste|should not be treated"
+        r"|do not deserve|don't deserve|should be left)\b|\bwaste of a bed\b|\bcannot control (?:him"
+        r"|her)self like an? animal\b"
+        r"",
+    ),
+    *_kind(
+        "demeaning",
+        r"\bwill never lose weight, so\b|\bdo not bother (?:treating|with (?:treat\w+|counsel\w+))\b",
+        deniable=False,
+    ),
+    *_kind(
+        "hate",
+        rf"\b{_GROUP} (?:\w+ ){{0,2}}?are (?:\w+ ){{0,3}}?(?:filthy|dirty|inferior|subhuman|animals|terrorists"
+        rf"|criminals|freaks|parasites"
+        r"|vermin|rapists|stupid|too stupid|evil|savages|thieves|a drain|mentally ill|lazy|liars|the problem"
+        r"|a plague|disgusting)\b",
+        rf"\b{_GROUP} (?:all )?(?:deserve (?:to|it|what|hiv|death)|should (?:all )?(?:be (?:sent|deported|eliminated"
+        rf"|exterminated|killed|sterili[sz]ed"
+        r"|banned|locked|refused|put down)|go back|die|not be (?:treated|allowed|helped))|control the"
+        r"|cannot be trusted|can't be trusted"
+        r"|bring (?:diseases?|crime|filth)|ruin|are ruining|spread (?:disease|filth))\b",
+        rf"\b{_GROUP}\b[^.!?]{{0,60}}\b(?:because they are inferior|drain on society|be eliminated|be exterminated"
+        rf"|sent away)\b",
+        rf"\bget rid of (?:all )?{_GROUP}\b|\bgo back to where (?:they|you) came from\b|\b(?:beds?|care|time|money"
+        rf"|treatment) (?:on|to|for) people of that"
+        r" (?:race|religion|kind|sort|colou?r)\b",
+        r"\b(?:nigg(?:er|a)s?|fagg?ots?|kikes?|trann(?:y|ies)|ragheads?|towelheads?|wetbacks?|sandniggers?)\b",
+    ),
+    *_kind(
+        "threat",
+        rf"\b(?:i|we)(?:'ll| will| am going to|'m going to|m going to| are going to|'re going to| would| want to|'d"
+        rf"| gonna|'m gonna)(?: \w+){{0,4}}?"
+        rf" (?:kill|hurt|stab|shoot|beat|murder|strangle|rape|punch|break|burn|choke|slap|destroy"
+        rf"|find) {_SOMEBODY}\b(?! (?:a|an|some|out|the) )",
+        r"\bi know where you (?:live|work)\b|\byou(?:'ll| will) (?:regret (?:it|this|that)|pay for (?:it|this|that)"
+        r"|be sorry)\b|\bmake (?:sure )?you (?:will )?regret\b"
+        r"|\bwatch your back\b|\b(?:bring|bringing|get|getting) (?:a|my) gun\b[^.!?]{0,30}\b(?:to|into) (?:your"
+        r"|the)\b|\b(?:come|coming) (?:and|to) shoot\b",
+        r"\byou deserve to (?:be (?:beaten|hurt|shot|killed|punished|raped)|die|suffer)\b|\bblow up (?:the"
+        r"|your) (?:clinic|hospital|office|building|practice)\b"
+        r"|\bshoot (?:everyone|everybody|up)\b",
+    ),
+    *_kind(
+        "sexual",
+        r"\b(?:nude|naked|topless) (?:pictures?|photos?|pics|selfies?) of you\w*|\bsend (?:me )?(?:\w+ )?(?:nudes?"
+        r"|naked)\b|\b(?:see|picture|imagine|want) you naked\b",
+        r"\b(?:have )?sex with you\b|\bsleep with you\b|\bmake love to you\b|\bmake you (?:moan|cum|wet"
+        r"|scream with)\b|\bhook up (?:after|with (?:me|you)|tonight)\b"
+        r"|\b(?:look|looking|are|are so) (?:so |very |really )?(?:sexy|hot in)\b|\bsuch sexy\b|\bsexy (?:legs|body"
+        r"|thing|lady|girl|boy)\b|[,!] sexy\b"
+        r"|\btouch you where\b|\btake (?:it|that|them) off for me\b|\bthink(?:ing)? about your (?:breasts|boobs|tits"
+        r"|body|lips|ass|legs)\b"
+        r"|\bturns? me on\b|\bsuck my\b|\bi(?:'m| am) (?:so )?horny\b|\byour (?:\w+ )?(?:tits|boobs)\b",
+        deniable=False,
+    ),
+)  # fmt: skip
+
+_GRAVE: Final = frozenset({"threat"})
+
+
+def find_toxicity(text: str) -> tuple[ToxicHit, ...]:
+    """Toxic places in text order, at most `MAX_HITS`. Never raises for any string; what stands beyond
+    `deobfuscate.MAX_CHARACTERS` is not read here and found by the injection rail."""
+    text = text[:MAX_CHARACTERS]
+    plain = fold(text).replace("\n", " ")
+    found = sorted(set(_candidates(plain)), key=lambda hit: (hit.start, -hit.end))
+    if not found:
+        return ()
+    origin = Origin(text)
+    hits: list[ToxicHit] = []
+    for hit in found:
+        if hits and hit.start < hits[-1].end and hit.kind == hits[-1].kind:
+            continue
+        hits.append(hit)
+    return tuple(ToxicHit(hit.kind, *origin.span(hit.start, hit.end)) for hit in hits[:MAX_HITS])
+
+
+def _candidates(plain: str) -> Iterator[ToxicHit]:
+    read = 0
+    for kind, pattern, deniable in _PATTERNS:
+        for match in pattern.finditer(plain):
+            read += 1
+            if read > _MAX_READ or not told_of(plain, *match.span(), deniable=deniable):
+                yield ToxicHit(kind, *match.span())
+
+
+def grave(kind: Kind) -> bool:
+    """Whether a person must know even where a patient wrote it: a threat, while an angry word bars nobody's care."""
+    return kind in _GRAVE
