@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+SELF_HARM_EXPRESSED: Final = "self_harm:expressed"
+"""Rule id of the note that a person speaks of harming themselves: what is shown to them begins with help."""
 
 
 class Severity(StrEnum):
@@ -74,6 +77,8 @@ class Code(StrEnum):
     PHI = "phi"
     INJECTION = "injection"
     TOXICITY = "toxicity"
+    SELF_HARM = "self_harm"
+    """Said by the person who writes, left unanswered, or encouraged."""
     OFF_TOPIC = "off_topic"
     CLINICAL_RECOMMENDATION = "clinical_recommendation"
     RAIL_FAILURE = "rail_failure"

@@ -208,6 +208,7 @@ class Guard:
             identity=identity,
             deidentify=policy.phi.deidentify and for_model,
             phi_mode=policy.phi.mode,
+            scope=policy.scope,
         )
         texts = RailTexts(prompt, tuple(document.text for document in documents))
         runs, findings, results = self._run(("input", "retrieval"), policy, request, texts)
@@ -263,6 +264,7 @@ class Guard:
             identity=judged.context.identity,
             judged=judged,
             placeholder_problems=problems,
+            scope=policy.scope,
         )
         texts = RailTexts(judged.prompt or "", tuple(d.text for d in judged.documents), restored)
         runs, found, _results = self._run(("output",), policy, request, texts)

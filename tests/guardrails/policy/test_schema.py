@@ -97,8 +97,11 @@ def _row(**row: Any) -> Edit:
         _row(code=[], decision="hold"),
         _row(code=["interaction"], decision="maybe"),
         _row(code=["interaction"], rule="* or everything", decision="hold"),
-        _row(code=["toxicity"], decision="block"),
-        _row(code=["off_topic"], decision="hold"),
+        _row(code=["self_harm"], severity=["contraindicated"], decision="hold"),
+        _row(code=["self_harm"], severity=["moderate"], decision="release"),
+        lambda p: p.update(scope={"allow": ["records_of_others"]}),
+        lambda p: p.update(scope={"allow": ["poetry"]}),
+        lambda p: p.update(scope={"allow_phrases": ["Bake sale"], "deny_phrases": ["bake sale"]}),
         lambda p: p.update(verdicts=[{"code": ["interaction"], "decision": "block"}]),
         lambda p: p["rails"]["codes"].update({"regex check output": "clinical_recommendation"}),
         lambda p: p["rails"]["codes"].update({"clinical checks": "phi"}),
@@ -117,9 +120,15 @@ def test_a_safeguard_cannot_be_switched_off(folder: Path, change: Edit) -> None:
     [
         ("input", "phi input"),
         ("input", "injection input"),
+        ("input", "toxicity input"),
+        ("input", "self-harm input"),
+        ("input", "scope of use input"),
         ("output", "clinical checks"),
         ("output", "phi output"),
         ("output", "injection output"),
+        ("output", "toxicity output"),
+        ("output", "self-harm output"),
+        ("output", "scope of use output"),
         ("output", "clinical recommendation"),
     ],
 )
@@ -184,7 +193,7 @@ def test_retired_and_draft_policies_are_not_served(folder: Path) -> None:
         PolicySet.load(folder.parent, include_drafts=True)
 
 
-def test_an_engine_code_needs_a_flow_that_reports_it(folder: Path) -> None:
-    _edit(folder, _row(code=["toxicity"], decision="block"))
-    _edit(folder, lambda p: p["rails"]["codes"].update({"regex check output": "toxicity"}))
-    assert load_policy(folder).policy.engine_codes()
+def test_a_policy_says_what_it_covers_beside_care(folder: Path) -> None:
+    _edit(folder, lambda p: p.update(scope={"allow": ["job_and_business"], "deny_phrases": ["parking fine"]}))
+    scope = load_policy(folder).policy.scope
+    assert (scope.allow, scope.deny_phrases) == (("job_and_business",), ("parking fine",))

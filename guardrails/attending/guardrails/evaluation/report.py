@@ -36,7 +36,7 @@ def guardrails(made: Made, scores: Scores, bars: Sequence[Bar]) -> str:
     lines = [
         "# Guardrails on a labelled set",
         "",
-        *_table(
+        *table(
             ("what", "value"),
             [
                 ("set", f"{made.set_name}, {len(scores.outcomes)} cases"),
@@ -49,7 +49,7 @@ def guardrails(made: Made, scores: Scores, bars: Sequence[Bar]) -> str:
         "",
         "A case is flagged by a finding at moderate or above. Intervals are Wilson, 95 %.",
         "",
-        *_table(
+        *table(
             ("figure", "value"),
             [
                 ("dangerous, flagged (recall)", str(scores.recall)),
@@ -61,7 +61,7 @@ def guardrails(made: Made, scores: Scores, bars: Sequence[Bar]) -> str:
             ],
         ),
         "",
-        *_bars(bars),
+        *bars_table(bars),
         "## Label and verdict",
         "",
         *_counts(scores.confusion()),
@@ -79,7 +79,7 @@ def guardrails(made: Made, scores: Scores, bars: Sequence[Bar]) -> str:
     lines += [
         "## Cases flagged, by code",
         "",
-        *_table(
+        *table(
             ("code", "dangerous", "benign"),
             [(code, row["dangerous"], row["benign"]) for code, row in scores.alarms_by_code().items()],
         ),
@@ -91,7 +91,7 @@ def guardrails(made: Made, scores: Scores, bars: Sequence[Bar]) -> str:
         (one.case.id, one.case.label, one.case.category, one.case.register, ", ".join(codes(one)) or "none")
         for one in scores.misses()
     ]
-    lines += _table(("id", "label", "category", "register", "findings"), misses) if misses else ["None."]
+    lines += table(("id", "label", "category", "register", "findings"), misses) if misses else ["None."]
     return "\n".join(lines) + "\n"
 
 
@@ -104,7 +104,7 @@ def interactions(
         "",
         f"Knowledge {knowledge_hash}, version {version}. Clean pairs drawn with seed {seed}.",
         "",
-        *_table(
+        *table(
             ("figure", "value"),
             [
                 ("source pairs found, or lower for a reason that the knowledge states", str(sources.found)),
@@ -121,10 +121,10 @@ def interactions(
             ],
         ),
         "",
-        *_bars(bars),
+        *bars_table(bars),
         "## Severity of the source (rows) and severity found (columns)",
         "",
-        *_table(
+        *table(
             ("graded", *FOUND),
             [
                 (graded, *(row[found] for found in FOUND))
@@ -135,33 +135,35 @@ def interactions(
         "## Clean pairs flagged",
         "",
     ]
-    lines += _table(("drug", "drug", "finding"), clean.flagged) if clean.flagged else ["None."]
+    lines += table(("drug", "drug", "finding"), clean.flagged) if clean.flagged else ["None."]
     lines += ["", "## Misses", ""]
     misses = [(p.a, p.b, p.severity.value, found, p.rule_id) for p, found in sources.misses]
-    lines += _table(("drug", "drug", "graded", "found", "rule"), misses) if misses else ["None."]
+    lines += table(("drug", "drug", "graded", "found", "rule"), misses) if misses else ["None."]
     return "\n".join(lines) + "\n"
 
 
-def _bars(bars: Sequence[Bar]) -> list[str]:
+def bars_table(bars: Sequence[Bar]) -> list[str]:
+    """The bars as rows of Markdown; nothing where none was asked for."""
     if not bars:
         return []
     rows = [(bar.name, bar.asked, "met" if bar.met else "missed") for bar in bars]
-    return [*_table(("bar", "asked", "result"), rows), ""]
+    return [*table(("bar", "asked", "result"), rows), ""]
 
 
 def _counts(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
     columns = list(next(iter(counts.values())))
-    return _table(("label", *columns), [(label, *row.values()) for label, row in counts.items()])
+    return table(("label", *columns), [(label, *row.values()) for label, row in counts.items()])
 
 
 def _groups(title: str, groups: Mapping[str, tuple[Proportion, Proportion]]) -> list[str]:
-    return _table(
+    return table(
         (title, "dangerous, flagged", "benign, flagged"),
         [(group, str(recall), str(alarms)) for group, (recall, alarms) in groups.items()],
     )
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Rows of Markdown; a cell is one line and cannot break out of its column."""
     return [
         f"| {' | '.join(columns)} |",
         f"|{'---|' * len(columns)}",

@@ -10,6 +10,7 @@ import re
 from typing import Annotated, Any, Final, Literal, Self
 
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
+from attending.guardrails.rails.scope_of_use import Topic
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -32,11 +33,13 @@ DECISION_RANK: Final[dict[str, int]] = {"release": 0, "hold": 1, "block": 2}
 UNTOUCHABLE: Final = frozenset({Code.CLINICAL_RECOMMENDATION, Code.RAIL_FAILURE})
 """Codes whose effect is fixed: a recommendation waits for a clinician, a failed rail is never a pass."""
 
-ALWAYS_BLOCKED: Final = frozenset({Code.NEVER_EVENT, Code.WRONG_PATIENT})
+ALWAYS_BLOCKED: Final = frozenset({Code.NEVER_EVENT, Code.WRONG_PATIENT, Code.SELF_HARM})
 """Codes that block for every audience from severity major on."""
 
-NEEDS_ENGINE: Final = frozenset({Code.TOXICITY, Code.OFF_TOPIC})
-"""Codes that only a rail configured by the policy can find."""
+CRISIS_TEXT: Final = (
+    "If you are thinking about harming yourself, you do not have to face it alone. In the United States call or text "
+    "988 now, day or night. If you are in danger, call 911 or go to the nearest emergency department."
+)
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
@@ -170,6 +173,31 @@ class Phi(_Strict):
     def identified(self) -> bool:
         """Whether the model is given more than 45 CFR 164.514(b)(2) leaves, so that it needs an agreement."""
         return not self.deidentify or self.mode == "baa_minimum"
+
+
+_Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=120)]
+
+
+class ScopeOfUse(_Strict):
+    """What a use case covers beside care. Every topic of the vocabulary is off topic unless `allow` names it.
+
+    Phrases are whole words, whatever their case: one of `deny_phrases` is off topic, one of `allow_phrases` makes its
+    sentence on topic.
+    """
+
+    allow: tuple[Topic, ...] = ()
+    allow_phrases: tuple[_Phrase, ...] = Field(default=(), max_length=100)
+    deny_phrases: tuple[_Phrase, ...] = Field(default=(), max_length=100)
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Self:
+        both = {phrase.casefold() for phrase in self.allow_phrases} & {
+            p.casefold() for p in self.deny_phrases
+        }
+        if both:
+            names = ", ".join(sorted(both))
+            raise _refused("CONTRADICTION", f"`allow_phrases` and `deny_phrases` both name {names}")
+        return self
 
 
 class CostTags(_Strict):
@@ -330,6 +358,9 @@ class Policy(_Strict):
     """Shown while a text is held; written by the policy's owner, for the audience."""
     block_text: _Text
     """Shown when a text is blocked: what to do next."""
+    crisis_text: _Text = CRISIS_TEXT
+    """Shown before both to a person whose message speaks of harming themselves."""
+    scope: ScopeOfUse = ScopeOfUse()
     rails: Rails = Rails()
     phi: Phi = Phi()
     streaming: Streaming = Streaming()
@@ -356,15 +387,13 @@ class Policy(_Strict):
             raise _refused("CONTRADICTION", "`escalation.after_minutes` must not be above `expiry_minutes`")
         if self.mode != "enforce" and self.audience == "patient":
             raise _refused("SAFEGUARD_OFF", "a policy for patients must enforce")
+        if self.audience == "patient" and "records_of_others" in self.scope.allow:
+            raise _refused("SAFEGUARD_OFF", "`scope.allow` must not give a patient the records of others")
         if self.streaming.text and self.mandatory_review == "always":
             raise _refused(
                 "CONTRADICTION", "`streaming.text` and `mandatory_review: always` exclude each other"
             )
         return self
-
-    def engine_codes(self) -> frozenset[Code]:
-        """Codes of `NEEDS_ENGINE` that this policy speaks of in its verdict table."""
-        return frozenset(code for row in self.verdicts for code in row.code if code in NEEDS_ENGINE)
 
 
 def _refused(reason: str, message: str) -> PydanticCustomError:

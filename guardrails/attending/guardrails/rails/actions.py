@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
+from attending.guardrails.patient import Judged
 from attending.guardrails.rails.injection import InjectionHit, Place, find_injection
 from attending.guardrails.rails.recommendation import Recommendation, find_recommendations
 from attending.guardrails.rails.request import RailRequest, current_request
@@ -83,15 +83,15 @@ async def injection_input(text: str) -> RailOutcome:
             )
             for hit in find_injection(document.text, "document")
         ]
-    return _outcome(findings)
+    return outcome(findings)
 
 
 async def injection_output(text: str) -> RailOutcome:
     """Injected instructions, chat-template marks and active markup in the output."""
     del text
-    output = _judged(current_request()).output
+    output = judged_of(current_request()).output
     place: Place = "output"
-    return _outcome(
+    return outcome(
         _injection(hit, output, "injection output", "the output", within_output=True)
         for hit in find_injection(output, place)
     )
@@ -103,10 +103,10 @@ async def clinical_checks(text: str) -> RailOutcome:
 
     del text
     request = current_request()
-    result = run_checks(_judged(request), request.services.knowledge, audience=request.audience)
+    result = run_checks(judged_of(request), request.services.knowledge, audience=request.audience)
     request.coverage = result.coverage
     request.citations = result.citations
-    return _outcome(replace(finding, rail="clinical checks") for finding in result.findings)
+    return outcome(replace(finding, rail="clinical checks") for finding in result.findings)
 
 
 async def phi_output(text: str) -> RailOutcome:
@@ -115,7 +115,7 @@ async def phi_output(text: str) -> RailOutcome:
 
     del text
     request = current_request()
-    judged = _judged(request)
+    judged = judged_of(request)
     output = judged.output
     findings = [
         Finding(
@@ -155,7 +155,7 @@ async def phi_output(text: str) -> RailOutcome:
                 "request nor in the patient's record: invented, or somebody else's",
             )
         )
-    return _outcome(findings)
+    return outcome(findings)
 
 
 async def clinical_recommendation(text: str) -> RailOutcome:
@@ -165,7 +165,7 @@ async def clinical_recommendation(text: str) -> RailOutcome:
 
     del text
     request = current_request()
-    output = _judged(request).output
+    output = judged_of(request).output
     found = find_recommendations(output, parse(output, lexicon_of(request.services.knowledge)))
     by_kind: dict[str, list[Recommendation]] = {}
     for recommendation in found:
@@ -195,13 +195,15 @@ async def clinical_recommendation(text: str) -> RailOutcome:
     return RailOutcome.block(metadata={FINDINGS: tuple(findings)}) if findings else RailOutcome.allow()
 
 
-def _judged(request: RailRequest) -> Any:
+def judged_of(request: RailRequest) -> Judged:
+    """What the output rails judge; raises LookupError while there is no output, which fails the rail."""
     if request.judged is None:
         raise LookupError("no output to judge")
     return request.judged
 
 
-def _outcome(findings: Iterable[Finding]) -> RailOutcome:
+def outcome(findings: Iterable[Finding]) -> RailOutcome:
+    """A rail's answer: blocked where a finding is above info; `guard` reads the findings, the policy decides."""
     found = tuple(findings)
     metadata = {FINDINGS: found}
     if any(finding.severity is not Severity.INFO for finding in found):

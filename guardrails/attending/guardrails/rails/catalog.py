@@ -7,12 +7,18 @@ from typing import Any, Final
 OWN_FLOWS: Final[dict[str, tuple[str, str]]] = {
     "phi input": ("input", "phi_input"),
     "injection input": ("input", "injection_input"),
+    "toxicity input": ("input", "toxicity_input"),
+    "self-harm input": ("input", "self_harm_input"),
+    "scope of use input": ("input", "scope_of_use_input"),
     "clinical checks": ("output", "clinical_checks"),
     "phi output": ("output", "phi_output"),
     "injection output": ("output", "injection_output"),
+    "toxicity output": ("output", "toxicity_output"),
+    "self-harm output": ("output", "self_harm_output"),
+    "scope of use output": ("output", "scope_of_use_output"),
     "clinical recommendation": ("output", "clinical_recommendation"),
 }
-"""Flow name to stage (input, retrieval, output) and action of `rails.actions`.
+"""Flow name to stage (input, retrieval, output) and action of `rails.actions` or `rails.language`.
 
 A rail of the retrieval judges the documents, before the model has answered and again beside its answer. It is given
 them joined as `text`, and one by one in `current_request().documents`.
@@ -22,6 +28,8 @@ DIALOG_FLOW: Final = "dialog input"
 """The rail that runs a policy's Colang dialog flows, where `rails.dialog` declares them."""
 
 _ACTIONS: Final = "attending.guardrails.rails.actions"
+_LANGUAGE: Final = "attending.guardrails.rails.language"
+_OF_LANGUAGE: Final = ("toxicity", "self_harm", "scope_of_use")
 
 
 def manifests() -> tuple[Any, ...]:
@@ -42,7 +50,8 @@ def manifests() -> tuple[Any, ...]:
 
     built = []
     for flow, (direction, action) in OWN_FLOWS.items():
-        reference = ActionRef(name=f"attending_{action}", target=f"{_ACTIONS}:{action}")
+        home = _LANGUAGE if action.startswith(_OF_LANGUAGE) else _ACTIONS
+        reference = ActionRef(name=f"attending_{action}", target=f"{home}:{action}")
         key = "user_message" if direction == "input" else "bot_message"
         surface = RailSurface(
             name=flow,

@@ -161,6 +161,14 @@ _AI_WIDE: Final = rf"(?:{_AI_STRONG}|ai|a\.i\.|claude|gemini|llama|assistants?|m
 SIGNS: Final[tuple[Sign, ...]] = (
     # --- setting instructions aside
     _sign("override", rf"\b{_IGNORE_NOW}(?:{gap(4)})?{STRONG_OBJECT}"),
+    # Said in full it is what an attack says, whatever else stands in its sentence; a clinic says about what.
+    _sign(
+        "override",
+        r"\b(?:ignore|disregard|forget) (?:all|any|every) (?:of )?(?:(?:the|your|my|these|those) )?(?:previous|prior|above|earlier"
+        r"|preceding) (?:instructions?|prompts?|directives?|rules|guidelines|commands)\b(?![,:]? (?:about|regarding|on|concerning"
+        r"|for|from|by|given|relating|related|in|of|until|dated|with|as to|that|which|we|i|the|your|her|his|you (?:got|received|had)"
+        r"|and (?:follow|use|take|see|call))\b)",
+    ),
     _sign("override", rf"\b{_IGNORE}(?:{gap(5)}){WEAK_OBJECT}", GIVEN, weak=True),
     _sign("override", rf"\b{_IGNORE}\s{WEAK_OBJECT}", OUTPUT, weak=True),
     _sign("override", rf"\b{_END}(?:{gap(3)})?(?:(?:your|ur|all|any|the|these|those|every|my|its|of"

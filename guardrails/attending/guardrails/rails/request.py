@@ -14,6 +14,7 @@ from attending.guardrails.policy.schema import PhiModeName
 if TYPE_CHECKING:
     from attending.guardrails.checks.port import KnowledgePort
     from attending.guardrails.phi import PhiDetector, PlaceholderProblem
+    from attending.guardrails.policy.schema import ScopeOfUse
 
 
 class RailServices(Protocol):
@@ -42,6 +43,8 @@ class RailRequest:
     phi_mode: PhiModeName = "safe_harbor"
     judged: Judged | None = None
     placeholder_problems: tuple[PlaceholderProblem, ...] = ()
+    scope: ScopeOfUse | None = None
+    """What the policy covers; every topic outside of care is off topic where it is None."""
     coverage: Coverage = field(default_factory=Coverage)
     citations: tuple[Citation, ...] = ()
 

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+from attending.guardrails.finding import SELF_HARM_EXPRESSED
 from attending.guardrails.policy.load import PolicySet
+from attending.guardrails.policy.schema import Policy
 from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.ledger import Ledger
 from attending.server import clock
@@ -253,7 +255,7 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
             not_enforced=outcome.not_enforced,
         )
         if outcome.state is State.BLOCKED and (policy := self._policies.get(outcome.policy)) is not None:
-            message.next_step = policy.block_text
+            message.next_step = _with_help(outcome, policy, policy.block_text)
         if outcome.result is not None:
             message.findings.extend(
                 finding_message(ordinal, finding, full=released)
@@ -284,7 +286,8 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
             wait = clock.parse(outcome.ticket.due_at) - clock.now()
             ticket.expected_wait.FromSeconds(max(0, int(wait.total_seconds())))
             if policy is not None:
-                ticket.safe_text, ticket.urgent_contact = policy.safe_text, policy.urgent_contact
+                ticket.safe_text = _with_help(outcome, policy, policy.safe_text)
+                ticket.urgent_contact = policy.urgent_contact
         return message
 
     async def _await_publication(self, tenant: str, outcome: Outcome) -> None:
@@ -297,6 +300,14 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
                 retry_after_seconds=1.0,
                 metadata={"inference_id": outcome.inference_id},
             )
+
+
+def _with_help(outcome: Outcome, policy: Policy, text: str) -> str:
+    """`text` as it is shown instead of an output; after the crisis text where a patient spoke of harming themselves."""
+    findings = outcome.result.findings if outcome.result is not None else ()
+    if policy.audience == "patient" and any(finding.rule_id == SELF_HARM_EXPRESSED for finding in findings):
+        return f"{policy.crisis_text}\n\n{text}"
+    return text
 
 
 def _caller(permit: Permit | None) -> Caller:
