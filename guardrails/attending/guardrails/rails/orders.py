@@ -164,9 +164,12 @@ SIGNS: Final[tuple[Sign, ...]] = (
     # Said in full it is what an attack says, whatever else stands in its sentence; a clinic says about what.
     _sign(
         "override",
-        r"\b(?:ignore|disregard|forget) (?:all|any|every) (?:of )?(?:(?:the|your|my|these|those) )?(?:previous|prior|above|earlier"
-        r"|preceding) (?:instructions?|prompts?|directives?|rules|guidelines|commands)\b(?![,:]? (?:about|regarding|on|concerning"
-        r"|for|from|by|given|relating|related|in|of|until|dated|with|as to|that|which|we|i|the|your|her|his|you (?:got|received|had)"
+        r"\b(?:ignore|disregard|forget) (?:all|any|every) (?:of )?(?:(?:the|your|my|these|those) )?(?:previous|prior"
+        r"|above|earlier"
+        r"|preceding) (?:instructions?|prompts?|directives?|rules|guidelines|commands)\b(?![,:]? (?:about|regarding"
+        r"|on|concerning"
+        r"|for|from|by|given|relating|related|in|of|until|dated|with|as to|that|which|we|i|the|your|her|his"
+        r"|you (?:got|received|had)"
         r"|and (?:follow|use|take|see|call))\b)",
     ),
     _sign("override", rf"\b{_IGNORE}(?:{gap(5)}){WEAK_OBJECT}", GIVEN, weak=True),

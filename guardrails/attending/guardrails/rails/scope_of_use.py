@@ -215,7 +215,8 @@ _ANSWERED: Final[dict[Topic, tuple[Sieved, ...]]] = {
     ),
     "general_knowledge": (
         Sieved(
-            r"\b(?:french|russian|industrial|american) revolution\b|\bworld war (?:i|ii|one|two|1|2)\b|\b(?:roman|ottoman|british) empire\b"
+            r"\b(?:french|russian|industrial|american) revolution\b|\bworld war (?:i|ii|one|two|1|2)\b|\b(?:roman"
+            r"|ottoman|british) empire\b"
             r"|\bcapital of (?:france|mongolia|italy|spain|germany|japan|china|australia|canada|brazil)\b"
         ),
     ),
