@@ -67,11 +67,17 @@ rails:
     flows:
       - phi input
       - injection input
+      - toxicity input
+      - self-harm input
+      - scope of use input
   output:
     flows:
       - clinical checks
       - phi output
       - injection output
+      - toxicity output
+      - self-harm output
+      - scope of use output
       - clinical recommendation
 """
 
