@@ -75,7 +75,7 @@ STOP = {"code": ["duplicate"], "severity": ["moderate"], "decision": "block"}
             "verdicts.0",
         ),
         (lambda p: p["rails"]["codes"].update({"clinical checks": "phi"}), "FLOW_UNKNOWN", "rails.codes"),
-        (lambda p: p.update(scope={"allow": ["records_of_others"]}), "SAFEGUARD_OFF", ""),
+        (lambda p: p.update(scope={"allow_phrases": ["a b c"], "deny_phrases": ["A b c"]}), "CONTRADICTION", "scope"),
         (lambda p: p["registry"].update(reviewed="2027-01-01"), "REVIEWED_IN_FUTURE", "registry.reviewed"),
         (lambda p: p["registry"].update(reviewed="2026-02-30"), "WRONG_VALUE", "registry.reviewed"),
         (_rows(STOP, {**STOP, "decision": "release"}), "ROWS_CONTRADICT", "verdicts.1"),

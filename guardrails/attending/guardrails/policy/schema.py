@@ -331,11 +331,6 @@ class Rails(_Strict):
     def _own(self, rail: str) -> FlowLimits:
         return self.flows.get(rail) or FlowLimits()
 
-    def served_codes(self) -> frozenset[Code]:
-        """Codes that a rail which is no flow of ours reports."""
-        dialog = () if self.dialog is None else (self.dialog.code,)
-        return frozenset((*self.codes.values(), *(v.code for v in self.validators), *dialog))
-
 
 class Policy(_Strict):
     """One policy as written. `hash` and `path` are set by `policy.load`."""
