@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from attending.guardrails.phi import PhiDetector, PhiType
 
-_MARK = re.compile(r"\{([A-Z_0-9]+):([^{}]*)\}")
+from tests.guardrails.phi.marked import Case, load
+
 _SLACK_CHARS = 12
 
-
-class Case(NamedTuple):
-    text: str
-    gold: tuple[tuple[int, int, str], ...]
-
-
-def _parse(line: str) -> Case:
-    text, gold, at = "", [], 0
-    for m in _MARK.finditer(line):
-        text += line[at : m.start()]
-        gold.append((len(text), len(text) + len(m[2]), m[1]))
-        text += m[2]
-        at = m.end()
-    return Case(text + line[at:], tuple(gold))
-
-
-def _load() -> tuple[list[Case], list[Case]]:
-    lines = (Path(__file__).parent / "cases.txt").read_text(encoding="utf-8").splitlines()
-    lines = [line for line in lines if line and not line.startswith("#")]
-    cut = lines.index("---")
-    return [_parse(line) for line in lines[:cut]], [_parse(line) for line in lines[cut + 1 :]]
-
-
-MARKED, CLEAN = _load()
+MARKED, CLEAN = load(Path(__file__).parent / "cases.txt")
 
 
 @pytest.mark.parametrize("case", MARKED, ids=lambda case: case.text[:50])

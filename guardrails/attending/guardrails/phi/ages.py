@@ -21,7 +21,7 @@ _AGE = re.compile(
 )
 _BOUND = re.compile(
     r"(?i)(?:\b(?:over|above|under|below|than|least|most|up[ ]to|beyond|until|between|ages?"
-    r"|aged|from|to|past|and|or|[<>≥≤=]|equal[ ]to)[ ]?|[<>≥≤][ ]?|[0-9][ ]?[-\u2013][ ]?)"
+    r"|aged|from|(?<!lived[ ])(?<!live[ ])to|past|and|or|[<>≥≤=]|equal[ ]to)[ ]?|[<>≥≤][ ]?|[0-9][ ]?[-\u2013][ ]?)"
     r"(?:the[ ]age[ ]of[ ]|age[ ])?$"
 )
 

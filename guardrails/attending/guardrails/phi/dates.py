@@ -112,9 +112,11 @@ _SHORT = re.compile(
     r"(?:['\u2019]?d)?|due|performed|done|started|"
     r"begun|follow[- ]?up|scheduled|drawn|collected|repeated|surgery|born|dob|birthday|through|until|till"
     r"|colonoscopy|mammogram|echo(?:cardiogram)?|biopsy|ct|mri|x-?ray|ekg|ecg|labs?|a1c|lmp|dos"
-    r"|(?:last|next|first)[ ]dose"
-    r"|(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?)"
+    r"|(?:last|next|first)[ ]dose)"
     r"(?:[ \t]for|[ \t]on)?[ \t]{0,3}[:(]?[ \t]{0,3}(?P<a>[0-9]{1,2})/(?P<b>[0-9]{1,2})(?![\w/.%-])" + _UNIT
+)
+_ON_A_WEEKDAY = re.compile(
+    rf"(?<![\w]){_WEEKDAY},?[ \t]{{1,2}}(?P<a>0?[1-9]|1[0-2])/(?P<b>3[01]|[12][0-9]|0?[1-9])(?![\w/.%-])"
 )
 _MONTH_ALONE = re.compile(
     rf"\b(?:(?:[Ii]n|[Ss]ince|[Uu]ntil|[Bb]y|[Ff]rom|[Oo]f)[ \t](?P<m>{_M_CAPITAL})"
@@ -216,6 +218,8 @@ def dated(text: str) -> Iterator[tuple[int, int, float, DateMeaning]]:
         short = _numeric_meaning(int(a), int(b), None)
         if short is not None and (short.month or 0) <= 12:
             yield m.start("a"), m.end("b"), 0.6, short
+    for m in _ON_A_WEEKDAY.finditer(text):
+        yield m.start(), m.end(), 0.7, DateMeaning(None, int(m["a"]), int(m["b"]))
     for m in _MONTH_ALONE.finditer(text):
         month = m["m"] or m["m2"]
         start = m.start("m") if m["m"] else m.start("near")

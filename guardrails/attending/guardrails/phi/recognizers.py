@@ -7,22 +7,22 @@ of them (e-mail) fetches a public-suffix list from the network.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from attending.guardrails.phi.ages import find_ages
 from attending.guardrails.phi.contacts import find_contacts
 from attending.guardrails.phi.dates import find_dates
 from attending.guardrails.phi.identifiers import find_identifiers
 from attending.guardrails.phi.lexicon import Lexicon
-from attending.guardrails.phi.names import find_names, keep_model_name
-from attending.guardrails.phi.ner import ModelEngine
-from attending.guardrails.phi.places import find_places, keep_model_place
+from attending.guardrails.phi.names import find_names
+from attending.guardrails.phi.places import find_places
 from attending.guardrails.phi.spans import PhiSpan, PhiType
+from attending.guardrails.phi.unlisted import find_unlisted
 from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
 from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
-from presidio_analyzer.nlp_engine import NlpArtifacts
+from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
 
 LANGUAGE = "en"
-_MODEL_SCORE = 0.5
 _FOUND_BY_RULE = sorted(set(PhiType) - {PhiType.LITERAL})
 
 
@@ -40,33 +40,44 @@ class RuleRecognizer(EntityRecognizer):  # type: ignore[misc] # presidio ships n
         return [RecognizerResult(s.type.value, s.start, s.end, s.score) for s in self._find(text)]
 
 
-class ModelRecognizer(EntityRecognizer):  # type: ignore[misc]
-    """People and places of the statistical model that survive the vocabulary of medicine."""
+class _NoModel(NlpEngine):  # type: ignore[misc]
+    """Presidio asks for artifacts before its recognisers run; ours read the text alone."""
 
-    def __init__(self, lexicon: Lexicon) -> None:
-        self._lexicon = lexicon
-        types = [PhiType.NAME.value, PhiType.GEOGRAPHIC_LOCATION.value]
-        super().__init__(supported_entities=types, name="model", supported_language=LANGUAGE)
+    engine_name = "attending-none"
+    is_available = True
 
     def load(self) -> None:
-        """The model is the engine's."""
+        """Nothing to load."""
 
-    def analyze(self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts) -> list[RecognizerResult]:
-        return [
-            RecognizerResult(type_.value, start, end, _MODEL_SCORE)
-            for start, end, type_ in self._kept(text, nlp_artifacts)
-        ]
+    def is_loaded(self) -> bool:
+        return True
 
-    def _kept(self, text: str, nlp_artifacts: NlpArtifacts) -> Iterator[tuple[int, int, PhiType]]:
-        for e in nlp_artifacts.entities:
-            if e.label == "PERSON":
-                span = keep_model_name(text, e.start, e.end, self._lexicon)
-                type_ = PhiType.NAME
-            else:
-                span = keep_model_place(text, e.start, e.end, self._lexicon)
-                type_ = PhiType.GEOGRAPHIC_LOCATION
-            if span is not None:
-                yield *span, type_
+    def process_text(self, text: str, language: str) -> NlpArtifacts:
+        return NlpArtifacts(
+            entities=[],
+            tokens=[],
+            tokens_indices=[],
+            lemmas=[],
+            nlp_engine=None,
+            language=language,
+            scores=[],
+        )
+
+    def process_batch(self, texts: list[str], language: str, **_: Any) -> Iterator[tuple[str, NlpArtifacts]]:
+        for text in texts:
+            yield text, self.process_text(text, language)
+
+    def is_stopword(self, word: str, language: str) -> bool:
+        return False
+
+    def is_punct(self, word: str, language: str) -> bool:
+        return not any(c.isalnum() for c in word)
+
+    def get_supported_entities(self) -> list[str]:
+        return []
+
+    def get_supported_languages(self) -> list[str]:
+        return [LANGUAGE]
 
 
 class _NoContext(ContextAwareEnhancer):  # type: ignore[misc]
@@ -87,11 +98,16 @@ class _NoContext(ContextAwareEnhancer):  # type: ignore[misc]
 
 
 def build_analyzer(lexicon: Lexicon) -> AnalyzerEngine:
-    """A Presidio analyzer with our recognisers only, and the model loaded."""
+    """A Presidio analyzer with our rules only; the model reads what they leave open (`unread`)."""
     registry = RecognizerRegistry(
         recognizers=[
             RuleRecognizer("names", [PhiType.NAME], lambda text: find_names(text, lexicon)),
             RuleRecognizer("places", [PhiType.GEOGRAPHIC_LOCATION], lambda text: find_places(text, lexicon)),
+            RuleRecognizer(
+                "unlisted",
+                [PhiType.NAME, PhiType.GEOGRAPHIC_LOCATION],
+                lambda text: find_unlisted(text, lexicon),
+            ),
             RuleRecognizer("dates", [PhiType.DATE], find_dates),
             RuleRecognizer("ages", [PhiType.AGE_OVER_89], find_ages),
             RuleRecognizer(
@@ -100,13 +116,12 @@ def build_analyzer(lexicon: Lexicon) -> AnalyzerEngine:
                 find_contacts,
             ),
             RuleRecognizer("identifiers", _FOUND_BY_RULE, find_identifiers),
-            ModelRecognizer(lexicon),
         ],
         supported_languages=[LANGUAGE],
     )
     return AnalyzerEngine(
         registry=registry,
-        nlp_engine=ModelEngine(),
+        nlp_engine=_NoModel(),
         supported_languages=[LANGUAGE],
         context_aware_enhancer=_NoContext(),
     )
