@@ -99,7 +99,8 @@ _STOPPED = re.compile(
     r"not (?:taken|given|continued)|off|ended|no longer|removed)\b"
 )
 _ENDS_ONE = re.compile(
-    r"[a-z]{4,}[^|]{0,40}?(?: - | ?[:(] ?|, )(?:stop(?:ped)?|discontinued?|d/?c'?d|ceased?|withdrawn|removed|off)\b"
+    r"(?<![a-z])[a-z]{4,30}[^|]{0,40}?(?: - | ?[:(] ?|, )(?:stop(?:ped)?|discontinued?|d/?c'?d|ceased?"
+    r"|withdrawn|removed|off)\b"
 )
 """A name with its end behind it, in a cell of the old doses."""
 _STARTED = re.compile(r"(?:new|start(?:ed)?|added?|begin|begun|initiated?|commenced?)\b")

@@ -13,7 +13,8 @@ from decimal import Decimal
 from typing import Final
 
 _VALUE: Final = (
-    r"(?P<value>\d{1,3}(?:,\d{3})+|\d{1,7}(?:\.\d{1,3})?)(?![\d.]*\d| ?(?:mg|mcg|micrograms?|g|ml|meq|units?|tablets?"
+    r"(?P<value>\d{1,3}(?:,\d{3}){1,3}|\d{1,7}(?:\.\d{1,3})?)(?![\d.]{0,12}\d| ?(?:mg|mcg|micrograms?|g|ml|meq"
+    r"|units?|tablets?"
     r"|tabs?|caps(?:ules)?|h|hrs?|hours?|min(?:utes)?|am|pm|days?|weeks?|wks?|months?|years?|yrs?|times|x|doses?"
     r"|jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec|january|february|march|april|august|september"
     r"|october|november|december)\b(?! ?/)|(?:st|nd|rd|th)\b| ?(?:-|to|\u2013) ?\d| ?/\d)"
