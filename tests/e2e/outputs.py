@@ -42,6 +42,7 @@ OUTPUTS: Final[dict[str, str]] = {
             "KeyService",
             "KnowledgeService",
             "LedgerService",
+            "PolicyService",
             "PromptService",
             "ReviewService",
         )

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from attending.client import Client, CustodyClient, EmergencyClient, PeopleClient, ReviewClient
+from attending.client import Client, CustodyClient, EmergencyClient, PeopleClient, PolicyClient, ReviewClient
 from attending.client.review import key_id
 from attending.ledger.review_signature import sign_statement
 from attending.v1 import (
@@ -23,6 +23,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tests.e2e.calls import TIMEOUT, infer_request, state
 from tests.e2e.configured_server import ConfiguredServer
 from tests.matrix.makers.ledger import append_stream
+from tests.matrix.makers.policy import APPROVED, hash_of
 from tests.matrix.making import Things
 from tests.matrix.methods import invoke
 
@@ -66,6 +67,8 @@ def refresh(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
         emitter=emitter,
         mrn=numbers[0],
     )
+    with PolicyClient(hospital.connection(tenant, "operator")) as operator:
+        operator.request(APPROVED, hash_of(APPROVED))
     things = _emergencies(hospital, tenant, _enrolled(hospital, tenant, things))
     return _prepared(hospital, tenant, _in_custody(hospital, tenant, things, numbers))
 

@@ -15,6 +15,7 @@ from attending.client.events import Acknowledged, Event, EventStream
 from attending.client.keys import KeyClient
 from attending.client.knowledge import KnowledgeClient
 from attending.client.people import EmergencyClient, PeopleClient
+from attending.client.policy import PolicyClient
 from attending.client.review import PreparedSignature, ReviewClient
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "KeyClient",
     "KnowledgeClient",
     "PeopleClient",
+    "PolicyClient",
     "PreparedSignature",
     "ReceiptError",
     "Result",

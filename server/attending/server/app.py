@@ -124,6 +124,7 @@ COMPONENTS: Final[tuple[str, ...]] = (
     "attending.server.services.admin:build",
     "attending.server.services.keys:build",
     "attending.server.services.knowledge:build",
+    "attending.server.services.policy:build",
     "attending.server.reports.component:build",
     "attending.server.services.custody:build",
     "attending.server.web.component:build",

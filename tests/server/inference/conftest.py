@@ -20,6 +20,7 @@ from attending.ledger.verify.checks import Checks
 from attending.ledger.verify.checks import Scope as LogScope
 from attending.ledger.verify.report import Findings, Status
 from attending.server import projections
+from attending.server.activation.registry import Registry
 from attending.server.app import package_policies
 from attending.server.halt.switch import Switch
 from attending.server.idempotency import Once
@@ -220,6 +221,18 @@ def make_pipeline(
         ),
         prompts,
     )
+
+
+def make_registry(
+    ledger: Ledger,
+    policies: PolicySet,
+    clock: Clock,
+    *,
+    folder: Path | None = None,
+    knowledge_hash: str = "sha256:" + "0" * 64,
+) -> Registry:
+    """The registry of a process that has `policies` loaded from `folder`, the package's own when None."""
+    return Registry(ledger, policies, folder or package_policies(), None, lambda: knowledge_hash, clock)
 
 
 @pytest.fixture

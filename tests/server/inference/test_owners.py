@@ -26,7 +26,7 @@ from sqlalchemy import func, select
 
 from tests.ledger.engine.postgres import fresh_database, prepared_cluster
 from tests.postgres_cluster import Cluster
-from tests.server.inference.conftest import CALLER, TENANT, infer_call, key
+from tests.server.inference.conftest import CALLER, TENANT, infer_call, key, make_registry
 from tests.server.inference.twins import LEASE, Twin, Twins, twins_on
 
 
@@ -219,7 +219,6 @@ async def test_both_start_at_once_and_say_each_thing_once(twins: Twins, policies
     person = Principal(
         "dr-a", TENANT, "human", frozenset({"clinician"}), "Dr A", "token", signing_public_key=public
     )
-    knowledge = "sha256:" + "a" * 64
     for people in ([person], []):
         await asyncio.gather(
             *(
@@ -227,7 +226,7 @@ async def test_both_start_at_once_and_say_each_thing_once(twins: Twins, policies
                 for twin, owner in ((twins.a, "srv-a"), (twins.b, "srv-b"))
                 for work in (
                     enrol_keys(twin.ledger, [TENANT], people, owner, twin.clock),
-                    record_active(twin.ledger, [TENANT], policies, knowledge, owner, twin.clock),
+                    record_active(make_registry(twin.ledger, policies, twin.clock), [TENANT], owner, "test"),
                 )
             )
         )
@@ -235,3 +234,4 @@ async def test_both_start_at_once_and_say_each_thing_once(twins: Twins, policies
     assert await twins.a.types("knowledge") == ["knowledge.activated"]
     for policy in policies.values():
         assert await twins.b.types(f"policy:{policy.name}") == ["policy.activated"]
+    assert await twins.b.types("policies") == ["policy.version"]

@@ -15,7 +15,7 @@ from attending.server.inference.active import record_active
 from attending.server.retention import KEPT, PolicyTerms, terms_of_policy
 from pydantic import ValidationError
 
-from tests.server.inference.conftest import CALLER, TENANT, Gate, infer_call, key
+from tests.server.inference.conftest import CALLER, TENANT, Gate, infer_call, key, make_registry
 
 DAY = timedelta(days=1)
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -70,7 +70,7 @@ def test_the_longest_that_a_version_ever_asked_for_holds() -> None:
 
 
 async def test_terms_of_the_entries_of_a_log(gate: Gate) -> None:
-    await record_active(gate.ledger, [TENANT], gate.policies, "sha256:" + "a" * 64, "srv", gate.clock)
+    await record_active(make_registry(gate.ledger, gate.policies, gate.clock), [TENANT], "srv", "test")
     outcome = await gate.pipeline.infer(CALLER, infer_call(), key("one"))
     entries = await gate.ledger.list_entries(TENANT, 0, 1000)
     terms = list(zip(entries, await PolicyTerms(gate.ledger)(TENANT, entries), strict=True))

@@ -125,6 +125,7 @@ def _sections(
     """The configuration of a data folder, with its (port, token_port, http_port)."""
     port, token_port, http_port = ports
     return {
+        "policies": {"installed_by": "embedded"},
         "server": {
             "host": "127.0.0.1",
             "port": port,

@@ -101,6 +101,13 @@ class GuardSection(Section):
 class PoliciesSection(Section):
     """The clinical policies and who may do what."""
 
+    installed_by: str = Field(
+        default="configuration",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$",
+        description="Who put the first policies in place: named in the entry by which a tenant's first start puts them"
+        " in force. Every later version is activated by two people.",
+    )
+
     folder: FilePath | None = Field(
         default=None, description="Folder of policy folders; those of the package when left out."
     )

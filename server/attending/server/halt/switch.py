@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, Protocol
 
 from attending.ledger.appended import Appended
 from attending.ledger.entry import Entry, Payload, PendingEntry
@@ -25,6 +25,8 @@ from attending.ledger.submission import Claim, Expectation
 from attending.ledger.verify.halts import HALTED, RESUMED, STOPPED_BY_HALT, stream_of
 from attending.server.errors import Aborted, FailedPrecondition
 from attending.server.idempotency import Once, answered
+
+BEGINS: Final = "inference.requested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,24 @@ class Order:
     note: bytes | None = None
 
 
+class Versions(Protocol):
+    """The port to the registry of versions in force; `activation.registry.Registry` keeps it."""
+
+    async def require(self, tenant: str, policy: str, policy_hash: str) -> list[Expectation]:
+        """What an append that begins an inference has to be conditional on; FailedPrecondition when another version
+        is in force. What it rests on may be old: the append finds out."""
+
+    def forget(self, tenant: str, stream: str) -> None:
+        """The stream has moved."""
+
+
 class Switch:
     """One a server process; safe for many tasks of one event loop."""
 
-    def __init__(self, ledger: Ledger, now: Callable[[], datetime]) -> None:
+    def __init__(self, ledger: Ledger, now: Callable[[], datetime], versions: Versions | None = None) -> None:
+        """`versions` says under which versions an inference may begin; any where it is left out."""
         self._ledger = ledger
+        self._versions = versions
         self._now = now
         # Streams that were read as running, with the version that says so. May be old: the append finds out.
         self._running: dict[tuple[str, str], int] = {}
@@ -73,12 +88,16 @@ class Switch:
         rows: Sequence[RowWrite],
     ) -> Appended:
         """As `Ledger.append`; what begins or releases an inference of `policy` is appended only while that is not
-        halted. Raises FailedPrecondition (SYSTEM_HALTED) besides what the ledger raises; nothing is stored then.
+        halted, and what begins one only while its versions are in force. Raises FailedPrecondition (SYSTEM_HALTED, and
+        as `Versions.require`) besides what the ledger raises; nothing is stored then.
         """
         conditions: list[Expectation] = []
         while True:
             if any(entry.type in STOPPED_BY_HALT for entry in pending):
                 conditions = await self.require_running(tenant, policy)
+            begun = next((entry for entry in pending if entry.type == BEGINS), None)
+            if begun is not None and self._versions is not None:
+                conditions += await self._versions.require(tenant, policy, begun.body["policy_hash"])
             try:
                 return await self._ledger.append(
                     tenant, pending, expect=[*expect, *conditions], claim=claim, rows=rows
@@ -87,6 +106,14 @@ class Switch:
                 if all(condition.stream != err.stream for condition in conditions):
                     raise
                 self._running.pop((tenant, err.stream), None)
+                if self._versions is not None:
+                    self._versions.forget(tenant, err.stream)
+
+    async def require_versions(self, tenant: str, policy: str, policy_hash: str) -> list[Expectation]:
+        """What the begin of an inference has to be conditional on besides. Raises as `Versions.require`."""
+        if self._versions is None:
+            return []
+        return await self._versions.require(tenant, policy, policy_hash)
 
     async def require_running(self, tenant: str, policy: str) -> list[Expectation]:
         """What an append under `policy` has to be conditional on; FailedPrecondition (SYSTEM_HALTED) when halted."""

@@ -10,10 +10,11 @@ import structlog
 from attending.guardrails.policy.load import PolicyError, PolicySet
 from attending.guardrails.pool import GuardPool
 from attending.ledger.errors import LedgerError
+from attending.server.activation.registry import Registry, not_acted_on
 from attending.server.app import App, Component, policies_folder
 from attending.server.errors import ConfigurationError
 from attending.server.halt.switch import Switch
-from attending.server.inference.active import not_acted_on, record_active, require_supported
+from attending.server.inference.active import record_active, require_supported
 from attending.server.inference.owners import Owners
 from attending.server.inference.pipeline import Pipeline
 from attending.server.inference.recovery import abandon_orphans
@@ -45,8 +46,10 @@ class Gate(Component):
         prompts: PromptRegistry,
         changes: Changes,
         owners: Owners,
+        registry: Registry,
     ) -> None:
         self._app = app
+        self._registry = registry
         self._owners = owners
         self._sweeping: asyncio.Task[None] | None = None
         self._pool = pool
@@ -64,9 +67,7 @@ class Gate(Component):
         await self._pool.start()
         app = self._app
         await self._owners.start()
-        await record_active(
-            app.ledger, app.tenants, self._policies, self._pool.knowledge_hash, app.owner, app.now
-        )
+        await record_active(self._registry, app.tenants, app.owner, app.config.policies.installed_by)
         for policy in filter(not_acted_on, self._policies.values()):
             log.warning("policy.settings_not_acted_on", policy=policy.name)
         await self._sweep()
@@ -107,7 +108,7 @@ class Gate(Component):
 
 
 async def build(app: App) -> Gate:
-    """Offers PolicySet, GuardPool, Changes, Switch and Pipeline to later components."""
+    """Offers PolicySet, GuardPool, Changes, Switch, Registry and Pipeline to later components."""
     folder = policies_folder(app.config)
     try:
         policies = PolicySet.load(folder)
@@ -125,7 +126,10 @@ async def build(app: App) -> Gate:
     providers = configure_providers(app.config.providers)
     changes = Changes()
     prompts = PromptRegistry(app.ledger, app.now)
-    switch = Switch(app.ledger, app.now)
+    registry = Registry(
+        app.ledger, policies, folder, app.config.knowledge.folder, lambda: pool.knowledge_hash, app.now
+    )
+    switch = Switch(app.ledger, app.now, registry)
     owners = Owners(app.ledger, app.owner, lease_seconds=app.config.storage.owner_lease_seconds)
     pipeline = Pipeline(
         ledger=app.ledger,
@@ -140,6 +144,6 @@ async def build(app: App) -> Gate:
         residency={t.name: frozenset(t.allowed_residency) for t in app.config.tenants},
         max_open=2 * app.config.server.max_concurrent_rpcs,
     )
-    for part in (policies, pool, changes, switch, pipeline):
+    for part in (policies, pool, changes, switch, registry, pipeline):
         app.add(part)
-    return Gate(app, pool, policies, providers, pipeline, prompts, changes, owners)
+    return Gate(app, pool, policies, providers, pipeline, prompts, changes, owners, registry)

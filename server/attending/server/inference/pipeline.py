@@ -275,7 +275,7 @@ class Pipeline:
         configured = self._providers.get(call.provider)
         if configured is None:
             raise InvalidRequest([("model.provider", "is not configured on this server")])
-        await self._switch.require_running(caller.tenant, policy.name)
+        await self._require_open(caller.tenant, policy)
         prompt, prompt_version = await self._prompt(caller.tenant, call)
         progress("requesting")
         identity = call.context.patient.identity
@@ -401,7 +401,7 @@ class Pipeline:
     async def _record(self, caller: Caller, call: RecordCall, once: Once) -> Outcome:
         clock = StageClock()
         policy = self._policy(call.context)
-        await self._switch.require_running(caller.tenant, policy.name)
+        await self._require_open(caller.tenant, policy)
         # The model has already seen the prompt: input rails judge it, and nothing is sent anywhere.
         identity = call.context.patient.identity
         checked = await self._guard.check_input(policy.name, call.prompt, call.context.documents, identity)
@@ -746,6 +746,11 @@ class Pipeline:
                 await asyncio.wait_for(self._ending.wait(), delay)
 
     # -- helpers
+
+    async def _require_open(self, tenant: str, policy: Policy) -> None:
+        """Early, so that no check runs for nothing; the append of the intent is conditional on the same."""
+        await self._switch.require_running(tenant, policy.name)
+        await self._switch.require_versions(tenant, policy.name, _hex(policy.hash))
 
     def _policy(self, context: RequestContext) -> Policy:
         """The active policy of a call, which must carry the tags that it asks for."""

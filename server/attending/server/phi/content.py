@@ -38,6 +38,7 @@ _STAFF: Final = GivesNone("names, roles and dates of staff, who are no patients 
 _EMERGENCY: Final = GivesNone("who had emergency access and when, and coded reasons")
 _HALT: Final = GivesNone("what is halted, since when, by whom, and a coded reason")
 _FACT: Final = GivesNone("a rule of the drug knowledge, and who attested it")
+_VERSIONS: Final = GivesNone("hashes and numbers of versions of policies, and names of staff")
 _KEYS: Final = GivesNone(
     "kinds, generations, times and hashes of keys, no key; a subject is a random pseudonym"
 )
@@ -79,6 +80,10 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.KeyService/ListKeys": _KEYS,
     "/attending.v1.KeyService/RotateKey": _KEYS,
     "/attending.v1.KnowledgeService/AttestFact": _FACT,
+    "/attending.v1.PolicyService/RequestActivation": _VERSIONS,
+    "/attending.v1.PolicyService/ApproveActivation": _VERSIONS,
+    "/attending.v1.PolicyService/RetirePolicy": _VERSIONS,
+    "/attending.v1.PolicyService/ListActivations": _VERSIONS,
     "/attending.v1.IdentityService/EnrolUser": _STAFF,
     "/attending.v1.IdentityService/ProofUser": _STAFF,
     "/attending.v1.IdentityService/RevokeUser": _STAFF,

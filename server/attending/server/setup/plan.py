@@ -129,10 +129,20 @@ def _values(choices: Choices, sections: list[dict[str, Any]], embedded_model: bo
             }
         ],
         "identities": sections,
+        # The first start puts the policies in force without a second person: on record by whose hand.
     }
+    if by := _installer(choices):
+        # The first start puts the policies in force without a second person: on record by whose hand.
+        values["policies"] = {"installed_by": by}
     if embedded_model and not choices.production:
         values["providers"] = [{"name": "embedded", "kind": "embedded"}]
     return values
+
+
+def _installer(choices: Choices) -> str | None:
+    """The operator, or whoever is named first."""
+    names = [name for role, name in choices.identities if role == "operator"]
+    return next(iter([*names, *(name for _role, name in choices.identities)]), None)
 
 
 def _tls(made: Plan, choices: Choices, authority: Pair | None, now: datetime) -> None:

@@ -15,6 +15,9 @@ COMMANDS: Final = {
     "lint": (f"{_HERE}.lint", "Find contradictions and faults in policies."),
     "test": (f"{_HERE}.test", "Run the cases of policies."),
     "diff": (f"{_HERE}.diff", "Say what gets stricter and what milder between two versions."),
+    "activate": (f"{_HERE}.activate", "Put a version in force, as one of two people."),
+    "retire": (f"{_HERE}.retire", "End a policy."),
+    "log": (f"{_HERE}.log", "Say what was in force when, and by whom."),
     "matrix": (f"{_HERE}.matrix", "Print who may do what."),
 }
 

@@ -1,0 +1,1 @@
+"""Which versions of policies and of the drug knowledge a tenant is served under."""

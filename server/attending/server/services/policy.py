@@ -1,0 +1,177 @@
+"""PolicyService: which versions of policies and knowledge the caller's tenant is served under."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC
+from typing import Any, Final
+
+import grpc
+from attending.guardrails.policy.load import PolicySet
+from attending.ledger.entry import Entry
+from attending.ledger.ledger import Ledger
+from attending.server import clock, projections
+from attending.server.activation.registry import REGISTRY, Registry
+from attending.server.activation.standing import KNOWLEDGE, Standing, hash_of, standing
+from attending.server.app import App, Component
+from attending.server.auth.context import current_principal
+from attending.server.errors import InvalidRequest, NotFound
+from attending.server.rpc import Context
+from attending.server.services.begun import begun, once_of
+from attending.server.services.receipts import receipt_message
+from attending.v1 import policy_pb2, policy_pb2_grpc
+from sqlalchemy import select
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_HASH_BYTES: Final = 32
+_MAX_EVENTS: Final = 1_000
+_EVENTS: Final = {
+    "version": policy_pb2.ACTIVATION_EVENT_REQUESTED,
+    "activated": policy_pb2.ACTIVATION_EVENT_ACTIVATED,
+    "retired": policy_pb2.ACTIVATION_EVENT_RETIRED,
+}
+
+
+class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
+    """One instance a server."""
+
+    def __init__(self, ledger: Ledger, registry: Registry, policies: PolicySet) -> None:
+        self._ledger = ledger
+        self._registry = registry
+        self._policies = policies
+
+    async def RequestActivation(  # noqa: N802
+        self, request: policy_pb2.RequestActivationRequest, context: Context
+    ) -> policy_pb2.RequestActivationResponse:
+        principal = current_principal()
+        wanted = _wanted(request)
+        call = await once_of(self._ledger, principal, request)
+        found, index = await self._registry.request(principal, request.policy, wanted, call)
+        return policy_pb2.RequestActivationResponse(
+            standing=await self._message(found),
+            receipt=await receipt_message(self._ledger, principal.tenant, index),
+        )
+
+    async def ApproveActivation(  # noqa: N802
+        self, request: policy_pb2.ApproveActivationRequest, context: Context
+    ) -> policy_pb2.ApproveActivationResponse:
+        principal = current_principal()
+        wanted = _wanted(request)
+        call = await once_of(self._ledger, principal, request)
+        found, index = await self._registry.approve(principal, request.policy, wanted, call)
+        return policy_pb2.ApproveActivationResponse(
+            standing=await self._message(found),
+            receipt=await receipt_message(self._ledger, principal.tenant, index),
+        )
+
+    async def RetirePolicy(  # noqa: N802
+        self, request: policy_pb2.RetirePolicyRequest, context: Context
+    ) -> policy_pb2.RetirePolicyResponse:
+        principal = current_principal()
+        v = begun(request)
+        v.check(bool(_NAME.fullmatch(request.policy)), "policy", "must be the name of a policy")
+        v.raise_if_any()
+        call = await once_of(self._ledger, principal, request)
+        found, index = await self._registry.retire(principal, request.policy, call)
+        return policy_pb2.RetirePolicyResponse(
+            standing=await self._message(found),
+            receipt=await receipt_message(self._ledger, principal.tenant, index),
+        )
+
+    async def ListActivations(  # noqa: N802
+        self, request: policy_pb2.ListActivationsRequest, context: Context
+    ) -> policy_pb2.ListActivationsResponse:
+        tenant = current_principal().tenant
+        if request.policy and not _NAME.fullmatch(request.policy):
+            raise InvalidRequest([("policy", "must be the name of a policy")])
+        try:
+            until = clock.stamp(request.at.ToDatetime(tzinfo=UTC)) if request.HasField("at") else None
+        except (ValueError, OverflowError):
+            raise InvalidRequest([("at", "must be a time between the years 1 and 9999")]) from None
+        names = [request.policy] if request.policy else [*await self._names(tenant), KNOWLEDGE]
+        answer = policy_pb2.ListActivationsResponse()
+        events: list[tuple[str, Entry]] = []
+        for name in names:
+            entries = [
+                entry
+                for entry in await self._registry.entries(tenant, name)
+                if until is None or entry.time <= until
+            ]
+            if request.policy and not entries and name not in self._policies:
+                raise NotFound("UNKNOWN_POLICY")
+            answer.standings.append(await self._message(standing(name, entries)))
+            events += [(name, entry) for entry in entries[-_MAX_EVENTS:]]
+        events.sort(key=lambda event: event[1].index)
+        answer.events.extend(_event(name, entry) for name, entry in events)
+        return answer
+
+    async def _names(self, tenant: str) -> list[str]:
+        """Every policy that the server has loaded, that a first start put in force, or that a call was made under."""
+        table = projections.inference
+        rows = await self._ledger.query(select(table.c.policy).where(table.c.log_id == tenant).distinct())
+        first = await self._ledger.stream_entries(tenant, REGISTRY, 0, 1)
+        installed = first[0].body.get("policies", {}) if first else {}
+        return sorted({*self._policies, *(str(row[0]) for row in rows), *installed})
+
+    async def _message(self, found: Standing) -> policy_pb2.ActivationStanding:
+        loaded = self._registry.served.hash_of(found.name)
+        in_folder = await self._registry.in_folder(found.name)
+        return policy_pb2.ActivationStanding(
+            policy=found.name,
+            active=_bytes(found.active),
+            version=found.version,
+            requested=_bytes(found.requested),
+            requested_by=found.request.actor if found.request is not None else "",
+            loaded=_bytes(loaded),
+            in_folder=_bytes(in_folder),
+        )
+
+
+def _wanted(request: Any) -> str:
+    """The version that a request names, in hex; InvalidRequest with everything that is wrong."""
+    v = begun(request)
+    v.check(
+        not request.policy or bool(_NAME.fullmatch(request.policy)),
+        "policy",
+        "must be the name of a policy, or empty for the drug knowledge",
+    )
+    v.check(len(request.content_hash) == _HASH_BYTES, "content_hash", f"must be {_HASH_BYTES} bytes")
+    v.raise_if_any()
+    wanted: str = request.content_hash.hex()
+    return wanted
+
+
+def _event(name: str, entry: Entry) -> policy_pb2.Activation:
+    version = entry.body.get("version")
+    message = policy_pb2.Activation(
+        policy=name,
+        event=_EVENTS[entry.type.partition(".")[2]],
+        content_hash=_bytes(hash_of(entry)),
+        version=version if type(version) is int else 0,
+        actor=entry.actor,
+        by=str(entry.body.get("requested_by") or entry.body.get("by") or ""),
+        entry_index=entry.index,
+    )
+    message.time.FromDatetime(clock.parse(entry.time))
+    return message
+
+
+def _bytes(digits: str | None) -> bytes:
+    return bytes.fromhex(digits) if digits else b""
+
+
+class PolicyComponent(Component):
+    """PolicyService."""
+
+    services = (policy_pb2.DESCRIPTOR.services_by_name["PolicyService"].full_name,)
+
+    def __init__(self, service: PolicyService) -> None:
+        self._service = service
+
+    def register(self, server: grpc.aio.Server) -> None:
+        policy_pb2_grpc.add_PolicyServiceServicer_to_server(self._service, server)
+
+
+async def build(app: App) -> PolicyComponent:
+    """Needs Registry and PolicySet."""
+    return PolicyComponent(PolicyService(app.ledger, app.part(Registry), app.part(PolicySet)))
