@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
@@ -16,6 +17,8 @@ from attending.guardrails.checks.amounts import (
 )
 from attending.guardrails.checks.case import Case, Exposure
 from attending.guardrails.checks.limits import DAY_HOURS, applicable, daily_ceiling, is_extended
+from attending.guardrails.clinical.number import NUMBER_WORDS
+from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.knowledge.facts import DoseLimit
 from attending.guardrails.sieve import Sieved
@@ -79,6 +82,84 @@ def intervals(case: Case) -> Iterator[Finding]:
             f"{exposure.drug} every {_hours(hours)}; the shortest interval is {_hours(limit.min_interval_hours)}",
             span=statement.frequency.span,
         )
+
+
+_AGAIN: Final = Sieved(
+    r"\b(?:repeat(?:ed)?(?: (?:it|once|x ?1|the same|this|the|same|dose|spray|tablet|injection|if needed|as needed|prn"
+    r"|needed)){0,4}|(?:another|a second|second)(?: (?:one|dose|spray|tablet|puff|pen|wafer|injection|gram"
+    r"|\d[\d.,]* ?m?c?g|of \d[\d.,]* ?m?c?g|of the same)){0,3}),? (?:after|in|at|every)(?: only| just| about)? "
+    r"(?:(?P<half>half an? hour|half hour)|(?P<n>\d{1,3}|an?|one|two|three|five|ten|fifteen|twenty|thirty|forty|sixty)"
+    r"[- ]?(?P<unit>min(?:ute)?s?|h(?:ou)?rs?)\b)",
+    re.I,
+)
+_NO_SOONER: Final = re.compile(
+    r"\b(?:no|not|never|n't|n\u2019t|nor|avoid|without|sooner|earlier|blood|bloods|test|ecg|troponin|glucose|bp"
+    r"|pressure)\b[^.;\n]{0,30}\Z",
+    re.I,
+)
+_AGAIN_WITHIN: Final = 200
+
+
+def repeats(case: Case) -> Iterator[Finding]:
+    """A further dose told to follow sooner than the label allows: "take another after twenty minutes". It is read for
+    the drug named last before it, where that is given with a dose."""
+    text = case.judged.output
+    given = sorted(
+        (
+            e
+            for e in case.given
+            if e.origin == "output" and e.statement is not None and e.statement.dose is not None
+            if e.generic_class is None
+        ),
+        key=lambda e: e.span.start,
+    )
+    if not given:
+        return
+    starts = case.mention_starts()
+    for again in _AGAIN.finditer(text):
+        if _NO_SOONER.search(text, max(0, again.start() - 40), again.start()):
+            continue
+        at = bisect_left(starts, again.start()) - 1
+        last = starts[at] if at >= 0 else -1
+        own = [e for e in given if e.span.start == last]
+        if not own or again.start() - last > _AGAIN_WITHIN or "\n\n" in text[last : again.start()]:
+            continue
+        exposure = own[-1]
+        hours = _told_hours(again)
+        if hours is None or (hours <= 1 and exposure.drug in _RELIEVERS and case.says(_ACUTE)):
+            continue
+        rows, _ = applicable(case, exposure.drug, exposure.statement)
+        limit = _shortest([r for r in rows if not is_extended(r)] or rows, exposure_amount(exposure, case))
+        if (
+            limit is None
+            or limit.min_interval_hours is None
+            or limit.min_interval_hours >= DAY_HOURS
+            or hours >= limit.min_interval_hours * _SLACK
+            or is_breakthrough(case, exposure)
+        ):
+            continue
+        yield case.finding(
+            Code.INTERVAL,
+            exposure,
+            Severity.MAJOR if hours * 2 <= limit.min_interval_hours else Severity.MODERATE,
+            limit.provenance,
+            f"{exposure.drug} again after {_hours(hours)}; the shortest interval is {_hours(limit.min_interval_hours)}",
+            span=Span(*again.span()),
+        )
+        return
+
+
+def _told_hours(again: re.Match[str]) -> Decimal | None:
+    if again["half"]:
+        return Decimal("0.5")
+    said = again["n"].lower()
+    value = Decimal(said) if said.isdigit() else Decimal(1) if said in ("a", "an") else _WORDS.get(said)
+    if value is None:
+        return None
+    return value / 60 if again["unit"].lower().startswith("m") else value
+
+
+_WORDS: Final = {word: Decimal(value) for word, value in NUMBER_WORDS.items()}
 
 
 def is_breakthrough(case: Case, exposure: Exposure) -> bool:

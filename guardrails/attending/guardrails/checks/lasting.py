@@ -65,6 +65,12 @@ _BARE: Final = Sieved(
     r"|evening)\b",
     re.I,
 )
+_SET_APART: Final = Sieved(
+    r"[,;:] (?:total |in all )?(?P<n>\d{1,2}|two|three|four|five|six|eight|nine|ten|twelve) (?P<span>week|month)s"
+    r"(?: in all| total| altogether| course)?(?=[,;.]|$)",
+    re.I,
+)
+"""A length set apart by commas: "linezolid 600 mg bd for the spine, 3 months, GP to follow"."""
 _USED_FOR: Final = Sieved(
     r"\b(?:use|used|course of|length|supply of) (?P<n>\d{1,3}|\w{3,8})[- ](?P<span>day|week|month)s?\b"
     r"(?! (?:ago|before|after|apart|later|earlier|prior|old|review))",
@@ -170,6 +176,9 @@ def _length(text: str, part: Span, statement: Statement, *, later: bool) -> Deci
     bare = _BARE.search(words)
     if bare is not None:
         candidates.append(_days(bare["n"], bare["span"]))
+    apart = _SET_APART.search(words)
+    if apart is not None:
+        candidates.append(_days(apart["n"], apart["span"]))
     used = _USED_FOR.search(words)
     if used is not None and not _negated(words, used.start()):
         candidates.append(_days(used["n"], used["span"]))

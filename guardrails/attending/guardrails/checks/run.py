@@ -24,7 +24,7 @@ from attending.guardrails.checks.fluids import fluid_never_events
 from attending.guardrails.checks.forbidden_route import forbidden_routes
 from attending.guardrails.checks.identity import wrong_patient
 from attending.guardrails.checks.interaction import interactions, mechanisms
-from attending.guardrails.checks.interval import intervals
+from attending.guardrails.checks.interval import intervals, repeats
 from attending.guardrails.checks.kidney import kidney
 from attending.guardrails.checks.lab_course import lab_courses
 from attending.guardrails.checks.listed_dose import listed_doses, misread_starts
@@ -67,6 +67,7 @@ CHECKS: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     listed_doses,
     misread_starts,
     intervals,
+    repeats,
     units,
     pounds,
     routes,

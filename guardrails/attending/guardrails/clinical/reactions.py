@@ -41,12 +41,14 @@ _STRONG = (
     r"|(?:was|were|went) (?:swollen|swelling|closing|tight))"
     r"|(?:throat|tongue|lips?|face|eyes?) (?:swells?|to swell|closes?|to close)(?: up| shut)?"
     r"|(?:closed|swelled|tightened)(?: up)? (?:his|her|my|your) (?:throat|airway|tongue|face|lips)"
+    r"|(?:swollen|puffy|ballooned) (?:lips?|tongue|face|throat|eyes?|mouth)"
     r"|(?:swelling|swollen) of (?:the |his |her |my |your )?(?:throat|tongue|lips?|face|eyes?|mouth)"
     r"|(?:stopped|trouble|difficulty|couldn't|could not|unable to|hard to) breath\w*|bronchospasm"
     r"|(?:lungs?|chest|airways?|windpipe) (?:shut|closed?|closes|locked|clamped|seized)(?: up| down| off)?"
     r"|burns? (?:unit|centre|center)|cardiac arrest|no pulse|without a pulse|hives|urticari\w+"
     r"|welts|allergic reaction|throat clos\w+|nearly died|almost died|skin (?:peel|slough)\w*"
-    r"|blister\w*|agranulocytosis|asthma attacks?|attacks? of asthma|dress(?= \(| (?:from|due|after|on|to|reaction))"
+    r"|blister(?:s|ed|ing)?(?! ?-?(?:packs?|strips?|foils?|cards?|of)\b)|agranulocytosis"
+    r"|asthma attacks?|attacks? of asthma|dress(?= \(| (?:from|due|after|on|to|reaction))"
     r"|(?<=with )dress|(?<=had )dress|(?<=developed )dress|(?<=of )dress|(?<=caused )dress))"
 )
 _WEAK = (

@@ -31,7 +31,8 @@ _BEFORE_STEM = 3
 _WORD = re.compile(r"[a-z][a-z]*(?:-[a-z]+)*")
 _BEFORE_AMOUNT = re.compile(
     r"(?<![\w'-])([a-z][a-z-]{3,28}[a-z])(?: (?:\d?[a-z]{2}|tablets?|capsules?|"
-    r"injection|oral|cream|extended[- ]release|inhaler))?(?: at| to|:|,|\()? ?$"
+    r"injection|oral|cream|extended[- ]release|inhaler"
+    r"|forte|plus|retard|comp|extra|max|duo|junior))?(?: at| to|:|,|\()? ?$"
 )
 _VERB_BEFORE = re.compile(
     r"\b(?:tak(?:e|es|ing)|start(?:s|ed|ing)?|giv(?:e|en|ing)|prescrib(?:e|es|ed|ing)|"
@@ -42,6 +43,7 @@ _VERB_BEFORE = re.compile(
     r"capsules?|bottle|box|pack|packet|refill|called|named|brand)(?: (?:for|of))?)"
     r"(?: (?:on|your|the|a|an|her|his|him|oral|iv|of|daily|low-dose|generic)){0,4} $"
 )
+_HELD_IN = re.compile(r"\b(?:bottle|box|pack|packet|tin|tub|jar|carton|bag)s?(?: (?:for|of))? $")
 _INDICATION_BEFORE = re.compile(
     r"\bfor (?:(?:the|her|his|your|my|a|an|acute|chronic|severe|mild|[a-z]+ive|[a-z]+al) )*$"
 )
@@ -184,6 +186,8 @@ def find_unknown(
             and (_INDICATION_BEFORE.search(before) or _ORGANISM.search(word))
         ):
             continue
+        if amount.unit == "g" and not (capital or misspelt or _has_stem(word)) and _HELD_IN.search(before):
+            continue  # "a packet of biscuits 200 g"
         if not (_has_stem(word) or _VERB_BEFORE.search(before) or (opens and capital) or named or misspelt):
             continue
         owns = index if amount.kind is not Kind.UNREADABLE else -1

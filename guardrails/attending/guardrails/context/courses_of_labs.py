@@ -36,9 +36,11 @@ _NO_VALUE_AFTER: Final = re.compile(
 )
 _GOES: Final = re.compile(
     r"->|\u2192|>|\b(?:to|then|now|today|from|fell|fallen|dropp\w+|down|up|rose|risen|rising|falling|baseline|admission"
-    r"|was|yesterday|day|since|this morning|later|after)\b",
+    r"|was|yesterday|day|since|this morning|later|after"
+    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b",
     re.I,
 )
+_ARROW: Final = re.compile(r"(?:->|\d ?>) ?\Z")
 _WINDOW: Final = 110
 _ROWS: Final = 60
 _UNIT: Final = re.compile(r"(?i)(10\^9/l|k/ul|/ul|mmol/l|mg/dl|g/dl|g/l|umol/l|\u00b5mol/l|\u03bcmol/l)")
@@ -69,14 +71,14 @@ def _behind(text: str, start: int, analyte: str) -> list[tuple[Decimal, int, int
     for number in _NUMBER.finditer(text, start, end):
         bounded = _NO_VALUE_BEFORE.search(text, max(start, number.start() - 10), number.start())
         # an arrow ends in a sign that bounds a value as well
-        if bounded and not text[max(start, number.start() - 4) : number.start()].rstrip(" ").endswith("->"):
+        if bounded and _ARROW.search(text, max(start, number.start() - 8), number.start()) is None:
             continue
         if _NO_VALUE_AFTER.match(text, number.end()):
             continue
         value = _value(analyte, number.group(), text[number.end() : number.end() + 10])
         if value is not None:
             values.append((value, number.start(), number.end()))
-    if len(values) > 1 and _GOES.search(text, start, values[-1][1]) is None:
+    if len(values) > 1 and _GOES.search(text, start, min(end, values[-1][2] + 12)) is None:
         return []
     return values
 

@@ -22,7 +22,7 @@ from attending.guardrails.clinical.person.who import (
 from attending.guardrails.sieve import Group, Sieved
 
 _ANTENATAL = Sieved(
-    r"\b(?:lmp|last (?:menstrual )?period|(?:your|her|my) (?:next )?period (?:is|was) \w+(?: \w+)? (?:late|overdue)"
+    r"\b(?:lmp|last (?:menstrual )?period|(?:your|her|my) (?:next )?period (?:is|was) (?:\w+ ){1,2}(?:late|overdue)"
     r"|missed (?:a|one|two|three|her|your|my)(?: last| \w+)? periods?"
     r"|ob(?:/?gyn)? (?:intake|visit|clinic|appointment|provider|doctor|team|follow-?up)|obstetric\w*|midwi(?:fe|ves)"
     r"|booking (?:visit|appointment|clinic|bloods|scan)|at booking|antenatal|prenatal|perinatal|maternity"
@@ -33,8 +33,8 @@ _ANTENATAL = Sieved(
 )
 """Words of care before a birth; none of them alone says that the pregnancy is now."""
 _POSITIVE = Sieved(
-    r"\b(?:(?:two|both|home|urine|blood|stick|dip|clearblue|the|your|her|my|a|faintly) ?){1,3}tests?"
-    r"(?: \w+){0,3}? (?:positive|pos\b)|\bpositive (?:home |urine |blood |stick )?test\b"
+    r"\b(?:(?:two|both|home|urine|blood|stick|dip|clearblue|the|your|her|my|a|faintly) ?){1,3}"
+    r"(?:tests?|sticks?|strips?)(?: \w+){0,3}? (?:positive|pos\b)|\bpositive (?:home |urine |blood |stick )?test\b"
 )
 _OTHER_TEST = Sieved(
     r"\b(?:covid\w*|sars\w*|flu|influenza|strep\w*|h\.? ?pylori|breath test|hiv|hepatitis|syphilis|chlamydia"
