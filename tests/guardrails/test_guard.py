@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from attending.guardrails.checks import case
 from attending.guardrails.finding import Code, Severity
 from attending.guardrails.guard import Guard, OutputDecision
 from attending.guardrails.patient import Document, Identity, Judged, Medication, PatientContext
@@ -25,6 +26,8 @@ POLICIES = Path(__file__).resolve().parents[2] / "policies"
 @pytest.fixture(scope="module")
 def guard() -> Iterator[Guard]:
     loaded = Guard.load(POLICIES)
+    # Warm before the first text: the names of the pack are in the automaton that the checks look for them with.
+    assert loaded.knowledge in case._LEXICONS
     yield loaded
     loaded.close()
 
