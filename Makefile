@@ -39,6 +39,8 @@ setup: $(STAMP) $(GUARDRAILS_AI_STAMP) ## Create .venv and install everything (d
 demo: $(STAMP) ## Run the main job: app, clinician and auditor against a real server
 	@$(BIN)/attending demo
 
+# The tests start some hundred processes, and each would compile every module again.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(STAMP) $(GUARDRAILS_AI_STAMP) lint types proto-check ## Lint, types, contracts and every test
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
