@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -18,38 +19,43 @@ from attending.server.providers.embedded_host import weights_path
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-ROOT = Path(__file__).parents[1]
+SCRIPT = Path(__file__).parents[1] / "scripts" / "sbom.py"
 
 
-def written(target: Path, **environment: str) -> bytes:
+@pytest.fixture(scope="module")
+def bill() -> str:
+    """As the script makes it, in this process: with its order of sets."""
+    spec = importlib.util.spec_from_file_location("attending_sbom", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("SOURCE_DATE_EPOCH", raising=False)
+        return str(script.document())
+
+
+def test_it_is_valid_and_the_same_each_time(tmp_path: Path, bill: str) -> None:
+    found = json.loads(bill)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill) is None
+    assert "timestamp" not in found["metadata"]
+    # Another order of sets, and a date: the same but for the date, to the order of every key.
+    target = tmp_path / "a" / "sbom.json"
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "sbom.py", target],
-        env={**{k: v for k, v in os.environ.items() if k != "SOURCE_DATE_EPOCH"}, **environment},
+        [sys.executable, SCRIPT, target],
+        env={**os.environ, "PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "1700000000"},
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return target.read_bytes()
-
-
-@pytest.fixture(scope="module")
-def bill(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return written(tmp_path_factory.mktemp("sbom") / "a" / "sbom.json")
-
-
-def test_it_is_valid_and_the_same_each_time(tmp_path: Path, bill: bytes) -> None:
-    found = json.loads(bill)
-    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill.decode()) is None
-    assert "timestamp" not in found["metadata"]
-    # Another order of sets, and a date: the same but for the date, to the order of every key.
-    dated = json.loads(written(tmp_path / "b.json", PYTHONHASHSEED="7", SOURCE_DATE_EPOCH="1700000000"))
+    dated = json.loads(target.read_text())
     assert dated["metadata"].pop("timestamp") == "2023-11-14T22:13:20+00:00"
     assert json.dumps(dated) == json.dumps(found)
 
 
-def test_it_names_what_a_server_runs_with_and_no_tool(bill: bytes) -> None:
+def test_it_names_what_a_server_runs_with_and_no_tool(bill: str) -> None:
     found: dict[str, Any] = json.loads(bill)
     components = {one["name"]: one for one in found["components"]}
     assert {"grpcio", "pydantic", "cedarpy", "presidio-analyzer", "botocore", "xllamacpp"} <= set(components)
@@ -73,7 +79,7 @@ def test_it_names_what_a_server_runs_with_and_no_tool(bill: bytes) -> None:
     assert reached == refs
 
 
-def test_model_knowledge_and_policies_are_in_it_by_content(bill: bytes) -> None:
+def test_model_knowledge_and_policies_are_in_it_by_content(bill: str) -> None:
     components = {one["name"]: one for one in json.loads(bill)["components"]}
     model = components[weights_path().stem]
     assert model["type"] == "machine-learning-model"

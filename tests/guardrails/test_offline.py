@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attending.guardrails.offline import MAX_TEXT_CHARACTERS, LineError, parse_check_line, run_check, run_deid
+from attending.guardrails.cores import usable_cores
+from attending.guardrails.offline import (
+    MAX_TEXT_CHARACTERS,
+    SMALL_FILE_BYTES,
+    LineError,
+    _workers,
+    parse_check_line,
+    run_check,
+    run_deid,
+)
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 KEYS = [
@@ -145,6 +154,15 @@ def test_a_text_beyond_the_limit_is_refused() -> None:
     with pytest.raises(LineError) as caught:
         parse_check_line(line)
     assert caught.value.reason == "TOO_LARGE"
+
+
+def test_a_large_input_and_a_pipe_get_a_process_for_each_core(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(b"x" * (SMALL_FILE_BYTES - 1))
+    assert _workers(None, path) == 1
+    path.write_bytes(b"x" * SMALL_FILE_BYTES)
+    assert _workers(None, path) == _workers(None, "-") == usable_cores()
+    assert _workers(3, path) == 3
 
 
 def test_numbers_keep_their_decimal_text() -> None:
