@@ -232,6 +232,8 @@ def _lower(text: str) -> str:
 
 def main() -> None:
     """The console script."""
+    # As in `pool_worker`: jsonschema would make a grammar of IRIs where that is installed, for nothing that is asked.
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     sys.exit(run())
 
 
