@@ -152,7 +152,7 @@ def marketed(tmp_path: Path, *lines: str) -> dict[str, tuple[str, str]]:
         stream.write("\t".join([*columns.split(), *other.split()]) + "\n")
         for line in lines:
             stream.write("\t".join([*line.split("|"), "HUMAN PRESCRIPTION DRUG", "", "", "", ""]) + "\n")
-    rows = strengths.build(Vocabulary(NAMER), tmp_path)
+    rows = strengths.build(Vocabulary(NAMER, products=list(fda_ndc.read(tmp_path / "fda-ndc"))))
     return {
         f"{row['drug']} {row['route']} {row['unit']}{row['per']}": (
             row["strength"],

@@ -66,21 +66,15 @@ def compiled(
 
     Raises OSError, TableError, KeyError or SiteFileError for an unexpected input.
     """
+    # A line that cannot be right is told before anything is built.
+    own = brought.read(progress)
     progress("names of the public sources")
     known = vocabulary.build(sources, CURATED)
     missed = [NotPlaced("ndfrt-names", "", name, why) for name, why in known.left_out]
-    if brought.rxnorm is not None:
-        progress("names of the site's RxNorm")
-        site.add_names(known, brought.rxnorm, CURATED, missed)
-    extra: list[interactions.Row] = []
-    if brought.ddinter is not None:
-        progress("pairs of the site's DDInter")
-        extra = site.pairs(known, brought.ddinter, missed)
-    limits: list[dict[str, str]] = []
-    stocked: list[dict[str, str]] = []
-    if brought.formulary is not None:
-        progress("the site's formulary")
-        limits, stocked = site.formulary(known, brought.formulary, missed)
+    if own.rxnorm is not None:
+        site.add_names(known, own.rxnorm, CURATED, missed)
+    extra = site.pairs(known, own.pairs, missed)
+    limits, stocked = site.formulary(known, own.formulary, missed)
     files: dict[str, str] = {}
     counts: dict[str, int] = {}
 
@@ -100,7 +94,7 @@ def compiled(
     from_site: facts.Rows = {"dose_limits": limits}
     for table, rows in facts.merged(from_labels, facts.authored(known, CURATED), from_site).items():
         add(f"{table}.tsv", facts.COLUMNS[table], rows)
-    add("strengths.tsv", strengths.COLUMNS, strengths.build(known, sources))
+    add("strengths.tsv", strengths.COLUMNS, strengths.build(known))
     add("formulary.tsv", site.FORMULARY_COLUMNS, stocked)
     add("mme.tsv", _MME_COLUMNS, facts.sides(known, CURATED, "mme.tsv", ("drug",)))
     add(

@@ -15,7 +15,7 @@ from typing import Final
 from attending.guardrails.knowledge.assemble import tables
 from attending.guardrails.knowledge.assemble.not_placed import NotPlaced
 from attending.guardrails.knowledge.assemble.vocabulary import APPROVED, Vocabulary
-from attending.guardrails.knowledge.importers import fda_ndc, ndfrt, va
+from attending.guardrails.knowledge.importers import ndfrt, va
 from attending.guardrails.knowledge.naming import FORMS, SALTS, tidy
 
 COLUMNS: Final = ("name", "drugs", "class", "brand", "source")
@@ -78,10 +78,9 @@ def build(vocabulary: Vocabulary, sources: Path, curated: Path, missed: list[Not
         put(alias, (drug,), "curated")
     for name, (drug, source) in sorted(vocabulary.synonyms.items()):
         put(name, (drug,), source)
-    products = list(fda_ndc.read(sources / "fda-ndc"))
-    for name, (drugs, source) in sorted(_generics(vocabulary, products, sources).items()):
+    for name, (drugs, source) in sorted(_generics(vocabulary, sources).items()):
         put(name, drugs, source)
-    for name, drugs in _brands(vocabulary, products, set(found)):
+    for name, drugs in _brands(vocabulary, set(found)):
         put(name, drugs, "fda-ndc", brand=True)
     for name, drugs, brand, source in sorted(vocabulary.site_names):
         held = found.get(name)
@@ -124,12 +123,10 @@ def _authored(vocabulary: Vocabulary, curated: Path) -> list[Entry]:
     return list({(e.name, e.drugs, e.drug_class): e for e in found}.values())
 
 
-def _generics(
-    vocabulary: Vocabulary, products: list[fda_ndc.Product], sources: Path
-) -> dict[str, tuple[tuple[str, ...], str]]:
+def _generics(vocabulary: Vocabulary, sources: Path) -> dict[str, tuple[tuple[str, ...], str]]:
     """Salted and combined generic names as labels and the VA spell them, with the forms that texts use."""
     spelled = dict.fromkeys((name.lower() for name in va.generics(sources / "va").values()), "va")
-    for product in products:
+    for product in vocabulary.products:
         spelled.update(dict.fromkeys(product.substances, "fda-ndc"))
         if product.category in APPROVED:
             spelled[product.generic] = "fda-ndc"
@@ -157,13 +154,11 @@ def _generics(
     return found
 
 
-def _brands(
-    vocabulary: Vocabulary, products: list[fda_ndc.Product], taken: set[str]
-) -> list[tuple[str, tuple[str, ...]]]:
+def _brands(vocabulary: Vocabulary, taken: set[str]) -> list[tuple[str, tuple[str, ...]]]:
     """Proprietary names whose every substance is a known ingredient. Where one name stands on products of several
     compositions the most frequent one is taken, the smaller at a tie."""
     counts: defaultdict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
-    for product in products:
+    for product in vocabulary.products:
         if product.category not in APPROVED or (product.over_the_counter and product.category != "NDA"):
             continue
         drugs = [vocabulary.namer.drug(substance) for substance in product.substances]

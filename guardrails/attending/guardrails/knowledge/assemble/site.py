@@ -7,6 +7,7 @@ reported and nothing is guessed.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,12 +29,37 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9 '/.+-]{2,58}[a-z0-9+)']")
 
 
 @dataclass(frozen=True, slots=True)
+class Own:
+    """What a site's files say, read and checked line by line; nothing of it is placed yet."""
+
+    rxnorm: site_rxnorm.Release | None
+    pairs: tuple[site_ddinter.Pair, ...]
+    formulary: tuple[site_formulary.Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """Where a site's own files are; each is optional."""
 
     rxnorm: Path | None = None
     ddinter: Path | None = None
     formulary: Path | None = None
+
+    def read(self, progress: Callable[[str], None]) -> Own:
+        """All of them; `progress` hears of each before it is read. Raises OSError and SiteFileError."""
+        release = None
+        pairs: tuple[site_ddinter.Pair, ...] = ()
+        lines: tuple[site_formulary.Line, ...] = ()
+        if self.rxnorm is not None:
+            progress("the site's RxNorm")
+            release = site_rxnorm.read(self.rxnorm)
+        if self.ddinter is not None:
+            progress("the site's DDInter")
+            pairs = tuple(site_ddinter.read(self.ddinter))
+        if self.formulary is not None:
+            progress("the site's formulary")
+            lines = tuple(site_formulary.read(self.formulary))
+        return Own(release, pairs, lines)
 
     def files(self) -> list[Path]:
         """Every file that a build reads, in order. Raises OSError."""
@@ -48,10 +74,10 @@ class Site:
         return found
 
 
-def add_names(vocabulary: Vocabulary, folder: Path, curated: Path, missed: list[NotPlaced]) -> None:
-    """Adds ingredients, synonyms, brands, combinations and schedules of a site's RxNorm. Raises OSError and
-    SiteFileError."""
-    release = site_rxnorm.read(folder)
+def add_names(
+    vocabulary: Vocabulary, release: site_rxnorm.Release, curated: Path, missed: list[NotPlaced]
+) -> None:
+    """Adds ingredients, synonyms, brands, combinations and schedules of a site's RxNorm."""
     namer = vocabulary.namer
     wanted: list[Concept] = []
     for code, name in release.ingredients.items():
@@ -101,10 +127,10 @@ def add_names(vocabulary: Vocabulary, folder: Path, curated: Path, missed: list[
             vocabulary.schedules.setdefault(by_code[code], schedule)
 
 
-def pairs(vocabulary: Vocabulary, folder: Path, missed: list[NotPlaced]) -> list[Row]:
-    """Rows of a site's DDInter. Raises OSError and SiteFileError."""
+def pairs(vocabulary: Vocabulary, listed: Iterable[site_ddinter.Pair], missed: list[NotPlaced]) -> list[Row]:
+    """Rows of a site's DDInter."""
     found: list[Row] = []
-    for pair in site_ddinter.read(folder):
+    for pair in listed:
         where = f"{pair.file} line {pair.line}"
         sides = [vocabulary.side(name) for name in pair.names]
         if pair.severity is None:
@@ -129,18 +155,18 @@ def pairs(vocabulary: Vocabulary, folder: Path, missed: list[NotPlaced]) -> list
 
 
 def formulary(
-    vocabulary: Vocabulary, path: Path, missed: list[NotPlaced]
+    vocabulary: Vocabulary, lines: Iterable[site_formulary.Line], missed: list[NotPlaced]
 ) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    """(dose limits, rows of the formulary table). Raises OSError and SiteFileError."""
+    """(dose limits, rows of the formulary table)."""
     limits: list[dict[str, str]] = []
     stocked: list[dict[str, str]] = []
-    for line in site_formulary.read(path):
+    for line in lines:
         cells = line.cells
         drug = vocabulary.namer.drug(cells["drug"])
         if drug is None:
             missed.append(NotPlaced(FORMULARY, f"line {line.number}", cells["drug"], "no drug of the pack"))
             continue
-        source = f"the site's formulary, {path.name} line {line.number}"
+        source = f"the site's formulary, {line.file} line {line.number}"
         stocked.append(
             {**{name: cells.get(name, "") for name in FORMULARY_COLUMNS}, "drug": drug, "source": source}
         )

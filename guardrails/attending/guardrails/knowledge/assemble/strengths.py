@@ -8,9 +8,7 @@ small tablets and are drunk by the gram.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
-from pathlib import Path
 from typing import Final
 
 from attending.guardrails.finding import Basis
@@ -35,13 +33,9 @@ _Key = tuple[str, str, str, str]
 _Held = tuple[Decimal, str, str]
 
 
-def build(known: Vocabulary, sources: Path) -> list[dict[str, str]]:
-    """The rows of the strengths table. Raises OSError where the directory is missing, KeyError where a column is."""
-    return rows(known, fda_ndc.read(sources / "fda-ndc"))
-
-
-def rows(known: Vocabulary, products: Iterable[fda_ndc.Product]) -> list[dict[str, str]]:
-    """One row for drug, route, unit and what it is per; of products with one strength the first by code is cited.
+def build(known: Vocabulary) -> list[dict[str, str]]:
+    """The rows of the strengths table: one for drug, route, unit and what it is per; of products with one strength the
+    first by code is cited.
 
     Only drugs with an approved product by the route have one: of what is sold without approval (vitamins, minerals) the
     directory lists too little to know the largest.
@@ -49,7 +43,7 @@ def rows(known: Vocabulary, products: Iterable[fda_ndc.Product]) -> list[dict[st
     largest: dict[_Key, _Held] = {}
     approved: set[tuple[str, str]] = set()
     uncounted: set[tuple[str, str]] = set()
-    for product in products:
+    for product in known.products:
         for substance, strength in zip(product.substances, product.strengths, strict=True):
             drug = known.namer.drug(substance)
             if drug is None:

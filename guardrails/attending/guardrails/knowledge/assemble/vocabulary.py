@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -57,6 +57,8 @@ class Vocabulary:
     schedules: dict[str, str] = field(default_factory=dict)
     together: frozenset[tuple[str, str]] = frozenset()
     """Pairs of ingredients of one approved product, alphabetical."""
+    products: Sequence[fda_ndc.Product] = ()
+    """The FDA's NDC directory, which every later step reads too."""
 
     def side(self, text: str) -> str | None:
         """The drug or class id that a source names, or None."""
@@ -86,7 +88,7 @@ def build(sources: Path, curated: Path) -> Vocabulary:
             vocabulary.rxcui_source[drug] = "rxnorm"
     listed = {entry.name for entry in entries}
     vocabulary.origin = {drug: "rxnorm" if drug in listed else "curated" for drug in namer.known}
-    products = list(fda_ndc.read(sources / "fda-ndc"))
+    vocabulary.products = products = list(fda_ndc.read(sources / "fda-ndc"))
     _add_marketed(vocabulary, products)
     members = ansm.members(sources / "ansm")
     _add_named_in_sources(vocabulary, sources, members)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -50,6 +51,8 @@ _PER: Final = {"ml": "mL", "l": "mL", "kg": "g", "g": "g", "mg": "g", "h": "h", 
 _SCALE: Final = {"l": Decimal(1000), "kg": Decimal(1000), "mg": Decimal("0.001"), "d": Decimal(24)}
 _VALUE: Final = re.compile(r"\d{0,9}\.?\d{0,9}(?:E\+?\d)?")
 
+_KEPT: Final = 8192
+"""Cells whose meaning is kept: most products are marketed by many, one after the other."""
 _CLASS: Final = re.compile(r"([^\[\],][^\[\]]*) \[(EPC|MoA|PE|CS)\]")
 
 
@@ -107,11 +110,13 @@ def read(folder: Path) -> Iterator[Product]:
             )
 
 
+@lru_cache(_KEPT)
 def _classes(cell: str) -> tuple[tuple[str, str], ...]:
     """Names hold commas ("Antibodies, Monoclonal [CS]"): each ends with its kind in brackets."""
     return tuple((kind.lower(), name.strip()) for name, kind in _CLASS.findall(cell))
 
 
+@lru_cache(_KEPT)
 def _strengths(values: str, units: str, count: int) -> tuple[Strength | None, ...]:
     """The strengths of `count` substances; none is known where the cells list another number."""
     amounts, of = values.split("; "), units.split("; ")

@@ -37,6 +37,7 @@ _MAX: Final = Decimal(10_000_000)
 class Line:
     """One line; amounts as the file writes them, empty where it sets none."""
 
+    file: str
     number: int
     cells: dict[str, str]
 
@@ -69,7 +70,7 @@ def read(path: Path) -> Iterator[Line]:
         if key in seen:
             raise SiteFileError(path, number, f"the same drug, route, form and ages as line {seen[key]}")
         seen[key] = number
-        yield Line(number, row)
+        yield Line(path.name, number, row)
 
 
 def _number(path: Path, line: int, column: str, cell: str) -> Decimal | None:
