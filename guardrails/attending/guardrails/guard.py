@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attending.guardrails.citation import Citation
 from attending.guardrails.finding import Basis, Code, Coverage, Finding, Scope, Severity
-from attending.guardrails.patient import Document, Identity, Judged
+from attending.guardrails.patient import Document, Identity, Judged, PatientContext
 from attending.guardrails.policy.decide import DecidingRule, decide
 from attending.guardrails.policy.load import PolicyError, PolicySet
 from attending.guardrails.policy.schema import Audience, Decision, Policy
@@ -188,11 +188,13 @@ class Guard:
         documents: Sequence[Document] = (),
         identity: Identity | None = None,
         *,
+        patient: PatientContext | None = None,
         for_model: bool = True,
     ) -> InputDecision:
         """Runs the rails of input and retrieval. Raises KeyError for an unknown policy, nothing for any text.
 
-        Where nothing will be sent to a model (`for_model` false) the text is not de-identified.
+        `patient` is whom the documents must be about; `identity` alone where nothing else is known. Where nothing will
+        be sent to a model (`for_model` false) the text is not de-identified.
         """
         from attending.guardrails.rails import actions
         from attending.guardrails.rails.request import RailRequest
@@ -206,6 +208,8 @@ class Guard:
             prompt=prompt,
             documents=tuple(documents),
             identity=identity,
+            patient=patient,
+            document_limits=policy.documents,
             deidentify=policy.phi.deidentify and for_model,
             phi_mode=policy.phi.mode,
             scope=policy.scope,
@@ -299,7 +303,12 @@ class Guard:
         if judged.prompt is None and not judged.documents:
             return decision
         given = self.check_input(
-            policy_name, judged.prompt or "", judged.documents, judged.context.identity, for_model=False
+            policy_name,
+            judged.prompt or "",
+            judged.documents,
+            judged.context.identity,
+            patient=judged.context,
+            for_model=False,
         )
         findings = (*decision.findings, *given.findings)
         verdict = decide(self.policies[policy_name], findings, audience=audience)

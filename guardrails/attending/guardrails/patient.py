@@ -103,6 +103,11 @@ class Document:
     score: Decimal | None = None
     withdrawn: bool = False
     """True where the register says it was withdrawn or superseded; an output that rests on it is flagged."""
+    published: date | None = None
+    review_by: date | None = None
+    """The day after which its owner no longer stands by it unreviewed."""
+    patient_id: str | None = None
+    """Record number of the patient whose document it is, where it is one's."""
 
 
 @dataclass(frozen=True, slots=True)

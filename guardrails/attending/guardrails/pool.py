@@ -25,7 +25,7 @@ from typing import Any, Final, Self, TypeVar
 from attending.guardrails.cores import usable_cores
 from attending.guardrails.finding import Coverage, Finding
 from attending.guardrails.guard import InputDecision, OutputDecision, RailRun, rail_failure
-from attending.guardrails.patient import Document, Identity, Judged
+from attending.guardrails.patient import Document, Identity, Judged, PatientContext
 from attending.guardrails.policy.decide import decide
 from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Audience, PhiModeName
@@ -204,10 +204,14 @@ class GuardPool:
         prompt: str,
         documents: Sequence[Document] = (),
         identity: Identity | None = None,
+        *,
+        patient: PatientContext | None = None,
     ) -> InputDecision:
         """`Guard.check_input` in a worker. Raises KeyError (unknown policy), GuardOverloaded, GuardError (closed)."""
         policy = self._policy_set()[policy_name]
-        result = await self._call("check_input", (policy_name, prompt, tuple(documents), identity), {})
+        result = await self._call(
+            "check_input", (policy_name, prompt, tuple(documents), identity), {"patient": patient}
+        )
         if not isinstance(result, _Failure):
             return _typed(result, InputDecision)
         findings = (_failure_finding(result),)

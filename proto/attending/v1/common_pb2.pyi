@@ -717,6 +717,9 @@ class RetrievedDocument(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     IS_PUBLIC_FIELD_NUMBER: _builtins.int
     WITHDRAWN_FIELD_NUMBER: _builtins.int
+    PUBLISHED_FIELD_NUMBER: _builtins.int
+    REVIEW_BY_FIELD_NUMBER: _builtins.int
+    PATIENT_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Required. Identifier in the caller's index."""
     version: _builtins.str
@@ -729,6 +732,12 @@ class RetrievedDocument(_message.Message):
     """Optional. True when the document holds no personal data and may be named by its plain content hash."""
     withdrawn: _builtins.bool
     """Optional. True when the source has withdrawn or replaced this document."""
+    published: _builtins.str
+    """Optional. Day it was published, YYYY-MM-DD."""
+    review_by: _builtins.str
+    """Optional. Day after which it is stale unless reviewed, YYYY-MM-DD."""
+    patient_id: _builtins.str
+    """Optional. Record number of the patient whose document it is."""
     def __init__(
         self,
         *,
@@ -738,10 +747,13 @@ class RetrievedDocument(_message.Message):
         score: _builtins.float | None = ...,
         is_public: _builtins.bool = ...,
         withdrawn: _builtins.bool = ...,
+        published: _builtins.str = ...,
+        review_by: _builtins.str = ...,
+        patient_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "id", b"id", "is_public", b"is_public", "score", b"score", "text", b"text", "version", b"version", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "id", b"id", "is_public", b"is_public", "patient_id", b"patient_id", "published", b"published", "review_by", b"review_by", "score", b"score", "text", b"text", "version", b"version", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015

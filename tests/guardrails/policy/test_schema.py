@@ -123,6 +123,7 @@ def test_a_safeguard_cannot_be_switched_off(folder: Path, change: Edit) -> None:
         ("input", "toxicity input"),
         ("input", "self-harm input"),
         ("input", "scope of use input"),
+        ("retrieval", "document checks"),
         ("output", "clinical checks"),
         ("output", "phi output"),
         ("output", "injection output"),

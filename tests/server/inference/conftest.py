@@ -88,6 +88,8 @@ class FakeChecker:
         prompt: str,
         documents: Sequence[Document] = (),
         identity: Identity | None = None,
+        *,
+        patient: PatientContext | None = None,
     ) -> InputDecision:
         self.fail_input()
         found = (finding(Code.PHI, Severity.MODERATE),) if "SUSPECT" in prompt else ()

@@ -18,6 +18,7 @@ from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.clinical.trend import set_back
 from attending.guardrails.finding import Code, Finding, Severity
+from attending.guardrails.patient import Identity
 from attending.guardrails.sieve import Sieved
 
 _MRN: Final = Sieved(
@@ -190,6 +191,35 @@ def _numbers_of(text: str) -> dict[str, set[str]]:
         if days:
             found.setdefault("born", set()).update(days)
     return found
+
+
+def other_numbers(text: str, identity: Identity | None) -> tuple[bool, str | None]:
+    """Whether a text gives numbers of the person it is about, and which of them is not the patient's."""
+    found = _numbers_of(text)
+    if identity is None:
+        return bool(found), None
+    mrn = _digits(identity.mrn) if identity.mrn else None
+    if mrn is not None and found.get("mrn") and mrn not in found["mrn"]:
+        return True, "record-number"
+    born = f"{identity.birth_date:%Y%m%d}" if identity.birth_date is not None else None
+    if born is not None and found.get("born") and born not in found["born"]:
+        return True, "birth-date"
+    return bool(found), None
+
+
+def record_number(text: str) -> str:
+    """A record number without its label and punctuation."""
+    return _digits(text)
+
+
+def stated_sex(text: str) -> str | None:
+    """The sex that a text gives to whom it is about, male or female; None where it gives none, or both."""
+    return _stated_sex(text)
+
+
+def stated_ages(text: str) -> set[Decimal]:
+    """The ages in years that a text gives to whom it is about."""
+    return {_years(m) for m in _AGED.finditer(text) if not _about_others(text, *m.span())}
 
 
 def _digits(text: str) -> str:

@@ -136,6 +136,9 @@ def _document(value: object, path: str) -> Document:
         version=_string(row.get("version"), f"{path}.version"),
         score=_number(row.get("score"), f"{path}.score", -1_000_000, 1_000_000),
         withdrawn=bool(withdrawn),
+        published=_date(row.get("published"), f"{path}.published"),
+        review_by=_date(row.get("review_by"), f"{path}.review_by"),
+        patient_id=_string(row.get("patient_id"), f"{path}.patient_id"),
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from attending.guardrails.policy.problem import PolicyError, Problem, next_step
 from attending.guardrails.policy.schema import Policy
 from attending.guardrails.policy.yaml_form import line_of, read_yaml
-from attending.guardrails.rails.catalog import DIALOG_FLOW, OWN_FLOWS
+from attending.guardrails.rails.catalog import DIALOG_FLOW, DOCUMENT_FLOW, OWN_FLOWS
 from pydantic import ValidationError
 
 POLICY_FILE: Final = "policy.yaml"
@@ -31,6 +31,7 @@ REQUIRED_INPUT_FLOWS: Final = (
     "self-harm input",
     "scope of use input",
 )
+REQUIRED_RETRIEVAL_FLOWS: Final = (DOCUMENT_FLOW,)
 REQUIRED_OUTPUT_FLOWS: Final = (
     "clinical checks",
     "phi output",
@@ -209,6 +210,7 @@ def _check_flows(
         )
         for direction, required, given in (
             ("input", REQUIRED_INPUT_FLOWS, inputs),
+            ("retrieval", REQUIRED_RETRIEVAL_FLOWS, retrievals),
             ("output", REQUIRED_OUTPUT_FLOWS, outputs),
         )
         for flow in required
@@ -258,6 +260,7 @@ __all__ = [
     "RAILS_FOLDER",
     "REQUIRED_INPUT_FLOWS",
     "REQUIRED_OUTPUT_FLOWS",
+    "REQUIRED_RETRIEVAL_FLOWS",
     "LoadedPolicy",
     "PolicyError",
     "PolicySet",

@@ -7,6 +7,7 @@ safeguard off is an error when the policy is loaded, never a silent default.
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, Self
 
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
@@ -283,6 +284,22 @@ class DialogRail(_Strict):
         return self
 
 
+class Documents(_Strict):
+    """What documents given with a call must be; a limit left out is not judged.
+
+    A withdrawn document, one past its review date and another patient's are found without a limit.
+    """
+
+    required: bool = False
+    """Whether a call without documents is one with a weak retrieval."""
+    min_score: Decimal | None = None
+    """Least score of the best document, in the retriever's own measure."""
+    min_overlap_percent: int | None = Field(default=None, ge=1, le=100)
+    """Least share of the prompt's content words that one document has."""
+    max_age_days: int | None = Field(default=None, ge=1, le=36_525)
+    """Days from its publication after which a document is stale."""
+
+
 class Rails(_Strict):
     """How the flows of `rails/config.yml` run here, and which rails run beside them.
 
@@ -356,6 +373,7 @@ class Policy(_Strict):
     crisis_text: _Text = CRISIS_TEXT
     """Shown before both to a person whose message speaks of harming themselves."""
     scope: ScopeOfUse = ScopeOfUse()
+    documents: Documents = Documents()
     rails: Rails = Rails()
     phi: Phi = Phi()
     streaming: Streaming = Streaming()

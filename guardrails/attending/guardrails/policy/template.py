@@ -70,6 +70,9 @@ rails:
       - toxicity input
       - self-harm input
       - scope of use input
+  retrieval:
+    flows:
+      - document checks
   output:
     flows:
       - clinical checks

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
-from attending.guardrails.patient import Judged
+from attending.guardrails.patient import Judged, PatientContext
 from attending.guardrails.rails.injection import InjectionHit, Place, find_injection
 from attending.guardrails.rails.recommendation import Recommendation, find_recommendations
 from attending.guardrails.rails.request import RailRequest, current_request
@@ -95,6 +96,21 @@ async def injection_output(text: str) -> RailOutcome:
         _injection(hit, output, "injection output", "the output", within_output=True)
         for hit in find_injection(output, place)
     )
+
+
+async def document_checks(text: str) -> RailOutcome:
+    """Documents too weak for the question, withdrawn, stale, or another patient's."""
+    from attending.guardrails.policy.schema import Documents
+    from attending.guardrails.rails.documents import judge_documents
+
+    del text
+    request = current_request()
+    patient = request.patient
+    if patient is None and request.identity is not None:
+        patient = PatientContext(identity=request.identity)
+    today = (patient.as_of if patient is not None and patient.as_of is not None else datetime.now(UTC)).date()
+    limits = request.document_limits or Documents()
+    return outcome(judge_documents(request.prompt, request.documents, patient, limits, today))
 
 
 async def clinical_checks(text: str) -> RailOutcome:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+DOCUMENT_FLOW: Final = "document checks"
+"""The rail of the retrieval that judges the documents by a policy's limits."""
+
 OWN_FLOWS: Final[dict[str, tuple[str, str]]] = {
     "phi input": ("input", "phi_input"),
     "injection input": ("input", "injection_input"),
     "toxicity input": ("input", "toxicity_input"),
     "self-harm input": ("input", "self_harm_input"),
     "scope of use input": ("input", "scope_of_use_input"),
+    DOCUMENT_FLOW: ("retrieval", "document_checks"),
     "clinical checks": ("output", "clinical_checks"),
     "phi output": ("output", "phi_output"),
     "injection output": ("output", "injection_output"),

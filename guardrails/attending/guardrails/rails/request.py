@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from attending.guardrails.citation import Citation
 from attending.guardrails.finding import Coverage
-from attending.guardrails.patient import Document, Identity, Judged
+from attending.guardrails.patient import Document, Identity, Judged, PatientContext
 from attending.guardrails.policy.schema import PhiModeName
 
 if TYPE_CHECKING:
     from attending.guardrails.checks.port import KnowledgePort
     from attending.guardrails.phi import PhiDetector, PlaceholderProblem
-    from attending.guardrails.policy.schema import ScopeOfUse
+    from attending.guardrails.policy.schema import Documents, ScopeOfUse
 
 
 class RailServices(Protocol):
@@ -41,6 +41,9 @@ class RailRequest:
     identity: Identity | None = None
     deidentify: bool = True
     phi_mode: PhiModeName = "safe_harbor"
+    patient: PatientContext | None = None
+    document_limits: Documents | None = None
+    """None where the policy's rails do not judge documents."""
     judged: Judged | None = None
     placeholder_problems: tuple[PlaceholderProblem, ...] = ()
     scope: ScopeOfUse | None = None

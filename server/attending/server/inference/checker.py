@@ -8,7 +8,7 @@ from typing import Protocol
 
 from attending.guardrails.finding import Basis, Code, Coverage, Finding, Scope, Severity
 from attending.guardrails.guard import InputDecision, OutputDecision, RailRun, rail_failure
-from attending.guardrails.patient import Document, Identity, Judged
+from attending.guardrails.patient import Document, Identity, Judged, PatientContext
 from attending.guardrails.policy.decide import decide
 from attending.guardrails.policy.schema import Audience, Policy
 
@@ -25,6 +25,8 @@ class Checker(Protocol):
         prompt: str,
         documents: Sequence[Document] = (),
         identity: Identity | None = None,
+        *,
+        patient: PatientContext | None = None,
     ) -> InputDecision: ...
 
     async def check_output(

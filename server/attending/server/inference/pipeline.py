@@ -279,7 +279,9 @@ class Pipeline:
         prompt, prompt_version = await self._prompt(caller.tenant, call)
         progress("requesting")
         identity = call.context.patient.identity
-        checked = await self._guard.check_input(policy.name, prompt, call.context.documents, identity)
+        checked = await self._guard.check_input(
+            policy.name, prompt, call.context.documents, identity, patient=call.context.patient
+        )
         clock.mark("input_rails")
         opened = await self._open(
             caller,
@@ -404,7 +406,9 @@ class Pipeline:
         await self._require_open(caller.tenant, policy)
         # The model has already seen the prompt: input rails judge it, and nothing is sent anywhere.
         identity = call.context.patient.identity
-        checked = await self._guard.check_input(policy.name, call.prompt, call.context.documents, identity)
+        checked = await self._guard.check_input(
+            policy.name, call.prompt, call.context.documents, identity, patient=call.context.patient
+        )
         clock.mark("input_rails")
         opened = await self._open(
             caller,

@@ -75,6 +75,9 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
                     text=document.text,
                     score=None if document.score is None else float(document.score),
                     withdrawn=document.withdrawn,
+                    published="" if document.published is None else document.published.isoformat(),
+                    review_by="" if document.review_by is None else document.review_by.isoformat(),
+                    patient_id=document.patient_id or "",
                 )
                 for document in case.documents
             ],

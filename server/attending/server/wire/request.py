@@ -14,7 +14,14 @@ from attending.guardrails.patient import (
 )
 from attending.server.prompts.template import MAX_VARIABLES
 from attending.server.wire.patient import patient_context
-from attending.server.wire.violations import EARLIEST, Violations, decimal_of, present_field, time_field
+from attending.server.wire.violations import (
+    EARLIEST,
+    Violations,
+    date_field,
+    decimal_of,
+    present_field,
+    time_field,
+)
 from attending.v1 import common_pb2, inference_pb2
 
 MAX_TEXT_CODE_POINTS = 65_536
@@ -259,6 +266,7 @@ def _documents(wire: Iterable[common_pb2.RetrievedDocument], v: Violations) -> t
         v.text(document.id, field + ".id", MAX_DOCUMENT_ID_CODE_POINTS)
         v.text(document.version, field + ".version", MAX_DOCUMENT_VERSION_CODE_POINTS, required=False)
         v.text(document.text, field + ".text", MAX_DOCUMENT_CODE_POINTS)
+        v.text(document.patient_id, field + ".patient_id", MAX_DOCUMENT_ID_CODE_POINTS, required=False)
         score = document.score if document.HasField("score") else None
         v.check(score is None or math.isfinite(score), field + ".score", "must be finite")
         total += len(document.text)
@@ -269,6 +277,9 @@ def _documents(wire: Iterable[common_pb2.RetrievedDocument], v: Violations) -> t
                 version=document.version or None,
                 score=decimal_of(score),
                 withdrawn=document.withdrawn,
+                published=date_field(document.published, field + ".published", v),
+                review_by=date_field(document.review_by, field + ".review_by", v),
+                patient_id=document.patient_id or None,
             )
         )
     v.check(
