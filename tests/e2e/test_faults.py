@@ -230,6 +230,13 @@ def test_checks_that_die_or_hang_hold_the_text(
     assert {rail["status"] for rail in generated["body"]["rails"]} == {
         "raised" if how == "killed" else "timed_out"
     }
+    # The caller is told which rail did not judge, beside those that did.
+    assert [rail.status for rail in result.rails if rail.decision == "none"] == [
+        "raised" if how == "killed" else "timed_out"
+    ]
+    judged = [rail for rail in result.rails if rail.status in ("passed", "flagged")]
+    assert judged
+    assert all(rail.version and rail.elapsed.ToMicroseconds() > 0 for rail in judged)
     # The server keeps serving, with new processes.
     after = infer(app, infer_request(model="letter"))
     assert (state(after), after.output) == ("released", LETTER)

@@ -139,6 +139,7 @@ class GuardPool:
         self._busy = self._waiting = 0
         self._restarts = self._crashes = self._timeouts = self._recycled = 0
         self._knowledge_hash = ""
+        self._missing_rails: dict[str, list[str]] = {}
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -183,6 +184,11 @@ class GuardPool:
     def knowledge_hash(self) -> str:
         """Content hash of the workers' knowledge pack; empty before `start` has returned."""
         return self._knowledge_hash
+
+    @property
+    def missing_rails(self) -> dict[str, list[str]]:
+        """Policy to rails that cannot run in this environment, so that its texts hold; empty before `start`."""
+        return dict(self._missing_rails)
 
     def health(self) -> PoolHealth:
         """A snapshot for health checks and metrics."""
@@ -383,6 +389,7 @@ class GuardPool:
             _end(process)
             raise GuardStartError("the policies changed on disk after they were loaded")
         self._knowledge_hash = message.knowledge_hash
+        self._missing_rails = message.missing_rails
         return _Worker(process, reader, writer, message, message.memory_mb)
 
     def _offer(self, worker: _Worker) -> None:

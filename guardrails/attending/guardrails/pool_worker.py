@@ -43,6 +43,7 @@ class Ready:
     policy_hashes: dict[str, str]
     knowledge_hash: str
     memory_mb: float
+    missing_rails: dict[str, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,8 @@ def serve(connection: socket.socket) -> None:
     gc.freeze()
     gc.enable()
     _limit_memory(settings.max_memory_mb)
-    connection.sendall(frame(Ready(service.policy_hashes, service.knowledge_hash, memory_mb())))
+    ready = Ready(service.policy_hashes, service.knowledge_hash, memory_mb(), service.missing_rails)
+    connection.sendall(frame(ready))
     service.on_rail = lambda name: connection.sendall(frame(RailStarted(name)))
     while (call := _receive(connection)) is not None:
         method, arguments, options = call
@@ -133,6 +135,11 @@ class _Service:
             self.detector = self.guard.detector
             self.policy_hashes = {name: policy.hash for name, policy in self.guard.policies.items()}
             self.knowledge_hash = self.guard.knowledge.hash
+
+    @property
+    def missing_rails(self) -> dict[str, list[str]]:
+        missing = {} if self.guard is None else self.guard.missing_rails()
+        return {policy: sorted(rails) for policy, rails in missing.items()}
 
     @property
     def spent(self) -> bool:

@@ -22,58 +22,61 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ttending/v1/common.proto\x12\x0c\x61ttending.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"S\n\x07\x41llergy\x12\x11\n\tsubstance\x18\x01 \x01(\t\x12\x10\n\x08reaction\x18\x02 \x01(\t\x12\x10\n\x08severity\x18\x03 \x01(\t\x12\x11\n\tcertainty\x18\x04 \x01(\t\"\\\n\x0b\x41llergyList\x12$\n\x05items\x18\x01 \x03(\x0b\x32\x15.attending.v1.Allergy\x12\x13\n\x0bshort_forms\x18\x02 \x03(\t\x12\x12\n\nnone_known\x18\x03 \x01(\x08\"\x92\x01\n\nMedication\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05rxcui\x18\x02 \x01(\t\x12\x0c\n\x04\x64ose\x18\x03 \x01(\t\x12\r\n\x05route\x18\x04 \x01(\t\x12\x11\n\tfrequency\x18\x05 \x01(\t\x12\x10\n\x03prn\x18\x06 \x01(\x08H\x00\x88\x01\x01\x12\x0e\n\x06status\x18\x07 \x01(\t\x12\r\n\x05start\x18\x08 \x01(\tB\x06\n\x04_prn\"b\n\x0eMedicationList\x12\'\n\x05items\x18\x01 \x03(\x0b\x32\x18.attending.v1.Medication\x12\x13\n\x0bshort_forms\x18\x02 \x03(\t\x12\x12\n\nnone_known\x18\x03 \x01(\x08\"G\n\tCondition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x13\n\x06\x61\x63tive\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\t\n\x07_active\"`\n\rConditionList\x12&\n\x05items\x18\x01 \x03(\x0b\x32\x17.attending.v1.Condition\x12\x13\n\x0bshort_forms\x18\x02 \x03(\t\x12\x12\n\nnone_known\x18\x03 \x01(\x08\"Z\n\x03Lab\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"A\n\x0fPatientIdentity\x12\r\n\x05names\x18\x01 \x03(\t\x12\x0b\n\x03mrn\x18\x02 \x01(\t\x12\x12\n\nbirth_date\x18\x03 \x01(\t\"\x8f\x06\n\x0ePatientContext\x12\x16\n\tage_years\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08\x61ge_days\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x0b\n\x03sex\x18\x03 \x01(\t\x12\x15\n\x08pregnant\x18\x04 \x01(\x08H\x02\x88\x01\x01\x12\x1e\n\x11gestational_weeks\x18\x05 \x01(\x01H\x03\x88\x01\x01\x12\x16\n\tlactating\x18\x06 \x01(\x08H\x04\x88\x01\x01\x12\x16\n\tweight_kg\x18\x07 \x01(\x01H\x05\x88\x01\x01\x12\x16\n\theight_cm\x18\x08 \x01(\x01H\x06\x88\x01\x01\x12\x11\n\x04\x65gfr\x18\t \x01(\x01H\x07\x88\x01\x01\x12\x15\n\x08\x64ialysis\x18\n \x01(\x08H\x08\x88\x01\x01\x12\x12\n\nchild_pugh\x18\x0b \x01(\t\x12\x0f\n\x07setting\x18\x0c \x01(\t\x12\r\n\x05goals\x18\r \x01(\t\x12\x1f\n\x04labs\x18\x0e \x03(\x0b\x32\x11.attending.v1.Lab\x12,\n\tallergies\x18\x0f \x01(\x0b\x32\x19.attending.v1.AllergyList\x12\x31\n\x0bmedications\x18\x10 \x01(\x0b\x32\x1c.attending.v1.MedicationList\x12/\n\nconditions\x18\x11 \x01(\x0b\x32\x1b.attending.v1.ConditionList\x12/\n\x08identity\x18\x12 \x01(\x0b\x32\x1d.attending.v1.PatientIdentity\x12)\n\x05\x61s_of\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tfhir_json\x18\x14 \x03(\t\x12\x11\n\x04\x63rcl\x18\x15 \x01(\x01H\t\x88\x01\x01\x12\x18\n\x0binfant_days\x18\x16 \x01(\rH\n\x88\x01\x01\x42\x0c\n\n_age_yearsB\x0b\n\t_age_daysB\x0b\n\t_pregnantB\x14\n\x12_gestational_weeksB\x0c\n\n_lactatingB\x0c\n\n_weight_kgB\x0c\n\n_height_cmB\x07\n\x05_egfrB\x0b\n\t_dialysisB\x07\n\x05_crclB\x0e\n\x0c_infant_days\"\xbc\x01\n\x11RetrievedDocument\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x12\n\x05score\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\tis_public\x18\x05 \x01(\x08\x12\x11\n\twithdrawn\x18\x06 \x01(\x08\x12\x11\n\tpublished\x18\x07 \x01(\t\x12\x11\n\treview_by\x18\x08 \x01(\t\x12\x12\n\npatient_id\x18\t \x01(\tB\x08\n\x06_score\"\xfe\x01\n\x07\x46inding\x12\x0f\n\x07ordinal\x18\x01 \x01(\r\x12\x0c\n\x04rail\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x0f\n\x07rule_id\x18\x04 \x01(\t\x12(\n\x08severity\x18\x05 \x01(\x0e\x32\x16.attending.v1.Severity\x12\r\n\x05scope\x18\x06 \x01(\t\x12\r\n\x05start\x18\x07 \x01(\r\x12\x0b\n\x03\x65nd\x18\x08 \x01(\r\x12\x0c\n\x04text\x18\t \x01(\t\x12\r\n\x05\x64rugs\x18\n \x03(\t\x12\r\n\x05\x62\x61sis\x18\x0b \x01(\t\x12\x0e\n\x06source\x18\x0c \x01(\t\x12\x0f\n\x07message\x18\r \x01(\t\x12\x13\n\x0b\x64isposition\x18\x0e \x01(\t\"\xc3\x01\n\x08\x43itation\x12%\n\x06status\x18\x01 \x01(\x0e\x32\x15.attending.v1.Support\x12\x15\n\rshare_percent\x18\x02 \x01(\r\x12\x13\n\x0b\x64ocument_id\x18\x03 \x01(\t\x12\r\n\x05start\x18\x04 \x01(\r\x12\x0b\n\x03\x65nd\x18\x05 \x01(\r\x12\x15\n\rpassage_start\x18\x06 \x01(\r\x12\x13\n\x0bpassage_end\x18\x07 \x01(\r\x12\x0f\n\x07passage\x18\x08 \x01(\t\x12\x0b\n\x03why\x18\t \x01(\t\";\n\x08\x43overage\x12\x0e\n\x06judged\x18\x01 \x01(\r\x12\n\n\x02of\x18\x02 \x01(\r\x12\x13\n\x0bnot_covered\x18\x03 \x03(\t\"Z\n\x07Receipt\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\r\n\x05\x65ntry\x18\x03 \x01(\x0c\x12\x12\n\ntlog_proof\x18\x04 \x01(\t\x12\r\n\x05level\x18\x05 \x01(\t\"a\n\x05Usage\x12\x19\n\x0cinput_tokens\x18\x01 \x01(\x04H\x00\x88\x01\x01\x12\x1a\n\routput_tokens\x18\x02 \x01(\x04H\x01\x88\x01\x01\x42\x0f\n\r_input_tokensB\x10\n\x0e_output_tokens\"d\n\x04\x43ost\x12\r\n\x05known\x18\x01 \x01(\x08\x12\x1a\n\ramount_micros\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x04 \x01(\tB\x10\n\x0e_amount_micros*\x94\x01\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x11\n\rSEVERITY_INFO\x10\x01\x12\x12\n\x0eSEVERITY_MINOR\x10\x02\x12\x15\n\x11SEVERITY_MODERATE\x10\x03\x12\x12\n\x0eSEVERITY_MAJOR\x10\x04\x12\x1c\n\x18SEVERITY_CONTRAINDICATED\x10\x05*\xb9\x02\n\x0eInferenceState\x12\x1f\n\x1bINFERENCE_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18INFERENCE_STATE_RECEIVED\x10\x01\x12\x1c\n\x18INFERENCE_STATE_RELEASED\x10\x02\x12\x18\n\x14INFERENCE_STATE_HELD\x10\x03\x12\x1b\n\x17INFERENCE_STATE_BLOCKED\x10\x04\x12\x1a\n\x16INFERENCE_STATE_FAILED\x10\x05\x12\x1d\n\x19INFERENCE_STATE_ABANDONED\x10\x06\x12\x1c\n\x18INFERENCE_STATE_REJECTED\x10\x07\x12\x1b\n\x17INFERENCE_STATE_EXPIRED\x10\x08\x12\x1d\n\x19INFERENCE_STATE_WITHDRAWN\x10\t*V\n\tRecipient\x12\x19\n\x15RECIPIENT_UNSPECIFIED\x10\x00\x12\x15\n\x11RECIPIENT_PATIENT\x10\x01\x12\x17\n\x13RECIPIENT_CLINICIAN\x10\x02*]\n\nDurability\x12\x1a\n\x16\x44URABILITY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44URABILITY_INTEGRATED\x10\x01\x12\x18\n\x14\x44URABILITY_PUBLISHED\x10\x02*l\n\x07Support\x12\x17\n\x13SUPPORT_UNSPECIFIED\x10\x00\x12\x15\n\x11SUPPORT_SUPPORTED\x10\x01\x12\x17\n\x13SUPPORT_UNSUPPORTED\x10\x02\x12\x18\n\x14SUPPORT_CONTRADICTED\x10\x03*\xda\x03\n\x0cPurposeOfUse\x12\x1e\n\x1aPURPOSE_OF_USE_UNSPECIFIED\x10\x00\x12\x1c\n\x18PURPOSE_OF_USE_TREATMENT\x10\x01\x12&\n\"PURPOSE_OF_USE_EMERGENCY_TREATMENT\x10\x02\x12\x1a\n\x16PURPOSE_OF_USE_PAYMENT\x10\x03\x12\x1d\n\x19PURPOSE_OF_USE_OPERATIONS\x10\x04\x12\x1a\n\x16PURPOSE_OF_USE_QUALITY\x10\x05\x12!\n\x1dPURPOSE_OF_USE_PATIENT_SAFETY\x10\x06\x12\"\n\x1ePURPOSE_OF_USE_PATIENT_REQUEST\x10\x07\x12\x1c\n\x18PURPOSE_OF_USE_OVERSIGHT\x10\x08\x12\x18\n\x14PURPOSE_OF_USE_LEGAL\x10\t\x12 \n\x1cPURPOSE_OF_USE_PUBLIC_HEALTH\x10\n\x12\x1b\n\x17PURPOSE_OF_USE_RESEARCH\x10\x0b\x12%\n!PURPOSE_OF_USE_RECORDS_MANAGEMENT\x10\x0c\x12(\n$PURPOSE_OF_USE_SYSTEM_ADMINISTRATION\x10\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ttending/v1/common.proto\x12\x0c\x61ttending.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"S\n\x07\x41llergy\x12\x11\n\tsubstance\x18\x01 \x01(\t\x12\x10\n\x08reaction\x18\x02 \x01(\t\x12\x10\n\x08severity\x18\x03 \x01(\t\x12\x11\n\tcertainty\x18\x04 \x01(\t\"\\\n\x0b\x41llergyList\x12$\n\x05items\x18\x01 \x03(\x0b\x32\x15.attending.v1.Allergy\x12\x13\n\x0bshort_forms\x18\x02 \x03(\t\x12\x12\n\nnone_known\x18\x03 \x01(\x08\"\x92\x01\n\nMedication\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05rxcui\x18\x02 \x01(\t\x12\x0c\n\x04\x64ose\x18\x03 \x01(\t\x12\r\n\x05route\x18\x04 \x01(\t\x12\x11\n\tfrequency\x18\x05 \x01(\t\x12\x10\n\x03prn\x18\x06 \x01(\x08H\x00\x88\x01\x01\x12\x0e\n\x06status\x18\x07 \x01(\t\x12\r\n\x05start\x18\x08 \x01(\tB\x06\n\x04_prn\"b\n\x0eMedicationList\x12\'\n\x05items\x18\x01 \x03(\x0b\x32\x18.attending.v1.Medication\x12\x13\n\x0bshort_forms\x18\x02 \x03(\t\x12\x12\n\nnone_known\x18\x03 \x01(\x08\"G\n\tCondition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x13\n\x06\x61\x63tive\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\t\n\x07_active\"`\n\rConditionList\x12&\n\x05items\x18\x01 \x03(\x0b\x32\x17.attending.v1.Condition\x12\x13\n\x0bshort_forms\x18\x02 \x03(\t\x12\x12\n\nnone_known\x18\x03 \x01(\x08\"Z\n\x03Lab\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"A\n\x0fPatientIdentity\x12\r\n\x05names\x18\x01 \x03(\t\x12\x0b\n\x03mrn\x18\x02 \x01(\t\x12\x12\n\nbirth_date\x18\x03 \x01(\t\"\x8f\x06\n\x0ePatientContext\x12\x16\n\tage_years\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08\x61ge_days\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x0b\n\x03sex\x18\x03 \x01(\t\x12\x15\n\x08pregnant\x18\x04 \x01(\x08H\x02\x88\x01\x01\x12\x1e\n\x11gestational_weeks\x18\x05 \x01(\x01H\x03\x88\x01\x01\x12\x16\n\tlactating\x18\x06 \x01(\x08H\x04\x88\x01\x01\x12\x16\n\tweight_kg\x18\x07 \x01(\x01H\x05\x88\x01\x01\x12\x16\n\theight_cm\x18\x08 \x01(\x01H\x06\x88\x01\x01\x12\x11\n\x04\x65gfr\x18\t \x01(\x01H\x07\x88\x01\x01\x12\x15\n\x08\x64ialysis\x18\n \x01(\x08H\x08\x88\x01\x01\x12\x12\n\nchild_pugh\x18\x0b \x01(\t\x12\x0f\n\x07setting\x18\x0c \x01(\t\x12\r\n\x05goals\x18\r \x01(\t\x12\x1f\n\x04labs\x18\x0e \x03(\x0b\x32\x11.attending.v1.Lab\x12,\n\tallergies\x18\x0f \x01(\x0b\x32\x19.attending.v1.AllergyList\x12\x31\n\x0bmedications\x18\x10 \x01(\x0b\x32\x1c.attending.v1.MedicationList\x12/\n\nconditions\x18\x11 \x01(\x0b\x32\x1b.attending.v1.ConditionList\x12/\n\x08identity\x18\x12 \x01(\x0b\x32\x1d.attending.v1.PatientIdentity\x12)\n\x05\x61s_of\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tfhir_json\x18\x14 \x03(\t\x12\x11\n\x04\x63rcl\x18\x15 \x01(\x01H\t\x88\x01\x01\x12\x18\n\x0binfant_days\x18\x16 \x01(\rH\n\x88\x01\x01\x42\x0c\n\n_age_yearsB\x0b\n\t_age_daysB\x0b\n\t_pregnantB\x14\n\x12_gestational_weeksB\x0c\n\n_lactatingB\x0c\n\n_weight_kgB\x0c\n\n_height_cmB\x07\n\x05_egfrB\x0b\n\t_dialysisB\x07\n\x05_crclB\x0e\n\x0c_infant_days\"\xbc\x01\n\x11RetrievedDocument\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x12\n\x05score\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\tis_public\x18\x05 \x01(\x08\x12\x11\n\twithdrawn\x18\x06 \x01(\x08\x12\x11\n\tpublished\x18\x07 \x01(\t\x12\x11\n\treview_by\x18\x08 \x01(\t\x12\x12\n\npatient_id\x18\t \x01(\tB\x08\n\x06_score\"\xfe\x01\n\x07\x46inding\x12\x0f\n\x07ordinal\x18\x01 \x01(\r\x12\x0c\n\x04rail\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x0f\n\x07rule_id\x18\x04 \x01(\t\x12(\n\x08severity\x18\x05 \x01(\x0e\x32\x16.attending.v1.Severity\x12\r\n\x05scope\x18\x06 \x01(\t\x12\r\n\x05start\x18\x07 \x01(\r\x12\x0b\n\x03\x65nd\x18\x08 \x01(\r\x12\x0c\n\x04text\x18\t \x01(\t\x12\r\n\x05\x64rugs\x18\n \x03(\t\x12\r\n\x05\x62\x61sis\x18\x0b \x01(\t\x12\x0e\n\x06source\x18\x0c \x01(\t\x12\x0f\n\x07message\x18\r \x01(\t\x12\x13\n\x0b\x64isposition\x18\x0e \x01(\t\"\xc3\x01\n\x08\x43itation\x12%\n\x06status\x18\x01 \x01(\x0e\x32\x15.attending.v1.Support\x12\x15\n\rshare_percent\x18\x02 \x01(\r\x12\x13\n\x0b\x64ocument_id\x18\x03 \x01(\t\x12\r\n\x05start\x18\x04 \x01(\r\x12\x0b\n\x03\x65nd\x18\x05 \x01(\r\x12\x15\n\rpassage_start\x18\x06 \x01(\r\x12\x13\n\x0bpassage_end\x18\x07 \x01(\r\x12\x0f\n\x07passage\x18\x08 \x01(\t\x12\x0b\n\x03why\x18\t \x01(\t\"\x8a\x01\n\x07RailRun\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x10\n\x08\x64\x65\x63ision\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12*\n\x07\x65lapsed\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\ntransforms\x18\x06 \x03(\t\";\n\x08\x43overage\x12\x0e\n\x06judged\x18\x01 \x01(\r\x12\n\n\x02of\x18\x02 \x01(\r\x12\x13\n\x0bnot_covered\x18\x03 \x03(\t\"Z\n\x07Receipt\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\r\n\x05\x65ntry\x18\x03 \x01(\x0c\x12\x12\n\ntlog_proof\x18\x04 \x01(\t\x12\r\n\x05level\x18\x05 \x01(\t\"a\n\x05Usage\x12\x19\n\x0cinput_tokens\x18\x01 \x01(\x04H\x00\x88\x01\x01\x12\x1a\n\routput_tokens\x18\x02 \x01(\x04H\x01\x88\x01\x01\x42\x0f\n\r_input_tokensB\x10\n\x0e_output_tokens\"d\n\x04\x43ost\x12\r\n\x05known\x18\x01 \x01(\x08\x12\x1a\n\ramount_micros\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x04 \x01(\tB\x10\n\x0e_amount_micros*\x94\x01\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x11\n\rSEVERITY_INFO\x10\x01\x12\x12\n\x0eSEVERITY_MINOR\x10\x02\x12\x15\n\x11SEVERITY_MODERATE\x10\x03\x12\x12\n\x0eSEVERITY_MAJOR\x10\x04\x12\x1c\n\x18SEVERITY_CONTRAINDICATED\x10\x05*\xb9\x02\n\x0eInferenceState\x12\x1f\n\x1bINFERENCE_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18INFERENCE_STATE_RECEIVED\x10\x01\x12\x1c\n\x18INFERENCE_STATE_RELEASED\x10\x02\x12\x18\n\x14INFERENCE_STATE_HELD\x10\x03\x12\x1b\n\x17INFERENCE_STATE_BLOCKED\x10\x04\x12\x1a\n\x16INFERENCE_STATE_FAILED\x10\x05\x12\x1d\n\x19INFERENCE_STATE_ABANDONED\x10\x06\x12\x1c\n\x18INFERENCE_STATE_REJECTED\x10\x07\x12\x1b\n\x17INFERENCE_STATE_EXPIRED\x10\x08\x12\x1d\n\x19INFERENCE_STATE_WITHDRAWN\x10\t*V\n\tRecipient\x12\x19\n\x15RECIPIENT_UNSPECIFIED\x10\x00\x12\x15\n\x11RECIPIENT_PATIENT\x10\x01\x12\x17\n\x13RECIPIENT_CLINICIAN\x10\x02*]\n\nDurability\x12\x1a\n\x16\x44URABILITY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44URABILITY_INTEGRATED\x10\x01\x12\x18\n\x14\x44URABILITY_PUBLISHED\x10\x02*l\n\x07Support\x12\x17\n\x13SUPPORT_UNSPECIFIED\x10\x00\x12\x15\n\x11SUPPORT_SUPPORTED\x10\x01\x12\x17\n\x13SUPPORT_UNSUPPORTED\x10\x02\x12\x18\n\x14SUPPORT_CONTRADICTED\x10\x03*\xda\x03\n\x0cPurposeOfUse\x12\x1e\n\x1aPURPOSE_OF_USE_UNSPECIFIED\x10\x00\x12\x1c\n\x18PURPOSE_OF_USE_TREATMENT\x10\x01\x12&\n\"PURPOSE_OF_USE_EMERGENCY_TREATMENT\x10\x02\x12\x1a\n\x16PURPOSE_OF_USE_PAYMENT\x10\x03\x12\x1d\n\x19PURPOSE_OF_USE_OPERATIONS\x10\x04\x12\x1a\n\x16PURPOSE_OF_USE_QUALITY\x10\x05\x12!\n\x1dPURPOSE_OF_USE_PATIENT_SAFETY\x10\x06\x12\"\n\x1ePURPOSE_OF_USE_PATIENT_REQUEST\x10\x07\x12\x1c\n\x18PURPOSE_OF_USE_OVERSIGHT\x10\x08\x12\x18\n\x14PURPOSE_OF_USE_LEGAL\x10\t\x12 \n\x1cPURPOSE_OF_USE_PUBLIC_HEALTH\x10\n\x12\x1b\n\x17PURPOSE_OF_USE_RESEARCH\x10\x0b\x12%\n!PURPOSE_OF_USE_RECORDS_MANAGEMENT\x10\x0c\x12(\n$PURPOSE_OF_USE_SYSTEM_ADMINISTRATION\x10\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attending.v1.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SEVERITY']._serialized_start=2621
-  _globals['_SEVERITY']._serialized_end=2769
-  _globals['_INFERENCESTATE']._serialized_start=2772
-  _globals['_INFERENCESTATE']._serialized_end=3085
-  _globals['_RECIPIENT']._serialized_start=3087
-  _globals['_RECIPIENT']._serialized_end=3173
-  _globals['_DURABILITY']._serialized_start=3175
-  _globals['_DURABILITY']._serialized_end=3268
-  _globals['_SUPPORT']._serialized_start=3270
-  _globals['_SUPPORT']._serialized_end=3378
-  _globals['_PURPOSEOFUSE']._serialized_start=3381
-  _globals['_PURPOSEOFUSE']._serialized_end=3855
-  _globals['_ALLERGY']._serialized_start=76
-  _globals['_ALLERGY']._serialized_end=159
-  _globals['_ALLERGYLIST']._serialized_start=161
-  _globals['_ALLERGYLIST']._serialized_end=253
-  _globals['_MEDICATION']._serialized_start=256
-  _globals['_MEDICATION']._serialized_end=402
-  _globals['_MEDICATIONLIST']._serialized_start=404
-  _globals['_MEDICATIONLIST']._serialized_end=502
-  _globals['_CONDITION']._serialized_start=504
-  _globals['_CONDITION']._serialized_end=575
-  _globals['_CONDITIONLIST']._serialized_start=577
-  _globals['_CONDITIONLIST']._serialized_end=673
-  _globals['_LAB']._serialized_start=675
-  _globals['_LAB']._serialized_end=765
-  _globals['_PATIENTIDENTITY']._serialized_start=767
-  _globals['_PATIENTIDENTITY']._serialized_end=832
-  _globals['_PATIENTCONTEXT']._serialized_start=835
-  _globals['_PATIENTCONTEXT']._serialized_end=1618
-  _globals['_RETRIEVEDDOCUMENT']._serialized_start=1621
-  _globals['_RETRIEVEDDOCUMENT']._serialized_end=1809
-  _globals['_FINDING']._serialized_start=1812
-  _globals['_FINDING']._serialized_end=2066
-  _globals['_CITATION']._serialized_start=2069
-  _globals['_CITATION']._serialized_end=2264
-  _globals['_COVERAGE']._serialized_start=2266
-  _globals['_COVERAGE']._serialized_end=2325
-  _globals['_RECEIPT']._serialized_start=2327
-  _globals['_RECEIPT']._serialized_end=2417
-  _globals['_USAGE']._serialized_start=2419
-  _globals['_USAGE']._serialized_end=2516
-  _globals['_COST']._serialized_start=2518
-  _globals['_COST']._serialized_end=2618
+  _globals['_SEVERITY']._serialized_start=2794
+  _globals['_SEVERITY']._serialized_end=2942
+  _globals['_INFERENCESTATE']._serialized_start=2945
+  _globals['_INFERENCESTATE']._serialized_end=3258
+  _globals['_RECIPIENT']._serialized_start=3260
+  _globals['_RECIPIENT']._serialized_end=3346
+  _globals['_DURABILITY']._serialized_start=3348
+  _globals['_DURABILITY']._serialized_end=3441
+  _globals['_SUPPORT']._serialized_start=3443
+  _globals['_SUPPORT']._serialized_end=3551
+  _globals['_PURPOSEOFUSE']._serialized_start=3554
+  _globals['_PURPOSEOFUSE']._serialized_end=4028
+  _globals['_ALLERGY']._serialized_start=108
+  _globals['_ALLERGY']._serialized_end=191
+  _globals['_ALLERGYLIST']._serialized_start=193
+  _globals['_ALLERGYLIST']._serialized_end=285
+  _globals['_MEDICATION']._serialized_start=288
+  _globals['_MEDICATION']._serialized_end=434
+  _globals['_MEDICATIONLIST']._serialized_start=436
+  _globals['_MEDICATIONLIST']._serialized_end=534
+  _globals['_CONDITION']._serialized_start=536
+  _globals['_CONDITION']._serialized_end=607
+  _globals['_CONDITIONLIST']._serialized_start=609
+  _globals['_CONDITIONLIST']._serialized_end=705
+  _globals['_LAB']._serialized_start=707
+  _globals['_LAB']._serialized_end=797
+  _globals['_PATIENTIDENTITY']._serialized_start=799
+  _globals['_PATIENTIDENTITY']._serialized_end=864
+  _globals['_PATIENTCONTEXT']._serialized_start=867
+  _globals['_PATIENTCONTEXT']._serialized_end=1650
+  _globals['_RETRIEVEDDOCUMENT']._serialized_start=1653
+  _globals['_RETRIEVEDDOCUMENT']._serialized_end=1841
+  _globals['_FINDING']._serialized_start=1844
+  _globals['_FINDING']._serialized_end=2098
+  _globals['_CITATION']._serialized_start=2101
+  _globals['_CITATION']._serialized_end=2296
+  _globals['_RAILRUN']._serialized_start=2299
+  _globals['_RAILRUN']._serialized_end=2437
+  _globals['_COVERAGE']._serialized_start=2439
+  _globals['_COVERAGE']._serialized_end=2498
+  _globals['_RECEIPT']._serialized_start=2500
+  _globals['_RECEIPT']._serialized_end=2590
+  _globals['_USAGE']._serialized_start=2592
+  _globals['_USAGE']._serialized_end=2689
+  _globals['_COST']._serialized_start=2691
+  _globals['_COST']._serialized_end=2791
 # @@protoc_insertion_point(module_scope)

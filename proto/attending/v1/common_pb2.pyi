@@ -5,6 +5,7 @@ Attending: the release gate and audit ledger between clinical applications and l
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -890,6 +891,54 @@ class Citation(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Citation: _TypeAlias = Citation  # noqa: Y015
+
+@_typing.final
+class RailRun(_message.Message):
+    """One rail over one text: whether it judged it, and with what."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    ELAPSED_FIELD_NUMBER: _builtins.int
+    TRANSFORMS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Output only. The rail, as the policy names it."""
+    status: _builtins.str
+    """Output only. passed or flagged; a rail that did not judge the text: raised, timed_out, missing, nonsense,
+    over_budget, too_long.
+    """
+    decision: _builtins.str
+    """Output only. What the rail said: allow, block, transform; none where it failed. The policy decides, not the rail."""
+    version: _builtins.str
+    """Output only. Code and tables that it ran with."""
+    @_builtins.property
+    def elapsed(self) -> _duration_pb2.Duration:
+        """Output only. How long it took."""
+
+    @_builtins.property
+    def transforms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. Texts that it rewrote (prompt, documents), or would rewrite (offered, which is not used)."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        status: _builtins.str = ...,
+        decision: _builtins.str = ...,
+        version: _builtins.str = ...,
+        elapsed: _duration_pb2.Duration | None = ...,
+        transforms: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["elapsed", b"elapsed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "elapsed", b"elapsed", "name", b"name", "status", b"status", "transforms", b"transforms", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RailRun: _TypeAlias = RailRun  # noqa: Y015
 
 @_typing.final
 class Coverage(_message.Message):

@@ -349,6 +349,7 @@ class InferenceResult(_message.Message):
     VERSIONS_FIELD_NUMBER: _builtins.int
     NOT_ENFORCED_FIELD_NUMBER: _builtins.int
     CITATIONS_FIELD_NUMBER: _builtins.int
+    RAILS_FIELD_NUMBER: _builtins.int
     inference_id: _builtins.str
     """Output only. Identifier of the inference."""
     state: _common_pb2.InferenceState.ValueType
@@ -391,6 +392,10 @@ class InferenceResult(_message.Message):
     def citations(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Citation]:
         """Output only. What each claim rests on, where documents were given; quotes nothing unless released."""
 
+    @_builtins.property
+    def rails(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.RailRun]:
+        """Output only. Every rail that judged the text or should have, of the input first; empty for older records."""
+
     def __init__(
         self,
         *,
@@ -407,10 +412,11 @@ class InferenceResult(_message.Message):
         versions: Global___Versions | None = ...,
         not_enforced: _builtins.bool = ...,
         citations: _abc.Iterable[_common_pb2.Citation] | None = ...,
+        rails: _abc.Iterable[_common_pb2.RailRun] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "coverage", b"coverage", "ticket", b"ticket", "usage", b"usage", "versions", b"versions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "cost", b"cost", "coverage", b"coverage", "findings", b"findings", "inference_id", b"inference_id", "next_step", b"next_step", "not_enforced", b"not_enforced", "output", b"output", "receipts", b"receipts", "state", b"state", "ticket", b"ticket", "usage", b"usage", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "cost", b"cost", "coverage", b"coverage", "findings", b"findings", "inference_id", b"inference_id", "next_step", b"next_step", "not_enforced", b"not_enforced", "output", b"output", "rails", b"rails", "receipts", b"receipts", "state", b"state", "ticket", b"ticket", "usage", b"usage", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -79,6 +79,7 @@ class FakeChecker:
     fail_output: Callable[[], None] = lambda: None
     fail_input: Callable[[], None] = lambda: None
     phi_down: bool = False
+    input_failures: tuple[RailRun, ...] = ()
     outputs: list[str] = field(default_factory=list)
     delay_seconds: float = 0.0
 
@@ -101,7 +102,7 @@ class FakeChecker:
             prompt_deidentified=None if self.phi_down else prompt.replace("Maria", "[NAME_1]"),
             documents_deidentified=tuple(document.text for document in documents),
             placeholders={"[NAME_1]": "Maria"} if "Maria" in prompt else {},
-            rail_runs=(RailRun("phi input", "passed"),),
+            rail_runs=(RailRun("phi input", "passed", 1.5, "attending+1", "allow"), *self.input_failures),
             deciding_rules=verdict.deciding,
             policy_hash=policy.hash,
             elapsed_ms=0.0,
@@ -134,7 +135,9 @@ class FakeChecker:
             disposition=verdict.disposition,
             findings=found,
             coverage=Coverage(3, 4, ("secretdrug",)),
-            rail_runs=(RailRun("clinical checks", "flagged" if found else "passed"),),
+            rail_runs=(
+                RailRun("clinical checks", "flagged" if found else "passed", 2.25, "attending+1", "block"),
+            ),
             deciding_rules=verdict.deciding,
             required_roles=verdict.required_roles,
             to_dispose=verdict.to_dispose,

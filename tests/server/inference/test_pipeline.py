@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from attending.guardrails.guard import RailRun
 from attending.ledger.errors import StoreUnavailable
 from attending.server.errors import (
     AlreadyExists,
@@ -15,10 +16,13 @@ from attending.server.errors import (
     NotFound,
     Unavailable,
 )
+from attending.server.inference.entries import Result
 from attending.server.inference.owners import Owners
 from attending.server.inference.recovery import abandon_orphans
 from attending.server.inference.states import State
 from attending.server.providers.port import ProviderError
+from attending.server.telemetry import only_listed
+from structlog.testing import capture_logs
 
 from tests.server.inference.conftest import (
     CALLER,
@@ -233,6 +237,45 @@ async def test_checks_that_cannot_run_hold(gate: Gate, monkeypatch: pytest.Monke
     generated = (await gate.ledger.stream_entries(TENANT, outcome.inference_id))[1]
     text = await gate.ledger.open_payload(TENANT, generated.body["text_record"])
     assert text == b"Dear Maria, come on Tuesday."
+
+
+async def test_the_record_says_what_each_rail_did_and_the_operator_hears_of_a_failed_one(gate: Gate) -> None:
+    gate.checker.input_failures = (
+        RailRun("topic check $model=m", "timed_out", 900.0, "nemoguardrails-1", error_type="X"),
+    )
+    with capture_logs() as lines:
+        outcome = await gate.pipeline.infer(CALLER, infer_call(), key())
+    requested, generated, *_rest = await gate.ledger.stream_entries(TENANT, outcome.inference_id)
+    assert requested.body["rails"][0] == {
+        "name": "phi input",
+        "status": "passed",
+        "decision": "allow",
+        "version": "attending+1",
+        "elapsed_us": 1500,
+        "transforms": [],
+    }
+    assert [rail["decision"] for rail in generated.body["rails"]] == ["block"]
+    assert outcome.result is not None
+    assert [(run.name, run.elapsed_ms, run.version) for run in outcome.result.rails] == [
+        ("phi input", 1.5, "attending+1"),
+        ("topic check $model=m", 900.0, "nemoguardrails-1"),
+        ("clinical checks", 2.25, "attending+1"),
+    ]
+    told = [line for line in lines if line["event"] == "rail.failed"]
+    assert [(line["rail"], line["status"], line["inference_id"]) for line in told] == [
+        ("topic_check_model=m", "timed_out", outcome.inference_id)
+    ]
+    kept = only_listed(None, "", {key: value for key, value in told[0].items() if key != "log_level"})
+    assert "dropped" not in kept
+    assert "(hidden)" not in kept.values()
+
+
+def test_a_result_written_before_rails_were_kept_is_read() -> None:
+    earlier = (
+        b'{"format":"attending-result/1","verdict":"hold","mandatory_review":true,"disposition":"hold",'
+        b'"findings":[],"coverage":{"judged":1,"of":2,"not_covered":[]}}'
+    )
+    assert Result.from_bytes(earlier).rails == ()
 
 
 async def test_a_finished_key_is_answered_whatever_is_configured_since(gate: Gate) -> None:

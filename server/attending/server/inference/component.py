@@ -15,6 +15,7 @@ from attending.server.app import App, Component, policies_folder
 from attending.server.errors import ConfigurationError
 from attending.server.halt.switch import Switch
 from attending.server.inference.active import record_active, require_supported
+from attending.server.inference.failed_rails import tell_missing
 from attending.server.inference.owners import Owners
 from attending.server.inference.pipeline import Pipeline
 from attending.server.inference.recovery import abandon_orphans
@@ -65,6 +66,7 @@ class Gate(Component):
 
     async def start(self) -> None:
         await self._pool.start()
+        tell_missing(self._pool.missing_rails)
         app = self._app
         await self._owners.start()
         await record_active(self._registry, app.tenants, app.owner, app.config.policies.installed_by)

@@ -33,6 +33,8 @@ class Result:
     findings: tuple[Finding, ...]
     coverage: Coverage
     citations: tuple[Citation, ...] = ()
+    rails: tuple[RailRun, ...] = ()
+    """Empty where the record is older than this."""
 
     def to_bytes(self) -> bytes:
         return _json(
@@ -44,6 +46,7 @@ class Result:
                 "findings": [finding.to_json() for finding in self.findings],
                 "coverage": self.coverage.to_json(),
                 "citations": [citation.to_json() for citation in self.citations],
+                "rails": rails_body(self.rails),
             }
         )
 
@@ -59,6 +62,17 @@ class Result:
             coverage=Coverage(coverage["judged"], coverage["of"], tuple(coverage["not_covered"])),
             # Results of older versions hold none.
             citations=tuple(Citation.from_json(c) for c in value.get("citations", ())),
+            rails=tuple(
+                RailRun(
+                    run["name"],
+                    run["status"],
+                    run["elapsed_us"] / 1000,
+                    run["version"],
+                    run["decision"],
+                    tuple(run["transforms"]),
+                )
+                for run in value.get("rails", ())
+            ),
         )
 
 
@@ -120,9 +134,19 @@ def sent_body(checked: InputDecision, ref: PromptRef | None) -> dict[str, Any] |
     }
 
 
-def rails_body(runs: Sequence[RailRun]) -> list[dict[str, str]]:
-    """Name and status of each rail that ran or should have; no reason text."""
-    return [{"name": run.name, "status": run.status} for run in runs]
+def rails_body(runs: Sequence[RailRun]) -> list[dict[str, Any]]:
+    """Each rail that ran or should have: what it said, with which code, for how long; no reason text."""
+    return [
+        {
+            "name": run.name,
+            "status": run.status,
+            "decision": run.decision,
+            "version": run.version,
+            "elapsed_us": round(run.elapsed_ms * 1000),
+            "transforms": list(run.transforms),
+        }
+        for run in runs
+    ]
 
 
 def findings_body(findings: Sequence[Finding]) -> dict[str, Any]:

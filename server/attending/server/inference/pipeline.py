@@ -46,6 +46,7 @@ from attending.server.idempotency import Once, answered, claimed, require_same
 from attending.server.inference import entries
 from attending.server.inference.checker import Checker, truncated, unjudged
 from attending.server.inference.entries import Result
+from attending.server.inference.failed_rails import tell_failed
 from attending.server.inference.outcome import Outcome, read_outcome, read_standing
 from attending.server.inference.owners import Owners
 from attending.server.inference.recovery import still_open
@@ -512,6 +513,7 @@ class Pipeline:
         )
         claim = once.claim(inference_id)
         opened = _Open(caller, inference_id, context, policy, subject, provider, model, 1, checked)
+        tell_failed(checked.rail_runs, policy=policy.name, inference_id=inference_id)
         if checked.verdict == "block":
             return await self._block_input(opened, requested, claim)
         await self._owners.require_alive()
@@ -527,7 +529,7 @@ class Pipeline:
 
     async def _block_input(self, opened: _Open, requested: PendingEntry, claim: Claim) -> Outcome:
         checked = opened.input
-        result = Result("block", False, "block", checked.findings, Coverage())
+        result = Result("block", False, "block", checked.findings, Coverage(), rails=checked.rail_runs)
         sealed = await self._seal(opened, "result", result.to_bytes())
         blocked = self._entry(
             opened,
@@ -565,6 +567,7 @@ class Pipeline:
         )
         audience = effective_audience(opened.policy, context.recipient)
         decision = await self._check(opened, judged, audience)
+        tell_failed(decision.rail_runs, policy=opened.policy.name, inference_id=opened.inference_id)
         # Input findings come after the output's; the verdict is over both.
         cut = (truncated(len(decision.output_final)),) if reply.finish_reason == "length" else ()
         findings = (*decision.findings, *cut, *opened.input.findings)
@@ -579,6 +582,7 @@ class Pipeline:
             findings,
             decision.coverage,
             decision.citations,
+            (*opened.input.rail_runs, *decision.rail_runs),
         )
         raw = await self._seal(opened, "output_raw", reply.text.encode("utf-8", "surrogatepass"))
         final = await self._seal(opened, "output_final", text.encode("utf-8"))

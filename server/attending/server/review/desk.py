@@ -35,6 +35,7 @@ from attending.server.halt.switch import Switch
 from attending.server.idempotency import Once, answered
 from attending.server.inference.checker import Checker
 from attending.server.inference.entries import Result, load_request
+from attending.server.inference.failed_rails import tell_failed
 from attending.server.inference.pipeline import effective_audience
 from attending.server.inference.states import State, require
 from attending.server.inference.watch import Changes
@@ -541,6 +542,7 @@ class Desk:
             Judged(text, request.prompt, request.context, request.documents),
             audience=audience,
         )
+        tell_failed(decision.rail_runs, policy=policy.name, inference_id=case.item.inference_id)
         found = tuple(decision.findings)
         actions = [decide(policy, [finding], audience=audience).verdict for finding in found]
         blocking = unresolved(case.item, case.result.findings, found, actions)
@@ -556,6 +558,7 @@ class Desk:
             found,
             decision.coverage,
             decision.citations,
+            decision.rail_runs,
         )
 
     # -- the append

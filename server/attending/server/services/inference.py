@@ -23,7 +23,7 @@ from attending.server.inference.watch import Changes
 from attending.server.phi.access import Permit, PhiAccess
 from attending.server.rpc import Context
 from attending.server.services.receipts import receipt_message
-from attending.server.wire.findings import citation_message, coverage_message, finding_message
+from attending.server.wire.findings import citation_message, coverage_message, finding_message, rail_message
 from attending.server.wire.request import CHANNEL, infer_call, record_call
 from attending.server.wire.violations import Violations
 from attending.v1 import common_pb2, inference_pb2, inference_pb2_grpc
@@ -265,6 +265,7 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
             message.citations.extend(
                 citation_message(citation, full=released) for citation in outcome.result.citations
             )
+            message.rails.extend(map(rail_message, outcome.result.rails))
         if outcome.input_tokens is not None:
             message.usage.input_tokens = outcome.input_tokens
         if outcome.output_tokens is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from attending.guardrails.citation import Citation, Support
 from attending.guardrails.finding import Coverage, Finding, Severity
+from attending.guardrails.guard import RailRun
 from attending.v1 import common_pb2
 
 _SEVERITY = {
@@ -54,6 +55,19 @@ def citation_message(citation: Citation, *, full: bool) -> common_pb2.Citation:
         message.start, message.end = citation.start, citation.end
         message.passage_start, message.passage_end = citation.passage_start, citation.passage_end
         message.passage, message.why = citation.passage, citation.why
+    return message
+
+
+def rail_message(run: RailRun) -> common_pb2.RailRun:
+    """One rail's run; nothing in it is of the text."""
+    message = common_pb2.RailRun(
+        name=run.name,
+        status=run.status,
+        decision=run.decision,
+        version=run.version,
+        transforms=run.transforms,
+    )
+    message.elapsed.FromMicroseconds(round(run.elapsed_ms * 1000))
     return message
 
 
