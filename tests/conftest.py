@@ -1,8 +1,15 @@
 """What holds for all tests."""
 
+from __future__ import annotations
+
 import signal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.server_process import ServerProcess
 
 # A shell that starts the tests in the background makes them ignore Ctrl-C, and so every process that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -17,3 +24,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             made = [found[-1] for found in item._fixtureinfo.name2fixturedefs.values()]
             if any(one.scope == "module" and one.baseid for one in made):
                 item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A real embedded server, for the tests of the group `server` that stop it never and end the halts they begin."""
+    from attending.server.bootstrap.folder import REPLAY_FILE
+
+    from tests.e2e.server_process import ServerProcess
+
+    process = ServerProcess(tmp_path_factory.mktemp("embedded") / "data", REPLAY_FILE)
+    process.start()
+    yield process
+    assert process.stop() == 0

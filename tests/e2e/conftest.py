@@ -5,12 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from attending.client import Client, ReviewClient
-from attending.server.demo.server import REPLAY
 
 from tests.e2e.calls import infer_request
 from tests.e2e.configured_server import ConfiguredServer
@@ -43,12 +41,8 @@ REPLAYED: list[dict[str, Any]] = [
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    folder = tmp_path_factory.mktemp("e2e")
-    process = ServerProcess(folder / "data", Path(REPLAY))
-    process.start()
-    yield process
-    assert process.stop() == 0
+def server(embedded: ServerProcess) -> ServerProcess:
+    return embedded
 
 
 @pytest.fixture(scope="session")

@@ -287,7 +287,7 @@ async def test_a_huge_but_good_token(world: World) -> None:
     assert await world.detail(text) == "MALFORMED"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(
         st.sampled_from(["alg", "kid", "typ", "jku", "crit", "cty", "x"]),

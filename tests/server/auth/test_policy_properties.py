@@ -25,7 +25,7 @@ TEXT = (authorization_folder() / POLICY_FILE).read_text()
 POLICIES = PolicySet.load(authorization_folder())
 PARSED: dict[str, Any] = json.loads(cedarpy.policies_to_json_str(TEXT))["staticPolicies"]
 FORBIDS = {p["annotations"]["id"] for p in PARSED.values() if p["effect"] == "forbid"}
-generated = settings(max_examples=150, deadline=None)
+generated = settings(max_examples=100, deadline=None)
 
 APPLICATION_MAY = {
     *("infer", "streamInfer", "record", "ackDelivery", "getInference", "watchInference"),

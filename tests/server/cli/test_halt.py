@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from attending.client import AttendingApiError, Client
-from attending.server.bootstrap.folder import REPLAY_FILE
 from attending.server.cli.main import run
 from attending.server.cli.outcome import Exit
 
@@ -16,12 +14,9 @@ from tests.e2e.server_process import ServerProcess
 pytestmark = pytest.mark.xdist_group("server")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    process = ServerProcess(tmp_path_factory.mktemp("halt") / "data", REPLAY_FILE)
-    process.start()
-    yield process
-    assert process.stop() == 0
+@pytest.fixture
+def server(embedded: ServerProcess) -> ServerProcess:
+    return embedded
 
 
 @pytest.fixture(autouse=True)

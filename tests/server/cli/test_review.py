@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from attending.client import Client
-from attending.server.bootstrap.folder import REPLAY_FILE
 from attending.server.cli.main import run
 from attending.server.cli.outcome import Exit
 from attending.server.cli.review import REASONS, REJECTIONS, patient_lines
@@ -24,12 +22,9 @@ DRAFT = "Start clarithromycin 500 mg twice daily for 7 days. Continue simvastati
 EDITED = "Start doxycycline 100 mg twice daily for 7 days. Continue simvastatin 40 mg at bedtime."
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    process = ServerProcess(tmp_path_factory.mktemp("desk") / "data", REPLAY_FILE)
-    process.start()
-    yield process
-    assert process.stop() == 0
+@pytest.fixture
+def server(embedded: ServerProcess) -> ServerProcess:
+    return embedded
 
 
 @pytest.fixture
