@@ -159,11 +159,13 @@ def _trimmed(text: str, start: int, end: int, lexicon: Lexicon) -> Iterator[tupl
 
 
 def _is_heading(text: str, start: int, end: int) -> bool:
-    """Whether the run opens a line and a colon ends it there, or is the whole line."""
-    opens = text.rfind("\n", 0, start) + 1 == start or not text[text.rfind("\n", 0, start) + 1 : start].strip(
-        " -*#\t"
-    )
-    return opens and (
-        (text[end : end + 1] in (":", "\n", "") and end < len(text))
-        or not text[end:].split("\n", maxsplit=1)[0].strip(" :")
-    )
+    """Whether the run is all that its line holds, or opens it before a colon or the line's end."""
+    line = text.rfind("\n", 0, start) + 1
+    if start - line > _HEADING_INDENT or text[line:start].strip(" -*#\t"):
+        return False
+    stop = text.find("\n", end, end + _HEADING_INDENT)
+    rest = text[end : stop if stop >= 0 else end + _HEADING_INDENT]
+    return rest.startswith(":") or (not rest.strip(" :") and (stop >= 0 or end + len(rest) == len(text)))
+
+
+_HEADING_INDENT = 8
