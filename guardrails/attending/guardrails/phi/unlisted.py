@@ -35,6 +35,13 @@ _PERSON_BEFORE = re.compile(
     r"|found)[ ]by|interpreter[ ]for|neighbou?r|baby[ ](?:girl|boy)|hi|hello|dear|thanks,?|regards,?|cc:?|i['\u2019]?m"
     r"|i[ ]am|family[ ]of|care[ ]of))[ ]$"
 )
+# Where two or more words on no list are a name: at the head of a sentence or a clause, or after a word of such a kind.
+_NAME_BEFORE = re.compile(
+    r"(?i)(?:^|[\n.?!;,(>\u2022-][ ]{0,2}|\b(?:for|of|with|w/|by|to|re|pt|patient|client|resident|mother|father|wife|husband"
+    r"|son|daughter|brother|sister|friend|and|is|was|from|like|named|called|per|case|male|female|man|woman|boy|girl|old"
+    r"|[mf]|infant|child|dear|hi|hello|thanks|(?:name|patient|pt|re|cc|attending|resident|provider|author|signed|by|to|from"
+    r"|mother|father|contact|physician|nurse|consultant|referring|surgeon):)[ ]{1,2})$"
+)
 _PERSON_AFTER = re.compile(
     rf"(?:[{APOSTROPHE}]s)?[ ](?:\([^()\n]{{1,12}}\)[ ])?(?:(?:is|was)[ ](?:an?[ ]"
     rf"|the[ ])?(?:[0-9]{{1,3}}[- ]?(?:y|m|d|w)"
@@ -95,7 +102,7 @@ def find_unlisted(text: str, lexicon: Lexicon) -> Iterator[PhiSpan]:
         ):
             yield PhiSpan(start, end, PhiType.GEOGRAPHIC_LOCATION, 0.5)
         elif (
-            many
+            (many and _NAME_BEFORE.search(before))
             or _PERSON_AFTER.match(text, end)
             or (_PERSON_BEFORE.search(before) and _PERSON_END.match(text, end))
         ):
