@@ -37,7 +37,8 @@ _PERSON_BEFORE = re.compile(
 )
 # Where two or more words on no list are a name: at the head of a sentence or a clause, or after a word of such a kind.
 _NAME_BEFORE = re.compile(
-    r"(?i)(?:^|[\n.?!;,(>\u2022-][ ]{0,2}|\b(?:for|of|with|w/|by|to|re|pt|patient|client|resident|mother|father|wife|husband"
+    r"(?i)(?:^|[\n.?!;,(>\u2022-][ ]{0,2}|\b(?:for|of|with|w/|by|to|re|pt|patient|client|resident|mother|father"
+    r"|wife|husband"
     r"|son|daughter|brother|sister|friend|and|is|was|from|like|named|called|per|case|male|female|man|woman|boy|girl|old"
     r"|[mf]|infant|child|dear|hi|hello|thanks|(?:name|patient|pt|re|cc|attending|resident|provider|author|signed|by|to|from"
     r"|mother|father|contact|physician|nurse|consultant|referring|surgeon):)[ ]{1,2})$"
