@@ -115,10 +115,11 @@ class GuardPool:
         timeout_seconds: float = 10.0,
         max_memory_mb: int = 1024,
         max_waiting: int | None = None,
+        include_drafts: bool = False,
     ) -> None:
         """`timeout_seconds` bounds one call at work, not its wait. A worker above `max_memory_mb` after a call is
         replaced, and so is one in which a rail was stopped. `max_waiting` calls may queue (16 a worker when None).
-        Without `policies_path` only `redact` works.
+        Without `policies_path` only `redact` works. Policies of status draft are loaded only where asked for.
 
         Raises PolicyError when the policies do not load.
         """
@@ -129,8 +130,11 @@ class GuardPool:
             None if policies_path is None else str(Path(policies_path).resolve()),
             None if knowledge_path is None else str(Path(knowledge_path).resolve()),
             max_memory_mb,
+            include_drafts,
         )
-        self._policies = None if policies_path is None else PolicySet.load(policies_path)
+        self._policies = (
+            None if policies_path is None else PolicySet.load(policies_path, include_drafts=include_drafts)
+        )
         self._timeout = timeout_seconds
         self._max_waiting = max_waiting if max_waiting is not None else 16 * self._size
         self._idle: asyncio.Queue[_Worker] = asyncio.Queue()

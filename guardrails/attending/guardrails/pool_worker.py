@@ -34,6 +34,7 @@ class WorkerSettings:
     policies_path: str | None
     knowledge_path: str | None
     max_memory_mb: int
+    include_drafts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,11 @@ class _Service:
             self.detector = load_detector(frozenset(knowledge.names()))
             self.policy_hashes, self.knowledge_hash = {}, knowledge.hash
         else:
-            self.guard = Guard.load(settings.policies_path, knowledge_path=settings.knowledge_path)
+            self.guard = Guard.load(
+                settings.policies_path,
+                knowledge_path=settings.knowledge_path,
+                include_drafts=settings.include_drafts,
+            )
             self.detector = self.guard.detector
             self.policy_hashes = {name: policy.hash for name, policy in self.guard.policies.items()}
             self.knowledge_hash = self.guard.knowledge.hash

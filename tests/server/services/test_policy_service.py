@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 import pytest
 from attending.client.errors import AttendingApiError, translate
+from attending.guardrails.knowledge import load
 from attending.guardrails.policy.load import PolicySet, content_hash
 from attending.server.activation.registry import Registry
 from attending.server.app import App, Component, package_policies
@@ -135,8 +136,11 @@ def test_the_commands_ask_approve_and_retire(
     assert f"in force: {NAME}, {wanted.hex()[:16]}" in capsys.readouterr().out
     # What the server has besides: the package's own knowledge.
     assert run(["policy", "activate", "--all", "--as", "demo-operator"]) == Exit.HELD
-    assert run(["policy", "activate", "--all"]) == Exit.OK
-    assert "in force: the drug knowledge" in capsys.readouterr().out
+    assert run(["policy", "activate", "--knowledge", str(load.DEFAULT)]) == Exit.OK
+    said = capsys.readouterr().out
+    assert "in force: the drug knowledge" in said
+    # Nothing was ever released here, so there is nothing to recall.
+    assert "0 outputs of 90d judged under this pack: 0" in said
     capsys.readouterr()
     assert run(["policy", "log", NAME, "--json"]) == Exit.OK
     [standing] = json.loads(capsys.readouterr().out)["standings"]

@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "lint": (f"{_HERE}.lint", "Find contradictions and faults in policies."),
     "test": (f"{_HERE}.test", "Run the cases of policies."),
     "diff": (f"{_HERE}.diff", "Say what gets stricter and what milder between two versions."),
+    "simulate": (f"{_HERE}.simulate", "Say what a draft or a pack would have decided."),
     "activate": (f"{_HERE}.activate", "Put a version in force, as one of two people."),
     "retire": (f"{_HERE}.retire", "End a policy."),
     "log": (f"{_HERE}.log", "Say what was in force when, and by whom."),

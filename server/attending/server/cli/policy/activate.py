@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from attending.client import Connection, PolicyClient
@@ -12,6 +14,9 @@ from attending.server.cli.message import as_json_line
 from attending.server.cli.outcome import CommandError, Exit
 from attending.server.cli.policy.folders import FOLDER, folder_option
 from attending.v1 import policy_pb2
+
+if TYPE_CHECKING:
+    from attending.server.simulation.replay import Recall
 
 OFFICER = "demo-safety-officer"
 
@@ -31,6 +36,18 @@ OFFICER = "demo-safety-officer"
 @folder_option
 @click.option("--knowledge", "pack", type=FOLDER, help="Folder of a knowledge pack, instead of a policy.")
 @click.option("--all", "everything", is_flag=True, help="Everything that the server has and may not serve.")
+@click.option(
+    "--recall",
+    "against",
+    default="90d",
+    show_default=True,
+    help="Of what period released outputs are judged again once a pack is in force.",
+)
+@click.option(
+    "--worklist",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write those that would not be released now: JSON lines.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Each answer as JSON.")
 @connection_options(OFFICER)
 def command(
@@ -38,6 +55,8 @@ def command(
     policies_path: Path | None,
     pack: Path | None,
     everything: bool,
+    against: str,
+    worklist: Path | None,
     as_json: bool,
     connection: Connection,
 ) -> int:
@@ -46,6 +65,9 @@ def command(
     The version is the one in the folder given here, which must be the one in the server's: so what is approved is what
     was reviewed. The first call asks; the second, by another person who is a safety officer, approves. Who asks may be
     a clinician, pharmacist, safety officer or operator. `attending policy diff` says what a version changes.
+
+    Once a pack is in force, outputs that were released before and would not be now are listed, for recall: those that
+    the policy released and would hold or block, and those that were signed and would be blocked.
     """
     if sum((name is not None, pack is not None, everything)) != 1:
         raise CommandError("say what to activate", "give a policy's name, --knowledge or --all", Exit.USAGE)
@@ -53,7 +75,46 @@ def command(
     with PolicyClient(connection) as client:
         for which, wanted in _wanted(client, name, policies_path, pack):
             waiting |= _activate(client, which, wanted, as_json)
+    if pack is not None and not waiting:
+        _recall(pack, policies_path, against, worklist, as_json)
     return Exit.HELD if waiting else Exit.OK
+
+
+def _recall(
+    pack: Path, policies_path: Path | None, against: str, worklist: Path | None, as_json: bool
+) -> None:
+    """Lists released outputs that would not be released under the pack now in force, where the ledger is at hand."""
+    again = f"attending policy simulate --knowledge {pack} --against {against} --worklist recall.jsonl"
+    given = click.get_current_context().params
+    if given.get("server"):
+        click.echo(f"next: on the server's machine, what to recall: {again} --config FILE", err=as_json)
+        return
+    from attending.server.app import package_policies
+    from attending.server.cli.policy.simulate import simulate
+    from attending.server.simulation.run import Tried
+
+    def show(recall: Recall) -> None:
+        if as_json:
+            click.echo(json.dumps({"recall": recall.to_json()}))
+        else:
+            codes = ", ".join(recall.codes)
+            click.echo(f"recall or confirm: {recall.inference_id} ({recall.policy}): {recall.now}, {codes}")
+
+    tried = Tried(policies_path or package_policies(), pack, None)
+    report = simulate(
+        against,
+        tried,
+        data=given.get("data"),
+        config_path=None,
+        worklist=worklist,
+        as_json=as_json,
+        on_recall=show,
+    )
+    if not as_json:
+        click.echo(
+            f"{report['outputs']} outputs of {against} judged under this pack: {report['recall']} that were released"
+            " would not be released now"
+        )
 
 
 def _wanted(
