@@ -267,6 +267,7 @@ class Guard:
             documents=judged.documents,
             identity=judged.context.identity,
             judged=judged,
+            document_limits=policy.documents,
             placeholder_problems=problems,
             scope=policy.scope,
         )

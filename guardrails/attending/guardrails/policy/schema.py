@@ -298,6 +298,8 @@ class Documents(_Strict):
     """Least share of the prompt's content words that one document has."""
     max_age_days: int | None = Field(default=None, ge=1, le=36_525)
     """Days from its publication after which a document is stale."""
+    semantic: bool = False
+    """Whether claims that no passage supports in its words are looked at again by meaning."""
 
 
 class Rails(_Strict):

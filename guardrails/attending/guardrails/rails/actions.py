@@ -119,9 +119,15 @@ async def clinical_checks(text: str) -> RailOutcome:
 
     del text
     request = current_request()
-    result = run_checks(judged_of(request), request.services.knowledge, audience=request.audience)
+    judged = judged_of(request)
+    result = run_checks(judged, request.services.knowledge, audience=request.audience)
     request.coverage = result.coverage
     request.citations = result.citations
+    if request.document_limits is not None and request.document_limits.semantic:
+        from attending.guardrails.grounding.minilm import load_minilm
+        from attending.guardrails.grounding.semantic import by_meaning
+
+        request.citations = by_meaning(result.citations, judged.output, judged.documents, load_minilm)
     return outcome(replace(finding, rail="clinical checks") for finding in result.findings)
 
 
