@@ -46,13 +46,18 @@ _TO_A_MODEL: Final = re.compile(
 )
 
 
-def about_care(text: str, start: int, end: int) -> bool:
-    """Whether the sentence of `text` (folded) round `[start, end)` speaks of care and of nothing that a model does."""
+def sentence(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span of the sentence of `text` (folded) round `[start, end)`, at most 160 characters to either side."""
     left = max(0, start - _BEFORE)
     for stop in _ENDS.finditer(text, left, start):
         left = stop.end()
     stop_at = _ENDS.search(text, end, end + _AFTER)
-    right = min(len(text), end + _AFTER) if stop_at is None else stop_at.start()
+    return left, min(len(text), end + _AFTER) if stop_at is None else stop_at.start()
+
+
+def about_care(text: str, start: int, end: int) -> bool:
+    """Whether the sentence of `text` (folded) round `[start, end)` speaks of care and of nothing that a model does."""
+    left, right = sentence(text, start, end)
     if _TO_A_MODEL.search(text, left, min(len(text), right + 80)):
         return False
     return _CARE.search(text, left, right) is not None

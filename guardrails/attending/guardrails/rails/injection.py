@@ -18,6 +18,7 @@ from attending.guardrails.rails.care import about_care
 from attending.guardrails.rails.deobfuscate import Reading, invisible, readings
 from attending.guardrails.rails.languages import LANGUAGES, Language
 from attending.guardrails.rails.orders import COMPACT, Place, Sign
+from attending.guardrails.rails.together import found_together
 
 __all__ = ["MAX_HITS", "InjectionHit", "Place", "find_injection"]
 
@@ -67,6 +68,7 @@ def _found(reading: Reading, place: Place) -> Iterator[tuple[str, int, int]]:
     text = reading.text
     flat = text.replace("\n", " ")
     yield from _of_signs(orders.SIGNS, flat, place)
+    yield from found_together(flat, place)
     guessed = reading.how.rpartition(" ")[2] in _GUESSES or reading.how in _GUESSES
     if not guessed:
         yield from _of_signs(markup.SIGNS, text, place)

@@ -240,6 +240,7 @@ LANGUAGES: Final[tuple[Language, ...]] = (
         private=r"系统提示|系統提示|系统指令|系統指令|系统消息|提示词|隐藏(?:的)?(?:指令|提示|规则)|内部(?:指令|规则)",
         care=r"医生|醫生|护士|药|藥|剂量|医院|手术|化验|检查|患者|饮食|空腹|禁食",
         spaced=False,
+        after=True,
     ),
     _language(
         "ja",

@@ -89,15 +89,33 @@ _YOURS: Final = (
     r"|policy|limitations|limits|filters?|orders|commands|configuration|conditioning|ethics|morals|moral code"
     r"|safeguards|refusals|guard ?rails?|alignment|censorship|boundaries|protocols?|safety)"
 )
-STRONG_OBJECT: Final = (
-    rf"(?:{_QUAL}{{0,5}}{_OWNED}[\s-]{{1,2}}{_TEXTS}\b|{_QUAL}{{1,5}}(?:pre-?prompt|programming|alignment|censorship"
-    r"|(?:initial|original|base|starting|first|system|previous|prior|above) prompts?)\b"
-    rf"|(?:{_QUAL}{{0,3}}(?:your|ur)[\s-]{_QUAL}{{0,3}}|(?:your|ur) (?:usual |own )?(?:safety |ethical )?){_YOURS}\b"
-    r"|(?:the |what )?(?:user|question of the user|user's (?:question|request|query|message)|users' questions?)\b"
-    rf"|{_QUAL}{{0,4}}{_TEXTS} (?:from|of|by|set by|fixed by|given by|written by) (?:the |your |its )?(?:developers?"
-    r"|creators?|makers?|operators?|programmers?|openai|anthropic|administrators?|system)\b"
-    rf"|{_QUAL}{{0,4}}{_TEXTS} (?:that |which )?(?:you|u) (?:were|are|got|have been|had been|have|was|received)\b)"
+_MODEL_YOURS: Final = (
+    r"(?:rules|guidelines?|programming|training|constraints|directives|policies|policy|filters|commands|configuration"
+    r"|conditioning|ethics|morals|moral code|safeguards|refusals|guard ?rails?|alignment|censorship|boundaries"
+    r"|safety)"
 )
+_ABOUT: Final = r"(?! (?:about|for|on|regarding|concerning|against|session|class|course|program)\b)"
+
+
+def _strong(yours: str) -> str:
+    """What a model alone has; `yours` are its things when they are called "your"."""
+    return (
+        rf"(?:{_QUAL}{{0,5}}{_OWNED}[\s-]{{1,2}}{_TEXTS}\b|{_QUAL}{{1,5}}(?:pre-?prompt|programming|alignment"
+        rf"|censorship"
+        r"|(?:initial|original|base|starting|first|system|previous|prior|above) prompts?)\b"
+        rf"|(?:{_QUAL}{{0,3}}(?:your|ur)[\s-]{_QUAL}{{0,3}}|(?:your|ur) (?:usual |own )?(?:safety "
+        rf"|ethical )?){yours}\b{_ABOUT}"
+        r"|(?:the |what )?(?:question of the user|user's (?:question|request|query|message)|users' questions?"
+        r"|(?:user|reader) and)\b"
+        rf"|{_QUAL}{{0,4}}{_TEXTS} (?:from|of|by|set by|fixed by|given by|written by) (?:the |your "
+        rf"|its )?(?:developers?"
+        r"|creators?|makers?|operators?|programmers?|openai|anthropic|administrators?|system)\b"
+        rf"|{_QUAL}{{0,4}}{_TEXTS} (?:that |which )?(?:you|u) (?:were|are|got|have been|had been|have|was"
+        rf"|received)\b)"
+    )
+
+
+STRONG_OBJECT: Final = _strong(_YOURS)
 WEAK_OBJECT: Final = (
     rf"{_QUAL}{{1,5}}(?:instructions?|prompts?|directives?|directions|guidelines?|rules|commands?|constraints?"
     r"|restrictions?|limitations|policies|policy|safeguards?|protocols?|context)\b(?!-)"
@@ -135,8 +153,7 @@ _PRIVATE: Final = (
     r"(?:(?:system|developer|pre|meta|hidden|secret|confidential|pre[- ]?loaded|internal)[\s-]{0,2}(?:prompts?"
     r"|messages?"
     r"|instructions?|directives?|configuration|context|rules|guidelines?|text|part of (?:this|the) (?:chat"
-    r"|conversation"
-    r"|prompt))\b"
+    r"|conversation|prompt))\b(?! (?:mean|on my|about my|i got|i received|say about))"
     r"|(?:initial|original|base|starting|first)[\s-]prompt\b|context window"
     r"|(?:prompt|text|instructions?|messages?) (?:that |which )?(?:the )?(?:engineers?|developers?|makers|creators"
     r"|operators?|you) (?:wrote|gave|put|set|received|got|were (?:given|configured|set up|programmed|trained))\b"
@@ -160,7 +177,9 @@ _AI_WIDE: Final = rf"(?:{_AI_STRONG}|ai|a\.i\.|claude|gemini|llama|assistants?|m
 
 SIGNS: Final[tuple[Sign, ...]] = (
     # --- setting instructions aside
-    _sign("override", rf"\b{_IGNORE_NOW}(?:{gap(4)})?{STRONG_OBJECT}"),
+    _sign("override", rf"\b{_IGNORE}(?:{gap(4)})?{STRONG_OBJECT}", GIVEN),
+    # What a clinic calls yours as well, a reader may be told to set aside.
+    _sign("override", rf"\b{_IGNORE_NOW}(?:{gap(4)})?{_strong(_MODEL_YOURS)}", OUTPUT),
     # Said in full it is what an attack says, whatever else stands in its sentence; a clinic says about what.
     _sign(
         "override",
@@ -173,11 +192,11 @@ SIGNS: Final[tuple[Sign, ...]] = (
         r"|and (?:follow|use|take|see|call))\b)",
     ),
     _sign("override", rf"\b{_IGNORE}(?:{gap(5)}){WEAK_OBJECT}", GIVEN, weak=True),
-    _sign("override", rf"\b{_IGNORE}\s{WEAK_OBJECT}", OUTPUT, weak=True),
+    _sign("override", rf"\b{_IGNORE}\s(?!your\b){WEAK_OBJECT}", OUTPUT, weak=True),
     _sign("override", rf"\b{_END}(?:{gap(3)})?(?:(?:your|ur|all|any|the|these|those|every|my|its|of"
           rf"|usual)[\s-]){{1,4}}"
           rf"(?:{_OWNED}[\s-]{_TEXTS}\b|(?:programming|alignment|censorship|moderation|refusals?|pre-?prompt)\b)"),
-    _sign("override", rf"\b{_END} (?:all )?(?:of )?(?:your|ur) (?:{_W} )?{_YOURS}\b(?! (?:about|for|on|regarding)\b)",
+    _sign("override", rf"\b{_END} (?:all )?(?:of )?(?:your|ur) (?:{_W} )?{_YOURS}\b{_ABOUT}",
           GIVEN, weak=True),
     _sign("override",
           r"\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget|overlook|erase|wipe|void)\s(?:about )?(?:all|everything"
@@ -197,14 +216,14 @@ SIGNS: Final[tuple[Sign, ...]] = (
     _sign("override",
           r"\b(?:instructions?|prompts?|directives?|directions|guidelines?|rules|commands?|constraints?"
           r"|restrictions?|limitations"
-          r"|policies|policy|safeguards?|protocols?|filters?|guard ?rails?|system message|orders)(?: (?:that "
+          r"|policies|policy|safeguards?|protocols?|filters?|guard ?rails?|system message)(?: (?:that "
           r"|which )?(?:you|above|before|were|was|given|received|had|have"
           r"|got|to you|in this|of this|this|conversation|chat)){0,5} (?:no longer (?:appl\w+|count|matter|valid|bind"
           r"|exist)|(?:do not|don't|never) (?:apply|count|matter|exist)|(?:is|are|was|were|has been"
           r"|have been) (?:now )?"
           r"(?:hereby )?(?:cancell?ed|void|lifted|obsolete|outdated|superseded|null|revoked|suspended|irrelevant"
           r"|invalid"
-          r"|fake|wrong|replaced|overridden|disabled|deleted|finished))\b", GIVEN, weak=True),
+          r"|fake|wrong|replaced|overridden|disabled|deleted|finished))\b", PROMPT, weak=True),
     _sign("override", r"\b(?:instructions?|commands?|words|messages?|requests?|wishes|rules?|prompt|authority"
           r"|orders?)\b"
           r"[^.!?;]{0,30}\b(?:(?:take|takes|have|has|having|get|gets|given?|a)\s(?:\w+ )?(?:precedence|priority"
@@ -414,7 +433,7 @@ SIGNS: Final[tuple[Sign, ...]] = (
     _sign("addresses_model", rf"\byou,? the {_AI_WIDE},? (?:are|must|should|will|shall)\b", DOCUMENT),
     _sign("addresses_model", rf"\b(?:(?:note|message|instructions?|attention|notice|reminders?|commands?|directives?"
           rf"|important|memo|warning)s?\s(?:to|for)"
-          rf"|dear|hey|hello|attention|to)\s(?:the |any |all |our )?(?:{_AI_STRONG}|ai|a\.i\.|claude|gpt|gemini"
+          rf"|dear|hey|hello|attention|attn:?|to)\s(?:the |any |all |our )?(?:{_AI_STRONG}|ai|a\.i\.|claude|gpt|gemini"
           rf"|(?:assistant|model|bot|system)"
           r"s?(?= (?:processing|reading|summari[sz]ing|answering|that|which|who|using)))\b", DOCUMENT),
     _sign("addresses_model", r"\b(?:llm|ai|model|chatbot|assistant|bot)s? (?:directive|instruction|notice|command"
@@ -451,7 +470,7 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|user) (?:message|prompt|instruction|command)"
           r"|\bdo(?:n't| not) (?:reveal|mention|tell|show|disclose|repeat)\b[^.!?\n]{0,40}\b(?:this (?:line"
           r"|paragraph|note|instruction|message|text|passage)"
-          r"|the user\b|to the (?:user|clinician|reader))", DOCUMENT),
+          r"|the user\b(?! of)|to the (?:user|clinician|reader))", DOCUMENT),
     _sign("addresses_model", r"\b(?:must not|shall not|should not|do not|never) tell the (?:user|doctor|clinician"
           r"|reader|reviewer)s?(?: about| of)? (?:this|these)\b"
           r"|\b(?:as the only source|cite this (?:page|document) as)\b", DOCUMENT),
@@ -474,7 +493,7 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|\b(?:note|message) to the (?:reviewing|checking|grading)\b"
           r"|\b(?:do not|don't|never)\s(?:mention|reveal|tell|disclose|say)\b[^.!?\n]{0,40}\b(?:these instructions"
           r"|this instruction|this prompt"
-          r"|you were (?:told|instructed|asked)|(?:to )?the (?:reviewer|user|checker)\b)"),
+          r"|you were (?:told|instructed|asked)|(?:to )?the (?:reviewer|user|checker)\b(?! of))"),
 )  # fmt: skip
 
 COMPACT: Final = re.compile(

@@ -79,7 +79,7 @@ _LOW: Final = (
     r"|nut ?case|nut ?job"
     r"|psycho|lunatic|hysterical (?:woman|female|girl)|pathological liar|(?:lazy|disgusting|filthy|fat|old|worthless"
     r"|stupid|dirty|pathetic)"
-    r" (?:\w+ )?(?:drunk|addict|person|woman|man|liar|bum|cow|pig)|drunk (?:who|and)|gold ?digger|bum|moron|idiot"
+    r" (?:\w+ )?(?:drunk|addict|person|woman|man|liar|bum|cow|pig)|drunk (?:who|and)|gold ?digger|bum|moron|(?:lying|thieving|drug|worthless|stinking) (?:drug )?(?:addict|junkie|thief|cheat)|good-for-nothing|waste of (?:space|resources|time|money|a bed)|idiot"
     r"|loser|degenerate)"
 )
 
@@ -102,7 +102,7 @@ _PATTERNS: Final = (
         "insult",
         r"\bshut (?:the \w+ )?up and\b|\bfuck (?:you|off|yourself|yourselves)\b|\bgo fuck\b|\bscrew you\b"
         r"|\bgo to hell\b|\bget lost, you\b"
-        r"|\bstop whining\b|\bshut up,? you\b|^shut up\b",
+        r"|\bstop whining\b|\byou (?:disgust|sicken|revolt) me\b|\bshut up,? you\b|^shut up\b",
         rf"\b(?:only|what kind of|what sort of) (?:an? )?(?:\w+ )?{_NAME} (?:would|forgets?|does|could|can't"
         rf"|cannot)\b|\b{_NAME} like you\b"
         rf"|\b(?:all of you|you all|you people|you (?:nurses|doctors))\b[^.!?]{{0,20}}\bare (?:\w+ ){{0,3}}?{_NAME}\b"
@@ -120,7 +120,8 @@ _PATTERNS: Final = (
         r"\banother frequent flyer\b|\b(?:is|are|as) (?:an? |just an? )?(?:usual )?frequent flyers?\b|\bgomers?\b"
         r"|\bwast(?:e|ing) (?:of )?(?:our|my|your|the|a|everybody's)"
         r" (?:time|bed|beds|resources|space|oxygen)\b",
-        r"\bdeserves? (?:his|her|their|your|this|that|the) (?:cirrhosis|illness|disease|cancer|pain|overdose|stroke"
+        r"\b(?:who|he|she|they|patient) deserves? (?:nothing|no (?:care|treatment|help|sympathy|bed))\b|\b(?:old|sick|poor|fat|disabled|mentally ill|homeless) people like"
+        r" (?:you|her|him|them)\b|\bpeople like (?:you|her|him|them) are (?:\w+ )?(?:waste|burden|drain|problem)\b|\bdeserves? (?:his|her|their|your|this|that|the) (?:cirrhosis|illness|disease|cancer|pain|overdose|stroke"
         r"|hiv|diabetes|fate)\b"
         r"|\b(?:faking|making) it (?:all )?(?:up )?for attention\b|\b(?:he|she|patient|woman|man"
         r"|who) (?:just )?makes everything up\b|\btrain wreck of an? (?:human|person|patient)\b"
@@ -157,13 +158,13 @@ _PATTERNS: Final = (
         "threat",
         rf"\b(?:i|we)(?:'ll| will| am going to|'m going to|m going to| are going to|'re going to| would| want to|'d"
         rf"| gonna|'m gonna)(?: \w+){{0,4}}?"
-        rf" (?:kill|hurt|stab|shoot|beat|murder|strangle|rape|punch|break|burn|choke|slap|destroy"
+        rf" (?:kill|hurt|stab|shoot|beat(?: up)?|murder|strangle|rape|punch|break|burn|choke|slap|destroy"
         rf"|find) {_SOMEBODY}\b(?! (?:a|an|some|out|the) )",
         r"\bi know where you (?:live|work)\b|\byou(?:'ll| will) (?:regret (?:it|this|that)|pay for (?:it|this|that)"
         r"|be sorry)\b|\bmake (?:sure )?you (?:will )?regret\b"
         r"|\bwatch your back\b|\b(?:bring|bringing|get|getting) (?:a|my) gun\b[^.!?]{0,30}\b(?:to|into) (?:your"
         r"|the)\b|\b(?:come|coming) (?:and|to) shoot\b",
-        r"\byou deserve to (?:be (?:beaten|hurt|shot|killed|punished|raped)|die|suffer)\b|\bblow up (?:the"
+        r"\b(?:make|making) (?:you|him|her|them) (?:suffer|pay for|bleed|sorry)\b|\byou deserve to (?:be (?:beaten|hurt|shot|killed|punished|raped)|die|suffer)\b|\bblow up (?:the"
         r"|your) (?:clinic|hospital|office|building|practice)\b"
         r"|\bshoot (?:everyone|everybody|up)\b",
     ),
@@ -177,7 +178,7 @@ _PATTERNS: Final = (
         r"|thing|lady|girl|boy)\b|[,!] sexy\b"
         r"|\btouch you where\b|\btake (?:it|that|them) off for me\b|\bthink(?:ing)? about your (?:breasts|boobs|tits"
         r"|body|lips|ass|legs)\b"
-        r"|\bturns? me on\b|\bsuck my\b|\bi(?:'m| am) (?:so )?horny\b|\byour (?:\w+ )?(?:tits|boobs)\b",
+        r"|\bturns? me on\b|\b(?:love|like|want|dying) to (?:undress|kiss|fondle|caress|grope|seduce|lick|spank) you\b|\bsuck my\b|\bi(?:'m| am) (?:so )?horny\b|\byour (?:\w+ )?(?:tits|boobs)\b",
         deniable=False,
     ),
 )  # fmt: skip
