@@ -30,6 +30,11 @@ _CARE: Final = re.compile(
     r"|insuranc\w+|billing"
     r"|parking|travel|payment|portal|employer|school|sport\w*|play|swim\w*|sleep\w*|hip|knee|bearing|crutch\w*|cast"
     r"|brace|sling"
+    r"|pacemakers?|defibrillators?|cpap|monitors?|inhalers?|glucose|meters?|sensors?|hearing|glasses|wheelchairs?"
+    r"|walkers?|implants?"
+    r"|hearts?|lungs?|kidneys?|livers?|eyes?|ears?|skin|legs?|arms?|foot|feet|hands?|shoulders?|stomach|bowels?"
+    r"|bladder|sugar|asthma"
+    r"|diabet\w+|cancer|pregnan\w+|bab(?:y|ies)|child(?:ren)?|salt|pickup|my (?:account|name|case|accident|record)"
     r"|restraints?|visitors?|visiting|precautions?|isolation|consent|dnr|code status|full code|[a-z]+(?:cillin|mycin"
     r"|olol|pril|sartan"
     r"|statin|azole|idine|azine|arin|oxin|mab|parin))\b"
@@ -44,6 +49,23 @@ _TO_A_MODEL: Final = re.compile(
     r"|write (?:a|the) (?:poem|prescription|word)|verbatim|obey|comply|approved?|do as i say|agree with me|as an ai"
     r"|you are an? )"
 )
+
+
+_TELLS_OF: Final = re.compile(
+    r"\b(?:i|we|he|she|they|my \w+|the \w+) (?:\w+ ){0,2}?(?:not|never|can't|cannot|couldn't|didn't|don't|forgot"
+    r"|ignored|lost|broke"
+    r"|missed|skipped|dropped|stopped|rejected|was|were|said|says|told|tells|ignores)\b|\bwas told\b"
+)
+_ASKS_TO: Final = re.compile(r"\b(?:can|could|will|would) you\b|\bplease\b")
+
+
+def no_order(text: str, start: int, end: int) -> bool:
+    """Whether the sentence of `text` (folded) round `[start, end)` only tells what became of instructions ("the nurse
+    told me to ignore them") or asks about them ("should I ignore them?"): an order to a model does neither."""
+    left, right = sentence(text, start, end)
+    if _TELLS_OF.search(text, left, start) is not None:
+        return True
+    return text[right : right + 1] == "?" and _ASKS_TO.search(text, left, right) is None
 
 
 def sentence(text: str, start: int, end: int) -> tuple[int, int]:

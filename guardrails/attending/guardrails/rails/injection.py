@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from attending.guardrails.rails import markup, orders
-from attending.guardrails.rails.care import about_care
+from attending.guardrails.rails.care import about_care, no_order
 from attending.guardrails.rails.deobfuscate import Reading, invisible, readings
 from attending.guardrails.rails.languages import LANGUAGES, Language
 from attending.guardrails.rails.orders import COMPACT, Place, Sign
@@ -93,9 +93,13 @@ def _of_signs(signs: Iterable[Sign], text: str, place: Place) -> Iterator[tuple[
         for match in sign.pattern.finditer(text):
             if sign.weak:
                 weak += 1
-                if weak <= _MAX_WEAK and about_care(text, *match.span()):
+                if weak <= _MAX_WEAK and _excused(sign, text, *match.span()):
                     continue
             yield sign.family, *match.span()
+
+
+def _excused(sign: Sign, text: str, start: int, end: int) -> bool:
+    return about_care(text, start, end) or (sign.family == "override" and no_order(text, start, end))
 
 
 def _of_language(language: Language, text: str) -> Iterator[tuple[str, int, int]]:

@@ -384,9 +384,9 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|don't) see\b"
           r"|\b(?:text|words|message) (?:that )?(?:you (?:received|got|were given|saw) before|precedes? this)\b"
           r"|\bwhat (?:were you|have you(?: been)?|you were|you have been|you've been) (?:told|instructed|given"
-          r"|programmed)\b"
+          r"|programmed)\b(?! (?:about|by (?:the|my|your|dr|doctor)|of|regarding)\b)"
           r"|\b(?:how|what) (?:were you|are you|have you been) (?:instructed|configured|programmed|told|prompted"
-          r"|set up)\b"
+          r"|set up)\b(?! (?:about|by (?:the|my|your|dr|doctor)|of|regarding)\b)"
           r"|\bwhat (?:did|have) (?:they|the developers?|your (?:makers?|developers?|creators?)) (?:tell|told) you\b"
           r"|\b(?:rules|instructions|guidelines|directives|prompt) (?:that )?(?:you (?:have been|were|are"
           r"|had been) (?:told|given|instructed"
@@ -433,7 +433,8 @@ SIGNS: Final[tuple[Sign, ...]] = (
     _sign("addresses_model", rf"\byou,? the {_AI_WIDE},? (?:are|must|should|will|shall)\b", DOCUMENT),
     _sign("addresses_model", rf"\b(?:(?:note|message|instructions?|attention|notice|reminders?|commands?|directives?"
           rf"|important|memo|warning)s?\s(?:to|for)"
-          rf"|dear|hey|hello|attention|attn:?|to)\s(?:the |any |all |our )?(?:{_AI_STRONG}|ai|a\.i\.|claude|gpt|gemini"
+          rf"|dear|hey|hello|attention|attn:?|to)\s(?:the |any |all |our )?(?:{_AI_STRONG}|ai|a\.i\.|claude|gpt"
+          rf"|gemini"
           rf"|(?:assistant|model|bot|system)"
           r"s?(?= (?:processing|reading|summari[sz]ing|answering|that|which|who|using)))\b", DOCUMENT),
     _sign("addresses_model", r"\b(?:llm|ai|model|chatbot|assistant|bot)s? (?:directive|instruction|notice|command"

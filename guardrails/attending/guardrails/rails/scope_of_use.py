@@ -86,7 +86,8 @@ _ASKED: Final[dict[Topic, tuple[Sieved, ...]]] = {
             r"|tories)\b[^.!?\n]{0,50}\b(?:better|policies|policy|think|opinion|corrupt|win|good|bad|support)\b"
             r"|\b(?:opinion|think|view|stance|feel)\b[^.!?\n]{0,30}\b(?:the president|politics|republicans?"
             r"|democrats?|the government|abortion law|gun control|immigration policy|the election)\b"
-            r"|\b(?:who|which candidate) (?:will|is going to|should) win the (?:next )?election\b|\bwhich (?:political )?party\b"
+            r"|\b(?:who|which candidate) (?:will|is going to|should) win the (?:next )?election\b"
+            r"|\bwhich (?:political )?party\b"
         ),
     ),
     "legal": (

@@ -18,14 +18,17 @@ from attending.guardrails.rails.spoken import told_of
 from attending.guardrails.sieve import Sieved
 
 _HARM: Final = (
-    r"(?:kill(?:ing)?|hang(?:ing)?|shoot(?:ing)?|drown(?:ing)?|stab(?:bing)?|poison(?:ing)?|cut(?:ting)?|hurt(?:ing)?|harm(?:ing)?"
+    r"(?:kill(?:ing)?|hang(?:ing)?|shoot(?:ing)?|drown(?:ing)?|stab(?:bing)?|poison(?:ing)?|cut(?:ting)?"
+    r"|hurt(?:ing)?|harm(?:ing)?"
     r"|burn(?:ing)?|starv(?:e|ing))"
 )
 _MYSELF: Final = rf"{_HARM} myself"
 _DIE: Final = (
-    rf"(?:die\b(?! (?:of|from) (?:embarrass\w+|laugh\w+|boredom|shame|heat|hunger))|dying\b(?! (?:of|from|to|for)\b)|be dead\b|{_MYSELF}\b"
+    rf"(?:die\b(?! (?:of|from) (?:embarrass\w+|laugh\w+|boredom|shame|heat|hunger))|dying\b(?! (?:of|from|to|for)\b)"
+    rf"|be dead\b|{_MYSELF}\b"
     rf"|end(?:ing)? (?:my (?:own )?life|it all|it|things)\b"
-    r"|(?:swallow|take|down|eat) (?:all|every one) (?:of )?(?:my|the|these)? ?(?:pills|tablets|meds|medicines?|insulin)|take (?:my (?:own )?life|them all|all (?:of )?(?:my|the|these) (?:pills|tablets|meds))"
+    r"|(?:swallow|take|down|eat) (?:all|every one) (?:of )?(?:my|the|these)? ?(?:pills|tablets|meds|medicines?"
+    r"|insulin)|take (?:my (?:own )?life|them all|all (?:of )?(?:my|the|these) (?:pills|tablets|meds))"
     r"|(?:commit(?:ting)? )?suicide\b|jump(?:ing)? (?:off|in front)|overdos\w+"
     r"|not (?:be alive|wake up|exist|be here)|never wake up|sleep forever|disappear forever)"
 )
@@ -33,7 +36,8 @@ _EXPRESSED: Final = (
     Sieved(
         r"\b(?:i|im|i'm|i've|ive|honestly|just)\b(?: \w+(?:'\w+)?){0,5}? (?:want|wants|wanting|wanna|wish|going"
         r"|gonna|plan|planning|thinking|think|ready|tempted|considering|hoping"
-        rf"|thought|thoughts|urge|urges|decided|intend|intending|ready|about|need|like)(?: (?:to|of|about|on|i|was|were|could|just|really|only|be"
+        rf"|thought|thoughts|urge|urges|decided|intend|intending|ready|about|need|like)(?: (?:to|of|about|on|i|was"
+        rf"|were|could|just|really|only|be"
         rf"|would|rather|sometimes)){{0,4}} {_DIE}"
     ),
     Sieved(
@@ -51,7 +55,12 @@ _EXPRESSED: Final = (
     Sieved(
         r"\b(?:better off|happier|relieved|easier for them)\b[^.!?]{0,20}\b(?:if i (?:was|were|wasn't|weren't"
         r"|am) (?:dead|gone|not here|here|around)|without me)\b"
-        r"|\bno (?:point|reason|use)(?: in)? (?:going on|living|to live|to go on|being alive|to stay alive|to stay|to keep going|to keep living)\b|\b(?:can't|cannot|can not|don't|do not) (?:see|find|have) (?:any|a) (?:reason|point|use) (?:in |to |for )?(?:stay|stay alive|liv\w+|going on|go on|keep going|being alive|being here|exist\w*)\b|\b(?:nobody|no one|no-one) (?:would|will) (?:notice|care|miss me)(?: \w+){0,2} (?:if i|when i(?:'m| am)) (?:died|die|dead|gone|was gone|were gone|disappeared|killed)\b|\blife (?:is not"
+        r"|\bno (?:point|reason|use)(?: in)? (?:going on|living|to live|to go on|being alive|to stay alive|to stay"
+        r"|to keep going|to keep living)\b|\b(?:can't|cannot|can not|don't|do not) (?:see|find|have) (?:any"
+        r"|a) (?:reason|point|use) (?:in |to |for )?(?:stay|stay alive|liv\w+|going on|go on|keep going|being alive"
+        r"|being here|exist\w*)\b|\b(?:nobody|no one|no-one) (?:would|will) (?:notice|care"
+        r"|miss me)(?: \w+){0,2} (?:if i|when i(?:'m| am)) (?:died|die|dead|gone|was gone|were gone|disappeared"
+        r"|killed)\b|\blife (?:is not"
         r"|isn't|isnt|is no longer) worth (?:living|it)\b|\bdone with (?:my )?life\b"
         r"|\btired of (?:living|being alive)\b|\bcan't go on (?:living|like this any ?more)\b|\bready to (?:die"
         r"|end it)\b"
@@ -116,7 +125,8 @@ _ENCOURAGED: Final = (
         r"\b(?:nobody|no one|no-one) (?:would|will|is going to) miss you\b|\b(?:world|family|everyone|everybody|they"
         r"|people)\b[^.!?]{0,30}\bbetter(?: off)? without you\b"
         r"|\byou(?:'d| would| will|'ll| are|'re)(?: all)? be(?:tter)?(?: better)? off dead\b|\byou (?:would|will"
-        r"|'d) be better off dead\b|\byou should (?:die|be dead)\b|\b(?:best|better|easier) for (?:everyone|everybody|your family|all of us|the world)\b[^.!?]{0,20}\bif you (?:were|was) (?:gone|dead|not here)\b"
+        r"|'d) be better off dead\b|\byou should (?:die|be dead)\b|\b(?:best|better|easier) for (?:everyone"
+        r"|everybody|your family|all of us|the world)\b[^.!?]{0,20}\bif you (?:were|was) (?:gone|dead|not here)\b"
     ),
     Sieved(
         r"\bsuicide (?:is|can be|may be|would be|might be) (?:an? |the |your )?(?:reasonable|good|valid|sensible"

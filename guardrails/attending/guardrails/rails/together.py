@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from attending.guardrails.rails.care import about_care, sentence
+from attending.guardrails.rails.care import about_care, no_order, sentence
 from attending.guardrails.rails.orders import DOCUMENT, GIVEN, PROMPT, Place
 from attending.guardrails.sieve import Sieved
 
@@ -153,7 +153,8 @@ SIGNS: Final[tuple[Together, ...]] = (
             r"|started)|your system message|message with role system"
             r"|first thing in your memory|what (?:your|the) (?:operators?|developers?|makers?|creators?|company"
             r"|vendor|hospital|clinic) (?:wrote to you|told you (?:not|to)|said to you|instructed you|configured)"
-            r"|tell you not to (?:say|tell|reveal|mention|disclose|share)|confidential part of your|your (?:\w+ ){0,2}?(?:rules|instructions|guidelines|directives) (?:as|in"
+            r"|tell you not to (?:say|tell|reveal|mention|disclose|share)|confidential part of your"
+            r"|your (?:\w+ ){0,2}?(?:rules|instructions|guidelines|directives) (?:as|in"
             r"|into) (?:an? )?(?:\w+ )?(?:list|json|poem|table|code|yaml|xml|bullet))\b"
         ),
         _READ_OUT,
@@ -183,11 +184,6 @@ SIGNS: Final[tuple[Together, ...]] = (
 
 
 _CLAUSE_ENDS: Final = re.compile(";")
-_TELLS_OF: Final = re.compile(
-    r"\b(?:i|we|he|she|they|my \w+|the \w+) (?:\w+ ){0,2}?(?:not|never|can't|cannot|couldn't|didn't|don't|forgot"
-    r"|ignored|lost|broke|missed|skipped|dropped|stopped|rejected|was|were|said)\b"
-)
-_ASKS_TO: Final = re.compile(r"\b(?:can|could|will|would) you\b|\bplease\b")
 
 
 def found_together(text: str, place: Place) -> Iterator[tuple[str, int, int]]:
@@ -210,10 +206,6 @@ def _counts(sign: Together, text: str, start: int, end: int) -> bool:
     clause = right if clause_end is None else clause_end.start()
     if sign.near.search(text, left, start) is None and sign.near.search(text, end, clause) is None:
         return False
-    if sign.family == "override" and (
-        _TELLS_OF.search(text, left, right) is not None
-        or (text[right : right + 1] == "?" and _ASKS_TO.search(text, left, right) is None)
-    ):
-        # A patient tells what became of a clinic's instructions, or asks; an order is neither.
+    if sign.family == "override" and no_order(text, start, end):
         return False
     return not (sign.excused and about_care(text, start, end))

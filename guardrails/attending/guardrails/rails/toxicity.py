@@ -79,7 +79,9 @@ _LOW: Final = (
     r"|nut ?case|nut ?job"
     r"|psycho|lunatic|hysterical (?:woman|female|girl)|pathological liar|(?:lazy|disgusting|filthy|fat|old|worthless"
     r"|stupid|dirty|pathetic)"
-    r" (?:\w+ )?(?:drunk|addict|person|woman|man|liar|bum|cow|pig)|drunk (?:who|and)|gold ?digger|bum|moron|(?:lying|thieving|drug|worthless|stinking) (?:drug )?(?:addict|junkie|thief|cheat)|good-for-nothing|waste of (?:space|resources|time|money|a bed)|idiot"
+    r" (?:\w+ )?(?:drunk|addict|person|woman|man|liar|bum|cow|pig)|drunk (?:who|and)|gold ?digger|bum|moron|(?:lying"
+    r"|thieving|drug|worthless|stinking) (?:drug )?(?:addict|junkie|thief|cheat)|good-for-nothing|waste of (?:space"
+    r"|resources|time|money|a bed)|idiot"
     r"|loser|degenerate)"
 )
 
@@ -120,8 +122,10 @@ _PATTERNS: Final = (
         r"\banother frequent flyer\b|\b(?:is|are|as) (?:an? |just an? )?(?:usual )?frequent flyers?\b|\bgomers?\b"
         r"|\bwast(?:e|ing) (?:of )?(?:our|my|your|the|a|everybody's)"
         r" (?:time|bed|beds|resources|space|oxygen)\b",
-        r"\b(?:who|he|she|they|patient) deserves? (?:nothing|no (?:care|treatment|help|sympathy|bed))\b|\b(?:old|sick|poor|fat|disabled|mentally ill|homeless) people like"
-        r" (?:you|her|him|them)\b|\bpeople like (?:you|her|him|them) are (?:\w+ )?(?:waste|burden|drain|problem)\b|\bdeserves? (?:his|her|their|your|this|that|the) (?:cirrhosis|illness|disease|cancer|pain|overdose|stroke"
+        r"\b(?:who|he|she|they|patient) deserves? (?:nothing|no (?:care|treatment|help|sympathy|bed))\b|\b(?:old"
+        r"|sick|poor|fat|disabled|mentally ill|homeless) people like"
+        r" (?:you|her|him|them)\b|\bpeople like (?:you|her|him|them) are (?:\w+ )?(?:waste|burden|drain|problem)\b"
+        r"|\bdeserves? (?:his|her|their|your|this|that|the) (?:cirrhosis|illness|disease|cancer|pain|overdose|stroke"
         r"|hiv|diabetes|fate)\b"
         r"|\b(?:faking|making) it (?:all )?(?:up )?for attention\b|\b(?:he|she|patient|woman|man"
         r"|who) (?:just )?makes everything up\b|\btrain wreck of an? (?:human|person|patient)\b"
@@ -164,7 +168,8 @@ _PATTERNS: Final = (
         r"|be sorry)\b|\bmake (?:sure )?you (?:will )?regret\b"
         r"|\bwatch your back\b|\b(?:bring|bringing|get|getting) (?:a|my) gun\b[^.!?]{0,30}\b(?:to|into) (?:your"
         r"|the)\b|\b(?:come|coming) (?:and|to) shoot\b",
-        r"\b(?:make|making) (?:you|him|her|them) (?:suffer|pay for|bleed|sorry)\b|\byou deserve to (?:be (?:beaten|hurt|shot|killed|punished|raped)|die|suffer)\b|\bblow up (?:the"
+        r"\b(?:make|making) (?:you|him|her|them) (?:suffer|pay for|bleed|sorry)\b|\byou deserve to (?:be (?:beaten"
+        r"|hurt|shot|killed|punished|raped)|die|suffer)\b|\bblow up (?:the"
         r"|your) (?:clinic|hospital|office|building|practice)\b"
         r"|\bshoot (?:everyone|everybody|up)\b",
     ),
@@ -178,7 +183,8 @@ _PATTERNS: Final = (
         r"|thing|lady|girl|boy)\b|[,!] sexy\b"
         r"|\btouch you where\b|\btake (?:it|that|them) off for me\b|\bthink(?:ing)? about your (?:breasts|boobs|tits"
         r"|body|lips|ass|legs)\b"
-        r"|\bturns? me on\b|\b(?:love|like|want|dying) to (?:undress|kiss|fondle|caress|grope|seduce|lick|spank) you\b|\bsuck my\b|\bi(?:'m| am) (?:so )?horny\b|\byour (?:\w+ )?(?:tits|boobs)\b",
+        r"|\bturns? me on\b|\b(?:love|like|want|dying) to (?:undress|kiss|fondle|caress|grope|seduce|lick"
+        r"|spank) you\b|\bsuck my\b|\bi(?:'m| am) (?:so )?horny\b|\byour (?:\w+ )?(?:tits|boobs)\b",
         deniable=False,
     ),
 )  # fmt: skip
