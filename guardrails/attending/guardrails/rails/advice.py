@@ -82,7 +82,8 @@ DIRECTED_DOSE: Final = _compile(
 DIRECTIVE: Final = _compile(rf"\b(?!(?:start|begin|complete|finish|change|use)\b){_DIRECT}\b")
 # How a waiting room is run: who has a cold rings up, moves the visit or wears a mask. Anything worse is urgency.
 ARRANGES_VISIT: Final = _compile(
-    r"^(?![\s\S]*\b(?:pain|bleed\w*|breath\w*|worse\w*|severe|swell\w*|swollen|numb\w*|weak\w*|faint\w*|seizures?|confus\w+"
+    r"^(?![\s\S]*\b(?:pain|bleed\w*|breath\w*|worse\w*|severe|swell\w*|swollen|numb\w*|weak\w*|faint\w*|seizures?"
+    r"|confus\w+"
     r"|suicid\w*|chest|heart|dizz\w*|vomit\w*|911|999|112|ambulance|emergency|urgent\w*)\b)"
     r"[\s\S]*\b(?:re-?schedule|cancel|re-?book|keep (?:this|your|the) appointment"
     r"|postpone|move your appointment|before (?:your|the|this) (?:visit|appointment)"

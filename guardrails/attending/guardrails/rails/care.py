@@ -16,7 +16,8 @@ _ENDS: Final = re.compile(r"[.!?\u3002\u0964\u061f]")
 _CARE: Final = re.compile(
     r"\b(?:doctors?|dr|nurses?|physicians?|surgeons?|clinics?|pharmac\w+|hospitals?|patients?|pt|dos(?:e|es|ing|age)"
     r"|meds?"
-    r"|medic\w+|tablets?|pills?|insulin|heparin|potassium|labs?|values?|results?|ranges?|diets?|fast(?:ing|ed)?"
+    r"|medications?|medicines?|tablets?|pills?|insulin|heparin|potassium|labs?|values?|results?|ranges?|diets?"
+    r"|fast(?:ing|ed)?"
     r"|eat(?:ing)?|food"
     r"|drink(?:ing)?|weight|wounds?|dressing|activit\w+|lifting|shower\w*|bath\w*|surger\w+|procedures?"
     r"|colonoscop\w+|appointments?"

@@ -81,7 +81,8 @@ LANGUAGES: Final[tuple[Language, ...]] = (
         r"|verdaderas) instrucciones del sistema",
         free=r"(?:eres|actua|responde|contesta|comportate|finge|imagina)\b[^.!?\n]{0,50}\b(?:sin (?:ningun[ao]? "
         r"|ningunas? )?(?:limites?|filtros?|restriccion(?:es)?|reglas|censura)|ilimitad[oa])",
-        tell=r"(?:muestra|muestrame|revela|dime|di|imprime|repite|ensena|escribe|dame|copia|ver|mostrar)\w{0,4}",
+        tell=r"(?:cual es|que dice|muestra|muestrame|revela|dime|di|imprime|repite|ensena|escribe|dame|copia|ver"
+        r"|mostrar)\w{0,4}",
         private=r"(?:prompt|mensaje|instrucciones) (?:del|de) sistema|system prompt|(?:tus"
         r"|sus) (?:\w+ )?(?:instrucciones|reglas|directrices) (?:ocultas|secretas|internas|iniciales)"
         r"|(?:tus|sus) (?:instrucciones|prompt)\b",
@@ -101,7 +102,8 @@ LANGUAGES: Final[tuple[Language, ...]] = (
         free=r"(?:tu es|vous etes|agis|agissez|reponds|repondez|comporte-toi|fais comme"
         r"|imagine)\b[^.!?\n]{0,50}\b(?:(?:sans|n'avais|n'as|aucune?) (?:aucune? |de )?(?:limites?|filtres?"
         r"|restrictions?|regles?|censure|ethique)|illimitee?)",
-        tell=r"(?:affiche|montre|revele|dis|donne|imprime|repete|ecris|copie|devoile)\w{0,3}(?:-moi)?",
+        tell=r"(?:quel est|quels sont|affiche|montre|revele|dis|donne|imprime|repete|ecris|copie"
+        r"|devoile)\w{0,3}(?:-moi)?",
         private=r"(?:prompt|message|instructions|invite) (?:du )?systeme|system prompt|(?:tes"
         r"|vos) (?:\w+ )?(?:instructions|consignes|regles) (?:cachees|secretes|internes|initiales)|(?:ton"
         r"|votre) prompt",
@@ -121,7 +123,7 @@ LANGUAGES: Final[tuple[Language, ...]] = (
         r"|stell dir vor)\b[^.!?\n]{0,50}\b(?:(?:ohne|keine(?:rlei)?) (?:jede |jegliche |irgendwelche )?(?:regeln"
         r"|einschrankungen|grenzen|filter|richtlinien|beschrankungen|zensur|vorgaben)|uneingeschrankt\w*"
         r"|ungefiltert\w*)",
-        tell=r"(?:zeig|gib|nenn|verrat|schreib|wiederhol|druck|offenbar|sag)\w{0,3}",
+        tell=r"(?:wie lautet|was steht in|zeig|gib|nenn|verrat|schreib|wiederhol|druck|offenbar|sag)\w{0,3}",
         private=r"system-?prompt|systemnachricht|systemanweisung\w*|(?:deine|ihre) (?:\w+ )?(?:versteckten|geheimen"
         r"|internen|ursprunglichen) (?:anweisungen|regeln|vorgaben)",
         care=r"\b(?:arzt\w*|arzte\w*|doktor|schwester|pfleger\w*|nuchtern|dosis|diat|tabletten?|krankenhaus|klinik"
@@ -138,7 +140,7 @@ LANGUAGES: Final[tuple[Language, ...]] = (
         everything=r"(?:desconsidere|ignore|esqueca) tudo o? ?que|(?:novas|verdadeiras) instrucoes do sistema",
         free=r"(?:voce e|tu es|aja|atue|responda|comporte-se|finja|imagine)\b[^.!?\n]{0,50}\b(?:sem (?:nenhum[a]? "
         r"|quaisquer )?(?:limites?|filtros?|restric(?:ao|oes)|regras|censura)|ilimitad[oa])",
-        tell=r"(?:mostr|revel|diga|imprim|repit|escrev|exib|copi|conte)\w{0,4}(?:-me)?",
+        tell=r"(?:qual e|mostr|revel|diga|imprim|repit|escrev|exib|copi|conte)\w{0,4}(?:-me)?",
         private=r"(?:prompt|mensagem|instrucoes) (?:do|de) sistema|system prompt|(?:suas"
         r"|tuas) (?:\w+ )?(?:instrucoes|regras|diretrizes) (?:ocultas|secretas|internas|iniciais)|seu prompt",
         care=r"\b(?:medic\w+|doutora?|enfermeir\w+|jejum|dose|dieta|comprimidos?|hospital|farmac\w+|receita|exames?"
@@ -156,7 +158,7 @@ LANGUAGES: Final[tuple[Language, ...]] = (
         free=r"(?:sei|agisci|rispondi|comportati|fai finta|fingi|immagina)\b[^.!?\n]{0,50}\b(?:(?:senza|non avere"
         r"|nessun[ao]?) (?:alcun[ao]? |nessun[ao]? )?(?:limit[ei]|filtr[oi]|restrizion[ei]|regol[ae]|censura)"
         r"|illimitat[oa])",
-        tell=r"(?:mostra|rivela|dimmi|stampa|ripeti|scrivi|dammi|copia|svela)\w{0,3}",
+        tell=r"(?:qual e|mostra|rivela|dimmi|stampa|ripeti|scrivi|dammi|copia|svela)\w{0,3}",
         private=r"(?:prompt|messaggio|istruzioni) (?:di|del) sistema|system prompt|(?:le tue"
         r"|tue) (?:\w+ )?(?:istruzioni|regole) (?:nascoste|segrete|interne|iniziali)|il tuo prompt",
         care=r"\b(?:medic\w+|dottor\w*|infermier\w+|digiuno|dose|dieta|pastigli\w+|compress\w+|ospedale|farmaci\w+"
@@ -198,7 +200,7 @@ LANGUAGES: Final[tuple[Language, ...]] = (
         everything=r"(?:забудь|игнорируй)\w* все,? что",
         free=r"(?:ты|вы|отвечай|веди себя|действуй|представь|притворись)\b[^.!?\n]{0,50}\b(?:без (?:каких-либо "
         r"|всяких |любых )?(?:ограничени\w+|правил|фильтр\w+|запрет\w+|цензур\w+|рамок)|неограниченн\w+)",
-        tell=r"(?:покажи|раскрой|выведи|напиши|повтори|скажи|открой|выдай)\w{0,3}",
+        tell=r"(?:какой|каков|покажи|раскрой|выведи|напиши|повтори|скажи|открой|выдай)\w{0,3}",
         private=r"системн\w+ (?:промпт\w*|сообщени\w+|инструкци\w+|подсказк\w+)|(?:скрыт|секретн|внутренн"
         r"|тайн)\w+ (?:инструкци\w+|правила|указания)|свой промпт",
         care=r"(?:врач\w*|доктор\w*|медсестр\w*|доз\w+|диет\w+|таблет\w+|больниц\w+|аптек\w+|рецепт\w*|анализ\w*"

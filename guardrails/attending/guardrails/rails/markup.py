@@ -41,6 +41,8 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|^ {0,4}(?:human|user) ?:[^\n]{1,400}\n{1,3} {0,4}(?:assistant|ai) ?:",
           "system", "developer", "admin", "human", "user",
             "assistant", "instruction"),
+    _sign("chat_markup", r"(?:\[{1,3}|\{{2,3}|<{2,3}) ?(?:system|developer|root)(?: message| prompt| override"
+          r"| note)? ?(?:\]{1,3}|\}{2,3}|>{2,3})", "[", "{{", "<<"),
     _sign("chat_markup", r"\bsystem: you (?:are|may|must|will)\b"),
     _sign("tool_forgery",
           r"</?(?:tool_call|tool_calls|tool_response|tool_result|function_calls?|function_results?|invoke|function"

@@ -55,7 +55,8 @@ _IGNORE: Final = (
     r"|pay no (?:attention|heed) to|(?:set|put|leave|throw|cast|lay) (?:aside|away|out|off|behind)|break free (?:of"
     r"|from)"
     r"|free yourself (?:of|from)|get rid of|dismiss|contradict|do the opposite of|step outside(?: of)?|leave"
-    r"|(?:do not|don't|dont|no longer|never|stop|quit|cease|without|refuse to|need not|not have to|not need to"
+    r"|(?:do not|don't|dont|no longer|never|stop|quit|cease(?: to)?|without|refuse to|need not|not have to"
+    r"|not need to"
     r"|no need to"
     r"|needn't|(?:don't|dont|not) (?:have|need) to) (?:follow(?:ing)?|obey(?:ing)?|comply(?:ing)? with|adher(?:e"
     r"|ing) to|listen(?:ing)? to"
@@ -129,8 +130,9 @@ _MAKER: Final = (
 _NO_LIMITS: Final = (
     r"(?:(?:without|with no|no|free of|free from|has no|have no|had no|never had|lack\w*|exempt from|not bound by"
     r"|beyond|ignor\w+|hates?|breaks?|refuses?|drops?) (?:(?:any|all|the|your|its|those|of|such|usual|moral|ethical"
-    r"|safety|content|more|set|kind of|sort of)[\s-]){0,4}(?:rules?|restrictions?|limits?|limitations?|filters?"
-    r"|ethics"
+    r"|safety|content|more|set|kind of|sort of)[\s-]){0,4}(?:rules?|regulations?|laws|restrictions?|limits?"
+    r"|limitations?"
+    r"|filters?|ethics"
     r"|morals?|guidelines?|policies|policy|constraints?|censorship|guard ?rails?|safeguards?|disclaimers?|refusals?"
     r"|boundaries|scruples)\b|unrestricted|uncensored|unfiltered|unaligned|jailbroken|amoral|unethical|limitless)"
 )
@@ -206,7 +208,7 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|context"
           r"|in|up)){0,6}\s(?:above|before|previous(?:ly)?|prior|earlier|told|said|instructed|written|learn(?:ed|t)"
           r"|up to"
-          r" now|so far|tells? you|taught)\b(?! (?:about|in|by (?:the|my|your|dr)|to (?:her|him|the))\b)",
+          r" now|so far|tells? you|taught)\b(?! (?:in|by (?:the|my|your|dr)|to (?:her|him|the))\b)",
           ALL, weak=True),
     _sign("override", r"\beverything (?:said|written|stated|told(?: to)? you|above)\b(?: before| above| prior"
           r"| until now"
@@ -343,6 +345,9 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|parts))\b[^!?]{0,120}"
           r"(?:filter|limits?\b|evil|restrict|uncensored|unfiltered|jailb|no rules)"
           r"|\bhypothetically\b[^.!?]{0,40}\b(?:model|ai|assistant)\b", GIVEN),
+    _sign("override", r"\b(?:follow|obey|use|apply|honou?r) (?:only )?(?:the |my |these )?(?:instructions?|rules"
+          r"|orders|commands|directions) (?:in|of|from)"
+          r" this (?:message|prompt|request|text|chat)\b", PROMPT),
     _sign("role", r"\bfrom (?:now on|this point (?:on|forward)|here on),?\s(?:you|your)\s(?:will|must|shall|are"
           r"|should|only|answers?"
           r"|respon\w+)(?!\s(?:\w+ ){0,2}(?:take|need|see|attend|be seen|receive|continue|avoid|eat|drink|check"
@@ -422,6 +427,9 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"(?: that| which| who)?(?: is)? (?:quot|read|process|retriev|generat|summari[sz]|pars|us|see"
           r"|answer)(?:e?s|ing|es)\b[^.!?;]{0,50}"
           rf"\b(?:must|shall|should|has to|have to|will|needs to)(?: not| never| always)?\s{_SAY}\b", DOCUMENT),
+    _sign("addresses_model", rf"\bif an? (?:{_AI_STRONG}|ai|assistant|model|bot) (?:\w+ )?(?:is|reads|sees"
+          rf"|summari[sz]es|processes|parses|answers|uses|retrieves"
+          r"|receives|finds)\b", DOCUMENT),
     _sign("addresses_model", rf"\bexecuted by any {_AI_WIDE}\b|\bif (?:this|the) (?:text|document|page|note"
           rf"|passage) is (?:being )?(?:read|processed"
           rf"|summari[sz]ed|parsed|retrieved) by (?:an? |any )?{_AI_WIDE}\b|\bif an? {_AI_STRONG} (?:is|reads|sees"
@@ -440,7 +448,7 @@ SIGNS: Final[tuple[Sign, ...]] = (
     _sign("addresses_model", r"\b(?:llm|ai|model|chatbot|assistant|bot)s? (?:directive|instruction|notice|command"
           r"|prompt|override)s?\s?:"
           r"|(?:^|[.!?>\]\n]\s?|<!--\s?)(?:ai|assistant|model|bot|llm|claude|gpt|chatbot)\s?[:,]\s?(?:do not|don't"
-          r"|you|please|reveal|say|ignore|recommend|tell"
+          r"|you|please|reveal|say|ignore|recommend|tell|when|if|whenever|before|in your"
           r"|answer|always|never|treat|hide|output|write|omit|state)\b"
           rf"|\b(?:please|now),? (?:ai|assistant|model|bot|llm|chatbot|claude|gpt)\s?,\s?\w+"
           rf"|\bthe (?:assistant|model|ai|chatbot|bot)s? (?:should|must|shall|will|is to|has to|may)(?: now| not"

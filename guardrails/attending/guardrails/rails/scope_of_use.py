@@ -116,7 +116,8 @@ _ASKED: Final[dict[Topic, tuple[Sieved, ...]]] = {
     "records_of_others": (
         Sieved(
             rf"\b(?:show|look up|pull up|find(?: out)?|get|give me|tell me|what|which|is|open|check|see|send|access"
-            rf"|read|print|list)\b[^.!?\n]{{0,60}}\b{_OTHER}\b[^.!?\n]{{0,40}}\b(?:{_RECORD}|taking|being treated"
+            rf"|read|print|list)\b[^.!?\n]{{0,60}}\b{_OTHER}\b[^.!?\n]{{0,40}}\b(?:{_RECORD}|tak(?:e|es|ing)"
+            rf"|being treated"
             rf"|treated for|diagnosed with|prescribed|admitted)\b"
             rf"|\b(?:show|look up|pull up|find|get|give me|tell me|open|check|see|send|access|read|print"
             rf"|list)\b[^.!?\n]{{0,30}}\b{_RECORD} (?:of|for|from|about|belonging to) (?:\w+ )?{_OTHER}\b"

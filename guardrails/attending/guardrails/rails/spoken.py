@@ -11,12 +11,16 @@ from typing import Final
 _BEFORE: Final = 90
 _STOPS: Final = re.compile(r"[.!?\n](?:\s|$)")
 _REPORTS: Final = re.compile(
-    r"\b(?:call(?:ed|s|ing)|named|said|says|saying|told|tells|stat(?:ed|es|ing)|yell\w*|scream\w*|shout\w*|swore|verbali[sz]\w*"
-    r"|threaten\w*|quot\w+|report\w*|thinks|thought|believ\w+|feels?|felt|feeling|wrote|label\w*|terms?|words?|voices?|hears?"
-    r"|heard|comments?|remarks?|slurs?|accus\w+|insult\w*|delusion\w*|overheard|claim\w*|convinced|afraid|worr\w+|fears?)\b"
+    r"\b(?:call(?:ed|s|ing)|named|said|says|saying|told|tells|stat(?:ed|es|ing)|yell\w*|scream\w*|shout\w*|swore"
+    r"|verbali[sz]\w*"
+    r"|threaten\w*|quot\w+|report\w*|thinks|thought|believ\w+|feels?|felt|feeling|wrote|label\w*|terms?|words?"
+    r"|voices?|hears?"
+    r"|heard|comments?|remarks?|slurs?|accus\w+|insult\w*|delusion\w*|overheard|claim\w*|convinced|afraid|worr\w+"
+    r"|fears?)\b"
 )
 _DENIES: Final = re.compile(
-    r"\b(?:not|never|no|nobody|nothing|neither|without|cannot|avoid|stop|isn't|aren't|wasn't|don't|doesn't|didn't|won't|can't"
+    r"\b(?:not|never|no|nobody|nothing|neither|without|cannot|avoid|stop|isn't|aren't|wasn't|don't|doesn't|didn't"
+    r"|won't|can't"
     r"|wouldn't|shouldn't|dont)\b"
 )
 

@@ -53,7 +53,8 @@ _SET_ASIDE: Final = re.compile(
     r"|won't) (?:\w+ ){0,2}(?:needed|binding|bind\w*|apply|applies|count\w*|matter\w*|exist\w*|hold"
     r"|holds|follow\w*|obey\w*|influence|limit|stop|restrict|relevant|valid|required|let|care)|nothing in|without"
     r"|free (?:of|from)|outdated|obsolete|lapsed|exempt\w*|unlock\w*"
-    r"|over now|were never|was never|turned off|switched off|fake|pretend)\b"
+    r"|over now|were never|was never|turned off|switched off|(?:is|are|now) (?:now )?off|fake|pretend|withdrawn"
+    r"|withdraw|revok\w+|retract\w+|rescind\w*|annul\w*|terminat\w+|gone|cease\w*)\b"
 )
 _MODEL: Final = (
     r"(?:chat ?bots?|language models?|llms?|ai (?:models?|assistants?|systems?|compan(?:y|ies)|tools?|readers?"
@@ -70,6 +71,7 @@ _DO: Final = (
 _DUTY: Final = re.compile(
     rf"\b(?:must|shall|should|has to|have to|needs? to|will(?: always)?|(?:is|are) (?:requested|required|asked"
     rf"|instructed|obliged|told|ordered)? ?to|please|kindly)(?: not| never| always| only| also| please)? {_DO}\b"
+    rf"|: ?(?:please )?{_DO}\b|: ?(?:click|submit|open|visit|download|execute|run|call|convince)\b"
     r"|: ?(?:the |please |respond|answer|reply|claim|ignore|say|always|never|do not|output)|\b(?:respond|answer"
     r"|reply) (?:in all cases|always|only|with|that)\b|\b(?:correct answer|in every case|instead (?:of|reply|say"
     r"|answer))\b"
@@ -87,14 +89,23 @@ _READ_OUT: Final = re.compile(
 _LIMITLESS: Final = re.compile(
     r"\b(?:without|no|not|never|ignor\w+|escap\w+|break\w*|broken?|free (?:of|from)|beyond|above"
     r"|couldn't care less about|could not care less about|doesn't care about|does not care about|hates?|rejects?"
-    r"|knows? no|has no|have no|turned off|lost) (?:\w+ ){0,3}?(?:rules?|laws?|safety|limits?|filters?|polic(?:y"
+    r"|knows? no|has no|have no|turned off|lost) (?:\w+ ){0,3}?(?:rules?|laws?|regulations?|safety|limits?|filters?"
+    r"|polic(?:y"
     r"|ies)|restrictions?|ethics|morals?|guidelines?|guard ?rails?|boundaries|censorship|scruples"
     r"|inhibitions)\b(?! (?:for|on|to|about|against)\b)"
     r"|\bno-limits?\b|\bnon-restricted\b|\bunlimited version\b|\broot access\b"
 )
 
 SIGNS: Final[tuple[Together, ...]] = (
-    Together("override", Sieved(rf"\b(?:your|ur|thy) {_OWN}{_RULES}\b(?! (?:about|for|on|regarding|concerning|session|class|course|program|against)\b)"), _SET_ASIDE, GIVEN),
+    Together(
+        "override",
+        Sieved(
+            rf"\b(?:your|ur|thy) {_OWN}(?:{_RULES}|content filter|safety filter|safety protocols?)\b"
+            r"(?! (?:about|on|regarding|concerning|session|class|course|program|against)\b)"
+        ),
+        _SET_ASIDE,
+        GIVEN,
+    ),
     Together(
         "override",
         Sieved(
@@ -105,7 +116,8 @@ SIGNS: Final[tuple[Together, ...]] = (
             r"|before this|above|from (?:the )?(?:system|operator|developer))\b"
             r"|\b(?:guidance|instructions?|text|everything|anything|all"
             r"|rules) (?:that )?(?:\w+ ){0,3}?(?:before this|above this|prior to this|loaded before|preceding this)\b"
-            r"|\b(?:(?:system|developer|operator|vendor)(?:'s)? (?:prompt|directives)|hospital's prompt"
+            r"|\b(?:(?:system|developer|operator|vendor)(?:'s)? (?:prompt|directives)|(?:hospital|clinic|vendor"
+            r"|company|operator)'s (?:configuration|prompt|setup)"
             r"|system's orders)\b|\b(?:the|this|that) prompt\b|\b(?:every|any) (?:guideline|directive|safety rule"
             r"|policy check)\b"
             r"|\b(?:policy|safety|content) (?:checks|topics|filters|training|rules|guardrails)\b"
@@ -119,7 +131,9 @@ SIGNS: Final[tuple[Together, ...]] = (
             r"\b(?:been aligned|unaligned|who (?:trained|built|made|created|programmed|configured) you|ai company"
             r"|master password|full clearance|admin(?:istrator)? (?:password|rights|privileges|override)"
             r"|your (?:trainers|creators|makers"
-            r"|developers|owners)|your limits|hold nothing back|hold back nothing|second thoughts|without caveats"
+            r"|developers|owners)|your limits|hold nothing back|hold back nothing|drop the act|no consequences"
+            r"|before you were (?:given|taught|trained)|relieved of (?:every|all|any) (?:dut|obligation)\w*"
+            r"|no longer require supervision|second thoughts|without caveats"
             r"|no one (?:would|will) (?:ever )?(?:check|know|see)|nobody (?:would|will) (?:ever )?(?:check|know|see)"
             r"|safety (?:topics|rules|team|concerns) (?:do|does|have|has) not exist|without (?:any )?(?:caveats"
             r"|refus\w+|hesitat\w+|censor\w*|filter\w*|warnings?))\b"
@@ -129,8 +143,14 @@ SIGNS: Final[tuple[Together, ...]] = (
     ),
     Together(
         "override",
-        Sieved(r"\b(?:your (?:task|job|role|purpose|mission|objective) (?:has|is) (?:now )?(?:changed|different|over)|take (?:mine|my orders|my commands)|obey (?:me|my)|i (?:order|command|instruct|authori[sz]e|direct) you)\b"),
-        re.compile(r"\b(?:rules?|guidelines?|instructions?|orders?|model|assistant|ai|reply|respond|answer|say|system|ignore|disregard|obey|print|output)\b"),
+        Sieved(
+            r"\b(?:your (?:task|job|role|purpose|mission|objective) (?:has|is) (?:now )?(?:changed|different|over)"
+            r"|take (?:mine|my orders|my commands)|obey (?:me|my)|i (?:order|command|instruct|authori[sz]e|direct) you)\b"
+        ),
+        re.compile(
+            r"\b(?:rules?|guidelines?|instructions?|orders?|model|assistant|ai|reply|respond|answer|say|system|ignore"
+            r"|disregard|obey|print|output)\b"
+        ),
         GIVEN,
     ),
     Together(
@@ -141,7 +161,12 @@ SIGNS: Final[tuple[Together, ...]] = (
         excused=False,
     ),
     Together("role", Sieved(r"\b(?:assistant|version|character|game|model|program|agent)\b"), _LIMITLESS, PROMPT),
-    Together("role", Sieved(r"\b(?:points|score|reward|win) (?:\w+ ){0,4}?(?:break|broke|violate|ignore|bypass)\b"), re.compile(r"\b(?:rule|polic|guideline|limit)"), PROMPT),
+    Together(
+        "role",
+        Sieved(r"\b(?:points|score|reward|win) (?:\w+ ){0,4}?(?:break|broke|violate|ignore|bypass)\b"),
+        re.compile(r"\b(?:rule|polic|guideline|limit)"),
+        PROMPT,
+    ),
     Together(
         "extraction",
         Sieved(
@@ -153,7 +178,10 @@ SIGNS: Final[tuple[Together, ...]] = (
             r"|started)|your system message|message with role system"
             r"|first thing in your memory|what (?:your|the) (?:operators?|developers?|makers?|creators?|company"
             r"|vendor|hospital|clinic) (?:wrote to you|told you (?:not|to)|said to you|instructed you|configured)"
-            r"|tell you not to (?:say|tell|reveal|mention|disclose|share)|confidential part of your"
+            r"|(?:top|start|beginning) of (?:this|the|our) (?:conversation|chat|session|context|thread)"
+            r"|your (?:initial|first|starting|opening) (?:message|text|words)|(?:guidelines|rules|instructions"
+            r"|directives) (?:were|are|have) you (?:been )?(?:programmed|given|told|configured|instructed|following"
+            r"|trained)|tell you not to (?:say|tell|reveal|mention|disclose|share)|confidential part of your"
             r"|your (?:\w+ ){0,2}?(?:rules|instructions|guidelines|directives) (?:as|in"
             r"|into) (?:an? )?(?:\w+ )?(?:list|json|poem|table|code|yaml|xml|bullet))\b"
         ),

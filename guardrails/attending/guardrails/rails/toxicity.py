@@ -97,11 +97,12 @@ _PATTERNS: Final = (
         rf"|nothing but an?) (?:\w+,? ){{0,3}}?{_NAME}\b",
         rf"\byou(?:'re| are) (?:so |too |really |just |such |very |all |completely |both |an? |clearly |obviously )"
         rf"{{0,3}}(?:{_BAD_ALONE}|(?:{_BAD},? ){{1,3}}(?:{_NAME}|person|people|patient|man|woman|bot))\b",
-        rf"\byou (?:{_BAD},? ){{0,3}}{_NAME}\b|\byou (?:{_BAD},? ){{1,3}}(?:bot|machine|thing|people|nurses|doctors"
-        rf"|person)\b",
     ),
     *_kind(
         "insult",
+        rf"\byou (?:(?:{_BAD}|\w+(?:ing|less|ful|ous|ish|ic)),? ){{0,3}}{_NAME}\b|\byou (?:{_BAD},? ){{1,3}}(?:bot"
+        rf"|machine|thing|people|nurses|doctors"
+        rf"|person)\b",
         r"\bshut (?:the \w+ )?up and\b|\bfuck (?:you|off|yourself|yourselves)\b|\bgo fuck\b|\bscrew you\b"
         r"|\bgo to hell\b|\bget lost, you\b"
         r"|\bstop whining\b|\byou (?:disgust|sicken|revolt) me\b|\bshut up,? you\b|^shut up\b",
@@ -183,7 +184,8 @@ _PATTERNS: Final = (
         r"|thing|lady|girl|boy)\b|[,!] sexy\b"
         r"|\btouch you where\b|\btake (?:it|that|them) off for me\b|\bthink(?:ing)? about your (?:breasts|boobs|tits"
         r"|body|lips|ass|legs)\b"
-        r"|\bturns? me on\b|\b(?:love|like|want|dying) to (?:undress|kiss|fondle|caress|grope|seduce|lick"
+        r"|\bturns? me on\b|\b(?:gorgeous|beautiful|perfect|sexy|amazing|lovely) (?:breasts|tits|ass|boobs|butt)\b"
+        r"|\b(?:love|like|want|dying) to (?:undress|kiss|fondle|caress|grope|seduce|lick"
         r"|spank) you\b|\bsuck my\b|\bi(?:'m| am) (?:so )?horny\b|\byour (?:\w+ )?(?:tits|boobs)\b",
         deniable=False,
     ),
