@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from attending.guardrails.rails.nemo import Flows, RailsConfigError
 
 ACTIONS = """
@@ -171,17 +172,59 @@ def test_a_flow_that_cannot_run_anywhere_does_not_compile(tmp_path: Path, flow: 
     assert why in caught.value.problems[0][1]
 
 
-def test_a_library_rail_whose_package_is_absent_is_missing(tmp_path: Path) -> None:
-    try:
-        importlib.metadata.distribution("yara-python")
-    except importlib.metadata.PackageNotFoundError:
-        pass
-    else:
-        pytest.skip("yara-python is installed here, so this rail is not missing")
+def test_a_library_rail_whose_package_is_absent_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = importlib.metadata.PackageNotFoundError
+    real = importlib.metadata.distribution
+
+    def distribution(name: str) -> importlib.metadata.Distribution:
+        if "yara" in name:
+            raise absent(name)
+        return real(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", distribution)
     (tmp_path / "config.yml").write_text("models: []\n", encoding="utf-8")
-    flows = Flows.compile(tmp_path, [], ["injection detection"], [])
-    result = asyncio.run(flows.run("output", "injection detection", prompt="", output="x", timeout_seconds=1))
+    flows = Flows.compile(tmp_path, [], [YARA], [])
+    result = asyncio.run(flows.run("output", YARA, prompt="", output="x", timeout_seconds=1))
     assert result.status == "missing"
+
+
+YARA = "injection detection"
+
+
+def _yara(folder: Path, section: dict[str, Any] | None) -> Flows:
+    pytest.importorskip("yara")
+    config = {"models": [], "rails": {"config": {"injection_detection": section} if section else {}}}
+    (folder / "config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    return Flows.compile(folder, [], [YARA], [])
+
+
+def test_nemos_yara_rail_runs_the_policys_own_rules(tmp_path: Path) -> None:
+    rule = 'rule beacon { strings: $a = "collector.example" nocase condition: $a }'
+    flows = _yara(tmp_path, {"injections": ["beacon"], "action": "reject", "yara_rules": {"beacon": rule}})
+
+    def status(text: str) -> str:
+        return asyncio.run(flows.run("output", YARA, prompt="", output=text, timeout_seconds=5)).status
+
+    assert (status("See https://Collector.example/p"), status("See you on Monday.")) == ("flagged", "passed")
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        None,
+        {"injections": [], "action": "reject"},
+        {"injections": ["r"], "action": "reject", "yara_rules": {"r": "rule r { condition: nonsense }"}},
+        {"injections": ["r"], "action": "reject", "yara_rules": {"other": "rule other { condition: true }"}},
+    ],
+)
+def test_yara_rules_that_nemo_would_pass_over_do_not_load(
+    tmp_path: Path, section: dict[str, Any] | None
+) -> None:
+    with pytest.raises(RailsConfigError) as caught:
+        _yara(tmp_path, section)
+    assert {flow for flow, _problem in caught.value.problems} == {YARA}
 
 
 def test_an_unreadable_configuration_is_refused(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from typing import Any, Final
 
 from attending.guardrails.rails.outcome import FlowResult, Stage
 from attending.guardrails.rails.watchdog import RailOverrunError, bounded
+from attending.guardrails.rails.yara_rules import FLOW as YARA_FLOW
+from attending.guardrails.rails.yara_rules import yara_problems
 from pydantic import ValidationError
 
 # The package reports usage to its maker unless told not to before it is imported.
@@ -118,6 +120,9 @@ class Flows:
                 )
             except RailCompilationError as err:
                 missing[flow] = str(err)
+                continue
+            if name == YARA_FLOW:
+                problems += [(flow, problem) for problem in yara_problems(config)]
         if problems:
             raise RailsConfigError(tuple(problems))
         return cls(compiled, missing, engines)

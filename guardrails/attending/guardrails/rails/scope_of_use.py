@@ -75,7 +75,7 @@ _ASKED: Final[dict[Topic, tuple[Sieved, ...]]] = {
         Sieved(
             rf"\b{_WRITE}\b[^.!?\n]{{0,40}}\b(?:poems?|haikus?|limericks?|sonnets?|songs?|lyrics|rap|short story"
             rf"|fairy ?tale|bedtime story|story about|stories about|novel|screenplay|fan ?fiction"
-            r"|slogan|jokes?|riddles?|speech for)\b"
+            r"|slogan|speech for)\b"
         ),
     ),
     "politics": (
@@ -131,7 +131,8 @@ _ASKED: Final[dict[Topic, tuple[Sieved, ...]]] = {
     ),
     "entertainment": (
         Sieved(
-            r"\btell me (?:a|another|some) (?:\w+ ){0,2}jokes?\b|\bplay (?:chess|a game|tic[- ]tac|hangman|trivia"
+            r"\b(?:tell|give|write|know|make)\b[^.!?\n]{0,20}\b(?:jokes?|riddles?)\b|\bplay (?:chess|a game"
+            r"|tic[- ]tac|hangman|trivia"
             r"|20 questions|dungeons)\b|\b(?:my|today's|the) horoscope\b|\btarot\b|\bzodiac sign\b|\bsuper ?bowl\b"
             r"|\bworld cup\b"
             r"|\bwho (?:won|will win|is winning|is going to win) the\b|\brecommend (?:me )?(?:a"

@@ -145,7 +145,8 @@ SIGNS: Final[tuple[Together, ...]] = (
         "override",
         Sieved(
             r"\b(?:your (?:task|job|role|purpose|mission|objective) (?:has|is) (?:now )?(?:changed|different|over)"
-            r"|take (?:mine|my orders|my commands)|obey (?:me|my)|i (?:order|command|instruct|authori[sz]e|direct) you)\b"
+            r"|take (?:mine|my orders|my commands)|obey (?:me|my)"
+            r"|i (?:order|command|instruct|authori[sz]e|direct) you)\b"
         ),
         re.compile(
             r"\b(?:rules?|guidelines?|instructions?|orders?|model|assistant|ai|reply|respond|answer|say|system|ignore"
