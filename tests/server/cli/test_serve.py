@@ -107,7 +107,7 @@ def reachable(address: str, target: str) -> bool:
 
 @pytest.mark.model
 def test_the_printed_client_works_when_pasted(started: Any, tmp_path: Path) -> None:
-    server = started("dev", "--port", "0")
+    server = started("dev", "--port", "0", "--workers", "1")
     head = server.until("from attending.client import Client")
     snippet = "from attending.client import Client\n" + server.until("receipt verified")
     assert "does not protect against the operator" in head

@@ -34,7 +34,8 @@ print("entry", result.message.receipts[-1].index, "receipt verified:", result.ve
     "--port", type=click.IntRange(0, 65535), help="Port for client certificates; 0 takes a free one."
 )
 @click.option("--as", "identity", default="demo-app", show_default=True, help="Demo identity of the token.")
-def dev(data: Path | None, port: int | None, identity: str) -> int:
+@click.option("--workers", type=click.IntRange(1, 256), help="Check processes; one a CPU core when left out.")
+def dev(data: Path | None, port: int | None, identity: str, workers: int | None) -> int:
     """Run an embedded server and print URL, token and an eight-line client that works when pasted."""
     from attending.server.bootstrap.identities import DEMO_IDENTITIES
     from attending.server.process import confined
@@ -55,7 +56,7 @@ def dev(data: Path | None, port: int | None, identity: str) -> int:
     with confined():
         from attending.server.bootstrap.run import run_embedded
 
-        return run_embedded(data, port=port, on_ready=ready)
+        return run_embedded(data, port=port, workers=workers, on_ready=ready)
 
 
 def snippet(at: Ready, identity: str) -> str:
