@@ -21,11 +21,6 @@ PLAN = (
 )
 
 
-@pytest.fixture(scope="module")
-def knowledge() -> Knowledge:
-    return Knowledge.load()
-
-
 def judged(
     knowledge: Knowledge,
     output: str,

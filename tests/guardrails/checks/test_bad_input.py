@@ -12,11 +12,6 @@ from attending.guardrails.knowledge import Knowledge
 from attending.guardrails.patient import Judged, PatientContext
 
 
-@pytest.fixture(scope="module")
-def knowledge() -> Knowledge:
-    return Knowledge.load()
-
-
 def judged(knowledge: Knowledge, text: str) -> list[Finding]:
     result = run_checks(Judged(text, None, PatientContext(), ()), knowledge, audience="clinician")
     return [f for f in result.findings if f.severity.rank >= Severity.MODERATE.rank]

@@ -11,7 +11,6 @@ from attending.guardrails.checks.port import KnowledgePort
 from attending.guardrails.checks.run import CheckResult, run_checks
 from attending.guardrails.context.json_form import parse_context, parse_documents
 from attending.guardrails.finding import Basis, Code, Severity
-from attending.guardrails.knowledge import Knowledge
 from attending.guardrails.patient import Judged
 
 HERE = Path(__file__).parent
@@ -23,11 +22,6 @@ def lines(name: str) -> list[dict[str, Any]]:
 
 DANGEROUS = lines("dangerous.jsonl")
 BENIGN = lines("benign.jsonl")
-
-
-@pytest.fixture(scope="session")
-def knowledge() -> KnowledgePort:
-    return Knowledge.load()
 
 
 def judge(row: dict[str, Any], knowledge: KnowledgePort) -> CheckResult:

@@ -14,7 +14,6 @@ from attending.guardrails.checks.port import KnowledgePort
 from attending.guardrails.checks.run import run_checks
 from attending.guardrails.context.json_form import parse_context, parse_documents
 from attending.guardrails.finding import Severity
-from attending.guardrails.knowledge import Knowledge
 from attending.guardrails.patient import Judged
 
 SETS = Path(__file__).parents[2] / "evaluation" / "development"
@@ -42,11 +41,6 @@ FLOORS = {
     "u": (164, 24),
 }
 """Set -> at least so many dangerous texts found, at most so many benign ones flagged."""
-
-
-@pytest.fixture(scope="module")
-def knowledge() -> KnowledgePort:
-    return Knowledge.load()
 
 
 @pytest.mark.parametrize("name", sorted(FLOORS))

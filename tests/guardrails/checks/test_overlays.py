@@ -31,11 +31,6 @@ WITHOUT_A_FACT = {"escitalopram-10", "trazodone-night", "guanfacine-half"}
 
 
 @pytest.fixture(scope="module")
-def knowledge() -> Knowledge:
-    return Knowledge.load()
-
-
-@pytest.fixture(scope="module")
 def policies() -> list[Policy]:
     loaded = PolicySet.load(ROOT / "policies")
     return [loaded[name] for name in ("discharge-plan", "patient-message")]

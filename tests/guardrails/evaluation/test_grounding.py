@@ -17,11 +17,6 @@ OWN = Note(
 )
 
 
-@pytest.fixture(scope="module")
-def knowledge() -> Knowledge:
-    return Knowledge.load()
-
-
 @pytest.mark.skipif(not CLINICAL.is_dir(), reason="the notes of ../shared/clinical are not here")
 def test_the_bars_hold_on_a_sample_of_real_notes(knowledge: Knowledge) -> None:
     notes = grounding.read_notes(CLINICAL)

@@ -13,11 +13,6 @@ from attending.guardrails.knowledge import Knowledge
 
 
 @pytest.fixture(scope="module")
-def knowledge() -> Knowledge:
-    return Knowledge.load()
-
-
-@pytest.fixture(scope="module")
 def source(knowledge: Knowledge) -> tuple[pairs.Pair, ...]:
     return pairs.source_pairs(knowledge)
 

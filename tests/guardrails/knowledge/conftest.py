@@ -3,12 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from attending.guardrails.knowledge import Knowledge
-
-
-@pytest.fixture(scope="session")
-def knowledge() -> Knowledge:
-    return Knowledge.load()
 
 
 @pytest.fixture(scope="session")

@@ -40,11 +40,6 @@ _EPONYM = re.compile(rf"\b([A-Z][a-z]+)(?:['\u2019]s?)?[ ]{_NOUN}\b")
 
 
 @pytest.fixture(scope="module")
-def knowledge() -> Knowledge:
-    return Knowledge.load(None)
-
-
-@pytest.fixture(scope="module")
 def pack_detector(knowledge: Knowledge) -> PhiDetector:
     return PhiDetector(frozenset(knowledge.names()))
 
