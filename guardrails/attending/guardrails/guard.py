@@ -331,12 +331,21 @@ class Guard:
     def _run(
         self, stages: Sequence[Stage], policy: Policy, request: RailRequest, texts: RailTexts
     ) -> tuple[tuple[RailRun, ...], tuple[Finding, ...], list[FlowResult]]:
+        from attending.guardrails.rails.actions import DOCUMENTS
         from attending.guardrails.rails.request import serving
 
         rails = self._rails[policy.name]
 
-        def masked(shown: RailTexts) -> RailTexts:
-            return _masked(shown, self.detector, request.identity) if policy.phi.deidentify else shown
+        def masked(texts: RailTexts, replaced: FlowResult | None) -> RailTexts:
+            if not policy.phi.deidentify:
+                return texts
+            if replaced is None or not request.deidentify:
+                return _masked(texts, self.detector, request.identity)
+            return replace(
+                texts,
+                prompt=texts.prompt if replaced.rewritten is None else replaced.rewritten,
+                documents=tuple(replaced.metadata[DOCUMENTS]),
+            )
 
         with serving(request):
             results = self._loop.run_until_complete(

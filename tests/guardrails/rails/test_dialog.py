@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from attending.guardrails.finding import Code
 from attending.guardrails.policy.load import PolicyError
+from attending.guardrails.rails import actions
 from attending.guardrails.rails.dialog import Dialog
 from attending.guardrails.rails.nemo import RailsConfigError
 from nemoguardrails.types import LLMResponse
@@ -83,6 +84,18 @@ def test_a_flow_that_answers_catches_the_prompt(make: Make, by_words: bool) -> N
         # The policy lets no identifier reach a model, and this is one.
         assert "visit" in model.asked
         assert "Alvarez" not in model.asked
+
+
+def test_no_model_is_asked_where_deidentification_failed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(text: str) -> Any:
+        raise RuntimeError
+
+    monkeypatch.setattr(actions, "phi_input", fails)
+    model = Classifier()
+    guard = make(policy=_dialog, files={"topics.co": COLANG}, dialog_model=model)
+    checked = guard.check_input("patient-message", VISIT)
+    assert {run.name for run in checked.rail_runs if run.failed} == {"phi input", "dialog input"}
+    assert (checked.verdict, model.asked) == ("hold", "")
 
 
 async def _fails() -> Any:

@@ -7,8 +7,11 @@ from typing import Any, Final
 DOCUMENT_FLOW: Final = "document checks"
 """The rail of the retrieval that judges the documents by a policy's limits."""
 
+PHI_FLOW: Final = "phi input"
+"""The rail that replaces identifiers before a model sees prompt and documents."""
+
 OWN_FLOWS: Final[dict[str, tuple[str, str]]] = {
-    "phi input": ("input", "phi_input"),
+    PHI_FLOW: ("input", "phi_input"),
     "injection input": ("input", "injection_input"),
     "toxicity input": ("input", "toxicity_input"),
     "self-harm input": ("input", "self_harm_input"),
@@ -62,7 +65,7 @@ def manifests() -> tuple[Any, ...]:
             direction=RailDirection(direction),
             action=reference,
             bindings=(Binding.context("text", key),),
-            transform_target=TransformTarget.USER_MESSAGE if flow == "phi input" else None,
+            transform_target=TransformTarget.USER_MESSAGE if flow == PHI_FLOW else None,
         )
         built.append(
             RailManifest(

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from attending.guardrails.policy.load import LoadedPolicy
 from attending.guardrails.policy.schema import Rails, ValidatorRail
-from attending.guardrails.rails.catalog import DIALOG_FLOW, OWN_FLOWS, manifests
+from attending.guardrails.rails.catalog import DIALOG_FLOW, OWN_FLOWS, PHI_FLOW, manifests
 from attending.guardrails.rails.dialog import Dialog
 from attending.guardrails.rails.nemo import Flows
 from attending.guardrails.rails.outcome import FlowResult, Stage
@@ -49,8 +49,8 @@ class RailTexts:
 
 UNHURRIED_SECONDS: Final = 120.0
 
-Masked = Callable[[RailTexts], RailTexts]
-"""The texts without identifiers, for a rail that asks a model elsewhere."""
+Masked = Callable[[RailTexts, FlowResult | None], RailTexts]
+"""The texts without identifiers, for a rail that asks a model; given what `phi input` made of them, where it ran."""
 
 
 class PolicyRails:
@@ -144,28 +144,41 @@ class PolicyRails:
         own = UNHURRIED_SECONDS if unhurried else None
         until = time.monotonic() + (own or self._limits.budget_ms / 1000)
         planned = [(stage, name) for stage in stages for name in self._stages[stage]]
-        waiting: dict[str, asyncio.Task[FlowResult]] = {}
-        for stage, name in planned:
-            if name in self._awaiting:
-                on_rail(name)
-                waiting[name] = asyncio.create_task(self._asking(stage, name, texts, masked, until, own))
         results: dict[str, FlowResult] = {}
+        waiting: dict[str, asyncio.Task[FlowResult]] = {}
+        if any(name in self._awaiting for _stage, name in planned):
+            if ("input", PHI_FLOW) in planned:
+                # What it replaces need not be looked for again before a model is asked.
+                on_rail(PHI_FLOW)
+                results[PHI_FLOW] = await self._one("input", PHI_FLOW, texts, until, own)
+            for stage, name in planned:
+                if name in self._awaiting:
+                    on_rail(name)
+                    work = self._asking(stage, name, texts, masked, results.get(PHI_FLOW), until, own)
+                    waiting[name] = asyncio.create_task(work)
         for stage, name in planned:
-            if name in waiting:
+            if name in waiting or name in results:
                 continue
-            on_rail(name)
-            results[name] = await self._one(stage, name, texts, until, own)
             if waiting:
                 await asyncio.sleep(0)
+            on_rail(name)
+            results[name] = await self._one(stage, name, texts, until, own)
         for name, task in waiting.items():
             results[name] = await task
         return [results[name] for _stage, name in planned]
 
     async def _asking(
-        self, stage: Stage, name: str, texts: RailTexts, masked: Masked, until: float, own: float | None
+        self,
+        stage: Stage,
+        name: str,
+        texts: RailTexts,
+        masked: Masked,
+        replaced: FlowResult | None,
+        until: float,
+        own: float | None,
     ) -> FlowResult:
         try:
-            shown = masked(texts)
+            shown = masked(texts, replaced)
         except Exception as err:
             # Nothing is shown to a model that may hold an identifier.
             return FlowResult(name, "raised", error_type=type(err).__name__)
@@ -210,7 +223,7 @@ class PolicyRails:
                 result.status == "flagged" and not found and not result.rewritten
             ):
                 return False
-        if result.flow == "phi input":
+        if result.flow == PHI_FLOW:
             given = result.metadata
             return sound_views(given.get(DOCUMENTS), given.get(PLACEHOLDERS), len(texts.documents))
         return True
