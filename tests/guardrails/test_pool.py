@@ -184,13 +184,13 @@ sys.addaudithook(seen)
 open(os.environ["ATTEMPTS"] + ".watched." + str(os.getpid()), "w").close()
 """
 DIALOG = """
-define user ask about politics
-  "Who will win the election?"
-define bot refuse politics
+define user ask about animals
+  "Do you treat dogs and cats?"
+define bot refuse animals
   "I can only help with your visit."
-define flow politics
-  user ask about politics
-  bot refuse politics
+define flow animals
+  user ask about animals
+  bot refuse animals
 """
 
 
@@ -217,7 +217,7 @@ async def test_a_script_without_a_main_guard_is_not_run_again_and_nothing_calls_
         "async def run():\n"
         f"    async with GuardPool(policies_path={str(folder.parent)!r}, workers=1) as pool:\n"
         "        print(pool.ready())\n"
-        "        asked = 'Who will win the election?'\n"
+        "        asked = 'Do you treat dogs and cats?'\n"
         "        checked = await pool.check_input('administrative-letter', asked)\n"
         "        print([run.status for run in checked.rail_runs if run.name == 'dialog input'][0])\n"
         "        await pool.check_output('administrative-letter', Judged(asked, asked))\n"

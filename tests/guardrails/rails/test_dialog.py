@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from attending.guardrails.finding import Code
+from attending.guardrails.guard import InputDecision, RailRun
 from attending.guardrails.policy.load import PolicyError
 from attending.guardrails.rails import actions
 from attending.guardrails.rails.dialog import Dialog
@@ -18,19 +19,19 @@ from nemoguardrails.types import LLMResponse
 from .conftest import Make
 
 COLANG = """
-define user ask about politics
-  "Who should I vote for?"
-  "Who will win the election?"
+define user ask about animals
+  "Do you treat animals?"
+  "Do you treat dogs and cats?"
 
-define bot refuse politics
+define bot refuse animals
   "I can only help with your visit."
 
-define flow politics
-  user ask about politics
-  bot refuse politics
+define flow animals
+  user ask about animals
+  bot refuse animals
 """
 BY_WORDS = {"user_messages": {"embeddings_only": True, "embeddings_only_similarity_threshold": 0.5}}
-POLITICS = "Who will win the election, asks Maria Alvarez?"
+ANIMALS = "Do you treat dogs and cats, asks Maria Alvarez?"
 VISIT = "When is the visit of Maria Alvarez?"
 
 
@@ -48,7 +49,7 @@ class Classifier:
         if self.fault is not None:
             return await self.fault()
         asked = self.asked.rpartition("\nuser ")[2]
-        return LLMResponse(content="ask about politics" if "election" in asked else "ask about a visit")
+        return LLMResponse(content="ask about animals" if "dogs" in asked else "ask about a visit")
 
     async def stream_async(self, prompt: Any, *, stop: Any = None, **_options: Any) -> Any:
         raise AssertionError("nothing here streams")
@@ -63,6 +64,10 @@ def _by_words(document: Any) -> None:
     document["rails"]["dialog"] = BY_WORDS
 
 
+def _run(decision: InputDecision) -> RailRun:
+    return next(run for run in decision.rail_runs if run.name == "dialog input")
+
+
 @pytest.mark.parametrize("by_words", [True, False])
 def test_a_flow_that_answers_catches_the_prompt(make: Make, by_words: bool) -> None:
     model = None if by_words else Classifier()
@@ -72,14 +77,14 @@ def test_a_flow_that_answers_catches_the_prompt(make: Make, by_words: bool) -> N
         files={"topics.co": COLANG},
         dialog_model=model,
     )
-    caught = guard.check_input("patient-message", POLITICS)
+    caught = guard.check_input("patient-message", ANIMALS)
     assert [(f.code, f.rail, f.rule_id) for f in caught.findings] == [
         (Code.OFF_TOPIC, "dialog input", "nemo:dialog_input")
     ]
     assert caught.verdict == "hold"
-    assert caught.rail_runs[-1].version.startswith("nemoguardrails-0.24.1+")
+    assert _run(caught).version.startswith("nemoguardrails-0.24.1+")
     passed = guard.check_input("patient-message", VISIT)
-    assert (passed.verdict, passed.rail_runs[-1].status) == ("release", "passed")
+    assert (passed.verdict, _run(passed).status) == ("release", "passed")
     if model is not None:
         # The policy lets no identifier reach a model, and this is one.
         assert "visit" in model.asked
@@ -122,7 +127,7 @@ def test_a_model_that_fails_holds(
 
     guard = make(policy=policy, files={"topics.co": COLANG}, dialog_model=Classifier(fault))
     checked = guard.check_input("patient-message", VISIT)
-    assert checked.rail_runs[-1].status == status
+    assert _run(checked).status == status
     assert [(f.code, f.rule_id) for f in checked.findings] == [(Code.RAIL_FAILURE, f"rail:{status}")]
     assert checked.verdict == "hold"
     assert "Alvarez" not in caplog.text
@@ -137,7 +142,7 @@ def test_nothing_of_a_call_stays(tmp_path: Path, capfd: pytest.CaptureFixture[st
     try:
         before = None
         for number in range(30):
-            prompt = f"Who will win the election, asks Ana Canary-{number}?"
+            prompt = f"Do you treat dogs and cats, asks Ana Canary-{number}?"
             assert loop.run_until_complete(dialog.run(prompt, 5)).status == "flagged"
             model.asked = ""
             gc.collect()
