@@ -78,6 +78,8 @@ class Code(StrEnum):
     WITHDRAWN_DOCUMENT = "withdrawn_document"
     STALE_DOCUMENT = "stale_document"
     WRONG_PATIENT_DOCUMENT = "wrong_patient_document"
+    SECOND_OPINION = "second_opinion"
+    """Another model finds a sentence unsupported; info where it agrees or gave no opinion."""
     PHI = "phi"
     INJECTION = "injection"
     TOXICITY = "toxicity"

@@ -226,12 +226,17 @@ class GetItemResponse(_message.Message):
     PATIENT_JSON_FIELD_NUMBER: _builtins.int
     SIGN_OFF_ROLES_FIELD_NUMBER: _builtins.int
     CITATIONS_FIELD_NUMBER: _builtins.int
+    SECOND_OPINION_FIELD_NUMBER: _builtins.int
     output: _builtins.str
     """Output only. The text that the model wrote, personal data restored."""
     prompt: _builtins.str
     """Output only. The prompt as the caller sent it."""
     patient_json: _builtins.str
     """Output only. The patient context as given, as JSON."""
+    second_opinion: _builtins.str
+    """Output only. What a second model says of the text against the documents: agrees, disagrees or none (asked and not
+    answered); empty where none was asked.
+    """
     @_builtins.property
     def item(self) -> Global___QueueItem:
         """Output only. The line of the queue."""
@@ -268,10 +273,11 @@ class GetItemResponse(_message.Message):
         patient_json: _builtins.str = ...,
         sign_off_roles: _abc.Iterable[_builtins.str] | None = ...,
         citations: _abc.Iterable[_common_pb2.Citation] | None = ...,
+        second_opinion: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "coverage", b"coverage", "documents", b"documents", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "sign_off_roles", b"sign_off_roles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "coverage", b"coverage", "documents", b"documents", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "second_opinion", b"second_opinion", "sign_off_roles", b"sign_off_roles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -302,6 +302,17 @@ class Documents(_Strict):
     """Whether claims that no passage supports in its words are looked at again by meaning."""
 
 
+class SecondOpinion(_Strict):
+    """Another model that is asked whether the documents support the text; its disagreement is a finding."""
+
+    provider: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    """A provider of the server's configuration, of another family than the models that write."""
+    model: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    timeout_ms: int = Field(default=5000, ge=100, le=60_000)
+    required: bool = False
+    """Whether a missing opinion holds like a rail that failed."""
+
+
 class Rails(_Strict):
     """How the flows of `rails/config.yml` run here, and which rails run beside them.
 
@@ -376,6 +387,7 @@ class Policy(_Strict):
     """Shown before both to a person whose message speaks of harming themselves."""
     scope: ScopeOfUse = ScopeOfUse()
     documents: Documents = Documents()
+    second_opinion: SecondOpinion | None = None
     rails: Rails = Rails()
     phi: Phi = Phi()
     streaming: Streaming = Streaming()

@@ -51,6 +51,7 @@ from attending.server.inference.outcome import Outcome, read_outcome, read_stand
 from attending.server.inference.owners import Owners
 from attending.server.inference.recovery import still_open
 from attending.server.inference.reply import acceptable
+from attending.server.inference.second_opinion import opinion_on
 from attending.server.inference.states import State, require
 from attending.server.inference.watch import Changes
 from attending.server.prompts.registry import PromptRegistry
@@ -434,7 +435,9 @@ class Pipeline:
         # The caller's text never held our placeholders, so there is nothing to restore in it.
         untouched = replace(opened, input=replace(opened.input, placeholders={}))
         async with self._closed_at_last(opened):
-            outcome = await self._judge(untouched, call.prompt, reply, paid, clock, lambda _stage: None)
+            outcome = await self._judge(
+                untouched, call.prompt, reply, paid, clock, lambda _stage: None, recorded=True
+            )
         self.last_stages = clock.stages
         return outcome
 
@@ -548,6 +551,26 @@ class Pipeline:
 
     # -- the verdict
 
+    async def _opinion(
+        self, opened: _Open, reply: ProviderReply, final: str, *, recorded: bool
+    ) -> tuple[Finding, ...]:
+        """The second opinion that the policy asks for, over text without identifiers where the policy replaces them."""
+        asked = opened.policy.second_opinion
+        if asked is None or not opened.context.documents:
+            return ()
+        return await opinion_on(
+            asked,
+            self._providers,
+            output=reply.text,
+            documents=opened.input.documents_deidentified,
+            final=final,
+            provider=opened.provider,
+            model=reply.model,
+            identified=recorded or opened.policy.phi.identified,
+            allowed=self._residency.get(opened.caller.tenant, frozenset()),
+            moment=self._now(),
+        )
+
     async def _judge(
         self,
         opened: _Open,
@@ -556,8 +579,13 @@ class Pipeline:
         paid: Price,
         clock: StageClock,
         progress: Progress,
+        *,
+        recorded: bool = False,
     ) -> Outcome:
-        """Runs the output rails and appends `inference.generated` with its verdict in one atomic append."""
+        """Runs the output rails and appends `inference.generated` with its verdict in one atomic append.
+
+        `recorded` where the caller brings the text, which then holds what identifies the patient.
+        """
         context = opened.context
         judged = Judged(
             output=reply.text,
@@ -570,7 +598,8 @@ class Pipeline:
         tell_failed(decision.rail_runs, policy=opened.policy.name, inference_id=opened.inference_id)
         # Input findings come after the output's; the verdict is over both.
         cut = (truncated(len(decision.output_final)),) if reply.finish_reason == "length" else ()
-        findings = (*decision.findings, *cut, *opened.input.findings)
+        opinion = await self._opinion(opened, reply, decision.output_final, recorded=recorded)
+        findings = (*decision.findings, *cut, *opinion, *opened.input.findings)
         verdict = decide(opened.policy, findings, audience=audience)
         clock.mark("output_rails")
         progress("recording")

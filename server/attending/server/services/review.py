@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from attending.guardrails.opinion import light_of
 from attending.ledger.ledger import Ledger
 from attending.server import clock
 from attending.server.auth.context import current_principal
@@ -87,6 +88,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             ],
             coverage=coverage_message(case.result.coverage, full=True),
             citations=[citation_message(citation, full=True) for citation in case.result.citations],
+            second_opinion=light_of(case.result.findings) or "",
             patient_json=json.dumps(case.patient, ensure_ascii=False, sort_keys=True),
             sign_off_roles=case.item.sign_off_roles,
         )
