@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from attending.client import AttendingApiError, Client
+from attending.client import AttendingApiError, Client, PolicyClient
 from attending.ledger.checkpoint import verify
 from attending.ledger.merkle import verify_consistency
 from attending.ledger.note import VerifierKey
@@ -23,6 +23,7 @@ from attending.server.cli.export import download
 from attending.v1 import common_pb2, ledger_pb2, report_pb2
 
 from tests.e2e.server_process import ServerProcess
+from tests.matrix.makers.policy import hash_of
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("server")]
 
@@ -114,6 +115,9 @@ def test_kill_nine_under_load(tmp_path: Path) -> None:
     acknowledged: dict[str, Acknowledged] = {}
     unknown: set[str] = set()
     server.start()
+    wanted = hash_of("patient-triage")
+    with PolicyClient(server.connection("demo-operator")) as operator:
+        asked = operator.request("patient-triage", wanted).receipt
     for _round in range(ROUNDS):
         load = Load(server, numbers)
         threads = load.run()
@@ -128,6 +132,10 @@ def test_kill_nine_under_load(tmp_path: Path) -> None:
         unknown |= load.unknown
         server.start()
     try:
+        # What one person asked for before all that is approved by another after it.
+        with PolicyClient(server.connection("demo-safety-officer")) as officer:
+            officer.approve("patient-triage", wanted)
+            assert officer.activations("patient-triage").events[-2].entry_index == asked.index
         _prove(server, acknowledged, unknown, tmp_path)
     finally:
         assert server.stop() == 0

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from attending.ledger.entry import Entry
 from attending.ledger.review_signature import Meaning
+from attending.ledger.verify.activations import Activations
 from attending.ledger.verify.halts import Halts
 from attending.ledger.verify.report import Findings
 from attending.ledger.verify.signatures import Signatures, Signed
@@ -116,6 +117,7 @@ class Checks:
         self._signatures = Signatures(findings, complete_from_start=from_start)
         self.successions = Successions(findings)
         self._halts = Halts(findings)
+        self._activations = Activations(findings, whole=scope is not Scope.SUBSET, begin=begin)
         self._released = self._held_released = self._exceptions = self._transitions = 0
 
     def visit(self, entry: Entry) -> None:
@@ -127,6 +129,7 @@ class Checks:
         source = entry.type.partition(".")[0]
         if source not in ("inference", "review", "break_glass", "recall"):
             self._halts.visit(entry, None)
+            self._activations.visit(entry, None)
             return
         stream = self._streams.get(entry.stream)
         if stream is None:
@@ -134,6 +137,7 @@ class Checks:
         if entry.type == "inference.requested":
             stream.policy = _text(entry.body, "policy") or stream.policy
         self._halts.visit(entry, stream.policy)
+        self._activations.visit(entry, stream.policy)
         for item in entry.commitments:
             stream.records[item.record] = item.commitment
         self._move(stream, entry)

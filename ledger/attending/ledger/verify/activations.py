@@ -1,0 +1,77 @@
+"""V14 for versions: no inference begins under a policy version that is not in force, and two people put one there.
+
+`policy.version` on the stream `policies` says that a log keeps to this from there on. A version comes into force by
+`policy.activated` on the stream `policy:<name>`, `knowledge.activated` on the stream `knowledge`; one that says
+`by: two_people` names the request before it, of the same version and by another actor. Where the beginning lies outside
+the entries that are checked, or entries were left out, nothing is claimed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from attending.ledger.entry import Entry
+from attending.ledger.verify.report import Findings
+
+BEGINS: Final = "inference.requested"
+REGISTRY: Final = "policies"
+_KNOWLEDGE: Final = "knowledge"
+_POLICY: Final = "policy:"
+
+
+class Activations:
+    """Visits every entry in log order and reports into `findings`."""
+
+    def __init__(self, findings: Findings, *, whole: bool, begin: int) -> None:
+        """`whole` is false where entries may have been left out; `begin` is the first index of the scope."""
+        self._findings = findings
+        self._whole = whole
+        self._begin = begin
+        self._watching = False
+        self._active: dict[str, object] = {}
+        self._asked: dict[str, Entry] = {}
+
+    def visit(self, entry: Entry, policy: str | None) -> None:
+        """Checks one entry against those before it; `policy` is that of its inference, None where there is none."""
+        if not self._whole or entry.index < self._begin:
+            return
+        source, _dot, event = entry.type.partition(".")
+        if entry.type == BEGINS:
+            self._begun(entry, policy)
+        elif entry.type == "policy.version" and entry.stream == REGISTRY:
+            self._watching = True
+        elif source in ("policy", "knowledge") and _of_a_version(entry.stream):
+            if event == "version":
+                self._asked[entry.stream] = entry
+            elif event == "activated":
+                self._activated(entry)
+            elif event == "retired":
+                self._active[entry.stream] = None
+                self._asked.pop(entry.stream, None)
+
+    def _begun(self, entry: Entry, policy: str | None) -> None:
+        if not self._watching:
+            return
+        named = entry.body.get("policy_hash")
+        if type(named) is not str or self._active.get(_POLICY + (policy or "")) != named:
+            detail = f"`{entry.type}` under a policy version that is not in force"
+            self._findings.fail("V14", detail, entry.index)
+
+    def _activated(self, entry: Entry) -> None:
+        asked = self._asked.pop(entry.stream, None)
+        self._active[entry.stream] = _version(entry.body)
+        if not self._watching or entry.body.get("by") == "bootstrap":
+            return
+        if asked is None or _version(asked.body) != _version(entry.body):
+            self._findings.fail("V14", f"`{entry.type}` of a version that nobody asked for", entry.index)
+        elif asked.actor == entry.actor:
+            detail = f"`{entry.type}` by the person who asked for it at entry {asked.index}"
+            self._findings.fail("V14", detail, entry.index)
+
+
+def _of_a_version(stream: str) -> bool:
+    return stream == _KNOWLEDGE or stream.startswith(_POLICY)
+
+
+def _version(body: Any) -> object:
+    return body.get("policy_hash", body.get("knowledge_hash"))
