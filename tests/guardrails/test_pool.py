@@ -15,7 +15,10 @@ import pytest_asyncio
 import yaml
 from attending.guardrails.finding import Code
 from attending.guardrails.patient import Judged
+from attending.guardrails.policy.load import load_policy
+from attending.guardrails.policy.schema import Streaming
 from attending.guardrails.pool import GuardError, GuardOverloaded, GuardPool, GuardStartError
+from attending.guardrails.stream import StreamWindows
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 HANGS = "x" * 60
@@ -62,6 +65,25 @@ async def test_a_warm_pool_answers_like_a_guard(pool: GuardPool) -> None:
     checked = await pool.check_input("administrative-letter", "Write to Maria Alvarez about Monday.")
     assert checked.prompt_deidentified is not None
     assert "Alvarez" not in checked.prompt_deidentified
+
+
+async def test_a_stream_is_judged_window_by_window(pool: GuardPool, policies: Path) -> None:
+    """A recommendation is a held class: it stops the stream before a word of it is shown."""
+    policy = load_policy(policies / "administrative-letter").policy.model_copy(
+        update={"streaming": Streaming(text=True, window_characters=50)}
+    )
+
+    async def shown(text: str) -> str:
+        windows = StreamWindows(policy, lambda part: pool.check_output(policy.name, Judged(part)))
+        parts = [await windows.add(word + " ") for word in text.split()]
+        return "".join([*parts, (await windows.end())[0]])
+
+    letter = (
+        "Your visit is on Monday at 10:00. Please bring your insurance card. The clinic is on Main Street."
+    )
+    assert (await shown(letter)).strip() == letter
+    advice = f"{letter} Take 500 mg of acetaminophen every 6 hours. {letter}"
+    assert letter.startswith((await shown(advice)).strip())
 
 
 async def test_calls_at_once_all_come_back(pool: GuardPool) -> None:
