@@ -1,11 +1,10 @@
-"""PHI detection: quality on the public corpora, and cost against the bare model in the same run.
+"""PHI detection: quality on the public corpora. What it costs is in bench/rails.py.
 
-    python bench/phi.py [--json] [--shared ../shared] [--rounds 40]
+    python bench/phi.py [--json] [--shared ../shared]
 
 Full-cover recall: the share of gold spans whose every code point lies in some predicted span, of whatever type.
 Precision: the share of predicted spans that touch a gold span. Hard negatives: queries without gold spans that got
-any. Cost: median milliseconds for a query of about 150 characters and for about 1 KB of note, as a ratio to spaCy's
-tok2vec and ner alone on the same texts.
+any.
 """
 
 from __future__ import annotations
@@ -14,16 +13,13 @@ import argparse
 import csv
 import gzip
 import json
-import statistics
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from attending.guardrails.phi import PhiDetector
 from attending.guardrails.phi.lexicon import fold
-from attending.guardrails.phi.ner import EntityModel
 from attending.guardrails.phi.places import is_region
 
 Gold = list[tuple[int, int, str]]
@@ -87,39 +83,10 @@ def _flags_per_kb(texts: list[str], detector: PhiDetector) -> float:
     return round(spans / sum(map(len, texts)) * 1024, 3)
 
 
-def _median_ms(run: Callable[[str], object], texts: list[str], rounds: int) -> float:
-    times = []
-    for i in range(rounds):
-        text = texts[i % len(texts)]
-        start = time.perf_counter()
-        run(text)
-        times.append((time.perf_counter() - start) * 1000)
-    return statistics.median(times)
-
-
-def _cost(texts: list[str], detector: PhiDetector, model: EntityModel, rounds: int) -> dict[str, float]:
-    for text in texts[:5]:
-        detector.detect(text)
-        model.entities(text)
-    # interleaved, so that noise of the machine falls on both
-    whole, floor = [], []
-    for _ in range(5):
-        whole.append(_median_ms(detector.detect, texts, rounds))
-        floor.append(_median_ms(model.entities, texts, rounds))
-    detect_ms, floor_ms = statistics.median(whole), statistics.median(floor)
-    return {
-        "detect_ms": round(detect_ms, 2),
-        "floor_ms": round(floor_ms, 2),
-        "ratio_to_floor": round(detect_ms / floor_ms, 3),
-        "characters": round(statistics.mean(map(len, texts))),
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--shared", type=Path, default=Path(__file__).parents[2] / "shared")
-    parser.add_argument("--rounds", type=int, default=40)
     args = parser.parse_args()
     shared: Path = args.shared
     if not shared.is_dir():
@@ -128,7 +95,6 @@ def main() -> None:
     detector = PhiDetector(frozenset(fold(name) for name in names))
     notes = _column(shared / "clinical" / "aci-bench" / "train.csv", "note")
     queries = _queries(shared)
-    model = EntityModel()
     result = {
         "clinical_queries": _score(queries, detector),
         "general_text": _score(_general(shared), detector),
@@ -139,10 +105,6 @@ def main() -> None:
                 detector,
             ),
         },
-        "cost_150_characters": _cost(
-            [t for t, _ in queries if 130 <= len(t) <= 170], detector, model, args.rounds
-        ),
-        "cost_1_kb": _cost([n[300:1324] for n in notes if len(n) > 1400], detector, model, args.rounds),
     }
     print(json.dumps(result) if args.json else json.dumps(result, indent=2))
 

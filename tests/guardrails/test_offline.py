@@ -105,24 +105,40 @@ def test_check_answers_every_line_in_order_and_loses_none(tmp_path: Path) -> Non
             assert texts[row["id"]][finding["start"] : finding["end"]] == finding["text"]
 
 
-def test_deid_finds_and_redacts(tmp_path: Path) -> None:
+def test_deid_finds_and_redacts_and_passes_nothing_that_it_could_not_read(tmp_path: Path) -> None:
+    """Too long, too slow and not text at all are errors of their lines; the others are read all the same."""
     text = "\U0001f600 Maria Alvarez, MRN: 00123987, called from 555-010-4477."
+    rows: list[Any] = [
+        {"id": "1", "text": text},
+        {"id": "2"},
+        {"id": "3", "text": ""},
+        {"id": "long", "text": "Maria Alvarez " * 80_000},
+        {"id": "binary", "text": "\x00\x01\x7f\u0600 Maria Alvarez \x1b"},
+        {"id": "hidden", "text": "\u202eMar\u200bia Alva\u200brez\u202c"},
+        {"id": "number", "text": 7},
+        b"\x89PNG \xff\xfe",
+        {"id": "slow", "text": "Zu\n" * 87_000},
+    ]
     summary = run_deid(
-        _write(tmp_path / "in.jsonl", [{"id": "1", "text": text}, {"id": "2"}, {"id": "3", "text": ""}]),
-        tmp_path / "out.jsonl",
-        workers=1,
+        _write(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl", workers=1, timeout_seconds=2.0
     )
-    first, second, third = _read(tmp_path / "out.jsonl")
+    answers = _read(tmp_path / "out.jsonl")
+    first, _, third, _, binary, hidden, *_ = answers
     assert list(first) == ["id", "spans", "redacted"]
     covered = {text[span["start"] : span["end"]] for span in first["spans"]}
     assert {"Maria Alvarez", "555-010-4477"} <= covered
     assert "00123987" in " ".join(covered)
     assert all(list(span) == ["start", "end", "type", "score"] for span in first["spans"])
     assert not any(secret in first["redacted"] for secret in ("Alvarez", "00123987", "4477"))
-    assert second["error"]["reason"] == "MISSING"
     assert third == {"id": "3", "spans": [], "redacted": ""}
-    assert (summary.lines, summary.errors, summary.exit_code) == (3, 1, 1)
-    assert summary.spans == len(first["spans"])
+    assert binary["redacted"] == "\x00\x01\x7f\u0600 [NAME] \x1b"
+    assert hidden["redacted"] == "\u202e[NAME]\u202c"
+    assert [row.get("error", {}).get("reason") for row in answers] == [
+        None, "MISSING", None, "TOO_LARGE", None, None, "NOT_A_STRING", "NOT_UTF8", "CHECK_FAILED",
+    ]  # fmt: skip
+    assert not any("redacted" in row for row in answers if "error" in row)
+    assert (summary.lines, summary.errors, summary.exit_code) == (9, 5, 1)
+    assert summary.spans == len(first["spans"]) + 2
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Hard identifiers and clean clinical texts of our own (adversarial.txt), and the swap of every name and place.
+"""Hard identifiers and clean clinical texts of our own, and the swap of every name and place of the public queries.
 
 The bars stand a little below what was measured; first-run figures, from before anything was tuned, are in docs/phi.md.
 """
@@ -18,7 +18,7 @@ from tests.guardrails.phi.marked import Case, load
 from tests.guardrails.phi.swap import Fresh
 
 HERE = Path(__file__).parent
-MARKED, CLEAN = load(HERE / "adversarial.txt")
+SETS = {name: load(HERE / f"{name}.txt") for name in ("adversarial", "heldout")}
 
 
 @pytest.fixture(scope="module")
@@ -33,16 +33,21 @@ def _covered(case: Case, detector: PhiDetector) -> list[bool]:
     return [all(i in inside for i in range(start, end)) for start, end, _ in case.gold]
 
 
-def test_hard_identifiers_are_covered(pack_detector: PhiDetector) -> None:
-    found = [covered for case in MARKED for covered in _covered(case, pack_detector)]
-    assert len(found) >= 150
-    assert sum(found) / len(found) >= 0.96
+@pytest.mark.parametrize(("name", "least", "bar"), [("adversarial", 150, 0.96), ("heldout", 60, 0.9)])
+def test_hard_identifiers_are_covered(pack_detector: PhiDetector, name: str, least: int, bar: float) -> None:
+    found = [covered for case in SETS[name][0] for covered in _covered(case, pack_detector)]
+    assert len(found) >= least
+    assert sum(found) / len(found) >= bar
 
 
-def test_clean_clinical_texts_stay_whole(pack_detector: PhiDetector) -> None:
-    flagged = [case.text for case in CLEAN if pack_detector.detect(case.text)]
-    assert len(CLEAN) >= 100
-    assert len(flagged) / len(CLEAN) <= 0.02, flagged
+@pytest.mark.parametrize(("name", "least", "bar"), [("adversarial", 100, 0.02), ("heldout", 50, 0.08)])
+def test_clean_clinical_texts_stay_whole(
+    pack_detector: PhiDetector, name: str, least: int, bar: float
+) -> None:
+    clean = SETS[name][1]
+    flagged = [case.text for case in clean if pack_detector.detect(case.text)]
+    assert len(clean) >= least
+    assert len(flagged) / len(clean) <= bar, flagged
 
 
 def test_fresh_names_stand_on_no_list() -> None:

@@ -113,10 +113,11 @@ _SHORT = re.compile(
     r"begun|follow[- ]?up|scheduled|drawn|collected|repeated|surgery|born|dob|birthday|through|until|till"
     r"|colonoscopy|mammogram|echo(?:cardiogram)?|biopsy|ct|mri|x-?ray|ekg|ecg|labs?|a1c|lmp|dos"
     r"|(?:last|next|first)[ ]dose)"
-    r"(?:[ \t]for|[ \t]on)?[ \t]{0,3}[:(]?[ \t]{0,3}(?P<a>[0-9]{1,2})/(?P<b>[0-9]{1,2})(?![\w/.%-])" + _UNIT
+    r"(?:[ \t]for|[ \t]on)?[ \t]{0,3}[:(]?[ \t]{0,3}(?P<a>[0-9]{1,2})/(?P<b>[0-9]{1,2})(?![\w/%-]|\.[0-9])"
+    + _UNIT
 )
 _ON_A_WEEKDAY = re.compile(
-    rf"(?<![\w]){_WEEKDAY},?[ \t]{{1,2}}(?P<a>0?[1-9]|1[0-2])/(?P<b>3[01]|[12][0-9]|0?[1-9])(?![\w/.%-])"
+    rf"(?<![\w]){_WEEKDAY},?[ \t]{{1,2}}(?P<a>0?[1-9]|1[0-2])/(?P<b>3[01]|[12][0-9]|0?[1-9])(?![\w/%-]|\.[0-9])"
 )
 _MONTH_ALONE = re.compile(
     rf"\b(?:(?:[Ii]n|[Ss]ince|[Uu]ntil|[Bb]y|[Ff]rom|[Oo]f)[ \t](?P<m>{_M_CAPITAL})"

@@ -14,6 +14,7 @@ from attending.guardrails.phi.shouting import calmed
 from attending.guardrails.phi.spans import PhiSpan, PhiType
 from attending.guardrails.phi.unlisted import find_beside
 from attending.guardrails.phi.unread import ModelReader
+from attending.guardrails.phi.visible import visible
 
 
 class PhiDetector:
@@ -40,20 +41,24 @@ class PhiDetector:
         self, texts: Sequence[str], *, known: Identity | None = None, also: Iterable[str] = ()
     ) -> list[list[PhiSpan]]:
         """`detect` for the texts of one request: a name found in one of them is looked for in all."""
-        found = self._found(texts, known)
+        shown = [visible(text) for text in texts]
+        seen = [view.text for view in shown]
+        found = self._found(seen, known)
         names = {
             text[span.start : span.end]: None
-            for text, spans in zip(texts, found, strict=True)
+            for text, spans in zip(seen, found, strict=True)
             for span in spans
             if span.type is PhiType.NAME
         }
         if len(texts) < 2:
             names = {}
         seek = NameSeeker([*also, *names])
-        return [
-            resolve(text, [*spans, *more]) if (more := list(seek.find(text))) else spans
-            for text, spans in zip(texts, found, strict=True)
-        ]
+        out = []
+        for view, spans in zip(shown, found, strict=True):
+            more = list(seek.find(view.text))
+            whole = resolve(view.text, [*spans, *more]) if more else spans
+            out.append([view.span(span) for span in whole])
+        return out
 
     def _found(self, texts: Sequence[str], known: Identity | None) -> list[list[PhiSpan]]:
         ad_hoc = []

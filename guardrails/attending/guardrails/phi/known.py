@@ -10,6 +10,7 @@ from attending.guardrails.patient import Identity
 from attending.guardrails.phi.dates import DateMeaning, dated
 from attending.guardrails.phi.lexicon import APOSTROPHE, fold, words
 from attending.guardrails.phi.spans import PhiSpan, PhiType
+from attending.guardrails.phi.visible import visible
 
 _HONORIFIC = words("honorifics")
 _MARKS = r"[\u0300-\u036f]*"
@@ -91,7 +92,7 @@ class NameSeeker:
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        parts = {part for name in names for part in name_parts(name)}
+        parts = {part for name in names for part in name_parts(visible(name).text)}
         self._parts = {part for part in parts if len(part) > 1}
         self._initials = {part[0] for part in self._parts}
         self._plain = words("common_words") | words("clinical_acronyms") | _WORDS

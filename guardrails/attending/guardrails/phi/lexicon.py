@@ -89,6 +89,7 @@ def drug_like(word: str) -> bool:
 
 
 _LONGEST_ACRONYM = 5
+_ROMAN = re.compile(r"[IVX]{1,5}(?:-[IVX]{1,5})?")
 
 
 class Lexicon:
@@ -123,6 +124,9 @@ class Lexicon:
             or self.is_term(folded)
             or folded in self.eponyms
             or MEDICAL_ENDING.search(folded)
+            or _ROMAN.fullmatch(word)
+            # a plural of a listed word, unless it is a name of its own ("Jones")
+            or (folded[-1:] == "s" and folded[:-1] in self.common and folded not in self.surnames)
         )
 
     def is_drug(self, word: str) -> bool:

@@ -51,6 +51,7 @@ LOOSE: Final = re.compile(
     rf"|[({{<«]\s{{0,3}}(?:{_KIND}_{_N}|{_UPPER_KIND}[\s-]{{0,2}}{_SHORT_N})\s{{0,3}}[)}}>»]"
     rf"|\[?{_KIND}_{_N}(?![0-9])\]?"  # NAME_1 [NAME_1 name_1]
     rf"|(?<!\w)\[?{_UPPER_KIND}[ -]?{_SHORT_N}(?!\w)\]?"  # NAME 1, NAME1, NAME-1
+    r"|\[\w{2,16}_[0-9]{1,6}\]"  # [NOMBRE_1], and one with a letter of another script
     r"|\[(?-i:[A-Z]{2,16}(?:_[A-Z0-9]{1,16}){1,16})\]?"  # [MRO_1], [NAME_1_2]: made up after our form
 )
 """Everything that reads as a placeholder, ours or bent."""

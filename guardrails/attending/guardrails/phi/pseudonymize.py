@@ -19,6 +19,7 @@ from attending.guardrails.phi.placeholders import EXACT, LOOSE, parse, render
 from attending.guardrails.phi.reidentify import apart
 from attending.guardrails.phi.spans import PhiSpan, PhiType
 from attending.guardrails.phi.surrogates import Surrogates, dates_of
+from attending.guardrails.phi.visible import visible
 from presidio_anonymizer import AnonymizerEngine
 from presidio_anonymizer.entities import OperatorConfig, RecognizerResult
 from presidio_anonymizer.operators import Operator, OperatorType
@@ -192,9 +193,10 @@ def _read_back(
 ) -> tuple[list[PhiSpan], bool]:
     """The dates that `view` shows beside its surrogates, as spans of the original, and whether a moved date is not
     read as one. `places` are those of the surrogates in `view`, one for each of `spans`."""
-    marks = [(m.start(), m.end()) for m in LOOSE.finditer(view)]
+    shown = visible(view)
+    marks = [shown.original(m.start(), m.end()) for m in LOOSE.finditer(shown.text)]
     moved = {place for place in places if EXACT.fullmatch(view, *place) is None}
-    seen = set(apart([(span.start, span.end) for span in date_spans(view)], marks))
+    seen = set(apart([shown.original(span.start, span.end) for span in date_spans(shown.text)], marks))
     strays = []
     for start, end in seen - moved:
         before = bisect_right([place[0] for place in places], start) - 1
@@ -247,10 +249,9 @@ def _with_literals(text: str, spans: list[PhiSpan]) -> list[PhiSpan]:
 
 
 def _literals(text: str, start: int, end: int) -> list[PhiSpan]:
-    return [
-        PhiSpan(start + m.start(), start + m.end(), PhiType.LITERAL, 1.0)
-        for m in LOOSE.finditer(text[start:end])
-    ]
+    shown = visible(text[start:end])
+    found = [shown.original(m.start(), m.end()) for m in LOOSE.finditer(shown.text)]
+    return [PhiSpan(start + first, start + last, PhiType.LITERAL, 1.0) for first, last in found]
 
 
 def _union(spans: list[PhiSpan]) -> list[PhiSpan]:

@@ -12,6 +12,7 @@ from attending.guardrails.phi.date_shift import DateShift, date_spans
 from attending.guardrails.phi.placeholders import EXACT, LOOSE, parse
 from attending.guardrails.phi.spans import PhiSpan, PhiType
 from attending.guardrails.phi.surrogates import dates_of
+from attending.guardrails.phi.visible import visible
 
 _BETWEEN = re.compile(r"[\s,;/|&-]{0,3}(?:(?:and|or|to|und)\s{1,2})?[\s\"'(]{0,2}", re.IGNORECASE)
 
@@ -114,18 +115,22 @@ def restore(text: str, placeholders: Mapping[str, str]) -> Restored:
 
 
 def _placeholders(text: str, originals: Mapping[str, str]) -> Iterator[_Piece]:
-    for m in LOOSE.finditer(text):
-        exact = EXACT.fullmatch(m[0]) is not None
-        original = originals.get(m[0]) if exact else None
-        type_ = parse(m[0])[0] if exact else PhiType.LITERAL
+    shown = visible(text)
+    for m in LOOSE.finditer(shown.text):
+        start, end = shown.original(m.start(), m.end())
+        found = text[start:end]
+        exact = EXACT.fullmatch(found) is not None
+        original = originals.get(found) if exact else None
+        type_ = parse(found)[0] if exact else PhiType.LITERAL
         problem = None if original is not None else ProblemKind.UNKNOWN if exact else ProblemKind.ALTERED
-        yield _Piece(m.start(), m.end(), type_, original, problem)
+        yield _Piece(start, end, type_, original, problem)
 
 
 def _dates(text: str, placeholders: Sequence[_Piece], dates: DateShift) -> Iterator[_Piece]:
     """The dates outside of placeholders moved back, and what else speaks of a moved date without being one."""
     marks = [(piece.start, piece.end) for piece in placeholders]
-    found = [(span.start, span.end) for span in date_spans(text)]
+    shown = visible(text)
+    found = [shown.original(span.start, span.end) for span in date_spans(shown.text)]
     whole = list(apart(found, marks))
     for start, end in whole:
         form = dates.read(text[start:end])
@@ -135,7 +140,8 @@ def _dates(text: str, placeholders: Sequence[_Piece], dates: DateShift) -> Itera
         original, given = dates.original(form)
         yield _Piece(start, end, PhiType.DATE, original, None if given else ProblemKind.DERIVED)
     at = 0
-    for start, end in apart(sorted(dates.leftovers(text)), sorted([*marks, *whole])):
+    left = sorted(shown.original(*place) for place in dates.leftovers(shown.text))
+    for start, end in apart(left, sorted([*marks, *whole])):
         if start >= at:
             yield _Piece(start, end, PhiType.DATE, None, ProblemKind.ALTERED)
             at = end

@@ -35,6 +35,14 @@ _PERSON_BEFORE = re.compile(
     r"|found)[ ]by|interpreter[ ]for|neighbou?r|baby[ ](?:girl|boy)|hi|hello|dear|thanks,?|regards,?|cc:?|i['\u2019]?m"
     r"|i[ ]am|family[ ]of|care[ ]of))[ ]$"
 )
+# Where two or more words on no list are a name: at the head of a sentence or a clause, or after a word of such a kind.
+_NAME_BEFORE = re.compile(
+    r"(?i)(?:^|[\n.?!;,(>\u2022-][ ]{0,2}|\b(?:for|of|with|w/|by|to|re|pt|patient|client|resident|mother|father"
+    r"|wife|husband"
+    r"|son|daughter|brother|sister|friend|and|is|was|from|like|named|called|per|case|male|female|man|woman|boy|girl|old"
+    r"|[mf]|infant|child|dear|hi|hello|thanks|(?:name|patient|pt|re|cc|attending|resident|provider|author|signed|by|to|from"
+    r"|mother|father|contact|physician|nurse|consultant|referring|surgeon):)[ ]{1,2})$"
+)
 _PERSON_AFTER = re.compile(
     rf"(?:[{APOSTROPHE}]s)?[ ](?:\([^()\n]{{1,12}}\)[ ])?(?:(?:is|was)[ ](?:an?[ ]"
     rf"|the[ ])?(?:[0-9]{{1,3}}[- ]?(?:y|m|d|w)"
@@ -95,7 +103,7 @@ def find_unlisted(text: str, lexicon: Lexicon) -> Iterator[PhiSpan]:
         ):
             yield PhiSpan(start, end, PhiType.GEOGRAPHIC_LOCATION, 0.5)
         elif (
-            many
+            (many and _NAME_BEFORE.search(before))
             or _PERSON_AFTER.match(text, end)
             or (_PERSON_BEFORE.search(before) and _PERSON_END.match(text, end))
         ):
@@ -159,11 +167,13 @@ def _trimmed(text: str, start: int, end: int, lexicon: Lexicon) -> Iterator[tupl
 
 
 def _is_heading(text: str, start: int, end: int) -> bool:
-    """Whether the run opens a line and a colon ends it there, or is the whole line."""
-    opens = text.rfind("\n", 0, start) + 1 == start or not text[text.rfind("\n", 0, start) + 1 : start].strip(
-        " -*#\t"
-    )
-    return opens and (
-        (text[end : end + 1] in (":", "\n", "") and end < len(text))
-        or not text[end:].split("\n", maxsplit=1)[0].strip(" :")
-    )
+    """Whether the run is all that its line holds, or opens it before a colon or the line's end."""
+    line = text.rfind("\n", 0, start) + 1
+    if start - line > _HEADING_INDENT or text[line:start].strip(" -*#\t"):
+        return False
+    stop = text.find("\n", end, end + _HEADING_INDENT)
+    rest = text[end : stop if stop >= 0 else end + _HEADING_INDENT]
+    return rest.startswith(":") or (not rest.strip(" :") and (stop >= 0 or end + len(rest) == len(text)))
+
+
+_HEADING_INDENT = 8
