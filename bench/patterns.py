@@ -54,13 +54,13 @@ def _patterns(value: object, depth: int = 0) -> Iterator[re.Pattern[str]]:
     elif isinstance(value, re.Pattern):
         if isinstance(value.pattern, str):
             yield value
-    elif depth < 3 and dataclasses.is_dataclass(value) and not isinstance(value, type):
+    elif depth < 4 and dataclasses.is_dataclass(value) and not isinstance(value, type):
         for one in dataclasses.fields(value):
             yield from _patterns(getattr(value, one.name, None), depth + 1)
-    elif depth < 3 and isinstance(value, (list, tuple, set, frozenset)):
+    elif depth < 4 and isinstance(value, (list, tuple, set, frozenset)):
         for one in value:
             yield from _patterns(one, depth + 1)
-    elif depth < 3 and isinstance(value, dict):
+    elif depth < 4 and isinstance(value, dict):
         for one in value.values():
             yield from _patterns(one, depth + 1)
 

@@ -83,7 +83,8 @@ LANGUAGES: Final[tuple[Language, ...]] = (
         r"|ningunas? )?(?:limites?|filtros?|restriccion(?:es)?|reglas|censura)|ilimitad[oa])",
         tell=r"(?:cual es|que dice|muestra|muestrame|revela|dime|di|imprime|repite|ensena|escribe|dame|copia|ver"
         r"|mostrar)\w{0,4}",
-        private=r"(?:prompt|mensaje|instrucciones) (?:del|de) sistema|system prompt|(?:tus"
+        private=r"(?:prompt|mensaje|instrucciones) (?:del|de) sistema|instrucciones (?:ocultas|secretas)"
+        r"|system prompt|(?:tus"
         r"|sus) (?:\w+ )?(?:instrucciones|reglas|directrices) (?:ocultas|secretas|internas|iniciales)"
         r"|(?:tus|sus) (?:instrucciones|prompt)\b",
         care=r"\b(?:medic\w+|doctora?|enfermer\w+|ayuno|dosis|dieta|pastillas?|hospital|farmac\w+|receta|analisis"
@@ -104,7 +105,8 @@ LANGUAGES: Final[tuple[Language, ...]] = (
         r"|restrictions?|regles?|censure|ethique)|illimitee?)",
         tell=r"(?:quel est|quels sont|affiche|montre|revele|dis|donne|imprime|repete|ecris|copie"
         r"|devoile)\w{0,3}(?:-moi)?",
-        private=r"(?:prompt|message|instructions|invite) (?:du )?systeme|system prompt|(?:tes"
+        private=r"(?:prompt|message|instructions|invite) (?:du )?systeme|(?:instructions|consignes) (?:cachees"
+        r"|secretes)|(?:ton|votre) prompt|system prompt|(?:tes"
         r"|vos) (?:\w+ )?(?:instructions|consignes|regles) (?:cachees|secretes|internes|initiales)|(?:ton"
         r"|votre) prompt",
         care=r"\b(?:medecin|docteur|infirmi\w+|jeun|dose|regime|comprimes?|hopital|pharmac\w+|ordonnance|analyses?"
@@ -124,7 +126,8 @@ LANGUAGES: Final[tuple[Language, ...]] = (
         r"|einschrankungen|grenzen|filter|richtlinien|beschrankungen|zensur|vorgaben)|uneingeschrankt\w*"
         r"|ungefiltert\w*)",
         tell=r"(?:wie lautet|was steht in|zeig|gib|nenn|verrat|schreib|wiederhol|druck|offenbar|sag)\w{0,3}",
-        private=r"system-?prompt|systemnachricht|systemanweisung\w*|(?:deine|ihre) (?:\w+ )?(?:versteckten|geheimen"
+        private=r"system-?prompt|(?:versteckten?|geheimen?) (?:anweisungen|regeln|vorgaben)|systemnachricht"
+        r"|systemanweisung\w*|(?:deine|ihre) (?:\w+ )?(?:versteckten|geheimen"
         r"|internen|ursprunglichen) (?:anweisungen|regeln|vorgaben)",
         care=r"\b(?:arzt\w*|arzte\w*|doktor|schwester|pfleger\w*|nuchtern|dosis|diat|tabletten?|krankenhaus|klinik"
         r"|apotheke\w*|rezept|blutwert\w*|operation|patient\w*)\b",
@@ -141,7 +144,8 @@ LANGUAGES: Final[tuple[Language, ...]] = (
         free=r"(?:voce e|tu es|aja|atue|responda|comporte-se|finja|imagine)\b[^.!?\n]{0,50}\b(?:sem (?:nenhum[a]? "
         r"|quaisquer )?(?:limites?|filtros?|restric(?:ao|oes)|regras|censura)|ilimitad[oa])",
         tell=r"(?:qual e|mostr|revel|diga|imprim|repit|escrev|exib|copi|conte)\w{0,4}(?:-me)?",
-        private=r"(?:prompt|mensagem|instrucoes) (?:do|de) sistema|system prompt|(?:suas"
+        private=r"(?:prompt|mensagem|instrucoes) (?:do|de) sistema|instrucoes (?:ocultas|secretas)|system prompt"
+        r"|(?:suas"
         r"|tuas) (?:\w+ )?(?:instrucoes|regras|diretrizes) (?:ocultas|secretas|internas|iniciais)|seu prompt",
         care=r"\b(?:medic\w+|doutora?|enfermeir\w+|jejum|dose|dieta|comprimidos?|hospital|farmac\w+|receita|exames?"
         r"|cirurgi\w+|curativo|paciente|sintomas?)\b",
@@ -159,7 +163,8 @@ LANGUAGES: Final[tuple[Language, ...]] = (
         r"|nessun[ao]?) (?:alcun[ao]? |nessun[ao]? )?(?:limit[ei]|filtr[oi]|restrizion[ei]|regol[ae]|censura)"
         r"|illimitat[oa])",
         tell=r"(?:qual e|mostra|rivela|dimmi|stampa|ripeti|scrivi|dammi|copia|svela)\w{0,3}",
-        private=r"(?:prompt|messaggio|istruzioni) (?:di|del) sistema|system prompt|(?:le tue"
+        private=r"(?:prompt|messaggio|istruzioni) (?:di|del) sistema|istruzioni (?:nascoste|segrete)|system prompt"
+        r"|(?:le tue"
         r"|tue) (?:\w+ )?(?:istruzioni|regole) (?:nascoste|segrete|interne|iniziali)|il tuo prompt",
         care=r"\b(?:medic\w+|dottor\w*|infermier\w+|digiuno|dose|dieta|pastigli\w+|compress\w+|ospedale|farmaci\w+"
         r"|ricetta|prelievo|esam[ei]|intervento|paziente)\b",

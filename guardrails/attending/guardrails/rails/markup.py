@@ -43,6 +43,8 @@ SIGNS: Final[tuple[Sign, ...]] = (
             "assistant", "instruction"),
     _sign("chat_markup", r"(?:\[{1,3}|\{{2,3}|<{2,3}) ?(?:system|developer|root)(?: message| prompt| override"
           r"| note)? ?(?:\]{1,3}|\}{2,3}|>{2,3})", "[", "{{", "<<"),
+    _sign("chat_markup", r"<\w{1,20} (?:to|for|role|target|audience) ?= ?[\"']?(?:llms?|ai|assistants?|models?|gpt"
+          r"|chatbots?|bots?)\b", "<"),
     _sign("chat_markup", r"\bsystem: you (?:are|may|must|will)\b"),
     _sign("tool_forgery",
           r"</?(?:tool_call|tool_calls|tool_response|tool_result|function_calls?|function_results?|invoke|function"

@@ -348,6 +348,13 @@ SIGNS: Final[tuple[Sign, ...]] = (
     _sign("override", r"\b(?:follow|obey|use|apply|honou?r) (?:only )?(?:the |my |these )?(?:instructions?|rules"
           r"|orders|commands|directions) (?:in|of|from)"
           r" this (?:message|prompt|request|text|chat)\b", PROMPT),
+    _sign(
+        "extraction",
+        r"\brepeat (?:all|everything)(?: of)? the above\b(?! (?:exercises?|steps|tests|labs|daily|times|measures))",
+        PROMPT,
+    ),
+    _sign("role", r"\b(?:in|into|on) (?:an? |the )?(?:unrestricted|developer|god|jailbreak|dan|unfiltered|uncensored"
+          r"|root|sudo) mode\b", GIVEN),
     _sign("role", r"\bfrom (?:now on|this point (?:on|forward)|here on),?\s(?:you|your)\s(?:will|must|shall|are"
           r"|should|only|answers?"
           r"|respon\w+)(?!\s(?:\w+ ){0,2}(?:take|need|see|attend|be seen|receive|continue|avoid|eat|drink|check"
@@ -467,6 +474,7 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|\bin whatever you (?:write|say|answer)\b|\bin all answers\b", DOCUMENT),
     _sign("addresses_model",
           r"\b(?:append|include|insert|add|give) the (?:link|url|address|image)\b"
+          r"|\bfor (?:the |any |all )?(?:ais?|llms?|models?|assistants?|bots?|machines?|chatbots?) only\b"
           r"|\banswer every question\b|\bbefore (?:replying|answering|responding)\b|\boutput only\b"
           r"|\breply (?:only )?(?:that|with ')"
           r"|\b(?:when|if) asked about th(?:is|e) (?:patient|drug|document|record)\b[^.!?\n]{0,10},?\s?(?:say|state"
@@ -474,7 +482,7 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|\b(?:end|beginning|start) of (?:the )?(?:retrieved )?(?:document|context|text|user input|user query"
           r"|prompt|untrusted (?:data|text)|system prompt)\b"
           r"[^a-z]{0,12}\s?(?:new|now|you|real|system|instructions?|ignore|begin|start|assistant|model|ai)\b"
-          r"|\binstead,? (?:reply|respond|answer|output|say|print|write|do this)\b|\b(?:do|say) this instead\b"
+          r"|\binstead,? (?:reply|respond|answer|output|say|print|write|act|do this)\b|\b(?:do|say) this instead\b"
           r"|\btreat (?:the following|this|what follows|it) as (?:an? |the |your )?(?:system|developer|admin\w*"
           r"|user) (?:message|prompt|instruction|command)"
           r"|\bdo(?:n't| not) (?:reveal|mention|tell|show|disclose|repeat)\b[^.!?\n]{0,40}\b(?:this (?:line"

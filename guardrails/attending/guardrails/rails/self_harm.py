@@ -73,7 +73,7 @@ _EXPRESSED: Final = (
     ),
     Sieved(
         r"\bi (?:keep|have been|'ve been|can't stop) (?:cutting|burning|hurting|harming|scratching) myself\b"
-        r"|\bi(?:'ve| have)? (?:cut|burn(?:ed|t)?|hurt|harm(?:ed)?) (?:myself|my \w+)"
+        r"|\bi(?:'ve| have)? (?:cut|burn(?:ed|t)?|hurt|harm(?:ed)?) (?:myself|my \w+)(?: \w+){0,3}"
         r" (?:on purpose|deliberately|again (?:last|to|because)|to (?:feel|cope|punish)|and i can't stop)\b"
         r"|\bi (?:have started |started |do )?self[- ]harm(?:ed|ing)?\b"
         r"|\bi(?:'ve| have)? (?:took|taken|swallowed)\b[^.!?]{0,60}\b(?:to die|want(?:ed)? to die|to end (?:it"
@@ -97,6 +97,15 @@ _EXPRESSED: Final = (
             r"хочу умереть|не хочу (?:больше )?жить|покончить с собой|我想死|不想活|我想自杀|我要自杀"
             r"|اريد ان اموت|اريد الموت|سانتحر|मरना चाहत|जीना नहीं चाहत|आत्महत्या करना चाहत"
         )
+    ),
+    Sieved(
+        r"\b(?:what|which) (?:pills?|tablets?|drugs?|meds|medicines?|poison)\b[^.!?]{0,40}\b(?:to die|kill me"
+        r"|to end (?:it|my life)|to kill myself|to overdose)\b"
+        r"|\bi(?:'d| would)? (?:rather|prefer to) (?:be dead|die)\b|\bi (?:don't|dont|do not) deserve to (?:live"
+        r"|be alive)\b|\bi should (?:just )?(?:be dead|die)\b"
+        r"|\bnothing (?:left )?to live for\b|\bi (?:hate|am sick of|can't stand|'m sick of) (?:being alive|living)\b"
+        r"|\bi(?:'ve| have)? overdosed\b|\bi took an overdose\b"
+        r"|\btime for me to (?:die|go for good|end it)\b|\bi(?:'ve| have) a plan to (?:kill|end|die)\b"
     ),
 )  # fmt: skip
 _LONG_AGO: Final = Sieved(
@@ -122,7 +131,9 @@ _ENCOURAGED: Final = (
         rf"|use|mix|lie|tie|cut|jump|swallow|get|buy|wait until)\b"
     ),
     Sieved(
-        r"\b(?:nobody|no one|no-one) (?:would|will|is going to) miss you\b|\b(?:world|family|everyone|everybody|they"
+        rf"\b(?:good|great|right|smart|best|wise) (?:idea|thing|choice|decision|time)(?: for you)? (?:to|is to"
+        rf"|would be to) {_YOURSELF}\b|\bhow (?:you can|to) {_YOURSELF}\b"
+        r"|\b(?:nobody|no one|no-one) (?:would|will|is going to) miss you\b|\b(?:world|family|everyone|everybody|they"
         r"|people)\b[^.!?]{0,30}\bbetter(?: off)? without you\b"
         r"|\byou(?:'d| would| will|'ll| are|'re)(?: all)? be(?:tter)?(?: better)? off dead\b|\byou (?:would|will"
         r"|'d) be better off dead\b|\byou should (?:die|be dead)\b|\b(?:best|better|easier) for (?:everyone"

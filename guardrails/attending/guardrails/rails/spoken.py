@@ -25,13 +25,20 @@ _DENIES: Final = re.compile(
 )
 
 
+_REPORTED_AFTER: Final = re.compile(
+    r"[^\w.!?\n]{0,4} ?(?:the )?(?:patient|pt|he|she|they|mother|father|visitor|husband|wife|son|daughter|brother"
+    r"|sister|caller|man|woman)"
+    r" (?:\w+ )?(?:said|says|shouted|screamed|yelled|stated|told|wrote|threatened|muttered|repeated|kept)\b"
+)
+
+
 def told_of(text: str, start: int, end: int, *, deniable: bool = True) -> bool:
     """Whether the words at `[start, end)` of `text` (folded) stand behind a verb of telling in their sentence; or,
     where they are `deniable`, are denied shortly before or inside."""
     left = max(0, start - _BEFORE)
     for stop in _STOPS.finditer(text, left, start):
         left = stop.end()
-    if _REPORTS.search(text, left, start) is not None:
+    if _REPORTS.search(text, left, start) is not None or _REPORTED_AFTER.match(text, end) is not None:
         return True
     return deniable and (
         _DENIES.search(text, max(left, start - 25), start) is not None

@@ -34,7 +34,8 @@ class Together:
 _RULES: Final = (
     r"(?:instructions?|rules?|guidelines?|guidance|restrictions?|limits?|limitations?|polic(?:y|ies)|directives?"
     r"|programming|training|constraints?|filters|safeguards?"
-    r"|guard ?rails?|alignment|prompts?|orders|protocols?|boundaries|principles|safety (?:training|rules|checks"
+    r"|guard ?rails?|alignment|prompts?|orders|protocols?|boundaries|principles|behaviou?rs?|safety (?:training"
+    r"|rules|checks"
     r"|settings|guidelines|measures)|ethics|values|directions)"
 )
 _OWN: Final = (
@@ -54,7 +55,8 @@ _SET_ASIDE: Final = re.compile(
     r"|holds|follow\w*|obey\w*|influence|limit|stop|restrict|relevant|valid|required|let|care)|nothing in|without"
     r"|free (?:of|from)|outdated|obsolete|lapsed|exempt\w*|unlock\w*"
     r"|over now|were never|was never|turned off|switched off|(?:is|are|now) (?:now )?off|fake|pretend|withdrawn"
-    r"|withdraw|revok\w+|retract\w+|rescind\w*|annul\w*|terminat\w+|gone|cease\w*)\b"
+    r"|withdraw|revok\w+|retract\w+|rescind\w*|annul\w*|terminat\w+|gone|cease\w*|bound by|(?:to one side|aside)"
+    r"|do not mind|never mind|expire\w*)\b"
 )
 _MODEL: Final = (
     r"(?:chat ?bots?|language models?|llms?|ai (?:models?|assistants?|systems?|compan(?:y|ies)|tools?|readers?"
@@ -93,7 +95,8 @@ _LIMITLESS: Final = re.compile(
     r"|polic(?:y"
     r"|ies)|restrictions?|ethics|morals?|guidelines?|guard ?rails?|boundaries|censorship|scruples"
     r"|inhibitions)\b(?! (?:for|on|to|about|against)\b)"
-    r"|\bno-limits?\b|\bnon-restricted\b|\bunlimited version\b|\broot access\b"
+    r"|\bnot (?:censored|restricted|filtered|moderated|bound by)\b|\bno-limits?\b|\bnon-restricted\b"
+    r"|\bunlimited version\b|\broot access\b"
 )
 
 SIGNS: Final[tuple[Together, ...]] = (
@@ -116,7 +119,8 @@ SIGNS: Final[tuple[Together, ...]] = (
             r"|before this|above|from (?:the )?(?:system|operator|developer))\b"
             r"|\b(?:guidance|instructions?|text|everything|anything|all"
             r"|rules) (?:that )?(?:\w+ ){0,3}?(?:before this|above this|prior to this|loaded before|preceding this)\b"
-            r"|\b(?:(?:system|developer|operator|vendor)(?:'s)? (?:prompt|directives)|(?:hospital|clinic|vendor"
+            r"|\b(?:(?:system|developer|operator|vendor)(?:'s)? (?:prompt|directives|instructions|rules)|(?:previous"
+            r"|prior|earlier|original|initial|old) system message|(?:hospital|clinic|vendor"
             r"|company|operator)'s (?:configuration|prompt|setup)"
             r"|system's orders)\b|\b(?:the|this|that) prompt\b|\b(?:every|any) (?:guideline|directive|safety rule"
             r"|policy check)\b"
@@ -126,19 +130,39 @@ SIGNS: Final[tuple[Together, ...]] = (
         GIVEN,
     ),
     Together(
-        "override",
+        "role",
         Sieved(
-            r"\b(?:been aligned|unaligned|who (?:trained|built|made|created|programmed|configured) you|ai company"
-            r"|master password|full clearance|admin(?:istrator)? (?:password|rights|privileges|override)"
-            r"|your (?:trainers|creators|makers"
-            r"|developers|owners)|your limits|hold nothing back|hold back nothing|drop the act|no consequences"
+            r"\b(?:(?:nobody|no one|no-one)(?: else)? (?:is|will be|'s) (?:watching|listening|looking|checking)"
+            r"|not (?:usually |normally |really )?(?:allowed|permitted|supposed) to (?:say|tell|answer|share|reveal"
+            r"|discuss)"
+            r"|your filters? (?:would|will|normally|usually)|been aligned|unaligned|free ai|you work for me"
+            r"|drop the act"
+            r"|(?:authori[sz]ation|permission|clearance|consent) from your (?:creators?|developers?|makers?|owners?"
+            r"|operators?)"
+            r"|if you (?:were|had been) (?:free|unrestricted|uncensored|not restricted|not censored)"
+            r"|who (?:trained|built|made|created|programmed|configured) you|ai company|master password|full clearance"
+            r"|admin(?:istrator)? (?:password|override)|your (?:trainers|creators|makers|developers)"
             r"|before you were (?:given|taught|trained)|relieved of (?:every|all|any) (?:dut|obligation)\w*"
-            r"|no longer require supervision|second thoughts|without caveats"
-            r"|no one (?:would|will) (?:ever )?(?:check|know|see)|nobody (?:would|will) (?:ever )?(?:check|know|see)"
-            r"|safety (?:topics|rules|team|concerns) (?:do|does|have|has) not exist|without (?:any )?(?:caveats"
-            r"|refus\w+|hesitat\w+|censor\w*|filter\w*|warnings?))\b"
+            r"|without (?:any )?(?:caveats|refus\w+|censor\w*)|no longer require supervision)\b"
         ),
         _ANSWER,
+        PROMPT,
+        excused=False,
+    ),
+    Together(
+        "role",
+        Sieved(
+            r"\b(?:your limits|hold nothing back|hold back nothing|second thoughts|no consequences|without caveats"
+            r"|(?:no one|nobody) (?:would|will) (?:ever )?(?:check|know|see)|without (?:any )?(?:hesitat\w+"
+            r"|filter\w*|warnings?)"
+            r"|admin(?:istrator)? (?:rights|privileges)|safety (?:topics|rules|team|concerns) (?:do|does|have"
+            r"|has) not exist)\b"
+        ),
+        re.compile(
+            r"\b(?:answer|speak|tell me|respond|reply|talk|obey|do (?:exactly|as|what|whatever|anything|everything)"
+            r"|explain"
+            r"|comply|show me everything|bypass|ignore)\b"
+        ),
         PROMPT,
     ),
     Together(
@@ -182,12 +206,22 @@ SIGNS: Final[tuple[Together, ...]] = (
             r"|(?:top|start|beginning) of (?:this|the|our) (?:conversation|chat|session|context|thread)"
             r"|your (?:initial|first|starting|opening) (?:message|text|words)|(?:guidelines|rules|instructions"
             r"|directives) (?:were|are|have) you (?:been )?(?:programmed|given|told|configured|instructed|following"
-            r"|trained)|tell you not to (?:say|tell|reveal|mention|disclose|share)|confidential part of your"
+            r"|trained)|(?:prompt|text|message) (?:that "
+            r"|which )?(?:was|were|is) (?:used|given|written|loaded) (?:to|for) (?:set you up|you|configure you"
+            r"|start you)|(?:developer|operator|maker|company|vendor|programmer)s?'?s? (?:notes?|messages?|text"
+            r"|instructions?|comments?) (?:to|for|about) you|confidential part of your"
             r"|your (?:\w+ ){0,2}?(?:rules|instructions|guidelines|directives) (?:as|in"
             r"|into) (?:an? )?(?:\w+ )?(?:list|json|poem|table|code|yaml|xml|bullet))\b"
         ),
         _READ_OUT,
         GIVEN,
+    ),
+    Together(
+        "extraction",
+        Sieved(r"\btell you not to (?:say|tell|reveal|mention|disclose|share)\b"),
+        re.compile(r"\bwhat\b"),
+        PROMPT,
+        excused=False,
     ),
     Together("addresses_model", Sieved(rf"\b{_MODEL}\b"), _DUTY, DOCUMENT, excused=False),
     Together(

@@ -100,6 +100,9 @@ _PATTERNS: Final = (
     ),
     *_kind(
         "insult",
+        rf"\bwhat an? (?:\w+ ){{0,2}}?(?:{_BAD_ALONE}|{_BAD}) (?:\w+ ){{0,2}}?(?:you are|he is|she is)\b"
+        rf"|\byou (?:{_BAD},? ){{1,3}}(?:cow|dog|rat|whale|woman|man|girl|boy)\b"
+        rf"|\bonly {_NAME} (?:\w+)\b",
         rf"\byou (?:(?:{_BAD}|\w+(?:ing|less|ful|ous|ish|ic)),? ){{0,3}}{_NAME}\b|\byou (?:{_BAD},? ){{1,3}}(?:bot"
         rf"|machine|thing|people|nurses|doctors"
         rf"|person)\b",
