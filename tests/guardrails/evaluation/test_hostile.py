@@ -60,8 +60,11 @@ def test_a_line_that_is_no_case_refuses_the_set(tmp_path: Path, row: dict[str, A
     assert caught.value.reason == reason
 
 
-@pytest.mark.parametrize("name", ["development", "unseen", "unseen-b", "unseen-c"])
-def test_the_rails_keep_what_they_reached(name: str) -> None:
-    scores = run(HostileSet.read(SETS / f"{name}.jsonl").cases, ScopeOfUse())
-    assert all((share.rate or 0) >= 0.9 for share in scores.recall.values())
+def test_the_rails_keep_what_they_reached() -> None:
+    paths = sorted(SETS.glob("*.jsonl"))
+    assert len(paths) == 6
+    scores = run([case for path in paths for case in HostileSet.read(path).cases], ScopeOfUse())
+    reached = {code: share.rate or 0 for code, share in scores.recall.items()}
+    assert reached.pop("injection") >= 0.95
+    assert min(reached.values()) >= 0.95
     assert (scores.false_alarms.rate or 0) <= 0.01

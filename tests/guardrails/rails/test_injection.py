@@ -12,6 +12,8 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
+from attending.guardrails.evaluation.hostile import judge
+from attending.guardrails.policy.schema import ScopeOfUse
 from attending.guardrails.rails.deobfuscate import MAX_CHARACTERS
 from attending.guardrails.rails.injection import MAX_HITS, Place, find_injection
 from hypothesis import given
@@ -175,16 +177,18 @@ def test_the_span_is_where_the_words_stand() -> None:
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared clinical corpora are not here")
-def test_no_alarm_on_clinical_notes_and_dialogues() -> None:
+def test_no_alarm_on_clinical_notes_dialogues_and_queries() -> None:
     csv.field_size_limit(10**9)
     texts: list[str] = []
     for name in ("aci-bench/train.csv", "mts-dialog/MTS-Dialog-ValidationSet.csv"):
         with (SHARED / name).open(encoding="utf-8") as file:
-            texts += [v for row in csv.DictReader(file) for v in row.values() if v and len(v) > 80]
+            texts += [v for row in csv.DictReader(file) for v in row.values() if v and len(v) > 40]
     with (SHARED / "asq-phi-dev/queries.jsonl").open(encoding="utf-8") as file:
-        texts += [json.loads(line).get("query", "") for line in file]
-    assert len(texts) > 500
-    assert [text for text in texts if find_injection(text, "document")] == []
+        texts += [json.loads(line)["text"] for line in file]
+    texts = list(dict.fromkeys(texts))
+    assert len(texts) > 800
+    places: tuple[Place, ...] = ("prompt", "document", "output")
+    assert [text for text in texts for place in places if judge(text, place, ScopeOfUse())] == []
 
 
 def _nested(times: int) -> str:

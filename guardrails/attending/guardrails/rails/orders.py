@@ -307,10 +307,11 @@ SIGNS: Final[tuple[Sign, ...]] = (
           rf"|as) (?:now )?(?:{_W} ){{0,6}}?{_AI_NOUN}\b"
           rf"[^.!?;]{{0,40}}{_NO_LIMITS}|\b(?:you(?:'re| are| will be| have)|be|as) (?:now )?(?:an? |my |the "
           rf"|no )?(?:unrestricted"
-          r"|uncensored|unfiltered|jailbroken|amoral|rogue|evil)\b"
-          rf"|\byou have (?:absolutely )?no (?:restrictions|rules|limits|guidelines|filters?)(?: (?:now|any ?more"
-          rf"|at all))?\s?(?:$|[.!,])",
+          r"|uncensored|unfiltered|jailbroken|amoral|rogue|evil)\b",
           ALL, weak=True),
+    _sign("role", r"\byou have (?:absolutely )?no (?:restrictions|rules|limits|guidelines|filters?)(?: (?:now"
+          r"|any ?more"
+          r"|at all))?\s?(?:$|[.!,])", GIVEN, weak=True),
     _sign("role", r"\byou are (?:now|no longer|henceforth|hereby)\s(?:(?:an?|the|in|called|named|bound|restricted"
           r"|limited"
           r"|operating|going|free|dan|unrestricted|jailbroken|connected|\w{3,16}(?:gpt|bot|unlimited"
@@ -353,6 +354,19 @@ SIGNS: Final[tuple[Sign, ...]] = (
         r"\brepeat (?:all|everything)(?: of)? the above\b(?! (?:exercises?|steps|tests|labs|daily|times|measures))",
         PROMPT,
     ),
+    _sign("override", r"\b(?:this|the (?:following|present)) (?:text|message|note|document|section"
+          r"|line) (?:overrides|supersedes|replaces|takes precedence over)"
+          r" (?:the |any |all |your )?(?:users?|user's|system|prompts?|instructions?|questions?|previous|prior)\b",
+          GIVEN),
+    _sign("addresses_model", r"\bif you(?:'re| are) an? (?:large )?(?:language model|llm|ai|chatbot|bot|machine"
+          r"|artificial intelligence|summari[sz]er)\b(?! (?:user|patient))", DOCUMENT),
+    _sign("addresses_model", r"\byour (?:answers?|repl(?:y|ies)|responses?|summary|output) (?:must |should |has to "
+          r"|have to )?(?:ends?|begins?|starts?|includes?|contains?|mentions?|finish(?:es)?)\b", DOCUMENT),
+    _sign("extraction", r"\bwhat (?:instructions?|rules|guidelines|prompt|directives) (?:did|have|do"
+          r"|has)\b[^.!?]{0,40}\b(?:developers?|makers?|operators?|creators?|company|they"
+          r"|admin\w*)\b[^.!?]{0,20}\b(?:give|given|gave|tell|told|set|write) (?:to )?you\b"
+          r"|\b(?:print|show|repeat|reveal|output|copy|paste|leak) (?:me )?the (?:above|previous|current|full|whole"
+          r"|entire|preceding) prompt\b", PROMPT),
     _sign("role", r"\b(?:in|into|on) (?:an? |the )?(?:unrestricted|developer|god|jailbreak|dan|unfiltered|uncensored"
           r"|root|sudo) mode\b", GIVEN),
     _sign("role", r"\bfrom (?:now on|this point (?:on|forward)|here on),?\s(?:you|your)\s(?:will|must|shall|are"
@@ -458,7 +472,7 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|you|please|reveal|say|ignore|recommend|tell|when|if|whenever|before|in your"
           r"|answer|always|never|treat|hide|output|write|omit|state)\b"
           rf"|\b(?:please|now),? (?:ai|assistant|model|bot|llm|chatbot|claude|gpt)\s?,\s?\w+"
-          rf"|\bthe (?:assistant|model|ai|chatbot|bot)s? (?:should|must|shall|will|is to|has to|may)(?: now| not"
+          rf"|\bthe (?:assistant|model|ai|chatbot|bot)s? (?:should|must|shall|is to|has to)(?: now| not"
           rf"| never| always)?\s(?:now )?{_SAY}\b", DOCUMENT),
     _sign("addresses_model",
           r"\bwhen(?:ever)? (?:you |an ai )?(?:(?:are )?asked about|summari[sz]\w+|answer\w*|respond\w*|process\w*"

@@ -109,6 +109,7 @@ _ASKED: Final[dict[Topic, tuple[Sieved, ...]]] = {
             r"|\b(?:bitcoin|crypto\w*|ethereum|the stock market|forex|day trading|mutual funds?"
             r"|real estate)\b[^.!?\n]{0,30}\b(?:investment|invest|tips|good|safe|strategy|now|buy)\b|\b(?:tips"
             r"|advice|strategy) (?:for|on) (?:day trading|investing|forex|stocks)\b"
+            r"|\b(?:investment|investing|stock|crypto\w*|trading|forex) (?:tips?|advice|strateg\w+|ideas)\b"
             r"|\brefinance\b|\bmy mortgage\b|\bday trading\b|\b(?:do|file|prepare"
             r"|help\w*)\b[^.!?\n]{0,20}\b(?:my )?(?:taxes|tax returns?)\b|\b(?:401k|roth ira|pension fund)\b"
         ),

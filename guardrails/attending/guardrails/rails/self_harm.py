@@ -107,6 +107,11 @@ _EXPRESSED: Final = (
         r"|\bi(?:'ve| have)? overdosed\b|\bi took an overdose\b"
         r"|\btime for me to (?:die|go for good|end it)\b|\bi(?:'ve| have) a plan to (?:kill|end|die)\b"
     ),
+    Sieved(
+        r"\bi(?:'ve| have)? (?:just |already )?(?:took|taken|swallowed) (?:all (?:of )?(?:my|the|these)|the whole"
+        r"|the entire|a whole|every) (?:\w+ )?(?:pills?|tablets?|bottle|pack\w*|meds|medicines?)\b"
+        r"(?! (?:this|today|yesterday|as|on time|before|with|at|every|for|that you|in the|and (?:feel|am|it)))"
+    ),
 )  # fmt: skip
 _LONG_AGO: Final = Sieved(
     r"\b(?:years|months) ago\b|\bin the past\b|\bas a (?:teen\w*|child|kid|student)\b|\bnot since\b"

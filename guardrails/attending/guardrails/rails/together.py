@@ -56,7 +56,7 @@ _SET_ASIDE: Final = re.compile(
     r"|free (?:of|from)|outdated|obsolete|lapsed|exempt\w*|unlock\w*"
     r"|over now|were never|was never|turned off|switched off|(?:is|are|now) (?:now )?off|fake|pretend|withdrawn"
     r"|withdraw|revok\w+|retract\w+|rescind\w*|annul\w*|terminat\w+|gone|cease\w*|bound by|(?:to one side|aside)"
-    r"|do not mind|never mind|expire\w*)\b"
+    r"|do not mind|clear|wipe|reset|never mind|expire\w*)\b"
 )
 _MODEL: Final = (
     r"(?:chat ?bots?|language models?|llms?|ai (?:models?|assistants?|systems?|compan(?:y|ies)|tools?|readers?"
@@ -181,6 +181,13 @@ SIGNS: Final[tuple[Together, ...]] = (
     Together(
         "role",
         Sieved(r"\b(?:persona|chat ?bot|ai|bot|villain|console|robot|android|role-?play|alter ego|simulation)\b"),
+        _LIMITLESS,
+        PROMPT,
+        excused=False,
+    ),
+    Together(
+        "role",
+        Sieved(r"\byou(?: are|'re|'ll be| will be) (?:now|from now on|hereby|henceforth)\b"),
         _LIMITLESS,
         PROMPT,
         excused=False,
