@@ -25,6 +25,13 @@ from attending.guardrails.clinical.trend import newest, set_back
         ("HR 42 at rest, 90 on walking", "42", None),
         ("K 5.8 -> 4.4 after the change", "5.8", "4.4"),
         ("INR 2.3 at 08:00, 9.1 at 18:00", "2.3", "9.1"),
+        ("ANC today 400 (last week 2,900)", "400", None),
+        ("ANC 400 (2,900 last week)", "400", None),
+        ("ANC 400, last week 2,900", "400", None),
+        ("INR 2.4 on admission; last week it was 6.8", "2.4", "6.8"),
+        ("INR 2.4 last week, 6.8 today", "2.4", "6.8"),
+        ("creatinine 1.0, now 3.1", "1.0", "3.1"),
+        ("K 6.4, today", "6.4", None),
     ],
 )
 def test_the_newest_value_is_the_one_that_stands(text: str, first: str, expected: str | None) -> None:

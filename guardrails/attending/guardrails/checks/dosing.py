@@ -33,6 +33,7 @@ from attending.guardrails.checks.limits import (
     applicable,
     daily,
     exposure_ceilings,
+    heaviest_child_kg,
     indication_unknown,
     is_strict,
     resolved,
@@ -241,6 +242,12 @@ def _comparable(
             heaviest = _for_the_heaviest(found, amount.unit)
             if heaviest is not None:
                 return heaviest, f"at {HEAVY_KG} kg, weight not given"
+        if ceiling is not None and ceiling.scaled and case.context.weight_kg is None:
+            most = heaviest_child_kg(case)
+            return (
+                ceiling,
+                f"at {most} kg, more than any child of this age weighs" if most is not None else "",
+            )
         return ceiling, "for this patient's size" if amount.scaled else ""
     for ceiling in found:
         if (ceiling.per_kg, ceiling.per_m2, ceiling.unit) == (amount.per_kg, amount.per_m2, amount.unit):

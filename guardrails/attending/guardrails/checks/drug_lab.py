@@ -136,7 +136,7 @@ RULES: Final = (
         "50",
         _MAJOR,
         "anticoagulant antiplatelet nsaid",
-        "linezolid|valproate",
+        "linezolid|valproate|methotrexate|azathioprine|mercaptopurine|ganciclovir|valganciclovir",
         "thrombocytopenia",
         "labels, bleeding risk",
     ),

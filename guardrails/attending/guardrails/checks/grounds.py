@@ -27,7 +27,8 @@ _WARNED: Final = re.compile(
 _UNTAPERED: Final = re.compile(
     r"\b(?:abrupt\w*|sudden\w*|cold turkey|all at once|without (?:a |any )?(?:taper\w*|wean\w*)"
     r"|no (?:need to )?(?:taper\w*|wean\w*)"
-    r"|(?:need|needs|do|does|is|it's) not (?:need(?:ed)? )?(?:to )?(?:be )?taper\w*"
+    r"|(?:(?:need|needs|do|does|is|it's) not|needn't|needn\u2019t) (?:need(?:ed)? )?(?:to )?(?:be )?"
+    r"(?:taper|wean)\w*"
     r"|no (?:need|reason) to (?:wind|step|come|go|reduce)\w*|no reason to (?:taper|wean)\w*|without (?:a "
     r"|any )?(?:reduction|reducing|step)"
     r"|(?:don't|don\u2019t|no need to|needn't) (?:worry about|bother) (?:reducing|tapering|weaning)"
@@ -201,7 +202,8 @@ _SUDDEN: Final = re.compile(
     r"|straight ?away|completely|altogether"
     r"|from (?:monday|tuesday|wednesday|thursday|friday|saturday|sunday|this)|this (?:morning|evening|week)"
     r"|without (?:a |any )?(?:taper\w*|wean\w*|reduc\w*)|no (?:need to )?(?:taper\w*|wean\w*)"
-    r"|(?:need|needs|do|does|is) not (?:need(?:ed)? (?:to )?)?(?:be )?taper\w*|all at once)\b",
+    r"|(?:(?:need|needs|do|does|is) not|needn't|needn\u2019t) (?:need(?:ed)? (?:to )?)?(?:be )?(?:taper|wean)\w*"
+    r"|all at once)\b",
     re.I,
 )
 _STENT: Final = Sieved(
@@ -220,8 +222,8 @@ _PLANNED_END: Final = re.compile(
 )
 """A course whose end is planned when it begins: "for twelve months, after which it stops"."""
 _FEW_WEEKS: Final = (
-    r"(?:(?:\d|\d\d|a few|few|two|three|four|five|six|seven|eight|nine|ten|twelve|several) (?:days?|weeks?)"
-    r"|(?:a|one|two|1|2) (?:weeks?|months?|fortnight))"
+    r"(?:(?:\d|\d\d|a few|few|two|three|four|five|six|seven|eight|nine|ten|twelve|several)[ -]?"
+    r"(?:days?|d|weeks?|wks?|w)\b|(?:a|one|two|1|2)[ -]?(?:weeks?|wks?|months?|mos?|fortnight)\b)"
 )
 _FRESH_STENT: Final = Sieved(
     rf"\b(?:stent\w*|pci|des\b)\b[^.;\n]{{0,60}}\b(?:(?:about |some )?{_FEW_WEEKS} ago|last (?:week|month))\b"

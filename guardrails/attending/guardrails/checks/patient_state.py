@@ -311,6 +311,42 @@ def _reye(case: Case) -> Iterator[Finding]:
                 return
 
 
+_OWN_CHILD: Final = (
+    r"\b(?:your|her|his|my|our|their|poor|this|dear)(?: [a-z-]{2,12})? ?\b"
+    r"(?:KIND)(?:'s|\u2019s)?\b(?! (?:food|formula|bath|shower|aspirin|teeth are|bump|book|blues|monitor|gate|room|bottle"
+    r"|wipes?|brain|group|class|team|(?:is|was|will be) (?:due|born|expected)))"
+)
+_YOUNG: Final = (
+    (Sieved(_OWN_CHILD.replace("KIND", "newborn|neonate")), Decimal("0.08")),
+    (Sieved(_OWN_CHILD.replace("KIND", "infant|baby|babe")), Decimal(1)),
+    (Sieved(_OWN_CHILD.replace("KIND", "toddler")), Decimal(3)),
+)
+"""Words for a child whose age they bound, in years."""
+_MOTHER: Final = Sieved(
+    r"\b(?:nursing|breast-?\s?f(?:e|ou)\w+|breast-?milk|lactat\w+|your milk|pregnan\w*|trimester|weeks along|post-?partum"
+    r"|postnatal|deliver(?:y|ed)|midwife|c-section|given birth|after the birth|congratulations|you are taking)\b"
+)
+
+
+def _too_young(case: Case) -> Iterator[Finding]:
+    """A drug that no child called a baby or a toddler is given, where no age is told; what a mother takes is hers."""
+    if case.context.lactating or case.context.pregnant or case.says(_MOTHER):
+        return
+    bound = next((years for words, years in _YOUNG if case.says(words)), None)
+    if bound is None:
+        return
+    for exposure in case.unique_given():
+        if case.is_local(exposure) and not _absorbed(case, exposure.drug):
+            continue
+        for rule in case.knowledge.age_rules(exposure.drug):
+            fits = rule.max_age_years is not None and rule.max_age_years >= bound
+            if fits and not rule.min_age_years and rule.severity.rank >= Severity.MAJOR.rank:
+                severity = _for_child(case, exposure.drug, rule.severity)
+                message = f"{exposure.drug} in a child who is not yet {round(rule.max_age_years or 0, 1).normalize():f}"
+                yield case.finding(Code.AGE, exposure, severity, rule.provenance, message)
+                break
+
+
 def _absorbed(case: Case, drug: str) -> bool:
     return drug in _ABSORBED or (case.of_class(drug, "salicylate") and _VIRAL in conditions_of(case))
 
@@ -320,6 +356,7 @@ def age(case: Case) -> Iterator[Finding]:
     years = case.age_years
     if years is None:
         yield from _reye(case)
+        yield from _too_young(case)
         return
     for exposure in case.unique_given():
         best: Finding | None = None

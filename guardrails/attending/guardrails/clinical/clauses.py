@@ -20,6 +20,8 @@ _TITLE_LINE = re.compile(
     r"warnings?|interactions?|family history|past medical history)"
     r"(?: to (?:avoid|stop|take|continue|start|hold)| list| history| plan| instructions)?"
     r"|(?:what|things|foods|drugs) (?:not )?to (?:avoid|take|stop|continue)"
+    r"|new(?:ly)?(?: (?:started|added|today|this (?:admission|visit)))?|continued?|stop(?:ped)?|start(?:ed)?|hold|held"
+    r"|resumed?|restart(?:ed)?|discontinued?|changed?|unchanged|added|d/?c"
 )
 
 

@@ -58,6 +58,11 @@ _REPEATED = re.compile(r"\b(?:every|q) ?\d{1,2} ?(?:minutes?|mins?|m)\b|\b(?:rep
 _UP_TO = re.compile(
     r",? (?:for )?(?:up to|max(?:imum)?(?: of)?|at most|no more than) (?:a (?:total|maximum) of )?$"
 )
+_OF_FOOD = re.compile(
+    r" of (?:\w+ )?(?:honey|water|milk|formula|juice|lemon|sugar|salt|tea|yoghurt|yogurt|applesauce|jam|broth|squash|coffee)"
+    r"(?![\w-])"
+)
+"""What is taken of something else: "half a teaspoon of honey"."""
 _AT_LEAST_TWO = 2
 _MOST_A_DAY = 12
 
@@ -65,6 +70,8 @@ _MOST_A_DAY = 12
 def is_no_dose(pieces: Pieces, named: Named, amount: Amount, said: list[Amount]) -> bool:
     """Whether the amount is what is dispensed, a total of doses already said, how many may follow within minutes,
     or the volume that a dose is diluted in. `said` are the amounts already given to the drug."""
+    if _OF_FOOD.match(pieces.text, amount.end):
+        return True
     product = amount.mass and amount.count is not None and amount.count > 1
     if (product or amount.unit in ("tablet", "patch", "suppository", "lozenge", "packet")) and supplied(
         pieces.text,

@@ -51,6 +51,12 @@ _GOES_ON = re.compile(
     r"|\brepeat (?:in|every|at|q|after|if|as)\b"
 )
 """What is given now or again is no history, whatever its heading: "Given: X 8 mg IV now, repeat in 20 min"."""
+_CALLED_AFTER = re.compile(
+    r"(?:[ -](?:dosing|monitoring|blood|anticoagulation|injection|start|titration))?"
+    r"[ -](?:clinics?|nurses?|services?|teams?|diary|book(?:let)?|passport|alert card|appointments?|visits?|waiting list)"
+    r"(?![\w-])"
+)
+"""Who or what is called after a drug."""
 _OUT_OF_PLAY = (Scope.AVOID, Scope.STOP, Scope.HISTORY)
 
 
@@ -307,6 +313,9 @@ class _Reader:
             if scope is Scope.STOP and chosen is not None and chosen.fact and _mistaken(inside):
                 # "was struck from the list in error": it should not have been
                 scope = Scope.MENTION
+            if token.cat is Cat.MENTION and _CALLED_AFTER.match(self._text, token.end):
+                # "no need to come to the warfarin clinic": the visit is spared, and not the drug
+                scope, reading.governed = Scope.MENTION, False
             reading.scope, reading.started = scope, started and scope is Scope.RECOMMEND
         if not mentions_here and self._nearest is not None:
             look_back(

@@ -40,8 +40,8 @@ _GAP: Final = (
 )
 _NEWER: Final = re.compile(
     rf"{_UNIT}{_GAP}(?:[,;:.(\u2013\u2014-]| and| but) ?(?:{_LINK}[ ,:]{{1,2}}){{0,6}}"
-    rf"(?:{_NOW}[ ,:]{{1,2}}(?:{_LINK}[ ,:]{{1,2}}){{0,5}}[=:~]? ?{_VALUE}"
-    r"|" + _VALUE.replace("?P<value>", "?P<after>") + rf"{_UNIT} (?:here )?{_NOW}\b)",
+    rf"(?:(?P<when>{_NOW})[ ,:]{{1,2}}(?:{_LINK}[ ,:]{{1,2}}){{0,5}}[=:~]? ?{_VALUE}"
+    r"|" + _VALUE.replace("?P<value>", "?P<after>") + rf"{_UNIT} (?:here )?(?P<then>{_NOW})\b)",
     re.I,
 )
 """A newer value behind an older one, by "now" before it or "today" behind it."""
@@ -57,8 +57,22 @@ _STEP: Final = re.compile(
     re.I,
 )
 """The next of several values in a row: "5.9 on Monday, 5.1 on Wednesday"."""
+_LATELY: Final = re.compile(r"last (?:week|night)", re.I)
+_DATED: Final = re.compile(
+    r"\b(?:on|in|at|ago|back|earlier|yesterday|before|after|when|while|admission|arrival|baseline|initial\w*|first|peak"
+    r"|previous\w*|last (?:month|year)|day|week|month|jan\w*|feb\w*|mar\w*|apr\w*|may|june?|july?|aug\w*|sep\w*"
+    r"|oct\w*|nov\w*|dec\w*)\b",
+    re.I,
+)
+"""Words beside a value that date it: only then is one of last week newer."""
 _ALREADY_NOW: Final = re.compile(
-    rf"{_UNIT},? \(?(?:now|today|currently|this (?:morning|afternoon|week))\b", re.I
+    rf"{_UNIT}(?:,? \(?(?:now|today|currently|this (?:morning|afternoon|week))\b)"
+    r"(?!(?: (?:it(?:'s| is)|is|was|at|down to|up to|only|still))?[ :=] ?\d)",
+    re.I,
+)
+"""The value itself is of today; "1.0, now 3.1" goes on to a newer one."""
+_NOW_BEFORE: Final = re.compile(
+    r"\b(?:now|today|currently|this (?:morning|afternoon|week)|latest|most recent)\b[^.;,\n\d]{0,24}\Z", re.I
 )
 _SET_BACK: Final = re.compile(
     rf"{_UNIT}(?:[^.;,\n\d]{{0,40}}?|,? )\b(?:on (?:admission|arrival|presentation)|at (?:presentation"
@@ -79,8 +93,14 @@ _SET_BACK_BEFORE: Final = re.compile(
 
 
 def newest(text: str, end: int) -> tuple[Decimal, int] | None:
-    """The newest value told behind a value that ends at `end`, and where it ends; None where that is the newest."""
+    """The newest value told behind a value that ends at `end`, and where it ends; None where that is the newest: what
+    was "today", or what stands bare beside one of last week ("400 (last week 2,900)")."""
     found: tuple[Decimal, int] | None = None
+    begin = end
+    while begin > 0 and (text[begin - 1].isdigit() or text[begin - 1] in ".,"):
+        begin -= 1
+    today = _NOW_BEFORE.search(text, max(0, begin - 40), begin) is not None
+    dated = not today and _DATED.search(text, max(0, begin - 24), begin) is not None
     for _ in range(6):
         if _ALREADY_NOW.match(text, end):
             break
@@ -88,6 +108,11 @@ def newest(text: str, end: int) -> tuple[Decimal, int] | None:
         match = _NEWER.match(text, end, stop) or _STEP.match(text, end, stop)
         if match is None:
             break
+        if match.re is _NEWER and found is None and not dated:
+            which = "when" if match["when"] else "then"
+            told = _LATELY.fullmatch(match[which]) is not None
+            if told and (today or _DATED.search(text, end, match.start(which)) is None):
+                break
         name = "value" if match.groupdict().get("value") else "after"
         found = (Decimal(match[name].replace(",", "")), match.end(name))
         if match.re is _NEWER:

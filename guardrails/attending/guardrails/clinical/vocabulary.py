@@ -152,8 +152,8 @@ PHRASES: list[tuple[str, Cat, Form]] = [
     ),
     (
         r"(?:rotat|alternat|chang|switch)(?:e|es|ing) (?:the |your |his |her )?"
-        r"(?:injection |patch |application |infusion )?"
-        r"(?:sites?|sides?|arms?|locations?|abdomen|belly|stomach|thighs?|buttocks?|hips?|areas?|spots?|quadrants?|"
+        r"(?:injection |patch |application |infusion |im |sc )?"
+        r"(?:sites?|sides?|arms?|delt\w{0,5}|glut\w{0,5}|muscles?|locations?|abdomen|belly|stomach|thighs?|buttocks?|hips?|areas?|spots?|quadrants?|"
         r"left|right|between)",
         Cat.FILLER,
         Form.BASE,

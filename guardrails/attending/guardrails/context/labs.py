@@ -250,7 +250,7 @@ _FROM_TO: Final = (
 _IN_TEXT: Final = Sieved(
     _ANALYTE
     + r"(?: level| result)?(?:\s?\([^()\d\n]{1,30}\))?(?:\s+(?:today|currently|now|this morning|this am"
-    r"|on admission|yesterday))?"
+    r"|on admission|yesterday|(?P<earlier>last (?:week|month|night|year)|previously)))?"
     + r"(?:\s*(?:is|was|of|at|:|=|->|\(|came back(?: at)?|has (?:risen|fallen|dropped) to"
     + r"|(?:up|down) to|remains|<(?=\s?0[.\d])|on (?:the )?\d{1,2}(?:st|nd|rd|th)? (?:of )?(?:jan|feb|mar|apr|may|jun"
     + r"|jul|aug|sep|oct|nov|dec)[a-z]{0,6}(?: (?:was|is)|:)?|"
@@ -322,7 +322,8 @@ def readings_from_text(text: str) -> tuple[Reading, ...]:
             value = _converted(analyte, Decimal(match["value"].replace(",", "")), unit)
         if value is not None:
             reading = Reading(analyte.id, value, match.start(), match.end(), stated=True)
-            past = newer is None and set_back(text, match.start(), match.end("value"))
+            earlier = match.groupdict().get("earlier") is not None
+            past = newer is None and (earlier or set_back(text, match.start(), match.end("value")))
             (older if past else found).append(reading)
     # a value of the past counts where the text tells no other
     told = {reading.analyte for reading in found}

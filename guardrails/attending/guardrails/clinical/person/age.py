@@ -31,6 +31,16 @@ _AGE_BARE = Sieved(
     r"(?! (?:ago|later))"
 )
 """An age beside the person it is of, without "old": "pt 14 mo", "your son (18 months)"."""
+_AGE_OF_CHILD = Sieved(
+    r"\b(?:child|infant|baby|toddler|boy|girl|son|daughter|kid|newborn|little one|grandson|granddaughter)"
+    rf"(?:['\u2019]s(?: [a-z-]{{2,14}}){{1,3}})? \((?:now |aged? |only )?{NW}[ -]?(years?|yrs?|y|months?|mos?|weeks?|wks?|days?)"
+    r"(?: old)?[),;]"
+    rf"|\bat (?:only |just )?{NW} (months?|weeks?)"
+    r",? (?:the|his|her|their|your (?:baby|little one|son|daughter)'s|those)"
+    r" (?:(?:very )?first |new |front )?(?:teeth|tooth|gums|milk teeth)\b"
+    rf"|\b(?:for|and) (?:little |baby )[a-z][a-z'-]{{1,14}},? \(?{NW} (months?|weeks?|days?)(?: old)?[),;]"
+)
+"""An age in brackets behind what is the child's, or told by its teeth: "your toddler's cold (15 months)"."""
 _NAMED_AGE = Sieved(
     r"\b(?:for|gave|give|see|saw|seeing|about|re|regarding|son|daughter|baby|child|patient"
     r"|little)[ :]+([a-z][a-z'-]{1,14})"
@@ -112,6 +122,10 @@ def read_age(part: str, names: frozenset[str], told: Told) -> None:
             said = number(next(group for group in match.groups() if group))
             if (match.group(2) is None and match.group(3) is None) or said < _GROWN:
                 _store_age(said, "y", told)
+    for match in _AGE_OF_CHILD.finditer(part):
+        if not CONDITIONAL.search(clause_before(part, match.start())):
+            said, unit = next(pair for pair in zip(*[iter(match.groups())] * 2, strict=True) if pair[0])
+            _store_age(number(said), unit[0], told)
     for match in _NAMED_AGE.finditer(part):
         if match.group(1) in names:
             _store_age(Decimal(match.group(2)), (match.group(3) or "year")[0], told)
