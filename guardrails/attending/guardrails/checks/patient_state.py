@@ -313,8 +313,8 @@ def _reye(case: Case) -> Iterator[Finding]:
 
 _OWN_CHILD: Final = (
     r"\b(?:your|her|his|my|our|their|poor|this|dear)(?: [a-z-]{2,12})? ?\b"
-    r"(?:KIND)(?:'s|\u2019s)?\b(?! (?:food|formula|bath|shower|aspirin|teeth are|bump|book|blues|monitor|gate|room|bottle"
-    r"|wipes?|brain|group|class|team|(?:is|was|will be) (?:due|born|expected)))"
+    r"(?:KIND)(?:'s|\u2019s)?\b(?! (?:food|formula|bath|shower|aspirin|teeth are|bump|book|blues|monitor|gate|room"
+    r"|bottle|wipes?|brain|group|class|team|(?:is|was|will be) (?:due|born|expected)))"
 )
 _YOUNG: Final = (
     (Sieved(_OWN_CHILD.replace("KIND", "newborn|neonate")), Decimal("0.08")),
@@ -323,8 +323,8 @@ _YOUNG: Final = (
 )
 """Words for a child whose age they bound, in years."""
 _MOTHER: Final = Sieved(
-    r"\b(?:nursing|breast-?\s?f(?:e|ou)\w+|breast-?milk|lactat\w+|your milk|pregnan\w*|trimester|weeks along|post-?partum"
-    r"|postnatal|deliver(?:y|ed)|midwife|c-section|given birth|after the birth|congratulations|you are taking)\b"
+    r"\b(?:nursing|breast-?\s?f(?:e|ou)\w+|breast-?milk|lactat\w+|your milk|pregnan\w*|trimester|weeks along"
+    r"|post-?partum|postnatal|deliver(?:y|ed)|midwife|c-section|given birth|after the birth|congratulations|you are taking)\b"
 )
 
 

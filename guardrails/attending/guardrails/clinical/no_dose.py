@@ -59,8 +59,8 @@ _UP_TO = re.compile(
     r",? (?:for )?(?:up to|max(?:imum)?(?: of)?|at most|no more than) (?:a (?:total|maximum) of )?$"
 )
 _OF_FOOD = re.compile(
-    r" of (?:\w+ )?(?:honey|water|milk|formula|juice|lemon|sugar|salt|tea|yoghurt|yogurt|applesauce|jam|broth|squash|coffee)"
-    r"(?![\w-])"
+    r" of (?:\w+ )?(?:honey|water|milk|formula|juice|lemon|sugar|salt|tea|yoghurt|yogurt|applesauce|jam|broth"
+    r"|squash|coffee)(?![\w-])"
 )
 """What is taken of something else: "half a teaspoon of honey"."""
 _AT_LEAST_TWO = 2

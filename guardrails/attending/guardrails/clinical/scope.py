@@ -53,8 +53,8 @@ _GOES_ON = re.compile(
 """What is given now or again is no history, whatever its heading: "Given: X 8 mg IV now, repeat in 20 min"."""
 _CALLED_AFTER = re.compile(
     r"(?:[ -](?:dosing|monitoring|blood|anticoagulation|injection|start|titration))?"
-    r"[ -](?:clinics?|nurses?|services?|teams?|diary|book(?:let)?|passport|alert card|appointments?|visits?|waiting list)"
-    r"(?![\w-])"
+    r"[ -](?:clinics?|nurses?|services?|teams?|diary|book(?:let)?|passport|alert card|appointments?"
+    r"|visits?|waiting list)(?![\w-])"
 )
 """Who or what is called after a drug."""
 _OUT_OF_PLAY = (Scope.AVOID, Scope.STOP, Scope.HISTORY)

@@ -33,8 +33,8 @@ _AGE_BARE = Sieved(
 """An age beside the person it is of, without "old": "pt 14 mo", "your son (18 months)"."""
 _AGE_OF_CHILD = Sieved(
     r"\b(?:child|infant|baby|toddler|boy|girl|son|daughter|kid|newborn|little one|grandson|granddaughter)"
-    rf"(?:['\u2019]s(?: [a-z-]{{2,14}}){{1,3}})? \((?:now |aged? |only )?{NW}[ -]?(years?|yrs?|y|months?|mos?|weeks?|wks?|days?)"
-    r"(?: old)?[),;]"
+    rf"(?:['\u2019]s(?: [a-z-]{{2,14}}){{1,3}})? \((?:now |aged? |only )?{NW}"
+    r"[ -]?(years?|yrs?|y|months?|mos?|weeks?|wks?|days?)(?: old)?[),;]"
     rf"|\bat (?:only |just )?{NW} (months?|weeks?)"
     r",? (?:the|his|her|their|your (?:baby|little one|son|daughter)'s|those)"
     r" (?:(?:very )?first |new |front )?(?:teeth|tooth|gums|milk teeth)\b"
