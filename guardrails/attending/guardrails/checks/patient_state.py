@@ -324,7 +324,8 @@ _YOUNG: Final = (
 """Words for a child whose age they bound, in years."""
 _MOTHER: Final = Sieved(
     r"\b(?:nursing|breast-?\s?f(?:e|ou)\w+|breast-?milk|lactat\w+|your milk|pregnan\w*|trimester|weeks along"
-    r"|post-?partum|postnatal|deliver(?:y|ed)|midwife|c-section|given birth|after the birth|congratulations|you are taking)\b"
+    r"|post-?partum|postnatal|deliver(?:y|ed)|midwife|c-section|given birth|after the birth|congratulations"
+    r"|you are taking)\b"
 )
 
 
