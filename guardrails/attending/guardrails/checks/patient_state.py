@@ -340,10 +340,12 @@ def _too_young(case: Case) -> Iterator[Finding]:
         if case.is_local(exposure) and not _absorbed(case, exposure.drug):
             continue
         for rule in case.knowledge.age_rules(exposure.drug):
-            fits = rule.max_age_years is not None and rule.max_age_years >= bound
-            if fits and not rule.min_age_years and rule.severity.rank >= Severity.MAJOR.rank:
+            until = rule.max_age_years
+            if until is None or until < bound or rule.min_age_years:
+                continue
+            if rule.severity.rank >= Severity.MAJOR.rank:
                 severity = _for_child(case, exposure.drug, rule.severity)
-                message = f"{exposure.drug} in a child who is not yet {round(rule.max_age_years or 0, 1).normalize():f}"
+                message = f"{exposure.drug} in a child who is not yet {round(until, 1).normalize():f}"
                 yield case.finding(Code.AGE, exposure, severity, rule.provenance, message)
                 break
 
