@@ -100,6 +100,11 @@ NOTE = (
         ("Lachman test was positive.", "negation"),
         ("She walks 2 miles every week.", "time"),
         ("The right shoulder is abnormal.", "opposite"),
+        ("The right shoulder isn't normal.", "negation"),
+        ("She complains of chest pain and fever.", "negation"),
+        ("The patient denies that she walks 2 miles every day.", "negation"),
+        ("The R knee has a 3 cm effusion with no instability.", "side"),
+        ("She walks 2 miles every other week.", "time"),
     ],
 )
 def test_one_fact_swapped_is_a_contradiction_of_its_kind(knowledge: Knowledge, claim: str, kind: str) -> None:
@@ -122,6 +127,9 @@ def test_one_fact_swapped_is_a_contradiction_of_its_kind(knowledge: Knowledge, c
         "She has had type 2 diabetes for 10 years.",
         "The Lachman test is negative, and she walks two miles daily.",
         "Is the right knee swollen?",
+        "The L knee has a 3cm effusion w/o instability.",
+        "No chest pain, SOB, or fever.",
+        "SHE DENIES CHEST PAIN, SHORTNESS OF BREATH, OR FEVER.",
     ],
 )
 def test_the_same_fact_in_other_words_is_left_alone(knowledge: Knowledge, claim: str) -> None:

@@ -207,14 +207,30 @@ class _Reader:
         before = self.lower[index - 1] if index else ""
         after = self.lower[index + 1] if index + 1 < len(self.lower) else ""
         if low in w.NEGATIONS or low.endswith("n't"):
-            self._negate(low)
-        elif self.negated and low in w.ASSERTS and before in w.SUBJECTS:
+            self._negate(low, backwards=low in w.BACKWARDS and after != "for")
+            if low.endswith("n't"):
+                return index + 1
+        elif (
+            self.negated
+            and low in w.ASSERTS
+            and before in w.SUBJECTS
+            # "denies that she has pain" goes on; "denies pain and has nausea" does not.
+            and len(self.out.words) > self.negated_at
+        ):
             self.negated = False
             self.clause_first = len(self.out.words)
         opposite = w.OPPOSITES.get(low)
         if opposite is not None:
             self._fact(opposite[0], opposite[1], start, end)
         side = w.SIDES.get(low)
+        if (
+            side is None
+            and low in ("l", "r")
+            and self.text[start].isupper()
+            and before != "."
+            and after != "."
+        ):
+            side = "left" if low == "l" else "right"
         if side is not None and after not in _NO_SIDE and not (low == "left" and before in _LEAVERS):
             self._fact("side", side, start, end)
             return index + 1
@@ -233,6 +249,11 @@ class _Reader:
             unit, _ = self._unit(index + 2)
             if unit is not None:
                 self._fact("number", Quantity(Decimal(2), *unit), start, self.tokens[index + 2][2])
+                return index + 3
+        if low == "every" and after == "other":
+            other, _ = self._unit(index + 2)
+            if other is not None and other[0] == "time":
+                self._fact("per", Quantity(2 * other[1], "time"), start, self.tokens[index + 2][2])
                 return index + 3
         unit = w.UNITS.get(after)
         if unit is not None and unit[0] == "time" and (low in w.EACH or low in w.RELATIVE or low in w.VAGUE):
@@ -354,10 +375,10 @@ class _Reader:
             index += 1
         return index
 
-    def _negate(self, low: str) -> None:
-        self.negated = not self.negated or low in ("no", "nor")
+    def _negate(self, low: str, *, backwards: bool) -> None:
+        self.negated = not self.negated or low in ("no", "nor", "never")
         self.negated_at = len(self.out.words)
-        if low in w.BACKWARDS:
+        if backwards:
             for word in self.out.words[self.clause_first :]:
                 word.negated = True
 

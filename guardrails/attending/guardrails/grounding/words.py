@@ -148,7 +148,7 @@ OPPOSITES: Final[dict[str, tuple[str, str]]] = {
 """Words that another word turns round, by what they speak of."""
 
 _NEGATIONS_WORDS: Final = (
-    "no not denies denied deny denying without never neither nor none negative absent cannot cant unable lack "
+    "no not w/o denies denied deny denying without never neither nor none negative absent cannot cant unable lack "
     "lacks lacking declines declined refuses refused avoid avoids avoiding stop stops stopped stopping "
     "discontinue discontinues discontinued discontinuing quit contraindicated unsafe nil isnt arent wasnt "
     "werent hasnt havent hadnt doesnt dont didnt wont wouldnt shouldnt couldnt mustnt aint non "
@@ -189,7 +189,9 @@ _STOP_WORDS: Final = (
     "without never neither nor cannot only mentions mentioned describes described feels believes believe "
     "presents presenting presented currently presently time additionally otherwise overall addition "
     "approximately around roughly nearly known but however except although though yet whereas because since "
-    "besides until unless positive negative"
+    "besides until unless positive negative "
+    "complains complain complaining complained acknowledges acknowledged confirms confirmed admitting experiences "
+    "experienced experiencing suffers having endorsing reporting appears"
 )
 STOP: Final = frozenset(_STOP_WORDS.split())
 ABBREVIATIONS: Final[dict[str, tuple[str, ...]]] = {
@@ -210,8 +212,8 @@ ABBREVIATIONS: Final[dict[str, tuple[str, ...]]] = {
 """Abbreviations of clinical notes as the words they stand for (stop words left out)."""
 
 SPECIAL: Final = frozenset().union(
-    NEGATIONS, ASSERTS, OPPOSITES, SIDES, TIMES_WORDS, LATIN, PER, EACH, RELATIVE, VAGUE, WHEN, ABBREVIATIONS, NUMBERS,
-    ENDS, SCALES,
+    NEGATIONS, ASSERTS, OPPOSITES, SIDES, TIMES_WORDS, LATIN, PER, EACH, RELATIVE, VAGUE, ("l", "r"), WHEN,
+    ABBREVIATIONS, NUMBERS, ENDS, SCALES,
 )  # fmt: skip
 """Every word that is more than a word."""
 
