@@ -7,7 +7,15 @@ import re
 
 import pytest
 from attending.guardrails.patient import Identity
-from attending.guardrails.phi import PhiDetector, PhiType, ProblemKind, deidentify, redact, restore
+from attending.guardrails.phi import (
+    PhiDetector,
+    PhiType,
+    ProblemKind,
+    deidentify,
+    deidentify_all,
+    redact,
+    restore,
+)
 from attending.guardrails.phi.placeholders import EXACT, KIND_OF, LOOSE, parse, render
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -91,6 +99,23 @@ def test_a_name_of_the_prompt_is_found_in_a_document(detector: PhiDetector) -> N
     second = deidentify("the labs of zintkala oyate were normal", detector, existing=first.placeholders)
     assert "zintkala" not in second.text
     assert "oyate" not in second.text
+
+
+def test_a_name_of_a_document_is_found_in_the_prompt_and_a_doubtful_one_with_a_capital_only(
+    detector: PhiDetector,
+) -> None:
+    texts = [
+        "please ask zintkala oyate about gout",
+        "Patient name: Zintkala Oyate",
+        "Krzyn Wattlebark reports nausea",
+    ]
+    (prompt, _, _), mapping = deidentify_all(texts, detector)
+    assert prompt == "please ask [NAME_1] about gout"
+    assert set(mapping.values()) >= {"zintkala oyate", "Zintkala Oyate", "Krzyn Wattlebark"}
+    (prompt, _), _ = deidentify_all(
+        ["the wattlebark of Wattlebark", "Krzyn Wattlebark reports nausea"], detector
+    )
+    assert prompt == "the wattlebark of [NAME_1]"
 
 
 def test_restored_values_are_not_scanned_again() -> None:

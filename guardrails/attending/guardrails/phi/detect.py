@@ -16,6 +16,9 @@ from attending.guardrails.phi.unlisted import find_beside
 from attending.guardrails.phi.unread import ModelReader
 from attending.guardrails.phi.visible import visible
 
+_SURE = 0.6
+"""Below this a name is believed for what it looks like, and is looked for elsewhere with a capital only."""
+
 
 class PhiDetector:
     """Finds the Safe Harbor identifiers of 45 CFR 164.514(b)(2)(i) in English text.
@@ -44,15 +47,16 @@ class PhiDetector:
         shown = [visible(text) for text in texts]
         seen = [view.text for view in shown]
         found = self._found(seen, known)
-        names = {
-            text[span.start : span.end]: None
-            for text, spans in zip(seen, found, strict=True)
-            for span in spans
-            if span.type is PhiType.NAME
-        }
-        if len(texts) < 2:
-            names = {}
-        seek = NameSeeker([*also, *names])
+        names: list[tuple[str, float]] = []
+        if len(texts) > 1:
+            names = [
+                (text[span.start : span.end], span.score)
+                for text, spans in zip(seen, found, strict=True)
+                for span in spans
+                if span.type is PhiType.NAME
+            ]
+        sure = [name for name, score in names if score >= _SURE]
+        seek = NameSeeker([*also, *sure], [name for name, score in names if score < _SURE])
         out = []
         for view, spans in zip(shown, found, strict=True):
             more = list(seek.find(view.text))

@@ -88,21 +88,28 @@ _TOKEN = re.compile(r"[^\W\d_]+")
 class NameSeeker:
     """Looks for names that were found elsewhere: any of their words, with their initials around them.
 
-    The time for a text does not depend on how many names there are.
+    Words of `doubtful` names count with a capital only. The time for a text does not depend on how many there are.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
-        parts = {part for name in names for part in name_parts(visible(name).text)}
-        self._parts = {part for part in parts if len(part) > 1}
-        self._initials = {part[0] for part in self._parts}
+    def __init__(self, names: Iterable[str], doubtful: Iterable[str] = ()) -> None:
+        self._parts = {part for name in names for part in name_parts(visible(name).text)}
+        self._doubtful = {part for name in doubtful for part in name_parts(visible(name).text)}
+        self._initials = {part[0] for part in self._parts | self._doubtful}
         self._plain = words("common_words") | words("clinical_acronyms") | _WORDS
 
     def find(self, text: str) -> Iterator[PhiSpan]:
         """Spans of type NAME, score 1.0, sorted, not overlapping."""
-        if not self._parts:
+        if not self._parts and not self._doubtful:
             return
         folded = fold(text)
-        tokens = [(m.start(), m.end(), m[0] in self._parts) for m in _TOKEN.finditer(folded)]
+        tokens = [
+            (
+                m.start(),
+                m.end(),
+                m[0] in self._parts or (m[0] in self._doubtful and text[m.start()].isupper()),
+            )
+            for m in _TOKEN.finditer(folded)
+        ]
         at = 0
         while at < len(tokens):
             if not tokens[at][2]:
