@@ -30,13 +30,20 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest.fixture(scope="module")
 def policies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped letter policy with a pattern that backtracks without end, as a careless owner may write one."""
+    """Two shipped policies with a pattern that backtracks without end, as a careless owner may write one.
+
+    The messages give that rail a fifth of a second, the letters more than the pool gives a whole call.
+    """
     folder = tmp_path_factory.mktemp("policies")
-    shutil.copytree(POLICIES / "administrative-letter", folder / "administrative-letter")
-    path = folder / "administrative-letter" / "rails" / "config.yml"
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    config["rails"]["config"]["regex_detection"]["output"]["patterns"].append("(x+x+)+y")
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    for name in ("administrative-letter", "patient-message"):
+        shutil.copytree(POLICIES / name, folder / name)
+        path = folder / name / "rails" / "config.yml"
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config["rails"]["config"]["regex_detection"]["output"]["patterns"].append("(x+x+)+y")
+        path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    policy = yaml.safe_load((folder / "patient-message" / "policy.yaml").read_text(encoding="utf-8"))
+    policy["rails"]["flows"] = {"regex check output": {"timeout_ms": 200}}
+    (folder / "patient-message" / "policy.yaml").write_text(yaml.safe_dump(policy), encoding="utf-8")
     return folder
 
 
@@ -107,6 +114,22 @@ async def test_a_rail_that_hangs_is_killed_and_holds(pool: GuardPool) -> None:
     assert after.timeouts == before.timeouts + 1
     assert after.pids != before.pids
     assert await _letter(pool) == "release"
+
+
+async def test_a_rail_that_is_stopped_leaves_the_others_their_say_and_its_process_goes(
+    pool: GuardPool,
+) -> None:
+    before = pool.health()
+    text = f"Take sildenafil with nitroglycerin. {HANGS}"
+    decision = await pool.check_output("patient-message", Judged(text))
+    failed = [(run.name, run.status) for run in decision.rail_runs if run.failed]
+    assert failed == [("regex check output", "timed_out")]
+    assert {Code.INTERACTION, Code.RAIL_FAILURE} <= {finding.code for finding in decision.findings}
+    assert decision.disposition == "block"
+    await _ready(pool)
+    after = pool.health()
+    assert (after.recycled, after.timeouts) == (before.recycled + 1, before.timeouts)
+    assert after.pids != before.pids
 
 
 async def test_a_worker_that_is_killed_at_work_holds_and_is_replaced(pool: GuardPool) -> None:

@@ -150,7 +150,8 @@ def test_a_policy_may_block_what_a_rail_did_not_judge_and_never_release_it(
         with pytest.raises(PolicyError) as caught:
             make(policy=lambda document, limits=limits: document["rails"].update(limits))
         assert caught.value.reason == "INVALID_POLICY"
-        assert "on_failure" in caught.value.problems[0][0]
+        assert [fault.reason for fault in caught.value.faults] == ["SAFEGUARD_OFF"]
+        assert "on_failure" in caught.value.faults[0].key
 
 
 @pytest.mark.parametrize(
