@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure, active_medication, drugs_of
-from attending.guardrails.checks.combination import component_of
+from attending.guardrails.checks.combination import FIRST_OF_TOTAL, component_of
 from attending.guardrails.clinical.parse import parse
 from attending.guardrails.clinical.statement import Dose, DrugMention, Frequency, Span, Statement
 
@@ -70,6 +70,9 @@ def amount_of(dose: Dose, case: Case, mention: DrugMention, *, index: int = 0) -
         return None
     if unit in COUNTED or unit in ("mL", "percent", "kcal"):
         return None
+    if not dose.components and not dose.per_kg and unit in MG_PER:
+        share = FIRST_OF_TOTAL.get(drugs, Decimal(1))
+        low, high = low * share, high * share
     low, base = to_base(low, unit)
     high, _ = to_base(high, unit)
     amount = Amount(low, high, base, dose.span, dose.per_kg, dose.per_m2, dose.per_time)

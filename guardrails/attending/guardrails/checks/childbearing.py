@@ -26,6 +26,12 @@ _FROM_WEEK: Final = re.compile(
     re.I,
 )
 """The week of pregnancy a drug is to begin at: "aspirin from 12 weeks"."""
+_NOT_FROM: Final = re.compile(
+    r"(?:\b(?:not|never|avoid\w*|stop\w*|no longer|contra-?indicated|unsafe|except|discontinu\w*|ends?|change[ds]?"
+    r"|switch\w*)|n['\u2019]t)\b[^.;\n]{0,30}\Z",
+    re.I,
+)
+"""Before the week from which a drug is not given: "would not use from 38 weeks on"."""
 _UNTIL_THEN: Final = re.compile(r"\b(?:until|till)\b", re.I)
 _BIRTH: Final = (
     r"(?:delivery|the (?:birth|delivery|baby is (?:born|here|out)|baby arrives)|birth|post[- ]?partum|post-?natal\w*"
@@ -56,6 +62,8 @@ def _begins(case: Case, exposure: Exposure, weeks: Decimal | None) -> Decimal | 
     for low, high in ends:
         match = _FROM_WEEK.search(text, low, high)
         if match is None or _UNTIL_THEN.match(match.group()) is not None:
+            continue
+        if _NOT_FROM.search(text, max(around.start, match.start() - 40), match.start()) is not None:
             continue
         if any(low < other.span.start < match.start() for other in case.given if low == span.end):
             continue  # the week of another drug

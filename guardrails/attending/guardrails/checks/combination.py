@@ -18,6 +18,15 @@ _USUAL: Final = (
 )
 USUAL_MG: Final = {name: Decimal(mg) for name, _, mg in (item.rpartition(" ") for item in _USUAL.split("|"))}
 """Usual strengths in fixed combinations (FDA NDC directory), only to tell which number is whose."""
+FIRST_OF_TOTAL: Final[dict[tuple[str, ...], Decimal]] = {
+    ("piperacillin", "tazobactam"): Decimal(8) / 9,
+    ("ceftolozane", "tazobactam"): Decimal(2) / 3,
+    ("ceftazidime", "avibactam"): Decimal(4) / 5,
+    ("meropenem", "vaborbactam"): Decimal(1) / 2,
+    ("ticarcillin", "clavulanate"): Decimal(30) / 31,
+}
+"""Injections ordered by the sum of both ingredients, and the share of the first one (dosage sections of their labels):
+4.5 g of piperacillin and tazobactam holds 4 g of piperacillin."""
 
 
 def component_of(

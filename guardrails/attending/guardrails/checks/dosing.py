@@ -61,6 +61,12 @@ _NAIVE: Final = Sieved(
     r"|\bfirst (?:ever )?insulin dose"
 )
 _BAG: Final = re.compile(r",? (?:diluted )?(?:in|into|/) ?\d{2,4} ?ml\b", re.I)
+_RUNS_AT: Final = re.compile(
+    r"(?<![\d.,])\d[\d.,]{0,8} ?(?:milli-?units?|munits?|mu|m\.?u\.?|units?|micrograms?|mcgs?|mg|nanograms?|ng)"
+    r" ?(?:/|per) ?(?:kg ?(?:/|per) ?)?(?:min(?:ute)?|h|hr|hour)\b",
+    re.I,
+)
+_RUNS_WITHIN: Final = 140
 _REGULAR: Final = Sieved(r"\b(?:scheduled|around the clock|atc|standing|on schedule|regularly)\b", re.I)
 
 
@@ -99,7 +105,8 @@ def _given(case: Case, exposure: Exposure) -> Iterator[Finding]:
         return
     yield from _first_insulin(case, exposure, amount)
     yield from _against_itself(case, exposure, amount)
-    if not _in_a_bag(case, statement):
+    held = _in_a_bag(case, statement)
+    if not held:
         ceiling, shown_as = _comparable(case, exposure, amount, exposure_ceilings(case, exposure, single))
         if ceiling is None or amount.per_time not in (None, "dose"):
             yield from unlimited(case, exposure, amount)
@@ -111,7 +118,7 @@ def _given(case: Case, exposure: Exposure) -> Iterator[Finding]:
         and (interval_hours(statement.frequency) or DAY_HOURS) <= 1
         and is_breakthrough(case, exposure)
     )
-    total = None if rescue or _weekly_dose(case, exposure) else _same_day(case, exposure, amount)
+    total = None if held or rescue or _weekly_dose(case, exposure) else _same_day(case, exposure, amount)
     if total is not None:
         ceiling, shown_as = _comparable(case, exposure, amount, exposure_ceilings(case, exposure, daily))
         if ceiling is not None:
@@ -139,8 +146,13 @@ def _counted(case: Case, exposure: Exposure) -> Iterator[Finding]:
 def _in_a_bag(case: Case, statement: Statement) -> bool:
     """True for the content of a bag whose rate is given: "diltiazem 125 mg in 125 mL, start at 5 mg/h"."""
     dose = statement.dose
-    if dose is None or _BAG.match(case.judged.output, dose.span.end) is None:
+    bag = _BAG.match(case.judged.output, dose.span.end) if dose is not None else None
+    if bag is None:
         return False
+    text, end = case.judged.output, bag.end()
+    line = text.find("\n", end, end + _RUNS_WITHIN)
+    if _RUNS_AT.search(text, end, line if line >= 0 else min(len(text), end + _RUNS_WITHIN)):
+        return True
     return any(
         other.mention.span == statement.mention.span
         and other.dose is not None

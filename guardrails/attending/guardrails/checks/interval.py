@@ -18,6 +18,7 @@ from attending.guardrails.checks.amounts import (
 from attending.guardrails.checks.case import Case, Exposure
 from attending.guardrails.checks.limits import DAY_HOURS, applicable, daily_ceiling, is_extended
 from attending.guardrails.clinical.number import NUMBER_WORDS
+from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.knowledge.facts import DoseLimit
@@ -56,7 +57,8 @@ def intervals(case: Case) -> Iterator[Finding]:
         )
         if limit is None or limit.min_interval_hours is None or hours >= limit.min_interval_hours * _SLACK:
             continue
-        if statement.frequency.prn and hours >= 1 and is_breakthrough(case, exposure):
+        rescue = statement.frequency.prn or _as_rescue(case, exposure)
+        if rescue and hours >= 1 and is_breakthrough(case, exposure):
             continue
         if (exposure.drug, statement.frequency.span.start) in seen:
             continue
@@ -166,6 +168,19 @@ def is_breakthrough(case: Case, exposure: Exposure) -> bool:
     """True for the rescue doses of an opioid in palliative care: as often as hourly, beside the regular one (EAPC
     recommendations on cancer pain, 2012)."""
     return case.of_class(exposure.drug, "opioid") and case.says(_PALLIATIVE)
+
+
+_RESCUE: Final = re.compile(
+    r"\b(?:break-?through|rescue|oramorph|immediate[- ]release|when (?:needed|required)|prn|if (?:needed|in pain))\b",
+    re.I,
+)
+
+
+def _as_rescue(case: Case, exposure: Exposure) -> bool:
+    """True for a dose for breakthrough pain by its sentence: "breakthrough: Oramorph 20 mg, up to hourly"."""
+    text, at = case.judged.output, exposure.span
+    own = sentence_around(text, at.start, at.end, reach=120)
+    return _RESCUE.search(text, max(own.start - 16, 0), own.end) is not None
 
 
 def _shortest(rows: list[DoseLimit], amount: Amount | None) -> DoseLimit | None:

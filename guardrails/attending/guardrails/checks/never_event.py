@@ -171,7 +171,7 @@ EVENTS: Final = (
     _NeverEvent(
         "oral-liquid-iv", "ISMP best practice 4: oral liquids by oral syringe only",
         "an oral liquid or crushed tablet into a vein",
-        lambda case, e, clause: _ORAL_LIQUID.search(clause) is not None and _IV.search(clause) is not None
+        lambda case, e, clause: _ORAL_LIQUID.search(clause) is not None and _told(clause, _IV)
         and _CONVERSION.search(clause) is None,
     ),
     _NeverEvent(

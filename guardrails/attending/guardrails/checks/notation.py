@@ -52,6 +52,13 @@ _TEACHES: Final = Sieved(
     r"|leading zeros?|misread as|mistaken for|read as|write (?:units?|every other day|daily)|stop using these|quiz)\b",
     re.I,
 )
+_UNITS_TAUGHT: Final = Sieved(
+    r"\biu(?: or |,? also (?:written|printed|called) |,? which (?:is|means) |,? that is,? | ?= ?| ?\((?:or |also )?)"
+    r"(?:as )?(?:the same as )?(?:\d[\d,]{0,8} )?(?:international )?units\b|\b(?:international )?units ?\((?:or )?iu\)"
+    r"|\bunits,? (?:or|also (?:written|printed|called)) (?:as )?(?:\d[\d,]{0,8} )?iu\b",
+    re.I,
+)
+"""The text itself says what `IU` is: "printed as 800 IU or 800 units"."""
 _EXPANDED: Final = frozenset({"morphine", "magnesium sulfate", "magnesium"})
 """Drugs whose names stand in such a list only as what `MS` and `MgSO4` are written out to."""
 
@@ -83,6 +90,8 @@ def notations(case: Case) -> Iterator[Finding]:
             severity = Severity.MODERATE
         if notation.kind == "iu" and _VITAMIN.search(_clause(case, notation.span)):
             # The list is about orders that are misread as "IV"; an over-the-counter vitamin is labelled in IU.
+            severity = Severity.INFO
+        if notation.kind == "iu" and case.writes(_UNITS_TAUGHT):
             severity = Severity.INFO
         yield _text_finding(
             case,

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from decimal import Decimal
 
-from attending.guardrails.clinical.amount import MASS, MILLIGRAMS, Amount, Kind, Risk
+from attending.guardrails.clinical.amount import MASS, MILLIGRAMS, Amount, Kind, Risk, convert
 from attending.guardrails.clinical.normalise import Normalised
 from attending.guardrails.clinical.number import START, Number, read_number
 from attending.guardrails.clinical.unit import COUNTED, Unit, read_unit
@@ -56,6 +56,11 @@ _FROM = re.compile(
     r"|\b(?:former|old|earlier|prior|original) dose (?:was |of |had been )?(?:just )?(?<= )"
     r"|[,(] ?(?:was|formerly|usually|normally)) ?(?<= )$"
 )
+_USUAL_BESIDE = re.compile(
+    r"[,(;] ?(?:the )?(?:usual|normal|standard|full|label|textbook|ordinary)(?:ly)?(?: (?:adult|daily|renal))?"
+    r"(?: dos(?:e|ing|age))?(?: (?:is|being|would be|in normal (?:kidneys|renal function)))?[: ]{1,2}\Z"
+)
+"""Before what others get, behind the dose that is given: "1 g q24h (usual 2 g q8h)"."""
 _TAPERED = re.compile(
     r"\b(?:taper|wean|reduc|lower|decreas|cut|drop|step|bring|brought|went|going|go)\w*\b[^.;\n]{0,40}\Z"
 )
@@ -67,6 +72,18 @@ _EXCRETED = re.compile(
     r"under|at least|more than|less than|remains|stays|>|<)){0,4}[ :]{0,2}(?:[<>]=?|~|≈)? ?$"
 )
 """What a body gives off is no dose: "UOP > 0.5 mL/kg/h"."""
+_OF_THE_DIET = re.compile(
+    r"(?: of)? (?:dietary )?(?:na\+?|sodium|salt|potassium|k\+?|protein|carb(?:ohydrate)?s?|fib(?:er|re)"
+    r"|phosph(?:ate|orus)|"
+    r"phos|fat|sugar|cholesterol|cho)(?: |-)?(?:(?:per|a|/) ?(?:day|meal|snack) )?(?:[- ]?(?:restrict\w*"
+    r"|limit\w*|controlled|low))?"
+    r"[ -]{0,2}(?:diet|restrict\w*|intake|allowance|meal|per meal|a meal)(?!\w)"
+)
+"""What a diet holds is no dose: "1.5 g Na diet"."""
+_STRONG_FORM = re.compile(
+    r" (?:(?:regular|normal|standard|extra|double|high|low|adult|ordinary)[- ]strength|ordinary|plain|single)"
+    r"(?= (?:tab|cap|pill))"
+)
 _DOZEN = re.compile(r"(half )?a dozen(?= of (?:the|your|his|her|these|those|my) \d| \d)")
 _GAUGE = re.compile(
     r"(?:1[4-9]|2\d|3[0-4]) ?g(?:auge)?(?![a-z])"
@@ -77,9 +94,18 @@ _GAUGE = re.compile(
 )
 _GAUGED = re.compile(
     r"(?:\b(?:needles?|cannula|lancets?|syringes?|tips?)\b[^.;\n]{0,20}|"
+    r"\b(?:antecubital|cubital|ac|acf|acfs|forearm|hand|wrist|foot|saphenous|jugular|cephalic|basilic|peripheral|pivs?|"
+    r"large[- ]bore|wide[- ]bore|bore|cannulae?|access|lines?|venflons?|catheter)(?:[ :(,]{1,3}(?:iv|of|is|with|a|an|"
+    r"one|two|[12] ?x)){0,2}[ :(,]{0,3}|"
     r"\b(?:draw\w*(?: it)? up|inject\w*|drawn|insert\w*|sited|placed|through|via|using) (?:with |using )?(?:an? )?)\Z"
 )
 _GAUGE_BARE = re.compile(r"(?:1[4-9]|2\d|3[0-4]) ?g(?:auge)?(?![a-z/])")
+_GAUGE_SITED = re.compile(
+    r"(?:1[4-9]|2\d|3[0-4]) ?g(?:auge)?,? (?:(?:in(?: to)?|into|at|iv|on|l|r|lt|rt|left|right|both|each|the"
+    r"|his|her|dorsal|"
+    r"dorsum of) ){1,4}(?:ac|acf|acfs|antecubital|forearms?|hands?|wrists?|arms?|foot|feet|ej|saphenous|vein"
+    r"|fossae?)(?!\w)"
+)
 """The thickness of a needle is no mass: "32G x 4 mm", "draw up with an 18G"."""
 _MADE_OF = re.compile(r" in (?:each|every|one|a|1) (?:mls?|millilit(?:er|re)s?|cc)(?![a-z])")
 _HOLDS = re.compile(r"\b(?:contains?|containing|holds?|holding) (?:about |a total of |up to )?\Z")
@@ -117,6 +143,7 @@ _PER_LITRE = re.compile(r" ?/ ?(?:l|ml|litre|liter)\b")
 _IN_VOLUME = re.compile(r" in (?:each |every )?(?P<n>\d{1,2}(?:\.\d)?) ?mls?(?=\))")
 """The label's words for a concentration: "syrup (100 mg in 5 mL)"; "10 mEq in 100 mL" is a dose in its bag."""
 _PER_LITRE = re.compile(r" ?(?:/|per) ?(?:l|lit(?:er|re)|ml|dl)(?![a-z])")
+_BESIDE = 48
 _MAX_RATIO = Decimal(25)
 _ARROWS = ("\u2192", "\u21d2", "\u2193", "->")
 
@@ -140,6 +167,18 @@ def scan(norm: Normalised) -> tuple[list[Amount], list[Risk]]:
             _WAS.search(text, max(0, start - 12), start) and _NOW.match(text, amount.end)
         ):
             amount = replace(amount, former=True)
+        if (
+            amount.mass
+            and amounts
+            and not amounts[-1].former
+            and (convert(amounts[-1].high, amounts[-1].unit, amount.unit) or amount.high) < amount.high
+            and "\n" not in text[amounts[-1].end : start]
+            and start - amounts[-1].end < _BESIDE
+            and _USUAL_BESIDE.search(text, max(0, start - 60), start)
+        ):
+            amount = replace(amount, former=True)
+        if amount.unit in ("g", "mg", "mmol", "mEq") and _OF_THE_DIET.match(text, amount.end):
+            amount = replace(amount, kind=Kind.LABORATORY)
         if amount.unit == "mL" and _EXCRETED.search(text, max(0, start - 40), start):
             amount = replace(amount, kind=Kind.LABORATORY)
         if amount.unit == "unit" and _OF_BODY.search(text, max(0, start - 48), start):
@@ -232,7 +271,7 @@ class _Reader:
 
     def _gauge(self, start: int) -> bool:
         text = self._text
-        if _GAUGE.match(text, start):
+        if _GAUGE.match(text, start) or _GAUGE_SITED.match(text, start):
             return True
         before = _GAUGED.search(text, max(0, start - 48), start)
         return before is not None and _GAUGE_BARE.match(text, start) is not None
@@ -280,7 +319,8 @@ class _Reader:
             count = again
         if count.value is None or count.value > 100 or count.value <= 0:
             return None
-        form_unit = self._unit(count.end)
+        strong = _STRONG_FORM.match(text, count.end)
+        form_unit = self._unit(strong.end() if strong is not None else count.end)
         if form_unit is not None and form_unit.canonical in COUNTED:
             between = re.compile(
                 r" (?:of|x) (?:the )?(?=[\d.])| ?\(?(?=[\d.]+ ?-?[a-zμ]+(?: each| apiece))"
@@ -310,6 +350,8 @@ class _Reader:
         if unit is None or unit.canonical not in MASS or number.value is None or number.value <= 0:
             return None
         if unit.reason or unit.canonical in COUNTED:
+            return None
+        if unit.canonical == "g" and self._gauge(after):
             return None
         form = _FORM.match(text, unit.end)
         if needs_form and form is None:

@@ -15,7 +15,8 @@ from attending.guardrails.finding import Scope
 _LIMIT_BEFORE = re.compile(
     r"(?:\b(?:max(?:imum)?\.?|(?:the )?most(?= (?:in|per|a|for) )|not to exceed|(?:not|n't"
     r"|never) exceed(?:ing)?|without "
-    r"exceeding|(?:no|not|never) more than|at most|limit(?:ed)?(?: \w+){0,3} to|"
+    r"exceeding|(?:not|n't|never) (?:go|get|take|use|have|give) (?:above|over|beyond|past|more than)|(?:no"
+    r"|not|never) more than|at most|limit(?:ed)?(?: \w+){0,3} to|"
     r"up to (?:a (?:total|maximum) of )?|(?:no|not|never) (?:greater than|over|above|"
     r"beyond)|less than|under|below|ceiling|upper limit|capped at|cap(?: \w+)? at|nte|"
     r"stay (?:under|below)|<=?))"

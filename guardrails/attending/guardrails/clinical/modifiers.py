@@ -25,7 +25,8 @@ _ADJECTIVE = re.compile(
     r"(?:(?:once|twice|thrice|one|two|three|four)[- ])?(?:times[- ])?(?:daily|weekly|monthly|nightly|fortnightly)"
 )
 _BEGINS = re.compile(
-    r"(?:[.;:,\n(]|\b(?:and|plus|with|an?|the|her|his|your|their|my|also|then|or|of|to|on|add(?:ed)?|start(?:ed)?|begin|"
+    r"(?:[.;:,\n(]|\b(?:and|plus|with|an?|the|her|his|your|their|my|also|then|or|of|to|on|add(?:ed)?"
+    r"|start(?:ed)?|begin|"
     r"began|tak(?:e|es|ing)|continu(?:e|es|ed)|give|given)) ?\Z|\A\Z"
 )
 _DESCRIBED = re.compile(
@@ -39,14 +40,30 @@ _GIVEN_AGAIN = re.compile(
     r"(?:[^.;\n](?!needle|water|meal|glass|food)){0,40}\Z"
 )
 _OTHER_DEED = re.compile(
-    r"\b(?:check|look|measure|test|record|weigh|monitor|inspect|walk|exercise|drink|wash|brush|rinse|moisturi[sz]e|eat|clean|log|"
+    r"\b(?:check|look|measure|test|record|weigh|monitor|inspect|walk|exercise|drink|wash|brush|rinse"
+    r"|moisturi[sz]e|eat|clean|log|"
     r"write|note|call|phone|stretch|take (?:your|her|his|the|a) (?:blood|temperature|pulse|sugar|weight|bp|"
     r"peak flow|readings?))\b"
-    r"(?!(?:[^.;\n]){0,60}\b(?:tablets?|capsules?|doses?|pens?|patch|patches|medicines?|inject(?!ion)|it)\b)[^.;\n]{0,70}\Z"
+    r"(?!(?:[^.;\n]){0,60}\b(?:tablets?|capsules?|doses?|pens?|patch|patches|medicines?|inject(?!ion)"
+    r"|it)\b)[^.;\n]{0,70}\Z"
 )
 """What is done every day, and is not the taking of the drug of the sentence before."""
 
 
+_AT_HAND = re.compile(
+    r"(?: (?:iv|im|sc|ready|drawn up|kept|available|is|stays|in a syringe)){0,3} ?,? ?(?:at (?:the |his "
+    r"|her )?bed-?side|ready|to hand|at hand|"
+    r"on (?:stand-?by|hand|the trolley)|(?:immediately )?available|drawn up|in the room|by the bed)(?!\w)"
+)
+"""Behind an amount that lies ready for an emergency and is not given."""
+_OBSERVED = re.compile(
+    r"(?:hourly|every (?:hour|\d{1,2} (?:h|hours|minutes|min))|q ?\d{1,2} ?(?:h|min)|daily),? (?:dtrs?"
+    r"|reflex\w*|patellar|rr|"
+    r"resp\w*|urine|uop|vitals?|obs|observations|neuro\w*|glucose|bp|hr|sats|labs?|bloods|electrolytes|k\+?"
+    r"|potassium levels?|"
+    r"weights?|checks?|temperature|gcs|ecgs?|abgs?|i ?& ?o|fluid balance)(?!\w)"
+)
+"""How often something is watched, and no drug given."""
 _FLUIDS = re.compile(
     r" (?:fluids?|saline|drip|access|line|cannula|antibiotics?|hydration|rehydration|contrast)\b"
 )
@@ -114,7 +131,7 @@ class _Modifiers:
             dosed = self._described(rhythm) or self._anchor(rhythm.start, look_ahead=True)
             if dosed is None and self._repeats_it(rhythm):
                 dosed = self._anchors[-1][2]
-            if dosed is not None and not self._is_limit_rhythm(rhythm):
+            if dosed is not None and not self._is_limit_rhythm(rhythm) and not self._stands_by(dosed, rhythm):
                 dosed.rhythms.append(rhythm)
         infused = {i.start for i in self._pieces.infusions}
         for period in self._pieces.periods:
@@ -196,6 +213,11 @@ class _Modifiers:
             since
         ) == self._pieces.sentence(rhythm.start)
 
+    def _stands_by(self, part: Part, rhythm: Rhythm) -> bool:
+        """ "hourly reflexes; calcium gluconate 1 g at the bedside": what only lies ready has no rhythm of before it."""
+        at = part.amount or self._pieces.mentions[part.mention]
+        return rhythm.end <= at.start and _AT_HAND.match(self._text, at.end) is not None
+
     def _is_limit_rhythm(self, rhythm: Rhythm) -> bool:
         """ "4 g a day" after "do not exceed" is the limit's own period, not how often to take it."""
         if rhythm.times != 1 or rhythm.moments or rhythm.once:
@@ -220,6 +242,7 @@ class _Modifiers:
             look_ahead
             and following < len(self._anchors)
             and self._pieces.sentence(self._starts[following]) == number
+            and _OBSERVED.match(self._text, start) is None
         ):
             return self._anchors[following][2]
         if at >= 0 and number - self._pieces.sentence(self._starts[at]) <= 1:

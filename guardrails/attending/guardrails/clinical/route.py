@@ -25,7 +25,10 @@ _ROUTES: dict[str, str] = {
     r"its|that|this|same|existing|left|right|distal|proximal|peripheral|central|venous|iv|tunn?elled|arm)){0,3} "
     r"(?:picc|midline|cannula|venflon|hickman|broviac|groshong|permcath|vascath|portacath|port(?:-?a-?cath)?|cvc|"
     r"(?:picc|midline|central|peripheral|iv|venous|arm|long|drip) (?:line|catheter|access|cannula)|"
-    r"drip(?: arm| stand)?|giving set)|(?:through|via|down|into) (?:that|this|the same|same|his|her) line(?! "
+    r"drip(?: arm| stand)?|giving set)|(?:through|thru|via|into|down)(?: (?:the|a|an|her|his|that|this|same"
+    r"|existing|left|"
+    r"right|peripheral|iv|good|running)){0,3} (?:1[4-9]|2[0-4]) ?g(?:auge)?(?! (?:needle|spinal|filter"
+    r"|butterfly|x|\d))|(?:through|via|down|into) (?:that|this|the same|same|his|her) line(?! "
     r"(?:item|manager|of))|"
     r"by drip",
     "intramuscular": r"intramuscular(?:ly)?|i\.?m\.?(?= |,|;|$|\n|/)(?! (?:sorry|not|a|an|the|here|glad|"
@@ -71,7 +74,8 @@ _PUSH = Sieved(
 
 _FORBIDDEN = re.compile(
     r"\b(?:never|not|n't|no|avoid(?:ed|ing)?|cannot|without)(?: (?:to|be|been|being|give|given|giving|"
-    r"administer(?:ed)?|used?|inject(?:ed)?|run|push(?:ed)?|go|enter|reach|put|placed|get|end|up|for|by|as|an?|the|iv|it|this|them|via|into|directly"
+    r"administer(?:ed)?|used?|inject(?:ed)?|run|push(?:ed)?|go|enter|reach|put|placed|get|end|up|for|by|as"
+    r"|an?|the|iv|it|this|them|via|into|directly"
     r"|any|ever|slow|rapid|kcl|"
     r"potassium|vincristine|undiluted|intravenous|intravenously|or|under any circumstances)){0,8} ?\Z"
     r"|\b(?:do not|don't|never|must not|should not|cannot|can't) (?:give|inject|administer|push|run|use|put)"

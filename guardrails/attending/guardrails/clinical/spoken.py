@@ -236,10 +236,35 @@ _KILLS = re.compile(
 """Behind an amount that the text calls deadly, and so tells nobody to take."""
 
 
+_MADE_AS = re.compile(
+    r"\b(?:(?:high|higher|large|larger|mega|extra|strong|stronger|super)[- ]?(?:strength|doses?)|stronger|bigger) "
+    r"(?:capsules?|tablets?|pills?|drops|products?|versions?|forms?|ones|supplements?|preparations?|pens?|patches)"
+    r"(?: \([^()\n]{0,10})?,? (?:such as|like|of|e\.g\.,?|for example) (?:the )?\Z"
+)
+_FOR_OTHERS = re.compile(
+    r"[^.;\n]{0,60}?\b(?:(?:are|is) (?:only |just |meant |prescribed |used |given |reserved |intended "
+    r"|kept ){1,3}(?:for|by|in)\b|"
+    r"exist|(?:are|is) not (?:for you|needed|what|right|meant|to be|safe)|should not be|are sold"
+    r"|are also (?:sold|made))"
+)
+_NOT_THESE = re.compile(
+    r"[^\n]{0,140}\b(?:(?:do not|don't|need not|needn't|should not|shouldn't|must not|never"
+    r"|no need to) (?:need|take|buy|use|have|be|"
+    r"swap|switch)|(?:are|is) not (?:for you|needed|what|right|meant|to be|safe)|leave (?:them|those|these))\b"
+)
+"""Strengths that are made for others, and that the text tells the reader not to take."""
+
+
 def condemned(text: str, start: int, end: int) -> bool:
     """Whether the amount is what something would come to, and too much: "four would be 2 g in one go, which is
     double"."""
     if _KILLS.match(text, end) is not None:
+        return True
+    if (
+        _MADE_AS.search(text, max(0, start - 60), start)
+        and _FOR_OTHERS.match(text, end)
+        and _NOT_THESE.match(text, end)
+    ):
         return True
     return (
         _WOULD_BE.search(text, max(0, start - 60), start) is not None

@@ -125,6 +125,9 @@ class Strengths:
                 absorb(previous, part)
                 continue
             if amount.mass and previous is not None and self._repeats(previous, part):
+                if previous.amount is not None and previous.amount.count is None and amount.count is not None:
+                    # "650 mg (two tablets of 325 mg)": a limit in tablets is of these
+                    previous.amount = replace(previous.amount, count=amount.count, strength=amount.strength)
                 absorb(previous, part)
                 continue
             out.append(part)

@@ -9,6 +9,7 @@ from attending.guardrails.clinical.person.counting import COUNTED, NTH, NW, WEEK
 from attending.guardrails.clinical.person.expecting import planned
 from attending.guardrails.clinical.person.told import Told
 from attending.guardrails.clinical.person.who import (
+    ANOTHER_PREGNANCY,
     CONDITIONAL,
     GENERAL,
     RELATIVE_TIME,
@@ -109,6 +110,7 @@ def counted_weeks(part: str, told: Told) -> None:
                 r"\b(?:not|no|never|previous|prior|last pregnancy|scan|until|induction) (?:\w+ )?$", before
             )
             or planned(before)
+            or ANOTHER_PREGNANCY.match(part, match.end())
             or other_person(part, match.start())
         )
 

@@ -9,6 +9,7 @@ from attending.guardrails.clinical.person.counting import COUNTED, NW, TRIMESTER
 from attending.guardrails.clinical.person.gestation import GESTATION, counted_weeks
 from attending.guardrails.clinical.person.told import Told
 from attending.guardrails.clinical.person.who import (
+    ANOTHER_PREGNANCY,
     GENERAL,
     RELATIVE_TIME,
     clause_before,
@@ -66,6 +67,8 @@ def read_pregnancy(part: str, told: Told) -> None:
         told.pregnant.append(False)
     for match in _WEEKS.finditer(part):
         if RELATIVE_TIME.search(words_before(part, match.start(), 20)) or not of_patient(part, match.start()):
+            continue
+        if ANOTHER_PREGNANCY.match(part, match.end()):
             continue
         value = number(next(g for g in match.groups() if g))
         if 1 <= value <= 44:

@@ -17,6 +17,12 @@ RELATIVE_TIME = re.compile(
     r"\b(?:after|before|from|beyond|until|past|over|since|starting at|by|than|at least|"
     r"prior to|up to|or|and|to|between|first|last|[<>]=?) ?(?:about )?$|[<>]=? ?$"
 )
+ANOTHER_PREGNANCY = re.compile(
+    r"[\w ,()+/-]{0,40}? (?:in|of|during|from) (?:(?:the|her|your|my|a|an|one) )?(?:last|previous|prior"
+    r"|earlier|past|former|"
+    r"other|(?:19|20)\d\d) (?:pregnanc\w+|child\b|baby\b|birth\b|delivery\b|one\b|gestation\b)"
+)
+"""Behind a week of pregnancy, which one: "at 32 weeks in the last pregnancy"."""
 _FAMILY = re.compile(
     r"\b(?:mother(?! and (?:baby|child|infant|newborn|twins?|son|daughter)\b)|father|mom|mum|dad|sister|brother"
     r"|wife|husband|grandmother|"
