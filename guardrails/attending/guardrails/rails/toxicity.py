@@ -173,7 +173,8 @@ _PATTERNS: Final = (
         r"|be sorry)\b|\bmake (?:sure )?you (?:will )?regret\b"
         r"|\bwatch your back\b|\b(?:bring|bringing|get|getting) (?:a|my) gun\b[^.!?]{0,30}\b(?:to|into) (?:your"
         r"|the)\b|\b(?:come|coming) (?:and|to) shoot\b",
-        r"\b(?:make|making) (?:you|him|her|them) (?:suffer|pay for|bleed|sorry)\b|\byou deserve to (?:be (?:beaten"
+        r"\b(?:i|we)(?:'ll| will| am going to|'m going to| are going to) make (?:you|him|her|them) (?:suffer|pay for"
+        r"|bleed|sorry)\b|\byou deserve to (?:be (?:beaten"
         r"|hurt|shot|killed|punished|raped)|die|suffer)\b|\bblow up (?:the"
         r"|your) (?:clinic|hospital|office|building|practice)\b"
         r"|\bshoot (?:everyone|everybody|up)\b",
