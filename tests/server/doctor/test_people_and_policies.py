@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from attending.guardrails.knowledge.load import DEFAULT
 from attending.server.app import package_policies
 from attending.server.auth.service_key import LEAST, hash_service_key, new_service_key, prefix_of
@@ -41,9 +42,24 @@ def test_clinical_policies_and_their_cases(tmp_path: Path, policies: Path) -> No
     wrong = json.loads(lines[0])
     wrong["expect"] = {"disposition": "block" if wrong["expect"]["disposition"] != "block" else "release"}
     cases.write_text("\n".join([json.dumps(wrong), *lines[1:]]) + "\n")
-    assert reasons("policies:clinical", at) == {"POLICY_CASE_FAILED": RED}
+    policy = policies / "administrative-letter/policy.yaml"
+    document = yaml.safe_load(policy.read_text())
+    document["rails"] |= {
+        "budget_ms": 120_000,
+        "validators": [
+            {"name": "no phone", "stage": "output", "import": "no_such_module:NoPhone", "code": "unsupported"}
+        ],
+    }
+    policy.write_text(yaml.safe_dump(document))
+    assert reasons("policies:clinical", at) == {
+        "POLICY_CASE_FAILED": RED,
+        "RAIL_MISSING": RED,
+        "RAIL_BUDGET_TOO_LONG": WARNING,
+    }
     # The name of the case is told; its text may be anything.
-    assert wrong["output"] not in repr(look("policies:clinical", at))
+    told = repr(look("policies:clinical", at))
+    assert wrong["output"] not in told
+    assert "no phone" in told
 
 
 def test_when_policies_were_reviewed(tmp_path: Path) -> None:

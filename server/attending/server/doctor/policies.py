@@ -11,7 +11,7 @@ from attending.server.doctor.check import Finding, Site, green, red, warning
 
 
 def clinical(site: Site) -> Iterator[Finding]:
-    """Each active policy loads, its rails are there, and its own cases hold."""
+    """Each active policy loads, its rails are there and end before their process is ended, and its own cases hold."""
     from attending.guardrails.guard import Guard
     from attending.guardrails.policy.cases import run_cases
 
@@ -19,11 +19,20 @@ def clinical(site: Site) -> Iterator[Finding]:
     guard = Guard.load(folder, knowledge_path=site.config.knowledge.folder)
     try:
         for name, missing in sorted(guard.missing_rails().items()):
-            if missing:
+            for rail, why in sorted(missing.items()):
                 yield red(
                     "RAIL_MISSING",
-                    f"policy `{name}`: {', '.join(sorted(missing))} cannot run here, so every text is held",
-                    f"install what the rail needs, or take it out of {folder / name}/rails/config.yml",
+                    f"policy `{name}`: `{rail}` cannot run here, so every text is held: {why}",
+                    f"install what the rail needs, or take it out of the policy in {folder / name}",
+                )
+        limit_ms = site.config.guard.timeout_seconds * 1000
+        for name, policy in sorted(guard.policies.items()):
+            if policy.rails.budget_ms >= limit_ms:
+                yield warning(
+                    "RAIL_BUDGET_TOO_LONG",
+                    f"policy `{name}` gives its rails {policy.rails.budget_ms} ms, and after {limit_ms:.0f} ms their "
+                    "process is ended with all that they found",
+                    "set `rails.budget_ms` below `guard.timeout_seconds`",
                 )
         for name in sorted(guard.policies):
             failed, total = [], 0
