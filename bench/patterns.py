@@ -24,7 +24,7 @@ from typing import Any, Final
 import attending.guardrails as root
 from attending.guardrails.sieve import Sieved
 
-PACKAGES: Final = ("checks", "clinical", "context", "emergency", "rails", "phi")
+PACKAGES: Final = ("checks", "clinical", "context", "emergency", "grounding", "rails", "phi")
 SHORT: Final = 2_000
 NEGLIGIBLE_SECONDS: Final = 0.008
 MAX_RATIO: Final = 10.0

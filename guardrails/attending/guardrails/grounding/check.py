@@ -32,6 +32,8 @@ _IN_OTHER_WORDS: Final = frozenset(
 )
 """Rules that read a sentence by itself: where a passage says the same word for word, the passage decides."""
 _VERBATIM: Final = 0.9
+MAX_FINDINGS: Final = 200
+"""Contradictions told of one output: a text with more is held by these, and read against its documents anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ def _ground(case: Case) -> Grounded:
         *_plain_claims(case, valid),
     )
     for finding in found:
+        if len(taken) == MAX_FINDINGS:
+            break
         if finding.rule_id in _IN_OTHER_WORDS and _within(finding, verbatim):
             continue
         if finding.start == finding.end or not any(

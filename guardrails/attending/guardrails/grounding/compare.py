@@ -19,6 +19,11 @@ _ALIKE: Final = 0.55
 """Share of a fact's context that another one must have to stand for the same thing."""
 _NEARER: Final = 0.06
 """How much less alike the same fact elsewhere may stand and still be the one meant."""
+_VERBATIM: Final = 0.985
+_WORD_FOR_WORD: Final = 0.015
+"""The same, where the words around the other fact are those of the claim one by one."""
+_ROUNDED: Final = Decimal("0.12")
+"""How far apart a number and what "about" makes of it may lie: "about 50" for 45, not "about 10" for 6."""
 _TURNED: Final = 0.7
 """Share of a word's context for a turned polarity, which is told in more ways than a number."""
 _SUPPORTS: Final = 0.92
@@ -57,7 +62,7 @@ def _fact(ours: Reading, fact: Fact, sources: Sources) -> Difference | None:
             same = max(same, score)
         elif score > best and _comparable(fact, other, score):
             best, where = score, (reading, other)
-    if where is None or best < _ALIKE or same >= best - _NEARER:
+    if where is None or best < _ALIKE or same >= best - (_WORD_FOR_WORD if best >= _VERBATIM else _NEARER):
         return None
     reading, other = where
     theirs = reading.text[other.start : other.end]
@@ -119,7 +124,7 @@ def _near(a: Decimal, b: Decimal, *, hedged: bool) -> bool:
     if not hedged:
         return False
     coarse = max(_step(a), _step(b))
-    return abs(a - b) <= coarse / 2
+    return abs(a - b) <= min(coarse / 2, max(a, b) * _ROUNDED)
 
 
 def _step(value: Decimal) -> Decimal:
