@@ -55,6 +55,22 @@ def test_an_inference_begins_under_the_version_in_force_only(log: LogBuilder) ->
     assert failed(log, begin=2) == []
 
 
+def test_what_was_in_force_before_the_log_kept_to_it_is_said_by_the_first_entry(log: LogBuilder) -> None:
+    log.append("policy.activated", "policy:p", {"by": "configuration", "policy_hash": A})
+    log.append("policy.version", "policies", {"by": "bootstrap", "policies": {"p": A}})
+    begun(log, A)
+    wrong = begun(log, B)
+    assert failed(log) == failed(log, Scope.RANGE, begin=1) == [(wrong, "not in force")]
+
+
+@pytest.mark.parametrize("installed", [None, 7, [A], {"p": 7}])
+def test_a_first_entry_of_another_shape_puts_nothing_in_force(log: LogBuilder, installed: object) -> None:
+    log.append("policy.version", "policies", {"policies": installed})
+    assert failed(log) == []
+    wrong = begun(log, A)
+    assert failed(log) == [(wrong, "not in force")]
+
+
 @pytest.mark.parametrize("kind", ["policy", "knowledge"])
 def test_a_version_takes_two_people(log: LogBuilder, kind: str) -> None:
     started(log)

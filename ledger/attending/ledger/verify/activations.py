@@ -8,6 +8,7 @@ the entries that are checked, or entries were left out, nothing is claimed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from attending.ledger.entry import Entry
@@ -39,7 +40,11 @@ class Activations:
         if entry.type == BEGINS:
             self._begun(entry, policy)
         elif entry.type == "policy.version" and entry.stream == REGISTRY:
+            # It says what is in force, also of what came there before the log kept to this.
             self._watching = True
+            installed = entry.body.get("policies")
+            if isinstance(installed, Mapping):
+                self._active |= {_POLICY + name: version for name, version in installed.items()}
         elif source in ("policy", "knowledge") and _of_a_version(entry.stream):
             if event == "version":
                 self._asked[entry.stream] = entry
