@@ -21,7 +21,10 @@ from attending.guardrails.sieve import Sieved
 
 _HEADING: Final = Sieved(
     r"\b(?:medicines?|medications?|meds|drugs?|tablets?|tt[oa]s?|(?:repeat|discharge|home|drug) list|take home"
-    r"|prescriptions?)\b[^.;:\n]{0,30}:",
+    r"|prescriptions?)\b[^.;:\n]{0,30}:"
+    r"|(?:^|\n)[ *_#>]{0,4}(?:your |my |the )?(?:[\w-]+ ){0,2}(?:checklist|schedule|timetable|tick ?list"
+    r"|to-?do list|chart"
+    r"|reminders?|routine|planner|at a glance)\b[^.;:\n]{0,40}(?=[:\n])",
     re.I,
 )
 _CHANGED: Final = re.compile(
@@ -29,6 +32,8 @@ _CHANGED: Final = re.compile(
     r"|brought (?:down|up)|went (?:down|up)|stepped (?:down|up))\b",
     re.I,
 )
+_NOW: Final = re.compile(r"(?:[:,\u2013\u2014-] ?(?:is )?now|\bis now)[ *_]{1,4}(?:only |just )?$", re.I)
+"""Before the new dose: "Tresiba: now 12 units"."""
 _TO: Final = re.compile(r"(?:\bto|->|\u2192)\s{0,3}(?:only |just )?$", re.I)
 _UNSURE: Final = re.compile(
     r"\b(?:if|when|unless|until|till|then|once|while|before|for (?:\w+ ){1,2}(?:days?|weeks?|hours?)|after \w+"
@@ -107,7 +112,10 @@ def _changed(text: str, statement: Statement) -> bool:
         return False
     words = _sentence(text, statement)
     before = text[max(0, statement.dose.span.start - 24) : statement.dose.span.start]
-    return _CHANGED.search(words) is not None and bool(_TO.search(before)) and _UNSURE.search(words) is None
+    told = (_CHANGED.search(words) is not None and _TO.search(before) is not None) or _NOW.search(
+        before
+    ) is not None
+    return told and _UNSURE.search(words) is None
 
 
 def _listed(text: str, line: Statement) -> bool:

@@ -130,6 +130,30 @@ _PRONOUN: Final = re.compile(
     r"|\w+day)\b)|being|work|get|if))",
     re.I,
 )
+_HOME: Final = re.compile(
+    r"\b(?:stop|hold|holding|withhold|pause|suspend|discontinue|no)(?: taking| giving)?"
+    r"(?: (?:all|of|the|his|her|your|their|any|other)){0,4} (?:home|usual|regular|outpatient|pta|own|chronic"
+    r"|long-term|pre-?admission|maintenance)"
+    r" (?:oral )?(?:medicines?|medications?|meds|drugs|tablets|pills)\b"
+    r"(?! (?:except|other than|apart|besides|list|rec))"
+    r"|\b(?:home|usual|regular|outpatient|pta|chronic|pre-?admission) (?:medicines?|medications?|meds|drugs"
+    r"|tablets|pills)"
+    r"(?: (?:are|all|to be|will be|is|now|on)){0,3} (?:held|hold|stopped|withheld|paused|suspended|discontinued)\b",
+    re.I,
+)
+"""All that the patient takes at home, ended by its sum."""
+_HOME_LINE: Final = re.compile(r"[ *_-]{0,4}(?:home|pta|outpatient|usual|regular)\b[^.;:\n]{0,24}:", re.I)
+_NOT_HOME: Final = re.compile(
+    r"\b(?:except|other than|apart from|besides|but (?:continue|keep|give|not))\b", re.I
+)
+_LONG: Final = re.compile(
+    r"\b(?:until|till|for|over)\b[^.;\n]{0,50}\b(?:resolv\w*|recover\w*|settl\w*|better"
+    r"|\d{1,2}(?: ?(?:-|to) ?\d{1,2})? ?(?:d|days?|wks?|weeks?)|(?:a|one|two|three|several|few) (?:days"
+    r"|weeks?)|discharge|clinic|follow[- ]?up|seen|next week"
+    r"|further notice)\b",
+    re.I,
+)
+"""A break of days and not of the hours of a procedure."""
 _WITHOUT: Final = re.compile(
     r"\b(?:without|no need (?:for|to)|instead of|rather than|before) (?:\w+ ){0,2}(?:stop\w*|hold\w*|interrupt\w*)"
     r" (?:\w+ ){0,2}$",
@@ -258,6 +282,7 @@ def endings(case: Case) -> Iterator[Ending]:
         yield from _acts(text, sentence, names)
         yield from _told(text, sentence, names)
         yield from _run_out(text, sentence, names)
+        yield from _all_of_home(text, sentence, names)
     yield from _listed(text, names)
 
 
@@ -317,6 +342,25 @@ def _run_out(text: str, sentence: Span, names: Names) -> Iterator[Ending]:
             near = names.between(around.start, around.end)
             for name in (near or names.meant(sentence, sentence.start, every=True))[:_NEAR]:
                 yield from _ended(text, name, supply=True)
+
+
+def _all_of_home(text: str, sentence: Span, names: Names) -> Iterator[Ending]:
+    """Every drug named before, where the sentence withholds for days all that is taken at home, none excepted."""
+    words = text[sentence.start : sentence.end]
+    if _asks(words) or _NOT_HOME.search(words):
+        return
+    for match in _HOME.finditer(words):
+        if _refused(words, match) or _LONG.search(words, match.end()) is None:
+            continue
+        at = sentence.start + match.start()
+        after = names.between(at, len(text))
+        listed = [name for name in after if _HOME_LINE.match(text, text.rfind("\n", 0, name.span.start) + 1)]
+        later = {drug for name in after if name not in listed for drug in name.drugs}
+        for name in (*names.between(0, at), *listed):
+            if later.isdisjoint(name.drugs):
+                around = Span(sentence.start, sentence.end)
+                for vital in name.kinds:
+                    yield Ending(vital, name.drugs, name.span, text[around.start : around.end])
 
 
 def _asks(words: str) -> bool:

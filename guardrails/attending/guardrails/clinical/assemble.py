@@ -85,6 +85,7 @@ class _Builder:
             for earlier, later in pairwise(self._parts[index]):
                 later.route = later.route or earlier.route
         same_day.across(self._parts)
+        same_day.rows(self._parts)
         same_day.added(self._parts)
         for owner, amount, daily in self._limits:
             set_limit(self._parts[owner], amount, daily=daily)

@@ -79,6 +79,9 @@ _BLOCKS = frozenset(_BLOCKS_TEXT.split())
 """What stands before "block" where it is an act of an anesthetist."""
 
 
+_ANEW = frozenset({"so", "please", "therefore", "but", ";"})
+
+
 def predicates(tokens: list[Token], start: int, end: int) -> list[Predicate]:
     """The verb groups of the clause `tokens[start:end]`, in order."""
     found: list[Predicate] = []
@@ -139,7 +142,10 @@ def _read(
     negated = any(o.negations % 2 for o in chain)
     cat = token.cat
     modal = bool(words & _DIRECT)
-    unreal = (bool(words & _UNREAL) and not (words & _FIRST_PERSON)) or ({"would", "have"} <= words)
+    # "a flare would harm you, so please change nothing: X 5 mg": the request is none of the "would"
+    cut = max((k for k, t in enumerate(before) if t.word in _ANEW), default=-1)
+    told = {t.word for t in before[cut + 1 :]}
+    unreal = (bool(told & _UNREAL) and not (words & _FIRST_PERSON)) or ({"would", "have"} <= told)
     have = any(t.cat is Cat.HAVE for t in before)
     was = bool(words & {"was", "were", "wasn't", "weren't"})
     present_be = bool(words & {"is", "are", "am", "been", "being"}) or any(

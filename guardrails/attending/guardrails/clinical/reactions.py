@@ -136,6 +136,22 @@ _ENDED_FOR = re.compile(
     r"(?P<told>[^.;\n]{0,70})"
 )
 """A drug that was ended and, behind a colon or in brackets, what it did."""
+_SAME = (
+    r"(?:this|it|that|these|them|(?:this|that|the) (?:very )?(?:same )?(?:one|drug|medicine|medication"
+    r"|antibiotic|tablet"
+    r"|pill|injection|combination)|the same (?:thing|one|drug|medicine|medication|antibiotic))"
+)
+_TO_THE_SAME = Sieved(
+    r"\b(?:had|having|got|suffered|developed|reported|recorded|listed|documented|noted|previous|prior|past|known|old"
+    r"|history of|chart (?:says|shows|lists|mentions))"
+    r"(?: (?:an?|some|the|your|her|his|bad|severe|serious|terrible|awful|nasty|skin|allergic|possible|sort|kind|of))"
+    r"{0,4} (?:reaction|allergy|anaphylaxis|angioedema|hives|urticaria|rash|sjs|stevens[- ]johnson(?: syndrome)?"
+    rf"|dress|facial swelling|throat swelling|lip swelling) (?:to|with|from|on|after) {_SAME}(?![\w-])"
+    r"(?! (?:week|year|time))"
+    rf"|\breacted (?:badly |severely |terribly )?to {_SAME}(?![\w-])"
+    rf"|\b(?:allergy|reaction) to {_SAME} (?:is|was|has been) (?:listed|recorded|noted|documented|on)\b"
+)
+"""A reaction told of what was named last: "you had a reaction to this in the past"."""
 _INDUCED = Sieved(rf"(?<![\w-])([a-z]{{4,30}})-(?:induced|associated|related) (?:\w+ )?{_STRONG}")
 _ONLY_SAID = re.compile(
     r" (?:is|are|was|were)(?: \w+)? (?:possible|common|rare|uncommon|unlikely|expected|seen|reported|not)\b"
@@ -236,6 +252,7 @@ def stated_allergies(parts: Sequence[Passage], lexicon: Lexicon) -> tuple[Allerg
         _cued(line, spans, lexicon, here)
         _named_before(line, spans, here)
         _linked(line, spans, lexicon, here)
+        _of_the_same(line, spans, parts[number - 1].text if number else "", lexicon, here)
         cleared = bool(here) and _cleared(" ".join(later.text for later in parts[number : number + 3]))
         for name, allergy in here.items():
             _keep(found, name, replace(allergy, certainty="refuted") if cleared else allergy)
@@ -416,6 +433,21 @@ def _linked(line: str, spans: list[tuple[int, int]], lexicon: Lexicon, found: di
                 told = _own(line, spans, end, told)
             _keep(found, name, Allergy(name, reaction=_said(told)))
             break
+
+
+def _of_the_same(
+    line: str, spans: list[tuple[int, int]], previous: str, lexicon: Lexicon, found: dict[str, Allergy]
+) -> None:
+    """A reaction to "this" or "it" is one to the drug named last, in the sentence or the one before."""
+    for match in _TO_THE_SAME.finditer(line):
+        before = line[max(0, match.start() - 60) : match.start()]
+        if _NOT.search(before) or _ABOUT_OTHERS.search(before) or other_person(line, match.start()):
+            continue
+        own = [line[start:end] for start, end in spans if end <= match.start()]
+        named = own or [previous[hit.start : hit.end] for hit in lexicon.find(previous)]
+        if named and not _treats(named[-1], lexicon):
+            told = _bracketed(line[match.end() : match.end() + 80])
+            _keep(found, named[-1], Allergy(named[-1], reaction=told or _said(match.group()) or "reaction"))
 
 
 def _own(line: str, spans: list[tuple[int, int]], end: int, told: str) -> str:

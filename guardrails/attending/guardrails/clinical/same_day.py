@@ -21,6 +21,16 @@ _NOT_ADDED = re.compile(
     r"|weeks?|months?|repeat\w*|correction|above|until|till|instead|stop\w*|switch\w*|minutes?|hours?|allow\w*)\b"
 )
 _ADDED_WITHIN = 160
+_ROW_TIME = re.compile(
+    r"[ |*\u2022\u2610-]{0,8}(?P<time>\d{1,2}[:.]\d\d(?: ?[ap]\.?m\.?)?|\d{1,2} ?[ap]\.?m\.?|morning|breakfast|noon"
+    r"|midday|lunch(?:time)?|afternoon|tea(?:time)?|evening|dinner|supper|bed ?time|night)\**[ ]?(?:["
+    r"|:\u2013\u2014-]|(?= ))"
+)
+"""The time of day with which a row or line of a schedule begins."""
+_ROW_CHANGED = re.compile(
+    r"\b(?:or|if|then|prn|needed|required|until|till|from|instead|stop\w*|held|hold|switch\w*|chang\w+|reduc\w+"
+    r"|increas\w+|alternat\w+|day \d|weeks?|mon|tue|wed|thu|fri|sat|sun|\w+day)\b(?<!every day)(?<!each day)(?<!a day)"
+)
 
 
 class SameDay:
@@ -61,6 +71,35 @@ class SameDay:
                         earlier.sum_group = self._groups
                     part.sum_group = earlier.sum_group
                 earlier = part
+
+    def rows(self, parts: dict[int, list[Part]]) -> None:
+        """Gives one number to the doses of a drug in lines that begin with different times of one day: the rows
+        "08:00 | X 450 mg" and "17:00 | X 450 mg" of a schedule."""
+        found: dict[tuple[str, ...], list[tuple[str, Part]]] = defaultdict(list)
+        for index in sorted(parts):
+            for part in parts[index]:
+                named = self._pieces.mentions[part.mention]
+                if (
+                    part.amount is None
+                    or part.loading
+                    or part.sum_group
+                    or not part.reading.scope.prescriptive
+                ):
+                    continue
+                begin = self._text.rfind("\n", 0, named.start) + 1
+                end = self._text.find("\n", named.end)
+                when = _ROW_TIME.match(self._text, begin, named.start)
+                counted = any(not r.moments for r in part.rhythms)
+                changed = _ROW_CHANGED.search(self._text, named.end, len(self._text) if end < 0 else end)
+                if when is not None and not counted and changed is None:
+                    found[named.drugs].append((when["time"], part))
+        for rows in found.values():
+            times = {time for time, _ in rows}
+            units = {part.amount.unit for _, part in rows if part.amount is not None}
+            if 1 < len(rows) == len(times) and len(units) == 1:
+                self._groups += 1
+                for _, part in rows:
+                    part.sum_group = self._groups
 
     def added(self, parts: dict[int, list[Part]]) -> None:
         """Gives one number to a dose and what is taken on top of it: "X 40 mg in the morning, and a further 20 mg of it

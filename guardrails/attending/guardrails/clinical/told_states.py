@@ -14,7 +14,7 @@ from attending.guardrails.sieve import Group, Sieved
 
 _SELF: Final = r"(?:herself|himself|themselves|yourself|myself)"
 _AURA: Final = (
-    r"(?:(?:zig-?zag|shimmering|sparkling|jagged|flickering|scintillating)(?: \w+)? "
+    r"(?:(?:zig-?zag|shimmering|sparkling|jagged|flickering|flashing|scintillating)(?: \w+)?[ -]"
     r"(?:lines?|lights?|patterns?|spots?|patch(?:es)?|edges?|shapes?)"
     r"|flashing lights|scintillations?|scotomas?|blind spots?|pins and needles|tingling|numbness|gaps in (?:my|your"
     r"|her|his) vision"
@@ -59,6 +59,18 @@ TOLD: Final = (
             rf"\b{_AURA}\b[^.;\n]{{0,60}}\b{_BEFORE} (?:\w+ ){{0,3}}{_HEAD}\b"
             rf"|\b{_HEAD} (?:\w+ ){{0,4}}(?:preceded by|that (?:start|begin)s? with|starting with|with) "
             rf"(?:\w+ ){{0,2}}{_AURA}\b"
+            rf"|\b{_AURA}[ -](?:kinds?|types?|sorts?|version|variety|form) of {_HEAD}\b"
+            rf"|\b{_HEAD} of the {_AURA}[ -](?:kind|type|sort|variety)\b"
+        ),
+    ),
+    (
+        "smoking",
+        "current smoker",
+        Sieved(
+            r"\bsmok(?:es?|ing)(?: (?:about|around|roughly|up to|some|still|at least|between|over|under"
+            r"|only|just|maybe)){0,2}"
+            r" (?:\d{1,2}|ten|fifteen|twenty|thirty|forty|a pack|half a pack|a packet)(?:(?:-| to )\d{1,2})?"
+            r"(?: (?:cigarettes?|cigs?|fags?|roll-?ups|of them))?(?: (?:a|per|each|every)|/) ?day\b"
         ),
     ),
     (
