@@ -144,8 +144,8 @@ def _read(
     modal = bool(words & _DIRECT)
     # "a flare would harm you, so please change nothing: X 5 mg": the request is none of the "would"
     cut = max((k for k, t in enumerate(before) if t.word in _ANEW), default=-1)
-    told = {t.word for t in before[cut + 1 :]}
-    unreal = (bool(told & _UNREAL) and not (words & _FIRST_PERSON)) or ({"would", "have"} <= told)
+    asked = {t.word for t in before[cut + 1 :]}
+    unreal = (bool(asked & _UNREAL) and not (words & _FIRST_PERSON)) or ({"would", "have"} <= asked)
     have = any(t.cat is Cat.HAVE for t in before)
     was = bool(words & {"was", "were", "wasn't", "weren't"})
     present_be = bool(words & {"is", "are", "am", "been", "being"}) or any(
