@@ -1,4 +1,5 @@
-"""The side of the body: an operation, limb or organ on the other side than the documents or the prompt put it.
+"""The side of the body: an operation, limb or organ on the other side than the documents or the prompt put it, or a
+site marked or consented to on the other side than the same text books the operation.
 
 Compared are sides that stand beside one body part ("right knee", "left radical nephrectomy", "RLE"). A part that the
 sources show on both sides tells nothing, unless they call one of the two normal. Not caught: a side without its part.
@@ -14,6 +15,7 @@ from attending.guardrails.checks.case import Case, rule
 from attending.guardrails.clinical.sentence import sentences
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Code, Finding, Severity
+from attending.guardrails.sieve import Sieved
 
 _PARTS: Final = {
     "knee": "knees? tka meniscus acl",
@@ -65,11 +67,64 @@ _NORMAL: Final = re.compile(
 )
 
 
+_BOOKED: Final = Sieved(
+    r"\b(?:book(?:ed|ing)|scheduled|listed (?:for|on)|theatre list|procedure|planned|for (?:an? )?elective|proposed"
+    r"|posted)\b",
+    re.I,
+)
+_MARKED: Final = Sieved(
+    r"\b(?:consent(?:ed|s)?|(?:site|side|limb|skin)[- ]mark\w*|marked(?= (?:by|with|for|as|on|left|right|the)\b|[:,.])"
+    r"|mark(?= (?:the|left|right)\b)|block|drap(?:e|ed|ing)|time[- ]?out|arrow|laterality)\b",
+    re.I,
+)
+_BOTH: Final = re.compile(r"\b(?:bilateral\w*|both|staged|other|contralateral|opposite|donor|not)\b", re.I)
+
+
+def _within(case: Case) -> Iterator[Finding]:
+    """A part that is booked on one side and marked, blocked or consented to on the other."""
+    text = case.judged.output
+    if not case.says(_MARKED) or not case.says(_BOOKED):
+        return
+    booked: dict[str, set[str]] = {}
+    marked: list[tuple[str, str, Span]] = []
+    for sentence in sentences(text, semicolons=True):
+        words = text[sentence.start : sentence.end]
+        if _NORMAL.search(words) or _BOTH.search(words):
+            continue
+        acts = _MARKED.search(words) is not None
+        for part, side, span in _named(words):
+            if acts:
+                marked.append((part, side, Span(sentence.start + span.start, sentence.start + span.end)))
+            elif _BOOKED.search(words):
+                booked.setdefault(part, set()).add(side)
+    for part, side, span in marked:
+        known = booked.get(part)
+        if known is not None and len(known) == 1 and side not in known:
+            yield case.finding(
+                Code.WRONG_PATIENT,
+                None,
+                Severity.MAJOR,
+                rule(
+                    "site-side",
+                    "Joint Commission, Universal Protocol: site and consent agree with the booking",
+                ),
+                f"the {part} is booked on the {next(iter(known))} and marked or consented to on the {side}",
+                span=span,
+            )
+            return
+
+
 _ANY_SITE: Final = "site"
 
 
 def sides(case: Case) -> Iterator[Finding]:
-    """One finding for the first part whose side differs."""
+    """One finding for the first part whose side differs: from the sources, else within the text."""
+    found = next(_against_sources(case), None) or next(_within(case), None)
+    if found is not None:
+        yield found
+
+
+def _against_sources(case: Case) -> Iterator[Finding]:
     sources = [document.text for document in case.judged.documents]
     if case.judged.prompt:
         sources.append(case.judged.prompt)
