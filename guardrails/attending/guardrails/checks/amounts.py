@@ -177,6 +177,8 @@ def per_day_within(statement: Statement, amount: Amount, case: Case, *, index: i
 
 _CAME_ON: Final = re.compile(
     r"\b(?:came (?:to (?:us|me|the clinic|clinic)|in|here)|arrived|presented|transferred|first seen|established care|"
+    r"(?-i:(?<=\n)|(?<![^\n]))(?:jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)[a-z]{0,6}(?: (?:19"
+    r"|20)\d\d)?(?=:)|"
     r"started out|used to (?:take|be on)|inherited|at (?:intake|first visit))\b[^.;\n]{0,40}\Z",
     re.I,
 )

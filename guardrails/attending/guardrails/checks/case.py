@@ -381,6 +381,15 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     )
 
 
+_HELD_LINE: Final = re.compile(
+    r"[(,;:\u2013\u2014-] ?(?:now |currently )?(?:on hold|held|paused|suspended|withheld|stopped|discontinued"
+    r"|not taking)"
+    r"\b(?! (?:before|if|when|for (?:a|one) day))",
+    re.I,
+)
+"""A line of the list that says itself that the drug is not taken: "simvastatin 20 mg (on hold until 14 June)"."""
+
+
 def active_medication(status: str) -> bool:
     return status.strip().lower() not in _ENDED_STATUS
 
@@ -390,7 +399,8 @@ def _listed(context: PatientContext, lexicon: Lexicon) -> dict[str, str]:
     (coverage reports them)."""
     found: dict[str, str] = {}
     for medication in context.medications or ():
-        if active_medication(medication.status):
+        line = " ".join(part for part in (medication.name, medication.dose, medication.frequency) if part)
+        if active_medication(medication.status) and _HELD_LINE.search(line) is None:
             for drug in drugs_of(medication.name, lexicon):
                 found.setdefault(drug, medication.name)
     return found

@@ -119,6 +119,8 @@ _GRAVE: Final = re.compile(
     r"|hospice|palliative|end[- ]of[- ]life|dying|duplicat\w*|in error|wrong|infection|sepsis|septic|serotonin"
     r"|respiratory depression|contraindicat\w*|interact\w*|inr (?:of |is |was )?(?:[4-9]|\d\d)|supratherapeutic"
     r"|psychosis|impulse control|faint|collaps\w*|syncope|seizure caused"
+    r"|poisons? (?:cent(?:er|re)|control|line|unit)|(?:to|in) (?:the )?(?:ed|er|a&e|emergency department)\b"
+    r"|by ambulance"
     r"|intubat\w*|icu\b|itu\b|level (?:of |is |was )?\d|ataxi\w*|on the stroke unit)",
     re.I,
 )

@@ -109,6 +109,8 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
         return None  # the ingredients of one product
     if first.drug == second.drug or _names_its_class(case, first, second) or first.later or second.later:
         return None
+    if first.text.lower() in _COILS or second.text.lower() in _COILS:
+        return None
     pair = frozenset((first.drug, second.drug))
     listed = first.origin == "list" or second.origin == "list"
     starting = first.new or second.new
@@ -160,6 +162,11 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
         drugs=sorted(pair),
         span=_span(case, first, second) or anchor.span,
     )
+
+
+_COILS: Final = frozenset({"mirena", "kyleena", "skyla", "liletta", "jaydess", "levosert", "benilexa"})
+"""Devices that hold levonorgestrel in the womb: nothing that the liver breaks down faster acts on them (FSRH guidance,
+drug interactions with hormonal contraception)."""
 
 
 def _allowed(case: Case, first: Exposure, second: Exposure) -> bool:

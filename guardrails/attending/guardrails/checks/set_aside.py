@@ -70,6 +70,11 @@ _LAST_WAS: Final = re.compile(
     r" (?:was|had been)\b(?! (?:due|to be|too|a bit))",
     re.I,
 )
+_STEPPED_DOWN: Final = re.compile(
+    r"\b(?:reduced|cut|weaned|tapered|halved|lowered|stepped down|brought down|dropped)(?: (?:the|her|his"
+    r"|your|my|down)){0,2} \Z",
+    re.I,
+)
 _NONE_OF_IT: Final = re.compile(
     r"[^.;\n]{0,40}\b(?:not|never|no|n['\u2019]t|nothing|none)\b[^.;\n]{0,40}\b(?:of )?(?:either|both"
     r"|them|it|these|neither)\b"
@@ -121,6 +126,10 @@ def set_aside(text: str, statements: Sequence[Statement], number: int) -> bool:
     own = sentence_around(text, span.start, span.end)
     if _usual_choice(text, statements, number, own.start):
         return True
+    if _TAKE.search(text, max(own.start, span.start - 40), span.start) and _OFF_THE_LIST.match(
+        text, span.end, own.end
+    ):
+        return True
     if kept_off(text, statement, own) or refused_alone(text, statements, number):
         return True
     if _over(text, statements, number, own.start, own.end) or _passed_over(text, statement, own.start):
@@ -130,6 +139,18 @@ def set_aside(text: str, statements: Sequence[Statement], number: int) -> bool:
     return _taken_back(text, statements, number, own.start, own.end)
 
 
+_TAKE: Final = re.compile(
+    r"\b(?:take|taken|taking|remove|strike|cross|delete)(?: (?:the|his|her|your|old|former|that|entry|line"
+    r"|for)){0,4} \Z",
+    re.I,
+)
+_OFF_THE_LIST: Final = re.compile(
+    r"(?: \d[\d.,]{0,6} ?(?:mg|mcg|g|micrograms?|units?))?(?: (?:tablets?|capsules?|entry|line))? (?:off|from|out of)"
+    r" (?:the|his|her|your|their|my|our) (?:[\w-]{1,20} ){0,2}(?:lists?|repeats?|profile|chart|record|mar"
+    r"|dosette|prescriptions?)\b",
+    re.I,
+)
+"""What is done to the entry and not to the patient: "please take metformin off his repeat list"."""
 _RATHER_NOT: Final = re.compile(
     r"\b(?:i|we)(?:'d|\u2019d| would| had| should)? (?:much )?(?:rather|sooner|prefer) not ?[:,\u2013\u2014-] ?\Z"
     r"|\brul(?:es?|ed|ing) out (?:(?!but\b)[^.;\n]){0,30}\Z",
@@ -272,7 +293,8 @@ def _over(text: str, statements: Sequence[Statement], number: int, low: int, hig
     statement = statements[number]
     span = statement.mention.span
     stop = min(len(text), span.end + _REACH)
-    if _LAST_WAS.match(text, span.end, stop) is not None and statement.dose is None:
+    tapered = _STEPPED_DOWN.search(text, max(low, span.start - 60), span.start) is not None
+    if _LAST_WAS.match(text, span.end, stop) is not None and (statement.dose is None or tapered):
         return not resumed_in(text, span.end, stop)
     if statement.scope is Scope.RECOMMEND:
         return False

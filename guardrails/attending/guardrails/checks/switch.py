@@ -97,6 +97,8 @@ def switched(case: Case, first: Exposure, second: Exposure) -> bool:
     if _then(text, first, second) or _kept_apart(case, first, second):
         return True
     left, right = sorted((first, second), key=lambda exposure: exposure.span.start)
+    if _swapped(case, left, right):
+        return True
     if hours_between(text, left.span, right.span) is not None:
         return True
     ended = [
@@ -119,6 +121,35 @@ _ENDS: Final = re.compile(
     r"|\b(?:stops?|off|discontinue[ds]?|finish(?:es|ed)?)\b",
     re.I,
 )
+
+
+_SWAPS: Final = re.compile(
+    r"\b(?:swap\w*|switch\w*|chang\w+|replac\w+|mov(?:e|ed|ing)|stop\w*)(?: (?:you|him|her|them|off|over|from"
+    r"|the|your|his|now))"
+    r"{0,4} \Z",
+    re.I,
+)
+_LAST_THEN: Final = re.compile(
+    r"\b(?:last|final) (?:tablet|dose|capsule|pill|one|injection)(?: of (?:it|that))?(?: is| was| on| will be)?"
+    r" (?:tonight|today|this (?:morning|evening)|yesterday|last night|\w+day(?: (?:morning|evening"
+    r"|night))?)\b[^.;\n]{0,40}?"
+    r"\b(?:start|begin|then|first)\w*\b[^.;\n]{0,30}\Z",
+    re.I,
+)
+
+
+def _swapped(case: Case, left: Exposure, right: Exposure) -> bool:
+    """ "We are swapping your A: take the last tablet tonight and start B tomorrow". A pair that needs a washout is none
+    of these."""
+    text = case.judged.output
+    if not 0 <= right.span.start - left.span.end <= _NEAR:
+        return False
+    for washout in WASHOUTS:
+        for one, other in ((left, right), (right, left)):
+            if case.of_class(one.drug, *washout.ended) and case.of_class(other.drug, *washout.begun):
+                return False
+    swaps = _SWAPS.search(text, max(0, left.span.start - 50), left.span.start)
+    return swaps is not None and _LAST_THEN.search(text, left.span.end, right.span.start) is not None
 
 
 _NEAR: Final = 220

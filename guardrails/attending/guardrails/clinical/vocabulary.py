@@ -153,7 +153,8 @@ PHRASES: list[tuple[str, Cat, Form]] = [
     (
         r"(?:rotat|alternat|chang|switch)(?:e|es|ing) (?:the |your |his |her )?"
         r"(?:injection |patch |application |infusion |im |sc )?"
-        r"(?:sites?|sides?|arms?|delt\w{0,5}|glut\w{0,5}|muscles?|locations?|abdomen|belly|stomach|thighs?|buttocks?|hips?|areas?|spots?|quadrants?|"
+        r"(?:sites?|sides?|arms?|delt\w{0,5}|glut\w{0,5}|muscles?|locations?|abdomen|belly|stomach|thighs?"
+        r"|buttocks?|hips?|areas?|spots?|quadrants?|"
         r"left|right|between)",
         Cat.FILLER,
         Form.BASE,
@@ -278,7 +279,8 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         r"but also|but rather also|not just|at home|at all|under any circumstances|in any "
         r"case|for any reason|any more|anymore|right away|straight away|from now on|of "
         r"course|by mouth|with food|with water|with meals|with milk|"
-        r"on an empty stomach|with a full glass of water|with or without food|as soon as "
+        r"on an empty stomach|with a full glass of water|with or without food"
+        r"|without (?:any )?missed (?:doses?|tablets)|as soon as "
         r"possible|so that|that day|"
         r"in addition|with caution|caution|not just",
         Cat.FILLER,

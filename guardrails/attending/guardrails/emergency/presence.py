@@ -59,7 +59,8 @@ _NOT_NOW: Final = re.compile(
     r"|(?:had|known|previous|allergic|bad|severe) reaction to|reacted to|(?:after|following|since) (?:a"
     r"|an|the|his|her|your)"
     r" (?:\w+ )?(?:heart attack|stroke|seizure|anaphyla\w+|overdose|collapse)|after (?:your|his|her"
-    r"|the) recent|stroke in)\b",
+    r"|the) recent|stroke in"
+    r"|\b(?:not|never|avoid\w*|cannot) (?:[\w-]+ ){1,8}because of)\b",
     re.I,
 )
 """Before the finding: it was, or is only spoken about."""
@@ -131,6 +132,7 @@ _WARNING: Final = re.compile(
     r"|phone|contact(?! with)|attend"
     r"|return|come back|report|tell)\b[^.\n]{0,60}\b(?:if|with|for any|for)|any of (?:these|the following)|report any"
     r"|(?:call|return|ring|phone|seek help|red flags?|warning signs?|report|attend|go to \w+)(?: back)?(?= ?[:-])"
+    r"|(?:knows|told|asked|advised|warned|instructed|reminded|taught) (?:\w+ )?to (?:report|stop and (?:report|call))"
     r"|advise\w* to (?:return|attend|call)|risks? (?:include|of)|explained|discussed|counsell?ed)\b",
     re.I,
 )
@@ -179,6 +181,8 @@ def is_so(text: str, tokens: Tokens, told: Told) -> bool:
         return False
     if told.concept == "child" and _OF_A_SCORE.match(text, told.span.end) is not None:
         return False
+    if _in_allergy_table(text, told.span.start):
+        return False
     return (
         not _past(text, tokens, told, start, end)
         and not _general(text, tokens.starts[start], tokens.ends[end - 1], told.span.start)
@@ -186,6 +190,25 @@ def is_so(text: str, tokens: Tokens, told: Told) -> bool:
         and _OF_ALLERGY.match(text, told.span.start) is None
         and not (told.concept in _LASTING and _long_had(text, tokens, told, start, end))
     )
+
+
+_ROWS: Final = 2_000
+_OF_REACTIONS: Final = re.compile(r"\ballerg\w*|\breaction\b", re.I)
+
+
+def _in_allergy_table(text: str, at: int) -> bool:
+    """Whether it stands in a row of a table whose head is of allergies: what happened then."""
+    line = text.rfind("\n", 0, at) + 1
+    if not text.startswith("|", line):
+        return False
+    head, low = line, max(0, at - _ROWS)
+    while head > low:
+        before = text.rfind("\n", low, head - 1) + 1
+        if before >= head or not text.startswith("|", before):
+            break
+        head = before
+    end = text.find("\n", head)
+    return head < line and end > head and _OF_REACTIONS.search(text, head, end) is not None
 
 
 def _general(text: str, start: int, end: int, at: int) -> bool:
