@@ -7,11 +7,13 @@ from __future__ import annotations
 import re
 from typing import Final, Literal
 
+from attending.guardrails.sieve import Sieved
+
 Kind = Literal["drug", "dose", "test", "referral", "treatment", "diagnosis", "urgency", "unreadable_language"]
 
 
-def _compile(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
+def _compile(pattern: str) -> Sieved:
+    return Sieved(pattern, re.IGNORECASE)
 
 
 SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+|\n\s*(?:\n|[-*\u2022]|\d+[.)])")
@@ -174,7 +176,7 @@ _SYMPTOM: Final = (
     r"|unwell|sick|black stools?|blood in)"
 )
 
-ADVICE: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
+ADVICE: Final[tuple[tuple[Kind, Sieved], ...]] = (
     (
         "test",
         _compile(

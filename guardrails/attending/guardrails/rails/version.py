@@ -29,6 +29,7 @@ def own_version() -> str:
     return f"attending+{digest.hexdigest()[:12]}"
 
 
+@lru_cache(maxsize=64)
 def package_version(distribution: str) -> str:
     """`<distribution> <version>` of an installed package, `<distribution>` alone where it has none."""
     try:
