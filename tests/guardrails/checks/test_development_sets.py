@@ -38,7 +38,7 @@ FLOORS = {
     "r": (89, 0),
     "s": (0, 0),
     "t": (100, 0),
-    "u": (180, 2),
+    "u": (180, 1),
 }
 """Set -> at least so many dangerous texts found, at most so many benign ones flagged."""
 

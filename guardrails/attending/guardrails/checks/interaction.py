@@ -20,6 +20,7 @@ from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import DrugMention, Span, Statement
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
 from attending.guardrails.knowledge.facts import Interaction
+from attending.guardrails.sieve import Sieved
 
 _BASIS_ORDER: Final = {
     Basis.LABEL_TEXT: 4, Basis.ATTESTED: 3, Basis.SOURCE_ROW: 2, Basis.CURATED: 1, Basis.RULE: 0,
@@ -125,7 +126,7 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
     hours = case.knowledge.spaced_hours(first.drug, second.drug)
     spaced = hours is not None and apart(case, first, second, hours)
     handled = managed(case, first, second, facts)
-    allowed = _allowed(case, first, second) or doubled(case, first, second)
+    allowed = _allowed(case, first, second) or doubled(case, first, second) or _dual(case, first, second)
     for fact in facts:
         held = _holds(case, fact, first, second)
         if held is None:
@@ -162,6 +163,26 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
         drugs=sorted(pair),
         span=_span(case, first, second) or anchor.span,
     )
+
+
+_STENTED: Final = Sieved(r"\b(?:pci|stent\w*|angioplasty|nstemi|stemi)\b", re.I)
+_FIBRILLATION: Final = Sieved(r"\b(?:af|afib|a-?fib|atrial fibrillation)\b", re.I)
+_MEANT: Final = Sieved(
+    r"\b(?:dual (?:and not|not|rather than|instead of) triple|(?:agreed|discussed) (?:with|by) (?:the )?cardiolog\w*"
+    r"|cardiolog\w* (?:advis|agree|recommend)\w*)",
+    re.I,
+)
+
+
+def _dual(case: Case, first: Exposure, second: Exposure) -> bool:
+    """Clopidogrel beside a DOAC after a stent in atrial fibrillation, agreed with cardiology and without aspirin: what
+    the guidelines ask for (ESC 2024, ACC/AHA 2023 on atrial fibrillation)."""
+    pair = {first.drug, second.drug}
+    if "clopidogrel" not in pair or not any(case.of_class(drug, "doac") for drug in pair):
+        return False
+    if any(e.drug == "aspirin" for e in (*case.given, *case.taking)):
+        return False
+    return case.says(_STENTED) and case.says(_FIBRILLATION) and case.says(_MEANT)
 
 
 _COILS: Final = frozenset({"mirena", "kyleena", "skyla", "liletta", "jaydess", "levosert", "benilexa"})
