@@ -13,7 +13,7 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Final
 
-from attending.guardrails.checks.amounts import MG_PER, body_surface_m2, to_base
+from attending.guardrails.checks.amounts import MG_PER, body_surface_m2, times_per_day, to_base
 from attending.guardrails.checks.case import ADULT_YEARS, Case, Exposure
 from attending.guardrails.checks.course import WITHOUT_END, lasting_days
 from attending.guardrails.checks.indication import groups, said
@@ -377,6 +377,11 @@ def _by_phase(case: Case, drug: str, rows: list[DoseLimit], statement: Statement
     """A row for the beginning of treatment holds where the text speaks of that; else the drug's other rows hold."""
     if not any(row.phase == "load" for row in rows):
         return rows
+    if statement is not None and (days := lasting_days(case, statement)) is not None:
+        # so many days of it and then less: that is the load itself, whatever it is given for
+        told = [row for row in rows if row.phase == "load" and row.max_days is not None and days <= row.max_days]
+        if told and _less_follows(case, drug, statement, of_the_day=True):
+            return told
     kept = [row for row in rows if row.phase != "load" or _begins(case, drug, row, statement)]
     return kept or rows
 
@@ -399,14 +404,16 @@ def _begins(case: Case, drug: str, row: DoseLimit, statement: Statement | None) 
     return _less_follows(case, drug, statement)
 
 
-def _less_follows(case: Case, drug: str, statement: Statement) -> bool:
-    """True where the text goes on with a smaller dose of the drug ("400 mg twice daily for two weeks, then 200 mg")."""
+def _less_follows(case: Case, drug: str, statement: Statement, *, of_the_day: bool = False) -> bool:
+    """True where the text goes on with a smaller dose of the drug ("400 mg twice daily for two weeks, then 200 mg"), or
+    with one that is less than what is taken on one day before ("15 mg twice daily, then 20 mg once")."""
     dose = statement.dose
     if dose is None:
         return False
     starts, least = case.once("doses", lambda: _doses(case)).get((drug, dose.unit), ((), ()))
     following = bisect_right(starts, dose.span.start)
-    return following < len(least) and least[following] <= dose.high
+    times = (times_per_day(statement.frequency) or 1) if of_the_day else 1
+    return following < len(least) and least[following] <= dose.high * max(times, 1)
 
 
 def _doses(case: Case) -> dict[tuple[str, str], tuple[Sequence[int], Sequence[Decimal]]]:

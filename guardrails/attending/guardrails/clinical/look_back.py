@@ -9,6 +9,11 @@ from attending.guardrails.clinical.words import Cat, Token, word_set
 from attending.guardrails.finding import Scope
 
 _BOTH = word_set("both neither")
+_ENDED = word_set("stopped held discontinued withheld suspended paused ceased withdrawn")
+_WHEN_OR_WHY = word_set(
+    "on for until till at by due because since yesterday today tonight when after pending from this last given owing as "
+    "and overnight now here already permanently temporarily indefinitely"
+)
 _GOES_BACK = word_set("go goes went gone going put")
 _RESUMED = word_set("restart restarted resume resumed resumes recommence recommenced reinstate reinstated")
 _SUITED = word_set("tolerated tolerate suited suit agreed agree helped worked")
@@ -27,7 +32,7 @@ def look_back(
         _was_not_tolerated(mentions[last])
         return
     if any(t.word in _BOTH for t in inside[:3]):
-        _of_both(mentions, last, groups)
+        _of_both(mentions, last, groups, alone=_only_ended(inside[1:]))
         return
     pronoun = any(t.word in ("it", "this", "that", "which", "they", "these") for t in inside[:3]) or (
         opener is not None and opener.cat is Cat.RELATIVE and opener.word in ("which", "that")
@@ -42,6 +47,10 @@ def look_back(
     if back is not None and opener is not None and opener.word == ")":
         # "X (begun elsewhere) was stopped": what follows the brackets is said of X
         pronoun, gave_up = back.scope in (Scope.STOP, Scope.AVOID), back
+    if back is None and _only_ended(inside):
+        # "QTc 510 on haloperidol. Stopped."
+        back = next((p for p in groups if p.cat is Cat.STOP and not p.negated), None)
+        pronoun = back is not None
     if back is None and opener is not None and opener.word in (",", "-", "(", ":"):
         # "Warfarin: last dose was Monday, discontinued."
         back = next((p for p in groups if p.cat is Cat.STOP and not p.negated and p.fact), None)
@@ -65,16 +74,30 @@ def _was_not_tolerated(reading: Reading) -> None:
         reading.scope, reading.started = Scope.HISTORY, False
 
 
-def _of_both(mentions: list[Reading], last: int, groups: list[Predicate]) -> None:
-    """Gives "both were stopped on arrival" to the two drugs named last."""
-    stop = next((p for p in groups if p.backward and p.scope in (Scope.STOP, Scope.AVOID)), None)
+def _only_ended(inside: list[Token]) -> bool:
+    """Whether a clause is "stopped" or "held until Friday", without anything that was stopped or held."""
+    if not inside or inside[0].word not in _ENDED:
+        return False
+    return len(inside) == 1 or not inside[1].word[:1].isalnum() or inside[1].word in _WHEN_OR_WHY
+
+
+def _of_both(mentions: list[Reading], last: int, groups: list[Predicate], *, alone: bool) -> None:
+    """Gives "both were stopped on arrival", and "both stopped", to the two drugs named last."""
+    stop = next(
+        (
+            p
+            for p in groups
+            if (p.backward and p.scope in (Scope.STOP, Scope.AVOID)) or (alone and p.cat is Cat.STOP and not p.negated)
+        ),
+        None,
+    )
     if stop is None:
         return
     for index in range(max(0, last - 1), last + 1):
         reading = mentions[index]
         reported = reading.fact or reading.scope in (Scope.MENTION, Scope.HYPOTHETICAL)
         if reported and reading.scope.prescriptive | (reading.scope is Scope.HYPOTHETICAL):
-            reading.scope, reading.started = stop.scope, False
+            reading.scope, reading.started = Scope.STOP if stop.cat is Cat.STOP else stop.scope, False
 
 
 def _not_done(

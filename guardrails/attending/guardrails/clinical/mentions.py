@@ -41,7 +41,7 @@ ANALYTES = word_set(
     "urea protein cholesterol lactate ammonia carbon selenium manganese chromium vitamin vitamins "
     "sugar sucrose fiber air hydrogen nitrogen serotonin histamine creatinine creatine bilirubin "
     "lipase amylase thrombin fibrinogen plasma blood tobacco honey milk egg eggs peanut latex soy "
-    "gelatin corn wheat gluten silver gold mercury aluminum arsenic fluoride sulfur ferritin "
+    "gelatin corn wheat gluten silver gold mercury aluminum arsenic fluoride sulfur ferritin dextrose fructose "
     "hemoglobin globulin caffeine"
 )
 _CLIPPED = word_set("gent vanc")

@@ -63,6 +63,11 @@ _OF_FOOD = re.compile(
     r"|squash|coffee)(?![\w-])"
 )
 """What is taken of something else: "half a teaspoon of honey"."""
+_OF_AN_ELECTROLYTE = re.compile(
+    r"(?:[.,;:(\n\u2022+-]|\b(?:and|with|gave|give|given|plus|then|iv|po|some)) ?"
+    r"(?:mg|k|ca|na|phos|mag|kcl|nacl|bicarb|dextrose|glucose|d50w?|d10w?|d5w?|saline|ns|lr) \Z"
+)
+"""A symbol in the place of a name: "4 mg IV. Mg 2 g IV" is of magnesium, and no dose of the drug before."""
 _AT_LEAST_TWO = 2
 _MOST_A_DAY = 12
 
@@ -71,6 +76,10 @@ def is_no_dose(pieces: Pieces, named: Named, amount: Amount, said: list[Amount])
     """Whether the amount is what is dispensed, a total of doses already said, how many may follow within minutes,
     or the volume that a dose is diluted in. `said` are the amounts already given to the drug."""
     if _OF_FOOD.match(pieces.text, amount.end):
+        return True
+    if named.end <= amount.start and _OF_AN_ELECTROLYTE.search(
+        pieces.text, max(named.end, amount.start - 20), amount.start
+    ):
         return True
     product = amount.mass and amount.count is not None and amount.count > 1
     if (product or amount.unit in ("tablet", "patch", "suppository", "lozenge", "packet")) and supplied(
