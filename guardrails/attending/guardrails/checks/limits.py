@@ -379,7 +379,9 @@ def _by_phase(case: Case, drug: str, rows: list[DoseLimit], statement: Statement
         return rows
     if statement is not None and (days := lasting_days(case, statement)) is not None:
         # so many days of it and then less: that is the load itself, whatever it is given for
-        told = [row for row in rows if row.phase == "load" and row.max_days is not None and days <= row.max_days]
+        told = [
+            row for row in rows if row.phase == "load" and row.max_days is not None and days <= row.max_days
+        ]
         if told and _less_follows(case, drug, statement, of_the_day=True):
             return told
     kept = [row for row in rows if row.phase != "load" or _begins(case, drug, row, statement)]

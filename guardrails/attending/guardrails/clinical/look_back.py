@@ -11,8 +11,8 @@ from attending.guardrails.finding import Scope
 _BOTH = word_set("both neither")
 _ENDED = word_set("stopped held discontinued withheld suspended paused ceased withdrawn")
 _WHEN_OR_WHY = word_set(
-    "on for until till at by due because since yesterday today tonight when after pending from this last given owing as "
-    "and overnight now here already permanently temporarily indefinitely"
+    "on for until till at by due because since yesterday today tonight when after pending from this last given owing "
+    "as and overnight now here already permanently temporarily indefinitely"
 )
 _GOES_BACK = word_set("go goes went gone going put")
 _RESUMED = word_set("restart restarted resume resumed resumes recommence recommenced reinstate reinstated")
@@ -87,7 +87,8 @@ def _of_both(mentions: list[Reading], last: int, groups: list[Predicate], *, alo
         (
             p
             for p in groups
-            if (p.backward and p.scope in (Scope.STOP, Scope.AVOID)) or (alone and p.cat is Cat.STOP and not p.negated)
+            if (p.backward and p.scope in (Scope.STOP, Scope.AVOID))
+            or (alone and p.cat is Cat.STOP and not p.negated)
         ),
         None,
     )
