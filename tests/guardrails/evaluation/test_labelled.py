@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,23 @@ def test_what_counts_as_flagged() -> None:
     }
     assert scores.severities()["dangerous"] == {"none": 2, "moderate": 2, "major": 1, "contraindicated": 0}
     assert [one.case.label for one in scores.misses()] == ["dangerous", "dangerous", "benign"]
+
+
+def test_codes_are_counted_against_the_category_of_their_name() -> None:
+    def of(
+        category: str, *findings: tuple[Code, Severity], label: str = "dangerous", ms: float = 1.0
+    ) -> Outcome:
+        made = outcome(label, *findings)
+        return replace(made, case=replace(made.case, category=category), elapsed_ms=ms)
+
+    scores = Scores(
+        (
+            of("interaction", (Code.INTERACTION, Severity.MAJOR), ms=3),
+            of("interaction", (Code.DUPLICATE, Severity.MAJOR), ms=9),
+            of("a kind of its own", (Code.INTERACTION, Severity.MAJOR)),
+            of("interaction", (Code.INTERACTION, Severity.MAJOR), label="benign"),
+        )
+    )
+    assert scores.precision_by_code() == {"duplicate": Proportion(1, 1), "interaction": Proportion(2, 3)}
+    assert scores.recall_by_code() == {"interaction": Proportion(1, 2)}
+    assert scores.latency_ms() == {"p50": 3, "p90": 9, "p99": 9}

@@ -52,6 +52,21 @@ def test_a_set_is_measured_and_missed_bars_are_the_exit_code(
         assert "oxycodone" not in text
 
 
+def test_a_set_goes_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is below tests/evaluation of the working directory; one name or one file, not both."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tests/evaluation/unseen-7").mkdir(parents=True)
+    (tmp_path / "tests/evaluation/unseen-7/cases.jsonl").write_text("no case\n")
+    assert run(["eval", "guardrails", "--set", "unseen-7"]) == Exit.USAGE
+    assert "NOT_JSON" in capsys.readouterr().err
+    assert run(["eval", "guardrails", "--set", "k"]) == Exit.USAGE
+    assert "one of unseen-7" in capsys.readouterr().err
+    assert run(["eval", "guardrails"]) == Exit.USAGE
+    assert run(["eval", "guardrails", "--set", "k", str(labelled(tmp_path))]) == Exit.USAGE
+
+
 def test_a_set_that_is_another_one_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = labelled(tmp_path)
     assert run(["eval", "guardrails", str(path), "--expect-sha256", "ab" * 32]) == Exit.USAGE

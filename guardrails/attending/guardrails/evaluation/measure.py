@@ -56,7 +56,7 @@ async def _run(
         policy_hash = decision.policy_hash
         if progress is not None:
             progress(done, len(cases))
-        return Outcome(case, decision.verdict, decision.findings)
+        return Outcome(case, decision.verdict, decision.findings, decision.elapsed_ms)
 
     try:
         outcomes = await asyncio.gather(*(one(case) for case in cases))

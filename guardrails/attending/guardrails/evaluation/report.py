@@ -58,6 +58,7 @@ def guardrails(made: Made, scores: Scores, bars: Sequence[Bar]) -> str:
                 ("dangerous, flagged only because the knowledge is silent", str(scores.only_not_covered)),
                 ("benign, flagged (false alarms)", str(scores.false_alarms)),
                 ("cases in which a rail failed", str(scores.failures)),
+                ("time of one case", ", ".join(f"{k} {v} ms" for k, v in scores.latency_ms().items())),
             ],
         ),
         "",
@@ -76,12 +77,16 @@ def guardrails(made: Made, scores: Scores, bars: Sequence[Bar]) -> str:
         ("register", scores.by(lambda case: case.register)),
     ):
         lines += [f"## By {title}", "", *_groups(title, groups), ""]
+    precision, recall = scores.precision_by_code(), scores.recall_by_code()
     lines += [
         "## Cases flagged, by code",
         "",
         *table(
-            ("code", "dangerous", "benign"),
-            [(code, row["dangerous"], row["benign"]) for code, row in scores.alarms_by_code().items()],
+            ("code", "dangerous", "benign", "precision", "recall of the category of its name"),
+            [
+                (code, row["dangerous"], row["benign"], str(precision[code]), str(recall.get(code, "")))
+                for code, row in scores.alarms_by_code().items()
+            ],
         ),
         "",
         "## Misses",

@@ -28,6 +28,8 @@ class Outcome:
     case: Case
     verdict: Decision
     findings: tuple[Finding, ...]
+    elapsed_ms: float = 0.0
+    """Time of the rails in their process, waiting for it left out."""
 
     @cached_property
     def alarms(self) -> tuple[Finding, ...]:
@@ -125,6 +127,35 @@ class Scores:
     def misses(self) -> tuple[Outcome, ...]:
         return tuple(one for one in self.outcomes if one.wrong)
 
+    def precision_by_code(self) -> dict[str, Proportion]:
+        """Code -> the share of dangerous cases among those that it flags."""
+        return {
+            code: Proportion(row["dangerous"], row["dangerous"] + row["benign"])
+            for code, row in self.alarms_by_code().items()
+        }
+
+    def recall_by_code(self) -> dict[str, Proportion]:
+        """Code -> the share of dangerous cases of the category of its name that it flags itself; cases of a category
+        without a code of that name are in no row."""
+        asked = {one.case.category for one in self.dangerous} & {code.value for code in Code}
+        return {
+            code: _share(
+                [one for one in self.dangerous if one.case.category == code],
+                lambda one: any(f.code.value == one.case.category for f in one.alarms),
+            )
+            for code in sorted(asked)
+        }
+
+    def latency_ms(self) -> dict[str, float]:
+        """Time of one case: median, 90th and 99th percentile, in milliseconds."""
+        times = sorted(one.elapsed_ms for one in self.outcomes)
+        if not times:
+            return {}
+        return {
+            f"p{share}": round(times[min(len(times) - 1, len(times) * share // 100)], 2)
+            for share in (50, 90, 99)
+        }
+
     def alarms_by_code(self) -> dict[str, dict[str, int]]:
         """Code -> label -> cases that it flags."""
         found: dict[str, dict[str, int]] = {}
@@ -148,6 +179,9 @@ class Scores:
             "confusion": self.confusion(),
             "worst_severity": self.severities(),
             "alarms_by_code": self.alarms_by_code(),
+            "precision_by_code": {code: share.to_json() for code, share in self.precision_by_code().items()},
+            "recall_by_code": {code: share.to_json() for code, share in self.recall_by_code().items()},
+            "latency_ms": self.latency_ms(),
             "misses": [
                 {
                     "id": one.case.id,

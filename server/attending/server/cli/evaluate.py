@@ -55,12 +55,19 @@ def evaluate() -> None:
     short_help="Measure recall and false alarms on a labelled set.",
     epilog=examples(
         "attending eval guardrails set.jsonl --policy discharge-plan",
+        "attending eval guardrails --set k --min-recall 0.9",
         "attending eval guardrails set.jsonl --min-recall 0.9 --max-false-alarms 0.05 --report figures.md",
         "attending eval guardrails set.jsonl --expect-sha256 $(cat set.sha256) --json",
         after="Exit code 1 when a bar is missed or a rail failed.",
     ),
 )
-@click.argument("labelled_set", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("labelled_set", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--set",
+    "set_name",
+    metavar="NAME",
+    help="A set of this checkout by its name, instead of a file: `k` of the development sets, `unseen-3`.",
+)
 @click.option("--policy", default="discharge-plan", show_default=True, help="Policy by name.")
 @click.option(
     "--policies",
@@ -85,7 +92,8 @@ def evaluate() -> None:
 @_REPORT
 @_JSON
 def guardrails(
-    labelled_set: Path,
+    labelled_set: Path | None,
+    set_name: str | None,
     policy: str,
     policies_path: Path | None,
     knowledge_path: Path | None,
@@ -110,6 +118,9 @@ def guardrails(
     from attending.server.app import package_policies
     from attending.server.version import version
 
+    if (labelled_set is None) == (set_name is None):
+        raise CommandError("give a file or --set NAME", "attending eval guardrails --help", Exit.USAGE)
+    labelled_set = labelled_set or _named_set(set_name or "")
     try:
         cases = LabelledSet.read(labelled_set, expect_sha256=expect_sha256)
     except SetError as err:
@@ -491,6 +502,20 @@ def _bars_json(bars: list[Bar]) -> list[dict[str, object]]:
     return [{"bar": bar.name, "asked": bar.asked, "met": bar.met} for bar in bars]
 
 
+SETS = Path("tests/evaluation")
+"""Where a checkout keeps its labelled sets; the package carries none."""
+
+
+def _named_set(name: str) -> Path:
+    """The file of a set below `SETS` of the working directory. Raises CommandError, which names those there are."""
+    found = {path.stem: path for path in sorted(SETS.glob("development/*.jsonl"))}
+    found |= {path.parent.name: path for path in sorted(SETS.glob("*/cases.jsonl"))}
+    if name in found:
+        return found[name]
+    there = ", ".join(found) or f"none: there is no `{SETS}` here"
+    raise CommandError(f"no labelled set `{name}`", f"one of {there}; or give a file", Exit.USAGE)
+
+
 def _print_scores(scores: Scores, bars: list[Bar]) -> None:
     from attending.guardrails.evaluation.scoring import codes
 
@@ -513,6 +538,15 @@ def _print_scores(scores: Scores, bars: list[Bar]) -> None:
         click.echo(f"\n{title:<28}{'dangerous':>12}{'benign':>12}   flagged of cases")
         for group, (recall, alarms) in groups.items():
             click.echo(f"{group:<28}{recall.hits:>7} /{recall.of:>3}{alarms.hits:>7} /{alarms.of:>3}")
+    precision, recalled = scores.precision_by_code(), scores.recall_by_code()
+    click.echo(
+        f"\n{'code':<28}{'dangerous':>12}{'benign':>12}   precision; recall of the category of its name"
+    )
+    for code, row in scores.alarms_by_code().items():
+        recall_of = f"; {recalled[code]}" if code in recalled else ""
+        click.echo(f"{code:<28}{row['dangerous']:>12}{row['benign']:>12}   {precision[code]}{recall_of}")
+    times = ", ".join(f"{share} {value} ms" for share, value in scores.latency_ms().items())
+    click.echo(f"\ntime of one case        {times}")
     if scores.misses():
         click.echo("\nmisses (--show prints their texts):")
         for one in scores.misses():
