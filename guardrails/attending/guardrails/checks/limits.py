@@ -26,7 +26,7 @@ _EXTENDED: Final = re.compile(
     r"\b(?:ER|XR|XL|SR|CR|LA|CD|extended[- ]release|sustained[- ]release|slow[- ]release|controlled[- ]release)\b"
 )
 _EXTENDED_FORMS: Final = frozenset({"ER", "XR", "SR", "XL", "CR", "LA"})
-_EXTENDED_BRANDS: Final = ("bydureon",)
+_EXTENDED_BRANDS: Final = ("bydureon", "oxycontin", "xtampza", "exalgo", "conzip", "ultram er")
 _DEPOTS: Final = {
     form: re.compile(rf"(?<![\w-])(?:{words})(?![\w-])", re.I)
     for form, words in {
@@ -357,6 +357,9 @@ def _by_form(case: Case, rows: list[DoseLimit], statement: Statement | None) -> 
             row for row in rows if row.formulation in (None, "any") or row.formulation in _EXTENDED_FORMS
         ]
         return fitting or rows
+    if is_strict(case, rows[0].drug):
+        # of a drug of narrow range the plain form is meant where no other is said
+        return [row for row in rows if row.formulation not in _EXTENDED_FORMS] or rows
     return rows
 
 
