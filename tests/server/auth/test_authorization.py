@@ -46,7 +46,9 @@ END_USERS = {"RevokeUser", "RevokeKey"}
 OFFICE = READ_USERS | END_USERS | {"ProofUser"}
 IN_EMERGENCY = {"BeginEmergencyAccess", "EndEmergencyAccess", "ListEmergencyAccess"}
 AFTER_EMERGENCY = {"EndEmergencyAccess", "ListEmergencyAccess", "ReviewEmergencyAccess"}
-CLINICAL = LOOK | DECIDE | OUTCOME | PROOFS | EVENTS | HALT | IN_EMERGENCY
+IN_FORCE = {"ListActivations"}
+ASK_FOR_A_VERSION = IN_FORCE | {"RequestActivation"}
+CLINICAL = LOOK | DECIDE | OUTCOME | PROOFS | EVENTS | HALT | IN_EMERGENCY | ASK_FOR_A_VERSION
 
 MAY: dict[str, set[str]] = {
     "demo-app": SUBMIT | OUTCOME | PROOFS | READ_PROMPTS | EVENTS | {"GetHalt"},
@@ -57,8 +59,10 @@ MAY: dict[str, set[str]] = {
     | PROOFS
     | READ_PROMPTS
     | READ_USERS
+    | IN_FORCE
     | {"Export", "GetHalt", "ListEmergencyAccess"},
     "demo-operator": READ_PROMPTS
+    | ASK_FOR_A_VERSION
     | CHANGE_PROMPTS
     | PROOFS
     | EVENTS
@@ -70,6 +74,7 @@ MAY: dict[str, set[str]] = {
     "demo-privacy-officer": ENTRIES
     | PROOFS
     | CUSTODY
+    | IN_FORCE
     | {"Export", "GetHalt"}
     | EVENTS
     | OFFICE
@@ -82,6 +87,8 @@ MAY: dict[str, set[str]] = {
         | EVENTS
         | HALT
         | {"Resume", "AttestFact"}
+        | ASK_FOR_A_VERSION
+        | {"ApproveActivation", "RetirePolicy"}
         | OFFICE
         | AFTER_EMERGENCY
     ),

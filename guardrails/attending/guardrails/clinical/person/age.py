@@ -27,7 +27,8 @@ _AGE_BARE = Sieved(
     r"[ -]?(years?|yrs?|y|months?|mos?|m|weeks?|wks?|days?|d)(?![\w/'-])"
     r"(?! (?:ago|later|course|of|supply|for|post|s/p|history|follow|into|after|since|pregnant|gest|along|with no"
     r"|out|from|in|on|away|off|free|clear|clean|sober|stable|without|before|prior|status)\b)"
-    rf"|^{NW}[ -]?(years?|yrs?|y|months?|mos?|weeks?|wks?)(?:,(?<!wks,)(?<!wk,)(?<!weeks,)(?<!week,)| [mf]\b| (?:male|female|boy|girl)\b)"
+    rf"|^{NW}[ -]?(years?|yrs?|y|months?|mos?|weeks?|wks?)(?:,(?<!wks,)(?<!wk,)(?<!weeks,)(?<!week,)"
+    r"| [mf]\b| (?:male|female|boy|girl)\b)"
     r"(?! (?:ago|later))"
 )
 """An age beside the person it is of, without "old": "pt 14 mo", "your son (18 months)"."""
