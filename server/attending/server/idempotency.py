@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
-from attending.ledger.appended import StoredClaim
+from attending.ledger.appended import Appended, StoredClaim
 from attending.ledger.claim_keys import ClaimKeys
+from attending.ledger.errors import DuplicateClaim, ExpectationFailed
 from attending.ledger.ledger import Ledger
 from attending.ledger.submission import Claim
-from attending.server.errors import AlreadyExists, InvalidRequest
+from attending.server.errors import Aborted, AlreadyExists, InvalidRequest
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
@@ -91,6 +93,23 @@ async def answered(ledger: Ledger, tenant: str, call: Once) -> tuple[int, ...] |
     """Indexes of the entries that this key's first call appended, None when it is new."""
     claim = await _find(ledger, tenant, call)
     return None if claim is None else tuple(range(claim.first_index, claim.first_index + claim.entries))
+
+
+async def index_of(
+    ledger: Ledger, tenant: str, call: Once, append: Awaitable[Appended], moved: str = "LOST_RACE"
+) -> int:
+    """Index of the first entry that `append`, which makes the claim of `call`, puts on record; that of the same call,
+    where it was carried out meanwhile. Raises Aborted with the reason `moved` when a stream had moved, and as `append`.
+    """
+    try:
+        return (await append).first_index
+    except ExpectationFailed:
+        raise Aborted(moved) from None
+    except DuplicateClaim:
+        earlier = await answered(ledger, tenant, call)
+        if earlier is None:
+            raise Aborted(moved) from None
+        return earlier[0]
 
 
 async def _find(ledger: Ledger, tenant: str, call: Once) -> StoredClaim | None:

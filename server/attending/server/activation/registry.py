@@ -24,13 +24,13 @@ from attending.guardrails.policy.lint import lint
 from attending.guardrails.policy.load import PolicyError, PolicySet, load_policy
 from attending.guardrails.policy.schema import Policy
 from attending.ledger.entry import Entry, PendingEntry
-from attending.ledger.errors import DuplicateClaim, ExpectationFailed
+from attending.ledger.errors import ExpectationFailed
 from attending.ledger.ledger import MAX_LIST, Ledger
 from attending.ledger.submission import Expectation
 from attending.server.activation.standing import KNOWLEDGE, Standing, standing, stream_of
 from attending.server.auth.principal import Principal
-from attending.server.errors import Aborted, FailedPrecondition, NotFound, PermissionDenied
-from attending.server.idempotency import Once, answered
+from attending.server.errors import FailedPrecondition, NotFound, PermissionDenied
+from attending.server.idempotency import Once, answered, index_of
 
 REGISTRY: Final = "policies"
 """The stream that says that a tenant had its first start."""
@@ -98,7 +98,7 @@ class Registry:
         """
         return [
             await self._in_force(tenant, policy, policy_hash),
-            await self._in_force(tenant, KNOWLEDGE, self.served.knowledge),
+            await self._in_force(tenant, KNOWLEDGE, _hex(self._knowledge_hash())),
         ]
 
     def forget(self, tenant: str, stream: str) -> None:
@@ -263,18 +263,10 @@ class Registry:
         self, tenant: str, name: str, entry: PendingEntry, found: Standing, call: Once
     ) -> tuple[Standing, int]:
         stream = stream_of(name)
-        try:
-            done = await self._ledger.append(
-                tenant, [entry], expect=[Expectation(stream, found.entries)], claim=call.claim(stream)
-            )
-            index = done.first_index
-        except ExpectationFailed:
-            raise Aborted("LOST_RACE") from None
-        except DuplicateClaim:
-            earlier = await answered(self._ledger, tenant, call)
-            if earlier is None:
-                raise Aborted("LOST_RACE") from None
-            index = earlier[0]
+        append = self._ledger.append(
+            tenant, [entry], expect=[Expectation(stream, found.entries)], claim=call.claim(stream)
+        )
+        index = await index_of(self._ledger, tenant, call, append)
         self.forget(tenant, stream)
         return await self.standing(tenant, name), index
 

@@ -13,7 +13,7 @@ from attending.ledger.ledger import Ledger
 from attending.ledger.submission import Expectation
 from attending.server import projections
 from attending.server.errors import Aborted, InvalidRequest, NotFound
-from attending.server.idempotency import Once, answered
+from attending.server.idempotency import Once, answered, index_of
 from attending.server.prompts.template import (
     LABEL,
     MAX_TEMPLATE_CODE_POINTS,
@@ -131,22 +131,14 @@ class PromptRegistry:
             body={"name": name, "label": label, "version": version, "previous": current},
             occurred_at=self._now(),
         )
-        try:
-            done = await self._ledger.append(
-                tenant,
-                [entry],
-                expect=[Expectation(stream, position)],
-                claim=once.claim(stream),
-                rows=rows_of_append([entry]),
-            )
-            index = done.first_index
-        except ExpectationFailed:
-            raise Aborted("LABEL_MOVED") from None
-        except DuplicateClaim:
-            earlier = await answered(self._ledger, tenant, once)
-            if earlier is None:
-                raise Aborted("LABEL_MOVED") from None
-            index = earlier[0]
+        append = self._ledger.append(
+            tenant,
+            [entry],
+            expect=[Expectation(stream, position)],
+            claim=once.claim(stream),
+            rows=rows_of_append([entry]),
+        )
+        index = await index_of(self._ledger, tenant, once, append, "LABEL_MOVED")
         return await self.get(tenant, name, version=version), index
 
     async def _current(self, tenant: str, name: str, label: str) -> str | None:

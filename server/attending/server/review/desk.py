@@ -21,8 +21,8 @@ from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Policy
 from attending.ledger import canonical
 from attending.ledger.entry import Payload, PendingEntry
-from attending.ledger.errors import DuplicateClaim, ExpectationFailed, VerificationError
-from attending.ledger.ledger import Appended, Ledger
+from attending.ledger.errors import ExpectationFailed, VerificationError
+from attending.ledger.ledger import Ledger
 from attending.ledger.projection import RowWrite
 from attending.ledger.review_signature import Meaning, Statement, verify_statement
 from attending.ledger.submission import Expectation
@@ -32,7 +32,7 @@ from attending.server.auth.principal import Principal
 from attending.server.clock import parse, stamp
 from attending.server.errors import Aborted, FailedPrecondition, InvalidRequest, NotFound, PermissionDenied
 from attending.server.halt.switch import Switch
-from attending.server.idempotency import Once, answered
+from attending.server.idempotency import Once, answered, index_of
 from attending.server.inference.checker import Checker
 from attending.server.inference.entries import Result, load_request
 from attending.server.inference.failed_rails import tell_failed
@@ -590,23 +590,15 @@ class Desk:
         tenant = principal.tenant
         # INVARIANT: what the rows are made from is not older than the version that the append expects.
         known = RowWrite(_ITEMS, {"ticket_id": item.ticket_id}, item.row)
-        try:
-            done: Appended = await self._switch.append(
-                tenant,
-                item.policy,
-                pending,
-                expect=[Expectation(item.inference_id, version), *expect],
-                claim=once.claim(item.inference_id),
-                rows=rows_of_append(pending, [known]),
-            )
-            first = done.first_index
-        except ExpectationFailed:
-            raise Aborted("ITEM_CHANGED") from None
-        except DuplicateClaim:
-            earlier = await answered(self._ledger, tenant, once)
-            if earlier is None:
-                raise Aborted("ITEM_CHANGED") from None
-            first = earlier[0]
+        append = self._switch.append(
+            tenant,
+            item.policy,
+            pending,
+            expect=[Expectation(item.inference_id, version), *expect],
+            claim=once.claim(item.inference_id),
+            rows=rows_of_append(pending, [known]),
+        )
+        first = await index_of(self._ledger, tenant, once, append, "ITEM_CHANGED")
         self._changes.announce(tenant, item.inference_id)
         return (*await self.item(tenant, item.ticket_id), first)
 

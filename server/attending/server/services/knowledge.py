@@ -14,15 +14,14 @@ from typing import Final
 import grpc
 from attending.guardrails.knowledge import attestation, load
 from attending.ledger.entry import Entry, PendingEntry
-from attending.ledger.errors import DuplicateClaim, ExpectationFailed
 from attending.ledger.ledger import Ledger
 from attending.ledger.submission import Expectation
 from attending.server import clock
 from attending.server.app import App, Component
 from attending.server.auth.context import current_principal
 from attending.server.auth.principal import Principal
-from attending.server.errors import Aborted, FailedPrecondition, NotFound, PermissionDenied
-from attending.server.idempotency import Once, answered
+from attending.server.errors import FailedPrecondition, NotFound, PermissionDenied
+from attending.server.idempotency import Once, answered, index_of
 from attending.server.rpc import Context
 from attending.server.services.begun import begun, once_of
 from attending.server.services.receipts import receipt_message
@@ -61,18 +60,9 @@ class KnowledgeService(knowledge_pb2_grpc.KnowledgeServiceServicer):
         if digest not in self._facts:
             raise NotFound("UNKNOWN_FACT")
         call = await once_of(self._ledger, principal, request)
-        index = await self._recorded(principal.tenant, call)
-        if index is None:
-            try:
-                index = await self._record(principal, digest, call)
-            except DuplicateClaim:
-                index = await self._recorded(principal.tenant, call)
-        assert index is not None
+        earlier = await answered(self._ledger, principal.tenant, call)
+        index = await self._record(principal, digest, call) if earlier is None else earlier[0]
         return await self._standing(principal.tenant, digest, index)
-
-    async def _recorded(self, tenant: str, call: Once) -> int | None:
-        indexes = await answered(self._ledger, tenant, call)
-        return None if indexes is None else indexes[0]
 
     async def _record(self, principal: Principal, digest: str, call: Once) -> int:
         tenant, stream = principal.tenant, stream_of(digest)
@@ -103,16 +93,10 @@ class KnowledgeService(knowledge_pb2_grpc.KnowledgeServiceServicer):
             payloads=(),
             occurred_at=self._now(),
         )
-        try:
-            done = await self._ledger.append(
-                tenant,
-                [pending],
-                expect=[Expectation(stream, len(before))],
-                claim=call.claim(stream),
-            )
-        except ExpectationFailed:
-            raise Aborted("LOST_RACE") from None
-        return done.entries[0].index
+        append = self._ledger.append(
+            tenant, [pending], expect=[Expectation(stream, len(before))], claim=call.claim(stream)
+        )
+        return await index_of(self._ledger, tenant, call, append)
 
     async def _standing(self, tenant: str, digest: str, index: int) -> knowledge_pb2.AttestFactResponse:
         entries = await self._ledger.stream_entries(tenant, stream_of(digest))

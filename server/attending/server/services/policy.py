@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import grpc
 from attending.guardrails.policy.load import PolicySet
@@ -31,6 +31,13 @@ _EVENTS: Final = {
     "retired": policy_pb2.ACTIVATION_EVENT_RETIRED,
 }
 
+A = TypeVar(
+    "A",
+    policy_pb2.RequestActivationResponse,
+    policy_pb2.ApproveActivationResponse,
+    policy_pb2.RetirePolicyResponse,
+)
+
 
 class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
     """One instance a server."""
@@ -47,10 +54,7 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
         wanted = _wanted(request)
         call = await once_of(self._ledger, principal, request)
         found, index = await self._registry.request(principal, request.policy, wanted, call)
-        return policy_pb2.RequestActivationResponse(
-            standing=await self._message(found),
-            receipt=await receipt_message(self._ledger, principal.tenant, index),
-        )
+        return await self._moved(policy_pb2.RequestActivationResponse, principal.tenant, found, index)
 
     async def ApproveActivation(  # noqa: N802
         self, request: policy_pb2.ApproveActivationRequest, context: Context
@@ -59,10 +63,7 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
         wanted = _wanted(request)
         call = await once_of(self._ledger, principal, request)
         found, index = await self._registry.approve(principal, request.policy, wanted, call)
-        return policy_pb2.ApproveActivationResponse(
-            standing=await self._message(found),
-            receipt=await receipt_message(self._ledger, principal.tenant, index),
-        )
+        return await self._moved(policy_pb2.ApproveActivationResponse, principal.tenant, found, index)
 
     async def RetirePolicy(  # noqa: N802
         self, request: policy_pb2.RetirePolicyRequest, context: Context
@@ -73,10 +74,7 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
         v.raise_if_any()
         call = await once_of(self._ledger, principal, request)
         found, index = await self._registry.retire(principal, request.policy, call)
-        return policy_pb2.RetirePolicyResponse(
-            standing=await self._message(found),
-            receipt=await receipt_message(self._ledger, principal.tenant, index),
-        )
+        return await self._moved(policy_pb2.RetirePolicyResponse, principal.tenant, found, index)
 
     async def ListActivations(  # noqa: N802
         self, request: policy_pb2.ListActivationsRequest, context: Context
@@ -104,6 +102,11 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
         events.sort(key=lambda event: event[1].index)
         answer.events.extend(_event(name, entry) for name, entry in events)
         return answer
+
+    async def _moved(self, answer: type[A], tenant: str, found: Standing, index: int) -> A:
+        """The answer to a move: how it stands now, and the receipt of its entry."""
+        receipt = await receipt_message(self._ledger, tenant, index)
+        return answer(standing=await self._message(found), receipt=receipt)
 
     async def _names(self, tenant: str) -> list[str]:
         """Every policy that the server has loaded, that a first start put in force, or that a call was made under."""
