@@ -9,15 +9,28 @@ the entries that are checked, or entries were left out, nothing is claimed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from attending.ledger.entry import Entry
 from attending.ledger.verify.report import Findings
 
 BEGINS: Final = "inference.requested"
 REGISTRY: Final = "policies"
-_KNOWLEDGE: Final = "knowledge"
+"""The stream that says that a tenant had its first start."""
+KNOWLEDGE: Final = "knowledge"
+"""The stream of the drug knowledge's versions."""
 _POLICY: Final = "policy:"
+
+
+def stream_of(policy: str) -> str:
+    """The stream of a policy's versions."""
+    return _POLICY + policy
+
+
+def version_of(entry: Entry) -> str | None:
+    """The version that an entry of such a stream is about: a content hash in hex."""
+    found = entry.body.get("policy_hash", entry.body.get("knowledge_hash"))
+    return found if type(found) is str else None
 
 
 class Activations:
@@ -44,7 +57,7 @@ class Activations:
             self._watching = True
             installed = entry.body.get("policies")
             if isinstance(installed, Mapping):
-                self._active |= {_POLICY + name: version for name, version in installed.items()}
+                self._active |= {stream_of(name): version for name, version in installed.items()}
         elif source in ("policy", "knowledge") and _of_a_version(entry.stream):
             if event == "version":
                 self._asked[entry.stream] = entry
@@ -58,16 +71,17 @@ class Activations:
         if not self._watching:
             return
         named = entry.body.get("policy_hash")
-        if type(named) is not str or self._active.get(_POLICY + (policy or "")) != named:
+        if type(named) is not str or self._active.get(stream_of(policy or "")) != named:
             detail = f"`{entry.type}` under a policy version that is not in force"
             self._findings.fail("V14", detail, entry.index)
 
     def _activated(self, entry: Entry) -> None:
         asked = self._asked.pop(entry.stream, None)
-        self._active[entry.stream] = _version(entry.body)
+        self._active[entry.stream] = version_of(entry)
         if not self._watching or entry.body.get("by") == "bootstrap":
             return
-        if asked is None or _version(asked.body) != _version(entry.body):
+        version = version_of(entry)
+        if asked is None or version is None or version_of(asked) != version:
             self._findings.fail("V14", f"`{entry.type}` of a version that nobody asked for", entry.index)
         elif asked.actor == entry.actor:
             detail = f"`{entry.type}` by the person who asked for it at entry {asked.index}"
@@ -75,8 +89,4 @@ class Activations:
 
 
 def _of_a_version(stream: str) -> bool:
-    return stream == _KNOWLEDGE or stream.startswith(_POLICY)
-
-
-def _version(body: Any) -> object:
-    return body.get("policy_hash", body.get("knowledge_hash"))
+    return stream == KNOWLEDGE or stream.startswith(_POLICY)

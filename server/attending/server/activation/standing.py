@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from attending.ledger.entry import Entry
+from attending.ledger.verify import activations
+from attending.ledger.verify.activations import version_of
 
 KNOWLEDGE: Final = ""
 """The name under which the drug knowledge goes where policies go by theirs."""
-KNOWLEDGE_STREAM: Final = "knowledge"
-_HASHES: Final = ("policy_hash", "knowledge_hash")
 
 
 def stream_of(name: str) -> str:
     """The stream of a policy's versions; that of the drug knowledge for `KNOWLEDGE`."""
-    return f"policy:{name}" if name else KNOWLEDGE_STREAM
+    return activations.stream_of(name) if name else activations.KNOWLEDGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,6 @@ class Standing:
         return number if type(number) is int else 0
 
 
-def hash_of(entry: Entry) -> str | None:
-    """The version that an entry is about."""
-    found = next((entry.body.get(key) for key in _HASHES if key in entry.body), None)
-    return found if type(found) is str else None
-
-
 def standing(name: str, entries: Sequence[Entry]) -> Standing:
     """How `name` stands after all entries of its stream, in order."""
     active: Entry | None = None
@@ -63,9 +57,9 @@ def standing(name: str, entries: Sequence[Entry]) -> Standing:
             active = request = None
     return Standing(
         name=name,
-        active=None if active is None else hash_of(active),
+        active=None if active is None else version_of(active),
         activation=active,
-        requested=None if request is None else hash_of(request),
+        requested=None if request is None else version_of(request),
         request=request,
         entries=len(entries),
     )

@@ -66,12 +66,13 @@ UNPROJECTED: Final[frozenset[str]] = frozenset(
         # Its stream alone says that the credential is taken.
         "credential.bound",
         *("session.started", "log_review.signed", "key.rotated"),
+        # Their streams alone say what is in force, and who attested a fact.
+        *("policy.version", "policy.activated", "policy.retired"),
+        *("knowledge.version", "knowledge.activated", "knowledge.attested"),
         # Nothing of this server appends these. Whoever begins to, with a table, adds the reducer above.
         *("inference.stream_opened", "inference.stream_window", "inference.stream_closed"),
         *("recall.acknowledged", "finding.suppressed"),
         *("review.escalated", "review.reassigned", "review.adjudicated", "review.sampled"),
-        *("policy.version", "policy.activated", "policy.retired"),
-        *("knowledge.version", "knowledge.activated", "knowledge.attested"),
         *("model.approved", "model.retired"),
         *("budget.exceeded", "budget.changed"),
         *("report.issued", "disclosure.suspended"),
