@@ -152,3 +152,16 @@ def test_the_commands_ask_approve_and_retire(
     assert "none" in capsys.readouterr().out
     assert run(["policy", "retire", NAME]) == Exit.OK
     assert run(["policy", "retire", "no-such"]) == Exit.FAILED
+
+
+def test_a_new_policy_is_asked_for_before_any_server_has_it_loaded(
+    server: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATTENDING_DATA", str(server.embedded.folder))
+    shutil.copytree(package_policies() / "administrative-letter", folder / "administrative-letter")
+    activate = ["policy", "activate", "administrative-letter", "--policies", str(folder)]
+    assert run([*activate, "--as", "demo-pharmacist"]) == Exit.HELD
+    assert run([*activate, "--as", "demo-safety-officer"]) == Exit.OK
+    named = policy_pb2.ListActivationsRequest(policy="administrative-letter")
+    [standing] = stub(server, "demo-safety-officer").ListActivations(named).standings
+    assert (standing.active, standing.loaded) == (standing.in_folder, b"")

@@ -27,13 +27,12 @@ from attending.ledger.entry import Entry, PendingEntry
 from attending.ledger.errors import ExpectationFailed
 from attending.ledger.ledger import MAX_LIST, Ledger
 from attending.ledger.submission import Expectation
+from attending.ledger.verify.activations import REGISTRY
 from attending.server.activation.standing import KNOWLEDGE, Standing, standing, stream_of
 from attending.server.auth.principal import Principal
 from attending.server.errors import FailedPrecondition, NotFound, PermissionDenied
 from attending.server.idempotency import Once, answered, index_of
 
-REGISTRY: Final = "policies"
-"""The stream that says that a tenant had its first start."""
 BOOTSTRAP: Final = "bootstrap"
 APPROVER: Final = "safety_officer"
 REQUESTERS: Final = ("safety_officer", "pharmacist", "clinician", "operator")
@@ -140,6 +139,10 @@ class Registry:
             return _hex(await asyncio.to_thread(self._read, name))
         except (PolicyError, knowledge_load.PackError, OSError):
             return None
+
+    async def knows(self, name: str) -> bool:
+        """Whether a policy is loaded or lies in the folder: what lies there can be asked for."""
+        return name in self._policies or await self.in_folder(name) is not None
 
     async def pending(self, tenant: str) -> list[str]:
         """Names of what this process has loaded and may not serve the tenant with."""

@@ -10,9 +10,10 @@ import grpc
 from attending.guardrails.policy.load import PolicySet
 from attending.ledger.entry import Entry
 from attending.ledger.ledger import Ledger
+from attending.ledger.verify.activations import REGISTRY, version_of
 from attending.server import clock, projections
-from attending.server.activation.registry import REGISTRY, Registry
-from attending.server.activation.standing import KNOWLEDGE, Standing, hash_of, standing
+from attending.server.activation.registry import Registry
+from attending.server.activation.standing import KNOWLEDGE, Standing, standing
 from attending.server.app import App, Component
 from attending.server.auth.context import current_principal
 from attending.server.errors import InvalidRequest, NotFound
@@ -90,13 +91,10 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
         answer = policy_pb2.ListActivationsResponse()
         events: list[tuple[str, Entry]] = []
         for name in names:
-            entries = [
-                entry
-                for entry in await self._registry.entries(tenant, name)
-                if until is None or entry.time <= until
-            ]
-            if request.policy and not entries and name not in self._policies:
+            entries = await self._registry.entries(tenant, name)
+            if request.policy and not entries and not await self._registry.knows(name):
                 raise NotFound("UNKNOWN_POLICY")
+            entries = [entry for entry in entries if until is None or entry.time <= until]
             answer.standings.append(await self._message(standing(name, entries)))
             events += [(name, entry) for entry in entries[-_MAX_EVENTS:]]
         events.sort(key=lambda event: event[1].index)
@@ -149,7 +147,7 @@ def _event(name: str, entry: Entry) -> policy_pb2.Activation:
     message = policy_pb2.Activation(
         policy=name,
         event=_EVENTS[entry.type.partition(".")[2]],
-        content_hash=_bytes(hash_of(entry)),
+        content_hash=_bytes(version_of(entry)),
         version=version if type(version) is int else 0,
         actor=entry.actor,
         by=str(entry.body.get("requested_by") or entry.body.get("by") or ""),

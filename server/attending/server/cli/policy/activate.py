@@ -73,8 +73,8 @@ def command(
         raise CommandError("say what to activate", "give a policy's name, --knowledge or --all", Exit.USAGE)
     waiting = False
     with PolicyClient(connection) as client:
-        for which, wanted in _wanted(client, name, policies_path, pack):
-            waiting |= _activate(client, which, wanted, as_json)
+        for before, wanted in _wanted(client, name, policies_path, pack):
+            waiting |= _activate(client, before, wanted, as_json)
     if pack is not None and not waiting:
         _recall(pack, policies_path, against, worklist, as_json)
     return Exit.HELD if waiting else Exit.OK
@@ -119,28 +119,30 @@ def _recall(
 
 def _wanted(
     client: PolicyClient, name: str | None, policies_path: Path | None, pack: Path | None
-) -> list[tuple[str, bytes]]:
-    """(name, hash) of what to activate; the hash is that of the reviewed folder, or of the server's for --all."""
+) -> list[tuple[policy_pb2.ActivationStanding, bytes]]:
+    """(how it stands, hash) of what to activate; the hash is of the reviewed folder, or of the server's for --all."""
     if pack is not None:
         from attending.server.cli.knowledge.pack import tables
 
-        return [("", _bytes(str(tables(pack).hash)))]
+        wanted = _bytes(str(tables(pack).hash))
+        return [(one, wanted) for one in client.activations().standings if not one.policy]
     if name is not None:
         from attending.server.app import package_policies
         from attending.server.cli.policy.folders import policy_folders, policy_of
 
         [folder] = policy_folders(policies_path or package_policies(), name)
-        return [(name, _bytes(policy_of(folder).policy.hash))]
+        wanted = _bytes(policy_of(folder).policy.hash)
+        return [(one, wanted) for one in client.activations(name).standings]
     found = client.activations().standings
-    return [(one.policy, one.in_folder) for one in found if one.in_folder and one.in_folder != one.active]
+    return [(one, one.in_folder) for one in found if one.in_folder and one.in_folder != one.active]
 
 
-def _activate(client: PolicyClient, name: str, wanted: bytes, as_json: bool) -> bool:
+def _activate(
+    client: PolicyClient, before: policy_pb2.ActivationStanding, wanted: bytes, as_json: bool
+) -> bool:
     """Whether the second person is still missing."""
+    name = before.policy
     said = name or "the drug knowledge"
-    before = next(one for one in client.activations(name).standings if one.policy == name) if name else None
-    if before is None:
-        before = next(one for one in client.activations().standings if one.policy == "")
     answer: policy_pb2.RequestActivationResponse | policy_pb2.ApproveActivationResponse
     approves = before.requested == wanted
     answer = client.approve(name, wanted) if approves else client.request(name, wanted)
