@@ -96,6 +96,15 @@ class LedgerReads:
         limit = min(limit, MAX_LIST)
         return await self._entries(log_id, self._store.stream_entries, log_id, stream, start, limit)
 
+    async def whole_stream(self, log_id: str, stream: str) -> list[Entry]:
+        """All of the stream's entries, in order; for streams that stay short."""
+        found: list[Entry] = []
+        while True:
+            page = await self.stream_entries(log_id, stream, len(found))
+            found += page
+            if len(page) < MAX_LIST:
+                return found
+
     async def stream_version(self, log_id: str, stream: str) -> int:
         """Number of entries of the stream."""
         await self._known(log_id)

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from attending.ledger.custody.retention import NO_TERMS, Start, Terms
 from attending.ledger.entry import Entry
-from attending.ledger.ledger import MAX_LIST, Ledger
+from attending.ledger.ledger import Ledger
+from attending.ledger.verify.activations import stream_of
 from attending.server import clock, projections
 from sqlalchemy import select
 
@@ -81,11 +82,7 @@ class PolicyTerms:
 
     async def _terms(self, log_id: str, policy: str, policy_hash: str) -> Terms:
         if policy not in self._policies:
-            stream, entries = f"policy:{policy}", list[Entry]()
-            while True:
-                block = await self._ledger.stream_entries(log_id, stream, len(entries))
-                entries += block
-                if len(block) < MAX_LIST:
-                    break
-            self._policies[policy] = terms_of_policy(entries)
+            self._policies[policy] = terms_of_policy(
+                await self._ledger.whole_stream(log_id, stream_of(policy))
+            )
         return self._policies[policy].get(policy_hash.removeprefix("sha256:"), KEPT)

@@ -25,7 +25,7 @@ from attending.guardrails.policy.load import PolicyError, PolicySet, load_policy
 from attending.guardrails.policy.schema import Policy
 from attending.ledger.entry import Entry, PendingEntry
 from attending.ledger.errors import ExpectationFailed
-from attending.ledger.ledger import MAX_LIST, Ledger
+from attending.ledger.ledger import Ledger
 from attending.ledger.submission import Expectation
 from attending.ledger.verify.activations import REGISTRY
 from attending.server.activation.standing import KNOWLEDGE, Standing, standing, stream_of
@@ -126,12 +126,7 @@ class Registry:
 
     async def entries(self, tenant: str, name: str) -> list[Entry]:
         """All entries of a stream, in order."""
-        found: list[Entry] = []
-        while True:
-            block = await self._ledger.stream_entries(tenant, stream_of(name), len(found))
-            found += block
-            if len(block) < MAX_LIST:
-                return found
+        return await self._ledger.whole_stream(tenant, stream_of(name))
 
     async def in_folder(self, name: str) -> str | None:
         """The version that lies in the server's folder now, None where none that loads does."""

@@ -18,10 +18,9 @@ from typing import Any, Final
 
 import structlog
 from attending.ledger.ed25519 import key_id
-from attending.ledger.entry import Entry, Payload, PendingEntry
+from attending.ledger.entry import Payload, PendingEntry
 from attending.ledger.errors import DuplicateClaim, ExpectationFailed, StoreUnavailable
 from attending.ledger.ledger import Ledger
-from attending.ledger.reads import MAX_LIST
 from attending.ledger.submission import Expectation
 from attending.server import projections
 from attending.server.auth.authorize import Authorizer, Resource
@@ -67,12 +66,7 @@ def credential_stream(kind: CredentialKind, value: str) -> str:
 
 async def read_account(ledger: Ledger, tenant: str, name: str) -> Account | None:
     """The identity as its entries tell it, all of them; None for one that the tenant never had."""
-    entries: list[Entry] = []
-    while True:
-        page = await ledger.stream_entries(tenant, user_stream(name), len(entries), MAX_LIST)
-        entries += page
-        if len(page) < MAX_LIST:
-            return fold(entries)
+    return fold(await ledger.whole_stream(tenant, user_stream(name)))
 
 
 @dataclass(frozen=True, slots=True)
