@@ -33,6 +33,7 @@ def _file(path: Path, *rows: Any) -> Path:
         [{**CASE, "expect": {"disposition": "released"}}],
         [{**CASE, "expect": {"disposition": "hold", "codes": ["interacton"]}}],
         [CASE, CASE],
+        ["[" * 100_000],
     ],
 )
 def test_what_is_no_case_is_refused(tmp_path: Path, rows: list[Any]) -> None:

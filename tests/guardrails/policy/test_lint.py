@@ -153,6 +153,7 @@ ONE = '{"name": "a", "output": "x", "expect": {"disposition": "hold"}}\n'
         (lambda f: (f / "hazards.tsv").write_text("id\thazard\n"), "HAZARD_LOG", "error"),
         (lambda f: (f / "hazards.tsv").write_bytes(b"\xff\xfe" * 200_000), "HAZARD_LOG", "error"),
         (_case("{"), "CASES", "error"),
+        (lambda f: (f / "cases.jsonl").write_bytes(b"\xff" * 1_000), "CASES", "error"),
         (_case(ONE.replace('"output"', '"hazard": "H99", "output"')), "UNKNOWN_HAZARD", "error"),
         (_case(ONE), "FEW_CASES", "warning"),
         (_case(ONE), "HAZARD_WITHOUT_CASE", "warning"),

@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from attending.guardrails.context.json_form import ContextError, parse_context, parse_documents
 from attending.guardrails.finding import Code, Severity
 from attending.guardrails.patient import Judged
 from attending.guardrails.policy.load import PolicyError
 from attending.guardrails.policy.schema import Audience, Decision
+from attending.guardrails.rails.outcome import FAILURES
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 RecommendationKind = Literal[
     "drug", "dose", "test", "referral", "treatment", "diagnosis", "urgency", "unreadable_language"
 ]
-_FAILED: Final = ("raised", "timed_out", "missing")
 
 
 class Expect(BaseModel):
@@ -85,12 +85,14 @@ def load_cases(name: str, path: Path) -> tuple[PolicyCase, ...]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
         raise PolicyError(name, ((path.name, "is missing"),)) from None
+    except UnicodeDecodeError:
+        raise PolicyError(name, ((path.name, "is not UTF-8"),)) from None
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             case = PolicyCase.model_validate(json.loads(line, parse_float=Decimal))
-        except (ValueError, ValidationError) as err:
+        except (ValueError, RecursionError) as err:
             what = err.errors()[0]["msg"] if isinstance(err, ValidationError) else "is not JSON"
             raise PolicyError(name, ((f"{path.name}:{number}", what),)) from None
         if any(case.name == other.name for other in cases):
@@ -144,7 +146,7 @@ def _differences(expect: Expect, decision: OutputDecision) -> Iterator[str]:
     }
     if expect.recommends is not None and not set(expect.recommends) <= kinds:
         yield f"recommends {sorted(kinds)}, expected {sorted(expect.recommends)}"
-    failed = sum(1 for run in decision.rail_runs if run.status in _FAILED)
+    failed = sum(1 for run in decision.rail_runs if run.status in FAILURES)
     if failed != expect.errors:
         yield f"{failed} rails failed, expected {expect.errors}"
 
