@@ -124,6 +124,7 @@ def test_a_changed_row_is_said_with_its_codes(
         (lambda p: p.update(expiry_minutes=2000), "expiry_minutes", "milder"),
         (lambda p: p.update(sla_minutes=30), "sla_minutes", "stricter"),
         (lambda p: p.update(safe_text="Wait."), "safe_text", "other"),
+        (lambda p: p.update(crisis_text="Call 112."), "crisis_text", "other"),
         (lambda p: p.update(version=2), "version", "other"),
     ],
 )
@@ -140,5 +141,7 @@ def test_a_rail_left_out_is_milder(old: LoadedPolicy, changed: Callable[[Edit], 
     folder = old.folder
     with pytest.raises(Exception, match="has no code"):
         changed(without)
-    plain = LoadedPolicy(old.policy, folder, old.input_flows, old.output_flows[:-1])
+    plain = LoadedPolicy(old.policy, folder, old.input_flows, old.output_flows[:-1], old.retrieval_flows)
     assert [(one.direction, one.old) for one in diff(old, plain)] == [("milder", "regex check output")]
+    undocumented = LoadedPolicy(old.policy, folder, old.input_flows, old.output_flows)
+    assert [(one.direction, one.old) for one in diff(old, undocumented)] == [("milder", "document checks")]

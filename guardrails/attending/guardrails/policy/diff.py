@@ -51,6 +51,7 @@ def diff(old: LoadedPolicy, new: LoadedPolicy) -> list[Change]:
         *_verdicts(old.policy, new.policy),
         *_settings(old.policy, new.policy),
         *_flows("input", old.input_flows, new.input_flows),
+        *_flows("retrieval", old.retrieval_flows, new.retrieval_flows),
         *_flows("output", old.output_flows, new.output_flows),
     ]
     order = {"milder": 0, "stricter": 1, "other": 2}
@@ -125,6 +126,7 @@ _TEXTS: Final = (
     "use_case",
     "safe_text",
     "block_text",
+    "crisis_text",
     "urgent_contact",
     "registry.owner",
     "registry.intended_use",
