@@ -176,14 +176,12 @@ def _standing(policy: Policy, lines: Mapping[str, int], today: date) -> Iterator
 
     reviewed = policy.registry.reviewed
     try:
-        last = date.fromisoformat(reviewed)
+        last, due = policy.registry.reviewed_on(), policy.registry.due_on()
     except ValueError:
         yield problem(
             "registry.reviewed", "WRONG_VALUE", f"`{reviewed}` is no day", "write it YYYY-MM-DD", "error"
         )
     else:
-        months = last.year * 12 + last.month - 1 + policy.registry.review_every_months
-        due = (months // 12, months % 12 + 1, last.day)
         if last > today:
             yield problem(
                 "registry.reviewed",
@@ -192,11 +190,11 @@ def _standing(policy: Policy, lines: Mapping[str, int], today: date) -> Iterator
                 "write the day of the last review",
                 "error",
             )
-        elif due <= (today.year, today.month, today.day):
+        elif due <= today:
             yield problem(
                 "registry.reviewed",
                 "REVIEW_DUE",
-                f"the last review was on {reviewed}, more than {policy.registry.review_every_months} months ago",
+                f"the last review was on {reviewed}, and the next was due on {due}",
                 "have the owner review the policy and set the day",
                 "warning",
             )

@@ -7,6 +7,8 @@ safeguard off is an error when the policy is loaded, never a silent default.
 from __future__ import annotations
 
 import re
+from calendar import monthrange
+from datetime import MAXYEAR, date
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -215,6 +217,20 @@ class Registry(_Strict):
     reviewed: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     review_every_months: int = Field(ge=1, le=60)
     intended_use: _Text
+
+    def reviewed_on(self) -> date:
+        """The day of the last review. ValueError where `reviewed` is no day of the calendar."""
+        return date.fromisoformat(self.reviewed)
+
+    def due_on(self) -> date:
+        """The day from which the next review is due: the same day so many months later, or the last of that month.
+        ValueError as `reviewed_on`."""
+        last = self.reviewed_on()
+        years, month = divmod(last.month - 1 + self.review_every_months, 12)
+        year, month = last.year + years, month + 1
+        if year > MAXYEAR:
+            return date.max
+        return date(year, month, min(last.day, monthrange(year, month)[1]))
 
 
 OnFailure = Literal["hold", "block"]
