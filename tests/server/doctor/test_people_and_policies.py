@@ -10,12 +10,19 @@ from typing import Any
 
 import pytest
 import yaml
-from attending.guardrails.knowledge.load import DEFAULT
+from attending.guardrails.knowledge.load import DEFAULT, Pack
+from attending.guardrails.policy.load import PolicySet
+from attending.ledger.ledger import Ledger
+from attending.server import projections
+from attending.server.activation.registry import Registry
 from attending.server.app import package_policies
+from attending.server.auth.principal import Principal
 from attending.server.auth.service_key import LEAST, hash_service_key, new_service_key, prefix_of
+from attending.server.database import ledger_config
 from attending.server.doctor.check import Site, State
+from attending.server.idempotency import Once
 
-from tests.server.doctor.sites import NOW, PEOPLE, identity, look, reasons, site
+from tests.server.doctor.sites import NOW, PEOPLE, identity, look, reasons, site, with_entries
 
 RED, WARNING = State.RED, State.WARNING
 
@@ -90,6 +97,37 @@ def test_the_knowledge_pack(tmp_path: Path) -> None:
     assert reasons("policies:knowledge", at) == {"KNOWLEDGE_PACK": RED}
     shutil.rmtree(pack)
     assert reasons("policies:knowledge", at) == {"KNOWLEDGE_PACK": RED}
+
+
+async def test_what_is_not_in_force(tmp_path: Path, policies: Path) -> None:
+    at = with_policies(tmp_path, policies)
+    assert reasons("policies:in_force", at) == {}
+    await with_entries(at)
+    # Before its first start a tenant waits for nobody.
+    assert reasons("policies:in_force", at) == {}
+    name = "administrative-letter"
+    ledger = await Ledger.open(ledger_config(at.config), metadata=[projections.metadata], clock=lambda: NOW)
+    loaded = PolicySet.load(policies)
+    registry = Registry(ledger, loaded, policies, None, lambda: Pack.read(DEFAULT).hash, lambda: NOW)
+    try:
+        await registry.bootstrap("st-mary", "srv", "amara")
+        assert reasons("policies:in_force", at) == {}
+        with (policies / name / "policy.yaml").open("a") as file:
+            file.write("# another version\n")
+        assert reasons("policies:in_force", at) == {"NOT_ACTIVATED": RED}
+        wanted = PolicySet.load(policies)[name].hash.removeprefix("sha256:")
+        ops, officer = (
+            Principal(who, "st-mary", "human", frozenset({role}), who, "token")
+            for who, role in (("ops", "operator"), ("safety", "safety_officer"))
+        )
+        await registry.request(ops, name, wanted, Once("a", b"a"))
+        assert reasons("policies:in_force", at) == {"SECOND_PERSON_MISSING": RED}
+        await registry.approve(officer, name, wanted, Once("b", b"b"))
+        assert reasons("policies:in_force", at) == {}
+        await registry.retire(officer, name, Once("c", b"c"))
+        assert reasons("policies:in_force", at) == {"POLICY_RETIRED": WARNING}
+    finally:
+        await ledger.close()
 
 
 def test_what_has_run_out(tmp_path: Path) -> None:

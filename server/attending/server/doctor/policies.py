@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from attending.server.app import authorization_folder, policies_folder
 from attending.server.doctor.check import Finding, Site, green, red, warning
@@ -57,16 +55,15 @@ def reviewed(site: Site) -> Iterator[Finding]:
     """Each policy was reviewed by its owner as lately as it says it must be."""
     from attending.guardrails.policy.load import PolicySet
 
-    now, late = site.now(), 0
+    today, late = site.now().date(), 0
     policies = PolicySet.load(policies_folder(site.config))
     for name, policy in sorted(policies.items()):
-        last = datetime.fromisoformat(policy.registry.reviewed).replace(tzinfo=UTC)
-        due = _months_after(last, policy.registry.review_every_months)
-        if due <= now:
+        due = policy.registry.due_on()
+        if due <= today:
             late += 1
             yield warning(
                 "POLICY_REVIEW_DUE",
-                f"policy `{name}` was last reviewed on {last:%Y-%m-%d}, and was due on {due:%Y-%m-%d}",
+                f"policy `{name}` was last reviewed on {policy.registry.reviewed}, and was due on {due}",
                 f"have its owner review it, and set `registry.reviewed` in {name}/policy.yaml",
             )
     if not late:
@@ -111,8 +108,60 @@ def knowledge(site: Site) -> Iterator[Finding]:
     yield green(found.hash[:23])
 
 
-def _months_after(moment: datetime, months: int) -> datetime:
-    """The same day so many months later, or the last of that month."""
-    years, month = divmod(moment.month - 1 + months, 12)
-    year, month = moment.year + years, month + 1
-    return moment.replace(year=year, month=month, day=min(moment.day, calendar.monthrange(year, month)[1]))
+def in_force(site: Site) -> Iterator[Finding]:
+    """What a server would load is what each tenant's log says is in force: under anything else no call begins."""
+    from attending.guardrails.knowledge.load import DEFAULT, Pack
+    from attending.guardrails.policy.load import PolicySet
+    from attending.ledger.entry import parse_entry
+    from attending.ledger.verify.activations import REGISTRY
+    from attending.server.activation.standing import KNOWLEDGE, standing, stream_of
+
+    loaded = {name: policy.hash for name, policy in PolicySet.load(policies_folder(site.config)).items()}
+    loaded[KNOWLEDGE] = Pack.read(site.config.knowledge.folder or DEFAULT).hash
+    found = 0
+    with site.ledger() as store:
+        for tenant in site.config.tenants if store is not None else ():
+            assert store is not None
+            if not store.read_stream_version(tenant.name, REGISTRY):
+                continue  # Its first start puts in force what it finds.
+            missing, waiting, ended = [], [], []
+            for name, content_hash in sorted(loaded.items()):
+                stream = stream_of(name)
+                version = store.read_stream_version(tenant.name, stream)
+                entries = [
+                    parse_entry(data) for data in store.stream_entries(tenant.name, stream, 0, version)
+                ]
+                stands, wanted = standing(name, entries), content_hash.removeprefix("sha256:")
+                if stands.active == wanted:
+                    continue
+                if stands.requested == wanted:
+                    waiting.append(name or "drug knowledge")
+                elif entries and entries[-1].type == "policy.retired":
+                    ended.append(name)
+                else:
+                    missing.append(name or "drug knowledge")
+            found += bool(missing or waiting or ended)
+            if missing:
+                yield red(
+                    "NOT_ACTIVATED",
+                    f"tenant `{tenant.name}`: the versions here of {', '.join(missing)} are not in force, so a server "
+                    "that is started now refuses their calls",
+                    "attending policy activate --all, once by each of two people",
+                )
+            if waiting:
+                yield red(
+                    "SECOND_PERSON_MISSING",
+                    f"tenant `{tenant.name}`: the versions here of {', '.join(waiting)} wait for a second person, "
+                    "so a server that is started now refuses their calls",
+                    "attending policy activate --all, by a safety officer who did not ask for them",
+                )
+            if ended:
+                yield warning(
+                    "POLICY_RETIRED",
+                    f"tenant `{tenant.name}`: {', '.join(ended)} was retired, and is active in the folder",
+                    "set `registry.status: retired` in its policy.yaml",
+                )
+    if not found:
+        yield green(
+            f"{len(loaded) - 1} policies and the drug knowledge are in force, or will be at the first start"
+        )

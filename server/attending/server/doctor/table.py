@@ -44,6 +44,7 @@ CHECKS: Final[tuple[Listed, ...]] = (
     Listed("policies", "reviews", f"{_HERE}.policies:reviewed", 20),
     Listed("policies", "authorisation", f"{_HERE}.policies:authorization", 60),
     Listed("policies", "drug knowledge", f"{_HERE}.policies:knowledge", 20),
+    Listed("policies", "in force", f"{_HERE}.policies:in_force", 30),
     Listed("policies", "retention", f"{_HERE}.agreements:retention", 5),
     Listed("people", "expiry", f"{_HERE}.identities:expiry", 20),
     Listed("people", "signers", f"{_HERE}.identities:signers", 20),
