@@ -96,19 +96,19 @@ async def answered(ledger: Ledger, tenant: str, call: Once) -> tuple[int, ...] |
 
 
 async def index_of(
-    ledger: Ledger, tenant: str, call: Once, append: Awaitable[Appended], moved: str = "LOST_RACE"
+    ledger: Ledger, tenant: str, call: Once, append: Awaitable[Appended], moved: Aborted
 ) -> int:
     """Index of the first entry that `append`, which makes the claim of `call`, puts on record; that of the same call,
-    where it was carried out meanwhile. Raises Aborted with the reason `moved` when a stream had moved, and as `append`.
+    where it was carried out meanwhile. Raises `moved` when a stream had moved first, and as `append`.
     """
     try:
         return (await append).first_index
     except ExpectationFailed:
-        raise Aborted(moved) from None
+        raise moved from None
     except DuplicateClaim:
         earlier = await answered(ledger, tenant, call)
         if earlier is None:
-            raise Aborted(moved) from None
+            raise moved from None
         return earlier[0]
 
 

@@ -30,7 +30,7 @@ from attending.ledger.submission import Expectation
 from attending.ledger.verify.activations import REGISTRY
 from attending.server.activation.standing import KNOWLEDGE, Standing, standing, stream_of
 from attending.server.auth.principal import Principal
-from attending.server.errors import FailedPrecondition, NotFound, PermissionDenied
+from attending.server.errors import Aborted, FailedPrecondition, NotFound, PermissionDenied
 from attending.server.idempotency import Once, answered, index_of
 
 BOOTSTRAP: Final = "bootstrap"
@@ -264,7 +264,7 @@ class Registry:
         append = self._ledger.append(
             tenant, [entry], expect=[Expectation(stream, found.entries)], claim=call.claim(stream)
         )
-        index = await index_of(self._ledger, tenant, call, append)
+        index = await index_of(self._ledger, tenant, call, append, Aborted("LOST_RACE"))
         self.forget(tenant, stream)
         return await self.standing(tenant, name), index
 

@@ -138,7 +138,7 @@ class PromptRegistry:
             claim=once.claim(stream),
             rows=rows_of_append([entry]),
         )
-        index = await index_of(self._ledger, tenant, once, append, "LABEL_MOVED")
+        index = await index_of(self._ledger, tenant, once, append, Aborted("LABEL_MOVED"))
         return await self.get(tenant, name, version=version), index
 
     async def _current(self, tenant: str, name: str, label: str) -> str | None:

@@ -598,7 +598,7 @@ class Desk:
             claim=once.claim(item.inference_id),
             rows=rows_of_append(pending, [known]),
         )
-        first = await index_of(self._ledger, tenant, once, append, "ITEM_CHANGED")
+        first = await index_of(self._ledger, tenant, once, append, Aborted("ITEM_CHANGED"))
         self._changes.announce(tenant, item.inference_id)
         return (*await self.item(tenant, item.ticket_id), first)
 

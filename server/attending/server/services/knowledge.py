@@ -20,7 +20,7 @@ from attending.server import clock
 from attending.server.app import App, Component
 from attending.server.auth.context import current_principal
 from attending.server.auth.principal import Principal
-from attending.server.errors import FailedPrecondition, NotFound, PermissionDenied
+from attending.server.errors import Aborted, FailedPrecondition, NotFound, PermissionDenied
 from attending.server.idempotency import Once, answered, index_of
 from attending.server.rpc import Context
 from attending.server.services.begun import begun, once_of
@@ -96,7 +96,7 @@ class KnowledgeService(knowledge_pb2_grpc.KnowledgeServiceServicer):
         append = self._ledger.append(
             tenant, [pending], expect=[Expectation(stream, len(before))], claim=call.claim(stream)
         )
-        return await index_of(self._ledger, tenant, call, append)
+        return await index_of(self._ledger, tenant, call, append, Aborted("LOST_RACE"))
 
     async def _standing(self, tenant: str, digest: str, index: int) -> knowledge_pb2.AttestFactResponse:
         entries = await self._ledger.stream_entries(tenant, stream_of(digest))
