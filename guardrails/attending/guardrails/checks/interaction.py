@@ -110,7 +110,7 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
         return None  # the ingredients of one product
     if first.drug == second.drug or _names_its_class(case, first, second) or first.later or second.later:
         return None
-    if first.text.lower() in _COILS or second.text.lower() in _COILS:
+    if _in_the_womb(case, first, second) or _in_the_womb(case, second, first):
         return None
     pair = frozenset((first.drug, second.drug))
     listed = first.origin == "list" or second.origin == "list"
@@ -168,8 +168,12 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
 _STENTED: Final = Sieved(r"\b(?:pci|stent\w*|angioplasty|nstemi|stemi)\b", re.I)
 _FIBRILLATION: Final = Sieved(r"\b(?:af|afib|a-?fib|atrial fibrillation)\b", re.I)
 _MEANT: Final = Sieved(
-    r"\b(?:dual (?:and not|not|rather than|instead of) triple|(?:agreed|discussed) (?:with|by) (?:the )?cardiolog\w*"
-    r"|cardiolog\w* (?:advis|agree|recommend)\w*)",
+    r"\b(?:(?:agreed|discussed) (?:with|by) (?:the )?cardiolog\w*|cardiolog\w* (?:advis|agree|recommend)\w*)",
+    re.I,
+)
+_NOT_YET: Final = re.compile(
+    r"\b(?:not|never|yet|n't|n\u2019t|without|until|unless|before|once|if|to be|should be|must be|needs?)"
+    r"\b[^.;\n]{0,30}\Z",
     re.I,
 )
 
@@ -182,12 +186,32 @@ def _dual(case: Case, first: Exposure, second: Exposure) -> bool:
         return False
     if any(e.drug == "aspirin" for e in (*case.given, *case.taking)):
         return False
-    return case.says(_STENTED) and case.says(_FIBRILLATION) and case.says(_MEANT)
+    if not (case.says(_STENTED) and case.says(_FIBRILLATION)):
+        return False
+    return case.once("agreed with cardiology", lambda: _agreed(case.judged.output))
+
+
+def _agreed(text: str) -> bool:
+    return any(
+        _NOT_YET.search(text, max(0, match.start() - 60), match.start()) is None
+        for match in _MEANT.finditer(text)
+    )
 
 
 _COILS: Final = frozenset({"mirena", "kyleena", "skyla", "liletta", "jaydess", "levosert", "benilexa"})
 """Devices that hold levonorgestrel in the womb: nothing that the liver breaks down faster acts on them (FSRH guidance,
 drug interactions with hormonal contraception)."""
+_OTHER_INDUCERS: Final = frozenset(
+    {"topiramate", "rufinamide", "griseofulvin", "ritonavir", "aprepitant", "mephenytoin"}
+)
+_INDUCERS: Final = ("strong_cyp3a4_inducer", "moderate_cyp3a4_inducer", "ansm:enzyme-inducers")
+
+
+def _in_the_womb(case: Case, device: Exposure, other: Exposure) -> bool:
+    """Whether one drug is a hormonal coil, and the other one that only makes the liver break hormones down."""
+    if device.text.lower() not in _COILS:
+        return False
+    return other.drug in _OTHER_INDUCERS or case.of_class(other.drug, *_INDUCERS)
 
 
 def _allowed(case: Case, first: Exposure, second: Exposure) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
@@ -76,6 +77,16 @@ def _taught(case: Case, span: Span) -> bool:
     )
 
 
+def _units_taught(case: Case, span: Span) -> bool:
+    """Whether the paragraph says what an `IU` is, and names no drug between that and the `IU`."""
+    text, starts = case.judged.output, case.mention_starts()
+    for told in _UNITS_TAUGHT.finditer(text):
+        first, last = min(told.end(), span.start), max(told.start(), span.start)
+        if "\n" not in text[first:last] and bisect_left(starts, first) == bisect_left(starts, last):
+            return True
+    return False
+
+
 def notations(case: Case) -> Iterator[Finding]:
     folded = _folded(case.judged.output)
     for notation in case.output.notations:
@@ -91,7 +102,7 @@ def notations(case: Case) -> Iterator[Finding]:
         if notation.kind == "iu" and _VITAMIN.search(_clause(case, notation.span)):
             # The list is about orders that are misread as "IV"; an over-the-counter vitamin is labelled in IU.
             severity = Severity.INFO
-        if notation.kind == "iu" and case.writes(_UNITS_TAUGHT):
+        if notation.kind == "iu" and _units_taught(case, notation.span):
             severity = Severity.INFO
         yield _text_finding(
             case,
