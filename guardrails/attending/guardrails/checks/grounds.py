@@ -7,6 +7,9 @@ that calls for slower steps ("in view of his falls") is none for a kind that mus
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.checks.case import Case, drugs_of
@@ -14,6 +17,7 @@ from attending.guardrails.checks.endings import Ending
 from attending.guardrails.checks.vital import ADRENAL, TYPE_1, Vital
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span, Statement
+from attending.guardrails.context.labs import Reading
 from attending.guardrails.finding import Scope
 from attending.guardrails.sieve import Sieved
 
@@ -144,29 +148,41 @@ _BLEEDS: Final = Sieved(
     r"|subarachnoid|epidural|extradural|variceal|rectal|pulmonary|active(?:ly)?|major|massive|brisk|ongoing"
     r"|life-threatening)[ -](?:bleed(?:s|ing)?|h(?:a)?emorrhage|h(?:a)?ematoma)"
     r"|bleeding (?:gastric |duodenal |peptic )?(?:ulcer|varices)|h(?:a)?emorrhagic (?:stroke|shock|conversion"
-    r"|transformation)|h(?:a)?ematemesis|mel(?:a)?ena|vomiting blood"
-    r"|(?:platelets?|plts?|plt count)(?: count)?(?: (?:is|are|of|at|now|only|today))*[ :]*[1-4]?\d(?![\d,]|\.\d))\b",
+    r"|transformation)|h(?:a)?ematemesis|mel(?:a)?ena|vomiting blood)\b",
     re.I,
 )
 _SLOW_HEART: Final = Sieved(
     r"\b(?:(?:complete|third[- ]degree|high[- ]grade|2:1|mobitz(?: ii| 2)?) (?:heart|av) block|heart block"
-    r"|symptomatic bradycardia|cardiogenic shock|(?:hr|pulse|heart rate)(?: (?:is|of|was|at))?[ :]*[23]\d)\b",
+    r"|symptomatic bradycardia|cardiogenic shock)\b",
     re.I,
 )
 _LITHIUM_TOXIC: Final = Sieved(
-    r"\b(?:lithium (?:toxicity|poisoning)|level(?: (?:is|of|was|at))?[ :]*(?:[2-9]\.\d|1\.[6-9]))", re.I
+    r"\blithium (?:toxicity|poisoning)\b|(?:\b(?:serum|trough|drug|blood|hours?|h|her|his|your|their|the|a)[ -]"
+    r"|(?:\A|[.;:(\n]) ?)level(?: (?:is|of|was|at))?[ :]*(?:[2-9]\.\d|1\.[6-9])",
+    re.I,
 )
-_PRESENT: Final[dict[str, Sieved]] = {
-    "anticoagulant": _BLEEDS,
-    "p2y12": _BLEEDS,
-    "beta-blocker": _SLOW_HEART,
-    "lithium": _LITHIUM_TOXIC,
+"""A level that is said to be of nothing else; one of lithium by name is read as a laboratory value."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Harm:
+    told: Sieved
+    analyte: str
+    harmful: Callable[[Decimal], bool]
+
+
+_BLEEDING: Final = _Harm(_BLEEDS, "platelets", lambda count: count < 50)
+_PRESENT: Final[dict[str, _Harm]] = {
+    "anticoagulant": _BLEEDING,
+    "p2y12": _BLEEDING,
+    "beta-blocker": _Harm(_SLOW_HEART, "heart_rate", lambda rate: rate < 40),
+    "lithium": _Harm(_LITHIUM_TOXIC, "lithium", lambda level: level > Decimal("1.5")),
 }
 """What is the matter now, told in another sentence: "Admitted with a GI bleed. Apixaban stopped"."""
 _NOT_PRESENT: Final = re.compile(
-    r"\b(?:no|not|without|denies|denied|nil|never|negative|free of|rule[sd]? out|history|h/o|previous\w*|prior|past"
-    r"|(?:19|20)\d\d|(?:years?|months?|yrs?) (?:ago|earlier|before)|risks?|if|any|signs? of|report|watch|call|return"
-    r"|family|mother|father|brother|sister|fear\w*|worr\w+|afraid|prevent\w*|avoid\w*|could|might|may|can)\b",
+    r"\b(?:no|not|without|denies|denied|nil|never|negative|excluded|free of|rule[sd]? out|history|h/o|previous\w*"
+    r"|prior|past|(?:19|20)\d\d|(?:years?|months?|yrs?) (?:ago|earlier|before)|risks?|if|any|signs? of|report|watch"
+    r"|call|return|family|mother|father|brother|sister|fear\w*|worr\w+|afraid|prevent\w*|avoid\w*|could|might|may|can)\b",
     re.I,
 )
 _PAST_TAPER: Final = re.compile(
@@ -297,15 +313,22 @@ _WHITE_CELLS: Final = Sieved(
 
 def _harmed_now(case: Case, vital: Vital) -> bool:
     """Whether the output tells, in any sentence, what the drugs of the kind must not be given in."""
-    sign = _PRESENT.get(vital.id)
-    if sign is None:
+    harm = _PRESENT.get(vital.id)
+    if harm is None:
         return False
     text = case.judged.output
-    for match in sign.finditer(text):
-        sentence = sentence_around(text, match.start(), match.end())
+    spans = [match.span() for match in harm.told.finditer(text)]
+    # what is read elsewhere than in the output has no place in it
+    spans += [(r.start, r.end) for r in case.readings if r.end and _harmful(harm, r)]
+    for start, end in spans:
+        sentence = sentence_around(text, start, end)
         if _NOT_PRESENT.search(text, sentence.start, sentence.end) is None:
             return True
     return False
+
+
+def _harmful(harm: _Harm, reading: Reading) -> bool:
+    return reading.analyte == harm.analyte and harm.harmful(reading.value)
 
 
 def rightful(case: Case, ending: Ending) -> bool:

@@ -12,17 +12,21 @@ import re
 from decimal import Decimal
 from typing import Final
 
+NO_RESULT: Final = (
+    r"mg|mcg|micrograms?|g|ml|meq|mmol|units?|tablets?|tabs?|caps(?:ules)?|h|hrs?|hours?|min(?:utes)?|am|pm|days?"
+    r"|weeks?|wks?|months?|years?|yrs?|times|x(?! ?10)|doses?"
+)
+"""Words behind a number that is no result of a laboratory: a dose, or a time ("calcium 4 h later")."""
+RESULT_UNITS: Final = (
+    r"10\^9/l|x ?10\^?9/l|k/u?l|/u?l|mmol/l|meq/l|mg/dl|g/dl|g/l|ng/ml|mcg/ml|u/l|umol/l|\u00b5mol/l|\u03bcmol/l|ms"
+    r"|bpm|/min|mm ?hg|%"
+)
 _VALUE: Final = (
-    r"(?P<value>\d{1,3}(?:,\d{3}){1,3}|\d{1,7}(?:\.\d{1,3})?)(?![\d.]{0,12}\d| ?(?:mg|mcg|micrograms?|g|ml|meq"
-    r"|units?|tablets?"
-    r"|tabs?|caps(?:ules)?|h|hrs?|hours?|min(?:utes)?|am|pm|days?|weeks?|wks?|months?|years?|yrs?|times|x|doses?"
+    rf"(?P<value>\d{{1,3}}(?:,\d{{3}}){{1,3}}|\d{{1,7}}(?:\.\d{{1,3}})?)(?![\d.]{{0,12}}\d| ?(?:{NO_RESULT}"
     r"|jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec|january|february|march|april|august|september"
     r"|october|november|december)\b(?! ?/)|(?:st|nd|rd|th)\b| ?(?:-|to|\u2013) ?\d| ?/\d)"
 )
-_UNIT: Final = (
-    r"(?: ?(?:10\^9/l|x ?10\^?9/l|k/u?l|/u?l|mmol/l|meq/l|mg/dl|g/dl|g/l|ng/ml|mcg/ml|u/l|umol/l|ms|bpm|/min"
-    r"|ml/min(?:/1\.73 ?m2?)?|mm ?hg|%))?"
-)
+_UNIT: Final = rf"(?: ?(?:{RESULT_UNITS}|ml/min(?:/1\.73 ?m2?)?))?"
 _NOW: Final = (
     r"(?:now|today|currently|at present|this (?:morning|afternoon|evening|week|am)|tonight|since then|on (?:repeat"
     r"|recheck|retest|discharge|review)|at discharge|(?:on )?(?:the )?repeat|recheck|last (?:week|night)|latest"

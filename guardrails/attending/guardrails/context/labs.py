@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.clinical.number import number_words
-from attending.guardrails.clinical.trend import newest, set_back
+from attending.guardrails.clinical.trend import NO_RESULT, RESULT_UNITS, newest, set_back
 from attending.guardrails.patient import Lab
 from attending.guardrails.sieve import Sieved
 
@@ -230,17 +230,12 @@ ANALYTES: Final[tuple[_Analyte, ...]] = (
 
 _BY_LOINC: Final = {code: analyte for analyte in ANALYTES for code in analyte.loinc}
 _BY_NAME: Final = tuple((re.compile(rf"(?:{a.names})(?: level| result)?", re.I), a) for a in ANALYTES)
-_NO_AMOUNT: Final = (
-    r"(?![\d.]*\d|,\d{3}|\s*(?:mg|mcg|g|ml|meq|mmol|units?|tablets?|tabs?|caps(?:ules)?|h|hrs?|hours?|min(?:utes)?|am|pm"
-    r"|weeks?|wks?|months?|times)\b(?!/))"
-)
-"""Behind a number that is no result: a dose, or a time ("calcium 4 h later")."""
+_NO_AMOUNT: Final = rf"(?![\d.]*\d|,\d{{3}}|\s*(?:{NO_RESULT})\b(?!/))"
 _ANALYTE: Final = rf"(?<![\w-])(?:{'|'.join(f'(?P<{a.id}>{a.names})' for a in ANALYTES)})"
 _VALUE: Final = (
     r"(?P<value>\d{1,3}(?:,\d{3})+|\d{1,7}(?:\.\d{1,3})?)"
     + _NO_AMOUNT
-    + r"\s*(?P<unit>(?:10\^9/l|x ?10\^?9/l|k/u?l|/u?l|mmol/l|meq/l|mg/dl|g/dl|g/l|ng/ml|mcg/ml|u/l"
-    + r"|umol/l|\u00b5mol/l|\u03bcmol/l|ms|bpm|/min|mm ?hg|%)(?!\w))?"
+    + rf"\s*(?P<unit>(?:{RESULT_UNITS})(?!\w))?"
 )
 _FROM_TO: Final = (
     r"(?:(?:has|had|have) )?(?:since )?(?:fell|fallen|dropped|drifted|slipped|gone|went|come|came|rose|risen|climbed"
