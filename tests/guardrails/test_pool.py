@@ -15,6 +15,8 @@ import pytest_asyncio
 import yaml
 from attending.guardrails.finding import Code
 from attending.guardrails.patient import Judged
+from attending.guardrails.phi.date_shift import DateShift
+from attending.guardrails.phi.surrogates import Surrogates
 from attending.guardrails.policy.load import load_policy
 from attending.guardrails.policy.schema import Streaming
 from attending.guardrails.pool import GuardError, GuardOverloaded, GuardPool, GuardStartError
@@ -100,11 +102,18 @@ async def test_calls_at_once_all_come_back(pool: GuardPool) -> None:
 
 async def test_a_rail_that_hangs_is_killed_and_holds(pool: GuardPool) -> None:
     before = pool.health()
-    decision = await pool.check_output("administrative-letter", Judged(HANGS), placeholders={})
+    # What the request held as text that reads as a placeholder is put back as that, and not taken for one.
+    given = Surrogates(
+        {"[TEXT_1]": "[NAME_1]", "[NAME_1]": "Maria"},
+        DateShift(days=35, months=1, day_first=False, year=2024),
+    )
+    decision = await pool.check_output(
+        "administrative-letter", Judged(f"[TEXT_1] [NAME_1] {HANGS}"), placeholders=given
+    )
     assert (decision.verdict, decision.disposition) == ("hold", "hold")
     assert [(run.name, run.status) for run in decision.rail_runs] == [("regex check output", "timed_out")]
     assert [(f.code, f.rule_id) for f in decision.findings] == [(Code.RAIL_FAILURE, "rail:timed_out")]
-    assert decision.output_final == HANGS
+    assert decision.output_final == f"[NAME_1] Maria {HANGS}"
     assert decision.policy_hash
     assert decision.knowledge_hash
     with pytest.raises(ProcessLookupError):

@@ -257,7 +257,7 @@ class Guard:
 
         started = time.perf_counter()
         policy = self.policies[policy_name]
-        restored, problems, failures = _restore(judged.output, placeholders, exact=exact)
+        restored, problems, failures = put_back(judged.output, placeholders, exact=exact)
         restored_ms = _ms_since(started)
         judged = replace(judged, output=restored)
         request = RailRequest(
@@ -456,15 +456,17 @@ def _findings(result: FlowResult, policy: Policy) -> tuple[Finding, ...]:
     )
 
 
-def _restore(
+def put_back(
     output: str, placeholders: Mapping[str, str] | None, *, exact: bool
 ) -> tuple[str, tuple[PlaceholderProblem, ...], tuple[Finding, ...]]:
-    """The text to judge, the placeholder problems with spans into it, and the failures of restoring."""
+    """The text to judge, the placeholder problems with spans into it, and the failures of restoring.
+
+    In NFC unless it is to be `exact`. Never raises: what cannot be restored stays as it is, and is a failure.
+    """
+    from attending.guardrails.phi import restore
 
     def normalise(text: str) -> str:
         return text if exact else unicodedata.normalize("NFC", text)
-
-    from attending.guardrails.phi import restore
 
     try:
         restored = restore(output, placeholders or {})

@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 import time
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import Any, Final, Self, TypeVar
 
 from attending.guardrails.cores import usable_cores
 from attending.guardrails.finding import Coverage, Finding
-from attending.guardrails.guard import InputDecision, OutputDecision, RailRun, rail_failure
+from attending.guardrails.guard import InputDecision, OutputDecision, RailRun, put_back, rail_failure
 from attending.guardrails.patient import Document, Identity, Judged, PatientContext
 from attending.guardrails.policy.decide import decide
 from attending.guardrails.policy.load import PolicySet
@@ -225,14 +224,15 @@ class GuardPool:
         if not isinstance(result, _Failure):
             return _typed(result, InputDecision)
         findings = (_failure_finding(result),)
+        verdict = decide(policy, findings)
         return InputDecision(
-            verdict=decide(policy, findings).verdict,
+            verdict=verdict.verdict,
             findings=findings,
             prompt_deidentified=None,
             documents_deidentified=(),
             placeholders={},
             rail_runs=(RailRun(result.rail, result.status, result.elapsed_ms),),
-            deciding_rules=decide(policy, findings).deciding,
+            deciding_rules=tuple(rule for rule in verdict.deciding if rule.finding is not None),
             policy_hash=policy.hash,
             elapsed_ms=result.elapsed_ms,
         )
@@ -268,6 +268,10 @@ class GuardPool:
         result = await self._call(method, (policy_name, judged), options)
         if not isinstance(result, _Failure):
             return _typed(result, OutputDecision)
+        # For the reviewer of a text that no rail could judge; only `check_output` may be given placeholders.
+        text, _problems, _failures = put_back(
+            judged.output, options.get("placeholders"), exact=options.get("exact", True)
+        )
         findings = (_failure_finding(result),)
         verdict = decide(policy, findings, audience=options["audience"])
         return OutputDecision(
@@ -281,7 +285,7 @@ class GuardPool:
             required_roles=verdict.required_roles,
             to_dispose=verdict.to_dispose,
             not_enforced=verdict.not_enforced,
-            output_final=_put_back(judged.output, options.get("placeholders")),
+            output_final=text,
             knowledge_hash=self._knowledge_hash,
             policy_hash=policy.hash,
             elapsed_ms=result.elapsed_ms,
@@ -451,19 +455,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _failure_finding(failure: _Failure) -> Finding:
     return rail_failure(failure.rail, "timed_out" if failure.status == "timed_out" else "crashed")
-
-
-def _put_back(output: str, placeholders: Mapping[str, str] | None) -> str:
-    """The output with exact placeholders restored, for the reviewer of a text that no rail could judge."""
-    if placeholders:
-        from attending.guardrails.phi import restore
-        from attending.guardrails.phi.placeholders import EXACT
-        from attending.guardrails.phi.surrogates import dates_of
-
-        if dates_of(placeholders) is not None:
-            output = restore(output, placeholders).text
-        output = EXACT.sub(lambda match: placeholders.get(match[0], match[0]), output)
-    return unicodedata.normalize("NFC", output)
 
 
 def _typed(value: Any, kind: type[T]) -> T:
