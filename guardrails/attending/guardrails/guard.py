@@ -410,17 +410,19 @@ def _rail_run(result: FlowResult, version: str, texts: RailTexts) -> RailRun:
 
 def _masked(texts: RailTexts, detector: PhiDetector, identity: Identity | None) -> RailTexts:
     """The texts as a model may see them: identifiers replaced, under one mapping."""
-    from attending.guardrails.phi import deidentify
+    from attending.guardrails.phi import deidentify_all
 
-    prompt = deidentify(texts.prompt, detector, identity)
-    mapping = prompt.placeholders
-    shown = []
-    for text in texts.documents:
-        view = deidentify(text, detector, identity, mapping)
-        mapping = view.placeholders
-        shown.append(view.text)
-    output = None if texts.output is None else deidentify(texts.output, detector, identity, mapping).text
-    return replace(texts, prompt=prompt.text, documents=tuple(shown), output=output)
+    output = () if texts.output is None else (texts.output,)
+    (prompt, *others), _mapping = deidentify_all(
+        (texts.prompt, *texts.documents, *output), detector, identity
+    )
+    count = len(texts.documents)
+    return replace(
+        texts,
+        prompt=prompt,
+        documents=tuple(others[:count]),
+        output=others[count] if output else None,
+    )
 
 
 def _findings(result: FlowResult, policy: Policy) -> tuple[Finding, ...]:
