@@ -12,7 +12,6 @@ nothing: it runs on an explicit empty state, in a context of its own, and what N
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from attending.guardrails.rails.catalog import DIALOG_FLOW as FLOW
 from attending.guardrails.rails.nemo import RailsConfigError, silence
 from attending.guardrails.rails.outcome import FlowResult
 from attending.guardrails.rails.version import folder_version, package_version
-from attending.guardrails.rails.watchdog import RailOverrunError, bounded
+from attending.guardrails.rails.watchdog import attempt
 
 _INDEX: Final = "attending_words"
 _ERROR_INTENT: Final = "inform internal error occurred"
@@ -102,25 +101,14 @@ class Dialog:
 
     async def run(self, prompt: str, timeout_seconds: float) -> FlowResult:
         """Flagged where a flow of the policy answers `prompt` itself; never raises for what flows or model do."""
-        started = time.perf_counter()
-        said, error_type, timed_out, interrupted = None, None, False, False
         try:
             # A task of its own: NeMo leaves prompts in context variables, which end with the task's context.
-            said = await bounded(self._answer(prompt), timeout_seconds)
-        except TimeoutError:
-            timed_out = True
-        except RailOverrunError:
-            timed_out = interrupted = True
-        except Exception as err:
-            error_type = type(err).__name__
+            tried = await attempt(self._answer(prompt), timeout_seconds)
         finally:
             self._forget()
-        seconds = time.perf_counter() - started
-        if timed_out or seconds > timeout_seconds:
-            return FlowResult(FLOW, "timed_out", seconds * 1000, interrupted=interrupted)
-        if said is None:
-            return FlowResult(FLOW, "raised", seconds * 1000, error_type=error_type)
-        return FlowResult(FLOW, "flagged" if said else "passed", seconds * 1000)
+        if tried.value is None:
+            return tried.result(FLOW)
+        return FlowResult(FLOW, "flagged" if tried.value else "passed", tried.elapsed_ms)
 
     async def _answer(self, prompt: str) -> bool | None:
         """Whether a flow answered; None where NeMo says that something inside it failed."""

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from attending.guardrails.rails.outcome import FlowResult, Stage
-from attending.guardrails.rails.watchdog import RailOverrunError, bounded
+from attending.guardrails.rails.watchdog import attempt
 from attending.guardrails.rails.yara_rules import FLOW as YARA_FLOW
 from attending.guardrails.rails.yara_rules import yara_problems
 from pydantic import ValidationError
@@ -143,33 +142,23 @@ class Flows:
         rail = self._compiled.get((stage, flow))
         if rail is None:
             return FlowResult(flow, "missing")
-        started = time.perf_counter()
-        outcome, error_type, timed_out, interrupted = None, None, False, False
 
         async def execute() -> Any:
             if self._engines is not None:
                 # Opens the clients of the configured models; a second start does nothing.
                 await self._engines.start()
-            return await rail.execute([{"role": "user", "content": prompt}], output)
+            return (await rail.execute([{"role": "user", "content": prompt}], output)).outcome
 
-        try:
-            outcome = (await bounded(execute(), timeout_seconds)).outcome
-        except TimeoutError:
-            timed_out = True
-        except RailOverrunError:
-            timed_out = interrupted = True
-        except Exception as err:
-            # NeMo lets an upstream HTTP failure through; it is a failed rail like any other.
-            error_type = type(err).__name__
-        seconds = time.perf_counter() - started
-        elapsed_ms = seconds * 1000
-        if timed_out or seconds > timeout_seconds:
-            return FlowResult(flow, "timed_out", elapsed_ms, interrupted=interrupted)
+        # NeMo lets an upstream HTTP failure through; it is a failed rail like any other.
+        tried = await attempt(execute(), timeout_seconds)
+        outcome = tried.value
         if outcome is None or outcome.failed:
-            return FlowResult(flow, "raised", elapsed_ms, error_type=error_type)
+            return tried.result(flow)
         rewritten = next(iter(outcome.transform_text.values()), None) if outcome.is_transform else None
         flagged = outcome.is_blocked or outcome.is_transform
-        return FlowResult(flow, "flagged" if flagged else "passed", elapsed_ms, outcome.metadata, rewritten)
+        return FlowResult(
+            flow, "flagged" if flagged else "passed", tried.elapsed_ms, outcome.metadata, rewritten
+        )
 
 
 def _why(error: Exception) -> str:

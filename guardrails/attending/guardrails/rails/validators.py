@@ -14,16 +14,15 @@ import copy
 import importlib
 import inspect
 import os
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from attending.guardrails.finding import Basis, Finding, Scope
 from attending.guardrails.policy.schema import ValidatorRail
 from attending.guardrails.rails.actions import FINDINGS
-from attending.guardrails.rails.outcome import FlowResult, RailStatus
+from attending.guardrails.rails.outcome import FlowResult
 from attending.guardrails.rails.version import class_version, package_version
-from attending.guardrails.rails.watchdog import RailOverrunError, bounded
+from attending.guardrails.rails.watchdog import attempt
 
 DISTRIBUTION: Final = "guardrails-ai"
 OFFERED: Final = "attending_offered_text"
@@ -78,34 +77,18 @@ class Validator:
     ) -> FlowResult:
         """Whether each of `texts` passes, all within the time. Never raises for what the validator does."""
         name = self.spec.name
-        started = time.perf_counter()
         metadata = {"prompt": prompt, "documents": list(documents)}
         given = copy.deepcopy(metadata)
-        results: list[Any] = []
-        error_type: str | None = None
-        status: RailStatus | None = None
-        interrupted = False
-        try:
-            results = await bounded(self._validate(texts, metadata), timeout_seconds)
-        except TimeoutError:
-            status = "timed_out"
-        except RailOverrunError:
-            status, interrupted = "timed_out", True
-        except Exception as err:
-            status, error_type = "raised", type(err).__name__
-        seconds = time.perf_counter() - started
-        if status is None and seconds > timeout_seconds:
-            status = "timed_out"
-        if status is None and metadata != given:
+        tried = await attempt(self._validate(texts, metadata), timeout_seconds)
+        if tried.value is None:
+            return tried.result(name)
+        if metadata != given:
             # It changed what the other rails judge by, or meant to: it is not what its author says it is.
-            status, error_type = "nonsense", "MutatedInput"
-        read = None if status is not None else self._read(results, texts)
+            return FlowResult(name, "nonsense", tried.elapsed_ms, error_type="MutatedInput")
+        read = self._read(tried.value, texts)
         if read is None:
-            error_type = error_type or ("NotAValidationResult" if status is None else None)
-            return FlowResult(
-                name, status or "nonsense", seconds * 1000, error_type=error_type, interrupted=interrupted
-            )
-        return FlowResult(name, "flagged" if read[FINDINGS] else "passed", seconds * 1000, read)
+            return FlowResult(name, "nonsense", tried.elapsed_ms, error_type="NotAValidationResult")
+        return FlowResult(name, "flagged" if read[FINDINGS] else "passed", tried.elapsed_ms, read)
 
     async def _validate(self, texts: Sequence[str], metadata: dict[str, Any]) -> list[Any]:
         results = []

@@ -14,8 +14,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass
 from types import FrameType, coroutine
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
+
+from attending.guardrails.rails.outcome import FlowResult, RailStatus
 
 T = TypeVar("T")
 
@@ -29,6 +32,49 @@ class RailOverrunError(BaseException):
 
 class RailEscapedError(Exception):
     """A rail cancelled its own task or asked the process to exit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt(Generic[T]):
+    """What came of one rail's work: its value, or why there is none."""
+
+    value: T | None
+    elapsed_ms: float
+    failure: RailStatus | None = None
+    """`timed_out` or `raised`; None where the work came to its end in time."""
+    error_type: str | None = None
+    interrupted: bool = False
+
+    def result(self, flow: str) -> FlowResult:
+        """The result of a rail that failed; `raised` where its value was none."""
+        status = self.failure or "raised"
+        return FlowResult(
+            flow, status, self.elapsed_ms, error_type=self.error_type, interrupted=self.interrupted
+        )
+
+
+async def attempt(work: Coroutine[Any, Any, T], seconds: float) -> Attempt[T]:
+    """Runs `work` within `seconds` of wall time; never raises for what the work does.
+
+    Work that ends late has timed out all the same, whatever it gives or raises.
+    """
+    started = time.perf_counter()
+    value, error_type, timed_out, interrupted = None, None, False, False
+    try:
+        value = await bounded(work, seconds)
+    except TimeoutError:
+        timed_out = True
+    except RailOverrunError:
+        timed_out = interrupted = True
+    except Exception as err:
+        # The type's name alone: a message may hold personal data.
+        error_type = type(err).__name__
+    taken = time.perf_counter() - started
+    if timed_out or taken > seconds:
+        return Attempt(None, taken * 1000, "timed_out", interrupted=interrupted)
+    if error_type is not None:
+        return Attempt(None, taken * 1000, "raised", error_type)
+    return Attempt(value, taken * 1000)
 
 
 async def bounded(work: Coroutine[Any, Any, T], seconds: float) -> T:
