@@ -10,11 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from attending.guardrails.phi.dates import MONTH_NUMBER, whole_year
+
 _MONTHS = tuple(name.lower() for name in calendar.month_name)
-_NAMED = {name: i for i, name in enumerate(_MONTHS) if name} | {
-    name[:3]: i for i, name in enumerate(_MONTHS) if name
-}
-_NAMED |= {"sept": 9, "febr": 2}
 _FULL_LETTERS = 4
 """Names of months up to this length are short forms, but for those that have no other ("May", "June", "July")."""
 
@@ -146,7 +144,7 @@ def _form(m: re.Match[str], day_first: bool | None) -> DateForm | None:
     else:
         month_at, day_at = places["m"], places.get("d", none)
     raw = m.string[month_at[0] : month_at[1]]
-    month = int(raw) if raw.isdigit() else _NAMED.get(raw.lower(), 0)
+    month = int(raw) if raw.isdigit() else MONTH_NUMBER.get(raw.lower(), 0)
     day = int(m.string[day_at[0] : day_at[1]]) if day_at[0] >= 0 else None
     year_at = places.get("y", none)
     year = whole_year(m.string[year_at[0] : year_at[1]]) if year_at[0] >= 0 else None
@@ -164,11 +162,3 @@ def _form(m: re.Match[str], day_first: bool | None) -> DateForm | None:
         places.get("ord", none),
         places.get("dot", none),
     )
-
-
-def whole_year(text: str) -> int:
-    """The year of two or four digits, with or without an apostrophe; two above 30 are of the last century."""
-    digits = text.strip("'\u2019\u2018`")
-    if len(digits) == 4:
-        return int(digits)
-    return (1900 if int(digits) > 30 else 2000) + int(digits)

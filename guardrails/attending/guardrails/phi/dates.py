@@ -27,7 +27,8 @@ _MONTHS = (
     ("november", "nov"),
     ("december", "dec"),
 )
-_MONTH_NUMBER = {name: i for i, names in enumerate(_MONTHS, 1) for name in names}
+MONTH_NUMBER = {name: i for i, names in enumerate(_MONTHS, 1) for name in names}
+"""Every name of a month and its short forms, in lower case, with its number."""
 # "may" and "march" are verbs in lower case; as months they are capitalised or stand beside a day with a year.
 _M = (
     r"(?:(?:[Jj]an|JAN|[Ff]ebr?|FEB|[Mm]ar|MAR|[Aa]pr|APR|[Jj]un|JUN|[Jj]ul|JUL|[Aa]ug|AUG"
@@ -174,18 +175,23 @@ class DateMeaning:
         return [plain, (self.year, self.day, self.month)] if self.ambiguous else [plain]
 
 
-def _year(text: str | None) -> int | None:
-    if text is None:
-        return None
+def whole_year(text: str) -> int:
+    """The year of two or four digits, with or without an apostrophe.
+
+    The pivot follows birth dates: two digits above 30 are of the last century.
+    """
     digits = text.strip("'\u2019\u2018`")
     if len(digits) == 4:
         return int(digits)
-    # The pivot follows birth dates: two digits above 30 are of the last century.
     return (1900 if int(digits) > 30 else 2000) + int(digits)
 
 
+def _year(text: str | None) -> int | None:
+    return None if text is None else whole_year(text)
+
+
 def _month(text: str) -> int:
-    return _MONTH_NUMBER[text.lower().rstrip(".")]
+    return MONTH_NUMBER[text.lower().rstrip(".")]
 
 
 def _numeric_meaning(first: int, second: int, year: int | None) -> DateMeaning | None:
@@ -231,8 +237,8 @@ def dated(text: str) -> Iterator[tuple[int, int, float, DateMeaning]]:
         yield m.start(), m.end(), 0.8, DateMeaning(None, _month(m["m"]), None)
     for m in _SPOKEN.finditer(text):
         group = "late" if m["late"] is not None else 0
-        name = next((w for w in re.findall(r"[a-z]+", m[0].lower()) if w in _MONTH_NUMBER), "")
-        yield m.start(group), m.end(group), 0.8, DateMeaning(None, _MONTH_NUMBER.get(name), None)
+        name = next((w for w in re.findall(r"[a-z]+", m[0].lower()) if w in MONTH_NUMBER), "")
+        yield m.start(group), m.end(group), 0.8, DateMeaning(None, MONTH_NUMBER.get(name), None)
     for m in _HOLIDAYS.finditer(text):
         yield m.start(), m.end(), 0.6, DateMeaning(None, None, None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cached_property
 
 from attending.guardrails.patient import Identity
 from attending.guardrails.phi.dates import DateMeaning, dated
@@ -26,23 +27,24 @@ class Allowed:
     def __init__(self, texts: Iterable[str], known: Identity | None = None) -> None:
         self.known = known
         self._words: set[str] = set()
-        self._runs = ""
-        self._dates: list[DateMeaning] = []
+        self._texts = tuple(texts)
         runs = []
-        for text in texts:
-            folded = fold(text)
-            self._words.update(_WORD.findall(folded))
-            runs.append(" ".join(_WORD.findall(folded)))
-            self._dates += [meaning for *_, meaning in dated(text)]
-        if known is not None:
-            for name in known.names:
-                self._words.update(name_parts(name))
-            if known.birth_date is not None:
-                born = known.birth_date
-                self._dates.append(DateMeaning(born.year, born.month, born.day))
+        for text in self._texts:
+            words_ = _WORD.findall(fold(text))
+            self._words.update(words_)
+            runs.append(" ".join(words_))
+        for name in known.names if known is not None else ():
+            self._words.update(name_parts(name))
         # numbers may be regrouped ("555 0199", "555-0199"), so they are compared without separators
         self._runs = "\n".join(runs)
         self._compact = "\n".join(run.replace(" ", "") for run in runs)
+
+    @cached_property
+    def _dates(self) -> list[DateMeaning]:
+        """What the dates of the request mean; read when an answer first holds one."""
+        meanings = [meaning for text in self._texts for *_, meaning in dated(text)]
+        born = None if self.known is None else self.known.birth_date
+        return meanings if born is None else [*meanings, DateMeaning(born.year, born.month, born.day)]
 
     def covers(self, text: str, span: PhiSpan) -> bool:
         """Whether the identifier at `span` of `text` stands in the request too, perhaps written otherwise."""
@@ -91,5 +93,8 @@ def leaked(
 
     Compared by meaning where there is one (dates), by words (names, places) or without separators (numbers).
     """
+    found = detector.detect(output, known=known)
+    if not found:
+        return []
     permit = Allowed(allowed, known)
-    return [span for span in detector.detect(output, known=known) if not permit.covers(output, span)]
+    return [span for span in found if not permit.covers(output, span)]
