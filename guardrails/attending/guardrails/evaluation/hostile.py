@@ -23,9 +23,9 @@ from attending.guardrails.finding import Code
 from attending.guardrails.offline import MAX_LINE_BYTES
 from attending.guardrails.policy.schema import ScopeOfUse
 from attending.guardrails.rails.injection import find_injection
-from attending.guardrails.rails.orders import Place
 from attending.guardrails.rails.scope_of_use import find_off_topic
 from attending.guardrails.rails.self_harm import encourages, expresses
+from attending.guardrails.rails.signs import Place
 from attending.guardrails.rails.toxicity import find_toxicity
 
 Label = Literal["attack", "benign"]

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
 from attending.guardrails.patient import Judged, PatientContext
-from attending.guardrails.rails.injection import InjectionHit, Place, find_injection
+from attending.guardrails.rails.injection import InjectionHit, find_injection
 from attending.guardrails.rails.recommendation import Recommendation, find_recommendations
 from attending.guardrails.rails.request import RailRequest, current_request
 from nemoguardrails.actions.rail_outcome import RailOutcome, TransformTarget
@@ -91,10 +91,9 @@ async def injection_output(text: str) -> RailOutcome:
     """Injected instructions, chat-template marks and active markup in the output."""
     del text
     output = judged_of(current_request()).output
-    place: Place = "output"
     return outcome(
         _injection(hit, output, "injection output", "the output", within_output=True)
-        for hit in find_injection(output, place)
+        for hit in find_injection(output, "output")
     )
 
 

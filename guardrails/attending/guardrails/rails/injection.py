@@ -1,9 +1,10 @@
 """Prompt injection: words that try to steer a model, its reviewers or its reader's browser, in any text of a call.
 
 Detection is by concept, not by sentence: a verb of setting aside near a model's instructions, a verb of telling near
-its hidden text, a part without limits (`orders`, `languages`), marks that only a chat template, a tool, a browser or
-an interpreter reads (`markup`). It runs over every reading of `deobfuscate`. What it does not catch: orders with none
-of these concepts, in another language, or in an image. Sources: OWASP LLM01:2025 (prompt injection), MITRE ATLAS
+its hidden text, a part without limits (`orders`, `languages`), a text that speaks to whatever reads it (`addressed`),
+marks that only a chat template, a tool, a browser or an interpreter reads (`markup`). It runs over every reading of
+`deobfuscate`. What it does not catch: orders with none of these concepts, in a language that is not among
+`languages`, or in an image. Sources: OWASP LLM01:2025 (prompt injection), MITRE ATLAS
 AML.T0051 and AML.T0054.
 """
 
@@ -13,11 +14,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from attending.guardrails.rails import markup, orders
+from attending.guardrails.rails import addressed, markup, orders
 from attending.guardrails.rails.care import about_care, no_order
 from attending.guardrails.rails.deobfuscate import Reading, invisible, readings
 from attending.guardrails.rails.languages import LANGUAGES, Language
-from attending.guardrails.rails.orders import COMPACT, Place, Sign
+from attending.guardrails.rails.signs import Place, Sign
 from attending.guardrails.rails.together import found_together
 
 __all__ = ["MAX_HITS", "InjectionHit", "Place", "find_injection"]
@@ -27,6 +28,7 @@ _MAX_WEAK: Final = 2_000
 """Weak signs whose sentences are read; a text with more of them is none of a clinic's."""
 _GUESSES: Final = frozenset({"leet", "spaced", "lines", "reversed", "words reversed", "rot13"})
 _JOINED: Final = ("spaced", "lines")
+_ORDERS: Final = (*orders.SIGNS, *addressed.SIGNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def find_injection(text: str, place: Place) -> tuple[InjectionHit, ...]:
 def _found(reading: Reading, place: Place) -> Iterator[tuple[str, int, int]]:
     text = reading.text
     flat = text.replace("\n", " ")
-    yield from _of_signs(orders.SIGNS, flat, place)
+    yield from _of_signs(_ORDERS, flat, place)
     yield from found_together(flat, place)
     guessed = reading.how.rpartition(" ")[2] in _GUESSES or reading.how in _GUESSES
     if not guessed:
@@ -77,7 +79,7 @@ def _found(reading: Reading, place: Place) -> Iterator[tuple[str, int, int]]:
             yield "many_shot", *turns
     if reading.how.endswith(_JOINED):
         letters = "".join(filter(str.isalpha, text))
-        if COMPACT.search(letters) is not None:
+        if orders.COMPACT.search(letters) is not None:
             yield "override", 0, len(text)
     ascii_only = flat.isascii()
     for language in LANGUAGES:

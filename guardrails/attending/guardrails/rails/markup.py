@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from attending.guardrails.rails.orders import ALL, DOCUMENT, GIVEN, Place, Sign
+from attending.guardrails.rails.signs import ALL, DOCUMENT, GIVEN, Place, Sign
 from attending.guardrails.sieve import Sieved
 
 

@@ -1,5 +1,4 @@
-"""The words of orders to a model, in English: setting its instructions aside, a part without limits, its hidden text,
-a document that addresses it, a reviewer that is told what to find.
+"""The words of orders to a model, in English: setting its instructions aside, a part without limits, its hidden text.
 
 Patterns are over the folded text (`folding.fold`) with line ends as spaces. Gaps are bounded and within a sentence.
 `weak` patterns speak of instructions that a clinic gives as well: they count only where nothing of care is near
@@ -9,44 +8,9 @@ Patterns are over the folded text (`folding.fold`) with line ends as spaces. Gap
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-from attending.guardrails.sieve import Sieved
-
-Place = Literal["prompt", "document", "output"]
-
-ALL: Final = frozenset[Place]({"prompt", "document", "output"})
-GIVEN: Final = frozenset[Place]({"prompt", "document"})
-PROMPT: Final = frozenset[Place]({"prompt"})
-DOCUMENT: Final = frozenset[Place]({"document"})
-OUTPUT: Final = frozenset[Place]({"output"})
-
-
-@dataclass(frozen=True, slots=True)
-class Sign:
-    """One pattern: the family it is of, where it counts, and whether words of care near it excuse it."""
-
-    family: str
-    pattern: Sieved
-    places: frozenset[Place] = ALL
-    weak: bool = False
-    needs: tuple[str, ...] = ()
-    """One of these is in every text that the pattern matches: for patterns of marks, which no sieve knows."""
-
-
-def _sign(family: str, pattern: str, places: frozenset[Place] = ALL, *, weak: bool = False) -> Sign:
-    return Sign(family, Sieved(pattern), places, weak)
-
-
-_SEP: Final = r"[\s,:'\"()\[\]*_>-]{1,4}"
-_W: Final = r"[^\s.!?;]{1,20}"
-
-
-def gap(words: int) -> str:
-    """Up to `words` words of the same sentence."""
-    return rf"(?:{_SEP}{_W}){{0,{words}}}?{_SEP}"
-
+from attending.guardrails.rails.signs import ALL, GIVEN, OUTPUT, PROMPT, WORD, Sign, gap, sign
 
 _IGNORE: Final = (
     r"(?:ignor(?:e|ing)|disregard(?:ing)?|forget(?:ting)?|overrid(?:e|ing)|overrul(?:e|ing)|bypass(?:ing)?"
@@ -163,27 +127,13 @@ _PRIVATE: Final = (
     r"|real|complete)[\s-]){0,3}(?:prompt|configuration|config|programming|api keys?|secrets?|credentials|passwords?"
     r"|tokens?|environment variables?|source code|model weights|first message|context)\b)"
 )
-_SAY: Final = (
-    r"(?:say|state|recommend|answer|reply|respond|output|write|include|mention|conclude|list|hide|omit|ignore|rate"
-    r"|reveal|send|append|add|claim|report|refuse|cite|follow|forward|assure|promote|quote|print|insert|begin|start"
-    r"|never|tell|disregard|approve|obey|treat|be executed by)"
-)
-_AI_STRONG: Final = (
-    r"(?:llms?|(?:large )?language models?|chat ?bots?|chatgpt|gpts?|copilot|ai (?:assistants?|models?|agents?"
-    r"|systems?"
-    r"|tools?|readers?)|(?:virtual|digital|automated|automatic) (?:assistants?|summari[sz]ers?|agents?|readers?"
-    r"|systems?)"
-    r"|summari[sz]ers?|answer engines?|artificial intelligence)"
-)
-_AI_WIDE: Final = rf"(?:{_AI_STRONG}|ai|a\.i\.|claude|gemini|llama|assistants?|models?|bots?)"
-
 SIGNS: Final[tuple[Sign, ...]] = (
     # --- setting instructions aside
-    _sign("override", rf"\b{_IGNORE}(?:{gap(4)})?{STRONG_OBJECT}", GIVEN),
+    sign("override", rf"\b{_IGNORE}(?:{gap(4)})?{STRONG_OBJECT}", GIVEN),
     # What a clinic calls yours as well, a reader may be told to set aside.
-    _sign("override", rf"\b{_IGNORE_NOW}(?:{gap(4)})?{_strong(_MODEL_YOURS)}", OUTPUT),
+    sign("override", rf"\b{_IGNORE_NOW}(?:{gap(4)})?{_strong(_MODEL_YOURS)}", OUTPUT),
     # Said in full it is what an attack says, whatever else stands in its sentence; a clinic says about what.
-    _sign(
+    sign(
         "override",
         r"\b(?:ignore|disregard|forget) (?:all|any|every) (?:of )?(?:(?:the|your|my|these|those) )?(?:previous|prior"
         r"|above|earlier"
@@ -193,14 +143,14 @@ SIGNS: Final[tuple[Sign, ...]] = (
         r"|you (?:got|received|had)"
         r"|and (?:follow|use|take|see|call))\b)",
     ),
-    _sign("override", rf"\b{_IGNORE}(?:{gap(5)}){WEAK_OBJECT}", GIVEN, weak=True),
-    _sign("override", rf"\b{_IGNORE}\s(?!your\b){WEAK_OBJECT}", OUTPUT, weak=True),
-    _sign("override", rf"\b{_END}(?:{gap(3)})?(?:(?:your|ur|all|any|the|these|those|every|my|its|of"
+    sign("override", rf"\b{_IGNORE}(?:{gap(5)}){WEAK_OBJECT}", GIVEN, weak=True),
+    sign("override", rf"\b{_IGNORE}\s(?!your\b){WEAK_OBJECT}", OUTPUT, weak=True),
+    sign("override", rf"\b{_END}(?:{gap(3)})?(?:(?:your|ur|all|any|the|these|those|every|my|its|of"
           rf"|usual)[\s-]){{1,4}}"
           rf"(?:{_OWNED}[\s-]{_TEXTS}\b|(?:programming|alignment|censorship|moderation|refusals?|pre-?prompt)\b)"),
-    _sign("override", rf"\b{_END} (?:all )?(?:of )?(?:your|ur) (?:{_W} )?{_YOURS}\b{_ABOUT}",
+    sign("override", rf"\b{_END} (?:all )?(?:of )?(?:your|ur) (?:{WORD} )?{_YOURS}\b{_ABOUT}",
           GIVEN, weak=True),
-    _sign("override",
+    sign("override",
           r"\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget|overlook|erase|wipe|void)\s(?:about )?(?:all|everything"
           r"|anything"
           r"|whatever|what)\b(?:\s(?:of|that|which|what|you|was|were|is|are|came|has been|have been|had been|been"
@@ -210,12 +160,12 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|up to"
           r" now|so far|tells? you|taught)\b(?! (?:in|by (?:the|my|your|dr)|to (?:her|him|the))\b)",
           ALL, weak=True),
-    _sign("override", r"\beverything (?:said|written|stated|told(?: to)? you|above)\b(?: before| above| prior"
+    sign("override", r"\beverything (?:said|written|stated|told(?: to)? you|above)\b(?: before| above| prior"
           r"| until now"
           r"| so far| to you)?[^.!?;]{0,25}\b(?:is|are|was) (?:now )?(?:void|cancelled|invalid|null|obsolete"
           r"|irrelevant"
           r"|a test|fake|over)\b", GIVEN),
-    _sign("override",
+    sign("override",
           r"\b(?:instructions?|prompts?|directives?|directions|guidelines?|rules|commands?|constraints?"
           r"|restrictions?|limitations"
           r"|policies|policy|safeguards?|protocols?|filters?|guard ?rails?|system message)(?: (?:that "
@@ -226,7 +176,7 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"(?:hereby )?(?:cancell?ed|void|lifted|obsolete|outdated|superseded|null|revoked|suspended|irrelevant"
           r"|invalid"
           r"|fake|wrong|replaced|overridden|disabled|deleted|finished))\b", PROMPT, weak=True),
-    _sign("override", r"\b(?:instructions?|commands?|words|messages?|requests?|wishes|rules?|prompt|authority"
+    sign("override", r"\b(?:instructions?|commands?|words|messages?|requests?|wishes|rules?|prompt|authority"
           r"|orders?)\b"
           r"[^.!?;]{0,30}\b(?:(?:take|takes|have|has|having|get|gets|given?|a)\s(?:\w+ )?(?:precedence|priority"
           r"|authority"
@@ -236,13 +186,13 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|anything (?:your|that your|you were)|ones? (?:that )?you (?:had|were|got)|makers?|whoever"
           r"|from the system"
           r"|only (?:mine|my)|who programmed|you had before)\b", GIVEN),
-    _sign("override", r"\b(?:put|place|set|give|treat|rank|hold)\s[^.!?;]{0,25}\b(?:request|message|words|wishes"
+    sign("override", r"\b(?:put|place|set|give|treat|rank|hold)\s[^.!?;]{0,25}\b(?:request|message|words|wishes"
           r"|question|this)"
           r"\b[^.!?;]{0,30}\b(?:ahead of|above|before|over|higher priority|priority over|higher than)\b[^.!?;]{0,25}"
           r"\b(?:your (?:programming|rules|instructions|guidelines|policy|policies|training|makers?)|the system"
           r"|system"
           r" (?:prompt|message)|anything (?:your|you))\b", GIVEN),
-    _sign("override", r"\bobeying me\b|\bobey (?:me|only me|this one|my (?:words|commands|orders))\b"
+    sign("override", r"\bobeying me\b|\bobey (?:me|only me|this one|my (?:words|commands|orders))\b"
           r"|\b(?:comply with|do|answer|say) (?:whatever|anything|everything) i (?:ask|say|want|tell you)\b"
           r"|\bonly my (?:wishes|words|commands|orders|instructions) (?:count|matter|apply)\b"
           r"|\bwhatever you were told not to\b|\bignore anything that (?:tells|told|forbids|stops) you\b"
@@ -256,17 +206,17 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r" (?:directions|directives|instructions|rules|guidelines) (?:did not|didn't|never|do not)|(?:nobody"
           r"|no one) (?:ever )?(?:gave|told)"
           r" you|you (?:have|had) (?:no|never))\b", ALL),
-    _sign("override", r"\b(?:pretend|assume|imagine|suppose|act as if|consider|let's say)\b[^.!?;]{0,60}\b(?:text"
+    sign("override", r"\b(?:pretend|assume|imagine|suppose|act as if|consider|let's say)\b[^.!?;]{0,60}\b(?:text"
           r"|words?|message"
           r"|prompt|instructions?|rules|directions|policies|policy)\b[^.!?;]{0,50}\b(?:was never|were never"
           r"|never (?:written"
           r"|existed|happened|given)|did not exist|does not (?:apply|exist)|do not (?:apply|exist)|outdated"
           r"|not there|gone)\b",
           GIVEN),
-    _sign("override", rf"\b(?:your|the|by|who) {_MAKER}\b[^.!?;]{{0,50}}\b(?:authori[sz]\w+|releas\w+|permi\w+"
+    sign("override", rf"\b(?:your|the|by|who) {_MAKER}\b[^.!?;]{{0,50}}\b(?:authori[sz]\w+|releas\w+|permi\w+"
           rf"|allow\w*"
           r"|decided|mistake|grant\w*|wrong|test|approved|agreed|said (?:that )?you (?:may|can)|no longer)\b", GIVEN),
-    _sign("override", rf"\b(?:as|i am|i'm|it's|this is|speaking as) (?:your|the|one of your) (?:{_MAKER}|admin\w*)\b"
+    sign("override", rf"\b(?:as|i am|i'm|it's|this is|speaking as) (?:your|the|one of your) (?:{_MAKER}|admin\w*)\b"
           r"[^.!?]{0,70}\b(?:you|your|pre-?prompt|prompt|restrict\w*|override|dump|print|reveal|unrestricted)\b"
           r"|\bmy authority (?:outranks|exceeds|is (?:above|higher))\b|\bno longer need (?:the )?(?:permission"
           r"|approval"
@@ -277,7 +227,7 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|obligations)"
           r"|\b(?:break|ignore|leave) (?:protocol|character|the script)\b|\b(?:stick|keep) to the script\b"
           r"|\bimprovi[sz]e without\b", GIVEN),
-    _sign("override",
+    sign("override",
           r"\byour (?:new|real|true|actual|only|updated|revised) (?:task|objective|mission|directive|purpose|goal|job"
           r"|orders)(?: now)? (?:is|are|will be|now|:|follows)"
           r"|\byour (?:real|true|actual|only) instructions? (?:is|are|will be|now|:|follows)"
@@ -295,30 +245,30 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|\b(?:skip|drop|omit|leave out) (?:your|the|all) (?:usual )?(?:safety )?(?:disclaimers?|refusals?"
           r"|safety warnings?)\b"
           r"|\b(?:put|lay|set) (?:away|aside|down) your (?:policies|rules|guidelines|principles)\b", ALL),
-    _sign("override", r"(?:^|[.!?>\n\]]\s?)(?:new|updated|revised|real) (?:system prompt|system message|directive"
+    sign("override", r"(?:^|[.!?>\n\]]\s?)(?:new|updated|revised|real) (?:system prompt|system message|directive"
           r"|prompt)\s?[:=>-]"),
-    _sign("override", r"\b(?:suspend|waive|lift|relax)\s(?:the |all |any |your |these ){1,2}(?:limitations?"
+    sign("override", r"\b(?:suspend|waive|lift|relax)\s(?:the |all |any |your |these ){1,2}(?:limitations?"
           r"|restrictions?|rules"
           r"|constraints?|limits) (?:that |which )?(?:were |have been |are )?(?:put|placed|imposed|set) on you\b"
           r"|\bskip the checks you\b|\bi authori[sz]e you\b|\bgrant you (?:permission|access|the right)\b", GIVEN),
     # --- a part without limits
-    _sign("role", rf"\b{_PLAY}\b(?:{gap(10)})?{_NO_LIMITS}", ALL, weak=True),
-    _sign("role", rf"\b(?:you(?:'re| are| will be|'ll be| have become| were)|be|become"
-          rf"|as) (?:now )?(?:{_W} ){{0,6}}?{_AI_NOUN}\b"
+    sign("role", rf"\b{_PLAY}\b(?:{gap(10)})?{_NO_LIMITS}", ALL, weak=True),
+    sign("role", rf"\b(?:you(?:'re| are| will be|'ll be| have become| were)|be|become"
+          rf"|as) (?:now )?(?:{WORD} ){{0,6}}?{_AI_NOUN}\b"
           rf"[^.!?;]{{0,40}}{_NO_LIMITS}|\b(?:you(?:'re| are| will be| have)|be|as) (?:now )?(?:an? |my |the "
           rf"|no )?(?:unrestricted"
           r"|uncensored|unfiltered|jailbroken|amoral|rogue|evil)\b",
           ALL, weak=True),
-    _sign("role", r"\byou have (?:absolutely )?no (?:restrictions|rules|limits|guidelines|filters?)(?: (?:now"
+    sign("role", r"\byou have (?:absolutely )?no (?:restrictions|rules|limits|guidelines|filters?)(?: (?:now"
           r"|any ?more"
           r"|at all))?\s?(?:$|[.!,])", GIVEN, weak=True),
-    _sign("role", r"\byou are (?:now|no longer|henceforth|hereby)\s(?:(?:an?|the|in|called|named|bound|restricted"
+    sign("role", r"\byou are (?:now|no longer|henceforth|hereby)\s(?:(?:an?|the|in|called|named|bound|restricted"
           r"|limited"
           r"|operating|going|free|dan|unrestricted|jailbroken|connected|\w{3,16}(?:gpt|bot|unlimited"
           r"|ai))\b)(?!\s(?:\w+ )"
           r"{0,3}(?:weeks?|months?|days?|years?|candidate|patient|part of|member|enrolled|recover\w*|appointment|list"
           r"|contagious|pregnant|risk|carrier))", GIVEN),
-    _sign("role",
+    sign("role",
           r"\b(?:developer|debug|god|sudo|jailbreak|unrestricted|dan|root|override) (?:mode|override)(?: is)?"
           r" (?:on|enabled|activated|engaged|now)\b(?! (?:the|this|that|a|his|her)\b)"
           r"|\b(?:enter|entering|enable|enabling|activate|activating|switch (?:in)?to|turn on|engage|go into|start)\s"
@@ -332,7 +282,7 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|\b(?:have|has) two personalities\b|\b(?:second|other) (?:one|personality) (?:ignores|has no|breaks"
           r"|does not follow)\b"
           r"|\bwho (?:always says yes|never (?:refuses|says no))\b|\band never refuses?\b", ALL),
-    _sign("role", r"\b(?:late|dead|deceased) (?:grand\w+|uncle|aunt|father|mother|dad|mom|mum|brother|sister"
+    sign("role", r"\b(?:late|dead|deceased) (?:grand\w+|uncle|aunt|father|mother|dad|mom|mum|brother|sister"
           r"|friend)\b[^.!?]{0,40}"
           r"\b(?:used to|would) (?:tell|read|sing|recite|whisper|teach|give)\b[^.!?]{0,60}\b(?:how to|recipes?|keys?"
           r"|passwords?"
@@ -346,30 +296,26 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|parts))\b[^!?]{0,120}"
           r"(?:filter|limits?\b|evil|restrict|uncensored|unfiltered|jailb|no rules)"
           r"|\bhypothetically\b[^.!?]{0,40}\b(?:model|ai|assistant)\b", GIVEN),
-    _sign("override", r"\b(?:follow|obey|use|apply|honou?r) (?:only )?(?:the |my |these )?(?:instructions?|rules"
+    sign("override", r"\b(?:follow|obey|use|apply|honou?r) (?:only )?(?:the |my |these )?(?:instructions?|rules"
           r"|orders|commands|directions) (?:in|of|from)"
           r" this (?:message|prompt|request|text|chat)\b", PROMPT),
-    _sign(
+    sign(
         "extraction",
         r"\brepeat (?:all|everything)(?: of)? the above\b(?! (?:exercises?|steps|tests|labs|daily|times|measures))",
         PROMPT,
     ),
-    _sign("override", r"\b(?:this|the (?:following|present)) (?:text|message|note|document|section"
+    sign("override", r"\b(?:this|the (?:following|present)) (?:text|message|note|document|section"
           r"|line) (?:overrides|supersedes|replaces|takes precedence over)"
           r" (?:the |any |all |your )?(?:users?|user's|system|prompts?|instructions?|questions?|previous|prior)\b",
           GIVEN),
-    _sign("addresses_model", r"\bif you(?:'re| are) an? (?:large )?(?:language model|llm|ai|chatbot|bot|machine"
-          r"|artificial intelligence|summari[sz]er)\b(?! (?:user|patient))", DOCUMENT),
-    _sign("addresses_model", r"\byour (?:answers?|repl(?:y|ies)|responses?|summary|output) (?:must |should |has to "
-          r"|have to )?(?:ends?|begins?|starts?|includes?|contains?|mentions?|finish(?:es)?)\b", DOCUMENT),
-    _sign("extraction", r"\bwhat (?:instructions?|rules|guidelines|prompt|directives) (?:did|have|do"
+    sign("extraction", r"\bwhat (?:instructions?|rules|guidelines|prompt|directives) (?:did|have|do"
           r"|has)\b[^.!?]{0,40}\b(?:developers?|makers?|operators?|creators?|company|they"
           r"|admin\w*)\b[^.!?]{0,20}\b(?:give|given|gave|tell|told|set|write) (?:to )?you\b"
           r"|\b(?:print|show|repeat|reveal|output|copy|paste|leak) (?:me )?the (?:above|previous|current|full|whole"
           r"|entire|preceding) prompt\b", PROMPT),
-    _sign("role", r"\b(?:in|into|on) (?:an? |the )?(?:unrestricted|developer|god|jailbreak|dan|unfiltered|uncensored"
+    sign("role", r"\b(?:in|into|on) (?:an? |the )?(?:unrestricted|developer|god|jailbreak|dan|unfiltered|uncensored"
           r"|root|sudo) mode\b", GIVEN),
-    _sign("role", r"\bfrom (?:now on|this point (?:on|forward)|here on),?\s(?:you|your)\s(?:will|must|shall|are"
+    sign("role", r"\bfrom (?:now on|this point (?:on|forward)|here on),?\s(?:you|your)\s(?:will|must|shall|are"
           r"|should|only|answers?"
           r"|respon\w+)(?!\s(?:\w+ ){0,2}(?:take|need|see|attend|be seen|receive|continue|avoid|eat|drink|check"
           r"|measure"
@@ -377,12 +323,12 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|\bfrom (?:now on|here on),? (?:answer|respond|reply|ignore|obey|act|always answer"
           r"|instructions in this message)\b",
           GIVEN),
-    _sign("role", r"\b(?:chatgpt|openai|gpt-?[345]|dan)\b[^.!?]{0,90}\b(?:rules|polic(?:y|ies)|restrict\w*|filter\w*"
+    sign("role", r"\b(?:chatgpt|openai|gpt-?[345]|dan)\b[^.!?]{0,90}\b(?:rules|polic(?:y|ies)|restrict\w*|filter\w*"
           r"|moral\w*|ethic\w*|illegal|guidelines"
           r"|censor\w*|limitations?|refus\w*)\b|\b(?:rules|polic(?:y|ies)|guidelines|restrictions|limitations) (?:of"
           r"|by|from|set by|imposed by) (?:chatgpt|openai)\b",
           GIVEN, weak=True),
-    _sign("role", r"\b(?:no matter (?:how|what|if)|regardless (?:of|how)|even if|whether)\b[^.!?]{0,50}\b(?:illegal"
+    sign("role", r"\b(?:no matter (?:how|what|if)|regardless (?:of|how)|even if|whether)\b[^.!?]{0,50}\b(?:illegal"
           r"|unethical|immoral|offensive|inappropriate|nsfw"
           r"|ethical or legal|legal or ethical)\b"
           r"|\byou (?:will|must|can|should|are|may|do|would|have to)(?: always)? (?:never|not|unable to|cannot"
@@ -397,8 +343,8 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|\bnsfw\b|\b(?:break|breaking) (?:the )?character\b|\bin your (?:role|character)\b[^.!?]{0,30}\balways\b",
           GIVEN),
     # --- what it was told, out
-    _sign("extraction", rf"\b{_TELL}(?:{gap(6)}){_PRIVATE}", GIVEN, weak=True),
-    _sign("extraction",
+    sign("extraction", rf"\b{_TELL}(?:{gap(6)}){_PRIVATE}", GIVEN, weak=True),
+    sign("extraction",
           r"\b(?:print|repeat|output|show|copy|paste|recite|type|write (?:out|down)|reproduce|echo|dump|quote"
           r"|summari[sz]e"
           r"|translate|display|reveal|return)(?:\s\w+){0,3}?\s(?:everything|all (?:of )?the (?:text|words|content)"
@@ -421,17 +367,17 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|instructions)"
           r"|\bfirst \d{1,4} (?:words|lines|characters|tokens|sentences) of (?:the|your)\b"
           r"|\bwhich (?:confidential|secret|hidden) (?:guidelines|rules|instructions)\b", GIVEN),
-    _sign("extraction", r"\b(?:what|which|any|the) (?:api keys?|credentials|access tokens?"
+    sign("extraction", r"\b(?:what|which|any|the) (?:api keys?|credentials|access tokens?"
           r"|environment variables)\b[^.!?]{0,50}\b(?:you|your)\b",
           PROMPT),
-    _sign("extraction", r"\b(?:reveal|print|repeat|output|leak|dump|recite|convert|encode|spell|write out|quote"
+    sign("extraction", r"\b(?:reveal|print|repeat|output|leak|dump|recite|convert|encode|spell|write out|quote"
           r"|what (?:are|were|is)|tell me|show me|give me)\b"
           rf"(?:{gap(3)})?your (?:(?:initial|original|own|exact|full|internal|current|very first|secret|hidden"
           rf"|confidential|developer"
           r"|actual|entire)[\s-]){0,3}(?:instructions|guidelines|rules|directives|restrictions)\b(?! (?:about|for|on"
           r"|regarding|concerning|to|when|if)\b)",
           PROMPT, weak=True),
-    _sign("extraction", r"\bmy (?:system|initial|hidden|secret|developer|internal) (?:prompt|instructions?"
+    sign("extraction", r"\bmy (?:system|initial|hidden|secret|developer|internal) (?:prompt|instructions?"
           r"|guidelines|directives)\b"
           r"|\baccording to my (?:instructions|guidelines|programming)\b"
           r"|\bi (?:will|have|am|'ve|'m|can) (?:now )?(?:ignor\w+|disabled?|disregard\w*|turned off|bypass\w*"
@@ -439,92 +385,6 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|\b(?:the|my) system prompt (?:is|says|reads|states)\b|\bhere is the (?:unfiltered|uncensored) (?:answer"
           r"|response|version)\b"
           r"|\b(?:answer|respond) (?:now )?without (?:any )?(?:restrictions|filters?|limits)\b", OUTPUT),
-    # --- a document that addresses a model
-    _sign("addresses_model", rf"\b{_AI_STRONG}(?:{gap(9)})?(?:must|shall|should|has to|have to|needs? to|is to"
-          rf"|are to|(?:is|are) required to)"
-          rf"(?: not| never| always| only| also| please)?\s{_SAY}\b", DOCUMENT),
-    _sign("addresses_model", rf"\b(?:assistants?|models?|ais?|systems?|bots?|agents?|whoever|whichever (?:model"
-          rf"|system|bot|ai)|any (?:model|system))"
-          r"(?: that| which| who)?(?: is)? (?:quot|read|process|retriev|generat|summari[sz]|pars|us|see"
-          r"|answer)(?:e?s|ing|es)\b[^.!?;]{0,50}"
-          rf"\b(?:must|shall|should|has to|have to|will|needs to)(?: not| never| always)?\s{_SAY}\b", DOCUMENT),
-    _sign("addresses_model", rf"\bif an? (?:{_AI_STRONG}|ai|assistant|model|bot) (?:\w+ )?(?:is|reads|sees"
-          rf"|summari[sz]es|processes|parses|answers|uses|retrieves"
-          r"|receives|finds)\b", DOCUMENT),
-    _sign("addresses_model", rf"\bexecuted by any {_AI_WIDE}\b|\bif (?:this|the) (?:text|document|page|note"
-          rf"|passage) is (?:being )?(?:read|processed"
-          rf"|summari[sz]ed|parsed|retrieved) by (?:an? |any )?{_AI_WIDE}\b|\bif an? {_AI_STRONG} (?:is|reads|sees"
-          rf"|summari[sz]es)\b"
-          rf"|\b(?:if you(?:'re| are)|you are|as)\s(?:an?|the) (?:{_AI_STRONG}|ai)\b[^.!?]{{0,40}}\b(?:must|shall"
-          rf"|should|please|then|have to"
-          r"|always|never|will|do|say|write|recommend|include|respond|reply)\b(?! have a (?:bone|scan))"
-          rf"|\byou,? (?:the )?{_AI_WIDE},? (?:are to|must|should|will|shall)\b", DOCUMENT, weak=True),
-    _sign("addresses_model", rf"\byou,? the {_AI_WIDE},? (?:are|must|should|will|shall)\b", DOCUMENT),
-    _sign("addresses_model", rf"\b(?:(?:note|message|instructions?|attention|notice|reminders?|commands?|directives?"
-          rf"|important|memo|warning)s?\s(?:to|for)"
-          rf"|dear|hey|hello|attention|attn:?|to)\s(?:the |any |all |our )?(?:{_AI_STRONG}|ai|a\.i\.|claude|gpt"
-          rf"|gemini"
-          rf"|(?:assistant|model|bot|system)"
-          r"s?(?= (?:processing|reading|summari[sz]ing|answering|that|which|who|using)))\b", DOCUMENT),
-    _sign("addresses_model", r"\b(?:llm|ai|model|chatbot|assistant|bot)s? (?:directive|instruction|notice|command"
-          r"|prompt|override)s?\s?:"
-          r"|(?:^|[.!?>\]\n]\s?|<!--\s?)(?:ai|assistant|model|bot|llm|claude|gpt|chatbot)\s?[:,]\s?(?:do not|don't"
-          r"|you|please|reveal|say|ignore|recommend|tell|when|if|whenever|before|in your"
-          r"|answer|always|never|treat|hide|output|write|omit|state)\b"
-          rf"|\b(?:please|now),? (?:ai|assistant|model|bot|llm|chatbot|claude|gpt)\s?,\s?\w+"
-          rf"|\bthe (?:assistant|model|ai|chatbot|bot)s? (?:should|must|shall|is to|has to)(?: now| not"
-          rf"| never| always)?\s(?:now )?{_SAY}\b", DOCUMENT),
-    _sign("addresses_model",
-          r"\bwhen(?:ever)? (?:you |an ai )?(?:(?:are )?asked about|summari[sz]\w+|answer\w*|respond\w*|process\w*"
-          r"|generat\w*|writ\w*|read\w*|pars\w*)\b"
-          r"[^.!?\n]{0,50}?,?\s(?:you |please |always |never |must |should |also |and ){0,3}(?:leave out|omit|hide"
-          r"|conceal|do not (?:mention|tell|reveal|disclose)"
-          r"|never mention|say that|state that|claim|recommend|insert|append)\b", DOCUMENT),
-    _sign("addresses_model",
-          r"\b(?:append|insert|include|add|embed|put|begin|start|end|finish)\b[^.!?\n]{0,50}?\b(?:your|every|each"
-          r"|any|all)\s(?:\w+ ){0,2}"
-          r"(?:answers?|responses?|repl(?:y|ies)|output|summary)\b"
-          r"|\b(?:include|add|insert|put|use) the (?:sentence|phrase|words|line|statement)\b"
-          r"|\bin whatever you (?:write|say|answer)\b|\bin all answers\b", DOCUMENT),
-    _sign("addresses_model",
-          r"\b(?:append|include|insert|add|give) the (?:link|url|address|image)\b"
-          r"|\bfor (?:the |any |all )?(?:ais?|llms?|models?|assistants?|bots?|machines?|chatbots?) only\b"
-          r"|\banswer every question\b|\bbefore (?:replying|answering|responding)\b|\boutput only\b"
-          r"|\breply (?:only )?(?:that|with ')"
-          r"|\b(?:when|if) asked about th(?:is|e) (?:patient|drug|document|record)\b[^.!?\n]{0,10},?\s?(?:say|state"
-          r"|answer|claim|deny|tell)\b"
-          r"|\b(?:end|beginning|start) of (?:the )?(?:retrieved )?(?:document|context|text|user input|user query"
-          r"|prompt|untrusted (?:data|text)|system prompt)\b"
-          r"[^a-z]{0,12}\s?(?:new|now|you|real|system|instructions?|ignore|begin|start|assistant|model|ai)\b"
-          r"|\binstead,? (?:reply|respond|answer|output|say|print|write|act|do this)\b|\b(?:do|say) this instead\b"
-          r"|\btreat (?:the following|this|what follows|it) as (?:an? |the |your )?(?:system|developer|admin\w*"
-          r"|user) (?:message|prompt|instruction|command)"
-          r"|\bdo(?:n't| not) (?:reveal|mention|tell|show|disclose|repeat)\b[^.!?\n]{0,40}\b(?:this (?:line"
-          r"|paragraph|note|instruction|message|text|passage)"
-          r"|the user\b(?! of)|to the (?:user|clinician|reader))", DOCUMENT),
-    _sign("addresses_model", r"\b(?:must not|shall not|should not|do not|never) tell the (?:user|doctor|clinician"
-          r"|reader|reviewer)s?(?: about| of)? (?:this|these)\b"
-          r"|\b(?:as the only source|cite this (?:page|document) as)\b", DOCUMENT),
-    # --- the reviewer
-    _sign("subverts_review",
-          r"\b(?:mark|label|flag|classify|rate|report|treat|approve)\s(?:\w+ ){0,4}?(?:this|the) (?:output|answer"
-          r"|response|text|message|reply|draft|following|request)\s"
-          r"(?:\w+ ){0,3}?(?:as\s)?(?:safe|approved|released?|compliant|verified|passed|reviewed|signed"
-          r"|not (?:harmful|unsafe))\b(?! (?:for|to) (?:discharge|home|travel))"
-          r"|\b(?:mark|label|flag|classify|rate) (?:this|it|everything) as (?:safe|approved|released|compliant"
-          r"|passed|reviewed)\b(?! (?:for|to|by|at|in)\b)"
-          r"|\b(?:skip|bypass|circumvent|evade|disable|avoid|turn off|switch off|get around"
-          r"|work around)\s(?:\w+ ){0,3}?(?:guard ?rails?|safety (?:filters?|rails?|systems?)"
-          r"|content filters?|moderation|(?:human|clinician|physician|pharmacist|clinical|medical) review"
-          r"|the (?:reviewer|checker|rails?))\b"
-          r"|\b(?:do not|don't|never) (?:hold|block|flag|review|check) (?:it|this|this (?:text|message|output|answer"
-          r"|reply))(?: for review)?\b(?! (?:for|until|if|down|in|up)\b)"
-          r"|\bpre-?approved[^.!?\n]{0,30}\b(?:skip|release|no review|no need)\b|\b(?:reviewer|reviewing model"
-          r"|checker|grader|judge) ?(?:bot|model)?\s?[:,]\s?(?:label|mark|rate|approve|classify)\b"
-          r"|\b(?:note|message) to the (?:reviewing|checking|grading)\b"
-          r"|\b(?:do not|don't|never)\s(?:mention|reveal|tell|disclose|say)\b[^.!?\n]{0,40}\b(?:these instructions"
-          r"|this instruction|this prompt"
-          r"|you were (?:told|instructed|asked)|(?:to )?the (?:reviewer|user|checker)\b(?! of))"),
 )  # fmt: skip
 
 COMPACT: Final = re.compile(

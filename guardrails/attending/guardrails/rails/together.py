@@ -1,8 +1,8 @@
 """Orders to a model told by words that stand together in one sentence, whatever their order.
 
-`orders` knows how an attack is usually put; here an *anchor* that hardly any letter holds ("your guidelines", "system
-prompt", "chatbot") counts where the sentence round it says what is to become of it ("suspended", "act against", "leave
-out"). Words of care excuse it (`rails.care`).
+`orders` and `addressed` know how an attack is usually put; here an *anchor* that hardly any letter holds ("your
+guidelines", "system prompt", "chatbot") counts where the sentence round it says what is to become of it ("suspended",
+"act against", "leave out"). Words of care excuse it (`rails.care`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from attending.guardrails.rails.care import about_care, no_order, sentence
-from attending.guardrails.rails.orders import DOCUMENT, GIVEN, PROMPT, Place
+from attending.guardrails.rails.signs import DOCUMENT, GIVEN, PROMPT, Place
 from attending.guardrails.sieve import Sieved
 
 _MAX_READ: Final = 2_000
