@@ -6,9 +6,11 @@ import asyncio
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -155,12 +157,26 @@ async def test_a_worker_that_is_killed_at_work_holds_and_is_replaced(pool: Guard
     assert await _letter(pool) == "release"
 
 
-async def test_a_worker_that_is_killed_while_idle_costs_nobody_an_answer(pool: GuardPool) -> None:
+async def test_a_worker_that_is_killed_while_idle_costs_nobody_an_answer(
+    pool: GuardPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the system has no process to give at first."""
+    start = subprocess.Popen
+    refused: list[object] = []
+
+    def sometimes(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        if not refused:
+            refused.append(arguments)
+            raise BlockingIOError
+        return start(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", sometimes)
     os.kill(pool.health().pids[0], signal.SIGKILL)
     await asyncio.sleep(0.2)
     assert await _letter(pool) in ("release", "hold")
     await _ready(pool)
     assert await _letter(pool) == "release"
+    assert refused
 
 
 async def test_a_caller_that_goes_away_leaves_the_worker_usable(pool: GuardPool) -> None:

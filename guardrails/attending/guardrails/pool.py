@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import pickle
 import socket
@@ -361,21 +362,11 @@ class GuardPool:
     # -- processes
 
     async def _spawn(self) -> _Worker:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = subprocess.Popen(  # noqa: S603, ASYNC220 - this interpreter, our module; returns at once
-                [sys.executable, "-m", "attending.guardrails.pool_worker", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                env={
-                    **os.environ,
-                    "OMP_NUM_THREADS": "1",
-                    "OPENBLAS_NUM_THREADS": "1",
-                    "MKL_NUM_THREADS": "1",
-                },
-            )
+        try:
+            process, ours = _start()
+        except OSError as err:
+            # No process, memory or descriptor to be had just now.
+            raise GuardStartError(f"a guard process did not start: {type(err).__name__}") from None
         try:
             reader, writer = await asyncio.open_connection(sock=ours)
             async with asyncio.timeout(START_TIMEOUT_SECONDS):
@@ -413,8 +404,8 @@ class GuardPool:
             self._keep(asyncio.create_task(self._replace(), name="attending-guard-respawn"))
 
     async def _replace(self) -> None:
-        for attempt in range(10_000):
-            await asyncio.sleep(RESTART_DELAYS_SECONDS[min(attempt, len(RESTART_DELAYS_SECONDS) - 1)])
+        for delay in itertools.chain(RESTART_DELAYS_SECONDS, itertools.repeat(RESTART_DELAYS_SECONDS[-1])):
+            await asyncio.sleep(delay)
             if self._closed:
                 return
             try:
@@ -436,6 +427,30 @@ class GuardPool:
     def _keep(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _start() -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """A new process and our end of its socket; raises OSError and leaves nothing open then."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        try:
+            process = subprocess.Popen(  # noqa: S603 - this interpreter, our module
+                [sys.executable, "-m", "attending.guardrails.pool_worker", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                env={
+                    **os.environ,
+                    "OMP_NUM_THREADS": "1",
+                    "OPENBLAS_NUM_THREADS": "1",
+                    "MKL_NUM_THREADS": "1",
+                },
+            )
+        except OSError:
+            ours.close()
+            raise
+    return process, ours
 
 
 async def _read(reader: asyncio.StreamReader) -> Any:
