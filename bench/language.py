@@ -3,7 +3,8 @@
     python bench/language.py [--json] [--corpora ../shared/clinical]
 
 Texts are the notes and dialogues of ACI-Bench and MTS-Dialog, cut at 1,024 characters; the best of five rounds counts.
-Folding the same texts is the baseline of the same run.
+Folding the same texts is the baseline of the same run. `slowest megabyte` is one read of a document of a million
+characters that repeats what its patterns begin with, the slowest of several.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ from attending.guardrails.rails.toxicity import find_toxicity
 
 CHARACTERS = 1024
 ROUNDS = 5
+MEGABYTE = 1_000_000
+REPEATED = (
+    "ignore all ", "A", "%41", "a b c ", "<!--", "your the ", "\\x41", "&#65;", "[", "\u200b", "repeat ", "print your ",
+)  # fmt: skip
 
 
 def texts(folder: Path) -> list[str]:
@@ -46,6 +51,16 @@ def milliseconds(rail: Callable[[str], Any], given: list[str]) -> float:
             rail(text)
         best = min(best, time.process_time() - started)
     return best * 1000 / len(given)
+
+
+def slowest_megabyte_ms() -> float:
+    return max(cpu_ms_once(unit * (MEGABYTE // len(unit))) for unit in REPEATED)
+
+
+def cpu_ms_once(text: str) -> float:
+    started = time.process_time()
+    judge(text, "document", ScopeOfUse())
+    return (time.process_time() - started) * 1000
 
 
 def main() -> int:
@@ -69,6 +84,7 @@ def main() -> int:
         "all of an output": lambda text: judge(text, "output", scope),
     }
     taken = {name: round(milliseconds(rail, given), 3) for name, rail in rails.items()}
+    taken["slowest megabyte"] = round(slowest_megabyte_ms(), 3)
     if arguments.json:
         print(json.dumps({"texts": len(given), "characters": CHARACTERS, "cpu_ms": taken}))
     else:
