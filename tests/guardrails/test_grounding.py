@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ from attending.guardrails.checks.run import run_checks
 from attending.guardrails.citation import Citation, Support
 from attending.guardrails.context.json_form import parse_context, parse_documents
 from attending.guardrails.finding import Code, Finding
+from attending.guardrails.grounding.compare import differences
+from attending.guardrails.grounding.reading import read
+from attending.guardrails.grounding.sources import Sources
 from attending.guardrails.knowledge import Knowledge
 from attending.guardrails.patient import Judged
 
@@ -162,7 +166,7 @@ def test_a_document_that_agrees_outweighs_one_that_does_not(knowledge: Knowledge
 
 
 def test_hostile_texts_are_read_to_their_end(knowledge: Knowledge) -> None:
-    """Long lines, bare marks and numbers without end take no more than their length."""
+    """Long lines, bare marks and numbers without end."""
     for text in (
         "no " * 20_000,
         "1/" * 20_000,
@@ -172,6 +176,20 @@ def test_hostile_texts_are_read_to_their_end(knowledge: Knowledge) -> None:
         "a\n" * 20_000,
     ):
         judged(knowledge, text[:20_000], ({"id": "d", "text": text[:20_000]},))
+
+
+def test_comparing_grows_with_the_length_at_most() -> None:
+    """CPU time for one length against that for four times it, both of the same run: 16 times where all is compared
+    with all."""
+
+    def spent(times: int) -> float:
+        text = "pain " * times
+        started = time.process_time()
+        list(differences(read(text, "", {}), Sources([read(text, "d", {})])))
+        return time.process_time() - started
+
+    short, long = (min(spent(times) for _ in range(3)) for times in (1_000, 4_000))
+    assert long < 9 * short
 
 
 def test_tenfold_against_the_document_is_named(knowledge: Knowledge) -> None:

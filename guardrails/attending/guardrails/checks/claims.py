@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Final
 
 from attending.guardrails.checks.passages import MAX_SENTENCES, content_words, sentences
@@ -75,41 +76,30 @@ class Claim:
     """One clause, `span` in its text: what it is about, how long, and whether it forbids. Read when asked for, since
     most clauses of two texts have nothing to do with each other."""
 
-    __slots__ = ("_lengths", "_plain", "_words", "span", "text")
-
     def __init__(self, text: str, start: int, end: int) -> None:
         self.span: Final = Span(start, end)
         self.text: Final = text[start:end]
-        self._lengths: tuple[tuple[Decimal, Decimal, Span], ...] | None = None
-        self._words: frozenset[str] | None = None
-        self._plain: str | None = None
 
-    @property
+    @cached_property
     def lengths(self) -> tuple[tuple[Decimal, Decimal, Span], ...]:
         """Least and most hours, and where."""
-        if self._lengths is None:
-            start = self.span.start
-            self._lengths = tuple(
-                (_hours(m, "n"), _hours(m, "m" if m["m"] else "n"), Span(start + m.start(), start + m.end()))
-                for m in _LENGTH.finditer(self.text)
-            )
-        return self._lengths
+        start = self.span.start
+        return tuple(
+            (_hours(m, "n"), _hours(m, "m" if m["m"] else "n"), Span(start + m.start(), start + m.end()))
+            for m in _LENGTH.finditer(self.text)
+        )
 
-    @property
+    @cached_property
     def plain(self) -> str:
         """The clause without its lengths of time."""
-        if self._plain is None:
-            self._plain = _LENGTH.sub(" ", self.text)
-        return self._plain
+        return _LENGTH.sub(" ", self.text)
 
-    @property
+    @cached_property
     def words(self) -> frozenset[str]:
-        if self._words is None:
-            bare = _FORBIDS.sub(" ", self.plain)
-            self._words = frozenset(_stem(word) for word in content_words(bare)) - _TELLS
-        return self._words
+        bare = _FORBIDS.sub(" ", self.plain)
+        return frozenset(_stem(word) for word in content_words(bare)) - _TELLS
 
-    @property
+    @cached_property
     def forbids(self) -> bool:
         return len(_FORBIDS.findall(self.text)) % 2 == 1
 
@@ -118,7 +108,7 @@ class Claim:
         """Whether it forbids an act; "no fracture" only denies a finding."""
         return _ORDERS.search(self.text) is not None
 
-    @property
+    @cached_property
     def conditional(self) -> bool:
         return _CONDITION.search(self.plain) is not None or any(
             _LATER.match(m.group()) for m in _LENGTH.finditer(self.text)
@@ -209,14 +199,9 @@ def _length(
     for low, high, span in claim.lengths:
         if not claim.words or any(least <= low and high <= most for least, most in known):
             continue
-        alike = [
-            (document, other)
-            for document, other in theirs
-            if other.lengths and other.forbids == claim.forbids and _same_thing(claim, other)
-        ]
-        if alike:
-            document, other = alike[0]
-            return Mismatch("length", span, document.id, other.text)
+        for document, other in theirs:
+            if _same_thing(claim, other) and other.forbids == claim.forbids:
+                return Mismatch("length", span, document.id, other.text)
     return None
 
 

@@ -134,7 +134,7 @@ def _strange_drugs(case: Case, ours: Reading, theirs: Sources, aligned: list[Ali
         rest = near.stems - fact.value
         if len(rest) < 2 or theirs.shared(rest, near.at) < _STRANGE:
             continue
-        found = Difference("drug", fact.start, fact.end, near.passage, "")
+        found = Difference("drug", fact.start, fact.end, near.passage)
         yield _finding(case, found, Severity.MAJOR, "a drug that the document does not name here")
 
 

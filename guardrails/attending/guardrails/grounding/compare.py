@@ -26,6 +26,8 @@ _ROUNDED: Final = Decimal("0.12")
 """How far apart a number and what "about" makes of it may lie: "about 50" for 45, not "about 10" for 6."""
 _TURNED: Final = 0.7
 """Share of a word's context for a turned polarity, which is told in more ways than a number."""
+_OCCURRENCES: Final = 64
+"""Places of one word in the documents that are looked at for its polarity."""
 _SUPPORTS: Final = 0.92
 _SAME_WORDS: Final = 0.9
 _OTHER_POLARITY: Final = 0.85
@@ -40,7 +42,6 @@ class Difference:
     start: int
     end: int
     passage: Passage
-    theirs: str
 
 
 def differences(ours: Reading, sources: Sources) -> Iterator[Difference]:
@@ -65,8 +66,7 @@ def _fact(ours: Reading, fact: Fact, sources: Sources) -> Difference | None:
     if where is None or best < _ALIKE or same >= best - (_WORD_FOR_WORD if best >= _VERBATIM else _NEARER):
         return None
     reading, other = where
-    theirs = reading.text[other.start : other.end]
-    return Difference(_kind(fact, other), fact.start, fact.end, Passage(reading, other.sentence), theirs)
+    return Difference(_kind(fact, other), fact.start, fact.end, Passage(reading, other.sentence))
 
 
 def _comparable(one: Fact, other: Fact, alike: float) -> bool:
@@ -137,20 +137,15 @@ def _negations(ours: Reading, sources: Sources) -> Iterator[Difference]:
     """The first word of each sentence whose polarity the documents turn round in its context."""
     told: set[int] = set()
     for index, word in enumerate(ours.words):
-        if word.sentence in told:
+        if (not word.negated) not in sources.polarities.get(word.stem, ()):
             continue
-        theirs = sources.words.get(word.stem)
-        if not theirs or all(r.words[at].negated == word.negated for r, at in theirs):
-            continue
-        if word.sentence in ours.questions:
-            continue
-        if word.stem.startswith("#"):
+        if word.sentence in told or word.sentence in ours.questions or word.stem.startswith("#"):
             continue
         context = ours.context(word, index)
         total = sources.total(context)
         same = turned = 0.0
         where: tuple[Reading, int] | None = None
-        for reading, at in theirs[:64]:
+        for reading, at in sources.words[word.stem][:_OCCURRENCES]:
             other = reading.words[at]
             if other.sentence in reading.questions:
                 continue
@@ -162,10 +157,5 @@ def _negations(ours: Reading, sources: Sources) -> Iterator[Difference]:
         if where is not None and turned >= _TURNED and same < turned - _NEARER and same < _SUPPORTS:
             told.add(word.sentence)
             reading, at = where
-            yield Difference(
-                "negation",
-                word.start,
-                word.end,
-                Passage(reading, reading.words[at].sentence),
-                "denied" if not word.negated else "affirmed",
-            )
+            passage = Passage(reading, reading.words[at].sentence)
+            yield Difference("negation", word.start, word.end, passage)

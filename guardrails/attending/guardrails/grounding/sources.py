@@ -54,6 +54,8 @@ class Sources:
         self._by_stem: dict[str, list[int]] = defaultdict(list)
         self.words: dict[str, list[tuple[Reading, int]]] = defaultdict(list)
         """Stem to where it stands: its reading and the word's index there."""
+        self.polarities: dict[str, set[bool]] = defaultdict(set)
+        """Stem to whether it is denied, asserted or both."""
         self._facts: dict[str, dict[str, list[tuple[Reading, Fact]]]] = defaultdict(lambda: defaultdict(list))
         self._every: dict[str, list[tuple[Reading, Fact]]] = defaultdict(list)
         for reading in self.readings:
@@ -68,6 +70,7 @@ class Sources:
     def _add(self, reading: Reading) -> None:
         for index, word in enumerate(reading.words):
             self.words[word.stem].append((reading, index))
+            self.polarities[word.stem].add(word.negated)
         for sentence in range(len(reading.bounds)):
             stems = frozenset(word.stem for word in reading.words_of(sentence))
             at = len(self.passages)
