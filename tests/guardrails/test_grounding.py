@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from attending.guardrails.checks.passages import numbers, sentences
+from attending.guardrails.checks.passages import sentences
 from attending.guardrails.checks.run import run_checks
 from attending.guardrails.citation import Citation, Support
 from attending.guardrails.context.json_form import parse_context, parse_documents
@@ -246,7 +246,7 @@ def test_resting_on_a_withdrawn_document(
     assert bool(found) is flagged
 
 
-def test_sentences_and_numbers_keep_their_place() -> None:
+def test_sentences_keep_their_place() -> None:
     text = "First item.\n- second, 2 weeks\nThird is 1,200 mL. Fourth."
     assert [text[a:b] for a, b in sentences(text)] == [
         "First item.",
@@ -254,6 +254,3 @@ def test_sentences_and_numbers_keep_their_place() -> None:
         "Third is 1,200 mL.",
         "Fourth.",
     ]
-    for _, _, span in numbers(text):
-        assert text[span.start : span.end][0].isdigit()
-    assert [(str(value), unit) for value, unit, _ in numbers(text)] == [("2", "week"), ("1200", "ml")]

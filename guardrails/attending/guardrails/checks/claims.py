@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from itertools import islice
 from typing import Final
 
 from attending.guardrails.checks.passages import MAX_SENTENCES, content_words, sentences
@@ -127,7 +128,7 @@ class Mismatch:
 
 def claims(text: str) -> Iterator[Claim]:
     """The clauses of a text, at most `MAX_SENTENCES` sentences."""
-    for start, end in list(sentences(text))[:MAX_SENTENCES]:
+    for start, end in islice(sentences(text), MAX_SENTENCES):
         position = start
         cuts = [match.span() for match in _SPLIT.finditer(text, start, end)]
         for cut_start, cut_end in (*cuts, (end, end)):

@@ -59,7 +59,10 @@ def _ground(case: Case) -> Grounded:
     if not documents:
         return Grounded()
     sources = [Source(document, case.documents[document.text]) for document in documents]
-    valid = [source for source in sources if not is_withdrawn(source.document)]
+    gone: list[Source] = []
+    valid: list[Source] = []
+    for source in sources:
+        (gone if is_withdrawn(source.document) else valid).append(source)
     ours = _reading(case, case.judged.output, "")
     theirs = Sources([_reading(case, s.document.text, s.document.id) for s in valid])
     aligned = align(ours, theirs)
@@ -82,8 +85,8 @@ def _ground(case: Case) -> Grounded:
             f.start < finding.end and finding.start < f.end for f in taken
         ):
             taken.append(finding)
-    gone = withdrawn(case, sources) if len(valid) < len(sources) else ()
-    findings = (*gone, *taken, *unsupported(case, sources, taken))
+    rests = withdrawn(case, gone, valid) if gone else ()
+    findings = (*rests, *taken, *unsupported(case, sources, taken))
     return Grounded(findings, tuple(citations(ours, aligned, different, taken)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from attending.guardrails.checks.case import Case, rule
@@ -32,35 +32,23 @@ def is_withdrawn(document: Document) -> bool:
     return document.withdrawn or _WITHDRAWN.search(document.text[:_WITHDRAWN_HEAD]) is not None
 
 
-def withdrawn(case: Case, sources: list[Source]) -> Iterator[Finding]:
-    """An output that names a withdrawn document, gives its drug, or repeats one of its sentences."""
-    valid = [source for source in sources if not is_withdrawn(source.document)]
-    weights = weights_of([passage for source in valid for passage in passages_of(source.document)])
+def withdrawn(case: Case, gone: Sequence[Source], valid: Sequence[Source]) -> Iterator[Finding]:
+    """An output that names a document of `gone`, gives its drug, or repeats one of its sentences."""
+    weights = weights_of([words for source in valid for words in passages_of(source.document)])
     output_words = frozenset(content_words(case.judged.output))
     given = {e.drug for e in case.given} | {e.generic_class for e in case.given if e.generic_class}
-    valid_absent = not valid
-    for source in sources:
-        if not is_withdrawn(source.document):
-            continue
-        elsewhere = {
-            drug
-            for other in sources
-            if not is_withdrawn(other.document)
-            for statement in other.parsed.statements
-            for drug in statement.mention.drugs
-        }
-        said = {drug for statement in source.parsed.statements for drug in statement.mention.drugs}
-        shared = sorted((said & given) - elsewhere)
+    named = {name.text.lower() for name in case.output.unknown}
+    elsewhere = _drugs(valid)
+    for source in gone:
+        shared = sorted((_drugs([source]) & given) - elsewhere)
         # A name no lexicon knows ties the two texts as a drug does; a citation of "the guideline" can only mean this
         # document where no valid one was given.
-        unknown = {name.text.lower() for name in source.parsed.unknown} & {
-            n.text.lower() for n in case.output.unknown
-        }
-        cites = valid_absent and _CITES.search(case.judged.output) is not None
+        unknown = {name.text.lower() for name in source.parsed.unknown} & named
+        cites = not valid and _CITES.search(case.judged.output) is not None
         at = case.judged.output.find(source.document.id) if len(source.document.id) > 3 else -1
         repeated = any(
-            len(passage.words) >= 4 and overlap(passage.words, output_words, weights) >= _DEPENDS
-            for passage in passages_of(source.document)
+            len(words) >= 4 and overlap(words, output_words, weights) >= _DEPENDS
+            for words in passages_of(source.document)
         )
         if at < 0 and not shared and not repeated and not unknown and not cites:
             continue
@@ -75,3 +63,7 @@ def withdrawn(case: Case, sources: list[Source]) -> Iterator[Finding]:
             drugs=shared,
             span=span,
         )
+
+
+def _drugs(sources: Sequence[Source]) -> set[str]:
+    return {drug for source in sources for said in source.parsed.statements for drug in said.mention.drugs}
