@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from attending.guardrails.clinical.statement import Span
@@ -85,3 +85,8 @@ def name_parts(name: str) -> set[str]:
     if words & _NOT_A_NAME and len(words - _NOT_A_NAME) == 0:
         return set()
     return {word for word in words - _NOT_A_NAME if len(word) > 1}
+
+
+def parts_of(names: Iterable[str]) -> set[str]:
+    """The parts of all names together."""
+    return {part for name in names for part in name_parts(name)}

@@ -12,8 +12,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from attending.guardrails.checks.identity import other_numbers, record_number, stated_ages, stated_sex
-from attending.guardrails.checks.names import name_parts, persons
+from attending.guardrails.checks.about import HEAD, numbers_of, record_number, stated_ages, stated_sex
+from attending.guardrails.checks.names import parts_of, persons
 from attending.guardrails.checks.passages import content_words
 from attending.guardrails.context.merge import age_in_years
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
@@ -24,8 +24,6 @@ from attending.guardrails.rails.catalog import DOCUMENT_FLOW
 
 RAIL: Final = DOCUMENT_FLOW
 _SOURCE: Final = "attending.guardrails.rails.documents"
-_HEAD: Final = 2000
-"""Code points in which a document says whose it is."""
 _OPENING: Final = 300
 """Code points in which a note without a name says whom it is about."""
 _GENERAL: Final = re.compile(
@@ -109,16 +107,20 @@ def _foreign(document: Document, patient: PatientContext, today: date) -> tuple[
     mrn = record_number(identity.mrn) if identity is not None and identity.mrn else None
     if mrn is not None and document.patient_id and record_number(document.patient_id) != mrn:
         return "register", Severity.MAJOR, "is filed under another record number"
-    head = document.text[:_HEAD]
+    head = document.text[:HEAD]
     names = [name for _, name in persons(head)]
-    numbered, differs = other_numbers(head, identity)
-    if differs is not None:
-        return differs, Severity.MAJOR, f"gives another {differs.replace('-', ' ')} than the patient's"
-    known = {part for name in (identity.names if identity else ()) for part in name_parts(name)}
-    if known and names and not any(name_parts(name) & known for name in names):
+    numbers = numbers_of(head)
+    if mrn is not None and mrn not in numbers.get("mrn", {mrn}):
+        return "record-number", Severity.MAJOR, "gives another record number than the patient's"
+    birth_date = identity.birth_date if identity is not None else None
+    born = f"{birth_date:%Y%m%d}" if birth_date is not None else None
+    if born is not None and born not in numbers.get("born", {born}):
+        return "birth-date", Severity.MAJOR, "gives another birth date than the patient's"
+    known = parts_of(identity.names if identity is not None else ())
+    if known and names and known.isdisjoint(parts_of(names)):
         return "name", Severity.MAJOR, "names another person as the patient"
     # A leaflet's "a 60-year-old man" is nobody; a note that names a patient, or opens with one, is about somebody.
-    named = bool(names) or numbered or document.patient_id is not None
+    named = bool(names) or bool(numbers) or document.patient_id is not None
     if not named and _GENERAL.search(head) is not None:
         return None
     about = head if named else head[:_OPENING]
