@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import pytest
-from attending.guardrails.checks.passages import sentences
+from attending.guardrails.checks.passages import overlap, sentences
 from attending.guardrails.checks.run import run_checks
 from attending.guardrails.citation import Citation, Support
 from attending.guardrails.context.json_form import parse_context, parse_documents
@@ -176,6 +177,38 @@ def test_hostile_texts_are_read_to_their_end(knowledge: Knowledge) -> None:
         "a\n" * 20_000,
     ):
         judged(knowledge, text[:20_000], ({"id": "d", "text": text[:20_000]},))
+
+
+class Backwards(frozenset[str]):
+    """A set as a process with other hashes has it."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(frozenset(self), reverse=True))
+
+    def __and__(self, other: AbstractSet[object]) -> Backwards:
+        return Backwards(frozenset(self) & other)
+
+
+class Forwards(Backwards):
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(frozenset(self)))
+
+    def __and__(self, other: AbstractSet[object]) -> Forwards:
+        return Forwards(frozenset(self) & other)
+
+
+def test_a_share_is_the_same_in_every_order_of_a_set() -> None:
+    """Floats add up to something else in another order; a process of the pool must judge as the next one does."""
+    words = [f"word{letter}" for letter in "abcdefghijklm"]
+    text = " ".join(f"{' '.join(words[:count])}." for count in range(1, 14))
+    sources = Sources([read(text, "d", {})])
+    for count in range(3, 14):
+        one, other = Backwards(words[:count]), Forwards(words[:count])
+        assert sources.best(one, limit=5) == sources.best(other, limit=5)
+        assert sources.shared(one, 5) == sources.shared(other, 5)
+        assert overlap(one, frozenset(words[1:9]), sources.weights) == overlap(
+            other, frozenset(words[1:9]), sources.weights
+        )
 
 
 def test_comparing_grows_with_the_length_at_most() -> None:

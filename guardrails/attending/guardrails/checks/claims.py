@@ -176,7 +176,7 @@ class _Acts:
 
     def near(self, claim: Claim) -> list[tuple[Document, Claim]]:
         found: set[int] = set()
-        for word in sorted(claim.words, key=lambda w: len(self._by_word.get(w, ()))):
+        for word in sorted(claim.words, key=lambda w: (len(self._by_word.get(w, ())), w)):
             found.update(self._by_word.get(word, ())[:_COMPARED])
             if len(found) >= _COMPARED:
                 break

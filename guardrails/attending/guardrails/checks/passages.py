@@ -56,6 +56,7 @@ def weights_of(passages: Sequence[frozenset[str]]) -> dict[str, float]:
 
 
 def overlap(ours: frozenset[str], theirs: frozenset[str], weights: dict[str, float]) -> float:
-    """Share of the weight of `ours` that `theirs` has; a word no passage knows weighs one."""
-    total = sum(weights.get(word, 1.0) for word in ours)
-    return sum(weights.get(word, 1.0) for word in ours & theirs) / total if total else 0.0
+    """Share of the weight of `ours` that `theirs` has; a word no passage knows weighs one. The same in every process,
+    whatever the order of the sets."""
+    total = math.fsum(weights.get(word, 1.0) for word in ours)
+    return math.fsum(weights.get(word, 1.0) for word in ours & theirs) / total if total else 0.0

@@ -96,8 +96,12 @@ class Sources:
 
     def shared(self, stems: frozenset[str], at: int) -> float:
         """The share of the weight of `stems` that passage `at` has."""
-        total = sum(map(self.weight, stems))
-        return sum(map(self.weight, stems & self.stems[at])) / total if total else 0.0
+        total = self._weight_of(stems)
+        return self._weight_of(stems & self.stems[at]) / total if total else 0.0
+
+    def _weight_of(self, stems: frozenset[str]) -> float:
+        # The order of a set differs between processes; the sum must not, or a share at a threshold would.
+        return math.fsum(map(self.weight, stems))
 
     def weight(self, stem: str) -> float:
         found = self.weights.get(stem)
@@ -107,11 +111,11 @@ class Sources:
 
     def best(self, stems: frozenset[str], *, limit: int = 1) -> list[tuple[float, int]]:
         """The passages that share most of the weight of `stems`: share (0 to 1) and index, best first."""
-        total = sum(map(self.weight, stems))
+        total = self._weight_of(stems)
         if not total:
             return []
         scores: dict[int, float] = defaultdict(float)
-        for stem in stems:
+        for stem in sorted(stems):
             postings = self._by_stem.get(stem, ())
             if len(postings) > _POSTINGS:
                 continue
