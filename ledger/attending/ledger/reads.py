@@ -36,7 +36,7 @@ from attending.ledger.static.stored import stored_bundle
 from attending.ledger.store.port import PayloadRow, RemovalRow, Store, StoreFault
 from attending.ledger.submission import LogState
 from attending.ledger.tiles import NodeReader, TileCache
-from attending.ledger.vault import unseal
+from attending.ledger.vault import unseal_under
 from sqlalchemy import Row, Select
 
 T = TypeVar("T")
@@ -325,28 +325,17 @@ class LedgerReads:
         self, log_id: str, origin: str, subject: str, commitment: Commitment, row: PayloadRow
     ) -> tuple[bytes, bytes]:
         """(salt, content) under whichever of the subject's keys it is sealed, also one that another process made."""
-        failure: VerificationError | None = None
-        tried: set[bytes] = set()
-        for fresh in (False, True):
-            for key in self._keys.generations(log_id, subject, fresh=fresh):
-                if key in tried:
-                    continue
-                tried.add(key)
-                try:
-                    return unseal(
-                        origin=origin,
-                        subject=subject,
-                        commitment=commitment,
-                        sealed=row.sealed,
-                        wrapped_key=row.wrapped_key,
-                        subject_key=key,
-                    )
-                except VerificationError as err:
-                    if err.reason != "PAYLOAD_SEALED":
-                        raise
-                    failure = err
-        assert failure is not None
-        raise failure
+        keys = (
+            key for fresh in (False, True) for key in self._keys.generations(log_id, subject, fresh=fresh)
+        )
+        return unseal_under(
+            keys,
+            origin=origin,
+            subject=subject,
+            commitment=commitment,
+            sealed=row.sealed,
+            wrapped_key=row.wrapped_key,
+        )
 
     def _publisher(self, log_id: str) -> Publisher:
         publisher = self._publishers.get(log_id)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -118,6 +119,41 @@ def unseal(
     if payload_commitment(commitment.kind, salt, content).hex() != commitment.commitment:
         raise VerificationError("payload is not the content committed to", reason="PAYLOAD_COMMITMENT")
     return salt, content
+
+
+def unseal_under(
+    keys: Iterable[bytes],
+    *,
+    origin: str,
+    subject: str,
+    commitment: Commitment,
+    sealed: bytes,
+    wrapped_key: bytes,
+) -> tuple[bytes, bytes]:
+    """As `unseal`, under whichever of the subject's `keys` it is sealed; one is asked for after the other.
+
+    Raises VerificationError: PAYLOAD_SEALED where none opens it, also where there is none.
+    """
+    failure: VerificationError | None = None
+    tried: set[bytes] = set()
+    for key in keys:
+        if key in tried:
+            continue
+        tried.add(key)
+        try:
+            return unseal(
+                origin=origin,
+                subject=subject,
+                commitment=commitment,
+                sealed=sealed,
+                wrapped_key=wrapped_key,
+                subject_key=key,
+            )
+        except VerificationError as err:
+            if err.reason != "PAYLOAD_SEALED":
+                raise
+            failure = err
+    raise failure or VerificationError("the subject has no key", reason="PAYLOAD_SEALED")
 
 
 def _random_name() -> str:

@@ -16,7 +16,7 @@ from attending.ledger.entry import Entry, parse_entry
 from attending.ledger.errors import CorruptLog, LedgerError, PayloadPruned, VerificationError
 from attending.ledger.keys import TENANT_SUBJECT, KeyFolder
 from attending.ledger.store.read_only import ReadOnlyStore
-from attending.ledger.vault import unseal
+from attending.ledger.vault import unseal_under
 from attending.server import clock
 from attending.server.inference.entries import load_request
 from attending.server.inference.states import State
@@ -139,24 +139,15 @@ class Recording:
             raise PayloadPruned("the payload is gone")
         commitment = next(item for item in entry.commitments if item.record == record)
         subject = entry.subject or TENANT_SUBJECT
-        failure: VerificationError | None = None
-        for key in self._keys.generations(self._log_id, subject):
-            try:
-                _salt, content = unseal(
-                    origin=entry.origin,
-                    subject=subject,
-                    commitment=commitment,
-                    sealed=row.sealed,
-                    wrapped_key=row.wrapped_key,
-                    subject_key=key,
-                )
-            except VerificationError as err:
-                if err.reason != "PAYLOAD_SEALED":
-                    raise
-                failure = err
-            else:
-                return content
-        raise failure or VerificationError("the subject has no key", reason="PAYLOAD_SEALED")
+        _salt, content = unseal_under(
+            self._keys.generations(self._log_id, subject),
+            origin=entry.origin,
+            subject=subject,
+            commitment=commitment,
+            sealed=row.sealed,
+            wrapped_key=row.wrapped_key,
+        )
+        return content
 
 
 def _released(entries: Sequence[Entry], state: str) -> Literal["policy", "signature"] | None:
