@@ -154,6 +154,9 @@ async def test_the_command_over_the_record(
     assert await asyncio.to_thread(run, arguments) == Exit.OK
     assert json.loads(capsys.readouterr().out) == report
     assert worklist.read_text().splitlines() == [line]
+    worklist.write_bytes(b"")
+    assert await asyncio.to_thread(run, arguments) == Exit.USAGE
+    assert worklist.read_bytes() == b""
     other = [*arguments[:6], "8000d", *arguments[7:]]
     assert await asyncio.to_thread(run, other) == Exit.USAGE
     assert await asyncio.to_thread(run, ["policy", "simulate", "--against", "soon"]) == Exit.USAGE

@@ -1,17 +1,17 @@
 """A run's state in a file, so that one that was cut short goes on where it was.
 
-The state says what the run is over; another run does not go on from it. It is written beside its place and moved there,
-so a crash leaves the one before. The worklist is cut back to the length that the state knows: no line is lost or twice.
+The state says what the run is over; another run does not go on from it. A crash leaves the one before, or the new one.
+The worklist is durable before the state that knows its length, and is cut back to it: no line is lost or twice.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from attending.ledger.files import write_durably
 from attending.server import clock
 from attending.server.simulation.period import Period
 from attending.server.simulation.tally import Tally
@@ -59,9 +59,4 @@ def save_state(
         "tally": tally.to_json(),
         "worklist_bytes": worklist_bytes,
     }
-    beside = path.with_name(f"{path.name}.part")
-    with beside.open("w", encoding="utf-8") as file:
-        json.dump(value, file)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    write_durably(path, json.dumps(value).encode())

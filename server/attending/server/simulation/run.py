@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.pool import GuardPool
 from attending.ledger.keys import KeyFolder
 from attending.ledger.store.read_only import ReadOnlyStore
-from attending.server.simulation.kept import load_state, save_state
+from attending.server.simulation.kept import StateError, load_state, save_state
 from attending.server.simulation.period import Period
 from attending.server.simulation.recorded import Recording
 from attending.server.simulation.replay import Recall, compare, replay
@@ -86,6 +87,8 @@ def over_record(
         lines = None
         if worklist is not None:
             lines = stack.enter_context(worklist.open("r+b" if kept_bytes else "wb"))
+            if lines.seek(0, os.SEEK_END) < kept_bytes:
+                raise StateError("is the state of a longer worklist than there is")
             lines.truncate(kept_bytes)
             lines.seek(kept_bytes)
 
@@ -97,6 +100,7 @@ def over_record(
         def keep() -> None:
             if lines is not None:
                 lines.flush()
+                os.fsync(lines.fileno())
             if state is not None:
                 save_state(state, identity, over, tally, lines.tell() if lines is not None else 0)
 
