@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -25,6 +25,7 @@ from attending.server.simulation.tally import RANK, Tally
 WINDOW: Final = 4
 """Outputs under way for each check process."""
 
+Item = TypeVar("Item")
 T = TypeVar("T")
 Progress = Callable[[int], None]
 
@@ -155,7 +156,9 @@ async def _checked(pool: GuardPool, policy: str, judged: Judged, audience: Audie
             await asyncio.sleep(min(err.retry_after_seconds, 1.0))
 
 
-async def _in_order(pool: GuardPool, items: Iterator[Any], work: Callable[[Any], Awaitable[T]]) -> Any:
+async def _in_order(
+    pool: GuardPool, items: Iterator[Item], work: Callable[[Item], Awaitable[T]]
+) -> AsyncIterator[T]:
     window = WINDOW * pool.health().workers
     under_way: deque[asyncio.Task[T]] = deque()
     try:

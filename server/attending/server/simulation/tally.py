@@ -15,7 +15,7 @@ from typing import Any, Final
 RANK: Final = {"release": 0, "hold": 1, "block": 2}
 MAX_EXAMPLES: Final = 10
 MAX_MINUTES: Final = 10_000
-"""Reviews whose length is remembered; a median of the first ten thousand is one of all."""
+"""Reviews whose length is remembered: of more, the median is that of the first ten thousand."""
 LEAST_REVIEWS: Final = 5
 
 
