@@ -40,7 +40,7 @@ _DEPOTS: Final = {
     }.items()
 }
 """Forms of an injection whose limits hold for nothing else, as a text names them."""
-_PEDIATRIC: Final = re.compile(
+_PEDIATRIC: Final = Sieved(
     r"\b(?:child(?:ren)?|p(?:a)?ediatric|infants?|neonat\w+|newborns?|toddlers?|bab(?:y|ies)|kids?)\b", re.I
 )
 _KEPT_FROM: Final = re.compile(
@@ -385,7 +385,7 @@ def _by_phase(case: Case, drug: str, rows: list[DoseLimit], statement: Statement
         told = [
             row for row in rows if row.phase == "load" and row.max_days is not None and days <= row.max_days
         ]
-        if told and _less_follows(case, drug, statement, of_the_day=True):
+        if told and _less_follows(case, drug, statement, times_per_day(statement.frequency)):
             return told
     kept = [row for row in rows if row.phase != "load" or _begins(case, drug, row, statement)]
     return kept or rows
@@ -409,16 +409,15 @@ def _begins(case: Case, drug: str, row: DoseLimit, statement: Statement | None) 
     return _less_follows(case, drug, statement)
 
 
-def _less_follows(case: Case, drug: str, statement: Statement, *, of_the_day: bool = False) -> bool:
-    """True where the text goes on with a smaller dose of the drug ("400 mg twice daily for two weeks, then 200 mg"), or
-    with one that is less than what is taken on one day before ("15 mg twice daily, then 20 mg once")."""
+def _less_follows(case: Case, drug: str, statement: Statement, times: Decimal | None = None) -> bool:
+    """True where the text goes on with no larger dose of the drug ("400 mg twice daily for two weeks, then 200 mg"), or
+    with no more than so many `times` of this one ("15 mg twice daily, then 20 mg once")."""
     dose = statement.dose
     if dose is None:
         return False
     starts, least = case.once("doses", lambda: _doses(case)).get((drug, dose.unit), ((), ()))
     following = bisect_right(starts, dose.span.start)
-    times = (times_per_day(statement.frequency) or 1) if of_the_day else 1
-    return following < len(least) and least[following] <= dose.high * max(times, 1)
+    return following < len(least) and least[following] <= dose.high * max(times or 1, 1)
 
 
 def _doses(case: Case) -> dict[tuple[str, str], tuple[Sequence[int], Sequence[Decimal]]]:

@@ -39,9 +39,7 @@ _NOT_GIVEN: Final = re.compile(
     r"[^.;\n]{0,40}$",
     re.I,
 )
-_NEONATE: Final = re.compile(
-    r"\b(?:neonat\w*|newborn\w*|preterm infant|premature infant|premie|nicu)\b", re.I
-)
+_NEONATE: Final = Sieved(r"\b(?:neonat\w*|newborn\w*|preterm infant|premature infant|premie|nicu)\b", re.I)
 _ANAESTHETIC: Final = frozenset(
     {
         "propofol", "etomidate", "ketamine", "methohexital", "sevoflurane", "desflurane", "isoflurane", "nitrous oxide",

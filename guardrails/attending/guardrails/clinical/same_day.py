@@ -89,9 +89,9 @@ class SameDay:
                 begin = self._text.rfind("\n", 0, named.start) + 1
                 end = self._text.find("\n", named.end)
                 when = _ROW_TIME.match(self._text, begin, named.start)
-                counted = any(not r.moments for r in part.rhythms)
-                changed = _ROW_CHANGED.search(self._text, named.end, len(self._text) if end < 0 else end)
-                if when is not None and not counted and changed is None:
+                if when is None or any(not r.moments for r in part.rhythms):
+                    continue
+                if _ROW_CHANGED.search(self._text, named.end, len(self._text) if end < 0 else end) is None:
                     found[named.drugs].append((when["time"], part))
         for rows in found.values():
             times = {time for time, _ in rows}
