@@ -18,7 +18,7 @@ from attending.server.errors import (
 )
 from attending.server.inference.outcome import Outcome
 from attending.server.inference.states import State
-from attending.server.review.desk import Preparation
+from attending.server.review.preparation import Preparation
 
 from tests.server.inference.conftest import CALLER, TENANT, context, infer_call, key
 from tests.server.review.conftest import LEASE_SECONDS, Person, Ward, permit, person

@@ -399,7 +399,7 @@ LIMITS: Final[tuple[Limit, ...]] = (
         "FAILED_PRECONDITION",
     ),
     # Review and custody
-    _field("note", "code points of a reviewer's note", "review.desk:MAX_NOTE_CODE_POINTS"),
+    _field("note", "code points of a reviewer's note", "review.note:MAX_NOTE_CODE_POINTS"),
     _field("halt_note", "code points of a note of Halt and Resume", "services.admin:MAX_NOTE_CODE_POINTS"),
     # Identities
     Limit(

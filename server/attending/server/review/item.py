@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from attending.guardrails.finding import Code, Finding
-from attending.server.errors import FailedPrecondition
 from attending.server.review.projection import numbers
 from sqlalchemy import RowMapping
 
@@ -108,21 +107,6 @@ class Item:
     def leased(self, now: str) -> bool:
         """True while somebody's lease runs."""
         return self.lease_expires_at is not None and self.lease_expires_at > now
-
-    def require_held(self, now: str) -> None:
-        """Raises FailedPrecondition unless the text still waits and has not expired."""
-        if self.state != "held":
-            raise FailedPrecondition("ILLEGAL_TRANSITION", metadata={"actual": self.state, "allowed": "held"})
-        if self.expires_at <= now:
-            raise FailedPrecondition("REVIEW_EXPIRED")
-
-    def require_lease(self, who: str, lease_id: str, now: str) -> None:
-        """Raises FailedPrecondition unless `who` holds this very lease and it runs."""
-        self.require_held(now)
-        if self.claimed_by != who or not lease_id or self.lease_id != lease_id:
-            raise FailedPrecondition("LEASE_NOT_HELD")
-        if not self.leased(now):
-            raise FailedPrecondition("LEASE_EXPIRED")
 
 
 def unresolved(

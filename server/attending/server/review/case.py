@@ -1,0 +1,58 @@
+"""What a reviewer is shown of an item."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from attending.guardrails.finding import Finding
+from attending.guardrails.patient import Document
+from attending.server.auth.principal import Principal
+from attending.server.inference.entries import Result
+from attending.server.review.item import Item
+from sqlalchemy import RowMapping
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything a reviewer is shown."""
+
+    item: Item
+    version: int
+    output: str
+    prompt: str
+    documents: tuple[Document, ...]
+    patient: dict[str, Any]
+    result: Result
+    row: RowMapping
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What the entry of a look names."""
+        return {"ticket": self.item.ticket_id, "inference": self.item.inference_id}
+
+
+def view_document(
+    case: Case, text: str, findings: tuple[Finding, ...], principal: Principal, role: str
+) -> dict[str, Any]:
+    """Every field that is shown, in the restricted JSON model of the ledger."""
+    return {
+        "format": "attending-view/1",
+        "ticket": case.item.ticket_id,
+        "inference": case.item.inference_id,
+        "policy": case.item.policy,
+        "policy_hash": case.row["policy_hash"],
+        "prompt": case.prompt,
+        "output": case.output,
+        "text": text,
+        "documents": [{"id": d.id, "version": d.version, "text": d.text} for d in case.documents],
+        "patient": json.dumps(case.patient, sort_keys=True, ensure_ascii=False),
+        "findings": [finding.to_json() for finding in case.result.findings],
+        "findings_of_text": [finding.to_json() for finding in findings],
+        "dispositions": {str(n): d for n, d in sorted(case.item.disposed.items())},
+        "coverage": case.result.coverage.to_json(),
+        "signer": principal.name,
+        "signer_name": principal.display_name,
+        "role": role,
+    }

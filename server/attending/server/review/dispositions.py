@@ -1,0 +1,43 @@
+"""What a reviewer makes of each finding."""
+
+from __future__ import annotations
+
+from attending.server.auth.principal import Principal
+from attending.server.errors import InvalidRequest
+from attending.server.idempotency import Once
+from attending.server.review import machine
+from attending.server.review.item import DISPOSITIONS, REASON_CODES, Item
+from attending.server.review.note import note_payload, note_violations
+from attending.server.review.record import Record
+
+
+class Dispositions(Record):
+    """Disposing of findings, one at a time."""
+
+    async def dispose(
+        self,
+        principal: Principal,
+        ticket_id: str,
+        lease_id: str,
+        finding: int,
+        disposition: str,
+        reason_code: str,
+        note: str,
+        once: Once,
+    ) -> tuple[Item, int, int]:
+        """Records what the reviewer makes of one finding; a later disposition of the same one replaces it."""
+        violations = []
+        if disposition not in DISPOSITIONS:
+            violations.append(("disposition", "is required"))
+        if reason_code not in REASON_CODES and (reason_code or disposition != "fixed"):
+            violations.append(("reason_code", "must be one of " + ", ".join(sorted(REASON_CODES))))
+        violations += note_violations(note)
+        if violations:
+            raise InvalidRequest(violations)
+        if (index := await self._done(principal, once)) is not None:
+            return (*await self.item(principal.tenant, ticket_id), index)
+        item, version = await self.item(principal.tenant, ticket_id)
+        machine.dispose(item, principal, lease_id, finding, self._now())
+        body = {"finding": finding, "disposition": disposition, "reason_code": reason_code or None}
+        entry = self._entry(principal, "review.disposed", item, body, *note_payload(note))
+        return await self._step(principal, item, version, [entry], once)

@@ -1,0 +1,62 @@
+"""Leases: who works on an item, and until when."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+
+from attending.server.auth.principal import Principal
+from attending.server.clock import stamp
+from attending.server.errors import FailedPrecondition
+from attending.server.idempotency import Once
+from attending.server.review import machine
+from attending.server.review.item import Item
+from attending.server.review.record import Record
+
+
+class Leases(Record):
+    """Claiming an item and keeping it."""
+
+    async def claim(self, principal: Principal, ticket_id: str, once: Once) -> tuple[Item, int, int]:
+        """Leases the item; returns it, its version and the entry's index. FailedPrecondition while leased."""
+        now = self._now()
+        if (index := await self._done(principal, once)) is not None:
+            return await self._leased(principal, ticket_id, index)
+        item, version = await self.item(principal.tenant, ticket_id)
+        machine.claim(item, principal, now)
+        return await self._lease_step(principal, item, version, now, f"lse_{secrets.token_hex(16)}", once)
+
+    async def renew(
+        self, principal: Principal, ticket_id: str, lease_id: str, once: Once
+    ) -> tuple[Item, int, int]:
+        now = self._now()
+        if (index := await self._done(principal, once)) is not None:
+            return await self._leased(principal, ticket_id, index)
+        item, version = await self.item(principal.tenant, ticket_id)
+        machine.require_lease(item, principal, lease_id, now)
+        return await self._lease_step(principal, item, version, now, lease_id, once)
+
+    async def _lease_step(
+        self,
+        principal: Principal,
+        item: Item,
+        version: int,
+        now: datetime,
+        lease_id: str,
+        once: Once,
+    ) -> tuple[Item, int, int]:
+        until = stamp(now + self._lease)
+        entry = self._entry(
+            principal,
+            "review.claimed",
+            item,
+            {"lease": lease_id, "lease_expires_at": until, "renewed": item.lease_id == lease_id},
+        )
+        return await self._step(principal, item, version, [entry], once)
+
+    async def _leased(self, principal: Principal, ticket_id: str, index: int) -> tuple[Item, int, int]:
+        """The answer to a repeated claim or renewal, as long as the lease is still the caller's."""
+        item, version = await self.item(principal.tenant, ticket_id)
+        if item.claimed_by != principal.name:
+            raise FailedPrecondition("LEASE_NOT_HELD")
+        return item, version, index

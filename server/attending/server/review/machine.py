@@ -1,0 +1,109 @@
+"""The life of a held text as rules: pure, no I/O. Every step of the desk is asked for here before it is appended.
+
+What a step then changes is in `projection`, which is as pure: `attending ledger rebuild` goes through it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from attending.server.auth.principal import Principal
+from attending.server.clock import parse, stamp
+from attending.server.errors import Aborted, FailedPrecondition, NotFound, PermissionDenied
+from attending.server.review.item import Item, Signed
+
+MAJOR_RANK = 3
+
+
+def require_held(item: Item, now: datetime) -> None:
+    """Raises FailedPrecondition unless the text still waits and has not expired."""
+    if item.state != "held":
+        raise FailedPrecondition("ILLEGAL_TRANSITION", metadata={"actual": item.state, "allowed": "held"})
+    if item.expires_at <= stamp(now):
+        raise FailedPrecondition("REVIEW_EXPIRED")
+
+
+def require_lease(item: Item, who: Principal, lease_id: str, now: datetime) -> None:
+    """Raises FailedPrecondition unless `who` holds this very lease and it runs."""
+    require_held(item, now)
+    if item.claimed_by != who.name or not lease_id or item.lease_id != lease_id:
+        raise FailedPrecondition("LEASE_NOT_HELD")
+    if not item.leased(stamp(now)):
+        raise FailedPrecondition("LEASE_EXPIRED")
+
+
+def require_reviewer(item: Item, who: Principal, now: datetime) -> str:
+    """The role in which `who` may decide on this item; an application never may."""
+    roles = [role for role in item.sign_off_roles if role in who.roles]
+    if who.kind != "human" or not roles:
+        raise PermissionDenied("ROLE_NOT_PERMITTED")
+    if not who.licence_valid(now):
+        raise PermissionDenied("LICENCE_EXPIRED")
+    if not who.competency_valid(now):
+        raise PermissionDenied("COMPETENCY_EXPIRED")
+    return roles[0]
+
+
+def claim(item: Item, who: Principal, now: datetime) -> None:
+    """Raises while somebody else's lease runs; whose own runs may begin anew."""
+    require_held(item, now)
+    require_reviewer(item, who, now)
+    if item.leased(stamp(now)) and item.claimed_by != who.name:
+        raise FailedPrecondition("ALREADY_CLAIMED", retry_after_seconds=_seconds(item.lease_expires_at, now))
+
+
+def dispose(item: Item, who: Principal, lease_id: str, finding: int, now: datetime) -> None:
+    require_lease(item, who, lease_id, now)
+    if finding not in item.to_dispose:
+        raise NotFound("UNKNOWN_FINDING")
+
+
+def prepare(
+    item: Item, who: Principal, lease_id: str, now: datetime, *, author: str | None, author_may_sign: bool
+) -> str:
+    """The role in which `who` is about to sign. `author` is the person on whose behalf the text was asked for, as the
+    application wrote it.
+    """
+    require_lease(item, who, lease_id, now)
+    role = require_reviewer(item, who, now)
+    # The application writes the author's name; a capital letter must not make another person of them.
+    wrote = (author or "").casefold() == who.name.casefold()
+    if wrote and (not author_may_sign or item.severity_rank >= MAJOR_RANK):
+        raise PermissionDenied("SIGNER_IS_AUTHOR")
+    if any(signed.signer == who.name for signed in item.signed_by):
+        raise FailedPrecondition("SIGNER_SIGNED_BEFORE")
+    return role
+
+
+def require_disposed(item: Item) -> None:
+    if item.open_findings:
+        raise FailedPrecondition("FINDINGS_UNDISPOSED", metadata={"open": str(item.open_findings)})
+
+
+def sign(
+    item: Item, who: Principal, lease_id: str, now: datetime, *, signer: str, disposed: Mapping[int, str]
+) -> None:
+    """`signer` and `disposed` are those of the statement when it was prepared."""
+    require_lease(item, who, lease_id, now)
+    require_reviewer(item, who, now)
+    if signer != who.name:
+        raise PermissionDenied("NOT_YOUR_PREPARATION")
+    if dict(item.disposed) != dict(disposed):
+        raise Aborted("CHANGED_SINCE_PREPARED")
+
+
+def reject(item: Item, who: Principal, lease_id: str, now: datetime) -> None:
+    require_lease(item, who, lease_id, now)
+    require_reviewer(item, who, now)
+
+
+def releasing(item: Item, signed: Signed) -> tuple[str, ...]:
+    """Names of the signers on whose strength the text is released, once `signed` is added; empty while too few."""
+    # Only signatures over the same exact text count together.
+    agreeing = {one.signer for one in (*item.signed_by, signed) if one.record == signed.record}
+    return tuple(sorted(agreeing)) if len(agreeing) >= max(1, item.sign_off_count) else ()
+
+
+def _seconds(until: str | None, now: datetime) -> float | None:
+    return None if until is None else max(1.0, (parse(until) - now).total_seconds())

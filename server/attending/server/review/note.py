@@ -1,0 +1,18 @@
+"""What a reviewer writes beside a step: a payload, never part of an entry's body."""
+
+from __future__ import annotations
+
+from attending.ledger.entry import Payload
+
+MAX_NOTE_CODE_POINTS = 2_000
+
+
+def note_violations(note: str) -> list[tuple[str, str]]:
+    """What is wrong with a note, to be named together with whatever else is wrong with its request."""
+    if len(note) <= MAX_NOTE_CODE_POINTS:
+        return []
+    return [("note", f"has {len(note)} code points, the limit is {MAX_NOTE_CODE_POINTS}")]
+
+
+def note_payload(note: str) -> tuple[Payload, ...]:
+    return (Payload("note", note.encode("utf-8")),) if note else ()

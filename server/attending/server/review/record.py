@@ -1,0 +1,150 @@
+"""An item of the desk on record: how it is read, and the one conditional append by which a step changes it.
+
+What a crash leaves behind: before an append nothing, after it the whole step with its projection row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from attending.guardrails.policy.load import PolicySet
+from attending.ledger.entry import Payload, PendingEntry
+from attending.ledger.ledger import Ledger
+from attending.ledger.projection import RowWrite
+from attending.ledger.submission import Expectation
+from attending.server import projections
+from attending.server.auth.principal import Principal
+from attending.server.errors import Aborted, NotFound
+from attending.server.halt.switch import Switch
+from attending.server.idempotency import Once, answered, index_of
+from attending.server.inference.checker import Checker
+from attending.server.inference.entries import Result, load_request
+from attending.server.inference.watch import Changes
+from attending.server.phi.access import PhiAccess
+from attending.server.replay.reducers import rows_of_append
+from attending.server.review.case import Case
+from attending.server.review.item import Item
+from attending.server.review.preparation import Preparations
+from sqlalchemy import select
+
+_ITEMS, _INFERENCES = projections.review_item, projections.inference
+
+
+class Record:
+    """What every step of the desk needs; the steps are in the classes that go on from this one."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        guard: Checker,
+        policies: PolicySet,
+        changes: Changes,
+        switch: Switch,
+        phi: PhiAccess,
+        lease_seconds: float,
+        preparation_seconds: float,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._ledger = ledger
+        self._guard = guard
+        self._policies = policies
+        self._changes = changes
+        self._switch = switch
+        self._phi = phi
+        self._lease = timedelta(seconds=lease_seconds)
+        self._preparation = timedelta(seconds=preparation_seconds)
+        self._now = now
+        self._prepared = Preparations()
+
+    async def item(self, tenant: str, ticket_id: str) -> tuple[Item, int]:
+        """The item and its stream's version; NotFound alike for unknown and foreign tickets.
+
+        INVARIANT: the version is not newer than the item. An append that expects it is refused when anything
+        happened since; read the other way round, a step decided on an old row would pass on the new version.
+        """
+        inference_id = (await self._row(tenant, ticket_id)).inference_id
+        version = await self._ledger.stream_version(tenant, inference_id)
+        return await self._row(tenant, ticket_id), version
+
+    async def _row(self, tenant: str, ticket_id: str) -> Item:
+        rows = await self._ledger.query(
+            select(_ITEMS).where(_ITEMS.c.log_id == tenant, _ITEMS.c.ticket_id == ticket_id)
+        )
+        if not rows:
+            raise NotFound("UNKNOWN_TICKET")
+        return Item.from_row(rows[0]._mapping)
+
+    async def _case(self, tenant: str, ticket_id: str) -> Case:
+        item, version = await self.item(tenant, ticket_id)
+        rows = await self._ledger.query(
+            select(_INFERENCES).where(
+                _INFERENCES.c.log_id == tenant, _INFERENCES.c.inference_id == item.inference_id
+            )
+        )
+        row = rows[0]._mapping
+        request = load_request(await self._ledger.open_payload(tenant, row["request_record"]))
+        # The row follows the text released; a case is about the text generated, which dispositions number into.
+        generated = await self._generated(tenant, item.inference_id)
+        result = Result.from_bytes(await self._ledger.open_payload(tenant, generated["result_record"]))
+        output = (await self._ledger.open_payload(tenant, generated["text_record"])).decode("utf-8")
+        return Case(item, version, output, request.prompt, request.documents, request.patient, result, row)
+
+    async def _generated(self, tenant: str, inference_id: str) -> Mapping[str, Any]:
+        """The body of `inference.generated`, which every inference with a ticket has."""
+        for entry in await self._ledger.stream_entries(tenant, inference_id, 1, 1):
+            if entry.type == "inference.generated":
+                return entry.body
+        raise NotFound("UNKNOWN_TICKET")
+
+    async def _done(self, principal: Principal, once: Once) -> int | None:
+        """Index of the entry that this key's first call appended: a retry is answered, whatever came after it."""
+        done = await answered(self._ledger, principal.tenant, once)
+        return None if done is None else done[0]
+
+    async def _step(
+        self,
+        principal: Principal,
+        item: Item,
+        version: int,
+        pending: list[PendingEntry],
+        once: Once,
+        *expect: Expectation,
+    ) -> tuple[Item, int, int]:
+        """One conditional append with its rows; returns item, version and the first entry's index. `expect` is what
+        must hold besides the item's version.
+        """
+        tenant = principal.tenant
+        # INVARIANT: what the rows are made from is not older than the version that the append expects.
+        known = RowWrite(_ITEMS, {"ticket_id": item.ticket_id}, item.row)
+        append = self._switch.append(
+            tenant,
+            item.policy,
+            pending,
+            expect=[Expectation(item.inference_id, version), *expect],
+            claim=once.claim(item.inference_id),
+            rows=rows_of_append(pending, [known]),
+        )
+        first = await index_of(self._ledger, tenant, once, append, Aborted("ITEM_CHANGED"))
+        self._changes.announce(tenant, item.inference_id)
+        return (*await self.item(tenant, item.ticket_id), first)
+
+    def _entry(
+        self,
+        principal: Principal,
+        type_: str,
+        item: Item,
+        body: Mapping[str, Any],
+        *payloads: Payload,
+    ) -> PendingEntry:
+        return PendingEntry(
+            type=type_,
+            stream=item.inference_id,
+            actor=principal.actor,
+            subject=item.subject,
+            body={"ticket": item.ticket_id, **body},
+            payloads=payloads,
+            occurred_at=self._now(),
+        )

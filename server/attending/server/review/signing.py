@@ -1,0 +1,246 @@
+"""Signing: the text is checked again, the statement made, and its signature releases exactly that text."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+
+from attending.guardrails.patient import Judged
+from attending.guardrails.policy.decide import decide
+from attending.guardrails.policy.schema import Policy
+from attending.ledger import canonical
+from attending.ledger.entry import Payload
+from attending.ledger.errors import VerificationError
+from attending.ledger.review_signature import Meaning, Statement, verify_statement
+from attending.ledger.vault import SealedPayload, payload_commitment
+from attending.server import projections
+from attending.server.auth.principal import Principal
+from attending.server.clock import stamp
+from attending.server.errors import FailedPrecondition, NotFound
+from attending.server.idempotency import Once, answered
+from attending.server.inference.entries import Result, load_request
+from attending.server.inference.failed_rails import tell_failed
+from attending.server.inference.pipeline import effective_audience
+from attending.server.inference.states import State, require
+from attending.server.phi.access import Permit
+from attending.server.review import machine
+from attending.server.review.case import Case, view_document
+from attending.server.review.enrolment import key_in_force
+from attending.server.review.item import Item, Signed, unresolved
+from attending.server.review.preparation import Preparation
+from attending.server.review.record import Record
+from attending.server.wire.request import MAX_TEXT_CODE_POINTS
+from attending.server.wire.violations import Violations, normalise
+from sqlalchemy import select
+
+_KEYS = projections.signing_key
+
+
+class Signing(Record):
+    """Preparing a statement and taking its signature."""
+
+    async def prepare(
+        self, permit: Permit, ticket_id: str, lease_id: str, edited_text: str | None, key_id: str
+    ) -> Preparation:
+        """Re-checks the text to be signed with the rails and returns the statement to sign. That it is shown, with what
+        opens its commitments, is an entry before.
+
+        Refused (FailedPrecondition): FINDINGS_UNDISPOSED, DISPOSITION_NEEDS_EDIT (a finding marked as fixed is still
+        there), EDIT_NOT_CLEAN (the edit has a finding that the policy would hold or block), KEY_UNKNOWN,
+        SIGNER_IS_AUTHOR, SIGNER_SIGNED_BEFORE.
+        """
+        now, principal = self._now(), permit.principal
+        case = await self._case(principal.tenant, ticket_id)
+        item = case.item
+        policy = self._policies.get(item.policy)
+        role = machine.prepare(
+            item,
+            principal,
+            lease_id,
+            now,
+            author=case.row["on_behalf_of"],
+            author_may_sign=policy is not None and policy.sign_offs.author_may_sign,
+        )
+        public_key = await self._signing_key(principal, key_id)
+        machine.require_disposed(item)
+        if policy is None or policy.hash != case.row["policy_hash"]:
+            raise FailedPrecondition("POLICY_CHANGED")
+        text, record, salt, sealed = await self._text_to_sign(principal.tenant, case, edited_text)
+        result = await self._recheck(case, policy, text)
+        view = canonical.encode(view_document(case, text, result.findings, principal, role))
+        subject = case.row["subject"]
+        sealed_view = await self._ledger.seal(principal.tenant, Payload("view", view), subject)
+        sealed_result = None
+        if text != case.output:
+            # What the application is told with a released edit: findings of the original quote what was held.
+            sealed_result = await self._ledger.seal(
+                principal.tenant, Payload("result", result.to_bytes()), subject
+            )
+        statement = Statement(
+            origin=self._ledger.origin(principal.tenant),
+            inference=item.inference_id,
+            record=record,
+            text_commitment=payload_commitment("output_final", salt, text.encode("utf-8")).hex(),
+            view_commitment=sealed_view.commitment.commitment,
+            meaning=Meaning.APPROVED if text == case.output else Meaning.APPROVED_WITH_EDITS,
+            signer=principal.name,
+            key_id=key_id,
+            role=role,
+            time=stamp(now),
+            nonce=secrets.token_hex(16),
+            policy_hash=policy.hash.removeprefix("sha256:"),
+            findings=len(item.to_dispose),
+            disposed=len(set(item.to_dispose) & set(item.disposed)),
+        )
+        preparation = Preparation(
+            preparation_id=f"prp_{secrets.token_hex(16)}",
+            ticket_id=ticket_id,
+            lease_id=lease_id,
+            statement=statement,
+            disposed=dict(item.disposed),
+            text=text,
+            text_salt=salt,
+            sealed_text=sealed,
+            view=view,
+            view_salt=sealed_view.salt,
+            sealed_view=sealed_view,
+            sealed_result=sealed_result,
+            findings=result.findings,
+            public_key=public_key,
+            expires_at=min(item.lease_expires_at or stamp(now), stamp(now + self._preparation)),
+        )
+        await self._phi.record(permit, "access.revealed", "statement", subject=subject, about=case.about)
+        self._prepared.keep(principal.tenant, preparation, stamp(now))
+        return preparation
+
+    async def sign(
+        self,
+        principal: Principal,
+        ticket_id: str,
+        lease_id: str,
+        preparation_id: str,
+        signature: bytes,
+        once: Once,
+    ) -> tuple[Item, int, tuple[int, ...]]:
+        """Verifies the signature and appends `review.signed`, with the release when enough people signed."""
+        now = self._now()
+        item, version = await self.item(principal.tenant, ticket_id)
+        if (done := await answered(self._ledger, principal.tenant, once)) is not None:
+            return (*await self.item(principal.tenant, ticket_id), done)
+        prepared = self._prepared.get(principal.tenant, preparation_id)
+        if prepared is None or prepared.ticket_id != ticket_id or prepared.lease_id != lease_id:
+            raise NotFound("UNKNOWN_PREPARATION")
+        if prepared.expires_at <= stamp(now):
+            raise FailedPrecondition("PREPARATION_EXPIRED")
+        machine.sign(
+            item,
+            principal,
+            lease_id,
+            now,
+            signer=prepared.statement.signer,
+            disposed=prepared.disposed,
+        )
+        try:
+            verify_statement(prepared.statement, base64.b64decode(prepared.public_key), signature)
+        except VerificationError:
+            raise FailedPrecondition("SIGNATURE_INVALID") from None
+        key = await key_in_force(self._ledger, principal.tenant, prepared.statement.key_id)
+        signers = machine.releasing(item, Signed(principal.name, prepared.statement.record))
+        sealed = (prepared.sealed_text, prepared.sealed_view, prepared.sealed_result)
+        payloads = tuple(payload for payload in sealed if payload is not None)
+        signed = self._entry(
+            principal,
+            "review.signed",
+            item,
+            {
+                "statement": prepared.statement.to_json(),
+                "signature": base64.b64encode(signature).decode("ascii"),
+                "key_id": prepared.statement.key_id,
+            },
+            *payloads,
+        )
+        pending = [signed]
+        if signers:
+            require(State.HELD, "inference.released")
+            body = {
+                "basis": "signed",
+                "text_record": prepared.statement.record,
+                "text_commitment": prepared.statement.text_commitment,
+                "signers": list(signers),
+            }
+            if prepared.sealed_result is not None:
+                body["result_record"] = prepared.sealed_result.record
+            pending.append(self._entry(principal, "inference.released", item, body))
+        done_item, done_version, first = await self._step(principal, item, version, pending, once, key)
+        self._prepared.drop(principal.tenant, preparation_id)
+        return done_item, done_version, tuple(range(first, first + len(pending)))
+
+    async def _signing_key(self, principal: Principal, key_id: str) -> str:
+        rows = await self._ledger.query(
+            select(_KEYS.c.public_key).where(
+                _KEYS.c.log_id == principal.tenant,
+                _KEYS.c.key_id == key_id,
+                _KEYS.c.user == principal.name,
+                _KEYS.c.revoked_at.is_(None),
+            )
+        )
+        if not rows:
+            raise FailedPrecondition("KEY_UNKNOWN")
+        return str(rows[0][0])
+
+    async def _text_to_sign(
+        self, tenant: str, case: Case, edited_text: str | None
+    ) -> tuple[str, str, bytes, SealedPayload | None]:
+        """Text, vault record, salt, and the sealed payload when the record is new."""
+        text = None if edited_text is None else normalise(edited_text)
+        if text is not None:
+            v = Violations()
+            v.text(text, "edited_text", MAX_TEXT_CODE_POINTS)
+            v.raise_if_any()
+        # A second signer confirms the record that the first one signed, unless the text is changed again.
+        generated = str(case.row["text_record"])
+        record = case.item.signed_by[-1].record if case.item.signed_by else generated
+        if text is not None and text == case.output:
+            record = generated
+        salt, content = await self._ledger.disclose_payload(tenant, record)
+        standing = content.decode("utf-8")
+        if text is None or text == standing:
+            return standing, record, salt, None
+        sealed = await self._ledger.seal(
+            tenant, Payload("output_final", text.encode("utf-8")), case.row["subject"]
+        )
+        return text, sealed.record, sealed.salt, sealed
+
+    async def _recheck(self, case: Case, policy: Policy, text: str) -> Result:
+        """What the checks say of the text to be signed; refuses what stands in the way."""
+        if text == case.output:
+            if any(d == "fixed" for d in case.item.disposed.values()):
+                raise FailedPrecondition("DISPOSITION_NEEDS_EDIT")
+            return case.result
+        request = load_request(
+            await self._ledger.open_payload(case.row["log_id"], case.row["request_record"])
+        )
+        audience = effective_audience(policy, case.row["recipient"])
+        decision = await self._guard.check_output(
+            case.item.policy,
+            Judged(text, request.prompt, request.context, request.documents),
+            audience=audience,
+        )
+        tell_failed(decision.rail_runs, policy=policy.name, inference_id=case.item.inference_id)
+        found = tuple(decision.findings)
+        actions = [decide(policy, [finding], audience=audience).verdict for finding in found]
+        blocking = unresolved(case.item, case.result.findings, found, actions)
+        if blocking:
+            codes = sorted({found[position].code.value for position in blocking})
+            raise FailedPrecondition(
+                "EDIT_NOT_CLEAN", metadata={"findings": str(len(blocking)), "codes": ",".join(codes)}
+            )
+        return Result(
+            decision.verdict,
+            decision.mandatory_review,
+            decision.disposition,
+            found,
+            decision.coverage,
+            decision.citations,
+            decision.rail_runs,
+        )
