@@ -136,6 +136,7 @@ def _prepared(hospital: ConfiguredServer, tenant: str, things: Things) -> Things
     return replace(
         things,
         lease=lease,
+        colleague=hospital.name(tenant, "clinician2"),
         finding=findings[0].ordinal,
         signing_key=key_id(key),
         preparation=prepared.preparation_id,

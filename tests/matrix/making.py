@@ -34,6 +34,8 @@ class Things:
     ticket: str = f"tkt_{NOBODY}"
     unclaimed: str = f"tkt_{'1' * 32}"
     lease: str = f"lse_{NOBODY}"
+    colleague: str = "matrix-nobody"
+    """Who may be handed `ticket`."""
     finding: int = 0
     signing_key: str = "0" * 16
     preparation: str = f"prp_{NOBODY}"

@@ -190,3 +190,55 @@ class ReviewClient(Calls):
         answer = self._stub.Reject(request, timeout=TIMEOUT_SECONDS)
         self._check([answer.receipt], "review.rejected")
         return answer
+
+    @translated
+    def release_lease(
+        self, ticket_id: str, lease_id: str, key: str | None = None
+    ) -> review_pb2.ReleaseLeaseResponse:
+        """Gives the lease back; the item is free."""
+        request = review_pb2.ReleaseLeaseRequest(
+            idempotency_key=key or uuid.uuid4().hex, ticket_id=ticket_id, lease_id=lease_id
+        )
+        answer = self._stub.ReleaseLease(request, timeout=TIMEOUT_SECONDS)
+        self._check([answer.receipt], "review.reassigned")
+        return answer
+
+    @translated
+    def reassign(
+        self,
+        ticket_id: str,
+        to: str,
+        reason_code: str,
+        *,
+        lease_id: str = "",
+        note: str = "",
+        key: str | None = None,
+    ) -> review_pb2.ReassignResponse:
+        """Reserves the item for a colleague; `lease_id` is needed while the caller has it claimed."""
+        request = review_pb2.ReassignRequest(
+            idempotency_key=key or uuid.uuid4().hex,
+            ticket_id=ticket_id,
+            lease_id=lease_id,
+            to=to,
+            reason_code=reason_code,
+            note=note,
+        )
+        answer = self._stub.Reassign(request, timeout=TIMEOUT_SECONDS)
+        self._check([answer.receipt], "review.reassigned")
+        return answer
+
+    @translated
+    def escalate(
+        self, ticket_id: str, lease_id: str, reason_code: str, *, note: str = "", key: str | None = None
+    ) -> review_pb2.EscalateResponse:
+        """Passes the item on to those whom its policy names."""
+        request = review_pb2.EscalateRequest(
+            idempotency_key=key or uuid.uuid4().hex,
+            ticket_id=ticket_id,
+            lease_id=lease_id,
+            reason_code=reason_code,
+            note=note,
+        )
+        answer = self._stub.Escalate(request, timeout=TIMEOUT_SECONDS)
+        self._check([answer.receipt], "review.escalated")
+        return answer

@@ -67,6 +67,10 @@ class QueueItem(_message.Message):
     LEASE_EXPIRES_AT_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    ASSIGNED_TO_FIELD_NUMBER: _builtins.int
+    ASSIGNED_UNTIL_FIELD_NUMBER: _builtins.int
+    ESCALATED_AT_FIELD_NUMBER: _builtins.int
+    ESCALATED_TO_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """Output only. Names the item."""
     inference_id: _builtins.str
@@ -83,6 +87,8 @@ class QueueItem(_message.Message):
     """Output only. held, released, rejected or expired."""
     version: _builtins.int
     """Output only. Version of the item's stream; pass it back to detect a lost race."""
+    assigned_to: _builtins.str
+    """Output only. For whom it is reserved, empty when for nobody."""
     @_builtins.property
     def held_at(self) -> _timestamp_pb2.Timestamp:
         """Output only. When it was held."""
@@ -99,6 +105,18 @@ class QueueItem(_message.Message):
     def lease_expires_at(self) -> _timestamp_pb2.Timestamp:
         """Output only. When the lease ends."""
 
+    @_builtins.property
+    def assigned_until(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When the reservation ends."""
+
+    @_builtins.property
+    def escalated_at(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it was last escalated; left out when it never was."""
+
+    @_builtins.property
+    def escalated_to(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. Roles that it was escalated to."""
+
     def __init__(
         self,
         *,
@@ -114,10 +132,14 @@ class QueueItem(_message.Message):
         lease_expires_at: _timestamp_pb2.Timestamp | None = ...,
         state: _builtins.str = ...,
         version: _builtins.int = ...,
+        assigned_to: _builtins.str = ...,
+        assigned_until: _timestamp_pb2.Timestamp | None = ...,
+        escalated_at: _timestamp_pb2.Timestamp | None = ...,
+        escalated_to: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at", "expires_at", b"expires_at", "held_at", b"held_at", "lease_expires_at", b"lease_expires_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assigned_until", b"assigned_until", "due_at", b"due_at", "escalated_at", b"escalated_at", "expires_at", b"expires_at", "held_at", b"held_at", "lease_expires_at", b"lease_expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claimed_by", b"claimed_by", "due_at", b"due_at", "expires_at", b"expires_at", "held_at", b"held_at", "inference_id", b"inference_id", "lease_expires_at", b"lease_expires_at", "open_findings", b"open_findings", "policy", b"policy", "state", b"state", "ticket_id", b"ticket_id", "version", b"version", "worst_severity", b"worst_severity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_to", b"assigned_to", "assigned_until", b"assigned_until", "claimed_by", b"claimed_by", "due_at", b"due_at", "escalated_at", b"escalated_at", "escalated_to", b"escalated_to", "expires_at", b"expires_at", "held_at", b"held_at", "inference_id", b"inference_id", "lease_expires_at", b"lease_expires_at", "open_findings", b"open_findings", "policy", b"policy", "state", b"state", "ticket_id", b"ticket_id", "version", b"version", "worst_severity", b"worst_severity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -704,3 +726,203 @@ class RejectResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RejectResponse: _TypeAlias = RejectResponse  # noqa: Y015
+
+@_typing.final
+class ReleaseLeaseRequest(_message.Message):
+    """Gives a lease back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    LEASE_ID_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    """Required. As in `Infer`."""
+    ticket_id: _builtins.str
+    """Required. Ticket."""
+    lease_id: _builtins.str
+    """Required. Lease."""
+    def __init__(
+        self,
+        *,
+        idempotency_key: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
+        lease_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "lease_id", b"lease_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseLeaseRequest: _TypeAlias = ReleaseLeaseRequest  # noqa: Y015
+
+@_typing.final
+class ReleaseLeaseResponse(_message.Message):
+    """The item is free."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def item(self) -> Global___QueueItem:
+        """Output only. The item."""
+
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """Output only. Receipt of `review.reassigned`."""
+
+    def __init__(
+        self,
+        *,
+        item: Global___QueueItem | None = ...,
+        receipt: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseLeaseResponse: _TypeAlias = ReleaseLeaseResponse  # noqa: Y015
+
+@_typing.final
+class ReassignRequest(_message.Message):
+    """Hands an item to a colleague."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    LEASE_ID_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    """Required. As in `Infer`."""
+    ticket_id: _builtins.str
+    """Required. Ticket."""
+    lease_id: _builtins.str
+    """Optional. The caller's lease; required while the item is claimed."""
+    to: _builtins.str
+    """Required. Name of the colleague, who must be able to sign it."""
+    reason_code: _builtins.str
+    """Required. handover, expertise, conflict_of_interest, workload or other."""
+    note: _builtins.str
+    """Optional. Note, at most 2000 code points; stored as personal content."""
+    def __init__(
+        self,
+        *,
+        idempotency_key: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
+        lease_id: _builtins.str = ...,
+        to: _builtins.str = ...,
+        reason_code: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "lease_id", b"lease_id", "note", b"note", "reason_code", b"reason_code", "ticket_id", b"ticket_id", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReassignRequest: _TypeAlias = ReassignRequest  # noqa: Y015
+
+@_typing.final
+class ReassignResponse(_message.Message):
+    """The item is reserved."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def item(self) -> Global___QueueItem:
+        """Output only. The item."""
+
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """Output only. Receipt of `review.reassigned`."""
+
+    def __init__(
+        self,
+        *,
+        item: Global___QueueItem | None = ...,
+        receipt: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReassignResponse: _TypeAlias = ReassignResponse  # noqa: Y015
+
+@_typing.final
+class EscalateRequest(_message.Message):
+    """Passes an item on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    LEASE_ID_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    """Required. As in `Infer`."""
+    ticket_id: _builtins.str
+    """Required. Ticket."""
+    lease_id: _builtins.str
+    """Required. Lease."""
+    reason_code: _builtins.str
+    """Required. beyond_competence, patient_unstable, facts_missing, conflict_of_interest or other."""
+    note: _builtins.str
+    """Optional. Note, at most 2000 code points; stored as personal content."""
+    def __init__(
+        self,
+        *,
+        idempotency_key: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
+        lease_id: _builtins.str = ...,
+        reason_code: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "lease_id", b"lease_id", "note", b"note", "reason_code", b"reason_code", "ticket_id", b"ticket_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EscalateRequest: _TypeAlias = EscalateRequest  # noqa: Y015
+
+@_typing.final
+class EscalateResponse(_message.Message):
+    """The item is escalated."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def item(self) -> Global___QueueItem:
+        """Output only. The item."""
+
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """Output only. Receipt of `review.escalated`."""
+
+    def __init__(
+        self,
+        *,
+        item: Global___QueueItem | None = ...,
+        receipt: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EscalateResponse: _TypeAlias = EscalateResponse  # noqa: Y015

@@ -75,6 +75,21 @@ class ReviewServiceStub:
                 request_serializer=attending_dot_v1_dot_review__pb2.RejectRequest.SerializeToString,
                 response_deserializer=attending_dot_v1_dot_review__pb2.RejectResponse.FromString,
                 _registered_method=True)
+        self.ReleaseLease = channel.unary_unary(
+                '/attending.v1.ReviewService/ReleaseLease',
+                request_serializer=attending_dot_v1_dot_review__pb2.ReleaseLeaseRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_review__pb2.ReleaseLeaseResponse.FromString,
+                _registered_method=True)
+        self.Reassign = channel.unary_unary(
+                '/attending.v1.ReviewService/Reassign',
+                request_serializer=attending_dot_v1_dot_review__pb2.ReassignRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_review__pb2.ReassignResponse.FromString,
+                _registered_method=True)
+        self.Escalate = channel.unary_unary(
+                '/attending.v1.ReviewService/Escalate',
+                request_serializer=attending_dot_v1_dot_review__pb2.EscalateRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_review__pb2.EscalateResponse.FromString,
+                _registered_method=True)
 
 
 class ReviewServiceServicer:
@@ -137,6 +152,27 @@ class ReviewServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReleaseLease(self, request, context):
+        """Required. Gives a lease back, so that others need not wait for its end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Reassign(self, request, context):
+        """Required. Hands an item to a colleague, for whom it is reserved for a while.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Escalate(self, request, context):
+        """Required. Passes an item on to those whom the policy names for it; who escalated it does not take it back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReviewServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -179,6 +215,21 @@ def add_ReviewServiceServicer_to_server(servicer, server):
                     servicer.Reject,
                     request_deserializer=attending_dot_v1_dot_review__pb2.RejectRequest.FromString,
                     response_serializer=attending_dot_v1_dot_review__pb2.RejectResponse.SerializeToString,
+            ),
+            'ReleaseLease': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseLease,
+                    request_deserializer=attending_dot_v1_dot_review__pb2.ReleaseLeaseRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_review__pb2.ReleaseLeaseResponse.SerializeToString,
+            ),
+            'Reassign': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reassign,
+                    request_deserializer=attending_dot_v1_dot_review__pb2.ReassignRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_review__pb2.ReassignResponse.SerializeToString,
+            ),
+            'Escalate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Escalate,
+                    request_deserializer=attending_dot_v1_dot_review__pb2.EscalateRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_review__pb2.EscalateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -398,6 +449,87 @@ class ReviewService:
             '/attending.v1.ReviewService/Reject',
             attending_dot_v1_dot_review__pb2.RejectRequest.SerializeToString,
             attending_dot_v1_dot_review__pb2.RejectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseLease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.ReviewService/ReleaseLease',
+            attending_dot_v1_dot_review__pb2.ReleaseLeaseRequest.SerializeToString,
+            attending_dot_v1_dot_review__pb2.ReleaseLeaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reassign(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.ReviewService/Reassign',
+            attending_dot_v1_dot_review__pb2.ReassignRequest.SerializeToString,
+            attending_dot_v1_dot_review__pb2.ReassignResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Escalate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.ReviewService/Escalate',
+            attending_dot_v1_dot_review__pb2.EscalateRequest.SerializeToString,
+            attending_dot_v1_dot_review__pb2.EscalateResponse.FromString,
             options,
             channel_credentials,
             insecure,

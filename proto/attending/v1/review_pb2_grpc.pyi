@@ -49,6 +49,12 @@ class ReviewServiceStub:
     """Required. Takes the signature over the prepared statement and releases exactly that text."""
     Reject: _grpc.UnaryUnaryMultiCallable[_review_pb2.RejectRequest, _review_pb2.RejectResponse]
     """Required. Refuses the text; it is never released."""
+    ReleaseLease: _grpc.UnaryUnaryMultiCallable[_review_pb2.ReleaseLeaseRequest, _review_pb2.ReleaseLeaseResponse]
+    """Required. Gives a lease back, so that others need not wait for its end."""
+    Reassign: _grpc.UnaryUnaryMultiCallable[_review_pb2.ReassignRequest, _review_pb2.ReassignResponse]
+    """Required. Hands an item to a colleague, for whom it is reserved for a while."""
+    Escalate: _grpc.UnaryUnaryMultiCallable[_review_pb2.EscalateRequest, _review_pb2.EscalateResponse]
+    """Required. Passes an item on to those whom the policy names for it; who escalated it does not take it back."""
 
 @_typing.type_check_only
 class ReviewServiceAsyncStub(ReviewServiceStub):
@@ -71,6 +77,12 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """Required. Takes the signature over the prepared statement and releases exactly that text."""
     Reject: _aio.UnaryUnaryMultiCallable[_review_pb2.RejectRequest, _review_pb2.RejectResponse]  # type: ignore[assignment]
     """Required. Refuses the text; it is never released."""
+    ReleaseLease: _aio.UnaryUnaryMultiCallable[_review_pb2.ReleaseLeaseRequest, _review_pb2.ReleaseLeaseResponse]  # type: ignore[assignment]
+    """Required. Gives a lease back, so that others need not wait for its end."""
+    Reassign: _aio.UnaryUnaryMultiCallable[_review_pb2.ReassignRequest, _review_pb2.ReassignResponse]  # type: ignore[assignment]
+    """Required. Hands an item to a colleague, for whom it is reserved for a while."""
+    Escalate: _aio.UnaryUnaryMultiCallable[_review_pb2.EscalateRequest, _review_pb2.EscalateResponse]  # type: ignore[assignment]
+    """Required. Passes an item on to those whom the policy names for it; who escalated it does not take it back."""
 
 class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
     """Human review of held texts. Only a clinician signs; an application never does."""
@@ -138,5 +150,29 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_review_pb2.RejectResponse, _abc.Awaitable[_review_pb2.RejectResponse]]:
         """Required. Refuses the text; it is never released."""
+
+    @_abc_1.abstractmethod
+    def ReleaseLease(
+        self,
+        request: _review_pb2.ReleaseLeaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_pb2.ReleaseLeaseResponse, _abc.Awaitable[_review_pb2.ReleaseLeaseResponse]]:
+        """Required. Gives a lease back, so that others need not wait for its end."""
+
+    @_abc_1.abstractmethod
+    def Reassign(
+        self,
+        request: _review_pb2.ReassignRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_pb2.ReassignResponse, _abc.Awaitable[_review_pb2.ReassignResponse]]:
+        """Required. Hands an item to a colleague, for whom it is reserved for a while."""
+
+    @_abc_1.abstractmethod
+    def Escalate(
+        self,
+        request: _review_pb2.EscalateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_pb2.EscalateResponse, _abc.Awaitable[_review_pb2.EscalateResponse]]:
+        """Required. Passes an item on to those whom the policy names for it; who escalated it does not take it back."""
 
 def add_ReviewServiceServicer_to_server(servicer: ReviewServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -80,6 +80,12 @@ review_item = Table(
     Column("claimed_by", String(128)),
     Column("lease_id", String(40)),
     Column("lease_expires_at", String(27)),
+    Column("assigned_to", String(128)),
+    Column("assigned_until", String(27)),
+    # When it was last escalated, to which roles, and the people who did and have not been given it again.
+    Column("escalated_at", String(27)),
+    Column("escalated_to", Text, nullable=False),
+    Column("escalated_by", Text, nullable=False),
     Index(None, "log_id", "state", "severity_rank", "due_at"),
 )
 

@@ -61,3 +61,31 @@ def reject(things: Things) -> review_pb2.RejectRequest:
     return review_pb2.RejectRequest(
         idempotency_key=key(), ticket_id=things.ticket, lease_id=things.lease, reason_code="wrong"
     )
+
+
+@maker("ReviewService/ReleaseLease", "clinician", fresh=True)
+def release_lease(things: Things) -> review_pb2.ReleaseLeaseRequest:
+    return review_pb2.ReleaseLeaseRequest(
+        idempotency_key=key(), ticket_id=things.ticket, lease_id=things.lease
+    )
+
+
+@maker("ReviewService/Reassign", "clinician", fresh=True)
+def reassign(things: Things) -> review_pb2.ReassignRequest:
+    return review_pb2.ReassignRequest(
+        idempotency_key=key(),
+        ticket_id=things.ticket,
+        lease_id=things.lease,
+        to=things.colleague,
+        reason_code="handover",
+    )
+
+
+@maker("ReviewService/Escalate", "clinician", fresh=True)
+def escalate(things: Things) -> review_pb2.EscalateRequest:
+    return review_pb2.EscalateRequest(
+        idempotency_key=key(),
+        ticket_id=things.ticket,
+        lease_id=things.lease,
+        reason_code="beyond_competence",
+    )

@@ -28,7 +28,10 @@ LOG = Resource.log("demo")
 SUBMIT = {"Infer", "StreamInfer", "Record", "AckDelivery"}
 OUTCOME = {"GetInference", "WatchInference"}
 LOOK = {"ListQueue", "GetItem"}
-DECIDE = {"Claim", "Renew", "Dispose", "Reject", "PrepareSign", "Sign"}
+DECIDE = {
+    *("Claim", "Renew", "Dispose", "Reject", "PrepareSign", "Sign"),
+    *("ReleaseLease", "Reassign", "Escalate"),
+}
 PROOFS = {"GetReceipt", "GetCheckpoint", "GetInclusionProof", "GetConsistencyProof", "GetCompleteness"}
 EVENTS = {"AppendBatch", "AppendStream", "CloseEmitter"}
 ENTRIES = {"GetEntry", "ListEntries"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from attending.client import Client
 from attending.server.cli.main import run
 from attending.server.cli.outcome import Exit
 from attending.server.cli.review import REASONS, REJECTIONS, patient_lines
-from attending.server.review.item import REASON_CODES, REJECT_CODES
+from attending.server.cli.review_handover import ESCALATIONS, HANDOVERS
+from attending.server.review.item import ESCALATE_CODES, HANDOVER_CODES, REASON_CODES, REJECT_CODES
 from attending.v1 import common_pb2
 
 from tests.e2e.server_process import ServerProcess
@@ -106,9 +108,37 @@ def test_from_the_queue_to_a_signature(
     assert "actual released, allowed held" in errors
 
 
+def test_an_item_goes_back_on_and_up(
+    ticket: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def attending(*arguments: str) -> tuple[int, str, str]:
+        code = run(["review", *arguments])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    lease = attending("claim", ticket)[1].strip()
+    assert attending("give-back", ticket, "--lease", lease)[:2] == (Exit.OK, "the item is free\n")
+    handed = attending("reassign", ticket, "--to", "dr-chen", "--reason", "expertise", "--json")
+    answer = json.loads(handed[1])
+    assert (handed[0], answer["item"]["assigned_to"]) == (Exit.OK, "dr-chen")
+    assert answer["receipt"]["index"] >= "0"
+    code, _shown, errors = attending("claim", ticket)
+    assert (code, "RESERVED" in errors) == (Exit.FAILED, True)
+    [line] = [one for one in attending("list")[1].splitlines() if one.startswith(ticket)]
+    assert "kept for dr-chen until" in line
+    chens = attending("claim", ticket, "--as", "dr-chen")[1].strip()
+    up = ("escalate", ticket, "--lease", chens, "--reason", "facts_missing", "--as", "dr-chen")
+    assert attending(*up)[:2] == (Exit.OK, "escalated to clinician, safety_officer\n")
+    code, _shown, errors = attending("claim", ticket, "--as", "dr-chen")
+    assert (code, "ESCALATED_BY_YOU" in errors) == (Exit.FAILED, True)
+    assert attending("claim", ticket)[0] == Exit.OK
+
+
 def test_the_reasons_offered_are_those_of_the_desk() -> None:
     assert set(REASONS) == REASON_CODES
     assert set(REJECTIONS) == REJECT_CODES
+    assert set(HANDOVERS) == HANDOVER_CODES
+    assert set(ESCALATIONS) == ESCALATE_CODES
 
 
 def test_what_was_not_given_is_not_said_and_none_known_is() -> None:

@@ -115,6 +115,15 @@ async def whole_life(ward: Ward) -> str:
     lease = await claim(ward, ticket, ward.chen)
     await dispose_all(ward, ticket, lease, ward.chen)
     await desk.view(ward.chen.permit, ticket)
+    # Given back, escalated, handed to who had escalated it, claimed by them.
+    ticket = ticket_of(await held(ward))
+    lease = await claim(ward, ticket, ward.rivera)
+    await desk.release_lease(ward.rivera.principal, ticket, lease, fresh())  # type: ignore[arg-type]
+    for who in (ward.rivera, ward.chen):
+        lease = await claim(ward, ticket, who)
+        await desk.escalate(who.principal, ticket, lease, "patient_unstable", "a note", fresh())  # type: ignore[arg-type]
+    await desk.reassign(ward.chen.principal, ticket, "", "rivera", "expertise", "a note", fresh())  # type: ignore[arg-type]
+    await claim(ward, ticket, ward.rivera)
     # Prompts: two versions, a label that moves; keys: enrolled again, revoked.
     first = await gate.prompts.create(TENANT, "human:op", "letters/visit", "Write to {{who}}.", key("v1"))
     second = await gate.prompts.create(TENANT, "human:op", "letters/visit", "Do write to {{who}}.", key("v2"))

@@ -21,6 +21,7 @@ from tests.server.inference.conftest import TENANT, Gate, gate, policies
 __all__ = ["gate", "policies"]
 
 LEASE_SECONDS = 900
+ASSIGNMENT_SECONDS = 300
 
 
 @dataclass
@@ -88,6 +89,8 @@ async def ward(gate: Gate) -> Ward:
         phi=phi_of(gate),
         lease_seconds=LEASE_SECONDS,
         preparation_seconds=600,
+        assignment_seconds=ASSIGNMENT_SECONDS,
+        people=lambda: [one.principal for one in (made.rivera, made.chen, made.auditor)],
         now=gate.clock,
     )
     made = Ward(

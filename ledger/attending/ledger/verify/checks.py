@@ -17,6 +17,7 @@ from attending.ledger.entry import Entry
 from attending.ledger.review_signature import Meaning
 from attending.ledger.verify.activations import Activations
 from attending.ledger.verify.halts import Halts
+from attending.ledger.verify.leases import Leases
 from attending.ledger.verify.report import Findings
 from attending.ledger.verify.signatures import Signatures, Signed
 from attending.ledger.verify.succession import Successions
@@ -90,6 +91,7 @@ class _Stream:
 
     state: State | None
     complete: bool
+    leases: Leases
     calling_app: str | None = None
     author: str | None = None
     policy: str | None = None
@@ -141,6 +143,7 @@ class Checks:
         for item in entry.commitments:
             stream.records[item.record] = item.commitment
         self._move(stream, entry)
+        stream.leases.visit(entry, complete=stream.complete)
         match entry.type:
             case "inference.requested":
                 stream.calling_app = _text(entry.body, "calling_app")
@@ -190,7 +193,7 @@ class Checks:
         state = State.START if begins and starts_inference else None
         # INVARIANT: complete means that no entry of the stream can be missing from the bundle.
         complete = begins and entry.index >= self._begin and self._scope is not Scope.SUBSET
-        stream = self._streams[entry.stream] = _Stream(state, complete)
+        stream = self._streams[entry.stream] = _Stream(state, complete, Leases(self._findings))
         return stream
 
     def _move(self, stream: _Stream, entry: Entry) -> None:

@@ -14,6 +14,7 @@ from attending.server.cli.examples import examples
 from attending.server.cli.message import as_json_line
 from attending.server.cli.outcome import CommandError, Exit
 from attending.server.cli.purpose import PURPOSES, purpose_option
+from attending.server.cli.review_handover import escalate, give_back, reassign
 from attending.v1 import common_pb2, review_pb2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -61,6 +62,11 @@ def list_queue(policy: str, as_json: bool, connection: Connection) -> None:
         severity = common_pb2.Severity.Name(item.worst_severity).removeprefix("SEVERITY_").lower()
         due = item.due_at.ToDatetime().strftime("%Y-%m-%d %H:%M")
         holder = f"claimed by {item.claimed_by}" if item.claimed_by else "free"
+        if item.assigned_to:
+            until = item.assigned_until.ToDatetime().strftime("%H:%M")
+            holder += f", kept for {item.assigned_to} until {until} UTC"
+        if item.escalated_to:
+            holder += ", escalated to " + " ".join(item.escalated_to)
         click.echo(
             f"{item.ticket_id}  {item.policy:<22} worst {severity:<15} "
             f"{item.open_findings} open  due {due} UTC  {item.state}, {holder}"
@@ -234,5 +240,8 @@ def _said(value: Any) -> str:
         return ", ".join(f"{key} {_said(one)}" for key, one in value.items() if one not in (None, [], ""))
     return str(value)
 
+
+for _step in (give_back, reassign, escalate):
+    review.add_command(_step)
 
 command = review

@@ -134,6 +134,12 @@ class ReviewSection(Section):
     preparation_seconds: int = Field(
         default=600, ge=30, le=3600, description="How long a prepared statement may be signed."
     )
+    assignment_seconds: int = Field(
+        default=900,
+        ge=30,
+        le=86400,
+        description="How long an item that was handed over is kept for that person.",
+    )
     expiry_sweep_seconds: int = Field(
         default=30, ge=1, le=3600, description="How often items past their expiry are closed."
     )

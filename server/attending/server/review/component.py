@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 
 import grpc
 import structlog
@@ -80,6 +81,8 @@ async def build(app: App) -> Review:
         phi=app.phi,
         lease_seconds=app.config.review.lease_seconds,
         preparation_seconds=app.config.review.preparation_seconds,
+        assignment_seconds=app.config.review.assignment_seconds,
+        people=partial(app.directory.principals, expired=False),
         now=app.now,
     )
     app.add(desk)

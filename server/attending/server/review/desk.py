@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from attending.server.review.dispositions import Dispositions
 from attending.server.review.endings import Endings
+from attending.server.review.handover import Handover
 from attending.server.review.leases import Leases
 from attending.server.review.queue import Queue
 from attending.server.review.signing import Signing
 
 
-class Desk(Queue, Leases, Dispositions, Signing, Endings):
+class Desk(Queue, Leases, Handover, Dispositions, Signing, Endings):
     """Shared by all calls of one server process."""

@@ -40,6 +40,10 @@ _OF_FIGURES = frozenset(
         Code.UNREADABLE_DOSE,
     }
 )
+HANDOVER_CODES = frozenset({"handover", "expertise", "conflict_of_interest", "workload", "other"})
+ESCALATE_CODES = frozenset(
+    {"beyond_competence", "patient_unstable", "facts_missing", "conflict_of_interest", "other"}
+)
 REJECT_CODES = frozenset({"wrong", "unsafe", "incomplete", "wrong_patient", "not_needed", "other"})
 
 
@@ -73,6 +77,11 @@ class Item:
     claimed_by: str | None
     lease_id: str | None
     lease_expires_at: str | None
+    assigned_to: str | None = None
+    assigned_until: str | None = None
+    escalated_at: str | None = None
+    escalated_to: tuple[str, ...] = ()
+    escalated_by: tuple[str, ...] = ()
     row: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The row itself, from which the next entry's reducers go on."""
 
@@ -88,7 +97,7 @@ class Item:
             severity_rank=row["severity_rank"],
             to_dispose=tuple(numbers(row["to_dispose"])),
             disposed={int(n): d for n, d in json.loads(row["disposed"]).items()},
-            sign_off_roles=tuple(r for r in row["sign_off_roles"].split(",") if r),
+            sign_off_roles=_names(row["sign_off_roles"]),
             sign_off_count=row["sign_off_count"],
             signed_by=tuple(Signed(s["signer"], s["record"]) for s in json.loads(row["signed_by"])),
             held_at=row["held_at"],
@@ -97,6 +106,11 @@ class Item:
             claimed_by=row["claimed_by"],
             lease_id=row["lease_id"],
             lease_expires_at=row["lease_expires_at"],
+            assigned_to=row["assigned_to"],
+            assigned_until=row["assigned_until"],
+            escalated_at=row["escalated_at"],
+            escalated_to=_names(row["escalated_to"]),
+            escalated_by=_names(row["escalated_by"]),
             row=dict(row),
         )
 
@@ -107,6 +121,14 @@ class Item:
     def leased(self, now: str) -> bool:
         """True while somebody's lease runs."""
         return self.lease_expires_at is not None and self.lease_expires_at > now
+
+    def reserved(self, now: str) -> bool:
+        """True while it is reserved for `assigned_to`."""
+        return self.assigned_until is not None and self.assigned_until > now
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)
 
 
 def unresolved(

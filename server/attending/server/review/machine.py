@@ -46,11 +46,49 @@ def require_reviewer(item: Item, who: Principal, now: datetime) -> str:
 
 
 def claim(item: Item, who: Principal, now: datetime) -> None:
-    """Raises while somebody else's lease runs; whose own runs may begin anew."""
+    """Raises while somebody else's lease runs, while it is reserved for somebody else, and for those who escalated it.
+    One's own lease may begin anew.
+    """
     require_held(item, now)
     require_reviewer(item, who, now)
     if item.leased(stamp(now)) and item.claimed_by != who.name:
         raise FailedPrecondition("ALREADY_CLAIMED", retry_after_seconds=_seconds(item.lease_expires_at, now))
+    _require_not_reserved(item, who, now)
+    if who.name in item.escalated_by:
+        raise FailedPrecondition("ESCALATED_BY_YOU")
+
+
+def release_lease(item: Item, who: Principal, lease_id: str, now: datetime) -> None:
+    require_lease(item, who, lease_id, now)
+
+
+def reassign(item: Item, who: Principal, lease_id: str, to: Principal | None, now: datetime) -> None:
+    """Of a claimed item only by who holds it, of a reserved one only by whom it is reserved for. `to` is the colleague,
+    None when there is nobody of that name; they must be able to sign it.
+    """
+    require_held(item, now)
+    require_reviewer(item, who, now)
+    if item.leased(stamp(now)):
+        require_lease(item, who, lease_id, now)
+    _require_not_reserved(item, who, now)
+    if to is None:
+        raise NotFound("UNKNOWN_REVIEWER")
+    try:
+        require_reviewer(item, to, now)
+    except PermissionDenied as err:
+        raise FailedPrecondition("REVIEWER_CANNOT_SIGN", metadata={"because": err.reason}) from None
+    if any(signed.signer == to.name for signed in item.signed_by):
+        raise FailedPrecondition("REVIEWER_CANNOT_SIGN", metadata={"because": "SIGNER_SIGNED_BEFORE"})
+
+
+def escalate(item: Item, who: Principal, lease_id: str, now: datetime) -> None:
+    require_lease(item, who, lease_id, now)
+    require_reviewer(item, who, now)
+
+
+def _require_not_reserved(item: Item, who: Principal, now: datetime) -> None:
+    if item.reserved(stamp(now)) and item.assigned_to != who.name:
+        raise FailedPrecondition("RESERVED", retry_after_seconds=_seconds(item.assigned_until, now))
 
 
 def dispose(item: Item, who: Principal, lease_id: str, finding: int, now: datetime) -> None:

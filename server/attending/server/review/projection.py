@@ -17,6 +17,7 @@ from attending.server.replay.fact import Fact
 
 _ITEMS, _KEYS = projections.review_item, projections.signing_key
 _NO_LEASE: Final = {"claimed_by": None, "lease_id": None, "lease_expires_at": None}
+_NOT_ASSIGNED: Final = {"assigned_to": None, "assigned_until": None}
 
 
 def held(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
@@ -36,7 +37,32 @@ def claimed(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
         "lease_id": fact.body["lease"],
         "lease_expires_at": fact.body["lease_expires_at"],
     }
-    return _write(fact, lease)
+    # Whoever works on it, the reservation has done its part.
+    return _write(fact, {**lease, **_NOT_ASSIGNED})
+
+
+def reassigned(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
+    """Reserved for somebody, who may have escalated it before; or free again, where `to` is null."""
+    to = fact.body["to"]
+    if to is None:
+        return _write(fact, _NO_LEASE)
+    others = [name for name in _item(fact, read)["escalated_by"].split(",") if name and name != to]
+    assigned = {
+        "assigned_to": to,
+        "assigned_until": fact.body["until"],
+        "escalated_by": ",".join(others),
+    }
+    return _write(fact, {**_NO_LEASE, **assigned})
+
+
+def escalated(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
+    """Passed on to other roles: by a person, whose lease ends with it, or by the server, which leaves the lease."""
+    values = {"escalated_at": fact.time, "escalated_to": ",".join(fact.body["to_roles"])}
+    kind, _, name = fact.actor.partition(":")
+    if kind != "human":
+        return _write(fact, values)
+    by = [*filter(None, _item(fact, read)["escalated_by"].split(",")), name]
+    return _write(fact, {**values, **_NO_LEASE, **_NOT_ASSIGNED, "escalated_by": ",".join(dict.fromkeys(by))})
 
 
 def disposed(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
@@ -117,6 +143,8 @@ def _open(fact: Fact, state: State) -> Sequence[RowWrite]:
         "held_at": fact.time,
         "due_at": body["due_at"],
         "expires_at": body["expires_at"],
+        "escalated_to": "",
+        "escalated_by": "",
     }
     return _write(fact, values)
 

@@ -5,7 +5,7 @@ What a crash leaves behind: before an append nothing, after it the whole step wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,8 +46,11 @@ class Record:
         phi: PhiAccess,
         lease_seconds: float,
         preparation_seconds: float,
+        assignment_seconds: float,
+        people: Callable[[], Iterable[Principal]],
         now: Callable[[], datetime],
     ) -> None:
+        """`people` are all who are known and whose time has not run out, of every tenant."""
         self._ledger = ledger
         self._guard = guard
         self._policies = policies
@@ -56,6 +59,8 @@ class Record:
         self._phi = phi
         self._lease = timedelta(seconds=lease_seconds)
         self._preparation = timedelta(seconds=preparation_seconds)
+        self._assignment = timedelta(seconds=assignment_seconds)
+        self._people = people
         self._now = now
         self._prepared = Preparations()
 

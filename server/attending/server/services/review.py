@@ -193,6 +193,56 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             receipt=await receipt_message(self._ledger, principal.tenant, index),
         )
 
+    async def ReleaseLease(  # noqa: N802
+        self, request: review_pb2.ReleaseLeaseRequest, context: Context
+    ) -> review_pb2.ReleaseLeaseResponse:
+        principal = current_principal()
+        item, version, index = await self._desk.release_lease(
+            principal,
+            request.ticket_id,
+            request.lease_id,
+            await once_of(self._ledger, principal, request),
+        )
+        return review_pb2.ReleaseLeaseResponse(
+            item=_item(item, version),
+            receipt=await receipt_message(self._ledger, principal.tenant, index),
+        )
+
+    async def Reassign(  # noqa: N802
+        self, request: review_pb2.ReassignRequest, context: Context
+    ) -> review_pb2.ReassignResponse:
+        principal = current_principal()
+        item, version, index = await self._desk.reassign(
+            principal,
+            request.ticket_id,
+            request.lease_id,
+            request.to,
+            request.reason_code,
+            request.note,
+            await once_of(self._ledger, principal, request),
+        )
+        return review_pb2.ReassignResponse(
+            item=_item(item, version),
+            receipt=await receipt_message(self._ledger, principal.tenant, index),
+        )
+
+    async def Escalate(  # noqa: N802
+        self, request: review_pb2.EscalateRequest, context: Context
+    ) -> review_pb2.EscalateResponse:
+        principal = current_principal()
+        item, version, index = await self._desk.escalate(
+            principal,
+            request.ticket_id,
+            request.lease_id,
+            request.reason_code,
+            request.note,
+            await once_of(self._ledger, principal, request),
+        )
+        return review_pb2.EscalateResponse(
+            item=_item(item, version),
+            receipt=await receipt_message(self._ledger, principal.tenant, index),
+        )
+
 
 def _item(item: Item, version: int) -> review_pb2.QueueItem:
     message = review_pb2.QueueItem(
@@ -204,10 +254,17 @@ def _item(item: Item, version: int) -> review_pb2.QueueItem:
         claimed_by=item.claimed_by or "",
         state=item.state,
         version=version,
+        assigned_to=item.assigned_to or "",
+        escalated_to=item.escalated_to,
     )
     message.held_at.FromDatetime(clock.parse(item.held_at))
     message.due_at.FromDatetime(clock.parse(item.due_at))
     message.expires_at.FromDatetime(clock.parse(item.expires_at))
-    if item.lease_expires_at is not None:
-        message.lease_expires_at.FromDatetime(clock.parse(item.lease_expires_at))
+    for field, moment in (
+        (message.lease_expires_at, item.lease_expires_at),
+        (message.assigned_until, item.assigned_until),
+        (message.escalated_at, item.escalated_at),
+    ):
+        if moment is not None:
+            field.FromDatetime(clock.parse(moment))
     return message
