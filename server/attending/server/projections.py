@@ -73,6 +73,7 @@ review_item = Table(
     Column("disposed", Text, nullable=False),
     Column("sign_off_roles", Text, nullable=False),
     Column("sign_off_count", Integer, nullable=False),
+    Column("author_may_sign", Boolean, nullable=False),
     Column("signed_by", Text, nullable=False),
     Column("held_at", String(27), nullable=False),
     Column("due_at", String(27), nullable=False),

@@ -32,6 +32,7 @@ def item(**disposed: str) -> Item:
         disposed={int(name.removeprefix("n")): value for name, value in disposed.items()},
         sign_off_roles=("clinician",),
         sign_off_count=1,
+        author_may_sign=True,
         signed_by=(),
         held_at="",
         due_at="",

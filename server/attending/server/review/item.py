@@ -70,6 +70,7 @@ class Item:
     disposed: Mapping[int, str]
     sign_off_roles: tuple[str, ...]
     sign_off_count: int
+    author_may_sign: bool
     signed_by: tuple[Signed, ...]
     held_at: str
     due_at: str
@@ -99,6 +100,7 @@ class Item:
             disposed={int(n): d for n, d in json.loads(row["disposed"]).items()},
             sign_off_roles=_names(row["sign_off_roles"]),
             sign_off_count=row["sign_off_count"],
+            author_may_sign=bool(row["author_may_sign"]),
             signed_by=tuple(Signed(s["signer"], s["record"]) for s in json.loads(row["signed_by"])),
             held_at=row["held_at"],
             due_at=row["due_at"],

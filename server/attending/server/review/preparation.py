@@ -31,6 +31,8 @@ class Preparation:
     sealed_view: SealedPayload
     sealed_result: SealedPayload | None
     findings: tuple[Finding, ...]
+    checked_by: str | None
+    """Hash of the policy that judged an edit, None for the text as held."""
     public_key: str
     expires_at: str
 

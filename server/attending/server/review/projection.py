@@ -139,6 +139,7 @@ def _open(fact: Fact, state: State) -> Sequence[RowWrite]:
         "disposed": "{}",
         "sign_off_roles": ",".join(body["sign_off"]["roles"]),
         "sign_off_count": body["sign_off"]["count"],
+        "author_may_sign": body["sign_off"].get("author_may_sign") is True,
         "signed_by": "[]",
         "held_at": fact.time,
         "due_at": body["due_at"],

@@ -7,7 +7,6 @@ import secrets
 
 from attending.guardrails.patient import Judged
 from attending.guardrails.policy.decide import decide
-from attending.guardrails.policy.schema import Policy
 from attending.ledger import canonical
 from attending.ledger.entry import Payload
 from attending.ledger.errors import VerificationError
@@ -16,7 +15,7 @@ from attending.ledger.vault import SealedPayload, payload_commitment
 from attending.server import projections
 from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
-from attending.server.errors import FailedPrecondition, NotFound
+from attending.server.errors import Aborted, FailedPrecondition, NotFound
 from attending.server.idempotency import Once, answered
 from attending.server.inference.entries import Result, load_request
 from attending.server.inference.failed_rails import tell_failed
@@ -46,27 +45,24 @@ class Signing(Record):
         opens its commitments, is an entry before.
 
         Refused (FailedPrecondition): FINDINGS_UNDISPOSED, DISPOSITION_NEEDS_EDIT (a finding marked as fixed is still
-        there), EDIT_NOT_CLEAN (the edit has a finding that the policy would hold or block), KEY_UNKNOWN,
-        SIGNER_IS_AUTHOR, SIGNER_SIGNED_BEFORE.
+        there), EDIT_NOT_CLEAN (the edit has a finding that the policy in force would hold or block), POLICY_NOT_SERVED
+        (no version of the policy judges an edit any more), KEY_UNKNOWN, SIGNER_IS_AUTHOR, SIGNER_SIGNED_BEFORE.
         """
         now, principal = self._now(), permit.principal
         case = await self._case(principal.tenant, ticket_id)
         item = case.item
-        policy = self._policies.get(item.policy)
         role = machine.prepare(
             item,
             principal,
             lease_id,
             now,
             author=case.row["on_behalf_of"],
-            author_may_sign=policy is not None and policy.sign_offs.author_may_sign,
+            author_may_sign=item.author_may_sign,
         )
         public_key = await self._signing_key(principal, key_id)
         machine.require_disposed(item)
-        if policy is None or policy.hash != case.row["policy_hash"]:
-            raise FailedPrecondition("POLICY_CHANGED")
         text, record, salt, sealed = await self._text_to_sign(principal.tenant, case, edited_text)
-        result = await self._recheck(case, policy, text)
+        result, checked_by = await self._recheck(case, text)
         view = canonical.encode(view_document(case, text, result.findings, principal, role))
         subject = case.row["subject"]
         sealed_view = await self._ledger.seal(principal.tenant, Payload("view", view), subject)
@@ -88,7 +84,8 @@ class Signing(Record):
             role=role,
             time=stamp(now),
             nonce=secrets.token_hex(16),
-            policy_hash=policy.hash.removeprefix("sha256:"),
+            # Who signs, and how many, is what the version says that held it, whatever is in force now.
+            policy_hash=case.row["policy_hash"].removeprefix("sha256:"),
             findings=len(item.to_dispose),
             disposed=len(set(item.to_dispose) & set(item.disposed)),
         )
@@ -106,6 +103,7 @@ class Signing(Record):
             sealed_view=sealed_view,
             sealed_result=sealed_result,
             findings=result.findings,
+            checked_by=checked_by,
             public_key=public_key,
             expires_at=min(item.lease_expires_at or stamp(now), stamp(now + self._preparation)),
         )
@@ -144,6 +142,8 @@ class Signing(Record):
             verify_statement(prepared.statement, base64.b64decode(prepared.public_key), signature)
         except VerificationError:
             raise FailedPrecondition("SIGNATURE_INVALID") from None
+        if prepared.checked_by is not None and prepared.checked_by != self._in_force(item):
+            raise Aborted("CHANGED_SINCE_PREPARED")
         key = await key_in_force(self._ledger, principal.tenant, prepared.statement.key_id)
         signers = machine.releasing(item, Signed(principal.name, prepared.statement.record))
         sealed = (prepared.sealed_text, prepared.sealed_view, prepared.sealed_result)
@@ -156,6 +156,10 @@ class Signing(Record):
                 "statement": prepared.statement.to_json(),
                 "signature": base64.b64encode(signature).decode("ascii"),
                 "key_id": prepared.statement.key_id,
+                # The version that judged an edit; null for what was signed as it was held.
+                "checked_by": None
+                if prepared.checked_by is None
+                else prepared.checked_by.removeprefix("sha256:"),
             },
             *payloads,
         )
@@ -211,12 +215,22 @@ class Signing(Record):
         )
         return text, sealed.record, sealed.salt, sealed
 
-    async def _recheck(self, case: Case, policy: Policy, text: str) -> Result:
-        """What the checks say of the text to be signed; refuses what stands in the way."""
+    def _in_force(self, item: Item) -> str | None:
+        """Hash of the item's policy as it is served now, None when it is not."""
+        policy = self._policies.get(item.policy)
+        return None if policy is None else policy.hash
+
+    async def _recheck(self, case: Case, text: str) -> tuple[Result, str | None]:
+        """What the checks say of the text to be signed, and the hash of the policy that judged it, None for the text as
+        held; refuses what stands in the way.
+        """
         if text == case.output:
             if any(d == "fixed" for d in case.item.disposed.values()):
                 raise FailedPrecondition("DISPOSITION_NEEDS_EDIT")
-            return case.result
+            return case.result, None
+        policy = self._policies.get(case.item.policy)
+        if policy is None:
+            raise FailedPrecondition("POLICY_NOT_SERVED")
         request = load_request(
             await self._ledger.open_payload(case.row["log_id"], case.row["request_record"])
         )
@@ -235,7 +249,7 @@ class Signing(Record):
             raise FailedPrecondition(
                 "EDIT_NOT_CLEAN", metadata={"findings": str(len(blocking)), "codes": ",".join(codes)}
             )
-        return Result(
+        result = Result(
             decision.verdict,
             decision.mandatory_review,
             decision.disposition,
@@ -244,3 +258,4 @@ class Signing(Record):
             decision.citations,
             decision.rail_runs,
         )
+        return result, decision.policy_hash
