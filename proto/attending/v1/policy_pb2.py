@@ -26,35 +26,35 @@ from attending.v1 import common_pb2 as attending_dot_v1_dot_common__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ttending/v1/policy.proto\x12\x0c\x61ttending.v1\x1a\x19\x61ttending/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x01\n\x12\x41\x63tivationStanding\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tive\x18\x02 \x01(\x0c\x12\x0f\n\x07version\x18\x03 \x01(\r\x12\x11\n\trequested\x18\x04 \x01(\x0c\x12\x14\n\x0crequested_by\x18\x05 \x01(\t\x12\x0e\n\x06loaded\x18\x06 \x01(\x0c\x12\x11\n\tin_folder\x18\x07 \x01(\x0c\"\xcb\x01\n\nActivation\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12,\n\x05\x65vent\x18\x02 \x01(\x0e\x32\x1d.attending.v1.ActivationEvent\x12\x14\n\x0c\x63ontent_hash\x18\x03 \x01(\x0c\x12\x0f\n\x07version\x18\x04 \x01(\r\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\x12\n\n\x02\x62y\x18\x06 \x01(\t\x12(\n\x04time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x65ntry_index\x18\x08 \x01(\x04\"Y\n\x18RequestActivationRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x14\n\x0c\x63ontent_hash\x18\x03 \x01(\x0c\"w\n\x19RequestActivationResponse\x12\x32\n\x08standing\x18\x01 \x01(\x0b\x32 .attending.v1.ActivationStanding\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"Y\n\x18\x41pproveActivationRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x14\n\x0c\x63ontent_hash\x18\x03 \x01(\x0c\"w\n\x19\x41pproveActivationResponse\x12\x32\n\x08standing\x18\x01 \x01(\x0b\x32 .attending.v1.ActivationStanding\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\">\n\x13RetirePolicyRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\"r\n\x14RetirePolicyResponse\x12\x32\n\x08standing\x18\x01 \x01(\x0b\x32 .attending.v1.ActivationStanding\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"P\n\x16ListActivationsRequest\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"x\n\x17ListActivationsResponse\x12\x33\n\tstandings\x18\x01 \x03(\x0b\x32 .attending.v1.ActivationStanding\x12(\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x18.attending.v1.Activation*\x91\x01\n\x0f\x41\x63tivationEvent\x12 \n\x1c\x41\x43TIVATION_EVENT_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x41\x43TIVATION_EVENT_REQUESTED\x10\x01\x12\x1e\n\x1a\x41\x43TIVATION_EVENT_ACTIVATED\x10\x02\x12\x1c\n\x18\x41\x43TIVATION_EVENT_RETIRED\x10\x03\x32\x92\x03\n\rPolicyService\x12\x64\n\x11RequestActivation\x12&.attending.v1.RequestActivationRequest\x1a\'.attending.v1.RequestActivationResponse\x12\x64\n\x11\x41pproveActivation\x12&.attending.v1.ApproveActivationRequest\x1a\'.attending.v1.ApproveActivationResponse\x12U\n\x0cRetirePolicy\x12!.attending.v1.RetirePolicyRequest\x1a\".attending.v1.RetirePolicyResponse\x12^\n\x0fListActivations\x12$.attending.v1.ListActivationsRequest\x1a%.attending.v1.ListActivationsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ttending/v1/policy.proto\x12\x0c\x61ttending.v1\x1a\x19\x61ttending/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa2\x01\n\x12\x41\x63tivationStanding\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tive\x18\x02 \x01(\x0c\x12\x0f\n\x07version\x18\x03 \x01(\r\x12\x11\n\trequested\x18\x04 \x01(\x0c\x12\x14\n\x0crequested_by\x18\x05 \x01(\t\x12\x0e\n\x06loaded\x18\x06 \x01(\x0c\x12\x11\n\tin_folder\x18\x07 \x01(\x0c\x12\x0f\n\x07loading\x18\x08 \x01(\x08\"\xcb\x01\n\nActivation\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12,\n\x05\x65vent\x18\x02 \x01(\x0e\x32\x1d.attending.v1.ActivationEvent\x12\x14\n\x0c\x63ontent_hash\x18\x03 \x01(\x0c\x12\x0f\n\x07version\x18\x04 \x01(\r\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\x12\n\n\x02\x62y\x18\x06 \x01(\t\x12(\n\x04time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x65ntry_index\x18\x08 \x01(\x04\"Y\n\x18RequestActivationRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x14\n\x0c\x63ontent_hash\x18\x03 \x01(\x0c\"w\n\x19RequestActivationResponse\x12\x32\n\x08standing\x18\x01 \x01(\x0b\x32 .attending.v1.ActivationStanding\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"Y\n\x18\x41pproveActivationRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x14\n\x0c\x63ontent_hash\x18\x03 \x01(\x0c\"w\n\x19\x41pproveActivationResponse\x12\x32\n\x08standing\x18\x01 \x01(\x0b\x32 .attending.v1.ActivationStanding\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\">\n\x13RetirePolicyRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\"r\n\x14RetirePolicyResponse\x12\x32\n\x08standing\x18\x01 \x01(\x0b\x32 .attending.v1.ActivationStanding\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"P\n\x16ListActivationsRequest\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"x\n\x17ListActivationsResponse\x12\x33\n\tstandings\x18\x01 \x03(\x0b\x32 .attending.v1.ActivationStanding\x12(\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x18.attending.v1.Activation*\x91\x01\n\x0f\x41\x63tivationEvent\x12 \n\x1c\x41\x43TIVATION_EVENT_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x41\x43TIVATION_EVENT_REQUESTED\x10\x01\x12\x1e\n\x1a\x41\x43TIVATION_EVENT_ACTIVATED\x10\x02\x12\x1c\n\x18\x41\x43TIVATION_EVENT_RETIRED\x10\x03\x32\x92\x03\n\rPolicyService\x12\x64\n\x11RequestActivation\x12&.attending.v1.RequestActivationRequest\x1a\'.attending.v1.RequestActivationResponse\x12\x64\n\x11\x41pproveActivation\x12&.attending.v1.ApproveActivationRequest\x1a\'.attending.v1.ApproveActivationResponse\x12U\n\x0cRetirePolicy\x12!.attending.v1.RetirePolicyRequest\x1a\".attending.v1.RetirePolicyResponse\x12^\n\x0fListActivations\x12$.attending.v1.ListActivationsRequest\x1a%.attending.v1.ListActivationsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attending.v1.policy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACTIVATIONEVENT']._serialized_start=1266
-  _globals['_ACTIVATIONEVENT']._serialized_end=1411
+  _globals['_ACTIVATIONEVENT']._serialized_start=1283
+  _globals['_ACTIVATIONEVENT']._serialized_end=1428
   _globals['_ACTIVATIONSTANDING']._serialized_start=104
-  _globals['_ACTIVATIONSTANDING']._serialized_end=249
-  _globals['_ACTIVATION']._serialized_start=252
-  _globals['_ACTIVATION']._serialized_end=455
-  _globals['_REQUESTACTIVATIONREQUEST']._serialized_start=457
-  _globals['_REQUESTACTIVATIONREQUEST']._serialized_end=546
-  _globals['_REQUESTACTIVATIONRESPONSE']._serialized_start=548
-  _globals['_REQUESTACTIVATIONRESPONSE']._serialized_end=667
-  _globals['_APPROVEACTIVATIONREQUEST']._serialized_start=669
-  _globals['_APPROVEACTIVATIONREQUEST']._serialized_end=758
-  _globals['_APPROVEACTIVATIONRESPONSE']._serialized_start=760
-  _globals['_APPROVEACTIVATIONRESPONSE']._serialized_end=879
-  _globals['_RETIREPOLICYREQUEST']._serialized_start=881
-  _globals['_RETIREPOLICYREQUEST']._serialized_end=943
-  _globals['_RETIREPOLICYRESPONSE']._serialized_start=945
-  _globals['_RETIREPOLICYRESPONSE']._serialized_end=1059
-  _globals['_LISTACTIVATIONSREQUEST']._serialized_start=1061
-  _globals['_LISTACTIVATIONSREQUEST']._serialized_end=1141
-  _globals['_LISTACTIVATIONSRESPONSE']._serialized_start=1143
-  _globals['_LISTACTIVATIONSRESPONSE']._serialized_end=1263
-  _globals['_POLICYSERVICE']._serialized_start=1414
-  _globals['_POLICYSERVICE']._serialized_end=1816
+  _globals['_ACTIVATIONSTANDING']._serialized_end=266
+  _globals['_ACTIVATION']._serialized_start=269
+  _globals['_ACTIVATION']._serialized_end=472
+  _globals['_REQUESTACTIVATIONREQUEST']._serialized_start=474
+  _globals['_REQUESTACTIVATIONREQUEST']._serialized_end=563
+  _globals['_REQUESTACTIVATIONRESPONSE']._serialized_start=565
+  _globals['_REQUESTACTIVATIONRESPONSE']._serialized_end=684
+  _globals['_APPROVEACTIVATIONREQUEST']._serialized_start=686
+  _globals['_APPROVEACTIVATIONREQUEST']._serialized_end=775
+  _globals['_APPROVEACTIVATIONRESPONSE']._serialized_start=777
+  _globals['_APPROVEACTIVATIONRESPONSE']._serialized_end=896
+  _globals['_RETIREPOLICYREQUEST']._serialized_start=898
+  _globals['_RETIREPOLICYREQUEST']._serialized_end=960
+  _globals['_RETIREPOLICYRESPONSE']._serialized_start=962
+  _globals['_RETIREPOLICYRESPONSE']._serialized_end=1076
+  _globals['_LISTACTIVATIONSREQUEST']._serialized_start=1078
+  _globals['_LISTACTIVATIONSREQUEST']._serialized_end=1158
+  _globals['_LISTACTIVATIONSRESPONSE']._serialized_start=1160
+  _globals['_LISTACTIVATIONSRESPONSE']._serialized_end=1280
+  _globals['_POLICYSERVICE']._serialized_start=1431
+  _globals['_POLICYSERVICE']._serialized_end=1833
 # @@protoc_insertion_point(module_scope)

@@ -62,6 +62,7 @@ class ActivationStanding(_message.Message):
     REQUESTED_BY_FIELD_NUMBER: _builtins.int
     LOADED_FIELD_NUMBER: _builtins.int
     IN_FOLDER_FIELD_NUMBER: _builtins.int
+    LOADING_FIELD_NUMBER: _builtins.int
     policy: _builtins.str
     """Output only. Name of the policy; empty for the drug knowledge."""
     active: _builtins.bytes
@@ -78,6 +79,10 @@ class ActivationStanding(_message.Message):
     """
     in_folder: _builtins.bytes
     """Output only. SHA-256 of the version that lies in the server's folder now; empty when there is none."""
+    loading: _builtins.bool
+    """Output only. Whether this server process is loading the version in force: calls are told `VERSION_LOADING` until it
+    has.
+    """
     def __init__(
         self,
         *,
@@ -88,10 +93,11 @@ class ActivationStanding(_message.Message):
         requested_by: _builtins.str = ...,
         loaded: _builtins.bytes = ...,
         in_folder: _builtins.bytes = ...,
+        loading: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "in_folder", b"in_folder", "loaded", b"loaded", "policy", b"policy", "requested", b"requested", "requested_by", b"requested_by", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "in_folder", b"in_folder", "loaded", b"loaded", "loading", b"loading", "policy", b"policy", "requested", b"requested", "requested_by", b"requested_by", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -21,6 +21,7 @@ from attending.ledger.verify.checks import Scope as LogScope
 from attending.ledger.verify.report import Findings, Status
 from attending.server import projections
 from attending.server.activation.registry import Registry
+from attending.server.activation.serving import Generation, Serving
 from attending.server.app import package_policies
 from attending.server.halt.switch import Switch
 from attending.server.idempotency import Once
@@ -82,6 +83,17 @@ class FakeChecker:
     input_failures: tuple[RailRun, ...] = ()
     outputs: list[str] = field(default_factory=list)
     delay_seconds: float = 0.0
+    knowledge_hash: str = "sha256:" + "0" * 64
+    closed: bool = False
+
+    def ready(self) -> bool:
+        return not self.closed
+
+    async def start(self) -> None:
+        return None
+
+    async def close(self) -> None:
+        self.closed = True
 
     async def check_input(
         self,
@@ -159,10 +171,16 @@ class ScriptedProvider:
     name: str = "scripted"
     finish_reason: str = "stop"
     seen: list[ProviderRequest] = field(default_factory=list)
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set, unless a test clears it."""
+
+    def __post_init__(self) -> None:
+        self.may_answer.set()
 
     async def complete(self, request: ProviderRequest) -> ProviderReply:
         self.seen.append(request)
         self.before()
+        await self.may_answer.wait()
         await asyncio.sleep(self.delay_seconds)
         return ProviderReply(self.text, "scripted-1", 12, 7, self.finish_reason)
 
@@ -208,14 +226,15 @@ def make_pipeline(
     timeout_seconds: float = 5.0,
     terms: Terms = LOCAL,
     residency: Mapping[str, frozenset[str]] | None = None,
+    serving: Serving | None = None,
 ) -> tuple[Pipeline, PromptRegistry]:
+    """`serving` where the versions that are served change; `checker` and `policies` for good otherwise."""
     prompts = PromptRegistry(ledger, clock)
     configured = ConfiguredProvider(provider, timeout_seconds, None, terms)
     return (
         Pipeline(
             ledger=ledger,
-            guard=checker,
-            policies=policies,
+            serving=serving or Serving(Generation(policies, checker)),
             providers={"scripted": configured},
             prompts=prompts,
             changes=changes,

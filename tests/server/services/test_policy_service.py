@@ -15,13 +15,18 @@ import pytest
 from attending.client.errors import AttendingApiError, translate
 from attending.guardrails.knowledge import load
 from attending.guardrails.policy.load import PolicySet, content_hash
+from attending.guardrails.pool import GuardStartError
 from attending.server.activation.registry import Registry
+from attending.server.activation.reload import Reloader
+from attending.server.activation.serving import Generation, Serving
 from attending.server.app import App, Component, package_policies
 from attending.server.cli.main import run
 from attending.server.cli.outcome import Exit
 from attending.server.services.ledger import build as build_ledger
 from attending.server.services.policy import build as build_policy
 from attending.v1 import policy_pb2, policy_pb2_grpc
+
+from tests.server.inference.conftest import FakeChecker
 
 TENANT, NAME = "demo", "discharge-plan"
 PACK = "sha256:" + "a" * 64
@@ -46,8 +51,15 @@ def server(start_server: Any, folder: Path) -> Any:
 
     async def registry(app: App) -> Component:
         policies = PolicySet.load(folder)
-        app.add(policies)
-        app.add(Registry(app.ledger, policies, folder, None, lambda: PACK, app.now))
+        serving = Serving(Generation(policies, FakeChecker(policies)))
+        registry = Registry(app.ledger, policies, folder, None, lambda: PACK, app.now)
+
+        async def cannot() -> Generation:
+            raise GuardStartError("no process to be had")
+
+        reloader = Reloader(serving, registry, app.tenants, lambda: registry.served, cannot)
+        for part in (serving, registry, reloader):
+            app.add(part)
         return First(app)
 
     return start_server(components=[build_ledger, registry, build_policy])

@@ -13,7 +13,7 @@ in the folder in force, in one append, with the word `bootstrap`: there are no t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from attending.guardrails.knowledge import load as knowledge_load
 from attending.guardrails.policy.lint import lint
-from attending.guardrails.policy.load import PolicyError, PolicySet, load_policy
+from attending.guardrails.policy.load import PolicyError, load_policy
 from attending.guardrails.policy.schema import Policy
 from attending.ledger.entry import Entry, PendingEntry
 from attending.ledger.errors import ExpectationFailed
@@ -30,11 +30,12 @@ from attending.ledger.submission import Expectation
 from attending.ledger.verify.activations import REGISTRY
 from attending.server.activation.standing import KNOWLEDGE, Standing, standing, stream_of
 from attending.server.auth.principal import Principal
-from attending.server.errors import Aborted, FailedPrecondition, NotFound, PermissionDenied
+from attending.server.errors import Aborted, FailedPrecondition, NotFound, PermissionDenied, Unavailable
 from attending.server.idempotency import Once, answered, index_of
 
 BOOTSTRAP: Final = "bootstrap"
 APPROVER: Final = "safety_officer"
+LOADING_RETRY_SECONDS: Final = 2.0
 REQUESTERS: Final = ("safety_officer", "pharmacist", "clinician", "operator")
 
 _OF_A_VERSION: Final = (
@@ -66,19 +67,24 @@ class Registry:
     def __init__(
         self,
         ledger: Ledger,
-        policies: PolicySet,
+        policies: Mapping[str, Policy],
         folder: Path,
         knowledge_folder: Path | None,
         knowledge_hash: Callable[[], str],
         now: Callable[[], datetime],
     ) -> None:
-        """`folder` is where the policies lie; `knowledge_hash` is what the check processes have loaded."""
+        """`folder` is where the policies lie; `knowledge_hash` is what the check processes have loaded now, and
+        `policies` are those loaded now.
+        """
         self._ledger = ledger
         self._policies = policies
         self._folder = folder
         self._knowledge_folder = knowledge_folder
         self._knowledge_hash = knowledge_hash
         self._now = now
+        self.loading: Callable[[], Awaitable[bool]] | None = None
+        """Whether what is in force is being loaded; `activation.reload.Reloader` gives it where versions can be loaded
+        while the server runs."""
         # Streams as they were last read. May be old: the append finds out.
         self._known: dict[tuple[str, str], tuple[int, str | None]] = {}
 
@@ -93,12 +99,21 @@ class Registry:
     async def require(self, tenant: str, policy: str, policy_hash: str) -> list[Expectation]:
         """What an append that begins an inference has to be conditional on.
 
-        Raises FailedPrecondition: POLICY_NOT_ACTIVATED, KNOWLEDGE_NOT_ACTIVATED.
+        Raises FailedPrecondition: POLICY_NOT_ACTIVATED, KNOWLEDGE_NOT_ACTIVATED; Unavailable: VERSION_LOADING.
         """
         return [
             await self._in_force(tenant, policy, policy_hash),
             await self._in_force(tenant, KNOWLEDGE, _hex(self._knowledge_hash())),
         ]
+
+    async def require_none(self, tenant: str, policy: str) -> None:
+        """For a policy that is not loaded: returns where none of it is in force, or none can be loaded.
+
+        Raises Unavailable (VERSION_LOADING) while the one in force is being loaded.
+        """
+        active = (await self.standing(tenant, policy)).active
+        if active is not None and self.loading is not None and await self.loading():
+            raise Unavailable("VERSION_LOADING", retry_after_seconds=LOADING_RETRY_SECONDS)
 
     def forget(self, tenant: str, stream: str) -> None:
         """The stream has moved: it is read again when it is next asked about."""
@@ -112,6 +127,8 @@ class Registry:
             known = self._known[tenant, stream] = (found.entries, found.active)
         version, active = known
         if active != wanted:
+            if active is not None and self.loading is not None and await self.loading():
+                raise Unavailable("VERSION_LOADING", retry_after_seconds=LOADING_RETRY_SECONDS)
             raise FailedPrecondition(
                 "POLICY_NOT_ACTIVATED" if name else "KNOWLEDGE_NOT_ACTIVATED",
                 metadata={"policy": name or "knowledge", "loaded": wanted, "active": active or "none"},

@@ -59,6 +59,9 @@ class Versions(Protocol):
         """What an append that begins an inference has to be conditional on; FailedPrecondition when another version
         is in force. What it rests on may be old: the append finds out."""
 
+    async def require_none(self, tenant: str, policy: str) -> None:
+        """Returns where none of a policy that is not loaded is in force; Unavailable while one is being loaded."""
+
     def forget(self, tenant: str, stream: str) -> None:
         """The stream has moved."""
 
@@ -114,6 +117,11 @@ class Switch:
         if self._versions is None:
             return []
         return await self._versions.require(tenant, policy, policy_hash)
+
+    async def require_no_version(self, tenant: str, policy: str) -> None:
+        """Raises as `Versions.require_none`, for a policy that this process has not loaded."""
+        if self._versions is not None:
+            await self._versions.require_none(tenant, policy)
 
     async def require_running(self, tenant: str, policy: str) -> list[Expectation]:
         """What an append under `policy` has to be conditional on; FailedPrecondition (SYSTEM_HALTED) when halted."""

@@ -7,10 +7,13 @@ from contextlib import suppress
 
 import grpc
 import structlog
+from attending.guardrails.knowledge.load import DEFAULT, Pack
 from attending.guardrails.policy.load import PolicyError, PolicySet
 from attending.guardrails.pool import GuardPool
 from attending.ledger.errors import LedgerError
-from attending.server.activation.registry import Registry, not_acted_on
+from attending.server.activation.registry import Registry, Served, not_acted_on
+from attending.server.activation.reload import Reloader
+from attending.server.activation.serving import Generation, Serving
 from attending.server.app import App, Component, policies_folder
 from attending.server.errors import ConfigurationError
 from attending.server.halt.switch import Switch
@@ -40,8 +43,8 @@ class Gate(Component):
     def __init__(
         self,
         app: App,
-        pool: GuardPool,
-        policies: PolicySet,
+        serving: Serving,
+        reloader: Reloader,
         providers: dict[str, ConfiguredProvider],
         pipeline: Pipeline,
         prompts: PromptRegistry,
@@ -53,11 +56,11 @@ class Gate(Component):
         self._registry = registry
         self._owners = owners
         self._sweeping: asyncio.Task[None] | None = None
-        self._pool = pool
-        self._policies = policies
+        self._serving = serving
+        self._reloader = reloader
         self._providers = providers
         self._pipeline = pipeline
-        self._inference = InferenceService(app.ledger, pipeline, policies, changes, app.phi)
+        self._inference = InferenceService(app.ledger, pipeline, serving.policies, changes, app.phi)
         self._prompts = PromptService(app.ledger, prompts)
 
     def register(self, server: grpc.aio.Server) -> None:
@@ -65,19 +68,16 @@ class Gate(Component):
         prompt_pb2_grpc.add_PromptServiceServicer_to_server(self._prompts, server)
 
     async def start(self) -> None:
-        await self._pool.start()
-        tell_missing(self._pool.missing_rails)
+        await _start(self._serving.now)
         app = self._app
         await self._owners.start()
         await record_active(self._registry, app.tenants, app.owner, app.config.policies.installed_by)
-        for policy in filter(not_acted_on, self._policies.values()):
-            log.warning("policy.settings_not_acted_on", policy=policy.name)
         await self._sweep()
         if app.ledger.shared:
             self._sweeping = asyncio.create_task(self._sweep_on(), name="abandoned calls")
 
     def ready(self) -> bool:
-        return self._pool.ready()
+        return self._serving.now.guard.ready()
 
     async def drain(self) -> None:
         await self._pipeline.drain()
@@ -90,7 +90,8 @@ class Gate(Component):
         await self._owners.close()
         for configured in self._providers.values():
             await configured.provider.close()
-        await self._pool.close()
+        await self._reloader.close()
+        await self._serving.close()
 
     async def _sweep(self) -> None:
         await abandon_orphans(self._app.ledger, self._app.tenants, self._owners, self._app.now)
@@ -109,34 +110,80 @@ class Gate(Component):
                 log.error("recovery.sweep_failed", error_type=type(err).__name__)
 
 
+class _Loader:
+    """Reads what lies in the configured folders and makes generations of it."""
+
+    def __init__(self, app: App) -> None:
+        self._config = app.config
+        self.folder = policies_folder(app.config)
+
+    def offered(self) -> Served:
+        """What lies there now. Raises PolicyError, PackError, ConfigurationError, OSError."""
+        policies = PolicySet.load(self.folder)
+        require_supported(policies)
+        pack = Pack.read(self._config.knowledge.folder or DEFAULT)
+        return Served({name: _hex(policy.hash) for name, policy in policies.items()}, _hex(str(pack.hash)))
+
+    def generation(self) -> Generation:
+        """Its checks are not started. Raises as `offered`."""
+        policies = PolicySet.load(self.folder)
+        require_supported(policies)
+        guard = self._config.guard
+        pool = GuardPool(
+            workers=guard.workers,
+            policies_path=self.folder,
+            knowledge_path=self._config.knowledge.folder,
+            timeout_seconds=guard.timeout_seconds,
+            max_memory_mb=guard.max_memory_mb,
+        )
+        return Generation(policies, pool)
+
+    async def load(self) -> Generation:
+        """One whose checks run. Raises as `offered`, and GuardError."""
+        generation = await asyncio.to_thread(self.generation)
+        await _start(generation)
+        return generation
+
+
+async def _start(generation: Generation) -> None:
+    """Starts its checks and says what of its policies this version does not do."""
+    await generation.guard.start()
+    if isinstance(generation.guard, GuardPool):
+        tell_missing(generation.guard.missing_rails)
+    for policy in generation.policies.values():
+        if not_acted_on(policy):
+            log.warning("policy.settings_not_acted_on", policy=policy.name)
+
+
+def _hex(content_hash: str) -> str:
+    return content_hash.removeprefix("sha256:")
+
+
 async def build(app: App) -> Gate:
-    """Offers PolicySet, GuardPool, Changes, Switch, Registry and Pipeline to later components."""
-    folder = policies_folder(app.config)
+    """Offers Serving, Reloader, Changes, Switch, Registry and Pipeline to later components."""
+    loader = _Loader(app)
     try:
-        policies = PolicySet.load(folder)
+        serving = Serving(loader.generation())
     except PolicyError as err:
         raise ConfigurationError(str(err), "correct the policy and start again", reason=err.reason) from err
-    require_supported(policies)
-    guard = app.config.guard
-    pool = GuardPool(
-        workers=guard.workers,
-        policies_path=folder,
-        knowledge_path=app.config.knowledge.folder,
-        timeout_seconds=guard.timeout_seconds,
-        max_memory_mb=guard.max_memory_mb,
-    )
     providers = configure_providers(app.config.providers)
     changes = Changes()
     prompts = PromptRegistry(app.ledger, app.now)
     registry = Registry(
-        app.ledger, policies, folder, app.config.knowledge.folder, lambda: pool.knowledge_hash, app.now
+        app.ledger,
+        serving.policies,
+        loader.folder,
+        app.config.knowledge.folder,
+        lambda: serving.knowledge_hash,
+        app.now,
     )
+    reloader = Reloader(serving, registry, app.tenants, loader.offered, loader.load)
+    registry.loading = reloader.loading
     switch = Switch(app.ledger, app.now, registry)
     owners = Owners(app.ledger, app.owner, lease_seconds=app.config.storage.owner_lease_seconds)
     pipeline = Pipeline(
         ledger=app.ledger,
-        guard=pool,
-        policies=policies,
+        serving=serving,
         providers=providers,
         prompts=prompts,
         changes=changes,
@@ -146,6 +193,6 @@ async def build(app: App) -> Gate:
         residency={t.name: frozenset(t.allowed_residency) for t in app.config.tenants},
         max_open=2 * app.config.server.max_concurrent_rpcs,
     )
-    for part in (policies, pool, changes, switch, registry, pipeline):
+    for part in (serving, reloader, changes, switch, registry, pipeline):
         app.add(part)
-    return Gate(app, pool, policies, providers, pipeline, prompts, changes, owners, registry)
+    return Gate(app, serving, reloader, providers, pipeline, prompts, changes, owners, registry)

@@ -23,7 +23,6 @@ from attending.guardrails.guard import InputDecision, OutputDecision
 from attending.guardrails.patient import Document, Judged
 from attending.guardrails.phi import count_replaced, restore
 from attending.guardrails.policy.decide import Verdict, decide
-from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Audience, Policy
 from attending.ledger.entry import Payload, PendingEntry
 from attending.ledger.errors import (
@@ -38,6 +37,7 @@ from attending.ledger.ledger import Appended, Ledger
 from attending.ledger.submission import Claim, Expectation
 from attending.ledger.vault import SealedPayload
 from attending.server import clock as clocks
+from attending.server.activation.serving import Generation, Serving
 from attending.server.clock import stamp
 from attending.server.cost.price import Price, price
 from attending.server.errors import AttendingError, FailedPrecondition, InvalidRequest, NotFound, Unavailable
@@ -112,6 +112,8 @@ class _Open:
     inference_id: str
     context: RequestContext
     policy: Policy
+    guard: Checker
+    """That of the policy's generation: it ends under what it began under."""
     subject: str | None
     provider: str
     model: str
@@ -129,8 +131,7 @@ class Pipeline:
         self,
         *,
         ledger: Ledger,
-        guard: Checker,
-        policies: PolicySet,
+        serving: Serving,
         providers: Mapping[str, ConfiguredProvider],
         prompts: PromptRegistry,
         changes: Changes,
@@ -145,8 +146,7 @@ class Pipeline:
         """
         self.max_open = max_open
         self._ledger = ledger
-        self._guard = guard
-        self._policies = policies
+        self._serving = serving
         self._providers = providers
         self._prompts = prompts
         self._changes = changes
@@ -170,13 +170,22 @@ class Pipeline:
         Raises AttendingError: InvalidRequest, NotFound (policy, provider, prompt), AlreadyExists (same key, other
         body), Unavailable (provider or input checks), and ledger errors when evidence could not be made durable.
         """
-        return await self._once(
-            caller, once, lambda: self._infer(caller, call, once, progress or (lambda _stage: None))
-        )
+        told = progress or (lambda _stage: None)
+
+        async def run() -> Outcome:
+            with self._serving.in_use() as generation:
+                return await self._infer(generation, caller, call, once, told)
+
+        return await self._once(caller, once, run)
 
     async def record(self, caller: Caller, call: RecordCall, once: Once) -> Outcome:
         """Checks and records an output that the caller obtained itself; same gate, no provider call."""
-        return await self._once(caller, once, lambda: self._record(caller, call, once))
+
+        async def run() -> Outcome:
+            with self._serving.in_use() as generation:
+                return await self._record(generation, caller, call, once)
+
+        return await self._once(caller, once, run)
 
     async def get(self, tenant: str, inference_id: str) -> Outcome:
         return await read_outcome(self._ledger, tenant, inference_id)
@@ -270,10 +279,12 @@ class Pipeline:
 
     # -- Infer
 
-    async def _infer(self, caller: Caller, call: InferCall, once: Once, progress: Progress) -> Outcome:
+    async def _infer(
+        self, generation: Generation, caller: Caller, call: InferCall, once: Once, progress: Progress
+    ) -> Outcome:
         clock = StageClock()
         # After the look for an earlier answer: a key that is done is answered whatever is configured since.
-        policy = self._policy(call.context)
+        policy = await self._policy(generation, caller.tenant, call.context)
         configured = self._providers.get(call.provider)
         if configured is None:
             raise InvalidRequest([("model.provider", "is not configured on this server")])
@@ -281,7 +292,7 @@ class Pipeline:
         prompt, prompt_version = await self._prompt(caller.tenant, call)
         progress("requesting")
         identity = call.context.patient.identity
-        checked = await self._guard.check_input(
+        checked = await generation.guard.check_input(
             policy.name, prompt, call.context.documents, identity, patient=call.context.patient
         )
         clock.mark("input_rails")
@@ -289,6 +300,7 @@ class Pipeline:
             caller,
             call.context,
             policy,
+            generation.guard,
             checked,
             once=once,
             entry_point="infer",
@@ -402,13 +414,13 @@ class Pipeline:
 
     # -- Record
 
-    async def _record(self, caller: Caller, call: RecordCall, once: Once) -> Outcome:
+    async def _record(self, generation: Generation, caller: Caller, call: RecordCall, once: Once) -> Outcome:
         clock = StageClock()
-        policy = self._policy(call.context)
+        policy = await self._policy(generation, caller.tenant, call.context)
         await self._require_open(caller.tenant, policy)
         # The model has already seen the prompt: input rails judge it, and nothing is sent anywhere.
         identity = call.context.patient.identity
-        checked = await self._guard.check_input(
+        checked = await generation.guard.check_input(
             policy.name, call.prompt, call.context.documents, identity, patient=call.context.patient
         )
         clock.mark("input_rails")
@@ -416,6 +428,7 @@ class Pipeline:
             caller,
             call.context,
             policy,
+            generation.guard,
             checked,
             once=once,
             entry_point="record",
@@ -448,6 +461,7 @@ class Pipeline:
         caller: Caller,
         context: RequestContext,
         policy: Policy,
+        guard: Checker,
         checked: InputDecision,
         *,
         once: Once,
@@ -515,7 +529,7 @@ class Pipeline:
             occurred_at=occurred_at or requested_at,
         )
         claim = once.claim(inference_id)
-        opened = _Open(caller, inference_id, context, policy, subject, provider, model, 1, checked)
+        opened = _Open(caller, inference_id, context, policy, guard, subject, provider, model, 1, checked)
         tell_failed(checked.rail_runs, policy=policy.name, inference_id=inference_id)
         if checked.verdict == "block":
             return await self._block_input(opened, requested, claim)
@@ -671,7 +685,7 @@ class Pipeline:
         delays = list(CHECK_RETRY_SECONDS)
         while True:
             try:
-                return await self._guard.check_output(
+                return await opened.guard.check_output(
                     opened.policy.name, judged, placeholders=opened.input.placeholders, audience=audience
                 )
             except Exception as err:
@@ -789,10 +803,11 @@ class Pipeline:
         await self._switch.require_running(tenant, policy.name)
         await self._switch.require_versions(tenant, policy.name, _hex(policy.hash))
 
-    def _policy(self, context: RequestContext) -> Policy:
+    async def _policy(self, generation: Generation, tenant: str, context: RequestContext) -> Policy:
         """The active policy of a call, which must carry the tags that it asks for."""
-        policy = self._policies.get(context.policy)
+        policy = generation.policies.get(context.policy)
         if policy is None:
+            await self._switch.require_no_version(tenant, context.policy)
             raise InvalidRequest([("context.policy", "is not an active policy of this server")])
         missing = sorted(set(policy.cost.required_tags) - {name for name, _value in context.tags})
         if missing:

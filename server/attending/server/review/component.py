@@ -8,9 +8,8 @@ from functools import partial
 
 import grpc
 import structlog
-from attending.guardrails.policy.load import PolicySet
-from attending.guardrails.pool import GuardPool
 from attending.ledger.errors import LedgerError
+from attending.server.activation.serving import Serving
 from attending.server.app import App, Component
 from attending.server.halt.switch import Switch
 from attending.server.inference.watch import Changes
@@ -71,11 +70,11 @@ class Review(Component):
 
 
 async def build(app: App) -> Review:
-    """Needs PolicySet, GuardPool, Changes and Switch; offers Desk."""
+    """Needs Serving, Changes and Switch; offers Desk."""
     desk = Desk(
         ledger=app.ledger,
-        guard=app.part(GuardPool),
-        policies=app.part(PolicySet),
+        guard=app.part(Serving).checker,
+        policies=app.part(Serving).policies,
         changes=app.part(Changes),
         switch=app.part(Switch),
         phi=app.phi,

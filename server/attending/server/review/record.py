@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from attending.guardrails.policy.load import PolicySet
+from attending.guardrails.policy.schema import Policy
 from attending.ledger.entry import Payload, PendingEntry
 from attending.ledger.ledger import Ledger
 from attending.ledger.projection import RowWrite
@@ -40,7 +40,7 @@ class Record:
         *,
         ledger: Ledger,
         guard: Checker,
-        policies: PolicySet,
+        policies: Mapping[str, Policy],
         changes: Changes,
         switch: Switch,
         phi: PhiAccess,

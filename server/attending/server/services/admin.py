@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 import grpc
 import structlog
-from attending.guardrails.policy.load import PolicySet
+from attending.guardrails.policy.schema import Policy
 from attending.ledger.ledger import Ledger
 from attending.server import clock
+from attending.server.activation.serving import Serving
 from attending.server.app import App, Component
 from attending.server.auth.context import current_principal
 from attending.server.errors import InvalidRequest
@@ -37,7 +38,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         self,
         ledger: Ledger,
         switch: Switch,
-        policies: PolicySet,
+        policies: Mapping[str, Policy],
         pipeline: Pipeline,
         now: Callable[[], datetime],
     ) -> None:
@@ -176,5 +177,7 @@ class Admin(Component):
 
 
 async def build(app: App) -> Admin:
-    """Needs Switch, PolicySet and Pipeline."""
-    return Admin(AdminService(app.ledger, app.part(Switch), app.part(PolicySet), app.part(Pipeline), app.now))
+    """Needs Switch, Serving and Pipeline."""
+    return Admin(
+        AdminService(app.ledger, app.part(Switch), app.part(Serving).policies, app.part(Pipeline), app.now)
+    )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from attending.guardrails.finding import SELF_HARM_EXPRESSED
-from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Policy
 from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.ledger import Ledger
@@ -58,7 +57,12 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
     """One instance a server; holds no state of a call."""
 
     def __init__(
-        self, ledger: Ledger, pipeline: Pipeline, policies: PolicySet, changes: Changes, phi: PhiAccess
+        self,
+        ledger: Ledger,
+        pipeline: Pipeline,
+        policies: Mapping[str, Policy],
+        changes: Changes,
+        phi: PhiAccess,
     ) -> None:
         self._ledger = ledger
         self._phi = phi

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC
 from typing import Any, Final, TypeVar
 
 import grpc
-from attending.guardrails.policy.load import PolicySet
+from attending.guardrails.policy.schema import Policy
 from attending.ledger.entry import Entry
 from attending.ledger.ledger import Ledger
 from attending.ledger.verify.activations import REGISTRY, version_of
 from attending.server import clock, projections
 from attending.server.activation.registry import Registry
+from attending.server.activation.reload import Reloader
+from attending.server.activation.serving import Serving
 from attending.server.activation.standing import KNOWLEDGE, Standing, standing
 from attending.server.app import App, Component
 from attending.server.auth.context import current_principal
@@ -43,9 +46,12 @@ A = TypeVar(
 class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
     """One instance a server."""
 
-    def __init__(self, ledger: Ledger, registry: Registry, policies: PolicySet) -> None:
+    def __init__(
+        self, ledger: Ledger, registry: Registry, reloader: Reloader, policies: Mapping[str, Policy]
+    ) -> None:
         self._ledger = ledger
         self._registry = registry
+        self._reloader = reloader
         self._policies = policies
 
     async def RequestActivation(  # noqa: N802
@@ -64,6 +70,7 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
         wanted = _wanted(request)
         call = await once_of(self._ledger, principal, request)
         found, index = await self._registry.approve(principal, request.policy, wanted, call)
+        await self._reloader.look()
         return await self._moved(policy_pb2.ApproveActivationResponse, principal.tenant, found, index)
 
     async def RetirePolicy(  # noqa: N802
@@ -125,6 +132,7 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
             requested_by=found.request.actor if found.request is not None else "",
             loaded=_bytes(loaded),
             in_folder=_bytes(in_folder),
+            loading=found.active is not None and found.active != loaded and self._reloader.running,
         )
 
 
@@ -174,5 +182,7 @@ class PolicyComponent(Component):
 
 
 async def build(app: App) -> PolicyComponent:
-    """Needs Registry and PolicySet."""
-    return PolicyComponent(PolicyService(app.ledger, app.part(Registry), app.part(PolicySet)))
+    """Needs Registry, Reloader and Serving."""
+    return PolicyComponent(
+        PolicyService(app.ledger, app.part(Registry), app.part(Reloader), app.part(Serving).policies)
+    )

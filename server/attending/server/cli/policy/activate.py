@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from attending.server.simulation.replay import Recall
 
 OFFICER = "demo-safety-officer"
+LOADING_SECONDS = 120.0
+POLL_SECONDS = 0.5
 
 
 @click.command(
@@ -148,16 +151,36 @@ def _activate(
     answer = client.approve(name, wanted) if approves else client.request(name, wanted)
     if as_json:
         click.echo(as_json_line(answer))
+        if approves:
+            _say_loaded(client, answer.standing, as_json)
         return not approves
     where = f"{wanted.hex()[:16]}, entry {answer.receipt.index}"
     if approves:
         click.echo(f"in force: {said}, {where}; asked for by {before.requested_by}")
-        if answer.standing.loaded != wanted:
-            click.echo("next: start the servers again; they have another version loaded and serve none of it")
+        _say_loaded(client, answer.standing, as_json)
         return False
     click.echo(f"asked for: {said}, {where}")
     click.echo("next: another person, a safety officer, reads it and runs the same command")
     return True
+
+
+def _say_loaded(client: PolicyClient, standing: policy_pb2.ActivationStanding, as_json: bool) -> None:
+    """Waits while the server loads what was put in force, and says whether it has."""
+    name, until = standing.policy, time.monotonic() + LOADING_SECONDS
+    if standing.loading:
+        click.echo("the server is loading it ...", err=True)
+    while standing.loading and time.monotonic() < until:
+        time.sleep(POLL_SECONDS)
+        [standing] = [one for one in client.activations(name).standings if one.policy == name]
+    if standing.loaded == standing.active:
+        if not as_json:
+            click.echo("the server has it loaded and serves it")
+        return
+    click.echo(
+        "next: this server has another version loaded and serves none of it: other tenants are still under the old one,"
+        " or it could not be loaded (see the server's log, `policy.reload_failed`); starting it again loads it",
+        err=as_json,
+    )
 
 
 def _bytes(content_hash: str) -> bytes:
