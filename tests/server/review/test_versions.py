@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from attending.guardrails.policy.load import PolicySet
 from attending.ledger.entry import Entry
+from attending.server.activation.serving import Generation
 from attending.server.app import package_policies
 from attending.server.errors import Aborted, FailedPrecondition, PermissionDenied
 from attending.server.inference.outcome import Outcome
@@ -82,7 +83,8 @@ async def test_the_author_is_judged_by_the_version_that_held_the_text(ward: Ward
 
 async def held_under(ward: Ward, text: str, author: str) -> Outcome:
     """Held by the version that is served now."""
-    ward.gate.pipeline._policies = ward.gate.checker.policies
+    serving = ward.gate.pipeline._serving
+    serving.replace(Generation(ward.gate.checker.policies, ward.gate.checker))
     return await held(ward, text, on_behalf_of=author)
 
 
