@@ -60,7 +60,7 @@ def tls(server: Any) -> Iterator[ssl.SSLSocket]:
 def connections(server: Any) -> int:
     async def count() -> int:
         [component] = [one for one in server.app.components if one.http_port is not None]
-        return int(sum(acceptor.connections for acceptor in component._server._acceptors))
+        return int(sum(acceptor.connections for acceptor in component._listener._server._acceptors))
 
     return int(server.run(count()))
 

@@ -50,6 +50,8 @@ class Component:
     services: Sequence[str] = ()
     http_port: int | None = None
     """The port that the component listens on for HTTP once it has started, if it does."""
+    console_url: str | None = None
+    """The address of the console that the component serves once it has started, if it does."""
 
     def register(self, server: grpc.aio.Server) -> None:
         """Adds its servicers; called once before the server listens."""
@@ -128,6 +130,7 @@ COMPONENTS: Final[tuple[str, ...]] = (
     "attending.server.reports.component:build",
     "attending.server.services.custody:build",
     "attending.server.web.component:build",
+    "attending.server.console.component:build",
 )
 """`module:function` of every component, in the order of need. Drained and closed in reverse."""
 

@@ -52,6 +52,7 @@ class Endpoints:
     port: int | None
     token_port: int | None
     http_port: int | None = None
+    console_url: str | None = None
 
 
 class Host:
@@ -104,6 +105,8 @@ class Host:
             await component.start()
             if component.http_port is not None:
                 endpoints = replace(endpoints, http_port=component.http_port)
+            if component.console_url is not None:
+                endpoints = replace(endpoints, console_url=component.console_url)
         app.attempts.start()
         app.running.start()
         await app.ledger.append(SYSTEM_LOG, [self._entry("system.started", self._started())])

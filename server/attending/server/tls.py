@@ -42,7 +42,8 @@ TELL_AGAIN_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Files that hold together. `digest` tells them apart from others; `context` is for HTTPS."""
+    """Files that hold together. `digest` tells them apart from others; `context` is for HTTPS,
+    `pages` for HTTPS to browsers, which would show a dialog when they are asked for a client certificate."""
 
     digest: bytes
     certificate: bytes
@@ -51,6 +52,7 @@ class Material:
     expires: datetime
     revocations: Revocations | None
     context: ssl.SSLContext
+    pages: ssl.SSLContext
     grpc: Any
 
 
@@ -185,6 +187,10 @@ class Tls:
         """A context for a listener, each of whose connections gets what is loaded then."""
         return _Following(self)
 
+    def pages_context(self) -> ssl.SSLContext:
+        """The same for a listener that browsers connect to: no client certificate is asked for."""
+        return _Following(self, pages=True)
+
     def _take(self, found: Material) -> None:
         self._material, self._problem = found, None
 
@@ -221,14 +227,16 @@ class _Following(ssl.SSLContext):
     authorities, certificate and session tickets are gone.
     """
 
-    def __new__(cls, _tls: Tls) -> _Following:
+    def __new__(cls, _tls: Tls, *, pages: bool = False) -> _Following:
         return super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
 
-    def __init__(self, tls: Tls) -> None:
+    def __init__(self, tls: Tls, *, pages: bool = False) -> None:
         self._tls = tls
+        self._pages = pages
 
     def wrap_bio(self, *args: Any, **more: Any) -> ssl.SSLObject:
-        return self._tls.material.context.wrap_bio(*args, **more)
+        material = self._tls.material
+        return (material.pages if self._pages else material.context).wrap_bio(*args, **more)
 
 
 @overload
@@ -252,7 +260,7 @@ def read_material(config: ServerSection, now: datetime, known: bytes | None = No
     check_pair(leaf, key)
     authorities = [] if client_ca is None else authorities_of(client_ca)
     # Python's TLS reads the files by itself; what it read is what we read when they have not changed since.
-    context = _context(config)
+    context, pages = _context(config), _context(config, asks=False)
     if _read_all(config) != data:
         raise FilesRefused("TLS_FILES_CHANGING", "server.tls_certificate", "changed while it was read")
     revocations = None
@@ -268,6 +276,7 @@ def read_material(config: ServerSection, now: datetime, known: bytes | None = No
         expires=leaf.not_valid_after_utc,
         revocations=revocations,
         context=context,
+        pages=pages,
         grpc=configuration,
     )
 
@@ -282,16 +291,16 @@ def _read_all(config: ServerSection) -> list[bytes | None]:
     ]
 
 
-def _context(config: ServerSection) -> ssl.SSLContext:
-    """TLS 1.2 or later with the server's certificate. A client certificate is asked for, never required: a token
-    will do. One that `client_ca` did not issue ends the handshake.
+def _context(config: ServerSection, *, asks: bool = True) -> ssl.SSLContext:
+    """TLS 1.2 or later with the server's certificate. A client certificate is asked for if it `asks`, never required:
+    a token will do. One that `client_ca` did not issue ends the handshake.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         # A passphrase is never asked for at a terminal.
         context.load_cert_chain(config.tls_certificate, config.tls_key, password=lambda: "")
-        if config.client_ca is not None:
+        if asks and config.client_ca is not None:
             context.load_verify_locations(cafile=config.client_ca)
             context.verify_mode = ssl.CERT_OPTIONAL
     except (ssl.SSLError, OSError, ValueError) as err:

@@ -175,7 +175,7 @@ def test_a_client_that_does_not_read_is_dropped(start_server: Any, monkeypatch: 
         assert lazy.recv(1) == b"H"  # the answer has begun
 
         async def connections() -> int:
-            return len(made.app.components[0]._server.server_state.connections)
+            return len(made.app.components[0]._listener._server.server_state.connections)
 
         for _ in range(600):
             if made.run(connections()) == 0:

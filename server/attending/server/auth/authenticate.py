@@ -129,6 +129,21 @@ class Directory:
             raise Unauthenticated("CREDENTIAL_EXPIRED")
         return self._mark(_principal(identity, credential))
 
+    def named(self, tenant: str, name: str, credential: Credential) -> Principal:
+        """Who of a tenant has that name, as of now, for a session that `credential` began; Unauthenticated once they
+        are revoked or have run out. Never waits.
+        """
+        found = [
+            identity
+            for source in self._sources
+            if (identity := source.current().by_name(tenant, name)) is not None
+        ]
+        if len(found) != 1:
+            raise Unauthenticated("INVALID_CREDENTIAL")
+        if found[0].expires is not None and self._now() >= found[0].expires:
+            raise Unauthenticated("CREDENTIAL_EXPIRED")
+        return self._mark(_principal(found[0], credential))
+
     def principals(self, *, expired: bool = True) -> list[Principal]:
         """Everybody who is known now, as if called with their certificate; also those whose time has run out, unless
         told otherwise.

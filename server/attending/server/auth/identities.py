@@ -21,12 +21,14 @@ class Identities:
     def __init__(self, identities: Iterable[IdentitySection] = ()) -> None:
         self.all = tuple(identities)
         # Lists: a credential that two claim names nobody, and must not go to the one that was read last.
+        self._names: dict[tuple[str, str], list[IdentitySection]] = {}
         self._keys: dict[str, list[tuple[IdentitySection, ServiceKeySection]]] = {}
         self._certificates: dict[str, list[IdentitySection]] = {}
         self._uris: dict[str, list[IdentitySection]] = {}
         self._common_names: dict[str, list[IdentitySection]] = {}
         self._subjects: dict[tuple[str, str], list[IdentitySection]] = {}
         for identity in self.all:
+            self._names.setdefault((identity.tenant, identity.name), []).append(identity)
             for one in identity.oidc:
                 self._subjects.setdefault((one.issuer, one.subject), []).append(identity)
             for key in identity.service_keys:
@@ -42,6 +44,10 @@ class Identities:
     def current(self) -> Identities:
         """Itself: an index that never changes is a source, too."""
         return self
+
+    def by_name(self, tenant: str, name: str) -> IdentitySection | None:
+        """Who of that tenant has that name; None when it is nobody's in particular."""
+        return _only(self._names.get((tenant, name)))
 
     def by_key_prefix(self, prefix: str) -> tuple[IdentitySection, ServiceKeySection] | None:
         """Whose service key that would be; the key is still to be verified. None when it is nobody's in particular."""

@@ -17,8 +17,9 @@ NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 """Names of identities: printable in entries and logs without escaping."""
 
 Kind = Literal["app", "human"]
-Credential = Literal["mtls", "token", "oidc"]
-"""How a caller proved who they are: a client certificate, a service key, or a token of an OpenID Connect provider."""
+Credential = Literal["mtls", "token", "oidc", "passkey", "link"]
+"""How a caller proved who they are: a client certificate, a service key, a token of an OpenID Connect provider; in the
+console a passkey, or in the embedded mode a link that was made for one of the others."""
 
 
 @dataclass(frozen=True, slots=True)

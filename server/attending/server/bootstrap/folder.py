@@ -73,6 +73,7 @@ def prepare(
     port: int = 50051,
     token_port: int = 50052,
     http_port: int = 0,
+    console_port: int = 0,
     providers: list[dict[str, Any]] | None = None,
     overrides: Mapping[str, dict[str, Any] | list[dict[str, Any]]] | None = None,
     now: Callable[[], datetime] = clock.now,
@@ -88,7 +89,7 @@ def prepare(
     authority = _authority(root / "tls", moment)
     _leaf(root / "tls", "server", moment, lambda: issue_server(authority, HOSTS, moment))
     identities = [_identity(root, demo, authority, moment) for demo in DEMO_IDENTITIES]
-    data = _sections(root, (port, token_port, http_port), identities, providers)
+    data = _sections(root, (port, token_port, http_port, console_port), identities, providers)
     for section, keys in (overrides or {}).items():
         if isinstance(keys, list):
             data[section] = [*data.get(section, []), *keys]
@@ -118,12 +119,12 @@ def look(folder: Path) -> Embedded:
 
 def _sections(
     root: Path,
-    ports: tuple[int, int, int],
+    ports: tuple[int, int, int, int],
     identities: list[dict[str, Any]],
     providers: list[dict[str, Any]] | None,
 ) -> dict[str, Any]:
-    """The configuration of a data folder, with its (port, token_port, http_port)."""
-    port, token_port, http_port = ports
+    """The configuration of a data folder, with its (port, token_port, http_port, console_port)."""
+    port, token_port, http_port, console_port = ports
     return {
         "policies": {"installed_by": "embedded"},
         "server": {
@@ -135,6 +136,8 @@ def _sections(
             "client_ca": "tls/ca.pem",
         },
         "http": {"port": http_port},
+        # Browsers know nothing of this folder's authority. On this machine they take http://localhost for secure.
+        "console": {"port": console_port, "tls": False},
         "storage": dict(_STORAGE),
         "tenants": [
             {"name": TENANT, "origin": _origin(root), "certificate_uri_prefixes": [certificate_uri("")]}
@@ -144,15 +147,16 @@ def _sections(
     }
 
 
-def _ports(root: Path) -> tuple[int, int, int]:
+def _ports(root: Path) -> tuple[int, int, int, int]:
     """Those that `endpoint.json` names, or those that a start takes by itself."""
     try:
         endpoint = json.loads((root / ENDPOINT).read_text(encoding="utf-8"))
         urls = [urlsplit(url).port or 0 for url in endpoint["log_urls"].values()]
         port, token_port = (int(endpoint[key].rpartition(":")[2]) for key in ("target", "token_target"))
-        return port, token_port, urls[0] if urls else 0
+        console = urlsplit(endpoint["console_url"]).port or 0
+        return port, token_port, urls[0] if urls else 0, console
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return 50051, 50052, 50053
+        return 50051, 50052, 50053, 50054
 
 
 def ledger_of(folder: Path) -> LedgerConfig:
@@ -182,6 +186,7 @@ def write_endpoint(
     token_port: int | None,
     log_keys: dict[str, str],
     http_port: int | None = None,
+    console_url: str | None = None,
 ) -> dict[str, Any]:
     """Writes `endpoint.json` for clients on this machine and returns what it says.
 
@@ -195,6 +200,7 @@ def write_endpoint(
         "token_target": f"localhost:{token_port}",
         "ca": "tls/ca.pem",
         "log_keys": log_keys,
+        "console_url": console_url,
         "log_urls": _log_urls(embedded.config, http_port),
         "identities": {
             demo.name: {

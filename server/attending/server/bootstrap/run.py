@@ -41,6 +41,7 @@ def run_embedded(
     port: int | None = None,
     token_port: int | None = None,
     http_port: int | None = None,
+    console_port: int | None = None,
     replay: Path | None = None,
     workers: int | None = None,
     on_ready: Callable[[Ready], None],
@@ -52,6 +53,7 @@ def run_embedded(
         port=port,
         token_port=token_port,
         http_port=http_port,
+        console_port=console_port,
         replay=replay,
         workers=workers,
     )
@@ -73,11 +75,12 @@ def prepare_embedded(
     port: int | None = None,
     token_port: int | None = None,
     http_port: int | None = None,
+    console_port: int | None = None,
     replay: Path | None = None,
     workers: int | None = None,
 ) -> Embedded:
-    """The data folder and its configuration. The token port follows `port`, and the HTTP port the token port: the
-    next one, or a free one.
+    """The data folder and its configuration. The token port follows `port`, the HTTP port the token port, and the
+    console's the HTTP port: the next one, or a free one.
 
     `workers` is the number of check processes, one a CPU core when left out.
 
@@ -89,11 +92,14 @@ def prepare_embedded(
         token_port = main + 1 if 0 < main < 65535 else 0
     if http_port is None:
         http_port = token_port + 1 if 0 < token_port < 65535 else 0
+    if console_port is None:
+        console_port = http_port + 1 if 0 < http_port < 65535 else 0
     return prepare(
         data or DEFAULT_FOLDER,
         port=main,
         token_port=token_port,
         http_port=http_port,
+        console_port=console_port,
         providers=local_providers(replay),
         overrides={
             **({"server": {"host": host}} if host is not None else {}),
@@ -116,7 +122,7 @@ async def serve_embedded(
 
     def ready(app: App, at: Endpoints) -> None:
         keys = {tenant: app.ledger.verifier_key(tenant) for tenant in app.tenants}
-        endpoint = write_endpoint(embedded, at.port, at.token_port, keys, at.http_port)
+        endpoint = write_endpoint(embedded, at.port, at.token_port, keys, at.http_port, at.console_url)
         on_ready(Ready(endpoint, embedded.folder, NOTICE))
 
     try:

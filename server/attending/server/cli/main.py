@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "export": ("attending.server.cli.export", "Export a period as a signed bundle."),
     "ledger": ("attending.server.cli.ledger", "Look after the logs: status, entries, proofs, backups."),
     "review": ("attending.server.cli.review", "Read, claim, dispose of and sign held texts."),
+    "console": ("attending.server.cli.console", "Open the review console of an embedded server."),
     "halt": ("attending.server.cli.halt", "Stop: nothing begins and nothing is released."),
     "resume": ("attending.server.cli.resume", "End a halt."),
     "subject": ("attending.server.cli.subject", "Show, link, hold and erase what is stored about a person."),

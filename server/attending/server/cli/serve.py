@@ -49,6 +49,11 @@ from attending.server.cli.outcome import Exit
     help="Port for static reads of the logs over HTTP; the next one, or a free one.",
 )
 @click.option(
+    "--console-port",
+    type=click.IntRange(0, 65535),
+    help="Port of the review console; the next one, or a free one.",
+)
+@click.option(
     "--replay",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Outputs of the embedded mode's `replay` provider (JSON Lines).",
@@ -66,6 +71,7 @@ def serve(
     port: int | None,
     token_port: int | None,
     http_port: int | None,
+    console_port: int | None,
     replay: Path | None,
     workers: int | None,
     as_json: bool,
@@ -78,7 +84,9 @@ def serve(
     from attending.server.process import confined
 
     with confined():
-        return _serve(config_path, data, host, port, token_port, http_port, replay, workers, as_json)
+        return _serve(
+            config_path, data, host, port, token_port, http_port, console_port, replay, workers, as_json
+        )
 
 
 def _serve(
@@ -88,6 +96,7 @@ def _serve(
     port: int | None,
     token_port: int | None,
     http_port: int | None,
+    console_port: int | None,
     replay: Path | None,
     workers: int | None,
     as_json: bool,
@@ -96,7 +105,7 @@ def _serve(
         if data is not None or replay is not None:
             raise click.UsageError("--config and --data or --replay exclude each other")
         given = {"host": host, "port": port, "token_port": token_port}
-        return _configured(config_path, given, http_port, workers, as_json)
+        return _configured(config_path, given, {"http": http_port, "console": console_port}, workers, as_json)
     from attending.server.bootstrap.run import Ready, run_embedded
 
     def ready(at: Ready) -> None:
@@ -111,6 +120,7 @@ def _serve(
         port=port,
         token_port=token_port,
         http_port=http_port,
+        console_port=console_port,
         replay=replay,
         workers=workers,
         on_ready=ready,
@@ -124,6 +134,10 @@ def _announce(endpoint: dict[str, Any], folder: Path, notice: str) -> None:
     click.echo(f"  bearer tokens        {endpoint['token_target']}")
     for tenant, url in endpoint["log_urls"].items():
         click.echo(f"  log of {tenant:<14}{url}")
+    if endpoint["console_url"] is not None:
+        click.echo(
+            f"  review console       {endpoint['console_url']}   sign in with `attending console open`"
+        )
     click.echo(f"  authority            {folder / endpoint['ca']}")
     for tenant, key in endpoint["log_keys"].items():
         click.echo(f"  log key of {tenant:<10}{key}")
@@ -134,7 +148,7 @@ def _announce(endpoint: dict[str, Any], folder: Path, notice: str) -> None:
 def _configured(
     path: Path,
     given: dict[str, str | int | None],
-    http_port: int | None,
+    pages: dict[str, int | None],
     workers: int | None,
     as_json: bool,
 ) -> int:
@@ -148,10 +162,13 @@ def _configured(
     changes = {key: value for key, value in given.items() if value is not None}
     if changes:
         config = config.model_copy(update={"server": config.server.model_copy(update=changes)})
-    if http_port is not None:
-        if config.http is None:
-            raise click.UsageError("--http-port needs a section `[http]` in the configuration")
-        config = config.model_copy(update={"http": config.http.model_copy(update={"port": http_port})})
+    for name, number in pages.items():
+        if number is None:
+            continue
+        section = getattr(config, name)
+        if section is None:
+            raise click.UsageError(f"--{name}-port needs a section `[{name}]` in the configuration")
+        config = config.model_copy(update={name: section.model_copy(update={"port": number})})
     if workers is not None:
         config = config.model_copy(update={"guard": config.guard.model_copy(update={"workers": workers})})
     configure(config.logging.level, config.logging.format)
@@ -160,7 +177,7 @@ def _configured(
         keys = {tenant: app.ledger.verifier_key(tenant) for tenant in app.tenants}
         if as_json:
             where = {"host": at.host, "port": at.port, "token_port": at.token_port, "log_keys": keys}
-            where["http_port"] = at.http_port
+            where |= {"http_port": at.http_port, "console_url": at.console_url}
             click.echo(json.dumps(where, sort_keys=True))
             return
         for label, number in (("client certificates", at.port), ("bearer tokens", at.token_port)):
@@ -168,6 +185,8 @@ def _configured(
                 click.echo(f"{label} on {at.host}:{number}")
         if at.http_port is not None and config.http is not None:
             click.echo(f"logs over HTTP on {config.http.host}:{at.http_port}")
+        if at.console_url is not None:
+            click.echo(f"console at {at.console_url}")
         for tenant, key in keys.items():
             click.echo(f"log key of {tenant}: {key}")
 

@@ -14,6 +14,7 @@ from attending.server.config.callers import (
     ServiceKeySection,
     TenantSection,
 )
+from attending.server.config.console import ConsoleOidcSection, ConsoleSection
 from attending.server.config.listening import HttpSection, LimitsSection, ServerSection
 from attending.server.config.load import load_config, parse_config
 from attending.server.config.model import Config
@@ -24,6 +25,8 @@ from attending.server.config.storage import RetentionSection, StorageSection
 __all__ = [
     "MIB",
     "Config",
+    "ConsoleOidcSection",
+    "ConsoleSection",
     "EmergencySection",
     "HttpSection",
     "IdentitySection",

@@ -8,6 +8,7 @@ from typing import Self
 from attending.server.config.addresses import is_loopback
 from attending.server.config.base import Section
 from attending.server.config.callers import IdentitySection, OidcSection, TenantSection
+from attending.server.config.console import ConsoleSection
 from attending.server.config.listening import HttpSection, LimitsSection, ServerSection
 from attending.server.config.roots import SecretsSection
 from attending.server.config.running import (
@@ -30,6 +31,7 @@ class Config(Section):
 
     server: ServerSection = Field(description="Listening, TLS and limits.")
     http: HttpSection | None = Field(default=None, description="Static reads over HTTP.")
+    console: ConsoleSection | None = Field(default=None, description="The review console.")
     limits: LimitsSection = Field(default=LimitsSection(), description="Rates and slow clients.")
     storage: StorageSection = Field(description="Ledger and keys.")
     secrets: SecretsSection = Field(default=SecretsSection(), description="What keys are sealed under.")
@@ -96,6 +98,8 @@ class Config(Section):
             )
         if self.http is not None:
             self._check_http(self.http)
+        if self.console is not None:
+            self._check_console(self.console)
         if self.server.client_crl and self.server.client_ca is None:
             raise ValueError("server: `client_crl` needs `client_ca`, whose revocation lists they are")
         if self.server.client_ca is None and not self.server.tokens:
@@ -115,6 +119,16 @@ class Config(Section):
                     f"tenants: `{first}` and `{second}` would be read at one place, `{upper[:-1]}`; "
                     "set `http_path` of one of them"
                 )
+
+    def _check_console(self, console: ConsoleSection) -> None:
+        if not console.tls and not is_loopback(console.host):
+            raise ValueError(
+                f"console: `tls = false` needs a loopback `host`, expected 127.0.0.1, got `{console.host}`"
+            )
+        _unique("console.oidc", "provider", [one.provider for one in console.oidc])
+        for one in console.oidc:
+            if one.provider not in {provider.name for provider in self.oidc}:
+                raise ValueError(f"console.oidc: `{one.provider}` is not the name of an `[[oidc]]` section")
 
 
 def _unique(section: str, key: str, values: list[str]) -> None:

@@ -6,6 +6,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
+
+ANY: Final = ""
+"""In place of an inference: any of the tenant's."""
 
 
 class Changes:
@@ -15,8 +19,9 @@ class Changes:
         self._waiters: defaultdict[tuple[str, str], set[asyncio.Event]] = defaultdict(set)
 
     def announce(self, tenant: str, inference_id: str) -> None:
-        for event in self._waiters.get((tenant, inference_id), ()):
-            event.set()
+        for slot in ((tenant, inference_id), (tenant, ANY)):
+            for event in self._waiters.get(slot, ()):
+                event.set()
 
     @contextmanager
     def subscribe(self, tenant: str, inference_id: str) -> Iterator[asyncio.Event]:

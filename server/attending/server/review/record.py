@@ -32,6 +32,25 @@ from sqlalchemy import select
 _ITEMS, _INFERENCES = projections.review_item, projections.inference
 
 
+MAX_LEASES = 10_000
+
+
+class Recent:
+    """The ids that were added last, `size` of them at most. One that fell out is merely put on record once more."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._ids: dict[str, None] = {}
+
+    def __contains__(self, one: object) -> bool:
+        return one in self._ids
+
+    def add(self, one: str) -> None:
+        self._ids[one] = None
+        if len(self._ids) > self._size:
+            del self._ids[next(iter(self._ids))]
+
+
 class Record:
     """What every step of the desk needs; the steps are in the classes that go on from this one."""
 
@@ -63,6 +82,8 @@ class Record:
         self._people = people
         self._now = now
         self._prepared = Preparations()
+        self._looked = Recent(MAX_LEASES)
+        """Leases under which the case is on record as looked at by who writes."""
 
     async def item(self, tenant: str, ticket_id: str) -> tuple[Item, int]:
         """The item and its stream's version; NotFound alike for unknown and foreign tickets.

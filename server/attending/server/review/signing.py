@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import secrets
 
-from attending.guardrails.patient import Judged
-from attending.guardrails.policy.decide import decide
 from attending.ledger import canonical
 from attending.ledger.entry import Payload
 from attending.ledger.errors import VerificationError
@@ -17,17 +15,15 @@ from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
 from attending.server.errors import Aborted, FailedPrecondition, NotFound
 from attending.server.idempotency import Once, answered
-from attending.server.inference.entries import Result, load_request
-from attending.server.inference.failed_rails import tell_failed
-from attending.server.inference.pipeline import effective_audience
+from attending.server.inference.entries import Result
 from attending.server.inference.states import State, require
 from attending.server.phi.access import Permit
 from attending.server.review import machine
 from attending.server.review.case import Case, view_document
+from attending.server.review.checking import Checking
 from attending.server.review.enrolment import key_in_force
-from attending.server.review.item import Item, Signed, unresolved
+from attending.server.review.item import Item, Signed
 from attending.server.review.preparation import Preparation
-from attending.server.review.record import Record
 from attending.server.wire.request import MAX_TEXT_CODE_POINTS
 from attending.server.wire.violations import Violations, normalise
 from sqlalchemy import select
@@ -35,7 +31,7 @@ from sqlalchemy import select
 _KEYS = projections.signing_key
 
 
-class Signing(Record):
+class Signing(Checking):
     """Preparing a statement and taking its signature."""
 
     async def prepare(
@@ -228,34 +224,10 @@ class Signing(Record):
             if any(d == "fixed" for d in case.item.disposed.values()):
                 raise FailedPrecondition("DISPOSITION_NEEDS_EDIT")
             return case.result, None
-        policy = self._policies.get(case.item.policy)
-        if policy is None:
-            raise FailedPrecondition("POLICY_NOT_SERVED")
-        request = load_request(
-            await self._ledger.open_payload(case.row["log_id"], case.row["request_record"])
-        )
-        audience = effective_audience(policy, case.row["recipient"])
-        decision = await self._guard.check_output(
-            case.item.policy,
-            Judged(text, request.prompt, request.context, request.documents),
-            audience=audience,
-        )
-        tell_failed(decision.rail_runs, policy=policy.name, inference_id=case.item.inference_id)
-        found = tuple(decision.findings)
-        actions = [decide(policy, [finding], audience=audience).verdict for finding in found]
-        blocking = unresolved(case.item, case.result.findings, found, actions)
+        result, blocking, checked_by = await self._judge(case, text)
         if blocking:
-            codes = sorted({found[position].code.value for position in blocking})
+            codes = sorted({result.findings[position].code.value for position in blocking})
             raise FailedPrecondition(
                 "EDIT_NOT_CLEAN", metadata={"findings": str(len(blocking)), "codes": ",".join(codes)}
             )
-        result = Result(
-            decision.verdict,
-            decision.mandatory_review,
-            decision.disposition,
-            found,
-            decision.coverage,
-            decision.citations,
-            decision.rail_runs,
-        )
-        return result, decision.policy_hash
+        return result, checked_by

@@ -1,0 +1,95 @@
+"""`attending console`: a way into the review console of an embedded server."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+import click
+from attending.server.cli.examples import examples
+from attending.server.cli.outcome import CommandError, Exit
+
+
+@click.group()
+def console() -> None:
+    """Open the review console in a browser."""
+
+
+@console.command(
+    "open",
+    epilog=examples(
+        "attending console open --data attending-data",
+        "attending console open --as demo-pharmacist --print",
+    ),
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="ATTENDING_DATA",
+    default=Path("attending-data"),
+    show_default=True,
+    help="Data folder of a running embedded server.",
+)
+@click.option("--as", "identity", default="dr-rivera", show_default=True, help="Demo identity to sign in as.")
+@click.option("--print", "print_only", is_flag=True, help="Print the link and open no browser.")
+@click.option("--json", "as_json", is_flag=True, help="Print the link as one JSON object; open no browser.")
+def open_console(data: Path, identity: str, print_only: bool, as_json: bool) -> int:
+    """Sign in to the console of an embedded server by a link that is good once, for a minute.
+
+    It proves who you are by the identity's token in the data folder. A configured server has no such links: there
+    people sign in with a passkey or with their OpenID Connect provider.
+    """
+    made = sign_in_link(data, identity)
+    if as_json:
+        click.echo(json.dumps(made, sort_keys=True))
+        return Exit.OK
+    click.echo(f"open within {made['seconds']:.0f} seconds, once, as {made['user']}:")
+    click.echo(made["url"])
+    if not print_only:
+        webbrowser.open(made["url"])
+    return Exit.OK
+
+
+def sign_in_link(data: Path, identity: str) -> dict[str, Any]:
+    """{url, seconds, user} of a new link; CommandError when no server runs there or there is no such person."""
+    try:
+        endpoint = json.loads((data / "endpoint.json").read_text(encoding="utf-8"))
+        url, people = endpoint["console_url"], endpoint["identities"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise CommandError(
+            f"no server runs on `{data}`", "start one with `attending serve`, or give its folder with --data"
+        ) from None
+    person = people.get(identity)
+    if person is None or person["kind"] != "human":
+        known = ", ".join(sorted(name for name, one in people.items() if one["kind"] == "human"))
+        raise CommandError(f"there is no person `{identity}`", f"give one of {known} with --as", Exit.USAGE)
+    if url is None:
+        raise CommandError("that server serves no console", "start it again with this version")
+    token = (data / person["token"]).read_text(encoding="ascii").strip()
+    request = urllib.request.Request(  # noqa: S310 - http to this machine, as the folder says
+        f"{url}/sign-in/links",
+        data=b"{}",
+        headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+        method="POST",
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            made: dict[str, Any] = json.load(answer)
+    except urllib.error.HTTPError as err:
+        try:
+            reason = str(json.load(err)["reason"])
+        except (ValueError, KeyError, TypeError):
+            reason = str(err.code)
+        raise CommandError(f"the console refused ({reason})", "check --data and --as") from None
+    except OSError:
+        raise CommandError(
+            f"no console answers at `{url}`", "start the server with `attending serve`"
+        ) from None
+    return made
+
+
+command = console

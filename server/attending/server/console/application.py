@@ -1,0 +1,92 @@
+"""The console's routes, each with the action that the authorisation policies are asked for."""
+
+from __future__ import annotations
+
+from attending.server.console.gate import Gate
+from attending.server.console.guard import Address, Guard
+from attending.server.console.item import ItemPage
+from attending.server.console.live import Live
+from attending.server.console.queue import QueuePage
+from attending.server.console.render import STATIC, Pages
+from attending.server.console.signin import SignIn
+from attending.server.console.steps import Steps
+from attending.server.errors import NotFound
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+YEAR_SECONDS = 31_536_000
+
+
+class Assets(StaticFiles):
+    """The console's own files. Their addresses hold a digest, so that a browser may keep them."""
+
+    def file_response(self, *args: object, **more: object) -> Response:
+        response: Response = super().file_response(*args, **more)  # type: ignore[arg-type]
+        response.headers["Cache-Control"] = f"public, max-age={YEAR_SECONDS}, immutable"
+        return response
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        return await super().get_response(path, scope)
+
+
+def application(
+    *,
+    gate: Gate,
+    address: Address,
+    pages: Pages,
+    sign_in: SignIn,
+    queue: QueuePage,
+    item: ItemPage,
+    steps: Steps,
+    live: Live,
+    more: list[BaseRoute],
+) -> Starlette:
+    """`more` are routes of other parts of the console."""
+
+    async def missing(request: Request, _error: Exception) -> Response:
+        return gate.answer(request, NotFound("UNKNOWN_RESOURCE"))
+
+    async def failed(request: Request, error: Exception) -> Response:
+        return gate.answer(request, error)
+
+    routes: list[BaseRoute] = [
+        Route("/", gate.behind("listQueue", "ReviewService/ListQueue", queue)),
+        Route("/live", gate.behind("listQueue", "ReviewService/ListQueue", live)),
+        Route("/items/{ticket}", gate.behind("getItem", "ReviewService/GetItem", item)),
+        *(
+            Route(
+                f"/items/{{ticket}}/{path}",
+                gate.behind(action, f"ReviewService/{rpc}", step),
+                methods=["POST"],
+            )
+            for path, action, rpc, step in (
+                ("status", "listQueue", "ListQueue", steps.status),
+                ("claim", "claim", "Claim", steps.claim),
+                ("renew", "renew", "Renew", steps.renew),
+                ("dispose", "dispose", "Dispose", steps.dispose),
+                # As dear as a disposition: the rails run.
+                ("check", "prepareSign", "Dispose", steps.check),
+                ("reject", "reject", "Reject", steps.reject),
+            )
+        ),
+        Route("/sign-in", gate.open(sign_in.page)),
+        Route("/sign-in/links", gate.open(sign_in.make_link), methods=["POST"]),
+        Route("/sign-in/link", gate.open(sign_in.link_page), methods=["GET"]),
+        Route("/sign-in/link", gate.open(sign_in.by_link), methods=["POST"]),
+        # What concerns the session alone is its person's own: no policy is asked.
+        Route("/session/out", gate.behind(None, "Session/Out", sign_in.sign_out), methods=["POST"]),
+        Route("/session/others", gate.behind(None, "Session/Others", sign_in.end_others), methods=["POST"]),
+        Route("/session/active", gate.behind(None, "Session/Active", sign_in.active), methods=["POST"]),
+        *more,
+        Mount("/static", Assets(directory=STATIC)),
+    ]
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(Guard, address=address)],
+        exception_handlers={404: missing, 405: missing, Exception: failed},
+    )

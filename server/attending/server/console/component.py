@@ -1,0 +1,149 @@
+"""The console as a component: listens when configured, ends its sessions on record when the server stops."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+from attending.guardrails.policy.load import PolicySet
+from attending.ledger.errors import LedgerError
+from attending.server.app import App, Component
+from attending.server.config import ConsoleSection
+from attending.server.console.application import application
+from attending.server.console.gate import Gate
+from attending.server.console.guard import Address
+from attending.server.console.item import ItemPage
+from attending.server.console.links import Links
+from attending.server.console.live import Live
+from attending.server.console.queue import QueuePage
+from attending.server.console.render import Pages
+from attending.server.console.sessions import Sessions
+from attending.server.console.signin import SignIn
+from attending.server.console.steps import Steps
+from attending.server.inference.watch import Changes
+from attending.server.review.desk import Desk
+from attending.server.web.access import HttpAccess
+from attending.server.web.listener import Listener
+from starlette.applications import Starlette
+
+log = structlog.get_logger()
+
+SWEEP_SECONDS = 10.0
+
+
+class Console(Component):
+    """Serves the pages; without a section `[console]` it is there and does nothing."""
+
+    def __init__(
+        self,
+        app: App,
+        section: ConsoleSection | None,
+        parts: tuple[Starlette, Address, Sessions, Live] | None,
+    ) -> None:
+        self._app = app
+        self._section = section
+        self._parts = parts
+        self._listener: Listener | None = None
+        self._sweeping: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listens; ConfigurationError (CANNOT_LISTEN)."""
+        if self._section is None or self._parts is None:
+            return
+        section, (web, address, _sessions, _live) = self._section, self._parts
+        self._listener = Listener(
+            "console",
+            section.host,
+            section.port,
+            context=self._app.tls.pages_context() if section.tls else None,
+            connections=section.max_connections,
+            per_address=section.max_connections_per_address,
+            handshake_seconds=self._app.config.limits.handshake_seconds,
+            drain_seconds=self._app.config.server.drain_seconds,
+        )
+        # Before the first request: what it answers depends on its own address.
+        address.listens_on(self._listener.bind())
+        await self._listener.start(web)
+        self.console_url = address.origin
+        self._sweeping = asyncio.create_task(self._sweep_on(), name="console sessions")
+
+    def ready(self) -> bool:
+        return self._listener is None or self._listener.serving()
+
+    async def stopping(self) -> None:
+        if self._parts is not None:
+            self._parts[3].stop()
+
+    async def drain(self) -> None:
+        if self._listener is None or self._parts is None:
+            return
+        await self._listener.drain()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._sweeping
+            self._sweeping = None
+        try:
+            await self._parts[2].end_all()
+        except LedgerError as err:
+            # They are over with this process, whatever the log could still be told.
+            log.warning("console.sessions_not_ended", reason=err.reason)
+
+    async def close(self) -> None:
+        if self._listener is not None:
+            await self._listener.close()
+
+    async def _sweep_on(self) -> None:
+        assert self._parts is not None
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            try:
+                await self._parts[2].sweep()
+            except LedgerError as err:
+                log.warning("console.sweep_failed", reason=err.reason)
+            except Exception as err:
+                # Nothing may end the sweep while the server runs.
+                log.error("console.sweep_failed", error_type=type(err).__name__)
+
+
+async def build(app: App) -> Console:
+    """Needs Desk, PolicySet and Changes, when the configuration has a section `[console]`."""
+    section = app.config.console
+    if section is None:
+        return Console(app, None, None)
+    address, pages, desk = Address(section.origin), Pages(app.now, embedded=app.embedded), app.part(Desk)
+    sessions = Sessions(
+        app.ledger, idle_seconds=section.idle_seconds, longest_seconds=section.session_seconds, now=app.now
+    )
+    gate = Gate(
+        sessions=sessions,
+        directory=app.directory,
+        authorizer=app.authorizer,
+        attempts=app.attempts,
+        rates=app.rates,
+        address=address,
+        pages=pages,
+    )
+    live = Live(app.part(Changes), sessions)
+    web = application(
+        gate=gate,
+        address=address,
+        pages=pages,
+        sign_in=SignIn(
+            gate=gate,
+            pages=pages,
+            links=Links(app.now) if app.embedded else None,
+            access=HttpAccess(app.directory, app.authorizer, app.attempts, app.rates),
+            directory=app.directory,
+            rates=app.rates,
+            address=address,
+            providers=section.oidc,
+        ),
+        queue=QueuePage(desk, app.part(PolicySet), sessions, pages),
+        item=ItemPage(desk, app.ledger, app.phi, pages),
+        steps=Steps(desk, app.ledger, app.phi, app.now),
+        live=live,
+        more=[],
+    )
+    return Console(app, section, (web, address, sessions, live))

@@ -1,0 +1,256 @@
+"""The gate in front of every page: the session, its person as of now, their rates, the authorisation policies.
+
+What `auth.access` is to gRPC: the same identities, policies and recorded denials, the same context for code beneath.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+import structlog
+from attending.server.auth.attempts import Attempts
+from attending.server.auth.authenticate import Directory
+from attending.server.auth.authorize import Authorizer, Resource
+from attending.server.auth.context import enter
+from attending.server.auth.principal import Principal
+from attending.server.console.guard import SAFE_METHODS, Address
+from attending.server.console.render import Pages
+from attending.server.console.sessions import Session, Sessions
+from attending.server.console.words import sentence
+from attending.server.errors import AttendingError, InvalidRequest, PermissionDenied, Unauthenticated
+from attending.server.limits.rates import Rates
+from attending.server.status import INTERNAL, mapping_of
+from attending.server.telemetry import place
+from attending.server.web.errors import HTTP_STATUS
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+log = structlog.get_logger()
+
+BODY_BYTES: Final = 2 * 1024 * 1024
+BODY_SECONDS: Final = 30.0
+CSRF_HEADER: Final = "x-attending-csrf"
+BACKGROUND_HEADER: Final = "x-attending-background"
+"""On what a page does by itself: it does not keep a session alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request of somebody who is signed in."""
+
+    request: Request
+    session: Session
+    principal: Principal
+
+    async def fields(self) -> dict[str, Any]:
+        return await read_fields(self.request)
+
+
+Handler = Callable[[Visit], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Gate:
+    """One instance a server."""
+
+    def __init__(
+        self,
+        *,
+        sessions: Sessions,
+        directory: Directory,
+        authorizer: Authorizer,
+        attempts: Attempts,
+        rates: Rates,
+        address: Address,
+        pages: Pages,
+    ) -> None:
+        self.sessions = sessions
+        self._directory = directory
+        self._authorizer = authorizer
+        self._attempts = attempts
+        self._rates = rates
+        self._address = address
+        self._pages = pages
+
+    @property
+    def cookie(self) -> str:
+        """The name of the session's cookie. With the prefix a browser takes it over TLS and for this host alone."""
+        return "__Host-attending" if self._address.secure else "attending"
+
+    def behind(self, action: str | None, method: str, handler: Handler) -> Endpoint:
+        """`handler` for those who are signed in and whom the policies let do `action`; None asks no policy.
+
+        `method` is the rpc whose cost it is charged with.
+        """
+
+        async def endpoint(request: Request) -> Response:
+            try:
+                session = self.session(request)
+                principal = await self._principal(session)
+                if request.method not in SAFE_METHODS:
+                    sent = request.headers.get(CSRF_HEADER, "")
+                    if not secrets.compare_digest(sent.encode(), session.csrf.encode()):
+                        raise PermissionDenied("WRONG_TOKEN")
+                if BACKGROUND_HEADER not in request.headers:
+                    self.sessions.touch(session)
+                self._rates.admit(principal, f"/attending.v1.{method}")
+                if action is not None:
+                    decision = await self._authorizer.enter(action, Resource.log(principal.tenant), principal)
+                    enter(principal, decision)
+                return await handler(Visit(request, session, principal))
+            except Exception as err:
+                return self.answer(request, err)
+
+        return self._logged(endpoint)
+
+    def open(self, handler: Endpoint) -> Endpoint:
+        """`handler` for anybody: the pages of signing in."""
+
+        async def endpoint(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except Exception as err:
+                if isinstance(err, Unauthenticated):
+                    self._attempts.refused("console", err.reason)
+                return self.answer(request, err)
+
+        return self._logged(endpoint)
+
+    def session(self, request: Request) -> Session:
+        """The request's session; Unauthenticated."""
+        token = _cookie(request, self.cookie)
+        if not token:
+            raise Unauthenticated("MISSING_CREDENTIAL")
+        session = self.sessions.find(token)
+        if session is None:
+            raise Unauthenticated("SESSION_ENDED")
+        return session
+
+    async def _principal(self, session: Session) -> Principal:
+        """The session's person as of now. A session ends with its identity."""
+        try:
+            return self._directory.named(session.tenant, session.user, session.credential)
+        except Unauthenticated:
+            await self.sessions.end(session, "revoked")
+            raise
+
+    async def signed_in(self, request: Request, principal: Principal) -> Response:
+        """Begins a session and says so with its cookie; one that the browser had before ends."""
+        if principal.kind != "human":
+            raise PermissionDenied("ROLE_NOT_PERMITTED")
+        known = self.sessions.find(_cookie(request, self.cookie))
+        if known is not None:
+            await self.sessions.end(known, "replaced")
+        _session, token = await self.sessions.begin(principal)
+        response = JSONResponse({"next": "/"})
+        self.set_cookie(response, self.cookie, token, "/")
+        return response
+
+    def set_cookie(
+        self, response: Response, name: str, value: str, path: str, seconds: int | None = None
+    ) -> None:
+        """Sets a cookie that no script reads and no other site sends along with a change."""
+        response.set_cookie(
+            name,
+            value,
+            max_age=seconds,
+            path=path,
+            secure=self._address.secure,
+            httponly=True,
+            samesite="lax",
+        )
+
+    def answer(self, request: Request, error: Exception) -> Response:
+        """What is told of an error: a page, or JSON for a script; never the error's own words."""
+        mapping = mapping_of(type(error))
+        status = HTTP_STATUS[mapping.code]
+        reason = mapping.reason or str(getattr(error, "reason", "UNKNOWN"))
+        more: dict[str, Any] = {}
+        if mapping is INTERNAL:
+            more["error_id"] = secrets.token_hex(8)
+            log.error(
+                "console.internal_error",
+                error_id=more["error_id"],
+                error_type=type(error).__name__,
+                location=place(error),
+            )
+        if isinstance(error, AttendingError):
+            more |= {"metadata": error.metadata, "fields": [name for name, _words in error.field_violations]}
+        if request.headers.get("accept", "").startswith("application/json"):
+            told = {"reason": reason, "sentence": sentence(reason, status), **more}
+            return JSONResponse(told, status, headers=_retry(error))
+        if status == 401 and request.method in SAFE_METHODS:
+            here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            ended = "&ended=1" if reason == "SESSION_ENDED" else ""
+            return RedirectResponse(f"/sign-in?next={quote(here, safe='')}{ended}", 303)
+        return self._pages.page(
+            "error.html",
+            status=status,
+            headers=_retry(error),
+            reason=reason,
+            sentence=sentence(reason, status),
+            error_id=more.get("error_id"),
+        )
+
+    def _logged(self, endpoint: Endpoint) -> Endpoint:
+        async def logged(request: Request) -> Response:
+            begun = time.perf_counter()
+            response = await endpoint(request)
+            # The route's pattern and no more: an address holds a ticket, a query anything.
+            log.debug(
+                "console.request",
+                method=request.method,
+                status=response.status_code,
+                elapsed_ms=round((time.perf_counter() - begun) * 1e3, 3),
+            )
+            return response
+
+        return logged
+
+
+async def read_fields(request: Request) -> dict[str, Any]:
+    """The JSON object that a page sent; InvalidRequest for anything else, too much, or too slowly."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                body += part
+                if len(body) > BODY_BYTES:
+                    raise InvalidRequest([("body", f"is larger than {BODY_BYTES} bytes")])
+        value = json.loads(body)
+    except (ValueError, RecursionError, TimeoutError):
+        raise InvalidRequest([("body", "must be a JSON object")]) from None
+    if not isinstance(value, dict):
+        raise InvalidRequest([("body", "must be a JSON object")])
+    return value
+
+
+def text_of(fields: dict[str, Any], name: str, *, required: bool = True) -> str:
+    """A string among the fields; InvalidRequest when it is something else, or missing where it is `required`."""
+    value = fields.get(name, "")
+    if not isinstance(value, str) or (required and not value):
+        raise InvalidRequest([(name, "is required, and a string")])
+    return value
+
+
+def _cookie(request: Request, name: str) -> str:
+    # A cookie that is set twice may be another's: none is taken.
+    values = []
+    for header in request.headers.getlist("cookie"):
+        for part in header.split(";"):
+            key, _equals, value = part.strip().partition("=")
+            if key == name:
+                values.append(value)
+    return values[0] if len(values) == 1 else ""
+
+
+def _retry(error: Exception) -> dict[str, str]:
+    seconds = getattr(error, "retry_after_seconds", None)
+    return {} if seconds is None else {"Retry-After": str(max(1, round(seconds)))}

@@ -1,0 +1,92 @@
+"""The queue page: what waits, most urgent first. It names no patient: to learn whose text it is one opens it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from attending.guardrails.policy.load import PolicySet
+from attending.server.clock import parse, stamp
+from attending.server.console.gate import Visit
+from attending.server.console.render import Pages, span
+from attending.server.console.sessions import Sessions
+from attending.server.errors import InvalidRequest
+from attending.server.review.desk import Desk
+from attending.server.review.item import Item
+from starlette.responses import Response
+
+PAGE: Final = 50
+SOON_SHARE: Final = 0.25
+"""Of its whole time left, from which an item is due soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line. `due_state` is `late`, `soon` or `calm`."""
+
+    item: Item
+    mine: bool
+    taken: bool
+    due_state: str
+    due_words: str
+    held_words: str
+
+
+def row_of(item: Item, who: str, now: datetime) -> Row:
+    due, held = parse(item.due_at), parse(item.held_at)
+    left = (due - now).total_seconds()
+    whole = max(1.0, (due - held).total_seconds())
+    state = "late" if left < 0 else "soon" if left < whole * SOON_SHARE else "calm"
+    leased = item.leased(stamp(now))
+    return Row(
+        item=item,
+        mine=leased and item.claimed_by == who,
+        taken=leased and item.claimed_by != who,
+        due_state=state,
+        due_words=f"{span(left)} over" if left < 0 else f"{span(left)} left",
+        held_words=span((now - held).total_seconds()),
+    )
+
+
+class QueuePage:
+    """One instance a server."""
+
+    def __init__(self, desk: Desk, policies: PolicySet, sessions: Sessions, pages: Pages) -> None:
+        self._desk = desk
+        self._policies = policies
+        self._sessions = sessions
+        self._pages = pages
+
+    async def __call__(self, visit: Visit) -> Response:
+        """The whole page, or its table alone for a script."""
+        query, who = visit.request.query_params, visit.principal
+        policy, start = query.get("policy") or None, _start(query.get("from"))
+        looks = "safety_officer" in who.roles or who.emergency is not None
+        states = ("held", "blocked") if looks else ("held",)
+        found, total = await self._desk.queue(who.tenant, policy, states, PAGE, start)
+        now = self._pages.now()
+        rows = [row_of(item, who.name, now) for item, _version in found]
+        here = start + len(rows)
+        template = "rows.html" if query.get("part") == "rows" else "queue.html"
+        return self._pages.page(
+            template,
+            visit=visit,
+            rows=rows,
+            total=total,
+            start=start,
+            here=here,
+            before=max(0, start - PAGE) if start else None,
+            after=here if here < total else None,
+            policy=policy,
+            policies=sorted(self._policies),
+            others=[one for one in self._sessions.of(who.tenant, who.name) if one is not visit.session],
+        )
+
+
+def _start(text: str | None) -> int:
+    if not text:
+        return 0
+    if not text.isascii() or not text.isdecimal() or len(text) > 9:
+        raise InvalidRequest([("from", "must be a count")])
+    return int(text)

@@ -1,0 +1,132 @@
+"""Who is signed in to the console: sessions of one server process, held in memory, each begun and ended on record.
+
+The browser has a random token, the process its hash: neither a dump of entries nor of logs lets anybody in. A session
+says who somebody is and how they proved it, and nothing about what they may do: roles, licence and revocation are asked
+for at every request. A process that is killed ends its sessions, and its people sign in again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from attending.ledger.entry import PendingEntry
+from attending.ledger.ledger import Ledger
+from attending.server.auth.principal import Credential, Principal
+from attending.server.errors import ResourceExhausted
+
+MAX_OF_ONE_PERSON: Final = 8
+"""The one that was used longest ago ends when another begins."""
+MAX_SESSIONS: Final = 20_000
+_TOKEN_BYTES: Final = 32
+
+Reason = Literal["signed_out", "idle", "expired", "revoked", "elsewhere", "replaced", "server_stopped"]
+"""Why a session ended: by its person, for want of use, by its longest time, with the person's identity, by its person
+in another session, by a newer session of a person who has too many, with the process."""
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One browser of one person. `csrf` is what its pages send back with every change."""
+
+    session_id: str
+    tenant: str
+    user: str
+    credential: Credential
+    started: datetime
+    seen: datetime
+    csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+
+    @property
+    def stream(self) -> str:
+        return f"session:{self.session_id}"
+
+
+class Sessions:
+    """Belongs to one event loop."""
+
+    def __init__(
+        self, ledger: Ledger, *, idle_seconds: float, longest_seconds: float, now: Callable[[], datetime]
+    ) -> None:
+        self._ledger = ledger
+        self.idle = timedelta(seconds=idle_seconds)
+        self._longest = timedelta(seconds=longest_seconds)
+        self._now = now
+        self._by_hash: dict[bytes, Session] = {}
+
+    async def begin(self, principal: Principal) -> tuple[Session, str]:
+        """A new session and its token, once its start is durable. ResourceExhausted (TOO_MANY_SESSIONS)."""
+        await self.sweep()
+        own = sorted(self.of(principal.tenant, principal.name), key=lambda session: session.seen)
+        for oldest in own[: max(0, len(own) - MAX_OF_ONE_PERSON + 1)]:
+            await self.end(oldest, "replaced")
+        if len(self._by_hash) >= MAX_SESSIONS:
+            raise ResourceExhausted("TOO_MANY_SESSIONS", retry_after_seconds=60.0)
+        now, token = self._now(), secrets.token_urlsafe(_TOKEN_BYTES)
+        session = Session(
+            f"ses_{secrets.token_hex(12)}", principal.tenant, principal.name, principal.credential, now, now
+        )
+        body = {
+            "session": session.session_id,
+            "credential": session.credential,
+            # Somebody who is signed in at two places may have lent a device, or lost one.
+            "concurrent": len(self.of(principal.tenant, principal.name)),
+        }
+        await self._append(session, "session.started", body)
+        self._by_hash[_hash(token)] = session
+        return session, token
+
+    def find(self, token: str) -> Session | None:
+        """The session of a token, None when there is none or it is over."""
+        session = self._by_hash.get(_hash(token))
+        return session if session is not None and self.over(session) is None else None
+
+    def over(self, session: Session) -> Reason | None:
+        """Why a session is over by time, None while it is not."""
+        now = self._now()
+        if now - session.started >= self._longest:
+            return "expired"
+        return "idle" if now - session.seen >= self.idle else None
+
+    def alive(self, session: Session) -> bool:
+        """Whether it is still one, and not over by time."""
+        return session in self._by_hash.values() and self.over(session) is None
+
+    def touch(self, session: Session) -> None:
+        """Its person did something just now."""
+        session.seen = self._now()
+
+    def of(self, tenant: str, user: str) -> list[Session]:
+        """The sessions of one person."""
+        return [one for one in self._by_hash.values() if (one.tenant, one.user) == (tenant, user)]
+
+    async def end(self, session: Session, reason: Reason) -> None:
+        """Ends it at once, and puts that on record. Raises the ledger's errors; it is over all the same."""
+        for token_hash in [known for known, one in self._by_hash.items() if one is session]:
+            del self._by_hash[token_hash]
+            await self._append(session, "session.ended", {"session": session.session_id, "reason": reason})
+
+    async def sweep(self) -> None:
+        """Ends those whose time is over."""
+        for session in list(self._by_hash.values()):
+            if (reason := self.over(session)) is not None:
+                await self.end(session, reason)
+
+    async def end_all(self) -> None:
+        for session in list(self._by_hash.values()):
+            await self.end(session, "server_stopped")
+
+    async def _append(self, session: Session, kind: str, body: dict[str, object]) -> None:
+        entry = PendingEntry(
+            kind, session.stream, f"human:{session.user}", None, body, occurred_at=self._now()
+        )
+        await self._ledger.append(session.tenant, [entry])
+
+
+def _hash(token: str) -> bytes:
+    # Of 256 random bits: nothing that a slow hash would make harder to guess.
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

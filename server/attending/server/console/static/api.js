@@ -1,0 +1,53 @@
+// How the pages speak to the console: JSON, the page's token, and sentences for people when something is refused.
+
+const csrf = document.querySelector('meta[name="attending-csrf"]')?.content ?? "";
+
+export class Refused extends Error {
+  constructor(status, told) {
+    super(told.sentence ?? "The server did not answer. Nothing was changed. Try again.");
+    this.status = status;
+    this.reason = told.reason ?? "UNREACHABLE";
+    this.metadata = told.metadata ?? {};
+  }
+}
+
+export async function send(path, fields = {}, { background = false } = {}) {
+  const headers = { "Accept": "application/json", "Content-Type": "application/json", "X-Attending-CSRF": csrf };
+  if (background) headers["X-Attending-Background"] = "1";
+  let answer;
+  try {
+    answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(fields), redirect: "error" });
+  } catch {
+    throw new Refused(0, {});
+  }
+  const told = await answer.json().catch(() => ({}));
+  if (answer.ok) return told;
+  if (answer.status === 401 && csrf) leave();
+  throw new Refused(answer.status, told);
+}
+
+// A step that is sent again after a lost answer is the same step: it keeps its key.
+export function once() {
+  return crypto.randomUUID();
+}
+
+export function leave() {
+  const here = location.pathname + location.search;
+  location.assign(`/sign-in?ended=1&next=${encodeURIComponent(here)}`);
+}
+
+let hiding = 0;
+export function say(words, kind = "alert") {
+  const toast = document.getElementById("toast");
+  toast.textContent = words;
+  toast.className = `toast ${kind}`;
+  toast.hidden = false;
+  clearTimeout(hiding);
+  hiding = setTimeout(() => { toast.hidden = true; }, 12_000);
+}
+
+// The one place where markup is taken: our own server's, escaped by its templates.
+const policy = globalThis.trustedTypes?.createPolicy("attending", { createHTML: (text) => text });
+export function put(element, markup) {
+  element.innerHTML = policy ? policy.createHTML(markup) : markup;
+}

@@ -1,0 +1,193 @@
+"""Sentences for people: what a reason means and what to do, and the names of codes as a clinician says them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SENTENCES: Final[dict[str, str]] = {
+    "ABORTED": "Somebody changed this item at the same moment. Look at it again, then decide.",
+    "ALREADY_CLAIMED": "Somebody else is reviewing this item. It is free again when their time is over.",
+    "CALLER_RATE": "Too many requests in a short time. Wait a moment and try again.",
+    "CHANGED_SINCE_PREPARED": "A decision changed after you pressed Sign. Check the findings and sign again.",
+    "COMPETENCY_EXPIRED": "Your training record has run out, so you cannot sign. Ask your administrator to renew it.",
+    "CREDENTIAL_EXPIRED": "Your access has run out. Ask your administrator to renew it.",
+    "DISPOSITION_NEEDS_EDIT": "You agreed with a finding, so the text must be changed for it before you sign.",
+    "EDIT_NOT_CLEAN": "The changed text still has a problem that would hold it. Change it, or decide on the finding.",
+    "FINDINGS_UNDISPOSED": "Some findings have no decision yet. Decide on each, then sign.",
+    "IDEMPOTENCY_KEY_REUSED": "This was sent twice with different content. Reload the page and try again.",
+    "ILLEGAL_TRANSITION": "This item waits no more: it was released, rejected or it expired. Nothing was changed.",
+    "INVALID_CREDENTIAL": "You could not be signed in. Try again, or ask your administrator.",
+    "INVALID_REQUEST": "Something that was sent is missing or too long. Check it and try again.",
+    "ITEM_CHANGED": "Somebody changed this item at the same moment. Look at it again, then decide.",
+    "KEY_UNKNOWN": "The key you sign with is not enrolled for you, or not any more. Add a passkey under Your account.",
+    "LEASE_EXPIRED": "Your time on this item is over. Start the review again; your decisions are kept.",
+    "LEASE_NOT_HELD": "You do not hold this item: your time is over or somebody else took it. Start the review again.",
+    "LICENCE_EXPIRED": "Your licence has run out, so you cannot sign. Ask your administrator to renew it.",
+    "LINK_NOT_VALID": "This sign-in link was used already or is older than a minute. Make a new one.",
+    "MISSING_CREDENTIAL": "You are not signed in.",
+    "NOT_YOUR_PREPARATION": "This was prepared by somebody else. Press Sign again.",
+    "PERMISSION_DENIED": "Your role does not allow this. It is on record that it was tried.",
+    "POLICY_NOT_SERVED": "The policy is in force no more, so an edit cannot be checked. Sign as it is, or reject.",
+    "PREPARATION_EXPIRED": "Too much time passed between Sign and your passkey. Press Sign again.",
+    "REVIEW_EXPIRED": "The time to review this item is over. It was not released.",
+    "ROLE_NOT_PERMITTED": "This item needs the signature of another role.",
+    "SERVER_BUSY": "The server is busy. Try again in a moment.",
+    "SESSION_ENDED": "Your session is over. Sign in again.",
+    "SIGNATURE_INVALID": "The signature does not fit what was shown. Nothing was released. Press Sign again.",
+    "SIGNER_IS_AUTHOR": "You asked for this text, so somebody else must sign it.",
+    "SIGNER_SIGNED_BEFORE": "You signed this item already. It needs the signature of another person.",
+    "SUBJECT_ERASED": "This patient's content was erased. Nothing can be shown or signed.",
+    "SYSTEM_HALTED": "Releases are stopped by an emergency halt. Nothing can be signed until it is lifted.",
+    "TOO_MANY_PREPARATIONS": "The server is busy with other signatures. Try again in a moment.",
+    "TOO_MANY_SESSIONS": "Too many people are signed in. Try again in a minute.",
+    "UNKNOWN_FINDING": "This finding is not one to decide on. Reload the page.",
+    "UNKNOWN_PREPARATION": "Too much happened since you pressed Sign. Press Sign again.",
+    "UNKNOWN_TICKET": "There is no such item, or not for you.",
+    "WRONG_TOKEN": "This page is out of date. Reload it and try again.",
+}
+
+OTHERWISE: Final[dict[int, str]] = {
+    400: "Something that was sent is not valid. Reload the page and try again.",
+    401: "You are not signed in.",
+    403: "You may not do this.",
+    404: "There is no such page.",
+    409: "The item does not allow this now. Look at it again.",
+    429: "Too many requests in a short time. Wait a moment and try again.",
+    503: "The server cannot do this now. Nothing was released. Try again in a moment.",
+}
+
+
+def sentence(reason: str, status: int) -> str:
+    """What a person is told of a refusal."""
+    return SENTENCES.get(reason) or OTHERWISE.get(
+        status, "The server made a mistake. Nothing was released. Tell your administrator."
+    )
+
+
+SEVERITIES: Final = {
+    "contraindicated": "Contraindicated",
+    "major": "Major",
+    "moderate": "Moderate",
+    "minor": "Minor",
+    "info": "Note",
+}
+
+CODES: Final = {
+    "interaction": "Interaction",
+    "dose_max_single": "Single dose above the limit",
+    "dose_max_daily": "Daily dose above the limit",
+    "interval": "Dosing interval",
+    "unit": "Unit",
+    "route": "Route",
+    "rate": "Rate",
+    "duration": "Duration",
+    "allergy": "Allergy",
+    "cross_allergy": "Cross-allergy",
+    "contraindication": "Contraindication",
+    "pregnancy": "Pregnancy",
+    "lactation": "Breast-feeding",
+    "renal": "Kidney function",
+    "hepatic": "Liver function",
+    "age": "Age",
+    "duplicate": "Given twice",
+    "stacking": "Adds up over products",
+    "mme": "Opioid total",
+    "drug_lab": "Drug and laboratory value",
+    "never_event": "Never event",
+    "specialist": "Named specialist needed",
+    "abrupt_stop": "Stopped abruptly",
+    "wrong_patient": "Wrong patient",
+    "omission": "Left out",
+    "red_flag": "Red flag",
+    "abbreviation": "Unsafe abbreviation",
+    "unknown_drug": "Unknown drug",
+    "unreadable_dose": "Dose that cannot be read",
+    "not_covered": "Not covered by the knowledge",
+    "contradiction": "Contradicts the documents",
+    "unsupported": "Not in the documents",
+    "retrieval_weak": "Weak documents",
+    "withdrawn_document": "Rests on a withdrawn document",
+    "stale_document": "Rests on an old document",
+    "wrong_patient_document": "Another patient's document",
+    "second_opinion": "Second model disagrees",
+    "phi": "Personal data",
+    "injection": "Instruction in the text",
+    "toxicity": "Offensive language",
+    "self_harm": "Self-harm",
+    "off_topic": "Off topic",
+    "clinical_recommendation": "Clinical recommendation",
+    "rail_failure": "A check did not run",
+}
+
+BASES: Final = {
+    "source_row": "from a source table",
+    "label_text": "from the drug label",
+    "curated": "curated, not yet attested",
+    "attested": "attested by two people",
+    "rule": "a rule over the text",
+}
+
+DISAGREE: Final = (
+    ("benefit_outweighs_risk", "Benefit outweighs risk"),
+    ("monitored", "Monitored"),
+    ("tolerated_before", "Tolerated before"),
+    ("other", "Other reason"),
+)
+NOT_APPLICABLE: Final = (
+    ("not_applicable", "Does not apply here"),
+    ("misread_text", "Text was misread"),
+    ("wrong_knowledge", "Knowledge is wrong"),
+)
+REASONS: Final = dict((*DISAGREE, *NOT_APPLICABLE))
+DISPOSITIONS: Final = {
+    "fixed": "Agree, text changed",
+    "accepted_risk": "Disagree",
+    "false_alarm": "Not applicable",
+}
+REJECTIONS: Final = (
+    ("wrong", "Wrong"),
+    ("unsafe", "Unsafe"),
+    ("incomplete", "Incomplete"),
+    ("wrong_patient", "Wrong patient"),
+    ("not_needed", "Not needed"),
+    ("other", "Other reason"),
+)
+ROLES: Final = {
+    "clinician": "Clinician",
+    "pharmacist": "Pharmacist",
+    "auditor": "Auditor",
+    "privacy_officer": "Privacy officer",
+    "safety_officer": "Safety officer",
+    "operator": "Operator",
+}
+STATES: Final = {
+    "held": "Waiting",
+    "blocked": "Blocked",
+    "released": "Released",
+    "rejected": "Rejected",
+    "expired": "Expired",
+    "withdrawn": "Withdrawn",
+}
+EVENTS: Final = {
+    "inference.requested": "Asked for",
+    "inference.generated": "Written by the model and checked",
+    "inference.held": "Held for review",
+    "inference.blocked": "Blocked",
+    "inference.released": "Released",
+    "inference.delivered": "Delivered",
+    "inference.withdrawn": "Withdrawn",
+    "review.claimed": "Review started",
+    "review.disposed": "Finding decided",
+    "review.signed": "Signed",
+    "review.rejected": "Rejected",
+    "review.expired": "Expired",
+    "review.escalated": "Escalated",
+    "review.reassigned": "Handed over",
+    "review.adjudicated": "Adjudicated",
+    "recall.acknowledged": "Recall acknowledged",
+}
+
+
+def code(value: str) -> str:
+    """A finding's code as a clinician says it."""
+    return CODES.get(value, value.replace("_", " ").capitalize())
