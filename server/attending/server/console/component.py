@@ -6,8 +6,8 @@ import asyncio
 from contextlib import suppress
 
 import structlog
-from attending.guardrails.policy.load import PolicySet
 from attending.ledger.errors import LedgerError
+from attending.server.activation.serving import Serving
 from attending.server.app import App, Component
 from attending.server.config import ConsoleSection
 from attending.server.console.application import application
@@ -108,7 +108,7 @@ class Console(Component):
 
 
 async def build(app: App) -> Console:
-    """Needs Desk, PolicySet and Changes, when the configuration has a section `[console]`."""
+    """Needs Desk, Serving and Changes, when the configuration has a section `[console]`."""
     section = app.config.console
     if section is None:
         return Console(app, None, None)
@@ -140,7 +140,7 @@ async def build(app: App) -> Console:
             address=address,
             providers=section.oidc,
         ),
-        queue=QueuePage(desk, app.part(PolicySet), sessions, pages),
+        queue=QueuePage(desk, app.part(Serving).policies, sessions, pages),
         item=ItemPage(desk, app.ledger, app.phi, pages),
         steps=Steps(desk, app.ledger, app.phi, app.now),
         live=live,

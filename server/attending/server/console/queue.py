@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from attending.guardrails.policy.load import PolicySet
+from attending.guardrails.policy.schema import Policy
 from attending.server.clock import parse, stamp
 from attending.server.console.gate import Visit
 from attending.server.console.render import Pages, span
 from attending.server.console.sessions import Sessions
+from attending.server.errors import InvalidRequest
 from attending.server.review.desk import Desk
 from attending.server.review.item import Item
-from attending.server.review.queue import Wanted
 from starlette.responses import Response
 
 PAGE: Final = 50
@@ -52,7 +53,7 @@ def row_of(item: Item, who: str, now: datetime) -> Row:
 class QueuePage:
     """One instance a server."""
 
-    def __init__(self, desk: Desk, policies: PolicySet, sessions: Sessions, pages: Pages) -> None:
+    def __init__(self, desk: Desk, policies: Mapping[str, Policy], sessions: Sessions, pages: Pages) -> None:
         self._desk = desk
         self._policies = policies
         self._sessions = sessions
@@ -61,21 +62,32 @@ class QueuePage:
     async def __call__(self, visit: Visit) -> Response:
         """The whole page, or its table alone for a script."""
         query, who = visit.request.query_params, visit.principal
-        policy, after = query.get("policy") or None, query.get("after") or ""
+        policy, start = query.get("policy") or None, _start(query.get("from"))
         looks = "safety_officer" in who.roles or who.emergency is not None
         states = ("held", "blocked") if looks else ("held",)
-        found = await self._desk.queue(who.tenant, Wanted(states=states, policy=policy), PAGE, after)
+        found, total = await self._desk.queue(who.tenant, policy, states, PAGE, start)
         now = self._pages.now()
-        rows = [row_of(item, who.name, now) for item, _version in found.items]
+        rows = [row_of(item, who.name, now) for item, _version in found]
+        here = start + len(rows)
         template = "rows.html" if query.get("part") == "rows" else "queue.html"
         return self._pages.page(
             template,
             visit=visit,
             rows=rows,
-            total=found.total,
-            first=not after,
-            following=found.following,
+            total=total,
+            start=start,
+            here=here,
+            before=max(0, start - PAGE) if start else None,
+            after=here if here < total else None,
             policy=policy,
             policies=sorted(self._policies),
             others=[one for one in self._sessions.of(who.tenant, who.name) if one is not visit.session],
         )
+
+
+def _start(text: str | None) -> int:
+    if not text:
+        return 0
+    if not text.isascii() or not text.isdecimal() or len(text) > 9:
+        raise InvalidRequest([("from", "must be a count")])
+    return int(text)
