@@ -23,6 +23,7 @@ from attending.ledger.merkle import Frontier, verify_consistency, verify_inclusi
 from attending.ledger.note import VerifierKey
 from attending.ledger.proof import verify_receipt
 from attending.ledger.review_signature import parse_statement, verify_statement
+from attending.ledger.reviewer_key import Algorithm, Proof, ReviewerKey
 from attending.ledger.vault import unseal
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -238,7 +239,8 @@ def test_statements() -> None:
 
     def check(item: dict[str, Any]) -> None:
         statement = parse_statement(item["statement"])
-        verify_statement(statement, bytes.fromhex(item["public_key"]), b64decode(item["signature"]))
+        key = ReviewerKey(Algorithm.ED25519, bytes.fromhex(item["public_key"]))
+        verify_statement(statement, key, Proof(b64decode(item["signature"])))
 
     for item in vectors["accept"]:
         check(item)

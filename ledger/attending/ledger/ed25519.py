@@ -55,5 +55,5 @@ def public_bytes(key: Ed25519PrivateKey | Ed25519PublicKey) -> bytes:
 
 
 def key_id(public_key: bytes) -> str:
-    """The id of a reviewer's key: the first 16 hex digits of SHA-256 of its raw 32 bytes."""
+    """The id of a reviewer's key: the first 16 hex digits of SHA-256 of its bytes as they are enrolled."""
     return hashlib.sha256(public_key).hexdigest()[:16]

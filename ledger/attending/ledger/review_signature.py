@@ -1,13 +1,14 @@
 """The electronic signature of a reviewer: what is signed, and how it is verified.
 
-A statement is a canonical JSON object with exactly the fields below. The signature is Ed25519 over
-`attending-review-signature/1`, a newline, and the statement's canonical bytes. It binds the signer, the
-meaning, the exact text (by salted commitment), what was displayed, the log and a nonce, so that it cannot
-be excised, copied or transferred to another record (21 CFR 11.50, 11.70).
+A statement is a canonical JSON object with exactly the fields below. What is signed is
+`attending-review-signature/1`, a newline, and the statement's canonical bytes; a passkey answers their SHA-256 as its
+challenge. It binds the signer, the meaning, the exact text (by salted commitment), what was displayed, the log and a
+nonce, so that it cannot be excised, copied or transferred to another record (21 CFR 11.50, 11.70).
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +16,12 @@ from enum import StrEnum
 from typing import Any, Final
 
 from attending.ledger.canonical import encode
-from attending.ledger.ed25519 import verify_ed25519
 from attending.ledger.entry import parse_time
 from attending.ledger.errors import VerificationError
+from attending.ledger.reviewer_key import Proof, ReviewerKey
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
 
 SIGNATURE_TAG: Final = b"attending-review-signature/1\n"
 STATEMENT_VERSION: Final = 1
@@ -74,6 +77,10 @@ class Statement:
         """The exact bytes under the signature."""
         return SIGNATURE_TAG + encode(self.to_json())
 
+    def challenge(self) -> bytes:
+        """What a passkey is asked to answer: SHA-256 (32 bytes) of the message."""
+        return hashlib.sha256(self.message()).digest()
+
 
 _FIELDS: Final = tuple(Statement.__annotations__)
 
@@ -99,17 +106,19 @@ def parse_statement(value: object) -> Statement:
     return Statement(**{**fields, "meaning": Meaning(value["meaning"])})
 
 
-def sign_statement(statement: Statement, private_key: Ed25519PrivateKey) -> bytes:
-    """The 64-byte signature; for the reviewer's own device, never for the server or an application."""
-    return private_key.sign(statement.message())
+def sign_statement(statement: Statement, private_key: Ed25519PrivateKey | EllipticCurvePrivateKey) -> bytes:
+    """64 bytes of Ed25519, or ECDSA in DER; for the reviewer's own device, never for the server or an application."""
+    if isinstance(private_key, Ed25519PrivateKey):
+        return private_key.sign(statement.message())
+    return private_key.sign(statement.message(), ECDSA(SHA256()))
 
 
-def verify_statement(statement: Statement, public_key: bytes, signature: bytes) -> None:
-    """Returns when `signature` is `public_key`'s over the statement; VerificationError otherwise.
+def verify_statement(statement: Statement, key: ReviewerKey, proof: Proof) -> None:
+    """Returns when `proof` is `key`'s over the statement; VerificationError otherwise (`ReviewerKey.verify`).
 
     It does not check that the key is the signer's: see the enrolment entries of the log.
     """
-    verify_ed25519(public_key, statement.message(), signature)
+    key.verify(statement.message(), proof)
 
 
 def _require(name: str, value: object, pattern: re.Pattern[str]) -> None:

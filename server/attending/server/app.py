@@ -120,6 +120,7 @@ Build = Callable[[App], Awaitable[Component]]
 COMPONENTS: Final[tuple[str, ...]] = (
     "attending.server.services.ledger:build",
     "attending.server.people.component:build",
+    "attending.server.passkeys.component:build",
     "attending.server.emergency.component:build",
     "attending.server.inference.component:build",
     "attending.server.review.component:build",

@@ -122,10 +122,13 @@ signing_key = Table(
     Column("log_id", String(64), primary_key=True),
     Column("key_id", String(16), primary_key=True),
     Column("user", String(128), nullable=False),
-    Column("public_key", String(44), nullable=False),
+    Column("algorithm", String(24), nullable=False),
+    # Of a passkey: what a browser names it by, base64url.
+    Column("credential_id", Text),
     Column("roles", Text, nullable=False),
     Column("enrolled_at", String(27), nullable=False),
     Column("revoked_at", String(27)),
+    Index(None, "log_id", "user"),
 )
 
 # What arrived of each emitter of events from outside; `ranges` are those of `attending.ledger.verify.emitters`.

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from attending.ledger.ed25519 import check_public_key, key_id
 from attending.ledger.entry import Entry, parse_time
 from attending.ledger.errors import VerificationError
-from attending.ledger.note import decode_base64
 from attending.ledger.review_signature import Statement, parse_statement, verify_statement
+from attending.ledger.reviewer_key import ReviewerKey, parse_proof, parse_reviewer_key
+from attending.ledger.verify.passkeys import Invitations
 from attending.ledger.verify.report import Findings
-
-ALGORITHMS: Final = ("ed25519",)  # a body may hold anything here, also what a set cannot be asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class Signed:
 class _Enrolled:
     index: int
     user: str
-    public_key: bytes
+    key: ReviewerKey
     roles: frozenset[str]
     not_after: str | None
 
@@ -52,11 +50,14 @@ class Signatures:
         self._keys: dict[str, _Enrolled] = {}
         self._revoked: dict[str, int] = {}
         self._nonces: dict[str, int] = {}
+        self._invitations = Invitations(findings, complete_from_start=complete_from_start)
         self.count = 0
 
     def visit(self, entry: Entry) -> None:
-        """Takes note of `key.enrolled` and `key.revoked`."""
-        if entry.type == "key.enrolled":
+        """Takes note of `key.enrolled`, `key.revoked` and `credential.issued`."""
+        if entry.type == "credential.issued":
+            self._invitations.visit(entry)
+        elif entry.type == "key.enrolled":
             self._enrol(entry)
         elif entry.type == "key.revoked":
             revoked = entry.body.get("key_id")
@@ -70,21 +71,21 @@ class Signatures:
 
         1. Statement, key id and signature are well formed, the algorithm is allowed. 2. The statement names
         this log and this inference. 3. Its nonce was not used before. 4. The text it names is on record
-        (`records`: vault record to commitment, of the inference). 5. The key was enrolled before to the
-        signer, in the role, not revoked, not expired. 6. The signature verifies.
+        (`records`: vault record to commitment, of the inference), and what was displayed with the signature. 5. The
+        key was enrolled before to the signer, in the role, not revoked, not expired, and signs with the algorithm that
+        it was enrolled with. 6. The signature verifies; of a passkey with the challenge, the origin, the RP and the
+        person verified.
         """
         self.count += 1
         index, body, report = entry.index, entry.body, self._findings
         try:
             statement = parse_statement(body.get("statement"))  # 1
+            algorithm, proof = parse_proof(body)
         except VerificationError as err:
             report.fail("V11", err.detail, index)
             return None
-        encoded = body.get("signature")
-        signature = decode_base64(encoded) if type(encoded) is str else None
-        algorithm = body.get("algorithm", "ed25519")
-        if signature is None or body.get("key_id") != statement.key_id or algorithm not in ALGORITHMS:
-            report.fail("V11", "signature, key id or algorithm is not well formed", index)
+        if body.get("key_id") != statement.key_id:
+            report.fail("V11", "key id is not that of the statement", index)
             return None
         valid = True
         if statement.origin != entry.origin or statement.inference != entry.stream:  # 2
@@ -105,6 +106,10 @@ class Signatures:
         elif on_record != statement.text_commitment:
             report.fail("V11", "text signed is not the text on record", index)
             valid = False
+        displayed = [item.commitment for item in entry.commitments if item.kind == "view"]
+        if statement.view_commitment not in displayed and (displayed or algorithm.passkey):
+            report.fail("V11", "what was displayed is not what the statement commits to", index)
+            valid = False
         key = self._keys.get(statement.key_id)  # 5
         if key is None and not self._complete:
             report.doubt(
@@ -117,8 +122,11 @@ class Signatures:
             return None
         if not self._key_valid(key, statement, entry):
             valid = False
+        if key.key.algorithm is not algorithm:
+            report.fail("V11", "signed with another algorithm than the key is enrolled for", index)
+            return None
         try:
-            verify_statement(statement, key.public_key, signature)  # 6
+            verify_statement(statement, key.key, proof)  # 6
         except VerificationError as err:
             report.fail("V11", err.detail, index)
             return None
@@ -144,31 +152,44 @@ class Signatures:
     def _enrol(self, entry: Entry) -> None:
         body = entry.body
         try:
-            key = _parse_enrolment(entry.index, body)
+            enrolled = _parse_enrolment(entry.index, body)
         except VerificationError as err:
             self._findings.fail("V12", err.detail, entry.index)
             return
-        name = key_id(key.public_key)
+        name = enrolled.key.key_id
         if body.get("key_id") != name:
             self._findings.fail("V12", "key id is not that of the enrolled key", entry.index)
             return
         known = self._keys.get(name)
-        if known is not None and known.user != key.user:
+        if known is not None and known.user != enrolled.user:
             detail = f"key is enrolled to another user by entry {known.index}"
             self._findings.fail("V12", detail, entry.index)
             return
-        self._keys[name] = key
+        if known is not None and not _same_key(known.key, enrolled.key):
+            # Or a passkey could be made a key that needs no person at the device.
+            detail = f"key is enrolled as another kind of key by entry {known.index}"
+            self._findings.fail("V12", detail, entry.index)
+            return
+        if known is None and enrolled.key.algorithm.passkey:
+            self._invitations.check_bound(entry)
+        self._keys[name] = enrolled
+
+
+def _same_key(one: ReviewerKey, other: ReviewerKey) -> bool:
+    """What may change in a later enrolment are the origins alone: a site that moves within its domain."""
+    return (one.algorithm, one.rp_id, one.credential_id) == (
+        other.algorithm,
+        other.rp_id,
+        other.credential_id,
+    )
 
 
 def _parse_enrolment(index: int, body: Mapping[str, Any]) -> _Enrolled:
-    user, encoded, roles = (body.get(name) for name in ("user", "public_key", "roles"))
-    raw = decode_base64(encoded, 32) if type(encoded) is str else None
-    if type(user) is not str or raw is None or type(roles) is not list:
-        raise VerificationError("enrolment lacks user, public key or roles")
-    if body.get("algorithm") not in ALGORITHMS:
-        raise VerificationError("algorithm of the key is not allowed")
-    check_public_key(raw)
+    user, roles = body.get("user"), body.get("roles")
+    if type(user) is not str or type(roles) is not list:
+        raise VerificationError("enrolment lacks user or roles")
+    key = parse_reviewer_key(body)
     not_after = body.get("not_after")
     if not_after is not None:
         parse_time(not_after)
-    return _Enrolled(index, user, raw, frozenset(role for role in roles if type(role) is str), not_after)
+    return _Enrolled(index, user, key, frozenset(role for role in roles if type(role) is str), not_after)

@@ -187,6 +187,10 @@ class IdentitySection(Section):
                 raw = b""
             if len(raw) != _PUBLIC_KEY_BYTES:
                 raise ValueError("`signing_public_key` is not the base64 of 32 bytes")
+        return self
+
+    @model_validator(mode="after")
+    def _recognised(self) -> Self:
         credentials = (
             *self.service_keys,
             *self.oidc,

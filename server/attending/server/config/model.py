@@ -10,6 +10,7 @@ from attending.server.config.base import Section
 from attending.server.config.callers import IdentitySection, OidcSection, TenantSection
 from attending.server.config.console import ConsoleSection
 from attending.server.config.listening import HttpSection, LimitsSection, ServerSection
+from attending.server.config.passkeys import PasskeysSection
 from attending.server.config.roots import SecretsSection
 from attending.server.config.running import (
     EmergencySection,
@@ -46,6 +47,7 @@ class Config(Section):
     enrolment: EnrolmentSection = Field(
         default=EnrolmentSection(), description="Enrolment while the server runs."
     )
+    passkeys: PasskeysSection = Field(default=PasskeysSection(), description="Passkeys of people.")
     emergency: EmergencySection = Field(default=EmergencySection(), description="Emergency access.")
     idempotency: IdempotencySection = Field(default=IdempotencySection(), description="Idempotency keys.")
     logging: LoggingSection = Field(default=LoggingSection(), description="Logging.")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import Self
 
 import structlog
 from attending.ledger.errors import LedgerError
@@ -22,11 +23,20 @@ from attending.server.config import IdentitySection, OidcSubjectSection, Service
 from attending.server.errors import Unavailable
 from attending.server.following import Following
 from attending.server.people.account import CONFIGURATION, CredentialKind, State
+from pydantic import model_validator
 from sqlalchemy import RowMapping, select
 
 log = structlog.get_logger()
 
 _ACCOUNTS, _CREDENTIALS = projections.account, projections.account_credential
+
+
+class _Enrolled(IdentitySection):
+    """Somebody who was enrolled: a passkey alone, which no section lists, may be what they sign in with."""
+
+    @model_validator(mode="after")
+    def _recognised(self) -> Self:
+        return self
 
 
 class Present(Following):
@@ -108,7 +118,7 @@ class Present(Following):
     async def _section(
         self, ledger: Ledger, tenant: str, row: RowMapping, own: Sequence[RowMapping]
     ) -> IdentitySection | None:
-        """The identity as the configuration would say it; None for one whom nothing would let in."""
+        """The identity as the configuration would say it; None for a program that nothing would let in."""
         uris = [one["value"] for one in own if one["kind"] == CredentialKind.CERTIFICATE_URI.value]
         subjects = [
             one["value"].partition(" ") for one in own if one["kind"] == CredentialKind.OIDC_SUBJECT.value
@@ -122,9 +132,9 @@ class Present(Following):
             for one in own
             if one["kind"] == CredentialKind.SERVICE_KEY.value
         ]
-        if not uris and not keys and not subjects:
+        if not uris and not keys and not subjects and row["kind"] == "app":
             return None
-        return IdentitySection(
+        return _Enrolled(
             name=row["name"],
             tenant=tenant,
             kind=row["kind"],

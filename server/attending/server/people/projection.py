@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from attending.ledger.projection import RowReader, RowWrite
+from attending.ledger.verify.passkeys import PASSKEY
 from attending.server import projections
 from attending.server.people.account import CONFIGURATION, DISPLAY_NAME, State
 from attending.server.replay.fact import Fact
@@ -40,7 +41,9 @@ def enrolled(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
 
 
 def issued(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
-    """A service key that waits for its proofing."""
+    """A service key that waits for its proofing. Half a code for a passkey is nobody's credential, and makes no row."""
+    if fact.body["kind"] == PASSKEY:
+        return []
     values = {"name": fact.body["user"], **_bound(fact.body), "secret_record": fact.records[SERVICE_KEY_HASH]}
     return [_account(fact, {}), _credential(fact.body["credential"], values)]
 

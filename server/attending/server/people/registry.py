@@ -21,6 +21,7 @@ from attending.ledger.ed25519 import key_id
 from attending.ledger.entry import Payload, PendingEntry
 from attending.ledger.errors import DuplicateClaim, ExpectationFailed, StoreUnavailable
 from attending.ledger.ledger import Ledger
+from attending.ledger.reviewer_key import reviewer_key_of
 from attending.ledger.submission import Expectation
 from attending.server import projections
 from attending.server.auth.authorize import Authorizer, Resource
@@ -30,6 +31,7 @@ from attending.server.auth.service_key import new_service_key, prefix_of
 from attending.server.clock import stamp
 from attending.server.errors import Aborted, FailedPrecondition, NotFound, PermissionDenied
 from attending.server.idempotency import Once, answered
+from attending.server.passkeys.keys import enrolled_again, passkeys_of
 from attending.server.people.account import (
     CONFIGURATION,
     DISPLAY_NAME,
@@ -217,6 +219,7 @@ class Registry:
         expect = []
         for one in account.signing_keys():
             expect.append(await self._enrol_key(principal, account, one.value, counts.terms, pending))
+        expect += await self._enrol_passkeys(principal, name, counts.terms, pending)
         return await self._append(tenant, name, account.version, pending, once, expect)
 
     async def revoke(self, principal: Principal, name: str, reason: str, once: Once) -> Done:
@@ -348,18 +351,16 @@ class Registry:
         pending: list[PendingEntry],
     ) -> Expectation:
         """Adds `key.enrolled` under the terms that are in force from now on, unless the last one says the same."""
-        identifier = key_id(base64.b64decode(encoded))
-        stream = key_stream(identifier)
+        key = reviewer_key_of(base64.b64decode(encoded))
+        stream = key_stream(key.key_id)
         version = await self._ledger.stream_version(principal.tenant, stream)
         last = await self._ledger.stream_entries(principal.tenant, stream, version - 1, 1) if version else []
         if last and (last[0].type == "key.revoked" or last[0].body["user"] != account.name):
             # Somebody else's was proofed first.
             raise FailedPrecondition("CREDENTIAL_TAKEN", metadata={"kind": CredentialKind.SIGNING_KEY.value})
         body = {
-            "key_id": identifier,
+            **key.to_json(),
             "user": account.name,
-            "public_key": encoded,
-            "algorithm": "ed25519",
             "roles": sorted(terms.roles),
             "not_after": terms.signs_until,
             "proofed_by": principal.name,
@@ -367,6 +368,16 @@ class Registry:
         if not last or {**stated(last[0].body), "proofed_by": None} != {**body, "proofed_by": None}:
             pending.append(self._entry(principal, "key.enrolled", stream, body))
         return Expectation(stream, version)
+
+    async def _enrol_passkeys(
+        self, principal: Principal, name: str, terms: Terms, pending: list[PendingEntry]
+    ) -> list[Expectation]:
+        """Adds `key.enrolled` of each passkey that the person has, as `_enrol_key`."""
+        have = await passkeys_of(self._ledger, principal.tenant, name)
+        for one in have:
+            again = enrolled_again(one, terms, principal.actor, self._now())
+            pending += [] if again is None else [again]
+        return [one.expectation for one in have]
 
     async def _revoke_keys(
         self, principal: Principal, tenant: str, keys: Sequence[str], reason: str, pending: list[PendingEntry]

@@ -6,15 +6,16 @@ revoked at the next start, and signatures made before stay valid (21 CFR 11.100,
 
 from __future__ import annotations
 
-import base64
+import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
+from typing import Final
 
-from attending.ledger.ed25519 import key_id
-from attending.ledger.entry import PendingEntry
+from attending.ledger.entry import Entry, PendingEntry
 from attending.ledger.errors import ExpectationFailed
 from attending.ledger.ledger import Ledger
+from attending.ledger.reviewer_key import Algorithm, ReviewerKey, parse_reviewer_key, reviewer_key_of
 from attending.ledger.submission import Expectation
 from attending.server import projections
 from attending.server.auth.context import stated
@@ -25,6 +26,7 @@ from attending.server.replay.reducers import rows_of_append
 from sqlalchemy import select
 
 _KEYS = projections.signing_key
+_KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
 
 
 def key_stream(identifier: str) -> str:
@@ -38,12 +40,27 @@ async def key_in_force(ledger: Ledger, tenant: str, identifier: str) -> Expectat
 
     A revocation that comes between this and the append makes it fail: no signature follows the end of its key.
     """
-    stream = key_stream(identifier)
-    version = await ledger.stream_version(tenant, stream)
+    version, _enrolled = await _last_enrolment(ledger, tenant, identifier)
+    return Expectation(key_stream(identifier), version)
+
+
+async def signing_key_of(ledger: Ledger, person: Principal, identifier: str) -> ReviewerKey:
+    """The person's key as it is enrolled; FailedPrecondition (KEY_UNKNOWN) for one that is not theirs, or not any
+    more.
+    """
+    _version, enrolled = await _last_enrolment(ledger, person.tenant, identifier)
+    if enrolled.body["user"] != person.name:
+        raise FailedPrecondition("KEY_UNKNOWN")
+    return parse_reviewer_key(enrolled.body)
+
+
+async def _last_enrolment(ledger: Ledger, tenant: str, identifier: str) -> tuple[int, Entry]:
+    stream = key_stream(identifier) if _KEY_ID.fullmatch(identifier) else ""
+    version = await ledger.stream_version(tenant, stream) if stream else 0
     last = await ledger.stream_entries(tenant, stream, version - 1, 1) if version else []
     if not last or last[0].type == "key.revoked":
         raise FailedPrecondition("KEY_UNKNOWN")
-    return Expectation(stream, version)
+    return version, last[0]
 
 
 async def enrol_keys(
@@ -65,35 +82,38 @@ async def enrol_keys(
         for person in people:
             if person.tenant != tenant or person.signing_public_key is None:
                 continue
-            identifier = key_id(person.signing_public_key)
+            key = reviewer_key_of(person.signing_public_key)
+            identifier = key.key_id
             configured.add(identifier)
             known = enrolled.get(identifier)
             if known is not None and (known["user"] != person.name or known["revoked_at"] is not None):
                 raise _spent(identifier, person)
-            await _enrol(ledger, person, person.signing_public_key, owner, now)
+            await _enrol(ledger, person, key, owner, now)
         for identifier, row in enrolled.items():
-            if identifier not in configured and row["revoked_at"] is None:
+            # A passkey is its person's, who bound it: the configuration never named it.
+            if (
+                identifier not in configured
+                and row["revoked_at"] is None
+                and not Algorithm(row["algorithm"]).passkey
+            ):
                 await _revoke(ledger, tenant, identifier, owner, now)
 
 
 async def _enrol(
-    ledger: Ledger, person: Principal, public_key: bytes, owner: str, now: Callable[[], datetime]
+    ledger: Ledger, person: Principal, key: ReviewerKey, owner: str, now: Callable[[], datetime]
 ) -> None:
     """Says whose key it is, in which roles and until when, unless the last such entry says the same.
 
     A signature is judged by the enrolment before it: after a new role or a renewed licence the old entry would
     make every signature of the key invalid to an auditor.
     """
-    identifier = key_id(public_key)
-    encoded = base64.b64encode(public_key).decode("ascii")
+    identifier = key.key_id
     roles = sorted(person.roles)
     # An auditor judges a signature by it: licence and competency were both in force before.
     not_after = None if person.signs_until is None else stamp(person.signs_until)
     body = {
-        "key_id": identifier,
+        **key.to_json(),
         "user": person.name,
-        "public_key": encoded,
-        "algorithm": "ed25519",
         "roles": roles,
         "not_after": not_after,
         "proofed_by": "configuration",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from attending.guardrails.finding import Finding
 from attending.ledger import canonical
 from attending.ledger.review_signature import Statement
+from attending.ledger.reviewer_key import ReviewerKey
 from attending.ledger.vault import SealedPayload
 from attending.server.errors import FailedPrecondition
 
@@ -33,7 +34,7 @@ class Preparation:
     findings: tuple[Finding, ...]
     checked_by: str | None
     """Hash of the policy that judged an edit, None for the text as held."""
-    public_key: str
+    key: ReviewerKey
     expires_at: str
 
     @property

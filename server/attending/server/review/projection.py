@@ -107,7 +107,8 @@ def key_enrolled(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
     """Whose key it is; enrolled again with other roles, the last enrolment counts."""
     values = {
         "user": fact.body["user"],
-        "public_key": fact.body["public_key"],
+        "algorithm": fact.body["algorithm"],
+        "credential_id": fact.body.get("credential_id"),
         "roles": ",".join(fact.body["roles"]),
         "enrolled_at": fact.time,
     }

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 
 from attending.ledger import canonical
 from attending.ledger.entry import Payload
 from attending.ledger.errors import VerificationError
 from attending.ledger.review_signature import Meaning, Statement, verify_statement
+from attending.ledger.reviewer_key import Proof
 from attending.ledger.vault import SealedPayload, payload_commitment
-from attending.server import projections
+from attending.ledger.webauthn import Assertion
 from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
 from attending.server.errors import Aborted, FailedPrecondition, NotFound
@@ -21,14 +21,11 @@ from attending.server.phi.access import Permit
 from attending.server.review import machine
 from attending.server.review.case import Case, view_document
 from attending.server.review.checking import Checking
-from attending.server.review.enrolment import key_in_force
+from attending.server.review.enrolment import key_in_force, signing_key_of
 from attending.server.review.item import Item, Signed
 from attending.server.review.preparation import Preparation
 from attending.server.wire.request import MAX_TEXT_CODE_POINTS
 from attending.server.wire.violations import Violations, normalise
-from sqlalchemy import select
-
-_KEYS = projections.signing_key
 
 
 class Signing(Checking):
@@ -55,7 +52,7 @@ class Signing(Checking):
             author=case.row["on_behalf_of"],
             author_may_sign=item.author_may_sign,
         )
-        public_key = await self._signing_key(principal, key_id)
+        key = await signing_key_of(self._ledger, principal, key_id)
         machine.require_disposed(item)
         text, record, salt, sealed = await self._text_to_sign(principal.tenant, case, edited_text)
         result, checked_by = await self._recheck(case, text)
@@ -100,7 +97,7 @@ class Signing(Checking):
             sealed_result=sealed_result,
             findings=result.findings,
             checked_by=checked_by,
-            public_key=public_key,
+            key=key,
             expires_at=min(item.lease_expires_at or stamp(now), stamp(now + self._preparation)),
         )
         await self._phi.record(permit, "access.revealed", "statement", subject=subject, about=case.about)
@@ -115,8 +112,11 @@ class Signing(Checking):
         preparation_id: str,
         signature: bytes,
         once: Once,
+        assertion: Assertion | None = None,
     ) -> tuple[Item, int, tuple[int, ...]]:
-        """Verifies the signature and appends `review.signed`, with the release when enough people signed."""
+        """Verifies the signature, of a passkey over `assertion`, and appends `review.signed`, with the release when
+        enough people signed.
+        """
         now = self._now()
         item, version = await self.item(principal.tenant, ticket_id)
         if (done := await answered(self._ledger, principal.tenant, once)) is not None:
@@ -134,8 +134,9 @@ class Signing(Checking):
             signer=prepared.statement.signer,
             disposed=prepared.disposed,
         )
+        proof = Proof(signature, assertion)
         try:
-            verify_statement(prepared.statement, base64.b64decode(prepared.public_key), signature)
+            verify_statement(prepared.statement, prepared.key, proof)
         except VerificationError:
             raise FailedPrecondition("SIGNATURE_INVALID") from None
         if prepared.checked_by is not None and prepared.checked_by != self._in_force(item):
@@ -150,7 +151,7 @@ class Signing(Checking):
             item,
             {
                 "statement": prepared.statement.to_json(),
-                "signature": base64.b64encode(signature).decode("ascii"),
+                **proof.to_json(prepared.key.algorithm),
                 "key_id": prepared.statement.key_id,
                 # The version that judged an edit; null for what was signed as it was held.
                 "checked_by": None
@@ -174,19 +175,6 @@ class Signing(Checking):
         done_item, done_version, first = await self._step(principal, item, version, pending, once, key)
         self._prepared.drop(principal.tenant, preparation_id)
         return done_item, done_version, tuple(range(first, first + len(pending)))
-
-    async def _signing_key(self, principal: Principal, key_id: str) -> str:
-        rows = await self._ledger.query(
-            select(_KEYS.c.public_key).where(
-                _KEYS.c.log_id == principal.tenant,
-                _KEYS.c.key_id == key_id,
-                _KEYS.c.user == principal.name,
-                _KEYS.c.revoked_at.is_(None),
-            )
-        )
-        if not rows:
-            raise FailedPrecondition("KEY_UNKNOWN")
-        return str(rows[0][0])
 
     async def _text_to_sign(
         self, tenant: str, case: Case, edited_text: str | None
