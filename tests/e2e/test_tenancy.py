@@ -43,7 +43,7 @@ CLOSED = {
 SECRET_FIELDS = (
     *("inference", "released", "ticket", "unclaimed", "lease", "preparation", "prompt"),
     *("subject", "other", "on_hold", "hold", "mrn"),
-    *("user", "credential", "emergency", "ended_emergency"),
+    *("user", "credential", "emergency", "ended_emergency", "person", "invitation"),
 )
 
 

@@ -69,7 +69,7 @@ def refresh(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
     )
     with PolicyClient(hospital.connection(tenant, "operator")) as operator:
         operator.request(APPROVED, hash_of(APPROVED))
-    things = _emergencies(hospital, tenant, _enrolled(hospital, tenant, things))
+    things = _invited(hospital, tenant, _emergencies(hospital, tenant, _enrolled(hospital, tenant, things)))
     return _prepared(hospital, tenant, _in_custody(hospital, tenant, things, numbers))
 
 
@@ -95,6 +95,14 @@ def _emergencies(hospital: ConfiguredServer, tenant: str, things: Things) -> Thi
         ended = clinician.end(clinician.begin(reason, minutes=5).access_id)
         opened = clinician.begin(reason, minutes=5)
     return replace(things, emergency=opened.access_id, ended_emergency=ended.access_id)
+
+
+def _invited(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
+    """Half a code for the second clinician."""
+    name = hospital.name(tenant, "clinician2")
+    with PeopleClient(hospital.connection(tenant, "operator")) as operator:
+        issued = operator.issue_passkey_code(name)
+    return replace(things, person=name, invitation=issued.invitation_id)
 
 
 def _patient(number: str) -> common_pb2.PatientContext:

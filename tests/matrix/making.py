@@ -55,6 +55,10 @@ class Things:
     user_version: int = 1
     credential: str = f"crd_{NOBODY[:24]}"
     """A service key of `user`."""
+    person: str = f"matrix-{NOBODY}"
+    """The second clinician."""
+    invitation: str = "inv_00000000"
+    """Of `person`, and waits for an officer."""
     emergency: str = f"emg_{NOBODY[:24]}"
     """Open, of the second clinician."""
     ended_emergency: str = f"emg_{'1' * 24}"

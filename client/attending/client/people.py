@@ -12,6 +12,8 @@ from attending.v1 import (
     emergency_pb2_grpc,
     identity_pb2,
     identity_pb2_grpc,
+    passkey_pb2,
+    passkey_pb2_grpc,
 )
 
 PAGE = 200
@@ -26,6 +28,7 @@ class PeopleClient(Calls):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._stub = identity_pb2_grpc.IdentityServiceStub(self._channel)
+        self._passkeys = passkey_pb2_grpc.PasskeyServiceStub(self._channel)
 
     @translated
     def enrol(self, request: identity_pb2.EnrolUserRequest) -> identity_pb2.EnrolUserResponse:
@@ -113,6 +116,33 @@ class PeopleClient(Calls):
         )
         answer = self._stub.RevokeKey(request, timeout=TIMEOUT_SECONDS)
         self._check(answer.receipts, "credential.revoked", "key.revoked")
+        return answer
+
+    @translated
+    def issue_passkey_code(
+        self, name: str, *, key: str | None = None
+    ) -> passkey_pb2.IssuePasskeyCodeResponse:
+        """An administrator's half of a code; empty when this key was used before."""
+        request = passkey_pb2.IssuePasskeyCodeRequest(idempotency_key=key or uuid.uuid4().hex, name=name)
+        answer = self._passkeys.IssuePasskeyCode(request, timeout=TIMEOUT_SECONDS)
+        self._check([answer.receipt], "credential.issued")
+        return answer
+
+    @translated
+    def confirm_passkey_code(
+        self,
+        name: str,
+        invitation_id: str,
+        method: identity_pb2.ProofMethod.ValueType,
+        *,
+        key: str | None = None,
+    ) -> passkey_pb2.ConfirmPasskeyCodeResponse:
+        """An officer's half of a code; empty when this key was used before."""
+        request = passkey_pb2.ConfirmPasskeyCodeRequest(
+            idempotency_key=key or uuid.uuid4().hex, name=name, invitation_id=invitation_id, method=method
+        )
+        answer = self._passkeys.ConfirmPasskeyCode(request, timeout=TIMEOUT_SECONDS)
+        self._check([answer.receipt], "credential.issued")
         return answer
 
 

@@ -196,7 +196,9 @@ class _CredentialKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Creden
     CREDENTIAL_KIND_SERVICE_KEY: _CredentialKind.ValueType  # 3
     """A service key, a bearer token."""
     CREDENTIAL_KIND_SIGNING_KEY: _CredentialKind.ValueType  # 4
-    """An Ed25519 key with which the person signs reviews."""
+    """An Ed25519 or ES256 key with which the person signs reviews."""
+    CREDENTIAL_KIND_PASSKEY: _CredentialKind.ValueType  # 5
+    """A passkey, with which the person signs in to the console and signs reviews. Its id is that of its key."""
 
 class CredentialKind(_CredentialKind, metaclass=_CredentialKindEnumTypeWrapper):
     """What a user shows to be recognised."""
@@ -210,7 +212,9 @@ CREDENTIAL_KIND_OIDC_SUBJECT: CredentialKind.ValueType  # 2
 CREDENTIAL_KIND_SERVICE_KEY: CredentialKind.ValueType  # 3
 """A service key, a bearer token."""
 CREDENTIAL_KIND_SIGNING_KEY: CredentialKind.ValueType  # 4
-"""An Ed25519 key with which the person signs reviews."""
+"""An Ed25519 or ES256 key with which the person signs reviews."""
+CREDENTIAL_KIND_PASSKEY: CredentialKind.ValueType  # 5
+"""A passkey, with which the person signs in to the console and signs reviews. Its id is that of its key."""
 Global___CredentialKind: _TypeAlias = CredentialKind  # noqa: Y015
 
 @_typing.final
@@ -228,11 +232,13 @@ class UserCredential(_message.Message):
     PROOFED_FIELD_NUMBER: _builtins.int
     REVOKED_FIELD_NUMBER: _builtins.int
     credential_id: _builtins.str
-    """Output only. Random id."""
+    """Output only. Random id; of a passkey the id of its key, as it stands in signatures."""
     kind: Global___CredentialKind.ValueType
     """Output only. What it is."""
     value: _builtins.str
-    """Output only. URI, `provider subject`, public prefix of a service key, or base64 of a public key."""
+    """Output only. URI, `provider subject`, public prefix of a service key, base64 of a public key, or model of the
+    authenticator that a passkey says it is of (AAGUID, which is not proved).
+    """
     bound_by: _builtins.str
     """Output only. Who bound it."""
     proofed: _builtins.bool
@@ -468,7 +474,9 @@ class EnrolUserRequest(_message.Message):
     display_name: _builtins.str
     """Optional. Printed name of a person's signatures, at most 200 characters; sealed, and erased with the person."""
     signing_public_key: _builtins.bytes
-    """Optional. Raw Ed25519 public key (32 bytes) with which the person will sign reviews."""
+    """Optional. Public key with which the person will sign reviews: raw Ed25519 (32 bytes), or the SubjectPublicKeyInfo
+    of a P-256 key in DER.
+    """
     expected_version: _builtins.int
     """Optional. To change a user: their version as it was shown. Left out: a new user."""
     @_builtins.property

@@ -44,9 +44,9 @@ CUSTODY = {
     "PrunePayloads",
 }
 READ_USERS = {"ListUsers", "GetUser"}
-BIND_USERS = {"EnrolUser", "IssueKey"}
+BIND_USERS = {"EnrolUser", "IssueKey", "IssuePasskeyCode"}
 END_USERS = {"RevokeUser", "RevokeKey"}
-OFFICE = READ_USERS | END_USERS | {"ProofUser"}
+OFFICE = READ_USERS | END_USERS | {"ProofUser", "ConfirmPasskeyCode"}
 IN_EMERGENCY = {"BeginEmergencyAccess", "EndEmergencyAccess", "ListEmergencyAccess"}
 AFTER_EMERGENCY = {"EndEmergencyAccess", "ListEmergencyAccess", "ReviewEmergencyAccess"}
 IN_FORCE = {"ListActivations"}

@@ -93,8 +93,9 @@ def test_emergency_access_gives_something_to_read_and_nothing_else(ask: Ask) -> 
 @given(asks())
 def test_nobody_proofs_what_they_made_or_reviews_their_own_emergency(ask: Ask) -> None:
     of_user = ask.but(resource="User", purpose=None)
-    assert not may(of_user.but(action="proofUser", author=True))
-    for action in ("proofUser", "enrolUser", "issueKey"):
+    for action in ("proofUser", "confirmPasskeyCode"):
+        assert not may(of_user.but(action=action, author=True))
+    for action in ("proofUser", "enrolUser", "issueKey", "issuePasskeyCode", "confirmPasskeyCode"):
         assert not may(of_user.but(action=action, themself=True))
     assert not may(ask.but(action="reviewEmergencyAccess", resource="EmergencyAccess", author=True))
 

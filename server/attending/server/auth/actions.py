@@ -61,6 +61,8 @@ ACTIONS: Final[dict[str, str]] = {
     "/attending.v1.IdentityService/GetUser": "getUser",
     "/attending.v1.IdentityService/IssueKey": "issueKey",
     "/attending.v1.IdentityService/RevokeKey": "revokeKey",
+    "/attending.v1.PasskeyService/IssuePasskeyCode": "issuePasskeyCode",
+    "/attending.v1.PasskeyService/ConfirmPasskeyCode": "confirmPasskeyCode",
     "/attending.v1.EmergencyService/BeginEmergencyAccess": "beginEmergencyAccess",
     "/attending.v1.EmergencyService/EndEmergencyAccess": "endEmergencyAccess",
     "/attending.v1.EmergencyService/ListEmergencyAccess": "listEmergencyAccess",

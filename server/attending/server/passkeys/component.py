@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import grpc
 from attending.server.app import App, Component
 from attending.server.passkeys.door import Passkeys
 from attending.server.passkeys.invitations import Invitations
 from attending.server.passkeys.responses import Party
+from attending.server.services.passkey import PasskeyService
+from attending.v1 import passkey_pb2, passkey_pb2_grpc
 
 
 class PasskeysComponent(Component):
-    """No service of its own yet: the console asks `Passkeys`."""
+    """PasskeyService; the console asks `Passkeys` itself."""
 
-    def __init__(self, passkeys: Passkeys) -> None:
+    services = (passkey_pb2.DESCRIPTOR.services_by_name["PasskeyService"].full_name,)
+
+    def __init__(self, passkeys: Passkeys, service: PasskeyService) -> None:
         self._passkeys = passkeys
+        self._service = service
+
+    def register(self, server: grpc.aio.Server) -> None:
+        passkey_pb2_grpc.add_PasskeyServiceServicer_to_server(self._service, server)
 
     async def start(self) -> None:
         await self._passkeys.settle()
@@ -34,4 +43,4 @@ async def build(app: App) -> PasskeysComponent:
     )
     app.add(invitations)
     app.add(passkeys)
-    return PasskeysComponent(passkeys)
+    return PasskeysComponent(passkeys, PasskeyService(app.ledger, invitations))

@@ -120,7 +120,7 @@ class Passkeys:
         if len(have) >= MAX_PASSKEYS:
             raise FailedPrecondition("TOO_MANY_PASSKEYS")
         ceremony, challenge = self._ceremonies.begin(Purpose.REGISTER, found)
-        printed = self._directory.person(found.tenant, found.user, "passkey").display_name
+        printed = self._directory.named(found.tenant, found.user, "passkey").display_name
         return Ceremony(ceremony, self._creation_options(found, printed, have, challenge))
 
     async def finish_registration(self, ceremony_id: str, response: Mapping[str, Any]) -> Bound:
@@ -178,7 +178,7 @@ class Passkeys:
             except VerificationError as err:
                 log.warning("auth.passkey_refused", tenant=one.tenant, reason=err.reason)
                 continue
-            return SignedIn(self._directory.person(one.tenant, one.user, "passkey"), one.key_id)
+            return SignedIn(self._directory.named(one.tenant, one.user, "passkey"), one.key_id)
         raise Unauthenticated("INVALID_CREDENTIAL")
 
     # -- signing reviews

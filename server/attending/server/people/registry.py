@@ -31,7 +31,7 @@ from attending.server.auth.service_key import new_service_key, prefix_of
 from attending.server.clock import stamp
 from attending.server.errors import Aborted, FailedPrecondition, NotFound, PermissionDenied
 from attending.server.idempotency import Once, answered
-from attending.server.passkeys.keys import enrolled_again, passkeys_of
+from attending.server.passkeys.keys import Passkey, enrolled_again, passkeys_of
 from attending.server.people.account import (
     CONFIGURATION,
     DISPLAY_NAME,
@@ -144,6 +144,10 @@ class Registry:
             )
         rows = await self._ledger.query(query.order_by(_ACCOUNTS.c.name).limit(limit).offset(offset))
         return [await self.get(tenant, row[0]) for row in rows]
+
+    async def passkeys(self, tenant: str, name: str) -> list[Passkey]:
+        """Those that somebody has in force, oldest first."""
+        return await passkeys_of(self._ledger, tenant, name)
 
     # -- steps
 
@@ -273,7 +277,7 @@ class Registry:
     async def revoke_key(
         self, principal: Principal, name: str, credential_id: str, reason: str, once: Once
     ) -> Done:
-        """Ends one credential for good."""
+        """Ends one credential for good; a passkey by the id of its key."""
         tenant = principal.tenant
         await self._permit(principal, "revokeKey", name)
         account = await self.get(tenant, name)
@@ -282,7 +286,7 @@ class Registry:
         _require_living(account)
         one = account.credential(credential_id)
         if one is None:
-            raise NotFound("UNKNOWN_CREDENTIAL")
+            return await self._revoke_passkey(principal, account, credential_id, reason, once)
         if one.revoked:
             raise FailedPrecondition("CREDENTIAL_REVOKED")
         body = {"user": name, "credential": credential_id, "reason": reason}
@@ -294,6 +298,18 @@ class Registry:
         return await self._append(tenant, name, account.version, pending, once, expect)
 
     # -- inside
+
+    async def _revoke_passkey(
+        self, principal: Principal, account: Account, key: str, reason: str, once: Once
+    ) -> Done:
+        for one in await self.passkeys(principal.tenant, account.name):
+            if one.key_id == key:
+                pending: list[PendingEntry] = []
+                expect = await self._revoke_keys(principal, principal.tenant, [key], reason, pending)
+                return await self._append(
+                    principal.tenant, account.name, account.version, pending, once, expect
+                )
+        raise NotFound("UNKNOWN_CREDENTIAL")
 
     async def _permit(
         self, principal: Principal, action: str, name: str, authors: frozenset[str] = frozenset()

@@ -33,6 +33,7 @@ from attending.server import projections
 from attending.server.clock import stamp
 from attending.server.errors import InvalidRequest, NotFound
 from attending.server.idempotency import Once, answered
+from attending.server.passkeys.invitations import invitation_stream
 from attending.server.phi.access import Permit, PhiAccess
 from attending.server.review.enrolment import key_stream
 from sqlalchemy import select
@@ -282,6 +283,9 @@ class Exporter:
         for row in rows:
             key_id = row._mapping["key_id"]
             found += await self._ledger.stream_entries(tenant, key_stream(key_id))
+        # Of a passkey also the two people who let its person bind it.
+        for name in {str(entry.body["invitation"]) for entry in found if "invitation" in entry.body}:
+            found += await self._ledger.stream_entries(tenant, invitation_stream(name))
         return found
 
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from attending.ledger.ed25519 import check_public_key
 from attending.ledger.errors import LedgerError, VerificationError
 from attending.ledger.ledger import Ledger
+from attending.ledger.reviewer_key import reviewer_key_of
 from attending.server import clock
 from attending.server.auth.context import current_principal
 from attending.server.auth.principal import APP_ROLES, HUMAN_ROLES, NAME, Kind, Principal
 from attending.server.errors import InvalidRequest
+from attending.server.passkeys.keys import Passkey
 from attending.server.people.account import (
     CONFIGURATION,
     METHODS,
@@ -39,7 +40,7 @@ MAX_DISPLAY_NAME: Final = 200
 MAX_NAMED: Final = 8
 _URI: Final = re.compile(r"[a-z][a-z0-9+.-]*://[!-~]{1,180}")
 _SUBJECT: Final = re.compile(r"[!-~]{1,128}")
-_CREDENTIAL: Final = re.compile(r"crd_[0-9a-f]{24}")
+_CREDENTIAL: Final = re.compile(r"crd_[0-9a-f]{24}|[0-9a-f]{16}")
 
 _KINDS: Final[dict[int, Kind]] = {
     identity_pb2.USER_KIND_APPLICATION: "app",
@@ -237,9 +238,9 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
             v.check(not (given and kind == "app"), field, "is of a person only")
         if request.signing_public_key:
             try:
-                check_public_key(request.signing_public_key)
+                reviewer_key_of(request.signing_public_key)
             except VerificationError:
-                v.add("signing_public_key", "must be a raw Ed25519 public key, 32 bytes")
+                v.add("signing_public_key", "must be a raw Ed25519 public key, or a P-256 key in DER")
         named = self._named(principal.tenant, request, v)
         terms = Terms(
             roles,
@@ -307,6 +308,8 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         """The user with credentials and printed name."""
         message = _message(account)
         message.credentials.extend(_credential(one) for one in account.credentials)
+        for passkey in await self._registry.passkeys(principal.tenant, account.name):
+            message.credentials.append(_passkey(passkey))
         record = account.enrolments[-1].display_record
         if record is not None:
             try:
@@ -321,6 +324,11 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
 
 def _check_name(name: str, v: Violations) -> None:
     v.check(bool(NAME.fullmatch(name)), "name", "must be 1 to 64 of a-z 0-9 . _ @ -, beginning with a-z 0-9")
+
+
+def proof_method(number: int) -> str:
+    """What a proofing rests on, empty for none."""
+    return _METHODS.get(number, "")
 
 
 def _reason(number: int, v: Violations) -> str:
@@ -390,3 +398,15 @@ def _put(field: Timestamp, text: str | None) -> None:
     """Sets a moment; a field of None stays unset."""
     if text is not None:
         field.FromDatetime(clock.parse(text))
+
+
+def _passkey(one: Passkey) -> identity_pb2.UserCredential:
+    message = identity_pb2.UserCredential(
+        credential_id=one.key_id,
+        kind=identity_pb2.CREDENTIAL_KIND_PASSKEY,
+        value=one.aaguid,
+        bound_by=one.user,
+        proofed=True,
+    )
+    message.bound_at.FromDatetime(clock.parse(one.enrolled_at))
+    return message
