@@ -52,18 +52,33 @@ class ReviewClient(Calls):
         self._stub = review_pb2_grpc.ReviewServiceStub(self._channel)
 
     @translated
-    def queue(self, policy: str = "", page_size: int = 50) -> list[review_pb2.QueueItem]:
-        """Waiting items, most urgent first, all pages."""
+    def queue(
+        self,
+        policy: str = "",
+        page_size: int = 50,
+        *,
+        least_severity: common_pb2.Severity.ValueType = common_pb2.SEVERITY_UNSPECIFIED,
+        overdue: bool = False,
+        escalated: bool = False,
+        mine: bool = False,
+        claimable: bool = False,
+    ) -> list[review_pb2.QueueItem]:
+        """Waiting items for which every condition given holds, most urgent first, all pages."""
         items: list[review_pb2.QueueItem] = []
-        token = ""
+        request = review_pb2.ListQueueRequest(
+            policy=policy,
+            page_size=page_size,
+            least_severity=least_severity,
+            overdue=overdue,
+            escalated=escalated,
+            mine=mine,
+            claimable=claimable,
+        )
         while True:
-            page = self._stub.ListQueue(
-                review_pb2.ListQueueRequest(policy=policy, page_size=page_size, page_token=token),
-                timeout=TIMEOUT_SECONDS,
-            )
+            page = self._stub.ListQueue(request, timeout=TIMEOUT_SECONDS)
             items += page.items
-            token = page.next_page_token
-            if not token:
+            request.page_token = page.next_page_token
+            if not page.next_page_token:
                 return items
 
     @translated

@@ -71,6 +71,7 @@ class QueueItem(_message.Message):
     ASSIGNED_UNTIL_FIELD_NUMBER: _builtins.int
     ESCALATED_AT_FIELD_NUMBER: _builtins.int
     ESCALATED_TO_FIELD_NUMBER: _builtins.int
+    URGENCY_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """Output only. Names the item."""
     inference_id: _builtins.str
@@ -89,6 +90,8 @@ class QueueItem(_message.Message):
     """Output only. Version of the item's stream; pass it back to detect a lost race."""
     assigned_to: _builtins.str
     """Output only. For whom it is reserved, empty when for nobody."""
+    urgency: _builtins.str
+    """Output only. How soon the policy wants its texts looked at: routine, urgent or emergency."""
     @_builtins.property
     def held_at(self) -> _timestamp_pb2.Timestamp:
         """Output only. When it was held."""
@@ -136,10 +139,11 @@ class QueueItem(_message.Message):
         assigned_until: _timestamp_pb2.Timestamp | None = ...,
         escalated_at: _timestamp_pb2.Timestamp | None = ...,
         escalated_to: _abc.Iterable[_builtins.str] | None = ...,
+        urgency: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["assigned_until", b"assigned_until", "due_at", b"due_at", "escalated_at", b"escalated_at", "expires_at", b"expires_at", "held_at", b"held_at", "lease_expires_at", b"lease_expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_to", b"assigned_to", "assigned_until", b"assigned_until", "claimed_by", b"claimed_by", "due_at", b"due_at", "escalated_at", b"escalated_at", "escalated_to", b"escalated_to", "expires_at", b"expires_at", "held_at", b"held_at", "inference_id", b"inference_id", "lease_expires_at", b"lease_expires_at", "open_findings", b"open_findings", "policy", b"policy", "state", b"state", "ticket_id", b"ticket_id", "version", b"version", "worst_severity", b"worst_severity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_to", b"assigned_to", "assigned_until", b"assigned_until", "claimed_by", b"claimed_by", "due_at", b"due_at", "escalated_at", b"escalated_at", "escalated_to", b"escalated_to", "expires_at", b"expires_at", "held_at", b"held_at", "inference_id", b"inference_id", "lease_expires_at", b"lease_expires_at", "open_findings", b"open_findings", "policy", b"policy", "state", b"state", "ticket_id", b"ticket_id", "urgency", b"urgency", "version", b"version", "worst_severity", b"worst_severity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -154,22 +158,42 @@ class ListQueueRequest(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    LEAST_SEVERITY_FIELD_NUMBER: _builtins.int
+    OVERDUE_FIELD_NUMBER: _builtins.int
+    ESCALATED_FIELD_NUMBER: _builtins.int
+    MINE_FIELD_NUMBER: _builtins.int
+    CLAIMABLE_FIELD_NUMBER: _builtins.int
     policy: _builtins.str
     """Optional. Only this policy."""
     page_size: _builtins.int
     """Optional. Most items in the answer, 1 to 200; 50 otherwise."""
     page_token: _builtins.str
     """Optional. From the previous answer."""
+    least_severity: _common_pb2.Severity.ValueType
+    """Optional. Only items with a finding of at least this severity."""
+    overdue: _builtins.bool
+    """Optional. Only items past the policy's promise."""
+    escalated: _builtins.bool
+    """Optional. Only escalated items."""
+    mine: _builtins.bool
+    """Optional. Only items that the caller holds or that are kept for them."""
+    claimable: _builtins.bool
+    """Optional. Only items that the caller could claim now."""
     def __init__(
         self,
         *,
         policy: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        least_severity: _common_pb2.Severity.ValueType = ...,
+        overdue: _builtins.bool = ...,
+        escalated: _builtins.bool = ...,
+        mine: _builtins.bool = ...,
+        claimable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "policy", b"policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claimable", b"claimable", "escalated", b"escalated", "least_severity", b"least_severity", "mine", b"mine", "overdue", b"overdue", "page_size", b"page_size", "page_token", b"page_token", "policy", b"policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -68,6 +68,9 @@ review_item = Table(
     Column("state", String(16), nullable=False),
     Column("worst_severity", String(16)),
     Column("severity_rank", Integer, nullable=False),
+    Column("urgency", String(16), nullable=False),
+    # Place in the queue, the soonest first: see review/order.py.
+    Column("priority", String(27), nullable=False),
     Column("open_findings", Integer, nullable=False),
     Column("to_dispose", Text, nullable=False),
     Column("disposed", Text, nullable=False),
@@ -78,6 +81,9 @@ review_item = Table(
     Column("held_at", String(27), nullable=False),
     Column("due_at", String(27), nullable=False),
     Column("expires_at", String(27), nullable=False),
+    # When the server escalates it by itself, null once it is escalated, and to which roles.
+    Column("escalates_at", String(27)),
+    Column("escalates_to", Text, nullable=False),
     Column("claimed_by", String(128)),
     Column("lease_id", String(40)),
     Column("lease_expires_at", String(27)),
@@ -87,7 +93,8 @@ review_item = Table(
     Column("escalated_at", String(27)),
     Column("escalated_to", Text, nullable=False),
     Column("escalated_by", Text, nullable=False),
-    Index(None, "log_id", "state", "severity_rank", "due_at"),
+    Index(None, "log_id", "state", "priority", "ticket_id"),
+    Index(None, "log_id", "state", "expires_at"),
 )
 
 # Prompt versions hold no personal data by contract; their text lies here and its hash in the entry.

@@ -107,6 +107,8 @@ async def whole_life(ward: Ward) -> str:
     lease = await claim(ward, ticket, ward.chen)
     await desk.reject(ward.chen.principal, ticket, lease, "unsafe", "a note", fresh())  # type: ignore[arg-type]
     await claim(ward, ticket_of(await held(ward)), ward.chen)
+    gate.clock.advance(hours=3)
+    assert await desk.escalate_due(TENANT, "srv-test")
     gate.clock.advance(days=30)
     assert await desk.expire_due(TENANT, "srv-test") == 2
     ticket = ticket_of(await held(ward))

@@ -19,6 +19,7 @@ from attending.server.errors import (
 from attending.server.inference.outcome import Outcome
 from attending.server.inference.states import State
 from attending.server.review.preparation import Preparation
+from attending.server.review.queue import QueuePage, Wanted
 
 from tests.server.inference.conftest import CALLER, TENANT, context, infer_call, key
 from tests.server.review.conftest import LEASE_SECONDS, Person, Ward, permit, person
@@ -276,11 +277,11 @@ async def test_what_nobody_reviews_expires_and_is_refused_by_time_even_before_th
 async def test_the_queue_is_most_severe_first_and_of_one_tenant(ward: Ward) -> None:
     plain = await held(ward, "Continue as before.")
     serious = await held(ward)
-    items, total = await ward.desk.queue(TENANT, None, ("held",), 10, 0)
-    assert [item.inference_id for item, _v in items] == [serious.inference_id, plain.inference_id]
-    assert total == 2
+    page = await ward.desk.queue(TENANT, Wanted(), 10)
+    assert [item.inference_id for item, _v in page.items] == [serious.inference_id, plain.inference_id]
+    assert (page.total, page.following) == (2, "")
     await ward.gate.ledger.create_log("other", "test.example/other")
-    assert await ward.desk.queue("other", None, ("held",), 10, 0) == ([], 0)
+    assert await ward.desk.queue("other", Wanted(), 10) == QueuePage((), 0, "")
     with pytest.raises(NotFound):
         await ward.desk.view(permit(replace(ward.rivera.principal, tenant="other")), ticket_of(serious))
 

@@ -28,6 +28,8 @@ def item(**disposed: str) -> Item:
         state="held",
         worst_severity="major",
         severity_rank=3,
+        urgency="routine",
+        priority="2026-11-23T13:00:00.000000Z",
         to_dispose=tuple(range(len(disposed))),
         disposed={int(name.removeprefix("n")): value for name, value in disposed.items()},
         sign_off_roles=("clinician",),

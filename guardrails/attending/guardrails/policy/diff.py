@@ -140,6 +140,7 @@ _ORDERED: Final[Mapping[str, tuple[Any, ...]]] = {
     "sign_offs.author_may_sign": (True, False),
     "sign_offs.blinded_second_read": (False, True),
     "sign_offs.dispose_at_or_above": ("major", "moderate", "minor"),
+    "urgency": ("routine", "urgent", "emergency"),
     "phi.deidentify": (False, True),
     "phi.mode": ("baa_minimum", "safe_harbor"),
     "streaming.text": (True, False),

@@ -30,6 +30,7 @@ Audience = Literal["patient", "clinician"]
 Mode = Literal["observe", "advise", "enforce"]
 PhiModeName = Literal["safe_harbor", "baa_minimum"]
 Role = Literal["clinician", "pharmacist", "safety_officer"]
+Urgency = Literal["routine", "urgent", "emergency"]
 
 DECISION_RANK: Final[dict[str, int]] = {"release": 0, "hold": 1, "block": 2}
 
@@ -130,7 +131,7 @@ class SignOffs(_Strict):
 
 
 class Escalation(_Strict):
-    """Who is told when nobody has signed after `after_minutes`."""
+    """To whom an item is escalated that nobody has decided on after `after_minutes`."""
 
     after_minutes: int = Field(ge=1, le=60 * 24 * 30)
     to_roles: tuple[Role, ...] = Field(min_length=1)
@@ -391,6 +392,8 @@ class Policy(_Strict):
     mandatory_review: Literal["always", "when_recommendation"]
     verdicts: tuple[VerdictRow, ...] = ()
     sign_offs: SignOffs
+    urgency: Urgency = "routine"
+    """How soon a held text of this use is to be looked at, beside others of the same age and severity."""
     sla_minutes: int = Field(ge=1, le=60 * 24 * 30)
     expiry_minutes: int = Field(ge=1, le=60 * 24 * 90)
     escalation: Escalation | None = None

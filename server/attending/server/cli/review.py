@@ -35,6 +35,7 @@ REASONS = (
     "tolerated_before",
     "wrong_knowledge",
 )
+SEVERITIES = ("minor", "moderate", "major", "contraindicated")
 REJECTIONS = ("incomplete", "not_needed", "other", "unsafe", "wrong", "wrong_patient")
 
 
@@ -43,14 +44,43 @@ def review() -> None:
     """Read, claim, dispose of and sign held texts, as a clinician."""
 
 
-@review.command("list", epilog=examples("attending review list --policy discharge-plan --json"))
+@review.command(
+    "list",
+    epilog=examples(
+        "attending review list --claimable", "attending review list --severity major --overdue --json"
+    ),
+)
 @click.option("--policy", default="", help="Only this policy.")
+@click.option(
+    "--severity", type=click.Choice(SEVERITIES), help="Only with a finding of at least this severity."
+)
+@click.option("--overdue", is_flag=True, help="Only past the promised time.")
+@click.option("--escalated", is_flag=True, help="Only escalated ones.")
+@click.option("--mine", is_flag=True, help="Only what you hold or what is kept for you.")
+@click.option("--claimable", is_flag=True, help="Only what you could claim now.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @connection_options(CLINICIAN)
-def list_queue(policy: str, as_json: bool, connection: Connection) -> None:
+def list_queue(
+    policy: str,
+    severity: str | None,
+    overdue: bool,
+    escalated: bool,
+    mine: bool,
+    claimable: bool,
+    as_json: bool,
+    connection: Connection,
+) -> None:
     """List what waits, most urgent first."""
+    least = f"SEVERITY_{severity.upper()}" if severity else "SEVERITY_UNSPECIFIED"
     with ReviewClient(connection) as client:
-        items = client.queue(policy)
+        items = client.queue(
+            policy,
+            least_severity=common_pb2.Severity.Value(least),
+            overdue=overdue,
+            escalated=escalated,
+            mine=mine,
+            claimable=claimable,
+        )
     if as_json:
         for item in items:
             click.echo(as_json_line(item))

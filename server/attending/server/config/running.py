@@ -141,7 +141,10 @@ class ReviewSection(Section):
         description="How long an item that was handed over is kept for that person.",
     )
     expiry_sweep_seconds: int = Field(
-        default=30, ge=1, le=3600, description="How often items past their expiry are closed."
+        default=30,
+        ge=1,
+        le=3600,
+        description="How often items that wait too long are escalated, and those past their expiry closed.",
     )
 
 

@@ -12,9 +12,9 @@ from attending.server.clock import parse, stamp
 from attending.server.console.gate import Visit
 from attending.server.console.render import Pages, span
 from attending.server.console.sessions import Sessions
-from attending.server.errors import InvalidRequest
 from attending.server.review.desk import Desk
 from attending.server.review.item import Item
+from attending.server.review.queue import Wanted
 from starlette.responses import Response
 
 PAGE: Final = 50
@@ -62,32 +62,21 @@ class QueuePage:
     async def __call__(self, visit: Visit) -> Response:
         """The whole page, or its table alone for a script."""
         query, who = visit.request.query_params, visit.principal
-        policy, start = query.get("policy") or None, _start(query.get("from"))
+        policy, after = query.get("policy") or None, query.get("after") or ""
         looks = "safety_officer" in who.roles or who.emergency is not None
         states = ("held", "blocked") if looks else ("held",)
-        found, total = await self._desk.queue(who.tenant, policy, states, PAGE, start)
+        found = await self._desk.queue(who.tenant, Wanted(states=states, policy=policy), PAGE, after)
         now = self._pages.now()
-        rows = [row_of(item, who.name, now) for item, _version in found]
-        here = start + len(rows)
+        rows = [row_of(item, who.name, now) for item, _version in found.items]
         template = "rows.html" if query.get("part") == "rows" else "queue.html"
         return self._pages.page(
             template,
             visit=visit,
             rows=rows,
-            total=total,
-            start=start,
-            here=here,
-            before=max(0, start - PAGE) if start else None,
-            after=here if here < total else None,
+            total=found.total,
+            first=not after,
+            following=found.following,
             policy=policy,
             policies=sorted(self._policies),
             others=[one for one in self._sessions.of(who.tenant, who.name) if one is not visit.session],
         )
-
-
-def _start(text: str | None) -> int:
-    if not text:
-        return 0
-    if not text.isascii() or not text.isdecimal() or len(text) > 9:
-        raise InvalidRequest([("from", "must be a count")])
-    return int(text)

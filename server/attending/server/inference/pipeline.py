@@ -722,6 +722,7 @@ class Pipeline:
             "to_dispose": list(verdict.to_dispose),
             "due_at": stamp(now + timedelta(minutes=policy.sla_minutes)),
             "expires_at": stamp(now + timedelta(minutes=policy.expiry_minutes)),
+            "urgency": policy.urgency,
             "findings": entries.findings_body(findings),
         }
         if verdict.disposition == "block":
@@ -732,6 +733,11 @@ class Pipeline:
             "count": policy.sign_offs.count,
             "author_may_sign": policy.sign_offs.author_may_sign,
         }
+        if (escalation := policy.escalation) is not None:
+            body["escalation"] = {
+                "at": stamp(now + timedelta(minutes=escalation.after_minutes)),
+                "to_roles": list(escalation.to_roles),
+            }
         return self._entry(opened, "inference.held", body)
 
     async def _fail(self, opened: _Open, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""The review desk as a component: enrols keys at start and closes items whose time is over."""
+"""The review desk as a component: enrols keys at start, escalates and closes items whose time has come."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 class Review(Component):
-    """ReviewService and the sweep of expired items."""
+    """ReviewService and the sweep of items that are due."""
 
     services = (review_pb2.DESCRIPTOR.services_by_name["ReviewService"].full_name,)
 
@@ -66,6 +66,7 @@ class Review(Component):
 
     async def _sweep(self) -> None:
         for tenant in self._app.tenants:
+            await self._desk.escalate_due(tenant, self._app.owner)
             await self._desk.expire_due(tenant, self._app.owner)
 
 

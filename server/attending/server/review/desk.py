@@ -7,6 +7,7 @@ The one place of rules for the gRPC service and the console. Which step may foll
 from __future__ import annotations
 
 from attending.server.review.dispositions import Dispositions
+from attending.server.review.due import Due
 from attending.server.review.endings import Endings
 from attending.server.review.handover import Handover
 from attending.server.review.leases import Leases
@@ -14,5 +15,5 @@ from attending.server.review.queue import Queue
 from attending.server.review.signing import Signing
 
 
-class Desk(Queue, Leases, Handover, Dispositions, Signing, Endings):
+class Desk(Queue, Leases, Handover, Dispositions, Signing, Endings, Due):
     """Shared by all calls of one server process."""

@@ -66,6 +66,8 @@ class Item:
     state: str
     worst_severity: str | None
     severity_rank: int
+    urgency: str
+    priority: str
     to_dispose: tuple[int, ...]
     disposed: Mapping[int, str]
     sign_off_roles: tuple[str, ...]
@@ -80,6 +82,8 @@ class Item:
     lease_expires_at: str | None
     assigned_to: str | None = None
     assigned_until: str | None = None
+    escalates_at: str | None = None
+    escalates_to: tuple[str, ...] = ()
     escalated_at: str | None = None
     escalated_to: tuple[str, ...] = ()
     escalated_by: tuple[str, ...] = ()
@@ -96,6 +100,8 @@ class Item:
             state=row["state"],
             worst_severity=row["worst_severity"],
             severity_rank=row["severity_rank"],
+            urgency=row["urgency"],
+            priority=row["priority"],
             to_dispose=tuple(numbers(row["to_dispose"])),
             disposed={int(n): d for n, d in json.loads(row["disposed"]).items()},
             sign_off_roles=_names(row["sign_off_roles"]),
@@ -110,6 +116,8 @@ class Item:
             lease_expires_at=row["lease_expires_at"],
             assigned_to=row["assigned_to"],
             assigned_until=row["assigned_until"],
+            escalates_at=row["escalates_at"],
+            escalates_to=_names(row["escalates_to"]),
             escalated_at=row["escalated_at"],
             escalated_to=_names(row["escalated_to"]),
             escalated_by=_names(row["escalated_by"]),

@@ -14,6 +14,7 @@ from attending.ledger.projection import RowReader, RowWrite
 from attending.server import projections
 from attending.server.inference.states import State
 from attending.server.replay.fact import Fact
+from attending.server.review.order import priority
 
 _ITEMS, _KEYS = projections.review_item, projections.signing_key
 _NO_LEASE: Final = {"claimed_by": None, "lease_id": None, "lease_expires_at": None}
@@ -57,11 +58,17 @@ def reassigned(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
 
 def escalated(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
     """Passed on to other roles: by a person, whose lease ends with it, or by the server, which leaves the lease."""
-    values = {"escalated_at": fact.time, "escalated_to": ",".join(fact.body["to_roles"])}
+    row = _item(fact, read)
+    values = {
+        "escalated_at": fact.time,
+        "escalated_to": ",".join(fact.body["to_roles"]),
+        "escalates_at": None,
+        "priority": priority(row["due_at"], row["severity_rank"], row["urgency"], escalated=True),
+    }
     kind, _, name = fact.actor.partition(":")
     if kind != "human":
         return _write(fact, values)
-    by = [*filter(None, _item(fact, read)["escalated_by"].split(",")), name]
+    by = [*filter(None, row["escalated_by"].split(",")), name]
     return _write(fact, {**values, **_NO_LEASE, **_NOT_ASSIGNED, "escalated_by": ",".join(dict.fromkeys(by))})
 
 
@@ -128,13 +135,17 @@ def _open(fact: Fact, state: State) -> Sequence[RowWrite]:
     body = fact.body
     severities = [Severity(name) for name in body["findings"]["by_severity"]]
     worst = max(severities, key=lambda severity: severity.rank, default=None)
+    rank, urgency = worst.rank if worst else 0, body.get("urgency", "routine")
+    escalation = body.get("escalation") or {}
     values = {
         "inference_id": fact.stream,
         "subject": fact.subject,
         "policy": body["policy"],
         "state": state.value,
         "worst_severity": worst.value if worst else None,
-        "severity_rank": worst.rank if worst else 0,
+        "severity_rank": rank,
+        "urgency": urgency,
+        "priority": priority(body["due_at"], rank, urgency),
         "open_findings": len(body["to_dispose"]),
         "to_dispose": ",".join(map(str, body["to_dispose"])),
         "disposed": "{}",
@@ -145,6 +156,8 @@ def _open(fact: Fact, state: State) -> Sequence[RowWrite]:
         "held_at": fact.time,
         "due_at": body["due_at"],
         "expires_at": body["expires_at"],
+        "escalates_at": escalation.get("at"),
+        "escalates_to": ",".join(escalation.get("to_roles", ())),
         "escalated_to": "",
         "escalated_by": "",
     }

@@ -2,45 +2,163 @@
 
 from __future__ import annotations
 
+import asyncio
+import heapq
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from operator import attrgetter
+from typing import Final
+
 from attending.server import projections
+from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
+from attending.server.errors import InvalidRequest
 from attending.server.phi.access import Permit
 from attending.server.review.case import Case
 from attending.server.review.item import Item
+from attending.server.review.order import LONGEST_HEAD_START
 from attending.server.review.record import Record
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, literal, not_, or_, select, tuple_
 
 _ITEMS = projections.review_item
+_LONGEST_LIFE: Final = timedelta(days=90)
+"""The most that a policy may say as `expiry_minutes`."""
+_TOKEN: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)~([a-z0-9_]{1,40})")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which items: every condition that is given must hold.
+
+    `mine` are those that `who` holds or that are kept for them, `claimable` those that they could claim now; `overdue`
+    are past the policy's promise. `least_severity` is a rank of `Severity`.
+    """
+
+    states: tuple[str, ...] = ("held",)
+    policy: str | None = None
+    least_severity: int = 0
+    escalated: bool = False
+    overdue: bool = False
+    mine: bool = False
+    claimable: bool = False
+    who: Principal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePage:
+    """Items with the versions of their streams, how many there are on all pages, and what the next page is asked for
+    by: empty on the last.
+    """
+
+    items: tuple[tuple[Item, int], ...]
+    total: int
+    following: str
 
 
 class Queue(Record):
     """The reading half of the desk."""
 
-    async def queue(
-        self, tenant: str, policy: str | None, states: tuple[str, ...], limit: int, offset: int
-    ) -> tuple[list[tuple[Item, int]], int]:
-        """Waiting items with their versions, most severe and most urgent first, and how many there are."""
+    async def queue(self, tenant: str, wanted: Wanted, limit: int, after: str = "") -> QueuePage:
+        """Waiting items, those to be looked at soonest first. `after` is the `following` of the page before.
+
+        A page costs the same wherever it lies: it is found by its place in the order, not counted from the top. An item
+        that is added or leaves meanwhile neither shifts nor repeats another.
+        """
+        now = self._now()
         where = [
             _ITEMS.c.log_id == tenant,
-            _ITEMS.c.state.in_(states),
-            _ITEMS.c.expires_at > stamp(self._now()),
+            _ITEMS.c.expires_at > stamp(now),
+            # Follows from the line above; keeps what expired long ago out of the scan.
+            _ITEMS.c.priority > stamp(now - _LONGEST_LIFE - LONGEST_HEAD_START),
+            *_conditions(wanted, stamp(now)),
         ]
-        if policy:
-            where.append(_ITEMS.c.policy == policy)
+        place = [] if not after else [tuple_(_ITEMS.c.priority, _ITEMS.c.ticket_id) > _place(after)]
+        found = await asyncio.gather(
+            *(self._first(state, [*where, *place], limit + 1) for state in wanted.states)
+        )
+        items = list(heapq.merge(*found, key=attrgetter("priority", "ticket_id")))
+        shown = items[:limit]
+        counted = await self._ledger.query(
+            select(func.count()).select_from(_ITEMS).where(*where, _ITEMS.c.state.in_(wanted.states))
+        )
+        versions = await asyncio.gather(
+            *(self._ledger.stream_version(tenant, item.inference_id) for item in shown)
+        )
+        last = shown[-1] if len(items) > limit else None
+        return QueuePage(
+            items=tuple(zip(shown, versions, strict=True)),
+            total=int(counted[0][0]),
+            following="" if last is None else f"{last.priority}~{last.ticket_id}",
+        )
+
+    async def _first(self, state: str, where: Sequence[ColumnElement[bool]], limit: int) -> list[Item]:
+        # A state at a time: within one, the index has the order.
         rows = await self._ledger.query(
             select(_ITEMS)
-            .where(*where)
-            .order_by(_ITEMS.c.severity_rank.desc(), _ITEMS.c.due_at, _ITEMS.c.ticket_id)
+            .where(_ITEMS.c.state == state, *where)
+            .order_by(_ITEMS.c.priority, _ITEMS.c.ticket_id)
             .limit(limit)
-            .offset(offset)
         )
-        total = await self._ledger.query(select(func.count()).select_from(_ITEMS).where(*where))
-        items = [Item.from_row(row._mapping) for row in rows]
-        versions = [await self._ledger.stream_version(tenant, item.inference_id) for item in items]
-        return list(zip(items, versions, strict=True)), int(total[0][0]) if total else 0
+        return [Item.from_row(row._mapping) for row in rows]
 
     async def view(self, permit: Permit, ticket_id: str) -> Case:
         """The whole case. The look is an entry before anything is shown."""
         case = await self._case(permit.principal.tenant, ticket_id)
         await self._phi.record(permit, "access.viewed", "case", subject=case.row["subject"], about=case.about)
         return case
+
+
+def _conditions(wanted: Wanted, now: str) -> list[ColumnElement[bool]]:
+    where: list[ColumnElement[bool]] = []
+    if wanted.policy:
+        where.append(_ITEMS.c.policy == wanted.policy)
+    if wanted.least_severity:
+        where.append(_ITEMS.c.severity_rank >= wanted.least_severity)
+    if wanted.escalated:
+        where.append(_ITEMS.c.escalated_at.is_not(None))
+    if wanted.overdue:
+        where.append(_ITEMS.c.due_at <= now)
+    if wanted.who is not None:
+        name = wanted.who.name
+        if wanted.mine:
+            held = and_(_ITEMS.c.claimed_by == name, _ITEMS.c.lease_expires_at > now)
+            where.append(or_(held, and_(_ITEMS.c.assigned_to == name, _ITEMS.c.assigned_until > now)))
+        if wanted.claimable:
+            where.append(_claimable(wanted.who, now))
+    return where
+
+
+def _claimable(who: Principal, now: str) -> ColumnElement[bool]:
+    """The row's half of `machine.claim`, which decides; a licence or competency that is over shows nothing less."""
+    free = or_(
+        _ITEMS.c.lease_expires_at.is_(None),
+        _ITEMS.c.lease_expires_at <= now,
+        _ITEMS.c.claimed_by == who.name,
+    )
+    open_to = or_(
+        _ITEMS.c.assigned_until.is_(None),
+        _ITEMS.c.assigned_until <= now,
+        _ITEMS.c.assigned_to == who.name,
+    )
+    return and_(
+        free,
+        open_to,
+        or_(*(_names(_ITEMS.c.sign_off_roles, role) for role in sorted(who.roles)), literal(False)),
+        not_(_names(_ITEMS.c.escalated_by, who.name)),
+        not_(_ITEMS.c.signed_by.contains(f'"signer": {json.dumps(who.name)}', autoescape=True)),
+    )
+
+
+def _names(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
+    """Whether a column of names with commas between holds this one."""
+    return (literal(",") + column + literal(",")).contains(f",{name},", autoescape=True)
+
+
+def _place(token: str) -> tuple[str, str]:
+    found = _TOKEN.fullmatch(token) if len(token) <= 80 else None
+    if found is None:
+        raise InvalidRequest([("page_token", "is not from a previous answer")])
+    return found[1], found[2]

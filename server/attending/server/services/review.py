@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from attending.guardrails.finding import Severity
 from attending.guardrails.opinion import light_of
 from attending.ledger.ledger import Ledger
 from attending.server import clock
@@ -12,9 +13,9 @@ from attending.server.errors import InvalidRequest
 from attending.server.phi.access import PhiAccess
 from attending.server.review.desk import Desk
 from attending.server.review.item import Item
+from attending.server.review.queue import Wanted
 from attending.server.rpc import Context
 from attending.server.services.begun import once_of
-from attending.server.services.paging import page_offset
 from attending.server.services.receipts import receipt_message
 from attending.server.wire.findings import (
     citation_message,
@@ -33,6 +34,9 @@ _DISPOSITIONS = {
     review_pb2.DISPOSITION_FALSE_ALARM: "false_alarm",
 }
 
+_SEVERITIES: dict[int, int] = {0: 0, **{severity_message(one.value): one.rank for one in Severity}}
+"""Wire value to rank; unspecified asks for nothing."""
+
 
 class ReviewService(review_pb2_grpc.ReviewServiceServicer):
     def __init__(self, ledger: Ledger, desk: Desk, phi: PhiAccess) -> None:
@@ -47,17 +51,28 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
         size = request.page_size or DEFAULT_PAGE
         if size > MAX_PAGE:
             raise InvalidRequest([("page_size", f"must be 1 to {MAX_PAGE}")])
-        offset = page_offset(request.page_token)
+        least = _SEVERITIES.get(request.least_severity)
+        if least is None:
+            raise InvalidRequest([("least_severity", "is not a severity")])
         # A block opens an item for the safety officer: to look into, never to release.
         # Whoever has emergency access may look into it as well.
         looks = "safety_officer" in principal.roles or principal.emergency is not None
         states = ("held", "blocked") if looks else ("held",)
-        items, total = await self._desk.queue(principal.tenant, request.policy or None, states, size, offset)
-        following = offset + len(items)
+        wanted = Wanted(
+            states=states,
+            policy=request.policy or None,
+            least_severity=least,
+            escalated=request.escalated,
+            overdue=request.overdue,
+            mine=request.mine,
+            claimable=request.claimable,
+            who=principal,
+        )
+        page = await self._desk.queue(principal.tenant, wanted, size, request.page_token)
         return review_pb2.ListQueueResponse(
-            items=[_item(item, version) for item, version in items],
-            next_page_token=str(following) if following < total else "",
-            total=total,
+            items=[_item(item, version) for item, version in page.items],
+            next_page_token=page.following,
+            total=page.total,
         )
 
     async def GetItem(  # noqa: N802
@@ -256,6 +271,7 @@ def _item(item: Item, version: int) -> review_pb2.QueueItem:
         version=version,
         assigned_to=item.assigned_to or "",
         escalated_to=item.escalated_to,
+        urgency=item.urgency,
     )
     message.held_at.FromDatetime(clock.parse(item.held_at))
     message.due_at.FromDatetime(clock.parse(item.due_at))
