@@ -10,8 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from attending.client import Connection
+from attending.client.people import PeopleClient
 from attending.server.cli.examples import examples
 from attending.server.cli.outcome import CommandError, Exit
+from attending.v1 import identity_pb2
+
+ADMINISTRATOR, OFFICER, OTHER_OFFICER = "demo-operator", "demo-safety-officer", "demo-privacy-officer"
 
 
 @click.group()
@@ -37,13 +42,19 @@ def console() -> None:
 @click.option("--as", "identity", default="dr-rivera", show_default=True, help="Demo identity to sign in as.")
 @click.option("--print", "print_only", is_flag=True, help="Print the link and open no browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print the link as one JSON object; open no browser.")
-def open_console(data: Path, identity: str, print_only: bool, as_json: bool) -> int:
+@click.option(
+    "--passkey", "another", is_flag=True, help="Bring a code for a passkey, though there is one already."
+)
+def open_console(data: Path, identity: str, print_only: bool, as_json: bool, another: bool) -> int:
     """Sign in to the console of an embedded server by a link that is good once, for a minute.
 
-    It proves who you are by the identity's token in the data folder. A configured server has no such links: there
-    people sign in with a passkey or with their OpenID Connect provider.
+    It proves who you are by the identity's token in the data folder. Who has no passkey yet gets the code for one along
+    with it: as for everybody it takes two people, here the demo's operator and safety officer, and both are on record.
+    A configured server has no such links: there people sign in with a passkey or with their OpenID Connect provider.
     """
     made = sign_in_link(data, identity)
+    if codes := passkey_codes(data, identity, another=another):
+        made["url"] = "/".join((made["url"], *codes))
     if as_json:
         click.echo(json.dumps(made, sort_keys=True))
         return Exit.OK
@@ -90,6 +101,25 @@ def sign_in_link(data: Path, identity: str) -> dict[str, Any]:
             f"no console answers at `{url}`", "start the server with `attending serve`"
         ) from None
     return made
+
+
+def passkey_codes(data: Path, identity: str, *, another: bool = False) -> tuple[str, ...]:
+    """Both halves of a code with which the person makes a passkey; nothing for one who has a passkey, unless `another`
+    is wanted.
+    """
+    with PeopleClient(Connection.from_folder(data, ADMINISTRATOR)) as administrator:
+        if not another:
+            credentials = administrator.get(identity).credentials
+            passkeys = [one for one in credentials if one.kind == identity_pb2.CREDENTIAL_KIND_PASSKEY]
+            if any(not one.revoked for one in passkeys):
+                return ()
+        issued = administrator.issue_passkey_code(identity)
+    officer = OFFICER if identity != OFFICER else OTHER_OFFICER
+    with PeopleClient(Connection.from_folder(data, officer)) as proofing:
+        confirmed = proofing.confirm_passkey_code(
+            identity, issued.invitation_id, identity_pb2.PROOF_METHOD_EMPLOYER_RECORD
+        )
+    return issued.code, confirmed.code
 
 
 command = console

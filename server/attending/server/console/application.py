@@ -6,8 +6,10 @@ from attending.server.console.gate import Gate
 from attending.server.console.guard import Address, Guard
 from attending.server.console.item import ItemPage
 from attending.server.console.live import Live
+from attending.server.console.passkeys import PasskeyPages
 from attending.server.console.queue import QueuePage
 from attending.server.console.render import STATIC, Pages
+from attending.server.console.signature import Signature
 from attending.server.console.signin import SignIn
 from attending.server.console.steps import Steps
 from attending.server.errors import NotFound
@@ -43,10 +45,10 @@ def application(
     queue: QueuePage,
     item: ItemPage,
     steps: Steps,
+    signature: Signature,
+    passkeys: PasskeyPages,
     live: Live,
-    more: list[BaseRoute],
 ) -> Starlette:
-    """`more` are routes of other parts of the console."""
 
     async def missing(request: Request, _error: Exception) -> Response:
         return gate.answer(request, NotFound("UNKNOWN_RESOURCE"))
@@ -72,6 +74,8 @@ def application(
                 # As dear as a disposition: the rails run.
                 ("check", "prepareSign", "Dispose", steps.check),
                 ("reject", "reject", "Reject", steps.reject),
+                ("prepare", "prepareSign", "Dispose", signature.prepare),
+                ("sign", "sign", "Sign", signature.sign),
             )
         ),
         Route("/sign-in", gate.open(sign_in.page)),
@@ -82,7 +86,12 @@ def application(
         Route("/session/out", gate.behind(None, "Session/Out", sign_in.sign_out), methods=["POST"]),
         Route("/session/others", gate.behind(None, "Session/Others", sign_in.end_others), methods=["POST"]),
         Route("/session/active", gate.behind(None, "Session/Active", sign_in.active), methods=["POST"]),
-        *more,
+        Route("/sign-in/passkey/begin", gate.open(passkeys.begin_sign_in), methods=["POST"]),
+        Route("/sign-in/passkey", gate.open(passkeys.finish_sign_in), methods=["POST"]),
+        Route("/account", gate.behind(None, "Session/Account", passkeys.account)),
+        Route("/passkey", gate.open(passkeys.page)),
+        Route("/passkey/begin", gate.open(passkeys.begin), methods=["POST"]),
+        Route("/passkey", gate.open(passkeys.finish), methods=["POST"]),
         Mount("/static", Assets(directory=STATIC)),
     ]
     return Starlette(

@@ -16,12 +16,15 @@ from attending.server.console.guard import Address
 from attending.server.console.item import ItemPage
 from attending.server.console.links import Links
 from attending.server.console.live import Live
+from attending.server.console.passkeys import PasskeyPages
 from attending.server.console.queue import QueuePage
 from attending.server.console.render import Pages
 from attending.server.console.sessions import Sessions
+from attending.server.console.signature import Signature
 from attending.server.console.signin import SignIn
 from attending.server.console.steps import Steps
 from attending.server.inference.watch import Changes
+from attending.server.passkeys.door import Passkeys
 from attending.server.review.desk import Desk
 from attending.server.web.access import HttpAccess
 from attending.server.web.listener import Listener
@@ -65,6 +68,8 @@ class Console(Component):
         # Before the first request: what it answers depends on its own address.
         address.listens_on(self._listener.bind())
         await self._listener.start(web)
+        if not self._app.config.passkeys.origins:
+            await self._app.part(Passkeys).serve_on([address.origin])
         self.console_url = address.origin
         self._sweeping = asyncio.create_task(self._sweep_on(), name="console sessions")
 
@@ -108,10 +113,11 @@ class Console(Component):
 
 
 async def build(app: App) -> Console:
-    """Needs Desk, Serving and Changes, when the configuration has a section `[console]`."""
+    """Needs Desk, Serving, Changes and Passkeys, when the configuration has a section `[console]`."""
     section = app.config.console
     if section is None:
         return Console(app, None, None)
+    passkeys = app.part(Passkeys)
     address, pages, desk = Address(section.origin), Pages(app.now, embedded=app.embedded), app.part(Desk)
     sessions = Sessions(
         app.ledger, idle_seconds=section.idle_seconds, longest_seconds=section.session_seconds, now=app.now
@@ -141,9 +147,10 @@ async def build(app: App) -> Console:
             providers=section.oidc,
         ),
         queue=QueuePage(desk, app.part(Serving).policies, sessions, pages),
-        item=ItemPage(desk, app.ledger, app.phi, pages),
+        item=ItemPage(desk, app.ledger, app.phi, pages, app.directory),
         steps=Steps(desk, app.ledger, app.phi, app.now),
+        signature=Signature(desk, app.ledger, app.phi, passkeys),
+        passkeys=PasskeyPages(gate, passkeys, app.rates, pages),
         live=live,
-        more=[],
     )
     return Console(app, section, (web, address, sessions, live))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from attending.guardrails.opinion import light_of
+from attending.ledger.entry import Entry
 from attending.ledger.ledger import Ledger
+from attending.server.auth.authenticate import Directory
 from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
 from attending.server.console import present, words
 from attending.server.console.gate import Visit
 from attending.server.console.queue import row_of
 from attending.server.console.render import Pages
+from attending.server.errors import AttendingError
 from attending.server.phi.access import Permit, PhiAccess
 from attending.server.phi.purpose import Purpose
 from attending.server.review.desk import Desk
@@ -23,11 +27,14 @@ HISTORY: Final = 200
 class ItemPage:
     """One instance a server."""
 
-    def __init__(self, desk: Desk, ledger: Ledger, phi: PhiAccess, pages: Pages) -> None:
+    def __init__(
+        self, desk: Desk, ledger: Ledger, phi: PhiAccess, pages: Pages, directory: Directory
+    ) -> None:
         self._desk = desk
         self._ledger = ledger
         self._phi = phi
         self._pages = pages
+        self._directory = directory
 
     async def __call__(self, visit: Visit) -> Response:
         """The page. The look is on record before anything is shown."""
@@ -36,6 +43,12 @@ class ItemPage:
         item, result, now = case.item, case.result, self._pages.now()
         row = row_of(item, who.name, now)
         decide, notes = present.threshold_split(result.findings, item.to_dispose)
+        history = await self._ledger.stream_entries(who.tenant, item.inference_id, 0, HISTORY)
+        signatures = [_signature(entry) for entry in history if entry.type == "review.signed"]
+        # Once somebody signed, the text is what they signed; what the model wrote is beside it.
+        text = case.output
+        if item.signed_by:
+            text = (await self._ledger.open_payload(who.tenant, item.signed_by[-1].record)).decode("utf-8")
         roles = [role for role in item.sign_off_roles if role in who.roles]
         return self._pages.page(
             "item.html",
@@ -43,7 +56,12 @@ class ItemPage:
             case=case,
             item=item,
             row=row,
-            pieces=present.pieces(case.output, result.findings),
+            pieces=present.pieces(text, result.findings if text == case.output else ()),
+            text=text,
+            edited=text != case.output,
+            changes=present.difference(case.output, text) if text != case.output else [],
+            signatures=signatures,
+            printed=lambda name: self._printed(who.tenant, name),
             decide=decide,
             notes=notes,
             needed=set(item.to_dispose),
@@ -52,18 +70,46 @@ class ItemPage:
             light=present.second_light(light_of(result.findings)),
             may_review=bool(roles) and item.state == "held" and item.expires_at > stamp(now),
             role=roles[0] if roles else "",
-            signed_by=[one.signer for one in item.signed_by],
-            history=await self._history(who.tenant, item.inference_id),
+            history=[
+                (
+                    words.EVENTS.get(entry.type, entry.type),
+                    entry.actor.partition(":")[2],
+                    entry.time,
+                    entry.index,
+                )
+                for entry in history
+            ],
             severities=present.SEVERITY_ORDER,
         )
 
-    async def _history(self, tenant: str, inference_id: str) -> list[tuple[str, str, str, int]]:
-        """(what, by whom, when, index) of what happened to the item."""
-        entries = await self._ledger.stream_entries(tenant, inference_id, 0, HISTORY)
-        return [
-            (words.EVENTS.get(entry.type, entry.type), entry.actor.partition(":")[2], entry.time, entry.index)
-            for entry in entries
-        ]
+    def _printed(self, tenant: str, name: str) -> str:
+        """Somebody's printed name; their name in the log once they are nobody's any more."""
+        try:
+            return self._directory.named(tenant, name, "passkey").display_name
+        except AttendingError:
+            return name
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What a signature says wherever its text is shown (21 CFR 11.50(b)): who, in which role, when, what it means."""
+
+    signer: str
+    role: str
+    time: str
+    meaning: str
+    index: int
+
+
+def _signature(entry: Entry) -> Signed:
+    said = entry.body["statement"]
+    return Signed(
+        signer=str(said["signer"]),
+        role=words.ROLES.get(said["role"], str(said["role"])),
+        time=entry.time,
+        meaning=words.MEANINGS.get(said["meaning"], str(said["meaning"])),
+        index=entry.index,
+    )
 
 
 async def permit_of(phi: PhiAccess, who: Principal) -> Permit:

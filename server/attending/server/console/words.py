@@ -11,6 +11,12 @@ SENTENCES: Final[dict[str, str]] = {
     "CHANGED_SINCE_PREPARED": "A decision changed after you pressed Sign. Check the findings and sign again.",
     "COMPETENCY_EXPIRED": "Your training record has run out, so you cannot sign. Ask your administrator to renew it.",
     "CREDENTIAL_EXPIRED": "Your access has run out. Ask your administrator to renew it.",
+    "CODE_EXPIRED": "This code is too old. Ask the administrator for a new one.",
+    "CODE_NOT_CONFIRMED": "The officer has not confirmed you yet. Ask them for their half of the code.",
+    "CODE_OVER": "This code was used or withdrawn. Ask the administrator for a new one.",
+    "CODE_WRONG": "That is not a code of this server. Check both halves.",
+    "CEREMONY_OVER": "Too much time passed. Try again.",
+    "CREDENTIAL_TAKEN": "This passkey is somebody's already. Make another one.",
     "DISPOSITION_NEEDS_EDIT": "You agreed with a finding, so the text must be changed for it before you sign.",
     "EDIT_NOT_CLEAN": "The changed text still has a problem that would hold it. Change it, or decide on the finding.",
     "FINDINGS_UNDISPOSED": "Some findings have no decision yet. Decide on each, then sign.",
@@ -26,6 +32,7 @@ SENTENCES: Final[dict[str, str]] = {
     "LINK_NOT_VALID": "This sign-in link was used already or is older than a minute. Make a new one.",
     "MISSING_CREDENTIAL": "You are not signed in.",
     "NOT_YOUR_PREPARATION": "This was prepared by somebody else. Press Sign again.",
+    "PASSKEY_REFUSED": "The passkey was not made for this site, or your device did not verify you. Try again.",
     "PERMISSION_DENIED": "Your role does not allow this. It is on record that it was tried.",
     "POLICY_NOT_SERVED": "The policy is in force no more, so an edit cannot be checked. Sign as it is, or reject.",
     "PREPARATION_EXPIRED": "Too much time passed between Sign and your passkey. Press Sign again.",
@@ -38,6 +45,7 @@ SENTENCES: Final[dict[str, str]] = {
     "SIGNER_SIGNED_BEFORE": "You signed this item already. It needs the signature of another person.",
     "SUBJECT_ERASED": "This patient's content was erased. Nothing can be shown or signed.",
     "SYSTEM_HALTED": "Releases are stopped by an emergency halt. Nothing can be signed until it is lifted.",
+    "TOO_MANY_PASSKEYS": "You have as many passkeys as one person may. Ask for one to be revoked.",
     "TOO_MANY_PREPARATIONS": "The server is busy with other signatures. Try again in a moment.",
     "TOO_MANY_SESSIONS": "Too many people are signed in. Try again in a minute.",
     "UNKNOWN_FINDING": "This finding is not one to decide on. Reload the page.",
@@ -152,6 +160,11 @@ REJECTIONS: Final = (
     ("not_needed", "Not needed"),
     ("other", "Other reason"),
 )
+MEANINGS: Final = {
+    "approved": "approved as written",
+    "approved_with_edits": "approved with edits",
+    "rejected": "rejected",
+}
 ROLES: Final = {
     "clinician": "Clinician",
     "pharmacist": "Pharmacist",

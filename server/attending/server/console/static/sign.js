@@ -1,0 +1,54 @@
+// Signing: the server prepares the statement, the reviewer's device signs it, the server verifies and releases.
+
+import { once, say, send } from "./api.js";
+import { clean, edited, show, text } from "./edit.js";
+import { prove } from "./webauthn.js";
+
+const item = document.getElementById("item");
+const path = `/items/${item.dataset.ticket}`;
+const button = document.getElementById("sign");
+const as = document.getElementById("sign-as");
+const dialog = document.getElementById("sign-dialog");
+const original = document.getElementById("editor").defaultValue;
+
+function ready() {
+  const open = Number(item.dataset.open);
+  as.textContent = open ? `${open} to decide first` : edited() && !clean ? "checking the text" : edited() || item.dataset.edited ? "approved with edits" : "approved as written";
+  button.ariaDisabled = open || !clean ? "true" : null;
+}
+for (const kind of ["attending:decided", "attending:checked", "input"]) document.addEventListener(kind, ready);
+ready();
+
+button.addEventListener("click", async () => {
+  if (button.ariaDisabled === "true") { say(Number(item.dataset.open) ? "Decide on each finding first." : "Wait until the text is checked, or change it."); return; }
+  button.ariaDisabled = "true";
+  try {
+    const shown = edited() ? document.getElementById("editor").value : original;
+    const told = await send(`${path}/prepare`, { lease: item.dataset.lease, text: text(), shown });
+    // What is released must have been seen: the text as edited, or as another person signed it.
+    if ((!told.as_shown || edited()) && !(await confirmed(told))) return;
+    const credential = await prove(told.options);
+    await send(`${path}/sign`, { idempotency_key: once(), lease: item.dataset.lease, preparation: told.preparation, credential });
+    location.reload();
+  } catch (error) {
+    say(error.message);
+  } finally {
+    button.ariaDisabled = null;
+    ready();
+  }
+});
+
+async function confirmed(told) {
+  document.getElementById("sign-words").textContent = `${told.name}, ${told.role}, ${new Date(told.time).toLocaleString()}: ${told.meaning}`;
+  const changes = edited() && told.as_shown ? [...document.getElementById("diff").cloneNode(true).childNodes] : told.changes.map(([kind, words]) => {
+    const element = document.createElement(kind === "gone" ? "del" : kind === "new" ? "ins" : "span");
+    element.textContent = words;
+    return element;
+  });
+  document.getElementById("sign-text").replaceChildren(...changes);
+  dialog.showModal();
+  await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+  if (dialog.returnValue === "sign") return true;
+  show("edit");
+  return false;
+}
