@@ -127,9 +127,16 @@ class ReviewClient(Calls):
 
     @translated
     def prepare(
-        self, ticket_id: str, lease_id: str, key: Ed25519PrivateKey, edited_text: str | None = None
+        self,
+        ticket_id: str,
+        lease_id: str,
+        key: Ed25519PrivateKey,
+        edited_text: str | None = None,
+        *,
+        rejection: review_pb2.Rejection | None = None,
     ) -> PreparedSignature:
-        """Asks for the statement and checks that it commits to the text and view that came with it.
+        """Asks for the statement and checks that it commits to the text and view that came with it. With `rejection` it
+        is one that refuses the text.
 
         Raises ReceiptError when it does not: then nothing must be signed.
         """
@@ -143,6 +150,7 @@ class ReviewClient(Calls):
                 edited_text=edited_text,
                 key_id=key_id(key),
                 purpose_of_use=self._purpose,
+                rejection=rejection,
             ),
             timeout=TIMEOUT_SECONDS,
         )
@@ -160,7 +168,7 @@ class ReviewClient(Calls):
             answer.text,
         ):
             raise ReceiptError("the view is of another item or text than the statement")
-        if statement.key_id != key_id(key) or not statement.meaning.releases:
+        if statement.key_id != key_id(key) or statement.meaning.releases != (rejection is None):
             raise ReceiptError("the statement is not the one that was asked for")
         return PreparedSignature(
             preparation_id=answer.preparation_id,
@@ -179,7 +187,7 @@ class ReviewClient(Calls):
         key: Ed25519PrivateKey,
         idempotency_key: str | None = None,
     ) -> review_pb2.SignResponse:
-        """Signs the prepared statement; the server releases exactly the text it commits to."""
+        """Signs the prepared statement; the server releases exactly the text it commits to, or none."""
         request = review_pb2.SignRequest(
             idempotency_key=idempotency_key or uuid.uuid4().hex,
             ticket_id=ticket_id,
@@ -188,7 +196,8 @@ class ReviewClient(Calls):
             signature=sign_statement(prepared.statement, key),
         )
         answer = self._stub.Sign(request, timeout=TIMEOUT_SECONDS)
-        self._check(answer.receipts, "review.signed", "inference.released")
+        led_to = ("review.adjudicated", "review.rejected", "inference.released")
+        self._check(answer.receipts, "review.signed", *led_to)
         return answer
 
     @translated

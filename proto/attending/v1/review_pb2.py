@@ -26,61 +26,67 @@ from attending.v1 import common_pb2 as attending_dot_v1_dot_common__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ttending/v1/review.proto\x12\x0c\x61ttending.v1\x1a\x19\x61ttending/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x04\n\tQueueItem\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x14\n\x0cinference_id\x18\x02 \x01(\t\x12\x0e\n\x06policy\x18\x03 \x01(\t\x12.\n\x0eworst_severity\x18\x04 \x01(\x0e\x32\x16.attending.v1.Severity\x12\x15\n\ropen_findings\x18\x05 \x01(\r\x12+\n\x07held_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x64ue_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nclaimed_by\x18\t \x01(\t\x12\x34\n\x10lease_expires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05state\x18\x0b \x01(\t\x12\x0f\n\x07version\x18\x0c \x01(\x04\x12\x13\n\x0b\x61ssigned_to\x18\r \x01(\t\x12\x32\n\x0e\x61ssigned_until\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x65scalated_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x65scalated_to\x18\x10 \x03(\t\x12\x0f\n\x07urgency\x18\x14 \x01(\t\"\xbe\x01\n\x10ListQueueRequest\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12.\n\x0eleast_severity\x18\x04 \x01(\x0e\x32\x16.attending.v1.Severity\x12\x0f\n\x07overdue\x18\x05 \x01(\x08\x12\x11\n\tescalated\x18\x06 \x01(\x08\x12\x0c\n\x04mine\x18\x07 \x01(\x08\x12\x11\n\tclaimable\x18\x08 \x01(\x08\"c\n\x11ListQueueResponse\x12&\n\x05items\x18\x01 \x03(\x0b\x32\x17.attending.v1.QueueItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05total\x18\x03 \x01(\r\"W\n\x0eGetItemRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x32\n\x0epurpose_of_use\x18\x02 \x01(\x0e\x32\x1a.attending.v1.PurposeOfUse\"\xd0\x02\n\x0fGetItemResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12\x0e\n\x06output\x18\x02 \x01(\t\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12\x32\n\tdocuments\x18\x04 \x03(\x0b\x32\x1f.attending.v1.RetrievedDocument\x12\'\n\x08\x66indings\x18\x05 \x03(\x0b\x32\x15.attending.v1.Finding\x12(\n\x08\x63overage\x18\x06 \x01(\x0b\x32\x16.attending.v1.Coverage\x12\x14\n\x0cpatient_json\x18\x07 \x01(\t\x12\x16\n\x0esign_off_roles\x18\x08 \x03(\t\x12)\n\tcitations\x18\t \x03(\x0b\x32\x16.attending.v1.Citation\x12\x16\n\x0esecond_opinion\x18\n \x01(\t\":\n\x0c\x43laimRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\"p\n\rClaimResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12\x10\n\x08lease_id\x18\x02 \x01(\t\x12&\n\x07receipt\x18\x03 \x01(\x0b\x32\x15.attending.v1.Receipt\"L\n\x0cRenewRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x10\n\x08lease_id\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"6\n\rRenewResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\"\xb2\x01\n\x0e\x44isposeRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\x0f\n\x07\x66inding\x18\x04 \x01(\r\x12.\n\x0b\x64isposition\x18\x05 \x01(\x0e\x32\x19.attending.v1.Disposition\x12\x13\n\x0breason_code\x18\x06 \x01(\t\x12\x0c\n\x04note\x18\x07 \x01(\t\"`\n\x0f\x44isposeResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"\xa7\x01\n\x12PrepareSignRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x10\n\x08lease_id\x18\x02 \x01(\t\x12\x18\n\x0b\x65\x64ited_text\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06key_id\x18\x04 \x01(\t\x12\x32\n\x0epurpose_of_use\x18\x05 \x01(\x0e\x32\x1a.attending.v1.PurposeOfUseB\x0e\n\x0c_edited_text\"\xd6\x01\n\x13PrepareSignResponse\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0c\n\x04salt\x18\x03 \x01(\x0c\x12\x0c\n\x04view\x18\x04 \x01(\x0c\x12\x11\n\tview_salt\x18\x05 \x01(\x0c\x12\'\n\x08\x66indings\x18\x06 \x03(\x0b\x32\x15.attending.v1.Finding\x12\x16\n\x0epreparation_id\x18\x07 \x01(\t\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"v\n\x0bSignRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\x16\n\x0epreparation_id\x18\x04 \x01(\t\x12\x11\n\tsignature\x18\x05 \x01(\x0c\"^\n\x0cSignResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12\'\n\x08receipts\x18\x02 \x03(\x0b\x32\x15.attending.v1.Receipt\"p\n\rRejectRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\"_\n\x0eRejectResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"S\n\x13ReleaseLeaseRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\"e\n\x14ReleaseLeaseResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"~\n\x0fReassignRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\n\n\x02to\x18\x04 \x01(\t\x12\x13\n\x0breason_code\x18\x05 \x01(\t\x12\x0c\n\x04note\x18\x06 \x01(\t\"a\n\x10ReassignResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"r\n\x0f\x45scalateRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\"a\n\x10\x45scalateResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt*}\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44ISPOSITION_FIXED\x10\x01\x12\x1d\n\x19\x44ISPOSITION_ACCEPTED_RISK\x10\x02\x12\x1b\n\x17\x44ISPOSITION_FALSE_ALARM\x10\x03\x32\xb6\x06\n\rReviewService\x12L\n\tListQueue\x12\x1e.attending.v1.ListQueueRequest\x1a\x1f.attending.v1.ListQueueResponse\x12\x46\n\x07GetItem\x12\x1c.attending.v1.GetItemRequest\x1a\x1d.attending.v1.GetItemResponse\x12@\n\x05\x43laim\x12\x1a.attending.v1.ClaimRequest\x1a\x1b.attending.v1.ClaimResponse\x12@\n\x05Renew\x12\x1a.attending.v1.RenewRequest\x1a\x1b.attending.v1.RenewResponse\x12\x46\n\x07\x44ispose\x12\x1c.attending.v1.DisposeRequest\x1a\x1d.attending.v1.DisposeResponse\x12R\n\x0bPrepareSign\x12 .attending.v1.PrepareSignRequest\x1a!.attending.v1.PrepareSignResponse\x12=\n\x04Sign\x12\x19.attending.v1.SignRequest\x1a\x1a.attending.v1.SignResponse\x12\x43\n\x06Reject\x12\x1b.attending.v1.RejectRequest\x1a\x1c.attending.v1.RejectResponse\x12U\n\x0cReleaseLease\x12!.attending.v1.ReleaseLeaseRequest\x1a\".attending.v1.ReleaseLeaseResponse\x12I\n\x08Reassign\x12\x1d.attending.v1.ReassignRequest\x1a\x1e.attending.v1.ReassignResponse\x12I\n\x08\x45scalate\x12\x1d.attending.v1.EscalateRequest\x1a\x1e.attending.v1.EscalateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ttending/v1/review.proto\x12\x0c\x61ttending.v1\x1a\x19\x61ttending/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc3\x04\n\tQueueItem\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x14\n\x0cinference_id\x18\x02 \x01(\t\x12\x0e\n\x06policy\x18\x03 \x01(\t\x12.\n\x0eworst_severity\x18\x04 \x01(\x0e\x32\x16.attending.v1.Severity\x12\x15\n\ropen_findings\x18\x05 \x01(\r\x12+\n\x07held_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x64ue_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nclaimed_by\x18\t \x01(\t\x12\x34\n\x10lease_expires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05state\x18\x0b \x01(\t\x12\x0f\n\x07version\x18\x0c \x01(\x04\x12\x13\n\x0b\x61ssigned_to\x18\r \x01(\t\x12\x32\n\x0e\x61ssigned_until\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x65scalated_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x65scalated_to\x18\x10 \x03(\t\x12\x0f\n\x07\x62linded\x18\x11 \x01(\x08\x12\x10\n\x08\x64isputed\x18\x12 \x01(\x08\x12\x0f\n\x07urgency\x18\x14 \x01(\t\"\xbe\x01\n\x10ListQueueRequest\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12.\n\x0eleast_severity\x18\x04 \x01(\x0e\x32\x16.attending.v1.Severity\x12\x0f\n\x07overdue\x18\x05 \x01(\x08\x12\x11\n\tescalated\x18\x06 \x01(\x08\x12\x0c\n\x04mine\x18\x07 \x01(\x08\x12\x11\n\tclaimable\x18\x08 \x01(\x08\"c\n\x11ListQueueResponse\x12&\n\x05items\x18\x01 \x03(\x0b\x32\x17.attending.v1.QueueItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05total\x18\x03 \x01(\r\"W\n\x0eGetItemRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x32\n\x0epurpose_of_use\x18\x02 \x01(\x0e\x32\x1a.attending.v1.PurposeOfUse\"\xfa\x02\n\x0fGetItemResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12\x0e\n\x06output\x18\x02 \x01(\t\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12\x32\n\tdocuments\x18\x04 \x03(\x0b\x32\x1f.attending.v1.RetrievedDocument\x12\'\n\x08\x66indings\x18\x05 \x03(\x0b\x32\x15.attending.v1.Finding\x12(\n\x08\x63overage\x18\x06 \x01(\x0b\x32\x16.attending.v1.Coverage\x12\x14\n\x0cpatient_json\x18\x07 \x01(\t\x12\x16\n\x0esign_off_roles\x18\x08 \x03(\t\x12)\n\tcitations\x18\t \x03(\x0b\x32\x16.attending.v1.Citation\x12\x16\n\x0esecond_opinion\x18\n \x01(\t\x12(\n\x05reads\x18\x0b \x03(\x0b\x32\x19.attending.v1.BlindedRead\"m\n\x0b\x42lindedRead\x12\x0e\n\x06reader\x18\x01 \x01(\t\x12\x0f\n\x07meaning\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12/\n\x08\x66indings\x18\x04 \x03(\x0b\x32\x1d.attending.v1.DisposedFinding\"R\n\x0f\x44isposedFinding\x12\x0f\n\x07\x66inding\x18\x01 \x01(\r\x12.\n\x0b\x64isposition\x18\x02 \x01(\x0e\x32\x19.attending.v1.Disposition\":\n\x0c\x43laimRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\"p\n\rClaimResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12\x10\n\x08lease_id\x18\x02 \x01(\t\x12&\n\x07receipt\x18\x03 \x01(\x0b\x32\x15.attending.v1.Receipt\"L\n\x0cRenewRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x10\n\x08lease_id\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"6\n\rRenewResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\"\xb2\x01\n\x0e\x44isposeRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\x0f\n\x07\x66inding\x18\x04 \x01(\r\x12.\n\x0b\x64isposition\x18\x05 \x01(\x0e\x32\x19.attending.v1.Disposition\x12\x13\n\x0breason_code\x18\x06 \x01(\t\x12\x0c\n\x04note\x18\x07 \x01(\t\"`\n\x0f\x44isposeResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"\xd3\x01\n\x12PrepareSignRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x10\n\x08lease_id\x18\x02 \x01(\t\x12\x18\n\x0b\x65\x64ited_text\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06key_id\x18\x04 \x01(\t\x12\x32\n\x0epurpose_of_use\x18\x05 \x01(\x0e\x32\x1a.attending.v1.PurposeOfUse\x12*\n\trejection\x18\x06 \x01(\x0b\x32\x17.attending.v1.RejectionB\x0e\n\x0c_edited_text\".\n\tRejection\x12\x13\n\x0breason_code\x18\x01 \x01(\t\x12\x0c\n\x04note\x18\x02 \x01(\t\"\xd6\x01\n\x13PrepareSignResponse\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0c\n\x04salt\x18\x03 \x01(\x0c\x12\x0c\n\x04view\x18\x04 \x01(\x0c\x12\x11\n\tview_salt\x18\x05 \x01(\x0c\x12\'\n\x08\x66indings\x18\x06 \x03(\x0b\x32\x15.attending.v1.Finding\x12\x16\n\x0epreparation_id\x18\x07 \x01(\t\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"v\n\x0bSignRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\x16\n\x0epreparation_id\x18\x04 \x01(\t\x12\x11\n\tsignature\x18\x05 \x01(\x0c\"^\n\x0cSignResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12\'\n\x08receipts\x18\x02 \x03(\x0b\x32\x15.attending.v1.Receipt\"p\n\rRejectRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\"_\n\x0eRejectResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"S\n\x13ReleaseLeaseRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\"e\n\x14ReleaseLeaseResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"~\n\x0fReassignRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\n\n\x02to\x18\x04 \x01(\t\x12\x13\n\x0breason_code\x18\x05 \x01(\t\x12\x0c\n\x04note\x18\x06 \x01(\t\"a\n\x10ReassignResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"r\n\x0f\x45scalateRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\"a\n\x10\x45scalateResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt*}\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44ISPOSITION_FIXED\x10\x01\x12\x1d\n\x19\x44ISPOSITION_ACCEPTED_RISK\x10\x02\x12\x1b\n\x17\x44ISPOSITION_FALSE_ALARM\x10\x03\x32\xb6\x06\n\rReviewService\x12L\n\tListQueue\x12\x1e.attending.v1.ListQueueRequest\x1a\x1f.attending.v1.ListQueueResponse\x12\x46\n\x07GetItem\x12\x1c.attending.v1.GetItemRequest\x1a\x1d.attending.v1.GetItemResponse\x12@\n\x05\x43laim\x12\x1a.attending.v1.ClaimRequest\x1a\x1b.attending.v1.ClaimResponse\x12@\n\x05Renew\x12\x1a.attending.v1.RenewRequest\x1a\x1b.attending.v1.RenewResponse\x12\x46\n\x07\x44ispose\x12\x1c.attending.v1.DisposeRequest\x1a\x1d.attending.v1.DisposeResponse\x12R\n\x0bPrepareSign\x12 .attending.v1.PrepareSignRequest\x1a!.attending.v1.PrepareSignResponse\x12=\n\x04Sign\x12\x19.attending.v1.SignRequest\x1a\x1a.attending.v1.SignResponse\x12\x43\n\x06Reject\x12\x1b.attending.v1.RejectRequest\x1a\x1c.attending.v1.RejectResponse\x12U\n\x0cReleaseLease\x12!.attending.v1.ReleaseLeaseRequest\x1a\".attending.v1.ReleaseLeaseResponse\x12I\n\x08Reassign\x12\x1d.attending.v1.ReassignRequest\x1a\x1e.attending.v1.ReassignResponse\x12I\n\x08\x45scalate\x12\x1d.attending.v1.EscalateRequest\x1a\x1e.attending.v1.EscalateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attending.v1.review_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DISPOSITION']._serialized_start=3403
-  _globals['_DISPOSITION']._serialized_end=3528
+  _globals['_DISPOSITION']._serialized_start=3767
+  _globals['_DISPOSITION']._serialized_end=3892
   _globals['_QUEUEITEM']._serialized_start=104
-  _globals['_QUEUEITEM']._serialized_end=648
-  _globals['_LISTQUEUEREQUEST']._serialized_start=651
-  _globals['_LISTQUEUEREQUEST']._serialized_end=841
-  _globals['_LISTQUEUERESPONSE']._serialized_start=843
-  _globals['_LISTQUEUERESPONSE']._serialized_end=942
-  _globals['_GETITEMREQUEST']._serialized_start=944
-  _globals['_GETITEMREQUEST']._serialized_end=1031
-  _globals['_GETITEMRESPONSE']._serialized_start=1034
-  _globals['_GETITEMRESPONSE']._serialized_end=1370
-  _globals['_CLAIMREQUEST']._serialized_start=1372
-  _globals['_CLAIMREQUEST']._serialized_end=1430
-  _globals['_CLAIMRESPONSE']._serialized_start=1432
-  _globals['_CLAIMRESPONSE']._serialized_end=1544
-  _globals['_RENEWREQUEST']._serialized_start=1546
-  _globals['_RENEWREQUEST']._serialized_end=1622
-  _globals['_RENEWRESPONSE']._serialized_start=1624
-  _globals['_RENEWRESPONSE']._serialized_end=1678
-  _globals['_DISPOSEREQUEST']._serialized_start=1681
-  _globals['_DISPOSEREQUEST']._serialized_end=1859
-  _globals['_DISPOSERESPONSE']._serialized_start=1861
-  _globals['_DISPOSERESPONSE']._serialized_end=1957
-  _globals['_PREPARESIGNREQUEST']._serialized_start=1960
-  _globals['_PREPARESIGNREQUEST']._serialized_end=2127
-  _globals['_PREPARESIGNRESPONSE']._serialized_start=2130
-  _globals['_PREPARESIGNRESPONSE']._serialized_end=2344
-  _globals['_SIGNREQUEST']._serialized_start=2346
-  _globals['_SIGNREQUEST']._serialized_end=2464
-  _globals['_SIGNRESPONSE']._serialized_start=2466
-  _globals['_SIGNRESPONSE']._serialized_end=2560
-  _globals['_REJECTREQUEST']._serialized_start=2562
-  _globals['_REJECTREQUEST']._serialized_end=2674
-  _globals['_REJECTRESPONSE']._serialized_start=2676
-  _globals['_REJECTRESPONSE']._serialized_end=2771
-  _globals['_RELEASELEASEREQUEST']._serialized_start=2773
-  _globals['_RELEASELEASEREQUEST']._serialized_end=2856
-  _globals['_RELEASELEASERESPONSE']._serialized_start=2858
-  _globals['_RELEASELEASERESPONSE']._serialized_end=2959
-  _globals['_REASSIGNREQUEST']._serialized_start=2961
-  _globals['_REASSIGNREQUEST']._serialized_end=3087
-  _globals['_REASSIGNRESPONSE']._serialized_start=3089
-  _globals['_REASSIGNRESPONSE']._serialized_end=3186
-  _globals['_ESCALATEREQUEST']._serialized_start=3188
-  _globals['_ESCALATEREQUEST']._serialized_end=3302
-  _globals['_ESCALATERESPONSE']._serialized_start=3304
-  _globals['_ESCALATERESPONSE']._serialized_end=3401
-  _globals['_REVIEWSERVICE']._serialized_start=3531
-  _globals['_REVIEWSERVICE']._serialized_end=4353
+  _globals['_QUEUEITEM']._serialized_end=683
+  _globals['_LISTQUEUEREQUEST']._serialized_start=686
+  _globals['_LISTQUEUEREQUEST']._serialized_end=876
+  _globals['_LISTQUEUERESPONSE']._serialized_start=878
+  _globals['_LISTQUEUERESPONSE']._serialized_end=977
+  _globals['_GETITEMREQUEST']._serialized_start=979
+  _globals['_GETITEMREQUEST']._serialized_end=1066
+  _globals['_GETITEMRESPONSE']._serialized_start=1069
+  _globals['_GETITEMRESPONSE']._serialized_end=1447
+  _globals['_BLINDEDREAD']._serialized_start=1449
+  _globals['_BLINDEDREAD']._serialized_end=1558
+  _globals['_DISPOSEDFINDING']._serialized_start=1560
+  _globals['_DISPOSEDFINDING']._serialized_end=1642
+  _globals['_CLAIMREQUEST']._serialized_start=1644
+  _globals['_CLAIMREQUEST']._serialized_end=1702
+  _globals['_CLAIMRESPONSE']._serialized_start=1704
+  _globals['_CLAIMRESPONSE']._serialized_end=1816
+  _globals['_RENEWREQUEST']._serialized_start=1818
+  _globals['_RENEWREQUEST']._serialized_end=1894
+  _globals['_RENEWRESPONSE']._serialized_start=1896
+  _globals['_RENEWRESPONSE']._serialized_end=1950
+  _globals['_DISPOSEREQUEST']._serialized_start=1953
+  _globals['_DISPOSEREQUEST']._serialized_end=2131
+  _globals['_DISPOSERESPONSE']._serialized_start=2133
+  _globals['_DISPOSERESPONSE']._serialized_end=2229
+  _globals['_PREPARESIGNREQUEST']._serialized_start=2232
+  _globals['_PREPARESIGNREQUEST']._serialized_end=2443
+  _globals['_REJECTION']._serialized_start=2445
+  _globals['_REJECTION']._serialized_end=2491
+  _globals['_PREPARESIGNRESPONSE']._serialized_start=2494
+  _globals['_PREPARESIGNRESPONSE']._serialized_end=2708
+  _globals['_SIGNREQUEST']._serialized_start=2710
+  _globals['_SIGNREQUEST']._serialized_end=2828
+  _globals['_SIGNRESPONSE']._serialized_start=2830
+  _globals['_SIGNRESPONSE']._serialized_end=2924
+  _globals['_REJECTREQUEST']._serialized_start=2926
+  _globals['_REJECTREQUEST']._serialized_end=3038
+  _globals['_REJECTRESPONSE']._serialized_start=3040
+  _globals['_REJECTRESPONSE']._serialized_end=3135
+  _globals['_RELEASELEASEREQUEST']._serialized_start=3137
+  _globals['_RELEASELEASEREQUEST']._serialized_end=3220
+  _globals['_RELEASELEASERESPONSE']._serialized_start=3222
+  _globals['_RELEASELEASERESPONSE']._serialized_end=3323
+  _globals['_REASSIGNREQUEST']._serialized_start=3325
+  _globals['_REASSIGNREQUEST']._serialized_end=3451
+  _globals['_REASSIGNRESPONSE']._serialized_start=3453
+  _globals['_REASSIGNRESPONSE']._serialized_end=3550
+  _globals['_ESCALATEREQUEST']._serialized_start=3552
+  _globals['_ESCALATEREQUEST']._serialized_end=3666
+  _globals['_ESCALATERESPONSE']._serialized_start=3668
+  _globals['_ESCALATERESPONSE']._serialized_end=3765
+  _globals['_REVIEWSERVICE']._serialized_start=3895
+  _globals['_REVIEWSERVICE']._serialized_end=4717
 # @@protoc_insertion_point(module_scope)

@@ -71,6 +71,8 @@ class QueueItem(_message.Message):
     ASSIGNED_UNTIL_FIELD_NUMBER: _builtins.int
     ESCALATED_AT_FIELD_NUMBER: _builtins.int
     ESCALATED_TO_FIELD_NUMBER: _builtins.int
+    BLINDED_FIELD_NUMBER: _builtins.int
+    DISPUTED_FIELD_NUMBER: _builtins.int
     URGENCY_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """Output only. Names the item."""
@@ -90,6 +92,12 @@ class QueueItem(_message.Message):
     """Output only. Version of the item's stream; pass it back to detect a lost race."""
     assigned_to: _builtins.str
     """Output only. For whom it is reserved, empty when for nobody."""
+    blinded: _builtins.bool
+    """Output only. Two people read it without each other's word. Until both have decided, one is shown their own work only:
+    `claimed_by` is empty for an item that another reader has claimed, and `open_findings` counts one's own.
+    """
+    disputed: _builtins.bool
+    """Output only. Both readers have decided, differently: a third person judges between them."""
     urgency: _builtins.str
     """Output only. How soon the policy wants its texts looked at: routine, urgent or emergency."""
     @_builtins.property
@@ -139,11 +147,13 @@ class QueueItem(_message.Message):
         assigned_until: _timestamp_pb2.Timestamp | None = ...,
         escalated_at: _timestamp_pb2.Timestamp | None = ...,
         escalated_to: _abc.Iterable[_builtins.str] | None = ...,
+        blinded: _builtins.bool = ...,
+        disputed: _builtins.bool = ...,
         urgency: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["assigned_until", b"assigned_until", "due_at", b"due_at", "escalated_at", b"escalated_at", "expires_at", b"expires_at", "held_at", b"held_at", "lease_expires_at", b"lease_expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_to", b"assigned_to", "assigned_until", b"assigned_until", "claimed_by", b"claimed_by", "due_at", b"due_at", "escalated_at", b"escalated_at", "escalated_to", b"escalated_to", "expires_at", b"expires_at", "held_at", b"held_at", "inference_id", b"inference_id", "lease_expires_at", b"lease_expires_at", "open_findings", b"open_findings", "policy", b"policy", "state", b"state", "ticket_id", b"ticket_id", "urgency", b"urgency", "version", b"version", "worst_severity", b"worst_severity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_to", b"assigned_to", "assigned_until", b"assigned_until", "blinded", b"blinded", "claimed_by", b"claimed_by", "disputed", b"disputed", "due_at", b"due_at", "escalated_at", b"escalated_at", "escalated_to", b"escalated_to", "expires_at", b"expires_at", "held_at", b"held_at", "inference_id", b"inference_id", "lease_expires_at", b"lease_expires_at", "open_findings", b"open_findings", "policy", b"policy", "state", b"state", "ticket_id", b"ticket_id", "urgency", b"urgency", "version", b"version", "worst_severity", b"worst_severity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -273,6 +283,7 @@ class GetItemResponse(_message.Message):
     SIGN_OFF_ROLES_FIELD_NUMBER: _builtins.int
     CITATIONS_FIELD_NUMBER: _builtins.int
     SECOND_OPINION_FIELD_NUMBER: _builtins.int
+    READS_FIELD_NUMBER: _builtins.int
     output: _builtins.str
     """Output only. The text that the model wrote, personal data restored."""
     prompt: _builtins.str
@@ -307,6 +318,10 @@ class GetItemResponse(_message.Message):
     def citations(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Citation]:
         """Output only. What each claim of the text rests on, where documents were given."""
 
+    @_builtins.property
+    def reads(self) -> _containers.RepeatedCompositeFieldContainer[Global___BlindedRead]:
+        """Output only. Of a blinded item what each reader made of it, once both have decided; empty before."""
+
     def __init__(
         self,
         *,
@@ -320,14 +335,77 @@ class GetItemResponse(_message.Message):
         sign_off_roles: _abc.Iterable[_builtins.str] | None = ...,
         citations: _abc.Iterable[_common_pb2.Citation] | None = ...,
         second_opinion: _builtins.str = ...,
+        reads: _abc.Iterable[Global___BlindedRead] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "coverage", b"coverage", "documents", b"documents", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "second_opinion", b"second_opinion", "sign_off_roles", b"sign_off_roles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "coverage", b"coverage", "documents", b"documents", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "reads", b"reads", "second_opinion", b"second_opinion", "sign_off_roles", b"sign_off_roles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetItemResponse: _TypeAlias = GetItemResponse  # noqa: Y015
+
+@_typing.final
+class BlindedRead(_message.Message):
+    """What one reader of a blinded item made of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    READER_FIELD_NUMBER: _builtins.int
+    MEANING_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    reader: _builtins.str
+    """Output only. Who read."""
+    meaning: _builtins.str
+    """Output only. approved, approved_with_edits or rejected, as signed."""
+    text: _builtins.str
+    """Output only. The text that the reader signed; that of the model where it was rejected."""
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___DisposedFinding]:
+        """Output only. What the reader made of each finding."""
+
+    def __init__(
+        self,
+        *,
+        reader: _builtins.str = ...,
+        meaning: _builtins.str = ...,
+        text: _builtins.str = ...,
+        findings: _abc.Iterable[Global___DisposedFinding] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["findings", b"findings", "meaning", b"meaning", "reader", b"reader", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BlindedRead: _TypeAlias = BlindedRead  # noqa: Y015
+
+@_typing.final
+class DisposedFinding(_message.Message):
+    """A finding and what a reader made of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FINDING_FIELD_NUMBER: _builtins.int
+    DISPOSITION_FIELD_NUMBER: _builtins.int
+    finding: _builtins.int
+    """Output only. Ordinal of the finding."""
+    disposition: Global___Disposition.ValueType
+    """Output only. What the reader made of it."""
+    def __init__(
+        self,
+        *,
+        finding: _builtins.int = ...,
+        disposition: Global___Disposition.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disposition", b"disposition", "finding", b"finding"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisposedFinding: _TypeAlias = DisposedFinding  # noqa: Y015
 
 @_typing.final
 class ClaimRequest(_message.Message):
@@ -532,6 +610,7 @@ class PrepareSignRequest(_message.Message):
     EDITED_TEXT_FIELD_NUMBER: _builtins.int
     KEY_ID_FIELD_NUMBER: _builtins.int
     PURPOSE_OF_USE_FIELD_NUMBER: _builtins.int
+    REJECTION_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """Required. Ticket."""
     lease_id: _builtins.str
@@ -542,6 +621,12 @@ class PrepareSignRequest(_message.Message):
     """Required. Identifier of the signing key."""
     purpose_of_use: _common_pb2.PurposeOfUse.ValueType
     """Required. As in `GetItem`."""
+    @_builtins.property
+    def rejection(self) -> Global___Rejection:
+        """Optional. Refuses the text instead, under signature: `edited_text` is left out then, and findings need no
+        disposition. The decision of a reader of a blinded item, and of who judges between two, is always signed.
+        """
+
     def __init__(
         self,
         *,
@@ -550,16 +635,43 @@ class PrepareSignRequest(_message.Message):
         edited_text: _builtins.str | None = ...,
         key_id: _builtins.str = ...,
         purpose_of_use: _common_pb2.PurposeOfUse.ValueType = ...,
+        rejection: Global___Rejection | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_edited_text", b"_edited_text", "edited_text", b"edited_text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_edited_text", b"_edited_text", "edited_text", b"edited_text", "rejection", b"rejection"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_edited_text", b"_edited_text", "edited_text", b"edited_text", "key_id", b"key_id", "lease_id", b"lease_id", "purpose_of_use", b"purpose_of_use", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_edited_text", b"_edited_text", "edited_text", b"edited_text", "key_id", b"key_id", "lease_id", b"lease_id", "purpose_of_use", b"purpose_of_use", "rejection", b"rejection", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__edited_text: _TypeAlias = _typing.Literal["edited_text"]  # noqa: Y015
     _WhichOneofArgType__edited_text: _TypeAlias = _typing.Literal["_edited_text", b"_edited_text"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__edited_text) -> _WhichOneofReturnType__edited_text | None: ...
 
 Global___PrepareSignRequest: _TypeAlias = PrepareSignRequest  # noqa: Y015
+
+@_typing.final
+class Rejection(_message.Message):
+    """Why a text is refused."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    reason_code: _builtins.str
+    """Required. wrong, unsafe, incomplete, wrong_patient, not_needed or other."""
+    note: _builtins.str
+    """Optional. Note, at most 2000 code points; stored as personal content."""
+    def __init__(
+        self,
+        *,
+        reason_code: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "reason_code", b"reason_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rejection: _TypeAlias = Rejection  # noqa: Y015
 
 @_typing.final
 class PrepareSignResponse(_message.Message):
@@ -667,7 +779,9 @@ class SignResponse(_message.Message):
 
     @_builtins.property
     def receipts(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Receipt]:
-        """Output only. Receipts of `review.signed` and, when enough people signed, `inference.released`."""
+        """Output only. Receipts of `review.signed` and of what it led to: `inference.released` when enough people signed,
+        `review.rejected` when the text is refused, `review.adjudicated` before either when two readers disagreed.
+        """
 
     def __init__(
         self,

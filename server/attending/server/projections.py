@@ -93,6 +93,10 @@ review_item = Table(
     Column("escalated_at", String(27)),
     Column("escalated_to", Text, nullable=False),
     Column("escalated_by", Text, nullable=False),
+    # Of a blinded item what each reader disposed of and decided, as JSON; `disposed` is that of who holds the lease.
+    Column("blinded", Boolean, nullable=False),
+    Column("reads", Text, nullable=False),
+    Column("adjudicated_by", String(128)),
     Index(None, "log_id", "state", "priority", "ticket_id"),
     Index(None, "log_id", "state", "expires_at"),
 )

@@ -108,8 +108,8 @@ def test_from_the_queue_to_a_signature(
     assert "actual released, allowed held" in errors
 
 
-def test_an_item_goes_back_on_and_up(
-    ticket: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_an_item_goes_back_on_and_up_and_is_refused_under_signature(
+    server: ServerProcess, ticket: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def attending(*arguments: str) -> tuple[int, str, str]:
         code = run(["review", *arguments])
@@ -131,7 +131,11 @@ def test_an_item_goes_back_on_and_up(
     assert attending(*up)[:2] == (Exit.OK, "escalated to clinician, safety_officer\n")
     code, _shown, errors = attending("claim", ticket, "--as", "dr-chen")
     assert (code, "ESCALATED_BY_YOU" in errors) == (Exit.FAILED, True)
-    assert attending("claim", ticket)[0] == Exit.OK
+    lease = attending("claim", ticket)[1].strip()
+    # A refusal under signature, as an item that is read blind needs; findings need no disposition for it.
+    key = ("--key", str(server.folder / "identities/dr-rivera/signing.pem"))
+    refused = attending("reject", ticket, "--lease", lease, "--reason", "unsafe", *key)
+    assert refused[:2] == (Exit.OK, "the item is now rejected\n")
 
 
 def test_the_reasons_offered_are_those_of_the_desk() -> None:

@@ -16,7 +16,6 @@ from attending.server.inference.active import require_supported
     ("old", "new"),
     [
         ("  text: false", "  text: true"),
-        ("  count: 1\n", "  count: 2\n  blinded_second_read: true\n"),
     ],
 )
 def test_a_policy_that_asks_for_what_is_not_built_is_refused(tmp_path: Path, old: str, new: str) -> None:

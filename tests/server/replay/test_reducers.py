@@ -36,7 +36,9 @@ def disposed(finding: int, disposition: str) -> PendingEntry:
 
 
 def signed(signer: str, record: str) -> PendingEntry:
-    return entry("review.signed", ticket="tkt_1", statement={"signer": signer, "record": record})
+    return entry(
+        "review.signed", ticket="tkt_1", statement={"signer": signer, "record": record, "meaning": "approved"}
+    )
 
 
 def test_every_entry_type_is_projected_or_deliberately_not() -> None:

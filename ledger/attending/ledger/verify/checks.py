@@ -16,6 +16,7 @@ from typing import Any, Final
 from attending.ledger.entry import Entry
 from attending.ledger.review_signature import Meaning
 from attending.ledger.verify.activations import Activations
+from attending.ledger.verify.blinded import SecondRead
 from attending.ledger.verify.halts import Halts
 from attending.ledger.verify.leases import Leases
 from attending.ledger.verify.report import Findings
@@ -75,6 +76,7 @@ _MOVES: Final[Mapping[str, Mapping[State, State]]] = {
     "review.escalated": {_S.HELD: _S.HELD, _S.BLOCKED: _S.BLOCKED},
     "review.reassigned": {_S.HELD: _S.HELD, _S.BLOCKED: _S.BLOCKED},
     "review.signed": {_S.HELD: _S.HELD},
+    "review.adjudicated": {_S.HELD: _S.HELD},
     "inference.delivered": dict.fromkeys((_S.RELEASED, _S.WITHDRAWN), _S.RELEASED)
     | {_S.WITHDRAWN: _S.WITHDRAWN},
 }
@@ -103,6 +105,7 @@ class _Stream:
     signed: list[Signed] = field(default_factory=list)
     attempts: int = 0
     broke_glass: bool = False
+    second_read: SecondRead | None = None
 
 
 class Checks:
@@ -155,11 +158,17 @@ class Checks:
                 stream.held = entry.index
                 sign_off = entry.body.get("sign_off")
                 stream.sign_off = sign_off if isinstance(sign_off, Mapping) else {}
+                if stream.sign_off.get("blinded") is True:
+                    stream.second_read = SecondRead(self._findings)
                 stream.policy_hash = _text(entry.body, "policy_hash") or stream.policy_hash
             case "review.signed":
                 self._sign(stream, entry)
             case "break_glass.used":
                 stream.broke_glass = True
+            case "review.adjudicated" if stream.second_read is not None:
+                stream.second_read.adjudicated(entry, complete=stream.complete)
+            case "review.rejected" if stream.second_read is not None:
+                stream.second_read.ended(entry, released=False, complete=stream.complete)
             case "inference.released":
                 self._release(stream, entry)
 
@@ -250,6 +259,8 @@ class Checks:
             good = False
         if good:
             stream.signed.append(signed)
+            if stream.second_read is not None:
+                stream.second_read.signed(statement, entry, complete=stream.complete)
 
     def _release(self, stream: _Stream, entry: Entry) -> None:
         self._released += 1
@@ -267,6 +278,8 @@ class Checks:
             # An exception that the policy permits and an after-review answers: listed, not hidden.
             self._exceptions += 1
             return
+        if stream.second_read is not None:
+            stream.second_read.ended(entry, released=True, complete=stream.complete)
         commitment = _text(body, "text_commitment")
         if commitment is None:
             report.doubt("V16", "release does not name the text released", index)

@@ -19,11 +19,13 @@ _NOBODY: Final = ""
 class Leases:
     """Who holds the lease of one stream; visits its entries in log order and reports into `findings`."""
 
-    __slots__ = ("_escalated_by", "_findings", "_holder")
+    __slots__ = ("_escalated_by", "_findings", "_holder", "_signer")
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
         self._holder: str | None = None
+        self._signer: str | None = None
+        """Who signed last: a signature that refuses the text ends the lease, and the rejection follows it."""
         self._escalated_by: set[str] = set()
 
     def visit(self, entry: Entry, *, complete: bool) -> None:
@@ -37,14 +39,17 @@ class Leases:
                 self._report("lease was renewed by somebody who did not hold it", entry, complete)
             if not renewed and actor in self._escalated_by:
                 self._report("claimed by somebody who had escalated it", entry, complete)
-            self._holder = actor
+            self._holder, self._signer = actor, None
             return
         # The server escalates by itself what waits for too long; that ends no lease.
         if kind == "review.escalated" and not actor.startswith("human:"):
             return
-        if kind in _UNDER_LEASE and self._holder not in (None, actor):
+        follows = kind == "review.rejected" and actor == self._signer
+        if kind in _UNDER_LEASE and self._holder not in (None, actor) and not follows:
             self._report(f"`{kind}` by somebody who had not claimed it", entry, complete)
-        if kind == "review.escalated":
+        if kind == "review.signed":
+            self._signer = actor
+        elif kind == "review.escalated":
             self._escalated_by.add(actor)
         elif kind == "review.reassigned":
             self._escalated_by.discard(f"human:{entry.body.get('to')}")

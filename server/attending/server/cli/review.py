@@ -11,7 +11,7 @@ import click
 from attending.client import Connection, ReviewClient
 from attending.server.cli.connect import connection_options
 from attending.server.cli.examples import examples
-from attending.server.cli.message import as_json_line
+from attending.server.cli.message import as_json_line, word
 from attending.server.cli.outcome import CommandError, Exit
 from attending.server.cli.purpose import PURPOSES, purpose_option
 from attending.server.cli.review_handover import escalate, give_back, reassign
@@ -95,6 +95,8 @@ def list_queue(
         if item.assigned_to:
             until = item.assigned_until.ToDatetime().strftime("%H:%M")
             holder += f", kept for {item.assigned_to} until {until} UTC"
+        if item.blinded:
+            holder += ", readers disagree" if item.disputed else ", read blind"
         if item.escalated_to:
             holder += ", escalated to " + " ".join(item.escalated_to)
         click.echo(
@@ -131,6 +133,15 @@ def show(ticket: str, as_json: bool, purpose: str, connection: Connection) -> No
         where = f'"{finding.text}" at {finding.start}-{finding.end}; ' if finding.text else ""
         basis = "" if finding.source.startswith(finding.basis) else f"{finding.basis}: "
         click.echo(f"    {where}{basis}{finding.source}")
+    for read in item.reads:
+        made = ", ".join(
+            f"({one.finding}) {word(review_pb2.Disposition, one.disposition)}" for one in read.findings
+        )
+        _section(
+            f"{read.reader} {read.meaning}" + (f"; {made}" if made else ""),
+            read.text if read.meaning == "approved_with_edits" else "",
+            always=True,
+        )
     click.echo(f"\n{item.coverage.judged} of {item.coverage.of} checks judged", nl=False)
     missing = ", ".join(item.coverage.not_covered)
     click.echo(f"; not covered: {missing}" if missing else "")
@@ -216,17 +227,44 @@ def sign(
     click.echo(f"signed; the item is now {answer.item.state}")
 
 
-@review.command(epilog=examples("attending review reject tkt_0123... --lease lse_... --reason unsafe"))
+@review.command(
+    short_help="Refuse a text; it is never released.",
+    epilog=examples(
+        "attending review reject tkt_0123... --lease lse_... --reason unsafe",
+        "attending review reject tkt_0123... --lease lse_... --reason unsafe --key dr-rivera.pem",
+    ),
+)
 @click.argument("ticket")
 @click.option("--lease", required=True, help="Lease from `claim`.")
 @click.option("--reason", type=click.Choice(REJECTIONS), required=True, help="Why.")
 @click.option("--note", default="", help="Note; stored as personal content.")
+@click.option(
+    "--key",
+    "key_path",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Your Ed25519 signing key (PEM): sign the refusal, as an item that is read blind needs.",
+)
+@purpose_option("treatment")
 @connection_options(CLINICIAN)
-def reject(ticket: str, lease: str, reason: str, note: str, connection: Connection) -> None:
-    """Refuse a text; it is never released."""
-    with ReviewClient(connection) as client:
-        answer = client.reject(ticket, lease, reason, note=note)
-    click.echo(f"the item is now {answer.item.state}")
+def reject(
+    ticket: str,
+    lease: str,
+    reason: str,
+    note: str,
+    key_path: Path | None,
+    purpose: str,
+    connection: Connection,
+) -> None:
+    """Refuse a text; it is never released. Of an item that is read blind both readers must refuse it, or a third."""
+    key = None if key_path is None else load_key(key_path)
+    with ReviewClient(connection, purpose=PURPOSES[purpose]) as client:
+        if key is None:
+            state = client.reject(ticket, lease, reason, note=note).item.state
+        else:
+            rejection = review_pb2.Rejection(reason_code=reason, note=note)
+            prepared = client.prepare(ticket, lease, key, rejection=rejection)
+            state = client.sign(ticket, lease, prepared, key).item.state
+    click.echo(f"the item is now {state}")
 
 
 def _confirmed() -> bool:
@@ -249,8 +287,10 @@ def load_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def _section(title: str, text: str) -> None:
+def _section(title: str, text: str, *, always: bool = False) -> None:
     """One part of an item, left out when there is nothing; what was written cannot look like a title."""
+    if always and not text.strip():
+        click.echo(title)
     if text.strip():
         click.echo(f"{title}:")
         click.echo(textwrap.indent(text.rstrip(), "    ", lambda _line: True) + "\n")

@@ -65,7 +65,7 @@ class QueuePage:
         policy, after = query.get("policy") or None, query.get("after") or ""
         looks = "safety_officer" in who.roles or who.emergency is not None
         states = ("held", "blocked") if looks else ("held",)
-        found = await self._desk.queue(who.tenant, Wanted(states=states, policy=policy), PAGE, after)
+        found = await self._desk.queue(who.tenant, Wanted(states=states, policy=policy, who=who), PAGE, after)
         now = self._pages.now()
         rows = [row_of(item, who.name, now) for item, _version in found.items]
         template = "rows.html" if query.get("part") == "rows" else "queue.html"

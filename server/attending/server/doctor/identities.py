@@ -60,6 +60,7 @@ def _ends(what: str, reason: str, ends: datetime | None, now: datetime, renew: s
 def signers(site: Site) -> Iterator[Finding]:
     """For every policy there are enough people who can sign, in each tenant that has an application."""
     from attending.guardrails.policy.load import PolicySet
+    from attending.server.review.reads import BLINDED_READS
 
     policies = PolicySet.load(policies_folder(site.config))
     now = site.now()
@@ -79,10 +80,12 @@ def signers(site: Site) -> Iterator[Finding]:
                 )
             elif len(able) == count:
                 lacking += 1
+                blind = policy.sign_offs.blinded_second_read and count == BLINDED_READS
+                judged = "; where two readers disagree, nobody may judge" if blind else ""
                 yield warning(
                     "NO_SECOND_SIGNER",
                     f"tenant `{tenant}`: policy `{name}` needs {count}, and {len(able)} can sign: what one of them "
-                    "asked for and has a major finding, nobody may sign",
+                    f"asked for and has a major finding, nobody may sign{judged}",
                     "attending keys signing --out NAME.pem, then one more [[identities]] with "
                     "`signing_public_key`",
                 )

@@ -15,18 +15,10 @@ log = structlog.get_logger()
 def require_supported(policies: PolicySet) -> None:
     """Raises ConfigurationError for a policy that asks for something this version would silently not do."""
     for policy in policies.values():
-        asked = [
-            name
-            for name, wanted in (
-                ("streaming.text", policy.streaming.text),
-                ("sign_offs.blinded_second_read", policy.sign_offs.blinded_second_read),
-            )
-            if wanted
-        ]
-        if asked:
+        if policy.streaming.text:
             raise ConfigurationError(
-                f"policy `{policy.name}` asks for `{'`, `'.join(asked)}`, which this version does not do",
-                "set it to false; text is released whole, and every signer sees the same",
+                f"policy `{policy.name}` asks for `streaming.text`, which this version does not do",
+                "set it to false; text is released whole",
                 reason="POLICY_NOT_SUPPORTED",
             )
 

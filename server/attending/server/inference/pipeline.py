@@ -738,6 +738,8 @@ class Pipeline:
                 "at": stamp(now + timedelta(minutes=escalation.after_minutes)),
                 "to_roles": list(escalation.to_roles),
             }
+        if policy.sign_offs.blinded_second_read:
+            body["sign_off"]["blinded"] = True
         return self._entry(opened, "inference.held", body)
 
     async def _fail(self, opened: _Open, reason: str) -> None:

@@ -31,6 +31,7 @@ REDUCERS: Final[Mapping[str, tuple[Reducer, ...]]] = {
     "review.signed": (review.signed,),
     "review.reassigned": (review.reassigned,),
     "review.escalated": (review.escalated,),
+    "review.adjudicated": (review.adjudicated,),
     "review.rejected": (inference.ended_by_review, review.rejected),
     "review.expired": (inference.ended_by_review, review.expired),
     "prompt.version": (prompts.version,),
@@ -74,7 +75,7 @@ UNPROJECTED: Final[frozenset[str]] = frozenset(
         # Nothing of this server appends these. Whoever begins to, with a table, adds the reducer above.
         *("inference.stream_opened", "inference.stream_window", "inference.stream_closed"),
         *("recall.acknowledged", "finding.suppressed"),
-        *("review.adjudicated", "review.sampled"),
+        "review.sampled",
         *("model.approved", "model.retired"),
         *("budget.exceeded", "budget.changed"),
         *("report.issued", "disclosure.suspended"),

@@ -11,6 +11,7 @@ from attending.guardrails.patient import Document
 from attending.server.auth.principal import Principal
 from attending.server.inference.entries import Result
 from attending.server.review.item import Item
+from attending.server.review.reads import Read
 from sqlalchemy import RowMapping
 
 
@@ -26,6 +27,8 @@ class Case:
     patient: dict[str, Any]
     result: Result
     row: RowMapping
+    reads: tuple[tuple[Read, str], ...] = ()
+    """Of a blinded item, once both readers have decided: what each made of it, and the text that they signed."""
 
     @property
     def about(self) -> dict[str, str]:
@@ -38,6 +41,8 @@ def view_document(
 ) -> dict[str, Any]:
     """Every field that is shown, in the restricted JSON model of the ledger."""
     return {
+        # Of an item that is read blind this is what the reader's own eyes had: no other's word is in it.
+        "reads": [{**read.to_json(), "text": signed} for read, signed in case.reads],
         "format": "attending-view/1",
         "ticket": case.item.ticket_id,
         "inference": case.item.inference_id,

@@ -35,7 +35,7 @@ class Dispositions(Record):
         if violations:
             raise InvalidRequest(violations)
         if (index := await self._done(principal, once)) is not None:
-            return (*await self.item(principal.tenant, ticket_id), index)
+            return await self._answer(principal, ticket_id, index)
         item, version = await self.item(principal.tenant, ticket_id)
         machine.dispose(item, principal, lease_id, finding, self._now())
         body = {"finding": finding, "disposition": disposition, "reason_code": reason_code or None}

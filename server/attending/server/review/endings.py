@@ -7,8 +7,8 @@ from attending.server.errors import InvalidRequest
 from attending.server.idempotency import Once
 from attending.server.inference.states import State, require
 from attending.server.review import machine
-from attending.server.review.item import REJECT_CODES, Item
-from attending.server.review.note import note_payload, note_violations
+from attending.server.review.item import Item
+from attending.server.review.note import note_payload, rejection_violations
 from attending.server.review.record import Record
 
 
@@ -24,12 +24,10 @@ class Endings(Record):
         note: str,
         once: Once,
     ) -> tuple[Item, int, int]:
-        if reason_code not in REJECT_CODES:
-            raise InvalidRequest([("reason_code", "must be one of " + ", ".join(sorted(REJECT_CODES)))])
-        if violations := note_violations(note):
+        if violations := rejection_violations(reason_code, note):
             raise InvalidRequest(violations)
         if (index := await self._done(principal, once)) is not None:
-            return (*await self.item(principal.tenant, ticket_id), index)
+            return await self._answer(principal, ticket_id, index)
         item, version = await self.item(principal.tenant, ticket_id)
         machine.reject(item, principal, lease_id, self._now())
         require(State.HELD, "review.rejected")

@@ -23,7 +23,7 @@ class Handover(Record):
     ) -> tuple[Item, int, int]:
         """The item is free again; returns it, its version and the entry's index."""
         if (index := await self._done(principal, once)) is not None:
-            return (*await self.item(principal.tenant, ticket_id), index)
+            return await self._answer(principal, ticket_id, index)
         item, version = await self.item(principal.tenant, ticket_id)
         machine.release_lease(item, principal, lease_id, self._now())
         entry = self._entry(principal, "review.reassigned", item, {"to": None, "reason_code": "returned"})
@@ -52,7 +52,7 @@ class Handover(Record):
             raise InvalidRequest(violations)
         now = self._now()
         if (index := await self._done(principal, once)) is not None:
-            return (*await self.item(principal.tenant, ticket_id), index)
+            return await self._answer(principal, ticket_id, index)
         item, version = await self.item(principal.tenant, ticket_id)
         machine.reassign(item, principal, lease_id, self._person(principal.tenant, to), now)
         body = {"to": to, "until": stamp(now + self._assignment), "reason_code": reason_code}
@@ -74,7 +74,7 @@ class Handover(Record):
         if violations := _coded(reason_code, ESCALATE_CODES) + note_violations(note):
             raise InvalidRequest(violations)
         if (index := await self._done(principal, once)) is not None:
-            return (*await self.item(principal.tenant, ticket_id), index)
+            return await self._answer(principal, ticket_id, index)
         item, version = await self.item(principal.tenant, ticket_id)
         machine.escalate(item, principal, lease_id, self._now())
         policy = self._policies.get(item.policy)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from attending.guardrails.finding import Code, Finding
 from attending.server.review.projection import numbers
+from attending.server.review.reads import BLINDED_READS, Read, agree, decisions, parse_reads, read_of
 from sqlalchemy import RowMapping
 
 DISPOSITIONS = frozenset({"fixed", "accepted_risk", "false_alarm"})
@@ -53,6 +54,7 @@ class Signed:
 
     signer: str
     record: str
+    meaning: str = "approved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,9 @@ class Item:
     escalated_at: str | None = None
     escalated_to: tuple[str, ...] = ()
     escalated_by: tuple[str, ...] = ()
+    blinded: bool = False
+    reads: tuple[Read, ...] = ()
+    adjudicated_by: str | None = None
     row: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The row itself, from which the next entry's reducers go on."""
 
@@ -121,6 +126,9 @@ class Item:
             escalated_at=row["escalated_at"],
             escalated_to=_names(row["escalated_to"]),
             escalated_by=_names(row["escalated_by"]),
+            blinded=row["blinded"],
+            reads=parse_reads(row["reads"]),
+            adjudicated_by=row["adjudicated_by"],
             row=dict(row),
         )
 
@@ -135,6 +143,34 @@ class Item:
     def reserved(self, now: str) -> bool:
         """True while it is reserved for `assigned_to`."""
         return self.assigned_until is not None and self.assigned_until > now
+
+    @property
+    def reading(self) -> bool:
+        """True while a blinded item has not been decided by both readers: until then neither sees the other's work."""
+        return self.blinded and self.state == "held" and len(decisions(self.reads)) < BLINDED_READS
+
+    @property
+    def disputed(self) -> bool:
+        """True while both readers of a blinded item have decided, differently, and nobody has judged between them."""
+        both = self.blinded and self.state == "held" and not self.reading and self.adjudicated_by is None
+        return both and not agree(decisions(self.reads))
+
+    def seen_by(self, who: str | None) -> Item:
+        """What somebody may be shown of the item: all of it, but of one that is read blind their own work only."""
+        if not self.reading:
+            return self
+        own = tuple(read for read in self.reads if read.reader == who)
+        mine = self.claimed_by == who and who is not None
+        return replace(
+            self,
+            disposed=read_of(own, who or "").disposed,
+            signed_by=tuple(signed for signed in self.signed_by if signed.signer == who),
+            claimed_by=self.claimed_by if mine else None,
+            lease_id=self.lease_id if mine else None,
+            escalated_by=tuple(name for name in self.escalated_by if name == who),
+            reads=own,
+            row={},
+        )
 
 
 def _names(text: str) -> tuple[str, ...]:

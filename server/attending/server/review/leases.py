@@ -59,4 +59,4 @@ class Leases(Record):
         item, version = await self.item(principal.tenant, ticket_id)
         if item.claimed_by != principal.name:
             raise FailedPrecondition("LEASE_NOT_HELD")
-        return item, version, index
+        return item.seen_by(principal.name), version, index

@@ -6,12 +6,14 @@ What a step then changes is in `projection`, which is as pure: `attending ledger
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from attending.server.auth.principal import Principal
 from attending.server.clock import parse, stamp
 from attending.server.errors import Aborted, FailedPrecondition, NotFound, PermissionDenied
 from attending.server.review.item import Item, Signed
+from attending.server.review.reads import BLINDED_READS, Read, agree, decisions, read_of
 
 MAJOR_RANK = 3
 
@@ -56,6 +58,7 @@ def claim(item: Item, who: Principal, now: datetime) -> None:
     _require_not_reserved(item, who, now)
     if who.name in item.escalated_by:
         raise FailedPrecondition("ESCALATED_BY_YOU")
+    _require_new_reader(item, who)
 
 
 def release_lease(item: Item, who: Principal, lease_id: str, now: datetime) -> None:
@@ -68,6 +71,9 @@ def reassign(item: Item, who: Principal, lease_id: str, to: Principal | None, no
     """
     require_held(item, now)
     require_reviewer(item, who, now)
+    if item.reading:
+        # Whom it may not be handed to would tell who has read it.
+        raise FailedPrecondition("READ_BLIND")
     if item.leased(stamp(now)):
         require_lease(item, who, lease_id, now)
     _require_not_reserved(item, who, now)
@@ -77,7 +83,10 @@ def reassign(item: Item, who: Principal, lease_id: str, to: Principal | None, no
         require_reviewer(item, to, now)
     except PermissionDenied as err:
         raise FailedPrecondition("REVIEWER_CANNOT_SIGN", metadata={"because": err.reason}) from None
-    if any(signed.signer == to.name for signed in item.signed_by):
+    if item.disputed and _has_read(item, to):
+        raise FailedPrecondition("REVIEWER_CANNOT_SIGN", metadata={"because": "READ_BEFORE"})
+    standing = item.signed_by[-1].record if item.signed_by else None
+    if any((signed.signer, signed.record) == (to.name, standing) for signed in item.signed_by):
         raise FailedPrecondition("REVIEWER_CANNOT_SIGN", metadata={"because": "SIGNER_SIGNED_BEFORE"})
 
 
@@ -109,9 +118,14 @@ def prepare(
     wrote = (author or "").casefold() == who.name.casefold()
     if wrote and (not author_may_sign or item.severity_rank >= MAJOR_RANK):
         raise PermissionDenied("SIGNER_IS_AUTHOR")
-    if any(signed.signer == who.name for signed in item.signed_by):
-        raise FailedPrecondition("SIGNER_SIGNED_BEFORE")
+    _require_new_reader(item, who)
     return role
+
+
+def require_unsigned(item: Item, who: Principal, record: str) -> None:
+    """Raises when `who` has signed this very text before: one person counts once."""
+    if any((signed.signer, signed.record) == (who.name, record) for signed in item.signed_by):
+        raise FailedPrecondition("SIGNER_SIGNED_BEFORE")
 
 
 def require_disposed(item: Item) -> None:
@@ -132,15 +146,46 @@ def sign(
 
 
 def reject(item: Item, who: Principal, lease_id: str, now: datetime) -> None:
+    """A refusal without a signature, which a reader's or adjudicator's decision is not."""
     require_lease(item, who, lease_id, now)
     require_reviewer(item, who, now)
+    if item.reading or item.disputed:
+        raise FailedPrecondition("DECISION_NOT_SIGNED")
 
 
-def releasing(item: Item, signed: Signed) -> tuple[str, ...]:
-    """Names of the signers on whose strength the text is released, once `signed` is added; empty while too few."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a signature leads to. `signers` are those on whose strength the text is released, empty while too few."""
+
+    signers: tuple[str, ...] = ()
+    rejected: bool = False
+    adjudicated: bool = False
+
+
+def outcome(item: Item, signed: Signed) -> Outcome:
+    """What follows once `signed` is added. A refusal ends an item, but of two readers both must refuse, or a third."""
+    refused = signed.meaning == "rejected"
+    if item.reading:
+        before = decisions(item.reads)
+        mine = Read(signed.signer, meaning=signed.meaning, record=signed.record)
+        if len(before) + 1 < BLINDED_READS or not agree((*before, mine)):
+            return Outcome()
+    adjudicated = item.disputed
+    if refused:
+        return Outcome(rejected=True, adjudicated=adjudicated)
     # Only signatures over the same exact text count together.
     agreeing = {one.signer for one in (*item.signed_by, signed) if one.record == signed.record}
-    return tuple(sorted(agreeing)) if len(agreeing) >= max(1, item.sign_off_count) else ()
+    enough = len(agreeing) >= max(1, item.sign_off_count)
+    return Outcome(tuple(sorted(agreeing)) if enough else (), adjudicated=adjudicated)
+
+
+def _require_new_reader(item: Item, who: Principal) -> None:
+    if (item.reading and read_of(item.reads, who.name).decided) or (item.disputed and _has_read(item, who)):
+        raise FailedPrecondition("READ_BEFORE")
+
+
+def _has_read(item: Item, who: Principal) -> bool:
+    return any(read.reader == who.name for read in decisions(item.reads))
 
 
 def _seconds(until: str | None, now: datetime) -> float | None:

@@ -16,6 +16,14 @@ MAX_PREPARATIONS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a text is refused: one of REJECT_CODES, and what the reviewer writes beside it."""
+
+    reason_code: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Preparation:
     """A statement waiting for its signature."""
 
@@ -36,6 +44,8 @@ class Preparation:
     """Hash of the policy that judged an edit, None for the text as held."""
     key: ReviewerKey
     expires_at: str
+    rejection: Rejection | None = None
+    """Set where the statement refuses the text."""
 
     @property
     def statement_bytes(self) -> bytes:
@@ -48,6 +58,9 @@ class Preparations:
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, str], Preparation] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
 
     def get(self, tenant: str, preparation_id: str) -> Preparation | None:
         return self._waiting.get((tenant, preparation_id))

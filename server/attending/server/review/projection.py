@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from attending.guardrails.finding import Severity
@@ -15,6 +16,14 @@ from attending.server import projections
 from attending.server.inference.states import State
 from attending.server.replay.fact import Fact
 from attending.server.review.order import priority
+from attending.server.review.reads import (
+    BLINDED_READS,
+    decisions,
+    dump_reads,
+    parse_reads,
+    read_of,
+    with_read,
+)
 
 _ITEMS, _KEYS = projections.review_item, projections.signing_key
 _NO_LEASE: Final = {"claimed_by": None, "lease_id": None, "lease_expires_at": None}
@@ -31,13 +40,16 @@ def blocked(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
     return _open(fact, State.BLOCKED) if fact.body["stage"] == "output" else ()
 
 
-def claimed(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
-    """A lease begins, or begins anew."""
-    lease = {
+def claimed(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
+    """A lease begins, or begins anew. Who reads blind finds what they disposed of themselves, and nothing else."""
+    lease: dict[str, Any] = {
         "claimed_by": fact.actor.partition(":")[2],
         "lease_id": fact.body["lease"],
         "lease_expires_at": fact.body["lease_expires_at"],
     }
+    row = _item(fact, read)
+    if _read_blind(row):
+        lease |= _disposed(row, read_of(parse_reads(row["reads"]), lease["claimed_by"]).disposed)
     # Whoever works on it, the reservation has done its part.
     return _write(fact, {**lease, **_NOT_ASSIGNED})
 
@@ -75,25 +87,38 @@ def escalated(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
 def disposed(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
     """One finding is disposed of; a later disposition of the same one replaces it."""
     row = _item(fact, read)
-    done = {**json.loads(row["disposed"]), str(fact.body["finding"]): fact.body["disposition"]}
-    left = set(numbers(row["to_dispose"])) - set(map(int, done))
-    return _write(
-        fact,
-        {
-            "disposed": json.dumps(dict(sorted(done.items(), key=lambda one: int(one[0])))),
-            "open_findings": len(left),
-        },
-    )
+    made = {int(number): disposition for number, disposition in json.loads(row["disposed"]).items()}
+    made[fact.body["finding"]] = fact.body["disposition"]
+    values = _disposed(row, made)
+    if _read_blind(row):
+        reads = parse_reads(row["reads"])
+        mine = replace(read_of(reads, fact.actor.partition(":")[2]), disposed=made)
+        values["reads"] = dump_reads(with_read(reads, mine))
+    return _write(fact, values)
 
 
 def signed(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
-    """One more signature, over the record that its statement names; the lease ends with it."""
-    statement = fact.body["statement"]
-    signatures = [
-        *json.loads(_item(fact, read)["signed_by"]),
-        {"signer": statement["signer"], "record": statement["record"]},
-    ]
-    return _write(fact, {"signed_by": json.dumps(signatures), **_NO_LEASE})
+    """One more signature, over the record that its statement names; the lease ends with it. One that refuses the text
+    counts for no release.
+    """
+    statement, row = fact.body["statement"], _item(fact, read)
+    values: dict[str, Any] = dict(_NO_LEASE)
+    if statement["meaning"] != "rejected":
+        one = {"signer": statement["signer"], "record": statement["record"]}
+        values["signed_by"] = json.dumps([*json.loads(row["signed_by"]), one])
+    if _read_blind(row):
+        reads = parse_reads(row["reads"])
+        mine = replace(
+            read_of(reads, statement["signer"]), meaning=statement["meaning"], record=statement["record"]
+        )
+        # The next one disposes of the findings by themselves, whoever it is.
+        values |= {"reads": dump_reads(with_read(reads, mine)), **_disposed(row, {})}
+    return _write(fact, values)
+
+
+def adjudicated(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    """A third person has judged between two readers; what they signed counts like any signature."""
+    return _write(fact, {"adjudicated_by": fact.actor.partition(":")[2]})
 
 
 def released(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
@@ -160,8 +185,21 @@ def _open(fact: Fact, state: State) -> Sequence[RowWrite]:
         "escalates_to": ",".join(escalation.get("to_roles", ())),
         "escalated_to": "",
         "escalated_by": "",
+        "blinded": body["sign_off"].get("blinded", False),
+        "reads": "[]",
     }
     return _write(fact, values)
+
+
+def _read_blind(row: Mapping[str, Any]) -> bool:
+    return bool(row["blinded"]) and len(decisions(parse_reads(row["reads"]))) < BLINDED_READS
+
+
+def _disposed(row: Mapping[str, Any], made: Mapping[int, str]) -> dict[str, Any]:
+    return {
+        "disposed": json.dumps({str(number): disposition for number, disposition in sorted(made.items())}),
+        "open_findings": len(set(numbers(row["to_dispose"])) - set(made)),
+    }
 
 
 def _write(fact: Fact, values: Mapping[str, Any]) -> Sequence[RowWrite]:

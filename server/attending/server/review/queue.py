@@ -7,7 +7,7 @@ import heapq
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from operator import attrgetter
 from typing import Final
@@ -88,8 +88,9 @@ class Queue(Record):
             *(self._ledger.stream_version(tenant, item.inference_id) for item in shown)
         )
         last = shown[-1] if len(items) > limit else None
+        viewer = None if wanted.who is None else wanted.who.name
         return QueuePage(
-            items=tuple(zip(shown, versions, strict=True)),
+            items=tuple(zip((item.seen_by(viewer) for item in shown), versions, strict=True)),
             total=int(counted[0][0]),
             following="" if last is None else f"{last.priority}~{last.ticket_id}",
         )
@@ -105,10 +106,12 @@ class Queue(Record):
         return [Item.from_row(row._mapping) for row in rows]
 
     async def view(self, permit: Permit, ticket_id: str) -> Case:
-        """The whole case. The look is an entry before anything is shown."""
+        """The whole case; of one that is read blind without what another reader made of it. The look is an entry before
+        anything is shown.
+        """
         case = await self._case(permit.principal.tenant, ticket_id)
         await self._phi.record(permit, "access.viewed", "case", subject=case.row["subject"], about=case.about)
-        return case
+        return replace(case, item=case.item.seen_by(permit.principal.name))
 
 
 def _conditions(wanted: Wanted, now: str) -> list[ColumnElement[bool]]:
@@ -143,12 +146,14 @@ def _claimable(who: Principal, now: str) -> ColumnElement[bool]:
         _ITEMS.c.assigned_until <= now,
         _ITEMS.c.assigned_to == who.name,
     )
+    decided = f'"reader": {json.dumps(who.name)}, "meaning": "'
     return and_(
         free,
         open_to,
         or_(*(_names(_ITEMS.c.sign_off_roles, role) for role in sorted(who.roles)), literal(False)),
         not_(_names(_ITEMS.c.escalated_by, who.name)),
         not_(_ITEMS.c.signed_by.contains(f'"signer": {json.dumps(who.name)}', autoescape=True)),
+        not_(and_(_ITEMS.c.adjudicated_by.is_(None), _ITEMS.c.reads.contains(decided, autoescape=True))),
     )
 
 

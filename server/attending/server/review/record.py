@@ -27,6 +27,7 @@ from attending.server.replay.reducers import rows_of_append
 from attending.server.review.case import Case
 from attending.server.review.item import Item
 from attending.server.review.preparation import Preparations
+from attending.server.review.reads import decisions
 from sqlalchemy import select
 
 _ITEMS, _INFERENCES = projections.review_item, projections.inference
@@ -86,7 +87,8 @@ class Record:
         """Leases under which the case is on record as looked at by who writes."""
 
     async def item(self, tenant: str, ticket_id: str) -> tuple[Item, int]:
-        """The item and its stream's version; NotFound alike for unknown and foreign tickets.
+        """The whole item and its stream's version; NotFound alike for unknown and foreign tickets. What somebody may be
+        shown of it is `Item.seen_by`.
 
         INVARIANT: the version is not newer than the item. An append that expects it is refused when anything
         happened since; read the other way round, a step decided on an old row would pass on the new version.
@@ -116,7 +118,19 @@ class Record:
         generated = await self._generated(tenant, item.inference_id)
         result = Result.from_bytes(await self._ledger.open_payload(tenant, generated["result_record"]))
         output = (await self._ledger.open_payload(tenant, generated["text_record"])).decode("utf-8")
-        return Case(item, version, output, request.prompt, request.documents, request.patient, result, row)
+        decided = () if item.reading else decisions(item.reads)
+        texts = [await self._ledger.open_payload(tenant, str(read.record)) for read in decided]
+        return Case(
+            item,
+            version,
+            output,
+            request.prompt,
+            request.documents,
+            request.patient,
+            result,
+            row,
+            tuple(zip(decided, (text.decode("utf-8") for text in texts), strict=True)),
+        )
 
     async def _generated(self, tenant: str, inference_id: str) -> Mapping[str, Any]:
         """The body of `inference.generated`, which every inference with a ticket has."""
@@ -155,7 +169,12 @@ class Record:
         )
         first = await index_of(self._ledger, tenant, once, append, Aborted("ITEM_CHANGED"))
         self._changes.announce(tenant, item.inference_id)
-        return (*await self.item(tenant, item.ticket_id), first)
+        return await self._answer(principal, item.ticket_id, first)
+
+    async def _answer(self, principal: Principal, ticket_id: str, index: int) -> tuple[Item, int, int]:
+        """What a step answers: the item as the caller may see it, its version and the entry's index."""
+        item, version = await self.item(principal.tenant, ticket_id)
+        return item.seen_by(principal.name), version, index
 
     def _entry(
         self,

@@ -13,7 +13,7 @@ from attending.ledger.vault import SealedPayload, payload_commitment
 from attending.ledger.webauthn import Assertion
 from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
-from attending.server.errors import Aborted, FailedPrecondition, NotFound
+from attending.server.errors import Aborted, FailedPrecondition, InvalidRequest, NotFound
 from attending.server.idempotency import Once, answered
 from attending.server.inference.entries import Result
 from attending.server.inference.states import State, require
@@ -23,7 +23,9 @@ from attending.server.review.case import Case, view_document
 from attending.server.review.checking import Checking
 from attending.server.review.enrolment import key_in_force, signing_key_of
 from attending.server.review.item import Item, Signed
-from attending.server.review.preparation import Preparation
+from attending.server.review.note import note_payload, rejection_violations
+from attending.server.review.preparation import Preparation, Rejection
+from attending.server.review.reads import decisions
 from attending.server.wire.request import MAX_TEXT_CODE_POINTS
 from attending.server.wire.violations import Violations, normalise
 
@@ -32,15 +34,24 @@ class Signing(Checking):
     """Preparing a statement and taking its signature."""
 
     async def prepare(
-        self, permit: Permit, ticket_id: str, lease_id: str, edited_text: str | None, key_id: str
+        self,
+        permit: Permit,
+        ticket_id: str,
+        lease_id: str,
+        edited_text: str | None,
+        key_id: str,
+        rejection: Rejection | None = None,
     ) -> Preparation:
         """Re-checks the text to be signed with the rails and returns the statement to sign. That it is shown, with what
-        opens its commitments, is an entry before.
+        opens its commitments, is an entry before. With `rejection` the statement refuses the text as it was generated.
 
         Refused (FailedPrecondition): FINDINGS_UNDISPOSED, DISPOSITION_NEEDS_EDIT (a finding marked as fixed is still
         there), EDIT_NOT_CLEAN (the edit has a finding that the policy in force would hold or block), POLICY_NOT_SERVED
-        (no version of the policy judges an edit any more), KEY_UNKNOWN, SIGNER_IS_AUTHOR, SIGNER_SIGNED_BEFORE.
+        (no version of the policy judges an edit any more), KEY_UNKNOWN, SIGNER_IS_AUTHOR, SIGNER_SIGNED_BEFORE,
+        READ_BEFORE (a reader of a blinded item has decided already).
         """
+        if rejection is not None:
+            _require_well_formed(rejection, edited_text)
         now, principal = self._now(), permit.principal
         case = await self._case(principal.tenant, ticket_id)
         item = case.item
@@ -53,9 +64,16 @@ class Signing(Checking):
             author_may_sign=item.author_may_sign,
         )
         key = await signing_key_of(self._ledger, principal, key_id)
-        machine.require_disposed(item)
-        text, record, salt, sealed = await self._text_to_sign(principal.tenant, case, edited_text)
-        result, checked_by = await self._recheck(case, text)
+        if rejection is None:
+            machine.require_disposed(item)
+        text, record, salt, sealed = await self._text_to_sign(
+            principal.tenant, case, edited_text, refuses=rejection is not None
+        )
+        if rejection is None:
+            machine.require_unsigned(item, principal, record)
+            result, checked_by = await self._recheck(case, text)
+        else:
+            result, checked_by = case.result, None
         view = canonical.encode(view_document(case, text, result.findings, principal, role))
         subject = case.row["subject"]
         sealed_view = await self._ledger.seal(principal.tenant, Payload("view", view), subject)
@@ -71,7 +89,7 @@ class Signing(Checking):
             record=record,
             text_commitment=payload_commitment("output_final", salt, text.encode("utf-8")).hex(),
             view_commitment=sealed_view.commitment.commitment,
-            meaning=Meaning.APPROVED if text == case.output else Meaning.APPROVED_WITH_EDITS,
+            meaning=_meaning(rejection, edited=text != case.output),
             signer=principal.name,
             key_id=key_id,
             role=role,
@@ -99,6 +117,7 @@ class Signing(Checking):
             checked_by=checked_by,
             key=key,
             expires_at=min(item.lease_expires_at or stamp(now), stamp(now + self._preparation)),
+            rejection=rejection,
         )
         await self._phi.record(permit, "access.revealed", "statement", subject=subject, about=case.about)
         self._prepared.keep(principal.tenant, preparation, stamp(now))
@@ -114,8 +133,8 @@ class Signing(Checking):
         once: Once,
         assertion: Assertion | None = None,
     ) -> tuple[Item, int, tuple[int, ...]]:
-        """Verifies the signature, of a passkey over `assertion`, and appends `review.signed`, with the release when
-        enough people signed.
+        """Verifies the signature, of a passkey over `assertion`, and appends `review.signed`, with what it leads to:
+        the release when enough people signed, the end when the text is refused, the word of who judges between two.
         """
         now = self._now()
         item, version = await self.item(principal.tenant, ticket_id)
@@ -142,7 +161,8 @@ class Signing(Checking):
         if prepared.checked_by is not None and prepared.checked_by != self._in_force(item):
             raise Aborted("CHANGED_SINCE_PREPARED")
         key = await key_in_force(self._ledger, principal.tenant, prepared.statement.key_id)
-        signers = machine.releasing(item, Signed(principal.name, prepared.statement.record))
+        meaning, rejection = prepared.statement.meaning, prepared.rejection
+        outcome = machine.outcome(item, Signed(principal.name, prepared.statement.record, meaning.value))
         sealed = (prepared.sealed_text, prepared.sealed_view, prepared.sealed_result)
         payloads = tuple(payload for payload in sealed if payload is not None)
         signed = self._entry(
@@ -157,17 +177,26 @@ class Signing(Checking):
                 "checked_by": None
                 if prepared.checked_by is None
                 else prepared.checked_by.removeprefix("sha256:"),
+                **({} if rejection is None else {"reason_code": rejection.reason_code}),
             },
             *payloads,
+            *note_payload("" if rejection is None else rejection.note),
         )
         pending = [signed]
-        if signers:
+        if outcome.adjudicated:
+            body = {"readers": [read.reader for read in decisions(item.reads)], "outcome": meaning.value}
+            pending.append(self._entry(principal, "review.adjudicated", item, body))
+        if outcome.rejected:
+            require(State.HELD, "review.rejected")
+            body = {"reason_code": rejection.reason_code if rejection is not None else "other"}
+            pending.append(self._entry(principal, "review.rejected", item, body))
+        if outcome.signers:
             require(State.HELD, "inference.released")
             body = {
                 "basis": "signed",
                 "text_record": prepared.statement.record,
                 "text_commitment": prepared.statement.text_commitment,
-                "signers": list(signers),
+                "signers": list(outcome.signers),
             }
             if prepared.sealed_result is not None:
                 body["result_record"] = prepared.sealed_result.record
@@ -177,7 +206,7 @@ class Signing(Checking):
         return done_item, done_version, tuple(range(first, first + len(pending)))
 
     async def _text_to_sign(
-        self, tenant: str, case: Case, edited_text: str | None
+        self, tenant: str, case: Case, edited_text: str | None, *, refuses: bool
     ) -> tuple[str, str, bytes, SealedPayload | None]:
         """Text, vault record, salt, and the sealed payload when the record is new."""
         text = None if edited_text is None else normalise(edited_text)
@@ -185,15 +214,19 @@ class Signing(Checking):
             v = Violations()
             v.text(text, "edited_text", MAX_TEXT_CODE_POINTS)
             v.raise_if_any()
-        # A second signer confirms the record that the first one signed, unless the text is changed again.
+        # A second signer confirms the record that the first one signed, unless the text is changed again. Who reads
+        # blind, or judges between readers, begins with the text as generated; writing what another has signed is
+        # agreeing with them, so that it is their record which both sign.
         generated = str(case.row["text_record"])
-        record = case.item.signed_by[-1].record if case.item.signed_by else generated
-        if text is not None and text == case.output:
-            record = generated
-        salt, content = await self._ledger.disclose_payload(tenant, record)
-        standing = content.decode("utf-8")
-        if text is None or text == standing:
-            return standing, record, salt, None
+        signed = [one.record for one in reversed(case.item.signed_by)]
+        anew = refuses or case.item.reading or case.item.disputed or not signed
+        begun = generated if anew else signed[0]
+        for record in dict.fromkeys([begun] if text is None else [begun, generated, *signed]):
+            salt, content = await self._ledger.disclose_payload(tenant, record)
+            standing = content.decode("utf-8")
+            if text is None or text == standing:
+                return standing, record, salt, None
+        assert text is not None
         sealed = await self._ledger.seal(
             tenant, Payload("output_final", text.encode("utf-8")), case.row["subject"]
         )
@@ -219,3 +252,17 @@ class Signing(Checking):
                 "EDIT_NOT_CLEAN", metadata={"findings": str(len(blocking)), "codes": ",".join(codes)}
             )
         return result, checked_by
+
+
+def _meaning(rejection: Rejection | None, *, edited: bool) -> Meaning:
+    if rejection is not None:
+        return Meaning.REJECTED
+    return Meaning.APPROVED_WITH_EDITS if edited else Meaning.APPROVED
+
+
+def _require_well_formed(rejection: Rejection, edited_text: str | None) -> None:
+    violations = rejection_violations(rejection.reason_code, rejection.note)
+    if edited_text is not None:
+        violations.append(("edited_text", "is not for a text that is refused"))
+    if violations:
+        raise InvalidRequest(violations)

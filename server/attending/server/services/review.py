@@ -13,6 +13,7 @@ from attending.server.errors import InvalidRequest
 from attending.server.phi.access import PhiAccess
 from attending.server.review.desk import Desk
 from attending.server.review.item import Item
+from attending.server.review.preparation import Rejection
 from attending.server.review.queue import Wanted
 from attending.server.rpc import Context
 from attending.server.services.begun import once_of
@@ -33,6 +34,7 @@ _DISPOSITIONS = {
     review_pb2.DISPOSITION_ACCEPTED_RISK: "accepted_risk",
     review_pb2.DISPOSITION_FALSE_ALARM: "false_alarm",
 }
+_DISPOSITION_VALUES = {name: value for value, name in _DISPOSITIONS.items()}
 
 _SEVERITIES: dict[int, int] = {0: 0, **{severity_message(one.value): one.rank for one in Severity}}
 """Wire value to rank; unspecified asks for nothing."""
@@ -106,6 +108,18 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             second_opinion=light_of(case.result.findings) or "",
             patient_json=json.dumps(case.patient, ensure_ascii=False, sort_keys=True),
             sign_off_roles=case.item.sign_off_roles,
+            reads=[
+                review_pb2.BlindedRead(
+                    reader=read.reader,
+                    meaning=read.meaning or "",
+                    text=text,
+                    findings=[
+                        review_pb2.DisposedFinding(finding=n, disposition=_DISPOSITION_VALUES[made])
+                        for n, made in sorted(read.disposed.items())
+                    ],
+                )
+                for read, text in case.reads
+            ],
         )
 
     async def Claim(  # noqa: N802
@@ -161,6 +175,9 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             request.lease_id,
             request.edited_text if request.HasField("edited_text") else None,
             request.key_id,
+            Rejection(request.rejection.reason_code, request.rejection.note)
+            if request.HasField("rejection")
+            else None,
         )
         response = review_pb2.PrepareSignResponse(
             statement=prepared.statement_bytes,
@@ -272,6 +289,8 @@ def _item(item: Item, version: int) -> review_pb2.QueueItem:
         assigned_to=item.assigned_to or "",
         escalated_to=item.escalated_to,
         urgency=item.urgency,
+        blinded=item.blinded,
+        disputed=item.disputed,
     )
     message.held_at.FromDatetime(clock.parse(item.held_at))
     message.due_at.FromDatetime(clock.parse(item.due_at))
