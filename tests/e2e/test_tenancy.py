@@ -41,7 +41,7 @@ CLOSED = {
     grpc.StatusCode.UNAUTHENTICATED,
 }
 SECRET_FIELDS = (
-    *("inference", "released", "ticket", "unclaimed", "lease", "preparation", "prompt"),
+    *("inference", "released", "withdrawn", "ticket", "unclaimed", "lease", "preparation", "prompt"),
     *("subject", "other", "on_hold", "hold", "mrn"),
     *("user", "credential", "emergency", "ended_emergency", "person", "invitation"),
 )

@@ -6,7 +6,15 @@ import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from attending.client import Client, CustodyClient, EmergencyClient, PeopleClient, PolicyClient, ReviewClient
+from attending.client import (
+    Client,
+    CustodyClient,
+    EmergencyClient,
+    PeopleClient,
+    PolicyClient,
+    RecallClient,
+    ReviewClient,
+)
 from attending.client.review import key_id
 from attending.ledger.review_signature import sign_statement
 from attending.v1 import (
@@ -16,6 +24,7 @@ from attending.v1 import (
     identity_pb2,
     inference_pb2,
     prompt_pb2,
+    recall_pb2,
     review_pb2,
 )
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -55,6 +64,9 @@ def refresh(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
         held = _infer(app, "held", policy="patient-message", model="warned", patient=_patient(numbers[0]))
         unclaimed = _infer(app, "held", policy="patient-message", model="dose", patient=_patient(numbers[1]))
         released = _infer(app, "released", model="letter", patient=_patient(numbers[2]))
+        withdrawn = _infer(app, "released", model="letter", patient=_patient(numbers[2]))
+    with RecallClient(hospital.connection(tenant, "safety_officer")) as officer:
+        officer.withdraw(withdrawn.inference_id, recall_pb2.RECALL_REASON_WRONG)
     with hospital.connection(tenant, "app").channel() as channel:
         opening = append_stream(replace(things, emitter=emitter))
         invoke(channel, "/attending.v1.LedgerService/AppendStream", opening, TIMEOUT)
@@ -64,6 +76,7 @@ def refresh(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
         ticket=held.ticket.ticket_id,
         unclaimed=unclaimed.ticket.ticket_id,
         released=released.inference_id,
+        withdrawn=withdrawn.inference_id,
         emitter=emitter,
         mrn=numbers[0],
     )

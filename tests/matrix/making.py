@@ -31,6 +31,8 @@ class Things:
     inference: str = INFERENCE_NOWHERE
     """Held, and claimed by the clinician."""
     released: str = f"inf_{'1' * 32}"
+    withdrawn: str = f"inf_{'2' * 32}"
+    """Released, and taken back; nobody has taken notice."""
     ticket: str = f"tkt_{NOBODY}"
     unclaimed: str = f"tkt_{'1' * 32}"
     lease: str = f"lse_{NOBODY}"

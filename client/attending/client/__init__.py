@@ -16,6 +16,7 @@ from attending.client.keys import KeyClient
 from attending.client.knowledge import KnowledgeClient
 from attending.client.people import EmergencyClient, PeopleClient
 from attending.client.policy import PolicyClient
+from attending.client.recall import RecallClient
 from attending.client.review import PreparedSignature, ReviewClient
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "PeopleClient",
     "PolicyClient",
     "PreparedSignature",
+    "RecallClient",
     "ReceiptError",
     "Result",
     "ReviewClient",

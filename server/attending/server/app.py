@@ -124,6 +124,7 @@ COMPONENTS: Final[tuple[str, ...]] = (
     "attending.server.emergency.component:build",
     "attending.server.inference.component:build",
     "attending.server.review.component:build",
+    "attending.server.services.recall:build",
     "attending.server.services.admin:build",
     "attending.server.services.keys:build",
     "attending.server.services.knowledge:build",

@@ -99,6 +99,24 @@ review_item = Table(
     Column("adjudicated_by", String(128)),
     Index(None, "log_id", "state", "priority", "ticket_id"),
     Index(None, "log_id", "state", "expires_at"),
+    Index(None, "log_id", "inference_id"),
+)
+
+# One row a withdrawn inference; `outstanding` are those who have not taken notice.
+recall = Table(
+    "recall",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("inference_id", String(40), primary_key=True),
+    Column("calling_app", String(128), nullable=False),
+    Column("policy", String(64), nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("withdrawn_at", String(27), nullable=False),
+    Column("withdrawn_by", String(128), nullable=False),
+    Column("withdrawn_index", BigInteger, nullable=False),
+    Column("outstanding", Text, nullable=False),
+    Column("acknowledged", Text, nullable=False),
+    Index(None, "log_id", "withdrawn_index"),
 )
 
 # Prompt versions hold no personal data by contract; their text lies here and its hash in the entry.

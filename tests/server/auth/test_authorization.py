@@ -32,6 +32,7 @@ DECIDE = {
     *("Claim", "Renew", "Dispose", "Reject", "PrepareSign", "Sign"),
     *("ReleaseLease", "Reassign", "Escalate"),
 }
+RECALL = {"Withdraw", "AckRecall", "ListRecalls"}
 PROOFS = {"GetReceipt", "GetCheckpoint", "GetInclusionProof", "GetConsistencyProof", "GetCompleteness"}
 EVENTS = {"AppendBatch", "AppendStream", "CloseEmitter"}
 ENTRIES = {"GetEntry", "ListEntries"}
@@ -51,10 +52,10 @@ IN_EMERGENCY = {"BeginEmergencyAccess", "EndEmergencyAccess", "ListEmergencyAcce
 AFTER_EMERGENCY = {"EndEmergencyAccess", "ListEmergencyAccess", "ReviewEmergencyAccess"}
 IN_FORCE = {"ListActivations"}
 ASK_FOR_A_VERSION = IN_FORCE | {"RequestActivation"}
-CLINICAL = LOOK | DECIDE | OUTCOME | PROOFS | EVENTS | HALT | IN_EMERGENCY | ASK_FOR_A_VERSION
+CLINICAL = RECALL | LOOK | DECIDE | OUTCOME | PROOFS | EVENTS | HALT | IN_EMERGENCY | ASK_FOR_A_VERSION
 
 MAY: dict[str, set[str]] = {
-    "demo-app": SUBMIT | OUTCOME | PROOFS | READ_PROMPTS | EVENTS | {"GetHalt"},
+    "demo-app": SUBMIT | OUTCOME | PROOFS | READ_PROMPTS | EVENTS | {"GetHalt", "AckRecall", "ListRecalls"},
     "dr-rivera": CLINICAL,
     "dr-chen": CLINICAL,
     "demo-pharmacist": CLINICAL | {"AttestFact"},
@@ -63,7 +64,7 @@ MAY: dict[str, set[str]] = {
     | READ_PROMPTS
     | READ_USERS
     | IN_FORCE
-    | {"Export", "GetHalt", "ListEmergencyAccess"},
+    | {"Export", "GetHalt", "ListEmergencyAccess", "ListRecalls"},
     "demo-operator": READ_PROMPTS
     | ASK_FOR_A_VERSION
     | CHANGE_PROMPTS
@@ -78,12 +79,13 @@ MAY: dict[str, set[str]] = {
     | PROOFS
     | CUSTODY
     | IN_FORCE
-    | {"Export", "GetHalt"}
+    | {"Export", "GetHalt", "ListRecalls"}
     | EVENTS
     | OFFICE
     | AFTER_EMERGENCY,
     "demo-safety-officer": (
         LOOK
+        | RECALL
         | ENTRIES
         | PROOFS
         | READ_PROMPTS

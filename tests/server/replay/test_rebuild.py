@@ -25,6 +25,7 @@ from attending.server.inference.owners import Owners
 from attending.server.inference.recovery import abandon_orphans
 from attending.server.inference.states import State
 from attending.server.providers.port import ProviderError
+from attending.server.recall.desk import Recalls
 from attending.server.replay.reducers import REDUCERS
 from attending.server.review.enrolment import enrol_keys
 
@@ -66,6 +67,13 @@ async def whole_life(ward: Ward) -> str:
     # Released, delivered, recorded; blocked before the model and after it; failed.
     released = await gate.pipeline.infer(CALLER, infer_call(context=about), key("released"))
     await gate.pipeline.acknowledge(CALLER, released.inference_id, "patient", "portal", key("delivered"))
+    # Delivered twice, taken back, noticed by one.
+    back = await gate.pipeline.infer(CALLER, infer_call(context=about), key("back"))
+    for channel in ("portal", "print"):
+        await gate.pipeline.acknowledge(CALLER, back.inference_id, "patient", channel, key(channel))
+    recalls = Recalls(gate.ledger, gate.changes, gate.clock)
+    await recalls.withdraw(ward.rivera.principal, back.inference_id, "unsafe", "a note", key("withdraw"))
+    await recalls.acknowledge(ward.chen.principal, back.inference_id, "patient/print", key("notice"))
     await gate.pipeline.record(CALLER, record_call("A text from elsewhere."), key("recorded"))
     blocked = await gate.pipeline.infer(CALLER, infer_call("BLOCK-INPUT", context=about), key("blocked-in"))
     gate.provider.text = "BLOCK this"

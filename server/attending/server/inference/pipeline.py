@@ -194,9 +194,6 @@ class Pipeline:
         self, caller: Caller, inference_id: str, recipient: str, channel: str, once: Once
     ) -> int:
         """Records delivery of a released text; returns the entry's index, the same one for a repeated key."""
-        outcome = await self.get(caller.tenant, inference_id)
-        if outcome.state is not State.RELEASED:
-            raise FailedPrecondition("NOT_RELEASED", metadata={"state": outcome.state.value})
         entry = PendingEntry(
             type="inference.delivered",
             stream=inference_id,
@@ -204,14 +201,29 @@ class Pipeline:
             subject=None,
             body={"recipient": recipient, "channel": channel},
         )
-        try:
-            done = await self._ledger.append(caller.tenant, [entry], claim=once.claim(inference_id))
-        except (DuplicateClaim, ClaimConflict):
-            earlier = await answered(self._ledger, caller.tenant, once)
-            if earlier is None:
-                raise NotFound("UNKNOWN_DELIVERY") from None
-            return earlier[0]
-        return done.first_index
+        while True:
+            # INVARIANT: no delivery follows a recall, which names everybody to whom the text went.
+            version = await self._ledger.stream_version(caller.tenant, inference_id)
+            outcome = await self.get(caller.tenant, inference_id)
+            if (earlier := await answered(self._ledger, caller.tenant, once)) is not None:
+                return earlier[0]
+            if outcome.state is not State.RELEASED:
+                raise FailedPrecondition("NOT_RELEASED", metadata={"state": outcome.state.value})
+            try:
+                done = await self._ledger.append(
+                    caller.tenant,
+                    [entry],
+                    expect=[Expectation(inference_id, version)],
+                    claim=once.claim(inference_id),
+                )
+            except ExpectationFailed:
+                continue
+            except (DuplicateClaim, ClaimConflict):
+                earlier = await answered(self._ledger, caller.tenant, once)
+                if earlier is None:
+                    raise NotFound("UNKNOWN_DELIVERY") from None
+                return earlier[0]
+            return done.first_index
 
     def running(self, tenant: str) -> int:
         """Calls of the tenant that are being carried through in this process now."""

@@ -36,6 +36,7 @@ _HASHES: Final = GivesNone("hashes, signatures and sizes")
 _PROMPT: Final = GivesNone("a template is written for everybody; its variables are not stored with it")
 _STAFF: Final = GivesNone("names, roles and dates of staff, who are no patients here")
 _EMERGENCY: Final = GivesNone("who had emergency access and when, and coded reasons")
+_RECALL: Final = GivesNone("random ids, a policy, times, coded reasons, names of staff and of programs")
 _HALT: Final = GivesNone("what is halted, since when, by whom, and a coded reason")
 _FACT: Final = GivesNone("a rule of the drug knowledge, and who attested it")
 _VERSIONS: Final = GivesNone("hashes and numbers of versions of policies, and names of staff")
@@ -94,6 +95,9 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.IdentityService/GetUser": _STAFF,
     "/attending.v1.IdentityService/IssueKey": _STAFF,
     "/attending.v1.IdentityService/RevokeKey": _STAFF,
+    "/attending.v1.RecallService/Withdraw": _RECALL,
+    "/attending.v1.RecallService/AckRecall": _RECALL,
+    "/attending.v1.RecallService/ListRecalls": _RECALL,
     "/attending.v1.EmergencyService/BeginEmergencyAccess": _EMERGENCY,
     "/attending.v1.EmergencyService/EndEmergencyAccess": _EMERGENCY,
     "/attending.v1.EmergencyService/ListEmergencyAccess": _EMERGENCY,

@@ -14,6 +14,7 @@ from attending.server.events.types import EXTERNAL_TYPES
 from attending.server.inference import projection as inference
 from attending.server.people import projection as people
 from attending.server.prompts import projection as prompts
+from attending.server.recall import projection as recall
 from attending.server.replay.fact import Fact, Reducer, pending_fact, stored_fact
 from attending.server.review import projection as review
 
@@ -25,7 +26,8 @@ REDUCERS: Final[Mapping[str, tuple[Reducer, ...]]] = {
     "inference.blocked": (inference.blocked, review.blocked),
     "inference.failed": (inference.closed,),
     "inference.abandoned": (inference.closed,),
-    "inference.withdrawn": (inference.withdrawn,),
+    "inference.withdrawn": (inference.withdrawn, review.withdrawn, recall.withdrawn),
+    "recall.acknowledged": (recall.acknowledged,),
     "review.claimed": (review.claimed,),
     "review.disposed": (review.disposed,),
     "review.signed": (review.signed,),
@@ -74,8 +76,7 @@ UNPROJECTED: Final[frozenset[str]] = frozenset(
         *("knowledge.version", "knowledge.activated", "knowledge.attested"),
         # Nothing of this server appends these. Whoever begins to, with a table, adds the reducer above.
         *("inference.stream_opened", "inference.stream_window", "inference.stream_closed"),
-        *("recall.acknowledged", "finding.suppressed"),
-        "review.sampled",
+        *("finding.suppressed", "review.sampled"),
         *("model.approved", "model.retired"),
         *("budget.exceeded", "budget.changed"),
         *("report.issued", "disclosure.suspended"),

@@ -126,6 +126,11 @@ def released(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
     return _write(fact, {"state": State.RELEASED.value}) if "ticket" in fact.body else ()
 
 
+def withdrawn(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    """A text that was held once, signed, and taken back; what policy released never was an item."""
+    return _write(fact, {"state": State.WITHDRAWN.value}) if "ticket" in fact.body else ()
+
+
 def rejected(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
     return _write(fact, {"state": State.REJECTED.value, **_NO_LEASE})
 

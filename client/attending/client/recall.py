@@ -1,0 +1,61 @@
+"""Calls about recalls: withdraw what was released, take notice, list."""
+
+from __future__ import annotations
+
+import uuid
+
+from attending.client.calls import TIMEOUT_SECONDS, Calls
+from attending.client.connection import Connection
+from attending.client.errors import translated
+from attending.v1 import recall_pb2, recall_pb2_grpc
+
+PAGE = 200
+
+
+class RecallClient(Calls):
+    """Calls of a clinical role, a safety officer or an application; close it, or use it in a `with`."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._stub = recall_pb2_grpc.RecallServiceStub(self._channel)
+
+    @translated
+    def withdraw(
+        self,
+        inference_id: str,
+        reason: recall_pb2.RecallReason.ValueType,
+        *,
+        note: str = "",
+        key: str | None = None,
+    ) -> recall_pb2.Recall:
+        """Takes a released text back: from now on it is given to nobody."""
+        request = recall_pb2.WithdrawRequest(
+            idempotency_key=key or uuid.uuid4().hex, inference_id=inference_id, reason=reason, note=note
+        )
+        answer = self._stub.Withdraw(request, timeout=TIMEOUT_SECONDS)
+        self._check([answer.receipt], "inference.withdrawn")
+        return answer.recall
+
+    @translated
+    def acknowledge(
+        self, inference_id: str, target: str = "app", *, key: str | None = None
+    ) -> recall_pb2.Recall:
+        """Says that `target` took notice: `app` that the application shows the text no more."""
+        request = recall_pb2.AckRecallRequest(
+            idempotency_key=key or uuid.uuid4().hex, inference_id=inference_id, target=target
+        )
+        answer = self._stub.AckRecall(request, timeout=TIMEOUT_SECONDS)
+        self._check([answer.receipt], "recall.acknowledged")
+        return answer.recall
+
+    @translated
+    def recalls(self, *, only_open: bool = False) -> list[recall_pb2.Recall]:
+        """Recalls, newest first, all pages; an application gets those of its own inferences."""
+        found: list[recall_pb2.Recall] = []
+        request = recall_pb2.ListRecallsRequest(open=only_open, page_size=PAGE)
+        while True:
+            page = self._stub.ListRecalls(request, timeout=TIMEOUT_SECONDS)
+            found += page.recalls
+            request.page_token = page.next_page_token
+            if not page.next_page_token:
+                return found

@@ -1,0 +1,80 @@
+"""`attending recall`: take back what was released, from a terminal."""
+
+from __future__ import annotations
+
+import click
+from attending.client import Connection, RecallClient
+from attending.server.cli.connect import connection_options
+from attending.server.cli.examples import examples
+from attending.server.cli.message import as_json_line, choices, word
+from attending.v1 import recall_pb2
+
+CLINICIAN = "dr-rivera"
+REASONS = choices(recall_pb2.RecallReason)
+as_json_option = click.option("--json", "as_json", is_flag=True, help="The recall as JSON.")
+
+
+@click.group(epilog=examples("attending recall withdraw inf_0123... --reason unsafe"))
+def recall() -> None:
+    """Take back what was released, and see who has taken notice."""
+
+
+@recall.command(
+    short_help="Take a released text back.",
+    epilog=examples(
+        "attending recall withdraw inf_0123... --reason unsafe",
+        'attending recall withdraw inf_0123... --reason other --note "..." --json',
+    ),
+)
+@click.argument("inference")
+@click.option("--reason", type=click.Choice(sorted(REASONS)), required=True, help="Why.")
+@click.option("--note", default="", help="Note; stored as personal content.")
+@as_json_option
+@connection_options(CLINICIAN)
+def withdraw(inference: str, reason: str, note: str, as_json: bool, connection: Connection) -> None:
+    """Take a released text back: from now on it is given to nobody."""
+    with RecallClient(connection) as client:
+        _show(client.withdraw(inference, REASONS[reason], note=note), as_json)
+
+
+@recall.command(
+    short_help="Say that somebody took notice.",
+    epilog=examples("attending recall ack inf_0123... --target patient/portal --as dr-rivera"),
+)
+@click.argument("inference")
+@click.option("--target", default="app", show_default=True, help="Who took notice: one of those outstanding.")
+@as_json_option
+@connection_options("demo-app")
+def ack(inference: str, target: str, as_json: bool, connection: Connection) -> None:
+    """Say that the application shows the text no more (`app`), or that who received it was told."""
+    with RecallClient(connection) as client:
+        _show(client.acknowledge(inference, target), as_json)
+
+
+@recall.command("list", epilog=examples("attending recall list --open"))
+@click.option("--open", "only_open", is_flag=True, help="Only those that somebody has not answered.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@connection_options(CLINICIAN)
+def list_recalls(only_open: bool, as_json: bool, connection: Connection) -> None:
+    """List recalls, newest first."""
+    with RecallClient(connection) as client:
+        found = client.recalls(only_open=only_open)
+    for one in found:
+        _show(one, as_json)
+    if not found and not as_json:
+        click.echo("none")
+
+
+def _show(one: recall_pb2.Recall, as_json: bool) -> None:
+    if as_json:
+        click.echo(as_json_line(one))
+        return
+    when = one.withdrawn_at.ToDatetime().strftime("%Y-%m-%d %H:%M")
+    waits = f"waits for {', '.join(one.outstanding)}" if one.outstanding else "all have taken notice"
+    click.echo(
+        f"{one.inference_id}  {one.policy:<22} withdrawn {when} UTC by {one.withdrawn_by}, "
+        f"{word(recall_pb2.RecallReason, one.reason)}; {waits}"
+    )
+
+
+command = recall

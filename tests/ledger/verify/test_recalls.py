@@ -1,0 +1,21 @@
+"""V14: only of what was taken back does anybody take notice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attending.ledger.verify import Report
+
+if TYPE_CHECKING:
+    from tests.ledger.verify.conftest import LogBuilder
+
+
+def test_a_notice_without_a_recall_is_refused(
+    log: LogBuilder, tmp_path: Path, failed: Callable[[Report], dict[str, set[int | None]]]
+) -> None:
+    log.hold("inf_1")
+    entry = log.append("recall.acknowledged", "inf_1", {"target": "app"}, actor="app:test")
+    report = log.verify(log.full(tmp_path / "a.attending"))
+    assert failed(report) == {"V14": {entry.index}}

@@ -1,0 +1,24 @@
+"""RecallService."""
+
+from __future__ import annotations
+
+from attending.v1 import recall_pb2
+
+from tests.matrix.making import Things, key, maker
+
+
+@maker("RecallService/Withdraw", "safety_officer", fresh=True)
+def withdraw(things: Things) -> recall_pb2.WithdrawRequest:
+    return recall_pb2.WithdrawRequest(
+        idempotency_key=key(), inference_id=things.released, reason=recall_pb2.RECALL_REASON_UNSAFE
+    )
+
+
+@maker("RecallService/AckRecall", "clinician", fresh=True)
+def acknowledge(things: Things) -> recall_pb2.AckRecallRequest:
+    return recall_pb2.AckRecallRequest(idempotency_key=key(), inference_id=things.withdrawn, target="app")
+
+
+@maker("RecallService/ListRecalls", "auditor", own=True)
+def list_recalls(_things: Things) -> recall_pb2.ListRecallsRequest:
+    return recall_pb2.ListRecallsRequest()
