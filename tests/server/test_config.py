@@ -157,8 +157,14 @@ def test_values_of_the_wrong_kind_or_size(change: dict[str, Any], part: str) -> 
         ({"service_keys": [{**KEY, "hash": HASH.replace("A" * 22, "A" * 11)}]}, "short salt or tag"),
         ({"token_sha256": ["0" * 64]}, "`attending keys token --out FILE`"),
         ({"signing_public_key": "AAAA"}, "an application never signs"),
-        ({"kind": "human", "roles": ["clinician"], "signing_public_key": "AAAA"}, "base64 of 32 bytes"),
-        ({"kind": "human", "roles": ["clinician"], "signing_public_key": "no base64"}, "base64 of 32 bytes"),
+        (
+            {"kind": "human", "roles": ["clinician"], "signing_public_key": "AAAA"},
+            "not the base64 of an Ed25519 key",
+        ),
+        (
+            {"kind": "human", "roles": ["clinician"], "signing_public_key": "no base64"},
+            "not the base64 of an Ed25519 key",
+        ),
         ({"name": "Has Space"}, "`identities[0].name`"),
         ({"expires": "2027-01-01"}, "`identities[0].expires`"),
     ],

@@ -16,6 +16,7 @@ from attending.ledger.canonical import parse_canonical
 from attending.ledger.review_signature import Statement, parse_statement, sign_statement
 from attending.ledger.vault import payload_commitment
 from attending.v1 import common_pb2, review_pb2, review_pb2_grpc
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -31,10 +32,20 @@ class PreparedSignature:
     findings: tuple[Any, ...]
 
 
-def key_id(key: Ed25519PrivateKey) -> str:
-    """First 16 hex characters of SHA-256 over the raw public key (docs/format.md)."""
-    raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return hashlib.sha256(raw).hexdigest()[:16]
+SigningKey = Ed25519PrivateKey | EllipticCurvePrivateKey
+"""What a reviewer may sign with from a program: Ed25519, or ECDSA over P-256."""
+
+
+def public_bytes(key: SigningKey) -> bytes:
+    """The public half as it is enrolled: raw Ed25519 (32 bytes), or the SubjectPublicKeyInfo of a P-256 key in DER."""
+    if isinstance(key, Ed25519PrivateKey):
+        return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def key_id(key: SigningKey) -> str:
+    """First 16 hex characters of SHA-256 over the public key as it is enrolled (docs/format.md)."""
+    return hashlib.sha256(public_bytes(key)).hexdigest()[:16]
 
 
 class ReviewClient(Calls):
@@ -130,7 +141,7 @@ class ReviewClient(Calls):
         self,
         ticket_id: str,
         lease_id: str,
-        key: Ed25519PrivateKey,
+        key: SigningKey,
         edited_text: str | None = None,
         *,
         rejection: review_pb2.Rejection | None = None,
@@ -184,7 +195,7 @@ class ReviewClient(Calls):
         ticket_id: str,
         lease_id: str,
         prepared: PreparedSignature,
-        key: Ed25519PrivateKey,
+        key: SigningKey,
         idempotency_key: str | None = None,
     ) -> review_pb2.SignResponse:
         """Signs the prepared statement; the server releases exactly the text it commits to, or none."""

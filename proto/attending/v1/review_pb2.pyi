@@ -687,8 +687,11 @@ class PrepareSignResponse(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     PREPARATION_ID_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    PASSKEY_OPTIONS_JSON_FIELD_NUMBER: _builtins.int
     statement: _builtins.bytes
-    """Output only. Canonical JSON of the statement, see docs/format.md; sign `attending-review-signature/1\\n` before it."""
+    """Output only. Canonical JSON of the statement, see docs/format.md; sign `attending-review-signature/1\\n` before it.
+    With a passkey, answer the SHA-256 of that as the challenge: `passkey_options_json` has it.
+    """
     text: _builtins.str
     """Output only. The exact text that the signature releases."""
     salt: _builtins.bytes
@@ -699,6 +702,8 @@ class PrepareSignResponse(_message.Message):
     """Output only. 32 bytes: salt of the view's commitment."""
     preparation_id: _builtins.str
     """Output only. Names the prepared statement."""
+    passkey_options_json: _builtins.str
+    """Output only. Where the key is a passkey: what goes to `navigator.credentials.get`, as JSON; empty otherwise."""
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
         """Output only. Findings of the edited text. Every one at or above the policy's threshold must be disposed of."""
@@ -718,14 +723,41 @@ class PrepareSignResponse(_message.Message):
         findings: _abc.Iterable[_common_pb2.Finding] | None = ...,
         preparation_id: _builtins.str = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        passkey_options_json: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "findings", b"findings", "preparation_id", b"preparation_id", "salt", b"salt", "statement", b"statement", "text", b"text", "view", b"view", "view_salt", b"view_salt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "findings", b"findings", "passkey_options_json", b"passkey_options_json", "preparation_id", b"preparation_id", "salt", b"salt", "statement", b"statement", "text", b"text", "view", b"view", "view_salt", b"view_salt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PrepareSignResponse: _TypeAlias = PrepareSignResponse  # noqa: Y015
+
+@_typing.final
+class PasskeyAssertion(_message.Message):
+    """The documents that a passkey's signature is over, as the browser gave them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUTHENTICATOR_DATA_FIELD_NUMBER: _builtins.int
+    CLIENT_DATA_JSON_FIELD_NUMBER: _builtins.int
+    authenticator_data: _builtins.bytes
+    """Required. `authenticatorData`, at most 4096 bytes."""
+    client_data_json: _builtins.bytes
+    """Required. `clientDataJSON`, at most 4096 bytes."""
+    def __init__(
+        self,
+        *,
+        authenticator_data: _builtins.bytes = ...,
+        client_data_json: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authenticator_data", b"authenticator_data", "client_data_json", b"client_data_json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PasskeyAssertion: _TypeAlias = PasskeyAssertion  # noqa: Y015
 
 @_typing.final
 class SignRequest(_message.Message):
@@ -738,6 +770,7 @@ class SignRequest(_message.Message):
     LEASE_ID_FIELD_NUMBER: _builtins.int
     PREPARATION_ID_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
+    ASSERTION_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
     """Required. As in `Infer`."""
     ticket_id: _builtins.str
@@ -747,7 +780,11 @@ class SignRequest(_message.Message):
     preparation_id: _builtins.str
     """Required. From `PrepareSign`."""
     signature: _builtins.bytes
-    """Required. 64 bytes of Ed25519."""
+    """Required. 64 bytes of Ed25519, or ECDSA over P-256 in DER."""
+    @_builtins.property
+    def assertion(self) -> Global___PasskeyAssertion:
+        """Optional. Required where the key is a passkey, and of no other."""
+
     def __init__(
         self,
         *,
@@ -756,10 +793,11 @@ class SignRequest(_message.Message):
         lease_id: _builtins.str = ...,
         preparation_id: _builtins.str = ...,
         signature: _builtins.bytes = ...,
+        assertion: Global___PasskeyAssertion | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "lease_id", b"lease_id", "preparation_id", b"preparation_id", "signature", b"signature", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "idempotency_key", b"idempotency_key", "lease_id", b"lease_id", "preparation_id", b"preparation_id", "signature", b"signature", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

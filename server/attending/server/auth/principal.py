@@ -30,7 +30,7 @@ class Principal:
     `name` is unique in its tenant, never shared and never used again; `display_name` is the printed name of signatures
     (21 CFR 11.50); `licence_expires` and `competency_expires` are moments after which a person may no longer sign,
     the latter until training has been renewed (21 CFR 11.10(i));
-    `signing_public_key` is the raw Ed25519 key (32 bytes) that was configured for them; `emergency` the id of the
+    `signing_public_key` is the key that was configured for them, raw Ed25519 or P-256 in DER; `emergency` the id of the
     emergency access that they have open, if any.
     """
 

@@ -84,8 +84,11 @@ def token(out: Path, days: int | None, as_json: bool) -> None:
 
 
 @keys.command(
-    short_help="Make an Ed25519 key for signing reviews.",
-    epilog=examples("attending keys signing --out dr-rivera.pem"),
+    short_help="Make a key for signing reviews.",
+    epilog=examples(
+        "attending keys signing --out dr-rivera.pem",
+        "attending keys signing --out dr-rivera.pem --algorithm es256",
+    ),
 )
 @click.option(
     "--out",
@@ -93,24 +96,30 @@ def token(out: Path, days: int | None, as_json: bool) -> None:
     required=True,
     help="File for the private key (PEM); made private, never replaced.",
 )
+@click.option(
+    "--algorithm",
+    type=click.Choice(["ed25519", "es256"]),
+    default="ed25519",
+    show_default=True,
+    help="Ed25519, or ECDSA over P-256 where a smart card or a rule asks for it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def signing(out: Path, as_json: bool) -> None:
-    """Make an Ed25519 key for signing reviews, and print its public half for the configuration."""
-    from attending.ledger.ed25519 import key_id
+def signing(out: Path, algorithm: str, as_json: bool) -> None:
+    """Make a key for signing reviews, and print its public half for the configuration or `attending user enrol`."""
+    from attending.client.review import key_id, public_bytes
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import (
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-        PublicFormat,
-    )
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    key = Ed25519PrivateKey.generate()
+    key = Ed25519PrivateKey.generate() if algorithm == "ed25519" else generate_private_key(SECP256R1())
     _write_new(out, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    public, name = base64.b64encode(raw).decode("ascii"), key_id(raw)
+    public, name = base64.b64encode(public_bytes(key)).decode("ascii"), key_id(key)
     if as_json:
-        click.echo(json.dumps({"file": str(out), "key_id": name, "signing_public_key": public}))
+        click.echo(
+            json.dumps(
+                {"file": str(out), "algorithm": algorithm, "key_id": name, "signing_public_key": public}
+            )
+        )
     else:
         click.echo(f'signing_public_key = "{public}"  # key id {name}')
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 from attending.client import Connection, ReviewClient
+from attending.client.review import SigningKey
 from attending.server.cli.connect import connection_options
 from attending.server.cli.examples import examples
 from attending.server.cli.message import as_json_line, word
@@ -16,6 +17,7 @@ from attending.server.cli.outcome import CommandError, Exit
 from attending.server.cli.purpose import PURPOSES, purpose_option
 from attending.server.cli.review_handover import escalate, give_back, reassign
 from attending.v1 import common_pb2, review_pb2
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -194,7 +196,7 @@ def dispose(
     "key_path",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     required=True,
-    help="Your Ed25519 signing key (PEM); it stays on this machine.",
+    help="Your signing key (PEM, Ed25519 or P-256); it stays on this machine.",
 )
 @click.option(
     "--text",
@@ -276,15 +278,17 @@ def _confirmed() -> bool:
         return False
 
 
-def load_key(path: Path) -> Ed25519PrivateKey:
-    """The Ed25519 key of a PEM file; a usage error for anything else."""
+def load_key(path: Path) -> SigningKey:
+    """The Ed25519 or P-256 key of a PEM file; a usage error for anything else."""
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except (ValueError, TypeError):
         raise click.UsageError(f"`{path.name}` is not an unencrypted PEM private key") from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise click.UsageError(f"`{path.name}` is not an Ed25519 key")
-    return key
+    if isinstance(key, Ed25519PrivateKey):
+        return key
+    if isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1):
+        return key
+    raise click.UsageError(f"`{path.name}` is not an Ed25519 or P-256 key")
 
 
 def _section(title: str, text: str, *, always: bool = False) -> None:

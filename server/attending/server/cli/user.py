@@ -76,7 +76,10 @@ def user() -> None:
     metavar="ISSUER SUBJECT",
     help="Subject of an identity provider to bind.",
 )
-@click.option("--signing-public-key", help="Base64 of the raw Ed25519 key with which the person will sign.")
+@click.option(
+    "--signing-public-key",
+    help="Base64 of their public key, from `attending keys signing`.",
+)
 @click.option("--expires", type=MOMENT, help="From when no credential is accepted.")
 @click.option("--licence-expires", type=MOMENT, help="From when the person may not sign.")
 @click.option("--competency-expires", type=MOMENT, help="From when the person's competency has lapsed.")

@@ -6,16 +6,16 @@ import base64
 import binascii
 import difflib
 import re
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
+from attending.ledger.errors import VerificationError
+from attending.ledger.reviewer_key import reviewer_key_of
 from attending.server.auth.principal import APP_ROLES, HUMAN_ROLES
 from attending.server.auth.service_key import PREFIX_PATTERN, flaw_of_hash
 from attending.server.config.addresses import flaw_of_url
 from attending.server.config.base import URL_PATH, FilePath, Name, Place, Section, Sha256, TenantName
 from attending.server.phi.purpose import Purpose
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
-
-_PUBLIC_KEY_BYTES: Final = 32
 
 
 class TenantSection(Section):
@@ -142,7 +142,9 @@ class IdentitySection(Section):
         "rights stay.",
     )
     signing_public_key: str | None = Field(
-        default=None, description="Base64 of the raw Ed25519 public key with which the person signs reviews."
+        default=None,
+        description="Base64 of the public key with which the person signs reviews from a program, as `attending keys"
+        " signing` prints it: raw Ed25519, or P-256 in DER.",
     )
 
     purpose_of_use: str | None = Field(
@@ -185,8 +187,12 @@ class IdentitySection(Section):
                 raw = base64.b64decode(self.signing_public_key, validate=True)
             except binascii.Error:
                 raw = b""
-            if len(raw) != _PUBLIC_KEY_BYTES:
-                raise ValueError("`signing_public_key` is not the base64 of 32 bytes")
+            try:
+                reviewer_key_of(raw)
+            except VerificationError:
+                raise ValueError(
+                    "`signing_public_key` is not the base64 of an Ed25519 key (32 bytes) or of a P-256 key (DER)"
+                ) from None
         return self
 
     @model_validator(mode="after")

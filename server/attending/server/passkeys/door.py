@@ -162,7 +162,7 @@ class Passkeys:
     def begin_sign_in(self) -> Ceremony:
         """Options for `navigator.credentials.get`; the device offers what it has for this site."""
         ceremony, challenge = self._ceremonies.begin(Purpose.SIGN_IN)
-        return Ceremony(ceremony, request_options(self._party, challenge, (), self._seconds))
+        return Ceremony(ceremony, request_options(self._party.rp_id, challenge, (), self._seconds))
 
     async def finish_sign_in(self, ceremony_id: str, response: Mapping[str, Any]) -> SignedIn:
         """Who answered; Unauthenticated (INVALID_CREDENTIAL, CREDENTIAL_EXPIRED) when it is nobody who may sign in now,

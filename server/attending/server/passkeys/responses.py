@@ -117,13 +117,20 @@ def read_assertion(response: Mapping[str, Any]) -> Answer:
 
 
 def request_options(
-    party: Party, challenge: bytes, credential_ids: Sequence[str], seconds: float
+    rp_id: str, challenge: bytes, credential_ids: Sequence[str], seconds: float
 ) -> dict[str, Any]:
     """`PublicKeyCredentialRequestOptions` as JSON: the person is verified, by one of those named, if any."""
     return {
         "challenge": encode_base64url(challenge),
-        "rpId": party.rp_id,
+        "rpId": rp_id,
         "allowCredentials": [{"type": "public-key", "id": one} for one in credential_ids],
         "userVerification": "required",
         "timeout": round(seconds * 1000),
     }
+
+
+def signing_options(key: ReviewerKey, challenge: bytes, seconds: float = 120.0) -> dict[str, Any]:
+    """`request_options` for a signature by that passkey and no other."""
+    assert key.rp_id is not None
+    assert key.credential_id is not None
+    return request_options(key.rp_id, challenge, (key.credential_id,), seconds)

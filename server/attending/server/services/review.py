@@ -7,13 +7,15 @@ import json
 from attending.guardrails.finding import Severity
 from attending.guardrails.opinion import light_of
 from attending.ledger.ledger import Ledger
+from attending.ledger.webauthn import Assertion
 from attending.server import clock
 from attending.server.auth.context import current_principal
 from attending.server.errors import InvalidRequest
+from attending.server.passkeys.responses import signing_options
 from attending.server.phi.access import PhiAccess
 from attending.server.review.desk import Desk
 from attending.server.review.item import Item
-from attending.server.review.preparation import Rejection
+from attending.server.review.preparation import Preparation, Rejection
 from attending.server.review.queue import Wanted
 from attending.server.rpc import Context
 from attending.server.services.begun import once_of
@@ -187,6 +189,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             view_salt=prepared.view_salt,
             findings=[finding_message(n, finding, full=True) for n, finding in enumerate(prepared.findings)],
             preparation_id=prepared.preparation_id,
+            passkey_options_json=_passkey_options(prepared),
         )
         response.expires_at.FromDatetime(clock.parse(prepared.expires_at))
         return response
@@ -202,6 +205,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             request.preparation_id,
             request.signature,
             await once_of(self._ledger, principal, request),
+            _assertion(request),
         )
         return review_pb2.SignResponse(
             item=_item(item, version),
@@ -274,6 +278,19 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             item=_item(item, version),
             receipt=await receipt_message(self._ledger, principal.tenant, index),
         )
+
+
+def _passkey_options(prepared: Preparation) -> str:
+    if not prepared.key.algorithm.passkey:
+        return ""
+    return json.dumps(signing_options(prepared.key, prepared.statement.challenge()), sort_keys=True)
+
+
+def _assertion(request: review_pb2.SignRequest) -> Assertion | None:
+    if not request.HasField("assertion"):
+        return None
+    given = request.assertion
+    return Assertion(given.authenticator_data, given.client_data_json)
 
 
 def _item(item: Item, version: int) -> review_pb2.QueueItem:
