@@ -12,7 +12,7 @@ from attending.server.console.passkeys import credential_of
 from attending.server.console.present import difference
 from attending.server.errors import FailedPrecondition, InvalidRequest
 from attending.server.passkeys.door import Passkeys
-from attending.server.passkeys.responses import read_assertion, request_options
+from attending.server.passkeys.responses import read_assertion, signing_options
 from attending.server.phi.access import PhiAccess
 from attending.server.review.desk import Desk
 from attending.server.services.begun import once_of
@@ -54,9 +54,7 @@ class Signature:
         return JSONResponse(
             {
                 "preparation": prepared.preparation_id,
-                "options": request_options(
-                    self._passkeys.party, statement.challenge(), [one.key.credential_id or ""], SECONDS
-                ),
+                "options": signing_options(prepared.key, statement.challenge(), SECONDS),
                 "name": visit.principal.display_name,
                 "role": words.ROLES.get(statement.role, statement.role),
                 "time": statement.time,
