@@ -43,7 +43,7 @@ class ItemPage:
         item, result, now = case.item, case.result, self._pages.now()
         row = row_of(item, who.name, now)
         decide, notes = present.threshold_split(result.findings, item.to_dispose)
-        history = await self._ledger.stream_entries(who.tenant, item.inference_id, 0, HISTORY)
+        history = await self._desk.history(who, item, HISTORY)
         signatures = [_signature(entry) for entry in history if entry.type == "review.signed"]
         # Once somebody signed, the text is what they signed; what the model wrote is beside it.
         text = case.output

@@ -12,6 +12,7 @@ from datetime import timedelta
 from operator import attrgetter
 from typing import Final
 
+from attending.ledger.entry import Entry
 from attending.server import projections
 from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
@@ -112,6 +113,15 @@ class Queue(Record):
         case = await self._case(permit.principal.tenant, ticket_id)
         await self._phi.record(permit, "access.viewed", "case", subject=case.row["subject"], about=case.about)
         return replace(case, item=case.item.seen_by(permit.principal.name))
+
+    async def history(self, who: Principal, item: Item, limit: int) -> list[Entry]:
+        """The first `limit` entries about the item, as `who` may see them: while it is read blind, of its review their
+        own only.
+        """
+        entries = await self._ledger.stream_entries(who.tenant, item.inference_id, 0, limit)
+        if not item.reading:
+            return entries
+        return [one for one in entries if not one.type.startswith("review.") or one.actor == who.actor]
 
 
 def _conditions(wanted: Wanted, now: str) -> list[ColumnElement[bool]]:
