@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -261,20 +262,25 @@ def make_registry(
 
 @pytest.fixture
 async def gate(tmp_path: Path, policies: PolicySet) -> AsyncIterator[Gate]:
+    async with opened_gate(tmp_path / "ledger", policies) as gate:
+        yield gate
+
+
+@asynccontextmanager
+async def opened_gate(folder: Path, policies: PolicySet) -> AsyncIterator[Gate]:
+    """A gate over a new ledger; at the end the log verifies, and its rows are what its entries give."""
     clock = Clock()
-    ledger = await Ledger.open(tmp_path / "ledger", metadata=[projections.metadata], clock=clock)
+    ledger = await Ledger.open(folder, metadata=[projections.metadata], clock=clock)
     await ledger.create_log(TENANT, "test.example/clinic")
     checker, provider, changes = FakeChecker(policies), ScriptedProvider(), Changes()
     switch = Switch(ledger, clock)
     pipeline, prompts = make_pipeline(ledger, checker, provider, policies, changes, clock, switch=switch)
-    yield Gate(
-        ledger, pipeline, checker, provider, policies, changes, clock, tmp_path / "ledger", prompts, switch
-    )
+    yield Gate(ledger, pipeline, checker, provider, policies, changes, clock, folder, prompts, switch)
     await pipeline.drain()
     failed = await failed_checks(ledger)
     await ledger.close()
     assert not failed, "the independent verifier refuses what this test left in the log"
-    assert not_derived(LedgerConfig(tmp_path / "ledger")) == []
+    assert not_derived(LedgerConfig(folder)) == []
 
 
 async def failed_checks(ledger: Ledger, tenant: str = TENANT) -> list[tuple[str, str]]:

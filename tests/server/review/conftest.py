@@ -80,6 +80,10 @@ def phi_of(gate: Gate) -> PhiAccess:
 
 @pytest.fixture
 async def ward(gate: Gate) -> Ward:
+    return await opened_ward(gate)
+
+
+async def opened_ward(gate: Gate) -> Ward:
     desk = Desk(
         ledger=gate.ledger,
         guard=gate.checker,
