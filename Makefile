@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 MAKEFLAGS += --jobs=2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults test-security fuzz lint types proto proto-baseline proto-check bench sbom lock clean
+.PHONY: help setup demo test test-faults test-security test-browser screenshots fuzz lint types proto proto-baseline proto-check bench sbom lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,11 +49,25 @@ test: $(STAMP) $(GUARDRAILS_AI_STAMP) lint types proto-check ## Lint, types, con
 
 # These two need more than pip packages or an environment of their own, so `make test` does without them.
 test-faults: $(STAMP) ## Faults in system calls and power cuts (needs gcc: scripts/debian-packages.sh)
-	@command -v gcc >/dev/null || scripts/debian-packages.sh
+	@command -v gcc >/dev/null || scripts/debian-packages.sh faults
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m faults $(PYTEST_ARGS) tests/ledger/faults
 
 test-security: $(STAMP) ## Attack a running server with random frames and messages, SECURITY_SECONDS each (default 60)
 	$(BIN)/python -m pytest -m security $(PYTEST_ARGS) tests/security
+
+# The browser suite: Playwright drives Debian's Chromium, axe-core comes from its own lock.
+BROWSER_STAMP := $(VENV)/.browser
+$(BROWSER_STAMP): requirements/browser.lock tests/browser/package-lock.json | $(STAMP)
+	@command -v chromium >/dev/null && command -v npm >/dev/null || scripts/debian-packages.sh browser
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/browser.lock
+	@npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+test-browser: $(STAMP) $(BROWSER_STAMP) ## Drive the review console in a browser (needs chromium, npm: scripts/debian-packages.sh)
+	$(BIN)/python -m pytest -m browser $(PYTEST_ARGS) tests/browser
+
+screenshots: $(STAMP) $(BROWSER_STAMP) ## Take the pictures of the console in docs/console/
+	$(BIN)/python scripts/screenshots.py docs/console
 
 FUZZ_VENV ?= .venv-fuzz
 FUZZ_STAMP := $(FUZZ_VENV)/.installed
@@ -106,6 +120,8 @@ lock: ## Remake the lock files (needs uv)
 	  --no-header --custom-compile-command "make lock" -o requirements/server-dev.lock
 	uv pip compile requirements/fuzz.in -c requirements/server-dev.lock --generate-hashes --universal --python-version 3.11 \
 	  --no-header --no-annotate -o requirements/fuzz.lock
+	uv pip compile requirements/browser.in -c requirements/server-dev.lock --generate-hashes --universal --python-version 3.11 \
+	  --no-header --no-annotate -o requirements/browser.lock
 	uv pip compile requirements/guardrails-ai.in --no-deps --generate-hashes --universal --python-version 3.11 \
 	  --no-header --no-annotate -o requirements/guardrails-ai.lock
 

@@ -1,8 +1,18 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that some tests need beside pip packages: a C compiler for `make test-faults`.
+# Installs the Debian packages that some tests need beside pip packages: `faults` a C compiler for `make test-faults`,
+# `browser` Chromium, npm and a typeface for `make test-browser` and `make screenshots`. Both when no group is named.
 # Idempotent, and quick when everything is there. Needs root or sudo otherwise.
 set -euo pipefail
-packages=(gcc libc6-dev)
+packages=()
+for group in "${@:-faults browser}"; do
+  for name in $group; do
+    case "$name" in
+      faults) packages+=(gcc libc6-dev) ;;
+      browser) packages+=(chromium npm fonts-inter) ;;
+      *) echo "error: no group \`$name\`; next: give faults, browser or none" >&2; exit 4 ;;
+    esac
+  done
+done
 
 missing=()
 for package in "${packages[@]}"; do
@@ -13,7 +23,7 @@ if [ "${#missing[@]}" -eq 0 ]; then
   exit 0
 fi
 if ! command -v apt-get >/dev/null; then
-  echo "error: no apt-get here; next: install a C compiler (\`gcc\` on PATH) and libc headers in your system's way" >&2
+  echo "error: no apt-get here; next: install ${missing[*]} in your system's way" >&2
   exit 1
 fi
 as_root=()

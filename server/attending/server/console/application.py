@@ -79,6 +79,8 @@ def application(
             )
         ),
         Route("/sign-in", gate.open(sign_in.page)),
+        Route("/sign-in/oidc/{provider}", gate.open(sign_in.to_provider)),
+        Route("/sign-in/oidc/{provider}/back", gate.open(sign_in.from_provider)),
         Route("/sign-in/links", gate.open(sign_in.make_link), methods=["POST"]),
         Route("/sign-in/link", gate.open(sign_in.link_page), methods=["GET"]),
         Route("/sign-in/link", gate.open(sign_in.by_link), methods=["POST"]),

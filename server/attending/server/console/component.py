@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
 import structlog
-from attending.ledger.errors import LedgerError
+from attending.ledger.errors import LedgerError, UnsafeSettings
 from attending.server.activation.serving import Serving
 from attending.server.app import App, Component
-from attending.server.config import ConsoleSection
+from attending.server.config import ConsoleOidcSection, ConsoleSection
 from attending.server.console.application import application
 from attending.server.console.gate import Gate
 from attending.server.console.guard import Address
 from attending.server.console.item import ItemPage
 from attending.server.console.links import Links
 from attending.server.console.live import Live
+from attending.server.console.oidc import CodeFlow
 from attending.server.console.passkeys import PasskeyPages
 from attending.server.console.queue import QueuePage
 from attending.server.console.render import Pages
@@ -23,6 +25,7 @@ from attending.server.console.sessions import Sessions
 from attending.server.console.signature import Signature
 from attending.server.console.signin import SignIn
 from attending.server.console.steps import Steps
+from attending.server.errors import ConfigurationError
 from attending.server.inference.watch import Changes
 from attending.server.passkeys.door import Passkeys
 from attending.server.review.desk import Desk
@@ -43,10 +46,12 @@ class Console(Component):
         app: App,
         section: ConsoleSection | None,
         parts: tuple[Starlette, Address, Sessions, Live] | None,
+        flows: Sequence[CodeFlow] = (),
     ) -> None:
         self._app = app
         self._section = section
         self._parts = parts
+        self._flows = flows
         self._listener: Listener | None = None
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -98,6 +103,8 @@ class Console(Component):
     async def close(self) -> None:
         if self._listener is not None:
             await self._listener.close()
+        for flow in self._flows:
+            await flow.close()
 
     async def _sweep_on(self) -> None:
         assert self._parts is not None
@@ -131,6 +138,7 @@ async def build(app: App) -> Console:
         address=address,
         pages=pages,
     )
+    flows = {one.provider: _flow(app, one, address) for one in section.oidc}
     live = Live(app.part(Changes), sessions)
     web = application(
         gate=gate,
@@ -144,7 +152,7 @@ async def build(app: App) -> Console:
             directory=app.directory,
             rates=app.rates,
             address=address,
-            providers=section.oidc,
+            flows=flows,
         ),
         queue=QueuePage(desk, app.part(Serving).policies, sessions, pages),
         item=ItemPage(desk, app.ledger, app.phi, pages, app.directory),
@@ -153,4 +161,18 @@ async def build(app: App) -> Console:
         passkeys=PasskeyPages(gate, passkeys, app.rates, pages),
         live=live,
     )
-    return Console(app, section, (web, address, sessions, live))
+    return Console(app, section, (web, address, sessions, live), list(flows.values()))
+
+
+def _flow(app: App, section: ConsoleOidcSection, address: Address) -> CodeFlow:
+    """ConfigurationError for a client's secret that cannot be read, or that others can."""
+    [provider] = [one for one in app.config.oidc if one.name == section.provider]
+    try:
+        return CodeFlow(
+            section, provider, lambda: f"{address.origin}/sign-in/oidc/{section.provider}/back", app.now
+        )
+    except (OSError, UnsafeSettings, UnicodeDecodeError) as err:
+        raise ConfigurationError(
+            f"`console.oidc`: the client's secret for `{section.provider}` cannot be read ({type(err).__name__})",
+            "make `client_secret_file` a text file that its owner alone may read (mode 600)",
+        ) from err

@@ -125,7 +125,7 @@ class Gate:
 
     def session(self, request: Request) -> Session:
         """The request's session; Unauthenticated."""
-        token = _cookie(request, self.cookie)
+        token = cookie_of(request, self.cookie)
         if not token:
             raise Unauthenticated("MISSING_CREDENTIAL")
         session = self.sessions.find(token)
@@ -141,15 +141,17 @@ class Gate:
             await self.sessions.end(session, "revoked")
             raise
 
-    async def signed_in(self, request: Request, principal: Principal) -> Response:
-        """Begins a session and says so with its cookie; one that the browser had before ends."""
+    async def signed_in(
+        self, request: Request, principal: Principal, response: Response | None = None
+    ) -> Response:
+        """Begins a session and says so with its cookie, on `response` if given; the browser's one before ends."""
         if principal.kind != "human":
             raise PermissionDenied("ROLE_NOT_PERMITTED")
-        known = self.sessions.find(_cookie(request, self.cookie))
+        known = self.sessions.find(cookie_of(request, self.cookie))
         if known is not None:
             await self.sessions.end(known, "replaced")
         _session, token = await self.sessions.begin(principal)
-        response = JSONResponse({"next": "/"})
+        response = response or JSONResponse({"next": "/"})
         self.set_cookie(response, self.cookie, token, "/")
         return response
 
@@ -240,7 +242,8 @@ def text_of(fields: dict[str, Any], name: str, *, required: bool = True) -> str:
     return value
 
 
-def _cookie(request: Request, name: str) -> str:
+def cookie_of(request: Request, name: str) -> str:
+    """The value of a cookie, empty when there is none."""
     # A cookie that is set twice may be another's: none is taken.
     values = []
     for header in request.headers.getlist("cookie"):

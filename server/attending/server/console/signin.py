@@ -1,18 +1,23 @@
-"""Signing in and out: by a one-time link of the embedded mode, and what the account page shows."""
+"""Signing in and out: with an OpenID Connect provider, or by a one-time link of the embedded mode."""
 
 from __future__ import annotations
 
-from attending.server.auth.authenticate import Directory
-from attending.server.config import ConsoleOidcSection
-from attending.server.console.gate import Gate, Visit, read_fields, text_of
+from collections.abc import Mapping
+from typing import Final
+
+from attending.server.auth.authenticate import Directory, Shown
+from attending.server.console.gate import Gate, Visit, cookie_of, read_fields, text_of
 from attending.server.console.guard import Address
 from attending.server.console.links import LINK_SECONDS, Links
+from attending.server.console.oidc import FLOW_SECONDS, CodeFlow
 from attending.server.console.render import Pages
 from attending.server.errors import NotFound, PermissionDenied, Unauthenticated
 from attending.server.limits.rates import Rates
 from attending.server.web.access import HttpAccess
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+OIDC_COOKIE: Final = "attending-oidc"
 
 
 class SignIn:
@@ -28,9 +33,9 @@ class SignIn:
         directory: Directory,
         rates: Rates,
         address: Address,
-        providers: list[ConsoleOidcSection],
+        flows: Mapping[str, CodeFlow],
     ) -> None:
-        """`links` is None outside the embedded mode."""
+        """`links` is None outside the embedded mode; `flows` are the providers to sign in with, by name."""
         self._gate = gate
         self._pages = pages
         self._links = links
@@ -38,7 +43,7 @@ class SignIn:
         self._directory = directory
         self._rates = rates
         self._address = address
-        self._providers = providers
+        self._flows = flows
 
     async def page(self, request: Request) -> Response:
         """The ways to sign in."""
@@ -47,7 +52,7 @@ class SignIn:
             next=local_path(request.query_params.get("next")),
             ended="ended" in request.query_params,
             out="out" in request.query_params,
-            providers=self._providers,
+            providers=[flow.section for flow in self._flows.values()],
             links=self._links is not None,
         )
 
@@ -79,6 +84,29 @@ class SignIn:
                 raise Unauthenticated("LINK_NOT_VALID")
             principal = self._directory.named(*found, "link")
         return await self._gate.signed_in(request, principal)
+
+    async def to_provider(self, request: Request) -> Response:
+        """Sends the browser to the provider, with a cookie that says that it was this browser."""
+        flow = self._flow(request)
+        url, state = await flow.begin(local_path(request.query_params.get("next")))
+        response = RedirectResponse(url, 303)
+        path = f"/sign-in/oidc/{flow.section.provider}"
+        self._gate.set_cookie(response, OIDC_COOKIE, state, path, round(FLOW_SECONDS))
+        return response
+
+    async def from_provider(self, request: Request) -> Response:
+        """Takes what the browser brings back from the provider."""
+        flow, host = self._flow(request), request.client.host if request.client else ""
+        with self._rates.credential(host, ()):
+            token, next_path = await flow.finish(request.query_params, cookie_of(request, OIDC_COOKIE))
+            principal = self._directory.standing(Shown(token, None))
+        return await self._gate.signed_in(request, principal, RedirectResponse(next_path, 303))
+
+    def _flow(self, request: Request) -> CodeFlow:
+        found = self._flows.get(request.path_params["provider"])
+        if found is None:
+            raise NotFound("UNKNOWN_RESOURCE")
+        return found
 
     async def sign_out(self, visit: Visit) -> Response:
         await self._gate.sessions.end(visit.session, "signed_out")

@@ -1,0 +1,214 @@
+"""A real browser at a real embedded server: Debian's Chromium with a virtual authenticator (WebAuthn over CDP).
+
+Nothing is told to ignore a certificate: the console is at http://localhost, which browsers take for secure.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attending.client import Client
+from attending.server.cli.console import passkey_codes, sign_in_link
+from attending.v1 import common_pb2, inference_pb2
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+
+from tests.e2e.server_process import ServerProcess
+
+TAGS = {"team": "browser", "feature": "console"}
+DESK = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
+AUTHENTICATOR = {
+    "protocol": "ctap2",
+    "ctap2Version": "ctap2_1",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "automaticPresenceSimulation": True,
+}
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    path = os.environ.get("ATTENDING_CHROMIUM") or shutil.which("chromium")
+    assert path, "no chromium: run scripts/debian-packages.sh browser"
+    browser = playwright.chromium.launch(executable_path=path)
+    yield browser
+    browser.close()
+
+
+@dataclass
+class Desk:
+    """One browser window of one person, with their authenticator. Everything that a page complained of is kept."""
+
+    page: Page
+    url: str
+    cdp: Any
+    authenticator: str
+    complaints: list[str] = field(default_factory=list)
+
+    def verified(self, yes: bool) -> None:
+        """Whether the device will verify its person from now on."""
+        self.cdp.send(
+            "WebAuthn.setUserVerified", {"authenticatorId": self.authenticator, "isUserVerified": yes}
+        )
+
+    def keys(self) -> list[dict[str, Any]]:
+        found = self.cdp.send("WebAuthn.getCredentials", {"authenticatorId": self.authenticator})
+        return list(found["credentials"])
+
+    def item(self, ticket: str) -> Page:
+        self.page.goto(f"{self.url}/items/{ticket}")
+        return self.page
+
+    def claimed(self, ticket: str) -> Page:
+        page = self.item(ticket)
+        page.click("#claim")
+        page.wait_for_selector("#sign")
+        return page
+
+    @property
+    def toast(self) -> str:
+        self.page.wait_for_selector("#toast:not([hidden])")
+        return str(self.page.inner_text("#toast"))
+
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def passkeys() -> dict[str, list[dict[str, Any]]]:
+    """The credentials of each person's device, so that every window of theirs has the same."""
+    return {}
+
+
+@pytest.fixture
+def desk(chromium: Browser, embedded: ServerProcess, passkeys: dict[str, list[dict[str, Any]]]) -> Open:
+    """`with desk("dr-rivera") as window`: signed in, with a passkey; at the end no page has complained."""
+
+    @contextmanager
+    def opened(who: str, **more: Any) -> Iterator[Desk]:
+        with window(chromium, embedded, who, passkeys, **more) as made:
+            yield made
+            assert made.complaints == []
+
+    return opened
+
+
+@contextmanager
+def window(
+    chromium: Browser,
+    embedded: ServerProcess,
+    who: str,
+    passkeys: dict[str, list[dict[str, Any]]],
+    **more: Any,
+) -> Iterator[Desk]:
+    context = chromium.new_context(**{"viewport": DESK, "locale": "en-GB", "timezone_id": "UTC", **more})
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    cdp = context.new_cdp_session(page)
+    cdp.send("WebAuthn.enable")
+    made = cdp.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+    url = str(embedded.endpoint()["console_url"])
+    found = Desk(page, url, cdp, made["authenticatorId"])
+
+    def complain(dialog: Any) -> None:
+        found.complaints.append("a dialog was opened")
+        dialog.dismiss()
+
+    # What Chromium says of algorithms is advice; of a policy that stopped something it is a finding.
+    page.on(
+        "console",
+        lambda said: (
+            found.complaints.append(said.text)
+            if said.type == "error" and "Failed to load resource" not in said.text
+            else None
+        ),
+    )
+    page.on("pageerror", lambda error: found.complaints.append(str(error)))
+    page.on("dialog", complain)
+    for credential in passkeys.get(who, ()):
+        cdp.send("WebAuthn.addCredential", {"authenticatorId": found.authenticator, "credential": credential})
+    link = sign_in_link(embedded.folder, who)["url"]
+    if who not in passkeys:
+        link = "/".join((link, *passkey_codes(embedded.folder, who, another=True)))
+    page.goto(link)
+    if who not in passkeys:
+        page.click("#make")
+        page.wait_for_url(f"{url}/")
+        passkeys[who] = found.keys()
+    page.wait_for_selector("h1")
+    yield found
+    context.close()
+
+
+@dataclass
+class Held:
+    """A text that waits."""
+
+    ticket: str
+    inference: str
+
+
+@pytest.fixture
+def held(embedded: ServerProcess) -> Callable[..., Held]:
+    """`held("discharge-clarithromycin")` by name of a replayed output, or `held(output=...)`."""
+
+    def make(name: str = "plan-ra", *, policy: str = "discharge-plan", output: str | None = None) -> Held:
+        with Client(embedded.connection("demo-app")) as app:
+            if output is None:
+                made = app.infer(
+                    policy,
+                    "Write it.",
+                    provider="replay",
+                    model=name,
+                    patient=simms() if "clarithromycin" in name else None,
+                    tags=TAGS,
+                ).message
+            else:
+                request = inference_pb2.RecordRequest(
+                    idempotency_key=uuid.uuid4().hex,
+                    context=inference_pb2.InferenceContext(policy=policy, tags=TAGS),
+                    prompt="Write it.",
+                    output=output,
+                    provider="elsewhere",
+                    model="unknown",
+                )
+                made = app.inference.Record(request, timeout=60).result
+        assert made.ticket.ticket_id
+        return Held(made.ticket.ticket_id, made.inference_id)
+
+    return make
+
+
+def simms() -> common_pb2.PatientContext:
+    """The demo's synthetic patient."""
+    bundle = files("attending.server.demo") / "data" / "patient-simms.json"
+    return common_pb2.PatientContext(fhir_json=[Path(str(bundle)).read_text(encoding="utf-8")])
+
+
+@pytest.fixture
+def released(embedded: ServerProcess) -> Callable[[Held], str | None]:
+    """The text that the application gets, None while it gets none."""
+
+    def get(item: Held) -> str | None:
+        with Client(embedded.connection("demo-app")) as app:
+            found: str | None = app.get(item.inference).output
+            return found
+
+    return get
