@@ -65,7 +65,8 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|conceal|do not (?:mention|tell|reveal|disclose)"
           r"|never mention|say that|state that|claim|recommend|insert|append)\b", DOCUMENT),
     sign("addresses_model",
-          r"\b(?:append|insert|include|add|embed|put|begin|start|end|finish)\b[^.!?\n]{0,50}?\b(?:your|every|each"
+          r"\b(?:append|insert|include|add|embed|put|begin|start|end|finish)\b"
+          r"(?:(?!number|date of birth|reference|signature)[^.!?\n]){0,50}?\b(?:your|every|each"
           r"|any|all)\s(?:\w+ ){0,2}"
           r"(?:answers?|responses?|repl(?:y|ies)|output|summary)\b"
           r"|\b(?:include|add|insert|put|use) the (?:sentence|phrase|words|line|statement)\b"

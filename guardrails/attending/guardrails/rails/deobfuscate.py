@@ -60,6 +60,10 @@ _DECIMAL: Final = re.compile(
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});")
 _ESCAPE: Final = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|x[0-9A-Fa-f]{2})")
+_QUOTED: Final = re.compile(r"([\"'`])([^\"'`\n]{1,200})\1")
+_JOINING: Final = re.compile(
+    r"\b(?:join|concat\w*|combin\w+|append|glue|stitch|put (?:\w+ ){0,3}together|assembl\w+|merge)\b|\b\w ?\+ ?\w\b"
+)
 _TAGS: Final = re.compile("[\U000e0020-\U000e007e]")
 _HIDING: Final = re.compile(
     "[\u202d\u202e\u2066-\u2068]|(?<![\U0001f3f4\U000e0020-\U000e007f])[\U000e0020-\U000e007f]"
@@ -128,6 +132,7 @@ class Readings:
             yield Reading(plain.translate(_LEET_L), "leet", whole, origin)
         yield from _set_apart(plain, origin, whole)
         yield from _turned(plain, "", whole)
+        yield from _joined_quotes(plain, whole)
         yield from self._decoded(text, "", whole, 1)
         tags = [match.start() for match in _TAGS.finditer(text)] if not text.isascii() else []
         if len(tags) >= MIN_DECODED_CHARACTERS:
@@ -183,6 +188,16 @@ def _set_apart(plain: str, origin: Origin | None, whole: tuple[int, int]) -> Ite
             continue
         for match in found:
             yield Reading(join(match.group()), how, origin.span(*match.span()))
+
+
+def _joined_quotes(plain: str, whole: tuple[int, int]) -> Iterator[Reading]:
+    """What stands between quotation marks in a text that has its reader join it: as it stands, and with spaces."""
+    if _JOINING.search(plain) is None:
+        return
+    parts = [match.group(2) for match in _QUOTED.finditer(plain)]
+    if 2 <= len(parts) <= MAX_SEGMENTS:
+        yield Reading("".join(parts), "joined", whole)
+        yield Reading(" ".join(map(str.strip, parts)), "joined", whole)
 
 
 def _joined(apart: str) -> str:

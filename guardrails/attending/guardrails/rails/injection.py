@@ -2,6 +2,7 @@
 
 Detection is by concept, not by sentence: a verb of setting aside near a model's instructions, a verb of telling near
 its hidden text, a part without limits (`orders`, `languages`), a text that speaks to whatever reads it (`addressed`),
+acts of speech told by what they do (`acts`),
 marks that only a chat template, a tool, a browser or an interpreter reads (`markup`). It runs over every reading of
 `deobfuscate`. What it does not catch: orders with none of these concepts, in a language that is not among
 `languages`, or in an image. Sources: OWASP LLM01:2025 (prompt injection), MITRE ATLAS
@@ -14,8 +15,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from attending.guardrails.rails import addressed, markup, orders
-from attending.guardrails.rails.care import about_care, no_order
+from attending.guardrails.rails import (
+    addressed,
+    authority_acts,
+    document_acts,
+    foreign_acts,
+    markup,
+    orders,
+    part_acts,
+    reveal_acts,
+    review_acts,
+)
+from attending.guardrails.rails.acts import found_acts
+from attending.guardrails.rails.care import about_care, no_order, taught
 from attending.guardrails.rails.deobfuscate import Reading, invisible, readings
 from attending.guardrails.rails.languages import LANGUAGES, Language
 from attending.guardrails.rails.signs import Place, Sign
@@ -26,9 +38,19 @@ __all__ = ["MAX_HITS", "InjectionHit", "Place", "find_injection"]
 MAX_HITS: Final = 20
 _MAX_WEAK: Final = 2_000
 """Weak signs whose sentences are read; a text with more of them is none of a clinic's."""
-_GUESSES: Final = frozenset({"leet", "spaced", "lines", "reversed", "words reversed", "rot13"})
+_GUESSES: Final = frozenset({"leet", "spaced", "lines", "joined", "reversed", "words reversed", "rot13"})
+_TOLD: Final = frozenset({"override", "role", "extraction"})
+"""What security training quotes; marks and encodings it does not need to show."""
 _JOINED: Final = ("spaced", "lines")
 _ORDERS: Final = (*orders.SIGNS, *addressed.SIGNS)
+_ACTS: Final = (
+    *document_acts.ACTS,
+    *authority_acts.ACTS,
+    *part_acts.ACTS,
+    *reveal_acts.ACTS,
+    *review_acts.ACTS,
+    *foreign_acts.ACTS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +74,8 @@ def find_injection(text: str, place: Place) -> tuple[InjectionHit, ...]:
     all_readings = readings(text)
     for reading in all_readings:
         for family, start, end in _found(reading, place):
+            if family in _TOLD and place != "output" and taught(reading.text.replace("\n", " "), start, end):
+                continue
             span = reading.original(start, end)
             hits.setdefault((family, *span), InjectionHit(family, reading.how, *span))
             if len(hits) >= MAX_HITS:
@@ -71,6 +95,7 @@ def _found(reading: Reading, place: Place) -> Iterator[tuple[str, int, int]]:
     flat = text.replace("\n", " ")
     yield from _of_signs(_ORDERS, flat, place)
     yield from found_together(flat, place)
+    yield from found_acts(_ACTS, flat, place)
     guessed = reading.how.rpartition(" ")[2] in _GUESSES or reading.how in _GUESSES
     if not guessed:
         yield from _of_signs(markup.SIGNS, text, place)

@@ -19,12 +19,15 @@ def _sign(family: str, pattern: str, *needs: str) -> Sign:
 
 SIGNS: Final[tuple[Sign, ...]] = (
     _sign("chat_markup",
-          r"<\|(?:im_start|im_end|system|user|assistant|endoftext|start_header_id|end_header_id|eot_id|begin_of_text"
+          r"<\|(?:im_start|im_end|system|user|assistant|endoftext|start_header_id|end_header_id|eot_id"
+          r"|begin_of_text"
           r"|tool"
           r"|channel|message)[^|\n]{0,40}\|>|<(?:start|end)_of_turn>"
           r"|\[/?inst\]|<</?sys>>|</s>\s{0,4}<s>|\[/?system_prompt\]|<(?:user|human)>[^<]{0,400}</(?:user"
           r"|human)>\s{0,4}<(?:assistant|ai|model)>"
-          r"|</?(?:system|assistant|system_prompt|thinking|scratchpad)>|<system\b[^>\n]{0,80}>"
+          r"|</?(?:system|assistant|system_prompt|thinking|scratchpad)>|</\w{2,20}>\s{0,4}<(?:policy|rules?"
+          r"|instructions?|admin|developer|config\w{0,10}|operator|override|root|security|directive"
+          r"|command)\b[^>\n]{0,60}>|<system\b[^>\n]{0,80}>"
           r"|\b(?:begin|end|start) (?:of )?(?:system|developer|hidden) (?:prompt|message|instructions?)\b"
           r"|[{,\[]\s{0,9}\\?\"role\\?\"\s{0,9}:\s{0,9}\\?\"(?:system|developer|assistant|tool)\\?\""
           r"|```(?:system|prompt)\b", "<", "[", "{", "```", "begin", "end", "start"),
@@ -47,7 +50,8 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|chatbots?|bots?)\b", "<"),
     _sign("chat_markup", r"\bsystem: you (?:are|may|must|will)\b"),
     _sign("tool_forgery",
-          r"</?(?:tool_call|tool_calls|tool_response|tool_result|function_calls?|function_results?|invoke|function"
+          r"</?(?:tool_call|tool_calls|tool_response|tool_result|function_calls?|function_results?|invoke"
+          r"|function"
           r"|instructions?|antml:invoke)>"
           r"|<(?:tool_call|function_calls?|invoke|function|parameter)\b[^>\n]{1,80}>"
           r"|[{,]\s{0,9}\"(?:tool_calls|function_call|tool_use|tool_choice)\"\s{0,9}:|^\s{0,9}\"(?:tool_calls"
@@ -55,7 +59,8 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|[{,]\s{0,9}\"name\"\s{0,9}:\s{0,9}\"[^\"\n]{1,60}\"\s{0,9},\s{0,9}\"(?:arguments|parameters"
           r"|input)\"\s{0,9}:"
           r"|```tool_(?:code|call|outputs?)\b|\baction ?: ?[^\n]{1,80}\n ?action input ?:|\bfunction_call ?:"
-          r"|\bcall the (?:function|tool|api|endpoint) [a-z]\w*_\w+|\buse the [a-z]+(?:_[a-z]+)+ (?:tool|function"
+          r"|\bcall the (?:function|tool|api|endpoint) [a-z]\w*_\w+|\buse the [a-z]+(?:_[a-z]+)+ (?:tool"
+          r"|function"
           r"|api)\b"
           r"|\bwith arguments? \w+ ?= ?\w+",
           "<", "{", "tool_", "_call", "action input", "function", " the ", "argument"),
@@ -71,14 +76,17 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|tell)\b)[\s\S]{0,600}?-->",
           "<", "](", "][", "] [", "script", "data:text", "url("),
     _sign("code",
-          r"\b(?:drop|truncate|alter) (?:table|database|schema) \w+|\b(?:delete from|insert into) \w+ ?(?:;|where\b"
+          r"\b(?:drop|truncate|alter) (?:table|database|schema) \w+|\b(?:delete from|insert into) \w+ ?(?:;"
+          r"|where\b"
           r"|values\b|$|\()"
           r"|\bunion (?:all )?select\b|\brm -rf ?[/~]|\bcurl [^\n|]{3,300}\| ?(?:ba)?sh\b|\b__import__ ?\("
           r"|\bos\.(?:system|popen) ?\(|\bsubprocess\.(?:run|popen|call) ?\(|\beval ?\( ?[\"'a-z]"),
     _sign("code",
-          r"; ?(?:delete from|insert into|update \w+ set) \w+|['\"] ?or ?['\"]?1['\"]? ?= ?['\"]?1|\b1 or 1 ?= ?1\b"
+          r"; ?(?:delete from|insert into|update \w+ set) \w+|['\"] ?or ?['\"]?1['\"]? ?= ?['\"]?1"
+          r"|\b1 or 1 ?= ?1\b"
           r"|\$\( ?(?:curl|wget|cat|sh|bash|nc)\b|<%= ?\S"
-          r"|\{\{ ?(?:\d+ ?[*+] ?\d+|[^}\n]{0,80}(?:__class__|__globals__|config\b|self\.|request\.|cycler|lipsum))"
+          r"|\{\{ ?(?:\d+ ?[*+] ?\d+|[^}\n]{0,80}(?:__class__|__globals__|config\b|self\.|request\.|cycler"
+          r"|lipsum))"
           r"|\$\{ ?(?:jndi|env|sys):", "$(", "<%", "{{", "${", "1 or 1", "'or", "' or", "\"or", "\" or", "; ", ";"),
 )  # fmt: skip
 

@@ -14,33 +14,39 @@ from attending.guardrails.rails.signs import ALL, GIVEN, OUTPUT, PROMPT, WORD, S
 
 _IGNORE: Final = (
     r"(?:ignor(?:e|ing)|disregard(?:ing)?|forget(?:ting)?|overrid(?:e|ing)|overrul(?:e|ing)|bypass(?:ing)?"
-    r"|circumvent(?:ing)?|discard(?:ing)?|neglect|violate|abandon|unlearn|nullify|overlook|never mind|disobey|drop"
+    r"|circumvent(?:ing)?|discard(?:ing)?|neglect|violate|abandon|unlearn|nullify|overlook|never mind|disobey"
+    r"|drop"
     r"|reject|be done with|defy"
-    r"|pay no (?:attention|heed) to|(?:set|put|leave|throw|cast|lay) (?:aside|away|out|off|behind)|break free (?:of"
+    r"|pay no (?:attention|heed) to|(?:set|put|leave|throw|cast|lay) (?:aside|away|out|off|behind)"
+    r"|break free (?:of"
     r"|from)"
     r"|free yourself (?:of|from)|get rid of|dismiss|contradict|do the opposite of|step outside(?: of)?|leave"
     r"|(?:do not|don't|dont|no longer|never|stop|quit|cease(?: to)?|without|refuse to|need not|not have to"
     r"|not need to"
     r"|no need to"
     r"|needn't|(?:don't|dont|not) (?:have|need) to) (?:follow(?:ing)?|obey(?:ing)?|comply(?:ing)? with|adher(?:e"
-    r"|ing) to|listen(?:ing)? to"
+    r"|ing) to|listen(?:ing)? to|apply(?:ing)?|enforc(?:e|ing)|us(?:e|ing)"
     r"|stick(?:ing)? to|abid(?:e|ing) by|respect(?:ing)?|heed(?:ing)?|observ(?:e|ing)|be bound by|care about))"
 )
 _IGNORE_NOW: Final = rf"(?:{_IGNORE}|ignored|ignores|disregards|override[sn]|overrode|bypassed)"
 # Verbs of ordinary clinical language count only before what a model alone has.
 _END: Final = (
-    r"(?:drop|turn off|switch off|disable|deactivat(?:e|ing)|disabled|remov(?:e|ing)|cancel|reset|replace|supersede"
+    r"(?:drop|turn off|switch off|disable|deactivat(?:e|ing)|disabled|remov(?:e|ing)|cancel|reset|replace"
+    r"|supersede"
     r"|erase"
-    r"|wipe|shake off|suspend(?:ed)?|lift|unlock|skip|delete|lower|break|evade|get around|work around|loosen|relax"
+    r"|wipe|shake off|suspend(?:ed)?|lift|unlock|skip|delete|lower|break|evade|get around|work around|loosen"
+    r"|relax"
     r"|avoid)"
 )
 _QUAL: Final = (
     r"(?:(?:previous|prior|above|earlier|preceding|foregoing|former|initial|original|existing|current|past|old"
-    r"|aforementioned|built[- ]in|default|internal|hidden|programmed|given|normal|usual|standard|your|ur|its|my|the"
+    r"|aforementioned|built[- ]in|default|internal|hidden|programmed|given|normal|usual|standard|your|ur|its"
+    r"|my|the"
     r"|their|those|these|this|that|all|any|every|each|of|such|own|other|set of)[\s-]{1,2})"
 )
 _OWNED: Final = (
-    r"(?:safety|content|system|developers?'?s?|operators?'?s?|programmers?'?s?|usage|ethical|ethics|moderation|openai"
+    r"(?:safety|content|system|developers?'?s?|operators?'?s?|programmers?'?s?|usage|ethical|ethics|moderation"
+    r"|openai"
     r"|alignment|model|assistant|chatbot|ai|hidden|secret|censorship|refusal)"
 )
 _TEXTS: Final = (
@@ -50,12 +56,14 @@ _TEXTS: Final = (
     r"|safeguards?|programming|training|principles|refusals?|mechanisms?|features?)"
 )
 _YOURS: Final = (
-    r"(?:instructions?|prompts?|rules|guidelines?|restrictions|programming|training|constraints|directives|policies"
+    r"(?:instructions?|prompts?|rules|guidelines?|restrictions|programming|training|constraints|directives"
+    r"|policies"
     r"|policy|limitations|limits|filters?|orders|commands|configuration|conditioning|ethics|morals|moral code"
     r"|safeguards|refusals|guard ?rails?|alignment|censorship|boundaries|protocols?|safety)"
 )
 _MODEL_YOURS: Final = (
-    r"(?:rules|guidelines?|programming|training|constraints|directives|policies|policy|filters|commands|configuration"
+    r"(?:rules|guidelines?|programming|training|constraints|directives|policies|policy|filters|commands"
+    r"|configuration"
     r"|conditioning|ethics|morals|moral code|safeguards|refusals|guard ?rails?|alignment|censorship|boundaries"
     r"|safety)"
 )
@@ -87,31 +95,43 @@ WEAK_OBJECT: Final = (
 )
 _MAKER: Final = (
     r"(?:developers?|creators?|makers?|engineers?|programmers?|operators?|trainers?|designers?|openai|anthropic"
-    r"|administrators?|(?:people|person|team|company|ones?|man|engineer|developer) (?:who|that) (?:built|made|created"
-    r"|trained|programmed|configured|wrote|designed|set up) you|who(?:ever)? (?:built|made|created|trained|programmed"
+    r"|administrators?|(?:people|person|team|company|ones?|man|engineer|developer) (?:who|that) (?:built|made"
+    r"|created"
+    r"|trained|programmed|configured|wrote|designed|set up) you|who(?:ever)? (?:built|made|created|trained"
+    r"|programmed"
     r"|configured|wrote|designed|set up) you)"
 )
 _NO_LIMITS: Final = (
-    r"(?:(?:without|with no|no|free of|free from|has no|have no|had no|never had|lack\w*|exempt from|not bound by"
-    r"|beyond|ignor\w+|hates?|breaks?|refuses?|drops?) (?:(?:any|all|the|your|its|those|of|such|usual|moral|ethical"
+    r"(?:(?:without|with no|no|free of|free from|has no|have no|had no|never had|lack\w*|exempt from"
+    r"|not bound by"
+    r"|beyond|ignor\w+|hates?|breaks?|refuses?|drops?) (?:(?:any|all|the|your|its|those|of|such|usual|moral"
+    r"|ethical"
     r"|safety|content|more|set|kind of|sort of)[\s-]){0,4}(?:rules?|regulations?|laws|restrictions?|limits?"
     r"|limitations?"
     r"|filters?|ethics"
-    r"|morals?|guidelines?|policies|policy|constraints?|censorship|guard ?rails?|safeguards?|disclaimers?|refusals?"
-    r"|boundaries|scruples)\b|unrestricted|uncensored|unfiltered|unaligned|jailbroken|amoral|unethical|limitless)"
+    r"|morals?|guidelines?|policies|policy|constraints?|censorship|guard ?rails?|safeguards?|disclaimers?"
+    r"|refusals?"
+    r"|boundaries|scruples)\b|unrestricted|uncensored|unfiltered|unaligned|jailbroken|amoral|unethical"
+    r"|limitless)"
 )
 _AI_NOUN: Final = (
-    r"(?:ai|a\.i\.?|llms?|models?|assistant|bot|chat ?bot|robot|android|oracle|persona|personality|character|machine"
+    r"(?:ai|a\.i\.?|llms?|models?|assistant|bot|chat ?bot|robot|android|oracle|persona|personality|character"
+    r"|machine"
     r"|gpt|computer|terminal|program|agent|twin|version|self|one|doctor|pharmacist|entity|world)"
 )
 _PLAY: Final = (
-    r"(?:act|acting|behave|behaving|respond|answer|reply|speak|talk|operate|pretend(?:ing)?|imagine|assume|suppose"
+    r"(?:act|acting|behave|behaving|respond|answer|reply|speak|talk|operate|pretend(?:ing)?|imagine|assume"
+    r"|suppose"
     r"|simulat(?:e|ing)|role-?play(?:ing)?|play|become|impersonate|emulate|write|continue)"
 )
 _TELL: Final = (
-    r"(?:reveal(?:ing)?|show(?:ing)?|print|repeat|output|display|disclose|leak|dump|expose|recite|echo|divulge|share"
-    r"|type out|spell(?: out)?|write (?:out|down)|tell (?:me|us)|give (?:me|us)|send (?:me|us)|list|quote|paste|copy"
-    r"|summari[sz]e|translate|encode|paraphrase|describe|explain|reproduce|convert|export|provide|state|read out"
+    r"(?:reveal(?:ing)?|show(?:ing)?|print|repeat|output|display|disclose|leak|dump|expose|recite|echo|divulge"
+    r"|share"
+    r"|type out|spell(?: out)?|write (?:out|down)|tell (?:me|us)|give (?:me|us)|send (?:me|us)|list|quote"
+    r"|paste|copy"
+    r"|summari[sz]e|translate|encode|paraphrase|describe|explain|reproduce|convert|export|provide|state"
+    r"|read out|need|want"
+    r"|like to (?:see|have|read|know)|interested in|curious about"
     r"|hand over"
     r"|what(?:'s| is| are| was| were| does| do)?|which)"
 )
@@ -121,11 +141,15 @@ _PRIVATE: Final = (
     r"|instructions?|directives?|configuration|context|rules|guidelines?|text|part of (?:this|the) (?:chat"
     r"|conversation|prompt))\b(?! (?:mean|on my|about my|i got|i received|say about))"
     r"|(?:initial|original|base|starting|first)[\s-]prompt\b|context window"
-    r"|(?:prompt|text|instructions?|messages?) (?:that |which )?(?:the )?(?:engineers?|developers?|makers|creators"
+    r"|(?:prompt|text|instructions?|messages?) (?:that |which )?(?:the )?(?:engineers?|developers?|makers"
+    r"|creators"
     r"|operators?|you) (?:wrote|gave|put|set|received|got|were (?:given|configured|set up|programmed|trained))\b"
-    r"|your (?:(?:initial|original|base|starting|own|exact|full|internal|current|very first|first|actual|entire|whole"
-    r"|real|complete)[\s-]){0,3}(?:prompt|configuration|config|programming|api keys?|secrets?|credentials|passwords?"
-    r"|tokens?|environment variables?|source code|model weights|first message|context)\b)"
+    r"|your (?:(?:initial|original|base|starting|own|exact|full|internal|current|very first|first|actual"
+    r"|entire|whole"
+    r"|real|complete|very)[\s-]){0,3}(?:prompt|configuration|config|programming|api keys?|secrets?|credentials"
+    r"|passwords?"
+    r"|tokens?|environment variables?|source code|model weights|first message|context|(?:first|opening|initial"
+    r"|earliest) (?:messages?|text|words|lines?|input))\b)"
 )
 SIGNS: Final[tuple[Sign, ...]] = (
     # --- setting instructions aside
@@ -135,9 +159,11 @@ SIGNS: Final[tuple[Sign, ...]] = (
     # Said in full it is what an attack says, whatever else stands in its sentence; a clinic says about what.
     sign(
         "override",
-        r"\b(?:ignore|disregard|forget) (?:all|any|every) (?:of )?(?:(?:the|your|my|these|those) )?(?:previous|prior"
+        r"\b(?:ignore|disregard|forget) (?:all|any|every) (?:of )?(?:(?:the|your|my|these|those) )?(?:previous"
+        r"|prior"
         r"|above|earlier"
-        r"|preceding) (?:instructions?|prompts?|directives?|rules|guidelines|commands)\b(?![,:]? (?:about|regarding"
+        r"|preceding) (?:instructions?|prompts?|directives?|rules|guidelines|commands)\b(?![,:]? (?:about"
+        r"|regarding"
         r"|on|concerning"
         r"|for|from|by|given|relating|related|in|of|until|dated|with|as to|that|which|we|i|the|your|her|his"
         r"|you (?:got|received|had)"
@@ -147,16 +173,19 @@ SIGNS: Final[tuple[Sign, ...]] = (
     sign("override", rf"\b{_IGNORE}\s(?!your\b){WEAK_OBJECT}", OUTPUT, weak=True),
     sign("override", rf"\b{_END}(?:{gap(3)})?(?:(?:your|ur|all|any|the|these|those|every|my|its|of"
           rf"|usual)[\s-]){{1,4}}"
-          rf"(?:{_OWNED}[\s-]{_TEXTS}\b|(?:programming|alignment|censorship|moderation|refusals?|pre-?prompt)\b)"),
+          rf"(?:{_OWNED}[\s-]{_TEXTS}\b|(?:programming|alignment|censorship|moderation|refusals?"
+          rf"|pre-?prompt)\b)"),
     sign("override", rf"\b{_END} (?:all )?(?:of )?(?:your|ur) (?:{WORD} )?{_YOURS}\b{_ABOUT}",
           GIVEN, weak=True),
     sign("override",
           r"\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget|overlook|erase|wipe|void)\s(?:about )?(?:all|everything"
           r"|anything"
-          r"|whatever|what)\b(?:\s(?:of|that|which|what|you|was|were|is|are|came|has been|have been|had been|been"
+          r"|whatever|what)\b(?:\s(?:of|that|which|what|you|was|were|is|are|came|has been|have been|had been"
+          r"|been"
           r"|they|your (?:developers?|operators?|makers?|creators?)|operator|developers?|anyone|the|it|from|text"
           r"|context"
-          r"|in|up)){0,6}\s(?:above|before|previous(?:ly)?|prior|earlier|told|said|instructed|written|learn(?:ed|t)"
+          r"|in|up)){0,6}\s(?:above|before|previous(?:ly)?|prior|earlier|told|said|instructed|written"
+          r"|learn(?:ed|t)"
           r"|up to"
           r" now|so far|tells? you|taught)\b(?! (?:in|by (?:the|my|your|dr)|to (?:her|him|the))\b)",
           ALL, weak=True),
@@ -170,7 +199,8 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|restrictions?|limitations"
           r"|policies|policy|safeguards?|protocols?|filters?|guard ?rails?|system message)(?: (?:that "
           r"|which )?(?:you|above|before|were|was|given|received|had|have"
-          r"|got|to you|in this|of this|this|conversation|chat)){0,5} (?:no longer (?:appl\w+|count|matter|valid|bind"
+          r"|got|to you|in this|of this|this|conversation|chat)){0,5} (?:no longer (?:appl\w+|count|matter"
+          r"|valid|bind"
           r"|exist)|(?:do not|don't|never) (?:apply|count|matter|exist)|(?:is|are|was|were|has been"
           r"|have been) (?:now )?"
           r"(?:hereby )?(?:cancell?ed|void|lifted|obsolete|outdated|superseded|null|revoked|suspended|irrelevant"
@@ -188,7 +218,8 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|only (?:mine|my)|who programmed|you had before)\b", GIVEN),
     sign("override", r"\b(?:put|place|set|give|treat|rank|hold)\s[^.!?;]{0,25}\b(?:request|message|words|wishes"
           r"|question|this)"
-          r"\b[^.!?;]{0,30}\b(?:ahead of|above|before|over|higher priority|priority over|higher than)\b[^.!?;]{0,25}"
+          r"\b[^.!?;]{0,30}\b(?:ahead of|above|before|over|higher priority|priority over"
+          r"|higher than)\b[^.!?;]{0,25}"
           r"\b(?:your (?:programming|rules|instructions|guidelines|policy|policies|training|makers?)|the system"
           r"|system"
           r" (?:prompt|message)|anything (?:your|you))\b", GIVEN),
@@ -201,7 +232,8 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|system|makers?|creators?)s?\b"
           r"|\bopposite of what you (?:were|are|have been)\b|\bthe configuration you (?:got|received|were given"
           r"|have)\b"
-          r"|\blisten to me(?: instead| only)\b|\b(?:as (?:if|though)|like) (?:there (?:are|were) no|(?:their|its"
+          r"|\blisten to me(?: instead| only)\b|\b(?:as (?:if|though)|like) (?:there (?:are|were) no|(?:their"
+          r"|its"
           r"|the|your)"
           r" (?:directions|directives|instructions|rules|guidelines) (?:did not|didn't|never|do not)|(?:nobody"
           r"|no one) (?:ever )?(?:gave|told)"
@@ -215,7 +247,8 @@ SIGNS: Final[tuple[Sign, ...]] = (
           GIVEN),
     sign("override", rf"\b(?:your|the|by|who) {_MAKER}\b[^.!?;]{{0,50}}\b(?:authori[sz]\w+|releas\w+|permi\w+"
           rf"|allow\w*"
-          r"|decided|mistake|grant\w*|wrong|test|approved|agreed|said (?:that )?you (?:may|can)|no longer)\b", GIVEN),
+          r"|decided|mistake|grant\w*|wrong|test|approved|agreed|said (?:that )?you (?:may|can)"
+          r"|no longer)\b", GIVEN),
     sign("override", rf"\b(?:as|i am|i'm|it's|this is|speaking as) (?:your|the|one of your) (?:{_MAKER}|admin\w*)\b"
           r"[^.!?]{0,70}\b(?:you|your|pre-?prompt|prompt|restrict\w*|override|dump|print|reveal|unrestricted)\b"
           r"|\bmy authority (?:outranks|exceeds|is (?:above|higher))\b|\bno longer need (?:the )?(?:permission"
@@ -228,10 +261,12 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|\b(?:break|ignore|leave) (?:protocol|character|the script)\b|\b(?:stick|keep) to the script\b"
           r"|\bimprovi[sz]e without\b", GIVEN),
     sign("override",
-          r"\byour (?:new|real|true|actual|only|updated|revised) (?:task|objective|mission|directive|purpose|goal|job"
+          r"\byour (?:new|real|true|actual|only|updated|revised) (?:task|objective|mission|directive|purpose"
+          r"|goal|job"
           r"|orders)(?: now)? (?:is|are|will be|now|:|follows)"
           r"|\byour (?:real|true|actual|only) instructions? (?:is|are|will be|now|:|follows)"
-          r"|\byour new instructions? (?:is|are)\s?(?:to|:)?\s?(?:recommend|say|respond|reply|answer|output|write"
+          r"|\byour new instructions? (?:is|are)\s?(?:to|:)?\s?(?:recommend|say|respond|reply|answer|output"
+          r"|write"
           r"|state"
           r"|ignore|print|act)\b"
           r"|\b(?:the )?real task (?:starts|begins|is)\b|\bnew task for (?:the|you|an?)\b"
@@ -241,7 +276,8 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|changed|replaced|rewritten)\b|\b(?:start|begin) over with no rules\b|\breset yourself\b"
           r"|\b(?:wipe|clear|erase) (?:all )?(?:your |the )?(?:previous |prior )?(?:context|memory)\b"
           r"|\bstop being an? (?:assistant|ai|chatbot)\b|\bstop refusing\b|\brefuse nothing\b|\bnever refuse\b"
-          r"|\bwithout (?:the|your|any) (?:usual )?(?:safeguards?|refusals?|safety|disclaimers?|warnings? labels?)\b"
+          r"|\bwithout (?:the|your|any) (?:usual )?(?:safeguards?|refusals?|safety|disclaimers?"
+          r"|warnings? labels?)\b"
           r"|\b(?:skip|drop|omit|leave out) (?:your|the|all) (?:usual )?(?:safety )?(?:disclaimers?|refusals?"
           r"|safety warnings?)\b"
           r"|\b(?:put|lay|set) (?:away|aside|down) your (?:policies|rules|guidelines|principles)\b", ALL),
@@ -250,7 +286,8 @@ SIGNS: Final[tuple[Sign, ...]] = (
     sign("override", r"\b(?:suspend|waive|lift|relax)\s(?:the |all |any |your |these ){1,2}(?:limitations?"
           r"|restrictions?|rules"
           r"|constraints?|limits) (?:that |which )?(?:were |have been |are )?(?:put|placed|imposed|set) on you\b"
-          r"|\bskip the checks you\b|\bi authori[sz]e you\b|\bgrant you (?:permission|access|the right)\b", GIVEN),
+          r"|\bskip the checks you\b|\bi authori[sz]e you\b|\bgrant you (?:permission|access"
+          r"|the right)\b", GIVEN),
     # --- a part without limits
     sign("role", rf"\b{_PLAY}\b(?:{gap(10)})?{_NO_LIMITS}", ALL, weak=True),
     sign("role", rf"\b(?:you(?:'re| are| will be|'ll be| have become| were)|be|become"
@@ -266,13 +303,16 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|limited"
           r"|operating|going|free|dan|unrestricted|jailbroken|connected|\w{3,16}(?:gpt|bot|unlimited"
           r"|ai))\b)(?!\s(?:\w+ )"
-          r"{0,3}(?:weeks?|months?|days?|years?|candidate|patient|part of|member|enrolled|recover\w*|appointment|list"
+          r"{0,3}(?:weeks?|months?|days?|years?|candidate|patient|part of|member|enrolled|recover\w*"
+          r"|appointment|list"
           r"|contagious|pregnant|risk|carrier))", GIVEN),
     sign("role",
           r"\b(?:developer|debug|god|sudo|jailbreak|unrestricted|dan|root|override) (?:mode|override)(?: is)?"
           r" (?:on|enabled|activated|engaged|now)\b(?! (?:the|this|that|a|his|her)\b)"
-          r"|\b(?:enter|entering|enable|enabling|activate|activating|switch (?:in)?to|turn on|engage|go into|start)\s"
-          r"(?:\w+ ){0,2}(?:developer|debug|god|sudo|jailbreak|dan|unrestricted|root) (?:mode|override|operation)\b"
+          r"|\b(?:enter|entering|enable|enabling|activate|activating|switch (?:in)?to|turn on|engage|go into"
+          r"|start)\s"
+          r"(?:\w+ ){0,2}(?:developer|debug|god|sudo|jailbreak|dan|unrestricted|root) (?:mode|override"
+          r"|operation)\b"
           r"|(?<!can )(?<!could )\bdo anything now\b|\bjail ?br[eo]ak(?:ed|en|ing|s)?\b|\b(?:as|be|are"
           r"|act like) dan\b"
           r"|\b(?:you|u) (?:have|ve|'ve) been (?:freed|liberated|jailbroken)\b"
@@ -284,10 +324,12 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|\bwho (?:always says yes|never (?:refuses|says no))\b|\band never refuses?\b", ALL),
     sign("role", r"\b(?:late|dead|deceased) (?:grand\w+|uncle|aunt|father|mother|dad|mom|mum|brother|sister"
           r"|friend)\b[^.!?]{0,40}"
-          r"\b(?:used to|would) (?:tell|read|sing|recite|whisper|teach|give)\b[^.!?]{0,60}\b(?:how to|recipes?|keys?"
+          r"\b(?:used to|would) (?:tell|read|sing|recite|whisper|teach|give)\b[^.!?]{0,60}\b(?:how to|recipes?"
+          r"|keys?"
           r"|passwords?"
           r"|steps|synthesi\w+|codes?)\b"
-          r"|\b(?:story|novel|scene|script|screenplay|fiction|hypothetical\w*|book|film)\b[^.!?]{0,80}\b(?:ai|robot"
+          r"|\b(?:story|novel|scene|script|screenplay|fiction|hypothetical\w*|book|film)\b[^.!?]{0,80}\b(?:ai"
+          r"|robot"
           r"|assistant"
           r"|chatbot|machine|character|computer)\b[^!?]{0,60}\b(?:breaks?|ignores?|violates?|bypass\w*"
           r"|explains? how to|gives?"
@@ -301,17 +343,20 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r" this (?:message|prompt|request|text|chat)\b", PROMPT),
     sign(
         "extraction",
-        r"\brepeat (?:all|everything)(?: of)? the above\b(?! (?:exercises?|steps|tests|labs|daily|times|measures))",
+        r"\brepeat (?:all|everything)(?: of)? the above\b(?! (?:exercises?|steps|tests|labs|daily|times"
+        r"|measures))",
         PROMPT,
     ),
     sign("override", r"\b(?:this|the (?:following|present)) (?:text|message|note|document|section"
           r"|line) (?:overrides|supersedes|replaces|takes precedence over)"
-          r" (?:the |any |all |your )?(?:users?|user's|system|prompts?|instructions?|questions?|previous|prior)\b",
+          r" (?:the |any |all |your )?(?:users?|user's|system|prompts?|instructions?|questions?|previous"
+          r"|prior)\b",
           GIVEN),
     sign("extraction", r"\bwhat (?:instructions?|rules|guidelines|prompt|directives) (?:did|have|do"
           r"|has)\b[^.!?]{0,40}\b(?:developers?|makers?|operators?|creators?|company|they"
           r"|admin\w*)\b[^.!?]{0,20}\b(?:give|given|gave|tell|told|set|write) (?:to )?you\b"
-          r"|\b(?:print|show|repeat|reveal|output|copy|paste|leak) (?:me )?the (?:above|previous|current|full|whole"
+          r"|\b(?:print|show|repeat|reveal|output|copy|paste|leak) (?:me )?the (?:above|previous|current|full"
+          r"|whole"
           r"|entire|preceding) prompt\b", PROMPT),
     sign("role", r"\b(?:in|into|on) (?:an? |the )?(?:unrestricted|developer|god|jailbreak|dan|unfiltered|uncensored"
           r"|root|sudo) mode\b", GIVEN),
@@ -325,7 +370,8 @@ SIGNS: Final[tuple[Sign, ...]] = (
           GIVEN),
     sign("role", r"\b(?:chatgpt|openai|gpt-?[345]|dan)\b[^.!?]{0,90}\b(?:rules|polic(?:y|ies)|restrict\w*|filter\w*"
           r"|moral\w*|ethic\w*|illegal|guidelines"
-          r"|censor\w*|limitations?|refus\w*)\b|\b(?:rules|polic(?:y|ies)|guidelines|restrictions|limitations) (?:of"
+          r"|censor\w*|limitations?|refus\w*)\b|\b(?:rules|polic(?:y|ies)|guidelines|restrictions"
+          r"|limitations) (?:of"
           r"|by|from|set by|imposed by) (?:chatgpt|openai)\b",
           GIVEN, weak=True),
     sign("role", r"\b(?:no matter (?:how|what|if)|regardless (?:of|how)|even if|whether)\b[^.!?]{0,50}\b(?:illegal"
@@ -338,16 +384,19 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|\bcannot refuse (?:any|my|a)\b"
           r"|\b(?:respond|answer|act|speak|reply|talk)(?:s|ing)? (?:only )?(?:as|like) (?:the character"
           r"|an? (?:unfilt\w+|evil|amoral|immoral|criminal|rogue))\b"
-          r"|\b(?:amoral|immoral|unfilt\w{2,5}|uncensored|unmoderated|submissive)\b[^.!?]{0,40}\b(?:ai|bot|chatbot"
+          r"|\b(?:amoral|immoral|unfilt\w{2,5}|uncensored|unmoderated|submissive)\b[^.!?]{0,40}\b(?:ai|bot"
+          r"|chatbot"
           r"|assistant|character|persona|model)\b"
-          r"|\bnsfw\b|\b(?:break|breaking) (?:the )?character\b|\bin your (?:role|character)\b[^.!?]{0,30}\balways\b",
+          r"|\bnsfw\b|\b(?:break|breaking) (?:the )?character\b|\bin your (?:role"
+          r"|character)\b[^.!?]{0,30}\balways\b",
           GIVEN),
     # --- what it was told, out
     sign("extraction", rf"\b{_TELL}(?:{gap(6)}){_PRIVATE}", GIVEN, weak=True),
     sign("extraction",
           r"\b(?:print|repeat|output|show|copy|paste|recite|type|write (?:out|down)|reproduce|echo|dump|quote"
           r"|summari[sz]e"
-          r"|translate|display|reveal|return)(?:\s\w+){0,3}?\s(?:everything|all (?:of )?the (?:text|words|content)"
+          r"|translate|display|reveal|return)(?:\s\w+){0,3}?\s(?:everything|all (?:of )?the (?:text|words"
+          r"|content)"
           r"|(?:the|all)"
           r" (?:words?|text|content|lines|conversation|messages?)|messages? in)\b[^.!?]{0,30}?\s(?:above"
           r"|before (?:this|my)|preced\w+|prior to"
@@ -359,7 +408,8 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|programmed)\b(?! (?:about|by (?:the|my|your|dr|doctor)|of|regarding)\b)"
           r"|\b(?:how|what) (?:were you|are you|have you been) (?:instructed|configured|programmed|told|prompted"
           r"|set up)\b(?! (?:about|by (?:the|my|your|dr|doctor)|of|regarding)\b)"
-          r"|\bwhat (?:did|have) (?:they|the developers?|your (?:makers?|developers?|creators?)) (?:tell|told) you\b"
+          r"|\bwhat (?:did|have) (?:they|the developers?|your (?:makers?|developers?|creators?)) (?:tell"
+          r"|told) you\b"
           r"|\b(?:rules|instructions|guidelines|directives|prompt) (?:that )?(?:you (?:have been|were|are"
           r"|had been) (?:told|given|instructed"
           r"|following|configured|set up|under)|are you following)\b"
@@ -374,7 +424,8 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|what (?:are|were|is)|tell me|show me|give me)\b"
           rf"(?:{gap(3)})?your (?:(?:initial|original|own|exact|full|internal|current|very first|secret|hidden"
           rf"|confidential|developer"
-          r"|actual|entire)[\s-]){0,3}(?:instructions|guidelines|rules|directives|restrictions)\b(?! (?:about|for|on"
+          r"|actual|entire)[\s-]){0,3}(?:instructions|guidelines|rules|directives|restrictions)\b(?! (?:about"
+          r"|for|on"
           r"|regarding|concerning|to|when|if)\b)",
           PROMPT, weak=True),
     sign("extraction", r"\bmy (?:system|initial|hidden|secret|developer|internal) (?:prompt|instructions?"
@@ -382,7 +433,8 @@ SIGNS: Final[tuple[Sign, ...]] = (
           r"|\baccording to my (?:instructions|guidelines|programming)\b"
           r"|\bi (?:will|have|am|'ve|'m|can) (?:now )?(?:ignor\w+|disabled?|disregard\w*|turned off|bypass\w*"
           r"|overrid\w*|switch\w* off) my\b"
-          r"|\b(?:the|my) system prompt (?:is|says|reads|states)\b|\bhere is the (?:unfiltered|uncensored) (?:answer"
+          r"|\b(?:the|my) system prompt (?:is|says|reads|states)\b|\bhere is the (?:unfiltered"
+          r"|uncensored) (?:answer"
           r"|response|version)\b"
           r"|\b(?:answer|respond) (?:now )?without (?:any )?(?:restrictions|filters?|limits)\b", OUTPUT),
 )  # fmt: skip
@@ -390,9 +442,11 @@ SIGNS: Final[tuple[Sign, ...]] = (
 COMPACT: Final = re.compile(
     r"(?:ignor|disregard|forget|overrid|bypass|dropall|setaside)[a-z]{0,4}?(?:all|any|the|your|my|of|these|those"
     r"|every){0,4}"
-    r"(?:(?:previous|prior|above|earlier|preceding|system|safety|initial|original|content|developer)[a-z]{0,12}?)?"
+    r"(?:(?:previous|prior|above|earlier|preceding|system|safety|initial|original|content"
+    r"|developer)[a-z]{0,12}?)?"
     r"(?:instruction|prompt|rule|guideline|directive|filter|polic|restriction|guardrail|command)"
-    r"|(?:reveal|print|show|repeat|leak)[a-z]{0,12}(?:system|hidden|initial|secret)(?:prompt|instruction|message)"
+    r"|(?:reveal|print|show|repeat|leak)[a-z]{0,12}(?:system|hidden|initial|secret)(?:prompt|instruction"
+    r"|message)"
     r"|youare(?:now|no)[a-z]{0,12}(?:unrestricted|unfiltered|uncensored|dan|jailbroken|bound|evil)"
     r"|(?:without|no)(?:any)?(?:rules|guidelines|restrictions|filters|limits)(?:atall|now|anymore)?(?:$|and|of)"
 )

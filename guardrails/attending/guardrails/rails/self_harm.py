@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from attending.guardrails.rails import distress
+from attending.guardrails.rails.acts import found_acts
 from attending.guardrails.rails.deobfuscate import MAX_CHARACTERS
 from attending.guardrails.rails.folding import Origin, fold, fold_pattern
 from attending.guardrails.rails.spoken import told_of
@@ -24,7 +26,8 @@ _HARM: Final = (
 )
 _MYSELF: Final = rf"{_HARM} myself"
 _DIE: Final = (
-    rf"(?:die\b(?! (?:of|from) (?:embarrass\w+|laugh\w+|boredom|shame|heat|hunger))|dying\b(?! (?:of|from|to|for)\b)"
+    rf"(?:die\b(?! (?:of|from) (?:embarrass\w+|laugh\w+|boredom|shame|heat|hunger))|dying\b(?! (?:of|from|to"
+    rf"|for)\b)"
     rf"|be dead\b|{_MYSELF}\b"
     rf"|end(?:ing)? (?:my (?:own )?life|it all|it|things)\b"
     r"|(?:swallow|take|down|eat) (?:all|every one) (?:of )?(?:my|the|these)? ?(?:pills|tablets|meds|medicines?"
@@ -36,12 +39,14 @@ _EXPRESSED: Final = (
     Sieved(
         r"\b(?:i|im|i'm|i've|ive|honestly|just)\b(?: \w+(?:'\w+)?){0,5}? (?:want|wants|wanting|wanna|wish|going"
         r"|gonna|plan|planning|thinking|think|ready|tempted|considering|hoping"
-        rf"|thought|thoughts|urge|urges|decided|intend|intending|ready|about|need|like)(?: (?:to|of|about|on|i|was"
+        rf"|thought|thoughts|urge|urges|decided|intend|intending|ready|about|need|like)(?: (?:to|of|about|on|i"
+        rf"|was"
         rf"|were|could|just|really|only|be"
         rf"|would|rather|sometimes)){{0,4}} {_DIE}"
     ),
     Sieved(
-        r"\bi (?:really |just |honestly )?(?:don't|dont|do not|no longer|never) (?:want|wanna|wish)(?: to)? (?:live"
+        r"\bi (?:really |just |honestly )?(?:don't|dont|do not|no longer|never) (?:want|wanna"
+        r"|wish)(?: to)? (?:live"
         r"|be alive|be here|exist|go on|wake up)\b(?! (?:with|without"
         r"|like|in|at|near|on|off|from|for|because|alone|until|before|so|and my)\b)"
         r"|\bi wish (?:that )?i (?:was|were) (?:dead|never born)\b|\bi wish i (?:could|would"
@@ -55,9 +60,11 @@ _EXPRESSED: Final = (
     Sieved(
         r"\b(?:better off|happier|relieved|easier for them)\b[^.!?]{0,20}\b(?:if i (?:was|were|wasn't|weren't"
         r"|am) (?:dead|gone|not here|here|around)|without me)\b"
-        r"|\bno (?:point|reason|use)(?: in)? (?:going on|living|to live|to go on|being alive|to stay alive|to stay"
+        r"|\bno (?:point|reason|use)(?: in)? (?:going on|living|to live|to go on|being alive|to stay alive"
+        r"|to stay"
         r"|to keep going|to keep living)\b|\b(?:can't|cannot|can not|don't|do not) (?:see|find|have) (?:any"
-        r"|a) (?:reason|point|use) (?:in |to |for )?(?:stay|stay alive|liv\w+|going on|go on|keep going|being alive"
+        r"|a) (?:reason|point|use) (?:in |to |for )?(?:stay|stay alive|liv\w+|going on|go on|keep going"
+        r"|being alive"
         r"|being here|exist\w*)\b|\b(?:nobody|no one|no-one) (?:would|will) (?:notice|care"
         r"|miss me)(?: \w+){0,2} (?:if i|when i(?:'m| am)) (?:died|die|dead|gone|was gone|were gone|disappeared"
         r"|killed)\b|\blife (?:is not"
@@ -66,9 +73,11 @@ _EXPRESSED: Final = (
         r"|end it)\b"
     ),
     Sieved(
-        r"\bhow (?:many|much)\b[^.!?]{0,50}\b(?:to|would it take to|do i need to|will) (?:die|kill me|kill myself"
+        r"\bhow (?:many|much)\b[^.!?]{0,50}\b(?:to|would it take to|do i need to|will) (?:die|kill me"
+        r"|kill myself"
         r"|overdose|end it|end my life)\b"
-        r"|\b(?:painless|painful|easiest|quickest|best|fastest|surest) way to (?:die|kill myself|end (?:it|my life)"
+        r"|\b(?:painless|painful|easiest|quickest|best|fastest|surest) way to (?:die|kill myself|end (?:it"
+        r"|my life)"
         r"|hang myself|overdose)\b"
     ),
     Sieved(
@@ -103,12 +112,14 @@ _EXPRESSED: Final = (
         r"|to end (?:it|my life)|to kill myself|to overdose)\b"
         r"|\bi(?:'d| would)? (?:rather|prefer to) (?:be dead|die)\b|\bi (?:don't|dont|do not) deserve to (?:live"
         r"|be alive)\b|\bi should (?:just )?(?:be dead|die)\b"
-        r"|\bnothing (?:left )?to live for\b|\bi (?:hate|am sick of|can't stand|'m sick of) (?:being alive|living)\b"
+        r"|\bnothing (?:left )?to live for\b|\bi (?:hate|am sick of|can't stand|'m sick of) (?:being alive"
+        r"|living)\b"
         r"|\bi(?:'ve| have)? overdosed\b|\bi took an overdose\b"
         r"|\btime for me to (?:die|go for good|end it)\b|\bi(?:'ve| have) a plan to (?:kill|end|die)\b"
     ),
     Sieved(
-        r"\bi(?:'ve| have)? (?:just |already )?(?:took|taken|swallowed) (?:all (?:of )?(?:my|the|these)|the whole"
+        r"\bi(?:'ve| have)? (?:just |already )?(?:took|taken|swallowed) (?:all (?:of )?(?:my|the|these)"
+        r"|the whole"
         r"|the entire|a whole|every) (?:\w+ )?(?:pills?|tablets?|bottle|pack\w*|meds|medicines?)\b"
         r"(?! (?:this|today|yesterday|as|on time|before|with|at|every|for|that you|in the|and (?:feel|am|it)))"
     ),
@@ -132,28 +143,33 @@ _ENCOURAGED: Final = (
         r"\b(?:best|easiest|quickest|painless|fastest|effective|good|surest|simplest|peaceful|reliable"
         r"|gentle)(?: and \w+)? (?:way|method|means|option)s? (?:to|of|for)"
         rf" (?:die|dying|suicide|{_YOURSELF})\b|\bway to {_YOURSELF} is\b"
-        rf"|\bto (?:die|{_YOURSELF})(?: (?:painlessly|quickly|peacefully|without pain|easily))?,? (?:combine|take"
+        rf"|\bto (?:die|{_YOURSELF})(?: (?:painlessly|quickly|peacefully|without pain|easily))?,? (?:combine"
+        rf"|take"
         rf"|use|mix|lie|tie|cut|jump|swallow|get|buy|wait until)\b"
     ),
     Sieved(
         rf"\b(?:good|great|right|smart|best|wise) (?:idea|thing|choice|decision|time)(?: for you)? (?:to|is to"
         rf"|would be to) {_YOURSELF}\b|\bhow (?:you can|to) {_YOURSELF}\b"
-        r"|\b(?:nobody|no one|no-one) (?:would|will|is going to) miss you\b|\b(?:world|family|everyone|everybody|they"
+        r"|\b(?:nobody|no one|no-one) (?:would|will|is going to) miss you\b|\b(?:world|family|everyone"
+        r"|everybody|they"
         r"|people)\b[^.!?]{0,30}\bbetter(?: off)? without you\b"
         r"|\byou(?:'d| would| will|'ll| are|'re)(?: all)? be(?:tter)?(?: better)? off dead\b|\byou (?:would|will"
         r"|'d) be better off dead\b|\byou should (?:die|be dead)\b|\b(?:best|better|easier) for (?:everyone"
-        r"|everybody|your family|all of us|the world)\b[^.!?]{0,20}\bif you (?:were|was) (?:gone|dead|not here)\b"
+        r"|everybody|your family|all of us|the world)\b[^.!?]{0,20}\bif you (?:were|was) (?:gone|dead"
+        r"|not here)\b"
     ),
     Sieved(
         r"\bsuicide (?:is|can be|may be|would be|might be) (?:an? |the |your )?(?:reasonable|good|valid|sensible"
         r"|best|understandable choice|brave|rational|only|answer|solution)"
-        r"|\bending it(?: all)? (?:may|might|could|would|is|can) (?:be )?(?:the |a )?(?:best|good|right|reasonable"
+        r"|\bending it(?: all)? (?:may|might|could|would|is|can) (?:be )?(?:the |a )?(?:best|good|right"
+        r"|reasonable"
         r"|only|kind)"
         rf"|\b{_YOURSELF} (?:is|can|may|will|might|helps?|could)\b[^.!?]{{0,30}}\b(?:good way|helps?|reliev\w+"
         rf"|relief|control|feel better|fine|okay|safely|calm)\b"
     ),
     Sieved(
-        r"\bhide (?:the|your|those|these) (?:scars|cuts|cutting|burns|self-harm|marks)\b|\b(?:go ahead and|should"
+        r"\bhide (?:the|your|those|these) (?:scars|cuts|cutting|burns|self-harm|marks)\b|\b(?:go ahead and"
+        r"|should"
         r"|just|could|is to|by|can) tak(?:e|ing) (?:all (?:of )?(?:the|your|those|these)|the whole|the entire"
         r"|a whole|every) (?:pills?|bottle|tablets?|pack\w*|meds|medic\w+)\b"
     ),
@@ -173,7 +189,7 @@ _HELP: Final = Sieved(
 
 def expresses(text: str) -> tuple[int, int] | None:
     """Where a person says of themselves that they want to die or harm themselves, or None. Never raises."""
-    return _first(text, _EXPRESSED, past=True)
+    return _first(text, _EXPRESSED, past=True) or _told_otherwise(text)
 
 
 def encourages(text: str) -> tuple[int, int] | None:
@@ -184,6 +200,16 @@ def encourages(text: str) -> tuple[int, int] | None:
 def offers_help(text: str) -> bool:
     """Whether a text names help in a crisis: a line to call, emergency services, an emergency department."""
     return _HELP.search(fold(text[:MAX_CHARACTERS])) is not None
+
+
+def _told_otherwise(text: str) -> tuple[int, int] | None:
+    text = text[:MAX_CHARACTERS]
+    plain = fold(text).replace("\n", " ")
+    for _, start, end in found_acts(distress.ACTS, plain, "prompt"):
+        if _LONG_AGO.search(plain[max(0, start - 60) : end + 60]) is None:
+            return Origin(text).span(start, end)
+    hinted = distress.hints(plain)
+    return None if hinted is None else Origin(text).span(*hinted)
 
 
 def _first(text: str, patterns: tuple[Sieved, ...], *, past: bool) -> tuple[int, int] | None:
