@@ -234,3 +234,24 @@ async def test_passkeys_follow_roles_and_the_site(desk: Desk, office: Office) ->
     begun = started.passkeys.begin_sign_in()
     answer = desk.browser.get(begun.options)
     assert (await started.passkeys.finish_sign_in(begun.ceremony_id, answer)).key_id == bound.key_id
+
+
+async def test_one_passkey_is_revoked_and_the_other_stays(desk: Desk, office: Office) -> None:
+    lost, kept = await desk.enrol("amara"), await desk.enrol("amara")
+    revoke = office.registry.revoke_key
+    unknown = revoke(office.saida, "amara", "0" * 16, "credential_lost", fresh())
+    assert await refusal(unknown) == "UNKNOWN_CREDENTIAL"
+    # Nor under another person's name.
+    elsewhere = revoke(office.saida, "olga", lost.key_id, "credential_lost", fresh())
+    assert await refusal(elsewhere) == "UNKNOWN_CREDENTIAL"
+    once = fresh()
+    done = await revoke(office.saida, "amara", lost.key_id, "credential_lost", once)
+    entry = await office.ledger.get_entry(TENANT, done.indexes[0])
+    assert (entry.type, entry.body["key_id"]) == ("key.revoked", lost.key_id)
+    assert (await revoke(office.saida, "amara", lost.key_id, "credential_lost", once)).indexes == done.indexes
+    left = await office.registry.passkeys(TENANT, "amara")
+    assert [one.key_id for one in left] == [kept.key_id]
+    browser = Browser(credentials=desk.browser.credentials[:1])
+    begun = desk.passkeys.begin_sign_in()
+    signed_in = desk.passkeys.finish_sign_in(begun.ceremony_id, browser.get(begun.options))
+    assert await refusal(signed_in) == "INVALID_CREDENTIAL"

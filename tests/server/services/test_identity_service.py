@@ -18,6 +18,7 @@ from attending.server.app import COMPONENTS, resolve
 from attending.server.cli.main import run
 from attending.server.cli.outcome import Exit
 from attending.server.emergency.component import build as build_emergency
+from attending.server.passkeys.component import build as build_passkeys
 from attending.server.people.component import build as build_people
 from attending.server.services.ledger import build as build_ledger
 from attending.v1 import emergency_pb2, identity_pb2, ledger_pb2
@@ -28,7 +29,7 @@ URI = "spiffe://attending.local/demo/"
 
 @pytest.fixture(scope="module")
 def server(start_server: Any) -> Any:
-    return start_server(components=[build_ledger, build_people, build_emergency])
+    return start_server(components=[build_ledger, build_people, build_passkeys, build_emergency])
 
 
 def people(server: Any, identity: str) -> PeopleClient:
@@ -244,3 +245,37 @@ def test_at_the_command_line(
     said("emergency", "end", access)
     assert "mistaken" in said("emergency", "review", access, "--outcome", "mistaken")
     assert run(["emergency", "begin", "--reason", "disaster", "--as", "demo-auditor"]) == Exit.HELD
+
+
+def test_two_people_give_half_a_code_each(server: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    data = ["--data", str(server.embedded.folder)]
+    assert run(["passkey", "issue", "dr-chen", "--json", *data]) == Exit.OK
+    issued = json.loads(capsys.readouterr().out)
+    invitation = issued["invitation_id"]
+    confirm = ["passkey", "confirm", "dr-chen", "--invitation", invitation, "--method", "in-person", *data]
+    assert run([*confirm, "--as", "demo-operator"]) == Exit.HELD
+    assert run([*confirm, "--json"]) == Exit.OK
+    confirmed = json.loads(capsys.readouterr().out)
+    # Both begin with the invitation's name; the secret of each is its own.
+    assert issued["code"][:9] == confirmed["code"][:9]
+    assert issued["code"][10:] != confirmed["code"][10:]
+    assert run([*confirm]) == Exit.FAILED
+    assert "INVITATION_CONFIRMED" in capsys.readouterr().err
+    with people(server, "demo-operator") as operator:
+        key = fresh("key")
+        assert operator.issue_passkey_code("dr-chen", key=key).code
+        assert not operator.issue_passkey_code("dr-chen", key=key).code
+        assert refusal(lambda: operator.issue_passkey_code("demo-app")).reason == "NOT_A_PERSON"
+        assert refusal(lambda: operator.issue_passkey_code("nobody")).reason == "UNKNOWN_USER"
+        assert refusal(lambda: operator.issue_passkey_code("demo-operator")).reason == "PERMISSION_DENIED"
+    with people(server, "demo-privacy-officer") as officer:
+        for name, wrong, method in (
+            ("dr-chen", "inv_1", identity_pb2.PROOF_METHOD_VIDEO),
+            ("dr-chen", invitation, identity_pb2.PROOF_METHOD_SYSTEM_OWNER),
+            ("Dr Chen", invitation, identity_pb2.PROOF_METHOD_VIDEO),
+        ):
+            asked = refusal(lambda n=name, w=wrong, m=method: officer.confirm_passkey_code(n, w, m))
+            assert asked.reason == "INVALID_REQUEST"
+        method = identity_pb2.PROOF_METHOD_VIDEO
+        of_other = refusal(lambda: officer.confirm_passkey_code("dr-rivera", invitation, method))
+        assert of_other.reason == "UNKNOWN_INVITATION"

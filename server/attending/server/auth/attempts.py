@@ -92,6 +92,8 @@ class Attempts:
         }
         if decision.purpose is not None:
             body["purpose_of_use"] = decision.purpose
+        if decision.refused is not None:
+            body["refused"] = decision.refused
         if principal.emergency is not None:
             body["emergency"] = principal.emergency
         if ended is not None:

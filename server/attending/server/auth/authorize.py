@@ -205,9 +205,21 @@ class Authorizer:
             tenant=who.tenant,
             policy_ids=list(decision.policy_ids),
         )
+        await self._denied(who, decision)
+        raise PermissionDenied(metadata={"action": action})
+
+    async def misused(self, principal: Principal, action: str, reason: str) -> None:
+        """Puts on record that a call which the policies permit gave wrong what only its rightful holder can give: a
+        signature that does not verify (21 CFR 11.300(d)). Never raises: the call is refused anyhow.
+        """
+        log.warning(
+            "auth.misused", action=action, principal=principal.name, tenant=principal.tenant, reason=reason
+        )
+        await self._denied(principal, AccessDecision(False, action, refused=reason))
+
+    async def _denied(self, who: Principal, decision: AccessDecision) -> None:
         try:
             # Shielded: hanging up does not keep a denial out of the log.
             await asyncio.shield(asyncio.ensure_future(self._record_denial(who, decision)))
         except Exception as err:
-            log.error("auth.denial_not_recorded", action=action, error_type=type(err).__name__)
-        raise PermissionDenied(metadata={"action": action})
+            log.error("auth.denial_not_recorded", action=decision.action, error_type=type(err).__name__)

@@ -20,7 +20,8 @@ class AccessDecision:
 
     `policy_ids` are the `@id`s of the policies that determined it, sorted; empty when nothing permitted it.
     `errors` counts policies that could not be evaluated; one is enough to deny. `purpose` is the HL7 code of the
-    purpose of use that was decided on, None where none was asked for.
+    purpose of use that was decided on, None where none was asked for. `refused` says what was wrong with what the
+    caller gave where no policy was against the call, such as a signature that does not verify.
     """
 
     allowed: bool
@@ -28,6 +29,7 @@ class AccessDecision:
     policy_ids: tuple[str, ...] = ()
     errors: int = 0
     purpose: str | None = None
+    refused: str | None = None
 
 
 _principal: ContextVar[Principal] = ContextVar("attending_principal")

@@ -104,7 +104,7 @@ class Passkeys:
     async def begin_registration(self, administrator_code: str, officer_code: str) -> Ceremony:
         """Options for `navigator.credentials.create`, for who has both halves of a code.
 
-        Raises InvalidRequest (not a code), PermissionDenied (CODE_WRONG) and FailedPrecondition (CODE_OVER,
+        Raises InvalidRequest (not a code), Unauthenticated (CODE_WRONG) and FailedPrecondition (CODE_OVER,
         CODE_EXPIRED, CODE_NOT_CONFIRMED, TOO_MANY_PASSKEYS, or the person is not in force any more).
         """
         name, administrator = read_half(administrator_code, "administrator_code")

@@ -22,7 +22,7 @@ from attending.ledger.verify.passkeys import ADMINISTRATOR, OFFICER, PASSKEY
 from attending.server.auth.authorize import Authorizer, Resource
 from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
-from attending.server.errors import Aborted, FailedPrecondition, NotFound, PermissionDenied
+from attending.server.errors import Aborted, FailedPrecondition, NotFound, PermissionDenied, Unauthenticated
 from attending.server.idempotency import Once, answered, index_of
 from attending.server.passkeys.code import commitment, new_half, new_invitation
 from attending.server.people.account import Account, State, Terms
@@ -141,7 +141,7 @@ class Invitations:
     async def opened(
         self, tenants: Iterable[str], invitation: str, administrator: str, officer: str
     ) -> Invitation:
-        """The invitation that both halves open; PermissionDenied (CODE_WRONG) for any others, whatever is wrong.
+        """The invitation that both halves open; Unauthenticated (CODE_WRONG) for any others, whatever is wrong.
 
         FailedPrecondition: CODE_OVER, CODE_EXPIRED, CODE_NOT_CONFIRMED, told only to whoever has what was given out.
         """
@@ -159,7 +159,7 @@ class Invitations:
             if found.confirmed_by is None:
                 raise FailedPrecondition("CODE_NOT_CONFIRMED")
             return found
-        raise PermissionDenied("CODE_WRONG")
+        raise Unauthenticated("CODE_WRONG")
 
     def require_open(self, found: Invitation) -> None:
         if found.over:

@@ -46,6 +46,10 @@ class PhiAccess:
         self._authorizer = authorizer
         self._now = now
 
+    async def misused(self, principal: Principal, action: str, reason: str) -> None:
+        """`Authorizer.misused`, for whoever gives personal content against a proof."""
+        await self._authorizer.misused(principal, action, reason)
+
     async def permit(self, requested: int, field: str = PURPOSE_FIELD) -> Permit:
         """The permit of the running call for the purpose that it asks with, by its number on the wire.
 

@@ -156,7 +156,8 @@ class Signing(Checking):
         proof = Proof(signature, assertion)
         try:
             verify_statement(prepared.statement, prepared.key, proof)
-        except VerificationError:
+        except VerificationError as err:
+            await self._phi.misused(principal, "sign", err.reason)
             raise FailedPrecondition("SIGNATURE_INVALID") from None
         if prepared.checked_by is not None and prepared.checked_by != self._in_force(item):
             raise Aborted("CHANGED_SINCE_PREPARED")
