@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from attending.server.console.sessions import Sessions
 from attending.server.errors import AttendingError, PermissionDenied
 from attending.server.passkeys.keys import passkeys_of
 from attending.server.review.enrolment import enrol_keys, key_stream
@@ -238,6 +239,10 @@ async def test_passkeys_follow_roles_and_the_site(desk: Desk, office: Office) ->
 
 async def test_one_passkey_is_revoked_and_the_other_stays(desk: Desk, office: Office) -> None:
     lost, kept = await desk.enrol("amara"), await desk.enrol("amara")
+    sessions = Sessions(office.ledger, idle_seconds=600, longest_seconds=3600, now=office.clock)
+    amara = office.directory.named(TENANT, "amara", "passkey")
+    of_lost, of_kept = [(await sessions.begin(amara, one.key_id))[0] for one in (lost, kept)]
+    await sessions.require_key(of_lost)
     revoke = office.registry.revoke_key
     unknown = revoke(office.saida, "amara", "0" * 16, "credential_lost", fresh())
     assert await refusal(unknown) == "UNKNOWN_CREDENTIAL"
@@ -255,3 +260,5 @@ async def test_one_passkey_is_revoked_and_the_other_stays(desk: Desk, office: Of
     begun = desk.passkeys.begin_sign_in()
     signed_in = desk.passkeys.finish_sign_in(begun.ceremony_id, browser.get(begun.options))
     assert await refusal(signed_in) == "INVALID_CREDENTIAL"
+    assert await refusal(sessions.require_key(of_lost)) == "SESSION_ENDED"
+    await sessions.require_key(of_kept)

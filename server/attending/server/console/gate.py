@@ -134,23 +134,31 @@ class Gate:
         return session
 
     async def _principal(self, session: Session) -> Principal:
-        """The session's person as of now. A session ends with its identity."""
+        """The session's person as of now. A session ends with its identity, and with the passkey that began it."""
         try:
+            await self.sessions.require_key(session)
             return self._directory.named(session.tenant, session.user, session.credential)
         except Unauthenticated:
             await self.sessions.end(session, "revoked")
             raise
 
     async def signed_in(
-        self, request: Request, principal: Principal, response: Response | None = None
+        self,
+        request: Request,
+        principal: Principal,
+        response: Response | None = None,
+        *,
+        key_id: str | None = None,
     ) -> Response:
-        """Begins a session and says so with its cookie, on `response` if given; the browser's one before ends."""
+        """Begins a session and says so with its cookie, on `response` if given; the browser's one before ends. `key_id`
+        is of the passkey that somebody signed in with.
+        """
         if principal.kind != "human":
             raise PermissionDenied("ROLE_NOT_PERMITTED")
         known = self.sessions.find(cookie_of(request, self.cookie))
         if known is not None:
             await self.sessions.end(known, "replaced")
-        _session, token = await self.sessions.begin(principal)
+        _session, token = await self.sessions.begin(principal, key_id)
         response = response or JSONResponse({"next": "/"})
         self.set_cookie(response, self.cookie, token, "/")
         return response

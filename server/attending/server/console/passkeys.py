@@ -33,7 +33,7 @@ class PasskeyPages:
         fields = await read_fields(request)
         with self._rates.credential(_host(request), ()):
             found = await self._passkeys.finish_sign_in(text_of(fields, "ceremony"), credential_of(fields))
-        return await self._gate.signed_in(request, found.principal)
+        return await self._gate.signed_in(request, found.principal, key_id=found.key_id)
 
     async def account(self, visit: Visit) -> Response:
         """Who one is here, until when one may sign, and with which keys."""

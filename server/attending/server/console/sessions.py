@@ -17,7 +17,8 @@ from typing import Final, Literal
 from attending.ledger.entry import PendingEntry
 from attending.ledger.ledger import Ledger
 from attending.server.auth.principal import Credential, Principal
-from attending.server.errors import ResourceExhausted
+from attending.server.errors import FailedPrecondition, ResourceExhausted, Unauthenticated
+from attending.server.review.enrolment import key_in_force
 
 MAX_OF_ONE_PERSON: Final = 8
 """The one that was used longest ago ends when another begins."""
@@ -39,6 +40,8 @@ class Session:
     credential: Credential
     started: datetime
     seen: datetime
+    key_id: str | None = None
+    """Of the passkey that began it: it ends with that."""
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     @property
@@ -58,8 +61,11 @@ class Sessions:
         self._now = now
         self._by_hash: dict[bytes, Session] = {}
 
-    async def begin(self, principal: Principal) -> tuple[Session, str]:
-        """A new session and its token, once its start is durable. ResourceExhausted (TOO_MANY_SESSIONS)."""
+    async def begin(self, principal: Principal, key_id: str | None = None) -> tuple[Session, str]:
+        """A new session and its token, once its start is durable; `key_id` is of the passkey that began it.
+
+        ResourceExhausted (TOO_MANY_SESSIONS).
+        """
         await self.sweep()
         own = sorted(self.of(principal.tenant, principal.name), key=lambda session: session.seen)
         for oldest in own[: max(0, len(own) - MAX_OF_ONE_PERSON + 1)]:
@@ -68,11 +74,18 @@ class Sessions:
             raise ResourceExhausted("TOO_MANY_SESSIONS", retry_after_seconds=60.0)
         now, token = self._now(), secrets.token_urlsafe(_TOKEN_BYTES)
         session = Session(
-            f"ses_{secrets.token_hex(12)}", principal.tenant, principal.name, principal.credential, now, now
+            f"ses_{secrets.token_hex(12)}",
+            principal.tenant,
+            principal.name,
+            principal.credential,
+            now,
+            now,
+            key_id,
         )
-        body = {
+        body: dict[str, object] = {
             "session": session.session_id,
             "credential": session.credential,
+            "key_id": key_id,
             # Somebody who is signed in at two places may have lent a device, or lost one.
             "concurrent": len(self.of(principal.tenant, principal.name)),
         }
@@ -84,6 +97,17 @@ class Sessions:
         """The session of a token, None when there is none or it is over."""
         session = self._by_hash.get(_hash(token))
         return session if session is not None and self.over(session) is None else None
+
+    async def require_key(self, session: Session) -> None:
+        """Raises Unauthenticated (SESSION_ENDED) once the passkey that began it is revoked: whoever has a lost device
+        has no session of it either (21 CFR 11.300(c)).
+        """
+        if session.key_id is None:
+            return
+        try:
+            await key_in_force(self._ledger, session.tenant, session.key_id)
+        except FailedPrecondition:
+            raise Unauthenticated("SESSION_ENDED") from None
 
     def over(self, session: Session) -> Reason | None:
         """Why a session is over by time, None while it is not."""
