@@ -31,6 +31,9 @@ HELD = entry(
 )
 
 
+WITHDRAWN = {"calling_app": "portal", "reason_code": "wrong", "outstanding": ["app:portal"]}
+
+
 def disposed(finding: int, disposition: str) -> PendingEntry:
     return entry("review.disposed", ticket="tkt_1", finding=finding, disposition=disposition)
 
@@ -49,7 +52,7 @@ def test_every_entry_type_is_projected_or_deliberately_not() -> None:
 def test_every_transition_of_an_inference_is_projected_to_its_state() -> None:
     for events in TRANSITIONS.values():
         for event, after in events.items():
-            body = {**HELD.body, "stage": "output", "text_record": "r", "reason": "X"}
+            body = {**HELD.body, "stage": "output", "text_record": "r", "reason": "X", **WITHDRAWN}
             rows = rows_of_append([entry(event, **body)])
             states = [row.values["state"] for row in rows if row.table is INFERENCE and row.values]
             assert states == [after.value]
