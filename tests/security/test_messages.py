@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import pkgutil
 import random
 import subprocess
 import sys
@@ -13,23 +15,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, cast
 
+import attending.v1
 import grpc
 import pytest
 from attending.server.auth.actions import ACTIONS
-from attending.v1 import (
-    admin_pb2,
-    custody_pb2,
-    emergency_pb2,
-    identity_pb2,
-    inference_pb2,
-    keys_pb2,
-    knowledge_pb2,
-    ledger_pb2,
-    policy_pb2,
-    prompt_pb2,
-    report_pb2,
-    review_pb2,
-)
+from attending.v1 import admin_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -44,18 +34,9 @@ pytestmark = pytest.mark.xdist_group("server")
 
 SECONDS = float(os.environ.get("SECURITY_SECONDS", "60"))
 FILES = [
-    admin_pb2,
-    custody_pb2,
-    emergency_pb2,
-    identity_pb2,
-    inference_pb2,
-    keys_pb2,
-    knowledge_pb2,
-    ledger_pb2,
-    policy_pb2,
-    prompt_pb2,
-    report_pb2,
-    review_pb2,
+    importlib.import_module(f"attending.v1.{found.name}")
+    for found in pkgutil.iter_modules(attending.v1.__path__)
+    if found.name.endswith("_pb2")
 ]
 REQUESTS: dict[str, Descriptor] = {
     f"/{service.full_name}/{method.name}": method.input_type
