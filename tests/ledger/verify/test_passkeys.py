@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from attending.ledger.canonical import encode
 from attending.ledger.entry import Entry
+from attending.ledger.review_signature import sign_statement
 from attending.ledger.reviewer_key import Algorithm, Proof
 from attending.ledger.verify import Report, Status
 
@@ -225,3 +227,38 @@ def test_a_half_that_comes_twice_or_alone(signer: Signer, log: LogBuilder, found
         ),
     ]
     assert found() == {"V12": {entry.index for entry in wrong}}
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        ({}, None),
+        ({"text": "another text"}, "V11"),
+        ({"signer": "dr-chen"}, "V11"),
+        ({"role": "pharmacist"}, "V11"),
+        ({"inference": "inf_2"}, "V11"),
+        ({"format": "attending-view/2"}, "doubt"),
+    ],
+    ids=str,
+)
+def test_what_was_displayed_is_what_was_signed(
+    log: LogBuilder, tmp_path: Path, failed: Failed, change: dict[str, str], check: str | None
+) -> None:
+    doctor = log.enrol("dr-rivera")
+    text = log.hold("inf_1")
+    view = {
+        "format": "attending-view/1",
+        "inference": "inf_1",
+        "role": "clinician",
+        "signer": "dr-rivera",
+        "text": "output of inf_1",
+    }
+    shown = log.payload("view", encode({**view, **change}))
+    statement = log.statement("inf_1", doctor, text, view_commitment=shown.commitment)
+    entry = log.append_signed("inf_1", statement, sign_statement(statement, doctor.key), [shown])
+    report = log.verify(log.full(tmp_path / "a.attending", payloads=log.openings.values()))
+    assert failed(report) == ({"V11": {entry.index}} if check == "V11" else {})
+    doubts = [
+        one.index for one in report.results if one.check == "V11" and one.status is Status.INDETERMINATE
+    ]
+    assert doubts == ([entry.index] if check == "doubt" else [])

@@ -21,6 +21,7 @@ from attending.ledger.errors import VerificationError
 from attending.ledger.note import decode_base64
 from attending.ledger.vault import MAX_PAYLOAD_BYTES, SALT_SIZE, payload_commitment
 from attending.ledger.verify.certificates import Certificates
+from attending.ledger.verify.displayed import Displayed
 from attending.ledger.verify.report import Findings
 
 MAX_LINE_BYTES: Final = MAX_PAYLOAD_BYTES * 4 // 3 + 1024
@@ -78,6 +79,7 @@ class Payloads:
         self._erased: list[tuple[int, str | None]] = []
         self._pruned: list[int] = []
         self._certificates = Certificates(findings, complete=complete)
+        self._displayed = Displayed(findings)
         self._disclosed = 0
         self._present = False
 
@@ -85,17 +87,21 @@ class Payloads:
         """Reads `payloads.jsonl`; what is malformed is reported, not raised."""
         self._present = True
         for number, line in enumerate(lines, 1):
-            parsed = parse_line(line)
+            read = _read(line)
+            parsed = None if read is None else read[0]
             if parsed is None:
                 self._findings.fail("V19", f"line {number} of the payloads is not well formed")
             elif parsed[0] in self._open:
                 self._findings.fail("V19", f"line {number} of the payloads repeats a record")
             else:
                 self._open[parsed[0]] = parsed[1:]
+                if read is not None and read[1] is not None:
+                    self._displayed.disclosed(parsed[0], parsed[1], read[1])
 
     def visit(self, entry: Entry) -> None:
         """Compares what the entry commits to with what was disclosed."""
         self._certificates.visit(entry)
+        self._displayed.visit(entry)
         for item in entry.commitments if self._open else ():
             kind, commitment = self._open.pop(item.record, ("", ""))
             if not commitment:
@@ -139,6 +145,12 @@ def _line(value: dict[str, Any]) -> bytes:
 
 def parse_line(line: bytes) -> tuple[str, str, str] | None:
     """(record, kind, hex commitment or what became of it) of a line; None when it is malformed."""
+    found = _read(line)
+    return None if found is None else found[0]
+
+
+def _read(line: bytes) -> tuple[tuple[str, str, str], bytes | None] | None:
+    """As `parse_line`, with the content, None for what is gone."""
     try:
         value = parse_canonical(line)
     except VerificationError:
@@ -150,14 +162,14 @@ def parse_line(line: bytes) -> tuple[str, str, str] | None:
         return None
     for gone in (_ERASED, _PRUNED):
         if value.keys() == {gone, "kind", "record"}:
-            return (record, kind, gone) if value[gone] is True else None
+            return ((record, kind, gone), None) if value[gone] is True else None
     if value.keys() != {"content", "kind", "record", "salt"}:
         return None
     content, salt = value["content"], value["salt"]
     raw = decode_base64(content) if type(content) is str else None
     if raw is None or type(salt) is not str or not _SALT.fullmatch(salt):
         return None
-    return record, kind, payload_commitment(kind, bytes.fromhex(salt), raw).hex()
+    return (record, kind, payload_commitment(kind, bytes.fromhex(salt), raw).hex()), raw
 
 
 def payload_lines(payloads: Iterable[Disclosed | Erased | Pruned]) -> Iterator[bytes]:
