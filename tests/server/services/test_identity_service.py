@@ -250,17 +250,17 @@ def test_at_the_command_line(
 def test_two_people_give_half_a_code_each(server: Any, capsys: pytest.CaptureFixture[str]) -> None:
     data = ["--data", str(server.embedded.folder)]
     assert run(["passkey", "issue", "dr-chen", "--json", *data]) == Exit.OK
-    issued = json.loads(capsys.readouterr().out)
+    issued = json.loads(capsys.readouterr().out.splitlines()[-1])
     invitation = issued["invitation_id"]
     confirm = ["passkey", "confirm", "dr-chen", "--invitation", invitation, "--method", "in-person", *data]
     assert run([*confirm, "--as", "demo-operator"]) == Exit.HELD
     assert run([*confirm, "--json"]) == Exit.OK
-    confirmed = json.loads(capsys.readouterr().out)
+    confirmed = json.loads(capsys.readouterr().out.splitlines()[-1])
     # Both begin with the invitation's name; the secret of each is its own.
     assert issued["code"][:9] == confirmed["code"][:9]
     assert issued["code"][10:] != confirmed["code"][10:]
     assert run([*confirm]) == Exit.FAILED
-    assert "INVITATION_CONFIRMED" in capsys.readouterr().err
+    assert "INVITATION_CONFIRMED" in "".join(capsys.readouterr())
     with people(server, "demo-operator") as operator:
         key = fresh("key")
         assert operator.issue_passkey_code("dr-chen", key=key).code
