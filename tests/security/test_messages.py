@@ -19,7 +19,7 @@ import attending.v1
 import grpc
 import pytest
 from attending.server.auth.actions import ACTIONS
-from attending.v1 import admin_pb2
+from attending.v1 import admin_pb2, inference_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
