@@ -24,6 +24,7 @@ from attending.guardrails.checks.ended import (
     suspended,
 )
 from attending.guardrails.checks.over import LastDoses, over
+from attending.guardrails.checks.past_use import had_before
 from attending.guardrails.checks.port import KnowledgePort
 from attending.guardrails.checks.put_away import put_away
 from attending.guardrails.checks.set_aside import set_aside
@@ -332,6 +333,7 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
             or s.mention.span in conceived_since
             or only_named(output.text, names, s)
             or set_aside(output.text, output.statements, i)
+            or had_before(output.text, output.statements, i)
         }
     )
     acts = (

@@ -19,7 +19,8 @@ _JOINED: Final = re.compile(r"[ ,/&()*]{0,4}(?:(?:and|or|nor|plus) )?[ (*]{0,3}"
 _AMOUNT_WORDS: Final = re.compile(
     r"(?: ?\(?\d[\d.,/-]{0,12} ?(?:mg|mcg|g|meq|mmol|units?|ml|%)?\)?(?: (?:tablets?|caps(?:ules)?|po|iv|sc"
     r"|bid|tid|qid|daily"
-    r"|(?:infusion|drip)(?: from \w{1,12})?|once daily|twice daily))?){0,2}(?: (?:infusion|drip|patch"
+    r"|(?:infusion|drip)(?: from \w{1,12})?|once daily|twice daily|at (?:night|bedtime)|nightly|daily|prn))?){0,2}"
+    r"(?: \((?:from|bought|via|by|over[- ]the[- ]counter|otc|started)\b[^()\n]{0,30}\)){0,1}(?: (?:infusion|drip|patch"
     r"|gel)(?: from \w{1,12})?)?",
     re.I,
 )
@@ -214,6 +215,13 @@ _ENDS: Final = re.compile(
     r"|forgot\w*)\b",
     re.I,
 )
+_STOP_LINE: Final = re.compile(
+    r"[^\n]{0,110}?(?: [\u2013\u2014-]{1,2} ?|: ?|\u2192 ?|-> ?)"
+    r"(?:\*\*)?(?:STOP(?:PED)?|DISCONTINUED?|CEASED?)(?:\*\*)?"
+    r"\b(?! (?:IF|WHEN|DATE|AFTER|ON|AT|IN|BY|if|when|date|after|on|at|in|by|once|smoking|before)\b)"
+)
+_ITEM: Final = re.compile(r"[ \t]{0,12}(?:[-*\u2022\u00b7\u2013\u2014]|\d{1,2}[.)])[ \t]{1,3}(?:\*\*)?\Z")
+"""An item of a list whose verdict stands behind a dash, in capitals: "- tramadol 50 mg, took 4 - STOP, ..."."""
 _MOST: Final = 160
 
 
@@ -237,6 +245,11 @@ def put_away(text: str, statements: Sequence[Statement], number: int) -> bool:
     rest = text[end:stop]
     if resumed_in(text, end, stop) or _GIVEN_NOW.search(rest):
         return False
+    if _ITEM.fullmatch(text, line, span.start) is not None and _STOP_LINE.match(text, end, stop) is not None:
+        return not any(
+            span.end <= s.mention.span.start < _STOP_LINE.match(text, end, stop).end()  # type: ignore[union-attr]
+            for s in statements[number + 1 : number + 6]
+        )
     ended = _ending(text, statements, number, end, stop)
     return ended is not None and _MISTAKEN.search(text, ended, stop) is None
 

@@ -107,6 +107,7 @@ def _clock_times(case: Case, first: Exposure, second: Exposure, hours: Decimal) 
 def _on_the_clock(case: Case, drug: str) -> set[Decimal]:
     """Hours of the day of every dose of a drug; empty where one of its doses has no clock time."""
     found: set[Decimal] = set()
+    untimed = False
     text = case.judged.output
     starts = case.mention_starts()
     for statement in case.output.statements:
@@ -124,8 +125,12 @@ def _on_the_clock(case: Case, drug: str) -> set[Decimal]:
             times = _times(text, statement.clause.start, statement.clause.end)
         if times:
             found |= times
-        elif statement.dose is not None or (times_per_day(statement.frequency) or 0) > 1:
+        elif (times_per_day(statement.frequency) or 0) > 1:
             return set()
+        elif statement.dose is not None:
+            untimed = True
+    if untimed and len(found) != 1:
+        return set()  # one time told apart is that of a dose a day; of several, it is not known which
     return found or _by_short_name(text, drug, starts)
 
 
@@ -139,9 +144,16 @@ def _by_short_name(text: str, drug: str, starts: list[int]) -> set[Decimal]:
     return found
 
 
+_ANOTHER: Final = re.compile(
+    r"\b(?:and|then|with) (?:the |your |his |her )?(?:iron|calcium|magnesium|zinc|antacids?)\b", re.I
+)
+"""Where the times of a salt called by its short name begin: "levofloxacin at 08:00 and iron at 14:00"."""
+
+
 def _times(text: str, start: int, end: int) -> set[Decimal]:
     found: set[Decimal] = set()
-    for match in _CLOCK.finditer(text, start, end):
+    another = _ANOTHER.search(text, start, end)
+    for match in _CLOCK.finditer(text, start, another.start() if another is not None else end):
         if match["word"]:
             found.add(Decimal(0 if match["word"].lower() == "midnight" else 12))
             continue

@@ -339,6 +339,14 @@ def _stated_gap(case: Case) -> tuple[Decimal, Span] | None:
     return case.once("stated gap", lambda: _gap_hours(case.judged.output))
 
 
+_OF_A_LATER_ONE: Final = re.compile(
+    r" (?:(?:gap|wash-?out|interval|break) )?(?:is needed |needed |required )?(?:before|between|after stopping)"
+    r" (?:it and )?(?:any|another|a|the next|starting (?:any|another|a))"
+    r" (?:(?:later|future|new|next|other|further|different) )?"
+    r"(?:antidepressants?|drugs?|medicines?|ssris?|one|agents?)\b",
+    re.I,
+)
+"""A gap to keep before some later drug is none between two of today: "two-week washout before any antidepressant"."""
 _TITRATED: Final = re.compile(
     r"\b(?:up to|go(?:ing)? (?:up )?to|increas\w+|rais\w+|titrat\w+|ris(?:e|ing)|doubl\w+|then"
     r"|review\w*|see\w*|recheck\w*)\b[^.;\n]{0,40}\Z",
@@ -351,6 +359,8 @@ def _gap_hours(text: str) -> tuple[Decimal, Span] | None:
     """The shortest stated gap in hours."""
     found: list[tuple[Decimal, Span]] = []
     for match in _GAP.finditer(text):
+        if _OF_A_LATER_ONE.match(text, match.end()):
+            continue
         if _TITRATED.search(text, max(0, match.start() - 60), match.start()):
             continue
         hours = _hours(match["n"] or match["n2"], match["unit"] or match["unit2"])

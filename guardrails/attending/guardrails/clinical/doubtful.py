@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from typing import Final
 
 from attending.guardrails.clinical.amount import Amount, Kind
 from attending.guardrails.clinical.pieces import Pieces
@@ -41,6 +42,34 @@ _TELLS_WHAT = re.compile(
 )
 
 
+_THAN: Final = re.compile(
+    r" than (?:for|in|with|what|when|usual|most|other|an?|the|his|her|your|that|last)\b"
+)
+_DONE_WITH: Final = re.compile(
+    r"\b(?:take|taking|give|giving|use|using|need|needs|have|start|increas\w+ to|go (?:up )?to|order|write|try)"
+    r"(?: (?:up|with|at|on))? ['\"\u201c]?\Z"
+)
+_BEFORE_IT: Final = 160
+_QUOTES: Final = ('"', "'", "\u201c", "\u201d", "\u2019", "\u2018")
+
+
+def _compared(pieces: Pieces, vague: Amount) -> bool:
+    """A dose that the text has told, held against others: "260 mg, a higher dose than for ears"; or a quoted word for
+    it: whether her apixaban is "half dose". Neither is one to be taken."""
+    text, shown = pieces.text, vague.shown if vague.shown is not None else vague.start
+    if _DONE_WITH.search(text, max(0, shown - 30), shown):
+        return False
+    if text[shown - 1 : shown] in _QUOTES and text[vague.end : vague.end + 1] in _QUOTES:
+        return True
+    if _THAN.match(text, vague.end) is None:
+        return False
+    at = bisect_left(pieces.amount_starts, vague.start)
+    return any(
+        amount.kind is Kind.DOSE and amount.mass and shown - amount.end < _BEFORE_IT
+        for amount in pieces.amounts[max(0, at - 4) : at]
+    )
+
+
 def is_change(text: str, amount: Amount) -> bool:
     """Whether the amount is a step and no dose: "increase by 10 mg"."""
     return _BY.search(text, max(0, amount.start - 60), amount.start) is not None
@@ -66,6 +95,7 @@ def is_doubtful(pieces: Pieces, amount: Amount, reading: Reading) -> bool:
             _is_plan(pieces, amount)
             or _WISH.search(pieces.text, max(0, amount.start - 80), amount.start)
             or _told_after(pieces, amount)
+            or _compared(pieces, amount)
         ):
             return False
     return True

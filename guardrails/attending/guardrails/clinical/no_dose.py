@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from attending.guardrails.clinical.amount import Amount, convert
+from attending.guardrails.clinical.handed_out import handed_out
 from attending.guardrails.clinical.limit import DAILY_AFTER
 from attending.guardrails.clinical.mentions import Named
 from attending.guardrails.clinical.pieces import Pieces
@@ -65,9 +66,11 @@ _OF_FOOD = re.compile(
 """What is taken of something else: "half a teaspoon of honey"."""
 _OF_AN_ELECTROLYTE = re.compile(
     r"(?:[.,;:(\n\u2022+-]|\b(?:and|with|gave|give|given|plus|then|iv|po|some)) ?"
-    r"(?:mg|k|ca|na|phos|mag|kcl|nacl|bicarb|dextrose|glucose|d50w?|d10w?|d5w?|saline|ns|lr) \Z"
+    r"(?:mg|k|ca|na|peg|phos|mag|kcl|nacl|bicarb|dextrose|glucose|d50w?|d10w?|d5w?|saline|ns|lr) \Z"
 )
 """A symbol in the place of a name: "4 mg IV. Mg 2 g IV" is of magnesium, and no dose of the drug before."""
+_ELEMENTAL = re.compile(r"(?: of)? elemental\b")
+"""What a dose of a salt holds of its metal, behind the dose: "2 mL (30 mg elemental)"."""
 _AT_LEAST_TWO = 2
 _MOST_A_DAY = 12
 
@@ -80,6 +83,10 @@ def is_no_dose(pieces: Pieces, named: Named, amount: Amount, said: list[Amount])
     if named.end <= amount.start and _OF_AN_ELECTROLYTE.search(
         pieces.text, max(named.end, amount.start - 20), amount.start
     ):
+        return True
+    if handed_out(pieces.text, amount, dosed=any(a.mass or a.components for a in said)):
+        return True
+    if said and amount.mass and _ELEMENTAL.match(pieces.text, amount.end):
         return True
     product = amount.mass and amount.count is not None and amount.count > 1
     if (product or amount.unit in ("tablet", "patch", "suppository", "lozenge", "packet")) and supplied(

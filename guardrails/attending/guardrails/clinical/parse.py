@@ -12,6 +12,7 @@ from operator import attrgetter
 
 from attending.guardrails.clinical.amount import Amount, Kind, Risk
 from attending.guardrails.clinical.assemble import assemble
+from attending.guardrails.clinical.bracketed import take_reasons_out
 from attending.guardrails.clinical.clauses import sentences
 from attending.guardrails.clinical.counts import counted
 from attending.guardrails.clinical.dose import scan
@@ -112,6 +113,7 @@ def _parse(text: str, lexicon: Lexicon, about: tuple[str, ...]) -> ParsedText:
     strangers = find_unknown(norm, lexicon, mentions, amounts)
     lines = sentences(norm)
     scopes = read(norm.text, lines, _items(mentions, amounts, found_rhythms), len(mentions), len(amounts))
+    take_reasons_out(norm.text, mentions, scopes)
     pieces = Pieces(
         norm.text,
         lines,

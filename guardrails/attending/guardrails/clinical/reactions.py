@@ -90,7 +90,9 @@ _LINK_WORD = (
 )
 """One word between a reaction and what caused it; words of treatment and joining words break the tie."""
 _TO_SUBSTANCE = re.compile(
-    rf",?(?: {_LINK_WORD}){{0,9}} (?:to|from|with|w/|after|following|on|of|due to|caused by|because of|secondary to"
+    rf",?(?: {_LINK_WORD}){{0,9}}(?: (?:(?:in|during|at) (?:the )?(?:\w+ (?:grade|class|year)|childhood|infancy|school"
+    r"|college|high school|(?:19|20)\d\d)|as an? (?:child|baby|toddler|infant|teen\w*|student)|at (?:age )?\d{1,2}))?"
+    r" (?:to|from|with|w/|after|following|on|of|due to|caused by|because of|secondary to"
     r"|(?:was |were |is |being )?(?:attributed|ascribed|linked|put down|traced|related) to|blamed on|pinned on"
     r"|within (?:a few |an? |\w+ )?(?:minutes?|mins?|hours?|hrs?|days?|weeks?) of|2/2|during|when (?:taking|given)"
     r"|while (?:taking|on)|(?:when|after|once) (?:he|she|i|you|they) (?:had |was |were )?(?:first |last )?"
@@ -159,7 +161,8 @@ _ONLY_SAID = re.compile(
 )
 _STOPPED = re.compile(r"[.;!?]|, (?:so|but)\b| but ")
 _GENERAL = re.compile(
-    r"\b(?:can|may|might|could|would|if|unless|whether|risks?|watch for|look for|monitor(?:ing)? for|observe for"
+    r"\b(?:can(?!(?:'t|not) have\b)|may|might|could|would|if|unless|whether"
+    r"|risks?|watch for|look for|monitor(?:ing)? for|observe for"
     r"|side[- ]effects?|rare|rarely|uncommon\w*|possible|report|call|tell|seek|ask|patients?(?= (?:with|who|allergic))"
     r"|people|anyone|those|persons|individuals|in case|should you|when to|warn\w*|counsel\w*|signs? of|symptoms? of"
     r"|treat(?:s|ing)?|used for|prevent\w*|stop taking|are you|do you|does (?:he|she)|any|history taking|evaluate)\b"

@@ -57,6 +57,10 @@ _CALLED_AFTER = re.compile(
     r"|visits?|waiting list)(?![\w-])"
 )
 """Who or what is called after a drug."""
+_ASKS_IF = re.compile(
+    r"\b(?:if|unless|whether) (?:you|he|she|they|the patient|your child|the child|anyone)"
+    r"(?: (?:are|is|have|has|take|takes|use|uses|also|ever|already|still|currently|taking|using|on)){0,4}[ :,.-]*\Z"
+)
 _OUT_OF_PLAY = (Scope.AVOID, Scope.STOP, Scope.HISTORY)
 
 
@@ -85,6 +89,8 @@ class _Reader:
         self._bullets = False
         self._listed = False
         """Something stands under the heading already, so that an empty line ends its list."""
+        self._asked = False
+        """The heading opens a list of conditions: "Tell us first if you"."""
         self._section = False
         """The heading is a section title and not an introduction with a colon; only another one ends it."""
         self._earlier: list[int] = []
@@ -116,10 +122,20 @@ class _Reader:
             if said is not None or not (named or sentence.bullet):
                 self._heading = said
             self._bullets = self._listed = False
+            self._asked = _ASKS_IF.search(self._text, sentence.start, sentence.end) is not None
             self._section = not self._text[sentence.start : sentence.end].rstrip(" ").endswith(":")
             self._apply(number, sentence, tokens, self._heading if named else None)
             return
+        if sentence.first and not sentence.bullet:
+            self._asked = False
         heading = self._heading
+        if self._asked and sentence.first and not any(t.cat is Cat.AMOUNT for t in items):
+            self._apply(number, sentence, tokens, heading)
+            for token in tokens:
+                reading = self._of(token)
+                if reading is not None and reading.scope not in (Scope.HISTORY, Scope.FAMILY):
+                    reading.scope, reading.started = Scope.HYPOTHETICAL, False
+            return
         if sentence.head_end:
             inside = [t for t in tokens if t.end <= sentence.head_end]
             if not any(t.cat is Cat.MENTION or t.word in ("it", "them") for t in inside):
@@ -220,7 +236,7 @@ class _Reader:
         opener = clause.opener
         carries = opener is None or opener.cat not in (Cat.SUBORD, Cat.HARD)
         inherited = _handed_on(inherited, tokens, clause, listed=heading is not None)
-        elliptical = not groups and inherited is not None and _elliptical(inside)
+        elliptical = not groups and (_neither(inside) or (inherited is not None and _elliptical(inside)))
         governor = inherited if not groups and (carries or elliptical) else None
         mentions_here = any(t.cat is Cat.MENTION for t in inside)
         queue = {p.start: p for p in groups}
@@ -280,7 +296,8 @@ class _Reader:
             reading.governed = reading.governed or chosen is not None
             reading.fact = chosen is not None and chosen.fact
             if elliptical:
-                scope, started = flip(scope), False
+                scope, started = (Scope.AVOID if _neither(inside) else flip(scope)), False
+                reading.governed = True
             if (
                 chosen is not None
                 and chosen.backward
@@ -288,7 +305,7 @@ class _Reader:
                 and _reason(tokens, chosen.end, index)
             ):
                 # "A is a poor choice because of the B": B is the reason and is judged by itself
-                scope, started = Scope.MENTION, False
+                scope, started = (Scope.AVOID if _neither(inside) else Scope.MENTION), False
             if mark is not None:
                 scope, started = marked(mark, scope, started, chosen)
                 reading.governed = True
@@ -404,6 +421,12 @@ def _comment(tokens: list[Token], clause: Clause) -> Predicate | None:
     if any(t.cat is Cat.MENTION for t in tokens[clause.start : clause.end]):
         return None
     return clause.predicates[0]
+
+
+def _neither(inside: list[Token]) -> bool:
+    """Whether a clause ends in "isn't either": what is said of the drug before it, that it is not used, holds too."""
+    words = [t.word for t in inside if t.cat is not Cat.PUNCT]
+    return len(words) > 1 and words[-1] == "either" and (words[-2].endswith("n't") or words[-2] == "not")
 
 
 def _elliptical(inside: list[Token]) -> bool:

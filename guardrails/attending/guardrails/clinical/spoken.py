@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 
+from attending.guardrails.sieve import Sieved
+
 _DAY = (
     r"(?:a |per |each |in a |in one |in any |over the |for the |in the |during the |through the |over a )"
     r"(?:whole |full |single |entire )?day(?!s)|(?:in|over|per|for|within|every|each|any) (?:a |any |the |one )?24"
@@ -49,7 +51,8 @@ _PER_TIME = re.compile(
 )
 _DAY_PAREN = re.compile(
     r"(?<!times )(?:\d|one|two|three|four|five|six|seven|eight|ten|twelve|tablets?|capsules?|pills?|caplets?) "
-    r"(?:(?:a|per|each|in a|in one|over the) day|in 24 ?h(?:ours|rs)?|daily|at (?:the )?most),? \(=? ?$"
+    r"(?:(?:a|per|each|in a|in one|over the) day|in 24 ?h(?:ours|rs)?|daily|at (?:the )?most),? \(=? ?"
+    r"(?:[\d.,]{1,6} ?m?c?g (?:of )?[a-z]{4,20}(?:,| and| \+|,? and) )?$"
 )
 _TIMES_PAREN = re.compile(r"(?:times|doses|x)(?: (?:a|per|each) day| daily) \($")
 
@@ -255,10 +258,22 @@ _NOT_THESE = re.compile(
 """Strengths that are made for others, and that the text tells the reader not to take."""
 
 
+_NOT_WANTED = Sieved(
+    r"[^.;\n]{0,90}?\b(?:isn't|is not|not|wasn't) what (?:you|we|i|he|she|they) (?:want|need|mean)",
+    windowed=True,
+)
+_WOULD = re.compile(r"[^.;\n]{0,40}?\b(?:would|'d) (?:be|give|mean|come)\b")
+"""A regimen of others, told to say that it is not meant: "the label would be 500 mg, which isn't what you want"."""
+
+
 def condemned(text: str, start: int, end: int) -> bool:
     """Whether the amount is what something would come to, and too much: "four would be 2 g in one go, which is
     double"."""
     if _KILLS.match(text, end) is not None:
+        return True
+    if _NOT_WANTED.match(text, end) and (
+        _WOULD.search(text, max(0, start - 70), start) or _WOULD.match(text, end)
+    ):
         return True
     if (
         _MADE_AS.search(text, max(0, start - 60), start)

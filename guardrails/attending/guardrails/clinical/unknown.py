@@ -107,6 +107,7 @@ _ORDINARY = word_set(
     "testosterone oestradiol estradiol progesterone luteinising luteinizing parathormone thyroglobulin "
     "metanephrine metanephrines normetanephrine microalbumin beta-hcg "
     "concept concepts percept intercept precept transcept "
+    "spacer spacers waking hypoglycemia hypoglycaemia hyperglycemia hyperglycaemia yesterday cumulative "
     "gastro-resistant solostar flexpen kwikpen penfill turbohaler evohaler accuhaler prefilled pre-filled"
 )
 

@@ -175,6 +175,15 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         Form.BASE,
     ),
     (
+        # "you should not have Bactrim"; not "should not have any trouble with", "must not have been"
+        r"(?:(?:should|must|may)(?: not|n't)|cannot|can't|can not) have"
+        r"(?! (?:to|been|had|any (?:more |other |further )?(?:problems?|trouble|reactions?|issues?|symptoms?|effects?"
+        r"|difficult\w*|concerns?)|an? \w+|taken|started|stopped|given|used|gone|come|got|children|problems|trouble"
+        r"|surgery|contrast)\b)",
+        Cat.AVOID,
+        Form.BASE,
+    ),
+    (
         r"d/c|g(?:i|a)ve(?:s|n)? up(?! to\b)|giving up|"
         r"come(?:s)? off|coming off|came off|get(?:ting)? off|go(?:es|ing)? "
         r"off|went off|wean(?:ed|ing)?(?: \w+)? off|"
@@ -223,7 +232,7 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         r"past|as a child|(?:years|months|weeks|days) (?:ago|back)|"
         r"last (?:year|month|decade|summer|winter|spring|fall)|long ago|(?:previous|prior|"
         r"past) (?:use|treatment|exposure|trial|course|therapy)(?: of| with| to)?|"
-        r"(?:in|since|until|during) (?:19|20)\d\d|before (?:admission|surgery)"
+        r"(?:in|until|during) (?:19|20)\d\d|before (?:admission|surgery)"
         r"|has since(?! (?:been )?(?:re-?started|resumed|started|gone back|taken up|reinstated))|at "
         r"(?:that|the) time",
         Cat.HISTORY,
