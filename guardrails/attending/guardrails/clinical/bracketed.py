@@ -15,14 +15,14 @@ from attending.guardrails.clinical.reading import Scopes
 from attending.guardrails.finding import Scope
 
 _OPENED: Final = re.compile(
-    r"[^\n()]{0,40}\((?!(?:and|or|also|plus|both|as well|i\.e|e\.g|incl|all|any|such|like|with)\b|[=/])[^()\n]{0,60}"
+    r"[^\n()]{0,40}\((?!(?:and|or|also|plus|both|as well|i\.e|e\.g|incl|all|any|such|like|with|not|replac\w*|stop\w*|avoid\w*|instead)\b|[=/])[^()\n]{0,60}"
 )
 
 
 def take_reasons_out(text: str, mentions: Sequence[Named], scopes: Scopes) -> None:
     """Makes the reading of each such name one of a drug that is only named. `mentions` are in text order."""
     for index in range(1, len(mentions)):
-        reading, named, before = scopes.mentions[index], mentions[index], mentions[index - 1]
+        reading, named = scopes.mentions[index], mentions[index]
         if reading.scope not in (Scope.STOP, Scope.AVOID) or not named.drugs:
             continue
         outer = next(
@@ -33,7 +33,9 @@ def take_reasons_out(text: str, mentions: Sequence[Named], scopes: Scopes) -> No
             ),
             None,
         )
-        before = mentions[outer] if outer is not None else before
+        if outer is None or scopes.mentions[outer].scope not in (Scope.STOP, Scope.AVOID):
+            continue
+        before = mentions[outer]
         gap = text[before.end : named.start]
         if not before.drugs or not set(before.drugs).isdisjoint(named.drugs) or ")" in gap:
             continue
