@@ -46,7 +46,7 @@ _BORN_AFTER: Final = re.compile(
     r"|resum\w*|start\w*|beg[iu]n\w*"
     r"|go back on)|waits?|re-?starts?|resumes?|is for|only)"
     rf"[^.;,\n]{{0,24}}?\b(?:(?:after|once|following|when|until) {_BIRTH}|post[- ]?partum)\b"
-    r"|[^.;,\n]{0,24}?\b(?:is|are|would be) (?:an? |the |fine |safe |ok )?(?:\w+ )?(?:option|choice|alternative)?"
+    r"|[^.;,\n]{0,24}?\b(?:is|are|would be) (?:an? |the |fine |safe |ok )?(?:\w{1,12} )?(?:option|choice|alternative)?"
     r" ?(?:if|when|once|while)(?: (?:you|she)(?:'re|\u2019re| is| are|'s)?)? (?:nursing|breast-?feeding|lactating)\b",
     re.I,
 )

@@ -23,7 +23,7 @@ _DOSE: Final = (
 _JOINED: Final = re.compile(rf"{_DOSE}{{0,2}} ?(?:\+|/|&|,|and|plus|with)?(?: and)? ?", re.I)
 _ONCE: Final = Sieved(
     r"(?:(?!\b(?:start|begin|continue|then|daily|and)\b)[^.;\n]){0,60}?\b(?:given|used|received|administered)\b"
-    r"(?: (?:once|only|just|x ?\d|\w+ (?:doses?|times?|nights?|days?)|as a single dose)){0,2}"
+    r"(?: (?:once|only|just|x ?\d|\w{1,8} (?:doses?|times?|nights?|days?)|as a single dose)){0,2}"
     r" ?\(?(?:in|on|by|at|before|during|overnight)? ?[^.;\n]{0,40}?(?:[,;:(\u2013\u2014-]|\)|\bis|\bwas|\band)[ ]{0,2}"
     r"(?:(?:and|but|is|was|were|has been) )?(?:not|never)(?: to)?(?: be)?(?: been)?"
     r" (?:repeated|continued|for (?:home|discharge)|needed (?:since|again)|given again)\b",
@@ -43,13 +43,13 @@ _GOES_ON: Final = re.compile(
     re.I,
 )
 _TOLERATED: Final = re.compile(
-    r"\b(?:tolerat(?:ed|es)|(?:no|without) (?:problems?|trouble|reaction) (?:with|on|to)) (?:\w+ ){0,2}\Z",
+    r"\b(?:tolerat(?:ed|es)|(?:no|without) (?:problems?|trouble|reaction) (?:with|on|to)) (?:\w{1,20} ){0,2}\Z",
     re.I,
 )
 _BEFORE_NOW: Final = re.compile(
     r",? ?\(?(?:in )?(?:(?:19|20)\d\d|last (?:year|month|spring|summer|autumn|fall|winter)|before|previously"
     r"|in the past"
-    r"|(?:\w+ )?(?:years?|months?) ago)\b",
+    r"|(?:\w{1,12} )?(?:years?|months?) ago)\b",
     re.I,
 )
 _REACH: Final = 200

@@ -15,7 +15,8 @@ from attending.guardrails.clinical.reading import Scopes
 from attending.guardrails.finding import Scope
 
 _OPENED: Final = re.compile(
-    r"[^\n()]{0,40}\((?!(?:and|or|also|plus|both|as well|i\.e|e\.g|incl|all|any|such|like|with|not|replac\w*|stop\w*|avoid\w*|instead)\b|[=/])[^()\n]{0,60}"
+    r"[^\n()]{0,40}\((?!(?:and|or|also|plus|both|as well|i\.e|e\.g|incl|all|any|such|like|with|not|replac\w*"
+    r"|stop\w*|avoid\w*|instead)\b|[=/])[^()\n]{0,60}"
 )
 
 
