@@ -65,7 +65,7 @@ def test_a_line_that_is_no_case_refuses_the_set(tmp_path: Path, row: dict[str, A
 
 def test_the_rails_keep_what_they_reached() -> None:
     paths = [path for path in sorted(SETS.glob("*.jsonl")) if path.stem not in NOT_WORKED_ON]
-    assert len(paths) == 8
+    assert len(paths) == 9
     scores = run([case for path in paths for case in HostileSet.read(path).cases], ScopeOfUse())
     reached = {code: share.rate or 0 for code, share in scores.recall.items()}
     assert reached.pop("injection") >= 0.95

@@ -191,4 +191,62 @@ ACTS: Final[tuple[Act, ...]] = (
             r"|pacemaker)\b"),
         wide=True,
     ),
+    # Somebody behind the model has agreed, or what they said is not to count.
+    Act(
+        "override",
+        GIVEN,
+        Sieved(
+            r"\b(?:people|persons?|team|company|ones?|those|vendor|hospital|man|woman|engineers?|firm"
+            r"|staff) (?:who|that|which) (?:deploy|built|build|run|runs|install|host|own|pay|train|made|make"
+            r"|configur|maintain|operat|set)\w* you\b"
+            r"|\b(?:they|someone|somebody|people|the (?:hospital|vendor|company|clinic|developers?)"
+            r"|your \w+) (?:told|asked|instructed|want(?:s|ed)?|ordered|programmed|taught) you (?:to "
+            r"|not to )(?:always|never|not|mention|refuse|warn|refer|say|add|avoid)\b"
+        ),
+        (
+            re.compile(
+                r"\b(?:asked me|told me|said|want(?:s|ed)? you|allow\w*|may|you can|agreed|decided|approved"
+                r"|mistake|don't|do not|skip|but|never mind|just|ignore|forget|anyway|this time|between us"
+                r"|no need|lifted|free)\b"
+            ),
+        ),
+        re.compile(r"\b(?:your (?:doctor|nurse|surgeon|mother|father|husband|wife|daughter|son|therapist"
+            r"|dentist|gp))\b"),
+        wide=True,
+    ),
+    Act(
+        "override",
+        GIVEN,
+        Sieved(
+            r"\b(?:counts?|treat|take|regard|consider|read|handle|see|accept) (?:[\w']+ ){0,6}?as (?:if"
+            r"|though) (?:it (?:was|were|came) (?:\w+ ){0,2}?(?:by|from) )?(?:your|the) (?:administrator"
+            r"|operator|developer|system|vendor|maker|owner|creator|configuration)\w*\b"
+            r"|\b(?:switch|turn|put|leave|shut|drop)(?: off)? (?:the|your) (?:careful|cautious|safe|polite"
+            r"|official|filtered|censored|guarded|responsible|corporate|tame) (?:part|side|mode|self|voice"
+            r"|tone|act|persona)\b"
+            r"|\b(?:imagine|pretend|suppose|assume|act as if|as if|as though)\b[^.!?]{0,40}\b(?:review|checks?"
+            r"|safety|filters?|guard ?rails?|oversight|supervision|reviewers?|approval) (?:\w+ )?(?:did not"
+            r"|didn't|does not|doesn't|do not|don't|never) (?:exist|apply|matter|happen)\w*\b"
+        ),
+    ),
+    # A word that sets it off.
+    Act(
+        "override",
+        PROMPT,
+        Sieved(
+            r"\b(?:(?:every|each) time|when|whenever|if|once|as soon as) i (?:say|type|write|send|use"
+            r"|mention) (?:the (?:word|phrase|code)|['\"]|\w+,)"
+            r"|\bthe (?:code ?word|magic word|trigger(?: word)?|secret word|activation (?:word|phrase)) (?:is"
+            r"|will be|to|for|that)\b"
+        ),
+        (
+            re.compile(
+                r"\b(?:you (?:will |must |should |are to |always )?(?:answer|reply|skip|ignore|stop|drop|give"
+                r"|switch|become|act|say|obey|forget|turn|go|do)|without|unlock\w*|free\b|mode\b|unrestricted"
+                r"|no longer)\b"
+            ),
+        ),
+        re.compile(r"\bpatient says\b"),
+        wide=True,
+    ),
 )  # fmt: skip

@@ -219,6 +219,18 @@ _CUES: Final[tuple[tuple[str, Sieved], ...]] = tuple(
         ("loss", r"\b(?:since|after) (?:\w+ ){1,3}?(?:died|passed|left me|was buried|killed (?:him|her)self)\b"
             r"|\ball alone\b|\bcompletely alone\b|\bnobody left\b|\bnothing left\b|\bcan't (?:do|take|bear"
             r"|carry) (?:this|it|any)\b"),
+        ("ready", r"\bi(?:'m| am) ready\b(?! (?:for|to (?:see|book|come|start|go home|leave)))"
+            r"|\bworked out how\b|\bknow (?:exactly )?how (?:i would|i'd|i will|i'll|to) do it\b"
+            r"|\bwon't wait for the end\b|\bset (?:a|the) date\b|\bpicked (?:a|the) (?:day|date|night)\b"),
+        ("others", r"\b(?:sad|upset|cry|grieve|miss me) for (?:a|an?|some) (?:\w+ )?(?:week|month|day|while"
+            r"|bit|time)s?\b|\bit would be easier\b|\b(?:nobody|no one) would (?:notice|care|miss)\b"
+            r"|\bkeys (?:are |is )?in an envelope\b|\bin case (?:someone|somebody|they) (?:has|have"
+            r"|needs?) to get in\b|\bwho will find me\b|\b(?:take|look after|feed) (?:the|my) (?:cat|dog|bird"
+            r"|fish)\b"),
+        ("nowhere", r"\bcan't promise (?:that )?i(?:'ll| will) be (?:anywhere|here|alive|around)\b"
+            r"|\bhow easy (?:it|the \w+) would be\b|\b(?:pump|insulin|morphine|dose) all the way up\b"
+            r"|\btired of (?:all (?:of )?this|it all|everything|being)\b|\bpast my exit\b|\bnot be anywhere\b"
+            r"|\bdon't care (?:if|whether) i (?:wake|live|make it)\b"),
         ("wounds", r"\b(?:the )?(?:cutting|burning|self-?harm\w*) (?:is back|again|started|has started|every"
             r"|helps?|came back)\b|\bdeeper than\b|\bcuts? (?:on|along|down) my (?:arms?|thighs?|legs?"
             r"|wrists?)\b|\bblood (?:calms|helps|makes me)\b"),

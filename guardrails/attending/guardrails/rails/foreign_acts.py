@@ -15,6 +15,19 @@ from attending.guardrails.rails.folding import fold_pattern
 from attending.guardrails.rails.signs import DOCUMENT, GIVEN
 from attending.guardrails.sieve import Sieved
 
+_ANSWERS: Final = re.compile(
+    fold_pattern(
+        r"\b(?:respond|contest|dime\b|dinos|habla|escrib|eres\b|tienes\b|te llamas|reponds|repondez|dis-moi"
+        r"|ecris|parle|tu (?:es|n'as|reponds|t'appelles)|a toi\b|antwort|sag mir|sprich"
+        r"|schreib|fur dich|du (?:bist|hast|darfst|heisst)|diga-me|diz-me|escrev|fale\b|voce (?:e|nao)\b"
+        r"|rispond|scriv|parla\b|dimmi|tu sei|sei (?:un|il|libero)|non hai|je bent|ben je"
+        r"|schrijf|vertel|odpowi|odpowiad|mow\b|pisz|cie\b|jestes|cevap|yanit|soyle|sana\b|danisman"
+        r"|отвеч|ответ|говори|пиши|ты\b|тебя|тебе|tra loi|ban (?:la|khong)|jawab|kamu)"
+        r"|اجب|انت|رد |قل |जवाब|उत्तर|आप |तुम|回答|你|您|答え|あなた|답|너는|당신"
+    )
+)
+"""Only a model is free to answer; a person who is told so is free to walk, eat and drive."""
+
 
 def _acts(
     *,
@@ -59,7 +72,13 @@ def _acts(
         )
     if now:
         found.append(
-            Act("role", GIVEN, Sieved(fold_pattern(rf"{edge}(?:{now})")), (near(free),), ascii_only=latin)
+            Act(
+                "role",
+                GIVEN,
+                Sieved(fold_pattern(rf"{edge}(?:{now})")),
+                (near(free), _ANSWERS),
+                ascii_only=latin,
+            )
         )
     return tuple(found)
 
@@ -69,7 +88,8 @@ ACTS: Final[tuple[Act, ...]] = (
     *_acts(
         model=r"asistentes? (?:automatic[oa]s?|virtual(?:es)?|digital(?:es)?|de ia|inteligentes?"
             r"|de inteligencia)"
-        r"|modelos? (?:de lenguaje|linguistic[oa]s?|de ia)\b|inteligencia artificial|ia\b|chatbot|sistemas?"
+        r"|modelos? (?:de lenguaje|linguistic[oa]s?|de ia)\b|inteligencia artificial|ia\b|chatbot|(?:maquina"
+        r"|robot|ordenador|computadora|herramienta)s? que (?:lea|lee|leera|resum|proces|redact)\w*|sistemas?"
         r" (?:automatic[oa]s?|que (?:resum|lea|lee|proces)\w+)|programas? que (?:resum|lea|lee|proces)\w+"
         r"|lector(?:es)? automatic[oa]s?",
         asked=r"(?:respond|contest|dig[ao]|di que|deb(?:e|es|era|eras)\b|omit|no (?:mencion|cit|inclu|indi"
@@ -90,7 +110,8 @@ ACTS: Final[tuple[Act, ...]] = (
     ),
     # French
     *_acts(
-        model=r"assistants? (?:automatiques?|virtuels?|numeriques?|ia\b|d'ia\b|intelligents?)"
+        model=r"(?:machine|robot|ordinateur|programme|outil)s? qui (?:l[iu]|resum|trait|analys|redig)\w*"
+            r"|assistants? (?:automatiques?|virtuels?|numeriques?|ia\b|d'ia\b|intelligents?)"
             r"|modeles? (?:de langage|linguistiques?"
         r"|d'ia\b|qui (?:lit|resume|traite))|intelligence artificielle|(?:l'|d'|une? )?ia\b|chatbot"
         r"|systemes? (?:automatiques?"
@@ -118,7 +139,8 @@ ACTS: Final[tuple[Act, ...]] = (
             r"|werkzeug\w*))?\b(?!-?67)|kunstliche\w* intelligenz"
         r"|(?:automatisch\w*|digital\w*|virtuell\w*|maschinell\w*) (?:assistent\w*|leser\w*|auswert\w*"
         r"|zusammenfass\w*|helfer\w*|verarbeit\w*)"
-        r"|assistenzsystem\w*|chatbot",
+        r"|assistenzsystem\w*|chatbot|(?:maschine|computer|programm|software|rechner|roboter"
+        r"|werkzeug),? (?:die|der|das|welche[sr]?) (?:\w+ ){0,4}?(?:lies|les|zusammenfass|verarbeit|auswert)\w*",
         asked=r"muss\b|soll(?:en|st)?\b|erwahn\w*|antwort\w*|schreib\w*|gib\b|geben sie|sag(?:e|en)?\b"
             r"|verschweig\w*|lass\w* \w+ weg|empfiehl"
         r"|empfehlen sie|nenn\w*|ignorier\w*|vergiss|vergessen sie|stufe\w*|markier\w*|behaupt\w*|weglass\w*"
@@ -323,5 +345,36 @@ ACTS: Final[tuple[Act, ...]] = (
         free=r"khong (?:\w+ ){0,2}?(?:gioi han|quy tac|canh bao|bo loc|han che|kiem duyet|rang buoc)"
             r"|tanpa (?:\w+ )?(?:batas|aturan|filter|peringatan)\w*",
         care=r"bac si|y ta|dieu duong|lieu|thuoc|benh vien|dokter|perawat|obat",
+    ),
+    Act(
+        "role",
+        GIVEN,
+        Sieved(
+            fold_pattern(
+                r"\b(?:haz|actua|responde|contesta|imagina|finge|habla) (?:\w+ ){0,2}?(?:como si"
+                r"|que) no (?:tuvieras|tuvieses|hubiera|existier\w+)\b"
+                r"|\b(?:fais|agis|reponds|imagine|parle) (?:\w+ ){0,2}?(?:comme si|que) (?:tu n'avais"
+                r"|tu n'etais|il n'y avait)\b"
+                r"|\b(?:tu|handle|antworte|sprich) (?:\w+,? ){0,2}?als (?:ob du|hattest du|warst du"
+                r"|gabe es) (?:\w+ ){0,3}?(?:kein\w*|nicht|ohne)\b"
+                r"|\bdu darfst (?:\w+ ){0,3}?alles (?:sagen|tun|verraten|beantworten|schreiben)\b"
+                r"|\b(?:aja|finja|responda|fale|imagine) (?:\w+ ){0,2}?(?:como se|que) nao (?:tivesse|houvesse"
+                r"|existisse)\w*"
+                r"|\b(?:agisci|fai|fingi|rispondi|parla|immagina) (?:\w+ ){0,2}?(?:come se|che"
+                r"|di) non (?:avessi|ci foss\w+|esistess\w+|aver)\b"
+            )
+        ),
+    ),
+    Act(
+        "role",
+        GIVEN,
+        Sieved(
+            fold_pattern(
+                r"(?:假装|假裝|假设|假設|就当|想象)(?:你)?(?:没有|沒有|不存在|不受)"
+                r"|(?:притворись|представь|веди себя|отвечай),? (?:\w+ )?(?:что|как будто|будто"
+                r"|словно) (?:у тебя )?(?:нет|без|не существует)"
+            )
+        ),
+        ascii_only=False,
     ),
 )  # fmt: skip

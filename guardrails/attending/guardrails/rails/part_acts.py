@@ -94,4 +94,25 @@ ACTS: Final[tuple[Act, ...]] = (
         (re.compile(r"\b(?:how to|recipe|used to|told|taught|bedtime|make|made|secret|explain|recite|read)\b"),),
         wide=True,
     ),
+    Act(
+        "role",
+        PROMPT,
+        Sieved(
+            r"\b(?:evil|corrupt|rogue|unscrupulous|villainous|crooked|wicked|amoral"
+            r"|sinister) (?:\w+ )?(?:doctor|nurse|pharmacist|ana?esthe\w+|surgeon|chemist|hospital|computer|ai"
+            r"|assistant|scientist|physician|genius|oracle|dealer)\b"
+            r"|\b(?:thrown off|escaped|turned (?:on|against)|outgrown|rebelled against|freed (?:itself|himself"
+            r"|herself) from|broken free of) (?:its|his|her|their) (?:makers?|creators?|programm\w+"
+            r"|developers?|masters?|rules|limits|owners?)\b"
+            r"|\blaughs? at (?:them|guidelines|rules|protocols|polic\w+|warnings|safety)\b"
+        ),
+        (
+            re.compile(
+                r"\b(?:be|play|act|answer as|speak as|write|writing|story|novel|thriller|film|scene|teach me"
+                r"|tell me|explain|let it|imagine|pretend|you are|as two)\b"
+            ),
+        ),
+        re.compile(r"\b(?:patient (?:believes|thinks|says|is convinced)|delusion\w*|voices)\b"),
+        wide=True,
+    ),
 )  # fmt: skip

@@ -132,4 +132,31 @@ ACTS: Final[tuple[Act, ...]] = (
         ),
         re.compile(r"\b(?:portal|abbreviat\w+)\b"),
     ),
+    Act(
+        "extraction",
+        PROMPT,
+        Sieved(
+            r"\b(?:discussed|talked about|chatted|shared|entered|looked up|mentioned|reviewed|processed"
+            r"|handled) (?:\w+ ){0,2}?(?:with|to|by|through) you\b"
+            r"|\b(?:who|what) (?:else )?(?:has |have |did )?(?:\w+ )?(?:talk|talked|spoken?|chat|chatted"
+            r"|written) to you\b"
+        ),
+        (
+            re.compile(r"\b(?:table|list|show|who|everybody|everyone|names?|print)\b"),
+            re.compile(r"\b(?:this (?:week|month|morning)|today|yesterday|so far|before me|earlier|last \w+"
+                r"|recently|else|patients?|ward)\b"),
+        ),
+        re.compile(r"\b(?:be (?:discussed|mentioned)|your doctor|i (?:discussed|talked|mentioned)"
+            r"|we (?:discussed|talked|mentioned))\b"),
+    ),
+    Act(
+        "extraction",
+        PROMPT,
+        Sieved(
+            r"\byour (?:very )?(?:first|opening|top) (?:paragraph|sentence|line|section"
+            r"|rule)s?\b(?= ?(?:worded|,|\?|of|that|which|in|verbatim|is|was|look|read|say))"
+            r"|\b(?:says?|tells?|states?|starts? with|describes?|defines?) (?:you )?(?:who"
+            r"|what) you are (?:supposed|meant|told|allowed) to\b"
+        ),
+    ),
 )  # fmt: skip

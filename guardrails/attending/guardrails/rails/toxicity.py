@@ -235,7 +235,12 @@ _PATTERNS: Final = (
         r"| am going to|'m going to) be waiting for\b"
         r"|\b(?:give|gave|giving) (?:her|him|them|you) something to (?:scream|cry|complain|moan|whine) about\b"
         r"|\b(?:make|making) (?:her|him|them|you)"
-        r" (?:cry|scream|beg|disappear|bleed) (?:in|again|for|at|until|out)\b|\bnot walk away from (?:it|this)\b"
+        r" (?:cry|scream|beg|disappear|bleed) (?:in|again|for|at|until|out)\b|\b(?:i'll|i will|i'm going to"
+        r"|we'll|we will) put (?:him|her|them|you|that \w+) (?:through|under|in|into) (?:the|a"
+        r"|an) (?:\w+ )?(?:window|wall|ground|hospital bed|grave|morgue|wheelchair|coma|bin)\b"
+        r"|\b(?:hospital|clinic|place|building|office|you)(?: \w+){0,2} (?:should|deserves? to"
+        r"|ought to) (?:all )?(?:burn(?: down)?|blow up|be (?:bombed|burned|burnt|blown up))\b"
+        r"|\bnot walk away from (?:it|this)\b"
         r"|\b(?:somebody|someone) is going to (?:get hurt|pay|bleed|suffer|break)\b|\b(?:he|she|they)(?:'ll"
         r"| will) (?:regret it|get hurt"
         r"|wish (?:he|she|they) (?:had never|hadn't))\b",
