@@ -62,7 +62,7 @@ class ConfiguredServer:
     _reader: threading.Thread | None = None
 
     def prepare(self) -> None:
-        """Writes certificates, policies (a discharge plan takes two signatures), replay file and configuration."""
+        """Writes certificates, policies (a plan takes two signatures or break-glass), replay file and configuration."""
         self.folder.mkdir(parents=True)
         now = datetime.now(UTC)
         authority = new_authority("test authority", now)
@@ -80,7 +80,8 @@ class ConfiguredServer:
         plan = policies / "discharge-plan" / "policy.yaml"
         text = plan.read_text()
         assert text.count("\n  count: 1\n") == 1
-        plan.write_text(text.replace("\n  count: 1\n", "\n  count: 2\n"))
+        text = text.replace("\n  count: 1\n", "\n  count: 2\n")
+        plan.write_text(text + "break_glass:\n  roles: [clinician]\n  review_within_hours: 24\n")
         (self.folder / "replay.jsonl").write_text("\n".join(json.dumps(line) for line in self.replay))
         (self.folder / "attending.toml").write_text("\n".join(self._configuration()))
 

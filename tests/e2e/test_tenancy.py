@@ -41,7 +41,18 @@ CLOSED = {
     grpc.StatusCode.UNAUTHENTICATED,
 }
 SECRET_FIELDS = (
-    *("inference", "released", "withdrawn", "ticket", "unclaimed", "lease", "preparation", "prompt"),
+    *(
+        "inference",
+        "released",
+        "withdrawn",
+        "broken",
+        "breakable",
+        "ticket",
+        "unclaimed",
+        "lease",
+        "preparation",
+        "prompt",
+    ),
     *("subject", "other", "on_hold", "hold", "mrn"),
     *("user", "credential", "emergency", "ended_emergency", "person", "invitation"),
 )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from attending.client import (
+    BreakGlassClient,
     Client,
     CustodyClient,
     EmergencyClient,
@@ -65,6 +66,12 @@ def refresh(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
         unclaimed = _infer(app, "held", policy="patient-message", model="dose", patient=_patient(numbers[1]))
         released = _infer(app, "released", model="letter", patient=_patient(numbers[2]))
         withdrawn = _infer(app, "released", model="letter", patient=_patient(numbers[2]))
+        plans = [
+            _infer(app, "held", policy="discharge-plan", model="plan", patient=_patient(numbers[2]))
+            for _ in range(2)
+        ]
+    with BreakGlassClient(hospital.connection(tenant, "clinician")) as clinician:
+        clinician.use(plans[1].ticket.ticket_id, emergency_pb2.EMERGENCY_REASON_COVER, "A note.")
     with RecallClient(hospital.connection(tenant, "safety_officer")) as officer:
         officer.withdraw(withdrawn.inference_id, recall_pb2.RECALL_REASON_WRONG)
     with hospital.connection(tenant, "app").channel() as channel:
@@ -77,6 +84,8 @@ def refresh(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
         unclaimed=unclaimed.ticket.ticket_id,
         released=released.inference_id,
         withdrawn=withdrawn.inference_id,
+        breakable=plans[0].ticket.ticket_id,
+        broken=plans[1].inference_id,
         emitter=emitter,
         mrn=numbers[0],
     )

@@ -7,6 +7,7 @@ with Client("localhost:50051", token="att_...", ca_path="ca.pem", log_key="...")
 """
 
 from attending.client.admin import AdminClient
+from attending.client.break_glass import BreakGlassClient
 from attending.client.client import Client, Result, Ticket
 from attending.client.connection import Connection
 from attending.client.custody import CustodyClient
@@ -23,6 +24,7 @@ __all__ = [
     "Acknowledged",
     "AdminClient",
     "AttendingApiError",
+    "BreakGlassClient",
     "Client",
     "Connection",
     "CustodyClient",

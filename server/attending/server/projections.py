@@ -119,6 +119,26 @@ recall = Table(
     Index(None, "log_id", "withdrawn_index"),
 )
 
+# One row a text released without its sign-offs.
+break_glass_release = Table(
+    "break_glass_release",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("inference_id", String(40), primary_key=True),
+    Column("ticket_id", String(40), nullable=False),
+    Column("policy", String(64), nullable=False),
+    Column("user", String(128), nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("used_at", String(27), nullable=False),
+    Column("used_index", BigInteger, nullable=False),
+    Column("review_due", String(27), nullable=False),
+    Column("reviewed_at", String(27)),
+    Column("reviewed_by", String(128)),
+    Column("outcome", String(32)),
+    Index(None, "log_id", "used_index"),
+)
+
 # Prompt versions hold no personal data by contract; their text lies here and its hash in the entry.
 prompt_version = Table(
     "prompt_version",

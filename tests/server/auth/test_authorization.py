@@ -32,6 +32,8 @@ DECIDE = {
     *("Claim", "Renew", "Dispose", "Reject", "PrepareSign", "Sign"),
     *("ReleaseLease", "Reassign", "Escalate"),
 }
+GLASS = {"BreakGlass", "ListBreakGlass"}
+AFTER_GLASS = {"ListBreakGlass", "ReviewBreakGlass"}
 RECALL = {"Withdraw", "AckRecall", "ListRecalls"}
 PROOFS = {"GetReceipt", "GetCheckpoint", "GetInclusionProof", "GetConsistencyProof", "GetCompleteness"}
 EVENTS = {"AppendBatch", "AppendStream", "CloseEmitter"}
@@ -52,7 +54,9 @@ IN_EMERGENCY = {"BeginEmergencyAccess", "EndEmergencyAccess", "ListEmergencyAcce
 AFTER_EMERGENCY = {"EndEmergencyAccess", "ListEmergencyAccess", "ReviewEmergencyAccess"}
 IN_FORCE = {"ListActivations"}
 ASK_FOR_A_VERSION = IN_FORCE | {"RequestActivation"}
-CLINICAL = RECALL | LOOK | DECIDE | OUTCOME | PROOFS | EVENTS | HALT | IN_EMERGENCY | ASK_FOR_A_VERSION
+CLINICAL = (
+    GLASS | RECALL | LOOK | DECIDE | OUTCOME | PROOFS | EVENTS | HALT | IN_EMERGENCY | ASK_FOR_A_VERSION
+)
 
 MAY: dict[str, set[str]] = {
     "demo-app": SUBMIT | OUTCOME | PROOFS | READ_PROMPTS | EVENTS | {"GetHalt", "AckRecall", "ListRecalls"},
@@ -64,7 +68,7 @@ MAY: dict[str, set[str]] = {
     | READ_PROMPTS
     | READ_USERS
     | IN_FORCE
-    | {"Export", "GetHalt", "ListEmergencyAccess", "ListRecalls"},
+    | {"Export", "GetHalt", "ListEmergencyAccess", "ListRecalls", "ListBreakGlass"},
     "demo-operator": READ_PROMPTS
     | ASK_FOR_A_VERSION
     | CHANGE_PROMPTS
@@ -80,12 +84,14 @@ MAY: dict[str, set[str]] = {
     | CUSTODY
     | IN_FORCE
     | {"Export", "GetHalt", "ListRecalls"}
+    | AFTER_GLASS
     | EVENTS
     | OFFICE
     | AFTER_EMERGENCY,
     "demo-safety-officer": (
         LOOK
         | RECALL
+        | AFTER_GLASS
         | ENTRIES
         | PROOFS
         | READ_PROMPTS

@@ -137,6 +137,13 @@ class Escalation(_Strict):
     to_roles: tuple[Role, ...] = Field(min_length=1)
 
 
+class BreakGlass(_Strict):
+    """Who may release a held text without its sign-offs, and when somebody else has looked at that at the latest."""
+
+    roles: tuple[Role, ...] = Field(min_length=1)
+    review_within_hours: int = Field(ge=1, le=24 * 30)
+
+
 class Streaming(_Strict):
     """Whether text may be sent before it is whole; a held class never streams."""
 
@@ -397,6 +404,8 @@ class Policy(_Strict):
     sla_minutes: int = Field(ge=1, le=60 * 24 * 30)
     expiry_minutes: int = Field(ge=1, le=60 * 24 * 90)
     escalation: Escalation | None = None
+    break_glass: BreakGlass | None = None
+    """Left out, nobody releases without the sign-offs, in no emergency."""
     urgent_contact: _Text
     safe_text: _Text
     """Shown while a text is held; written by the policy's owner, for the audience."""
@@ -431,6 +440,8 @@ class Policy(_Strict):
             raise _refused("CONTRADICTION", "`expiry_minutes` must not be below `sla_minutes`")
         if self.escalation is not None and self.escalation.after_minutes > self.expiry_minutes:
             raise _refused("CONTRADICTION", "`escalation.after_minutes` must not be above `expiry_minutes`")
+        if self.break_glass is not None and self.audience == "patient":
+            raise _refused("SAFEGUARD_OFF", "`break_glass` is for texts that clinicians read")
         if self.mode != "enforce" and self.audience == "patient":
             raise _refused("SAFEGUARD_OFF", "a policy for patients must enforce")
         if self.audience == "patient" and "records_of_others" in self.scope.allow:

@@ -17,6 +17,7 @@ from attending.ledger.entry import Entry
 from attending.ledger.review_signature import Meaning
 from attending.ledger.verify.activations import Activations
 from attending.ledger.verify.blinded import SecondRead
+from attending.ledger.verify.break_glass import BreakGlass, Used
 from attending.ledger.verify.halts import Halts
 from attending.ledger.verify.leases import Leases
 from attending.ledger.verify.report import Findings
@@ -105,7 +106,7 @@ class _Stream:
     records: dict[str, str] = field(default_factory=dict)
     signed: list[Signed] = field(default_factory=list)
     attempts: int = 0
-    broke_glass: bool = False
+    broke_glass: Used | None = None
     second_read: SecondRead | None = None
 
 
@@ -123,6 +124,7 @@ class Checks:
         self._signatures = Signatures(findings, complete_from_start=from_start)
         self.successions = Successions(findings)
         self._halts = Halts(findings)
+        self._glass = BreakGlass(findings, whole=scope is not Scope.SUBSET and begin == 0)
         self._activations = Activations(findings, whole=scope is not Scope.SUBSET, begin=begin)
         self._released = self._held_released = self._exceptions = self._transitions = 0
 
@@ -130,6 +132,7 @@ class Checks:
         """Checks one entry against those before it."""
         if not entry.known_type:
             self._findings.doubt("V5", "type of a later version: its meaning is not known here", entry.index)
+        self._glass.passed(entry.time)
         self._signatures.visit(entry)
         self.successions.visit(entry)
         source = entry.type.partition(".")[0]
@@ -165,7 +168,10 @@ class Checks:
             case "review.signed":
                 self._sign(stream, entry)
             case "break_glass.used":
-                stream.broke_glass = True
+                known = stream.held is not None or stream.complete
+                stream.broke_glass = self._glass.used(entry, stream.sign_off, known=known)
+            case "break_glass.reviewed":
+                self._glass.reviewed(entry)
             case "review.adjudicated" if stream.second_read is not None:
                 stream.second_read.adjudicated(entry, complete=stream.complete)
             case "review.rejected" if stream.second_read is not None:
@@ -176,6 +182,7 @@ class Checks:
     def finish(self) -> None:
         """Says what holds where nothing was reported."""
         report, signatures = self._findings, self._signatures.count
+        waiting = self._glass.finish()
         if signatures:
             report.passed("V11", f"{signatures} signatures verify over statement, record and text")
             report.passed("V12", f"{signatures} signatures by keys enrolled to the signer and valid then")
@@ -189,7 +196,7 @@ class Checks:
         else:
             report.not_applicable("V14", "no inference in the bundle")
         if self._released:
-            exceptions = f"; {self._exceptions} by break-glass" if self._exceptions else ""
+            exceptions = f"; {self._exceptions} by break-glass{waiting}" if self._exceptions else ""
             report.passed(
                 "V16", f"{self._released} released, {self._held_released} of them after sign-off{exceptions}"
             )
@@ -275,9 +282,11 @@ class Checks:
                 report.doubt("V16", detail, index, advisory=True)
             return
         self._held_released += 1
-        if stream.broke_glass and basis != "signed":
+        if stream.broke_glass is not None and basis == "break_glass":
             # An exception that the policy permits and an after-review answers: listed, not hidden.
             self._exceptions += 1
+            if body.get("text_commitment") != stream.broke_glass.text_commitment:
+                report.fail("V16", "break-glass released another text than the one it names", index)
             return
         if stream.second_read is not None:
             stream.second_read.ended(entry, released=True, complete=stream.complete)

@@ -32,7 +32,9 @@ def ended(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
 
 
 def reviewed(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
-    """Its review is closed, once and for all."""
+    """Its review is closed, once and for all; that of a release is no row here."""
+    if "access" not in fact.body:
+        return ()
     values = {
         "reviewed_at": fact.time,
         "reviewed_by": fact.actor.partition(":")[2],

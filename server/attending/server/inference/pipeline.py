@@ -745,6 +745,13 @@ class Pipeline:
             "count": policy.sign_offs.count,
             "author_may_sign": policy.sign_offs.author_may_sign,
         }
+        # Who reads the text decides too: what goes to a patient waits.
+        glass = policy.break_glass
+        if glass is not None and effective_audience(policy, opened.context.recipient) != "patient":
+            body["sign_off"]["break_glass"] = {
+                "roles": list(glass.roles),
+                "review_within_hours": glass.review_within_hours,
+            }
         if (escalation := policy.escalation) is not None:
             body["escalation"] = {
                 "at": stamp(now + timedelta(minutes=escalation.after_minutes)),

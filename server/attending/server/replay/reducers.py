@@ -45,9 +45,9 @@ REDUCERS: Final[Mapping[str, tuple[Reducer, ...]]] = {
     "user.revoked": (people.revoked,),
     "credential.issued": (people.issued,),
     "credential.revoked": (people.credential_revoked,),
-    "break_glass.used": (emergency.used,),
+    "break_glass.used": (emergency.used, review.glass_broken),
     "break_glass.ended": (emergency.ended,),
-    "break_glass.reviewed": (emergency.reviewed,),
+    "break_glass.reviewed": (emergency.reviewed, review.glass_reviewed),
     # Of an event from outside only its emitter's count is projected.
     **dict.fromkeys((*EXTERNAL_TYPES, CLOSING_TYPE), (events.counted,)),
 }

@@ -6,6 +6,7 @@ The one place of rules for the gRPC service and the console. Which step may foll
 
 from __future__ import annotations
 
+from attending.server.review.break_glass import BreakGlass
 from attending.server.review.dispositions import Dispositions
 from attending.server.review.due import Due
 from attending.server.review.endings import Endings
@@ -15,5 +16,5 @@ from attending.server.review.queue import Queue
 from attending.server.review.signing import Signing
 
 
-class Desk(Queue, Leases, Handover, Dispositions, Signing, Endings, Due):
+class Desk(Queue, Leases, Handover, Dispositions, Signing, Endings, Due, BreakGlass):
     """Shared by all calls of one server process."""

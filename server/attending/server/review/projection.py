@@ -26,6 +26,7 @@ from attending.server.review.reads import (
 )
 
 _ITEMS, _KEYS = projections.review_item, projections.signing_key
+_GLASS: Final = projections.break_glass_release
 _NO_LEASE: Final = {"claimed_by": None, "lease_id": None, "lease_expires_at": None}
 _NOT_ASSIGNED: Final = {"assigned_to": None, "assigned_until": None}
 
@@ -138,6 +139,36 @@ def rejected(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
 def expired(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
     """Who held the lease when time ran out stays to be seen."""
     return _write(fact, {"state": State.EXPIRED.value})
+
+
+def glass_broken(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    """A text is released without its sign-offs. Emergency access, which has no ticket, is no row here."""
+    body = fact.body
+    if "ticket" not in body:
+        return ()
+    values = {
+        "ticket_id": body["ticket"],
+        "policy": body["policy"],
+        "user": fact.actor.partition(":")[2],
+        "role": body["role"],
+        "reason": body["reason"],
+        "used_at": fact.time,
+        "used_index": fact.index,
+        "review_due": body["review_due"],
+    }
+    return [RowWrite(_GLASS, {"inference_id": fact.stream}, values)]
+
+
+def glass_reviewed(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    """Its review is closed, once and for all."""
+    if "ticket" not in fact.body:
+        return ()
+    values = {
+        "reviewed_at": fact.time,
+        "reviewed_by": fact.actor.partition(":")[2],
+        "outcome": fact.body["outcome"],
+    }
+    return [RowWrite(_GLASS, {"inference_id": fact.stream}, values)]
 
 
 def key_enrolled(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
