@@ -204,6 +204,9 @@ def test_an_item_is_claimed_decided_on_edited_and_rejected(
     for wrong in ({"finding": "0"}, {"finding": True}, {"finding": 0, "disposition": "maybe"}):
         fields = {"disposition": "fixed", **wrong}
         assert reason(step(rivera, f"{path}/dispose", lease=lease, **fields)) == (400, "INVALID_REQUEST")
+    assert step(rivera, f"{path}/release", lease=lease).json()["state"] == "held"
+    assert reason(step(rivera, f"{path}/release", lease=lease)) == (409, "LEASE_NOT_HELD")
+    lease = step(rivera, f"{path}/claim").json()["lease"]
     done = step(rivera, f"{path}/reject", lease=lease, reason_code="wrong", note="no").json()
     assert done["state"] == "rejected"
     told = step(rivera, f"{path}/reject", lease=lease, reason_code="wrong")

@@ -309,3 +309,34 @@ def test_every_bound_stands_beside_its_key() -> None:
     assert found > 100
     assert "list of path, at most 32 |" in reference.markdown()
     assert "its own keys. At least 1 of them." in reference.markdown()
+
+
+@pytest.mark.parametrize(
+    ("console", "passkeys", "part"),
+    [
+        ({}, {}, "`origin` is needed with `tls`"),
+        ({"tls": False, "host": "0.0.0.0"}, {}, "needs a loopback `host`"),
+        ({"origin": "https://review.example/path"}, {}, "without a path"),
+        ({"origin": "http://review.example"}, {}, "without a path"),
+        ({"origin": "https://review.example"}, {}, "set `rp_id` to that host"),
+        ({"origin": "https://review.example"}, {"rp_id": "iew.example"}, "set `rp_id` to that host"),
+        (
+            {"tls": False, "oidc": [{"provider": "idp", "client_id": "c"}]},
+            {},
+            "not the name of an `[[oidc]]`",
+        ),
+    ],
+)
+def test_a_console_that_browsers_could_not_use(
+    console: dict[str, Any], passkeys: dict[str, Any], part: str
+) -> None:
+    assert part in problem(minimal() | {"console": console, "passkeys": passkeys})
+
+
+def test_consoles_that_browsers_can_use() -> None:
+    for console, passkeys in (
+        ({"tls": False}, {}),
+        ({"origin": "https://review.hospital.example"}, {"rp_id": "hospital.example"}),
+        ({"origin": "https://review.hospital.example"}, {"rp_id": "review.hospital.example"}),
+    ):
+        parse_config(minimal() | {"console": console, "passkeys": passkeys}, Path("/etc/attending"))

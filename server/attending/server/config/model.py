@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Self
 
-from attending.server.config.addresses import is_loopback
+from attending.server.config.addresses import host_of, is_loopback
 from attending.server.config.base import Section
 from attending.server.config.callers import IdentitySection, OidcSection, TenantSection
 from attending.server.config.console import ConsoleSection
@@ -126,6 +126,13 @@ class Config(Section):
         if not console.tls and not is_loopback(console.host):
             raise ValueError(
                 f"console: `tls = false` needs a loopback `host`, expected 127.0.0.1, got `{console.host}`"
+            )
+        host = host_of(console.origin or "http://localhost")
+        rp_id = self.passkeys.rp_id
+        if host != rp_id and not host.endswith(f".{rp_id}"):
+            raise ValueError(
+                f"console: `origin` is at `{host}`, where passkeys of `passkeys.rp_id` = `{rp_id}` do not work: set "
+                "`rp_id` to that host, or to a domain above it"
             )
         _unique("console.oidc", "provider", [one.provider for one in console.oidc])
         for one in console.oidc:

@@ -70,6 +70,7 @@ def application(
                 ("status", "listQueue", "ListQueue", steps.status),
                 ("claim", "claim", "Claim", steps.claim),
                 ("renew", "renew", "Renew", steps.renew),
+                ("release", "releaseLease", "ReleaseLease", steps.release),
                 ("dispose", "dispose", "Dispose", steps.dispose),
                 # As dear as a disposition: the rails run.
                 ("check", "prepareSign", "Dispose", steps.check),

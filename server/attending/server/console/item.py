@@ -45,9 +45,10 @@ class ItemPage:
         decide, notes = present.threshold_split(result.findings, item.to_dispose)
         history = await self._desk.history(who, item, HISTORY)
         signatures = [_signature(entry) for entry in history if entry.type == "review.signed"]
-        # Once somebody signed, the text is what they signed; what the model wrote is beside it.
+        # Once somebody signed, the text is what they signed; what the model wrote is beside it. Who judges between two
+        # readers begins with that, as the desk does.
         text = case.output
-        if item.signed_by:
+        if item.signed_by and not item.disputed:
             text = (await self._ledger.open_payload(who.tenant, item.signed_by[-1].record)).decode("utf-8")
         roles = [role for role in item.sign_off_roles if role in who.roles]
         return self._pages.page(

@@ -58,6 +58,17 @@ class Steps:
         )
         return _answer(item)
 
+    async def release(self, visit: Visit) -> Response:
+        fields = await visit.fields()
+        ticket, lease = _ticket(visit), text_of(fields, "lease")
+        request = review_pb2.ReleaseLeaseRequest(
+            idempotency_key=_key(fields), ticket_id=ticket, lease_id=lease
+        )
+        item, _version, _index = await self._desk.release_lease(
+            visit.principal, ticket, lease, await self._once(visit, request)
+        )
+        return _answer(item)
+
     async def dispose(self, visit: Visit) -> Response:
         fields = await visit.fields()
         ticket, lease, finding = _ticket(visit), text_of(fields, "lease"), fields.get("finding")

@@ -62,6 +62,7 @@ def _look_around(screen: Screen, server: DemoServer) -> None:
     screen.panel(
         "The server stays up: look around in another terminal",
         [
+            f"attending console open --data {server.folder}    the review console, in a browser",
             f"attending review list --data {server.folder}",
             f"attending export --data {server.folder} --out period.attending",
             f"attending verify {server.output}/audit.attending --key LOG_KEY",

@@ -102,6 +102,12 @@ document.addEventListener("attending:key", ({ detail: event }) => {
   else if (/^[a1-7]$/.test(event.key)) finding?.querySelector(`.decide:not([hidden]) [data-key="${event.key}"]`)?.click();
 });
 
+// --- give back: others need not wait for the end of a review that was begun by mistake
+const back = document.getElementById("give-back");
+back?.addEventListener("click", async () => {
+  if (await step("release", {}, back)) location.assign("/");
+});
+
 // --- reject
 const dialog = document.getElementById("reject-dialog");
 const reject = document.getElementById("reject");

@@ -13,7 +13,7 @@ const original = document.getElementById("editor").defaultValue;
 
 function ready() {
   const open = Number(item.dataset.open);
-  as.textContent = open ? `${open} to decide first` : edited() && !clean ? "checking the text" : edited() || item.dataset.edited ? "approved with edits" : "approved as written";
+  as.textContent = open ? `${open} to decide first` : edited() && !clean ? (document.getElementById("check").classList.contains("busy") ? "checking the text" : "the text is not clean yet") : edited() || item.dataset.edited ? "approved with edits" : "approved as written";
   button.ariaDisabled = open || !clean ? "true" : null;
 }
 for (const kind of ["attending:decided", "attending:checked", "input"]) document.addEventListener(kind, ready);
