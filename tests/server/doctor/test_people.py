@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.server.doctor.sites import look, reasons, site
+from tests.server.passkeys.conftest import build
 from tests.server.people.conftest import TENANT, Office, fresh, office, order, person
 
 __all__ = ["office"]
@@ -78,6 +79,17 @@ async def test_who_was_enrolled_counts_once_proofed(tmp_path: Path, office: Offi
     assert reasons("identities:signers", at) == {}
     await office.registry.revoke(office.priya, "bruno", "left", fresh())
     assert reasons("identities:signers", at) == {"NO_SECOND_SIGNER": WARNING}
+
+
+async def test_who_signs_with_a_passkey_alone_counts(tmp_path: Path, office: Office) -> None:
+    at = beside(tmp_path, office)
+    with_passkeys = build(office)
+    await with_passkeys.person("amara")
+    assert reasons("identities:signers", at) == {"NO_SIGNER": State.RED}
+    bound = await with_passkeys.enrol("amara")
+    assert reasons("identities:signers", at) == {"NO_SECOND_SIGNER": WARNING}
+    await office.registry.revoke_key(office.priya, "amara", bound.key_id, "credential_lost", fresh())
+    assert reasons("identities:signers", at) == {"NO_SIGNER": State.RED}
 
 
 async def test_what_runs_out_of_those_who_were_enrolled(tmp_path: Path, office: Office) -> None:

@@ -17,6 +17,7 @@ from attending.server.people.account import CONFIGURATION, CredentialKind, State
 _ACCOUNT = projections.account.name
 _CREDENTIAL = projections.account_credential.name
 _EMERGENCY = projections.emergency_access.name
+_KEY = projections.signing_key.name
 _SHOWN = 5
 """Names in a line; the command shows all."""
 
@@ -57,6 +58,7 @@ def present(site: Site) -> dict[str, list[Person]]:
         for tenant, people in found.items():
             accounts = [] if store is None else store.named_rows(_ACCOUNT, tenant)
             revoked = {row["name"] for row in accounts if row["state"] == State.REVOKED}
+            passkeys = _with_passkeys(store, tenant) if store is not None and accounts else set()
             for one in site.config.identities:
                 if one.tenant == tenant and one.name not in revoked:
                     people.append(
@@ -64,14 +66,14 @@ def present(site: Site) -> dict[str, list[Person]]:
                             one.name,
                             one.kind == "human",
                             frozenset(one.roles),
-                            one.signing_public_key is not None,
+                            one.signing_public_key is not None or one.name in passkeys,
                             one.expires,
                             one.licence_expires,
                             one.competency_expires,
                             enrolled=False,
                         )
                     )
-            signing = _signing(store, tenant) if store is not None and accounts else set()
+            signing = passkeys | (_signing(store, tenant) if store is not None and accounts else set())
             for row in accounts:
                 if row["source"] != CONFIGURATION and row["state"] == State.ACTIVE:
                     people.append(_of_row(row, signs=row["name"] in signing))
@@ -160,6 +162,14 @@ def _signing(store: ReadOnlyStore, tenant: str) -> set[str]:
         row["name"]
         for row in store.named_rows(_CREDENTIAL, tenant)
         if row["kind"] == CredentialKind.SIGNING_KEY and row["proofed"] and not row["revoked"]
+    }
+
+
+def _with_passkeys(store: ReadOnlyStore, tenant: str) -> set[str]:
+    return {
+        row["user"]
+        for row in store.named_rows(_KEY, tenant)
+        if row.get("credential_id") is not None and row["revoked_at"] is None
     }
 
 
