@@ -143,6 +143,7 @@ def _same_ingredient(case: Case) -> Iterator[Finding]:
             (case.is_local(held) and not _inhaled(held))
             or _restated(case, held, exposure)
             or _same_product(case.judged.output, held, exposure)
+            or _short_name(held, exposure)
             or _exchanged(case.judged.output, held, exposure)
             or _one_ended(case, held, exposure)
             or _summed_up(case, exposure.drug)
@@ -318,6 +319,31 @@ def _next_stop(text: str, start: int) -> int:
 
 def _product(exposure: Exposure) -> frozenset[str]:
     return frozenset(exposure.mention.drugs) if exposure.mention is not None else frozenset({exposure.drug})
+
+
+_HELPERS: Final = frozenset(
+    {
+        "naloxone",
+        "carbidopa",
+        "benserazide",
+        "clavulanate",
+        "sulbactam",
+        "tazobactam",
+        "cobicistat",
+        "ritonavir",
+    }
+)
+"""Ingredients that only help another one, by whose name alone the product goes on to be called."""
+
+
+def _short_name(held: Exposure, exposure: Exposure) -> bool:
+    """True for a bare name that goes on to call a product by its main ingredient: "buprenorphine/naloxone 8-2 mg, two
+    films daily ... keep the buprenorphine going"."""
+    one, other = _product(held), _product(exposure)
+    if not (one < other or other < one) or not (one ^ other) <= _HELPERS:
+        return False
+    bare = held if one < other else exposure
+    return bare.statement is not None and bare.statement.dose is None and not bare.statement.started
 
 
 def _same_product(text: str, held: Exposure, exposure: Exposure) -> bool:

@@ -31,11 +31,14 @@ _ONCE: Final = Sieved(
     windowed=True,
 )
 _YEAR: Final = re.compile(
-    rf"{_DOSE}?(?: (?:daily|nightly|bid|weekly))? (?:\((?:in )?(?:19|20)\d\d\)|in (?:19|20)\d\d\b)", re.I
+    rf"{_DOSE}?(?: (?:daily|nightly|bid|weekly))? (?:\((?:in )?(?:19|20)\d\d(?:[,;:] [^()\n]{{2,40}})?\)"
+    r"|in (?:19|20)\d\d\b)",
+    re.I,
 )
 _HARMED: Final = re.compile(
     r"\b(?:aches?|myalgias?|rash|cough\w*|tried|failed|nausea|stopped|stopping|intoleran\w*|side[- ]effects?|swelling"
-    r"|cramps?|bleed\w*|reaction|vomiting|diarrh\w+|dizz\w+|unhelpful|no (?:benefit|effect|response)|ineffective)\b",
+    r"|cramps?|bleed\w*|reaction|vomiting|diarrh\w+|dizz\w+|unhelpful|weight gain|anxiety"
+    r"|insomnia|sedation|trials?|no (?:benefit|effect|response)|ineffective)\b",
     re.I,
 )
 _GOES_ON: Final = re.compile(

@@ -67,6 +67,7 @@ _PUT_AWAY: Final = (
     r"|off the (?:table|list|menu)|closed to\b|not (?:for (?:him|her|you|them|me|this)\b|worth\b"
     r"|wanted\b|an option\b"
     r"|going to happen\b|on the cards\b)|a no[- ]go\b|a (?:definite |firm |clear |flat )?no(?=[.,;:)]|\Z)"
+    r"|(?:never|not) again\b"
     r"|for the bin\b|barred\b|forbidden\b|no good (?:here|for)\b"
     r"|on (?:your|his|her|their|the) (?:do[- ]not[- ]take|avoid|never|banned|stop) list\b)"
 )
@@ -302,6 +303,8 @@ def _ending(text: str, statements: Sequence[Statement], number: int, end: int, s
 
 
 def _amount_end(text: str, end: int, stop: int) -> int:
+    named = _FORM.match(text, end, stop)
+    end = named.end() if named is not None else end
     match = _AMOUNT_WORDS.match(text, end, stop)
     end = match.end() if match is not None else end
     form = _FORM.match(text, end, stop)
