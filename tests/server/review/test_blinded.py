@@ -21,7 +21,7 @@ from attending.server.review.queue import Wanted
 from attending.server.services.review import ReviewService
 from attending.v1 import common_pb2, review_pb2
 
-from tests.server.inference.conftest import TENANT
+from tests.server.inference.conftest import TENANT, key
 from tests.server.phi.test_access import NO_CONTEXT, called_by
 from tests.server.review.conftest import LEASE_SECONDS, Person, Ward, person, phi_of
 from tests.server.review.test_desk import claim, dispose_all, fresh, held, ticket_of
@@ -175,6 +175,19 @@ async def test_two_who_agree_release_it(reading: Reading, edit: str | None) -> N
     assert await reading.types() == ["review.signed", "review.signed", "inference.released"]
     released = await reading.ward.gate.pipeline.get(TENANT, reading.outcome.inference_id)
     assert released.output == (edit or "HOLD this text")
+
+
+async def test_a_retry_of_a_signature_tells_no_more_than_the_first_answer(reading: Reading) -> None:
+    ward = reading.ward
+    lease, prepared = await reading.prepared(ward.rivera, "accepted_risk")
+    signature = sign_statement(prepared.statement, ward.rivera.key)
+    sign = (ward.rivera.principal, reading.ticket, lease, prepared.preparation_id, signature, key("sign"))
+    first = await ward.desk.sign(*sign)
+    await dispose_all(ward, reading.ticket, await claim(ward, reading.ticket, ward.chen), ward.chen)
+    again = await ward.desk.sign(*sign)
+    assert again[2] == first[2]
+    assert (again[0].claimed_by, again[0].lease_id) == (None, None)
+    assert [read.reader for read in again[0].reads] == ["rivera"]
 
 
 async def test_two_who_refuse_reject_it(reading: Reading) -> None:

@@ -139,7 +139,8 @@ class Signing(Checking):
         now = self._now()
         item, version = await self.item(principal.tenant, ticket_id)
         if (done := await answered(self._ledger, principal.tenant, once)) is not None:
-            return (*await self.item(principal.tenant, ticket_id), done)
+            seen, standing, _first = await self._answer(principal, ticket_id, done[0])
+            return seen, standing, done
         prepared = self._prepared.get(principal.tenant, preparation_id)
         if prepared is None or prepared.ticket_id != ticket_id or prepared.lease_id != lease_id:
             raise NotFound("UNKNOWN_PREPARATION")
