@@ -1,7 +1,8 @@
 """Invitations to make a passkey: an administrator's half, an officer's half, and the person who has both.
 
     none --issued (administrator)--> ISSUED --issued (officer)--> CONFIRMED --bound (the person)--> used
-                                        \\--revoked--> never       \\--revoked--> never
+
+Until it is used or its time is over; nobody can call one back, but whoever is revoked binds nothing any more.
 
 Each step is one conditional append on the stream `invitation:<id>`, so a code is used once, by whoever is first. It
 takes two people to let anybody bind a passkey under a name, and neither has both halves (21 CFR 11.200(a)(3)).
@@ -51,7 +52,7 @@ class Invitation:
     commitments: tuple[str, ...]
     confirmed_by: str | None = None
     over: bool = False
-    """True once it was used or revoked."""
+    """True once it was used."""
 
 
 @dataclass(frozen=True, slots=True)
