@@ -19,13 +19,17 @@ from attending.v1 import identity_pb2
 ADMINISTRATOR, OFFICER, OTHER_OFFICER = "demo-operator", "demo-safety-officer", "demo-privacy-officer"
 
 
-@click.group()
+@click.group(
+    short_help="Open the review console in a browser.",
+    epilog=examples("attending console open", "attending console open --as demo-pharmacist --print"),
+)
 def console() -> None:
-    """Open the review console in a browser."""
+    """The review console of a running embedded server."""
 
 
 @console.command(
     "open",
+    short_help="Sign in by a link that is good once.",
     epilog=examples(
         "attending console open --data attending-data",
         "attending console open --as demo-pharmacist --print",
