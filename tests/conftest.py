@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 # A shell that starts the tests in the background makes them ignore Ctrl-C, and so every process that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The browser suite has packages of its own, which `make test-browser` installs; named there, a missing one is an error.
+collect_ignore = [] if importlib.util.find_spec("playwright") else ["browser"]
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -132,7 +132,7 @@ def test_a_passkey_that_two_people_let_in_signs(signer: Signer, tmp_path: Path, 
         {"as_": Algorithm.ED25519, "proof": lambda _message, good: Proof(good.signature)},
         {"proof": lambda _message, good: replace(good, signature=b"x" * 70)},
     ],
-    ids=str,
+    ids=" ".join,
 )
 def test_a_signature_that_does_not_say_what_it_must(
     signer: Signer, found: Found, faults: dict[str, Any]
