@@ -23,6 +23,7 @@ from attending.guardrails.checks.ended import (
     stopped,
     suspended,
 )
+from attending.guardrails.checks.list_item import put_aside_in_item
 from attending.guardrails.checks.over import LastDoses, over
 from attending.guardrails.checks.past_use import had_before
 from attending.guardrails.checks.port import KnowledgePort
@@ -302,7 +303,8 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     reactions = reacted(output, blamed, lexicon)
     conceived_since = over_before_conception(output)
     prescriptive = {i: s for i, s in enumerate(output.statements) if s.scope.prescriptive}
-    away = {i for i in prescriptive if put_away(output.text, output.statements, i)}
+    ended_in_item, replaced = put_aside_in_item(output)
+    away = {i for i in prescriptive if i in ended_in_item or put_away(output.text, output.statements, i)}
     kept = {
         drug
         for i, s in prescriptive.items()
@@ -325,6 +327,7 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     names = Names(output.text, output.statements)
     unsaid = (
         away
+        | replaced
         | not_taken(output.text, names, output.statements, last_doses)
         | {
             i

@@ -65,7 +65,8 @@ def resumed(output: ParsedText) -> set[int]:
 
 
 _UNTIL: Final = re.compile(
-    r"\b(?:if|when(?:ever)?|unless|until|once|before|after|prior|while|for|days?|hours?|weeks?"
+    r"\b(?:if|when(?:ever)?|unless|until|once|before|after|prior|while|for(?! good\b)|days?|hours?"
+    r"|weeks?"
     r"|temporarily|hold\w*|held|pause\w*)\b",
     re.I,
 )

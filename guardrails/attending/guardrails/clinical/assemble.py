@@ -117,7 +117,10 @@ class _Builder:
         if not self._plausible(amount, named):
             return
         said = [p.amount for p in self._parts[owner] if p.amount is not None] if owner is not None else []
-        read = as_components(amount, named, said, self._unreadable)
+        combined = amount.kind is Kind.COMPONENTS and any(
+            len(m.drugs) == len(amount.components) for m in self._pieces.mentions
+        )
+        read = as_components(amount, named, said, self._unreadable, combined=combined)
         if read is None:
             return
         if owner is not None and amount.mass and self._is_spent(owner, read):

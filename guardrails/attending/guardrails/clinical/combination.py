@@ -17,24 +17,30 @@ _MOST_AT_ONCE = 4
 
 
 def as_components(
-    amount: Amount, named: Named | None, said: list[Amount], unreadable: list[Amount]
+    amount: Amount,
+    named: Named | None,
+    said: list[Amount],
+    unreadable: list[Amount],
+    *,
+    combined: bool = False,
 ) -> Amount | None:
     """The amount, as strengths where a fixed combination has them; None where it is no dose of `named`. `said` are the
-    amounts already given to the drug; strengths that fit no combination go to `unreadable`."""
+    amounts already given to the drug; strengths that fit no combination go to `unreadable`, unless the text names a
+    product of as many ingredients (`combined`): "samples of the 24/26 mg strength"."""
     if amount.kind is Kind.COMPONENTS:
-        return _components(amount, named, said, unreadable)
+        return _components(amount, named, said, unreadable, combined=combined)
     if named is not None and amount.hyphen and amount.mass and len(named.drugs) > 1:
         return replace(amount, kind=Kind.COMPONENTS, components=(amount.low, amount.high))
     return amount
 
 
 def _components(
-    amount: Amount, named: Named | None, said: list[Amount], unreadable: list[Amount]
+    amount: Amount, named: Named | None, said: list[Amount], unreadable: list[Amount], *, combined: bool
 ) -> Amount | None:
     if _multiple_said(amount, said):
         return None
     if named is None or not 0 <= amount.start - named.end <= 14:
-        if amount.unit and amount.reason:
+        if amount.unit and amount.reason and not combined:
             unreadable.append(amount)
         return None
     if len(named.drugs) < 2:

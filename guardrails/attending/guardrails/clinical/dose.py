@@ -300,7 +300,7 @@ class _Reader:
         if (
             unit is not None
             and unit.written == "mu"
-            and _MEGA.search(self._text, max(0, end - 160), end + 40)
+            and _MEGA.search(self._text)
         ):
             return replace(unit, canonical="unit", factor=Decimal(1_000_000), reason=None)
         return unit

@@ -64,6 +64,12 @@ _OBSERVED = re.compile(
     r"weights?|checks?|temperature|gcs|ecgs?|abgs?|i ?& ?o|fluid balance)(?!\w)"
 )
 """How often something is watched, and no drug given."""
+_HOW_OFTEN = re.compile(
+    r"[* ]*(?:freq\w*|how often|when|schedule|dos(?:e|ing|age)|sig|directions?|route|duration|course|for how long|length"
+    r"|timing|times|take|tak(?:e|en)|give|given|use|used|repeat\w*|inject\w*|apply|administer\w*|it\b|this\b|then\b"
+    r"|maintenance|loading|infus\w*|over|every|each|once|twice|max\w*|mane|morning|evening|night)"
+)
+"""How an item under the item of a drug opens that says how it is taken."""
 _FLUIDS = re.compile(
     r" (?:fluids?|saline|drip|access|line|cannula|antibiotics?|hydration|rehydration|contrast)\b"
 )
@@ -247,12 +253,22 @@ class _Modifiers:
             return self._anchors[following][2]
         if at >= 0 and number - self._pieces.sentence(self._starts[at]) <= 1:
             begin = self._pieces.sentences[number].start
+            if self._of_next_item(number, self._pieces.sentence(self._starts[at]), start):
+                return None
             if look_ahead and _OTHER_DEED.search(self._text, max(begin, start - 80), start):
                 return None
             part = self._anchors[at][2]
             if not part.rhythms or not look_ahead:
                 return part
         return None
+
+    def _of_next_item(self, number: int, before: int, start: int) -> bool:
+        """Whether sentence `number` opens a list item after the one of the drug, and has a subject of its own:
+        "4. Glucagon 1 mg IM. / 5. Glucose q1h"."""
+        here, there = self._pieces.sentences[number], self._pieces.sentences[before]
+        if not (here.bullet and here.first and there.bullet) or here.line == there.line:
+            return False
+        return _HOW_OFTEN.match(self._text, here.start) is None and start - here.start > 3
 
     def _route_anchor(self, route: RouteWord) -> Part | None:
         at = bisect_left(self._starts, route.start)

@@ -152,6 +152,8 @@ def _digits(text: str, start: int, spaced_groups: bool) -> Number | None:
     if _AMBIGUOUS_THREE.fullmatch(written):
         return Number(start, match.end(), None, "digits", reason="decimal point or thousands separator")
     if len(written) > 1 and written[0] == "0" and written[1].isdigit():
+        if start > 1 and text[start - 1] == ":" and text[start - 2].isdigit():
+            return None  # the minutes of a time: "done 11:05 -> 118 mg/dL"
         return Number(start, match.end(), None, "digits", reason="leading zeros")
     value = Decimal(written)
     notation = "trailing_zero" if "." in written and written.endswith("0") else None

@@ -28,7 +28,10 @@ _ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             "drug",
             r"(?:drug|medication|medicine|med|agent|product|generic|preparation)s?(?: ?/? ?(?:name|order))?"
             r"(?: (?:taken |used )?(?:on|at|before|prior to) (?:admission|arrival|home|presentation|hospital))?"
-            r"|(?:home|regular|usual|current|admission|pre-?admission) (?:drug|medication|medicine|med)s?|name|item|rx",
+            r"|(?:home|regular|usual|current|admission|pre-?admission) (?:drug|medication|medicine|med)s?|name|item|rx"
+            r"|(?:statin|antibiotic|antimicrobial|opioid|insulin|inhaler|vaccine|anticoagulant|antidepressant"
+            r"|antihypertensive|analgesic|anti-?epileptic|anti-?seizure drug|dmard|biologic|hormone|laxative)s?"
+            r"(?: (?:tried|name))?",
         ),
         ("perday", r"(?:times|doses?) ?(?:per|a|/) ?day|x ?/ ?day|doses per 24 ?h(?:ours)?"),
         (
@@ -48,7 +51,7 @@ _ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             "old",
-            rf"(?:old|previous(?:ly)?|prior|usual|former|home|pre-?admission|existing|before|was|from|"
+            rf"(?:old|previous(?:ly)?|prior|usual|former|home|pre-?admission|existing|before|was|from|in-?patient|"
             rf"(?:on )?admission|stopped|last){_NOUN}"
             r"|(?:dose |taken )?(?:before|prior to|on)(?: (?:admission|surgery|visit|hospital))|pre-?op|taken at home",
         ),
@@ -56,7 +59,8 @@ _ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (
             "new",
             rf"(?:new|given|discharge|now|changed to|to|today|after|updated|revised|prescribed|ordered|final){_NOUN}"
-            r"|(?:dose )?(?:now|given|on discharge|at discharge|today|to take now|going forward)",
+            r"|(?:dose )?(?:now|given|on discharge|at discharge|today|to take now|going forward)"
+            r"|(?:from|as of) (?:today|now|tonight|tomorrow|\d{1,2} \w{3,9})",
         ),
         ("strength", r"(?:tablet |tab )?strength(?: and form)?|form(?:ulation)?"),
         (
@@ -77,8 +81,9 @@ _ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"(?:status|action|change|plan|decision|outcome)(?: (?:at|on|for|in) (?:discharge|admission|hospital|clinic"
             r"|home))?|(?:discharge|admission|ward|hospital) (?:status|action|change|plan|decision)|stop(?:ped)?\??"
             r"|continued?\??|disposition|(?:in|during|while in) hospital|on the ward|what (?:we did|was done|to do"
-            r"|happens|happened)",
+            r"|happens|happened)|orders?|advice|recommendation|verdict|what now\??|do|(?:ok to )?use\??|keep\??",
         ),
+        ("dates", r"dates?(?: taken)?|period|years?|when taken|from ?- ?to"),
         (
             "supply",
             r"quantity|qty\.?|disp(?:\.|ense[d]?)?|supply|refills?|repeats|#|start(?: date)?|(?:stop |end )?date"
@@ -91,18 +96,29 @@ _WEEKDAY = re.compile(r"(?:mon|tue(?:s)?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|s
 _UNIT_OF_HEADER = re.compile(
     r"(?:(?<![ ,])[ ,]+[\[(]?|[\[(]) ?(mg|mcg|μg|g|units?|iu|ml|meq|mmol|tab(?:let)?s?|puffs?|drops?)[\])]?$"
 )
+_SPAN_OF_YEARS = re.compile(r"(?:19|20)\d\d ?- ?(?:19|20)\d\d")
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?: ?(?:-|to) ?\d[\d,]*(?:\.\d+)?)?|\d? ?1/[24]")
 _NOTHING = re.compile(r"[-_. x0]*|nil|none|n/?a")
 _RULE = re.compile(r"[-: =+|]*")
 _STOPPED = re.compile(
     r"(?:stop(?:ped)?|d/?c(?:'?d|ed)?|discontinued?|ceased?|held|hold|withheld|suspend(?:ed)?|omit(?:ted)?|do not take|"
-    r"not (?:taken|given|continued)|off|ended|no longer|removed)\b"
+    r"not (?:taken|given|continued)|off|ended|no longer|removed?)\b"
 )
 _ENDS_ONE = re.compile(
     r"(?<![a-z])[a-z]{4,30}[^|]{0,40}?(?: - | ?[:(] ?|, )(?:stop(?:ped)?|discontinued?|d/?c'?d|ceased?"
     r"|withdrawn|removed|off)\b"
 )
 """A name with its end behind it, in a cell of the old doses."""
+_IF = re.compile(r"[a-z/']+ (?:if|when|unless|in case|as soon as)\b")
+"""A plan for what may come is no end: "stop if the clearance falls"."""
+_ENDED_THERE = re.compile(r"[;,(-] ?(?:stopped|discontinued|ceased|withdrawn)\b(?! (?:if|when|for a|and re))")
+"""An outcome that ends in the end of the drug: "CK 4,200; stopped"."""
+_CHANGED = re.compile(
+    r"(?:(?:(?:please )?(?:chang|reduc|increas|decreas|lower|rais|titrat|cut|switch|step)\w* (?:up |down |back )?"
+    r"(?:dose )?to|now|down to|up to|new dose:?)|->|\u2192) "
+)
+"""A cell that puts another dose in the place of the one beside the name."""
+_MASS = re.compile(r"\d ?(?:mg|mcg|\u03bcg|micrograms?|microg|g|units?|meq|mmol)\b")
 _STARTED = re.compile(r"(?:new|start(?:ed)?|added?|begin|begun|initiated?|commenced?)\b")
 _KEPT = re.compile(r"(?:continued?|unchanged|no change|same|ongoing|active|taking)\b")
 _YES = frozenset({"yes", "y", "x", "true"})
@@ -304,6 +320,10 @@ def _row(out: _Out, columns: list[_Column], cells: list[Cell], line: int) -> Non
         out.put(" ", line)
     placed = [(column, a, b) for column, (a, b) in zip(columns, cells, strict=False)]
     verb, status = _verb(text, placed)
+    redosed = not verb and any(
+        _MASS.search(text, a, b) and (c.role == "new" or (c.role == "status" and _CHANGED.match(text, a, b)))
+        for c, a, b in placed
+    )
     has_drug = False
     wants_form = any(c.role in ("count", "moment") and _NUMBER.fullmatch(text, a, b) for c, a, b in placed)
     bare = -1
@@ -319,6 +339,8 @@ def _row(out: _Out, columns: list[_Column], cells: list[Cell], line: int) -> Non
         number = _NUMBER.fullmatch(cell) is not None
         role = column.role
         if role == "drug":
+            if redosed and (end := _NAME_THEN_DOSE.match(text, a, b)) is not None:
+                b = end.end() - 1  # another cell puts a new dose in the place of this one
             if index and out.parts and out.parts[-1][-1:] not in (" ", "\n"):
                 # a time or a number that stands before the name is a cell of its own
                 out.put(" | ", a)
@@ -335,7 +357,7 @@ def _row(out: _Out, columns: list[_Column], cells: list[Cell], line: int) -> Non
                 out.copy(a, b)
             bare = -1
             continue
-        if role == "other":
+        if role in ("other", "dates") or (role == "status" and verb):
             out.put(" | " if has_drug else " ", a)
             out.copy(a, b)
             continue
@@ -401,6 +423,13 @@ def _verb(text: str, placed: list[tuple[_Column, int, int]]) -> tuple[str, froze
             if said is not None:
                 verb = said or verb
                 told.add(index)
+            elif _STOPPED.match(cell) and not _IF.match(cell):
+                # the reason or what to take instead stands behind the verb, and is read
+                verb = _ending(cell)
+            elif _ENDED_THERE.search(cell):
+                verb = "stop "
+        elif column.role == "dates" and _SPAN_OF_YEARS.fullmatch(cell):
+            verb = verb or "stop "
         elif column.role == "new" and (_STOPPED.match(cell) or re.fullmatch(r"-+|nil|none", cell)):
             verb = "stop "
             told.add(index)
@@ -419,10 +448,16 @@ def _said(header: str, cell: str) -> str | None:
         return ""
     if len(cell) > 24:
         return None
+    if _IF.match(cell):
+        return None
     if _STOPPED.match(cell):
-        return "hold " if cell.startswith(("hold", "held", "withheld")) else "stop "
+        return _ending(cell)
     if _STARTED.match(cell):
         return "start "
     if _KEPT.match(cell):
         return "continue "
     return None
+
+
+def _ending(cell: str) -> str:
+    return "hold " if cell.startswith(("hold", "held", "withheld")) else "stop "

@@ -16,6 +16,8 @@ _SPELLINGS: dict[str, tuple[str, ...]] = {
         "ug",
         "ugs",
         "microgram",
+        "microg",
+        "microgs",
         "micrograms",
         "microgramme",
         "microgrammes",

@@ -71,7 +71,8 @@ _SIG_AFTER = re.compile(
 )
 _FORM_WORDS = re.compile(r"(?: [a-z-]+){0,2} ")
 _ORDINARY = word_set(
-    "write spell "
+    "write spell refill refills premix premixed spacer spacers yesterday tomorrow earlier later sooner waking arising "
+    "antidote contact repeat reload target goal cumulative "
     "january february march april may june july august september october november "
     "december monday tuesday wednesday "
     "thursday friday saturday sunday "
@@ -112,6 +113,10 @@ _ORDINARY = word_set(
 )
 
 
+_ENDINGS_OF_WORDS = (
+    "ally", "ously", "ating", "iting", "ening", "king", "tion", "sion", "ment", "ness", "emia", "ative", "itive",
+)  # fmt: skip
+"""Endings of ordinary words that names of drugs do not have."""
 _LOOKALIKES = word_set(
     "ability accolade advisor allegria allegro ambient androgen angelic artists aspartame aspiring cambria "
     "cellulose clarinet clarity concert concerto concerts concord cornard corzine creator cultivate definite "
@@ -257,7 +262,7 @@ def _of_a_name(text: str, taken: list[tuple[int, int]], start: int) -> bool:
 def _known(word: str, lexicon: Lexicon) -> bool:
     return (
         word in TABLE
-        or word.endswith(("ally", "ously"))
+        or word.endswith(_ENDINGS_OF_WORDS)
         or word in _ORDINARY
         or word in ANALYTES
         or word in lexicon
