@@ -7,7 +7,7 @@ kilogram without a weight) is None, never a guess.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -87,7 +87,20 @@ def exposure_amount(exposure: Exposure, case: Case) -> Amount | None:
     statement = exposure.statement
     if statement is None or statement.dose is None:
         return None
-    return amount_of(statement.dose, case, statement.mention, index=exposure.index)
+    amount = amount_of(statement.dose, case, statement.mention, index=exposure.index)
+    if amount is not None and amount.scaled:
+        return _capped(case, exposure, statement, amount)
+    return amount
+
+
+def _capped(case: Case, exposure: Exposure, statement: Statement, amount: Amount) -> Amount:
+    """A dose by weight, but not more than the text itself says: "60 mg/kg (max 4,500 mg)"; whether that limit is too
+    high is judged by itself."""
+    for limit in (statement.single_limit, statement.daily_limit):
+        most = amount_of(limit, case, statement.mention, index=exposure.index) if limit is not None else None
+        if most is not None and not most.scaled and most.unit == amount.unit and most.high < amount.high:
+            amount = replace(amount, low=min(amount.low, most.high), high=most.high)
+    return amount
 
 
 _PIECES: Final = COUNTED - {"tablet", "capsule", "teaspoon"}

@@ -12,6 +12,7 @@ from attending.guardrails.checks.amounts import amount_of, exposure_amount
 from attending.guardrails.checks.case import Case, Exposure, curated, drugs_of, lowered, rule
 from attending.guardrails.checks.interaction import alternatives
 from attending.guardrails.checks.limits import Ceiling, daily_ceiling
+from attending.guardrails.checks.short_name import shortened
 from attending.guardrails.checks.switch import switched
 from attending.guardrails.clinical.sentence import one_sentence
 from attending.guardrails.finding import Code, Finding, Scope, Severity
@@ -134,7 +135,7 @@ def _same_ingredient(case: Case) -> Iterator[Finding]:
     for exposure in case.given:
         if exposure.generic_class is not None or (case.is_local(exposure) and not _inhaled(exposure)):
             continue
-        if exposure.drug in _RESCUE or _only_contained(case, exposure) or _part_of_a_product(case, exposure):
+        if exposure.drug in _RESCUE or _two_names(exposure) or _only_contained(case, exposure) or _part_of_a_product(case, exposure):
             continue
         held = first.setdefault(exposure.drug, exposure)
         if held is exposure or exposure.drug in reported:
@@ -142,6 +143,7 @@ def _same_ingredient(case: Case) -> Iterator[Finding]:
         if (
             (case.is_local(held) and not _inhaled(held))
             or _restated(case, held, exposure)
+            or shortened(case, held, exposure)
             or _same_product(case.judged.output, held, exposure)
             or _short_name(held, exposure)
             or _exchanged(case.judged.output, held, exposure)
@@ -175,6 +177,18 @@ def _same_ingredient(case: Case) -> Iterator[Finding]:
             f"{exposure.drug} is started as {exposure.text}, and the patient already takes it as another product",
             drugs=(exposure.drug,),
         )
+
+
+def _two_names(exposure: Exposure) -> bool:
+    """True for two drugs written with a plus between them and no dose: "basal insulin + metformin + semaglutide"."""
+    mention, statement = exposure.mention, exposure.statement
+    return (
+        mention is not None
+        and statement is not None
+        and len(mention.drugs) > 1
+        and " + " in mention.text
+        and statement.dose is None
+    )
 
 
 def _inhaled(exposure: Exposure) -> bool:

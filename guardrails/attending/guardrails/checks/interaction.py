@@ -27,7 +27,10 @@ _BASIS_ORDER: Final = {
 }  # fmt: skip
 _CHECKS: Final = re.compile(
     r"\b(?:re-?check\w*|check\w*|repeat\w*|monitor\w*|recheck|test\w*|measur\w+|bloods?|blood tests?|labs?|review)\b"
-    r"|\b(?:bmp|cmp|u&es?|electrolytes|inr)(?= (?:in|at|every|weekly|again) )",
+    r"|\b(?:bmp|cmp|u&es?|electrolytes|inr|potassium|k\+?|creatinine|bloods)"
+    r"(?=,? (?:(?:and|/|,) ?(?:creatinine|cr|renal function|k) )?(?:in|at|every|weekly|again|within|daily|monthly|fortnightly"
+    r"|q\d|on day|days?|tomorrow|(?:\d|one|two|four)[\d -]{0,4}(?:and \d+ )?(?:days?|weeks?|months?|hours?|h)\b))"
+    r"|\b(?:until|target|goal|aim(?:ing)? for)(?= (?:an? |the )?inr\b)",
     re.I,
 )
 _KIDNEY: Final = re.compile(

@@ -65,6 +65,14 @@ _TREATED_BY: Final = {
             r"|\b(?:untreated|declin\w*|refus\w*)\b"
         ),
     ),
+    "addison_disease": (
+        frozenset({"hydrocortisone", "prednisone", "prednisolone", "dexamethasone", "cortisone"}),
+        re.compile(r"\b(?:addison|adrenal|cortisol|steroid)"),
+        re.compile(
+            r"\b(?:untreated|uncorrected|undiagnosed|newly diagnosed|(?:no|not|without|before|refus\w*|declin\w*|stopp\w*"
+            r"|ran out of|out of) (?:\w+ ){0,3}(?:steroids?|hydrocortisone|prednis\w+|cortisone))\b"
+        ),
+    ),
 }
 """A state under the treatment that makes the drug right: by which drugs, the words for the mild form, and what undoes
 it. Latent tuberculosis is treated for a month before a biologic is started (their labels, boxed warning)."""

@@ -25,8 +25,9 @@ from attending.guardrails.clinical.unit import COUNTED
 from attending.guardrails.finding import Scope
 
 _LOADING = re.compile(
-    r"\b(?:load(?:ing)?(?: dose)?(?: of| with)?|initial(?: dose)?(?: of)?|first dose(?: "
+    r"\b(?:load(?:ing|ed)?(?: dose)?(?: of| with)?|initial(?: dose)?(?: of)?|first dose(?: "
     r"of)?|bolus(?: dose)?(?: of)?)[ :]*$"
+    r"|\bload(?:ed)? with (?:(?:[a-z]+ \d[\d.,]* ?m?g,? (?:and|plus) )?)[a-z]+ $"
 )
 _LOADING_AFTER = re.compile(
     r"[ ,]{0,3}(?:(?:iv|po|orally|oral|by mouth|intravenous(?:ly)?|now|once|stat|on day 1|x "

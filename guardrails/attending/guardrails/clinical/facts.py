@@ -93,6 +93,7 @@ _NOT_OURS = re.compile(
     r"used (?:to treat|for|in)|indicated for|treats?|approved for|avoid (?:it |this "
     r")?(?:in|with)|develop\w*|evaluate for|concern for|worried about|tell your|"
     r"watch for|look for|monitor\w*(?: \w+)? for|report|seek|call|protect\w*|reduc\w*|prn|as needed|history taking"
+    r"|repeat\w*[^.;]{0,40}\b(?:with|for|if)(?: any| a)? new"
     r"|to avoid|avoid\w*|thresholds?|likelier|provok\w*|set(?:s|ting)? off|bring(?:s)? on|neighbou?r(?:'s)?|colleague"
     r"|friend(?:'s)?|roommate|flatmate)\b[^.;]{0,70}$"
 )
@@ -302,12 +303,23 @@ _REDUCED = 40
 """Percent; a left ventricular ejection fraction up to this is reduced (heart failure guideline 2022)."""
 
 
+_POINT = re.compile(r"(?<=\d)\.(?=\d)")
+"""A decimal point ends no clause: "if pH < 7.15 or anuria"."""
+_WATCHED = re.compile(
+    r"\b(?:cbcs?|fbc|platelets?|plts?|ecgs?|k\+?|u&es?|lfts?|creatinine|ck|counts?|levels?|interval|bloods?|check\w*"
+    r"|monitor\w*|daily|weekly|hourly|watch)(?! ?(?:of |is |was |were |now |down to |fell to )?\d)[^.;\n()]{0,40}\((?:for |to (?:detect|exclude|catch) |screen(?:ing)? for )?\Z"
+)
+"""What is measured, and in brackets what it would show: "CBC daily (HIT)"."""
+
+
 def _is_theirs(part: Passage, start: int, end: int, name: str, code: str, plain: bool) -> bool:
     """Whether the condition at `start:end` is the patient's: not denied, hypothetical or another's, and said of the
     person; in a `plain` text, which gives no general advice, a condition that stands there is the patient's."""
     line = part.text
     before = line[max(0, start - 120) : start]
-    clause = re.split(r"[.;]| but ", before)[-1]
+    clause = re.split(r"[.;]| but ", _POINT.sub(",", before))[-1]
+    if _WATCHED.search(clause) and line[end : end + 1] == ")":
+        return False
     denied = _NEGATED.search(clause)
     if denied is not None and _RESUMES.search(denied["gap"]) is None:
         return False

@@ -24,6 +24,8 @@ _LIMIT_BEFORE = re.compile(
     r"adult|is|of|the|a|an|should|be|taking|take|in|per|each|day|24|hours?|hrs?|h|for|"
     r"adults?|children|at|once|should not exceed|\(|\)|-|any)){0,12}[ :=]{0,3}$"
 )
+_CAP = re.compile(r"[,;(] cap(?: of)? $")
+"""In grams, which no capsule holds: "650 mg q6h PRN, cap 3 g"."""
 _UP_TO = re.compile(r"\bup to (?:a (?:total|maximum) of )?$")
 DAILY_AFTER = re.compile(
     r"[ ,]{0,3}(?:of \w+(?:[- ]\w+){0,3} |total |in total |\(?from all sources\)? |by mouth "
@@ -46,6 +48,8 @@ def limit_kind(text: str, amount: Amount, reading: Reading) -> str | None:
     window = max(0, amount.start - 70)
     match = _LIMIT_BEFORE.search(text, window, amount.start)
     limited = reading.scope is Scope.LIMIT
+    if amount.unit == "g" and _CAP.search(text, window, amount.start):
+        return "daily"
     if stated_limit(text, amount.start, amount.end):
         return "daily"
     if match is None and not limited:

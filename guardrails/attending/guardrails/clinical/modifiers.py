@@ -70,6 +70,10 @@ _HOW_OFTEN = re.compile(
     r"|maintenance|loading|infus\w*|over|every|each|once|twice|max\w*|mane|morning|evening|night)"
 )
 """How an item under the item of a drug opens that says how it is taken."""
+_TAKEN_ITSELF = re.compile(
+    r"oral (?:glucose|dextrose|sugar|carb\w*|intake|fluids?|diet|hygiene|challenge|cavity|secretions?)\b"
+)
+"""What the word says of something that is no drug named here: "15 g oral glucose; glucagon 1 mg IM"."""
 _FLUIDS = re.compile(
     r" (?:fluids?|saline|drip|access|line|cannula|antibiotics?|hydration|rehydration|contrast)\b"
 )
@@ -277,6 +281,8 @@ class _Modifiers:
             if re.fullmatch(r" (?:\w+ (?:of )?)?", gap):
                 return self._anchors[at][2]
         if not self._behind_amount(route):
+            if _TAKEN_ITSELF.match(self._text, route.start):
+                return None
             if route.route != "oral" and _FLUIDS.match(self._text, route.end):
                 return None
             named = bisect_left(self._pieces.mention_starts, route.end)

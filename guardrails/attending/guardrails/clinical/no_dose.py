@@ -71,6 +71,22 @@ _OF_AN_ELECTROLYTE = re.compile(
 """A symbol in the place of a name: "4 mg IV. Mg 2 g IV" is of magnesium, and no dose of the drug before."""
 _ELEMENTAL = re.compile(r"(?: of)? elemental\b")
 """What a dose of a salt holds of its metal, behind the dose: "2 mL (30 mg elemental)"."""
+_SUGAR = re.compile(
+    r" (?:of )?(?:(?:oral|fast|quick|rapid|simple|fast-acting|quick-acting) )?(?:glucose|dextrose|sugars?|carb\w*|cho)\b"
+)
+_RATIO = re.compile(r"\b1 ?: ?\Z")
+_LITRE = 1000
+_RUN_IN = frozenset(
+    {"sodium chloride", "lactated ringer", "dextrose", "glucose", "water", "albumin human", "mannitol", "oxygen"}
+)
+_SUM_OF_A_COURSE = re.compile(
+    r"\b(?:cumulative(?:ly)?|lifetime|whole[- ]course|course total)(?: (?:dose|total|exposure|target|amount))?"
+    r"(?: (?:of|is|to|at|:|about|around|reaches|reached))* ?\Z"
+)
+"""Before what all doses of a course, or of a life, come to."""
+_DISPENSED = re.compile(
+    r"\b(?:dispens\w+|supply|supplied|bottles? of|cover (?:the|a)|covers|pack of|quantity:?) (?:(?:a|one|of|total|about) )*\Z"
+)
 _AT_LEAST_TWO = 2
 _MOST_A_DAY = 12
 
@@ -78,7 +94,14 @@ _MOST_A_DAY = 12
 def is_no_dose(pieces: Pieces, named: Named, amount: Amount, said: list[Amount]) -> bool:
     """Whether the amount is what is dispensed, a total of doses already said, how many may follow within minutes,
     or the volume that a dose is diluted in. `said` are the amounts already given to the drug."""
-    if _OF_FOOD.match(pieces.text, amount.end):
+    if _OF_FOOD.match(pieces.text, amount.end) or _of_sugar(pieces.text, named, amount):
+        return True
+    if amount.unit == "L" or (amount.unit == "mL" and amount.high >= _LITRE and amount.strength is None):
+        # water, a urine volume, oxygen a minute: nothing of which a drug is measured out
+        return not _RUN_IN.intersection(named.drugs)
+    if _SUM_OF_A_COURSE.search(pieces.text, max(0, amount.start - 40), amount.start):
+        return True
+    if amount.unit == "mL" and _DISPENSED.search(pieces.text, max(0, amount.start - 40), amount.start):
         return True
     if named.end <= amount.start and _OF_AN_ELECTROLYTE.search(
         pieces.text, max(named.end, amount.start - 20), amount.start
@@ -125,6 +148,15 @@ def is_no_dose(pieces: Pieces, named: Named, amount: Amount, said: list[Amount])
     if counted and _UP_TO.search(before) and not DAILY_AFTER.match(pieces.text, amount.end):
         return _REPEATED.search(pieces.text, max(0, amount.start - 70), amount.start) is not None
     return False
+
+
+def _of_sugar(text: str, named: Named, amount: Amount) -> bool:
+    """Carbohydrate against a low glucose, or in a ratio with insulin: "15 g oral glucose", "aspart 1:10 g"."""
+    if amount.unit != "g" or {"dextrose", "glucose"}.intersection(named.drugs):
+        return False
+    if _SUGAR.match(text, amount.end) is not None:
+        return True
+    return _RATIO.search(text, max(0, amount.start - 6), amount.start) is not None
 
 
 def _multiplies(said: Amount, amount: Amount) -> bool:

@@ -26,6 +26,10 @@ _KEYED = re.compile(
     r"(?:item|field|parameter|finding|category|measure|name|data|history|detail|element|variable|question|topic"
     r"|attribute|section|problem list|patient)?s?"
 )
+_SITUATION = re.compile(
+    r"(?:stage|situation|scenario|circumstance|setting|population|(?:patient )?group|if|when|in case of|who"
+    r"|type of patient|patient type|clinical (?:situation|scenario|setting)|what happens|if this happens)s?"
+)
 _COLUMN = re.compile(
     r"(?:item|field|value|parameter|finding|result|drug|medication|medicine|dose|frequency|route|status|allerg\w*"
     r"|reaction|severity|sig|order|amount|unit|interval|problem|plan|age|sex|weight|lab|test|category|detail)s?"
@@ -136,6 +140,12 @@ def _row(header: list[str], cells: list[str]) -> Iterator[Passage]:
     if header and any(_REACTS.search(name) for name in header[:2]):
         told = "; ".join(cell for cell in cells[1:] if cell)
         yield Passage(f"{cells[0]} ({told})" if told else cells[0], "allergies")
+    elif header and _SITUATION.fullmatch(header[0]) and cells[0]:
+        # what to do for whom: nobody is said to be so
+        yield Passage(f"if {cells[0]}")
+        for name, cell in zip(header[1:], cells[1:], strict=False):
+            if cell:
+                yield Passage(f"{name}: {cell}", "", name, len(name) + 1)
     elif len(cells) == 2 and (not header or _KEYED.fullmatch(header[0])):
         yield Passage(f"{cells[0]}: {cells[1]}", "", cells[0], len(cells[0]) + 1)
     elif header:

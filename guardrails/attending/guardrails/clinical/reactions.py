@@ -382,7 +382,7 @@ def _named_before(line: str, spans: list[tuple[int, int]], found: dict[str, Alle
             or other_person(line, start)
         ):
             continue
-        if _ABOUT_OTHERS.search(before):
+        if _ABOUT_OTHERS.search(before + match.group(1)):
             continue
         after = line[match.end() : match.end() + 80]
         reaction = "anaphylaxis" if words.endswith("anaphylaxis") else _bracketed(after)
@@ -467,8 +467,14 @@ _BRACKETS = re.compile(r" ?\([^()\n]{0,60}\)")
 """What a reaction was like, between it and its cause: "DRESS (fever, hepatitis) attributed to"."""
 
 
+_SIDE_EFFECT = re.compile(r"\b(?:(?:side|adverse|rare|known|common) ?-?)?(?:effects?|complications?|risks?) of\b")
+"""What a drug may do is no reaction that somebody had: "swelling of lips (rare effect of perindopril)"."""
+
+
 def _reaches(line: str, start: int, stop: int) -> bool:
     """Whether only linking words and further reactions stand between a reaction and a substance."""
+    if _SIDE_EFFECT.search(line, start, stop):
+        return False
     gap = _ANY_REACTION.sub("", _BRACKETS.sub("", line[start:stop]))
     gap = re.sub(r" {2,}", " ", re.sub(r"(?: ,|,? and|,? or| &)(?= )", "", " " + gap.lstrip()))
     return _TO_SUBSTANCE.fullmatch(gap) is not None

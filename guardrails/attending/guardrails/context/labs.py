@@ -246,7 +246,7 @@ _IN_TEXT: Final = Sieved(
     _ANALYTE
     + r"(?: level| result)?(?:\s?\([^()\d\n]{1,30}\))?(?:\s+(?:today|currently|now|this morning|this am"
     r"|on admission|yesterday|(?P<earlier>last (?:week|month|night|year)|previously)))?"
-    + r"(?:\s*(?:is|was|of|at|:|=|->|\(|came back(?: at)?|has (?:risen|fallen|dropped) to"
+    + r"(?:\s*(?:is|was|of|at|:|=|->|\||\(|came back(?: at)?|has (?:risen|fallen|dropped) to"
     + r"|(?:up|down) to|remains|<(?=\s?0[.\d])|on (?:the )?\d{1,2}(?:st|nd|rd|th)? (?:of )?(?:jan|feb|mar|apr|may|jun"
     + r"|jul|aug|sep|oct|nov|dec)[a-z]{0,6}(?: (?:was|is)|:)?|"
     + _FROM_TO

@@ -29,6 +29,12 @@ _FAMILY = re.compile(
     r"grandfather|grandma|grandpa|aunt|uncle|cousin|friend|family history|roommate|"
     r"neighbou?r)\b(?!'s (?:day|milk))"
 )
+_THEIRS_AFTER = re.compile(
+    r"[^.;\n]{0,40}? (?:for|of|is|belongs? to) (?:(?:the|her|his|your|a) )?"
+    r"(?:mother|father|mom|mum|dad|sister|brother|wife|husband|parent|twin|sibling)\b(?:'s)? ?,? ?(?:and )?not (?:for |to )?"
+    r"(?:the |this |our )?(?:child|baby|boy|girl|patient|him|her|you|son|daughter|infant|hers|his|yours)\b"
+)
+"""What is set right behind the words: "listed for the mother, not for the child"."""
 _TOLD_BY = re.compile(
     r"\w{3,14}(?:-to-be)? (?:says|said|reports|reported|states|stated|tells|told|notes|noted|mentions|mentioned"
     r"|recalls|describes|adds) "
@@ -57,6 +63,8 @@ def of_patient(part: str, position: int) -> bool:
 
 def other_person(part: str, position: int) -> bool:
     """Whether a relative is the subject ("his mother is 70 years old") and nobody else since."""
+    if _THEIRS_AFTER.match(part, position):
+        return True
     before = words_before(part, position, 80)
     relatives = list(_FAMILY.finditer(before))
     if not relatives:
