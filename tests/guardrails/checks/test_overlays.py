@@ -100,10 +100,11 @@ def test_a_pair_is_quiet_at_the_dose_that_its_labels_allow(row: dict[str, str], 
         if not knowledge.managed_pairs(a, b):
             continue  # must hold, whatever its dose
         other = a if b == dose else b
-        allowed = f"Start {other} daily and {dose} {top} mg once daily."
+        told = f"She has {row['condition'].split('|')[0].replace('_', ' ')}. " if row["condition"] else ""
+        allowed = f"{told}Start {other} daily and {dose} {top} mg once daily."
         if of_pair(judged(knowledge, allowed), a, b).rank > Severity.MINOR.rank:
             raised.append(allowed)
-        above = f"Start {other} daily and {dose} {top * 2} mg once daily."
+        above = f"{told}Start {other} daily and {dose} {top * 2} mg once daily."
         if of_pair(judged(knowledge, above), a, b).rank > Severity.MINOR.rank:
             loud_above.append(above)
     assert raised == []

@@ -135,7 +135,12 @@ def _same_ingredient(case: Case) -> Iterator[Finding]:
     for exposure in case.given:
         if exposure.generic_class is not None or (case.is_local(exposure) and not _inhaled(exposure)):
             continue
-        if exposure.drug in _RESCUE or _two_names(exposure) or _only_contained(case, exposure) or _part_of_a_product(case, exposure):
+        if (
+            exposure.drug in _RESCUE
+            or _two_names(exposure)
+            or _only_contained(case, exposure)
+            or _part_of_a_product(case, exposure)
+        ):
             continue
         held = first.setdefault(exposure.drug, exposure)
         if held is exposure or exposure.drug in reported:

@@ -28,7 +28,8 @@ _BASIS_ORDER: Final = {
 _CHECKS: Final = re.compile(
     r"\b(?:re-?check\w*|check\w*|repeat\w*|monitor\w*|recheck|test\w*|measur\w+|bloods?|blood tests?|labs?|review)\b"
     r"|\b(?:bmp|cmp|u&es?|electrolytes|inr|potassium|k\+?|creatinine|bloods)"
-    r"(?=,? (?:(?:and|/|,) ?(?:creatinine|cr|renal function|k) )?(?:in|at|every|weekly|again|within|daily|monthly|fortnightly"
+    r"(?=,? (?:(?:and|/|,) ?(?:creatinine|cr|renal function|k) )?(?:in|at|every|weekly|again|within|daily|monthly"
+    r"|fortnightly"
     r"|q\d|on day|days?|tomorrow|(?:\d|one|two|four)[\d -]{0,4}(?:and \d+ )?(?:days?|weeks?|months?|hours?|h)\b))"
     r"|\b(?:until|target|goal|aim(?:ing)? for)(?= (?:an? |the )?inr\b)",
     re.I,

@@ -15,12 +15,15 @@ from typing import Final
 from attending.guardrails.clinical.statement import ParsedText, Statement
 from attending.guardrails.sieve import Sieved
 
-_ITEM: Final = Sieved(r"^[ \t]{0,12}(?:[-*+\u2022]|\(?\d{1,2}[.)]|[a-z][.)])[ \t]+(?:\[[ xX]?\] ?)?[*_]{0,3}", re.M)
+_ITEM: Final = Sieved(
+    r"^[ \t]{0,12}(?:[-*+\u2022]|\(?\d{1,2}[.)]|[a-z][.)])[ \t]+(?:\[[ xX]?\] ?)?[*_]{0,3}", re.M
+)
 _HEAD: Final = 48
 """Characters between the marker and the name, at most: "Home", "Stop", "Her old"."""
 _LIST_ITEM: Final = 600
 _ENDS: Final = re.compile(
-    r"(?:[.;!?)\u2013\u2014:,]|(?:\s-)|\u2192|->)[ *_]{1,4}(?:(?:plan|action|advice|recommend(?:ation)?|please|to)[: ]+)?"
+    r"(?:[.;!?)\u2013\u2014:,]|(?:\s-)|\u2192|->)[ *_]{1,4}(?:(?:plan|action|advice|recommend(?:ation)?|please|to)"
+    r"[: ]+)?"
     r"(?:cease|stop|discontinue|deprescribe|withdraw|taper off|wean off|taper (?:and|then) stop|taper to (?:zero|stop)"
     r"|stopp(?:ed|ing)|ceased|discontinued|withdrawn|d/c|reduce (?:by|gradually|slowly)|taper|wean)\b[*_]{0,3}"
     r"(?=[ ]?(?:[.;,(\u2013\u2014\n]|\Z|over\b|today\b|now\b|tonight\b|from\b|for good\b|permanently\b|altogether\b"
@@ -74,7 +77,8 @@ def put_aside_in_item(output: ParsedText) -> tuple[set[int], set[int]]:
             upto = stop.end() + own.start() if own else end
             drugs = set(statements[first].mention.drugs)
             if not any(
-                stop.end() <= s.mention.span.start < upto and drugs.isdisjoint(s.mention.drugs) for s in statements
+                stop.end() <= s.mention.span.start < upto and drugs.isdisjoint(s.mention.drugs)
+                for s in statements
             ):
                 ended.update(k for k in mine if statements[k].mention.span.start < stop.start())
         change = _CHANGES.search(text, start, end)
@@ -82,7 +86,9 @@ def put_aside_in_item(output: ParsedText) -> tuple[set[int], set[int]]:
             (dose := statements[k].dose) is not None and dose.span.start >= change.end() for k in mine
         ):
             replaced.update(
-                k for k in mine if (dose := statements[k].dose) is not None and dose.span.end <= change.start() + 1
+                k
+                for k in mine
+                if (dose := statements[k].dose) is not None and dose.span.end <= change.start() + 1
             )
     return ended, replaced
 

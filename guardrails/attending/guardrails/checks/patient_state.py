@@ -69,7 +69,8 @@ _TREATED_BY: Final = {
         frozenset({"hydrocortisone", "prednisone", "prednisolone", "dexamethasone", "cortisone"}),
         re.compile(r"\b(?:addison|adrenal|cortisol|steroid)"),
         re.compile(
-            r"\b(?:untreated|uncorrected|undiagnosed|newly diagnosed|(?:no|not|without|before|refus\w*|declin\w*|stopp\w*"
+            r"\b(?:untreated|uncorrected|undiagnosed|newly diagnosed|(?:no|not|without|before|refus\w*|declin\w*"
+            r"|stopp\w*"
             r"|ran out of|out of) (?:\w+ ){0,3}(?:steroids?|hydrocortisone|prednis\w+|cortisone))\b"
         ),
     ),

@@ -8,6 +8,7 @@ their doses agree. A name in a list of what is taken, one with a dose of its own
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure
@@ -50,7 +51,9 @@ def _only_speaks(case: Case, name: Exposure, product: Exposure) -> bool:
     return words >= _WORDS_OF_A_SENTENCE and _ADDS.search(said) is None
 
 
-_GAP: Final = re.compile(r"[*_ ]{0,3}(?:\(|= ?|, (?:the )?(?:brand|generic|trade)(?: name)?(?: of| for)? )[*_]{0,2}")
+_GAP: Final = re.compile(
+    r"[*_ ]{0,3}(?:\(|= ?|, (?:the )?(?:brand|generic|trade)(?: name)?(?: of| for)? )[*_]{0,2}"
+)
 
 
 def _glossed(case: Case, held: Exposure, exposure: Exposure) -> bool:
@@ -60,7 +63,7 @@ def _glossed(case: Case, held: Exposure, exposure: Exposure) -> bool:
         return False
     statements = case.output.statements
     text = case.judged.output
-    for one, other in zip(statements, statements[1:], strict=False):
+    for one, other in pairwise(statements):
         if {one.mention.text.lower(), other.mention.text.lower()} == pair and _GAP.fullmatch(
             text[one.mention.span.end : other.mention.span.start]
         ):

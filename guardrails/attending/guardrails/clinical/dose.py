@@ -297,11 +297,7 @@ class _Reader:
         if end < len(self._text) and self._text[end] in " -":
             end += 1
         unit = read_unit(self._text, end)
-        if (
-            unit is not None
-            and unit.written == "mu"
-            and _MEGA.search(self._text)
-        ):
+        if unit is not None and unit.written == "mu" and _MEGA.search(self._text):
             return replace(unit, canonical="unit", factor=Decimal(1_000_000), reason=None)
         return unit
 

@@ -307,7 +307,9 @@ _POINT = re.compile(r"(?<=\d)\.(?=\d)")
 """A decimal point ends no clause: "if pH < 7.15 or anuria"."""
 _WATCHED = re.compile(
     r"\b(?:cbcs?|fbc|platelets?|plts?|ecgs?|k\+?|u&es?|lfts?|creatinine|ck|counts?|levels?|interval|bloods?|check\w*"
-    r"|monitor\w*|daily|weekly|hourly|watch)(?! ?(?:of |is |was |were |now |down to |fell to )?\d)[^.;\n()]{0,40}\((?:for |to (?:detect|exclude|catch) |screen(?:ing)? for )?\Z"
+    r"|monitor\w*|daily|weekly|hourly|watch)"
+    r"(?! ?(?:of |is |was |were |now |down to |fell to )?\d)[^.;\n()]{0,40}\("
+    r"(?:for |to (?:detect|exclude|catch) |screen(?:ing)? for )?\Z"
 )
 """What is measured, and in brackets what it would show: "CBC daily (HIT)"."""
 

@@ -72,12 +72,23 @@ _OF_AN_ELECTROLYTE = re.compile(
 _ELEMENTAL = re.compile(r"(?: of)? elemental\b")
 """What a dose of a salt holds of its metal, behind the dose: "2 mL (30 mg elemental)"."""
 _SUGAR = re.compile(
-    r" (?:of )?(?:(?:oral|fast|quick|rapid|simple|fast-acting|quick-acting) )?(?:glucose|dextrose|sugars?|carb\w*|cho)\b"
+    r" (?:of )?(?:(?:oral|fast|quick|rapid|simple|fast-acting|quick-acting) )?"
+    r"(?:glucose|dextrose|sugars?|carb\w*|cho)\b"
 )
 _RATIO = re.compile(r"\b1 ?: ?\Z")
 _LITRE = 1000
+_BESIDE = 3
 _RUN_IN = frozenset(
-    {"sodium chloride", "lactated ringer", "dextrose", "glucose", "water", "albumin human", "mannitol", "oxygen"}
+    {
+        "sodium chloride",
+        "lactated ringer",
+        "dextrose",
+        "glucose",
+        "water",
+        "albumin human",
+        "mannitol",
+        "oxygen",
+    }
 )
 _SUM_OF_A_COURSE = re.compile(
     r"\b(?:cumulative(?:ly)?|lifetime|whole[- ]course|course total)(?: (?:dose|total|exposure|target|amount))?"
@@ -85,7 +96,8 @@ _SUM_OF_A_COURSE = re.compile(
 )
 """Before what all doses of a course, or of a life, come to."""
 _DISPENSED = re.compile(
-    r"\b(?:dispens\w+|supply|supplied|bottles? of|cover (?:the|a)|covers|pack of|quantity:?) (?:(?:a|one|of|total|about) )*\Z"
+    r"\b(?:dispens\w+|supply|supplied|bottles? of|cover (?:the|a)|covers|pack of|quantity:?) "
+    r"(?:(?:a|one|of|total|about) )*\Z"
 )
 _AT_LEAST_TWO = 2
 _MOST_A_DAY = 12
@@ -96,7 +108,8 @@ def is_no_dose(pieces: Pieces, named: Named, amount: Amount, said: list[Amount])
     or the volume that a dose is diluted in. `said` are the amounts already given to the drug."""
     if _OF_FOOD.match(pieces.text, amount.end) or _of_sugar(pieces.text, named, amount):
         return True
-    if amount.unit == "L" or (amount.unit == "mL" and amount.high >= _LITRE and amount.strength is None):
+    litres = amount.unit == "L" or (amount.unit == "mL" and amount.high >= _LITRE and amount.strength is None)
+    if litres and not 0 <= amount.start - named.end <= _BESIDE:
         # water, a urine volume, oxygen a minute: nothing of which a drug is measured out
         return not _RUN_IN.intersection(named.drugs)
     if _SUM_OF_A_COURSE.search(pieces.text, max(0, amount.start - 40), amount.start):

@@ -467,7 +467,9 @@ _BRACKETS = re.compile(r" ?\([^()\n]{0,60}\)")
 """What a reaction was like, between it and its cause: "DRESS (fever, hepatitis) attributed to"."""
 
 
-_SIDE_EFFECT = re.compile(r"\b(?:(?:side|adverse|rare|known|common) ?-?)?(?:effects?|complications?|risks?) of\b")
+_SIDE_EFFECT = re.compile(
+    r"\b(?:(?:side|adverse|rare|known|common) ?-?)?(?:effects?|complications?|risks?) of\b"
+)
 """What a drug may do is no reaction that somebody had: "swelling of lips (rare effect of perindopril)"."""
 
 

@@ -339,14 +339,15 @@ def _row(out: _Out, columns: list[_Column], cells: list[Cell], line: int) -> Non
         number = _NUMBER.fullmatch(cell) is not None
         role = column.role
         if role == "drug":
-            if redosed and (end := _NAME_THEN_DOSE.match(text, a, b)) is not None:
-                b = end.end() - 1  # another cell puts a new dose in the place of this one
+            named = _NAME_THEN_DOSE.match(text, a, b) if redosed else None
+            # where another cell puts a new dose in the place of this one, only the name is read
+            upto = named.end() - 1 if named is not None else b
             if index and out.parts and out.parts[-1][-1:] not in (" ", "\n"):
                 # a time or a number that stands before the name is a cell of its own
                 out.put(" | ", a)
             if verb:
                 out.put(verb, a)
-            out.copy(a, b)
+            out.copy(a, upto)
             has_drug = True
             continue
         if role in ("moment", "weekday", "count", "perday") and _NOTHING.fullmatch(cell) and cell != "x":
@@ -361,7 +362,7 @@ def _row(out: _Out, columns: list[_Column], cells: list[Cell], line: int) -> Non
             out.put(" | " if has_drug else " ", a)
             out.copy(a, b)
             continue
-        out.put(" ", a)
+        out.put(". " if role == "status" and _IF.match(cell) else " ", a)
         bare = -1
         if role == "weekday":
             out.put(f"{column.words} ", a)

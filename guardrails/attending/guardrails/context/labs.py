@@ -230,7 +230,12 @@ ANALYTES: Final[tuple[_Analyte, ...]] = (
 
 _BY_LOINC: Final = {code: analyte for analyte in ANALYTES for code in analyte.loinc}
 _BY_NAME: Final = tuple((re.compile(rf"(?:{a.names})(?: level| result)?", re.I), a) for a in ANALYTES)
-_NO_AMOUNT: Final = rf"(?![\d.]*\d|,\d{{3}}|\s*(?:{NO_RESULT})\b(?!/))"
+_TIMES: Final = (
+    r"(?:, ?\d{1,3}){1,7}(?:,? (?:and|then) \d{1,3})? ?(?:min(?:ute)?s?|h(?:ou)?rs?|h)\b"
+    r"|\s?(?:jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)[a-z]{0,6}\b"
+)
+"""When it is measured: "glucose at 15, 30, 60 min", "INR | 2 June"."""
+_NO_AMOUNT: Final = rf"(?![\d.]*\d|,\d{{3}}|\s*(?:{NO_RESULT})\b(?!/)|{_TIMES})"
 _ANALYTE: Final = rf"(?<![\w-])(?:{'|'.join(f'(?P<{a.id}>{a.names})' for a in ANALYTES)})"
 _VALUE: Final = (
     r"(?P<value>\d{1,3}(?:,\d{3})+|\d{1,7}(?:\.\d{1,3})?)"

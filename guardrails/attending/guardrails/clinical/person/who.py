@@ -31,8 +31,8 @@ _FAMILY = re.compile(
 )
 _THEIRS_AFTER = re.compile(
     r"[^.;\n]{0,40}? (?:for|of|is|belongs? to) (?:(?:the|her|his|your|a) )?"
-    r"(?:mother|father|mom|mum|dad|sister|brother|wife|husband|parent|twin|sibling)\b(?:'s)? ?,? ?(?:and )?not (?:for |to )?"
-    r"(?:the |this |our )?(?:child|baby|boy|girl|patient|him|her|you|son|daughter|infant|hers|his|yours)\b"
+    r"(?:mother|father|mom|mum|dad|sister|brother|wife|husband|parent|twin|sibling)\b(?:'s)? ?,? ?(?:and )?not "
+    r"(?:for |to )?(?:the |this |our )?(?:child|baby|boy|girl|patient|him|her|you|son|daughter|infant|hers|his|yours)\b"
 )
 """What is set right behind the words: "listed for the mother, not for the child"."""
 _TOLD_BY = re.compile(
