@@ -65,7 +65,7 @@ _OBSERVED = re.compile(
 )
 """How often something is watched, and no drug given."""
 _HOW_OFTEN = re.compile(
-    r"[* ]*(?:freq\w*|how often|when|schedule|dos(?:e|ing|age)|sig|directions?|route|duration|course|for how long"
+    r"[* ]{0,4}(?:freq\w*|how often|when|schedule|dos(?:e|ing|age)|sig|directions?|route|duration|course|for how long"
     r"|length|timing|times|take|tak(?:e|en)|give|given|use|used|repeat\w*|inject\w*|apply|administer\w*|it\b|this\b|then\b"
     r"|maintenance|loading|infus\w*|over|every|each|once|twice|max\w*|mane|morning|evening|night)"
 )

@@ -109,12 +109,12 @@ _ENDS_ONE = re.compile(
     r"|withdrawn|removed|off)\b"
 )
 """A name with its end behind it, in a cell of the old doses."""
-_IF = re.compile(r"[a-z/']+ (?:if|when|unless|in case|as soon as)\b")
+_IF = re.compile(r"(?<![a-z/'])[a-z/']{1,16} (?:if|when|unless|in case|as soon as)\b")
 """A plan for what may come is no end: "stop if the clearance falls"."""
 _ENDED_THERE = re.compile(r"[;,(-] ?(?:stopped|discontinued|ceased|withdrawn)\b(?! (?:if|when|for a|and re))")
 """An outcome that ends in the end of the drug: "CK 4,200; stopped"."""
 _CHANGED = re.compile(
-    r"(?:(?:(?:please )?(?:chang|reduc|increas|decreas|lower|rais|titrat|cut|switch|step)\w* (?:up |down |back )?"
+    r"(?:(?:(?:please )?(?:chang|reduc|increas|decreas|lower|rais|titrat|cut|switch|step)\w{0,4} (?:up |down |back )?"
     r"(?:dose )?to|now|down to|up to|new dose:?)|->|\u2192) "
 )
 """A cell that puts another dose in the place of the one beside the name."""
