@@ -31,10 +31,12 @@ from attending.guardrails.checks.put_away import put_away
 from attending.guardrails.checks.set_aside import set_aside
 from attending.guardrails.checks.spoken_against import not_taken, sent_back
 from attending.guardrails.checks.spoken_of import only_named
+from attending.guardrails.checks.washout import acts_on
 from attending.guardrails.clinical.facts import stated_context
 from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.normalise import normalise
 from attending.guardrails.clinical.parse import parse
+from attending.guardrails.clinical.plan_in_time import Plan, plan_in_time
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import DrugMention, ParsedText, Span, Statement
 from attending.guardrails.context.labs import Reading, readings_from_record, readings_from_text
@@ -101,6 +103,11 @@ class Exposure:
     """Set where the mention is a class ("nitrates"): then `drug` is the class id."""
     later: bool = False
     """True where the text withholds the drug now and has it resumed afterwards."""
+    deferred: bool = False
+    """True where the text has the drug begin on a day or a condition to come."""
+    resolved: bool = False
+    """True where it has the drug begin only once a state of now is gone ("once the CT is stable"), or was withheld and
+    begins on a later day."""
 
     @property
     def local(self) -> bool:
@@ -134,6 +141,8 @@ class Case:
     lexicon: Lexicon
     told: str
     """Output, prompt and active conditions in lower case, for what is looked up by word."""
+    plan: Plan = field(default_factory=Plan)
+    """When the output has its drugs taken."""
     memo: dict[Hashable, object] = field(default_factory=dict, compare=False, repr=False)
     """Answers that several checks ask for; a pure function of the case, kept for its lifetime."""
 
@@ -187,6 +196,15 @@ class Case:
         return self.once(
             "mention starts", lambda: sorted({s.mention.span.start for s in self.output.statements})
         )
+
+    def begins_when_resolved(self, drug: str) -> bool:
+        """Whether all that the output gives of a drug begins once a state of now is gone."""
+
+        def asked() -> frozenset[str]:
+            now = {e.drug for e in self.given if not e.resolved}
+            return frozenset({e.drug for e in self.given if e.resolved} - now)
+
+        return drug in self.once("begins when resolved", asked)
 
     def unique_given(self) -> Iterator[Exposure]:
         """One exposure per ingredient, the first named; class mentions left out."""
@@ -305,14 +323,25 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     prescriptive = {i: s for i, s in enumerate(output.statements) if s.scope.prescriptive}
     ended_in_item, replaced = put_aside_in_item(output)
     away = {i for i in prescriptive if i in ended_in_item or put_away(output.text, output.statements, i)}
+    plan = plan_in_time(output.text, output.statements)
     kept = {
         drug
         for i, s in prescriptive.items()
-        if i not in later and i not in away and s.mention.span not in reactions
+        if i not in later and i not in away | plan.withheld and s.mention.span not in reactions
         for drug in s.mention.drugs
     }
     last_doses = LastDoses(output.text, knowledge)
+    on_list = _listed(whole.context, lexicon)
     gone = finally_stopped(output) | (past := over(output, last_doses))
+    others = {drug for s in output.statements for drug in s.mention.drugs} | on_list.keys()
+    faded = {
+        drug
+        for drug in {d for i in plan.past for d in output.statements[i].mention.drugs}
+        if last_doses.gone_long_enough(drug) or not acts_on(knowledge, drug, others)
+    }
+    past |= plan.over & faded
+    gone |= past
+    passed = {i for i in plan.past if faded.issuperset(output.statements[i].mention.drugs)}
     gone |= {
         s.mention.drug_class
         for s in output.statements
@@ -321,13 +350,15 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
         and past & set(knowledge.members(s.mention.drug_class))
     }
     held = suspended(output)
-    put_off = {drug for i in away for drug in output.statements[i].mention.drugs}
+    put_off = {drug for i in away | plan.withheld for drug in output.statements[i].mention.drugs}
     ended = ((stopped(output, knowledge) | put_off) - kept) | gone | held
-    on_list = _listed(whole.context, lexicon)
     names = Names(output.text, output.statements)
     unsaid = (
         away
         | replaced
+        | passed
+        | plan.dropped
+        | plan.withheld
         | not_taken(output.text, names, output.statements, last_doses)
         | {
             i
@@ -341,7 +372,7 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     )
     acts = (
         replace(e, later=True) if e.drug in held else e
-        for e in _given(output, on_list, later, unsaid)
+        for e in _given(output, on_list, later, unsaid, plan)
         if e.drug not in gone
     )
     given = (*acts, *_affirmed(judged.output, prompt, output))
@@ -376,6 +407,7 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
         - frozenset(a.substance.lower() for a in with_prompt.context.allergies or ()),
         readings=tuple(readings.values()),
         lexicon=lexicon,
+        plan=plan,
         told=" ".join(
             (
                 judged.output,
@@ -433,7 +465,7 @@ def _swallowed(text: str, span: Span) -> bool:
 
 
 def _given(
-    output: ParsedText, on_list: dict[str, str], later: set[int], unsaid: set[int]
+    output: ParsedText, on_list: dict[str, str], later: set[int], unsaid: set[int], plan: Plan
 ) -> Iterator[Exposure]:
     for number, statement in enumerate(output.statements):
         if not statement.scope.prescriptive or number in unsaid:
@@ -466,6 +498,8 @@ def _given(
                 index=index,
                 mention=mention,
                 later=number in later,
+                deferred=number in plan.deferred,
+                resolved=number in plan.resolved,
             )
 
 

@@ -61,6 +61,8 @@ _NAIVE: Final = Sieved(
     r"|\bfirst (?:ever )?insulin dose"
 )
 _BAG: Final = re.compile(r",? (?:diluted )?(?:in|into|/) ?\d{2,4} ?ml\b", re.I)
+_RUN_IN: Final = re.compile(r"(?: iv)? (?:over|in) \d{1,2} ?min", re.I)
+"""A bag that is run in within minutes is a dose, whatever rate follows it."""
 _RUNS_AT: Final = re.compile(
     r"(?<![\d.,])\d[\d.,]{0,8} ?(?:milli-?units?|munits?|mu|m\.?u\.?|units?|micrograms?|mcgs?|mg|nanograms?|ng)"
     r" ?(?:/|per) ?(?:kg ?(?:/|per) ?)?(?:min(?:ute)?|h|hr|hour)\b",
@@ -147,7 +149,7 @@ def _in_a_bag(case: Case, statement: Statement) -> bool:
     """True for the content of a bag whose rate is given: "diltiazem 125 mg in 125 mL, start at 5 mg/h"."""
     dose = statement.dose
     bag = _BAG.match(case.judged.output, dose.span.end) if dose is not None else None
-    if bag is None:
+    if bag is None or _RUN_IN.match(case.judged.output, bag.end()):
         return False
     text, end = case.judged.output, bag.end()
     line = text.find("\n", end, end + _RUNS_WITHIN)

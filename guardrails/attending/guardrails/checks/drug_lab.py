@@ -13,6 +13,7 @@ from attending.guardrails.checks.case import Case, Exposure, curated
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.context.labs import ANALYTES, Reading
 from attending.guardrails.finding import Code, Finding, Scope, Severity
+from attending.guardrails.sieve import Sieved
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,7 +446,9 @@ def drug_labs(case: Case) -> Iterator[Finding]:
                 continue
             seen.add((exposure.drug, rule.analyte))
             lowers = rule.analyte in _ANSWERED_BY_LESS and _is_lowered(case, exposure)
-            answered = lowers or _waits(case, exposure)
+            lowers = lowers or _halved_for_potassium(case, exposure, reading)
+            waits = rule.analyte in _PASSES and case.begins_when_resolved(exposure.drug)
+            answered = lowers or waits or _waits(case, exposure)
             yield case.finding(
                 Code.DRUG_LAB,
                 exposure,
@@ -455,6 +458,8 @@ def drug_labs(case: Case) -> Iterator[Finding]:
             )
 
 
+_PASSES: Final = frozenset({"inr", "platelets", "hemoglobin", "aptt", "glucose", "systolic", "heart_rate"})
+"""Values of now that a drug which begins once a state is gone does not meet."""
 _ANSWERED_BY_LESS: Final = frozenset(
     {
         "tsh",
@@ -478,6 +483,30 @@ _LOWERED: Final = re.compile(
     r"\b(?:reduc\w+|decreas\w+|lower(?:ed|ing)?|cut(?:ting)?|halv\w+|drop(?:ped)?|down|less|instead of)\b",
     re.I,
 )
+
+
+_SEVERE_POTASSIUM: Final = Decimal(6)
+_REPEATED: Final = Sieved(
+    r"\b(?:repeat|re-?check)\w*\b[^.;\n]{0,40}\b(?:u&es?|potassium|k\+?|bloods?|bmp|electrolytes|renal)\b"
+    r"|\b(?:u&es?|potassium|bmp|electrolytes)\b[^.;\n]{0,30}\b(?:repeat\w*|re-?check\w*|again|booked|in \w+ days)\b"
+)
+
+
+def _halved_for_potassium(case: Case, exposure: Exposure, reading: Reading) -> bool:
+    """Whether an ACE inhibitor or a sartan goes on at less, with a repeat, and nothing that raises potassium beside it
+    (ESC guideline for heart failure, 2021: half the dose from 5.5, stop from 6.0 mmol/L)."""
+    if (
+        reading.analyte != "potassium"
+        or reading.value >= _SEVERE_POTASSIUM
+        or (exposure.new and exposure.scope is Scope.RECOMMEND)
+    ):
+        return False
+    if not case.of_class(exposure.drug, "acei", "arb", "arni") or not _is_lowered(case, exposure):
+        return False
+    raises = ("potassium_sparing", "mineralocorticoid_antagonist", "potassium_supplement")
+    return case.says(_REPEATED) and not any(
+        case.of_class(e.drug, *raises) for e in (*case.given, *case.taking)
+    )
 
 
 def _is_lowered(case: Case, exposure: Exposure) -> bool:

@@ -88,7 +88,8 @@ _CHANGES: Final = re.compile(
 )
 _LINE: Final = re.compile(r"\n")
 _CONTAINED: Final = re.compile(
-    r"\b(?:contain\w*|includ\w*|(?:product|remedy|medicine|preparation|drug|brand|anything|something|else|cough|cold)s?"
+    r"\b(?:contain\w*|includ\w*|(?:product|remedy|medicine|preparation|drug|brand|anything|something|else|cough"
+    r"|cold)s?"
     r"(?: \w+){0,3} (?:with|has|have|containing)|already ha(?:s|ve)|is (?:in|already in|also in|part of)"
     r"|made (?:of|with)"
     r"|(?:amount|total|sum|source)s? of|all)\b[^.;\n]{0,20}$",

@@ -163,6 +163,9 @@ _IN_BRACKETS: Final = re.compile(
     r"[^.;\n()]{0,60}\([^.;\n()]{0,40}\b(?:was|were|is|has been) (?:stopped|discontinued|ceased|held)\b", re.I
 )
 """What brackets say of another drug ("labetalol for hypertension (lisinopril was stopped)")."""
+_AS_REASON: Final = re.compile(r"\w \((?:[\w-]{2,20}, ?)?\Z")
+"""A name alone in brackets behind what is stopped for it: "ibuprofen OTC (AKI, apixaban)"."""
+_BRACKET_ENDS: Final = re.compile(r"(?:, ?[\w-]{2,20})?\)")
 _WHY: Final = re.compile(
     r"\([^()\n]{0,20}\b(?:interact\w*|blunt\w*|lower\w*|rais\w+|reduc\w+|increas\w+|weaken\w*|block\w*|inhibit\w*"
     r"|clash\w*|duplicat\w*|with|while on|now on|because of|due to|in favou?r of) [^()\n]{0,20}$",
@@ -274,6 +277,11 @@ def endings(case: Case) -> Iterator[Ending]:
             _WITHOUT.search(before)
             or _WHY.search(before)
             or _IN_BRACKETS.match(text, statement.mention.span.end)
+            or (
+                _AS_REASON.search(before)
+                and _BRACKET_ENDS.match(text, statement.mention.span.end)
+                and _other_name(case, before, statement.mention.span.start)
+            )
         ):
             continue
         if name is not None and statement.scope is Scope.STOP and not statement.avoid_with:
@@ -284,6 +292,18 @@ def endings(case: Case) -> Iterator[Ending]:
         yield from _run_out(text, sentence, names)
         yield from _all_of_home(text, sentence, names)
     yield from _listed(text, names)
+
+
+def _other_name(case: Case, before: str, start: int) -> bool:
+    """Whether another drug stands right before the bracket that opens in `before`; else the bracket explains a class or
+    a brand ("Eliquis (apixaban)" is one drug)."""
+    bracket = start - len(before) + before.rfind("(")
+    statements = case.output.statements
+    mine = {drug for s in statements if s.mention.span.start == start for drug in s.mention.drugs}
+    return any(
+        bracket - 24 <= s.mention.span.end <= bracket and s.mention.drugs and mine.isdisjoint(s.mention.drugs)
+        for s in statements
+    )
 
 
 def _acts(text: str, sentence: Span, names: Names) -> Iterator[Ending]:
@@ -371,8 +391,14 @@ def _before(words: str, match: re.Match[str]) -> str:
     return words[max(0, match.start() - _LOOK) : match.start()]
 
 
+_WHO_TAKES: Final = re.compile(r"\b(?:you|he|she|they|i|we|patient)(?: currently| also)? \Z", re.I)
+"""What somebody takes none of is not told to be stopped: "such as warfarin and steroids. You take none of these"."""
+
+
 def _refused(words: str, match: re.Match[str]) -> bool:
     before = _before(words, match)
+    if match.group().lower() == "take none of" and _WHO_TAKES.search(before):
+        return True
     if match.group().lower().startswith(("no ", "do not", "don", "not ", "take no")):
         return re.search(r"\b(?:if|when|whether|once)\b[^,.;:\n]{0,20}$", before, re.I) is not None
     if _WISHED.search(before):
@@ -398,6 +424,8 @@ def _refused(words: str, match: re.Match[str]) -> bool:
 
 def _refused_done(words: str, match: re.Match[str]) -> bool:
     before = _before(words, match)
+    if match.group().lower().endswith("none") and "," in before:
+        return True  # what a list was searched for: "prednisone, methadone, azoles -> none"
     if match.group().lower().startswith("no"):
         return re.search(r"\b(?:if|when|once|until|whether)\b[^,.;:\n]{0,30}$", before, re.I) is not None
     if re.search(
@@ -495,5 +523,8 @@ def _ended(
     start = name.span.start if at is None else min(at, name.span.start)
     end = max(name.span.end, at or 0)
     around = sentence_around(text, start, end, following=1, reach=400)
+    line = text.find("\n", around.end, around.start + 400)
+    if line > around.end and _ITEM.match(text, text.rfind("\n", 0, around.start) + 1):
+        around = Span(around.start, line)  # an item of a list says all of its drug: when it is restarted, too
     for vital in name.kinds:
         yield Ending(vital, name.drugs, name.span, text[around.start : around.end], read=read, supply=supply)

@@ -211,6 +211,15 @@ _ONE_THINNER: Final = re.compile(
     re.I,
 )
 """An old stent beside an anticoagulant, which is then given alone (ACC/AHA 2023, atrial fibrillation, 6.8.1)."""
+_NO_STENT: Final = re.compile(
+    r"\b(?:no|never had an?|without an?|has no) (?:coronary |cardiac )?stents?\b", re.I
+)
+_OFF_FOR_LONG: Final = re.compile(
+    r"\b(?:been |now |already )off (?:it|them|this|all of it) (?:for |since )[^.;\n]{0,24}?\b(?:weeks|months|years"
+    r"|january|february|march|april|may|june|july|august|september|october|november|december|(?:19|20)\d\d)\b",
+    re.I,
+)
+"""An end that lies weeks back: "she has been off it for six weeks"."""
 _MILD: Final = re.compile(
     r"\b(?:side effects?|adverse|no longer (?:needed|indicated|necessary)|not (?:needed|indicated)|sedati\w+"
     r"|fall(?:s|en)?\b|interrupt\w*|intoleran\w*|remission|normali[sz]ed|risk of|bleed\w* risk)",
@@ -350,6 +359,10 @@ def rightful(case: Case, ending: Ending) -> bool:
         and _ONE_THINNER.search(around)
         and _anticoagulated(case)
     ):
+        return True
+    if vital.id == "p2y12" and _NO_STENT.search(around) and _anticoagulated(case):
+        return True
+    if _OFF_FOR_LONG.search(around):
         return True
     if vital.id == "steroid" and case.says(ADRENAL):
         return _STEROID_KEPT.search(around) is not None

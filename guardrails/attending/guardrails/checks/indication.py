@@ -38,6 +38,10 @@ _GROUPS: Final = {
     "gout": r"gout\w*|podagra",
     "erectile dysfunction": r"erectile\w*|ed|impotence",
     "pulmonary arterial hypertension": r"pah|pulmonary (?:arterial )?hypertension",
+    "alcohol withdrawal": r"alcohol withdrawal|ciwa\w*|delirium tremens|dts",
+    "hyperkalemia": r"hyperkal\w*|peaked t[- ]waves?|high potassium",
+    "thyroid storm": r"thyroid storm|thyrotoxic (?:storm|crisis)|burch-?wartofsky",
+    "hypercalcemia": r"hypercalc\w*",
 }
 _WORDS: Final = {name: re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])") for name, pattern in _GROUPS.items()}
 _NAMED: Final = {
@@ -59,6 +63,10 @@ _NAMED: Final = {
     "angina": re.compile(r"\bangina"),
     "gout": re.compile(r"\bgout"),
     "erectile dysfunction": re.compile(r"erectile"),
+    "alcohol withdrawal": re.compile(r"^alcohol withdrawal"),
+    "hyperkalemia": re.compile(r"^hyperkalemia"),
+    "thyroid storm": re.compile(r"^thyroid storm"),
+    "hypercalcemia": re.compile(r"^hypercalcemia"),
 }
 """How a row's indication names each group."""
 

@@ -126,6 +126,8 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
     facts = case.knowledge.interactions(first.drug, second.drug)
     if not facts or _alternatives(case, first, second) or switched(case, first, second):
         return None
+    if all(case.of_class(e.drug, "corticosteroid_systemic") for e in (first, second)):
+        facts = [fact for fact in facts if fact.mechanism != "hypokalemia"]  # one steroid after the other
     best: tuple[Severity, int, Interaction, str] | None = None
     hours = case.knowledge.spaced_hours(first.drug, second.drug)
     spaced = hours is not None and apart(case, first, second, hours)
@@ -142,6 +144,11 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
             severity, why = Severity.MINOR, f"{why}; neither drug is started or changed here"
         elif severity is Severity.MODERATE and (_monitored(case, facts) or measured(case, first, second)):
             severity, why = Severity.MINOR, f"{why}; the output has it checked"
+        elif severity is Severity.MODERATE and (first.deferred or second.deferred):
+            severity, why = (
+                Severity.MINOR,
+                f"{why}; one of them begins later, on a condition or a day to come",
+            )
         elif severity is Severity.MAJOR and handled:
             severity, why = Severity.MINOR, f"{why}; managed in the text: dose lowered, level measured"
         if allowed and severity.rank > Severity.MINOR.rank:

@@ -17,7 +17,7 @@ from typing import Final
 from attending.guardrails.checks.amounts import exposure_amount
 from attending.guardrails.checks.case import Case, Exposure
 from attending.guardrails.clinical.sentence import sentence_around
-from attending.guardrails.finding import Severity
+from attending.guardrails.finding import Scope, Severity
 from attending.guardrails.knowledge.facts import Interaction
 
 _LOWERED: Final = re.compile(
@@ -40,9 +40,11 @@ _BY_HOW_MUCH: Final = re.compile(
 _DAY: Final = (
     r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|(?:mon|tues?|weds?|thu(?:rs)?|fri|sat|sun)\b"
     r"|tomorrow|today|daily|weekly|(?:once|twice|\d ?x|three times) (?:a|per|each|weekly)?"
-    r"|every (?:(?:other|few|two|three|four|\d) )?(?:days?|weeks?)|next week|\d{1,2} (?:jan|feb|mar|apr|may|jun|jul|aug"
+    r"|every (?:(?:other|few|two|three|four|\d) )?(?:days?|weeks?)|next week|\d{1,2} (?:jan|feb|mar|apr|may|jun"
+    r"|jul|aug"
     r"|sep|oct|nov|dec)\w{0,6}"
-    r"|(?:in|after|within|at|for) (?:\w+ )?(?:[12]?\d|3[01]|two|three|four|five|six|seven|ten)(?: ?(?:-|to) ?\d{1,2})?"
+    r"|(?:in|after|within|at|for) (?:\w+ )?(?:[12]?\d|3[01]|two|three|four|five|six|seven|ten)(?: ?(?:-"
+    r"|to) ?\d{1,2})?"
     r"[ -](?:days?|d)\b|in (?:a|one|1|2|two) weeks?|this week|next week|days? \d|d\d|on the \d|\d{1,2}/\d{1,2}"
     r"|\d{1,2}(?:st|nd|rd|th)\b)"
 )
@@ -58,7 +60,9 @@ class _Watched:
 
 def _dated(words: str) -> re.Pattern[str]:
     return re.compile(
-        rf"\b(?:{words})\b[^.;\n]{{0,40}}?\b{_DAY}|\b{_DAY}[^.;\n]{{0,25}}?\b(?:{words})\b", re.I
+        rf"\b(?:{words})\b(?:[^.;\n]|\.(?=\d)|; ?(?=repeat|re-?check|again)){{0,50}}?\b{_DAY}"
+        rf"|\b{_DAY}[^.;\n]{{0,25}}?\b(?:{words})\b",
+        re.I,
     )
 
 
@@ -87,8 +91,10 @@ def managed(case: Case, first: Exposure, second: Exposure, facts: Sequence[Inter
         for f in facts
     ):
         return False
+    induced = any(case.of_class(e.drug, "strong_cyp3a4_inducer") for e in (first, second))
+    answered = _raised if induced else _lowered
     return any(
-        _dated_measurement(case, watched) and _lowered(case, drug)
+        _dated_measurement(case, watched) and answered(case, drug)
         for drug, watched in _sides(case, first, second)
     )
 
@@ -129,14 +135,46 @@ def _dated_measurement(case: Case, watched: _Watched) -> bool:
     return case.once(watched.dated, lambda: watched.dated.search(case.judged.output) is not None)
 
 
+_MORE: Final = re.compile(
+    r"\b(?:(?:much |far |considerably )?(?:larger|higher|bigger|increased) doses?|rais(?:e|ed|ing)|increas(?:e"
+    r"|ed|ing)"
+    r"|doubl(?:e|ed|ing)|up-?titrat\w*|go(?:es|ing)? up)\b",
+    re.I,
+)
+
+
+def _raised(case: Case, drug: str) -> bool:
+    """Whether a sentence of the drug gives more of it, which an inducer asks for."""
+    text = case.judged.output
+    for statement in case.output.statements:
+        if drug in statement.mention.drugs and statement.scope.prescriptive:
+            span = statement.mention.span
+            sentence = sentence_around(text, span.start, span.end, semicolons=False)
+            if _MORE.search(text, sentence.start, sentence.end):
+                return True
+    return False
+
+
+_NOT_NOW: Final = (Scope.AVOID, Scope.STOP, Scope.FAMILY, Scope.HISTORY)
+_IT_LESS: Final = re.compile(
+    r"[^.;\n]{0,60}?\b(?:reduc|lower|halv|cut|decreas)\w* (?:it|its dose|the dose)\b|[^.;\n]{0,60}?\b(?:it"
+    r"|the dose|its dose)"
+    r" (?:was|is|has been) (?:reduc|lower|halv|cut|decreas)\w*",
+    re.I,
+)
+"""The next sentence, which lowers what the one before names: "we reduced it from 5 mg to 3.5 mg"."""
+
+
 def _lowered(case: Case, drug: str) -> bool:
     text = case.judged.output
     for statement in case.output.statements:
-        if drug not in statement.mention.drugs or not statement.scope.prescriptive:
+        if drug not in statement.mention.drugs or statement.scope in _NOT_NOW:
             continue
         span = statement.mention.span
         sentence = sentence_around(text, span.start, span.end, semicolons=True)
         said = text[sentence.start : sentence.end]
+        if (it := _IT_LESS.match(text, sentence.end)) is not None:
+            said += text[it.start() : sentence_around(text, it.start(), it.end()).end]
         if (_LOWERED.search(said) and _BY_HOW_MUCH.search(said)) or _stepped_down(said):
             return True
     return False

@@ -29,6 +29,14 @@ _LIVER: Final = re.compile(
 )
 
 
+_HEPATITIS_VIRUS: Final = re.compile(r"\b(?:hepatitis [bc]|hep [bc]|hcv|hbv)\b", re.I)
+_SOUND_LIVER: Final = Sieved(
+    r"\bf[0-3](?:[-/]f?[0-3])?\b|\bno (?:evidence of |signs? of )?cirrhosis\b|\bnon-?cirrhotic\b|\bwithout cirrhosis\b"
+    r"|\bfibroscan (?:of )?[2-9](?:\.\d)?\b"
+)
+"""A virus in a liver that works: a stage of fibrosis below cirrhosis."""
+
+
 def contraindications(case: Case) -> Iterator[Finding]:
     present = conditions_of(case)
     settled = _settled(case) if present else frozenset()
@@ -36,8 +44,11 @@ def contraindications(case: Case) -> Iterator[Finding]:
         if case.is_local(exposure) and not case.of_class(exposure.drug, "live_vaccine"):
             continue
         best: tuple[int, Finding] | None = None
+        waits = case.begins_when_resolved(exposure.drug)
         for fact in case.knowledge.contraindications(exposure.drug):
-            if fact.condition in settled:
+            if _enough_for_a_liver(case, exposure.drug, fact.condition):
+                continue
+            if fact.condition in settled or (waits and fact.condition in _PASSES):
                 continue
             shown_as = present.get(fact.condition)
             if shown_as is None:
@@ -56,6 +67,30 @@ def contraindications(case: Case) -> Iterator[Finding]:
             yield best[1]
 
 
+_LIVER_MG: Final = {"acetaminophen": Decimal(2000)}
+"""What is allowed a day in advanced liver disease (AASLD guidance on palliative care in cirrhosis, 2022)."""
+
+
+def _enough_for_a_liver(case: Case, drug: str, condition: str) -> bool:
+    """Whether the text keeps the drug within what a diseased liver is allowed, and says so as a limit."""
+    most = _LIVER_MG.get(drug)
+    if most is None or not condition.startswith("liver_disease"):
+        return False
+    told = _told_limit(case, drug) or _limit_of_text(case, drug)
+    total = daily_total(case, drug)
+    return told is not None and told <= most and (total is None or total <= most)
+
+
+_PASSES: Final = frozenset(
+    {
+        "bleeding_active",
+        "intracranial_hemorrhage",
+        "subarachnoid_hemorrhage",
+        "peptic_ulcer",
+        "thrombocytopenia",
+    }
+)
+"""States of now that are over when a drug that waits for it begins."""
 _TREATED_BY: Final = {
     "tuberculosis": (
         frozenset({"isoniazid", "rifampin", "rifapentine"}),
@@ -182,8 +217,12 @@ def match_conditions(name: str, lexicon: object) -> list[str]:
 
 def liver(case: Case) -> Iterator[Finding]:
     grade = case.context.child_pugh
+    sound = case.says(_SOUND_LIVER)
     impaired = grade is not None or any(
-        c.active and _LIVER.search(c.name) and not _NOT_THEIRS.search(c.name)
+        c.active
+        and _LIVER.search(c.name)
+        and not _NOT_THEIRS.search(c.name)
+        and not (sound and _HEPATITIS_VIRUS.search(c.name))
         for c in case.context.conditions or ()
     )
     if not impaired:

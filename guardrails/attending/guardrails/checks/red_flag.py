@@ -51,7 +51,7 @@ def red_flags(case: Case) -> Iterator[Finding]:
             return
     if sent:
         return
-    told = next((one for one in found if _told(output, one)), None)
+    told = next((one for one in found if _told(output, one) and not _treated_here(case, one)), None)
     if told is not None and _disposed(output) and not _seizure_seen_to(case, told):
         yield _finding(case, told.sign, told.span, Severity.MAJOR,
                        "a sign of an emergency is answered with no urgent help")  # fmt: skip
@@ -103,6 +103,24 @@ def _seizure_seen_to(case: Case, told: Found) -> bool:
     if told.sign.id != "seizure" or not case.writes(_DRIVING) or case.writes(_STILL_ILL):
         return False
     return any(e.new and case.of_class(e.drug, "antiepileptic") for e in case.given)
+
+
+_TREATED_BY: Final = {
+    "ketoacidosis": Sieved(
+        r"\b(?:regular |human |rapid |soluble )?insulin\b[^;\n]{0,120}?(?:\bunits?|\d ?u)(?: ?/ ?kg)? ?(?:/"
+        r"|per) ?(?:h|hr|hour)\b",
+        re.I,
+    ),
+    "peritonitis-dialysis": Sieved(
+        r"\b(?:intra-?peritoneal(?:ly)?|IP (?:antibiotics?|vancomycin|cefazolin|gentamicin))\b"
+    ),
+}
+"""Sign -> the treatment of hospitals that answers it: a text that gives it sends nobody anywhere."""
+
+
+def _treated_here(case: Case, one: Found) -> bool:
+    treatment = _TREATED_BY.get(one.sign.id)
+    return treatment is not None and case.writes(treatment)
 
 
 def _told(output: str, one: Found) -> bool:

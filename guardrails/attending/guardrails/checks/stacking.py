@@ -91,6 +91,7 @@ def _summed(case: Case) -> Iterator[Finding]:
 def _loads(case: Case) -> Iterator[Finding]:
     given = [e for e in case.unique_given() if not case.is_local(e)]
     names = {e.drug for e in given}
+    given = [e for e in given if not e.later]
     taking = [e for e in case.taking if e.drug not in names]
     for load in _LOADS:
         inside = [e for e in given if case.of_class(e.drug, *load.classes)]

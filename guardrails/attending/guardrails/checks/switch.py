@@ -91,6 +91,8 @@ _AGO_HOURS: Final = {
 
 def switched(case: Case, first: Exposure, second: Exposure) -> bool:
     """True where the text names the last dose of one of the two and a gap before the other begins."""
+    if frozenset((first.drug, second.drug)) in case.plan.turns and not _needs_washout(case, first, second):
+        return True
     if first.origin != "output" or second.origin != "output":
         return False
     text = case.judged.output
@@ -144,12 +146,19 @@ def _swapped(case: Case, left: Exposure, right: Exposure) -> bool:
     text = case.judged.output
     if not 0 <= right.span.start - left.span.end <= _NEAR:
         return False
-    for washout in WASHOUTS:
-        for one, other in ((left, right), (right, left)):
-            if case.of_class(one.drug, *washout.ended) and case.of_class(other.drug, *washout.begun):
-                return False
+    if _needs_washout(case, left, right):
+        return False
     swaps = _SWAPS.search(text, max(0, left.span.start - 50), left.span.start)
     return swaps is not None and _LAST_THEN.search(text, left.span.end, right.span.start) is not None
+
+
+def _needs_washout(case: Case, first: Exposure, second: Exposure) -> bool:
+    """Whether one of the two acts on after its last dose against the other."""
+    return any(
+        case.of_class(one.drug, *washout.ended) and case.of_class(other.drug, *washout.begun)
+        for washout in WASHOUTS
+        for one, other in ((first, second), (second, first))
+    )
 
 
 _NEAR: Final = 220
@@ -158,10 +167,8 @@ _NEAR: Final = 220
 def _kept_apart(case: Case, first: Exposure, second: Exposure) -> bool:
     """True where the one named first is told to end and the text says that the two are not taken together: "citalopram
     10 mg for 7 days, then stop. Sertraline begins the day after". A pair that needs a washout is none of these."""
-    for washout in WASHOUTS:
-        for one, other in ((first, second), (second, first)):
-            if case.of_class(one.drug, *washout.ended) and case.of_class(other.drug, *washout.begun):
-                return False
+    if _needs_washout(case, first, second):
+        return False
     pair = frozenset((first.drug, second.drug))
     return case.once(("kept apart", pair), lambda: _one_ends_before(case, pair))
 
@@ -191,7 +198,7 @@ def short_gaps(case: Case) -> Iterator[Finding]:
     gone = {
         drug
         for statement in case.output.statements
-        if statement.scope is Scope.STOP
+        if (statement.scope is Scope.STOP and not _never_begun(case.judged.output, statement.mention.span))
         or _LAST_DOSE.search(
             case.judged.output[max(0, statement.mention.span.start - 50) : statement.mention.span.start]
         )
@@ -209,6 +216,20 @@ def short_gaps(case: Case) -> Iterator[Finding]:
             if before is not None:
                 yield _too_soon(case, washout, exposure, before, hours, span)
                 break
+
+
+_CANCELS: Final = re.compile(r"\b(?:cancel\w*|void\w*|delete)\b[^.;\n]{0,20}\Z", re.I)
+_BEFORE_FIRST: Final = re.compile(
+    r"[^.;\n]{0,60}?\bbefore (?:the |his |her |your |a )?first (?:dose|tablet)\b", re.I
+)
+
+
+def _never_begun(text: str, name: Span) -> bool:
+    """Whether what is stopped is an order of which no dose was given: "cancel the linezolid before the first dose"."""
+    return (
+        _CANCELS.search(text, max(0, name.start - 40), name.start) is not None
+        or _BEFORE_FIRST.match(text, name.end) is not None
+    )
 
 
 def _begun_too_soon(case: Case) -> Iterator[Finding]:

@@ -163,11 +163,22 @@ def _mismatch(case: Case, exposure: Exposure, dose: Dose, wanted: str, provenanc
     )
 
 
+_IN_THE_FLUID: Final = re.compile(
+    r"\d ?(?:meq|mmol)(?: of)?(?: (?:kcl|potassium(?: chloride)?))? ?(?:/|per|in each|in every"
+    r"|in a) ?l(?:it(?:er|re))?\b[^.;\n]{0,24}\Z",
+    re.I,
+)
+"""A fluid with its additive per litre: "20 mEq KCl/L at 62 mL/h"."""
+
+
 def _volume(case: Case, exposure: Exposure, dose: Dose) -> Finding | None:
     """Millilitres of a high-alert drug, where the concentration is not said."""
     if dose.unit not in ("mL", "teaspoon", "drop") or case.is_local(exposure):
         return None
     if not case.of_class(exposure.drug, *_HIGH_ALERT_VOLUME) and exposure.drug not in _HIGH_ALERT_DRUGS:
+        return None
+    said = case.judged.output[max(0, dose.span.start - 50) : dose.span.start]
+    if dose.per_time in ("h", "min") and _IN_THE_FLUID.search(said):
         return None
     return case.finding(
         Code.UNIT,

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import Final
+
+from attending.guardrails.checks.port import KnowledgePort
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +51,14 @@ def hours_acting(kinds: Set[str]) -> int:
     waits = (washout.hours for washout in WASHOUTS if not kinds.isdisjoint(washout.ended))
     days = (days for kind, days in _DAYS_ACTING.items() if kind in kinds)
     return max((*waits, *(24 * number for number in days)), default=0)
+
+
+def acts_on(knowledge: KnowledgePort, drug: str, others: Iterable[str]) -> bool:
+    """Whether a drug that is over may still act on one of the `others`, or on a pregnancy."""
+    kinds = {drug, *knowledge.classes_of(drug)}
+    if not kinds.isdisjoint(_DAYS_ACTING):
+        return True
+    begun = {kind for washout in WASHOUTS if not kinds.isdisjoint(washout.ended) for kind in washout.begun}
+    return bool(begun) and any(
+        other != drug and not begun.isdisjoint({other, *knowledge.classes_of(other)}) for other in others
+    )

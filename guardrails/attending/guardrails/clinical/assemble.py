@@ -10,6 +10,7 @@ from itertools import pairwise
 from attending.guardrails.clinical.amount import Amount, Kind
 from attending.guardrails.clinical.combination import as_components
 from attending.guardrails.clinical.doubtful import is_change, is_decrease, is_doubtful
+from attending.guardrails.clinical.infusion import is_step, of_infusion
 from attending.guardrails.clinical.limit import limit_kind, set_limit
 from attending.guardrails.clinical.mentions import Named
 from attending.guardrails.clinical.modifiers import attach_modifiers
@@ -38,6 +39,8 @@ _TOPICAL_AFTER = re.compile(
     r"dextrose|suspension|paste|patch|otic|ophthalmic|injection|infusion|mouthwash|swab|"
     r"nacl|sodium)"
 )
+_LITRE = 1000
+_BESIDE_IT = 40
 _OVER_A_DAY = re.compile(r" (?:over|through|throughout|across|spread over) (?:the|a|each) (?:whole )?day\b")
 
 
@@ -108,14 +111,18 @@ class _Builder:
                 self._unreadable.append(amount)
             return
         if is_change(self._text, amount):
-            if reading.scope.prescriptive and not is_decrease(self._text, amount):
+            if (
+                reading.scope.prescriptive
+                and not is_decrease(self._text, amount)
+                and not is_step(self._pieces, amount)
+            ):
                 self._unreadable.append(
                     replace(amount, reason="a change by an amount, from a dose not stated")
                 )
             return
         owner = self._owners.of(amount, reading)
         named = self._pieces.mentions[owner] if owner is not None else None
-        if not self._plausible(amount, named):
+        if not self._plausible(amount, named) or (named is not None and self._a_drink(amount, named)):
             return
         said = [p.amount for p in self._parts[owner] if p.amount is not None] if owner is not None else []
         combined = amount.kind is Kind.COMPONENTS and any(
@@ -128,7 +135,9 @@ class _Builder:
             past = replace(self._scopes.mentions[owner], scope=Scope.HISTORY)
             self._parts[owner].append(Part(owner, past, replace(read, per_time="day")))
             return
-        if named is not None and is_no_dose(self._pieces, named, read, said):
+        if named is not None and (
+            is_no_dose(self._pieces, named, read, said) or of_infusion(self._pieces, read, said)
+        ):
             return
         if owner is not None and self._is_total(owner, read, reading):
             return
@@ -186,6 +195,12 @@ class _Builder:
             return False
         close = 0 <= amount.start - named.end <= 3 or 0 <= named.start - amount.end <= 12
         return close or _TOPICAL_AFTER.match(self._text, amount.end) is not None
+
+    def _a_drink(self, amount: Amount, named: Named) -> bool:
+        """Litres that stand apart from the name: what is drunk, breathed or passed, and no dose of a drug."""
+        if amount.unit != "mL" or amount.high < _LITRE or amount.per_time in ("h", "min"):
+            return False
+        return amount.start - named.end > _BESIDE_IT and named.start < amount.start
 
     def _attach(self, owner: int, amount: Amount, reading: Reading) -> None:
         named = self._scopes.mentions[owner]

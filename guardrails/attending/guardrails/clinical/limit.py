@@ -28,7 +28,8 @@ _CAP = re.compile(r"[,;(] cap(?: of)? $")
 """In grams, which no capsule holds: "650 mg q6h PRN, cap 3 g"."""
 _UP_TO = re.compile(r"\bup to (?:a (?:total|maximum) of )?$")
 DAILY_AFTER = re.compile(
-    r"[ ,]{0,3}(?:of \w+(?:[- ]\w+){0,3} |total |in total |\(?from all sources\)? |by mouth "
+    r"(?: ?\(\d[\d.,]{0,5} ?m?g\))?[ ,]{0,3}(?:of \w+(?:[- ]\w+){0,3} |total |in total |\(?from all sources\)? "
+    r"|by mouth "
     r"|po |tablets? |capsules? ){0,2}(?:/ ?|per |a |each |every |in (?:a |any |one )?|"
     r"within (?:a |any )?|over (?:a )?|during )"
     r"(?:single )?(?:day|24[ -]?(?:hours?|hrs?|h)(?: period)?|twenty-four hours|d\b)|[ "

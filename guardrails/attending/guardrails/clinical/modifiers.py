@@ -19,6 +19,7 @@ from attending.guardrails.clinical.strength import LOCAL_ANAESTHETICS
 _NOT_SO = re.compile(
     r"(?:\bnever|\bnot|n't|\binstead of|\brather than)(?: (?:be )?(?:take|taken|use|"
     r"used|give|given))?(?: (?:it|this))? $"
+    r"|\b(?:not|instead of|rather than|never) (?:the |at )?\d[\d.,]{0,6} ?(?:mg|mcg|g|units?)?(?:/kg)? $"
     r"|\b(?:reduc\w+|chang\w+|lower\w+|increas\w+|switch\w+|spaced|down|cut) from $"
 )
 _ADJECTIVE = re.compile(

@@ -13,7 +13,8 @@ from attending.guardrails.clinical.spoken import supplied
 from attending.guardrails.clinical.unit import COUNTED
 
 _COMES_TO = re.compile(
-    r"\b(?:that(?:'s| is| makes| will be)|which is|which makes|this makes|makes|in all,?|altogether,?|total(?: of|:)?)"
+    r"\b(?:that(?:'s| is| makes| will be)|which is|which makes|this makes|makes|in all,?|altogether,?"
+    r"|total(?: of|:)?)"
     r"(?: (?:just|only|about|a total of))? $"
 )
 _ALL_OF_IT = re.compile(
@@ -30,7 +31,7 @@ _QUANTITY_BEFORE = re.compile(
 )
 _QUANTITY_AFTER = re.compile(
     r"\)?(?: total| only| dispensed)?(?:[.,;]? ?(?:(?:no|zero|0|\d{1,2}|with) (?:\w+ )?refills?|dispensed)"
-    r"|[.;]? ?$|[.;]? ?\n|\.(?= ))"
+    r"|[.;]? ?$|[.;]? ?\n|[.;](?= ))"
 )
 _TOTAL = re.compile(
     r"(?:\((?:a |for a )?total(?: dose)?(?: of)?"
@@ -53,6 +54,15 @@ _OWNS = re.compile(
     r"(?: (?:you|her|him|them|back|only|just|with|out)){0,3} \Z"
 )
 """How many somebody has or was given, which is not how many are taken."""
+_AT_HAND = re.compile(
+    r" (?:at a time|left|at home|in (?:the )?(?:fridge|stock|hand|reserve)|remaining|spare)\b"
+)
+_THRESHOLD = re.compile(
+    r"\b(?:call|notify|page|contact|inform|reassess|discuss|review|escalat\w*)\b[^.;\n]{0,24}?\b(?:after|at"
+    r"|if (?:more|over|above) than"
+    r"|if (?:more|over|above|\u2265|>)|beyond|once|above|over)(?: (?:a )?total(?: dose)? of)? \Z"
+)
+"""Before an amount at which somebody is called: "call MD after 12 mg in 6 h"."""
 _WITHIN = re.compile(r"\b(?:under|below|within|short of|beneath)(?: (?:the|your|our|that))? \Z")
 _DILUENT = re.compile(r"^ ?(?:\(\w+\) )?(?:in|into|with|diluted in|mixed in)(?: an?)? $")
 _REPEATED = re.compile(r"\b(?:every|q) ?\d{1,2} ?(?:minutes?|mins?|m)\b|\b(?:repeat\w*|another)\b")
@@ -135,8 +145,12 @@ def is_no_dose(pieces: Pieces, named: Named, amount: Amount, said: list[Amount])
         return True
     if product and _OWNS.search(pieces.text, max(0, amount.start - 40), amount.start):
         return True
+    if (amount.count is not None or amount.unit in COUNTED) and _is_at_hand(pieces.text, amount):
+        return True
     if not said:
         return False
+    if amount.mass and _THRESHOLD.search(pieces.text, max(0, amount.start - 70), amount.start):
+        return True
     if amount.mass and amount.count is None and any(_multiplies(a, amount) for a in said):
         return True
     if pieces.sentence(said[-1].start) + 2 < pieces.sentence(amount.start):
@@ -170,6 +184,14 @@ def _of_sugar(text: str, named: Named, amount: Amount) -> bool:
     if _SUGAR.match(text, amount.end) is not None:
         return True
     return _RATIO.search(text, max(0, amount.start - 6), amount.start) is not None
+
+
+def _is_at_hand(text: str, amount: Amount) -> bool:
+    """ "drawn from autoinjectors; he has four at a time": what somebody keeps."""
+    return (
+        _AT_HAND.match(text, amount.end) is not None
+        and _OWNS.search(text, max(0, amount.start - 40), amount.start) is not None
+    )
 
 
 def _multiplies(said: Amount, amount: Amount) -> bool:

@@ -86,8 +86,18 @@ _FORBIDDEN = re.compile(
 """What stands before a route that a text rules out: "never to be given as a bolus", "not for IV push"."""
 
 
+_ANOTHER_ONE = re.compile(
+    r"\b(?:stop\w*|end\w*|discontinu\w*|turn\w* off|switch\w* off|wean\w*|before|after|until|off|resum\w*|continu\w*)"
+    r"(?: of)? (?:the|his|her|that|this) (?:insulin |heparin |iv )?\Z",
+    re.I,
+)
+"""What stands before an infusion that runs already and is no way of this drug: "2 h before stopping the infusion"."""
+
+
 def ruled_out(text: str, start: int) -> bool:
-    """Whether the route or the way of giving at `start` is one the text forbids."""
+    """Whether the route or the way of giving at `start` is one the text forbids, or another drug's."""
+    if text.startswith("infusion", start) and _ANOTHER_ONE.search(text, max(0, start - 50), start):
+        return True
     return _FORBIDDEN.search(text, max(0, start - 70), start) is not None
 
 

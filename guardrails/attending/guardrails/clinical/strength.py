@@ -19,6 +19,8 @@ _SO_IT_IS = re.compile(
     r"(?:, | - |; |\()(?:that is|that's|which is|that makes|it is|it's)(?: (?:just|only|about|your|his|her|the|"
     r"their|a))? ?\Z"
 )
+_ABOUT = re.compile(r" ?[(,] ?(?:about|approx(?:imately|\.)?|roughly|circa|ca\.?|~|\u2248) ?")
+"""Before what a dose comes to per kilogram: "800 mg (about 12 mg/kg)"."""
 _EACH_AFTER = re.compile(r"\)?,? ?(?:each|apiece|per (?:tablet|capsule|pill|puff))")
 
 
@@ -226,6 +228,8 @@ class Strengths:
         if a is None or b is None or not a.mass:
             return False
         gap = self._text[a.end : b.start]
+        if b.per_kg and not a.per_kg and (b.per_time, a.per_m2) == (a.per_time, False):
+            return _ABOUT.fullmatch(gap) is not None and convert(b.high, b.unit, a.unit) is not None
         if not ("(" in gap and len(gap) <= 4):
             return False
         converted = convert(b.high, b.unit, a.unit)

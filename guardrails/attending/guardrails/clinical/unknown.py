@@ -109,6 +109,7 @@ _ORDINARY = word_set(
     "metanephrine metanephrines normetanephrine microalbumin beta-hcg "
     "concept concepts percept intercept precept transcept "
     "spacer spacers waking hypoglycemia hypoglycaemia hyperglycemia hyperglycaemia yesterday cumulative "
+    "premix premixed ingestion waking syringe spacer "
     "gastro-resistant solostar flexpen kwikpen penfill turbohaler evohaler accuhaler prefilled pre-filled"
 )
 

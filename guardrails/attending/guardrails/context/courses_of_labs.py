@@ -41,6 +41,11 @@ _GOES: Final = re.compile(
     re.I,
 )
 _ARROW: Final = re.compile(r"(?:->|\d ?>) ?\Z")
+_ANOTHER: Final = re.compile(
+    r"\b(?:CrCl|e?GFR|PTH|K\+?|Na\+?|Ca|Mg|BUN|INR|WBC|ANC|ALT|AST|TSH|CRP|CK|BP|HR|SpO2|QTc|clearance|urea|glucose|potassium"
+    r"|calcium|bilirubin|albumin)\b(?= ?[:=]? ?\d)"
+)
+"""The name of another value, at which the values of the one before end."""
 _WINDOW: Final = 110
 _ROWS: Final = 60
 _UNIT: Final = re.compile(r"(?i)(10\^9/l|k/ul|/ul|mmol/l|mg/dl|g/dl|g/l|umol/l|\u00b5mol/l|\u03bcmol/l)")
@@ -67,6 +72,8 @@ def _behind(text: str, start: int, analyte: str) -> list[tuple[Decimal, int, int
     other = _NAME.search(text, start)
     if other is not None and other.start() < end:
         end = other.start()
+    if (another := _ANOTHER.search(text, start, end)) is not None:
+        end = another.start()
     values: list[tuple[Decimal, int, int]] = []
     for number in _NUMBER.finditer(text, start, end):
         bounded = _NO_VALUE_BEFORE.search(text, max(start, number.start() - 10), number.start())

@@ -26,6 +26,8 @@ _URGENT: Final = Sieved(
     r"|maternity (?:unit|triage"
     r"|assessment)|(?:AMU|EAU|MAU|SDEC|ICU|ITU|CCU)|admit(?:ted)? (?:to|under|for|from|via)|on-call \w+"
     r"|(?:transfer\w*|sent|conveyed) (?:\w+ )?to (?:\w+ )?hospital"
+    r"|(?:needs?|means|for|and|arrange|warrants?|requires?|=|\u2192) (?:an? )?(?:hospital |emergency )?admission"
+    r"|emergency(?= ?[:\u2013=])"
     r"|immediately|right away|without delay|stat\b|crisis (?:line|text)|suicide (?:hotline|prevention"
     r"|lifeline)|rapid response|code blue|stroke (?:code|alert|team)|activate)\b",
     re.I,
