@@ -126,8 +126,6 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
     facts = case.knowledge.interactions(first.drug, second.drug)
     if not facts or _alternatives(case, first, second) or switched(case, first, second):
         return None
-    if all(case.of_class(e.drug, "corticosteroid_systemic") for e in (first, second)):
-        facts = [fact for fact in facts if fact.mechanism != "hypokalemia"]  # one steroid after the other
     best: tuple[Severity, int, Interaction, str] | None = None
     hours = case.knowledge.spaced_hours(first.drug, second.drug)
     spaced = hours is not None and apart(case, first, second, hours)
