@@ -95,6 +95,8 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.IdentityService/GetUser": _STAFF,
     "/attending.v1.IdentityService/IssueKey": _STAFF,
     "/attending.v1.IdentityService/RevokeKey": _STAFF,
+    "/attending.v1.PasskeyService/IssuePasskeyCode": _STAFF,
+    "/attending.v1.PasskeyService/ConfirmPasskeyCode": _STAFF,
     "/attending.v1.RecallService/Withdraw": _RECALL,
     "/attending.v1.RecallService/AckRecall": _RECALL,
     "/attending.v1.RecallService/ListRecalls": _RECALL,
