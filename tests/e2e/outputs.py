@@ -35,6 +35,7 @@ OUTPUTS: Final[dict[str, str]] = {
         f"service: attending.v1.{name}": _ANSWERS
         for name in (
             "AdminService",
+            "BreakGlassService",
             "CustodyService",
             "EmergencyService",
             "IdentityService",
@@ -42,8 +43,10 @@ OUTPUTS: Final[dict[str, str]] = {
             "KeyService",
             "KnowledgeService",
             "LedgerService",
+            "PasskeyService",
             "PolicyService",
             "PromptService",
+            "RecallService",
             "ReviewService",
         )
     },

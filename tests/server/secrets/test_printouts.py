@@ -173,6 +173,7 @@ NOT_SECRET = {
     "secrets": "this section",
     "token_sha256": "a hash",
     "keys_folder": "a folder",
+    "passkeys": "a section: where passkeys are good, and for how long codes are",
 }
 """Keys of the configuration whose names look like secrets', and what they are instead."""
 

@@ -92,7 +92,8 @@ class Queue(Record):
         viewer = None if wanted.who is None else wanted.who.name
         return QueuePage(
             items=tuple(zip((item.seen_by(viewer) for item in shown), versions, strict=True)),
-            total=int(counted[0][0]),
+            # No row comes back where the store refuses a name that nothing can have.
+            total=int(counted[0][0]) if counted else 0,
             following="" if last is None else f"{last.priority}~{last.ticket_id}",
         )
 
