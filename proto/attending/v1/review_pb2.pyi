@@ -218,10 +218,13 @@ class ListQueueResponse(_message.Message):
     ITEMS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
+    TOTAL_IS_LOWER_BOUND_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Output only. Empty on the last page."""
     total: _builtins.int
-    """Output only. Number of waiting items."""
+    """Output only. Number of waiting items that the filter lets through, counted up to 1,000."""
+    total_is_lower_bound: _builtins.bool
+    """Output only. `total` is a lower bound: more wait than that."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueueItem]:
         """Output only. Items, most urgent first."""
@@ -232,10 +235,11 @@ class ListQueueResponse(_message.Message):
         items: _abc.Iterable[Global___QueueItem] | None = ...,
         next_page_token: _builtins.str = ...,
         total: _builtins.int = ...,
+        total_is_lower_bound: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "next_page_token", b"next_page_token", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "next_page_token", b"next_page_token", "total", b"total", "total_is_lower_bound", b"total_is_lower_bound"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

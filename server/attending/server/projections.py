@@ -100,6 +100,9 @@ review_item = Table(
     Index(None, "log_id", "state", "priority", "ticket_id"),
     Index(None, "log_id", "state", "expires_at"),
     Index(None, "log_id", "inference_id"),
+    # What somebody holds, and what is kept for them: few rows of a long queue.
+    Index(None, "log_id", "claimed_by"),
+    Index(None, "log_id", "assigned_to"),
 )
 
 # One row a withdrawn inference; `outstanding` are those who have not taken notice.

@@ -281,7 +281,7 @@ async def test_the_queue_is_most_severe_first_and_of_one_tenant(ward: Ward) -> N
     assert [item.inference_id for item, _v in page.items] == [serious.inference_id, plain.inference_id]
     assert (page.total, page.following) == (2, "")
     await ward.gate.ledger.create_log("other", "test.example/other")
-    assert await ward.desk.queue("other", Wanted(), 10) == QueuePage((), 0, "")
+    assert await ward.desk.queue("other", Wanted(), 10) == QueuePage((), 0, False, "")
     with pytest.raises(NotFound):
         await ward.desk.view(permit(replace(ward.rivera.principal, tenant="other")), ticket_of(serious))
 

@@ -10,6 +10,7 @@ from attending.guardrails.finding import Severity
 from attending.server.clock import parse, stamp
 from attending.server.errors import InvalidRequest
 from attending.server.inference.states import State
+from attending.server.review import queue
 from attending.server.review.order import LONGEST_HEAD_START, priority
 from attending.server.review.queue import Wanted
 from hypothesis import given
@@ -63,6 +64,23 @@ async def test_pages_follow_each_other_while_items_come_and_go(ward: Ward) -> No
     for forged in ("1", f"{DUE}~tkt_1' OR 1=1", f"{DUE}~{'a' * 41}", "~", "x" * 10_000):
         with pytest.raises(InvalidRequest):
             await ward.desk.queue(TENANT, Wanted(), 2, forged)
+
+
+async def test_a_long_queue_is_counted_so_far_and_says_so(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "COUNTED", 2)
+    for n in range(3):
+        page = await ward.desk.queue(TENANT, Wanted(), 1)
+        assert (page.total, page.more) == (n, False)
+        await held(ward)
+    page = await ward.desk.queue(TENANT, Wanted(), 2)
+    assert (page.total, page.more, len(page.items)) == (2, True, 2)
+    # Each page says it, and a filter is counted by itself.
+    rest = await ward.desk.queue(TENANT, Wanted(), 2, page.following)
+    assert (rest.total, rest.more, len(rest.items)) == (2, True, 1)
+    mine = await ward.desk.queue(TENANT, Wanted(mine=True, who=ward.rivera.principal), 2)
+    assert (mine.total, mine.more) == (0, False)
 
 
 async def test_two_states_are_one_order(ward: Ward) -> None:

@@ -73,7 +73,7 @@ class QueuePage:
             template,
             visit=visit,
             rows=rows,
-            total=found.total,
+            total=f"{found.total:,}+" if found.more else str(found.total),
             first=not after,
             following=found.following,
             policy=policy,

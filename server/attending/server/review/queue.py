@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 from attending.ledger.entry import Entry
 from attending.server import projections
@@ -22,11 +22,15 @@ from attending.server.review.case import Case
 from attending.server.review.item import Item
 from attending.server.review.order import LONGEST_HEAD_START
 from attending.server.review.record import Record
-from sqlalchemy import ColumnElement, and_, func, literal, not_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, literal, not_, or_, select, tuple_
 
 _ITEMS = projections.review_item
 _LONGEST_LIFE: Final = timedelta(days=90)
 """The most that a policy may say as `expiry_minutes`."""
+COUNTED: Final = 1_000
+"""How far the items on all pages are counted: a longer queue is counted by nobody, and costs a page as much as all else
+together.
+"""
 _TOKEN: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)~([a-z0-9_]{1,40})")
 
 
@@ -52,10 +56,13 @@ class Wanted:
 class QueuePage:
     """Items with the versions of their streams, how many there are on all pages, and what the next page is asked for
     by: empty on the last.
+
+    `total` is exact up to COUNTED; with `more` it is COUNTED, and there are more.
     """
 
     items: tuple[tuple[Item, int], ...]
     total: int
+    more: bool
     following: str
 
 
@@ -74,17 +81,15 @@ class Queue(Record):
             _ITEMS.c.expires_at > stamp(now),
             # Follows from the line above; keeps what expired long ago out of the scan.
             _ITEMS.c.priority > stamp(now - _LONGEST_LIFE - LONGEST_HEAD_START),
-            *_conditions(wanted, stamp(now)),
+            *_conditions(tenant, wanted, stamp(now)),
         ]
         place = [] if not after else [tuple_(_ITEMS.c.priority, _ITEMS.c.ticket_id) > _place(after)]
         found = await asyncio.gather(
-            *(self._first(state, [*where, *place], limit + 1) for state in wanted.states)
+            *(self._first(_state(wanted) == state, [*where, *place], limit + 1) for state in wanted.states)
         )
         items = list(heapq.merge(*found, key=attrgetter("priority", "ticket_id")))
         shown = items[:limit]
-        counted = await self._ledger.query(
-            select(func.count()).select_from(_ITEMS).where(*where, _ITEMS.c.state.in_(wanted.states))
-        )
+        counted = await self._count([*where, _state(wanted).in_(wanted.states)])
         versions = await asyncio.gather(
             *(self._ledger.stream_version(tenant, item.inference_id) for item in shown)
         )
@@ -92,20 +97,26 @@ class Queue(Record):
         viewer = None if wanted.who is None else wanted.who.name
         return QueuePage(
             items=tuple(zip((item.seen_by(viewer) for item in shown), versions, strict=True)),
-            # No row comes back where the store refuses a name that nothing can have.
-            total=int(counted[0][0]) if counted else 0,
+            total=min(counted, COUNTED),
+            more=counted > COUNTED,
             following="" if last is None else f"{last.priority}~{last.ticket_id}",
         )
 
-    async def _first(self, state: str, where: Sequence[ColumnElement[bool]], limit: int) -> list[Item]:
+    async def _first(
+        self, state: ColumnElement[bool], where: Sequence[ColumnElement[bool]], limit: int
+    ) -> list[Item]:
         # A state at a time: within one, the index has the order.
         rows = await self._ledger.query(
-            select(_ITEMS)
-            .where(_ITEMS.c.state == state, *where)
-            .order_by(_ITEMS.c.priority, _ITEMS.c.ticket_id)
-            .limit(limit)
+            select(_ITEMS).where(state, *where).order_by(_ITEMS.c.priority, _ITEMS.c.ticket_id).limit(limit)
         )
         return [Item.from_row(row._mapping) for row in rows]
+
+    async def _count(self, where: Sequence[ColumnElement[bool]]) -> int:
+        """How many there are, at most one more than COUNTED."""
+        few = select(_ITEMS.c.ticket_id).where(*where).limit(COUNTED + 1)
+        counted = await self._ledger.query(select(func.count()).select_from(few.subquery()))
+        # No row comes back where the store refuses a name that nothing can have.
+        return int(counted[0][0]) if counted else 0
 
     async def view(self, permit: Permit, ticket_id: str) -> Case:
         """The whole case; of one that is read blind without what another reader made of it. The look is an entry before
@@ -125,7 +136,14 @@ class Queue(Record):
         return [one for one in entries if not one.type.startswith("review.") or one.actor == who.actor]
 
 
-def _conditions(wanted: Wanted, now: str) -> list[ColumnElement[bool]]:
+def _state(wanted: Wanted) -> ColumnElement[str]:
+    """The column; for `mine` as an expression that no index has, since SQLite would walk the whole order for a few rows
+    that it finds at once by who holds them.
+    """
+    return _ITEMS.c.state + literal("") if wanted.mine else _ITEMS.c.state
+
+
+def _conditions(tenant: str, wanted: Wanted, now: str) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = []
     if wanted.policy:
         where.append(_ITEMS.c.policy == wanted.policy)
@@ -138,11 +156,18 @@ def _conditions(wanted: Wanted, now: str) -> list[ColumnElement[bool]]:
     if wanted.who is not None:
         name = wanted.who.name
         if wanted.mine:
-            held = and_(_ITEMS.c.claimed_by == name, _ITEMS.c.lease_expires_at > now)
-            where.append(or_(held, and_(_ITEMS.c.assigned_to == name, _ITEMS.c.assigned_until > now)))
+            where.append(_ITEMS.c.ticket_id.in_(_of(tenant, name, now)))
         if wanted.claimable:
             where.append(_claimable(wanted.who, now))
     return where
+
+
+def _of(tenant: str, name: str, now: str) -> Select[Any]:
+    """Tickets that somebody holds or that are kept for them, each half by its index: few rows of a long queue."""
+    of_tenant = select(_ITEMS.c.ticket_id).where(_ITEMS.c.log_id == tenant)
+    held = of_tenant.where(_ITEMS.c.claimed_by == name, _ITEMS.c.lease_expires_at > now)
+    kept = of_tenant.where(_ITEMS.c.assigned_to == name, _ITEMS.c.assigned_until > now)
+    return select(held.union_all(kept).subquery().c.ticket_id)
 
 
 def _claimable(who: Principal, now: str) -> ColumnElement[bool]:

@@ -77,6 +77,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             items=[_item(item, version) for item, version in page.items],
             next_page_token=page.following,
             total=page.total,
+            total_is_lower_bound=page.more,
         )
 
     async def GetItem(  # noqa: N802
