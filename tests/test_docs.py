@@ -187,7 +187,7 @@ def _raised() -> set[str]:
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name in classes or name in {"_failure", "_exhausted", "Places"}:
+            if name in classes or name in {"failure", "_failure", "_exhausted", "Places"}:
                 found |= {
                     part.value
                     for part in ast.walk(node.args[0])

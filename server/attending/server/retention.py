@@ -15,6 +15,7 @@ from attending.ledger.entry import Entry
 from attending.ledger.ledger import Ledger
 from attending.ledger.verify.activations import stream_of
 from attending.server import clock, projections
+from attending.server.content_hash import digits
 from sqlalchemy import select
 
 KEPT: Final = Terms(None, ((1, Start.POLICY_RETIRED),))
@@ -85,4 +86,4 @@ class PolicyTerms:
             self._policies[policy] = terms_of_policy(
                 await self._ledger.whole_stream(log_id, stream_of(policy))
             )
-        return self._policies[policy].get(policy_hash.removeprefix("sha256:"), KEPT)
+        return self._policies[policy].get(digits(policy_hash), KEPT)

@@ -26,8 +26,9 @@ from attending.server.activation.serving import Generation, Serving
 from attending.server.app import package_policies
 from attending.server.halt.switch import Switch
 from attending.server.idempotency import Once
+from attending.server.inference.call import Caller
 from attending.server.inference.owners import Owners
-from attending.server.inference.pipeline import Caller, Pipeline
+from attending.server.inference.pipeline import Pipeline
 from attending.server.inference.watch import Changes
 from attending.server.prompts.registry import PromptRegistry
 from attending.server.providers.configure import ConfiguredProvider
@@ -228,15 +229,19 @@ def make_pipeline(
     terms: Terms = LOCAL,
     residency: Mapping[str, frozenset[str]] | None = None,
     serving: Serving | None = None,
+    others: Mapping[str, ConfiguredProvider] | None = None,
 ) -> tuple[Pipeline, PromptRegistry]:
-    """`serving` where the versions that are served change; `checker` and `policies` for good otherwise."""
+    """`serving` where the versions that are served change; `checker` and `policies` for good otherwise.
+
+    `others` are the providers beside the scripted one.
+    """
     prompts = PromptRegistry(ledger, clock)
     configured = ConfiguredProvider(provider, timeout_seconds, None, terms)
     return (
         Pipeline(
             ledger=ledger,
             serving=serving or Serving(Generation(policies, checker)),
-            providers={"scripted": configured},
+            providers={"scripted": configured, **(others or {})},
             prompts=prompts,
             changes=changes,
             owners=owners or Owners(ledger, owner),

@@ -21,8 +21,8 @@ CLOSING = {"inference.failed", "inference.abandoned"}
 
 def fail_closing(gate: Gate, monkeypatch: pytest.MonkeyPatch, failing: Callable[[], bool]) -> None:
     """Makes the store refuse closing entries while `failing()`; everything else is stored."""
-    monkeypatch.setattr("attending.server.inference.pipeline.CLOSING_RETRY_SECONDS", (0.0,))
-    monkeypatch.setattr("attending.server.inference.pipeline.ABANDON_RETRY_SECONDS", (0.01,))
+    monkeypatch.setattr("attending.server.inference.trail.CLOSING_RETRY_SECONDS", (0.0,))
+    monkeypatch.setattr("attending.server.inference.trail.ABANDON_RETRY_SECONDS", (0.01,))
     real = gate.ledger.append
 
     async def append(log_id: str, entries: object, **options: object) -> object:
@@ -74,7 +74,7 @@ async def test_recovery_closes_a_call_whose_late_reply_is_on_record(
 
 
 async def test_callers_that_hang_up_cannot_pile_up_work_without_end(gate: Gate) -> None:
-    gate.pipeline.max_open = 3
+    gate.pipeline._calls.max_open = 3
     gate.provider.delay_seconds = 0.3
     left = [
         asyncio.create_task(gate.pipeline.infer(CALLER, infer_call(), key(f"left-{n}"))) for n in range(3)

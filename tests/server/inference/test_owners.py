@@ -201,7 +201,7 @@ async def test_the_same_key_in_both_at_once_runs_once(twins: Twins) -> None:
 async def test_a_call_that_goes_on_elsewhere_is_unavailable_in_the_end_with_a_time_to_retry(
     twins: Twins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("attending.server.inference.pipeline.ELSEWHERE_SECONDS", 0.3)
+    monkeypatch.setattr("attending.server.inference.exactly_once.ELSEWHERE_SECONDS", 0.3)
     task, inference_id = await begun(twins.a, delay_seconds=2.0)
     with pytest.raises(Unavailable) as running:
         await twins.b.pipeline.infer(CALLER, infer_call(), key())

@@ -223,7 +223,7 @@ async def test_a_client_that_goes_away_changes_nothing_in_the_record(gate: Gate)
 
 
 async def test_checks_that_cannot_run_hold(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("attending.server.inference.pipeline.CHECK_RETRY_SECONDS", (0.0,))
+    monkeypatch.setattr("attending.server.inference.judgement.CHECK_RETRY_SECONDS", (0.0,))
 
     def fail() -> None:
         raise RuntimeError("pool is gone")
@@ -280,7 +280,7 @@ def test_a_result_written_before_rails_were_kept_is_read() -> None:
 
 async def test_a_finished_key_is_answered_whatever_is_configured_since(gate: Gate) -> None:
     first = await gate.pipeline.infer(CALLER, infer_call(), key())
-    gate.pipeline._providers = {}
+    gate.pipeline._models._providers = {}
     again = await gate.pipeline.infer(CALLER, infer_call(), key())
     assert again.inference_id == first.inference_id
 
@@ -288,7 +288,7 @@ async def test_a_finished_key_is_answered_whatever_is_configured_since(gate: Gat
 async def test_a_store_that_fails_at_the_verdict_releases_nothing_and_recovery_closes(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("attending.server.inference.pipeline.CLOSING_RETRY_SECONDS", (0.0,))
+    monkeypatch.setattr("attending.server.inference.trail.CLOSING_RETRY_SECONDS", (0.0,))
     real = gate.ledger.append
 
     async def failing(log_id: str, entries: object, **options: object) -> object:
@@ -319,8 +319,8 @@ async def test_a_store_that_fails_at_the_verdict_releases_nothing_and_recovery_c
 async def test_a_store_that_comes_back_gets_the_closing_entry_without_a_restart(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("attending.server.inference.pipeline.CLOSING_RETRY_SECONDS", (0.0,))
-    monkeypatch.setattr("attending.server.inference.pipeline.ABANDON_RETRY_SECONDS", (0.01,))
+    monkeypatch.setattr("attending.server.inference.trail.CLOSING_RETRY_SECONDS", (0.0,))
+    monkeypatch.setattr("attending.server.inference.trail.ABANDON_RETRY_SECONDS", (0.01,))
     real = gate.ledger.append
     refused: list[str] = []
 

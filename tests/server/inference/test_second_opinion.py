@@ -48,12 +48,15 @@ def asking(gate: Gate, judge: ScriptedProvider, *, terms: Terms = LOCAL, **keys:
     letter = loaded["administrative-letter"]
     changed = replace(letter, policy=letter.policy.model_copy(update={"second_opinion": asked}))
     policies = PolicySet({**loaded, "administrative-letter": changed})
-    pipeline = make_pipeline(gate.ledger, gate.checker, gate.provider, policies, gate.changes, gate.clock)[0]
-    pipeline._providers = {
-        **pipeline._providers,
-        "other": ConfiguredProvider(judge, 5.0, None, terms),
-    }
-    return pipeline
+    return make_pipeline(
+        gate.ledger,
+        gate.checker,
+        gate.provider,
+        policies,
+        gate.changes,
+        gate.clock,
+        others={"other": ConfiguredProvider(judge, 5.0, None, terms)},
+    )[0]
 
 
 def fail() -> None:

@@ -98,7 +98,7 @@ async def whole_life(ward: Ward) -> str:
         gate.ledger, gate.checker, gate.provider, gate.policies, gate.changes, gate.clock, owner="srv-gone"
     )
     gate.checker.phi_down = True
-    left._fail = _dies  # type: ignore[method-assign, assignment]
+    left._trail.fail = _dies  # type: ignore[method-assign, assignment]
     with pytest.raises(AttendingError):
         await left.infer(CALLER, infer_call(context=about), key("abandoned"))
     gate.checker.phi_down = False
@@ -179,7 +179,7 @@ def _copied(ward: Ward, tmp_path: Path) -> Path:
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ATTENDING_DATA", raising=False)
     monkeypatch.delenv("ATTENDING_CONFIG", raising=False)
-    monkeypatch.setattr("attending.server.inference.pipeline.CHECK_RETRY_SECONDS", (0.0,))
+    monkeypatch.setattr("attending.server.inference.judgement.CHECK_RETRY_SECONDS", (0.0,))
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from attending.ledger.submission import Expectation
 from attending.ledger.verify.activations import REGISTRY
 from attending.server.activation.standing import KNOWLEDGE, Standing, standing, stream_of
 from attending.server.auth.principal import Principal
+from attending.server.content_hash import digits
 from attending.server.errors import Aborted, FailedPrecondition, NotFound, PermissionDenied, Unavailable
 from attending.server.idempotency import Once, answered, index_of
 
@@ -91,7 +92,8 @@ class Registry:
     @property
     def served(self) -> Served:
         return Served(
-            {name: _hex(policy.hash) for name, policy in self._policies.items()}, _hex(self._knowledge_hash())
+            {name: digits(policy.hash) for name, policy in self._policies.items()},
+            digits(self._knowledge_hash()),
         )
 
     # -- what an inference may begin under
@@ -103,7 +105,7 @@ class Registry:
         """
         return [
             await self._in_force(tenant, policy, policy_hash),
-            await self._in_force(tenant, KNOWLEDGE, _hex(self._knowledge_hash())),
+            await self._in_force(tenant, KNOWLEDGE, digits(self._knowledge_hash())),
         ]
 
     async def require_none(self, tenant: str, policy: str) -> None:
@@ -148,7 +150,7 @@ class Registry:
     async def in_folder(self, name: str) -> str | None:
         """The version that lies in the server's folder now, None where none that loads does."""
         try:
-            return _hex(await asyncio.to_thread(self._read, name))
+            return digits(await asyncio.to_thread(self._read, name))
         except (PolicyError, knowledge_load.PackError, OSError):
             return None
 
@@ -298,12 +300,12 @@ class Registry:
         """The body that names version `wanted`, which must be what lies in the folder, without a fault."""
         try:
             if name == KNOWLEDGE:
-                here, body = _hex(self._read(name)), {"knowledge_hash": wanted}
+                here, body = digits(self._read(name)), {"knowledge_hash": wanted}
             else:
                 policy = load_policy(self._folder / name).policy
                 if policy.registry.status != "active":
                     raise FailedPrecondition("POLICY_HAS_ERRORS", metadata={"faults": "NOT_OF_STATUS_ACTIVE"})
-                here, body = _hex(policy.hash), body_of(policy)
+                here, body = digits(policy.hash), body_of(policy)
         except PolicyError as err:
             if any(fault.reason == "FILE_MISSING" and fault.file == "policy.yaml" for fault in err.faults):
                 raise NotFound("UNKNOWN_POLICY") from None
@@ -338,7 +340,7 @@ def body_of(policy: Policy) -> dict[str, Any]:
     return {
         "name": policy.name,
         "version": policy.version,
-        "policy_hash": _hex(policy.hash),
+        "policy_hash": digits(policy.hash),
         "mode": policy.mode,
         "not_acted_on": not_acted_on(policy),
         # What holds for payloads made under this version.
@@ -370,8 +372,3 @@ def _words(found: Standing) -> dict[str, str]:
 
 def _faults(faults: Sequence[Any]) -> dict[str, str]:
     return {"faults": ",".join(sorted({fault.reason for fault in faults}))}
-
-
-def _hex(content_hash: str) -> str:
-    """Entries name a content hash by its hex digits alone."""
-    return content_hash.removeprefix("sha256:")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from attending.server.app import authorization_folder, policies_folder
+from attending.server.content_hash import digits
 from attending.server.doctor.check import Finding, Site, green, red, warning
 
 
@@ -131,7 +132,7 @@ def in_force(site: Site) -> Iterator[Finding]:
                 entries = [
                     parse_entry(data) for data in store.stream_entries(tenant.name, stream, 0, version)
                 ]
-                stands, wanted = standing(name, entries), content_hash.removeprefix("sha256:")
+                stands, wanted = standing(name, entries), digits(content_hash)
                 if stands.active == wanted:
                     continue
                 if stands.requested == wanted:

@@ -15,6 +15,7 @@ from attending.server.activation.registry import Registry, Served, not_acted_on
 from attending.server.activation.reload import Reloader
 from attending.server.activation.serving import Generation, Serving
 from attending.server.app import App, Component, policies_folder
+from attending.server.content_hash import digits
 from attending.server.errors import ConfigurationError
 from attending.server.halt.switch import Switch
 from attending.server.inference.active import record_active, require_supported
@@ -122,7 +123,9 @@ class _Loader:
         policies = PolicySet.load(self.folder)
         require_supported(policies)
         pack = Pack.read(self._config.knowledge.folder or DEFAULT)
-        return Served({name: _hex(policy.hash) for name, policy in policies.items()}, _hex(str(pack.hash)))
+        return Served(
+            {name: digits(policy.hash) for name, policy in policies.items()}, digits(str(pack.hash))
+        )
 
     def generation(self) -> Generation:
         """Its checks are not started. Raises as `offered`."""
@@ -153,10 +156,6 @@ async def _start(generation: Generation) -> None:
     for policy in generation.policies.values():
         if not_acted_on(policy):
             log.warning("policy.settings_not_acted_on", policy=policy.name)
-
-
-def _hex(content_hash: str) -> str:
-    return content_hash.removeprefix("sha256:")
 
 
 async def build(app: App) -> Gate:

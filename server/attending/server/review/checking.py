@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from attending.guardrails.patient import Judged
 from attending.guardrails.policy.decide import decide
 from attending.server.errors import FailedPrecondition
+from attending.server.inference.disposition import effective_audience
 from attending.server.inference.entries import Result, load_request
 from attending.server.inference.failed_rails import tell_failed
-from attending.server.inference.pipeline import effective_audience
 from attending.server.phi.access import Permit
 from attending.server.review import machine
 from attending.server.review.case import Case

@@ -13,6 +13,7 @@ from attending.ledger.vault import SealedPayload, payload_commitment
 from attending.ledger.webauthn import Assertion
 from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
+from attending.server.content_hash import digits
 from attending.server.errors import Aborted, FailedPrecondition, InvalidRequest, NotFound
 from attending.server.idempotency import Once, answered
 from attending.server.inference.entries import Result
@@ -96,7 +97,7 @@ class Signing(Checking):
             time=stamp(now),
             nonce=secrets.token_hex(16),
             # Who signs, and how many, is what the version says that held it, whatever is in force now.
-            policy_hash=case.row["policy_hash"].removeprefix("sha256:"),
+            policy_hash=digits(case.row["policy_hash"]),
             findings=len(item.to_dispose),
             disposed=len(set(item.to_dispose) & set(item.disposed)),
         )
@@ -176,9 +177,7 @@ class Signing(Checking):
                 **proof.to_json(prepared.key.algorithm),
                 "key_id": prepared.statement.key_id,
                 # The version that judged an edit; null for what was signed as it was held.
-                "checked_by": None
-                if prepared.checked_by is None
-                else prepared.checked_by.removeprefix("sha256:"),
+                "checked_by": None if prepared.checked_by is None else digits(prepared.checked_by),
                 **({} if rejection is None else {"reason_code": rejection.reason_code}),
             },
             *payloads,

@@ -15,8 +15,9 @@ from attending.server.auth.context import current_principal
 from attending.server.auth.principal import Principal
 from attending.server.errors import InvalidRequest, NotFound, Unavailable
 from attending.server.idempotency import key_violations, once
+from attending.server.inference.call import Caller
 from attending.server.inference.outcome import Outcome, read_standing
-from attending.server.inference.pipeline import Caller, Pipeline
+from attending.server.inference.pipeline import Pipeline
 from attending.server.inference.states import State
 from attending.server.inference.watch import Changes
 from attending.server.phi.access import Permit, PhiAccess

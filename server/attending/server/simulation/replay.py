@@ -18,7 +18,7 @@ from attending.guardrails.patient import Judged
 from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Audience
 from attending.guardrails.pool import GuardOverloaded, GuardPool
-from attending.server.inference.pipeline import effective_audience
+from attending.server.inference.disposition import effective_audience
 from attending.server.simulation.recorded import Recorded, Skipped
 from attending.server.simulation.tally import RANK, Tally
 

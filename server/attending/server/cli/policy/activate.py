@@ -14,6 +14,7 @@ from attending.server.cli.examples import examples
 from attending.server.cli.message import as_json_line
 from attending.server.cli.outcome import CommandError, Exit
 from attending.server.cli.policy.folders import FOLDER, folder_option
+from attending.server.content_hash import digits
 from attending.v1 import policy_pb2
 
 if TYPE_CHECKING:
@@ -184,4 +185,4 @@ def _say_loaded(client: PolicyClient, standing: policy_pb2.ActivationStanding, a
 
 
 def _bytes(content_hash: str) -> bytes:
-    return bytes.fromhex(content_hash.removeprefix("sha256:"))
+    return bytes.fromhex(digits(content_hash))

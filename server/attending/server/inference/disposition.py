@@ -1,0 +1,66 @@
+"""What becomes of a text once its verdict is there: released, held for whom until when, or blocked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from attending.guardrails.finding import Finding
+from attending.guardrails.policy.decide import Verdict
+from attending.guardrails.policy.schema import Audience, Policy
+from attending.ledger.vault import SealedPayload
+from attending.server.clock import stamp
+from attending.server.inference import entries
+from attending.server.inference.call import OpenCall, new_id
+
+
+def effective_audience(policy: Policy, recipient: str) -> Audience:
+    """Who is taken to read the text: a patient if either the policy or the caller says so."""
+    return "patient" if "patient" in (policy.audience, recipient) else "clinician"
+
+
+def disposition(
+    opened: OpenCall, verdict: Verdict, findings: Sequence[Finding], text: SealedPayload, now: datetime
+) -> tuple[str, dict[str, Any]]:
+    """Type and body of the entry that follows `inference.generated`."""
+    policy = opened.policy
+    if verdict.disposition == "release":
+        return "inference.released", {
+            "basis": "policy",
+            "text_record": text.record,
+            "text_commitment": text.commitment.commitment,
+            "not_enforced": verdict.not_enforced,
+        }
+    body: dict[str, Any] = {
+        "ticket": new_id("tkt"),
+        "policy": policy.name,
+        "to_dispose": list(verdict.to_dispose),
+        "due_at": stamp(now + timedelta(minutes=policy.sla_minutes)),
+        "expires_at": stamp(now + timedelta(minutes=policy.expiry_minutes)),
+        "urgency": policy.urgency,
+        "findings": entries.findings_body(findings),
+    }
+    if verdict.disposition == "block":
+        body |= {"stage": "output", "sign_off": {"roles": ["safety_officer"], "count": 0}}
+        return "inference.blocked", body
+    body["sign_off"] = {
+        "roles": list(verdict.required_roles),
+        "count": policy.sign_offs.count,
+        "author_may_sign": policy.sign_offs.author_may_sign,
+    }
+    # Who reads the text decides too: what goes to a patient waits.
+    glass = policy.break_glass
+    if glass is not None and effective_audience(policy, opened.context.recipient) != "patient":
+        body["sign_off"]["break_glass"] = {
+            "roles": list(glass.roles),
+            "review_within_hours": glass.review_within_hours,
+        }
+    if (escalation := policy.escalation) is not None:
+        body["escalation"] = {
+            "at": stamp(now + timedelta(minutes=escalation.after_minutes)),
+            "to_roles": list(escalation.to_roles),
+        }
+    if policy.sign_offs.blinded_second_read:
+        body["sign_off"]["blinded"] = True
+    return "inference.held", body
