@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.pool import GuardStartError
+from attending.ledger.entry import Entry
+from attending.ledger.errors import StoreUnavailable
 from attending.ledger.ledger import Ledger
 from attending.server import projections
 from attending.server.activation.registry import Registry, Served
@@ -21,7 +23,7 @@ from attending.server.activation.serving import Generation, Serving
 from attending.server.app import package_policies, resolve
 from attending.server.auth.principal import Principal
 from attending.server.halt.switch import Switch
-from attending.server.inference.pipeline import Caller
+from attending.server.inference.call import Caller
 from attending.server.inference.states import State
 from attending.server.inference.watch import Changes
 from attending.v1 import policy_pb2, policy_pb2_grpc
@@ -190,6 +192,40 @@ async def test_a_version_that_does_not_come_up_takes_nothing_away(process: Proce
     assert await refused(process.pipeline.infer(CALLER, infer_call(), key("one"))) == "VERSION_LOADING"
     await process.loaded()
     assert (await process.pipeline.infer(CALLER, infer_call(), key("one"))).state is State.RELEASED
+
+
+async def test_a_store_that_fails_after_the_change_of_versions_breaks_nothing(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = process.change()
+    await process.put_in_force(wanted)
+    process.held.clear()
+    await process.reloader.look()
+
+    async def unreadable(*_arguments: object) -> list[Entry]:
+        raise StoreUnavailable()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(process.ledger, "whole_stream", unreadable)
+        process.held.set()
+        await process.loaded()
+    outcome = await process.pipeline.infer(CALLER, infer_call(), key("one"))
+    assert outcome.policy_hash == f"sha256:{wanted}"
+
+
+async def test_a_load_that_ends_in_a_fault_of_our_own_does_not_keep_the_server_from_closing(
+    process: Process,
+) -> None:
+    async def broken() -> Generation:
+        raise RuntimeError("a defect")
+
+    before = process.serving.now
+    reloader = Reloader(process.serving, process.registry, (TENANT,), process.offered, broken)
+    await process.put_in_force(process.change())
+    assert await reloader.loading()
+    await asyncio.sleep(0)
+    await reloader.close()
+    assert (reloader.running, process.serving.now) == (False, before)
 
 
 async def test_what_lies_in_the_folder_is_not_loaded_unless_it_is_what_was_put_in_force(

@@ -16,7 +16,6 @@ from typing import Final
 import structlog
 from attending.guardrails.knowledge.load import PackError
 from attending.guardrails.policy.problem import PolicyError
-from attending.guardrails.pool import GuardError
 from attending.ledger.errors import LedgerError
 from attending.server.activation.registry import Registry, Served
 from attending.server.activation.serving import Generation, Serving
@@ -41,8 +40,8 @@ class Reloader:
         load: Callable[[], Awaitable[Generation]],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`offered` reads what lies in the folders; `load` brings it up with its checks running. Both may raise
-        PolicyError, PackError, GuardError, ConfigurationError and OSError.
+        """`offered` reads what lies in the folders and may raise PolicyError, PackError, ConfigurationError and
+        OSError; `load` brings it up with its checks running, or raises and leaves no process behind.
         """
         self._serving = serving
         self._registry = registry
@@ -110,7 +109,7 @@ class Reloader:
     async def _replace(self, wanted: Served) -> None:
         try:
             generation = await self._load()
-        except (PolicyError, PackError, GuardError, ConfigurationError, OSError) as err:
+        except Exception as err:
             # What was served is served on; the next call that needs the new version begins anew.
             self._of_no_use_until = self._monotonic() + LOOK_AGAIN_SECONDS
             log.error("policy.reload_failed", error_type=type(err).__name__)
@@ -118,7 +117,18 @@ class Reloader:
         self._serving.replace(generation)
         if self._registry.served != wanted:
             log.warning("policy.folder_changed_while_loading")
-        for tenant in self._tenants:
-            for name in await self._registry.pending(tenant):
-                log.error("policy.not_activated", tenant=tenant, policy=name or "knowledge")
         log.info("policy.reloaded")
+        await self._tell_pending()
+
+    async def _tell_pending(self) -> None:
+        """Says what is served now and in force nowhere. Each call finds out for itself, so a ledger that cannot be
+        read here changes nothing.
+        """
+        for tenant in self._tenants:
+            try:
+                pending = await self._registry.pending(tenant)
+            except LedgerError as err:
+                log.warning("policy.pending_unknown", tenant=tenant, reason=err.reason)
+                continue
+            for name in pending:
+                log.error("policy.not_activated", tenant=tenant, policy=name or "knowledge")
