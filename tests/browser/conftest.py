@@ -150,7 +150,7 @@ def window(
     page.goto(link)
     if who not in passkeys:
         page.click("#make")
-        page.wait_for_url(f"{url}/")
+        page.wait_for_url(lambda address: not address.endswith("/account"))
         passkeys[who] = found.keys()
     page.wait_for_selector("h1")
     yield found

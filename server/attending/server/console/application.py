@@ -7,11 +7,13 @@ from attending.server.console.guard import Address, Guard
 from attending.server.console.item import ItemPage
 from attending.server.console.live import Live
 from attending.server.console.passkeys import PasskeyPages
+from attending.server.console.policies import PolicyPages
 from attending.server.console.queue import QueuePage
 from attending.server.console.render import STATIC, Pages
 from attending.server.console.signature import Signature
 from attending.server.console.signin import SignIn
 from attending.server.console.steps import Steps
+from attending.server.console.stop import StopPage
 from attending.server.errors import NotFound
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -48,6 +50,8 @@ def application(
     signature: Signature,
     passkeys: PasskeyPages,
     live: Live,
+    policies: PolicyPages,
+    stop: StopPage,
 ) -> Starlette:
 
     async def missing(request: Request, _error: Exception) -> Response:
@@ -57,8 +61,9 @@ def application(
         return gate.answer(request, error)
 
     routes: list[BaseRoute] = [
-        Route("/", gate.behind("listQueue", "ReviewService/ListQueue", queue)),
-        Route("/live", gate.behind("listQueue", "ReviewService/ListQueue", live)),
+        Route("/", gate.front(gate.behind("listQueue", "ReviewService/ListQueue", queue))),
+        # That something changed, and no more: for everybody who has a page open.
+        Route("/live", gate.behind(None, "Session/Live", live)),
         Route("/items/{ticket}", gate.behind("getItem", "ReviewService/GetItem", item)),
         *(
             Route(
@@ -79,6 +84,24 @@ def application(
                 ("sign", "sign", "Sign", signature.sign),
             )
         ),
+        Route("/policies", gate.behind("listActivations", "PolicyService/ListActivations", policies.table)),
+        Route(
+            "/policies/{name}", gate.behind("listActivations", "PolicyService/ListActivations", policies.one)
+        ),
+        *(
+            Route(
+                f"/policies/{{name}}/{path}",
+                gate.behind(action, f"PolicyService/{rpc}", step),
+                methods=["POST"],
+            )
+            for path, action, rpc, step in (
+                ("request", "requestActivation", "RequestActivation", policies.request),
+                ("approve", "approveActivation", "ApproveActivation", policies.approve),
+            )
+        ),
+        Route("/stop", gate.behind("getHalt", "AdminService/GetHalt", stop)),
+        Route("/stop/halt", gate.behind("halt", "AdminService/Halt", stop.halt), methods=["POST"]),
+        Route("/stop/resume", gate.behind("resume", "AdminService/Resume", stop.resume), methods=["POST"]),
         Route("/sign-in", gate.open(sign_in.page)),
         Route("/sign-in/oidc/{provider}", gate.open(sign_in.to_provider)),
         Route("/sign-in/oidc/{provider}/back", gate.open(sign_in.from_provider)),

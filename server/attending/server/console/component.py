@@ -9,7 +9,7 @@ from contextlib import suppress
 import structlog
 from attending.ledger.errors import LedgerError, UnsafeSettings
 from attending.server.activation.serving import Serving
-from attending.server.app import App, Component
+from attending.server.app import App, Component, policies_folder
 from attending.server.config import ConsoleOidcSection, ConsoleSection
 from attending.server.console.application import application
 from attending.server.console.gate import Gate
@@ -19,16 +19,21 @@ from attending.server.console.links import Links
 from attending.server.console.live import Live
 from attending.server.console.oidc import CodeFlow
 from attending.server.console.passkeys import PasskeyPages
+from attending.server.console.policies import PolicyPages
 from attending.server.console.queue import QueuePage
 from attending.server.console.render import Pages
 from attending.server.console.sessions import Sessions
 from attending.server.console.signature import Signature
 from attending.server.console.signin import SignIn
 from attending.server.console.steps import Steps
+from attending.server.console.stop import StopPage
 from attending.server.errors import ConfigurationError
+from attending.server.halt.switch import Standing, Switch
 from attending.server.inference.watch import Changes
 from attending.server.passkeys.door import Passkeys
 from attending.server.review.desk import Desk
+from attending.server.services.admin import AdminService
+from attending.server.services.policy import PolicyService
 from attending.server.web.access import HttpAccess
 from attending.server.web.listener import Listener
 from starlette.applications import Starlette
@@ -120,7 +125,9 @@ class Console(Component):
 
 
 async def build(app: App) -> Console:
-    """Needs Desk, Serving, Changes and Passkeys, when the configuration has a section `[console]`."""
+    """Needs Desk, Serving, Switch, Changes, Passkeys, AdminService and PolicyService, when the configuration has a
+    section `[console]`.
+    """
     section = app.config.console
     if section is None:
         return Console(app, None, None)
@@ -129,6 +136,12 @@ async def build(app: App) -> Console:
     sessions = Sessions(
         app.ledger, idle_seconds=section.idle_seconds, longest_seconds=section.session_seconds, now=app.now
     )
+    serving, switch = app.part(Serving), app.part(Switch)
+
+    async def halted(tenant: str) -> list[Standing]:
+        standings = await switch.standings(tenant, serving.policies)
+        return [standing for standing in standings if standing.halted]
+
     gate = Gate(
         sessions=sessions,
         directory=app.directory,
@@ -137,6 +150,7 @@ async def build(app: App) -> Console:
         rates=app.rates,
         address=address,
         pages=pages,
+        halted=halted,
     )
     flows = {one.provider: _flow(app, one, address) for one in section.oidc}
     live = Live(app.part(Changes), sessions)
@@ -154,12 +168,14 @@ async def build(app: App) -> Console:
             address=address,
             flows=flows,
         ),
-        queue=QueuePage(desk, app.part(Serving).policies, sessions, pages),
+        queue=QueuePage(desk, serving.policies, sessions, pages),
         item=ItemPage(desk, app.ledger, app.phi, pages, app.directory),
         steps=Steps(desk, app.ledger, app.phi, app.now),
         signature=Signature(desk, app.ledger, app.phi, passkeys),
         passkeys=PasskeyPages(gate, passkeys, app.rates, pages),
         live=live,
+        policies=PolicyPages(app.part(PolicyService), serving, policies_folder(app.config), pages),
+        stop=StopPage(app.part(AdminService), serving.policies, pages),
     )
     return Console(app, section, (web, address, sessions, live), list(flows.values()))
 

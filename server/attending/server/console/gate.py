@@ -9,7 +9,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -20,11 +20,13 @@ from attending.server.auth.authenticate import Directory
 from attending.server.auth.authorize import Authorizer, Resource
 from attending.server.auth.context import enter
 from attending.server.auth.principal import Principal
+from attending.server.console import words
 from attending.server.console.guard import SAFE_METHODS, Address
 from attending.server.console.render import Pages
 from attending.server.console.sessions import Session, Sessions
 from attending.server.console.words import sentence
 from attending.server.errors import AttendingError, InvalidRequest, PermissionDenied, Unauthenticated
+from attending.server.halt.switch import Standing
 from attending.server.limits.rates import Rates
 from attending.server.status import INTERNAL, mapping_of
 from attending.server.telemetry import place
@@ -43,17 +45,25 @@ BACKGROUND_HEADER: Final = "x-attending-background"
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request of somebody who is signed in."""
+    """One request of somebody who is signed in. `halted` is what stands still, for the page to say so."""
 
     request: Request
     session: Session
     principal: Principal
+    halted: Sequence[Standing] = ()
+
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """(address, name) of the pages that its person's roles are for."""
+        return words.places(self.principal.roles)
 
     async def fields(self) -> dict[str, Any]:
         return await read_fields(self.request)
 
 
 Handler = Callable[[Visit], Awaitable[Response]]
+Halted = Callable[[str], Awaitable[Sequence[Standing]]]
+"""What of a tenant is halted now."""
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -70,6 +80,7 @@ class Gate:
         rates: Rates,
         address: Address,
         pages: Pages,
+        halted: Halted,
     ) -> None:
         self.sessions = sessions
         self._directory = directory
@@ -78,6 +89,7 @@ class Gate:
         self._rates = rates
         self._address = address
         self._pages = pages
+        self._halted = halted
 
     @property
     def cookie(self) -> str:
@@ -104,11 +116,26 @@ class Gate:
                 if action is not None:
                     decision = await self._authorizer.enter(action, Resource.log(principal.tenant), principal)
                     enter(principal, decision)
-                return await handler(Visit(request, session, principal))
+                page = request.method in SAFE_METHODS and BACKGROUND_HEADER not in request.headers
+                halted = await self._halted(principal.tenant) if page else ()
+                return await handler(Visit(request, session, principal, halted))
             except Exception as err:
                 return self.answer(request, err)
 
         return self._logged(endpoint)
+
+    def front(self, endpoint: Endpoint) -> Endpoint:
+        """The first page: `endpoint`, or for whom that is not, the first that their roles are for."""
+
+        async def first(request: Request) -> Response:
+            try:
+                principal = await self._principal(self.session(request))
+            except AttendingError:
+                return await endpoint(request)
+            home = words.home(principal.roles)
+            return await endpoint(request) if home == "/" else RedirectResponse(home, 303)
+
+        return first
 
     def open(self, handler: Endpoint) -> Endpoint:
         """`handler` for anybody: the pages of signing in."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 SENTENCES: Final[dict[str, str]] = {
@@ -41,6 +42,13 @@ SENTENCES: Final[dict[str, str]] = {
     "READ_BEFORE": "You have decided on this item. It needs the decision of another person.",
     "READ_BLIND": "Nobody may know who reads this item, so it is handed to nobody. Give it back to the queue.",
     "RESERVED": "This item is kept for a colleague for some minutes. After that anybody may take it.",
+    "POLICY_HAS_ERRORS": "The version in the server's folder has errors. Its owner checks it with the policy lint.",
+    "NOT_REQUESTED": "This version waits for nobody's approval any more. Reload the page.",
+    "NOT_HALTED": "Nothing is stopped there any more. Reload the page.",
+    "LOST_RACE": "Somebody else did this, or something else, at the same moment. Reload the page and look again.",
+    "SECOND_PERSON_REQUIRED": "You began this yourself. It takes another person.",
+    "UNKNOWN_POLICY": "There is no such policy.",
+    "VERSION_NOT_IN_FOLDER": "Another version lies in the server's folder now. Reload the page and read that one.",
     "REVIEWER_CANNOT_SIGN": "This colleague cannot sign this item. Hand it to somebody else.",
     "REVIEW_EXPIRED": "The time to review this item is over. It was not released.",
     "ROLE_NOT_PERMITTED": "This item needs the signature of another role.",
@@ -206,6 +214,44 @@ EVENTS: Final = {
     "review.adjudicated": "Adjudicated",
     "recall.acknowledged": "Recall acknowledged",
 }
+
+HALT_REASONS: Final = (
+    ("patient_safety", "A patient was or could be harmed"),
+    ("security", "Access, keys or data are in doubt"),
+    ("model_fault", "The model behaves otherwise than approved"),
+    ("checks_fault", "Checks, knowledge or documents are wrong"),
+    ("regulator", "A regulator asked for it"),
+    ("drill", "A drill"),
+    ("maintenance", "Maintenance"),
+)
+RESUME_REASONS: Final = (
+    ("resolved", "What it was for is put right"),
+    ("false_alarm", "Nothing was wrong"),
+    ("ended", "The drill or maintenance is over"),
+)
+AUDIENCES: Final = {"patient": "Patients", "clinician": "Clinicians"}
+MODES: Final = {
+    "observe": "Observe: checked and recorded, held only where every mode holds",
+    "advise": "Advise: what would be held is released and marked, what would be blocked is blocked",
+    "enforce": "Enforce: holds and blocks",
+}
+
+_REVIEWERS: Final = frozenset(("clinician", "pharmacist", "safety_officer"))
+_PLACES: Final = (
+    ("/", "Queue", _REVIEWERS),
+    ("/policies", "Policies", frozenset(("safety_officer", "pharmacist", "operator", "auditor"))),
+    ("/stop", "Stop", _REVIEWERS | {"operator", "privacy_officer", "auditor"}),
+)
+
+
+def places(roles: Collection[str]) -> list[tuple[str, str]]:
+    """(address, name) of the pages for these roles. What one may do there the authorisation policies say."""
+    return [(address, name) for address, name, whose in _PLACES if not whose.isdisjoint(roles)]
+
+
+def home(roles: Collection[str]) -> str:
+    """The address of the page that comes first for these roles."""
+    return next((address for address, _name in places(roles)), "/")
 
 
 def code(value: str) -> str:

@@ -32,7 +32,7 @@ _POLICY: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 class AdminService(admin_pb2_grpc.AdminServiceServicer):
-    """One instance a server."""
+    """One instance a server, which the console calls too: a call from there has no context."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         self._now = now
 
     async def Halt(  # noqa: N802
-        self, request: admin_pb2.HaltRequest, context: Context
+        self, request: admin_pb2.HaltRequest, context: Context | None = None
     ) -> admin_pb2.HaltResponse:
         started, asked_at = time.monotonic(), self._now()
         principal = current_principal()
@@ -82,7 +82,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         return response
 
     async def Resume(  # noqa: N802
-        self, request: admin_pb2.ResumeRequest, context: Context
+        self, request: admin_pb2.ResumeRequest, context: Context | None = None
     ) -> admin_pb2.ResumeResponse:
         principal = current_principal()
         policy = self._checked(request, _known(admin_pb2.ResumeReason, request.reason))
@@ -104,7 +104,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         )
 
     async def GetHalt(  # noqa: N802
-        self, request: admin_pb2.GetHaltRequest, context: Context
+        self, request: admin_pb2.GetHaltRequest, context: Context | None = None
     ) -> admin_pb2.GetHaltResponse:
         names = [policy.name for policy in self._policies.values()]
         found = await self._switch.standings(current_principal().tenant, names)
@@ -178,6 +178,8 @@ class Admin(Component):
 
 async def build(app: App) -> Admin:
     """Needs Switch, Serving and Pipeline."""
-    return Admin(
-        AdminService(app.ledger, app.part(Switch), app.part(Serving).policies, app.part(Pipeline), app.now)
+    service = AdminService(
+        app.ledger, app.part(Switch), app.part(Serving).policies, app.part(Pipeline), app.now
     )
+    app.add(service)
+    return Admin(service)

@@ -44,7 +44,7 @@ A = TypeVar(
 
 
 class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
-    """One instance a server."""
+    """One instance a server, which the console calls too: a call from there has no context."""
 
     def __init__(
         self, ledger: Ledger, registry: Registry, reloader: Reloader, policies: Mapping[str, Policy]
@@ -55,7 +55,7 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
         self._policies = policies
 
     async def RequestActivation(  # noqa: N802
-        self, request: policy_pb2.RequestActivationRequest, context: Context
+        self, request: policy_pb2.RequestActivationRequest, context: Context | None = None
     ) -> policy_pb2.RequestActivationResponse:
         principal = current_principal()
         wanted = _wanted(request)
@@ -64,7 +64,7 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
         return await self._moved(policy_pb2.RequestActivationResponse, principal.tenant, found, index)
 
     async def ApproveActivation(  # noqa: N802
-        self, request: policy_pb2.ApproveActivationRequest, context: Context
+        self, request: policy_pb2.ApproveActivationRequest, context: Context | None = None
     ) -> policy_pb2.ApproveActivationResponse:
         principal = current_principal()
         wanted = _wanted(request)
@@ -74,7 +74,7 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
         return await self._moved(policy_pb2.ApproveActivationResponse, principal.tenant, found, index)
 
     async def RetirePolicy(  # noqa: N802
-        self, request: policy_pb2.RetirePolicyRequest, context: Context
+        self, request: policy_pb2.RetirePolicyRequest, context: Context | None = None
     ) -> policy_pb2.RetirePolicyResponse:
         principal = current_principal()
         v = begun(request)
@@ -85,7 +85,7 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
         return await self._moved(policy_pb2.RetirePolicyResponse, principal.tenant, found, index)
 
     async def ListActivations(  # noqa: N802
-        self, request: policy_pb2.ListActivationsRequest, context: Context
+        self, request: policy_pb2.ListActivationsRequest, context: Context | None = None
     ) -> policy_pb2.ListActivationsResponse:
         tenant = current_principal().tenant
         if request.policy and not _NAME.fullmatch(request.policy):
@@ -183,6 +183,6 @@ class PolicyComponent(Component):
 
 async def build(app: App) -> PolicyComponent:
     """Needs Registry, Reloader and Serving."""
-    return PolicyComponent(
-        PolicyService(app.ledger, app.part(Registry), app.part(Reloader), app.part(Serving).policies)
-    )
+    service = PolicyService(app.ledger, app.part(Registry), app.part(Reloader), app.part(Serving).policies)
+    app.add(service)
+    return PolicyComponent(service)
