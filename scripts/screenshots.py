@@ -102,6 +102,7 @@ def take(desk: Any, tickets: dict[str, str], folder: Path) -> None:
     page.wait_for_selector("#sign-dialog[open]")
     shot("sign")
     page.click('#sign-dialog [value="sign"]')
+    page.click("#pace-dialog [value=second_look]")
     page.wait_for_selector(".state.released")
     shot("released")
 

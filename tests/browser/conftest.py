@@ -88,6 +88,18 @@ class Desk:
         return str(self.page.inner_text("#toast"))
 
 
+def press_sign(page: Page) -> None:
+    """Signs; who is quicker than anybody reads says why."""
+    page.click("#sign")
+    give_reason(page)
+
+
+def give_reason(page: Page) -> None:
+    page.wait_for_selector("#pace-dialog[open], .state.released, #toast:not([hidden])")
+    if page.locator("#pace-dialog[open]").count():
+        page.click("#pace-dialog [value=second_look]")
+
+
 Open = Callable[..., Any]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import DESK, PHONE, Held, Open
+from tests.browser.conftest import DESK, PHONE, Held, Open, give_reason
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
 
@@ -55,8 +55,10 @@ def test_no_page_has_a_violation(
             "rejecting": lambda: page.click("#reject"),
             "released": lambda: (
                 window.claimed(plain.ticket).click("#sign"),
-                page.wait_for_selector(".state.released"),
+                page.wait_for_selector("#pace-dialog[open]"),
             ),
+            "reason": lambda: give_reason(page),
+            "signed": lambda: page.wait_for_selector(".state.released"),
             "keys": lambda: page.evaluate("document.getElementById('keys').showModal()"),
             "passkey": lambda: page.goto(f"{window.url}/passkey"),
             "sign-in": lambda: page.goto(f"{window.url}/sign-in"),

@@ -14,7 +14,7 @@ from attending.ledger.verify.bundle import Anchors, verify_bundle
 from attending.server.cli.export import download
 from attending.v1 import report_pb2
 
-from tests.browser.conftest import Held, Open
+from tests.browser.conftest import Held, Open, give_reason, press_sign
 from tests.e2e.server_process import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
@@ -58,6 +58,7 @@ def test_a_newcomer_makes_a_passkey_and_signs_a_changed_text(
         assert "Dr Rivera (demo), Clinician" in page.inner_text("#sign-words")
         assert "approved with edits" in page.inner_text("#sign-words")
         page.click('#sign-dialog [value="sign"]')
+        give_reason(page)
         page.wait_for_selector(".state.released")
         assert OTHER in page.inner_text("#read")
         assert "Dr Rivera (demo), Clinician: approved with edits" in page.inner_text(".signatures")
@@ -126,11 +127,11 @@ def test_a_device_that_does_not_verify_its_person_signs_nothing(
     with desk("dr-rivera") as window:
         page = window.claimed(item.ticket)
         window.verified(False)
-        page.click("#sign")
+        press_sign(page)
         assert "Nothing was changed" in window.toast
         assert released(item) is None
         window.verified(True)
-        page.click("#sign")
+        press_sign(page)
         page.wait_for_selector(".state.released")
 
 
@@ -141,7 +142,7 @@ def test_a_signature_is_good_once_and_for_its_text_alone(desk: Open, held: Make,
         lease = page.get_attribute("#item", "data-lease")
         page = window.claimed(one.ticket)
         with page.expect_request("**/sign") as caught:
-            page.click("#sign")
+            press_sign(page)
         page.wait_for_selector(".state.released")
         sent: dict[str, Any] = caught.value.post_data_json
 
@@ -168,7 +169,7 @@ def test_two_windows_and_the_back_button(desk: Open, held: Make, released: Get) 
         first = one.claimed(item.ticket)
         second = two.item(item.ticket)
         second.wait_for_selector("#sign")
-        first.click("#sign")
+        press_sign(first)
         first.wait_for_selector(".state.released")
         assert "no longer waiting" in two.toast
         second.click("#sign")

@@ -30,6 +30,10 @@ class PreparedSignature:
     text: str
     view: dict[str, Any]
     findings: tuple[Any, ...]
+    reading_floor_seconds: int = 0
+    """The least time in which the text can be read, by its policy."""
+    reading_waits: bool = False
+    """Whether the server refuses a signature before that."""
 
 
 SigningKey = Ed25519PrivateKey | EllipticCurvePrivateKey
@@ -187,6 +191,8 @@ class ReviewClient(Calls):
             text=answer.text,
             view=shown,
             findings=tuple(answer.findings),
+            reading_floor_seconds=answer.reading_floor_seconds,
+            reading_waits=answer.reading_waits,
         )
 
     @translated
@@ -197,14 +203,19 @@ class ReviewClient(Calls):
         prepared: PreparedSignature,
         key: SigningKey,
         idempotency_key: str | None = None,
+        *,
+        reading_reason: str = "",
     ) -> review_pb2.SignResponse:
-        """Signs the prepared statement; the server releases exactly the text it commits to, or none."""
+        """Signs the prepared statement; the server releases exactly the text it commits to, or none. `reading_reason`
+        is a code for a signature that comes sooner than the text can be read.
+        """
         request = review_pb2.SignRequest(
             idempotency_key=idempotency_key or uuid.uuid4().hex,
             ticket_id=ticket_id,
             lease_id=lease_id,
             preparation_id=prepared.preparation_id,
             signature=sign_statement(prepared.statement, key),
+            reading_reason=reading_reason,
         )
         answer = self._stub.Sign(request, timeout=TIMEOUT_SECONDS)
         led_to = ("review.adjudicated", "review.rejected", "inference.released")

@@ -692,6 +692,8 @@ class PrepareSignResponse(_message.Message):
     PREPARATION_ID_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     PASSKEY_OPTIONS_JSON_FIELD_NUMBER: _builtins.int
+    READING_FLOOR_SECONDS_FIELD_NUMBER: _builtins.int
+    READING_WAITS_FIELD_NUMBER: _builtins.int
     statement: _builtins.bytes
     """Output only. Canonical JSON of the statement, see docs/format.md; sign `attending-review-signature/1\\n` before it.
     With a passkey, answer the SHA-256 of that as the challenge: `passkey_options_json` has it.
@@ -708,6 +710,10 @@ class PrepareSignResponse(_message.Message):
     """Output only. Names the prepared statement."""
     passkey_options_json: _builtins.str
     """Output only. Where the key is a passkey: what goes to `navigator.credentials.get`, as JSON; empty otherwise."""
+    reading_floor_seconds: _builtins.int
+    """Output only. The least number of seconds in which the text can be read, by the policy that held it."""
+    reading_waits: _builtins.bool
+    """Output only. Whether the signature is refused before that; otherwise `reading_reason` is asked for."""
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
         """Output only. Findings of the edited text. Every one at or above the policy's threshold must be disposed of."""
@@ -728,10 +734,12 @@ class PrepareSignResponse(_message.Message):
         preparation_id: _builtins.str = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         passkey_options_json: _builtins.str = ...,
+        reading_floor_seconds: _builtins.int = ...,
+        reading_waits: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "findings", b"findings", "passkey_options_json", b"passkey_options_json", "preparation_id", b"preparation_id", "salt", b"salt", "statement", b"statement", "text", b"text", "view", b"view", "view_salt", b"view_salt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "findings", b"findings", "passkey_options_json", b"passkey_options_json", "preparation_id", b"preparation_id", "reading_floor_seconds", b"reading_floor_seconds", "reading_waits", b"reading_waits", "salt", b"salt", "statement", b"statement", "text", b"text", "view", b"view", "view_salt", b"view_salt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -775,6 +783,7 @@ class SignRequest(_message.Message):
     PREPARATION_ID_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     ASSERTION_FIELD_NUMBER: _builtins.int
+    READING_REASON_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
     """Required. As in `Infer`."""
     ticket_id: _builtins.str
@@ -785,6 +794,10 @@ class SignRequest(_message.Message):
     """Required. From `PrepareSign`."""
     signature: _builtins.bytes
     """Required. 64 bytes of Ed25519, or ECDSA over P-256 in DER."""
+    reading_reason: _builtins.str
+    """Optional. Why it is signed sooner than the text can be read: known_before, minor_change, read_elsewhere, second_look,
+    urgent, short_of_time or other. Left out there, the entry says that none was given.
+    """
     @_builtins.property
     def assertion(self) -> Global___PasskeyAssertion:
         """Optional. Required where the key is a passkey, and of no other."""
@@ -798,10 +811,11 @@ class SignRequest(_message.Message):
         preparation_id: _builtins.str = ...,
         signature: _builtins.bytes = ...,
         assertion: Global___PasskeyAssertion | None = ...,
+        reading_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "idempotency_key", b"idempotency_key", "lease_id", b"lease_id", "preparation_id", b"preparation_id", "signature", b"signature", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "idempotency_key", b"idempotency_key", "lease_id", b"lease_id", "preparation_id", b"preparation_id", "reading_reason", b"reading_reason", "signature", b"signature", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

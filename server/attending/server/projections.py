@@ -105,6 +105,33 @@ review_item = Table(
     Index(None, "log_id", "assigned_to"),
 )
 
+# One row a reviewer's signature, by its nonce: what oversight counts. How long somebody read is no part of it: that is
+# their own figure and lies in the vault.
+review_signature = Table(
+    "review_signature",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("nonce", String(64), primary_key=True),
+    Column("inference_id", String(40), nullable=False),
+    Column("ticket_id", String(40), nullable=False),
+    Column("policy", String(64), nullable=False),
+    Column("signer", String(128), nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("meaning", String(32), nullable=False),
+    Column("signed_at", String(27), nullable=False),
+    Column("severity_rank", Integer, nullable=False),
+    # Null of a signature that is older than the measure.
+    Column("tier", String(16)),
+    Column("words", Integer),
+    Column("floor_seconds", Integer),
+    Column("short", Boolean),
+    Column("reason", String(32)),
+    Column("raised", Boolean),
+    Column("reading_record", String(64)),
+    Index(None, "log_id", "signed_at"),
+    Index(None, "log_id", "signer", "signed_at"),
+)
+
 # One row a withdrawn inference; `outstanding` are those who have not taken notice.
 recall = Table(
     "recall",

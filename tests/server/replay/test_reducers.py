@@ -39,9 +39,8 @@ def disposed(finding: int, disposition: str) -> PendingEntry:
 
 
 def signed(signer: str, record: str) -> PendingEntry:
-    return entry(
-        "review.signed", ticket="tkt_1", statement={"signer": signer, "record": record, "meaning": "approved"}
-    )
+    said = {"signer": signer, "record": record, "meaning": "approved", "role": "clinician", "nonce": signer}
+    return entry("review.signed", ticket="tkt_1", statement=said)
 
 
 def test_every_entry_type_is_projected_or_deliberately_not() -> None:

@@ -144,10 +144,14 @@ _ORDERED: Final[Mapping[str, tuple[Any, ...]]] = {
     "phi.deidentify": (False, True),
     "phi.mode": ("baa_minimum", "safe_harbor"),
     "streaming.text": (True, False),
+    "oversight.tier": ("routine", "elevated", "highest"),
 }
 _MORE_IS_STRICTER: Final[Mapping[str, bool]] = {
     "sign_offs.count": True,
     "sampling.released_percent": True,
+    "oversight.reading.words_per_minute": False,
+    "oversight.reading.raise_days": True,
+    "oversight.velocity.signatures_per_hour": False,
     "sla_minutes": False,
     "expiry_minutes": False,
     "escalation.after_minutes": False,

@@ -164,6 +164,35 @@ class Sampling(_Strict):
     released_percent: int = Field(default=0, ge=0, le=100)
 
 
+class Reading(_Strict):
+    """How fast a text can be read at most, by somebody who reads it. Floors are longer the worse the findings are.
+
+    The default is the rate of reading for comprehension in Carver's range (Reading Rate, 1990: skimming 450, reading
+    300, learning 200 words a minute), above the 238 that Brysbaert finds for adults reading prose silently (Journal of
+    Memory and Language 109, 2019). A signature below the floor is asked for a reason, so the floor is set where reading
+    with care is out of the question, not where it is usual.
+    """
+
+    words_per_minute: int = Field(default=300, ge=50, le=1_000)
+    raise_days: int = Field(default=14, ge=1, le=90)
+    """For how long what a person signs is drawn for a second read more often, once they were below the floor."""
+
+
+class Velocity(_Strict):
+    """Signatures under this policy by one person within an hour from which it is told, whatever is usual."""
+
+    signatures_per_hour: int = Field(ge=1, le=1_000)
+
+
+class Oversight(_Strict):
+    """What keeps review from becoming a habit: see docs/oversight.md."""
+
+    tier: Literal["routine", "elevated", "highest"] = "routine"
+    """How much is at stake. At the highest, signing waits for the reading floor; below, nothing does."""
+    reading: Reading = Reading()
+    velocity: Velocity | None = None
+
+
 class Phi(_Strict):
     """What the model may see. Whatever leaves more than Safe Harbor does names the agreement that permits it."""
 
@@ -421,6 +450,7 @@ class Policy(_Strict):
     streaming: Streaming = Streaming()
     retention: Retention
     sampling: Sampling = Sampling()
+    oversight: Oversight = Oversight()
     cost: CostTags = CostTags()
     _hash: str = PrivateAttr(default="")
 

@@ -38,6 +38,15 @@ REASONS = (
     "wrong_knowledge",
 )
 SEVERITIES = ("minor", "moderate", "major", "contraindicated")
+READING_REASONS = (
+    "known_before",
+    "minor_change",
+    "other",
+    "read_elsewhere",
+    "second_look",
+    "short_of_time",
+    "urgent",
+)
 REJECTIONS = ("incomplete", "not_needed", "other", "unsafe", "wrong", "wrong_patient")
 
 
@@ -205,6 +214,11 @@ def dispose(
     help="File with the edited text; the text as held otherwise.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask before signing.")
+@click.option(
+    "--reading-reason",
+    type=click.Choice(READING_REASONS),
+    help="Why you sign sooner than the text can be read.",
+)
 @purpose_option("treatment")
 @connection_options(CLINICIAN)
 def sign(
@@ -213,6 +227,7 @@ def sign(
     key_path: Path,
     text_path: Path | None,
     yes: bool,
+    reading_reason: str | None,
     purpose: str,
     connection: Connection,
 ) -> None:
@@ -223,9 +238,12 @@ def sign(
         prepared = client.prepare(ticket, lease, key, edited)
         click.echo(prepared.text.rstrip() + "\n")
         click.echo(f"you sign as {prepared.statement.role}: {prepared.statement.meaning}")
+        if prepared.reading_floor_seconds:
+            asks = "is refused" if prepared.reading_waits else "asks for --reading-reason"
+            click.echo(f"reading it takes {prepared.reading_floor_seconds} s; signing sooner {asks}")
         if not yes and not _confirmed():
             raise CommandError("nothing was signed", "sign it under the same lease, or reject it", Exit.HELD)
-        answer = client.sign(ticket, lease, prepared, key)
+        answer = client.sign(ticket, lease, prepared, key, reading_reason=reading_reason or "")
     click.echo(f"signed; the item is now {answer.item.state}")
 
 

@@ -9,6 +9,7 @@ from attending.server.console.live import Live
 from attending.server.console.passkeys import PasskeyPages
 from attending.server.console.policies import PolicyPages
 from attending.server.console.queue import QueuePage
+from attending.server.console.reading import Readings
 from attending.server.console.render import STATIC, Pages
 from attending.server.console.signature import Signature
 from attending.server.console.signin import SignIn
@@ -48,6 +49,7 @@ def application(
     item: ItemPage,
     steps: Steps,
     signature: Signature,
+    readings: Readings,
     passkeys: PasskeyPages,
     live: Live,
     policies: PolicyPages,
@@ -82,6 +84,7 @@ def application(
                 ("reject", "reject", "Reject", steps.reject),
                 ("prepare", "prepareSign", "Dispose", signature.prepare),
                 ("sign", "sign", "Sign", signature.sign),
+                ("reading", "listQueue", "ListQueue", readings.told),
             )
         ),
         Route("/policies", gate.behind("listActivations", "PolicyService/ListActivations", policies.table)),

@@ -21,6 +21,7 @@ from attending.server.console.oidc import CodeFlow
 from attending.server.console.passkeys import PasskeyPages
 from attending.server.console.policies import PolicyPages
 from attending.server.console.queue import QueuePage
+from attending.server.console.reading import Readings
 from attending.server.console.render import Pages
 from attending.server.console.sessions import Sessions
 from attending.server.console.signature import Signature
@@ -153,7 +154,7 @@ async def build(app: App) -> Console:
         halted=halted,
     )
     flows = {one.provider: _flow(app, one, address) for one in section.oidc}
-    live = Live(app.part(Changes), sessions)
+    live, readings = Live(app.part(Changes), sessions), Readings()
     web = application(
         gate=gate,
         address=address,
@@ -171,7 +172,8 @@ async def build(app: App) -> Console:
         queue=QueuePage(desk, serving.policies, sessions, pages),
         item=ItemPage(desk, app.ledger, app.phi, pages, app.directory),
         steps=Steps(desk, app.ledger, app.phi, app.now),
-        signature=Signature(desk, app.ledger, app.phi, passkeys),
+        signature=Signature(desk, app.ledger, app.phi, passkeys, readings),
+        readings=readings,
         passkeys=PasskeyPages(gate, passkeys, app.rates, pages),
         live=live,
         policies=PolicyPages(app.part(PolicyService), serving, policies_folder(app.config), pages),

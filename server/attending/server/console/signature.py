@@ -10,6 +10,7 @@ from attending.server.console.gate import Visit, text_of
 from attending.server.console.item import permit_of
 from attending.server.console.passkeys import credential_of
 from attending.server.console.present import difference
+from attending.server.console.reading import Readings, seconds_of
 from attending.server.errors import FailedPrecondition, InvalidRequest
 from attending.server.passkeys.door import Passkeys
 from attending.server.passkeys.responses import read_assertion, signing_options
@@ -26,7 +27,10 @@ SECONDS = 120.0
 class Signature:
     """One instance a server."""
 
-    def __init__(self, desk: Desk, ledger: Ledger, phi: PhiAccess, passkeys: Passkeys) -> None:
+    def __init__(
+        self, desk: Desk, ledger: Ledger, phi: PhiAccess, passkeys: Passkeys, readings: Readings
+    ) -> None:
+        self._readings = readings
         self._desk = desk
         self._ledger = ledger
         self._phi = phi
@@ -49,6 +53,8 @@ class Signature:
         permit = await permit_of(self._phi, visit.principal)
         prepared = await self._desk.prepare(permit, ticket, lease, edited, one.key_id)
         statement = prepared.statement
+        seconds = self._readings.add(visit.principal, ticket, seconds_of(fields))
+        pace = await self._desk.pace(visit.principal, prepared, seconds)
         written = text_of(fields, "shown")
         changes = await asyncio.to_thread(difference, written, prepared.text)
         return JSONResponse(
@@ -61,6 +67,12 @@ class Signature:
                 "meaning": words.MEANINGS[statement.meaning.value],
                 "as_shown": prepared.text == written,
                 "changes": [[change.kind, change.text] for change in changes],
+                "reading": {
+                    "seconds": pace.reading.seconds,
+                    "floor_seconds": pace.reading.floor_seconds,
+                    "short": pace.reading.short,
+                    "waits": pace.terms.waits,
+                },
             }
         )
 
@@ -74,7 +86,9 @@ class Signature:
             lease_id=lease,
             preparation_id=preparation,
             signature=answer.proof.signature,
+            reading_reason=text_of(fields, "reading_reason", required=False),
         )
+        seconds = self._readings.add(visit.principal, ticket, seconds_of(fields))
         item, _version, indexes = await self._desk.sign(
             visit.principal,
             ticket,
@@ -83,5 +97,7 @@ class Signature:
             answer.proof.signature,
             await once_of(self._ledger, visit.principal, request),
             answer.proof.assertion,
+            read_seconds=seconds,
+            reading_reason=request.reading_reason,
         )
         return JSONResponse({"state": item.state, "entries": list(indexes)})

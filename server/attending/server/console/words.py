@@ -39,6 +39,7 @@ SENTENCES: Final[dict[str, str]] = {
     "PERMISSION_DENIED": "Your role does not allow this. It is on record that it was tried.",
     "POLICY_NOT_SERVED": "The policy is in force no more, so an edit cannot be checked. Sign as it is, or reject.",
     "PREPARATION_EXPIRED": "Too much time passed between Sign and your passkey. Press Sign again.",
+    "READING_TOO_SHORT": "This text takes longer to read than you have had it. Read on, then sign.",
     "READ_BEFORE": "You have decided on this item. It needs the decision of another person.",
     "READ_BLIND": "Nobody may know who reads this item, so it is handed to nobody. Give it back to the queue.",
     "RESERVED": "This item is kept for a colleague for some minutes. After that anybody may take it.",
@@ -173,6 +174,15 @@ REJECTIONS: Final = (
     ("incomplete", "Incomplete"),
     ("wrong_patient", "Wrong patient"),
     ("not_needed", "Not needed"),
+    ("other", "Other reason"),
+)
+READING_REASONS: Final = (
+    ("known_before", "I know this case"),
+    ("second_look", "I have read it before"),
+    ("read_elsewhere", "I read it elsewhere"),
+    ("minor_change", "Little has changed"),
+    ("urgent", "It cannot wait"),
+    ("short_of_time", "I have no time"),
     ("other", "Other reason"),
 )
 MEANINGS: Final = {

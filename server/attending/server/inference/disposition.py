@@ -63,4 +63,9 @@ def disposition(
         }
     if policy.sign_offs.blinded_second_read:
         body["sign_off"]["blinded"] = True
+    body["oversight"] = {
+        "tier": policy.oversight.tier,
+        "words_per_minute": policy.oversight.reading.words_per_minute,
+        "raise_days": policy.oversight.reading.raise_days,
+    }
     return "inference.held", body

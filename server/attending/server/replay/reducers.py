@@ -12,6 +12,7 @@ from attending.server.emergency import projection as emergency
 from attending.server.events import projection as events
 from attending.server.events.types import EXTERNAL_TYPES
 from attending.server.inference import projection as inference
+from attending.server.oversight import projection as oversight
 from attending.server.people import projection as people
 from attending.server.prompts import projection as prompts
 from attending.server.recall import projection as recall
@@ -30,7 +31,7 @@ REDUCERS: Final[Mapping[str, tuple[Reducer, ...]]] = {
     "recall.acknowledged": (recall.acknowledged,),
     "review.claimed": (review.claimed,),
     "review.disposed": (review.disposed,),
-    "review.signed": (review.signed,),
+    "review.signed": (review.signed, oversight.signed),
     "review.reassigned": (review.reassigned,),
     "review.escalated": (review.escalated,),
     "review.adjudicated": (review.adjudicated,),

@@ -25,13 +25,14 @@ from attending.server.review.checking import Checking
 from attending.server.review.enrolment import key_in_force, signing_key_of
 from attending.server.review.item import Item, Signed
 from attending.server.review.note import note_payload, rejection_violations
+from attending.server.review.pace import Pacing
 from attending.server.review.preparation import Preparation, Rejection
 from attending.server.review.reads import decisions
 from attending.server.wire.request import MAX_TEXT_CODE_POINTS
 from attending.server.wire.violations import Violations, normalise
 
 
-class Signing(Checking):
+class Signing(Checking, Pacing):
     """Preparing a statement and taking its signature."""
 
     async def prepare(
@@ -133,9 +134,12 @@ class Signing(Checking):
         signature: bytes,
         once: Once,
         assertion: Assertion | None = None,
+        read_seconds: float | None = None,
+        reading_reason: str = "",
     ) -> tuple[Item, int, tuple[int, ...]]:
         """Verifies the signature, of a passkey over `assertion`, and appends `review.signed`, with what it leads to:
         the release when enough people signed, the end when the text is refused, the word of who judges between two.
+        `read_seconds` is how long the signer read, as their page says; `reading_reason` why it was so short.
         """
         now = self._now()
         item, version = await self.item(principal.tenant, ticket_id)
@@ -165,6 +169,8 @@ class Signing(Checking):
             raise Aborted("CHANGED_SINCE_PREPARED")
         key = await key_in_force(self._ledger, principal.tenant, prepared.statement.key_id)
         meaning, rejection = prepared.statement.meaning, prepared.rejection
+        pace = await self.pace(principal, prepared, read_seconds)
+        reading, figure = await self._paced(principal, pace, reading_reason)
         outcome = machine.outcome(item, Signed(principal.name, prepared.statement.record, meaning.value))
         sealed = (prepared.sealed_text, prepared.sealed_view, prepared.sealed_result)
         payloads = tuple(payload for payload in sealed if payload is not None)
@@ -179,8 +185,10 @@ class Signing(Checking):
                 # The version that judged an edit; null for what was signed as it was held.
                 "checked_by": None if prepared.checked_by is None else digits(prepared.checked_by),
                 **({} if rejection is None else {"reason_code": rejection.reason_code}),
+                "reading": reading,
             },
             *payloads,
+            figure,
             *note_payload("" if rejection is None else rejection.note),
         )
         pending = [signed]

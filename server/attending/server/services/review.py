@@ -172,8 +172,9 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
     async def PrepareSign(  # noqa: N802
         self, request: review_pb2.PrepareSignRequest, context: Context
     ) -> review_pb2.PrepareSignResponse:
+        permit = await self._phi.permit(request.purpose_of_use)
         prepared = await self._desk.prepare(
-            await self._phi.permit(request.purpose_of_use),
+            permit,
             request.ticket_id,
             request.lease_id,
             request.edited_text if request.HasField("edited_text") else None,
@@ -193,6 +194,9 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             passkey_options_json=_passkey_options(prepared),
         )
         response.expires_at.FromDatetime(clock.parse(prepared.expires_at))
+        pace = await self._desk.pace(permit.principal, prepared)
+        response.reading_floor_seconds = pace.reading.floor_seconds
+        response.reading_waits = pace.terms.waits
         return response
 
     async def Sign(  # noqa: N802
@@ -207,6 +211,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             request.signature,
             await once_of(self._ledger, principal, request),
             _assertion(request),
+            reading_reason=request.reading_reason,
         )
         return review_pb2.SignResponse(
             item=_item(item, version),

@@ -11,12 +11,12 @@ export class Refused extends Error {
   }
 }
 
-export async function send(path, fields = {}, { background = false } = {}) {
+export async function send(path, fields = {}, { background = false, keepalive = false } = {}) {
   const headers = { "Accept": "application/json", "Content-Type": "application/json", "X-Attending-CSRF": csrf };
   if (background) headers["X-Attending-Background"] = "1";
   let answer;
   try {
-    answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(fields), redirect: "error" });
+    answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(fields), redirect: "error", keepalive });
   } catch {
     throw new Refused(0, {});
   }

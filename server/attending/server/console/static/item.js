@@ -2,6 +2,7 @@
 
 import { once, say, send } from "./api.js";
 import "./edit.js";
+import "./reading.js";
 
 const item = document.getElementById("item");
 const path = `/items/${item.dataset.ticket}`;

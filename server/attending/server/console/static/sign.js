@@ -2,6 +2,7 @@
 
 import { once, say, send } from "./api.js";
 import { clean, edited, show, text } from "./edit.js";
+import { take } from "./reading.js";
 import { prove } from "./webauthn.js";
 
 const item = document.getElementById("item");
@@ -24,11 +25,13 @@ button.addEventListener("click", async () => {
   button.ariaDisabled = "true";
   try {
     const shown = edited() ? document.getElementById("editor").value : original;
-    const told = await send(`${path}/prepare`, { lease: item.dataset.lease, text: text(), shown });
+    const told = await send(`${path}/prepare`, { lease: item.dataset.lease, text: text(), shown, read_seconds: take() });
     // What is released must have been seen: the text as edited, or as another person signed it.
     if ((!told.as_shown || edited()) && !(await confirmed(told))) return;
+    const reason = told.reading.short ? await paced(told.reading) : "";
+    if (reason === null) return;
     const credential = await prove(told.options);
-    await send(`${path}/sign`, { idempotency_key: once(), lease: item.dataset.lease, preparation: told.preparation, credential });
+    await send(`${path}/sign`, { idempotency_key: once(), lease: item.dataset.lease, preparation: told.preparation, credential, reading_reason: reason, read_seconds: take() });
     location.reload();
   } catch (error) {
     say(error.message);
@@ -51,4 +54,18 @@ async function confirmed(told) {
   if (dialog.returnValue === "sign") return true;
   show("edit");
   return false;
+}
+
+// Sooner than the text can be read: at the highest tier one waits, elsewhere one press says why.
+async function paced(reading) {
+  const pace = document.getElementById("pace-dialog");
+  const left = Math.max(1, reading.floor_seconds - reading.seconds);
+  document.getElementById("pace-words").textContent = `Reading this text takes about ${reading.floor_seconds} seconds; you have had it in front of you for ${reading.seconds}.`;
+  document.getElementById("pace-wait").hidden = !reading.waits;
+  document.getElementById("pace-reasons").hidden = reading.waits;
+  if (reading.waits) document.getElementById("pace-wait").textContent = `Texts of this kind are signed after that: read on for ${left} seconds, then sign.`;
+  pace.returnValue = "";
+  pace.showModal();
+  await new Promise((resolve) => pace.addEventListener("close", resolve, { once: true }));
+  return reading.waits || !pace.returnValue || pace.returnValue === "cancel" ? null : pace.returnValue;
 }
