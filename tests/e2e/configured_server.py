@@ -36,6 +36,8 @@ LEASE_SECONDS = 30
 CHECK_SECONDS = 8.0
 PROVIDER_SECONDS = 6.0
 SPARE_POLICY = "spare-letter"
+TARGET = "pager"
+"""A receiver of notices that wants none."""
 
 
 @dataclass
@@ -71,6 +73,7 @@ class ConfiguredServer:
         (self.folder / "server.pem").write_bytes(leaf.certificate)
         _private(self.folder / "server.key", leaf.key)
         _private(self.folder / "api.key", b"test-api-key\n")
+        _private(self.folder / "notices.secret", b"whsec_" + base64.b64encode(b"n" * 32))
         policies = self.folder / "policies"
         shutil.copytree(package_policies(), policies)
         # A policy that nothing is asked for under, to be halted at will.
@@ -112,6 +115,8 @@ class ConfiguredServer:
         yield from ("[[providers]]", 'name = "remote"', 'kind = "openai"', f'base_url = "{self.openai_url}"')
         yield 'residency = ["US"]'
         yield from ('api_key_file = "api.key"', f"timeout_seconds = {self.provider_seconds}")
+        yield from ("[[notices.webhook]]", f'name = "{TARGET}"', f'url = "{self.openai_url}/gone"')
+        yield from ('secret_file = "notices.secret"', "allow_private = true", 'events = ["system.resumed"]')
 
     def _identity(self, tenant: str, role: str) -> Iterable[str]:
         name = self.name(tenant, role)

@@ -71,10 +71,15 @@ class LyingProvider:
     async def _listen(self) -> None:
         application = web.Application()
         application.router.add_post("/v1/chat/completions", self._answer)
+        application.router.add_post("/v1/gone", self._gone)
         runner = web.AppRunner(application)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         self.port = runner.addresses[0][1]
+
+    async def _gone(self, _request: web.Request) -> web.StreamResponse:
+        """A receiver of notices that is there no more."""
+        return web.Response(status=410, text=PLANTED)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from attending.client import (
     Client,
     CustodyClient,
     EmergencyClient,
+    NoticeClient,
     PeopleClient,
     PolicyClient,
     RecallClient,
@@ -31,7 +33,7 @@ from attending.v1 import (
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.e2e.calls import TIMEOUT, infer_request, state
-from tests.e2e.configured_server import ConfiguredServer
+from tests.e2e.configured_server import TARGET, ConfiguredServer
 from tests.matrix.makers.ledger import append_stream
 from tests.matrix.makers.policy import APPROVED, hash_of
 from tests.matrix.making import Things
@@ -91,6 +93,7 @@ def refresh(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
     )
     with PolicyClient(hospital.connection(tenant, "operator")) as operator:
         operator.request(APPROVED, hash_of(APPROVED))
+    things = _given_up(hospital, tenant, things)
     things = _invited(hospital, tenant, _emergencies(hospital, tenant, _enrolled(hospital, tenant, things)))
     return _prepared(hospital, tenant, _in_custody(hospital, tenant, things, numbers))
 
@@ -125,6 +128,19 @@ def _invited(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
     with PeopleClient(hospital.connection(tenant, "operator")) as operator:
         issued = operator.issue_passkey_code(name)
     return replace(things, person=name, invitation=issued.invitation_id)
+
+
+def _given_up(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
+    """A notice that its receiver does not want."""
+    with NoticeClient(hospital.connection(tenant, "operator")) as operator:
+        index = operator.test(TARGET)
+        until = time.monotonic() + TIMEOUT
+        while time.monotonic() < until:
+            for dead in operator.notices(TARGET).dead:
+                if dead.entry_index == index:
+                    return replace(things, target=TARGET, notice=dead.notice_id)
+            time.sleep(0.05)
+    raise AssertionError("the notice is not given up")
 
 
 def _patient(number: str) -> common_pb2.PatientContext:

@@ -67,6 +67,10 @@ class Things:
     """Of `person`, and waits for an officer."""
     emergency: str = f"emg_{NOBODY[:24]}"
     """Open, of the second clinician."""
+    target: str = "matrix-nowhere"
+    """Of notices, in every tenant."""
+    notice: str = f"ntc_{NOBODY}"
+    """Given up."""
     ended_emergency: str = f"emg_{'1' * 24}"
 
 

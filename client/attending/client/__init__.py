@@ -15,6 +15,7 @@ from attending.client.errors import AttendingApiError, ReceiptError
 from attending.client.events import Acknowledged, Event, EventStream
 from attending.client.keys import KeyClient
 from attending.client.knowledge import KnowledgeClient
+from attending.client.notices import NoticeClient
 from attending.client.people import EmergencyClient, PeopleClient
 from attending.client.policy import PolicyClient
 from attending.client.recall import RecallClient
@@ -33,6 +34,7 @@ __all__ = [
     "EventStream",
     "KeyClient",
     "KnowledgeClient",
+    "NoticeClient",
     "PeopleClient",
     "PolicyClient",
     "PreparedSignature",

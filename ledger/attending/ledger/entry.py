@@ -51,7 +51,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "disclosure": "recorded suspended",
     "incident": "opened closed",
     "finding": "suppressed",
-    "notice": "sent",
+    "notice": "sent due settled retried tested",
     "system": "started stopped halted resumed",
     "log": "sealed continued",
     "log_review": "signed",

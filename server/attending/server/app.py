@@ -126,6 +126,7 @@ COMPONENTS: Final[tuple[str, ...]] = (
     "attending.server.review.component:build",
     "attending.server.services.recall:build",
     "attending.server.services.break_glass:build",
+    "attending.server.notices.component:build",
     "attending.server.services.admin:build",
     "attending.server.services.keys:build",
     "attending.server.services.knowledge:build",

@@ -296,3 +296,41 @@ emergency_access = Table(
     Index(None, "log_id", "changed_index"),
     Index(None, "log_id", "user"),
 )
+
+# What fell due and was put on record, once each; `ref` is the ticket, inference or emergency access.
+notice_due = Table(
+    "notice_due",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("about", String(16), primary_key=True),
+    Column("ref", String(40), primary_key=True),
+    Column("told_index", BigInteger, nullable=False),
+)
+
+# How far each target of notices is: all entries below `through` are dealt with, and those of `ahead` (JSON) beyond it.
+notice_target = Table(
+    "notice_target",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("target", String(64), primary_key=True),
+    Column("through", BigInteger, nullable=False),
+    Column("ahead", Text, nullable=False),
+    Column("delivered", BigInteger, nullable=False),
+    Column("dead", BigInteger, nullable=False),
+    Column("delivered_at", String(27)),
+)
+
+# One row a notice that was given up and that nobody has had sent again.
+notice_dead = Table(
+    "notice_dead",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("target", String(64), primary_key=True),
+    Column("notice", String(40), primary_key=True),
+    Column("event", String(32), nullable=False),
+    Column("about_index", BigInteger, nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("failed_at", String(27), nullable=False),
+    Index(None, "log_id", "failed_at"),
+)

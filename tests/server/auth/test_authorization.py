@@ -53,6 +53,7 @@ OFFICE = READ_USERS | END_USERS | {"ProofUser", "ConfirmPasskeyCode"}
 IN_EMERGENCY = {"BeginEmergencyAccess", "EndEmergencyAccess", "ListEmergencyAccess"}
 AFTER_EMERGENCY = {"EndEmergencyAccess", "ListEmergencyAccess", "ReviewEmergencyAccess"}
 IN_FORCE = {"ListActivations"}
+NOTICES = {"ListNotices", "RetryNotice", "TestNotice"}
 ASK_FOR_A_VERSION = IN_FORCE | {"RequestActivation"}
 CLINICAL = (
     GLASS | RECALL | LOOK | DECIDE | OUTCOME | PROOFS | EVENTS | HALT | IN_EMERGENCY | ASK_FOR_A_VERSION
@@ -68,7 +69,7 @@ MAY: dict[str, set[str]] = {
     | READ_PROMPTS
     | READ_USERS
     | IN_FORCE
-    | {"Export", "GetHalt", "ListEmergencyAccess", "ListRecalls", "ListBreakGlass"},
+    | {"Export", "GetHalt", "ListEmergencyAccess", "ListRecalls", "ListBreakGlass", "ListNotices"},
     "demo-operator": READ_PROMPTS
     | ASK_FOR_A_VERSION
     | CHANGE_PROMPTS
@@ -76,6 +77,7 @@ MAY: dict[str, set[str]] = {
     | EVENTS
     | HALT
     | KEYS
+    | NOTICES
     | READ_USERS
     | BIND_USERS
     | END_USERS,
@@ -83,7 +85,7 @@ MAY: dict[str, set[str]] = {
     | PROOFS
     | CUSTODY
     | IN_FORCE
-    | {"Export", "GetHalt", "ListRecalls"}
+    | {"Export", "GetHalt", "ListRecalls", "ListNotices"}
     | AFTER_GLASS
     | EVENTS
     | OFFICE
@@ -97,7 +99,7 @@ MAY: dict[str, set[str]] = {
         | READ_PROMPTS
         | EVENTS
         | HALT
-        | {"Resume", "AttestFact"}
+        | {"Resume", "AttestFact", "ListNotices"}
         | ASK_FOR_A_VERSION
         | {"ApproveActivation", "RetirePolicy"}
         | OFFICE

@@ -38,6 +38,7 @@ from tests.server.inference.conftest import (
     make_pipeline,
     record_call,
 )
+from tests.server.replay.notices import told
 from tests.server.replay.people import lives
 from tests.server.review.conftest import LEASE_SECONDS, Ward
 from tests.server.review.test_break_glass import OFFICER, permit
@@ -150,6 +151,7 @@ async def whole_life(ward: Ward) -> str:
         )
     await enrol_keys(gate.ledger, [TENANT], people, "srv-test", gate.clock)
     await lives(gate.ledger, gate.clock, gate.folder)
+    await told(gate.ledger, gate.clock)
     await gate.pipeline.drain()
     return patient
 

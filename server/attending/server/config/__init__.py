@@ -18,6 +18,13 @@ from attending.server.config.console import ConsoleOidcSection, ConsoleSection
 from attending.server.config.listening import HttpSection, LimitsSection, ServerSection
 from attending.server.config.load import load_config, parse_config
 from attending.server.config.model import Config
+from attending.server.config.notices import (
+    NoticesSection,
+    RecipientsSection,
+    SmtpSection,
+    TargetSection,
+    WebhookSection,
+)
 from attending.server.config.roots import RootSection, SecretsSection
 from attending.server.config.running import EmergencySection, ProviderSection
 from attending.server.config.storage import RetentionSection, StorageSection
@@ -31,17 +38,22 @@ __all__ = [
     "HttpSection",
     "IdentitySection",
     "LimitsSection",
+    "NoticesSection",
     "OidcSection",
     "OidcSubjectSection",
     "ProviderSection",
+    "RecipientsSection",
     "RetentionSection",
     "RootSection",
     "SecretsSection",
     "Section",
     "ServerSection",
     "ServiceKeySection",
+    "SmtpSection",
     "StorageSection",
+    "TargetSection",
     "TenantSection",
+    "WebhookSection",
     "flaw_of_url",
     "is_loopback",
     "load_config",

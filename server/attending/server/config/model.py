@@ -10,6 +10,7 @@ from attending.server.config.base import Section
 from attending.server.config.callers import IdentitySection, OidcSection, TenantSection
 from attending.server.config.console import ConsoleSection
 from attending.server.config.listening import HttpSection, LimitsSection, ServerSection
+from attending.server.config.notices import NoticesSection
 from attending.server.config.passkeys import PasskeysSection
 from attending.server.config.roots import SecretsSection
 from attending.server.config.running import (
@@ -49,6 +50,7 @@ class Config(Section):
     )
     passkeys: PasskeysSection = Field(default=PasskeysSection(), description="Passkeys of people.")
     emergency: EmergencySection = Field(default=EmergencySection(), description="Emergency access.")
+    notices: NoticesSection = Field(default=NoticesSection(), description="Notices to people and programs.")
     idempotency: IdempotencySection = Field(default=IdempotencySection(), description="Idempotency keys.")
     logging: LoggingSection = Field(default=LoggingSection(), description="Logging.")
 
@@ -98,6 +100,9 @@ class Config(Section):
             raise ValueError(
                 "server: `reuse_port` needs a database in `storage`, or two logs answer on one port"
             )
+        for target in self.notices.targets:
+            if any(tenant not in tenants for tenant in target.tenants):
+                raise ValueError(f"notices: `{target.name}` names a tenant that is not configured")
         if self.http is not None:
             self._check_http(self.http)
         if self.console is not None:

@@ -40,6 +40,8 @@ CHECKS: Final[tuple[Listed, ...]] = (
     Listed("providers", "of identities", f"{_HERE}.providers:identity", 60),
     Listed("providers", "agreements", f"{_HERE}.agreements:agreements", 5),
     Listed("providers", "residency", f"{_HERE}.agreements:residency", 5),
+    Listed("notices", "webhooks", f"{_HERE}.notices:webhooks", 300),
+    Listed("notices", "mail", f"{_HERE}.notices:mail", 20),
     Listed("policies", "clinical", f"{_HERE}.policies:clinical", 180),
     Listed("policies", "reviews", f"{_HERE}.policies:reviewed", 20),
     Listed("policies", "authorisation", f"{_HERE}.policies:authorization", 60),

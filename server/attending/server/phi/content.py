@@ -37,6 +37,7 @@ _PROMPT: Final = GivesNone("a template is written for everybody; its variables a
 _STAFF: Final = GivesNone("names, roles and dates of staff, who are no patients here")
 _EMERGENCY: Final = GivesNone("who had emergency access and when, and coded reasons")
 _RECALL: Final = GivesNone("random ids, a policy, times, coded reasons, names of staff and of programs")
+_NOTICE: Final = GivesNone("names of targets, ids of notices, counts and coded reasons")
 _HALT: Final = GivesNone("what is halted, since when, by whom, and a coded reason")
 _FACT: Final = GivesNone("a rule of the drug knowledge, and who attested it")
 _VERSIONS: Final = GivesNone("hashes and numbers of versions of policies, and names of staff")
@@ -103,6 +104,9 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.BreakGlassService/BreakGlass": _RECALL,
     "/attending.v1.BreakGlassService/ListBreakGlass": _RECALL,
     "/attending.v1.BreakGlassService/ReviewBreakGlass": _RECALL,
+    "/attending.v1.NoticeService/ListNotices": _NOTICE,
+    "/attending.v1.NoticeService/RetryNotice": _NOTICE,
+    "/attending.v1.NoticeService/TestNotice": _NOTICE,
     "/attending.v1.EmergencyService/BeginEmergencyAccess": _EMERGENCY,
     "/attending.v1.EmergencyService/EndEmergencyAccess": _EMERGENCY,
     "/attending.v1.EmergencyService/ListEmergencyAccess": _EMERGENCY,

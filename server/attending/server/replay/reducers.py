@@ -12,6 +12,7 @@ from attending.server.emergency import projection as emergency
 from attending.server.events import projection as events
 from attending.server.events.types import EXTERNAL_TYPES
 from attending.server.inference import projection as inference
+from attending.server.notices import projection as notices
 from attending.server.oversight import projection as oversight
 from attending.server.people import projection as people
 from attending.server.prompts import projection as prompts
@@ -49,6 +50,9 @@ REDUCERS: Final[Mapping[str, tuple[Reducer, ...]]] = {
     "break_glass.used": (emergency.used, review.glass_broken),
     "break_glass.ended": (emergency.ended,),
     "break_glass.reviewed": (emergency.reviewed, review.glass_reviewed),
+    "notice.due": (notices.due,),
+    "notice.settled": (notices.settled,),
+    "notice.retried": (notices.retried,),
     # Of an event from outside only its emitter's count is projected.
     **dict.fromkeys((*EXTERNAL_TYPES, CLOSING_TYPE), (events.counted,)),
 }
@@ -72,6 +76,8 @@ UNPROJECTED: Final[frozenset[str]] = frozenset(
         # Its stream alone says that the credential is taken.
         "credential.bound",
         *("session.started", "log_review.signed", "key.rotated"),
+        # Sent like any notice, by whoever serves its target.
+        "notice.tested",
         # Their streams alone say what is in force, and who attested a fact.
         *("policy.version", "policy.activated", "policy.retired"),
         *("knowledge.version", "knowledge.activated", "knowledge.attested"),

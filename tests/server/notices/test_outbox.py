@@ -1,0 +1,284 @@
+"""At least once, whatever dies: nothing before its entry, nothing lost, nothing held up, and the record says what."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from attending.server.auth.principal import Principal
+from attending.server.config import NoticesSection
+from attending.server.errors import NotFound
+from attending.server.notices.backoff import MOST_SECONDS, is_over, pause_seconds
+from attending.server.notices.desk import NoticeDesk
+from attending.server.notices.outbox import WINDOW
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.server.inference.conftest import TENANT, key
+from tests.server.notices.conftest import (
+    Gate,
+    Receiver,
+    Sleeps,
+    hold,
+    outbox,
+    running,
+    sending,
+    until_settled,
+    webhook,
+)
+
+OPERATOR = Principal(
+    name="olga",
+    tenant=TENANT,
+    kind="human",
+    roles=frozenset({"operator"}),
+    display_name="Olga",
+    credential="mtls",
+)
+
+
+def tickets(receiver: Receiver) -> set[str]:
+    return {body["data"]["ticket"] for body in receiver.bodies}
+
+
+async def test_a_held_text_is_told_once_and_settled(gate: Gate, receiver: Receiver, tmp_path: Path) -> None:
+    before = await hold(gate)
+    async with sending(outbox(gate, webhook(receiver, tmp_path, gate))):
+        ticket = await hold(gate, 1)
+        await receiver.until(lambda: len(receiver.got) == 1)
+        bodies = await until_settled(gate, lambda found: any(body["delivered"] for body in found))
+    [body] = receiver.bodies
+    assert body["type"] == "item.held"
+    assert body["data"]["ticket"] == ticket != before, "nobody is told of what was before them"
+    assert body["data"]["policy"] == "patient-message"
+    assert body["data"]["severity"] == "major"
+    assert body["data"]["roles"] == ["clinician", "pharmacist"]
+    assert b"SECRET" not in receiver.got[0][1]
+    assert [len(body["delivered"]) for body in bodies] == [0, 1]
+
+
+async def test_what_was_sent_and_not_settled_is_sent_again_under_its_id(
+    gate: Gate, receiver: Receiver, tmp_path: Path
+) -> None:
+    """As after a kill between the two: the record is what the next process has."""
+    first = outbox(gate, webhook(receiver, tmp_path, gate))
+    await first.step()
+    made = {await hold(gate, number) for number in range(3)}
+    await first.step()
+    await receiver.until(lambda: len(receiver.got) == 3)
+    await first.stop()
+    async with sending(outbox(gate, webhook(receiver, tmp_path, gate))):
+        await until_settled(gate, lambda found: sum(len(body["delivered"]) for body in found) == 3)
+    assert tickets(receiver) == made
+    assert sorted(receiver.ids) == sorted([*set(receiver.ids)] * 2), "each twice, under one id"
+
+
+async def test_two_at_once_settle_each_once(gate: Gate, receiver: Receiver, tmp_path: Path) -> None:
+    async with (
+        sending(outbox(gate, webhook(receiver, tmp_path, gate))),
+        sending(outbox(gate, webhook(receiver, tmp_path, gate), owner="srv-other")),
+    ):
+        made = {await hold(gate, number) for number in range(8)}
+        bodies = await until_settled(gate, lambda found: sum(len(body["delivered"]) for body in found) >= 8)
+        await asyncio.sleep(0.2)
+    settled = [index for body in bodies for index in body["delivered"]]
+    assert len(settled) == len(set(settled)) == 8
+    assert tickets(receiver) == made
+
+
+async def test_of_two_that_begin_at_once_neither_skips_what_came_between(
+    gate: Gate, receiver: Receiver, tmp_path: Path
+) -> None:
+    late = outbox(gate, webhook(receiver, tmp_path, gate), owner="srv-other")
+    read = late._read_place
+    blank = await read()
+    async with sending(outbox(gate, webhook(receiver, tmp_path, gate))):
+        pass
+    ticket = await hold(gate)
+    late._place = blank
+    size, _root = await gate.ledger.head(TENANT)
+    await late._record([], size)
+    async with sending(late):
+        await receiver.until(lambda: ticket in tickets(receiver))
+
+
+async def test_one_that_its_receiver_does_not_take_keeps_back_no_other(
+    gate: Gate, receiver: Receiver, tmp_path: Path
+) -> None:
+    sleeps = Sleeps()
+    sleeps.go_on.clear()
+    box = outbox(gate, webhook(receiver, tmp_path, gate), sleep=sleeps)
+    async with sending(box):
+        receiver.refuse = lambda _body: True
+        stuck = await hold(gate)
+        await receiver.until(lambda: stuck in tickets(receiver))
+        receiver.refuse = lambda body: body["data"]["ticket"] == stuck
+        others = {await hold(gate, number) for number in range(1, 6)}
+        await receiver.until(lambda: others <= tickets(receiver))
+        bodies = await until_settled(gate, lambda found: sum(len(body["delivered"]) for body in found) == 5)
+        assert box.waiting == 1
+        assert box.problem == "STATUS_500"
+        # The place stays before what waits, and the rest is ahead of it.
+        assert bodies[-1]["through"] < min(bodies[-1]["delivered"])
+        receiver.refuse = lambda _body: False
+        sleeps.go_on.set()
+        await until_settled(gate, lambda found: sum(len(body["delivered"]) for body in found) == 6)
+    assert sleeps.seconds == [5.0]
+
+
+async def test_a_receiver_that_hangs_keeps_back_no_other_target_and_no_inference(
+    gate: Gate, receiver: Receiver, tmp_path: Path
+) -> None:
+    async with running(Receiver(hang=asyncio.Event())) as slow:
+        hanging = webhook(slow, tmp_path, gate, name="slow", timeout_seconds=60.0)
+        async with (
+            sending(outbox(gate, hanging)),
+            sending(outbox(gate, webhook(receiver, tmp_path, gate))),
+        ):
+            made = {await hold(gate, number) for number in range(3)}
+            await receiver.until(lambda: made <= tickets(receiver))
+            assert slow.got
+        await hanging.close()
+
+
+async def test_no_more_than_a_window_is_under_way(gate: Gate, receiver: Receiver, tmp_path: Path) -> None:
+    receiver.hang = asyncio.Event()
+    box = outbox(gate, webhook(receiver, tmp_path, gate, timeout_seconds=60.0))
+    await box.step()
+    for number in range(WINDOW + 3):
+        await hold(gate, number)
+    while await box.step():
+        pass
+    assert box.waiting == WINDOW
+    receiver.hang.set()
+    async with sending(box):
+        await until_settled(gate, lambda found: sum(len(body["delivered"]) for body in found) == WINDOW + 3)
+    assert len(tickets(receiver)) == WINDOW + 3
+
+
+async def test_what_is_not_taken_for_a_day_is_given_up_and_sent_again_when_asked(
+    gate: Gate, receiver: Receiver, tmp_path: Path
+) -> None:
+    receiver.statuses = [503]
+    sleeps = Sleeps()
+    sleeps.go_on.clear()
+    hook = webhook(receiver, tmp_path, gate)
+    box = outbox(gate, hook, sleep=sleeps)
+    section = NoticesSection()
+    desk = NoticeDesk(gate.ledger, section, [box], gate.clock)
+    async with sending(box):
+        ticket = await hold(gate)
+        await receiver.until(lambda: len(receiver.got) == 1)
+        assert await desk.dead(TENANT, None, limit=10, offset=0) == []
+        gate.clock.advance(hours=24)
+        sleeps.go_on.set()
+        bodies = await until_settled(gate, lambda found: any(body["dead"] for body in found))
+        [dead] = bodies[-1]["dead"]
+        assert dead["reason"] == "STATUS_503"
+        assert dead["attempts"] == 2
+        [row] = await desk.dead(TENANT, "pager", limit=10, offset=0)
+        assert row["notice"] == dead["notice"] == receiver.ids[0]
+        receiver.statuses = [200]
+        index = await desk.retry(OPERATOR, "pager", row["notice"], key("retry"))
+        assert await desk.retry(OPERATOR, "pager", row["notice"], key("retry")) == index
+        bodies = await until_settled(gate, lambda found: bool(found[-1]["delivered"]))
+        assert bodies[-1]["delivered"] == [index]
+        assert await desk.dead(TENANT, None, limit=10, offset=0) == []
+        with pytest.raises(NotFound):
+            await desk.retry(OPERATOR, "pager", row["notice"], key("again"))
+        [state] = await desk.targets(TENANT, None)
+        assert state.row is not None
+        assert (state.row["delivered"], state.row["dead"], state.waiting) == (1, 1, 0)
+    assert set(receiver.ids) == {row["notice"]}
+    assert tickets(receiver) == {ticket}
+
+
+async def test_a_test_goes_to_its_target_alone_whatever_that_is_told_of(
+    gate: Gate, receiver: Receiver, tmp_path: Path
+) -> None:
+    async with running(Receiver()) as other:
+        boxes = [
+            outbox(gate, webhook(receiver, tmp_path, gate, events=["system.halted"])),
+            outbox(gate, webhook(other, tmp_path, gate, name="other")),
+        ]
+        desk = NoticeDesk(gate.ledger, NoticesSection(), boxes, gate.clock)
+        async with sending(boxes[0]), sending(boxes[1]):
+            with pytest.raises(NotFound):
+                await desk.test(OPERATOR, "nobody", key("n"))
+            await desk.test(OPERATOR, "pager", key("t"))
+            await hold(gate)
+            await receiver.until(lambda: len(receiver.got) == 1)
+            await other.until(lambda: len(other.got) == 1)
+        assert [body["type"] for body in receiver.bodies] == ["test"]
+        assert [body["type"] for body in other.bodies] == ["item.held"]
+
+
+async def test_who_is_not_on_turn_sends_nothing_and_takes_over_where_the_other_was(
+    gate: Gate, receiver: Receiver, tmp_path: Path
+) -> None:
+    mine = False
+
+    async def turn() -> bool:
+        return mine
+
+    first = outbox(gate, webhook(receiver, tmp_path, gate))
+    second = outbox(gate, webhook(receiver, tmp_path, gate), owner="srv-2", turn=turn)
+    await first.step()
+    ticket = await hold(gate)
+    await second.step()
+    assert receiver.got == []
+    mine = True
+    async with sending(second):
+        await receiver.until(lambda: ticket in tickets(receiver))
+    await first.stop()
+
+
+async def test_nothing_is_sent_of_what_is_not_committed(
+    gate: Gate, receiver: Receiver, tmp_path: Path
+) -> None:
+    """The receiver looks the entry up: it is there, whenever it is told."""
+    seen: list[bool] = []
+
+    def look(body: dict[str, object]) -> bool:
+        data = body["data"]
+        assert isinstance(data, dict)
+        reader = gate.ledger._store.entries(TENANT, data["entry"], 1)
+        seen.append(bool(reader))
+        return False
+
+    receiver.refuse = look
+    async with sending(outbox(gate, webhook(receiver, tmp_path, gate))):
+        for number in range(5):
+            await hold(gate, number)
+        await receiver.until(lambda: len(seen) == 5)
+    assert seen == [True] * 5
+
+
+async def test_a_long_log_of_no_concern_is_settled_now_and_then(
+    gate: Gate, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("attending.server.notices.outbox.QUIET_ENTRIES", 4)
+    box = outbox(gate, webhook(receiver, tmp_path, gate, events=["system.halted"]))
+    await box.step()
+    await hold(gate)
+    await hold(gate, 1)
+    await box.step()
+    bodies = await until_settled(gate, lambda found: len(found) == 2)
+    assert bodies[1]["through"] > bodies[0]["through"] + 4
+    await box.stop()
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1))
+def test_pauses_grow_and_are_bounded(attempts: int, chance: float) -> None:
+    assert 2.5 <= pause_seconds(attempts, chance) <= MOST_SECONDS
+    assert pause_seconds(attempts, chance) <= pause_seconds(attempts + 1, 1.0)
+
+
+def test_given_up_by_age_or_for_good(gate: Gate) -> None:
+    began = gate.clock()
+    day = timedelta(hours=24)
+    assert not is_over(began, began + day - timedelta(seconds=1), day, permanent=False)
+    assert is_over(began, began + day, day, permanent=False)
+    assert is_over(began, began, day, permanent=True)
