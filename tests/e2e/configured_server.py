@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.derived import not_derived
+from tests.matrix.making import TARGET
 
 START_SECONDS = 120
 TENANTS = ("north", "south")
@@ -36,8 +37,6 @@ LEASE_SECONDS = 30
 CHECK_SECONDS = 8.0
 PROVIDER_SECONDS = 6.0
 SPARE_POLICY = "spare-letter"
-TARGET = "pager"
-"""A receiver of notices that wants none."""
 
 
 @dataclass

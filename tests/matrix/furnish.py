@@ -33,10 +33,10 @@ from attending.v1 import (
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.e2e.calls import TIMEOUT, infer_request, state
-from tests.e2e.configured_server import TARGET, ConfiguredServer
+from tests.e2e.configured_server import ConfiguredServer
 from tests.matrix.makers.ledger import append_stream
 from tests.matrix.makers.policy import APPROVED, hash_of
-from tests.matrix.making import Things
+from tests.matrix.making import TARGET, Things
 from tests.matrix.methods import invoke
 
 
@@ -138,7 +138,7 @@ def _given_up(hospital: ConfiguredServer, tenant: str, things: Things) -> Things
         while time.monotonic() < until:
             for dead in operator.notices(TARGET).dead:
                 if dead.entry_index == index:
-                    return replace(things, target=TARGET, notice=dead.notice_id)
+                    return replace(things, notice=dead.notice_id)
             time.sleep(0.05)
     raise AssertionError("the notice is not given up")
 

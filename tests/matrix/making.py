@@ -18,6 +18,8 @@ from typing import Final
 from attending.v1 import common_pb2
 from google.protobuf.message import Message
 
+TARGET: Final = "pager"
+"""A target of notices that every tenant has."""
 NOBODY: Final = "0" * 32
 EVERYBODYS: Final = common_pb2.PURPOSE_OF_USE_PATIENT_SAFETY
 """A purpose of every role that may see texts, so that nobody is stopped for theirs."""
@@ -67,10 +69,8 @@ class Things:
     """Of `person`, and waits for an officer."""
     emergency: str = f"emg_{NOBODY[:24]}"
     """Open, of the second clinician."""
-    target: str = "matrix-nowhere"
-    """Of notices, in every tenant."""
     notice: str = f"ntc_{NOBODY}"
-    """Given up."""
+    """Given up for TARGET."""
     ended_emergency: str = f"emg_{'1' * 24}"
 
 

@@ -123,6 +123,7 @@ COMPONENTS: Final[tuple[str, ...]] = (
     "attending.server.passkeys.component:build",
     "attending.server.emergency.component:build",
     "attending.server.inference.component:build",
+    "attending.server.inference.relay:build",
     "attending.server.review.component:build",
     "attending.server.services.recall:build",
     "attending.server.services.break_glass:build",

@@ -196,7 +196,7 @@ class InferenceService(inference_pb2_grpc.InferenceServiceServicer):
         )
 
     async def _changed(self, tenant: str, inference_id: str, seen: State, changed: asyncio.Event) -> None:
-        """Returns when the inference may stand otherwise than `seen`: at once when this process moved it."""
+        """Returns when the inference may stand otherwise than `seen`: at once when some process moved it."""
         shared = self._ledger.shared
         while True:
             with contextlib.suppress(TimeoutError):
