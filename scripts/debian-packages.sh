@@ -8,7 +8,11 @@ for group in "${@:-faults browser}"; do
   for name in $group; do
     case "$name" in
       faults) packages+=(gcc libc6-dev) ;;
-      browser) packages+=(chromium npm fonts-inter) ;;
+      browser)
+        packages+=(chromium fonts-inter)
+        # Another source's Node.js brings npm along, and Debian's conflicts with it.
+        command -v npm >/dev/null || packages+=(npm)
+        ;;
       *) echo "error: no group \`$name\`; next: give faults, browser or none" >&2; exit 4 ;;
     esac
   done

@@ -21,6 +21,7 @@ from attending.server.cli.console import passkey_codes, sign_in_link
 from attending.v1 import common_pb2, inference_pb2
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
+from tests.browser.ward import Ward
 from tests.e2e.server_process import ServerProcess
 
 TAGS = {"team": "browser", "feature": "console"}
@@ -50,6 +51,17 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
     browser = playwright.chromium.launch(executable_path=path)
     yield browser
     browser.close()
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One server for the whole suite, with the package's use cases and some more."""
+    from attending.server.bootstrap.folder import REPLAY_FILE
+
+    process = Ward(tmp_path_factory.mktemp("ward") / "data", REPLAY_FILE)
+    process.start()
+    yield process
+    assert process.stop() == 0
 
 
 @dataclass
@@ -95,7 +107,7 @@ def press_sign(page: Page) -> None:
 
 
 def give_reason(page: Page) -> None:
-    page.wait_for_selector("#pace-dialog[open], .state.released, #toast:not([hidden])")
+    page.wait_for_selector("#pace-dialog[open], .state.released, #signed-already, #toast:not([hidden])")
     if page.locator("#pace-dialog[open]").count():
         page.click("#pace-dialog [value=second_look]")
 
@@ -116,7 +128,12 @@ def desk(chromium: Browser, embedded: ServerProcess, passkeys: dict[str, list[di
     @contextmanager
     def opened(who: str, **more: Any) -> Iterator[Desk]:
         with window(chromium, embedded, who, passkeys, **more) as made:
-            yield made
+            try:
+                yield made
+            except BaseException:
+                # What a person would have seen tells more than a selector that is not there.
+                print(who, made.page.url, made.page.inner_text("body")[:2000])
+                raise
             assert made.complaints == []
 
     return opened

@@ -34,9 +34,13 @@ def found(page: Page) -> list[tuple[str, list[str]]]:
 def test_no_page_has_a_violation(
     desk: Open, held: Callable[..., Held], scheme: str, viewport: dict[str, int]
 ) -> None:
-    item, plain = held("discharge-clarithromycin"), held()
+    item, plain, urgent = held("discharge-clarithromycin"), held(), held(policy="emergency-order")
     with desk("dr-rivera", color_scheme=scheme, viewport=viewport) as window:
         page = window.page
+
+        def dialog(name: str) -> None:
+            page.evaluate("name => document.getElementById(name).showModal()", name)
+
         looks: dict[str, Callable[[], Any]] = {
             "queue": lambda: page.goto(window.url),
             "account": lambda: page.goto(f"{window.url}/account"),
@@ -53,12 +57,29 @@ def test_no_page_has_a_violation(
             ),
             "changes": lambda: page.click('[data-view="diff"]'),
             "rejecting": lambda: page.click("#reject"),
+            "handing over": lambda: (page.keyboard.press("Escape"), dialog("reassign-dialog")),
+            "passing on": lambda: (page.keyboard.press("Escape"), dialog("escalate-dialog")),
             "released": lambda: (
                 window.claimed(plain.ticket).click("#sign"),
                 page.wait_for_selector("#pace-dialog[open]"),
             ),
             "reason": lambda: give_reason(page),
             "signed": lambda: page.wait_for_selector(".state.released"),
+            "taking back": lambda: dialog("recall-dialog"),
+            "taken back": lambda: (
+                page.check('#recall-dialog input[value="wrong"]'),
+                page.click('#recall-dialog button[value="do"]'),
+                page.wait_for_selector(".state.withdrawn"),
+            ),
+            "recalls": lambda: (page.goto(f"{window.url}/recalls"), page.click("details.fold summary")),
+            "break-glass": lambda: (window.item(urgent.ticket), dialog("glass-dialog")),
+            "broken": lambda: (
+                page.check('#glass-dialog input[value="cover"]'),
+                page.fill("#glass-note", "Fictional."),
+                page.click('#glass-dialog button[value="do"]'),
+                page.wait_for_selector(".state.released"),
+            ),
+            "exceptions": lambda: page.goto(f"{window.url}/break-glass"),
             "keys": lambda: page.evaluate("document.getElementById('keys').showModal()"),
             "passkey": lambda: page.goto(f"{window.url}/passkey"),
             "sign-in": lambda: page.goto(f"{window.url}/sign-in"),

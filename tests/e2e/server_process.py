@@ -35,21 +35,7 @@ class ServerProcess:
         endpoint.unlink(missing_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "attending.server.cli.main",
-                    "serve",
-                    "--data",
-                    str(self.folder),
-                    "--port",
-                    self._port,
-                    "--replay",
-                    str(self.replay),
-                    # One: each takes seconds to load.
-                    "--workers",
-                    "1",
-                ],
+                self.command(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -64,6 +50,23 @@ class ServerProcess:
             time.sleep(0.02)
         if self.keep_port:
             self._port = self.endpoint()["target"].rpartition(":")[2]
+
+    def command(self) -> list[str]:
+        return [
+            sys.executable,
+            "-m",
+            "attending.server.cli.main",
+            "serve",
+            "--data",
+            str(self.folder),
+            "--port",
+            self._port,
+            "--replay",
+            str(self.replay),
+            # One: each takes seconds to load.
+            "--workers",
+            "1",
+        ]
 
     def kill(self) -> None:
         """kill -9 of the server and every process it started."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from attending.server.console.gate import Gate
+from attending.server.console.glass import GlassPages
 from attending.server.console.guard import Address, Guard
 from attending.server.console.item import ItemPage
 from attending.server.console.live import Live
@@ -10,6 +11,7 @@ from attending.server.console.passkeys import PasskeyPages
 from attending.server.console.policies import PolicyPages
 from attending.server.console.queue import QueuePage
 from attending.server.console.reading import Readings
+from attending.server.console.recalls import RecallPages
 from attending.server.console.render import STATIC, Pages
 from attending.server.console.signature import Signature
 from attending.server.console.signin import SignIn
@@ -51,6 +53,8 @@ def application(
     signature: Signature,
     readings: Readings,
     passkeys: PasskeyPages,
+    recalls: RecallPages,
+    glass: GlassPages,
     live: Live,
     policies: PolicyPages,
     stop: StopPage,
@@ -70,21 +74,41 @@ def application(
         *(
             Route(
                 f"/items/{{ticket}}/{path}",
-                gate.behind(action, f"ReviewService/{rpc}", step),
+                gate.behind(action, rpc, step),
                 methods=["POST"],
             )
             for path, action, rpc, step in (
-                ("status", "listQueue", "ListQueue", steps.status),
-                ("claim", "claim", "Claim", steps.claim),
-                ("renew", "renew", "Renew", steps.renew),
-                ("release", "releaseLease", "ReleaseLease", steps.release),
-                ("dispose", "dispose", "Dispose", steps.dispose),
+                ("status", "listQueue", "ReviewService/ListQueue", steps.status),
+                ("claim", "claim", "ReviewService/Claim", steps.claim),
+                ("renew", "renew", "ReviewService/Renew", steps.renew),
+                ("release", "releaseLease", "ReviewService/ReleaseLease", steps.release),
+                ("reassign", "reassign", "ReviewService/Reassign", steps.reassign),
+                ("escalate", "escalate", "ReviewService/Escalate", steps.escalate),
+                ("dispose", "dispose", "ReviewService/Dispose", steps.dispose),
                 # As dear as a disposition: the rails run.
-                ("check", "prepareSign", "Dispose", steps.check),
-                ("reject", "reject", "Reject", steps.reject),
-                ("prepare", "prepareSign", "Dispose", signature.prepare),
-                ("sign", "sign", "Sign", signature.sign),
-                ("reading", "listQueue", "ListQueue", readings.told),
+                ("check", "prepareSign", "ReviewService/Dispose", steps.check),
+                ("reject", "reject", "ReviewService/Reject", steps.reject),
+                ("prepare", "prepareSign", "ReviewService/Dispose", signature.prepare),
+                ("sign", "sign", "ReviewService/Sign", signature.sign),
+                ("reading", "listQueue", "ReviewService/ListQueue", readings.told),
+                ("withdraw", "withdraw", "RecallService/Withdraw", recalls.withdraw),
+                ("break-glass", "breakGlass", "BreakGlassService/BreakGlass", glass.use),
+            )
+        ),
+        *(
+            Route(path, gate.behind(action, rpc, handler), methods=[method])
+            for path, method, action, rpc, handler in (
+                ("/recalls", "GET", "listRecalls", "RecallService/ListRecalls", recalls.page),
+                ("/recalls", "POST", "withdraw", "RecallService/Withdraw", recalls.withdraw),
+                ("/recalls/{inference}", "POST", "ackRecall", "RecallService/AckRecall", recalls.acknowledge),
+                ("/break-glass", "GET", "listBreakGlass", "BreakGlassService/ListBreakGlass", glass.page),
+                (
+                    "/break-glass/{inference}",
+                    "POST",
+                    "reviewBreakGlass",
+                    "BreakGlassService/ReviewBreakGlass",
+                    glass.review,
+                ),
             )
         ),
         Route("/policies", gate.behind("listActivations", "PolicyService/ListActivations", policies.table)),

@@ -13,6 +13,7 @@ from attending.server.app import App, Component, policies_folder
 from attending.server.config import ConsoleOidcSection, ConsoleSection
 from attending.server.console.application import application
 from attending.server.console.gate import Gate
+from attending.server.console.glass import GlassPages
 from attending.server.console.guard import Address
 from attending.server.console.item import ItemPage
 from attending.server.console.links import Links
@@ -22,6 +23,7 @@ from attending.server.console.passkeys import PasskeyPages
 from attending.server.console.policies import PolicyPages
 from attending.server.console.queue import QueuePage
 from attending.server.console.reading import Readings
+from attending.server.console.recalls import RecallPages
 from attending.server.console.render import Pages
 from attending.server.console.sessions import Sessions
 from attending.server.console.signature import Signature
@@ -32,6 +34,7 @@ from attending.server.errors import ConfigurationError
 from attending.server.halt.switch import Standing, Switch
 from attending.server.inference.watch import Changes
 from attending.server.passkeys.door import Passkeys
+from attending.server.recall.desk import Recalls
 from attending.server.review.desk import Desk
 from attending.server.services.admin import AdminService
 from attending.server.services.policy import PolicyService
@@ -155,6 +158,7 @@ async def build(app: App) -> Console:
     )
     flows = {one.provider: _flow(app, one, address) for one in section.oidc}
     live, readings = Live(app.part(Changes), sessions), Readings()
+    recalls = Recalls(app.ledger, app.part(Changes), app.now)
     web = application(
         gate=gate,
         address=address,
@@ -170,11 +174,13 @@ async def build(app: App) -> Console:
             flows=flows,
         ),
         queue=QueuePage(desk, serving.policies, sessions, pages),
-        item=ItemPage(desk, app.ledger, app.phi, pages, app.directory),
+        item=ItemPage(desk, recalls, passkeys, app.ledger, app.phi, pages, app.directory),
         steps=Steps(desk, app.ledger, app.phi, app.now),
         signature=Signature(desk, app.ledger, app.phi, passkeys, readings),
         readings=readings,
         passkeys=PasskeyPages(gate, passkeys, app.rates, pages),
+        recalls=RecallPages(recalls, desk, app.ledger, pages),
+        glass=GlassPages(desk, app.ledger, pages),
         live=live,
         policies=PolicyPages(app.part(PolicyService), serving, policies_folder(app.config), pages),
         stop=StopPage(app.part(AdminService), serving.policies, pages),

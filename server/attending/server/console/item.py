@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,25 +13,41 @@ from attending.server.auth.authenticate import Directory
 from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
 from attending.server.console import present, words
+from attending.server.console.between import between
 from attending.server.console.gate import Visit
 from attending.server.console.queue import row_of
 from attending.server.console.render import Pages
 from attending.server.errors import AttendingError
+from attending.server.passkeys.door import Passkeys
 from attending.server.phi.access import Permit, PhiAccess
 from attending.server.phi.purpose import Purpose
+from attending.server.recall.desk import Recalls
 from attending.server.review.desk import Desk
+from attending.server.review.item import Item
+from attending.server.review.reads import read_of
 from starlette.responses import Response
 
 HISTORY: Final = 200
+RECALLS: Final = frozenset({"clinician", "pharmacist", "safety_officer"})
+"""Roles that are shown how to take a text back; the authorisation policies decide."""
 
 
 class ItemPage:
     """One instance a server."""
 
     def __init__(
-        self, desk: Desk, ledger: Ledger, phi: PhiAccess, pages: Pages, directory: Directory
+        self,
+        desk: Desk,
+        recalls: Recalls,
+        passkeys: Passkeys,
+        ledger: Ledger,
+        phi: PhiAccess,
+        pages: Pages,
+        directory: Directory,
     ) -> None:
         self._desk = desk
+        self._recalls = recalls
+        self._passkeys = passkeys
         self._ledger = ledger
         self._phi = phi
         self._pages = pages
@@ -51,6 +68,8 @@ class ItemPage:
         if item.signed_by and not item.disputed:
             text = (await self._ledger.open_payload(who.tenant, item.signed_by[-1].record)).decode("utf-8")
         roles = [role for role in item.sign_off_roles if role in who.roles]
+        may_review = bool(roles) and item.state == "held" and item.expires_at > stamp(now)
+        out = item.state in ("released", "withdrawn")
         return self._pages.page(
             "item.html",
             visit=visit,
@@ -69,7 +88,16 @@ class ItemPage:
             patient=present.patient(case.patient),
             citations=result.citations,
             light=present.second_light(light_of(result.findings)),
-            may_review=bool(roles) and item.state == "held" and item.expires_at > stamp(now),
+            may_review=may_review,
+            has_signed=_has_signed(item, who.name),
+            may_hand=may_review and not item.reading,
+            colleagues=self._colleagues(who, item) if may_review and row.mine and not item.reading else [],
+            has_key=bool(await self._passkeys.of(who)),
+            may_break_glass=item.state == "held" and await self._desk.may_break_glass(who, item),
+            may_recall=item.state == "released" and bool(who.roles & RECALLS),
+            recall=await self._recalls.of(who.tenant, item.inference_id) if out else None,
+            glass=await self._desk.use_of(who.tenant, item.inference_id) if out else None,
+            between=await asyncio.to_thread(between, case, lambda name: self._printed(who.tenant, name)),
             role=roles[0] if roles else "",
             history=[
                 (
@@ -83,12 +111,35 @@ class ItemPage:
             severities=present.SEVERITY_ORDER,
         )
 
+    def _colleagues(self, who: Principal, item: Item) -> list[tuple[str, str]]:
+        """(name, printed name) of whom one may hand the item to, as far as their role and time tell."""
+        now = self._pages.now()
+        return sorted(
+            (
+                (one.name, one.display_name)
+                for one in self._directory.principals(expired=False)
+                if (one.tenant, one.kind) == (who.tenant, "human")
+                and one.name != who.name
+                and one.roles & set(item.sign_off_roles)
+                and (one.signs_until is None or one.signs_until > now)
+            ),
+            key=lambda one: one[1].casefold(),
+        )
+
     def _printed(self, tenant: str, name: str) -> str:
         """Somebody's printed name; their name in the log once they are nobody's any more."""
         try:
             return self._directory.named(tenant, name, "passkey").display_name
         except AttendingError:
             return name
+
+
+def _has_signed(item: Item, name: str) -> bool:
+    """Whether the next word is another's: as a reader they have decided, or the standing text has their signature."""
+    if item.reading or item.disputed:
+        return read_of(item.reads, name).decided
+    standing = item.signed_by[-1].record if item.signed_by else None
+    return any((signed.signer, signed.record) == (name, standing) for signed in item.signed_by)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from attending.server.passkeys.door import Passkeys
 from attending.server.passkeys.responses import read_assertion, signing_options
 from attending.server.phi.access import PhiAccess
 from attending.server.review.desk import Desk
+from attending.server.review.preparation import Rejection
 from attending.server.services.begun import once_of
 from attending.v1 import review_pb2
 from starlette.responses import JSONResponse, Response
@@ -37,7 +38,9 @@ class Signature:
         self._passkeys = passkeys
 
     async def prepare(self, visit: Visit) -> Response:
-        """What will be signed, in words and as the device's challenge, which is the statement's."""
+        """What will be signed, in words and as the device's challenge, which is the statement's. With `rejection` it
+        refuses the text.
+        """
         fields = await visit.fields()
         ticket, lease = str(visit.request.path_params["ticket"]), text_of(fields, "lease")
         edited = fields.get("text")
@@ -51,7 +54,13 @@ class Signature:
         # The newest: whoever made another one on this device means that.
         one = chosen[-1]
         permit = await permit_of(self._phi, visit.principal)
-        prepared = await self._desk.prepare(permit, ticket, lease, edited, one.key_id)
+        refusal = fields.get("rejection")
+        if refusal is not None and not isinstance(refusal, dict):
+            raise InvalidRequest([("rejection", "must have a reason and a note, or be left out")])
+        rejection = None
+        if refusal is not None:
+            rejection = Rejection(text_of(refusal, "reason_code"), text_of(refusal, "note", required=False))
+        prepared = await self._desk.prepare(permit, ticket, lease, edited, one.key_id, rejection)
         statement = prepared.statement
         seconds = self._readings.add(visit.principal, ticket, seconds_of(fields))
         pace = await self._desk.pace(visit.principal, prepared, seconds)

@@ -113,6 +113,37 @@ class Steps:
             }
         )
 
+    async def reassign(self, visit: Visit) -> Response:
+        """Hands the item to a colleague; of a free one there is no lease."""
+        fields = await visit.fields()
+        ticket, lease = _ticket(visit), text_of(fields, "lease", required=False)
+        to, reason = text_of(fields, "to"), text_of(fields, "reason_code")
+        note = text_of(fields, "note", required=False)
+        request = review_pb2.ReassignRequest(
+            idempotency_key=_key(fields),
+            ticket_id=ticket,
+            lease_id=lease,
+            to=to,
+            reason_code=reason,
+            note=note,
+        )
+        item, _version, _index = await self._desk.reassign(
+            visit.principal, ticket, lease, to, reason, note, await self._once(visit, request)
+        )
+        return _answer(item)
+
+    async def escalate(self, visit: Visit) -> Response:
+        fields = await visit.fields()
+        ticket, lease = _ticket(visit), text_of(fields, "lease")
+        reason, note = text_of(fields, "reason_code"), text_of(fields, "note", required=False)
+        request = review_pb2.EscalateRequest(
+            idempotency_key=_key(fields), ticket_id=ticket, lease_id=lease, reason_code=reason, note=note
+        )
+        item, _version, _index = await self._desk.escalate(
+            visit.principal, ticket, lease, reason, note, await self._once(visit, request)
+        )
+        return _answer(item)
+
     async def reject(self, visit: Visit) -> Response:
         fields = await visit.fields()
         ticket, lease = _ticket(visit), text_of(fields, "lease")

@@ -18,7 +18,9 @@ SENTENCES: Final[dict[str, str]] = {
     "CODE_WRONG": "That is not a code of this server. Check both halves.",
     "CEREMONY_OVER": "Too much time passed. Try again.",
     "CREDENTIAL_TAKEN": "This passkey is somebody's already. Make another one.",
-    "DECISION_NOT_SIGNED": "Two people decide on this item under signature. Refuse it with your signing key.",
+    "BREAK_GLASS_NOT_PERMITTED": "The policy of this text permits no release without its signatures, in no emergency.",
+    "BREAK_GLASS_REVIEWED": "Somebody closed this review already. Reload the page to see what they found.",
+    "DECISION_NOT_SIGNED": "Two people decide on this item under signature. Reject it with your passkey.",
     "DISPOSITION_NEEDS_EDIT": "You agreed with a finding, so the text must be changed for it before you sign.",
     "EDIT_NOT_CLEAN": "The changed text still has a problem that would hold it. Change it, or decide on the finding.",
     "ESCALATED_BY_YOU": "You passed this item on, so somebody else decides. They may hand it back to you.",
@@ -34,6 +36,7 @@ SENTENCES: Final[dict[str, str]] = {
     "LICENCE_EXPIRED": "Your licence has run out, so you cannot sign. Ask your administrator to renew it.",
     "LINK_NOT_VALID": "This sign-in link was used already or is older than a minute. Make a new one.",
     "MISSING_CREDENTIAL": "You are not signed in.",
+    "NOT_WITHDRAWN": "This text was not taken back, so there is nothing to take notice of.",
     "NOT_YOUR_PREPARATION": "This was prepared by somebody else. Press Sign again.",
     "PASSKEY_REFUSED": "The passkey was not made for this site, or your device did not verify you. Try again.",
     "PERMISSION_DENIED": "Your role does not allow this. It is on record that it was tried.",
@@ -42,6 +45,7 @@ SENTENCES: Final[dict[str, str]] = {
     "READING_TOO_SHORT": "This text takes longer to read than you have had it. Read on, then sign.",
     "READ_BEFORE": "You have decided on this item. It needs the decision of another person.",
     "READ_BLIND": "Nobody may know who reads this item, so it is handed to nobody. Give it back to the queue.",
+    "RECALL_ACKNOWLEDGED": "Somebody took notice of this for them already. Reload the page to see it.",
     "RESERVED": "This item is kept for a colleague for some minutes. After that anybody may take it.",
     "POLICY_HAS_ERRORS": "The version in the server's folder has errors. Its owner checks it with the policy lint.",
     "NOT_REQUESTED": "This version waits for nobody's approval any more. Reload the page.",
@@ -63,6 +67,9 @@ SENTENCES: Final[dict[str, str]] = {
     "TOO_MANY_PASSKEYS": "You have as many passkeys as one person may. Ask for one to be revoked.",
     "TOO_MANY_PREPARATIONS": "The server is busy with other signatures. Try again in a moment.",
     "TOO_MANY_SESSIONS": "Too many people are signed in. Try again in a minute.",
+    "UNKNOWN_BREAK_GLASS": "No release without signatures is on record for this text.",
+    "UNKNOWN_DELIVERY": "They are not among those who have to take notice.",
+    "UNKNOWN_INFERENCE": "There is no text of this id, or not for you.",
     "UNKNOWN_FINDING": "This finding is not one to decide on. Reload the page.",
     "UNKNOWN_PREPARATION": "Too much happened since you pressed Sign. Press Sign again.",
     "UNKNOWN_REVIEWER": "There is no colleague of this name.",
@@ -185,6 +192,39 @@ READING_REASONS: Final = (
     ("short_of_time", "I have no time"),
     ("other", "Other reason"),
 )
+HANDOVERS: Final = (
+    ("handover", "End of my shift"),
+    ("expertise", "They know more about this"),
+    ("conflict_of_interest", "I should not decide on this"),
+    ("workload", "Too much at once"),
+    ("other", "Other reason"),
+)
+ESCALATIONS: Final = (
+    ("beyond_competence", "More than I can judge"),
+    ("patient_unstable", "The patient is unstable"),
+    ("facts_missing", "Facts are missing"),
+    ("conflict_of_interest", "I should not decide on this"),
+    ("other", "Other reason"),
+)
+RECALLS: Final = (
+    ("wrong_patient", "About another patient"),
+    ("unsafe", "Acting on it could harm"),
+    ("wrong", "Not true"),
+    ("outdated", "What it rests on has changed"),
+    ("other", "Other reason, in the note"),
+)
+EMERGENCIES: Final = (
+    ("patient_in_danger", "A patient is in danger and nobody else can sign in time"),
+    ("system_failure", "The usual way does not work"),
+    ("disaster", "Disaster, many patients at once"),
+    ("cover", "Cover for somebody who became unavailable"),
+)
+OUTCOMES: Final = (
+    ("justified", "It was needed"),
+    ("justified_change_rights", "It was needed, and the policy or the rights should change"),
+    ("mistaken", "It was not needed, by mistake"),
+    ("misuse", "It was misuse; an incident is opened"),
+)
 MEANINGS: Final = {
     "approved": "approved as written",
     "approved_with_edits": "approved with edits",
@@ -222,7 +262,9 @@ EVENTS: Final = {
     "review.escalated": "Escalated",
     "review.reassigned": "Handed over",
     "review.adjudicated": "Adjudicated",
-    "recall.acknowledged": "Recall acknowledged",
+    "recall.acknowledged": "Notice taken of the recall",
+    "break_glass.used": "Released without signatures",
+    "break_glass.reviewed": "Release without signatures examined",
 }
 
 HALT_REASONS: Final = (
@@ -249,6 +291,8 @@ MODES: Final = {
 _REVIEWERS: Final = frozenset(("clinician", "pharmacist", "safety_officer"))
 _PLACES: Final = (
     ("/", "Queue", _REVIEWERS),
+    ("/recalls", "Recalls", _REVIEWERS | {"auditor", "privacy_officer"}),
+    ("/break-glass", "Break-glass", _REVIEWERS | {"auditor", "privacy_officer"}),
     ("/policies", "Policies", frozenset(("safety_officer", "pharmacist", "operator", "auditor"))),
     ("/stop", "Stop", _REVIEWERS | {"operator", "privacy_officer", "auditor"}),
 )
@@ -267,3 +311,8 @@ def home(roles: Collection[str]) -> str:
 def code(value: str) -> str:
     """A finding's code as a clinician says it."""
     return CODES.get(value, value.replace("_", " ").capitalize())
+
+
+def said(codes: tuple[tuple[str, str], ...], value: str) -> str:
+    """The words of one of `codes`; the code itself where a later version brought it."""
+    return dict(codes).get(value, value.replace("_", " "))

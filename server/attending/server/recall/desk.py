@@ -118,6 +118,11 @@ class Recalls:
             principal, "recall.acknowledged", inference_id, None, version, {"target": target}, once
         )
 
+    async def of(self, tenant: str, inference_id: str) -> Recall | None:
+        """The recall of one inference, None where it was not withdrawn."""
+        row = await self._row(tenant, inference_id)
+        return None if row is None else Recall.from_row(row)
+
     async def page(
         self, tenant: str, *, app: str | None, only_open: bool, limit: int, offset: int
     ) -> list[Recall]:
@@ -153,10 +158,10 @@ class Recalls:
         return rows[0]._mapping if rows else None
 
     async def _get(self, tenant: str, inference_id: str) -> Recall:
-        row = await self._row(tenant, inference_id)
-        if row is None:
+        recall = await self.of(tenant, inference_id)
+        if recall is None:
             raise NotFound("UNKNOWN_INFERENCE")
-        return Recall.from_row(row)
+        return recall
 
     async def _append(
         self,

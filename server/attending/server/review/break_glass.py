@@ -117,6 +117,22 @@ class BreakGlass(Record):
         index = await index_of(self._ledger, tenant, once, append, Aborted("LOST_RACE"))
         return await self._use(tenant, inference_id), index
 
+    async def may_break_glass(self, who: Principal, item: Item) -> bool:
+        """Whether somebody would be let release the text without its sign-offs now. The step itself asks again."""
+        try:
+            permit = await self._permission(who.tenant, item)
+            machine.break_glass(item, who, permit.get("roles", ()), self._now())
+        except (FailedPrecondition, PermissionDenied):
+            return False
+        return "fixed" not in item.disposed.values()
+
+    async def use_of(self, tenant: str, inference_id: str) -> Use | None:
+        """How a text was released without its sign-offs, None where it was not."""
+        try:
+            return await self._use(tenant, inference_id)
+        except NotFound:
+            return None
+
     async def uses(self, tenant: str, *, only_open: bool, limit: int, offset: int) -> list[Use]:
         """Releases by break-glass, newest first; `only_open` those that nobody has reviewed."""
         where = [_USES.c.log_id == tenant]

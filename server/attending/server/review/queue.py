@@ -118,6 +118,17 @@ class Queue(Record):
         # No row comes back where the store refuses a name that nothing can have.
         return int(counted[0][0]) if counted else 0
 
+    async def tickets(self, tenant: str, inference_ids: Sequence[str]) -> dict[str, str]:
+        """Ticket of each inference that has an item; what policy released has none."""
+        if not inference_ids:
+            return {}
+        rows = await self._ledger.query(
+            select(_ITEMS.c.inference_id, _ITEMS.c.ticket_id).where(
+                _ITEMS.c.log_id == tenant, _ITEMS.c.inference_id.in_(inference_ids)
+            )
+        )
+        return {row._mapping["inference_id"]: row._mapping["ticket_id"] for row in rows}
+
     async def view(self, permit: Permit, ticket_id: str) -> Case:
         """The whole case; of one that is read blind without what another reader made of it. The look is an entry before
         anything is shown.

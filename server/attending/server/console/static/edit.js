@@ -20,6 +20,11 @@ export function show(view) {
 }
 for (const button of buttons) button.addEventListener("click", () => show(button.dataset.view));
 document.addEventListener("attending:edit", () => show("edit"));
+export function take(words) {
+  editor.value = words;
+  show("edit");
+  editor.dispatchEvent(new Event("input", { bubbles: true }));
+}
 
 function fit() {
   editor.style.height = "auto";

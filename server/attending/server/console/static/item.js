@@ -1,7 +1,8 @@
-// The item: start a review, decide on findings, edit, reject. The server decides; this shows what it said.
+// The item: start a review, decide on findings, give back. The server decides; this shows what it said.
 
 import { once, say, send } from "./api.js";
-import "./edit.js";
+import { take } from "./edit.js";
+import "./forms.js";
 import "./reading.js";
 
 const item = document.getElementById("item");
@@ -109,17 +110,10 @@ back?.addEventListener("click", async () => {
   if (await step("release", {}, back)) location.assign("/");
 });
 
-// --- reject
-const dialog = document.getElementById("reject-dialog");
-const reject = document.getElementById("reject");
-reject?.addEventListener("click", () => dialog.showModal());
-dialog?.addEventListener("close", async () => {
-  if (dialog.returnValue !== "reject") return;
-  const form = document.getElementById("reject-form");
-  const note = document.getElementById("reject-note").value;
-  const done = await step("reject", { reason_code: new FormData(form).get("reason"), note }, reject);
-  if (done) location.reload();
-});
+// --- a reader's text, for who judges between two
+for (const button of document.querySelectorAll("[data-takes]")) {
+  button.addEventListener("click", () => take(document.getElementById(button.dataset.takes).content.textContent));
+}
 
 // --- somebody else did something
 document.addEventListener("attending:changed", async () => {

@@ -2,6 +2,7 @@
 
 import { once, say, send } from "./api.js";
 import { clean, edited, show, text } from "./edit.js";
+import { onSend } from "./forms.js";
 import { take } from "./reading.js";
 import { prove } from "./webauthn.js";
 
@@ -40,6 +41,16 @@ button.addEventListener("click", async () => {
     ready();
   }
 });
+
+// --- a signed refusal: the device signs that this text is rejected, and why
+const refusal = document.querySelector("form[data-refuses]");
+if (refusal) {
+  onSend(refusal, async ({ reason_code, note }) => {
+    const told = await send(`${path}/prepare`, { lease: item.dataset.lease, text: null, shown: original, rejection: { reason_code, note }, read_seconds: take() });
+    const credential = await prove(told.options);
+    await send(`${path}/sign`, { idempotency_key: once(), lease: item.dataset.lease, preparation: told.preparation, credential, read_seconds: take() });
+  });
+}
 
 async function confirmed(told) {
   document.getElementById("sign-words").textContent = `${told.name}, ${told.role}, ${new Date(told.time).toLocaleString()}: ${told.meaning}`;

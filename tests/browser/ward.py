@@ -1,0 +1,99 @@
+"""The embedded server with use cases that the package has none of (two blind readers, break-glass), a third clinician.
+
+`python -m tests.browser.ward FOLDER REPLAY` serves until SIGTERM. The policies are the package's discharge plan with a
+few lines changed. The clock is the machine's, moved ahead by the seconds in FOLDER's neighbour `ahead`, if it is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from attending.server import clock
+
+from tests.e2e.server_process import ServerProcess
+
+POLICIES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "two-readers": (("  count: 1\n", "  count: 2\n  blinded_second_read: true\n"),),
+    "emergency-order": (
+        ("  count: 1\n", "  count: 2\n"),
+        ("urgent_contact:", "break_glass:\n  roles: [clinician]\n  review_within_hours: 24\nurgent_contact:"),
+    ),
+}
+"""Name of each further policy to what differs in it from the discharge plan."""
+
+
+class Ward(ServerProcess):
+    """The process, as `ServerProcess` has it."""
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "tests.browser.ward", str(self.folder), str(self.replay)]
+
+    @contextmanager
+    def ahead(self, seconds: int) -> Iterator[None]:
+        """Moves the server's clock; back at the end, for whoever comes next."""
+        path = self.folder.parent / "ahead"
+        path.write_text(str(seconds))
+        try:
+            yield
+        finally:
+            path.unlink()
+
+
+def policies(folder: Path) -> Path:
+    """The package's policies and those above, made once."""
+    from attending.server.app import package_policies
+
+    if folder.exists():
+        return folder
+    shutil.copytree(package_policies(), folder)
+    for name, changes in POLICIES.items():
+        shutil.copytree(folder / "discharge-plan", folder / name)
+        path = folder / name / "policy.yaml"
+        text = path.read_text(encoding="utf-8")
+        for before, after in (("name: discharge-plan\n", f"name: {name}\n"), *changes):
+            assert before in text, (name, before)
+            text = text.replace(before, after)
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+def main(folder: Path, replay: Path) -> None:
+    machine, ahead = clock.now, folder.parent / "ahead"
+
+    def moved() -> datetime:
+        try:
+            return machine() + timedelta(seconds=int(ahead.read_text()))
+        except (FileNotFoundError, ValueError):
+            return machine()
+
+    # Before anything that takes the clock as a default is imported: the one place where it is given.
+    clock.now = moved
+    from attending.server.bootstrap import folder as bootstrap
+    from attending.server.bootstrap.identities import DEMO_IDENTITIES, DemoIdentity
+    from attending.server.bootstrap.run import serve_embedded
+
+    third = DemoIdentity("dr-okafor", "human", ("clinician",), "Dr Okafor (demo)", signs=True)
+    vars(bootstrap)["DEMO_IDENTITIES"] = (*DEMO_IDENTITIES, third)
+    embedded = bootstrap.prepare(
+        folder,
+        port=0,
+        token_port=0,
+        providers=bootstrap.local_providers(replay),
+        overrides={
+            "guard": {"workers": 1},
+            "policies": {"folder": str(policies(folder.parent / "policies"))},
+            "review": {"expiry_sweep_seconds": 1},
+        },
+    )
+    asyncio.run(serve_embedded(embedded, on_ready=lambda _at: None))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
