@@ -106,10 +106,11 @@ def press_sign(page: Page) -> None:
     give_reason(page)
 
 
-def give_reason(page: Page) -> None:
+def give_reason(page: Page) -> Page:
     page.wait_for_selector("#pace-dialog[open], .state.released, #signed-already, #toast:not([hidden])")
     if page.locator("#pace-dialog[open]").count():
         page.click("#pace-dialog [value=second_look]")
+    return page
 
 
 Open = Callable[..., Any]
