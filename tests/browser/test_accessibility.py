@@ -38,8 +38,8 @@ def test_no_page_has_a_violation(
     with desk("dr-rivera", color_scheme=scheme, viewport=viewport) as window:
         page = window.page
 
-        def dialog(name: str) -> None:
-            page.evaluate("name => document.getElementById(name).showModal()", name)
+        def dialog(name: str) -> Any:
+            return page.evaluate("name => document.getElementById(name).showModal()", name)
 
         looks: dict[str, Callable[[], Any]] = {
             "queue": lambda: page.goto(window.url),
