@@ -32,7 +32,7 @@ TENANTS = ("north", "south")
 ROLES = ("clinician", "pharmacist", "auditor", "operator", "privacy_officer", "safety_officer")
 SEVERAL = ("clinician", "operator", "privacy_officer")
 """Roles of the identity `several`; the identity `expired` has all of them and is past its date."""
-SIGNERS = ("clinician", "clinician2", "pharmacist")
+SIGNERS = ("clinician", "clinician2", "pharmacist", "privacy_officer", "safety_officer")
 LEASE_SECONDS = 30
 CHECK_SECONDS = 8.0
 PROVIDER_SECONDS = 6.0

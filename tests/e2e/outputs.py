@@ -38,6 +38,7 @@ OUTPUTS: Final[dict[str, str]] = {
             "BreakGlassService",
             "CustodyService",
             "EmergencyService",
+            "ExaminationService",
             "IdentityService",
             "InferenceService",
             "KeyService",

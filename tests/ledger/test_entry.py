@@ -212,7 +212,7 @@ def test_controls_that_entries_evidence_have_a_type() -> None:
         "164.312(a)(1) access": ("access.denied", "access.viewed"),
         "164.312(a)(2)(ii) emergency access": ("break_glass.used",),
         "164.312(a)(2)(iii) automatic logoff": ("session.ended",),
-        "164.312(b) audit": ("log_review.signed",),
+        "164.312(b) audit": ("examination.disposed", "examination.signed"),
         "164.316(b)(2)(i) retention": ("policy.retired",),
         "164.528 disclosures": ("disclosure.recorded", "disclosure.suspended"),
         "11.10(e) audit trail": ("inference.requested", "inference.generated"),

@@ -12,18 +12,20 @@ from attending.client import (
     Client,
     CustodyClient,
     EmergencyClient,
+    ExaminationClient,
     NoticeClient,
     PeopleClient,
     PolicyClient,
     RecallClient,
     ReviewClient,
 )
-from attending.client.review import key_id
+from attending.client.review import key_id, signed_with
 from attending.ledger.review_signature import sign_statement
 from attending.v1 import (
     common_pb2,
     custody_pb2,
     emergency_pb2,
+    examination_pb2,
     identity_pb2,
     inference_pb2,
     prompt_pb2,
@@ -95,7 +97,33 @@ def refresh(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
         operator.request(APPROVED, hash_of(APPROVED))
     things = _given_up(hospital, tenant, things)
     things = _invited(hospital, tenant, _emergencies(hospital, tenant, _enrolled(hospital, tenant, things)))
-    return _prepared(hospital, tenant, _in_custody(hospital, tenant, things, numbers))
+    things = _prepared(hospital, tenant, _in_custody(hospital, tenant, things, numbers))
+    return _examined(hospital, tenant, things)
+
+
+def _examined(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
+    """Both officers have disposed of everything, and the safety officer has prepared and signed, and not sent it."""
+    offices = {
+        "privacy_officer": examination_pb2.EXAMINATION_OFFICE_PRIVACY,
+        "safety_officer": examination_pb2.EXAMINATION_OFFICE_SAFETY,
+    }
+    for role, office in offices.items():
+        key = hospital.keys[hospital.name(tenant, role)]
+        with ExaminationClient(hospital.connection(tenant, role)) as officer:
+            lines = [(one.kind, one.entry_index) for one in officer.exceptions(office, only_open=True)[1]]
+            for start in range(0, len(lines), 100):
+                disposition = examination_pb2.EXCEPTION_DISPOSITION_EXPECTED
+                officer.dispose(office, lines[start : start + 100], disposition)
+            if role == "privacy_officer":
+                known = [
+                    one.entry_index for one in officer.exceptions(office)[1] if one.kind == "emergency_access"
+                ]
+                things = replace(things, officer_key=key_id(key), exception=known[-1])
+            else:
+                preparation, statement = officer.prepare(office, key_id(key))
+                signature = signed_with(key, statement.message())
+                things = replace(things, examination=preparation, examination_signature=signature)
+    return things
 
 
 def _enrolled(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:

@@ -72,6 +72,13 @@ class Things:
     notice: str = f"ntc_{NOBODY}"
     """Given up for TARGET."""
     ended_emergency: str = f"emg_{'1' * 24}"
+    exception: int = 2**40
+    """Index of an exception of the privacy officer's examination."""
+    examination: str = f"prx_{NOBODY}"
+    """Prepared by the safety officer, with its signature."""
+    examination_signature: bytes = b"x" * 64
+    officer_key: str = "1" * 16
+    """Enrolled to the privacy officer, who has nothing open."""
 
 
 Request = Message | list[Message]

@@ -13,6 +13,7 @@ from attending.client.connection import Connection
 from attending.client.custody import CustodyClient
 from attending.client.errors import AttendingApiError, ReceiptError
 from attending.client.events import Acknowledged, Event, EventStream
+from attending.client.examination import ExaminationClient
 from attending.client.keys import KeyClient
 from attending.client.knowledge import KnowledgeClient
 from attending.client.notices import NoticeClient
@@ -32,6 +33,7 @@ __all__ = [
     "EmergencyClient",
     "Event",
     "EventStream",
+    "ExaminationClient",
     "KeyClient",
     "KnowledgeClient",
     "NoticeClient",

@@ -16,8 +16,9 @@ from attending.ledger.canonical import parse_canonical
 from attending.ledger.review_signature import Statement, parse_statement, sign_statement
 from attending.ledger.vault import payload_commitment
 from attending.v1 import common_pb2, review_pb2, review_pb2_grpc
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
@@ -45,6 +46,11 @@ def public_bytes(key: SigningKey) -> bytes:
     if isinstance(key, Ed25519PrivateKey):
         return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def signed_with(key: SigningKey, message: bytes) -> bytes:
+    """64 bytes of Ed25519, or ECDSA with SHA-256 in DER."""
+    return key.sign(message) if isinstance(key, Ed25519PrivateKey) else key.sign(message, ECDSA(SHA256()))
 
 
 def key_id(key: SigningKey) -> str:

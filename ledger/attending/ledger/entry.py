@@ -54,7 +54,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "notice": "sent due settled retried tested",
     "system": "started stopped halted resumed",
     "log": "sealed continued",
-    "log_review": "signed",
+    "examination": "disposed signed",
 }
 ENTRY_TYPES: Final[frozenset[str]] = frozenset(
     f"{source}.{event}" for source, events in _TYPES.items() for event in events.split()

@@ -122,6 +122,7 @@ COMPONENTS: Final[tuple[str, ...]] = (
     "attending.server.people.component:build",
     "attending.server.passkeys.component:build",
     "attending.server.emergency.component:build",
+    "attending.server.services.examination:build",
     "attending.server.inference.component:build",
     "attending.server.inference.relay:build",
     "attending.server.review.component:build",

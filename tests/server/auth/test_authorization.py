@@ -51,6 +51,8 @@ BIND_USERS = {"EnrolUser", "IssueKey", "IssuePasskeyCode"}
 END_USERS = {"RevokeUser", "RevokeKey"}
 OFFICE = READ_USERS | END_USERS | {"ProofUser", "ConfirmPasskeyCode"}
 IN_EMERGENCY = {"BeginEmergencyAccess", "EndEmergencyAccess", "ListEmergencyAccess"}
+READ_EXAMINATIONS = {"ListExceptions", "ListExaminations"}
+EXAMINE = READ_EXAMINATIONS | {"DisposeExceptions", "PrepareExamination", "SignExamination"}
 AFTER_EMERGENCY = {"EndEmergencyAccess", "ListEmergencyAccess", "ReviewEmergencyAccess"}
 IN_FORCE = {"ListActivations"}
 NOTICES = {"ListNotices", "RetryNotice", "TestNotice"}
@@ -69,7 +71,8 @@ MAY: dict[str, set[str]] = {
     | READ_PROMPTS
     | READ_USERS
     | IN_FORCE
-    | {"Export", "GetHalt", "ListEmergencyAccess", "ListRecalls", "ListBreakGlass", "ListNotices"},
+    | {"Export", "GetHalt", "ListEmergencyAccess", "ListRecalls", "ListBreakGlass", "ListNotices"}
+    | READ_EXAMINATIONS,
     "demo-operator": READ_PROMPTS
     | ASK_FOR_A_VERSION
     | CHANGE_PROMPTS
@@ -89,9 +92,11 @@ MAY: dict[str, set[str]] = {
     | AFTER_GLASS
     | EVENTS
     | OFFICE
+    | EXAMINE
     | AFTER_EMERGENCY,
     "demo-safety-officer": (
         LOOK
+        | EXAMINE
         | RECALL
         | AFTER_GLASS
         | ENTRIES

@@ -134,3 +134,17 @@ def test_a_link_is_good_once_and_for_a_minute(clock: Clock) -> None:
     assert links.take(secret) is None
     clock.on(60)
     assert links.take(late) is None
+
+
+async def test_a_session_says_how_long_ago_another_address_was_in_use(
+    sessions: Sessions, log: Log, clock: Clock
+) -> None:
+    await sessions.begin(WHO, address="10.0.0.1")
+    clock.on(40)
+    await sessions.begin(WHO, address="10.0.0.1")
+    await sessions.begin(WHO, address="10.0.0.2")
+    assert [e.body["elsewhere_seconds"] for e in log.entries] == [None, None, 0]
+    clock.on(90)
+    await sessions.begin(WHO, address="10.0.0.2")
+    assert [e.body["elsewhere_seconds"] for e in log.entries][-1] == 90
+    assert "10.0.0" not in str([e.body for e in log.entries])

@@ -1,4 +1,4 @@
-"""The checks over the meaning of entries: V5 (types), V14, V16, V17, V20, and V11-V13 by `signatures`.
+"""The checks over the meaning of entries: V5 (types), V14, V16, V17, V20, V22, and V11-V13 by `signatures`.
 
 Entries are visited once, in log order; what is kept grows with streams and records, not with bodies. Where
 a bundle does not hold all entries before one (scope range or subset), what could stand outside it makes a
@@ -18,6 +18,7 @@ from attending.ledger.review_signature import Meaning
 from attending.ledger.verify.activations import Activations
 from attending.ledger.verify.blinded import SecondRead
 from attending.ledger.verify.break_glass import BreakGlass, Used
+from attending.ledger.verify.examinations import Examinations
 from attending.ledger.verify.halts import Halts
 from attending.ledger.verify.leases import Leases
 from attending.ledger.verify.report import Findings
@@ -125,6 +126,7 @@ class Checks:
         self.successions = Successions(findings)
         self._halts = Halts(findings)
         self._glass = BreakGlass(findings, whole=scope is not Scope.SUBSET and begin == 0)
+        self._examinations = Examinations(findings, self._signatures, whole=from_start)
         self._activations = Activations(findings, whole=scope is not Scope.SUBSET, begin=begin)
         self._released = self._held_released = self._exceptions = self._transitions = 0
 
@@ -133,6 +135,7 @@ class Checks:
         if not entry.known_type:
             self._findings.doubt("V5", "type of a later version: its meaning is not known here", entry.index)
         self._glass.passed(entry.time)
+        self._examinations.visit(entry)
         self._signatures.visit(entry)
         self.successions.visit(entry)
         source = entry.type.partition(".")[0]
@@ -183,6 +186,7 @@ class Checks:
         """Says what holds where nothing was reported."""
         report, signatures = self._findings, self._signatures.count
         waiting = self._glass.finish()
+        self._examinations.finish()
         if signatures:
             report.passed("V11", f"{signatures} signatures verify over statement, record and text")
             report.passed("V12", f"{signatures} signatures by keys enrolled to the signer and valid then")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from attending.ledger.entry import Entry, parse_time
 from attending.ledger.errors import VerificationError
@@ -29,6 +29,19 @@ class Signed:
     index: int
     statement: Statement
     proved: bool
+
+
+class Attributed(Protocol):
+    """What a signed statement says of its signature."""
+
+    @property
+    def signer(self) -> str: ...
+    @property
+    def key_id(self) -> str: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def time(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +145,36 @@ class Signatures:
             return None
         return Signed(index, statement, proved) if valid else None
 
-    def _key_valid(self, key: _Enrolled, statement: Statement, entry: Entry) -> bool:
+    def check_other(self, entry: Entry, statement: Attributed, message: bytes, role: str) -> None:
+        """Steps 1, 5 and 6 for a statement that is no review, which only `role` may sign; reports why not."""
+        report, index = self._findings, entry.index
+        try:
+            algorithm, proof = parse_proof(entry.body)
+        except VerificationError as err:
+            report.fail("V11", err.detail, index)
+            return
+        if entry.body.get("key_id") != statement.key_id:
+            report.fail("V11", "key id is not that of the statement", index)
+            return
+        if statement.role != role:
+            report.fail("V13", f"signed in another role than {role}", index)
+        key = self._keys.get(statement.key_id)
+        if key is None:
+            detail = "enrolment of the key is not in the bundle"
+            if self._complete:
+                report.fail("V12", "key was not enrolled before the signature", index)
+            else:
+                report.doubt("V12", detail, index)
+            return
+        self._key_valid(key, statement, entry)
+        try:
+            if key.key.algorithm is not algorithm:
+                raise VerificationError("signed with another algorithm than the key is enrolled for")
+            key.key.verify(message, proof)
+        except VerificationError as err:
+            report.fail("V11", err.detail, index)
+
+    def _key_valid(self, key: _Enrolled, statement: Attributed, entry: Entry) -> bool:
         report, index, valid = self._findings, entry.index, True
         if key.user != statement.signer:
             report.fail("V12", "key is enrolled to another user than the signer", index)

@@ -12,7 +12,13 @@ from attending.server.auth.authenticate import Directory
 from attending.server.auth.authorize import Authorizer, Resource
 from attending.server.auth.context import enter
 from attending.server.auth.running import RunningCalls
-from attending.server.errors import AttendingError, ResourceExhausted, Unauthenticated, Unimplemented
+from attending.server.errors import (
+    AttendingError,
+    PermissionDenied,
+    ResourceExhausted,
+    Unauthenticated,
+    Unimplemented,
+)
 from attending.server.limits.rates import Rates
 from attending.server.rpc import Context
 
@@ -56,5 +62,9 @@ class Access:
         self._rates.admit(principal, method)
         decision = await self._authorizer.enter(action, Resource.log(principal.tenant), principal)
         enter(principal, decision)
-        async with self._running.watched(principal, shown, action):
-            yield
+        try:
+            async with self._running.watched(principal, shown, action):
+                yield
+        except PermissionDenied as err:
+            await self._authorizer.self_approval(principal, action, err)
+            raise

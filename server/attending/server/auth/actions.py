@@ -76,6 +76,11 @@ ACTIONS: Final[dict[str, str]] = {
     "/attending.v1.EmergencyService/EndEmergencyAccess": "endEmergencyAccess",
     "/attending.v1.EmergencyService/ListEmergencyAccess": "listEmergencyAccess",
     "/attending.v1.EmergencyService/ReviewEmergencyAccess": "reviewEmergencyAccess",
+    "/attending.v1.ExaminationService/ListExceptions": "listExceptions",
+    "/attending.v1.ExaminationService/DisposeExceptions": "disposeExceptions",
+    "/attending.v1.ExaminationService/PrepareExamination": "prepareExamination",
+    "/attending.v1.ExaminationService/SignExamination": "signExamination",
+    "/attending.v1.ExaminationService/ListExaminations": "listExaminations",
 }
 
 PAGES: Final[dict[str, dict[str, str]]] = {

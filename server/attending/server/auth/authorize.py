@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 import cedarpy
 import structlog
+from attending.ledger.examination import SELF_APPROVAL
 from attending.server import clock
 from attending.server.auth.context import AccessDecision, current_principal, permitted
 from attending.server.auth.principal import Principal
@@ -216,6 +217,13 @@ class Authorizer:
             "auth.misused", action=action, principal=principal.name, tenant=principal.tenant, reason=reason
         )
         await self._denied(principal, AccessDecision(False, action, refused=reason))
+
+    async def self_approval(self, principal: Principal, action: str, refused: PermissionDenied) -> None:
+        """Puts on record that somebody would have been their own second person; nothing for another refusal. Called
+        where a call ends, so that no service can forget it. Never raises.
+        """
+        if refused.reason in SELF_APPROVAL:
+            await self.misused(principal, action, refused.reason)
 
     async def _denied(self, who: Principal, decision: AccessDecision) -> None:
         try:

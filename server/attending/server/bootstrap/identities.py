@@ -29,8 +29,8 @@ DEMO_IDENTITIES: Final[tuple[DemoIdentity, ...]] = (
     DemoIdentity("demo-pharmacist", "human", ("pharmacist",), "Pharmacist (demo)", signs=True),
     DemoIdentity("demo-auditor", "human", ("auditor",), "Auditor (demo)"),
     DemoIdentity("demo-operator", "human", ("operator",), "Operator (demo)"),
-    DemoIdentity("demo-privacy-officer", "human", ("privacy_officer",), "Privacy officer (demo)"),
-    DemoIdentity("demo-safety-officer", "human", ("safety_officer",), "Safety officer (demo)"),
+    DemoIdentity("demo-privacy-officer", "human", ("privacy_officer",), "Privacy officer (demo)", signs=True),
+    DemoIdentity("demo-safety-officer", "human", ("safety_officer",), "Safety officer (demo)", signs=True),
 )
 
 

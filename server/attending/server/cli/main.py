@@ -41,6 +41,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "subject": ("attending.server.cli.subject", "Show, link, hold and erase what is stored about a person."),
     "user": ("attending.server.cli.user", "Enrol, proof and revoke people and programs."),
     "passkey": ("attending.server.cli.passkey", "Let somebody make a passkey; it takes two."),
+    "examine": ("attending.server.cli.examine", "Examine the log by exception, and sign it."),
     "emergency": ("attending.server.cli.emergency", "Open, end, list and review emergency access."),
     "policy": ("attending.server.cli.policy", "Write, test, compare and activate policies."),
     "knowledge": ("attending.server.cli.knowledge", "Look into the drug knowledge, and keep it."),
@@ -122,6 +123,11 @@ NEXT_STEPS: Final[dict[str, str]] = {
     "EMERGENCY_OPEN": "end it first with `attending emergency end`, or wait until it is over",
     "EMERGENCY_ENDED": "it is over already; begin another if there is need",
     "UNKNOWN_EMERGENCY": "`attending emergency list` shows the ids",
+    "EXAMINATION_CHANGED": "look again with `attending examine list`, then decide again",
+    "EXCEPTIONS_UNDISPOSED": "say what you make of each with `attending examine dispose`",
+    "NOTHING_TO_EXAMINE": "nothing to do: the log has not grown since",
+    "UNKNOWN_KEY": "sign with the key that is enrolled for the identity you call as",
+    "UNKNOWN_EXCEPTION": "`attending examine list` shows the exceptions of the running period",
     "ROLE_NOT_PERMITTED": "`attending review show` says which roles may sign",
 }
 """What to do about a reason of the server, in terms of these commands; docs/api.md lists them all."""

@@ -16,6 +16,7 @@ from attending.server.config.roots import SecretsSection
 from attending.server.config.running import (
     EmergencySection,
     EnrolmentSection,
+    ExaminationSection,
     GuardSection,
     IdempotencySection,
     KnowledgeSection,
@@ -51,6 +52,9 @@ class Config(Section):
     passkeys: PasskeysSection = Field(default=PasskeysSection(), description="Passkeys of people.")
     emergency: EmergencySection = Field(default=EmergencySection(), description="Emergency access.")
     notices: NoticesSection = Field(default=NoticesSection(), description="Notices to people and programs.")
+    examination: ExaminationSection = Field(
+        default=ExaminationSection(), description="The examination of the log by officers."
+    )
     idempotency: IdempotencySection = Field(default=IdempotencySection(), description="Idempotency keys.")
     logging: LoggingSection = Field(default=LoggingSection(), description="Logging.")
 

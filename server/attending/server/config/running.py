@@ -171,6 +171,14 @@ class EmergencySection(Section):
     )
 
 
+class ExaminationSection(Section):
+    """The examination of the log by officers; see docs/officers.md."""
+
+    every_days: int = Field(
+        default=30, ge=1, le=366, description="Days from one signed examination to when the next is due."
+    )
+
+
 class IdempotencySection(Section):
     """How long an idempotency key is remembered."""
 

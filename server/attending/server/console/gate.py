@@ -118,7 +118,11 @@ class Gate:
                     enter(principal, decision)
                 page = request.method in SAFE_METHODS and BACKGROUND_HEADER not in request.headers
                 halted = await self._halted(principal.tenant) if page else ()
-                return await handler(Visit(request, session, principal, halted))
+                try:
+                    return await handler(Visit(request, session, principal, halted))
+                except PermissionDenied as err:
+                    await self._authorizer.self_approval(principal, action or method, err)
+                    raise
             except Exception as err:
                 return self.answer(request, err)
 
@@ -185,7 +189,9 @@ class Gate:
         known = self.sessions.find(cookie_of(request, self.cookie))
         if known is not None:
             await self.sessions.end(known, "replaced")
-        _session, token = await self.sessions.begin(principal, key_id)
+        _session, token = await self.sessions.begin(
+            principal, key_id, request.client.host if request.client else ""
+        )
         response = response or JSONResponse({"next": "/"})
         self.set_cookie(response, self.cookie, token, "/")
         return response

@@ -42,6 +42,8 @@ class Session:
     seen: datetime
     key_id: str | None = None
     """Of the passkey that began it: it ends with that."""
+    address: str = field(default="", repr=False)
+    """The host that it began from; in memory only."""
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     @property
@@ -61,8 +63,11 @@ class Sessions:
         self._now = now
         self._by_hash: dict[bytes, Session] = {}
 
-    async def begin(self, principal: Principal, key_id: str | None = None) -> tuple[Session, str]:
-        """A new session and its token, once its start is durable; `key_id` is of the passkey that began it.
+    async def begin(
+        self, principal: Principal, key_id: str | None = None, address: str = ""
+    ) -> tuple[Session, str]:
+        """A new session and its token, once its start is durable; `key_id` is of the passkey that began it, `address`
+        the host that it comes from.
 
         ResourceExhausted (TOO_MANY_SESSIONS).
         """
@@ -81,13 +86,18 @@ class Sessions:
             now,
             now,
             key_id,
+            address,
         )
+        others = self.of(principal.tenant, principal.name)
+        elsewhere = [one.seen for one in others if one.address != address]
         body: dict[str, object] = {
             "session": session.session_id,
             "credential": session.credential,
             "key_id": key_id,
             # Somebody who is signed in at two places may have lent a device, or lost one.
-            "concurrent": len(self.of(principal.tenant, principal.name)),
+            "concurrent": len(others),
+            # How long ago one of theirs at another address was in use: nobody is at two places at once.
+            "elsewhere_seconds": int((now - max(elsewhere)).total_seconds()) if elsewhere else None,
         }
         await self._append(session, "session.started", body)
         self._by_hash[_hash(token)] = session

@@ -24,6 +24,10 @@ SENTENCES: Final[dict[str, str]] = {
     "DISPOSITION_NEEDS_EDIT": "You agreed with a finding, so the text must be changed for it before you sign.",
     "EDIT_NOT_CLEAN": "The changed text still has a problem that would hold it. Change it, or decide on the finding.",
     "ESCALATED_BY_YOU": "You passed this item on, so somebody else decides. They may hand it back to you.",
+    "EXAMINATION_CHANGED": "Somebody else did something here at the same moment. Reload the page and look again.",
+    "EXCEPTIONS_UNDISPOSED": "Something new happened that you have not looked at. Reload the page.",
+    "NOTHING_TO_EXAMINE": "Nothing happened since the last examination.",
+    "UNKNOWN_EXCEPTION": "This exception was examined already. Reload the page.",
     "FINDINGS_UNDISPOSED": "Some findings have no decision yet. Decide on each, then sign.",
     "IDEMPOTENCY_KEY_REUSED": "This was sent twice with different content. Reload the page and try again.",
     "ILLEGAL_TRANSITION": "This item waits no more: it was released, rejected or it expired. Nothing was changed.",
@@ -267,6 +271,26 @@ EVENTS: Final = {
     "break_glass.reviewed": "Release without signatures examined",
 }
 
+EXCEPTIONS: Final = {
+    "break_glass": "A text was released without its sign-offs",
+    "emergency_access": "Somebody opened emergency access",
+    "denied_burst": "Somebody was refused again and again within an hour",
+    "export_with_content": "An export held personal content",
+    "self_approval_refused": "Somebody would have been their own second person",
+    "signature_failed": "A signature did not verify",
+    "concurrent_session": "Somebody signed in who was signed in elsewhere",
+    "impossible_handover": "Somebody signed in who was at another address within a minute",
+    "overdue_review": "The review after break-glass or emergency access is overdue",
+    "erasure": "A patient's content was erased",
+    "halt": "Something was stopped",
+    "expired": "A held text expired undecided",
+    "withdrawn": "A released text was recalled",
+}
+EXCEPTION_DISPOSITIONS: Final = (
+    ("expected", "As expected"),
+    ("followed_up", "Asked about and settled"),
+    ("incident_opened", "An incident is opened"),
+)
 HALT_REASONS: Final = (
     ("patient_safety", "A patient was or could be harmed"),
     ("security", "Access, keys or data are in doubt"),

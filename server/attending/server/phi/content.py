@@ -35,6 +35,9 @@ _ENTRY: Final = GivesNone("entries hold enums, counts, random ids and salted com
 _HASHES: Final = GivesNone("hashes, signatures and sizes")
 _PROMPT: Final = GivesNone("a template is written for everybody; its variables are not stored with it")
 _STAFF: Final = GivesNone("names, roles and dates of staff, who are no patients here")
+_EXAMINATION: Final = GivesNone(
+    "classes, indexes of entries and names of staff; notes are sealed and never given"
+)
 _EMERGENCY: Final = GivesNone("who had emergency access and when, and coded reasons")
 _RECALL: Final = GivesNone("random ids, a policy, times, coded reasons, names of staff and of programs")
 _NOTICE: Final = GivesNone("names of targets, ids of notices, counts and coded reasons")
@@ -107,6 +110,16 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.NoticeService/ListNotices": _NOTICE,
     "/attending.v1.NoticeService/RetryNotice": _NOTICE,
     "/attending.v1.NoticeService/TestNotice": _NOTICE,
+    **{
+        f"/attending.v1.ExaminationService/{rpc}": _EXAMINATION
+        for rpc in (
+            "ListExceptions",
+            "DisposeExceptions",
+            "PrepareExamination",
+            "SignExamination",
+            "ListExaminations",
+        )
+    },
     "/attending.v1.EmergencyService/BeginEmergencyAccess": _EMERGENCY,
     "/attending.v1.EmergencyService/EndEmergencyAccess": _EMERGENCY,
     "/attending.v1.EmergencyService/ListEmergencyAccess": _EMERGENCY,

@@ -75,7 +75,9 @@ UNPROJECTED: Final[frozenset[str]] = frozenset(
         *("system.started", "system.stopped", "system.halted", "system.resumed"),
         # Its stream alone says that the credential is taken.
         "credential.bound",
-        *("session.started", "log_review.signed", "key.rotated"),
+        *("session.started", "key.rotated"),
+        # Their streams alone say how far the log is examined.
+        *("examination.disposed", "examination.signed"),
         # Sent like any notice, by whoever serves its target.
         "notice.tested",
         # Their streams alone say what is in force, and who attested a fact.
