@@ -92,6 +92,8 @@ class Desk:
         page = self.item(ticket)
         page.click("#claim")
         page.wait_for_selector("#sign")
+        # Its scripts have run: a button that is there before them does nothing yet.
+        page.wait_for_load_state()
         return page
 
     @property
@@ -182,7 +184,8 @@ def window(
         page.click("#make")
         page.wait_for_url(lambda address: not address.endswith("/account"))
         passkeys[who] = found.keys()
-    page.wait_for_selector("h1")
+    # The page of the link has a heading of its own: signed in is who has a menu.
+    page.wait_for_selector("details.account")
     yield found
     context.close()
 

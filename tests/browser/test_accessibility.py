@@ -63,8 +63,7 @@ def test_no_page_has_a_violation(
                 window.claimed(plain.ticket).click("#sign"),
                 page.wait_for_selector("#pace-dialog[open]"),
             ),
-            "reason": lambda: give_reason(page),
-            "signed": lambda: page.wait_for_selector(".state.released"),
+            "signed": lambda: (give_reason(page), page.wait_for_selector(".state.released")),
             "taking back": lambda: dialog("recall-dialog"),
             "taken back": lambda: (
                 page.check('#recall-dialog input[value="wrong"]'),

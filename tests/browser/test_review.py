@@ -92,6 +92,8 @@ def test_three_keys_and_no_scrolling_for_a_text_with_one_finding(
         page.wait_for_selector("#count:has-text('all decided')")
         assert "Disagree: Benefit outweighs risk" in page.inner_text(".finding .made-words")
         page.keyboard.press("s")
+        # Nobody reads as fast as this does.
+        give_reason(page)
         page.wait_for_selector(".state.released")
     assert "ibuprofen" in (released(item) or "")
 

@@ -30,15 +30,17 @@ YEAR_SECONDS = 31_536_000
 
 
 class Assets(StaticFiles):
-    """The console's own files. Their addresses hold a digest, so that a browser may keep them."""
-
-    def file_response(self, *args: object, **more: object) -> Response:
-        response: Response = super().file_response(*args, **more)  # type: ignore[arg-type]
-        response.headers["Cache-Control"] = f"public, max-age={YEAR_SECONDS}, immutable"
-        return response
+    """The console's own files. What a page names has a digest in its address, so that a browser may keep it; what one
+    module imports from another has none, and is asked for again, lest an old one be run with a new one.
+    """
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        return await super().get_response(path, scope)
+        response = await super().get_response(path, scope)
+        kept = scope["query_string"].startswith(b"v=")
+        response.headers["Cache-Control"] = (
+            f"public, max-age={YEAR_SECONDS}, immutable" if kept else "no-cache"
+        )
+        return response
 
 
 def application(
