@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attending.client import AdminClient, PolicyClient
+from attending.client import AdminClient, EmergencyClient, ExaminationClient, PolicyClient
+from attending.v1 import emergency_pb2, examination_pb2
 
-from tests.browser.conftest import Held, Open
+from tests.browser.conftest import PHONE, Held, Open
 from tests.browser.test_accessibility import found
 from tests.e2e.server_process import ServerProcess
 
@@ -90,6 +91,43 @@ def test_a_halt_takes_two_presses_and_every_page_says_so(
         page.wait_for_selector(".halted", state="detached")
         with AdminClient(embedded.connection(OFFICER)) as admin:
             assert [one.halted for one in admin.standings()] == [False]
+
+
+def test_a_privacy_officer_examines_and_signs_with_a_passkey(desk: Open, embedded: ServerProcess) -> None:
+    with desk("dr-chen") as clinician, desk("dr-chen"):
+        # Signed in twice; and refused what is not theirs.
+        clinician.page.goto(f"{clinician.url}/examination")
+        assert "Your role does not allow this" in clinician.page.inner_text("main")
+    with desk(PRIVACY) as window, EmergencyClient(embedded.connection("dr-chen")) as chen:
+        chen.end(chen.begin(emergency_pb2.EMERGENCY_REASON_COVER, minutes=5).access_id)
+        page = window.page
+        page.goto(f"{window.url}/examination")
+        rows = page.inner_text("#lines tbody")
+        assert "Somebody opened emergency access" in rows
+        assert "Somebody signed in who was signed in elsewhere" in rows
+        assert page.locator("#sign").count() == 0
+        shot(page, "examination")
+        assert found(page) == []
+        page.check("#all")
+        page.click("[data-made=followed_up]")
+        page.wait_for_selector("#sign")
+        page.click("#sign")
+        page.wait_for_selector("text=Nothing happened that has to be looked at.")
+        shot(page, "examination-signed")
+        assert found(page) == []
+        page.click("section table tbody tr td a")
+        page.wait_for_selector("text=examination.signed")
+        shot(page, "entry")
+        assert found(page) == []
+        page.set_viewport_size(PHONE)
+        page.goto(f"{window.url}/examination?office=safety")
+        assert page.locator("#sign, [data-made]").count() == 0
+        assert found(page) == []
+        privacy = examination_pb2.EXAMINATION_OFFICE_PRIVACY
+        with ExaminationClient(embedded.connection("demo-auditor")) as auditor:
+            [signed] = auditor.examinations(privacy).examinations
+        assert signed.signer == PRIVACY
+        assert signed.dispositions["followed_up"] == sum(signed.counts.values()) > 1
 
 
 def test_officers_begin_where_their_work_is_and_nothing_is_denied(desk: Open) -> None:

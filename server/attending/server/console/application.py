@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attending.server.console.examination import ExaminationPages
 from attending.server.console.gate import Gate
 from attending.server.console.glass import GlassPages
 from attending.server.console.guard import Address, Guard
@@ -60,6 +61,7 @@ def application(
     live: Live,
     policies: PolicyPages,
     stop: StopPage,
+    examination: ExaminationPages,
 ) -> Starlette:
 
     async def missing(request: Request, _error: Exception) -> Response:
@@ -126,6 +128,25 @@ def application(
             for path, action, rpc, step in (
                 ("request", "requestActivation", "RequestActivation", policies.request),
                 ("approve", "approveActivation", "ApproveActivation", policies.approve),
+            )
+        ),
+        Route(
+            "/examination", gate.behind("listExceptions", "ExaminationService/ListExceptions", examination)
+        ),
+        Route(
+            "/examination/entries/{index}",
+            gate.behind("getEntry", "LedgerService/GetEntry", examination.entry),
+        ),
+        *(
+            Route(
+                f"/examination/{path}",
+                gate.behind(action, f"ExaminationService/{rpc}", step),
+                methods=["POST"],
+            )
+            for path, action, rpc, step in (
+                ("dispose", "disposeExceptions", "DisposeExceptions", examination.dispose),
+                ("prepare", "prepareExamination", "PrepareExamination", examination.prepare),
+                ("sign", "signExamination", "SignExamination", examination.sign),
             )
         ),
         Route("/stop", gate.behind("getHalt", "AdminService/GetHalt", stop)),

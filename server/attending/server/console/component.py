@@ -12,6 +12,7 @@ from attending.server.activation.serving import Serving
 from attending.server.app import App, Component, policies_folder
 from attending.server.config import ConsoleOidcSection, ConsoleSection
 from attending.server.console.application import application
+from attending.server.console.examination import ExaminationPages
 from attending.server.console.gate import Gate
 from attending.server.console.glass import GlassPages
 from attending.server.console.guard import Address
@@ -31,6 +32,7 @@ from attending.server.console.signin import SignIn
 from attending.server.console.steps import Steps
 from attending.server.console.stop import StopPage
 from attending.server.errors import ConfigurationError
+from attending.server.examination.desk import ExaminationDesk
 from attending.server.halt.switch import Standing, Switch
 from attending.server.inference.watch import Changes
 from attending.server.passkeys.door import Passkeys
@@ -129,8 +131,8 @@ class Console(Component):
 
 
 async def build(app: App) -> Console:
-    """Needs Desk, Serving, Switch, Changes, Passkeys, AdminService and PolicyService, when the configuration has a
-    section `[console]`.
+    """Needs Desk, Serving, Switch, Changes, Passkeys, AdminService, PolicyService and ExaminationDesk, when the
+    configuration has a section `[console]`.
     """
     section = app.config.console
     if section is None:
@@ -183,6 +185,7 @@ async def build(app: App) -> Console:
         glass=GlassPages(desk, app.ledger, pages),
         live=live,
         policies=PolicyPages(app.part(PolicyService), serving, policies_folder(app.config), pages),
+        examination=ExaminationPages(app.ledger, app.part(ExaminationDesk), passkeys, pages),
         stop=StopPage(app.part(AdminService), serving.policies, pages),
     )
     return Console(app, section, (web, address, sessions, live), list(flows.values()))

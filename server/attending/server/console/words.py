@@ -27,6 +27,8 @@ SENTENCES: Final[dict[str, str]] = {
     "EXAMINATION_CHANGED": "Somebody else did something here at the same moment. Reload the page and look again.",
     "EXCEPTIONS_UNDISPOSED": "Something new happened that you have not looked at. Reload the page.",
     "NOTHING_TO_EXAMINE": "Nothing happened since the last examination.",
+    "UNKNOWN_ENTRY": "There is no such entry.",
+    "UNKNOWN_KEY": "The key you sign with is not enrolled for you, or not any more. Add a passkey under Your account.",
     "UNKNOWN_EXCEPTION": "This exception was examined already. Reload the page.",
     "FINDINGS_UNDISPOSED": "Some findings have no decision yet. Decide on each, then sign.",
     "IDEMPOTENCY_KEY_REUSED": "This was sent twice with different content. Reload the page and try again.",
@@ -318,6 +320,7 @@ _PLACES: Final = (
     ("/recalls", "Recalls", _REVIEWERS | {"auditor", "privacy_officer"}),
     ("/break-glass", "Break-glass", _REVIEWERS | {"auditor", "privacy_officer"}),
     ("/policies", "Policies", frozenset(("safety_officer", "pharmacist", "operator", "auditor"))),
+    ("/examination", "Examination", frozenset(("privacy_officer", "safety_officer", "auditor"))),
     ("/stop", "Stop", _REVIEWERS | {"operator", "privacy_officer", "auditor"}),
 )
 
