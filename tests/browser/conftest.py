@@ -5,12 +5,14 @@ Nothing is told to ignore a certificate: the console is at http://localhost, whi
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from typing import Any
 import pytest
 from attending.client import Client
 from attending.server.cli.console import passkey_codes, sign_in_link
-from attending.v1 import common_pb2, inference_pb2
+from attending.v1 import common_pb2, inference_pb2, ledger_pb2
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from tests.browser.ward import Ward
@@ -198,35 +200,54 @@ class Held:
     inference: str
 
 
+def hold(
+    server: ServerProcess,
+    name: str = "plan-ra",
+    *,
+    policy: str = "discharge-plan",
+    output: str | None = None,
+) -> Held:
+    """A text that waits: a replayed output by its name, or `output`."""
+    with Client(server.connection("demo-app")) as app:
+        if output is None:
+            made = app.infer(
+                policy,
+                "Write it.",
+                provider="replay",
+                model=name,
+                patient=simms() if "clarithromycin" in name else None,
+                tags=TAGS,
+            ).message
+        else:
+            request = inference_pb2.RecordRequest(
+                idempotency_key=uuid.uuid4().hex,
+                context=inference_pb2.InferenceContext(policy=policy, tags=TAGS),
+                prompt="Write it.",
+                output=output,
+                provider="elsewhere",
+                model="unknown",
+            )
+            made = app.inference.Record(request, timeout=60).result
+    assert made.ticket.ticket_id
+    return Held(made.ticket.ticket_id, made.inference_id)
+
+
 @pytest.fixture
 def held(embedded: ServerProcess) -> Callable[..., Held]:
     """`held("discharge-clarithromycin")` by name of a replayed output, or `held(output=...)`."""
+    return partial(hold, embedded)
 
-    def make(name: str = "plan-ra", *, policy: str = "discharge-plan", output: str | None = None) -> Held:
-        with Client(embedded.connection("demo-app")) as app:
-            if output is None:
-                made = app.infer(
-                    policy,
-                    "Write it.",
-                    provider="replay",
-                    model=name,
-                    patient=simms() if "clarithromycin" in name else None,
-                    tags=TAGS,
-                ).message
-            else:
-                request = inference_pb2.RecordRequest(
-                    idempotency_key=uuid.uuid4().hex,
-                    context=inference_pb2.InferenceContext(policy=policy, tags=TAGS),
-                    prompt="Write it.",
-                    output=output,
-                    provider="elsewhere",
-                    model="unknown",
-                )
-                made = app.inference.Record(request, timeout=60).result
-        assert made.ticket.ticket_id
-        return Held(made.ticket.ticket_id, made.inference_id)
 
-    return make
+@pytest.fixture
+def entries(embedded: ServerProcess) -> Callable[[Held], list[dict[str, Any]]]:
+    """The entries of an item as they stand in the ledger."""
+
+    def get(item: Held) -> list[dict[str, Any]]:
+        with Client(embedded.connection("demo-auditor")) as auditor:
+            request = ledger_pb2.ListEntriesRequest(page_size=500, inference_id=item.inference)
+            return [json.loads(one.data) for one in auditor.ledger.ListEntries(request).entries]
+
+    return get
 
 
 def simms() -> common_pb2.PatientContext:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from attending.client import Client
-from attending.v1 import common_pb2, ledger_pb2
+from attending.v1 import common_pb2
 from playwright.sync_api import Page
 
 from tests.browser.conftest import Desk, Held, Open, give_reason, press_sign
@@ -279,15 +278,3 @@ def post(window: Desk, path: str, **fields: str) -> str:
     }"""
     csrf = window.page.get_attribute('meta[name="attending-csrf"]', "content")
     return str(window.page.evaluate(script, [path, {"idempotency_key": "k" + path[-30:], **fields}, csrf]))
-
-
-@pytest.fixture
-def entries(embedded: ServerProcess) -> Callable[[Held], list[dict[str, Any]]]:
-    """The entries of an item as they stand in the ledger."""
-
-    def get(item: Held) -> list[dict[str, Any]]:
-        with Client(embedded.connection("demo-auditor")) as auditor:
-            request = ledger_pb2.ListEntriesRequest(page_size=500, inference_id=item.inference)
-            return [json.loads(one.data) for one in auditor.ledger.ListEntries(request).entries]
-
-    return get

@@ -25,6 +25,11 @@ POLICIES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("  count: 1\n", "  count: 2\n"),
         ("urgent_contact:", "break_glass:\n  roles: [clinician]\n  review_within_hours: 24\nurgent_contact:"),
     ),
+    "short-lived": (
+        ("sla_minutes: 60\n", "sla_minutes: 5\n"),
+        ("expiry_minutes: 1440\n", "expiry_minutes: 10\n"),
+        ("after_minutes: 120\n", "after_minutes: 8\n"),
+    ),
 }
 """Name of each further policy to what differs in it from the discharge plan."""
 
@@ -89,7 +94,7 @@ def main(folder: Path, replay: Path) -> None:
         overrides={
             "guard": {"workers": 1},
             "policies": {"folder": str(policies(folder.parent / "policies"))},
-            "review": {"expiry_sweep_seconds": 1},
+            "review": {"expiry_sweep_seconds": 1, "lease_seconds": 600},
         },
     )
     asyncio.run(serve_embedded(embedded, on_ready=lambda _at: None))

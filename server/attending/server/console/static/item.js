@@ -1,6 +1,7 @@
 // The item: start a review, decide on findings, give back. The server decides; this shows what it said.
 
 import { once, say, send } from "./api.js";
+import { now } from "./clock.js";
 import { take } from "./edit.js";
 import "./forms.js";
 import "./reading.js";
@@ -131,7 +132,7 @@ let active = Date.now();
 for (const kind of ["keydown", "pointerdown", "scroll"]) addEventListener(kind, () => { active = Date.now(); }, { passive: true, capture: true });
 setInterval(async () => {
   if (!lease() || Date.now() - active > 300_000) return;
-  if (Date.parse(item.dataset.leaseUntil) - Date.now() > 300_000) return;
+  if (Date.parse(item.dataset.leaseUntil) - now() > 300_000) return;
   const answer = await step("renew", {});
   if (answer?.lease_until) {
     item.dataset.leaseUntil = answer.lease_until;

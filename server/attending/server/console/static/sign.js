@@ -21,8 +21,12 @@ function ready() {
 for (const kind of ["attending:decided", "attending:checked", "input"]) document.addEventListener(kind, ready);
 ready();
 
+let signing = false;
 button.addEventListener("click", async () => {
+  // A second press while the first is under way is the same one.
+  if (signing) return;
   if (button.ariaDisabled === "true") { say(Number(item.dataset.open) ? "Decide on each finding first." : "Wait until the text is checked, or change it."); return; }
+  signing = true;
   button.ariaDisabled = "true";
   try {
     const shown = edited() ? document.getElementById("editor").value : original;
@@ -37,6 +41,7 @@ button.addEventListener("click", async () => {
   } catch (error) {
     say(error.message);
   } finally {
+    signing = false;
     button.ariaDisabled = null;
     ready();
   }
