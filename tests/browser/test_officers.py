@@ -25,7 +25,8 @@ def shot(page: Any, name: str) -> None:
         page.screenshot(path=str(SHOTS / f"{name}.png"), full_page=True)
 
 
-def test_policies_are_read_as_they_decide(desk: Open) -> None:
+def test_policies_are_read_as_they_decide(desk: Open, held: Callable[..., Held]) -> None:
+    held("discharge-clarithromycin")
     with desk(OFFICER) as window:
         page = window.page
         page.click('nav a[href="/policies"]')
@@ -39,6 +40,12 @@ def test_policies_are_read_as_they_decide(desk: Open) -> None:
         row = page.locator(".decisions tr", has_text="Never event").inner_text()
         assert row.split("\t")[1:3] == ["blocked", "blocked"]
         assert "put in force" in page.inner_text("table.sheet >> nth=-1")
+        page.click("text=Hazards, and how each fared")
+        page.wait_for_selector("#over")
+        shot(page, "hazards")
+        assert found(page) == []
+        row = page.locator("tbody tr", has_text="Two drugs harm each other").inner_text()
+        assert "1 of 1" in row.split("\t")[3]
 
 
 def test_a_version_comes_into_force_by_two_people(desk: Open, embedded: ServerProcess) -> None:

@@ -64,3 +64,15 @@ class PolicyClient(Calls):
         if at is not None:
             request.at.FromDatetime(at)
         return self._stub.ListActivations(request, timeout=TIMEOUT_SECONDS)
+
+    @translated
+    def hazards(
+        self, policy: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> policy_pb2.ListHazardsResponse:
+        """The policy's hazards and what was seen of each in calls of the period; the last 90 days when left out."""
+        request = policy_pb2.ListHazardsRequest(policy=policy)
+        if since is not None:
+            request.since.FromDatetime(since)
+        if until is not None:
+            request.until.FromDatetime(until)
+        return self._stub.ListHazards(request, timeout=TIMEOUT_SECONDS)

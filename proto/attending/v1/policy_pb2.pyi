@@ -390,3 +390,177 @@ class ListActivationsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListActivationsResponse: _TypeAlias = ListActivationsResponse  # noqa: Y015
+
+@_typing.final
+class ListHazardsRequest(_message.Message):
+    """Asks for a policy's hazards."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    policy: _builtins.str
+    """Required. Name of the policy."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Calls from then on; 90 days before `until` when left out."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Calls before then; now when left out."""
+
+    def __init__(
+        self,
+        *,
+        policy: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "since", b"since", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHazardsRequest: _TypeAlias = ListHazardsRequest  # noqa: Y015
+
+@_typing.final
+class Share(_message.Message):
+    """A share with its 95 % interval (Wilson)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HITS_FIELD_NUMBER: _builtins.int
+    OF_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    hits: _builtins.int
+    """Output only. How many."""
+    of: _builtins.int
+    """Output only. Of how many."""
+    low: _builtins.float
+    """Output only. Lower end of the interval, 0 to 1."""
+    high: _builtins.float
+    """Output only. Upper end of the interval, 0 to 1."""
+    def __init__(
+        self,
+        *,
+        hits: _builtins.int = ...,
+        of: _builtins.int = ...,
+        low: _builtins.float = ...,
+        high: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["high", b"high", "hits", b"hits", "low", b"low", "of", b"of"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Share: _TypeAlias = Share  # noqa: Y015
+
+@_typing.final
+class SeenHazard(_message.Message):
+    """One hazard, as the policy's owner wrote it, and what was seen of it. It holds numbers, and nothing of a patient."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    HAZARD_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    RAIL_FIELD_NUMBER: _builtins.int
+    CODES_FIELD_NUMBER: _builtins.int
+    RESIDUAL_RISK_FIELD_NUMBER: _builtins.int
+    CASES_FIELD_NUMBER: _builtins.int
+    REPORTED_FIELD_NUMBER: _builtins.int
+    STOPPED_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Output only. Its id in the hazard log."""
+    hazard: _builtins.str
+    """Output only. What can go wrong."""
+    cause: _builtins.str
+    """Output only. How it comes about."""
+    rail: _builtins.str
+    """Output only. What is to catch it."""
+    residual_risk: _builtins.str
+    """Output only. What remains."""
+    @_builtins.property
+    def codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. Finding codes of which one tells of it."""
+
+    @_builtins.property
+    def cases(self) -> Global___Share:
+        """Output only. Of the policy's own cases of it, those that were caught."""
+
+    @_builtins.property
+    def reported(self) -> Global___Share:
+        """Output only. Of the period's decided calls, those in which one of its codes was reported."""
+
+    @_builtins.property
+    def stopped(self) -> Global___Share:
+        """Output only. Of those, the ones whose text was held or blocked, so that nobody read it unreviewed."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        hazard: _builtins.str = ...,
+        cause: _builtins.str = ...,
+        rail: _builtins.str = ...,
+        codes: _abc.Iterable[_builtins.str] | None = ...,
+        residual_risk: _builtins.str = ...,
+        cases: Global___Share | None = ...,
+        reported: Global___Share | None = ...,
+        stopped: Global___Share | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "reported", b"reported", "stopped", b"stopped"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "cause", b"cause", "codes", b"codes", "hazard", b"hazard", "id", b"id", "rail", b"rail", "reported", b"reported", "residual_risk", b"residual_risk", "stopped", b"stopped"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeenHazard: _TypeAlias = SeenHazard  # noqa: Y015
+
+@_typing.final
+class ListHazardsResponse(_message.Message):
+    """A policy's hazards."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    OUTPUTS_FIELD_NUMBER: _builtins.int
+    RECALLED_FIELD_NUMBER: _builtins.int
+    HAZARDS_FIELD_NUMBER: _builtins.int
+    outputs: _builtins.int
+    """Output only. Calls of the period that were decided."""
+    recalled: _builtins.int
+    """Output only. Of them those whose released text was recalled since."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Output only. The period."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Output only. Its end, which is not in it."""
+
+    @_builtins.property
+    def hazards(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeenHazard]:
+        """Output only. The hazards, in the order of the hazard log."""
+
+    def __init__(
+        self,
+        *,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        outputs: _builtins.int = ...,
+        recalled: _builtins.int = ...,
+        hazards: _abc.Iterable[Global___SeenHazard] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hazards", b"hazards", "outputs", b"outputs", "recalled", b"recalled", "since", b"since", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHazardsResponse: _TypeAlias = ListHazardsResponse  # noqa: Y015

@@ -56,6 +56,11 @@ class PolicyServiceStub:
                 request_serializer=attending_dot_v1_dot_policy__pb2.ListActivationsRequest.SerializeToString,
                 response_deserializer=attending_dot_v1_dot_policy__pb2.ListActivationsResponse.FromString,
                 _registered_method=True)
+        self.ListHazards = channel.unary_unary(
+                '/attending.v1.PolicyService/ListHazards',
+                request_serializer=attending_dot_v1_dot_policy__pb2.ListHazardsRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_policy__pb2.ListHazardsResponse.FromString,
+                _registered_method=True)
 
 
 class PolicyServiceServicer:
@@ -93,6 +98,13 @@ class PolicyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListHazards(self, request, context):
+        """Required. A policy's hazard log, with what was seen of each hazard in a period.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PolicyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -115,6 +127,11 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.ListActivations,
                     request_deserializer=attending_dot_v1_dot_policy__pb2.ListActivationsRequest.FromString,
                     response_serializer=attending_dot_v1_dot_policy__pb2.ListActivationsResponse.SerializeToString,
+            ),
+            'ListHazards': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHazards,
+                    request_deserializer=attending_dot_v1_dot_policy__pb2.ListHazardsRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_policy__pb2.ListHazardsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -227,6 +244,33 @@ class PolicyService:
             '/attending.v1.PolicyService/ListActivations',
             attending_dot_v1_dot_policy__pb2.ListActivationsRequest.SerializeToString,
             attending_dot_v1_dot_policy__pb2.ListActivationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHazards(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.PolicyService/ListHazards',
+            attending_dot_v1_dot_policy__pb2.ListHazardsRequest.SerializeToString,
+            attending_dot_v1_dot_policy__pb2.ListHazardsResponse.FromString,
             options,
             channel_credentials,
             insecure,

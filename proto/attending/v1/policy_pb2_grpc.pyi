@@ -47,6 +47,8 @@ class PolicyServiceStub:
     """Required. Ends a policy: no call begins under it until a version is activated again. Durable when it returns."""
     ListActivations: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ListActivationsRequest, _policy_pb2.ListActivationsResponse]
     """Required. What is in force, what waits for approval, and what was in force when."""
+    ListHazards: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ListHazardsRequest, _policy_pb2.ListHazardsResponse]
+    """Required. A policy's hazard log, with what was seen of each hazard in a period."""
 
 @_typing.type_check_only
 class PolicyServiceAsyncStub(PolicyServiceStub):
@@ -67,6 +69,8 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     """Required. Ends a policy: no call begins under it until a version is activated again. Durable when it returns."""
     ListActivations: _aio.UnaryUnaryMultiCallable[_policy_pb2.ListActivationsRequest, _policy_pb2.ListActivationsResponse]  # type: ignore[assignment]
     """Required. What is in force, what waits for approval, and what was in force when."""
+    ListHazards: _aio.UnaryUnaryMultiCallable[_policy_pb2.ListHazardsRequest, _policy_pb2.ListHazardsResponse]  # type: ignore[assignment]
+    """Required. A policy's hazard log, with what was seen of each hazard in a period."""
 
 class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
     """Which version of each policy, and of the drug knowledge, a tenant is served under. A version is served once one person
@@ -108,5 +112,13 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_policy_pb2.ListActivationsResponse, _abc.Awaitable[_policy_pb2.ListActivationsResponse]]:
         """Required. What is in force, what waits for approval, and what was in force when."""
+
+    @_abc_1.abstractmethod
+    def ListHazards(
+        self,
+        request: _policy_pb2.ListHazardsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.ListHazardsResponse, _abc.Awaitable[_policy_pb2.ListHazardsResponse]]:
+        """Required. A policy's hazard log, with what was seen of each hazard in a period."""
 
 def add_PolicyServiceServicer_to_server(servicer: PolicyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

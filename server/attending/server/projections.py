@@ -56,6 +56,16 @@ inference = Table(
     Index(None, "log_id", "requested_at"),
 )
 
+# One row for each code that the checks reported of an inference, with how often.
+reported_code = Table(
+    "reported_code",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("inference_id", String(40), primary_key=True),
+    Column("code", String(64), primary_key=True),
+    Column("number", Integer, nullable=False),
+)
+
 # One row a held text.
 review_item = Table(
     "review_item",

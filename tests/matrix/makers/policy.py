@@ -42,3 +42,8 @@ def retire(_things: Things) -> policy_pb2.RetirePolicyRequest:
 @maker("PolicyService/ListActivations", "auditor", own=True)
 def activations(_things: Things) -> policy_pb2.ListActivationsRequest:
     return policy_pb2.ListActivationsRequest()
+
+
+@maker("PolicyService/ListHazards", "auditor", own=True)
+def hazards(_things: Things) -> policy_pb2.ListHazardsRequest:
+    return policy_pb2.ListHazardsRequest(policy=APPROVED)

@@ -56,6 +56,7 @@ ACTIONS: Final[dict[str, str]] = {
     "/attending.v1.PolicyService/ApproveActivation": "approveActivation",
     "/attending.v1.PolicyService/RetirePolicy": "retirePolicy",
     "/attending.v1.PolicyService/ListActivations": "listActivations",
+    "/attending.v1.PolicyService/ListHazards": "listHazards",
     "/attending.v1.CustodyService/ShowSubject": "showSubject",
     "/attending.v1.CustodyService/LinkSubjects": "linkSubjects",
     "/attending.v1.CustodyService/UnlinkSubjects": "unlinkSubjects",

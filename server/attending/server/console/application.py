@@ -119,6 +119,10 @@ def application(
         Route(
             "/policies/{name}", gate.behind("listActivations", "PolicyService/ListActivations", policies.one)
         ),
+        Route(
+            "/policies/{name}/hazards",
+            gate.behind("listHazards", "PolicyService/ListHazards", policies.hazards),
+        ),
         *(
             Route(
                 f"/policies/{{name}}/{path}",

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
+from typing import Final
 
 from attending.guardrails.policy.diff import Change, diff
-from attending.guardrails.policy.hazards import Hazard, load_hazards
 from attending.guardrails.policy.load import LoadedPolicy, PolicyError, PolicySet, load_policy
 from attending.guardrails.policy.schema import Policy
 from attending.server import clock
@@ -20,11 +20,13 @@ from attending.server.console.render import Pages
 from attending.server.console.verdicts import SEVERITIES, decided, row_words
 from attending.server.errors import InvalidRequest, NotFound
 from attending.server.services.policy import PolicyService
+from attending.server.simulation.period import period
 from attending.v1 import policy_pb2
 from starlette.responses import JSONResponse, Response
 
 KNOWLEDGE_PLACE = "-"
 """What the drug knowledge is called in an address; no policy can be."""
+OVER: Final = (("7d", "7 days"), ("30d", "30 days"), ("90d", "90 days"), ("365d", "a year"))
 _EVENTS = {
     policy_pb2.ACTIVATION_EVENT_REQUESTED: "asked for",
     policy_pb2.ACTIVATION_EVENT_ACTIVATED: "put in force",
@@ -106,7 +108,6 @@ class PolicyPages:
             sign_offs=sign_off_words,
             changes=changes,
             lying=lying,
-            hazards=() if lying is None else await asyncio.to_thread(self._hazards, name),
             events=events,
             # What a first start put in force two people may confirm.
             by_start=moved is not None and moved.by == "bootstrap",
@@ -116,6 +117,18 @@ class PolicyPages:
             ),
             may_approve="safety_officer" in visit.principal.roles,
         )
+
+    async def hazards(self, visit: Visit) -> Response:
+        """The hazard log, with what was seen of each hazard in a period that is chosen."""
+        name, over, now = _name(visit), visit.request.query_params.get("over", "90d"), self._pages.now()
+        if over not in dict(OVER):
+            raise InvalidRequest([("over", "must be one that there is")])
+        chosen = period(over, now)
+        request = policy_pb2.ListHazardsRequest(policy=name)
+        request.since.FromDatetime(chosen.since)
+        request.until.FromDatetime(chosen.until)
+        found = await self._service.ListHazards(request)
+        return self._pages.page("hazards.html", visit=visit, name=name, found=found, over=over, periods=OVER)
 
     async def request(self, visit: Visit) -> Response:
         """The first of two people asks for the version in the folder, which they have read here."""
@@ -161,12 +174,6 @@ class PolicyPages:
             return load_policy(self._folder / name)
         except (PolicyError, OSError):
             return None
-
-    def _hazards(self, name: str) -> tuple[Hazard, ...]:
-        try:
-            return load_hazards(self._folder / name)
-        except PolicyError:
-            return ()
 
 
 def sign_off_words(policy: Policy) -> str:

@@ -84,6 +84,15 @@ def blocked(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
     return _decide(fact, State.BLOCKED, {"reason": "OUTPUT_BLOCKED"})
 
 
+def reported(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    """What the checks found, by code: of a text, and of a prompt that was blocked for it."""
+    findings = fact.body.get("findings") or {}
+    return [
+        RowWrite(projections.reported_code, {"inference_id": fact.stream, "code": code}, {"number": number})
+        for code, number in findings.get("by_code", {}).items()
+    ]
+
+
 def closed(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
     """Failed or abandoned, without a text."""
     return _decide(fact, _CLOSED[fact.type], {"reason": fact.body["reason"]})

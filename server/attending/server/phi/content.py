@@ -92,6 +92,9 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.PolicyService/ApproveActivation": _VERSIONS,
     "/attending.v1.PolicyService/RetirePolicy": _VERSIONS,
     "/attending.v1.PolicyService/ListActivations": _VERSIONS,
+    "/attending.v1.PolicyService/ListHazards": GivesNone(
+        "hazards as the policy's owner wrote them, and numbers"
+    ),
     "/attending.v1.IdentityService/EnrolUser": _STAFF,
     "/attending.v1.IdentityService/ProofUser": _STAFF,
     "/attending.v1.IdentityService/RevokeUser": _STAFF,

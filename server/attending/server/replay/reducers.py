@@ -22,10 +22,10 @@ from attending.server.review import projection as review
 
 REDUCERS: Final[Mapping[str, tuple[Reducer, ...]]] = {
     "inference.requested": (inference.requested,),
-    "inference.generated": (inference.generated,),
+    "inference.generated": (inference.generated, inference.reported),
     "inference.released": (inference.released, review.released),
     "inference.held": (inference.held, review.held),
-    "inference.blocked": (inference.blocked, review.blocked),
+    "inference.blocked": (inference.blocked, inference.reported, review.blocked),
     "inference.failed": (inference.closed,),
     "inference.abandoned": (inference.closed,),
     "inference.withdrawn": (inference.withdrawn, review.withdrawn, recall.withdrawn),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import UTC
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import grpc
+from attending.guardrails.evaluation.wilson import Proportion
 from attending.guardrails.policy.schema import Policy
 from attending.ledger.entry import Entry
 from attending.ledger.ledger import Ledger
@@ -17,9 +18,10 @@ from attending.server.activation.registry import Registry
 from attending.server.activation.reload import Reloader
 from attending.server.activation.serving import Serving
 from attending.server.activation.standing import KNOWLEDGE, Standing, standing
-from attending.server.app import App, Component
+from attending.server.app import App, Component, policies_folder
 from attending.server.auth.context import current_principal
 from attending.server.errors import InvalidRequest, NotFound
+from attending.server.hazards import LiveHazards
 from attending.server.rpc import Context
 from attending.server.services.begun import begun, once_of
 from attending.server.services.receipts import receipt_message
@@ -28,6 +30,7 @@ from sqlalchemy import select
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _HASH_BYTES: Final = 32
+_HAZARD_DAYS: Final = timedelta(days=90)
 _MAX_EVENTS: Final = 1_000
 _EVENTS: Final = {
     "version": policy_pb2.ACTIVATION_EVENT_REQUESTED,
@@ -47,12 +50,20 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
     """One instance a server, which the console calls too: a call from there has no context."""
 
     def __init__(
-        self, ledger: Ledger, registry: Registry, reloader: Reloader, policies: Mapping[str, Policy]
+        self,
+        ledger: Ledger,
+        registry: Registry,
+        reloader: Reloader,
+        policies: Mapping[str, Policy],
+        hazards: LiveHazards,
+        now: Callable[[], datetime],
     ) -> None:
         self._ledger = ledger
         self._registry = registry
         self._reloader = reloader
         self._policies = policies
+        self._hazards = hazards
+        self._now = now
 
     async def RequestActivation(  # noqa: N802
         self, request: policy_pb2.RequestActivationRequest, context: Context | None = None
@@ -106,6 +117,37 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
             events += [(name, entry) for entry in entries[-_MAX_EVENTS:]]
         events.sort(key=lambda event: event[1].index)
         answer.events.extend(_event(name, entry) for name, entry in events)
+        return answer
+
+    async def ListHazards(  # noqa: N802
+        self, request: policy_pb2.ListHazardsRequest, context: Context | None = None
+    ) -> policy_pb2.ListHazardsResponse:
+        if not _NAME.fullmatch(request.policy):
+            raise InvalidRequest([("policy", "must be the name of a policy")])
+        try:
+            until = request.until.ToDatetime(tzinfo=UTC) if request.HasField("until") else self._now()
+            since = (
+                request.since.ToDatetime(tzinfo=UTC) if request.HasField("since") else until - _HAZARD_DAYS
+            )
+            found = await self._hazards.of(current_principal().tenant, request.policy, since, until)
+        except (ValueError, OverflowError):
+            raise InvalidRequest([("since", "must be a time between the years 1 and 9999")]) from None
+        answer = policy_pb2.ListHazardsResponse(outputs=found.outputs, recalled=found.recalled)
+        answer.since.FromDatetime(since)
+        answer.until.FromDatetime(until)
+        for seen in found.seen:
+            one = seen.hazard
+            answer.hazards.add(
+                id=one.id,
+                hazard=one.hazard,
+                cause=one.cause,
+                rail=one.rail,
+                codes=sorted(code.value for code in one.codes),
+                residual_risk=one.residual_risk,
+                cases=_share(Proportion(one.caught, one.cases)),
+                reported=_share(seen.reported),
+                stopped=_share(seen.stopped),
+            )
         return answer
 
     async def _moved(self, answer: type[A], tenant: str, found: Standing, index: int) -> A:
@@ -165,6 +207,11 @@ def _event(name: str, entry: Entry) -> policy_pb2.Activation:
     return message
 
 
+def _share(share: Proportion) -> policy_pb2.Share:
+    low, high = share.interval
+    return policy_pb2.Share(hits=share.hits, of=share.of, low=low, high=high)
+
+
 def _bytes(digits: str | None) -> bytes:
     return bytes.fromhex(digits) if digits else b""
 
@@ -183,6 +230,13 @@ class PolicyComponent(Component):
 
 async def build(app: App) -> PolicyComponent:
     """Needs Registry, Reloader and Serving."""
-    service = PolicyService(app.ledger, app.part(Registry), app.part(Reloader), app.part(Serving).policies)
+    service = PolicyService(
+        app.ledger,
+        app.part(Registry),
+        app.part(Reloader),
+        app.part(Serving).policies,
+        LiveHazards(app.ledger, policies_folder(app.config)),
+        app.now,
+    )
     app.add(service)
     return PolicyComponent(service)

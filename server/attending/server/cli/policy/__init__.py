@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "simulate": (f"{_HERE}.simulate", "Say what a draft or a pack would have decided."),
     "activate": (f"{_HERE}.activate", "Put a version in force, as one of two people."),
     "retire": (f"{_HERE}.retire", "End a policy."),
+    "hazards": (f"{_HERE}.hazards", "Say how the hazards of a policy fare."),
     "log": (f"{_HERE}.log", "Say what was in force when, and by whom."),
     "matrix": (f"{_HERE}.matrix", "Print who may do what."),
 }
