@@ -39,6 +39,7 @@ OUTPUTS: Final[dict[str, str]] = {
             "CustodyService",
             "EmergencyService",
             "ExaminationService",
+            "FhirService",
             "IdentityService",
             "InferenceService",
             "KeyService",

@@ -14,6 +14,7 @@ from attending.client.custody import CustodyClient
 from attending.client.errors import AttendingApiError, ReceiptError
 from attending.client.events import Acknowledged, Event, EventStream
 from attending.client.examination import ExaminationClient
+from attending.client.fhir import FhirClient
 from attending.client.keys import KeyClient
 from attending.client.knowledge import KnowledgeClient
 from attending.client.notices import NoticeClient
@@ -34,6 +35,7 @@ __all__ = [
     "Event",
     "EventStream",
     "ExaminationClient",
+    "FhirClient",
     "KeyClient",
     "KnowledgeClient",
     "NoticeClient",

@@ -129,6 +129,7 @@ COMPONENTS: Final[tuple[str, ...]] = (
     "attending.server.services.recall:build",
     "attending.server.services.break_glass:build",
     "attending.server.notices.component:build",
+    "attending.server.services.fhir:build",
     "attending.server.services.admin:build",
     "attending.server.services.keys:build",
     "attending.server.services.knowledge:build",

@@ -26,7 +26,7 @@ LOG = Resource.log("demo")
 
 
 SUBMIT = {"Infer", "StreamInfer", "Record", "AckDelivery"}
-OUTCOME = {"GetInference", "WatchInference"}
+OUTCOME = {"GetInference", "WatchInference", "GetResources"}
 LOOK = {"ListQueue", "GetItem"}
 DECIDE = {
     *("Claim", "Renew", "Dispose", "Reject", "PrepareSign", "Sign"),

@@ -16,7 +16,7 @@ from tests.matrix.methods import methods
 # Fields of answers in which the text, the context or an identifier of a person stands.
 PERSONAL = {
     *("output", "text", "prompt", "documents", "patient_json", "view", "chunk", "findings", "pseudonym"),
-    *("pseudonyms", "edited_text"),
+    *("pseudonyms", "edited_text", "bundle"),
 }
 # Fields of those names that hold nothing personal, with the reason.
 NOT_PERSONAL = {

@@ -28,6 +28,7 @@ ACTIONS: Final[dict[str, str]] = {
     "/attending.v1.BreakGlassService/BreakGlass": "breakGlass",
     "/attending.v1.BreakGlassService/ListBreakGlass": "listBreakGlass",
     "/attending.v1.BreakGlassService/ReviewBreakGlass": "reviewBreakGlass",
+    "/attending.v1.FhirService/GetResources": "getResources",
     "/attending.v1.NoticeService/ListNotices": "listNotices",
     "/attending.v1.NoticeService/RetryNotice": "retryNotice",
     "/attending.v1.NoticeService/TestNotice": "testNotice",

@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "health": ("attending.server.cli.health", "Ask a server whether it serves."),
     "verify": ("attending.server.cli.verify", "Verify an exported bundle offline."),
     "export": ("attending.server.cli.export", "Export a period as a signed bundle."),
+    "fhir": ("attending.server.cli.fhir", "Export a review and its text as FHIR resources."),
     "ledger": ("attending.server.cli.ledger", "Look after the logs: status, entries, proofs, backups."),
     "review": ("attending.server.cli.review", "Read, claim, dispose of and sign held texts."),
     "console": ("attending.server.cli.console", "Open the review console of an embedded server."),

@@ -110,6 +110,7 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.BreakGlassService/BreakGlass": _RECALL,
     "/attending.v1.BreakGlassService/ListBreakGlass": _RECALL,
     "/attending.v1.BreakGlassService/ReviewBreakGlass": _RECALL,
+    "/attending.v1.FhirService/GetResources": Gives(("access.exported",), "purpose_of_use"),
     "/attending.v1.NoticeService/ListNotices": _NOTICE,
     "/attending.v1.NoticeService/RetryNotice": _NOTICE,
     "/attending.v1.NoticeService/TestNotice": _NOTICE,

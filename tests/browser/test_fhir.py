@@ -1,0 +1,92 @@
+"""Two independent validators find nothing wrong with what is exported, and something with every mutant of it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attending.server.fhir.gather import find, gather
+from attending.server.fhir.resources import bundle
+from attending.server.recall.desk import Recalls
+
+from tests.server.fhir.test_resources import PATIENT, signed
+from tests.server.inference.conftest import CALLER, TENANT, infer_call, key
+from tests.server.review.conftest import Ward, gate, policies, ward
+from tests.server.review.test_desk import claim, held, ticket_of
+
+__all__ = ["gate", "policies", "ward"]
+
+HERE = Path(__file__).parent
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not (HERE / "node_modules" / "fhir").exists(), reason="make test-browser installs them"
+    ),
+]
+Change = Callable[[dict[str, Any]], object]
+
+
+def problems(resources: list[dict[str, Any]]) -> list[list[str]]:
+    """What both say of each."""
+    lines = "\n".join(json.dumps(resource) for resource in resources)
+    done = subprocess.run(
+        ["node", str(HERE / "fhir.mjs")],
+        input=lines,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: list[list[str]] = json.loads(done.stdout)
+    return found
+
+
+async def made(ward: Ward, name: str) -> dict[str, Any]:
+    return bundle(await gather(ward.gate.ledger, TENANT, await find(ward.gate.ledger, TENANT, name)))
+
+
+async def test_both_find_nothing_wrong(ward: Ward) -> None:
+    waiting = ticket_of(await held(ward, subject_ref=PATIENT))
+    claimed = ticket_of(await held(ward, subject_ref="MRN 12345"))
+    await claim(ward, claimed, ward.rivera)
+    edited, withdrawn = await signed(ward, "A safe text"), await signed(ward)
+    recalls = Recalls(ward.gate.ledger, ward.gate.changes, ward.gate.clock)
+    taken_back = await find(ward.gate.ledger, TENANT, withdrawn)
+    await recalls.withdraw(ward.rivera.principal, taken_back["inference_id"], "unsafe", "", key("recall"))
+    ward.gate.provider.text = "Your visit is on Tuesday."
+    letter = (await ward.gate.pipeline.infer(CALLER, infer_call(), key("letter"))).inference_id
+    bundles = [await made(ward, name) for name in (waiting, claimed, edited, withdrawn, letter)]
+    resources = [*bundles, *(entry["resource"] for one in bundles for entry in one["entry"])]
+    assert problems(resources) == [[] for _ in resources]
+
+
+async def test_every_mutant_is_caught(ward: Ward) -> None:
+    parts = {
+        entry["resource"]["resourceType"]: entry["resource"]
+        for entry in (await made(ward, await signed(ward, "A safe text")))["entry"]
+    }
+    mutants: list[tuple[str, Change]] = [
+        ("Task", lambda one: one.update(status="done")),
+        ("Task", lambda one: one.update(intent="wish")),
+        ("Task", lambda one: one.pop("status")),
+        ("Task", lambda one: one.update(authoredOn="yesterday")),
+        ("DocumentReference", lambda one: one.update(status="final")),
+        ("DocumentReference", lambda one: one.pop("content")),
+        ("DocumentReference", lambda one: one.update(date="2026-11-23")),
+        ("DocumentReference", lambda one: one.update(verdict="safe")),
+        ("Provenance", lambda one: one.pop("target")),
+        ("Provenance", lambda one: one["agent"][0].pop("who")),
+        ("Provenance", lambda one: one["entity"][0].update(role="origin")),
+        ("Provenance", lambda one: one["signature"][0].pop("type")),
+    ]
+    changed = []
+    for kind, change in mutants:
+        one = copy.deepcopy(parts[kind])
+        change(one)
+        changed.append(one)
+    found = problems(changed)
+    assert [number for number, said in enumerate(found) if not said] == []
