@@ -147,6 +147,23 @@ class ReviewClient(Calls):
         return answer
 
     @translated
+    def add_facts(
+        self,
+        ticket_id: str,
+        lease_id: str,
+        facts: common_pb2.PatientContext,
+        *,
+        key: str | None = None,
+    ) -> review_pb2.AddFactsResponse:
+        """Adds what was missing of the patient; the text is judged again with it, and its findings are new."""
+        request = review_pb2.AddFactsRequest(
+            idempotency_key=key or uuid.uuid4().hex, ticket_id=ticket_id, lease_id=lease_id, facts=facts
+        )
+        answer = self._stub.AddFacts(request, timeout=TIMEOUT_SECONDS)
+        self._check([answer.receipt], "review.facts_added")
+        return answer
+
+    @translated
     def prepare(
         self,
         ticket_id: str,

@@ -26,15 +26,15 @@ from attending.v1 import common_pb2 as attending_dot_v1_dot_common__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ttending/v1/review.proto\x12\x0c\x61ttending.v1\x1a\x19\x61ttending/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc3\x04\n\tQueueItem\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x14\n\x0cinference_id\x18\x02 \x01(\t\x12\x0e\n\x06policy\x18\x03 \x01(\t\x12.\n\x0eworst_severity\x18\x04 \x01(\x0e\x32\x16.attending.v1.Severity\x12\x15\n\ropen_findings\x18\x05 \x01(\r\x12+\n\x07held_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x64ue_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nclaimed_by\x18\t \x01(\t\x12\x34\n\x10lease_expires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05state\x18\x0b \x01(\t\x12\x0f\n\x07version\x18\x0c \x01(\x04\x12\x13\n\x0b\x61ssigned_to\x18\r \x01(\t\x12\x32\n\x0e\x61ssigned_until\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x65scalated_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x65scalated_to\x18\x10 \x03(\t\x12\x0f\n\x07\x62linded\x18\x11 \x01(\x08\x12\x10\n\x08\x64isputed\x18\x12 \x01(\x08\x12\x0f\n\x07urgency\x18\x14 \x01(\t\"\xbe\x01\n\x10ListQueueRequest\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12.\n\x0eleast_severity\x18\x04 \x01(\x0e\x32\x16.attending.v1.Severity\x12\x0f\n\x07overdue\x18\x05 \x01(\x08\x12\x11\n\tescalated\x18\x06 \x01(\x08\x12\x0c\n\x04mine\x18\x07 \x01(\x08\x12\x11\n\tclaimable\x18\x08 \x01(\x08\"\x81\x01\n\x11ListQueueResponse\x12&\n\x05items\x18\x01 \x03(\x0b\x32\x17.attending.v1.QueueItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05total\x18\x03 \x01(\r\x12\x1c\n\x14total_is_lower_bound\x18\x04 \x01(\x08\"W\n\x0eGetItemRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x32\n\x0epurpose_of_use\x18\x02 \x01(\x0e\x32\x1a.attending.v1.PurposeOfUse\"\xfa\x02\n\x0fGetItemResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12\x0e\n\x06output\x18\x02 \x01(\t\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12\x32\n\tdocuments\x18\x04 \x03(\x0b\x32\x1f.attending.v1.RetrievedDocument\x12\'\n\x08\x66indings\x18\x05 \x03(\x0b\x32\x15.attending.v1.Finding\x12(\n\x08\x63overage\x18\x06 \x01(\x0b\x32\x16.attending.v1.Coverage\x12\x14\n\x0cpatient_json\x18\x07 \x01(\t\x12\x16\n\x0esign_off_roles\x18\x08 \x03(\t\x12)\n\tcitations\x18\t \x03(\x0b\x32\x16.attending.v1.Citation\x12\x16\n\x0esecond_opinion\x18\n \x01(\t\x12(\n\x05reads\x18\x0b \x03(\x0b\x32\x19.attending.v1.BlindedRead\"m\n\x0b\x42lindedRead\x12\x0e\n\x06reader\x18\x01 \x01(\t\x12\x0f\n\x07meaning\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12/\n\x08\x66indings\x18\x04 \x03(\x0b\x32\x1d.attending.v1.DisposedFinding\"R\n\x0f\x44isposedFinding\x12\x0f\n\x07\x66inding\x18\x01 \x01(\r\x12.\n\x0b\x64isposition\x18\x02 \x01(\x0e\x32\x19.attending.v1.Disposition\":\n\x0c\x43laimRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\"p\n\rClaimResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12\x10\n\x08lease_id\x18\x02 \x01(\t\x12&\n\x07receipt\x18\x03 \x01(\x0b\x32\x15.attending.v1.Receipt\"L\n\x0cRenewRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x10\n\x08lease_id\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"6\n\rRenewResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\"\xb2\x01\n\x0e\x44isposeRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\x0f\n\x07\x66inding\x18\x04 \x01(\r\x12.\n\x0b\x64isposition\x18\x05 \x01(\x0e\x32\x19.attending.v1.Disposition\x12\x13\n\x0breason_code\x18\x06 \x01(\t\x12\x0c\n\x04note\x18\x07 \x01(\t\"`\n\x0f\x44isposeResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"\xd3\x01\n\x12PrepareSignRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x10\n\x08lease_id\x18\x02 \x01(\t\x12\x18\n\x0b\x65\x64ited_text\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06key_id\x18\x04 \x01(\t\x12\x32\n\x0epurpose_of_use\x18\x05 \x01(\x0e\x32\x1a.attending.v1.PurposeOfUse\x12*\n\trejection\x18\x06 \x01(\x0b\x32\x17.attending.v1.RejectionB\x0e\n\x0c_edited_text\".\n\tRejection\x12\x13\n\x0breason_code\x18\x01 \x01(\t\x12\x0c\n\x04note\x18\x02 \x01(\t\"\xaa\x02\n\x13PrepareSignResponse\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0c\n\x04salt\x18\x03 \x01(\x0c\x12\x0c\n\x04view\x18\x04 \x01(\x0c\x12\x11\n\tview_salt\x18\x05 \x01(\x0c\x12\'\n\x08\x66indings\x18\x06 \x03(\x0b\x32\x15.attending.v1.Finding\x12\x16\n\x0epreparation_id\x18\x07 \x01(\t\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14passkey_options_json\x18\t \x01(\t\x12\x1d\n\x15reading_floor_seconds\x18\n \x01(\r\x12\x15\n\rreading_waits\x18\x0b \x01(\x08\"H\n\x10PasskeyAssertion\x12\x1a\n\x12\x61uthenticator_data\x18\x01 \x01(\x0c\x12\x18\n\x10\x63lient_data_json\x18\x02 \x01(\x0c\"\xc1\x01\n\x0bSignRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\x16\n\x0epreparation_id\x18\x04 \x01(\t\x12\x11\n\tsignature\x18\x05 \x01(\x0c\x12\x31\n\tassertion\x18\x06 \x01(\x0b\x32\x1e.attending.v1.PasskeyAssertion\x12\x16\n\x0ereading_reason\x18\x07 \x01(\t\"^\n\x0cSignResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12\'\n\x08receipts\x18\x02 \x03(\x0b\x32\x15.attending.v1.Receipt\"p\n\rRejectRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\"_\n\x0eRejectResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"S\n\x13ReleaseLeaseRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\"e\n\x14ReleaseLeaseResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"~\n\x0fReassignRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\n\n\x02to\x18\x04 \x01(\t\x12\x13\n\x0breason_code\x18\x05 \x01(\t\x12\x0c\n\x04note\x18\x06 \x01(\t\"a\n\x10ReassignResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"r\n\x0f\x45scalateRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\"a\n\x10\x45scalateResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt*}\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44ISPOSITION_FIXED\x10\x01\x12\x1d\n\x19\x44ISPOSITION_ACCEPTED_RISK\x10\x02\x12\x1b\n\x17\x44ISPOSITION_FALSE_ALARM\x10\x03\x32\xb6\x06\n\rReviewService\x12L\n\tListQueue\x12\x1e.attending.v1.ListQueueRequest\x1a\x1f.attending.v1.ListQueueResponse\x12\x46\n\x07GetItem\x12\x1c.attending.v1.GetItemRequest\x1a\x1d.attending.v1.GetItemResponse\x12@\n\x05\x43laim\x12\x1a.attending.v1.ClaimRequest\x1a\x1b.attending.v1.ClaimResponse\x12@\n\x05Renew\x12\x1a.attending.v1.RenewRequest\x1a\x1b.attending.v1.RenewResponse\x12\x46\n\x07\x44ispose\x12\x1c.attending.v1.DisposeRequest\x1a\x1d.attending.v1.DisposeResponse\x12R\n\x0bPrepareSign\x12 .attending.v1.PrepareSignRequest\x1a!.attending.v1.PrepareSignResponse\x12=\n\x04Sign\x12\x19.attending.v1.SignRequest\x1a\x1a.attending.v1.SignResponse\x12\x43\n\x06Reject\x12\x1b.attending.v1.RejectRequest\x1a\x1c.attending.v1.RejectResponse\x12U\n\x0cReleaseLease\x12!.attending.v1.ReleaseLeaseRequest\x1a\".attending.v1.ReleaseLeaseResponse\x12I\n\x08Reassign\x12\x1d.attending.v1.ReassignRequest\x1a\x1e.attending.v1.ReassignResponse\x12I\n\x08\x45scalate\x12\x1d.attending.v1.EscalateRequest\x1a\x1e.attending.v1.EscalateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ttending/v1/review.proto\x12\x0c\x61ttending.v1\x1a\x19\x61ttending/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc3\x04\n\tQueueItem\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x14\n\x0cinference_id\x18\x02 \x01(\t\x12\x0e\n\x06policy\x18\x03 \x01(\t\x12.\n\x0eworst_severity\x18\x04 \x01(\x0e\x32\x16.attending.v1.Severity\x12\x15\n\ropen_findings\x18\x05 \x01(\r\x12+\n\x07held_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x64ue_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nclaimed_by\x18\t \x01(\t\x12\x34\n\x10lease_expires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05state\x18\x0b \x01(\t\x12\x0f\n\x07version\x18\x0c \x01(\x04\x12\x13\n\x0b\x61ssigned_to\x18\r \x01(\t\x12\x32\n\x0e\x61ssigned_until\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x65scalated_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x65scalated_to\x18\x10 \x03(\t\x12\x0f\n\x07\x62linded\x18\x11 \x01(\x08\x12\x10\n\x08\x64isputed\x18\x12 \x01(\x08\x12\x0f\n\x07urgency\x18\x14 \x01(\t\"\xbe\x01\n\x10ListQueueRequest\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12.\n\x0eleast_severity\x18\x04 \x01(\x0e\x32\x16.attending.v1.Severity\x12\x0f\n\x07overdue\x18\x05 \x01(\x08\x12\x11\n\tescalated\x18\x06 \x01(\x08\x12\x0c\n\x04mine\x18\x07 \x01(\x08\x12\x11\n\tclaimable\x18\x08 \x01(\x08\"\x81\x01\n\x11ListQueueResponse\x12&\n\x05items\x18\x01 \x03(\x0b\x32\x17.attending.v1.QueueItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05total\x18\x03 \x01(\r\x12\x1c\n\x14total_is_lower_bound\x18\x04 \x01(\x08\"W\n\x0eGetItemRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x32\n\x0epurpose_of_use\x18\x02 \x01(\x0e\x32\x1a.attending.v1.PurposeOfUse\"\xb9\x03\n\x0fGetItemResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12\x0e\n\x06output\x18\x02 \x01(\t\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12\x32\n\tdocuments\x18\x04 \x03(\x0b\x32\x1f.attending.v1.RetrievedDocument\x12\'\n\x08\x66indings\x18\x05 \x03(\x0b\x32\x15.attending.v1.Finding\x12(\n\x08\x63overage\x18\x06 \x01(\x0b\x32\x16.attending.v1.Coverage\x12\x14\n\x0cpatient_json\x18\x07 \x01(\t\x12\x16\n\x0esign_off_roles\x18\x08 \x03(\t\x12)\n\tcitations\x18\t \x03(\x0b\x32\x16.attending.v1.Citation\x12\x16\n\x0esecond_opinion\x18\n \x01(\t\x12(\n\x05reads\x18\x0b \x03(\x0b\x32\x19.attending.v1.BlindedRead\x12\'\n\x05\x66\x61\x63ts\x18\x0c \x03(\x0b\x32\x18.attending.v1.AddedFacts\x12\x14\n\x0c\x63ontradicted\x18\r \x03(\t\"m\n\x0b\x42lindedRead\x12\x0e\n\x06reader\x18\x01 \x01(\t\x12\x0f\n\x07meaning\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12/\n\x08\x66indings\x18\x04 \x03(\x0b\x32\x1d.attending.v1.DisposedFinding\"R\n\x0f\x44isposedFinding\x12\x0f\n\x07\x66inding\x18\x01 \x01(\r\x12.\n\x0b\x64isposition\x18\x02 \x01(\x0e\x32\x19.attending.v1.Disposition\":\n\x0c\x43laimRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\"p\n\rClaimResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12\x10\n\x08lease_id\x18\x02 \x01(\t\x12&\n\x07receipt\x18\x03 \x01(\x0b\x32\x15.attending.v1.Receipt\"L\n\x0cRenewRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x10\n\x08lease_id\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"6\n\rRenewResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\"\xb2\x01\n\x0e\x44isposeRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\x0f\n\x07\x66inding\x18\x04 \x01(\r\x12.\n\x0b\x64isposition\x18\x05 \x01(\x0e\x32\x19.attending.v1.Disposition\x12\x13\n\x0breason_code\x18\x06 \x01(\t\x12\x0c\n\x04note\x18\x07 \x01(\t\"`\n\x0f\x44isposeResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"|\n\x0f\x41\x64\x64\x46\x61\x63tsRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12+\n\x05\x66\x61\x63ts\x18\x04 \x01(\x0b\x32\x1c.attending.v1.PatientContext\"\x97\x01\n\x10\x41\x64\x64\x46\x61\x63tsResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\x12\x10\n\x08\x61ppeared\x18\x03 \x03(\t\x12\x0c\n\x04gone\x18\x04 \x03(\t\x12\x14\n\x0c\x63ontradicted\x18\x05 \x03(\t\"b\n\nAddedFacts\x12\x10\n\x08\x61\x64\x64\x65\x64_by\x18\x01 \x01(\t\x12,\n\x08\x61\x64\x64\x65\x64_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cpatient_json\x18\x03 \x01(\t\"\xd3\x01\n\x12PrepareSignRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x10\n\x08lease_id\x18\x02 \x01(\t\x12\x18\n\x0b\x65\x64ited_text\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06key_id\x18\x04 \x01(\t\x12\x32\n\x0epurpose_of_use\x18\x05 \x01(\x0e\x32\x1a.attending.v1.PurposeOfUse\x12*\n\trejection\x18\x06 \x01(\x0b\x32\x17.attending.v1.RejectionB\x0e\n\x0c_edited_text\".\n\tRejection\x12\x13\n\x0breason_code\x18\x01 \x01(\t\x12\x0c\n\x04note\x18\x02 \x01(\t\"\xaa\x02\n\x13PrepareSignResponse\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0c\n\x04salt\x18\x03 \x01(\x0c\x12\x0c\n\x04view\x18\x04 \x01(\x0c\x12\x11\n\tview_salt\x18\x05 \x01(\x0c\x12\'\n\x08\x66indings\x18\x06 \x03(\x0b\x32\x15.attending.v1.Finding\x12\x16\n\x0epreparation_id\x18\x07 \x01(\t\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14passkey_options_json\x18\t \x01(\t\x12\x1d\n\x15reading_floor_seconds\x18\n \x01(\r\x12\x15\n\rreading_waits\x18\x0b \x01(\x08\"H\n\x10PasskeyAssertion\x12\x1a\n\x12\x61uthenticator_data\x18\x01 \x01(\x0c\x12\x18\n\x10\x63lient_data_json\x18\x02 \x01(\x0c\"\xc1\x01\n\x0bSignRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\x16\n\x0epreparation_id\x18\x04 \x01(\t\x12\x11\n\tsignature\x18\x05 \x01(\x0c\x12\x31\n\tassertion\x18\x06 \x01(\x0b\x32\x1e.attending.v1.PasskeyAssertion\x12\x16\n\x0ereading_reason\x18\x07 \x01(\t\"^\n\x0cSignResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12\'\n\x08receipts\x18\x02 \x03(\x0b\x32\x15.attending.v1.Receipt\"p\n\rRejectRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\"_\n\x0eRejectResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"S\n\x13ReleaseLeaseRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\"e\n\x14ReleaseLeaseResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"~\n\x0fReassignRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\n\n\x02to\x18\x04 \x01(\t\x12\x13\n\x0breason_code\x18\x05 \x01(\t\x12\x0c\n\x04note\x18\x06 \x01(\t\"a\n\x10ReassignResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"r\n\x0f\x45scalateRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\"a\n\x10\x45scalateResponse\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.attending.v1.QueueItem\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt*}\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44ISPOSITION_FIXED\x10\x01\x12\x1d\n\x19\x44ISPOSITION_ACCEPTED_RISK\x10\x02\x12\x1b\n\x17\x44ISPOSITION_FALSE_ALARM\x10\x03\x32\x81\x07\n\rReviewService\x12L\n\tListQueue\x12\x1e.attending.v1.ListQueueRequest\x1a\x1f.attending.v1.ListQueueResponse\x12\x46\n\x07GetItem\x12\x1c.attending.v1.GetItemRequest\x1a\x1d.attending.v1.GetItemResponse\x12@\n\x05\x43laim\x12\x1a.attending.v1.ClaimRequest\x1a\x1b.attending.v1.ClaimResponse\x12@\n\x05Renew\x12\x1a.attending.v1.RenewRequest\x1a\x1b.attending.v1.RenewResponse\x12\x46\n\x07\x44ispose\x12\x1c.attending.v1.DisposeRequest\x1a\x1d.attending.v1.DisposeResponse\x12I\n\x08\x41\x64\x64\x46\x61\x63ts\x12\x1d.attending.v1.AddFactsRequest\x1a\x1e.attending.v1.AddFactsResponse\x12R\n\x0bPrepareSign\x12 .attending.v1.PrepareSignRequest\x1a!.attending.v1.PrepareSignResponse\x12=\n\x04Sign\x12\x19.attending.v1.SignRequest\x1a\x1a.attending.v1.SignResponse\x12\x43\n\x06Reject\x12\x1b.attending.v1.RejectRequest\x1a\x1c.attending.v1.RejectResponse\x12U\n\x0cReleaseLease\x12!.attending.v1.ReleaseLeaseRequest\x1a\".attending.v1.ReleaseLeaseResponse\x12I\n\x08Reassign\x12\x1d.attending.v1.ReassignRequest\x1a\x1e.attending.v1.ReassignResponse\x12I\n\x08\x45scalate\x12\x1d.attending.v1.EscalateRequest\x1a\x1e.attending.v1.EscalateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attending.v1.review_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DISPOSITION']._serialized_start=4032
-  _globals['_DISPOSITION']._serialized_end=4157
+  _globals['_DISPOSITION']._serialized_start=4475
+  _globals['_DISPOSITION']._serialized_end=4600
   _globals['_QUEUEITEM']._serialized_start=104
   _globals['_QUEUEITEM']._serialized_end=683
   _globals['_LISTQUEUEREQUEST']._serialized_start=686
@@ -44,51 +44,57 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETITEMREQUEST']._serialized_start=1010
   _globals['_GETITEMREQUEST']._serialized_end=1097
   _globals['_GETITEMRESPONSE']._serialized_start=1100
-  _globals['_GETITEMRESPONSE']._serialized_end=1478
-  _globals['_BLINDEDREAD']._serialized_start=1480
-  _globals['_BLINDEDREAD']._serialized_end=1589
-  _globals['_DISPOSEDFINDING']._serialized_start=1591
-  _globals['_DISPOSEDFINDING']._serialized_end=1673
-  _globals['_CLAIMREQUEST']._serialized_start=1675
-  _globals['_CLAIMREQUEST']._serialized_end=1733
-  _globals['_CLAIMRESPONSE']._serialized_start=1735
-  _globals['_CLAIMRESPONSE']._serialized_end=1847
-  _globals['_RENEWREQUEST']._serialized_start=1849
-  _globals['_RENEWREQUEST']._serialized_end=1925
-  _globals['_RENEWRESPONSE']._serialized_start=1927
-  _globals['_RENEWRESPONSE']._serialized_end=1981
-  _globals['_DISPOSEREQUEST']._serialized_start=1984
-  _globals['_DISPOSEREQUEST']._serialized_end=2162
-  _globals['_DISPOSERESPONSE']._serialized_start=2164
-  _globals['_DISPOSERESPONSE']._serialized_end=2260
-  _globals['_PREPARESIGNREQUEST']._serialized_start=2263
-  _globals['_PREPARESIGNREQUEST']._serialized_end=2474
-  _globals['_REJECTION']._serialized_start=2476
-  _globals['_REJECTION']._serialized_end=2522
-  _globals['_PREPARESIGNRESPONSE']._serialized_start=2525
-  _globals['_PREPARESIGNRESPONSE']._serialized_end=2823
-  _globals['_PASSKEYASSERTION']._serialized_start=2825
-  _globals['_PASSKEYASSERTION']._serialized_end=2897
-  _globals['_SIGNREQUEST']._serialized_start=2900
-  _globals['_SIGNREQUEST']._serialized_end=3093
-  _globals['_SIGNRESPONSE']._serialized_start=3095
-  _globals['_SIGNRESPONSE']._serialized_end=3189
-  _globals['_REJECTREQUEST']._serialized_start=3191
-  _globals['_REJECTREQUEST']._serialized_end=3303
-  _globals['_REJECTRESPONSE']._serialized_start=3305
-  _globals['_REJECTRESPONSE']._serialized_end=3400
-  _globals['_RELEASELEASEREQUEST']._serialized_start=3402
-  _globals['_RELEASELEASEREQUEST']._serialized_end=3485
-  _globals['_RELEASELEASERESPONSE']._serialized_start=3487
-  _globals['_RELEASELEASERESPONSE']._serialized_end=3588
-  _globals['_REASSIGNREQUEST']._serialized_start=3590
-  _globals['_REASSIGNREQUEST']._serialized_end=3716
-  _globals['_REASSIGNRESPONSE']._serialized_start=3718
-  _globals['_REASSIGNRESPONSE']._serialized_end=3815
-  _globals['_ESCALATEREQUEST']._serialized_start=3817
-  _globals['_ESCALATEREQUEST']._serialized_end=3931
-  _globals['_ESCALATERESPONSE']._serialized_start=3933
-  _globals['_ESCALATERESPONSE']._serialized_end=4030
-  _globals['_REVIEWSERVICE']._serialized_start=4160
-  _globals['_REVIEWSERVICE']._serialized_end=4982
+  _globals['_GETITEMRESPONSE']._serialized_end=1541
+  _globals['_BLINDEDREAD']._serialized_start=1543
+  _globals['_BLINDEDREAD']._serialized_end=1652
+  _globals['_DISPOSEDFINDING']._serialized_start=1654
+  _globals['_DISPOSEDFINDING']._serialized_end=1736
+  _globals['_CLAIMREQUEST']._serialized_start=1738
+  _globals['_CLAIMREQUEST']._serialized_end=1796
+  _globals['_CLAIMRESPONSE']._serialized_start=1798
+  _globals['_CLAIMRESPONSE']._serialized_end=1910
+  _globals['_RENEWREQUEST']._serialized_start=1912
+  _globals['_RENEWREQUEST']._serialized_end=1988
+  _globals['_RENEWRESPONSE']._serialized_start=1990
+  _globals['_RENEWRESPONSE']._serialized_end=2044
+  _globals['_DISPOSEREQUEST']._serialized_start=2047
+  _globals['_DISPOSEREQUEST']._serialized_end=2225
+  _globals['_DISPOSERESPONSE']._serialized_start=2227
+  _globals['_DISPOSERESPONSE']._serialized_end=2323
+  _globals['_ADDFACTSREQUEST']._serialized_start=2325
+  _globals['_ADDFACTSREQUEST']._serialized_end=2449
+  _globals['_ADDFACTSRESPONSE']._serialized_start=2452
+  _globals['_ADDFACTSRESPONSE']._serialized_end=2603
+  _globals['_ADDEDFACTS']._serialized_start=2605
+  _globals['_ADDEDFACTS']._serialized_end=2703
+  _globals['_PREPARESIGNREQUEST']._serialized_start=2706
+  _globals['_PREPARESIGNREQUEST']._serialized_end=2917
+  _globals['_REJECTION']._serialized_start=2919
+  _globals['_REJECTION']._serialized_end=2965
+  _globals['_PREPARESIGNRESPONSE']._serialized_start=2968
+  _globals['_PREPARESIGNRESPONSE']._serialized_end=3266
+  _globals['_PASSKEYASSERTION']._serialized_start=3268
+  _globals['_PASSKEYASSERTION']._serialized_end=3340
+  _globals['_SIGNREQUEST']._serialized_start=3343
+  _globals['_SIGNREQUEST']._serialized_end=3536
+  _globals['_SIGNRESPONSE']._serialized_start=3538
+  _globals['_SIGNRESPONSE']._serialized_end=3632
+  _globals['_REJECTREQUEST']._serialized_start=3634
+  _globals['_REJECTREQUEST']._serialized_end=3746
+  _globals['_REJECTRESPONSE']._serialized_start=3748
+  _globals['_REJECTRESPONSE']._serialized_end=3843
+  _globals['_RELEASELEASEREQUEST']._serialized_start=3845
+  _globals['_RELEASELEASEREQUEST']._serialized_end=3928
+  _globals['_RELEASELEASERESPONSE']._serialized_start=3930
+  _globals['_RELEASELEASERESPONSE']._serialized_end=4031
+  _globals['_REASSIGNREQUEST']._serialized_start=4033
+  _globals['_REASSIGNREQUEST']._serialized_end=4159
+  _globals['_REASSIGNRESPONSE']._serialized_start=4161
+  _globals['_REASSIGNRESPONSE']._serialized_end=4258
+  _globals['_ESCALATEREQUEST']._serialized_start=4260
+  _globals['_ESCALATEREQUEST']._serialized_end=4374
+  _globals['_ESCALATERESPONSE']._serialized_start=4376
+  _globals['_ESCALATERESPONSE']._serialized_end=4473
+  _globals['_REVIEWSERVICE']._serialized_start=4603
+  _globals['_REVIEWSERVICE']._serialized_end=5500
 # @@protoc_insertion_point(module_scope)

@@ -288,6 +288,8 @@ class GetItemResponse(_message.Message):
     CITATIONS_FIELD_NUMBER: _builtins.int
     SECOND_OPINION_FIELD_NUMBER: _builtins.int
     READS_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
+    CONTRADICTED_FIELD_NUMBER: _builtins.int
     output: _builtins.str
     """Output only. The text that the model wrote, personal data restored."""
     prompt: _builtins.str
@@ -326,6 +328,14 @@ class GetItemResponse(_message.Message):
     def reads(self) -> _containers.RepeatedCompositeFieldContainer[Global___BlindedRead]:
         """Output only. Of a blinded item what each reader made of it, once both have decided; empty before."""
 
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___AddedFacts]:
+        """Output only. Facts that reviewers added, the oldest first; the findings are those with them."""
+
+    @_builtins.property
+    def contradicted(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. Fields in which reviewers say other than the application: the text was judged by both."""
+
     def __init__(
         self,
         *,
@@ -340,10 +350,12 @@ class GetItemResponse(_message.Message):
         citations: _abc.Iterable[_common_pb2.Citation] | None = ...,
         second_opinion: _builtins.str = ...,
         reads: _abc.Iterable[Global___BlindedRead] | None = ...,
+        facts: _abc.Iterable[Global___AddedFacts] | None = ...,
+        contradicted: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "coverage", b"coverage", "documents", b"documents", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "reads", b"reads", "second_opinion", b"second_opinion", "sign_off_roles", b"sign_off_roles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "contradicted", b"contradicted", "coverage", b"coverage", "documents", b"documents", "facts", b"facts", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "reads", b"reads", "second_opinion", b"second_opinion", "sign_off_roles", b"sign_off_roles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -602,6 +614,124 @@ class DisposeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DisposeResponse: _TypeAlias = DisposeResponse  # noqa: Y015
+
+@_typing.final
+class AddFactsRequest(_message.Message):
+    """Adds facts of the patient."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    LEASE_ID_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    """Required. As in `Infer`."""
+    ticket_id: _builtins.str
+    """Required. Ticket."""
+    lease_id: _builtins.str
+    """Required. Lease."""
+    @_builtins.property
+    def facts(self) -> _common_pb2.PatientContext:
+        """Required. At least one fact; `identity`, `as_of`, `setting`, `goals` and `fhir_json` are left out. Where the application
+        gave another value, both are judged.
+        """
+
+    def __init__(
+        self,
+        *,
+        idempotency_key: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
+        lease_id: _builtins.str = ...,
+        facts: _common_pb2.PatientContext | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "idempotency_key", b"idempotency_key", "lease_id", b"lease_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddFactsRequest: _TypeAlias = AddFactsRequest  # noqa: Y015
+
+@_typing.final
+class AddFactsResponse(_message.Message):
+    """The text was judged again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    APPEARED_FIELD_NUMBER: _builtins.int
+    GONE_FIELD_NUMBER: _builtins.int
+    CONTRADICTED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def item(self) -> Global___QueueItem:
+        """Output only. The item; its findings are those of this run."""
+
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """Output only. Receipt of `review.facts_added`."""
+
+    @_builtins.property
+    def appeared(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. Codes of findings that there were not before, one for each."""
+
+    @_builtins.property
+    def gone(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. Codes of findings that there are no more, one for each."""
+
+    @_builtins.property
+    def contradicted(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. Fields in which what reviewers added is not what the application gave."""
+
+    def __init__(
+        self,
+        *,
+        item: Global___QueueItem | None = ...,
+        receipt: _common_pb2.Receipt | None = ...,
+        appeared: _abc.Iterable[_builtins.str] | None = ...,
+        gone: _abc.Iterable[_builtins.str] | None = ...,
+        contradicted: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appeared", b"appeared", "contradicted", b"contradicted", "gone", b"gone", "item", b"item", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddFactsResponse: _TypeAlias = AddFactsResponse  # noqa: Y015
+
+@_typing.final
+class AddedFacts(_message.Message):
+    """Facts that a reviewer added."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDED_BY_FIELD_NUMBER: _builtins.int
+    ADDED_AT_FIELD_NUMBER: _builtins.int
+    PATIENT_JSON_FIELD_NUMBER: _builtins.int
+    added_by: _builtins.str
+    """Output only. Who added them."""
+    patient_json: _builtins.str
+    """Output only. The facts, as JSON like `patient_json`."""
+    @_builtins.property
+    def added_at(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When."""
+
+    def __init__(
+        self,
+        *,
+        added_by: _builtins.str = ...,
+        added_at: _timestamp_pb2.Timestamp | None = ...,
+        patient_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["added_at", b"added_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_at", b"added_at", "added_by", b"added_by", "patient_json", b"patient_json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddedFacts: _TypeAlias = AddedFacts  # noqa: Y015
 
 @_typing.final
 class PrepareSignRequest(_message.Message):

@@ -60,6 +60,11 @@ class ReviewServiceStub:
                 request_serializer=attending_dot_v1_dot_review__pb2.DisposeRequest.SerializeToString,
                 response_deserializer=attending_dot_v1_dot_review__pb2.DisposeResponse.FromString,
                 _registered_method=True)
+        self.AddFacts = channel.unary_unary(
+                '/attending.v1.ReviewService/AddFacts',
+                request_serializer=attending_dot_v1_dot_review__pb2.AddFactsRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_review__pb2.AddFactsResponse.FromString,
+                _registered_method=True)
         self.PrepareSign = channel.unary_unary(
                 '/attending.v1.ReviewService/PrepareSign',
                 request_serializer=attending_dot_v1_dot_review__pb2.PrepareSignRequest.SerializeToString,
@@ -126,6 +131,14 @@ class ReviewServiceServicer:
 
     def Dispose(self, request, context):
         """Required. Disposes of one finding.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddFacts(self, request, context):
+        """Required. Adds facts of the patient that were missing and judges the held text again with them. Signatures so far count
+        no more; nothing is released by it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -200,6 +213,11 @@ def add_ReviewServiceServicer_to_server(servicer, server):
                     servicer.Dispose,
                     request_deserializer=attending_dot_v1_dot_review__pb2.DisposeRequest.FromString,
                     response_serializer=attending_dot_v1_dot_review__pb2.DisposeResponse.SerializeToString,
+            ),
+            'AddFacts': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddFacts,
+                    request_deserializer=attending_dot_v1_dot_review__pb2.AddFactsRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_review__pb2.AddFactsResponse.SerializeToString,
             ),
             'PrepareSign': grpc.unary_unary_rpc_method_handler(
                     servicer.PrepareSign,
@@ -368,6 +386,33 @@ class ReviewService:
             '/attending.v1.ReviewService/Dispose',
             attending_dot_v1_dot_review__pb2.DisposeRequest.SerializeToString,
             attending_dot_v1_dot_review__pb2.DisposeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddFacts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.ReviewService/AddFacts',
+            attending_dot_v1_dot_review__pb2.AddFactsRequest.SerializeToString,
+            attending_dot_v1_dot_review__pb2.AddFactsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,10 @@ class ReviewServiceStub:
     """Required. Prolongs a lease."""
     Dispose: _grpc.UnaryUnaryMultiCallable[_review_pb2.DisposeRequest, _review_pb2.DisposeResponse]
     """Required. Disposes of one finding."""
+    AddFacts: _grpc.UnaryUnaryMultiCallable[_review_pb2.AddFactsRequest, _review_pb2.AddFactsResponse]
+    """Required. Adds facts of the patient that were missing and judges the held text again with them. Signatures so far count
+    no more; nothing is released by it.
+    """
     PrepareSign: _grpc.UnaryUnaryMultiCallable[_review_pb2.PrepareSignRequest, _review_pb2.PrepareSignResponse]
     """Required. Re-checks the text to be signed and returns the statement to sign. Showing it is recorded."""
     Sign: _grpc.UnaryUnaryMultiCallable[_review_pb2.SignRequest, _review_pb2.SignResponse]
@@ -71,6 +75,10 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """Required. Prolongs a lease."""
     Dispose: _aio.UnaryUnaryMultiCallable[_review_pb2.DisposeRequest, _review_pb2.DisposeResponse]  # type: ignore[assignment]
     """Required. Disposes of one finding."""
+    AddFacts: _aio.UnaryUnaryMultiCallable[_review_pb2.AddFactsRequest, _review_pb2.AddFactsResponse]  # type: ignore[assignment]
+    """Required. Adds facts of the patient that were missing and judges the held text again with them. Signatures so far count
+    no more; nothing is released by it.
+    """
     PrepareSign: _aio.UnaryUnaryMultiCallable[_review_pb2.PrepareSignRequest, _review_pb2.PrepareSignResponse]  # type: ignore[assignment]
     """Required. Re-checks the text to be signed and returns the statement to sign. Showing it is recorded."""
     Sign: _aio.UnaryUnaryMultiCallable[_review_pb2.SignRequest, _review_pb2.SignResponse]  # type: ignore[assignment]
@@ -126,6 +134,16 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_review_pb2.DisposeResponse, _abc.Awaitable[_review_pb2.DisposeResponse]]:
         """Required. Disposes of one finding."""
+
+    @_abc_1.abstractmethod
+    def AddFacts(
+        self,
+        request: _review_pb2.AddFactsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_pb2.AddFactsResponse, _abc.Awaitable[_review_pb2.AddFactsResponse]]:
+        """Required. Adds facts of the patient that were missing and judges the held text again with them. Signatures so far count
+        no more; nothing is released by it.
+        """
 
     @_abc_1.abstractmethod
     def PrepareSign(

@@ -107,6 +107,9 @@ review_item = Table(
     Column("blinded", Boolean, nullable=False),
     Column("reads", Text, nullable=False),
     Column("adjudicated_by", String(128)),
+    # Of facts that reviewers added: the vault records of all of them, and of what the checks found since.
+    Column("facts_record", String(64)),
+    Column("result_record", String(64)),
     Index(None, "log_id", "state", "priority", "ticket_id"),
     Index(None, "log_id", "state", "expires_at"),
     Index(None, "log_id", "inference_id"),

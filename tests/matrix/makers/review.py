@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attending.v1 import review_pb2
+from attending.v1 import common_pb2, review_pb2
 
 from tests.matrix.making import EVERYBODYS, Things, key, maker
 
@@ -35,6 +35,16 @@ def dispose(things: Things) -> review_pb2.DisposeRequest:
         lease_id=things.lease,
         finding=things.finding,
         disposition=review_pb2.DISPOSITION_FIXED,
+    )
+
+
+@maker("ReviewService/AddFacts", "clinician", fresh=True)
+def add_facts(things: Things) -> review_pb2.AddFactsRequest:
+    return review_pb2.AddFactsRequest(
+        idempotency_key=key(),
+        ticket_id=things.ticket,
+        lease_id=things.lease,
+        facts=common_pb2.PatientContext(weight_kg=82),
     )
 
 

@@ -108,6 +108,37 @@ def test_from_the_queue_to_a_signature(
     assert "actual released, allowed held" in errors
 
 
+def test_what_was_missing_is_added_and_shown(
+    server: ServerProcess, ticket: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def attending(*arguments: str) -> tuple[int, str, str]:
+        code = run(["review", *arguments])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    lease = attending("claim", ticket)[1].strip()
+    under = ("add-facts", ticket, "--lease", lease)
+    assert attending(*under)[0] == Exit.USAGE
+    assert attending(*under, "--lab", "potassium")[0] == Exit.USAGE
+    code, _shown, errors = attending(*under, "--weight-kg", "7000")
+    assert (code, "facts.weight_kg" in errors, "7000" in errors) == (Exit.FAILED, True, False)
+    code, shown, _errors = attending(
+        *under, "--weight-kg", "82.5", "--egfr", "14", "--not-pregnant", "--allergy", "penicillin (rash)"
+    )
+    assert code == Exit.OK
+    assert "judged again: " in shown
+    # The application said that no allergy is known.
+    assert "the application says otherwise of allergies: both were judged" in shown
+    code, shown, _errors = attending("show", ticket)
+    assert "added by dr-rivera, " in shown
+    assert "weight_kg: 82.5" in shown
+    assert "pregnant: no" in shown
+    assert "disagree on: allergies" in shown
+    answer = json.loads(attending(*under, "--lab", "potassium=5.4 mmol/L", "--json")[1])
+    assert answer["item"]["state"] == "held"
+    assert answer["receipt"]["index"] >= "0"
+
+
 def test_an_item_goes_back_on_and_up_and_is_refused_under_signature(
     server: ServerProcess, ticket: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from attending.guardrails.finding import Basis, Code, Coverage, Finding, Scope, Severity
-from attending.guardrails.guard import InputDecision, OutputDecision, RailRun
+from attending.guardrails.guard import InputDecision, OutputDecision, RailRun, rail_failure
 from attending.guardrails.patient import Document, Identity, Judged, PatientContext
 from attending.guardrails.policy.decide import decide
 from attending.guardrails.policy.load import PolicySet
@@ -87,6 +87,8 @@ class FakeChecker:
     delay_seconds: float = 0.0
     knowledge_hash: str = "sha256:" + "0" * 64
     closed: bool = False
+    of_patient: Callable[[PatientContext], tuple[Finding, ...]] = lambda _patient: ()
+    failed_rail: RailRun | None = None
 
     def ready(self) -> bool:
         return not self.closed
@@ -141,6 +143,10 @@ class FakeChecker:
             found += (finding(Code.INTERACTION, Severity.MAJOR),)
         if "BLOCK" in text:
             found += (finding(Code.NEVER_EVENT, Severity.CONTRAINDICATED),)
+        found += self.of_patient(judged.context)
+        runs = (RailRun("clinical checks", "flagged" if found else "passed", 2.25, "attending+1", "block"),)
+        if self.failed_rail is not None:
+            runs, found = (self.failed_rail,), (rail_failure(self.failed_rail.name, "raised"),)
         policy = self.policies[policy_name]
         verdict = decide(policy, found, audience=audience)
         return OutputDecision(
@@ -149,9 +155,7 @@ class FakeChecker:
             disposition=verdict.disposition,
             findings=found,
             coverage=Coverage(3, 4, ("secretdrug",)),
-            rail_runs=(
-                RailRun("clinical checks", "flagged" if found else "passed", 2.25, "attending+1", "block"),
-            ),
+            rail_runs=runs,
             deciding_rules=verdict.deciding,
             required_roles=verdict.required_roles,
             to_dispose=verdict.to_dispose,

@@ -6,10 +6,12 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attending.guardrails.patient import PatientContext
 from attending.ledger.errors import SubjectErased
 from attending.ledger.files import FolderLock
 from attending.ledger.ledger import Ledger, LedgerConfig
@@ -110,6 +112,8 @@ async def whole_life(ward: Ward) -> str:
         lease = await claim(ward, ticket, ward.rivera)
         await dispose_all(ward, ticket, lease, ward.rivera, "false_alarm")
         await desk.renew(ward.rivera.principal, ticket, lease, fresh())  # type: ignore[arg-type]
+        missing = PatientContext(weight_kg=Decimal(82))
+        await desk.add_facts(ward.rivera.principal, ticket, lease, missing, fresh())  # type: ignore[arg-type]
         await dispose_all(ward, ticket, lease, ward.rivera, disposition)
         prepared = await desk.prepare(ward.rivera.permit, ticket, lease, edit, ward.rivera.key_id)
         await sign(ward, ticket, lease, ward.rivera, prepared)

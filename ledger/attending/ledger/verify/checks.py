@@ -76,6 +76,7 @@ _MOVES: Final[Mapping[str, Mapping[State, State]]] = {
     # A block is looked at too, by the safety officer; it can be signed for by nobody.
     "review.claimed": {_S.HELD: _S.HELD, _S.BLOCKED: _S.BLOCKED},
     "review.disposed": {_S.HELD: _S.HELD, _S.BLOCKED: _S.BLOCKED},
+    "review.facts_added": {_S.HELD: _S.HELD},
     "review.escalated": {_S.HELD: _S.HELD, _S.BLOCKED: _S.BLOCKED},
     "review.reassigned": {_S.HELD: _S.HELD, _S.BLOCKED: _S.BLOCKED},
     "review.signed": {_S.HELD: _S.HELD},
@@ -102,6 +103,8 @@ class _Stream:
     policy: str | None = None
     policy_hash: str | None = None
     held: int | None = None
+    to_dispose: int | None = None
+    """Findings that a signature has to have disposed of, by the entry that judged the text last."""
     sign_off: Mapping[str, Any] = field(default_factory=dict)
     generated_records: set[str] = field(default_factory=set)
     records: dict[str, str] = field(default_factory=dict)
@@ -163,11 +166,14 @@ class Checks:
                 stream.generated_records.update(item.record for item in entry.commitments)
             case "inference.held":
                 stream.held = entry.index
+                stream.to_dispose = _count(entry.body)
                 sign_off = entry.body.get("sign_off")
                 stream.sign_off = sign_off if isinstance(sign_off, Mapping) else {}
                 if stream.sign_off.get("blinded") is True:
                     stream.second_read = SecondRead(self._findings)
                 stream.policy_hash = _text(entry.body, "policy_hash") or stream.policy_hash
+            case "review.facts_added":
+                self._judged_again(stream, entry)
             case "review.signed":
                 self._sign(stream, entry)
             case "break_glass.used":
@@ -233,6 +239,14 @@ class Checks:
             self._findings.doubt("V14", f"{detail}, unless entries were left out", entry.index)
         stream.state = next(iter(moves.values()))
 
+    def _judged_again(self, stream: _Stream, entry: Entry) -> None:
+        """Signatures so far were over other findings: they count for no release any more."""
+        stream.to_dispose = _count(entry.body)
+        stream.signed.clear()
+        if stream.second_read is not None:
+            detail = "facts were added to a text that is read blind"
+            (self._findings.fail if stream.complete else self._findings.doubt)("V14", detail, entry.index)
+
     def _sign(self, stream: _Stream, entry: Entry) -> None:
         stream.attempts += 1
         signed = self._signatures.check(entry, stream.records)
@@ -269,6 +283,13 @@ class Checks:
                 "V17", f"{statement.disposed} of {statement.findings} findings were disposed of", index
             )
             good = False
+        if stream.to_dispose is not None and statement.findings != stream.to_dispose:
+            # Where entries may be missing, a later judging may be among them.
+            detail = (
+                f"signed over {statement.findings} findings to dispose of, {stream.to_dispose} are on record"
+            )
+            (report.fail if stream.complete else report.doubt)("V17", detail, index)
+            good = good and not stream.complete
         if good:
             stream.signed.append(signed)
             if stream.second_read is not None:
@@ -352,3 +373,9 @@ def statistics(entries: Iterable[Entry]) -> dict[str, Any]:
 def _text(body: Mapping[str, Any], name: str) -> str | None:
     value = body.get(name)
     return value if type(value) is str else None
+
+
+def _count(body: Mapping[str, Any]) -> int | None:
+    """How many findings an entry that judged the text says are to be disposed of; None where it does not say."""
+    value = body.get("to_dispose")
+    return len(value) if type(value) is list else None

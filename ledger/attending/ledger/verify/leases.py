@@ -11,7 +11,9 @@ from typing import Final
 from attending.ledger.entry import Entry
 from attending.ledger.verify.report import Findings
 
-_UNDER_LEASE: Final = frozenset({"review.disposed", "review.signed", "review.rejected", "review.escalated"})
+_UNDER_LEASE: Final = frozenset(
+    {"review.disposed", "review.facts_added", "review.signed", "review.rejected", "review.escalated"}
+)
 _ENDS_IT: Final = frozenset({"review.signed", "review.rejected", "review.escalated", "review.reassigned"})
 _NOBODY: Final = ""
 

@@ -16,6 +16,7 @@ ACTIONS: Final[dict[str, str]] = {
     "/attending.v1.ReviewService/Claim": "claim",
     "/attending.v1.ReviewService/Renew": "renew",
     "/attending.v1.ReviewService/Dispose": "dispose",
+    "/attending.v1.ReviewService/AddFacts": "addFacts",
     "/attending.v1.ReviewService/PrepareSign": "prepareSign",
     "/attending.v1.ReviewService/Sign": "sign",
     "/attending.v1.ReviewService/Reject": "reject",

@@ -15,6 +15,7 @@ from attending.server.cli.examples import examples
 from attending.server.cli.message import as_json_line, word
 from attending.server.cli.outcome import CommandError, Exit
 from attending.server.cli.purpose import PURPOSES, purpose_option
+from attending.server.cli.review_facts import add_facts
 from attending.server.cli.review_handover import escalate, give_back, reassign
 from attending.v1 import common_pb2, review_pb2
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
@@ -134,6 +135,11 @@ def show(ticket: str, as_json: bool, purpose: str, connection: Connection) -> No
     click.echo(f"ticket {ticket}   policy {item.item.policy}   state {item.item.state}\n")
     _section("prompt", item.prompt)
     _section("patient", patient_lines(json.loads(item.patient_json or "{}")))
+    for one in item.facts:
+        when = one.added_at.ToDatetime().strftime("%Y-%m-%d %H:%M")
+        _section(f"added by {one.added_by}, {when} UTC", patient_lines(json.loads(one.patient_json)))
+    if item.contradicted:
+        click.echo("application and reviewer disagree on: " + ", ".join(item.contradicted) + "\n")
     for document in item.documents:
         _section(f"document {document.id} {document.version}".rstrip(), document.text)
     _section("text", item.output)
@@ -333,7 +339,7 @@ def _said(value: Any) -> str:
     return str(value)
 
 
-for _step in (give_back, reassign, escalate):
+for _step in (add_facts, give_back, reassign, escalate):
     review.add_command(_step)
 
 command = review

@@ -23,6 +23,7 @@ from attending.server.phi.access import Permit, PhiAccess
 from attending.server.phi.purpose import Purpose
 from attending.server.recall.desk import Recalls
 from attending.server.review.desk import Desk
+from attending.server.review.facts import context_json
 from attending.server.review.item import Item
 from attending.server.review.reads import read_of
 from starlette.responses import Response
@@ -85,7 +86,9 @@ class ItemPage:
             decide=decide,
             notes=notes,
             needed=set(item.to_dispose),
-            patient=present.patient(case.patient),
+            # The application is believed where a reviewer says otherwise, and what each added stands beside it.
+            patient=present.patient(context_json(case.contexts[0])),
+            added=[(one.by, one.at, present.said(context_json(one.context))) for one in case.facts],
             citations=result.citations,
             light=present.second_light(light_of(result.findings)),
             may_review=may_review,

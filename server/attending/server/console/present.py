@@ -183,6 +183,21 @@ def _renal(context: Mapping[str, Any]) -> Iterable[Fact]:
             yield Fact(name, f"{value} {unit}", alert=float(value) < 60, since=since)
 
 
+def said(facts: Mapping[str, Any]) -> str:
+    """Facts in one line, each with its field's name."""
+    return "; ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in facts.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(_value(one) for one in value) or "none known"
+    if isinstance(value, dict):
+        return " ".join(_value(one) for one in value.values() if not isinstance(one, bool))
+    return str(value)
+
+
 def _allergy(one: Mapping[str, Any]) -> str:
     reaction = one.get("reaction")
     return f"{one.get('substance', '')}{f' ({reaction})' if reaction else ''}"

@@ -61,6 +61,7 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.ReviewService/Claim": _LINE,
     "/attending.v1.ReviewService/Renew": _LINE,
     "/attending.v1.ReviewService/Dispose": _LINE,
+    "/attending.v1.ReviewService/AddFacts": _LINE,
     "/attending.v1.ReviewService/PrepareSign": Gives(("access.revealed",), "purpose_of_use"),
     "/attending.v1.ReviewService/Sign": _LINE,
     "/attending.v1.ReviewService/Reject": _LINE,

@@ -32,6 +32,7 @@ REDUCERS: Final[Mapping[str, tuple[Reducer, ...]]] = {
     "recall.acknowledged": (recall.acknowledged,),
     "review.claimed": (review.claimed,),
     "review.disposed": (review.disposed,),
+    "review.facts_added": (review.facts_added,),
     "review.signed": (review.signed, oversight.signed),
     "review.reassigned": (review.reassigned,),
     "review.escalated": (review.escalated,),

@@ -19,6 +19,7 @@ from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
 from attending.server.errors import Aborted, FailedPrecondition, NotFound, PermissionDenied
 from attending.server.idempotency import Once, answered, index_of
+from attending.server.inference.entries import Result
 from attending.server.inference.states import State, require
 from attending.server.replay.reducers import rows_of_append
 from attending.server.review import machine
@@ -73,7 +74,8 @@ class BreakGlass(Record):
         role = machine.break_glass(item, principal, permit.get("roles", ()), now)
         generated = await self._generated(tenant, item.inference_id)
         record = str(generated["text_record"])
-        if "fixed" in item.disposed.values() or any(signed.record != record for signed in item.signed_by):
+        fixed = "fixed" in item.disposed.values() or any(one.record != record for one in item.signed_by)
+        if fixed or await self._blocked(tenant, item):
             raise FailedPrecondition("DISPOSITION_NEEDS_EDIT")
         require(State.HELD, "inference.released")
         salt, content = await self._ledger.disclose_payload(tenant, record)
@@ -81,11 +83,12 @@ class BreakGlass(Record):
             "text_record": record,
             "text_commitment": payload_commitment("output_final", salt, content).hex(),
         }
+        judged = {} if item.result_record is None else {"result_record": item.result_record}
         due = stamp(now + timedelta(hours=permit["review_within_hours"]))
         used = {"policy": item.policy, "role": role, "reason": reason, "review_due": due, **text}
         pending = [
             self._entry(principal, "break_glass.used", item, used, *note_payload(note)),
-            self._entry(principal, "inference.released", item, {"basis": "break_glass", **text}),
+            self._entry(principal, "inference.released", item, {"basis": "break_glass", **text, **judged}),
         ]
         _item, _version, first = await self._step(principal, item, version, pending, once)
         return await self._use(tenant, item.inference_id), (first, first + 1)
@@ -142,6 +145,13 @@ class BreakGlass(Record):
             select(_USES).where(*where).order_by(_USES.c.used_index.desc()).limit(limit).offset(offset)
         )
         return [Use.from_row(row._mapping) for row in rows]
+
+    async def _blocked(self, tenant: str, item: Item) -> bool:
+        """Whether the policy blocks the text with the facts that reviewers added."""
+        if item.result_record is None:
+            return False
+        found = Result.from_bytes(await self._ledger.open_payload(tenant, item.result_record))
+        return found.disposition == "block"
 
     async def _permission(self, tenant: str, item: Item) -> Mapping[str, Any]:
         """What the entry that held the text permits; empty where it permits nothing."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from attending.guardrails.finding import Finding
-from attending.guardrails.patient import Document
+from attending.guardrails.patient import Document, PatientContext
 from attending.server.auth.principal import Principal
 from attending.server.inference.entries import Result
+from attending.server.review.facts import Added, contexts, contradictions, together
 from attending.server.review.item import Item
 from attending.server.review.reads import Read
 from sqlalchemy import RowMapping
@@ -27,8 +28,27 @@ class Case:
     patient: dict[str, Any]
     result: Result
     row: RowMapping
+    context: PatientContext
+    """The patient as the application gave them; `patient` is the same as JSON."""
+    facts: tuple[Added, ...]
+    """What reviewers added to that, the oldest first. `result` is then that of the last run."""
     reads: tuple[tuple[Read, str], ...] = ()
     """Of a blinded item, once both readers have decided: what each made of it, and the text that they signed."""
+
+    @property
+    def contexts(self) -> tuple[PatientContext, ...]:
+        """What a text is judged by."""
+        return contexts(self.context, self.facts)
+
+    @property
+    def contradicted(self) -> tuple[str, ...]:
+        """Fields in which reviewers say other than the application."""
+        return contradictions(self.context, together(self.facts))
+
+    @property
+    def blocked(self) -> bool:
+        """Whether facts were added with which the policy lets nobody sign for the text as generated."""
+        return bool(self.facts) and self.result.disposition == "block"
 
     @property
     def about(self) -> dict[str, str]:
@@ -53,6 +73,8 @@ def view_document(
         "text": text,
         "documents": [{"id": d.id, "version": d.version, "text": d.text} for d in case.documents],
         "patient": json.dumps(case.patient, sort_keys=True, ensure_ascii=False),
+        "facts": [one.to_json() for one in case.facts],
+        "contradicted": list(case.contradicted),
         "findings": [finding.to_json() for finding in case.result.findings],
         "findings_of_text": [finding.to_json() for finding in findings],
         "dispositions": {str(n): d for n, d in sorted(case.item.disposed.items())},

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from attending.guardrails.patient import Judged
-from attending.guardrails.policy.decide import decide
+from attending.guardrails.finding import Finding
+from attending.guardrails.guard import OutputDecision
+from attending.guardrails.patient import Judged, PatientContext
+from attending.guardrails.policy.decide import Verdict, decide
+from attending.guardrails.policy.schema import Audience, Policy
 from attending.server.errors import FailedPrecondition
 from attending.server.inference.disposition import effective_audience
-from attending.server.inference.entries import Result, load_request
+from attending.server.inference.entries import Result
 from attending.server.inference.failed_rails import tell_failed
 from attending.server.phi.access import Permit
 from attending.server.review import machine
 from attending.server.review.case import Case
+from attending.server.review.facts import united
 from attending.server.review.item import unresolved
 from attending.server.review.record import Record
 from attending.server.wire.request import MAX_TEXT_CODE_POINTS
@@ -58,29 +63,39 @@ class Checking(Record):
         """What the rails in force say of `text` in this case, which of its findings nobody has decided on, and the hash
         of the policy whose rails they are. FailedPrecondition (POLICY_NOT_SERVED) when there are none.
         """
+        policy, audience = self._served(case)
+        runs = [await self._run(case, text, context, audience) for context in case.contexts]
+        found = united([run.findings for run in runs])
+        actions = [decide(policy, [finding], audience=audience).verdict for finding in found]
+        result = result_of(decide(policy, found, audience=audience), found, runs)
+        return result, unresolved(case.item, case.result.findings, found, actions), runs[0].policy_hash
+
+    def _served(self, case: Case) -> tuple[Policy, Audience]:
+        """The policy as it is served now and for whom it judges the text; FailedPrecondition (POLICY_NOT_SERVED)."""
         policy = self._policies.get(case.item.policy)
         if policy is None:
             raise FailedPrecondition("POLICY_NOT_SERVED")
-        request = load_request(
-            await self._ledger.open_payload(case.row["log_id"], case.row["request_record"])
-        )
-        audience = effective_audience(policy, case.row["recipient"])
+        return policy, effective_audience(policy, case.row["recipient"])
+
+    async def _run(
+        self, case: Case, text: str, context: PatientContext, audience: Audience
+    ) -> OutputDecision:
+        """The output rails over `text` for this patient; a failed rail is told to the operator."""
         decision = await self._guard.check_output(
-            case.item.policy,
-            Judged(text, request.prompt, request.context, request.documents),
-            audience=audience,
+            case.item.policy, Judged(text, case.prompt, context, case.documents), audience=audience
         )
-        tell_failed(decision.rail_runs, policy=policy.name, inference_id=case.item.inference_id)
-        found = tuple(decision.findings)
-        actions = [decide(policy, [finding], audience=audience).verdict for finding in found]
-        result = Result(
-            decision.verdict,
-            decision.mandatory_review,
-            decision.disposition,
-            found,
-            decision.coverage,
-            decision.citations,
-            decision.rail_runs,
-        )
-        blocking = unresolved(case.item, case.result.findings, found, actions)
-        return result, blocking, decision.policy_hash
+        tell_failed(decision.rail_runs, policy=case.item.policy, inference_id=case.item.inference_id)
+        return decision
+
+
+def result_of(verdict: Verdict, found: tuple[Finding, ...], runs: Sequence[OutputDecision]) -> Result:
+    """What several runs of the rails over one text come to; it is covered as far as the least of them."""
+    return Result(
+        verdict.verdict,
+        verdict.mandatory_review,
+        verdict.disposition,
+        found,
+        min((run.coverage for run in runs), key=lambda coverage: coverage.judged),
+        runs[0].citations,
+        tuple(rail for run in runs for rail in run.rail_runs),
+    )

@@ -92,6 +92,10 @@ class Item:
     blinded: bool = False
     reads: tuple[Read, ...] = ()
     adjudicated_by: str | None = None
+    facts_record: str | None = None
+    """Vault record of all that reviewers added to the patient's facts, None where nothing was."""
+    result_record: str | None = None
+    """That of the findings since then; None while those of the text's first judging stand."""
     row: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The row itself, from which the next entry's reducers go on."""
 
@@ -129,6 +133,8 @@ class Item:
             blinded=row["blinded"],
             reads=parse_reads(row["reads"]),
             adjudicated_by=row["adjudicated_by"],
+            facts_record=row["facts_record"],
+            result_record=row["result_record"],
             row=dict(row),
         )
 

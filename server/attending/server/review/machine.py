@@ -121,6 +121,14 @@ def dispose(item: Item, who: Principal, lease_id: str, finding: int, now: dateti
         raise NotFound("UNKNOWN_FINDING")
 
 
+def add_facts(item: Item, who: Principal, lease_id: str, now: datetime) -> None:
+    require_lease(item, who, lease_id, now)
+    require_reviewer(item, who, now)
+    if item.blinded:
+        # What one reader's question was would tell the other, and both would decide over other findings.
+        raise FailedPrecondition("READ_BLIND")
+
+
 def prepare(
     item: Item, who: Principal, lease_id: str, now: datetime, *, author: str | None, author_may_sign: bool
 ) -> str:
@@ -149,14 +157,21 @@ def require_disposed(item: Item) -> None:
 
 
 def sign(
-    item: Item, who: Principal, lease_id: str, now: datetime, *, signer: str, disposed: Mapping[int, str]
+    item: Item,
+    who: Principal,
+    lease_id: str,
+    now: datetime,
+    *,
+    signer: str,
+    disposed: Mapping[int, str],
+    facts: str | None,
 ) -> None:
-    """`signer` and `disposed` are those of the statement when it was prepared."""
+    """`signer`, `disposed` and the record of `facts` are those of the statement when it was prepared."""
     require_lease(item, who, lease_id, now)
     require_reviewer(item, who, now)
     if signer != who.name:
         raise PermissionDenied("NOT_YOUR_PREPARATION")
-    if dict(item.disposed) != dict(disposed):
+    if dict(item.disposed) != dict(disposed) or item.facts_record != facts:
         raise Aborted("CHANGED_SINCE_PREPARED")
 
 

@@ -32,6 +32,7 @@ class Preparation:
     lease_id: str
     statement: Statement
     disposed: Mapping[int, str]
+    facts: str | None
     text: str
     text_salt: bytes
     sealed_text: SealedPayload | None

@@ -98,6 +98,31 @@ def disposed(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
     return _write(fact, values)
 
 
+def facts_added(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
+    """The findings are those of a new run: what was decided on the same ones stays, and signatures over the old ones
+    count no more.
+    """
+    row, body = _item(fact, read), fact.body
+    after = {one["was"]: one["is"] for one in body["kept"]}
+    made = {int(number): disposition for number, disposition in json.loads(row["disposed"]).items()}
+    graded = _graded(body["findings"])
+    values = {
+        **graded,
+        "facts_record": body["facts_record"],
+        "result_record": body["result_record"],
+        "to_dispose": ",".join(map(str, body["to_dispose"])),
+        "signed_by": "[]",
+        "priority": priority(
+            row["due_at"],
+            graded["severity_rank"],
+            row["urgency"],
+            escalated=row.get("escalated_at") is not None,
+        ),
+    }
+    stays = {after[number]: disposition for number, disposition in made.items() if number in after}
+    return _write(fact, {**values, **_disposed({**row, **values}, stays)})
+
+
 def signed(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
     """One more signature, over the record that its statement names; the lease ends with it. One that refuses the text
     counts for no release.
@@ -194,19 +219,16 @@ def numbers(text: str) -> list[int]:
 
 def _open(fact: Fact, state: State) -> Sequence[RowWrite]:
     body = fact.body
-    severities = [Severity(name) for name in body["findings"]["by_severity"]]
-    worst = max(severities, key=lambda severity: severity.rank, default=None)
-    rank, urgency = worst.rank if worst else 0, body.get("urgency", "routine")
+    graded, urgency = _graded(body["findings"]), body.get("urgency", "routine")
     escalation = body.get("escalation") or {}
     values = {
         "inference_id": fact.stream,
         "subject": fact.subject,
         "policy": body["policy"],
         "state": state.value,
-        "worst_severity": worst.value if worst else None,
-        "severity_rank": rank,
+        **graded,
         "urgency": urgency,
-        "priority": priority(body["due_at"], rank, urgency),
+        "priority": priority(body["due_at"], graded["severity_rank"], urgency),
         "open_findings": len(body["to_dispose"]),
         "to_dispose": ",".join(map(str, body["to_dispose"])),
         "disposed": "{}",
@@ -225,6 +247,16 @@ def _open(fact: Fact, state: State) -> Sequence[RowWrite]:
         "reads": "[]",
     }
     return _write(fact, values)
+
+
+def _graded(findings: Mapping[str, Any]) -> dict[str, Any]:
+    """What an entry's summary of its findings says of the worst."""
+    severities = [Severity(name) for name in findings["by_severity"]]
+    worst = max(severities, key=lambda severity: severity.rank, default=None)
+    return {
+        "worst_severity": worst.value if worst else None,
+        "severity_rank": worst.rank if worst else 0,
+    }
 
 
 def _read_blind(row: Mapping[str, Any]) -> bool:

@@ -25,6 +25,7 @@ from attending.server.inference.watch import Changes
 from attending.server.phi.access import PhiAccess
 from attending.server.replay.reducers import rows_of_append
 from attending.server.review.case import Case
+from attending.server.review.facts import Added, load_facts
 from attending.server.review.item import Item
 from attending.server.review.preparation import Preparations
 from attending.server.review.reads import decisions
@@ -116,7 +117,11 @@ class Record:
         request = load_request(await self._ledger.open_payload(tenant, row["request_record"]))
         # The row follows the text released; a case is about the text generated, which dispositions number into.
         generated = await self._generated(tenant, item.inference_id)
-        result = Result.from_bytes(await self._ledger.open_payload(tenant, generated["result_record"]))
+        judged = item.result_record or generated["result_record"]
+        result = Result.from_bytes(await self._ledger.open_payload(tenant, judged))
+        facts: tuple[Added, ...] = ()
+        if item.facts_record is not None:
+            facts = load_facts(await self._ledger.open_payload(tenant, item.facts_record))
         output = (await self._ledger.open_payload(tenant, generated["text_record"])).decode("utf-8")
         decided = () if item.reading else decisions(item.reads)
         texts = [await self._ledger.open_payload(tenant, str(read.record)) for read in decided]
@@ -129,6 +134,8 @@ class Record:
             request.patient,
             result,
             row,
+            request.context,
+            facts,
             tuple(zip(decided, (text.decode("utf-8") for text in texts), strict=True)),
         )
 

@@ -48,9 +48,10 @@ class Signing(Checking, Pacing):
         opens its commitments, is an entry before. With `rejection` the statement refuses the text as it was generated.
 
         Refused (FailedPrecondition): FINDINGS_UNDISPOSED, DISPOSITION_NEEDS_EDIT (a finding marked as fixed is still
-        there), EDIT_NOT_CLEAN (the edit has a finding that the policy in force would hold or block), POLICY_NOT_SERVED
-        (no version of the policy judges an edit any more), KEY_UNKNOWN, SIGNER_IS_AUTHOR, SIGNER_SIGNED_BEFORE,
-        READ_BEFORE (a reader of a blinded item has decided already).
+        there, or facts were added with which the policy blocks the text), EDIT_NOT_CLEAN (the edit has a finding that
+        the policy in force would hold or block), POLICY_NOT_SERVED (no version of the policy judges an edit any more),
+        KEY_UNKNOWN, SIGNER_IS_AUTHOR, SIGNER_SIGNED_BEFORE, READ_BEFORE (a reader of a blinded item has decided
+        already).
         """
         if rejection is not None:
             _require_well_formed(rejection, edited_text)
@@ -108,6 +109,7 @@ class Signing(Checking, Pacing):
             lease_id=lease_id,
             statement=statement,
             disposed=dict(item.disposed),
+            facts=item.facts_record,
             text=text,
             text_salt=salt,
             sealed_text=sealed,
@@ -158,6 +160,7 @@ class Signing(Checking, Pacing):
             now,
             signer=prepared.statement.signer,
             disposed=prepared.disposed,
+            facts=prepared.facts,
         )
         proof = Proof(signature, assertion)
         try:
@@ -209,6 +212,8 @@ class Signing(Checking, Pacing):
             }
             if prepared.sealed_result is not None:
                 body["result_record"] = prepared.sealed_result.record
+            elif item.result_record is not None:
+                body["result_record"] = item.result_record
             pending.append(self._entry(principal, "inference.released", item, body))
         done_item, done_version, first = await self._step(principal, item, version, pending, once, key)
         self._prepared.drop(principal.tenant, preparation_id)
@@ -251,7 +256,7 @@ class Signing(Checking, Pacing):
         held; refuses what stands in the way.
         """
         if text == case.output:
-            if any(d == "fixed" for d in case.item.disposed.values()):
+            if case.blocked or any(d == "fixed" for d in case.item.disposed.values()):
                 raise FailedPrecondition("DISPOSITION_NEEDS_EDIT")
             return case.result, None
         result, blocking, checked_by = await self._judge(case, text)

@@ -14,6 +14,7 @@ from attending.server.errors import InvalidRequest
 from attending.server.passkeys.responses import signing_options
 from attending.server.phi.access import PhiAccess
 from attending.server.review.desk import Desk
+from attending.server.review.facts import Added
 from attending.server.review.item import Item
 from attending.server.review.preparation import Preparation, Rejection
 from attending.server.review.queue import Wanted
@@ -26,6 +27,7 @@ from attending.server.wire.findings import (
     finding_message,
     severity_message,
 )
+from attending.server.wire.patient import added_facts
 from attending.v1 import common_pb2, review_pb2, review_pb2_grpc
 
 DEFAULT_PAGE, MAX_PAGE = 50, 200
@@ -123,6 +125,8 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
                 )
                 for read, text in case.reads
             ],
+            facts=[_added(one) for one in case.facts],
+            contradicted=case.contradicted,
         )
 
     async def Claim(  # noqa: N802
@@ -167,6 +171,26 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
         return review_pb2.DisposeResponse(
             item=_item(item, version),
             receipt=await receipt_message(self._ledger, principal.tenant, index),
+        )
+
+    async def AddFacts(  # noqa: N802
+        self, request: review_pb2.AddFactsRequest, context: Context
+    ) -> review_pb2.AddFactsResponse:
+        principal = current_principal()
+        item, version, index = await self._desk.add_facts(
+            principal,
+            request.ticket_id,
+            request.lease_id,
+            added_facts(request.facts),
+            await once_of(self._ledger, principal, request),
+        )
+        [entry] = await self._ledger.list_entries(principal.tenant, index, 1)
+        return review_pb2.AddFactsResponse(
+            item=_item(item, version),
+            receipt=await receipt_message(self._ledger, principal.tenant, index),
+            appeared=entry.body["appeared"],
+            gone=entry.body["gone"],
+            contradicted=entry.body["contradicted"],
         )
 
     async def PrepareSign(  # noqa: N802
@@ -284,6 +308,15 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             item=_item(item, version),
             receipt=await receipt_message(self._ledger, principal.tenant, index),
         )
+
+
+def _added(one: Added) -> review_pb2.AddedFacts:
+    added = one.to_json()
+    message = review_pb2.AddedFacts(
+        added_by=one.by, patient_json=json.dumps(added["patient"], ensure_ascii=False, sort_keys=True)
+    )
+    message.added_at.FromDatetime(clock.parse(one.at))
+    return message
 
 
 def _passkey_options(prepared: Preparation) -> str:

@@ -18,6 +18,7 @@ from attending.guardrails.patient import (
     Medication,
     PatientContext,
 )
+from attending.server.errors import InvalidRequest
 from attending.server.wire.violations import (
     BROKEN_TEXT,
     Violations,
@@ -28,6 +29,7 @@ from attending.server.wire.violations import (
 )
 from attending.v1 import common_pb2
 
+_CONTEXT_FIELD = "context.patient."
 MAX_LIST_ITEMS = 500
 MAX_SHORT_CODE_POINTS = 500
 MAX_FHIR_CODE_POINTS = 2_097_152
@@ -52,7 +54,7 @@ def patient_context(wire: common_pb2.PatientContext, v: Violations) -> PatientCo
     base = PatientContext()
     if wire.fhir_json:
         base = _fhir(wire.fhir_json, v)
-    field = "context.patient."
+    field = _CONTEXT_FIELD
 
     def number(name: str, *, exclusive: bool = False) -> Decimal | None:
         low, high = MEASURES[name]
@@ -115,6 +117,18 @@ def patient_context(wire: common_pb2.PatientContext, v: Violations) -> PatientCo
     v.check(wire.age_days <= MAX_AGE_DAYS, field + "age_days", f"must be at most {MAX_AGE_DAYS}")
     merged = {name: value if value is not None else getattr(base, name) for name, value in given.items()}
     return PatientContext(**merged)
+
+
+def added_facts(wire: common_pb2.PatientContext) -> PatientContext:
+    """What a reviewer adds: explicit fields only. Raises InvalidRequest with each violation under `facts`."""
+    v = Violations()
+    v.check(not wire.fhir_json, _CONTEXT_FIELD + "fhir_json", "is not a fact to add")
+    read = patient_context(wire, v) if not wire.fhir_json else PatientContext()
+    if v.found:
+        raise InvalidRequest(
+            [("facts." + field.removeprefix(_CONTEXT_FIELD), problem) for field, problem in v.found]
+        )
+    return read
 
 
 def _fhir(resources: Iterable[str], v: Violations) -> PatientContext:
