@@ -145,6 +145,8 @@ def test_nothing_of_a_call_stays(tmp_path: Path, capfd: pytest.CaptureFixture[st
             prompt = f"Do you treat dogs and cats, asks Ana Canary-{number}?"
             assert loop.run_until_complete(dialog.run(prompt, 5)).status == "flagged"
             model.asked = ""
+            if number not in (0, 1, 10, 20, 29):
+                continue  # a walk takes a second, and what stayed of this call would be there at the next
             gc.collect()
             kept = _strings(dialog)
             assert not [text for text in kept if "Canary" in text]

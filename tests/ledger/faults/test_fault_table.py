@@ -1,5 +1,7 @@
 """Every call of a store x {not persisted, persisted, persisted but errored}, on both embedded stores.
 
+The first call of each name fails in `make test`, the second in `make test-faults`.
+
 Each case drives the same script, in which every call of the port occurs, with one fault in it, and goes on until
 the store is sound again; then the ledger is opened anew and goes on. It ends with the audit of all that was shown,
 in a clean process.
@@ -214,7 +216,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     [
         ("commit", Fault.NONE, 0),
         *(
-            (name, answer, skip)
+            pytest.param(name, answer, skip, marks=[pytest.mark.faults] * skip)
             for name in CALLS
             for answer in (Fault.LOST, Fault.KEPT)
             for skip in (
