@@ -358,6 +358,8 @@ async def test_a_cancelled_commit_is_not_acknowledged_and_its_head_not_signed(
 ) -> None:
     async with opened(cluster, postgres_database, tmp_path / "ledger") as ledger:
         before = await ledger.append(LOG, [pending("before")])
+        # The first publication makes a commit of its own, which must not be the one that is cancelled here.
+        await ledger.publish(LOG)
         with waiting_for_nobody(cluster):
             doubtful = asyncio.create_task(ledger.append(LOG, [pending("doubtful")]))
             (pid,) = await sync_waiters(cluster)
