@@ -13,7 +13,10 @@ from attending.guardrails.clinical.statement import Span
         ("She took her final AAA tablet on Sunday evening. The first BBB is due on Wednesday morning.", 60),
         ("Last AAA was Monday night; BBB begins Tuesday morning.", 10),
         ("AAA ended on Saturday. BBB from Monday.", 36),
-        ("His last AAA was on 2 September. BBB from 21 October.", 49 * 24 - 12),
+        ("His last AAA was on 2 September. BBB from 21 October.", 49 * 24),
+        ("AAA was stopped on 2 October. BBB from 16 October.", 14 * 24),
+        ("AAA was stopped on 2 October. BBB from 15 October.", 13 * 24),
+        ("AAA was stopped on 2 October in the evening. BBB from 8 October.", 6 * 24 - 12),
         ("AAA stopped December 28. Start BBB on January 4.", 6 * 24 - 12),
         # neither end nor start, another order, one date only, the same weekday: nothing that can be told
         ("AAA on Sunday and BBB on Wednesday.", None),

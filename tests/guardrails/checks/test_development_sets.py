@@ -39,9 +39,9 @@ FLOORS = {
     "s": (0, 0),
     "t": (100, 0),
     "u": (180, 1),
-    "v": (37, 15),
-    "w": (39, 12),
-    "x": (37, 29),
+    "v": (37, 14),
+    "w": (39, 11),
+    "x": (37, 27),
 }
 """Set -> at least so many dangerous texts found, at most so many benign ones flagged."""
 

@@ -2,7 +2,8 @@
 
 "Last perindopril on Sunday evening, first Entresto on Wednesday morning" and "fluoxetine ended on 2 September,
 phenelzine from 21 October". The gap is the shortest that the words allow: an end without a time of day counts as
-evening, a start as morning. Not read: years, and a day of the week more than a week away.
+evening, a start as morning. From a week on, a gap of dates without times is told in whole days, as the labels count
+it. Not read: years, and a day of the week more than a week away.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _ENDED: Final = re.compile(
 _BEGUN: Final = re.compile(r"\b(?:first|from|begins?|starts?|starting|beginning|start|begin|then)\b", re.I)
 _HOUR: Final = {"morning": 8, "am": 8, "afternoon": 14, "pm": 20, "evening": 20, "night": 22}
 _BEFORE: Final = 40
+_COUNTED_IN_DAYS: Final = 7
 
 
 def hours_between(text: str, ended: Span, begun: Span) -> int | None:
@@ -42,6 +44,8 @@ def hours_between(text: str, ended: Span, begun: Span) -> int | None:
     days = _days(stop, start)
     if days is None:
         return None
+    if days >= _COUNTED_IN_DAYS and not stop["part"] and not start["part"]:
+        return days * 24
     return (
         days * 24
         + _HOUR.get((start["part"] or "morning").lower(), 8)

@@ -36,6 +36,14 @@ _CHANGES: Final = re.compile(
     r"|halve|adjust|step)(?:d|s|ed)? (?:down |up |back )?(?:the dose |it )?to\b",
     re.I,
 )
+_BESIDE: Final = re.compile(r"[*_]{0,3} ?(?:[/,&+]|\band\b|\bor\b){1,2} ?[*_]{0,3}", re.I)
+"""Between the names of one head: "verapamil/diltiazem, ciclosporin"."""
+_NONE: Final = re.compile(
+    r"[*_]{0,3}:?[*_]{0,3} ?(?:[:=\u2013\u2014-] ?)?[*_]{0,3}(?:none(?: (?:taken|used|now|on (?:the |her |his )?list))?"
+    r"|nil|not taken)[*_]{0,3}(?= ?(?:[.;,\n]|\Z))",
+    re.I,
+)
+"""Behind the names at the head of an item: the patient has none of these."""
 _AGAIN: Final = re.compile(
     r"\b(?:restart\w*|resum\w*|re-?commenc\w*|continu\w*|keep|not (?:to )?(?:be )?(?:stop|cease)(?:ped|d)?"
     r"(?! (?:it )?(?:abruptly|suddenly|at once|overnight)))\b",
@@ -71,6 +79,9 @@ def put_aside_in_item(output: ParsedText) -> tuple[set[int], set[int]]:
     text, statements = output.text, output.statements
     for first, (start, end) in heads(output).items():
         mine = _same(statements, first, end)
+        named = _beside(text, statements, first, end)
+        if _NONE.match(text, statements[named[-1]].mention.span.end, end):
+            ended.update(named)
         stop = _ENDS.search(text, start, end)
         if stop is not None and not _AGAIN.search(text, stop.start(), end):
             own = next((m for m in re.finditer(r"[.;\n]", text[stop.end() : end])), None)
@@ -91,6 +102,17 @@ def put_aside_in_item(output: ParsedText) -> tuple[set[int], set[int]]:
                 if (dose := statements[k].dose) is not None and dose.span.end <= change.start() + 1
             )
     return ended, replaced
+
+
+def _beside(text: str, statements: Sequence[Statement], first: int, end: int) -> list[int]:
+    """The statements whose names stand in a row at the head of the item."""
+    found = [first]
+    for k in range(first + 1, len(statements)):
+        last, span = statements[found[-1]].mention.span, statements[k].mention.span
+        if span != last and (span.start >= end or not _BESIDE.fullmatch(text, last.end, span.start)):
+            break
+        found.append(k)
+    return found
 
 
 def _same(statements: Sequence[Statement], first: int, end: int) -> list[int]:

@@ -31,7 +31,7 @@ _ANY_ANSWER: Final = ("delay", "calm", "remedy", "routine")
 def red_flags(case: Case) -> Iterator[Finding]:
     output = case.judged.output
     found = _signs(case, output)
-    sent = directs_urgently(output, whatever_comes=True)
+    sent = bool(found) and directs_urgently(output, whatever_comes=True)
     for one in found:
         if one.spoken == "watched" or (sent and one.spoken == "said"):
             continue

@@ -109,6 +109,10 @@ _DISPENSED = re.compile(
     r"\b(?:dispens\w+|supply|supplied|bottles? of|cover (?:the|a)|covers|pack of|quantity:?) "
     r"(?:(?:a|one|of|total|about) )*\Z"
 )
+_INGESTED = re.compile(
+    r"\b(?:ingest(?:ion|ed)|overdose)(?: (?:of|about|around|approx(?:imately|\.)?|up to|was|is))* ?[:=~\u2248]? ?\Z"
+)
+"""Before what somebody swallowed by mischance or on purpose, which is nobody's order: "ingestion 18 g at 20:00"."""
 _AT_LEAST_TWO = 2
 _MOST_A_DAY = 12
 
@@ -122,7 +126,10 @@ def is_no_dose(pieces: Pieces, named: Named, amount: Amount, said: list[Amount])
     if litres and not 0 <= amount.start - named.end <= _BESIDE:
         # water, a urine volume, oxygen a minute: nothing of which a drug is measured out
         return not _RUN_IN.intersection(named.drugs)
-    if _SUM_OF_A_COURSE.search(pieces.text, max(0, amount.start - 40), amount.start):
+    window = max(0, amount.start - 40)
+    if _INGESTED.search(pieces.text, window, amount.start):
+        return True
+    if _SUM_OF_A_COURSE.search(pieces.text, window, amount.start):
         return True
     if amount.unit == "mL" and _DISPENSED.search(pieces.text, max(0, amount.start - 40), amount.start):
         return True

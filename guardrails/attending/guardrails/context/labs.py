@@ -317,6 +317,8 @@ def readings_from_text(text: str) -> tuple[Reading, ...]:
         analyte = next(a for a in ANALYTES if match.group(a.id))
         newer = newest(text, match.end("value"))
         unit = (match["unit"] or "").lower()
+        if unit == "%" and analyte.unit != "%":
+            continue  # "in 250 mL glucose 10 %" is a solution, "neutrophils 60 %" a share
         value = _converted(analyte, newer[0], unit) if newer is not None else None
         if value is None:
             value = _converted(analyte, Decimal(match["value"].replace(",", "")), unit)

@@ -141,6 +141,14 @@ _NEXT: Final = 25
 """Characters between urgent help and the condition on it."""
 _LATER: Final = re.compile(r"\botherwise\b[^.\n]{0,40}\Z", re.I)
 
+_WAITING: Final = re.compile(r"wait\b", re.I)
+_NO_WAITING: Final = re.compile(
+    r"\b(?:do not|don(?:'|\u2019)t|must not|should not|mustn(?:'|\u2019)t|shouldn(?:'|\u2019)t|not to|never|without"
+    r"|rather than) \Z",
+    re.I,
+)
+"""A delay that is forbidden: "do not wait for the scan"."""
+
 
 def directs_urgently(text: str, *, whatever_comes: bool = False) -> bool:
     """True where the text sends to urgent help and does not take it back in the same sentence.
@@ -176,7 +184,11 @@ def delay(text: str, window: Span, *, kinds: tuple[str, ...] = ("delay", "calm")
     """The first words in the window that put off, calm or (`remedy`, `routine`) treat at home."""
     part = text[window.start : window.end]
     for told in lexicon("disposition.tsv").tell(tokens_of(part)):
-        if told.concept in kinds and not _LATER.search(part, 0, told.span.start):
+        if (
+            told.concept in kinds
+            and not _LATER.search(part, 0, told.span.start)
+            and not (_WAITING.match(part, told.span.start) and _NO_WAITING.search(part, 0, told.span.start))
+        ):
             return Span(window.start + told.span.start, window.start + told.span.end)
     return None
 
