@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 from attending.client import AttendingApiError, Client, NoticeClient
+from attending.server.cli.main import run
+from attending.server.cli.outcome import Exit
 
 from tests.e2e.calls import TIMEOUT, infer_request
 from tests.e2e.configured_server import ConfiguredServer
 from tests.e2e.conftest import REPLAYED
 from tests.e2e.lying_provider import LyingProvider
+from tests.matrix.making import TARGET
 
 pytestmark = [pytest.mark.kill, pytest.mark.timeout(300)]
 
@@ -108,3 +111,41 @@ def test_no_kill_loses_a_notice(tmp_path: Path, lying_provider: LyingProvider, p
         )
         assert not [dead for dead in operator.notices().dead if dead.target == "night"]
     assert hospital.stop() == 0
+
+
+def test_the_command_line_shows_tests_and_retries(
+    hospital: ConfiguredServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = tmp_path / "token"
+    token.write_text(hospital.tokens[hospital.name("south", "operator")])
+    token.chmod(0o600)
+
+    def invoke(*arguments: str) -> tuple[int, str, str]:
+        where = (
+            "--server",
+            f"localhost:{hospital.where['token_port']}",
+            "--ca",
+            str(hospital.folder / "ca.pem"),
+        )
+        status = run(["notices", *arguments, *where, "--token-file", str(token)])
+        return status, *capsys.readouterr()
+
+    # Its receiver is gone for good.
+    status, _out, err = invoke("test", TARGET, "--wait", "60")
+    assert (status, "did not take it" in err) == (Exit.FAILED, True)
+    status, out, _err = invoke("list")
+    assert status == Exit.OK
+    assert f"for {TARGET}, test of entry" in out
+    assert "STATUS_410" in out
+    status, out, _err = invoke("list", "--json")
+    newest = json.loads(out)["dead"][0]["notice_id"]
+    with NoticeClient(hospital.connection("south", "operator")) as operator:
+        given_up = operator.notices(TARGET).targets[0].dead
+        status, out, _err = invoke("retry", TARGET, "--notice", newest)
+        assert (status, out) == (Exit.OK, f"{newest} will be sent again to {TARGET}\n")
+        # Given up once more, under the id that it had.
+        until(lambda: operator.notices(TARGET).targets[0].dead == given_up + 1)
+        assert newest in [one.notice_id for one in operator.notices(TARGET).dead]
+    status, _out, err = invoke("test", "nobody")
+    assert (status, "UNKNOWN_TARGET" in err or "attending notices list" in err) == (Exit.FAILED, True)
+    assert invoke("retry", TARGET)[0] == Exit.USAGE

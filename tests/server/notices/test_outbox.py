@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from attending.guardrails.patient import Identity, PatientContext
 from attending.server.auth.principal import Principal
 from attending.server.config import NoticesSection
 from attending.server.errors import NotFound
@@ -16,7 +17,7 @@ from attending.server.notices.outbox import WINDOW
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.server.inference.conftest import TENANT, key
+from tests.server.inference.conftest import CALLER, TENANT, context, infer_call, key
 from tests.server.notices.conftest import (
     Gate,
     Receiver,
@@ -282,3 +283,41 @@ def test_given_up_by_age_or_for_good(gate: Gate) -> None:
     assert not is_over(began, began + day - timedelta(seconds=1), day, permanent=False)
     assert is_over(began, began + day, day, permanent=False)
     assert is_over(began, began, day, permanent=True)
+
+
+async def test_nothing_of_a_person_leaves_by_a_notice(gate: Gate, receiver: Receiver, tmp_path: Path) -> None:
+    """In the prompt, the draft, the patient, the reference, a note and the author's name: in no byte that is sent."""
+    canary = "Quackenbush-8841973"
+    gate.provider.text = f"HOLD this for {canary}"
+    call = infer_call(
+        f"Write to {canary}.",
+        policy="patient-message",
+        context=context(
+            "patient-message",
+            subject_ref=canary,
+            on_behalf_of=canary,
+            patient=PatientContext(identity=Identity(mrn=canary, names=(canary,))),
+        ),
+    )
+    async with sending(outbox(gate, webhook(receiver, tmp_path, gate))):
+        outcome = await gate.pipeline.infer(CALLER, call, key("canary"))
+        await receiver.until(lambda: len(receiver.got) == 1)
+    [(headers, body)] = receiver.got
+    subject = outcome.subject
+    assert subject is not None
+    for secret in (canary, subject, "HOLD this", "Write to"):
+        assert secret.encode() not in body
+        assert secret not in str(headers)
+
+
+async def test_an_orderly_stop_settles_what_was_taken(gate: Gate, receiver: Receiver, tmp_path: Path) -> None:
+    box = outbox(gate, webhook(receiver, tmp_path, gate), poll_seconds=60.0)
+    async with sending(box):
+        await hold(gate)
+        await receiver.until(lambda: len(receiver.got) == 1)
+        while box.waiting:
+            await asyncio.sleep(0.01)
+    async with sending(outbox(gate, webhook(receiver, tmp_path, gate))):
+        second = await hold(gate, 1)
+        await receiver.until(lambda: second in tickets(receiver))
+    assert len(receiver.got) == 2, "nothing twice"

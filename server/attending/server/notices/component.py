@@ -7,13 +7,15 @@ when it dies, the next one goes on within a lease. All of them read one configur
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import grpc
 import structlog
 from attending.ledger.errors import LedgerError
+from attending.ledger.ledger import Ledger
 from attending.server.app import App, Component
-from attending.server.inference.owners import DEFAULT_LEASE_SECONDS
 from attending.server.inference.watch import Changes
 from attending.server.notices.delivery import Delivery
 from attending.server.notices.desk import NoticeDesk
@@ -51,10 +53,14 @@ class Notices(Component):
         self._tasks = [asyncio.create_task(outbox.run(), name="notices") for outbox in self._outboxes]
         self._tasks.append(asyncio.create_task(self._sweep_on(), name="due dates"))
 
-    async def close(self) -> None:
+    async def drain(self) -> None:
+        """What was taken is put on record while there is a ledger; what is under way is sent by the next start."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        await self.drain()
         for delivery in self._deliveries:
             await delivery.close()
 
@@ -74,21 +80,31 @@ class Notices(Component):
 class Turn:
     """Whether this process is the one that sends. Asked for by every outbox, answered once in a part of a lease."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._until = 0.0
+    def __init__(
+        self,
+        ledger: Ledger,
+        owner: str,
+        *,
+        lease_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ledger = ledger
+        self._owner = owner
+        self._fresh_seconds = lease_seconds / 10
+        self._monotonic = monotonic
+        self._until: float | None = None
         self._mine = False
 
     async def __call__(self) -> bool:
-        ledger = self._app.ledger
-        if not ledger.shared:
+        """Raises StoreUnavailable."""
+        if not self._ledger.shared:
             return True
-        now = asyncio.get_running_loop().time()
-        if now >= self._until:
-            live = await ledger.live_owners()
+        now = self._monotonic()
+        if self._until is None or now >= self._until:
+            live = await self._ledger.live_owners()
             # While its own beat does not hold, others may have taken over.
-            self._mine = self._app.owner in live and min(live) == self._app.owner
-            self._until = now + DEFAULT_LEASE_SECONDS / 10
+            self._mine = self._owner in live and min(live) == self._owner
+            self._until = now + self._fresh_seconds
         return self._mine
 
 
@@ -100,7 +116,7 @@ async def build(app: App) -> Notices:
     if section.smtp is not None:
         deliveries += [Mail(section.smtp, one, origin, app.now) for one in section.smtp.recipients]
     serves = {target.name: target.serves for target in section.targets}
-    turn = Turn(app)
+    turn = Turn(app.ledger, app.owner, lease_seconds=app.config.storage.owner_lease_seconds)
     outboxes = [
         Outbox(
             ledger=app.ledger,

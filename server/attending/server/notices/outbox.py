@@ -15,6 +15,7 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -43,6 +44,8 @@ QUIET_ENTRIES: Final = 5_000
 """Entries of no concern after which the place is settled all the same: what a restart reads again at most."""
 ATTEMPT_SECONDS: Final = 150.0
 """No attempt lasts longer, whatever the target says of itself."""
+FAULT_SECONDS: Final = 5.0
+"""Between looks at a log that cannot be read, or takes no entry."""
 FOR_ONE_TARGET: Final = ("notice.tested", "notice.retried")
 _TARGETS, _ITEMS = projections.notice_target, projections.review_item
 
@@ -124,32 +127,34 @@ class Outbox:
         return waiting[-1].reason if waiting else None
 
     async def run(self) -> None:
-        """Sends for ever; no error ends it, and a cancel leaves what a kill leaves."""
+        """Sends for ever; no error ends it. A cancel settles what is done, and leaves the rest as a kill does."""
+        failed: str | None = None
         with self._changes.subscribe(self.tenant, ANY) as changed:
             try:
                 while True:
                     changed.clear()
                     self._moved.clear()
-                    more = False
+                    more, fault = False, None
                     try:
                         more = await self.step()
                     except LedgerError as err:
-                        log.warning(
-                            "notices.step_failed",
-                            target=self.delivery.name,
-                            tenant=self.tenant,
-                            reason=err.reason,
-                        )
+                        fault = err.reason
                     except Exception as err:
-                        log.error(
-                            "notices.step_failed",
-                            target=self.delivery.name,
-                            tenant=self.tenant,
-                            error_type=type(err).__name__,
+                        fault = type(err).__name__
+                    if fault not in (None, failed):
+                        # Once: a log that takes no entries may stay so for long.
+                        log.warning(
+                            "notices.step_failed", target=self.delivery.name, tenant=self.tenant, reason=fault
                         )
-                    if not more:
+                    failed = fault
+                    if fault is not None:
+                        await asyncio.sleep(self._poll_seconds + FAULT_SECONDS)
+                    elif not more:
                         await self._wait(changed)
             finally:
+                with suppress(LedgerError):
+                    if self._place is not None:
+                        await self._settle()
                 await self.stop()
 
     async def step(self) -> bool:

@@ -83,7 +83,7 @@ class Webhook:
         self._now = now
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls_of(section.ca_file, f"notices.webhook `{section.name}`"),
-            max_connections=4,
+            max_connections=16,
             max_keepalive_connections=0,
             network_backend=JudgedNetwork(allow_private=section.allow_private),
         )
