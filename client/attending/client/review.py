@@ -115,6 +115,22 @@ class ReviewClient(Calls):
         return answer
 
     @translated
+    def claim_next(
+        self,
+        policy: str = "",
+        *,
+        least_severity: common_pb2.Severity.ValueType = common_pb2.SEVERITY_UNSPECIFIED,
+        key: str | None = None,
+    ) -> review_pb2.ClaimNextResponse:
+        """The most urgent item that the caller may sign, leased to them."""
+        request = review_pb2.ClaimNextRequest(
+            idempotency_key=key or uuid.uuid4().hex, policy=policy, least_severity=least_severity
+        )
+        answer = self._stub.ClaimNext(request, timeout=TIMEOUT_SECONDS)
+        self._check([answer.receipt], "review.claimed")
+        return answer
+
+    @translated
     def renew(self, ticket_id: str, lease_id: str, key: str | None = None) -> review_pb2.RenewResponse:
         request = review_pb2.RenewRequest(
             ticket_id=ticket_id, lease_id=lease_id, idempotency_key=key or uuid.uuid4().hex

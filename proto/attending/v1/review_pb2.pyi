@@ -484,6 +484,72 @@ class ClaimResponse(_message.Message):
 Global___ClaimResponse: _TypeAlias = ClaimResponse  # noqa: Y015
 
 @_typing.final
+class ClaimNextRequest(_message.Message):
+    """Asks for the next item."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    LEAST_SEVERITY_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    """Required. As in `Infer`."""
+    policy: _builtins.str
+    """Optional. Only of this policy."""
+    least_severity: _common_pb2.Severity.ValueType
+    """Optional. Only an item with a finding of at least this severity."""
+    def __init__(
+        self,
+        *,
+        idempotency_key: _builtins.str = ...,
+        policy: _builtins.str = ...,
+        least_severity: _common_pb2.Severity.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "least_severity", b"least_severity", "policy", b"policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClaimNextRequest: _TypeAlias = ClaimNextRequest  # noqa: Y015
+
+@_typing.final
+class ClaimNextResponse(_message.Message):
+    """The next item. NOT_FOUND (`NOTHING_WAITS`) where there is none; FAILED_PRECONDITION (`HELD_ENOUGH`) where the caller holds
+    as many as the policies of what waits permit.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    LEASE_ID_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    lease_id: _builtins.str
+    """Output only. Pass it with every call under this lease."""
+    @_builtins.property
+    def item(self) -> Global___QueueItem:
+        """Output only. The item."""
+
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """Output only. Receipt of `review.claimed`."""
+
+    def __init__(
+        self,
+        *,
+        item: Global___QueueItem | None = ...,
+        lease_id: _builtins.str = ...,
+        receipt: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "lease_id", b"lease_id", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClaimNextResponse: _TypeAlias = ClaimNextResponse  # noqa: Y015
+
+@_typing.final
 class RenewRequest(_message.Message):
     """Prolongs a lease."""
 

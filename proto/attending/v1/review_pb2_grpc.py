@@ -50,6 +50,11 @@ class ReviewServiceStub:
                 request_serializer=attending_dot_v1_dot_review__pb2.ClaimRequest.SerializeToString,
                 response_deserializer=attending_dot_v1_dot_review__pb2.ClaimResponse.FromString,
                 _registered_method=True)
+        self.ClaimNext = channel.unary_unary(
+                '/attending.v1.ReviewService/ClaimNext',
+                request_serializer=attending_dot_v1_dot_review__pb2.ClaimNextRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_review__pb2.ClaimNextResponse.FromString,
+                _registered_method=True)
         self.Renew = channel.unary_unary(
                 '/attending.v1.ReviewService/Renew',
                 request_serializer=attending_dot_v1_dot_review__pb2.RenewRequest.SerializeToString,
@@ -117,6 +122,13 @@ class ReviewServiceServicer:
 
     def Claim(self, request, context):
         """Required. Leases an item to the caller.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClaimNext(self, request, context):
+        """Required. Leases to the caller the most urgent item that they could claim and sign, and to nobody else at the time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -203,6 +215,11 @@ def add_ReviewServiceServicer_to_server(servicer, server):
                     servicer.Claim,
                     request_deserializer=attending_dot_v1_dot_review__pb2.ClaimRequest.FromString,
                     response_serializer=attending_dot_v1_dot_review__pb2.ClaimResponse.SerializeToString,
+            ),
+            'ClaimNext': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClaimNext,
+                    request_deserializer=attending_dot_v1_dot_review__pb2.ClaimNextRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_review__pb2.ClaimNextResponse.SerializeToString,
             ),
             'Renew': grpc.unary_unary_rpc_method_handler(
                     servicer.Renew,
@@ -332,6 +349,33 @@ class ReviewService:
             '/attending.v1.ReviewService/Claim',
             attending_dot_v1_dot_review__pb2.ClaimRequest.SerializeToString,
             attending_dot_v1_dot_review__pb2.ClaimResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClaimNext(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.ReviewService/ClaimNext',
+            attending_dot_v1_dot_review__pb2.ClaimNextRequest.SerializeToString,
+            attending_dot_v1_dot_review__pb2.ClaimNextResponse.FromString,
             options,
             channel_credentials,
             insecure,

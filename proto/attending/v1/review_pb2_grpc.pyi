@@ -39,6 +39,8 @@ class ReviewServiceStub:
     """Required. Returns one item with text, findings, context and evidence. The look itself is recorded."""
     Claim: _grpc.UnaryUnaryMultiCallable[_review_pb2.ClaimRequest, _review_pb2.ClaimResponse]
     """Required. Leases an item to the caller."""
+    ClaimNext: _grpc.UnaryUnaryMultiCallable[_review_pb2.ClaimNextRequest, _review_pb2.ClaimNextResponse]
+    """Required. Leases to the caller the most urgent item that they could claim and sign, and to nobody else at the time."""
     Renew: _grpc.UnaryUnaryMultiCallable[_review_pb2.RenewRequest, _review_pb2.RenewResponse]
     """Required. Prolongs a lease."""
     Dispose: _grpc.UnaryUnaryMultiCallable[_review_pb2.DisposeRequest, _review_pb2.DisposeResponse]
@@ -71,6 +73,8 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """Required. Returns one item with text, findings, context and evidence. The look itself is recorded."""
     Claim: _aio.UnaryUnaryMultiCallable[_review_pb2.ClaimRequest, _review_pb2.ClaimResponse]  # type: ignore[assignment]
     """Required. Leases an item to the caller."""
+    ClaimNext: _aio.UnaryUnaryMultiCallable[_review_pb2.ClaimNextRequest, _review_pb2.ClaimNextResponse]  # type: ignore[assignment]
+    """Required. Leases to the caller the most urgent item that they could claim and sign, and to nobody else at the time."""
     Renew: _aio.UnaryUnaryMultiCallable[_review_pb2.RenewRequest, _review_pb2.RenewResponse]  # type: ignore[assignment]
     """Required. Prolongs a lease."""
     Dispose: _aio.UnaryUnaryMultiCallable[_review_pb2.DisposeRequest, _review_pb2.DisposeResponse]  # type: ignore[assignment]
@@ -118,6 +122,14 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_review_pb2.ClaimResponse, _abc.Awaitable[_review_pb2.ClaimResponse]]:
         """Required. Leases an item to the caller."""
+
+    @_abc_1.abstractmethod
+    def ClaimNext(
+        self,
+        request: _review_pb2.ClaimNextRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_pb2.ClaimNextResponse, _abc.Awaitable[_review_pb2.ClaimNextResponse]]:
+        """Required. Leases to the caller the most urgent item that they could claim and sign, and to nobody else at the time."""
 
     @_abc_1.abstractmethod
     def Renew(

@@ -22,6 +22,11 @@ def claim(things: Things) -> review_pb2.ClaimRequest:
     return review_pb2.ClaimRequest(idempotency_key=key(), ticket_id=things.unclaimed)
 
 
+@maker("ReviewService/ClaimNext", "clinician", own=True, fresh=True)
+def claim_next(_things: Things) -> review_pb2.ClaimNextRequest:
+    return review_pb2.ClaimNextRequest(idempotency_key=key())
+
+
 @maker("ReviewService/Renew", "clinician", fresh=True)
 def renew(things: Things) -> review_pb2.RenewRequest:
     return review_pb2.RenewRequest(idempotency_key=key(), ticket_id=things.ticket, lease_id=things.lease)

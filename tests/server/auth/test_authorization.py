@@ -30,7 +30,7 @@ OUTCOME = {"GetInference", "WatchInference", "GetResources"}
 LOOK = {"ListQueue", "GetItem"}
 DECIDE = {
     *("Claim", "Renew", "Dispose", "Reject", "PrepareSign", "Sign"),
-    *("ReleaseLease", "Reassign", "Escalate", "AddFacts"),
+    *("ReleaseLease", "Reassign", "Escalate", "AddFacts", "ClaimNext"),
 }
 GLASS = {"BreakGlass", "ListBreakGlass"}
 AFTER_GLASS = {"ListBreakGlass", "ReviewBreakGlass"}

@@ -108,6 +108,25 @@ def test_from_the_queue_to_a_signature(
     assert "actual released, allowed held" in errors
 
 
+def test_the_next_item_is_taken_by_one(
+    server: ServerProcess, ticket: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def attending(*arguments: str) -> tuple[int, str, str]:
+        code = run(["review", *arguments])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    # Items of earlier tests may wait too: each is taken once, until nothing waits.
+    taken = []
+    while (answer := attending("next", "--policy", "discharge-plan"))[0] == Exit.OK:
+        taken.append(answer[1].split()[0])
+        assert answer[1].split()[1].startswith("lse_")
+    assert "NOTHING_WAITS" in answer[2]
+    assert ticket in taken
+    assert len(taken) == len(set(taken))
+    assert "NOTHING_WAITS" in attending("next", "--json", "--policy", "discharge-plan")[2]
+
+
 def test_what_was_missing_is_added_and_shown(
     server: ServerProcess, ticket: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

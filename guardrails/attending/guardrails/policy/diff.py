@@ -148,6 +148,7 @@ _ORDERED: Final[Mapping[str, tuple[Any, ...]]] = {
 }
 _MORE_IS_STRICTER: Final[Mapping[str, bool]] = {
     "sign_offs.count": True,
+    "sign_offs.max_held": False,
     "sampling.released_percent": True,
     "oversight.reading.words_per_minute": False,
     "oversight.reading.raise_days": True,

@@ -111,6 +111,8 @@ class SignOffs(_Strict):
     blinded_second_read: bool = False
     dispose_at_or_above: Severity = Severity.MODERATE
     """Each finding of this severity or worse takes a disposition before anybody signs."""
+    max_held: int | None = Field(default=None, ge=1, le=100)
+    """Items of the use case that one person may have been given at once; None: as many as they ask for."""
 
     @model_validator(mode="after")
     def _clinician_signs(self) -> Self:

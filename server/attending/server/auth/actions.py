@@ -14,6 +14,7 @@ ACTIONS: Final[dict[str, str]] = {
     "/attending.v1.ReviewService/ListQueue": "listQueue",
     "/attending.v1.ReviewService/GetItem": "getItem",
     "/attending.v1.ReviewService/Claim": "claim",
+    "/attending.v1.ReviewService/ClaimNext": "claimNext",
     "/attending.v1.ReviewService/Renew": "renew",
     "/attending.v1.ReviewService/Dispose": "dispose",
     "/attending.v1.ReviewService/AddFacts": "addFacts",

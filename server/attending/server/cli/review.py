@@ -83,11 +83,10 @@ def list_queue(
     connection: Connection,
 ) -> None:
     """List what waits, most urgent first."""
-    least = f"SEVERITY_{severity.upper()}" if severity else "SEVERITY_UNSPECIFIED"
     with ReviewClient(connection) as client:
         items = client.queue(
             policy,
-            least_severity=common_pb2.Severity.Value(least),
+            least_severity=_severity(severity),
             overdue=overdue,
             escalated=escalated,
             mine=mine,
@@ -115,6 +114,24 @@ def list_queue(
             f"{item.ticket_id}  {item.policy:<22} worst {severity:<15} "
             f"{item.open_findings} open  due {due} UTC  {item.state}, {holder}"
         )
+
+
+@review.command(
+    "next",
+    short_help="Take the most urgent item that you may sign.",
+    epilog=examples("attending review next", "attending review next --severity major --json"),
+)
+@click.option("--policy", default="", help="Only of this policy.")
+@click.option(
+    "--severity", type=click.Choice(SEVERITIES), help="Only with a finding of at least this severity."
+)
+@click.option("--json", "as_json", is_flag=True, help="The answer as JSON, with its receipt.")
+@connection_options(CLINICIAN)
+def take_next(policy: str, severity: str | None, as_json: bool, connection: Connection) -> None:
+    """Lease the most urgent item that you may sign; prints its ticket and the lease that the other commands need."""
+    with ReviewClient(connection) as client:
+        answer = client.claim_next(policy, least_severity=_severity(severity))
+    click.echo(as_json_line(answer) if as_json else f"{answer.item.ticket_id} {answer.lease_id}")
 
 
 @review.command(
@@ -313,6 +330,10 @@ def load_key(path: Path) -> SigningKey:
     if isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1):
         return key
     raise click.UsageError(f"`{path.name}` is not an Ed25519 or P-256 key")
+
+
+def _severity(name: str | None) -> common_pb2.Severity.ValueType:
+    return common_pb2.Severity.Value(f"SEVERITY_{name.upper()}" if name else "SEVERITY_UNSPECIFIED")
 
 
 def _section(title: str, text: str, *, always: bool = False) -> None:

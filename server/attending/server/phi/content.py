@@ -59,6 +59,7 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.ReviewService/ListQueue": _LINE,
     "/attending.v1.ReviewService/GetItem": _OUTCOME,
     "/attending.v1.ReviewService/Claim": _LINE,
+    "/attending.v1.ReviewService/ClaimNext": _LINE,
     "/attending.v1.ReviewService/Renew": _LINE,
     "/attending.v1.ReviewService/Dispose": _LINE,
     "/attending.v1.ReviewService/AddFacts": _LINE,

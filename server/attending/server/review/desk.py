@@ -11,11 +11,10 @@ from attending.server.review.dispositions import Dispositions
 from attending.server.review.due import Due
 from attending.server.review.endings import Endings
 from attending.server.review.handover import Handover
-from attending.server.review.leases import Leases
 from attending.server.review.missing import MissingFacts
-from attending.server.review.queue import Queue
+from attending.server.review.next_item import NextItem
 from attending.server.review.signing import Signing
 
 
-class Desk(Queue, Leases, Handover, Dispositions, MissingFacts, Signing, Endings, Due, BreakGlass):
+class Desk(NextItem, Handover, Dispositions, MissingFacts, Signing, Endings, Due, BreakGlass):
     """Shared by all calls of one server process."""

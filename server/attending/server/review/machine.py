@@ -137,12 +137,17 @@ def prepare(
     """
     require_lease(item, who, lease_id, now)
     role = require_reviewer(item, who, now)
+    require_not_author(item, who, author, author_may_sign=author_may_sign)
+    _require_new_reader(item, who)
+    return role
+
+
+def require_not_author(item: Item, who: Principal, author: str | None, *, author_may_sign: bool) -> None:
+    """Raises PermissionDenied where the text was asked for on behalf of `who`, who may not sign it for that."""
     # The application writes the author's name; a capital letter must not make another person of them.
     wrote = (author or "").casefold() == who.name.casefold()
     if wrote and (not author_may_sign or item.severity_rank >= MAJOR_RANK):
         raise PermissionDenied("SIGNER_IS_AUTHOR")
-    _require_new_reader(item, who)
-    return role
 
 
 def require_unsigned(item: Item, who: Principal, record: str) -> None:

@@ -39,7 +39,8 @@ class Wanted:
     """Which items: every condition that is given must hold.
 
     `mine` are those that `who` holds or that are kept for them, `claimable` those that they could claim now; `overdue`
-    are past the policy's promise. `least_severity` is a rank of `Severity`.
+    are past the policy's promise. `least_severity` is a rank of `Severity`, `free` are those
+    that nobody holds, `without` names policies left out.
     """
 
     states: tuple[str, ...] = ("held",)
@@ -49,6 +50,8 @@ class Wanted:
     overdue: bool = False
     mine: bool = False
     claimable: bool = False
+    free: bool = False
+    without: tuple[str, ...] = ()
     who: Principal | None = None
 
 
@@ -158,6 +161,10 @@ def _conditions(tenant: str, wanted: Wanted, now: str) -> list[ColumnElement[boo
     where: list[ColumnElement[bool]] = []
     if wanted.policy:
         where.append(_ITEMS.c.policy == wanted.policy)
+    if wanted.free:
+        where.append(or_(_ITEMS.c.lease_expires_at.is_(None), _ITEMS.c.lease_expires_at <= now))
+    if wanted.without:
+        where.append(_ITEMS.c.policy.not_in(wanted.without))
     if wanted.least_severity:
         where.append(_ITEMS.c.severity_rank >= wanted.least_severity)
     if wanted.escalated:

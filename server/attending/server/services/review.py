@@ -57,9 +57,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
         size = request.page_size or DEFAULT_PAGE
         if size > MAX_PAGE:
             raise InvalidRequest([("page_size", f"must be 1 to {MAX_PAGE}")])
-        least = _SEVERITIES.get(request.least_severity)
-        if least is None:
-            raise InvalidRequest([("least_severity", "is not a severity")])
+        least = _rank(request.least_severity)
         # A block opens an item for the safety officer: to look into, never to release.
         # Whoever has emergency access may look into it as well.
         looks = "safety_officer" in principal.roles or principal.emergency is not None
@@ -137,6 +135,22 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             principal, request.ticket_id, await once_of(self._ledger, principal, request)
         )
         return review_pb2.ClaimResponse(
+            item=_item(item, version),
+            lease_id=item.lease_id or "",
+            receipt=await receipt_message(self._ledger, principal.tenant, index),
+        )
+
+    async def ClaimNext(  # noqa: N802
+        self, request: review_pb2.ClaimNextRequest, context: Context
+    ) -> review_pb2.ClaimNextResponse:
+        principal = current_principal()
+        item, version, index = await self._desk.claim_next(
+            principal,
+            await once_of(self._ledger, principal, request),
+            policy=request.policy or None,
+            least_severity=_rank(request.least_severity),
+        )
+        return review_pb2.ClaimNextResponse(
             item=_item(item, version),
             lease_id=item.lease_id or "",
             receipt=await receipt_message(self._ledger, principal.tenant, index),
@@ -317,6 +331,14 @@ def _added(one: Added) -> review_pb2.AddedFacts:
     )
     message.added_at.FromDatetime(clock.parse(one.at))
     return message
+
+
+def _rank(severity: int) -> int:
+    """That of the least severity asked for; raises InvalidRequest."""
+    least = _SEVERITIES.get(severity)
+    if least is None:
+        raise InvalidRequest([("least_severity", "is not a severity")])
+    return least
 
 
 def _passkey_options(prepared: Preparation) -> str:
