@@ -90,10 +90,10 @@ class Desk:
         self.page.goto(f"{self.url}/items/{ticket}")
         return self.page
 
-    def claimed(self, ticket: str) -> Page:
+    def claimed(self, ticket: str, shown: str = "#sign") -> Page:
         page = self.item(ticket)
         page.click("#claim")
-        page.wait_for_selector("#sign")
+        page.wait_for_selector(shown)
         # Its scripts have run: a button that is there before them does nothing yet.
         page.wait_for_load_state()
         return page

@@ -164,6 +164,41 @@ def test_two_read_blind_and_a_third_judges_between_them(desk: Open, held: Make, 
     assert released(item) == changed
 
 
+def test_an_own_view_comes_before_the_findings(
+    desk: Open, held: Make, released: Get, entries: Callable[[Held], list[dict[str, Any]]]
+) -> None:
+    item = held("discharge-clarithromycin", policy="own-view")
+    with desk("dr-rivera") as mine, desk("dr-chen") as other:
+        page = mine.claimed(item.ticket, "#own-view")
+        said = page.content().lower()
+        assert page.locator(".finding, mark, .evidence, .coverage, #sign").count() == 0
+        assert "contraindicated" not in said
+        lease = page.get_attribute("#item", "data-lease")
+        for path, fields in (
+            ("dispose", {"finding": 0, "disposition": "fixed"}),
+            ("check", {"text": "Paracetamol."}),
+            ("prepare", {"shown": "x"}),
+        ):
+            sent = post(mine, f"/items/{item.ticket}/{path}", lease=lease, **fields)
+            assert sent == "OPINION_REQUIRED"
+        page.check('#own-view input[value="needs_change"]')
+        page.fill("#own-note", NOTE)
+        page.click("#own-view button")
+        page.wait_for_selector(".finding")
+        assert (
+            post(mine, f"/items/{item.ticket}/opinion", lease=lease, assessment="safe") == "OPINION_RECORDED"
+        )
+        page.click("details.more summary")
+        page.click("#give-back")
+        # Each reviewer's own: one does not see the findings by another's.
+        page = other.claimed(item.ticket, "#own-view")
+        assert page.locator(".finding").count() == 0
+    [view] = [one for one in entries(item) if one["type"] == "review.opinion_recorded"]
+    assert view["body"]["assessment"] == "needs_change"
+    assert NOTE not in repr(entries(item))
+    assert released(item) is None
+
+
 def test_break_glass_is_said_in_strong_words_and_examined_by_an_officer(
     desk: Open, held: Make, released: Get
 ) -> None:
@@ -269,7 +304,7 @@ def test_a_text_that_was_never_an_item_is_taken_back_by_its_id(desk: Open, embed
         page.wait_for_selector(f"#{made.inference_id}")
 
 
-def post(window: Desk, path: str, **fields: str) -> str:
+def post(window: Desk, path: str, **fields: Any) -> str:
     """The reason of what the server answers to a step that no page offers."""
     script = """async ([path, fields, csrf]) => {
         const answer = await fetch(path, {method: "POST", body: JSON.stringify(fields), headers: {

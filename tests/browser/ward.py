@@ -25,6 +25,7 @@ POLICIES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("  count: 1\n", "  count: 2\n"),
         ("urgent_contact:", "break_glass:\n  roles: [clinician]\n  review_within_hours: 24\nurgent_contact:"),
     ),
+    "own-view": (("urgent_contact:", "oversight:\n  own_view_first: true\nurgent_contact:"),),
     "short-lived": (
         ("sla_minutes: 60\n", "sla_minutes: 5\n"),
         ("expiry_minutes: 1440\n", "expiry_minutes: 10\n"),

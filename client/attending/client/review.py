@@ -313,6 +313,22 @@ class ReviewClient(Calls):
         return answer
 
     @translated
+    def record_opinion(
+        self, ticket_id: str, lease_id: str, assessment: str, *, note: str = "", key: str | None = None
+    ) -> review_pb2.RecordOpinionResponse:
+        """Puts one's own view on record; the findings are shown from then on."""
+        request = review_pb2.RecordOpinionRequest(
+            idempotency_key=key or uuid.uuid4().hex,
+            ticket_id=ticket_id,
+            lease_id=lease_id,
+            assessment=assessment,
+            note=note,
+        )
+        answer = self._stub.RecordOpinion(request, timeout=TIMEOUT_SECONDS)
+        self._check([answer.receipt], "review.opinion_recorded")
+        return answer
+
+    @translated
     def escalate(
         self, ticket_id: str, lease_id: str, reason_code: str, *, note: str = "", key: str | None = None
     ) -> review_pb2.EscalateResponse:

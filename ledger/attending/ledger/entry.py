@@ -27,7 +27,8 @@ _TYPES: Final[Mapping[str, str]] = {
     "inference": "requested generated released held blocked failed abandoned late delivered withdrawn"
     " reconciled stream_opened stream_window stream_closed",
     "recall": "acknowledged",
-    "review": "claimed disposed facts_added signed rejected escalated reassigned adjudicated expired sampled",
+    "review": "claimed disposed facts_added signed rejected escalated reassigned adjudicated expired sampled"
+    " opinion_recorded",
     "prompt": "version label",
     "policy": "version activated retired",
     "knowledge": "version activated attested",

@@ -290,6 +290,7 @@ class GetItemResponse(_message.Message):
     READS_FIELD_NUMBER: _builtins.int
     FACTS_FIELD_NUMBER: _builtins.int
     CONTRADICTED_FIELD_NUMBER: _builtins.int
+    WITHHELD_FIELD_NUMBER: _builtins.int
     output: _builtins.str
     """Output only. The text that the model wrote, personal data restored."""
     prompt: _builtins.str
@@ -299,6 +300,10 @@ class GetItemResponse(_message.Message):
     second_opinion: _builtins.str
     """Output only. What a second model says of the text against the documents: agrees, disagrees or none (asked and not
     answered); empty where none was asked.
+    """
+    withheld: _builtins.bool
+    """Output only. Findings, citations, coverage and reads are withheld until the caller has put their own view on record
+    (`RecordOpinion`).
     """
     @_builtins.property
     def item(self) -> Global___QueueItem:
@@ -352,10 +357,11 @@ class GetItemResponse(_message.Message):
         reads: _abc.Iterable[Global___BlindedRead] | None = ...,
         facts: _abc.Iterable[Global___AddedFacts] | None = ...,
         contradicted: _abc.Iterable[_builtins.str] | None = ...,
+        withheld: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "contradicted", b"contradicted", "coverage", b"coverage", "documents", b"documents", "facts", b"facts", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "reads", b"reads", "second_opinion", b"second_opinion", "sign_off_roles", b"sign_off_roles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "contradicted", b"contradicted", "coverage", b"coverage", "documents", b"documents", "facts", b"facts", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "reads", b"reads", "second_opinion", b"second_opinion", "sign_off_roles", b"sign_off_roles", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1316,3 +1322,71 @@ class EscalateResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EscalateResponse: _TypeAlias = EscalateResponse  # noqa: Y015
+
+@_typing.final
+class RecordOpinionRequest(_message.Message):
+    """A reviewer's own view, before the findings are shown."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    LEASE_ID_FIELD_NUMBER: _builtins.int
+    ASSESSMENT_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    """Required. As in `Infer`."""
+    ticket_id: _builtins.str
+    """Required. Ticket."""
+    lease_id: _builtins.str
+    """Required. Lease."""
+    assessment: _builtins.str
+    """Required. safe, needs_change, unsafe or cannot_tell."""
+    note: _builtins.str
+    """Optional. Note, at most 2000 code points; stored as personal content."""
+    def __init__(
+        self,
+        *,
+        idempotency_key: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
+        lease_id: _builtins.str = ...,
+        assessment: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "idempotency_key", b"idempotency_key", "lease_id", b"lease_id", "note", b"note", "ticket_id", b"ticket_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordOpinionRequest: _TypeAlias = RecordOpinionRequest  # noqa: Y015
+
+@_typing.final
+class RecordOpinionResponse(_message.Message):
+    """The view is durable, and the findings are shown from now on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def item(self) -> Global___QueueItem:
+        """Output only. The item."""
+
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """Output only. Receipt of `review.opinion_recorded`."""
+
+    def __init__(
+        self,
+        *,
+        item: Global___QueueItem | None = ...,
+        receipt: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordOpinionResponse: _TypeAlias = RecordOpinionResponse  # noqa: Y015

@@ -100,6 +100,11 @@ class ReviewServiceStub:
                 request_serializer=attending_dot_v1_dot_review__pb2.EscalateRequest.SerializeToString,
                 response_deserializer=attending_dot_v1_dot_review__pb2.EscalateResponse.FromString,
                 _registered_method=True)
+        self.RecordOpinion = channel.unary_unary(
+                '/attending.v1.ReviewService/RecordOpinion',
+                request_serializer=attending_dot_v1_dot_review__pb2.RecordOpinionRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_review__pb2.RecordOpinionResponse.FromString,
+                _registered_method=True)
 
 
 class ReviewServiceServicer:
@@ -198,6 +203,13 @@ class ReviewServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordOpinion(self, request, context):
+        """Required. Puts the caller's own view of a text on record, where its policy withholds the findings before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReviewServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -265,6 +277,11 @@ def add_ReviewServiceServicer_to_server(servicer, server):
                     servicer.Escalate,
                     request_deserializer=attending_dot_v1_dot_review__pb2.EscalateRequest.FromString,
                     response_serializer=attending_dot_v1_dot_review__pb2.EscalateResponse.SerializeToString,
+            ),
+            'RecordOpinion': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordOpinion,
+                    request_deserializer=attending_dot_v1_dot_review__pb2.RecordOpinionRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_review__pb2.RecordOpinionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -619,6 +636,33 @@ class ReviewService:
             '/attending.v1.ReviewService/Escalate',
             attending_dot_v1_dot_review__pb2.EscalateRequest.SerializeToString,
             attending_dot_v1_dot_review__pb2.EscalateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordOpinion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.ReviewService/RecordOpinion',
+            attending_dot_v1_dot_review__pb2.RecordOpinionRequest.SerializeToString,
+            attending_dot_v1_dot_review__pb2.RecordOpinionResponse.FromString,
             options,
             channel_credentials,
             insecure,

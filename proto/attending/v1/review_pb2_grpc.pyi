@@ -61,6 +61,8 @@ class ReviewServiceStub:
     """Required. Hands an item to a colleague, for whom it is reserved for a while."""
     Escalate: _grpc.UnaryUnaryMultiCallable[_review_pb2.EscalateRequest, _review_pb2.EscalateResponse]
     """Required. Passes an item on to those whom the policy names for it; who escalated it does not take it back."""
+    RecordOpinion: _grpc.UnaryUnaryMultiCallable[_review_pb2.RecordOpinionRequest, _review_pb2.RecordOpinionResponse]
+    """Required. Puts the caller's own view of a text on record, where its policy withholds the findings before."""
 
 @_typing.type_check_only
 class ReviewServiceAsyncStub(ReviewServiceStub):
@@ -95,6 +97,8 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """Required. Hands an item to a colleague, for whom it is reserved for a while."""
     Escalate: _aio.UnaryUnaryMultiCallable[_review_pb2.EscalateRequest, _review_pb2.EscalateResponse]  # type: ignore[assignment]
     """Required. Passes an item on to those whom the policy names for it; who escalated it does not take it back."""
+    RecordOpinion: _aio.UnaryUnaryMultiCallable[_review_pb2.RecordOpinionRequest, _review_pb2.RecordOpinionResponse]  # type: ignore[assignment]
+    """Required. Puts the caller's own view of a text on record, where its policy withholds the findings before."""
 
 class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
     """Human review of held texts. Only a clinician signs; an application never does."""
@@ -204,5 +208,13 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_review_pb2.EscalateResponse, _abc.Awaitable[_review_pb2.EscalateResponse]]:
         """Required. Passes an item on to those whom the policy names for it; who escalated it does not take it back."""
+
+    @_abc_1.abstractmethod
+    def RecordOpinion(
+        self,
+        request: _review_pb2.RecordOpinionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_review_pb2.RecordOpinionResponse, _abc.Awaitable[_review_pb2.RecordOpinionResponse]]:
+        """Required. Puts the caller's own view of a text on record, where its policy withholds the findings before."""
 
 def add_ReviewServiceServicer_to_server(servicer: ReviewServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

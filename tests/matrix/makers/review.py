@@ -96,6 +96,13 @@ def reassign(things: Things) -> review_pb2.ReassignRequest:
     )
 
 
+@maker("ReviewService/RecordOpinion", "clinician", fresh=True)
+def record_opinion(things: Things) -> review_pb2.RecordOpinionRequest:
+    return review_pb2.RecordOpinionRequest(
+        idempotency_key=key(), ticket_id=things.ticket, lease_id=things.lease, assessment="safe"
+    )
+
+
 @maker("ReviewService/Escalate", "clinician", fresh=True)
 def escalate(things: Things) -> review_pb2.EscalateRequest:
     return review_pb2.EscalateRequest(

@@ -30,7 +30,7 @@ OUTCOME = {"GetInference", "WatchInference", "GetResources"}
 LOOK = {"ListQueue", "GetItem"}
 DECIDE = {
     *("Claim", "Renew", "Dispose", "Reject", "PrepareSign", "Sign"),
-    *("ReleaseLease", "Reassign", "Escalate", "AddFacts", "ClaimNext"),
+    *("ReleaseLease", "Reassign", "Escalate", "AddFacts", "RecordOpinion", "ClaimNext"),
 }
 GLASS = {"BreakGlass", "ListBreakGlass"}
 AFTER_GLASS = {"ListBreakGlass", "ReviewBreakGlass"}

@@ -193,6 +193,8 @@ class Oversight(_Strict):
     """How much is at stake. At the highest, signing waits for the reading floor; below, nothing does."""
     reading: Reading = Reading()
     velocity: Velocity | None = None
+    own_view_first: bool = False
+    """Whether each reviewer puts their own view on record before the findings and a second model's word are shown."""
 
 
 class Phi(_Strict):

@@ -21,6 +21,7 @@ from attending.ledger.verify.break_glass import BreakGlass, Used
 from attending.ledger.verify.examinations import Examinations
 from attending.ledger.verify.halts import Halts
 from attending.ledger.verify.leases import Leases
+from attending.ledger.verify.own_view import OwnViews
 from attending.ledger.verify.report import Findings
 from attending.ledger.verify.signatures import Signatures, Signed
 from attending.ledger.verify.succession import Successions
@@ -81,6 +82,7 @@ _MOVES: Final[Mapping[str, Mapping[State, State]]] = {
     "review.reassigned": {_S.HELD: _S.HELD, _S.BLOCKED: _S.BLOCKED},
     "review.signed": {_S.HELD: _S.HELD},
     "review.adjudicated": {_S.HELD: _S.HELD},
+    "review.opinion_recorded": {_S.HELD: _S.HELD},
     "inference.delivered": dict.fromkeys((_S.RELEASED, _S.WITHDRAWN), _S.RELEASED)
     | {_S.WITHDRAWN: _S.WITHDRAWN},
 }
@@ -112,6 +114,7 @@ class _Stream:
     attempts: int = 0
     broke_glass: Used | None = None
     second_read: SecondRead | None = None
+    own_views: OwnViews | None = None
 
 
 class Checks:
@@ -157,6 +160,8 @@ class Checks:
             stream.records[item.record] = item.commitment
         self._move(stream, entry)
         stream.leases.visit(entry, complete=stream.complete)
+        if stream.own_views is not None:
+            stream.own_views.visit(entry, complete=stream.complete)
         match entry.type:
             case "inference.requested":
                 stream.calling_app = _text(entry.body, "calling_app")
@@ -171,6 +176,9 @@ class Checks:
                 stream.sign_off = sign_off if isinstance(sign_off, Mapping) else {}
                 if stream.sign_off.get("blinded") is True:
                     stream.second_read = SecondRead(self._findings)
+                oversight = entry.body.get("oversight")
+                if isinstance(oversight, Mapping) and oversight.get("own_view_first") is True:
+                    stream.own_views = OwnViews(self._findings)
                 stream.policy_hash = _text(entry.body, "policy_hash") or stream.policy_hash
             case "review.facts_added":
                 self._judged_again(stream, entry)

@@ -12,7 +12,14 @@ from attending.ledger.entry import Entry
 from attending.ledger.verify.report import Findings
 
 _UNDER_LEASE: Final = frozenset(
-    {"review.disposed", "review.facts_added", "review.signed", "review.rejected", "review.escalated"}
+    {
+        "review.disposed",
+        "review.facts_added",
+        "review.signed",
+        "review.rejected",
+        "review.escalated",
+        "review.opinion_recorded",
+    }
 )
 _ENDS_IT: Final = frozenset({"review.signed", "review.rejected", "review.escalated", "review.reassigned"})
 _NOBODY: Final = ""

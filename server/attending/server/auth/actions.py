@@ -24,6 +24,7 @@ ACTIONS: Final[dict[str, str]] = {
     "/attending.v1.ReviewService/ReleaseLease": "releaseLease",
     "/attending.v1.ReviewService/Reassign": "reassign",
     "/attending.v1.ReviewService/Escalate": "escalate",
+    "/attending.v1.ReviewService/RecordOpinion": "recordOpinion",
     "/attending.v1.RecallService/Withdraw": "withdraw",
     "/attending.v1.RecallService/AckRecall": "ackRecall",
     "/attending.v1.RecallService/ListRecalls": "listRecalls",

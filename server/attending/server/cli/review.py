@@ -17,6 +17,7 @@ from attending.server.cli.outcome import CommandError, Exit
 from attending.server.cli.purpose import PURPOSES, purpose_option
 from attending.server.cli.review_facts import add_facts
 from attending.server.cli.review_handover import escalate, give_back, reassign
+from attending.server.cli.review_opinion import opinion
 from attending.v1 import common_pb2, review_pb2
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -360,7 +361,7 @@ def _said(value: Any) -> str:
     return str(value)
 
 
-for _step in (add_facts, give_back, reassign, escalate):
+for _step in (add_facts, give_back, reassign, escalate, opinion):
     review.add_command(_step)
 
 command = review

@@ -87,6 +87,7 @@ def application(
                 ("renew", "renew", "ReviewService/Renew", steps.renew),
                 ("release", "releaseLease", "ReviewService/ReleaseLease", steps.release),
                 ("reassign", "reassign", "ReviewService/Reassign", steps.reassign),
+                ("opinion", "recordOpinion", "ReviewService/RecordOpinion", steps.opinion),
                 ("escalate", "escalate", "ReviewService/Escalate", steps.escalate),
                 ("dispose", "dispose", "ReviewService/Dispose", steps.dispose),
                 # As dear as a disposition: the rails run.

@@ -113,6 +113,19 @@ class Steps:
             }
         )
 
+    async def opinion(self, visit: Visit) -> Response:
+        """The reviewer's own view; a page that is loaded after it has the findings."""
+        fields = await visit.fields()
+        ticket, lease = _ticket(visit), text_of(fields, "lease")
+        assessment, note = text_of(fields, "assessment"), text_of(fields, "note", required=False)
+        request = review_pb2.RecordOpinionRequest(
+            idempotency_key=_key(fields), ticket_id=ticket, lease_id=lease, assessment=assessment, note=note
+        )
+        item, _version, _index = await self._desk.record_opinion(
+            visit.principal, ticket, lease, assessment, note, await self._once(visit, request)
+        )
+        return _answer(item)
+
     async def reassign(self, visit: Visit) -> Response:
         """Hands the item to a colleague; of a free one there is no lease."""
         fields = await visit.fields()

@@ -45,6 +45,9 @@ SENTENCES: Final[dict[str, str]] = {
     "MISSING_CREDENTIAL": "You are not signed in.",
     "NOT_WITHDRAWN": "This text was not taken back, so there is nothing to take notice of.",
     "NOT_YOUR_PREPARATION": "This was prepared by somebody else. Press Sign again.",
+    "OPINION_NOT_ASKED": "The policy of this text asks for no own view. Reload the page.",
+    "OPINION_RECORDED": "Your view is on record already, and stays. Reload the page.",
+    "OPINION_REQUIRED": "Put your own view on record first. The findings are shown then.",
     "PASSKEY_REFUSED": "The passkey was not made for this site, or your device did not verify you. Try again.",
     "PERMISSION_DENIED": "Your role does not allow this. It is on record that it was tried.",
     "POLICY_NOT_SERVED": "The policy is in force no more, so an edit cannot be checked. Sign as it is, or reject.",
@@ -201,6 +204,12 @@ READING_REASONS: Final = (
     ("short_of_time", "I have no time"),
     ("other", "Other reason"),
 )
+ASSESSMENTS: Final = (
+    ("safe", "Can go out as it is"),
+    ("needs_change", "Needs a change"),
+    ("unsafe", "Must not go out"),
+    ("cannot_tell", "I cannot tell from what is here"),
+)
 HANDOVERS: Final = (
     ("handover", "End of my shift"),
     ("expertise", "They know more about this"),
@@ -270,6 +279,7 @@ EVENTS: Final = {
     "review.rejected": "Rejected",
     "review.expired": "Expired",
     "review.escalated": "Escalated",
+    "review.opinion_recorded": "Own view on record",
     "review.reassigned": "Handed over",
     "review.adjudicated": "Adjudicated",
     "recall.acknowledged": "Notice taken of the recall",

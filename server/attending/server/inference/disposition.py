@@ -67,5 +67,6 @@ def disposition(
         "tier": policy.oversight.tier,
         "words_per_minute": policy.oversight.reading.words_per_minute,
         "raise_days": policy.oversight.reading.raise_days,
+        **({"own_view_first": True} if policy.oversight.own_view_first else {}),
     }
     return "inference.held", body

@@ -69,6 +69,7 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.ReviewService/ReleaseLease": _LINE,
     "/attending.v1.ReviewService/Reassign": _LINE,
     "/attending.v1.ReviewService/Escalate": _LINE,
+    "/attending.v1.ReviewService/RecordOpinion": _LINE,
     "/attending.v1.LedgerService/GetEntry": _ENTRY,
     "/attending.v1.LedgerService/GetReceipt": _ENTRY,
     "/attending.v1.LedgerService/GetCheckpoint": _HASHES,

@@ -74,6 +74,8 @@ UNPROJECTED: Final[frozenset[str]] = frozenset(
         ),
         *("log.sealed", "log.continued"),
         *("system.started", "system.stopped", "system.halted", "system.resumed"),
+        # Its stream alone says who has put their own view on record.
+        "review.opinion_recorded",
         # Its stream alone says that the credential is taken.
         "credential.bound",
         *("session.started", "key.rotated"),

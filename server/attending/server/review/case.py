@@ -35,6 +35,9 @@ class Case:
     reads: tuple[tuple[Read, str], ...] = ()
     """Of a blinded item, once both readers have decided: what each made of it, and the text that they signed."""
 
+    withheld: bool = False
+    """Findings are there and not shown: the viewer has not put their own view on record."""
+
     @property
     def contexts(self) -> tuple[PatientContext, ...]:
         """What a text is judged by."""

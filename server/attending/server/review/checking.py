@@ -19,7 +19,7 @@ from attending.server.review import machine
 from attending.server.review.case import Case
 from attending.server.review.facts import united
 from attending.server.review.item import unresolved
-from attending.server.review.record import Record
+from attending.server.review.opinion import Opinions
 from attending.server.wire.request import MAX_TEXT_CODE_POINTS
 from attending.server.wire.violations import Violations, normalise
 
@@ -34,7 +34,7 @@ class Checked:
     blocking: tuple[int, ...]
 
 
-class Checking(Record):
+class Checking(Opinions):
     """The re-check, while a text is written and before it is signed."""
 
     async def check(self, permit: Permit, ticket_id: str, lease_id: str, text: str) -> Checked:
@@ -49,6 +49,7 @@ class Checking(Record):
         v.raise_if_any()
         case = await self._case(permit.principal.tenant, ticket_id)
         machine.require_lease(case.item, permit.principal, lease_id, self._now())
+        await self._require_opinion(permit.principal, case.item)
         if lease_id not in self._looked:
             await self._phi.record(
                 permit, "access.viewed", "check", subject=case.row["subject"], about=case.about

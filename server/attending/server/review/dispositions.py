@@ -8,10 +8,10 @@ from attending.server.idempotency import Once
 from attending.server.review import machine
 from attending.server.review.item import DISPOSITIONS, REASON_CODES, Item
 from attending.server.review.note import note_payload, note_violations
-from attending.server.review.record import Record
+from attending.server.review.opinion import Opinions
 
 
-class Dispositions(Record):
+class Dispositions(Opinions):
     """Disposing of findings, one at a time."""
 
     async def dispose(
@@ -38,6 +38,7 @@ class Dispositions(Record):
             return await self._answer(principal, ticket_id, index)
         item, version = await self.item(principal.tenant, ticket_id)
         machine.dispose(item, principal, lease_id, finding, self._now())
+        await self._require_opinion(principal, item)
         body = {"finding": finding, "disposition": disposition, "reason_code": reason_code or None}
         entry = self._entry(principal, "review.disposed", item, body, *note_payload(note))
         return await self._step(principal, item, version, [entry], once)

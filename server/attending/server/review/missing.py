@@ -63,6 +63,7 @@ class MissingFacts(Checking):
         now = self._now()
         before = await self._case(principal.tenant, ticket_id)
         machine.add_facts(before.item, principal, lease_id, now)
+        await self._require_opinion(principal, before.item)
         if len(before.facts) >= MAX_ADDITIONS:
             raise FailedPrecondition("TOO_MANY_FACTS")
         policy, audience = self._served(before)

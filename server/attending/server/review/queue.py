@@ -20,8 +20,8 @@ from attending.server.errors import InvalidRequest
 from attending.server.phi.access import Permit
 from attending.server.review.case import Case
 from attending.server.review.item import Item
+from attending.server.review.opinion import Opinions
 from attending.server.review.order import LONGEST_HEAD_START
-from attending.server.review.record import Record
 from sqlalchemy import ColumnElement, Select, and_, func, literal, not_, or_, select, tuple_
 
 _ITEMS = projections.review_item
@@ -69,7 +69,7 @@ class QueuePage:
     following: str
 
 
-class Queue(Record):
+class Queue(Opinions):
     """The reading half of the desk."""
 
     async def queue(self, tenant: str, wanted: Wanted, limit: int, after: str = "") -> QueuePage:
@@ -138,7 +138,8 @@ class Queue(Record):
         """
         case = await self._case(permit.principal.tenant, ticket_id)
         await self._phi.record(permit, "access.viewed", "case", subject=case.row["subject"], about=case.about)
-        return replace(case, item=case.item.seen_by(permit.principal.name))
+        seen = replace(case, item=case.item.seen_by(permit.principal.name))
+        return await self._revealed(permit.principal, seen)
 
     async def history(self, who: Principal, item: Item, limit: int) -> list[Entry]:
         """The first `limit` entries about the item, as `who` may see them: while it is read blind, of its review their

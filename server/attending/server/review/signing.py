@@ -66,6 +66,7 @@ class Signing(Checking, Pacing):
             author=case.row["on_behalf_of"],
             author_may_sign=item.author_may_sign,
         )
+        await self._require_opinion(principal, item)
         key = await signing_key_of(self._ledger, principal, key_id)
         if rejection is None:
             machine.require_disposed(item)

@@ -111,6 +111,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             second_opinion=light_of(case.result.findings) or "",
             patient_json=json.dumps(case.patient, ensure_ascii=False, sort_keys=True),
             sign_off_roles=case.item.sign_off_roles,
+            withheld=case.withheld,
             reads=[
                 review_pb2.BlindedRead(
                     reader=read.reader,
@@ -302,6 +303,23 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             await once_of(self._ledger, principal, request),
         )
         return review_pb2.ReassignResponse(
+            item=_item(item, version),
+            receipt=await receipt_message(self._ledger, principal.tenant, index),
+        )
+
+    async def RecordOpinion(  # noqa: N802
+        self, request: review_pb2.RecordOpinionRequest, context: Context
+    ) -> review_pb2.RecordOpinionResponse:
+        principal = current_principal()
+        item, version, index = await self._desk.record_opinion(
+            principal,
+            request.ticket_id,
+            request.lease_id,
+            request.assessment,
+            request.note,
+            await once_of(self._ledger, principal, request),
+        )
+        return review_pb2.RecordOpinionResponse(
             item=_item(item, version),
             receipt=await receipt_message(self._ledger, principal.tenant, index),
         )
