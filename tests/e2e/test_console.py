@@ -13,6 +13,7 @@ import pytest
 from attending.client import Client, ReviewClient
 from attending.server.cli.console import sign_in_link
 from attending.server.cli.outcome import CommandError, Exit
+from attending.server.console.words import home
 from attending.v1 import common_pb2, inference_pb2
 
 from tests.e2e.calls import TAGS, TIMEOUT, entries
@@ -219,7 +220,9 @@ def test_an_item_is_claimed_decided_on_edited_and_rejected(
 
 def test_who_may_not_review_is_refused_by_the_policies(server: ServerProcess, ticket: str) -> None:
     with signed_in(server, "demo-auditor") as auditor:
-        assert reason(auditor.get("/")) == (403, "PERMISSION_DENIED")
+        first = auditor.get("/")
+        assert (first.status_code, first.headers["location"]) == (303, home(["auditor"]))
+        assert first.headers["location"] != "/", "the queue is the first page of those who review"
         assert reason(auditor.get(f"/items/{ticket}")) == (403, "PERMISSION_DENIED")
 
 
