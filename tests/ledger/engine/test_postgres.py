@@ -8,6 +8,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -337,10 +338,27 @@ def waiting_for_nobody(cluster: Cluster) -> Iterator[None]:
     cluster.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
     cluster.reload()
     try:
+        _until_a_commit_waits(cluster)
         yield
     finally:
         cluster.execute("ALTER SYSTEM RESET synchronous_standby_names")
         cluster.reload()
+
+
+def _until_a_commit_waits(cluster: Cluster) -> None:
+    """A reload is told to the server and not waited for: until it is in force a commit goes through."""
+    while True:
+        probe = threading.Thread(
+            target=cluster.execute, args=("SELECT pg_logical_emit_message(true, 'probe', '')",)
+        )
+        probe.start()
+        while probe.is_alive():
+            if cluster.execute(
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
+                " WHERE wait_event = 'SyncRep' AND query LIKE '%''probe''%'"
+            ):
+                probe.join()
+                return
 
 
 async def sync_waiters(cluster: Cluster) -> list[int]:
