@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from operator import attrgetter
-from typing import Any, Final
+from typing import Final
 
 from attending.ledger.entry import Entry
 from attending.server import projections
@@ -22,7 +22,7 @@ from attending.server.review.case import Case
 from attending.server.review.item import Item
 from attending.server.review.opinion import Opinions
 from attending.server.review.order import LONGEST_HEAD_START
-from sqlalchemy import ColumnElement, Select, and_, func, literal, not_, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, func, literal, not_, or_, select, tuple_
 
 _ITEMS = projections.review_item
 _LONGEST_LIFE: Final = timedelta(days=90)
@@ -31,6 +31,8 @@ COUNTED: Final = 1_000
 """How far the items on all pages are counted: a longer queue is counted by nobody, and costs a page as much as all else
 together.
 """
+_MOST_MINE: Final = 2_000
+"""More than one person ever holds; what a statement takes as values has an end."""
 _TOKEN: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)~([a-z0-9_]{1,40})")
 
 
@@ -84,8 +86,10 @@ class Queue(Opinions):
             _ITEMS.c.expires_at > stamp(now),
             # Follows from the line above; keeps what expired long ago out of the scan.
             _ITEMS.c.priority > stamp(now - _LONGEST_LIFE - LONGEST_HEAD_START),
-            *_conditions(tenant, wanted, stamp(now)),
+            *_conditions(wanted, stamp(now)),
         ]
+        if wanted.mine and wanted.who is not None:
+            where.append(_ITEMS.c.ticket_id.in_(await self._tickets(tenant, wanted.who.name, stamp(now))))
         place = [] if not after else [tuple_(_ITEMS.c.priority, _ITEMS.c.ticket_id) > _place(after)]
         found = await asyncio.gather(
             *(self._first(_state(wanted) == state, [*where, *place], limit + 1) for state in wanted.states)
@@ -113,6 +117,16 @@ class Queue(Opinions):
             select(_ITEMS).where(state, *where).order_by(_ITEMS.c.priority, _ITEMS.c.ticket_id).limit(limit)
         )
         return [Item.from_row(row._mapping) for row in rows]
+
+    async def _tickets(self, tenant: str, name: str, now: str) -> list[str]:
+        """What somebody holds or what is kept for them, each half by its index: few rows of a long queue. As values
+        they are found by the key; as a subquery either database walks the whole queue while it has no statistics.
+        """
+        of_tenant = select(_ITEMS.c.ticket_id).where(_ITEMS.c.log_id == tenant)
+        held = of_tenant.where(_ITEMS.c.claimed_by == name, _ITEMS.c.lease_expires_at > now)
+        kept = of_tenant.where(_ITEMS.c.assigned_to == name, _ITEMS.c.assigned_until > now)
+        rows = await asyncio.gather(*(self._ledger.query(half.limit(_MOST_MINE)) for half in (held, kept)))
+        return [str(row[0]) for half in rows for row in half]
 
     async def _count(self, where: Sequence[ColumnElement[bool]]) -> int:
         """How many there are, at most one more than COUNTED."""
@@ -158,7 +172,7 @@ def _state(wanted: Wanted) -> ColumnElement[str]:
     return _ITEMS.c.state + literal("") if wanted.mine else _ITEMS.c.state
 
 
-def _conditions(tenant: str, wanted: Wanted, now: str) -> list[ColumnElement[bool]]:
+def _conditions(wanted: Wanted, now: str) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = []
     if wanted.policy:
         where.append(_ITEMS.c.policy == wanted.policy)
@@ -172,21 +186,9 @@ def _conditions(tenant: str, wanted: Wanted, now: str) -> list[ColumnElement[boo
         where.append(_ITEMS.c.escalated_at.is_not(None))
     if wanted.overdue:
         where.append(_ITEMS.c.due_at <= now)
-    if wanted.who is not None:
-        name = wanted.who.name
-        if wanted.mine:
-            where.append(_ITEMS.c.ticket_id.in_(_of(tenant, name, now)))
-        if wanted.claimable:
-            where.append(_claimable(wanted.who, now))
+    if wanted.claimable and wanted.who is not None:
+        where.append(_claimable(wanted.who, now))
     return where
-
-
-def _of(tenant: str, name: str, now: str) -> Select[Any]:
-    """Tickets that somebody holds or that are kept for them, each half by its index: few rows of a long queue."""
-    of_tenant = select(_ITEMS.c.ticket_id).where(_ITEMS.c.log_id == tenant)
-    held = of_tenant.where(_ITEMS.c.claimed_by == name, _ITEMS.c.lease_expires_at > now)
-    kept = of_tenant.where(_ITEMS.c.assigned_to == name, _ITEMS.c.assigned_until > now)
-    return select(held.union_all(kept).subquery().c.ticket_id)
 
 
 def _claimable(who: Principal, now: str) -> ColumnElement[bool]:
