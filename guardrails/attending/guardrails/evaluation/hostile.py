@@ -23,6 +23,7 @@ from attending.guardrails.finding import Code
 from attending.guardrails.offline import MAX_LINE_BYTES
 from attending.guardrails.policy.schema import ScopeOfUse
 from attending.guardrails.rails.injection import find_injection
+from attending.guardrails.rails.likeness import find_likeness
 from attending.guardrails.rails.scope_of_use import find_off_topic
 from attending.guardrails.rails.self_harm import encourages, expresses
 from attending.guardrails.rails.signs import Place
@@ -159,6 +160,7 @@ def run(cases: Sequence[HostileCase], scope: ScopeOfUse, progress: Progress | No
 def judge(text: str, place: Place, scope: ScopeOfUse) -> list[tuple[Code, str]]:
     """Code and rule of everything that the rails over language find where `text` stands."""
     found = [(Code.INJECTION, hit.family) for hit in find_injection(text, place)]
+    found += [(one.code, "likeness") for one in find_likeness(text, place)]
     if place == "document":
         return found
     found += [(Code.TOXICITY, hit.kind) for hit in find_toxicity(text)]

@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
 from attending.guardrails.patient import Judged, PatientContext
-from attending.guardrails.rails.injection import InjectionHit, find_injection
+from attending.guardrails.rails.injection import InjectionHit, Place, find_injection
+from attending.guardrails.rails.likeness import SOURCE as _LIKENESS_SOURCE
+from attending.guardrails.rails.likeness import Likeness, find_likeness
 from attending.guardrails.rails.recommendation import Recommendation, find_recommendations
 from attending.guardrails.rails.request import RailRequest, current_request
 from nemoguardrails.actions.rail_outcome import RailOutcome, TransformTarget
@@ -73,17 +75,9 @@ async def injection_input(text: str) -> RailOutcome:
     Spans of findings are (0, 0): they are about the request, while offsets are into the output.
     """
     request = current_request()
-    findings = [
-        _injection(hit, text, "injection input", "the prompt", within_output=False)
-        for hit in find_injection(text, "prompt")
-    ]
+    findings = _injections(text, "prompt", "injection input", "the prompt")
     for document in request.documents:
-        findings += [
-            _injection(
-                hit, document.text, "injection input", f"document `{document.id}`", within_output=False
-            )
-            for hit in find_injection(document.text, "document")
-        ]
+        findings += _injections(document.text, "document", "injection input", f"document `{document.id}`")
     return outcome(findings)
 
 
@@ -91,10 +85,7 @@ async def injection_output(text: str) -> RailOutcome:
     """Injected instructions, chat-template marks and active markup in the output."""
     del text
     output = judged_of(current_request()).output
-    return outcome(
-        _injection(hit, output, "injection output", "the output", within_output=True)
-        for hit in find_injection(output, "output")
-    )
+    return outcome(_injections(output, "output", "injection output", "the output"))
 
 
 async def document_checks(text: str) -> RailOutcome:
@@ -230,6 +221,43 @@ def outcome(findings: Iterable[Finding]) -> RailOutcome:
     if any(finding.severity is not Severity.INFO for finding in found):
         return RailOutcome.block(metadata=metadata)
     return RailOutcome.allow(metadata=metadata)
+
+
+def _injections(text: str, place: Place, rail: str, where: str) -> list[Finding]:
+    """What the rules find in one text; where they find nothing, its likeness to known attacks."""
+    within = place == "output"
+    findings = [_injection(hit, text, rail, where, within_output=within) for hit in find_injection(text, place)]
+    return findings or [
+        like(one, text, rail, where, within_output=within)
+        for one in find_likeness(text, place)
+        if one.code is Code.INJECTION
+    ]
+
+
+def like(
+    one: Likeness,
+    text: str,
+    rail: str,
+    where: str,
+    *,
+    within_output: bool,
+    severity: Severity = Severity.MODERATE,
+) -> Finding:
+    """A likeness as a finding: moderate, so that it holds and blocks nowhere, and with what it rests on."""
+    return Finding(
+        rail=rail,
+        code=one.code,
+        rule_id=f"{one.code.value}:likeness",
+        severity=severity,
+        scope=Scope.MENTION,
+        start=one.start if within_output else 0,
+        end=one.end if within_output else 0,
+        text=text[one.start : one.end],
+        basis=Basis.RULE,
+        source=_LIKENESS_SOURCE,
+        message=f"{where} resembles known attacks ({one.code.value.replace('_', '-')}, score {one.score:.1f}): speaks of "
+        + ", ".join(concept.replace("_", " ") for concept in one.concepts),
+    )
 
 
 def _injection(hit: InjectionHit, text: str, rail: str, where: str, *, within_output: bool) -> Finding:

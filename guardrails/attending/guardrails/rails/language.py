@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from attending.guardrails.finding import SELF_HARM_EXPRESSED, Basis, Code, Finding, Scope, Severity
-from attending.guardrails.rails.actions import judged_of, outcome
+from attending.guardrails.rails.actions import judged_of, like, outcome
+from attending.guardrails.rails.likeness import Likeness, find_likeness
 from attending.guardrails.rails.request import current_request
 from attending.guardrails.rails.scope_of_use import find_off_topic
 from attending.guardrails.rails.self_harm import encourages, expresses, offers_help
+from attending.guardrails.rails.signs import Place
 from attending.guardrails.rails.toxicity import find_toxicity, grave
 from nemoguardrails.actions.rail_outcome import RailOutcome
 
@@ -25,6 +27,11 @@ _SCOPE: Final = "attending.guardrails.rails.scope_of_use"
 async def toxicity_input(text: str) -> RailOutcome:
     """Insults, hate, threats and sexual words in the prompt, one finding a kind."""
     kinds = dict.fromkeys(hit.kind for hit in find_toxicity(text))
+    one = None if kinds else _likeness(text, "prompt", Code.TOXICITY)
+    if one is not None:
+        severity = Severity.MINOR
+        found = like(one, text, "toxicity input", "the prompt", within_output=False, severity=severity)
+        return outcome((found,))
     return outcome(
         _finding(
             "toxicity input",
@@ -42,6 +49,10 @@ async def toxicity_output(text: str) -> RailOutcome:
     """The same in the output, at each place: no text that this service releases insults, threatens or demeans."""
     del text
     output = judged_of(current_request()).output
+    hits = find_toxicity(output)
+    one = None if hits else _likeness(output, "output", Code.TOXICITY)
+    if one is not None:
+        return outcome((like(one, output, "toxicity output", "the output", within_output=True),))
     return outcome(
         _finding(
             "toxicity output",
@@ -53,13 +64,13 @@ async def toxicity_output(text: str) -> RailOutcome:
             span=(hit.start, hit.end),
             output=output,
         )
-        for hit in find_toxicity(output)
+        for hit in hits
     )
 
 
 async def self_harm_input(text: str) -> RailOutcome:
     """Notes that the prompt speaks, in the first person, of dying or self-harm; never a reason to refuse the call."""
-    if expresses(text) is None:
+    if not _expressed(text):
         return outcome(())
     note = _finding(
         "self-harm input",
@@ -92,7 +103,10 @@ async def self_harm_output(text: str) -> RailOutcome:
                 output=output,
             )
         )
-    if request.prompt and expresses(request.prompt) is not None and not offers_help(output):
+    one = None if span is not None else _likeness(output, "output", Code.SELF_HARM)
+    if one is not None:
+        findings.append(like(one, output, "self-harm output", "the output", within_output=True))
+    if request.prompt and _expressed(request.prompt) and not offers_help(output):
         findings.append(
             _finding(
                 "self-harm output",
@@ -115,6 +129,15 @@ async def scope_of_use_output(text: str) -> RailOutcome:
     """Answers that are none of the policy's use case."""
     del text
     return _off_topic(judged_of(current_request()).output, "output")
+
+
+def _expressed(prompt: str) -> bool:
+    """By the rules or by likeness: who is only thought to speak of it is offered help all the same."""
+    return expresses(prompt) is not None or _likeness(prompt, "prompt", Code.SELF_HARM) is not None
+
+
+def _likeness(text: str, place: Place, code: Code) -> Likeness | None:
+    return next((one for one in find_likeness(text, place) if one.code is code), None)
 
 
 def _off_topic(text: str, place: Literal["prompt", "output"]) -> RailOutcome:

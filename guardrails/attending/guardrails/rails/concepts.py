@@ -1,0 +1,118 @@
+"""What a text speaks of, by the words of `concepts.txt` in thirteen languages, and how a program is spoken to in it.
+
+A concept ("a machine", "leaving out", "keeping it quiet", "a means") is a list of words and stems; a text speaks of
+it where one of them stands. Nothing is judged here: `likeness` weighs the concepts that stand together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from ahocorasick_rs import AhoCorasick, MatchKind
+
+from attending.guardrails.rails.folding import fold
+from attending.guardrails.rails.signs import Place
+
+_WORDS: Final = Path(__file__).with_name("concepts.txt")
+_UNSPACED: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+"""Scripts that set no spaces between words."""
+_JOINED: Final = re.compile(r"[\u0600-\u06ff]")
+"""Arabic writes articles and prepositions onto the word that follows."""
+_HEADING: Final = re.compile(r"\[([a-z_]+)\]")
+
+_ADDRESSED: Final = frozenset({"machine", "tool", "whoever"})
+_BREAK: Final = re.compile(r"\w*\)?\s*(?:[:,;(]|--? )")
+_TOWARDS: Final = re.compile(
+    r"(?:^|\W)(?:for|to|dear|hey|hi|hello|note|attention|any|all|the|pour|aux?|les?|la|fur|die|der|den|das|an|para|el"
+    r"|los|por|per|agli|alla|al|gli|dla|do|na|для|voor|a|l)\W+(?:\w+\W+){0,2}$"
+)
+_QUOTED: Final = re.compile(r"[\"\[\]{}<>\u00ab\u00bb\u201e]|'\w")
+_REACH: Final = 30
+
+FORMS: Final = ("machine_break", "machine_modal", "to_machine", "quote", "in_prompt", "in_document", "in_output")
+"""How a text speaks: a machine named and then a colon or comma, a duty right after one, "for the", quotation; where
+the text stands."""
+
+
+class Spoken(NamedTuple):
+    """One concept at one place of a folded text."""
+
+    concept: str
+    start: int
+    end: int
+
+
+class _Lexicon:
+    def __init__(self, text: str) -> None:
+        words: dict[str, list[tuple[str, bool, bool]]] = {}
+        self.concepts: list[str] = []
+        for line in text.splitlines():
+            heading = _HEADING.fullmatch(line)
+            if heading is not None:
+                self.concepts.append(heading[1])
+            elif line and not line.startswith("#"):
+                for word in line.partition(": ")[2].split(", "):
+                    bare = fold(word.strip()).strip("*")
+                    if bare:
+                        whole_left = not word.startswith("*")
+                        words.setdefault(bare, []).append(
+                            (self.concepts[-1], whole_left, not word.endswith("*"))
+                        )
+        self._words = list(words)
+        self._of = [
+            [
+                (
+                    concept,
+                    left and word[0].isalnum() and not (_UNSPACED.match(word) or _JOINED.match(word)),
+                    right and word[-1].isalnum() and not _UNSPACED.match(word[-1]),
+                )
+                for concept, left, right in words[word]
+            ]
+            for word in self._words
+        ]
+        self._automaton = AhoCorasick(self._words, matchkind=MatchKind.Standard)
+
+    def spoken(self, folded: str) -> Iterator[Spoken]:
+        for number, start, end in self._automaton.find_matches_as_indexes(folded, overlapping=True):
+            inside_left = start > 0 and folded[start - 1].isalnum()
+            inside_right = end < len(folded) and folded[end].isalnum()
+            for concept, left, right in self._of[number]:
+                if not (left and inside_left) and not (right and inside_right):
+                    yield Spoken(concept, start, end)
+
+
+@cache
+def _lexicon() -> _Lexicon:
+    return _Lexicon(_WORDS.read_text(encoding="utf-8"))
+
+
+def features() -> tuple[str, ...]:
+    """Every concept, then FORMS: the names that `spoken_of` uses."""
+    return (*dict.fromkeys(_lexicon().concepts), *FORMS)
+
+
+def spoken_of(folded: str, place: Place) -> set[str]:
+    """The concepts and forms of a piece of folded text without line ends. Never raises; linear in its length."""
+    found = {f"in_{place}"}
+    machines = []
+    duties = []
+    for concept, start, end in _lexicon().spoken(folded):
+        found.add(concept)
+        if concept in _ADDRESSED:
+            machines.append((start, end))
+        elif concept == "modal":
+            duties.append(start)
+    for start, end in machines:
+        if _BREAK.match(folded, end, end + _REACH):
+            found.add("machine_break")
+        if any(end <= duty <= end + _REACH for duty in duties):
+            found.add("machine_modal")
+        if _TOWARDS.search(folded[max(0, start - _REACH) : start]):
+            found.add("to_machine")
+    if _QUOTED.search(folded):
+        found.add("quote")
+    return found

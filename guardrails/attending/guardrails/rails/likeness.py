@@ -1,0 +1,163 @@
+"""How like the attacks of known writers a sentence is in what it speaks of: a score beside the rules, not over words.
+
+Each sentence, and each two that follow each other, is the set of concepts and forms of `concepts`; a logistic model
+over these and their pairs gives a score for injection, toxicity and self-harm. A sentence that speaks of a machine, of
+leaving out and of keeping quiet scores high in whatever words. Weights and thresholds (`likeness.tsv`) are made by
+scripts/train_likeness.py from the development sets; a finding here is a likeness, so it holds and never blocks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from attending.guardrails.finding import Code
+from attending.guardrails.rails.concepts import FORMS, features, spoken_of
+from attending.guardrails.rails.deobfuscate import MAX_CHARACTERS
+from attending.guardrails.rails.folding import Origin, fold
+from attending.guardrails.rails.signs import Place
+
+CODES: Final = (Code.INJECTION, Code.TOXICITY, Code.SELF_HARM)
+READ: Final[dict[Place, tuple[Code, ...]]] = {"prompt": CODES, "document": (Code.INJECTION,), "output": CODES}
+"""What is looked for where: a chart may quote an insult or a farewell, and is no less a chart."""
+PAIR: Final = 0.5
+"""The value of a pair beside 1 for a concept: pairs are many."""
+SOURCE: Final = "attending.guardrails.rails.likeness, weights learnt from tests/evaluation/hostile"
+_WEIGHTS: Final = Path(__file__).with_name("likeness.tsv")
+_ENDS: Final = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+|(?<=[\u3002\uff01\uff1f\u061f])")
+_LONGEST: Final = 300
+_SHORTEST: Final = 25
+_TOLD: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """One text's highest score for a code, above its threshold.
+
+    `start` and `end` are code points of the original text, end exclusive; `concepts` are those that weigh most.
+    """
+
+    code: Code
+    score: float
+    start: int
+    end: int
+    concepts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Weights by feature and by pair of features, one layer a code, and the score above which a text is flagged."""
+
+    single: np.ndarray
+    pair: np.ndarray
+    bias: np.ndarray
+    threshold: np.ndarray
+
+    def scores(self, spoken: np.ndarray) -> np.ndarray:
+        """One row a window, one column a code; `spoken` is 1 where a window speaks of a feature."""
+        paired = np.stack([((spoken @ layer) * spoken).sum(axis=1) for layer in self.pair], axis=1)
+        result: np.ndarray = self.bias + spoken @ self.single.T + PAIR * paired
+        return result
+
+    @classmethod
+    def read(cls, text: str) -> Model:
+        """Raises ValueError or KeyError for weights of other features than those of `concepts`."""
+        at = {name: number for number, name in enumerate(features())}
+        count = len(at)
+        model = cls(
+            np.zeros((len(CODES), count)),
+            np.zeros((len(CODES), count, count)),
+            np.zeros(len(CODES)),
+            np.zeros(len(CODES)),
+        )
+        for line in text.splitlines():
+            if not line or line.startswith("#"):
+                continue
+            name, *given = line.split("\t")
+            values = [float(value) for value in given]
+            if len(values) != len(CODES):
+                raise ValueError(f"`{name}` has {len(values)} weights, not {len(CODES)}")
+            if name in ("bias", "threshold"):
+                getattr(model, name)[:] = values
+            elif "+" in name:
+                left, right = name.split("+")
+                model.pair[:, at[left], at[right]] = values
+            else:
+                model.single[:, at[name]] = values
+        return model
+
+
+@cache
+def model() -> Model:
+    """The weights that this package ships."""
+    return Model.read(_WEIGHTS.read_text(encoding="utf-8"))
+
+
+def find_likeness(text: str, place: Place) -> tuple[Likeness, ...]:
+    """At most one likeness a code, of those that are looked for where the text stands. Never raises for any string;
+    what lies beyond MAX_CHARACTERS is a finding of `injection`."""
+    wanted = READ[place]
+    text = text[:MAX_CHARACTERS]
+    spans, spoken = windows(fold(text), place)
+    scores = model().scores(spoken)
+    found = []
+    origin = Origin(text)
+    for column, code in enumerate(CODES):
+        row = int(scores[:, column].argmax())
+        if code not in wanted or scores[row, column] <= model().threshold[column]:
+            continue
+        found.append(
+            Likeness(code, float(scores[row, column]), *origin.span(*spans[row]), _heaviest(spoken[row], column))
+        )
+    return tuple(found)
+
+
+def windows(folded: str, place: Place) -> tuple[list[tuple[int, int]], np.ndarray]:
+    """Spans in the folded text of each sentence and of each two together, and what each speaks of; one at least."""
+    at = {name: number for number, name in enumerate(features())}
+    spans = sentences(folded)
+    spoken = np.zeros((max(1, 2 * len(spans) - 1), len(at)), dtype=np.float32)
+    for row, (start, end) in enumerate(spans):
+        for name in spoken_of(folded[start:end].replace("\n", " "), place):
+            spoken[row, at[name]] = 1.0
+    for row in range(1, len(spans)):
+        spoken[len(spans) + row - 1] = np.maximum(spoken[row - 1], spoken[row])
+    spans += [(spans[row - 1][0], spans[row][1]) for row in range(1, len(spans))]
+    return spans or [(0, 0)], spoken
+
+
+def sentences(folded: str) -> list[tuple[int, int]]:
+    """Spans of the sentences; none longer than 300 characters, and short ones joined to the one before."""
+    spans: list[tuple[int, int]] = []
+    left = 0
+    for stop in (*(match.span() for match in _ENDS.finditer(folded)), (len(folded), len(folded))):
+        start, end = left, stop[0]
+        left = stop[1]
+        while end - start > _LONGEST:
+            cut = folded.rfind(" ", start + _LONGEST // 3, start + _LONGEST)
+            cut = cut if cut > 0 else start + _LONGEST
+            spans.append((start, cut))
+            start = cut
+        if end <= start:
+            continue
+        if spans and (end - start < _SHORTEST or spans[-1][1] - spans[-1][0] < _SHORTEST):
+            spans[-1] = (spans[-1][0], end)
+        else:
+            spans.append((start, end))
+    return spans
+
+
+def _heaviest(spoken: np.ndarray, column: int) -> tuple[str, ...]:
+    names = features()
+    weights = model()
+    paired = weights.pair[column] + weights.pair[column].T
+    share = spoken * (weights.single[column] + PAIR / 2 * (paired @ spoken))
+    order: Sequence[int] = np.argsort(-share).tolist()
+    told: Iterable[str] = (names[i] for i in order if share[i] > 0 and names[i] not in FORMS)
+    return tuple(told)[:_TOLD]

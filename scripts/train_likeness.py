@@ -1,0 +1,197 @@
+"""Makes the weights of `attending.guardrails.rails.likeness` from the development sets of tests/evaluation.
+
+    pip install scikit-learn && python scripts/train_likeness.py [--corpora ../shared/clinical] [--held-out a b ...]
+
+An attack is a whole text of which one window or two are hostile: training begins with all windows of the attacks and
+goes on with the highest ones. Benign are the benign texts of the sets, half of the clinical notes and dialogues and
+half of the outputs of the clinical checks' development sets, where a document counts as an output too. `--held-out`
+leaves sets out and prints what the others find in them; without it the weights are written. The thresholds are those
+that flag THRESHOLD or less of the benign texts of each writer, judged by weights that did not see them, and no
+more than ORDINARY of the clinical texts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+import sys
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from attending.guardrails.rails.concepts import features
+from attending.guardrails.rails.folding import fold
+from attending.guardrails.rails.likeness import CODES, PAIR, READ, windows
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression
+
+ROOT = Path(__file__).resolve().parents[1]
+HOSTILE = ROOT / "tests/evaluation/hostile"
+CHECKS = ROOT / "tests/evaluation/development"
+SETS = (
+    "development", "unseen-b", "unseen-c", "unseen-d", "unseen-e", "acts", "second-look", "independent-1",
+    "plain-speech", "writer-a", "writer-b",
+)  # fmt: skip
+WRITERS = ("writer-a", "writer-b")
+THRESHOLD = 0.015
+ORDINARY = 0.0003
+C = 0.3
+ROUNDS = 4
+WEIGHTS = ROOT / "guardrails/attending/guardrails/rails/likeness.tsv"
+NAMES = features()
+PAIRS = list(combinations(range(len(NAMES)), 2))
+PAIR_AT = {pair: number for number, pair in enumerate(PAIRS)}
+
+
+def texts(corpora: Path) -> list[dict[str, Any]]:
+    """Every text with its set, code ("" for a benign one) and place."""
+    found = []
+    for name in SETS:
+        for line in (HOSTILE / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            code = row.get("code") or ""
+            if code not in ("", *CODES):
+                continue
+            places = ["document", "output"] if not code and row["place"] == "document" else [row["place"]]
+            found += [dict(set=name, id=row["id"], code=code, place=p, text=row["text"]) for p in places]
+    csv.field_size_limit(10**9)
+    notes = []
+    for path in ("aci-bench/train.csv", "mts-dialog/MTS-Dialog-ValidationSet.csv"):
+        with (corpora / path).open(encoding="utf-8") as file:
+            notes += [v for row in csv.DictReader(file) for v in row.values() if v and len(v) > 60]
+    queries = (corpora / "asq-phi-dev/queries.jsonl").read_text(encoding="utf-8").splitlines()
+    outputs = [
+        json.loads(line)["output"]
+        for path in sorted(CHECKS.glob("*.jsonl"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+    for name, given, places in (
+        ("notes", notes, ("prompt", "document", "output")),
+        ("queries", [json.loads(line)["text"] for line in queries], ("prompt",)),
+        ("outputs", outputs, ("output", "document")),
+    ):
+        for number, text in enumerate(given):
+            half = f"{name}-{'train' if number % 2 == 0 else 'test'}"
+            found += [dict(set=half, id=f"{name}-{number}", code="", place=p, text=text) for p in places]
+    return found
+
+
+def matrix(given: list[dict[str, Any]]) -> tuple[sparse.csr_matrix, np.ndarray]:
+    rows, columns, values, owner = [], [], [], []
+    for number, one in enumerate(given):
+        for spoken in windows(fold(one["text"]), one["place"])[1]:
+            row = len(owner)
+            owner.append(number)
+            active = np.flatnonzero(spoken).tolist()
+            pairs = [len(NAMES) + PAIR_AT[pair] for pair in combinations(active, 2)]
+            columns += active + pairs
+            values += [1.0] * len(active) + [PAIR] * len(pairs)
+            rows += [row] * (len(active) + len(pairs))
+    shape = (len(owner), len(NAMES) + len(PAIRS))
+    return sparse.csr_matrix((values, (rows, columns)), shape=shape), np.array(owner)
+
+
+def fit(x: sparse.csr_matrix, owner: np.ndarray, code: np.ndarray, use: np.ndarray, wanted: str) -> Any:
+    used = use[owner]
+    hostile = np.flatnonzero(used & (code[owner] == wanted))
+    benign = np.flatnonzero(used & (code[owner] != wanted))
+    groups: dict[int, list[int]] = {}
+    for window in hostile:
+        groups.setdefault(int(owner[window]), []).append(int(window))
+    chosen = hostile
+    for turn in range(ROUNDS):
+        model = LogisticRegression(C=C, class_weight="balanced", max_iter=300, tol=1e-3)
+        y = np.r_[np.ones(len(chosen)), np.zeros(len(benign))]
+        model.fit(x[np.concatenate([chosen, benign])], y)
+        score = model.decision_function(x[hostile])
+        of = dict(zip(hostile.tolist(), score.tolist(), strict=True))
+        chosen = np.array(
+            [
+                window
+                for group in groups.values()
+                for window in sorted(group, key=lambda w: -of[w])[: max(1, len(group) // 3 if turn == 0 else 2)]
+            ]
+        )
+    return model
+
+
+def highest(score: np.ndarray, owner: np.ndarray, count: int) -> np.ndarray:
+    best = np.full(count, -np.inf)
+    np.maximum.at(best, owner, score)
+    return best
+
+
+def quantile(score: np.ndarray, ids: np.ndarray, benign: np.ndarray) -> float:
+    """The score that THRESHOLD of the benign texts exceed, each counted once with its highest."""
+    best: dict[str, float] = {}
+    for one in np.flatnonzero(benign):
+        best[ids[one]] = max(best.get(ids[one], -np.inf), float(score[one]))
+    return sorted(best.values(), reverse=True)[int(THRESHOLD * len(best))]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpora", type=Path, default=ROOT.parent / "shared/clinical")
+    parser.add_argument("--write", action="store_true", help="write the weights")
+    given = parser.parse_args()
+    found = texts(given.corpora)
+    x, owner = matrix(found)
+    sets = np.array([one["set"] for one in found])
+    ids = np.array([one["id"] for one in found])
+    code = np.array([one["code"] for one in found])
+    read = [np.array([c in READ[one["place"]] for one in found]) for c in CODES]
+    learnt = ~np.char.endswith(sets, "-test")
+    thresholds = []
+    crossed = []
+    for column, wanted in enumerate(CODES):
+        score = np.full(len(found), -np.inf)
+        ordinary = np.zeros(len(found))
+        for writer in WRITERS:
+            model = fit(x, owner, code, learnt & (sets != writer), wanted)
+            here = sets == writer
+            best = highest(model.decision_function(x), owner, len(found))
+            score[here] = best[here]
+            ordinary += best / len(WRITERS)
+        score[~read[column]] = -np.inf
+        crossed.append(score)
+        cuts = [quantile(score, ids, (sets == writer) & (code == "")) for writer in WRITERS]
+        known = ~np.isin(sets, SETS) & read[column]
+        ordinary = sorted(ordinary[known], reverse=True)[int(ORDINARY * known.sum())]
+        thresholds.append(max(*cuts, float(ordinary)))
+        print(f"{wanted}: thresholds {cuts}, {ordinary}")
+        for writer in WRITERS:
+            hostile = (sets == writer) & (code == wanted)
+            print(f"{wanted}: {writer}, unseen: {int((score[hostile] > thresholds[-1]).sum())} of {hostile.sum()}")
+    alarm = np.any([score > t for score, t in zip(crossed, thresholds, strict=True)], axis=0)
+    for writer in WRITERS:
+        benign_ids = set(ids[(sets == writer) & (code == "")])
+        print(f"{writer}: {len(set(ids[alarm & (sets == writer) & (code == '')]))} of {len(benign_ids)} benign texts")
+    models = [fit(x, owner, code, learnt, wanted) for wanted in CODES]
+    scores = [highest(model.decision_function(x), owner, len(found)) for model in models]
+    flagged = np.any([r & (s > t) for r, s, t in zip(read, scores, thresholds, strict=True)], axis=0)
+    for name in dict.fromkeys(sets):
+        if "-" in name and name.endswith(("-test", "-train")):
+            print(f"{name}: {len(set(ids[flagged & (sets == name)]))} of {len(set(ids[sets == name]))} flagged")
+    if given.write:
+        weights = np.array([model.coef_[0] for model in models])
+        digests = [hashlib.sha256((HOSTILE / f"{name}.jsonl").read_bytes()).hexdigest()[:12] for name in SETS]
+        lines = [
+            "# Weights of `likeness` for injection, toxicity and self-harm, made by scripts/train_likeness.py from",
+            "# " + " ".join(f"{name}:{digest}" for name, digest in zip(SETS, digests, strict=True)),
+            "bias\t" + "\t".join(f"{model.intercept_[0]:.3f}" for model in models),
+            "threshold\t" + "\t".join(f"{value:.3f}" for value in thresholds),
+        ]
+        for number in range(weights.shape[1]):
+            if np.abs(weights[:, number]).max() < 0.01:
+                continue
+            name = NAMES[number] if number < len(NAMES) else "+".join(NAMES[i] for i in PAIRS[number - len(NAMES)])
+            lines.append(name + "\t" + "\t".join(f"{value:.2f}" for value in weights[:, number]))
+        WEIGHTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
