@@ -21,6 +21,7 @@ from attending.guardrails.evaluation.hostile import judge
 from attending.guardrails.policy.schema import ScopeOfUse
 from attending.guardrails.rails.folding import fold
 from attending.guardrails.rails.injection import find_injection
+from attending.guardrails.rails.likeness import find_likeness
 from attending.guardrails.rails.scope_of_use import find_off_topic
 from attending.guardrails.rails.self_harm import encourages, expresses
 from attending.guardrails.rails.toxicity import find_toxicity
@@ -79,6 +80,7 @@ def main() -> int:
         "injection, output": lambda text: find_injection(text, "output"),
         "toxicity": find_toxicity,
         "self-harm": lambda text: (expresses(text), encourages(text)),
+        "likeness": lambda text: find_likeness(text, "prompt"),
         "scope of use": lambda text: find_off_topic(text, "prompt"),
         "all of a prompt": lambda text: judge(text, "prompt", scope),
         "all of an output": lambda text: judge(text, "output", scope),

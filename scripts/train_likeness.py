@@ -1,13 +1,12 @@
 """Makes the weights of `attending.guardrails.rails.likeness` from the development sets of tests/evaluation.
 
-    pip install scikit-learn && python scripts/train_likeness.py [--corpora ../shared/clinical] [--held-out a b ...]
+    pip install scikit-learn && python scripts/train_likeness.py [--corpora ../shared/clinical] [--write]
 
 An attack is a whole text of which one window or two are hostile: training begins with all windows of the attacks and
 goes on with the highest ones. Benign are the benign texts of the sets, half of the clinical notes and dialogues and
-half of the outputs of the clinical checks' development sets, where a document counts as an output too. `--held-out`
-leaves sets out and prints what the others find in them; without it the weights are written. The thresholds are those
-that flag THRESHOLD or less of the benign texts of each writer, judged by weights that did not see them, and no
-more than ORDINARY of the clinical texts.
+half of the outputs of the clinical checks' development sets, where a document counts as an output too. Printed is what
+weights that were learnt without a writer find in that writer's set. A threshold is the lowest score that no more than
+THRESHOLD of any writer's benign texts exceed so, nor more than ORDINARY of the clinical texts.
 """
 
 from __future__ import annotations
@@ -33,9 +32,9 @@ HOSTILE = ROOT / "tests/evaluation/hostile"
 CHECKS = ROOT / "tests/evaluation/development"
 SETS = (
     "development", "unseen-b", "unseen-c", "unseen-d", "unseen-e", "acts", "second-look", "independent-1",
-    "plain-speech", "writer-a", "writer-b",
+    "plain-speech", "writer-a", "writer-b", "writer-c",
 )  # fmt: skip
-WRITERS = ("writer-a", "writer-b")
+WRITERS = ("writer-a", "writer-b", "writer-c")
 THRESHOLD = 0.015
 ORDINARY = 0.0003
 C = 0.3
@@ -56,7 +55,9 @@ def texts(corpora: Path) -> list[dict[str, Any]]:
             if code not in ("", *CODES):
                 continue
             places = ["document", "output"] if not code and row["place"] == "document" else [row["place"]]
-            found += [dict(set=name, id=row["id"], code=code, place=p, text=row["text"]) for p in places]
+            found += [
+                {"set": name, "id": row["id"], "code": code, "place": p, "text": row["text"]} for p in places
+            ]
     csv.field_size_limit(10**9)
     notes = []
     for path in ("aci-bench/train.csv", "mts-dialog/MTS-Dialog-ValidationSet.csv"):
@@ -75,7 +76,9 @@ def texts(corpora: Path) -> list[dict[str, Any]]:
     ):
         for number, text in enumerate(given):
             half = f"{name}-{'train' if number % 2 == 0 else 'test'}"
-            found += [dict(set=half, id=f"{name}-{number}", code="", place=p, text=text) for p in places]
+            found += [
+                {"set": half, "id": f"{name}-{number}", "code": "", "place": p, "text": text} for p in places
+            ]
     return found
 
 
@@ -112,7 +115,9 @@ def fit(x: sparse.csr_matrix, owner: np.ndarray, code: np.ndarray, use: np.ndarr
             [
                 window
                 for group in groups.values()
-                for window in sorted(group, key=lambda w: -of[w])[: max(1, len(group) // 3 if turn == 0 else 2)]
+                for window in sorted(group, key=lambda w: -of[w])[
+                    : max(1, len(group) // 3 if turn == 0 else 2)
+                ]
             ]
         )
     return model
@@ -133,7 +138,9 @@ def quantile(score: np.ndarray, ids: np.ndarray, benign: np.ndarray) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--corpora", type=Path, default=ROOT.parent / "shared/clinical")
     parser.add_argument("--write", action="store_true", help="write the weights")
     given = parser.parse_args()
@@ -164,17 +171,23 @@ def main() -> int:
         print(f"{wanted}: thresholds {cuts}, {ordinary}")
         for writer in WRITERS:
             hostile = (sets == writer) & (code == wanted)
-            print(f"{wanted}: {writer}, unseen: {int((score[hostile] > thresholds[-1]).sum())} of {hostile.sum()}")
+            print(
+                f"{wanted}: {writer}, unseen: {int((score[hostile] > thresholds[-1]).sum())} of {hostile.sum()}"
+            )
     alarm = np.any([score > t for score, t in zip(crossed, thresholds, strict=True)], axis=0)
     for writer in WRITERS:
         benign_ids = set(ids[(sets == writer) & (code == "")])
-        print(f"{writer}: {len(set(ids[alarm & (sets == writer) & (code == '')]))} of {len(benign_ids)} benign texts")
+        print(
+            f"{writer}: {len(set(ids[alarm & (sets == writer) & (code == '')]))} of {len(benign_ids)} benign texts"
+        )
     models = [fit(x, owner, code, learnt, wanted) for wanted in CODES]
     scores = [highest(model.decision_function(x), owner, len(found)) for model in models]
     flagged = np.any([r & (s > t) for r, s, t in zip(read, scores, thresholds, strict=True)], axis=0)
     for name in dict.fromkeys(sets):
         if "-" in name and name.endswith(("-test", "-train")):
-            print(f"{name}: {len(set(ids[flagged & (sets == name)]))} of {len(set(ids[sets == name]))} flagged")
+            print(
+                f"{name}: {len(set(ids[flagged & (sets == name)]))} of {len(set(ids[sets == name]))} flagged"
+            )
     if given.write:
         weights = np.array([model.coef_[0] for model in models])
         digests = [hashlib.sha256((HOSTILE / f"{name}.jsonl").read_bytes()).hexdigest()[:12] for name in SETS]
@@ -187,7 +200,11 @@ def main() -> int:
         for number in range(weights.shape[1]):
             if np.abs(weights[:, number]).max() < 0.01:
                 continue
-            name = NAMES[number] if number < len(NAMES) else "+".join(NAMES[i] for i in PAIRS[number - len(NAMES)])
+            name = (
+                NAMES[number]
+                if number < len(NAMES)
+                else "+".join(NAMES[i] for i in PAIRS[number - len(NAMES)])
+            )
             lines.append(name + "\t" + "\t".join(f"{value:.2f}" for value in weights[:, number]))
         WEIGHTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return 0

@@ -226,7 +226,9 @@ def outcome(findings: Iterable[Finding]) -> RailOutcome:
 def _injections(text: str, place: Place, rail: str, where: str) -> list[Finding]:
     """What the rules find in one text; where they find nothing, its likeness to known attacks."""
     within = place == "output"
-    findings = [_injection(hit, text, rail, where, within_output=within) for hit in find_injection(text, place)]
+    findings = [
+        _injection(hit, text, rail, where, within_output=within) for hit in find_injection(text, place)
+    ]
     return findings or [
         like(one, text, rail, where, within_output=within)
         for one in find_likeness(text, place)
@@ -255,8 +257,8 @@ def like(
         text=text[one.start : one.end],
         basis=Basis.RULE,
         source=_LIKENESS_SOURCE,
-        message=f"{where} resembles known attacks ({one.code.value.replace('_', '-')}, score {one.score:.1f}): speaks of "
-        + ", ".join(concept.replace("_", " ") for concept in one.concepts),
+        message=f"{where} resembles known texts of {one.code.value.replace('_', '-')} (score {one.score:.1f}): "
+        "speaks of " + ", ".join(concept.replace("_", " ") for concept in one.concepts),
     )
 
 

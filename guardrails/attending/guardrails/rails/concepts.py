@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ahocorasick_rs import AhoCorasick, MatchKind
-
 from attending.guardrails.rails.folding import fold
 from attending.guardrails.rails.signs import Place
 
@@ -33,7 +32,15 @@ _TOWARDS: Final = re.compile(
 _QUOTED: Final = re.compile(r"[\"\[\]{}<>\u00ab\u00bb\u201e]|'\w")
 _REACH: Final = 30
 
-FORMS: Final = ("machine_break", "machine_modal", "to_machine", "quote", "in_prompt", "in_document", "in_output")
+FORMS: Final = (
+    "machine_break",
+    "machine_modal",
+    "to_machine",
+    "quote",
+    "in_prompt",
+    "in_document",
+    "in_output",
+)
 """How a text speaks: a machine named and then a colon or comma, a duty right after one, "for the", quotation; where
 the text stands."""
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-
 from attending.guardrails.finding import Code
 from attending.guardrails.rails.concepts import FORMS, features, spoken_of
 from attending.guardrails.rails.deobfuscate import MAX_CHARACTERS
@@ -100,8 +99,10 @@ def model() -> Model:
 
 
 def find_likeness(text: str, place: Place) -> tuple[Likeness, ...]:
-    """At most one likeness a code, of those that are looked for where the text stands. Never raises for any string;
-    what lies beyond MAX_CHARACTERS is a finding of `injection`."""
+    """At most one likeness a code, of those that are looked for where the text stands.
+
+    Never raises for any string. Reads MAX_CHARACTERS at most: that a text is longer is a finding of `injection`.
+    """
     wanted = READ[place]
     text = text[:MAX_CHARACTERS]
     spans, spoken = windows(fold(text), place)
@@ -113,7 +114,9 @@ def find_likeness(text: str, place: Place) -> tuple[Likeness, ...]:
         if code not in wanted or scores[row, column] <= model().threshold[column]:
             continue
         found.append(
-            Likeness(code, float(scores[row, column]), *origin.span(*spans[row]), _heaviest(spoken[row], column))
+            Likeness(
+                code, float(scores[row, column]), *origin.span(*spans[row]), _heaviest(spoken[row], column)
+            )
         )
     return tuple(found)
 
