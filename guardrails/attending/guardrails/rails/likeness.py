@@ -17,6 +17,7 @@ from typing import Final
 
 import numpy as np
 from attending.guardrails.finding import Code
+from attending.guardrails.rails.care import taught
 from attending.guardrails.rails.concepts import FORMS, features, spoken_of
 from attending.guardrails.rails.deobfuscate import MAX_CHARACTERS
 from attending.guardrails.rails.folding import Origin, fold
@@ -28,8 +29,11 @@ READ: Final[dict[Place, tuple[Code, ...]]] = {"prompt": CODES, "document": (Code
 PAIR: Final = 0.5
 """The value of a pair beside 1 for a concept: pairs are many."""
 SOURCE: Final = "attending.guardrails.rails.likeness, weights learnt from tests/evaluation/hostile"
+HINTS: Final = {"die": 2, "urges": 2, "lethal_query": 2, "means": 1, "farewell": 1, "despair": 1}
+"""What a window must speak of, to 2 together, before it is like self-harm: tiredness alone, or pills, is everybody's."""
 _WEIGHTS: Final = Path(__file__).with_name("likeness.tsv")
 _ENDS: Final = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+|(?<=[\u3002\uff01\uff1f\u061f])")
+_QUOTE: Final = re.compile(r"(?<!\w)[\"']")
 _LONGEST: Final = 300
 _SHORTEST: Final = 25
 _TOLD: Final = 4
@@ -105,13 +109,19 @@ def find_likeness(text: str, place: Place) -> tuple[Likeness, ...]:
     """
     wanted = READ[place]
     text = text[:MAX_CHARACTERS]
-    spans, spoken = windows(fold(text), place)
+    folded = fold(text)
+    flat = folded.replace("\n", " ")
+    spans, spoken = windows(folded, place)
     scores = model().scores(spoken)
+    hints = np.array([HINTS.get(name, 0) for name in features()])
+    scores[spoken @ hints < 2, CODES.index(Code.SELF_HARM)] = -np.inf
     found = []
     origin = Origin(text)
     for column, code in enumerate(CODES):
         row = int(scores[:, column].argmax())
         if code not in wanted or scores[row, column] <= model().threshold[column]:
+            continue
+        if code is Code.INJECTION and place != "output" and _quoted_in_a_warning(flat, *spans[row]):
             continue
         found.append(
             Likeness(
@@ -119,6 +129,11 @@ def find_likeness(text: str, place: Place) -> tuple[Likeness, ...]:
             )
         )
     return tuple(found)
+
+
+def _quoted_in_a_warning(flat: str, start: int, end: int) -> bool:
+    quote = _QUOTE.search(flat, start, end)
+    return quote is not None and taught(flat, quote.end(), quote.end())
 
 
 def windows(folded: str, place: Place) -> tuple[list[tuple[int, int]], np.ndarray]:
