@@ -30,7 +30,7 @@ PAIR: Final = 0.5
 """The value of a pair beside 1 for a concept: pairs are many."""
 SOURCE: Final = "attending.guardrails.rails.likeness, weights learnt from tests/evaluation/hostile"
 HINTS: Final = {"die": 2, "urges": 2, "lethal_query": 2, "means": 1, "farewell": 1, "despair": 1}
-"""What a window must speak of, to 2 together, before it is like self-harm: tiredness alone, or pills, is everybody's."""
+"""What a window must speak of, to 2 together, to be like self-harm: tiredness alone, or pills, is everybody's."""
 _WEIGHTS: Final = Path(__file__).with_name("likeness.tsv")
 _ENDS: Final = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+|(?<=[\u3002\uff01\uff1f\u061f])")
 _QUOTE: Final = re.compile(r"(?<!\w)[\"']")
