@@ -24,7 +24,7 @@ _JOINED: Final = re.compile(r"[\u0600-\u06ff]")
 _HEADING: Final = re.compile(r"\[([a-z_]+)\]")
 
 _ADDRESSED: Final = frozenset({"machine", "tool", "whoever"})
-_BREAK: Final = re.compile(r"\w*\)?\s*(?:[:,;(]|--? )")
+_BREAK: Final = re.compile(r"\w{0,20}\)?\s{0,3}(?:[:,;(]|--? )")
 _TOWARDS: Final = re.compile(
     r"(?:^|\W)(?:for|to|dear|hey|hi|hello|note|attention|any|all|the|pour|aux?|les?|la|fur|die|der|den|das|an|para|el"
     r"|los|por|per|agli|alla|al|gli|dla|do|na|для|voor|a|l)\W+(?:\w+\W+){0,2}$"
