@@ -29,7 +29,15 @@ from tests.matrix.making import TARGET
 
 START_SECONDS = 120
 TENANTS = ("north", "south")
-ROLES = ("clinician", "pharmacist", "auditor", "operator", "privacy_officer", "safety_officer")
+ROLES = (
+    "clinician",
+    "pharmacist",
+    "auditor",
+    "medical_director",
+    "operator",
+    "privacy_officer",
+    "safety_officer",
+)
 SEVERAL = ("clinician", "operator", "privacy_officer")
 """Roles of the identity `several`; the identity `expired` has all of them and is past its date."""
 SIGNERS = ("clinician", "clinician2", "pharmacist", "privacy_officer", "safety_officer")
@@ -84,6 +92,9 @@ class ConfiguredServer:
         assert text.count("\n  count: 1\n") == 1
         text = text.replace("\n  count: 1\n", "\n  count: 2\n")
         plan.write_text(text + "break_glass:\n  roles: [clinician]\n  review_within_hours: 24\n")
+        # What it releases is read again, all of it.
+        letter = policies / "administrative-letter" / "policy.yaml"
+        letter.write_text(letter.read_text().replace("released_percent: 2\n", "released_percent: 100\n"))
         (self.folder / "replay.jsonl").write_text("\n".join(json.dumps(line) for line in self.replay))
         (self.folder / "attending.toml").write_text("\n".join(self._configuration()))
 

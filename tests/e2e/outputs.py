@@ -46,6 +46,7 @@ OUTPUTS: Final[dict[str, str]] = {
             "KnowledgeService",
             "LedgerService",
             "NoticeService",
+            "OversightService",
             "PasskeyService",
             "PolicyService",
             "PromptService",

@@ -14,6 +14,7 @@ from attending.client import (
     EmergencyClient,
     ExaminationClient,
     NoticeClient,
+    OversightClient,
     PeopleClient,
     PolicyClient,
     RecallClient,
@@ -64,6 +65,8 @@ def furnish(hospital: ConfiguredServer, tenant: str) -> Things:
 def refresh(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
     """The same with new ones of whatever a call uses up."""
     numbers = [f"MRN-{uuid.uuid4().hex[:12]}" for _ in range(3)]
+    with OversightClient(hospital.connection(tenant, "medical_director")) as director:
+        director.open_draw()
     emitter = f"matrix-{uuid.uuid4().hex}"
     with Client(hospital.connection(tenant, "app")) as app:
         held = _infer(app, "held", policy="patient-message", model="warned", patient=_patient(numbers[0]))
@@ -93,6 +96,10 @@ def refresh(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
         emitter=emitter,
         mrn=numbers[0],
     )
+    with OversightClient(hospital.connection(tenant, "medical_director")) as director:
+        director.open_draw()
+    with OversightClient(hospital.connection(tenant, "pharmacist")) as pharmacist:
+        things = replace(things, second_read=pharmacist.second_reads()[0].read_id)
     with PolicyClient(hospital.connection(tenant, "operator")) as operator:
         operator.request(APPROVED, hash_of(APPROVED))
     things = _given_up(hospital, tenant, things)

@@ -79,6 +79,8 @@ class Things:
     examination_signature: bytes = b"x" * 64
     officer_key: str = "1" * 16
     """Enrolled to the privacy officer, who has nothing open."""
+    second_read: str = f"red_{NOBODY}"
+    """Drawn, and waits for a second reader."""
 
 
 Request = Message | list[Message]

@@ -18,6 +18,7 @@ from attending.client.fhir import FhirClient
 from attending.client.keys import KeyClient
 from attending.client.knowledge import KnowledgeClient
 from attending.client.notices import NoticeClient
+from attending.client.oversight import OversightClient
 from attending.client.people import EmergencyClient, PeopleClient
 from attending.client.policy import PolicyClient
 from attending.client.recall import RecallClient
@@ -39,6 +40,7 @@ __all__ = [
     "KeyClient",
     "KnowledgeClient",
     "NoticeClient",
+    "OversightClient",
     "PeopleClient",
     "PolicyClient",
     "PreparedSignature",

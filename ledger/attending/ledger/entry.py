@@ -28,7 +28,8 @@ _TYPES: Final[Mapping[str, str]] = {
     " reconciled stream_opened stream_window stream_closed",
     "recall": "acknowledged",
     "review": "claimed disposed facts_added signed rejected escalated reassigned adjudicated expired sampled"
-    " opinion_recorded",
+    " opinion_recorded second_read",
+    "oversight": "alarm draw_committed draw_opened",
     "prompt": "version label",
     "policy": "version activated retired",
     "knowledge": "version activated attested",

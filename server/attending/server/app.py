@@ -126,6 +126,7 @@ COMPONENTS: Final[tuple[str, ...]] = (
     "attending.server.inference.component:build",
     "attending.server.inference.relay:build",
     "attending.server.review.component:build",
+    "attending.server.oversight.component:build",
     "attending.server.services.recall:build",
     "attending.server.services.break_glass:build",
     "attending.server.notices.component:build",

@@ -145,6 +145,74 @@ review_signature = Table(
     Index(None, "log_id", "signer", "signed_at"),
 )
 
+# One row a finding that somebody disposed of, the last word of each person; none of an entry without a code.
+finding_disposition = Table(
+    "finding_disposition",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("ticket_id", String(40), primary_key=True),
+    Column("finding", Integer, primary_key=True, autoincrement=False),
+    Column("who", String(128), primary_key=True),
+    Column("policy", String(64), nullable=False),
+    Column("rail", String(64), nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("disposition", String(16), nullable=False),
+    Column("reason", String(32)),
+    Column("made_at", String(27), nullable=False),
+    Index(None, "log_id", "made_at"),
+)
+
+# One row a draw of released texts; the seed is in the vault, and in the entry that opens it.
+oversight_draw = Table(
+    "oversight_draw",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("draw_id", String(40), primary_key=True),
+    Column("committed_index", BigInteger, nullable=False),
+    Column("committed_at", String(27), nullable=False),
+    Column("opened_index", BigInteger),
+    Column("seed", String(64)),
+    Column("salt", String(64)),
+    Index(None, "log_id", "committed_index"),
+)
+
+# One row a released text that was drawn; `signers` are those who may not read it again.
+second_read = Table(
+    "second_read",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("read_id", String(40), primary_key=True),
+    Column("inference_id", String(40), nullable=False),
+    Column("draw_id", String(40), nullable=False),
+    Column("policy", String(64), nullable=False),
+    Column("severity_rank", Integer, nullable=False),
+    Column("raised", Boolean, nullable=False),
+    Column("basis", String(16), nullable=False),
+    Column("first", String(32), nullable=False),
+    Column("signers", Text, nullable=False),
+    Column("sampled_at", String(27), nullable=False),
+    Column("reader", String(128)),
+    Column("answer", String(32)),
+    Column("reason", String(32)),
+    Column("read_at", String(27)),
+    Index(None, "log_id", "sampled_at"),
+    Index(None, "log_id", "draw_id"),
+)
+
+# One row an alarm about somebody's pace.
+oversight_alarm = Table(
+    "oversight_alarm",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("alarm_id", String(40), primary_key=True),
+    Column("user", String(128), nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("because", String(64), nullable=False),
+    Column("raised_at", String(27), nullable=False),
+    Index(None, "log_id", "raised_at"),
+)
+
 # One row a withdrawn inference; `outstanding` are those who have not taken notice.
 recall = Table(
     "recall",

@@ -55,10 +55,23 @@ READ_EXAMINATIONS = {"ListExceptions", "ListExaminations"}
 EXAMINE = READ_EXAMINATIONS | {"DisposeExceptions", "PrepareExamination", "SignExamination"}
 AFTER_EMERGENCY = {"EndEmergencyAccess", "ListEmergencyAccess", "ReviewEmergencyAccess"}
 IN_FORCE = {"ListActivations", "ListHazards"}
+READ_AGAIN = {"ListSecondReads", "GetSecondRead", "DecideSecondRead"}
+OVERSIGHT = {"GetSummary", "ListDraws"}
+PEER_REVIEW = {"ListFlaggedReviewers", "GetReviewer", "OpenDraw"}
 NOTICES = {"ListNotices", "RetryNotice", "TestNotice"}
 ASK_FOR_A_VERSION = IN_FORCE | {"RequestActivation"}
 CLINICAL = (
-    GLASS | RECALL | LOOK | DECIDE | OUTCOME | PROOFS | EVENTS | HALT | IN_EMERGENCY | ASK_FOR_A_VERSION
+    READ_AGAIN
+    | GLASS
+    | RECALL
+    | LOOK
+    | DECIDE
+    | OUTCOME
+    | PROOFS
+    | EVENTS
+    | HALT
+    | IN_EMERGENCY
+    | ASK_FOR_A_VERSION
 )
 
 MAY: dict[str, set[str]] = {
@@ -66,7 +79,9 @@ MAY: dict[str, set[str]] = {
     "dr-rivera": CLINICAL,
     "dr-chen": CLINICAL,
     "demo-pharmacist": CLINICAL | {"AttestFact"},
+    "demo-medical-director": OVERSIGHT | PEER_REVIEW,
     "demo-auditor": ENTRIES
+    | OVERSIGHT
     | PROOFS
     | READ_PROMPTS
     | READ_USERS
@@ -97,6 +112,7 @@ MAY: dict[str, set[str]] = {
     "demo-safety-officer": (
         LOOK
         | EXAMINE
+        | OVERSIGHT
         | RECALL
         | AFTER_GLASS
         | ENTRIES

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from attending.guardrails.patient import PatientContext
+from attending.guardrails.policy.schema import Oversight, Sampling
 from attending.ledger.errors import SubjectErased
 from attending.ledger.files import FolderLock
 from attending.ledger.ledger import Ledger, LedgerConfig
@@ -26,6 +27,9 @@ from attending.server.idempotency import answered
 from attending.server.inference.owners import Owners
 from attending.server.inference.recovery import abandon_orphans
 from attending.server.inference.states import State
+from attending.server.oversight.alarms import Alarms
+from attending.server.oversight.draws import Draws
+from attending.server.oversight.second_reads import SecondReads
 from attending.server.providers.port import ProviderError
 from attending.server.recall.desk import Recalls
 from attending.server.replay.reducers import REDUCERS
@@ -42,7 +46,7 @@ from tests.server.inference.conftest import (
 )
 from tests.server.replay.notices import told
 from tests.server.replay.people import lives
-from tests.server.review.conftest import LEASE_SECONDS, Ward
+from tests.server.review.conftest import LEASE_SECONDS, Ward, phi_of
 from tests.server.review.test_break_glass import OFFICER, permit
 from tests.server.review.test_desk import claim, dispose_all, fresh, held, sign, ticket_of
 
@@ -157,7 +161,34 @@ async def whole_life(ward: Ward) -> str:
     await lives(gate.ledger, gate.clock, gate.folder)
     await told(gate.ledger, gate.clock)
     await gate.pipeline.drain()
+    await overseen(ward)
     return patient
+
+
+async def overseen(ward: Ward) -> None:
+    """A draw that takes everything, a second read, and an alarm about somebody's pace."""
+    gate, owner = ward.gate, "srv-test"
+    with pytest.MonkeyPatch.context() as patch:
+        drawn = Sampling(released_percent=100)
+        patch.setitem(gate.policies["administrative-letter"].__dict__, "sampling", drawn)
+        rules = Oversight.model_validate({"velocity": {"signatures_per_hour": 1}})
+        patch.setitem(gate.policies["discharge-plan"].__dict__, "oversight", rules)
+        draws = Draws(gate.ledger, gate.policies, owner, gate.clock)
+        await draws.sweep(TENANT)
+        gate.provider.text = "Your visit is on Tuesday."
+        await gate.pipeline.infer(CALLER, infer_call(), key("drawn"))
+        gate.clock.advance(days=1)
+        await draws.sweep(TENANT)
+        reads = SecondReads(gate.ledger, phi_of(gate), gate.clock)
+        [row] = await reads.waiting(ward.chen.principal, 10)
+        await reads.decide(ward.chen.principal, row["read_id"], "rejected", "unsafe", "a note", key("again"))
+        for _ in range(2):
+            ticket = ticket_of(await held(ward))
+            lease = await claim(ward, ticket, ward.rivera)
+            await dispose_all(ward, ticket, lease, ward.rivera)
+            prepared = await ward.desk.prepare(ward.rivera.permit, ticket, lease, None, ward.rivera.key_id)
+            await sign(ward, ticket, lease, ward.rivera, prepared)
+        assert await Alarms(gate.ledger, gate.policies, owner, gate.clock).sweep(TENANT) == 1
 
 
 async def _dies(*_: object) -> None:

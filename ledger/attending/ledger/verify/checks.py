@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from attending.ledger.draw import SAMPLED, Case, worst_rank
 from attending.ledger.entry import Entry
 from attending.ledger.review_signature import Meaning
 from attending.ledger.verify.activations import Activations
 from attending.ledger.verify.blinded import SecondRead
 from attending.ledger.verify.break_glass import BreakGlass, Used
+from attending.ledger.verify.draws import Draws
 from attending.ledger.verify.examinations import Examinations
 from attending.ledger.verify.halts import Halts
 from attending.ledger.verify.leases import Leases
@@ -115,6 +117,9 @@ class _Stream:
     broke_glass: Used | None = None
     second_read: SecondRead | None = None
     own_views: OwnViews | None = None
+    severity_rank: int = 0
+    raised: bool = False
+    """Whether a signature on it was marked as drawn more often."""
 
 
 class Checks:
@@ -134,6 +139,7 @@ class Checks:
         self._glass = BreakGlass(findings, whole=scope is not Scope.SUBSET and begin == 0)
         self._examinations = Examinations(findings, self._signatures, whole=from_start)
         self._activations = Activations(findings, whole=scope is not Scope.SUBSET, begin=begin)
+        self._draws = Draws(findings, whole=scope is not Scope.SUBSET and begin == 0)
         self._released = self._held_released = self._exceptions = self._transitions = 0
 
     def visit(self, entry: Entry) -> None:
@@ -144,6 +150,7 @@ class Checks:
         self._examinations.visit(entry)
         self._signatures.visit(entry)
         self.successions.visit(entry)
+        self._draws.visit(entry)
         source = entry.type.partition(".")[0]
         if source not in ("inference", "review", "break_glass", "recall"):
             self._halts.visit(entry, None)
@@ -169,6 +176,9 @@ class Checks:
                 stream.policy_hash = _text(entry.body, "policy_hash") or stream.policy_hash
             case "inference.generated":
                 stream.generated_records.update(item.record for item in entry.commitments)
+                findings = entry.body.get("findings")
+                if isinstance(findings, Mapping):
+                    stream.severity_rank = worst_rank(findings.get("by_severity"))
             case "inference.held":
                 stream.held = entry.index
                 stream.to_dispose = _count(entry.body)
@@ -183,6 +193,8 @@ class Checks:
             case "review.facts_added":
                 self._judged_again(stream, entry)
             case "review.signed":
+                reading = entry.body.get("reading")
+                stream.raised |= isinstance(reading, Mapping) and reading.get("raised") is True
                 self._sign(stream, entry)
             case "break_glass.used":
                 known = stream.held is not None or stream.complete
@@ -195,12 +207,17 @@ class Checks:
                 stream.second_read.ended(entry, released=False, complete=stream.complete)
             case "inference.released":
                 self._release(stream, entry)
+                case = Case(entry.stream, stream.policy or "", stream.severity_rank, stream.raised)
+                self._draws.released(case)
+            case kind if kind == SAMPLED:
+                self._draws.sampled(entry)
 
     def finish(self) -> None:
         """Says what holds where nothing was reported."""
         report, signatures = self._findings, self._signatures.count
         waiting = self._glass.finish()
         self._examinations.finish()
+        self._draws.finish()
         if signatures:
             report.passed("V11", f"{signatures} signatures verify over statement, record and text")
             report.passed("V12", f"{signatures} signatures by keys enrolled to the signer and valid then")

@@ -351,10 +351,9 @@ def body_of(policy: Policy) -> dict[str, Any]:
     }
 
 
-def not_acted_on(policy: Policy) -> list[str]:
-    """Settings of a policy that are recorded with its hash and that nothing acts on yet."""
-    settings = {"sampling": policy.sampling.released_percent > 0}
-    return sorted(name for name, given in settings.items() if given)
+def not_acted_on(_policy: Policy) -> list[str]:
+    """Settings of a policy that are recorded with its hash and that nothing acts on yet: none in this version."""
+    return []
 
 
 def _source(name: str) -> str:

@@ -9,7 +9,15 @@ from typing import Final, Literal
 
 APP_ROLES: Final = frozenset({"app"})
 HUMAN_ROLES: Final = frozenset(
-    {"clinician", "pharmacist", "auditor", "privacy_officer", "safety_officer", "operator"}
+    {
+        "clinician",
+        "pharmacist",
+        "auditor",
+        "medical_director",
+        "privacy_officer",
+        "safety_officer",
+        "operator",
+    }
 )
 ROLES: Final = APP_ROLES | HUMAN_ROLES
 

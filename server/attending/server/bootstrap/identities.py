@@ -31,6 +31,7 @@ DEMO_IDENTITIES: Final[tuple[DemoIdentity, ...]] = (
     DemoIdentity("demo-operator", "human", ("operator",), "Operator (demo)"),
     DemoIdentity("demo-privacy-officer", "human", ("privacy_officer",), "Privacy officer (demo)", signs=True),
     DemoIdentity("demo-safety-officer", "human", ("safety_officer",), "Safety officer (demo)", signs=True),
+    DemoIdentity("demo-medical-director", "human", ("medical_director",), "Medical director (demo)"),
 )
 
 

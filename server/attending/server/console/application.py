@@ -8,6 +8,7 @@ from attending.server.console.glass import GlassPages
 from attending.server.console.guard import Address, Guard
 from attending.server.console.item import ItemPage
 from attending.server.console.live import Live
+from attending.server.console.oversight import OversightPages
 from attending.server.console.passkeys import PasskeyPages
 from attending.server.console.policies import PolicyPages
 from attending.server.console.queue import QueuePage
@@ -62,6 +63,7 @@ def application(
     policies: PolicyPages,
     stop: StopPage,
     examination: ExaminationPages,
+    oversight: OversightPages,
 ) -> Starlette:
 
     async def missing(request: Request, _error: Exception) -> Response:
@@ -152,6 +154,14 @@ def application(
                 ("dispose", "disposeExceptions", "DisposeExceptions", examination.dispose),
                 ("prepare", "prepareExamination", "PrepareExamination", examination.prepare),
                 ("sign", "signExamination", "SignExamination", examination.sign),
+            )
+        ),
+        *(
+            Route(path, gate.behind(action, f"OversightService/{rpc}", page))
+            for path, action, rpc, page in (
+                ("/oversight", "getSummary", "GetSummary", oversight.summary),
+                ("/reviewers", "listFlaggedReviewers", "ListFlaggedReviewers", oversight.reviewers),
+                ("/reviewers/{name}", "getReviewer", "GetReviewer", oversight.reviewer),
             )
         ),
         Route("/stop", gate.behind("getHalt", "AdminService/GetHalt", stop)),

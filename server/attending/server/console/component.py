@@ -20,6 +20,7 @@ from attending.server.console.item import ItemPage
 from attending.server.console.links import Links
 from attending.server.console.live import Live
 from attending.server.console.oidc import CodeFlow
+from attending.server.console.oversight import OversightPages
 from attending.server.console.passkeys import PasskeyPages
 from attending.server.console.policies import PolicyPages
 from attending.server.console.queue import QueuePage
@@ -39,6 +40,7 @@ from attending.server.passkeys.door import Passkeys
 from attending.server.recall.desk import Recalls
 from attending.server.review.desk import Desk
 from attending.server.services.admin import AdminService
+from attending.server.services.oversight import OversightService
 from attending.server.services.policy import PolicyService
 from attending.server.web.access import HttpAccess
 from attending.server.web.listener import Listener
@@ -186,6 +188,7 @@ async def build(app: App) -> Console:
         live=live,
         policies=PolicyPages(app.part(PolicyService), serving, policies_folder(app.config), pages),
         examination=ExaminationPages(app.ledger, app.part(ExaminationDesk), passkeys, pages),
+        oversight=OversightPages(app.part(OversightService), pages),
         stop=StopPage(app.part(AdminService), serving.policies, pages),
     )
     return Console(app, section, (web, address, sessions, live), list(flows.values()))

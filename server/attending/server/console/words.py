@@ -254,6 +254,7 @@ ROLES: Final = {
     "auditor": "Auditor",
     "privacy_officer": "Privacy officer",
     "safety_officer": "Safety officer",
+    "medical_director": "Medical director",
     "operator": "Operator",
 }
 STATES: Final = {
@@ -335,8 +336,22 @@ _PLACES: Final = (
     ("/break-glass", "Break-glass", _REVIEWERS | {"auditor", "privacy_officer"}),
     ("/policies", "Policies", frozenset(("safety_officer", "pharmacist", "operator", "auditor"))),
     ("/examination", "Examination", frozenset(("privacy_officer", "safety_officer", "auditor"))),
+    ("/oversight", "Oversight", frozenset(("medical_director", "safety_officer", "auditor"))),
+    ("/reviewers", "Reviewers", frozenset(("medical_director",))),
     ("/stop", "Stop", _REVIEWERS | {"operator", "privacy_officer", "auditor"}),
 )
+
+
+FLAGS: Final = {
+    "REVIEWER_FLAG_READS_TOO_FAST": "signs sooner than texts can be read",
+    "REVIEWER_FLAG_VELOCITY": "signed unusually many in an hour",
+    "REVIEWER_FLAG_MISSES": "releases what second readers would not",
+}
+
+
+def reading_reason(code: str) -> str:
+    """Why somebody signed too soon, as it is asked; `not_given` is of a client that asks for none."""
+    return {**dict(READING_REASONS), "not_given": "None given"}.get(code, code)
 
 
 def places(roles: Collection[str]) -> list[tuple[str, str]]:

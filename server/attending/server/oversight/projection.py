@@ -10,6 +10,8 @@ from attending.server import projections
 from attending.server.replay.fact import Fact
 
 _ITEMS, _SIGNATURES = projections.review_item, projections.review_signature
+_DISPOSITIONS, _ALARMS = projections.finding_disposition, projections.oversight_alarm
+_DRAWS, _READS = projections.oversight_draw, projections.second_read
 READING_KIND: Final = "peer_review"
 """Kind of the payload with how long somebody read."""
 
@@ -38,3 +40,70 @@ def signed(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
         "reading_record": fact.records.get(READING_KIND),
     }
     return [RowWrite(_SIGNATURES, {"nonce": statement["nonce"]}, values)]
+
+
+def disposed(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
+    """What somebody made of a finding; a later word of theirs on the same one replaces it."""
+    body, item = fact.body, read(_ITEMS, {"ticket_id": fact.body["ticket"]})
+    if item is None:
+        raise KeyError("ticket")
+    if "code" not in body:
+        return ()
+    key = {"ticket_id": body["ticket"], "finding": body["finding"], "who": fact.actor.partition(":")[2]}
+    values = {
+        "policy": item["policy"],
+        "rail": body["rail"],
+        "code": body["code"],
+        "severity": body["severity"],
+        "disposition": body["disposition"],
+        "reason": body["reason_code"],
+        "made_at": fact.time,
+    }
+    return [RowWrite(_DISPOSITIONS, key, values)]
+
+
+def draw_committed(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    values = {"committed_index": fact.index, "committed_at": fact.time}
+    return [RowWrite(_DRAWS, {"draw_id": fact.body["draw"]}, values)]
+
+
+def draw_opened(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    values = {"opened_index": fact.index, "seed": fact.body["seed"], "salt": fact.body["salt"]}
+    return [RowWrite(_DRAWS, {"draw_id": fact.body["draw"]}, values)]
+
+
+def sampled(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    """A released text waits for a second read."""
+    body = fact.body
+    values = {
+        "inference_id": fact.stream,
+        "draw_id": body["draw"],
+        "policy": body["policy"],
+        "severity_rank": body["severity_rank"],
+        "raised": body["raised"],
+        "basis": body["basis"],
+        "first": body["first"],
+        "signers": ",".join(body["signers"]),
+        "sampled_at": fact.time,
+    }
+    return [RowWrite(_READS, {"read_id": body["read"]}, values)]
+
+
+def read_again(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    values = {
+        "reader": fact.actor.partition(":")[2],
+        "answer": fact.body["answer"],
+        "reason": fact.body["reason_code"],
+        "read_at": fact.time,
+    }
+    return [RowWrite(_READS, {"read_id": fact.body["read"]}, values)]
+
+
+def alarmed(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    values = {
+        "user": fact.body["user"],
+        "count": fact.body["count"],
+        "because": ",".join(fact.body["because"]),
+        "raised_at": fact.time,
+    }
+    return [RowWrite(_ALARMS, {"alarm_id": fact.body["alarm"]}, values)]

@@ -44,6 +44,8 @@ _NOTICE: Final = GivesNone("names of targets, ids of notices, counts and coded r
 _HALT: Final = GivesNone("what is halted, since when, by whom, and a coded reason")
 _FACT: Final = GivesNone("a rule of the drug knowledge, and who attested it")
 _VERSIONS: Final = GivesNone("hashes and numbers of versions of policies, and names of staff")
+_FIGURES: Final = GivesNone("counts, shares and coded reasons of reviewers, who are no patients here")
+_DRAW: Final = GivesNone("seeds, indexes, random ids, counts, policies and times")
 _KEYS: Final = GivesNone(
     "kinds, generations, times and hashes of keys, no key; a subject is a random pseudonym"
 )
@@ -70,6 +72,14 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.ReviewService/Reassign": _LINE,
     "/attending.v1.ReviewService/Escalate": _LINE,
     "/attending.v1.ReviewService/RecordOpinion": _LINE,
+    "/attending.v1.OversightService/GetSummary": _FIGURES,
+    "/attending.v1.OversightService/ListFlaggedReviewers": _FIGURES,
+    "/attending.v1.OversightService/GetReviewer": _FIGURES,
+    "/attending.v1.OversightService/ListDraws": _DRAW,
+    "/attending.v1.OversightService/OpenDraw": _DRAW,
+    "/attending.v1.OversightService/ListSecondReads": _DRAW,
+    "/attending.v1.OversightService/GetSecondRead": _OUTCOME,
+    "/attending.v1.OversightService/DecideSecondRead": _DRAW,
     "/attending.v1.LedgerService/GetEntry": _ENTRY,
     "/attending.v1.LedgerService/GetReceipt": _ENTRY,
     "/attending.v1.LedgerService/GetCheckpoint": _HASHES,

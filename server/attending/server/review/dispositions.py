@@ -39,6 +39,15 @@ class Dispositions(Opinions):
         item, version = await self.item(principal.tenant, ticket_id)
         machine.dispose(item, principal, lease_id, finding, self._now())
         await self._require_opinion(principal, item)
-        body = {"finding": finding, "disposition": disposition, "reason_code": reason_code or None}
+        found = (await self._result(principal.tenant, item)).findings[finding]
+        body = {
+            "finding": finding,
+            "disposition": disposition,
+            "reason_code": reason_code or None,
+            # By these it is counted how often what a rail finds is so.
+            "rail": found.rail,
+            "code": found.code.value,
+            "severity": found.severity.value,
+        }
         entry = self._entry(principal, "review.disposed", item, body, *note_payload(note))
         return await self._step(principal, item, version, [entry], once)

@@ -146,6 +146,11 @@ class Record:
                 return entry.body
         raise NotFound("UNKNOWN_TICKET")
 
+    async def _result(self, tenant: str, item: Item) -> Result:
+        """What the checks said of the text as generated, the last time that they ran."""
+        judged = item.result_record or (await self._generated(tenant, item.inference_id))["result_record"]
+        return Result.from_bytes(await self._ledger.open_payload(tenant, judged))
+
     async def _done(self, principal: Principal, once: Once) -> int | None:
         """Index of the entry that this key's first call appended: a retry is answered, whatever came after it."""
         done = await answered(self._ledger, principal.tenant, once)
