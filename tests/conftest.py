@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.e2e.server_process import ServerProcess
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 # A shell that starts the tests in the background makes them ignore Ctrl-C, and so every process that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# No test judges by the clock: what is slow on a busy machine is no failure.
+settings.register_profile("attending", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("attending")
 
 # The browser suite has packages of its own, which `make test-browser` installs; named there, a missing one is an error.
 collect_ignore = [] if importlib.util.find_spec("playwright") else ["browser"]
