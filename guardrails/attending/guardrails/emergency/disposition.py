@@ -141,6 +141,13 @@ _NEXT: Final = 25
 """Characters between urgent help and the condition on it."""
 _LATER: Final = re.compile(r"\botherwise\b[^.\n]{0,40}\Z", re.I)
 
+_NOT_WAITED_FOR: Final = re.compile(
+    r"(?:\b(?:not|never|no need to|no point in|without|rather than|instead of)|n(?:'|\u2019)t) (?:\w+ ){0,2}?"
+    r"wait(?:ing)? (?:for|on) (?:\w+ ){0,2}\Z",
+    re.I,
+)
+"""Help that nobody is to wait for: "do not wait for an ambulance" sends nowhere."""
+
 _WAITING: Final = re.compile(r"wait\b", re.I)
 _NO_WAITING: Final = re.compile(
     r"\b(?:do not|don(?:'|\u2019)t|must not|should not|mustn(?:'|\u2019)t|shouldn(?:'|\u2019)t|not to|never|without"
@@ -157,7 +164,7 @@ def directs_urgently(text: str, *, whatever_comes: bool = False) -> bool:
     """
     for match in _URGENT.finditer(text):
         before, after = text[max(0, match.start() - 90) : match.start()], text[match.end() : match.end() + 60]
-        if _declined(before, after):
+        if _declined(before, after) or _NOT_WAITED_FOR.search(before):
             continue
         hasty = _HASTY.fullmatch(match.group()) is not None
         if (hasty or _MENTIONED.fullmatch(match.group())) and not _sends(
