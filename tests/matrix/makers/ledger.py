@@ -59,8 +59,8 @@ def append_batch(_things: Things) -> ledger_pb2.AppendBatchRequest:
 def append_batch_expecting(things: Things) -> ledger_pb2.AppendBatchRequest:
     request = append_batch(things)
     assert isinstance(request, ledger_pb2.AppendBatchRequest)
-    # Requested, generated, released.
-    request.expectations.add(stream=things.released, version=3)
+    # Requested, generated, released, drawn for a second read.
+    request.expectations.add(stream=things.released, version=4)
     return request
 
 

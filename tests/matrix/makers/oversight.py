@@ -32,17 +32,17 @@ def open_draw(_things: Things) -> oversight_pb2.OpenDrawRequest:
     return oversight_pb2.OpenDrawRequest(idempotency_key=key())
 
 
-@maker("OversightService/ListSecondReads", "pharmacist", own=True)
+@maker("OversightService/ListSecondReads", "clinician", own=True)
 def list_reads(_things: Things) -> oversight_pb2.ListSecondReadsRequest:
     return oversight_pb2.ListSecondReadsRequest()
 
 
-@maker("OversightService/GetSecondRead", "pharmacist")
+@maker("OversightService/GetSecondRead", "clinician")
 def get_read(things: Things) -> oversight_pb2.GetSecondReadRequest:
     return oversight_pb2.GetSecondReadRequest(read_id=things.second_read, purpose_of_use=EVERYBODYS)
 
 
-@maker("OversightService/DecideSecondRead", "pharmacist", fresh=True)
+@maker("OversightService/DecideSecondRead", "clinician", fresh=True)
 def decide(things: Things) -> oversight_pb2.DecideSecondReadRequest:
     return oversight_pb2.DecideSecondReadRequest(
         idempotency_key=key(),
