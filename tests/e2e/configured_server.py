@@ -95,6 +95,9 @@ class ConfiguredServer:
         # What it releases is read again, all of it.
         letter = policies / "administrative-letter" / "policy.yaml"
         letter.write_text(letter.read_text().replace("released_percent: 2\n", "released_percent: 100\n"))
+        # Whose reader says first what they think of it.
+        impression = policies / "radiology-impression" / "policy.yaml"
+        impression.write_text(impression.read_text() + "oversight:\n  own_view_first: true\n")
         (self.folder / "replay.jsonl").write_text("\n".join(json.dumps(line) for line in self.replay))
         (self.folder / "attending.toml").write_text("\n".join(self._configuration()))
 

@@ -50,6 +50,8 @@ SECRET_FIELDS = (
         "ticket",
         "unclaimed",
         "lease",
+        "withheld",
+        "withheld_lease",
         "preparation",
         "prompt",
     ),

@@ -77,6 +77,9 @@ def refresh(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
             _infer(app, "held", policy="discharge-plan", model="plan", patient=_patient(numbers[2]))
             for _ in range(2)
         ]
+        impression = _infer(
+            app, "held", policy="radiology-impression", model="plan", patient=_patient(numbers[2])
+        )
     with BreakGlassClient(hospital.connection(tenant, "clinician")) as clinician:
         clinician.use(plans[1].ticket.ticket_id, emergency_pb2.EMERGENCY_REASON_COVER, "A note.")
     with RecallClient(hospital.connection(tenant, "safety_officer")) as officer:
@@ -93,6 +96,7 @@ def refresh(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
         withdrawn=withdrawn.inference_id,
         breakable=plans[0].ticket.ticket_id,
         broken=plans[1].inference_id,
+        withheld=impression.ticket.ticket_id,
         emitter=emitter,
         mrn=numbers[0],
     )
@@ -203,6 +207,7 @@ def _prepared(hospital: ConfiguredServer, tenant: str, things: Things) -> Things
     key = hospital.keys[hospital.name(tenant, "clinician")]
     with ReviewClient(hospital.connection(tenant, "clinician")) as clinician:
         lease = clinician.claim(things.ticket).lease_id
+        withheld = clinician.claim(things.withheld).lease_id
         shown = clinician.item(things.ticket).findings
         findings = [one for one in shown if one.severity >= common_pb2.SEVERITY_MINOR]
         for finding in findings:
@@ -217,6 +222,7 @@ def _prepared(hospital: ConfiguredServer, tenant: str, things: Things) -> Things
     return replace(
         things,
         lease=lease,
+        withheld_lease=withheld,
         colleague=hospital.name(tenant, "clinician2"),
         finding=findings[0].ordinal,
         signing_key=key_id(key),

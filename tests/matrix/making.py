@@ -42,6 +42,9 @@ class Things:
     broken: str = f"inf_{'3' * 32}"
     """Released by break-glass, and not reviewed."""
     lease: str = f"lse_{NOBODY}"
+    withheld: str = f"tkt_{'3' * 32}"
+    """Claimed by the clinician, who has not said their own view of it."""
+    withheld_lease: str = f"lse_{'3' * 32}"
     colleague: str = "matrix-nobody"
     """Who may be handed `ticket`."""
     finding: int = 0

@@ -22,7 +22,8 @@ def claim(things: Things) -> review_pb2.ClaimRequest:
     return review_pb2.ClaimRequest(idempotency_key=key(), ticket_id=things.unclaimed)
 
 
-@maker("ReviewService/ClaimNext", "clinician", own=True, fresh=True)
+# It is the caller's own queue, and in a stranger's nothing waits.
+@maker("ReviewService/ClaimNext", "clinician", fresh=True)
 def claim_next(_things: Things) -> review_pb2.ClaimNextRequest:
     return review_pb2.ClaimNextRequest(idempotency_key=key())
 
@@ -99,7 +100,10 @@ def reassign(things: Things) -> review_pb2.ReassignRequest:
 @maker("ReviewService/RecordOpinion", "clinician", fresh=True)
 def record_opinion(things: Things) -> review_pb2.RecordOpinionRequest:
     return review_pb2.RecordOpinionRequest(
-        idempotency_key=key(), ticket_id=things.ticket, lease_id=things.lease, assessment="safe"
+        idempotency_key=key(),
+        ticket_id=things.withheld,
+        lease_id=things.withheld_lease,
+        assessment="safe",
     )
 
 
