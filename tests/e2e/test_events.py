@@ -47,7 +47,7 @@ def test_kill_nine_in_the_middle_of_a_stream(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path / "data", Path(REPLAY), keep_port=True)
     server.start()
     seen: list[Acknowledged] = []
-    reached: dict[int, threading.Event] = {at: threading.Event() for at in (2_000, 5_000)}
+    reached: dict[int, threading.Event] = {at: threading.Event() for at in (2_000, 5_000, 6_500, 8_000)}
 
     def note(done: Acknowledged) -> None:
         seen.append(done)
@@ -56,8 +56,11 @@ def test_kill_nine_in_the_middle_of_a_stream(tmp_path: Path) -> None:
                 event.set()
 
     def kill() -> None:
-        for event in reached.values():
+        for kills, event in enumerate(reached.values()):
             assert event.wait(TIMEOUT)
+            # Two; more where both fell between an acknowledgement and the next commit, so that nothing was sent twice.
+            if kills >= 2 and any(done.already_recorded for done in seen):
+                return
             server.kill()
             server.start()
 
@@ -73,7 +76,7 @@ def test_kill_nine_in_the_middle_of_a_stream(tmp_path: Path) -> None:
         told = stream.close()
     assert (told.issued, told.received, told.missing) == (EVENTS, EVENTS, 0)
     assert [done.sequence for done in seen] == list(range(1, EVENTS + 1))
-    # Both kills fell into the stream: something was sent twice, and answered with its first entry.
+    # The kills fell into the stream: something was sent twice, and answered with its first entry.
     assert any(done.already_recorded for done in seen)
     with Client(server.connection("demo-auditor")) as auditor:
         stored = [entry for entry in entries(auditor) if "emitter" in entry["body"]]

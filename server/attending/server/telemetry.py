@@ -47,6 +47,7 @@ ALLOWED_KEYS: Final = frozenset(
             "exit_code",
             "kind",
             "location",
+            "office",
             "payloads",
             "pid",
             "port",
