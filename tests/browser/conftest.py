@@ -26,6 +26,13 @@ from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 from tests.browser.ward import Ward
 from tests.e2e.server_process import ServerProcess
 
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Playwright's loop runs from its first test on, so the tests that have a loop of their own come before it."""
+    items.sort(key=lambda item: item.get_closest_marker("asyncio") is None)
+
+
 TAGS = {"team": "browser", "feature": "console"}
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}

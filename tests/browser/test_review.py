@@ -37,6 +37,8 @@ def test_a_newcomer_makes_a_passkey_and_signs_a_changed_text(
         assert "weight" in page.inner_text(".missing")
         page.wait_for_load_state()
         page.click("#claim")
+        page.wait_for_selector("#sign")
+        page.wait_for_load_state()
         page.click(".finding [data-made=fixed]")
         # Whoever agrees changes the text: the editor is there, and nothing is signed before it was changed.
         text = page.input_value("#editor:visible")
@@ -82,6 +84,7 @@ def test_three_keys_and_no_scrolling_for_a_text_with_one_finding(
         page = window.item(item.ticket)
         page.keyboard.press("c")
         page.wait_for_selector("#sign")
+        page.wait_for_load_state()
         page.keyboard.press("j")
         for selector in (".finding:focus", ".finding .decide", "#sign", "#read"):
             box = page.locator(selector).first.bounding_box()
@@ -133,6 +136,7 @@ def test_a_device_that_does_not_verify_its_person_signs_nothing(
         press_sign(page)
         assert "Nothing was changed" in window.toast
         assert released(item) is None
+        page.wait_for_selector("#toast", state="hidden")
         window.verified(True)
         press_sign(page)
         page.wait_for_selector(".state.released")
