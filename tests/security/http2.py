@@ -157,12 +157,12 @@ class Http2:
         """Lets the server send so many bytes more, on a stream or (0) on the connection."""
         self.send(frame(WINDOW_UPDATE, 0, stream, struct.pack(">I", size)))
 
-    def until(self, wanted: Iterable[int], stream: int, seconds: float) -> Frame | None:
-        """The next frame of one of these kinds on a stream; None when the connection ended first."""
+    def until(self, wanted: Iterable[int], stream: int | None, seconds: float) -> Frame | None:
+        """The next frame of one of these kinds on a stream (None: any); None when the connection ended first."""
         kinds, end = set(wanted), time.monotonic() + seconds
         while True:
             found = self.receive(end - time.monotonic())
-            if found is None or (found.kind in kinds and found.stream == stream):
+            if found is None or (found.kind in kinds and stream in (None, found.stream)):
                 return found
 
 
@@ -180,8 +180,8 @@ def connect(server: Any, who: str = "demo-auditor", **how: Any) -> Http2:
     return Http2(host, int(port), Path(ca), **how)
 
 
-def reason(connection: Http2, stream: int, seconds: float = 20.0) -> str | None:
-    """The reason that a call on this stream ended with; None when the connection ended first."""
+def reason(connection: Http2, stream: int | None, seconds: float = 20.0) -> str | None:
+    """The reason that a call on this stream (None: any) ended with; None when the connection ended first."""
     while True:
         found = connection.until([HEADERS, DATA], stream, seconds)
         if found is None:

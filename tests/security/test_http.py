@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 import socket
@@ -12,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn.server
 from attending.ledger.entry import PendingEntry
 from attending.server.services.ledger import build as ledger_service
 from attending.server.web import protocol
@@ -252,6 +254,31 @@ def test_no_path_leads_out_of_a_log(server: Any, path: str) -> None:
     # And as it should be spelled, it is there.
     good = head % (f"/{log}/checkpoint".encode(), server.token("demo-auditor").encode())
     assert exchange(server, good) == [b"HTTP/1.1 200 OK"]
+
+
+@pytest.mark.parametrize(
+    ("size", "status"),
+    [(8 * 1024, 200), (protocol.MAX_HEAD_BYTES + 1, 400), (64 * 1024, 400), (1024 * 1024, 400)],
+)
+async def test_a_head_is_bounded_even_where_one_read_brings_all_of_it(size: int, status: int) -> None:
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    start, end = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: ", b"\r\n\r\n"
+    ours, theirs = socket.socketpair()
+    config = protocol.configuration(app, drain_seconds=1)
+    config.load()
+    connection = protocol.Connection(config, uvicorn.server.ServerState(), {})
+    loop = asyncio.get_running_loop()
+    with theirs:
+        theirs.setblocking(False)
+        await loop.connect_accepted_socket(lambda: connection, ours)
+        connection.data_received(start + b"a" * (size - len(start) - len(end)) + end)
+        async with asyncio.timeout(10):
+            answer = await loop.sock_recv(theirs, 100)
+        connection.transport.abort()
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
 
 
 @pytest.mark.parametrize("size", [8 * 1024, 64 * 1024, 1024 * 1024])

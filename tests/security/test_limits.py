@@ -519,9 +519,10 @@ def anonymous(start_server: Any) -> None:
         addresses = MAX_ANONYMOUS_RPCS // MAX_ANONYMOUS_RPCS_PER_ADDRESS
         for address in range(2, addresses + 2):
             one, _stream = watch(address)
-            for _ in range(MAX_ANONYMOUS_RPCS_PER_ADDRESS - 1):
+            for _ in range(MAX_ANONYMOUS_RPCS_PER_ADDRESS):
                 one.call(WATCH, b"")
-            assert reason(one, one.call(WATCH, b"")) == "ADDRESS_BUSY"
+            # One of them is too many; the server takes a connection's calls in any order.
+            assert reason(one, None) == "ADDRESS_BUSY"
         assert reason(*watch(addresses + 2)) == "SERVER_BUSY"
         # Callers with a credential have places of their own.
         assert outcome(server)[0] == "ok"

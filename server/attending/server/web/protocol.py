@@ -24,6 +24,10 @@ CLOSE_SECONDS: Final = 2.0
 KEEP_ALIVE_SECONDS: Final = 15
 """How long a connection may wait for its next request."""
 MAX_HEAD_BYTES: Final = 16 * 1024
+_PIECE_BYTES: Final = 1024
+"""What h11 is given at once. It asks for the length of a head only while its end is missing, and a read may bring all
+of one that is far too long.
+"""
 
 
 class Connection(H11Protocol):
@@ -50,7 +54,10 @@ class Connection(H11Protocol):
             self.released()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        for start in range(0, len(data), _PIECE_BYTES):
+            if self.transport.is_closing():
+                return
+            super().data_received(data[start : start + _PIECE_BYTES])
         if self.cycle is None or self.cycle.response_complete:
             # Not all of a head: uvicorn has no time for those that follow the first.
             self._await_head()
@@ -164,5 +171,5 @@ def configuration(app: Any, *, drain_seconds: float) -> uvicorn.Config:
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, round(drain_seconds)),
-        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES - _PIECE_BYTES,
     )
