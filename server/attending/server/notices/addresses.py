@@ -15,6 +15,10 @@ from typing import Any, Final
 import httpcore
 
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_UNICAST: Final = ipaddress.ip_network("2000::/3")
+"""All that is given out of IPv6 to the public internet (RFC 4291, section 2.4). Outside are old site-local addresses
+(fec0::/10), a network's own translation to IPv4 (RFC 8215), and IPv4-compatible ones, which may lead inside.
+"""
 
 
 class AddressRefused(Exception):  # noqa: N818 - says what happened
@@ -32,6 +36,8 @@ def is_public(address: str) -> bool:
             return False
         if inner is not None:
             return is_public(str(inner))
+        if ip not in _UNICAST:
+            return False
     return ip.is_global and not ip.is_multicast
 
 
