@@ -185,6 +185,10 @@ class ConfiguredServer:
             raise AssertionError(f"server did not start: {self.log.read_text(errors='replace')[-2000:]}")
         self.where = json.loads(lines[0])
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """kill -9 of the server and every process it started."""
         assert self._process is not None
@@ -196,7 +200,11 @@ class ConfiguredServer:
         assert self._process is not None
         if self._process.poll() is None:
             self._process.terminate()
-        status = self._process.wait(timeout=90)
+        try:
+            status = self._process.wait(timeout=90)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
         if (
             self.folder / "ledger" / "ledger.db"
         ).exists():  # a shared database is checked when all have stopped

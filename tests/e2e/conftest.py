@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from attending.client import Client, ReviewClient
 from tests.e2e.calls import infer_request
 from tests.e2e.configured_server import ConfiguredServer
 from tests.e2e.lying_provider import LyingProvider
-from tests.e2e.server_process import ServerProcess
+from tests.e2e.server_process import ServerProcess, ended
 
 DOSE = "Take amoxicillin 500 mg three times a day for 7 days."
 LETTER = "Your visit is on Tuesday at ten."
@@ -40,6 +41,13 @@ REPLAYED: list[dict[str, Any]] = [
 ]
 
 
+@pytest.fixture
+def ends() -> Iterator[ExitStack]:
+    """Left when the test ends, however it does."""
+    with ExitStack() as stack:
+        yield stack
+
+
 @pytest.fixture(scope="session")
 def server(embedded: ServerProcess) -> ServerProcess:
     return embedded
@@ -60,9 +68,10 @@ def opened_hospital(
     folder = tmp_path_factory.mktemp("e2e") / "hospital"
     process = ConfiguredServer(folder, REPLAYED, lying_provider.url, workers=2)
     process.prepare()
-    process.start()
-    yield process
-    assert process.stop() == 0
+    with ended(process):
+        process.start()
+        yield process
+        assert process.stop() == 0
 
 
 @dataclass(frozen=True)

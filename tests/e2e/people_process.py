@@ -56,6 +56,10 @@ class PeopleProcess:
             assert time.monotonic() < until, f"server did not start: {said}"
             time.sleep(0.02)
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """kill -9."""
         assert self._process is not None

@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from attending.client import Connection
 from attending.server.bootstrap.folder import ledger_of
@@ -17,6 +19,24 @@ from attending.server.bootstrap.folder import ledger_of
 from tests.derived import not_derived
 
 START_SECONDS = 120
+
+
+class Killable(Protocol):
+    @property
+    def running(self) -> bool: ...
+
+    def kill(self) -> None: ...
+
+
+@contextmanager
+def ended(*servers: Killable) -> Iterator[None]:
+    """Whatever becomes of the test, none of the servers outlives it: what was not stopped in order is killed."""
+    try:
+        yield
+    finally:
+        for server in servers:
+            if server.running:
+                server.kill()
 
 
 class ServerProcess:
@@ -46,6 +66,7 @@ class ServerProcess:
             if self._process.poll() is not None:
                 raise AssertionError(f"server ended with {self._process.returncode}: {self.tail()}")
             if time.monotonic() > until:
+                self.kill()
                 raise AssertionError(f"server did not start: {self.tail()}")
             time.sleep(0.02)
         if self.keep_port:
@@ -67,6 +88,10 @@ class ServerProcess:
             "--workers",
             "1",
         ]
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def kill(self) -> None:
         """kill -9 of the server and every process it started."""

@@ -40,7 +40,7 @@ from tests.e2e.canary import (
 )
 from tests.e2e.configured_server import ConfiguredServer
 from tests.e2e.lying_provider import LyingProvider
-from tests.e2e.server_process import ServerProcess
+from tests.e2e.server_process import ServerProcess, ended
 
 pytestmark = pytest.mark.xdist_group("server")
 
@@ -68,9 +68,10 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     replay = folder / "replay.jsonl"
     replay.write_text("\n".join(json.dumps(line) for line in REPLAY))
     server = ServerProcess(folder / "data", replay)
-    server.start()
-    yield Filled(server, through_every_door(lambda role: server.connection(DEMO[role])))
-    assert server.stop() == 0
+    with ended(server):
+        server.start()
+        yield Filled(server, through_every_door(lambda role: server.connection(DEMO[role])))
+        assert server.stop() == 0
 
 
 def test_every_door_was_gone_through(filled: Filled) -> None:

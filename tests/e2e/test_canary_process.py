@@ -29,6 +29,7 @@ from tests.e2e.canary import ABOUT, MRN, NAME, REPLAY, Done, context, found, thr
 from tests.e2e.configured_server import ConfiguredServer
 from tests.e2e.lying_provider import LyingProvider
 from tests.e2e.outputs import OUTPUTS, observed, sockets
+from tests.e2e.server_process import ended
 from tests.postgres_cluster import Cluster
 
 pytestmark = [pytest.mark.xdist_group("server"), pytest.mark.timeout(300)]
@@ -115,10 +116,11 @@ def watched(tmp_path_factory: pytest.TempPathFactory, lying_provider: LyingProvi
         server.start()
     finally:
         resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
-    with Watcher(server.pid, temporary) as watcher:
-        done = through_every_door(lambda role: server.connection("north", role))
-    yield Watched(server, temporary, cwd, done, watcher)
-    assert server.stop() == 0
+    with ended(server):
+        with Watcher(server.pid, temporary) as watcher:
+            done = through_every_door(lambda role: server.connection("north", role))
+        yield Watched(server, temporary, cwd, done, watcher)
+        assert server.stop() == 0
     assert not found(server.log.read_bytes())
 
 

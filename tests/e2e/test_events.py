@@ -6,6 +6,8 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from attending.v1 import ledger_pb2, report_pb2
 from tests.e2e.calls import TIMEOUT, entries, refused
 from tests.e2e.canary import CANARIES, MRN, NAME, PHONE, STREET, found
 from tests.e2e.configured_server import ConfiguredServer
-from tests.e2e.server_process import ServerProcess
+from tests.e2e.server_process import ServerProcess, ended
 
 pytestmark = pytest.mark.xdist_group("server")
 
@@ -43,8 +45,9 @@ def report(server: ServerProcess, path: Path, **anchors: Any) -> Any:
 
 @pytest.mark.kill
 @pytest.mark.timeout(300)
-def test_kill_nine_in_the_middle_of_a_stream(tmp_path: Path) -> None:
+def test_kill_nine_in_the_middle_of_a_stream(tmp_path: Path, ends: ExitStack) -> None:
     server = ServerProcess(tmp_path / "data", Path(REPLAY), keep_port=True)
+    ends.enter_context(ended(server))
     server.start()
     seen: list[Acknowledged] = []
     reached: dict[int, threading.Event] = {at: threading.Event() for at in (2_000, 5_000, 6_500, 8_000)}
@@ -64,15 +67,14 @@ def test_kill_nine_in_the_middle_of_a_stream(tmp_path: Path) -> None:
             server.kill()
             server.start()
 
-    killer = threading.Thread(target=kill, daemon=True)
-    killer.start()
-    with Client(server.connection("demo-app")) as client:
+    # Waited for also when the stream fails, or it would start a server after the last was ended.
+    with ThreadPoolExecutor(1) as pool, Client(server.connection("demo-app")) as client:
+        killing = pool.submit(kill)
         with client.event_stream("loader", on_acknowledged=note) as stream:
             for number in range(EVENTS):
                 stream.append(feedback(number), timeout_seconds=120)
             stream.flush(timeout_seconds=120)
-            killer.join(TIMEOUT)
-            assert not killer.is_alive()
+            killing.result(TIMEOUT)
         told = stream.close()
     assert (told.issued, told.received, told.missing) == (EVENTS, EVENTS, 0)
     assert [done.sequence for done in seen] == list(range(1, EVENTS + 1))
@@ -94,8 +96,11 @@ def test_kill_nine_in_the_middle_of_a_stream(tmp_path: Path) -> None:
     assert server.stop() == 0
 
 
-def test_a_client_that_was_killed_leaves_an_emitter_that_is_not_declared(tmp_path: Path) -> None:
+def test_a_client_that_was_killed_leaves_an_emitter_that_is_not_declared(
+    tmp_path: Path, ends: ExitStack
+) -> None:
     server = ServerProcess(tmp_path / "data", Path(REPLAY))
+    ends.enter_context(ended(server))
     server.start()
     with Client(server.connection("demo-app")) as client:
         stream = client.event_stream("cut-short")
@@ -120,8 +125,9 @@ def test_a_client_that_was_killed_leaves_an_emitter_that_is_not_declared(tmp_pat
     assert server.stop() == 0
 
 
-def test_personal_data_of_events_is_never_in_clear(tmp_path: Path) -> None:
+def test_personal_data_of_events_is_never_in_clear(tmp_path: Path, ends: ExitStack) -> None:
     server = ServerProcess(tmp_path / "data", Path(REPLAY))
+    ends.enter_context(ended(server))
     server.start()
     about = f"{NAME}, {MRN}, {PHONE}, {STREET}".encode()
     raw = b""

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from attending.ledger.verify.bundle import Anchors, verify_bundle
 from attending.server.cli.export import download
 from attending.v1 import common_pb2, ledger_pb2, report_pb2
 
-from tests.e2e.server_process import ServerProcess
+from tests.e2e.server_process import ServerProcess, ended
 from tests.matrix.makers.policy import hash_of
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("server")]
@@ -97,7 +98,7 @@ def entries(client: Client) -> list[dict[str, object]]:
 
 
 @pytest.mark.timeout(420)
-def test_kill_nine_under_load(tmp_path: Path) -> None:
+def test_kill_nine_under_load(tmp_path: Path, ends: ExitStack) -> None:
     replay = tmp_path / "replay.jsonl"
     replay.write_text(
         "\n".join(
@@ -114,6 +115,7 @@ def test_kill_nine_under_load(tmp_path: Path) -> None:
     chance = random.Random(7)
     acknowledged: dict[str, Acknowledged] = {}
     unknown: set[str] = set()
+    ends.enter_context(ended(server))
     server.start()
     wanted = hash_of("patient-triage")
     with PolicyClient(server.connection("demo-operator")) as operator:

@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from collections import defaultdict
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,6 +38,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.derived import not_derived
 from tests.e2e.people_process import PeopleProcess
+from tests.e2e.server_process import ended
 from tests.server.inference.conftest import failed_checks
 from tests.server.people.conftest import person
 
@@ -200,11 +202,12 @@ class World:
         return threads
 
 
-def test_kill_nine_while_people_change(tmp_path: Path) -> None:
+def test_kill_nine_while_people_change(tmp_path: Path, ends: ExitStack) -> None:
     server = PeopleProcess(tmp_path / "data")
     world = World(server)
     chance = random.Random(11)
     cut: set[str] = set()
+    ends.enter_context(ended(server))
     server.start()
     for _round in range(ROUNDS):
         world.connect()

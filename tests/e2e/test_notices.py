@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from tests.e2e.calls import TIMEOUT, infer_request
 from tests.e2e.configured_server import ConfiguredServer
 from tests.e2e.conftest import REPLAYED
 from tests.e2e.lying_provider import LyingProvider
+from tests.e2e.server_process import ended
 from tests.matrix.making import TARGET
 
 pytestmark = [pytest.mark.kill, pytest.mark.timeout(300)]
@@ -74,7 +75,9 @@ def until(done: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_no_kill_loses_a_notice(tmp_path: Path, lying_provider: LyingProvider, pager: Pager) -> None:
+def test_no_kill_loses_a_notice(
+    tmp_path: Path, lying_provider: LyingProvider, pager: Pager, ends: ExitStack
+) -> None:
     hospital = ConfiguredServer(tmp_path / "hospital", REPLAYED, lying_provider.url)
     hospital.prepare()
     with (hospital.folder / "attending.toml").open("a") as file:
@@ -82,6 +85,7 @@ def test_no_kill_loses_a_notice(tmp_path: Path, lying_provider: LyingProvider, p
             f'\n[[notices.webhook]]\nname = "night"\nurl = "{pager.url}"\nallow_private = true\n'
             'secret_file = "notices.secret"\nevents = ["item.held"]\n'
         )
+    ends.enter_context(ended(hospital))
     hospital.start()
     with NoticeClient(hospital.connection("north", "operator")) as operator:
         # From when its place is on record, it is told of everything.

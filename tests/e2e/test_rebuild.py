@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from attending.server import projections
 from attending.server.demo.server import REPLAY
 
 from tests.e2e.calls import infer_request
-from tests.e2e.server_process import ServerProcess
+from tests.e2e.server_process import ServerProcess, ended
 
 
 def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -40,8 +41,11 @@ def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.kill
-def test_lost_projections_are_refused_made_again_and_served_as_before(tmp_path: Path) -> None:
+def test_lost_projections_are_refused_made_again_and_served_as_before(
+    tmp_path: Path, ends: ExitStack
+) -> None:
     server = ServerProcess(tmp_path / "data", Path(REPLAY))
+    ends.enter_context(ended(server))
     server.start()
     with Client(server.connection("demo-app")) as app:
         calls = [

@@ -48,6 +48,7 @@ from tests.e2e.configured_server import ConfiguredServer
 from tests.e2e.conftest import LETTER, REPLAYED
 from tests.e2e.lying_provider import LyingProvider
 from tests.e2e.people import Enrolled, let_in, office, soon
+from tests.e2e.server_process import ended
 from tests.e2e.test_review_flow import accept_all
 from tests.postgres_cluster import Cluster
 
@@ -164,6 +165,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory, lying_provider: LyingProvider
         )
         a.prepare()
         b = a.twin("b")
+        stack.enter_context(ended(a, b))
         # At once, on an empty database: both create the logs, enrol the keys and record the policies.
         starting = [threading.Thread(target=server.start) for server in (a, b)]
         for thread in starting:
@@ -567,7 +569,7 @@ def test_a_server_that_stops_while_the_database_is_away_leaves_its_calls_to_the_
 ) -> None:
     third = pair.a.twin("d")
     third.start()
-    with Client(third.connection("north", "app")) as client:
+    with ended(third), Client(third.connection("north", "app")) as client:
         stream = client.inference.StreamInfer(
             inference_pb2.StreamInferRequest(request=infer_request(model="letter-slow")), timeout=TIMEOUT
         )
