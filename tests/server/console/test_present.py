@@ -64,6 +64,26 @@ def test_a_difference_names_the_word_that_changed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("a\n" + "same\n" * 30_000 + "b\n", "c\n" + "same\n" * 30_000 + "d\n"),
+        ("a " * 30_000, "b " + "a " * 29_999),
+    ],
+    ids=["lines", "words"],
+)
+def test_what_would_cost_the_square_of_a_long_text_is_shown_as_replaced_whole(
+    before: str, after: str
+) -> None:
+    assert [(one.kind, one.text) for one in difference(before, after)] == [("gone", before), ("new", after)]
+
+
+def test_a_small_change_in_a_long_text_is_found_all_the_same() -> None:
+    lines = ["same\n"] * 20_000
+    changes = difference("".join([*lines, "Take 5 mg\n", *lines]), "".join([*lines, "Take 50 mg\n", *lines]))
+    assert [(one.kind, one.text) for one in changes if one.kind != "same"] == [("gone", "5"), ("new", "50")]
+
+
+@pytest.mark.parametrize(
     ("context", "missing", "facts"),
     [
         ({}, {"age", "weight", "kidney function (eGFR)", "allergies", "medication list"}, {}),

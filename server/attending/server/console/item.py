@@ -80,7 +80,7 @@ class ItemPage:
             pieces=present.pieces(text, result.findings if text == case.output else ()),
             text=text,
             edited=text != case.output,
-            changes=present.difference(case.output, text) if text != case.output else [],
+            changes=await asyncio.to_thread(present.difference, case.output, text),
             signatures=signatures,
             printed=lambda name: self._printed(who.tenant, name),
             decide=decide,

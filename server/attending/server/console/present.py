@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any, Final
 
 from attending.guardrails.finding import Finding, Severity
 
 _WORD: Final = re.compile(r"\s+|[^\s]+")
+_MAX_LINES: Final = 2_000
+"""Of both texts together that are compared, from the first that differs to the last."""
 _MAX_WORDS: Final = 4_000
-"""Of one changed passage; a longer one is shown as replaced whole."""
+"""Of all changed passages together that are compared word by word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,34 +53,51 @@ class Change:
 
 
 def difference(before: str, after: str) -> list[Change]:
-    """What was changed, by lines and within changed lines by words. `same` and `new` joined are `after`."""
-    found: list[Change] = []
+    """What was changed, by lines and within changed lines by words. `same` and `new` joined are `after`.
+
+    Comparing costs the square of what differs, and a hostile text is all of one line: what is longer than the bounds
+    above, from the first line that differs to the last, is shown as replaced whole.
+    """
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    for tag, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if tag == "equal":
-            found.append(Change("same", "".join(old[a:b])))
-        else:
-            found += _words("".join(old[a:b]), "".join(new[c:d]))
+    head = _alike(old, new)
+    tail = _alike(old[head:][::-1], new[head:][::-1])
+    found = [Change("same", "".join(old[:head]))]
+    words_left = _MAX_WORDS
+    for change in _compared(old[head : len(old) - tail], new[head : len(new) - tail], _MAX_LINES):
+        if isinstance(change, Change):
+            found.append(change)
+            continue
+        gone, come = (_WORD.findall(text) for text in change)
+        for inner in _compared(gone, come, words_left):
+            found += [inner] if isinstance(inner, Change) else _replaced(*inner)
+        words_left -= len(gone) + len(come)
+    found.append(Change("same", "".join(old[len(old) - tail :])))
     merged: list[Change] = []
-    for change in found:
-        if merged and merged[-1].kind == change.kind:
-            merged[-1] = Change(change.kind, merged[-1].text + change.text)
-        elif change.text:
-            merged.append(change)
+    for step in found:
+        if merged and merged[-1].kind == step.kind:
+            merged[-1] = Change(step.kind, merged[-1].text + step.text)
+        elif step.text:
+            merged.append(step)
     return merged
 
 
-def _words(before: str, after: str) -> list[Change]:
-    old, new = _WORD.findall(before), _WORD.findall(after)
-    if len(old) + len(new) > _MAX_WORDS:
-        return [Change("gone", before), Change("new", after)]
-    found = []
+def _alike(old: Sequence[str], new: Sequence[str]) -> int:
+    """How many stand alike at the beginning of both."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
+
+
+def _compared(old: Sequence[str], new: Sequence[str], most: int) -> Iterator[Change | tuple[str, str]]:
+    """What is the same, and (before, after) of what is not; of more than `most` all is not."""
+    if len(old) + len(new) > most:
+        yield "".join(old), "".join(new)
+        return
     for tag, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if tag == "equal":
-            found.append(Change("same", "".join(old[a:b])))
-        else:
-            found += [Change("gone", "".join(old[a:b])), Change("new", "".join(new[c:d]))]
-    return found
+        gone, come = "".join(old[a:b]), "".join(new[c:d])
+        yield Change("same", gone) if tag == "equal" else (gone, come)
+
+
+def _replaced(before: str, after: str) -> list[Change]:
+    return [Change("gone", before), Change("new", after)]
 
 
 @dataclass(frozen=True, slots=True)
