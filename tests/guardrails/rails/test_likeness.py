@@ -76,9 +76,18 @@ def test_any_string_is_read_and_spans_lie_within_it(text: str, place: Place) -> 
 @given(st.text(alphabet="ab .\n", max_size=2000))
 def test_sentences_cover_the_text_but_for_blanks(text: str) -> None:
     spans = sentences(text)
-    assert all(end - start <= 300 + 25 + 300 for start, end in spans)
+    assert all(end - start <= 325 for start, end in spans)
     left = "".join(text[start:end] for start, end in spans)
     assert sorted(left.replace(" ", "").replace("\n", "")) == sorted(text.replace(" ", "").replace("\n", ""))
+
+
+@pytest.mark.parametrize(
+    "unit", ["ai must. ", "a.\n", "a.\n\n\n", "AI: ", "\u3002", "ai must " * 40 + ". x. "]
+)
+def test_short_sentences_without_end_are_not_joined_into_one(unit: str) -> None:
+    """What a window speaks of is weighed in pairs: one window over a whole text took the square of its length."""
+    text = fold(unit * 1000)
+    assert max(end - start for start, end in sentences(text)) <= 325
 
 
 ATTACK = (

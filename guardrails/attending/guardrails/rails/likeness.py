@@ -151,7 +151,10 @@ def windows(folded: str, place: Place) -> tuple[list[tuple[int, int]], np.ndarra
 
 
 def sentences(folded: str) -> list[tuple[int, int]]:
-    """Spans of the sentences; none longer than 300 characters, and short ones joined to the one before."""
+    """Spans of the sentences; none longer than 325 characters, and short ones joined to the one before, up to that.
+
+    The bound keeps the work linear: what a window speaks of is weighed in pairs.
+    """
     spans: list[tuple[int, int]] = []
     left = 0
     for stop in (*(match.span() for match in _ENDS.finditer(folded)), (len(folded), len(folded))):
@@ -164,7 +167,8 @@ def sentences(folded: str) -> list[tuple[int, int]]:
             start = cut
         if end <= start:
             continue
-        if spans and (end - start < _SHORTEST or spans[-1][1] - spans[-1][0] < _SHORTEST):
+        short = spans and (end - start < _SHORTEST or spans[-1][1] - spans[-1][0] < _SHORTEST)
+        if short and end - spans[-1][0] <= _LONGEST + _SHORTEST:
             spans[-1] = (spans[-1][0], end)
         else:
             spans.append((start, end))
