@@ -1,12 +1,13 @@
 """How long the desk takes with a long queue: a page of it, an item, and a signature that releases.
 
-A real SQLite ledger holds one whole inference per waiting item, as the pipeline leaves it; the desk is the server's.
+A real ledger holds one whole inference per waiting item, as the pipeline leaves it; the desk is the server's.
 Timed are the queue's first page, a page from the middle and filters; an item with its look on record; claim,
 disposition, preparation and signature, each durable. The checks are not part of this: the text is signed as held. Then
 many reviewers at once take items from the top; the run ends with the auditor's checks and with the count of items that
-wait still, so a lost update shows.
+wait still, so a lost update shows. With `--store postgres` the ledger lies in a real PostgreSQL (the wheel's, started
+for the run, all settings at their durable defaults).
 
-    python bench/review.py [--json] [--items N] [--reviewers N] [--folder DIR]
+    python bench/review.py [--json] [--store sqlite|postgres] [--items N] [--reviewers N] [--folder DIR]
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import argparse
 import asyncio
 import json
 import secrets
+import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -27,7 +30,7 @@ from attending.guardrails.patient import PatientContext
 from attending.guardrails.policy.load import PolicySet
 from attending.ledger.ed25519 import key_id, public_bytes
 from attending.ledger.entry import Payload, PendingEntry
-from attending.ledger.ledger import Ledger
+from attending.ledger.ledger import Ledger, LedgerConfig
 from attending.ledger.review_signature import sign_statement
 from attending.ledger.verify.checks import Checks
 from attending.ledger.verify.checks import Scope as LogScope
@@ -232,9 +235,28 @@ async def _together(ward: Ward, each: int) -> dict[str, Any]:
     }
 
 
-async def run(folder: Path, items: int, reviewers: int) -> dict[str, Any]:
+@contextmanager
+def _postgres(folder: Path) -> Iterator[LedgerConfig]:
+    """The configuration of an empty ledger in a cluster of its own; only its keys lie in `folder`."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from attending.ledger.store import postgres_admin
+
+    from tests.postgres_cluster import Cluster
+
+    cluster = Cluster({"shared_buffers": "256MB", "max_wal_size": "4GB"})
+    cluster.start()
+    try:
+        cluster.execute("CREATE ROLE app LOGIN")
+        cluster.execute("CREATE DATABASE review")
+        postgres_admin.prepare(cluster.conninfo("review"), [projections.metadata], grant_to=["app"])
+        yield LedgerConfig(folder, database=cluster.conninfo("review", "app"))
+    finally:
+        cluster.destroy()
+
+
+async def run(config: LedgerConfig, items: int, reviewers: int) -> dict[str, Any]:
     """Figures of one run."""
-    ledger = await Ledger.open(folder, metadata=[projections.metadata])
+    ledger = await Ledger.open(config, metadata=[projections.metadata])
     try:
         await ledger.create_log(LOG, "attending.example/bench")
         ward = Ward(ledger, reviewers)
@@ -297,6 +319,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the bench and prints its figures."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0] if __doc__ else None)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite")
     parser.add_argument("--items", type=int, default=100_000, help="waiting items; at least 1,000")
     parser.add_argument("--reviewers", type=int, default=50)
     parser.add_argument("--folder", type=Path, help="where to make the log; a temporary folder when left out")
@@ -304,7 +327,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.items < 1_000:
         parser.error("--items must be at least 1000")
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
-        figures = asyncio.run(run(Path(name), options.items, options.reviewers))
+        place = nullcontext(LedgerConfig(Path(name))) if options.store == "sqlite" else _postgres(Path(name))
+        with place as config:
+            figures = asyncio.run(run(config, options.items, options.reviewers))
     if options.json:
         print(json.dumps(figures))
     else:

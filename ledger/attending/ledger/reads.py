@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
@@ -109,6 +109,12 @@ class LedgerReads:
         """Number of entries of the stream."""
         await self._known(log_id)
         return await self._ask(self._store.read_stream_version, log_id, stream)
+
+    async def stream_versions(self, log_id: str, streams: Collection[str]) -> dict[str, int]:
+        """Number of entries of each stream, asked for at once; 0 for one without."""
+        await self._known(log_id)
+        found = await self._ask(self._store.read_stream_versions, log_id, streams)
+        return {stream: found.get(stream, 0) for stream in streams}
 
     # --- who else writes -------------------------------------------------------------------------------
 

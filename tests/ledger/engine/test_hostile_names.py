@@ -25,6 +25,7 @@ def test_nothing_is_found_and_nothing_breaks(
         for log_id in ("clinic", name):
             assert store.stream_entries(log_id, name, 0, 10) == []
             assert store.read_stream_version(log_id, name) == 0
+            assert store.read_stream_versions(log_id, [name, "other"]) == {}
             assert store.read_claim(log_id, name) is None
             assert store.payload(log_id, name) is None
             assert store.is_erased(log_id, name) is False

@@ -57,6 +57,7 @@ async def test_append_is_readable_proved_and_signed(ledger: Ledger, pending: Mak
     assert [e.index for e in await ledger.stream_entries(LOG, "s")] == [0, 1]
     assert await ledger.stream_version(LOG, "s") == 2
     assert await ledger.stream_version(LOG, "none") == 0
+    assert await ledger.stream_versions(LOG, ["none", "s"]) == {"none": 0, "s": 2}
     assert await ledger.list_entries(LOG, 1, 10) == list(appended.entries[1:])
     assert await ledger.list_entries(LOG, 3, 10) == []
     with pytest.raises(OutOfRange):

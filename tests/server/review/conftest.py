@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
+from attending.guardrails.policy.load import PolicySet as Policies
+from attending.guardrails.policy.schema import Policy
 from attending.ledger.ed25519 import key_id, public_bytes
+from attending.server.activation.serving import Generation
 from attending.server.app import authorization_folder
 from attending.server.auth.attempts import Attempts
 from attending.server.auth.authorize import Authorizer, PolicySet
@@ -70,6 +74,16 @@ class Ward:
     async def enrol(self) -> None:
         people = [self.rivera.principal, self.chen.principal, self.auditor.principal]
         await enrol_keys(self.gate.ledger, [TENANT], people, "srv-test", self.gate.clock)
+
+
+def revise(ward: Ward, policy: str, **changes: Any) -> None:
+    """From now on another version of the policy is served, for calls and for the desk alike."""
+    known = {name: ward.gate.policies.loaded(name) for name in ward.gate.policies}
+    revised = Policy.model_validate(known[policy].policy.model_dump() | changes)
+    revised._hash = known[policy].policy.hash
+    changed = known | {policy: replace(known[policy], policy=revised)}
+    ward.gate.pipeline._serving.replace(Generation(Policies(changed), ward.gate.checker))
+    ward.desk._policies = ward.gate.pipeline._serving.policies
 
 
 def phi_of(gate: Gate) -> PhiAccess:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.server.inference.conftest import CALLER, TENANT, context, infer_call, key
-from tests.server.review.conftest import LEASE_SECONDS, Person, Ward
+from tests.server.review.conftest import LEASE_SECONDS, Person, Ward, revise
 from tests.server.review.test_desk import claim, fresh, held, sign, ticket_of
 
 DUE = "2026-11-23T13:00:00.000000Z"
@@ -152,6 +152,46 @@ async def test_what_nobody_decides_on_is_escalated_once_and_comes_first(ward: Wa
     # Whoever works on it goes on.
     await signed_as_it_is(ward, ticket, lease, ward.rivera)
     assert (await ward.gate.pipeline.get(TENANT, plain.inference_id)).state is State.RELEASED
+
+
+async def test_out_of_hours_it_is_escalated_sooner_and_to_others(ward: Ward) -> None:
+    night = {
+        "time_zone": "America/New_York",
+        "days": ["mon", "tue", "wed", "thu", "fri"],
+        "begins": "08:00",
+        "ends": "18:00",
+        "after_minutes": 15,
+        "to_roles": ["safety_officer"],
+    }
+    revise(
+        ward,
+        "discharge-plan",
+        escalation={"after_minutes": 120, "to_roles": ["pharmacist"], "outside_hours": night},
+    )
+    # Wednesday in New York: half past five in the afternoon.
+    ward.gate.clock.moment = datetime(2026, 11, 25, 22, 30, tzinfo=UTC)
+    late = await held(ward)
+    [entry] = [
+        one
+        for one in await ward.gate.ledger.stream_entries(TENANT, late.inference_id)
+        if one.type == "inference.held"
+    ]
+    assert entry.body["escalation"] == {
+        "at": stamp(datetime(2026, 11, 25, 23, 15, tzinfo=UTC)),
+        "to_roles": ["safety_officer"],
+    }
+    # By a person it goes to those who are asked at the hour.
+    other = ticket_of(await held(ward))
+    lease = await claim(ward, other, ward.rivera)
+    await ward.desk.escalate(ward.rivera.principal, other, lease, "other", "", fresh())  # type: ignore[arg-type]
+    assert (await ward.desk.item(TENANT, other))[0].escalated_to == ("pharmacist",)
+    # What the policy says by then changes nothing.
+    revise(ward, "discharge-plan", escalation=None)
+    ward.gate.clock.advance(minutes=44)
+    assert await ward.desk.escalate_due(TENANT, "srv-test") == 0
+    ward.gate.clock.advance(minutes=1)
+    assert await ward.desk.escalate_due(TENANT, "srv-test") == 1
+    assert await escalated_by(ward, late.inference_id) == [("system:srv-test", ["safety_officer"])]
 
 
 async def test_what_was_decided_or_passed_on_by_a_person_is_not_escalated_by_time(ward: Ward) -> None:

@@ -156,6 +156,7 @@ _MORE_IS_STRICTER: Final[Mapping[str, bool]] = {
     "sla_minutes": False,
     "expiry_minutes": False,
     "escalation.after_minutes": False,
+    "escalation.outside_hours.after_minutes": False,
     "break_glass.review_within_hours": False,
     "registry.review_every_months": False,
     "retention.payload_days": True,

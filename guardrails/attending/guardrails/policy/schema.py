@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from datetime import MAXYEAR, date
+from datetime import MAXYEAR, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, Self
 
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
+from attending.guardrails.policy.hours import Hours, escalation_moment
 from attending.guardrails.rails.scope_of_use import Topic
 from pydantic import (
     BaseModel,
@@ -132,11 +133,40 @@ class SignOffs(_Strict):
         return self
 
 
+class OutsideHours(Hours):
+    """Sooner, and to others, while nobody is there: after `after_minutes` outside the hours since the text was held."""
+
+    after_minutes: int = Field(ge=1, le=60 * 24 * 30)
+    to_roles: tuple[Role, ...] = Field(min_length=1)
+
+
 class Escalation(_Strict):
     """To whom an item is escalated that nobody has decided on after `after_minutes`."""
 
     after_minutes: int = Field(ge=1, le=60 * 24 * 30)
     to_roles: tuple[Role, ...] = Field(min_length=1)
+    outside_hours: OutsideHours | None = None
+
+    @model_validator(mode="after")
+    def _sooner(self) -> Self:
+        outside = self.outside_hours
+        if outside is not None and outside.after_minutes > self.after_minutes:
+            raise _refused(
+                "CONTRADICTION", "`escalation.outside_hours` must not wait longer than `escalation` does"
+            )
+        return self
+
+    def due(self, held: datetime) -> tuple[datetime, tuple[Role, ...]]:
+        """When a text that is held at `held` is escalated, and to whom."""
+        if (outside := self.outside_hours) is None:
+            return held + timedelta(minutes=self.after_minutes), self.to_roles
+        at = escalation_moment(held, self.after_minutes, outside, outside.after_minutes)
+        return at, self.roles_at(at)
+
+    def roles_at(self, moment: datetime) -> tuple[Role, ...]:
+        """To whom an item is escalated at `moment`."""
+        outside = self.outside_hours
+        return self.to_roles if outside is None or outside.covers(moment) else outside.to_roles
 
 
 class BreakGlass(_Strict):

@@ -43,7 +43,16 @@ R = TypeVar("R")
 
 READS: Final = frozenset(
     {"heads", "head_size", "stops", "entries", "leaf_hashes", "tile", "stream_entries"}
-    | {"read_stream_version", "payload", "read_claim", "pseudonym", "is_erased", "erasures", "rebuilding"}
+    | {
+        "read_stream_version",
+        "read_stream_versions",
+        "payload",
+        "read_claim",
+        "pseudonym",
+        "is_erased",
+        "erasures",
+        "rebuilding",
+    }
     | {"erased_records", "payload_counts", "present_records", "removal", "introductions", "query"}
 )
 """The calls that read what is committed."""
@@ -321,6 +330,11 @@ class MemoryStore:
     @_asked
     def read_stream_version(self, log_id: str, stream: str) -> int:
         return self._committed.version(log_id, stream)
+
+    @_asked
+    def read_stream_versions(self, log_id: str, streams: Collection[str]) -> dict[str, int]:
+        found = {stream: self._committed.version(log_id, stream) for stream in streams}
+        return {stream: version for stream, version in found.items() if version}
 
     @_asked
     def payload(self, log_id: str, record: str) -> PayloadRow | None:

@@ -280,6 +280,9 @@ class Store(Protocol):
     def read_stream_version(self, log_id: str, stream: str) -> int:
         """Number of entries of the stream, as committed."""
 
+    def read_stream_versions(self, log_id: str, streams: Collection[str]) -> dict[str, int]:
+        """Number of entries of each of the streams, as committed; one without entries is left out."""
+
     def payload(self, log_id: str, record: str) -> PayloadRow | None:
         """A sealed payload."""
 

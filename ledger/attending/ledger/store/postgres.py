@@ -330,6 +330,10 @@ class PostgresStore(SqlReads):
         rows = self._read(_VERSIONS, (log_id, [stream]))
         return int(rows[0][1] or 0) if rows else 0
 
+    def read_stream_versions(self, log_id: str, streams: Collection[str]) -> dict[str, int]:
+        rows = self._read(_VERSIONS, (log_id, list(streams)))
+        return {str(stream): int(version) for stream, version in rows if version is not None}
+
     def read_claim(self, log_id: str, key: str) -> ClaimRow | None:
         rows = self._read(_CLAIMS, (log_id, [key]))
         return ClaimRow(*rows[0]) if rows else None

@@ -82,6 +82,10 @@ _STREAM_VERSION: Final = (
     "SELECT stream_version + 1 FROM entry WHERE log_id = ? AND stream = ?"
     " ORDER BY stream_version DESC LIMIT 1"
 )
+_VERSIONS: Final = (
+    "SELECT stream, MAX(stream_version) + 1 FROM entry"
+    " WHERE log_id = ? AND stream IN ({marks}) GROUP BY stream"
+)
 _CLAIM_COLUMNS: Final = ", ".join(ClaimRow._fields)
 _CLAIM: Final = f"SELECT {_CLAIM_COLUMNS} FROM idempotency WHERE log_id = ? AND key = ?"  # noqa: S608 - as above
 
@@ -164,11 +168,7 @@ class SqliteStore(SqlReads):
 
     def _ask_versions(self, log_id: str, streams: Collection[str], answer: Answer) -> None:
         for marks, part in _parts(streams):
-            sql = (
-                "SELECT stream, MAX(stream_version) + 1 FROM entry"  # noqa: S608 - only marks are put in
-                f" WHERE log_id = ? AND stream IN ({marks}) GROUP BY stream"
-            )
-            for stream, version in self._writer.execute(sql, (log_id, *part)):
+            for stream, version in self._writer.execute(_VERSIONS.format(marks=marks), (log_id, *part)):
                 answer.versions[log_id, stream] = version
 
     def _ask_claims(self, log_id: str, keys: Collection[str], answer: Answer) -> None:
@@ -287,6 +287,12 @@ class SqliteStore(SqlReads):
     def read_stream_version(self, log_id: str, stream: str) -> int:
         rows = self._read(_STREAM_VERSION, (log_id, stream))
         return int(rows[0][0]) if rows else 0
+
+    def read_stream_versions(self, log_id: str, streams: Collection[str]) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for marks, part in _parts(streams):
+            found.update(self._read(_VERSIONS.format(marks=marks), (log_id, *part)))
+        return found
 
     def read_claim(self, log_id: str, key: str) -> ClaimRow | None:
         rows = self._read(_CLAIM, (log_id, key))

@@ -11,12 +11,12 @@ from typing import Final
 
 from attending.guardrails.policy.diff import Change, diff
 from attending.guardrails.policy.load import LoadedPolicy, PolicyError, PolicySet, load_policy
-from attending.guardrails.policy.schema import Policy
+from attending.guardrails.policy.schema import Escalation, Policy
 from attending.server import clock
 from attending.server.activation.serving import Serving
 from attending.server.activation.standing import KNOWLEDGE
 from attending.server.console.gate import Visit, text_of
-from attending.server.console.render import Pages
+from attending.server.console.render import Pages, span
 from attending.server.console.verdicts import SEVERITIES, decided, row_words
 from attending.server.errors import InvalidRequest, NotFound
 from attending.server.services.policy import PolicyService
@@ -106,6 +106,7 @@ class PolicyPages:
             severities=SEVERITIES,
             verdict_rows=[] if shown is None else [(row_words(one), one.because) for one in shown.verdicts],
             sign_offs=sign_off_words,
+            escalation=escalation_words,
             changes=changes,
             lying=lying,
             events=events,
@@ -178,10 +179,27 @@ class PolicyPages:
 
 def sign_off_words(policy: Policy) -> str:
     """Who signs, how many, and what they must be."""
-    roles = " or ".join(role.replace("_", " ") for role in policy.sign_offs.roles)
+    roles = _one_of(policy.sign_offs.roles)
     count = policy.sign_offs.count
     said = f"one {roles}" if count == 1 else f"{count} different people, each {roles}"
     return f"{said}, the second reads blind" if policy.sign_offs.blinded_second_read else said
+
+
+def escalation_words(escalation: Escalation) -> str:
+    """When what nobody decides on is escalated, and to whom."""
+    said = f"escalated after {span(escalation.after_minutes * 60)} to {_one_of(escalation.to_roles)}"
+    if (outside := escalation.outside_hours) is None:
+        return said
+    days = ", ".join(day.capitalize() for day in outside.days)
+    holidays = f", except {len(outside.holidays)} days of holiday," if outside.holidays else ""
+    return (
+        f"{said}; outside {outside.begins} to {outside.ends} on {days}{holidays} ({outside.time_zone})"
+        f" after {span(outside.after_minutes * 60)} to {_one_of(outside.to_roles)}"
+    )
+
+
+def _one_of(roles: Sequence[str]) -> str:
+    return " or ".join(role.replace("_", " ") for role in roles)
 
 
 def _event(message: policy_pb2.Activation) -> Event:

@@ -57,10 +57,8 @@ def disposition(
             "review_within_hours": glass.review_within_hours,
         }
     if (escalation := policy.escalation) is not None:
-        body["escalation"] = {
-            "at": stamp(now + timedelta(minutes=escalation.after_minutes)),
-            "to_roles": list(escalation.to_roles),
-        }
+        at, to_roles = escalation.due(now)
+        body["escalation"] = {"at": stamp(at), "to_roles": list(to_roles)}
     if policy.sign_offs.blinded_second_read:
         body["sign_off"]["blinded"] = True
     body["oversight"] = {

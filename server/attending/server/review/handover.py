@@ -76,10 +76,11 @@ class Handover(Record):
         if (index := await self._done(principal, once)) is not None:
             return await self._answer(principal, ticket_id, index)
         item, version = await self.item(principal.tenant, ticket_id)
-        machine.escalate(item, principal, lease_id, self._now())
+        now = self._now()
+        machine.escalate(item, principal, lease_id, now)
         policy = self._policies.get(item.policy)
         escalation = None if policy is None else policy.escalation
-        roles = DEFAULT_ESCALATION if escalation is None else escalation.to_roles
+        roles = DEFAULT_ESCALATION if escalation is None else escalation.roles_at(now)
         body = {"to_roles": list(roles), "reason_code": reason_code}
         entry = self._entry(principal, "review.escalated", item, body, *note_payload(note))
         return await self._step(principal, item, version, [entry], once)

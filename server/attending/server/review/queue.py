@@ -97,13 +97,11 @@ class Queue(Opinions):
         items = list(heapq.merge(*found, key=attrgetter("priority", "ticket_id")))
         shown = items[:limit]
         counted = await self._count([*where, _state(wanted).in_(wanted.states)])
-        versions = await asyncio.gather(
-            *(self._ledger.stream_version(tenant, item.inference_id) for item in shown)
-        )
+        versions = await self._ledger.stream_versions(tenant, [item.inference_id for item in shown])
         last = shown[-1] if len(items) > limit else None
         viewer = None if wanted.who is None else wanted.who.name
         return QueuePage(
-            items=tuple(zip((item.seen_by(viewer) for item in shown), versions, strict=True)),
+            items=tuple((item.seen_by(viewer), versions[item.inference_id]) for item in shown),
             total=min(counted, COUNTED),
             more=counted > COUNTED,
             following="" if last is None else f"{last.priority}~{last.ticket_id}",
