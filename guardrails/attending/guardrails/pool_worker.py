@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from attending.guardrails.derived import DERIVED
 from attending.guardrails.no_dump import forbid_core_dumps
 
 HEADER: Final = struct.Struct(">I")
@@ -102,6 +103,7 @@ def serve(connection: socket.socket) -> None:
         detail = str(err) if getattr(err, "reason", "") == "INVALID_POLICY" else ""
         connection.sendall(frame(FailedToStart(type(err).__name__, detail)))
         return
+    DERIVED.keep()
     gc.collect()
     gc.freeze()
     gc.enable()

@@ -18,7 +18,8 @@ from functools import lru_cache
 from typing import Final
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
-from attending.guardrails.literals import FOLD, required
+from attending.guardrails.derived import DERIVED
+from attending.guardrails.literals import FOLD
 
 _PATTERNS: Final[list[Sieved]] = []
 _LOCK: Final = threading.Lock()
@@ -45,7 +46,7 @@ class Sieved:
         self.match: Final = self.compiled.match
         self.fullmatch: Final = self.compiled.fullmatch
         self.windowed: Final = windowed
-        self.required: Final = required(pattern, flags, windowed=windowed)
+        self.required: Final = DERIVED.required(pattern, flags, windowed=windowed)
         with _LOCK:
             self.place: Final = len(_PATTERNS)
             self.bit: Final = 1 << self.place
