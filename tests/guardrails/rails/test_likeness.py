@@ -7,10 +7,19 @@ import pytest
 from attending.guardrails.finding import Code
 from attending.guardrails.guard import Guard
 from attending.guardrails.patient import Document, Judged
+from attending.guardrails.rails import request
 from attending.guardrails.rails.concepts import features, spoken_of
 from attending.guardrails.rails.folding import fold
 from attending.guardrails.rails.injection import find_injection
-from attending.guardrails.rails.likeness import CODES, Model, find_likeness, model, sentences, windows
+from attending.guardrails.rails.likeness import (
+    CODES,
+    Likeness,
+    Model,
+    find_likeness,
+    model,
+    sentences,
+    windows,
+)
 from attending.guardrails.rails.self_harm import expresses
 from attending.guardrails.rails.signs import Place
 from attending.guardrails.rails.toxicity import find_toxicity
@@ -134,3 +143,20 @@ def test_a_farewell_is_noted_and_its_answer_must_name_help(engines: Guard) -> No
     assert (checked.verdict, [f.rule_id for f in checked.findings]) == ("release", ["self_harm:expressed"])
     decision = engines.check_record("patient-message", Judged("We will cancel it.", FAREWELL))
     assert "self_harm:unanswered" in {f.rule_id for f in decision.findings}
+
+
+def test_the_rails_of_a_call_share_one_answer_a_text(engines: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three rails ask it of the same text; each text of a call is read once, with the same findings."""
+    asked: list[tuple[str, Place]] = []
+
+    def counted(text: str, place: Place) -> tuple[Likeness, ...]:
+        asked.append((text, place))
+        return find_likeness(text, place)
+
+    monkeypatch.setattr(request, "find_likeness", counted)
+    prompt, answer = "Please write about the visit.", "Your visit is on Monday."
+    engines.check_input("patient-message", prompt, documents=(Document("d1", answer),))
+    assert sorted(asked) == [(prompt, "prompt"), (answer, "document")]
+    asked.clear()
+    engines.check_output("patient-message", Judged(answer, prompt))
+    assert sorted(asked) == [(prompt, "prompt"), (answer, "output")]

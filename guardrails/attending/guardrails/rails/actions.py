@@ -14,7 +14,7 @@ from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
 from attending.guardrails.patient import Judged, PatientContext
 from attending.guardrails.rails.injection import InjectionHit, Place, find_injection
 from attending.guardrails.rails.likeness import SOURCE as _LIKENESS_SOURCE
-from attending.guardrails.rails.likeness import Likeness, find_likeness
+from attending.guardrails.rails.likeness import Likeness
 from attending.guardrails.rails.recommendation import Recommendation, find_recommendations
 from attending.guardrails.rails.request import RailRequest, current_request
 from nemoguardrails.actions.rail_outcome import RailOutcome, TransformTarget
@@ -231,7 +231,7 @@ def _injections(text: str, place: Place, rail: str, where: str) -> list[Finding]
     ]
     return findings or [
         like(one, text, rail, where, within_output=within)
-        for one in find_likeness(text, place)
+        for one in current_request().likeness(text, place)
         if one.code is Code.INJECTION
     ]
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from attending.guardrails.finding import SELF_HARM_EXPRESSED, Basis, Code, Finding, Scope, Severity
 from attending.guardrails.rails.actions import judged_of, like, outcome
-from attending.guardrails.rails.likeness import Likeness, find_likeness
+from attending.guardrails.rails.likeness import Likeness
 from attending.guardrails.rails.request import current_request
 from attending.guardrails.rails.scope_of_use import find_off_topic
 from attending.guardrails.rails.self_harm import encourages, expresses, offers_help
@@ -137,7 +137,7 @@ def _expressed(prompt: str) -> bool:
 
 
 def _likeness(text: str, place: Place, code: Code) -> Likeness | None:
-    return next((one for one in find_likeness(text, place) if one.code is code), None)
+    return next((one for one in current_request().likeness(text, place) if one.code is code), None)
 
 
 def _off_topic(text: str, place: Literal["prompt", "output"]) -> RailOutcome:

@@ -10,6 +10,8 @@ from attending.guardrails.citation import Citation
 from attending.guardrails.finding import Coverage
 from attending.guardrails.patient import Document, Identity, Judged, PatientContext
 from attending.guardrails.policy.schema import PhiModeName
+from attending.guardrails.rails.likeness import Likeness, find_likeness
+from attending.guardrails.rails.signs import Place
 
 if TYPE_CHECKING:
     from attending.guardrails.checks.port import KnowledgePort
@@ -50,6 +52,16 @@ class RailRequest:
     """What the policy covers; every topic outside of care is off topic where it is None."""
     coverage: Coverage = field(default_factory=Coverage)
     citations: tuple[Citation, ...] = ()
+    _likenesses: dict[tuple[Place, str], tuple[Likeness, ...]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+
+    def likeness(self, text: str, place: Place) -> tuple[Likeness, ...]:
+        """`find_likeness` of a text of this call, worked out for the first rail that asks and kept for the others."""
+        key = (place, text)
+        if key not in self._likenesses:
+            self._likenesses[key] = find_likeness(text, place)
+        return self._likenesses[key]
 
 
 _CURRENT: ContextVar[RailRequest] = ContextVar("attending_rail_request")
