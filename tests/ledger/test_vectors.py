@@ -22,10 +22,10 @@ USED = {
     "rfc8785-jcs/output/": "tests/ledger/test_canonical.py, and below",
     "rfc8785-jcs/outhex/": "tests/ledger/test_canonical.py, and below",
     "wycheproof/ed25519_test.json": "tests/ledger/test_note.py",
+    "wycheproof/ecdsa_secp256r1_sha256_test.json": "tests/ledger/test_signature_vectors.py",
     "wycheproof/aes_gcm_test.json": "below",
 }
 NOT_USED = {
-    "wycheproof/ecdsa_secp256r1_sha256_test.json": "the ledger signs and verifies with Ed25519 only",
     "rfc3161/": "this version neither asks for nor reads time stamps (V4 of the verifier's report says so)",
 }
 
