@@ -74,6 +74,7 @@ class QueueItem(_message.Message):
     BLINDED_FIELD_NUMBER: _builtins.int
     DISPUTED_FIELD_NUMBER: _builtins.int
     URGENCY_FIELD_NUMBER: _builtins.int
+    OPEN_TO_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """Output only. Names the item."""
     inference_id: _builtins.str
@@ -128,6 +129,12 @@ class QueueItem(_message.Message):
     def escalated_to(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Output only. Roles that it was escalated to."""
 
+    @_builtins.property
+    def open_to(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. Roles in which a signature now brings the text closer to its release: where findings want the signature of
+        somebody, fewer than those that may sign it at all.
+        """
+
     def __init__(
         self,
         *,
@@ -150,10 +157,11 @@ class QueueItem(_message.Message):
         blinded: _builtins.bool = ...,
         disputed: _builtins.bool = ...,
         urgency: _builtins.str = ...,
+        open_to: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["assigned_until", b"assigned_until", "due_at", b"due_at", "escalated_at", b"escalated_at", "expires_at", b"expires_at", "held_at", b"held_at", "lease_expires_at", b"lease_expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_to", b"assigned_to", "assigned_until", b"assigned_until", "blinded", b"blinded", "claimed_by", b"claimed_by", "disputed", b"disputed", "due_at", b"due_at", "escalated_at", b"escalated_at", "escalated_to", b"escalated_to", "expires_at", b"expires_at", "held_at", b"held_at", "inference_id", b"inference_id", "lease_expires_at", b"lease_expires_at", "open_findings", b"open_findings", "policy", b"policy", "state", b"state", "ticket_id", b"ticket_id", "urgency", b"urgency", "version", b"version", "worst_severity", b"worst_severity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_to", b"assigned_to", "assigned_until", b"assigned_until", "blinded", b"blinded", "claimed_by", b"claimed_by", "disputed", b"disputed", "due_at", b"due_at", "escalated_at", b"escalated_at", "escalated_to", b"escalated_to", "expires_at", b"expires_at", "held_at", b"held_at", "inference_id", b"inference_id", "lease_expires_at", b"lease_expires_at", "open_findings", b"open_findings", "open_to", b"open_to", "policy", b"policy", "state", b"state", "ticket_id", b"ticket_id", "urgency", b"urgency", "version", b"version", "worst_severity", b"worst_severity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -86,6 +86,10 @@ review_item = Table(
     Column("disposed", Text, nullable=False),
     Column("sign_off_roles", Text, nullable=False),
     Column("sign_off_count", Integer, nullable=False),
+    # Where findings want somebody's signature, whose count at all (JSON of review/skills.py, empty otherwise), and the
+    # roles in which a next signature brings the text closer to its release.
+    Column("skills", Text, nullable=False),
+    Column("open_to", Text, nullable=False),
     Column("author_may_sign", Boolean, nullable=False),
     Column("signed_by", Text, nullable=False),
     Column("held_at", String(27), nullable=False),

@@ -115,6 +115,11 @@ def test_a_changed_row_is_said_with_its_codes(
         (lambda p: p.update(mandatory_review="when_recommendation"), "mandatory_review", "milder"),
         (lambda p: p["sign_offs"].update(roles=["clinician"]), "sign_offs.roles", "stricter"),
         (lambda p: p["sign_offs"].update(count=2), "sign_offs.count", "stricter"),
+        (
+            lambda p: p["sign_offs"].update(skills=[{"findings": "doses", "roles": "pharmacist"}]),
+            "sign_offs.skills",
+            "stricter",
+        ),
         (lambda p: p["sign_offs"].update(author_may_sign=False), "sign_offs.author_may_sign", "stricter"),
         (
             lambda p: p["sign_offs"].update(dispose_at_or_above="major"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from attending.guardrails.policy.schema import Escalation
-from attending.server.console.policies import escalation_words
+from attending.guardrails.policy.load import PolicySet
+from attending.guardrails.policy.schema import Escalation, Policy
+from attending.server.app import package_policies
+from attending.server.console.policies import escalation_words, sign_off_words
 
 
 def test_when_it_is_escalated_and_to_whom() -> None:
@@ -23,3 +25,12 @@ def test_when_it_is_escalated_and_to_whom() -> None:
         "escalated after 2 h 00 min to clinician or safety officer; outside 08:00 to 18:00 on Mon, Fri, except "
         "1 days of holiday, (America/New_York) after 15 min to safety officer"
     )
+
+
+def test_who_signs_and_whose_signature_findings_want() -> None:
+    plain = PolicySet.load(package_policies())["discharge-plan"]
+    assert sign_off_words(plain) == "one clinician or pharmacist"
+    skills = [{"findings": ["interactions", "doses"], "roles": ["pharmacist"]}]
+    sign_offs = {**plain.sign_offs.model_dump(), "skills": skills}
+    wanting = Policy.model_validate({**plain.model_dump(), "sign_offs": sign_offs})
+    assert sign_off_words(wanting) == "one clinician or pharmacist; interactions, doses also by pharmacist"

@@ -183,6 +183,22 @@ def test_signers_who_are_enough_or_just_one(tmp_path: Path) -> None:
     assert reasons("identities:signers", site(tmp_path, identities=people)) == {"NO_SECOND_SIGNER": WARNING}
 
 
+def test_a_finding_wants_the_signature_of_somebody_who_is_not_there(tmp_path: Path, policies: Path) -> None:
+    path = next(policies.glob("*/policy.yaml"))
+    text = path.read_text(encoding="utf-8")
+    skills = "sign_offs:\n  skills:\n    - {findings: [doses], roles: [pharmacist]}\n"
+    path.write_text(text.replace("sign_offs:\n", skills, 1), encoding="utf-8")
+    others = [one for one in PEOPLE if "pharmacist" not in one["roles"]]
+    assert reasons("identities:signers", with_policies(tmp_path, policies, identities=others)) == {
+        "NO_SKILLED_SIGNER": RED
+    }
+    lapsed = identity("ph-a", "pharmacist", licence_expires=NOW)
+    there = identity("ph-b", "pharmacist")
+    at = with_policies(tmp_path, policies, identities=[*others, lapsed])
+    assert reasons("identities:signers", at) == {"NO_SKILLED_SIGNER": RED}
+    assert reasons("identities:signers", with_policies(tmp_path, policies, identities=[*others, there])) == {}
+
+
 def test_duties(tmp_path: Path) -> None:
     assert reasons("identities:duties", site(tmp_path)) == {}
     assert reasons("identities:duties", site(tmp_path, identities=[])) == {

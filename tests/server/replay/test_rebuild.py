@@ -46,7 +46,7 @@ from tests.server.inference.conftest import (
 )
 from tests.server.replay.notices import told
 from tests.server.replay.people import lives
-from tests.server.review.conftest import LEASE_SECONDS, Ward, phi_of
+from tests.server.review.conftest import LEASE_SECONDS, Ward, phi_of, revise
 from tests.server.review.test_break_glass import OFFICER, permit
 from tests.server.review.test_desk import claim, dispose_all, fresh, held, sign, ticket_of
 
@@ -162,7 +162,22 @@ async def whole_life(ward: Ward) -> str:
     await told(gate.ledger, gate.clock)
     await gate.pipeline.drain()
     await overseen(ward)
+    await wanted(ward)
     return patient
+
+
+async def wanted(ward: Ward) -> None:
+    """A finding that wants a pharmacist beside a clinician, and a clinician who has signed."""
+    sign_offs = ward.gate.policies["discharge-plan"].sign_offs.model_dump()
+    skills = [{"findings": "interactions", "roles": "pharmacist"}]
+    revise(ward, "discharge-plan", sign_offs={**sign_offs, "roles": ["clinician"], "skills": skills})
+    ticket = ticket_of(await held(ward))
+    lease = await claim(ward, ticket, ward.rivera)
+    await dispose_all(ward, ticket, lease, ward.rivera)
+    prepared = await ward.desk.prepare(ward.rivera.permit, ticket, lease, None, ward.rivera.key_id)
+    await sign(ward, ticket, lease, ward.rivera, prepared)
+    item, _version = await ward.desk.item(TENANT, ticket)
+    assert (item.state, item.open_to) == ("held", ("pharmacist",))
 
 
 async def overseen(ward: Ward) -> None:

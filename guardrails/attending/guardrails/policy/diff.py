@@ -184,6 +184,10 @@ def _direction(key: str, was: Any, now: Any) -> Direction:
         if set(now) < set(was):
             return "stricter"
         return "milder" if set(now) > set(was) else "other"
+    if key == "sign_offs.skills":
+        if all(skill in now for skill in was):
+            return "stricter"
+        return "milder" if all(skill in was for skill in now) else "other"
     if key.startswith("escalation"):
         return "stricter" if was is None else "milder" if now is None else "other"
     return "other"
@@ -203,7 +207,13 @@ def _flat(value: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 def _said(value: Any) -> str:
     if value is None:
         return "nothing"
-    return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+    return (", ".join(map(_one, value)) or "nothing") if isinstance(value, list) else str(value)
+
+
+def _one(item: Any) -> str:
+    if isinstance(item, dict):
+        return " by ".join("/".join(part) if isinstance(part, list) else str(part) for part in item.values())
+    return str(item)
 
 
 def _flows(direction: str, old: tuple[str, ...], new: tuple[str, ...]) -> Iterator[Change]:

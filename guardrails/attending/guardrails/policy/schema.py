@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from attending.guardrails.finding import Basis, Code, Finding, Scope, Severity
 from attending.guardrails.policy.hours import Hours, escalation_moment
+from attending.guardrails.policy.skills import Skill
 from attending.guardrails.rails.scope_of_use import Topic
 from pydantic import (
     BaseModel,
@@ -114,6 +115,8 @@ class SignOffs(_Strict):
     """Each finding of this severity or worse takes a disposition before anybody signs."""
     max_held: int | None = Field(default=None, ge=1, le=100)
     """Items of the use case that one person may have been given at once; None: as many as they ask for."""
+    skills: tuple[Skill, ...] = Field(default=(), max_length=20)
+    """Whose signature findings want that are to be disposed of, beside what `roles` and `count` say."""
 
     @model_validator(mode="after")
     def _clinician_signs(self) -> Self:
@@ -125,6 +128,9 @@ class SignOffs(_Strict):
             raise ValueError("`roles` names a role twice")
         if self.blinded_second_read and self.count < 2:
             raise _refused("CONTRADICTION", "`blinded_second_read` needs a `count` of at least 2")
+        if self.blinded_second_read and self.skills:
+            # Whose turn it is would tell who has read it.
+            raise _refused("CONTRADICTION", "`skills` and `blinded_second_read` exclude each other")
         if (
             self.dispose_at_or_above.rank < Severity.MINOR.rank
             or self.dispose_at_or_above.rank > Severity.MAJOR.rank

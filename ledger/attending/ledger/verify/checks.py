@@ -110,6 +110,8 @@ class _Stream:
     to_dispose: int | None = None
     """Findings that a signature has to have disposed of, by the entry that judged the text last."""
     sign_off: Mapping[str, Any] = field(default_factory=dict)
+    wanted: tuple[tuple[str, ...], ...] = ()
+    """Groups of roles, of each of which findings want a signature besides."""
     generated_records: set[str] = field(default_factory=set)
     records: dict[str, str] = field(default_factory=dict)
     signed: list[Signed] = field(default_factory=list)
@@ -184,6 +186,7 @@ class Checks:
                 stream.to_dispose = _count(entry.body)
                 sign_off = entry.body.get("sign_off")
                 stream.sign_off = sign_off if isinstance(sign_off, Mapping) else {}
+                stream.wanted = self._wanted(entry)
                 if stream.sign_off.get("blinded") is True:
                     stream.second_read = SecondRead(self._findings)
                 oversight = entry.body.get("oversight")
@@ -268,6 +271,15 @@ class Checks:
         """Signatures so far were over other findings: they count for no release any more."""
         stream.to_dispose = _count(entry.body)
         stream.signed.clear()
+        if isinstance(sign_off := entry.body.get("sign_off"), Mapping):
+            wanted = self._wanted(entry)
+            less = sign_off.get("roles") != stream.sign_off.get("roles") or (
+                sign_off.get("count") != stream.sign_off.get("count")
+            )
+            if stream.held is not None and (less or not set(stream.wanted) <= set(wanted)):
+                detail = "facts that were added make other sign-offs do than before"
+                self._findings.fail("V16", detail, entry.index)
+            stream.sign_off, stream.wanted = {**stream.sign_off, **sign_off}, wanted
         if stream.second_read is not None:
             detail = "facts were added to a text that is read blind"
             (self._findings.fail if stream.complete else self._findings.doubt)("V14", detail, entry.index)
@@ -293,7 +305,7 @@ class Checks:
         roles = stream.sign_off.get("roles")
         if type(roles) is not list:
             report.doubt("V13", "roles that may sign are not in the bundle", index)
-        elif roles and statement.role not in roles:
+        elif roles and statement.role not in roles and not any(statement.role in g for g in stream.wanted):
             report.fail("V13", "role is not one that the policy asks for", index)
             good = False
         generated = statement.record in stream.generated_records
@@ -349,15 +361,36 @@ class Checks:
             for item in stream.signed
             if item.statement.meaning.releases and item.statement.text_commitment == commitment
         ]
-        signers = {item.statement.signer for item in fitting if item.proved}
-        perhaps = {item.statement.signer for item in fitting}
+        # Where findings want others besides, only the roles of the policy count for the number.
+        roles = stream.sign_off.get("roles") if stream.wanted else None
+        counted = [
+            item for item in fitting if type(roles) is not list or not roles or item.statement.role in roles
+        ]
+        signers = {item.statement.signer for item in counted if item.proved}
+        perhaps = {item.statement.signer for item in counted}
         needed = stream.sign_off.get("count", 1)
+        unseen = stream.attempts == 0 and not stream.complete
         if type(needed) is not int or needed < 1:
             report.fail("V16", "number of sign-offs asked for is not a count of at least one", index)
         elif len(signers) < needed:
             detail = f"{len(signers)} of {needed} valid sign-offs on the text released, before its release"
-            outside = len(perhaps) >= needed or (stream.attempts == 0 and not stream.complete)
-            (report.doubt if outside else report.fail)("V16", detail, index)
+            (report.doubt if len(perhaps) >= needed or unseen else report.fail)("V16", detail, index)
+        for group in stream.wanted:
+            by = [item for item in fitting if item.statement.role in group]
+            if not any(item.proved for item in by):
+                detail = f"released without the signature of a {' or '.join(group)}, which its findings want"
+                (report.doubt if by or unseen else report.fail)("V16", detail, index)
+
+    def _wanted(self, entry: Entry) -> tuple[tuple[str, ...], ...]:
+        """The groups of roles of which its findings want a signature each."""
+        sign_off = entry.body.get("sign_off")
+        groups = sign_off.get("wanted", []) if isinstance(sign_off, Mapping) else []
+        if type(groups) is not list or not all(
+            type(group) is list and group and all(type(role) is str for role in group) for group in groups
+        ):
+            self._findings.fail("V16", "signatures that findings want are not lists of roles", entry.index)
+            return ()
+        return tuple(tuple(group) for group in groups)
 
 
 class Statistics:

@@ -84,6 +84,7 @@ NEXT_STEPS: Final[dict[str, str]] = {
     "READ_BEFORE": "you have decided; somebody else must",
     "READ_BLIND": "leave it to the queue with `attending review give-back`: nobody may know who reads it",
     "DECISION_NOT_SIGNED": "two people decide on it under signature: refuse it with --key",
+    "SKILL_WANTED": "a finding wants the signature of another role: hand it on with `attending review reassign`",
     "RESERVED": "wait for the time given, or claim another; `attending review list` shows for whom it is kept",
     "ESCALATED_BY_YOU": "somebody else decides now; they may hand it to you with `attending review reassign`",
     "UNKNOWN_REVIEWER": "check the name; it is the one that signatures and the queue show",

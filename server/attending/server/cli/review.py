@@ -181,6 +181,8 @@ def show(ticket: str, as_json: bool, purpose: str, connection: Connection) -> No
     missing = ", ".join(item.coverage.not_covered)
     click.echo(f"; not covered: {missing}" if missing else "")
     click.echo("may be signed by: " + ", ".join(item.sign_off_roles))
+    if set(item.item.open_to) != set(item.sign_off_roles):
+        click.echo("signature wanted of: " + " or ".join(item.item.open_to))
 
 
 @review.command(epilog=examples("attending review claim tkt_0123..."))

@@ -69,6 +69,7 @@ class ItemPage:
         if item.signed_by and not item.disputed:
             text = (await self._ledger.open_payload(who.tenant, item.signed_by[-1].record)).decode("utf-8")
         roles = [role for role in item.sign_off_roles if role in who.roles]
+        signs_as = [role for role in item.open_to if role in who.roles]
         may_review = bool(roles) and item.state == "held" and item.expires_at > stamp(now)
         out = item.state in ("released", "withdrawn")
         return self._pages.page(
@@ -101,7 +102,8 @@ class ItemPage:
             recall=await self._recalls.of(who.tenant, item.inference_id) if out else None,
             glass=await self._desk.use_of(who.tenant, item.inference_id) if out else None,
             between=await asyncio.to_thread(between, case, lambda name: self._printed(who.tenant, name)),
-            role=roles[0] if roles else "",
+            role=next(iter([*signs_as, *roles]), ""),
+            wanted=() if signs_as else item.open_to,
             history=[
                 (
                     words.EVENTS.get(entry.type, entry.type),
@@ -123,7 +125,7 @@ class ItemPage:
                 for one in self._directory.principals(expired=False)
                 if (one.tenant, one.kind) == (who.tenant, "human")
                 and one.name != who.name
-                and one.roles & set(item.sign_off_roles)
+                and one.roles & set(item.open_to)
                 and (one.signs_until is None or one.signs_until > now)
             ),
             key=lambda one: one[1].casefold(),

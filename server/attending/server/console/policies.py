@@ -182,7 +182,10 @@ def sign_off_words(policy: Policy) -> str:
     roles = _one_of(policy.sign_offs.roles)
     count = policy.sign_offs.count
     said = f"one {roles}" if count == 1 else f"{count} different people, each {roles}"
-    return f"{said}, the second reads blind" if policy.sign_offs.blinded_second_read else said
+    if policy.sign_offs.blinded_second_read:
+        return f"{said}, the second reads blind"
+    skills = (f"{', '.join(one.findings)} also by {_one_of(one.roles)}" for one in policy.sign_offs.skills)
+    return "; ".join([said, *skills])
 
 
 def escalation_words(escalation: Escalation) -> str:

@@ -89,6 +89,16 @@ def signers(site: Site) -> Iterator[Finding]:
                     "attending keys signing --out NAME.pem, then one more [[identities]] with "
                     "`signing_public_key`",
                 )
+            for wanted in sorted({skill.roles for skill in policy.sign_offs.skills}):
+                if not any(set(wanted) & one.roles and one.may_sign(now) for one in own):
+                    lacking += 1
+                    yield red(
+                        "NO_SKILLED_SIGNER",
+                        f"tenant `{tenant}`: findings of policy `{name}` want a {' or '.join(wanted)}, and nobody "
+                        "can sign as one: what has such a finding is never released",
+                        "attending keys signing --out NAME.pem, then an [[identities]] with that role and "
+                        "`signing_public_key`",
+                    )
         if not lacking:
             yield green(f"tenant `{tenant}`: every policy has those who can sign")
 

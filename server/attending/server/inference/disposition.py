@@ -9,6 +9,7 @@ from typing import Any
 from attending.guardrails.finding import Finding
 from attending.guardrails.policy.decide import Verdict
 from attending.guardrails.policy.schema import Audience, Policy
+from attending.guardrails.policy.skills import wanted
 from attending.ledger.vault import SealedPayload
 from attending.server.clock import stamp
 from attending.server.inference import entries
@@ -49,6 +50,9 @@ def disposition(
         "count": policy.sign_offs.count,
         "author_may_sign": policy.sign_offs.author_may_sign,
     }
+    to_dispose = [findings[position] for position in verdict.to_dispose]
+    if groups := wanted(policy.sign_offs.skills, to_dispose, verdict.required_roles):
+        body["sign_off"]["wanted"] = [list(group) for group in groups]
     # Who reads the text decides too: what goes to a patient waits.
     glass = policy.break_glass
     if glass is not None and effective_audience(policy, opened.context.recipient) != "patient":

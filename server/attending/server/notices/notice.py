@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from attending.guardrails.finding import Severity
 from attending.ledger.entry import Entry
+from attending.server.review.skills import Terms
 
 TEST: Final = "test"
 """The event that `attending notices test` sends to one target; it needs no subscription."""
@@ -106,7 +107,7 @@ def _told(entry: Entry) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
     body = entry.body
     match entry.type:
         case "inference.held":
-            return "item.held", tuple(body["sign_off"]["roles"]), ("ticket", *_ITEM_KEYS)
+            return "item.held", Terms.of(body["sign_off"]).all_roles, ("ticket", *_ITEM_KEYS)
         case "review.escalated":
             return "item.escalated", tuple(body["to_roles"]), ("ticket", "reason_code")
         case "review.reassigned" if body["to"] is not None:

@@ -11,6 +11,7 @@ from typing import Any
 from attending.guardrails.finding import Code, Finding
 from attending.server.review.projection import numbers
 from attending.server.review.reads import BLINDED_READS, Read, agree, decisions, parse_reads, read_of
+from attending.server.review.skills import Terms
 from sqlalchemy import RowMapping
 
 DISPOSITIONS = frozenset({"fixed", "accepted_risk", "false_alarm"})
@@ -55,6 +56,8 @@ class Signed:
     signer: str
     record: str
     meaning: str = "approved"
+    role: str = ""
+    """In which they signed; empty where nothing but their number counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,9 @@ class Item:
     """Vault record of all that reviewers added to the patient's facts, None where nothing was."""
     result_record: str | None = None
     """That of the findings since then; None while those of the text's first judging stand."""
+    skills: str = ""
+    open_to: tuple[str, ...] = ()
+    """The roles in which a signature now brings the text closer to its release."""
     row: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The row itself, from which the next entry's reducers go on."""
 
@@ -116,7 +122,9 @@ class Item:
             sign_off_roles=_names(row["sign_off_roles"]),
             sign_off_count=row["sign_off_count"],
             author_may_sign=bool(row["author_may_sign"]),
-            signed_by=tuple(Signed(s["signer"], s["record"]) for s in json.loads(row["signed_by"])),
+            signed_by=tuple(
+                Signed(s["signer"], s["record"], role=s.get("role", "")) for s in json.loads(row["signed_by"])
+            ),
             held_at=row["held_at"],
             due_at=row["due_at"],
             expires_at=row["expires_at"],
@@ -135,8 +143,15 @@ class Item:
             adjudicated_by=row["adjudicated_by"],
             facts_record=row["facts_record"],
             result_record=row["result_record"],
+            skills=row["skills"],
+            open_to=_names(row["open_to"]),
             row=dict(row),
         )
+
+    @property
+    def terms(self) -> Terms:
+        """Whose signatures it wants."""
+        return Terms.load(self.skills, self.sign_off_roles, self.sign_off_count)
 
     @property
     def open_findings(self) -> int:

@@ -47,6 +47,16 @@ def require_reviewer(item: Item, who: Principal, now: datetime) -> str:
     return roles[0]
 
 
+def require_wanted(item: Item, who: Principal) -> str:
+    """The role in which a signature of `who`, a reviewer of the item, would bring it closer to its release; raises
+    FailedPrecondition (SKILL_WANTED) when it is others whose signature its findings want.
+    """
+    roles = [role for role in item.open_to if role in who.roles]
+    if not roles:
+        raise FailedPrecondition("SKILL_WANTED", metadata={"roles": ",".join(item.open_to)})
+    return roles[0]
+
+
 def break_glass(item: Item, who: Principal, roles: Sequence[str], now: datetime) -> str:
     """The role in which `who` may release the text without its sign-offs. `roles` are those that the policy which held
     it permits, empty where it permits nobody. Whoever holds the lease does not stand in the way.
@@ -68,6 +78,7 @@ def claim(item: Item, who: Principal, now: datetime) -> None:
     """
     require_held(item, now)
     require_reviewer(item, who, now)
+    require_wanted(item, who)
     if item.leased(stamp(now)) and item.claimed_by != who.name:
         raise FailedPrecondition("ALREADY_CLAIMED", retry_after_seconds=_seconds(item.lease_expires_at, now))
     _require_not_reserved(item, who, now)
@@ -96,7 +107,8 @@ def reassign(item: Item, who: Principal, lease_id: str, to: Principal | None, no
         raise NotFound("UNKNOWN_REVIEWER")
     try:
         require_reviewer(item, to, now)
-    except PermissionDenied as err:
+        require_wanted(item, to)
+    except (PermissionDenied, FailedPrecondition) as err:
         raise FailedPrecondition("REVIEWER_CANNOT_SIGN", metadata={"because": err.reason}) from None
     if item.disputed and _has_read(item, to):
         raise FailedPrecondition("REVIEWER_CANNOT_SIGN", metadata={"because": "READ_BEFORE"})
@@ -136,7 +148,8 @@ def prepare(
     application wrote it.
     """
     require_lease(item, who, lease_id, now)
-    role = require_reviewer(item, who, now)
+    require_reviewer(item, who, now)
+    role = require_wanted(item, who)
     require_not_author(item, who, author, author_may_sign=author_may_sign)
     _require_new_reader(item, who)
     return role
@@ -174,6 +187,7 @@ def sign(
     """`signer`, `disposed` and the record of `facts` are those of the statement when it was prepared."""
     require_lease(item, who, lease_id, now)
     require_reviewer(item, who, now)
+    require_wanted(item, who)
     if signer != who.name:
         raise PermissionDenied("NOT_YOUR_PREPARATION")
     if dict(item.disposed) != dict(disposed) or item.facts_record != facts:
@@ -209,8 +223,8 @@ def outcome(item: Item, signed: Signed) -> Outcome:
     if refused:
         return Outcome(rejected=True, adjudicated=adjudicated)
     # Only signatures over the same exact text count together.
-    agreeing = {one.signer for one in (*item.signed_by, signed) if one.record == signed.record}
-    enough = len(agreeing) >= max(1, item.sign_off_count)
+    agreeing = {one.signer: one.role for one in (*item.signed_by, signed) if one.record == signed.record}
+    enough = not item.terms.lacking(list(agreeing.values()))
     return Outcome(tuple(sorted(agreeing)) if enough else (), adjudicated=adjudicated)
 
 

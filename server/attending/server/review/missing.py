@@ -11,6 +11,7 @@ from attending.guardrails.guard import OutputDecision
 from attending.guardrails.patient import PatientContext
 from attending.guardrails.policy.decide import decide
 from attending.guardrails.policy.schema import Audience, Policy
+from attending.guardrails.policy.skills import wanted
 from attending.ledger.entry import Payload
 from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
@@ -95,6 +96,17 @@ class MissingFacts(Checking):
             "policy_hash": digits(runs[0].policy_hash),
             "knowledge_hash": digits(runs[0].knowledge_hash),
         }
+        terms = before.item.terms
+        more = terms.with_wanted(
+            wanted(policy.sign_offs.skills, [found[n] for n in verdict.to_dispose], terms.roles)
+        )
+        if more != terms:
+            # What the findings wanted before is wanted still.
+            body["sign_off"] = {
+                "roles": list(more.roles),
+                "count": more.count,
+                "wanted": [list(group) for group in more.wanted],
+            }
         entry = self._entry(principal, "review.facts_added", case.item, body, sealed_facts, sealed_result)
         return await self._step(principal, case.item, case.version, [entry], once)
 

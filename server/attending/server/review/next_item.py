@@ -24,7 +24,13 @@ _CANDIDATES: Final = 20
 """Items looked at in one go; whoever loses a race for one tries the one after it."""
 _LOST: Final = frozenset({"ITEM_CHANGED", "ALREADY_CLAIMED", "RESERVED"})
 """Somebody else was there first."""
-_PASSED_OVER: Final = _LOST | {"ILLEGAL_TRANSITION", "REVIEW_EXPIRED", "ESCALATED_BY_YOU", "READ_BEFORE"}
+_PASSED_OVER: Final = _LOST | {
+    "ILLEGAL_TRANSITION",
+    "REVIEW_EXPIRED",
+    "ESCALATED_BY_YOU",
+    "READ_BEFORE",
+    "SKILL_WANTED",
+}
 _ROUNDS: Final = 10
 """Goes, after which somebody who lost every race is told to ask again."""
 

@@ -24,6 +24,7 @@ from attending.server.review.reads import (
     read_of,
     with_read,
 )
+from attending.server.review.skills import Terms
 
 _ITEMS, _KEYS = projections.review_item, projections.signing_key
 _GLASS: Final = projections.break_glass_release
@@ -106,8 +107,12 @@ def facts_added(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
     after = {one["was"]: one["is"] for one in body["kept"]}
     made = {int(number): disposition for number, disposition in json.loads(row["disposed"]).items()}
     graded = _graded(body["findings"])
+    terms = terms_of(row)
+    if "sign_off" in body:
+        terms = Terms.of(body["sign_off"])
     values = {
         **graded,
+        **_signers(terms, []),
         "facts_record": body["facts_record"],
         "result_record": body["result_record"],
         "to_dispose": ",".join(map(str, body["to_dispose"])),
@@ -130,8 +135,13 @@ def signed(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
     statement, row = fact.body["statement"], _item(fact, read)
     values: dict[str, Any] = dict(_NO_LEASE)
     if statement["meaning"] != "rejected":
-        one = {"signer": statement["signer"], "record": statement["record"]}
-        values["signed_by"] = json.dumps([*json.loads(row["signed_by"]), one])
+        one, terms = {"signer": statement["signer"], "record": statement["record"]}, terms_of(row)
+        if terms.wanted:
+            one["role"] = statement["role"]
+        signed_by = [*json.loads(row["signed_by"]), one]
+        values["signed_by"] = json.dumps(signed_by)
+        if terms.wanted:
+            values |= _signers(terms, [each["role"] for each in signed_by if each["record"] == one["record"]])
     if _read_blind(row):
         reads = parse_reads(row["reads"])
         mine = replace(
@@ -232,7 +242,7 @@ def _open(fact: Fact, state: State) -> Sequence[RowWrite]:
         "open_findings": len(body["to_dispose"]),
         "to_dispose": ",".join(map(str, body["to_dispose"])),
         "disposed": "{}",
-        "sign_off_roles": ",".join(body["sign_off"]["roles"]),
+        **_signers(Terms.of(body["sign_off"]), []),
         "sign_off_count": body["sign_off"]["count"],
         "author_may_sign": body["sign_off"].get("author_may_sign") is True,
         "signed_by": "[]",
@@ -256,6 +266,22 @@ def _graded(findings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "worst_severity": worst.value if worst else None,
         "severity_rank": worst.rank if worst else 0,
+    }
+
+
+def terms_of(row: Mapping[str, Any]) -> Terms:
+    """Whose signatures a row's item wants."""
+    return Terms.load(
+        row["skills"], tuple(filter(None, row["sign_off_roles"].split(","))), row["sign_off_count"]
+    )
+
+
+def _signers(terms: Terms, signed: Sequence[str]) -> dict[str, Any]:
+    """Who may sign, and who now, when there are signatures in these roles over the text that stands."""
+    return {
+        "sign_off_roles": ",".join(terms.all_roles),
+        "skills": terms.dump(),
+        "open_to": ",".join(terms.open_to(signed)),
     }
 
 

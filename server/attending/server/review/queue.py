@@ -205,7 +205,7 @@ def _claimable(who: Principal, now: str) -> ColumnElement[bool]:
     return and_(
         free,
         open_to,
-        or_(*(_names(_ITEMS.c.sign_off_roles, role) for role in sorted(who.roles)), literal(False)),
+        or_(*(_names(_ITEMS.c.open_to, role) for role in sorted(who.roles)), literal(False)),
         not_(_names(_ITEMS.c.escalated_by, who.name)),
         not_(_ITEMS.c.signed_by.contains(f'"signer": {json.dumps(who.name)}', autoescape=True)),
         not_(and_(_ITEMS.c.adjudicated_by.is_(None), _ITEMS.c.reads.contains(decided, autoescape=True))),

@@ -175,7 +175,9 @@ class Signing(Checking, Pacing):
         meaning, rejection = prepared.statement.meaning, prepared.rejection
         pace = await self.pace(principal, prepared, read_seconds)
         reading, figure = await self._paced(principal, pace, reading_reason)
-        outcome = machine.outcome(item, Signed(principal.name, prepared.statement.record, meaning.value))
+        outcome = machine.outcome(
+            item, Signed(principal.name, prepared.statement.record, meaning.value, prepared.statement.role)
+        )
         sealed = (prepared.sealed_text, prepared.sealed_view, prepared.sealed_result)
         payloads = tuple(payload for payload in sealed if payload is not None)
         signed = self._entry(

@@ -387,6 +387,7 @@ def _item(item: Item, version: int) -> review_pb2.QueueItem:
         urgency=item.urgency,
         blinded=item.blinded,
         disputed=item.disputed,
+        open_to=item.open_to,
     )
     message.held_at.FromDatetime(clock.parse(item.held_at))
     message.due_at.FromDatetime(clock.parse(item.due_at))
