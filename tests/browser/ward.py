@@ -1,12 +1,14 @@
 """The embedded server with use cases that the package has none of (two blind readers, break-glass), a third clinician.
 
-`python -m tests.browser.ward FOLDER REPLAY` serves until SIGTERM. The policies are the package's discharge plan with a
-few lines changed. The clock is the machine's, moved ahead by the seconds in FOLDER's neighbour `ahead`, if it is there.
+`python -m tests.browser.ward FOLDER REPLAY` serves until SIGTERM; more configuration may lie in FOLDER's neighbour
+`more.json`. The policies are the package's discharge plan with a few lines changed. The clock is the machine's, moved
+ahead by the seconds in FOLDER's neighbour `ahead`, if it is there.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -71,7 +73,7 @@ def policies(folder: Path) -> Path:
 
 
 def main(folder: Path, replay: Path) -> None:
-    machine, ahead = clock.now, folder.parent / "ahead"
+    machine, ahead, more = clock.now, folder.parent / "ahead", folder.parent / "more.json"
 
     def moved() -> datetime:
         try:
@@ -96,6 +98,7 @@ def main(folder: Path, replay: Path) -> None:
             "guard": {"workers": 1},
             "policies": {"folder": str(policies(folder.parent / "policies"))},
             "review": {"expiry_sweep_seconds": 1, "lease_seconds": 600},
+            **(json.loads(more.read_text()) if more.exists() else {}),
         },
     )
     asyncio.run(serve_embedded(embedded, on_ready=lambda _at: None))

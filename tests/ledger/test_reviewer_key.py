@@ -93,6 +93,47 @@ def test_an_assertion_is_refused_for_each_thing_that_it_must_say(ed25519: bool) 
     assert reason(key, Proof(passkey.sign(MESSAGE))) == "ASSERTION"
 
 
+def test_in_a_frame_it_counts_where_the_enrolment_names_the_page() -> None:
+    passkey = Credential.new()
+    key = replace(passkey.enrolled, top_origins=("https://ehr.example",))
+    framed = {"crossOrigin": True, "topOrigin": "https://ehr.example"}
+    assert reason(key, passkey.prove(challenge(), **framed)) == "ok"
+    assert reason(key, passkey.prove(challenge())) == "ok"
+    assert reason(passkey.enrolled, passkey.prove(challenge(), **framed)) == "ASSERTION"
+    for other in (
+        {"crossOrigin": True},
+        {"crossOrigin": True, "topOrigin": "https://evil.example"},
+        {"crossOrigin": True, "topOrigin": "https://ehr.example/"},
+        {"crossOrigin": True, "topOrigin": ["https://ehr.example"]},
+        {"crossOrigin": 1, "topOrigin": "https://ehr.example"},
+        {"crossOrigin": False, "topOrigin": "https://ehr.example"},
+    ):
+        assert reason(key, passkey.prove(challenge(), **other)) == "ASSERTION", other
+    assert parse_reviewer_key(key.to_json()) == key
+    assert "top_origins" not in passkey.enrolled.to_json()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "https://ehr.example",
+        ["http://ehr.example"],
+        ["https://ehr.example/"],
+        ["https://*.ehr.example"],
+        ["*"],
+        [None],
+        ["https://ehr.example"] * 2,
+        [f"https://ehr{n}.example" for n in range(17)],
+    ],
+    ids=str,
+)
+def test_pages_that_are_no_origins_are_refused(wrong: object) -> None:
+    body = {**Credential.new().enrolled.to_json(), "top_origins": wrong}
+    with pytest.raises(VerificationError) as caught:
+        parse_reviewer_key(body)
+    assert caught.value.reason == "KEY_FORMAT"
+
+
 def test_client_data_that_two_could_read_differently_is_refused() -> None:
     passkey = Credential.new()
     said = json.dumps({"type": "webauthn.get", "challenge": encode_base64url(challenge()), "origin": ORIGIN})

@@ -27,7 +27,8 @@ SECRET = "Jane Q. Patient takes 40 mg"
 # Raised before a server listens or outside it, never by an rpc.
 NOT_ON_THE_WIRE = {
     "attending.server.notices.delivery.NotDelivered": "the notice is sent again later",
-    "attending.server.notices.addresses.AddressRefused": "of a receiver of notices: NotDelivered then",
+    "attending.server.outside.addresses.AddressRefused": "of a server of others: NotDelivered or NotAnswered then",
+    "attending.server.outside.ask.NotAnswered": "goes out as Unavailable, or is tried again",
     "attending.server.errors.AttendingError": "the base; its subclasses are mapped",
     "attending.server.errors.ConfigurationError": "ends the start of a server",
     "attending.ledger.group.OutOfStep": "the sequencer reads the log again",

@@ -16,7 +16,13 @@ from typing import Any, Final
 from attending.ledger.ed25519 import PUBLIC_KEY_SIZE, check_public_key, key_id, verify_ed25519
 from attending.ledger.errors import VerificationError
 from attending.ledger.note import decode_base64
-from attending.ledger.webauthn import Assertion, check_party, decode_base64url, signed_bytes
+from attending.ledger.webauthn import (
+    Assertion,
+    check_party,
+    check_top_origins,
+    decode_base64url,
+    signed_bytes,
+)
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -87,13 +93,16 @@ def _bytes(body: Mapping[str, Any], name: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class ReviewerKey:
-    """A public key as it is enrolled. The last three are of a passkey only: `credential_id` is base64url."""
+    """A public key as it is enrolled. The last four are of a passkey only: `credential_id` is base64url, `top_origins`
+    are the pages in whose frames it may sign.
+    """
 
     algorithm: Algorithm
     public_key: bytes
     rp_id: str | None = None
     origins: tuple[str, ...] = ()
     credential_id: str | None = None
+    top_origins: tuple[str, ...] = ()
 
     @property
     def key_id(self) -> str:
@@ -115,7 +124,7 @@ class ReviewerKey:
         """Returns when `proof` is this passkey's answer to `challenge`; VerificationError otherwise, as `verify`."""
         if not self.algorithm.passkey or self.rp_id is None or proof.assertion is None:
             raise VerificationError("not an assertion by a passkey", reason="ASSERTION")
-        signed = signed_bytes(challenge, self.rp_id, self.origins, proof.assertion)
+        signed = signed_bytes(challenge, self.rp_id, self.origins, proof.assertion, self.top_origins)
         self._verify_signature(signed, proof.signature)
 
     def _verify_signature(self, message: bytes, signature: bytes) -> None:
@@ -140,6 +149,9 @@ class ReviewerKey:
                 "origins": list(self.origins),
                 "credential_id": self.credential_id,
             }
+            # Without any it goes without saying, as in entries before there were some.
+            if self.top_origins:
+                body["top_origins"] = list(self.top_origins)
         return body
 
 
@@ -157,10 +169,12 @@ def parse_reviewer_key(body: Mapping[str, Any]) -> ReviewerKey:
         return ReviewerKey(algorithm, public_key)
     rp_id, origins, credential = (body.get(name) for name in ("rp_id", "origins", "credential_id"))
     check_party(rp_id, origins)
+    top_origins = body.get("top_origins", [])
+    check_top_origins(top_origins)
     raw = decode_base64url(credential)
     if raw is None or not 1 <= len(raw) <= MAX_CREDENTIAL_ID_BYTES:
         raise VerificationError("credential id is not well formed", reason="KEY_FORMAT")
-    return ReviewerKey(algorithm, public_key, rp_id, tuple(origins or ()), credential)
+    return ReviewerKey(algorithm, public_key, rp_id, tuple(origins or ()), credential, tuple(top_origins))
 
 
 def check_key(algorithm: Algorithm, public_key: bytes) -> None:

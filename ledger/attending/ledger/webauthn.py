@@ -31,6 +31,7 @@ _KEY_ATTACHED: Final = 0x40
 _EXTENSIONS: Final = 0x80
 _RP_ID: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
 _ORIGIN: Final = re.compile(r"(https?)://([a-z0-9.-]{1,253})(?::[1-9][0-9]{0,4})?")
+_THIS_MACHINE: Final = ("localhost", "127.0.0.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,34 @@ def check_party(rp_id: object, origins: object) -> None:
             raise VerificationError("an origin is not https", reason="KEY_FORMAT")
 
 
-def signed_bytes(challenge: bytes, rp_id: str, origins: Collection[str], assertion: Assertion) -> bytes:
+def check_top_origins(top_origins: object) -> None:
+    """Returns when `top_origins` are at most 16 different origins: of pages that may show ours in a frame.
+
+    Plain http is for this machine alone. Raises VerificationError (KEY_FORMAT).
+    """
+    if type(top_origins) not in (list, tuple) or len(top_origins) > 16:  # type: ignore[arg-type]
+        raise VerificationError("top origins are not a list of at most 16", reason="KEY_FORMAT")
+    for origin in top_origins:  # type: ignore[attr-defined]
+        match = _ORIGIN.fullmatch(origin) if type(origin) is str else None
+        if match is None or (match[1] == "http" and match[2] not in _THIS_MACHINE):
+            raise VerificationError("a top origin is not https, host and port", reason="KEY_FORMAT")
+    if len({*top_origins}) != len(top_origins):  # type: ignore[misc, arg-type]
+        raise VerificationError("a top origin stands twice", reason="KEY_FORMAT")
+
+
+def signed_bytes(
+    challenge: bytes,
+    rp_id: str,
+    origins: Collection[str],
+    assertion: Assertion,
+    top_origins: Collection[str] = (),
+) -> bytes:
     """The bytes under an assertion's signature, once it is known that they say what they have to.
 
     1. The client data is of a signature (`webauthn.get`), 2. answers exactly `challenge`, 3. was made on one of
-    `origins`, and not in a frame of another site. 4. The authenticator data is for `rp_id`; 5. the person was present
-    and verified (by PIN or biometrics); 6. it holds nothing but what it declares. Raises VerificationError (ASSERTION).
+    `origins`, in a frame at most of a page of `top_origins` (Level 3, section 5.8.1: the browser names that page). 4.
+    The authenticator data is for `rp_id`; 5. the person was present and verified (by PIN or biometrics); 6. it holds
+    nothing but what it declares. Raises VerificationError (ASSERTION).
     The count of signatures is not looked at: synchronised passkeys have none.
     """
     if len(assertion.client_data) > MAX_CLIENT_DATA_BYTES:
@@ -79,7 +102,9 @@ def signed_bytes(challenge: bytes, rp_id: str, origins: Collection[str], asserti
         raise _error("another challenge was answered")
     if said.get("origin") not in [*origins]:  # 3
         raise _error("it was made on another origin than the key is enrolled for")
-    if said.get("crossOrigin", False) is not False or "topOrigin" in said:
+    framed = said.get("crossOrigin", False) is not False or "topOrigin" in said
+    # A browser that does not say of which page is not believed to be in the right one.
+    if framed and (said.get("crossOrigin") is not True or said.get("topOrigin") not in [*top_origins]):
         raise _error("it was made in a frame of another site")
     data = assertion.authenticator_data
     if not _FIXED_BYTES <= len(data) <= MAX_AUTHENTICATOR_DATA_BYTES:

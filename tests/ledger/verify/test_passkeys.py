@@ -116,6 +116,21 @@ def test_a_passkey_that_two_people_let_in_signs(signer: Signer, tmp_path: Path, 
     assert report.verdict is Status.INDETERMINATE
 
 
+def test_a_signature_in_a_frame_counts_as_the_enrolment_before_it_says(
+    signer: Signer, found: Found, tmp_path: Path, log: LogBuilder
+) -> None:
+    framed: dict[str, Any] = {"crossOrigin": True, "topOrigin": "https://ehr.example"}
+    signer.invite()
+    signer.bind()
+    signer.bind(actor="system:srv", top_origins=["https://ehr.example"], invitation="inv_1")
+    signer.sign(**framed)
+    assert [one.check for one in log.verify(log.full(tmp_path / "a.attending")).failures] == []
+    # The page may frame it no more.
+    signer.bind(actor="system:srv", invitation="inv_1")
+    late = signer.sign("inf_2", **framed)
+    assert found() == {"V11": {late.index}}
+
+
 @pytest.mark.parametrize(
     "faults",
     [

@@ -15,7 +15,8 @@ import oidc_provider_mock  # type: ignore[import-untyped]
 import pytest
 import werkzeug.serving
 from attending.server.config import ConsoleOidcSection, OidcSection
-from attending.server.console.oidc import FLOW_SECONDS, CodeFlow
+from attending.server.console.begun import FLOW_SECONDS
+from attending.server.console.oidc import CodeFlow
 from attending.server.errors import AttendingError
 
 BACK = "http://localhost:8799/sign-in/oidc/idp/back"

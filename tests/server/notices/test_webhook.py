@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from attending.server.config import WebhookSection
-from attending.server.notices.addresses import AddressRefused, is_public, resolve
 from attending.server.notices.delivery import NotDelivered
 from attending.server.notices.notice import Notice
 from attending.server.notices.webhook import Webhook, secret_key, signed_headers
+from attending.server.outside.addresses import AddressRefused, is_public, resolve
 from pydantic import ValidationError
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError

@@ -231,6 +231,21 @@ async def test_passkeys_follow_roles_and_the_site(desk: Desk, office: Office) ->
     entries = await office.ledger.stream_entries(TENANT, stream)
     assert [entry.type for entry in entries] == ["key.enrolled"] * 3
     assert entries[-1].body["origins"] == [moved]
+    assert "top_origins" not in entries[-1].body
+    # A record system may show the console in a frame, and then no more: a key follows, and signs nobody in there.
+    page = "https://ehr.example"
+    framed = build(office, replace(PARTY, origins=(moved,), top_origins=(page,)))
+    for _ in range(2):
+        await framed.passkeys.settle()
+    entries = await office.ledger.stream_entries(TENANT, stream)
+    assert (len(entries), entries[-1].body["top_origins"]) == (4, [page])
+    desk.browser.origin = moved
+    begun = framed.passkeys.begin_sign_in()
+    answer = desk.browser.get(begun.options, crossOrigin=True, topOrigin=page)
+    assert await refusal(framed.passkeys.finish_sign_in(begun.ceremony_id, answer)) == "INVALID_CREDENTIAL"
+    await started.passkeys.settle()
+    entries = await office.ledger.stream_entries(TENANT, stream)
+    assert (len(entries), "top_origins" in entries[-1].body) == (5, False)
     desk.browser.origin = moved
     begun = started.passkeys.begin_sign_in()
     answer = desk.browser.get(begun.options)

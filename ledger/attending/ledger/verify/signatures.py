@@ -218,7 +218,9 @@ class Signatures:
 
 
 def _same_key(one: ReviewerKey, other: ReviewerKey) -> bool:
-    """What may change in a later enrolment are the origins alone: a site that moves within its domain."""
+    """What may change in a later enrolment is where the site is: its origins within its domain, and the pages that show
+    it in a frame.
+    """
     return (one.algorithm, one.rp_id, one.credential_id) == (
         other.algorithm,
         other.rp_id,

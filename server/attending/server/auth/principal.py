@@ -25,9 +25,9 @@ NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 """Names of identities: printable in entries and logs without escaping."""
 
 Kind = Literal["app", "human"]
-Credential = Literal["mtls", "token", "oidc", "passkey", "link"]
+Credential = Literal["mtls", "token", "oidc", "passkey", "link", "smart"]
 """How a caller proved who they are: a client certificate, a service key, a token of an OpenID Connect provider; in the
-console a passkey, or in the embedded mode a link that was made for one of the others."""
+console a passkey, in the embedded mode a link that was made for one of the others, or a launch by a record system."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from attending.server.config.callers import (
     ServiceKeySection,
     TenantSection,
 )
-from attending.server.config.console import ConsoleOidcSection, ConsoleSection
+from attending.server.config.console import ConsoleOidcSection, ConsoleSection, ConsoleSmartSection
 from attending.server.config.listening import HttpSection, LimitsSection, ServerSection
 from attending.server.config.load import load_config, parse_config
 from attending.server.config.model import Config
@@ -34,6 +34,7 @@ __all__ = [
     "Config",
     "ConsoleOidcSection",
     "ConsoleSection",
+    "ConsoleSmartSection",
     "EmergencySection",
     "HttpSection",
     "IdentitySection",

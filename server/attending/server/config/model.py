@@ -144,9 +144,19 @@ class Config(Section):
                 "`rp_id` to that host, or to a domain above it"
             )
         _unique("console.oidc", "provider", [one.provider for one in console.oidc])
-        for one in console.oidc:
-            if one.provider not in {provider.name for provider in self.oidc}:
-                raise ValueError(f"console.oidc: `{one.provider}` is not the name of an `[[oidc]]` section")
+        _unique("console.smart", "name", [one.name for one in console.smart])
+        _unique("console.smart", "fhir_base", [one.fhir_base for one in console.smart])
+        providers = {provider.name for provider in self.oidc}
+        named = [
+            *(("console.oidc", one.provider) for one in console.oidc),
+            *(("console.smart", one.provider) for one in console.smart),
+        ]
+        for section, provider in named:
+            if provider not in providers:
+                raise ValueError(f"{section}: `{provider}` is not the name of an `[[oidc]]` section")
+        for system in console.smart:
+            if system.tenant not in {tenant.name for tenant in self.tenants}:
+                raise ValueError(f"console.smart: `{system.name}` names a tenant that is not configured")
 
 
 def _unique(section: str, key: str, values: list[str]) -> None:

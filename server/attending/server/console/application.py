@@ -7,6 +7,7 @@ from attending.server.console.gate import Gate
 from attending.server.console.glass import GlassPages
 from attending.server.console.guard import Address, Guard
 from attending.server.console.item import ItemPage
+from attending.server.console.launch import LaunchPages
 from attending.server.console.live import Live
 from attending.server.console.oversight import OversightPages
 from attending.server.console.passkeys import PasskeyPages
@@ -64,6 +65,7 @@ def application(
     stop: StopPage,
     examination: ExaminationPages,
     oversight: OversightPages,
+    launches: LaunchPages,
 ) -> Starlette:
 
     async def missing(request: Request, _error: Exception) -> Response:
@@ -75,12 +77,13 @@ def application(
     routes: list[BaseRoute] = [
         Route("/", gate.front(gate.behind("listQueue", "ReviewService/ListQueue", queue))),
         # That something changed, and no more: for everybody who has a page open.
-        Route("/live", gate.behind(None, "Session/Live", live)),
-        Route("/items/{ticket}", gate.behind("getItem", "ReviewService/GetItem", item)),
+        Route("/live", gate.behind(None, "Session/Live", live, in_frames=True)),
+        Route("/items/{ticket}", gate.behind("getItem", "ReviewService/GetItem", item, in_frames=True)),
         *(
             Route(
                 f"/items/{{ticket}}/{path}",
-                gate.behind(action, rpc, step),
+                # What releases without a signature, or takes back, is done in a window of its own.
+                gate.behind(action, rpc, step, in_frames=path not in ("withdraw", "break-glass")),
                 methods=["POST"],
             )
             for path, action, rpc, step in (
@@ -174,9 +177,26 @@ def application(
         Route("/sign-in/link", gate.open(sign_in.link_page), methods=["GET"]),
         Route("/sign-in/link", gate.open(sign_in.by_link), methods=["POST"]),
         # What concerns the session alone is its person's own: no policy is asked.
-        Route("/session/out", gate.behind(None, "Session/Out", sign_in.sign_out), methods=["POST"]),
+        Route(
+            "/session/out",
+            gate.behind(None, "Session/Out", sign_in.sign_out, in_frames=True),
+            methods=["POST"],
+        ),
         Route("/session/others", gate.behind(None, "Session/Others", sign_in.end_others), methods=["POST"]),
-        Route("/session/active", gate.behind(None, "Session/Active", sign_in.active), methods=["POST"]),
+        Route(
+            "/session/active",
+            gate.behind(None, "Session/Active", sign_in.active, in_frames=True),
+            methods=["POST"],
+        ),
+        Route("/smart/launch", gate.open(launches.launch)),
+        Route("/smart/begin/{system}", gate.open(launches.begin)),
+        Route("/smart/back", gate.open(launches.back)),
+        Route("/smart/ended", gate.open(launches.ended)),
+        Route("/smart/jwks.json", gate.open(launches.keys)),
+        Route(
+            "/smart/patients/{launch}",
+            gate.behind("listQueue", "ReviewService/ListQueue", launches.patient, in_frames=True),
+        ),
         Route("/sign-in/passkey/begin", gate.open(passkeys.begin_sign_in), methods=["POST"]),
         Route("/sign-in/passkey", gate.open(passkeys.finish_sign_in), methods=["POST"]),
         Route("/account", gate.behind(None, "Session/Account", passkeys.account)),

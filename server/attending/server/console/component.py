@@ -10,13 +10,14 @@ import structlog
 from attending.ledger.errors import LedgerError, UnsafeSettings
 from attending.server.activation.serving import Serving
 from attending.server.app import App, Component, policies_folder
-from attending.server.config import ConsoleOidcSection, ConsoleSection
+from attending.server.config import ConsoleOidcSection, ConsoleSection, ConsoleSmartSection
 from attending.server.console.application import application
 from attending.server.console.examination import ExaminationPages
 from attending.server.console.gate import Gate
 from attending.server.console.glass import GlassPages
 from attending.server.console.guard import Address
 from attending.server.console.item import ItemPage
+from attending.server.console.launch import BACK, LaunchPages
 from attending.server.console.links import Links
 from attending.server.console.live import Live
 from attending.server.console.oidc import CodeFlow
@@ -30,6 +31,7 @@ from attending.server.console.render import Pages
 from attending.server.console.sessions import Sessions
 from attending.server.console.signature import Signature
 from attending.server.console.signin import SignIn
+from attending.server.console.smart import SmartFlow
 from attending.server.console.steps import Steps
 from attending.server.console.stop import StopPage
 from attending.server.errors import ConfigurationError
@@ -59,7 +61,7 @@ class Console(Component):
         app: App,
         section: ConsoleSection | None,
         parts: tuple[Starlette, Address, Sessions, Live] | None,
-        flows: Sequence[CodeFlow] = (),
+        flows: Sequence[CodeFlow | SmartFlow] = (),
     ) -> None:
         self._app = app
         self._section = section
@@ -140,7 +142,8 @@ async def build(app: App) -> Console:
     if section is None:
         return Console(app, None, None)
     passkeys = app.part(Passkeys)
-    address, pages, desk = Address(section.origin), Pages(app.now, embedded=app.embedded), app.part(Desk)
+    address, desk = Address(section.origin, section.frame_ancestors), app.part(Desk)
+    pages = Pages(app.now, embedded=app.embedded)
     sessions = Sessions(
         app.ledger, idle_seconds=section.idle_seconds, longest_seconds=section.session_seconds, now=app.now
     )
@@ -159,7 +162,9 @@ async def build(app: App) -> Console:
         address=address,
         pages=pages,
         halted=halted,
+        subject_of=desk.subject_of,
     )
+    systems = {one.name: _smart(app, one, address) for one in section.smart}
     flows = {one.provider: _flow(app, one, address) for one in section.oidc}
     live, readings = Live(app.part(Changes), sessions), Readings()
     recalls = Recalls(app.ledger, app.part(Changes), app.now)
@@ -176,6 +181,18 @@ async def build(app: App) -> Console:
             rates=app.rates,
             address=address,
             flows=flows,
+            systems=section.smart,
+        ),
+        launches=LaunchPages(
+            gate=gate,
+            pages=pages,
+            directory=app.directory,
+            rates=app.rates,
+            address=address,
+            desk=desk,
+            ledger=app.ledger,
+            phi=app.phi,
+            flows=systems,
         ),
         queue=QueuePage(desk, serving.policies, sessions, pages),
         item=ItemPage(desk, recalls, passkeys, app.ledger, app.phi, pages, app.directory),
@@ -191,7 +208,13 @@ async def build(app: App) -> Console:
         oversight=OversightPages(app.part(OversightService), pages),
         stop=StopPage(app.part(AdminService), serving.policies, pages),
     )
-    return Console(app, section, (web, address, sessions, live), list(flows.values()))
+    return Console(app, section, (web, address, sessions, live), [*flows.values(), *systems.values()])
+
+
+def _smart(app: App, section: ConsoleSmartSection, address: Address) -> SmartFlow:
+    """ConfigurationError for a key or authorities that do not read."""
+    [provider] = [one for one in app.config.oidc if one.name == section.provider]
+    return SmartFlow(section, provider, lambda: f"{address.origin}{BACK}", app.now)
 
 
 def _flow(app: App, section: ConsoleOidcSection, address: Address) -> CodeFlow:

@@ -25,7 +25,13 @@ from attending.server.console.guard import SAFE_METHODS, Address
 from attending.server.console.render import Pages
 from attending.server.console.sessions import Session, Sessions
 from attending.server.console.words import sentence
-from attending.server.errors import AttendingError, InvalidRequest, PermissionDenied, Unauthenticated
+from attending.server.errors import (
+    AttendingError,
+    InvalidRequest,
+    NotFound,
+    PermissionDenied,
+    Unauthenticated,
+)
 from attending.server.halt.switch import Standing
 from attending.server.limits.rates import Rates
 from attending.server.status import INTERNAL, mapping_of
@@ -51,6 +57,8 @@ class Visit:
     session: Session
     principal: Principal
     halted: Sequence[Standing] = ()
+    home: str = "/"
+    """The page that one comes back to: in a frame the list of the patient's items."""
 
     @property
     def places(self) -> list[tuple[str, str]]:
@@ -64,6 +72,8 @@ class Visit:
 Handler = Callable[[Visit], Awaitable[Response]]
 Halted = Callable[[str], Awaitable[Sequence[Standing]]]
 """What of a tenant is halted now."""
+SubjectOf = Callable[[str, str], Awaitable[str | None]]
+"""The pseudonym of the person whom a ticket of a tenant is about; None for nobody, and for no such ticket."""
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -81,6 +91,7 @@ class Gate:
         address: Address,
         pages: Pages,
         halted: Halted,
+        subject_of: SubjectOf,
     ) -> None:
         self.sessions = sessions
         self._directory = directory
@@ -90,16 +101,21 @@ class Gate:
         self._address = address
         self._pages = pages
         self._halted = halted
+        self._subject_of = subject_of
 
-    @property
-    def cookie(self) -> str:
-        """The name of the session's cookie. With the prefix a browser takes it over TLS and for this host alone."""
-        return "__Host-attending" if self._address.secure else "attending"
+    def cookie(self, *, framed: bool) -> str:
+        """The name of the session's cookie: another for a session in a frame, so that neither is ever the other. With
+        the prefix a browser takes it over TLS and for this host alone.
+        """
+        return f"{'__Host-' if self._address.secure else ''}attending{'-framed' if framed else ''}"
 
-    def behind(self, action: str | None, method: str, handler: Handler) -> Endpoint:
+    def behind(
+        self, action: str | None, method: str, handler: Handler, *, in_frames: bool = False
+    ) -> Endpoint:
         """`handler` for those who are signed in and whom the policies let do `action`; None asks no policy.
 
-        `method` is the rpc whose cost it is charged with.
+        `method` is the rpc whose cost it is charged with; `in_frames` says that a session in a frame has it, too: of
+        items those of the patients that it was opened for.
         """
 
         async def endpoint(request: Request) -> Response:
@@ -117,9 +133,10 @@ class Gate:
                     decision = await self._authorizer.enter(action, Resource.log(principal.tenant), principal)
                     enter(principal, decision)
                 page = request.method in SAFE_METHODS and BACKGROUND_HEADER not in request.headers
+                home = await self._within(request, session, in_frames=in_frames)
                 halted = await self._halted(principal.tenant) if page else ()
                 try:
-                    return await handler(Visit(request, session, principal, halted))
+                    return await handler(Visit(request, session, principal, halted, home))
                 except PermissionDenied as err:
                     await self._authorizer.self_approval(principal, action or method, err)
                     raise
@@ -156,13 +173,31 @@ class Gate:
 
     def session(self, request: Request) -> Session:
         """The request's session; Unauthenticated."""
-        token = cookie_of(request, self.cookie)
+        framed = self._address.framed(request)
+        token = cookie_of(request, self.cookie(framed=framed))
         if not token:
             raise Unauthenticated("MISSING_CREDENTIAL")
         session = self.sessions.find(token)
-        if session is None:
+        # A cookie under the other name is somebody's attempt to be in the other kind.
+        if session is None or session.framed is not framed:
             raise Unauthenticated("SESSION_ENDED")
         return session
+
+    async def _within(self, request: Request, session: Session, *, in_frames: bool) -> str:
+        """The page to come back to. Of a session in a frame it is refused whatever its launches do not lead to, and an
+        item of another patient like one that does not exist.
+        """
+        ticket = request.path_params.get("ticket")
+        if session.framed and not in_frames:
+            raise PermissionDenied("NOT_IN_A_FRAME")
+        if not session.launches or ticket is None:
+            return "/"
+        launch = session.launch_of(await self._subject_of(session.tenant, str(ticket)))
+        if launch is not None:
+            return f"/smart/patients/{launch.launch_id}"
+        if session.framed:
+            raise NotFound("UNKNOWN_TICKET")
+        return "/"
 
     async def _principal(self, session: Session) -> Principal:
         """The session's person as of now. A session ends with its identity, and with the passkey that began it."""
@@ -182,33 +217,66 @@ class Gate:
         key_id: str | None = None,
     ) -> Response:
         """Begins a session and says so with its cookie, on `response` if given; the browser's one before ends. `key_id`
-        is of the passkey that somebody signed in with.
+        is of the passkey that somebody signed in with. Never one in a frame.
         """
-        if principal.kind != "human":
-            raise PermissionDenied("ROLE_NOT_PERMITTED")
-        known = self.sessions.find(cookie_of(request, self.cookie))
-        if known is not None:
-            await self.sessions.end(known, "replaced")
-        _session, token = await self.sessions.begin(
-            principal, key_id, request.client.host if request.client else ""
-        )
+        _session, token = await self._begin(request, principal, key_id, framed=False)
         response = response or JSONResponse({"next": "/"})
-        self.set_cookie(response, self.cookie, token, "/")
+        self.set_cookie(response, self.cookie(framed=False), token, "/")
         return response
 
-    def set_cookie(
-        self, response: Response, name: str, value: str, path: str, seconds: int | None = None
-    ) -> None:
-        """Sets a cookie that no script reads and no other site sends along with a change."""
-        response.set_cookie(
-            name,
-            value,
-            max_age=seconds,
-            path=path,
-            secure=self._address.secure,
-            httponly=True,
-            samesite="lax",
+    async def launched(
+        self, request: Request, principal: Principal, reference: str, *, framed: bool
+    ) -> Response:
+        """Leads on to the items of the patient that a record system names, in a session that it began. A launch in
+        another window of the same browser, for the same person, goes on with the session that is there: each window
+        keeps its patient, whom its address names.
+        """
+        name = self.cookie(framed=framed)
+        session, token = self.sessions.find(cookie_of(request, name)), None
+        same = session is not None and (
+            (session.tenant, session.user, session.credential, session.framed)
+            == (principal.tenant, principal.name, principal.credential, framed)
         )
+        if session is None or not same:
+            session, token = await self._begin(request, principal, None, framed=framed)
+        self.sessions.touch(session)
+        launch = session.launched(reference)
+        response = RedirectResponse(f"/smart/patients/{launch.launch_id}", 303)
+        if token is not None:
+            self.set_cookie(response, name, token, "/", framed=framed)
+        return response
+
+    async def _begin(
+        self, request: Request, principal: Principal, key_id: str | None, *, framed: bool
+    ) -> tuple[Session, str]:
+        if principal.kind != "human":
+            raise PermissionDenied("ROLE_NOT_PERMITTED")
+        known = self.sessions.find(cookie_of(request, self.cookie(framed=framed)))
+        if known is not None:
+            await self.sessions.end(known, "replaced")
+        host = request.client.host if request.client else ""
+        return await self.sessions.begin(principal, key_id, host, framed=framed)
+
+    def set_cookie(
+        self,
+        response: Response,
+        name: str,
+        value: str,
+        path: str,
+        seconds: int | None = None,
+        *,
+        framed: bool = False,
+    ) -> None:
+        """Sets a cookie that no script reads and no other site sends along with a change. One for a frame a browser
+        keeps apart for each site that frames us (CHIPS), and sends along there; a change still needs the token of a
+        page and our own `Origin`.
+        """
+        rest = "SameSite=None; Secure; Partitioned" if framed else "SameSite=lax"
+        if self._address.secure and not framed:
+            rest += "; Secure"
+        age = "" if seconds is None else f"; Max-Age={seconds}"
+        # `http.cookies` of Python 3.11 knows no `Partitioned`. The values are ours: no character needs quoting.
+        response.headers.append("set-cookie", f"{name}={value}{age}; HttpOnly; Path={path}; {rest}")
 
     def answer(self, request: Request, error: Exception) -> Response:
         """What is told of an error: a page, or JSON for a script; never the error's own words."""
@@ -229,7 +297,8 @@ class Gate:
         if request.headers.get("accept", "").startswith("application/json"):
             told = {"reason": reason, "sentence": sentence(reason, status), **more}
             return JSONResponse(told, status, headers=_retry(error))
-        if status == 401 and request.method in SAFE_METHODS:
+        framed = self._address.framed(request)
+        if status == 401 and request.method in SAFE_METHODS and not framed:
             here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             ended = "&ended=1" if reason == "SESSION_ENDED" else ""
             return RedirectResponse(f"/sign-in?next={quote(here, safe='')}{ended}", 303)
@@ -240,6 +309,7 @@ class Gate:
             reason=reason,
             sentence=sentence(reason, status),
             error_id=more.get("error_id"),
+            framed=framed,
         )
 
     def _logged(self, endpoint: Endpoint) -> Endpoint:

@@ -2,16 +2,19 @@
 
 (1) One address: another `Host` is refused, so that a name that an attacker points at this machine opens nothing (DNS
 rebinding). (2) A change comes from our own pages: its `Origin` is ours, whatever the cookie says. (3) Every answer
-carries a policy under which nothing runs, loads or frames it but files of this console.
+carries a policy under which nothing runs or loads but files of this console. (4) No page is shown in a frame, but those
+of an item in one of a configured page: see `Address.ancestors`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
 from attending.server.config import is_loopback
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,15 +29,13 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "connect-src 'self'",
         "form-action 'self'",
         "base-uri 'none'",
-        "frame-ancestors 'none'",
         "require-trusted-types-for 'script'",
         "trusted-types attending",
     )
 )
+_NONE: Final = "'none'"
 HEADERS: Final = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -42,13 +43,45 @@ HEADERS: Final = {
     "microphone=(), geolocation=(), payment=(), usb=()",
 }
 YEAR_SECONDS: Final = 31_536_000
+FRAMED_PATHS: Final = ("/items/", "/smart/")
+"""Pages that may be in a frame: what a launch leads to. Neither the queue nor signing in nor any officer's page may."""
+FRAMED_HEADER: Final = "x-attending-framed"
+FRAMED_QUERY: Final = "framed"
+_FRAMES: Final = frozenset({"iframe", "frame", "fencedframe", "embed", "object"})
+"""Destinations of a fetch (Fetch Metadata) whose page is inside another."""
 
 
 class Address:
-    """The console's own address. `origin` is known once the port is."""
+    """The console's own address. `origin` is known once the port is; `ancestors` are the origins whose pages may frame
+    what FRAMED_PATHS names.
+    """
 
-    def __init__(self, origin: str | None) -> None:
+    def __init__(self, origin: str | None, ancestors: Sequence[str] = ()) -> None:
         self._origin = origin
+        self.ancestors = tuple(ancestors)
+
+    def framed(self, request: Request) -> bool:
+        """Whether a request comes out of a frame: as the browser says of a page, and as our own page says of what it
+        asks for. One that says so wrongly gets the wrong cookie's session, which is none.
+        """
+        if not self.ancestors:
+            return False
+        return (
+            request.headers.get("sec-fetch-dest", "") in _FRAMES
+            or request.headers.get(FRAMED_HEADER) == "1"
+            or request.query_params.get(FRAMED_QUERY) == "1"
+        )
+
+    def framing(self, path: str) -> dict[str, str]:
+        """The headers that say who may frame the page at `path`. `X-Frame-Options` knows no list, so that it is left
+        out where there is one; a browser that heeds it alone (before CSP 2) is told nothing else by any site.
+        """
+        allowed = self.ancestors if path.startswith(FRAMED_PATHS) else ()
+        policy = f"{CONTENT_SECURITY_POLICY}; frame-ancestors {' '.join(allowed) or _NONE}"
+        return {
+            "Content-Security-Policy": policy,
+            **({} if allowed else {"X-Frame-Options": "DENY"}),
+        }
 
     def listens_on(self, port: int) -> None:
         """Fixes the address of a console that has none of its own: this machine's."""
@@ -90,7 +123,7 @@ class Guard:
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in {**HEADERS, **self._address.framing(scope["path"])}.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
                 if self._address.secure:

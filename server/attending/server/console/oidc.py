@@ -7,41 +7,25 @@ names issuer and subject, never by a claim.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import secrets
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import httpx
-import jwt
 import structlog
 from attending.ledger.files import read_private
 from attending.server.auth.oidc.keys import KeysRefused, read_json
 from attending.server.auth.oidc.provider import DISCOVERY, MAX_BYTES, RETRY_SECONDS
 from attending.server.auth.oidc.token import TokenVerifier, VerifiedToken
 from attending.server.config import ConsoleOidcSection, OidcSection, flaw_of_url
-from attending.server.errors import FailedPrecondition, ResourceExhausted, Unauthenticated, Unavailable
+from attending.server.console.begun import Flows
+from attending.server.errors import Unauthenticated, Unavailable
 
 log = structlog.get_logger()
 
-FLOW_SECONDS: Final = 600.0
-MAX_FLOWS: Final = 10_000
-"""Anybody may begin to sign in, so their number has a bound."""
 MAX_CODE_CHARS: Final = 4_096
-
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    nonce: str
-    verifier: str
-    next: str
-    until: datetime
 
 
 class CodeFlow:
@@ -58,36 +42,26 @@ class CodeFlow:
         self.section = section
         self._provider = provider
         self._back = back
-        self._now = now
         secret = section.client_secret_file
         self._secret = None if secret is None else read_private(secret).decode("utf-8").strip()
         self._verifier = TokenVerifier([provider.model_copy(update={"audience": section.client_id})], now)
         self._tls = ssl.create_default_context(cafile=provider.ca_file)
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._begun: dict[str, _Begun] = {}
+        self._flows: Flows[str] = Flows(now)
 
     async def begin(self, next_path: str) -> tuple[str, str]:
         """(address at the provider, state that the browser must bring back). Unavailable without an answer of it."""
-        now = self._now()
-        if len(self._begun) >= MAX_FLOWS:
-            self._begun = {state: one for state, one in self._begun.items() if one.until > now}
-        if len(self._begun) >= MAX_FLOWS:
-            raise ResourceExhausted("TOO_MANY_CEREMONIES", retry_after_seconds=FLOW_SECONDS)
+        self._flows.require_room()
         address = (await self._addresses())["authorization_endpoint"]
-        state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        self._begun[state] = _Begun(nonce, verifier, next_path, now + timedelta(seconds=FLOW_SECONDS))
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        begun = self._flows.begin(next_path)
         query = {
             "response_type": "code",
             "client_id": self.section.client_id,
             "redirect_uri": self._back(),
             "scope": "openid",
-            "state": state,
-            "nonce": nonce,
-            "code_challenge": challenge,
-            "code_challenge_method": "S256",
+            **begun.query(),
         }
-        return f"{address}{'&' if '?' in address else '?'}{urlencode(query)}", state
+        return f"{address}{'&' if '?' in address else '?'}{urlencode(query)}", begun.state
 
     async def finish(self, query: Mapping[str, str], cookie: str) -> tuple[VerifiedToken, str]:
         """(verified ID token, path to go on to) of what a browser brought back; `cookie` is the state that it has.
@@ -95,10 +69,7 @@ class CodeFlow:
         Raises FailedPrecondition (CEREMONY_OVER: not begun here, by this browser, or too long ago), Unauthenticated,
         and Unavailable. A code is asked about once, whatever comes of it.
         """
-        state = query.get("state", "")
-        begun = self._begun.pop(state, None) if hmac.compare_digest(state.encode(), cookie.encode()) else None
-        if begun is None or begun.until <= self._now():
-            raise FailedPrecondition("CEREMONY_OVER")
+        begun = self._flows.take(query, cookie)
         # RFC 9207: a provider that says who it is must be the one that was asked.
         if query.get("iss", self._provider.issuer) != self._provider.issuer:
             raise self._refused("WRONG_ISSUER")
@@ -107,11 +78,9 @@ class CodeFlow:
             raise self._refused("NO_CODE")
         token = await self._exchange(code, begun.verifier)
         verified = await self._verifier.verify(token)
-        # Its signature was verified just now.
-        said = jwt.decode(token, options={"verify_signature": False}).get("nonce")
-        if not isinstance(said, str) or not hmac.compare_digest(said.encode(), begun.nonce.encode()):
+        if not begun.is_of(token):
             raise self._refused("WRONG_NONCE")
-        return verified, begun.next
+        return verified, begun.about
 
     async def close(self) -> None:
         await self._verifier.close()

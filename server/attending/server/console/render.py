@@ -38,7 +38,8 @@ class Pages:
         self, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
     ) -> HTMLResponse:
         """The page; a value that a template needs and does not get is an error, never an empty place."""
-        values.setdefault("visit", None)
+        visit = values.setdefault("visit", None)
+        values.setdefault("framed", visit is not None and visit.session.framed)
         values["now"] = clock.stamp(self.now())
         text = self._environment.get_template(template).render(**values)
         return HTMLResponse(text, status, headers=dict(headers or {}))

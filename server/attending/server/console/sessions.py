@@ -28,6 +28,19 @@ _TOKEN_BYTES: Final = 32
 Reason = Literal["signed_out", "idle", "expired", "revoked", "elsewhere", "replaced", "server_stopped"]
 """Why a session ended: by its person, for want of use, by its longest time, with the person's identity, by its person
 in another session, by a newer session of a person who has too many, with the process."""
+MAX_LAUNCHES: Final = 32
+"""Of one session; the oldest gives way."""
+
+
+@dataclass(slots=True)
+class Launch:
+    """One patient that a record system opened the console for: how applications name them, and the pseudonyms that this
+    is as of the newest look. In memory only.
+    """
+
+    launch_id: str
+    reference: str = field(repr=False)
+    subjects: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True, eq=False)
@@ -44,11 +57,27 @@ class Session:
     """Of the passkey that began it: it ends with that."""
     address: str = field(default="", repr=False)
     """The host that it began from; in memory only."""
+    framed: bool = False
+    """Whether it is one in a page of another site: it has what its launches lead to, and nothing else."""
+    launches: dict[str, Launch] = field(default_factory=dict, repr=False)
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     @property
     def stream(self) -> str:
         return f"session:{self.session_id}"
+
+    def launched(self, reference: str) -> Launch:
+        """A new launch for that patient, beside those of other windows."""
+        made = Launch(f"lch_{secrets.token_hex(12)}", reference)
+        self.launches[made.launch_id] = made
+        while len(self.launches) > MAX_LAUNCHES:
+            del self.launches[next(iter(self.launches))]
+        return made
+
+    def launch_of(self, subject: str | None) -> Launch | None:
+        """The newest launch for the person with that pseudonym."""
+        found = [one for one in self.launches.values() if subject is not None and subject in one.subjects]
+        return found[-1] if found else None
 
 
 class Sessions:
@@ -64,10 +93,10 @@ class Sessions:
         self._by_hash: dict[bytes, Session] = {}
 
     async def begin(
-        self, principal: Principal, key_id: str | None = None, address: str = ""
+        self, principal: Principal, key_id: str | None = None, address: str = "", *, framed: bool = False
     ) -> tuple[Session, str]:
         """A new session and its token, once its start is durable; `key_id` is of the passkey that began it, `address`
-        the host that it comes from.
+        the host that it comes from, `framed` says that it is one in a frame.
 
         ResourceExhausted (TOO_MANY_SESSIONS).
         """
@@ -87,6 +116,7 @@ class Sessions:
             now,
             key_id,
             address,
+            framed,
         )
         others = self.of(principal.tenant, principal.name)
         elsewhere = [one.seen for one in others if one.address != address]
@@ -94,6 +124,7 @@ class Sessions:
             "session": session.session_id,
             "credential": session.credential,
             "key_id": key_id,
+            **({"framed": True} if framed else {}),
             # Somebody who is signed in at two places may have lent a device, or lost one.
             "concurrent": len(others),
             # How long ago one of theirs at another address was in use: nobody is at two places at once.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from attending.server.auth.authenticate import Directory, Shown
+from attending.server.config import ConsoleSmartSection
+from attending.server.console.begun import FLOW_SECONDS
 from attending.server.console.gate import Gate, Visit, cookie_of, read_fields, text_of
 from attending.server.console.guard import Address
 from attending.server.console.links import LINK_SECONDS, Links
-from attending.server.console.oidc import FLOW_SECONDS, CodeFlow
+from attending.server.console.oidc import CodeFlow
 from attending.server.console.render import Pages
 from attending.server.errors import NotFound, PermissionDenied, Unauthenticated
 from attending.server.limits.rates import Rates
@@ -34,8 +36,11 @@ class SignIn:
         rates: Rates,
         address: Address,
         flows: Mapping[str, CodeFlow],
+        systems: Sequence[ConsoleSmartSection],
     ) -> None:
-        """`links` is None outside the embedded mode; `flows` are the providers to sign in with, by name."""
+        """`links` is None outside the embedded mode; `flows` are the providers to sign in with, by name, `systems` the
+        record systems to begin at.
+        """
         self._gate = gate
         self._pages = pages
         self._links = links
@@ -44,6 +49,7 @@ class SignIn:
         self._rates = rates
         self._address = address
         self._flows = flows
+        self._systems = systems
 
     async def page(self, request: Request) -> Response:
         """The ways to sign in."""
@@ -53,6 +59,7 @@ class SignIn:
             ended="ended" in request.query_params,
             out="out" in request.query_params,
             providers=[flow.section for flow in self._flows.values()],
+            systems=self._systems,
             links=self._links is not None,
         )
 
@@ -110,8 +117,9 @@ class SignIn:
 
     async def sign_out(self, visit: Visit) -> Response:
         await self._gate.sessions.end(visit.session, "signed_out")
-        response = JSONResponse({"next": "/sign-in?out=1"})
-        response.delete_cookie(self._gate.cookie, path="/", httponly=True, samesite="lax")
+        framed = visit.session.framed
+        response = JSONResponse({"next": "/smart/ended" if framed else "/sign-in?out=1"})
+        self._gate.set_cookie(response, self._gate.cookie(framed=framed), "", "/", 0, framed=framed)
         return response
 
     async def end_others(self, visit: Visit) -> Response:

@@ -12,9 +12,10 @@ import aiosmtplib
 from attending.server.config import SmtpSection, WebhookSection
 from attending.server.doctor.check import Finding, Site, green, red, warning
 from attending.server.errors import ConfigurationError
-from attending.server.notices.addresses import AddressRefused, resolve
 from attending.server.notices.delivery import secret_of
-from attending.server.notices.webhook import secret_key, tls_of
+from attending.server.notices.webhook import secret_key
+from attending.server.outside.addresses import AddressRefused, resolve
+from attending.server.outside.tls import tls_of
 
 ASK_SECONDS: Final = 8.0
 

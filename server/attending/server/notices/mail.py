@@ -18,7 +18,7 @@ import aiosmtplib
 from attending.server.config import RecipientsSection, SmtpSection
 from attending.server.notices.delivery import TIMEOUT, UNREACHABLE, NotDelivered, read_secret
 from attending.server.notices.notice import TEST, Notice, link
-from attending.server.notices.webhook import tls_of
+from attending.server.outside.tls import tls_of
 
 _WORDS: Final = {
     "item.held": "An item waits for review",

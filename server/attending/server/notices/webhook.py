@@ -12,15 +12,12 @@ import binascii
 import hashlib
 import hmac
 import json
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import httpcore
 from attending.server.config import WebhookSection
-from attending.server.errors import ConfigurationError
-from attending.server.notices.addresses import AddressRefused, JudgedNetwork
 from attending.server.notices.delivery import (
     TIMEOUT,
     UNREACHABLE,
@@ -28,6 +25,8 @@ from attending.server.notices.delivery import (
     read_secret,
 )
 from attending.server.notices.notice import TEST, Notice, link
+from attending.server.outside.addresses import AddressRefused, JudgedNetwork
+from attending.server.outside.tls import tls_of
 
 PREFIX: Final = b"whsec_"
 LEAST_BYTES, MOST_BYTES = 24, 64
@@ -127,17 +126,3 @@ class Webhook:
             return [secret_key(await read_secret(file, variable)) for file, variable in places]
         except ValueError:
             raise NotDelivered("SECRET_MALFORMED") from None
-
-
-def tls_of(ca_file: Any, where: str) -> ssl.SSLContext:
-    """TLS 1.2 or newer with those authorities, or the system's. Raises ConfigurationError."""
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except OSError as err:
-        raise ConfigurationError(
-            f"{where}: `ca_file` cannot be read as authorities ({type(err).__name__})",
-            "make it a PEM file of certificates that the server may read",
-            reason="TLS_FILES",
-        ) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

@@ -29,14 +29,19 @@ class PasskeysComponent(Component):
 
 async def build(app: App) -> PasskeysComponent:
     """Stands after the identities, whose passkeys they are; offers Passkeys and Invitations."""
-    section = app.config.passkeys
+    section, console = app.config.passkeys, app.config.console
     invitations = Invitations(app.ledger, app.authorizer, app.now, section.code_minutes)
     passkeys = Passkeys(
         app.ledger,
         app.directory,
         invitations,
         app.tenants,
-        Party(section.rp_id, section.rp_name, tuple(section.origins)),
+        Party(
+            section.rp_id,
+            section.rp_name,
+            tuple(section.origins),
+            () if console is None else tuple(console.frame_ancestors),
+        ),
         app.owner,
         app.now,
         ceremony_seconds=section.ceremony_seconds,

@@ -173,7 +173,8 @@ class Passkeys:
         for one in await passkeys_named(self._ledger, self._tenants, assertion.credential_id):
             try:
                 # The site as it is now and the site that the key is enrolled for: both must be the one signed for.
-                key = replace(one.key, rp_id=self._party.rp_id, origins=self._party.origins)
+                # Nobody signs in within a frame.
+                key = replace(one.key, rp_id=self._party.rp_id, origins=self._party.origins, top_origins=())
                 key.verify_challenge(challenge, assertion.proof)
             except VerificationError as err:
                 log.warning("auth.passkey_refused", tenant=one.tenant, reason=err.reason)

@@ -59,15 +59,21 @@ async def passkeys_named(ledger: Ledger, tenants: Iterable[str], credential_id: 
 
 
 def enrolled_again(
-    one: Passkey, terms: Terms, actor: str, moment: datetime, origins: tuple[str, ...] | None = None
+    one: Passkey, terms: Terms, actor: str, moment: datetime, key: ReviewerKey | None = None
 ) -> PendingEntry | None:
-    """`key.enrolled` under these terms and origins; None when the last one says the same."""
+    """`key.enrolled` under these terms, with what `key` says of where the site is; None when the last one says the
+    same.
+    """
+    place = key or one.key
     body = {
         **one.body,
         "roles": sorted(terms.roles),
         "not_after": terms.signs_until,
-        "origins": list(one.key.origins if origins is None else origins),
+        "origins": list(place.origins),
     }
+    body.pop("top_origins", None)
+    if place.top_origins:
+        body["top_origins"] = list(place.top_origins)
     if body == one.body:
         return None
     return PendingEntry("key.enrolled", key_stream(one.key_id), actor, None, body, occurred_at=moment)

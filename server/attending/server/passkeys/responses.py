@@ -31,11 +31,14 @@ ALGORITHMS: Final = (COSEAlgorithmIdentifier.EDDSA, COSEAlgorithmIdentifier.ECDS
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """The site as browsers know it: its domain, its name for people, and where it may be visited."""
+    """The site as browsers know it: its domain, its name for people, where it may be visited, and the pages in whose
+    frames somebody may sign there.
+    """
 
     rp_id: str
     name: str
     origins: tuple[str, ...]
+    top_origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ def read_registration(response: Mapping[str, Any], challenge: bytes, party: Part
         rp_id=party.rp_id,
         origins=party.origins,
         credential_id=encode_base64url(found.credential_id),
+        top_origins=party.top_origins,
     )
     return NewPasskey(key, found.aaguid, found.credential_device_type is CredentialDeviceType.MULTI_DEVICE)
 

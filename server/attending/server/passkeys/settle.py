@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 from attending.ledger.entry import PendingEntry
@@ -36,7 +37,9 @@ async def settle(
             if one.user not in accounts:
                 accounts[one.user] = await read_account(ledger, tenant, one.user)
             account = accounts[one.user]
-            origins = party.origins if one.key.rp_id == party.rp_id else one.key.origins
+            key = one.key
+            if key.rp_id == party.rp_id:
+                key = replace(key, origins=party.origins, top_origins=party.top_origins)
             if account is None or account.state is State.REVOKED:
                 body = {"key_id": one.key_id, "reason": "USER_REVOKED"}
                 entry = PendingEntry(
@@ -45,7 +48,7 @@ async def settle(
             elif account.in_force is None:
                 continue
             else:
-                again = enrolled_again(one, account.in_force.terms, f"system:{owner}", now(), origins)
+                again = enrolled_again(one, account.in_force.terms, f"system:{owner}", now(), key)
                 if again is None:
                     continue
                 entry = again

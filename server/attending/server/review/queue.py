@@ -42,7 +42,7 @@ class Wanted:
 
     `mine` are those that `who` holds or that are kept for them, `claimable` those that they could claim now; `overdue`
     are past the policy's promise. `least_severity` is a rank of `Severity`, `free` are those
-    that nobody holds, `without` names policies left out.
+    that nobody holds, `without` names policies left out; `subjects` are those whom it may be about.
     """
 
     states: tuple[str, ...] = ("held",)
@@ -54,6 +54,7 @@ class Wanted:
     claimable: bool = False
     free: bool = False
     without: tuple[str, ...] = ()
+    subjects: frozenset[str] | None = None
     who: Principal | None = None
 
 
@@ -144,6 +145,13 @@ class Queue(Opinions):
         )
         return {row._mapping["inference_id"]: row._mapping["ticket_id"] for row in rows}
 
+    async def subject_of(self, tenant: str, ticket_id: str) -> str | None:
+        """The pseudonym of the person whom an item is about; None for nobody, and for no such ticket."""
+        rows = await self._ledger.query(
+            select(_ITEMS.c.subject).where(_ITEMS.c.log_id == tenant, _ITEMS.c.ticket_id == ticket_id)
+        )
+        return rows[0]._mapping["subject"] if rows else None
+
     async def view(self, permit: Permit, ticket_id: str) -> Case:
         """The whole case; of one that is read blind without what another reader made of it. The look is an entry before
         anything is shown.
@@ -178,6 +186,8 @@ def _conditions(wanted: Wanted, now: str) -> list[ColumnElement[bool]]:
         where.append(or_(_ITEMS.c.lease_expires_at.is_(None), _ITEMS.c.lease_expires_at <= now))
     if wanted.without:
         where.append(_ITEMS.c.policy.not_in(wanted.without))
+    if wanted.subjects is not None:
+        where.append(_ITEMS.c.subject.in_(sorted(wanted.subjects)))
     if wanted.least_severity:
         where.append(_ITEMS.c.severity_rank >= wanted.least_severity)
     if wanted.escalated:

@@ -1,5 +1,10 @@
 // How the pages speak to the console: JSON, the page's token, and sentences for people when something is refused.
 
+// In a frame of another site: a session of its own, and nowhere to go but the patient's items.
+const page = document.documentElement.dataset;
+export const framed = page.framed === "yes";
+export const home = page.home ?? "/";
+
 const csrf = document.querySelector('meta[name="attending-csrf"]')?.content ?? "";
 
 export class Refused extends Error {
@@ -13,6 +18,7 @@ export class Refused extends Error {
 
 export async function send(path, fields = {}, { background = false, keepalive = false } = {}) {
   const headers = { "Accept": "application/json", "Content-Type": "application/json", "X-Attending-CSRF": csrf };
+  if (framed) headers["X-Attending-Framed"] = "1";
   if (background) headers["X-Attending-Background"] = "1";
   let answer;
   try {
@@ -32,6 +38,7 @@ export function once() {
 }
 
 export function leave() {
+  if (framed) { location.assign("/smart/ended"); return; }
   const here = location.pathname + location.search;
   location.assign(`/sign-in?ended=1&next=${encodeURIComponent(here)}`);
 }

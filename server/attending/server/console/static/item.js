@@ -1,6 +1,6 @@
 // The item: start a review, decide on findings, give back. The server decides; this shows what it said.
 
-import { once, say, send } from "./api.js";
+import { home, once, say, send } from "./api.js";
 import { now } from "./clock.js";
 import { take } from "./edit.js";
 import "./forms.js";
@@ -108,7 +108,7 @@ document.addEventListener("attending:key", ({ detail: event }) => {
 // --- give back: others need not wait for the end of a review that was begun by mistake
 const back = document.getElementById("give-back");
 back?.addEventListener("click", async () => {
-  if (await step("release", {}, back)) location.assign("/");
+  if (await step("release", {}, back)) location.assign(home);
 });
 
 // --- a reader's text, for who judges between two

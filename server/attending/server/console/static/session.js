@@ -1,13 +1,13 @@
 // The session: what the server says by itself, the end for want of use, the keys, and signing out.
 
-import { leave, say, send } from "./api.js";
+import { framed, home, leave, say, send } from "./api.js";
 import { run } from "./clock.js";
 
 run();
 
 // --- server-sent events: a page listens with document.addEventListener("attending:changed", ...)
 const live = document.getElementById("live");
-const source = new EventSource("/live");
+const source = new EventSource(framed ? "/live?framed=1" : "/live");
 source.addEventListener("changed", () => document.dispatchEvent(new Event("attending:changed")));
 source.addEventListener("ended", () => { source.close(); leave(); });
 source.addEventListener("hello", () => { live.hidden = true; });
@@ -55,7 +55,7 @@ addEventListener("keydown", (event) => {
   if (!box.checked || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   if (event.target.closest("input, textarea, select, dialog")) return;
   if (event.key === "?") keys.showModal();
-  else if (event.key === "q") location.assign("/");
+  else if (event.key === "q") location.assign(home);
   else document.dispatchEvent(new CustomEvent("attending:key", { detail: event }));
 });
 

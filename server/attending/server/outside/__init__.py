@@ -1,0 +1,1 @@
+"""Asking servers of others: judged addresses, bounded answers, and proof of who asks (RFC 7523)."""
