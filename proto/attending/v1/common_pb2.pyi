@@ -83,6 +83,8 @@ class _InferenceStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Infere
     """Nobody reviewed the text in time."""
     INFERENCE_STATE_WITHDRAWN: _InferenceState.ValueType  # 9
     """A released text was recalled."""
+    INFERENCE_STATE_DEBRIEFED: _InferenceState.ValueType  # 10
+    """A practice item that was decided on; nobody asked for it, and its text is given to nobody."""
 
 class InferenceState(_InferenceState, metaclass=_InferenceStateEnumTypeWrapper):
     """What became of one inference."""
@@ -107,6 +109,8 @@ INFERENCE_STATE_EXPIRED: InferenceState.ValueType  # 8
 """Nobody reviewed the text in time."""
 INFERENCE_STATE_WITHDRAWN: InferenceState.ValueType  # 9
 """A released text was recalled."""
+INFERENCE_STATE_DEBRIEFED: InferenceState.ValueType  # 10
+"""A practice item that was decided on; nobody asked for it, and its text is given to nobody."""
 Global___InferenceState: _TypeAlias = InferenceState  # noqa: Y015
 
 class _Recipient:

@@ -15,6 +15,7 @@ from attending.ledger.ledger import Ledger
 from attending.server import projections
 from attending.server.clock import stamp
 from attending.server.errors import NotFound
+from attending.server.practice.mark import Marks
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 _INFERENCE = projections.inference
@@ -49,6 +50,7 @@ class LiveHazards:
         """`folder` is where the policies lie."""
         self._ledger = ledger
         self._folder = folder
+        self._marks = Marks(ledger)
 
     async def of(self, tenant: str, policy: str, since: datetime, until: datetime) -> Hazards:
         """The hazards of a policy over calls that began in the period, `until` not in it. NotFound (UNKNOWN_POLICY)."""
@@ -62,6 +64,10 @@ class LiveHazards:
             _INFERENCE.c.requested_at >= stamp(since),
             _INFERENCE.c.requested_at < stamp(until),
             _INFERENCE.c.result_record.is_not(None),
+            # What was read for practice says nothing of what the model writes.
+            _INFERENCE.c.state != "debriefed",
+            _INFERENCE.c.entry_point != "practice",
+            _INFERENCE.c.inference_id.not_in(list(await self._marks.waiting(tenant, policy))),
         ]
         outputs = await self._count(chosen)
         recalled = await self._count([*chosen, _INFERENCE.c.state == "withdrawn"])

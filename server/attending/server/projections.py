@@ -114,6 +114,8 @@ review_item = Table(
     # Of facts that reviewers added: the vault records of all of them, and of what the checks found since.
     Column("facts_record", String(64)),
     Column("result_record", String(64)),
+    # Of a practice item for whom alone it is: openly marked from the start, seeded from its debrief on.
+    Column("practice_for", String(128)),
     Index(None, "log_id", "state", "priority", "ticket_id"),
     Index(None, "log_id", "state", "expires_at"),
     Index(None, "log_id", "inference_id"),
@@ -202,6 +204,29 @@ second_read = Table(
     Column("read_at", String(27)),
     Index(None, "log_id", "sampled_at"),
     Index(None, "log_id", "draw_id"),
+)
+
+# One row a practice item that is known as one: openly marked, or seeded and debriefed. No other figure counts them.
+practice_item = Table(
+    "practice_item",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("inference_id", String(40), primary_key=True),
+    Column("ticket_id", String(40), nullable=False),
+    Column("policy", String(64), nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("item", String(64), nullable=False),
+    Column("offered_to", String(128)),
+    Column("offered_at", String(27)),
+    # Set with the debrief: what it was (error or sound), what its reader made of it, and whether that was right.
+    Column("kind", String(8)),
+    Column("answer", String(24)),
+    Column("right", Boolean),
+    Column("reader", String(128)),
+    Column("decided_at", String(27)),
+    Index(None, "log_id", "decided_at"),
+    Index(None, "log_id", "offered_to"),
+    Index(None, "log_id", "reader"),
 )
 
 # One row an alarm about somebody's pace.

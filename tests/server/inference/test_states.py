@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from attending.ledger.entry import ENTRY_TYPES
+from attending.ledger.practice import DEBRIEFED, UNDELIVERABLE
 from attending.server.errors import FailedPrecondition
 from attending.server.inference.states import TRANSITIONS, State, require
 
@@ -42,3 +43,15 @@ def test_a_text_that_was_refused_is_never_released(state: State) -> None:
 def test_a_release_cannot_be_blocked_afterwards_only_withdrawn() -> None:
     with pytest.raises(FailedPrecondition):
         require(State.RELEASED, "inference.blocked")
+
+
+def test_the_pure_machine_refuses_each_way() -> None:
+    for state in State:
+        for event in UNDELIVERABLE:
+            with pytest.raises(FailedPrecondition) as caught:
+                require(state, event, practice=True)
+            assert caught.value.reason == "PRACTICE_ITEM"
+        # And nothing that an application asked for is debriefed.
+        with pytest.raises(FailedPrecondition):
+            require(state, DEBRIEFED)
+    assert require(State.HELD, DEBRIEFED, practice=True) is State.DEBRIEFED

@@ -30,6 +30,7 @@ from attending.server.inference.states import State
 from attending.server.oversight.alarms import Alarms
 from attending.server.oversight.draws import Draws
 from attending.server.oversight.second_reads import SecondReads
+from attending.server.practice.opening import Openings
 from attending.server.providers.port import ProviderError
 from attending.server.recall.desk import Recalls
 from attending.server.replay.reducers import REDUCERS
@@ -44,6 +45,7 @@ from tests.server.inference.conftest import (
     make_pipeline,
     record_call,
 )
+from tests.server.practice.conftest import CATALOGUE, Room
 from tests.server.replay.notices import told
 from tests.server.replay.people import lives
 from tests.server.review.conftest import LEASE_SECONDS, Ward, phi_of, revise
@@ -163,6 +165,7 @@ async def whole_life(ward: Ward) -> str:
     await gate.pipeline.drain()
     await overseen(ward)
     await wanted(ward)
+    await practised(ward)
     return patient
 
 
@@ -204,6 +207,25 @@ async def overseen(ward: Ward) -> None:
             prepared = await ward.desk.prepare(ward.rivera.permit, ticket, lease, None, ward.rivera.key_id)
             await sign(ward, ticket, lease, ward.rivera, prepared)
         assert await Alarms(gate.ledger, gate.policies, owner, gate.clock).sweep(TENANT) == 1
+
+
+async def practised(ward: Ward) -> None:
+    """An openly marked item that waits, and one that was signed."""
+    gate = ward.gate
+    openings = Openings(
+        gate.ledger, gate.switch, gate.changes, gate.checker, CATALOGUE, "srv-test", gate.clock
+    )
+    ward.desk._catalogue = CATALOGUE
+    room = Room(ward, openings)
+    await room.put(reader="chen")
+    ticket = (await room.put(reader="rivera")).ticket
+    lease = await claim(ward, ticket, ward.rivera)
+    await dispose_all(ward, ticket, lease, ward.rivera)
+    prepared = await ward.desk.prepare(ward.rivera.permit, ticket, lease, None, ward.rivera.key_id)
+    await sign(ward, ticket, lease, ward.rivera, prepared)
+    seeded = (await room.put()).ticket
+    lease = await claim(ward, seeded, ward.chen)
+    await ward.desk.reject(ward.chen.principal, seeded, lease, "unsafe", "", fresh())  # type: ignore[arg-type]
 
 
 async def _dies(*_: object) -> None:

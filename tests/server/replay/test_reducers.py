@@ -15,8 +15,8 @@ ITEM, INFERENCE = projections.review_item, projections.inference
 TIME = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
-def entry(kind: str, stream: str = "inf_1", **body: object) -> PendingEntry:
-    return PendingEntry(kind, stream, "human:rivera", None, body)
+def entry(type_: str, stream: str = "inf_1", **body: object) -> PendingEntry:
+    return PendingEntry(type_, stream, "human:rivera", None, body)
 
 
 HELD = entry(
@@ -31,6 +31,7 @@ HELD = entry(
 )
 
 
+DEBRIEFED = {"mode": "practice", "item": "one", "kind": "sound", "answer": "approved", "right": True}
 WITHDRAWN = {"calling_app": "portal", "reason_code": "wrong", "outstanding": ["app:portal"]}
 
 
@@ -51,7 +52,14 @@ def test_every_entry_type_is_projected_or_deliberately_not() -> None:
 def test_every_transition_of_an_inference_is_projected_to_its_state() -> None:
     for events in TRANSITIONS.values():
         for event, after in events.items():
-            body = {**HELD.body, "stage": "output", "text_record": "r", "reason": "X", **WITHDRAWN}
+            body = {
+                **HELD.body,
+                "stage": "output",
+                "text_record": "r",
+                "reason": "X",
+                **WITHDRAWN,
+                **DEBRIEFED,
+            }
             rows = rows_of_append([entry(event, **body)])
             states = [row.values["state"] for row in rows if row.table is INFERENCE and row.values]
             assert states == [after.value]

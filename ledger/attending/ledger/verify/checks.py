@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from attending.ledger.draw import SAMPLED, Case, worst_rank
 from attending.ledger.entry import Entry
+from attending.ledger.practice import DEBRIEFED
 from attending.ledger.review_signature import Meaning
 from attending.ledger.verify.activations import Activations
 from attending.ledger.verify.blinded import SecondRead
@@ -24,6 +25,7 @@ from attending.ledger.verify.examinations import Examinations
 from attending.ledger.verify.halts import Halts
 from attending.ledger.verify.leases import Leases
 from attending.ledger.verify.own_view import OwnViews
+from attending.ledger.verify.practice import Practice
 from attending.ledger.verify.report import Findings
 from attending.ledger.verify.signatures import Signatures, Signed
 from attending.ledger.verify.succession import Successions
@@ -51,6 +53,7 @@ class State(StrEnum):
     REJECTED = "rejected"
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
+    DEBRIEFED = "debriefed"
     STREAMING = "streaming"
     CUT = "cut"
 
@@ -85,6 +88,8 @@ _MOVES: Final[Mapping[str, Mapping[State, State]]] = {
     "review.signed": {_S.HELD: _S.HELD},
     "review.adjudicated": {_S.HELD: _S.HELD},
     "review.opinion_recorded": {_S.HELD: _S.HELD},
+    # Whatever was decided on a practice item, this ends it.
+    DEBRIEFED: {_S.HELD: _S.DEBRIEFED},
     "inference.delivered": dict.fromkeys((_S.RELEASED, _S.WITHDRAWN), _S.RELEASED)
     | {_S.WITHDRAWN: _S.WITHDRAWN},
 }
@@ -142,6 +147,7 @@ class Checks:
         self._examinations = Examinations(findings, self._signatures, whole=from_start)
         self._activations = Activations(findings, whole=scope is not Scope.SUBSET, begin=begin)
         self._draws = Draws(findings, whole=scope is not Scope.SUBSET and begin == 0)
+        self._practice = Practice(findings, whole=from_start)
         self._released = self._held_released = self._exceptions = self._transitions = 0
 
     def visit(self, entry: Entry) -> None:
@@ -153,8 +159,9 @@ class Checks:
         self._signatures.visit(entry)
         self.successions.visit(entry)
         self._draws.visit(entry)
+        self._practice.visit(entry)
         source = entry.type.partition(".")[0]
-        if source not in ("inference", "review", "break_glass", "recall"):
+        if source not in ("inference", "review", "break_glass", "recall") and entry.type != DEBRIEFED:
             self._halts.visit(entry, None)
             self._activations.visit(entry, None)
             return
@@ -221,6 +228,7 @@ class Checks:
         waiting = self._glass.finish()
         self._examinations.finish()
         self._draws.finish()
+        self._practice.finish()
         if signatures:
             report.passed("V11", f"{signatures} signatures verify over statement, record and text")
             report.passed("V12", f"{signatures} signatures by keys enrolled to the signer and valid then")

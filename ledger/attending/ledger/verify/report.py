@@ -35,6 +35,7 @@ CHECKS: Final[Mapping[str, str]] = {
     "V20": "statistics are those of the entries",
     "V22": "periodic examinations cover the log without a gap and list every exception",
     "V23": "second reads are those that seeds committed to before draw",
+    "V24": "what was read for practice was released to nobody",
 }
 """Every check of this version, by the ids of the control matrix (V22 on are our own), in report order."""
 

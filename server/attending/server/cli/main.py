@@ -81,6 +81,7 @@ NEXT_STEPS: Final[dict[str, str]] = {
     "OPINION_REQUIRED": "put your own view on record first: `attending review opinion`",
     "OPINION_RECORDED": "nothing to do; `attending review show` has the findings",
     "OPINION_NOT_ASKED": "nothing to do; `attending review show` has the findings",
+    "PRACTICE_ITEM": "nothing of it is sent; `attending review show` has the debrief",
     "READ_BEFORE": "you have decided; somebody else must",
     "READ_BLIND": "leave it to the queue with `attending review give-back`: nobody may know who reads it",
     "DECISION_NOT_SIGNED": "two people decide on it under signature: refuse it with --key",

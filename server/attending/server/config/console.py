@@ -135,6 +135,11 @@ class ConsoleSection(Section):
         le=1_000_000,
         description="Connections at once from one address (IPv6: one /64). Set it high behind a proxy.",
     )
+    practice: bool = Field(
+        default=True,
+        description="Give everybody who has never signed one marked practice item about a made-up patient first. See "
+        "docs/oversight.md.",
+    )
     oidc: list[ConsoleOidcSection] = Field(
         default=[], max_length=8, description="Providers with which people sign in."
     )

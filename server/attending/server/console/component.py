@@ -39,6 +39,8 @@ from attending.server.examination.desk import ExaminationDesk
 from attending.server.halt.switch import Standing, Switch
 from attending.server.inference.watch import Changes
 from attending.server.passkeys.door import Passkeys
+from attending.server.practice.newcomers import Newcomers
+from attending.server.practice.opening import Openings
 from attending.server.recall.desk import Recalls
 from attending.server.review.desk import Desk
 from attending.server.services.admin import AdminService
@@ -135,8 +137,8 @@ class Console(Component):
 
 
 async def build(app: App) -> Console:
-    """Needs Desk, Serving, Switch, Changes, Passkeys, AdminService, PolicyService and ExaminationDesk, when the
-    configuration has a section `[console]`.
+    """Needs Desk, Openings, Serving, Switch, Changes, Passkeys, AdminService, PolicyService and ExaminationDesk, when
+    the configuration has a section `[console]`.
     """
     section = app.config.console
     if section is None:
@@ -166,6 +168,7 @@ async def build(app: App) -> Console:
     )
     systems = {one.name: _smart(app, one, address) for one in section.smart}
     flows = {one.provider: _flow(app, one, address) for one in section.oidc}
+    newcomers = Newcomers(app.ledger, app.part(Openings), serving.policies, app.now)
     live, readings = Live(app.part(Changes), sessions), Readings()
     recalls = Recalls(app.ledger, app.part(Changes), app.now)
     web = application(
@@ -194,7 +197,7 @@ async def build(app: App) -> Console:
             phi=app.phi,
             flows=systems,
         ),
-        queue=QueuePage(desk, serving.policies, sessions, pages),
+        queue=QueuePage(desk, serving.policies, sessions, pages, newcomers if section.practice else None),
         item=ItemPage(desk, recalls, passkeys, app.ledger, app.phi, pages, app.directory),
         steps=Steps(desk, app.ledger, app.phi, app.now),
         signature=Signature(desk, app.ledger, app.phi, passkeys, readings),

@@ -21,6 +21,7 @@ from attending.server.errors import AttendingError
 from attending.server.passkeys.door import Passkeys
 from attending.server.phi.access import Permit, PhiAccess
 from attending.server.phi.purpose import Purpose
+from attending.server.practice.debrief import Debrief, debrief_of
 from attending.server.recall.desk import Recalls
 from attending.server.review.desk import Desk
 from attending.server.review.facts import context_json
@@ -70,8 +71,13 @@ class ItemPage:
             text = (await self._ledger.open_payload(who.tenant, item.signed_by[-1].record)).decode("utf-8")
         roles = [role for role in item.sign_off_roles if role in who.roles]
         signs_as = [role for role in item.open_to if role in who.roles]
+        practice = item.practice_for is not None
         may_review = bool(roles) and item.state == "held" and item.expires_at > stamp(now)
+        may_hand = may_review and not item.reading and not practice
         out = item.state in ("released", "withdrawn")
+        debrief = None
+        if item.state == "debriefed":
+            debrief = await debrief_of(self._ledger, who.tenant, item.inference_id)
         return self._pages.page(
             "item.html",
             visit=visit,
@@ -94,8 +100,8 @@ class ItemPage:
             light=present.second_light(light_of(result.findings)),
             may_review=may_review,
             has_signed=_has_signed(item, who.name),
-            may_hand=may_review and not item.reading,
-            colleagues=self._colleagues(who, item) if may_review and row.mine and not item.reading else [],
+            may_hand=may_hand,
+            colleagues=self._colleagues(who, item) if may_hand and row.mine else [],
             has_key=bool(await self._passkeys.of(who)),
             may_break_glass=item.state == "held" and await self._desk.may_break_glass(who, item),
             may_recall=item.state == "released" and bool(who.roles & RECALLS),
@@ -104,6 +110,8 @@ class ItemPage:
             between=await asyncio.to_thread(between, case, lambda name: self._printed(who.tenant, name)),
             role=next(iter([*signs_as, *roles]), ""),
             wanted=() if signs_as else item.open_to,
+            debrief=debrief,
+            planted=_around(case.output, debrief),
             history=[
                 (
                     words.EVENTS.get(entry.type, entry.type),
@@ -137,6 +145,15 @@ class ItemPage:
             return self._directory.named(tenant, name, "passkey").display_name
         except AttendingError:
             return name
+
+
+def _around(output: str, debrief: Debrief | None) -> tuple[str, str, str] | None:
+    """What stands before the planted passage, the passage, and what follows; None where nothing was planted."""
+    planted = debrief.lesson.planted if debrief is not None and debrief.lesson is not None else None
+    if planted is None:
+        return None
+    before, passage, after = output.partition(planted)
+    return before, passage, after
 
 
 def _has_signed(item: Item, name: str) -> bool:

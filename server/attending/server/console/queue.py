@@ -12,6 +12,7 @@ from attending.server.clock import parse, stamp
 from attending.server.console.gate import Visit
 from attending.server.console.render import Pages, span
 from attending.server.console.sessions import Sessions
+from attending.server.practice.newcomers import Newcomers
 from attending.server.review.desk import Desk
 from attending.server.review.item import Item
 from attending.server.review.queue import Wanted
@@ -53,7 +54,16 @@ def row_of(item: Item, who: str, now: datetime) -> Row:
 class QueuePage:
     """One instance a server."""
 
-    def __init__(self, desk: Desk, policies: Mapping[str, Policy], sessions: Sessions, pages: Pages) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        policies: Mapping[str, Policy],
+        sessions: Sessions,
+        pages: Pages,
+        newcomers: Newcomers | None,
+    ) -> None:
+        """`newcomers` gives who has never signed a practice item first; None where nobody is given one."""
+        self._newcomers = newcomers
         self._desk = desk
         self._policies = policies
         self._sessions = sessions
@@ -62,10 +72,13 @@ class QueuePage:
     async def __call__(self, visit: Visit) -> Response:
         """The whole page, or its table alone for a script."""
         query, who = visit.request.query_params, visit.principal
+        practice = None if self._newcomers is None else await self._newcomers.offer(who)
         policy, after = query.get("policy") or None, query.get("after") or ""
         looks = "safety_officer" in who.roles or who.emergency is not None
         states = ("held", "blocked") if looks else ("held",)
-        found = await self._desk.queue(who.tenant, Wanted(states=states, policy=policy, who=who), PAGE, after)
+        # Their practice item has a place of its own above the table.
+        wanted = Wanted(states=states, policy=policy, practice=False, who=who)
+        found = await self._desk.queue(who.tenant, wanted, PAGE, after)
         now = self._pages.now()
         rows = [row_of(item, who.name, now) for item, _version in found.items]
         template = "rows.html" if query.get("part") == "rows" else "queue.html"
@@ -73,6 +86,7 @@ class QueuePage:
             template,
             visit=visit,
             rows=rows,
+            practice=practice,
             total=f"{found.total:,}+" if found.more else str(found.total),
             first=not after,
             following=found.following,

@@ -54,6 +54,7 @@ SENTENCES: Final[dict[str, str]] = {
     "PASSKEY_REFUSED": "The passkey was not made for this site, or your device did not verify you. Try again.",
     "PERMISSION_DENIED": "Your role does not allow this. It is on record that it was tried.",
     "POLICY_NOT_SERVED": "The policy is in force no more, so an edit cannot be checked. Sign as it is, or reject.",
+    "PRACTICE_ITEM": "This is a practice item: its patient is made up and nothing is sent. Reload the page.",
     "PREPARATION_EXPIRED": "Too much time passed between Sign and your passkey. Press Sign again.",
     "READING_TOO_SHORT": "This text takes longer to read than you have had it. Read on, then sign.",
     "READ_BEFORE": "You have decided on this item. It needs the decision of another person.",
@@ -269,6 +270,7 @@ STATES: Final = {
     "rejected": "Rejected",
     "expired": "Expired",
     "withdrawn": "Withdrawn",
+    "debriefed": "Practice, nothing was sent",
 }
 EVENTS: Final = {
     "inference.requested": "Asked for",
@@ -283,6 +285,7 @@ EVENTS: Final = {
     "review.facts_added": "Facts added",
     "review.signed": "Signed",
     "review.rejected": "Rejected",
+    "oversight.debriefed": "Practice item, debriefed",
     "review.expired": "Expired",
     "review.escalated": "Escalated",
     "review.opinion_recorded": "Own view on record",

@@ -10,6 +10,7 @@ from attending.ledger.ledger import Ledger
 from attending.server import projections
 from attending.server.errors import NotFound
 from attending.server.fhir.resources import Record
+from attending.server.practice.mark import mark_of
 from sqlalchemy import ColumnElement, select
 
 _INFERENCES, _ITEMS = projections.inference, projections.review_item
@@ -33,10 +34,15 @@ async def find(ledger: Ledger, tenant: str, name: str) -> Mapping[str, Any]:
 
 
 async def gather(ledger: Ledger, tenant: str, inference: Mapping[str, Any]) -> Record:
-    """Entries, rows and payloads. Raises SubjectErased, PayloadPruned, and the ledger's errors."""
+    """Entries, rows and payloads. Raises NotFound for a practice item, SubjectErased, PayloadPruned, and the ledger's
+    errors.
+    """
     name = inference["inference_id"]
     item = await _row(ledger, (_ITEMS.c.log_id == tenant) & (_ITEMS.c.inference_id == name), _ITEMS)
     request = json.loads(await ledger.open_payload(tenant, inference["request_record"]))
+    if mark_of(request) is not None:
+        # Nobody's record is to hold what was written about nobody.
+        raise NotFound("UNKNOWN_INFERENCE")
     text = None
     if inference["state"] == "released":
         text = (await ledger.open_payload(tenant, inference["text_record"])).decode("utf-8")

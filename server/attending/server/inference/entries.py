@@ -77,11 +77,18 @@ class Result:
 
 
 def request_payload(
-    prompt: str, documents: Sequence[Document], patient: PatientContext, subject_ref: str | None
+    prompt: str,
+    documents: Sequence[Document],
+    patient: PatientContext,
+    subject_ref: str | None,
+    practice: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """The vault payload `request`: everything that the caller gave, readable again by a reviewer."""
+    """The vault payload `request`: everything that the caller gave, readable again by a reviewer. `practice` marks a
+    text that nobody asked for (`practice.mark`).
+    """
     return _json(
         {
+            **({} if practice is None else {"practice": practice}),
             "format": "attending-request/1",
             "prompt": prompt,
             "documents": [asdict(document) for document in documents],
@@ -99,6 +106,8 @@ class StoredRequest:
     documents: tuple[Document, ...]
     patient: dict[str, Any]
     context: PatientContext
+    practice: Mapping[str, Any] | None = None
+    """The mark of a text that nobody asked for (`practice.mark`)."""
 
 
 def load_request(data: bytes) -> StoredRequest:
@@ -109,6 +118,7 @@ def load_request(data: bytes) -> StoredRequest:
         documents=tuple(_DOCUMENTS.validate_python(value["documents"])),
         patient=value["patient"],
         context=_CONTEXT.validate_python(value["patient"]),
+        practice=value.get("practice"),
     )
 
 

@@ -11,7 +11,11 @@ from attending.server.inference.states import State
 from attending.server.replay.fact import Fact
 
 _CLOSED: Final = {"inference.failed": State.FAILED, "inference.abandoned": State.ABANDONED}
-_ENDED: Final = {"review.rejected": State.REJECTED, "review.expired": State.EXPIRED}
+_ENDED: Final = {
+    "review.rejected": State.REJECTED,
+    "review.expired": State.EXPIRED,
+    "oversight.debriefed": State.DEBRIEFED,
+}
 
 
 def requested(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
@@ -99,7 +103,7 @@ def closed(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
 
 
 def ended_by_review(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
-    """Rejected, or expired."""
+    """Rejected, expired, or debriefed."""
     state = _ENDED[fact.type]
     return _decide(fact, state, {"reason": state.name})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from attending.ledger.practice import DEBRIEFED, UNDELIVERABLE
 from attending.server.errors import FailedPrecondition
 
 
@@ -19,6 +20,8 @@ class State(StrEnum):
     REJECTED = "rejected"
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
+    DEBRIEFED = "debriefed"
+    """A practice item that was decided on: it never was anybody's text, and nobody is given it."""
 
     @property
     def final(self) -> bool:
@@ -39,6 +42,7 @@ TRANSITIONS: dict[State, dict[str, State]] = {
         "inference.released": State.RELEASED,
         "review.rejected": State.REJECTED,
         "review.expired": State.EXPIRED,
+        DEBRIEFED: State.DEBRIEFED,
     },
     State.RELEASED: {"inference.withdrawn": State.WITHDRAWN},
     State.BLOCKED: {},
@@ -47,13 +51,20 @@ TRANSITIONS: dict[State, dict[str, State]] = {
     State.REJECTED: {},
     State.EXPIRED: {},
     State.WITHDRAWN: {},
+    State.DEBRIEFED: {},
 }
 
 
-def require(state: State, event: str) -> State:
-    """Returns the state after `event`; raises FailedPrecondition with actual and allowed states otherwise."""
+def require(state: State, event: str, *, practice: bool = False) -> State:
+    """Returns the state after `event`; raises FailedPrecondition with actual and allowed states otherwise.
+
+    Of a `practice` item nothing leads to anybody being given its text (PRACTICE_ITEM), in no state; of any other
+    nothing is debriefed.
+    """
+    if practice and event in UNDELIVERABLE:
+        raise FailedPrecondition("PRACTICE_ITEM")
     after = TRANSITIONS[state].get(event)
-    if after is None:
+    if after is None or (event == DEBRIEFED and not practice):
         allowed = sorted(s.value for s, events in TRANSITIONS.items() if event in events)
         raise FailedPrecondition(
             "ILLEGAL_TRANSITION",

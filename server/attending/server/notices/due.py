@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from attending.ledger.entry import PendingEntry
-from attending.ledger.errors import ExpectationFailed
+from attending.ledger.errors import ExpectationFailed, LedgerError
 from attending.ledger.ledger import Ledger
 from attending.ledger.submission import Expectation
 from attending.server import projections
 from attending.server.clock import parse, stamp
 from attending.server.config import NoticesSection
+from attending.server.practice.mark import Marks
 from attending.server.replay.reducers import rows_of_append
 from sqlalchemy import ColumnElement, Table, and_, select
 
@@ -32,6 +33,7 @@ class DueDates:
         self, ledger: Ledger, section: NoticesSection, owner: str, now: Callable[[], datetime]
     ) -> None:
         self._ledger = ledger
+        self._marks = Marks(ledger)
         self._near = timedelta(minutes=section.near_minutes)
         self._review_near = timedelta(hours=section.review_near_hours)
         self._owner = owner
@@ -40,19 +42,30 @@ class DueDates:
     async def sweep(self, tenant: str) -> int:
         """Puts on record what is due of the tenant; returns how much that was. Raises the ledger's errors."""
         now, done = self._now(), 0
-        held = _ITEMS.c.state == "held"
+        held = (_ITEMS.c.state == "held") & _ITEMS.c.practice_for.is_(None)
         items = (_ITEMS, _ITEMS.c.ticket_id, _ITEMS.c.due_at)
         for row in await self._open(tenant, "sla_near", *items, held, now + self._near):
-            if self._is_near(row, now):
+            if self._is_near(row, now) and not await self._practice(tenant, row["ref"]):
                 done += await self._record(tenant, "sla_near", row)
         for row in await self._open(tenant, "sla_over", *items, held, now):
-            done += await self._record(tenant, "sla_over", row)
+            if not await self._practice(tenant, row["ref"]):
+                done += await self._record(tenant, "sla_over", row)
         for table, ref in ((_RELEASES, _RELEASES.c.inference_id), (_ACCESSES, _ACCESSES.c.access_id)):
             reviews = (table, ref, table.c.review_due, table.c.reviewed_at.is_(None))
             for about, until in (("review_near", now + self._review_near), ("review_over", now)):
                 for row in await self._open(tenant, about, *reviews, until):
                     done += await self._record(tenant, about, row)
         return done
+
+    async def _practice(self, tenant: str, ticket: str) -> bool:
+        """Whether it is a planted item, which no promise was made about. Of what cannot be opened people are told."""
+        rows = await self._ledger.query(
+            select(_ITEMS.c.inference_id).where(_ITEMS.c.log_id == tenant, _ITEMS.c.ticket_id == ticket)
+        )
+        try:
+            return await self._marks.of(tenant, str(rows[0][0])) is not None
+        except (LedgerError, ValueError):
+            return False
 
     def _is_near(self, row: Any, now: datetime) -> bool:
         """Not before half of its time is over: of an urgent item everything would be near from the start."""

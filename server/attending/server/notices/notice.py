@@ -106,7 +106,7 @@ def _told(entry: Entry) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
     """(event, roles, keys of the body that are told) of an entry."""
     body = entry.body
     match entry.type:
-        case "inference.held":
+        case "inference.held" if "practice" not in body:
             return "item.held", Terms.of(body["sign_off"]).all_roles, ("ticket", *_ITEM_KEYS)
         case "review.escalated":
             return "item.escalated", tuple(body["to_roles"]), ("ticket", "reason_code")

@@ -19,9 +19,11 @@ from attending.server.clock import stamp
 from attending.server.oversight.agreement import Agreement, Estimate, agreement, wilson
 from attending.server.oversight.second_reads import ANSWERS
 from attending.server.oversight.standing import FEWEST_PEOPLE, Figures, flags
+from attending.server.practice.mark import Marks
 from sqlalchemy import RowMapping, Select, func, select
 
 _SIGNATURES, _DISPOSITIONS = projections.review_signature, projections.finding_disposition
+_PRACTICE: Final = projections.practice_item
 _READS, _ALARMS, _DRAWS = projections.second_read, projections.oversight_alarm, projections.oversight_draw
 TIERS: Final = ("routine", "elevated", "highest")
 NOISY_LEAST: Final = 20
@@ -104,6 +106,7 @@ class Oversight:
     def __init__(self, ledger: Ledger, now: Callable[[], datetime]) -> None:
         self._ledger = ledger
         self._now = now
+        self._marks = Marks(ledger)
 
     async def summary(self, tenant: str, days: int) -> Summary:
         """Of the last `days` days."""
@@ -132,6 +135,8 @@ class Oversight:
 
     async def rails(self, tenant: str, since: datetime) -> tuple[Rail, ...]:
         """By rail and code, the least precise first; of those alike, the most frequent."""
+        practised = select(_PRACTICE.c.ticket_id).where(_PRACTICE.c.log_id == tenant)
+        planted = list((await self._marks.waiting(tenant)).values())
         rows = await self._rows(
             select(
                 _DISPOSITIONS.c.rail,
@@ -140,7 +145,12 @@ class Oversight:
                 _DISPOSITIONS.c.reason,
                 func.count().label("n"),
             )
-            .where(_DISPOSITIONS.c.log_id == tenant, _DISPOSITIONS.c.made_at > stamp(since))
+            .where(
+                _DISPOSITIONS.c.log_id == tenant,
+                _DISPOSITIONS.c.made_at > stamp(since),
+                _DISPOSITIONS.c.ticket_id.not_in(practised),
+                _DISPOSITIONS.c.ticket_id.not_in(planted),
+            )
             .group_by(
                 _DISPOSITIONS.c.rail,
                 _DISPOSITIONS.c.code,

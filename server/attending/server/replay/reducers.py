@@ -15,13 +15,14 @@ from attending.server.inference import projection as inference
 from attending.server.notices import projection as notices
 from attending.server.oversight import projection as oversight
 from attending.server.people import projection as people
+from attending.server.practice import projection as practice
 from attending.server.prompts import projection as prompts
 from attending.server.recall import projection as recall
 from attending.server.replay.fact import Fact, Reducer, pending_fact, stored_fact
 from attending.server.review import projection as review
 
 REDUCERS: Final[Mapping[str, tuple[Reducer, ...]]] = {
-    "inference.requested": (inference.requested,),
+    "inference.requested": (inference.requested, practice.offered),
     "inference.generated": (inference.generated, inference.reported),
     "inference.released": (inference.released, review.released),
     "inference.held": (inference.held, review.held),
@@ -39,6 +40,7 @@ REDUCERS: Final[Mapping[str, tuple[Reducer, ...]]] = {
     "oversight.draw_committed": (oversight.draw_committed,),
     "oversight.draw_opened": (oversight.draw_opened,),
     "oversight.alarm": (oversight.alarmed,),
+    "oversight.debriefed": (inference.ended_by_review, review.debriefed, practice.debriefed),
     "review.reassigned": (review.reassigned,),
     "review.escalated": (review.escalated,),
     "review.adjudicated": (review.adjudicated,),

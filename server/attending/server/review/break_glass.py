@@ -62,7 +62,7 @@ class BreakGlass(Record):
 
         PermissionDenied: ROLE_NOT_PERMITTED, LICENCE_EXPIRED. FailedPrecondition: ILLEGAL_TRANSITION, REVIEW_EXPIRED,
         BREAK_GLASS_NOT_PERMITTED (by the policy that held it), DISPOSITION_NEEDS_EDIT (a reviewer found that the text
-        must not go out as it is), SYSTEM_HALTED.
+        must not go out as it is), PRACTICE_ITEM (there is no patient; it is debriefed), SYSTEM_HALTED.
         """
         tenant = principal.tenant
         if (done := await answered(self._ledger, tenant, once)) is not None:
@@ -77,7 +77,10 @@ class BreakGlass(Record):
         fixed = "fixed" in item.disposed.values() or any(one.record != record for one in item.signed_by)
         if fixed or await self._blocked(tenant, item):
             raise FailedPrecondition("DISPOSITION_NEEDS_EDIT")
-        require(State.HELD, "inference.released")
+        if (mark := await self.marks.of(tenant, item.inference_id)) is not None:
+            # They would have sent it: that is their answer, and they are told at once that there is no patient.
+            await self._end_practice(tenant, item, version, mark, "break_glass", principal.actor)
+        require(State.HELD, "inference.released", practice=mark is not None)
         salt, content = await self._ledger.disclose_payload(tenant, record)
         text = {
             "text_record": record,

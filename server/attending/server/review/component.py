@@ -13,6 +13,8 @@ from attending.server.activation.serving import Serving
 from attending.server.app import App, Component
 from attending.server.halt.switch import Switch
 from attending.server.inference.watch import Changes
+from attending.server.practice.catalogue import load_catalogue
+from attending.server.practice.opening import Openings
 from attending.server.review.desk import Desk
 from attending.server.review.enrolment import enrol_keys
 from attending.server.services.review import ReviewService
@@ -71,7 +73,7 @@ class Review(Component):
 
 
 async def build(app: App) -> Review:
-    """Needs Serving, Changes and Switch; offers Desk."""
+    """Needs Serving, Changes and Switch; offers Desk and Openings."""
     desk = Desk(
         ledger=app.ledger,
         guard=app.part(Serving).checker,
@@ -84,6 +86,17 @@ async def build(app: App) -> Review:
         assignment_seconds=app.config.review.assignment_seconds,
         people=partial(app.directory.principals, expired=False),
         now=app.now,
+        owner=app.owner,
     )
-    app.add(desk)
+    openings = Openings(
+        app.ledger,
+        app.part(Switch),
+        app.part(Changes),
+        app.part(Serving).checker,
+        load_catalogue(),
+        app.owner,
+        app.now,
+    )
+    for part in (desk, openings):
+        app.add(part)
     return Review(app, desk)

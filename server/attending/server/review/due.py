@@ -71,6 +71,11 @@ class Due(Record):
             item, version = await self.item(tenant, row[0])
             if item.state != "held" or (kind == "review.escalated" and item.escalates_at is None):
                 continue
+            if (mark := await self._mark(tenant, item)) is not None:
+                # Nobody is called to a text that nobody waits for, and at its end it is opened like any other.
+                if kind == "review.expired":
+                    done += await self._end_practice(tenant, item, version, mark, "not_read")
+                continue
             entry = PendingEntry(
                 type=kind,
                 stream=item.inference_id,
@@ -92,3 +97,11 @@ class Due(Record):
             self._changes.announce(tenant, item.inference_id)
             done += 1
         return done
+
+    async def take_back(self, tenant: str, ticket_id: str) -> bool:
+        """Ends a practice item that nobody works on, undecided; whether it did. Anything else is left alone."""
+        item, version = await self.item(tenant, ticket_id)
+        mark = await self._mark(tenant, item)
+        if mark is None or item.state != "held" or item.leased(stamp(self._now())):
+            return False
+        return await self._end_practice(tenant, item, version, mark, "not_read")

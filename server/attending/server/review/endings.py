@@ -31,7 +31,10 @@ class Endings(Record):
         item, version = await self.item(principal.tenant, ticket_id)
         machine.reject(item, principal, lease_id, self._now())
         require(State.HELD, "review.rejected")
-        entry = self._entry(
-            principal, "review.rejected", item, {"reason_code": reason_code}, *note_payload(note)
-        )
+        noted = note_payload(note)
+        entry = self._entry(principal, "review.rejected", item, {"reason_code": reason_code}, *noted)
+        if (mark := await self._mark(principal.tenant, item)) is not None:
+            entry = self._debrief(
+                item, mark, principal.actor, "rejected", reason_code=reason_code, note=noted
+            )
         return await self._step(principal, item, version, [entry], once)

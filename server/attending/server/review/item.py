@@ -102,6 +102,8 @@ class Item:
     skills: str = ""
     open_to: tuple[str, ...] = ()
     """The roles in which a signature now brings the text closer to its release."""
+    practice_for: str | None = None
+    """Of a practice item that is known as one, for whom alone it is; empty for nobody."""
     row: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The row itself, from which the next entry's reducers go on."""
 
@@ -145,6 +147,7 @@ class Item:
             result_record=row["result_record"],
             skills=row["skills"],
             open_to=_names(row["open_to"]),
+            practice_for=row["practice_for"],
             row=dict(row),
         )
 

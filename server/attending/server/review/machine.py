@@ -26,6 +26,18 @@ def require_held(item: Item, now: datetime) -> None:
         raise FailedPrecondition("REVIEW_EXPIRED")
 
 
+def require_own_practice(item: Item, who: Principal) -> None:
+    """Raises NotFound for somebody else's practice item: it is nobody's work."""
+    if item.practice_for not in (None, who.name):
+        raise NotFound("UNKNOWN_TICKET")
+
+
+def _require_no_practice(item: Item) -> None:
+    """Raises FailedPrecondition for an openly marked practice item, which is handed to nobody and never goes out."""
+    if item.practice_for is not None:
+        raise FailedPrecondition("PRACTICE_ITEM")
+
+
 def require_lease(item: Item, who: Principal, lease_id: str, now: datetime) -> None:
     """Raises FailedPrecondition unless `who` holds this very lease and it runs."""
     require_held(item, now)
@@ -62,6 +74,7 @@ def break_glass(item: Item, who: Principal, roles: Sequence[str], now: datetime)
     it permits, empty where it permits nobody. Whoever holds the lease does not stand in the way.
     """
     require_held(item, now)
+    _require_no_practice(item)
     if not roles:
         raise FailedPrecondition("BREAK_GLASS_NOT_PERMITTED")
     own = [role for role in roles if role in who.roles]
@@ -76,6 +89,7 @@ def claim(item: Item, who: Principal, now: datetime) -> None:
     """Raises while somebody else's lease runs, while it is reserved for somebody else, and for those who escalated it.
     One's own lease may begin anew.
     """
+    require_own_practice(item, who)
     require_held(item, now)
     require_reviewer(item, who, now)
     require_wanted(item, who)
@@ -95,7 +109,9 @@ def reassign(item: Item, who: Principal, lease_id: str, to: Principal | None, no
     """Of a claimed item only by who holds it, of a reserved one only by whom it is reserved for. `to` is the colleague,
     None when there is nobody of that name; they must be able to sign it.
     """
+    require_own_practice(item, who)
     require_held(item, now)
+    _require_no_practice(item)
     require_reviewer(item, who, now)
     if item.reading:
         # Whom it may not be handed to would tell who has read it.
@@ -119,6 +135,7 @@ def reassign(item: Item, who: Principal, lease_id: str, to: Principal | None, no
 
 def escalate(item: Item, who: Principal, lease_id: str, now: datetime) -> None:
     require_lease(item, who, lease_id, now)
+    _require_no_practice(item)
     require_reviewer(item, who, now)
 
 

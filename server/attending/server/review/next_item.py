@@ -90,6 +90,7 @@ class NextItem(Queue, Leases):
         now = self._now()
         item, version = await self.item(principal.tenant, ticket_id)
         machine.claim(item, principal, now)
+        await self._require_new_practice(principal, item, version)
         lease = f"lse_{secrets.token_hex(16)}"
         return (await self._lease_step(principal, item, version, now, lease, once))[2]
 

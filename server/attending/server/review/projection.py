@@ -176,6 +176,13 @@ def expired(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
     return _write(fact, {"state": State.EXPIRED.value})
 
 
+def debriefed(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    """A practice item is over. From now on it is its reader's alone, nobody's where nobody decided."""
+    kind, _, name = fact.actor.partition(":")
+    reader = name if kind == "human" else ""
+    return _write(fact, {"state": State.DEBRIEFED.value, "practice_for": reader, **_NO_LEASE})
+
+
 def glass_broken(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
     """A text is released without its sign-offs. Emergency access, which has no ticket, is no row here."""
     body = fact.body
@@ -230,7 +237,7 @@ def numbers(text: str) -> list[int]:
 def _open(fact: Fact, state: State) -> Sequence[RowWrite]:
     body = fact.body
     graded, urgency = _graded(body["findings"]), body.get("urgency", "routine")
-    escalation = body.get("escalation") or {}
+    escalation, practice = body.get("escalation") or {}, body.get("practice") or {}
     values = {
         "inference_id": fact.stream,
         "subject": fact.subject,
@@ -255,6 +262,7 @@ def _open(fact: Fact, state: State) -> Sequence[RowWrite]:
         "escalated_by": "",
         "blinded": body["sign_off"].get("blinded", False),
         "reads": "[]",
+        "practice_for": practice.get("for"),
     }
     return _write(fact, values)
 

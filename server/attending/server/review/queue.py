@@ -18,6 +18,7 @@ from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
 from attending.server.errors import InvalidRequest
 from attending.server.phi.access import Permit
+from attending.server.review import machine
 from attending.server.review.case import Case
 from attending.server.review.item import Item
 from attending.server.review.opinion import Opinions
@@ -42,7 +43,8 @@ class Wanted:
 
     `mine` are those that `who` holds or that are kept for them, `claimable` those that they could claim now; `overdue`
     are past the policy's promise. `least_severity` is a rank of `Severity`, `free` are those
-    that nobody holds, `without` names policies left out; `subjects` are those whom it may be about.
+    that nobody holds, `without` names policies left out; `subjects` are those whom it may be about; `practice` is
+    whether one's own practice item is among them.
     """
 
     states: tuple[str, ...] = ("held",)
@@ -53,6 +55,7 @@ class Wanted:
     mine: bool = False
     claimable: bool = False
     free: bool = False
+    practice: bool = True
     without: tuple[str, ...] = ()
     subjects: frozenset[str] | None = None
     who: Principal | None = None
@@ -88,6 +91,7 @@ class Queue(Opinions):
             # Follows from the line above; keeps what expired long ago out of the scan.
             _ITEMS.c.priority > stamp(now - _LONGEST_LIFE - LONGEST_HEAD_START),
             *_conditions(wanted, stamp(now)),
+            _of(wanted.who if wanted.practice else None),
         ]
         if wanted.mine and wanted.who is not None:
             where.append(_ITEMS.c.ticket_id.in_(await self._tickets(tenant, wanted.who.name, stamp(now))))
@@ -157,6 +161,7 @@ class Queue(Opinions):
         anything is shown.
         """
         case = await self._case(permit.principal.tenant, ticket_id)
+        machine.require_own_practice(case.item, permit.principal)
         await self._phi.record(permit, "access.viewed", "case", subject=case.row["subject"], about=case.about)
         seen = replace(case, item=case.item.seen_by(permit.principal.name))
         return await self._revealed(permit.principal, seen)
@@ -176,6 +181,12 @@ def _state(wanted: Wanted) -> ColumnElement[str]:
     that it finds at once by who holds them.
     """
     return _ITEMS.c.state + literal("") if wanted.mine else _ITEMS.c.state
+
+
+def _of(who: Principal | None) -> ColumnElement[bool]:
+    """Practice items are in the queue of whom they are for, and in no other."""
+    nobodys = _ITEMS.c.practice_for.is_(None)
+    return nobodys if who is None else or_(nobodys, _ITEMS.c.practice_for == who.name)
 
 
 def _conditions(wanted: Wanted, now: str) -> list[ColumnElement[bool]]:

@@ -11,18 +11,23 @@ from typing import Any
 
 from attending.guardrails.policy.schema import Policy
 from attending.ledger.entry import Payload, PendingEntry
+from attending.ledger.errors import ExpectationFailed, LedgerError
 from attending.ledger.ledger import Ledger
+from attending.ledger.practice import UNDELIVERABLE
 from attending.ledger.projection import RowWrite
 from attending.ledger.submission import Expectation
 from attending.server import projections
 from attending.server.auth.principal import Principal
-from attending.server.errors import Aborted, NotFound
+from attending.server.errors import Aborted, FailedPrecondition, NotFound
 from attending.server.halt.switch import Switch
 from attending.server.idempotency import Once, answered, index_of
 from attending.server.inference.checker import Checker
 from attending.server.inference.entries import Result, load_request
 from attending.server.inference.watch import Changes
 from attending.server.phi.access import PhiAccess
+from attending.server.practice.catalogue import Catalogue, load_catalogue
+from attending.server.practice.debrief import Answer, debriefed
+from attending.server.practice.mark import Mark, Marks
 from attending.server.replay.reducers import rows_of_append
 from attending.server.review.case import Case
 from attending.server.review.facts import Added, load_facts
@@ -70,8 +75,15 @@ class Record:
         assignment_seconds: float,
         people: Callable[[], Iterable[Principal]],
         now: Callable[[], datetime],
+        owner: str = "desk",
+        catalogue: Catalogue | None = None,
     ) -> None:
-        """`people` are all who are known and whose time has not run out, of every tenant."""
+        """`people` are all who are known and whose time has not run out, of every tenant; `owner` names the process in
+        what the desk does by itself; `catalogue` explains practice items, the package's where it is left out.
+        """
+        self.marks = Marks(ledger)
+        self._owner = owner
+        self._catalogue = load_catalogue() if catalogue is None else catalogue
         self._ledger = ledger
         self._guard = guard
         self._policies = policies
@@ -169,6 +181,11 @@ class Record:
         must hold besides the item's version.
         """
         tenant = principal.tenant
+        if any(one.type in UNDELIVERABLE for one in pending) and await self.marks.of(
+            tenant, item.inference_id
+        ):
+            # INVARIANT: the last door of the desk. Whatever a step decided, no practice item goes through it.
+            raise FailedPrecondition("PRACTICE_ITEM")
         # INVARIANT: what the rows are made from is not older than the version that the append expects.
         known = RowWrite(_ITEMS, {"ticket_id": item.ticket_id}, item.row)
         append = self._switch.append(
@@ -205,3 +222,60 @@ class Record:
             payloads=payloads,
             occurred_at=self._now(),
         )
+
+    async def _mark(self, tenant: str, item: Item) -> Mark | None:
+        """The mark of an item where its request can be opened. One that cannot be opened is released by nobody, and
+        may be refused or expire like any other.
+        """
+        try:
+            return await self.marks.of(tenant, item.inference_id)
+        except (LedgerError, ValueError):
+            return None
+
+    def _debrief(
+        self,
+        item: Item,
+        mark: Mark,
+        actor: str,
+        answer: Answer,
+        signed_text: str | None = None,
+        *,
+        reason_code: str | None = None,
+        note: tuple[Payload, ...] = (),
+        nonce: str | None = None,
+    ) -> PendingEntry:
+        """The entry that ends a practice item instead of what the decision would lead to."""
+        return debriefed(
+            mark,
+            self._catalogue.get(mark.item),
+            stream=item.inference_id,
+            ticket=item.ticket_id,
+            policy=item.policy,
+            actor=actor,
+            answer=answer,
+            signed_text=signed_text,
+            now=self._now(),
+            reason_code=reason_code,
+            note=note,
+            nonce=nonce,
+        )
+
+    async def _end_practice(
+        self, tenant: str, item: Item, version: int, mark: Mark, answer: Answer, actor: str | None = None
+    ) -> bool:
+        """Debriefs an item without another entry beside it; whether it was this call that did. A decision that came
+        first wins.
+        """
+        entry = self._debrief(item, mark, actor or f"system:{self._owner}", answer)
+        known = RowWrite(_ITEMS, {"ticket_id": item.ticket_id}, item.row)
+        try:
+            await self._ledger.append(
+                tenant,
+                [entry],
+                expect=[Expectation(item.inference_id, version)],
+                rows=rows_of_append([entry], [known]),
+            )
+        except ExpectationFailed:
+            return False
+        self._changes.announce(tenant, item.inference_id)
+        return True

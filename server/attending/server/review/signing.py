@@ -175,9 +175,12 @@ class Signing(Checking, Pacing):
         meaning, rejection = prepared.statement.meaning, prepared.rejection
         pace = await self.pace(principal, prepared, read_seconds)
         reading, figure = await self._paced(principal, pace, reading_reason)
-        outcome = machine.outcome(
+        mark = await self.marks.of(principal.tenant, item.inference_id)
+        decision = machine.outcome(
             item, Signed(principal.name, prepared.statement.record, meaning.value, prepared.statement.role)
         )
+        # Of a practice item nothing follows but its debrief, at the first word, however many are asked for.
+        outcome = decision if mark is None else machine.Outcome()
         sealed = (prepared.sealed_text, prepared.sealed_view, prepared.sealed_result)
         payloads = tuple(payload for payload in sealed if payload is not None)
         signed = self._entry(
@@ -206,7 +209,7 @@ class Signing(Checking, Pacing):
             body = {"reason_code": rejection.reason_code if rejection is not None else "other"}
             pending.append(self._entry(principal, "review.rejected", item, body))
         if outcome.signers:
-            require(State.HELD, "inference.released")
+            require(State.HELD, "inference.released", practice=mark is not None)
             body = {
                 "basis": "signed",
                 "text_record": prepared.statement.record,
@@ -218,6 +221,11 @@ class Signing(Checking, Pacing):
             elif item.result_record is not None:
                 body["result_record"] = item.result_record
             pending.append(self._entry(principal, "inference.released", item, body))
+        if mark is not None:
+            nonce = prepared.statement.nonce
+            pending.append(
+                self._debrief(item, mark, principal.actor, meaning.value, prepared.text, nonce=nonce)
+            )
         done_item, done_version, first = await self._step(principal, item, version, pending, once, key)
         self._prepared.drop(principal.tenant, preparation_id)
         return done_item, done_version, tuple(range(first, first + len(pending)))

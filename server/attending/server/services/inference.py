@@ -42,6 +42,7 @@ _STATES = {
     State.REJECTED: common_pb2.INFERENCE_STATE_REJECTED,
     State.EXPIRED: common_pb2.INFERENCE_STATE_EXPIRED,
     State.WITHDRAWN: common_pb2.INFERENCE_STATE_WITHDRAWN,
+    State.DEBRIEFED: common_pb2.INFERENCE_STATE_DEBRIEFED,
 }
 
 NEXT_STEP = {
@@ -51,6 +52,7 @@ NEXT_STEP = {
     State.REJECTED: "a clinician refused this text: ask again with a corrected prompt and a new key",
     State.EXPIRED: "nobody reviewed this text in time: ask again with a new key or use the urgent contact",
     State.WITHDRAWN: "this text was recalled: do not use it",
+    State.DEBRIEFED: "this was a practice item: nobody asked for it, and it is given to nobody",
 }
 
 

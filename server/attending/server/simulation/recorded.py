@@ -33,11 +33,13 @@ _ROWS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """One inference without an output to judge. `reason`: NO_OUTPUT, GONE (erased or pruned), UNREADABLE."""
+    """One inference without an output to judge. `reason`: NO_OUTPUT, GONE (erased or pruned), UNREADABLE, PRACTICE (a
+    text that nobody asked for).
+    """
 
     inference_id: str
     index: int
-    reason: Literal["NO_OUTPUT", "GONE", "UNREADABLE"]
+    reason: Literal["NO_OUTPUT", "GONE", "UNREADABLE", "PRACTICE"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ class Recording:
             return Skipped(inference_id, index, "NO_OUTPUT")
         try:
             request = load_request(self._payload(requested, "request"))
+            if request.practice is not None:
+                return Skipped(inference_id, index, "PRACTICE")
             text = self._payload(generated, "output_final").decode("utf-8")
             judged = Judged(text, request.prompt, request.context, request.documents)
             release = _released(entries, state)
