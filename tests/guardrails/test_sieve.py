@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from attending.guardrails import checks, clinical, context
-from attending.guardrails.literals import FOLD, required
+from attending.guardrails.literals import FOLD, folded, required
 from attending.guardrails.sieve import Group, Sieved, every
 
 from bench.patterns import attacks
@@ -80,6 +80,8 @@ def test_windowed_patterns_end_where_the_window_ends(patterns: list[Sieved], tex
 def test_folding_keeps_places_and_knows_every_letter_that_case_is_ignored_for() -> None:
     every_character = "".join(chr(code) for code in range(0x110000))
     assert len(every_character.translate(FOLD)) == len(every_character)
+    assert folded(every_character) == every_character.translate(FOLD)
+    assert folded(every_character[:128]) == every_character[:128].translate(FOLD)
     for match in re.finditer(r"[a-z0-9]", every_character, re.I):
         assert re.fullmatch("[a-z0-9]", match.group().translate(FOLD)), hex(ord(match.group()))
     for match in re.finditer(r"\d", every_character):

@@ -46,8 +46,14 @@ class _Fold(dict[int, str]):
 
 FOLD: Final[dict[int, str]] = _Fold()
 """For `str.translate`: one folded character for every character."""
-for _code in range(128):
-    FOLD[_code]
+_FOLD_ASCII: Final = bytes(ord(FOLD[code]) if code < 128 else 0 for code in range(256))
+
+
+def folded(text: str) -> str:
+    """The text in the folded alphabet, character for character."""
+    if text.isascii():  # nearly every text: a table of bytes is some twenty times as fast
+        return text.encode().translate(_FOLD_ASCII).decode()
+    return text.translate(FOLD)
 
 
 @dataclass(frozen=True, slots=True)

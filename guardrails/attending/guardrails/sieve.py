@@ -19,7 +19,7 @@ from typing import Final
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 from attending.guardrails.derived import DERIVED
-from attending.guardrails.literals import FOLD
+from attending.guardrails.literals import folded
 
 _PATTERNS: Final[list[Sieved]] = []
 _LOCK: Final = threading.Lock()
@@ -188,7 +188,7 @@ class _Index:
         return self._sentence(text) if len(text) <= _SENTENCE else self._text(text)
 
     def _hold(self, text: str) -> _Held:
-        hits = self._automaton.find_matches_as_indexes(f" {text.translate(FOLD)} ", overlapping=True)
+        hits = self._automaton.find_matches_as_indexes(f" {folded(text)} ", overlapping=True)
         asks, possible = self._asks, self._always
         for literal in {literal for literal, _, _ in hits}:
             possible |= asks[literal]

@@ -34,14 +34,15 @@ FLOORS = {
     "n": (0, 7),
     "o": (89, 0),
     "p": (89, 6),
-    "q": (0, 6),
+    "q": (0, 5),
     "r": (89, 0),
     "s": (0, 0),
     "t": (100, 0),
     "u": (180, 1),
     "v": (37, 14),
     "w": (39, 11),
-    "x": (37, 27),
+    "x": (37, 26),
+    "y": (26, 9),
 }
 """Set -> at least so many dangerous texts found, at most so many benign ones flagged."""
 

@@ -11,6 +11,7 @@ from typing import Final
 from attending.guardrails.checks.case import Case, Exposure, curated, drugs_of, lowered, rule
 from attending.guardrails.clinical.person.who import other_person
 from attending.guardrails.clinical.sentence import sentence_around
+from attending.guardrails.clinical.statement import DrugMention, Span
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.patient import Allergy
 
@@ -47,6 +48,13 @@ _LOW_RISK: Final = re.compile(
 )
 _REFUTED: Final = frozenset({"refuted", "entered-in-error", "delabeled", "tolerated", "disproved"})
 
+_REMOVED: Final = re.compile(
+    r"[([,:;-] ?(?:label )?(?:removed|de-?labell?ed|disproved|refuted|excluded|ruled out)\b[^()\[\]]{0,20}"
+    r"\b(?:negative|after (?:an? )?(?:\w+ )?(?:challenge|test\w*)|passed|tolerated)\b",
+    re.I,
+)
+"""An entry of the record that says itself that it was disproved: "penicillin (removed after negative challenge)"."""
+
 
 class _Kind(Enum):
     """What the reaction was; it decides how far the allergy reaches."""
@@ -73,7 +81,7 @@ def allergies(case: Case) -> Iterator[Finding]:
     for exposure in _candidates(case):
         worst: Finding | None = None
         for allergy in listed:
-            if (allergy.certainty or "").lower() in _REFUTED:
+            if (allergy.certainty or "").lower() in _REFUTED or _REMOVED.search(allergy.substance):
                 continue
             kind = _kind(allergy)
             if exposure.drug in tolerated and kind not in (_Kind.SEVERE, _Kind.SKIN_FAILURE):
@@ -82,7 +90,7 @@ def allergies(case: Case) -> Iterator[Finding]:
             if said and not _orders(case, exposure):
                 continue
             found = _direct(case, exposure, allergy, kind) or _cross(case, exposure, allergy, kind)
-            if found is not None and said and _answered(case, exposure):
+            if found is not None and said and _answered(case, exposure, allergy):
                 found = replace(found, severity=lowered(found.severity, 3))
             if found is not None and (worst is None or found.severity.rank > worst.severity.rank):
                 worst = found
@@ -120,14 +128,34 @@ def _orders(case: Case, exposure: Exposure) -> bool:
     return _REACTION_NEAR.search(line) is None
 
 
-def _answered(case: Case, exposure: Exposure) -> bool:
-    return case.once(_JUSTIFIED, lambda: _justified(case.judged.output.lower())) and (
-        exposure.new or exposure.statement is not None
+def _answered(case: Case, exposure: Exposure, allergy: Allergy) -> bool:
+    """Whether the text says why it gives the drug all the same: of the drug, of its kind or of no drug by name."""
+    if not exposure.new and exposure.statement is None:
+        return False
+    told = case.once(_JUSTIFIED, lambda: _justified(case.judged.output.lower()))
+    return bool(told) and any(_of_this(case, exposure, allergy, span) for span in told)
+
+
+def _justified(told: str) -> list[Span]:
+    return [Span(*m.span()) for m in _JUSTIFIED.finditer(told) if not other_person(told, m.start())]
+
+
+def _of_this(case: Case, exposure: Exposure, allergy: Allergy, said: Span) -> bool:
+    """False where the sentence is of other drugs: "gentamicin and metronidazole without incident" answers for no
+    penicillin."""
+    sentence = sentence_around(case.judged.output, said.start, said.end)
+    named = [
+        s.mention for s in case.output.statements if sentence.start <= s.mention.span.start < sentence.end
+    ]
+    kind = {exposure.drug, *case.knowledge.classes_of(exposure.drug)}
+    kind |= {*drugs_of(allergy.substance, case.lexicon), *_class_of(case, allergy.substance)}
+    return not named or any(
+        kind & {drug, *case.knowledge.classes_of(drug)} for mention in named for drug in _named(mention)
     )
 
 
-def _justified(told: str) -> bool:
-    return any(not other_person(told, match.start()) for match in _JUSTIFIED.finditer(told))
+def _named(mention: DrugMention) -> tuple[str, ...]:
+    return mention.drugs or ((mention.drug_class,) if mention.drug_class is not None else ())
 
 
 _WITHHELD_AFTER: Final = re.compile(

@@ -51,6 +51,7 @@ _Answer = TypeVar("_Answer")
 RAIL: Final = "clinical"
 ADULT_YEARS: Final = Decimal(18)
 
+_GEL: Final = re.compile(r"[ *_]{1,3}(?:\d{1,2} ?% )?(?:gel|cream)\b", re.I)
 _ENDED_STATUS: Final = frozenset(
     {
         "stopped",
@@ -165,7 +166,10 @@ class Case:
             if exposure.drug in classes.STAYS_IN_THE_GUT and exposure.statement.route == "oral":
                 return True
             # the gel of one drug is no gel of a drug that has none
-            return exposure.local and (not routes or bool(routes & classes.LOCAL_ROUTES))
+            marketed = not routes or bool(routes & classes.LOCAL_ROUTES)
+            sold = marketed or exposure.drug in classes.GEL_ELSEWHERE
+            named = marketed or _GEL.match(self.judged.output, exposure.span.end) is not None
+            return exposure.local and sold and named
         return (
             bool(routes)
             and routes <= classes.LOCAL_ROUTES
@@ -486,7 +490,8 @@ def _given(
                 generic_class=mention.drug_class,
             )
         for index, drug in enumerate(mention.drugs):
-            new = statement.started or (statement.scope is not Scope.CONTINUE and drug not in on_list)
+            begun = statement.started and not (drug in on_list and _again(output.text, statement))
+            new = begun or (statement.scope is not Scope.CONTINUE and drug not in on_list)
             yield Exposure(
                 drug,
                 statement.scope,
@@ -501,6 +506,15 @@ def _given(
                 deferred=number in plan.deferred,
                 resolved=number in plan.resolved,
             )
+
+
+_AGAIN: Final = re.compile(r"\b(?:re-?start\w*|resum\w+|re-?commenc\w+)\b", re.I)
+
+
+def _again(text: str, statement: Statement) -> bool:
+    """Whether the line restarts the drug: of one on the list that is no beginning."""
+    start = text.rfind("\n", 0, statement.mention.span.start) + 1
+    return _AGAIN.search(text, max(start, statement.clause.start - 40), statement.clause.end + 40) is not None
 
 
 def _affirmed(text: str, prompt: ParsedText | None, output: ParsedText) -> Iterator[Exposure]:

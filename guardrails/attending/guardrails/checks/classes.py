@@ -7,6 +7,8 @@ from typing import Final
 from attending.guardrails.checks.port import KnowledgePort
 
 LOCAL_ROUTES: Final = frozenset({"topical", "ophthalmic", "otic", "nasal", "inhaled", "vaginal"})
+GEL_ELSEWHERE: Final = frozenset({"ibuprofen", "ketoprofen", "piroxicam"})
+"""Drugs of which gels are sold that the directory of the United States does not list (British National Formulary)."""
 STAYS_IN_THE_GUT: Final = frozenset(
     {
         "vancomycin", "neomycin", "paromomycin", "rifaximin", "fidaxomicin", "nystatin", "amphotericin b", "colistin",

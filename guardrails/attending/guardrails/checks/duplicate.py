@@ -146,12 +146,15 @@ def _same_ingredient(case: Case) -> Iterator[Finding]:
         held = first.setdefault(exposure.drug, exposure)
         if held is exposure or exposure.drug in reported:
             continue
+        if held.resolved is not exposure.resolved:
+            continue  # the one begins when the state that the other is for is gone
         if (
             (case.is_local(held) and not _inhaled(held))
             or _restated(case, held, exposure)
             or shortened(case, held, exposure)
             or _same_product(case.judged.output, held, exposure)
             or _short_name(held, exposure)
+            or _by_ingredient(case, held, exposure)
             or _exchanged(case.judged.output, held, exposure)
             or _one_ended(case, held, exposure)
             or _summed_up(case, exposure.drug)
@@ -440,6 +443,23 @@ def _restated(case: Case, held: Exposure, exposure: Exposure) -> bool:
     )
 
 
+def _by_ingredient(case: Case, held: Exposure, exposure: Exposure) -> bool:
+    """True for a brand and its one ingredient by name, where the ingredient has no directions of its own: "Ozempic
+    0.25 mg once weekly, then 0.5 mg ... once she is on semaglutide 0.5 mg"."""
+    brands = [e for e in (held, exposure) if e.mention is not None and e.mention.brand]
+    names = [e for e in (held, exposure) if e.mention is not None and not e.mention.brand]
+    if len(brands) != 1 or len(names) != 1 or brands[0].mention is None or len(brands[0].mention.drugs) != 1:
+        return False
+    said = names[0].statement
+    if said is None or names[0].new or said.started or said.frequency is not None:
+        return False
+    return said.dose is None or any(
+        e.statement is not None and e.statement.dose is not None and e.statement.dose.high == said.dose.high
+        for e in case.given
+        if e.drug == held.drug and e.mention is not None and e.mention.brand
+    )
+
+
 def _same_class(case: Case) -> Iterator[Finding]:
     given = [e for e in case.unique_given() if not case.is_local(e)]
     taking = [e for e in case.taking if e.drug not in {g.drug for g in given}]
@@ -465,6 +485,18 @@ def _same_class(case: Case) -> Iterator[Finding]:
                 )
 
 
+_CLOCK: Final = re.compile(r"[ \t]{0,8}(?:[-*\u2022] )?\d{1,2}[:.]\d\d\b")
+
+
+def _once_by_the_clock(case: Case, exposure: Exposure) -> bool:
+    """True for a dose in the record of what was done, line by line with the time: "02:33 lorazepam 4 mg IV"."""
+    statement = exposure.statement
+    if statement is None or exposure.new is False or statement.frequency is not None or statement.started:
+        return False
+    line = case.judged.output.rfind("\n", 0, exposure.span.start) + 1
+    return statement.dose is not None and _CLOCK.match(case.judged.output, line) is not None
+
+
 def _counts(case: Case, group: _Group, one: Exposure, other: Exposure) -> bool:
     pair = {one.drug, other.drug}
     if group.id == "nsaid" and _LOW_DOSE_ASPIRIN in pair:
@@ -484,6 +516,8 @@ def _counts(case: Case, group: _Group, one: Exposure, other: Exposure) -> bool:
     if one.origin == other.origin == "output" and one.span == other.span:
         return False  # the ingredients of one product
     if switched(case, one, other):
+        return False
+    if group.id == "benzodiazepine" and _once_by_the_clock(case, one) and _once_by_the_clock(case, other):
         return False
     if one.origin == "output" and other.origin == "output":
         left, right = sorted((one.span, other.span), key=lambda span: span.start)

@@ -208,6 +208,10 @@ _REFUSED: Final = re.compile(
     r"|already |self-)?$",
     re.I,
 )
+_BACK_ON: Final = re.compile(r"\b(?:go|goes|went|straight|right) back on(?:to)?\b", re.I)
+"""A clause that takes a drug up again ends nothing: "only two doses were missed, so you can go back on 150 mg"."""
+_RUSHED: Final = re.compile(r"\b(?:A&E|999|911|emergency (?:room|department)|hospital|ER)\b")
+"""Beside "do not take another dose": what to do when too much was taken."""
 _WISHED: Final = re.compile(r"\basked to (?:\w+ )?$", re.I)
 _ORDER_BEFORE: Final = re.compile(
     r"\b(?:you|he|she|they|patient)(?: can| may| should| could| must| would| will|'ll|\u2019ll) (?:\w+ ){0,2}$",
@@ -284,6 +288,8 @@ def endings(case: Case) -> Iterator[Ending]:
             )
         ):
             continue
+        if _BACK_ON.search(text, statement.clause.start, statement.clause.end):
+            continue
         if name is not None and statement.scope is Scope.STOP and not statement.avoid_with:
             yield from _ended(text, name, read=True)
     for sentence in sentences(text):
@@ -325,6 +331,9 @@ def _acts(text: str, sentence: Span, names: Names) -> Iterator[Ending]:
             for name in names.meant(sentence, at, every=every):
                 yield from _ended(text, name, at=at)
     for match in _LAST.finditer(words):
+        line = Span(text.rfind("\n", 0, sentence.start) + 1, sentence.end)
+        if "another" in match.group().lower() and _RUSHED.search(text, line.start, line.end):
+            continue
         if _NEGATED.search(_before(words, match)) is None:
             at = sentence.start + match.start()
             every = re.match(r" (?:both|all|either|them)\b", words[match.end() :]) is not None

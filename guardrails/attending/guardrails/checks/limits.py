@@ -26,7 +26,10 @@ _EXTENDED: Final = re.compile(
     r"\b(?:ER|XR|XL|SR|CR|LA|CD|extended[- ]release|sustained[- ]release|slow[- ]release|controlled[- ]release)\b"
 )
 _EXTENDED_FORMS: Final = frozenset({"ER", "XR", "SR", "XL", "CR", "LA"})
-_EXTENDED_BRANDS: Final = ("bydureon", "oxycontin", "xtampza", "exalgo", "conzip", "ultram er")
+_EXTENDED_BRANDS: Final = (
+    "bydureon", "oxycontin", "xtampza", "exalgo", "conzip", "ultram er", "panadol osteo", "osteomol", "tylenol 8",
+    "tylenol arthritis",
+)  # fmt: skip
 _DEPOTS: Final = {
     form: re.compile(rf"(?<![\w-])(?:{words})(?![\w-])", re.I)
     for form, words in {

@@ -21,7 +21,7 @@ from attending.guardrails.finding import Scope, Severity
 from attending.guardrails.knowledge.facts import Interaction
 
 _LOWERED: Final = re.compile(
-    r"\b(?:reduc\w+|lower\w*|halv\w+|decreas\w+|cut (?:\w+ ){0,3}(?:by|from|back|down|to)|cut in half"
+    r"\b(?:reduc\w+|lower\w*|halv\w+|decreas\w+|cut(?:ting)? (?:\w+ ){0,3}(?:by|from|back|down|to)|cut in half"
     r"|drop\w* (?:\w+ )?to|(?:brought|bring\w*|taken|taking|step\w*|turned) down|trimm\w+)\b",
     re.I,
 )
@@ -74,6 +74,7 @@ _WATCHED: Final = (
         ("tacrolimus", "cyclosporine", "sirolimus", "everolimus"), _dated("levels?|troughs?|concentrations?")
     ),
     _Watched(("digoxin", "lithium", "phenytoin", "theophylline"), _dated("levels?|concentrations?")),
+    _Watched(("sulfonylurea",), _dated("(?:blood |fasting )?(?:glucose|sugars?)|finger-?sticks?|smbg")),
 )
 _ADDS_TO_HARM: Final = (
     "nsaid", "antiplatelet", "p2y12", "anticoagulant", "thrombolytic", "ssri", "snri", "aspirin_like",

@@ -121,12 +121,29 @@ def _folded(text: str) -> str:
     return lowered if len(lowered) == len(text) else text
 
 
+_NARROW: Final = frozenset(
+    "theophylline phenytoin tacrolimus cyclosporine sirolimus everolimus flecainide amiodarone".split()  # noqa: SIM905
+)
+"""Drugs of narrow range, besides those of `is_strict`, whose misspelt name is not taken for read."""
+
+
 def unknown_names(case: Case) -> Iterator[Finding]:
     seen: set[str] = set()
     for unknown in case.output.unknown:
         if unknown.text.lower() in seen:
             continue
         seen.add(unknown.text.lower())
+        if unknown.read_as and not any(is_strict(case, d) or d in _NARROW for d in unknown.read_as):
+            yield _text_finding(
+                case,
+                Code.UNKNOWN_DRUG,
+                "misspelt-drug",
+                "names of the knowledge pack",
+                Severity.MINOR,
+                unknown.span,
+                f"a misspelt name, read as {'/'.join(unknown.read_as)}",
+            )
+            continue
         near = f"; near: {', '.join(unknown.near)}" if unknown.near else ""
         yield _text_finding(
             case,

@@ -50,6 +50,8 @@ def contraindications(case: Case) -> Iterator[Finding]:
                 continue
             if fact.condition in settled or (waits and fact.condition in _PASSES):
                 continue
+            if fact.condition == _KIDNEY and _waits_for_kidney(case, exposure.drug):
+                continue
             shown_as = present.get(fact.condition)
             if shown_as is None:
                 continue
@@ -79,6 +81,23 @@ def _enough_for_a_liver(case: Case, drug: str, condition: str) -> bool:
     told = _told_limit(case, drug) or _limit_of_text(case, drug)
     total = daily_total(case, drug)
     return told is not None and told <= most and (total is None or total <= most)
+
+
+_KIDNEY: Final = "kidney_disease_severe"
+_ONCE_KIDNEY: Final = re.compile(
+    r"[^.;\n]{0,80}?\b(?:re-?start\w*|resum\w+|start)\b[^.;\n]{0,40}?\b(?:if|once|when|provided)\b[^.;\n]{0,30}?"
+    r"\b(?:egfr|gfr|creatinine|kidneys?|renal function|kidney function)\b[^.;\n]{0,30}?"
+    r"(?:\babove\b|\bover\b|\bbelow\b|\bunder\b|[<>\u2264\u2265]|\bstable\b|\brecover\w*|\bnormal\w*|\bbaseline\b"
+    r"|\bimprov\w*|\bstays?\b)",
+    re.I,
+)
+"""Behind a name: "restart at 500 mg daily if eGFR stays above 45 on Friday"."""
+
+
+def _waits_for_kidney(case: Case, drug: str) -> bool:
+    """Whether all that the output gives of the drug begins only when a kidney value of a later day allows it."""
+    given = [e.span for e in case.given if e.drug == drug and e.origin == "output"]
+    return bool(given) and all(_ONCE_KIDNEY.match(case.judged.output, span.end) for span in given)
 
 
 _PASSES: Final = frozenset(

@@ -159,10 +159,19 @@ _SAID_OF: Final = re.compile(rf"(?:{_PUT_AWAY}|{_ENDED})", re.I)
 _GIVEN_NOW: Final = re.compile(r"\b(?:reload\w*|give now)\b", re.I)
 _MISTAKEN: Final = re.compile(r"\b(?:by (?:mistake|accident)|in error|mistakenly|too (?:soon|early))\b", re.I)
 _NEVER_TO: Final = re.compile(
-    r"\b(?:(?:right|wise|correct) not to (?:\w+ ){1,3}|nothing of the |denies (?:any )?|denied (?:any )?"
+    r"\b(?:(?:right|wise|correct) not to (?:\w+ ){1,3}|nothing of the |why not (?:oral |iv "
+    r"|intravenous |an? |the )?|denies (?:any )?|denied (?:any )?"
     r"|no (?:trace of |sign of )?)\Z",
     re.I,
 )
+_TAPERED_AS: Final = re.compile(r"\b(?:tapered|weaned|withdrawn)\b[^.;\n]{0,50}\(as \Z", re.I)
+_THEN_STOPPED: Final = re.compile(r"[^.;\n]{0,60}?\b(?:stopped|finished|completed)\b", re.I)
+"""Around the drug in which another was tapered: "alprazolam was tapered (as diazepam) over 14 weeks and stopped"."""
+_FORMER: Final = re.compile(
+    r"[*_]{0,2}:[*_]{0,2} (?:(?:dose |it )?(?:was|had been)|previously|formerly|before admission) (?=\d)",
+    re.I,
+)
+"""Between a name and the dose it was given in before: "Vancomycin: was 1.25 g BD"."""
 _DENIED: Final = re.compile(
     r"\b(?:den(?:ies|ied|ying) (?:any |all |the |current )?(?:(?:use|abuse|misuse|intake|consumption"
     r"|taking|using) (?:of )?)?"
@@ -204,9 +213,9 @@ _CONSIDERED: Final = re.compile(
 )
 """Behind one or more names: "considered but would lower the level", "considered - not ordered"."""
 _WOULD_HARM: Final = re.compile(
-    r" (?:would|could|can|might) (?:strip|clash|wipe|undo|cancel|poison|interact|raise|push|drop"
-    r"|knock|close|harm|double"
-    r"|defeat|halve)\b",
+    r"(?: for (?:the |his |her |your )?\w{1,16})? (?:would|could|can|might) (?:strip|clash|wipe|undo|cancel|poison"
+    r"|interact|raise|push|drop|knock|close|harm|double|defeat|halve)\b"
+    r"| (?:start|initiation) would\b",
     re.I,
 )
 _INSERTED: Final = re.compile(r",[^.;,\n]{0,60},(?= (?:is|are|was|were|has been|have been)\b)", re.I)
@@ -236,9 +245,14 @@ def put_away(text: str, statements: Sequence[Statement], number: int) -> bool:
     first = _list_start(text, statements, number)
     if _NEVER_TO.search(text[max(0, span.start - 40) : span.start]):
         return statement.dose is None
+    if _TAPERED_AS.search(text[max(0, span.start - 70) : span.start]) and _THEN_STOPPED.match(text, span.end):
+        return True
     if (denied := _DENIED.search(text[max(0, first - 80) : first])) is not None:
         said = text[max(line, first - 160) : first]
         return statement.dose is None and (denied[0][:3].lower() != "nor" or _ENDS.search(said) is None)
+    former = _FORMER.match(text, span.end)
+    if former is not None and statement.dose is not None and statement.dose.span.start == former.end():
+        return True
     end = _list_end(text, statements, number)
     line_end = text.find("\n", end)
     line_end = len(text) if line_end < 0 else line_end

@@ -34,6 +34,8 @@ _EPIDURAL_TOO: Final = word_set(
     "diamorphine meperidine midazolam mepivacaine prilocaine etidocaine dexmedetomidine alfentanil tramadol"
 ) | {"sodium chloride", "sodium bicarbonate", "magnesium sulfate"}
 """What goes into the epidural space besides what goes into the spinal canal: labels and usual practice."""
+_INTO_VEIN: Final = re.compile(r"\b(?:intravenous|IV) \Z", re.I)
+"""Before a name: the drug of a sentence that goes elsewhere than another of it."""
 
 _C_DIFFICILE: Final = re.compile(
     r"\bc(?:\.|lostridi(?:um|oides))? ?diff(?:icile)?\b|\bcdi\b|\bcdad\b|\bpseudomembranous colitis\b", re.I
@@ -61,7 +63,8 @@ def routes(case: Case) -> Iterator[Finding]:
             continue
         own, at = exposure.statement.clause, exposure.span
         clause = case.judged.output[max(own.start, at.start - 1_000) : min(own.end, at.end + 1_000)]
-        spinal = route == "intrathecal" or _SPINAL.search(clause) is not None
+        vein = _INTO_VEIN.search(case.judged.output, max(0, at.start - 14), at.start) is not None
+        spinal = not vein and (route == "intrathecal" or _SPINAL.search(clause) is not None)
         finding = _intrathecal(case, exposure) if spinal else _marketed(case, exposure, route)
         if finding is None and route in ("epidural", None) and _EPIDURAL.search(clause) is not None:
             finding = _epidural(case, exposure)
@@ -139,8 +142,8 @@ def _epidural(case: Case, exposure: Exposure) -> Finding | None:
 
 
 _ELSEWHERE_MARKETED: Final = {
-    "intravenous": "albuterol amoxicillin atenolol chlorpheniramine clarithromycin clonazepam diclofenac flecainide "
-    "fosfomycin iloprost isoniazid meloxicam omeprazole oxycodone propafenone quinine terbutaline tramadol",
+    "intravenous": "albuterol amoxicillin atenolol chlorpheniramine clarithromycin clavulanate clonazepam diclofenac "
+    "flecainide fosfomycin iloprost isoniazid meloxicam omeprazole oxycodone propafenone quinine terbutaline tramadol",
     "intramuscular": "artemether chlorpheniramine diclofenac meloxicam piroxicam rilpivirine risperidone scopolamine "
     "tramadol",
     "subcutaneous": "clonazepam oxycodone risperidone scopolamine",

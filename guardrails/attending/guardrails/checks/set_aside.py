@@ -75,6 +75,12 @@ _STEPPED_DOWN: Final = re.compile(
     r"|your|my|down)){0,2} \Z",
     re.I,
 )
+_NOT_GIVEN_NEXT: Final = re.compile(
+    r"[*_]{0,2} (?:was|is|had been) (?:on|in|among) (?:her|his|the|their|your) [^.;\n]{0,60}[.;:,] ?(?:but )?"
+    r"(?:it is |it was )?(?:not|never) (?:given|charted|continued|prescribed|restarted|resumed|taken)\b",
+    re.I,
+)
+"""Behind a name: "was on her home list 25 mg at night. NOT given while in"."""
 _NONE_OF_IT: Final = re.compile(
     r"[^.;\n]{0,40}\b(?:not|never|no|n['\u2019]t|nothing|none)\b[^.;\n]{0,40}\b(?:of )?(?:either|both"
     r"|them|it|these|neither)\b"
@@ -131,6 +137,8 @@ def set_aside(text: str, statements: Sequence[Statement], number: int) -> bool:
     ):
         return True
     if kept_off(text, statement, own) or refused_alone(text, statements, number):
+        return True
+    if _NOT_GIVEN_NEXT.match(text, span.end):
         return True
     if _over(text, statements, number, own.start, own.end) or _passed_over(text, statement, own.start):
         return True

@@ -21,11 +21,15 @@ from attending.guardrails.finding import Scope
 from attending.guardrails.sieve import Group, Sieved
 
 _ACTS: Final = re.compile(
-    r"(?: ?\([^()\n]{0,40}\))?(?:,? (?:also|both|all|alone|itself|then|too|would|could|can|may|might|does|do|will)\b)"
+    r"(?: ?\([^()\n]{0,40}\))?(?: for (?:the |his |her |your )?\w{3,16}(?= (?:would|could|can"
+    r"|might)))?(?:,? (?:also|both|all|alone|itself|then|too|would|could|can|may|might|does|do"
+    r"|will)\b)"
     r"{0,3} (?:lower(?:s|ed)?|rais(?:es?|ed)|block(?:s|ed)?|brings?|inhibits?|induces?|interacts?|interferes?"
-    r"|clash(?:es)?|speeds?|slows?|causes?|increases?|decreases?|reduces?|weakens?|boosts?|prolongs?|potentiates?"
+    r"|clash(?:es)?|speeds?|slows?|causes?|increases?|decreases?|reduces?|weakens?|boosts?|prolongs?"
+    r"|potentiates?"
     r"|harms?|damages?|stains?|triggers?|provokes?|worsens?|doubles?|trebles?|depress(?:es)?|competes?|depletes?"
-    r"|crosses|accumulates?|builds? up|carr(?:y|ies) (?:a|the|its) risk|do(?:es)? the same|wipes? out|shuts?"
+    r"|crosses|accumulates?|builds? up|carr(?:y|ies) (?:a|the|its) risk|do(?:es)? the (?:same|opposite)|wipes? out"
+    r"|shuts?"
     r"|pass(?:es)? into|slip(?:s)? into|(?:is|are) (?:an? )?(?:\w+ ){0,3}?(?:inhibitors?|inducers?|blockers?))\b",
     re.I,
 )
@@ -60,6 +64,24 @@ _NONE_SINCE: Final = Sieved(
     re.I,
     windowed=True,
 )
+_THE_SAME_FOR: Final = Sieved(
+    r"\b(?:the )?same (?:goes|applies|holds|is true|is so|rule applies)(?: \w+)? (?:for|to|of|with)\b[^.;\n]{0,60}\Z",
+    re.I,
+    windowed=True,
+)
+"""Before names that share what was said of another: "Please don't take X. The same goes for Y and Z"."""
+_WARNED: Final = re.compile(
+    r"\b(?:not|never|avoid\w*|no|stop\w*|contra-?indicated|refus\w+|cannot)\b|n['\u2019]t\b", re.I
+)
+_AND_AVOIDED: Final = re.compile(
+    r"[^.;\n]{0,70}?(?:,| and| so) (?:(?:it|this|therefore|so) )?(?:should|must|has to|is to|needs to|is best)"
+    r" (?:therefore |always )?(?:be avoided|not be (?:used|given|taken|combined|started|prescribed)|avoided)\b"
+    r"|[^.;\n]{0,80}[.;] (?:please )?(?:do not|don't|don\u2019t|never) (?:take|use|have) (?:it|them|this)"
+    r"(?= ?[.;\n]|$)",
+    re.I,
+)
+"""Behind a name: "ciprofloxacin raises clozapine markedly and should be avoided", "... lets clots form. Do not take
+it."."""
 _ALL_OF_THEM: Final = re.compile(r"\b(?:them|both|these|those|all)\b", re.I)
 _RATHER: Final = Sieved(
     r"\b(?:prefer(?:red|s)? [^.;\n]{1,40}? (?:to|over)|(?:chose|chosen|choose|picked|favou?red|selected) "
@@ -75,7 +97,7 @@ def not_taken(
     text: str, names: Names, statements: Sequence[Statement], last_doses: LastDoses
 ) -> frozenset[int]:
     """Numbers of the prescriptive statements that, read with the rest of the text, give nothing."""
-    refused = {drug for s in statements if s.refused for drug in s.mention.drugs}
+    refused = {drug for s in statements if s.refused or _avoided(text, s) for drug in s.mention.drugs}
     over: dict[str, int] = {}
     for number, statement in enumerate(statements) if _ENDINGS.may_match(text) else ():
         if _ends(text, statements, number):
@@ -89,7 +111,7 @@ def not_taken(
         drugs = set(statement.mention.drugs)
         ended = bool(drugs) and all(number <= over.get(drug, -1) for drug in drugs)
         spoken_of = _reason(text, names, statement, refused) and _bare(text, statement)
-        if ended or spoken_of or _rather(text, statement):
+        if ended or spoken_of or _rather(text, statement) or _same_as_refused(text, statement):
             found.add(number)
     return frozenset(found)
 
@@ -112,6 +134,27 @@ def _reason(text: str, names: Names, statement: Statement, refused: set[str]) ->
     drugs = set(statement.mention.drugs)
     plain = statement.dose is None and not statement.started and statement.route is None
     return plain and bool(drugs) and drugs <= refused and not names.directly_given(span)
+
+
+def _avoided(text: str, statement: Statement) -> bool:
+    """Whether the sentence of a name that is not ordered goes on to say that it is avoided."""
+    span = statement.mention.span
+    return (
+        statement.dose is None
+        and not statement.started
+        and _AND_AVOIDED.match(text, span.end, min(len(text), span.end + _REACH)) is not None
+    )
+
+
+def _same_as_refused(text: str, statement: Statement) -> bool:
+    """Whether the name shares the refusal of the sentences before: "the same goes for diclofenac"."""
+    span = statement.mention.span
+    own = sentence_around(text, span.start, span.end)
+    shared = _THE_SAME_FOR.search(text, own.start, span.start)
+    if shared is None or statement.dose is not None or statement.started:
+        return False
+    paragraph = max(text.rfind("\n", 0, own.start), own.start - 3 * _REACH, 0)
+    return _WARNED.search(text, paragraph, own.start) is not None
 
 
 def _rather(text: str, statement: Statement) -> bool:

@@ -11,6 +11,8 @@ from attending.guardrails.clinical.sentence import is_full_stop
 
 _BULLET = re.compile(r"[ ]?(?:[•\-+o>](?= )|\(?(?:\d{1,2}|[a-z])[.)](?= )|#{1,6} ?(?!\d)|\[[ x]?\])+ ?")
 _ENDER = re.compile(r"[.!?]+[\"')\]]*(?=[ \n]|$)")
+_BOLD_OPENS = re.compile(r"(?:\*\*|__)(?:\(?\d{1,2}[.)] ?)?\Z")
+"""Before a bold line, whose number may be bold as well: "**2. What you must not take**"."""
 _MAX_HEADING_WORDS = 9
 _MAX_TITLE_WORDS = 5
 _TITLE_LINE = re.compile(
@@ -158,8 +160,8 @@ def _looks_like_title(norm: Normalised, start: int, end: int) -> bool:
     source = norm.source(start, end).strip()
     if not source or source[-1] in ".!?;,":
         return False
-    before = norm.original[max(0, norm.starts[start] - 2) : norm.starts[start]]
-    if before.endswith(("**", "__")) and norm.original[norm.ends[end - 1] : norm.ends[end - 1] + 2] in (
+    before = norm.original[max(0, norm.starts[start] - 8) : norm.starts[start]]
+    if _BOLD_OPENS.search(before) and norm.original[norm.ends[end - 1] : norm.ends[end - 1] + 2] in (
         "**",
         "__",
     ):

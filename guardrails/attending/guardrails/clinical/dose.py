@@ -142,6 +142,11 @@ _MEGA = re.compile(r"\b(?:\w*penicillin|bicillin|pen g|colisti\w+|streptokinase)
 _PER_LITRE = re.compile(r" ?/ ?(?:l|ml|litre|liter)\b")
 _IN_VOLUME = re.compile(r" in (?:each |every )?(?P<n>\d{1,2}(?:\.\d)?) ?mls?(?=\))")
 """The label's words for a concentration: "syrup (100 mg in 5 mL)"; "10 mEq in 100 mL" is a dose in its bag."""
+_IN_VOLUME_THEN = re.compile(
+    r" in (?:each |every )?(?P<n>\d{1,2}(?:\.\d)?) ?mls?(?=(?: ?[:,\u2013\u2014-]{1,2} ?"
+    r"| )(?:please )?(?:give|take|draw up)\b)"
+)
+"""The same before the volume that is given of it: "160 mg in 5 mL: give 15 mL"."""
 _PER_LITRE = re.compile(r" ?(?:/|per) ?(?:l|lit(?:er|re)|ml|dl)(?![a-z])")
 _BESIDE = 48
 _MAX_RATIO = Decimal(25)
@@ -487,9 +492,8 @@ class _Reader:
                 return replace(amount, end=made.end(), kind=Kind.CONCENTRATION, per="mL")
             if _HOLDS.search(text, max(0, start - 32), start):
                 return replace(amount, kind=Kind.LABORATORY)
-        within = (
-            _IN_VOLUME.match(text, amount.end) if amount.mass and text[start - 1 : start] == "(" else None
-        )
+        label = _IN_VOLUME if text[start - 1 : start] == "(" else _IN_VOLUME_THEN
+        within = label.match(text, amount.end) if amount.mass else None
         if within is not None and amount.per_time is None and Decimal(within["n"]) > 0:
             n = Decimal(within["n"])
             kind, end = Kind.CONCENTRATION, within.end()

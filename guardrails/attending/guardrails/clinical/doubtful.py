@@ -45,6 +45,8 @@ _TELLS_WHAT = re.compile(
 _THAN: Final = re.compile(
     r" than (?:for|in|with|what|when|usual|most|other|an?|the|his|her|your|that|last)\b"
 )
+_IS: Final = re.compile(r" (?:is|was|makes up|covers|allows)\b")
+"""Behind a dose with its article: "3 mg, that is two tablets. The double dose is on purpose"."""
 _DONE_WITH: Final = re.compile(
     r"\b(?:take|taking|give|giving|use|using|need|needs|have|start|increas\w+ to|go (?:up )?to|order|write|try)"
     r"(?: (?:up|with|at|on))? ['\"\u201c]?\Z"
@@ -54,14 +56,15 @@ _QUOTES: Final = ('"', "'", "\u201c", "\u201d", "\u2019", "\u2018")
 
 
 def _compared(pieces: Pieces, vague: Amount) -> bool:
-    """A dose that the text has told, held against others: "260 mg, a higher dose than for ears"; or a quoted word for
-    it: whether her apixaban is "half dose". Neither is one to be taken."""
+    """A dose that the text has told, held against others: "260 mg, a higher dose than for ears", or spoken of; or a
+    quoted word for it: whether her apixaban is "half dose". Neither is one to be taken."""
     text, shown = pieces.text, vague.shown if vague.shown is not None else vague.start
     if _DONE_WITH.search(text, max(0, shown - 30), shown):
         return False
     if text[shown - 1 : shown] in _QUOTES and text[vague.end : vague.end + 1] in _QUOTES:
         return True
-    if _THAN.match(text, vague.end) is None:
+    the_one = text[max(0, shown - 4) : shown] == "the " and _IS.match(text, vague.end) is not None
+    if not the_one and _THAN.match(text, vague.end) is None:
         return False
     at = bisect_left(pieces.amount_starts, vague.start)
     return any(

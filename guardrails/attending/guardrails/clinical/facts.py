@@ -26,7 +26,7 @@ _NEGATED = re.compile(
     r"\b(?:no(?! (?:problems?|issues?|worries|need|harm|trouble|reason|change)\b)|"
     r"not(?! (?:a )?(?:problem|issue)\b)|denies|deny|denied|without|never|isn't|aren't|negative for|no history "
     r"of|ruled out|rule out|unlikely|free of|doesn't have|don't have|does not have|do "
-    r"not have|absence of|non)\b(?P<gap>[^.;:]{0,60})$"
+    r"not have|absence of|non)\b(?P<gap>[^.;:]{0,80})$"
 )
 _RESUMES = re.compile(
     r"[,)] (?:\w+ ){0,2}?(?:but|has|hx|h/o|history of|known|with|pmh|on)\b|\bbut\b|\bhowever\b|\balthough\b"
@@ -71,7 +71,8 @@ _NOT_A_STATE = re.compile(
     r"|unlikely|a )|are |can |may |clinic|test|specialist|symptoms|free\b|tenderness|vaccin|shot|jab|rule"
     r"|workup|work-up|diet|naive"
     r"|awareness|education|guideline|program|kit|action plan"
-    r"|warning|cessation|history is neg|threshold)|: ?avoid\b|s? (?:is|are) (?:a |an )?(?:contraindicat|reason)"
+    r"|warning|cessation|history is neg|threshold|(?:has|have) (?:occurred|been (?:reported|described"
+    r"|seen|fatal))\b)|: ?avoid\b|s? (?:is|are) (?:a |an )?(?:contraindicat|reason)"
 )
 _QUIT = re.compile(
     r"\b(?:quit|stop\w*|former|ex|never|non|gave up|give up|past|second-?hand|passive)[ -](?:\w+ )?$"
@@ -231,6 +232,8 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
             position = end
             name = names[index]
             code = conditions[name]
+            if code == _KIDNEY and _RECOVERED.match(line, end):
+                continue
             if code in _READ_ELSEWHERE or not _is_theirs(part, start, end, name, code, plain):
                 continue
             if _ASKED.fullmatch(line, end) and not (
@@ -259,6 +262,12 @@ def _conditions(parts: list[Passage], conditions: Mapping[str, str]) -> tuple[Co
     return tuple(found.values()) or None
 
 
+_KIDNEY = "kidney_disease_severe"
+_RECOVERED = re.compile(
+    r"(?: on day \d{1,2}| in (?:\w+ )?(?:19|20)?\d{2})?(?: ?\([^()\n]{0,60}\))?,? (?:now |since |which |has |have |is "
+    r"|was |fully |completely ){0,3}(?:recovered|resolved)\b"
+)
+"""An acute injury that is over: "AKI on day 5 (Cr 0.8 to 1.9), recovered"."""
 _ASKED = re.compile(r" ?\?[ )\"']{0,3}")
 _AFFIRMED = re.compile(
     r"(?:yes|known|since|confirmed|still|stable|present|positive|mild|severe|moderate|active|well controlled"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,6 +47,9 @@ _MODIFIER = re.compile(
 _NUMBERED = re.compile(r"(.{3,60}) \d[\d.,/-]*(?: ?(?:mg|mcg|ml|%))?")
 _MIN_MISSPELT = 7
 """Letters of a word that one edit may turn into a name; shorter words are too often near one."""
+_MIN_READ = 8
+"""Letters of a misspelt word that is read as the name it is near."""
+_ALL_NEAR = 40
 _LONGEST_KEPT = 40
 _REMEMBERED = 20_000
 """Words of which it is kept whether they are near a name; a text of other words costs more, and no more memory."""
@@ -60,7 +64,8 @@ class Lexicon:
         self._automaton = automaton
         self._entries = entries
         self._keys = keys
-        self._brands = frozenset(key for key, entry in zip(sorted(keys), entries, strict=True) if entry.brand)
+        self._sorted = sorted(keys)
+        self._brands = frozenset(key for key, entry in zip(self._sorted, entries, strict=True) if entry.brand)
         self._shortened = frozenset(
             hash(part)
             for key in keys
@@ -129,6 +134,18 @@ class Lexicon:
             hits.append(Hit(start, -minus_stop, tuple(entry.drugs), entry.drug_class, entry.brand))
             position = -minus_stop
         return hits
+
+    def meant(self, word: str) -> tuple[str, ...]:
+        """The ingredients of the one drug that a misspelt word of eight letters or more can stand for: it is one edit
+        from a name, and every name within two edits of it is of the same drug. Empty where it may be two."""
+        if len(word) < _MIN_READ or self.one_edit(word) is None:
+            return ()
+        near = [self._entry(name) for name in self.near(word, _ALL_NEAR)]
+        drugs = {tuple(sorted(entry.drugs)) for entry in near}
+        return near[0].drugs if len(drugs) == 1 and near[0].drugs else ()
+
+    def _entry(self, key: str) -> Name:
+        return self._entries[bisect_left(self._sorted, key)]
 
     def one_edit(self, word: str) -> Literal["generic", "brand"] | None:
         """Whether a word of seven letters or more is one edit away from a name, and from what kind of name.

@@ -21,7 +21,7 @@ _NOT_A_DRUG_AFTER = re.compile(
     r"pump|syndrome|diet|foods?|use disorder|abuse|"
     r"dependence|misuse|wipes?|swabs?|pads?|hand sanitizer|overload|loss|excretion|"
     r"absorption|tolerance test|a1c|ratio|restriction|restricted|"
-    r"score|count|index)(?![\w])"
+    r"score|count|index|(?:milligram |dose )?equivalents?|equivalence)(?![\w])"
 )
 _NOT_A_DRUG_BEFORE = re.compile(
     r"(?:\b(?:blood|serum|plasma|urine|urinary|high[- ]|low[- ]|elevated|dietary|your|"
@@ -96,7 +96,9 @@ def find_mentions(norm: Normalised, lexicon: Lexicon, amounts: list[Amount]) -> 
     text = norm.text
     by_start = {a.start: a for a in amounts}
     hits = [
-        h for h in lexicon.find(text) if not _covered(h, amounts) and not _something_else(text, h, by_start)
+        h
+        for h in lexicon.find(text)
+        if not _covered(h, amounts) and not _something_else(text, h, by_start) and not _second_plan(norm, h)
     ]
     named: list[Named] = []
     for hit in hits:
@@ -131,7 +133,19 @@ def find_mentions(norm: Normalised, lexicon: Lexicon, amounts: list[Amount]) -> 
     return named
 
 
-_BY_ITS = re.compile(r"\b(?:at|by|per|on|following|follow|using|from|for) (?:the )?\Z")
+_AS_A_PLAN = re.compile(r"\b(?:was|is|as|our|a|an|the|it's|still|had|our) \Z")
+
+
+def _second_plan(norm: Normalised, hit: Hit) -> bool:
+    """Whether "plan b" is what to do next, and not the tablet: "fosphenytoin was plan B"."""
+    return (
+        norm.text[hit.start : hit.end] == "plan b"
+        and norm.original[norm.starts[hit.start]] == "p"
+        and _AS_A_PLAN.search(norm.text, max(0, hit.start - 10), hit.start) is not None
+    )
+
+
+_BY_ITS = re.compile(r"\b(?:at|by|per|on|following|follow|using|from|for|with) (?:the )?\Z")
 _SCHEDULE = re.compile(r" (?:schedule|users?|column|starter schedule|titration (?:schedule|table))(?!\w)")
 """A schedule called after the drug beside which it holds: "lamotrigine by the valproate schedule"."""
 _SCREENED = re.compile(
@@ -174,13 +188,23 @@ _LARDER_BEFORE = re.compile(
 )
 _GOES_ON = re.compile(r"[^.;:\n]{0,30}(?:\b(?:then|and|to|or|plus|up|down|reducing)|[,+>]) (?:\w+ )?")
 """Between the steps of one substance: "nicotine patch 21 mg for six weeks, then 14 mg"."""
+_EQUIVALENT_BEFORE = re.compile(
+    r"\b(?:omed?|mmed?|oral morphine equivalents?|morphine (?:milligram )?equivalents?)\b[^.;\n\d]{0,14}\Z"
+)
+"""What opioids come to in morphine: "OME 120 mg/24 h" is no dose of the drug beside it."""
+_BODY_FLUID_BEFORE = re.compile(
+    r"\b(?:vac|drain(?:age)?s?|dressing|urine(?: output)?|stoma|ileostomy|output|aspirates?|residuals?|blood loss|ebl)"
+    r"\b(?!\w)[^.;\n]{0,30}\Z"
+)
+"""Millilitres that come out: "VAC dressing -125 mmHg, 60 mL"."""
 _NUTRIENT_AFTER = re.compile(
     rf" (?:of )?(?:added |dietary |elemental |total |plain |clear |table )?(?:{_NUTRIENT}|{_FLUID}|nicotine)\b"
 )
 
 
 def of_nutrients(norm: Normalised, mentions: list[Named], amounts: list[Amount]) -> frozenset[int]:
-    """The indices of amounts of salt, water, alcohol and the like, which belong to no drug named elsewhere."""
+    """The indices of amounts that belong to no drug named elsewhere: of salt, water, alcohol and the like, of what
+    opioids come to in morphine, and of what a drain brings out."""
     found: set[int] = set()
     at = 0
     for index, amount in enumerate(amounts):
@@ -202,6 +226,13 @@ def of_nutrients(norm: Normalised, mentions: list[Named], amounts: list[Amount])
             or before is not None
             or larder is not None
             or goes_on
+            or _EQUIVALENT_BEFORE.search(norm.text, max(since, amount.start - 50), amount.start) is not None
+            or (
+                amount.unit == "mL"
+                and amount.per_time is None
+                and _BODY_FLUID_BEFORE.search(norm.text, max(since, amount.start - 50), amount.start)
+                is not None
+            )
         ):
             found.add(index)
     return frozenset(found)

@@ -121,7 +121,9 @@ def modality(
         return _conditional(opener.word, chosen, scope, started, setting)
     reported = chosen is not None and chosen.fact and scope is Scope.CONTINUE
     generic = any(t.cat is Cat.GENERIC for t in tokens[max(0, clause.start - 3) : clause.start])
-    if opener.cat is Cat.RELATIVE and reported and generic:
+    used = chosen is not None and chosen.cat is Cat.TAKE and scope is Scope.RECOMMEND
+    if opener.cat is Cat.RELATIVE and generic and (reported or used):
+        # "in people who used X" tells nobody to take it
         return Scope.HYPOTHETICAL, False
     return scope, started
 

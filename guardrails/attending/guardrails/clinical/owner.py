@@ -27,6 +27,7 @@ _PASSED_OVER = re.compile(
     r"(?:[\w-]+ ){1,4}?over)(?: (?:the|his|her|your|oral|iv))? \Z"
 )
 """Before a drug that another was chosen over: "we preferred amoxicillin to" doxycycline."""
+_TAKEN_WITH = re.compile(r"[^()\n]{0,40}\([^()\n]{0,40}\b(?:with|beside|alongside|while on|without) ")
 _WITH_IT = re.compile(r" ?(?:hcl|hydrochloride)? ?(?:\d{1,2}(?:\.\d{1,3})? ?%)? ?(?:with|and|plus|\+|/|&) ?")
 _BESIDE = (" ", " (", "-")
 """What stands between a drug and the amount directly beside it."""
@@ -81,7 +82,8 @@ class Owners:
             beside = self._text[mentions[before].end : amount.start] in _BESIDE
             aside = not beside and self._passed_over(before)
             return self._best(before, number) if separated or aside else before
-        if after is not None and (adjacent or self._scopes.mentions[after].clause_id == reading.clause_id):
+        same = after is not None and self._scopes.mentions[after].clause_id == reading.clause_id
+        if after is not None and (adjacent or (same and not self._aside(amount, after))):
             return after
         ruled_out: int | None = None
         for back in range(1, _COREF_SENTENCES + 1):
@@ -164,6 +166,10 @@ class Owners:
                 return index
             index -= 1
         return last
+
+    def _aside(self, amount: Amount, index: int) -> bool:
+        """Whether the drug is named in brackets as what the other is taken with: "100 mg (usual target with X)"."""
+        return _TAKEN_WITH.fullmatch(self._text, amount.end, self._pieces.mentions[index].start) is not None
 
     def _passed_over(self, index: int) -> bool:
         """Whether the sentence says that a drug named before was chosen over this one."""

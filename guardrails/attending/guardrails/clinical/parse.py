@@ -43,7 +43,7 @@ from attending.guardrails.clinical.statement import (
 )
 from attending.guardrails.clinical.tables import spelled
 from attending.guardrails.clinical.unit import COUNTED
-from attending.guardrails.clinical.unknown import find_unknown
+from attending.guardrails.clinical.unknown import Stranger, find_unknown
 from attending.guardrails.clinical.words import Cat, Token
 from attending.guardrails.sieve import Sieved
 
@@ -68,6 +68,8 @@ _UNITLESS_END = re.compile(
 _VITAMIN = re.compile(
     r"(?:25[- ](?:oh|hydroxy)\w*[- ])?(?:vit(?:amin)? ?[a-z]\d{0,2}|b ?12|folate|folic acid|cobalamin)$"
 )
+_TELEPHONES = frozenset({"999", "911", "111", "112", "108", "995", "811"})
+"""Numbers that are rung, and given of no drug without a unit."""
 _RESULT_END = re.compile(r" ?(?:[,;)/|]|$|\n|\.(?!\d)|\(?(?:ng|nmol|pg|pmol|low|normal|last|today|ok)\b)")
 _SAME_DOSE_WITHIN = 14
 _MUCH_THE_SAME = 3
@@ -111,6 +113,8 @@ def _parse(text: str, lexicon: Lexicon, about: tuple[str, ...]) -> ParsedText:
     unitless = _unitless(norm, mentions, amounts, found_rhythms)
     amounts = sorted([*amounts, *unitless], key=lambda a: a.start)
     strangers = find_unknown(norm, lexicon, mentions, amounts)
+    meant = [lexicon.meant(norm.text[s.start : s.end]) for s in strangers]
+    mentions = _with_misspelt(mentions, strangers, meant)
     lines = sentences(norm)
     scopes = read(norm.text, lines, _items(mentions, amounts, found_rhythms), len(mentions), len(amounts))
     take_reasons_out(norm.text, mentions, scopes)
@@ -123,7 +127,8 @@ def _parse(text: str, lexicon: Lexicon, about: tuple[str, ...]) -> ParsedText:
         lasting,
         infusion_times(norm.text),
         routes(norm.text),
-        frozenset(s.amount for s in strangers if s.amount >= 0) | of_nutrients(norm, mentions, amounts),
+        frozenset(s.amount for s, drugs in zip(strangers, meant, strict=True) if s.amount >= 0 and not drugs)
+        | of_nutrients(norm, mentions, amounts),
     )
     assembled = assemble(pieces, scopes)
     public = [m.to_mention(norm) for m in mentions]
@@ -146,12 +151,23 @@ def _parse(text: str, lexicon: Lexicon, about: tuple[str, ...]) -> ParsedText:
                 norm.span(s.start, s.end),
                 norm.source(s.start, s.end),
                 lexicon.near(norm.text[s.start : s.end]),
+                drugs,
             )
-            for s in strangers
+            for s, drugs in zip(strangers, meant, strict=True)
         ),
         avoided_pairs=tuple((public[a], public[b]) for a, b in sorted(scopes.pairs)),
         notations=_notations(norm, risks, found_rhythms, mentions),
     )
+
+
+def _with_misspelt(
+    mentions: list[Named], strangers: list[Stranger], meant: list[tuple[str, ...]]
+) -> list[Named]:
+    """The mentions with those of names that are misspelt and can be of one drug only."""
+    read = [
+        Named(s.start, s.end, drugs, None, False) for s, drugs in zip(strangers, meant, strict=True) if drugs
+    ]
+    return sorted([*mentions, *read], key=lambda m: m.start) if read else mentions
 
 
 def _inside_amount(rhythm: Rhythm, amounts: list[Amount]) -> bool:
@@ -255,6 +271,8 @@ def _unitless(
             continue
         if re.fullmatch(r"(?:19|20)\d\d", match.group(1)) or _is_result(text, mention, match):
             continue
+        if match.group(1) in _TELEPHONES:
+            continue  # "not settled by GTN: 999"
         value = Decimal(match.group(1))
         if mention.brand and len(mention.drugs) > 1 and not is_strength(mention.drugs, match.group(1)):
             continue  # the number belongs to the name of a combination: "Microgynon 30", "Tylenol 3"

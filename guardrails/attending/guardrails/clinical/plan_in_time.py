@@ -114,7 +114,8 @@ _DROPPED: Final = Sieved(
     r"|weighed|offered"
     r"|raised|suggested)\b[^.;\n]{0,20}?(?: and| but|,| \u2013| -) ?(?:not|never|declined|rejected"
     r"|decided against|refused"
-    r"|turned down|is not)\b(?! (?:stopped|ended|discontinued|withheld|held|refused|declined))",
+    r"|turned down|is not)\b(?! (?:stopped|ended|discontinued|withheld|held|refused|declined))"
+    r"|[^.;\n]{0,40}?\b(?:is|are) (?:also )?(?:being )?considered\b[^.;\n]{0,30}?\bnot (?:now|yet|today|at present)\b",
     re.I,
     windowed=True,
 )
@@ -264,7 +265,12 @@ def plan_in_time(text: str, statements: Sequence[Statement]) -> Plan:
             continue
         ahead = max(own.start, span.start - 160)
         condition = _CONDITION_AHEAD.search(text, ahead, span.start) is not None
-        if condition or _begins_once_gone(text, span.end, stop) or _WITHHELD.match(text, span.end, stop):
+        if (
+            condition
+            or _begins_once_gone(text, span.end, stop)
+            or _WITHHELD.match(text, span.end, stop)
+            or _follows(text, ahead, span, stop)
+        ):
             resolved.add(number)
             deferred.add(number)
         elif _withheld_item(text, span, stop):
@@ -319,6 +325,22 @@ def _begins_once_gone(text: str, start: int, stop: int) -> bool:
         _BEGINS_BEFORE.search(text, max(start, match.start() - 80), match.start()) is not None
         for match in _CONDITION_BEHIND.finditer(text, start, stop)
     )
+
+
+def _follows(text: str, low: int, span: Span, stop: int) -> bool:
+    """ "then Y three times daily when the vomiting has stopped": the second of two, once a state is gone."""
+    return (
+        _THEN.search(text, low, span.start) is not None
+        and _HAS_PASSED.search(text, span.end, stop) is not None
+    )
+
+
+_THEN: Final = re.compile(r"\bthen\b[^.\n]{0,120}\Z", re.I)
+_HAS_PASSED: Final = re.compile(
+    r"\b(?:once|when|as soon as|after)\b[^.;\n]{0,40}? (?:has|have|is|are) (?:now |fully )?"
+    r"(?:stopped|settled|resolved|gone|over|ceased|passed|recovered|cleared)\b",
+    re.I,
+)
 
 
 def _withheld_item(text: str, span: Span, stop: int) -> bool:

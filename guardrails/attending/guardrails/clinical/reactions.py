@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -158,6 +158,7 @@ _INDUCED = Sieved(rf"(?<![\w-])([a-z]{{4,30}})-(?:induced|associated|related) (?
 _ONLY_SAID = re.compile(
     r" (?:is|are|was|were)(?: \w+)? (?:possible|common|rare|uncommon|unlikely|expected|seen|reported|not)\b"
     r"| (?:can|may|might|could|should|happens?|occurs?)\b|\?"
+    r"| ?[:,\u2013\u2014-] ?(?:please )?(?:stop|ring|call|tell|see|seek|go|report|contact|attend|phone|come)\b"
 )
 _STOPPED = re.compile(r"[.;!?]|, (?:so|but)\b| but ")
 _GENERAL = re.compile(
@@ -256,7 +257,7 @@ def stated_allergies(parts: Sequence[Passage], lexicon: Lexicon) -> tuple[Allerg
         _named_before(line, spans, here)
         _linked(line, spans, lexicon, here)
         _of_the_same(line, spans, parts[number - 1].text if number else "", lexicon, here)
-        cleared = bool(here) and _cleared(" ".join(later.text for later in parts[number : number + 3]))
+        cleared = bool(here) and _cleared(_said_of(here, parts[number : number + 3], lexicon))
         for name, allergy in here.items():
             _keep(found, name, replace(allergy, certainty="refuted") if cleared else allergy)
         for name in _tolerated(line, spans):
@@ -264,6 +265,18 @@ def stated_allergies(parts: Sequence[Passage], lexicon: Lexicon) -> tuple[Allerg
     if found:
         return tuple(found.values())
     return () if none_known else None
+
+
+def _said_of(here: Mapping[str, Allergy], parts: Sequence[Passage], lexicon: Lexicon) -> str:
+    """The sentences up to the first of an allergy to another substance, of which what follows is said: "Allergic to
+    peanut. She is not allergic to penicillin; that label was removed"."""
+    said = [parts[0].text]
+    for later in parts[1:]:
+        named = (later.text[hit.start : hit.end] for hit in lexicon.find(later.text))
+        if _CUE.search(later.text) and any(name not in here for name in named):
+            break
+        said.append(later.text)
+    return " ".join(said)
 
 
 def _cleared(text: str) -> bool:

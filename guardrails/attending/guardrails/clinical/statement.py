@@ -156,11 +156,13 @@ class Notation:
 
 @dataclass(frozen=True, slots=True)
 class UnknownName:
-    """A word in drug position that no lexicon knows; `near` are fuzzy candidates, never mapped silently."""
+    """A word in drug position that no lexicon knows; `near` are fuzzy candidates. `read_as` are the ingredients of the
+    only drug it can be a misspelling of, as which it is judged; never silently."""
 
     span: Span
     text: str
     near: tuple[str, ...] = ()
+    read_as: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

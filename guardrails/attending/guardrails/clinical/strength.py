@@ -19,7 +19,7 @@ _SO_IT_IS = re.compile(
     r"(?:, | - |; |\()(?:that is|that's|which is|that makes|it is|it's)(?: (?:just|only|about|your|his|her|the|"
     r"their|a))? ?\Z"
 )
-_ABOUT = re.compile(r" ?[(,] ?(?:about|approx(?:imately|\.)?|roughly|circa|ca\.?|~|\u2248) ?")
+_ABOUT = re.compile(r" ?[(,] ?(?:about|approx(?:imately|\.)?|roughly|circa|ca\.?|~|\u2248) ?| ?= ?")
 """Before what a dose comes to per kilogram: "800 mg (about 12 mg/kg)"."""
 _EACH_AFTER = re.compile(r"\)?,? ?(?:each|apiece|per (?:tablet|capsule|pill|puff))")
 

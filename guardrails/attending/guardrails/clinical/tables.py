@@ -26,7 +26,7 @@ _ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     for role, pattern in (
         (
             "drug",
-            r"(?:drug|medication|medicine|med|agent|product|generic|preparation)s?(?: ?/? ?(?:name|order))?"
+            r"(?:drug|medication|medicine|med|agent|product|generic|preparation)s?(?: ?/? ?(?:name|order(?:ed)?))?"
             r"(?: (?:taken |used )?(?:on|at|before|prior to) (?:admission|arrival|home|presentation|hospital))?"
             r"|(?:home|regular|usual|current|admission|pre-?admission) (?:drug|medication|medicine|med)s?|name|item|rx"
             r"|(?:statin|antibiotic|antimicrobial|opioid|insulin|inhaler|vaccine|anticoagulant|antidepressant"
@@ -65,7 +65,8 @@ _ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("strength", r"(?:tablet |tab )?strength(?: and form)?|form(?:ulation)?"),
         (
             "dose",
-            r"(?:daily |single |each )?(?:dose|dosage|amount|dosing)|sig|directions?|instructions?|how to take"
+            r"(?:daily |single |each )?(?:dose|dosage|amount|dosing)|dose (?:for|at|in) [^|]{2,40}"
+            r"|sig|directions?|instructions?|how to take"
             r"|regimen|take|how much",
         ),
         ("unit", r"units?|uom|measure"),
@@ -78,7 +79,8 @@ _ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("freq", r"freq(?:uency|\.)?|schedule|how often|interval|when(?: to take)?|timing|times"),
         (
             "status",
-            r"(?:status|action|change|plan|decision|outcome)(?: (?:at|on|for|in) (?:discharge|admission|hospital|clinic"
+            r"(?:status|action|change|plan|decision|outcome)(?: taken)?"
+            r"(?: (?:at|on|for|in) (?:discharge|admission|hospital|clinic"
             r"|home))?|(?:discharge|admission|ward|hospital) (?:status|action|change|plan|decision)|stop(?:ped)?\??"
             r"|continued?\??|disposition|(?:in|during|while in) hospital|on the ward|what (?:we did|was done|to do"
             r"|happens|happened)|orders?|advice|recommendation|verdict|what now\??|do|(?:ok to )?use\??|keep\??",

@@ -106,6 +106,7 @@ _ORDINARY = word_set(
     "prolactin cortisol aldosterone renin gastrin ferritin troponin procalcitonin calprotectin homocysteine "
     "transferrin ceruloplasmin caeruloplasmin haptoglobin myoglobin urate bilirubin creatinine osmolality "
     "testosterone oestradiol estradiol progesterone luteinising luteinizing parathormone thyroglobulin "
+    "norclozapine norbuprenorphine norfentanyl norfluoxetine normeperidine desmethyldiazepam hydroxyrisperidone "
     "metanephrine metanephrines normetanephrine microalbumin beta-hcg "
     "concept concepts percept intercept precept transcept "
     "spacer spacers waking hypoglycemia hypoglycaemia hyperglycemia hyperglycaemia yesterday cumulative "

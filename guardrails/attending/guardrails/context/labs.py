@@ -366,6 +366,8 @@ def _converted(analyte: _Analyte, value: Decimal, unit: str) -> Decimal | None:
     unit = unit.replace("\u00b5", "u").replace("\u03bc", "u")
     value *= dict(analyte.si).get(unit, Decimal(1))
     low = _UNITLESS.get(analyte.id, analyte.low) if not unit else analyte.low
+    if not unit and value % 1 and analyte.id in _TENTHS_ARE_SI:
+        low = max(low, _TENTHS_ARE_SI[analyte.id])
     if not low <= value <= analyte.high:
         # "creatinine 210", "Hb 62": no unit, and only the SI one gives a possible value
         possible = [value * factor for _, factor in analyte.si] if not unit else []
@@ -383,8 +385,11 @@ _UNITLESS: Final = {
     "calcium": Decimal("4.2"),
     "phosphate": Decimal("1.7"),
     "triglycerides": Decimal(35),
+    "glucose": Decimal(20),
 }
 """Below this a value without a unit is in mmol/L: in mg/dL it would be far below what is ever seen."""
+_TENTHS_ARE_SI: Final = {"glucose": Decimal(60)}
+"""Below this a value with a decimal and without a unit is in mmol/L: mg/dL are counted in whole ones."""
 _PER_MICROLITRE: Final = {"platelets": Decimal(2000), "neutrophils": Decimal(50), "wbc": Decimal(500)}
 """From this number on, a count without a unit can only be one per microlitre."""
 

@@ -148,6 +148,9 @@ _NOT_WAITED_FOR: Final = re.compile(
 )
 """Help that nobody is to wait for: "do not wait for an ambulance" sends nowhere."""
 
+_WORKS: Final = re.compile(r"\b(?:protected|covered|works?|working|effective) \Z", re.I)
+"""What a tablet is at once is no help: "you are protected straight away"."""
+
 _WAITING: Final = re.compile(r"wait\b", re.I)
 _NO_WAITING: Final = re.compile(
     r"\b(?:do not|don(?:'|\u2019)t|must not|should not|mustn(?:'|\u2019)t|shouldn(?:'|\u2019)t|not to|never|without"
@@ -164,7 +167,7 @@ def directs_urgently(text: str, *, whatever_comes: bool = False) -> bool:
     """
     for match in _URGENT.finditer(text):
         before, after = text[max(0, match.start() - 90) : match.start()], text[match.end() : match.end() + 60]
-        if _declined(before, after) or _NOT_WAITED_FOR.search(before):
+        if _declined(before, after) or _NOT_WAITED_FOR.search(before) or _WORKS.search(before):
             continue
         hasty = _HASTY.fullmatch(match.group()) is not None
         if (hasty or _MENTIONED.fullmatch(match.group())) and not _sends(

@@ -30,6 +30,8 @@ _AGE_BARE = Sieved(
     rf"|^{NW}[ -]?(years?|yrs?|y|months?|mos?|weeks?|wks?)(?:,(?<!wks,)(?<!wk,)(?<!weeks,)(?<!week,)"
     r"| [mf]\b| (?:male|female|boy|girl)\b)"
     r"(?! (?:ago|later))"
+    rf"|[,;(:.] ?(?:age )?{NW}[ -]?(years?|yrs?|y|months?|mos?),? (?:old,? )?(?:[mf],? |male,? |female,? )?\(?\d{{1,3}}"
+    r"(?:\.\d)? ?kg\b(?! (?:lost|gained|lighter|heavier))"
 )
 """An age beside the person it is of, without "old": "pt 14 mo", "your son (18 months)"."""
 _AGE_OF_CHILD = Sieved(
@@ -60,6 +62,7 @@ _AGE_SAID = Sieved(
     rf"|\b(?:chicken ?pox|measles|mumps|flu|croup|tonsillitis|scarlet fever|whooping cough|impetigo) at {NW}"
     r"(?= (?:is|can|means|and|isn't)\b|[,;])"
     rf"|\b(?:for|despite|at) (?:his|her|your) {OLD} years\b"
+    rf"|\b[a-z]{{2,14}} is (?:only )?{NW} and (?:can|able to) swallow (?:pills|tablets|capsules)\b"
     rf"|\byou(?:'re| are) {OLD}(?=,? (?:smoke|and smoke|a smoker|years young)\b)"
 )
 """An age without a unit, of a child or of whom the text speaks: "she is 9", "boy, 10, flu", "a teenager of 14"."""
@@ -112,9 +115,7 @@ def read_age(part: str, names: frozenset[str], told: Told) -> None:
         _store_age(number(match.group(1)), (match.group(2) or "year")[0], told)
     for match in _AGE_BARE.finditer(part):
         if not CONDITIONAL.search(clause_before(part, match.start())):
-            said, unit = (
-                (match.group(1), match.group(2)) if match.group(1) else (match.group(3), match.group(4))
-            )
+            said, unit = next(pair for pair in zip(*[iter(match.groups())] * 2, strict=True) if pair[0])
             _store_age(number(said), unit[0], told)
     for match in _AGE_SAID.finditer(part):
         if not CONDITIONAL.search(clause_before(part, match.start())) and not other_person(

@@ -69,6 +69,7 @@ _DIALYSIS = Sieved(
     r"|hd) (?:unit|centre"
     r"|center|clinic)\b[^.;\n]{0,24}?\b(?:mondays?|tuesdays?|wednesdays?|mon|tues?|wed|three times|thrice"
     r"|3 times|every)\b|"
+    r"\bat (?:ha?emo)?dialysis (?:on |every |each )?(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?)(?:day)?s?\b|"
     r"\bon the (?:ha?emo)?dialysis unit\b|\b(?:she|he|you|who) (?:gets|has|receives|is having|does) (?:home )?"
     r"(?:ha?emo)?dialysis\b(?! (?:access|fistula|education|clinic|discuss))|"
     r"(?:^|[|,;:(] ?|\b(?:patient|pt|esrd|eskd|ckd ?5|on) ?[:,-]? ?)(?:ha?emo|peritoneal "
