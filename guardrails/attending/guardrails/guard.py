@@ -24,6 +24,7 @@ from attending.guardrails.rails.outcome import FAILURES, FlowResult, RailDecisio
 
 if TYPE_CHECKING:
     from attending.guardrails.checks.port import KnowledgePort
+    from attending.guardrails.checks.rests_on import Grounds
     from attending.guardrails.phi import PhiDetector, PlaceholderProblem
     from attending.guardrails.rails.request import RailRequest
     from attending.guardrails.rails.runner import PolicyRails, RailTexts
@@ -101,6 +102,8 @@ class OutputDecision:
     stage_ms: Mapping[str, float] = field(default_factory=dict)
     citations: tuple[Citation, ...] = ()
     """What each claim of `output_final` rests on; empty without documents."""
+    grounds: Grounds | None = None
+    """What findings about drugs rest on; None where the clinical checks did not end."""
 
     def __repr__(self) -> str:
         return f"OutputDecision(disposition={self.disposition!r}, findings={len(self.findings)})"
@@ -292,6 +295,7 @@ class Guard:
             elapsed_ms=_ms_since(started),
             stage_ms={"restore": restored_ms, **{run.name: run.elapsed_ms for run in runs}},
             citations=request.citations,
+            grounds=request.grounds,
         )
 
     def check_record(

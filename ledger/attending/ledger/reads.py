@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hmac
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
@@ -49,6 +50,8 @@ _KEEPERS: Final = 3
 _ANSWER_SECONDS: Final = 30.0
 """Time that a short read may take; a database that is frozen or cut off answers never, and raises nothing."""
 _REFRESH_SECONDS: Final = 5.0
+
+_DIGEST_TAG: Final = b"attending-keyed-digest/1\n"
 
 
 class LedgerReads:
@@ -240,6 +243,16 @@ class LedgerReads:
         subject = entry.subject or TENANT_SUBJECT
         await self._subject_key(log_id, subject)
         return await self._run(self._unseal, log_id, state.row.origin, subject, commitment, row)
+
+    async def keyed_digest(self, log_id: str, subject: str, content: bytes) -> bytes:
+        """32 bytes that are the same for the same `content` about the same subject, and tell nothing of it.
+
+        HMAC-SHA-256 under a key that is made from the subject's: once that is destroyed nobody can tell, from any copy,
+        what it was of. Another key of the subject gives another digest. Raises NotFound, SubjectErased.
+        """
+        await self._known(log_id)
+        key = hmac.digest(await self._subject_key(log_id, subject), _DIGEST_TAG, "sha256")
+        return hmac.digest(key, content, "sha256")
 
     async def certificate(self, log_id: str, record: str) -> int | None:
         """Index of the entry that says why a vault record is gone; None when it is there, or was never."""

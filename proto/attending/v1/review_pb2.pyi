@@ -299,6 +299,7 @@ class GetItemResponse(_message.Message):
     FACTS_FIELD_NUMBER: _builtins.int
     CONTRADICTED_FIELD_NUMBER: _builtins.int
     WITHHELD_FIELD_NUMBER: _builtins.int
+    DECIDED_BEFORE_FIELD_NUMBER: _builtins.int
     output: _builtins.str
     """Output only. The text that the model wrote, personal data restored."""
     prompt: _builtins.str
@@ -349,6 +350,12 @@ class GetItemResponse(_message.Message):
     def contradicted(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Output only. Fields in which reviewers say other than the application: the text was judged by both."""
 
+    @_builtins.property
+    def decided_before(self) -> _containers.RepeatedCompositeFieldContainer[Global___DecidedBefore]:
+        """Output only. Findings that somebody decided on before, for the same patient and over the same facts: nobody is asked about
+        them, and whoever signs may decide otherwise (`Dispose`).
+        """
+
     def __init__(
         self,
         *,
@@ -366,14 +373,69 @@ class GetItemResponse(_message.Message):
         facts: _abc.Iterable[Global___AddedFacts] | None = ...,
         contradicted: _abc.Iterable[_builtins.str] | None = ...,
         withheld: _builtins.bool = ...,
+        decided_before: _abc.Iterable[Global___DecidedBefore] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "contradicted", b"contradicted", "coverage", b"coverage", "documents", b"documents", "facts", b"facts", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "reads", b"reads", "second_opinion", b"second_opinion", "sign_off_roles", b"sign_off_roles", "withheld", b"withheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "contradicted", b"contradicted", "coverage", b"coverage", "decided_before", b"decided_before", "documents", b"documents", "facts", b"facts", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "reads", b"reads", "second_opinion", b"second_opinion", "sign_off_roles", b"sign_off_roles", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetItemResponse: _TypeAlias = GetItemResponse  # noqa: Y015
+
+@_typing.final
+class DecidedBefore(_message.Message):
+    """What somebody made of the same finding before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FINDING_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    DISPOSITION_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    ENTRY_INDEX_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    STANDS_FIELD_NUMBER: _builtins.int
+    finding: _builtins.int
+    """Output only. Ordinal of the finding."""
+    by: _builtins.str
+    """Output only. Who decided."""
+    disposition: Global___Disposition.ValueType
+    """Output only. What they made of it."""
+    reason_code: _builtins.str
+    """Output only. Their coded reason."""
+    entry_index: _builtins.int
+    """Output only. Index of the entry that says so."""
+    ticket_id: _builtins.str
+    """Output only. Ticket of the text that it was about."""
+    stands: _builtins.bool
+    """Output only. False where that text was taken back since, or somebody who read it again said otherwise: the finding is to be
+    disposed of before anybody signs (`DECISION_LAPSED`).
+    """
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When."""
+
+    def __init__(
+        self,
+        *,
+        finding: _builtins.int = ...,
+        by: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        disposition: Global___Disposition.ValueType = ...,
+        reason_code: _builtins.str = ...,
+        entry_index: _builtins.int = ...,
+        ticket_id: _builtins.str = ...,
+        stands: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "by", b"by", "disposition", b"disposition", "entry_index", b"entry_index", "finding", b"finding", "reason_code", b"reason_code", "stands", b"stands", "ticket_id", b"ticket_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecidedBefore: _TypeAlias = DecidedBefore  # noqa: Y015
 
 @_typing.final
 class BlindedRead(_message.Message):

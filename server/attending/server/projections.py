@@ -116,6 +116,9 @@ review_item = Table(
     Column("result_record", String(64)),
     # Of a practice item for whom alone it is: openly marked from the start, seeded from its debrief on.
     Column("practice_for", String(128)),
+    # Findings that were decided before (JSON, as their entry says), and by which digest each finding is known again.
+    Column("suppressed", Text, nullable=False),
+    Column("alike", Text, nullable=False),
     Index(None, "log_id", "state", "priority", "ticket_id"),
     Index(None, "log_id", "state", "expires_at"),
     Index(None, "log_id", "inference_id"),
@@ -167,6 +170,23 @@ finding_disposition = Table(
     Column("reason", String(32)),
     Column("made_at", String(27), nullable=False),
     Index(None, "log_id", "made_at"),
+)
+
+# One row a finding that may be known again, with the last word on it; `digest` is under the patient's own key.
+decided_finding = Table(
+    "decided_finding",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("ticket_id", String(40), primary_key=True),
+    Column("finding", Integer, primary_key=True, autoincrement=False),
+    Column("digest", String(64), nullable=False),
+    Column("inference_id", String(40), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("disposition", String(16), nullable=False),
+    Column("made_at", String(27), nullable=False),
+    Column("entry_index", BigInteger, nullable=False),
+    Index(None, "log_id", "digest"),
+    Index(None, "log_id", "entry_index"),
 )
 
 # One row a draw of released texts; the seed is in the vault, and in the entry that opens it.

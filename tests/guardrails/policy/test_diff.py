@@ -115,6 +115,7 @@ def test_a_changed_row_is_said_with_its_codes(
         (lambda p: p.update(mandatory_review="when_recommendation"), "mandatory_review", "milder"),
         (lambda p: p["sign_offs"].update(roles=["clinician"]), "sign_offs.roles", "stricter"),
         (lambda p: p["sign_offs"].update(count=2), "sign_offs.count", "stricter"),
+        (lambda p: p.update(suppression={"days": 30}), "suppression.days", "milder"),
         (
             lambda p: p["sign_offs"].update(skills=[{"findings": "doses", "roles": "pharmacist"}]),
             "sign_offs.skills",

@@ -64,6 +64,9 @@ STOP = {"code": ["duplicate"], "severity": ["moderate"], "decision": "block"}
         (lambda p: p.update(sla_minutes=0), "WRONG_VALUE", "sla_minutes"),
         (lambda p: p["sign_offs"].update(roles=["pharmacist"]), "NO_CLINICIAN", "sign_offs"),
         (lambda p: p.update(expiry_minutes=1), "CONTRADICTION", ""),
+        (lambda p: p.update(suppression={"days": 91}), "WRONG_VALUE", "suppression.days"),
+        (lambda p: (p.update(suppression={"days": 30}), p["sign_offs"].update(count=2, blinded_second_read=True)),
+         "CONTRADICTION", ""),
         # Whose signature nobody could ever bring.
         (lambda p: p["sign_offs"].update(skills=[{"findings": "doses", "roles": ["pharmacist", "safety_officer"]}]),
          "UNKNOWN_VALUE", "sign_offs.skills.0.roles.1"),

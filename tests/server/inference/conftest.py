@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from attending.guardrails.checks.rests_on import Grounds
 from attending.guardrails.finding import Basis, Code, Coverage, Finding, Scope, Severity
 from attending.guardrails.guard import InputDecision, OutputDecision, RailRun, rail_failure
 from attending.guardrails.patient import Document, Identity, Judged, PatientContext
@@ -89,6 +90,9 @@ class FakeChecker:
     closed: bool = False
     of_patient: Callable[[PatientContext], tuple[Finding, ...]] = lambda _patient: ()
     failed_rail: RailRun | None = None
+    grounds: Grounds | None = None
+    interaction: Callable[[Finding], Finding] = lambda found: found
+    """What becomes of the finding that HOLD asks for."""
 
     def ready(self) -> bool:
         return not self.closed
@@ -140,7 +144,7 @@ class FakeChecker:
             text = text.replace(placeholder, original)
         found: tuple[Finding, ...] = ()
         if "HOLD" in text:
-            found += (finding(Code.INTERACTION, Severity.MAJOR),)
+            found += (self.interaction(finding(Code.INTERACTION, Severity.MAJOR)),)
         if "BLOCK" in text:
             found += (finding(Code.NEVER_EVENT, Severity.CONTRAINDICATED),)
         found += self.of_patient(judged.context)
@@ -161,9 +165,10 @@ class FakeChecker:
             to_dispose=verdict.to_dispose,
             not_enforced=verdict.not_enforced,
             output_final=text,
-            knowledge_hash="sha256:" + "0" * 64,
+            knowledge_hash=self.knowledge_hash,
             policy_hash=policy.hash,
             elapsed_ms=0.0,
+            grounds=self.grounds,
         )
 
 

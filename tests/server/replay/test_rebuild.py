@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attending.guardrails.checks.rests_on import Grounds
 from attending.guardrails.patient import PatientContext
 from attending.guardrails.policy.schema import Oversight, Sampling
 from attending.ledger.errors import SubjectErased
@@ -164,9 +165,27 @@ async def whole_life(ward: Ward) -> str:
     await told(gate.ledger, gate.clock)
     await gate.pipeline.drain()
     await overseen(ward)
+    await known_again(ward)
     await wanted(ward)
     await practised(ward)
     return patient
+
+
+async def known_again(ward: Ward) -> None:
+    """A finding that was decided before: once rested on, once decided anew."""
+    ward.gate.checker.grounds = Grounds("{}", {})
+    revise(ward, "discharge-plan", suppression={"days": 30})
+    for dispose_again in (False, False, True):
+        ticket = ticket_of(await held(ward, subject_ref="MRN-2"))
+        lease = await claim(ward, ticket, ward.rivera)
+        await dispose_all(ward, ticket, lease, ward.rivera)
+        item, _version = await ward.desk.item(TENANT, ticket)
+        if dispose_again:
+            args = (ward.rivera.principal, ticket, lease, 0, "false_alarm", "misread_text", "")
+            await ward.desk.dispose(*args, fresh())  # type: ignore[arg-type]
+        prepared = await ward.desk.prepare(ward.rivera.permit, ticket, lease, None, ward.rivera.key_id)
+        await sign(ward, ticket, lease, ward.rivera, prepared)
+    assert set(item.suppressed) == {0}
 
 
 async def wanted(ward: Ward) -> None:

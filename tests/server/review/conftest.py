@@ -78,7 +78,9 @@ class Ward:
 
 def revise(ward: Ward, policy: str, **changes: Any) -> None:
     """From now on another version of the policy is served, for calls and for the desk alike."""
-    known = {name: ward.gate.policies.loaded(name) for name in ward.gate.policies}
+    served = ward.gate.pipeline._serving.now.policies
+    assert isinstance(served, Policies)
+    known = {name: served.loaded(name) for name in served}
     revised = Policy.model_validate(known[policy].policy.model_dump() | changes)
     revised._hash = known[policy].policy.hash
     changed = known | {policy: replace(known[policy], policy=revised)}

@@ -40,6 +40,7 @@ from attending.guardrails.checks.port import KnowledgePort
 from attending.guardrails.checks.rate import rates
 from attending.guardrails.checks.red_flag import red_flags
 from attending.guardrails.checks.restart import restarts
+from attending.guardrails.checks.rests_on import Grounds, grounds
 from attending.guardrails.checks.route import routes
 from attending.guardrails.checks.side import sides
 from attending.guardrails.checks.sodium import sodium_rises
@@ -117,6 +118,8 @@ class CheckResult:
     coverage: Coverage
     citations: tuple[Citation, ...] = ()
     """One a claim of the output, in text order; empty without documents."""
+    grounds: Grounds | None = None
+    """What the findings rest on; None of a text that was not read."""
 
 
 def run_checks(judged: Judged, knowledge: KnowledgePort, *, audience: Audience) -> CheckResult:
@@ -129,7 +132,7 @@ def run_checks(judged: Judged, knowledge: KnowledgePort, *, audience: Audience) 
     covered, missing = coverage(case)
     found.extend(missing)
     ordered = sorted(dict.fromkeys(found), key=_order)
-    return CheckResult(one_fact(ordered, mechanisms(case)), covered, ground(case).citations)
+    return CheckResult(one_fact(ordered, mechanisms(case)), covered, ground(case).citations, grounds(case))
 
 
 def _order(finding: Finding) -> tuple[int, int, int, str, str]:

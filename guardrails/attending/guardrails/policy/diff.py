@@ -153,6 +153,7 @@ _MORE_IS_STRICTER: Final[Mapping[str, bool]] = {
     "oversight.reading.words_per_minute": False,
     "oversight.reading.raise_days": True,
     "oversight.velocity.signatures_per_hour": False,
+    "suppression.days": False,
     "sla_minutes": False,
     "expiry_minutes": False,
     "escalation.after_minutes": False,
@@ -188,6 +189,8 @@ def _direction(key: str, was: Any, now: Any) -> Direction:
         if all(skill in now for skill in was):
             return "stricter"
         return "milder" if all(skill in was for skill in now) else "other"
+    if key.startswith("suppression"):
+        return "milder" if was is None else "stricter"
     if key.startswith("escalation"):
         return "stricter" if was is None else "milder" if now is None else "other"
     return "other"

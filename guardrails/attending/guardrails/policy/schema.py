@@ -175,6 +175,12 @@ class Escalation(_Strict):
         return self.to_roles if outside is None or outside.covers(moment) else outside.to_roles
 
 
+class Suppression(_Strict):
+    """For how long a finding about drugs that a reviewer decided on is not asked about again for the same patient."""
+
+    days: int = Field(ge=1, le=90)
+
+
 class BreakGlass(_Strict):
     """Who may release a held text without its sign-offs, and when somebody else has looked at that at the latest."""
 
@@ -473,6 +479,8 @@ class Policy(_Strict):
     sla_minutes: int = Field(ge=1, le=60 * 24 * 30)
     expiry_minutes: int = Field(ge=1, le=60 * 24 * 90)
     escalation: Escalation | None = None
+    suppression: Suppression | None = None
+    """Left out, every finding is decided on each time."""
     break_glass: BreakGlass | None = None
     """Left out, nobody releases without the sign-offs, in no emergency."""
     urgent_contact: _Text
@@ -510,6 +518,11 @@ class Policy(_Strict):
             raise _refused("CONTRADICTION", "`expiry_minutes` must not be below `sla_minutes`")
         if self.escalation is not None and self.escalation.after_minutes > self.expiry_minutes:
             raise _refused("CONTRADICTION", "`escalation.after_minutes` must not be above `expiry_minutes`")
+        if self.suppression is not None and self.sign_offs.blinded_second_read:
+            # What somebody decided before would be a word that both readers have heard.
+            raise _refused(
+                "CONTRADICTION", "`suppression` and `sign_offs.blinded_second_read` exclude each other"
+            )
         if self.break_glass is not None and self.audience == "patient":
             raise _refused("SAFEGUARD_OFF", "`break_glass` is for texts that clinicians read")
         if self.mode != "enforce" and self.audience == "patient":

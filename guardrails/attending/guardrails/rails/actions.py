@@ -113,6 +113,7 @@ async def clinical_checks(text: str) -> RailOutcome:
     result = run_checks(judged, request.services.knowledge, audience=request.audience)
     request.coverage = result.coverage
     request.citations = result.citations
+    request.grounds = result.grounds
     if request.document_limits is not None and request.document_limits.semantic:
         from attending.guardrails.grounding.minilm import load_minilm
         from attending.guardrails.grounding.semantic import by_meaning

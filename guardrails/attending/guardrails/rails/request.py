@@ -15,6 +15,7 @@ from attending.guardrails.rails.signs import Place
 
 if TYPE_CHECKING:
     from attending.guardrails.checks.port import KnowledgePort
+    from attending.guardrails.checks.rests_on import Grounds
     from attending.guardrails.phi import PhiDetector, PlaceholderProblem
     from attending.guardrails.policy.schema import Documents, ScopeOfUse
 
@@ -52,6 +53,8 @@ class RailRequest:
     """What the policy covers; every topic outside of care is off topic where it is None."""
     coverage: Coverage = field(default_factory=Coverage)
     citations: tuple[Citation, ...] = ()
+    grounds: Grounds | None = None
+    """What findings about drugs rest on; None where the clinical checks did not end."""
     _likenesses: dict[tuple[Place, str], tuple[Likeness, ...]] = field(
         default_factory=dict, init=False, repr=False
     )

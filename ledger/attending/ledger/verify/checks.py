@@ -29,6 +29,7 @@ from attending.ledger.verify.practice import Practice
 from attending.ledger.verify.report import Findings
 from attending.ledger.verify.signatures import Signatures, Signed
 from attending.ledger.verify.succession import Successions
+from attending.ledger.verify.suppressions import Suppressions
 
 
 class Scope(StrEnum):
@@ -148,6 +149,7 @@ class Checks:
         self._activations = Activations(findings, whole=scope is not Scope.SUBSET, begin=begin)
         self._draws = Draws(findings, whole=scope is not Scope.SUBSET and begin == 0)
         self._practice = Practice(findings, whole=from_start)
+        self._suppressions = Suppressions(findings, whole=from_start)
         self._released = self._held_released = self._exceptions = self._transitions = 0
 
     def visit(self, entry: Entry) -> None:
@@ -176,6 +178,7 @@ class Checks:
             stream.records[item.record] = item.commitment
         self._move(stream, entry)
         stream.leases.visit(entry, complete=stream.complete)
+        self._suppressions.visit(entry)
         if stream.own_views is not None:
             stream.own_views.visit(entry, complete=stream.complete)
         match entry.type:

@@ -161,6 +161,7 @@ def show(ticket: str, as_json: bool, purpose: str, connection: Connection) -> No
     for document in item.documents:
         _section(f"document {document.id} {document.version}".rstrip(), document.text)
     _section("text", item.output)
+    decided = {one.finding: _decided_before(one) for one in item.decided_before}
     for finding in item.findings:
         severity = common_pb2.Severity.Name(finding.severity).removeprefix("SEVERITY_").lower()
         state = f" [{finding.disposition}]" if finding.disposition else ""
@@ -168,6 +169,8 @@ def show(ticket: str, as_json: bool, purpose: str, connection: Connection) -> No
         where = f'"{finding.text}" at {finding.start}-{finding.end}; ' if finding.text else ""
         basis = "" if finding.source.startswith(finding.basis) else f"{finding.basis}: "
         click.echo(f"    {where}{basis}{finding.source}")
+        if (before := decided.get(finding.ordinal)) is not None:
+            click.echo(f"    {before}")
     for read in item.reads:
         made = ", ".join(
             f"({one.finding}) {word(review_pb2.Disposition, one.disposition)}" for one in read.findings
@@ -183,6 +186,14 @@ def show(ticket: str, as_json: bool, purpose: str, connection: Connection) -> No
     click.echo("may be signed by: " + ", ".join(item.sign_off_roles))
     if set(item.item.open_to) != set(item.sign_off_roles):
         click.echo("signature wanted of: " + " or ".join(item.item.open_to))
+
+
+def _decided_before(one: review_pb2.DecidedBefore) -> str:
+    made, when = word(review_pb2.Disposition, one.disposition), one.at.ToDatetime().strftime("%Y-%m-%d")
+    stands = "" if one.stands else "; that text does not stand any more: dispose of it again"
+    return (
+        f"decided before by {one.by} on {when}: {made}, {one.reason_code} (entry {one.entry_index}){stands}"
+    )
 
 
 @review.command(epilog=examples("attending review claim tkt_0123..."))

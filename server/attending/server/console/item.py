@@ -61,7 +61,7 @@ class ItemPage:
         case = await self._desk.view(await permit_of(self._phi, who), ticket)
         item, result, now = case.item, case.result, self._pages.now()
         row = row_of(item, who.name, now)
-        decide, notes = present.threshold_split(result.findings, item.to_dispose)
+        decide, notes = present.threshold_split(result.findings, [*item.to_dispose, *item.suppressed])
         history = await self._desk.history(who, item, HISTORY)
         signatures = [_signature(entry) for entry in history if entry.type == "review.signed"]
         # Once somebody signed, the text is what they signed; what the model wrote is beside it. Who judges between two
@@ -93,6 +93,7 @@ class ItemPage:
             decide=decide,
             notes=notes,
             needed=set(item.to_dispose),
+            decided_before={one.finding: one for one in case.decided_before},
             # The application is believed where a reviewer says otherwise, and what each added stands beside it.
             patient=present.patient(context_json(case.contexts[0])),
             added=[(one.by, one.at, present.said(context_json(one.context))) for one in case.facts],

@@ -14,6 +14,7 @@ from attending.ledger.vault import SealedPayload
 from attending.server.clock import stamp
 from attending.server.inference import entries
 from attending.server.inference.call import OpenCall, new_id
+from attending.server.inference.suppression import NOTHING_KNOWN, Known
 
 
 def effective_audience(policy: Policy, recipient: str) -> Audience:
@@ -22,9 +23,16 @@ def effective_audience(policy: Policy, recipient: str) -> Audience:
 
 
 def disposition(
-    opened: OpenCall, verdict: Verdict, findings: Sequence[Finding], text: SealedPayload, now: datetime
+    opened: OpenCall,
+    verdict: Verdict,
+    findings: Sequence[Finding],
+    text: SealedPayload,
+    now: datetime,
+    known: Known = NOTHING_KNOWN,
 ) -> tuple[str, dict[str, Any]]:
-    """Type and body of the entry that follows `inference.generated`."""
+    """Type and body of the entry that follows `inference.generated`. Of a text that is held nobody is asked to dispose
+    of what `known` says was decided before.
+    """
     policy = opened.policy
     if verdict.disposition == "release":
         return "inference.released", {
@@ -36,7 +44,7 @@ def disposition(
     body: dict[str, Any] = {
         "ticket": new_id("tkt"),
         "policy": policy.name,
-        "to_dispose": list(verdict.to_dispose),
+        "to_dispose": [ordinal for ordinal in verdict.to_dispose if ordinal not in known.suppressed],
         "due_at": stamp(now + timedelta(minutes=policy.sla_minutes)),
         "expires_at": stamp(now + timedelta(minutes=policy.expiry_minutes)),
         "urgency": policy.urgency,
@@ -45,11 +53,13 @@ def disposition(
     if verdict.disposition == "block":
         body |= {"stage": "output", "sign_off": {"roles": ["safety_officer"], "count": 0}}
         return "inference.blocked", body
+    body |= known.body()
     body["sign_off"] = {
         "roles": list(verdict.required_roles),
         "count": policy.sign_offs.count,
         "author_may_sign": policy.sign_offs.author_may_sign,
     }
+    # Whose signature is wanted is not for an earlier reviewer to decide.
     to_dispose = [findings[position] for position in verdict.to_dispose]
     if groups := wanted(policy.sign_offs.skills, to_dispose, verdict.required_roles):
         body["sign_off"]["wanted"] = [list(group) for group in groups]

@@ -25,6 +25,7 @@ from attending.server.inference.entries import Result
 from attending.server.inference.failed_rails import tell_failed
 from attending.server.inference.models import Models
 from attending.server.inference.states import State, require
+from attending.server.inference.suppression import Known, Suppression
 from attending.server.inference.trail import Trail
 from attending.server.providers.port import ProviderReply
 from attending.server.wire.violations import normalise
@@ -37,9 +38,10 @@ CHECK_RETRY_SECONDS = (0.1, 0.5, 2.0)
 class Judgement:
     """Shared by all calls of one server process."""
 
-    def __init__(self, models: Models, trail: Trail) -> None:
+    def __init__(self, models: Models, trail: Trail, suppression: Suppression) -> None:
         self._models = models
         self._trail = trail
+        self._suppression = suppression
 
     async def judge(
         self,
@@ -117,11 +119,33 @@ class Judgement:
             final,
             sealed,
         )
-        closing = trail.entry(opened, *disposition(opened, verdict, findings, final, trail.now()))
-        require(State.RECEIVED, closing.type)
-        try:
+        known = await self._suppression.known(
+            opened,
+            findings,
+            verdict,
+            decision.grounds,
+            audience=audience,
+            knowledge_hash=decision.knowledge_hash,
+            now=trail.now(),
+        )
+
+        async def close(known: Known) -> None:
+            now = trail.now()
+            closing = trail.entry(opened, *disposition(opened, verdict, findings, final, now, known))
+            require(State.RECEIVED, closing.type)
             # A crash before this commit leaves the open intent and no release; after it, the verdict stands.
-            await trail.append(opened, [generated, closing], expect=opened.version, retry=True)
+            await trail.append(
+                opened, [generated, closing], expect=opened.version, also=known.expect, retry=True
+            )
+
+        try:
+            try:
+                await close(known)
+            except ExpectationFailed:
+                if not known.expect or await trail.names(opened, final):
+                    raise
+                # What was decided before may stand no more: everything is asked about.
+                await close(known.all_asked())
         except ExpectationFailed:
             # Either an append of unknown outcome had succeeded after all, or somebody closed this call first
             # (recovery): then the text exists, so it goes on record, unreleased.

@@ -31,6 +31,7 @@ from attending.server.inference.models import Models
 from attending.server.inference.outcome import Outcome, read_outcome
 from attending.server.inference.owners import Owners
 from attending.server.inference.prompt import prompt_of
+from attending.server.inference.suppression import Suppression
 from attending.server.inference.trail import Trail
 from attending.server.inference.watch import Changes
 from attending.server.prompts.registry import PromptRegistry
@@ -67,7 +68,7 @@ class Pipeline:
         self._trail = Trail(ledger, switch, changes, self._background, owners.owner, now)
         self._models = Models(providers, residency or {}, self._trail, self._background, now)
         self._intents = Intents(ledger, owners, self._trail, now)
-        self._judgement = Judgement(self._models, self._trail)
+        self._judgement = Judgement(self._models, self._trail, Suppression(ledger))
         self._calls = ExactlyOnce(ledger, owners.owner, self._background, max_open=max_open)
         self.last_stages: dict[str, float] = {}
 

@@ -81,10 +81,11 @@ class Trail:
         pending: Sequence[PendingEntry],
         *,
         expect: int,
+        also: Sequence[Expectation] = (),
         claim: Claim | None = None,
         retry: bool = False,
     ) -> Appended:
-        """One atomic append of entries with the rows that follow from them.
+        """One atomic append of entries with the rows that follow from them. `also` is what must hold of other streams.
 
         With `retry` a store that is briefly unavailable is tried again: the condition on the stream's version makes
         that safe, since a commit of unknown outcome then shows as a failed expectation.
@@ -97,7 +98,7 @@ class Trail:
                     tenant,
                     opened.policy.name,
                     pending,
-                    expect=[Expectation(inference_id, expect)],
+                    expect=[Expectation(inference_id, expect), *also],
                     claim=claim,
                     rows=rows_of_append(pending),
                 )

@@ -32,7 +32,7 @@ REDUCERS: Final[Mapping[str, tuple[Reducer, ...]]] = {
     "inference.withdrawn": (inference.withdrawn, review.withdrawn, recall.withdrawn),
     "recall.acknowledged": (recall.acknowledged,),
     "review.claimed": (review.claimed,),
-    "review.disposed": (review.disposed, oversight.disposed),
+    "review.disposed": (review.disposed, review.decided, oversight.disposed),
     "review.facts_added": (review.facts_added,),
     "review.signed": (review.signed, oversight.signed),
     "review.sampled": (oversight.sampled,),

@@ -10,6 +10,7 @@ from attending.guardrails.finding import Finding
 from attending.guardrails.patient import Document, PatientContext
 from attending.server.auth.principal import Principal
 from attending.server.inference.entries import Result
+from attending.server.review.decided_before import DecidedBefore
 from attending.server.review.facts import Added, contexts, contradictions, together
 from attending.server.review.item import Item
 from attending.server.review.reads import Read
@@ -35,6 +36,8 @@ class Case:
     reads: tuple[tuple[Read, str], ...] = ()
     """Of a blinded item, once both readers have decided: what each made of it, and the text that they signed."""
 
+    decided_before: tuple[DecidedBefore, ...] = ()
+    """Earlier decisions on findings that nobody is asked about."""
     withheld: bool = False
     """Findings are there and not shown: the viewer has not put their own view on record."""
 
@@ -80,6 +83,7 @@ def view_document(
         "contradicted": list(case.contradicted),
         "findings": [finding.to_json() for finding in case.result.findings],
         "findings_of_text": [finding.to_json() for finding in findings],
+        **({"decided_before": [one.to_json() for one in case.decided_before]} if case.decided_before else {}),
         "dispositions": {str(n): d for n, d in sorted(case.item.disposed.items())},
         "coverage": case.result.coverage.to_json(),
         "signer": principal.name,

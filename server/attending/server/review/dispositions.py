@@ -48,6 +48,8 @@ class Dispositions(Opinions):
             "rail": found.rail,
             "code": found.code.value,
             "severity": found.severity.value,
+            # By this it is known again, where it may be.
+            **({"alike": item.alike[finding]} if finding in item.alike else {}),
         }
         entry = self._entry(principal, "review.disposed", item, body, *note_payload(note))
         return await self._step(principal, item, version, [entry], once)

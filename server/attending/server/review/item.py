@@ -61,6 +61,14 @@ class Signed:
 
 
 @dataclass(frozen=True, slots=True)
+class Suppressed:
+    """What an earlier decision on the same finding is found by."""
+
+    entry: int
+    inference: str
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """Times are the ledger's text form. `to_dispose` are ordinals of findings, `disposed` ordinal to disposition."""
 
@@ -99,6 +107,10 @@ class Item:
     """Vault record of all that reviewers added to the patient's facts, None where nothing was."""
     result_record: str | None = None
     """That of the findings since then; None while those of the text's first judging stand."""
+    suppressed: Mapping[int, Suppressed] = field(default_factory=dict)
+    """Findings that were decided before, by their ordinals; nobody is asked about them."""
+    alike: Mapping[int, str] = field(default_factory=dict)
+    """By which digest a finding is known again."""
     skills: str = ""
     open_to: tuple[str, ...] = ()
     """The roles in which a signature now brings the text closer to its release."""
@@ -145,6 +157,11 @@ class Item:
             adjudicated_by=row["adjudicated_by"],
             facts_record=row["facts_record"],
             result_record=row["result_record"],
+            suppressed={
+                one["finding"]: Suppressed(one["entry"], one["inference"])
+                for one in json.loads(row["suppressed"])
+            },
+            alike={int(n): digest for n, digest in json.loads(row["alike"]).items()},
             skills=row["skills"],
             open_to=_names(row["open_to"]),
             practice_for=row["practice_for"],
@@ -211,7 +228,9 @@ def unresolved(
     no worse now; one disposed of as fixed must be gone. A block is never resolved: it can only be edited away.
     """
     accepted: dict[_Identity, int] = {}
-    for ordinal, disposition in item.disposed.items():
+    # What was decided before is accepted as it was then, unless somebody has said otherwise by now.
+    made = {**dict.fromkeys(item.suppressed, "accepted_risk"), **item.disposed}
+    for ordinal, disposition in made.items():
         if disposition in ("accepted_risk", "false_alarm") and ordinal < len(original):
             known = _identity(original[ordinal])
             accepted[known] = max(accepted.get(known, 0), original[ordinal].severity.rank)

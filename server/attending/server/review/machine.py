@@ -146,7 +146,8 @@ def _require_not_reserved(item: Item, who: Principal, now: datetime) -> None:
 
 def dispose(item: Item, who: Principal, lease_id: str, finding: int, now: datetime) -> None:
     require_lease(item, who, lease_id, now)
-    if finding not in item.to_dispose:
+    # What was decided before may be decided anew.
+    if finding not in item.to_dispose and finding not in item.suppressed:
         raise NotFound("UNKNOWN_FINDING")
 
 

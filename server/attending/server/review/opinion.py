@@ -73,8 +73,10 @@ class Opinions(Record):
         if not (await self._own_view(who.tenant, case.item)).missing(who, case.item):
             return case
         nothing = replace(case.result, findings=(), citations=(), coverage=Coverage(0, 0, ()), rails=())
-        item = replace(case.item, worst_severity=None, severity_rank=0, to_dispose=(), disposed={})
-        return replace(case, item=item, result=nothing, reads=(), withheld=True)
+        item = replace(
+            case.item, worst_severity=None, severity_rank=0, to_dispose=(), disposed={}, suppressed={}
+        )
+        return replace(case, item=item, result=nothing, reads=(), decided_before=(), withheld=True)
 
     async def _require_opinion(self, who: Principal, item: Item) -> None:
         """FailedPrecondition (OPINION_REQUIRED) for what shows findings or rests on them, before an own view."""

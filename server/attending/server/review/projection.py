@@ -99,6 +99,23 @@ def disposed(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
     return _write(fact, values)
 
 
+def decided(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    """What was made of a finding that may be known again; the last word on it counts."""
+    body = fact.body
+    if "alike" not in body:
+        return ()
+    values = {
+        "digest": body["alike"],
+        "inference_id": fact.stream,
+        "severity": body["severity"],
+        "disposition": body["disposition"],
+        "made_at": fact.time,
+        "entry_index": fact.index,
+    }
+    key = {"ticket_id": body["ticket"], "finding": body["finding"]}
+    return [RowWrite(projections.decided_finding, key, values)]
+
+
 def facts_added(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
     """The findings are those of a new run: what was decided on the same ones stays, and signatures over the old ones
     count no more.
@@ -113,6 +130,9 @@ def facts_added(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
     values = {
         **graded,
         **_signers(terms, []),
+        # Over other facts nothing is known again.
+        "suppressed": "[]",
+        "alike": "{}",
         "facts_record": body["facts_record"],
         "result_record": body["result_record"],
         "to_dispose": ",".join(map(str, body["to_dispose"])),
@@ -263,6 +283,9 @@ def _open(fact: Fact, state: State) -> Sequence[RowWrite]:
         "blinded": body["sign_off"].get("blinded", False),
         "reads": "[]",
         "practice_for": practice.get("for"),
+        # Sorted, since an entry is read back in the order of its canonical form.
+        "suppressed": json.dumps(body.get("suppressed", []), sort_keys=True),
+        "alike": json.dumps({str(one["finding"]): one["digest"] for one in body.get("alike", [])}),
     }
     return _write(fact, values)
 

@@ -30,6 +30,7 @@ from attending.server.practice.debrief import Answer, debriefed
 from attending.server.practice.mark import Mark, Marks
 from attending.server.replay.reducers import rows_of_append
 from attending.server.review.case import Case
+from attending.server.review.decided_before import decided_before
 from attending.server.review.facts import Added, load_facts
 from attending.server.review.item import Item
 from attending.server.review.preparation import Preparations
@@ -149,6 +150,7 @@ class Record:
             request.context,
             facts,
             tuple(zip(decided, (text.decode("utf-8") for text in texts), strict=True)),
+            await decided_before(self._ledger, tenant, item),
         )
 
     async def _generated(self, tenant: str, inference_id: str) -> Mapping[str, Any]:

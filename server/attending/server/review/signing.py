@@ -22,6 +22,7 @@ from attending.server.phi.access import Permit
 from attending.server.review import machine
 from attending.server.review.case import Case, view_document
 from attending.server.review.checking import Checking
+from attending.server.review.decided_before import require_standing
 from attending.server.review.enrolment import key_in_force, signing_key_of
 from attending.server.review.item import Item, Signed
 from attending.server.review.note import note_payload, rejection_violations
@@ -47,11 +48,11 @@ class Signing(Checking, Pacing):
         """Re-checks the text to be signed with the rails and returns the statement to sign. That it is shown, with what
         opens its commitments, is an entry before. With `rejection` the statement refuses the text as it was generated.
 
-        Refused (FailedPrecondition): FINDINGS_UNDISPOSED, DISPOSITION_NEEDS_EDIT (a finding marked as fixed is still
-        there, or facts were added with which the policy blocks the text), EDIT_NOT_CLEAN (the edit has a finding that
-        the policy in force would hold or block), POLICY_NOT_SERVED (no version of the policy judges an edit any more),
-        KEY_UNKNOWN, SIGNER_IS_AUTHOR, SIGNER_SIGNED_BEFORE, READ_BEFORE (a reader of a blinded item has decided
-        already).
+        Refused (FailedPrecondition): FINDINGS_UNDISPOSED, DECISION_LAPSED (as `require_standing`), SKILL_WANTED,
+        DISPOSITION_NEEDS_EDIT (a finding marked as fixed is still there, or facts were added with which the policy
+        blocks the text), EDIT_NOT_CLEAN (the edit has a finding that the policy in force would hold or block),
+        POLICY_NOT_SERVED (no version of the policy judges an edit any more), KEY_UNKNOWN, SIGNER_IS_AUTHOR,
+        SIGNER_SIGNED_BEFORE, READ_BEFORE (a reader of a blinded item has decided already).
         """
         if rejection is not None:
             _require_well_formed(rejection, edited_text)
@@ -70,6 +71,7 @@ class Signing(Checking, Pacing):
         key = await signing_key_of(self._ledger, principal, key_id)
         if rejection is None:
             machine.require_disposed(item)
+            await require_standing(self._ledger, principal.tenant, item)
         text, record, salt, sealed = await self._text_to_sign(
             principal.tenant, case, edited_text, refuses=rejection is not None
         )
@@ -171,8 +173,10 @@ class Signing(Checking, Pacing):
             raise FailedPrecondition("SIGNATURE_INVALID") from None
         if prepared.checked_by is not None and prepared.checked_by != self._in_force(item):
             raise Aborted("CHANGED_SINCE_PREPARED")
-        key = await key_in_force(self._ledger, principal.tenant, prepared.statement.key_id)
+        expect = [await key_in_force(self._ledger, principal.tenant, prepared.statement.key_id)]
         meaning, rejection = prepared.statement.meaning, prepared.rejection
+        if rejection is None:
+            expect += await require_standing(self._ledger, principal.tenant, item)
         pace = await self.pace(principal, prepared, read_seconds)
         reading, figure = await self._paced(principal, pace, reading_reason)
         mark = await self.marks.of(principal.tenant, item.inference_id)
@@ -226,7 +230,7 @@ class Signing(Checking, Pacing):
             pending.append(
                 self._debrief(item, mark, principal.actor, meaning.value, prepared.text, nonce=nonce)
             )
-        done_item, done_version, first = await self._step(principal, item, version, pending, once, key)
+        done_item, done_version, first = await self._step(principal, item, version, pending, once, *expect)
         self._prepared.drop(principal.tenant, preparation_id)
         return done_item, done_version, tuple(range(first, first + len(pending)))
 

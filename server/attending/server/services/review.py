@@ -13,6 +13,7 @@ from attending.server.auth.context import current_principal
 from attending.server.errors import InvalidRequest
 from attending.server.passkeys.responses import signing_options
 from attending.server.phi.access import PhiAccess
+from attending.server.review.decided_before import DecidedBefore
 from attending.server.review.desk import Desk
 from attending.server.review.facts import Added
 from attending.server.review.item import Item
@@ -126,6 +127,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             ],
             facts=[_added(one) for one in case.facts],
             contradicted=case.contradicted,
+            decided_before=[_decided_before(one) for one in case.decided_before],
         )
 
     async def Claim(  # noqa: N802
@@ -340,6 +342,20 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             item=_item(item, version),
             receipt=await receipt_message(self._ledger, principal.tenant, index),
         )
+
+
+def _decided_before(one: DecidedBefore) -> review_pb2.DecidedBefore:
+    message = review_pb2.DecidedBefore(
+        finding=one.finding,
+        by=one.by,
+        disposition=_DISPOSITION_VALUES[one.disposition],
+        reason_code=one.reason_code,
+        entry_index=one.entry,
+        ticket_id=one.ticket,
+        stands=one.stands,
+    )
+    message.at.FromDatetime(clock.parse(one.at))
+    return message
 
 
 def _added(one: Added) -> review_pb2.AddedFacts:
