@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from attending.server.console.examination import ExaminationPages
+from attending.server.console.facts import FactsForm
 from attending.server.console.gate import Gate
 from attending.server.console.glass import GlassPages
 from attending.server.console.guard import Address, Guard
@@ -55,6 +56,7 @@ def application(
     queue: QueuePage,
     item: ItemPage,
     steps: Steps,
+    facts: FactsForm,
     signature: Signature,
     readings: Readings,
     passkeys: PasskeyPages,
@@ -95,6 +97,7 @@ def application(
                 ("opinion", "recordOpinion", "ReviewService/RecordOpinion", steps.opinion),
                 ("escalate", "escalate", "ReviewService/Escalate", steps.escalate),
                 ("dispose", "dispose", "ReviewService/Dispose", steps.dispose),
+                ("facts", "addFacts", "ReviewService/AddFacts", facts.add),
                 # As dear as a disposition: the rails run.
                 ("check", "prepareSign", "ReviewService/Dispose", steps.check),
                 ("reject", "reject", "ReviewService/Reject", steps.reject),

@@ -13,6 +13,7 @@ from attending.server.app import App, Component, policies_folder
 from attending.server.config import ConsoleOidcSection, ConsoleSection, ConsoleSmartSection
 from attending.server.console.application import application
 from attending.server.console.examination import ExaminationPages
+from attending.server.console.facts import FactsForm
 from attending.server.console.gate import Gate
 from attending.server.console.glass import GlassPages
 from attending.server.console.guard import Address
@@ -200,6 +201,7 @@ async def build(app: App) -> Console:
         queue=QueuePage(desk, serving.policies, sessions, pages, newcomers if section.practice else None),
         item=ItemPage(desk, recalls, passkeys, app.ledger, app.phi, pages, app.directory),
         steps=Steps(desk, app.ledger, app.phi, app.now),
+        facts=FactsForm(desk, app.ledger),
         signature=Signature(desk, app.ledger, app.phi, passkeys, readings),
         readings=readings,
         passkeys=PasskeyPages(gate, passkeys, app.rates, pages),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,8 +15,10 @@ from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
 from attending.server.console import present, words
 from attending.server.console.between import between
+from attending.server.console.facts import GROUPS, NONE_KNOWN, given
 from attending.server.console.gate import Visit
 from attending.server.console.queue import row_of
+from attending.server.console.rejudged import rejudged
 from attending.server.console.render import Pages
 from attending.server.errors import AttendingError
 from attending.server.passkeys.door import Passkeys
@@ -24,7 +27,7 @@ from attending.server.phi.purpose import Purpose
 from attending.server.practice.debrief import Debrief, debrief_of
 from attending.server.recall.desk import Recalls
 from attending.server.review.desk import Desk
-from attending.server.review.facts import context_json
+from attending.server.review.facts import MAX_ADDITIONS, context_json
 from attending.server.review.item import Item
 from attending.server.review.reads import read_of
 from starlette.responses import Response
@@ -74,6 +77,8 @@ class ItemPage:
         practice = item.practice_for is not None
         may_review = bool(roles) and item.state == "held" and item.expires_at > stamp(now)
         may_hand = may_review and not item.reading and not practice
+        mine = may_review and row.mine
+        believed = context_json(case.contexts[0])
         out = item.state in ("released", "withdrawn")
         debrief = None
         if item.state == "debriefed":
@@ -95,8 +100,13 @@ class ItemPage:
             needed=set(item.to_dispose),
             decided_before={one.finding: one for one in case.decided_before},
             # The application is believed where a reviewer says otherwise, and what each added stands beside it.
-            patient=present.patient(context_json(case.contexts[0])),
+            patient=present.patient(believed),
             added=[(one.by, one.at, present.said(context_json(one.context))) for one in case.facts],
+            may_add=mine and not (item.blinded or case.withheld or len(case.facts) >= MAX_ADDITIONS),
+            facts_form=GROUPS,
+            none_known=NONE_KNOWN,
+            given=defaultdict(str, given(believed)),
+            again=await rejudged(self._ledger, case),
             citations=result.citations,
             light=present.second_light(light_of(result.findings)),
             may_review=may_review,

@@ -12,6 +12,21 @@ from typing import Any, Final
 from attending.guardrails.finding import Finding, Severity
 
 _WORD: Final = re.compile(r"\s+|[^\s]+")
+_ZEROS: Final = re.compile(r"\A(-?\d+)\.0+\Z|\A(-?\d+\.\d*[1-9])0+\Z")
+_MEASURED: Final = {
+    "age_years": "age@years",
+    "age_days": "age@days",
+    "weight_kg": "weight@kg",
+    "height_cm": "height@cm",
+    "egfr": "eGFR@mL/min/1.73m²",
+    "crcl": "creatinine clearance@mL/min",
+    "pregnancy_weeks": "pregnant for@weeks",
+    "lactating": "breast-feeding",
+    "infant_days": "infant of@days",
+    "child_pugh": "Child-Pugh",
+    "labs": "results",
+}
+"""Fields as they are said, with their unit."""
 _MAX_LINES: Final = 2_000
 """Of both texts together that are compared, from the first that differs to the last."""
 _MAX_WORDS: Final = 4_000
@@ -137,7 +152,7 @@ def patient(context: Mapping[str, Any]) -> Patient:
     born = str(identity.get("birth_date") or "")
     age = context.get("age_years")
     if age is not None:
-        facts.append(Fact("Age", f"{age} y"))
+        facts.append(Fact("Age", f"{_plain(age)} y"))
     elif context.get("age_days") is not None:
         facts.append(Fact("Age", f"{context['age_days']} d"))
     elif not born:
@@ -146,12 +161,12 @@ def patient(context: Mapping[str, Any]) -> Patient:
         facts.append(Fact("Sex", str(context["sex"])))
     if context.get("pregnant"):
         weeks = context.get("pregnancy_weeks")
-        facts.append(Fact("Pregnant", f"{weeks} weeks" if weeks is not None else "yes", alert=True))
+        facts.append(Fact("Pregnant", f"{_plain(weeks)} weeks" if weeks is not None else "yes", alert=True))
     if context.get("lactating"):
         facts.append(Fact("Breast-feeding", "yes", alert=True))
     weight = context.get("weight_kg")
     if weight is not None:
-        facts.append(Fact("Weight", f"{weight} kg"))
+        facts.append(Fact("Weight", f"{_plain(weight)} kg"))
     else:
         missing.append("weight")
     facts += _renal(context)
@@ -199,12 +214,17 @@ def _renal(context: Mapping[str, Any]) -> Iterable[Fact]:
         if value is None and newest is not None:
             value = newest["value"]
         if value is not None:
-            yield Fact(name, f"{value} {unit}", alert=float(value) < 60, since=since)
+            yield Fact(name, f"{_plain(value)} {unit}", alert=float(value) < 60, since=since)
 
 
 def said(facts: Mapping[str, Any]) -> str:
     """Facts in one line, each with its field's name."""
-    return "; ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in facts.items())
+    return "; ".join(_fact(name, value) for name, value in facts.items())
+
+
+def _fact(name: str, value: Any) -> str:
+    label, _at, unit = _MEASURED.get(name, name.replace("_", " ")).partition("@")
+    return f"{label} {_value(value)}{f' {unit}' if unit else ''}"
 
 
 def _value(value: Any) -> str:
@@ -214,7 +234,12 @@ def _value(value: Any) -> str:
         return ", ".join(_value(one) for one in value) or "none known"
     if isinstance(value, dict):
         return " ".join(_value(one) for one in value.values() if not isinstance(one, bool))
-    return str(value)
+    return _plain(value)
+
+
+def _plain(value: object) -> str:
+    """A number without the zeros that its way through the wire left behind it; anything else as it is."""
+    return _ZEROS.sub(r"\1\2", str(value))
 
 
 def _allergy(one: Mapping[str, Any]) -> str:

@@ -7,7 +7,9 @@ for at every request. A process that is killed ends its sessions, and its people
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -60,6 +62,9 @@ class Session:
     framed: bool = False
     """Whether it is one in a page of another site: it has what its launches lead to, and nothing else."""
     launches: dict[str, Launch] = field(default_factory=dict, repr=False)
+    draft_key: str = field(default="", repr=False)
+    """With this its pages seal what was typed and not sent, in the browser: base64 of 32 bytes, the same for every
+    session that the same person has at this process."""
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     @property
@@ -91,6 +96,7 @@ class Sessions:
         self._longest = timedelta(seconds=longest_seconds)
         self._now = now
         self._by_hash: dict[bytes, Session] = {}
+        self._drafts = secrets.token_bytes(_TOKEN_BYTES)
 
     async def begin(
         self, principal: Principal, key_id: str | None = None, address: str = "", *, framed: bool = False
@@ -117,6 +123,7 @@ class Sessions:
             key_id,
             address,
             framed,
+            draft_key=self._draft_key(principal),
         )
         others = self.of(principal.tenant, principal.name)
         elsewhere = [one.seen for one in others if one.address != address]
@@ -133,6 +140,10 @@ class Sessions:
         await self._append(session, "session.started", body)
         self._by_hash[_hash(token)] = session
         return session, token
+
+    def _draft_key(self, who: Principal) -> str:
+        derived = hmac.digest(self._drafts, f"draft\0{who.tenant}\0{who.name}".encode(), "sha256")
+        return base64.b64encode(derived).decode()
 
     def find(self, token: str) -> Session | None:
         """The session of a token, None when there is none or it is over."""

@@ -88,7 +88,15 @@ class Steps:
             note=note,
         )
         item, _version, _index = await self._desk.dispose(
-            visit.principal, ticket, lease, finding, made, reason, note, await self._once(visit, request)
+            visit.principal,
+            ticket,
+            lease,
+            finding,
+            made,
+            reason,
+            note,
+            await self._once(visit, request),
+            judged=text_of(fields, "judged", required=False),
         )
         return _answer(item)
 
@@ -96,7 +104,9 @@ class Steps:
         """Whether the item is still what a page shows. Nothing of the patient: no look."""
         item, _version = await self._desk.item(visit.principal.tenant, _ticket(visit))
         mine = item.leased(stamp(self._now())) and item.claimed_by == visit.principal.name
-        return JSONResponse({"state": item.state, "lease": item.lease_id if mine else None})
+        return JSONResponse(
+            {"state": item.state, "lease": item.lease_id if mine else None, "judged": item.judged}
+        )
 
     async def check(self, visit: Visit) -> Response:
         """What the rails say of a text while it is written, and what was changed in it."""

@@ -21,7 +21,7 @@ SENTENCES: Final[dict[str, str]] = {
     "BREAK_GLASS_NOT_PERMITTED": "The policy of this text permits no release without its signatures, in no emergency.",
     "BREAK_GLASS_REVIEWED": "Somebody closed this review already. Reload the page to see what they found.",
     "DECISION_NOT_SIGNED": "Two people decide on this item under signature. Reject it with your passkey.",
-    "DISPOSITION_NEEDS_EDIT": "You agreed with a finding, so the text must be changed for it before you sign.",
+    "DISPOSITION_NEEDS_EDIT": "The text must be changed before you sign: you agreed with a finding, or facts ask it.",
     "EDIT_NOT_CLEAN": "The changed text still has a problem that would hold it. Change it, or decide on the finding.",
     "ESCALATED_BY_YOU": "You passed this item on, so somebody else decides. They may hand it back to you.",
     "EXAMINATION_CHANGED": "Somebody else did something here at the same moment. Reload the page and look again.",

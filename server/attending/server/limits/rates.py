@@ -32,6 +32,7 @@ COSTS: Final[dict[str, int]] = {
     "/attending.v1.InferenceService/StreamInfer": MODEL_COST,
     "/attending.v1.InferenceService/Record": MODEL_COST,
     "/attending.v1.ReviewService/Dispose": MODEL_COST,
+    "/attending.v1.ReviewService/AddFacts": MODEL_COST,
     "/attending.v1.LedgerService/AppendBatch": MODEL_COST,
     "/attending.v1.LedgerService/AppendStream": MODEL_COST,
     "/attending.v1.ReportService/Export": WHOLE_LOG_COST,

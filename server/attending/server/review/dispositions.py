@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attending.server.auth.principal import Principal
-from attending.server.errors import InvalidRequest
+from attending.server.errors import Aborted, InvalidRequest
 from attending.server.idempotency import Once
 from attending.server.review import machine
 from attending.server.review.item import DISPOSITIONS, REASON_CODES, Item
@@ -24,8 +24,14 @@ class Dispositions(Opinions):
         reason_code: str,
         note: str,
         once: Once,
+        *,
+        judged: str | None = None,
     ) -> tuple[Item, int, int]:
-        """Records what the reviewer makes of one finding; a later disposition of the same one replaces it."""
+        """Records what the reviewer makes of one finding; a later disposition of the same one replaces it.
+
+        `judged` names the result whose findings were shown (`Item.judged`): Aborted (ITEM_CHANGED) when facts were
+        added since, and the number is another finding's.
+        """
         violations = []
         if disposition not in DISPOSITIONS:
             violations.append(("disposition", "is required"))
@@ -37,6 +43,8 @@ class Dispositions(Opinions):
         if (index := await self._done(principal, once)) is not None:
             return await self._answer(principal, ticket_id, index)
         item, version = await self.item(principal.tenant, ticket_id)
+        if judged not in (None, item.judged):
+            raise Aborted("ITEM_CHANGED")
         machine.dispose(item, principal, lease_id, finding, self._now())
         await self._require_opinion(principal, item)
         found = (await self._result(principal.tenant, item)).findings[finding]

@@ -119,6 +119,11 @@ class Item:
     row: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The row itself, from which the next entry's reducers go on."""
 
+    @property
+    def judged(self) -> str:
+        """Names the result that its findings are of; empty for that of the text's first judging."""
+        return self.result_record or ""
+
     @classmethod
     def from_row(cls, row: RowMapping) -> Item:
         return cls(

@@ -5,7 +5,7 @@ const page = document.documentElement.dataset;
 export const framed = page.framed === "yes";
 export const home = page.home ?? "/";
 
-const csrf = document.querySelector('meta[name="attending-csrf"]')?.content ?? "";
+export const csrf = document.querySelector('meta[name="attending-csrf"]')?.content ?? "";
 
 export class Refused extends Error {
   constructor(status, told) {
@@ -13,6 +13,7 @@ export class Refused extends Error {
     this.status = status;
     this.reason = told.reason ?? "UNREACHABLE";
     this.metadata = told.metadata ?? {};
+    this.problems = told.problems ?? {};
   }
 }
 
@@ -41,6 +42,15 @@ export function leave() {
   if (framed) { location.assign("/smart/ended"); return; }
   const here = location.pathname + location.search;
   location.assign(`/sign-in?ended=1&next=${encodeURIComponent(here)}`);
+}
+
+// A browser may give a page in a frame no store of its own.
+export function store(name) {
+  try {
+    return globalThis[name];
+  } catch {
+    return null;
+  }
 }
 
 let hiding = 0;

@@ -13,13 +13,14 @@ export const edited = () => editor.value !== original;
 export const text = () => (edited() ? editor.value : null);
 export let clean = true;
 
-export function show(view) {
+export function show(view, focus = true) {
   for (const [name, element] of Object.entries(views)) element.hidden = name !== view;
   for (const button of buttons) button.ariaPressed = String(button.dataset.view === view);
-  if (view === "edit") { fit(); editor.focus(); }
+  if (view === "edit") { fit(); if (focus) editor.focus(); }
 }
 for (const button of buttons) button.addEventListener("click", () => show(button.dataset.view));
 document.addEventListener("attending:edit", () => show("edit"));
+document.addEventListener("attending:restored", () => show("edit", false));
 export function take(words) {
   editor.value = words;
   show("edit");

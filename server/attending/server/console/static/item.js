@@ -56,6 +56,7 @@ for (const finding of findings) {
       if (!lease()) { say("Start the review first."); return; }
       const answer = await step("dispose", {
         finding: Number(finding.dataset.finding),
+        judged: item.dataset.judged,
         disposition: button.dataset.made,
         reason_code: button.dataset.reason ?? "",
       }, button);
@@ -94,6 +95,12 @@ for (const ref of document.querySelectorAll("a.ref")) {
   });
 }
 
+// --- facts were added: what they changed is what comes next
+if (location.hash === "#changed") {
+  history.replaceState(null, "", location.pathname + location.search);
+  document.getElementById("changed")?.focus();
+}
+
 // --- keys
 document.addEventListener("attending:key", ({ detail: event }) => {
   const finding = findings[current];
@@ -101,6 +108,7 @@ document.addEventListener("attending:key", ({ detail: event }) => {
   else if (event.key === "k") go(current - 1);
   else if (event.key === "c") claim?.click();
   else if (event.key === "e") { event.preventDefault(); document.querySelector('[data-view="edit"]').click(); }
+  else if (event.key === "f") { event.preventDefault(); document.querySelector('[data-opens="facts-dialog"]')?.click(); }
   else if (event.key === "s") document.getElementById("sign")?.click();
   else if (/^[a1-7]$/.test(event.key)) finding?.querySelector(`.decide:not([hidden]) [data-key="${event.key}"]`)?.click();
 });
@@ -123,6 +131,8 @@ document.addEventListener("attending:changed", async () => {
     const there = await send(`${path}/status`, {}, { background: true });
     if (there.state !== item.dataset.state || (there.lease ?? "") !== lease()) {
       say(there.state === "held" ? "The review of this item changed hands. Reload the page to see it." : "This item is no longer waiting. Reload the page to see what happened.");
+    } else if (there.judged !== item.dataset.judged) {
+      say("Facts were added in another window, and the text was judged again. Reload the page to see the findings.");
     }
   } catch { /* the page says that it is not connected */ }
 });

@@ -1,20 +1,57 @@
 // The session: what the server says by itself, the end for want of use, the keys, and signing out.
 
-import { framed, home, leave, say, send } from "./api.js";
+import { csrf, framed, home, leave, say, send, store } from "./api.js";
 import { run } from "./clock.js";
+import "./draft.js";
 
 run();
+// A page that the back button brings is asked for anew: what it showed may be another's, or over.
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
+// --- what the pages of one session tell each other: what the server said, and that their person is there
+const pages = new BroadcastChannel(`attending.${csrf}`);
+function tell(what) {
+  pages.postMessage(what);
+  hear({ data: what });
+}
+pages.addEventListener("message", hear);
 
 // --- server-sent events: a page listens with document.addEventListener("attending:changed", ...)
+// One page listens for all of them: a browser has few connections to one server, and each page would hold one.
 const live = document.getElementById("live");
-const source = new EventSource(framed ? "/live?framed=1" : "/live");
-source.addEventListener("changed", () => document.dispatchEvent(new Event("attending:changed")));
-source.addEventListener("ended", () => { source.close(); leave(); });
-source.addEventListener("hello", () => { live.hidden = true; });
-source.addEventListener("error", () => {
-  live.textContent = "Not connected: what you see may be old.";
-  live.hidden = false;
-});
+const RETRY_MS = 5_000;
+function listen() {
+  const source = new EventSource(framed ? "/live?framed=1" : "/live");
+  source.addEventListener("changed", () => tell("changed"));
+  source.addEventListener("ended", () => { source.close(); tell("ended"); });
+  source.addEventListener("hello", () => tell("connected"));
+  source.addEventListener("error", async () => {
+    tell("lost");
+    // A browser tries again by itself after a connection that broke, and never after an answer that is no stream.
+    if (source.readyState !== EventSource.CLOSED) return;
+    try {
+      await send("/session/active", {}, { background: true });
+    } catch { /* whose session is over was sent to sign in */ }
+    setTimeout(listen, RETRY_MS);
+  });
+}
+navigator.locks.request(`attending.${csrf}`, () => new Promise(listen)).catch(listen);
+
+function hear({ data: what }) {
+  if (what === "changed") document.dispatchEvent(new Event("attending:changed"));
+  else if (what === "ended") leave();
+  else if (what === "lost") {
+    live.textContent = "Not connected: what you see may be old.";
+    live.hidden = false;
+  } else if (what === "connected") {
+    // What happened meanwhile was told to nobody.
+    if (!live.hidden) document.dispatchEvent(new Event("attending:changed"));
+    live.hidden = true;
+  } else if (what === "here") {
+    last = Date.now();
+    if (dialog.open) dialog.close("elsewhere");
+  }
+}
 
 // --- idle: the server ends a session in which nobody did anything; here it is said a minute before
 let idleSeconds = 900;
@@ -23,6 +60,8 @@ let told = Date.now();
 const dialog = document.getElementById("idle");
 async function active() {
   told = Date.now();
+  // Who works in another window is there, too.
+  pages.postMessage("here");
   try {
     idleSeconds = (await send("/session/active")).idle_seconds;
   } catch { /* the next one tells */ }
@@ -34,7 +73,11 @@ for (const kind of ["keydown", "pointerdown", "pointermove", "scroll"]) {
     if (last - told > 60_000) active();
   }, { passive: true, capture: true });
 }
-dialog.addEventListener("close", () => { last = Date.now(); active(); });
+dialog.addEventListener("close", () => {
+  last = Date.now();
+  if (dialog.returnValue !== "elsewhere") active();
+  dialog.returnValue = "";
+});
 setInterval(() => {
   const left = Math.ceil(idleSeconds - (Date.now() - last) / 1000);
   if (left <= 0) leave();
@@ -47,8 +90,9 @@ active();
 
 // --- keys: single letters, which can be turned off (WCAG 2.1.4)
 const box = document.getElementById("shortcuts");
-box.checked = localStorage.getItem("attending.shortcuts") !== "off";
-box.addEventListener("change", () => localStorage.setItem("attending.shortcuts", box.checked ? "on" : "off"));
+const settings = store("localStorage");
+box.checked = settings?.getItem("attending.shortcuts") !== "off";
+box.addEventListener("change", () => settings?.setItem("attending.shortcuts", box.checked ? "on" : "off"));
 const keys = document.getElementById("keys");
 document.getElementById("show-keys").addEventListener("click", () => keys.showModal());
 addEventListener("keydown", (event) => {

@@ -1,6 +1,7 @@
 // Signing: the server prepares the statement, the reviewer's device signs it, the server verifies and releases.
 
 import { once, say, send } from "./api.js";
+import { forget } from "./draft.js";
 import { clean, edited, show, text } from "./edit.js";
 import { onSend } from "./forms.js";
 import { take } from "./reading.js";
@@ -30,13 +31,14 @@ button.addEventListener("click", async () => {
   button.ariaDisabled = "true";
   try {
     const shown = edited() ? document.getElementById("editor").value : original;
-    const told = await send(`${path}/prepare`, { lease: item.dataset.lease, text: text(), shown, read_seconds: take() });
+    const told = await send(`${path}/prepare`, { lease: item.dataset.lease, judged: item.dataset.judged, text: text(), shown, read_seconds: take() });
     // What is released must have been seen: the text as edited, or as another person signed it.
     if ((!told.as_shown || edited()) && !(await confirmed(told))) return;
     const reason = told.reading.short ? await paced(told.reading) : "";
     if (reason === null) return;
     const credential = await prove(told.options);
     await send(`${path}/sign`, { idempotency_key: once(), lease: item.dataset.lease, preparation: told.preparation, credential, reading_reason: reason, read_seconds: take() });
+    await forget();
     location.reload();
   } catch (error) {
     say(error.message);
@@ -51,7 +53,7 @@ button.addEventListener("click", async () => {
 const refusal = document.querySelector("form[data-refuses]");
 if (refusal) {
   onSend(refusal, async ({ reason_code, note }) => {
-    const told = await send(`${path}/prepare`, { lease: item.dataset.lease, text: null, shown: original, rejection: { reason_code, note }, read_seconds: take() });
+    const told = await send(`${path}/prepare`, { lease: item.dataset.lease, judged: item.dataset.judged, text: null, shown: original, rejection: { reason_code, note }, read_seconds: take() });
     const credential = await prove(told.options);
     await send(`${path}/sign`, { idempotency_key: once(), lease: item.dataset.lease, preparation: told.preparation, credential, read_seconds: take() });
   });

@@ -1,9 +1,10 @@
 // The stop button: a halt, or its end, by two presses.
 
 import { once, say, send } from "./api.js";
+import { forget } from "./draft.js";
 import { arm } from "./presses.js";
 
-function bind(form, path, done) {
+function bind(form, path) {
   let key = once();
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -17,7 +18,8 @@ function bind(form, path, done) {
     try {
       const fields = new FormData(form);
       await send(path, { idempotency_key: key, policy: fields.get("policy") ?? form.dataset.policy ?? "", reason: fields.get("reason") ?? "", note: fields.get("note") ?? "" });
-      done();
+      await forget();
+      location.reload();
     } catch (error) {
       say(error.message);
       button.disabled = false;
@@ -26,5 +28,5 @@ function bind(form, path, done) {
 }
 
 const halt = document.getElementById("halt");
-if (halt) bind(halt, "/stop/halt", () => location.reload());
-for (const form of document.querySelectorAll("form.resume")) bind(form, "/stop/resume", () => location.reload());
+if (halt) bind(halt, "/stop/halt");
+for (const form of document.querySelectorAll("form.resume")) bind(form, "/stop/resume");
