@@ -13,7 +13,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.browser.conftest import DESK, PHONE, TAGS, simms, window  # noqa: E402
+from tests.browser.conftest import TAGS, simms, window  # noqa: E402
+from tests.browser.looks import DESK, PHONE  # noqa: E402
 from tests.e2e.server_process import ServerProcess  # noqa: E402
 
 OUTPUTS = (

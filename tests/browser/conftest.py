@@ -23,6 +23,7 @@ from attending.server.cli.console import passkey_codes, sign_in_link
 from attending.v1 import common_pb2, inference_pb2, ledger_pb2
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
+from tests.browser.looks import DESK
 from tests.browser.ward import Ward
 from tests.e2e.server_process import ServerProcess
 
@@ -34,8 +35,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 TAGS = {"team": "browser", "feature": "console"}
-DESK = {"width": 1440, "height": 900}
-PHONE = {"width": 390, "height": 844}
 AUTHENTICATOR = {
     "protocol": "ctap2",
     "ctap2Version": "ctap2_1",

@@ -11,6 +11,7 @@ from attending.v1 import common_pb2
 from playwright.sync_api import Page
 
 from tests.browser.conftest import Desk, Held, Open, give_reason, press_sign
+from tests.browser.looks import faults
 from tests.e2e.server_process import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
@@ -117,6 +118,7 @@ def test_two_read_blind_and_a_third_judges_between_them(desk: Open, held: Make, 
     with desk("dr-rivera") as one, desk("dr-chen") as two, desk("dr-okafor") as third:
         page = one.claimed(item.ticket)
         assert "Read blind" in page.inner_text("#blind")
+        assert faults(page) == []
         # Handing it over would tell who reads.
         assert page.locator('[data-opens="reassign-dialog"]').count() == 0
         text = page.input_value("#editor")
@@ -151,6 +153,7 @@ def test_two_read_blind_and_a_third_judges_between_them(desk: Open, held: Make, 
         assert "Dr Chen (demo) rejected" in between
         assert page.inner_text(".between ins >> nth=0") == "Doxycycline"
         page = third.claimed(item.ticket)
+        assert faults(page) == []
         assert "Dr Rivera (demo): Agree" in page.inner_text(".finding .readers")
         assert "Dr Chen (demo): no decision" in page.inner_text(".finding .readers")
         decide_all(page, "a")
@@ -172,6 +175,7 @@ def test_an_own_view_comes_before_the_findings(
         page = mine.claimed(item.ticket, "#own-view")
         said = page.content().lower()
         assert page.locator(".finding, mark, .evidence, .coverage, #sign").count() == 0
+        assert faults(page) == []
         assert "contraindicated" not in said
         lease = page.get_attribute("#item", "data-lease")
         for path, fields in (

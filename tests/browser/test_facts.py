@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import DESK, PHONE, Held, Open
-from tests.browser.test_accessibility import found
+from tests.browser.conftest import Held, Open
+from tests.browser.looks import DESK, PHONE, found
 from tests.browser.test_actions import post
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]

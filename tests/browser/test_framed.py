@@ -15,7 +15,8 @@ from attending.server.cli.main import run
 from attending.server.cli.outcome import Exit
 from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, expect
 
-from tests.browser.conftest import AUTHENTICATOR, DESK
+from tests.browser.conftest import AUTHENTICATOR
+from tests.browser.looks import DESK, found
 from tests.e2e.launched import NAMES, WHO, Place, placed
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
@@ -155,6 +156,7 @@ def test_each_window_keeps_its_patient(chromium: Browser, place: Place) -> None:
             if listing.count():
                 listing.click()
             frame.locator("a.open").first.wait_for()
+            assert found(inner) == []
             tickets = inner.evaluate("[...document.querySelectorAll('a.open')].map((one) => one.pathname)")
             mine, theirs = (ann, ben) if patient == "p-17" else (ben, ann)
             assert f"/items/{mine}" in tickets

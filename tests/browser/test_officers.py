@@ -11,8 +11,8 @@ import pytest
 from attending.client import AdminClient, EmergencyClient, ExaminationClient, PolicyClient
 from attending.v1 import emergency_pb2, examination_pb2
 
-from tests.browser.conftest import PHONE, Held, Open
-from tests.browser.test_accessibility import found
+from tests.browser.conftest import Held, Open
+from tests.browser.looks import PHONE, found
 from tests.e2e.server_process import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]

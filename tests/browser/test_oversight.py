@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import PHONE, Open
-from tests.browser.test_accessibility import found
+from tests.browser.conftest import Open
+from tests.browser.looks import PHONE, found
 from tests.e2e.server_process import ServerProcess
 from tests.e2e.test_oversight import EACH, held, review
 

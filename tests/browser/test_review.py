@@ -101,6 +101,36 @@ def test_three_keys_and_no_scrolling_for_a_text_with_one_finding(
     assert "ibuprofen" in (released(item) or "")
 
 
+def test_an_interaction_is_drawn_and_still_needs_three_keys_and_no_scrolling(
+    desk: Open, held: Make, released: Get
+) -> None:
+    item = held(output="Take warfarin 5 mg once daily and ibuprofen 400 mg three times a day.")
+    with desk("dr-rivera") as window:
+        page = window.item(item.ticket)
+        page.keyboard.press("c")
+        page.wait_for_selector("#sign")
+        page.wait_for_load_state()
+        # The two drugs, the classes through which the fact holds, and where it is from; in words, too.
+        assert {"ibuprofen", "warfarin"} <= set(page.locator(".edge svg text.drug").all_text_contents())
+        said = page.inner_text(".edge figcaption")
+        assert "ibuprofen is one of non steroidal anti inflammatory drugs" in said
+        assert "ANSM interaction thesaurus" in said
+        label = page.get_attribute(".edge svg", "aria-labelledby")
+        assert "warfarin is one of" in page.inner_text(f"#{label}")
+        page.keyboard.press("j")
+        for selector in (".finding:focus", ".finding .decide", ".edge svg", "#sign", "#read"):
+            box = page.locator(selector).first.bounding_box()
+            assert box is not None
+            assert box["y"] >= 0
+            assert box["y"] + box["height"] <= 900, selector
+        page.keyboard.press("2")
+        page.wait_for_selector("#count:has-text('all decided')")
+        page.keyboard.press("s")
+        give_reason(page)
+        page.wait_for_selector(".state.released")
+    assert released(item)
+
+
 def test_the_queue_is_walked_with_keys_and_renews_itself(desk: Open, held: Make) -> None:
     first = held()
     with desk("dr-rivera") as window:

@@ -28,6 +28,7 @@ POLICIES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("urgent_contact:", "break_glass:\n  roles: [clinician]\n  review_within_hours: 24\nurgent_contact:"),
     ),
     "own-view": (("urgent_contact:", "oversight:\n  own_view_first: true\nurgent_contact:"),),
+    "read-again": (("released_percent: 5\n", "released_percent: 100\n"),),
     "short-lived": (
         ("sla_minutes: 60\n", "sla_minutes: 5\n"),
         ("expiry_minutes: 1440\n", "expiry_minutes: 10\n"),

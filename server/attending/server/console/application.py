@@ -17,6 +17,7 @@ from attending.server.console.queue import QueuePage
 from attending.server.console.reading import Readings
 from attending.server.console.recalls import RecallPages
 from attending.server.console.render import STATIC, Pages
+from attending.server.console.second_reads import SecondReadPages
 from attending.server.console.signature import Signature
 from attending.server.console.signin import SignIn
 from attending.server.console.steps import Steps
@@ -67,6 +68,7 @@ def application(
     stop: StopPage,
     examination: ExaminationPages,
     oversight: OversightPages,
+    second_reads: SecondReadPages,
     launches: LaunchPages,
 ) -> Starlette:
 
@@ -168,6 +170,14 @@ def application(
                 ("/oversight", "getSummary", "GetSummary", oversight.summary),
                 ("/reviewers", "listFlaggedReviewers", "ListFlaggedReviewers", oversight.reviewers),
                 ("/reviewers/{name}", "getReviewer", "GetReviewer", oversight.reviewer),
+            )
+        ),
+        *(
+            Route(path, gate.behind(action, f"OversightService/{rpc}", handler), methods=[method])
+            for path, method, action, rpc, handler in (
+                ("/second-reads", "GET", "listSecondReads", "ListSecondReads", second_reads.table),
+                ("/second-reads/{read}", "GET", "getSecondRead", "GetSecondRead", second_reads.one),
+                ("/second-reads/{read}", "POST", "decideSecondRead", "DecideSecondRead", second_reads.decide),
             )
         ),
         Route("/stop", gate.behind("getHalt", "AdminService/GetHalt", stop)),

@@ -12,6 +12,7 @@ from attending.server.activation.serving import Serving
 from attending.server.app import App, Component, policies_folder
 from attending.server.config import ConsoleOidcSection, ConsoleSection, ConsoleSmartSection
 from attending.server.console.application import application
+from attending.server.console.edges import Edges
 from attending.server.console.examination import ExaminationPages
 from attending.server.console.facts import FactsForm
 from attending.server.console.gate import Gate
@@ -29,6 +30,7 @@ from attending.server.console.queue import QueuePage
 from attending.server.console.reading import Readings
 from attending.server.console.recalls import RecallPages
 from attending.server.console.render import Pages
+from attending.server.console.second_reads import SecondReadPages
 from attending.server.console.sessions import Sessions
 from attending.server.console.signature import Signature
 from attending.server.console.signin import SignIn
@@ -39,6 +41,7 @@ from attending.server.errors import ConfigurationError
 from attending.server.examination.desk import ExaminationDesk
 from attending.server.halt.switch import Standing, Switch
 from attending.server.inference.watch import Changes
+from attending.server.oversight.second_reads import SecondReads
 from attending.server.passkeys.door import Passkeys
 from attending.server.practice.newcomers import Newcomers
 from attending.server.practice.opening import Openings
@@ -171,6 +174,7 @@ async def build(app: App) -> Console:
     flows = {one.provider: _flow(app, one, address) for one in section.oidc}
     newcomers = Newcomers(app.ledger, app.part(Openings), serving.policies, app.now)
     live, readings = Live(app.part(Changes), sessions), Readings()
+    edges = Edges(app.config.knowledge.folder, lambda: serving.knowledge_hash)
     recalls = Recalls(app.ledger, app.part(Changes), app.now)
     web = application(
         gate=gate,
@@ -199,7 +203,7 @@ async def build(app: App) -> Console:
             flows=systems,
         ),
         queue=QueuePage(desk, serving.policies, sessions, pages, newcomers if section.practice else None),
-        item=ItemPage(desk, recalls, passkeys, app.ledger, app.phi, pages, app.directory),
+        item=ItemPage(desk, recalls, passkeys, app.ledger, app.phi, pages, app.directory, edges),
         steps=Steps(desk, app.ledger, app.phi, app.now),
         facts=FactsForm(desk, app.ledger),
         signature=Signature(desk, app.ledger, app.phi, passkeys, readings),
@@ -211,6 +215,7 @@ async def build(app: App) -> Console:
         policies=PolicyPages(app.part(PolicyService), serving, policies_folder(app.config), pages),
         examination=ExaminationPages(app.ledger, app.part(ExaminationDesk), passkeys, pages),
         oversight=OversightPages(app.part(OversightService), pages),
+        second_reads=SecondReadPages(app.part(SecondReads), app.ledger, app.phi, pages),
         stop=StopPage(app.part(AdminService), serving.policies, pages),
     )
     return Console(app, section, (web, address, sessions, live), [*flows.values(), *systems.values()])

@@ -15,6 +15,7 @@ from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
 from attending.server.console import present, words
 from attending.server.console.between import between
+from attending.server.console.edges import Edges
 from attending.server.console.facts import GROUPS, NONE_KNOWN, given
 from attending.server.console.gate import Visit
 from attending.server.console.queue import row_of
@@ -49,6 +50,7 @@ class ItemPage:
         phi: PhiAccess,
         pages: Pages,
         directory: Directory,
+        edges: Edges,
     ) -> None:
         self._desk = desk
         self._recalls = recalls
@@ -57,6 +59,7 @@ class ItemPage:
         self._phi = phi
         self._pages = pages
         self._directory = directory
+        self._edges = edges
 
     async def __call__(self, visit: Visit) -> Response:
         """The page. The look is on record before anything is shown."""
@@ -79,6 +82,7 @@ class ItemPage:
         may_hand = may_review and not item.reading and not practice
         mine = may_review and row.mine
         believed = context_json(case.contexts[0])
+        again = await rejudged(self._ledger, case)
         out = item.state in ("released", "withdrawn")
         debrief = None
         if item.state == "debriefed":
@@ -106,7 +110,8 @@ class ItemPage:
             facts_form=GROUPS,
             none_known=NONE_KNOWN,
             given=defaultdict(str, given(believed)),
-            again=await rejudged(self._ledger, case),
+            again=again,
+            edges=await self._edges.drawn(decide, again.pack if again else case.row["knowledge_hash"] or ""),
             citations=result.citations,
             light=present.second_light(light_of(result.findings)),
             may_review=may_review,

@@ -12,10 +12,14 @@ from attending.server.review.case import Case
 
 @dataclass(frozen=True, slots=True)
 class Rejudged:
-    """Since facts were added last: `by` whom and when, ordinals of the `new` findings, and those that are `gone`."""
+    """Since facts were added last: `by` whom and when, ordinals of the `new` findings, and those that are `gone`.
+
+    `pack` is the hash of the knowledge that judged.
+    """
 
     by: str
     at: str
+    pack: str
     new: frozenset[int]
     gone: tuple[Finding, ...]
 
@@ -36,6 +40,7 @@ async def rejudged(ledger: Ledger, case: Case) -> Rejudged | None:
     return Rejudged(
         by=last.actor.partition(":")[2],
         at=last.time,
+        pack=last.body["knowledge_hash"],
         new=frozenset(range(len(case.result.findings))) - {one["is"] for one in kept},
         gone=tuple(finding for n, finding in enumerate(was) if n not in stayed),
     )

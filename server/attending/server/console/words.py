@@ -92,6 +92,7 @@ SENTENCES: Final[dict[str, str]] = {
     "UNKNOWN_LAUNCH": "This was opened too long ago. Open it again from the patient's record.",
     "UNKNOWN_PREPARATION": "Too much happened since you pressed Sign. Press Sign again.",
     "UNKNOWN_REVIEWER": "There is no colleague of this name.",
+    "UNKNOWN_SECOND_READ": "There is no such text to be read again, or not for you.",
     "UNKNOWN_TICKET": "There is no such item, or not for you.",
     "WRONG_TOKEN": "This page is out of date. Reload it and try again.",
 }
@@ -202,6 +203,11 @@ REJECTIONS: Final = (
     ("not_needed", "Not needed"),
     ("other", "Other reason"),
 )
+SECOND_READ_ANSWERS: Final = (
+    ("approved", "as it is"),
+    ("approved_with_edits", "with changes"),
+    ("rejected", "not at all"),
+)
 READING_REASONS: Final = (
     ("known_before", "I know this case"),
     ("second_look", "I have read it before"),
@@ -292,6 +298,8 @@ EVENTS: Final = {
     "review.opinion_recorded": "Own view on record",
     "review.reassigned": "Handed over",
     "review.adjudicated": "Adjudicated",
+    "review.sampled": "Drawn for a second read",
+    "review.second_read": "Read a second time",
     "recall.acknowledged": "Notice taken of the recall",
     "break_glass.used": "Released without signatures",
     "break_glass.reviewed": "Release without signatures examined",
@@ -343,6 +351,7 @@ _PLACES: Final = (
     ("/", "Queue", _REVIEWERS),
     ("/recalls", "Recalls", _REVIEWERS | {"auditor", "privacy_officer"}),
     ("/break-glass", "Break-glass", _REVIEWERS | {"auditor", "privacy_officer"}),
+    ("/second-reads", "Second reads", frozenset(("clinician", "pharmacist"))),
     ("/policies", "Policies", frozenset(("safety_officer", "pharmacist", "operator", "auditor"))),
     ("/examination", "Examination", frozenset(("privacy_officer", "safety_officer", "auditor"))),
     ("/oversight", "Oversight", frozenset(("medical_director", "safety_officer", "auditor"))),

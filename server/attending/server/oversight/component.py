@@ -60,13 +60,14 @@ class OversightComponent(Component):
 
 
 async def build(app: App) -> OversightComponent:
-    """Needs Serving; offers OversightService."""
+    """Needs Serving; offers OversightService and SecondReads."""
     policies = app.part(Serving).policies
     figures = Oversight(app.ledger, app.now)
     reads = SecondReads(app.ledger, app.phi, app.now)
     draws = Draws(app.ledger, policies, app.owner, app.now)
     service = OversightService(app.ledger, app.phi, figures, reads, draws)
     app.add(service)
+    app.add(reads)
     return OversightComponent(
         app,
         service,
