@@ -152,6 +152,7 @@ def test_the_queue_is_walked_with_keys_and_renews_itself(desk: Open, held: Make)
             page.keyboard.press("j")
         page.keyboard.press("Enter")
         page.wait_for_selector("#claim")
+        page.wait_for_load_state()
         page.keyboard.press("q")
         page.wait_for_selector("table.queue")
 
