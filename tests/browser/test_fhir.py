@@ -14,6 +14,8 @@ from attending.server.fhir.gather import find, gather
 from attending.server.fhir.resources import bundle
 from attending.server.recall.desk import Recalls
 
+from tests.server.fhir.fhir_server import FhirServer, running
+from tests.server.fhir.test_push import done, outbox, push, writing
 from tests.server.fhir.test_resources import PATIENT, signed
 from tests.server.inference.conftest import CALLER, TENANT, infer_call, key
 from tests.server.review.conftest import Ward, gate, policies, ward
@@ -62,6 +64,22 @@ async def test_both_find_nothing_wrong(ward: Ward) -> None:
     bundles = [await made(ward, name) for name in (waiting, claimed, edited, withdrawn, letter)]
     resources = [*bundles, *(entry["resource"] for one in bundles for entry in one["entry"])]
     assert problems(resources) == [[] for _ in resources]
+
+
+async def test_both_find_nothing_wrong_with_what_a_record_system_has(ward: Ward, tmp_path: Path) -> None:
+    with running(FhirServer()) as server:
+        async with writing(outbox(push(server, ward, tmp_path), ward)):
+            await signed(ward, "A safe text")
+            await held(ward, subject_ref="MRN 12345")
+            withdrawn = await find(ward.gate.ledger, TENANT, await signed(ward))
+            recalls = Recalls(ward.gate.ledger, ward.gate.changes, ward.gate.clock)
+            await recalls.withdraw(
+                ward.rivera.principal, withdrawn["inference_id"], "unsafe", "", key("recall")
+            )
+            await done(ward)
+        sent = [body for _place, _headers, body in server.got]
+    assert {one["resourceType"] for one in sent} == {"Task", "DocumentReference", "Provenance"}
+    assert problems(sent) == [[] for _ in sent]
 
 
 async def test_every_mutant_is_caught(ward: Ward) -> None:

@@ -214,7 +214,7 @@ def test_controls_that_entries_evidence_have_a_type() -> None:
         "164.312(a)(2)(iii) automatic logoff": ("session.ended",),
         "164.312(b) audit": ("examination.disposed", "examination.signed"),
         "164.316(b)(2)(i) retention": ("policy.retired",),
-        "164.528 disclosures": ("disclosure.recorded", "disclosure.suspended"),
+        "164.528 disclosures": ("disclosure.recorded", "disclosure.suspended", "access.disclosed"),
         "11.10(e) audit trail": ("inference.requested", "inference.generated"),
         "11.50, 11.70 signature": ("review.signed",),
         "11.100 identity verified": ("user.proofed",),

@@ -41,7 +41,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "user": "enrolled proofed revoked",
     "credential": "issued bound revoked",
     "session": "started ended",
-    "access": "viewed exported searched revealed denied",
+    "access": "viewed exported searched revealed denied disclosed",
     "break_glass": "used ended reviewed",
     "subject": "linked unlinked erased",
     "hold": "placed lifted",

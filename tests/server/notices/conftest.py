@@ -182,8 +182,10 @@ async def settled(gate: Gate, target: str = "pager") -> list[dict[str, Any]]:
     return [dict(entry.body) for entry in entries if entry.type == "notice.settled"]
 
 
-async def until_settled(gate: Gate, done: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+async def until_settled(
+    gate: Gate, done: Callable[[list[dict[str, Any]]], bool], target: str = "pager"
+) -> list[dict[str, Any]]:
     async with asyncio.timeout(WAIT_SECONDS):
-        while not done(found := await settled(gate)):
+        while not done(found := await settled(gate, target)):
             await asyncio.sleep(0.02)
         return found

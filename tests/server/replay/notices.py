@@ -12,7 +12,7 @@ from attending.server.inference.watch import Changes
 from attending.server.notices.delivery import NotDelivered
 from attending.server.notices.desk import NoticeDesk
 from attending.server.notices.due import DueDates
-from attending.server.notices.notice import Notice
+from attending.server.notices.notice import Notice, notice_of
 from attending.server.notices.outbox import Outbox
 
 from tests.server.inference.conftest import TENANT, Clock, key
@@ -27,6 +27,8 @@ class Fickle:
 
     def __init__(self) -> None:
         self.asked = 0
+
+    read = staticmethod(notice_of)
 
     def wants(self, _notice: Notice) -> bool:
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -40,6 +41,17 @@ def limits() -> None:
     from attending.server.limits.registry import markdown
 
     click.echo(markdown(), nl=False)
+
+
+@config.command(epilog=examples("attending config jwks ehr-client.pem > jwks.json"))
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+def jwks(path: Path) -> None:
+    """Print the public half of a client's key, for a record system."""
+    from attending.server.clock import now
+    from attending.server.outside.assertion import ClientKey
+
+    key = ClientKey(path, f"`{path.name}`", now)
+    click.echo(json.dumps({"keys": [key.jwk]}, indent=2))
 
 
 command = config

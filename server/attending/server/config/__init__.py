@@ -15,6 +15,7 @@ from attending.server.config.callers import (
     TenantSection,
 )
 from attending.server.config.console import ConsoleOidcSection, ConsoleSection, ConsoleSmartSection
+from attending.server.config.fhir import FhirEndpointSection, FhirSection
 from attending.server.config.listening import HttpSection, LimitsSection, ServerSection
 from attending.server.config.load import load_config, parse_config
 from attending.server.config.model import Config
@@ -36,6 +37,8 @@ __all__ = [
     "ConsoleSection",
     "ConsoleSmartSection",
     "EmergencySection",
+    "FhirEndpointSection",
+    "FhirSection",
     "HttpSection",
     "IdentitySection",
     "LimitsSection",

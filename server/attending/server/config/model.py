@@ -9,6 +9,7 @@ from attending.server.config.addresses import host_of, is_loopback
 from attending.server.config.base import Section
 from attending.server.config.callers import IdentitySection, OidcSection, TenantSection
 from attending.server.config.console import ConsoleSection
+from attending.server.config.fhir import FhirSection
 from attending.server.config.listening import HttpSection, LimitsSection, ServerSection
 from attending.server.config.notices import NoticesSection
 from attending.server.config.passkeys import PasskeysSection
@@ -52,6 +53,7 @@ class Config(Section):
     passkeys: PasskeysSection = Field(default=PasskeysSection(), description="Passkeys of people.")
     emergency: EmergencySection = Field(default=EmergencySection(), description="Emergency access.")
     notices: NoticesSection = Field(default=NoticesSection(), description="Notices to people and programs.")
+    fhir: FhirSection = Field(default=FhirSection(), description="Writing back to record systems.")
     examination: ExaminationSection = Field(
         default=ExaminationSection(), description="The examination of the log by officers."
     )
@@ -107,6 +109,13 @@ class Config(Section):
         for target in self.notices.targets:
             if any(tenant not in tenants for tenant in target.tenants):
                 raise ValueError(f"notices: `{target.name}` names a tenant that is not configured")
+        for endpoint in self.fhir.endpoint:
+            if endpoint.tenant not in tenants:
+                raise ValueError(f"fhir: `{endpoint.name}` names a tenant that is not configured")
+        # One name, one place in the log, whatever is sent there.
+        targets = [target.name for target in self.notices.targets]
+        targets += [endpoint.name for endpoint in self.fhir.endpoint]
+        _unique("notices and fhir.endpoint", "name", targets)
         if self.http is not None:
             self._check_http(self.http)
         if self.console is not None:

@@ -42,6 +42,8 @@ CHECKS: Final[tuple[Listed, ...]] = (
     Listed("providers", "residency", f"{_HERE}.agreements:residency", 5),
     Listed("notices", "webhooks", f"{_HERE}.notices:webhooks", 300),
     Listed("notices", "mail", f"{_HERE}.notices:mail", 20),
+    Listed("record systems", "written to", f"{_HERE}.record_systems:written", 300),
+    Listed("record systems", "opening the console", f"{_HERE}.record_systems:opening", 120),
     Listed("policies", "clinical", f"{_HERE}.policies:clinical", 180),
     Listed("policies", "reviews", f"{_HERE}.policies:reviewed", 20),
     Listed("policies", "authorisation", f"{_HERE}.policies:authorization", 60),

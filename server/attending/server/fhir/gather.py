@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.ledger import Ledger
 from attending.server import projections
-from attending.server.errors import NotFound
+from attending.server.errors import NotFound, Unavailable
 from attending.server.fhir.resources import Record
 from attending.server.practice.mark import mark_of
 from sqlalchemy import ColumnElement, select
 
+_TRIES: Final = 10
 _INFERENCES, _ITEMS = projections.inference, projections.review_item
 
 
@@ -53,6 +55,35 @@ async def gather(ledger: Ledger, tenant: str, inference: Mapping[str, Any]) -> R
         subject_ref=request["subject_ref"],
         text=text,
     )
+
+
+async def settled(ledger: Ledger, tenant: str, name: str) -> tuple[Mapping[str, Any], Record]:
+    """Row and record of an inference as they were at one moment: its rows are of the newest of its entries. Raises as
+    `find` and `gather`, and Unavailable (SERVER_BUSY) while it never stands still.
+    """
+    for _ in range(_TRIES):
+        version = await ledger.stream_version(tenant, name)
+        row = await find(ledger, tenant, name)
+        record = await gather(ledger, tenant, row)
+        # INVARIANT: nothing was appended since before the rows were read, and rows are written with their entry.
+        if len(record.entries) == version:
+            return row, record
+    raise Unavailable("SERVER_BUSY", retry_after_seconds=1.0)
+
+
+async def require_published(ledger: Ledger, tenant: str, inference: Mapping[str, Any]) -> None:
+    """Returns once a released text may be given, as wherever it is: where its release asks for publication, not before
+    it is known outside the database. Raises Unavailable (PUBLICATION_PENDING) and the ledger's errors.
+    """
+    if inference["release_requires"] != "published":
+        return
+    note = await ledger.publish(tenant)
+    if note is None or parse_checkpoint(note).size <= inference["decided_index"]:
+        raise Unavailable(
+            "PUBLICATION_PENDING",
+            retry_after_seconds=1.0,
+            metadata={"inference_id": inference["inference_id"]},
+        )
 
 
 async def _row(ledger: Ledger, where: ColumnElement[bool], table: Any) -> Mapping[str, Any] | None:

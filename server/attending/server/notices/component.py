@@ -1,4 +1,5 @@
-"""Notices as a component: one outbox a tenant and target, and the sweep of what falls due.
+"""Notices as a component: one outbox a tenant and target, and the sweep of what falls due. A record system that is
+written to (`fhir.push`) is a target like others.
 
 Of several processes on one database the one with the least name among those that live sends, by the database's clock;
 when it dies, the next one goes on within a lease. All of them read one configuration.
@@ -16,6 +17,8 @@ import structlog
 from attending.ledger.errors import LedgerError
 from attending.ledger.ledger import Ledger
 from attending.server.app import App, Component
+from attending.server.fhir.push import KIND, FhirPush
+from attending.server.fhir.record_system import RecordSystem
 from attending.server.inference.watch import Changes
 from attending.server.notices.delivery import Delivery
 from attending.server.notices.desk import NoticeDesk
@@ -38,6 +41,8 @@ class Notices(Component):
         self._app = app
         self._deliveries = deliveries
         self._outboxes = outboxes
+        # What falls due is put on record where somebody is told of it.
+        self._told = sorted({outbox.tenant for outbox in outboxes if outbox.delivery.kind != KIND})
         self._due = DueDates(app.ledger, app.config.notices, app.owner, app.now)
         self._service = NoticeService(
             app.ledger, NoticeDesk(app.ledger, app.config.notices, outboxes, app.now)
@@ -66,7 +71,7 @@ class Notices(Component):
 
     async def _sweep_on(self) -> None:
         while True:
-            for tenant in sorted({outbox.tenant for outbox in self._outboxes}):
+            for tenant in self._told:
                 try:
                     await self._due.sweep(tenant)
                 except LedgerError as err:
@@ -115,7 +120,11 @@ async def build(app: App) -> Notices:
     deliveries: list[Delivery] = [Webhook(one, origin, app.now) for one in section.webhook]
     if section.smtp is not None:
         deliveries += [Mail(section.smtp, one, origin, app.now) for one in section.smtp.recipients]
-    serves = {target.name: target.serves for target in section.targets}
+    serves: dict[str, Callable[[str], bool]] = {target.name: target.serves for target in section.targets}
+    for endpoint in app.config.fhir.endpoint:
+        system = RecordSystem(endpoint, app.now)
+        deliveries.append(FhirPush(endpoint, system, app.ledger, app.owner, app.now))
+        serves[endpoint.name] = endpoint.tenant.__eq__
     turn = Turn(app.ledger, app.owner, lease_seconds=app.config.storage.owner_lease_seconds)
     outboxes = [
         Outbox(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
+from attending.ledger.entry import Entry
 from attending.ledger.errors import UnsafeSettings
 from attending.ledger.files import read_private
 from attending.server.errors import ConfigurationError
@@ -19,13 +21,14 @@ UNREACHABLE: Final = "UNREACHABLE"
 
 class NotDelivered(Exception):  # noqa: N818 - says what happened
     """One attempt failed. `reason` is UPPER_SNAKE and says nothing that the receiver said; `permanent` where another
-    attempt cannot end otherwise.
+    attempt cannot end otherwise; `after_seconds` is how long the receiver asks to be left alone.
     """
 
-    def __init__(self, reason: str, *, permanent: bool = False) -> None:
+    def __init__(self, reason: str, *, permanent: bool = False, after_seconds: float = 0.0) -> None:
         super().__init__(reason)
         self.reason = reason
         self.permanent = permanent
+        self.after_seconds = after_seconds
 
 
 class Delivery(Protocol):
@@ -33,6 +36,9 @@ class Delivery(Protocol):
 
     name: str
     kind: str
+
+    def read(self, entry: Entry, tenant: str, item: Mapping[str, Any] | None) -> Notice | None:
+        """What the entry is to it; None for nothing. `item` is the row of the ticket that it names (`ticket_of`)."""
 
     def wants(self, notice: Notice) -> bool:
         """Whether it is told of this at all; the same whenever it is asked under one configuration."""

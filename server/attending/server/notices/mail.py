@@ -17,7 +17,7 @@ from typing import Final
 import aiosmtplib
 from attending.server.config import RecipientsSection, SmtpSection
 from attending.server.notices.delivery import TIMEOUT, UNREACHABLE, NotDelivered, read_secret
-from attending.server.notices.notice import TEST, Notice, link
+from attending.server.notices.notice import TEST, Notice, link, notice_of
 from attending.server.outside.tls import tls_of
 
 _WORDS: Final = {
@@ -79,6 +79,8 @@ class Mail:
         self._console = console
         self._now = now
         self._tls = None if smtp.tls == "none" else tls_of(smtp.ca_file, "notices.smtp")
+
+    read = staticmethod(notice_of)
 
     def wants(self, notice: Notice) -> bool:
         if notice.event == TEST:

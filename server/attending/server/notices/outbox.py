@@ -31,7 +31,7 @@ from attending.server.clock import parse
 from attending.server.inference.watch import ANY, Changes
 from attending.server.notices.backoff import is_over, pause_seconds
 from attending.server.notices.delivery import TIMEOUT, Delivery, NotDelivered
-from attending.server.notices.notice import Notice, notice_of, ticket_of
+from attending.server.notices.notice import Notice, ticket_of
 from attending.server.replay.reducers import rows_of_append
 from sqlalchemy import select
 
@@ -233,7 +233,7 @@ class Outbox:
         try:
             ticket = ticket_of(about)
             item = None if ticket is None else await self._item(ticket)
-            notice = notice_of(about, self.tenant, item)
+            notice = self.delivery.read(about, self.tenant, item)
         except (KeyError, TypeError, ValueError) as err:
             # Written by another version, in another form: to stop here would keep back all that follows.
             log.error("notices.entry_not_understood", index=about.index, error_type=type(err).__name__)
@@ -280,7 +280,7 @@ class Outbox:
                 job.over = True
                 self._moved.set()
                 return
-            await self._sleep(pause_seconds(job.attempts, self._chance()))
+            await self._sleep(max(failed.after_seconds, pause_seconds(job.attempts, self._chance())))
 
     async def _settle(self) -> None:
         done = [job for job in self._jobs.values() if job.delivered or job.over]

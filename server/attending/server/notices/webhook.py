@@ -24,7 +24,7 @@ from attending.server.notices.delivery import (
     NotDelivered,
     read_secret,
 )
-from attending.server.notices.notice import TEST, Notice, link
+from attending.server.notices.notice import TEST, Notice, link, notice_of
 from attending.server.outside.addresses import AddressRefused, JudgedNetwork
 from attending.server.outside.tls import tls_of
 
@@ -86,6 +86,8 @@ class Webhook:
             max_keepalive_connections=0,
             network_backend=JudgedNetwork(allow_private=section.allow_private),
         )
+
+    read = staticmethod(notice_of)
 
     def wants(self, notice: Notice) -> bool:
         return notice.event == TEST or self._section.wants(notice.event)

@@ -71,6 +71,7 @@ UNPROJECTED: Final[frozenset[str]] = frozenset(
         # On record, and shown by no table.
         *("inference.late", "inference.delivered", "inference.reconciled"),
         *("access.viewed", "access.exported", "access.searched", "access.revealed", "access.denied"),
+        "access.disclosed",
         *(
             "subject.linked",
             "subject.unlinked",

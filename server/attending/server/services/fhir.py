@@ -6,11 +6,10 @@ import re
 from typing import Final
 
 import grpc
-from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.ledger import Ledger
 from attending.server.app import App, Component
-from attending.server.errors import InvalidRequest, NotFound, Unavailable
-from attending.server.fhir.gather import find, gather
+from attending.server.errors import InvalidRequest, NotFound
+from attending.server.fhir.gather import find, gather, require_published
 from attending.server.fhir.resources import as_json, bundle
 from attending.server.phi.access import PhiAccess
 from attending.server.rpc import Context
@@ -37,15 +36,8 @@ class FhirService(fhir_pb2_grpc.FhirServiceServicer):
         if principal.kind == "app" and inference["calling_app"] != principal.name:
             raise NotFound("UNKNOWN_TICKET" if request.id.startswith("tkt_") else "UNKNOWN_INFERENCE")
         record = await gather(self._ledger, principal.tenant, inference)
-        if record.text is not None and inference["release_requires"] == "published":
-            # As wherever the text is given: not before its release is known outside the database.
-            note = await self._ledger.publish(principal.tenant)
-            if note is None or parse_checkpoint(note).size <= inference["decided_index"]:
-                raise Unavailable(
-                    "PUBLICATION_PENDING",
-                    retry_after_seconds=1.0,
-                    metadata={"inference_id": inference["inference_id"]},
-                )
+        if record.text is not None:
+            await require_published(self._ledger, principal.tenant, inference)
         await self._phi.record(
             permit,
             "access.exported",
