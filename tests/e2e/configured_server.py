@@ -67,6 +67,7 @@ class ConfiguredServer:
     environment: dict[str, str] = field(default_factory=dict)
     working_folder: Path | None = None
     workers: int = 1
+    console_port: int | None = None
     _process: subprocess.Popen[str] | None = None
     _reader: threading.Thread | None = None
 
@@ -165,6 +166,7 @@ class ConfiguredServer:
                     *("--config", str(self.folder / "attending.toml")),
                     *("--port", "0", "--token-port", str(token_port), "--json"),
                     *("--workers", str(self.workers)),
+                    *(() if self.console_port is None else ("--console-port", str(self.console_port))),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

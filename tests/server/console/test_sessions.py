@@ -10,6 +10,7 @@ from attending.ledger.entry import PendingEntry
 from attending.ledger.errors import StoreUnavailable
 from attending.server.auth.principal import Principal
 from attending.server.console.links import Links
+from attending.server.console.places import Places
 from attending.server.console.sessions import MAX_OF_ONE_PERSON, Sessions
 
 WHO = Principal("rivera", "north", "human", frozenset({"clinician"}), "Dr Rivera", "oidc")
@@ -55,6 +56,44 @@ def log() -> Log:
 @pytest.fixture
 def sessions(log: Log, clock: Clock) -> Sessions:
     return Sessions(log, idle_seconds=900, longest_seconds=3600, now=clock)  # type: ignore[arg-type]
+
+
+class Shared:
+    """A ledger of several processes, as far as `Places` asks."""
+
+    def __init__(self, *live: str, shared: bool = True) -> None:
+        self.shared = shared
+        self.live = live
+        self.asked = 0
+
+    async def live_owners(self) -> list[str]:
+        self.asked += 1
+        return list(self.live)
+
+
+async def test_a_token_of_another_process_that_lives_is_elsewhere(log: Log, clock: Clock) -> None:
+    moment = 0.0
+    ledger = Shared("srv-a", "srv-b")
+    places = Places(ledger, "srv-b", lambda: moment)  # type: ignore[arg-type]
+    sessions = Sessions(
+        log,  # type: ignore[arg-type]
+        idle_seconds=900,
+        longest_seconds=3600,
+        now=clock,
+        place=Places(ledger, "srv-a").own,  # type: ignore[arg-type]
+    )
+    _session, token = await sessions.begin(WHO)
+    assert "srv-a" not in token
+    assert await places.is_elsewhere(token)
+    # Of this process, of none, or of one that is dead: over, and nothing to wait for.
+    for over in (f"{places.own}.guess", "guess", "", ".", "000000000000.guess"):
+        assert not await places.is_elsewhere(over)
+    assert ledger.asked == 1
+    ledger.live = ("srv-b",)
+    moment = 1.0
+    assert not await places.is_elsewhere(token)
+    alone = Places(Shared("srv-a", shared=False), "srv-b")  # type: ignore[arg-type]
+    assert not await alone.is_elsewhere(token)
 
 
 async def test_a_session_ends_when_nothing_is_done_and_at_the_latest(

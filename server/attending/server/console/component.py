@@ -25,6 +25,7 @@ from attending.server.console.live import Live
 from attending.server.console.oidc import CodeFlow
 from attending.server.console.oversight import OversightPages
 from attending.server.console.passkeys import PasskeyPages
+from attending.server.console.places import Places
 from attending.server.console.policies import PolicyPages
 from attending.server.console.queue import QueuePage
 from attending.server.console.reading import Readings
@@ -150,8 +151,13 @@ async def build(app: App) -> Console:
     passkeys = app.part(Passkeys)
     address, desk = Address(section.origin, section.frame_ancestors), app.part(Desk)
     pages = Pages(app.now, embedded=app.embedded)
+    places = Places(app.ledger, app.owner)
     sessions = Sessions(
-        app.ledger, idle_seconds=section.idle_seconds, longest_seconds=section.session_seconds, now=app.now
+        app.ledger,
+        idle_seconds=section.idle_seconds,
+        longest_seconds=section.session_seconds,
+        now=app.now,
+        place=places.own,
     )
     serving, switch = app.part(Serving), app.part(Switch)
 
@@ -169,6 +175,7 @@ async def build(app: App) -> Console:
         pages=pages,
         halted=halted,
         subject_of=desk.subject_of,
+        places=places,
     )
     systems = {one.name: _smart(app, one, address) for one in section.smart}
     flows = {one.provider: _flow(app, one, address) for one in section.oidc}

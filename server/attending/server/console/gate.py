@@ -22,6 +22,7 @@ from attending.server.auth.context import enter
 from attending.server.auth.principal import Principal
 from attending.server.console import words
 from attending.server.console.guard import SAFE_METHODS, Address
+from attending.server.console.places import Places
 from attending.server.console.render import Pages
 from attending.server.console.sessions import Session, Sessions
 from attending.server.console.words import sentence
@@ -31,6 +32,7 @@ from attending.server.errors import (
     NotFound,
     PermissionDenied,
     Unauthenticated,
+    Unavailable,
 )
 from attending.server.halt.switch import Standing
 from attending.server.limits.rates import Rates
@@ -92,6 +94,7 @@ class Gate:
         pages: Pages,
         halted: Halted,
         subject_of: SubjectOf,
+        places: Places,
     ) -> None:
         self.sessions = sessions
         self._directory = directory
@@ -102,6 +105,7 @@ class Gate:
         self._pages = pages
         self._halted = halted
         self._subject_of = subject_of
+        self._places = places
 
     def cookie(self, *, framed: bool) -> str:
         """The name of the session's cookie: another for a session in a frame, so that neither is ever the other. With
@@ -120,7 +124,7 @@ class Gate:
 
         async def endpoint(request: Request) -> Response:
             try:
-                session = self.session(request)
+                session = await self.session(request)
                 principal = await self._principal(session)
                 if request.method not in SAFE_METHODS:
                     sent = request.headers.get(CSRF_HEADER, "")
@@ -150,7 +154,7 @@ class Gate:
 
         async def first(request: Request) -> Response:
             try:
-                principal = await self._principal(self.session(request))
+                principal = await self._principal(await self.session(request))
             except AttendingError:
                 return await endpoint(request)
             home = words.home(principal.roles)
@@ -171,13 +175,15 @@ class Gate:
 
         return self._logged(endpoint)
 
-    def session(self, request: Request) -> Session:
-        """The request's session; Unauthenticated."""
+    async def session(self, request: Request) -> Session:
+        """The request's session; Unauthenticated, and Unavailable (SESSION_ELSEWHERE) for one of another process."""
         framed = self._address.framed(request)
         token = cookie_of(request, self.cookie(framed=framed))
         if not token:
             raise Unauthenticated("MISSING_CREDENTIAL")
         session = self.sessions.find(token)
+        if session is None and await self._places.is_elsewhere(token):
+            raise Unavailable("SESSION_ELSEWHERE", retry_after_seconds=1.0)
         # A cookie under the other name is somebody's attempt to be in the other kind.
         if session is None or session.framed is not framed:
             raise Unauthenticated("SESSION_ENDED")

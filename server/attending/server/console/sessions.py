@@ -89,9 +89,17 @@ class Sessions:
     """Belongs to one event loop."""
 
     def __init__(
-        self, ledger: Ledger, *, idle_seconds: float, longest_seconds: float, now: Callable[[], datetime]
+        self,
+        ledger: Ledger,
+        *,
+        idle_seconds: float,
+        longest_seconds: float,
+        now: Callable[[], datetime],
+        place: str = "",
     ) -> None:
+        """`place` is what tokens begin with: of which process they are."""
         self._ledger = ledger
+        self._place = place
         self.idle = timedelta(seconds=idle_seconds)
         self._longest = timedelta(seconds=longest_seconds)
         self._now = now
@@ -112,7 +120,7 @@ class Sessions:
             await self.end(oldest, "replaced")
         if len(self._by_hash) >= MAX_SESSIONS:
             raise ResourceExhausted("TOO_MANY_SESSIONS", retry_after_seconds=60.0)
-        now, token = self._now(), secrets.token_urlsafe(_TOKEN_BYTES)
+        now, token = self._now(), f"{self._place}.{secrets.token_urlsafe(_TOKEN_BYTES)}"
         session = Session(
             f"ses_{secrets.token_hex(12)}",
             principal.tenant,

@@ -76,6 +76,8 @@ SENTENCES: Final[dict[str, str]] = {
     "DECISION_LAPSED": "A decision that this rested on stands no more. Decide on the finding, then sign.",
     "SKILL_WANTED": "A finding of this item wants the signature of another role. It waits for somebody who has it.",
     "SESSION_ENDED": "Your session is over. Sign in again.",
+    "SESSION_ELSEWHERE": "You are signed in at another process of this server. Try again. If it stays so, tell your "
+    "administrator that the proxy must keep a browser at one process.",
     "SIGNATURE_INVALID": "The signature does not fit what was shown. Nothing was released. Press Sign again.",
     "SIGNER_IS_AUTHOR": "You asked for this text, so somebody else must sign it.",
     "SIGNER_SIGNED_BEFORE": "You signed this item already. It needs the signature of another person.",
