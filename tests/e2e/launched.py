@@ -93,7 +93,7 @@ def placed(folder: Path) -> Iterator[Place]:
                     "kind": "human",
                     "roles": ["clinician"],
                     "display_name": "Dr Osei (demo)",
-                    "oidc": [{"issuer": "ward-idp", "subject": "u-osei"}],
+                    "oidc": [{"issuer": "ward-idp", "subject": "u-osei", "fhir_user": "Practitioner/u-osei"}],
                 },
                 {
                     "name": "dr-second",

@@ -204,6 +204,8 @@ def test_who_is_nobody_here_is_let_in_nowhere_and_made_by_nothing(place: Place) 
     for faults in (
         {"claims": {"sub": "stranger"}},
         {"claims": {"sub": "u-osei", "fhirUser": "Patient/p-17"}},
+        # The person whom the token names is another one there than the identity says.
+        {"claims": {"sub": "u-osei", "fhirUser": "Practitioner/u-second"}},
         {"claims": {"exp": 1_700_000_300, "iat": 1_700_000_000}},
     ):
         visitor = Visitor(place, WINDOW)

@@ -129,6 +129,14 @@ class Directory:
             raise Unauthenticated("CREDENTIAL_EXPIRED")
         return self._mark(_principal(identity, credential))
 
+    def fhir_user(self, token: VerifiedToken) -> str | None:
+        """Who somebody is in a record system, as their identity says of the token's issuer and subject; None where it
+        says nothing. Raises as `standing`.
+        """
+        identity = self._owner_of_token(token)
+        found = [one for one in identity.oidc if (one.issuer, one.subject) == (token.issuer, token.subject)]
+        return found[0].fhir_user if found else None
+
     def named(self, tenant: str, name: str, credential: Credential) -> Principal:
         """Who of a tenant has that name, as of now, for a session that `credential` began; Unauthenticated once they
         are revoked or have run out. Never waits.

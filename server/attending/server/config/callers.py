@@ -96,6 +96,12 @@ class OidcSubjectSection(Section):
 
     issuer: Name = Field(description="Name of an `[[oidc]]` section.")
     subject: str = Field(min_length=1, max_length=255, description="The token's `sub`, to the letter.")
+    fhir_user: str | None = Field(
+        default=None,
+        pattern=r"^(Practitioner|PractitionerRole|Person)/[A-Za-z0-9.-]{1,64}$",
+        description="Who that is in the record system, such as `Practitioner/123`: a launch (`[[console.smart]]`) "
+        "whose token says another `fhirUser` is refused. Any of its staff, when left out.",
+    )
 
 
 class IdentitySection(Section):

@@ -90,6 +90,9 @@ class LaunchPages:
             # An identity is of one tenant: where the system's patients are another's, it is nobody here.
             if principal.tenant != flow.section.tenant:
                 raise Unauthenticated("INVALID_CREDENTIAL")
+            if self._directory.fhir_user(launched.token) not in (None, launched.fhir_user):
+                # Somebody else there than whom the identity was bound to.
+                raise Unauthenticated("INVALID_CREDENTIAL")
             principal = self._directory.named(principal.tenant, principal.name, "smart")
         framed = self._address.framed(request)
         if launched.framed is not framed:

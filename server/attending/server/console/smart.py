@@ -39,13 +39,14 @@ _USERS: Final = ("Practitioner", "PractitionerRole", "Person")
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """Who was signed in, how applications name the patient that the record system has open, and whether it was begun in
-    a frame.
+    """Who was signed in, how applications name the patient that the record system has open, whether it was begun in a
+    frame, and who that person is in the record system (`Practitioner/123`).
     """
 
     token: VerifiedToken
     reference: str = field(repr=False)
     framed: bool
+    fhir_user: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +133,11 @@ class SmartFlow:
         verified = await self._verifier.verify(token)
         if not begun.is_of(token):
             raise self._refused("WRONG_NONCE")
-        self._require_staff(token)
+        who = self._staff(token)
         patient = told.get("patient")
         if not isinstance(patient, str) or not _ID.fullmatch(patient):
             raise FailedPrecondition("NO_PATIENT")
-        return Launched(verified, await self._named(patient, told), begun.about.framed)
+        return Launched(verified, await self._named(patient, told), begun.about.framed, who)
 
     async def close(self) -> None:
         await self._verifier.close()
@@ -170,14 +171,15 @@ class SmartFlow:
         except NotAnswered as err:
             raise self._unavailable(err) from None
 
-    def _require_staff(self, verified_token: str) -> None:
-        """Raises Unauthenticated for the token of somebody who is a patient there, or of another FHIR server."""
+    def _staff(self, verified_token: str) -> str:
+        """Who the token's person is there; Unauthenticated for a patient, and for somebody of another FHIR server."""
         who = jwt.decode(verified_token, options={"verify_signature": False}).get("fhirUser")
         if not isinstance(who, str):
             raise self._refused("NO_FHIR_USER")
         kind, _slash, name = who.removeprefix(f"{self.section.fhir_base}/").partition("/")
         if kind not in _USERS or not _ID.fullmatch(name):
             raise self._refused("WRONG_FHIR_USER")
+        return f"{kind}/{name}"
 
     async def _named(self, patient: str, told: Mapping[str, Any]) -> str:
         """What applications call that patient."""
