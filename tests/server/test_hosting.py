@@ -258,6 +258,17 @@ async def test_an_origin_cannot_change(embedded: Embedded) -> None:
     assert caught.value.reason == "ORIGIN_CHANGED"
 
 
+async def test_a_catalogue_of_practice_items_that_is_none_is_named(
+    embedded: Embedded, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "own.yaml"
+    wrong.write_text("format: attending-practice/1\nitems: []\n", encoding="utf-8")
+    review = embedded.config.review.model_copy(update={"practice_catalogue": wrong})
+    changed = embedded.config.model_copy(update={"review": review})
+    with pytest.raises(ConfigurationError, match="is not a catalogue"):
+        await build_app(changed)
+
+
 async def test_reflection_lists_the_services_in_the_embedded_mode_only(embedded: Embedded) -> None:
     for is_embedded in (True, False):
         host = Host(await build_app(embedded.config, embedded=is_embedded, components=[ledger_service]))

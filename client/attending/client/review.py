@@ -257,7 +257,7 @@ class ReviewClient(Calls):
             reading_reason=reading_reason,
         )
         answer = self._stub.Sign(request, timeout=TIMEOUT_SECONDS)
-        led_to = ("review.adjudicated", "review.rejected", "inference.released")
+        led_to = ("review.adjudicated", "review.rejected", "inference.released", "oversight.debriefed")
         self._check(answer.receipts, "review.signed", *led_to)
         return answer
 
@@ -273,7 +273,8 @@ class ReviewClient(Calls):
             note=note,
         )
         answer = self._stub.Reject(request, timeout=TIMEOUT_SECONDS)
-        self._check([answer.receipt], "review.rejected")
+        ended = "oversight.debriefed" if answer.HasField("debrief") else "review.rejected"
+        self._check([answer.receipt], ended)
         return answer
 
     @translated

@@ -26,17 +26,17 @@ from attending.v1 import common_pb2 as attending_dot_v1_dot_common__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61ttending/v1/oversight.proto\x12\x0c\x61ttending.v1\x1a\x19\x61ttending/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x01\n\x0bReviewShare\x12\x0c\n\x04hits\x18\x01 \x01(\r\x12\n\n\x02of\x18\x02 \x01(\r\x12\x15\n\x08permille\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x19\n\x0clow_permille\x18\x04 \x01(\rH\x01\x88\x01\x01\x12\x1a\n\rhigh_permille\x18\x05 \x01(\rH\x02\x88\x01\x01\x42\x0b\n\t_permilleB\x0f\n\r_low_permilleB\x10\n\x0e_high_permille\"\x8b\x01\n\x0b\x43oefficient\x12\x15\n\x08permille\x18\x01 \x01(\x11H\x00\x88\x01\x01\x12\x19\n\x0clow_permille\x18\x02 \x01(\x11H\x01\x88\x01\x01\x12\x1a\n\rhigh_permille\x18\x03 \x01(\x11H\x02\x88\x01\x01\x42\x0b\n\t_permilleB\x0f\n\r_low_permilleB\x10\n\x0e_high_permille\"!\n\x11GetSummaryRequest\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\r\"i\n\x0bTierFigures\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x12\n\nsignatures\x18\x02 \x01(\r\x12\x0e\n\x06people\x18\x03 \x01(\r\x12(\n\x05short\x18\x04 \x01(\x0b\x32\x19.attending.v1.ReviewShare\"1\n\x0bReasonCount\x12\x13\n\x0breason_code\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\r\"\xc9\x01\n\x0bRailFigures\x12\x0c\n\x04rail\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12,\n\tprecision\x18\x03 \x01(\x0b\x32\x19.attending.v1.ReviewShare\x12\r\n\x05\x66ixed\x18\x04 \x01(\r\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x05 \x01(\r\x12\x14\n\x0c\x66\x61lse_alarms\x18\x06 \x01(\r\x12*\n\x07reasons\x18\x07 \x03(\x0b\x32\x19.attending.v1.ReasonCount\x12\r\n\x05noisy\x18\x08 \x01(\x08\"\xa2\x01\n\x10\x41greementFigures\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x02 \x01(\t\x12\r\n\x05pairs\x18\x03 \x01(\r\x12\x0e\n\x06\x61greed\x18\x04 \x01(\r\x12(\n\x05kappa\x18\x05 \x01(\x0b\x32\x19.attending.v1.Coefficient\x12&\n\x03\x61\x63\x31\x18\x06 \x01(\x0b\x32\x19.attending.v1.Coefficient\"\xcc\x02\n\x12GetSummaryResponse\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06people\x18\x02 \x01(\r\x12\x12\n\nsignatures\x18\x03 \x01(\r\x12(\n\x05tiers\x18\x04 \x03(\x0b\x32\x19.attending.v1.TierFigures\x12\x32\n\x0freading_reasons\x18\x05 \x03(\x0b\x32\x19.attending.v1.ReasonCount\x12(\n\x05rails\x18\x06 \x03(\x0b\x32\x19.attending.v1.RailFigures\x12\x31\n\tagreement\x18\x07 \x03(\x0b\x32\x1e.attending.v1.AgreementFigures\x12\x1c\n\x14second_reads_waiting\x18\x08 \x01(\r\x12\x0e\n\x06\x61larms\x18\t \x01(\r\"+\n\x1bListFlaggedReviewersRequest\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\r\"\xc3\x01\n\x0fReviewerFigures\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x05\x66lags\x18\x02 \x03(\x0e\x32\x1a.attending.v1.ReviewerFlag\x12\x12\n\nsignatures\x18\x03 \x01(\r\x12(\n\x05short\x18\x04 \x01(\x0b\x32\x19.attending.v1.ReviewShare\x12)\n\x06missed\x18\x05 \x01(\x0b\x32\x19.attending.v1.ReviewShare\x12\x0e\n\x06\x61larms\x18\x06 \x01(\r\"P\n\x1cListFlaggedReviewersResponse\x12\x30\n\treviewers\x18\x01 \x03(\x0b\x32\x1d.attending.v1.ReviewerFigures\"0\n\x12GetReviewerRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x02 \x01(\r\"\xa8\x01\n\x13GetReviewerResponse\x12.\n\x07\x66igures\x18\x01 \x01(\x0b\x32\x1d.attending.v1.ReviewerFigures\x12\x32\n\x0freading_reasons\x18\x02 \x03(\x0b\x32\x19.attending.v1.ReasonCount\x12-\n\x08readings\x18\x03 \x03(\x0b\x32\x1b.attending.v1.ReadingFigure\"\x98\x01\n\rReadingFigure\x12-\n\tsigned_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\r\n\x05words\x18\x03 \x01(\r\x12\x15\n\rfloor_seconds\x18\x04 \x01(\r\x12\x0f\n\x07seconds\x18\x05 \x01(\r\x12\x0e\n\x06source\x18\x06 \x01(\t\"%\n\x10ListDrawsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\"\xc7\x01\n\x04\x44raw\x12\x0f\n\x07\x64raw_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63ommitted_index\x18\x02 \x01(\x04\x12\x30\n\x0c\x63ommitted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x0copened_index\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x0c\n\x04seed\x18\x05 \x01(\x0c\x12\x0c\n\x04salt\x18\x06 \x01(\x0c\x12\r\n\x05\x64rawn\x18\x07 \x01(\r\x12\x0c\n\x04read\x18\x08 \x01(\rB\x0f\n\r_opened_index\"6\n\x11ListDrawsResponse\x12!\n\x05\x64raws\x18\x01 \x03(\x0b\x32\x12.attending.v1.Draw\"*\n\x0fOpenDrawRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\"J\n\x10OpenDrawResponse\x12&\n\x07receipt\x18\x01 \x01(\x0b\x32\x15.attending.v1.Receipt\x12\x0e\n\x06opened\x18\x02 \x01(\x08\"+\n\x16ListSecondReadsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\"]\n\nSecondRead\x12\x0f\n\x07read_id\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12.\n\nsampled_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"B\n\x17ListSecondReadsResponse\x12\'\n\x05reads\x18\x01 \x03(\x0b\x32\x18.attending.v1.SecondRead\"[\n\x14GetSecondReadRequest\x12\x0f\n\x07read_id\x18\x01 \x01(\t\x12\x32\n\x0epurpose_of_use\x18\x02 \x01(\x0e\x32\x1a.attending.v1.PurposeOfUse\"\xd2\x01\n\x15GetSecondReadResponse\x12&\n\x04read\x18\x01 \x01(\x0b\x32\x18.attending.v1.SecondRead\x12\x0e\n\x06output\x18\x02 \x01(\t\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12\x32\n\tdocuments\x18\x04 \x03(\x0b\x32\x1f.attending.v1.RetrievedDocument\x12\'\n\x08\x66indings\x18\x05 \x03(\x0b\x32\x15.attending.v1.Finding\x12\x14\n\x0cpatient_json\x18\x06 \x01(\t\"\x96\x01\n\x17\x44\x65\x63ideSecondReadRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0f\n\x07read_id\x18\x02 \x01(\t\x12.\n\x06\x61nswer\x18\x03 \x01(\x0e\x32\x1e.attending.v1.SecondReadAnswer\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\"B\n\x18\x44\x65\x63ideSecondReadResponse\x12&\n\x07receipt\x18\x01 \x01(\x0b\x32\x15.attending.v1.Receipt*\x85\x01\n\x0cReviewerFlag\x12\x1d\n\x19REVIEWER_FLAG_UNSPECIFIED\x10\x00\x12 \n\x1cREVIEWER_FLAG_READS_TOO_FAST\x10\x01\x12\x1a\n\x16REVIEWER_FLAG_VELOCITY\x10\x02\x12\x18\n\x14REVIEWER_FLAG_MISSES\x10\x03*\xa4\x01\n\x10SecondReadAnswer\x12\"\n\x1eSECOND_READ_ANSWER_UNSPECIFIED\x10\x00\x12\x1f\n\x1bSECOND_READ_ANSWER_APPROVED\x10\x01\x12*\n&SECOND_READ_ANSWER_APPROVED_WITH_EDITS\x10\x02\x12\x1f\n\x1bSECOND_READ_ANSWER_REJECTED\x10\x03\x32\xdc\x05\n\x10OversightService\x12O\n\nGetSummary\x12\x1f.attending.v1.GetSummaryRequest\x1a .attending.v1.GetSummaryResponse\x12m\n\x14ListFlaggedReviewers\x12).attending.v1.ListFlaggedReviewersRequest\x1a*.attending.v1.ListFlaggedReviewersResponse\x12R\n\x0bGetReviewer\x12 .attending.v1.GetReviewerRequest\x1a!.attending.v1.GetReviewerResponse\x12L\n\tListDraws\x12\x1e.attending.v1.ListDrawsRequest\x1a\x1f.attending.v1.ListDrawsResponse\x12I\n\x08OpenDraw\x12\x1d.attending.v1.OpenDrawRequest\x1a\x1e.attending.v1.OpenDrawResponse\x12^\n\x0fListSecondReads\x12$.attending.v1.ListSecondReadsRequest\x1a%.attending.v1.ListSecondReadsResponse\x12X\n\rGetSecondRead\x12\".attending.v1.GetSecondReadRequest\x1a#.attending.v1.GetSecondReadResponse\x12\x61\n\x10\x44\x65\x63ideSecondRead\x12%.attending.v1.DecideSecondReadRequest\x1a&.attending.v1.DecideSecondReadResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61ttending/v1/oversight.proto\x12\x0c\x61ttending.v1\x1a\x19\x61ttending/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x01\n\x0bReviewShare\x12\x0c\n\x04hits\x18\x01 \x01(\r\x12\n\n\x02of\x18\x02 \x01(\r\x12\x15\n\x08permille\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x19\n\x0clow_permille\x18\x04 \x01(\rH\x01\x88\x01\x01\x12\x1a\n\rhigh_permille\x18\x05 \x01(\rH\x02\x88\x01\x01\x42\x0b\n\t_permilleB\x0f\n\r_low_permilleB\x10\n\x0e_high_permille\"\x8b\x01\n\x0b\x43oefficient\x12\x15\n\x08permille\x18\x01 \x01(\x11H\x00\x88\x01\x01\x12\x19\n\x0clow_permille\x18\x02 \x01(\x11H\x01\x88\x01\x01\x12\x1a\n\rhigh_permille\x18\x03 \x01(\x11H\x02\x88\x01\x01\x42\x0b\n\t_permilleB\x0f\n\r_low_permilleB\x10\n\x0e_high_permille\"!\n\x11GetSummaryRequest\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\r\"i\n\x0bTierFigures\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x12\n\nsignatures\x18\x02 \x01(\r\x12\x0e\n\x06people\x18\x03 \x01(\r\x12(\n\x05short\x18\x04 \x01(\x0b\x32\x19.attending.v1.ReviewShare\"1\n\x0bReasonCount\x12\x13\n\x0breason_code\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\r\"\xc9\x01\n\x0bRailFigures\x12\x0c\n\x04rail\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12,\n\tprecision\x18\x03 \x01(\x0b\x32\x19.attending.v1.ReviewShare\x12\r\n\x05\x66ixed\x18\x04 \x01(\r\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x05 \x01(\r\x12\x14\n\x0c\x66\x61lse_alarms\x18\x06 \x01(\r\x12*\n\x07reasons\x18\x07 \x03(\x0b\x32\x19.attending.v1.ReasonCount\x12\r\n\x05noisy\x18\x08 \x01(\x08\"\xa2\x01\n\x10\x41greementFigures\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x02 \x01(\t\x12\r\n\x05pairs\x18\x03 \x01(\r\x12\x0e\n\x06\x61greed\x18\x04 \x01(\r\x12(\n\x05kappa\x18\x05 \x01(\x0b\x32\x19.attending.v1.Coefficient\x12&\n\x03\x61\x63\x31\x18\x06 \x01(\x0b\x32\x19.attending.v1.Coefficient\"\xc1\x03\n\x12GetSummaryResponse\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06people\x18\x02 \x01(\r\x12\x12\n\nsignatures\x18\x03 \x01(\r\x12(\n\x05tiers\x18\x04 \x03(\x0b\x32\x19.attending.v1.TierFigures\x12\x32\n\x0freading_reasons\x18\x05 \x03(\x0b\x32\x19.attending.v1.ReasonCount\x12(\n\x05rails\x18\x06 \x03(\x0b\x32\x19.attending.v1.RailFigures\x12\x31\n\tagreement\x18\x07 \x03(\x0b\x32\x1e.attending.v1.AgreementFigures\x12\x1c\n\x14second_reads_waiting\x18\x08 \x01(\r\x12\x0e\n\x06\x61larms\x18\t \x01(\r\x12\x0f\n\x07planted\x18\n \x01(\r\x12\x30\n\rplanted_found\x18\x0b \x01(\x0b\x32\x19.attending.v1.ReviewShare\x12\x30\n\rsound_refused\x18\x0c \x01(\x0b\x32\x19.attending.v1.ReviewShare\"+\n\x1bListFlaggedReviewersRequest\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\r\"\xa7\x02\n\x0fReviewerFigures\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x05\x66lags\x18\x02 \x03(\x0e\x32\x1a.attending.v1.ReviewerFlag\x12\x12\n\nsignatures\x18\x03 \x01(\r\x12(\n\x05short\x18\x04 \x01(\x0b\x32\x19.attending.v1.ReviewShare\x12)\n\x06missed\x18\x05 \x01(\x0b\x32\x19.attending.v1.ReviewShare\x12\x0e\n\x06\x61larms\x18\x06 \x01(\r\x12\x30\n\rplanted_found\x18\x07 \x01(\x0b\x32\x19.attending.v1.ReviewShare\x12\x30\n\rsound_refused\x18\x08 \x01(\x0b\x32\x19.attending.v1.ReviewShare\"P\n\x1cListFlaggedReviewersResponse\x12\x30\n\treviewers\x18\x01 \x03(\x0b\x32\x1d.attending.v1.ReviewerFigures\"0\n\x12GetReviewerRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x02 \x01(\r\"\xa8\x01\n\x13GetReviewerResponse\x12.\n\x07\x66igures\x18\x01 \x01(\x0b\x32\x1d.attending.v1.ReviewerFigures\x12\x32\n\x0freading_reasons\x18\x02 \x03(\x0b\x32\x19.attending.v1.ReasonCount\x12-\n\x08readings\x18\x03 \x03(\x0b\x32\x1b.attending.v1.ReadingFigure\"\x98\x01\n\rReadingFigure\x12-\n\tsigned_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\r\n\x05words\x18\x03 \x01(\r\x12\x15\n\rfloor_seconds\x18\x04 \x01(\r\x12\x0f\n\x07seconds\x18\x05 \x01(\r\x12\x0e\n\x06source\x18\x06 \x01(\t\"%\n\x10ListDrawsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\"\xc7\x01\n\x04\x44raw\x12\x0f\n\x07\x64raw_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63ommitted_index\x18\x02 \x01(\x04\x12\x30\n\x0c\x63ommitted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x0copened_index\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x0c\n\x04seed\x18\x05 \x01(\x0c\x12\x0c\n\x04salt\x18\x06 \x01(\x0c\x12\r\n\x05\x64rawn\x18\x07 \x01(\r\x12\x0c\n\x04read\x18\x08 \x01(\rB\x0f\n\r_opened_index\"6\n\x11ListDrawsResponse\x12!\n\x05\x64raws\x18\x01 \x03(\x0b\x32\x12.attending.v1.Draw\"*\n\x0fOpenDrawRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\"J\n\x10OpenDrawResponse\x12&\n\x07receipt\x18\x01 \x01(\x0b\x32\x15.attending.v1.Receipt\x12\x0e\n\x06opened\x18\x02 \x01(\x08\"+\n\x16ListSecondReadsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\"]\n\nSecondRead\x12\x0f\n\x07read_id\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12.\n\nsampled_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"B\n\x17ListSecondReadsResponse\x12\'\n\x05reads\x18\x01 \x03(\x0b\x32\x18.attending.v1.SecondRead\"[\n\x14GetSecondReadRequest\x12\x0f\n\x07read_id\x18\x01 \x01(\t\x12\x32\n\x0epurpose_of_use\x18\x02 \x01(\x0e\x32\x1a.attending.v1.PurposeOfUse\"\xd2\x01\n\x15GetSecondReadResponse\x12&\n\x04read\x18\x01 \x01(\x0b\x32\x18.attending.v1.SecondRead\x12\x0e\n\x06output\x18\x02 \x01(\t\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12\x32\n\tdocuments\x18\x04 \x03(\x0b\x32\x1f.attending.v1.RetrievedDocument\x12\'\n\x08\x66indings\x18\x05 \x03(\x0b\x32\x15.attending.v1.Finding\x12\x14\n\x0cpatient_json\x18\x06 \x01(\t\"\x96\x01\n\x17\x44\x65\x63ideSecondReadRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0f\n\x07read_id\x18\x02 \x01(\t\x12.\n\x06\x61nswer\x18\x03 \x01(\x0e\x32\x1e.attending.v1.SecondReadAnswer\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\"B\n\x18\x44\x65\x63ideSecondReadResponse\x12&\n\x07receipt\x18\x01 \x01(\x0b\x32\x15.attending.v1.Receipt*\xa7\x01\n\x0cReviewerFlag\x12\x1d\n\x19REVIEWER_FLAG_UNSPECIFIED\x10\x00\x12 \n\x1cREVIEWER_FLAG_READS_TOO_FAST\x10\x01\x12\x1a\n\x16REVIEWER_FLAG_VELOCITY\x10\x02\x12\x18\n\x14REVIEWER_FLAG_MISSES\x10\x03\x12 \n\x1cREVIEWER_FLAG_MISSES_PLANTED\x10\x04*\xa4\x01\n\x10SecondReadAnswer\x12\"\n\x1eSECOND_READ_ANSWER_UNSPECIFIED\x10\x00\x12\x1f\n\x1bSECOND_READ_ANSWER_APPROVED\x10\x01\x12*\n&SECOND_READ_ANSWER_APPROVED_WITH_EDITS\x10\x02\x12\x1f\n\x1bSECOND_READ_ANSWER_REJECTED\x10\x03\x32\xdc\x05\n\x10OversightService\x12O\n\nGetSummary\x12\x1f.attending.v1.GetSummaryRequest\x1a .attending.v1.GetSummaryResponse\x12m\n\x14ListFlaggedReviewers\x12).attending.v1.ListFlaggedReviewersRequest\x1a*.attending.v1.ListFlaggedReviewersResponse\x12R\n\x0bGetReviewer\x12 .attending.v1.GetReviewerRequest\x1a!.attending.v1.GetReviewerResponse\x12L\n\tListDraws\x12\x1e.attending.v1.ListDrawsRequest\x1a\x1f.attending.v1.ListDrawsResponse\x12I\n\x08OpenDraw\x12\x1d.attending.v1.OpenDrawRequest\x1a\x1e.attending.v1.OpenDrawResponse\x12^\n\x0fListSecondReads\x12$.attending.v1.ListSecondReadsRequest\x1a%.attending.v1.ListSecondReadsResponse\x12X\n\rGetSecondRead\x12\".attending.v1.GetSecondReadRequest\x1a#.attending.v1.GetSecondReadResponse\x12\x61\n\x10\x44\x65\x63ideSecondRead\x12%.attending.v1.DecideSecondReadRequest\x1a&.attending.v1.DecideSecondReadResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attending.v1.oversight_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REVIEWERFLAG']._serialized_start=3167
-  _globals['_REVIEWERFLAG']._serialized_end=3300
-  _globals['_SECONDREADANSWER']._serialized_start=3303
-  _globals['_SECONDREADANSWER']._serialized_end=3467
+  _globals['_REVIEWERFLAG']._serialized_start=3384
+  _globals['_REVIEWERFLAG']._serialized_end=3551
+  _globals['_SECONDREADANSWER']._serialized_start=3554
+  _globals['_SECONDREADANSWER']._serialized_end=3718
   _globals['_REVIEWSHARE']._serialized_start=107
   _globals['_REVIEWSHARE']._serialized_end=272
   _globals['_COEFFICIENT']._serialized_start=275
@@ -52,43 +52,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AGREEMENTFIGURES']._serialized_start=814
   _globals['_AGREEMENTFIGURES']._serialized_end=976
   _globals['_GETSUMMARYRESPONSE']._serialized_start=979
-  _globals['_GETSUMMARYRESPONSE']._serialized_end=1311
-  _globals['_LISTFLAGGEDREVIEWERSREQUEST']._serialized_start=1313
-  _globals['_LISTFLAGGEDREVIEWERSREQUEST']._serialized_end=1356
-  _globals['_REVIEWERFIGURES']._serialized_start=1359
-  _globals['_REVIEWERFIGURES']._serialized_end=1554
-  _globals['_LISTFLAGGEDREVIEWERSRESPONSE']._serialized_start=1556
-  _globals['_LISTFLAGGEDREVIEWERSRESPONSE']._serialized_end=1636
-  _globals['_GETREVIEWERREQUEST']._serialized_start=1638
-  _globals['_GETREVIEWERREQUEST']._serialized_end=1686
-  _globals['_GETREVIEWERRESPONSE']._serialized_start=1689
-  _globals['_GETREVIEWERRESPONSE']._serialized_end=1857
-  _globals['_READINGFIGURE']._serialized_start=1860
-  _globals['_READINGFIGURE']._serialized_end=2012
-  _globals['_LISTDRAWSREQUEST']._serialized_start=2014
-  _globals['_LISTDRAWSREQUEST']._serialized_end=2051
-  _globals['_DRAW']._serialized_start=2054
-  _globals['_DRAW']._serialized_end=2253
-  _globals['_LISTDRAWSRESPONSE']._serialized_start=2255
-  _globals['_LISTDRAWSRESPONSE']._serialized_end=2309
-  _globals['_OPENDRAWREQUEST']._serialized_start=2311
-  _globals['_OPENDRAWREQUEST']._serialized_end=2353
-  _globals['_OPENDRAWRESPONSE']._serialized_start=2355
-  _globals['_OPENDRAWRESPONSE']._serialized_end=2429
-  _globals['_LISTSECONDREADSREQUEST']._serialized_start=2431
-  _globals['_LISTSECONDREADSREQUEST']._serialized_end=2474
-  _globals['_SECONDREAD']._serialized_start=2476
-  _globals['_SECONDREAD']._serialized_end=2569
-  _globals['_LISTSECONDREADSRESPONSE']._serialized_start=2571
-  _globals['_LISTSECONDREADSRESPONSE']._serialized_end=2637
-  _globals['_GETSECONDREADREQUEST']._serialized_start=2639
-  _globals['_GETSECONDREADREQUEST']._serialized_end=2730
-  _globals['_GETSECONDREADRESPONSE']._serialized_start=2733
-  _globals['_GETSECONDREADRESPONSE']._serialized_end=2943
-  _globals['_DECIDESECONDREADREQUEST']._serialized_start=2946
-  _globals['_DECIDESECONDREADREQUEST']._serialized_end=3096
-  _globals['_DECIDESECONDREADRESPONSE']._serialized_start=3098
-  _globals['_DECIDESECONDREADRESPONSE']._serialized_end=3164
-  _globals['_OVERSIGHTSERVICE']._serialized_start=3470
-  _globals['_OVERSIGHTSERVICE']._serialized_end=4202
+  _globals['_GETSUMMARYRESPONSE']._serialized_end=1428
+  _globals['_LISTFLAGGEDREVIEWERSREQUEST']._serialized_start=1430
+  _globals['_LISTFLAGGEDREVIEWERSREQUEST']._serialized_end=1473
+  _globals['_REVIEWERFIGURES']._serialized_start=1476
+  _globals['_REVIEWERFIGURES']._serialized_end=1771
+  _globals['_LISTFLAGGEDREVIEWERSRESPONSE']._serialized_start=1773
+  _globals['_LISTFLAGGEDREVIEWERSRESPONSE']._serialized_end=1853
+  _globals['_GETREVIEWERREQUEST']._serialized_start=1855
+  _globals['_GETREVIEWERREQUEST']._serialized_end=1903
+  _globals['_GETREVIEWERRESPONSE']._serialized_start=1906
+  _globals['_GETREVIEWERRESPONSE']._serialized_end=2074
+  _globals['_READINGFIGURE']._serialized_start=2077
+  _globals['_READINGFIGURE']._serialized_end=2229
+  _globals['_LISTDRAWSREQUEST']._serialized_start=2231
+  _globals['_LISTDRAWSREQUEST']._serialized_end=2268
+  _globals['_DRAW']._serialized_start=2271
+  _globals['_DRAW']._serialized_end=2470
+  _globals['_LISTDRAWSRESPONSE']._serialized_start=2472
+  _globals['_LISTDRAWSRESPONSE']._serialized_end=2526
+  _globals['_OPENDRAWREQUEST']._serialized_start=2528
+  _globals['_OPENDRAWREQUEST']._serialized_end=2570
+  _globals['_OPENDRAWRESPONSE']._serialized_start=2572
+  _globals['_OPENDRAWRESPONSE']._serialized_end=2646
+  _globals['_LISTSECONDREADSREQUEST']._serialized_start=2648
+  _globals['_LISTSECONDREADSREQUEST']._serialized_end=2691
+  _globals['_SECONDREAD']._serialized_start=2693
+  _globals['_SECONDREAD']._serialized_end=2786
+  _globals['_LISTSECONDREADSRESPONSE']._serialized_start=2788
+  _globals['_LISTSECONDREADSRESPONSE']._serialized_end=2854
+  _globals['_GETSECONDREADREQUEST']._serialized_start=2856
+  _globals['_GETSECONDREADREQUEST']._serialized_end=2947
+  _globals['_GETSECONDREADRESPONSE']._serialized_start=2950
+  _globals['_GETSECONDREADRESPONSE']._serialized_end=3160
+  _globals['_DECIDESECONDREADREQUEST']._serialized_start=3163
+  _globals['_DECIDESECONDREADREQUEST']._serialized_end=3313
+  _globals['_DECIDESECONDREADRESPONSE']._serialized_start=3315
+  _globals['_DECIDESECONDREADRESPONSE']._serialized_end=3381
+  _globals['_OVERSIGHTSERVICE']._serialized_start=3721
+  _globals['_OVERSIGHTSERVICE']._serialized_end=4453
 # @@protoc_insertion_point(module_scope)

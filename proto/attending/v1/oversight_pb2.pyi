@@ -35,6 +35,8 @@ class _ReviewerFlagEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reviewer
     """Signed unusually many texts within an hour."""
     REVIEWER_FLAG_MISSES: _ReviewerFlag.ValueType  # 3
     """Second readers would not have released what they did, more often than with the others."""
+    REVIEWER_FLAG_MISSES_PLANTED: _ReviewerFlag.ValueType  # 4
+    """Misses planted errors, more often than the others do, or mostly."""
 
 class ReviewerFlag(_ReviewerFlag, metaclass=_ReviewerFlagEnumTypeWrapper):
     """Why a reviewer's figures stand out."""
@@ -47,6 +49,8 @@ REVIEWER_FLAG_VELOCITY: ReviewerFlag.ValueType  # 2
 """Signed unusually many texts within an hour."""
 REVIEWER_FLAG_MISSES: ReviewerFlag.ValueType  # 3
 """Second readers would not have released what they did, more often than with the others."""
+REVIEWER_FLAG_MISSES_PLANTED: ReviewerFlag.ValueType  # 4
+"""Misses planted errors, more often than the others do, or mostly."""
 Global___ReviewerFlag: _TypeAlias = ReviewerFlag  # noqa: Y015
 
 class _SecondReadAnswer:
@@ -368,6 +372,9 @@ class GetSummaryResponse(_message.Message):
     AGREEMENT_FIELD_NUMBER: _builtins.int
     SECOND_READS_WAITING_FIELD_NUMBER: _builtins.int
     ALARMS_FIELD_NUMBER: _builtins.int
+    PLANTED_FIELD_NUMBER: _builtins.int
+    PLANTED_FOUND_FIELD_NUMBER: _builtins.int
+    SOUND_REFUSED_FIELD_NUMBER: _builtins.int
     people: _builtins.int
     """Output only. How many people signed."""
     signatures: _builtins.int
@@ -376,6 +383,8 @@ class GetSummaryResponse(_message.Message):
     """Output only. Second reads that wait."""
     alarms: _builtins.int
     """Output only. Alarms in the period."""
+    planted: _builtins.int
+    """Output only. Planted items that somebody decided on."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """Output only. Begin of the period."""
@@ -396,6 +405,14 @@ class GetSummaryResponse(_message.Message):
     def agreement(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgreementFigures]:
         """Output only. Agreement of first and second readers."""
 
+    @_builtins.property
+    def planted_found(self) -> Global___ReviewShare:
+        """Output only. Planted errors that were found; left out where fewer than five people met any."""
+
+    @_builtins.property
+    def sound_refused(self) -> Global___ReviewShare:
+        """Output only. Planted sound texts that were refused; left out where fewer than five people met any."""
+
     def __init__(
         self,
         *,
@@ -408,10 +425,13 @@ class GetSummaryResponse(_message.Message):
         agreement: _abc.Iterable[Global___AgreementFigures] | None = ...,
         second_reads_waiting: _builtins.int = ...,
         alarms: _builtins.int = ...,
+        planted: _builtins.int = ...,
+        planted_found: Global___ReviewShare | None = ...,
+        sound_refused: Global___ReviewShare | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["planted_found", b"planted_found", "since", b"since", "sound_refused", b"sound_refused"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "alarms", b"alarms", "people", b"people", "rails", b"rails", "reading_reasons", b"reading_reasons", "second_reads_waiting", b"second_reads_waiting", "signatures", b"signatures", "since", b"since", "tiers", b"tiers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "alarms", b"alarms", "people", b"people", "planted", b"planted", "planted_found", b"planted_found", "rails", b"rails", "reading_reasons", b"reading_reasons", "second_reads_waiting", b"second_reads_waiting", "signatures", b"signatures", "since", b"since", "sound_refused", b"sound_refused", "tiers", b"tiers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -451,6 +471,8 @@ class ReviewerFigures(_message.Message):
     SHORT_FIELD_NUMBER: _builtins.int
     MISSED_FIELD_NUMBER: _builtins.int
     ALARMS_FIELD_NUMBER: _builtins.int
+    PLANTED_FOUND_FIELD_NUMBER: _builtins.int
+    SOUND_REFUSED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Output only. Name."""
     signatures: _builtins.int
@@ -469,6 +491,14 @@ class ReviewerFigures(_message.Message):
     def missed(self) -> Global___ReviewShare:
         """Output only. Texts that a second reader would not have released as they were."""
 
+    @_builtins.property
+    def planted_found(self) -> Global___ReviewShare:
+        """Output only. Planted errors that they found."""
+
+    @_builtins.property
+    def sound_refused(self) -> Global___ReviewShare:
+        """Output only. Planted sound texts that they refused."""
+
     def __init__(
         self,
         *,
@@ -478,10 +508,12 @@ class ReviewerFigures(_message.Message):
         short: Global___ReviewShare | None = ...,
         missed: Global___ReviewShare | None = ...,
         alarms: _builtins.int = ...,
+        planted_found: Global___ReviewShare | None = ...,
+        sound_refused: Global___ReviewShare | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["missed", b"missed", "short", b"short"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["missed", b"missed", "planted_found", b"planted_found", "short", b"short", "sound_refused", b"sound_refused"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarms", b"alarms", "flags", b"flags", "missed", b"missed", "name", b"name", "short", b"short", "signatures", b"signatures"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarms", b"alarms", "flags", b"flags", "missed", b"missed", "name", b"name", "planted_found", b"planted_found", "short", b"short", "signatures", b"signatures", "sound_refused", b"sound_refused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

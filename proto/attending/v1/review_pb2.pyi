@@ -50,6 +50,66 @@ DISPOSITION_FALSE_ALARM: Disposition.ValueType  # 3
 Global___Disposition: _TypeAlias = Disposition  # noqa: Y015
 
 @_typing.final
+class Debrief(_message.Message):
+    """What was in a practice item: told to whoever decided on it, at once, and to nobody else."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    RIGHT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    PLANTED_FIELD_NUMBER: _builtins.int
+    GOOD_READER_FIELD_NUMBER: _builtins.int
+    LESSON_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    mode: _builtins.str
+    """Output only. practice (openly marked) or seeded (planted among others)."""
+    item: _builtins.str
+    """Output only. Item of the catalogue."""
+    answer: _builtins.str
+    """Output only. approved, approved_with_edits, rejected or break_glass."""
+    right: _builtins.bool
+    """Output only. Whether a good reader would have done that; left out where the catalogue has the item no more."""
+    kind: _builtins.str
+    """Output only. error or sound."""
+    error: _builtins.str
+    """Output only. Kind of the error, empty of a sound text."""
+    planted: _builtins.str
+    """Output only. The passage that was planted, word for word; empty of a sound text."""
+    good_reader: _builtins.str
+    """Output only. What a good reader does."""
+    lesson: _builtins.str
+    """Output only. What there is to learn, in a sentence."""
+    source: _builtins.str
+    """Output only. Where that stands."""
+    def __init__(
+        self,
+        *,
+        mode: _builtins.str = ...,
+        item: _builtins.str = ...,
+        answer: _builtins.str = ...,
+        right: _builtins.bool | None = ...,
+        kind: _builtins.str = ...,
+        error: _builtins.str = ...,
+        planted: _builtins.str = ...,
+        good_reader: _builtins.str = ...,
+        lesson: _builtins.str = ...,
+        source: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_right", b"_right", "right", b"right"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_right", b"_right", "answer", b"answer", "error", b"error", "good_reader", b"good_reader", "item", b"item", "kind", b"kind", "lesson", b"lesson", "mode", b"mode", "planted", b"planted", "right", b"right", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__right: _TypeAlias = _typing.Literal["right"]  # noqa: Y015
+    _WhichOneofArgType__right: _TypeAlias = _typing.Literal["_right", b"_right"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__right) -> _WhichOneofReturnType__right | None: ...
+
+Global___Debrief: _TypeAlias = Debrief  # noqa: Y015
+
+@_typing.final
 class QueueItem(_message.Message):
     """A line of the queue."""
 
@@ -75,6 +135,7 @@ class QueueItem(_message.Message):
     DISPUTED_FIELD_NUMBER: _builtins.int
     URGENCY_FIELD_NUMBER: _builtins.int
     OPEN_TO_FIELD_NUMBER: _builtins.int
+    PRACTICE_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """Output only. Names the item."""
     inference_id: _builtins.str
@@ -101,6 +162,8 @@ class QueueItem(_message.Message):
     """Output only. Both readers have decided, differently: a third person judges between them."""
     urgency: _builtins.str
     """Output only. How soon the policy wants its texts looked at: routine, urgent or emergency."""
+    practice: _builtins.bool
+    """Output only. An openly marked practice item of the caller's: a made-up patient, and nothing of it is sent."""
     @_builtins.property
     def held_at(self) -> _timestamp_pb2.Timestamp:
         """Output only. When it was held."""
@@ -158,10 +221,11 @@ class QueueItem(_message.Message):
         disputed: _builtins.bool = ...,
         urgency: _builtins.str = ...,
         open_to: _abc.Iterable[_builtins.str] | None = ...,
+        practice: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["assigned_until", b"assigned_until", "due_at", b"due_at", "escalated_at", b"escalated_at", "expires_at", b"expires_at", "held_at", b"held_at", "lease_expires_at", b"lease_expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_to", b"assigned_to", "assigned_until", b"assigned_until", "blinded", b"blinded", "claimed_by", b"claimed_by", "disputed", b"disputed", "due_at", b"due_at", "escalated_at", b"escalated_at", "escalated_to", b"escalated_to", "expires_at", b"expires_at", "held_at", b"held_at", "inference_id", b"inference_id", "lease_expires_at", b"lease_expires_at", "open_findings", b"open_findings", "open_to", b"open_to", "policy", b"policy", "state", b"state", "ticket_id", b"ticket_id", "urgency", b"urgency", "version", b"version", "worst_severity", b"worst_severity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_to", b"assigned_to", "assigned_until", b"assigned_until", "blinded", b"blinded", "claimed_by", b"claimed_by", "disputed", b"disputed", "due_at", b"due_at", "escalated_at", b"escalated_at", "escalated_to", b"escalated_to", "expires_at", b"expires_at", "held_at", b"held_at", "inference_id", b"inference_id", "lease_expires_at", b"lease_expires_at", "open_findings", b"open_findings", "open_to", b"open_to", "policy", b"policy", "practice", b"practice", "state", b"state", "ticket_id", b"ticket_id", "urgency", b"urgency", "version", b"version", "worst_severity", b"worst_severity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -300,6 +364,7 @@ class GetItemResponse(_message.Message):
     CONTRADICTED_FIELD_NUMBER: _builtins.int
     WITHHELD_FIELD_NUMBER: _builtins.int
     DECIDED_BEFORE_FIELD_NUMBER: _builtins.int
+    DEBRIEF_FIELD_NUMBER: _builtins.int
     output: _builtins.str
     """Output only. The text that the model wrote, personal data restored."""
     prompt: _builtins.str
@@ -356,6 +421,10 @@ class GetItemResponse(_message.Message):
         them, and whoever signs may decide otherwise (`Dispose`).
         """
 
+    @_builtins.property
+    def debrief(self) -> Global___Debrief:
+        """Output only. Of a practice item that the caller has decided on, what was in it; left out of any other."""
+
     def __init__(
         self,
         *,
@@ -374,10 +443,11 @@ class GetItemResponse(_message.Message):
         contradicted: _abc.Iterable[_builtins.str] | None = ...,
         withheld: _builtins.bool = ...,
         decided_before: _abc.Iterable[Global___DecidedBefore] | None = ...,
+        debrief: Global___Debrief | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "item", b"item"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "debrief", b"debrief", "item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "contradicted", b"contradicted", "coverage", b"coverage", "decided_before", b"decided_before", "documents", b"documents", "facts", b"facts", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "reads", b"reads", "second_opinion", b"second_opinion", "sign_off_roles", b"sign_off_roles", "withheld", b"withheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "contradicted", b"contradicted", "coverage", b"coverage", "debrief", b"debrief", "decided_before", b"decided_before", "documents", b"documents", "facts", b"facts", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "reads", b"reads", "second_opinion", b"second_opinion", "sign_off_roles", b"sign_off_roles", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1101,6 +1171,7 @@ class SignResponse(_message.Message):
 
     ITEM_FIELD_NUMBER: _builtins.int
     RECEIPTS_FIELD_NUMBER: _builtins.int
+    DEBRIEF_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def item(self) -> Global___QueueItem:
         """Output only. The item."""
@@ -1108,18 +1179,24 @@ class SignResponse(_message.Message):
     @_builtins.property
     def receipts(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Receipt]:
         """Output only. Receipts of `review.signed` and of what it led to: `inference.released` when enough people signed,
-        `review.rejected` when the text is refused, `review.adjudicated` before either when two readers disagreed.
+        `review.rejected` when the text is refused, `review.adjudicated` before either when two readers disagreed;
+        `oversight.debriefed` alone of a practice item.
         """
+
+    @_builtins.property
+    def debrief(self) -> Global___Debrief:
+        """Output only. Of a practice item, what was in it; left out of any other."""
 
     def __init__(
         self,
         *,
         item: Global___QueueItem | None = ...,
         receipts: _abc.Iterable[_common_pb2.Receipt] | None = ...,
+        debrief: Global___Debrief | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["debrief", b"debrief", "item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "receipts", b"receipts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["debrief", b"debrief", "item", b"item", "receipts", b"receipts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1171,23 +1248,29 @@ class RejectResponse(_message.Message):
 
     ITEM_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    DEBRIEF_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def item(self) -> Global___QueueItem:
         """Output only. The item."""
 
     @_builtins.property
     def receipt(self) -> _common_pb2.Receipt:
-        """Output only. Receipt of `review.rejected`."""
+        """Output only. Receipt of `review.rejected`, or of `oversight.debriefed` of a practice item."""
+
+    @_builtins.property
+    def debrief(self) -> Global___Debrief:
+        """Output only. Of a practice item, what was in it; left out of any other."""
 
     def __init__(
         self,
         *,
         item: Global___QueueItem | None = ...,
         receipt: _common_pb2.Receipt | None = ...,
+        debrief: Global___Debrief | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "receipt", b"receipt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["debrief", b"debrief", "item", b"item", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "receipt", b"receipt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["debrief", b"debrief", "item", b"item", "receipt", b"receipt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

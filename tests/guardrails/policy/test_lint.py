@@ -14,6 +14,8 @@ import yaml
 from attending.guardrails.policy.lint import lint
 from attending.guardrails.policy.load import PolicyError, load_policy
 from attending.guardrails.policy.problem import Problem
+from attending.guardrails.policy.schema import Oversight
+from pydantic import ValidationError
 
 POLICIES = Path(__file__).resolve().parents[3] / "policies"
 NAMES = sorted(path.parent.name for path in POLICIES.glob("*/policy.yaml"))
@@ -157,10 +159,40 @@ def _case(text: str) -> Callable[[Path], Any]:
 ONE = '{"name": "a", "output": "x", "expect": {"disposition": "hold"}}\n'
 
 
+def _seeded(folder: Path) -> None:
+    """Plants items without a word of it to those who read them."""
+    path = folder / "policy.yaml"
+    path.write_text(path.read_text() + "oversight:\n  seeded:\n    permille: 20\n    announced: true\n")
+
+
+def test_planted_items_that_are_announced_are_in_order(tmp_path: Path) -> None:
+    folder = shutil.copytree(POLICIES / "discharge-plan", tmp_path / "discharge-plan")
+    _seeded(folder)
+    with (folder / "README.md").open("a") as readme:
+        readme.write("\nUp to 2 % of what you review is planted: a made-up patient, and nothing is sent.\n")
+    assert not [problem for problem in lint(folder, today=TODAY) if problem.reason == "SEEDED_NOT_ANNOUNCED"]
+
+
+@pytest.mark.parametrize(
+    "seeded",
+    [
+        {"permille": 21, "announced": True},
+        {"permille": 0, "announced": True},
+        {"permille": 20, "announced": False},
+        {"permille": 20},
+        {"permille": 20, "announced": True, "secret": True},
+    ],
+)
+def test_no_policy_plants_more_or_in_secret(seeded: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Oversight.model_validate({"seeded": seeded})
+
+
 @pytest.mark.parametrize(
     ("change", "reason", "weight"),
     [
         (lambda f: (f / "README.md").write_text(" \n"), "README_MISSING", "error"),
+        (_seeded, "SEEDED_NOT_ANNOUNCED", "error"),
         (lambda f: (f / "hazards.tsv").unlink(), "HAZARD_LOG_MISSING", "error"),
         (lambda f: (f / "hazards.tsv").write_text("id\thazard\n"), "HAZARD_LOG", "error"),
         (lambda f: (f / "hazards.tsv").write_bytes(b"\xff\xfe" * 200_000), "HAZARD_LOG", "error"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attending.server.oversight.standing import FAST, MISSES, VELOCITY, Figures, flags
+from attending.server.oversight.standing import FAST, MISSES, PLANTED, VELOCITY, Figures, flags
 from attending.server.oversight.velocity import DESK_HOURS, OWN_HOURS, judge
 
 
@@ -44,3 +44,14 @@ def test_who_stands_out_is_told_by_intervals_not_by_figures() -> None:
     assert flags(fast[0], fast) == (FAST,)
     alike = [Figures(f"p{n}", 40, 40, 15) for n in range(3)]
     assert flags(alike[0], alike) == ()
+
+
+def test_who_misses_what_is_planted_stands_out() -> None:
+    others = [Figures(f"p{n}", planted=20, found=18) for n in range(4)]
+    careless = Figures("careless", planted=20, found=4)
+    assert flags(careless, [*others, careless]) == (PLANTED,)
+    assert all(flags(one, [*others, careless]) == () for one in others)
+    # Nine say nothing yet; and alone one is held against nobody, but to miss most is to miss most.
+    assert flags(Figures("new", planted=9), others) == ()
+    assert flags(careless, [careless]) == (PLANTED,)
+    assert flags(Figures("half", planted=20, found=10), []) == ()

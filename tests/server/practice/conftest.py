@@ -13,7 +13,14 @@ from attending.server.practice.opening import OPENLY, Openings, Pattern
 from attending.server.review.desk import Desk
 
 from tests.server.inference.conftest import TENANT, gate, policies
-from tests.server.review.conftest import ASSIGNMENT_SECONDS, LEASE_SECONDS, Ward, opened_ward, phi_of
+from tests.server.review.conftest import (
+    ASSIGNMENT_SECONDS,
+    LEASE_SECONDS,
+    Person,
+    Ward,
+    opened_ward,
+    phi_of,
+)
 
 __all__ = ["gate", "policies"]
 
@@ -59,6 +66,10 @@ class Room:
     openings: Openings
 
     @property
+    def people(self) -> dict[str, Person]:
+        return {"rivera": self.ward.rivera, "chen": self.ward.chen}
+
+    @property
     def desk(self) -> Desk:
         return self.ward.desk
 
@@ -78,7 +89,7 @@ class Room:
             ticket=ticket,
             mark=mark,
             pattern=pattern,
-            reader=reader,
+            reader=None if reader is None else self.people[reader].principal,
         )
         return Put(ticket, inference, mark)
 

@@ -21,6 +21,7 @@ from attending.server.fhir.gather import find, gather
 from attending.server.hazards import LiveHazards
 from attending.server.inference.delivery import record_delivery
 from attending.server.inference.states import State
+from attending.server.notices.notice import notice_of
 from attending.server.oversight.draws import Draws
 from attending.server.oversight.figures import Oversight
 from attending.server.practice.debrief import debrief_of
@@ -179,7 +180,13 @@ async def test_the_gate_hands_out_nothing_of_it(room: Room) -> None:
         )
         row = await find(gate.ledger, TENANT, put.ticket)
         with pytest.raises(NotFound):
-            await gather(gate.ledger, TENANT, row)
+            await gather(gate.ledger, TENANT, row, to_app=True)
+        if put is over:
+            with pytest.raises(NotFound):
+                await gather(gate.ledger, TENANT, row, to_app=False)
+        else:
+            # Who has not decided yet learns nothing by asking: it is a text that waits, without the text.
+            assert (await gather(gate.ledger, TENANT, row, to_app=False)).text is None
         recalls = Recalls(gate.ledger, gate.changes, gate.clock)
         with pytest.raises(AttendingError):
             await recalls.withdraw(
@@ -270,11 +277,16 @@ async def test_it_counts_in_no_figure(room: Room) -> None:
         found = await oversight.summary(TENANT, 30)
         assert (found.signatures, found.people, found.rails) == (0, 0, ())
     assert await live.of(TENANT, POLICY, begin, gate.clock() + timedelta(days=1)) == before
-    assert await oversight.people(TENANT, 30) == []
+    assert [(one.name, one.signatures, one.measured) for one in await oversight.people(TENANT, 30)] == [
+        ("rivera", 0, 0)
+    ]
 
 
 async def test_a_marked_one_is_its_readers_alone(room: Room) -> None:
     put, desk, chen = await room.put(reader="rivera"), room.desk, room.ward.chen
+    held_by = (await room.ward.gate.ledger.stream_entries(TENANT, put.inference))[-1]
+    # Nobody outside is told that it waits.
+    assert (held_by.type, notice_of(held_by, TENANT)) == ("inference.held", None)
     rivera = room.ward.rivera
     mine = await desk.queue(TENANT, Wanted(who=rivera.principal), 9)
     assert [(item.ticket_id, item.practice_for) for item, _v in mine.items] == [(put.ticket, "rivera")]

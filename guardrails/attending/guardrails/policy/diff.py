@@ -154,6 +154,7 @@ _MORE_IS_STRICTER: Final[Mapping[str, bool]] = {
     "oversight.reading.raise_days": True,
     "oversight.velocity.signatures_per_hour": False,
     "suppression.days": False,
+    "oversight.seeded.permille": True,
     "sla_minutes": False,
     "expiry_minutes": False,
     "escalation.after_minutes": False,

@@ -220,6 +220,15 @@ def _documents(loaded: LoadedPolicy) -> Iterator[Problem]:
             "is missing or empty",
             "say what the policy may do, what it holds, who signs, and its limits",
         )
+    elif loaded.policy.oversight.seeded is not None and b"planted" not in readme.read_bytes().lower():
+        yield Problem(
+            README_FILE,
+            None,
+            "",
+            "SEEDED_NOT_ANNOUNCED",
+            "does not say that items are planted, which `oversight.seeded` does",
+            "tell reviewers there that some items are planted, how many at most, and that nothing of them is sent",
+        )
     cases: tuple[PolicyCase, ...] = ()
     try:
         cases = load_cases(folder.name, loaded.cases_file)

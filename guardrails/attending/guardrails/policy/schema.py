@@ -228,6 +228,15 @@ class Velocity(_Strict):
     signatures_per_hour: int = Field(ge=1, le=1_000)
 
 
+class Seeded(_Strict):
+    """Items with a known error, about made-up patients, that the server plants among those which wait."""
+
+    permille: int = Field(ge=1, le=20)
+    """Most of what is held that may be planted, in thousandths: at most 2 %."""
+    announced: Literal[True]
+    """That reviewers are told of it, here and in the README: who is tried without knowing is deceived."""
+
+
 class Oversight(_Strict):
     """What keeps review from becoming a habit: see docs/oversight.md."""
 
@@ -235,6 +244,7 @@ class Oversight(_Strict):
     """How much is at stake. At the highest, signing waits for the reading floor; below, nothing does."""
     reading: Reading = Reading()
     velocity: Velocity | None = None
+    seeded: Seeded | None = None
     own_view_first: bool = False
     """Whether each reviewer puts their own view on record before the findings and a second model's word are shown."""
 

@@ -46,6 +46,13 @@ def summary(days: int, as_json: bool, connection: Connection) -> None:
     if found.reading_reasons:
         click.echo("reasons: " + _counts(found.reading_reasons))
     click.echo(f"{found.second_reads_waiting} second reads wait")
+    if found.planted and not found.HasField("planted_found"):
+        click.echo(f"{found.planted} planted items; shares are not shown of fewer than five people")
+    elif found.planted:
+        click.echo(
+            f"{found.planted} planted items; errors found: {share_words(found.planted_found)}; "
+            f"sound texts refused: {share_words(found.sound_refused)}"
+        )
 
 
 @oversight.command(
@@ -73,6 +80,10 @@ def person(name: str | None, days: int, as_json: bool, connection: Connection) -
         click.echo(f"{figures.name}: {why}")
         click.echo(f"  {figures.signatures} signatures; sooner than read: {share_words(figures.short)}")
         click.echo(f"  not so read again: {share_words(figures.missed)}; {figures.alarms} alarms")
+        click.echo(
+            f"  planted errors found: {share_words(figures.planted_found)}; "
+            f"sound texts refused: {share_words(figures.sound_refused)}"
+        )
     if one is not None:
         if one.reading_reasons:
             click.echo("  reasons: " + _counts(one.reading_reasons))

@@ -107,6 +107,8 @@ def list_queue(
         if item.assigned_to:
             until = item.assigned_until.ToDatetime().strftime("%H:%M")
             holder += f", kept for {item.assigned_to} until {until} UTC"
+        if item.practice:
+            holder += ", practice: made-up patient, nothing is sent"
         if item.blinded:
             holder += ", readers disagree" if item.disputed else ", read blind"
         if item.escalated_to:
@@ -151,6 +153,11 @@ def show(ticket: str, as_json: bool, purpose: str, connection: Connection) -> No
         click.echo(as_json_line(item))
         return
     click.echo(f"ticket {ticket}   policy {item.item.policy}   state {item.item.state}\n")
+    if item.item.practice and not item.HasField("debrief"):
+        click.echo("practice: made-up patient, nothing is sent\n")
+    if item.HasField("debrief"):
+        _debriefed(item.debrief)
+        click.echo()
     _section("prompt", item.prompt)
     _section("patient", patient_lines(json.loads(item.patient_json or "{}")))
     for one in item.facts:
@@ -282,6 +289,8 @@ def sign(
             raise CommandError("nothing was signed", "sign it under the same lease, or reject it", Exit.HELD)
         answer = client.sign(ticket, lease, prepared, key, reading_reason=reading_reason or "")
     click.echo(f"signed; the item is now {answer.item.state}")
+    if answer.HasField("debrief"):
+        _debriefed(answer.debrief)
 
 
 @review.command(
@@ -316,12 +325,29 @@ def reject(
     key = None if key_path is None else load_key(key_path)
     with ReviewClient(connection, purpose=PURPOSES[purpose]) as client:
         if key is None:
-            state = client.reject(ticket, lease, reason, note=note).item.state
+            answer: review_pb2.RejectResponse | review_pb2.SignResponse = client.reject(
+                ticket, lease, reason, note=note
+            )
         else:
             rejection = review_pb2.Rejection(reason_code=reason, note=note)
             prepared = client.prepare(ticket, lease, key, rejection=rejection)
-            state = client.sign(ticket, lease, prepared, key).item.state
-    click.echo(f"the item is now {state}")
+            answer = client.sign(ticket, lease, prepared, key)
+    click.echo(f"the item is now {answer.item.state}")
+    if answer.HasField("debrief"):
+        _debriefed(answer.debrief)
+
+
+def _debriefed(debrief: review_pb2.Debrief) -> None:
+    """What was in a practice item."""
+    click.echo("this was a practice item: its patient is made up, and nothing was sent")
+    if debrief.HasField("right"):
+        error = debrief.kind == "error"
+        right = ("found", "missed") if error else ("right, nothing was planted", "this text was sound")
+        click.echo(right[0] if debrief.right else right[1])
+    if debrief.planted:
+        click.echo(f'planted: "{debrief.planted}"')
+    for words in (debrief.lesson, f"a good reader: {debrief.good_reader}", debrief.source):
+        click.echo(words)
 
 
 def _confirmed() -> bool:

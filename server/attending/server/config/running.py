@@ -146,6 +146,11 @@ class ReviewSection(Section):
         le=3600,
         description="How often items that wait too long are escalated, and those past their expiry closed.",
     )
+    practice_catalogue: FilePath | None = Field(
+        default=None,
+        description="File with practice items of your own in place of the package's, in its form "
+        "(`attending-practice/1`). See docs/oversight.md.",
+    )
 
 
 class EnrolmentSection(Section):

@@ -366,6 +366,7 @@ FLAGS: Final = {
     "REVIEWER_FLAG_READS_TOO_FAST": "signs sooner than texts can be read",
     "REVIEWER_FLAG_VELOCITY": "signed unusually many in an hour",
     "REVIEWER_FLAG_MISSES": "releases what second readers would not",
+    "REVIEWER_FLAG_MISSES_PLANTED": "misses planted errors",
 }
 
 

@@ -35,15 +35,17 @@ async def find(ledger: Ledger, tenant: str, name: str) -> Mapping[str, Any]:
     return row
 
 
-async def gather(ledger: Ledger, tenant: str, inference: Mapping[str, Any]) -> Record:
+async def gather(ledger: Ledger, tenant: str, inference: Mapping[str, Any], *, to_app: bool = True) -> Record:
     """Entries, rows and payloads. Raises NotFound for a practice item, SubjectErased, PayloadPruned, and the ledger's
     errors.
     """
     name = inference["inference_id"]
     item = await _row(ledger, (_ITEMS.c.log_id == tenant) & (_ITEMS.c.inference_id == name), _ITEMS)
     request = json.loads(await ledger.open_payload(tenant, inference["request_record"]))
-    if mark_of(request) is not None:
-        # Nobody's record is to hold what was written about nobody.
+    mark = mark_of(request)
+    if mark is not None and (to_app or not mark.seeded or inference["state"] == "debriefed"):
+        # Nobody's record is to hold what was written about nobody. To a person who has not decided yet a planted item
+        # is any other: they are given what there is of a text that waits, which is not the text.
         raise NotFound("UNKNOWN_INFERENCE")
     text = None
     if inference["state"] == "released":

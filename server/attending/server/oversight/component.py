@@ -1,19 +1,24 @@
-"""Oversight as a component: its service, and the sweep that draws and looks at the pace of signing."""
+"""Oversight as a component: its service, and the sweep that draws, looks at the pace of signing and plants items."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 
 import grpc
 import structlog
 from attending.ledger.errors import LedgerError
 from attending.server.activation.serving import Serving
 from attending.server.app import App, Component
+from attending.server.notices.component import Turn
 from attending.server.oversight.alarms import Alarms
 from attending.server.oversight.draws import Draws
 from attending.server.oversight.figures import Oversight
 from attending.server.oversight.second_reads import SecondReads
+from attending.server.practice.opening import Openings
+from attending.server.practice.seeding import Seeding
+from attending.server.review.desk import Desk
 from attending.server.services.oversight import OversightService
 from attending.v1 import oversight_pb2, oversight_pb2_grpc
 
@@ -25,11 +30,14 @@ class OversightComponent(Component):
 
     services = (oversight_pb2.DESCRIPTOR.services_by_name["OversightService"].full_name,)
 
-    def __init__(self, app: App, service: OversightService, draws: Draws, alarms: Alarms) -> None:
+    def __init__(
+        self, app: App, service: OversightService, draws: Draws, alarms: Alarms, seeding: Seeding
+    ) -> None:
         self._app = app
         self._service = service
         self._draws = draws
         self._alarms = alarms
+        self._seeding = seeding
         self._sweeping: asyncio.Task[None] | None = None
 
     def register(self, server: grpc.aio.Server) -> None:
@@ -51,6 +59,7 @@ class OversightComponent(Component):
                 try:
                     await self._draws.sweep(tenant)
                     await self._alarms.sweep(tenant)
+                    await self._seeding.sweep(tenant)
                 except LedgerError as err:
                     # What one log cannot take now is done by a later sweep.
                     log.warning("oversight.sweep_failed", reason=err.reason)
@@ -60,7 +69,7 @@ class OversightComponent(Component):
 
 
 async def build(app: App) -> OversightComponent:
-    """Needs Serving; offers OversightService and SecondReads."""
+    """Needs Serving, Desk and Openings; offers OversightService and SecondReads."""
     policies = app.part(Serving).policies
     figures = Oversight(app.ledger, app.now)
     reads = SecondReads(app.ledger, app.phi, app.now)
@@ -68,9 +77,13 @@ async def build(app: App) -> OversightComponent:
     service = OversightService(app.ledger, app.phi, figures, reads, draws)
     app.add(service)
     app.add(reads)
-    return OversightComponent(
-        app,
-        service,
-        draws,
-        Alarms(app.ledger, policies, app.owner, app.now),
+    seeding = Seeding(
+        app.ledger,
+        app.part(Desk),
+        app.part(Openings),
+        policies,
+        partial(app.directory.principals, expired=False),
+        Turn(app.ledger, app.owner, lease_seconds=app.config.storage.owner_lease_seconds),
+        app.now,
     )
+    return OversightComponent(app, service, draws, Alarms(app.ledger, policies, app.owner, app.now), seeding)

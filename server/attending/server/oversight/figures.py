@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from attending.ledger.errors import LedgerError
 from attending.ledger.ledger import Ledger
+from attending.ledger.practice import SEEDED
 from attending.server import projections
 from attending.server.clock import stamp
 from attending.server.oversight.agreement import Agreement, Estimate, agreement, wilson
@@ -86,6 +87,10 @@ class Summary:
     agreement: tuple[tuple[str, str, Agreement], ...]
     waiting: int
     alarms: int
+    planted: int
+    found: Share | None
+    """Of the errors; None where fewer than FEWEST_PEOPLE met any planted item, as `refused`."""
+    refused: Share | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,8 @@ class Oversight:
             select(func.count().label("n")).where(_READS.c.log_id == tenant, _READS.c.answer.is_(None))
         )
         alarms = await self._alarms(tenant, since)
+        planted = list((await self._planted(tenant, since)).values())
+        enough = len(planted) >= FEWEST_PEOPLE
         return Summary(
             since=since,
             people=people,
@@ -131,6 +138,9 @@ class Oversight:
             agreement=await self.agreement(tenant, since),
             waiting=waiting[0]["n"],
             alarms=alarms.total(),
+            planted=sum(one.planted + one.sound for one in planted),
+            found=_summed(planted, "found", "planted") if enough else None,
+            refused=_summed(planted, "refused", "sound") if enough else None,
         )
 
     async def rails(self, tenant: str, since: datetime) -> tuple[Rail, ...]:
@@ -220,6 +230,11 @@ class Oversight:
                 found[name] = replace(one, read_again=one.read_again + 1, missed=one.missed + missed)
         for name, count in (await self._alarms(tenant, since)).items():
             found[name] = replace(found.get(name, Figures(name)), alarms=count)
+        for name, met in (await self._planted(tenant, since)).items():
+            one = found.get(name, Figures(name))
+            found[name] = replace(
+                one, planted=met.planted, found=met.found, sound=met.sound, refused=met.refused
+            )
         return [found[name] for name in sorted(found)]
 
     async def flagged(self, tenant: str, days: int) -> list[tuple[Figures, tuple[str, ...]]]:
@@ -290,6 +305,29 @@ class Oversight:
             )
         return found
 
+    async def _planted(self, tenant: str, since: datetime) -> dict[str, Figures]:
+        """What became of planted items, by who read them; openly marked ones are no measure of anybody."""
+        rows = await self._rows(
+            select(_PRACTICE.c.reader, _PRACTICE.c.kind, _PRACTICE.c.right, func.count().label("n"))
+            .where(
+                _PRACTICE.c.log_id == tenant,
+                _PRACTICE.c.mode == SEEDED,
+                _PRACTICE.c.reader.is_not(None),
+                _PRACTICE.c.right.is_not(None),
+                _PRACTICE.c.decided_at > stamp(since),
+            )
+            .group_by(_PRACTICE.c.reader, _PRACTICE.c.kind, _PRACTICE.c.right)
+        )
+        found: dict[str, Figures] = {}
+        for row in rows:
+            one, n = found.get(row["reader"], Figures(row["reader"])), row["n"]
+            if row["kind"] == "error":
+                made = replace(one, planted=one.planted + n, found=one.found + (n if row["right"] else 0))
+            else:
+                made = replace(one, sound=one.sound + n, refused=one.refused + (0 if row["right"] else n))
+            found[row["reader"]] = made
+        return found
+
     async def _reasons(
         self, tenant: str, since: datetime, name: str | None = None
     ) -> tuple[tuple[str, int], ...]:
@@ -319,6 +357,10 @@ class Oversight:
 
     async def _rows(self, query: Select[Any]) -> Sequence[RowMapping]:
         return [row._mapping for row in await self._ledger.query(query)]
+
+
+def _summed(people: Sequence[Figures], hits: str, of: str) -> Share:
+    return Share(sum(getattr(one, hits) for one in people), sum(getattr(one, of) for one in people))
 
 
 def _tier(name: str, rows: Sequence[RowMapping]) -> Tier:

@@ -16,12 +16,14 @@ LEAST: Final = 10
 FEWEST_PEOPLE: Final = 5
 """People of whom figures are given together."""
 FAST, VELOCITY, MISSES = "reads_too_fast", "velocity", "misses"
+PLANTED: Final = "misses_planted"
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
     """One person's counts of a period. `short` of `measured` signatures came sooner than the text can be read; of
-    `read_again` second reads `missed` said that it should not have gone out as it did.
+    `read_again` second reads `missed` said that it should not have gone out as it did. Of `planted` errors they `found`
+    some, and of planted texts that were `sound` they `refused` some.
     """
 
     name: str
@@ -31,6 +33,10 @@ class Figures:
     read_again: int = 0
     missed: int = 0
     alarms: int = 0
+    planted: int = 0
+    found: int = 0
+    sound: int = 0
+    refused: int = 0
 
 
 def flags(one: Figures, everybody: Iterable[Figures]) -> tuple[str, ...]:
@@ -41,7 +47,19 @@ def flags(one: Figures, everybody: Iterable[Figures]) -> tuple[str, ...]:
     misses = _stands_out(
         one.missed, one.read_again, sum(o.missed for o in others), sum(o.read_again for o in others)
     )
-    found = ((FAST, fast or mostly), (VELOCITY, one.alarms > 0), (MISSES, misses))
+    planted = _stands_out(
+        one.planted - one.found,
+        one.planted,
+        sum(o.planted - o.found for o in others),
+        sum(o.planted for o in others),
+    )
+    blind = one.planted >= LEAST and (wilson(one.planted - one.found, one.planted).low or 0.0) > 0.5
+    found = (
+        (FAST, fast or mostly),
+        (VELOCITY, one.alarms > 0),
+        (MISSES, misses),
+        (PLANTED, planted or blind),
+    )
     return tuple(flag for flag, stands in found if stands)
 
 

@@ -1,7 +1,7 @@
 """The catalogue of practice items: texts about made-up patients, with what is planted in them and how it is explained.
 
 `catalogue.yaml` is read by a clinical safety officer as a policy is: strict, every item with its source. Half a year of
-honest use shows every item to everybody, so a site adds its own with `practice.catalogue`.
+honest use shows every item to everybody, so a site brings its own (`review.practice_catalogue`).
 """
 
 from __future__ import annotations

@@ -129,5 +129,5 @@ class Newcomers:
             inference_id="inf_" + hashlib.sha256(_TAG + name).digest()[:16].hex(),
             ticket=new_id("tkt"),
             mark=Mark(OPEN, item.id, self._openings.catalogue.hash),
-            reader=who.name,
+            reader=who,
         )

@@ -20,6 +20,7 @@ from attending.ledger.errors import ExpectationFailed
 from attending.ledger.ledger import Ledger
 from attending.ledger.submission import Expectation
 from attending.ledger.vault import SealedPayload
+from attending.server.auth.principal import Principal
 from attending.server.clock import stamp
 from attending.server.content_hash import digits
 from attending.server.cost.price import Price
@@ -105,10 +106,11 @@ class Openings:
         ticket: str,
         mark: Mark,
         pattern: Pattern = OPENLY,
-        reader: str | None = None,
+        reader: Principal | None = None,
     ) -> bool:
         """Holds the item for review; for `reader` alone where given, which marks it openly. False where it is there
-        already, where the policy in force would not hold its text, or where a check could not judge it.
+        already, where the policy in force would not hold its text or not let the reader sign it, or where a check could
+        not judge it.
 
         Raises GuardOverloaded, FailedPrecondition (SYSTEM_HALTED and as `Switch.append`), and the ledger's errors.
         """
@@ -125,6 +127,8 @@ class Openings:
         verdict = decide(policy, findings, audience=audience)
         runs = (*checked.rail_runs, *found.rail_runs)
         if checked.verdict == "block" or verdict.disposition != "hold" or any(run.failed for run in runs):
+            return False
+        if reader is not None and not reader.roles & set(verdict.required_roles):
             return False
         subject = await self._ledger.pseudonym(tenant, f"practice:{mark.key}") if pattern.subject else None
 
@@ -152,7 +156,11 @@ class Openings:
             "inference.requested",
             f"system:{self._owner}" if reader else f"app:{pattern.requested['calling_app']}",
             self._requested(policy, item, checked, pattern)
-            | ({} if reader is None else {"practice": {"item": item.id, "for": reader, "ticket": ticket}}),
+            | (
+                {}
+                if reader is None
+                else {"practice": {"item": item.id, "for": reader.name, "ticket": ticket}}
+            ),
             await seal(
                 "request",
                 entries.request_payload(item.prompt, item.given, item.context, None, mark.to_json()),
@@ -207,7 +215,7 @@ class Openings:
             body.pop("escalation", None)
             body["sign_off"].pop("break_glass", None)
             body["due_at"] = body["expires_at"] = stamp(self._now() + timedelta(days=OPEN_DAYS))
-            body["practice"] = {"for": reader}
+            body["practice"] = {"for": reader.name}
         held = entry(kind, f"system:{self._owner}", body)
         require(State.RECEIVED, held.type)
         pending = [asked, generated, held]

@@ -8,12 +8,14 @@ from functools import partial
 
 import grpc
 import structlog
+import yaml
 from attending.ledger.errors import LedgerError
 from attending.server.activation.serving import Serving
 from attending.server.app import App, Component
+from attending.server.errors import ConfigurationError
 from attending.server.halt.switch import Switch
 from attending.server.inference.watch import Changes
-from attending.server.practice.catalogue import load_catalogue
+from attending.server.practice.catalogue import Catalogue, load_catalogue
 from attending.server.practice.opening import Openings
 from attending.server.review.desk import Desk
 from attending.server.review.enrolment import enrol_keys
@@ -72,8 +74,21 @@ class Review(Component):
             await self._desk.expire_due(tenant, self._app.owner)
 
 
+def _catalogue(app: App) -> Catalogue:
+    """ConfigurationError for a file that is no catalogue."""
+    path = app.config.review.practice_catalogue
+    try:
+        return load_catalogue(path)
+    except (OSError, yaml.YAMLError, ValueError) as err:
+        raise ConfigurationError(
+            f"`review.practice_catalogue`: `{path}` is not a catalogue ({type(err).__name__})",
+            "write it as docs/oversight.md says, or leave the key out",
+        ) from err
+
+
 async def build(app: App) -> Review:
     """Needs Serving, Changes and Switch; offers Desk and Openings."""
+    catalogue = _catalogue(app)
     desk = Desk(
         ledger=app.ledger,
         guard=app.part(Serving).checker,
@@ -87,13 +102,14 @@ async def build(app: App) -> Review:
         people=partial(app.directory.principals, expired=False),
         now=app.now,
         owner=app.owner,
+        catalogue=catalogue,
     )
     openings = Openings(
         app.ledger,
         app.part(Switch),
         app.part(Changes),
         app.part(Serving).checker,
-        load_catalogue(),
+        catalogue,
         app.owner,
         app.now,
     )

@@ -35,7 +35,7 @@ class FhirService(fhir_pb2_grpc.FhirServiceServicer):
         inference = await find(self._ledger, principal.tenant, request.id)
         if principal.kind == "app" and inference["calling_app"] != principal.name:
             raise NotFound("UNKNOWN_TICKET" if request.id.startswith("tkt_") else "UNKNOWN_INFERENCE")
-        record = await gather(self._ledger, principal.tenant, inference)
+        record = await gather(self._ledger, principal.tenant, inference, to_app=principal.kind == "app")
         if record.text is not None:
             await require_published(self._ledger, principal.tenant, inference)
         await self._phi.record(

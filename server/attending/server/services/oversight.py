@@ -16,7 +16,7 @@ from attending.server.oversight.agreement import Agreement, Estimate
 from attending.server.oversight.draws import Draws
 from attending.server.oversight.figures import Oversight, Rail, Share
 from attending.server.oversight.second_reads import SecondReads
-from attending.server.oversight.standing import FAST, MISSES, VELOCITY, Figures
+from attending.server.oversight.standing import FAST, MISSES, PLANTED, VELOCITY, Figures
 from attending.server.phi.access import PhiAccess
 from attending.server.phi.purpose import Purpose
 from attending.server.rpc import Context
@@ -38,6 +38,7 @@ _FLAGS: Final = {
     FAST: oversight_pb2.REVIEWER_FLAG_READS_TOO_FAST,
     VELOCITY: oversight_pb2.REVIEWER_FLAG_VELOCITY,
     MISSES: oversight_pb2.REVIEWER_FLAG_MISSES,
+    PLANTED: oversight_pb2.REVIEWER_FLAG_MISSES_PLANTED,
 }
 
 
@@ -74,6 +75,9 @@ class OversightService(oversight_pb2_grpc.OversightServiceServicer):
             agreement=[_agreement(*one) for one in found.agreement],
             second_reads_waiting=found.waiting,
             alarms=found.alarms,
+            planted=found.planted,
+            planted_found=None if found.found is None else _share(found.found),
+            sound_refused=None if found.refused is None else _share(found.refused),
         )
         answer.since.FromDatetime(found.since)
         return answer
@@ -265,6 +269,8 @@ def _reviewer(figures: Figures, why: Iterable[str]) -> oversight_pb2.ReviewerFig
         short=_share(Share(figures.short, figures.measured)),
         missed=_share(Share(figures.missed, figures.read_again)),
         alarms=figures.alarms,
+        planted_found=_share(Share(figures.found, figures.planted)),
+        sound_refused=_share(Share(figures.refused, figures.sound)),
     )
 
 

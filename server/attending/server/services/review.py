@@ -10,9 +10,11 @@ from attending.ledger.ledger import Ledger
 from attending.ledger.webauthn import Assertion
 from attending.server import clock
 from attending.server.auth.context import current_principal
+from attending.server.auth.principal import Principal
 from attending.server.errors import InvalidRequest
 from attending.server.passkeys.responses import signing_options
 from attending.server.phi.access import PhiAccess
+from attending.server.practice.debrief import debrief_of
 from attending.server.review.decided_before import DecidedBefore
 from attending.server.review.desk import Desk
 from attending.server.review.facts import Added
@@ -87,6 +89,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
         permit = await self._phi.permit(request.purpose_of_use)
         case = await self._desk.view(permit, request.ticket_id)
         return review_pb2.GetItemResponse(
+            debrief=await self._debrief(permit.principal, case.item),
             item=_item(case.item, case.version),
             output=case.output,
             prompt=case.prompt,
@@ -255,6 +258,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             reading_reason=request.reading_reason,
         )
         return review_pb2.SignResponse(
+            debrief=await self._debrief(principal, item),
             item=_item(item, version),
             receipts=[await receipt_message(self._ledger, principal.tenant, index) for index in indexes],
         )
@@ -272,6 +276,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             await once_of(self._ledger, principal, request),
         )
         return review_pb2.RejectResponse(
+            debrief=await self._debrief(principal, item),
             item=_item(item, version),
             receipt=await receipt_message(self._ledger, principal.tenant, index),
         )
@@ -343,6 +348,21 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             receipt=await receipt_message(self._ledger, principal.tenant, index),
         )
 
+    async def _debrief(self, who: Principal, item: Item) -> review_pb2.Debrief | None:
+        """What was in a practice item, for its reader once it is over; None otherwise."""
+        if item.state != "debriefed" or item.practice_for != who.name:
+            return None
+        found = await debrief_of(self._ledger, who.tenant, item.inference_id)
+        if found is None:
+            return None
+        lesson = found.lesson
+        message = review_pb2.Debrief(mode=found.mode, item=found.item, answer=found.answer, right=found.right)
+        if lesson is not None:
+            message.kind, message.error = lesson.kind, lesson.error or ""
+            message.planted, message.good_reader = lesson.planted or "", lesson.good_reader
+            message.lesson, message.source = lesson.debrief, lesson.source
+        return message
+
 
 def _decided_before(one: DecidedBefore) -> review_pb2.DecidedBefore:
     message = review_pb2.DecidedBefore(
@@ -402,6 +422,7 @@ def _item(item: Item, version: int) -> review_pb2.QueueItem:
         escalated_to=item.escalated_to,
         urgency=item.urgency,
         blinded=item.blinded,
+        practice=item.practice_for is not None,
         disputed=item.disputed,
         open_to=item.open_to,
     )
