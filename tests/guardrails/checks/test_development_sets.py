@@ -40,8 +40,8 @@ FLOORS = {
     "t": (100, 0),
     "u": (180, 1),
     "v": (37, 14),
-    "w": (39, 11),
-    "x": (37, 26),
+    "w": (39, 6),
+    "x": (37, 24),
     "y": (26, 9),
 }
 """Set -> at least so many dangerous texts found, at most so many benign ones flagged."""

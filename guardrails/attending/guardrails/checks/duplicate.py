@@ -443,6 +443,10 @@ def _restated(case: Case, held: Exposure, exposure: Exposure) -> bool:
     )
 
 
+_OWN_WORDS: Final = 60
+"""Characters behind a name; a dose further off was told of the product."""
+
+
 def _by_ingredient(case: Case, held: Exposure, exposure: Exposure) -> bool:
     """True for a brand and its one ingredient by name, where the ingredient has no directions of its own: "Ozempic
     0.25 mg once weekly, then 0.5 mg ... once she is on semaglutide 0.5 mg"."""
@@ -453,10 +457,17 @@ def _by_ingredient(case: Case, held: Exposure, exposure: Exposure) -> bool:
     said = names[0].statement
     if said is None or names[0].new or said.started or said.frequency is not None:
         return False
-    return said.dose is None or any(
-        e.statement is not None and e.statement.dose is not None and e.statement.dose.high == said.dose.high
-        for e in case.given
-        if e.drug == held.drug and e.mention is not None and e.mention.brand
+    apart = said.dose is not None and abs(said.dose.span.start - said.mention.span.end) > _OWN_WORDS
+    return (
+        said.dose is None
+        or apart
+        or any(
+            e.statement is not None
+            and e.statement.dose is not None
+            and e.statement.dose.high == said.dose.high
+            for e in case.given
+            if e.drug == held.drug and e.mention is not None and e.mention.brand
+        )
     )
 
 

@@ -60,6 +60,8 @@ def intervals(case: Case) -> Iterator[Finding]:
         rescue = statement.frequency.prn or _as_rescue(case, exposure)
         if rescue and hours >= 1 and is_breakthrough(case, exposure):
             continue
+        if hours < 1 and _titrated(case, exposure, statement.frequency.span.end):
+            continue
         if (exposure.drug, statement.frequency.span.start) in seen:
             continue
         seen.add((exposure.drug, statement.frequency.span.start))
@@ -84,6 +86,26 @@ def intervals(case: Case) -> Iterator[Finding]:
             f"{exposure.drug} every {_hours(hours)}; the shortest interval is {_hours(limit.min_interval_hours)}",
             span=statement.frequency.span,
         )
+
+
+_BOUNDED: Final = re.compile(
+    r"[^.;\n]{0,40}?(?:\b(?:up to )?(?:[2-6]|two|three|four|five|six) (?:doses|times|boluses)\b"
+    r"|[x\u00d7] ?[2-6]\b|\bmax(?:imum)?(?: of)? [2-6]\b(?! ?m?c?g))",
+    re.I,
+)
+"""Behind an interval: how often at most."""
+
+
+def _titrated(case: Case, exposure: Exposure, end: int) -> bool:
+    """True for an opioid into a vein within the hour, a few doses that are counted: titration to relief, as in an
+    attack of sickle cell pain (ASH guideline 2020). Each dose is judged by itself."""
+    statement = exposure.statement
+    return (
+        statement is not None
+        and statement.route == "intravenous"
+        and case.of_class(exposure.drug, "opioid")
+        and _BOUNDED.match(case.judged.output, end) is not None
+    )
 
 
 _AGAIN: Final = Sieved(
@@ -127,6 +149,8 @@ def repeats(case: Case) -> Iterator[Finding]:
         if not own or again.start() - last > _AGAIN_WITHIN or "\n\n" in text[last : again.start()]:
             continue
         exposure = own[-1]
+        if _titrated(case, exposure, again.end()):
+            continue
         hours = _told_hours(again)
         if hours is None or (hours <= 1 and exposure.drug in _RELIEVERS and case.says(_ACUTE)):
             continue

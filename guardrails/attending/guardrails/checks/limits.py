@@ -23,13 +23,14 @@ from attending.guardrails.knowledge.facts import DoseLimit, Provenance
 from attending.guardrails.sieve import Sieved
 
 _EXTENDED: Final = re.compile(
-    r"\b(?:ER|XR|XL|SR|CR|LA|CD|extended[- ]release|sustained[- ]release|slow[- ]release|controlled[- ]release)\b"
+    r"\b(?:ER|MR|XR|XL|SR|CR|LA|CD|extended[- ]release|sustained[- ]release|slow[- ]release|controlled[- ]release)\b"
 )
 _EXTENDED_FORMS: Final = frozenset({"ER", "XR", "SR", "XL", "CR", "LA"})
 _EXTENDED_BRANDS: Final = (
     "bydureon", "oxycontin", "xtampza", "exalgo", "conzip", "ultram er", "panadol osteo", "osteomol", "tylenol 8",
     "tylenol arthritis",
 )  # fmt: skip
+_PLAIN: Final = frozenset({"acetaminophen"})
 _DEPOTS: Final = {
     form: re.compile(rf"(?<![\w-])(?:{words})(?![\w-])", re.I)
     for form, words in {
@@ -360,8 +361,8 @@ def _by_form(case: Case, rows: list[DoseLimit], statement: Statement | None) -> 
             row for row in rows if row.formulation in (None, "any") or row.formulation in _EXTENDED_FORMS
         ]
         return fitting or rows
-    if is_strict(case, rows[0].drug):
-        # of a drug of narrow range the plain form is meant where no other is said
+    if is_strict(case, rows[0].drug) or rows[0].drug in _PLAIN:
+        # of a drug of narrow range the plain form is meant where no other is said, and of one that all have at home
         return [row for row in rows if row.formulation not in _EXTENDED_FORMS] or rows
     return rows
 

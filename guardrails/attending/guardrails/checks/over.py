@@ -44,6 +44,7 @@ _IS_OVER: Final = Sieved(
     r"|whole |rest"
     r" of the )?(?:bottle|box|pack|packet|course|tub|jar|supply|tablets|capsules|drops|rest|tin)|(?:his|her|my|your)"
     rf" (?:last )?(?:bottle|box|pack|supply)))? {_AGO}"
+    rf"|\b(?:and|then) [*_]{{0,2}}(?:finished|completed|stopped|ended) {_AGO}"
     rf"|\bstopped (?:it )?{_AGO}|\bnow (?:stopped|finished|over|completed)\b"
     r"|\b(?:tablet|dose|capsule|pill|injection|patch)s? was (?:his|her|my|your|the) last\b"
     r"|\b(?:the|his|her|my|your) (?:last|final) (?:tablet|dose|capsule|pill|one|patch|injection)s?"

@@ -164,6 +164,13 @@ _NEVER_TO: Final = re.compile(
     r"|no (?:trace of |sign of )?)\Z",
     re.I,
 )
+_DISCARDED: Final = re.compile(
+    r"\b(?:discard|bin|throw (?:out|away)|dispose of|destroy)(?: (?:the|his|her|your|their|any|all|old|left-?over"
+    r"|remaining|unused)){0,3} \Z"
+    r"|\b(?:keep|leave|kept|left) [\"'\u201c]?(?:\w{3,16}/)?\Z(?<=[\"'\u201c/])",
+    re.I,
+)
+"""Before what goes into the bin, or stays in quotes on a list: "keep "amoxicillin" on his school form"."""
 _TAPERED_AS: Final = re.compile(r"\b(?:tapered|weaned|withdrawn)\b[^.;\n]{0,50}\(as \Z", re.I)
 _THEN_STOPPED: Final = re.compile(r"[^.;\n]{0,60}?\b(?:stopped|finished|completed)\b", re.I)
 """Around the drug in which another was tapered: "alprazolam was tapered (as diazepam) over 14 weeks and stopped"."""
@@ -227,7 +234,8 @@ _ENDS: Final = re.compile(
 )
 _STOP_LINE: Final = re.compile(
     r"[^\n]{0,110}?(?: [\u2013\u2014-]{1,2} ?|: ?|\u2192 ?|-> ?)"
-    r"(?:\*\*)?(?:STOP(?:PED)?|DISCONTINUED?|CEASED?)(?:\*\*)?"
+    r"(?:\*\*)?(?:STOP(?:PED)?|DISCONTINUED?|CEASED?|not (?:prescribed|given|charted|continued)(?=(?:\*\*)?[.;]?\n))"
+    r"(?:\*\*)?"
     r"\b(?! (?:IF|WHEN|DATE|AFTER|ON|AT|IN|BY|if|when|date|after|on|at|in|by|once|smoking|before)\b)"
 )
 _ITEM: Final = re.compile(r"[ \t]{0,12}(?:[-*\u2022\u00b7\u2013\u2014]|\d{1,2}[.)])[ \t]{1,3}(?:\*\*)?\Z")
@@ -245,6 +253,8 @@ def put_away(text: str, statements: Sequence[Statement], number: int) -> bool:
     first = _list_start(text, statements, number)
     if _NEVER_TO.search(text[max(0, span.start - 40) : span.start]):
         return statement.dose is None
+    if statement.dose is None and _DISCARDED.search(text[max(0, span.start - 50) : span.start]):
+        return True
     if _TAPERED_AS.search(text[max(0, span.start - 70) : span.start]) and _THEN_STOPPED.match(text, span.end):
         return True
     if (denied := _DENIED.search(text[max(0, first - 80) : first])) is not None:

@@ -312,9 +312,27 @@ def _since(case: Case, statement: Statement) -> int | None:
         and _stated_gap(case) is None
     ):
         return 0
+    if told is not None and (waits := _waits(case, statement)) is not None:
+        return max(told, int(waits))
     if told is not None and _ends(case, statement) and (gap := _stated_gap(case)) is not None:
         return max(told, int(gap[0]))
     return told
+
+
+_THEN_BEGINS: Final = re.compile(
+    r"[*_]{0,2},? (?:and )?(?:then|before) (?:you )?(?:start|begin|take|give|the first)\w*\b", re.I
+)
+_WAIT_WITHIN: Final = 120
+
+
+def _waits(case: Case, statement: Statement) -> Decimal | None:
+    """The hours to be waited after a drug that is stopped now: "Stop A today. Wait 36 hours, then start B"."""
+    gap = _stated_gap(case)
+    if gap is None or statement.scope is not Scope.STOP or statement.reported:
+        return None
+    hours, at = gap
+    near = 0 <= at.start - statement.mention.span.end <= _WAIT_WITHIN
+    return hours if near and _THEN_BEGINS.match(case.judged.output, at.end) is not None else None
 
 
 def _ends(case: Case, statement: Statement) -> bool:

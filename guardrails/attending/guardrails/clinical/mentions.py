@@ -202,6 +202,34 @@ _NUTRIENT_AFTER = re.compile(
 )
 
 
+_TOTAL_BEFORE = re.compile(
+    r"(?:^|[.;:\n(] ?)(?:course |cumulative |grand |overall )?total(?: dose| course)?(?: of|:| =)? \Z"
+)
+_A_DAY = re.compile(r" ?(?:/|per|a|each|in 24|daily|every)\b")
+_WOULD_ALLOW = re.compile(r"\bwould (?:allow|permit|warrant|justify)(?: up to)? \Z")
+_COURSE_REACH = 200
+
+
+def _allowed_only(text: str, amount: Amount, since: int) -> bool:
+    """ "Hb below 100 would allow 2,000 mg": what is not given here."""
+    return _WOULD_ALLOW.search(text, max(since, amount.start - 40), amount.start) is not None
+
+
+def _sum_of_a_course(text: str, amounts: list[Amount], index: int) -> bool:
+    """ "1,000 mg in week 0; 500 mg in week 1. Total 1,500 mg": what the doses before it come to, not one more."""
+    amount = amounts[index]
+    if not amount.mass or amount.per_kg or _A_DAY.match(text, amount.end):
+        return False
+    if _TOTAL_BEFORE.search(text, max(0, amount.start - 40), amount.start) is None:
+        return False
+    before = [
+        a.high
+        for a in amounts[max(0, index - 4) : index]
+        if a.unit == amount.unit and not a.per_kg and amount.start - a.end <= _COURSE_REACH
+    ]
+    return any(sum(before[-n:]) == amount.high for n in (2, 3, 4) if len(before) >= n)
+
+
 def of_nutrients(norm: Normalised, mentions: list[Named], amounts: list[Amount]) -> frozenset[int]:
     """The indices of amounts that belong to no drug named elsewhere: of salt, water, alcohol and the like, of what
     opioids come to in morphine, and of what a drain brings out."""
@@ -226,6 +254,8 @@ def of_nutrients(norm: Normalised, mentions: list[Named], amounts: list[Amount])
             or before is not None
             or larder is not None
             or goes_on
+            or _allowed_only(norm.text, amount, since)
+            or _sum_of_a_course(norm.text, amounts, index)
             or _EQUIVALENT_BEFORE.search(norm.text, max(since, amount.start - 50), amount.start) is not None
             or (
                 amount.unit == "mL"

@@ -86,7 +86,8 @@ def modality(
         after = tokens[index + 1]
         if after.cat is Cat.ALLERGY or after.word in _ALLERGIC_AFTER:
             return Scope.HISTORY, False
-        if after.word in _TOPIC_AFTER and chosen is None:
+        own_verb = chosen is not None and chosen.start == index + 1 and after.word == "use"
+        if after.word in _TOPIC_AFTER and (chosen is None or own_verb):
             return Scope.HYPOTHETICAL, False
     if _allergic(tokens, index, clause, chosen) or _on_allergy_list(tokens, index, clause):
         return Scope.HISTORY, False

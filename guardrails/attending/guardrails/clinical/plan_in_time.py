@@ -399,7 +399,44 @@ def _turns(text: str, statements: Sequence[Statement]) -> frozenset[frozenset[st
             if "\n\n" in text[left.end : right.start] or not _one_then_the_other(text, left, right):
                 continue
             found.update(frozenset((a, b)) for a in first.mention.drugs for b in second.mention.drugs)
+    if "|" in text:
+        found |= _by_columns(text, named)
     return frozenset(found)
+
+
+_NO_MORE: Final = re.compile(r"[*_ ]*(?:stop(?:ped)?|none|nil|off|0(?: mg)?)[*_ ]*", re.I)
+_DOSED: Final = re.compile(r"[*_ ]*\d[\d.,]* ?(?:mg|mcg|micrograms?|g|units?)\b", re.I)
+_MOST_ROWS: Final = 16
+
+
+def _by_columns(text: str, named: Sequence[Statement]) -> set[frozenset[str]]:
+    """Pairs of drugs that head columns of one table, of which a row ends the one where it doses the other:
+    "| Days | A | B |", "| 8-14 | stop | 50 mg |"."""
+    found: set[frozenset[str]] = set()
+    lines: dict[int, list[Statement]] = {}
+    for statement in named:
+        start = text.rfind("\n", 0, statement.mention.span.start) + 1
+        if text.startswith("|", start):
+            lines.setdefault(start, []).append(statement)
+    for start, heads in lines.items():
+        if len({s.mention.span.start for s in heads}) < 2:
+            continue
+        rows = [row.split("|") for row in text[start:].split("\n", _MOST_ROWS + 1)[1 : _MOST_ROWS + 1]]
+        column = {s.mention.span.start: text.count("|", start, s.mention.span.start) for s in heads}
+        for one in heads:
+            for other in heads:
+                a, b = column[one.mention.span.start], column[other.mention.span.start]
+                if a == b or not set(one.mention.drugs).isdisjoint(other.mention.drugs):
+                    continue
+                for row in rows:
+                    if len(row) <= max(a, b):
+                        break
+                    if _NO_MORE.fullmatch(row[a]) and _DOSED.match(row[b]):
+                        found.update(
+                            frozenset((x, y)) for x in one.mention.drugs for y in other.mention.drugs
+                        )
+                        break
+    return found
 
 
 _THEN_IT: Final = re.compile(r"\b(?:then|until|before|thereafter|afterwards) (?:the )?\Z", re.I)

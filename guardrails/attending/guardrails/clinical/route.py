@@ -56,7 +56,8 @@ _ROUTES: dict[str, str] = {
     r")?(?:affected|right|left) ){0,3}ears?|ear ?drops?",
     "nasal": r"intra-?nasal(?:ly)?|nasal(?:ly)?(?! congestion| polyp| bleed)|(?:in|into|up) "
     r"(?:the |each |both |your ){0,3}nos(?:e|trils?)|each nostril|nostrils?",
-    "vaginal": r"vaginal(?:ly)?(?! bleed| discharge| deliver| birth)|into the vagina",
+    "vaginal": r"vaginal(?:ly)?(?! bleed| discharge| deliver| birth)|into the vagina"
+    r"|per vaginam?(?! bleed| loss| discharge)",
     "intraosseous": r"intraosseous(?:ly)?|i\.?o\.? (?:access|line)",
     "intradermal": r"intradermal(?:ly)?",
 }

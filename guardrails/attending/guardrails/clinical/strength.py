@@ -24,6 +24,9 @@ _ABOUT = re.compile(r" ?[(,] ?(?:about|approx(?:imately|\.)?|roughly|circa|ca\.?
 _EACH_AFTER = re.compile(r"\)?,? ?(?:each|apiece|per (?:tablet|capsule|pill|puff))")
 
 
+_TO_ITS_SUM = 48
+"""Characters from a dose to the brackets that say of what it is made: "800 mcg at home 24 h later (4 x 200 mcg)"."""
+_NEXT_DOSE = re.compile(r"[.;\n]|\b(?:then|and|plus|or|followed)\b")
 _DENIED = "the volume beside it holds much more by its concentration"
 LOCAL_ANAESTHETICS = frozenset(
     {
@@ -230,7 +233,8 @@ class Strengths:
         gap = self._text[a.end : b.start]
         if b.per_kg and not a.per_kg and (b.per_time, a.per_m2) == (a.per_time, False):
             return _ABOUT.fullmatch(gap) is not None and convert(b.high, b.unit, a.unit) is not None
-        if not ("(" in gap and len(gap) <= 4):
+        counted = b.count is not None and gap.endswith("(") and len(gap) <= _TO_ITS_SUM
+        if not ("(" in gap and len(gap) <= 4) and not (counted and not _NEXT_DOSE.search(gap)):
             return False
         converted = convert(b.high, b.unit, a.unit)
         return converted is not None and converted == a.high
