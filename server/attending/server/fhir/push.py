@@ -31,6 +31,7 @@ from attending.server.fhir.resources import Resource, document, provenance, task
 from attending.server.notices.delivery import NotDelivered
 from attending.server.notices.notice import TEST, Notice, notice_id, notice_of
 from attending.server.phi.purpose import Purpose
+from attending.server.practice.mark import Marks
 
 log = structlog.get_logger()
 
@@ -70,6 +71,7 @@ class FhirPush:
         self._section = section
         self._system = system
         self._ledger = ledger
+        self._marks = Marks(ledger)
         self._owner = owner
         self._now = now
         self._sent: OrderedDict[str, int] = OrderedDict()
@@ -101,11 +103,17 @@ class FhirPush:
             if self._sent.get(inference, -1) >= notice.index:
                 return
             try:
+                if await self._marks.of(self._section.tenant, inference) is not None:
+                    # Nobody's record is told of what is read for practice.
+                    return
                 self._know(inference, await self._write(inference))
             except (SubjectErased, PayloadPruned, NotFound) as err:
                 raise NotDelivered(err.reason, permanent=True) from None
             except (LedgerError, Unavailable) as err:
                 raise NotDelivered(err.reason) from None
+            except ValueError:
+                # A mark of a later version: what it means is not guessed.
+                raise NotDelivered("PRACTICE_MARK", permanent=True) from None
 
     async def close(self) -> None:
         await self._system.close()
