@@ -96,7 +96,8 @@ class Maker:
     `make` gives the request, or the messages of a client's stream. `by` is a role that may do it and for which it
     succeeds with real things. `own`: it names nothing of a tenant, or what it names is looked for in the caller's own
     log alone, so that it succeeds for another tenant too and shows that tenant's own. `fresh`: a success uses up what
-    it names (a ticket, a lease, a subject).
+    it names (a ticket, a lease, a subject). `refused` is the reason that it gets with real things where no call makes
+    what it needs; tests of the service see it succeed.
     """
 
     method: str
@@ -105,6 +106,7 @@ class Maker:
     by: str
     own: bool
     fresh: bool
+    refused: str = ""
 
     def __str__(self) -> str:
         return f"{self.method.rpartition('/')[2]} {self.variant}".strip()
@@ -114,12 +116,12 @@ _MAKERS: Final[list[Maker]] = []
 
 
 def maker(
-    method: str, by: str, *, variant: str = "", own: bool = False, fresh: bool = False
+    method: str, by: str, *, variant: str = "", own: bool = False, fresh: bool = False, refused: str = ""
 ) -> Callable[[Callable[[Things], Request]], Callable[[Things], Request]]:
     """Registers the function as a maker of `Service/Method`."""
 
     def register(make: Callable[[Things], Request]) -> Callable[[Things], Request]:
-        _MAKERS.append(Maker(f"/attending.v1.{method}", variant, make, by, own, fresh))
+        _MAKERS.append(Maker(f"/attending.v1.{method}", variant, make, by, own, fresh, refused))
         return make
 
     return register

@@ -49,6 +49,31 @@ class RecallClient(Calls):
         return answer.recall
 
     @translated
+    def worklist(
+        self, *, only_open: bool = True, size: int = PAGE, token: str = ""
+    ) -> recall_pb2.ListCandidatesResponse:
+        """One page of released texts that may have to be taken back, with the counts of all."""
+        request = recall_pb2.ListCandidatesRequest(open=only_open, page_size=size, page_token=token)
+        return self._stub.ListCandidates(request, timeout=TIMEOUT_SECONDS)
+
+    @translated
+    def dismiss(
+        self,
+        inference_id: str,
+        reason: recall_pb2.NoRecallReason.ValueType,
+        *,
+        note: str = "",
+        key: str | None = None,
+    ) -> recall_pb2.Candidate:
+        """Says that a text of the worklist needs no recall."""
+        request = recall_pb2.DismissCandidateRequest(
+            idempotency_key=key or uuid.uuid4().hex, inference_id=inference_id, reason=reason, note=note
+        )
+        answer = self._stub.DismissCandidate(request, timeout=TIMEOUT_SECONDS)
+        self._check([answer.receipt], "recall.dismissed")
+        return answer.candidate
+
+    @translated
     def recalls(self, *, only_open: bool = False) -> list[recall_pb2.Recall]:
         """Recalls, newest first, all pages; an application gets those of its own inferences."""
         found: list[recall_pb2.Recall] = []

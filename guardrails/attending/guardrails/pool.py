@@ -116,10 +116,12 @@ class GuardPool:
         max_memory_mb: int = 1024,
         max_waiting: int | None = None,
         include_drafts: bool = False,
+        niceness: int = 0,
     ) -> None:
         """`timeout_seconds` bounds one call at work, not its wait. A worker above `max_memory_mb` after a call is
         replaced, and so is one in which a rail was stopped. `max_waiting` calls may queue (16 a worker when None).
         Without `policies_path` only `redact` works. Policies of status draft are loaded only where asked for.
+        `niceness` above 0 lets every other process go first.
 
         Raises PolicyError when the policies do not load.
         """
@@ -135,6 +137,7 @@ class GuardPool:
         self._policies = (
             None if policies_path is None else PolicySet.load(policies_path, include_drafts=include_drafts)
         )
+        self._niceness = niceness
         self._timeout = timeout_seconds
         self._max_waiting = max_waiting if max_waiting is not None else 16 * self._size
         self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
@@ -363,7 +366,7 @@ class GuardPool:
 
     async def _spawn(self) -> _Worker:
         try:
-            process, ours = _start()
+            process, ours = _start(self._niceness)
         except OSError as err:
             # No process, memory or descriptor to be had just now.
             raise GuardStartError(f"a guard process did not start: {type(err).__name__}") from None
@@ -429,7 +432,7 @@ class GuardPool:
         task.add_done_callback(self._tasks.discard)
 
 
-def _start() -> tuple[subprocess.Popen[bytes], socket.socket]:
+def _start(niceness: int) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """A new process and our end of its socket; raises OSError and leaves nothing open then."""
     ours, theirs = socket.socketpair()
     with theirs:
@@ -450,6 +453,8 @@ def _start() -> tuple[subprocess.Popen[bytes], socket.socket]:
         except OSError:
             ours.close()
             raise
+    if niceness:
+        os.setpriority(os.PRIO_PROCESS, process.pid, niceness)
     return process, ours
 
 

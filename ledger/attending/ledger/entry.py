@@ -26,13 +26,13 @@ GENESIS_PREV: Final = bytes(HASH_SIZE)
 _TYPES: Final[Mapping[str, str]] = {
     "inference": "requested generated released held blocked failed abandoned late delivered withdrawn"
     " reconciled stream_opened stream_window stream_closed",
-    "recall": "acknowledged",
+    "recall": "acknowledged proposed dismissed",
     "review": "claimed disposed facts_added signed rejected escalated reassigned adjudicated expired sampled"
     " opinion_recorded second_read",
     "oversight": "alarm draw_committed draw_opened debriefed",
     "prompt": "version label",
     "policy": "version activated retired",
-    "knowledge": "version activated attested",
+    "knowledge": "version activated attested rejudged",
     "model": "registered approved retired",
     "rag": "version",
     "document": "registered withdrawn",

@@ -26,15 +26,19 @@ from attending.v1 import common_pb2 as attending_dot_v1_dot_common__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ttending/v1/recall.proto\x12\x0c\x61ttending.v1\x1a\x19\x61ttending/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\x01\n\x06Recall\x12\x14\n\x0cinference_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x61lling_app\x18\x02 \x01(\t\x12\x0e\n\x06policy\x18\x03 \x01(\t\x12*\n\x06reason\x18\x04 \x01(\x0e\x32\x1a.attending.v1.RecallReason\x12\x30\n\x0cwithdrawn_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cwithdrawn_by\x18\x06 \x01(\t\x12\x13\n\x0boutstanding\x18\x07 \x03(\t\x12\x14\n\x0c\x61\x63knowledged\x18\x08 \x03(\t\"z\n\x0fWithdrawRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x14\n\x0cinference_id\x18\x02 \x01(\t\x12*\n\x06reason\x18\x03 \x01(\x0e\x32\x1a.attending.v1.RecallReason\x12\x0c\n\x04note\x18\x04 \x01(\t\"`\n\x10WithdrawResponse\x12$\n\x06recall\x18\x01 \x01(\x0b\x32\x14.attending.v1.Recall\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"Q\n\x10\x41\x63kRecallRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x14\n\x0cinference_id\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\"a\n\x11\x41\x63kRecallResponse\x12$\n\x06recall\x18\x01 \x01(\x0b\x32\x14.attending.v1.Recall\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"I\n\x12ListRecallsRequest\x12\x0c\n\x04open\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"U\n\x13ListRecallsResponse\x12%\n\x07recalls\x18\x01 \x03(\x0b\x32\x14.attending.v1.Recall\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xb6\x01\n\x0cRecallReason\x12\x1d\n\x19RECALL_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1bRECALL_REASON_WRONG_PATIENT\x10\x01\x12\x18\n\x14RECALL_REASON_UNSAFE\x10\x02\x12\x17\n\x13RECALL_REASON_WRONG\x10\x03\x12\x1a\n\x16RECALL_REASON_OUTDATED\x10\x04\x12\x17\n\x13RECALL_REASON_OTHER\x10\x05\x32\xfc\x01\n\rRecallService\x12I\n\x08Withdraw\x12\x1d.attending.v1.WithdrawRequest\x1a\x1e.attending.v1.WithdrawResponse\x12L\n\tAckRecall\x12\x1e.attending.v1.AckRecallRequest\x1a\x1f.attending.v1.AckRecallResponse\x12R\n\x0bListRecalls\x12 .attending.v1.ListRecallsRequest\x1a!.attending.v1.ListRecallsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ttending/v1/recall.proto\x12\x0c\x61ttending.v1\x1a\x19\x61ttending/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\x01\n\x06Recall\x12\x14\n\x0cinference_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x61lling_app\x18\x02 \x01(\t\x12\x0e\n\x06policy\x18\x03 \x01(\t\x12*\n\x06reason\x18\x04 \x01(\x0e\x32\x1a.attending.v1.RecallReason\x12\x30\n\x0cwithdrawn_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cwithdrawn_by\x18\x06 \x01(\t\x12\x13\n\x0boutstanding\x18\x07 \x03(\t\x12\x14\n\x0c\x61\x63knowledged\x18\x08 \x03(\t\"z\n\x0fWithdrawRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x14\n\x0cinference_id\x18\x02 \x01(\t\x12*\n\x06reason\x18\x03 \x01(\x0e\x32\x1a.attending.v1.RecallReason\x12\x0c\n\x04note\x18\x04 \x01(\t\"`\n\x10WithdrawResponse\x12$\n\x06recall\x18\x01 \x01(\x0b\x32\x14.attending.v1.Recall\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"Q\n\x10\x41\x63kRecallRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x14\n\x0cinference_id\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\"a\n\x11\x41\x63kRecallResponse\x12$\n\x06recall\x18\x01 \x01(\x0b\x32\x14.attending.v1.Recall\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"\x9a\x03\n\tCandidate\x12\x14\n\x0cinference_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x0e\n\x06policy\x18\x03 \x01(\t\x12\x0f\n\x07patient\x18\x04 \x01(\t\x12\x13\n\x0breleased_by\x18\x05 \x01(\t\x12\x0b\n\x03now\x18\x06 \x01(\t\x12\r\n\x05\x63odes\x18\x07 \x03(\t\x12\x12\n\ndeliveries\x18\x08 \x01(\r\x12\x16\n\x0eknowledge_hash\x18\t \x01(\x0c\x12\x18\n\x10\x61\x63tivation_index\x18\n \x01(\x04\x12/\n\x0bproposed_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x05state\x18\x0c \x01(\x0e\x32\x1c.attending.v1.CandidateState\x12-\n\tclosed_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tclosed_by\x18\x0e \x01(\t\x12,\n\x06reason\x18\x0f \x01(\x0e\x32\x1c.attending.v1.NoRecallReason\"\xaf\x01\n\tRejudging\x12\x16\n\x0eknowledge_hash\x18\x01 \x01(\x0c\x12\x18\n\x10\x61\x63tivation_index\x18\x02 \x01(\x04\x12/\n\x0b\x66inished_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x64\x61ys\x18\x04 \x01(\r\x12\x0e\n\x06judged\x18\x05 \x01(\x04\x12\x0f\n\x07skipped\x18\x06 \x01(\x04\x12\x10\n\x08proposed\x18\x07 \x01(\x04\"L\n\x15ListCandidatesRequest\x12\x0c\n\x04open\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"\xef\x01\n\x16ListCandidatesResponse\x12+\n\ncandidates\x18\x01 \x03(\x0b\x32\x17.attending.v1.Candidate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0c\n\x04open\x18\x03 \x01(\x04\x12\x10\n\x08recalled\x18\x04 \x01(\x04\x12\x11\n\tdismissed\x18\x05 \x01(\x04\x12\x10\n\x08patients\x18\x06 \x01(\x04\x12\x12\n\ndeliveries\x18\x07 \x01(\x04\x12\x0f\n\x07running\x18\x08 \x01(\x08\x12%\n\x04last\x18\t \x01(\x0b\x32\x17.attending.v1.Rejudging\"\x84\x01\n\x17\x44ismissCandidateRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x14\n\x0cinference_id\x18\x02 \x01(\t\x12,\n\x06reason\x18\x03 \x01(\x0e\x32\x1c.attending.v1.NoRecallReason\x12\x0c\n\x04note\x18\x04 \x01(\t\"n\n\x18\x44ismissCandidateResponse\x12*\n\tcandidate\x18\x01 \x01(\x0b\x32\x17.attending.v1.Candidate\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"I\n\x12ListRecallsRequest\x12\x0c\n\x04open\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"U\n\x13ListRecallsResponse\x12%\n\x07recalls\x18\x01 \x03(\x0b\x32\x14.attending.v1.Recall\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xff\x01\n\x0eNoRecallReason\x12 \n\x1cNO_RECALL_REASON_UNSPECIFIED\x10\x00\x12 \n\x1cNO_RECALL_REASON_NOT_HARMFUL\x10\x01\x12%\n!NO_RECALL_REASON_ALREADY_ACTED_ON\x10\x02\x12\x1f\n\x1bNO_RECALL_REASON_SUPERSEDED\x10\x03\x12\x1f\n\x1bNO_RECALL_REASON_NEVER_USED\x10\x04\x12$\n NO_RECALL_REASON_WRONG_KNOWLEDGE\x10\x05\x12\x1a\n\x16NO_RECALL_REASON_OTHER\x10\x06*\x88\x01\n\x0e\x43\x61ndidateState\x12\x1f\n\x1b\x43\x41NDIDATE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43\x41NDIDATE_STATE_OPEN\x10\x01\x12\x1c\n\x18\x43\x41NDIDATE_STATE_RECALLED\x10\x02\x12\x1d\n\x19\x43\x41NDIDATE_STATE_DISMISSED\x10\x03*\xb6\x01\n\x0cRecallReason\x12\x1d\n\x19RECALL_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1bRECALL_REASON_WRONG_PATIENT\x10\x01\x12\x18\n\x14RECALL_REASON_UNSAFE\x10\x02\x12\x17\n\x13RECALL_REASON_WRONG\x10\x03\x12\x1a\n\x16RECALL_REASON_OUTDATED\x10\x04\x12\x17\n\x13RECALL_REASON_OTHER\x10\x05\x32\xbc\x03\n\rRecallService\x12I\n\x08Withdraw\x12\x1d.attending.v1.WithdrawRequest\x1a\x1e.attending.v1.WithdrawResponse\x12L\n\tAckRecall\x12\x1e.attending.v1.AckRecallRequest\x1a\x1f.attending.v1.AckRecallResponse\x12R\n\x0bListRecalls\x12 .attending.v1.ListRecallsRequest\x1a!.attending.v1.ListRecallsResponse\x12[\n\x0eListCandidates\x12#.attending.v1.ListCandidatesRequest\x1a$.attending.v1.ListCandidatesResponse\x12\x61\n\x10\x44ismissCandidate\x12%.attending.v1.DismissCandidateRequest\x1a&.attending.v1.DismissCandidateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attending.v1.recall_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RECALLREASON']._serialized_start=899
-  _globals['_RECALLREASON']._serialized_end=1081
+  _globals['_NORECALLREASON']._serialized_start=2057
+  _globals['_NORECALLREASON']._serialized_end=2312
+  _globals['_CANDIDATESTATE']._serialized_start=2315
+  _globals['_CANDIDATESTATE']._serialized_end=2451
+  _globals['_RECALLREASON']._serialized_start=2454
+  _globals['_RECALLREASON']._serialized_end=2636
   _globals['_RECALL']._serialized_start=104
   _globals['_RECALL']._serialized_end=330
   _globals['_WITHDRAWREQUEST']._serialized_start=332
@@ -45,10 +49,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACKRECALLREQUEST']._serialized_end=635
   _globals['_ACKRECALLRESPONSE']._serialized_start=637
   _globals['_ACKRECALLRESPONSE']._serialized_end=734
-  _globals['_LISTRECALLSREQUEST']._serialized_start=736
-  _globals['_LISTRECALLSREQUEST']._serialized_end=809
-  _globals['_LISTRECALLSRESPONSE']._serialized_start=811
-  _globals['_LISTRECALLSRESPONSE']._serialized_end=896
-  _globals['_RECALLSERVICE']._serialized_start=1084
-  _globals['_RECALLSERVICE']._serialized_end=1336
+  _globals['_CANDIDATE']._serialized_start=737
+  _globals['_CANDIDATE']._serialized_end=1147
+  _globals['_REJUDGING']._serialized_start=1150
+  _globals['_REJUDGING']._serialized_end=1325
+  _globals['_LISTCANDIDATESREQUEST']._serialized_start=1327
+  _globals['_LISTCANDIDATESREQUEST']._serialized_end=1403
+  _globals['_LISTCANDIDATESRESPONSE']._serialized_start=1406
+  _globals['_LISTCANDIDATESRESPONSE']._serialized_end=1645
+  _globals['_DISMISSCANDIDATEREQUEST']._serialized_start=1648
+  _globals['_DISMISSCANDIDATEREQUEST']._serialized_end=1780
+  _globals['_DISMISSCANDIDATERESPONSE']._serialized_start=1782
+  _globals['_DISMISSCANDIDATERESPONSE']._serialized_end=1892
+  _globals['_LISTRECALLSREQUEST']._serialized_start=1894
+  _globals['_LISTRECALLSREQUEST']._serialized_end=1967
+  _globals['_LISTRECALLSRESPONSE']._serialized_start=1969
+  _globals['_LISTRECALLSRESPONSE']._serialized_end=2054
+  _globals['_RECALLSERVICE']._serialized_start=2639
+  _globals['_RECALLSERVICE']._serialized_end=3083
 # @@protoc_insertion_point(module_scope)

@@ -21,6 +21,74 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _NoRecallReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NoRecallReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoRecallReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NO_RECALL_REASON_UNSPECIFIED: _NoRecallReason.ValueType  # 0
+    """Rejected in requests; sent of what was not dismissed."""
+    NO_RECALL_REASON_NOT_HARMFUL: _NoRecallReason.ValueType  # 1
+    """Nobody could be harmed by it."""
+    NO_RECALL_REASON_ALREADY_ACTED_ON: _NoRecallReason.ValueType  # 2
+    """Those who care for the patient know and have acted."""
+    NO_RECALL_REASON_SUPERSEDED: _NoRecallReason.ValueType  # 3
+    """A later text took its place."""
+    NO_RECALL_REASON_NEVER_USED: _NoRecallReason.ValueType  # 4
+    """It reached nobody, or nobody acted on it."""
+    NO_RECALL_REASON_WRONG_KNOWLEDGE: _NoRecallReason.ValueType  # 5
+    """The drug knowledge is wrong there."""
+    NO_RECALL_REASON_OTHER: _NoRecallReason.ValueType  # 6
+    """Another reason, told in the note."""
+
+class NoRecallReason(_NoRecallReason, metaclass=_NoRecallReasonEnumTypeWrapper):
+    """Why a text of the worklist needs no recall."""
+
+NO_RECALL_REASON_UNSPECIFIED: NoRecallReason.ValueType  # 0
+"""Rejected in requests; sent of what was not dismissed."""
+NO_RECALL_REASON_NOT_HARMFUL: NoRecallReason.ValueType  # 1
+"""Nobody could be harmed by it."""
+NO_RECALL_REASON_ALREADY_ACTED_ON: NoRecallReason.ValueType  # 2
+"""Those who care for the patient know and have acted."""
+NO_RECALL_REASON_SUPERSEDED: NoRecallReason.ValueType  # 3
+"""A later text took its place."""
+NO_RECALL_REASON_NEVER_USED: NoRecallReason.ValueType  # 4
+"""It reached nobody, or nobody acted on it."""
+NO_RECALL_REASON_WRONG_KNOWLEDGE: NoRecallReason.ValueType  # 5
+"""The drug knowledge is wrong there."""
+NO_RECALL_REASON_OTHER: NoRecallReason.ValueType  # 6
+"""Another reason, told in the note."""
+Global___NoRecallReason: _TypeAlias = NoRecallReason  # noqa: Y015
+
+class _CandidateState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CandidateStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CandidateState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CANDIDATE_STATE_UNSPECIFIED: _CandidateState.ValueType  # 0
+    """Never sent."""
+    CANDIDATE_STATE_OPEN: _CandidateState.ValueType  # 1
+    """Nobody has decided."""
+    CANDIDATE_STATE_RECALLED: _CandidateState.ValueType  # 2
+    """It was taken back."""
+    CANDIDATE_STATE_DISMISSED: _CandidateState.ValueType  # 3
+    """It needs no recall."""
+
+class CandidateState(_CandidateState, metaclass=_CandidateStateEnumTypeWrapper):
+    """Where a text of the worklist stands."""
+
+CANDIDATE_STATE_UNSPECIFIED: CandidateState.ValueType  # 0
+"""Never sent."""
+CANDIDATE_STATE_OPEN: CandidateState.ValueType  # 1
+"""Nobody has decided."""
+CANDIDATE_STATE_RECALLED: CandidateState.ValueType  # 2
+"""It was taken back."""
+CANDIDATE_STATE_DISMISSED: CandidateState.ValueType  # 3
+"""It needs no recall."""
+Global___CandidateState: _TypeAlias = CandidateState  # noqa: Y015
+
 class _RecallReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -238,6 +306,290 @@ class AckRecallResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AckRecallResponse: _TypeAlias = AckRecallResponse  # noqa: Y015
+
+@_typing.final
+class Candidate(_message.Message):
+    """One text of the worklist. It holds nothing of what the text says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INFERENCE_ID_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    PATIENT_FIELD_NUMBER: _builtins.int
+    RELEASED_BY_FIELD_NUMBER: _builtins.int
+    NOW_FIELD_NUMBER: _builtins.int
+    CODES_FIELD_NUMBER: _builtins.int
+    DELIVERIES_FIELD_NUMBER: _builtins.int
+    KNOWLEDGE_HASH_FIELD_NUMBER: _builtins.int
+    ACTIVATION_INDEX_FIELD_NUMBER: _builtins.int
+    PROPOSED_AT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    CLOSED_AT_FIELD_NUMBER: _builtins.int
+    CLOSED_BY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    inference_id: _builtins.str
+    """Output only. The inference."""
+    ticket_id: _builtins.str
+    """Output only. The item of the queue that it was; empty where it never was one."""
+    policy: _builtins.str
+    """Output only. Policy."""
+    patient: _builtins.str
+    """Output only. Pseudonym of the patient; empty where the call named none."""
+    released_by: _builtins.str
+    """Output only. What released it: `policy` or `signature`."""
+    now: _builtins.str
+    """Output only. What would become of it now: `hold` or `block`."""
+    deliveries: _builtins.int
+    """Output only. Deliveries that were on record when it was proposed."""
+    knowledge_hash: _builtins.bytes
+    """Output only. SHA-256 of the pack under which it was judged again, 32 bytes."""
+    activation_index: _builtins.int
+    """Output only. Index of the entry that put the pack in force."""
+    state: Global___CandidateState.ValueType
+    """Output only. Where it stands."""
+    closed_by: _builtins.str
+    """Output only. Who decided; empty while it is open."""
+    reason: Global___NoRecallReason.ValueType
+    """Output only. Why it needs no recall."""
+    @_builtins.property
+    def codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. Codes of the findings of now, those of severity info left out."""
+
+    @_builtins.property
+    def proposed_at(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it was put on the list."""
+
+    @_builtins.property
+    def closed_at(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When somebody decided; left out while it is open."""
+
+    def __init__(
+        self,
+        *,
+        inference_id: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
+        policy: _builtins.str = ...,
+        patient: _builtins.str = ...,
+        released_by: _builtins.str = ...,
+        now: _builtins.str = ...,
+        codes: _abc.Iterable[_builtins.str] | None = ...,
+        deliveries: _builtins.int = ...,
+        knowledge_hash: _builtins.bytes = ...,
+        activation_index: _builtins.int = ...,
+        proposed_at: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___CandidateState.ValueType = ...,
+        closed_at: _timestamp_pb2.Timestamp | None = ...,
+        closed_by: _builtins.str = ...,
+        reason: Global___NoRecallReason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["closed_at", b"closed_at", "proposed_at", b"proposed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activation_index", b"activation_index", "closed_at", b"closed_at", "closed_by", b"closed_by", "codes", b"codes", "deliveries", b"deliveries", "inference_id", b"inference_id", "knowledge_hash", b"knowledge_hash", "now", b"now", "patient", b"patient", "policy", b"policy", "proposed_at", b"proposed_at", "reason", b"reason", "released_by", b"released_by", "state", b"state", "ticket_id", b"ticket_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Candidate: _TypeAlias = Candidate  # noqa: Y015
+
+@_typing.final
+class Rejudging(_message.Message):
+    """How the released texts fared when they were last judged again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KNOWLEDGE_HASH_FIELD_NUMBER: _builtins.int
+    ACTIVATION_INDEX_FIELD_NUMBER: _builtins.int
+    FINISHED_AT_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    JUDGED_FIELD_NUMBER: _builtins.int
+    SKIPPED_FIELD_NUMBER: _builtins.int
+    PROPOSED_FIELD_NUMBER: _builtins.int
+    knowledge_hash: _builtins.bytes
+    """Output only. SHA-256 of the pack, 32 bytes."""
+    activation_index: _builtins.int
+    """Output only. Index of the entry that put it in force."""
+    days: _builtins.int
+    """Output only. Released texts of so many days."""
+    judged: _builtins.int
+    """Output only. Texts that were judged."""
+    skipped: _builtins.int
+    """Output only. Texts that could not be: erased, unreadable, of a policy that is not served, or a rail failed."""
+    proposed: _builtins.int
+    """Output only. Texts that would not be released."""
+    @_builtins.property
+    def finished_at(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When the last text was judged."""
+
+    def __init__(
+        self,
+        *,
+        knowledge_hash: _builtins.bytes = ...,
+        activation_index: _builtins.int = ...,
+        finished_at: _timestamp_pb2.Timestamp | None = ...,
+        days: _builtins.int = ...,
+        judged: _builtins.int = ...,
+        skipped: _builtins.int = ...,
+        proposed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["finished_at", b"finished_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activation_index", b"activation_index", "days", b"days", "finished_at", b"finished_at", "judged", b"judged", "knowledge_hash", b"knowledge_hash", "proposed", b"proposed", "skipped", b"skipped"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rejudging: _TypeAlias = Rejudging  # noqa: Y015
+
+@_typing.final
+class ListCandidatesRequest(_message.Message):
+    """Filters the worklist."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPEN_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    open: _builtins.bool
+    """Optional. Only those that nobody has decided on."""
+    page_size: _builtins.int
+    """Optional. Most lines in the answer, 1 to 200; 50 otherwise."""
+    page_token: _builtins.str
+    """Optional. From the previous answer."""
+    def __init__(
+        self,
+        *,
+        open: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["open", b"open", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCandidatesRequest: _TypeAlias = ListCandidatesRequest  # noqa: Y015
+
+@_typing.final
+class ListCandidatesResponse(_message.Message):
+    """A page of the worklist, and its counts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    RECALLED_FIELD_NUMBER: _builtins.int
+    DISMISSED_FIELD_NUMBER: _builtins.int
+    PATIENTS_FIELD_NUMBER: _builtins.int
+    DELIVERIES_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Output only. Empty on the last page."""
+    open: _builtins.int
+    """Output only. Lines that nobody has decided on."""
+    recalled: _builtins.int
+    """Output only. Lines whose text was taken back."""
+    dismissed: _builtins.int
+    """Output only. Lines that need no recall."""
+    patients: _builtins.int
+    """Output only. Patients of the open lines, by pseudonym."""
+    deliveries: _builtins.int
+    """Output only. Deliveries of the open lines."""
+    running: _builtins.bool
+    """Output only. Whether released texts are still to be judged under the pack that is in force."""
+    @_builtins.property
+    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
+        """Output only. Lines: open ones first, what would be blocked before what would be held, the oldest first."""
+
+    @_builtins.property
+    def last(self) -> Global___Rejudging:
+        """Output only. The last time that they were; left out where they never were."""
+
+    def __init__(
+        self,
+        *,
+        candidates: _abc.Iterable[Global___Candidate] | None = ...,
+        next_page_token: _builtins.str = ...,
+        open: _builtins.int = ...,
+        recalled: _builtins.int = ...,
+        dismissed: _builtins.int = ...,
+        patients: _builtins.int = ...,
+        deliveries: _builtins.int = ...,
+        running: _builtins.bool = ...,
+        last: Global___Rejudging | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last", b"last"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "deliveries", b"deliveries", "dismissed", b"dismissed", "last", b"last", "next_page_token", b"next_page_token", "open", b"open", "patients", b"patients", "recalled", b"recalled", "running", b"running"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCandidatesResponse: _TypeAlias = ListCandidatesResponse  # noqa: Y015
+
+@_typing.final
+class DismissCandidateRequest(_message.Message):
+    """Says that a text needs no recall."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    INFERENCE_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    """Required. As in `Infer`."""
+    inference_id: _builtins.str
+    """Required. The inference."""
+    reason: Global___NoRecallReason.ValueType
+    """Required. Why."""
+    note: _builtins.str
+    """Optional. Note, at most 2000 code points; stored as personal content. Required where the reason is another."""
+    def __init__(
+        self,
+        *,
+        idempotency_key: _builtins.str = ...,
+        inference_id: _builtins.str = ...,
+        reason: Global___NoRecallReason.ValueType = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "inference_id", b"inference_id", "note", b"note", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DismissCandidateRequest: _TypeAlias = DismissCandidateRequest  # noqa: Y015
+
+@_typing.final
+class DismissCandidateResponse(_message.Message):
+    """That is durable."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANDIDATE_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def candidate(self) -> Global___Candidate:
+        """Output only. The line."""
+
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """Output only. Receipt of `recall.dismissed`."""
+
+    def __init__(
+        self,
+        *,
+        candidate: Global___Candidate | None = ...,
+        receipt: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DismissCandidateResponse: _TypeAlias = DismissCandidateResponse  # noqa: Y015
 
 @_typing.final
 class ListRecallsRequest(_message.Message):

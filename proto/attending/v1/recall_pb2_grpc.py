@@ -50,6 +50,16 @@ class RecallServiceStub:
                 request_serializer=attending_dot_v1_dot_recall__pb2.ListRecallsRequest.SerializeToString,
                 response_deserializer=attending_dot_v1_dot_recall__pb2.ListRecallsResponse.FromString,
                 _registered_method=True)
+        self.ListCandidates = channel.unary_unary(
+                '/attending.v1.RecallService/ListCandidates',
+                request_serializer=attending_dot_v1_dot_recall__pb2.ListCandidatesRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_recall__pb2.ListCandidatesResponse.FromString,
+                _registered_method=True)
+        self.DismissCandidate = channel.unary_unary(
+                '/attending.v1.RecallService/DismissCandidate',
+                request_serializer=attending_dot_v1_dot_recall__pb2.DismissCandidateRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_recall__pb2.DismissCandidateResponse.FromString,
+                _registered_method=True)
 
 
 class RecallServiceServicer:
@@ -77,6 +87,20 @@ class RecallServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCandidates(self, request, context):
+        """Required. Lists the worklist: released texts that would not be released under the drug knowledge in force now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DismissCandidate(self, request, context):
+        """Required. Says that a text of the worklist needs no recall, and why. `Withdraw` is the other way out of the list.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecallServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +118,16 @@ def add_RecallServiceServicer_to_server(servicer, server):
                     servicer.ListRecalls,
                     request_deserializer=attending_dot_v1_dot_recall__pb2.ListRecallsRequest.FromString,
                     response_serializer=attending_dot_v1_dot_recall__pb2.ListRecallsResponse.SerializeToString,
+            ),
+            'ListCandidates': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCandidates,
+                    request_deserializer=attending_dot_v1_dot_recall__pb2.ListCandidatesRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_recall__pb2.ListCandidatesResponse.SerializeToString,
+            ),
+            'DismissCandidate': grpc.unary_unary_rpc_method_handler(
+                    servicer.DismissCandidate,
+                    request_deserializer=attending_dot_v1_dot_recall__pb2.DismissCandidateRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_recall__pb2.DismissCandidateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +212,60 @@ class RecallService:
             '/attending.v1.RecallService/ListRecalls',
             attending_dot_v1_dot_recall__pb2.ListRecallsRequest.SerializeToString,
             attending_dot_v1_dot_recall__pb2.ListRecallsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCandidates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.RecallService/ListCandidates',
+            attending_dot_v1_dot_recall__pb2.ListCandidatesRequest.SerializeToString,
+            attending_dot_v1_dot_recall__pb2.ListCandidatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DismissCandidate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.RecallService/DismissCandidate',
+            attending_dot_v1_dot_recall__pb2.DismissCandidateRequest.SerializeToString,
+            attending_dot_v1_dot_recall__pb2.DismissCandidateResponse.FromString,
             options,
             channel_credentials,
             insecure,

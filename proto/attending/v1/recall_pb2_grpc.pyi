@@ -39,6 +39,10 @@ class RecallServiceStub:
     """Required. Takes notice of a recall: an application of its own, a clinical role of any."""
     ListRecalls: _grpc.UnaryUnaryMultiCallable[_recall_pb2.ListRecallsRequest, _recall_pb2.ListRecallsResponse]
     """Required. Lists recalls, newest first; an application sees those of its own inferences."""
+    ListCandidates: _grpc.UnaryUnaryMultiCallable[_recall_pb2.ListCandidatesRequest, _recall_pb2.ListCandidatesResponse]
+    """Required. Lists the worklist: released texts that would not be released under the drug knowledge in force now."""
+    DismissCandidate: _grpc.UnaryUnaryMultiCallable[_recall_pb2.DismissCandidateRequest, _recall_pb2.DismissCandidateResponse]
+    """Required. Says that a text of the worklist needs no recall, and why. `Withdraw` is the other way out of the list."""
 
 @_typing.type_check_only
 class RecallServiceAsyncStub(RecallServiceStub):
@@ -51,6 +55,10 @@ class RecallServiceAsyncStub(RecallServiceStub):
     """Required. Takes notice of a recall: an application of its own, a clinical role of any."""
     ListRecalls: _aio.UnaryUnaryMultiCallable[_recall_pb2.ListRecallsRequest, _recall_pb2.ListRecallsResponse]  # type: ignore[assignment]
     """Required. Lists recalls, newest first; an application sees those of its own inferences."""
+    ListCandidates: _aio.UnaryUnaryMultiCallable[_recall_pb2.ListCandidatesRequest, _recall_pb2.ListCandidatesResponse]  # type: ignore[assignment]
+    """Required. Lists the worklist: released texts that would not be released under the drug knowledge in force now."""
+    DismissCandidate: _aio.UnaryUnaryMultiCallable[_recall_pb2.DismissCandidateRequest, _recall_pb2.DismissCandidateResponse]  # type: ignore[assignment]
+    """Required. Says that a text of the worklist needs no recall, and why. `Withdraw` is the other way out of the list."""
 
 class RecallServiceServicer(metaclass=_abc_1.ABCMeta):
     """Taking back what was released: it is shown no more, and whoever had it says that they have taken notice."""
@@ -78,5 +86,21 @@ class RecallServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recall_pb2.ListRecallsResponse, _abc.Awaitable[_recall_pb2.ListRecallsResponse]]:
         """Required. Lists recalls, newest first; an application sees those of its own inferences."""
+
+    @_abc_1.abstractmethod
+    def ListCandidates(
+        self,
+        request: _recall_pb2.ListCandidatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recall_pb2.ListCandidatesResponse, _abc.Awaitable[_recall_pb2.ListCandidatesResponse]]:
+        """Required. Lists the worklist: released texts that would not be released under the drug knowledge in force now."""
+
+    @_abc_1.abstractmethod
+    def DismissCandidate(
+        self,
+        request: _recall_pb2.DismissCandidateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recall_pb2.DismissCandidateResponse, _abc.Awaitable[_recall_pb2.DismissCandidateResponse]]:
+        """Required. Says that a text of the worklist needs no recall, and why. `Withdraw` is the other way out of the list."""
 
 def add_RecallServiceServicer_to_server(servicer: RecallServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

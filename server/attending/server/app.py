@@ -127,7 +127,7 @@ COMPONENTS: Final[tuple[str, ...]] = (
     "attending.server.inference.relay:build",
     "attending.server.review.component:build",
     "attending.server.oversight.component:build",
-    "attending.server.services.recall:build",
+    "attending.server.recall.component:build",
     "attending.server.services.break_glass:build",
     "attending.server.notices.component:build",
     "attending.server.services.fhir:build",

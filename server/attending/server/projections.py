@@ -279,6 +279,30 @@ recall = Table(
     Index(None, "log_id", "withdrawn_index"),
 )
 
+# One row a released text that would not be released under the drug knowledge that came into force since, the last time
+# that one was found to be so. `state` is open, recalled or dismissed.
+recall_candidate = Table(
+    "recall_candidate",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("inference_id", String(40), primary_key=True),
+    Column("policy", String(64), nullable=False),
+    Column("subject", String(64)),
+    Column("released_by", String(16), nullable=False),
+    Column("now", String(16), nullable=False),
+    Column("codes", Text, nullable=False),
+    Column("deliveries", Integer, nullable=False),
+    Column("activation", BigInteger, nullable=False),
+    Column("knowledge_hash", String(80), nullable=False),
+    Column("proposed_at", String(27), nullable=False),
+    Column("proposed_index", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("closed_at", String(27)),
+    Column("closed_by", String(128)),
+    Column("reason", String(32)),
+    Index(None, "log_id", "state", "proposed_index"),
+)
+
 # One row a text released without its sign-offs.
 break_glass_release = Table(
     "break_glass_release",

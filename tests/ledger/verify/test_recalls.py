@@ -19,3 +19,16 @@ def test_a_notice_without_a_recall_is_refused(
     entry = log.append("recall.acknowledged", "inf_1", {"target": "app"}, actor="app:test")
     report = log.verify(log.full(tmp_path / "a.attending"))
     assert failed(report) == {"V14": {entry.index}}
+
+
+def test_nothing_but_a_released_text_is_proposed_for_recall(
+    log: LogBuilder, tmp_path: Path, failed: Callable[[Report], dict[str, set[int | None]]]
+) -> None:
+    log.hold("inf_1")
+    wrong = {
+        log.append(kind, "inf_1", {"activation": 1}, actor="human:rivera").index
+        for kind in ("recall.proposed", "recall.dismissed")
+    }
+    # The first leaves the verifier with the state that it would have needed.
+    report = log.verify(log.full(tmp_path / "a.attending"))
+    assert failed(report) == {"V14": {min(wrong)}}

@@ -22,3 +22,18 @@ def acknowledge(things: Things) -> recall_pb2.AckRecallRequest:
 @maker("RecallService/ListRecalls", "auditor", own=True)
 def list_recalls(_things: Things) -> recall_pb2.ListRecallsRequest:
     return recall_pb2.ListRecallsRequest()
+
+
+@maker("RecallService/ListCandidates", "auditor", own=True)
+def list_candidates(_things: Things) -> recall_pb2.ListCandidatesRequest:
+    return recall_pb2.ListCandidatesRequest()
+
+
+# What stands on the worklist got there when people put another pack in force.
+@maker("RecallService/DismissCandidate", "clinician", refused="NOT_PROPOSED")
+def dismiss(things: Things) -> recall_pb2.DismissCandidateRequest:
+    return recall_pb2.DismissCandidateRequest(
+        idempotency_key=key(),
+        inference_id=things.released,
+        reason=recall_pb2.NO_RECALL_REASON_NOT_HARMFUL,
+    )

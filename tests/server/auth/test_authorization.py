@@ -34,7 +34,7 @@ DECIDE = {
 }
 GLASS = {"BreakGlass", "ListBreakGlass"}
 AFTER_GLASS = {"ListBreakGlass", "ReviewBreakGlass"}
-RECALL = {"Withdraw", "AckRecall", "ListRecalls"}
+RECALL = {"Withdraw", "AckRecall", "ListRecalls", "ListCandidates", "DismissCandidate"}
 PROOFS = {"GetReceipt", "GetCheckpoint", "GetInclusionProof", "GetConsistencyProof", "GetCompleteness"}
 EVENTS = {"AppendBatch", "AppendStream", "CloseEmitter"}
 ENTRIES = {"GetEntry", "ListEntries"}
@@ -87,6 +87,7 @@ MAY: dict[str, set[str]] = {
     | READ_USERS
     | IN_FORCE
     | {"Export", "GetHalt", "ListEmergencyAccess", "ListRecalls", "ListBreakGlass", "ListNotices"}
+    | {"ListCandidates"}
     | READ_EXAMINATIONS,
     "demo-operator": READ_PROMPTS
     | ASK_FOR_A_VERSION
@@ -103,7 +104,7 @@ MAY: dict[str, set[str]] = {
     | PROOFS
     | CUSTODY
     | IN_FORCE
-    | {"Export", "GetHalt", "ListRecalls", "ListNotices"}
+    | {"Export", "GetHalt", "ListRecalls", "ListCandidates", "ListNotices"}
     | AFTER_GLASS
     | EVENTS
     | OFFICE

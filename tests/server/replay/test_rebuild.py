@@ -14,6 +14,7 @@ import pytest
 from attending.guardrails.checks.rests_on import Grounds
 from attending.guardrails.patient import PatientContext
 from attending.guardrails.policy.schema import Oversight, Sampling
+from attending.ledger.entry import PendingEntry
 from attending.ledger.errors import SubjectErased
 from attending.ledger.files import FolderLock
 from attending.ledger.ledger import Ledger, LedgerConfig
@@ -34,7 +35,8 @@ from attending.server.oversight.second_reads import SecondReads
 from attending.server.practice.opening import Openings
 from attending.server.providers.port import ProviderError
 from attending.server.recall.desk import Recalls
-from attending.server.replay.reducers import REDUCERS
+from attending.server.recall.worklist import Worklist
+from attending.server.replay.reducers import REDUCERS, rows_of_append
 from attending.server.review.enrolment import enrol_keys
 
 from tests.server.inference.conftest import (
@@ -70,6 +72,32 @@ def dump(folder: Path) -> Dump:
     return found
 
 
+async def _proposed(ward: Ward, patient: str) -> None:
+    """Three released texts on the worklist: one is taken back, one needs no recall, one waits."""
+    gate = ward.gate
+    worklist = Worklist(gate.ledger, gate.changes, gate.clock)
+    for name in ("proposed back", "proposed not", "proposed"):
+        made = await gate.pipeline.infer(
+            CALLER, infer_call(context=context("administrative-letter", subject_ref="MRN-1")), key(name)
+        )
+        body = {
+            "policy": "administrative-letter",
+            "released_by": "policy",
+            "now": "hold",
+            "codes": ["interaction", "renal"],
+            "deliveries": 0,
+            "activation": 3,
+            "knowledge_hash": "1" * 64,
+        }
+        entry = PendingEntry("recall.proposed", made.inference_id, "system:srv-test", patient, body)
+        await gate.ledger.append(TENANT, [entry], rows=rows_of_append([entry]))
+        if name == "proposed back":
+            recalls = Recalls(gate.ledger, gate.changes, gate.clock)
+            await recalls.withdraw(ward.rivera.principal, made.inference_id, "outdated", "", key("w"))
+        elif name == "proposed not":
+            await worklist.dismiss(ward.rivera.principal, made.inference_id, "superseded", "", key("d"))
+
+
 async def whole_life(ward: Ward) -> str:
     """Every way that an inference, a ticket, a prompt and a key can go; returns the pseudonym of a patient."""
     gate, desk, people = ward.gate, ward.desk, [ward.rivera.principal, ward.chen.principal]
@@ -83,6 +111,7 @@ async def whole_life(ward: Ward) -> str:
     for channel in ("portal", "print"):
         await gate.pipeline.acknowledge(CALLER, back.inference_id, "patient", channel, key(channel))
     recalls = Recalls(gate.ledger, gate.changes, gate.clock)
+    await _proposed(ward, patient)
     await recalls.withdraw(ward.rivera.principal, back.inference_id, "unsafe", "a note", key("withdraw"))
     await recalls.acknowledge(ward.chen.principal, back.inference_id, "patient/print", key("notice"))
     await gate.pipeline.record(CALLER, record_call("A text from elsewhere."), key("recorded"))

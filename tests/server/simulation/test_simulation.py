@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from attending.server.cli.outcome import Exit
 from attending.server.simulation import replay as replaying
 from attending.server.simulation.kept import StateError, load_state, save_state
 from attending.server.simulation.period import Period, period
-from attending.server.simulation.recorded import Recorded, Recording, Skipped
+from attending.server.simulation.recorded import LedgerRecord, Recorded, Recording, Skipped, StoredRecord
 from attending.server.simulation.tally import MAX_EXAMPLES, Tally
 
 from tests.server.inference.conftest import CALLER, TENANT, Gate, infer_call, key
@@ -53,18 +54,26 @@ async def record(gate: Gate) -> Gate:
     return gate
 
 
-def outputs(gate: Gate, over: Period | None = None, **more: Any) -> list[Recorded | Skipped]:
-    whole = Period(gate.clock() - timedelta(days=400), gate.clock() + timedelta(days=1))
+async def outputs(
+    gate: Gate, over: Period | None = None, *, own: bool = True, **more: Any
+) -> list[Recorded | Skipped]:
+    """Read beside the server, and the same out of its own ledger."""
+    whole = over or Period(gate.clock() - timedelta(days=400), gate.clock() + timedelta(days=1))
     store = open_read_only(gate.folder, None)
     try:
-        return list(Recording(store, KeyFolder(gate.folder / "keys"), TENANT).outputs(over or whole, **more))
+        beside = Recording(StoredRecord(store, KeyFolder(gate.folder / "keys"), TENANT))
+        found = [one async for one in beside.outputs(whole, **more)]
     finally:
         store.close()
+    if own:
+        recording = Recording(LedgerRecord(gate.ledger, TENANT))
+        assert [one async for one in recording.outputs(whole, **more)] == found
+    return found
 
 
 async def test_the_record_is_read_beside_a_running_server(record: Gate) -> None:
     size, _root = await record.ledger.head(TENANT)
-    found = await asyncio.to_thread(outputs, record)
+    found = await outputs(record)
     assert [one.was if isinstance(one, Recorded) else one.reason for one in found] == [
         "release", "release", "hold", "block", "NO_OUTPUT",
     ]  # fmt: skip
@@ -72,17 +81,18 @@ async def test_the_record_is_read_beside_a_running_server(record: Gate) -> None:
     assert first.judged.output == TEXTS[0]
     assert (first.released, third.released, first.edited) == ("policy", None, None)
     assert SECRET not in repr(found)
-    later = await asyncio.to_thread(outputs, record, after=first.index)
+    later = await outputs(record, after=first.index)
     assert [one.inference_id for one in later] == [one.inference_id for one in found[1:]]
     nothing = Period(record.clock() - timedelta(days=9), record.clock() - timedelta(days=8))
-    assert await asyncio.to_thread(outputs, record, nothing) == []
-    assert await asyncio.to_thread(outputs, record, policy="discharge-plan") == []
+    assert await outputs(record, nothing) == []
+    assert await outputs(record, policy="discharge-plan") == []
     assert (await record.ledger.head(TENANT))[0] == size
 
 
 async def test_what_is_gone_or_altered_is_counted_not_judged(record: Gate) -> None:
     shutil.rmtree(record.folder / "keys" / TENANT / "subjects")
-    found = await asyncio.to_thread(outputs, record)
+    # The server's own ledger still has the keys in its memory.
+    found = await outputs(record, own=False)
     assert {one.reason for one in found if isinstance(one, Skipped)} == {"GONE", "NO_OUTPUT"}
 
 
@@ -105,14 +115,22 @@ class FakePool:
 
 
 async def test_decisions_are_compared_and_released_texts_are_listed_for_recall(record: Gate) -> None:
-    recorded = await asyncio.to_thread(outputs, record)
+    recorded = await outputs(record)
     tally, recalls = Tally(), list[Any]()
+
+    async def listed() -> AsyncIterator[Recorded | Skipped]:
+        for one in recorded:
+            yield one
+
+    async def recall(one: Any) -> None:
+        recalls.append(one)
+
     await replaying.replay(
         FakePool(),  # type: ignore[arg-type]
         PolicySet.load(package_policies()),
-        iter(recorded),
+        listed(),
         tally,
-        on_recall=recalls.append,
+        on_recall=recall,
         on_done=lambda _done: None,
     )
     report = tally.report(2.0, 6.0)
@@ -123,6 +141,12 @@ async def test_decisions_are_compared_and_released_texts_are_listed_for_recall(r
     # One held text in two days, six minutes each.
     assert report["reviewer_hours_a_day"] == {"on_record": 0.05, "now": 0.05}
     assert report["skipped"] == {"NO_OUTPUT": 1}
+    assert report["codes"] == {
+        "interaction": {"on_record": 1, "now": 1},
+        "never_event": {"on_record": 1, "now": 1},
+    }
+    assert report["worst"]["major"] == {"on_record": 1, "now": 1}
+    assert report["worst"]["none"] == {"on_record": 2, "now": 2}
     assert [recall.inference_id for recall in recalls] == [recorded[1].inference_id]
     assert recalls[0].to_json()["codes"] == ["interaction"]
     assert SECRET not in json.dumps([report, *(recall.to_json() for recall in recalls)])

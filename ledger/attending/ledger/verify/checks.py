@@ -75,6 +75,8 @@ _MOVES: Final[Mapping[str, Mapping[State, State]]] = {
     "inference.abandoned": dict.fromkeys((*_UNDECIDED, _S.STREAMING), _S.ABANDONED),
     "inference.withdrawn": {_S.RELEASED: _S.WITHDRAWN},
     "recall.acknowledged": {_S.WITHDRAWN: _S.WITHDRAWN},
+    "recall.proposed": {_S.RELEASED: _S.RELEASED},
+    "recall.dismissed": {_S.RELEASED: _S.RELEASED},
     "inference.stream_opened": {_S.RECEIVED: _S.STREAMING},
     "inference.stream_window": {_S.STREAMING: _S.STREAMING},
     "inference.stream_closed": {_S.STREAMING: _S.CUT, _S.RELEASED: _S.RELEASED},

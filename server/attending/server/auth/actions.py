@@ -28,6 +28,8 @@ ACTIONS: Final[dict[str, str]] = {
     "/attending.v1.RecallService/Withdraw": "withdraw",
     "/attending.v1.RecallService/AckRecall": "ackRecall",
     "/attending.v1.RecallService/ListRecalls": "listRecalls",
+    "/attending.v1.RecallService/ListCandidates": "listCandidates",
+    "/attending.v1.RecallService/DismissCandidate": "dismissCandidate",
     "/attending.v1.BreakGlassService/BreakGlass": "breakGlass",
     "/attending.v1.BreakGlassService/ListBreakGlass": "listBreakGlass",
     "/attending.v1.BreakGlassService/ReviewBreakGlass": "reviewBreakGlass",

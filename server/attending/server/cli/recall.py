@@ -11,6 +11,7 @@ from attending.v1 import recall_pb2
 
 CLINICIAN = "dr-rivera"
 REASONS = choices(recall_pb2.RecallReason)
+NO_RECALL = choices(recall_pb2.NoRecallReason)
 as_json_option = click.option("--json", "as_json", is_flag=True, help="The recall as JSON.")
 
 
@@ -51,6 +52,50 @@ def ack(inference: str, target: str, as_json: bool, connection: Connection) -> N
         _show(client.acknowledge(inference, target), as_json)
 
 
+@recall.command(
+    "worklist",
+    short_help="List released texts that may have to be taken back.",
+    epilog=examples("attending recall worklist", "attending recall worklist --all --json"),
+)
+@click.option("--all", "everything", is_flag=True, help="Also those that somebody decided on.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@connection_options(CLINICIAN)
+def worklist(everything: bool, as_json: bool, connection: Connection) -> None:
+    """List released texts that would not be released under the drug knowledge in force: ids and codes, no text.
+
+    They are judged again when two people have put another pack in force. Each is taken back with `attending recall
+    withdraw`, or dismissed with `attending recall dismiss`.
+    """
+    token = ""
+    with RecallClient(connection) as client:
+        while True:
+            page = client.worklist(only_open=not everything, token=token)
+            for one in page.candidates:
+                _show_candidate(one, as_json)
+            token = page.next_page_token
+            if not token:
+                break
+    if not as_json:
+        click.echo(f"{page.open} open, {page.recalled} taken back, {page.dismissed} dismissed")
+        if page.running:
+            click.echo("texts are still to be judged under the pack in force: the list may grow")
+
+
+@recall.command(
+    short_help="Say that a text of the worklist needs no recall.",
+    epilog=examples("attending recall dismiss inf_0123... --reason not_harmful"),
+)
+@click.argument("inference")
+@click.option("--reason", type=click.Choice(sorted(NO_RECALL)), required=True, help="Why not.")
+@click.option("--note", default="", help="Note; stored as personal content.")
+@click.option("--json", "as_json", is_flag=True, help="The line as JSON.")
+@connection_options(CLINICIAN)
+def dismiss(inference: str, reason: str, note: str, as_json: bool, connection: Connection) -> None:
+    """Say that a text of the worklist needs no recall, and why."""
+    with RecallClient(connection) as client:
+        _show_candidate(client.dismiss(inference, NO_RECALL[reason], note=note), as_json)
+
+
 @recall.command("list", epilog=examples("attending recall list --open"))
 @click.option("--open", "only_open", is_flag=True, help="Only those that somebody has not answered.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -63,6 +108,16 @@ def list_recalls(only_open: bool, as_json: bool, connection: Connection) -> None
         _show(one, as_json)
     if not found and not as_json:
         click.echo("none")
+
+
+def _show_candidate(one: recall_pb2.Candidate, as_json: bool) -> None:
+    if as_json:
+        click.echo(as_json_line(one))
+        return
+    state = word(recall_pb2.CandidateState, one.state)
+    why = f", {word(recall_pb2.NoRecallReason, one.reason)}" if one.reason else ""
+    decided = f"; {state} by {one.closed_by}{why}" if one.closed_by else ""
+    click.echo(f"{one.inference_id}  {one.policy:<22} {one.now}: {', '.join(one.codes)}{decided}")
 
 
 def _show(one: recall_pb2.Recall, as_json: bool) -> None:

@@ -123,6 +123,13 @@ class KnowledgeSection(Section):
     folder: FilePath | None = Field(
         default=None, description="Folder of a knowledge pack; the package's own when left out."
     )
+    recall_days: int = Field(
+        default=90,
+        ge=0,
+        le=3650,
+        description="When two people put another pack in force, the released texts of so many days are judged again "
+        "under it, and those that would not be released go on the recall worklist; 0 judges none.",
+    )
 
 
 class ReviewSection(Section):

@@ -22,6 +22,7 @@ from attending.server.console.signature import Signature
 from attending.server.console.signin import SignIn
 from attending.server.console.steps import Steps
 from attending.server.console.stop import StopPage
+from attending.server.console.worklist import WorklistPages
 from attending.server.errors import NotFound
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -70,6 +71,7 @@ def application(
     oversight: OversightPages,
     second_reads: SecondReadPages,
     launches: LaunchPages,
+    worklist: WorklistPages,
 ) -> Starlette:
 
     async def missing(request: Request, _error: Exception) -> Response:
@@ -123,6 +125,26 @@ def application(
                     "reviewBreakGlass",
                     "BreakGlassService/ReviewBreakGlass",
                     glass.review,
+                ),
+            )
+        ),
+        *(
+            Route(path, gate.behind(action, rpc, handler), methods=[method])
+            for path, method, action, rpc, handler in (
+                ("/worklist", "GET", "listCandidates", "RecallService/ListCandidates", worklist.page),
+                (
+                    "/worklist/{inference}",
+                    "GET",
+                    "getInference",
+                    "InferenceService/GetInference",
+                    worklist.one,
+                ),
+                (
+                    "/worklist/{inference}",
+                    "POST",
+                    "dismissCandidate",
+                    "RecallService/DismissCandidate",
+                    worklist.dismiss,
                 ),
             )
         ),

@@ -38,19 +38,23 @@ from attending.server.console.signin import SignIn
 from attending.server.console.smart import SmartFlow
 from attending.server.console.steps import Steps
 from attending.server.console.stop import StopPage
+from attending.server.console.worklist import WorklistPages
 from attending.server.errors import ConfigurationError
 from attending.server.examination.desk import ExaminationDesk
 from attending.server.halt.switch import Standing, Switch
+from attending.server.inference.pipeline import Pipeline
 from attending.server.inference.watch import Changes
 from attending.server.oversight.second_reads import SecondReads
 from attending.server.passkeys.door import Passkeys
 from attending.server.practice.newcomers import Newcomers
 from attending.server.practice.opening import Openings
 from attending.server.recall.desk import Recalls
+from attending.server.recall.worklist import Worklist
 from attending.server.review.desk import Desk
 from attending.server.services.admin import AdminService
 from attending.server.services.oversight import OversightService
 from attending.server.services.policy import PolicyService
+from attending.server.services.recall import RecallService
 from attending.server.web.access import HttpAccess
 from attending.server.web.listener import Listener
 from starlette.applications import Starlette
@@ -142,8 +146,8 @@ class Console(Component):
 
 
 async def build(app: App) -> Console:
-    """Needs Desk, Openings, Serving, Switch, Changes, Passkeys, AdminService, PolicyService and ExaminationDesk, when
-    the configuration has a section `[console]`.
+    """Needs Desk, Openings, Serving, Switch, Changes, Passkeys, Recalls, Pipeline and the services that pages call, when the
+    configuration has a section `[console]`.
     """
     section = app.config.console
     if section is None:
@@ -182,7 +186,7 @@ async def build(app: App) -> Console:
     newcomers = Newcomers(app.ledger, app.part(Openings), serving.policies, app.now)
     live, readings = Live(app.part(Changes), sessions), Readings()
     edges = Edges(app.config.knowledge.folder, lambda: serving.knowledge_hash)
-    recalls = Recalls(app.ledger, app.part(Changes), app.now)
+    recalls = app.part(Recalls)
     web = application(
         gate=gate,
         address=address,
@@ -209,7 +213,14 @@ async def build(app: App) -> Console:
             phi=app.phi,
             flows=systems,
         ),
-        queue=QueuePage(desk, serving.policies, sessions, pages, newcomers if section.practice else None),
+        queue=QueuePage(
+            desk,
+            serving.policies,
+            sessions,
+            app.part(Worklist),
+            pages,
+            newcomers if section.practice else None,
+        ),
         item=ItemPage(desk, recalls, passkeys, app.ledger, app.phi, pages, app.directory, edges),
         steps=Steps(desk, app.ledger, app.phi, app.now),
         facts=FactsForm(desk, app.ledger),
@@ -217,6 +228,7 @@ async def build(app: App) -> Console:
         readings=readings,
         passkeys=PasskeyPages(gate, passkeys, app.rates, pages),
         recalls=RecallPages(recalls, desk, app.ledger, pages),
+        worklist=WorklistPages(app.part(RecallService), app.part(Pipeline), app.phi, pages),
         glass=GlassPages(desk, app.ledger, pages),
         live=live,
         policies=PolicyPages(app.part(PolicyService), serving, policies_folder(app.config), pages),

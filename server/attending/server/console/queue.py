@@ -13,6 +13,7 @@ from attending.server.console.gate import Visit
 from attending.server.console.render import Pages, span
 from attending.server.console.sessions import Sessions
 from attending.server.practice.newcomers import Newcomers
+from attending.server.recall.worklist import Worklist
 from attending.server.review.desk import Desk
 from attending.server.review.item import Item
 from attending.server.review.queue import Wanted
@@ -59,11 +60,13 @@ class QueuePage:
         desk: Desk,
         policies: Mapping[str, Policy],
         sessions: Sessions,
+        worklist: Worklist,
         pages: Pages,
         newcomers: Newcomers | None,
     ) -> None:
         """`newcomers` gives who has never signed a practice item first; None where nobody is given one."""
         self._newcomers = newcomers
+        self._worklist = worklist
         self._desk = desk
         self._policies = policies
         self._sessions = sessions
@@ -92,5 +95,6 @@ class QueuePage:
             following=found.following,
             policy=policy,
             policies=sorted(self._policies),
+            to_recall=(await self._worklist.counts(who.tenant)).open,
             others=[one for one in self._sessions.of(who.tenant, who.name) if one is not visit.session],
         )

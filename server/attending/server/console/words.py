@@ -8,6 +8,8 @@ from typing import Final
 SENTENCES: Final[dict[str, str]] = {
     "ABORTED": "Somebody changed this item at the same moment. Look at it again, then decide.",
     "ALREADY_CLAIMED": "Somebody else is reviewing this item. It is free again when their time is over.",
+    "CANDIDATE_CLOSED": "Somebody decided on this text already. Reload the page to see what.",
+    "NOT_PROPOSED": "This text is not on the recall worklist.",
     "CALLER_RATE": "Too many requests in a short time. Wait a moment and try again.",
     "CHANGED_SINCE_PREPARED": "A decision changed after you pressed Sign. Check the findings and sign again.",
     "COMPETENCY_EXPIRED": "Your training record has run out, so you cannot sign. Ask your administrator to renew it.",
@@ -246,6 +248,16 @@ RECALLS: Final = (
     ("outdated", "What it rests on has changed"),
     ("other", "Other reason, in the note"),
 )
+NO_RECALLS: Final = (
+    ("not_harmful", "Nobody could be harmed by it"),
+    ("already_acted_on", "Those who care for the patient know and have acted"),
+    ("superseded", "A later text took its place"),
+    ("never_used", "It reached nobody, or nobody acted on it"),
+    ("wrong_knowledge", "The drug knowledge is wrong there"),
+    ("other", "Other reason, in the note"),
+)
+CANDIDATES: Final = {"open": "Waits", "recalled": "Taken back", "dismissed": "Needs no recall"}
+NOW: Final = {"hold": "would be held", "block": "would be blocked"}
 EMERGENCIES: Final = (
     ("patient_in_danger", "A patient is in danger and nobody else can sign in time"),
     ("system_failure", "The usual way does not work"),
@@ -303,6 +315,8 @@ EVENTS: Final = {
     "review.sampled": "Drawn for a second read",
     "review.second_read": "Read a second time",
     "recall.acknowledged": "Notice taken of the recall",
+    "recall.proposed": "Would not be released under newer knowledge",
+    "recall.dismissed": "Needs no recall",
     "break_glass.used": "Released without signatures",
     "break_glass.reviewed": "Release without signatures examined",
 }
@@ -352,6 +366,7 @@ _REVIEWERS: Final = frozenset(("clinician", "pharmacist", "safety_officer"))
 _PLACES: Final = (
     ("/", "Queue", _REVIEWERS),
     ("/recalls", "Recalls", _REVIEWERS | {"auditor", "privacy_officer"}),
+    ("/worklist", "Recall worklist", _REVIEWERS | {"auditor", "privacy_officer"}),
     ("/break-glass", "Break-glass", _REVIEWERS | {"auditor", "privacy_officer"}),
     ("/second-reads", "Second reads", frozenset(("clinician", "pharmacist"))),
     ("/policies", "Policies", frozenset(("safety_officer", "pharmacist", "operator", "auditor"))),

@@ -39,7 +39,9 @@ _EXAMINATION: Final = GivesNone(
     "classes, indexes of entries and names of staff; notes are sealed and never given"
 )
 _EMERGENCY: Final = GivesNone("who had emergency access and when, and coded reasons")
-_RECALL: Final = GivesNone("random ids, a policy, times, coded reasons, names of staff and of programs")
+_RECALL: Final = GivesNone(
+    "random ids and pseudonyms, a policy, times, coded reasons, names of staff and of programs"
+)
 _NOTICE: Final = GivesNone("names of targets, ids of notices, counts and coded reasons")
 _HALT: Final = GivesNone("what is halted, since when, by whom, and a coded reason")
 _FACT: Final = GivesNone("a rule of the drug knowledge, and who attested it")
@@ -120,6 +122,8 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.RecallService/Withdraw": _RECALL,
     "/attending.v1.RecallService/AckRecall": _RECALL,
     "/attending.v1.RecallService/ListRecalls": _RECALL,
+    "/attending.v1.RecallService/ListCandidates": _RECALL,
+    "/attending.v1.RecallService/DismissCandidate": _RECALL,
     "/attending.v1.BreakGlassService/BreakGlass": _RECALL,
     "/attending.v1.BreakGlassService/ListBreakGlass": _RECALL,
     "/attending.v1.BreakGlassService/ReviewBreakGlass": _RECALL,

@@ -22,9 +22,10 @@ from attending.server.idempotency import Once, answered, index_of
 from attending.server.inference.states import State, require
 from attending.server.inference.watch import Changes
 from attending.server.replay.reducers import rows_of_append
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, Table, select
 
 _RECALLS, _INFERENCES = projections.recall, projections.inference
+_CANDIDATES = projections.recall_candidate
 REASONS: Final = frozenset({"wrong_patient", "unsafe", "wrong", "outdated", "other"})
 APP: Final = "app"
 """The application itself, which shows the text no more."""
@@ -151,9 +152,9 @@ class Recalls:
             raise NotFound("UNKNOWN_INFERENCE")
         return rows[0]._mapping
 
-    async def _row(self, tenant: str, inference_id: str) -> RowMapping | None:
+    async def _row(self, tenant: str, inference_id: str, table: Table = _RECALLS) -> RowMapping | None:
         rows = await self._ledger.query(
-            select(_RECALLS).where(_RECALLS.c.log_id == tenant, _RECALLS.c.inference_id == inference_id)
+            select(table).where(table.c.log_id == tenant, table.c.inference_id == inference_id)
         )
         return rows[0]._mapping if rows else None
 
@@ -184,8 +185,9 @@ class Recalls:
             payloads=tuple(payloads),
             occurred_at=self._now(),
         )
-        row = await self._row(tenant, inference_id)
-        known = [] if row is None else [RowWrite(_RECALLS, {"inference_id": inference_id}, dict(row))]
+        key = {"inference_id": inference_id}
+        rows = [(table, await self._row(tenant, inference_id, table)) for table in (_RECALLS, _CANDIDATES)]
+        known = [RowWrite(table, key, dict(row)) for table, row in rows if row is not None]
         append = self._ledger.append(
             tenant,
             [entry],

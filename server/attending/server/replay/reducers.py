@@ -31,6 +31,8 @@ REDUCERS: Final[Mapping[str, tuple[Reducer, ...]]] = {
     "inference.abandoned": (inference.closed,),
     "inference.withdrawn": (inference.withdrawn, review.withdrawn, recall.withdrawn),
     "recall.acknowledged": (recall.acknowledged,),
+    "recall.proposed": (recall.proposed,),
+    "recall.dismissed": (recall.dismissed,),
     "review.claimed": (review.claimed,),
     "review.disposed": (review.disposed, review.decided, oversight.disposed),
     "review.facts_added": (review.facts_added,),
@@ -93,7 +95,7 @@ UNPROJECTED: Final[frozenset[str]] = frozenset(
         "notice.tested",
         # Their streams alone say what is in force, and who attested a fact.
         *("policy.version", "policy.activated", "policy.retired"),
-        *("knowledge.version", "knowledge.activated", "knowledge.attested"),
+        *("knowledge.version", "knowledge.activated", "knowledge.attested", "knowledge.rejudged"),
         # Nothing of this server appends these. Whoever begins to, with a table, adds the reducer above.
         *("inference.stream_opened", "inference.stream_window", "inference.stream_closed"),
         "finding.suppressed",

@@ -1,17 +1,16 @@
-"""RecallService: taking back what was released, in the caller's tenant."""
+"""RecallService: taking back what was released, and the worklist of what may have to be, in the caller's tenant."""
 
 from __future__ import annotations
 
 from typing import Final
 
-import grpc
 from attending.ledger.ledger import Ledger
 from attending.server import clock
-from attending.server.app import App, Component
 from attending.server.auth.context import current_principal
 from attending.server.errors import InvalidRequest
-from attending.server.inference.watch import Changes
 from attending.server.recall.desk import Recall, Recalls
+from attending.server.recall.rejudging import Rejudging
+from attending.server.recall.worklist import DISMISSED, OPEN, RECALLED, Candidate, Worklist
 from attending.server.review.note import note_violations
 from attending.server.rpc import Context
 from attending.server.services.begun import begun, once_of
@@ -27,15 +26,32 @@ _REASONS: Final[dict[int, str]] = {
     for name, number in recall_pb2.RecallReason.items()
     if number
 }
+_NO_RECALL: Final[dict[int, str]] = {
+    number: name.removeprefix("NO_RECALL_REASON_").lower()
+    for name, number in recall_pb2.NoRecallReason.items()
+    if number
+}
+_NO_RECALL_NUMBERS: Final = {
+    reason: recall_pb2.NoRecallReason.ValueType(number) for number, reason in _NO_RECALL.items()
+}
+_STATES: Final = {
+    OPEN: recall_pb2.CANDIDATE_STATE_OPEN,
+    RECALLED: recall_pb2.CANDIDATE_STATE_RECALLED,
+    DISMISSED: recall_pb2.CANDIDATE_STATE_DISMISSED,
+}
 _NUMBERS: Final = {reason: recall_pb2.RecallReason.ValueType(number) for number, reason in _REASONS.items()}
 
 
 class RecallService(recall_pb2_grpc.RecallServiceServicer):
-    """One instance a server. Every write is repeated safely under its idempotency key."""
+    """One instance a server, which the console calls too: a call from there has no context. Every write is repeated
+    safely under its idempotency key.
+    """
 
-    def __init__(self, ledger: Ledger, recalls: Recalls) -> None:
+    def __init__(self, ledger: Ledger, recalls: Recalls, worklist: Worklist, rejudging: Rejudging) -> None:
         self._ledger = ledger
         self._recalls = recalls
+        self._worklist = worklist
+        self._rejudging = rejudging
 
     async def Withdraw(  # noqa: N802
         self, request: recall_pb2.WithdrawRequest, context: Context
@@ -98,6 +114,64 @@ class RecallService(recall_pb2_grpc.RecallServiceServicer):
             next_page_token=str(offset + size) if len(found) > size else "",
         )
 
+    async def ListCandidates(  # noqa: N802
+        self, request: recall_pb2.ListCandidatesRequest, context: Context | None = None
+    ) -> recall_pb2.ListCandidatesResponse:
+        tenant = current_principal().tenant
+        size = request.page_size or DEFAULT_PAGE
+        if size > MAX_PAGE:
+            raise InvalidRequest([("page_size", f"must be 1 to {MAX_PAGE}")])
+        offset = page_offset(request.page_token)
+        found = await self._worklist.page(tenant, only_open=request.open, limit=size + 1, offset=offset)
+        counts = await self._worklist.counts(tenant)
+        answer = recall_pb2.ListCandidatesResponse(
+            candidates=[candidate_message(one) for one in found[:size]],
+            next_page_token=str(offset + size) if len(found) > size else "",
+            open=counts.open,
+            recalled=counts.recalled,
+            dismissed=counts.dismissed,
+            patients=counts.patients,
+            deliveries=counts.deliveries,
+            running=await self._rejudging.due(tenant) is not None,
+        )
+        last = await self._worklist.last(tenant)
+        if last is not None:
+            body, told = last.body, answer.last
+            told.knowledge_hash = bytes.fromhex(body["knowledge_hash"])
+            told.activation_index = body["activation"]
+            told.finished_at.FromDatetime(clock.parse(last.time))
+            told.days, told.judged, told.proposed = body["days"], body["judged"], body["proposed"]
+            told.skipped = sum(body["skipped"].values())
+        return answer
+
+    async def candidate(self, tenant: str, inference_id: str) -> recall_pb2.Candidate:
+        """One line of the worklist, for the console's page of it. Raises NotFound (NOT_PROPOSED)."""
+        return candidate_message(await self._worklist.of(tenant, inference_id))
+
+    async def DismissCandidate(  # noqa: N802
+        self, request: recall_pb2.DismissCandidateRequest, context: Context | None = None
+    ) -> recall_pb2.DismissCandidateResponse:
+        principal = current_principal()
+        v = begun(request)
+        v.check(bool(request.inference_id), "inference_id", "is required")
+        v.check(request.reason in _NO_RECALL, "reason", "is required")
+        other = request.reason == recall_pb2.NO_RECALL_REASON_OTHER
+        v.check(bool(request.note.strip()) or not other, "note", "is required where the reason is another")
+        for field, description in note_violations(request.note):
+            v.add(field, description)
+        v.raise_if_any()
+        found, index = await self._worklist.dismiss(
+            principal,
+            request.inference_id,
+            _NO_RECALL[request.reason],
+            request.note,
+            await once_of(self._ledger, principal, request),
+        )
+        return recall_pb2.DismissCandidateResponse(
+            candidate=candidate_message(found),
+            receipt=await receipt_message(self._ledger, principal.tenant, index),
+        )
+
 
 def _message(recall: Recall) -> recall_pb2.Recall:
     message = recall_pb2.Recall(
@@ -113,18 +187,23 @@ def _message(recall: Recall) -> recall_pb2.Recall:
     return message
 
 
-class RecallComponent(Component):
-    """RecallService."""
-
-    services = (recall_pb2.DESCRIPTOR.services_by_name["RecallService"].full_name,)
-
-    def __init__(self, service: RecallService) -> None:
-        self._service = service
-
-    def register(self, server: grpc.aio.Server) -> None:
-        recall_pb2_grpc.add_RecallServiceServicer_to_server(self._service, server)
-
-
-async def build(app: App) -> RecallComponent:
-    """Needs Changes."""
-    return RecallComponent(RecallService(app.ledger, Recalls(app.ledger, app.part(Changes), app.now)))
+def candidate_message(found: Candidate) -> recall_pb2.Candidate:
+    message = recall_pb2.Candidate(
+        inference_id=found.inference_id,
+        ticket_id=found.ticket_id,
+        policy=found.policy,
+        patient=found.subject or "",
+        released_by=found.released_by,
+        now=found.now,
+        codes=found.codes,
+        deliveries=found.deliveries,
+        knowledge_hash=bytes.fromhex(found.knowledge_hash),
+        activation_index=found.activation,
+        state=_STATES[found.state],
+        closed_by=found.closed_by or "",
+        reason=_NO_RECALL_NUMBERS.get(found.reason or "", recall_pb2.NO_RECALL_REASON_UNSPECIFIED),
+    )
+    message.proposed_at.FromDatetime(clock.parse(found.proposed_at))
+    if found.closed_at is not None:
+        message.closed_at.FromDatetime(clock.parse(found.closed_at))
+    return message

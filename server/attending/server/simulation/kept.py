@@ -16,7 +16,7 @@ from attending.server import clock
 from attending.server.simulation.period import Period
 from attending.server.simulation.tally import Tally
 
-FORMAT: Final = "attending-simulation/1"
+FORMAT: Final = "attending-simulation/2"
 
 
 class StateError(ValueError):

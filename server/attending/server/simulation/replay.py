@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -41,6 +41,8 @@ class Recall:
     now: str
     codes: tuple[str, ...]
     """Codes of severity minor or worse that are reported now."""
+    subject: str | None = None
+    deliveries: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -56,15 +58,15 @@ class Recall:
 async def replay(
     pool: GuardPool,
     policies: PolicySet,
-    recorded: Iterator[Recorded | Skipped],
+    recorded: AsyncIterable[Recorded | Skipped],
     tally: Tally,
     *,
-    on_recall: Callable[[Recall], None],
+    on_recall: Callable[[Recall], Awaitable[None]],
     on_done: Progress,
 ) -> None:
     """Judges each of `recorded` under `policies`, which are those of `pool`, and counts into `tally`, in order.
 
-    `on_recall` is called for each released output that would not be released now; of one that was signed only where it
+    `on_recall` is awaited for each released output that would not be released now; of one that was signed only where it
     would be blocked, because a person answered for what is merely held. `on_done` comes after each inference.
     """
 
@@ -88,12 +90,13 @@ async def replay(
         elif _failed(decision):
             tally.skipped["NOT_JUDGED"] += 1
         else:
-            tally.add(one.inference_id, one.was, decision.disposition, one.codes, _codes(decision))
+            worst = (one.worst, _worst(decision))
+            tally.add(one.inference_id, one.was, decision.disposition, one.codes, _codes(decision), worst)
             tally.reviewed(one.review_minutes)
             recall = _recall(one, edited or decision)
             if recall is not None:
+                await on_recall(recall)
                 tally.recalls += 1
-                on_recall(recall)
         tally.last = one.index
         on_done(tally.judged)
 
@@ -102,7 +105,7 @@ async def compare(
     before: GuardPool,
     after: GuardPool,
     policy: str,
-    lines: Iterator[tuple[str, Judged] | str],
+    lines: AsyncIterable[tuple[str, Judged] | str],
     tally: Tally,
     *,
     on_done: Progress,
@@ -122,7 +125,8 @@ async def compare(
             tally.skipped["NOT_JUDGED"] += 1
         else:
             old, new = decisions
-            tally.add(id_, old.disposition, new.disposition, _codes(old), _codes(new))
+            worst = (_worst(old), _worst(new))
+            tally.add(id_, old.disposition, new.disposition, _codes(old), _codes(new), worst)
         on_done(tally.judged)
 
 
@@ -134,12 +138,23 @@ def _recall(one: Recorded, decision: OutputDecision) -> Recall | None:
         return None
     found = {f.code.value for f in decision.findings if f.severity is not Severity.INFO}
     return Recall(
-        one.inference_id, one.index, one.policy, one.released, decision.disposition, tuple(sorted(found))
+        inference_id=one.inference_id,
+        index=one.index,
+        policy=one.policy,
+        released_by=one.released,
+        now=decision.disposition,
+        codes=tuple(sorted(found)),
+        subject=one.subject,
+        deliveries=one.deliveries,
     )
 
 
 def _codes(decision: OutputDecision) -> set[str]:
     return {finding.code.value for finding in decision.findings}
+
+
+def _worst(decision: OutputDecision) -> Severity | None:
+    return max((one.severity for one in decision.findings), key=lambda one: one.rank, default=None)
 
 
 def _failed(decision: OutputDecision) -> bool:
@@ -157,12 +172,12 @@ async def _checked(pool: GuardPool, policy: str, judged: Judged, audience: Audie
 
 
 async def _in_order(
-    pool: GuardPool, items: Iterator[Item], work: Callable[[Item], Awaitable[T]]
+    pool: GuardPool, items: AsyncIterable[Item], work: Callable[[Item], Awaitable[T]]
 ) -> AsyncIterator[T]:
     window = WINDOW * pool.health().workers
     under_way: deque[asyncio.Task[T]] = deque()
     try:
-        for item in items:
+        async for item in items:
             under_way.append(asyncio.ensure_future(work(item)))
             if len(under_way) >= window:
                 yield await under_way.popleft()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from attending.ledger.keys import KeyFolder
 from attending.ledger.store.read_only import ReadOnlyStore
 from attending.server.simulation.kept import StateError, load_state, save_state
 from attending.server.simulation.period import Period
-from attending.server.simulation.recorded import Recording
+from attending.server.simulation.recorded import Recording, StoredRecord
 from attending.server.simulation.replay import Recall, compare, replay
 from attending.server.simulation.tally import Tally
 
@@ -92,7 +92,7 @@ def over_record(
             lines.truncate(kept_bytes)
             lines.seek(kept_bytes)
 
-        def recalled(recall: Recall) -> None:
+        async def recalled(recall: Recall) -> None:
             if lines is not None:
                 lines.write(json.dumps(recall.to_json()).encode() + b"\n")
             on_recall(recall)
@@ -114,7 +114,7 @@ def over_record(
             on_done(judged)
 
         async def go() -> None:
-            recording = Recording(store, keys, log_id)
+            recording = Recording(StoredRecord(store, keys, log_id))
             outputs = recording.outputs(over, policy=tried.policy, after=tally.last)
             async with tried.pool() as pool:
                 await replay(pool, policies, outputs, tally, on_recall=recalled, on_done=done)
@@ -144,7 +144,7 @@ def over_file(
     return tally
 
 
-def _lines(path: Path) -> Iterator[tuple[str, Judged] | str]:
+async def _lines(path: Path) -> AsyncIterator[tuple[str, Judged] | str]:
     with path.open("rb") as file:
         while line := file.readline(MAX_LINE_BYTES + 1):
             if not line.strip():

@@ -12,11 +12,15 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Final
 
+from attending.guardrails.finding import Severity
+
 RANK: Final = {"release": 0, "hold": 1, "block": 2}
 MAX_EXAMPLES: Final = 10
 MAX_MINUTES: Final = 10_000
 """Reviews whose length is remembered: of more, the median is that of the first ten thousand."""
 LEAST_REVIEWS: Final = 5
+SIDES: Final = ("on_record", "now")
+SEVERITIES: Final = (*(severity.value for severity in Severity), "none")
 
 
 @dataclass(slots=True)
@@ -28,17 +32,32 @@ class Tally:
     skipped: Counter[str] = field(default_factory=Counter)
     confusion: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(on record, now) to outputs."""
+    codes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(side, code) to outputs in which it is reported; sides are those of SIDES."""
+    worst: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(side, severity) to outputs of which it is the worst; `none` where nothing is reported."""
     new_codes: Counter[str] = field(default_factory=Counter)
     gone_codes: Counter[str] = field(default_factory=Counter)
     examples: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     recalls: int = 0
     minutes: list[float] = field(default_factory=list)
 
-    def add(self, id_: str, was: str, now: str, codes_was: Iterable[str], codes_now: Iterable[str]) -> None:
+    def add(
+        self,
+        id_: str,
+        was: str,
+        now: str,
+        codes_was: Iterable[str],
+        codes_now: Iterable[str],
+        worst: tuple[Severity | None, Severity | None] = (None, None),
+    ) -> None:
         """One output that was judged both times."""
         self.judged += 1
         self.confusion[was, now] += 1
         before, after = set(codes_was), set(codes_now)
+        for side, codes, severity in zip(SIDES, (before, after), worst, strict=True):
+            self.codes.update((side, code) for code in codes)
+            self.worst[side, "none" if severity is None else severity.value] += 1
         self.new_codes.update(after - before)
         self.gone_codes.update(before - after)
         if was != now:
@@ -68,7 +87,7 @@ class Tally:
             minutes, source = median(self.minutes), f"median of {len(self.minutes)} reviews on record"
         hours: dict[str, float | None] = {"on_record": None, "now": None}
         if minutes is not None and days:
-            for place, side in enumerate(hours):
+            for place, side in enumerate(SIDES):
                 held = sum(n for pair, n in self.confusion.items() if pair[place] == "hold")
                 hours[side] = round(held * minutes / 60 / days, 2)
         return {
@@ -81,6 +100,8 @@ class Tally:
             "reviewer_hours_a_day": hours,
             "minutes_per_review": None if minutes is None else {"minutes": round(minutes, 2), "from": source},
             "confusion": {was: {now: self.confusion[was, now] for now in RANK} for was in RANK},
+            "codes": self._both(self.codes, sorted({code for _side, code in self.codes})),
+            "worst": self._both(self.worst, SEVERITIES),
             "codes_more": dict(sorted(self.new_codes.items())),
             "codes_less": dict(sorted(self.gone_codes.items())),
             "examples": [
@@ -96,6 +117,10 @@ class Tally:
         alerts = sum(n for pair, n in self.confusion.items() if pair[place] != "release")
         return round(100 * alerts / self.judged, 1)
 
+    @staticmethod
+    def _both(counts: Counter[tuple[str, str]], names: Iterable[str]) -> dict[str, dict[str, int]]:
+        return {name: {side: counts[side, name] for side in SIDES} for name in names}
+
     def to_json(self) -> dict[str, Any]:
         """All of it, for `from_json`."""
         return {
@@ -103,6 +128,8 @@ class Tally:
             "judged": self.judged,
             "skipped": dict(self.skipped),
             "confusion": [[*pair, n] for pair, n in self.confusion.items()],
+            "codes": [[*pair, n] for pair, n in self.codes.items()],
+            "worst": [[*pair, n] for pair, n in self.worst.items()],
             "new_codes": dict(self.new_codes),
             "gone_codes": dict(self.gone_codes),
             "examples": [[*pair, ids] for pair, ids in self.examples.items()],
@@ -118,6 +145,8 @@ class Tally:
             judged=int(value["judged"]),
             skipped=Counter(value["skipped"]),
             confusion=Counter({(was, now): int(n) for was, now, n in value["confusion"]}),
+            codes=Counter({(side, code): int(n) for side, code, n in value["codes"]}),
+            worst=Counter({(side, name): int(n) for side, name, n in value["worst"]}),
             new_codes=Counter(value["new_codes"]),
             gone_codes=Counter(value["gone_codes"]),
             examples={(was, now): list(ids) for was, now, ids in value["examples"]},
