@@ -73,6 +73,15 @@ def policies(folder: Path) -> Path:
     return folder
 
 
+def knowledge(folder: Path) -> Path:
+    """The package's drug knowledge in a folder of its own, made once: a test puts another version there."""
+    from attending.guardrails.knowledge.load import DEFAULT
+
+    if not folder.exists():
+        shutil.copytree(DEFAULT, folder)
+    return folder
+
+
 def main(folder: Path, replay: Path) -> None:
     machine, ahead, more = clock.now, folder.parent / "ahead", folder.parent / "more.json"
 
@@ -98,6 +107,7 @@ def main(folder: Path, replay: Path) -> None:
         overrides={
             "guard": {"workers": 1},
             "policies": {"folder": str(policies(folder.parent / "policies"))},
+            "knowledge": {"folder": str(knowledge(folder.parent / "knowledge"))},
             "review": {"expiry_sweep_seconds": 1, "lease_seconds": 600},
             **(json.loads(more.read_text()) if more.exists() else {}),
         },
