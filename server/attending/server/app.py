@@ -135,6 +135,7 @@ COMPONENTS: Final[tuple[str, ...]] = (
     "attending.server.services.keys:build",
     "attending.server.services.knowledge:build",
     "attending.server.services.policy:build",
+    "attending.server.services.simulation:build",
     "attending.server.reports.component:build",
     "attending.server.services.custody:build",
     "attending.server.web.component:build",

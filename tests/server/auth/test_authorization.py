@@ -58,6 +58,7 @@ IN_FORCE = {"ListActivations", "ListHazards"}
 READ_AGAIN = {"ListSecondReads", "GetSecondRead", "DecideSecondRead"}
 OVERSIGHT = {"GetSummary", "ListDraws"}
 PEER_REVIEW = {"ListFlaggedReviewers", "GetReviewer", "OpenDraw"}
+TRY = {"StartSimulation", "GetSimulation", "CancelSimulation"}
 NOTICES = {"ListNotices", "RetryNotice", "TestNotice"}
 ASK_FOR_A_VERSION = IN_FORCE | {"RequestActivation"}
 CLINICAL = (
@@ -78,7 +79,7 @@ MAY: dict[str, set[str]] = {
     "demo-app": SUBMIT | OUTCOME | PROOFS | READ_PROMPTS | EVENTS | {"GetHalt", "AckRecall", "ListRecalls"},
     "dr-rivera": CLINICAL,
     "dr-chen": CLINICAL,
-    "demo-pharmacist": CLINICAL | {"AttestFact"},
+    "demo-pharmacist": CLINICAL | TRY | {"AttestFact"},
     "demo-medical-director": OVERSIGHT | PEER_REVIEW,
     "demo-auditor": ENTRIES
     | OVERSIGHT
@@ -112,6 +113,7 @@ MAY: dict[str, set[str]] = {
     | AFTER_EMERGENCY,
     "demo-safety-officer": (
         LOOK
+        | TRY
         | EXAMINE
         | OVERSIGHT
         | RECALL

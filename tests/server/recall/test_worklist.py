@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from attending.guardrails.guard import OutputDecision
 from attending.guardrails.patient import Judged
 from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Audience
+from attending.guardrails.pool import GuardError
 from attending.ledger.entry import PendingEntry
 from attending.ledger.errors import LedgerError, StoreUnavailable
 from attending.ledger.verify.activations import KNOWLEDGE
@@ -68,7 +69,8 @@ class Pool:
         self.before()
         self.judged.append(judged.output)
         text = judged.output.replace("acetaminophen", "HOLD").replace("metamizole", "BLOCK")
-        return await FakeChecker(self.policies).check_output(policy_name, Judged(text), audience=audience)
+        decision = await FakeChecker(self.policies).check_output(policy_name, Judged(text), audience=audience)
+        return replace(decision, knowledge_hash=f"sha256:{self.knowledge_hash}")
 
 
 @dataclass
@@ -250,6 +252,22 @@ async def test_an_activation_that_comes_meanwhile_is_judged_too(hospital: Hospit
     assert last.body["knowledge_hash"] == NEWER
     # It waited already, and is not put there twice.
     assert (await hospital.gate.types(one)).count("recall.proposed") == 1
+
+
+async def test_a_folder_that_changes_while_texts_are_judged_proposes_nothing_in_another_pack_s_name(
+    hospital: Hospital,
+) -> None:
+    await hospital.release("Take acetaminophen.")
+    await hospital.activate(NEW)
+
+    def changes() -> None:
+        hospital.pool.knowledge_hash = NEWER
+
+    hospital.pool.before = changes
+    with pytest.raises(GuardError):
+        await hospital.judge()
+    assert await hospital.listed() == []
+    assert await hospital.worklist.last(TENANT) is None
 
 
 async def test_what_was_dismissed_under_one_pack_comes_back_under_the_next(hospital: Hospital) -> None:

@@ -22,6 +22,7 @@ from attending.server.console.signature import Signature
 from attending.server.console.signin import SignIn
 from attending.server.console.steps import Steps
 from attending.server.console.stop import StopPage
+from attending.server.console.whatif import WhatIfPages
 from attending.server.console.worklist import WorklistPages
 from attending.server.errors import NotFound
 from starlette.applications import Starlette
@@ -72,6 +73,7 @@ def application(
     second_reads: SecondReadPages,
     launches: LaunchPages,
     worklist: WorklistPages,
+    whatif: WhatIfPages,
 ) -> Starlette:
 
     async def missing(request: Request, _error: Exception) -> Response:
@@ -165,6 +167,18 @@ def application(
             for path, action, rpc, step in (
                 ("request", "requestActivation", "RequestActivation", policies.request),
                 ("approve", "approveActivation", "ApproveActivation", policies.approve),
+            )
+        ),
+        *(
+            Route(
+                f"/policies/{{name}}/{path}",
+                gate.behind(action, f"SimulationService/{rpc}", handler),
+                methods=[method],
+            )
+            for path, method, action, rpc, handler in (
+                ("what-if", "GET", "getSimulation", "GetSimulation", whatif.page),
+                ("what-if", "POST", "startSimulation", "StartSimulation", whatif.start),
+                ("what-if/cancel", "POST", "cancelSimulation", "CancelSimulation", whatif.cancel),
             )
         ),
         Route(

@@ -38,6 +38,7 @@ from attending.server.console.signin import SignIn
 from attending.server.console.smart import SmartFlow
 from attending.server.console.steps import Steps
 from attending.server.console.stop import StopPage
+from attending.server.console.whatif import WhatIfPages
 from attending.server.console.worklist import WorklistPages
 from attending.server.errors import ConfigurationError
 from attending.server.examination.desk import ExaminationDesk
@@ -55,6 +56,7 @@ from attending.server.services.admin import AdminService
 from attending.server.services.oversight import OversightService
 from attending.server.services.policy import PolicyService
 from attending.server.services.recall import RecallService
+from attending.server.services.simulation import SimulationService
 from attending.server.web.access import HttpAccess
 from attending.server.web.listener import Listener
 from starlette.applications import Starlette
@@ -232,6 +234,7 @@ async def build(app: App) -> Console:
         glass=GlassPages(desk, app.ledger, pages),
         live=live,
         policies=PolicyPages(app.part(PolicyService), serving, policies_folder(app.config), pages),
+        whatif=WhatIfPages(app.part(SimulationService), desk, policies_folder(app.config), pages),
         examination=ExaminationPages(app.ledger, app.part(ExaminationDesk), passkeys, pages),
         oversight=OversightPages(app.part(OversightService), pages),
         second_reads=SecondReadPages(app.part(SecondReads), app.ledger, app.phi, pages),

@@ -117,6 +117,7 @@ class PolicyPages:
                 ("safety_officer", "pharmacist", "clinician", "operator")
             ),
             may_approve="safety_officer" in visit.principal.roles,
+            may_try=not visit.principal.roles.isdisjoint(("safety_officer", "pharmacist")),
         )
 
     async def hazards(self, visit: Visit) -> Response:

@@ -8,6 +8,7 @@ from typing import Final
 SENTENCES: Final[dict[str, str]] = {
     "ABORTED": "Somebody changed this item at the same moment. Look at it again, then decide.",
     "ALREADY_CLAIMED": "Somebody else is reviewing this item. It is free again when their time is over.",
+    "SIMULATION_RUNNING": "A trial of your organisation runs already. Wait for it, or end it.",
     "CANDIDATE_CLOSED": "Somebody decided on this text already. Reload the page to see what.",
     "NOT_PROPOSED": "This text is not on the recall worklist.",
     "CALLER_RATE": "Too many requests in a short time. Wait a moment and try again.",

@@ -46,6 +46,9 @@ _NOTICE: Final = GivesNone("names of targets, ids of notices, counts and coded r
 _HALT: Final = GivesNone("what is halted, since when, by whom, and a coded reason")
 _FACT: Final = GivesNone("a rule of the drug knowledge, and who attested it")
 _VERSIONS: Final = GivesNone("hashes and numbers of versions of policies, and names of staff")
+_SIMULATION: Final = GivesNone(
+    "counts, codes, ids of inferences, and problems of a draft of the caller's own"
+)
 _FIGURES: Final = GivesNone("counts, shares and coded reasons of reviewers, who are no patients here")
 _DRAW: Final = GivesNone("seeds, indexes, random ids, counts, policies and times")
 _KEYS: Final = GivesNone(
@@ -110,6 +113,9 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.PolicyService/ListHazards": GivesNone(
         "hazards as the policy's owner wrote them, and numbers"
     ),
+    "/attending.v1.SimulationService/StartSimulation": _SIMULATION,
+    "/attending.v1.SimulationService/GetSimulation": _SIMULATION,
+    "/attending.v1.SimulationService/CancelSimulation": _SIMULATION,
     "/attending.v1.IdentityService/EnrolUser": _STAFF,
     "/attending.v1.IdentityService/ProofUser": _STAFF,
     "/attending.v1.IdentityService/RevokeUser": _STAFF,

@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Policy
-from attending.guardrails.pool import GuardPool
+from attending.guardrails.pool import GuardError, GuardPool
 from attending.ledger.entry import Entry, PendingEntry
 from attending.ledger.errors import ExpectationFailed
 from attending.ledger.ledger import Ledger
@@ -116,6 +116,9 @@ class Rejudging:
         }
 
         async def propose(recall: Recall) -> None:
+            if digits(recall.knowledge_hash) != due.knowledge_hash:
+                # A check process that was replaced has loaded what lies in the folder by now.
+                raise GuardError("the knowledge changed on disk")
             await self._propose(tenant, due, recall)
 
         async with await asyncio.to_thread(self._pool) as pool:
@@ -126,6 +129,8 @@ class Rejudging:
             await replay(
                 pool, PolicySet(alike), outputs, tally, on_recall=propose, on_done=lambda _done: None
             )
+            if digits(pool.knowledge_hash) != due.knowledge_hash:
+                raise GuardError("the knowledge changed on disk")
         await self._end(tenant, due, over, tally)
         return tally
 

@@ -43,6 +43,8 @@ class Recall:
     """Codes of severity minor or worse that are reported now."""
     subject: str | None = None
     deliveries: int = 0
+    knowledge_hash: str = ""
+    """Of the pack that it was judged under now."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -146,6 +148,7 @@ def _recall(one: Recorded, decision: OutputDecision) -> Recall | None:
         codes=tuple(sorted(found)),
         subject=one.subject,
         deliveries=one.deliveries,
+        knowledge_hash=decision.knowledge_hash,
     )
 
 
