@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -83,7 +84,7 @@ async def desk(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sim
     yield made
     await made.close()
     assert Pool.open == 0
-    assert not list(Path(tempfile.gettempdir()).glob(f"{PREFIX}{desks.os.getpid()}-*"))
+    assert not list(Path(tempfile.gettempdir()).glob(f"{PREFIX}{os.getpid()}-*"))
 
 
 async def begin(desk: Simulations, gate: Gate, *, tenant: str = TENANT, text: str | None = None) -> Any:
@@ -157,12 +158,12 @@ async def test_what_fails_is_said_in_a_word_and_another_can_begin(
     def fails() -> None:
         raise error
 
-    Pool.before = fails  # type: ignore[method-assign, assignment]
+    Pool.before = fails
     await begin(desk, gate)
     found = await ended(desk)
     assert (found.state, found.reason) == ("failed", getattr(error, "reason", "INTERNAL"))
     assert SECRET not in found.reason + capsys.readouterr().out
-    Pool.before = lambda: None  # type: ignore[method-assign, assignment]
+    Pool.before = lambda: None
     await begin(desk, gate)
     assert (await ended(desk)).state == "done"
 

@@ -148,8 +148,8 @@ class Console(Component):
 
 
 async def build(app: App) -> Console:
-    """Needs Desk, Openings, Serving, Switch, Changes, Passkeys, Recalls, Pipeline and the services that pages call, when the
-    configuration has a section `[console]`.
+    """Needs Desk, Openings, Serving, Switch, Changes, Passkeys, Recalls, Worklist, Pipeline and the services that pages
+    call, when the configuration has a section `[console]`.
     """
     section = app.config.console
     if section is None:
