@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import PHONE, Held, Open
-from tests.browser.test_accessibility import found
+from tests.browser.conftest import Held, Open
+from tests.browser.looks import PHONE, found
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
 

@@ -13,8 +13,8 @@ import pytest
 from attending.client import PolicyClient, RecallClient
 from attending.guardrails.knowledge.assemble import pack
 
-from tests.browser.conftest import PHONE, Held, Open, press_sign
-from tests.browser.test_accessibility import found
+from tests.browser.conftest import Held, Open, press_sign
+from tests.browser.looks import PHONE, found
 from tests.e2e.server_process import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
