@@ -66,6 +66,23 @@ class PolicyClient(Calls):
         return self._stub.ListActivations(request, timeout=TIMEOUT_SECONDS)
 
     @translated
+    def standby(
+        self,
+        policy: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        minutes_per_review: float = 0.0,
+    ) -> policy_pb2.GetStandbyResponse:
+        """What the policy released in its mode, and would have held or blocked; the last 90 days when left out."""
+        request = policy_pb2.GetStandbyRequest(policy=policy, minutes_per_review=minutes_per_review)
+        if since is not None:
+            request.since.FromDatetime(since)
+        if until is not None:
+            request.until.FromDatetime(until)
+        return self._stub.GetStandby(request, timeout=TIMEOUT_SECONDS)
+
+    @translated
     def hazards(
         self, policy: str, *, since: datetime | None = None, until: datetime | None = None
     ) -> policy_pb2.ListHazardsResponse:

@@ -564,3 +564,182 @@ class ListHazardsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListHazardsResponse: _TypeAlias = ListHazardsResponse  # noqa: Y015
+
+@_typing.final
+class GetStandbyRequest(_message.Message):
+    """Asks what was released against the verdict."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    MINUTES_PER_REVIEW_FIELD_NUMBER: _builtins.int
+    policy: _builtins.str
+    """Required. Name of the policy."""
+    minutes_per_review: _builtins.float
+    """Optional. Minutes of one review, above 0 and at most 600; the median of reviews on record when left out."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Calls from then on; 90 days before `until` when left out."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Calls before then; now when left out."""
+
+    def __init__(
+        self,
+        *,
+        policy: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        minutes_per_review: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["minutes_per_review", b"minutes_per_review", "policy", b"policy", "since", b"since", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStandbyRequest: _TypeAlias = GetStandbyRequest  # noqa: Y015
+
+@_typing.final
+class StandbyCount(_message.Message):
+    """How many outputs had something."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    OUTPUTS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Output only. A finding code, or the worst severity of an output; `none` where nothing is reported."""
+    outputs: _builtins.int
+    """Output only. Outputs."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        outputs: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "outputs", b"outputs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StandbyCount: _TypeAlias = StandbyCount  # noqa: Y015
+
+@_typing.final
+class StandbyText(_message.Message):
+    """One text that was released against its verdict."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INFERENCE_ID_FIELD_NUMBER: _builtins.int
+    WOULD_BE_FIELD_NUMBER: _builtins.int
+    inference_id: _builtins.str
+    """Output only. The inference."""
+    would_be: _builtins.str
+    """Output only. What it would have been: `hold` or `block`."""
+    def __init__(
+        self,
+        *,
+        inference_id: _builtins.str = ...,
+        would_be: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inference_id", b"inference_id", "would_be", b"would_be"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StandbyText: _TypeAlias = StandbyText  # noqa: Y015
+
+@_typing.final
+class GetStandbyResponse(_message.Message):
+    """What was released against the verdict. It holds counts and ids, and no word of a text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    OUTPUTS_FIELD_NUMBER: _builtins.int
+    PASSED_FIELD_NUMBER: _builtins.int
+    LOOKED_AT_FIELD_NUMBER: _builtins.int
+    WOULD_HOLD_FIELD_NUMBER: _builtins.int
+    WOULD_BLOCK_FIELD_NUMBER: _builtins.int
+    CODES_FIELD_NUMBER: _builtins.int
+    SEVERITIES_FIELD_NUMBER: _builtins.int
+    HOURS_A_DAY_FIELD_NUMBER: _builtins.int
+    MINUTES_PER_REVIEW_FIELD_NUMBER: _builtins.int
+    REVIEWS_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    outputs: _builtins.int
+    """Output only. Calls of the period that were decided."""
+    passed: _builtins.int
+    """Output only. Of them those that were released against the verdict."""
+    looked_at: _builtins.int
+    """Output only. Of those the ones that the counts below are of: the newest 1000."""
+    would_hold: _builtins.int
+    """Output only. Would have been held."""
+    would_block: _builtins.int
+    """Output only. Would have been blocked."""
+    hours_a_day: _builtins.float
+    """Output only. Hours a day to review what would have been held; left out where the time of a review is not known, or
+    not all were looked at.
+    """
+    minutes_per_review: _builtins.float
+    """Output only. Minutes of a review that hours are counted with; left out where not known."""
+    reviews: _builtins.int
+    """Output only. Reviews of this policy's texts whose time is on record."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Output only. The period."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Output only. Its end, which is not in it."""
+
+    @_builtins.property
+    def codes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StandbyCount]:
+        """Output only. By code."""
+
+    @_builtins.property
+    def severities(self) -> _containers.RepeatedCompositeFieldContainer[Global___StandbyCount]:
+        """Output only. By worst severity."""
+
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedCompositeFieldContainer[Global___StandbyText]:
+        """Output only. The newest, at most 200."""
+
+    def __init__(
+        self,
+        *,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        outputs: _builtins.int = ...,
+        passed: _builtins.int = ...,
+        looked_at: _builtins.int = ...,
+        would_hold: _builtins.int = ...,
+        would_block: _builtins.int = ...,
+        codes: _abc.Iterable[Global___StandbyCount] | None = ...,
+        severities: _abc.Iterable[Global___StandbyCount] | None = ...,
+        hours_a_day: _builtins.float | None = ...,
+        minutes_per_review: _builtins.float | None = ...,
+        reviews: _builtins.int = ...,
+        texts: _abc.Iterable[Global___StandbyText] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_hours_a_day", b"_hours_a_day", "_minutes_per_review", b"_minutes_per_review", "hours_a_day", b"hours_a_day", "minutes_per_review", b"minutes_per_review", "since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_hours_a_day", b"_hours_a_day", "_minutes_per_review", b"_minutes_per_review", "codes", b"codes", "hours_a_day", b"hours_a_day", "looked_at", b"looked_at", "minutes_per_review", b"minutes_per_review", "outputs", b"outputs", "passed", b"passed", "reviews", b"reviews", "severities", b"severities", "since", b"since", "texts", b"texts", "until", b"until", "would_block", b"would_block", "would_hold", b"would_hold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__hours_a_day: _TypeAlias = _typing.Literal["hours_a_day"]  # noqa: Y015
+    _WhichOneofArgType__hours_a_day: _TypeAlias = _typing.Literal["_hours_a_day", b"_hours_a_day"]  # noqa: Y015
+    _WhichOneofReturnType__minutes_per_review: _TypeAlias = _typing.Literal["minutes_per_review"]  # noqa: Y015
+    _WhichOneofArgType__minutes_per_review: _TypeAlias = _typing.Literal["_minutes_per_review", b"_minutes_per_review"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hours_a_day) -> _WhichOneofReturnType__hours_a_day | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__minutes_per_review) -> _WhichOneofReturnType__minutes_per_review | None: ...
+
+Global___GetStandbyResponse: _TypeAlias = GetStandbyResponse  # noqa: Y015

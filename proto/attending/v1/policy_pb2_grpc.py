@@ -61,6 +61,11 @@ class PolicyServiceStub:
                 request_serializer=attending_dot_v1_dot_policy__pb2.ListHazardsRequest.SerializeToString,
                 response_deserializer=attending_dot_v1_dot_policy__pb2.ListHazardsResponse.FromString,
                 _registered_method=True)
+        self.GetStandby = channel.unary_unary(
+                '/attending.v1.PolicyService/GetStandby',
+                request_serializer=attending_dot_v1_dot_policy__pb2.GetStandbyRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_policy__pb2.GetStandbyResponse.FromString,
+                _registered_method=True)
 
 
 class PolicyServiceServicer:
@@ -105,6 +110,13 @@ class PolicyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetStandby(self, request, context):
+        """Required. What a policy in mode observe or advise released, and would have held or blocked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PolicyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -132,6 +144,11 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.ListHazards,
                     request_deserializer=attending_dot_v1_dot_policy__pb2.ListHazardsRequest.FromString,
                     response_serializer=attending_dot_v1_dot_policy__pb2.ListHazardsResponse.SerializeToString,
+            ),
+            'GetStandby': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStandby,
+                    request_deserializer=attending_dot_v1_dot_policy__pb2.GetStandbyRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_policy__pb2.GetStandbyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -271,6 +288,33 @@ class PolicyService:
             '/attending.v1.PolicyService/ListHazards',
             attending_dot_v1_dot_policy__pb2.ListHazardsRequest.SerializeToString,
             attending_dot_v1_dot_policy__pb2.ListHazardsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStandby(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.PolicyService/GetStandby',
+            attending_dot_v1_dot_policy__pb2.GetStandbyRequest.SerializeToString,
+            attending_dot_v1_dot_policy__pb2.GetStandbyResponse.FromString,
             options,
             channel_credentials,
             insecure,

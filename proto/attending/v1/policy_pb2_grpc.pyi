@@ -49,6 +49,8 @@ class PolicyServiceStub:
     """Required. What is in force, what waits for approval, and what was in force when."""
     ListHazards: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ListHazardsRequest, _policy_pb2.ListHazardsResponse]
     """Required. A policy's hazard log, with what was seen of each hazard in a period."""
+    GetStandby: _grpc.UnaryUnaryMultiCallable[_policy_pb2.GetStandbyRequest, _policy_pb2.GetStandbyResponse]
+    """Required. What a policy in mode observe or advise released, and would have held or blocked."""
 
 @_typing.type_check_only
 class PolicyServiceAsyncStub(PolicyServiceStub):
@@ -71,6 +73,8 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     """Required. What is in force, what waits for approval, and what was in force when."""
     ListHazards: _aio.UnaryUnaryMultiCallable[_policy_pb2.ListHazardsRequest, _policy_pb2.ListHazardsResponse]  # type: ignore[assignment]
     """Required. A policy's hazard log, with what was seen of each hazard in a period."""
+    GetStandby: _aio.UnaryUnaryMultiCallable[_policy_pb2.GetStandbyRequest, _policy_pb2.GetStandbyResponse]  # type: ignore[assignment]
+    """Required. What a policy in mode observe or advise released, and would have held or blocked."""
 
 class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
     """Which version of each policy, and of the drug knowledge, a tenant is served under. A version is served once one person
@@ -120,5 +124,13 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_policy_pb2.ListHazardsResponse, _abc.Awaitable[_policy_pb2.ListHazardsResponse]]:
         """Required. A policy's hazard log, with what was seen of each hazard in a period."""
+
+    @_abc_1.abstractmethod
+    def GetStandby(
+        self,
+        request: _policy_pb2.GetStandbyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.GetStandbyResponse, _abc.Awaitable[_policy_pb2.GetStandbyResponse]]:
+        """Required. What a policy in mode observe or advise released, and would have held or blocked."""
 
 def add_PolicyServiceServicer_to_server(servicer: PolicyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

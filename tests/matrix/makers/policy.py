@@ -47,3 +47,8 @@ def activations(_things: Things) -> policy_pb2.ListActivationsRequest:
 @maker("PolicyService/ListHazards", "auditor", own=True)
 def hazards(_things: Things) -> policy_pb2.ListHazardsRequest:
     return policy_pb2.ListHazardsRequest(policy=APPROVED)
+
+
+@maker("PolicyService/GetStandby", "auditor", own=True)
+def standby(_things: Things) -> policy_pb2.GetStandbyRequest:
+    return policy_pb2.GetStandbyRequest(policy=APPROVED)

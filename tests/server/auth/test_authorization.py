@@ -58,7 +58,7 @@ IN_FORCE = {"ListActivations", "ListHazards"}
 READ_AGAIN = {"ListSecondReads", "GetSecondRead", "DecideSecondRead"}
 OVERSIGHT = {"GetSummary", "ListDraws"}
 PEER_REVIEW = {"ListFlaggedReviewers", "GetReviewer", "OpenDraw"}
-TRY = {"StartSimulation", "GetSimulation", "CancelSimulation"}
+TRY = {"StartSimulation", "GetSimulation", "CancelSimulation", "GetStandby"}
 NOTICES = {"ListNotices", "RetryNotice", "TestNotice"}
 ASK_FOR_A_VERSION = IN_FORCE | {"RequestActivation"}
 CLINICAL = (
@@ -88,7 +88,7 @@ MAY: dict[str, set[str]] = {
     | READ_USERS
     | IN_FORCE
     | {"Export", "GetHalt", "ListEmergencyAccess", "ListRecalls", "ListBreakGlass", "ListNotices"}
-    | {"ListCandidates"}
+    | {"ListCandidates", "GetStandby"}
     | READ_EXAMINATIONS,
     "demo-operator": READ_PROMPTS
     | ASK_FOR_A_VERSION

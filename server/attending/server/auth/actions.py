@@ -63,6 +63,7 @@ ACTIONS: Final[dict[str, str]] = {
     "/attending.v1.PolicyService/RetirePolicy": "retirePolicy",
     "/attending.v1.PolicyService/ListActivations": "listActivations",
     "/attending.v1.PolicyService/ListHazards": "listHazards",
+    "/attending.v1.PolicyService/GetStandby": "getStandby",
     "/attending.v1.SimulationService/StartSimulation": "startSimulation",
     "/attending.v1.SimulationService/GetSimulation": "getSimulation",
     "/attending.v1.SimulationService/CancelSimulation": "cancelSimulation",

@@ -155,6 +155,10 @@ def application(
             "/policies/{name}", gate.behind("listActivations", "PolicyService/ListActivations", policies.one)
         ),
         Route(
+            "/policies/{name}/standby",
+            gate.behind("getStandby", "PolicyService/GetStandby", policies.standby),
+        ),
+        Route(
             "/policies/{name}/hazards",
             gate.behind("listHazards", "PolicyService/ListHazards", policies.hazards),
         ),

@@ -117,6 +117,7 @@ class PolicyPages:
                 ("safety_officer", "pharmacist", "clinician", "operator")
             ),
             may_approve="safety_officer" in visit.principal.roles,
+            may_see_standby=not visit.principal.roles.isdisjoint(("safety_officer", "pharmacist", "auditor")),
             may_try=not visit.principal.roles.isdisjoint(("safety_officer", "pharmacist")),
         )
 
@@ -131,6 +132,27 @@ class PolicyPages:
         request.until.FromDatetime(chosen.until)
         found = await self._service.ListHazards(request)
         return self._pages.page("hazards.html", visit=visit, name=name, found=found, over=over, periods=OVER)
+
+    async def standby(self, visit: Visit) -> Response:
+        """What the policy's mode released that enforcing would not have, over a period that is chosen."""
+        name, over, now = _name(visit), visit.request.query_params.get("over", "90d"), self._pages.now()
+        if over not in dict(OVER):
+            raise InvalidRequest([("over", "must be one that there is")])
+        chosen = period(over, now)
+        request = policy_pb2.GetStandbyRequest(policy=name)
+        request.since.FromDatetime(chosen.since)
+        request.until.FromDatetime(chosen.until)
+        found = await self._service.GetStandby(request)
+        policy = self._serving.policies.get(name)
+        return self._pages.page(
+            "standby.html",
+            visit=visit,
+            name=name,
+            found=found,
+            over=over,
+            periods=OVER,
+            mode=None if policy is None else policy.mode,
+        )
 
     async def request(self, visit: Visit) -> Response:
         """The first of two people asks for the version in the folder, which they have read here."""

@@ -110,6 +110,7 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.PolicyService/ApproveActivation": _VERSIONS,
     "/attending.v1.PolicyService/RetirePolicy": _VERSIONS,
     "/attending.v1.PolicyService/ListActivations": _VERSIONS,
+    "/attending.v1.PolicyService/GetStandby": GivesNone("counts, codes and ids of inferences"),
     "/attending.v1.PolicyService/ListHazards": GivesNone(
         "hazards as the policy's owner wrote them, and numbers"
     ),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -25,6 +26,10 @@ from attending.server.hazards import LiveHazards
 from attending.server.rpc import Context
 from attending.server.services.begun import begun, once_of
 from attending.server.services.receipts import receipt_message
+from attending.server.simulation.period import Period
+from attending.server.simulation.tally import SEVERITIES
+from attending.server.standby import StandbyFigures
+from attending.server.wire.violations import Violations
 from attending.v1 import policy_pb2, policy_pb2_grpc
 from sqlalchemy import select
 
@@ -56,6 +61,7 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
         reloader: Reloader,
         policies: Mapping[str, Policy],
         hazards: LiveHazards,
+        standby: StandbyFigures,
         now: Callable[[], datetime],
     ) -> None:
         self._ledger = ledger
@@ -63,6 +69,7 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
         self._reloader = reloader
         self._policies = policies
         self._hazards = hazards
+        self._standby = standby
         self._now = now
 
     async def RequestActivation(  # noqa: N802
@@ -150,6 +157,43 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
             )
         return answer
 
+    async def GetStandby(  # noqa: N802
+        self, request: policy_pb2.GetStandbyRequest, context: Context | None = None
+    ) -> policy_pb2.GetStandbyResponse:
+        v, minutes = Violations(), request.minutes_per_review
+        v.check(bool(_NAME.fullmatch(request.policy)), "policy", "must be the name of a policy")
+        v.check(math.isfinite(minutes) and 0 <= minutes <= 600, "minutes_per_review", "must be at most 600")
+        v.raise_if_any()
+        tenant = current_principal().tenant
+        if not await self._registry.knows(request.policy) and request.policy not in await self._names(tenant):
+            raise NotFound("UNKNOWN_POLICY")
+        try:
+            until = request.until.ToDatetime(tzinfo=UTC) if request.HasField("until") else self._now()
+            since = (
+                request.since.ToDatetime(tzinfo=UTC) if request.HasField("since") else until - _HAZARD_DAYS
+            )
+        except (ValueError, OverflowError):
+            raise InvalidRequest([("since", "must be a time between the years 1 and 9999")]) from None
+        if since >= until:
+            raise InvalidRequest([("until", "must be after `since`")])
+        found = await self._standby.of(tenant, request.policy, Period(since, until), minutes or None)
+        answer = policy_pb2.GetStandbyResponse(
+            outputs=found.outputs,
+            passed=found.passed,
+            looked_at=found.looked_at,
+            would_hold=found.held,
+            would_block=found.blocked,
+            codes=_counts(found.codes.most_common()),
+            severities=_counts((name, found.severities[name]) for name in SEVERITIES),
+            hours_a_day=found.hours_a_day,
+            minutes_per_review=None if found.minutes is None else round(found.minutes, 2),
+            reviews=found.reviews,
+            texts=[policy_pb2.StandbyText(inference_id=id_, would_be=would) for id_, would in found.ids],
+        )
+        answer.since.FromDatetime(since)
+        answer.until.FromDatetime(until)
+        return answer
+
     async def _moved(self, answer: type[A], tenant: str, found: Standing, index: int) -> A:
         """The answer to a move: how it stands now, and the receipt of its entry."""
         receipt = await receipt_message(self._ledger, tenant, index)
@@ -207,6 +251,10 @@ def _event(name: str, entry: Entry) -> policy_pb2.Activation:
     return message
 
 
+def _counts(counts: Iterable[tuple[str, int]]) -> list[policy_pb2.StandbyCount]:
+    return [policy_pb2.StandbyCount(name=name, outputs=outputs) for name, outputs in counts]
+
+
 def _share(share: Proportion) -> policy_pb2.Share:
     low, high = share.interval
     return policy_pb2.Share(hits=share.hits, of=share.of, low=low, high=high)
@@ -236,6 +284,7 @@ async def build(app: App) -> PolicyComponent:
         app.part(Reloader),
         app.part(Serving).policies,
         LiveHazards(app.ledger, policies_folder(app.config)),
+        StandbyFigures(app.ledger),
         app.now,
     )
     app.add(service)

@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "activate": (f"{_HERE}.activate", "Put a version in force, as one of two people."),
     "retire": (f"{_HERE}.retire", "End a policy."),
     "hazards": (f"{_HERE}.hazards", "Say how the hazards of a policy fare."),
+    "would-have-held": (f"{_HERE}.would_have_held", "Say what a mode released that enforcing would not."),
     "log": (f"{_HERE}.log", "Say what was in force when, and by whom."),
     "matrix": (f"{_HERE}.matrix", "Print who may do what."),
 }
