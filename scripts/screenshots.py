@@ -13,8 +13,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.browser.conftest import TAGS, simms, window  # noqa: E402
+from tests.browser.conftest import TAGS, hold, press_sign, simms, window  # noqa: E402
 from tests.browser.looks import DESK, PHONE  # noqa: E402
+from tests.browser.ward import Ward  # noqa: E402
 from tests.e2e.server_process import ServerProcess  # noqa: E402
 
 OUTPUTS = (
@@ -23,6 +24,30 @@ OUTPUTS = (
     ("discharge-plan", "plan-pneumonia"),
     ("patient-message", "wrong-dropped-not"),
     ("discharge-plan", "plan-afib"),
+)
+
+
+OFFICES = (
+    (
+        "dr-rivera",
+        (("recalls", "/recalls"), ("break-glass", "/break-glass"), ("stop", "/stop")),
+    ),
+    (
+        "demo-safety-officer",
+        (
+            ("policies", "/policies"),
+            ("policy", "/policies/discharge-plan"),
+            ("hazards", "/policies/discharge-plan/hazards"),
+        ),
+    ),
+    (
+        "demo-privacy-officer",
+        (("examination", "/examination"), ("entry", "/examination/entries/3")),
+    ),
+    (
+        "demo-medical-director",
+        (("oversight", "/oversight"), ("reviewers", "/reviewers"), ("reviewer", "/reviewers/dr-rivera")),
+    ),
 )
 
 
@@ -50,9 +75,43 @@ def main(folder: Path) -> None:
                     page.screenshot(path=folder / f"queue-{name}.png")
                     desk.item(tickets["wrong-tenfold"])
                     page.screenshot(path=folder / f"item-{name}.png")
+            for who, pages in OFFICES:
+                with window(browser, server, who, {}) as desk:
+                    for name, address in pages:
+                        desk.page.goto(desk.url + address)
+                        desk.page.screenshot(path=folder / f"{name}.png")
+        finally:
+            server.stop()
+        ward = Ward(Path(place) / "ward", REPLAY_FILE)
+        ward.start()
+        try:
+            read_again(browser, ward, folder)
         finally:
             browser.close()
-            server.stop()
+            ward.stop()
+
+
+def read_again(browser: Any, server: ServerProcess, folder: Path) -> None:
+    """A text that one released, drawn for a second read by another."""
+    from attending.client import OversightClient
+
+    keys: dict[str, Any] = {}
+    with OversightClient(server.connection("demo-medical-director")) as director:
+        director.open_draw()
+        item = hold(server, "discharge-clarithromycin", policy="read-again")
+        with window(browser, server, "dr-rivera", keys) as desk:
+            page = desk.claimed(item.ticket)
+            accept(page, 0)
+            press_sign(page)
+            page.wait_for_selector(".state.released")
+        director.open_draw()
+    with window(browser, server, "dr-chen", keys) as desk:
+        page = desk.page
+        page.goto(f"{desk.url}/second-reads")
+        page.screenshot(path=folder / "second-reads.png")
+        page.click(".case-head h2 a")
+        page.wait_for_selector("#answer")
+        page.screenshot(path=folder / "second-read.png")
 
 
 def fill(server: ServerProcess) -> dict[str, str]:
@@ -76,6 +135,13 @@ def fill(server: ServerProcess) -> dict[str, str]:
     return found
 
 
+def accept(page: Any, first: int) -> None:
+    """Disagrees with each finding that is undecided, from the `first` on."""
+    for name in [one.get_attribute("id") for one in page.locator('.finding[data-made=""]').all()][first:]:
+        page.click(f"#{name} [data-made=accepted_risk] >> nth=0")
+        page.wait_for_selector(f"#{name} .made:not([hidden])")
+
+
 def take(desk: Any, tickets: dict[str, str], folder: Path) -> None:
     page = desk.page
 
@@ -92,6 +158,17 @@ def take(desk: Any, tickets: dict[str, str], folder: Path) -> None:
     desk.claimed(tickets["discharge-clarithromycin"])
     page.keyboard.press("j")
     shot("item")
+    page.keyboard.press("f")
+    page.wait_for_selector("#facts-dialog[open]")
+    shot("facts")
+    page.fill("#fact-weight_kg", "82.5")
+    page.fill("#fact-egfr", "48")
+    with page.expect_navigation():
+        page.click('#facts-dialog button[value="do"]')
+    page.wait_for_selector("#changed")
+    page.wait_for_load_state()
+    shot("facts-changed")
+    accept(page, 1)
     page.click(".finding [data-made=fixed]")
     text = page.input_value("#editor")
     page.fill("#editor", text.replace("Clarithromycin 500 mg", "Clarithromycin 5000 mg"))

@@ -113,10 +113,10 @@ def test_an_interaction_is_drawn_and_still_needs_three_keys_and_no_scrolling(
         # The two drugs, the classes through which the fact holds, and where it is from; in words, too.
         assert {"ibuprofen", "warfarin"} <= set(page.locator(".edge svg text.drug").all_text_contents())
         said = page.inner_text(".edge figcaption")
-        assert "ibuprofen is one of non steroidal anti inflammatory drugs" in said
+        assert "ibuprofen is of the class non steroidal anti inflammatory drugs" in said
         assert "ANSM interaction thesaurus" in said
         label = page.get_attribute(".edge svg", "aria-labelledby")
-        assert "warfarin is one of" in page.inner_text(f"#{label}")
+        assert "warfarin is of the class" in page.inner_text(f"#{label}")
         page.keyboard.press("j")
         for selector in (".finding:focus", ".finding .decide", ".edge svg", "#sign", "#read"):
             box = page.locator(selector).first.bounding_box()

@@ -59,6 +59,8 @@ def test_every_drawing_stays_within_its_frame(knowledge: Knowledge) -> None:
             drawn = drawing(knowledge, replace(PAIR, drugs=pair, rule_id=fact.provenance.rule_id))
             assert drawn is not None
             seen += 1
+            # What is joined is at one height, so that no line crosses a word.
+            assert abs(drawn.left[-1].middle - drawn.right[-1].middle) <= 1
             for box in (*drawn.left, *drawn.right):
                 assert box.left >= 0
                 assert box.left + box.width <= WIDTH

@@ -7,6 +7,7 @@ Only what judged the text is drawn: where the pack that lies here now is another
 from __future__ import annotations
 
 import asyncio
+import re
 import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -109,7 +110,12 @@ def drawing(knowledge: Knowledge, finding: Finding) -> Drawing | None:
     if fact is None:
         return None
     lefts, rights = _chain(left, fact.left), _chain(right, fact.right)
-    rows = [max(map(_height, row)) for row in zip(lefts, rights, strict=False)]
+    # A drug without a class stands beside the other's class: what is joined is at one height.
+    deep = max(len(lefts), len(rights))
+    rows = [
+        max(_height(side[row - deep]) for side in (lefts, rights) if len(side) >= deep - row)
+        for row in range(deep)
+    ]
     one, other = _boxes(lefts, 0, rows), _boxes(rights, WIDTH - _BOX, rows)
     bottom = max(box.top + box.height for box in (*one, *other))
     return Drawing(one, other, bottom + 2, fact, _said(left, right, fact))
@@ -120,10 +126,12 @@ def _chain(drug: str, end: str) -> list[str]:
 
 
 def _boxes(names: list[str], left: int, rows: list[int]) -> tuple[Box, ...]:
-    boxes, top = [], 1
+    """One below the other, each in the middle of its row; they end in the last row."""
+    boxes = []
     for position, name in enumerate(names):
+        row = len(rows) - len(names) + position
+        top = 1 + sum(rows[:row]) + _ROW_GAP * row + (rows[row] - _height(name)) // 2
         boxes.append(Box(left, top, _height(name), tuple(_lines(name)), drug=position == 0))
-        top += (rows[position] if position < len(rows) else _height(name)) + _ROW_GAP
     return tuple(boxes)
 
 
@@ -137,12 +145,13 @@ def _height(name: str) -> int:
 
 def spoken(name: str) -> str:
     """A node's name as a clinician says it: of a class id without the source that it is of."""
-    return name.rpartition(":")[2].replace("_", " ").replace("-", " ")
+    words = name.rpartition(":")[2].replace("_", " ").replace("-", " ")
+    return re.sub(r"\bcyp\w+", lambda enzyme: enzyme[0].upper(), words)
 
 
 def _said(left: str, right: str, fact: Edge) -> str:
     member = [
-        f"{spoken(drug)} is one of {spoken(end)}"
+        f"{spoken(drug)} is of the class {spoken(end)}"
         for drug, end in ((left, fact.left), (right, fact.right))
         if drug != end
     ]
