@@ -29,7 +29,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "recall": "acknowledged proposed dismissed",
     "review": "claimed disposed facts_added signed rejected escalated reassigned adjudicated expired sampled"
     " opinion_recorded second_read",
-    "oversight": "alarm draw_committed draw_opened debriefed",
+    "oversight": "alarm draw_committed draw_opened debriefed reading",
     "prompt": "version label",
     "policy": "version activated retired",
     "knowledge": "version activated attested rejudged",

@@ -154,12 +154,14 @@ review_signature = Table(
     Index(None, "log_id", "signer", "signed_at"),
 )
 
-# One row a finding that somebody disposed of, the last word of each person; none of an entry without a code.
+# One row a finding that somebody disposed of, the last word of each person; none of an entry without a code. `run` is
+# the vault record of the findings that the number counts in, "" for those of the text's first judging.
 finding_disposition = Table(
     "finding_disposition",
     metadata,
     Column("log_id", String(64), primary_key=True),
     Column("ticket_id", String(40), primary_key=True),
+    Column("run", String(64), primary_key=True),
     Column("finding", Integer, primary_key=True, autoincrement=False),
     Column("who", String(128), primary_key=True),
     Column("policy", String(64), nullable=False),

@@ -1,6 +1,7 @@
 """What the clinical policies add to the rules of retention: when a policy version ended, and how long it asks to keep.
 
-Both are read from the tenant's log. A version is in force from a `policy.activated` that names its hash until the next
+Both are read from the tenant's log. The seed of a draw that nobody has opened is kept, or what it draws would never be
+known. A version is in force from a `policy.activated` that names its hash until the next
 entry of its policy that names another, or retires it; an earlier version can come into force again. What cannot be
 told is kept: an unknown version counts as in force.
 """
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from attending.ledger.custody.retention import NO_TERMS, Start, Terms
+from attending.ledger.draw import COMMITTED
 from attending.ledger.entry import Entry
 from attending.ledger.ledger import Ledger
 from attending.ledger.verify.activations import stream_of
@@ -70,8 +72,12 @@ class PolicyTerms:
                 )
             )
             known.update({str(row._mapping["inference_id"]): dict(row._mapping) for row in rows})
+        opened = await self._opened(log_id, [one for one in entries if one.type == COMMITTED])
         found = []
         for entry in entries:
+            if entry.type == COMMITTED:
+                found.append(NO_TERMS if entry.body.get("draw") in opened else KEPT)
+                continue
             if not entry.stream.startswith("inf_"):
                 found.append(NO_TERMS)
                 continue
@@ -80,6 +86,20 @@ class PolicyTerms:
                 KEPT if row is None else await self._terms(log_id, row["policy"], row["policy_hash"])
             )
         return found
+
+    async def _opened(self, log_id: str, committed: Sequence[Entry]) -> set[str]:
+        """Ids of those draws that were opened."""
+        if not committed:
+            return set()
+        table = projections.oversight_draw
+        rows = await self._ledger.query(
+            select(table.c.draw_id).where(
+                table.c.log_id == log_id,
+                table.c.committed_index.in_([one.index for one in committed]),
+                table.c.opened_index.is_not(None),
+            )
+        )
+        return {str(row[0]) for row in rows}
 
     async def _terms(self, log_id: str, policy: str, policy_hash: str) -> Terms:
         if policy not in self._policies:

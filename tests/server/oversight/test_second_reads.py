@@ -10,11 +10,16 @@ from dataclasses import replace
 import pytest
 from attending.guardrails.policy.schema import Oversight as Rules
 from attending.guardrails.policy.schema import Sampling
+from attending.ledger.custody.reads import Order
+from attending.ledger.custody.retention import Rule
+from attending.ledger.custody.retention import Rules as Retention
 from attending.ledger.draw import DRAW_STREAM
 from attending.ledger.entry import Entry
+from attending.ledger.errors import PayloadPruned
 from attending.ledger.review_signature import sign_statement
 from attending.ledger.verify.checks import Checks, Scope
 from attending.ledger.verify.report import Findings, Status
+from attending.server.config.running import OversightSection
 from attending.server.errors import (
     Aborted,
     AttendingError,
@@ -25,14 +30,16 @@ from attending.server.errors import (
 )
 from attending.server.inference.outcome import Outcome
 from attending.server.oversight.alarms import Alarms
+from attending.server.oversight.component import tried
 from attending.server.oversight.draws import Draws
 from attending.server.oversight.figures import Oversight
 from attending.server.oversight.second_reads import SecondReads
 from attending.server.oversight.standing import FAST, VELOCITY
 from attending.server.phi.access import Permit
 from attending.server.phi.purpose import Purpose
+from attending.server.retention import PolicyTerms
 
-from tests.server.inference.conftest import CALLER, TENANT, Gate, infer_call, key
+from tests.server.inference.conftest import CALLER, TENANT, Gate, context, infer_call, key
 from tests.server.review.conftest import Person, Ward, person, phi_of
 from tests.server.review.test_desk import claim, held, ticket_of
 
@@ -51,7 +58,7 @@ def draws_of(gate: Gate, owner: str = "srv-test") -> Draws:
 
 
 def reads_of(ward: Ward) -> SecondReads:
-    return SecondReads(ward.gate.ledger, phi_of(ward.gate), ward.gate.clock)
+    return SecondReads(ward.gate.ledger, phi_of(ward.gate), "srv-test", ward.gate.clock)
 
 
 async def letter(gate: Gate) -> Outcome:
@@ -211,6 +218,138 @@ async def test_of_two_who_answer_at_once_one_counts(ward: Ward) -> None:
     failed = [one for one in answers if isinstance(one, AttendingError)]
     assert len(failed) == 1
     assert isinstance(failed[0], (Aborted, FailedPrecondition))
+
+
+@pytest.mark.parametrize("gone", ["erased", "pruned"])
+async def test_a_text_that_is_gone_is_shown_to_nobody_and_its_second_read_ends(ward: Ward, gone: str) -> None:
+    """Of two who ask at once, too; nothing is counted of it."""
+    gate, reads, draws = ward.gate, reads_of(ward), draws_of(ward.gate)
+    await draws.sweep(TENANT)
+    call = infer_call(context=context(subject_ref="MRN-1"))
+    outcome = await gate.pipeline.infer(CALLER, call, key("of a person"))
+    if gone == "pruned":
+        gate.clock.advance(days=200)
+        await gate.ledger.retention.prune(TENANT, Retention((Rule("inference.*", 183),)), Order())
+    else:
+        await gate.ledger.erase_subject(TENANT, await gate.ledger.pseudonym(TENANT, "MRN-1"))
+    gate.clock.advance(days=1)
+    await draws.sweep(TENANT)
+    [row] = await reads.waiting(ward.chen.principal, 10)
+    assert row["inference_id"] == outcome.inference_id
+    looks = await asyncio.gather(
+        *(reads.view(quality(who), row["read_id"]) for who in (ward.chen, ward.rivera)),
+        return_exceptions=True,
+    )
+    reasons = {getattr(look, "reason", None) for look in looks}
+    assert reasons <= {"SUBJECT_ERASED" if gone == "erased" else "PAYLOAD_PRUNED", "READ_BEFORE"}
+    assert all(isinstance(look, Exception) for look in looks)
+    ends = [
+        one
+        for one in await gate.ledger.whole_stream(TENANT, outcome.inference_id)
+        if one.type == "review.second_read"
+    ]
+    assert [(one.actor, one.body["answer"], one.body["reason_code"]) for one in ends] == [
+        ("system:srv-test", "not_kept", gone)
+    ]
+    assert await reads.waiting(ward.chen.principal, 10) == []
+    with pytest.raises(FailedPrecondition):
+        await reads.decide(ward.chen.principal, row["read_id"], "approved", "", "", key("late"))
+    oversight = Oversight(gate.ledger, gate.clock)
+    assert await oversight.agreement(TENANT, gate.clock().replace(year=2020)) == ()
+    assert await oversight.people(TENANT, 30) == []
+
+
+async def test_another_tenant_knows_no_read_and_opens_no_draw(ward: Ward) -> None:
+    gate, reads, draws = ward.gate, reads_of(ward), draws_of(ward.gate)
+    await draws.sweep(TENANT)
+    await letter(gate)
+    gate.clock.advance(days=1)
+    await draws.sweep(TENANT)
+    [row] = await reads.waiting(ward.chen.principal, 10)
+    await gate.ledger.create_log("other", "test.example/other")
+    stranger = replace(ward.chen.principal, tenant="other")
+    assert await reads.waiting(stranger, 10) == []
+    with pytest.raises(NotFound):
+        await reads.view(Permit(stranger, "getSecondRead", Purpose.QUALITY), row["read_id"])
+    with pytest.raises(NotFound):
+        await reads.decide(stranger, row["read_id"], "approved", "", "", key("stranger"))
+    before = await gate.ledger.whole_stream(TENANT, DRAW_STREAM)
+    await draws.sweep("other")
+    assert await gate.ledger.whole_stream(TENANT, DRAW_STREAM) == before
+
+
+async def test_a_clock_that_goes_back_opens_nothing_early_and_stops_nothing(ward: Ward) -> None:
+    gate, draws = ward.gate, draws_of(ward.gate)
+    alarms = Alarms(gate.ledger, gate.policies, "srv-test", gate.clock)
+    await draws.sweep(TENANT)
+    await letter(gate)
+    for days, types in ((-3, ["committed"]), (3, ["committed"]), (1, ["committed", "opened", "committed"])):
+        gate.clock.advance(days=days)
+        for _ in range(2):
+            await draws.sweep(TENANT)
+            await alarms.sweep(TENANT)
+        stream = await gate.ledger.whole_stream(TENANT, DRAW_STREAM)
+        assert [entry.type.partition("_")[2] for entry in stream] == types
+    assert len(await reads_of(ward).waiting(ward.chen.principal, 10)) == 1
+
+
+async def test_the_seed_of_a_draw_that_nobody_opened_is_never_pruned(ward: Ward) -> None:
+    gate, draws = ward.gate, draws_of(ward.gate)
+    await draws.sweep(TENANT)
+    await letter(gate)
+    gate.clock.advance(days=400)
+    rules = Retention((Rule("oversight.*", 183),))
+
+    async def prune(terms: PolicyTerms | None) -> dict[str, int]:
+        done = await gate.ledger.retention.prune(TENANT, rules, Order(), terms_of=terms)
+        return dict(done.records)
+
+    assert await prune(PolicyTerms(gate.ledger)) == {}
+    await draws.sweep(TENANT)
+    assert len(await reads_of(ward).waiting(ward.chen.principal, 10)) == 1
+    assert await prune(PolicyTerms(gate.ledger)) == {"draw_seed": 1}
+    # Where the one that runs now went all the same, the verifier says so.
+    log = await gate.ledger.list_entries(TENANT, 0, 1000)
+    assert verdict(log) == []
+    [pruned] = [one for one in log if one.type == "payload.pruned"]
+    running = max(one.index for one in log if one.type == "oversight.draw_committed")
+    wrong = replace(pruned, body={**pruned.body, "entries": [[0, 1], [running, running + 1]]})
+    assert verdict([*log, wrong]) == ["seed was pruned before its draw was opened"]
+
+
+async def test_a_draw_that_cannot_go_on_ends_no_sweep() -> None:
+    for error in (PayloadPruned("the seed is gone"), KeyError("draw")):
+
+        async def broken(_tenant: str, err: Exception = error) -> None:
+            raise err
+
+        await tried(broken, TENANT)
+
+
+async def test_how_long_somebody_read_has_a_retention_of_its_own(ward: Ward) -> None:
+    gate, oversight = ward.gate, Oversight(ward.gate.ledger, ward.gate.clock)
+    inference = await signed(ward, ward.rivera, read_seconds=500)
+    rules = Retention((Rule("review.*", 3650), OversightSection(reading_retention_days=90).rule))
+
+    async def readings(days: int) -> list[int]:
+        found = await oversight.person(TENANT, "rivera", days)
+        return [one.seconds for one in found[3]]
+
+    gate.clock.advance(days=89)
+    prune, terms = gate.ledger.retention.prune, PolicyTerms(gate.ledger)
+    assert (await prune(TENANT, rules, Order(), terms_of=terms)).records == {}
+    assert await readings(100) == [500]
+    gate.clock.advance(days=1)
+    assert (await prune(TENANT, rules, Order(), terms_of=terms)).records == {"peer_review": 1}
+    assert await readings(100) == []
+    # The signature, and what it was made over, stay; so does that it was made in time.
+    [entry] = [
+        one for one in await gate.ledger.whole_stream(TENANT, inference) if one.type == "review.signed"
+    ]
+    view = next(one.record for one in entry.commitments if one.kind == "view")
+    assert b"attending-view/1" in await gate.ledger.open_payload(TENANT, view)
+    assert [one.short for one in await oversight.people(TENANT, 100)] == [0]
+    assert verdict(await gate.ledger.list_entries(TENANT, 0, 1000)) == []
 
 
 LIES: dict[str, Callable[[Entry], list[Entry]]] = {

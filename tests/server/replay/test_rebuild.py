@@ -245,7 +245,7 @@ async def overseen(ward: Ward) -> None:
         await gate.pipeline.infer(CALLER, infer_call(), key("drawn"))
         gate.clock.advance(days=1)
         await draws.sweep(TENANT)
-        reads = SecondReads(gate.ledger, phi_of(gate), gate.clock)
+        reads = SecondReads(gate.ledger, phi_of(gate), "srv-test", gate.clock)
         [row] = await reads.waiting(ward.chen.principal, 10)
         await reads.decide(ward.chen.principal, row["read_id"], "rejected", "unsafe", "a note", key("again"))
         for _ in range(2):

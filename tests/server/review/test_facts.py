@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from dataclasses import fields, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from attending.server.activation.serving import Generation
 from attending.server.app import package_policies
 from attending.server.errors import AttendingError, FailedPrecondition, InvalidRequest, NotFound
 from attending.server.inference.states import State
+from attending.server.oversight.figures import Oversight
 from attending.server.review import facts, missing
 from attending.server.review.facts import Added, contexts, contradictions, facts_payload, load_facts, together
 from attending.server.review.item import Item
@@ -103,6 +105,35 @@ async def test_the_findings_are_those_of_the_new_run_and_what_is_decided_stays(w
     assert "82.5" not in str(entry.body)
     stored = await ward.gate.ledger.open_payload(TENANT, entry.body["facts_record"])
     assert load_facts(stored)[0].context == WEIGHT
+
+
+async def test_after_facts_were_added_the_same_number_is_another_finding_to_the_precision_of_rails(
+    ward: Ward,
+) -> None:
+    ticket = ticket_of(await held(ward))
+    lease = await claim(ward, ticket, ward.rivera)
+
+    async def dispose(number: int, made: str) -> None:
+        await ward.desk.dispose(
+            ward.rivera.principal,
+            ticket,
+            lease,
+            number,
+            made,
+            "not_applicable",
+            "",
+            fresh(),  # type: ignore[arg-type]
+        )
+
+    await dispose(1, "accepted_risk")
+    await dispose(1, "false_alarm")  # their last word
+    await add(ward, ticket, lease, WEIGHT)
+    await dispose(1, "accepted_risk")
+    rails = await Oversight(ward.gate.ledger, ward.gate.clock).rails(TENANT, datetime(2020, 1, 1, tzinfo=UTC))
+    assert {(rail.code, rail.accepted, rail.false_alarms) for rail in rails} == {
+        ("not_covered", 0, 1),
+        ("renal", 1, 0),
+    }
 
 
 async def test_a_signature_binds_the_new_findings_and_the_application_gets_them(ward: Ward) -> None:

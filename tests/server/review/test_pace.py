@@ -56,8 +56,11 @@ async def sign(ward: Ward, who: Person, made: tuple[str, str, Preparation], **ho
         **how,
     )
     entry = await ward.gate.ledger.get_entry(TENANT, indexes[0])
-    figure = next(one.record for one in entry.commitments if one.kind == "peer_review")
-    sealed = json.loads(await ward.gate.ledger.open_payload(TENANT, figure))
+    assert "peer_review" not in {one.kind for one in entry.commitments}
+    [*_, figure] = await ward.gate.ledger.whole_stream(TENANT, f"oversight/reading/{who.principal.name}")
+    assert figure.index not in indexes
+    assert figure.body == {"nonce": preparation.statement.nonce, "tag": "peer_review"}
+    sealed = json.loads(await ward.gate.ledger.open_payload(TENANT, figure.commitments[0].record))
     return {**entry.body["reading"], "sealed": sealed, "in_entry": entry.data.decode()}
 
 

@@ -309,7 +309,7 @@ async def test_a_decision_that_a_second_reader_does_not_share_is_none(ward: Ward
     }
     gate.clock.advance(days=1)
     await draws.sweep(TENANT)
-    reads = SecondReads(gate.ledger, phi_of(gate), gate.clock)
+    reads = SecondReads(gate.ledger, phi_of(gate), "srv-test", gate.clock)
     rows = await reads.waiting(ward.chen.principal, 10)
     assert {row["inference_id"] for row in rows} == set(drawn)
     for patient in words:

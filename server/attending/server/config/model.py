@@ -22,6 +22,7 @@ from attending.server.config.running import (
     IdempotencySection,
     KnowledgeSection,
     LoggingSection,
+    OversightSection,
     PoliciesSection,
     ProviderSection,
     ReviewSection,
@@ -56,6 +57,9 @@ class Config(Section):
     fhir: FhirSection = Field(default=FhirSection(), description="Writing back to record systems.")
     examination: ExaminationSection = Field(
         default=ExaminationSection(), description="The examination of the log by officers."
+    )
+    oversight: OversightSection = Field(
+        default=OversightSection(), description="Figures of people who review."
     )
     idempotency: IdempotencySection = Field(default=IdempotencySection(), description="Idempotency keys.")
     logging: LoggingSection = Field(default=LoggingSection(), description="Logging.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
+from attending.ledger.custody.retention import MAX_DAYS, Rule
 from attending.server.config.base import FilePath, Name, Place, Section, Variable
 from pydantic import AwareDatetime, Field, model_validator
 
@@ -189,6 +190,23 @@ class ExaminationSection(Section):
     every_days: int = Field(
         default=30, ge=1, le=366, description="Days from one signed examination to when the next is due."
     )
+
+
+class OversightSection(Section):
+    """Figures of people who review; see docs/oversight.md."""
+
+    reading_retention_days: int = Field(
+        default=365,
+        ge=30,
+        le=MAX_DAYS,
+        description="Days for which it is kept how long each person read before signing. `attending ledger prune` "
+        "removes what is older; a retention rule for `oversight.reading` can only lengthen it.",
+    )
+
+    @property
+    def rule(self) -> Rule:
+        """The same as a rule of retention."""
+        return Rule("oversight.reading", self.reading_retention_days)
 
 
 class IdempotencySection(Section):

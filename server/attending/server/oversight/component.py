@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 
@@ -56,23 +57,28 @@ class OversightComponent(Component):
         while True:
             await asyncio.sleep(self._app.config.review.expiry_sweep_seconds)
             for tenant in self._app.tenants:
-                try:
-                    await self._draws.sweep(tenant)
-                    await self._alarms.sweep(tenant)
-                    await self._seeding.sweep(tenant)
-                except LedgerError as err:
-                    # What one log cannot take now is done by a later sweep.
-                    log.warning("oversight.sweep_failed", reason=err.reason)
-                except Exception as err:
-                    # Nothing may end the sweep while the server runs.
-                    log.error("oversight.sweep_failed", error_type=type(err).__name__)
+                # Apart: a draw that cannot go on hides nobody's pace.
+                for sweep in (self._draws.sweep, self._alarms.sweep, self._seeding.sweep):
+                    await tried(sweep, tenant)
+
+
+async def tried(sweep: Callable[[str], Awaitable[object]], tenant: str) -> None:
+    """One step of the sweep, which never ends it: what fails is logged and done by a later one."""
+    try:
+        await sweep(tenant)
+    except LedgerError as err:
+        # What one log cannot take now is done by a later sweep.
+        log.warning("oversight.sweep_failed", reason=err.reason)
+    except Exception as err:
+        # Nothing may end the sweep while the server runs.
+        log.error("oversight.sweep_failed", error_type=type(err).__name__)
 
 
 async def build(app: App) -> OversightComponent:
     """Needs Serving, Desk and Openings; offers OversightService and SecondReads."""
     policies = app.part(Serving).policies
     figures = Oversight(app.ledger, app.now)
-    reads = SecondReads(app.ledger, app.phi, app.now)
+    reads = SecondReads(app.ledger, app.phi, app.owner, app.now)
     draws = Draws(app.ledger, policies, app.owner, app.now)
     service = OversightService(app.ledger, app.phi, figures, reads, draws)
     app.add(service)

@@ -191,7 +191,7 @@ class Oversight:
         """(policy, basis, agreement) of what was read twice."""
         rows = await self._rows(
             select(_READS).where(
-                _READS.c.log_id == tenant, _READS.c.answer.is_not(None), _READS.c.read_at > stamp(since)
+                _READS.c.log_id == tenant, _READS.c.answer.in_(ANSWERS), _READS.c.read_at > stamp(since)
             )
         )
         pairs: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
@@ -219,7 +219,7 @@ class Oversight:
         for row in await self._rows(
             select(_READS).where(
                 _READS.c.log_id == tenant,
-                _READS.c.answer.is_not(None),
+                _READS.c.answer.in_(ANSWERS),
                 _READS.c.basis == "signed",
                 _READS.c.read_at > stamp(since),
             )

@@ -12,8 +12,15 @@ from attending.server.replay.fact import Fact
 _ITEMS, _SIGNATURES = projections.review_item, projections.review_signature
 _DISPOSITIONS, _ALARMS = projections.finding_disposition, projections.oversight_alarm
 _DRAWS, _READS = projections.oversight_draw, projections.second_read
+READING: Final = "oversight.reading"
+"""Type of the entry under whose payload it lies how long somebody read."""
 READING_KIND: Final = "peer_review"
-"""Kind of the payload with how long somebody read."""
+"""Kind of that payload."""
+
+
+def reading_stream(name: str) -> str:
+    """Of one person's readings. It is no inference's, so that no policy's retention lengthens theirs."""
+    return f"oversight/reading/{name}"
 
 
 def signed(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
@@ -37,19 +44,33 @@ def signed(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
         "short": reading.get("short"),
         "reason": reading.get("reason_code"),
         "raised": reading.get("raised"),
+        # Of a signature from before readings had an entry of their own.
         "reading_record": fact.records.get(READING_KIND),
     }
     return [RowWrite(_SIGNATURES, {"nonce": statement["nonce"]}, values)]
 
 
+def reading(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
+    """Where it lies how long the signer read."""
+    values = {"reading_record": fact.records.get(READING_KIND)}
+    return [RowWrite(_SIGNATURES, {"nonce": fact.body["nonce"]}, values)]
+
+
 def disposed(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
-    """What somebody made of a finding; a later word of theirs on the same one replaces it."""
+    """What somebody made of a finding; a later word of theirs on the same one replaces it. After facts were added, the
+    same number is another finding, of another run.
+    """
     body, item = fact.body, read(_ITEMS, {"ticket_id": fact.body["ticket"]})
     if item is None:
         raise KeyError("ticket")
     if "code" not in body:
         return ()
-    key = {"ticket_id": body["ticket"], "finding": body["finding"], "who": fact.actor.partition(":")[2]}
+    key = {
+        "ticket_id": body["ticket"],
+        "run": item.get("result_record") or "",
+        "finding": body["finding"],
+        "who": fact.actor.partition(":")[2],
+    }
     values = {
         "policy": item["policy"],
         "rail": body["rail"],

@@ -6,12 +6,14 @@ A second read changes nothing of the release. Who sees harm takes the text back 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from attending.guardrails.patient import Document
-from attending.ledger.entry import PendingEntry
+from attending.ledger.entry import Payload, PendingEntry
+from attending.ledger.errors import ExpectationFailed, PayloadPruned, SubjectErased
 from attending.ledger.ledger import Ledger
 from attending.ledger.submission import Expectation
 from attending.server import projections
@@ -27,6 +29,9 @@ from sqlalchemy import RowMapping, literal, not_, select
 
 _READS, _INFERENCES = projections.second_read, projections.inference
 ANSWERS: Final = ("approved", "approved_with_edits", "rejected")
+NOT_KEPT: Final = "not_kept"
+"""Stands for an answer where the text is gone: nobody can read it a second time."""
+_GONE: Final = {SubjectErased.reason: "erased", PayloadPruned.reason: "pruned"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +49,10 @@ class Again:
 class SecondReads:
     """One instance a server."""
 
-    def __init__(self, ledger: Ledger, phi: PhiAccess, now: Callable[[], datetime]) -> None:
+    def __init__(self, ledger: Ledger, phi: PhiAccess, owner: str, now: Callable[[], datetime]) -> None:
         self._ledger = ledger
         self._phi = phi
+        self._owner = owner
         self._now = now
 
     async def waiting(self, who: Principal, limit: int) -> list[RowMapping]:
@@ -65,7 +71,10 @@ class SecondReads:
         return [row._mapping for row in rows]
 
     async def view(self, permit: Permit, read_id: str) -> Again:
-        """One of them. The look is an entry before anything is shown. Refused as `decide` is."""
+        """One of them. The look is an entry before anything is shown. Refused as `decide` is.
+
+        SubjectErased, PayloadPruned: the text is not kept any more, which ends the read with that reason.
+        """
         who = permit.principal
         row = await self._row(who.tenant, read_id)
         self._require(row, who)
@@ -76,9 +85,15 @@ class SecondReads:
         )
         facts = inference._mapping
         generated = await self._generated(who.tenant, row["inference_id"])
-        request = load_request(await self._ledger.open_payload(who.tenant, facts["request_record"]))
-        result = Result.from_bytes(await self._ledger.open_payload(who.tenant, generated["result_record"]))
-        output = (await self._ledger.open_payload(who.tenant, generated["text_record"])).decode("utf-8")
+        try:
+            [asked, judged, text] = [
+                await self._ledger.open_payload(who.tenant, record)
+                for record in (facts["request_record"], generated["result_record"], generated["text_record"])
+            ]
+        except (SubjectErased, PayloadPruned) as err:
+            await self._end(who.tenant, row, facts["subject"], _GONE[err.reason])
+            raise
+        request, result, output = load_request(asked), Result.from_bytes(judged), text.decode("utf-8")
         about = {"read": read_id, "inference": row["inference_id"]}
         await self._phi.record(permit, "access.viewed", "second_read", subject=facts["subject"], about=about)
         return Again(row, output, request.prompt, request.documents, request.patient, result)
@@ -111,21 +126,7 @@ class SecondReads:
                 _INFERENCES.c.log_id == tenant, _INFERENCES.c.inference_id == inference
             )
         )
-        entry = PendingEntry(
-            type="review.second_read",
-            stream=inference,
-            actor=who.actor,
-            subject=about[0],
-            body={
-                "read": read_id,
-                "draw": row["draw_id"],
-                "answer": answer,
-                "reason_code": reason_code or None,
-                "tag": "peer_review",
-            },
-            payloads=note_payload(note),
-            occurred_at=self._now(),
-        )
+        entry = self._word(who.actor, row, about[0], answer, reason_code or None, *note_payload(note))
         append = self._ledger.append(
             tenant,
             [entry],
@@ -134,6 +135,45 @@ class SecondReads:
             rows=rows_of_append([entry]),
         )
         return await index_of(self._ledger, tenant, once, append, Aborted("ITEM_CHANGED"))
+
+    async def _end(self, tenant: str, row: RowMapping, subject: str | None, reason: str) -> None:
+        """Ends a read whose text is gone, unless something came first."""
+        version = await self._ledger.stream_version(tenant, row["inference_id"])
+        if (await self._row(tenant, row["read_id"]))["answer"] is not None:
+            return
+        entry = self._word(f"system:{self._owner}", row, subject, NOT_KEPT, reason)
+        with suppress(ExpectationFailed):
+            await self._ledger.append(
+                tenant,
+                [entry],
+                expect=[Expectation(row["inference_id"], version)],
+                rows=rows_of_append([entry]),
+            )
+
+    def _word(
+        self,
+        actor: str,
+        row: RowMapping,
+        subject: str | None,
+        answer: str,
+        reason_code: str | None,
+        *note: Payload,
+    ) -> PendingEntry:
+        return PendingEntry(
+            type="review.second_read",
+            stream=row["inference_id"],
+            actor=actor,
+            subject=subject,
+            body={
+                "read": row["read_id"],
+                "draw": row["draw_id"],
+                "answer": answer,
+                "reason_code": reason_code,
+                "tag": "peer_review",
+            },
+            payloads=note,
+            occurred_at=self._now(),
+        )
 
     def _require(self, row: RowMapping, who: Principal) -> None:
         if who.kind != "human" or not who.roles & {"clinician", "pharmacist"}:

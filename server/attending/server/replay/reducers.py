@@ -43,6 +43,7 @@ REDUCERS: Final[Mapping[str, tuple[Reducer, ...]]] = {
     "oversight.draw_opened": (oversight.draw_opened,),
     "oversight.alarm": (oversight.alarmed,),
     "oversight.debriefed": (inference.ended_by_review, review.debriefed, practice.debriefed),
+    "oversight.reading": (oversight.reading,),
     "review.reassigned": (review.reassigned,),
     "review.escalated": (review.escalated,),
     "review.adjudicated": (review.adjudicated,),

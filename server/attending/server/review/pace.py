@@ -1,7 +1,8 @@
 """Signing at the pace of reading: what the desk asks of a signature besides that it is right.
 
-The floor is the one of the version that held the text, as it stands in the entry. How long somebody read is sealed in
-the vault beside their signature; the entry says how much there was to read, and whether it was too soon.
+The floor is the one of the version that held the text, as it stands in the entry. The entry of the signature says how
+much there was to read, and whether it was too soon. How long somebody read is sealed in the vault under an entry of its
+own, in the same append: it is kept as long as figures of people are, and not as long as the text.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from attending.ledger.entry import Payload
+from attending.ledger.entry import Payload, PendingEntry
 from attending.server import projections
 from attending.server.auth.principal import Principal
 from attending.server.clock import parse, stamp
 from attending.server.errors import FailedPrecondition, InvalidRequest
-from attending.server.oversight.projection import READING_KIND
+from attending.server.oversight.projection import READING, READING_KIND, reading_stream
 from attending.server.oversight.reading import NOT_GIVEN, REASONS, Reading, measured
 from attending.server.phi.access import stream_of
 from attending.server.review.item import Item
@@ -77,8 +78,8 @@ class Pacing(Record):
         )
         return Pace(reading, terms)
 
-    async def _paced(self, principal: Principal, pace: Pace, reason: str) -> tuple[dict[str, Any], Payload]:
-        """What the entry of a signature says of its reading, and the figure for the vault.
+    async def _paced(self, principal: Principal, pace: Pace, reason: str) -> dict[str, Any]:
+        """What the entry of a signature says of its reading.
 
         FailedPrecondition (READING_TOO_SHORT) where the text's tier lets nobody sign before the floor; InvalidRequest
         for a reason that is none.
@@ -94,8 +95,20 @@ class Pacing(Record):
             )
         raised = reading.short or await self._short_lately(principal, terms.raise_days)
         code = (reason or NOT_GIVEN) if reading.short else None
+        return reading.body(code, raised=raised, tier=terms.tier)
+
+    def _read(self, principal: Principal, item: Item, nonce: str, reading: Reading) -> PendingEntry:
+        """The entry under which the seconds lie, of the signature with that nonce."""
         content = json.dumps(reading.payload(), sort_keys=True).encode("ascii")
-        return reading.body(code, raised=raised, tier=terms.tier), Payload(READING_KIND, content)
+        return PendingEntry(
+            type=READING,
+            stream=reading_stream(principal.name),
+            actor=principal.actor,
+            subject=item.subject,
+            body={"nonce": nonce, "tag": "peer_review"},
+            payloads=(Payload(READING_KIND, content),),
+            occurred_at=self._now(),
+        )
 
     async def _terms(self, tenant: str, item: Item) -> Terms:
         for entry in await self._ledger.stream_entries(tenant, item.inference_id, 0, _FIRST_ENTRIES):

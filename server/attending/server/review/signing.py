@@ -18,6 +18,7 @@ from attending.server.errors import Aborted, FailedPrecondition, InvalidRequest,
 from attending.server.idempotency import Once, answered
 from attending.server.inference.entries import Result
 from attending.server.inference.states import State, require
+from attending.server.oversight.projection import READING
 from attending.server.phi.access import Permit
 from attending.server.review import machine
 from attending.server.review.case import Case, view_document
@@ -150,7 +151,8 @@ class Signing(Checking, Pacing):
         item, version = await self.item(principal.tenant, ticket_id)
         if (done := await answered(self._ledger, principal.tenant, once)) is not None:
             seen, standing, _first = await self._answer(principal, ticket_id, done[0])
-            return seen, standing, done
+            last = await self._ledger.get_entry(principal.tenant, done[-1])
+            return seen, standing, done[:-1] if last.type == READING else done
         prepared = self._prepared.get(principal.tenant, preparation_id)
         if prepared is None or prepared.ticket_id != ticket_id or prepared.lease_id != lease_id:
             raise NotFound("UNKNOWN_PREPARATION")
@@ -178,7 +180,7 @@ class Signing(Checking, Pacing):
         if rejection is None:
             expect += await require_standing(self._ledger, principal.tenant, item)
         pace = await self.pace(principal, prepared, read_seconds)
-        reading, figure = await self._paced(principal, pace, reading_reason)
+        reading = await self._paced(principal, pace, reading_reason)
         mark = await self.marks.of(principal.tenant, item.inference_id)
         decision = machine.outcome(
             item, Signed(principal.name, prepared.statement.record, meaning.value, prepared.statement.role)
@@ -201,7 +203,6 @@ class Signing(Checking, Pacing):
                 "reading": reading,
             },
             *payloads,
-            figure,
             *note_payload("" if rejection is None else rejection.note),
         )
         pending = [signed]
@@ -230,7 +231,11 @@ class Signing(Checking, Pacing):
             pending.append(
                 self._debrief(item, mark, principal.actor, meaning.value, prepared.text, nonce=nonce)
             )
-        done_item, done_version, first = await self._step(principal, item, version, pending, once, *expect)
+        # Of practice no figure is kept.
+        read = [self._read(principal, item, prepared.statement.nonce, pace.reading)] if mark is None else []
+        done_item, done_version, first = await self._step(
+            principal, item, version, [*pending, *read], once, *expect
+        )
         self._prepared.drop(principal.tenant, preparation_id)
         return done_item, done_version, tuple(range(first, first + len(pending)))
 

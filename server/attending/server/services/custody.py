@@ -397,5 +397,6 @@ class CustodyComponent(Component):
 
 async def build(app: App) -> Component:
     """The component of CustodyService."""
-    rules = Rules(tuple(item.rule for item in app.config.storage.retention))
+    config = app.config
+    rules = Rules((*(item.rule for item in config.storage.retention), config.oversight.rule))
     return CustodyComponent(CustodyService(app.ledger, app.directory, rules, app.phi))
