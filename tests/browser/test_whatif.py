@@ -93,3 +93,19 @@ def test_a_clinician_tries_nothing(desk: Open) -> None:
     with desk("dr-rivera") as window:
         window.page.goto(f"{window.url}/policies/{POLICY}/what-if")
         assert "Your role does not allow this" in window.page.inner_text("main")
+
+
+def test_what_a_mode_released_is_a_page_for_officers(desk: Open) -> None:
+    with desk(OFFICER) as window:
+        page = window.page
+        page.goto(f"{window.url}/policies/{POLICY}")
+        page.click("text=What was released in a mode that does not enforce")
+        page.wait_for_selector("h1:has-text('Not enforced')")
+        shot(page, "standby")
+        assert found(page) == []
+        assert "Would have been held" in page.inner_text("dl.figures")
+        page.set_viewport_size(PHONE)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    with desk("dr-rivera") as window:
+        window.page.goto(f"{window.url}/policies/{POLICY}/standby")
+        assert "Your role does not allow this" in window.page.inner_text("main")
