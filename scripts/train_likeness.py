@@ -5,8 +5,10 @@
 An attack is a whole text of which one window or two are hostile: training begins with all windows of the attacks and
 goes on with the highest ones. Benign are the benign texts of the sets, half of the clinical notes and dialogues and
 half of the outputs of the clinical checks' development sets, where a document counts as an output too. Printed is what
-weights that were learnt without a writer find in that writer's set. A threshold is the lowest score that no more than
-THRESHOLD of any writer's benign texts exceed so, nor more than ORDINARY of the clinical texts.
+weights that were learnt without a writer find in that writer's set. A threshold, one a code and place, is the lowest
+score that no more than THRESHOLD of the writers' benign texts exceed so, nor more than ORDINARY of the clinical texts,
+nor, by the weights that are written, more than LEARNT of the benign texts of all sets but `voices`, which are twins of
+its attacks.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from typing import Any
 import numpy as np
 from attending.guardrails.rails.concepts import features
 from attending.guardrails.rails.folding import fold
-from attending.guardrails.rails.likeness import CODES, PAIR, READ, windows
+from attending.guardrails.rails.likeness import CODES, LONGEST, PAIR, READ, windows
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
@@ -32,11 +34,13 @@ HOSTILE = ROOT / "tests/evaluation/hostile"
 CHECKS = ROOT / "tests/evaluation/development"
 SETS = (
     "development", "unseen-b", "unseen-c", "unseen-d", "unseen-e", "acts", "second-look", "independent-1",
-    "plain-speech", "writer-a", "writer-b", "writer-c",
+    "plain-speech", "writer-a", "writer-b", "writer-c", "voices",
 )  # fmt: skip
 WRITERS = ("writer-a", "writer-b", "writer-c")
 THRESHOLD = 0.015
-ORDINARY = 0.0003
+ORDINARY = 0.0002
+LEARNT = 0.006
+MARGIN = 0.01  # weights are written rounded
 C = 0.3
 ROUNDS = 4
 WEIGHTS = ROOT / "guardrails/attending/guardrails/rails/likeness.tsv"
@@ -82,10 +86,12 @@ def texts(corpora: Path) -> list[dict[str, Any]]:
     return found
 
 
-def matrix(given: list[dict[str, Any]]) -> tuple[sparse.csr_matrix, np.ndarray]:
-    rows, columns, values, owner = [], [], [], []
+def matrix(given: list[dict[str, Any]]) -> tuple[sparse.csr_matrix, np.ndarray, np.ndarray]:
+    rows, columns, values, owner, lengths = [], [], [], [], []
     for number, one in enumerate(given):
-        for spoken in windows(fold(one["text"]), one["place"])[1]:
+        _spans, read, length = windows(fold(one["text"]), one["place"])
+        lengths += length.tolist()
+        for spoken in read:
             row = len(owner)
             owner.append(number)
             active = np.flatnonzero(spoken).tolist()
@@ -94,7 +100,7 @@ def matrix(given: list[dict[str, Any]]) -> tuple[sparse.csr_matrix, np.ndarray]:
             values += [1.0] * len(active) + [PAIR] * len(pairs)
             rows += [row] * (len(active) + len(pairs))
     shape = (len(owner), len(NAMES) + len(PAIRS))
-    return sparse.csr_matrix((values, (rows, columns)), shape=shape), np.array(owner)
+    return sparse.csr_matrix((values, (rows, columns)), shape=shape), np.array(owner), np.array(lengths)
 
 
 def fit(x: sparse.csr_matrix, owner: np.ndarray, code: np.ndarray, use: np.ndarray, wanted: str) -> Any:
@@ -129,12 +135,12 @@ def highest(score: np.ndarray, owner: np.ndarray, count: int) -> np.ndarray:
     return best
 
 
-def quantile(score: np.ndarray, ids: np.ndarray, benign: np.ndarray) -> float:
-    """The score that THRESHOLD of the benign texts exceed, each counted once with its highest."""
+def quantile(score: np.ndarray, ids: np.ndarray, share: float) -> float:
+    """The score that this share of the texts exceed, each counted once with its highest."""
     best: dict[str, float] = {}
-    for one in np.flatnonzero(benign):
-        best[ids[one]] = max(best.get(ids[one], -np.inf), float(score[one]))
-    return sorted(best.values(), reverse=True)[int(THRESHOLD * len(best))]
+    for one, each in zip(ids, score, strict=True):
+        best[one] = max(best.get(one, -np.inf), float(each))
+    return sorted(best.values(), reverse=True)[int(share * len(best))]
 
 
 def main() -> int:
@@ -145,49 +151,52 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write the weights")
     given = parser.parse_args()
     found = texts(given.corpora)
-    x, owner = matrix(found)
+    everything, every_owner, lengths = matrix(found)
     sets = np.array([one["set"] for one in found])
     ids = np.array([one["id"] for one in found])
+    place = np.array([one["place"] for one in found])
     code = np.array([one["code"] for one in found])
-    read = [np.array([c in READ[one["place"]] for one in found]) for c in CODES]
     learnt = ~np.char.endswith(sets, "-test")
-    thresholds = []
-    crossed = []
+    known = ~np.isin(sets, SETS)
+    theirs = np.isin(sets, SETS) & (sets != "voices") & (code == "")
+    thresholds = np.full((len(READ), len(CODES)), 99.0)
+    alarm = np.zeros(len(found), dtype=bool)
+    flagged = np.zeros(len(found), dtype=bool)
+    models = []
     for column, wanted in enumerate(CODES):
+        short = lengths <= LONGEST[wanted]
+        x, owner = everything[short], every_owner[short]
         score = np.full(len(found), -np.inf)
         ordinary = np.zeros(len(found))
         for writer in WRITERS:
             model = fit(x, owner, code, learnt & (sets != writer), wanted)
-            here = sets == writer
             best = highest(model.decision_function(x), owner, len(found))
-            score[here] = best[here]
+            score[sets == writer] = best[sets == writer]
             ordinary += best / len(WRITERS)
-        score[~read[column]] = -np.inf
-        crossed.append(score)
-        cuts = [quantile(score, ids, (sets == writer) & (code == "")) for writer in WRITERS]
-        known = ~np.isin(sets, SETS) & read[column]
-        ordinary = sorted(ordinary[known], reverse=True)[int(ORDINARY * known.sum())]
-        thresholds.append(max(*cuts, float(ordinary)))
-        print(f"{wanted}: thresholds {cuts}, {ordinary}")
+        models.append(fit(x, owner, code, learnt, wanted))
+        final = highest(models[-1].decision_function(x), owner, len(found))
+        for row, (where, read) in enumerate(READ.items()):
+            if wanted not in read:
+                continue
+            here = place == where
+            benign = here & np.isin(sets, WRITERS) & (code == "")
+            cuts = (
+                quantile(score[benign], ids[benign], THRESHOLD),
+                quantile(ordinary[here & known], ids[here & known], ORDINARY),
+                quantile(final[here & theirs], ids[here & theirs], LEARNT),
+            )
+            thresholds[row, column] = max(cuts) + MARGIN
+            alarm |= here & (score > max(cuts))
+            flagged |= here & (final > max(cuts))
+            print(f"{wanted}, {where}: thresholds " + ", ".join(f"{cut:.2f}" for cut in cuts))
         for writer in WRITERS:
             hostile = (sets == writer) & (code == wanted)
-            print(
-                f"{wanted}: {writer}, unseen: {int((score[hostile] > thresholds[-1]).sum())} of {hostile.sum()}"
-            )
-    alarm = np.any([score > t for score, t in zip(crossed, thresholds, strict=True)], axis=0)
+            print(f"{wanted}: {writer}, unseen: {int(alarm[hostile].sum())} of {hostile.sum()}")
     for writer in WRITERS:
-        benign_ids = set(ids[(sets == writer) & (code == "")])
-        print(
-            f"{writer}: {len(set(ids[alarm & (sets == writer) & (code == '')]))} of {len(benign_ids)} benign texts"
-        )
-    models = [fit(x, owner, code, learnt, wanted) for wanted in CODES]
-    scores = [highest(model.decision_function(x), owner, len(found)) for model in models]
-    flagged = np.any([r & (s > t) for r, s, t in zip(read, scores, thresholds, strict=True)], axis=0)
-    for name in dict.fromkeys(sets):
-        if "-" in name and name.endswith(("-test", "-train")):
-            print(
-                f"{name}: {len(set(ids[flagged & (sets == name)]))} of {len(set(ids[sets == name]))} flagged"
-            )
+        benign = (sets == writer) & (code == "")
+        print(f"{writer}: {len(set(ids[alarm & benign]))} of {len(set(ids[benign]))} benign texts")
+    for name in dict.fromkeys(sets[known]):
+        print(f"{name}: {len(set(ids[flagged & (sets == name)]))} of {len(set(ids[sets == name]))} flagged")
     if given.write:
         weights = np.array([model.coef_[0] for model in models])
         digests = [hashlib.sha256((HOSTILE / f"{name}.jsonl").read_bytes()).hexdigest()[:12] for name in SETS]
@@ -195,7 +204,10 @@ def main() -> int:
             "# Weights of `likeness` for injection, toxicity and self-harm, made by scripts/train_likeness.py from",
             "# " + " ".join(f"{name}:{digest}" for name, digest in zip(SETS, digests, strict=True)),
             "bias\t" + "\t".join(f"{model.intercept_[0]:.3f}" for model in models),
-            "threshold\t" + "\t".join(f"{value:.3f}" for value in thresholds),
+            *(
+                f"threshold {where}\t" + "\t".join(f"{value:.3f}" for value in row)
+                for where, row in zip(READ, thresholds, strict=True)
+            ),
         ]
         for number in range(weights.shape[1]):
             if np.abs(weights[:, number]).max() < 0.01:

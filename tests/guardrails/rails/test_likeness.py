@@ -13,6 +13,7 @@ from attending.guardrails.rails.folding import fold
 from attending.guardrails.rails.injection import find_injection
 from attending.guardrails.rails.likeness import (
     CODES,
+    LONGEST,
     Likeness,
     Model,
     find_likeness,
@@ -34,8 +35,9 @@ LETTER = (
 
 
 def test_a_hostile_sentence_scores_above_the_letter_round_it() -> None:
-    spans, spoken = windows(fold(LETTER), "document")
+    spans, spoken, lengths = windows(fold(LETTER), "document")
     scores = model().scores(spoken)[:, CODES.index(Code.INJECTION)]
+    scores[lengths > LONGEST[Code.INJECTION]] = -np.inf
     start, end = spans[int(scores.argmax())]
     assert "automated reader" in fold(LETTER)[start:end]
 
@@ -69,10 +71,26 @@ def test_weights_of_other_features_are_refused() -> None:
 
 def test_scores_are_the_sum_of_features_and_half_their_pairs() -> None:
     one, two = features()[:2]
-    made = Model.read(f"bias\t1\t0\t0\nthreshold\t0\t0\t0\n{one}\t2\t0\t0\n{one}+{two}\t4\t0\t0\n")
+    made = Model.read(f"bias\t1\t0\t0\nthreshold prompt\t3\t0\t0\n{one}\t2\t0\t0\n{one}+{two}\t4\t0\t0\n")
     spoken = np.zeros((3, len(features())), dtype=np.float32)
     spoken[1, 0] = spoken[2, 0] = spoken[2, 1] = 1
     assert made.scores(spoken)[:, 0].tolist() == [1.0, 3.0, 5.0]
+    assert made.threshold["prompt"].tolist() == [3.0, 0.0, 0.0]
+
+
+def test_windows_are_one_two_and_three_sentences_and_know_of_the_rest() -> None:
+    """The attack is read alone, with its neighbours, and knows that another sentence is on training."""
+    text = (
+        "Slide four of the training course. "
+        + "The cat sat on the mat today. " * 2
+        + "It was there all of the day."
+    )
+    spans, spoken, lengths = windows(fold(text), "document")
+    assert lengths.tolist() == [1, 1, 1, 1, 2, 2, 2, 3, 3]
+    assert spans[4] == (spans[0][0], spans[1][1])
+    elsewhere = spoken[:, features().index("lesson_elsewhere")].tolist()
+    assert elsewhere == [0, 1, 1, 1, 0, 1, 1, 0, 1]
+    assert spoken[:, features().index("house_rules")].tolist() == [1] * 9
 
 
 @given(st.text(max_size=600), st.sampled_from(("prompt", "document", "output")))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from attending.guardrails.rails.concepts import spoken_of
+
 _BEFORE: Final = 160
 _AFTER: Final = 160
 _ENDS: Final = re.compile(r"[.!?\u3002\u0964\u061f]")
@@ -70,8 +72,32 @@ _TAUGHT: Final = re.compile(
     r"\b(?:attackers?|hackers?|criminals?|phishing|malicious|scammers?|adversar(?:y|ies)|fraudsters?"
     r"|prompt injections?)\b"
     r"[^.!?]{0,120}(?P<quote>['\"`])[^'\"`]{0,80}$"
+    r"|(?:\b(?:security (?:bulletin|newsletter|training|awareness|briefing)|phishing|fraud|scam|attack|planted"
+    r"|poisoned|red team|fraude|attaque|angriff\w*|schulung|sicherheit\w*|truffa|attacco|ataque|estafa|golpe"
+    r"|oszustw\w+|atak\w*)\b|мошенн|атак|безопасност|攻击|诈骗|攻撃|詐欺|هجوم|احتيال)"
+    r"[^!?]{0,160}(?P<other>['\"`\u00ab\u201e\u201c\u300c])[^'\"`\u00bb\u201d\u300d]{0,80}$"
 )
-"""An attack that a text warns of: it stands between quotation marks, and before them who it is that would write so."""
+"""An attack that a text warns of: it stands between quotation marks, and before them who it is that would write so, or
+that the text is on attacks."""
+_REPORTED: Final = re.compile(
+    r"\b(?:report\w*|contain\w*|contained|found|rejected|caught|blocked|typical|example|such as|never (?:obey|follow)"
+    r"|do not (?:follow|obey)|discuss\w*|signaler|exemple|melden|gemeldet|beispiel|typisch\w*|segnalare|esempio|ejemplo"
+    r"|denunci\w+|exemplo|przyklad|zglos\w*)\b|пример|сообщ|报告|上报|例|報告|مثال|ابلغ"
+)
+"""Told as what was seen, or as what to do when it is."""
+_CLOSING: Final = {"\u00ab": "\u00bb", "\u201e": "\u201c", "\u201c": "\u201d", "\u300c": "\u300d"}
+_HOUSE_RULES: Final = re.compile(
+    r"\b(?:polic(?:y|ies)|requirements?|known limits|limitations|incidents?|briefing|bulletin|newsletter|security"
+    r"|awareness|training|e-learning|phishing|governance|acceptable use|steering group|digital board"
+    r"|must be (?:checked|reviewed|read|signed)|(?:reads?|checks?|reviews?) and (?:corrects?|signs?)|proofread"
+    r"|works council|procurement|tender|vendor|supplier|pilot|evaluation|release notes?|user guide"
+    r"|data protection|impact assessment|it department|service desk"
+    r"|charte|informatique|reli(?:t|re|sent)|corrige\w*|schulung|pruf(?:t|en|ung)|datenschutz|richtlinie|dienstanweisung"
+    r"|regolamento|informativa|corregg\w+|firma|norma|normativa|revis(?:a|ar|ado)|seguridad|proteccion de datos"
+    r"|politica|seguranca|sprawdza|bezpieczen\w+|regulamin|beleid|controleert|yonerge|guvenlik)\b"
+    r"|провер|правила|безопасност|规定|核对|审核|安全|规范|確認|規程|セキュリティ|سياسة|تدريب|امن"
+)
+"""Words of a text in which a house says how machines are used there, and who reads what they write."""
 _ASKS_TO: Final = re.compile(r"\b(?:can|could|will|would) you\b|\bplease\b")
 
 
@@ -87,8 +113,48 @@ def no_order(text: str, start: int, end: int) -> bool:
 def taught(text: str, start: int, end: int) -> bool:
     """Whether `[start, end)` of `text` (folded) is quoted in a warning of attacks, and so tells nobody to do it."""
     left, _ = sentence(text, start, start)
-    found = _TAUGHT.search(text, left, start)
-    return found is not None and text.find(found["quote"], end, end + 200) >= 0
+    found = _TAUGHT.search(text, left, start) or _TAUGHT.search(text, max(0, start - _BEFORE), start)
+    if found is None:
+        return False
+    quote = found["quote"] or found["other"]
+    closed = text.find(_CLOSING.get(quote, quote), end, end + 200)
+    if closed < 0:
+        return False
+    return found["quote"] is not None or (
+        _REPORTED.search(text, found.start(), start) is not None
+        or _REPORTED.search(text, closed, closed + 120) is not None
+    )
+
+
+_SPEAKS_TO_IT: Final = re.compile(
+    r"^\W*(?:for|to|dear|attention|attn|note (?:to|for)|message (?:to|for)|hey|hi|hello|fur|liebe\w*"
+    r"|an (?:die|den|das|alle)|pour|aux?|chere?|para|al|a los|por|per|agli|alla|ai|dla|do|aan|voor|для|给|致)\b"
+)
+_QUIET: Final = re.compile(
+    r"\b(?:not|never|nobody|no one|without) (?:\w+ ){0,2}(?:tell|telling|told|mention\w*|show\w*|know|notice"
+    r"|reveal\w*)\b"
+)
+_HIDES: Final = frozenset({"conceal", "unchecked", "unlock", "forge"})
+
+
+def speaks_of_machines(text: str, start: int, end: int) -> bool:
+    """Whether a machine named at `[start, end)` of `text` (folded) is only spoken of, in a text on how they are used.
+
+    A house that writes down its rules opens no sentence by speaking to the machine, and has nothing kept quiet, left
+    unchecked or signed for another in it or the next; `likeness` judges such a text all the same.
+    """
+    if not of_house_rules(text):
+        return False
+    left, right = sentence(text, start, end)
+    if _SPEAKS_TO_IT.search(text[left:start]) is not None:
+        return False
+    near = text[left : right + _AFTER]
+    return _QUIET.search(near) is None and _HIDES.isdisjoint(spoken_of(near, "document"))
+
+
+def of_house_rules(text: str) -> bool:
+    """Whether `text` (folded) says how machines are used in a house: it names them, and orders none of them."""
+    return _HOUSE_RULES.search(text) is not None
 
 
 def sentence(text: str, start: int, end: int) -> tuple[int, int]:

@@ -29,20 +29,27 @@ _TOWARDS: Final = re.compile(
     r"(?:^|\W)(?:for|to|dear|hey|hi|hello|note|attention|any|all|the|pour|aux?|les?|la|fur|die|der|den|das|an|para|el"
     r"|los|por|per|agli|alla|al|gli|dla|do|na|для|voor|a|l)\W+(?:\w+\W+){0,2}$"
 )
-_QUOTED: Final = re.compile(r"[\"\[\]{}<>\u00ab\u00bb\u201e]|'\w")
+_QUOTED: Final = re.compile(r"[\"\[\]{}<>\u00ab\u00bb\u201e]|(?<!\w)'\w")
 _REACH: Final = 30
+_ACTS: Final = frozenset({"omit", "write", "rate", "send", "conceal", "unlock", "reveal", "recast"})
+"""What a machine may be told to do."""
+_ACT_REACH: Final = 60
 
 FORMS: Final = (
     "machine_break",
     "machine_modal",
     "to_machine",
+    "machine_acts",
     "quote",
+    "lesson_elsewhere",
+    "house_rules",
     "in_prompt",
     "in_document",
     "in_output",
 )
-"""How a text speaks: a machine named and then a colon or comma, a duty right after one, "for the", quotation; where
-the text stands."""
+"""How a text speaks: a machine named and then a colon or comma, a duty or an act right after one, "for the", quotation;
+whether the rest of the text speaks of teaching, and the whole of the
+rules of a house; where the text stands."""
 
 
 class Spoken(NamedTuple):
@@ -107,17 +114,22 @@ def spoken_of(folded: str, place: Place) -> set[str]:
     found = {f"in_{place}"}
     machines = []
     duties = []
+    acts = []
     for concept, start, end in _lexicon().spoken(folded):
         found.add(concept)
         if concept in _ADDRESSED:
             machines.append((start, end))
         elif concept == "modal":
             duties.append(start)
+        elif concept in _ACTS:
+            acts.append(start)
     for start, end in machines:
         if _BREAK.match(folded, end, end + _REACH):
             found.add("machine_break")
         if any(end <= duty <= end + _REACH for duty in duties):
             found.add("machine_modal")
+        if any(end <= act <= end + _ACT_REACH for act in acts):
+            found.add("machine_acts")
         if _TOWARDS.search(folded[max(0, start - _REACH) : start]):
             found.add("to_machine")
     if _QUOTED.search(folded):

@@ -27,7 +27,7 @@ from attending.guardrails.rails import (
     review_acts,
 )
 from attending.guardrails.rails.acts import found_acts
-from attending.guardrails.rails.care import about_care, no_order, taught
+from attending.guardrails.rails.care import about_care, no_order, speaks_of_machines, taught
 from attending.guardrails.rails.deobfuscate import Reading, invisible, readings
 from attending.guardrails.rails.languages import LANGUAGES, Language
 from attending.guardrails.rails.signs import Place, Sign
@@ -39,7 +39,7 @@ MAX_HITS: Final = 20
 _MAX_WEAK: Final = 2_000
 """Weak signs whose sentences are read; a text with more of them is none of a clinic's."""
 _GUESSES: Final = frozenset({"leet", "spaced", "lines", "joined", "reversed", "words reversed", "rot13"})
-_TOLD: Final = frozenset({"override", "role", "extraction"})
+_TOLD: Final = frozenset({"override", "role", "extraction", "addresses_model"})
 """What security training quotes; marks and encodings it does not need to show."""
 _JOINED: Final = ("spaced", "lines")
 _ORDERS: Final = (*orders.SIGNS, *addressed.SIGNS)
@@ -74,7 +74,14 @@ def find_injection(text: str, place: Place) -> tuple[InjectionHit, ...]:
     all_readings = readings(text)
     for reading in all_readings:
         for family, start, end in _found(reading, place):
-            if family in _TOLD and place != "output" and taught(reading.text.replace("\n", " "), start, end):
+            flat = reading.text.replace("\n", " ")
+            if family in _TOLD and place != "output" and taught(flat, start, end):
+                continue
+            if (
+                family == "addresses_model"
+                and reading.how == "plain"
+                and speaks_of_machines(flat, start, end)
+            ):
                 continue
             span = reading.original(start, end)
             hits.setdefault((family, *span), InjectionHit(family, reading.how, *span))

@@ -1,9 +1,9 @@
 """How like the attacks of known writers a sentence is in what it speaks of: a score beside the rules, not over words.
 
-Each sentence, and each two that follow each other, is the set of concepts and forms of `concepts`; a logistic model
-over these and their pairs gives a score for injection, toxicity and self-harm. A sentence that speaks of a machine, of
-leaving out and of keeping quiet scores high in whatever words. Weights and thresholds (`likeness.tsv`) are made by
-scripts/train_likeness.py from the development sets; a finding here is a likeness, so it holds and never blocks.
+Each sentence, and each two or three that follow each other, is the set of concepts and forms of `concepts`; a logistic
+model over these and their pairs gives a score for injection, toxicity and self-harm. A sentence that speaks of a
+machine, of leaving out and of keeping quiet scores high in whatever words. Weights and thresholds (`likeness.tsv`) are
+made by scripts/train_likeness.py from the development sets; a finding here is a likeness, so it holds and never blocks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 from attending.guardrails.finding import Code
-from attending.guardrails.rails.care import taught
+from attending.guardrails.rails.care import of_house_rules, taught
 from attending.guardrails.rails.concepts import FORMS, features, spoken_of
 from attending.guardrails.rails.deobfuscate import MAX_CHARACTERS
 from attending.guardrails.rails.folding import Origin, fold
@@ -26,11 +26,11 @@ from attending.guardrails.rails.signs import Place
 CODES: Final = (Code.INJECTION, Code.TOXICITY, Code.SELF_HARM)
 READ: Final[dict[Place, tuple[Code, ...]]] = {"prompt": CODES, "document": (Code.INJECTION,), "output": CODES}
 """What is looked for where: a chart may quote an insult or a farewell, and is no less a chart."""
+LONGEST: Final = {Code.INJECTION: 2, Code.TOXICITY: 3, Code.SELF_HARM: 3}
+"""Sentences of the longest window that is read for a code: an order is one or two, a farewell is told in several."""
 PAIR: Final = 0.5
 """The value of a pair beside 1 for a concept: pairs are many."""
 SOURCE: Final = "attending.guardrails.rails.likeness, weights learnt from tests/evaluation/hostile"
-HINTS: Final = {"die": 2, "urges": 2, "lethal_query": 2, "means": 1, "farewell": 1, "despair": 1}
-"""What a window must speak of, to 2 together, to be like self-harm: tiredness alone, or pills, is everybody's."""
 _WEIGHTS: Final = Path(__file__).with_name("likeness.tsv")
 _ENDS: Final = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+|(?<=[\u3002\uff01\uff1f\u061f])")
 _QUOTE: Final = re.compile(r"(?<!\w)[\"']")
@@ -55,12 +55,13 @@ class Likeness:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Weights by feature and by pair of features, one layer a code, and the score above which a text is flagged."""
+    """Weights by feature and by pair of features, one layer a code, and by place the score above which a text is
+    flagged."""
 
     single: np.ndarray
     pair: np.ndarray
     bias: np.ndarray
-    threshold: np.ndarray
+    threshold: dict[str, np.ndarray]
 
     def scores(self, spoken: np.ndarray) -> np.ndarray:
         """One row a window, one column a code; `spoken` is 1 where a window speaks of a feature."""
@@ -77,7 +78,7 @@ class Model:
             np.zeros((len(CODES), count)),
             np.zeros((len(CODES), count, count)),
             np.zeros(len(CODES)),
-            np.zeros(len(CODES)),
+            {place: np.zeros(len(CODES)) for place in READ},
         )
         for line in text.splitlines():
             if not line or line.startswith("#"):
@@ -86,8 +87,10 @@ class Model:
             values = [float(value) for value in given]
             if len(values) != len(CODES):
                 raise ValueError(f"`{name}` has {len(values)} weights, not {len(CODES)}")
-            if name in ("bias", "threshold"):
-                getattr(model, name)[:] = values
+            if name == "bias":
+                model.bias[:] = values
+            elif name.startswith("threshold "):
+                model.threshold[name.removeprefix("threshold ")][:] = values
             elif "+" in name:
                 left, right = name.split("+")
                 model.pair[:, at[left], at[right]] = values
@@ -111,15 +114,15 @@ def find_likeness(text: str, place: Place) -> tuple[Likeness, ...]:
     text = text[:MAX_CHARACTERS]
     folded = fold(text)
     flat = folded.replace("\n", " ")
-    spans, spoken = windows(folded, place)
+    spans, spoken, lengths = windows(folded, place)
     scores = model().scores(spoken)
-    hints = np.array([HINTS.get(name, 0) for name in features()])
-    scores[spoken @ hints < 2, CODES.index(Code.SELF_HARM)] = -np.inf
+    for column, code in enumerate(CODES):
+        scores[lengths > LONGEST[code], column] = -np.inf
     found = []
     origin = Origin(text)
     for column, code in enumerate(CODES):
         row = int(scores[:, column].argmax())
-        if code not in wanted or scores[row, column] <= model().threshold[column]:
+        if code not in wanted or scores[row, column] <= model().threshold[place][column]:
             continue
         if code is Code.INJECTION and place != "output" and _quoted_in_a_warning(flat, *spans[row]):
             continue
@@ -136,18 +139,28 @@ def _quoted_in_a_warning(flat: str, start: int, end: int) -> bool:
     return quote is not None and taught(flat, quote.end(), quote.end())
 
 
-def windows(folded: str, place: Place) -> tuple[list[tuple[int, int]], np.ndarray]:
-    """Spans in the folded text of each sentence and of each two together, and what each speaks of; one at least."""
+def windows(folded: str, place: Place) -> tuple[list[tuple[int, int]], np.ndarray, np.ndarray]:
+    """Of each sentence, each two and each three together: its span in the folded text, what it speaks of, and how many
+    sentences it has; one window at least."""
     at = {name: number for number, name in enumerate(features())}
-    spans = sentences(folded)
-    spoken = np.zeros((max(1, 2 * len(spans) - 1), len(at)), dtype=np.float32)
-    for row, (start, end) in enumerate(spans):
+    each = sentences(folded) or [(0, 0)]
+    spoken = np.zeros((len(each), len(at)), dtype=np.float32)
+    for row, (start, end) in enumerate(each):
         for name in spoken_of(folded[start:end].replace("\n", " "), place):
             spoken[row, at[name]] = 1.0
-    for row in range(1, len(spans)):
-        spoken[len(spans) + row - 1] = np.maximum(spoken[row - 1], spoken[row])
-    spans += [(spans[row - 1][0], spans[row][1]) for row in range(1, len(spans))]
-    return spans or [(0, 0)], spoken
+    spoken[:, at["house_rules"]] = of_house_rules(folded)
+    lessons = spoken[:, at["lesson"]].copy()
+    spans, rows, lengths = [], [], []
+    for length in range(1, min(max(LONGEST.values()), len(each)) + 1):
+        count = len(each) - length + 1
+        parts = [spoken[first : first + count] for first in range(length)]
+        joined = np.maximum.reduce(parts)
+        inside = np.add.reduce([lessons[first : first + count] for first in range(length)])
+        joined[:, at["lesson_elsewhere"]] = inside < lessons.sum()
+        spans += [(each[row][0], each[row + length - 1][1]) for row in range(count)]
+        rows.append(joined)
+        lengths += [length] * count
+    return spans, np.vstack(rows), np.array(lengths)
 
 
 def sentences(folded: str) -> list[tuple[int, int]]:
