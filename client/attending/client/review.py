@@ -293,19 +293,22 @@ class ReviewClient(Calls):
     def reassign(
         self,
         ticket_id: str,
-        to: str,
+        to: str | None,
         reason_code: str,
         *,
         lease_id: str = "",
         note: str = "",
         key: str | None = None,
     ) -> review_pb2.ReassignResponse:
-        """Reserves the item for a colleague; `lease_id` is needed while the caller has it claimed."""
+        """Reserves the item for a colleague, None for the one who has least to do; `lease_id` is needed while the
+        caller has it claimed.
+        """
         request = review_pb2.ReassignRequest(
             idempotency_key=key or uuid.uuid4().hex,
             ticket_id=ticket_id,
             lease_id=lease_id,
-            to=to,
+            to=to or "",
+            least_loaded=to is None,
             reason_code=reason_code,
             note=note,
         )

@@ -85,6 +85,7 @@ NEXT_STEPS: Final[dict[str, str]] = {
     "READ_BEFORE": "you have decided; somebody else must",
     "READ_BLIND": "leave it to the queue with `attending review give-back`: nobody may know who reads it",
     "DECISION_NOT_SIGNED": "two people decide on it under signature: refuse it with --key",
+    "NOBODY_TO_HAND_TO": "nobody else can sign it: leave it to the queue with `attending review give-back`",
     "DECISION_LAPSED": "an earlier decision stands no more: say what you make of it with `attending review dispose`",
     "SKILL_WANTED": "a finding wants the signature of another role: hand it on with `attending review reassign`",
     "RESERVED": "wait for the time given, or claim another; `attending review list` shows for whom it is kept",

@@ -30,16 +30,26 @@ def give_back(ticket: str, lease: str, as_json: bool, connection: Connection) ->
 
 @click.command(epilog=examples("attending review reassign tkt_0123... --to dr-chen --reason expertise"))
 @click.argument("ticket")
-@click.option("--to", required=True, help="Name of the colleague.")
+@click.option("--to", help="Name of the colleague.")
+@click.option("--least-loaded", is_flag=True, help="Whoever can sign it and has least to do.")
 @click.option("--reason", type=click.Choice(HANDOVERS), required=True, help="Why.")
 @click.option("--lease", default="", help="Your lease, when you have claimed it.")
 @_NOTE
 @_JSON
 @connection_options(CLINICIAN)
 def reassign(
-    ticket: str, to: str, reason: str, lease: str, note: str, as_json: bool, connection: Connection
+    ticket: str,
+    to: str | None,
+    least_loaded: bool,
+    reason: str,
+    lease: str,
+    note: str,
+    as_json: bool,
+    connection: Connection,
 ) -> None:
     """Hand an item to a colleague, for whom it is kept for a while."""
+    if least_loaded == (to is not None):
+        raise click.UsageError("name a colleague with --to, or give --least-loaded")
     with ReviewClient(connection) as client:
         answer = client.reassign(ticket, to, reason, lease_id=lease, note=note)
     if as_json:

@@ -117,7 +117,7 @@ class ItemPage:
             may_review=may_review,
             has_signed=_has_signed(item, who.name),
             may_hand=may_hand,
-            colleagues=self._colleagues(who, item) if may_hand and row.mine else [],
+            colleagues=await self._desk.colleagues(who, item) if may_hand and row.mine else [],
             has_key=bool(await self._passkeys.of(who)),
             may_break_glass=item.state == "held" and await self._desk.may_break_glass(who, item),
             may_recall=item.state == "released" and bool(who.roles & RECALLS),
@@ -138,21 +138,6 @@ class ItemPage:
                 for entry in history
             ],
             severities=present.SEVERITY_ORDER,
-        )
-
-    def _colleagues(self, who: Principal, item: Item) -> list[tuple[str, str]]:
-        """(name, printed name) of whom one may hand the item to, as far as their role and time tell."""
-        now = self._pages.now()
-        return sorted(
-            (
-                (one.name, one.display_name)
-                for one in self._directory.principals(expired=False)
-                if (one.tenant, one.kind) == (who.tenant, "human")
-                and one.name != who.name
-                and one.roles & set(item.open_to)
-                and (one.signs_until is None or one.signs_until > now)
-            ),
-            key=lambda one: one[1].casefold(),
         )
 
     def _printed(self, tenant: str, name: str) -> str:

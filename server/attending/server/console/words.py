@@ -76,6 +76,7 @@ SENTENCES: Final[dict[str, str]] = {
     "REVIEW_EXPIRED": "The time to review this item is over. It was not released.",
     "ROLE_NOT_PERMITTED": "This item needs the signature of another role.",
     "SERVER_BUSY": "The server is busy. Try again in a moment.",
+    "NOBODY_TO_HAND_TO": "There is no colleague who could sign this item. Give it back to the queue.",
     "DECISION_LAPSED": "A decision that this rested on stands no more. Decide on the finding, then sign.",
     "SKILL_WANTED": "A finding of this item wants the signature of another role. It waits for somebody who has it.",
     "SESSION_ENDED": "Your session is over. Sign in again.",

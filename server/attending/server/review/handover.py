@@ -8,14 +8,14 @@ from attending.server.errors import InvalidRequest
 from attending.server.idempotency import Once
 from attending.server.review import machine
 from attending.server.review.item import ESCALATE_CODES, HANDOVER_CODES, Item
+from attending.server.review.load import Load
 from attending.server.review.note import note_payload, note_violations
-from attending.server.review.record import Record
 
 DEFAULT_ESCALATION = ("safety_officer",)
 """Who is asked where the policy names nobody, or is not loaded any more."""
 
 
-class Handover(Record):
+class Handover(Load):
     """Every step here ends the caller's lease. What was disposed of stays disposed of."""
 
     async def release_lease(
@@ -34,19 +34,20 @@ class Handover(Record):
         principal: Principal,
         ticket_id: str,
         lease_id: str,
-        to: str,
+        to: str | None,
         reason_code: str,
         note: str,
         once: Once,
     ) -> tuple[Item, int, int]:
-        """Reserves the item for `to` for the configured time; after it anybody may claim it.
+        """Reserves the item for `to` for the configured time; after it anybody may claim it. None for the colleague who
+        has least to do (`load.Load.least_loaded`).
 
         `lease_id` is the caller's lease, empty when nobody has claimed it. NotFound (UNKNOWN_REVIEWER);
         FailedPrecondition (REVIEWER_CANNOT_SIGN) when role, licence, competency or an earlier signature stands in
         their way.
         """
         violations = _coded(reason_code, HANDOVER_CODES) + note_violations(note)
-        if not to or to == principal.name:
+        if to is not None and to in ("", principal.name):
             violations.append(("to", "must name somebody else"))
         if violations:
             raise InvalidRequest(violations)
@@ -54,6 +55,9 @@ class Handover(Record):
         if (index := await self._done(principal, once)) is not None:
             return await self._answer(principal, ticket_id, index)
         item, version = await self.item(principal.tenant, ticket_id)
+        if to is None:
+            # Asked for again where the item has changed meanwhile; who else hands on at the moment may name the same.
+            to = await self.least_loaded(principal, item)
         machine.reassign(item, principal, lease_id, self._person(principal.tenant, to), now)
         body = {"to": to, "until": stamp(now + self._assignment), "reason_code": reason_code}
         entry = self._entry(principal, "review.reassigned", item, body, *note_payload(note))

@@ -131,6 +131,15 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             facts=[_added(one) for one in case.facts],
             contradicted=case.contradicted,
             decided_before=[_decided_before(one) for one in case.decided_before],
+            colleagues=[
+                review_pb2.Colleague(
+                    name=one.name,
+                    display_name=one.display_name,
+                    held=one.held,
+                    signed_lately=one.signed_lately,
+                )
+                for one in await self._desk.colleagues(permit.principal, case.item)
+            ],
         )
 
     async def Claim(  # noqa: N802
@@ -304,7 +313,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             principal,
             request.ticket_id,
             request.lease_id,
-            request.to,
+            _handed_to(request),
             request.reason_code,
             request.note,
             await once_of(self._ledger, principal, request),
@@ -362,6 +371,15 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             message.planted, message.good_reader = lesson.planted or "", lesson.good_reader
             message.lesson, message.source = lesson.debrief, lesson.source
         return message
+
+
+def _handed_to(request: review_pb2.ReassignRequest) -> str | None:
+    """The colleague named, None for the least loaded; raises InvalidRequest for both."""
+    if not request.least_loaded:
+        return request.to
+    if request.to:
+        raise InvalidRequest([("to", "must be left out with `least_loaded`")])
+    return None
 
 
 def _decided_before(one: DecidedBefore) -> review_pb2.DecidedBefore:
