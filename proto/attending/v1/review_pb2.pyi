@@ -365,6 +365,7 @@ class GetItemResponse(_message.Message):
     WITHHELD_FIELD_NUMBER: _builtins.int
     DECIDED_BEFORE_FIELD_NUMBER: _builtins.int
     DEBRIEF_FIELD_NUMBER: _builtins.int
+    COLLEAGUES_FIELD_NUMBER: _builtins.int
     output: _builtins.str
     """Output only. The text that the model wrote, personal data restored."""
     prompt: _builtins.str
@@ -425,6 +426,10 @@ class GetItemResponse(_message.Message):
     def debrief(self) -> Global___Debrief:
         """Output only. Of a practice item that the caller has decided on, what was in it; left out of any other."""
 
+    @_builtins.property
+    def colleagues(self) -> _containers.RepeatedCompositeFieldContainer[Global___Colleague]:
+        """Output only. To whom the caller may hand it, who has least to do first, 200 at most; empty where they may not."""
+
     def __init__(
         self,
         *,
@@ -444,14 +449,49 @@ class GetItemResponse(_message.Message):
         withheld: _builtins.bool = ...,
         decided_before: _abc.Iterable[Global___DecidedBefore] | None = ...,
         debrief: Global___Debrief | None = ...,
+        colleagues: _abc.Iterable[Global___Colleague] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "debrief", b"debrief", "item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "contradicted", b"contradicted", "coverage", b"coverage", "debrief", b"debrief", "decided_before", b"decided_before", "documents", b"documents", "facts", b"facts", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "reads", b"reads", "second_opinion", b"second_opinion", "sign_off_roles", b"sign_off_roles", "withheld", b"withheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "colleagues", b"colleagues", "contradicted", b"contradicted", "coverage", b"coverage", "debrief", b"debrief", "decided_before", b"decided_before", "documents", b"documents", "facts", b"facts", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "reads", b"reads", "second_opinion", b"second_opinion", "sign_off_roles", b"sign_off_roles", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetItemResponse: _TypeAlias = GetItemResponse  # noqa: Y015
+
+@_typing.final
+class Colleague(_message.Message):
+    """Somebody to whom an item may be handed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    SIGNED_LATELY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Output only. Their name."""
+    display_name: _builtins.str
+    """Output only. Their printed name."""
+    held: _builtins.int
+    """Output only. Items that they hold, or that are kept for them, now."""
+    signed_lately: _builtins.int
+    """Output only. What they signed in the last 24 hours."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        held: _builtins.int = ...,
+        signed_lately: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "held", b"held", "name", b"name", "signed_lately", b"signed_lately"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Colleague: _TypeAlias = Colleague  # noqa: Y015
 
 @_typing.final
 class DecidedBefore(_message.Message):
@@ -1348,6 +1388,7 @@ class ReassignRequest(_message.Message):
     TO_FIELD_NUMBER: _builtins.int
     REASON_CODE_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    LEAST_LOADED_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
     """Required. As in `Infer`."""
     ticket_id: _builtins.str
@@ -1355,11 +1396,13 @@ class ReassignRequest(_message.Message):
     lease_id: _builtins.str
     """Optional. The caller's lease; required while the item is claimed."""
     to: _builtins.str
-    """Required. Name of the colleague, who must be able to sign it."""
+    """Optional. Name of the colleague, who must be able to sign it; required unless `least_loaded` is given."""
     reason_code: _builtins.str
     """Required. handover, expertise, conflict_of_interest, workload or other."""
     note: _builtins.str
     """Optional. Note, at most 2000 code points; stored as personal content."""
+    least_loaded: _builtins.bool
+    """Optional. Hands it to the first of the item's `colleagues`; `to` is left out then."""
     def __init__(
         self,
         *,
@@ -1369,10 +1412,11 @@ class ReassignRequest(_message.Message):
         to: _builtins.str = ...,
         reason_code: _builtins.str = ...,
         note: _builtins.str = ...,
+        least_loaded: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "lease_id", b"lease_id", "note", b"note", "reason_code", b"reason_code", "ticket_id", b"ticket_id", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "lease_id", b"lease_id", "least_loaded", b"least_loaded", "note", b"note", "reason_code", b"reason_code", "ticket_id", b"ticket_id", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
