@@ -29,6 +29,7 @@ PAGES: dict[str, str] = {
     "/policies": "demo-safety-officer",
     "/policies/{name}": "demo-safety-officer",
     "/policies/{name}/hazards": "demo-safety-officer",
+    "/policies/{name}/standby": "demo-safety-officer",
     "/examination": "demo-privacy-officer",
     "/examination/entries/{index}": "demo-privacy-officer",
     "/oversight": "demo-medical-director",
@@ -48,6 +49,9 @@ NO_PAGES = {
     "/smart/begin/{system}": "leads to the record system",
     "/smart/back": "leads on from the record system",
     "/smart/jwks.json": "keys",
+    "/policies/{name}/what-if": "is looked at in test_whatif, with a draft that is tried",
+    "/worklist": "is looked at in test_worklist, with texts on it",
+    "/worklist/{inference}": "is looked at in test_worklist, with texts on it",
     "/smart/patients/{launch}": "is looked at in test_framed, where there is a record system",
 }
 
