@@ -57,6 +57,7 @@ def plain(policy: Policy) -> Policy:
         ({"severity": Severity.MAJOR}, "hold", "hold"),
         ({"severity": Severity.MODERATE}, "hold", "hold"),
         ({"severity": Severity.MINOR}, "release", "release"),
+        ({"severity": Severity.MINOR, "code": Code.UNKNOWN_DRUG}, "hold", "hold"),
         ({"severity": Severity.INFO}, "release", "release"),
         ({"code": Code.NEVER_EVENT, "basis": Basis.RULE}, "block", "block"),
         ({"code": Code.NEVER_EVENT, "basis": Basis.CURATED}, "hold", "hold"),
