@@ -49,6 +49,7 @@ OUTPUTS: Final[dict[str, str]] = {
             "OversightService",
             "PasskeyService",
             "PolicyService",
+            "SimulationService",
             "PromptService",
             "RecallService",
             "ReviewService",
