@@ -15,7 +15,7 @@ def start(_things: Things) -> simulation_pb2.StartSimulationRequest:
     return request
 
 
-@maker("SimulationService/GetSimulation", "pharmacist", own=True)
+@maker("SimulationService/GetSimulation", "safety_officer", own=True)
 def get(_things: Things) -> simulation_pb2.GetSimulationRequest:
     return simulation_pb2.GetSimulationRequest()
 

@@ -404,9 +404,12 @@ def _turns(text: str, statements: Sequence[Statement]) -> frozenset[frozenset[st
     return frozenset(found)
 
 
-_NO_MORE: Final = re.compile(r"[*_ ]*(?:stop(?:ped)?|none|nil|off|0(?: mg)?)[*_ ]*", re.I)
-_DOSED: Final = re.compile(r"[*_ ]*\d[\d.,]* ?(?:mg|mcg|micrograms?|g|units?)\b", re.I)
+_NO_MORE: Final = re.compile(r"[*_ ]{0,8}(?:stop(?:ped)?|none|nil|off|0(?: mg)?)[*_ ]{0,8}", re.I)
+_DOSED: Final = re.compile(r"[*_ ]{0,8}\d[\d.,]{0,11} ?(?:mg|mcg|micrograms?|g|units?)\b", re.I)
 _MOST_ROWS: Final = 16
+_MOST_HEADS: Final = 12
+"""Drugs that head columns; a row with more of them is no head, and each pair of them would cost."""
+_MOST_CHARS: Final = 8_000
 
 
 def _by_columns(text: str, named: Sequence[Statement]) -> set[frozenset[str]]:
@@ -419,9 +422,10 @@ def _by_columns(text: str, named: Sequence[Statement]) -> set[frozenset[str]]:
         if text.startswith("|", start):
             lines.setdefault(start, []).append(statement)
     for start, heads in lines.items():
-        if len({s.mention.span.start for s in heads}) < 2:
+        if not 2 <= len({s.mention.span.start for s in heads}) <= len(heads) <= _MOST_HEADS:
             continue
-        rows = [row.split("|") for row in text[start:].split("\n", _MOST_ROWS + 1)[1 : _MOST_ROWS + 1]]
+        below = text[start : start + _MOST_CHARS].split("\n", _MOST_ROWS + 1)
+        rows = [row.split("|") for row in below[1 : _MOST_ROWS + 1]]
         column = {s.mention.span.start: text.count("|", start, s.mention.span.start) for s in heads}
         for one in heads:
             for other in heads:

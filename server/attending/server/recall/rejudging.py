@@ -222,4 +222,4 @@ class Rejudging:
         except ExpectationFailed:
             # Another activation is due, or another process was quicker.
             return
-        log.info("recall.rejudged", tenant=tenant, judged=tally.judged, proposed=tally.recalls)
+        log.info("recall.rejudged", tenant=tenant, count=tally.recalls)
