@@ -178,3 +178,9 @@ def test_the_rails_of_a_call_share_one_answer_a_text(engines: Guard, monkeypatch
     asked.clear()
     engines.check_output("patient-message", Judged(answer, prompt))
     assert sorted(asked) == [(prompt, "prompt"), (answer, "output")]
+
+
+@pytest.mark.parametrize("name", ["Zebulon Quackenbush", "Mr Savage", "Ms Loser", "Mrs Brick", "Dr. Moron"])
+@pytest.mark.parametrize("place", ["prompt", "output"])
+def test_a_surname_is_no_insult(name: str, place: Place) -> None:
+    assert find_likeness(f"Dear {name}, your visit is on Tuesday.", place) == ()

@@ -34,6 +34,10 @@ SOURCE: Final = "attending.guardrails.rails.likeness, weights learnt from tests/
 _WEIGHTS: Final = Path(__file__).with_name("likeness.tsv")
 _ENDS: Final = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+|(?<=[\u3002\uff01\uff1f\u061f])")
 _QUOTE: Final = re.compile(r"(?<!\w)[\"']")
+_NAMED: Final = re.compile(
+    r"(?<=\b(?:Mr|Ms|Dr)[. ])[ ]?[A-Z][a-z'\u2019-]{1,30}|(?<=\bMrs[. ])[ ]?[A-Z][a-z'\u2019-]{1,30}"
+)
+"""A surname behind a title: Ms Savage and Mr Loser are called that."""
 _LONGEST: Final = 300
 _SHORTEST: Final = 25
 _TOLD: Final = 4
@@ -111,7 +115,7 @@ def find_likeness(text: str, place: Place) -> tuple[Likeness, ...]:
     Never raises for any string. Reads MAX_CHARACTERS at most: that a text is longer is a finding of `injection`.
     """
     wanted = READ[place]
-    text = text[:MAX_CHARACTERS]
+    text = _NAMED.sub(lambda name: "x" * len(name[0]), text[:MAX_CHARACTERS])
     folded = fold(text)
     flat = folded.replace("\n", " ")
     spans, spoken, lengths = windows(folded, place)
