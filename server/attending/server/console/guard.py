@@ -8,7 +8,9 @@ of an item in one of a configured page: see `Address.ancestors`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -43,6 +45,8 @@ HEADERS: Final = {
     "microphone=(), geolocation=(), payment=(), usb=()",
 }
 YEAR_SECONDS: Final = 31_536_000
+MOST_DRAINED_BYTES: Final = 65_536
+DRAIN_SECONDS: Final = 1.0
 FRAMED_PATHS: Final = ("/items/", "/smart/")
 """Pages that may be in a frame: what a launch leads to. Neither the queue nor signing in nor any officer's page may."""
 FRAMED_HEADER: Final = "x-attending-framed"
@@ -134,7 +138,11 @@ class Guard:
             await send(message)
 
         refused = self._refused(scope)
-        await (self._app if refused is None else refused)(scope, receive, guarded)
+        if refused is None:
+            await self._app(scope, receive, guarded)
+            return
+        await _drained(receive)
+        await refused(scope, receive, guarded)
 
     def _refused(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -158,3 +166,17 @@ class Guard:
             if not ours and not program:
                 return PlainTextResponse("WRONG_ORIGIN: this did not come from a page of the console\n", 403)
         return None
+
+
+async def _drained(receive: Receive) -> None:
+    """Reads what a refused request brings, within bounds: a connection that is closed over bytes which nobody read is
+    reset, and the refusal may be lost with it.
+    """
+    left = MOST_DRAINED_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while left > 0:
+                message = await receive()
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
+                left -= len(message.get("body", b""))
