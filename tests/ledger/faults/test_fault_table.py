@@ -140,6 +140,8 @@ class Script:
         size, _ = await ledger.head(LOG)
         for index in (0, size - 1):
             assert (await settle(ledger.get_entry, LOG, index)).index == index
+        counts = {f"stream-{name}": count for name, count in self.acknowledged.items()}
+        assert await settle(ledger.stream_versions, LOG, [*counts, "nobody's"]) == counts | {"nobody's": 0}
         for name, count in self.acknowledged.items():
             stream = f"stream-{name}"
             assert await settle(ledger.stream_version, LOG, stream) == count
