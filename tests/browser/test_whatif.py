@@ -77,7 +77,7 @@ def test_a_draft_is_mended_tried_and_read(desk: Open, held: Callable[..., Held])
         # Its text is behind the page of its item, where a look is on record.
         assert "clarithromycin" not in page.inner_text("#run").lower()
         page.set_viewport_size(PHONE)
-        page.emulate_media(color_scheme="dark")
+        page.emulate_media(color_scheme="dark", reduced_motion="reduce")
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         shot(page, "whatif-phone")
         assert found(page) == []
