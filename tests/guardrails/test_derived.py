@@ -103,7 +103,7 @@ def test_where_nothing_can_be_written_patterns_are_read_anew(
     needs = Derived(folder / "needs.json")
     if hindrance == "disk full":
         if not Path("/dev/full").exists():
-            pytest.skip("no full device here")
+            pytest.skip("no /dev/full: the kernel is not Linux")
         half = tmp_path / "half"
         half.touch()
         full = os.open("/dev/full", os.O_WRONLY)

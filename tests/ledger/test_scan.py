@@ -27,7 +27,7 @@ DECODERS = pytest.mark.parametrize("stdlib", [False, True], ids=["orjson", "stdl
 def decoder(stdlib: bool) -> Iterator[None]:
     """The module as it is, or as it is where orjson is not installed."""
     if not stdlib:
-        pytest.importorskip("orjson")
+        pytest.importorskip("orjson", reason="orjson is in the lock file: `make setup` installs it")
     kept = canonical._orjson_decode, canonical._orjson_encode
     if stdlib:
         canonical._orjson_decode = canonical._orjson_encode = None
@@ -105,7 +105,7 @@ def test_any_json_is_read_as_the_strict_parser_reads_it(
     st.sampled_from(['{"a":%b}', "[%b]", "[1,%b]", '[{"a":[%b]}]']),
 )
 def test_no_spelling_of_a_float_is_read(value: float, frame: str) -> None:
-    orjson = pytest.importorskip("orjson")
+    orjson = pytest.importorskip("orjson", reason="orjson is in the lock file: `make setup` installs it")
     for spelling in {orjson.dumps(value), repr(value).encode()}:
         for stdlib in (False, True):
             with decoder(stdlib):
