@@ -363,6 +363,32 @@ async def test_what_was_decided_before_may_be_decided_otherwise(ward: Ward) -> N
     assert await reason(prepare) == "EDIT_NOT_CLEAN"
 
 
+async def test_who_decides_otherwise_has_the_last_word(ward: Ward) -> None:
+    await signed(ward, await again(ward))
+    second = await again(ward)
+    assert not await asked(ward, second)
+    waits = await again(ward)
+    ticket = ticket_of(second)
+    lease = await claim(ward, ticket, ward.chen)
+    await ward.desk.dispose(ward.chen.principal, ticket, lease, 0, "fixed", "", "", fresh())  # type: ignore[arg-type]
+    prepared = await ward.desk.prepare(ward.chen.permit, ticket, lease, "A safe text", ward.chen.key_id)
+    await sign(ward, ticket, lease, ward.chen, prepared)
+    # What waits on the strength of the first word is asked about, and so is the next text.
+    [before] = (await ward.desk.view(ward.rivera.permit, ticket_of(waits))).decided_before
+    assert not before.stands
+    lease = await claim(ward, ticket_of(waits), ward.rivera)
+    prepare = ward.desk.prepare(ward.rivera.permit, ticket_of(waits), lease, None, ward.rivera.key_id)
+    assert await reason(prepare) == "DECISION_LAPSED"
+    third = await again(ward)
+    assert await asked(ward, third)
+    # Another patient's is another finding; and whoever accepts it after that has the last word in turn.
+    await signed(ward, await again(ward, subject_ref="MRN-2"))
+    assert not await asked(ward, await again(ward, subject_ref="MRN-2"))
+    await signed(ward, third)
+    assert not await asked(ward, await again(ward))
+    assert await verify(ward) == {}
+
+
 async def test_an_edit_that_keeps_it_is_as_clean_as_the_text(ward: Ward) -> None:
     await signed(ward, await again(ward))
     second = await again(ward)

@@ -1,7 +1,7 @@
 """Decisions of reviewers that still stand: found by the digest of their finding, and asked for again by their entry.
 
-A decision stands while the text that it was made over is released on its signatures, was not taken back, and nobody who
-read it again said otherwise.
+A decision stands while the text that it was made over is released on its signatures and was not taken back, nobody who
+read it again said otherwise, and nobody has said since of the same finding that it is to be fixed.
 """
 
 from __future__ import annotations
@@ -83,6 +83,14 @@ class Decisions:
             _READS.c.answer.is_not(None),
             _READS.c.answer != "approved",
         )
+        later = _DECIDED.alias("later")
+        # Whether or not their text went out: they did not share the decision.
+        overruled = exists().where(
+            later.c.log_id == _DECIDED.c.log_id,
+            later.c.digest == _DECIDED.c.digest,
+            later.c.entry_index > _DECIDED.c.entry_index,
+            later.c.disposition.not_in(sorted(KEEPS)),
+        )
         rows = await self._ledger.query(
             select(_DECIDED)
             .join(
@@ -98,6 +106,7 @@ class Decisions:
                 _ITEMS.c.facts_record.is_(None),
                 ~glass,
                 ~doubted,
+                ~overruled,
             )
             .order_by(_DECIDED.c.made_at, _DECIDED.c.entry_index)
         )
