@@ -152,6 +152,28 @@ async def test_break_glass_sends_nothing(room: Room, openly: bool) -> None:
     assert await room.desk.uses(TENANT, only_open=False, limit=9, offset=0) == []
 
 
+async def test_break_glass_that_comes_second_tells_nobody_what_it_was(room: Room) -> None:
+    gate, who = room.ward.gate, room.ward.rivera
+    known = {name: gate.policies.loaded(name) for name in gate.policies}
+    terms = BreakGlass(roles=("clinician",), review_within_hours=24)
+    policy = known[POLICY].policy.model_copy(update={"break_glass": terms})
+    gate.policies = PolicySet({**known, POLICY: replace(known[POLICY], policy=policy)})
+    put, marks = await room.put(), room.desk.marks
+    args = (who.principal, put.ticket, "patient_in_danger", "He is bleeding.")
+    real = marks.of
+
+    async def claimed_meanwhile(tenant: str, inference_id: str) -> Any:
+        patch.undo()
+        await claim(room.ward, put.ticket, room.ward.chen)
+        return await real(tenant, inference_id)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(marks, "of", claimed_meanwhile)
+        assert await reason(room.desk.break_glass(*args, key("second"))) == "ITEM_CHANGED"
+    assert await debrief_of(gate.ledger, TENANT, put.inference) is None
+    assert await reason(room.desk.break_glass(*args, key("second"))) == "PRACTICE_ITEM"
+
+
 async def test_its_end_is_a_debrief_and_nobody_is_called(room: Room) -> None:
     put, gate = await room.put(), room.ward.gate
     gate.clock.advance(hours=3)

@@ -77,9 +77,13 @@ class BreakGlass(Record):
         fixed = "fixed" in item.disposed.values() or any(one.record != record for one in item.signed_by)
         if fixed or await self._blocked(tenant, item):
             raise FailedPrecondition("DISPOSITION_NEEDS_EDIT")
-        if (mark := await self.marks.of(tenant, item.inference_id)) is not None:
-            # They would have sent it: that is their answer, and they are told at once that there is no patient.
-            await self._end_practice(tenant, item, version, mark, "break_glass", principal.actor)
+        mark = await self.marks.of(tenant, item.inference_id)
+        # They would have sent it: that is their answer, and they are told at once that there is no patient. While it
+        # has not ended nobody is told.
+        if mark is not None and not await self._end_practice(
+            tenant, item, version, mark, "break_glass", principal.actor
+        ):
+            raise Aborted("ITEM_CHANGED")
         require(State.HELD, "inference.released", practice=mark is not None)
         salt, content = await self._ledger.disclose_payload(tenant, record)
         text = {
@@ -158,11 +162,9 @@ class BreakGlass(Record):
 
     async def _permission(self, tenant: str, item: Item) -> Mapping[str, Any]:
         """What the entry that held the text permits; empty where it permits nothing."""
-        for entry in await self._ledger.whole_stream(tenant, item.inference_id):
-            if entry.type == "inference.held":
-                found = entry.body["sign_off"].get("break_glass")
-                return found if isinstance(found, Mapping) else {}
-        return {}
+        sign_off: Mapping[str, Any] = (await self._held_body(tenant, item)).get("sign_off", {})
+        found = sign_off.get("break_glass")
+        return found if isinstance(found, Mapping) else {}
 
     async def _use_row(self, tenant: str, inference_id: str) -> RowMapping:
         rows = await self._ledger.query(

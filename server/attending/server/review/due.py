@@ -10,13 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from attending.ledger.entry import PendingEntry
-from attending.ledger.errors import ExpectationFailed
-from attending.ledger.projection import RowWrite
-from attending.ledger.submission import Expectation
 from attending.server import projections
 from attending.server.clock import stamp
 from attending.server.inference.states import State, require
-from attending.server.replay.reducers import rows_of_append
 from attending.server.review.item import Item
 from attending.server.review.record import Record
 from sqlalchemy import ColumnElement, select
@@ -84,18 +80,7 @@ class Due(Record):
                 body={"ticket": item.ticket_id, **body(item)},
                 occurred_at=self._now(),
             )
-            known = RowWrite(_ITEMS, {"ticket_id": item.ticket_id}, item.row)
-            try:
-                await self._ledger.append(
-                    tenant,
-                    [entry],
-                    expect=[Expectation(item.inference_id, version)],
-                    rows=rows_of_append([entry], [known]),
-                )
-            except ExpectationFailed:
-                continue
-            self._changes.announce(tenant, item.inference_id)
-            done += 1
+            done += await self._unless_moved(tenant, item, version, entry)
         return done
 
     async def take_back(self, tenant: str, ticket_id: str) -> bool:

@@ -18,7 +18,7 @@ from attending.server.review import machine
 from attending.server.review.case import Case
 from attending.server.review.item import Item
 from attending.server.review.note import note_payload, note_violations
-from attending.server.review.record import Record
+from attending.server.review.record import Record, held_body
 
 ASSESSMENTS: Final = ("safe", "needs_change", "unsafe", "cannot_tell")
 RECORDED: Final = "review.opinion_recorded"
@@ -84,11 +84,6 @@ class Opinions(Record):
             raise FailedPrecondition("OPINION_REQUIRED")
 
     async def _own_view(self, tenant: str, item: Item) -> OwnView:
-        asked, given = False, set()
-        for entry in await self._ledger.whole_stream(tenant, item.inference_id):
-            if entry.type == "inference.held":
-                said = entry.body.get("oversight")
-                asked = isinstance(said, dict) and said.get("own_view_first") is True
-            elif entry.type == RECORDED:
-                given.add(entry.actor)
-        return OwnView(asked, frozenset(given))
+        stream = await self._ledger.whole_stream(tenant, item.inference_id)
+        asked = held_body(stream).get("oversight", {}).get("own_view_first") is True
+        return OwnView(asked, frozenset(entry.actor for entry in stream if entry.type == RECORDED))

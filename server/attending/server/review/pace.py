@@ -26,8 +26,6 @@ from attending.server.review.record import Record
 from sqlalchemy import select
 
 _SIGNATURES = projections.review_signature
-_FIRST_ENTRIES: Final = 50
-"""Of a stream: the one that holds the text is among them."""
 _LAST_LOOKS: Final = 200
 """Accesses of one person in which their first look at an item is sought; an earlier one counts as none."""
 _NO_FLOOR: Final = 0
@@ -111,11 +109,8 @@ class Pacing(Record):
         )
 
     async def _terms(self, tenant: str, item: Item) -> Terms:
-        for entry in await self._ledger.stream_entries(tenant, item.inference_id, 0, _FIRST_ENTRIES):
-            said = entry.body.get("oversight")
-            if entry.type == "inference.held" and isinstance(said, dict):
-                return Terms(said["tier"], said["words_per_minute"], said["raise_days"])
-        return Terms()
+        said = (await self._held_body(tenant, item)).get("oversight")
+        return Terms(said["tier"], said["words_per_minute"], said["raise_days"]) if said else Terms()
 
     async def _first_look(self, principal: Principal, item: Item) -> str | None:
         """When they were first shown the item, as far as their last accesses tell."""

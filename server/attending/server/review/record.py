@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from attending.guardrails.policy.schema import Policy
-from attending.ledger.entry import Payload, PendingEntry
+from attending.ledger.entry import Entry, Payload, PendingEntry
 from attending.ledger.errors import ExpectationFailed, LedgerError
 from attending.ledger.ledger import Ledger
 from attending.ledger.practice import UNDELIVERABLE
@@ -57,6 +57,11 @@ class Recent:
         self._ids[one] = None
         if len(self._ids) > self._size:
             del self._ids[next(iter(self._ids))]
+
+
+def held_body(stream: Iterable[Entry]) -> Mapping[str, Any]:
+    """The body of the entry of an inference's stream that held its text; empty where none did."""
+    return next((entry.body for entry in stream if entry.type == "inference.held"), {})
 
 
 class Record:
@@ -159,6 +164,10 @@ class Record:
             if entry.type == "inference.generated":
                 return entry.body
         raise NotFound("UNKNOWN_TICKET")
+
+    async def _held_body(self, tenant: str, item: Item) -> Mapping[str, Any]:
+        """The body of the entry that held the text, by whose terms the item is reviewed; empty where none did."""
+        return held_body(await self._ledger.whole_stream(tenant, item.inference_id))
 
     async def _result(self, tenant: str, item: Item) -> Result:
         """What the checks said of the text as generated, the last time that they ran."""
@@ -269,6 +278,10 @@ class Record:
         first wins.
         """
         entry = self._debrief(item, mark, actor or f"system:{self._owner}", answer)
+        return await self._unless_moved(tenant, item, version, entry)
+
+    async def _unless_moved(self, tenant: str, item: Item, version: int, entry: PendingEntry) -> bool:
+        """Appends what the desk says by itself; False where anything happened to the item since."""
         known = RowWrite(_ITEMS, {"ticket_id": item.ticket_id}, item.row)
         try:
             await self._ledger.append(
