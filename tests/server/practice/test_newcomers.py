@@ -114,6 +114,11 @@ async def test_a_text_that_the_policy_would_not_hold_is_no_item(room: Room, newc
     changed = replace(room.openings.catalogue, items_in_order=(blocked,))
     room.openings.catalogue = changed
     assert await newcomers.offer(room.ward.rivera.principal) is None
+    # Known from then on: no look at the queue runs the checks again.
+    assert len(gate.checker.outputs) == 1
+    for who in (room.ward.rivera, room.ward.chen):
+        assert await newcomers.offer(who.principal) is None
+    assert len(gate.checker.outputs) == 1
     size, _root = await gate.ledger.head(TENANT)
     entries = await gate.ledger.list_entries(TENANT, 0, size)
     assert not [entry for entry in entries if entry.stream.startswith("inf_")]

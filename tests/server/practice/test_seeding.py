@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from attending.guardrails.checks.rests_on import Grounds
 from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Oversight, Seeded
 from attending.ledger.errors import StoreUnavailable
@@ -19,6 +20,7 @@ from attending.server.practice.seeding import Seeding
 
 from tests.server.inference.conftest import TENANT, key
 from tests.server.practice.conftest import POLICY, Room
+from tests.server.review.conftest import revise
 from tests.server.review.test_desk import claim, fresh, held, ticket_of
 
 LEAST = 50
@@ -105,6 +107,24 @@ async def test_it_looks_like_the_newest_that_an_application_asked_for(room: Room
     assert ticket.startswith("tkt_")
 
 
+async def test_where_findings_are_known_again_its_entries_say_as_much(room: Room) -> None:
+    gate = room.ward.gate
+    gate.checker.grounds = Grounds("{}", {"secretdrug": ("5 mg",)})
+    revise(room.ward, POLICY, suppression={"days": 90})
+    served = gate.pipeline._serving.now.policies
+    assert isinstance(served, PolicySet)
+    gate.policies = served
+    await busy(room)
+    assert await seeding_of(room).sweep(TENANT) == 1
+    [(inference, _ticket)] = (await room.desk.marks.waiting(TENANT)).items()
+    like = await held(room.ward, subject_ref="MRN-2")
+    bodies = [
+        (await gate.ledger.stream_entries(TENANT, one))[-1].body for one in (inference, like.inference_id)
+    ]
+    assert [[one["finding"] for one in body["alike"]] for body in bodies] == [[0], [0]]
+    assert sorted(bodies[0]) == sorted(bodies[1])
+
+
 async def test_while_a_text_is_overdue_nothing_is_planted_and_what_waits_is_taken_back(room: Room) -> None:
     seeding = seeding_of(room)
     await busy(room)
@@ -168,6 +188,16 @@ async def test_for_these_reasons_nothing_is_planted(room: Room, why: str) -> Non
     before = await gate.ledger.head(TENANT)
     assert await seeding.sweep(TENANT) == 0
     assert await gate.ledger.head(TENANT) == before
+
+
+async def test_checks_that_were_down_are_asked_another_time(room: Room) -> None:
+    gate, seeding = room.ward.gate, seeding_of(room)
+    await busy(room)
+    gate.checker.failed_rail = _failed()
+    for _ in room.openings.catalogue:
+        assert await seeding.sweep(TENANT) == 0
+    gate.checker.failed_rail = None
+    assert await seeding.sweep(TENANT) == 1
 
 
 async def test_what_everybody_has_met_is_not_planted_again(room: Room) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from attending.guardrails.guard import InputDecision, OutputDecision
 from attending.guardrails.phi import count_replaced
 from attending.guardrails.policy.decide import decide
-from attending.guardrails.policy.schema import Policy
+from attending.guardrails.policy.schema import Audience, Policy
 from attending.ledger.entry import Payload, PendingEntry
 from attending.ledger.errors import ExpectationFailed
 from attending.ledger.ledger import Ledger
@@ -32,6 +32,7 @@ from attending.server.inference.disposition import disposition, effective_audien
 from attending.server.inference.entries import Result
 from attending.server.inference.prompt import compose
 from attending.server.inference.states import State, require
+from attending.server.inference.suppression import Suppression
 from attending.server.inference.watch import Changes
 from attending.server.practice.catalogue import Catalogue, PracticeItem
 from attending.server.practice.mark import Mark
@@ -92,9 +93,16 @@ class Openings:
         self._switch = switch
         self._changes = changes
         self._guard = guard
+        self._suppression = Suppression(ledger)
         self._owner = owner
         self._now = now
         self.catalogue = catalogue
+        self._unfit: set[tuple[str, Audience, str]] = set()
+        """Hash of a policy, for whom it judged, and an item that it would not hold."""
+
+    def fits(self, policy: Policy, item: PracticeItem, recipient: str) -> bool:
+        """False for an item that the policy would not hold, as this process has seen; no check runs for it."""
+        return (policy.hash, effective_audience(policy, recipient), item.id) not in self._unfit
 
     async def open(
         self,
@@ -115,6 +123,8 @@ class Openings:
         Raises GuardOverloaded, FailedPrecondition (SYSTEM_HALTED and as `Switch.append`), and the ledger's errors.
         """
         recipient = str(pattern.requested["recipient"])
+        if not self.fits(policy, item, recipient):
+            return False
         context = RequestContext(
             policy.name, None, item.context, item.given, (), None, recipient, (), "integrated"
         )
@@ -126,7 +136,11 @@ class Openings:
         findings = (*found.findings, *checked.findings)
         verdict = decide(policy, findings, audience=audience)
         runs = (*checked.rail_runs, *found.rail_runs)
-        if checked.verdict == "block" or verdict.disposition != "hold" or any(run.failed for run in runs):
+        if any(run.failed for run in runs):
+            # Another time it may be judged.
+            return False
+        if checked.verdict == "block" or verdict.disposition != "hold":
+            self._unfit.add((policy.hash, audience, item.id))
             return False
         if reader is not None and not reader.roles & set(verdict.required_roles):
             return False
@@ -208,7 +222,17 @@ class Openings:
             0,
             checked,
         )
-        kind, body = disposition(call, verdict, findings, final, self._now())
+        # Nothing was decided on a patient who is no other text's: it says of each finding what a real one's entry says.
+        known = await self._suppression.known(
+            call,
+            findings,
+            verdict,
+            found.grounds,
+            audience=audience,
+            knowledge_hash=found.knowledge_hash,
+            now=self._now(),
+        )
+        kind, body = disposition(call, verdict, findings, final, self._now(), known)
         body["ticket"] = ticket
         if reader is not None:
             # Nobody is kept waiting: no promise runs out, nobody is called, and it goes out in no emergency.

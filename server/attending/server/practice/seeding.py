@@ -65,8 +65,6 @@ class Seeding:
         self._turn = turn
         self._now = now
         self._chance = chance or random.SystemRandom()
-        self._unfit: set[tuple[str, str]] = set()
-        """Hash of a policy, and an item that it would not hold."""
 
     async def sweep(self, tenant: str) -> int:
         """Takes back what is not to wait any longer, and plants what may be planted; returns how many it planted.
@@ -81,6 +79,8 @@ class Seeding:
             policy = self._policies.get(name)
             rule = None if policy is None else policy.oversight.seeded
             here = await self._tickets(tenant, name, waiting)
+            if rule is None and not here:
+                continue
             late = await self._late(tenant, name, here)
             left = [
                 one for one in here if not await self._taken_back(tenant, one, at_once=late or rule is None)
@@ -97,11 +97,11 @@ class Seeding:
 
     async def _plant(self, tenant: str, policy: Policy) -> bool:
         pattern = await self._pattern(tenant, policy.name)
-        item = None if pattern is None else await self._choice(tenant, policy)
+        item = None if pattern is None else await self._choice(tenant, policy, pattern)
         if pattern is None or item is None:
             return False
         key = new_key()
-        done = await self._openings.open(
+        return await self._openings.open(
             tenant,
             policy,
             item,
@@ -110,11 +110,8 @@ class Seeding:
             mark=Mark(SEEDED, item.id, self._openings.catalogue.hash, key.hex()),
             pattern=pattern,
         )
-        if not done:
-            self._unfit.add((policy.hash, item.id))
-        return done
 
-    async def _choice(self, tenant: str, policy: Policy) -> PracticeItem | None:
+    async def _choice(self, tenant: str, policy: Policy, pattern: Pattern) -> PracticeItem | None:
         """One of those that fewest of the people who may sign any have met; None where everybody knows all of them."""
         people = {
             one.name
@@ -132,7 +129,7 @@ class Seeding:
             for one in self._openings.catalogue.items_in_order
             if one.policy == policy.name
             and met[one.id] < len(people)
-            and (policy.hash, one.id) not in self._unfit
+            and self._openings.fits(policy, one, str(pattern.requested["recipient"]))
         ]
         fewest = min((met[one.id] for one in fit), default=0)
         least = [one for one in fit if met[one.id] == fewest]
