@@ -10,7 +10,7 @@ from attending.server.console.facts import GROUPS, given, read, refused
 from attending.server.console.present import said
 from attending.server.errors import InvalidRequest
 from attending.server.review.facts import context_json
-from attending.server.wire.patient import added_facts
+from attending.server.wire.patient import MAX_LIST_ITEMS, added_facts
 from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 
@@ -66,11 +66,44 @@ def test_what_is_written_arrives_with_its_unit() -> None:
         ({"allergies": "latex", "allergies_none": "on"}, "allergies"),
         ({"labs": "5.4"}, "labs"),
         ({"labs": "potassium high"}, "labs"),
+        ({"labs": "platelets 150,000 /µL"}, "labs"),
+        ({"labs": "platelets 150.000 /µL"}, "labs"),
+        ({"labs": "platelets 150 000 /µL"}, "labs"),
+        ({"labs": "platelets 150 000/µL"}, "labs"),
+        ({"labs": "platelets 150\u00a0000 /µL"}, "labs"),
+        ({"labs": "CA 125 30 U/mL"}, "labs"),
     ],
 )
 def test_what_could_be_read_in_two_ways_is_refused(sent: dict[str, str], field: str) -> None:
     _facts, wrong = read(sent)
     assert list(wrong) == [field]
+
+
+def test_a_result_has_decimals_and_units_that_begin_with_a_number() -> None:
+    facts, wrong = read(
+        {"labs": "troponin 0,012 ng/mL\nplatelets  150\t10^9/L\nCA 19-9 = 37 U/mL\ncells 1234.567"}
+    )
+    assert wrong == {}
+    assert [(one.code, one.value, one.unit) for one in facts.labs] == [
+        ("troponin", 0.012, "ng/mL"),
+        ("platelets", 150, "10^9/L"),
+        ("CA 19-9", 37, "U/mL"),
+        ("cells", 1234.567, ""),
+    ]
+
+
+def test_a_line_of_blanks_is_read_in_a_moment() -> None:
+    """In time that grows with the line: as a pattern that tries its blanks in every way this is hours."""
+    _facts, wrong = read({"labs": "a" + " \t" * 50_000 + "b"})
+    assert list(wrong) == ["labs"]
+
+
+def test_more_results_than_the_wire_takes_are_refused_and_not_read() -> None:
+    facts, wrong = read({"labs": "sodium 138 mmol/L\n" * 100_000})
+    assert (wrong, len(facts.labs)) == ({}, MAX_LIST_ITEMS + 1)
+    with pytest.raises(InvalidRequest) as refusal:
+        added_facts(facts)
+    assert [path for path, _told in refusal.value.field_violations] == ["facts.labs"]
 
 
 def test_the_words_of_a_refusal_hold_nothing_of_what_was_written() -> None:

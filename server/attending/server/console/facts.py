@@ -17,15 +17,19 @@ from attending.server.console.gate import Visit, text_of
 from attending.server.errors import InvalidRequest
 from attending.server.review.desk import Desk
 from attending.server.services.begun import once_of
-from attending.server.wire.patient import MAX_INFANT_DAYS, MEASURES, added_facts
+from attending.server.wire.patient import MAX_INFANT_DAYS, MAX_LIST_ITEMS, MEASURES, added_facts
 from attending.v1 import common_pb2, review_pb2
 from starlette.responses import JSONResponse, Response
 
 _NUMBER: Final = re.compile(r"\d{1,5}(?:[.,]\d{1,2})?", re.ASCII)
-_RESULT: Final = re.compile(
-    r"(\D[^=:]*?)\s*[=: ]\s*(-?\d{1,7}(?:[.,]\d{1,4})?)(?:\s+(\S.{0,40}|%)|(%))?", re.ASCII
-)
-"""`potassium 5.4 mmol/L`: a name, a number and the unit, which a `%` may follow at once."""
+_BLANKS: Final = re.compile(r"\s+", re.ASCII)
+_RESULT: Final = re.compile(r"(\D[^=:]*?) ?[=: ] ?(-?\d{1,7}(?:[.,]\d{1,4})?)(?: (\S.{0,40})|(%))?", re.ASCII)
+"""`potassium 5.4 mmol/L`: a name, a number and the unit, which a `%` may follow at once. Of a line whose blanks are one
+each: where they may be many, a long run of them is tried in every way.
+"""
+_THOUSANDS: Final = re.compile(r"-?[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
+_DIGITS: Final = re.compile(r"\d+(?: |\Z)|\d{3}(?!\d)", re.ASCII)
+"""What no unit begins with: the rest of a number that is written in groups, or a second number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +143,18 @@ def read(sent: Mapping[str, Any]) -> tuple[common_pb2.PatientContext, dict[str, 
             given = getattr(facts, name)
             given.none_known = none
             given.short_forms.extend(lines)
-    for line in _lines(sent, "labs"):
-        result = _RESULT.fullmatch(line)
+    # One more than the wire takes, for it to refuse.
+    for line in _lines(sent, "labs")[: MAX_LIST_ITEMS + 1]:
+        result = _RESULT.fullmatch(_BLANKS.sub(" ", line))
         if result is None:
             wrong["labs"] = "needs on each line a name, a number and a unit, such as: potassium 5.4 mmol/L"
             break
         unit = (result[3] or result[4] or "").strip()
+        if _THOUSANDS.fullmatch(result[2]) or _DIGITS.match(unit):
+            wrong["labs"] = (
+                "has a number that could be read in two ways: write 150000, and at most two decimals"
+            )
+            break
         facts.labs.add(code=result[1].strip(), value=float(result[2].replace(",", ".")), unit=unit)
     _together(facts, wrong)
     return facts, wrong
