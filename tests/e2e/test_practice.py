@@ -46,6 +46,11 @@ def command(server: ServerProcess, *words: str) -> str:
 
 def test_a_practice_item_over_the_wire(fresh: ServerProcess) -> None:
     with signed_in(fresh, NEWCOMER) as browser:
+        # A table that a page renews by itself makes none: who left it open would be given one after the other.
+        by_itself = {**HTML, "X-Attending-Background": "1"}
+        assert browser.get("/?part=rows", headers=by_itself).status_code == 200
+        with ReviewClient(fresh.connection(NEWCOMER)) as mine:
+            assert not [one for one in mine.queue() if one.practice]
         assert 'id="practice"' in browser.get("/", headers=HTML).text
     with ReviewClient(fresh.connection(OTHER)) as other, ReviewClient(fresh.connection(NEWCOMER)) as mine:
         [line] = [one for one in mine.queue() if one.practice]

@@ -75,7 +75,9 @@ class QueuePage:
     async def __call__(self, visit: Visit) -> Response:
         """The whole page, or its table alone for a script."""
         query, who = visit.request.query_params, visit.principal
-        practice = None if self._newcomers is None else await self._newcomers.offer(who)
+        # A page that looks again by itself offers nobody anything: an item that ran out is followed by another.
+        part = query.get("part") == "rows"
+        practice = None if part or self._newcomers is None else await self._newcomers.offer(who)
         policy, after = query.get("policy") or None, query.get("after") or ""
         looks = "safety_officer" in who.roles or who.emergency is not None
         states = ("held", "blocked") if looks else ("held",)
@@ -84,9 +86,8 @@ class QueuePage:
         found = await self._desk.queue(who.tenant, wanted, PAGE, after)
         now = self._pages.now()
         rows = [row_of(item, who.name, now) for item, _version in found.items]
-        template = "rows.html" if query.get("part") == "rows" else "queue.html"
         return self._pages.page(
-            template,
+            "rows.html" if part else "queue.html",
             visit=visit,
             rows=rows,
             practice=practice,
