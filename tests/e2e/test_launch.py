@@ -144,6 +144,10 @@ def test_a_session_in_a_frame_has_its_patients_items_and_nothing_else(place: Pla
     for wrong in ({"Origin": place.ehr.url}, {"Sec-Fetch-Site": "cross-site"}):
         assert visitor.post(f"/items/{ticket}/claim", step, **csrf, **wrong).text.startswith("WRONG_ORIGIN")
     assert visitor.post(f"/items/{ticket}/claim", step, **csrf).json()["lease"]
+    # Who passes it on comes back to the patient: the queue is in no frame.
+    mine = visitor.get(f"/items/{ticket}").text
+    assert 'id="escalate-dialog"' in mine
+    assert 'data-then="/"' not in mine
     # Its cookie is nobody's in a window, under either name.
     window = Visitor(place, WINDOW)
     for name in ("attending", "attending-framed"):

@@ -114,14 +114,14 @@ class LaunchPages:
             permit, "access.searched", "launch", subject=pseudonym, about={"launch": launch.launch_id}
         )
         launch.subjects = await self._everybody(who.tenant, pseudonym)
-        rows = []
+        rows, total = [], 0
         if launch.subjects:
             found = await self._desk.queue(who.tenant, Wanted(subjects=launch.subjects, who=who), MOST)
             now = self._pages.now()
-            rows = [row_of(item, who.name, now) for item, _version in found.items]
+            rows, total = [row_of(item, who.name, now) for item, _version in found.items], found.total
         if len(rows) == 1 and "list" not in visit.request.query_params:
             return RedirectResponse(f"/items/{rows[0].item.ticket_id}", 303)
-        return self._pages.page("launch.html", visit=visit, rows=rows)
+        return self._pages.page("launch.html", visit=visit, rows=rows, total=total)
 
     async def ended(self, _request: Request) -> Response:
         """In place of signing in, which no frame shows."""
