@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from attending.guardrails.finding import Code, Severity
+from attending.guardrails.knowledge.assemble import pack
 from attending.guardrails.knowledge.graph import Knowledge
 from attending.guardrails.knowledge.load import DEFAULT
 from attending.server.console.edges import WIDTH, Edges, drawing
@@ -70,7 +72,9 @@ def test_every_drawing_stays_within_its_frame(knowledge: Knowledge) -> None:
     assert seen > 10
 
 
-async def test_what_another_pack_judged_is_not_drawn(knowledge: Knowledge, tmp_path: Path) -> None:
+async def test_what_another_pack_judged_is_not_drawn(
+    knowledge: Knowledge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = [(3, PAIR), (4, replace(PAIR, code=Code.DUPLICATE)), (5, replace(PAIR, rule_id="ansm:2016:0"))]
     edges = Edges(None, lambda: knowledge.hash)
     assert set(await edges.drawn(found, knowledge.hash)) == {3}
@@ -80,6 +84,17 @@ async def test_what_another_pack_judged_is_not_drawn(knowledge: Knowledge, tmp_p
     shutil.copytree(DEFAULT, folder)
     (folder / "manifest.json").write_text("{}")
     assert await Edges(folder, lambda: knowledge.hash).drawn(found, knowledge.hash) == {}
+    # Another lies ready, and is in force nowhere yet: it is not unpacked for every page that is looked at.
+    shutil.copytree(DEFAULT, folder, dirs_exist_ok=True)
+    table = folder / "interactions.tsv"
+    table.write_bytes(table.read_bytes().replace(b"moderate", b"major", 1))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["hash"] = pack.digest({one.name: one.read_bytes() for one in folder.glob("*.tsv")})
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    ready = Edges(folder, lambda: knowledge.hash)
+    with monkeypatch.context() as patched:
+        patched.setattr(Knowledge, "__init__", lambda *_given: pytest.fail("a pack was unpacked"))
+        assert await ready.drawn(found, knowledge.hash) == {}
     # Two that ask at once are answered by one reading.
     both = await asyncio.gather(*(edges.drawn(found, knowledge.hash) for _ in range(2)))
     assert [set(one) for one in both] == [{3}, {3}]

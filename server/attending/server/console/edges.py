@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 from attending.guardrails.finding import Code, Finding
 from attending.guardrails.knowledge.graph import Knowledge
-from attending.guardrails.knowledge.load import PackError
+from attending.guardrails.knowledge.load import DEFAULT, Pack, PackError
 from attending.guardrails.knowledge.subgraph import Edge, between
 from attending.server.content_hash import digits
 
@@ -94,12 +94,16 @@ class Edges:
             if digits(self._judges_by()) != digits(pack):
                 return None
             try:
-                self._knowledge = await asyncio.to_thread(Knowledge.load, self._folder)
+                found = await asyncio.to_thread(Pack.read, self._folder or DEFAULT)
+                # Another one lies there, as one that waits for its second person does: it is not unpacked.
+                if digits(found.hash) != digits(pack):
+                    return None
+                self._knowledge = await asyncio.to_thread(Knowledge, found)
             except (OSError, PackError) as err:
                 # The drawing explains a finding; the finding stands without it.
                 log.warning("console.knowledge_unreadable", error_type=type(err).__name__)
                 return None
-            return self._knowledge if digits(self._knowledge.hash) == digits(pack) else None
+            return self._knowledge
 
 
 def drawing(knowledge: Knowledge, finding: Finding) -> Drawing | None:
