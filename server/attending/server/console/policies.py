@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,7 @@ from attending.server.console.render import Pages, span
 from attending.server.console.verdicts import SEVERITIES, decided, row_words
 from attending.server.errors import InvalidRequest, NotFound
 from attending.server.services.policy import PolicyService
-from attending.server.simulation.period import period
+from attending.server.simulation.period import Period, period
 from attending.v1 import policy_pb2
 from starlette.responses import JSONResponse, Response
 
@@ -123,10 +123,8 @@ class PolicyPages:
 
     async def hazards(self, visit: Visit) -> Response:
         """The hazard log, with what was seen of each hazard in a period that is chosen."""
-        name, over, now = _name(visit), visit.request.query_params.get("over", "90d"), self._pages.now()
-        if over not in dict(OVER):
-            raise InvalidRequest([("over", "must be one that there is")])
-        chosen = period(over, now)
+        name, over = _name(visit), visit.request.query_params.get("over", "90d")
+        chosen = chosen_period(over, self._pages.now())
         request = policy_pb2.ListHazardsRequest(policy=name)
         request.since.FromDatetime(chosen.since)
         request.until.FromDatetime(chosen.until)
@@ -135,10 +133,8 @@ class PolicyPages:
 
     async def standby(self, visit: Visit) -> Response:
         """What the policy's mode released that enforcing would not have, over a period that is chosen."""
-        name, over, now = _name(visit), visit.request.query_params.get("over", "90d"), self._pages.now()
-        if over not in dict(OVER):
-            raise InvalidRequest([("over", "must be one that there is")])
-        chosen = period(over, now)
+        name, over = _name(visit), visit.request.query_params.get("over", "90d")
+        chosen = chosen_period(over, self._pages.now())
         request = policy_pb2.GetStandbyRequest(policy=name)
         request.since.FromDatetime(chosen.since)
         request.until.FromDatetime(chosen.until)
@@ -198,6 +194,13 @@ class PolicyPages:
             return load_policy(self._folder / name)
         except (PolicyError, OSError):
             return None
+
+
+def chosen_period(over: str, now: datetime) -> Period:
+    """One of OVER until `now`; InvalidRequest for any other."""
+    if over not in dict(OVER):
+        raise InvalidRequest([("over", "must be one that there is")])
+    return period(over, now)
 
 
 def sign_off_words(policy: Policy) -> str:

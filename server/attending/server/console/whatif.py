@@ -13,16 +13,14 @@ from attending.guardrails.policy.yaml_form import MAX_YAML_BYTES
 from attending.server import clock
 from attending.server.activation.standing import KNOWLEDGE
 from attending.server.console.gate import Visit, text_of
-from attending.server.console.policies import KNOWLEDGE_PLACE
+from attending.server.console.policies import KNOWLEDGE_PLACE, OVER, chosen_period
 from attending.server.console.render import Pages
 from attending.server.errors import InvalidRequest, NotFound
 from attending.server.review.desk import Desk
 from attending.server.services.simulation import SimulationService
-from attending.server.simulation.period import period
 from attending.v1 import simulation_pb2
 from starlette.responses import JSONResponse, Response
 
-OVER: Final = (("7d", "7 days"), ("30d", "30 days"), ("90d", "90 days"), ("365d", "a year"))
 DECISIONS: Final = ("release", "hold", "block")
 _NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 
@@ -75,9 +73,7 @@ class WhatIfPages:
         """Begins a run, or tells what is wrong with the draft, line by line."""
         fields = await visit.fields()
         over, minutes = text_of(fields, "over"), text_of(fields, "minutes", required=False).strip()
-        if over not in dict(OVER):
-            raise InvalidRequest([("over", "must be one that there is")])
-        chosen = period(over, self._pages.now() + timedelta(seconds=1))
+        chosen = chosen_period(over, self._pages.now() + timedelta(seconds=1))
         drafted = text_of(fields, "version", required=False) == "draft"
         request = simulation_pb2.StartSimulationRequest(
             policy=_policy(visit),

@@ -65,7 +65,7 @@ class WorklistPages:
             one=candidate,
             text=outcome.output,
             pieces=present.pieces(outcome.output or "", findings),
-            open=candidate.state == recall_pb2.CANDIDATE_STATE_OPEN,
+            standing=recall_pb2.CandidateState.Name(candidate.state)[16:].lower(),
             may_decide=bool(who.roles & MAY_DECIDE),
         )
 
