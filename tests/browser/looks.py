@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,12 @@ def found(page: Page | Frame) -> list[tuple[str, list[str]]]:
         (one["id"], [str(node["target"]) + " " + node["failureSummary"] for node in one["nodes"]])
         for one in report["violations"]
     ]
+
+
+def shot(page: Page, name: str) -> None:
+    """A picture to look at, in the folder that ATTENDING_SHOTS names."""
+    if folder := os.environ.get("ATTENDING_SHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
 def faults(page: Page) -> list[tuple[object, ...]]:

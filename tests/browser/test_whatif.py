@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.browser.conftest import Held, Open
-from tests.browser.looks import PHONE, found
+from tests.browser.looks import PHONE, found, shot
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
 
 OFFICER = "demo-safety-officer"
 POLICY = "discharge-plan"
 OVER = 120_000
-
-
-def shot(page: Any, name: str) -> None:
-    """A picture to look at, in the folder that ATTENDING_SHOTS names."""
-    if folder := os.environ.get("ATTENDING_SHOTS"):
-        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
 
 
 def test_a_draft_is_mended_tried_and_read(desk: Open, held: Callable[..., Held]) -> None:

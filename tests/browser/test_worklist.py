@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from attending.client import PolicyClient, RecallClient
 from attending.guardrails.knowledge.assemble import pack
 
 from tests.browser.conftest import Held, Open, press_sign
-from tests.browser.looks import PHONE, found
+from tests.browser.looks import PHONE, found, shot
 from tests.e2e.server_process import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
 
 TEXT = "Current medications: lisinopril 10 mg daily, cetirizine 10 mg daily. Letter {}."
 SECONDS = 180.0
-
-
-def shot(page: Any, name: str) -> None:
-    """A picture to look at, in the folder that ATTENDING_SHOTS names."""
-    if folder := os.environ.get("ATTENDING_SHOTS"):
-        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
 
 
 def another_pack(folder: Path) -> bytes:

@@ -11,7 +11,7 @@ from attending.ledger.errors import StoreUnavailable
 from attending.server.auth.principal import Principal
 from attending.server.console.links import Links
 from attending.server.console.places import Places
-from attending.server.console.sessions import MAX_OF_ONE_PERSON, Sessions
+from attending.server.console.sessions import MAX_LAUNCHES, MAX_OF_ONE_PERSON, Sessions
 
 WHO = Principal("rivera", "north", "human", frozenset({"clinician"}), "Dr Rivera", "oidc")
 
@@ -94,6 +94,19 @@ async def test_a_token_of_another_process_that_lives_is_elsewhere(log: Log, cloc
     assert not await places.is_elsewhere(token)
     alone = Places(Shared("srv-a", shared=False), "srv-b")  # type: ignore[arg-type]
     assert not await alone.is_elsewhere(token)
+
+
+async def test_a_session_knows_its_newest_launches_and_whose_they_are(sessions: Sessions) -> None:
+    session, _token = await sessions.begin(WHO)
+    made = [session.launched(f"Patient/{number}") for number in range(MAX_LAUNCHES + 1)]
+    assert list(session.launches) == [one.launch_id for one in made[1:]]
+    # Nobody is nobody's launch, also while nobody has looked who a launch is for.
+    assert session.launch_of(None) is None
+    assert session.launch_of("sub_1") is None
+    made[0].subjects = made[3].subjects = made[5].subjects = frozenset({"sub_1"})
+    assert session.launch_of("sub_1") is made[5]
+    assert session.launch_of("sub_2") is None
+    assert "Patient/" not in repr(session)
 
 
 async def test_a_session_ends_when_nothing_is_done_and_at_the_latest(
