@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import BreakGlass, Sampling
-from attending.ledger.errors import SubjectErased
+from attending.ledger.errors import KeyStoreUnavailable, LedgerError, StoreUnavailable, SubjectErased
 from attending.ledger.practice import DEBRIEFED, UNDELIVERABLE
 from attending.ledger.review_signature import sign_statement
 from attending.server.app import package_policies
@@ -268,6 +268,37 @@ async def test_a_mark_that_cannot_be_read_releases_nothing(room: Room) -> None:
             await room.desk.sign(who.principal, put.ticket, lease, prepared.preparation_id, signature, once)
     assert (await gate.types(put.inference))[-1] != "inference.released"
     await room.desk.reject(who.principal, put.ticket, lease, "unsafe", "", fresh())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("outage", [StoreUnavailable, KeyStoreUnavailable])
+async def test_while_a_mark_cannot_be_asked_for_nothing_is_decided(
+    room: Room, outage: type[LedgerError]
+) -> None:
+    """Else it would end as a text that somebody refused or was late for, and be told of by nobody."""
+    gate, who, put = room.ward.gate, room.ward.rivera, await room.put()
+    lease = await claim(room.ward, put.ticket, who)
+    reject = (who.principal, put.ticket, lease, "unsafe", "")
+    room.desk.marks._known.clear()
+    before = await gate.types(put.inference)
+
+    async def away(_log_id: str, _record: str) -> bytes:
+        raise outage("away")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gate.ledger, "open_payload", away)
+        for call in (
+            room.desk.reject(*reject, fresh()),  # type: ignore[arg-type]
+            room.desk.marks.waiting(TENANT),
+            room.desk.take_back(TENANT, put.ticket),
+        ):
+            with pytest.raises(outage):
+                await call
+        gate.clock.advance(days=30)
+        with pytest.raises(outage):
+            await room.desk.expire_due(TENANT, "srv-test")
+    assert await gate.types(put.inference) == before
+    assert await room.desk.expire_due(TENANT, "srv-test") == 1
+    assert (await gate.types(put.inference))[-1] == DEBRIEFED
 
 
 async def test_two_at_once_debrief_it_once(room: Room) -> None:

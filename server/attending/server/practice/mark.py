@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from attending.ledger.errors import LedgerError
+from attending.ledger.errors import KeyStoreUnavailable, LedgerError, StoreUnavailable
 from attending.ledger.ledger import Ledger
 from attending.ledger.practice import OPEN, SEEDED
 from attending.server import projections
@@ -87,6 +87,17 @@ class Marks:
                 del self._known[next(iter(self._known))]
         return self._known[slot]
 
+    async def where_open(self, tenant: str, inference_id: str) -> Mark | None:
+        """As `of`, None too where the request can be opened no more. An outage is raised: it makes no real text of a
+        practice item.
+        """
+        try:
+            return await self.of(tenant, inference_id)
+        except (StoreUnavailable, KeyStoreUnavailable):
+            raise
+        except (LedgerError, ValueError):
+            return None
+
     async def waiting(self, tenant: str, policy: str | None = None) -> dict[str, str]:
         """Inference id to ticket of the seeded items that nobody has decided on: what figures leave out, since no row
         tells them from others. Of items whose request cannot be opened nothing is said.
@@ -97,13 +108,7 @@ class Marks:
         rows = await self._ledger.query(select(_ITEMS.c.inference_id, _ITEMS.c.ticket_id).where(*where))
         found = {}
         for inference_id, ticket in map(tuple, rows):
-            if await self._seeded(tenant, inference_id):
+            mark = await self.where_open(tenant, str(inference_id))
+            if mark is not None and mark.seeded:
                 found[str(inference_id)] = str(ticket)
         return found
-
-    async def _seeded(self, tenant: str, inference_id: str) -> bool:
-        try:
-            mark = await self.of(tenant, inference_id)
-        except (LedgerError, ValueError):
-            return False
-        return mark is not None and mark.seeded

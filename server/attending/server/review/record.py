@@ -11,7 +11,7 @@ from typing import Any
 
 from attending.guardrails.policy.schema import Policy
 from attending.ledger.entry import Entry, Payload, PendingEntry
-from attending.ledger.errors import ExpectationFailed, LedgerError
+from attending.ledger.errors import ExpectationFailed
 from attending.ledger.ledger import Ledger
 from attending.ledger.practice import UNDELIVERABLE
 from attending.ledger.projection import RowWrite
@@ -235,13 +235,10 @@ class Record:
         )
 
     async def _mark(self, tenant: str, item: Item) -> Mark | None:
-        """The mark of an item where its request can be opened. One that cannot be opened is released by nobody, and
-        may be refused or expire like any other.
+        """The mark of an item where its request can be opened. One that can be opened no more is released by nobody,
+        and may be refused or expire like any other.
         """
-        try:
-            return await self.marks.of(tenant, item.inference_id)
-        except (LedgerError, ValueError):
-            return None
+        return await self.marks.where_open(tenant, item.inference_id)
 
     def _debrief(
         self,
