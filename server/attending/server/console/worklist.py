@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
+from attending.ledger.errors import PayloadPruned, SubjectErased
 from attending.server.console import present
 from attending.server.console.gate import Visit, text_of
 from attending.server.console.item import permit_of
 from attending.server.console.render import Pages
 from attending.server.errors import InvalidRequest
+from attending.server.inference.outcome import Outcome
 from attending.server.inference.pipeline import Pipeline
 from attending.server.inference.states import State
 from attending.server.phi.access import PhiAccess
@@ -49,22 +52,28 @@ class WorklistPages:
         )
 
     async def one(self, visit: Visit) -> Response:
-        """One text of the list. That it is shown is on record before it is."""
+        """One text of the list. That it is shown is on record before it is. One that is not kept any more is decided on
+        without it.
+        """
         who, inference = visit.principal, str(visit.request.path_params["inference"])
         permit = await permit_of(self._phi, who)
         candidate = await self._service.candidate(who.tenant, inference)
-        outcome = await self._pipeline.get(who.tenant, inference)
-        if outcome.state is State.RELEASED:
+        outcome: Outcome | None = None
+        with suppress(SubjectErased, PayloadPruned):
+            outcome = await self._pipeline.get(who.tenant, inference)
+        if outcome is not None and outcome.state is State.RELEASED:
             await self._phi.record(
                 permit, "access.viewed", "inference", subject=outcome.subject, about={"inference": inference}
             )
-        findings = outcome.result.findings if outcome.result is not None else ()
+        text = None if outcome is None else outcome.output
+        findings = outcome.result.findings if outcome is not None and outcome.result is not None else ()
         return self._pages.page(
             "candidate.html",
             visit=visit,
             one=candidate,
-            text=outcome.output,
-            pieces=present.pieces(outcome.output or "", findings),
+            text=text,
+            gone=outcome is None,
+            pieces=present.pieces(text or "", findings),
             standing=recall_pb2.CandidateState.Name(candidate.state)[16:].lower(),
             may_decide=bool(who.roles & MAY_DECIDE),
         )
