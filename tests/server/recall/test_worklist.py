@@ -254,6 +254,25 @@ async def test_an_activation_that_comes_meanwhile_is_judged_too(hospital: Hospit
     assert (await hospital.gate.types(one)).count("recall.proposed") == 1
 
 
+async def test_a_pack_that_is_confirmed_before_it_was_judged_by_is_judged_by_all_the_same(
+    hospital: Hospital,
+) -> None:
+    one = (await hospital.release("Take acetaminophen.")).inference_id
+    await hospital.activate(NEW)
+    due = await hospital.rejudging.due(TENANT)
+    await hospital.activate(NEW)
+    assert due is not None
+    # A run that began before cannot end, and the next one ends for both.
+    await hospital.rejudging.run(TENANT, due)
+    assert await hospital.worklist.last(TENANT) is None
+    assert (await hospital.judge()).recalls == 1
+    assert await hospital.listed() == [(one, "hold", "open")]
+    assert (await hospital.gate.types(one)).count("recall.proposed") == 1
+    assert await hospital.judge() is None
+    await hospital.activate(NEW)
+    assert await hospital.judge() is None
+
+
 async def test_a_folder_that_changes_while_texts_are_judged_proposes_nothing_in_another_pack_s_name(
     hospital: Hospital,
 ) -> None:

@@ -88,12 +88,14 @@ class Rejudging:
             return None
         entries = await self._ledger.whole_stream(tenant, KNOWLEDGE)
         found = [entry for entry in entries if entry.type == "knowledge.activated"]
-        # What a first start put there, or two people confirmed, replaces nothing that texts were released under.
+        # What two people only confirmed is in force since another entry: judged is what that one replaced.
+        while len(found) > 1 and version_of(found[-1]) == version_of(found[-2]):
+            found.pop()
+        # What a first start put there replaces nothing that texts were released under.
         if len(found) > 1 and found[-1].body.get("by") == "two_people":
-            newest, before = found[-1], found[-2]
             done = {entry.body["activation"] for entry in await self._ledger.whole_stream(tenant, REJUDGED)}
-            if version_of(newest) != version_of(before) and newest.index not in done:
-                return Due(newest, len(entries))
+            if found[-1].index not in done:
+                return Due(found[-1], len(entries))
         self._settled[tenant] = len(entries)
         return None
 
