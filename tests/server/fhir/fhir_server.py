@@ -7,6 +7,7 @@ It keeps what it is sent under the sender's ids (update as create), and holds it
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import socket
 import threading
@@ -101,14 +102,14 @@ class FhirServer:
             return JSONResponse({"error": "invalid_client"}, 400)
         token = secrets.token_urlsafe(16)
         self.tokens.add(token)
-        return JSONResponse(
-            {
-                "access_token": token,
-                "token_type": "bearer",
-                "expires_in": self.token_seconds,
-                "scope": form.get("scope", ""),
-            }
-        )
+        said = {
+            "access_token": token,
+            "token_type": "bearer",
+            "expires_in": self.token_seconds,
+            "scope": form.get("scope", ""),
+        }
+        # Not JSONResponse, which says no number that is none.
+        return Response(json.dumps(said), media_type="application/json")
 
     def _proved(self, form: dict[str, str]) -> bool:
         try:

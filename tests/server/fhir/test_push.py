@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 from attending.ledger.entry import Entry
 from attending.server.config import FhirEndpointSection
+from attending.server.fhir import resources
 from attending.server.fhir.gather import find, settled
 from attending.server.fhir.push import FhirPush
 from attending.server.fhir.record_system import RecordSystem, is_newer, is_same
+from attending.server.fhir.resources import Record
 from attending.server.notices.outbox import Outbox
 from attending.server.recall.desk import Recalls
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -475,6 +477,38 @@ def test_a_section_that_cannot_be_meant_is_refused(tmp_path: Path, wrong: dict[s
         FhirEndpointSection(**given | wrong)
 
 
+@pytest.mark.parametrize("lasts", [float("nan"), float("inf"), pytest.param(10**400, id="huge"), -1, 0])
+async def test_a_token_that_lasts_a_time_that_is_none_lets_us_in_all_the_same(
+    lasts: float, ward: Ward, server: FhirServer, tmp_path: Path
+) -> None:
+    server.token_seconds = lasts
+    system = push(server, ward, tmp_path)._system
+    await system.ask()
+    ward.gate.clock.advance(hours=2)
+    await system.ask()
+    assert server.token_requests == 2
+    await system.close()
+
+
+async def test_a_fault_that_is_no_mark_is_tried_again(
+    ward: Ward, server: FhirServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what a practice mark says is given up for it."""
+    ways = [ValueError("no number")]
+
+    def document(record: Record) -> Any:
+        if ways:
+            raise ways.pop()
+        return resources.document(record)
+
+    monkeypatch.setattr("attending.server.fhir.push.document", document)
+    async with writing(outbox(push(server, ward, tmp_path), ward)):
+        await signed(ward, "A safe text")
+        bodies = await done(ward)
+    assert ways == []
+    assert [one for body in bodies for one in body["dead"]] == []
+
+
 Same = tuple[Any, Any, bool]
 
 
@@ -496,9 +530,16 @@ def test_what_counts_as_kept(ours: dict[str, Any], said: dict[str, Any], expecte
 
 
 def test_what_counts_as_newer() -> None:
-    task: Callable[[str], dict[str, Any]] = lambda at: {"resourceType": "Task", "lastModified": at}  # noqa: E731
+    task: Callable[[Any], dict[str, Any]] = lambda at: {"resourceType": "Task", "lastModified": at}  # noqa: E731
     assert is_newer(task("2026-11-23T12:00:01.000000Z"), task("2026-11-23T12:00:00.999999Z"))
     assert not is_newer(task("2026-11-23T12:00:00.000000Z"), task("2026-11-23T12:00:00.000000Z"))
+    # As a server of another zone keeps it, or one that keeps milliseconds.
+    assert not is_newer(task("2026-11-23T14:00:00.000+02:00"), task("2026-11-23T12:00:01.000000Z"))
+    assert is_newer(task("2026-11-23T10:00:01.000-02:00"), task("2026-11-23T12:00:00.000000Z"))
+    assert not is_newer(task("2026-11-23T12:00:00.123Z"), task("2026-11-23T12:00:00.123456Z"))
+    # What is no time keeps nothing of ours back.
+    for no_time in ("", "yesterday", "2026-11-24", "2027-01-01T00:00:00", None, 9):
+        assert not is_newer(task(no_time), task("2026-11-23T12:00:00.000000Z"))
     document = {"resourceType": "DocumentReference"}
     assert is_newer(document | {"status": "entered-in-error"}, document | {"status": "current"})
     assert not is_newer(document | {"status": "current"}, document | {"status": "entered-in-error"})

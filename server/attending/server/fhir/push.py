@@ -103,7 +103,7 @@ class FhirPush:
             if self._sent.get(inference, -1) >= notice.index:
                 return
             try:
-                if await self._marks.of(self._section.tenant, inference) is not None:
+                if await self._is_practice(inference):
                     # Nobody's record is told of what is read for practice.
                     return
                 self._know(inference, await self._write(inference))
@@ -111,14 +111,18 @@ class FhirPush:
                 raise NotDelivered(err.reason, permanent=True) from None
             except (LedgerError, Unavailable) as err:
                 raise NotDelivered(err.reason) from None
-            except ValueError:
-                # A mark of a later version: what it means is not guessed.
-                raise NotDelivered("PRACTICE_MARK", permanent=True) from None
 
     async def close(self) -> None:
         await self._system.close()
 
     # --- inside ----------------------------------------------------------------------------------------
+
+    async def _is_practice(self, inference: str) -> bool:
+        try:
+            return await self._marks.of(self._section.tenant, inference) is not None
+        except ValueError:
+            # A mark of a later version: what it means is not guessed.
+            raise NotDelivered("PRACTICE_MARK", permanent=True) from None
 
     @asynccontextmanager
     async def _turn(self, inference: str) -> AsyncIterator[None]:

@@ -8,6 +8,7 @@ taken once the server shows the resource as it was sent; a status alone says not
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -27,6 +28,8 @@ EARLY_SECONDS: Final = 30.0
 """Before its end a token is asked for anew."""
 LONGEST_TOKEN_SECONDS: Final = 3600.0
 SHORTEST_TOKEN_SECONDS: Final = 1.0
+UNKNOWN_TOKEN_SECONDS: Final = 60.0
+"""Of a token whose server does not say, or says no number, how long it lasts."""
 MOST_PAUSE_SECONDS: Final = 3600.0
 _REFUSED: Final = frozenset({400, 409, 413, 415, 422})
 """What another attempt of the same cannot end otherwise."""
@@ -135,8 +138,11 @@ class RecordSystem:
         plain = isinstance(token, str) and bool(token) and token.isascii() and token.isprintable()
         if not plain or str(kind).lower() != "bearer":
             raise NotDelivered("TOKEN_MALFORMED")
-        seconds = lasts if isinstance(lasts, (int, float)) and not isinstance(lasts, bool) else 60.0
-        seconds = min(max(seconds - EARLY_SECONDS, SHORTEST_TOKEN_SECONDS), LONGEST_TOKEN_SECONDS)
+        if not isinstance(lasts, (int, float)) or isinstance(lasts, bool) or not 0 <= lasts < math.inf:
+            lasts = UNKNOWN_TOKEN_SECONDS
+        seconds = max(
+            min(lasts, LONGEST_TOKEN_SECONDS + EARLY_SECONDS) - EARLY_SECONDS, SHORTEST_TOKEN_SECONDS
+        )
         self._token = (str(token), self._now() + timedelta(seconds=seconds))
         return str(token)
 
@@ -144,8 +150,9 @@ class RecordSystem:
 def is_newer(standing: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
     """Whether what stands there says more than ours. A document that was entered in error never becomes another."""
     if ours["resourceType"] == "Task":
-        # Of our own making: one form of time, which compares as text.
-        return str(standing.get("lastModified", "")) > str(ours["lastModified"])
+        # Compared as times: a server may write one in another zone.
+        there, here = _moment(standing.get("lastModified")), _moment(ours["lastModified"])
+        return there is not None and here is not None and there > here
     return standing.get("status") == "entered-in-error" and ours.get("status") == "current"
 
 
@@ -172,7 +179,15 @@ def _within(part: Any, whole: Any) -> bool:
             and len(part) == len(whole)
             and all(_within(one, other) for one, other in zip(part, whole, strict=True))
         )
-    return bool(part == whole) or (_moment(part) is not None and _moment(part) == _moment(whole))
+    if part == whole:
+        return True
+    ours, said = _moment(part), _moment(whole)
+    return ours is not None and said is not None and _milliseconds(ours) == _milliseconds(said)
+
+
+def _milliseconds(moment: datetime) -> datetime:
+    """What many servers keep of a time."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _moment(value: Any) -> datetime | None:
@@ -183,8 +198,7 @@ def _moment(value: Any) -> datetime | None:
         found = datetime.fromisoformat(value)
     except ValueError:
         return None
-    # Milliseconds are what many servers keep.
-    return None if found.tzinfo is None else found.replace(microsecond=found.microsecond // 1000 * 1000)
+    return None if found.tzinfo is None else found
 
 
 def _issues(said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
