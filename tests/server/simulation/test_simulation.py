@@ -86,6 +86,9 @@ async def test_the_record_is_read_beside_a_running_server(record: Gate) -> None:
     nothing = Period(record.clock() - timedelta(days=9), record.clock() - timedelta(days=8))
     assert await outputs(record, nothing) == []
     assert await outputs(record, policy="discharge-plan") == []
+    # Of one policy no page is filled by the others.
+    own = [LedgerRecord(record.ledger, TENANT, policy=name) for name in ("discharge-plan", first.policy)]
+    assert [len(await one.page("2000", "2100", -1)) for one in own] == [0, len(found)]
     assert (await record.ledger.head(TENANT))[0] == size
 
 

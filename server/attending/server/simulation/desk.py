@@ -225,8 +225,8 @@ class Simulations:
         async def bounded() -> AsyncIterator[Recorded | Skipped]:
             nonlocal bound
             given = 0
-            recording = Recording(LedgerRecord(self._ledger, tenant))
-            async for one in recording.outputs(made.over, policy=made.policy or None):
+            recording = Recording(LedgerRecord(self._ledger, tenant, policy=made.policy or None))
+            async for one in recording.outputs(made.over):
                 if given >= MAX_OUTPUTS or self._monotonic() > until:
                     bound = "MOST_OUTPUTS" if given >= MAX_OUTPUTS else "LONGEST_TIME"
                     return

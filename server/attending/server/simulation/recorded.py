@@ -85,9 +85,13 @@ class StoredRecord:
 class LedgerRecord:
     """The record in the server's own ledger."""
 
-    def __init__(self, ledger: Ledger, log_id: str, *, only_released: bool = False) -> None:
+    def __init__(
+        self, ledger: Ledger, log_id: str, *, policy: str | None = None, only_released: bool = False
+    ) -> None:
+        """Of one policy, where one is given: others fill no page that a bound of the caller does not see."""
         self._ledger = ledger
         self._log_id = log_id
+        self._policy = policy
         self._only_released = only_released
 
     async def page(self, since: str, until: str, after: int) -> Sequence[Mapping[str, Any]]:
@@ -98,6 +102,8 @@ class LedgerRecord:
             columns.requested_at < until,
             columns.requested_index > after,
         ]
+        if self._policy is not None:
+            chosen.append(columns.policy == self._policy)
         if self._only_released:
             chosen.append(columns.state == State.RELEASED.value)
         rows = await self._ledger.query(
