@@ -38,3 +38,14 @@ def flaw_of_url(url: str) -> str | None:
     if "@" in parts.netloc or parts.fragment or parts.query or not url.isascii() or re.search(r"\s", url):
         return "has a part that it may not have: user, query or fragment"
     return None
+
+
+def flaw_of_base(url: str, *, allow_private: bool) -> str | None:
+    """The same of a base address that paths are put behind."""
+    if (wrong := flaw_of_url(url)) is not None:
+        return wrong
+    if url.endswith("/"):
+        return "ends in a slash: leave it out"
+    if is_loopback(host_of(url)) and not allow_private:
+        return "is on this machine: set `allow_private` if that is meant"
+    return None

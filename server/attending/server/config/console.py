@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from attending.ledger.errors import VerificationError
 from attending.ledger.webauthn import check_top_origins
-from attending.server.config.addresses import flaw_of_url, host_of, is_loopback
+from attending.server.config.addresses import flaw_of_base, flaw_of_url, host_of
 from attending.server.config.base import FilePath, Name, Section, TenantName
 from pydantic import Field, model_validator
 
@@ -89,12 +89,8 @@ class ConsoleSmartSection(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if (wrong := flaw_of_url(self.fhir_base)) is not None:
+        if (wrong := flaw_of_base(self.fhir_base, allow_private=self.allow_private)) is not None:
             raise ValueError(f"`fhir_base` {wrong}")
-        if self.fhir_base.endswith("/"):
-            raise ValueError("`fhir_base` ends in a slash: leave it out")
-        if is_loopback(host_of(self.fhir_base)) and not self.allow_private:
-            raise ValueError("`fhir_base` is on this machine: set `allow_private` if that is meant")
         if self.subject_prefix and self.identifier_system is None:
             raise ValueError("`subject_prefix` needs `identifier_system`")
         return self

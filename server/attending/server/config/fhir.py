@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from attending.server.config.addresses import flaw_of_url, host_of, is_loopback
+from attending.server.config.addresses import flaw_of_base, host_of
 from attending.server.config.base import FilePath, Name, Section, TenantName
 from pydantic import Field, model_validator
 
@@ -50,12 +50,8 @@ class FhirEndpointSection(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if (wrong := flaw_of_url(self.url)) is not None:
+        if (wrong := flaw_of_base(self.url, allow_private=self.allow_private)) is not None:
             raise ValueError(f"`url` {wrong}")
-        if self.url.endswith("/"):
-            raise ValueError("`url` ends in a slash: leave it out")
-        if is_loopback(self.host) and not self.allow_private:
-            raise ValueError("`url` is on this machine: set `allow_private` if that is meant")
         return self
 
 
