@@ -96,3 +96,18 @@ async def test_a_mail_server(password: str, expected: tuple[State, str], tmp_pat
         assert box.mails == []
     gone = await asyncio.to_thread(lambda: list(notices.mail(configured(tmp_path, smtp=smtp))))
     assert said(gone)[0] == (State.RED, "MAIL_UNREACHABLE")
+
+
+def test_a_password_of_the_mail_server_that_is_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(b"caf\xe9")
+    file.chmod(0o600)
+    smtp = SmtpSection(
+        host="127.0.0.1",
+        port=1,
+        username="attending",
+        password_file=file,
+        sender="a@b.example",
+        recipients=[RecipientsSection(name="night", to=["c@d.example"])],
+    )
+    assert said(list(notices.mail(configured(tmp_path, smtp=smtp))))[0] == (State.RED, "NOTICE_SECRET")

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import random
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from attending.guardrails.patient import Identity, PatientContext
 from attending.server.auth.principal import Principal
 from attending.server.config import NoticesSection
 from attending.server.errors import NotFound
+from attending.server.notices import projection
 from attending.server.notices.backoff import MOST_SECONDS, is_over, pause_seconds
 from attending.server.notices.desk import NoticeDesk
 from attending.server.notices.outbox import WINDOW
+from attending.server.replay.fact import Fact
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +49,10 @@ OPERATOR = Principal(
 
 def tickets(receiver: Receiver) -> set[str]:
     return {body["data"]["ticket"] for body in receiver.bodies}
+
+
+def told(receiver: Receiver, ticket: str) -> bool:
+    return ticket in tickets(receiver)
 
 
 async def test_a_held_text_is_told_once_and_settled(gate: Gate, receiver: Receiver, tmp_path: Path) -> None:
@@ -127,6 +138,89 @@ async def test_one_that_its_receiver_does_not_take_keeps_back_no_other(
         sleeps.go_on.set()
         await until_settled(gate, lambda found: sum(len(body["delivered"]) for body in found) == 6)
     assert sleeps.seconds == [5.0]
+
+
+async def test_behind_one_that_waits_the_place_is_the_one_on_record_without_reading_it_again(
+    gate: Gate, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleeps = Sleeps()
+    sleeps.go_on.clear()
+    box = outbox(gate, webhook(receiver, tmp_path, gate), sleep=sleeps)
+    await box.step()
+    reads, read = 0, box._read_place
+
+    async def counted() -> object:
+        nonlocal reads
+        reads += 1
+        return await read()
+
+    monkeypatch.setattr(box, "_read_place", counted)
+    receiver.refuse = lambda body: body["data"]["ticket"] == stuck
+    stuck = await hold(gate)
+    for number in range(1, 6):
+        ticket = await hold(gate, number)
+        await box.step()
+        await receiver.until(partial(told, receiver, ticket))
+        async with asyncio.timeout(30):
+            while box.waiting > 1:
+                await asyncio.sleep(0)
+        await box.step()
+    place, there = box._place, await read()
+    assert place is not None
+    assert place.row is not None
+    assert there.row is not None
+    assert (place.version, place.through, place.ahead) == (there.version, there.through, there.ahead)
+    assert (place.row["ahead"], place.row["delivered"]) == (there.row["ahead"], len(there.ahead))
+    assert len(there.ahead) == 5
+    assert reads == 0
+    await box.stop()
+
+
+def settled(through: int, done: list[int], dead: list[int], row: dict[str, Any]) -> dict[str, Any]:
+    """The target's row after one settlement."""
+    given = [
+        {"index": index, "notice": f"n{index}", "about": 0, "event": "e", "reason": "R", "attempts": 1}
+        for index in dead
+    ]
+    body = {"target": "pager", "kind": "webhook", "through": through, "delivered": done, "dead": given}
+    fact = Fact("notice.settled", "notices/pager", "system:s", None, body, 0, "2026-01-01T00:00:00Z", {})
+    values = projection.settled(fact, lambda _table, _key: row or None)[0].values
+    assert values is not None
+    return {**row, **values}
+
+
+@given(st.integers(0, 2**32))
+def test_what_is_ahead_is_a_sorted_list_whatever_the_order_of_settlements(seed: int) -> None:
+    chance = random.Random(seed)
+    waits, row, through, expected = list(range(0, 900, 3)), dict[str, Any](), 0, set[int]()
+    while waits:
+        taken = chance.sample(waits[:64], min(len(waits), chance.randint(1, 8)))
+        if waits[0] in taken and len(taken) > 1 and chance.random() < 0.95:
+            taken.remove(waits[0])
+        waits = [index for index in waits if index not in taken]
+        through = min(waits, default=900)
+        expected = {index for index in expected | set(taken) if index >= through}
+        dead = [index for index in taken if chance.random() < 0.1]
+        row = settled(through, sorted(set(taken) - set(dead)), dead, row)
+        assert row["ahead"] == json.dumps(sorted(expected))
+
+
+def test_one_that_waits_does_not_have_all_behind_it_read_at_each_settlement(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = 0
+
+    def loads(text: str) -> Any:
+        nonlocal read
+        read += len(text)
+        return json.loads(text)
+
+    monkeypatch.setattr(projection, "json", SimpleNamespace(loads=loads, dumps=json.dumps))
+    row: dict[str, Any] = {}
+    for index in range(1, 2_000):
+        row = settled(0, [index * 7], [], row)
+    assert len(json.loads(row["ahead"])) == 1_999
+    assert read < 2_000
 
 
 async def test_a_receiver_that_hangs_keeps_back_no_other_target_and_no_inference(

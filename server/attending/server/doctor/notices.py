@@ -41,6 +41,8 @@ def mail(site: Site) -> Iterator[Finding]:
         yield asyncio.run(_signed_in(smtp, password))
     except ConfigurationError as err:
         yield red(err.reason, err.problem, err.next_step)
+    except UnicodeDecodeError:
+        yield red("NOTICE_SECRET", "the password of `[notices.smtp]` is no UTF-8 text", "write it as UTF-8")
     if site.config.console is None or site.config.console.origin is None:
         yield warning(
             "NO_LINK",

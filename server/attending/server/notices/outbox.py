@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -78,6 +78,16 @@ class _Place:
     row: dict[str, Any] | None
     through: int = 0
     ahead: set[int] = field(default_factory=set)
+
+    def moved(self, rows: Sequence[RowWrite], done: Sequence[_Job], through: int) -> None:
+        """Our entry is on record, on condition of `version`: nothing else was, so nothing is read again."""
+        [written] = [row.values for row in rows if row.table is _TARGETS and row.values is not None]
+        self.version += 1
+        self.row = {**(self.row or {}), **written}
+        if through != self.through:
+            self.through = through
+            self.ahead = {index for index in self.ahead if index >= through}
+        self.ahead.update(job.index for job in done if job.index >= through)
 
 
 class Outbox:
@@ -317,12 +327,10 @@ class Outbox:
             known = (
                 [] if place.row is None else [RowWrite(_TARGETS, {"target": self.delivery.name}, place.row)]
             )
+            rows = rows_of_append([entry], known)
             try:
                 await self._ledger.append(
-                    self.tenant,
-                    [entry],
-                    expect=[Expectation(entry.stream, place.version)],
-                    rows=rows_of_append([entry], known),
+                    self.tenant, [entry], expect=[Expectation(entry.stream, place.version)], rows=rows
                 )
             except ExpectationFailed:
                 self._place = await self._read_place()
@@ -331,7 +339,7 @@ class Outbox:
                     self._read_to = self._place.through
                     return
                 continue
-            self._place = await self._read_place()
+            place.moved(rows, new, through)
             self._read_to = max(self._read_to, through)
             return
 

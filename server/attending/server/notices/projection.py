@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from attending.ledger.projection import RowReader, RowWrite
 from attending.server import projections
 from attending.server.replay.fact import Fact
 
 _DUE, _TARGET, _DEAD = projections.notice_due, projections.notice_target, projections.notice_dead
+_TAIL: Final = 128
+"""Indexes at the end of what is ahead among which new ones find their place: twice what is under way at once."""
 
 
 def due(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
@@ -23,12 +25,11 @@ def settled(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
     """How far a target is, and what was given up."""
     body = fact.body
     key = {"target": body["target"]}
-    row: Mapping[str, Any] = read(_TARGET, key) or {"ahead": "[]", "delivered": 0, "dead": 0}
+    row: Mapping[str, Any] = read(_TARGET, key) or {"through": 0, "ahead": "[]", "delivered": 0, "dead": 0}
     done = [*body["delivered"], *(one["index"] for one in body["dead"])]
-    ahead = {*json.loads(row["ahead"]), *done}
     values: dict[str, Any] = {
         "through": body["through"],
-        "ahead": json.dumps(sorted(index for index in ahead if index >= body["through"])),
+        "ahead": _ahead(row, done, body["through"]),
         "delivered": row["delivered"] + len(body["delivered"]),
         "dead": row["dead"] + len(body["dead"]),
     }
@@ -51,6 +52,16 @@ def settled(fact: Fact, read: RowReader) -> Sequence[RowWrite]:
             for one in body["dead"]
         ),
     ]
+
+
+def _ahead(row: Mapping[str, Any], done: Sequence[int], through: int) -> str:
+    """Indexes from `through` on that are dealt with, as a sorted JSON list."""
+    known = row["ahead"]
+    head, *tail = known[1:-1].rsplit(", ", _TAIL)
+    if tail and through == row["through"] and all(index > int(tail[0]) for index in done):
+        # Behind one that waits the list grows at its end: to read all of it each time would cost its square.
+        return f"[{head}, {json.dumps(sorted({*map(int, tail), *done}))[1:]}"
+    return json.dumps(sorted(index for index in {*json.loads(known), *done} if index >= through))
 
 
 def retried(fact: Fact, _read: RowReader) -> Sequence[RowWrite]:
