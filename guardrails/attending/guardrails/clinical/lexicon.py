@@ -7,10 +7,12 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from string import ascii_lowercase
+from typing import Final, Literal, Protocol
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 from attending.guardrails.clinical.normalise import normalise
+from attending.guardrails.clinical.words import word_set
 
 
 class Name(Protocol):
@@ -49,7 +51,19 @@ _MIN_MISSPELT = 7
 """Letters of a word that one edit may turn into a name; shorter words are too often near one."""
 _MIN_READ = 8
 """Letters of a misspelt word that is read as the name it is near."""
-_ALL_NEAR = 40
+_NAMES_OF_OTHERS: Final = word_set(
+    "prolixin thymoglobulin dolantin arteether ultracef sulmycin normoson meditoxin mersilon hyperium cytotect carprofen "
+    "sandomigran carbetamide calciptriol geneticin hesperadin cortosyn coumarin coumarine digitonin colchiceine "
+    "adrenalone noradrenalone ephedrone phenylephrone dimethylpropion phenetrazine pecazine deserpideine "
+    "dimethylstilbestrol dextrothyronine aprobarbital butalbarbital butobarbital aklomide clopidol nitrovin diprofene "
+    "dipyrine phenazoline salicylamine sulfaethoxypyridazine sulfabenzamine sulfadiamine teacrine octacaine acetutolol "
+    "baycaron benadine betabloc betamine betasine betazine bactofen bacillin citroxin cyclomorph diabetal dialudid "
+    "disonate fibricol glucaron kristallose lesuride macrobin endometrion pagitane paverone prenacid prexidil reductol "
+    "secreflo somatrel spasmoxal suprifen thylogen triostam trimopam xilamide lactrase nootropic oxytocic promethium "
+    "ricamycin cannabinor guancidine methenamide"
+)
+"""Names of other substances, one letter from a name of the pack: what they stand for is not known, and is nothing near.
+Found among the names of the FDA's register of substances (UNII)."""
 _LONGEST_KEPT = 40
 _REMEMBERED = 20_000
 """Words of which it is kept whether they are near a name; a text of other words costs more, and no more memory."""
@@ -72,6 +86,7 @@ class Lexicon:
             if key.isalpha() and len(key) >= _MIN_MISSPELT - 1
             for part in (key, *(key[:i] + key[i + 1 :] for i in range(len(key))))
         )
+        self._nearest: dict[str, tuple[str, ...]] = {}
         self._judged: dict[str, Literal["generic", "brand"] | None] = {}
         self._buckets: dict[tuple[str, int], list[str]] = defaultdict(list)
         self._lettered: dict[tuple[str, int], list[tuple[str, int]]] = {}
@@ -137,12 +152,19 @@ class Lexicon:
 
     def meant(self, word: str) -> tuple[str, ...]:
         """The ingredients of the one drug that a misspelt word of eight letters or more can stand for: it is one edit
-        from a name, and every name within two edits of it is of the same drug. Empty where it may be two."""
-        if len(word) < _MIN_READ or self.one_edit(word) is None:
+        from a name, and every name within two edits of it, or within one of its first letters, is of the same drug.
+        Empty where it may be two, or is a name that is known for another substance."""
+        if len(word) < _MIN_READ or word in _NAMES_OF_OTHERS or self.one_edit(word) is None:
             return ()
-        near = [self._entry(name) for name in self.near(word, _ALL_NEAR)]
+        near = [self._entry(name) for name in (*self._all_near(word), *self._begun_otherwise(word))]
         drugs = {tuple(sorted(entry.drugs)) for entry in near}
         return near[0].drugs if len(drugs) == 1 and near[0].drugs else ()
+
+    def _begun_otherwise(self, word: str) -> list[str]:
+        """Names that `word` is with its first letter lost, added, changed or in second place: "lozapine"."""
+        begun = (word[1:], word[1] + word[0] + word[2:])
+        begun += tuple(letter + rest for letter in ascii_lowercase for rest in (word, word[1:]))
+        return [name for name in begun if name in self._keys]
 
     def _entry(self, key: str) -> Name:
         return self._entries[bisect_left(self._sorted, key)]
@@ -184,6 +206,18 @@ class Lexicon:
 
     def near(self, word: str, limit: int = 3) -> tuple[str, ...]:
         """Names one or two edits from `word` (same first letter), nearest first; candidates for a reviewer only."""
+        return self._all_near(word)[:limit]
+
+    def _all_near(self, word: str) -> tuple[str, ...]:
+        """Kept, since a word in a drug's place is asked about three times."""
+        found = self._nearest.get(word)
+        if found is None:
+            found = self._find_near(word)
+            if len(self._nearest) < _REMEMBERED and len(word) <= _LONGEST_KEPT:
+                self._nearest[word] = found
+        return found
+
+    def _find_near(self, word: str) -> tuple[str, ...]:
         allowed = 1 if len(word) < 7 else 2
         scored: list[tuple[int, str]] = []
         if not word:
@@ -198,7 +232,7 @@ class Lexicon:
                 if distance is not None:
                     scored.append((distance, key))
         scored.sort()
-        return tuple(key for _, key in scored[:limit])
+        return tuple(key for _, key in scored)
 
 
 def _letters(word: str) -> int:
