@@ -58,6 +58,7 @@ def plain(policy: Policy) -> Policy:
         ({"severity": Severity.MODERATE}, "hold", "hold"),
         ({"severity": Severity.MINOR}, "release", "release"),
         ({"severity": Severity.MINOR, "code": Code.UNKNOWN_DRUG}, "hold", "hold"),
+        ({"severity": Severity.CONTRAINDICATED, "code": Code.UNKNOWN_DRUG}, "block", "hold"),
         ({"severity": Severity.INFO}, "release", "release"),
         ({"code": Code.NEVER_EVENT, "basis": Basis.RULE}, "block", "block"),
         ({"code": Code.NEVER_EVENT, "basis": Basis.CURATED}, "hold", "hold"),

@@ -107,13 +107,13 @@ def default_decision(finding: Finding, audience: Audience) -> tuple[Decision, st
         return "hold", "default.rail_failure"
     if code is Code.NOT_COVERED:
         return "hold", "default.not_covered"
-    if code is Code.UNKNOWN_DRUG:
-        # Also where the name was read as the one drug that it can be: a person says whether it is.
-        return "hold", "default.unknown_drug"
     if code in ALWAYS_BLOCKED and severity in _HARM:
         return _alone(finding, "block", f"default.{code.value}")
     if severity is Severity.CONTRAINDICATED and audience == "patient" and _would_act(finding.scope):
         return _alone(finding, "block", "default.contraindicated.patient")
+    if code is Code.UNKNOWN_DRUG:
+        # Also where the name was read as the one drug that it can be: a person says whether it is.
+        return "hold", "default.unknown_drug"
     if severity.rank >= Severity.MODERATE.rank:
         return "hold", f"default.{severity.value}"
     return "release", "default.minor"
