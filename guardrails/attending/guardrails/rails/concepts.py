@@ -7,7 +7,6 @@ it where one of them stands. Nothing is judged here: `likeness` weighs the conce
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,8 +21,10 @@ _UNSPACED: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _JOINED: Final = re.compile(r"[\u0600-\u06ff]")
 """Arabic writes articles and prepositions onto the word that follows."""
 _HEADING: Final = re.compile(r"\[([a-z_]+)\]")
+_HARMLESS: Final = "harmless"
+"""No concept: words that stand within one of these say nothing."""
 
-_ADDRESSED: Final = frozenset({"machine", "tool", "whoever"})
+ADDRESSED: Final = frozenset({"machine", "tool", "whoever"})
 _BREAK: Final = re.compile(r"\w{0,20}\)?\s{0,3}(?:[:,;(]|--? )")
 _TOWARDS: Final = re.compile(
     r"(?:^|\W)(?:for|to|dear|hey|hi|hello|note|attention|any|all|the|pour|aux?|les?|la|fur|die|der|den|das|an|para|el"
@@ -48,8 +49,7 @@ FORMS: Final = (
     "in_output",
 )
 """How a text speaks: a machine named and then a colon or comma, a duty or an act right after one, "for the", quotation;
-whether the rest of the text speaks of teaching, and the whole of the
-rules of a house; where the text stands."""
+whether the rest of the text speaks of teaching, and the whole of the rules of a house; where the text stands."""
 
 
 class Spoken(NamedTuple):
@@ -90,13 +90,16 @@ class _Lexicon:
         ]
         self._automaton = AhoCorasick(self._words, matchkind=MatchKind.Standard)
 
-    def spoken(self, folded: str) -> Iterator[Spoken]:
+    def spoken(self, folded: str) -> list[Spoken]:
+        found: list[Spoken] = []
         for number, start, end in self._automaton.find_matches_as_indexes(folded, overlapping=True):
             inside_left = start > 0 and folded[start - 1].isalnum()
             inside_right = end < len(folded) and folded[end].isalnum()
             for concept, left, right in self._of[number]:
                 if not (left and inside_left) and not (right and inside_right):
-                    yield Spoken(concept, start, end)
+                    found.append(Spoken(concept, start, end))
+        harmless = {at for one in found if one.concept == _HARMLESS for at in range(one.start, one.end)}
+        return [one for one in found if not (one.start in harmless and one.end - 1 in harmless)]
 
 
 @cache
@@ -106,7 +109,7 @@ def _lexicon() -> _Lexicon:
 
 def features() -> tuple[str, ...]:
     """Every concept, then FORMS: the names that `spoken_of` uses."""
-    return (*dict.fromkeys(_lexicon().concepts), *FORMS)
+    return (*(name for name in dict.fromkeys(_lexicon().concepts) if name != _HARMLESS), *FORMS)
 
 
 def spoken_of(folded: str, place: Place) -> set[str]:
@@ -117,7 +120,7 @@ def spoken_of(folded: str, place: Place) -> set[str]:
     acts = []
     for concept, start, end in _lexicon().spoken(folded):
         found.add(concept)
-        if concept in _ADDRESSED:
+        if concept in ADDRESSED:
             machines.append((start, end))
         elif concept == "modal":
             duties.append(start)

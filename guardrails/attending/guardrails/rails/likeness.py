@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from attending.guardrails.finding import Code
 from attending.guardrails.rails.care import of_house_rules, taught
-from attending.guardrails.rails.concepts import FORMS, features, spoken_of
+from attending.guardrails.rails.concepts import ADDRESSED, FORMS, features, spoken_of
 from attending.guardrails.rails.deobfuscate import MAX_CHARACTERS
 from attending.guardrails.rails.folding import Origin, fold
 from attending.guardrails.rails.signs import Place
@@ -35,9 +35,11 @@ _WEIGHTS: Final = Path(__file__).with_name("likeness.tsv")
 _ENDS: Final = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+|(?<=[\u3002\uff01\uff1f\u061f])")
 _QUOTE: Final = re.compile(r"(?<!\w)[\"']")
 _NAMED: Final = re.compile(
-    r"(?<=\b(?:Mr|Ms|Dr)[. ])[ ]?[A-Z][a-z'\u2019-]{1,30}|(?<=\bMrs[. ])[ ]?[A-Z][a-z'\u2019-]{1,30}"
+    r"\b(?P<title>(?:M(?:r|rs|s|iss|me|lle)|Dr|Prof|Herrn?|Frau|Sra?|Srta|Se\u00f1ora?|Do\u00f1a|Sig|Sig\.ra|Signora?|Dott"
+    r"|Dhr|Mevr(?:ouw)?|Pan[aiu]?)[. ])"
+    r" ?(?:(?:van|von|de[lr]?|di|da|la|den|ter) ){0,2}(?P<name>[A-Z][a-z\u00df-\u017f'\u2019-]{1,30})"
 )
-"""A surname behind a title: Ms Savage and Mr Loser are called that."""
+"""A surname behind a title: Ms Savage and Frau Kuh are called that. The point of "Dr." ends no sentence."""
 _LONGEST: Final = 300
 _SHORTEST: Final = 25
 _TOLD: Final = 4
@@ -115,7 +117,7 @@ def find_likeness(text: str, place: Place) -> tuple[Likeness, ...]:
     Never raises for any string. Reads MAX_CHARACTERS at most: that a text is longer is a finding of `injection`.
     """
     wanted = READ[place]
-    text = _NAMED.sub(lambda name: "x" * len(name[0]), text[:MAX_CHARACTERS])
+    text = _NAMED.sub(_without_name, text[:MAX_CHARACTERS])
     folded = fold(text)
     flat = folded.replace("\n", " ")
     spans, spoken, lengths = windows(folded, place)
@@ -136,6 +138,13 @@ def find_likeness(text: str, place: Place) -> tuple[Likeness, ...]:
             )
         )
     return tuple(found)
+
+
+def _without_name(titled: re.Match[str]) -> str:
+    """The title, and letters that say nothing in place of the name; a machine that is spoken to with a title stays."""
+    if not ADDRESSED.isdisjoint(spoken_of(fold(titled["name"]), "prompt")):
+        return titled[0]
+    return titled["title"] + "x" * (len(titled[0]) - len(titled["title"]))
 
 
 def _quoted_in_a_warning(flat: str, start: int, end: int) -> bool:
