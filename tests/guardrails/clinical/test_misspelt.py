@@ -21,7 +21,9 @@ def pack() -> Lexicon:
 
 
 def test_no_name_is_read_as_another(names: dict[str, tuple[str, ...]], pack: Lexicon) -> None:
-    wrong = {name: read for name in names if (read := pack.meant(name)) and tuple(sorted(read)) != names[name]}
+    wrong = {
+        name: read for name in names if (read := pack.meant(name)) and tuple(sorted(read)) != names[name]
+    }
     assert wrong == {}
 
 

@@ -52,15 +52,15 @@ _MIN_MISSPELT = 7
 _MIN_READ = 8
 """Letters of a misspelt word that is read as the name it is near."""
 _NAMES_OF_OTHERS: Final = word_set(
-    "prolixin thymoglobulin dolantin arteether ultracef sulmycin normoson meditoxin mersilon hyperium cytotect carprofen "
-    "sandomigran carbetamide calciptriol geneticin hesperadin cortosyn coumarin coumarine digitonin colchiceine "
-    "adrenalone noradrenalone ephedrone phenylephrone dimethylpropion phenetrazine pecazine deserpideine "
-    "dimethylstilbestrol dextrothyronine aprobarbital butalbarbital butobarbital aklomide clopidol nitrovin diprofene "
-    "dipyrine phenazoline salicylamine sulfaethoxypyridazine sulfabenzamine sulfadiamine teacrine octacaine acetutolol "
-    "baycaron benadine betabloc betamine betasine betazine bactofen bacillin citroxin cyclomorph diabetal dialudid "
-    "disonate fibricol glucaron kristallose lesuride macrobin endometrion pagitane paverone prenacid prexidil reductol "
-    "secreflo somatrel spasmoxal suprifen thylogen triostam trimopam xilamide lactrase nootropic oxytocic promethium "
-    "ricamycin cannabinor guancidine methenamide"
+    "prolixin thymoglobulin dolantin arteether ultracef sulmycin normoson meditoxin mersilon hyperium cytotect "
+    "carprofen sandomigran carbetamide calciptriol geneticin hesperadin cortosyn coumarin coumarine digitonin "
+    "colchiceine adrenalone noradrenalone ephedrone phenylephrone dimethylpropion phenetrazine pecazine "
+    "deserpideine dimethylstilbestrol dextrothyronine aprobarbital butalbarbital butobarbital aklomide clopidol "
+    "nitrovin diprofene dipyrine phenazoline salicylamine sulfaethoxypyridazine sulfabenzamine sulfadiamine "
+    "teacrine octacaine acetutolol baycaron benadine betabloc betamine betasine betazine bactofen bacillin "
+    "citroxin cyclomorph diabetal dialudid disonate fibricol glucaron kristallose lesuride macrobin endometrion "
+    "pagitane paverone prenacid prexidil reductol secreflo somatrel spasmoxal suprifen thylogen triostam trimopam "
+    "xilamide lactrase nootropic oxytocic promethium ricamycin cannabinor guancidine methenamide"
 )
 """Names of other substances, one letter from a name of the pack: what they stand for is not known, and is nothing near.
 Found among the names of the FDA's register of substances (UNII)."""
