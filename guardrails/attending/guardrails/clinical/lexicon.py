@@ -162,8 +162,8 @@ class Lexicon:
 
     def _begun_otherwise(self, word: str) -> list[str]:
         """Names that `word` is with its first letter lost, added, changed or in second place: "lozapine"."""
-        begun = (word[1:], word[1] + word[0] + word[2:])
-        begun += tuple(letter + rest for letter in ascii_lowercase for rest in (word, word[1:]))
+        begun = [word[1:], word[1] + word[0] + word[2:]]
+        begun += [letter + rest for letter in ascii_lowercase for rest in (word, word[1:])]
         return [name for name in begun if name in self._keys]
 
     def _entry(self, key: str) -> Name:
