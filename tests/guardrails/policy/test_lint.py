@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from collections.abc import Callable
 from datetime import date
@@ -11,10 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
-from attending.guardrails.policy.lint import lint
+from attending.guardrails.finding import Basis, Finding, Scope
+from attending.guardrails.policy.lint import Cell, cells, finding_of, lint
 from attending.guardrails.policy.load import PolicyError, load_policy
 from attending.guardrails.policy.problem import Problem
-from attending.guardrails.policy.schema import Oversight
+from attending.guardrails.policy.schema import Audience, Oversight, Policy, VerdictRow
 from pydantic import ValidationError
 
 POLICIES = Path(__file__).resolve().parents[3] / "policies"
@@ -52,6 +54,71 @@ def test_the_shipped_policies_have_no_error(name: str) -> None:
 
 def _rows(*rows: dict[str, Any]) -> Edit:
     return lambda policy: policy.update(verdicts=[{"because": "a reason", **row} for row in rows])
+
+
+def _by_trying(policy: Policy) -> set[tuple[int, str]]:
+    """What is wrong with the order of rows, by trying each with every kind of finding."""
+    rows, found = policy.verdicts, set[tuple[int, str]]()
+    matched: list[set[Cell]] = [set() for _ in rows]
+    reached: set[int] = set()
+    for cell in cells((policy,)):
+        numbers = [n for n, row in enumerate(rows) if row.matches(finding_of(cell), cell.audience)]
+        reached.update(numbers[:1])
+        for number in numbers:
+            matched[number].add(cell)
+    for number, row in enumerate(rows):
+        met = [other for other in range(number) if matched[other] & matched[number]]
+        others = [other for other in met if rows[other].decision != row.decision]
+        if number not in reached:
+            found.add((number, "ROWS_CONTRADICT" if others else "ROW_UNREACHABLE"))
+        elif any(matched[number] - matched[other] and matched[other] - matched[number] for other in others):
+            found.add((number, "ROWS_OVERLAP"))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rows_in_any_order_are_judged_as_by_trying_every_finding(folder: Path, seed: int) -> None:
+    chance = random.Random(seed)
+
+    def row() -> dict[str, Any]:
+        made: dict[str, Any] = {"decision": chance.choice(["hold", "block"])}
+        made["code"] = chance.sample(["duplicate", "interaction"], chance.randint(1, 2))
+        for key, values in (
+            # Below the floor, where a policy's owner may decide.
+            ("severity", ["minor", "moderate", "major"]),
+            ("scope", [scope.value for scope in Scope]),
+            ("basis", [basis.value for basis in Basis]),
+            ("audience", ["clinician", "patient"]),
+        ):
+            if key == "severity" or chance.random() < 0.3:
+                made[key] = chance.sample(values, chance.randint(1, len(values)))
+        if chance.random() < 0.5:
+            made["rule"] = chance.choice(["a*", "ab", "ab*", "abc", "x"])
+        return made
+
+    _edit(folder, _rows(*(row() for _ in range(7))))
+    table = {"ROW_UNREACHABLE", "ROWS_CONTRADICT", "ROWS_OVERLAP"}
+    found = lint(folder, today=TODAY)
+    told = {(int(one.key.split(".")[1]), one.reason) for one in found if one.reason in table}
+    assert told == _by_trying(load_policy(folder).policy)
+
+
+def test_rows_of_many_rules_are_not_tried_with_each_other_s_rules(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row is tried once with each kind of finding, however many rules rows name."""
+    tried, matches = 0, VerdictRow.matches
+
+    def counted(row: VerdictRow, finding: Finding, audience: Audience) -> bool:
+        nonlocal tried
+        tried += 1
+        return matches(row, finding, audience)
+
+    monkeypatch.setattr(VerdictRow, "matches", counted)
+    _edit(folder, _rows(*({**STOP, "rule": f"r{number}"} for number in range(20))))
+    policy = load_policy(folder).policy
+    assert _reasons(lint(folder, today=TODAY)) == set()
+    assert tried <= 20 * len(list(cells((policy,), ("any",))))
 
 
 STOP = {"code": ["duplicate"], "severity": ["moderate"], "decision": "block"}

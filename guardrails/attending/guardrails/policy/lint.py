@@ -7,7 +7,8 @@ scope, basis and reader: a row that none of them reaches never decides, and is a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import product
 from pathlib import Path
@@ -19,7 +20,7 @@ from attending.guardrails.policy.decide import default_decision, floor
 from attending.guardrails.policy.hazards import HAZARDS_FILE, load_hazards
 from attending.guardrails.policy.load import CASES_FILE, POLICY_FILE, LoadedPolicy, load_policy
 from attending.guardrails.policy.problem import PolicyError, Problem, Weight
-from attending.guardrails.policy.schema import DECISION_RANK, Audience, Policy, VerdictRow
+from attending.guardrails.policy.schema import DECISION_RANK, Audience, Policy, VerdictRow, rule_matches
 from attending.guardrails.policy.yaml_form import line_of, read_yaml
 
 MIN_CASES: Final = 15
@@ -57,16 +58,22 @@ def readers(policy: Policy) -> tuple[Audience, ...]:
     return ("patient",) if policy.audience == "patient" else ("clinician", "patient")
 
 
-def cells(policies: Sequence[Policy]) -> Iterator[Cell]:
-    """Every kind of finding that a row of `policies` could tell apart, before every reader of any of them."""
-    rules = ["any-other-rule"]
-    for policy in policies:
-        rules += [row.rule.replace("*", "any") for row in policy.verdicts if row.rule is not None]
+def cells(policies: Sequence[Policy], rules: Sequence[str] | None = None) -> Iterator[Cell]:
+    """Every kind of finding that a row of `policies` could tell apart, before every reader of any of them. `rules` are
+    those it is tried with; by default every one that a row tells from others.
+    """
     audiences: list[Audience] = sorted({reader for policy in policies for reader in readers(policy)})
     codes = [code for code in Code if code is not Code.RAIL_FAILURE]
     severities = [severity for severity in Severity if severity is not Severity.INFO]
-    for combination in product(codes, severities, Scope, Basis, audiences, dict.fromkeys(rules)):
+    tried = _rules(policies) if rules is None else rules
+    for combination in product(codes, severities, Scope, Basis, audiences, tried):
         yield Cell(*combination)
+
+
+def _rules(policies: Sequence[Policy]) -> Sequence[str]:
+    """Rule ids: one of each kind that a row tells from others."""
+    rules = [row.rule for policy in policies for row in policy.verdicts if row.rule is not None]
+    return list(dict.fromkeys(["any-other-rule", *(rule.replace("*", "any") for rule in rules)]))
 
 
 def finding_of(cell: Cell) -> Finding:
@@ -74,60 +81,90 @@ def finding_of(cell: Cell) -> Finding:
     return Finding("lint", cell.code, cell.rule, cell.severity, cell.scope, 0, 0, "", cell.basis, "lint", "")
 
 
+@dataclass(slots=True)
+class _Met:
+    """What one row meets over all cells; rows are bits of a number, the first one the lowest."""
+
+    together: int = 0
+    """Rows that match a cell with it, itself where any does."""
+    apart: int = 0
+    """Rows that do not match a cell that it matches."""
+    reached: bool = False
+    """Whether it is the first that matches, somewhere."""
+    changes: bool = False
+    milder: set[Code] = field(default_factory=set)
+
+
 def _table(policy: Policy, lines: Mapping[str, int]) -> Iterator[Problem]:
     rows = policy.verdicts
     if not rows:
         return
-    matched: list[set[Cell]] = [set() for _row in rows]
-    reached: list[set[Cell]] = [set() for _row in rows]
-    changes = [False] * len(rows)
-    milder: list[set[Code]] = [set() for _row in rows]
-    for cell in cells((policy,)):
-        if cell.audience not in readers(policy):
-            continue
+    met = [_Met() for _row in rows]
+    of_any_rule = [row.model_copy(update={"rule": None}) for row in rows]
+    # INVARIANT: that a row matches is its rule's condition and the others', so the two are tried apart: together they
+    # would cost the square of the rows for every kind of finding.
+    by_rule = {
+        _bits(row.rule is None or rule_matches(row.rule, rule) for row in rows) for rule in _rules((policy,))
+    }
+    patterns: set[int] = set()
+    deciding: dict[int, set[int]] = {}
+    for cell in cells((policy,), ("any-other-rule",)):
         finding = finding_of(cell)
+        alike = _bits(row.matches(finding, cell.audience) for row in of_any_rule)
+        if alike not in deciding:
+            found = {alike & rows_of_rule for rows_of_rule in by_rule} - {0}
+            patterns |= found
+            deciding[alike] = {next(_numbers(pattern)) for pattern in found}
         default, _rule = default_decision(finding, cell.audience)
-        first = True
-        for number, row in enumerate(rows):
-            if row.matches(finding, cell.audience):
-                matched[number].add(cell)
-                if first:
-                    first = False
-                    reached[number].add(cell)
-                    least = floor(cell.code, cell.severity, cell.audience, cell.basis, cell.scope)
-                    decided = max(DECISION_RANK[row.decision], DECISION_RANK[least])
-                    rank = decided - DECISION_RANK[default]
-                    changes[number] |= rank != 0
-                    if rank < 0:
-                        milder[number].add(cell.code)
+        least = floor(cell.code, cell.severity, cell.audience, cell.basis, cell.scope)
+        for number in deciding[alike]:
+            one = met[number]
+            one.reached = True
+            decided = max(DECISION_RANK[rows[number].decision], DECISION_RANK[least])
+            rank = decided - DECISION_RANK[default]
+            one.changes |= rank != 0
+            if rank < 0:
+                one.milder.add(cell.code)
+    for pattern in patterns:
+        for number in _numbers(pattern):
+            met[number].together |= pattern
+            met[number].apart |= ~pattern
     for number, row in enumerate(rows):
-        yield from _row(number, row, rows, matched, reached, changes[number], milder[number], lines)
+        yield from _row(number, row, rows, met, lines)
+
+
+def _bits(matches: Iterable[bool]) -> int:
+    return sum(1 << number for number, matched in enumerate(matches) if matched)
+
+
+def _numbers(bits: int) -> Iterator[int]:
+    while bits:
+        lowest = bits & -bits
+        yield lowest.bit_length() - 1
+        bits ^= lowest
 
 
 def _row(
     number: int,
     row: VerdictRow,
     rows: Sequence[VerdictRow],
-    matched: Sequence[set[Cell]],
-    reached: Sequence[set[Cell]],
-    changes: bool,
-    milder: set[Code],
+    met: Sequence[_Met],
     lines: Mapping[str, int],
 ) -> Iterator[Problem]:
-    key = f"verdicts.{number}"
+    key, one = f"verdicts.{number}", met[number]
 
     def problem(reason: str, message: str, step: str, weight: Weight = "error") -> Problem:
         return Problem(POLICY_FILE, line_of(lines, key), key, reason, message, step, weight)
 
-    earlier = [other for other in range(number) if matched[other] & matched[number]]
-    if not matched[number]:
+    earlier = [other for other in _numbers(one.together) if other < number]
+    if not one.together:
         yield problem(
             "ROW_UNREACHABLE",
             f"`verdicts[{number}]` matches no finding that a reader of this policy could be shown",
             "take the row out, or correct its conditions; a call never makes a clinician of a patient",
         )
         return
-    if not reached[number]:
+    if not one.reached:
         names = ", ".join(f"`verdicts[{other}]`" for other in earlier)
         other_way = [other for other in earlier if rows[other].decision != row.decision]
         if other_way:
@@ -145,7 +182,7 @@ def _row(
             )
         return
     for other in earlier:
-        partly = matched[number] - matched[other] and matched[other] - matched[number]
+        partly = one.apart >> other & met[other].apart >> number & 1
         if partly and rows[other].decision != row.decision:
             yield problem(
                 "ROWS_OVERLAP",
@@ -154,17 +191,17 @@ def _row(
                 "narrow one of them, so that the order of rows does not matter",
                 "warning",
             )
-    if not changes:
+    if not one.changes:
         yield problem(
             "ROW_WITHOUT_EFFECT",
             f"`verdicts[{number}]` decides as the default table does",
             "take it out, unless it is there to be read",
             "warning",
         )
-    if milder:
+    if one.milder:
         yield problem(
             "MILDER_THAN_DEFAULT",
-            f"`verdicts[{number}]` is milder than the default table for {', '.join(sorted(milder))}",
+            f"`verdicts[{number}]` is milder than the default table for {', '.join(sorted(one.milder))}",
             "make sure that the hazard log says why this is safe",
             "warning",
         )

@@ -99,7 +99,7 @@ class VerdictRow(_Strict):
             and (not self.scope or finding.scope in self.scope)
             and (not self.basis or finding.basis in self.basis)
             and (not self.audience or audience in self.audience)
-            and (self.rule is None or _rule_matches(self.rule, finding.rule_id))
+            and (self.rule is None or rule_matches(self.rule, finding.rule_id))
         )
 
 
@@ -551,7 +551,8 @@ def _refused(reason: str, message: str) -> PydanticCustomError:
     return PydanticCustomError(reason, message.replace("{", "(").replace("}", ")"))
 
 
-def _rule_matches(pattern: str, rule_id: str) -> bool:
+def rule_matches(pattern: str, rule_id: str) -> bool:
+    """Whether a rule id is the one that a row names, or begins as it says before its `*`."""
     if pattern.endswith("*"):
         return rule_id.startswith(pattern[:-1])
     return rule_id == pattern

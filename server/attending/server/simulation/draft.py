@@ -2,7 +2,7 @@
 
 What somebody sends is data: code that a draft names (`rails.validators`) must be what the version in the server's
 folder names already. It is linted by a process of its own, with a bound on time and memory, because thousands of rows
-cost their square.
+cost seconds.
 """
 
 from __future__ import annotations
