@@ -74,8 +74,16 @@ def test_whole_days_have_no_midnight_between_them() -> None:
     week = hours(begins="00:00", ends="24:00")
     assert week.covers(local("2026-11-26 00:00"))
     assert week.covers(local("2026-11-26 23:59"))
-    [begin, end] = next(week.absences(local("2026-11-25 12:00")))
+    [(begin, end)] = week.absences(local("2026-11-25 12:00"), local("2026-11-29 00:00"))
     assert (begin, end) == (local("2026-11-28 00:00"), local("2026-11-30 00:00"))
+
+
+def test_where_somebody_is_always_there_nothing_is_sooner() -> None:
+    """Days were gone through to the end of the calendar, for 45 seconds a held text, and then refused."""
+    always = hours(begins="00:00", ends="24:00", days=["mon", "tue", "wed", "thu", "fri", "sat", "sun"])
+    held = local("2026-11-25 12:00")
+    assert list(always.absences(held, held + timedelta(days=30))) == []
+    assert escalation_moment(held, 120, always, 15) == local("2026-11-25 14:00")
 
 
 @pytest.mark.parametrize(

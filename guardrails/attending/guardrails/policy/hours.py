@@ -58,15 +58,15 @@ class Hours(BaseModel):
         today = moment.astimezone(ZoneInfo(self.time_zone)).date()
         return any(begin <= moment < end for begin, end in self._spans(today - timedelta(days=1), 3))
 
-    def absences(self, after: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """The times outside of them that end after `after`, in order and in UTC; endless. The first may have begun
-        before `after`.
+    def absences(self, after: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """The times outside of them that end after `after` and begin before `until`, in order and in UTC; none where
+        somebody is always there. The first may have begun before `after`.
         """
         # Hours of a day lie within two days of UTC around it, whatever the zone.
         begin = after.astimezone(UTC) - timedelta(days=2)
         day = begin.astimezone(ZoneInfo(self.time_zone)).date() - timedelta(days=1)
         left = begin
-        while True:
+        while left < until:
             for start, end in self._spans(day, 1):
                 if start > left and start > after:
                     yield left, start
@@ -99,10 +99,10 @@ def escalation_moment(held: datetime, after_minutes: int, hours: Hours, outside_
     """
     at = held.astimezone(UTC) + timedelta(minutes=after_minutes)
     wait = timedelta(minutes=outside_minutes)
-    for begin, end in hours.absences(held):
+    for begin, end in hours.absences(held, at):
         left = max(begin, held.astimezone(UTC)) + wait
         if begin >= at or left >= at:
             return at
         if left < end:
             return left
-    raise AssertionError("absences have an end")
+    return at
