@@ -194,9 +194,9 @@ _EQUIVALENT_BEFORE = re.compile(
 """What opioids come to in morphine: "OME 120 mg/24 h" is no dose of the drug beside it."""
 _BODY_FLUID_BEFORE = re.compile(
     r"\b(?:vac|drain(?:age)?s?|dressing|urine(?: output)?|stoma|ileostomy|output|aspirates?|residuals?|blood loss|ebl)"
-    r"\b(?!\w)[^.;\n]{0,30}\Z"
+    r"\b(?:(?!\b(?:giv|tak|drink|administer|us(?:e|ing)\b|infus|replac|inject))[^.;\n]){0,30}\Z"
 )
-"""Millilitres that come out: "VAC dressing -125 mmHg, 60 mL"."""
+"""Millilitres that come out: "VAC dressing -125 mmHg, 60 mL"; not those that are then given."""
 _NUTRIENT_AFTER = re.compile(
     rf" (?:of )?(?:added |dietary |elemental |total |plain |clear |table )?(?:{_NUTRIENT}|{_FLUID}|nicotine)\b"
 )

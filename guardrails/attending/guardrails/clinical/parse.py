@@ -69,7 +69,8 @@ _VITAMIN = re.compile(
     r"(?:25[- ](?:oh|hydroxy)\w*[- ])?(?:vit(?:amin)? ?[a-z]\d{0,2}|b ?12|folate|folic acid|cobalamin)$"
 )
 _TELEPHONES = frozenset({"999", "911", "111", "112", "108", "995", "811"})
-"""Numbers that are rung, and given of no drug without a unit."""
+"""Numbers that are rung."""
+_SAID = re.compile(r" ?(?:[.,;)\n]|$)")
 _RESULT_END = re.compile(r" ?(?:[,;)/|]|$|\n|\.(?!\d)|\(?(?:ng|nmol|pg|pmol|low|normal|last|today|ok)\b)")
 _SAME_DOSE_WITHIN = 14
 _MUCH_THE_SAME = 3
@@ -271,8 +272,8 @@ def _unitless(
             continue
         if re.fullmatch(r"(?:19|20)\d\d", match.group(1)) or _is_result(text, mention, match):
             continue
-        if match.group(1) in _TELEPHONES:
-            continue  # "not settled by GTN: 999"
+        if _is_rung(text, mention, match):
+            continue
         value = Decimal(match.group(1))
         if mention.brand and len(mention.drugs) > 1 and not is_strength(mention.drugs, match.group(1)):
             continue  # the number belongs to the name of a combination: "Microgynon 30", "Tylenol 3"
@@ -299,6 +300,17 @@ def _given_in_mg(
         if amounts[at].start - mention.end <= _SAME_DOSE_WITHIN and len(found[mention.drugs]) < 2:
             found[mention.drugs].append((mention, amounts[at].high))
     return found
+
+
+def _is_rung(text: str, mention: Named, number: re.Match[str]) -> bool:
+    """Whether a number is one to ring, at the end of what is said: "not settled by GTN: 999". "Levothyroxine 112" is a
+    dose."""
+    return (
+        number.group(1) in _TELEPHONES
+        and ":" in text[mention.end : number.start(1)]
+        and _SAID.match(text, number.end(1)) is not None
+        and not is_strength(mention.drugs, number.group(1))
+    )
 
 
 def _is_result(text: str, mention: Named, number: re.Match[str]) -> bool:
