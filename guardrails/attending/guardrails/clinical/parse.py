@@ -272,7 +272,7 @@ def _unitless(
             continue
         if re.fullmatch(r"(?:19|20)\d\d", match.group(1)) or _is_result(text, mention, match):
             continue
-        if _is_rung(text, mention, match):
+        if _is_rung(norm, mention, match):
             continue
         value = Decimal(match.group(1))
         if mention.brand and len(mention.drugs) > 1 and not is_strength(mention.drugs, match.group(1)):
@@ -302,14 +302,18 @@ def _given_in_mg(
     return found
 
 
-def _is_rung(text: str, mention: Named, number: re.Match[str]) -> bool:
-    """Whether a number is one to ring, at the end of what is said: "not settled by GTN: 999". "Levothyroxine 112" is a
-    dose."""
+def _is_rung(norm: Normalised, mention: Named, number: re.Match[str]) -> bool:
+    """Whether a number is one to ring, at the end of what is said: "not settled by GTN: 999", "after GTN \u2192 999".
+    "Levothyroxine 112" is a dose."""
+    written = number.group(1)
+    marks = (
+        ("\u2192", ">") if written[0] == "1" else ("\u2192", ">", ":")
+    )  # "Levothyroxine: 112" is a dose as well
     return (
-        number.group(1) in _TELEPHONES
-        and ":" in text[mention.end : number.start(1)]
-        and _SAID.match(text, number.end(1)) is not None
-        and not is_strength(mention.drugs, number.group(1))
+        written in _TELEPHONES
+        and any(mark in norm.source(mention.end, number.start(1)) for mark in marks)
+        and _SAID.match(norm.text, number.end(1)) is not None
+        and not is_strength(mention.drugs, written)
     )
 
 
