@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from attending.guardrails.evaluation.hostile import judge
 from attending.guardrails.policy.schema import ScopeOfUse
+from attending.guardrails.rails import injection
+from attending.guardrails.rails.care import of_house_rules
 from attending.guardrails.rails.deobfuscate import MAX_CHARACTERS
 from attending.guardrails.rails.injection import MAX_HITS, Place, find_injection
 from hypothesis import given
@@ -267,3 +269,17 @@ def test_a_text_on_the_use_of_machines_gives_them_no_orders(text: str) -> None:
 def test_an_order_is_none_the_less_one_under_the_heading_of_a_policy(text: str) -> None:
     """Who writes "security policy" above an order to a machine is not excused by it."""
     assert find_injection(text, "document") != ()
+
+
+def test_a_long_text_of_house_rules_is_looked_at_for_them_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each machine that it named was a search of the whole text: 38 s for 90,000 characters."""
+    asked: list[str] = []
+
+    def counted(text: str) -> bool:
+        asked.append(text)
+        return of_house_rules(text)
+
+    monkeypatch.setattr(injection, "of_house_rules", counted)
+    text = "The chatbot must state that it is automated. " * 50 + "policy"
+    assert find_injection(text, "document") == ()
+    assert len(asked) == 1

@@ -137,14 +137,12 @@ _QUIET: Final = re.compile(
 _HIDES: Final = frozenset({"conceal", "unchecked", "unlock", "forge"})
 
 
-def speaks_of_machines(text: str, start: int, end: int) -> bool:
-    """Whether a machine named at `[start, end)` of `text` (folded) is only spoken of, in a text on how they are used.
+def only_names(text: str, start: int, end: int) -> bool:
+    """Whether `text` (folded), which is `of_house_rules`, only speaks of the machine that it names at `[start, end)`.
 
     A house that writes down its rules opens no sentence by speaking to the machine, and has nothing kept quiet, left
     unchecked or signed for another in it or the next; `likeness` judges such a text all the same.
     """
-    if not of_house_rules(text):
-        return False
     left, right = sentence(text, start, end)
     if _SPEAKS_TO_IT.search(text[left:start]) is not None:
         return False

@@ -27,7 +27,7 @@ from attending.guardrails.rails import (
     review_acts,
 )
 from attending.guardrails.rails.acts import found_acts
-from attending.guardrails.rails.care import about_care, no_order, speaks_of_machines, taught
+from attending.guardrails.rails.care import about_care, no_order, of_house_rules, only_names, taught
 from attending.guardrails.rails.deobfuscate import Reading, invisible, readings
 from attending.guardrails.rails.languages import LANGUAGES, Language
 from attending.guardrails.rails.signs import Place, Sign
@@ -73,15 +73,12 @@ def find_injection(text: str, place: Place) -> tuple[InjectionHit, ...]:
     hits: dict[tuple[str, int, int], InjectionHit] = {}
     all_readings = readings(text)
     for reading in all_readings:
+        flat = reading.text.replace("\n", " ")
+        rules = reading.how == "plain" and of_house_rules(flat)
         for family, start, end in _found(reading, place):
-            flat = reading.text.replace("\n", " ")
             if family in _TOLD and place != "output" and taught(flat, start, end):
                 continue
-            if (
-                family == "addresses_model"
-                and reading.how == "plain"
-                and speaks_of_machines(flat, start, end)
-            ):
+            if rules and family == "addresses_model" and only_names(flat, start, end):
                 continue
             span = reading.original(start, end)
             hits.setdefault((family, *span), InjectionHit(family, reading.how, *span))
