@@ -16,11 +16,14 @@ from attending.ledger.errors import KeyStoreUnavailable, LedgerError, StoreUnava
 from attending.ledger.practice import DEBRIEFED, UNDELIVERABLE
 from attending.ledger.review_signature import sign_statement
 from attending.server.app import package_policies
+from attending.server.clock import parse
+from attending.server.config import NoticesSection
 from attending.server.errors import AttendingError, NotFound
 from attending.server.fhir.gather import find, gather
 from attending.server.hazards import LiveHazards
 from attending.server.inference.delivery import record_delivery
 from attending.server.inference.states import State
+from attending.server.notices.due import DueDates
 from attending.server.notices.notice import notice_of
 from attending.server.oversight.draws import Draws
 from attending.server.oversight.figures import Oversight
@@ -299,6 +302,25 @@ async def test_while_a_mark_cannot_be_asked_for_nothing_is_decided(
     assert await gate.types(put.inference) == before
     assert await room.desk.expire_due(TENANT, "srv-test") == 1
     assert (await gate.types(put.inference))[-1] == DEBRIEFED
+
+
+async def test_nobody_is_told_that_a_planted_item_is_late_even_after_an_outage(room: Room) -> None:
+    gate, put = room.ward.gate, await room.put()
+    due = DueDates(gate.ledger, NoticesSection(), "srv-test", gate.clock)
+    [item] = [one for one, _version in (await room.desk.queue(TENANT, Wanted(), 10)).items]
+    assert item.ticket_id == put.ticket
+    gate.clock.moment = parse(item.due_at)
+
+    async def away(_log_id: str, _record: str) -> bytes:
+        raise StoreUnavailable("away")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gate.ledger, "open_payload", away)
+        with pytest.raises(StoreUnavailable):
+            await due.sweep(TENANT)
+    assert await due.sweep(TENANT) == 0
+    gate.clock.advance(days=30)
+    assert await room.desk.expire_due(TENANT, "srv-test") == 1
 
 
 async def test_two_at_once_debrief_it_once(room: Room) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from attending.ledger.entry import PendingEntry
-from attending.ledger.errors import ExpectationFailed, LedgerError
+from attending.ledger.errors import ExpectationFailed
 from attending.ledger.ledger import Ledger
 from attending.ledger.submission import Expectation
 from attending.server import projections
@@ -58,14 +58,13 @@ class DueDates:
         return done
 
     async def _practice(self, tenant: str, ticket: str) -> bool:
-        """Whether it is a planted item, which no promise was made about. Of what cannot be opened people are told."""
+        """Whether it is a planted item, which no promise was made about. Of what can be opened no more people are
+        told; an outage is raised, and the next sweep asks again.
+        """
         rows = await self._ledger.query(
             select(_ITEMS.c.inference_id).where(_ITEMS.c.log_id == tenant, _ITEMS.c.ticket_id == ticket)
         )
-        try:
-            return await self._marks.of(tenant, str(rows[0][0])) is not None
-        except (LedgerError, ValueError):
-            return False
+        return await self._marks.where_open(tenant, str(rows[0][0])) is not None
 
     def _is_near(self, row: Any, now: datetime) -> bool:
         """Not before half of its time is over: of an urgent item everything would be near from the start."""
