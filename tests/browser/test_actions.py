@@ -193,7 +193,8 @@ def test_an_own_view_comes_before_the_findings(
             post(mine, f"/items/{item.ticket}/opinion", lease=lease, assessment="safe") == "OPINION_RECORDED"
         )
         page.click("details.more summary")
-        page.click("#give-back")
+        with page.expect_navigation():
+            page.click("#give-back")
         # Each reviewer's own: one does not see the findings by another's.
         page = other.claimed(item.ticket, "#own-view")
         assert page.locator(".finding").count() == 0

@@ -48,7 +48,7 @@ def test_a_fact_changes_the_findings_and_the_page_marks_them(
         page.fill("#fact-allergies", "penicillin (rash)")
         sent(page)
         # What changed has the focus, so that a reader's next word is about it.
-        assert page.evaluate("document.activeElement.id") == "changed"
+        page.wait_for_function("() => document.activeElement.id === 'changed'")
         assert "Judged again with what Dr Rivera (demo) added" in page.inner_text("#changed")
         new = page.locator(".finding:has(.tag.new)")
         assert "Kidney function" in new.first.inner_text()
