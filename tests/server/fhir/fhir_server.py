@@ -49,6 +49,9 @@ class FhirServer:
     token_requests: int = 0
     down: bool = False
     hang: threading.Event = field(default_factory=threading.Event)
+    look: dict[str, threading.Event] = field(default_factory=dict)
+    """What stands there of a kind is told once its event is set."""
+    looked: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -143,6 +146,9 @@ class FhirServer:
         kind, name = request.path_params["kind"], request.path_params["id"]
         place = f"{kind}/{name}"
         if request.method == "GET":
+            self.looked.append(kind)
+            if kind in self.look:
+                await asyncio.to_thread(self.look[kind].wait, 60)
             standing = self.kept.get(place)
             if standing is None:
                 return JSONResponse(OUTCOME, 404)

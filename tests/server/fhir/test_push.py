@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -361,6 +362,10 @@ async def test_two_at_once_leave_the_newest_state(ward: Ward, server: FhirServer
     assert {task["status"] for task in server.of("Task")} == {"completed"}
 
 
+async def given() -> None:
+    """Nothing was erased."""
+
+
 async def test_a_newer_state_that_stands_there_stays(ward: Ward, server: FhirServer, tmp_path: Path) -> None:
     async with writing(outbox(push(server, ward, tmp_path), ward)):
         await signed(ward, "A safe text")
@@ -368,9 +373,10 @@ async def test_a_newer_state_that_stands_there_stays(ward: Ward, server: FhirSer
         got = len(server.got)
     [task], [document] = server.of("Task"), server.of("DocumentReference")
     system = push(server, ward, tmp_path)._system
-    await system.put({**task, "status": "in-progress", "lastModified": "2020-01-01T00:00:00.000000Z"})
+    earlier = {**task, "status": "in-progress", "lastModified": "2020-01-01T00:00:00.000000Z"}
+    await system.put(earlier, given)
     server.kept[f"DocumentReference/{document['id']}"]["status"] = "entered-in-error"
-    await system.put(document | {"status": "current"})
+    await system.put(document | {"status": "current"}, given)
     assert len(server.got) == got
     assert server.of("Task")[0]["status"] == "completed"
     await system.close()
@@ -421,6 +427,24 @@ async def test_an_erased_patient_s_text_is_given_to_nobody(
         sleeps.go_on.set()
         bodies = await done(ward)
     assert server.kept == {}
+    assert {one["reason"] for body in bodies for one in body["dead"]} == {"SUBJECT_ERASED"}
+
+
+async def test_what_is_erased_while_the_record_system_is_slow_is_not_given(
+    ward: Ward, server: FhirServer, tmp_path: Path
+) -> None:
+    server.look["DocumentReference"] = threading.Event()
+    async with writing(outbox(push(server, ward, tmp_path), ward)):
+        await signed(ward, "A safe text")
+        async with asyncio.timeout(WAIT_SECONDS):
+            while "DocumentReference" not in server.looked:
+                await asyncio.sleep(0.02)
+        pseudonym = await ward.gate.ledger.find_pseudonym(TENANT, PATIENT)
+        assert pseudonym is not None
+        await ward.gate.ledger.erase_subject(TENANT, pseudonym)
+        server.look["DocumentReference"].set()
+        bodies = await done(ward)
+    assert server.of("DocumentReference") == server.of("Provenance") == []
     assert {one["reason"] for body in bodies for one in body["dead"]} == {"SUBJECT_ERASED"}
 
 

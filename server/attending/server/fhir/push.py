@@ -153,8 +153,13 @@ class FhirPush:
         newest = record.entries[-1].index
         if resources:
             await self._disclose(row, newest, resources, text=record.text is not None)
+
+            async def require_given() -> None:
+                # Opening fails once the patient is erased, for all that was written of them.
+                await self._ledger.open_payload(tenant, row["request_record"])
+
             for resource in resources:
-                await self._system.put(resource)
+                await self._system.put(resource, require_given)
         return newest
 
     async def _disclose(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -62,8 +62,10 @@ class RecordSystem:
         if answer.status != 200 or _json(answer).get("resourceType") != "CapabilityStatement":
             raise NotDelivered("NOT_A_FHIR_SERVER")
 
-    async def put(self, resource: Resource) -> None:
-        """Returns when the server has it, or something newer under its id; NotDelivered."""
+    async def put(self, resource: Resource, require_given: Callable[[], Awaitable[object]]) -> None:
+        """Returns when the server has it, or something newer under its id; NotDelivered. `require_given` raises where
+        it may no longer be given, and is asked last: a slow server is given nothing that was erased meanwhile.
+        """
         place = f"{resource['resourceType']}/{resource['id']}"
         there = await self._call("GET", place)
         if there.status not in (200, 404, 410):
@@ -80,6 +82,7 @@ class RecordSystem:
         elif there.status == 410:
             # Deleted there by somebody: it is made anew, over whatever version that was.
             condition = {}
+        await require_given()
         answer = await self._call("PUT", place, as_json(resource).encode(), condition)
         if answer.status not in (200, 201):
             raise _failed(answer)
