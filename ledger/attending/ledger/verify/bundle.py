@@ -23,6 +23,7 @@ from attending.ledger.errors import VerificationError
 from attending.ledger.merkle import HASH_SIZE, Frontier, leaf_hash, verify_consistency, verify_inclusion
 from attending.ledger.note import MAX_NOTE_BYTES, VerifierKey, decode_base64, parse_note, verify_note
 from attending.ledger.verify import container as containers
+from attending.ledger.verify import statistics as figures
 from attending.ledger.verify.checks import Checks, Scope, Statistics
 from attending.ledger.verify.container import Container
 from attending.ledger.verify.emitters import Emitters
@@ -40,6 +41,7 @@ from attending.ledger.verify.manifest import (
     PAYLOADS,
     PROOFS,
     RANGE,
+    STATISTICS,
     Manifest,
     parse_manifest,
     signed_text,
@@ -47,6 +49,7 @@ from attending.ledger.verify.manifest import (
 from attending.ledger.verify.payloads import MAX_LINE_BYTES, Payloads
 from attending.ledger.verify.report import Findings, Report, verdict_of
 from attending.ledger.verify.segments import Chain, Problem, cut, verify_segment
+from attending.ledger.verify.statistics import EntryStatistics
 
 Progress = Callable[[int, int], None]
 """(entries verified, entries in scope)."""
@@ -117,6 +120,7 @@ class _Verification:
         self._findings = findings
         self._progress = progress
         self._statistics = Statistics()
+        self._figures = EntryStatistics()
         self._emitters = Emitters()
         self._roots: dict[int, bytes] = {}
         self._unreadable = False
@@ -129,6 +133,7 @@ class _Verification:
         if manifest is None:
             return _report(self._findings, None, None)
         self._manifest = manifest
+        self._with_figures = STATISTICS in manifest.files
         self._check_files()
         head = self._check_checkpoint()  # 3
         self._introductions.compare(head)
@@ -447,6 +452,8 @@ class _Verification:
             self._unreadable = True
             return
         self._statistics.visit(entry)
+        if self._with_figures:
+            self._figures.visit(entry)
         self._emitters.visit(entry)
         self._introductions.visit(entry)
         self._payloads.visit(entry)
@@ -518,7 +525,28 @@ class _Verification:
                 report.fail("V20", f"`{name}` is not that of the entries")
         if found.keys() - self._manifest.statistics.keys():
             report.fail("V20", "manifest leaves figures out")
-        report.passed("V20", f"{len(found)} figures are those of the entries")
+        counted = len(found)
+        if self._with_figures:
+            counted += self._check_figures()
+        report.passed("V20", f"{counted} figures are those of the entries")
+
+    def _check_figures(self) -> int:
+        """Compares `statistics.json` with the entries; how many figures those give."""
+        report, found = self._findings, self._figures.result()
+        try:
+            stated = parse_canonical(containers.read(self._source, STATISTICS, figures.MAX_BYTES))
+        except VerificationError as err:
+            report.fail("V20", f"`{STATISTICS}`: {err.detail}")
+            return 0
+        if type(stated) is not dict:
+            report.fail("V20", f"`{STATISTICS}` is not an object")
+        elif figures.is_later(stated.get("format")):
+            report.doubt(
+                "V20", f"`{STATISTICS}` is of a later format, whose figures cannot be recomputed here"
+            )
+        elif (path := figures.first_difference(stated, found)) is not None:
+            report.fail("V20", f"`{STATISTICS}`: `{path}` is not that of the entries")
+        return sum(1 for _ in figures.figure_lines(found))
 
     def _check_time(self, head: Checkpoint | UnverifiedCheckpoint | None) -> None:
         report = self._findings

@@ -26,11 +26,13 @@ from attending.ledger.verify.manifest import (
     PAYLOADS,
     PROOFS,
     RANGE,
+    STATISTICS,
     FileEntry,
     Manifest,
     signed_text,
 )
 from attending.ledger.verify.payloads import Disclosed, Erased, Pruned, payload_lines
+from attending.ledger.verify.statistics import EntryStatistics, statistics_json
 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE: Final = 0o100600 << 16
@@ -55,6 +57,7 @@ def write_bundle(
     payloads: Iterable[Disclosed | Erased | Pruned] | None = None,
     verifier_keys: Sequence[str] = (),
     statistics: Mapping[str, Any] | None = None,
+    figures: bool = False,
 ) -> Manifest:
     """Writes the bundle of entries [begin, end) of a log to `path`, whole or not at all, and returns its
     manifest.
@@ -66,17 +69,21 @@ def write_bundle(
     revocations of the keys that signed in it, and the earlier entries of the streams that go on in it.
     `introductions` are (text, consistency proof from its size to the checkpoint's) of every rotation of the signing key
     up to the checkpoint, in order. `sign` turns the manifest's text into a note signed by the key that is in its term
-    at the checkpoint. `statistics` are recomputed from the entries unless given. The zip file is stored, not deflated:
-    one altered byte stays one altered byte, and the record can be named.
+    at the checkpoint. `statistics` are recomputed from the entries unless given. With `figures` the bundle holds
+    `statistics.json`, every figure that a report prints (`attending.ledger.verify.statistics`). The zip file is stored,
+    not deflated: one altered byte stays one altered byte, and the record can be named.
 
     Raises OSError; VerificationError when an entry does not parse.
     """
-    counter = Statistics()
+    counter, every = Statistics(), EntryStatistics()
 
     def entry_lines() -> Iterator[bytes]:
         for data in entries:
-            if statistics is None:
-                counter.visit(parse_entry(data))
+            if statistics is None or figures:
+                entry = parse_entry(data)
+                counter.visit(entry)
+                if figures:
+                    every.visit(entry)
             yield data + b"\n"
 
     partial = path.with_name(path.name + ".partial")
@@ -106,8 +113,10 @@ def write_bundle(
                     files[PAYLOADS] = _add(archive, PAYLOADS, payload_lines(payloads))
                 if verifier_keys:
                     files[KEYS] = _add(archive, KEYS, [encode({"verifier_keys": list(verifier_keys)})])
-                figures = counter.result() if statistics is None else statistics
-                manifest = Manifest(origin, scope, begin, end, files, format_time(created), figures)
+                if figures:
+                    files[STATISTICS] = _add(archive, STATISTICS, [statistics_json(every.result())])
+                counts = counter.result() if statistics is None else statistics
+                manifest = Manifest(origin, scope, begin, end, files, format_time(created), counts)
                 data = manifest.encode()
                 _add(archive, MANIFEST, [data])
                 _add(archive, MANIFEST_SIGNATURE, [sign(signed_text(origin, data)).encode()])

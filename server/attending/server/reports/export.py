@@ -131,6 +131,7 @@ class Exporter:
                 introductions=await self._introductions(tenant, plan),
                 payloads=source.payloads() if order.include_payloads else None,
                 verifier_keys=[self._ledger.verifier_key(tenant, plan.size)],
+                figures=True,
             )
             yield path
         finally:
