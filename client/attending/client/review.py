@@ -147,8 +147,12 @@ class ReviewClient(Calls):
         *,
         reason_code: str = "",
         note: str = "",
+        seen: str = "",
         key: str | None = None,
     ) -> review_pb2.DisposeResponse:
+        """`seen` is that of the last answer that showed the item: refused (ITEM_CHANGED) where its findings are others
+        since. Once facts were added it is required.
+        """
         request = review_pb2.DisposeRequest(
             idempotency_key=key or uuid.uuid4().hex,
             ticket_id=ticket_id,
@@ -157,6 +161,7 @@ class ReviewClient(Calls):
             disposition=disposition,
             reason_code=reason_code,
             note=note,
+            seen=seen,
         )
         answer = self._stub.Dispose(request, timeout=TIMEOUT_SECONDS)
         self._check([answer.receipt], "review.disposed")
@@ -188,9 +193,11 @@ class ReviewClient(Calls):
         edited_text: str | None = None,
         *,
         rejection: review_pb2.Rejection | None = None,
+        seen: str = "",
     ) -> PreparedSignature:
         """Asks for the statement and checks that it commits to the text and view that came with it. With `rejection` it
-        is one that refuses the text.
+        is one that refuses the text. `seen` is that of the last answer about the item: refused (ITEM_CHANGED) where
+        findings, facts, dispositions or signatures are others since. Once facts were added it is required.
 
         Raises ReceiptError when it does not: then nothing must be signed.
         """
@@ -205,6 +212,7 @@ class ReviewClient(Calls):
                 key_id=key_id(key),
                 purpose_of_use=self._purpose,
                 rejection=rejection,
+                seen=seen,
             ),
             timeout=TIMEOUT_SECONDS,
         )

@@ -366,6 +366,7 @@ class GetItemResponse(_message.Message):
     DECIDED_BEFORE_FIELD_NUMBER: _builtins.int
     DEBRIEF_FIELD_NUMBER: _builtins.int
     COLLEAGUES_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
     output: _builtins.str
     """Output only. The text that the model wrote, personal data restored."""
     prompt: _builtins.str
@@ -379,6 +380,10 @@ class GetItemResponse(_message.Message):
     withheld: _builtins.bool
     """Output only. Findings, citations, coverage and reads are withheld until the caller has put their own view on record
     (`RecordOpinion`).
+    """
+    seen: _builtins.str
+    """Output only. Names what this answer shows: findings, facts, and what was made of them so far. Pass it with `Dispose` and
+    `PrepareSign`, which refuse what was decided on another state of the item. Empty while findings are withheld.
     """
     @_builtins.property
     def item(self) -> Global___QueueItem:
@@ -450,10 +455,11 @@ class GetItemResponse(_message.Message):
         decided_before: _abc.Iterable[Global___DecidedBefore] | None = ...,
         debrief: Global___Debrief | None = ...,
         colleagues: _abc.Iterable[Global___Colleague] | None = ...,
+        seen: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "debrief", b"debrief", "item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "colleagues", b"colleagues", "contradicted", b"contradicted", "coverage", b"coverage", "debrief", b"debrief", "decided_before", b"decided_before", "documents", b"documents", "facts", b"facts", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "reads", b"reads", "second_opinion", b"second_opinion", "sign_off_roles", b"sign_off_roles", "withheld", b"withheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "colleagues", b"colleagues", "contradicted", b"contradicted", "coverage", b"coverage", "debrief", b"debrief", "decided_before", b"decided_before", "documents", b"documents", "facts", b"facts", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "reads", b"reads", "second_opinion", b"second_opinion", "seen", b"seen", "sign_off_roles", b"sign_off_roles", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -802,6 +808,7 @@ class DisposeRequest(_message.Message):
     DISPOSITION_FIELD_NUMBER: _builtins.int
     REASON_CODE_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
     """Required. As in `Infer`."""
     ticket_id: _builtins.str
@@ -818,6 +825,10 @@ class DisposeRequest(_message.Message):
     """
     note: _builtins.str
     """Optional. Note, at most 2000 code points; stored as personal content."""
+    seen: _builtins.str
+    """Optional. `seen` of the last answer that showed the item. ABORTED (`ITEM_CHANGED`) where its findings are others since.
+    Required once facts were added to the item: FAILED_PRECONDITION (`FINDINGS_UNSEEN`) without it.
+    """
     def __init__(
         self,
         *,
@@ -828,10 +839,11 @@ class DisposeRequest(_message.Message):
         disposition: Global___Disposition.ValueType = ...,
         reason_code: _builtins.str = ...,
         note: _builtins.str = ...,
+        seen: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["disposition", b"disposition", "finding", b"finding", "idempotency_key", b"idempotency_key", "lease_id", b"lease_id", "note", b"note", "reason_code", b"reason_code", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disposition", b"disposition", "finding", b"finding", "idempotency_key", b"idempotency_key", "lease_id", b"lease_id", "note", b"note", "reason_code", b"reason_code", "seen", b"seen", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -845,6 +857,9 @@ class DisposeResponse(_message.Message):
 
     ITEM_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
+    seen: _builtins.str
+    """Output only. As in `GetItem`, with this disposition; empty where the request had none."""
     @_builtins.property
     def item(self) -> Global___QueueItem:
         """Output only. The item."""
@@ -858,10 +873,11 @@ class DisposeResponse(_message.Message):
         *,
         item: Global___QueueItem | None = ...,
         receipt: _common_pb2.Receipt | None = ...,
+        seen: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "receipt", b"receipt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "receipt", b"receipt", "seen", b"seen"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -997,6 +1013,7 @@ class PrepareSignRequest(_message.Message):
     KEY_ID_FIELD_NUMBER: _builtins.int
     PURPOSE_OF_USE_FIELD_NUMBER: _builtins.int
     REJECTION_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """Required. Ticket."""
     lease_id: _builtins.str
@@ -1007,6 +1024,11 @@ class PrepareSignRequest(_message.Message):
     """Required. Identifier of the signing key."""
     purpose_of_use: _common_pb2.PurposeOfUse.ValueType
     """Required. As in `GetItem`."""
+    seen: _builtins.str
+    """Optional. `seen` of the last answer that showed the item or disposed of a finding. ABORTED (`ITEM_CHANGED`) where its
+    findings, facts, dispositions or signatures are others since. Required once facts were added to the item:
+    FAILED_PRECONDITION (`FINDINGS_UNSEEN`) without it.
+    """
     @_builtins.property
     def rejection(self) -> Global___Rejection:
         """Optional. Refuses the text instead, under signature: `edited_text` is left out then, and findings need no
@@ -1022,10 +1044,11 @@ class PrepareSignRequest(_message.Message):
         key_id: _builtins.str = ...,
         purpose_of_use: _common_pb2.PurposeOfUse.ValueType = ...,
         rejection: Global___Rejection | None = ...,
+        seen: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_edited_text", b"_edited_text", "edited_text", b"edited_text", "rejection", b"rejection"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_edited_text", b"_edited_text", "edited_text", b"edited_text", "key_id", b"key_id", "lease_id", b"lease_id", "purpose_of_use", b"purpose_of_use", "rejection", b"rejection", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_edited_text", b"_edited_text", "edited_text", b"edited_text", "key_id", b"key_id", "lease_id", b"lease_id", "purpose_of_use", b"purpose_of_use", "rejection", b"rejection", "seen", b"seen", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__edited_text: _TypeAlias = _typing.Literal["edited_text"]  # noqa: Y015
     _WhichOneofArgType__edited_text: _TypeAlias = _typing.Literal["_edited_text", b"_edited_text"]  # noqa: Y015

@@ -153,9 +153,20 @@ def test_what_was_missing_is_added_and_shown(
     assert "weight_kg: 82.5" in shown
     assert "pregnant: no" in shown
     assert "disagree on: allergies" in shown
+    # The numbers are others than before: who decides says which they saw.
+    [seen] = [line.partition(": ")[2] for line in shown.splitlines() if line.startswith("seen: ")]
+    number = next(line[1 : line.index(")")] for line in shown.splitlines() if line.startswith("("))
+    dispose = ("dispose", ticket, number, "--lease", lease, "--as-what", "fixed")
+    code, _shown, errors = attending(*dispose)
+    assert (code, "FINDINGS_UNSEEN" in errors, "--seen" in errors) == (Exit.FAILED, True, True)
+    code, disposed, _errors = attending(*dispose, "--seen", seen)
+    assert code == Exit.OK
+    assert disposed.splitlines()[-1].startswith("seen: " + seen.partition(".")[0])
     answer = json.loads(attending(*under, "--lab", "potassium=5.4 mmol/L", "--json")[1])
     assert answer["item"]["state"] == "held"
     assert answer["receipt"]["index"] >= "0"
+    code, _shown, errors = attending(*dispose, "--seen", seen)
+    assert (code, "ITEM_CHANGED" in errors) == (Exit.FAILED, True)
 
 
 def test_an_item_goes_back_on_and_up_and_is_refused_under_signature(

@@ -94,6 +94,7 @@ NEXT_STEPS: Final[dict[str, str]] = {
     "REVIEWER_CANNOT_SIGN": "hand it to somebody else, or leave it to the queue with `attending review give-back`",
     "LEASE_NOT_HELD": "claim it with `attending review claim`, and give the lease that it prints",
     "LEASE_EXPIRED": "claim it again with `attending review claim`",
+    "FINDINGS_UNSEEN": "facts were added since it was held: look with `attending review show`, and give its --seen",
     "FINDINGS_UNDISPOSED": "say what you make of each finding with `attending review dispose`",
     "DISPOSITION_NEEDS_EDIT": "a finding is disposed of as fixed: give the edited text with --text",
     "EDIT_NOT_CLEAN": "the edited text has a finding that nobody disposed of: change it, or reject it",

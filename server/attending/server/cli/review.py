@@ -49,6 +49,12 @@ READING_REASONS = (
     "short_of_time",
     "urgent",
 )
+SEEN = click.option(
+    "--seen",
+    default="",
+    help="What `attending review show` printed as seen: refused where the item is another since. Required once facts "
+    "were added.",
+)
 REJECTIONS = ("incomplete", "not_needed", "other", "unsafe", "wrong", "wrong_patient")
 
 
@@ -193,6 +199,8 @@ def show(ticket: str, as_json: bool, purpose: str, connection: Connection) -> No
     click.echo("may be signed by: " + ", ".join(item.sign_off_roles))
     if set(item.item.open_to) != set(item.sign_off_roles):
         click.echo("signature wanted of: " + " or ".join(item.item.open_to))
+    if item.seen:
+        click.echo("seen: " + item.seen)
 
 
 def _decided_before(one: review_pb2.DecidedBefore) -> str:
@@ -225,18 +233,28 @@ def claim(ticket: str, connection: Connection) -> None:
 )
 @click.option("--reason", type=click.Choice(REASONS), default=None, help="Why; required unless fixed.")
 @click.option("--note", default="", help="Note; stored as personal content.")
+@SEEN
 @connection_options(CLINICIAN)
 def dispose(
-    ticket: str, finding: int, lease: str, as_what: str, reason: str | None, note: str, connection: Connection
+    ticket: str,
+    finding: int,
+    lease: str,
+    as_what: str,
+    reason: str | None,
+    note: str,
+    seen: str,
+    connection: Connection,
 ) -> None:
-    """Say what you make of one finding, by its number in `attending review show`."""
+    """Say what you make of one finding, by its number in `attending review show`. With --seen it prints the next."""
     if reason is None and as_what != "fixed":
         raise click.UsageError(f"`{as_what}` needs --reason")
     with ReviewClient(connection) as client:
         answer = client.dispose(
-            ticket, lease, finding, DISPOSITIONS[as_what], reason_code=reason or "", note=note
+            ticket, lease, finding, DISPOSITIONS[as_what], reason_code=reason or "", note=note, seen=seen
         )
     click.echo(f"{answer.item.open_findings} findings open")
+    if answer.seen:
+        click.echo("seen: " + answer.seen)
 
 
 @review.command(
@@ -263,6 +281,7 @@ def dispose(
     type=click.Choice(READING_REASONS),
     help="Why you sign sooner than the text can be read.",
 )
+@SEEN
 @purpose_option("treatment")
 @connection_options(CLINICIAN)
 def sign(
@@ -272,6 +291,7 @@ def sign(
     text_path: Path | None,
     yes: bool,
     reading_reason: str | None,
+    seen: str,
     purpose: str,
     connection: Connection,
 ) -> None:
@@ -279,7 +299,7 @@ def sign(
     key = load_key(key_path)
     edited = text_path.read_text(encoding="utf-8") if text_path is not None else None
     with ReviewClient(connection, purpose=PURPOSES[purpose]) as client:
-        prepared = client.prepare(ticket, lease, key, edited)
+        prepared = client.prepare(ticket, lease, key, edited, seen=seen)
         click.echo(prepared.text.rstrip() + "\n")
         click.echo(f"you sign as {prepared.statement.role}: {prepared.statement.meaning}")
         if prepared.reading_floor_seconds:
@@ -310,6 +330,7 @@ def sign(
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Your Ed25519 signing key (PEM): sign the refusal, as an item that is read blind needs.",
 )
+@SEEN
 @purpose_option("treatment")
 @connection_options(CLINICIAN)
 def reject(
@@ -318,6 +339,7 @@ def reject(
     reason: str,
     note: str,
     key_path: Path | None,
+    seen: str,
     purpose: str,
     connection: Connection,
 ) -> None:
@@ -330,7 +352,7 @@ def reject(
             )
         else:
             rejection = review_pb2.Rejection(reason_code=reason, note=note)
-            prepared = client.prepare(ticket, lease, key, rejection=rejection)
+            prepared = client.prepare(ticket, lease, key, rejection=rejection, seen=seen)
             answer = client.sign(ticket, lease, prepared, key)
     click.echo(f"the item is now {answer.item.state}")
     if answer.HasField("debrief"):

@@ -11,7 +11,7 @@ from attending.server.console.item import permit_of
 from attending.server.console.passkeys import credential_of
 from attending.server.console.present import difference
 from attending.server.console.reading import Readings, seconds_of
-from attending.server.errors import Aborted, FailedPrecondition, InvalidRequest
+from attending.server.errors import FailedPrecondition, InvalidRequest
 from attending.server.passkeys.door import Passkeys
 from attending.server.passkeys.responses import read_assertion, signing_options
 from attending.server.phi.access import PhiAccess
@@ -60,12 +60,9 @@ class Signature:
         rejection = None
         if refusal is not None:
             rejection = Rejection(text_of(refusal, "reason_code"), text_of(refusal, "note", required=False))
-        prepared = await self._desk.prepare(permit, ticket, lease, edited, one.key_id, rejection)
-        # Facts may have been added in another window: what is signed is what this one shows. Names are never used
-        # again, so what is so afterwards was so when the statement was made.
-        item, _version = await self._desk.item(visit.principal.tenant, ticket)
-        if text_of(fields, "judged", required=False) != item.judged:
-            raise Aborted("ITEM_CHANGED")
+        # Facts may have been added in another window: what is signed is what this one shows.
+        seen = text_of(fields, "judged", required=False)
+        prepared = await self._desk.prepare(permit, ticket, lease, edited, one.key_id, rejection, seen=seen)
         statement = prepared.statement
         seconds = self._readings.add(visit.principal, ticket, seconds_of(fields))
         pace = await self._desk.pace(visit.principal, prepared, seconds)

@@ -96,7 +96,7 @@ class Steps:
             reason,
             note,
             await self._once(visit, request),
-            judged=text_of(fields, "judged", required=False),
+            seen=text_of(fields, "judged", required=False),
         )
         return _answer(item)
 

@@ -33,6 +33,7 @@ SENTENCES: Final[dict[str, str]] = {
     "UNKNOWN_ENTRY": "There is no such entry.",
     "UNKNOWN_KEY": "The key you sign with is not enrolled for you, or not any more. Add a passkey under Your account.",
     "UNKNOWN_EXCEPTION": "This exception was examined already. Reload the page.",
+    "FINDINGS_UNSEEN": "Facts were added and the text was judged again. Reload the page to see the findings.",
     "FINDINGS_UNDISPOSED": "Some findings have no decision yet. Decide on each, then sign.",
     "IDEMPOTENCY_KEY_REUSED": "This was sent twice with different content. Reload the page and try again.",
     "ILLEGAL_TRANSITION": "This item waits no more: it was released, rejected or it expired. Nothing was changed.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attending.server.auth.principal import Principal
-from attending.server.errors import Aborted, InvalidRequest
+from attending.server.errors import InvalidRequest
 from attending.server.idempotency import Once
 from attending.server.review import machine
 from attending.server.review.item import DISPOSITIONS, REASON_CODES, Item
@@ -25,12 +25,12 @@ class Dispositions(Opinions):
         note: str,
         once: Once,
         *,
-        judged: str | None = None,
+        seen: str | None = None,
     ) -> tuple[Item, int, int]:
         """Records what the reviewer makes of one finding; a later disposition of the same one replaces it.
 
-        `judged` names the result whose findings were shown (`Item.judged`): Aborted (ITEM_CHANGED) when facts were
-        added since, and the number is another finding's.
+        `seen` is what the caller was shown (`machine.require_seen`): after facts were added the number is another
+        finding's. None asks nothing.
         """
         violations = []
         if disposition not in DISPOSITIONS:
@@ -43,8 +43,8 @@ class Dispositions(Opinions):
         if (index := await self._done(principal, once)) is not None:
             return await self._answer(principal, ticket_id, index)
         item, version = await self.item(principal.tenant, ticket_id)
-        if judged not in (None, item.judged):
-            raise Aborted("ITEM_CHANGED")
+        if seen is not None:
+            machine.require_seen(item, principal, seen, work=False)
         machine.dispose(item, principal, lease_id, finding, self._now())
         await self._require_opinion(principal, item)
         found = (await self._result(principal.tenant, item)).findings[finding]

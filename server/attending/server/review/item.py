@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from attending.guardrails.finding import Code, Finding
+from attending.ledger import canonical
 from attending.server.review.projection import numbers
 from attending.server.review.reads import BLINDED_READS, Read, agree, decisions, parse_reads, read_of
 from attending.server.review.skills import Terms
@@ -26,6 +28,8 @@ REASON_CODES = frozenset(
         "other",
     }
 )
+AS_HELD: Final = "held"
+"""What `Item.judged` says of a text that was judged once, when it was held."""
 _FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
 _OF_FIGURES = frozenset(
     {
@@ -121,8 +125,22 @@ class Item:
 
     @property
     def judged(self) -> str:
-        """Names the result that its findings are of; empty for that of the text's first judging."""
-        return self.result_record or ""
+        """Names the result that its findings are of."""
+        return self.result_record or AS_HELD
+
+    @property
+    def seen(self) -> str:
+        """Names what somebody is shown who is shown this: `judged`, a point, and what was made of it so far. Made of
+        ids and codes alone; where an item is read blind it is to be taken of `seen_by`.
+        """
+        work = {
+            "disposed": {str(n): made for n, made in sorted(self.disposed.items())},
+            "signed": [[one.signer, one.record, one.meaning] for one in self.signed_by],
+            "reads": [read.to_json() for read in self.reads],
+            "adjudicated": self.adjudicated_by,
+            "facts": self.facts_record,
+        }
+        return f"{self.judged}.{hashlib.sha256(canonical.encode(work)).hexdigest()[:16]}"
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Item:

@@ -12,7 +12,7 @@ from datetime import datetime
 from attending.server.auth.principal import Principal
 from attending.server.clock import parse, stamp
 from attending.server.errors import Aborted, FailedPrecondition, NotFound, PermissionDenied
-from attending.server.review.item import Item, Signed
+from attending.server.review.item import AS_HELD, Item, Signed
 from attending.server.review.reads import BLINDED_READS, Read, agree, decisions, read_of
 
 MAJOR_RANK = 3
@@ -45,6 +45,19 @@ def require_lease(item: Item, who: Principal, lease_id: str, now: datetime) -> N
         raise FailedPrecondition("LEASE_NOT_HELD")
     if not item.leased(stamp(now)):
         raise FailedPrecondition("LEASE_EXPIRED")
+
+
+def require_seen(item: Item, who: Principal, seen: str, *, work: bool) -> None:
+    """`seen` is what `who` was shown last (`Item.seen`, or its part before the point). Raises Aborted (ITEM_CHANGED)
+    where the findings are others since, and for `work` where anything was made of them since that they have not seen;
+    FailedPrecondition (FINDINGS_UNSEEN) where they do not say it and the text was judged again after it was held.
+    """
+    findings, _point, made = seen.partition(".")
+    if not findings and item.judged != AS_HELD:
+        raise FailedPrecondition("FINDINGS_UNSEEN")
+    now, _point, standing = item.seen_by(who.name).seen.partition(".")
+    if findings not in ("", now) or (work and made not in ("", standing)):
+        raise Aborted("ITEM_CHANGED")
 
 
 def require_reviewer(item: Item, who: Principal, now: datetime) -> str:

@@ -45,9 +45,12 @@ class Signing(Checking, Pacing):
         edited_text: str | None,
         key_id: str,
         rejection: Rejection | None = None,
+        *,
+        seen: str | None = None,
     ) -> Preparation:
         """Re-checks the text to be signed with the rails and returns the statement to sign. That it is shown, with what
         opens its commitments, is an entry before. With `rejection` the statement refuses the text as it was generated.
+        `seen` is what the caller was shown (`machine.require_seen`); None asks nothing.
 
         Refused (FailedPrecondition): FINDINGS_UNDISPOSED, DECISION_LAPSED (as `require_standing`), SKILL_WANTED,
         DISPOSITION_NEEDS_EDIT (a finding marked as fixed is still there, or facts were added with which the policy
@@ -68,6 +71,8 @@ class Signing(Checking, Pacing):
             author=case.row["on_behalf_of"],
             author_may_sign=item.author_may_sign,
         )
+        if seen is not None:
+            machine.require_seen(item, principal, seen, work=True)
         await self._require_opinion(principal, item)
         key = await signing_key_of(self._ledger, principal, key_id)
         if rejection is None:

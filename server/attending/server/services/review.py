@@ -91,6 +91,8 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
         return review_pb2.GetItemResponse(
             debrief=await self._debrief(permit.principal, case.item),
             item=_item(case.item, case.version),
+            # Who is not shown the findings yet has not seen them.
+            seen="" if case.withheld else case.item.seen,
             output=case.output,
             prompt=case.prompt,
             documents=[
@@ -196,9 +198,13 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             request.reason_code,
             request.note,
             await once_of(self._ledger, principal, request),
+            seen=request.seen,
         )
+        # Others' findings than the caller has seen are none that they have seen now.
+        known = request.seen.partition(".")[0] == item.judged
         return review_pb2.DisposeResponse(
             item=_item(item, version),
+            seen=item.seen if known else "",
             receipt=await receipt_message(self._ledger, principal.tenant, index),
         )
 
@@ -235,6 +241,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             Rejection(request.rejection.reason_code, request.rejection.note)
             if request.HasField("rejection")
             else None,
+            seen=request.seen,
         )
         response = review_pb2.PrepareSignResponse(
             statement=prepared.statement_bytes,
