@@ -46,11 +46,11 @@ class Hazards:
 class LiveHazards:
     """One a server process."""
 
-    def __init__(self, ledger: Ledger, folder: Path) -> None:
+    def __init__(self, ledger: Ledger, folder: Path, marks: Marks | None = None) -> None:
         """`folder` is where the policies lie."""
         self._ledger = ledger
         self._folder = folder
-        self._marks = Marks(ledger)
+        self._marks = marks or Marks(ledger)
 
     async def of(self, tenant: str, policy: str, since: datetime, until: datetime) -> Hazards:
         """The hazards of a policy over calls that began in the period, `until` not in it. NotFound (UNKNOWN_POLICY)."""

@@ -102,7 +102,8 @@ class Ehr:
                 "grant_types_supported": ["authorization_code"],
                 "authorization_response_iss_parameter_supported": True,
                 **self.faults.get("configuration", {}),
-            }
+            },
+            headers=self.faults.get("configuration_headers"),
         )
 
     async def _openid(self, _request: Request) -> Response:

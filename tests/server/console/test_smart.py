@@ -16,6 +16,7 @@ from attending.server.config import ConsoleSmartSection, OidcSection
 from attending.server.console.begun import FLOW_SECONDS
 from attending.server.console.smart import Launched, SmartFlow
 from attending.server.errors import AttendingError, ConfigurationError
+from attending.server.outside.smart import DISCOVERY, fresh_seconds
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import ValidationError
@@ -23,6 +24,7 @@ from pydantic import ValidationError
 from tests.server.auth.oidc_world import new_key
 from tests.server.console.ehr import CLIENT, MRN, Ehr, running
 
+CONFIGURATION = f"/fhir{DISCOVERY}"
 BACK = "https://review.example/smart/back"
 
 
@@ -276,6 +278,63 @@ async def test_no_name_leads_to_this_network(ehr: Ehr) -> None:
     assert await reason(flow.begin("x", framed=False)) == "IDENTITY_PROVIDER_UNAVAILABLE"
     assert ehr.asked == []
     await flow.close()
+
+
+async def test_what_a_server_says_of_itself_is_asked_for_as_often_as_it_says(ehr: Ehr) -> None:
+    clock = Clock()
+    flow = flow_of(ehr, clock)
+    ehr.faults["configuration_headers"] = {"cache-control": "public, max-age=600", "age": "60"}
+    for _launch in range(3):
+        await launched(ehr, flow)
+    assert ehr.asked.count(CONFIGURATION) == 1
+    # It moved, and is found there once what was known is too old.
+    ehr.faults["configuration"] = {"authorization_endpoint": f"{ehr.url}/moved"}
+    clock.ahead += timedelta(seconds=400)
+    assert "/moved" not in (await flow.begin(ehr.opened("p-17"), framed=False))[0]
+    clock.ahead += timedelta(seconds=140)
+    assert "/moved" in (await flow.begin(ehr.opened("p-17"), framed=False))[0]
+    # Too old, and not answered: nobody is sent where it was.
+    clock.ahead += timedelta(seconds=600)
+    ehr.faults["configuration_redirect"] = "/elsewhere"
+    assert await reason(flow.begin(ehr.opened("p-17"), framed=False)) == "IDENTITY_PROVIDER_UNAVAILABLE"
+    await flow.close()
+
+
+async def test_where_the_token_is_not_given_is_asked_for_again(ehr: Ehr) -> None:
+    flow = flow_of(ehr)
+    ehr.faults["configuration_headers"] = {"cache-control": "max-age=3600"}
+    ehr.faults["configuration"] = {"token_endpoint": f"{ehr.url}/nowhere"}
+    assert await reason(launched(ehr, flow)) == "IDENTITY_PROVIDER_UNAVAILABLE"
+    del ehr.faults["configuration"]
+    assert (await launched(ehr, flow)).reference == "Patient/p-17"
+    assert ehr.asked.count(CONFIGURATION) == 2
+    await flow.close()
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 0),
+        ({"cache-control": "max-age=60"}, 60),
+        ({"cache-control": "Public, Max-Age=60"}, 60),
+        ({"cache-control": 'max-age="60"'}, 60),
+        ({"cache-control": "max-age=60", "age": "50"}, 10),
+        ({"cache-control": "max-age=60", "age": "70"}, 0),
+        ({"cache-control": "max-age=60", "age": "-1"}, 0),
+        ({"cache-control": "max-age=60", "age": "9" * 400}, 0),
+        ({"cache-control": "max-age=999999999"}, 3600),
+        ({"cache-control": f"max-age={'9' * 400}"}, 0),
+        ({"cache-control": "max-age=60, max-age=90"}, 0),
+        ({"cache-control": "max-age=60, no-store"}, 0),
+        ({"cache-control": "no-cache, max-age=60"}, 0),
+        ({"cache-control": "no-cache=authorization, max-age=60"}, 0),
+        ({"cache-control": "s-maxage=60"}, 0),
+        ({"cache-control": "max-age=-5"}, 0),
+        ({"expires": "Thu, 01 Dec 2099 16:00:00 GMT"}, 0),
+    ],
+)
+def test_how_long_an_answer_may_be_used_again(headers: dict[str, str], seconds: int) -> None:
+    assert fresh_seconds(headers) == seconds
 
 
 async def test_a_launch_token_that_is_none_is_sent_to_nobody(ehr: Ehr) -> None:

@@ -15,7 +15,7 @@ from attending.server.halt.switch import Order
 from attending.server.inference.states import State
 
 from tests.server.inference.conftest import CALLER, TENANT, context, failed_checks, infer_call, key
-from tests.server.review.conftest import Ward, person
+from tests.server.review.conftest import Ward, person, revise
 from tests.server.review.test_desk import claim, dispose_all, held, sign, ticket_of
 
 POLICY = "discharge-plan"
@@ -101,6 +101,38 @@ async def test_who_and_what_is_refused(ward: Ward) -> None:
     order = Order("human:rivera", "drill", ward.gate.clock())
     await ward.gate.switch.halt(TENANT, None, order, key("halt"), 0)
     assert await reason(use(ward.rivera.principal, other)) == "SYSTEM_HALTED"
+
+
+async def test_it_is_offered_where_it_would_be_taken(ward: Ward) -> None:
+    two = ward.gate.policies[POLICY].sign_offs.model_dump() | {"count": 2}
+    glass = {"roles": ["clinician"], "review_within_hours": 24}
+    revise(ward, POLICY, sign_offs=two, break_glass=glass)
+    rivera, desk = ward.rivera.principal, ward.desk
+
+    async def offered(ticket: str) -> bool:
+        item, _version = await desk.item(TENANT, ticket)
+        may = await desk.may_break_glass(rivera, item)
+        if not may:
+            with pytest.raises(AttendingError):
+                await desk.break_glass(rivera, ticket, "patient_in_danger", "Now.", key(f"glass-{ticket}"))
+        return may
+
+    fixed, signed, left = [ticket_of(await held(ward)) for _ in range(3)]
+    lease = await claim(ward, fixed, ward.chen)
+    assert await offered(fixed)
+    await dispose_all(ward, fixed, lease, ward.chen, "fixed")
+    assert not await offered(fixed)
+    # The first of two signatures is over another text: this one must not go out as it was held.
+    lease = await claim(ward, signed, ward.chen)
+    await dispose_all(ward, signed, lease, ward.chen)
+    assert await offered(signed)
+    prepared = await desk.prepare(ward.chen.permit, signed, lease, "Another text", ward.chen.key_id)
+    await sign(ward, signed, lease, ward.chen, prepared)
+    assert not await offered(signed)
+    assert await offered(left)
+    order = Order("human:rivera", "drill", ward.gate.clock())
+    await ward.gate.switch.halt(TENANT, None, order, key("halt"), 0)
+    assert not await offered(left)
 
 
 async def test_of_a_signature_and_a_break_glass_at_once_one_releases(ward: Ward) -> None:

@@ -196,6 +196,8 @@ async def test_with_what_the_policy_blocks_the_text_goes_out_by_nobody(ward: War
     await dispose_all(ward, ticket, lease, ward.rivera)
     prepare = ward.desk.prepare(ward.rivera.permit, ticket, lease, None, ward.rivera.key_id)
     assert await reason(prepare) == "DISPOSITION_NEEDS_EDIT"
+    item, _version = await ward.desk.item(TENANT, ticket)
+    assert not await ward.desk.may_break_glass(ward.rivera.principal, item)
     glass = ward.desk.break_glass(ward.rivera.principal, ticket, "patient_in_danger", "Now.", key("glass"))
     assert await reason(glass) == "DISPOSITION_NEEDS_EDIT"
     # Nor an edit that is judged with the same facts.

@@ -96,6 +96,6 @@ class QueuePage:
             following=found.following,
             policy=policy,
             policies=sorted(self._policies),
-            to_recall=(await self._worklist.counts(who.tenant)).open,
+            to_recall=await self._worklist.waits(who.tenant),
             others=[one for one in self._sessions.of(who.tenant, who.name) if one is not visit.session],
         )

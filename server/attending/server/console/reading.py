@@ -25,14 +25,21 @@ class Readings:
 
     def __init__(self) -> None:
         self._seconds: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._told: dict[tuple[str, str], str] = {}
 
-    def add(self, who: Principal, ticket: str, seconds: float) -> float:
-        """Adds what a page says, and returns the sum. What was told longest ago gives way."""
+    def add(self, who: Principal, ticket: str, seconds: float, step: str = "") -> float:
+        """Adds what a page says, and returns the sum. What was told longest ago gives way. `step` names the step that
+        says it: one that is sent again says nothing new.
+        """
         slot = (who.key, ticket)
-        total = self._seconds.pop(slot, 0.0) + seconds
+        again = bool(step) and self._told.get(slot) == step
+        total = self._seconds.pop(slot, 0.0) + (0.0 if again else seconds)
+        if step:
+            self._told[slot] = step
         self._seconds[slot] = total
         if len(self._seconds) > MOST_ITEMS:
-            self._seconds.popitem(last=False)
+            oldest, _seconds = self._seconds.popitem(last=False)
+            self._told.pop(oldest, None)
         return total
 
     async def told(self, visit: Visit) -> Response:

@@ -99,7 +99,9 @@ class Signature:
             signature=answer.proof.signature,
             reading_reason=text_of(fields, "reading_reason", required=False),
         )
-        seconds = self._readings.add(visit.principal, ticket, seconds_of(fields))
+        seconds = self._readings.add(
+            visit.principal, ticket, seconds_of(fields), step=request.idempotency_key
+        )
         item, _version, indexes = await self._desk.sign(
             visit.principal,
             ticket,

@@ -24,7 +24,7 @@ from attending.server.console.oidc import MAX_CODE_CHARS
 from attending.server.errors import AttendingError, FailedPrecondition, Unauthenticated, Unavailable
 from attending.server.outside.ask import Answer, Asker, NotAnswered
 from attending.server.outside.assertion import ClientKey
-from attending.server.outside.smart import SmartConfiguration, discover
+from attending.server.outside.smart import Discovery, SmartConfiguration
 
 log = structlog.get_logger()
 
@@ -84,6 +84,7 @@ class SmartFlow:
             most_bytes=MOST_BYTES,
             where=where,
         )
+        self._discovery = Discovery(self._ask, section.fhir_base, now)
         self._flows: Flows[_About] = Flows(now)
 
     async def begin(self, launch: str | None, *, framed: bool) -> tuple[str, str]:
@@ -147,7 +148,7 @@ class SmartFlow:
 
     async def _discovered(self) -> SmartConfiguration:
         try:
-            return await discover(self._ask, self.section.fhir_base, people=True)
+            return await self._discovery()
         except NotAnswered as err:
             raise self._unavailable(err) from None
 
@@ -169,6 +170,8 @@ class SmartFlow:
                 raise self._refused("CODE_REFUSED")
             return self._ok(answer).json()
         except NotAnswered as err:
+            # It may have moved: the next launch asks where it is.
+            self._discovery.forget()
             raise self._unavailable(err) from None
 
     def _staff(self, verified_token: str) -> str:

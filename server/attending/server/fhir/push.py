@@ -65,13 +65,14 @@ class FhirPush:
         ledger: Ledger,
         owner: str,
         now: Callable[[], datetime],
+        marks: Marks | None = None,
     ) -> None:
         """`owner` names this process in entries."""
         self.name = section.name
         self._section = section
         self._system = system
         self._ledger = ledger
-        self._marks = Marks(ledger)
+        self._marks = marks or Marks(ledger)
         self._owner = owner
         self._now = now
         self._sent: OrderedDict[str, int] = OrderedDict()

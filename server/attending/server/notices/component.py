@@ -26,6 +26,7 @@ from attending.server.notices.due import DueDates
 from attending.server.notices.mail import Mail
 from attending.server.notices.outbox import Outbox
 from attending.server.notices.webhook import Webhook
+from attending.server.practice.mark import Marks
 from attending.server.services.notices import NoticeService
 from attending.v1 import notice_pb2, notice_pb2_grpc
 
@@ -43,7 +44,7 @@ class Notices(Component):
         self._outboxes = outboxes
         # What falls due is put on record where somebody is told of it.
         self._told = sorted({outbox.tenant for outbox in outboxes if outbox.delivery.kind != KIND})
-        self._due = DueDates(app.ledger, app.config.notices, app.owner, app.now)
+        self._due = DueDates(app.ledger, app.config.notices, app.owner, app.now, app.part(Marks))
         self._service = NoticeService(
             app.ledger, NoticeDesk(app.ledger, app.config.notices, outboxes, app.now)
         )
@@ -114,7 +115,7 @@ class Turn:
 
 
 async def build(app: App) -> Notices:
-    """Needs Changes."""
+    """Needs Changes and Marks."""
     section, console = app.config.notices, app.config.console
     origin = None if console is None else console.origin
     deliveries: list[Delivery] = [Webhook(one, origin, app.now) for one in section.webhook]
@@ -123,7 +124,7 @@ async def build(app: App) -> Notices:
     serves: dict[str, Callable[[str], bool]] = {target.name: target.serves for target in section.targets}
     for endpoint in app.config.fhir.endpoint:
         system = RecordSystem(endpoint, app.now)
-        deliveries.append(FhirPush(endpoint, system, app.ledger, app.owner, app.now))
+        deliveries.append(FhirPush(endpoint, system, app.ledger, app.owner, app.now, app.part(Marks)))
         serves[endpoint.name] = endpoint.tenant.__eq__
     turn = Turn(app.ledger, app.owner, lease_seconds=app.config.storage.owner_lease_seconds)
     outboxes = [

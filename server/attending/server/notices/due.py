@@ -30,10 +30,15 @@ class DueDates:
     """Looks at one tenant after the other. One instance a server process."""
 
     def __init__(
-        self, ledger: Ledger, section: NoticesSection, owner: str, now: Callable[[], datetime]
+        self,
+        ledger: Ledger,
+        section: NoticesSection,
+        owner: str,
+        now: Callable[[], datetime],
+        marks: Marks | None = None,
     ) -> None:
         self._ledger = ledger
-        self._marks = Marks(ledger)
+        self._marks = marks or Marks(ledger)
         self._near = timedelta(minutes=section.near_minutes)
         self._review_near = timedelta(hours=section.review_near_hours)
         self._owner = owner

@@ -17,6 +17,7 @@ from attending.server.oversight.alarms import Alarms
 from attending.server.oversight.draws import Draws
 from attending.server.oversight.figures import Oversight
 from attending.server.oversight.second_reads import SecondReads
+from attending.server.practice.mark import Marks
 from attending.server.practice.opening import Openings
 from attending.server.practice.seeding import Seeding
 from attending.server.review.desk import Desk
@@ -75,9 +76,9 @@ async def tried(sweep: Callable[[str], Awaitable[object]], tenant: str) -> None:
 
 
 async def build(app: App) -> OversightComponent:
-    """Needs Serving, Desk and Openings; offers OversightService and SecondReads."""
+    """Needs Serving, Desk, Openings and Marks; offers OversightService and SecondReads."""
     policies = app.part(Serving).policies
-    figures = Oversight(app.ledger, app.now)
+    figures = Oversight(app.ledger, app.now, app.part(Marks))
     reads = SecondReads(app.ledger, app.phi, app.owner, app.now)
     draws = Draws(app.ledger, policies, app.owner, app.now)
     service = OversightService(app.ledger, app.phi, figures, reads, draws)

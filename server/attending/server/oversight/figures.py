@@ -108,10 +108,10 @@ class ReadingFigure:
 class Oversight:
     """One instance a server."""
 
-    def __init__(self, ledger: Ledger, now: Callable[[], datetime]) -> None:
+    def __init__(self, ledger: Ledger, now: Callable[[], datetime], marks: Marks | None = None) -> None:
         self._ledger = ledger
         self._now = now
-        self._marks = Marks(ledger)
+        self._marks = marks or Marks(ledger)
 
     async def summary(self, tenant: str, days: int) -> Summary:
         """Of the last `days` days."""

@@ -60,7 +60,7 @@ def mark_of(request: Mapping[str, Any]) -> Mark | None:
 
 
 class Marks:
-    """Reads marks, each once a process. Safe for many tasks of one event loop."""
+    """Reads marks, each once: one instance a server, shared by all that ask. Safe for many tasks of one event loop."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger

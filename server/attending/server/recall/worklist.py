@@ -107,6 +107,13 @@ class Worklist:
             raise NotFound("NOT_PROPOSED")
         return Candidate.from_row(rows[0]._mapping)
 
+    async def waits(self, tenant: str) -> int:
+        """How many lines are open: what every page of the queue says, each time that it looks again."""
+        rows = await self._ledger.query(
+            select(func.count()).where(_CANDIDATES.c.log_id == tenant, _CANDIDATES.c.state == OPEN)
+        )
+        return int(rows[0][0]) if rows else 0
+
     async def counts(self, tenant: str) -> Counts:
         rows = await self._ledger.query(
             select(

@@ -72,10 +72,8 @@ class BreakGlass(Record):
         now = self._now()
         permit = await self._permission(tenant, item)
         role = machine.break_glass(item, principal, permit.get("roles", ()), now)
-        generated = await self._generated(tenant, item.inference_id)
-        record = str(generated["text_record"])
-        fixed = "fixed" in item.disposed.values() or any(one.record != record for one in item.signed_by)
-        if fixed or await self._blocked(tenant, item):
+        record = str((await self._generated(tenant, item.inference_id))["text_record"])
+        if await self._must_change(tenant, item, record):
             raise FailedPrecondition("DISPOSITION_NEEDS_EDIT")
         mark = await self.marks.of(tenant, item.inference_id)
         # They would have sent it: that is their answer, and they are told at once that there is no patient. While it
@@ -134,7 +132,10 @@ class BreakGlass(Record):
             machine.break_glass(item, who, permit.get("roles", ()), self._now())
         except (FailedPrecondition, PermissionDenied):
             return False
-        return "fixed" not in item.disposed.values()
+        if any(one.halted for one in await self._switch.standings(who.tenant, [item.policy])):
+            return False
+        record = str((await self._generated(who.tenant, item.inference_id))["text_record"])
+        return not await self._must_change(who.tenant, item, record)
 
     async def use_of(self, tenant: str, inference_id: str) -> Use | None:
         """How a text was released without its sign-offs, None where it was not."""
@@ -153,8 +154,12 @@ class BreakGlass(Record):
         )
         return [Use.from_row(row._mapping) for row in rows]
 
-    async def _blocked(self, tenant: str, item: Item) -> bool:
-        """Whether the policy blocks the text with the facts that reviewers added."""
+    async def _must_change(self, tenant: str, item: Item, record: str) -> bool:
+        """Whether the text of `record`, as it was generated, must not go out: a reviewer would have it changed or has
+        signed another one, or the policy blocks it with the facts that reviewers added.
+        """
+        if "fixed" in item.disposed.values() or any(one.record != record for one in item.signed_by):
+            return True
         if item.result_record is None:
             return False
         found = Result.from_bytes(await self._ledger.open_payload(tenant, item.result_record))

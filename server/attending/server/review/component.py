@@ -16,6 +16,7 @@ from attending.server.errors import ConfigurationError
 from attending.server.halt.switch import Switch
 from attending.server.inference.watch import Changes
 from attending.server.practice.catalogue import Catalogue, load_catalogue
+from attending.server.practice.mark import Marks
 from attending.server.practice.opening import Openings
 from attending.server.review.desk import Desk
 from attending.server.review.enrolment import enrol_keys
@@ -87,8 +88,9 @@ def _catalogue(app: App) -> Catalogue:
 
 
 async def build(app: App) -> Review:
-    """Needs Serving, Changes and Switch; offers Desk and Openings."""
+    """Needs Serving, Changes and Switch; offers Desk, Openings and Marks."""
     catalogue = _catalogue(app)
+    marks = Marks(app.ledger)
     desk = Desk(
         ledger=app.ledger,
         guard=app.part(Serving).checker,
@@ -103,6 +105,7 @@ async def build(app: App) -> Review:
         now=app.now,
         owner=app.owner,
         catalogue=catalogue,
+        marks=marks,
     )
     openings = Openings(
         app.ledger,
@@ -113,6 +116,6 @@ async def build(app: App) -> Review:
         app.owner,
         app.now,
     )
-    for part in (desk, openings):
+    for part in (desk, openings, marks):
         app.add(part)
     return Review(app, desk)

@@ -83,11 +83,12 @@ class Record:
         now: Callable[[], datetime],
         owner: str = "desk",
         catalogue: Catalogue | None = None,
+        marks: Marks | None = None,
     ) -> None:
         """`people` are all who are known and whose time has not run out, of every tenant; `owner` names the process in
         what the desk does by itself; `catalogue` explains practice items, the package's where it is left out.
         """
-        self.marks = Marks(ledger)
+        self.marks = marks or Marks(ledger)
         self._owner = owner
         self._catalogue = load_catalogue() if catalogue is None else catalogue
         self._ledger = ledger

@@ -23,6 +23,7 @@ from attending.server.app import App, Component, policies_folder
 from attending.server.auth.context import current_principal
 from attending.server.errors import InvalidRequest, NotFound
 from attending.server.hazards import LiveHazards
+from attending.server.practice.mark import Marks
 from attending.server.rpc import Context
 from attending.server.services.begun import begun, once_of
 from attending.server.services.receipts import receipt_message
@@ -277,13 +278,13 @@ class PolicyComponent(Component):
 
 
 async def build(app: App) -> PolicyComponent:
-    """Needs Registry, Reloader and Serving."""
+    """Needs Registry, Reloader, Serving and Marks."""
     service = PolicyService(
         app.ledger,
         app.part(Registry),
         app.part(Reloader),
         app.part(Serving).policies,
-        LiveHazards(app.ledger, policies_folder(app.config)),
+        LiveHazards(app.ledger, policies_folder(app.config), app.part(Marks)),
         StandbyFigures(app.ledger),
         app.now,
     )
