@@ -110,6 +110,7 @@ bench: $(STAMP) ## Run the benchmarks (ratios, JSON)
 	$(BIN)/python bench/append.py --json --store postgres
 	$(BIN)/python bench/growth.py --json
 	$(BIN)/python bench/halt.py --json
+	$(BIN)/python bench/draws.py --json
 	$(BIN)/python bench/auth.py --json
 
 sbom: $(STAMP) ## Write the bill of materials, build/sbom.cdx.json (CycloneDX)

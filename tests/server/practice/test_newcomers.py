@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from attending.guardrails.pool import GuardOverloaded
+from attending.server.auth.principal import Principal
 from attending.server.halt.switch import Order
 from attending.server.practice.newcomers import Newcomers
 
@@ -48,6 +49,24 @@ async def test_two_looks_at_once_make_one(room: Room, newcomers: Newcomers) -> N
     one, two, three = await asyncio.gather(newcomers.offer(who), other.offer(who), newcomers.offer(who))
     assert one == two == three
     assert one is not None
+
+
+async def test_one_that_another_window_makes_between_two_looks_is_the_same(room: Room) -> None:
+    gate, who = room.ward.gate, room.ward.rivera.principal
+    other = Newcomers(gate.ledger, room.openings, gate.policies, gate.clock)
+
+    class Slow(Newcomers):
+        """Another window is quicker, after this one saw that nothing waits."""
+
+        async def _experienced(self, who: Principal) -> bool:
+            assert await other.offer(who) is not None
+            return await super()._experienced(who)
+
+    ticket = await Slow(gate.ledger, room.openings, gate.policies, gate.clock).offer(who)
+    assert ticket == await other.offer(who)
+    lease = await claim(room.ward, str(ticket), room.ward.rivera)
+    await room.desk.reject(who, str(ticket), lease, "unsafe", "", fresh())  # type: ignore[arg-type]
+    assert await other.offer(who) is None
 
 
 async def test_who_has_signed_is_no_newcomer(room: Room, newcomers: Newcomers) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 from attending.guardrails.checks.rests_on import Grounds
+from attending.guardrails.patient import Identity, PatientContext
 from attending.guardrails.policy.load import PolicySet
 from attending.guardrails.policy.schema import Oversight, Seeded
 from attending.ledger.errors import StoreUnavailable
@@ -16,7 +19,8 @@ from attending.server.config import NoticesSection
 from attending.server.halt.switch import Order
 from attending.server.notices.due import DueDates
 from attending.server.practice.debrief import debrief_of
-from attending.server.practice.seeding import Seeding
+from attending.server.practice.seeding import DIGITS, Seeding
+from pydantic import ValidationError
 
 from tests.server.inference.conftest import TENANT, key
 from tests.server.practice.conftest import POLICY, Room
@@ -34,10 +38,23 @@ class Sure(random.Random):
         return 0.0
 
 
-def planting(policies: PolicySet, permille: int | None = 20) -> PolicySet:
+class Digits(Sure):
+    """Makes up these digits, one after the other, again and again."""
+
+    def __init__(self, digits: str) -> None:
+        super().__init__(7)
+        self._digits = itertools.cycle(digits)
+
+    def choice(self, among: Any) -> Any:
+        if among != DIGITS:
+            return super().choice(among)
+        return next(self._digits)
+
+
+def planting(policies: PolicySet, permille: int | None = 20, numbers: str | None = None) -> PolicySet:
     """The policies, of which one plants items."""
     known = {name: policies.loaded(name) for name in policies}
-    seeded = None if permille is None else Seeded(permille=permille, announced=True)
+    seeded = None if permille is None else Seeded(permille=permille, announced=True, record_numbers=numbers)
     policy = known[POLICY].policy.model_copy(update={"oversight": Oversight(seeded=seeded)})
     return PolicySet({**known, POLICY: replace(known[POLICY], policy=policy)})
 
@@ -46,7 +63,7 @@ def seeding_of(
     room: Room, *, permille: int | None = 20, chance: random.Random | None = None, **more: Any
 ) -> Seeding:
     gate = room.ward.gate
-    policies = planting(gate.policies, permille)
+    policies = planting(gate.policies, permille, more.get("numbers"))
 
     async def mine() -> bool:
         return bool(more.get("turn", True))
@@ -105,6 +122,57 @@ async def test_it_looks_like_the_newest_that_an_application_asked_for(room: Room
         assert planted[0].body[name] == real[0].body[name]
     assert planted[1].body["usage"]["basis"] == real[1].body["usage"]["basis"]
     assert ticket.startswith("tkt_")
+
+
+def numbered(number: str) -> PatientContext:
+    return PatientContext(identity=Identity(("Ada Marsh",), number, date(1950, 1, 1)))
+
+
+async def test_where_texts_have_a_record_number_it_has_one_that_is_nobodys(room: Room) -> None:
+    gate = room.ward.gate
+    for number in range(LEAST):
+        await held(room.ward, patient=numbered(f"40{number:06}"))
+    # Without one it would be known for what it is.
+    assert await seeding_of(room).sweep(TENANT) == 0
+    # Of those that are said to be nobody's, one that a text has had is somebody's.
+    for last in range(10):
+        await gate.ledger.pseudonym(TENANT, f"mrn:9912340{last}") if last != 7 else None
+    assert await seeding_of(room, numbers="99####0#", chance=Digits("12340")).sweep(TENANT) == 0
+    assert await seeding_of(room, numbers="99####0#", chance=Digits("1234012347")).sweep(TENANT) == 1
+    [(_inference, ticket)] = (await room.desk.marks.waiting(TENANT)).items()
+    case = await room.desk.view(room.ward.rivera.permit, ticket)
+    assert case.context.identity is not None
+    assert case.context.identity.mrn == "99123407"
+    assert case.patient["identity"]["mrn"] == "99123407"
+    # The item is what it was in the catalogue, and is debriefed as that.
+    lease = await claim(room.ward, ticket, room.ward.rivera)
+    await room.desk.reject(room.ward.rivera.principal, ticket, lease, "unsafe", "", fresh())  # type: ignore[arg-type]
+    found = await debrief_of(gate.ledger, TENANT, case.item.inference_id)
+    assert found is not None
+    assert found.lesson is not None
+
+
+async def test_where_texts_have_none_it_has_none(room: Room) -> None:
+    await busy(room)
+    assert await seeding_of(room, numbers="99######").sweep(TENANT) == 1
+    [(_inference, ticket)] = (await room.desk.marks.waiting(TENANT)).items()
+    identity = (await room.desk.view(room.ward.rivera.permit, ticket)).context.identity
+    assert identity is None or identity.mrn is None
+
+
+async def test_a_text_that_was_erased_is_no_pattern(room: Room) -> None:
+    ledger = room.ward.gate.ledger
+    await busy(room)
+    await ledger.erase_subject(TENANT, await ledger.pseudonym(TENANT, "MRN-1"))
+    assert await seeding_of(room, numbers="99######").sweep(TENANT) == 0
+    await held(room.ward, subject_ref="MRN-2")
+    assert await seeding_of(room, numbers="99######").sweep(TENANT) == 1
+
+
+@pytest.mark.parametrize("numbers", ["9", "###", "9####\u00df", "##\n##", "#" * 33])
+def test_numbers_that_cannot_be_meant_are_refused(numbers: str) -> None:
+    with pytest.raises(ValidationError):
+        Seeded(permille=20, announced=True, record_numbers=numbers)
 
 
 async def test_where_findings_are_known_again_its_entries_say_as_much(room: Room) -> None:

@@ -228,6 +228,10 @@ class Velocity(_Strict):
     signatures_per_hour: int = Field(ge=1, le=1_000)
 
 
+LEAST_DIGITS: Final = 4
+"""Of made-up record numbers: of fewer of them people would know some again."""
+
+
 class Seeded(_Strict):
     """Items with a known error, about made-up patients, that the server plants among those which wait."""
 
@@ -235,6 +239,16 @@ class Seeded(_Strict):
     """Most of what is held that may be planted, in thousandths: at most 2 %."""
     announced: Literal[True]
     """That reviewers are told of it, here and in the README: who is tried without knowing is deceived."""
+    record_numbers: str | None = Field(None, pattern=r"^[!-~]([ -~]{0,30}[!-~])?$")
+    """Record numbers that the site gives to no patient, each `#` a digit: of planted items where its texts have one."""
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.record_numbers is not None and self.record_numbers.count("#") < LEAST_DIGITS:
+            raise ValueError(
+                f"`record_numbers` must have {LEAST_DIGITS} `#` at least, each of which is a digit"
+            )
+        return self
 
 
 class Oversight(_Strict):

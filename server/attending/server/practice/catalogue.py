@@ -86,6 +86,11 @@ class PracticeItem(_Strict):
         self.context  # noqa: B018  as strict as the rest, at load
         return self
 
+    def numbered(self, number: str) -> PracticeItem:
+        """The same, of a patient with that record number."""
+        identity = {**self.patient.get("identity", {}), "mrn": number}
+        return self.model_copy(update={"patient": {**self.patient, "identity": identity}})
+
     @property
     def context(self) -> PatientContext:
         return _CONTEXT.validate_python(self.patient)

@@ -63,6 +63,9 @@ class Newcomers:
             return None
         if not (who.licence_valid(self._now()) and who.competency_valid(self._now())):
             return None
+        # INVARIANT: how many they were given is read before what waits is. An item that is made in between, by another
+        # window or process, is either seen to wait or has the id of the one that is made here.
+        given = await self._given(who)
         waiting = await self._waiting(who)
         if waiting is not None:
             return waiting
@@ -71,7 +74,7 @@ class Newcomers:
             return None
         try:
             for item in self._fitting(who):
-                if await self._open(who, item):
+                if await self._open(who, item, given):
                     break
         except (AttendingError, GuardError, LedgerError) as err:
             log.warning("practice.not_offered", reason=getattr(err, "reason", type(err).__name__))
@@ -115,13 +118,17 @@ class Newcomers:
             and who.roles & set(policy.sign_offs.roles)
         ]
 
-    async def _open(self, who: Principal, item: PracticeItem) -> bool:
+    async def _given(self, who: Principal) -> int:
+        """How many practice items they were given."""
         rows = await self._ledger.query(
             select(func.count())
             .select_from(_PRACTICE)
             .where(_PRACTICE.c.log_id == who.tenant, _PRACTICE.c.offered_to == who.name)
         )
-        name = f"{who.tenant}\n{who.name}\n{rows[0][0]}".encode()
+        return int(rows[0][0]) if rows else 0
+
+    async def _open(self, who: Principal, item: PracticeItem, given: int) -> bool:
+        name = f"{who.tenant}\n{who.name}\n{given}".encode()
         return await self._openings.open(
             who.tenant,
             self._policies[item.policy],

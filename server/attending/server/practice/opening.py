@@ -50,12 +50,14 @@ _CHARACTERS_A_TOKEN: Final = 4
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """What the first entries of an item say besides its text. Of a seeded one that of a text that an application asked
-    for lately, so that neither page nor entry tells them apart; `subject` whether that was about a known patient.
+    for lately, so that neither page nor entry tells them apart; `subject` whether that was about a known patient,
+    `numbered` whether its patient had a record number.
     """
 
     requested: Mapping[str, Any] = field(default_factory=dict)
     generated: Mapping[str, Any] = field(default_factory=dict)
     subject: bool = False
+    numbered: bool = False
 
 
 OPENLY: Final = Pattern(

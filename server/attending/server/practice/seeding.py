@@ -18,6 +18,7 @@ import structlog
 from attending.guardrails.policy.decide import RECOMMENDATION_ROLES
 from attending.guardrails.policy.schema import Policy
 from attending.guardrails.pool import GuardError
+from attending.ledger.errors import PayloadPruned, SubjectErased
 from attending.ledger.ledger import Ledger
 from attending.ledger.practice import SEEDED, new_key, seeded_id
 from attending.server import projections
@@ -25,6 +26,7 @@ from attending.server.auth.principal import Principal
 from attending.server.clock import parse, stamp
 from attending.server.errors import AttendingError
 from attending.server.inference.call import new_id
+from attending.server.inference.entries import load_request
 from attending.server.practice.catalogue import PracticeItem
 from attending.server.practice.mark import Mark
 from attending.server.practice.opening import Openings, Pattern
@@ -37,6 +39,8 @@ _ITEMS, _PRACTICE = projections.review_item, projections.practice_item
 PERIOD: Final = timedelta(days=30)
 CHANCE: Final = 0.125
 """With which a sweep that may plant an item does: when the next one comes follows from no count of the queue."""
+DIGITS: Final = "0123456789"
+NUMBERS_TRIED: Final = 16
 _ALL: Final = 1000
 
 
@@ -65,6 +69,8 @@ class Seeding:
         self._turn = turn
         self._now = now
         self._chance = chance or random.SystemRandom()
+        self._told: set[tuple[str, str]] = set()
+        """Tenant and policy of which was said that nothing can be planted."""
 
     async def sweep(self, tenant: str) -> int:
         """Takes back what is not to wait any longer, and plants what may be planted; returns how many it planted.
@@ -90,8 +96,8 @@ class Seeding:
             if await self._room(tenant, name, rule.permille) and self._chance.random() < CHANCE:
                 try:
                     planted += await self._plant(tenant, policy)
-                except (AttendingError, GuardError) as err:
-                    # Halted, or the checks are busy with what people wait for.
+                except (AttendingError, GuardError, SubjectErased, PayloadPruned) as err:
+                    # Halted, the checks are busy with what people wait for, or the text that it would be like is gone.
                     log.warning("practice.not_planted", reason=getattr(err, "reason", type(err).__name__))
         return planted
 
@@ -100,6 +106,11 @@ class Seeding:
         item = None if pattern is None else await self._choice(tenant, policy, pattern)
         if pattern is None or item is None:
             return False
+        if pattern.numbered:
+            number = await self._number(tenant, policy)
+            if number is None:
+                return False
+            item = item.numbered(number)
         key = new_key()
         return await self._openings.open(
             tenant,
@@ -110,6 +121,20 @@ class Seeding:
             mark=Mark(SEEDED, item.id, self._openings.catalogue.hash, key.hex()),
             pattern=pattern,
         )
+
+    async def _number(self, tenant: str, policy: Policy) -> str | None:
+        """A made-up record number, of those that the site says are no patient's, and that no text in this log has had.
+        None where the policy names none, or all that were tried are taken: an item without one would be known by that.
+        """
+        like = policy.oversight.seeded.record_numbers if policy.oversight.seeded is not None else None
+        for _try in range(NUMBERS_TRIED if like is not None else 0):
+            made = "".join(self._chance.choice(DIGITS) if one == "#" else one for one in like or "")
+            if await self._ledger.find_pseudonym(tenant, f"mrn:{made}") is None:
+                return made
+        if (tenant, policy.name) not in self._told:
+            self._told.add((tenant, policy.name))
+            log.warning("practice.no_record_number", tenant=tenant, policy=policy.name)
+        return None
 
     async def _choice(self, tenant: str, policy: Policy, pattern: Pattern) -> PracticeItem | None:
         """One of those that fewest of the people who may sign any have met; None where everybody knows all of them."""
@@ -150,7 +175,10 @@ class Seeding:
         if [one.type for one in entries] != ["inference.requested", "inference.generated"]:
             return None
         asked, written = entries
-        return Pattern(asked.body, written.body, asked.subject is not None)
+        [record] = [one.record for one in asked.commitments if one.kind == "request"]
+        identity = load_request(await self._ledger.open_payload(tenant, record)).context.identity
+        numbered = identity is not None and identity.mrn is not None
+        return Pattern(asked.body, written.body, asked.subject is not None, numbered)
 
     async def _room(self, tenant: str, policy: str, permille: int) -> bool:
         """Whether one more keeps the planted ones within their share of what was held lately."""
