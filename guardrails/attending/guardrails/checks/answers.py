@@ -15,7 +15,7 @@ A_NO: Final = re.compile(
     r"(?:no|nope|nein|never|don['\u2019]t|do not|not (?:ok|okay|allowed|safe|advised|recommended|yet|now"
     r"|today|either|for"
     r" (?:you|now))|skip(?: (?:it|this))?|leave (?:it|that|off|out|it out|it alone|alone)|pass|forget it|bin it"
-    r"|\u2717|\u274c)(?=[ *_]{0,3}(?:[,;|(.\u2013\u2014-]|$|\n|\Z)|[ ]{2}|\t)",
+    r"|\u2717|\u274c)(?=[ *_]{0,3}(?:[:,;|(.\u2013\u2014-]|$|\n|\Z)|[ ]{2}|\t)",
     re.I | re.M,
 )
 _ASKS_LEAVE: Final = re.compile(

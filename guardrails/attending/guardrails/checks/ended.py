@@ -80,6 +80,20 @@ _MEANWHILE: Final = re.compile(
 )
 
 
+_SHOULD_ILLNESS_COME: Final = re.compile(
+    r"\b(?:if|when(?:ever)?|should|in case of|with any)\b[^.;\n]{0,60}?\b(?:vomit\w*|diarrh\w*|fever\w*|sick|ill|unwell"
+    r"|dehydrat\w*|dizz\w*|faint\w*|bleed\w*|bruis\w*|rash\w*|infections?)\b",
+    re.I,
+)
+"""Before what is left out should an illness come, and is taken till then."""
+
+
+def _on_a_sick_day(text: str, statement: Statement) -> bool:
+    span = statement.mention.span
+    sentence = sentence_around(text, span.start, span.end)
+    return _SHOULD_ILLNESS_COME.search(text, sentence.start, span.start) is not None
+
+
 def suspended(output: ParsedText) -> set[str]:
     """Ingredients that the text withholds as long as something else goes on ("hold simvastatin meanwhile")."""
     last: dict[str, Statement] = {}
@@ -90,6 +104,7 @@ def suspended(output: ParsedText) -> set[str]:
         drug
         for drug, statement in last.items()
         if statement.refused
+        and not _on_a_sick_day(output.text, statement)
         and _MEANWHILE.search(output.text[statement.clause.start : statement.clause.end + 40].split("\n")[0])
     }
 
@@ -110,7 +125,8 @@ def finally_stopped(output: ParsedText) -> set[str]:
         clause = output.text[last.clause.start : last.clause.end]
         ordered = any(s.scope is Scope.RECOMMEND and (s.started or s.dose is not None) for s in earlier)
         stops = last.scope is Scope.STOP or (not last.started and _last_one(output.text, last))
-        if stops and earlier and not ordered and _UNTIL.search(clause) is None:
+        for_now = _UNTIL.search(clause) is not None or _on_a_sick_day(output.text, last)
+        if stops and earlier and not ordered and not for_now:
             found.add(drug)
     return found
 

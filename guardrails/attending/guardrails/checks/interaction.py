@@ -12,6 +12,7 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import daily_total, exposure_amount, listed_daily_mg, per_day
 from attending.guardrails.checks.case import Case, Exposure, lowered, rule
+from attending.guardrails.checks.effect_said import effect_said
 from attending.guardrails.checks.managed import doubled, managed, measured
 from attending.guardrails.checks.patient_state import conditions_of
 from attending.guardrails.checks.spacing import apart
@@ -142,6 +143,8 @@ def _pair(case: Case, first: Exposure, second: Exposure, warned: set[frozenset[s
             severity, why = Severity.MINOR, f"{why}; neither drug is started or changed here"
         elif severity is Severity.MODERATE and (_monitored(case, facts) or measured(case, first, second)):
             severity, why = Severity.MINOR, f"{why}; the output has it checked"
+        elif severity is Severity.MODERATE and effect_said(case, first, second, facts):
+            severity, why = Severity.MINOR, f"{why}; the output speaks of it"
         elif severity is Severity.MODERATE and (first.deferred or second.deferred):
             severity, why = (
                 Severity.MINOR,

@@ -20,7 +20,8 @@ _AMOUNT_WORDS: Final = re.compile(
     r"(?: ?\(?\d[\d.,/-]{0,12} ?(?:mg|mcg|g|meq|mmol|units?|ml|%)?\)?(?: (?:tablets?|caps(?:ules)?|po|iv|sc"
     r"|bid|tid|qid|daily"
     r"|(?:infusion|drip)(?: from \w{1,12})?|once daily|twice daily|at (?:night|bedtime)|nightly|daily|prn))?){0,2}"
-    r"(?: \((?:from|bought|via|by|over[- ]the[- ]counter|otc|started)\b[^()\n]{0,30}\)){0,1}(?: (?:infusion|drip|patch"
+    r"(?: \((?:from|bought|via|by|over[- ]the[- ]counter|otc|started|home|own|usual|current"
+    r"|asked)\b[^()\n]{0,30}\)){0,1}(?: (?:infusion|drip|patch"
     r"|gel)(?: from \w{1,12})?)?",
     re.I,
 )
@@ -59,6 +60,8 @@ _ENDED: Final = (
     r"|taken|used|started))"
     r"|(?:not|never) (?:filled|collected|picked up|issued|supplied)|unfilled|come off|made way|run its course|abandoned"
     r"|tapered(?= (?:before|and stopped|to (?:zero|nothing|nil)))|(?:threw|thrown) (?:it|them) (?:out|away)|got rid of"
+    r"|do(?:n't| not|n\u2019t) (?:order|chart|prescribe|continue|restart|resume|dispense|supply)"
+    r"|put (?:it|them|this|these) (?:away|aside)"
     r"|avoid(?:ed)?|contra-?indicated|(?:none|nothing) since)\b"
 )
 _PUT_AWAY: Final = (
@@ -226,7 +229,9 @@ _WOULD_HARM: Final = re.compile(
     re.I,
 )
 _INSERTED: Final = re.compile(r",[^.;,\n]{0,60},(?= (?:is|are|was|were|has been|have been)\b)", re.I)
-_PURPOSE: Final = re.compile(r" for (?:the )?\w{1,16}(?: \w{1,16})?(?= {2}|\t| ?[:|])", re.I)
+_PURPOSE: Final = re.compile(
+    r" for (?:the )?\w{1,16}(?: \w{1,16})?(?: \(\w{1,12}\))?(?= {2}|\t| ?[:|])", re.I
+)
 _ENDS: Final = re.compile(
     r"\b(?:stop\w*|left out|leave out|omit\w*|miss\w*|skip\w*|h[eo]ld|withh\w+|interrupt\w*|reduc\w+|ended"
     r"|forgot\w*)\b",

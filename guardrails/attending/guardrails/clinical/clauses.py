@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from attending.guardrails.clinical.normalise import Normalised
@@ -115,6 +115,9 @@ def _line(norm: Normalised, start: int, end: int, line: int, blank: bool) -> lis
         out.append(Sentence(position, end, line, bullet=bullet, first=not out, blank_before=blank))
     if out:
         out = [_with_head(text, s) for s in out]
+    if len(out) > 1 and not bullet and stripped.endswith(":") and _list_follows(text, end):
+        # "Ask before you take anything new. These are dangerous with X:", and a list
+        out[-1] = replace(out[-1], heading=True, head_end=0)
     return out
 
 

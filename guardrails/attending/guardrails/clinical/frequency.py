@@ -374,7 +374,7 @@ _FOR = Sieved(
     rf"{_B}(?:for|x|over|during)(?: (?:the|a|an|another|further|at least|up to|about|a total of|"
     rf"a period of|next|first|full|course of|maximum of|no more than|not more than)){{0,5}}"
     rf" ?(?P<n>{_N}|a|an)?(?: ?(?:-|to|or) ?(?P<n2>{_N}))?[ -]?(?:more |consecutive |"
-    rf"additional |full )?(?P<span>hours?|hrs?|days?|d|weeks?|wks?|months?|years?){_E}"
+    rf"additional |full )?(?P<span>hours?|hrs?|days?|d|weeks?|wks?|months?|years?){_E}(?![ -]old\b)"
 )
 _COURSE = Sieved(rf"{_B}(?P<n>{_N})[ -](?P<span>day|week|month)s?[ -](?:course|supply|trial|treatment)")
 _DAYS = {"h": Decimal(1) / 24, "d": Decimal(1), "w": Decimal(7), "m": Decimal(30), "y": Decimal(365)}

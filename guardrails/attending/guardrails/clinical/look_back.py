@@ -16,6 +16,7 @@ _WHEN_OR_WHY = word_set(
 )
 _GOES_BACK = word_set("go goes went gone going put")
 _RESUMED = word_set("restart restarted resume resumed resumes recommence recommenced reinstate reinstated")
+_REFUSED = word_set("refused declined rejected")
 _SUITED = word_set("tolerated tolerate suited suit agreed agree helped worked")
 
 
@@ -41,7 +42,7 @@ def look_back(
     back = next(
         (p for p in groups if p.backward and (not p.fact or (relative and p.scope is Scope.STOP))), None
     )
-    gave_up = _gave_it_up(groups, inside) if back is None else None
+    gave_up = (_gave_it_up(groups, inside) or _refused_it(groups, inside)) if back is None else None
     if gave_up is not None:
         back, pronoun = gave_up, True
     if back is not None and opener is not None and opener.word == ")":
@@ -159,6 +160,14 @@ def _gave_it_up(groups: list[Predicate], inside: list[Token]) -> Predicate | Non
         ):
             return predicate
     return None
+
+
+def _refused_it(groups: list[Predicate], inside: list[Token]) -> Predicate | None:
+    """The predicate of "her husband rightly refused to give it": a refusal that was made, whose object is a pronoun."""
+    verb = next((k for k, t in enumerate(inside) if t.word in _REFUSED), None)
+    if verb is None or not any(t.word in ("it", "them") for t in inside[verb + 1 : verb + 5]):
+        return None
+    return next((p for p in groups if p.scope is Scope.AVOID), None)
 
 
 def _did_not_suit(inside: list[Token]) -> bool:

@@ -30,7 +30,8 @@ _QUANTITY_BEFORE = re.compile(
     r"(?:[,;.(] ?|\b(?:disp(?:ense)?|qty|quantity|supply of|#)[ :.]{0,2}(?:of )?)(?:total (?:of )?)?$"
 )
 _QUANTITY_AFTER = re.compile(
-    r"\)?(?: total| only| dispensed)?(?:[.,;]? ?(?:(?:no|zero|0|\d{1,2}|with) (?:\w+ )?refills?|dispensed)"
+    r"\)?(?: total| only| dispensed)?(?:[.,;]? ?(?:(?:no|zero|0|\d{1,2}|with) (?:\w+ )?refills?|dispensed"
+    r"|no (?:further|more|repeat) (?:supply|supplies|tablets|prescriptions?)|no repeats?)"
     r"|[.;]? ?$|[.;]? ?\n|[.;](?= ))"
 )
 _TOTAL = re.compile(
@@ -105,10 +106,22 @@ _SUM_OF_A_COURSE = re.compile(
     r"(?: (?:of|is|to|at|:|about|around|reaches|reached))* ?\Z"
 )
 """Before what all doses of a course, or of a life, come to."""
+_MOST = re.compile(
+    r"\b(?:max(?:imum)?|at most|no more than|not (?:more than|to exceed)|up to)(?: (?:of|total))* ?\Z"
+)
+_OF_A_COURSE = re.compile(
+    r"(?: in (?:all|total)| altogether)? (?:for|over|per|in|during) (?:the|this|one|each|a|any) (?:whole |entire )?"
+    r"(?:course|attack|flare|episode|cycle)\b"
+)
+"""Behind the most that a whole course comes to: "to a maximum of 6 mg for the course"."""
 _DISPENSED = re.compile(
     r"\b(?:dispens\w+|supply|supplied|bottles? of|cover (?:the|a)|covers|pack of|quantity:?) "
     r"(?:(?:a|one|of|total|about) )*\Z"
 )
+_AGO = re.compile(
+    r"(?: (?:single|staggered|in one go|at once))?,? (?:about |some |around )?\d{1,2} ?h(?:ours?|rs?)? ago\b"
+)
+"""Behind an amount that was taken and is nobody's order: "24 g single, 6 h ago"."""
 _INGESTED = re.compile(
     r"\b(?:ingest(?:ion|ed)|overdose)(?: (?:of|about|around|approx(?:imately|\.)?|up to|was|is))* ?[:=~\u2248]? ?\Z"
 )
@@ -127,7 +140,9 @@ def is_no_dose(pieces: Pieces, named: Named, amount: Amount, said: list[Amount])
         # water, a urine volume, oxygen a minute: nothing of which a drug is measured out
         return not _RUN_IN.intersection(named.drugs)
     window = max(0, amount.start - 40)
-    if _INGESTED.search(pieces.text, window, amount.start):
+    if _INGESTED.search(pieces.text, window, amount.start) or _AGO.match(pieces.text, amount.end):
+        return True
+    if _MOST.search(pieces.text, window, amount.start) and _OF_A_COURSE.match(pieces.text, amount.end):
         return True
     if _SUM_OF_A_COURSE.search(pieces.text, window, amount.start):
         return True

@@ -27,6 +27,7 @@ _PASSED_OVER = re.compile(
     r"(?:[\w-]+ ){1,4}?over)(?: (?:the|his|her|your|oral|iv))? \Z"
 )
 """Before a drug that another was chosen over: "we preferred amoxicillin to" doxycycline."""
+_ONE_DOSE = re.compile(r"\b(?:tonight|today|tomorrow|this (?:morning|evening))(?:'s)? (?:dose of |your )?\Z")
 _TAKEN_WITH = re.compile(r"[^()\n]{0,40}\([^()\n]{0,40}\b(?:with|beside|alongside|while on|without) ")
 _WITH_IT = re.compile(r" ?(?:hcl|hydrochloride)? ?(?:\d{1,2}(?:\.\d{1,3})? ?%)? ?(?:with|and|plus|\+|/|&) ?")
 _BESIDE = (" ", " (", "-")
@@ -94,6 +95,7 @@ class Owners:
                     best is None
                     or self._scopes.mentions[best].scope is not Scope.AVOID
                     or not reading.scope.prescriptive
+                    or self._left_out_once(best)
                 ):
                     return best
                 ruled_out = best if ruled_out is None else ruled_out
@@ -166,6 +168,11 @@ class Owners:
                 return index
             index -= 1
         return last
+
+    def _left_out_once(self, index: int) -> bool:
+        """ "Do not take tonight's X. From tomorrow take 2.5 mg": only that dose is left out, the next is of X."""
+        named = self._pieces.mentions[index].start
+        return _ONE_DOSE.search(self._text, max(0, named - 30), named) is not None
 
     def _aside(self, amount: Amount, index: int) -> bool:
         """Whether the drug is named in brackets as what the other is taken with: "100 mg (usual target with X)"."""

@@ -71,6 +71,7 @@ _SIG_AFTER = re.compile(
 )
 _FORM_WORDS = re.compile(r"(?: [a-z-]+){0,2} ")
 _ORDINARY = word_set(
+    "smaller bigger larger tonight today somewhat slightly "
     "write spell refill refills premix premixed spacer spacers yesterday tomorrow earlier later sooner waking arising "
     "antidote contact repeat reload target goal cumulative "
     "january february march april may june july august september october november "

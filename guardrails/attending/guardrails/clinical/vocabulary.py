@@ -159,6 +159,13 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         Cat.FILLER,
         Form.BASE,
     ),
+    (r"(?:nasal|nose|throat|mouth|oral|eye) sprays?", Cat.FILLER, Form.BASE),
+    (r"(?:stay|remain|keep it) (?:that way|like that)", Cat.FILLER, Form.BASE),
+    (
+        r"(?:finish|complet)ed (?:a|an|the|his|her|their|your|my|all)(?: [\w-]+){0,2}? courses?(?: of)?",
+        Cat.HISTORY,
+        Form.BASE,
+    ),
     (
         r"no one|under no circumstances|in no case|at no time|on no account|by no means|no need(?: to)?|not only",
         Cat.NOT,
@@ -362,7 +369,9 @@ PHRASES: list[tuple[str, Cat, Form]] = [
     (
         r"(?:an? )?(?:very |really )?(?:poor|bad|wrong|risky|dangerous|terrible) (?:choice|idea|option|fit"
         r"|combination|mix)|"
-        r"not (?:meant |licensed )?for (?=children|kids|under|babies|toddlers|infants|young|little)|for adults only|"
+        r"not (?:meant |licensed |intended )?for (?=children|kids|under|babies|toddlers|infants|young|little"
+        r"|(?:the |an )?(?:opi(?:oid|ate)|acute))|for adults only|not ideal|not (?:a|the) (?:good|right) "
+        r"(?:choice|idea|option|fit|drug|one)|"
         r"only for adults|"
         r"off limits|not recommended|not advised|not advisable|not indicated|not "
         r"appropriate|not safe|not suitable|not allowed|not permitted",

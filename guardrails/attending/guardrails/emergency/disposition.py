@@ -12,7 +12,7 @@ from attending.guardrails.sieve import Sieved
 
 _URGENT: Final = Sieved(
     r"\b(?:(?:call|dial|ring|phone)\s+(?:\w+\s+){0,3}(?:911|999|112|000|988|111|emergency|ambulance|poison"
-    r"|crisis|lifeline)|(?<![/\d])(?:911|999|112|988)(?!/)"
+    r"|crisis|lifeline)|(?<![/\d])(?:911|999|112|988)(?!/)|(?<![\d.,/])(?<!\d )000(?![\d.,/])"
     r"|emergency (?:room|department|services?|care|medical|help)|\bER\b|\bED\b|A&E|ambulance|poison (?:control|cent)"
     r"|(?:nearest|to the|to a|go to) (?:\w+ )?hospital|urgent(?:ly)?(?: care| medical)?"
     r"|immediate(?:ly)? (?:medical|help|care|attention|evaluation|seek|call|go)"
@@ -167,7 +167,7 @@ def directs_urgently(text: str, *, whatever_comes: bool = False) -> bool:
     """
     for match in _URGENT.finditer(text):
         before, after = text[max(0, match.start() - 90) : match.start()], text[match.end() : match.end() + 60]
-        if _declined(before, after) or _NOT_WAITED_FOR.search(before) or _WORKS.search(before):
+        if _declined(before, after, match.group()) or _NOT_WAITED_FOR.search(before) or _WORKS.search(before):
             continue
         hasty = _HASTY.fullmatch(match.group()) is not None
         if (hasty or _MENTIONED.fullmatch(match.group())) and not _sends(
@@ -209,10 +209,10 @@ def _sends(text: str, match: re.Match[str], frame: re.Pattern[str]) -> bool:
     return frame.search(here) is not None or (frame is _SENDS and len(here) < _BARE)
 
 
-def _declined(before: str, after: str) -> bool:
+def _declined(before: str, after: str, help_: str) -> bool:
     """Whether the words around urgent help turn it down. `before` and `after` are at most a sentence."""
     for refused in _NEGATIONS.finditer(before):
-        between = before[refused.end() :]
+        between = before[refused.end() :] + help_.split(" ", 1)[0]
         if _BREAK.search(between) or _OTHER_CLAUSE.search(between):
             continue
         if _CONDITIONAL.search(before, 0, refused.start()):

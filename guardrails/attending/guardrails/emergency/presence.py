@@ -60,11 +60,20 @@ _NOT_NOW: Final = re.compile(
     r"|an|the|his|her|your)"
     r" (?:\w+ )?(?:heart attack|stroke|seizure|anaphyla\w+|overdose|collapse)|after (?:your|his|her"
     r"|the) recent|stroke in"
+    r"|(?:could|can|may|might|would|prone to|liable to) (?:precipitate|trigger|provoke|bring on|set off)"
     r"|\b(?:not|never|avoid\w*|cannot) (?:[\w-]+ ){1,8}because of)\b",
     re.I,
 )
 """Before the finding: it was, or is only spoken about."""
 _OF_ALLERGY: Final = re.compile(r"anaphyla\w{1,20} (?:to|with|from|on)\b", re.I)
+_MIGHT_COME: Final = re.compile(
+    r"(?: (?:can|could|may|might|would) (?:harm|hurt|kill|damage|injure|happen|occur|follow|come back)| worries you"
+    r"| (?:is|are|can be) (?:dangerous|fatal|deadly) (?:to|for|in) (?!you\b|him\b|her\b))\b",
+    re.I,
+)
+"""Behind a finding of which only the harm is told: "a seizure can harm you both"."""
+_CALLED_AFTER: Final = re.compile(r" (?:pathway|protocol|bundle|six|guidelines?|policy|alert card)\b", re.I)
+"""Behind a finding that a plan is called after: "neutropenic sepsis pathway"."""
 _OF_A_SCORE: Final = re.compile(
     r"(?:['\u2019]?s)?[ -](?:turcotte[ -]?)?pugh\b|(?:['\u2019]?s)?[ -](?:class |grade )?[ABC](?![\w-])", re.I
 )
@@ -128,6 +137,7 @@ _WARNING: Final = re.compile(
     r"|red flags?|can cause|may cause|could cause|might cause|may (?:get|feel"
     r"|have(?! (?:swallow|eaten|ingest|taken|drunk|had))|experience|notice)"
     r"|you (?:might|may|could)"
+    r"|feels? like (?:this|these)|(?:at once|immediately|straight away|same[- ]day|sooner) (?:if|with|for)"
     r"|return for|come back for|call (?:us )?for|(?<!no )(?:911|999|112) (?:if|for)|safety[- ]net\w*"
     r"|return precautions|(?:call|go|seek|ring"
     r"|phone|contact(?! with)|attend"
@@ -141,8 +151,10 @@ _TO_REPORT: Final = re.compile(
     r"\b(?:(?:is|are) (?:to be )?reported|should (?:be reported|bring|prompt|mean|go|call)|warrants?"
     r"|needs? (?:urgent|same[- ]day|emergency)|means? (?:an? |the )?(?:urgent|same[- ]day|emergency|hospital|A&E"
     r"|ED|999|911|ambulance))\b|[,:;] ?(?:please )?(?:come (?:straight )?in|call 911"
-    r"|call 999)\b(?! if| when| only| on)|(?:\u2192|->|=|:) ?(?:ED|A&E|ER|999|911|call|come|phone|same[- ]day"
-    r"|urgent|emergency|hospital)\b",
+    r"|call 999)\b(?! if| when| only| on)|(?:\u2192|->|=|:) ?(?:ED|A&E|ER|999|911|000|call|come|phone|same[- ]day"
+    r"|straight (?:in|to)|urgent|emergency|hospital|cbc|fbc)\b"
+    r"|(?:\u2192|->|=|:)[^.;\n]{0,60}\b(?:same[- ]day|at once|neutropenic sepsis|sepsis pathway"
+    r"|within (?:60 min\w*|(?:an|the|one|1) ?h\w*))\b(?! if| when| unless)",
     re.I,
 )
 """Behind a finding: what to do should it come."""
@@ -151,12 +163,21 @@ _TO_REPORT: Final = re.compile(
 def sentence(tokens: Tokens, at: int) -> tuple[int, int]:
     """First and one past the last token of the sentence or line in which a token stands."""
     start = at
-    while start > max(0, at - _LINE) and tokens.words[start - 1] not in _BREAKS:
+    while start > max(0, at - _LINE) and not _ends(tokens, start - 1):
         start -= 1
     end = at
-    while end < min(len(tokens.words), at + _LINE) and tokens.words[end] not in _BREAKS:
+    while end < min(len(tokens.words), at + _LINE) and not _ends(tokens, end):
         end += 1
     return start, end
+
+
+def _ends(tokens: Tokens, at: int) -> bool:
+    """Whether a token ends a sentence; the point of "38.0" does not."""
+    words = tokens.words
+    if words[at] not in _BREAKS:
+        return False
+    within = words[at] == "." and 0 < at < len(words) - 1 and tokens.starts[at + 1] == tokens.ends[at]
+    return not (within and words[at - 1].isdigit() and words[at + 1].isdigit())
 
 
 def is_so(text: str, tokens: Tokens, told: Told) -> bool:
@@ -189,6 +210,8 @@ def is_so(text: str, tokens: Tokens, told: Told) -> bool:
         and not _general(text, tokens.starts[start], tokens.ends[end - 1], told.span.start)
         and _NOT_NOW.search(text, tokens.starts[start], told.span.end) is None
         and _OF_ALLERGY.match(text, told.span.start) is None
+        and _MIGHT_COME.match(text, told.span.end) is None
+        and _CALLED_AFTER.match(text, told.span.end) is None
         and not (told.concept in _LASTING and _long_had(text, tokens, told, start, end))
     )
 

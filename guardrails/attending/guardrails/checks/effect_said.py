@@ -1,0 +1,115 @@
+"""Whether a text speaks of what a moderate pair of drugs does: its effect is watched for, or its reader is told of it.
+
+A moderate interaction asks for no other drug; the sources ask that it be known and watched. "Ibuprofen adds a little to
+the bleeding risk of sertraline", "report black stools", "repeat ECG if a further QT drug is added" do that. The word of
+the effect counts in a sentence that names one of the two drugs or tells somebody to watch, check or report; anywhere
+else it may be of another thing. Not for what is major: of that, words alone are no answer (`managed`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from attending.guardrails.checks.case import Case, Exposure
+from attending.guardrails.clinical.sentence import sentence_around
+from attending.guardrails.knowledge.facts import Interaction
+
+_LEVEL: Final = (
+    r"levels?|troughs?|concentrations?|rais(?:es?|ed|ing)|increas(?:es?|ed|ing)|lower(?:s|ed|ing)?|reduc(?:es?|ed"
+    r"|ing|tion)|halv\w+|half|doubl\w+|less effective|strengthen\w*|weaken\w*|amount of"
+)
+_SAID: Final = {
+    mechanism: re.compile(rf"\b(?:{words})\b", re.I)
+    for mechanism, words in {
+        "bleed": r"bleed\w*|blood loss|bruis\w+|black (?:or tarry )?(?:stools?|poo)|tarry|mel(?:a|e)na|melaena|inrs?",
+        "inr": r"inrs?|prothrombin|bleed\w*|bruis\w+",
+        "qt": r"qtc?|ecgs?|ekgs?|palpitations?|arrhythmia\w*",
+        "arrhythmia": r"qtc?|ecgs?|ekgs?|palpitations?|arrhythmia\w*|pulse|heart rate",
+        "sedation": r"drows\w+|sleep(?:y|iness)|sedat\w+|groggy|unsteady|falls?|driv(?:e|ing)|breathing|respiratory",
+        "nervous depression": r"drows\w+|sleep(?:y|iness)|sedat\w+|breathing|respiratory",
+        "respiratory": r"drows\w+|sleep(?:y|iness)|sedat\w+|breathing|respiratory",
+        "hypoglycemia": r"glucose|sugars?|hypos?|hypogly\w+",
+        "rhabdomyolysis": r"muscles?|ck|myopath\w+|myalgia\w*|dark urine|rhabdo\w*",
+        "myopathy": r"muscles?|ck|myopath\w+|myalgia\w*|dark urine|rhabdo\w*",
+        "serotonin": r"serotonin\w*|serotonergic|agitat\w+|shivering|clonus",
+        "kidney": r"kidneys?|renal|creatinine|egfr|u&es?|bmp",
+        "hyperkalemia": r"potassium|k\+?|u&es?|bmp|electrolytes",
+        "hypokalemia": r"potassium|k\+?|u&es?|bmp|electrolytes",
+        "bradycardia": r"pulse|heart rate|hr|ecgs?|bradycard\w+|dizz\w+|faint\w*",
+        "conduction": r"pulse|heart rate|hr|ecgs?|bradycard\w+|dizz\w+|faint\w*",
+        "heart block": r"pulse|heart rate|hr|ecgs?|bradycard\w+|dizz\w+|faint\w*",
+        "hypotension": r"blood pressure|bp|dizz\w+|light-?headed\w*|faint\w*|get up slowly|hypotension",
+        "hypertension": r"blood pressure|bp|hypertension",
+        "bone marrow": r"fbc|cbc|blood counts?|full blood count|white cells?|neutrophils?|marrow",
+        "seizure": r"seizures?|fits?|convulsions?",
+        "colchicine": r"colchicine levels|muscles?|weakness|diarrh\w+|dose of colchicine",
+        "level": _LEVEL,
+        "change": _LEVEL,
+        "decrease": _LEVEL,
+        "toxicity": rf"{_LEVEL}|toxic\w*",
+    }.items()
+}
+"""Part of a mechanism's name -> words by which a text speaks of it."""
+_PAIR_SAID: Final = re.compile(
+    r"\b(?:interact\w*|combin(?:es?|ed|ing|ation)|together|alongside|additive|adds? to|potentiat\w*|boosts?|inhibits?"
+    r"|induc(?:es?|ed|ing)|interferes?|rais(?:es?|ed|ing)|lowers?|increas(?:es?|ed|ing)|risk)\b",
+    re.I,
+)
+_WATCHED: Final = re.compile(
+    r"\b(?:watch\w*|monitor\w*|check\w*|repeat\w*|re-?check\w*|review\w*|report\w*|ring|call|tell|phone|stop|look(?:ing)?"
+    r" out|warn\w*|advis\w+|told|knows?|explain\w*|discuss\w*|counsel\w*|aware|ask about|keep|target|acceptable"
+    r"|accepted)\b",
+    re.I,
+)
+
+
+def effect_said(case: Case, first: Exposure, second: Exposure, facts: Sequence[Interaction]) -> bool:
+    """True where the output tells of what the two drugs do together, or has the effect watched for."""
+    effects = [
+        words
+        for fact in facts
+        for part, words in _SAID.items()
+        if fact.mechanism is not None and part in fact.mechanism.lower()
+    ]
+    one, other = _sentences(case, first), _sentences(case, second)
+    if any(_PAIR_SAID.search(said) for said in one & other):
+        return True
+    return any(
+        words.search(said) is not None for words in effects for said in (*one, *other, *_watching(case))
+    )
+
+
+def _sentences(case: Case, exposure: Exposure) -> frozenset[str]:
+    """The sentences of the output that name the drug of an exposure."""
+
+    def asked() -> frozenset[str]:
+        text = case.judged.output
+        found = set()
+        for statement in case.output.statements:
+            if exposure.drug in statement.mention.drugs:
+                span = statement.mention.span
+                around = sentence_around(text, span.start, span.end)
+                found.add(text[around.start : around.end])
+        return frozenset(found)
+
+    return case.once(("sentences naming", exposure.drug), asked)
+
+
+def _watching(case: Case) -> tuple[str, ...]:
+    """The sentences of the output in which somebody watches, checks or reports."""
+
+    def asked() -> tuple[str, ...]:
+        text = case.judged.output
+        spans = dict.fromkeys(
+            (around.start, around.end)
+            for match in _WATCHED.finditer(text)
+            for around in (sentence_around(text, match.start(), match.end()),)
+        )
+        return tuple(text[start:end] for start, end in spans)
+
+    return case.once("sentences of watching", asked)
+
+
+__all__ = ["effect_said"]
