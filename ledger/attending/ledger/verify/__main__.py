@@ -7,6 +7,7 @@ key or a newer checkpoint is missing, a later format), 4 wrong usage.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Sequence
@@ -52,6 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else EXIT_USAGE
     try:
+        if arguments.page is not None:
+            return _write_page(arguments)
+        if arguments.bundle is None:
+            raise _UsageError("the arguments name no bundle")
         anchors = _anchors(arguments)
         progress = _Progress() if sys.stderr.isatty() and not arguments.json else None
         report = verify_bundle(arguments.bundle, anchors, progress)
@@ -74,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Check an exported bundle offline. Needs no server and no network.",
         epilog="example: attending verify march.attending --key clinic.vkey --pinned february.checkpoint",
     )
-    parser.add_argument("bundle", type=Path, help="a .attending file, or a folder with its files")
+    parser.add_argument("bundle", type=Path, nargs="?", help="a .attending file, or a folder with its files")
     key_help = "verifier key of the log, or a file of them; get it from elsewhere than the bundle"
     parser.add_argument("--key", action="append", default=[], metavar="KEYFILE|VKEY", help=key_help)
     witness_help = "verifier key of a witness that must have cosigned, or a file of them"
@@ -90,7 +95,21 @@ def _parser() -> argparse.ArgumentParser:
     complete_help = "exit 3 unless every emitter declared its end and all that it issued is there"
     parser.add_argument("--require-complete", action="store_true", help=complete_help)
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    page_help = "write the second verifier, one HTML file for a browser without network, and verify nothing"
+    parser.add_argument("--page", type=Path, metavar="OUT.html", help=page_help)
     return parser
+
+
+def _write_page(arguments: argparse.Namespace) -> int:
+    # Only here: whoever verifies has no need of it.
+    from attending.ledger.verify.page import verifier_page
+
+    if arguments.bundle is not None:
+        raise _UsageError("--page takes no bundle: open the page and drop the bundle on it")
+    page = verifier_page()
+    arguments.page.write_bytes(page)
+    print(f"wrote {arguments.page}: {len(page)} bytes, sha256 {hashlib.sha256(page).hexdigest()}")
+    return 0
 
 
 def _anchors(arguments: argparse.Namespace) -> Anchors:

@@ -1,0 +1,232 @@
+// The files of a bundle: a zip file, or several files chosen at once. Everything is bounded before it is believed.
+
+import { Refused } from "./bytes.js";
+
+const MAX_FILES = 64;
+const MAX_RATIO = 200;
+const MAX_FILE_BYTES = 2 ** 40;
+const SLACK_BYTES = 2 ** 20;
+const NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/;
+// Sizes after the data, deflate effort, UTF-8 names. All others mean encryption or forms that are not of this version.
+const HARMLESS_FLAGS = 0x8 | 0x6 | 0x800;
+const STORED = 0;
+const DEFLATED = 8;
+
+/** The container in the files chosen: one is a zip file, several are the files of a folder. */
+export async function openContainer(files) {
+  return files.length === 1 && !files[0].inFolder ? openZip(files[0].blob) : openFolder(files);
+}
+
+function openFolder(files) {
+  const found = new Map();
+  for (const { name, blob } of files) {
+    checkName(name);
+    if (found.has(name)) throw new Refused("two files have one name");
+    found.set(name, blob);
+  }
+  if (found.size > MAX_FILES) throw new Refused(`more than ${MAX_FILES} files`);
+  return {
+    names: new Set(found.keys()),
+    stream: async (name) => {
+      if (!found.has(name)) throw new Refused(`\`${name}\` is missing`);
+      return chunksOf(found.get(name).stream());
+    },
+  };
+}
+
+async function openZip(blob) {
+  const members = await readDirectory(blob);
+  return {
+    names: new Set(members.keys()),
+    stream: async (name) => {
+      if (!members.has(name)) throw new Refused(`\`${name}\` is missing`);
+      return openMember(blob, name, members.get(name));
+    },
+  };
+}
+
+async function view(blob, begin, size) {
+  const bytes = new Uint8Array(await blob.slice(begin, begin + size).arrayBuffer());
+  if (bytes.length !== size) throw new Refused("zip file is cut off");
+  return new DataView(bytes.buffer);
+}
+
+function latin1(data, at, size) {
+  return String.fromCharCode(...new Uint8Array(data.buffer, at, size));
+}
+
+/** The central directory (APPNOTE 4.3.12 to 4.3.16), of zip64 too: name to {method, packed, size, offset}. */
+async function readDirectory(blob) {
+  const tailSize = Math.min(blob.size, 22 + 65535);
+  const tail = await view(blob, blob.size - tailSize, tailSize);
+  let at = tailSize - 22;
+  // The last one counts; how long it says its comment is, and how many files there are, is left to what is there.
+  while (at >= 0 && tail.getUint32(at, true) !== 0x06054b50) at--;
+  if (at < 0) throw new Refused("not a zip file that can be read");
+  let [size, offset] = [tail.getUint32(at + 12, true), tail.getUint32(at + 16, true)];
+  let end = blob.size - tailSize + at;
+  if (size === 0xffffffff || offset === 0xffffffff) {
+    const locator = await view(blob, Math.max(0, end - 20), Math.min(20, end));
+    if (locator.byteLength !== 20 || locator.getUint32(0, true) !== 0x07064b50) throw new Refused("not a zip file that can be read");
+    end = bounded(locator.getBigUint64(8, true));
+    const record = await view(blob, end, 56);
+    if (record.getUint32(0, true) !== 0x06064b50) throw new Refused("not a zip file that can be read");
+    [size, offset] = [40, 48].map((place) => bounded(record.getBigUint64(place, true)));
+  }
+  // What stands before the archive moves every offset by as much.
+  const moved = end - size - offset;
+  if (moved < 0 || size > MAX_FILES * 70000) throw new Refused("not a zip file that can be read");
+  const directory = await view(blob, end - size, size);
+  const members = new Map();
+  let place = 0;
+  while (place < size) {
+    if (place + 46 > size || directory.getUint32(place, true) !== 0x02014b50) throw new Refused("not a zip file that can be read");
+    const [nameSize, extraSize, commentSize] = [28, 30, 32].map((field) => directory.getUint16(place + field, true));
+    const next = place + 46 + nameSize + extraSize + commentSize;
+    if (next > size) throw new Refused("not a zip file that can be read");
+    const name = latin1(directory, place + 46, nameSize);
+    const member = {
+      flags: directory.getUint16(place + 8, true),
+      method: directory.getUint16(place + 10, true),
+      packed: directory.getUint32(place + 20, true),
+      size: directory.getUint32(place + 24, true),
+      offset: directory.getUint32(place + 42, true),
+      kind: (directory.getUint32(place + 38, true) >>> 28) & 0xf,
+    };
+    readZip64(directory, place + 46 + nameSize, extraSize, member);
+    member.offset += moved;
+    checkMember(name, member);
+    if (members.has(name)) throw new Refused("two files have one name");
+    if (members.size === MAX_FILES) throw new Refused(`more than ${MAX_FILES} files`);
+    members.set(name, member);
+    place = next;
+  }
+  return members;
+}
+
+function readZip64(directory, begin, size, member) {
+  for (let at = begin; at + 4 <= begin + size; at += 4 + directory.getUint16(at + 2, true)) {
+    if (directory.getUint16(at, true) !== 1) continue;
+    let field = at + 4;
+    const last = field + directory.getUint16(at + 2, true);
+    for (const name of ["size", "packed", "offset"]) {
+      if (member[name] !== 0xffffffff) continue;
+      if (field + 8 > last || last > begin + size) throw new Refused("not a zip file that can be read");
+      member[name] = bounded(directory.getBigUint64(field, true));
+      field += 8;
+    }
+    return;
+  }
+}
+
+function bounded(number) {
+  if (number > BigInt(MAX_FILE_BYTES)) throw new Refused("file lies outside the archive");
+  return Number(number);
+}
+
+function checkName(name) {
+  if (!NAME.test(name)) throw new Refused("file name is not flat, lower case and plain");
+}
+
+function checkMember(name, { flags, method, packed, size, offset, kind }) {
+  checkName(name);
+  if (flags & ~HARMLESS_FLAGS || (method !== STORED && method !== DEFLATED)) {
+    throw new Refused("file is encrypted or compressed in a way that is not supported");
+  }
+  if (kind !== 0 && kind !== 8) throw new Refused("archive holds something that is not a regular file");
+  if (size > Math.min(MAX_FILE_BYTES, MAX_RATIO * packed + SLACK_BYTES)) throw new Refused("file inflates beyond reason");
+  if (offset > MAX_FILE_BYTES) throw new Refused("file lies outside the archive");
+  if (method === STORED && size !== packed) throw new Refused("file has two sizes");
+}
+
+async function openMember(blob, name, member) {
+  const header = await view(blob, member.offset, 30).catch(() => null);
+  if (!header) throw new Refused(`\`${name}\` is cut off`);
+  const flags = header.getUint16(6, true);
+  if (header.getUint32(0, true) !== 0x04034b50 || header.getUint16(8, true) !== member.method || flags & ~HARMLESS_FLAGS) {
+    throw new Refused(`\`${name}\` has two headers that differ`);
+  }
+  const nameSize = header.getUint16(26, true);
+  const local = await view(blob, member.offset + 30, nameSize);
+  if (latin1(local, 0, nameSize) !== name) throw new Refused(`\`${name}\` has two names`);
+  const begin = member.offset + 30 + nameSize + header.getUint16(28, true);
+  const packed = blob.slice(begin, begin + member.packed);
+  const stream = packed.stream();
+  if (member.method === STORED) return exactly(chunksOf(stream), member.size, name);
+  return exactly(chunksOf(stream.pipeThrough(new DecompressionStream("deflate-raw"))), member.size, name);
+}
+
+/** The chunks of a stream, which is cancelled when nobody reads on. */
+async function* chunksOf(stream) {
+  const reader = stream.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+// However much the stream would give: one byte more than the directory says ends it.
+async function* exactly(chunks, size, name) {
+  let left = size;
+  try {
+    for await (const chunk of chunks) {
+      left -= chunk.length;
+      if (left < 0) throw new Refused(`\`${name}\` inflates beyond its size`);
+      yield chunk;
+    }
+  } catch (error) {
+    throw error instanceof Refused ? error : new Refused(`\`${name}\` does not inflate`);
+  }
+  if (left) throw new Refused(`\`${name}\` is cut off`);
+}
+
+/** The whole of a small file; Refused when it is absent or longer than `limit` bytes. */
+export async function readWhole(container, name, limit) {
+  const parts = [];
+  let size = 0;
+  for await (const chunk of await container.stream(name)) {
+    size += chunk.length;
+    if (size > limit) throw new Refused(`\`${name}\` exceeds ${limit} bytes`);
+    parts.push(chunk);
+  }
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Arrays of the lines of a file, each of which ends in a newline and has at most `limit` bytes. */
+export async function* lineBatches(chunks, limit) {
+  let rest = new Uint8Array();
+  for await (const chunk of chunks) {
+    const lines = [];
+    let data = chunk;
+    if (rest.length) {
+      data = new Uint8Array(rest.length + chunk.length);
+      data.set(rest);
+      data.set(chunk, rest.length);
+    }
+    let begin = 0;
+    let long = false;
+    for (let end = data.indexOf(10); end >= 0; end = data.indexOf(10, begin)) {
+      if (end - begin > limit) {
+        long = true;
+        break;
+      }
+      lines.push(data.subarray(begin, end));
+      begin = end + 1;
+    }
+    if (lines.length) yield lines;
+    rest = data.slice(begin);
+    if (long || rest.length > limit) throw new Refused(`line exceeds ${limit} bytes`);
+  }
+  if (rest.length) throw new Refused("last line does not end in a newline");
+}

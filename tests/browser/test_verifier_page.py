@@ -1,0 +1,355 @@
+"""The verifier page, from disk in a real browser: it agrees with the verifier in Python on every bundle that the tests
+of that one verify, good and bad, and on hostile archives; it reaches no network and puts nothing of a bundle in as
+markup.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from attending.ledger.checkpoint import parse_checkpoint
+from attending.ledger.verify.bundle import Anchors, verify_bundle
+from attending.ledger.verify.page import verifier_page
+from attending.ledger.verify.report import CHECKS
+from playwright.sync_api import Browser, Page
+
+from tests.browser.looks import DESK, faults, shot
+from tests.browser.recording import anchors_of, files_of
+from tests.ledger.verify.conftest import LogBuilder
+
+pytestmark = [pytest.mark.browser]
+
+ROOT = Path(__file__).parents[2]
+VECTORS = ROOT / "tests/vectors"
+BATCH: Final = 40
+RUN: Final = """async cases => {
+    const code = document.getElementById("worker").textContent;
+    const worker = new Worker(URL.createObjectURL(new Blob([code], {type: "text/javascript"})));
+    const answers = [];
+    for (const {files, anchors} of cases) {
+        const chosen = files.map(({name, data, inFolder}) =>
+            ({name, inFolder, blob: new Blob([Uint8Array.from(atob(data), one => one.charCodeAt(0))])}));
+        answers.push(await new Promise(resolve => {
+            worker.onmessage = ({data}) => data.progress || resolve(data);
+            worker.postMessage({files: chosen, anchors});
+        }));
+    }
+    worker.terminate();
+    return answers;
+}"""
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "verify.html"
+    path.write_bytes(verifier_page())
+    return path
+
+
+@pytest.fixture
+def page(chromium: Browser, page_file: Path) -> Iterator[Page]:
+    """The page as an auditor opens it; at the end it has complained of nothing and asked for nothing but itself."""
+    context = chromium.new_context(viewport=DESK)
+    opened, complaints, asked = context.new_page(), [], []
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.on("request", lambda request: asked.append(request.url))
+    opened.goto(page_file.as_uri())
+    yield opened
+    context.close()
+    assert complaints == []
+    assert [url for url in asked if url != page_file.as_uri() and not url.startswith("blob:")] == []
+
+
+def said(report: dict[str, Any]) -> list[tuple[object, ...]]:
+    """What a report says, but for its words."""
+    results = [
+        tuple(item[name] for name in ("check", "status", "index", "advisory")) for item in report["results"]
+    ]
+    return [report["verdict"], report["scope"], report["statistics"], *sorted(results, key=str)]
+
+
+def disagreements(page: Page, cases: Sequence[dict[str, Any]]) -> list[tuple[object, ...]]:
+    """(test, what only Python said, what only the page said) of each case where they differ."""
+    found: list[tuple[object, ...]] = []
+    for at in range(0, len(cases), BATCH):
+        batch = cases[at : at + BATCH]
+        answers = page.evaluate(RUN, [{"files": one["files"], "anchors": one["anchors"]} for one in batch])
+        for case, answer in zip(batch, answers, strict=True):
+            mine, other = said(case["report"]), said(answer["report"]) if "report" in answer else [answer]
+            if mine != other:
+                only = [[item for item in a if item not in b] for a, b in ((mine, other), (other, mine))]
+                found.append((case["test"], *only))
+    return found
+
+
+def recorded(tmp_path: Path) -> list[dict[str, Any]]:
+    """Every bundle that the tests of the verifier verify, each once."""
+    out = tmp_path / "cases.jsonl"
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "tests.browser.recording",
+    ]
+    result = subprocess.run(
+        [*command, "tests/ledger/verify"],
+        cwd=ROOT,
+        env={**os.environ, "ATTENDING_RECORD": str(out)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout[-2000:]
+    cases: dict[str, dict[str, Any]] = {}
+    with out.open(encoding="utf-8") as lines:
+        for line in lines:
+            case = json.loads(line)
+            cases.setdefault(json.dumps([case["files"], case["anchors"]]), case)
+    return list(cases.values())
+
+
+def test_both_verifiers_agree_on_every_bundle_of_the_tests(page: Page, tmp_path: Path) -> None:
+    cases = recorded(tmp_path)
+    failed = {
+        item["check"] for case in cases for item in case["report"]["results"] if item["status"] == "failed"
+    }
+    assert failed == CHECKS.keys(), "a check that no bundle fails shows nothing"
+    assert {case["report"]["verdict"] for case in cases} == {"passed", "failed", "indeterminate"}
+    # The page does not count the figures of a `statistics.json` again, and says so under V20.
+    assert disagreements(page, [case for case in cases if "test_statistics" not in case["test"]]) == []
+
+
+# -- containers -----------------------------------------------------------------------------------------------------
+
+
+def rezipped(path: Path, change: Callable[[dict[str, bytes]], object], **options: Any) -> None:
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    change(files)
+    with zipfile.ZipFile(path, "w", **options) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+
+
+def patched(path: Path, change: Callable[[bytes], bytes]) -> None:
+    path.write_bytes(change(path.read_bytes()))
+
+
+def linked(path: Path) -> None:
+    with zipfile.ZipFile(path, "a") as archive:
+        info = zipfile.ZipInfo("link")
+        info.external_attr = 0o120777 << 16
+        archive.writestr(info, "/etc/passwd")
+
+
+def declared(size: int) -> Callable[[bytes], bytes]:
+    """The first file of the directory says another size than it has."""
+
+    def change(data: bytes) -> bytes:
+        at = data.index(b"PK\x01\x02") + 24
+        return data[:at] + struct.pack("<L", size) + data[at + 4 :]
+
+    return change
+
+
+def declared_deflated(path: Path, size: int) -> None:
+    rezipped(path, lambda files: None, compression=zipfile.ZIP_DEFLATED)
+    patched(path, declared(size))
+
+
+CONTAINERS: dict[str, Callable[[Path], object]] = {
+    "as it is": lambda path: None,
+    "deflated": lambda path: rezipped(path, lambda files: None, compression=zipfile.ZIP_DEFLATED),
+    "compressed in another way": lambda path: rezipped(
+        path, lambda files: None, compression=zipfile.ZIP_LZMA
+    ),
+    "something before it": lambda path: patched(path, lambda data: b"#!/bin/sh\n" + data),
+    "something after it": lambda path: patched(path, lambda data: data + b"more"),
+    "cut off": lambda path: patched(path, lambda data: data[: len(data) // 2]),
+    "end cut off": lambda path: patched(path, lambda data: data[:-1]),
+    "empty": lambda path: patched(path, lambda data: b""),
+    "no zip": lambda path: patched(path, lambda data: b"PK nothing"),
+    "traversal": lambda path: rezipped(path, lambda files: files.update({"../up": b"x"})),
+    "capitals": lambda path: rezipped(path, lambda files: files.update({"A": b"x"})),
+    "a folder in it": lambda path: rezipped(path, lambda files: files.update({"a/b": b"x"})),
+    "not listed": lambda path: rezipped(path, lambda files: files.update({"more": b"x"})),
+    "a file less": lambda path: rezipped(path, lambda files: files.pop("entries.jsonl")),
+    "no manifest": lambda path: rezipped(path, lambda files: files.pop("manifest.json")),
+    "too many": lambda path: rezipped(path, lambda files: files.update({f"f{n}": b"" for n in range(64)})),
+    "a bomb": lambda path: rezipped(
+        path, lambda files: files.update({"bomb": bytes(50_000_000)}), compression=zipfile.ZIP_DEFLATED
+    ),
+    "a link": linked,
+    "two names": lambda path: patched(path, lambda data: data.replace(b"checkpoint", b"checkpoinz", 1)),
+    "says it is smaller": lambda path: declared_deflated(path, 10),
+    "says it is larger": lambda path: declared_deflated(path, 20_000),
+    "two sizes": lambda path: patched(path, declared(10)),
+    "entries without an end": lambda path: rezipped(
+        path, lambda files: files.update({"entries.jsonl": files["entries.jsonl"][:-1]})
+    ),
+    "one endless line": lambda path: rezipped(
+        path, lambda files: files.update({"entries.jsonl": b"x" * 3_000_000 + b"\n"})
+    ),
+    "manifest that is no JSON": lambda path: rezipped(
+        path, lambda files: files.update({"manifest.json": b"[" * 90_000})
+    ),
+}
+
+
+def test_both_verifiers_agree_on_containers(page: Page, tmp_path: Path) -> None:
+    log = LogBuilder()
+    log.ordinary_day()
+    cases: list[dict[str, Any]] = []
+    for number, (name, change) in enumerate(CONTAINERS.items()):
+        path = log.full(tmp_path / f"{number}.attending")
+        change(path)
+        report = verify_bundle(path, log.anchors()).to_json()
+        case = {"test": name, "files": files_of(path), "anchors": anchors_of(log.anchors()), "report": report}
+        cases.append(case)
+    good = [case["test"] for case in cases if case["report"]["verdict"] == "passed"]
+    assert good == ["as it is", "deflated", "something before it", "something after it"]
+    assert disagreements(page, cases) == []
+
+
+# -- the page -------------------------------------------------------------------------------------------------------
+
+
+def verified(page: Page, path: Path, key: str) -> str:
+    """What the verdict box says of a bundle that is chosen and verified by hand."""
+    page.set_input_files("#bundle", sorted(path.iterdir()) if path.is_dir() else path)
+    page.fill("#keys", key)
+    page.click("#verify")
+    page.wait_for_selector("#verdict:visible, #problem:visible")
+    return str(page.inner_text("#verdict, #problem >> visible=true"))
+
+
+def key_text() -> str:
+    return (VECTORS / "bundle-v1.vkey").read_text()
+
+
+def test_the_kept_bundle_verifies_and_a_changed_one_names_the_entry(page: Page, tmp_path: Path) -> None:
+    assert "Verified" in verified(page, VECTORS / "bundle-v1", key_text())
+    assert page.evaluate("document.activeElement.id") == "verdict"
+    shutil.copytree(VECTORS / "bundle-v1", tmp_path / "changed")
+    entries = tmp_path / "changed/entries.jsonl"
+    entries.write_bytes(entries.read_bytes().replace(b'"tokens":12', b'"tokens":13', 1))
+    assert "Failed at entry 3\n\nV6: its bytes" in verified(page, tmp_path / "changed", key_text())
+    assert "Indeterminate" in verified(page, VECTORS / "bundle-v1", "")
+
+
+def test_the_result_can_be_saved_and_is_that_of_the_command(page: Page) -> None:
+    verified(page, VECTORS / "bundle-v1", key_text())
+    with page.expect_download() as download:
+        page.click("#save")
+    saved = json.loads(download.value.path().read_text())
+    key = key_text().splitlines()[-1]
+    head = parse_checkpoint((VECTORS / "bundle-v1/checkpoint").read_bytes())
+    assert (saved["verdict"], saved["origin"], saved["statistics"]["entries"]) == (
+        "passed",
+        head.origin,
+        head.size,
+    )
+    assert saved["anchors"]["keys"].endswith(key)
+    assert saved["verifier"] == "page"
+    assert saved["checks"] == CHECKS
+    anchors = Anchors(keys=tuple(LogBuilder().anchors().keys))
+    assert said(saved) == said(verify_bundle(VECTORS / "bundle-v1", anchors).to_json())
+
+
+def test_pinned_checkpoints_and_witnesses_are_taken_from_the_person(page: Page, tmp_path: Path) -> None:
+    log = LogBuilder()
+    log.ordinary_day()
+    path = log.full(tmp_path / "a.attending")
+    log.append("system.started", "system", {})
+    page.click("summary")
+    page.fill("#pinned", log.checkpoint())
+    assert "V9: truncated" in verified(page, path, str(log.vkey))
+    page.fill("#pinned", "")
+    page.fill("#witnesses", str(log.vkey))
+    assert "is not the key of a witness" in verified(page, path, str(log.vkey))
+    page.fill("#witnesses", "")
+    page.check("#require-time")
+    assert "Indeterminate" in verified(page, path, str(log.vkey))
+
+
+def test_what_cannot_be_begun_says_what_to_do(page: Page, tmp_path: Path) -> None:
+    page.click("#verify")
+    assert "no bundle is chosen" in page.inner_text("#problem")
+    assert "is not the key of a log" in verified(page, VECTORS / "bundle-v1", "nonsense")
+    assert page.is_enabled("#verify")
+
+
+def test_a_verification_can_be_cancelled(page: Page) -> None:
+    page.set_input_files("#bundle", sorted((VECTORS / "bundle-v1").iterdir()))
+    page.fill("#keys", key_text())
+    # In one turn, so that the worker cannot be quicker.
+    page.evaluate("document.getElementById('verify').click(), document.getElementById('cancel').click()")
+    assert page.inner_text("#status") == "cancelled: nothing is verified"
+    assert page.is_hidden("#result")
+    assert "Verified" in verified(page, VECTORS / "bundle-v1", key_text())
+
+
+def test_nothing_of_a_bundle_becomes_markup(page: Page, tmp_path: Path) -> None:
+    log = LogBuilder(origin='log.example/<img/src="x"/onerror="document.title=1">')
+    emitter = {"emitter": {"id": "e", "sequence": 1}}
+    log.append("session.started", "emitter/x/e", emitter, actor="<b onclick=alert(1)>app</b>")
+    verified(page, log.full(tmp_path / "a.attending"), str(log.vkey))
+    assert log.origin in page.inner_text("#bundle-facts")
+    assert "<b onclick=alert(1)>app</b>" in page.inner_text("#checks")
+    assert page.locator("#result img, #result b").count() == 0
+    assert page.title() == "Attending: verify a bundle"
+
+
+def test_no_network_can_be_reached(chromium: Browser, page_file: Path) -> None:
+    """The page's policy refuses it, for the page and for its worker, whatever their code would do."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, chromium.new_context() as context:
+        url, page = f"http://127.0.0.1:{listening.getsockname()[1]}/", context.new_page()
+        page.goto(page_file.as_uri())
+        asking = f"fetch('{url}').then(() => 'went', () => 'refused')"
+        assert page.evaluate(asking) == "refused"
+        in_worker = """code => new Promise(resolve => {
+            const worker = new Worker(URL.createObjectURL(new Blob([code])));
+            worker.onmessage = ({data}) => resolve(data);
+        })"""
+        assert page.evaluate(in_worker, f"{asking}.then(postMessage)") == "refused"
+        image = """url => new Promise(resolve => {
+            document.addEventListener("securitypolicyviolation", event => resolve(event.effectiveDirective));
+            document.body.append(Object.assign(new Image(), {src: url}));
+        })"""
+        assert page.evaluate(image, url) == "img-src"
+        listening.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+
+
+@pytest.mark.parametrize("state", ["form", "passed", "failed", "indeterminate"])
+def test_the_page_keeps_nobody_from_using_it(page: Page, state: str, tmp_path: Path) -> None:
+    bundle, key = VECTORS / "bundle-v1", "" if state == "indeterminate" else key_text()
+    if state == "failed":
+        shutil.copytree(bundle, tmp_path / "changed")
+        (tmp_path / "changed/checkpoint").write_text("nonsense\n")
+        bundle = tmp_path / "changed"
+    if state == "form":
+        page.click("summary")
+    else:
+        verified(page, bundle, key)
+        assert page.locator(f"#verdict.{state}").is_visible()
+    shot(page, f"verifier-page-{state}")
+    assert faults(page) == []
