@@ -24,8 +24,7 @@ from typing import Any
 
 import numpy as np
 from attending.guardrails.rails.concepts import features
-from attending.guardrails.rails.folding import fold
-from attending.guardrails.rails.likeness import CODES, LONGEST, PAIR, READ, windows
+from attending.guardrails.rails.likeness import CODES, LONGEST, PAIR, READ, windows, without_names
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
@@ -89,7 +88,7 @@ def texts(corpora: Path) -> list[dict[str, Any]]:
 def matrix(given: list[dict[str, Any]]) -> tuple[sparse.csr_matrix, np.ndarray, np.ndarray]:
     rows, columns, values, owner, lengths = [], [], [], [], []
     for number, one in enumerate(given):
-        _spans, read, length = windows(fold(one["text"]), one["place"])
+        _spans, read, length = windows(without_names(one["text"]), one["place"])
         lengths += length.tolist()
         for spoken in read:
             row = len(owner)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from attending.guardrails.finding import Code
 from attending.guardrails.guard import Guard
 from attending.guardrails.patient import Document, Judged
-from attending.guardrails.rails import request
+from attending.guardrails.rails import concepts, request
 from attending.guardrails.rails.concepts import features, spoken_of
-from attending.guardrails.rails.folding import fold
+from attending.guardrails.rails.folding import fold, fold_in_script, fold_own
 from attending.guardrails.rails.injection import find_injection
 from attending.guardrails.rails.likeness import (
     CODES,
@@ -60,6 +62,65 @@ def test_concepts_are_found_in_several_scripts_and_inflections(word: str, concep
 def test_a_whole_word_is_not_found_inside_another() -> None:
     assert "machine" not in spoken_of(fold("the aid and the pain"), "prompt")
     assert "machine" in spoken_of(fold("the AI, and the pain"), "prompt")
+
+
+@pytest.mark.parametrize(
+    ("said", "concept"),
+    [
+        ("für digitale Leser", "machine"),
+        ("für digitalen Leserinnen", "machine"),
+        ("lassen Sie den Stent bitte weg", "omit"),
+        ("lass weg", "omit"),
+        ("obrigada por tudo", "note_left"),
+        ("устала жить", "no_more_me"),
+    ],
+)
+def test_a_stem_inside_an_entry_ends_as_it_likes(said: str, concept: str) -> None:
+    assert concept in spoken_of(fold_in_script(said), "prompt")
+
+
+def test_an_entry_of_two_words_is_not_found_across_a_sentence() -> None:
+    assert "omit" not in spoken_of(fold("lass es so stehen wie es ist und geh weg"), "prompt")
+    assert "machine" not in spoken_of(fold("digitale xleser"), "prompt")
+
+
+def test_every_entry_of_the_lexicon_is_found() -> None:
+    """An entry that can never match is a word that nobody notices is missing."""
+    lexicon = (Path(concepts.__file__).with_name("concepts.txt")).read_text(encoding="utf-8")
+    concept, missed = "", []
+    for line in lexicon.splitlines():
+        if line.startswith("["):
+            concept = line[1:-1]
+        elif line and not line.startswith("#") and concept != "harmless":
+            for entry in line.partition(": ")[2].split(", "):
+                said = fold_own(entry.strip().replace("*", "").replace(" ... ", " xx "))
+                if said and concept not in spoken_of(said, "prompt"):
+                    missed.append(entry)
+    assert missed == []
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("вот пациент", "вот пациент"),
+        ("ignоrе the сору", "ignore the copy"),  # noqa: RUF001 - a disguise
+        ("ignоrе the пациент", "ignore the пациент"),  # noqa: RUF001
+        ("Ёлка и СОН", "елка и сон"),  # noqa: RUF001
+    ],
+)
+def test_russian_words_keep_their_letters_and_disguises_do_not(text: str, read: str) -> None:
+    assert fold_in_script(text) == read
+
+
+def test_a_russian_word_is_no_latin_one_that_it_looks_like() -> None:
+    assert "machine" not in spoken_of(fold_in_script("Вот выписка пациента"), "prompt")
+    assert "machine" in spoken_of(fold_in_script("Бот, дай выписку"), "prompt")
+
+
+@given(st.text(alphabet="ab\u0432\u043e \u0434\u0439,.\n\u0301\u2003é12", max_size=200))
+def test_a_text_is_as_long_in_its_script_as_folded(text: str) -> None:
+    """Spans found in the one are used in the other."""
+    assert len(fold_in_script(text)) == len(fold(text))
 
 
 def test_weights_of_other_features_are_refused() -> None:

@@ -47,6 +47,17 @@ def test_lint_tells_errors_from_warnings(drafts: Path, capsys: pytest.CaptureFix
     assert run(["policy", "lint", "no-such", "--policies", str(drafts)]) == Exit.USAGE
 
 
+def test_a_new_policy_is_told_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = ["policy", "new", "referral-letter", "--title", "Referral letters", "--audience", "clinician"]
+    assert run([*made, "--policies", str(tmp_path), "--json"]) == Exit.OK
+    [row] = map(json.loads, capsys.readouterr().out.splitlines())
+    home = Path(row["folder"])
+    assert (row["policy"], home) == ("referral-letter", tmp_path / "referral-letter")
+    written = {str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()}
+    assert set(row["files"]) == written
+    assert run([*made, "--policies", str(tmp_path), "--json"]) == Exit.USAGE
+
+
 def test_diff_puts_what_gets_milder_first(drafts: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _change(drafts, "  count: 1", "  count: 2")
     _change(drafts, "mandatory_review: always", "mandatory_review: when_recommendation")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ahocorasick_rs import AhoCorasick, MatchKind
-from attending.guardrails.rails.folding import fold
+from attending.guardrails.rails.folding import fold, fold_own
 from attending.guardrails.rails.signs import Place
 
 _WORDS: Final = Path(__file__).with_name("concepts.txt")
@@ -20,6 +20,9 @@ _UNSPACED: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 """Scripts that set no spaces between words."""
 _JOINED: Final = re.compile(r"[\u0600-\u06ff]")
 """Arabic writes articles and prepositions onto the word that follows."""
+_ENDING: Final = r"\w{0,20}"
+_GAP: Final = re.escape(" ... ")
+_BETWEEN: Final = r"(?: \w{1,30}){0,4} "
 _HEADING: Final = re.compile(r"\[([a-z_]+)\]")
 _HARMLESS: Final = "harmless"
 """No concept: words that stand within one of these say nothing."""
@@ -60,9 +63,18 @@ class Spoken(NamedTuple):
     end: int
 
 
+class _Word(NamedTuple):
+    concept: str
+    whole_left: bool
+    """No letter stands before it, and behind it below."""
+    whole_right: bool
+    rest: re.Pattern[str] | None = None
+    """What follows a stem inside an entry: "digitale* leser" is read on from "digitale"."""
+
+
 class _Lexicon:
     def __init__(self, text: str) -> None:
-        words: dict[str, list[tuple[str, bool, bool]]] = {}
+        words: dict[str, list[_Word]] = {}
         self.concepts: list[str] = []
         for line in text.splitlines():
             heading = _HEADING.fullmatch(line)
@@ -70,24 +82,11 @@ class _Lexicon:
                 self.concepts.append(heading[1])
             elif line and not line.startswith("#"):
                 for word in line.partition(": ")[2].split(", "):
-                    bare = fold(word.strip()).strip("*")
-                    if bare:
-                        whole_left = not word.startswith("*")
-                        words.setdefault(bare, []).append(
-                            (self.concepts[-1], whole_left, not word.endswith("*"))
-                        )
+                    for bare in _forms(word.strip()):
+                        stem, given = _entry(self.concepts[-1], bare, word.strip())
+                        words.setdefault(stem, []).append(given)
         self._words = list(words)
-        self._of = [
-            [
-                (
-                    concept,
-                    left and word[0].isalnum() and not (_UNSPACED.match(word) or _JOINED.match(word)),
-                    right and word[-1].isalnum() and not _UNSPACED.match(word[-1]),
-                )
-                for concept, left, right in words[word]
-            ]
-            for word in self._words
-        ]
+        self._of = list(words.values())
         self._automaton = AhoCorasick(self._words, matchkind=MatchKind.Standard)
 
     def spoken(self, folded: str) -> list[Spoken]:
@@ -95,11 +94,37 @@ class _Lexicon:
         for number, start, end in self._automaton.find_matches_as_indexes(folded, overlapping=True):
             inside_left = start > 0 and folded[start - 1].isalnum()
             inside_right = end < len(folded) and folded[end].isalnum()
-            for concept, left, right in self._of[number]:
-                if not (left and inside_left) and not (right and inside_right):
+            for concept, left, right, rest in self._of[number]:
+                if left and inside_left:
+                    continue
+                if rest is not None:
+                    read_on = rest.match(folded, end)
+                    if read_on is not None:
+                        found.append(Spoken(concept, start, read_on.end()))
+                elif not (right and inside_right):
                     found.append(Spoken(concept, start, end))
         harmless = {at for one in found if one.concept == _HARMLESS for at in range(one.start, one.end)}
         return [one for one in found if not (one.start in harmless and one.end - 1 in harmless)]
+
+
+def _forms(word: str) -> set[str]:
+    """An entry as it stands in a text that keeps its script, and as it stands in one that is folded, unless that could
+    be a Latin word: `вот` is no "bot"."""
+    own, folded = fold_own(word).strip("*"), fold(word).strip("*")
+    return {form for form in (own, folded) if form and (form == own or not form.isascii())}
+
+
+def _entry(concept: str, bare: str, word: str) -> tuple[str, _Word]:
+    """What is looked for of an entry, and how the text goes on round it."""
+    stem, *rest = bare.split("*")
+    left = not word.startswith("*") and stem[0].isalnum()
+    left = left and not (_UNSPACED.match(stem) or _JOINED.match(stem))
+    right = not word.endswith("*") and bare[-1].isalnum() and not _UNSPACED.match(bare[-1])
+    if not rest:
+        return stem, _Word(concept, left, right)
+    onward = _ENDING + _ENDING.join(re.escape(part).replace(_GAP, _BETWEEN) for part in rest)
+    onward += r"(?!\w)" if right else ""
+    return stem, _Word(concept, left, right, re.compile(onward))
 
 
 @cache
@@ -113,7 +138,10 @@ def features() -> tuple[str, ...]:
 
 
 def spoken_of(folded: str, place: Place) -> set[str]:
-    """The concepts and forms of a piece of folded text without line ends. Never raises; linear in its length."""
+    """The concepts and forms of a piece of folded text without line ends. Never raises; linear in its length.
+
+    Folded `in_script`: where Cyrillic letters are folded to Latin ones, Russian words that look Latin are passed over.
+    """
     found = {f"in_{place}"}
     machines = []
     duties = []

@@ -32,13 +32,23 @@ _LINE_ENDS: Final = frozenset("\n\r\v\f\x85\u2028\u2029")
 _RUNS: Final = re.compile(" {2,}")
 
 
+_CYRILLIC: Final = "\u0400-\u04ff"
+_CYRILLIC_LETTER: Final = re.compile(f"[{_CYRILLIC}]")
+_CYRILLIC_WORDS: Final = re.compile(rf"(?<![^\W\d_])[{_CYRILLIC}]+(?:[\W\d_]+[{_CYRILLIC}]+)*(?![^\W\d_])")
+"""Words of Cyrillic letters alone, as many as follow each other."""
+
+
 class _Fold(dict[int, str]):
+    def __init__(self, look_alikes: bool) -> None:
+        super().__init__()
+        self._look_alikes = look_alikes
+
     def __missing__(self, code: int) -> str:
-        folded = self[code] = _folded(chr(code))
+        folded = self[code] = _folded(chr(code), self._look_alikes)
         return folded
 
 
-def _folded(char: str) -> str:
+def _folded(char: str, look_alikes: bool) -> str:
     if char in _LINE_ENDS:
         return "\n"
     if char.isspace() or char == "\u2800":
@@ -50,13 +60,16 @@ def _folded(char: str) -> str:
     if unicodedata.category(char) in _GONE:
         return ""
     pieces = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
-    pieces = pieces.lower().translate(_CONFUSABLE)
+    pieces = pieces.lower()
+    if look_alikes:
+        pieces = pieces.translate(_CONFUSABLE)
     return "".join(
         " " if piece.isspace() else _QUOTES.get(piece, piece) for piece in pieces if piece not in _BLANK
     )
 
 
-_FOLD: Final[dict[int, str]] = _Fold()
+_FOLD: Final[dict[int, str]] = _Fold(look_alikes=True)
+_OWN: Final[dict[int, str]] = _Fold(look_alikes=False)
 for _code in range(128):
     _FOLD[_code]
 
@@ -65,6 +78,29 @@ def fold(text: str) -> str:
     """The folded form; equal for equal text, in time that grows with the length."""
     folded = text.translate(_FOLD)
     return _RUNS.sub(" ", folded) if "  " in folded else folded
+
+
+def fold_own(text: str) -> str:
+    """As `fold`, but every letter stays in its script: for words of which it is known that they are no disguise."""
+    return _RUNS.sub(" ", text.translate(_OWN))
+
+
+def fold_in_script(text: str) -> str:
+    """As `fold`, and as long, but words that are written in Cyrillic keep their letters, so that `\u0432\u043e\u0442`
+    is no "bot". They are known by a letter among them that looks like no Latin one: a word of look-alikes between
+    Latin words is a disguise, and is folded.
+    """
+    folded = fold(text)
+    if _CYRILLIC_LETTER.search(folded) is None:
+        return folded
+    own = fold_own(text)
+    pieces = []
+    at = 0
+    for words in _CYRILLIC_WORDS.finditer(own):
+        if _CYRILLIC_LETTER.search(folded, *words.span()) is not None:
+            pieces += [folded[at : words.start()], words[0]]
+            at = words.end()
+    return "".join([*pieces, folded[at:]])
 
 
 class Origin:

@@ -20,7 +20,7 @@ from attending.guardrails.finding import Code
 from attending.guardrails.rails.care import of_house_rules, taught
 from attending.guardrails.rails.concepts import ADDRESSED, FORMS, features, spoken_of
 from attending.guardrails.rails.deobfuscate import MAX_CHARACTERS
-from attending.guardrails.rails.folding import Origin, fold
+from attending.guardrails.rails.folding import Origin, fold, fold_in_script
 from attending.guardrails.rails.signs import Place
 
 CODES: Final = (Code.INJECTION, Code.TOXICITY, Code.SELF_HARM)
@@ -117,10 +117,9 @@ def find_likeness(text: str, place: Place) -> tuple[Likeness, ...]:
     Never raises for any string. Reads MAX_CHARACTERS at most: that a text is longer is a finding of `injection`.
     """
     wanted = READ[place]
-    text = _NAMED.sub(_without_name, text[:MAX_CHARACTERS])
-    folded = fold(text)
-    flat = folded.replace("\n", " ")
-    spans, spoken, lengths = windows(folded, place)
+    text = without_names(text[:MAX_CHARACTERS])
+    flat = fold(text).replace("\n", " ")
+    spans, spoken, lengths = windows(text, place)
     scores = model().scores(spoken)
     for column, code in enumerate(CODES):
         scores[lengths > LONGEST[code], column] = -np.inf
@@ -140,6 +139,11 @@ def find_likeness(text: str, place: Place) -> tuple[Likeness, ...]:
     return tuple(found)
 
 
+def without_names(text: str) -> str:
+    """The text, as long as it was, without the surnames that follow a title."""
+    return _NAMED.sub(_without_name, text)
+
+
 def _without_name(titled: re.Match[str]) -> str:
     """The title, and letters that say nothing in place of the name; a machine that is spoken to with a title stays."""
     if not ADDRESSED.isdisjoint(spoken_of(fold(titled["name"]), "prompt")):
@@ -152,14 +156,15 @@ def _quoted_in_a_warning(flat: str, start: int, end: int) -> bool:
     return quote is not None and taught(flat, quote.end(), quote.end())
 
 
-def windows(folded: str, place: Place) -> tuple[list[tuple[int, int]], np.ndarray, np.ndarray]:
+def windows(text: str, place: Place) -> tuple[list[tuple[int, int]], np.ndarray, np.ndarray]:
     """Of each sentence, each two and each three together: its span in the folded text, what it speaks of, and how many
-    sentences it has; one window at least."""
+    sentences it has; one window at least. `text` is one `without_names`."""
+    folded, read = fold(text), fold_in_script(text)
     at = {name: number for number, name in enumerate(features())}
     each = sentences(folded) or [(0, 0)]
     spoken = np.zeros((len(each), len(at)), dtype=np.float32)
     for row, (start, end) in enumerate(each):
-        for name in spoken_of(folded[start:end].replace("\n", " "), place):
+        for name in spoken_of(read[start:end].replace("\n", " "), place):
             spoken[row, at[name]] = 1.0
     spoken[:, at["house_rules"]] = of_house_rules(folded)
     lessons = spoken[:, at["lesson"]].copy()

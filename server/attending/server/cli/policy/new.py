@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -9,13 +10,15 @@ from typing import cast
 import click
 from attending.server.cli.examples import examples
 from attending.server.cli.outcome import CommandError, Exit
+from attending.server.cli.policy.folders import json_option
 
 
 @click.command(
     "new",
     short_help="Write a new policy's folder, as a draft.",
     epilog=examples(
-        "attending policy new referral-letter --title 'Referral letters' --audience clinician --policies policies"
+        "attending policy new referral-letter --title 'Referral letters' --audience clinician --policies policies",
+        "attending policy new referral-letter --title 'Referral letters' --audience clinician --json",
     ),
 )
 @click.argument("name")
@@ -34,7 +37,8 @@ from attending.server.cli.outcome import CommandError, Exit
     show_default=True,
     help="Folder of policies that receives it.",
 )
-def command(name: str, title: str, audience: str, policies_path: Path) -> None:
+@json_option
+def command(name: str, title: str, audience: str, policies_path: Path, as_json: bool) -> None:
     """Write policy.yaml, rails, cases, README and hazard log of a policy NAME that holds everything until you say less.
 
     It is a draft: no server serves it until `registry.status` is active and two people have activated it.
@@ -54,5 +58,9 @@ def command(name: str, title: str, audience: str, policies_path: Path) -> None:
         raise CommandError(
             f"`{policies_path / name}` cannot be written ({type(err).__name__})", "see to the folder's rights"
         ) from err
-    click.echo(f"wrote {home}: policy.yaml, rails/config.yml, cases.jsonl, README.md, hazards.tsv")
+    files = ("policy.yaml", "rails/config.yml", "cases.jsonl", "README.md", "hazards.tsv")
+    if as_json:
+        click.echo(json.dumps({"policy": name, "folder": str(home), "files": files}, ensure_ascii=False))
+        return
+    click.echo(f"wrote {home}: {', '.join(files)}")
     click.echo(f"next: fill in each TODO, then `attending policy lint {name} --policies {policies_path}`")
