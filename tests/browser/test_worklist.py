@@ -95,6 +95,13 @@ def test_what_was_released_and_would_not_be_is_decided_on_one_by_one(
         assert page.locator("pre.as-released, form.stack").count() == 0
     assert released(items[0]) == TEXT.format(0)
     assert released(items[1]) is None
+    with desk("demo-safety-officer") as window:
+        page = window.page
+        page.goto(f"{window.url}/worklist")
+        page.click(f'a[href="/worklist/{items[2].inference}"]')
+        page.wait_for_selector("pre.as-released")
+        assert found(page) == []
+        assert TEXT.format(2) in page.inner_text("pre.as-released")
     with desk("demo-auditor", viewport=PHONE, color_scheme="dark") as window:
         page = window.page
         page.goto(f"{window.url}/worklist")

@@ -7,7 +7,7 @@ import uuid
 from attending.client.calls import TIMEOUT_SECONDS, Calls
 from attending.client.connection import Connection
 from attending.client.errors import translated
-from attending.v1 import recall_pb2, recall_pb2_grpc
+from attending.v1 import common_pb2, recall_pb2, recall_pb2_grpc
 
 PAGE = 200
 
@@ -55,6 +55,16 @@ class RecallClient(Calls):
         """One page of released texts that may have to be taken back, with the counts of all."""
         request = recall_pb2.ListCandidatesRequest(open=only_open, page_size=size, page_token=token)
         return self._stub.ListCandidates(request, timeout=TIMEOUT_SECONDS)
+
+    @translated
+    def candidate(
+        self,
+        inference_id: str,
+        purpose: common_pb2.PurposeOfUse.ValueType = common_pb2.PURPOSE_OF_USE_TREATMENT,
+    ) -> recall_pb2.GetCandidateResponse:
+        """One text of the worklist; the look is recorded with its `purpose`."""
+        request = recall_pb2.GetCandidateRequest(inference_id=inference_id, purpose_of_use=purpose)
+        return self._stub.GetCandidate(request, timeout=TIMEOUT_SECONDS)
 
     @translated
     def dismiss(

@@ -528,6 +528,72 @@ class ListCandidatesResponse(_message.Message):
 Global___ListCandidatesResponse: _TypeAlias = ListCandidatesResponse  # noqa: Y015
 
 @_typing.final
+class GetCandidateRequest(_message.Message):
+    """Names a text of the worklist."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INFERENCE_ID_FIELD_NUMBER: _builtins.int
+    PURPOSE_OF_USE_FIELD_NUMBER: _builtins.int
+    inference_id: _builtins.str
+    """Required. The inference."""
+    purpose_of_use: _common_pb2.PurposeOfUse.ValueType
+    """Required. As in `GetItem`."""
+    def __init__(
+        self,
+        *,
+        inference_id: _builtins.str = ...,
+        purpose_of_use: _common_pb2.PurposeOfUse.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inference_id", b"inference_id", "purpose_of_use", b"purpose_of_use"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCandidateRequest: _TypeAlias = GetCandidateRequest  # noqa: Y015
+
+@_typing.final
+class GetCandidateResponse(_message.Message):
+    """The text, as it was released."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANDIDATE_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    GONE_FIELD_NUMBER: _builtins.int
+    output: _builtins.str
+    """Output only. The text; left out where it was taken back, and where it is not kept any more."""
+    gone: _builtins.bool
+    """Output only. It is not kept any more: it was erased, or its time was over."""
+    @_builtins.property
+    def candidate(self) -> Global___Candidate:
+        """Output only. The line."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
+        """Output only. What the checks found when it was released; what they find now, `candidate` names."""
+
+    def __init__(
+        self,
+        *,
+        candidate: Global___Candidate | None = ...,
+        output: _builtins.str | None = ...,
+        findings: _abc.Iterable[_common_pb2.Finding] | None = ...,
+        gone: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_output", b"_output", "candidate", b"candidate", "output", b"output"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_output", b"_output", "candidate", b"candidate", "findings", b"findings", "gone", b"gone", "output", b"output"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__output: _TypeAlias = _typing.Literal["output"]  # noqa: Y015
+    _WhichOneofArgType__output: _TypeAlias = _typing.Literal["_output", b"_output"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__output) -> _WhichOneofReturnType__output | None: ...
+
+Global___GetCandidateResponse: _TypeAlias = GetCandidateResponse  # noqa: Y015
+
+@_typing.final
 class DismissCandidateRequest(_message.Message):
     """Says that a text needs no recall."""
 

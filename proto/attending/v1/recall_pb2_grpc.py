@@ -55,6 +55,11 @@ class RecallServiceStub:
                 request_serializer=attending_dot_v1_dot_recall__pb2.ListCandidatesRequest.SerializeToString,
                 response_deserializer=attending_dot_v1_dot_recall__pb2.ListCandidatesResponse.FromString,
                 _registered_method=True)
+        self.GetCandidate = channel.unary_unary(
+                '/attending.v1.RecallService/GetCandidate',
+                request_serializer=attending_dot_v1_dot_recall__pb2.GetCandidateRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_recall__pb2.GetCandidateResponse.FromString,
+                _registered_method=True)
         self.DismissCandidate = channel.unary_unary(
                 '/attending.v1.RecallService/DismissCandidate',
                 request_serializer=attending_dot_v1_dot_recall__pb2.DismissCandidateRequest.SerializeToString,
@@ -94,6 +99,13 @@ class RecallServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCandidate(self, request, context):
+        """Required. One text of the worklist, for whoever decides on it. The look itself is recorded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DismissCandidate(self, request, context):
         """Required. Says that a text of the worklist needs no recall, and why. `Withdraw` is the other way out of the list.
         """
@@ -123,6 +135,11 @@ def add_RecallServiceServicer_to_server(servicer, server):
                     servicer.ListCandidates,
                     request_deserializer=attending_dot_v1_dot_recall__pb2.ListCandidatesRequest.FromString,
                     response_serializer=attending_dot_v1_dot_recall__pb2.ListCandidatesResponse.SerializeToString,
+            ),
+            'GetCandidate': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCandidate,
+                    request_deserializer=attending_dot_v1_dot_recall__pb2.GetCandidateRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_recall__pb2.GetCandidateResponse.SerializeToString,
             ),
             'DismissCandidate': grpc.unary_unary_rpc_method_handler(
                     servicer.DismissCandidate,
@@ -239,6 +256,33 @@ class RecallService:
             '/attending.v1.RecallService/ListCandidates',
             attending_dot_v1_dot_recall__pb2.ListCandidatesRequest.SerializeToString,
             attending_dot_v1_dot_recall__pb2.ListCandidatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCandidate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.RecallService/GetCandidate',
+            attending_dot_v1_dot_recall__pb2.GetCandidateRequest.SerializeToString,
+            attending_dot_v1_dot_recall__pb2.GetCandidateResponse.FromString,
             options,
             channel_credentials,
             insecure,

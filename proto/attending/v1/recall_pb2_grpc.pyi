@@ -41,6 +41,8 @@ class RecallServiceStub:
     """Required. Lists recalls, newest first; an application sees those of its own inferences."""
     ListCandidates: _grpc.UnaryUnaryMultiCallable[_recall_pb2.ListCandidatesRequest, _recall_pb2.ListCandidatesResponse]
     """Required. Lists the worklist: released texts that would not be released under the drug knowledge in force now."""
+    GetCandidate: _grpc.UnaryUnaryMultiCallable[_recall_pb2.GetCandidateRequest, _recall_pb2.GetCandidateResponse]
+    """Required. One text of the worklist, for whoever decides on it. The look itself is recorded."""
     DismissCandidate: _grpc.UnaryUnaryMultiCallable[_recall_pb2.DismissCandidateRequest, _recall_pb2.DismissCandidateResponse]
     """Required. Says that a text of the worklist needs no recall, and why. `Withdraw` is the other way out of the list."""
 
@@ -57,6 +59,8 @@ class RecallServiceAsyncStub(RecallServiceStub):
     """Required. Lists recalls, newest first; an application sees those of its own inferences."""
     ListCandidates: _aio.UnaryUnaryMultiCallable[_recall_pb2.ListCandidatesRequest, _recall_pb2.ListCandidatesResponse]  # type: ignore[assignment]
     """Required. Lists the worklist: released texts that would not be released under the drug knowledge in force now."""
+    GetCandidate: _aio.UnaryUnaryMultiCallable[_recall_pb2.GetCandidateRequest, _recall_pb2.GetCandidateResponse]  # type: ignore[assignment]
+    """Required. One text of the worklist, for whoever decides on it. The look itself is recorded."""
     DismissCandidate: _aio.UnaryUnaryMultiCallable[_recall_pb2.DismissCandidateRequest, _recall_pb2.DismissCandidateResponse]  # type: ignore[assignment]
     """Required. Says that a text of the worklist needs no recall, and why. `Withdraw` is the other way out of the list."""
 
@@ -94,6 +98,14 @@ class RecallServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recall_pb2.ListCandidatesResponse, _abc.Awaitable[_recall_pb2.ListCandidatesResponse]]:
         """Required. Lists the worklist: released texts that would not be released under the drug knowledge in force now."""
+
+    @_abc_1.abstractmethod
+    def GetCandidate(
+        self,
+        request: _recall_pb2.GetCandidateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recall_pb2.GetCandidateResponse, _abc.Awaitable[_recall_pb2.GetCandidateResponse]]:
+        """Required. One text of the worklist, for whoever decides on it. The look itself is recorded."""
 
     @_abc_1.abstractmethod
     def DismissCandidate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attending.v1 import recall_pb2
+from attending.v1 import common_pb2, recall_pb2
 
 from tests.matrix.making import Things, key, maker
 
@@ -27,6 +27,13 @@ def list_recalls(_things: Things) -> recall_pb2.ListRecallsRequest:
 @maker("RecallService/ListCandidates", "auditor", own=True)
 def list_candidates(_things: Things) -> recall_pb2.ListCandidatesRequest:
     return recall_pb2.ListCandidatesRequest()
+
+
+@maker("RecallService/GetCandidate", "safety_officer", refused="NOT_PROPOSED")
+def get_candidate(things: Things) -> recall_pb2.GetCandidateRequest:
+    return recall_pb2.GetCandidateRequest(
+        inference_id=things.released, purpose_of_use=common_pb2.PURPOSE_OF_USE_PATIENT_SAFETY
+    )
 
 
 # What stands on the worklist got there when people put another pack in force.

@@ -27,7 +27,7 @@ LOG = Resource.log("demo")
 
 SUBMIT = {"Infer", "StreamInfer", "Record", "AckDelivery"}
 OUTCOME = {"GetInference", "WatchInference", "GetResources"}
-LOOK = {"ListQueue", "GetItem"}
+LOOK = {"ListQueue", "GetItem", "GetCandidate"}
 DECIDE = {
     *("Claim", "Renew", "Dispose", "Reject", "PrepareSign", "Sign"),
     *("ReleaseLease", "Reassign", "Escalate", "AddFacts", "RecordOpinion", "ClaimNext"),

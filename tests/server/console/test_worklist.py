@@ -6,38 +6,42 @@ from __future__ import annotations
 
 import pytest
 from attending.server.auth.context import AccessDecision, enter
+from attending.server.auth.principal import Principal
 from attending.server.console.gate import Visit
 from attending.server.console.render import Pages
 from attending.server.console.sessions import Sessions
 from attending.server.console.worklist import WorklistPages
+from attending.server.errors import NotFound
 from attending.server.services.recall import RecallService
 from starlette.requests import Request
 
 from tests.server.inference.conftest import TENANT, key
 from tests.server.recall.test_recall import RIVERA
 from tests.server.recall.test_worklist import NEW, Hospital, gate, hospital, policies
-from tests.server.review.conftest import phi_of
+from tests.server.review.conftest import person, phi_of
 
 __all__ = ["gate", "hospital", "policies"]
 
+OFFICER = person("olufsen", "safety_officer").principal
 TEXT = "Take acetaminophen."
 
 
 @pytest.fixture
 def pages(hospital: Hospital) -> WorklistPages:
     made = hospital.gate
-    service = RecallService(made.ledger, hospital.recalls, hospital.worklist, hospital.rejudging)
-    return WorklistPages(service, made.pipeline, phi_of(made), Pages(made.clock, embedded=False))
+    phi = phi_of(made)
+    service = RecallService(made.ledger, hospital.recalls, hospital.worklist, hospital.rejudging, phi)
+    return WorklistPages(service, phi, Pages(made.clock, embedded=False))
 
 
-async def shown(hospital: Hospital, pages: WorklistPages, inference: str) -> str:
-    enter(RIVERA, AccessDecision(True, "getInference"))
+async def shown(hospital: Hospital, pages: WorklistPages, inference: str, who: Principal = RIVERA) -> str:
+    enter(who, AccessDecision(True, "getCandidate"))
     sessions = Sessions(hospital.gate.ledger, idle_seconds=900, longest_seconds=3600, now=hospital.gate.clock)
-    session, _token = await sessions.begin(RIVERA)
+    session, _token = await sessions.begin(who)
     path = f"/worklist/{inference}"
     scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b""}
     request = Request(scope | {"path_params": {"inference": inference}, "server": ("console.example", 443)})
-    return bytes((await pages.one(Visit(request, session, RIVERA))).body).decode()
+    return bytes((await pages.one(Visit(request, session, who))).body).decode()
 
 
 async def test_a_text_is_shown_and_one_that_was_erased_is_decided_on_without_it(
@@ -66,3 +70,20 @@ async def test_a_text_is_shown_and_one_that_was_erased_is_decided_on_without_it(
         one.body for one in await ledger.whole_stream(TENANT, "access/rivera") if one.type == "access.viewed"
     ]
     assert [one["inference"] for one in looks] == [kept]
+
+
+async def test_a_safety_officer_reads_one_for_patient_safety(
+    hospital: Hospital, pages: WorklistPages
+) -> None:
+    one = (await hospital.release(TEXT, subject_ref="MRN-1")).inference_id
+    await hospital.activate(NEW)
+    await hospital.judge()
+    assert TEXT in await shown(hospital, pages, one, OFFICER)
+    ledger = hospital.gate.ledger
+    [look] = [e for e in await ledger.whole_stream(TENANT, "access/olufsen") if e.type == "access.viewed"]
+    assert (look.body["purpose_of_use"], look.body["action"]) == ("PATSFTY", "getCandidate")
+    assert look.subject == await ledger.pseudonym(TENANT, "MRN-1")
+    # What is not on the list is nobody's to read here.
+    other = (await hospital.release("Fine.")).inference_id
+    with pytest.raises(NotFound):
+        await shown(hospital, pages, other, OFFICER)

@@ -29,6 +29,7 @@ ACTIONS: Final[dict[str, str]] = {
     "/attending.v1.RecallService/AckRecall": "ackRecall",
     "/attending.v1.RecallService/ListRecalls": "listRecalls",
     "/attending.v1.RecallService/ListCandidates": "listCandidates",
+    "/attending.v1.RecallService/GetCandidate": "getCandidate",
     "/attending.v1.RecallService/DismissCandidate": "dismissCandidate",
     "/attending.v1.BreakGlassService/BreakGlass": "breakGlass",
     "/attending.v1.BreakGlassService/ListBreakGlass": "listBreakGlass",

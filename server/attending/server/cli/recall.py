@@ -7,6 +7,7 @@ from attending.client import Connection, RecallClient
 from attending.server.cli.connect import connection_options
 from attending.server.cli.examples import examples
 from attending.server.cli.message import as_json_line, choices, word
+from attending.server.cli.purpose import PURPOSES, purpose_option
 from attending.v1 import recall_pb2
 
 CLINICIAN = "dr-rivera"
@@ -79,6 +80,31 @@ def worklist(everything: bool, as_json: bool, connection: Connection) -> None:
         click.echo(f"{page.open} open, {page.recalled} taken back, {page.dismissed} dismissed")
         if page.running:
             click.echo("texts are still to be judged under the pack in force: the list may grow")
+
+
+@recall.command(
+    short_help="Show a text of the worklist.",
+    epilog=examples(
+        "attending recall show inf_0123...",
+        "attending recall show inf_0123... --purpose patient-safety --as demo-safety-officer",
+    ),
+)
+@click.argument("inference")
+@click.option("--json", "as_json", is_flag=True, help="The text and its line as JSON.")
+@purpose_option("treatment")
+@connection_options(CLINICIAN)
+def show(inference: str, as_json: bool, purpose: str, connection: Connection) -> None:
+    """Show a text of the worklist as it was released, for whoever decides on it. The look is recorded."""
+    with RecallClient(connection) as client:
+        found = client.candidate(inference, PURPOSES[purpose])
+    if as_json:
+        click.echo(as_json_line(found))
+        return
+    _show_candidate(found.candidate, as_json=False)
+    if found.HasField("output"):
+        click.echo("\n" + found.output.rstrip())
+    else:
+        click.echo("it is not kept any more" if found.gone else "it was taken back, and is shown to nobody")
 
 
 @recall.command(

@@ -137,8 +137,8 @@ def application(
                 (
                     "/worklist/{inference}",
                     "GET",
-                    "getInference",
-                    "InferenceService/GetInference",
+                    "getCandidate",
+                    "RecallService/GetCandidate",
                     worklist.one,
                 ),
                 (

@@ -43,7 +43,6 @@ from attending.server.console.worklist import WorklistPages
 from attending.server.errors import ConfigurationError
 from attending.server.examination.desk import ExaminationDesk
 from attending.server.halt.switch import Standing, Switch
-from attending.server.inference.pipeline import Pipeline
 from attending.server.inference.watch import Changes
 from attending.server.oversight.second_reads import SecondReads
 from attending.server.passkeys.door import Passkeys
@@ -230,7 +229,7 @@ async def build(app: App) -> Console:
         readings=readings,
         passkeys=PasskeyPages(gate, passkeys, app.rates, pages),
         recalls=RecallPages(recalls, desk, app.ledger, pages),
-        worklist=WorklistPages(app.part(RecallService), app.part(Pipeline), app.phi, pages),
+        worklist=WorklistPages(app.part(RecallService), app.phi, pages),
         glass=GlassPages(desk, app.ledger, pages),
         live=live,
         policies=PolicyPages(app.part(PolicyService), serving, policies_folder(app.config), pages),

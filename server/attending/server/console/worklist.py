@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Final
 
-from attending.ledger.errors import PayloadPruned, SubjectErased
 from attending.server.console import present
 from attending.server.console.gate import Visit, text_of
 from attending.server.console.item import permit_of
 from attending.server.console.render import Pages
 from attending.server.errors import InvalidRequest
-from attending.server.inference.outcome import Outcome
-from attending.server.inference.pipeline import Pipeline
-from attending.server.inference.states import State
 from attending.server.phi.access import PhiAccess
-from attending.server.services.recall import RecallService
+from attending.server.services.recall import RecallService, candidate_message
 from attending.v1 import recall_pb2
 from starlette.responses import JSONResponse, Response
 
 PAGE: Final = 50
 MAY_DECIDE: Final = frozenset({"clinician", "pharmacist", "safety_officer"})
-MAY_READ: Final = frozenset({"clinician", "pharmacist"})
+"""Who is shown the way to a text, and what to do about it; the authorisation policies decide."""
 
 
 class WorklistPages:
     """One instance a server."""
 
-    def __init__(self, service: RecallService, pipeline: Pipeline, phi: PhiAccess, pages: Pages) -> None:
+    def __init__(self, service: RecallService, phi: PhiAccess, pages: Pages) -> None:
         self._service = service
-        self._pipeline = pipeline
         self._phi = phi
         self._pages = pages
 
@@ -46,7 +40,6 @@ class WorklistPages:
             found=found,
             everything=everything,
             may_decide=bool(roles & MAY_DECIDE),
-            may_read=bool(roles & MAY_READ),
             state=recall_pb2.CandidateState.Name,
             reason=recall_pb2.NoRecallReason.Name,
         )
@@ -55,16 +48,9 @@ class WorklistPages:
         """One text of the list. That it is shown is on record before it is. One that is not kept any more is decided on
         without it.
         """
-        who, inference = visit.principal, str(visit.request.path_params["inference"])
-        permit = await permit_of(self._phi, who)
-        candidate = await self._service.candidate(who.tenant, inference)
-        outcome: Outcome | None = None
-        with suppress(SubjectErased, PayloadPruned):
-            outcome = await self._pipeline.get(who.tenant, inference)
-        if outcome is not None and outcome.state is State.RELEASED:
-            await self._phi.record(
-                permit, "access.viewed", "inference", subject=outcome.subject, about={"inference": inference}
-            )
+        permit = await permit_of(self._phi, visit.principal)
+        seen = await self._service.look(permit, str(visit.request.path_params["inference"]))
+        candidate, outcome = candidate_message(seen.candidate), seen.outcome
         text = None if outcome is None else outcome.output
         findings = outcome.result.findings if outcome is not None and outcome.result is not None else ()
         return self._pages.page(
@@ -75,7 +61,7 @@ class WorklistPages:
             gone=outcome is None,
             pieces=present.pieces(text or "", findings),
             standing=recall_pb2.CandidateState.Name(candidate.state)[16:].lower(),
-            may_decide=bool(who.roles & MAY_DECIDE),
+            may_decide=bool(visit.principal.roles & MAY_DECIDE),
         )
 
     async def dismiss(self, visit: Visit) -> Response:

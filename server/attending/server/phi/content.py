@@ -130,6 +130,7 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.RecallService/AckRecall": _RECALL,
     "/attending.v1.RecallService/ListRecalls": _RECALL,
     "/attending.v1.RecallService/ListCandidates": _RECALL,
+    "/attending.v1.RecallService/GetCandidate": _OUTCOME,
     "/attending.v1.RecallService/DismissCandidate": _RECALL,
     "/attending.v1.BreakGlassService/BreakGlass": _RECALL,
     "/attending.v1.BreakGlassService/ListBreakGlass": _RECALL,

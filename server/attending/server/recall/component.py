@@ -106,7 +106,7 @@ async def build(app: App) -> RecallComponent:
         app.now,
     )
     recalls, worklist = Recalls(app.ledger, changes, app.now), Worklist(app.ledger, changes, app.now)
-    service = RecallService(app.ledger, recalls, worklist, rejudging)
+    service = RecallService(app.ledger, recalls, worklist, rejudging, app.phi)
     for part in (recalls, worklist, rejudging, service):
         app.add(part)
     return RecallComponent(app, service, rejudging)

@@ -8,7 +8,9 @@ from attending.ledger.ledger import Ledger
 from attending.server import clock
 from attending.server.auth.context import current_principal
 from attending.server.errors import InvalidRequest
+from attending.server.phi.access import Permit, PhiAccess
 from attending.server.recall.desk import Recall, Recalls
+from attending.server.recall.look import Look, look
 from attending.server.recall.rejudging import Rejudging
 from attending.server.recall.worklist import DISMISSED, OPEN, RECALLED, Candidate, Worklist
 from attending.server.review.note import note_violations
@@ -16,6 +18,7 @@ from attending.server.rpc import Context
 from attending.server.services.begun import begun, once_of
 from attending.server.services.paging import page_offset
 from attending.server.services.receipts import receipt_message
+from attending.server.wire.findings import finding_message
 from attending.v1 import recall_pb2, recall_pb2_grpc
 
 DEFAULT_PAGE, MAX_PAGE = 50, 200
@@ -47,8 +50,11 @@ class RecallService(recall_pb2_grpc.RecallServiceServicer):
     safely under its idempotency key.
     """
 
-    def __init__(self, ledger: Ledger, recalls: Recalls, worklist: Worklist, rejudging: Rejudging) -> None:
+    def __init__(
+        self, ledger: Ledger, recalls: Recalls, worklist: Worklist, rejudging: Rejudging, phi: PhiAccess
+    ) -> None:
         self._ledger = ledger
+        self._phi = phi
         self._recalls = recalls
         self._worklist = worklist
         self._rejudging = rejudging
@@ -144,9 +150,27 @@ class RecallService(recall_pb2_grpc.RecallServiceServicer):
             told.skipped = sum(body["skipped"].values())
         return answer
 
-    async def candidate(self, tenant: str, inference_id: str) -> recall_pb2.Candidate:
-        """One line of the worklist, for the console's page of it. Raises NotFound (NOT_PROPOSED)."""
-        return candidate_message(await self._worklist.of(tenant, inference_id))
+    async def GetCandidate(  # noqa: N802
+        self, request: recall_pb2.GetCandidateRequest, context: Context
+    ) -> recall_pb2.GetCandidateResponse:
+        seen = await self.look(await self._phi.permit(request.purpose_of_use), request.inference_id)
+        outcome = seen.outcome
+        # Of a text that is given to nobody any more, findings would quote it.
+        found = (
+            ()
+            if outcome is None or outcome.output is None or outcome.result is None
+            else outcome.result.findings
+        )
+        return recall_pb2.GetCandidateResponse(
+            candidate=candidate_message(seen.candidate),
+            output=None if outcome is None else outcome.output,
+            findings=[finding_message(n, finding, full=True) for n, finding in enumerate(found)],
+            gone=outcome is None,
+        )
+
+    async def look(self, permit: Permit, inference_id: str) -> Look:
+        """`recall.look`, for the console too."""
+        return await look(self._ledger, self._worklist, self._phi, permit, inference_id)
 
     async def DismissCandidate(  # noqa: N802
         self, request: recall_pb2.DismissCandidateRequest, context: Context | None = None
