@@ -327,7 +327,7 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     prescriptive = {i: s for i, s in enumerate(output.statements) if s.scope.prescriptive}
     ended_in_item, replaced = put_aside_in_item(output)
     away = {i for i in prescriptive if i in ended_in_item or put_away(output.text, output.statements, i)}
-    plan = plan_in_time(output.text, output.statements)
+    plan = plan_in_time(output.text, output.statements, apart=output.apart)
     kept = {
         drug
         for i, s in prescriptive.items()

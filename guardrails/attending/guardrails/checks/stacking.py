@@ -91,7 +91,7 @@ def _summed(case: Case) -> Iterator[Finding]:
 def _loads(case: Case) -> Iterator[Finding]:
     given = [e for e in case.unique_given() if not case.is_local(e)]
     names = {e.drug for e in given}
-    given = [e for e in given if not e.later]
+    given = _at_one_time(case, [e for e in given if not e.later])
     taking = [e for e in case.taking if e.drug not in names]
     for load in _LOADS:
         inside = [e for e in given if case.of_class(e.drug, *load.classes)]
@@ -107,6 +107,15 @@ def _loads(case: Case) -> Iterator[Finding]:
                 f"{len(drugs)} {load.shown} together: {', '.join(drugs)}",
                 drugs=drugs,
             )
+
+
+def _at_one_time(case: Case, given: list[Exposure]) -> list[Exposure]:
+    """Of drugs that the text compares or gives in turn, one: they are never together."""
+    kept: list[Exposure] = []
+    for exposure in given:
+        if all(frozenset((exposure.drug, one.drug)) not in case.plan.turns for one in kept):
+            kept.append(exposure)
+    return kept
 
 
 def _triple_whammy(case: Case) -> Iterator[Finding]:

@@ -40,7 +40,7 @@ _SUPERSCRIPT = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789", strict=True
 _LOOKALIKE = dict(zip("абвсеһіјкмнорѕтухοανερικτυ", "a6bcehijkmhopstyxoavepiktu", strict=True))
 _LINE_END = "\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _TAG = re.compile(
-    r"</?(b|i|u|em|strong|p|br|li|ul|ol|span|div|h[1-6]|td|th|tr|table|sub|sup|code|font|a)\b[^<>\n]{0,200}>"
+    r"</?(b|i|u|em|strong|p|br|li|ul|ol|span|div|h[1-6]|td|th|tr|table|thead|tbody|tfoot|caption|sub|sup|code|font|a)\b[^<>\n]{0,200}>"
     r"|&(nbsp|thinsp|ensp|emsp|amp|lt|gt|quot|frac12|frac14|micro|times|ndash|mdash|#160|#xa0);",
     re.IGNORECASE,
 )
@@ -56,7 +56,7 @@ _ENTITY = {
     "ndash": "-",
     "mdash": "-",
 }
-_INLINE_TAGS = {"b", "i", "u", "em", "strong", "span", "sub", "sup", "code", "font", "a", "td", "th"}
+_INLINE_TAGS = {"b", "i", "u", "em", "strong", "span", "sub", "sup", "code", "font", "a"}
 _PLAIN = re.compile(r"(?:[A-Za-z0-9.,;:()'\"/%+=!?-]+(?: (?=[A-Za-z0-9(]))?)+")
 """Characters that need no folding, with single spaces between words."""
 _NAME = 80
@@ -167,8 +167,10 @@ def _normalise(text: str) -> Normalised:
         if tags and i in tags:
             match = tags[i]
             name, entity = match.group(1), match.group(2)
-            inline = " " if name and name.lower() in _INLINE_TAGS else "\n"
-            piece = inline if name else _ENTITY.get(entity.lower(), " ")
+            if name:
+                piece = _of_tag(name.lower(), closes=text.startswith("</", i), line_begins=out.last == "\n")
+            else:
+                piece = _ENTITY.get(entity.lower(), " ")
             out.put(piece, i, match.end())
             i = match.end()
             continue
@@ -184,6 +186,15 @@ def _normalise(text: str) -> Normalised:
     _fold_lookalikes(out)
     _join_wrapped_lines(out, text)
     return Normalised(text, "".join(out.chars), out.starts, out.ends)
+
+
+def _of_tag(name: str, *, closes: bool, line_begins: bool) -> str:
+    """What a tag stands for: a table is written with bars, a row a line."""
+    if name in ("td", "th"):
+        return " " if closes else "| "
+    if name in ("tr", "thead", "tbody", "tfoot") and line_begins:
+        return ""
+    return " " if name in _INLINE_TAGS else "\n"
 
 
 _kept = lru_cache(maxsize=4)(_normalise)

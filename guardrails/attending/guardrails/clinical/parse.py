@@ -16,6 +16,7 @@ from attending.guardrails.clinical.bracketed import take_reasons_out
 from attending.guardrails.clinical.clauses import sentences
 from attending.guardrails.clinical.counts import counted
 from attending.guardrails.clinical.dose import scan
+from attending.guardrails.clinical.drug_columns import turned
 from attending.guardrails.clinical.frequency import Period, Rhythm, infusion_times, periods, plain, rhythms
 from attending.guardrails.clinical.lexicon import Lexicon
 from attending.guardrails.clinical.marketed import is_strength
@@ -100,7 +101,8 @@ def parse(text: str, lexicon: Lexicon, *, about: tuple[str, ...] = ()) -> Parsed
 @lru_cache(maxsize=4)
 def _parse(text: str, lexicon: Lexicon, about: tuple[str, ...]) -> ParsedText:
     """Several rails read the same output one after the other; four texts cover one inference and no more are kept."""
-    norm = spelled(normalise(text))
+    upright = turned(normalise(text), lexicon)
+    norm = spelled(upright.norm)
     amounts, risks = scan(norm)
     lasting = periods(norm.text)
     found_rhythms = [
@@ -157,6 +159,7 @@ def _parse(text: str, lexicon: Lexicon, about: tuple[str, ...]) -> ParsedText:
             for s, drugs in zip(strangers, meant, strict=True)
         ),
         avoided_pairs=tuple((public[a], public[b]) for a, b in sorted(scopes.pairs)),
+        apart=upright.apart,
         notations=_notations(norm, risks, found_rhythms, mentions),
     )
 

@@ -20,8 +20,6 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from itertools import permutations, takewhile
 from typing import Final
 
 from attending.guardrails.clinical.sentence import sentence_around
@@ -234,9 +232,11 @@ class Plan:
     turns: frozenset[frozenset[str]] = frozenset()
 
 
-def plan_in_time(text: str, statements: Sequence[Statement]) -> Plan:
-    """Reads the whole text once; empty where it tells of one time only."""
-    turns = _turns(text, statements)
+def plan_in_time(
+    text: str, statements: Sequence[Statement], *, apart: frozenset[frozenset[str]] = frozenset()
+) -> Plan:
+    """Reads the whole text once; empty where it tells of one time only. `apart` are pairs that tables keep apart."""
+    turns = apart | _turns(text, statements)
     if not _TOLD.may_match(text):
         return Plan(turns=turns)
     starts = sorted({s.mention.span.start for s in statements})
@@ -401,57 +401,7 @@ def _turns(text: str, statements: Sequence[Statement]) -> frozenset[frozenset[st
             if "\n\n" in text[left.end : right.start] or not _one_then_the_other(text, left, right):
                 continue
             found.update(frozenset((a, b)) for a in first.mention.drugs for b in second.mention.drugs)
-    if "|" in text:
-        found |= _by_columns(text, named)
     return frozenset(found)
-
-
-_NO_MORE: Final = re.compile(r"[*_ ]{0,8}(?:stop(?:ped)?|none|nil|off|0(?: mg)?)[*_ ]{0,8}", re.I)
-_DOSED: Final = re.compile(
-    r"[*_ ]{0,8}(?P<n>\d{1,9}(?:,\d{1,3}){0,2}(?:\.\d{1,4})?) ?(?:mg|mcg|micrograms?|g|units?)\b", re.I
-)
-_MOST_ROWS: Final = 16
-_MOST_HEADS: Final = 12
-"""Drugs that head columns; a row with more of them is no head, and each pair of them would cost."""
-_MOST_CHARS: Final = 8_000
-
-
-def _by_columns(text: str, named: Sequence[Statement]) -> set[frozenset[str]]:
-    """Pairs of drugs that head columns of one table, of which the one takes the place of the other: "| Days | A | B
-    |", "| 8-14 | stop | 50 mg |"."""
-    found: set[frozenset[str]] = set()
-    lines: dict[int, list[Statement]] = {}
-    for statement in named:
-        start = text.rfind("\n", 0, statement.mention.span.start) + 1
-        if text.startswith("|", start):
-            lines.setdefault(start, []).append(statement)
-    for start, heads in lines.items():
-        if not 2 <= len({s.mention.span.start for s in heads}) <= len(heads) <= _MOST_HEADS:
-            continue
-        below = text[start : start + _MOST_CHARS].split("\n", _MOST_ROWS + 1)
-        rows = [row.split("|") for row in below[1 : _MOST_ROWS + 1]]
-        column = {s.mention.span.start: text.count("|", start, s.mention.span.start) for s in heads}
-        for one, other in permutations(heads, 2):
-            a, b = column[one.mention.span.start], column[other.mention.span.start]
-            if a == b or not set(one.mention.drugs).isdisjoint(other.mention.drugs):
-                continue
-            if _takes_its_place(rows, a, b):
-                found.update(frozenset((x, y)) for x in one.mention.drugs for y in other.mention.drugs)
-    return found
-
-
-def _takes_its_place(rows: Sequence[Sequence[str]], a: int, b: int) -> bool:
-    """Whether a row ends the drug of column `a` and doses that of `b`; and higher than any in which both are taken, as
-    where the one is tapered across to the other. A drug that goes on as it was takes the place of none."""
-    table = takewhile(lambda row: len(row) > max(a, b), rows)
-    dosed = [(row[a], match) for row in table if (match := _DOSED.match(row[b])) is not None]
-    alone = [_number(match) for left, match in dosed if _NO_MORE.fullmatch(left)]
-    together = [_number(match) for left, match in dosed if _DOSED.match(left)]
-    return bool(alone) and all(one < alone[0] for one in together)
-
-
-def _number(match: re.Match[str]) -> Decimal:
-    return Decimal(match["n"].replace(",", ""))
 
 
 _THEN_IT: Final = re.compile(r"\b(?:then|until|before|thereafter|afterwards) (?:the )?\Z", re.I)

@@ -176,4 +176,6 @@ class ParsedText:
     unknown: tuple[UnknownName, ...] = ()
     avoided_pairs: tuple[tuple[DrugMention, DrugMention], ...] = ()
     """Combinations the text warns of, in text order."""
+    apart: frozenset[frozenset[str]] = frozenset()
+    """Pairs of ingredients that a table offers, compares or gives one after the other."""
     notations: tuple[Notation, ...] = ()

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
+from attending.guardrails.clinical.cells import RULE, Cell, Out, cells_of
 from attending.guardrails.clinical.normalise import Normalised
 from attending.guardrails.clinical.unit import UNIT
 from attending.guardrails.sieve import Sieved
@@ -101,7 +102,6 @@ _UNIT_OF_HEADER = re.compile(
 _SPAN_OF_YEARS = re.compile(r"(?:19|20)\d\d ?- ?(?:19|20)\d\d")
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?: ?(?:-|to) ?\d[\d,]*(?:\.\d+)?)?|\d? ?1/[24]")
 _NOTHING = re.compile(r"[-_. x0]*|nil|none|n/?a")
-_RULE = re.compile(r"[-: =+|]*")
 _STOPPED = re.compile(
     r"(?:stop(?:ped)?|d/?c(?:'?d|ed)?|discontinued?|ceased?|held|hold|withheld|suspend(?:ed)?|omit(?:ted)?|do not take|"
     r"not (?:taken|given|continued)|off|ended|no longer|removed?)\b"
@@ -125,7 +125,6 @@ _STARTED = re.compile(r"(?:new|start(?:ed)?|added?|begin|begun|initiated?|commen
 _KEPT = re.compile(r"(?:continued?|unchanged|no change|same|ongoing|active|taking)\b")
 _YES = frozenset({"yes", "y", "x", "true"})
 _CSV_HEAD = Sieved(r"(?:^|\n)(?:drug|medication|medicine|med)s?(?: name)?,", re.MULTILINE)
-_GROUPED = re.compile(r"\d,\d{3}(?!\d)")
 _ALIGNED = re.compile(r"\t|\S {2,}\S")
 _WRITES = frozenset(
     {"strength", "dose", "unit", "old", "current", "new", "freq", "perday", "count", "status", "route"}
@@ -133,11 +132,9 @@ _WRITES = frozenset(
 _MOST_HEADER = 48
 _MOST_COLUMNS = 16
 
-Cell = tuple[int, int]
-
 
 @dataclass(frozen=True, slots=True)
-class _Column:
+class Column:
     role: str
     unit: str = ""
     words: str = ""
@@ -151,15 +148,15 @@ def spelled(norm: Normalised) -> Normalised:
     aligned = spaced and _ALIGNED.search(norm.original) is not None
     if "|" not in text and not aligned and _CSV_HEAD.search(text) is None:
         return norm
-    out = _Out(norm)
-    columns: list[_Column] = []
+    out = Out(norm)
+    columns: list[Column] = []
     width = 0
     separator = ""
     position = 0
     while position <= len(text):
         end = text.find("\n", position)
         end = len(text) if end < 0 else end
-        kind, cells = _cells(norm, position, end)
+        kind, cells = cells_of(norm, position, end)
         if columns and kind == separator == " " and len(cells) == width - 1:
             cells = _name_apart(text, columns, cells)
         if (
@@ -167,10 +164,10 @@ def spelled(norm: Normalised) -> Normalised:
             and kind == separator
             and (len(cells) == width or (kind == "|" and 1 < len(cells) <= width))
         ):
-            if _RULE.fullmatch(text, position, end):
+            if RULE.fullmatch(text, position, end):
                 out.copy(position, end)
             else:
-                _row(out, columns, cells, position)
+                write_row(out, columns, cells, position)
         else:
             found = _header(text, cells) if len(cells) > 1 else []
             if found:
@@ -187,59 +184,10 @@ def spelled(norm: Normalised) -> Normalised:
     return out.done()
 
 
-class _Out:
-    """The text that is written, every character with the span it stands for."""
-
-    def __init__(self, norm: Normalised) -> None:
-        self.norm = norm
-        self.parts: list[str] = []
-        self.starts: list[int] = []
-        self.ends: list[int] = []
-
-    def copy(self, start: int, end: int) -> None:
-        self.parts.append(self.norm.text[start:end])
-        self.starts.extend(self.norm.starts[start:end])
-        self.ends.extend(self.norm.ends[start:end])
-
-    def put(self, words: str, at: int) -> None:
-        """Words that are not in the text, standing for its character `at`."""
-        self.parts.append(words)
-        self.starts.extend([self.norm.starts[at]] * len(words))
-        self.ends.extend([self.norm.ends[at]] * len(words))
-
-    def done(self) -> Normalised:
-        return Normalised(self.norm.original, "".join(self.parts), self.starts, self.ends)
-
-
-def _cells(norm: Normalised, start: int, end: int) -> tuple[str, list[Cell]]:
-    """How the cells of a line are set apart, and where they are."""
-    text = norm.text
-    line = text[start:end]
-    if "|" in line:
-        first = text.index("|", start, end) + 1 if line.lstrip(" ").startswith("|") else start
-        last = start + len(line.rstrip(" "))
-        if last - 1 > first and text[last - 1] == "|":
-            last -= 1
-        cuts = [k for k in range(first, last) if text[k] == "|"]
-        return "|", _between(text, first, last, cuts, 1)
-    cuts = [
-        k
-        for k in range(start, end - 1)
-        if text[k] == " "
-        and (norm.starts[k + 1] - norm.starts[k] > 1 or norm.original[norm.starts[k]] == "\t")
-    ]
-    if cuts:
-        return " ", _between(text, start, end, cuts, 1)
-    if line.count(",") >= 2 and len(line) < 200:
-        cuts = [k for k in range(start + 1, end) if text[k] == "," and not _GROUPED.match(text, k - 1)]
-        return ",", _between(text, start, end, cuts, 1)
-    return "", [(start, end)] if line.strip() else []
-
-
 _NAME_THEN_DOSE = re.compile(r"[^\d|]{3,40}? (?=\d)")
 
 
-def _name_apart(text: str, columns: list[_Column], cells: list[Cell]) -> list[Cell]:
+def _name_apart(text: str, columns: list[Column], cells: list[Cell]) -> list[Cell]:
     """The cells of a row that is one short, where a long name leaves only one space before the dose."""
     if columns[0].role != "drug" or columns[1].role not in _WRITES:
         return cells
@@ -248,24 +196,11 @@ def _name_apart(text: str, columns: list[_Column], cells: list[Cell]) -> list[Ce
     return cells if name is None else [(start, name.end() - 1), (name.end(), end), *cells[1:]]
 
 
-def _between(text: str, start: int, end: int, cuts: list[int], width: int) -> list[Cell]:
-    found: list[Cell] = []
-    for cut in [*cuts, end]:
-        a, b = start, cut
-        while a < b and text[a] == " ":
-            a += 1
-        while b > a and text[b - 1] == " ":
-            b -= 1
-        found.append((a, b))
-        start = cut + width
-    return found
-
-
-def _header(text: str, cells: list[Cell]) -> list[_Column]:
+def _header(text: str, cells: list[Cell]) -> list[Column]:
     """What the columns are; empty where the line is no header of a table of drugs."""
     if len(cells) > _MOST_COLUMNS or any(b - a > _MOST_HEADER for a, b in cells):
         return []
-    columns = [_column(text[a:b]) for a, b in cells]
+    columns = [column_of(text[a:b]) for a, b in cells]
     roles = [c.role for c in columns]
     if roles.count("weekday") >= 3 and roles.count("weekday") == len(roles):
         return columns
@@ -275,35 +210,41 @@ def _header(text: str, cells: list[Cell]) -> list[_Column]:
             named = 0
         if named is None:
             return []
-        columns[named] = _Column("drug")
+        columns[named] = Column("drug")
     if not any(c.role in _WRITES or c.role in ("moment", "weekday") for c in columns):
         return []
+    return settled(columns)
+
+
+def settled(columns: list[Column]) -> list[Column]:
+    """The columns with a current or old dose read as the dose where no newer one stands beside it."""
+    roles = [c.role for c in columns]
     now = "new" in roles
     for i, column in enumerate(columns):
         if column.role == "current":
-            columns[i] = _Column("old" if now else "dose", column.unit)
+            columns[i] = Column("old" if now else "dose", column.unit)
         elif column.role == "old" and not now and "dose" not in roles and "current" not in roles:
-            columns[i] = _Column("dose", column.unit)
+            columns[i] = Column("dose", column.unit)
     return columns
 
 
-def _column(name: str) -> _Column:
+def column_of(name: str) -> Column:
     plain, unit = name.strip(" *:"), ""
     match = _UNIT_OF_HEADER.search(plain)
     if match is not None and not any(pattern.fullmatch(plain) for _, pattern in _ROLES):
         plain, unit = plain[: match.start()].strip(), match.group(1)
     for words, pattern in _MOMENTS.items():
         if re.fullmatch(pattern, plain):
-            return _Column("moment", unit, words)
+            return Column("moment", unit, words)
     if _WEEKDAY.fullmatch(plain):
-        return _Column("weekday", unit, plain[:3])
+        return Column("weekday", unit, plain[:3])
     for role, pattern_of in _ROLES:
         if pattern_of.fullmatch(plain):
-            return _Column(role, unit, plain)
-    return _Column("other", unit)
+            return Column(role, unit, plain)
+    return Column("other", unit)
 
 
-def _glued(out: _Out, cells: list[Cell], start: int, end: int) -> None:
+def _glued(out: Out, cells: list[Cell], start: int, end: int) -> None:
     """A row without a header: a number and the unit in the next cell are one amount."""
     text = out.norm.text
     position = start
@@ -315,7 +256,7 @@ def _glued(out: _Out, cells: list[Cell], start: int, end: int) -> None:
     out.copy(position, end)
 
 
-def _row(out: _Out, columns: list[_Column], cells: list[Cell], line: int) -> None:
+def write_row(out: Out, columns: list[Column], cells: list[Cell], line: int) -> None:
     text = out.norm.text
     if text[line : line + 1] == "|":
         out.copy(line, line + 1)
@@ -415,7 +356,7 @@ def _row(out: _Out, columns: list[_Column], cells: list[Cell], line: int) -> Non
                 out.put(" tablets", b - 1)
 
 
-def _verb(text: str, placed: list[tuple[_Column, int, int]]) -> tuple[str, frozenset[int]]:
+def _verb(text: str, placed: list[tuple[Column, int, int]]) -> tuple[str, frozenset[int]]:
     """The verb that the status of a row stands for, and the cells that it replaces."""
     told: set[int] = set()
     verb = ""
