@@ -81,6 +81,21 @@ def _purpose(tokens: list[Token], i: int, start: int) -> bool:
     return False
 
 
+def _aim_first(tokens: list[Token], i: int, start: int) -> bool:
+    """Whether the verb is the aim with which a sentence opens: "To help her back on her feet, we gave X"."""
+    return tokens[i].form is Form.BASE and i - 1 == start and tokens[start].cat is Cat.TO
+
+
+_BEFORE_ADJECTIVE = frozenset({"the", "a", "an", "your", "his", "her", "their", "my", "for", "of"})
+
+
+def _adjective(tokens: list[Token], i: int, start: int, end: int) -> bool:
+    """Whether the participle stands before its noun: "for her blocked nose"."""
+    if tokens[i].form not in (Form.PARTICIPLE, Form.PAST) or not start < i < end - 1:
+        return False
+    return tokens[i - 1].word in _BEFORE_ADJECTIVE and tokens[i + 1].cat is Cat.OTHER
+
+
 def is_predicate(tokens: list[Token], i: int, start: int, end: int) -> bool:
     """Whether the word at `i` acts as a predicate and not as a noun, an adjective before a noun or a filler."""
     token = tokens[i]
@@ -109,6 +124,8 @@ def is_predicate(tokens: list[Token], i: int, start: int, end: int) -> bool:
                 return False
         return False
     if token.cat is Cat.DESCRIBE and token.form is Form.BASE and _purpose(tokens, i, start):
+        return False
+    if token.cat is Cat.DESCRIBE and (_aim_first(tokens, i, start) or _adjective(tokens, i, start, end)):
         return False
     noun_before = before is not None and (
         before.word

@@ -45,7 +45,7 @@ def _components(
         return None
     if len(named.drugs) < 2:
         if amount.unit and named.drugs:
-            unreadable.append(amount)
+            unreadable.append(replace(amount, reason=amount.reason or "two strengths of one ingredient"))
         return None
     unit = amount.unit or ("mcg" if _IN_MICROGRAMS & set(named.drugs) else "mg")
     scale = convert(Decimal(1), unit, "mg") or Decimal(1)

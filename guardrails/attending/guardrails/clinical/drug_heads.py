@@ -42,7 +42,7 @@ TICK: Final = re.compile(
 )
 NUMBER: Final = re.compile(r"\d[\d,]*(?:\.\d+)?(?: ?(?:-|to) ?\d[\d,]*(?:\.\d+)?)?|1/2")
 AMOUNT: Final = re.compile(
-    r"(?P<n>\d[\d,]*(?:\.\d+)?) ?(?:mg|mcg|μg|micrograms?|g|units?|iu|ml|meq|mmol|puffs?|tab|cap)"
+    r"(?<![\d,.])(?P<n>\d[\d,]{0,11}(?:\.\d{1,6})?) ?(?:mg|mcg|μg|micrograms?|g|units?|iu|ml|meq|mmol|puffs?|tab|cap)"
 )
 _MOST_COLUMNS: Final = 12
 _MOST_ROWS: Final = 40

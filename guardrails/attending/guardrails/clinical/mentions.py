@@ -161,6 +161,11 @@ _NUTRIENT = (
     r"potassium|phosphorus|phosphate|glucose|weight|urine|blood|oxygen|milk|juice|drinks?|coffee)"
 )
 _NUTRIENT_BEFORE = re.compile(rf"\b{_NUTRIENT}\b[^.;\n]{{0,40}}$")
+_GIVEN_THEN = re.compile(
+    r"[,;:.-] ?(?:\w+ ){0,3}?(?:give|giv(?:en|ing)|take|start|administer|continue|use)\b[^.;\n]{0,20}\Z"
+)
+"""What follows a nutrient in one breath and is of something else: "urine output is good, give 90 mL acetaminophen"."""
+_OF_IT = re.compile(r" (?:of )?(?:the |oral |liquid )?")
 _LARDER = (
     r"(?:(?:calcium|magnesium|zinc|iron|selenium|copper|chromium|potassium|l-|mag)[ -]?"
     r"(?:(?:bis)?glycinate|taurate|malate|l-?threonate|threonate|orotate|picolinate|ascorbate|aspartate|chelate)"
@@ -242,6 +247,12 @@ def of_nutrients(norm: Normalised, mentions: list[Named], amounts: list[Amount])
         following = mentions[at].start if at < len(mentions) else len(norm.text)
         after = _NUTRIENT_AFTER.match(norm.text, amount.end)
         before = _NUTRIENT_BEFORE.search(norm.text, max(since, amount.start - 60), amount.start)
+        if (
+            before is not None
+            and _OF_IT.fullmatch(norm.text, amount.end, following)
+            and _GIVEN_THEN.search(norm.text, before.start(), amount.start)
+        ):
+            before = None
         larder = _LARDER_BEFORE.search(norm.text, max(since, amount.start - 50), amount.start)
         goes_on = (
             index - 1 in found

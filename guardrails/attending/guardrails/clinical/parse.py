@@ -101,7 +101,8 @@ def parse(text: str, lexicon: Lexicon, *, about: tuple[str, ...] = ()) -> Parsed
 @lru_cache(maxsize=4)
 def _parse(text: str, lexicon: Lexicon, about: tuple[str, ...]) -> ParsedText:
     """Several rails read the same output one after the other; four texts cover one inference and no more are kept."""
-    upright = turned(normalise(text), lexicon)
+    flat = normalise(text)
+    upright = turned(flat, lexicon)
     norm = spelled(upright.norm)
     amounts, risks = scan(norm)
     lasting = periods(norm.text)
@@ -140,6 +141,7 @@ def _parse(text: str, lexicon: Lexicon, about: tuple[str, ...]) -> ParsedText:
         statements.extend(
             _orphan(norm, amounts[i], reading, about, pieces) for i, reading in assembled.orphans
         )
+    if about or upright.norm is not flat:
         statements.sort(key=lambda s: s.mention.span.start)
     return ParsedText(
         text=text,

@@ -288,6 +288,12 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         Form.BASE,
     ),
     (
+        r"(?:\d{1,3} ?(?:minutes?|mins?|hours?|hrs?|h)|(?:an|one|half an) hour) prior(?! to)"
+        r"|(?:i|you|we|they|he|she)(?:'ve|'s| have| has)? (?:still |already )?got(?! (?:better|worse|a rash))",
+        Cat.FILLER,
+        Form.BASE,
+    ),
+    (
         r"as (?:prescribed|directed|instructed|ordered|recommended|advised|told|indicated|"
         r"tolerated|well|usual|before|discussed|planned|follows)|"
         r"such as|for example|e\.g\.|i\.e\.|eg|for instance|if (?:tolerated|possible|"

@@ -32,6 +32,8 @@ _AGE_BARE = Sieved(
     r"(?! (?:ago|later))"
     rf"|[,;(:.] ?(?:age )?{NW}[ -]?(years?|yrs?|y|months?|mos?),? (?:old,? )?(?:[mf],? |male,? |female,? )?\(?\d{{1,3}}"
     r"(?:\.\d)? ?kg\b(?! (?:lost|gained|lighter|heavier))"
+    rf"|(?:^|[,;(:.] ?|\bat |\baged )(?:age )?{NW}[ -]?(years?|yrs?|y|months?|mos?|weeks?|wks?)(?: old)? (?:and|&)"
+    r" (?:about |only )?\d{1,3}(?:\.\d)? ?kg\b(?! (?:lost|gained|lighter|heavier|less|more|of weight))"
 )
 """An age beside the person it is of, without "old": "pt 14 mo", "your son (18 months)"."""
 _AGE_OF_CHILD = Sieved(

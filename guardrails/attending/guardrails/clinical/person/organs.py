@@ -47,6 +47,7 @@ _KIDNEY_SHARE = Sieved(
 )
 """The share of normal that patients are told their kidneys still do, read as an eGFR: "work at about 12 percent"."""
 _SHARES = {"half": 50, "third": 33, "quarter": 25, "fifth": 20, "sixth": 16, "tenth": 10}
+_DIALYSIS_DAY = r"(?:mon|tues?|wed|thu(?:rs)?|fri|sat|sun)(?:day)?s?"
 _DIALYSIS = Sieved(
     r"\bperitoneal dialysis (?:exchanges?|bags?|cycler|overnight)\b|"
     r"\b(?:ha?emo)?dialy[sz]es (?:with|at|in|via|on|here|mon|tue|wed|thu|sat|three|thrice|twice|every"
@@ -83,6 +84,8 @@ _DIALYSIS = Sieved(
     r"|haemo)?dialysis (?:session|on|"
     r"treatment|days?)\b|\bdialysis[ :=]+(?:yes|true|m/?w/?f|t/?th/?s)|\bhd (?:(?:three|3|two|2) ?(?:x"
     r"|times) ?(?:a|per|/)? ?w(?:k|eek)?|x ?3|thrice|3/7|m/?w/?f|mwf|tths|t/?th/?s|tiw)\b"
+    rf"|(?<!no )\b(?:hd|ihd|ha?emodialysis|dialysis)[ :,(]{{1,3}}{_DIALYSIS_DAY}[ /,&-]{{1,3}}(?:and )?"
+    rf"{_DIALYSIS_DAY}\b"
 )
 _LONG_AGO = re.compile(
     r"(?: ?ml/min(?:/1\.73 ?m2?)?)? (?:in (?:19|20)\d\d|(?:last|a|one|two) years?\b|\d+ (?:months|years) ago"

@@ -27,8 +27,9 @@ _WEIGHT_LISTED = Sieved(
     rf"?-?(kgs?|kilos?|kilograms?|lbs?|pounds?)(?![\w/])"
 )
 _WEIGHT_ALONE = Sieved(
-    rf"(?:(?:^|[,;(:.] ?)|(?:pounds|lbs?) \(|\bfor )(?:about |around |approx\.? |approximately |roughly |~ ?)?"
-    rf"{N} ?(kg|kgs|kilos?|kilograms?)(?=[,;).]|$| x ?\d)(?![.,]\d)"
+    rf"(?:(?:^|[,;(:.] ?)|(?:pounds|lbs?) \(|\bfor |\d (?:months?|years?|weeks?)(?: old)? and )"
+    r"(?:about |around |approx\.? |approximately |roughly |~ ?)?"
+    rf"{N} ?(kg|kgs|kilos?|kilograms?)(?=[,;).]|$| x ?\d| the dose| he| she| give| you| use)(?![.,]\d)"
 )
 """A weight between two commas or in brackets: "Leo, 8 kg, has a fever", "26 pounds (12 kg)"."""
 _IN_KILOGRAMS = re.compile(r" ?\((?:about )?\d{1,3}(?:\.\d)? ?(?:kg|kilo)")
