@@ -13,9 +13,9 @@ from __future__ import annotations
 import re
 import threading
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 from attending.guardrails.derived import DERIVED
@@ -31,26 +31,35 @@ _TEXTS_KEPT: Final = 12
 
 
 class Sieved:
-    """A compiled pattern with the part of `re.Pattern`'s interface that texts are searched with.
+    """A pattern with the part of `re.Pattern`'s interface that texts are searched with.
 
     Positions and matches are those of `compiled`. Made where a module is imported, never while texts are judged.
     `windowed` patterns may be given an `endpos`, at which a word ends to them whatever the text goes on with.
+    Most patterns of a process meet no text that they may match in, so one is compiled when it is first run.
     """
 
     __slots__ = ("bit", "compiled", "flags", "fullmatch", "match", "pattern", "place", "required", "windowed")
+    compiled: re.Pattern[str]
+    match: Callable[..., re.Match[str] | None]
+    fullmatch: Callable[..., re.Match[str] | None]
 
     def __init__(self, pattern: str, flags: int = 0, *, windowed: bool = False) -> None:
-        self.compiled: Final = re.compile(pattern, flags)
         self.pattern: Final = pattern
-        self.flags: Final = self.compiled.flags
-        self.match: Final = self.compiled.match
-        self.fullmatch: Final = self.compiled.fullmatch
+        self.flags: Final = flags
         self.windowed: Final = windowed
         self.required: Final = DERIVED.required(pattern, flags, windowed=windowed)
         with _LOCK:
             self.place: Final = len(_PATTERNS)
             self.bit: Final = 1 << self.place
             _PATTERNS.append(self)
+
+    def __getattr__(self, name: str) -> Any:
+        # Asked for a slot that is empty until the pattern is compiled; two threads at once compile the same.
+        if name not in ("compiled", "match", "fullmatch"):
+            raise AttributeError(name)
+        self.compiled = compiled = re.compile(self.pattern, self.flags)
+        self.match, self.fullmatch = compiled.match, compiled.fullmatch
+        return getattr(self, name)
 
     def __repr__(self) -> str:
         return f"Sieved({self.pattern!r})"

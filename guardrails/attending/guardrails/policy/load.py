@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 POLICY_FILE: Final = "policy.yaml"
 RAILS_FOLDER: Final = "rails"
+CONFIG_FILE: Final = f"{RAILS_FOLDER}/config.yml"
 CASES_FILE: Final = "cases.jsonl"
 MAX_FILE_BYTES: Final = 4 * 1024 * 1024
 
@@ -128,10 +129,12 @@ def load_policy(folder: Path | str) -> LoadedPolicy:
                 ),
             ),
         )
+    config, _lines = read_yaml(folder, CONFIG_FILE)
     for path in sorted((folder / RAILS_FOLDER).rglob("*.y*ml")):
         # NeMo reads every one of them, without our bounds.
-        read_yaml(folder, path.relative_to(folder).as_posix())
-    flows = {direction: _flows(folder, direction) for direction in ("input", "retrieval", "output")}
+        if (relative := path.relative_to(folder).as_posix()) != CONFIG_FILE:
+            read_yaml(folder, relative)
+    flows = {name: _flows(folder, config, name) for name in ("input", "retrieval", "output")}
     _check_flows(folder.name, policy, flows["input"], flows["output"], flows["retrieval"])
     policy._hash = content_hash(folder)
     return LoadedPolicy(policy, folder, flows["input"], flows["output"], flows["retrieval"])
@@ -158,15 +161,15 @@ def content_hash(folder: Path) -> str:
     return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _flows(folder: Path, direction: str) -> tuple[str, ...]:
-    relative = f"{RAILS_FOLDER}/config.yml"
-    raw, _lines = read_yaml(folder, relative)
+def _flows(folder: Path, raw: Any, direction: str) -> tuple[str, ...]:
     section = raw.get("rails") if isinstance(raw, dict) else None
     flows = (section or {}).get(direction, {}).get("flows", []) if isinstance(section, dict) else None
     if not isinstance(flows, list) or not all(isinstance(flow, str) for flow in flows):
-        raise PolicyError(folder.name, ((f"{relative}: rails.{direction}.flows", "is not a list of names"),))
+        raise PolicyError(
+            folder.name, ((f"{CONFIG_FILE}: rails.{direction}.flows", "is not a list of names"),)
+        )
     if len(set(flows)) != len(flows):
-        raise PolicyError(folder.name, ((f"{relative}: rails.{direction}.flows", "names a flow twice"),))
+        raise PolicyError(folder.name, ((f"{CONFIG_FILE}: rails.{direction}.flows", "names a flow twice"),))
     return tuple(flows)
 
 
@@ -196,15 +199,13 @@ def _check_flows(
     outputs: tuple[str, ...],
     retrievals: tuple[str, ...],
 ) -> None:
-    config = f"{RAILS_FOLDER}/config.yml"
-
     def wrong(file: str, key: str, reason: str, message: str) -> Problem:
         return Problem(file, None, key, reason, message, next_step(reason))
 
     problems = [
         wrong(
-            config,
-            f"rails/config.yml: rails.{direction}.flows",
+            CONFIG_FILE,
+            f"{CONFIG_FILE}: rails.{direction}.flows",
             "FLOW_MISSING",
             f"`{flow}` runs in every policy and is not listed",
         )

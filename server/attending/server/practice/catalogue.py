@@ -142,5 +142,5 @@ class Catalogue(Mapping[str, PracticeItem]):
 def load_catalogue(path: Path | None = None) -> Catalogue:
     """The catalogue of the package, or of `path`. Raises OSError, yaml.YAMLError and pydantic's ValidationError."""
     data = (path or Path(__file__).with_name("catalogue.yaml")).read_bytes()
-    file = _File.model_validate(yaml.safe_load(data))
+    file = _File.model_validate(yaml.load(data, Loader=yaml.CSafeLoader))
     return Catalogue(hashlib.sha256(data).hexdigest(), file.items)

@@ -13,7 +13,6 @@ from attending.ledger.files import read_private
 from attending.server.config import ProviderSection
 from attending.server.errors import ConfigurationError
 from attending.server.providers.embedded import EmbeddedProvider
-from attending.server.providers.openai_compatible import OpenAICompatibleProvider
 from attending.server.providers.port import Provider, ProviderError, ProviderReply, ProviderRequest
 from attending.server.providers.replay import ReplayProvider
 from attending.server.providers.terms import Agreement, Terms
@@ -85,6 +84,9 @@ def _make(section: ProviderSection) -> Provider:
                 "correct `replay_file`",
                 reason="REPLAY_FILE",
             ) from err
+    # Half a second of imports, which a server without such a provider does without.
+    from attending.server.providers.openai_compatible import OpenAICompatibleProvider
+
     assert section.base_url is not None
     api_key(section)  # a server without one does not start
     return OpenAICompatibleProvider(section.name, section.base_url, _key_now(section))

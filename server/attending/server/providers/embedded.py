@@ -6,17 +6,22 @@ It is small and wrong about medicine, which is what the demo shows being caught.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import secrets
 import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from attending.guardrails.cores import usable_cores
-from attending.server.providers.openai_compatible import OpenAICompatibleProvider
 from attending.server.providers.port import ProviderError, ProviderReply, ProviderRequest
+
+if TYPE_CHECKING:
+    from attending.server.providers.openai_compatible import OpenAICompatibleProvider
 
 MODEL = "smollm2-135m-instruct"
 START_SECONDS = 60
+_CLIENT = "attending.server.providers.openai_compatible"
 
 
 class EmbeddedProvider:
@@ -52,13 +57,15 @@ class EmbeddedProvider:
                 setup = json.dumps({"api_key": key, "threads": self._threads})
                 self._process.stdin.write(setup.encode() + b"\n")
                 await self._process.stdin.drain()
+                # Half a second of imports, which a server that never asks the model does without.
+                openai_compatible = await asyncio.to_thread(importlib.import_module, _CLIENT)
                 line = await asyncio.wait_for(self._process.stdout.readline(), START_SECONDS)
                 ready = json.loads(line)
                 url, self._weights = ready["url"], ready["weights"]
             except (OSError, ValueError, KeyError, TimeoutError):
                 await self._discard()
                 raise ProviderError("PROVIDER_UNAVAILABLE") from None
-            self._client = OpenAICompatibleProvider(self.name, url + "/v1", key)
+            self._client = openai_compatible.OpenAICompatibleProvider(self.name, url + "/v1", key)
 
     async def complete(self, request: ProviderRequest) -> ProviderReply:
         if request.model != MODEL:
