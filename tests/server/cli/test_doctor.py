@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,13 @@ from tests.e2e.server_process import ServerProcess
 from tests.server.doctor.sites import tree
 
 QUICK = ("configuration", "clock", "disk", "keys", "tls", "database", "people", "machine")
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """On a disk: a ledger in memory is red, and the other tests' folders may lie there."""
+    with tempfile.TemporaryDirectory(prefix="att-doctor-", dir="/tmp") as folder:
+        yield Path(folder)
 
 
 def only(*groups: str) -> list[str]:
