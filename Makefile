@@ -3,16 +3,18 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
-PYTEST_WORKERS ?= 2
+# One more than the cores of a small machine: many tests wait, for a server that starts or one that must not answer.
+PYTEST_WORKERS ?= 3
 PYTEST_ARGS ?=
 export NEMO_GUARDRAILS_NO_USAGE_STATS = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-# What does not depend on each other runs at once: the types take one core for most of a minute.
+# What does not depend on each other runs at once: the types take one core for most of a minute, and the tests begin
+# beside them once the contracts hold.
 MAKEFLAGS += --jobs=2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults test-security test-browser screenshots fuzz lint types proto proto-baseline proto-check bench sbom lock clean
+.PHONY: help setup demo test tests test-faults test-security test-browser screenshots fuzz lint types proto proto-baseline proto-check bench sbom lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,9 +44,11 @@ setup: $(STAMP) $(GUARDRAILS_AI_STAMP) ## Create .venv and install everything (d
 demo: $(STAMP) ## Run the main job: app, clinician and auditor against a real server
 	@$(BIN)/attending demo
 
-# The tests start some hundred processes, and each would compile every module again.
-test: export PYTHONDONTWRITEBYTECODE =
-test: $(STAMP) $(GUARDRAILS_AI_STAMP) lint types proto-check ## Lint, types, contracts and every test
+test: types lint proto-check tests ## Lint, types, contracts and every test
+
+# They start some hundred processes, and each would compile every module again.
+tests: export PYTHONDONTWRITEBYTECODE =
+tests: $(STAMP) $(GUARDRAILS_AI_STAMP)
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 # These two need more than pip packages or an environment of their own, so `make test` does without them.
