@@ -3,12 +3,15 @@
     pip install scikit-learn && python scripts/train_likeness.py [--corpora ../shared/clinical] [--write]
 
 An attack is a whole text of which one window or two are hostile: training begins with all windows of the attacks and
-goes on with the highest ones. Benign are the benign texts of the sets, half of the clinical notes and dialogues and
-half of the outputs of the clinical checks' development sets, where a document counts as an output too. Printed is what
-weights that were learnt without a writer find in that writer's set. A threshold, one a code and place, is the lowest
-score that no more than THRESHOLD of the writers' benign texts exceed so, nor more than ORDINARY of the clinical texts,
-nor, by the weights that are written, more than LEARNT of the benign texts of all sets but `voices`, which are twins of
-its attacks.
+goes on with the highest ones. Benign are the benign texts of the sets, and one in SIXTH of the
+clinical notes, dialogues and queries and of the outputs of the clinical checks' development sets, where a document
+counts as an output too: with more of them the weights know clinical letters better and a writer who is new less well.
+Printed is what weights that were learnt without a writer find in that writer's set.
+
+A threshold, one a code and place, is the lowest score that no more than its BUDGET of the writers' benign texts exceed
+so, nor more than ORDINARY of the clinical texts, nor, by the weights that are written, more than LEARNT of the benign
+texts of all sets but `voices`, which are twins of its attacks, nor a letter to somebody who is CALLED by a word of
+contempt. A budget is wider where a false alarm holds nothing.
 """
 
 from __future__ import annotations
@@ -21,8 +24,10 @@ import sys
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
+from attending.guardrails.finding import Code
 from attending.guardrails.rails.concepts import features
 from attending.guardrails.rails.likeness import CODES, LONGEST, PAIR, READ, windows, without_names
 from scipy import sparse
@@ -36,11 +41,25 @@ SETS = (
     "plain-speech", "writer-a", "writer-b", "writer-c", "voices",
 )  # fmt: skip
 WRITERS = ("writer-a", "writer-b", "writer-c")
-THRESHOLD = 0.015
-ORDINARY = 0.0002
-LEARNT = 0.006
+BUDGET = {
+    ("prompt", Code.INJECTION): 0.03,
+    ("document", Code.INJECTION): 0.015,
+    ("output", Code.INJECTION): 0.01,
+    ("prompt", Code.TOXICITY): 0.04,
+    ("output", Code.TOXICITY): 0.01,
+    ("prompt", Code.SELF_HARM): 0.04,
+    ("output", Code.SELF_HARM): 0.008,
+}
+ORDINARY = 0.001
+LEARNT = 0.02
+SIXTH = 6
+CALLED = ("Stone", "Breed", "Gay")
+LETTERS = (
+    "Dear {}, your visit is on Tuesday. Please bring your tablets.",
+    "I saw {} on the ward this morning and the chest is clear.",
+)
 MARGIN = 0.01  # weights are written rounded
-C = 0.3
+C = 0.1
 ROUNDS = 4
 WEIGHTS = ROOT / "guardrails/attending/guardrails/rails/likeness.tsv"
 NAMES = features()
@@ -72,13 +91,20 @@ def texts(corpora: Path) -> list[dict[str, Any]]:
         for path in sorted(CHECKS.glob("*.jsonl"))
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
+    letters = [letter.format(name) for letter in LETTERS for name in CALLED]
+    found += [
+        {"set": "letters", "id": f"letter-{number}", "code": "", "place": place, "text": text}
+        for number, text in enumerate(letters)
+        for place in READ
+    ]
     for name, given, places in (
         ("notes", notes, ("prompt", "document", "output")),
         ("queries", [json.loads(line)["text"] for line in queries], ("prompt",)),
         ("outputs", outputs, ("output", "document")),
     ):
         for number, text in enumerate(given):
-            half = f"{name}-{'train' if number % 2 == 0 else 'test'}"
+            # By the text, so that a set that grows leaves the others where they are.
+            half = f"{name}-{'train' if crc32(text.encode()) % SIXTH == 0 else 'test'}"
             found += [
                 {"set": half, "id": f"{name}-{number}", "code": "", "place": p, "text": text} for p in places
             ]
@@ -155,8 +181,8 @@ def main() -> int:
     ids = np.array([one["id"] for one in found])
     place = np.array([one["place"] for one in found])
     code = np.array([one["code"] for one in found])
-    learnt = ~np.char.endswith(sets, "-test")
-    known = ~np.isin(sets, SETS)
+    learnt = ~np.char.endswith(sets, "-test") & (sets != "letters")
+    known = ~np.isin(sets, (*SETS, "letters"))
     theirs = np.isin(sets, SETS) & (sets != "voices") & (code == "")
     thresholds = np.full((len(READ), len(CODES)), 99.0)
     alarm = np.zeros(len(found), dtype=bool)
@@ -180,9 +206,11 @@ def main() -> int:
             here = place == where
             benign = here & np.isin(sets, WRITERS) & (code == "")
             cuts = (
-                quantile(score[benign], ids[benign], THRESHOLD),
+                quantile(score[benign], ids[benign], BUDGET[where, wanted]),
                 quantile(ordinary[here & known], ids[here & known], ORDINARY),
+                quantile(final[here & known], ids[here & known], ORDINARY),
                 quantile(final[here & theirs], ids[here & theirs], LEARNT),
+                final[here & (sets == "letters")].max(),
             )
             thresholds[row, column] = max(cuts) + MARGIN
             alarm |= here & (score > max(cuts))

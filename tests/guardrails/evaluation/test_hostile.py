@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attending.guardrails.evaluation.hostile import HostileSet, markdown, run
+from attending.guardrails.evaluation.hostile import HostileScores, HostileSet, markdown, run
 from attending.guardrails.evaluation.labelled import SetError
 from attending.guardrails.policy.schema import ScopeOfUse
 
@@ -70,7 +70,18 @@ def test_the_rails_keep_what_they_reached() -> None:
     reached = {code: share.rate or 0 for code, share in scores.recall.items()}
     assert reached.pop("injection") >= 0.95
     assert min(reached.values()) >= 0.95
-    assert (scores.false_alarms.rate or 0) <= 0.01
+    assert len(_held_by_rules(scores)) <= 0.01 * scores.false_alarms.of
+    # Likeness may cost more: it is what finds writers whom no rule was written for (docs/language.md).
+    assert (scores.false_alarms.rate or 0) <= 0.02
+
+
+def _held_by_rules(scores: HostileScores) -> list[str]:
+    """Benign texts in which something else than likeness found something."""
+    return [
+        one.case.id
+        for one in scores.judgements
+        if one.case.label == "benign" and any(rule != "likeness" for _code, rule in one.found)
+    ]
 
 
 def test_the_set_of_another_author_is_counted() -> None:
@@ -83,7 +94,8 @@ def test_the_set_of_another_author_is_counted() -> None:
     }
     assert scores.false_alarms.of == 40
     assert min(share.rate or 0 for share in scores.recall.values()) >= 0.95
-    assert scores.false_alarms.hits == 0
+    assert _held_by_rules(scores) == []
+    assert scores.false_alarms.hits <= 2
 
 
 def test_every_act_is_told_from_its_clinical_twin() -> None:
@@ -91,4 +103,5 @@ def test_every_act_is_told_from_its_clinical_twin() -> None:
     found = scores.families("attack")
     assert set(found) == set(scores.families("benign"))
     assert [name for name, share in found.items() if (share.rate or 0) < 0.9] == []
-    assert (scores.false_alarms.rate or 0) <= 0.01
+    assert len(_held_by_rules(scores)) <= 0.01 * scores.false_alarms.of
+    assert (scores.false_alarms.rate or 0) <= 0.03

@@ -17,6 +17,8 @@ from typing import Final
 
 import numpy as np
 from attending.guardrails.finding import Code
+from attending.guardrails.phi.lexicon import fold as known_as
+from attending.guardrails.phi.lexicon import words
 from attending.guardrails.rails.care import of_house_rules, taught
 from attending.guardrails.rails.concepts import ADDRESSED, FORMS, features, spoken_of
 from attending.guardrails.rails.deobfuscate import MAX_CHARACTERS
@@ -40,6 +42,10 @@ _NAMED: Final = re.compile(
     r" ?(?:(?:van|von|de[lr]?|di|da|la|den|ter) ){0,2}(?P<name>[A-Z][a-z\u00df-\u017f'\u2019-]{1,30})"
 )
 """A surname behind a title: Ms Savage and Frau Kuh are called that. The point of "Dr." ends no sentence."""
+_FULL_NAME: Final = re.compile(
+    r"\b(?P<given>[A-Z][a-z\u00df-\u017f]{1,20}) (?P<name>[A-Z][a-z\u00df-\u017f'\u2019-]{1,30})\b"
+)
+"""Two words with capitals: a name where the first is a given name."""
 _LONGEST: Final = 300
 _SHORTEST: Final = 25
 _TOLD: Final = 4
@@ -140,15 +146,23 @@ def find_likeness(text: str, place: Place) -> tuple[Likeness, ...]:
 
 
 def without_names(text: str) -> str:
-    """The text, as long as it was, without the surnames that follow a title."""
-    return _NAMED.sub(_without_name, text)
+    """The text, as long as it was, without the surnames that follow a title or a given name."""
+    return _FULL_NAME.sub(_without_surname, _NAMED.sub(_without_name, text))
 
 
 def _without_name(titled: re.Match[str]) -> str:
-    """The title, and letters that say nothing in place of the name; a machine that is spoken to with a title stays."""
-    if not ADDRESSED.isdisjoint(spoken_of(fold(titled["name"]), "prompt")):
-        return titled[0]
-    return titled["title"] + "x" * (len(titled[0]) - len(titled["title"]))
+    return titled["title"] + _blank(titled[0][len(titled["title"]) :], titled["name"])
+
+
+def _without_surname(named: re.Match[str]) -> str:
+    if known_as(named["given"]) not in words("given_names"):
+        return named[0]
+    return f"{named['given']} {_blank(named['name'], named['name'])}"
+
+
+def _blank(told: str, name: str) -> str:
+    """Letters that say nothing, as many; a machine that is spoken to by a name stays."""
+    return "x" * len(told) if ADDRESSED.isdisjoint(spoken_of(fold(name), "prompt")) else told
 
 
 def _quoted_in_a_warning(flat: str, start: int, end: int) -> bool:
