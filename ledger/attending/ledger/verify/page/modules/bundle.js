@@ -5,12 +5,13 @@
 // keep the later ones from going on, so that the report names the record that was changed and not only the file.
 
 import { Refused, sameBytes, toHex } from "./bytes.js";
-import { canonical, hasExactly, parseCanonical } from "./canonical.js";
+import { canonical, hasExactly, isObject, parseCanonical } from "./canonical.js";
 import { Chain } from "./chain.js";
 import { Checks } from "./checks.js";
 import { lineBatches, openContainer, readWhole } from "./container.js";
 import { Emitters } from "./emitters.js";
 import { MAX_ENTRY_BYTES, microseconds, parseEntry } from "./entry.js";
+import { Figures, MAX_FIGURES_BYTES, figureLines, firstDifference, isLaterFigures } from "./figures.js";
 import { Introductions, MAX_INTRODUCTION_BYTES, whyNotSigned } from "./introductions.js";
 import { MAX_MANIFEST_BYTES, parseManifest, signedText } from "./manifest.js";
 import { Edge, leafHash, verifyConsistency, verifyInclusion } from "./merkle.js";
@@ -69,6 +70,7 @@ class Verification {
     this.container = container;
     if (!(await this.readManifest())) return;
     const { kind, begin, files } = this.manifest;
+    this.figures = files.has("statistics.json") ? new Figures() : null;
     await this.checkFiles();
     const head = await this.checkCheckpoint();
     this.introductions.compare(head);
@@ -88,7 +90,7 @@ class Verification {
     this.payloads.finish();
     this.checkPinned(head, pinned);
     this.checks.successions.compare(this.foreign);
-    this.checkStatistics();
+    await this.checkStatistics();
     this.checkTime();
   }
 
@@ -358,6 +360,7 @@ class Verification {
       return;
     }
     this.statistics.visit(entry);
+    this.figures?.visit(entry);
     this.emitters.visit(entry);
     this.introductions.visit(entry);
     this.payloads.visit(entry);
@@ -409,7 +412,7 @@ class Verification {
     if (pinned.length) findings.passed("V9", `consistent with ${pinned.length} pinned checkpoints`);
   }
 
-  checkStatistics() {
+  async checkStatistics() {
     if (this.unreadable) return this.findings.doubt("V20", "some entries are not readable");
     const found = this.statistics.result();
     const { statistics } = this.manifest;
@@ -418,10 +421,26 @@ class Verification {
       else if (canonical(found[name]) !== canonical(value)) this.findings.fail("V20", `\`${name}\` is not that of the entries`);
     }
     if (Object.keys(found).some((name) => !Object.hasOwn(statistics, name))) this.findings.fail("V20", "manifest leaves figures out");
-    if (this.manifest.files.has("statistics.json")) {
-      this.findings.doubt("V20", "the figures of `statistics.json` are not counted again on this page", null, true);
+    const counted = this.figures ? await this.checkFigures() : 0;
+    this.findings.passed("V20", `${Object.keys(found).length + counted} figures are those of the entries`);
+  }
+
+  /** Compares `statistics.json` with the entries; how many figures those give. */
+  async checkFigures() {
+    const found = this.figures.result(this.emitters);
+    try {
+      const stated = parseCanonical(await readWhole(this.container, "statistics.json", MAX_FIGURES_BYTES));
+      if (!isObject(stated)) throw new Refused("not an object");
+      const path = firstDifference(stated, found);
+      if (isLaterFigures(stated.format)) {
+        this.findings.doubt("V20", "`statistics.json` is of a later format, whose figures cannot be counted here");
+      } else if (path !== null) throw new Refused(`\`${path}\` is not that of the entries`);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      this.findings.fail("V20", `\`statistics.json\`: ${error.message}`);
+      return 0;
     }
-    this.findings.passed("V20", `${Object.keys(found).length} figures are those of the entries`);
+    return figureLines(found).size;
   }
 
   checkTime() {

@@ -37,6 +37,19 @@ export class Emitters {
     else if (emitter.issued !== null && number > emitter.issued) this.problem(entry, `sequence ${number} is past the last one declared`);
   }
 
+  /** What a report says of completeness, of the entries visited. */
+  figures() {
+    const all = [...this.found.values()];
+    const missing = (emitter) => gaps(emitter, expected(emitter)).reduce((sum, [first, last]) => sum + last - first + 1, 0);
+    const sum = (numbers) => Math.min(numbers.reduce((total, number) => total + number, 0), Number.MAX_SAFE_INTEGER);
+    return {
+      emitters: all.length,
+      emitters_that_declared_their_end: all.filter((emitter) => emitter.issued !== null).length,
+      events_not_among_these_entries: sum(all.map(missing)),
+      events_present: all.reduce((total, emitter) => total + emitter.count, 0),
+    };
+  }
+
   problem(entry, detail) {
     if (this.problems.length < 100) this.problems.push({ index: entry.index, detail });
   }
@@ -52,7 +65,7 @@ export class Emitters {
     let whole = 0;
     const order = [...this.found.values()].sort((one, other) => compare(one.actor, other.actor) || compare(one.id, other.id));
     for (const emitter of order) {
-      const last = Math.max(emitter.issued ?? 0, highest(emitter));
+      const last = expected(emitter);
       const missing = gaps(emitter, last);
       const name = `emitter \`${emitter.id}\` of \`${emitter.actor}\``;
       if (!missing.length && emitter.issued !== null) {
@@ -74,6 +87,11 @@ function compare(one, other) {
 
 function highest(emitter) {
   return emitter.ranges.length ? emitter.ranges.at(-1)[1] : 0;
+}
+
+/** The last sequence that must have arrived. */
+function expected(emitter) {
+  return Math.max(emitter.issued ?? 0, highest(emitter));
 }
 
 /** Adds a number to the sorted ranges; false when it was there. */

@@ -28,7 +28,6 @@ export const NOT_CHECKED = {
   V4: "a bundle of this version carries no RFC 3161 time stamps",
   V18: "registry references are not followed",
   V21: "free text is not scanned",
-  "V20 in part": "the figures of a `statistics.json` are not counted again",
 };
 
 const LIMIT = 100;
