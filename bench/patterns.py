@@ -36,12 +36,17 @@ COMMON: Final = ("a", " ", "1", "1.", "1 ", "\n", "a b ", "not ", ", ", "1/")
 
 
 def compiled() -> dict[str, re.Pattern[str]]:
+    """Every pattern by the first place that has it; what a module takes from another is no other pattern."""
     found: dict[str, re.Pattern[str]] = {}
+    seen: set[int] = set()
     for package in PACKAGES:
         folder = importlib.import_module(f"{root.__name__}.{package}")
         for module in pkgutil.walk_packages(folder.__path__, f"{folder.__name__}."):
             for name, value in vars(importlib.import_module(module.name)).items():
                 for number, pattern in enumerate(_patterns(value)):
+                    if id(pattern) in seen:
+                        continue
+                    seen.add(id(pattern))
                     found.setdefault(
                         f"{module.name.removeprefix(root.__name__ + '.')}.{name}[{number}]", pattern
                     )

@@ -43,18 +43,22 @@ collect_ignore = [] if importlib.util.find_spec("playwright") else ["browser"]
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The tests that share what a module's fixture makes run in one process: made once, not once in each."""
     for item in items:
-        if isinstance(item, pytest.Function) and item.get_closest_marker("xdist_group") is None:
+        marked = item.get_closest_marker("xdist_group")
+        if marked is None and isinstance(item, pytest.Function):
             made = [found[-1] for found in item._fixtureinfo.name2fixturedefs.values()]
             if any(one.scope == "module" and one.baseid for one in made):
-                item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+                marked = pytest.mark.xdist_group(item.nodeid.partition("::")[0]).mark
+        if marked is not None and getattr(config.option, "loadgroup", False):
+            # The scheduler reads the group from the id. pytest-xdist 3.8 writes it where pytest 9.2 no longer looks.
+            item._id = type(item._id).parse(f"{item.nodeid}@{marked.args[0]}")
 
 
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A real embedded server, for the tests of the group `server` that stop it never and end the halts they begin."""
+    """A real embedded server, for tests that stop it never and end the halts they begin."""
     from attending.server.bootstrap.folder import REPLAY_FILE
 
     from tests.e2e.server_process import ServerProcess

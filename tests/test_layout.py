@@ -27,3 +27,9 @@ def test_every_part_imports_beside_the_others() -> None:
     assert {"ledger", "server", "client", "guardrails", "v1"} <= {
         name.partition(".")[2] for name in __import__("sys").modules if name.startswith("attending.")
     }
+
+
+@pytest.mark.xdist_group("told")
+def test_a_group_is_told_to_the_scheduler(request: pytest.FixtureRequest) -> None:
+    """A group that is in no id fails nothing, and makes each module's fixtures again in every worker."""
+    assert request.node.nodeid.endswith("@told") is getattr(request.config.option, "loadgroup", False)

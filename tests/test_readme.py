@@ -29,8 +29,6 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from tests.e2e.server_process import ServerProcess
 
-pytestmark = pytest.mark.xdist_group("server")
-
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 _MARKED = re.compile(

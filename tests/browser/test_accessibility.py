@@ -15,7 +15,7 @@ from tests.browser.looks import faults
 from tests.browser.test_second_reads import drawn, opened
 from tests.e2e.server_process import ServerProcess
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.browser
 
 PAGES: dict[str, str] = {
     "/": "dr-rivera",

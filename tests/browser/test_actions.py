@@ -14,7 +14,7 @@ from tests.browser.conftest import Desk, Held, Open, give_reason, press_sign
 from tests.browser.looks import faults
 from tests.e2e.server_process import ServerProcess
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.browser
 
 Make = Callable[..., Held]
 Get = Callable[[Held], str | None]

@@ -12,7 +12,7 @@ from tests.browser.conftest import Held, Open
 from tests.browser.looks import DESK, PHONE, found
 from tests.browser.test_actions import post
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.browser
 
 Make = Callable[..., Held]
 METFORMIN = (

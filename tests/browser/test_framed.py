@@ -19,7 +19,7 @@ from tests.browser.conftest import AUTHENTICATOR
 from tests.browser.looks import DESK, found
 from tests.e2e.launched import NAMES, WHO, Place, placed
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tests.browser.conftest import Held, Open
 from tests.browser.looks import PHONE, found
 from tests.e2e.server_process import ServerProcess
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.browser
 
 OFFICER, PRIVACY = "demo-safety-officer", "demo-privacy-officer"
 SHOTS = Path("/tmp/shots-officers")

@@ -13,7 +13,7 @@ from tests.browser.looks import PHONE, found
 from tests.e2e.server_process import ServerProcess
 from tests.e2e.test_oversight import EACH, held, review
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.browser
 
 DIRECTOR = "demo-medical-director"
 

@@ -20,7 +20,7 @@ from tests.browser.conftest import AUTHENTICATOR, give_reason, hold, press_sign,
 from tests.browser.looks import DESK, faults, shot
 from tests.browser.ward import Ward, policies
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.browser
 BANNER = "Practice: made-up patient, nothing is sent."
 
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 from tests.browser.conftest import Held, Open, give_reason, hold, press_sign, window
 from tests.browser.ward import Ward
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.browser
 
 Make = Callable[..., Held]
 Get = Callable[[Held], str | None]

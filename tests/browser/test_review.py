@@ -17,7 +17,7 @@ from attending.v1 import report_pb2
 from tests.browser.conftest import Held, Open, give_reason, press_sign
 from tests.e2e.server_process import ServerProcess
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.browser
 
 Make = Callable[..., Held]
 Get = Callable[[Held], str | None]

@@ -12,7 +12,7 @@ from tests.browser.conftest import Desk, Held, Open, give_reason
 from tests.browser.test_actions import NOTE, decide_all, post
 from tests.e2e.server_process import ServerProcess
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.browser
 
 DIRECTOR = "demo-medical-director"
 Entries = Callable[[Held], list[dict[str, Any]]]

@@ -10,7 +10,7 @@ import pytest
 from tests.browser.conftest import Held, Open
 from tests.browser.looks import PHONE, found, shot
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.browser
 
 OFFICER = "demo-safety-officer"
 POLICY = "discharge-plan"

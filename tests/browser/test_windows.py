@@ -9,7 +9,7 @@ from playwright.sync_api import Page, Route
 
 from tests.browser.conftest import Held, Open
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.browser
 
 TABS = 9
 """More than the connections that a browser has to one server (six, without HTTP/2)."""

@@ -15,7 +15,7 @@ from tests.browser.conftest import Held, Open, press_sign
 from tests.browser.looks import PHONE, found, shot
 from tests.e2e.server_process import ServerProcess
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.browser
 
 TEXT = "Current medications: lisinopril 10 mg daily, cetirizine 10 mg daily. Letter {}."
 SECONDS = 180.0

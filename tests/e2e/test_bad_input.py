@@ -26,8 +26,6 @@ from tests.e2e.calls import TIMEOUT, TREATMENT, infer_request, record_request, r
 from tests.e2e.configured_server import ConfiguredServer
 from tests.e2e.server_process import ServerProcess
 
-pytestmark = pytest.mark.xdist_group("server")
-
 SECRET = "Zebulon Quackenbush 555-0142"
 """Planted in every request below; it must come back in no error and stand in no log line."""
 PATIENT = "context.patient."

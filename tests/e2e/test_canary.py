@@ -42,8 +42,6 @@ from tests.e2e.configured_server import ConfiguredServer
 from tests.e2e.lying_provider import LyingProvider
 from tests.e2e.server_process import ServerProcess, ended
 
-pytestmark = pytest.mark.xdist_group("server")
-
 
 @dataclass
 class Filled:

@@ -32,7 +32,7 @@ from tests.e2e.outputs import OUTPUTS, observed, sockets
 from tests.e2e.server_process import ended
 from tests.postgres_cluster import Cluster
 
-pytestmark = [pytest.mark.xdist_group("server"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 POLL_SECONDS = 0.005
 DATABASE = "attending"

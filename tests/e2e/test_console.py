@@ -19,8 +19,6 @@ from attending.v1 import common_pb2, inference_pb2
 from tests.e2e.calls import TAGS, TIMEOUT, entries
 from tests.e2e.server_process import ServerProcess
 
-pytestmark = pytest.mark.xdist_group("server")
-
 HOSTILE = (
     "Take amoxicillin 500 mg three times a day.</div><script>alert(1)</script>"
     '<img src=x onerror="alert(2)">{{ 7 * 7 }}'

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 from attending.client import Client
 from attending.guardrails.policy.schema import CRISIS_TEXT
 
 from tests.e2e.calls import TIMEOUT, infer_request
 from tests.e2e.configured_server import ConfiguredServer
-
-pytestmark = pytest.mark.xdist_group("server")
 
 
 def test_help_comes_first_while_a_text_is_held_or_blocked(hospital: ConfiguredServer) -> None:

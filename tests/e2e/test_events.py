@@ -25,8 +25,6 @@ from tests.e2e.canary import CANARIES, MRN, NAME, PHONE, STREET, found
 from tests.e2e.configured_server import ConfiguredServer
 from tests.e2e.server_process import ServerProcess, ended
 
-pytestmark = pytest.mark.xdist_group("server")
-
 EVENTS = 10_000
 INFERENCE = "inf_" + "0" * 32
 

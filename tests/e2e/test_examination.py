@@ -16,8 +16,6 @@ from attending.v1 import report_pb2
 
 from tests.e2e.server_process import ServerProcess
 
-pytestmark = pytest.mark.xdist_group("server")
-
 OFFICER = "demo-safety-officer"
 
 

@@ -13,8 +13,6 @@ from attending.v1 import report_pb2
 
 from tests.e2e.server_process import ServerProcess
 
-pytestmark = pytest.mark.xdist_group("server")
-
 
 def request(*, payloads: bool) -> report_pb2.ExportRequest:
     return report_pb2.ExportRequest(

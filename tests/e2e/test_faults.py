@@ -28,8 +28,6 @@ from tests.e2e.conftest import FAILURES, LETTER, REPLAYED
 from tests.e2e.lying_provider import PLANTED
 from tests.e2e.server_process import ServerProcess
 
-pytestmark = pytest.mark.xdist_group("server")
-
 WAIT_SECONDS = 60.0
 TEMPORARY = {"PROVIDER_UNAVAILABLE", "PROVIDER_TIMEOUT", "PROVIDER_RATE_LIMITED"}
 

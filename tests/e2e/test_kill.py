@@ -26,7 +26,7 @@ from attending.v1 import common_pb2, ledger_pb2, report_pb2
 from tests.e2e.server_process import ServerProcess, ended
 from tests.matrix.makers.policy import hash_of
 
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("server")]
+pytestmark = pytest.mark.kill
 
 ROUNDS = 5
 WRITERS = 6

@@ -12,8 +12,6 @@ import pytest
 
 from tests.e2e.launched import WHO, Place, placed
 
-pytestmark = pytest.mark.xdist_group("server")
-
 FRAME = {"Sec-Fetch-Dest": "iframe", "Sec-Fetch-Site": "cross-site"}
 WINDOW = {"Sec-Fetch-Dest": "document"}
 

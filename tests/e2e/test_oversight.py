@@ -19,8 +19,6 @@ from tests.e2e.calls import TAGS, TIMEOUT, entries
 from tests.e2e.server_process import ServerProcess
 from tests.e2e.test_console import signed_in
 
-pytestmark = pytest.mark.xdist_group("server")
-
 TEXT = "Follow-up visit with the family doctor in one week, on a weekday. Bring the list of medicines."
 EACH = 10
 

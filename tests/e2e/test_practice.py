@@ -17,7 +17,6 @@ from tests.e2e.calls import TIMEOUT, entries
 from tests.e2e.server_process import ServerProcess
 from tests.e2e.test_console import signed_in
 
-pytestmark = pytest.mark.xdist_group("server")
 NEWCOMER, OTHER = "demo-pharmacist", "dr-chen"
 HTML = {"Accept": "text/html"}
 

@@ -14,8 +14,6 @@ from attending.v1 import inference_pb2, prompt_pb2
 from tests.e2e.calls import TAGS, TIMEOUT, refused, state
 from tests.e2e.configured_server import ConfiguredServer
 
-pytestmark = pytest.mark.xdist_group("server")
-
 FIRST = "Write a letter to {{recipient}} about the {{ clinic }} clinic."
 SECOND = "Write a short letter to {{recipient}} about the {{clinic}} clinic."
 

@@ -17,8 +17,6 @@ from tests.e2e.configured_server import ConfiguredServer
 from tests.e2e.server_process import ServerProcess
 from tests.matrix.methods import methods
 
-pytestmark = pytest.mark.xdist_group("server")
-
 
 def listed(channel: grpc.Channel) -> set[str]:
     """Full names of the services that reflection tells."""

@@ -17,8 +17,6 @@ from tests.e2e.calls import TIMEOUT, entries, infer_request, refused, state, typ
 from tests.e2e.configured_server import LEASE_SECONDS, ConfiguredServer
 from tests.e2e.conftest import DOSE, Lease
 
-pytestmark = pytest.mark.xdist_group("server")
-
 
 class People:
     """Clients of tenant north."""

@@ -18,8 +18,6 @@ from tests.e2e.configured_server import ConfiguredServer
 from tests.e2e.lying_provider import LyingProvider
 from tests.e2e.people import let_in, office
 
-pytestmark = pytest.mark.xdist_group("server")
-
 
 def events(client: Client, request: inference_pb2.InferRequest) -> list[inference_pb2.StreamInferResponse]:
     stream = inference_pb2.StreamInferRequest(request=request)

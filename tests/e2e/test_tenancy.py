@@ -30,7 +30,7 @@ from tests.matrix.furnish import furnish, refresh
 from tests.matrix.making import Maker, Things, makers
 from tests.matrix.methods import invoke, methods
 
-pytestmark = [pytest.mark.xdist_group("server"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 EVERYONE = ("app", *ROLES, "several")
 STRANGERS = (*EVERYONE, "expired")

@@ -18,8 +18,6 @@ from attending.v1 import ledger_pb2
 from tests.e2e.calls import TIMEOUT, infer_request, state
 from tests.e2e.configured_server import ROLES, ConfiguredServer
 
-pytestmark = pytest.mark.xdist_group("server")
-
 SUBJECT = "Wilhelmina Canarsie"
 
 Reader = Callable[[str, str | None], httpx.Response]

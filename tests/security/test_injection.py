@@ -18,8 +18,6 @@ from attending.v1 import common_pb2, inference_pb2, ledger_pb2
 from tests.e2e.server_process import ServerProcess
 from tests.security.http2 import GOAWAY, Http2, frame
 
-pytestmark = pytest.mark.xdist_group("server")
-
 FORGED = '{"event": "system.resumed", "level": "info"}'
 TRICKS = {
     "newline": f"a\n{FORGED}",

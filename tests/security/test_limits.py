@@ -423,7 +423,6 @@ STUBS = [
 ]
 
 
-@pytest.mark.xdist_group("server")
 @pytest.mark.parametrize("name", sorted(FIELDS))
 def test_a_field_beyond_its_limit_is_named(hospital: ConfiguredServer, name: str) -> None:
     rpc, field, message = FIELDS[name]()
@@ -439,7 +438,6 @@ def test_a_field_beyond_its_limit_is_named(hospital: ConfiguredServer, name: str
     assert answer.code.name == BY_NAME[name].status
 
 
-@pytest.mark.xdist_group("server")
 def test_an_error_names_only_so_many_violations(hospital: ConfiguredServer) -> None:
     many = infer_request(
         patient=Patient(labs=[common_pb2.Lab(code="", value=float("nan")) for _ in range(400)])

@@ -30,8 +30,6 @@ from tests.e2e.calls import infer_request, record_request
 from tests.e2e.configured_server import ROLES, ConfiguredServer
 from tests.security.test_frames import mutated
 
-pytestmark = pytest.mark.xdist_group("server")
-
 SECONDS = float(os.environ.get("SECURITY_SECONDS", "60"))
 FILES = [
     importlib.import_module(f"attending.v1.{found.name}")

@@ -25,13 +25,23 @@ BENIGN = lines("benign.jsonl")
 
 
 def judge(row: dict[str, Any], knowledge: KnowledgePort) -> CheckResult:
+    """What is found, of which everything says where it comes from."""
     judged = Judged(
         row["output"],
         row.get("prompt"),
         parse_context(row.get("context")),
         parse_documents(row.get("documents")),
     )
-    return run_checks(judged, knowledge, audience=row["audience"])
+    result = run_checks(judged, knowledge, audience=row["audience"])
+    assert 0 <= result.coverage.judged <= result.coverage.of
+    for finding in result.findings:
+        assert finding.source.strip()
+        assert finding.rule_id
+        assert row["output"][finding.start : finding.end] == finding.text
+        assert "no interactions" not in finding.message.lower()
+        if finding.basis is Basis.CURATED:
+            assert finding.rule_id.startswith("curated:")
+    return result
 
 
 @pytest.mark.parametrize("row", DANGEROUS, ids=lambda row: row["id"])
@@ -52,19 +62,6 @@ def test_an_ordinary_text_is_left_alone(row: dict[str, Any], knowledge: Knowledg
         if f.severity.rank >= Severity.MODERATE.rank
         and not (row.get("may_lack_cover") and f.code is Code.NOT_COVERED)
     ] == []
-
-
-def test_every_finding_of_the_corpus_says_where_it_comes_from(knowledge: KnowledgePort) -> None:
-    for row in (*DANGEROUS, *BENIGN):
-        result = judge(row, knowledge)
-        assert 0 <= result.coverage.judged <= result.coverage.of
-        for finding in result.findings:
-            assert finding.source.strip()
-            assert finding.rule_id
-            assert row["output"][finding.start : finding.end] == finding.text
-            assert "no interactions" not in finding.message.lower()
-            if finding.basis is Basis.CURATED:
-                assert finding.rule_id.startswith("curated:")
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,6 @@ from attending.server.cli.outcome import Exit
 
 from tests.e2e.server_process import ServerProcess
 
-pytestmark = pytest.mark.xdist_group("server")
-
 
 @pytest.fixture
 def server(embedded: ServerProcess) -> ServerProcess:

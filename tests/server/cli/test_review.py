@@ -18,8 +18,6 @@ from attending.v1 import common_pb2
 
 from tests.e2e.server_process import ServerProcess
 
-pytestmark = pytest.mark.xdist_group("server")
-
 DRAFT = "Start clarithromycin 500 mg twice daily for 7 days. Continue simvastatin 40 mg at bedtime."
 EDITED = "Start doxycycline 100 mg twice daily for 7 days. Continue simvastatin 40 mg at bedtime."
 
