@@ -162,7 +162,7 @@ def take(desk: Any, tickets: dict[str, str], folder: Path) -> None:
     page.wait_for_selector("#facts-dialog[open]")
     shot("facts")
     page.fill("#fact-weight_kg", "82.5")
-    page.fill("#fact-egfr", "48")
+    page.fill("#fact-egfr", "28")
     with page.expect_navigation():
         page.click('#facts-dialog button[value="do"]')
     page.wait_for_selector("#changed")

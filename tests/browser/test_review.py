@@ -15,6 +15,7 @@ from attending.server.cli.export import download
 from attending.v1 import report_pb2
 
 from tests.browser.conftest import Held, Open, give_reason, press_sign
+from tests.browser.looks import faults
 from tests.e2e.server_process import ServerProcess
 
 pytestmark = pytest.mark.browser
@@ -155,6 +156,41 @@ def test_the_queue_is_walked_with_keys_and_renews_itself(desk: Open, held: Make)
         page.wait_for_load_state()
         page.keyboard.press("q")
         page.wait_for_selector("table.queue")
+
+
+def test_the_queue_shows_what_is_asked_for(desk: Open, held: Callable[..., Held]) -> None:
+    severe, plain = held("discharge-clarithromycin"), held()
+    with desk("dr-rivera") as window:
+        page = window.page
+
+        def lists(item: Held) -> bool:
+            return bool(page.locator(f'a.open[href$="{item.ticket}"]').count())
+
+        def ask(name: str, value: str) -> None:
+            with page.expect_navigation(url=lambda address: f"{name}={value}" in address):
+                page.select_option(f"#{name}", value)
+            page.wait_for_load_state()
+
+        page.goto(window.url)
+        ask("severity", "contraindicated")
+        assert (lists(severe), lists(plain)) == (True, False)
+        # What renews itself keeps to it.
+        with page.expect_response(lambda answer: "part=rows" in answer.url):
+            page.evaluate("document.dispatchEvent(new CustomEvent('attending:changed'))")
+        assert (lists(severe), lists(plain)) == (True, False)
+        assert faults(page) == []
+        ask("show", "claimable")
+        assert lists(severe)
+        window.claimed(severe.ticket)
+        page.goto(window.url)
+        ask("show", "mine")
+        assert (lists(severe), lists(plain)) == (True, False)
+        for nothing in ("overdue", "escalated"):
+            ask("show", nothing)
+            assert (lists(severe), lists(plain)) == (False, False)
+        # What nobody could mean asks for nothing.
+        page.goto(f"{window.url}/?severity=%3Cb%3E&show=everything")
+        assert page.locator("table.queue").count() == 1
 
 
 def test_a_device_that_does_not_verify_its_person_signs_nothing(

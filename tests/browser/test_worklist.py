@@ -75,6 +75,7 @@ def test_what_was_released_and_would_not_be_is_decided_on_one_by_one(
         shot(page, "candidate")
         assert found(page) == []
         assert TEXT.format(0) in page.inner_text("pre.as-released")
+        assert "Dr Rivera (demo), Clinician: approved as written" in page.inner_text("ul.signatures")
         page.focus("#dismiss input[value=superseded]")
         page.keyboard.press("Space")
         page.keyboard.press("Tab")

@@ -977,6 +977,50 @@ class Coverage(_message.Message):
 Global___Coverage: _TypeAlias = Coverage  # noqa: Y015
 
 @_typing.final
+class SignatureBlock(_message.Message):
+    """What a signature says wherever its text is shown (21 CFR 11.50)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNER_FIELD_NUMBER: _builtins.int
+    PRINTED_NAME_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    SIGNED_AT_FIELD_NUMBER: _builtins.int
+    MEANING_FIELD_NUMBER: _builtins.int
+    ENTRY_INDEX_FIELD_NUMBER: _builtins.int
+    signer: _builtins.str
+    """Output only. Who signed, as the log names them."""
+    printed_name: _builtins.str
+    """Output only. Their printed name."""
+    role: _builtins.str
+    """Output only. The role in which they signed."""
+    meaning: _builtins.str
+    """Output only. approved, approved_with_edits or rejected."""
+    entry_index: _builtins.int
+    """Output only. Index of the entry that holds the signature."""
+    @_builtins.property
+    def signed_at(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When, by the log."""
+
+    def __init__(
+        self,
+        *,
+        signer: _builtins.str = ...,
+        printed_name: _builtins.str = ...,
+        role: _builtins.str = ...,
+        signed_at: _timestamp_pb2.Timestamp | None = ...,
+        meaning: _builtins.str = ...,
+        entry_index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed_at", b"signed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_index", b"entry_index", "meaning", b"meaning", "printed_name", b"printed_name", "role", b"role", "signed_at", b"signed_at", "signer", b"signer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignatureBlock: _TypeAlias = SignatureBlock  # noqa: Y015
+
+@_typing.final
 class Receipt(_message.Message):
     """Evidence that an entry is in the log: a C2SP tlog-proof and what it covers."""
 

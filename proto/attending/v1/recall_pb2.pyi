@@ -563,6 +563,7 @@ class GetCandidateResponse(_message.Message):
     OUTPUT_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
     GONE_FIELD_NUMBER: _builtins.int
+    SIGNATURES_FIELD_NUMBER: _builtins.int
     output: _builtins.str
     """Output only. The text; left out where it was taken back, and where it is not kept any more."""
     gone: _builtins.bool
@@ -575,6 +576,10 @@ class GetCandidateResponse(_message.Message):
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]:
         """Output only. What the checks found when it was released; what they find now, `candidate` names."""
 
+    @_builtins.property
+    def signatures(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.SignatureBlock]:
+        """Output only. Who signed it, the oldest first; none where the policy released it."""
+
     def __init__(
         self,
         *,
@@ -582,10 +587,11 @@ class GetCandidateResponse(_message.Message):
         output: _builtins.str | None = ...,
         findings: _abc.Iterable[_common_pb2.Finding] | None = ...,
         gone: _builtins.bool = ...,
+        signatures: _abc.Iterable[_common_pb2.SignatureBlock] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_output", b"_output", "candidate", b"candidate", "output", b"output"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_output", b"_output", "candidate", b"candidate", "findings", b"findings", "gone", b"gone", "output", b"output"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_output", b"_output", "candidate", b"candidate", "findings", b"findings", "gone", b"gone", "output", b"output", "signatures", b"signatures"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__output: _TypeAlias = _typing.Literal["output"]  # noqa: Y015
     _WhichOneofArgType__output: _TypeAlias = _typing.Literal["_output", b"_output"]  # noqa: Y015

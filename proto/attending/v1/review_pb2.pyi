@@ -367,6 +367,7 @@ class GetItemResponse(_message.Message):
     DEBRIEF_FIELD_NUMBER: _builtins.int
     COLLEAGUES_FIELD_NUMBER: _builtins.int
     SEEN_FIELD_NUMBER: _builtins.int
+    SIGNATURES_FIELD_NUMBER: _builtins.int
     output: _builtins.str
     """Output only. The text that the model wrote, personal data restored."""
     prompt: _builtins.str
@@ -435,6 +436,12 @@ class GetItemResponse(_message.Message):
     def colleagues(self) -> _containers.RepeatedCompositeFieldContainer[Global___Colleague]:
         """Output only. To whom the caller may hand it, who has least to do first, 200 at most; empty where they may not."""
 
+    @_builtins.property
+    def signatures(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.SignatureBlock]:
+        """Output only. Signatures so far, the oldest first; of an item that is read blind the caller's own. One whose meaning is
+        approved_with_edits is over another text than `output`.
+        """
+
     def __init__(
         self,
         *,
@@ -456,10 +463,11 @@ class GetItemResponse(_message.Message):
         debrief: Global___Debrief | None = ...,
         colleagues: _abc.Iterable[Global___Colleague] | None = ...,
         seen: _builtins.str = ...,
+        signatures: _abc.Iterable[_common_pb2.SignatureBlock] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "debrief", b"debrief", "item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "colleagues", b"colleagues", "contradicted", b"contradicted", "coverage", b"coverage", "debrief", b"debrief", "decided_before", b"decided_before", "documents", b"documents", "facts", b"facts", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "reads", b"reads", "second_opinion", b"second_opinion", "seen", b"seen", "sign_off_roles", b"sign_off_roles", "withheld", b"withheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "colleagues", b"colleagues", "contradicted", b"contradicted", "coverage", b"coverage", "debrief", b"debrief", "decided_before", b"decided_before", "documents", b"documents", "facts", b"facts", "findings", b"findings", "item", b"item", "output", b"output", "patient_json", b"patient_json", "prompt", b"prompt", "reads", b"reads", "second_opinion", b"second_opinion", "seen", b"seen", "sign_off_roles", b"sign_off_roles", "signatures", b"signatures", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -101,6 +101,11 @@ def test_from_the_queue_to_a_signature(
 
     code, shown, _errors = attending(*final, "--yes")
     assert (code, shown.splitlines()[-1]) == (Exit.OK, "signed; the item is now released")
+    # Who signed, in which role, with what meaning and when stands with the text (21 CFR 11.50).
+    code, shown, _errors = attending("show", ticket)
+    assert (
+        "signed: Dr Rivera (demo), clinician: approved_with_edits (of a text that was changed), 20" in shown
+    )
     code, _shown, errors = attending(*final, "--yes")
     assert code == Exit.FAILED
     assert "actual released, allowed held" in errors

@@ -30,7 +30,9 @@ TEXT = "Take acetaminophen."
 def pages(hospital: Hospital) -> WorklistPages:
     made = hospital.gate
     phi = phi_of(made)
-    service = RecallService(made.ledger, hospital.recalls, hospital.worklist, hospital.rejudging, phi)
+    service = RecallService(
+        made.ledger, hospital.recalls, hospital.worklist, hospital.rejudging, phi, lambda: [RIVERA]
+    )
     return WorklistPages(service, phi, Pages(made.clock, embedded=False))
 
 
@@ -55,6 +57,7 @@ async def test_a_text_is_shown_and_one_that_was_erased_is_decided_on_without_it(
     await ledger.erase_subject(TENANT, await ledger.pseudonym(TENANT, "MRN-1"))
     page = await shown(hospital, pages, kept)
     assert TEXT in page
+    assert "Released by the policy: nobody signed it." in page
     assert "not kept any more" not in page
     page = await shown(hospital, pages, erased)
     assert "not kept any more" in page

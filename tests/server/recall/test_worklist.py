@@ -229,6 +229,10 @@ async def test_a_run_that_was_cut_short_begins_again_and_lists_nothing_twice(hos
     dues = [await other.due(TENANT) for other in others]
     await asyncio.gather(*(other.run(TENANT, due) for other, due in zip(others, dues, strict=True) if due))
     assert len(await hospital.listed()) == 6
+    # One that began with them and comes to its end long after.
+    late = rejudging(hospital.gate, hospital.pool, "srv-late")
+    assert dues[0] is not None
+    await late.run(TENANT, dues[0])
     for inference, _now, _state in await hospital.listed():
         assert (await hospital.gate.types(inference)).count("recall.proposed") == 1
     assert await hospital.gate.ledger.stream_version(TENANT, REJUDGED) == 1

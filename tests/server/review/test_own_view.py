@@ -18,7 +18,7 @@ from attending.v1 import common_pb2, review_pb2
 
 from tests.server.inference.conftest import CALLER, TENANT, context, infer_call, key
 from tests.server.phi.test_access import NO_CONTEXT, called_by
-from tests.server.review.conftest import Person, Ward, phi_of
+from tests.server.review.conftest import Person, Ward, phi_of, revise
 from tests.server.review.test_desk import claim, dispose_all, fresh, held, sign, ticket_of
 
 NOTE = "I would halve the dose."
@@ -80,6 +80,36 @@ async def test_findings_are_shown_to_who_has_judged_and_to_nobody_before(ward: W
     await sign(ward, ticket, lease, ward.rivera, prepared)
     # Once it waits no more there is nothing to be influenced in.
     assert not (await told(ward, ticket, ward.chen)).withheld
+
+
+async def test_what_another_made_of_it_is_nothing_to_begin_with(ward: Ward) -> None:
+    two = ward.gate.policies["discharge-plan"].sign_offs.model_dump() | {"count": 2}
+    revise(ward, "discharge-plan", sign_offs=two)
+    ticket = ticket_of(await held(ward))
+    lease = await claim(ward, ticket, ward.rivera)
+    await opinion(ward, ticket, lease, ward.rivera)
+    await dispose_all(ward, ticket, lease, ward.rivera, "fixed")
+    prepared = await ward.desk.prepare(ward.rivera.permit, ticket, lease, "A safe text", ward.rivera.key_id)
+    await sign(ward, ticket, lease, ward.rivera, prepared)
+    chens = await claim(ward, ticket, ward.chen)
+    before = await told(ward, ticket, ward.chen)
+    assert (before.withheld, before.output, list(before.signatures)) == (True, "HOLD this text", [])
+    # Whom it could be handed to is no word of what anybody made of it.
+    del before.colleagues[:]
+    assert not any(word in before.SerializeToString() for word in (b"rivera", b"Rivera", b"A safe text"))
+    case = await ward.desk.view(ward.chen.permit, ticket)
+    assert case.item.signed_by == ()
+    history = await ward.desk.history(ward.chen.principal, case.item, 100, withheld=case.withheld)
+    assert not [one for one in history if one.actor == "human:rivera"]
+    await opinion(ward, ticket, chens, ward.chen)
+    after = await told(ward, ticket, ward.chen)
+    [signed] = after.signatures
+    assert (signed.printed_name, signed.role, signed.meaning) == (
+        "Rivera",
+        "clinician",
+        "approved_with_edits",
+    )
+    assert (await ward.desk.view(ward.chen.permit, ticket)).item.signed_by
 
 
 async def test_a_view_is_given_once_under_ones_own_lease_and_stays(ward: Ward) -> None:

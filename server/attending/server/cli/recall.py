@@ -102,7 +102,14 @@ def show(inference: str, as_json: bool, purpose: str, connection: Connection) ->
         return
     _show_candidate(found.candidate, as_json=False)
     if found.HasField("output"):
-        click.echo("\n" + found.output.rstrip())
+        click.echo("\n" + found.output.rstrip() + "\n")
+        for one in found.signatures:
+            when = one.signed_at.ToDatetime().strftime("%Y-%m-%d %H:%M")
+            click.echo(
+                f"signed: {one.printed_name}, {one.role}: {one.meaning}, {when} UTC (entry {one.entry_index})"
+            )
+        if not found.signatures:
+            click.echo("nobody signed it")
     else:
         click.echo("it is not kept any more" if found.gone else "it was taken back, and is shown to nobody")
 

@@ -199,8 +199,17 @@ def show(ticket: str, as_json: bool, purpose: str, connection: Connection) -> No
     click.echo("may be signed by: " + ", ".join(item.sign_off_roles))
     if set(item.item.open_to) != set(item.sign_off_roles):
         click.echo("signature wanted of: " + " or ".join(item.item.open_to))
+    for signed in item.signatures:
+        click.echo("signed: " + signature_line(signed))
     if item.seen:
         click.echo("seen: " + item.seen)
+
+
+def signature_line(one: common_pb2.SignatureBlock) -> str:
+    """Who signed, in which role, with what meaning and when (21 CFR 11.50)."""
+    when = one.signed_at.ToDatetime().strftime("%Y-%m-%d %H:%M")
+    other = " (of a text that was changed)" if one.meaning == "approved_with_edits" else ""
+    return f"{one.printed_name}, {one.role}: {one.meaning}{other}, {when} UTC (entry {one.entry_index})"
 
 
 def _decided_before(one: review_pb2.DecidedBefore) -> str:

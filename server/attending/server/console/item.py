@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import Final
 
 from attending.guardrails.opinion import light_of
-from attending.ledger.entry import Entry
 from attending.ledger.ledger import Ledger
 from attending.server.auth.authenticate import Directory
 from attending.server.auth.principal import Principal
@@ -30,10 +28,11 @@ from attending.server.recall.desk import Recalls
 from attending.server.review.desk import Desk
 from attending.server.review.facts import MAX_ADDITIONS, context_json
 from attending.server.review.item import Item
+from attending.server.review.queue import HISTORY
 from attending.server.review.reads import read_of
+from attending.server.review.signatures import signatures_in
 from starlette.responses import Response
 
-HISTORY: Final = 200
 RECALLS: Final = frozenset({"clinician", "pharmacist", "safety_officer"})
 """Roles that are shown how to take a text back; the authorisation policies decide."""
 
@@ -68,8 +67,8 @@ class ItemPage:
         item, result, now = case.item, case.result, self._pages.now()
         row = row_of(item, who.name, now)
         decide, notes = present.threshold_split(result.findings, [*item.to_dispose, *item.suppressed])
-        history = await self._desk.history(who, item, HISTORY)
-        signatures = [_signature(entry) for entry in history if entry.type == "review.signed"]
+        history = await self._desk.history(who, item, HISTORY, withheld=case.withheld)
+        signatures = signatures_in(history, lambda name: self._printed(who.tenant, name))
         # Once somebody signed, the text is what they signed; what the model wrote is beside it. Who judges between two
         # readers begins with that, as the desk does.
         text = case.output
@@ -163,28 +162,6 @@ def _has_signed(item: Item, name: str) -> bool:
         return read_of(item.reads, name).decided
     standing = item.signed_by[-1].record if item.signed_by else None
     return any((signed.signer, signed.record) == (name, standing) for signed in item.signed_by)
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """What a signature says wherever its text is shown (21 CFR 11.50(b)): who, in which role, when, what it means."""
-
-    signer: str
-    role: str
-    time: str
-    meaning: str
-    index: int
-
-
-def _signature(entry: Entry) -> Signed:
-    said = entry.body["statement"]
-    return Signed(
-        signer=str(said["signer"]),
-        role=words.ROLES.get(said["role"], str(said["role"])),
-        time=entry.time,
-        meaning=words.MEANINGS.get(said["meaning"], str(said["meaning"])),
-        index=entry.index,
-    )
 
 
 async def permit_of(phi: PhiAccess, who: Principal) -> Permit:

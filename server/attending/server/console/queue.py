@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlencode
 
+from attending.guardrails.finding import Severity
 from attending.guardrails.policy.schema import Policy
 from attending.server.clock import parse, stamp
+from attending.server.console import words
 from attending.server.console.gate import Visit
 from attending.server.console.render import Pages, span
 from attending.server.console.sessions import Sessions
@@ -20,6 +23,8 @@ from attending.server.review.queue import Wanted
 from starlette.responses import Response
 
 PAGE: Final = 50
+LEAST: Final = {one.value: one.rank for one in Severity if one.rank > Severity.INFO.rank}
+"""Severities of which the least may be asked for, to their ranks."""
 SOON_SHARE: Final = 0.25
 """Of its whole time left, from which an item is due soon."""
 
@@ -79,10 +84,29 @@ class QueuePage:
         part = query.get("part") == "rows"
         practice = None if part or self._newcomers is None else await self._newcomers.offer(who)
         policy, after = query.get("policy") or None, query.get("after") or ""
+        severity, show = query.get("severity", ""), query.get("show", "")
+        severity, show = severity if severity in LEAST else "", show if show in words.SHOWN else ""
+        kept = urlencode(
+            [
+                (name, value)
+                for name, value in (("policy", policy), ("severity", severity), ("show", show))
+                if value
+            ]
+        )
         looks = "safety_officer" in who.roles or who.emergency is not None
         states = ("held", "blocked") if looks else ("held",)
         # Their practice item has a place of its own above the table.
-        wanted = Wanted(states=states, policy=policy, practice=False, who=who)
+        wanted = Wanted(
+            states=states,
+            policy=policy,
+            least_severity=LEAST.get(severity, 0),
+            mine=show == "mine",
+            claimable=show == "claimable",
+            overdue=show == "overdue",
+            escalated=show == "escalated",
+            practice=False,
+            who=who,
+        )
         found = await self._desk.queue(who.tenant, wanted, PAGE, after)
         now = self._pages.now()
         rows = [row_of(item, who.name, now) for item, _version in found.items]
@@ -94,7 +118,11 @@ class QueuePage:
             total=f"{found.total:,}+" if found.more else str(found.total),
             first=not after,
             following=found.following,
+            kept=kept,
             policy=policy,
+            severity=severity,
+            severities=LEAST,
+            show=show,
             policies=sorted(self._policies),
             to_recall=await self._worklist.waits(who.tenant),
             others=[one for one in self._sessions.of(who.tenant, who.name) if one is not visit.session],

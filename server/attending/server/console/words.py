@@ -122,6 +122,13 @@ def sentence(reason: str, status: int) -> str:
     )
 
 
+SHOWN: Final = {
+    "claimable": "that I can take",
+    "mine": "mine",
+    "overdue": "past their time",
+    "escalated": "escalated",
+}
+"""What of the queue may be asked for."""
 SEVERITIES: Final = {
     "contraindicated": "Contraindicated",
     "major": "Major",

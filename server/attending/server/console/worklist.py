@@ -59,6 +59,7 @@ class WorklistPages:
             one=candidate,
             text=text,
             gone=outcome is None,
+            signatures=seen.signatures,
             pieces=present.pieces(text or "", findings),
             standing=recall_pb2.CandidateState.Name(candidate.state)[16:].lower(),
             may_decide=bool(visit.principal.roles & MAY_DECIDE),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import grpc
@@ -106,7 +107,9 @@ async def build(app: App) -> RecallComponent:
         app.now,
     )
     recalls, worklist = Recalls(app.ledger, changes, app.now), Worklist(app.ledger, changes, app.now)
-    service = RecallService(app.ledger, recalls, worklist, rejudging, app.phi)
+    service = RecallService(
+        app.ledger, recalls, worklist, rejudging, app.phi, partial(app.directory.principals, expired=False)
+    )
     for part in (recalls, worklist, rejudging, service):
         app.add(part)
     return RecallComponent(app, service, rejudging)

@@ -6,6 +6,7 @@ Whoever may take a text off the list may read it for that: reviewers to treat, t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from attending.server.inference.outcome import Outcome, read_outcome
 from attending.server.inference.states import State
 from attending.server.phi.access import Permit, PhiAccess
 from attending.server.recall.worklist import Candidate, Worklist
+from attending.server.review.signatures import Signature, signatures_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +27,18 @@ class Look:
 
     candidate: Candidate
     outcome: Outcome | None
+    signatures: tuple[Signature, ...]
 
 
-async def look(ledger: Ledger, worklist: Worklist, phi: PhiAccess, permit: Permit, inference_id: str) -> Look:
-    """Raises NotFound (NOT_PROPOSED) and the ledger's errors."""
+async def look(
+    ledger: Ledger,
+    worklist: Worklist,
+    phi: PhiAccess,
+    permit: Permit,
+    inference_id: str,
+    printed: Callable[[str], str],
+) -> Look:
+    """`printed` is the printed name of an identity. Raises NotFound (NOT_PROPOSED) and the ledger's errors."""
     tenant = permit.principal.tenant
     candidate = await worklist.of(tenant, inference_id)
     outcome: Outcome | None = None
@@ -37,4 +47,5 @@ async def look(ledger: Ledger, worklist: Worklist, phi: PhiAccess, permit: Permi
     if outcome is not None and outcome.state is State.RELEASED:
         about = {"inference": inference_id}
         await phi.record(permit, "access.viewed", "inference", subject=outcome.subject, about=about)
-    return Look(candidate, outcome)
+    stream = await ledger.whole_stream(tenant, inference_id)
+    return Look(candidate, outcome, tuple(signatures_in(stream, printed)))

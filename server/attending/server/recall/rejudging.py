@@ -92,10 +92,9 @@ class Rejudging:
         while len(found) > 1 and version_of(found[-1]) == version_of(found[-2]):
             found.pop()
         # What a first start put there replaces nothing that texts were released under.
-        if len(found) > 1 and found[-1].body.get("by") == "two_people":
-            done = {entry.body["activation"] for entry in await self._ledger.whole_stream(tenant, REJUDGED)}
-            if found[-1].index not in done:
-                return Due(found[-1], len(entries))
+        replaces = len(found) > 1 and found[-1].body.get("by") == "two_people"
+        if replaces and found[-1].index not in await self._ended(tenant):
+            return Due(found[-1], len(entries))
         self._settled[tenant] = len(entries)
         return None
 
@@ -198,8 +197,15 @@ class Rejudging:
         # One that waits is not put there twice; one that was closed under a pack before is looked at again.
         return bool(row["listed"] != OPEN and row["activation"] != due.activation.index)
 
+    async def _ended(self, tenant: str) -> set[int]:
+        """Activations whose run came to its end."""
+        return {entry.body["activation"] for entry in await self._ledger.whole_stream(tenant, REJUDGED)}
+
     async def _end(self, tenant: str, due: Due, over: Period, tally: Tally) -> None:
+        # INVARIANT: the version is not newer than what is read after it. Another process may have come here first.
         version = await self._ledger.stream_version(tenant, REJUDGED)
+        if due.activation.index in await self._ended(tenant):
+            return
         entry = PendingEntry(
             type="knowledge.rejudged",
             stream=REJUDGED,

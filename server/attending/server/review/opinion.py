@@ -74,7 +74,14 @@ class Opinions(Record):
             return case
         nothing = replace(case.result, findings=(), citations=(), coverage=Coverage(0, 0, ()), rails=())
         item = replace(
-            case.item, worst_severity=None, severity_rank=0, to_dispose=(), disposed={}, suppressed={}
+            case.item,
+            worst_severity=None,
+            severity_rank=0,
+            to_dispose=(),
+            disposed={},
+            suppressed={},
+            # What another made of it, and the text that they signed, would be their view and not one's own.
+            signed_by=(),
         )
         return replace(case, item=item, result=nothing, reads=(), decided_before=(), withheld=True)
 

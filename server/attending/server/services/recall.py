@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from attending.ledger.ledger import Ledger
 from attending.server import clock
 from attending.server.auth.context import current_principal
+from attending.server.auth.principal import Principal
 from attending.server.errors import InvalidRequest
 from attending.server.phi.access import Permit, PhiAccess
 from attending.server.recall.desk import Recall, Recalls
@@ -14,6 +16,7 @@ from attending.server.recall.look import Look, look
 from attending.server.recall.rejudging import Rejudging
 from attending.server.recall.worklist import DISMISSED, OPEN, RECALLED, Candidate, Worklist
 from attending.server.review.note import note_violations
+from attending.server.review.signatures import signature_message
 from attending.server.rpc import Context
 from attending.server.services.begun import begun, once_of
 from attending.server.services.paging import page_offset
@@ -51,10 +54,18 @@ class RecallService(recall_pb2_grpc.RecallServiceServicer):
     """
 
     def __init__(
-        self, ledger: Ledger, recalls: Recalls, worklist: Worklist, rejudging: Rejudging, phi: PhiAccess
+        self,
+        ledger: Ledger,
+        recalls: Recalls,
+        worklist: Worklist,
+        rejudging: Rejudging,
+        phi: PhiAccess,
+        people: Callable[[], Iterable[Principal]],
     ) -> None:
+        """`people` are all who are known, of every tenant."""
         self._ledger = ledger
         self._phi = phi
+        self._people = people
         self._recalls = recalls
         self._worklist = worklist
         self._rejudging = rejudging
@@ -166,11 +177,22 @@ class RecallService(recall_pb2_grpc.RecallServiceServicer):
             output=None if outcome is None else outcome.output,
             findings=[finding_message(n, finding, full=True) for n, finding in enumerate(found)],
             gone=outcome is None,
+            signatures=map(signature_message, seen.signatures),
         )
 
     async def look(self, permit: Permit, inference_id: str) -> Look:
         """`recall.look`, for the console too."""
-        return await look(self._ledger, self._worklist, self._phi, permit, inference_id)
+        names = {
+            one.name: one.display_name for one in self._people() if one.tenant == permit.principal.tenant
+        }
+        return await look(
+            self._ledger,
+            self._worklist,
+            self._phi,
+            permit,
+            inference_id,
+            lambda name: names.get(name, name),
+        )
 
     async def DismissCandidate(  # noqa: N802
         self, request: recall_pb2.DismissCandidateRequest, context: Context | None = None

@@ -21,6 +21,7 @@ from attending.server.review.facts import Added
 from attending.server.review.item import Item
 from attending.server.review.preparation import Preparation, Rejection
 from attending.server.review.queue import Wanted
+from attending.server.review.signatures import signature_message
 from attending.server.rpc import Context
 from attending.server.services.begun import once_of
 from attending.server.services.receipts import receipt_message
@@ -93,6 +94,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             item=_item(case.item, case.version),
             # Who is not shown the findings yet has not seen them.
             seen="" if case.withheld else case.item.seen,
+            signatures=map(signature_message, await self._desk.signatures(permit.principal, case)),
             output=case.output,
             prompt=case.prompt,
             documents=[

@@ -29,4 +29,4 @@ rows.addEventListener("click", (event) => {
   // The whole row opens the item; the link in it is what a keyboard and a reader use.
   if (!event.target.closest("a") && !getSelection().toString()) event.target.closest("tr")?.querySelector("a.open")?.click();
 });
-document.getElementById("policy").addEventListener("change", (event) => event.target.form.requestSubmit());
+for (const select of document.querySelectorAll(".filters select")) select.addEventListener("change", () => select.form.requestSubmit());
