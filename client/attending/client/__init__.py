@@ -22,6 +22,7 @@ from attending.client.oversight import OversightClient
 from attending.client.people import EmergencyClient, PeopleClient
 from attending.client.policy import PolicyClient
 from attending.client.recall import RecallClient
+from attending.client.report import ReportClient
 from attending.client.review import PreparedSignature, ReviewClient
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "PreparedSignature",
     "RecallClient",
     "ReceiptError",
+    "ReportClient",
     "Result",
     "ReviewClient",
     "Ticket",

@@ -49,7 +49,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "feedback": "recorded",
     "budget": "exceeded changed",
     "sla": "defined breached recovered",
-    "report": "issued",
+    "report": "requested signed_off issued disclosed",
     "disclosure": "recorded suspended",
     "incident": "opened closed",
     "finding": "suppressed",

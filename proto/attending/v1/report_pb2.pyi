@@ -3,11 +3,13 @@
 isort:skip_file
 """
 
+from attending.v1 import common_pb2 as _common_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +20,94 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ReportKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReportKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReportKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REPORT_KIND_UNSPECIFIED: _ReportKind.ValueType  # 0
+    """Rejected."""
+    REPORT_KIND_REGULATOR: _ReportKind.ValueType  # 1
+    """A period, or a choice of inferences, with every figure."""
+    REPORT_KIND_DOSSIER: _ReportKind.ValueType  # 2
+    """One inference: what made it, what was checked, who signed."""
+
+class ReportKind(_ReportKind, metaclass=_ReportKindEnumTypeWrapper):
+    """What a report is for."""
+
+REPORT_KIND_UNSPECIFIED: ReportKind.ValueType  # 0
+"""Rejected."""
+REPORT_KIND_REGULATOR: ReportKind.ValueType  # 1
+"""A period, or a choice of inferences, with every figure."""
+REPORT_KIND_DOSSIER: ReportKind.ValueType  # 2
+"""One inference: what made it, what was checked, who signed."""
+Global___ReportKind: _TypeAlias = ReportKind  # noqa: Y015
+
+class _ReportState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReportStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReportState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REPORT_STATE_UNSPECIFIED: _ReportState.ValueType  # 0
+    """Not used."""
+    REPORT_STATE_MAKING: _ReportState.ValueType  # 1
+    """Evidence and draft are being made."""
+    REPORT_STATE_FAILED: _ReportState.ValueType  # 2
+    """They could not be made; signing or downloading tries again."""
+    REPORT_STATE_READY: _ReportState.ValueType  # 3
+    """The draft is there to be read and signed off."""
+    REPORT_STATE_SIGNED_OFF: _ReportState.ValueType  # 4
+    """A named person stands for it."""
+    REPORT_STATE_ISSUED: _ReportState.ValueType  # 5
+    """It is issued."""
+
+class ReportState(_ReportState, metaclass=_ReportStateEnumTypeWrapper):
+    """How a report stands."""
+
+REPORT_STATE_UNSPECIFIED: ReportState.ValueType  # 0
+"""Not used."""
+REPORT_STATE_MAKING: ReportState.ValueType  # 1
+"""Evidence and draft are being made."""
+REPORT_STATE_FAILED: ReportState.ValueType  # 2
+"""They could not be made; signing or downloading tries again."""
+REPORT_STATE_READY: ReportState.ValueType  # 3
+"""The draft is there to be read and signed off."""
+REPORT_STATE_SIGNED_OFF: ReportState.ValueType  # 4
+"""A named person stands for it."""
+REPORT_STATE_ISSUED: ReportState.ValueType  # 5
+"""It is issued."""
+Global___ReportState: _TypeAlias = ReportState  # noqa: Y015
+
+class _ReportFile:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReportFileEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReportFile.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REPORT_FILE_UNSPECIFIED: _ReportFile.ValueType  # 0
+    """Rejected."""
+    REPORT_FILE_REPORT: _ReportFile.ValueType  # 1
+    """The PDF as issued."""
+    REPORT_FILE_DRAFT: _ReportFile.ValueType  # 2
+    """The PDF before it is signed off, marked as a draft."""
+    REPORT_FILE_BUNDLE: _ReportFile.ValueType  # 3
+    """The evidence, which verifies offline; no personal content."""
+
+class ReportFile(_ReportFile, metaclass=_ReportFileEnumTypeWrapper):
+    """A file of a report."""
+
+REPORT_FILE_UNSPECIFIED: ReportFile.ValueType  # 0
+"""Rejected."""
+REPORT_FILE_REPORT: ReportFile.ValueType  # 1
+"""The PDF as issued."""
+REPORT_FILE_DRAFT: ReportFile.ValueType  # 2
+"""The PDF before it is signed off, marked as a draft."""
+REPORT_FILE_BUNDLE: ReportFile.ValueType  # 3
+"""The evidence, which verifies offline; no personal content."""
+Global___ReportFile: _TypeAlias = ReportFile  # noqa: Y015
 
 @_typing.final
 class ExportRequest(_message.Message):
@@ -115,3 +205,502 @@ class ExportResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___ExportResponse: _TypeAlias = ExportResponse  # noqa: Y015
+
+@_typing.final
+class ReportScope(_message.Message):
+    """What a report is about. All that is given has to hold; without anything it is the whole log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    INFERENCE_ID_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    PROMPT_VERSION_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    CLINICIAN_FIELD_NUMBER: _builtins.int
+    inference_id: _builtins.str
+    """Optional. Only this inference; required for a dossier."""
+    policy: _builtins.str
+    """Optional. Only inferences under this policy, by name."""
+    prompt_version: _builtins.str
+    """Optional. Only inferences by this prompt version."""
+    model: _builtins.str
+    """Optional. Only inferences that this model answered."""
+    subject: _builtins.str
+    """Optional. Only inferences about this person, by pseudonym."""
+    clinician: _builtins.str
+    """Optional. Only inferences that this person signed, by name."""
+    @_builtins.property
+    def to(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Before this time; to the end otherwise."""
+
+    def __init__(
+        self,
+        *,
+        to: _timestamp_pb2.Timestamp | None = ...,
+        inference_id: _builtins.str = ...,
+        policy: _builtins.str = ...,
+        prompt_version: _builtins.str = ...,
+        model: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        clinician: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinician", b"clinician", "from", b"from", "inference_id", b"inference_id", "model", b"model", "policy", b"policy", "prompt_version", b"prompt_version", "subject", b"subject", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportScope: _TypeAlias = ReportScope  # noqa: Y015
+
+@_typing.final
+class Report(_message.Message):
+    """A report. It names people who work, and nothing of a patient but a pseudonym."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    REQUESTED_BY_FIELD_NUMBER: _builtins.int
+    REQUESTED_AT_FIELD_NUMBER: _builtins.int
+    TREE_SIZE_FIELD_NUMBER: _builtins.int
+    SIGNER_FIELD_NUMBER: _builtins.int
+    ISSUED_AT_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    report_id: _builtins.str
+    """Output only. Its id."""
+    kind: Global___ReportKind.ValueType
+    """Output only. What it is for."""
+    state: Global___ReportState.ValueType
+    """Output only. How it stands."""
+    purpose: _builtins.str
+    """Output only. Why it was asked for."""
+    requested_by: _builtins.str
+    """Output only. Who asked, as entries name them."""
+    tree_size: _builtins.int
+    """Output only. Size of the tree that it is under."""
+    signer: _builtins.str
+    """Output only. Who signed it off; empty before."""
+    done: _builtins.int
+    """Output only. Entries that are dealt with, of the step that runs."""
+    total: _builtins.int
+    """Output only. Entries of that step."""
+    failure: _builtins.str
+    """Output only. Why it could not be made, as a reason; empty otherwise."""
+    @_builtins.property
+    def requested_at(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When, by the log's time."""
+
+    @_builtins.property
+    def issued_at(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it was issued; not set before."""
+
+    def __init__(
+        self,
+        *,
+        report_id: _builtins.str = ...,
+        kind: Global___ReportKind.ValueType = ...,
+        state: Global___ReportState.ValueType = ...,
+        purpose: _builtins.str = ...,
+        requested_by: _builtins.str = ...,
+        requested_at: _timestamp_pb2.Timestamp | None = ...,
+        tree_size: _builtins.int = ...,
+        signer: _builtins.str = ...,
+        issued_at: _timestamp_pb2.Timestamp | None = ...,
+        done: _builtins.int = ...,
+        total: _builtins.int = ...,
+        failure: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["issued_at", b"issued_at", "requested_at", b"requested_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "failure", b"failure", "issued_at", b"issued_at", "kind", b"kind", "purpose", b"purpose", "report_id", b"report_id", "requested_at", b"requested_at", "requested_by", b"requested_by", "signer", b"signer", "state", b"state", "total", b"total", "tree_size", b"tree_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Report: _TypeAlias = Report  # noqa: Y015
+
+@_typing.final
+class CreateReportRequest(_message.Message):
+    """Asks for a report."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    """Required. As in `Infer`."""
+    kind: Global___ReportKind.ValueType
+    """Required. What for."""
+    purpose: _builtins.str
+    """Required. Why: audit, regulator_request, patient_request, quality or incident. Each stands for a purpose of use."""
+    @_builtins.property
+    def scope(self) -> Global___ReportScope:
+        """Optional. About what; the whole log where it is left out."""
+
+    def __init__(
+        self,
+        *,
+        idempotency_key: _builtins.str = ...,
+        kind: Global___ReportKind.ValueType = ...,
+        scope: Global___ReportScope | None = ...,
+        purpose: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "kind", b"kind", "purpose", b"purpose", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateReportRequest: _TypeAlias = CreateReportRequest  # noqa: Y015
+
+@_typing.final
+class CreateReportResponse(_message.Message):
+    """The report on record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def report(self) -> Global___Report:
+        """Output only. The report, which is being made."""
+
+    def __init__(
+        self,
+        *,
+        report: Global___Report | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateReportResponse: _TypeAlias = CreateReportResponse  # noqa: Y015
+
+@_typing.final
+class GetReportRequest(_message.Message):
+    """Asks how a report stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_ID_FIELD_NUMBER: _builtins.int
+    report_id: _builtins.str
+    """Required. Its id."""
+    def __init__(
+        self,
+        *,
+        report_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["report_id", b"report_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetReportRequest: _TypeAlias = GetReportRequest  # noqa: Y015
+
+@_typing.final
+class GetReportResponse(_message.Message):
+    """How it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def report(self) -> Global___Report:
+        """Output only. The report."""
+
+    def __init__(
+        self,
+        *,
+        report: Global___Report | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetReportResponse: _TypeAlias = GetReportResponse  # noqa: Y015
+
+@_typing.final
+class ListReportsRequest(_message.Message):
+    """Asks for reports."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Optional. At most so many, 1 to 200; 50 when left out."""
+    page_token: _builtins.str
+    """Optional. `next_page_token` of the answer before."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReportsRequest: _TypeAlias = ListReportsRequest  # noqa: Y015
+
+@_typing.final
+class ListReportsResponse(_message.Message):
+    """Reports."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Output only. For the next page; empty on the last one."""
+    @_builtins.property
+    def reports(self) -> _containers.RepeatedCompositeFieldContainer[Global___Report]:
+        """Output only. Newest first."""
+
+    def __init__(
+        self,
+        *,
+        reports: _abc.Iterable[Global___Report] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "reports", b"reports"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReportsResponse: _TypeAlias = ListReportsResponse  # noqa: Y015
+
+@_typing.final
+class PrepareSignOffRequest(_message.Message):
+    """Asks for the statement to sign."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_ID_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    report_id: _builtins.str
+    """Required. Which report."""
+    key_id: _builtins.str
+    """Required. Id of the key that will sign."""
+    def __init__(
+        self,
+        *,
+        report_id: _builtins.str = ...,
+        key_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "report_id", b"report_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PrepareSignOffRequest: _TypeAlias = PrepareSignOffRequest  # noqa: Y015
+
+@_typing.final
+class PrepareSignOffResponse(_message.Message):
+    """The statement to sign."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREPARATION_ID_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    preparation_id: _builtins.str
+    """Output only. For `SignOffReport`."""
+    statement: _builtins.bytes
+    """Output only. The statement as canonical JSON; docs/format.md says what is signed."""
+    def __init__(
+        self,
+        *,
+        preparation_id: _builtins.str = ...,
+        statement: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preparation_id", b"preparation_id", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PrepareSignOffResponse: _TypeAlias = PrepareSignOffResponse  # noqa: Y015
+
+@_typing.final
+class SignOffReportRequest(_message.Message):
+    """Signs a report off."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    PREPARATION_ID_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    """Required. As in `Infer`."""
+    preparation_id: _builtins.str
+    """Required. Of `PrepareSignOff`."""
+    signature: _builtins.bytes
+    """Required. The signature over the statement."""
+    def __init__(
+        self,
+        *,
+        idempotency_key: _builtins.str = ...,
+        preparation_id: _builtins.str = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "preparation_id", b"preparation_id", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignOffReportRequest: _TypeAlias = SignOffReportRequest  # noqa: Y015
+
+@_typing.final
+class SignOffReportResponse(_message.Message):
+    """The sign-off on record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def report(self) -> Global___Report:
+        """Output only. The report."""
+
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """Output only. Receipt of `report.signed_off`."""
+
+    def __init__(
+        self,
+        *,
+        report: Global___Report | None = ...,
+        receipt: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignOffReportResponse: _TypeAlias = SignOffReportResponse  # noqa: Y015
+
+@_typing.final
+class IssueReportRequest(_message.Message):
+    """Issues a report."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    REPORT_ID_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    """Required. As in `Infer`."""
+    report_id: _builtins.str
+    """Required. Which report."""
+    def __init__(
+        self,
+        *,
+        idempotency_key: _builtins.str = ...,
+        report_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "report_id", b"report_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IssueReportRequest: _TypeAlias = IssueReportRequest  # noqa: Y015
+
+@_typing.final
+class IssueReportResponse(_message.Message):
+    """The issue on record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def report(self) -> Global___Report:
+        """Output only. The report."""
+
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """Output only. Receipt of `report.issued`."""
+
+    def __init__(
+        self,
+        *,
+        report: Global___Report | None = ...,
+        receipt: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IssueReportResponse: _TypeAlias = IssueReportResponse  # noqa: Y015
+
+@_typing.final
+class DownloadReportRequest(_message.Message):
+    """Asks for a file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_ID_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    report_id: _builtins.str
+    """Required. Of which report."""
+    file: Global___ReportFile.ValueType
+    """Required. Which file."""
+    purpose: _builtins.str
+    """Required. Why, as in `CreateReport`; recorded."""
+    def __init__(
+        self,
+        *,
+        report_id: _builtins.str = ...,
+        file: Global___ReportFile.ValueType = ...,
+        purpose: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "purpose", b"purpose", "report_id", b"report_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DownloadReportRequest: _TypeAlias = DownloadReportRequest  # noqa: Y015
+
+@_typing.final
+class DownloadReportResponse(_message.Message):
+    """A piece of the file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """Output only. The next bytes, at most 64 KiB."""
+    def __init__(
+        self,
+        *,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DownloadReportResponse: _TypeAlias = DownloadReportResponse  # noqa: Y015

@@ -40,6 +40,41 @@ class ReportServiceStub:
                 request_serializer=attending_dot_v1_dot_report__pb2.ExportRequest.SerializeToString,
                 response_deserializer=attending_dot_v1_dot_report__pb2.ExportResponse.FromString,
                 _registered_method=True)
+        self.CreateReport = channel.unary_unary(
+                '/attending.v1.ReportService/CreateReport',
+                request_serializer=attending_dot_v1_dot_report__pb2.CreateReportRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_report__pb2.CreateReportResponse.FromString,
+                _registered_method=True)
+        self.GetReport = channel.unary_unary(
+                '/attending.v1.ReportService/GetReport',
+                request_serializer=attending_dot_v1_dot_report__pb2.GetReportRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_report__pb2.GetReportResponse.FromString,
+                _registered_method=True)
+        self.ListReports = channel.unary_unary(
+                '/attending.v1.ReportService/ListReports',
+                request_serializer=attending_dot_v1_dot_report__pb2.ListReportsRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_report__pb2.ListReportsResponse.FromString,
+                _registered_method=True)
+        self.PrepareSignOff = channel.unary_unary(
+                '/attending.v1.ReportService/PrepareSignOff',
+                request_serializer=attending_dot_v1_dot_report__pb2.PrepareSignOffRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_report__pb2.PrepareSignOffResponse.FromString,
+                _registered_method=True)
+        self.SignOffReport = channel.unary_unary(
+                '/attending.v1.ReportService/SignOffReport',
+                request_serializer=attending_dot_v1_dot_report__pb2.SignOffReportRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_report__pb2.SignOffReportResponse.FromString,
+                _registered_method=True)
+        self.IssueReport = channel.unary_unary(
+                '/attending.v1.ReportService/IssueReport',
+                request_serializer=attending_dot_v1_dot_report__pb2.IssueReportRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_report__pb2.IssueReportResponse.FromString,
+                _registered_method=True)
+        self.DownloadReport = channel.unary_stream(
+                '/attending.v1.ReportService/DownloadReport',
+                request_serializer=attending_dot_v1_dot_report__pb2.DownloadReportRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_report__pb2.DownloadReportResponse.FromString,
+                _registered_method=True)
 
 
 class ReportServiceServicer:
@@ -53,6 +88,55 @@ class ReportServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateReport(self, request, context):
+        """Required. Puts a report on record and begins to make it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetReport(self, request, context):
+        """Required. How a report stands, and how far it is made.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReports(self, request, context):
+        """Required. Lists the tenant's reports, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PrepareSignOff(self, request, context):
+        """Required. Prepares the statement by which a named person signs a report off, over the draft as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignOffReport(self, request, context):
+        """Required. Takes the signature; durable when it returns.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def IssueReport(self, request, context):
+        """Required. Issues a report that was signed off; durable when it returns.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DownloadReport(self, request, context):
+        """Required. Streams a file of a report; that it was given is on record before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReportServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +144,41 @@ def add_ReportServiceServicer_to_server(servicer, server):
                     servicer.Export,
                     request_deserializer=attending_dot_v1_dot_report__pb2.ExportRequest.FromString,
                     response_serializer=attending_dot_v1_dot_report__pb2.ExportResponse.SerializeToString,
+            ),
+            'CreateReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateReport,
+                    request_deserializer=attending_dot_v1_dot_report__pb2.CreateReportRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_report__pb2.CreateReportResponse.SerializeToString,
+            ),
+            'GetReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReport,
+                    request_deserializer=attending_dot_v1_dot_report__pb2.GetReportRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_report__pb2.GetReportResponse.SerializeToString,
+            ),
+            'ListReports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReports,
+                    request_deserializer=attending_dot_v1_dot_report__pb2.ListReportsRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_report__pb2.ListReportsResponse.SerializeToString,
+            ),
+            'PrepareSignOff': grpc.unary_unary_rpc_method_handler(
+                    servicer.PrepareSignOff,
+                    request_deserializer=attending_dot_v1_dot_report__pb2.PrepareSignOffRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_report__pb2.PrepareSignOffResponse.SerializeToString,
+            ),
+            'SignOffReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignOffReport,
+                    request_deserializer=attending_dot_v1_dot_report__pb2.SignOffReportRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_report__pb2.SignOffReportResponse.SerializeToString,
+            ),
+            'IssueReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssueReport,
+                    request_deserializer=attending_dot_v1_dot_report__pb2.IssueReportRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_report__pb2.IssueReportResponse.SerializeToString,
+            ),
+            'DownloadReport': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadReport,
+                    request_deserializer=attending_dot_v1_dot_report__pb2.DownloadReportRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_report__pb2.DownloadReportResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +209,195 @@ class ReportService:
             '/attending.v1.ReportService/Export',
             attending_dot_v1_dot_report__pb2.ExportRequest.SerializeToString,
             attending_dot_v1_dot_report__pb2.ExportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.ReportService/CreateReport',
+            attending_dot_v1_dot_report__pb2.CreateReportRequest.SerializeToString,
+            attending_dot_v1_dot_report__pb2.CreateReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.ReportService/GetReport',
+            attending_dot_v1_dot_report__pb2.GetReportRequest.SerializeToString,
+            attending_dot_v1_dot_report__pb2.GetReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.ReportService/ListReports',
+            attending_dot_v1_dot_report__pb2.ListReportsRequest.SerializeToString,
+            attending_dot_v1_dot_report__pb2.ListReportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PrepareSignOff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.ReportService/PrepareSignOff',
+            attending_dot_v1_dot_report__pb2.PrepareSignOffRequest.SerializeToString,
+            attending_dot_v1_dot_report__pb2.PrepareSignOffResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignOffReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.ReportService/SignOffReport',
+            attending_dot_v1_dot_report__pb2.SignOffReportRequest.SerializeToString,
+            attending_dot_v1_dot_report__pb2.SignOffReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IssueReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.ReportService/IssueReport',
+            attending_dot_v1_dot_report__pb2.IssueReportRequest.SerializeToString,
+            attending_dot_v1_dot_report__pb2.IssueReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/attending.v1.ReportService/DownloadReport',
+            attending_dot_v1_dot_report__pb2.DownloadReportRequest.SerializeToString,
+            attending_dot_v1_dot_report__pb2.DownloadReportResponse.FromString,
             options,
             channel_credentials,
             insecure,

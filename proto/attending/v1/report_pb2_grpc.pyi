@@ -35,6 +35,20 @@ class ReportServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ReportServiceAsyncStub: ...
     Export: _grpc.UnaryStreamMultiCallable[_report_pb2.ExportRequest, _report_pb2.ExportResponse]
     """Required. Streams a bundle that verifies offline."""
+    CreateReport: _grpc.UnaryUnaryMultiCallable[_report_pb2.CreateReportRequest, _report_pb2.CreateReportResponse]
+    """Required. Puts a report on record and begins to make it."""
+    GetReport: _grpc.UnaryUnaryMultiCallable[_report_pb2.GetReportRequest, _report_pb2.GetReportResponse]
+    """Required. How a report stands, and how far it is made."""
+    ListReports: _grpc.UnaryUnaryMultiCallable[_report_pb2.ListReportsRequest, _report_pb2.ListReportsResponse]
+    """Required. Lists the tenant's reports, newest first."""
+    PrepareSignOff: _grpc.UnaryUnaryMultiCallable[_report_pb2.PrepareSignOffRequest, _report_pb2.PrepareSignOffResponse]
+    """Required. Prepares the statement by which a named person signs a report off, over the draft as it is."""
+    SignOffReport: _grpc.UnaryUnaryMultiCallable[_report_pb2.SignOffReportRequest, _report_pb2.SignOffReportResponse]
+    """Required. Takes the signature; durable when it returns."""
+    IssueReport: _grpc.UnaryUnaryMultiCallable[_report_pb2.IssueReportRequest, _report_pb2.IssueReportResponse]
+    """Required. Issues a report that was signed off; durable when it returns."""
+    DownloadReport: _grpc.UnaryStreamMultiCallable[_report_pb2.DownloadReportRequest, _report_pb2.DownloadReportResponse]
+    """Required. Streams a file of a report; that it was given is on record before."""
 
 @_typing.type_check_only
 class ReportServiceAsyncStub(ReportServiceStub):
@@ -43,6 +57,20 @@ class ReportServiceAsyncStub(ReportServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Export: _aio.UnaryStreamMultiCallable[_report_pb2.ExportRequest, _report_pb2.ExportResponse]  # type: ignore[assignment]
     """Required. Streams a bundle that verifies offline."""
+    CreateReport: _aio.UnaryUnaryMultiCallable[_report_pb2.CreateReportRequest, _report_pb2.CreateReportResponse]  # type: ignore[assignment]
+    """Required. Puts a report on record and begins to make it."""
+    GetReport: _aio.UnaryUnaryMultiCallable[_report_pb2.GetReportRequest, _report_pb2.GetReportResponse]  # type: ignore[assignment]
+    """Required. How a report stands, and how far it is made."""
+    ListReports: _aio.UnaryUnaryMultiCallable[_report_pb2.ListReportsRequest, _report_pb2.ListReportsResponse]  # type: ignore[assignment]
+    """Required. Lists the tenant's reports, newest first."""
+    PrepareSignOff: _aio.UnaryUnaryMultiCallable[_report_pb2.PrepareSignOffRequest, _report_pb2.PrepareSignOffResponse]  # type: ignore[assignment]
+    """Required. Prepares the statement by which a named person signs a report off, over the draft as it is."""
+    SignOffReport: _aio.UnaryUnaryMultiCallable[_report_pb2.SignOffReportRequest, _report_pb2.SignOffReportResponse]  # type: ignore[assignment]
+    """Required. Takes the signature; durable when it returns."""
+    IssueReport: _aio.UnaryUnaryMultiCallable[_report_pb2.IssueReportRequest, _report_pb2.IssueReportResponse]  # type: ignore[assignment]
+    """Required. Issues a report that was signed off; durable when it returns."""
+    DownloadReport: _aio.UnaryStreamMultiCallable[_report_pb2.DownloadReportRequest, _report_pb2.DownloadReportResponse]  # type: ignore[assignment]
+    """Required. Streams a file of a report; that it was given is on record before."""
 
 class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     """Signed evidence to take away."""
@@ -54,5 +82,61 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_report_pb2.ExportResponse], _abc.AsyncIterator[_report_pb2.ExportResponse]]:
         """Required. Streams a bundle that verifies offline."""
+
+    @_abc_1.abstractmethod
+    def CreateReport(
+        self,
+        request: _report_pb2.CreateReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_report_pb2.CreateReportResponse, _abc.Awaitable[_report_pb2.CreateReportResponse]]:
+        """Required. Puts a report on record and begins to make it."""
+
+    @_abc_1.abstractmethod
+    def GetReport(
+        self,
+        request: _report_pb2.GetReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_report_pb2.GetReportResponse, _abc.Awaitable[_report_pb2.GetReportResponse]]:
+        """Required. How a report stands, and how far it is made."""
+
+    @_abc_1.abstractmethod
+    def ListReports(
+        self,
+        request: _report_pb2.ListReportsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_report_pb2.ListReportsResponse, _abc.Awaitable[_report_pb2.ListReportsResponse]]:
+        """Required. Lists the tenant's reports, newest first."""
+
+    @_abc_1.abstractmethod
+    def PrepareSignOff(
+        self,
+        request: _report_pb2.PrepareSignOffRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_report_pb2.PrepareSignOffResponse, _abc.Awaitable[_report_pb2.PrepareSignOffResponse]]:
+        """Required. Prepares the statement by which a named person signs a report off, over the draft as it is."""
+
+    @_abc_1.abstractmethod
+    def SignOffReport(
+        self,
+        request: _report_pb2.SignOffReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_report_pb2.SignOffReportResponse, _abc.Awaitable[_report_pb2.SignOffReportResponse]]:
+        """Required. Takes the signature; durable when it returns."""
+
+    @_abc_1.abstractmethod
+    def IssueReport(
+        self,
+        request: _report_pb2.IssueReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_report_pb2.IssueReportResponse, _abc.Awaitable[_report_pb2.IssueReportResponse]]:
+        """Required. Issues a report that was signed off; durable when it returns."""
+
+    @_abc_1.abstractmethod
+    def DownloadReport(
+        self,
+        request: _report_pb2.DownloadReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_report_pb2.DownloadReportResponse], _abc.AsyncIterator[_report_pb2.DownloadReportResponse]]:
+        """Required. Streams a file of a report; that it was given is on record before."""
 
 def add_ReportServiceServicer_to_server(servicer: ReportServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

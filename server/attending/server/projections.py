@@ -129,6 +129,24 @@ review_item = Table(
 
 # One row a reviewer's signature, by its nonce: what oversight counts. How long somebody read is no part of it: that is
 # their own figure and lies in the vault.
+# One row a report, following its stream.
+report = Table(
+    "report",
+    metadata,
+    Column("log_id", String(64), primary_key=True),
+    Column("report_id", String(40), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("purpose", String(32), nullable=False),
+    Column("requested_by", String(160), nullable=False),
+    Column("requested_index", BigInteger, nullable=False),
+    Column("requested_at", String(27), nullable=False),
+    Column("tree_size", BigInteger, nullable=False),
+    Column("signer", String(128)),
+    Column("issued_at", String(27)),
+    Index(None, "log_id", "requested_index"),
+)
+
 review_signature = Table(
     "review_signature",
     metadata,

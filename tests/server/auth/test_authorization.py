@@ -53,6 +53,8 @@ OFFICE = READ_USERS | END_USERS | {"ProofUser", "ConfirmPasskeyCode"}
 IN_EMERGENCY = {"BeginEmergencyAccess", "EndEmergencyAccess", "ListEmergencyAccess"}
 READ_EXAMINATIONS = {"ListExceptions", "ListExaminations"}
 EXAMINE = READ_EXAMINATIONS | {"DisposeExceptions", "PrepareExamination", "SignExamination"}
+STAND_FOR_REPORTS = {"GetReport", "ListReports", "DownloadReport", "PrepareSignOff", "SignOffReport"}
+REPORTS = STAND_FOR_REPORTS | {"CreateReport", "IssueReport"}
 AFTER_EMERGENCY = {"EndEmergencyAccess", "ListEmergencyAccess", "ReviewEmergencyAccess"}
 IN_FORCE = {"ListActivations", "ListHazards"}
 READ_AGAIN = {"ListSecondReads", "GetSecondRead", "DecideSecondRead"}
@@ -80,8 +82,9 @@ MAY: dict[str, set[str]] = {
     "dr-rivera": CLINICAL,
     "dr-chen": CLINICAL,
     "demo-pharmacist": CLINICAL | TRY | {"AttestFact"},
-    "demo-medical-director": OVERSIGHT | PEER_REVIEW,
+    "demo-medical-director": OVERSIGHT | PEER_REVIEW | STAND_FOR_REPORTS,
     "demo-auditor": ENTRIES
+    | REPORTS
     | OVERSIGHT
     | PROOFS
     | READ_PROMPTS
@@ -102,6 +105,7 @@ MAY: dict[str, set[str]] = {
     | BIND_USERS
     | END_USERS,
     "demo-privacy-officer": ENTRIES
+    | REPORTS
     | PROOFS
     | CUSTODY
     | IN_FORCE
@@ -114,6 +118,7 @@ MAY: dict[str, set[str]] = {
     "demo-safety-officer": (
         LOOK
         | TRY
+        | STAND_FOR_REPORTS
         | EXAMINE
         | OVERSIGHT
         | RECALL

@@ -51,6 +51,7 @@ from tests.server.inference.conftest import (
 from tests.server.practice.conftest import CATALOGUE, Room
 from tests.server.replay.notices import told
 from tests.server.replay.people import lives
+from tests.server.replay.reports import reported
 from tests.server.review.conftest import LEASE_SECONDS, Ward, phi_of, revise
 from tests.server.review.test_break_glass import OFFICER, permit
 from tests.server.review.test_desk import claim, dispose_all, fresh, held, sign, ticket_of
@@ -102,6 +103,7 @@ async def whole_life(ward: Ward) -> str:
     """Every way that an inference, a ticket, a prompt and a key can go; returns the pseudonym of a patient."""
     gate, desk, people = ward.gate, ward.desk, [ward.rivera.principal, ward.chen.principal]
     patient = await gate.ledger.pseudonym(TENANT, "MRN-1")
+    await reported(ward, gate.folder / "of-reports")
     about = context("administrative-letter", subject_ref="MRN-1", on_behalf_of="rivera")
     # Released, delivered, recorded; blocked before the model and after it; failed.
     released = await gate.pipeline.infer(CALLER, infer_call(context=about), key("released"))

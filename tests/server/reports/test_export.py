@@ -22,7 +22,7 @@ from attending.server.errors import InvalidRequest, NotFound
 from attending.server.halt.switch import Order
 from attending.server.inference.outcome import Outcome
 from attending.server.reports import export as export_module
-from attending.server.reports.export import Exporter, ExportOrder, _workplace
+from attending.server.reports.export import Exporter, ExportOrder, workplace
 from attending.server.services.report import ReportService
 from attending.v1 import report_pb2
 
@@ -226,7 +226,7 @@ def test_servers_that_start_together_share_the_folder(ward: Ward, tmp_path: Path
 
     def start(_number: int) -> tuple[Path, int]:
         Exporter(ward.gate.ledger, folder, phi_of(ward.gate), ward.gate.clock)
-        return _workplace(folder)
+        return workplace(folder)
 
     with ThreadPoolExecutor(8) as pool:
         places = list(pool.map(start, range(64)))

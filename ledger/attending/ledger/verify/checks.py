@@ -27,6 +27,7 @@ from attending.ledger.verify.leases import Leases
 from attending.ledger.verify.own_view import OwnViews
 from attending.ledger.verify.practice import Practice
 from attending.ledger.verify.report import Findings
+from attending.ledger.verify.report_sign_offs import ReportSignOffs
 from attending.ledger.verify.signatures import Signatures, Signed
 from attending.ledger.verify.succession import Successions
 from attending.ledger.verify.suppressions import Suppressions
@@ -148,6 +149,7 @@ class Checks:
         self._halts = Halts(findings)
         self._glass = BreakGlass(findings, whole=scope is not Scope.SUBSET and begin == 0)
         self._examinations = Examinations(findings, self._signatures, whole=from_start)
+        self._reports = ReportSignOffs(findings, self._signatures, whole=from_start)
         self._activations = Activations(findings, whole=scope is not Scope.SUBSET, begin=begin)
         self._draws = Draws(findings, whole=scope is not Scope.SUBSET and begin == 0)
         self._practice = Practice(findings, whole=from_start)
@@ -161,6 +163,7 @@ class Checks:
         self._glass.passed(entry.time)
         self._examinations.visit(entry)
         self._signatures.visit(entry)
+        self._reports.visit(entry)
         self.successions.visit(entry)
         self._draws.visit(entry)
         self._practice.visit(entry)

@@ -58,7 +58,7 @@ def export(
     )
     for field, text in (("from", from_time), ("to", to_time)):
         if text is not None:
-            getattr(request, field).FromDatetime(_moment(text, field))
+            getattr(request, field).FromDatetime(moment(text, field))
     with Client(connection) as client:
         entries = download(client, request, out_path)
     click.echo(f"{out_path}: {entries} entries, {out_path.stat().st_size} bytes")
@@ -86,7 +86,7 @@ def download(client: Client, request: report_pb2.ExportRequest, out_path: Path) 
     return entries
 
 
-def _moment(text: str, field: str) -> datetime:
+def moment(text: str, field: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

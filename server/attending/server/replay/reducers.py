@@ -19,6 +19,7 @@ from attending.server.practice import projection as practice
 from attending.server.prompts import projection as prompts
 from attending.server.recall import projection as recall
 from attending.server.replay.fact import Fact, Reducer, pending_fact, stored_fact
+from attending.server.reports import projection as reports
 from attending.server.review import projection as review
 
 REDUCERS: Final[Mapping[str, tuple[Reducer, ...]]] = {
@@ -61,6 +62,9 @@ REDUCERS: Final[Mapping[str, tuple[Reducer, ...]]] = {
     "break_glass.used": (emergency.used, review.glass_broken),
     "break_glass.ended": (emergency.ended,),
     "break_glass.reviewed": (emergency.reviewed, review.glass_reviewed),
+    "report.requested": (reports.requested,),
+    "report.signed_off": (reports.signed_off,),
+    "report.issued": (reports.issued,),
     "notice.due": (notices.due,),
     "notice.settled": (notices.settled,),
     "notice.retried": (notices.retried,),
@@ -102,7 +106,7 @@ UNPROJECTED: Final[frozenset[str]] = frozenset(
         "finding.suppressed",
         *("model.approved", "model.retired"),
         *("budget.exceeded", "budget.changed"),
-        *("report.issued", "disclosure.suspended"),
+        *("report.disclosed", "disclosure.suspended"),
     }
 )
 """Types that write no row, by decision."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grpc
 from attending.server.app import App, Component
+from attending.server.reports.desk import ReportDesk
 from attending.server.reports.export import Exporter
 from attending.server.services.report import ReportService
 from attending.v1 import report_pb2, report_pb2_grpc
@@ -16,7 +17,15 @@ class Reports(Component):
 
     def __init__(self, app: App) -> None:
         exporter = Exporter(app.ledger, app.config.storage.folder / "exports", app.phi, app.now)
-        self._service = ReportService(app.ledger, exporter, app.authorizer, app.phi)
+        desk = ReportDesk(
+            ledger=app.ledger,
+            exporter=exporter,
+            authorizer=app.authorizer,
+            folder=app.config.storage.folder / "reports",
+            embedded=app.embedded,
+            now=app.now,
+        )
+        self._service = ReportService(app.ledger, exporter, app.authorizer, app.phi, desk)
 
     async def drain(self) -> None:
         await self._service.drain()

@@ -60,7 +60,7 @@ class ExportOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Plan:
     """A snapshot of what to write: entries appended later, this export's own included, stay outside."""
 
     scope: Scope
@@ -85,7 +85,7 @@ class Exporter:
         self._folder = folder
         self._now = now
         make_folder(folder)
-        _sweep(folder)
+        sweep(folder)
 
     @asynccontextmanager
     async def bundle(
@@ -96,56 +96,71 @@ class Exporter:
         Raises InvalidRequest, NotFound (no entry in the period, unknown inference).
         """
         tenant = permit.principal.tenant
-        plan = await self._plan(tenant, order)
+        plan = await self.plan(tenant, order)
         await self._recorded(permit, order, plan, once)
-        work, lock = _workplace(self._folder)
+        work, lock = workplace(self._folder)
         try:
             path = work / "bundle.attending"
-            context = await self._context(tenant, plan)
-            loop = asyncio.get_running_loop()
-            source = _Source(self._ledger, loop, tenant, plan, progress)
-            proofs: list[list[bytes]] | None = None
-            if plan.scope is Scope.SUBSET:
-                proofs = [
-                    await self._ledger.inclusion_proof(tenant, index, plan.size) for index in plan.indexes
-                ]
-            await asyncio.to_thread(
-                write_bundle,
-                path,
-                origin=self._ledger.origin(tenant),
-                scope=plan.scope,
-                begin=plan.begin,
-                end=plan.end,
-                entries=source.entries(),
-                checkpoint_note=plan.checkpoint,
-                sign=lambda text: self._ledger.sign_note(tenant, text, plan.size),
-                created=self._now(),
-                range_hashes=await self._ledger.range_frontier(tenant, plan.begin)
-                if plan.scope is Scope.RANGE
-                else (),
-                consistency=await self._ledger.consistency_proof(tenant, plan.end, plan.size)
-                if plan.scope is Scope.RANGE and plan.end < plan.size
-                else (),
-                proofs=proofs,
-                context=context,
-                introductions=await self._introductions(tenant, plan),
-                payloads=source.payloads() if order.include_payloads else None,
-                verifier_keys=[self._ledger.verifier_key(tenant, plan.size)],
-                figures=True,
-            )
+            await self.write(tenant, plan, path, self._now(), progress, payloads=order.include_payloads)
             yield path
         finally:
             await asyncio.to_thread(shutil.rmtree, work, True)
             os.close(lock)
 
-    async def _introductions(self, tenant: str, plan: _Plan) -> list[tuple[str, Sequence[bytes]]]:
+    async def write(
+        self,
+        tenant: str,
+        plan: Plan,
+        path: Path,
+        created: datetime,
+        progress: Progress,
+        *,
+        payloads: bool = False,
+    ) -> None:
+        """Writes the bundle of a plan, whole or not at all: the same bytes for the same plan and `created`, as long as
+        the log's key is the same and nothing of it is erased or pruned.
+
+        Raises SigningKeyRetired, and the ledger's errors.
+        """
+        context = await self._context(tenant, plan)
+        loop = asyncio.get_running_loop()
+        source = _Source(self._ledger, loop, tenant, plan, progress)
+        proofs: list[list[bytes]] | None = None
+        if plan.scope is Scope.SUBSET:
+            proofs = [await self._ledger.inclusion_proof(tenant, index, plan.size) for index in plan.indexes]
+        await asyncio.to_thread(
+            write_bundle,
+            path,
+            origin=self._ledger.origin(tenant),
+            scope=plan.scope,
+            begin=plan.begin,
+            end=plan.end,
+            entries=source.entries(),
+            checkpoint_note=plan.checkpoint,
+            sign=lambda text: self._ledger.sign_note(tenant, text, plan.size),
+            created=created,
+            range_hashes=await self._ledger.range_frontier(tenant, plan.begin)
+            if plan.scope is Scope.RANGE
+            else (),
+            consistency=await self._ledger.consistency_proof(tenant, plan.end, plan.size)
+            if plan.scope is Scope.RANGE and plan.end < plan.size
+            else (),
+            proofs=proofs,
+            context=context,
+            introductions=await self._introductions(tenant, plan),
+            payloads=source.payloads() if payloads else None,
+            verifier_keys=[self._ledger.verifier_key(tenant, plan.size)],
+            figures=True,
+        )
+
+    async def _introductions(self, tenant: str, plan: Plan) -> list[tuple[str, Sequence[bytes]]]:
         """What leads from the log's first key to the one that signs the bundle, each with the proof up to its head."""
         return [
             (text, await self._ledger.consistency_proof(tenant, parse_receipt(text).index + 1, plan.size))
             for text in self._ledger.introductions(tenant, plan.size)
         ]
 
-    async def _recorded(self, permit: Permit, order: ExportOrder, plan: _Plan, once: Once) -> None:
+    async def _recorded(self, permit: Permit, order: ExportOrder, plan: Plan, once: Once) -> None:
         """Returns when the export is on record: with payloads, for every person whose content it holds.
 
         A crash on the way leaves exports on record that nobody received: the safe side. A retry makes its bundle anew,
@@ -184,7 +199,7 @@ class Exporter:
             if order.include_payloads:
                 await self._ledger.append(tenant, [whole])
 
-    async def _subjects(self, tenant: str, plan: _Plan) -> list[str]:
+    async def _subjects(self, tenant: str, plan: Plan) -> list[str]:
         """Pseudonyms of everybody whom the entries with payloads are about, sorted."""
         found: set[str] = set()
         async for entry in self._planned(tenant, plan):
@@ -192,7 +207,7 @@ class Exporter:
                 found.add(entry.subject)
         return sorted(found)
 
-    async def _planned(self, tenant: str, plan: _Plan) -> AsyncIterator[Entry]:
+    async def _planned(self, tenant: str, plan: Plan) -> AsyncIterator[Entry]:
         if plan.scope is Scope.SUBSET:
             for index in plan.indexes:
                 yield await self._ledger.get_entry(tenant, index)
@@ -201,7 +216,8 @@ class Exporter:
             for entry in await self._ledger.list_entries(tenant, start, min(_BLOCK, plan.end - start)):
                 yield entry
 
-    async def _plan(self, tenant: str, order: ExportOrder) -> _Plan:
+    async def plan(self, tenant: str, order: ExportOrder) -> Plan:
+        """What to write, under the newest checkpoint. Raises InvalidRequest, NotFound."""
         if len(order.inference_ids) > MAX_INFERENCES:
             raise InvalidRequest([("inference_ids", f"has more than {MAX_INFERENCES} ids")])
         if order.inference_ids and (order.from_time or order.to_time):
@@ -211,23 +227,37 @@ class Exporter:
         checkpoint = await self._ledger.checkpoint(tenant)
         size = parse_checkpoint(checkpoint).size
         if order.inference_ids:
-            indexes: set[int] = set()
-            for inference_id in dict.fromkeys(order.inference_ids):
-                stream = await self._ledger.stream_entries(tenant, inference_id)
-                if not stream or not inference_id.startswith("inf_"):
-                    raise NotFound("UNKNOWN_INFERENCE")
-                indexes |= {entry.index for entry in stream if entry.index < size}
-            indexes |= {entry.index for entry in await self._key_entries(tenant) if entry.index < size}
-            if order.include_payloads:
-                indexes |= await self._certificates(tenant, indexes, size)
-            chosen = tuple(sorted(indexes))
-            return _Plan(Scope.SUBSET, chosen[0], chosen[-1] + 1, chosen, checkpoint, size)
+            return await self.subset(
+                tenant, order.inference_ids, checkpoint, size, certificates=order.include_payloads
+            )
         begin = await self._first_at(tenant, order.from_time, size) if order.from_time else 0
         end = await self._first_at(tenant, order.to_time, size) if order.to_time else size
         if begin >= end:
             raise NotFound("NO_ENTRIES_IN_PERIOD")
         scope = Scope.FULL if (begin, end) == (0, size) else Scope.RANGE
-        return _Plan(scope, begin, end, (), checkpoint, size)
+        return Plan(scope, begin, end, (), checkpoint, size)
+
+    async def subset(
+        self,
+        tenant: str,
+        inference_ids: Sequence[str],
+        checkpoint: str,
+        size: int,
+        *,
+        certificates: bool = False,
+    ) -> Plan:
+        """The entries of chosen inferences under a checkpoint of `size`. Raises NotFound (UNKNOWN_INFERENCE)."""
+        indexes: set[int] = set()
+        for inference_id in dict.fromkeys(inference_ids):
+            stream = await self._ledger.stream_entries(tenant, inference_id)
+            if not stream or not inference_id.startswith("inf_"):
+                raise NotFound("UNKNOWN_INFERENCE")
+            indexes |= {entry.index for entry in stream if entry.index < size}
+        indexes |= {entry.index for entry in await self._key_entries(tenant) if entry.index < size}
+        if certificates:
+            indexes |= await self._certificates(tenant, indexes, size)
+        chosen = tuple(sorted(indexes))
+        return Plan(Scope.SUBSET, chosen[0], chosen[-1] + 1, chosen, checkpoint, size)
 
     async def _certificates(self, tenant: str, indexes: set[int], size: int) -> set[int]:
         """Entries that say why payloads of those at `indexes` are gone: without them V19 cannot decide."""
@@ -250,7 +280,7 @@ class Exporter:
                 high = middle
         return low
 
-    async def _context(self, tenant: str, plan: _Plan) -> list[tuple[bytes, Sequence[bytes]]]:
+    async def _context(self, tenant: str, plan: Plan) -> list[tuple[bytes, Sequence[bytes]]]:
         """Entries before a range that its checks rest on: keys, the earlier part of streams that go on, and whether
         anything was halted.
         """
@@ -290,7 +320,7 @@ class Exporter:
         return found
 
 
-def _workplace(folder: Path) -> tuple[Path, int]:
+def workplace(folder: Path) -> tuple[Path, int]:
     """A new folder in `folder`, and the descriptor whose closing gives up the lock on it."""
     while True:
         work = Path(tempfile.mkdtemp(dir=folder))
@@ -304,7 +334,7 @@ def _workplace(folder: Path) -> tuple[Path, int]:
             os.close(lock)
 
 
-def _sweep(folder: Path) -> None:
+def sweep(folder: Path) -> None:
     """Removes what crashed exports left in `folder`: whatever no living process holds."""
     for left in folder.iterdir():
         with contextlib.suppress(OSError):  # it is held, or another process removes it
@@ -332,7 +362,7 @@ class _Source:
         ledger: Ledger,
         loop: asyncio.AbstractEventLoop,
         tenant: str,
-        plan: _Plan,
+        plan: Plan,
         progress: Progress,
     ) -> None:
         self._ledger = ledger

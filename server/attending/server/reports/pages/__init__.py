@@ -1,0 +1,1 @@
+"""The templates that typst sets."""

@@ -1,0 +1,54 @@
+"""What a report is, apart from its bundle: kind, scope in words, who asked, and who signed it off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Kind(StrEnum):
+    """What a report is for."""
+
+    REGULATOR = "regulator"
+    """A period or a choice of inferences, with every figure."""
+    DOSSIER = "dossier"
+    """One inference: what made it, what was checked, who signed."""
+
+
+TITLES: Final[Mapping[Kind, str]] = {
+    Kind.REGULATOR: "Regulator report",
+    Kind.DOSSIER: "Dossier of one output",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOff:
+    """The signature under a report. `name` is the signer's id, `statement` the canonical JSON that was signed."""
+
+    name: str
+    role: str
+    meaning: str
+    time: str
+    key_id: str
+    algorithm: str
+    signature: str
+    statement: str
+    entry: int
+
+
+@dataclass(frozen=True, slots=True)
+class Particulars:
+    """`scope` are (what, which) of everything that was asked for; `requested_at` canonical."""
+
+    report_id: str
+    kind: Kind
+    origin: str
+    purpose: str
+    requested_by: str
+    requested_at: str
+    scope: tuple[tuple[str, str], ...]
+    verifier_key: str
+    embedded: bool = False
+    signed_off: SignedOff | None = None

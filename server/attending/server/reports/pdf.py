@@ -1,0 +1,131 @@
+"""A finished bundle made into a report's PDF, with the evidence attached."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from attending.ledger.note import VerifierKey
+from attending.ledger.verify.bundle import Progress
+from attending.server import clock
+from attending.server.reports import annexes, dossier, regulator
+from attending.server.reports import cover as first
+from attending.server.reports.blocks import Block
+from attending.server.reports.particulars import TITLES, Kind, Particulars
+from attending.server.reports.source import Source, read_source
+from attending.server.reports.typeset import Attachment, draw, plain, typeset
+
+TEMPLATE: Final = "report.typ"
+STATISTICS: Final = "statistics.json"
+REGISTER: Final = "register.csv"
+MOST_ATTACHED_BYTES: Final = 256 << 20
+"""A larger bundle is not attached: it is given beside the report, which names its hash."""
+
+_SECTIONS: Final[dict[Kind, Callable[[Source], Iterable[Block]]]] = {
+    Kind.REGULATOR: regulator.sections,
+    Kind.DOSSIER: dossier.sections,
+}
+
+
+def make_pdf(
+    bundle: Path,
+    about: Particulars,
+    work: Path,
+    *,
+    inference: str | None = None,
+    progress: Progress | None = None,
+) -> bytes:
+    """The PDF of the report over `bundle`: PDF/A-3a and PDF/UA-1, the same bytes for the same arguments. Blocks.
+
+    `work` is an empty folder of the caller's. Raises VerificationError where the bundle is none, OSError.
+    """
+    data, attachments = _make(bundle, about, work, inference, progress)
+    return typeset(TEMPLATE, data, attachments, work)
+
+
+def draw_pages(
+    bundle: Path, about: Particulars, *, inference: str | None = None, ppi: float = 80
+) -> list[bytes]:
+    """The pages as PNG images."""
+    work = Path(tempfile.mkdtemp())
+    try:
+        data, _attachments = _make(bundle, about, work, inference, None)
+        return draw(TEMPLATE, data, work, ppi)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _make(
+    bundle: Path, about: Particulars, work: Path, inference: str | None, progress: Progress | None
+) -> tuple[dict[str, Any], list[Attachment]]:
+    register, statistics = work / REGISTER, work / STATISTICS
+    key = VerifierKey.parse(about.verifier_key)
+    source = read_source(bundle, key, register, inference=inference, progress=progress)
+    statistics.write_bytes(source.statistics_json)
+    attachments = [
+        Attachment(STATISTICS, statistics, "application/json", "data", "Every figure of this report"),
+        Attachment(REGISTER, register, "text/csv", "supplement", "Every exception, a line each"),
+    ]
+    if source.size_bytes <= MOST_ATTACHED_BYTES:
+        what = "The evidence: entries, proofs, signed head"
+        attachments.insert(0, Attachment(first.BUNDLE, bundle, "application/zip", "source", what))
+    files = [(first.BUNDLE, source.sha256, _bundle_words(source))] + [
+        (item.name, hashlib.sha256(item.path.read_bytes()).hexdigest(), item.description)
+        for item in attachments
+        if item.path != bundle
+    ]
+    blocks = [
+        *first.cover(source, about),
+        *first.signature(about),
+        *first.limits(source, about),
+        *_SECTIONS[about.kind](source),
+        *annexes.trace(source),
+        *annexes.checks(source),
+        *annexes.attached(source, files),
+        *annexes.figures(source),
+    ]
+    return _document(source, about, blocks), attachments
+
+
+def _document(source: Source, about: Particulars, blocks: list[Block]) -> dict[str, Any]:
+    head, title = source.head, TITLES[about.kind]
+    made = clock.parse(about.requested_at)
+    root = base64.b64encode(head.root).decode()
+    state = "DRAFT, not signed" if about.signed_off is None else f"Signed off {about.signed_off.time[:10]}"
+    return {
+        "title": title,
+        "subtitle": plain(f"Of {head.origin}, on {about.requested_at[:10]}"),
+        "author": plain(about.origin),
+        "description": f"{title} {about.report_id}; tree head of {head.origin}: size {head.size}, root {root}",
+        # The document information carries the tree head, for whoever reads it by a program.
+        "keywords": [
+            f"attending-report={about.report_id}",
+            f"attending-origin={head.origin}",
+            f"attending-size={head.size}",
+            f"attending-root={root}",
+            f"attending-bundle-sha256={source.sha256}",
+        ],
+        "date": {
+            "year": made.year,
+            "month": made.month,
+            "day": made.day,
+            "hour": made.hour,
+            "minute": made.minute,
+            "second": made.second,
+        },
+        "running": plain(f"{title} {about.report_id}"),
+        "state": state,
+        "foot": plain(f"{head.origin}, tree size {head.size}, root {root}"),
+        "blocks": blocks,
+    }
+
+
+def _bundle_words(source: Source) -> str:
+    if source.size_bytes <= MOST_ATTACHED_BYTES:
+        return "The evidence: entries, proofs, signed head"
+    return f"The evidence, {source.size_bytes} bytes: too large to attach, given beside this file"

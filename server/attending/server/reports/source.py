@@ -1,0 +1,186 @@
+"""What the pages of a report are made from: one finished bundle, read again, and the verdict over it.
+
+A report says nothing that is not in its bundle: whoever holds the bundle can make the pages' figures again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from attending.ledger.canonical import MAX_ENTRY_BYTES, encode
+from attending.ledger.checkpoint import UnverifiedCheckpoint, parse_checkpoint
+from attending.ledger.entry import Entry, parse_entry
+from attending.ledger.note import MAX_NOTE_BYTES, VerifierKey
+from attending.ledger.verify import container as containers
+from attending.ledger.verify.bundle import Anchors, Progress, verify_bundle
+from attending.ledger.verify.container import Container
+from attending.ledger.verify.manifest import (
+    CHECKPOINT,
+    ENTRIES,
+    MANIFEST,
+    MAX_MANIFEST_BYTES,
+    STATISTICS,
+    Manifest,
+    parse_manifest,
+)
+from attending.ledger.verify.register import Line, line_of, register_csv
+from attending.ledger.verify.report import Report
+from attending.ledger.verify.statistics import MAX_BYTES, EntryStatistics, statistics_json
+
+MOST_LINES: Final = 200
+"""Exceptions, changes and signatures that are printed one by one; the register that is attached has all."""
+MOST_TRACED: Final = 400
+"""Entries of one inference that a dossier prints."""
+
+
+@dataclass
+class Gathered:
+    """What one pass over the entries keeps: bounded, however many entries there are."""
+
+    statistics: Mapping[str, Any] = field(default_factory=dict)
+    exceptions: list[Line] = field(default_factory=list)
+    exceptions_total: int = 0
+    changes: deque[Entry] = field(default_factory=lambda: deque(maxlen=MOST_LINES))
+    """The newest entries that put something in force or out of it."""
+    changes_total: int = 0
+    signatures: deque[Entry] = field(default_factory=lambda: deque(maxlen=MOST_LINES))
+    signatures_total: int = 0
+    incidents: deque[Entry] = field(default_factory=lambda: deque(maxlen=MOST_LINES))
+    incidents_total: int = 0
+    traced: str | None = None
+    """The inference that the report is about, or else the last one that was released."""
+    trace: list[tuple[int, Entry]] = field(default_factory=list)
+    """Its entries, each with the number of its line in the bundle, from 1."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A bundle, what was gathered from it, and what the verifier says of it."""
+
+    path: Path
+    sha256: str
+    size_bytes: int
+    manifest: Manifest
+    head: UnverifiedCheckpoint
+    report: Report
+    gathered: Gathered
+
+    @property
+    def statistics_json(self) -> bytes:
+        """The bytes of `statistics.json`, counted here; V20 says whether those of the bundle are the same."""
+        return statistics_json(self.gathered.statistics)
+
+
+CHANGES: Final = frozenset(
+    {
+        *("policy.activated", "policy.retired", "policy.version"),
+        *("knowledge.activated", "knowledge.rejudged"),
+        *("prompt.version", "prompt.label"),
+        *("model.registered", "model.approved", "model.retired"),
+        *("rag.version", "document.registered", "document.withdrawn"),
+        *("key.rotated", "system.halted", "system.resumed", "eval.completed"),
+    }
+)
+_INCIDENTS: Final = frozenset({"incident.opened", "incident.closed"})
+
+
+def read_source(
+    path: Path,
+    key: VerifierKey,
+    register: Path,
+    *,
+    inference: str | None = None,
+    progress: Progress | None = None,
+) -> Source:
+    """Reads and verifies the bundle at `path` under the log's `key`, and writes its register of exceptions as CSV to
+    `register`. `inference` names the one that a dossier is about.
+
+    Raises VerificationError where it is no bundle, OSError.
+    """
+    report = verify_bundle(path, Anchors(keys=(key,)), progress)
+    container = containers.open_container(path)
+    try:
+        manifest = parse_manifest(containers.read(container, MANIFEST, MAX_MANIFEST_BYTES))
+        head = parse_checkpoint(containers.read(container, CHECKPOINT, MAX_NOTE_BYTES))
+        gathered = _gather(_entries(container), register)
+        gathered.traced = inference or gathered.traced
+        if gathered.traced is not None:
+            gathered.trace = _trace(container, gathered.traced)
+    finally:
+        container.close()
+    digest, size = _digest(path)
+    return Source(path, digest, size, manifest, head, report, gathered)
+
+
+def statistics_in(path: Path) -> bytes:
+    """The bytes of `statistics.json` in a bundle. Raises VerificationError."""
+    container = containers.open_container(path)
+    try:
+        return containers.read(container, STATISTICS, MAX_BYTES)
+    finally:
+        container.close()
+
+
+def _entries(container: Container) -> Iterator[Entry]:
+    for line in containers.lines(container.chunks(ENTRIES), MAX_ENTRY_BYTES):
+        yield parse_entry(line)
+
+
+def _gather(entries: Iterator[Entry], register: Path) -> Gathered:
+    found, figures = Gathered(), EntryStatistics()
+
+    def exceptions() -> Iterator[Line]:
+        for entry in entries:
+            figures.visit(entry)
+            _note(found, entry)
+            if (line := line_of(entry)) is not None:
+                found.exceptions_total += 1
+                if len(found.exceptions) < MOST_LINES:
+                    found.exceptions.append(line)
+                yield line
+
+    with register.open("wb") as file:
+        for row in register_csv(exceptions()):
+            file.write(row)
+    found.statistics = figures.result()
+    return found
+
+
+def _note(found: Gathered, entry: Entry) -> None:
+    if entry.type in CHANGES:
+        found.changes.append(entry)
+        found.changes_total += 1
+    elif entry.type == "review.signed":
+        found.signatures.append(entry)
+        found.signatures_total += 1
+    elif entry.type in _INCIDENTS:
+        found.incidents.append(entry)
+        found.incidents_total += 1
+    elif entry.type == "inference.released":
+        found.traced = entry.stream
+
+
+def _trace(container: Container, stream: str) -> list[tuple[int, Entry]]:
+    """The entries of one stream, MOST_TRACED at most. A line that does not name it is not parsed."""
+    name = encode(stream)
+    found = []
+    for number, line in enumerate(containers.lines(container.chunks(ENTRIES), MAX_ENTRY_BYTES), 1):
+        if name in line and (entry := parse_entry(line)).stream == stream:
+            found.append((number, entry))
+            if len(found) == MOST_TRACED:
+                break
+    return found
+
+
+def _digest(path: Path) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+            size += len(chunk)
+    return digest.hexdigest(), size

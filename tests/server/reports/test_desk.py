@@ -1,0 +1,319 @@
+"""A report's life: nothing is issued without a named person, and what a crash takes away is made again, alike."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pikepdf
+import pytest
+from attending.ledger.custody.reads import Order
+from attending.ledger.entry import Entry
+from attending.ledger.note import VerifierKey
+from attending.ledger.report_signature import DISCLOSED, ISSUED, REQUESTED, SIGNED_OFF, report_stream
+from attending.ledger.verify.bundle import Anchors, verify_bundle
+from attending.server.errors import AttendingError, Unavailable
+from attending.server.idempotency import Once
+from attending.server.reports import desk as desk_module
+from attending.server.reports.choose import Choice
+from attending.server.reports.desk import BUNDLE, DRAFT, ISSUED_PDF, WORK, Report, ReportDesk
+from attending.server.reports.export import Exporter
+from attending.server.reports.make import make_in_process
+from attending.server.reports.particulars import Kind
+
+from tests.server.inference.conftest import CALLER, TENANT, infer_call, key
+from tests.server.reports.test_export import export, order, signed_release, verify
+from tests.server.reports.test_pdf import text_of
+from tests.server.review.conftest import Person, Ward, phi_of
+
+_calls = iter(range(1_000_000))
+
+
+def fresh() -> Once:
+    return key(f"report-{next(_calls)}")
+
+
+def opened(ward: Ward, folder: Path) -> ReportDesk:
+    """As a process sees it that starts with `folder`."""
+    phi = phi_of(ward.gate)
+    exporter = Exporter(ward.gate.ledger, folder / "exports", phi, ward.gate.clock)
+    return ReportDesk(
+        ledger=ward.gate.ledger,
+        exporter=exporter,
+        authorizer=phi._authorizer,
+        folder=folder / "reports",
+        embedded=True,
+        now=ward.gate.clock,
+    )
+
+
+@pytest.fixture
+async def desk(ward: Ward, tmp_path: Path) -> AsyncIterator[ReportDesk]:
+    made = opened(ward, tmp_path)
+    yield made
+    await made.drain()
+    assert list((made.folder / WORK).iterdir()) == []
+
+
+async def create(ward: Ward, desk: ReportDesk, kind: Kind = Kind.REGULATOR, **choice: object) -> str:
+    found = await desk.create(ward.auditor.permit, kind, Choice(**choice), "audit", fresh())  # type: ignore[arg-type]
+    return str(found.row["report_id"])
+
+
+async def made(desk: ReportDesk, report_id: str) -> Report:
+    found = await desk.get(TENANT, report_id)
+    while (task := found.making.task) is not None:
+        await asyncio.wait({task})
+        found = await desk.get(TENANT, report_id)
+    assert found.ready, found.making.failure
+    return found
+
+
+async def sign(desk: ReportDesk, who: Person, report_id: str) -> Entry:
+    prepared = await desk.prepare(who.principal, report_id, who.key_id)
+    signature = who.key.sign(prepared.statement.message())
+    return await desk.sign(who.principal, prepared.preparation_id, signature, fresh())
+
+
+async def got(desk: ReportDesk, who: Person, report_id: str, name: str) -> bytes:
+    return b"".join([chunk async for chunk in desk.download(who.permit, report_id, name)])
+
+
+async def refusal(awaitable: object) -> str:
+    with pytest.raises(AttendingError) as caught:
+        await awaitable  # type: ignore[misc]
+    return caught.value.reason
+
+
+async def test_a_report_is_asked_for_signed_off_and_issued_and_the_log_says_so(
+    ward: Ward, desk: ReportDesk, tmp_path: Path
+) -> None:
+    await signed_release(ward)
+    report_id = await create(ward, desk)
+    await made(desk, report_id)
+    draft = await got(desk, ward.auditor, report_id, DRAFT)
+    assert "DRAFT, not signed" in written(tmp_path, draft)
+    assert await refusal(desk.issue(ward.auditor.principal, report_id, fresh())) == "REPORT_NOT_SIGNED_OFF"
+    assert await refusal(got(desk, ward.auditor, report_id, ISSUED_PDF)) == "REPORT_NOT_ISSUED"
+    signed = await sign(desk, ward.auditor, report_id)
+    assert signed.body["statement"]["draft"] == hashlib.sha256(draft).hexdigest()
+    issued = await desk.issue(ward.auditor.principal, report_id, fresh())
+    pdf = await got(desk, ward.auditor, report_id, ISSUED_PDF)
+    assert hashlib.sha256(pdf).hexdigest() == issued.body["pdf"]
+    text = written(tmp_path, pdf)
+    for shown in ("audrey", "auditor", "approved for issue", signed.body["statement"]["time"]):
+        assert shown in text
+    assert "DRAFT" not in text
+    assert (await desk.get(TENANT, report_id)).row["state"] == "issued"
+    stream = await ward.gate.ledger.whole_stream(TENANT, report_stream(report_id))
+    kinds = [entry.type for entry in stream]
+    assert kinds == [REQUESTED, DISCLOSED, SIGNED_OFF, ISSUED, DISCLOSED]
+    assert [entry.body["what"] for entry in stream if entry.type == DISCLOSED] == ["draft", "report"]
+    (tmp_path / "evidence").mkdir()
+    with pikepdf.open(tmp_path / "read.pdf") as document:
+        inside = document.attachments["bundle.attending"].get_file().read_bytes()
+    assert inside == await got(desk, ward.auditor, report_id, BUNDLE)
+    (tmp_path / "inside.attending").write_bytes(inside)
+    assert verify(ward, tmp_path / "inside.attending").verdict == "passed"
+    whole, _steps = await export(ward, tmp_path, order())
+    report = verify(ward, whole)
+    assert report.verdict == "passed", [r for r in report.results if r.status != "passed"]
+
+
+def written(tmp_path: Path, pdf: bytes) -> str:
+    (tmp_path / "read.pdf").write_bytes(pdf)
+    return text_of(tmp_path / "read.pdf")
+
+
+async def test_what_a_crash_takes_away_is_made_again_byte_for_byte(
+    ward: Ward, desk: ReportDesk, tmp_path: Path
+) -> None:
+    await signed_release(ward)
+    report_id = await create(ward, desk)
+    await made(desk, report_id)
+    before = {name: await got(desk, ward.auditor, report_id, name) for name in (DRAFT, BUNDLE)}
+    await sign(desk, ward.auditor, report_id)
+    issued = await desk.issue(ward.auditor.principal, report_id, fresh())
+    await signed_release(ward)
+    ward.gate.clock.advance(hours=3)
+    shutil.rmtree(tmp_path / "reports")
+    again = opened(ward, tmp_path)
+    assert not (await again.get(TENANT, report_id)).ready
+    await made(again, report_id)
+    assert {name: await got(again, ward.auditor, report_id, name) for name in before} == before
+    pdf = await got(again, ward.auditor, report_id, ISSUED_PDF)
+    assert hashlib.sha256(pdf).hexdigest() == issued.body["pdf"]
+
+
+async def test_a_kill_while_it_is_made_leaves_nothing_half_and_another_process_goes_on(
+    ward: Ward, desk: ReportDesk, tmp_path: Path
+) -> None:
+    await signed_release(ward)
+    report_id = await create(ward, desk)
+    (tmp_path / "reports" / WORK / "left-by-a-crash").mkdir()
+    (tmp_path / "reports" / WORK / "left-by-a-crash" / BUNDLE).write_bytes(b"half")
+    another = opened(ward, tmp_path)
+    await asyncio.gather(made(another, report_id), made(desk, report_id))
+    assert await got(desk, ward.auditor, report_id, DRAFT) == await got(
+        another, ward.auditor, report_id, DRAFT
+    )
+
+
+async def test_a_dossier_is_of_one_inference_and_a_choice_of_what_was_chosen(
+    ward: Ward, desk: ReportDesk, tmp_path: Path
+) -> None:
+    one = await signed_release(ward)
+    other = await ward.gate.pipeline.infer(CALLER, infer_call("Letter"), key("other"))
+    dossier = await create(ward, desk, Kind.DOSSIER, inference_id=one.inference_id)
+    await made(desk, dossier)
+    text = written(tmp_path, await got(desk, ward.auditor, dossier, DRAFT))
+    assert one.inference_id in text
+    assert other.inference_id not in text
+    assert "rivera" in text
+    by_signer = await create(ward, desk, clinician="rivera")
+    requested = await ward.gate.ledger.stream_entries(TENANT, report_stream(by_signer))
+    assert requested[0].body["inferences"] == [one.inference_id]
+    by_policy = await create(ward, desk, policy=other.policy)
+    requested = await ward.gate.ledger.stream_entries(TENANT, report_stream(by_policy))
+    assert other.inference_id in requested[0].body["inferences"]
+    await made(desk, by_signer)
+    await made(desk, by_policy)
+
+
+async def test_what_there_is_not_is_refused_with_its_reason(ward: Ward, desk: ReportDesk) -> None:
+    await ward.gate.pipeline.infer(CALLER, infer_call(), key("z"))
+    late = ward.gate.clock.moment + timedelta(days=1)
+    assert await refusal(create(ward, desk, from_time=late)) == "NO_ENTRIES_IN_PERIOD"
+    assert await refusal(create(ward, desk, policy="no-such")) == "NOTHING_CHOSEN"
+    assert await refusal(create(ward, desk, Kind.DOSSIER, inference_id="inf_none")) == "UNKNOWN_INFERENCE"
+    assert await refusal(desk.get(TENANT, "rpt_none")) == "UNKNOWN_REPORT"
+    report_id = await create(ward, desk)
+    assert await refusal(desk.get("another", report_id)) == "UNKNOWN_REPORT"
+    assert (
+        await refusal(desk.prepare(ward.rivera.principal, report_id, ward.rivera.key_id))
+        == "ROLE_NOT_PERMITTED"
+    )
+    assert await refusal(desk.prepare(ward.auditor.principal, report_id, ward.rivera.key_id)) == "UNKNOWN_KEY"
+    await made(desk, report_id)
+
+
+async def test_the_same_call_twice_is_one_report(ward: Ward, desk: ReportDesk) -> None:
+    await signed_release(ward)
+    once = fresh()
+    calls = [desk.create(ward.auditor.permit, Kind.REGULATOR, Choice(), "audit", once) for _ in range(3)]
+    ids = {str(one.row["report_id"]) for one in await asyncio.gather(*calls)}
+    assert len(ids) == 1
+    await made(desk, ids.pop())
+
+
+async def test_an_erased_patient_is_in_it_by_entries_alone(
+    ward: Ward, desk: ReportDesk, tmp_path: Path
+) -> None:
+    outcome = await signed_release(ward)
+    pseudonym = await ward.gate.ledger.pseudonym(TENANT, "MRN-1")
+    await ward.gate.ledger.erase_subject(TENANT, pseudonym)
+    report_id = await create(ward, desk, subject=pseudonym)
+    await made(desk, report_id)
+    draft = await got(desk, ward.auditor, report_id, DRAFT)
+    assert outcome.inference_id in written(tmp_path, draft)
+    assert b"MRN-1" not in draft
+    assert b"A safe text" not in draft
+
+
+async def test_a_wrong_signature_signs_nothing_and_nobody_signs_for_another(
+    ward: Ward, desk: ReportDesk
+) -> None:
+    await signed_release(ward)
+    report_id = await create(ward, desk)
+    await made(desk, report_id)
+    prepared = await desk.prepare(ward.auditor.principal, report_id, ward.auditor.key_id)
+    wrong = ward.rivera.key.sign(prepared.statement.message())
+    call = desk.sign(ward.auditor.principal, prepared.preparation_id, wrong, fresh())
+    assert await refusal(call) == "SIGNATURE_INVALID"
+    officer = replace(ward.rivera.principal, roles=frozenset({"safety_officer"}))
+    right = ward.auditor.key.sign(prepared.statement.message())
+    call = desk.sign(officer, prepared.preparation_id, right, fresh())
+    assert await refusal(call) == "NOT_YOUR_PREPARATION"
+    ward.gate.clock.advance(hours=1)
+    call = desk.sign(ward.auditor.principal, prepared.preparation_id, right, fresh())
+    assert await refusal(call) == "PREPARATION_EXPIRED"
+    await sign(desk, ward.auditor, report_id)
+    assert await refusal(sign(desk, ward.auditor, report_id)) == "REPORT_SIGNED_OFF"
+
+
+async def test_two_issues_at_once_are_one(ward: Ward, desk: ReportDesk) -> None:
+    await signed_release(ward)
+    report_id = await create(ward, desk)
+    await made(desk, report_id)
+    await sign(desk, ward.auditor, report_id)
+    calls = [desk.issue(ward.auditor.principal, report_id, fresh()) for _ in range(2)]
+    done = await asyncio.gather(*calls, return_exceptions=True)
+    [refused] = [one for one in done if isinstance(one, AttendingError)]
+    assert refused.reason in ("REPORT_MOVED", "REPORT_ISSUED")
+    assert len([one for one in done if isinstance(one, Entry)]) == 1
+
+
+async def test_a_file_that_was_changed_is_neither_issued_nor_given(
+    ward: Ward, desk: ReportDesk, tmp_path: Path
+) -> None:
+    await signed_release(ward)
+    report_id = await create(ward, desk)
+    await made(desk, report_id)
+    await sign(desk, ward.auditor, report_id)
+    bundle = tmp_path / "reports" / TENANT / report_id / BUNDLE
+    honest = bundle.read_bytes()
+    bundle.write_bytes(honest[:-1] + b"X")
+    assert await refusal(desk.issue(ward.auditor.principal, report_id, fresh())) == "REPORT_CHANGED"
+    bundle.write_bytes(honest)
+    await desk.issue(ward.auditor.principal, report_id, fresh())
+    issued = bundle.with_name(ISSUED_PDF)
+    issued.write_bytes(b"%PDF-1.7 other")
+    assert await refusal(got(desk, ward.auditor, report_id, ISSUED_PDF)) == "REPORT_CHANGED"
+    assert (await got(desk, ward.auditor, report_id, ISSUED_PDF)).startswith(b"%PDF-")
+
+
+async def test_a_process_that_dies_leaves_a_reason_and_the_next_call_tries_again(
+    ward: Ward, desk: ReportDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await signed_release(ward)
+    real = make_in_process
+
+    async def dies(*_args: object, **_more: object) -> None:
+        raise Unavailable("REPORT_NOT_MADE")
+
+    monkeypatch.setattr(desk_module, "make_in_process", dies)
+    report_id = await create(ward, desk)
+    found = await desk.get(TENANT, report_id)
+    while found.making.task is not None:
+        await asyncio.sleep(0.01)
+    found = await desk.get(TENANT, report_id)
+    assert found.making.failure == "REPORT_NOT_MADE"
+    assert not found.ready
+    monkeypatch.setattr(desk_module, "make_in_process", real)
+    call = desk.prepare(ward.auditor.principal, report_id, ward.auditor.key_id)
+    assert await refusal(call) == "REPORT_NOT_READY"
+    await made(desk, report_id)
+
+
+async def test_after_the_log_has_a_new_key_a_lost_report_cannot_be_made_as_it_was(
+    ward: Ward, desk: ReportDesk, tmp_path: Path
+) -> None:
+    await signed_release(ward)
+    report_id = await create(ward, desk)
+    await made(desk, report_id)
+    await ward.gate.ledger.signing.rotate(TENANT, Order("human:o"))
+    shutil.rmtree(tmp_path / "reports" / TENANT)
+    found = await desk.get(TENANT, report_id)
+    assert found.making.task is not None
+    await asyncio.wait({found.making.task})
+    assert (await desk.get(TENANT, report_id)).making.failure == "SIGNING_KEY_ROTATED"
+    newer = await create(ward, desk)
+    await made(desk, newer)
+    text = ward.gate.ledger.verifier_key(TENANT)
+    path = tmp_path / "reports" / TENANT / newer / BUNDLE
+    assert verify_bundle(path, Anchors(keys=(VerifierKey.parse(text),))).failures == ()
