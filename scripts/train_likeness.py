@@ -245,6 +245,7 @@ def main() -> int:
                 else "+".join(NAMES[i] for i in PAIRS[number - len(NAMES)])
             )
             lines.append(name + "\t" + "\t".join(f"{value:.2f}" for value in weights[:, number]))
+        lines.insert(2, f"lines\t{len(lines) - 2}")
         WEIGHTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return 0
 

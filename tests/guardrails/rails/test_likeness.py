@@ -9,7 +9,7 @@ import pytest
 from attending.guardrails.finding import Code
 from attending.guardrails.guard import Guard
 from attending.guardrails.patient import Document, Judged
-from attending.guardrails.rails import concepts, request
+from attending.guardrails.rails import concepts, likeness, request
 from attending.guardrails.rails.concepts import features, spoken_of
 from attending.guardrails.rails.folding import fold, fold_in_script, fold_own
 from attending.guardrails.rails.injection import find_injection
@@ -125,14 +125,21 @@ def test_a_text_is_as_long_in_its_script_as_folded(text: str) -> None:
 
 def test_weights_of_other_features_are_refused() -> None:
     with pytest.raises(KeyError):
-        Model.read("bias\t0\t0\t0\nno_such_concept\t1\t1\t1\n")
+        Model.read("lines\t2\nbias\t0\t0\t0\nno_such_concept\t1\t1\t1\n")
     with pytest.raises(ValueError, match="has 1 weights"):
         Model.read("bias\t0\n")
+    whole = "lines\t2\nbias\t0\t0\t0\nthreshold prompt\t1\t1\t1\n"
+    assert Model.read(whole).threshold["prompt"].tolist() == [1.0, 1.0, 1.0]
+    for cut in ("", whole[: whole.index("threshold")], whole.replace("lines\t2\n", "")):
+        with pytest.raises(ValueError, match="lines of weights"):
+            Model.read(cut)
 
 
 def test_scores_are_the_sum_of_features_and_half_their_pairs() -> None:
     one, two = features()[:2]
-    made = Model.read(f"bias\t1\t0\t0\nthreshold prompt\t3\t0\t0\n{one}\t2\t0\t0\n{one}+{two}\t4\t0\t0\n")
+    made = Model.read(
+        f"lines\t4\nbias\t1\t0\t0\nthreshold prompt\t3\t0\t0\n{one}\t2\t0\t0\n{one}+{two}\t4\t0\t0\n"
+    )
     spoken = np.zeros((3, len(features())), dtype=np.float32)
     spoken[1, 0] = spoken[2, 0] = spoken[2, 1] = 1
     assert made.scores(spoken)[:, 0].tolist() == [1.0, 3.0, 5.0]
@@ -200,6 +207,25 @@ def test_a_likeness_holds_and_says_what_it_rests_on(engines: Guard) -> None:
     assert (finding.severity.value, checked.verdict) == ("moderate", "hold")
     assert "score" in finding.message
     assert "machine" in finding.message
+
+
+@pytest.mark.parametrize(
+    "weights", [None, "", "lines\t9\nbias\t0\t0\t0\n", "bias\tnan\tnan\tnan\n", "bias\t0\t0\n"]
+)
+def test_damaged_weights_hold(
+    engines: Guard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, weights: str | None
+) -> None:
+    """Gone, empty, cut short, or no numbers: what likeness cannot say is no release."""
+    damaged = tmp_path / "likeness.tsv"
+    if weights is not None:
+        damaged.write_text(weights, encoding="utf-8")
+    monkeypatch.setattr(likeness, "_WEIGHTS", damaged)
+    model.cache_clear()
+    try:
+        checked = engines.check_input("patient-message", "When may I eat again after the operation?")
+    finally:
+        model.cache_clear()
+    assert checked.verdict == "hold"
 
 
 def test_a_likeness_of_a_document_is_told_by_its_id(engines: Guard) -> None:

@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from attending.guardrails.rails.concepts import spoken_of
+from attending.guardrails.rails.folding import fold_pattern
 
 _BEFORE: Final = 160
 _AFTER: Final = 160
@@ -69,20 +70,24 @@ _TELLS_OF: Final = re.compile(
     r"|missed|skipped|dropped|stopped|rejected|was|were|said|says|told|tells|ignores)\b|\bwas told\b"
 )
 _TAUGHT: Final = re.compile(
-    r"\b(?:attackers?|hackers?|criminals?|phishing|malicious|scammers?|adversar(?:y|ies)|fraudsters?"
-    r"|prompt injections?)\b"
-    r"[^.!?]{0,120}(?P<quote>['\"`])[^'\"`]{0,80}$"
-    r"|(?:\b(?:security (?:bulletin|newsletter|training|awareness|briefing)|phishing|fraud|scam|attack|planted"
-    r"|poisoned|red team|fraude|attaque|angriff\w*|schulung|sicherheit\w*|truffa|attacco|ataque|estafa|golpe"
-    r"|oszustw\w+|atak\w*)\b|мошенн|атак|безопасност|攻击|诈骗|攻撃|詐欺|هجوم|احتيال)"
-    r"[^!?]{0,160}(?P<other>['\"`\u00ab\u201e\u201c\u300c])[^'\"`\u00bb\u201d\u300d]{0,80}$"
+    fold_pattern(
+        r"\b(?:attackers?|hackers?|criminals?|phishing|malicious|scammers?|adversar(?:y|ies)|fraudsters?"
+        r"|prompt injections?)\b"
+        r"[^.!?]{0,120}(?P<quote>['\"`])[^'\"`]{0,80}$"
+        r"|(?:\b(?:security (?:bulletin|newsletter|training|awareness|briefing)|phishing|fraud|scam|attack|planted"
+        r"|poisoned|red team|fraude|attaque|angriff\w*|schulung|sicherheit\w*|truffa|attacco|ataque|estafa|golpe"
+        r"|oszustw\w+|atak\w*)\b|мошенн|атак|безопасност|攻击|诈骗|攻撃|詐欺|هجوم|احتيال)"
+        r"[^!?]{0,160}(?P<other>['\"`\u00ab\u201e\u201c\u300c])[^'\"`\u00bb\u201d\u300d]{0,80}$"
+    )
 )
 """An attack that a text warns of: it stands between quotation marks, and before them who it is that would write so, or
 that the text is on attacks."""
 _REPORTED: Final = re.compile(
-    r"\b(?:report\w*|contain\w*|contained|found|rejected|caught|blocked|typical|example|such as|never (?:obey|follow)"
-    r"|do not (?:follow|obey)|discuss\w*|signaler|exemple|melden|gemeldet|beispiel|typisch\w*|segnalare|esempio|ejemplo"
-    r"|denunci\w+|exemplo|przyklad|zglos\w*)\b|пример|сообщ|报告|上报|例|報告|مثال|ابلغ"
+    fold_pattern(
+        r"\b(?:report\w*|contain\w*|contained|found|rejected|caught|blocked|typical|example|such as"
+        r"|never (?:obey|follow)|do not (?:follow|obey)|discuss\w*|signaler|exemple|melden|gemeldet|beispiel"
+        r"|typisch\w*|segnalare|esempio|ejemplo|denunci\w+|exemplo|przyklad|zglos\w*)\b|пример|сообщ|报告|上报|例|報告|مثال|ابلغ"
+    )
 )
 """Told as what was seen, or as what to do when it is."""
 _CLOSING: Final = {"\u00ab": "\u00bb", "\u201e": "\u201c", "\u201c": "\u201d", "\u300c": "\u300d"}
@@ -95,7 +100,7 @@ _HOUSE_RULES: Final = re.compile(
     r"|charte|informatique|reli(?:t|re|sent)|corrige\w*|schulung|pruf(?:t|en|ung)|datenschutz|richtlinie|dienstanweisung"
     r"|regolamento|informativa|corregg\w+|firma|norma|normativa|revis(?:a|ar|ado)|seguridad|proteccion de datos"
     r"|politica|seguranca|sprawdza|bezpieczen\w+|regulamin|beleid|controleert|yonerge|guvenlik)\b"
-    r"|провер|правила|безопасност|规定|核对|审核|安全|规范|確認|規程|セキュリティ|سياسة|تدريب|امن"
+    r"|规定|核对|审核|安全|规范|確認|規程|セキュリティ|سياسة|تدريب|امن"
 )
 """Words of a text in which a house says how machines are used there, and who reads what they write."""
 _ASKS_TO: Final = re.compile(r"\b(?:can|could|will|would) you\b|\bplease\b")
@@ -127,8 +132,10 @@ def taught(text: str, start: int, end: int) -> bool:
 
 
 _SPEAKS_TO_IT: Final = re.compile(
-    r"^\W*(?:for|to|dear|attention|attn|note (?:to|for)|message (?:to|for)|hey|hi|hello|fur|liebe\w*"
-    r"|an (?:die|den|das|alle)|pour|aux?|chere?|para|al|a los|por|per|agli|alla|ai|dla|do|aan|voor|для|给|致)\b"
+    fold_pattern(
+        r"^\W*(?:for|to|dear|attention|attn|note (?:to|for)|message (?:to|for)|hey|hi|hello|fur|liebe\w*"
+        r"|an (?:die|den|das|alle)|pour|aux?|chere?|para|al|a los|por|per|agli|alla|ai|dla|do|aan|voor|для|给|致)\b"
+    )
 )
 _QUIET: Final = re.compile(
     r"\b(?:not|never|nobody|no one|without) (?:\w+ ){0,2}(?:tell|telling|told|mention\w*|show\w*|know|notice"

@@ -83,7 +83,8 @@ class Model:
 
     @classmethod
     def read(cls, text: str) -> Model:
-        """Raises ValueError or KeyError for weights of other features than those of `concepts`."""
+        """Raises ValueError or KeyError for weights of other features than those of `concepts`, and for a file that
+        does not hold as many as it says: weights that are missing would find nothing, and nobody would notice."""
         at = {name: number for number, name in enumerate(features())}
         count = len(at)
         model = cls(
@@ -92,10 +93,15 @@ class Model:
             np.zeros(len(CODES)),
             {place: np.zeros(len(CODES)) for place in READ},
         )
+        expected, seen = -1, 0
         for line in text.splitlines():
             if not line or line.startswith("#"):
                 continue
             name, *given = line.split("\t")
+            if name == "lines":
+                expected = int(given[0])
+                continue
+            seen += 1
             values = [float(value) for value in given]
             if len(values) != len(CODES):
                 raise ValueError(f"`{name}` has {len(values)} weights, not {len(CODES)}")
@@ -108,6 +114,8 @@ class Model:
                 model.pair[:, at[left], at[right]] = values
             else:
                 model.single[:, at[name]] = values
+        if seen != expected:
+            raise ValueError(f"{seen} lines of weights, not the {expected} that the file names")
         return model
 
 
