@@ -1,4 +1,5 @@
-"""A pytest plugin that writes down every bundle that a test run verifies, its anchors and the report of the verifier.
+"""A pytest plugin that writes down every bundle that a test run verifies, its anchors and the report of the verifier;
+and, of each test that builds a log and asks only some rules about it, a bundle of that log.
 
     ATTENDING_RECORD=cases.jsonl python -m pytest -p tests.browser.recording tests/ledger/verify
 
@@ -10,11 +11,15 @@ from __future__ import annotations
 import base64
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import attending.ledger.verify as package
 import attending.ledger.verify.bundle as module
+import pytest
+from attending.ledger.errors import VerificationError
 from attending.ledger.verify.bundle import Anchors, Progress
 from attending.ledger.verify.report import Report
 
@@ -54,6 +59,17 @@ def _recorded(path: Path, anchors: Anchors, progress: Progress | None = None) ->
     with Path(os.environ["ATTENDING_RECORD"]).open("a", encoding="utf-8") as out:
         out.write(json.dumps(case) + "\n")
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Verifies the log that a test leaves behind, as a whole."""
+    log: Any = getattr(item, "funcargs", {}).get("log")
+    if log is None or not log.entries or "ATTENDING_RECORD" not in os.environ:
+        return
+    with TemporaryDirectory() as folder, suppress(VerificationError):
+        # An entry that is none cannot be counted, and so not be exported.
+        _recorded(log.full(Path(folder) / "log.attending"), log.anchors())
 
 
 if "ATTENDING_RECORD" in os.environ:

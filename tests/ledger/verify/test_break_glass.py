@@ -96,3 +96,13 @@ def test_an_overdue_review_fails_and_so_does_one_that_came_too_late(
     assert failed(log.verify(log.full(tmp_path / "a.attending"))) == {"V16": {min(where, key=str)}}
     index = review(log)
     assert failed(log.verify(log.full(tmp_path / "b.attending"))) == {"V16": {index}}
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_the_review_is_due_in_the_hours_of_the_policy_and_five_minutes(
+    log: LogBuilder, tmp_path: Path, failed: Failed, late: int
+) -> None:
+    # The use is the fourth entry after now, one a second.
+    due = log.clock + timedelta(hours=24, minutes=5, seconds=4, microseconds=late)
+    indices = broken(log, review_due=format_time(due))
+    assert failed(log.verify(log.full(tmp_path / "a.attending"))) == ({"V16": indices} if late else {})

@@ -142,6 +142,12 @@ def test_key_expired(log: LogBuilder, check: Check) -> None:
     assert check(log) == {"V12": {entry.index, dated.index}}
 
 
+def test_a_statement_dated_after_the_expiry_does_not_hold(log: LogBuilder, check: Check) -> None:
+    doctor = log.enrol("dr-rivera", not_after="2026-11-01T09:00:00.000000Z")
+    entry = log.sign("inf_1", doctor, log.hold("inf_1"), time="2026-11-01T09:00:00.000001Z")
+    assert check(log) == {"V12": {entry.index}}
+
+
 def test_other_signer_than_the_owner_of_the_key(log: LogBuilder, check: Check) -> None:
     doctor = log.enrol("dr-rivera")
     log.enrol("dr-chen")

@@ -34,6 +34,7 @@ def busy_day(log: LogBuilder) -> Reviewer:
     log.append("break_glass.reviewed", "emergency/1", {"access": "emg_1"}, actor="human:other")
     log.append("access.denied", "denied", {"count": 3})
     log.append("access.denied", "denied", {"count": 2})
+    log.append("access.denied", "denied", {"count": 7})
     log.append("access.denied", "denied", {"refused": "SIGNER_IS_AUTHOR"})
     log.append("access.denied", "denied", {"refused": "ASSERTION"})
     log.append("access.denied", "denied", {"policy_ids": ["nobody-reviews-their-own-emergency"]})
