@@ -29,7 +29,8 @@ from tests.browser.mutants import mutants, stories
 from tests.browser.recording import anchors_of, files_of
 from tests.ledger.verify.conftest import LogBuilder
 
-pytestmark = [pytest.mark.browser]
+# Thousands of bundles are made and verified twice: minutes, and more where others use the machine.
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 
 ROOT = Path(__file__).parents[2]
 VECTORS = ROOT / "tests/vectors"
