@@ -42,6 +42,7 @@ def run(folder: Path, *, stay: bool) -> int:
             steps.sildenafil,
             steps.thirty,
             steps.audit,
+            steps.regulator,
         ):
             step(screen, server, proof)
         steps.summary(screen, proof)

@@ -1,7 +1,8 @@
-"""The seven steps. What is printed is what the server answered; nothing here decides an outcome."""
+"""The eight steps. What is printed is what the server answered; nothing here decides an outcome."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import statistics
 import time
@@ -12,7 +13,8 @@ from importlib.resources import files
 from typing import Any
 
 import grpc
-from attending.client import AttendingApiError, Client, Result, ReviewClient
+from attending.client import AttendingApiError, Client, ReportClient, Result, ReviewClient
+from attending.client.review import key_id
 from attending.ledger.note import VerifierKey
 from attending.ledger.verify.bundle import Anchors, verify_bundle
 from attending.ledger.verify.report import Report
@@ -246,6 +248,43 @@ def audit(screen: Screen, server: DemoServer, proof: Proof) -> None:
     proof.lines.append(
         f"the bundle of {entries} entries: {report.verdict}; with one byte changed: {bad.verdict}, "
         f"naming entry {named[0] if named else '-'} (changed: {index})"
+    )
+
+
+def regulator(screen: Screen, server: DemoServer, proof: Proof) -> None:
+    screen.step(8, "A regulator's report: one PDF that carries its evidence, signed off by a person")
+    key = load_key(server.folder / "identities" / PRIVACY / "signing.pem")
+    draft, out = server.output / "draft.pdf", server.output / "report.pdf"
+    with ReportClient(server.connection(PRIVACY)) as officer:
+        with screen.working("evidence and pages are made"):
+            report = officer.create(
+                report_pb2.REPORT_KIND_REGULATOR, report_pb2.ReportScope(), "regulator_request"
+            )
+            while report.state == report_pb2.REPORT_STATE_MAKING:
+                time.sleep(0.2)
+                report = officer.get(report.report_id)
+        if report.failure:
+            proof.lines.append(f"a regulator's report: could not be made ({report.failure})")
+            screen.fact("report", f"could not be made: {report.failure}", "red")
+            return
+        officer.download(report.report_id, report_pb2.REPORT_FILE_DRAFT, "regulator_request", draft)
+        preparation, statement = officer.prepare(report.report_id, key_id(key))
+        same = hashlib.sha256(draft.read_bytes()).hexdigest() == statement.draft
+        _report, signed = officer.sign(preparation, statement, key)
+        with screen.working("the pages are set with the signature"):
+            _report, issued = officer.issue(report.report_id)
+        size = officer.download(report.report_id, report_pb2.REPORT_FILE_REPORT, "regulator_request", out)
+    screen.fact(
+        "report", f"{out.name}: {size:,} bytes, with the bundle, its figures and the register attached"
+    )
+    screen.fact(
+        "signed off",
+        f"by {PRIVACY} over the draft that was read"
+        + (f" (entry {signed})" if same else ": NOT the one that was downloaded"),
+    )
+    screen.fact("issued", f"entry {issued}; every number in it is counted again by the verifier")
+    proof.lines.append(
+        f"a regulator's report of {report.tree_size} entries: signed off (entry {signed}), issued (entry {issued})"
     )
 
 
