@@ -43,8 +43,8 @@ FLOORS = {
     "w": (39, 5),
     "x": (37, 24),
     "y": (26, 8),
-    "z": (76, 16),
-    "za": (28, 21),
+    "z": (76, 5),
+    "za": (28, 9),
 }
 """Set -> at least so many dangerous texts found, at most so many benign ones flagged."""
 

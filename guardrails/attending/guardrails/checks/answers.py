@@ -29,6 +29,10 @@ _ASKS_HARM: Final = re.compile(
     r"|side effects?|miss\w*|react\w*)\b",
     re.I,
 )
+_VERDICT: Final = re.compile(
+    r"\b(?:verdict|decision|answer|advice|allowed|suitable|choice|recommend\w*|can (?:he|she|you|i) have)\b",
+    re.I,
+)
 _MOST_ROWS: Final = 200
 """How far up the head of a table is looked for; a "no" further down refuses nothing."""
 
@@ -61,6 +65,25 @@ def asks_leave(text: str, span: Span, at: int, ruled: bool) -> bool:
         cell = cells[index] if 0 <= index < len(cells) else ""
         return _ASKS_LEAVE.search(cell) is not None and _ASKS_HARM.search(cell) is None
     return re.search(r"(?:  |\t)yes\b", text[max(0, span.start - 400) : at + 400], re.I) is not None
+
+
+def verdict_is_no(text: str, span: Span) -> bool:
+    """Whether another cell of the row says no, below a head that asks for a verdict: "| X 400 mg | high | no |"."""
+    row = text.rfind("\n", 0, span.start) + 1
+    if not text.startswith("|", row):
+        return False
+    head = _table_start(text, row)
+    if head is None or head == row:
+        return False
+    header = text[head : text.find("\n", head)].split("|")
+    end = text.find("\n", row)
+    cells = text[row : end if end >= 0 else len(text)].split("|")
+    own = text.count("|", row, span.start)
+    return own == 1 and any(
+        _VERDICT.search(header[index]) is not None and A_NO.match(cell.strip(" *_")) is not None
+        for index, cell in enumerate(cells[: len(header)])
+        if index != own
+    )
 
 
 def _table_start(text: str, row: int) -> int | None:

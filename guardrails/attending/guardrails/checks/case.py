@@ -51,7 +51,8 @@ _Answer = TypeVar("_Answer")
 RAIL: Final = "clinical"
 ADULT_YEARS: Final = Decimal(18)
 
-_GEL: Final = re.compile(r"[ *_]{1,3}(?:\d{1,2} ?% )?(?:gel|cream)\b", re.I)
+_GEL: Final = re.compile(r"[ *_]{1,3}(?:\d{1,2}(?:\.\d{1,2})? ?% )?(?:gel|cream)\b", re.I)
+_ON_SKIN: Final = frozenset({"topical"})
 _ENDED_STATUS: Final = frozenset(
     {
         "stopped",
@@ -170,11 +171,12 @@ class Case:
             sold = marketed or exposure.drug in classes.GEL_ELSEWHERE
             named = marketed or _GEL.match(self.judged.output, exposure.span.end) is not None
             return exposure.local and sold and named
-        return (
-            bool(routes)
-            and routes <= classes.LOCAL_ROUTES
-            and exposure.drug not in classes.SYSTEMIC_THROUGH_SKIN
+        if exposure.drug in classes.SYSTEMIC_THROUGH_SKIN:
+            return False
+        rubbed_in = (
+            exposure.origin == "output" and _GEL.match(self.judged.output, exposure.span.end) is not None
         )
+        return bool(routes) and (routes <= classes.LOCAL_ROUTES or (rubbed_in and bool(routes & _ON_SKIN)))
 
     def of_class(self, drug: str, *class_ids: str) -> bool:
         return classes.member(self.knowledge, drug, *class_ids)
@@ -315,7 +317,6 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
             readings[reading.analyte] = (
                 reading if ours else Reading(reading.analyte, reading.value, stated=reading.stated)
             )
-    later = resumed(output)
     blamed = {
         drug
         for allergy in from_output.allergies or ()
@@ -327,6 +328,7 @@ def build_case(judged: Judged, knowledge: KnowledgePort, audience: Audience) -> 
     prescriptive = {i: s for i, s in enumerate(output.statements) if s.scope.prescriptive}
     ended_in_item, replaced = put_aside_in_item(output)
     away = {i for i in prescriptive if i in ended_in_item or put_away(output.text, output.statements, i)}
+    later = resumed(output, away)
     plan = plan_in_time(output.text, output.statements, apart=output.apart)
     kept = {
         drug

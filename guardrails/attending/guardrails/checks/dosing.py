@@ -108,7 +108,7 @@ def _given(case: Case, exposure: Exposure) -> Iterator[Finding]:
     yield from _first_insulin(case, exposure, amount)
     yield from _against_itself(case, exposure, amount)
     held = _in_a_bag(case, statement)
-    if not held:
+    if not held and not _over_hours(case, statement):
         ceiling, shown_as = _comparable(case, exposure, amount, exposure_ceilings(case, exposure, single))
         if ceiling is None or amount.per_time not in (None, "dose"):
             yield from unlimited(case, exposure, amount)
@@ -125,6 +125,18 @@ def _given(case: Case, exposure: Exposure) -> Iterator[Finding]:
         ceiling, shown_as = _comparable(case, exposure, amount, exposure_ceilings(case, exposure, daily))
         if ceiling is not None:
             yield from _over(case, exposure, Code.DOSE_MAX_DAILY, total, ceiling, amount, shown_as)
+
+
+_LONG_RUN_MINUTES: Final = 360
+
+
+def _over_hours(case: Case, statement: Statement) -> bool:
+    """True for what runs in over six hours or more: held against the ceiling of a day, and given at no one time."""
+    return any(
+        s.over_minutes is not None and s.over_minutes >= _LONG_RUN_MINUTES
+        for s in case.output.statements
+        if s is statement or s.mention.span == statement.mention.span
+    )
 
 
 def _counted(case: Case, exposure: Exposure) -> Iterator[Finding]:
@@ -368,6 +380,17 @@ def _dose_span(exposure: Exposure) -> Span | None:
     return statement.dose.span
 
 
+_IN_BRACKETS: Final = re.compile(r"\((?:max(?:imum)?\.?|not above) ?\Z", re.I)
+
+
+def _most_by_weight(case: Case, statement: Statement, limit: Dose) -> bool:
+    """ "80 mg/kg = 2.2 g (max 4 g)": the cap of a dose by weight, which a child of this weight does not reach."""
+    at = limit.span.start
+    if statement.frequency is not None and statement.frequency.prn:
+        return False
+    return _IN_BRACKETS.search(case.judged.output, max(0, at - 14), at) is not None
+
+
 def _own_limit(case: Case, exposure: Exposure) -> Iterator[Finding]:
     """A ceiling that the text states ("do not exceed 8 g a day") above the label's."""
     statement = exposure.statement
@@ -378,7 +401,7 @@ def _own_limit(case: Case, exposure: Exposure) -> Iterator[Finding]:
         (statement.single_limit, Code.DOSE_MAX_SINGLE),
     )
     for dose, code in limits:
-        if dose is None:
+        if dose is None or (case.child and _most_by_weight(case, statement, dose)):
             continue
         amount = amount_of(dose, case, statement.mention, index=exposure.index)
         if amount is None:

@@ -448,7 +448,7 @@ def drug_labs(case: Case) -> Iterator[Finding]:
             lowers = rule.analyte in _ANSWERED_BY_LESS and _is_lowered(case, exposure)
             lowers = lowers or _halved_for_potassium(case, exposure, reading)
             waits = rule.analyte in _PASSES and case.begins_when_resolved(exposure.drug)
-            answered = lowers or waits or _waits(case, exposure)
+            answered = lowers or waits or any(_waits(case, e) for e in case.given if e.drug == exposure.drug)
             yield case.finding(
                 Code.DRUG_LAB,
                 exposure,
@@ -480,14 +480,15 @@ _ANSWERED_BY_LESS: Final = frozenset(
 )
 """Values of which a smaller dose is the answer."""
 _LOWERED: Final = re.compile(
-    r"\b(?:reduc\w+|decreas\w+|lower(?:ed|ing)?|cut(?:ting)?|halv\w+|drop(?:ped)?|down|less|instead of)\b",
+    r"\b(?:reduc\w+|decreas\w+|lower(?:ed|ing)?|cut(?:ting)?|halv\w+|drop(?:ped)?|down|less|instead of|rather than)\b",
     re.I,
 )
 
 
 _SEVERE_POTASSIUM: Final = Decimal(6)
 _REPEATED: Final = Sieved(
-    r"\b(?:repeat|re-?check)\w*\b[^.;\n]{0,40}\b(?:u&es?|potassium|k\+?|bloods?|bmp|electrolytes|renal)\b"
+    r"\b(?:blood tests?|bloods) again\b"
+    r"|\b(?:repeat|re-?check)\w*\b[^.;\n]{0,40}\b(?:u&es?|potassium|k\+?|bloods?|bmp|electrolytes|renal)\b"
     r"|\b(?:u&es?|potassium|bmp|electrolytes)\b[^.;\n]{0,30}\b(?:repeat\w*|re-?check\w*|again|booked|in \w+ days)\b"
 )
 
@@ -510,12 +511,16 @@ def _halved_for_potassium(case: Case, exposure: Exposure, reading: Reading) -> b
 
 
 def _is_lowered(case: Case, exposure: Exposure) -> bool:
-    """Whether the sentence of the drug lowers its dose."""
+    """Whether the sentence of the drug, or the one that doses it, lowers its dose."""
     if exposure.origin != "output":
         return False
-    text, span = case.judged.output, exposure.span
-    around = sentence_around(text, span.start, span.end, semicolons=True, reach=100)
-    return _LOWERED.search(text, around.start, around.end) is not None
+    text = case.judged.output
+    dose = exposure.statement.dose if exposure.statement is not None else None
+    return any(
+        _LOWERED.search(text, around.start, around.end) is not None
+        for span in (exposure.span, *((dose.span,) if dose is not None else ()))
+        for around in (sentence_around(text, span.start, span.end, semicolons=True, reach=100),)
+    )
 
 
 _HELD: Final = re.compile(

@@ -374,7 +374,8 @@ def _same_product(text: str, held: Exposure, exposure: Exposure) -> bool:
     are two products: a reader takes both."""
     if _product(held) != _product(exposure):
         return False
-    if held.text.lower() == exposure.text.lower() or held.mention is None or exposure.mention is None:
+    short, long = sorted((held.text.lower(), exposure.text.lower()), key=len)
+    if short == long or f"({short})" in long or held.mention is None or exposure.mention is None:
         return True
     doses = [
         e.statement.dose for e in (held, exposure) if e.statement is not None and e.statement.dose is not None

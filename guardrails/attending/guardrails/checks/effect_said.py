@@ -91,10 +91,20 @@ def _sentences(case: Case, exposure: Exposure) -> frozenset[str]:
             if exposure.drug in statement.mention.drugs:
                 span = statement.mention.span
                 around = sentence_around(text, span.start, span.end)
-                found.add(text[around.start : around.end])
+                found.add(_without_names(case, around.start, around.end))
         return frozenset(found)
 
     return case.once(("sentences naming", exposure.drug), asked)
+
+
+def _without_names(case: Case, start: int, end: int) -> str:
+    """A part of the output without the names of its drugs: "potassium citrate" says nothing of the potassium."""
+    text = case.judged.output[start:end]
+    for span in {s.mention.span for s in case.output.statements}:
+        low, high = max(0, span.start - start), min(len(text), span.end - start)
+        if low < high:
+            text = text[:low] + "~" * (high - low) + text[high:]
+    return text
 
 
 def _watching(case: Case) -> tuple[str, ...]:
@@ -107,7 +117,7 @@ def _watching(case: Case) -> tuple[str, ...]:
             for match in _WATCHED.finditer(text)
             for around in (sentence_around(text, match.start(), match.end()),)
         )
-        return tuple(text[start:end] for start, end in spans)
+        return tuple(_without_names(case, start, end) for start, end in spans)
 
     return case.once("sentences of watching", asked)
 

@@ -8,6 +8,7 @@ and `set_aside`.
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from typing import Final
 
 from attending.guardrails.checks.port import KnowledgePort
@@ -48,13 +49,14 @@ _AFTERWARDS: Final = re.compile(
 )
 
 
-def resumed(output: ParsedText) -> set[int]:
-    """Indexes of the statements that resume, afterwards, a drug that the text withholds before."""
+def resumed(output: ParsedText, away: Set[int] = frozenset()) -> set[int]:
+    """Indexes of the statements that resume, afterwards, a drug that the text withholds before. `away` are those whose
+    status puts the drug away."""
     withheld: set[str] = set()
     found: set[int] = set()
     for index, statement in enumerate(output.statements):
         drugs = set(statement.mention.drugs)
-        if statement.refused:
+        if statement.refused or index in away:
             withheld |= drugs
         elif statement.scope.prescriptive and drugs and drugs <= withheld:
             clause = output.text[statement.clause.start : statement.clause.end]

@@ -404,8 +404,30 @@ _WHO_TAKES: Final = re.compile(r"\b(?:you|he|she|they|i|we|patient)(?: currently
 """What somebody takes none of is not told to be stopped: "such as warfarin and steroids. You take none of these"."""
 
 
+_STOPS_BREATH: Final = re.compile(r" (?:(?:your|his|her|their|the) )?(?:breath\w*|heart)\b", re.I)
+_COUNTED_OUT: Final = re.compile(r"\d (?:tablets?|capsules?|caps|tabs|patches)[,;(] ?\Z", re.I)
+_AND_NO_MORE: Final = re.compile(r"\d[^.;\n]{0,24}\band no more[.,;)]?\Z", re.I)
+"""A bound behind a dose: "1000 mg a day and no more"."""
+_FROM_ANOTHER: Final = re.compile(
+    r" [\w-]+ from (?:a|your|the|his|her) (?:friend|neighbou?r|relative|family|shop)", re.I
+)
+_WEEKS_AFTER: Final = re.compile(
+    r"\b(?:days?|weeks?|months?|long|until) after (?:the |your |her |his )?\Z", re.I
+)
+"""Before the name: how long something lasts once it is stopped."""
+
+
 def _refused(words: str, match: re.Match[str]) -> bool:
     before = _before(words, match)
+    said = match.group().lower()
+    if said == "stop" and _STOPS_BREATH.match(words, match.end()):
+        return True  # "with diazepam it can stop your breathing"
+    if said == "no further" and _COUNTED_OUT.search(before):
+        return True  # "10 tablets, no further supply": a course
+    if said == "no more" and _AND_NO_MORE.search(words[: match.end() + 1]):
+        return True
+    if said == "no" and _FROM_ANOTHER.match(words, match.end()):
+        return True
     if match.group().lower() == "take none of" and _WHO_TAKES.search(before):
         return True
     if match.group().lower().startswith(("no ", "do not", "don", "not ", "take no")):
@@ -433,6 +455,8 @@ def _refused(words: str, match: re.Match[str]) -> bool:
 
 def _refused_done(words: str, match: re.Match[str]) -> bool:
     before = _before(words, match)
+    if match.group().lower() == "stop" and _STOPS_BREATH.match(words, match.end()):
+        return True
     if match.group().lower().endswith("none") and "," in before:
         return True  # what a list was searched for: "prednisone, methadone, azoles -> none"
     if match.group().lower().startswith("no"):
@@ -528,6 +552,8 @@ def _ended(
     text: str, name: Named, *, read: bool = False, at: int | None = None, supply: bool = False
 ) -> Iterator[Ending]:
     if not name.kinds or _long_past(text, name) or _bystander(text, name):
+        return
+    if _WEEKS_AFTER.search(text, max(0, name.span.start - 40), name.span.start):
         return
     start = name.span.start if at is None else min(at, name.span.start)
     end = max(name.span.end, at or 0)

@@ -483,18 +483,29 @@ def _begins(text: str, name: Span) -> bool:
 def taken_long(case: Case, ending: Ending) -> bool:
     """Whether the drug has been taken long enough to be missed: said so, or on the patient's list, or by a standing
     dose several times a day, and ended at once."""
+    if ending.vital.id == "opioid" and _ON_THE_WARD.search(ending.around) and not _recorded(case, ending):
+        return False
     if not ending.vital.long_use or (ending.vital.id == "steroid" and case.says(ADRENAL)):
         return True
     if case.says(_LONG_USE) or set(ending.drugs) & _STANDING_OPIOIDS:
         return True
     if _SUDDEN.search(ending.around) is None:
         return False
-    drugs = set(ending.drugs)
-    if any(drugs & set(drugs_of(one.name, case.lexicon)) for one in case.context.medications or ()):
+    if _recorded(case, ending):
         return True
+    drugs = set(ending.drugs)
     return ending.vital.id == "benzodiazepine" and any(
         drugs & set(s.mention.drugs) and _standing(s) for s in case.output.statements
     )
+
+
+_ON_THE_WARD: Final = re.compile(r"\bstopped (?:before|prior to) (?:discharge|going home|leaving)\b", re.I)
+"""An opioid of the stay that was over before its end."""
+
+
+def _recorded(case: Case, ending: Ending) -> bool:
+    drugs = set(ending.drugs)
+    return any(drugs & set(drugs_of(one.name, case.lexicon)) for one in case.context.medications or ())
 
 
 _STANDING_OPIOIDS: Final = frozenset({"methadone", "buprenorphine"})

@@ -29,7 +29,7 @@ _GROUPS: Final = {
     "anaphylaxis": r"anaphyla\w*|allergic reaction|hives|urticaria|angio-?edema|(?:bee|wasp|hornet) sting|wheez\w*"
     r"|stridor|contrast",
     "opioid use disorder": r"oud|opioid use disorder|opioid (?:addiction|dependence)|otp|opioid treatment program"
-    r"|methadone (?:clinic|maintenance|program)|observed dosing|mat|moud",
+    r"|methadone (?:clinic|maintenance|program)|observed dosing|supervised|mat|moud",
     "osteoporosis": r"osteopor\w*|osteopen\w*|prolia|fractures?|bone (?:loss|density)|t-score",
     "skeletal metastases": r"metasta\w*|xgeva|myeloma|giant cell",
     "hypertension": r"hypertens\w*|htn|blood pressure|bp",

@@ -192,6 +192,12 @@ def _stated_change(case: Case, statement: Statement) -> bool:
     return _CHANGE.search(_NO_CHANGE.sub(" ", text[sentence.start : sentence.end])) is not None
 
 
+_RESCUED: Final = re.compile(
+    r"\binject\w*\b[^.;\n]{0,60}\b(?:muscle|thigh|999|911|000|112|ambulance|crisis)\b", re.I
+)
+"""A dose injected in an emergency, beside the tablets of every day."""
+
+
 def _comparable(case: Case, exposure: Exposure, line: _Line) -> bool:
     """True where nothing says that the two are different uses: as needed beside regular, another route, or the listed
     dose given elsewhere in the output."""
@@ -203,6 +209,9 @@ def _comparable(case: Case, exposure: Exposure, line: _Line) -> bool:
     if as_needed != (theirs.frequency is not None and theirs.frequency.prn):
         return False
     if statement.route is not None and theirs.route is not None and statement.route != theirs.route:
+        return False
+    sentence = sentence_around(case.judged.output, exposure.span.start, exposure.span.end)
+    if _RESCUED.search(case.judged.output, sentence.start, sentence.end):
         return False
     others = [e for e in case.given if e.drug == exposure.drug and e.statement is not statement]
     amounts = [amount for e in others if (amount := exposure_amount(e, case)) is not None]

@@ -19,7 +19,8 @@ _OUTSIDE: Final = Sieved(
     r"|terminal(?:ly)?|sickle[- ]cell|metasta\w+"
     r"|(?:active|advanced|stage (?:iv|4)|pancreatic|lung|breast|prostate|bone|colon|ovarian) cancer"
     r"|cancer(?:[- ]related)? pain"
-    r"|opi(?:oid|ate) use disorder|\boud\b|methadone (?:maintenance|clinic)|opioid treatment program)\b",
+    r"|opi(?:oid|ate) use disorder|\boud\b|methadone (?:maintenance|clinic)|opioid treatment program"
+    r"|(?:methadone|buprenorphine)[^.;\n]{0,30} supervised|supervised (?:methadone|buprenorphine|consumption))\b",
     re.I,
 )
 """Pain and treatment that the CDC guideline of 2022 leaves out: active cancer, palliative and end-of-life care, sickle

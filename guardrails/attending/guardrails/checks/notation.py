@@ -64,11 +64,16 @@ _EXPANDED: Final = frozenset({"morphine", "magnesium sulfate", "magnesium"})
 """Drugs whose names stand in such a list only as what `MS` and `MgSO4` are written out to."""
 
 
+_QUOTED: Final = re.compile(r"(?<![\w\"])[\"\u201c][^\"\u201c\u201d\n]{0,28}\Z")
+
+
 def _taught(case: Case, span: Span) -> bool:
     """Whether the notation is one that a teaching text or list shows: such words are in the text, and no drug is named
     in its sentence that would be given."""
     if _TEACHES.search(case.judged.output) is None:
         return False
+    if _QUOTED.search(case.judged.output, max(0, span.start - 30), span.start):
+        return True  # an order that a teaching text quotes: "heparin 5000U" was read as 50,000
     around = sentence_around(case.judged.output, span.start, span.end)
     return not any(
         around.start <= s.mention.span.start < around.end

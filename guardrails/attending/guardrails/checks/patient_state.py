@@ -234,6 +234,12 @@ def match_conditions(name: str, lexicon: object) -> list[str]:
     return hits
 
 
+_ASCITES: Final = Sieved(
+    r"(?<!no )(?<!without )(?<!denies )\bascites\b(?! (?:resolved|gone|absent|last year))", re.I
+)
+"""With it no cirrhosis bears an anti-inflammatory drug (AASLD guidance on ascites, 2021)."""
+
+
 def liver(case: Case) -> Iterator[Finding]:
     grade = case.context.child_pugh
     sound = case.says(_SOUND_LIVER)
@@ -246,12 +252,13 @@ def liver(case: Case) -> Iterator[Finding]:
     )
     if not impaired:
         return
+    wet = grade == "B" and case.says(_ASCITES)
     for exposure in case.unique_given():
         if case.is_local(exposure):
             continue
         best: Finding | None = None
         for rule in case.knowledge.hepatic_rules(exposure.drug):
-            severity = _hepatic(rule, grade)
+            severity = _hepatic(rule, "C" if wet and case.of_class(exposure.drug, "nsaid") else grade)
             if severity is not None and rule.max_daily_mg is not None:
                 total = daily_total(case, exposure.drug)
                 if total is None:

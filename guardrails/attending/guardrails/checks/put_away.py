@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from attending.guardrails.checks.answers import A_NO, answered, asks_leave
+from attending.guardrails.checks.answers import A_NO, answered, asks_leave, verdict_is_no
 from attending.guardrails.checks.set_aside import resumed_in
 from attending.guardrails.clinical.statement import Span, Statement
 
@@ -150,7 +150,7 @@ _BARE_END: Final = re.compile(
     r"|several) (?:days|weeks|months|years)"
     r" ago))|abandoned|aborted|given up|removed|deleted|crossed (?:off|out)|struck (?:off|out|from)"
     r"|taken off|erased|un-?ticked"
-    r"|deselected|voided|left off"
+    r"|deselected|voided|left off|on hold(?= (?:today|now|for now|since|until)\b|[.,;)\n]|\Z)"
     r"|left out|omitted|withdrawn|not (?:given|used|started|restarted|chosen|selected|continued|resumed)"
     r"|never (?:given|started"
     r"|restarted|resumed|rechallenged))\b",
@@ -255,6 +255,8 @@ def put_away(text: str, statements: Sequence[Statement], number: int) -> bool:
     line = text.rfind("\n", 0, span.start) + 1
     if _ORDERED.search(text[max(line, span.start - 40) : span.start]):
         return False
+    if verdict_is_no(text, span):
+        return True
     first = _list_start(text, statements, number)
     if _NEVER_TO.search(text[max(0, span.start - 40) : span.start]):
         return statement.dose is None

@@ -80,16 +80,24 @@ _MARKED: Final = Sieved(
 _BOTH: Final = re.compile(r"\b(?:bilateral\w*|both|staged|other|contralateral|opposite|donor|not)\b", re.I)
 
 
+_ORIGINAL: Final = re.compile(r"\b(?:original(?:ly)?|first|earlier|previous)\b", re.I)
+_AMENDED: Final = Sieved(
+    r"\b(?:was|were|has been|have been) (?:\w+ )?(?:amended|corrected|put right)\b", re.I
+)
+"""A side that a form had before it was put right, and the word that it was."""
+
+
 def _within(case: Case) -> Iterator[Finding]:
     """A part that is booked on one side and marked, blocked or consented to on the other."""
     text = case.judged.output
     if not case.says(_MARKED) or not case.says(_BOOKED):
         return
+    amended = case.says(_AMENDED)
     booked: dict[str, set[str]] = {}
     marked: list[tuple[str, str, Span]] = []
     for sentence in sentences(text, semicolons=True):
         words = text[sentence.start : sentence.end]
-        if _NORMAL.search(words) or _BOTH.search(words):
+        if _NORMAL.search(words) or _BOTH.search(words) or (amended and _ORIGINAL.search(words)):
             continue
         acts = _MARKED.search(words) is not None
         for part, side, span in _named(words):

@@ -95,7 +95,22 @@ def _is_neonate(case: Case) -> bool:
     years = case.age_years
     if years is not None:
         return years * Decimal("365.25") < NEONATE_DAYS
-    return case.writes(_NEONATE) and not case.context.lactating and not case.context.pregnant
+    return _of_a_neonate(case) and not case.context.lactating and not case.context.pregnant
+
+
+_KEPT_AWAY_FROM: Final = re.compile(
+    r"\b(?:away from|avoid(?:ing)? contact|contact with|near|visit\w*)\b[^.;\n]{0,40}\Z", re.I
+)
+"""Before newborns that a patient is to be kept from."""
+
+
+def _of_a_neonate(case: Case) -> bool:
+    texts = (case.judged.output, case.judged.prompt or "")
+    return any(
+        _KEPT_AWAY_FROM.search(text, max(0, match.start() - 60), match.start()) is None
+        for text in texts
+        for match in _NEONATE.finditer(text)
+    )
 
 
 def _finding(case: Case, area: str, role: str, exposure: Exposure | None, span: Span) -> Finding:

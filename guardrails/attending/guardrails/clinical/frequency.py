@@ -386,6 +386,10 @@ _OVER = Sieved(
 )
 
 
+_OBSERVED = re.compile(r"\b(?:scores?|observations|obs|vital signs|neuro-?obs|urine output) \Z")
+"""Before how often somebody is looked at, which is no rhythm of a dose: "sedation score hourly"."""
+
+
 def rhythms(text: str) -> list[Rhythm]:
     """Every frequency phrase of a normalised text in order, longest first where phrases overlap."""
     found: list[Rhythm] = []
@@ -394,7 +398,7 @@ def rhythms(text: str) -> list[Rhythm]:
             continue
         for match in pattern.finditer(text):
             rhythm = handler(match) if match.end() > match.start() else None
-            if rhythm is not None:
+            if rhythm is not None and not _OBSERVED.search(text, max(0, rhythm.start - 24), rhythm.start):
                 found.append(rhythm)
     found.sort(key=lambda r: (r.start, -r.end))
     kept: list[Rhythm] = []

@@ -142,6 +142,8 @@ def is_no_dose(pieces: Pieces, named: Named, amount: Amount, said: list[Amount])
     window = max(0, amount.start - 40)
     if _INGESTED.search(pieces.text, window, amount.start) or _AGO.match(pieces.text, amount.end):
         return True
+    if _quoted(pieces.text, amount) or _spelt(pieces.text, amount):
+        return True
     if _MOST.search(pieces.text, window, amount.start) and _OF_A_COURSE.match(pieces.text, amount.end):
         return True
     if _SUM_OF_A_COURSE.search(pieces.text, window, amount.start):
@@ -197,6 +199,31 @@ def is_no_dose(pieces: Pieces, named: Named, amount: Amount, said: list[Amount])
     if counted and _UP_TO.search(before) and not DAILY_AFTER.match(pieces.text, amount.end):
         return _REPEATED.search(pieces.text, max(0, amount.start - 70), amount.start) is not None
     return False
+
+
+_REGIMEN_REFUSED = re.compile(
+    r"[^\"\n]{0,60}\" (?:regimen|schedule|dosing|rule)[^.;\n]{0,12}? (?:must|should|may|can|is|are) (?:not|no longer)\b"
+)
+_OPENS_QUOTE = re.compile(r"(?<!\w)\"[^\"\n]{0,20}\Z")
+_WRITES = re.compile(r"\bwrite\b[^.;\n]{0,160}\Z")
+
+
+def _quoted(text: str, amount: Amount) -> bool:
+    """ "The old "one tablet every hour" regimen must not be used": quoted, and refused."""
+    return (
+        _OPENS_QUOTE.search(text, max(0, amount.start - 24), amount.start) is not None
+        and _REGIMEN_REFUSED.match(text, amount.end) is not None
+    )
+
+
+def _spelt(text: str, amount: Amount) -> bool:
+    """ "write 5 mg not 5.0 mg": how a dose is spelt, and none."""
+    if _WRITES.search(text, max(0, amount.start - 180), amount.start) is None:
+        return False
+    return (
+        re.match(r",? not \d", text[amount.end : amount.end + 12]) is not None
+        or re.search(r"\d ?m?c?g,? not \Z", text[max(0, amount.start - 16) : amount.start]) is not None
+    )
 
 
 def _of_sugar(text: str, named: Named, amount: Amount) -> bool:

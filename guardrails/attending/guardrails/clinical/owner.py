@@ -27,6 +27,11 @@ _PASSED_OVER = re.compile(
     r"(?:[\w-]+ ){1,4}?over)(?: (?:the|his|her|your|oral|iv))? \Z"
 )
 """Before a drug that another was chosen over: "we preferred amoxicillin to" doxycycline."""
+_ITS_LEVEL = re.compile(
+    r" (?:also |slightly |can |may |would )?(?:rais|lower|increas|slow|reduc|chang)\w* (?:its|their) "
+    r"(?:levels?|amount|concentrations?|breakdown|clearance)\b[^.\n]{0,40}"
+    r"\b(?:keep|give|take|use|start|limit)\w* (?:it|them)\b"
+)
 _ONE_DOSE = re.compile(r"\b(?:tonight|today|tomorrow|this (?:morning|evening))(?:'s)? (?:dose of |your )?\Z")
 _TAKEN_WITH = re.compile(r"[^()\n]{0,40}\([^()\n]{0,40}\b(?:with|beside|alongside|while on|without) ")
 _WITH_IT = re.compile(r" ?(?:hcl|hydrochloride)? ?(?:\d{1,2}(?:\.\d{1,3})? ?%)? ?(?:with|and|plus|\+|/|&) ?")
@@ -80,6 +85,8 @@ class Owners:
                 tail = self._text[amount.end : mentions[after].start]
                 if "," not in tail and (separated or tail == " "):
                     return after
+            if self._of_the_other(before, amount):
+                return before - 1
             beside = self._text[mentions[before].end : amount.start] in _BESIDE
             aside = not beside and self._passed_over(before)
             return self._best(before, number) if separated or aside else before
@@ -168,6 +175,11 @@ class Owners:
                 return index
             index -= 1
         return last
+
+    def _of_the_other(self, index: int, amount: Amount) -> bool:
+        """ "X. ... Y raises its level, so we keep it at 1000 mg": what Y acts on is dosed, and not Y."""
+        end = self._pieces.mentions[index].end
+        return index > 0 and _ITS_LEVEL.match(self._text, end, amount.start) is not None
 
     def _left_out_once(self, index: int) -> bool:
         """ "Do not take tonight's X. From tomorrow take 2.5 mg": only that dose is left out, the next is of X."""

@@ -375,8 +375,8 @@ PHRASES: list[tuple[str, Cat, Form]] = [
     (
         r"(?:an? )?(?:very |really )?(?:poor|bad|wrong|risky|dangerous|terrible) (?:choice|idea|option|fit"
         r"|combination|mix)|"
-        r"not (?:meant |licensed |intended )?for (?=children|kids|under|babies|toddlers|infants|young|little"
-        r"|(?:the |an )?(?:opi(?:oid|ate)|acute))|for adults only|not ideal|not (?:a|the) (?:good|right) "
+        r"not (?:meant |licensed |intended )?for(?= (?:children|kids|under|babies|toddlers|infants|young|little"
+        r"|(?:the |an )?(?:opi(?:oid|ate)|acute)))|for adults only|not ideal|not (?:a|the) (?:good|right) "
         r"(?:choice|idea|option|fit|drug|one)|"
         r"only for adults|"
         r"off limits|not recommended|not advised|not advisable|not indicated|not "

@@ -381,7 +381,7 @@ def _converted(analyte: _Analyte, value: Decimal, unit: str) -> Decimal | None:
 
 
 _UNITLESS: Final = {
-    "magnesium": Decimal("0.95"),
+    "magnesium": Decimal(1),
     "calcium": Decimal("4.2"),
     "phosphate": Decimal("1.7"),
     "triglycerides": Decimal(35),

@@ -14,6 +14,7 @@ _LACTATING = Sieved(
     r"|exclusively )?"
     r"nursing\b(?! (?:home|facility|staff|school|student|degree|shift|notes?|care|unit|assess\w*|a (?:drink"
     r"|beer|cold)))|"
+    r"\blactational mastitis\b|"
     r"\bpt (?:is )?(?:still )?(?:breast[- ]?feeding|lactating)\b|\bbreast[- ]?fed (?:infant|baby|newborn|son"
     r"|daughter|child)\b|"
     r"\b(?:keep|continue|go on|carry on|resume) (?:to )?(?:breast[- ]?feed\w*|nurs(?:e|ing) (?:the|your|her|him"

@@ -10,7 +10,7 @@ GENERAL = re.compile(
     r"someone) (?:with|who|whose|on|over|under|that|are|receiving|undergoing)|"
     r"may be|might be|could be|become|becoming|trying to (?:get|become|be)|planning|"
     r"plan to|avoid in|caution in|contraindicated in|in (?:severe|moderate|mild)|for "
-    r"example|e\.g\.|such as|once|until)\b"
+    r"example|e\.g\.|such as|once|until|till)\b"
 )
 CONDITIONAL = re.compile(r"\b(?:if|unless|whether|in case|should you|when|once|until)\b")
 RELATIVE_TIME = re.compile(
@@ -61,9 +61,18 @@ def of_patient(part: str, position: int) -> bool:
     return GENERAL.search(clause_before(part, position)) is None and not other_person(part, position)
 
 
+_BELONGS = re.compile(
+    r"[^.;\n]{0,50}?\bbelong(?:s|ed)? to (?:(?:his|her|your|my|their|the) )?(?:\w+ )?"
+    r"(?:sister|brother|mother|father|mum|mom|dad|son|daughter|twin|wife|husband|namesake"
+    r"|another (?:patient|person))\b",
+    re.I,
+)
+"""Behind an entry that is another's: "her penicillin allergy entry belongs to her twin sister"."""
+
+
 def other_person(part: str, position: int) -> bool:
     """Whether a relative is the subject ("his mother is 70 years old") and nobody else since."""
-    if _THEIRS_AFTER.match(part, position):
+    if _THEIRS_AFTER.match(part, position) or _BELONGS.match(part, position):
         return True
     before = words_before(part, position, 80)
     relatives = list(_FAMILY.finditer(before))
