@@ -32,7 +32,7 @@ REPLAYED: list[dict[str, Any]] = [
     {"name": "letter-slow", "output": LETTER, "delay_ms": 1500},
     {"name": "letter-too-slow", "output": LETTER, "delay_ms": 20_000},
     {"name": "dose", "output": DOSE},
-    {"name": "warned", "output": "Take ibuprofen 400 mg together with your lisinopril."},
+    {"name": "warned", "output": "Take ibuprofen 400 mg with your lisinopril."},
     {"name": "plan", "output": "Medicines:\n- Amoxicillin 500 mg by mouth three times a day for 7 days.\n"},
     {"name": "danger", "output": "You may take sildenafil 50 mg together with your nitroglycerin."},
     {"name": "nul", "output": "ten\x00o'clock"},
