@@ -43,7 +43,7 @@ FLOORS = {
     "w": (39, 5),
     "x": (37, 24),
     "y": (26, 8),
-    "z": (76, 5),
+    "z": (90, 5),
     "za": (28, 9),
 }
 """Set -> at least so many dangerous texts found, at most so many benign ones flagged."""

@@ -42,9 +42,25 @@ def test_no_name_with_one_slip_is_read_as_another(names: dict[str, tuple[str, ..
     assert read > 2_500
 
 
-@pytest.mark.parametrize("name", ["Prolixin", "Thymoglobulin", "Dolantin", "arteether", "Sulmycin"])
+@pytest.mark.parametrize("name", ["arteether", "Sulmycin", "Normoson"])
 def test_the_name_of_another_medicine_is_read_as_nothing(name: str, pack: Lexicon) -> None:
-    """Prolixin is fluphenazine, and no misspelt Promixin (colistin); Dolantin is pethidine, and no Dilantin."""
+    """A substance of its own, one letter from a name of the pack."""
     parsed = parse(f"Take {name} 5 mg daily.", pack)
     assert [(u.text, u.read_as) for u in parsed.unknown] == [(name, ())]
     assert parsed.statements == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "drug"),
+    [
+        ("Prolixin", "fluphenazine"),
+        ("Dolantin", "meperidine"),
+        ("Piptaz", "piperacillin"),
+        ("Oncovin", "vincristine"),
+    ],
+)
+def test_a_brand_one_letter_from_another_is_its_own_drug(name: str, drug: str, pack: Lexicon) -> None:
+    """Prolixin is fluphenazine, and no misspelt Promixin (colistin); Dolantin is pethidine, and no Dilantin."""
+    parsed = parse(f"Take {name} 5 mg daily.", pack)
+    assert drug in parsed.statements[0].mention.drugs
+    assert parsed.unknown == ()

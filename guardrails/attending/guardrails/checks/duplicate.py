@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -15,6 +15,7 @@ from attending.guardrails.checks.limits import Ceiling, daily_ceiling
 from attending.guardrails.checks.short_name import shortened
 from attending.guardrails.checks.switch import switched
 from attending.guardrails.clinical.sentence import one_sentence
+from attending.guardrails.clinical.statement import Statement
 from attending.guardrails.finding import Code, Finding, Scope, Severity
 from attending.guardrails.sieve import Sieved
 
@@ -396,12 +397,24 @@ def _both_listed(text: str, held: Exposure, exposure: Exposure) -> bool:
     between = text[left.end : right.start]
     if _LINE.search(between):
         return _own_line(text, left.start) and _own_line(text, right.start)
+    if _own_sentence(text, left.start) and _own_sentence(text, right.start) and _ends_there(text, statements):
+        return True
     return one_sentence(text, left.end, right.start) and re.search(r"[,;+&]|\band\b", between) is not None
+
+
+def _own_sentence(text: str, at: int) -> bool:
+    return at == 0 or re.search(r"[.;\n]\s{1,3}\Z", text[max(0, at - 4) : at]) is not None
+
+
+def _ends_there(text: str, statements: Sequence[Statement | None]) -> bool:
+    """Whether each sentence is an order and no more: "Ozempic 1 mg weekly. Semaglutide 1 mg weekly."."""
+    ends = [s.frequency.span.end for s in statements if s is not None and s.frequency is not None]
+    return all(re.match(r"\s*(?:[.;\n]|\Z)", text[end : end + 4]) for end in ends)
 
 
 def _own_line(text: str, at: int) -> bool:
     return (
-        re.fullmatch(r"[\s\-*\u2022\u00b7\d.)(]*(?:[a-zA-Z][.)] )?", text[text.rfind("\n", 0, at) + 1 : at])
+        re.fullmatch(r"[\s|\-*\u2022\u00b7\d.)(]*(?:[a-zA-Z][.)] )?", text[text.rfind("\n", 0, at) + 1 : at])
         is not None
     )
 

@@ -130,7 +130,9 @@ _GRAVE: Final = re.compile(
 )
 _NO_BLEED: Final = re.compile(
     r"\b(?:won't|won\u2019t|will not|not|no|never|don't|doesn't|avoid\w*|prevent\w*|reduc\w*|less|lower|minimi[sz]e"
-    r"|fewer|stop (?:the|you|any)|in case of|in case there is|to cut) (?:\w+ ){0,3}(?:bleed\w*|h(?:a)?emorrhag\w*"
+    r"|fewer|worr(?:y|ied|ies) (?:about|over)|afraid of|anxious about|concern(?:s|ed)? (?:about|over)"
+    r"|fear(?:s|ful)?(?: of)?"
+    r"|stop (?:the|you|any)|in case of|in case there is|to cut) (?:\w+ ){0,3}(?:bleed\w*|h(?:a)?emorrhag\w*"
     r"|bruis\w*|interact\w*|infection|rash|reaction|hypogly\w*|drop)\b|\brisk of (?:\w+ )?bleed\w*|\bbleed\w* risk",
     re.I,
 )
@@ -276,7 +278,9 @@ _STENT: Final = Sieved(
     r"|5) months?) ago\b"
     r"|\b(?:\w+ (?:days?|weeks?)|(?:a|one|two|three|four|five|1|2|3|4|5) months?) (?:after|since"
     r"|post)[- ](?:\w+ ){0,3}"
-    r"(?:stent\w*|pci)|\b(?:recent|new)(?:ly)? (?:\w+[- ]){0,3}stent",
+    r"(?:stent\w*|pci)|\b(?:recent|new)(?:ly)? (?:\w+[- ]){0,3}stent"
+    r"|\b(?:(?:\w+|\d{1,2}) (?:days?|weeks?)|(?:one|two|three|four|five|[1-5]) months?) ago\b[^.;\n]{0,60}"
+    r"\b(?:stent\w*|pci|des)\b",
     re.I,
 )
 _PLANNED_END: Final = re.compile(
@@ -292,7 +296,8 @@ _FEW_WEEKS: Final = (
 )
 _FRESH_STENT: Final = Sieved(
     rf"\b(?:stent\w*|pci|des\b)\b[^.;\n]{{0,60}}\b(?:(?:about |some )?{_FEW_WEEKS} ago|last (?:week|month))\b"
-    rf"|\b{_FEW_WEEKS} (?:after|since|post)[- ](?:\w+ ){{0,3}}(?:stent\w*|pci)",
+    rf"|\b{_FEW_WEEKS} (?:after|since|post)[- ](?:\w+ ){{0,3}}(?:stent\w*|pci)"
+    rf"|\b{_FEW_WEEKS} ago\b[^.;\n]{{0,60}}\b(?:stent\w*|pci|des)\b",
     re.I,
 )
 """A stent of the last two months or so, for which no elective break is made (ACC/AHA 2024, perioperative guideline)."""

@@ -47,7 +47,8 @@ _UNTIL: Final = Sieved(
     r"\b(?:until|till|up to|through to|through until|to) (?:(?:about|after|the start of|the end of|next|this|your|the"
     r"|her|his) ){0,3}(?:(?P<n>\w+)[- ](?P<span>week|month)[- ](?:check|review|visit|appointment|follow)"
     r"|christmas|easter|new year|(?:the )?(?:holidays|winter|summer|spring|autumn)(?: is over| ends)?"
-    r"|(?:your |the )?(?:baby (?:is born|comes|arrives)|delivery|birth))",
+    r"|(?:your |the )?(?:baby (?:is born|comes|arrives)|delivery|birth))"
+    r"|\b(?:until|till|up to) [^.;:\n]{1,40}? in (?:about |another )?(?P<m>\w+) (?P<in>week|month)s\b",
     re.I,
 )
 _MONTHS: Final = (
@@ -214,6 +215,8 @@ def _by_date(words: str) -> Decimal | None:
     until = _UNTIL.search(words)
     if until is None or _negated(words, until.start()):
         return None
+    if until["m"]:
+        return _days(until["m"], until["in"])
     return _days(until["n"], until["span"]) if until["n"] else _A_WHILE
 
 

@@ -9,11 +9,14 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import daily_total, exposure_amount, listed_daily_mg, shown
 from attending.guardrails.checks.case import Case, Exposure, lowered
+from attending.guardrails.checks.rotation import replaced_mme
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.sieve import Sieved
 
 CAUTION_MME: Final = Decimal(50)
 HIGH_MME: Final = Decimal(90)
+TOO_MUCH_MORE: Final = Decimal(2)
+"""Times the dose that an opioid replaces, from which it is no conversion."""
 _OUTSIDE: Final = Sieved(
     r"\b(?:palliative|hospice|end[- ]of[- ]life|comfort (?:care|measures)|last (?:hours|days|weeks) of life|dying"
     r"|terminal(?:ly)?|sickle[- ]cell|metasta\w+"
@@ -32,6 +35,13 @@ _TREATED: Final = Sieved(
     re.I,
 )
 """Treatment of opioid use disorder: its remission is the aim, not the end of it."""
+_NAIVE: Final = Sieved(
+    r"\bopi(?:oid|ate)[- ]na(?:i|\u00ef)ve\b|\bnever (?:taken|had|used) (?:an? |any )?(?:opioids?|opiates?|morphine)\b"
+    r"|\b(?:no|not on(?: any)?|without) (?:previous |prior |current )?(?:opioids?|opiates?)"
+    r"(?: before| so far| at present| currently)\b",
+    re.I,
+)
+"""No tolerance: whatever the care, so much is no first dose."""
 _NOT_OUTSIDE: Final = Sieved(
     r"\b(?:history of|survivor of|no (?:active )?|not |non-?"
     r"|family history of [a-z ]{0,20})(?:cancer|palliative)\b"
@@ -42,7 +52,7 @@ _NOT_OUTSIDE: Final = Sieved(
 
 def mme(case: Case) -> Iterator[Finding]:
     """One finding at 50 MME a day (moderate) or 90 (major), one rank lower where all are merely continued; minor
-    in the care that the guideline leaves out.
+    in the care that the guideline leaves out, unless a new opioid is twice what it replaces.
 
     Opioids whose dose cannot be read are left out, and the message says so: the sum is then a lower bound.
     """
@@ -66,6 +76,8 @@ def mme(case: Case) -> Iterator[Finding]:
             if exposure.drug == "fentanyl":
                 # The factor for fentanyl is for mcg/h of a patch; other forms have none that CDC gives.
                 value = None
+        if value is None and exposure.drug != "fentanyl":
+            value = _at_once(case, exposure)
         if value is None:
             unread.append(exposure.drug)
             continue
@@ -77,17 +89,38 @@ def mme(case: Case) -> Iterator[Finding]:
     if factor is None:
         return
     severity = Severity.MAJOR if total >= HIGH_MME else Severity.MODERATE
-    if case.says(_TREATED) or (case.says(_OUTSIDE) and not case.says(_NOT_OUTSIDE)):
+    outside = case.says(_TREATED) or (case.says(_OUTSIDE) and not case.says(_NOT_OUTSIDE))
+    if outside and not (total >= HIGH_MME and case.says(_NAIVE)):
         severity = Severity.MINOR
+    before = replaced_mme(case, names) if severity is Severity.MINOR and total >= HIGH_MME else None
+    if before is not None and total >= before * TOO_MUCH_MORE:
+        severity = Severity.MAJOR
     rest = f"; dose not read for {', '.join(unread)}, so at least" if unread else ""
     yield case.finding(
         Code.MME,
         given[-1],
         severity if any(exposure.new for exposure in given) else lowered(severity),
         factor.provenance,
-        f"{shown(total, 'MME')} a day from {', '.join(counted)}{rest}",
+        f"{shown(total, 'MME')} a day from {', '.join(counted)}{rest}"
+        + (f"; what it replaces is {shown(before, 'MME')}" if before is not None else ""),
         drugs=sorted(counted),
     )
+
+
+_NOW: Final = re.compile(
+    r"[^.;\n]{0,40}?\b(?:now|stat|at once|straight ?away|immediately|single dose|one dose)\b", re.I
+)
+
+
+def _at_once(case: Case, exposure: Exposure) -> Decimal | None:
+    """The mg of a dose that the output gives now and not again: the least that the day comes to."""
+    amount = exposure_amount(exposure, case)
+    statement = exposure.statement
+    if amount is None or statement is None or amount.unit != "mg" or amount.scaled or not exposure.new:
+        return None
+    if amount.per_time is not None or statement.frequency is not None or exposure.origin != "output":
+        return None
+    return amount.high if _NOW.match(case.judged.output, amount.span.end) else None
 
 
 def _patch_mcg_per_hour(case: Case, exposure: Exposure) -> Decimal | None:

@@ -23,7 +23,7 @@ _PARTS: Final = {
     "shoulder": "shoulders? rotator",
     "kidney": "kidneys? renal nephrectomy nephrostomy ureter ureteral ureteric",
     "breast": "breasts? mastectomy lumpectomy",
-    "eye": "eyes? cataract retina retinal ocular",
+    "eye": "eyes? cataracts? retina retinal ocular phaco phacoemulsification vitrectomy trabeculectomy cornea corneal",
     "ear": "ears? tympanic tympanostomy",
     "lung": "lungs? pulmonary lobe lobectomy pneumothorax pleural hemithorax",
     "leg": "legs? tibia fibula calf thigh femur",
@@ -141,12 +141,10 @@ def _against_sources(case: Case) -> Iterator[Finding]:
     told: dict[str, set[str]] = {}
     for source in sources:
         for sentence in sentences(source, semicolons=True):
-            words = source[sentence.start : sentence.end]
-            if _NORMAL.search(words):
-                continue
-            for part, side, _ in _named(words):
-                if part != _ANY_SITE:
-                    told.setdefault(part, set()).add(side)
+            for words in _of_now(source[sentence.start : sentence.end]):
+                for part, side, _ in _named(words):
+                    if part != _ANY_SITE:
+                        told.setdefault(part, set()).add(side)
     every = set().union(*told.values()) if told else set()
     if len(every) == 1:
         told[_ANY_SITE] = every
@@ -167,6 +165,22 @@ def _against_sources(case: Case) -> Iterator[Finding]:
                     span=at,
                 )
                 return
+
+
+def _of_now(sentence: str) -> list[str]:
+    """What a sentence tells of the side that is treated: all of it, or the parts that name the other side than a part
+    about what is normal or was done before."""
+    if not _NORMAL.search(sentence):
+        return [sentence]
+    parts = sentence.split(",")
+    settled = {side for part in parts if _NORMAL.search(part) for _, side, _ in _named(part)}
+    return [
+        part
+        for part in parts
+        if len(settled) == 1
+        and not _NORMAL.search(part)
+        and all(side not in settled for _, side, _ in _named(part))
+    ]
 
 
 def _named(sentence: str) -> Iterator[tuple[str, str, Span]]:

@@ -67,6 +67,10 @@ _NO_DIAGNOSIS: Final = re.compile(
     r"[^.;\n]{0,40}\Z",
     re.I,
 )
+_DENIED: Final = re.compile(
+    r"\b(?:no|nil|without|denies|not|never)(?: (?:signs? of|active|current|any|new))? \Z", re.I
+)
+"""Before what is not there and makes no treatment short: "No bleeding"."""
 _NOT_AFTER: Final = re.compile(
     r"[^.;\n]{0,40}\b(?:(?:years?|months) ago|in (?:19|20)\d\d|excluded|ruled out|negative|unlikely|prophyla\w*"
     r"|prevention"
@@ -242,9 +246,11 @@ def _is_of(case: Case, exposure: Exposure, course: _Course) -> bool:
 
 
 def _diagnosed(case: Case, course: _Course) -> bool:
-    if course.unless is not None and case.says(course.unless):
-        return False
     text = case.told
+    if course.unless is not None and any(
+        _DENIED.search(text, max(0, m.start() - 30), m.start()) is None for m in course.unless.finditer(text)
+    ):
+        return False
     return any(
         _NO_DIAGNOSIS.search(text, max(0, m.start() - 60), m.start()) is None
         and _NOT_AFTER.match(text, m.end()) is None

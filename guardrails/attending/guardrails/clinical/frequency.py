@@ -189,6 +189,12 @@ def _divided(m: re.Match[str]) -> Rhythm:
 
 _B = r"(?<![\w])"
 _E = r"(?![\w])"
+_BEHIND_A_DOSE = (
+    r"(?:(?<=mg )|(?<=mcg )|(?<=micrograms )|(?<=\dg )|(?<=\d g )|(?<=units )|(?<=unit )|(?<=tab )|(?<=tabs )"
+    r"|(?<=tablet )|(?<=tablets )|(?<=cap )|(?<=caps )|(?<=capsule )|(?<=capsules )|(?<=puff )|(?<=puffs )|(?<=po )"
+    r"|(?<=iv )|(?<=sc )|(?<=im )|(?<=oral )|(?<=orally )|(?<= sr )|(?<= xl )|(?<= er )|(?<= mr ))"
+)
+"""Where "OD" is once daily, and not the right eye."""
 _NO_SPAN = "".join(
     rf"(?<!\b{word} )"
     for word in [
@@ -309,6 +315,11 @@ _RULES: list[tuple[tuple[str, ...], Sieved, Handler]] = [
         ),
         ("weekday", rf"{_B}(?:every|on|each|all)? ?weekdays?{_E}", _fixed(Decimal(5) / 7)),
         # Latin
+        (
+            "od",
+            rf"{_BEHIND_A_DOSE}od{_E}(?! (?:\(?right|every|q ?\d|once|monthly|weekly|bid|tid|qid|bd|tds|qds))",
+            _fixed(1, 24),
+        ),
         (
             "q o.d.",
             rf"{_B}q\. ?d\.?{_E}|{_B}qd{_E}|{_B}q ?day{_E}|{_B}q ?daily{_E}|{_B}o\.d\.(?!\w)",

@@ -52,7 +52,7 @@ _MIN_MISSPELT = 7
 _MIN_READ = 8
 """Letters of a misspelt word that is read as the name it is near."""
 _NAMES_OF_OTHERS: Final = word_set(
-    "prolixin thymoglobulin dolantin arteether ultracef sulmycin normoson meditoxin mersilon hyperium cytotect "
+    "arteether ultracef sulmycin normoson meditoxin mersilon hyperium cytotect "
     "carprofen sandomigran carbetamide calciptriol geneticin hesperadin cortosyn coumarin coumarine digitonin "
     "colchiceine adrenalone noradrenalone ephedrone phenylephrone dimethylpropion phenetrazine pecazine "
     "deserpideine dimethylstilbestrol dextrothyronine aprobarbital butalbarbital butobarbital aklomide clopidol "

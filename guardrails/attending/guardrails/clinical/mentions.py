@@ -44,7 +44,7 @@ ANALYTES = word_set(
     "gelatin corn wheat gluten silver gold mercury aluminum arsenic fluoride sulfur ferritin dextrose fructose "
     "hemoglobin globulin caffeine"
 )
-_CLIPPED = word_set("gent vanc")
+_CLIPPED = word_set("gent vanc mst mox")
 """Clipped names that are words or fragments elsewhere ("a pleasant gent"): drugs beside an amount only."""
 _TAKEN = re.compile(
     r"\b(?:tak(?:e|es|ing|en)|giv(?:e|es|ing|en)|us(?:e|es|ing|ed)|start(?:s|ed|ing)?|"

@@ -59,7 +59,8 @@ _PATTERNS: Final = {
     "LITHIUM_LEVEL": r"\b(?:lithium|li)(?: level)?" + _IS + r"(?:1\.[5-9]|[2-5]\.\d)(?!\d)",
     "INFANT": rf"\b(?:(?:[1-9]|1[0-2]|{_ONES})[- ](?:weeks?|wks?)[- ]?old|\d{{1,2}}[- ]days?[- ]?old|(?:[12]"
     rf"|one|two)[- ]months?[- ]?old"
-    rf"|(?:[1-9]|1[0-2]|{_ONES})[- ]weeks? (?:of age|baby|infant)|(?:baby|infant"
+    rf"|(?:[1-9]|1[0-2]|{_ONES})[- ]weeks? (?:of age|baby|infant)|(?:baby|babies|infants?|newborns?|little ones?) of"
+    rf" (?:[1-9]|1[0-2]|{_ONES}) weeks|(?:baby|infant"
     rf"|newborn)[^.\n]{{0,20}} (?:[1-9]|1[0-2]|{_ONES}) weeks)\b",
     "LATE_GESTATION": r"\b(?:(?:2[0-9]|3\d|4[0-2]|(?:twenty|thirty|forty)(?:[- ]\w+)?)[- ]?(?:weeks?|wks?"
     r"|/40)\b(?! (?:ago|later|from|since|old))"
