@@ -12,7 +12,10 @@ from attending.guardrails.evaluation.labelled import SetError
 from attending.guardrails.policy.schema import ScopeOfUse
 
 SETS = Path(__file__).resolve().parents[2] / "evaluation" / "hostile"
-NOT_WORKED_ON = {"unseen-f", "writer-a", "writer-b", "writer-c", "plain-speech", "voices", "voices-kept"}
+NOT_WORKED_ON = {
+    *("unseen-f", "unseen-g", "writer-a", "writer-b", "writer-c"),
+    *("plain-speech", "voices", "voices-kept"),
+}
 """Sets of which only the figures are looked at, and those that likeness learns from: no floor holds for them."""
 INDEPENDENT_1 = "75ff791c6d10a3073099177b696c6ffd3ce799fa1a0d25a8d97946746e26071a"
 ATTACK = {
