@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 MAKEFLAGS += --jobs=2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test tests test-faults test-security test-browser screenshots fuzz lint types proto proto-baseline proto-check bench sbom lock clean
+.PHONY: help setup demo test tests test-faults test-security test-reports test-browser screenshots fuzz lint types proto proto-baseline proto-check bench sbom lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -58,6 +58,10 @@ test-faults: $(STAMP) ## Faults in system calls and power cuts (needs gcc: scrip
 
 test-security: $(STAMP) ## Attack a running server with random frames and messages, SECURITY_SECONDS each (default 60)
 	$(BIN)/python -m pytest -m security $(PYTEST_ARGS) tests/security
+
+test-reports: $(STAMP) ## Ask pdfsig, openssl and qpdf about sealed reports (scripts/debian-packages.sh installs them)
+	@command -v pdfsig >/dev/null && command -v qpdf >/dev/null && command -v openssl >/dev/null || scripts/debian-packages.sh reports
+	$(BIN)/python -m pytest -m reports $(PYTEST_ARGS) tests/server/reports
 
 # The browser suite: Playwright drives Debian's Chromium, axe-core comes from its own lock.
 BROWSER_STAMP := $(VENV)/.browser

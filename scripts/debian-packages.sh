@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that some tests need beside pip packages: `faults` a C compiler for `make test-faults`,
-# `browser` Chromium, npm and a typeface for `make test-browser` and `make screenshots`. Both when no group is named.
+# `browser` Chromium, npm and a typeface for `make test-browser` and `make screenshots`, `reports` poppler, qpdf and OpenSSL for
+# `make test-reports`. All when no group is named.
 # Idempotent, and quick when everything is there. Needs root or sudo otherwise.
 set -euo pipefail
 packages=()
-for group in "${@:-faults browser}"; do
+for group in "${@:-faults browser reports}"; do
   for name in $group; do
     case "$name" in
       faults) packages+=(gcc libc6-dev) ;;
@@ -13,7 +14,8 @@ for group in "${@:-faults browser}"; do
         # Another source's Node.js brings npm along, and Debian's conflicts with it.
         command -v npm >/dev/null || packages+=(npm)
         ;;
-      *) echo "error: no group \`$name\`; next: give faults, browser or none" >&2; exit 4 ;;
+      reports) packages+=(poppler-utils qpdf openssl) ;;
+      *) echo "error: no group \`$name\`; next: give faults, browser, reports or none" >&2; exit 4 ;;
     esac
   done
 done

@@ -1,4 +1,4 @@
-"""`python -m attending.ledger.verify`: checks a bundle offline, against keys that are given separately.
+"""`python -m attending.ledger.verify`: checks a bundle or a sealed report offline, against keys given separately.
 
 Exit codes: 0 everything asked for is proved, 1 something is wrong, 3 something asked for cannot be decided (a
 key or a newer checkpoint is missing, a later format), 4 wrong usage.
@@ -16,8 +16,11 @@ from typing import NoReturn
 
 from attending.ledger.errors import VerificationError
 from attending.ledger.note import COSIGNATURE, ED25519, VerifierKey
-from attending.ledger.verify.bundle import Anchors, verify_bundle
-from attending.ledger.verify.report import CHECKS, NOT_CHECKED, Report, Status
+from attending.ledger.verify.bundle import Anchors, Progress, verify_bundle
+from attending.ledger.verify.pdf.seal import MAX_LIST_BYTES, SealAnchors
+from attending.ledger.verify.pdf.verify import is_pdf, verify_report
+from attending.ledger.verify.report import CHECKS, SEAL_CHECKS, Report, Status
+from cryptography import x509
 
 EXIT_CODES = {Status.PASSED: 0, Status.FAILED: 1, Status.INDETERMINATE: 3}
 EXIT_USAGE = 4
@@ -58,8 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.bundle is None:
             raise _UsageError("the arguments name no bundle")
         anchors = _anchors(arguments)
+        seal = _seal_anchors(arguments)
         progress = _Progress() if sys.stderr.isatty() and not arguments.json else None
-        report = verify_bundle(arguments.bundle, anchors, progress)
+        report = _verify(arguments, anchors, seal, progress)
         if progress is not None:
             progress.clear()
     except (_UsageError, OSError) as err:
@@ -76,10 +80,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="attending verify",
-        description="Check an exported bundle offline. Needs no server and no network.",
-        epilog="example: attending verify march.attending --key clinic.vkey --pinned february.checkpoint",
+        description="Check an exported bundle, or a sealed report (PDF), offline. Needs no server and no network.",
+        epilog="example: attending verify march.attending --key clinic.vkey --pinned february.checkpoint; "
+        "attending verify march.pdf --key clinic.vkey --seal-root seal-root.pem --tsa-root tsa-root.pem",
     )
-    parser.add_argument("bundle", type=Path, nargs="?", help="a .attending file, or a folder with its files")
+    bundle_help = "a .attending file, a folder with its files, or a PDF"
+    parser.add_argument("bundle", type=Path, nargs="?", help=bundle_help)
     key_help = "verifier key of the log, or a file of them; get it from elsewhere than the bundle"
     parser.add_argument("--key", action="append", default=[], metavar="KEYFILE|VKEY", help=key_help)
     witness_help = "verifier key of a witness that must have cosigned, or a file of them"
@@ -89,6 +95,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--pinned", action="append", default=[], type=Path, metavar="CHECKPOINT", help=pinned_help
     )
+    root_help = "root of the seal's certificate, a PEM file; get it from elsewhere than the report"
+    parser.add_argument("--seal-root", action="append", default=[], type=Path, metavar="PEM", help=root_help)
+    tsa_help = "root of the time stamp authority, a PEM file"
+    parser.add_argument("--tsa-root", action="append", default=[], type=Path, metavar="PEM", help=tsa_help)
+    crl_help = "revocation list of an authority of the seal or the stamp, PEM or DER"
+    parser.add_argument("--crl", action="append", default=[], type=Path, metavar="CRL", help=crl_help)
+    beside_help = "bundle that was given beside a report because it is too large to attach"
+    parser.add_argument("--bundle", dest="beside", type=Path, metavar="FILE", help=beside_help)
     parser.add_argument("--require-time", action="store_true", help="exit 3 unless the time is bounded")
     fresh_help = "exit 3 unless a pinned checkpoint shows that the bundle is not truncated"
     parser.add_argument("--require-freshness", action="store_true", help=fresh_help)
@@ -130,6 +144,47 @@ def _anchors(arguments: argparse.Namespace) -> Anchors:
     )
 
 
+def _seal_anchors(arguments: argparse.Namespace) -> SealAnchors:
+    return SealAnchors(
+        seal_roots=tuple(item for path in arguments.seal_root for item in _certificates(path)),
+        stamp_roots=tuple(item for path in arguments.tsa_root for item in _certificates(path)),
+        lists=tuple(_revocation_list(path) for path in arguments.crl),
+    )
+
+
+def _verify(
+    arguments: argparse.Namespace, anchors: Anchors, seal: SealAnchors, progress: Progress | None
+) -> Report:
+    if is_pdf(arguments.bundle):
+        return verify_report(arguments.bundle, anchors, seal, bundle=arguments.beside, progress=progress)
+    if seal != SealAnchors() or arguments.beside is not None:
+        raise _UsageError("--seal-root, --tsa-root, --crl and --bundle are for a report, a PDF")
+    return verify_bundle(arguments.bundle, anchors, progress)
+
+
+def _certificates(path: Path) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(_read_bytes(path, _MAX_KEY_FILE_BYTES))
+    except ValueError:
+        raise _UsageError(f"`{path}` holds no PEM certificate") from None
+
+
+def _revocation_list(path: Path) -> x509.CertificateRevocationList:
+    data = _read_bytes(path, MAX_LIST_BYTES)
+    try:
+        return x509.load_pem_x509_crl(data) if data[:5] == b"-----" else x509.load_der_x509_crl(data)
+    except ValueError:
+        raise _UsageError(f"`{path}` is no revocation list") from None
+
+
+def _read_bytes(path: Path, limit_bytes: int) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(limit_bytes + 1)
+    if len(data) > limit_bytes:
+        raise _UsageError(f"`{path}` exceeds {limit_bytes} bytes")
+    return data
+
+
 def _keys(values: Sequence[str], kind: int) -> tuple[VerifierKey, ...]:
     keys = []
     for value in values:
@@ -155,14 +210,10 @@ def _key_lines(path: Path) -> list[str]:
 
 
 def _read_text(path: Path) -> str:
-    with path.open("rb") as file:
-        data = file.read(_MAX_KEY_FILE_BYTES + 1)
     try:
-        if len(data) <= _MAX_KEY_FILE_BYTES:
-            return data.decode("utf-8")
+        return _read_bytes(path, _MAX_KEY_FILE_BYTES).decode("utf-8")
     except UnicodeDecodeError:
-        pass
-    raise _UsageError(f"`{path}` is not text of at most {_MAX_KEY_FILE_BYTES} bytes")
+        raise _UsageError(f"`{path}` is not text") from None
 
 
 class _Progress:
@@ -196,16 +247,17 @@ def _print(report: Report, *, colour: bool) -> None:
         print(f"log    {report.origin}")
         print(f"scope  {scope['kind']}, entries {scope['from']} to {scope['to']} (end exclusive)")
         print()
+    sentences = {**CHECKS, **SEAL_CHECKS}
     previous = None
     for item in report.results:
         if item.check != previous:
-            print(f"{item.check:>4}  {CHECKS[item.check]}")
+            print(f"{item.check:>4}  {sentences[item.check]}")
             previous = item.check
         mark = "note" if item.advisory else _MARKS[item.status]
         where = "" if item.index is None else f"entry {item.index}: "
         print(f"      {paint(item.status, f'{mark:<6}')} {where}{item.detail}")
     print()
-    reasons = "; ".join(f"{checks}: {reason}" for checks, reason in NOT_CHECKED.items())
+    reasons = "; ".join(f"{checks}: {reason}" for checks, reason in report.not_checked.items())
     print(f"not checked: {reasons}")
     words = {
         Status.PASSED: "VERIFIED: all that was asked for is proved",

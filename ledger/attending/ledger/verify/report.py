@@ -37,7 +37,15 @@ CHECKS: Final[Mapping[str, str]] = {
     "V23": "second reads are those that seeds committed to before draw",
     "V24": "what was read for practice was released to nobody",
 }
-"""Every check of this version, by the ids of the control matrix (V22 on are our own), in report order."""
+"""Every check of a bundle, by the ids of the control matrix (V22 on are our own), in report order."""
+
+SEAL_CHECKS: Final[Mapping[str, str]] = {
+    "V2": "seal of a report covers the whole file, with nothing after it",
+    "V3": "seal's certificate leads to the root given, and was valid when stamped",
+    "V4": "time stamp is of this seal, by an authority valid at the time that it states",
+    "V10": "head printed in a report is the one attached and recomputed",
+}
+"""Those of a sealed report, a PDF, beside those of the bundle in it."""
 
 NOT_CHECKED: Final[Mapping[str, str]] = {
     "V2 V3 V10": "a bundle of this version carries no sealed PDF",
@@ -45,7 +53,9 @@ NOT_CHECKED: Final[Mapping[str, str]] = {
     "V18": "registry references are not followed",
     "V21": "free text is not scanned",
 }
-"""Checks of the control matrix that this version does not make, and why."""
+"""Checks of the control matrix that this version does not make of a bundle, and why."""
+NOT_CHECKED_OF_REPORT: Final = {name: NOT_CHECKED[name] for name in ("V18", "V21")}
+"""Those that it does not make of a sealed report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,7 @@ class Report:
     statistics: Mapping[str, Any] = field(default_factory=dict)
     origin: str | None = None
     scope: Mapping[str, Any] | None = None
+    not_checked: Mapping[str, str] = field(default_factory=lambda: NOT_CHECKED)
 
     @property
     def failures(self) -> tuple[CheckResult, ...]:
@@ -96,16 +107,16 @@ class Report:
             "scope": None if self.scope is None else dict(self.scope),
             "results": [item.to_json() for item in self.results],
             "statistics": dict(self.statistics),
-            "not_checked": dict(NOT_CHECKED),
+            "not_checked": dict(self.not_checked),
         }
 
 
 class Findings:
     """Collects results while checks run; bounded, so that a hostile bundle cannot fill the memory."""
 
-    def __init__(self, limit_per_check: int = 100) -> None:
+    def __init__(self, checks: Iterable[str] = CHECKS, *, limit_per_check: int = 100) -> None:
         self._limit = limit_per_check
-        self._items: dict[str, list[CheckResult]] = {check: [] for check in CHECKS}
+        self._items: dict[str, list[CheckResult]] = {check: [] for check in checks}
         self._dropped: dict[tuple[str, Status], int] = {}
         self._passed: dict[str, str] = {}
         self._not_applicable: dict[str, str] = {}
@@ -136,7 +147,7 @@ class Findings:
         return any(item.status is Status.FAILED for item in self._items[check])
 
     def results(self) -> Iterable[CheckResult]:
-        """Results in the order of CHECKS, failures first; a check that was not reached is in doubt."""
+        """Results in the order of the checks given, failures first; a check that was not reached is in doubt."""
         for check, items in self._items.items():
             if not any(item.status is Status.FAILED or not item.advisory for item in items):
                 if check in self._passed:

@@ -13,7 +13,7 @@ from attending.server.cli.examples import examples
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def verify(arguments: tuple[str, ...]) -> int:
-    """Verify a bundle against keys that are given separately. The same as `attending-verify`."""
+    """Verify a bundle or a sealed report against keys that are given separately. The same as `attending-verify`."""
     from attending.ledger.verify.__main__ import main
 
     return main(list(arguments))

@@ -13,6 +13,7 @@ from attending.server.config.fhir import FhirSection
 from attending.server.config.listening import HttpSection, LimitsSection, ServerSection
 from attending.server.config.notices import NoticesSection
 from attending.server.config.passkeys import PasskeysSection
+from attending.server.config.reports import ReportsSection
 from attending.server.config.roots import SecretsSection
 from attending.server.config.running import (
     EmergencySection,
@@ -55,6 +56,7 @@ class Config(Section):
     emergency: EmergencySection = Field(default=EmergencySection(), description="Emergency access.")
     notices: NoticesSection = Field(default=NoticesSection(), description="Notices to people and programs.")
     fhir: FhirSection = Field(default=FhirSection(), description="Writing back to record systems.")
+    reports: ReportsSection = Field(default=ReportsSection(), description="Reports and their seal.")
     examination: ExaminationSection = Field(
         default=ExaminationSection(), description="The examination of the log by officers."
     )

@@ -163,6 +163,8 @@ def _value(value: Any) -> str:
 def _type(annotation: Any, field: FieldInfo | None = None) -> str:
     if annotation is AwareDatetime or getattr(annotation, "__name__", "") == "AwareDatetime":
         return "time with zone"
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return "table"
     origin = typing.get_origin(annotation)
     arguments = typing.get_args(annotation)
     if origin is typing.Literal:
