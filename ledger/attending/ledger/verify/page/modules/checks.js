@@ -11,6 +11,7 @@ import { ENTRY_TYPES } from "./entrytypes.js";
 import { Examinations } from "./examinations.js";
 import { Halts } from "./halts.js";
 import { Practice } from "./practice.js";
+import { Reports } from "./reports.js";
 import { Leases, OwnViews, SecondRead } from "./reviewers.js";
 import { Signatures, releases } from "./signatures.js";
 import { Successions } from "./successions.js";
@@ -69,6 +70,7 @@ export class Checks {
     this.halts = new Halts(findings);
     this.glass = new BreakGlass(findings, this.whole);
     this.examinations = new Examinations(findings, this.signatures, this.whole);
+    this.reports = new Reports(findings, this.signatures, this.whole);
     this.activations = new Activations(findings, this.contiguous, begin);
     this.draws = new Draws(findings, this.whole);
     this.practice = new Practice(findings, this.whole);
@@ -82,6 +84,7 @@ export class Checks {
     this.glass.time = entry.time;
     await this.examinations.visit(entry);
     await this.signatures.visit(entry);
+    await this.reports.visit(entry);
     this.successions.visit(entry);
     this.draws.visit(entry);
     this.practice.visit(entry);
