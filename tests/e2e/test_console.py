@@ -182,7 +182,7 @@ def test_an_item_is_claimed_decided_on_edited_and_rejected(
     with signed_in(server, "dr-chen") as chen:
         assert reason(step(chen, f"{path}/claim")) == (409, "ALREADY_CLAIMED")
         assert reason(step(chen, f"{path}/check", lease=lease, text="x")) == (409, "LEASE_NOT_HELD")
-        assert step(chen, f"{path}/status").json() == {"state": "held", "lease": None, "judged": ""}
+        assert step(chen, f"{path}/status").json() == {"state": "held", "lease": None, "judged": "held"}
         assert "Somebody else reviews this" in chen.get(path).text
     dangerous = "Take amoxicillin 5000 mg by mouth three times a day and methotrexate 15 mg daily."
     told = step(rivera, f"{path}/check", lease=lease, text=dangerous).json()

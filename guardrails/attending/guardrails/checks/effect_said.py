@@ -53,10 +53,15 @@ _SAID: Final = {
 }
 """Part of a mechanism's name -> words by which a text speaks of it."""
 _PAIR_SAID: Final = re.compile(
-    r"\b(?:interact\w*|combin(?:es?|ed|ing|ation)|together|alongside|additive|adds? to|potentiat\w*|boosts?|inhibits?"
-    r"|induc(?:es?|ed|ing)|interferes?|rais(?:es?|ed|ing)|lowers?|increas(?:es?|ed|ing)|risk)\b",
+    r"\b(?:interact\w*|(?:the|this|that) combination|additive|adds? (?:a little |slightly )?to|potentiat\w*|boosts?"
+    r"|inhibits?|induc(?:es?|ed|ing)|interferes?|risks?"
+    r"|(?:rais|lower|increas|reduc)(?:es?|s|ed|ing)? (?:\W*\w+){0,3}?\W*(?:levels?|concentrations?|effects?|exposure"
+    r"|absorption|amounts?))\b",
     re.I,
 )
+"""How a sentence that names both drugs tells of the one's effect on the other. "Together", "in combination" and "increased"
+alone are how both are ordered."""
+_TAKEN_FOR: Final = re.compile(r"\bfor (?:[\w'\u2019-]+ ){0,2}$", re.I)
 _WATCHED: Final = re.compile(
     r"\b(?:watch\w*|monitor\w*|check\w*|repeat\w*|re-?check\w*|review\w*|report\w*|ring|call|tell|phone|stop|look(?:ing)?"
     r" out|warn\w*|advis\w+|told|knows?|explain\w*|discuss\w*|counsel\w*|aware|ask about|keep|target|acceptable"
@@ -76,9 +81,14 @@ def effect_said(case: Case, first: Exposure, second: Exposure, facts: Sequence[I
     one, other = _sentences(case, first), _sentences(case, second)
     if any(_PAIR_SAID.search(said) for said in one & other):
         return True
-    return any(
-        words.search(said) is not None for words in effects for said in (*one, *other, *_watching(case))
-    )
+    if any(words.search(said) for words in effects for said in _watching(case)):
+        return True
+    return any(_tells(words, said) for words in effects for said in one | other)
+
+
+def _tells(words: re.Pattern[str], said: str) -> bool:
+    """Whether an effect stands there otherwise than as what a drug is taken for ("lisinopril for blood pressure")."""
+    return any(_TAKEN_FOR.search(said, 0, match.start()) is None for match in words.finditer(said))
 
 
 def _sentences(case: Case, exposure: Exposure) -> frozenset[str]:

@@ -61,6 +61,7 @@ _ASKS_IF = re.compile(
     r"\b(?:if|unless|whether) (?:you|he|she|they|the patient|your child|the child|anyone)"
     r"(?: (?:are|is|have|has|take|takes|use|uses|also|ever|already|still|currently|taking|using|on)){0,4}[ :,.-]*\Z"
 )
+_EXPLAINED_BEHIND = frozenset({":", "-", "\u2013", "\u2014"})
 _OUT_OF_PLAY = (Scope.AVOID, Scope.STOP, Scope.HISTORY)
 
 
@@ -265,7 +266,9 @@ class _Reader:
                 self._nearest = token.index
             reading.sentence, reading.clause, reading.clause_id = number, span, self._clause_id
             back = next((p for p in groups if p.backward and p.start > index), None)
-            if back is not None and praised(tokens, clause.start, index, back):
+            if back is not None and (
+                praised(tokens, clause.start, index, back) or _ordered_before(tokens, index, back)
+            ):
                 back = None
             final = predicate if predicate is not None and predicate.start < index else None
             if predicate is governor and governor is not None:
@@ -282,6 +285,8 @@ class _Reader:
                 topic, reach = next((p for p in groups if p.start > index), None), clause.end
                 if topic is None and following is not None:
                     topic, reach = _comment(tokens, following), following.end
+                if topic is not None and _ordered_before(tokens, index, topic):
+                    topic = None
                 if (
                     topic is not None
                     and objectless(tokens, topic, reach)
@@ -410,6 +415,21 @@ def _own(tokens: list[Token], index: int) -> bool:
 
 def _reason(tokens: list[Token], start: int, index: int) -> bool:
     return any(t.word in ("because of", "due to", "owing to", "in light of") for t in tokens[start:index])
+
+
+def _ordered_before(tokens: list[Token], index: int, described: Predicate) -> bool:
+    """Whether a dose with its rhythm stands between an item and a colon or dash, behind which `described` tells what a drug
+    does: "A 5 mg daily with B 400 mg three times a day: B raises the risk" orders both, and explains.
+    """
+    if described.cat is not Cat.DESCRIBE or tokens[index].cat is not Cat.MENTION:
+        return False
+    end = next(
+        (k for k in range(described.start - 1, index, -1) if tokens[k].word in _EXPLAINED_BEHIND), None
+    )
+    if end is None:
+        return False
+    own = tokens[index + 1 : end]
+    return any(t.cat is Cat.AMOUNT for t in own) and any(t.cat is Cat.RHYTHM for t in own)
 
 
 def _comment(tokens: list[Token], clause: Clause) -> Predicate | None:
