@@ -59,8 +59,8 @@ _PAIR_SAID: Final = re.compile(
     r"|absorption|amounts?))\b",
     re.I,
 )
-"""How a sentence that names both drugs tells of the one's effect on the other. "Together", "in combination" and "increased"
-alone are how both are ordered."""
+"""How a sentence that names both drugs tells of the one's effect on the other. "Together", "in combination" and
+"increased" alone are how both are ordered."""
 _TAKEN_FOR: Final = re.compile(r"\bfor (?:[\w'\u2019-]+ ){0,2}$", re.I)
 _WATCHED: Final = re.compile(
     r"\b(?:watch\w*|monitor\w*|check\w*|repeat\w*|re-?check\w*|review\w*|report\w*|ring|call|tell|phone|stop|look(?:ing)?"

@@ -418,8 +418,8 @@ def _reason(tokens: list[Token], start: int, index: int) -> bool:
 
 
 def _ordered_before(tokens: list[Token], index: int, described: Predicate) -> bool:
-    """Whether a dose with its rhythm stands between an item and a colon or dash, behind which `described` tells what a drug
-    does: "A 5 mg daily with B 400 mg three times a day: B raises the risk" orders both, and explains.
+    """Whether a dose with its rhythm stands between an item and a colon or dash, behind which `described` tells what a
+    drug does: "A 5 mg daily with B 400 mg three times a day: B raises the risk" orders both, and explains.
     """
     if described.cat is not Cat.DESCRIBE or tokens[index].cat is not Cat.MENTION:
         return False
