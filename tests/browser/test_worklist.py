@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from attending.client import PolicyClient, RecallClient
-from attending.guardrails.knowledge.assemble import pack
 
 from tests.browser.conftest import Held, Open, press_sign
 from tests.browser.looks import PHONE, found, shot
+from tests.e2e.another_pack import another_pack
 from tests.e2e.server_process import ServerProcess
 
 pytestmark = pytest.mark.browser
 
 TEXT = "Current medications: lisinopril 10 mg daily, cetirizine 10 mg daily. Letter {}."
 SECONDS = 180.0
-
-
-def another_pack(folder: Path) -> bytes:
-    """Lisinopril and cetirizine exclude each other from here on; the pack's hash. Both are given together every day."""
-    table = folder / "interactions.tsv"
-    before, after = b"warfarin\tzafirlukast\tmoderate", b"cetirizine\tlisinopril\tcontraindicated"
-    assert before in table.read_bytes()
-    table.write_bytes(table.read_bytes().replace(before, after))
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["hash"] = pack.digest({one.name: one.read_bytes() for one in folder.glob("*.tsv")})
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return bytes.fromhex(manifest["hash"].removeprefix("sha256:"))
 
 
 def test_what_was_released_and_would_not_be_is_decided_on_one_by_one(

@@ -37,8 +37,8 @@ from attending.server.simulation.desk import PREFIX
 from attending.v1 import ledger_pb2, recall_pb2, report_pb2, simulation_pb2, simulation_pb2_grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from tests.browser.test_worklist import another_pack
 from tests.derived import not_derived
+from tests.e2e.another_pack import another_pack
 from tests.e2e.calls import TIMEOUT
 from tests.e2e.configured_server import ConfiguredServer
 from tests.e2e.conftest import REPLAYED

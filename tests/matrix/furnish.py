@@ -18,6 +18,7 @@ from attending.client import (
     PeopleClient,
     PolicyClient,
     RecallClient,
+    ReportClient,
     ReviewClient,
 )
 from attending.client.review import key_id, signed_with
@@ -31,6 +32,7 @@ from attending.v1 import (
     inference_pb2,
     prompt_pb2,
     recall_pb2,
+    report_pb2,
     review_pb2,
 )
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -59,7 +61,32 @@ def furnish(hospital: ConfiguredServer, tenant: str) -> Things:
                 version=things.version,
             )
         )
-    return refresh(hospital, tenant, things)
+    return _reported(hospital, tenant, refresh(hospital, tenant, things))
+
+
+def _reported(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
+    """Two dossiers: one whose sign-off is prepared and signed, and not sent, and one that is signed off."""
+    scope = report_pb2.ReportScope(inference_id=things.released)
+    with ReportClient(hospital.connection(tenant, "auditor")) as auditor:
+        report, signed = (
+            auditor.create(report_pb2.REPORT_KIND_DOSSIER, scope, "audit").report_id for _ in range(2)
+        )
+        end = time.monotonic() + 240
+        while {auditor.get(one).state for one in (report, signed)} != {report_pb2.REPORT_STATE_READY}:
+            assert time.monotonic() < end, "the reports are not made"
+            time.sleep(0.2)
+    key = hospital.keys[hospital.name(tenant, "safety_officer")]
+    with ReportClient(hospital.connection(tenant, "safety_officer")) as officer:
+        officer.sign(*officer.prepare(signed, key_id(key)), key)
+        preparation, statement = officer.prepare(report, key_id(key))
+    return replace(
+        things,
+        report=report,
+        signed_report=signed,
+        report_preparation=preparation,
+        report_signature=signed_with(key, statement.message()),
+        officers_key=key_id(key),
+    )
 
 
 def refresh(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:

@@ -82,6 +82,15 @@ class Things:
     examination_signature: bytes = b"x" * 64
     officer_key: str = "1" * 16
     """Enrolled to the privacy officer, who has nothing open."""
+    report: str = f"rep_{NOBODY}"
+    """Made, and not signed off."""
+    signed_report: str = f"rep_{'1' * 32}"
+    """Signed off, and not issued."""
+    report_preparation: str = f"rpp_{NOBODY}"
+    """Of `report`, prepared by the safety officer, with its signature."""
+    report_signature: bytes = b"x" * 64
+    officers_key: str = "2" * 16
+    """Of the safety officer."""
     second_read: str = f"red_{NOBODY}"
     """Drawn, and waits for a second reader."""
 

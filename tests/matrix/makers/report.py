@@ -17,3 +17,47 @@ def export_with_payloads(things: Things) -> report_pb2.ExportRequest:
     return report_pb2.ExportRequest(
         idempotency_key=key(), purpose="audit", inference_ids=[things.inference], include_payloads=True
     )
+
+
+@maker("ReportService/CreateReport", "auditor")
+def create(things: Things) -> report_pb2.CreateReportRequest:
+    return report_pb2.CreateReportRequest(
+        idempotency_key=key(),
+        kind=report_pb2.REPORT_KIND_DOSSIER,
+        scope=report_pb2.ReportScope(inference_id=things.released),
+        purpose="audit",
+    )
+
+
+@maker("ReportService/GetReport", "auditor")
+def get(things: Things) -> report_pb2.GetReportRequest:
+    return report_pb2.GetReportRequest(report_id=things.report)
+
+
+@maker("ReportService/ListReports", "auditor", own=True)
+def list_reports(_things: Things) -> report_pb2.ListReportsRequest:
+    return report_pb2.ListReportsRequest()
+
+
+@maker("ReportService/DownloadReport", "auditor")
+def download(things: Things) -> report_pb2.DownloadReportRequest:
+    return report_pb2.DownloadReportRequest(
+        report_id=things.report, file=report_pb2.REPORT_FILE_BUNDLE, purpose="audit"
+    )
+
+
+@maker("ReportService/PrepareSignOff", "safety_officer")
+def prepare(things: Things) -> report_pb2.PrepareSignOffRequest:
+    return report_pb2.PrepareSignOffRequest(report_id=things.report, key_id=things.officers_key)
+
+
+@maker("ReportService/SignOffReport", "safety_officer")
+def sign_off(things: Things) -> report_pb2.SignOffReportRequest:
+    return report_pb2.SignOffReportRequest(
+        idempotency_key=key(), preparation_id=things.report_preparation, signature=things.report_signature
+    )
+
+
+@maker("ReportService/IssueReport", "auditor")
+def issue(things: Things) -> report_pb2.IssueReportRequest:
+    return report_pb2.IssueReportRequest(idempotency_key=key(), report_id=things.signed_report)

@@ -258,6 +258,7 @@ def test_a_real_server_with_its_check_processes_takes_a_version_up(start_server:
         components=resolve(
             [
                 "attending.server.inference.component:build",
+                "attending.server.review.component:build",
                 "attending.server.services.policy:build",
             ]
         ),

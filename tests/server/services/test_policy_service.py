@@ -22,6 +22,7 @@ from attending.server.activation.serving import Generation, Serving
 from attending.server.app import App, Component, package_policies
 from attending.server.cli.main import run
 from attending.server.cli.outcome import Exit
+from attending.server.practice.mark import Marks
 from attending.server.services.ledger import build as build_ledger
 from attending.server.services.policy import build as build_policy
 from attending.v1 import policy_pb2, policy_pb2_grpc
@@ -58,7 +59,7 @@ def server(start_server: Any, folder: Path) -> Any:
             raise GuardStartError("no process to be had")
 
         reloader = Reloader(serving, registry, app.tenants, lambda: registry.served, cannot)
-        for part in (serving, registry, reloader):
+        for part in (serving, registry, reloader, Marks(app.ledger)):
             app.add(part)
         return First(app)
 

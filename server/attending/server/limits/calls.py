@@ -26,6 +26,7 @@ STREAMING_METHODS: Final = frozenset(
         "/attending.v1.InferenceService/WatchInference",
         "/attending.v1.LedgerService/AppendStream",
         "/attending.v1.ReportService/Export",
+        "/attending.v1.ReportService/DownloadReport",
     }
 )
 

@@ -34,6 +34,7 @@ _LINE: Final = GivesNone("a line of the queue: random ids, a policy, counts, tim
 _ENTRY: Final = GivesNone("entries hold enums, counts, random ids and salted commitments; content is sealed")
 _HASHES: Final = GivesNone("hashes, signatures and sizes")
 _PROMPT: Final = GivesNone("a template is written for everybody; its variables are not stored with it")
+_REPORT: Final = GivesNone("ids, counts and digests of reports, and names of staff")
 _STAFF: Final = GivesNone("names, roles and dates of staff, who are no patients here")
 _EXAMINATION: Final = GivesNone(
     "classes, indexes of entries and names of staff; notes are sealed and never given"
@@ -96,6 +97,15 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.LedgerService/CloseEmitter": _ENTRY,
     "/attending.v1.LedgerService/GetCompleteness": GivesNone("numbers of events, and names of emitters"),
     "/attending.v1.ReportService/Export": Gives(("access.exported",), "purpose"),
+    "/attending.v1.ReportService/CreateReport": _REPORT,
+    "/attending.v1.ReportService/GetReport": _REPORT,
+    "/attending.v1.ReportService/ListReports": _REPORT,
+    "/attending.v1.ReportService/PrepareSignOff": _REPORT,
+    "/attending.v1.ReportService/SignOffReport": _REPORT,
+    "/attending.v1.ReportService/IssueReport": _REPORT,
+    "/attending.v1.ReportService/DownloadReport": GivesNone(
+        "counts and entries, which hold commitments to texts and none of them"
+    ),
     "/attending.v1.PromptService/CreateVersion": _PROMPT,
     "/attending.v1.PromptService/GetVersion": _PROMPT,
     "/attending.v1.PromptService/SetLabel": _PROMPT,
