@@ -22,6 +22,7 @@ PERSONAL = {
 NOT_PERSONAL = {
     "attending.v1.PromptVersion": "templates and their labels are about nobody",
     "attending.v1.Emitter": "names of emitters",
+    "attending.v1.DownloadReportResponse": "pages and bundles that hold commitments, and no payload",
 }
 
 
