@@ -65,20 +65,20 @@ def furnish(hospital: ConfiguredServer, tenant: str) -> Things:
 
 
 def _reported(hospital: ConfiguredServer, tenant: str, things: Things) -> Things:
-    """Two dossiers: one whose sign-off is prepared and signed, and not sent, and one that is signed off."""
+    """Three dossiers: one as it was made, one whose sign-off is signed and not sent, and one that is signed off."""
     scope = report_pb2.ReportScope(inference_id=things.released)
     with ReportClient(hospital.connection(tenant, "auditor")) as auditor:
-        report, signed = (
-            auditor.create(report_pb2.REPORT_KIND_DOSSIER, scope, "audit").report_id for _ in range(2)
-        )
+        report, prepared, signed = made = [
+            auditor.create(report_pb2.REPORT_KIND_DOSSIER, scope, "audit").report_id for _ in range(3)
+        ]
         end = time.monotonic() + 240
-        while {auditor.get(one).state for one in (report, signed)} != {report_pb2.REPORT_STATE_READY}:
+        while {auditor.get(one).state for one in made} != {report_pb2.REPORT_STATE_READY}:
             assert time.monotonic() < end, "the reports are not made"
             time.sleep(0.2)
     key = hospital.keys[hospital.name(tenant, "safety_officer")]
     with ReportClient(hospital.connection(tenant, "safety_officer")) as officer:
         officer.sign(*officer.prepare(signed, key_id(key)), key)
-        preparation, statement = officer.prepare(report, key_id(key))
+        preparation, statement = officer.prepare(prepared, key_id(key))
     return replace(
         things,
         report=report,

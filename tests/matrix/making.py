@@ -87,7 +87,7 @@ class Things:
     signed_report: str = f"rep_{'1' * 32}"
     """Signed off, and not issued."""
     report_preparation: str = f"rpp_{NOBODY}"
-    """Of `report`, prepared by the safety officer, with its signature."""
+    """Of another one, by the safety officer, with its signature."""
     report_signature: bytes = b"x" * 64
     officers_key: str = "2" * 16
     """Of the safety officer."""

@@ -42,13 +42,8 @@ def list_reports(_things: Things) -> report_pb2.ListReportsRequest:
 @maker("ReportService/DownloadReport", "auditor")
 def download(things: Things) -> report_pb2.DownloadReportRequest:
     return report_pb2.DownloadReportRequest(
-        report_id=things.report, file=report_pb2.REPORT_FILE_BUNDLE, purpose="audit"
+        report_id=things.report, file=report_pb2.REPORT_FILE_BUNDLE, purpose="quality"
     )
-
-
-@maker("ReportService/PrepareSignOff", "safety_officer")
-def prepare(things: Things) -> report_pb2.PrepareSignOffRequest:
-    return report_pb2.PrepareSignOffRequest(report_id=things.report, key_id=things.officers_key)
 
 
 @maker("ReportService/SignOffReport", "safety_officer")
@@ -56,6 +51,11 @@ def sign_off(things: Things) -> report_pb2.SignOffReportRequest:
     return report_pb2.SignOffReportRequest(
         idempotency_key=key(), preparation_id=things.report_preparation, signature=things.report_signature
     )
+
+
+@maker("ReportService/PrepareSignOff", "safety_officer")
+def prepare(things: Things) -> report_pb2.PrepareSignOffRequest:
+    return report_pb2.PrepareSignOffRequest(report_id=things.report, key_id=things.officers_key)
 
 
 @maker("ReportService/IssueReport", "auditor")
