@@ -133,8 +133,9 @@ def test_facts_of_another_window_are_told_and_no_decision_meets_another_finding(
         lease = stale.get_attribute("#item", "data-lease")
         refusal = {"reason_code": "wrong"}
         path = f"/items/{item.ticket}/prepare"
-        sent_again = post(one, path, lease=lease, shown=METFORMIN, rejection=refusal, judged="")
-        assert sent_again == "ITEM_CHANGED"
+        stated = {"lease": lease, "shown": METFORMIN, "rejection": refusal}
+        assert post(one, path, **stated, judged=stale.get_attribute("#item", "data-judged")) == "ITEM_CHANGED"
+        assert post(one, path, **stated, judged="") == "FINDINGS_UNSEEN"
         assert [one for one in entries(item)[before:] if one["type"].startswith("review.")] == []
 
 

@@ -60,16 +60,19 @@ def test_a_page_connects_again_after_an_answer_that_is_no_stream(
         page: Page = window.page
         refused: list[str] = []
 
-        def once(route: Route) -> None:
-            if refused:
+        there = False
+
+        def until_there(route: Route) -> None:
+            if there:
                 route.continue_()
                 return
             refused.append(route.request.url)
             route.fulfill(status=503, body="")
 
-        page.route("**/live", once)
+        page.route("**/live", until_there)
         page.goto(window.url)
         page.wait_for_selector("#live:has-text('Not connected')")
+        there = True
         page.wait_for_selector("#live", state="hidden")
         item = held()
         page.wait_for_selector(f'a.open[href$="{item.ticket}"]')
