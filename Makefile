@@ -3,8 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
-# One more than the cores of a small machine: many tests wait, for a server that starts or one that must not answer.
-PYTEST_WORKERS ?= 3
+# As many as the cores of a small machine: with one more, what must be answered in time was not always.
+PYTEST_WORKERS ?= 2
 PYTEST_ARGS ?=
 export NEMO_GUARDRAILS_NO_USAGE_STATS = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
