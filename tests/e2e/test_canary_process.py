@@ -106,6 +106,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory, lying_provider: LyingProvi
         REPLAY,
         lying_provider.url,
         workers=2,
+        # A call stays with its provider while everything is looked at, however long that takes on a busy machine.
+        provider_seconds=TIMEOUT,
         environment={"TMPDIR": str(temporary)},
         working_folder=cwd,
     )

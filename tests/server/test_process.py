@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -122,21 +121,23 @@ def test_variables_that_make_libraries_trace_are_gone(tmp_path: Path) -> None:
     assert not (tmp_path / "keys").exists()
 
 
-_CRASH = "import os, signal; {first}; os.kill(os.getpid(), signal.SIGABRT)"
+_CRASH = """
+import os, resource, signal
+hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+{first}
+os.kill(os.getpid(), signal.SIGABRT)
+"""
 
 
 def _crashed(first: str, folder: Path) -> list[Path]:
     """The core files that a process leaves which does `first` and is then killed by SIGABRT."""
     folder.mkdir()
 
-    def allow() -> None:
-        hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
-        resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
-
+    # The process lets itself leave one, not this one on its behalf: what forks between threads may itself abort.
     done = subprocess.run(
         [sys.executable, "-c", _CRASH.format(first=first)],
         cwd=folder,
-        preexec_fn=allow,
         timeout=60,
         check=False,
     )
