@@ -867,7 +867,9 @@ class DisposeResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     SEEN_FIELD_NUMBER: _builtins.int
     seen: _builtins.str
-    """Output only. As in `GetItem`, with this disposition; empty where the request had none."""
+    """Output only. As in `GetItem`, with this disposition. Empty where the request had none, or anything was decided or signed
+    since that one: then look at the item again.
+    """
     @_builtins.property
     def item(self) -> Global___QueueItem:
         """Output only. The item."""

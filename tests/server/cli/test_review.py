@@ -198,6 +198,11 @@ def test_an_item_goes_back_on_and_up_and_is_refused_under_signature(
     lease = attending("claim", ticket)[1].strip()
     # A refusal under signature, as an item that is read blind needs; findings need no disposition for it.
     key = ("--key", str(server.folder / "identities/dr-rivera/signing.pem"))
+    # What was seen is compared by what is signed: where nothing is, it would be asked for and not looked at.
+    unsigned = attending(
+        "reject", ticket, "--lease", lease, "--reason", "unsafe", "--seen", "held.0000000000000000"
+    )
+    assert unsigned[0] == Exit.USAGE
     refused = attending("reject", ticket, "--lease", lease, "--reason", "unsafe", *key)
     assert refused[:2] == (Exit.OK, "the item is now rejected\n")
 

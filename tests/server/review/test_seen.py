@@ -38,7 +38,7 @@ async def seen(ward: Ward, ticket: str, who: Person) -> str:
 
 
 async def dispose(ward: Ward, ticket: str, lease: str, who: Person, number: int, said: str | None) -> str:
-    item, _version, _index = await ward.desk.dispose(
+    _item, _version, _index, now_seen = await ward.desk.dispose(
         who.principal,
         ticket,
         lease,
@@ -49,7 +49,7 @@ async def dispose(ward: Ward, ticket: str, lease: str, who: Person, number: int,
         fresh(),  # type: ignore[arg-type]
         seen=said,
     )
-    return item.seen
+    return now_seen
 
 
 async def reason(call: Any) -> str:
@@ -104,6 +104,22 @@ async def test_nobody_signs_over_a_decision_of_another_that_they_have_not_seen(w
     # A claim, a renewal and a lease given back are nothing that was shown.
     prepared = await prepare(await seen(ward, ticket, ward.rivera))
     await sign(ward, ticket, lease, ward.rivera, prepared)
+
+
+async def test_ones_own_decision_shows_nobody_what_another_decided(ward: Ward) -> None:
+    ticket = ticket_of(await held(ward))
+    shown = await seen(ward, ticket, ward.rivera)
+    chens = await claim(ward, ticket, ward.chen)
+    await dispose(ward, ticket, chens, ward.chen, 0, None)
+    await ward.desk.release_lease(ward.chen.principal, ticket, chens, fresh())  # type: ignore[arg-type]
+    lease = await claim(ward, ticket, ward.rivera)
+    # The finding is the one that they saw; what was made of the other one they have not seen.
+    assert await dispose(ward, ticket, lease, ward.rivera, 1, shown) == ""
+    prepare = ward.desk.prepare(ward.rivera.permit, ticket, lease, None, ward.rivera.key_id, seen=shown)
+    assert await reason(prepare) == "ITEM_CHANGED"
+    now = await seen(ward, ticket, ward.rivera)
+    assert await dispose(ward, ticket, lease, ward.rivera, 1, "held") == ""
+    assert await dispose(ward, ticket, lease, ward.rivera, 1, now) == now
 
 
 async def test_another_signature_is_something_to_see(ward: Ward) -> None:

@@ -353,6 +353,10 @@ def reject(
     connection: Connection,
 ) -> None:
     """Refuse a text; it is never released. Of an item that is read blind both readers must refuse it, or a third."""
+    if seen and key_path is None:
+        raise click.UsageError(
+            "`--seen` needs --key: a refusal that is not signed is of any state of the item"
+        )
     key = None if key_path is None else load_key(key_path)
     with ReviewClient(connection, purpose=PURPOSES[purpose]) as client:
         if key is None:

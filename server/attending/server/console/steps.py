@@ -87,7 +87,7 @@ class Steps:
             reason_code=reason,
             note=note,
         )
-        item, _version, _index = await self._desk.dispose(
+        item, *_rest = await self._desk.dispose(
             visit.principal,
             ticket,
             lease,

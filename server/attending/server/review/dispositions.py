@@ -26,11 +26,12 @@ class Dispositions(Opinions):
         once: Once,
         *,
         seen: str | None = None,
-    ) -> tuple[Item, int, int]:
+    ) -> tuple[Item, int, int, str]:
         """Records what the reviewer makes of one finding; a later disposition of the same one replaces it.
 
         `seen` is what the caller was shown (`machine.require_seen`): after facts were added the number is another
-        finding's. None asks nothing.
+        finding's. None asks nothing. Besides what each step answers: what they have seen by now (`Item.seen`), empty
+        where anything else happened than this, which they were not shown, and of a repeated call.
         """
         violations = []
         if disposition not in DISPOSITIONS:
@@ -41,7 +42,7 @@ class Dispositions(Opinions):
         if violations:
             raise InvalidRequest(violations)
         if (index := await self._done(principal, once)) is not None:
-            return await self._answer(principal, ticket_id, index)
+            return *await self._answer(principal, ticket_id, index), ""
         item, version = await self.item(principal.tenant, ticket_id)
         if seen is not None:
             machine.require_seen(item, principal, seen, work=False)
@@ -60,4 +61,6 @@ class Dispositions(Opinions):
             **({"alike": item.alike[finding]} if finding in item.alike else {}),
         }
         entry = self._entry(principal, "review.disposed", item, body, *note_payload(note))
-        return await self._step(principal, item, version, [entry], once)
+        done, now, index = await self._step(principal, item, version, [entry], once)
+        follows = seen == item.seen_by(principal.name).seen and now == version + 1
+        return done, now, index, done.seen if follows else ""

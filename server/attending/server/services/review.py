@@ -191,7 +191,7 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
         self, request: review_pb2.DisposeRequest, context: Context
     ) -> review_pb2.DisposeResponse:
         principal = current_principal()
-        item, version, index = await self._desk.dispose(
+        item, version, index, seen = await self._desk.dispose(
             principal,
             request.ticket_id,
             request.lease_id,
@@ -202,11 +202,9 @@ class ReviewService(review_pb2_grpc.ReviewServiceServicer):
             await once_of(self._ledger, principal, request),
             seen=request.seen,
         )
-        # Others' findings than the caller has seen are none that they have seen now.
-        known = request.seen.partition(".")[0] == item.judged
         return review_pb2.DisposeResponse(
             item=_item(item, version),
-            seen=item.seen if known else "",
+            seen=seen,
             receipt=await receipt_message(self._ledger, principal.tenant, index),
         )
 
