@@ -135,7 +135,7 @@ async def test_the_second_sees_nothing_of_the_first_until_both_have_decided(read
     asked = review_pb2.GetItemRequest(ticket_id=ticket, purpose_of_use=common_pb2.PURPOSE_OF_USE_TREATMENT)
     called_by(reading.okafor.principal, "getItem")
     told = (await service.GetItem(asked, NO_CONTEXT)).SerializeToString()
-    history = await desk.history(reading.okafor.principal, case.item, 100)
+    history = await desk.history(reading.okafor.principal, case.item)
     assert not [one.actor for one in history if one.actor.startswith("human:")]
     assert not any(word in told for word in (b"rivera", b"chen", b"A safe text", b"accepted_risk"))
     # Nobody may be asked about the other's part by handing it to them.
@@ -152,7 +152,7 @@ async def test_the_second_sees_nothing_of_the_first_until_both_have_decided(read
         ("chen", "approved", {0: "accepted_risk"}, "HOLD this text"),
     ]
     assert case.item.disputed
-    history = await desk.history(reading.okafor.principal, case.item, 100)
+    history = await desk.history(reading.okafor.principal, case.item)
     assert [one.actor for one in history if one.type == "review.signed"] == ["human:rivera", "human:chen"]
     called_by(ward.rivera.principal, "getItem")
     answer = await service.GetItem(asked, NO_CONTEXT)

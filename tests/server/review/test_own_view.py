@@ -99,7 +99,7 @@ async def test_what_another_made_of_it_is_nothing_to_begin_with(ward: Ward) -> N
     assert not any(word in before.SerializeToString() for word in (b"rivera", b"Rivera", b"A safe text"))
     case = await ward.desk.view(ward.chen.permit, ticket)
     assert case.item.signed_by == ()
-    history = await ward.desk.history(ward.chen.principal, case.item, 100, withheld=case.withheld)
+    history = await ward.desk.history(ward.chen.principal, case.item, withheld=case.withheld)
     assert not [one for one in history if one.actor == "human:rivera"]
     await opinion(ward, ticket, chens, ward.chen)
     after = await told(ward, ticket, ward.chen)

@@ -28,11 +28,12 @@ from attending.server.recall.desk import Recalls
 from attending.server.review.desk import Desk
 from attending.server.review.facts import MAX_ADDITIONS, context_json
 from attending.server.review.item import Item
-from attending.server.review.queue import HISTORY
 from attending.server.review.reads import read_of
 from attending.server.review.signatures import signatures_in
 from starlette.responses import Response
 
+HISTORY: Final = 200
+"""Entries of an item that its page lists; signatures are sought in all."""
 RECALLS: Final = frozenset({"clinician", "pharmacist", "safety_officer"})
 """Roles that are shown how to take a text back; the authorisation policies decide."""
 
@@ -67,7 +68,7 @@ class ItemPage:
         item, result, now = case.item, case.result, self._pages.now()
         row = row_of(item, who.name, now)
         decide, notes = present.threshold_split(result.findings, [*item.to_dispose, *item.suppressed])
-        history = await self._desk.history(who, item, HISTORY, withheld=case.withheld)
+        history = await self._desk.history(who, item, withheld=case.withheld)
         signatures = signatures_in(history, lambda name: self._printed(who.tenant, name))
         # Once somebody signed, the text is what they signed; what the model wrote is beside it. Who judges between two
         # readers begins with that, as the desk does.
@@ -134,7 +135,7 @@ class ItemPage:
                     entry.time,
                     entry.index,
                 )
-                for entry in history
+                for entry in history[:HISTORY]
             ],
             severities=present.SEVERITY_ORDER,
         )

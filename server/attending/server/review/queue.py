@@ -23,7 +23,7 @@ from attending.server.review.case import Case
 from attending.server.review.item import Item
 from attending.server.review.opinion import Opinions
 from attending.server.review.order import LONGEST_HEAD_START
-from attending.server.review.signatures import Signature, signatures_in
+from attending.server.review.signatures import Signature, printed_names, signatures_in
 from sqlalchemy import ColumnElement, and_, func, literal, not_, or_, select, tuple_
 
 _ITEMS = projections.review_item
@@ -33,8 +33,6 @@ COUNTED: Final = 1_000
 """How far the items on all pages are counted: a longer queue is counted by nobody, and costs a page as much as all else
 together.
 """
-HISTORY: Final = 200
-"""Entries of an item that are looked through for its signatures."""
 _MOST_MINE: Final = 2_000
 """More than one person ever holds; what a statement takes as values has an end."""
 _TOKEN: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)~([a-z0-9_]{1,40})")
@@ -169,20 +167,19 @@ class Queue(Opinions):
         seen = replace(case, item=case.item.seen_by(permit.principal.name))
         return await self._revealed(permit.principal, seen)
 
-    async def history(self, who: Principal, item: Item, limit: int, *, withheld: bool = False) -> list[Entry]:
-        """The first `limit` entries about the item, as `who` may see them: while it is read blind, and while findings
-        are `withheld` from them, of its review their own only.
+    async def history(self, who: Principal, item: Item, *, withheld: bool = False) -> list[Entry]:
+        """The entries about the item, as `who` may see them: while it is read blind, and while findings are `withheld`
+        from them, of its review their own only.
         """
-        entries = await self._ledger.stream_entries(who.tenant, item.inference_id, 0, limit)
+        entries = await self._ledger.whole_stream(who.tenant, item.inference_id)
         if not (item.reading or withheld):
             return entries
         return [one for one in entries if not one.type.startswith("review.") or one.actor == who.actor]
 
     async def signatures(self, who: Principal, case: Case) -> list[Signature]:
         """Signatures on the text of a case that `who` may see."""
-        printed = {one.name: one.display_name for one in self._people() if one.tenant == who.tenant}
-        history = await self.history(who, case.item, HISTORY, withheld=case.withheld)
-        return signatures_in(history, lambda name: printed.get(name, name))
+        history = await self.history(who, case.item, withheld=case.withheld)
+        return signatures_in(history, printed_names(self._people(), who.tenant))
 
 
 def _state(wanted: Wanted) -> ColumnElement[str]:

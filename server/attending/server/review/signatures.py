@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from attending.ledger.entry import Entry
 from attending.server import clock
+from attending.server.auth.principal import Principal
 from attending.v1 import common_pb2
 
 
@@ -37,6 +38,12 @@ def signatures_in(entries: Iterable[Entry], printed: Callable[[str], str]) -> li
                 )
             )
     return found
+
+
+def printed_names(people: Iterable[Principal], tenant: str) -> Callable[[str], str]:
+    """The printed name of each of the tenant's `people`; of anybody else the name in the log."""
+    names = {one.name: one.display_name for one in people if one.tenant == tenant}
+    return lambda name: names.get(name, name)
 
 
 def signature_message(one: Signature) -> common_pb2.SignatureBlock:

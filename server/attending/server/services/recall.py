@@ -16,7 +16,7 @@ from attending.server.recall.look import Look, look
 from attending.server.recall.rejudging import Rejudging
 from attending.server.recall.worklist import DISMISSED, OPEN, RECALLED, Candidate, Worklist
 from attending.server.review.note import note_violations
-from attending.server.review.signatures import signature_message
+from attending.server.review.signatures import printed_names, signature_message
 from attending.server.rpc import Context
 from attending.server.services.begun import begun, once_of
 from attending.server.services.paging import page_offset
@@ -182,17 +182,8 @@ class RecallService(recall_pb2_grpc.RecallServiceServicer):
 
     async def look(self, permit: Permit, inference_id: str) -> Look:
         """`recall.look`, for the console too."""
-        names = {
-            one.name: one.display_name for one in self._people() if one.tenant == permit.principal.tenant
-        }
-        return await look(
-            self._ledger,
-            self._worklist,
-            self._phi,
-            permit,
-            inference_id,
-            lambda name: names.get(name, name),
-        )
+        printed = printed_names(self._people(), permit.principal.tenant)
+        return await look(self._ledger, self._worklist, self._phi, permit, inference_id, printed)
 
     async def DismissCandidate(  # noqa: N802
         self, request: recall_pb2.DismissCandidateRequest, context: Context | None = None
