@@ -448,6 +448,29 @@ async def test_what_is_erased_while_the_record_system_is_slow_is_not_given(
     assert {one["reason"] for body in bodies for one in body["dead"]} == {"SUBJECT_ERASED"}
 
 
+async def test_nothing_is_asked_of_the_server_between_the_last_look_and_the_content(
+    ward: Ward, server: FhirServer, tmp_path: Path
+) -> None:
+    delivery = push(server, ward, tmp_path)
+    server.look["Task"] = threading.Event()
+    asked = []
+
+    async def require_given() -> None:
+        asked.append(server.token_requests)
+
+    task = {"resourceType": "Task", "id": "one", "lastModified": "2026-11-01T08:00:09.000000Z"}
+    putting = asyncio.create_task(delivery._system.put(task, require_given))
+    async with asyncio.timeout(WAIT_SECONDS):
+        while "Task" not in server.looked:
+            await asyncio.sleep(0.02)
+    # While it took its time the token ended: the next one is asked for before, and whoever gives it may be as slow.
+    ward.gate.clock.advance(seconds=3600)
+    server.look["Task"].set()
+    await putting
+    assert (asked, server.token_requests, len(server.got)) == ([2], 2, 1)
+    await delivery.close()
+
+
 async def test_a_test_writes_nothing(ward: Ward, server: FhirServer, tmp_path: Path) -> None:
     delivery = push(server, ward, tmp_path)
     await delivery._system.ask()

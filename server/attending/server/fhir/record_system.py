@@ -82,8 +82,7 @@ class RecordSystem:
         elif there.status == 410:
             # Deleted there by somebody: it is made anew, over whatever version that was.
             condition = {}
-        await require_given()
-        answer = await self._call("PUT", place, as_json(resource).encode(), condition)
+        answer = await self._call("PUT", place, as_json(resource).encode(), condition, require_given)
         if answer.status not in (200, 201):
             raise _failed(answer)
         said = _json(answer) if answer.body.strip() else {}
@@ -104,11 +103,19 @@ class RecordSystem:
     # --- inside ----------------------------------------------------------------------------------------
 
     async def _call(
-        self, method: str, place: str, content: bytes | None = None, more: Mapping[str, str] | None = None
+        self,
+        method: str,
+        place: str,
+        content: bytes | None = None,
+        more: Mapping[str, str] | None = None,
+        require_given: Callable[[], Awaitable[object]] | None = None,
     ) -> Answer:
         headers = {"accept": _JSON, "authorization": f"Bearer {await self._access()}", **(more or {})}
         if content is not None:
             headers |= {"content-type": _JSON, "prefer": "return=representation"}
+        if require_given is not None:
+            # Behind the token, which the server may take its time to give.
+            await require_given()
         try:
             answer = await self._ask(method, f"{self._section.url}/{place}", headers=headers, content=content)
         except NotAnswered as err:
