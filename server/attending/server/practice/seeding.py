@@ -123,8 +123,9 @@ class Seeding:
         )
 
     async def _number(self, tenant: str, policy: Policy) -> str | None:
-        """A made-up record number, of those that the site says are no patient's, and that no text in this log has had.
-        None where the policy names none, or all that were tried are taken: an item without one would be known by that.
+        """A made-up record number, of those that the site says are no patient's, and under which this log knows
+        nobody. None where the policy names none, or all that were tried are taken: an item without one would be known
+        by that.
         """
         like = policy.oversight.seeded.record_numbers if policy.oversight.seeded is not None else None
         for _try in range(NUMBERS_TRIED if like is not None else 0):
