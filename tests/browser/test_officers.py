@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 from attending.client import AdminClient, EmergencyClient, ExaminationClient, PolicyClient
 from attending.v1 import emergency_pb2, examination_pb2
 
 from tests.browser.conftest import Held, Open
-from tests.browser.looks import PHONE, found
+from tests.browser.looks import PHONE, found, shot
 from tests.e2e.server_process import ServerProcess
 
 pytestmark = pytest.mark.browser
 
 OFFICER, PRIVACY = "demo-safety-officer", "demo-privacy-officer"
-SHOTS = Path("/tmp/shots-officers")
-
-
-def shot(page: Any, name: str) -> None:
-    if SHOTS.is_dir():
-        page.screenshot(path=str(SHOTS / f"{name}.png"), full_page=True)
 
 
 def test_policies_are_read_as_they_decide(desk: Open, held: Callable[..., Held]) -> None:

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from tests.browser.conftest import Open
-from tests.browser.looks import PHONE, found
+from tests.browser.looks import PHONE, found, shot
 from tests.e2e.server_process import ServerProcess
 from tests.e2e.test_oversight import EACH, held, review
 
 pytestmark = pytest.mark.browser
 
 DIRECTOR = "demo-medical-director"
-
-
-def shot(page: Any, name: str) -> None:
-    """A picture to look at, in the folder that ATTENDING_SHOTS names."""
-    if folder := os.environ.get("ATTENDING_SHOTS"):
-        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
 
 
 def test_a_careless_reviewer_is_seen_by_the_medical_director(desk: Open, embedded: ServerProcess) -> None:
