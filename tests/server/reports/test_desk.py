@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pikepdf
 import pytest
@@ -270,11 +272,105 @@ async def test_a_file_that_was_changed_is_neither_issued_nor_given(
     bundle.write_bytes(honest[:-1] + b"X")
     assert await refusal(desk.issue(ward.auditor.principal, report_id, fresh())) == "REPORT_CHANGED"
     bundle.write_bytes(honest)
+    draft = bundle.with_name(DRAFT)
+    signed = draft.read_bytes()
+    draft.write_bytes(signed + b"\n")
+    assert await refusal(desk.issue(ward.auditor.principal, report_id, fresh())) == "REPORT_CHANGED"
+    draft.write_bytes(signed)
     await desk.issue(ward.auditor.principal, report_id, fresh())
     issued = bundle.with_name(ISSUED_PDF)
     issued.write_bytes(b"%PDF-1.7 other")
     assert await refusal(got(desk, ward.auditor, report_id, ISSUED_PDF)) == "REPORT_CHANGED"
     assert (await got(desk, ward.auditor, report_id, ISSUED_PDF)).startswith(b"%PDF-")
+
+
+async def test_what_is_given_is_what_is_on_record_when_another_file_gets_its_name_meanwhile(
+    ward: Ward, desk: ReportDesk, tmp_path: Path
+) -> None:
+    await signed_release(ward)
+    report_id = await create(ward, desk)
+    await made(desk, report_id)
+    draft = tmp_path / "reports" / TENANT / report_id / DRAFT
+    honest = draft.read_bytes()
+
+    def now() -> datetime:
+        (tmp_path / "other").write_bytes(b"%PDF-1.7 other")
+        (tmp_path / "other").replace(draft)
+        return ward.gate.clock()
+
+    given = await got(replace(desk, now=now), ward.auditor, report_id, DRAFT)
+    [disclosed] = [
+        entry
+        for entry in await ward.gate.ledger.whole_stream(TENANT, report_stream(report_id))
+        if entry.type == DISCLOSED
+    ]
+    assert draft.read_bytes() == b"%PDF-1.7 other"
+    assert disclosed.body["sha256"] == hashlib.sha256(given).hexdigest()
+    assert given == honest
+
+
+async def test_who_downloads_the_draft_does_not_stop_its_issue(
+    ward: Ward, desk: ReportDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await signed_release(ward)
+    report_id = await create(ward, desk)
+    await made(desk, report_id)
+    await sign(desk, ward.auditor, report_id)
+
+    async def meanwhile(*given: Any, **more: Any) -> None:
+        await make_in_process(*given, **more)
+        await got(desk, ward.auditor, report_id, DRAFT)
+
+    monkeypatch.setattr(desk_module, "make_in_process", meanwhile)
+    issued = await desk.issue(ward.auditor.principal, report_id, fresh())
+    assert issued.type == ISSUED
+
+
+async def test_the_second_of_two_issues_leaves_the_pages_of_the_first(
+    ward: Ward, desk: ReportDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await signed_release(ward)
+    report_id = await create(ward, desk)
+    await made(desk, report_id)
+    await sign(desk, ward.auditor, report_id)
+    another = opened(ward, tmp_path)
+
+    async def later(bundle: Path, out: Path, *_given: object) -> None:
+        monkeypatch.setattr(desk_module, "make_in_process", make_in_process)
+        await another.issue(ward.auditor.principal, report_id, fresh())
+        out.write_bytes(b"%PDF-1.7 by other software")
+
+    monkeypatch.setattr(desk_module, "make_in_process", later)
+    assert await refusal(desk.issue(ward.auditor.principal, report_id, fresh())) == "REPORT_ISSUED"
+    assert b"other software" not in (tmp_path / "reports" / TENANT / report_id / ISSUED_PDF).read_bytes()
+
+
+async def test_a_time_to_come_is_not_said_to_be_covered(ward: Ward, desk: ReportDesk, tmp_path: Path) -> None:
+    await signed_release(ward)
+    until = ward.gate.clock.moment + timedelta(days=30)
+    report_id = await create(ward, desk, to_time=until)
+    [requested] = await ward.gate.ledger.stream_entries(TENANT, report_stream(report_id))
+    await made(desk, report_id)
+    text = written(tmp_path, await got(desk, ward.auditor, report_id, DRAFT))
+    said = f"of which no more than up to {requested.time}, when it was asked for"
+    assert re.sub(r"\W", "", said) in re.sub(r"\W", "", text)  # wherever its lines end
+
+
+async def test_a_fault_that_nobody_thought_of_is_a_failure_and_not_a_report_that_is_made_for_ever(
+    ward: Ward, desk: ReportDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await signed_release(ward)
+
+    async def breaks(*_given: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(desk_module, "make_in_process", breaks)
+    report_id = await create(ward, desk)
+    found = await desk.get(TENANT, report_id)
+    assert found.making.task is not None
+    await asyncio.wait({found.making.task})
+    again = await desk.get(TENANT, report_id)
+    assert (again.making.failure, again.making.task) == ("REPORT_NOT_MADE", None)
 
 
 async def test_a_process_that_dies_leaves_a_reason_and_the_next_call_tries_again(
@@ -306,8 +402,14 @@ async def test_after_the_log_has_a_new_key_a_lost_report_cannot_be_made_as_it_wa
     await signed_release(ward)
     report_id = await create(ward, desk)
     await made(desk, report_id)
+    kept = await create(ward, desk)
+    await made(desk, kept)
+    await sign(desk, ward.auditor, kept)
+    await desk.issue(ward.auditor.principal, kept, fresh())
     await ward.gate.ledger.signing.rotate(TENANT, Order("human:o"))
-    shutil.rmtree(tmp_path / "reports" / TENANT)
+    (tmp_path / "reports" / TENANT / kept / BUNDLE).unlink()
+    assert (await got(desk, ward.auditor, kept, ISSUED_PDF)).startswith(b"%PDF-")
+    shutil.rmtree(tmp_path / "reports" / TENANT / report_id)
     found = await desk.get(TENANT, report_id)
     assert found.making.task is not None
     await asyncio.wait({found.making.task})

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from attending.ledger import reads
 from attending.ledger.custody.reads import Order as CustodyOrder
 from attending.ledger.custody.retention import Rule, Rules
 from attending.ledger.errors import PayloadPruned, SigningKeyRetired
@@ -80,6 +81,18 @@ async def test_the_whole_log_verifies_and_tells_no_content(ward: Ward, tmp_path:
     data = bundle.read_bytes()
     for secret in (b"Maria", b"HOLD this", b"A safe text", b"MRN-1", b"secretdrug"):
         assert secret not in data
+
+
+async def test_a_long_stream_is_in_the_bundle_of_its_inference_to_the_end(
+    ward: Ward, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = await signed_release(ward)
+    stream = await ward.gate.ledger.whole_stream(TENANT, outcome.inference_id)
+    monkeypatch.setattr(reads, "MAX_LIST", 2)
+    exporter = Exporter(ward.gate.ledger, tmp_path / "exports", phi_of(ward.gate), ward.gate.clock)
+    plan = await exporter.plan(TENANT, order(inference_ids=(outcome.inference_id,)))
+    assert {entry.index for entry in stream} <= set(plan.indexes)
+    assert len(stream) > 2
 
 
 async def test_a_period_verifies_with_keys_and_streams_that_began_before_it(

@@ -25,7 +25,7 @@ import structlog
 from attending.ledger.canonical import encode
 from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.entry import Entry, PendingEntry
-from attending.ledger.errors import DuplicateClaim, ExpectationFailed, LedgerError, VerificationError
+from attending.ledger.errors import DuplicateClaim, VerificationError
 from attending.ledger.files import make_folder
 from attending.ledger.ledger import Ledger
 from attending.ledger.report_signature import (
@@ -45,8 +45,8 @@ from attending.server import projections
 from attending.server.auth.authorize import Authorizer
 from attending.server.auth.principal import Principal
 from attending.server.clock import parse, stamp
-from attending.server.errors import Aborted, AttendingError, FailedPrecondition, NotFound, PermissionDenied
-from attending.server.idempotency import Once, answered, claimed
+from attending.server.errors import Aborted, FailedPrecondition, NotFound, PermissionDenied
+from attending.server.idempotency import Once, answered, claimed, index_of
 from attending.server.phi.access import Permit
 from attending.server.replay.reducers import rows_of_append
 from attending.server.reports.choose import Choice, choose
@@ -278,22 +278,26 @@ class ReportDesk:
         tenant = principal.tenant
         if (done := await answered(self.ledger, tenant, once)) is not None:
             return await self.ledger.get_entry(tenant, done[0])
-        version = await self.ledger.stream_version(tenant, report_stream(report_id))
         await self._in_state(tenant, report_id, "signed_off")
         place = await self._ready(tenant, report_id)
         statement = (await self._signed_off(tenant, report_id)).body["statement"]
-        if statement["bundle"] != await _digest(place / BUNDLE):
-            raise FailedPrecondition("REPORT_CHANGED")
-        await self._make_issued(tenant, report_id, place)
-        body = {
-            "report": report_id,
-            "kind": statement["kind"],
-            "bundle": statement["bundle"],
-            "statistics": statement["statistics"],
-            "pdf": await _digest(place / ISSUED_PDF),
-            "tree_size": statement["tree_size"],
-        }
-        return await self._append(principal, ISSUED, report_id, body, version, once)
+        for name, signed in ((BUNDLE, statement["bundle"]), (DRAFT, statement["draft"])):
+            if signed != await _digest(place / name):
+                raise FailedPrecondition("REPORT_CHANGED")
+        # The pages get their name once they are issued: a crash after the append leaves them to be made again.
+        async with self._issued(tenant, report_id, place) as pdf:
+            body = {
+                "report": report_id,
+                "kind": statement["kind"],
+                "bundle": statement["bundle"],
+                "statistics": statement["statistics"],
+                "pdf": await _digest(pdf),
+                "tree_size": statement["tree_size"],
+            }
+            # Read after the pages are set, which takes minutes: who downloads meanwhile writes to the same stream.
+            version = await self.ledger.stream_version(tenant, report_stream(report_id))
+            await self._in_state(tenant, report_id, "signed_off")
+            return await self._append(principal, ISSUED, report_id, body, version, once)
 
     async def download(self, permit: Permit, report_id: str, name: str) -> AsyncIterator[bytes]:
         """The bytes of a file, after its disclosure is on record.
@@ -304,23 +308,26 @@ class ReportDesk:
         row = await self._row(tenant, report_id)
         if name == ISSUED_PDF and row["state"] != "issued":
             raise FailedPrecondition("REPORT_NOT_ISSUED")
-        place = await self._ready(tenant, report_id)
-        path = place / name
-        if name == ISSUED_PDF and not path.exists():
-            await self._make_issued(tenant, report_id, place)
-        # Read whole before it is on record: what is given is what was hashed, whatever becomes of the file.
-        digest = await _digest(path)
-        if name == ISSUED_PDF and digest != await self._issued_digest(tenant, report_id):
-            path.unlink(missing_ok=True)
-            raise FailedPrecondition("REPORT_CHANGED")
-        body = {
-            "report": report_id,
-            "what": {ISSUED_PDF: "report", DRAFT: "draft", BUNDLE: "bundle"}[name],
-            "sha256": digest,
-            "purpose_of_use": permit.purpose.value,
-        }
-        await self.ledger.append(tenant, [self._entry(permit.principal, DISCLOSED, report_id, body)])
+        path = self._place(tenant, report_id) / name
+        if not path.exists():
+            place = await self._ready(tenant, report_id)
+            if name == ISSUED_PDF:
+                async with self._issued(tenant, report_id, place):
+                    pass
+        # One open file is hashed and given: what is on record is what is given, whatever gets its name meanwhile.
         with path.open("rb") as file:
+            digest = (await asyncio.to_thread(hashlib.file_digest, file, "sha256")).hexdigest()
+            if name == ISSUED_PDF and digest != await self._issued_digest(tenant, report_id):
+                path.unlink(missing_ok=True)
+                raise FailedPrecondition("REPORT_CHANGED")
+            body = {
+                "report": report_id,
+                "what": {ISSUED_PDF: "report", DRAFT: "draft", BUNDLE: "bundle"}[name],
+                "sha256": digest,
+                "purpose_of_use": permit.purpose.value,
+            }
+            await self.ledger.append(tenant, [self._entry(permit.principal, DISCLOSED, report_id, body)])
+            file.seek(0)
             while chunk := await asyncio.to_thread(file.read, 65_536):
                 yield chunk
 
@@ -337,7 +344,7 @@ class ReportDesk:
         try:
             async with self._turn:
                 await self._make_files(tenant, report_id, making)
-        except (AttendingError, LedgerError, OSError, VerificationError) as err:
+        except Exception as err:  # whatever it was: it is not made, and that is said
             making.failure = getattr(err, "reason", "REPORT_NOT_MADE")
             log.warning("report.not_made", tenant=tenant, report=report_id, error_type=type(err).__name__)
         finally:
@@ -360,12 +367,16 @@ class ReportDesk:
             )
         log.info("report.made", tenant=tenant, report=report_id)
 
-    async def _make_issued(self, tenant: str, report_id: str, place: Path) -> None:
+    @asynccontextmanager
+    async def _issued(self, tenant: str, report_id: str, place: Path) -> AsyncIterator[Path]:
+        """The pages with their signature, which take their place when the context ends well."""
         requested = await self._requested(tenant, report_id)
         signed = await self._signed_off(tenant, report_id)
         about = self._particulars(tenant, requested, signed)
-        async with self._turn, self._work(tenant, report_id, ISSUED_PDF) as work:
-            await make_in_process(place / BUNDLE, work / ISSUED_PDF, about, _dossier_of(requested))
+        async with self._work(tenant, report_id, ISSUED_PDF) as work:
+            async with self._turn:
+                await make_in_process(place / BUNDLE, work / ISSUED_PDF, about, _dossier_of(requested))
+            yield work / ISSUED_PDF
 
     @asynccontextmanager
     async def _work(self, tenant: str, report_id: str, *names: str) -> AsyncIterator[Path]:
@@ -400,7 +411,7 @@ class ReportDesk:
             purpose=body["purpose"],
             requested_by=requested.actor,
             requested_at=requested.time,
-            scope=_scope_words(body["choice"]),
+            scope=_scope_words(body["choice"], requested.time),
             verifier_key=self.ledger.verifier_key(tenant, body["tree_size"]),
             embedded=self.embedded,
             signed_off=None if signed is None else _signed(signed),
@@ -466,21 +477,14 @@ class ReportDesk:
         *more: Expectation,
     ) -> Entry:
         tenant, pending = principal.tenant, self._entry(principal, kind, report_id, body)
-        try:
-            done = await self.ledger.append(
-                tenant,
-                [pending],
-                expect=[Expectation(pending.stream, version), *more],
-                claim=once.claim(pending.stream),
-                rows=rows_of_append([pending]),
-            )
-            index = done.first_index
-        except ExpectationFailed:
-            raise Aborted("REPORT_MOVED") from None
-        except DuplicateClaim:
-            if (earlier := await answered(self.ledger, tenant, once)) is None:
-                raise Aborted("REPORT_MOVED") from None
-            index = earlier[0]
+        appending = self.ledger.append(
+            tenant,
+            [pending],
+            expect=[Expectation(pending.stream, version), *more],
+            claim=once.claim(pending.stream),
+            rows=rows_of_append([pending]),
+        )
+        index = await index_of(self.ledger, tenant, once, appending, Aborted("REPORT_MOVED"))
         return await self.ledger.get_entry(tenant, index)
 
     def _entry(self, principal: Principal, kind: str, report_id: str, body: dict[str, Any]) -> PendingEntry:
@@ -527,8 +531,11 @@ def _signed(entry: Entry) -> SignedOff:
     )
 
 
-def _scope_words(choice: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+def _scope_words(choice: dict[str, Any], asked: str) -> tuple[tuple[str, str], ...]:
     since, until = choice.get("from_time"), choice.get("to_time")
+    if until is not None and until > asked:
+        # Nobody can have entries of a time that was to come.
+        until = f"{until}, of which no more than up to {asked}, when it was asked for"
     period = f"{since or 'the beginning'} to {until or 'the end'}" if since or until else "the whole log"
     names = {
         "inference_id": "Inference",
@@ -553,10 +560,7 @@ def _told(making: Making, done: int, total: int) -> None:
 
 async def _digest(path: Path) -> str:
     def read() -> str:
-        digest = hashlib.sha256()
         with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-        return digest.hexdigest()
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     return await asyncio.to_thread(read)

@@ -249,7 +249,7 @@ class Exporter:
         """The entries of chosen inferences under a checkpoint of `size`. Raises NotFound (UNKNOWN_INFERENCE)."""
         indexes: set[int] = set()
         for inference_id in dict.fromkeys(inference_ids):
-            stream = await self._ledger.stream_entries(tenant, inference_id)
+            stream = await self._ledger.whole_stream(tenant, inference_id)
             if not stream or not inference_id.startswith("inf_"):
                 raise NotFound("UNKNOWN_INFERENCE")
             indexes |= {entry.index for entry in stream if entry.index < size}
@@ -296,11 +296,11 @@ class Exporter:
             streams |= {entry.stream for entry in block if entry.stream.startswith("inf_")}
             policies |= {_policy(entry) for entry in block}
         for stream in sorted(streams):
-            first = await self._ledger.stream_entries(tenant, stream)
+            first = await self._ledger.whole_stream(tenant, stream)
             earlier |= {entry.index: entry for entry in first if entry.index < plan.begin}
         policies |= {_policy(entry) for entry in earlier.values()}
         for halts in sorted({stream_of(policy) for policy in policies}):
-            before = [e for e in await self._ledger.stream_entries(tenant, halts) if e.index < plan.begin]
+            before = [e for e in await self._ledger.whole_stream(tenant, halts) if e.index < plan.begin]
             earlier |= {entry.index: entry for entry in before[-1:]}
         return [
             (entry.data, await self._ledger.inclusion_proof(tenant, index, plan.size))
@@ -313,10 +313,10 @@ class Exporter:
         found: list[Entry] = []
         for row in rows:
             key_id = row._mapping["key_id"]
-            found += await self._ledger.stream_entries(tenant, key_stream(key_id))
+            found += await self._ledger.whole_stream(tenant, key_stream(key_id))
         # Of a passkey also the two people who let its person bind it.
         for name in {str(entry.body["invitation"]) for entry in found if "invitation" in entry.body}:
-            found += await self._ledger.stream_entries(tenant, invitation_stream(name))
+            found += await self._ledger.whole_stream(tenant, invitation_stream(name))
         return found
 
 
