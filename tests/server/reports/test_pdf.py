@@ -17,6 +17,7 @@ import pypdfium2
 import pytest
 from attending.ledger.report_signature import MEANING
 from attending.ledger.verify.statistics import figure_lines, statistics_of
+from attending.server.reports import source as source_module
 from attending.server.reports import typeset
 from attending.server.reports.annexes import leaf_command
 from attending.server.reports.blocks import folded
@@ -128,6 +129,56 @@ def test_a_report_without_a_signature_says_that_it_is_a_draft(log: LogBuilder, t
     assert "DRAFT, not signed" in text
     assert "no named person stands for it" in text
     assert "bypass is not evidenced" in text
+
+
+def test_one_record_of_a_provider_does_not_show_that_nothing_went_past(
+    log: LogBuilder, tmp_path: Path
+) -> None:
+    log.append("inference.reconciled", "inf_1", {})
+    assert "bypass is not evidenced, since the 1 records" in text_of(made(log, tmp_path)).replace("\n", " ")
+
+
+def test_a_choice_says_that_what_stands_elsewhere_is_not_counted(log: LogBuilder, tmp_path: Path) -> None:
+    bundle = log.subset(tmp_path / "b.attending", [0, 2], figures=True)
+    (tmp_path / "work").mkdir()
+    path = tmp_path / "report.pdf"
+    path.write_bytes(make_pdf(bundle, about(log), tmp_path / "work"))
+    said = "incidents, halts, disclosures and erasures may be in the log where these pages say none"
+    assert said in " ".join(text_of(path).split())
+
+
+def test_a_bundle_that_is_too_large_is_not_said_to_be_attached(
+    log: LogBuilder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_module, "MOST_ATTACHED_BYTES", 1_000)
+    path = made(log, tmp_path)
+    with pikepdf.open(path) as pdf:
+        assert set(pdf.attachments) == {"statistics.json", "register.csv"}
+    text = text_of(path).replace("\n", " ")
+    assert "The bundle is given beside this file." in text
+    assert "bundle attached" not in text
+
+
+@pytest.mark.parametrize(
+    ("egress", "said"),
+    [
+        (None, "nothing left this server"),
+        ({"sent": None}, "Sent to the provider nothing"),
+        ({}, "nothing left this server"),
+        ({"region": "eu"}, "characters of the prompt: not known; documents: not known"),
+        (
+            {"sent": {"prompt_characters": 12, "documents": [1], "patient": ["age"]}},
+            "characters of the prompt: 12; documents: 1; fields of the patient: 1",
+        ),
+    ],
+)
+def test_a_dossier_says_that_was_sent_which_was(
+    log: LogBuilder, tmp_path: Path, egress: dict[str, Any] | None, said: str
+) -> None:
+    log.append("inference.requested", "inf_sent", {"egress": egress})
+    text = text_of(made(log, tmp_path, Kind.DOSSIER, "inf_sent")).replace("\n", " ")
+    assert said in text
+    assert ("characters of the prompt" in text) is said.startswith("characters")
 
 
 def test_the_signature_shows_name_role_meaning_and_time(log: LogBuilder, tmp_path: Path) -> None:

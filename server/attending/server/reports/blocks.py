@@ -87,10 +87,6 @@ def code(lines: Iterable[str]) -> Block:
     return {"kind": "code", "lines": [part for line in lines for part in _cut(plain(line), 118)]}
 
 
-def new_page() -> Block:
-    return {"kind": "page"}
-
-
 def folded(text: str, width: int, *, mono: bool = False) -> str:
     """`plain`, with every unbroken run cut to what `width` ordinary characters take: nothing runs out of its cell."""
     return " ".join("\n".join(_runs(word, width, mono)) for word in plain(text).split(" "))

@@ -35,7 +35,7 @@ def cover(source: Source, about: Particulars) -> Iterable[Block]:
     lines.append("Made by the server that keeps the log. Do not take its word: verify, see below.")
     yield {
         "kind": "verdict",
-        "label": "Offline verifier, over the attached bundle, under the log's key",
+        "label": f"Offline verifier, over the bundle {_place(source)}, under the log's key",
         "word": _WORDS[report.verdict],
         "lines": lines,
         "qr": qr_code(says),
@@ -61,7 +61,7 @@ def cover(source: Source, about: Particulars) -> Iterable[Block]:
     )
     yield heading("Verify it without us")
     yield text(
-        "The bundle is attached to this file. The key has to come from elsewhere than this file: from the",
+        f"The bundle is {_place(source)}. The key has to come from elsewhere than this file: from the",
         "contract, an earlier audit or a witness. This is the one that the server names.",
         size=9.5,
     )
@@ -106,13 +106,18 @@ def limits(source: Source, about: Particulars) -> Iterable[Block]:
     if manifest.scope is Scope.SUBSET:
         said.append(
             "That these are all outputs of the scope: each entry is proved to be in the log, and not that none is left"
-            " out."
+            " out. What stands in others is not counted: changes of policy, model or knowledge, incidents, halts,"
+            " disclosures and erasures may be in the log where these pages say none."
         )
-    if not figures["completeness"]["provider_records_reconciled"]:
-        said.append(
-            "That every use of a model went through the gate: bypass is not evidenced, since no usage export of a"
-            " provider was reconciled with the log."
+    reconciled = figures["completeness"]["provider_records_reconciled"]
+    said.append(
+        "That every use of a model went through the gate: bypass is not evidenced, since "
+        + (
+            f"the {reconciled} records of providers that were reconciled with the log speak for themselves alone."
+            if reconciled
+            else "no usage export of a provider was reconciled with the log."
         )
+    )
     said += [
         "That a text was right. What was checked, what was found and who signed is on record; whether the checks know"
         " enough, and whether the signer judged well, is not in a log.",
@@ -129,6 +134,10 @@ def limits(source: Source, about: Particulars) -> Iterable[Block]:
             where = "" if one.index is None else f" (entry {one.index})"
             said.append(f"{one.check}: {one.detail}{where}.")
     yield points(said)
+
+
+def _place(source: Source) -> str:
+    return "attached to this file" if source.attached else "given beside this file"
 
 
 def _scope(source: Source) -> str:

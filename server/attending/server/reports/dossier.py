@@ -31,7 +31,6 @@ def _request(entry: Entry) -> Iterable[Block]:
     yield heading("What was asked, and by what it was to be judged")
     public = body.get("public_documents")
     documents = [one for one in public if type(one) is str] if type(public) is list else []
-    egress, sent = inner(body, "egress"), inner(inner(body, "egress"), "sent")
     yield pairs(
         [
             ("Inference", entry.stream),
@@ -48,7 +47,7 @@ def _request(entry: Entry) -> Iterable[Block]:
             ("Documents given", _count(body, "documents")),
             *(("Public document", one) for one in documents[:20]),
             ("Identifiers replaced", _count(body, "phi_replaced")),
-            ("Sent to the provider", _sent(sent) if egress else "nothing left this server"),
+            ("Sent to the provider", _sent(inner(body, "egress"))),
         ],
         mono=frozenset(
             ("Inference", "Person (pseudonym)", "Policy version", "Prompt version", "Public document")
@@ -166,9 +165,20 @@ def _texts(entries: Iterable[Entry]) -> Iterable[Block]:
     )
 
 
-def _sent(sent: Mapping[str, Any]) -> str:
-    characters, documents = _count(sent, "prompt_characters"), len(_list(sent, "documents"))
-    return f"the prompt, {characters} characters, and {documents} documents; no field of the patient"
+def _sent(egress: Mapping[str, Any]) -> str:
+    if not egress:
+        return "nothing left this server"
+    if "sent" in egress and egress["sent"] is None:
+        return "nothing"
+    sent = inner(egress, "sent")
+    documents, patient = _length(sent, "documents"), _length(sent, "patient")
+    characters = _count(sent, "prompt_characters")
+    return f"characters of the prompt: {characters}; documents: {documents}; fields of the patient: {patient}"
+
+
+def _length(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name)
+    return str(len(value)) if type(value) is list else "not known"
 
 
 def _list(body: Mapping[str, Any], name: str) -> list[Any]:

@@ -23,8 +23,6 @@ from attending.server.reports.typeset import Attachment, draw, plain, typeset
 TEMPLATE: Final = "report.typ"
 STATISTICS: Final = "statistics.json"
 REGISTER: Final = "register.csv"
-MOST_ATTACHED_BYTES: Final = 256 << 20
-"""A larger bundle is not attached: it is given beside the report, which names its hash."""
 
 _SECTIONS: Final[dict[Kind, Callable[[Source], Iterable[Block]]]] = {
     Kind.REGULATOR: regulator.sections,
@@ -71,7 +69,7 @@ def _make(
         Attachment(STATISTICS, statistics, "application/json", "data", "Every figure of this report"),
         Attachment(REGISTER, register, "text/csv", "supplement", "Every exception, a line each"),
     ]
-    if source.size_bytes <= MOST_ATTACHED_BYTES:
+    if source.attached:
         what = "The evidence: entries, proofs, signed head"
         attachments.insert(0, Attachment(first.BUNDLE, bundle, "application/zip", "source", what))
     files = [(first.BUNDLE, source.sha256, _bundle_words(source))] + [
@@ -126,6 +124,6 @@ def _document(source: Source, about: Particulars, blocks: list[Block]) -> dict[s
 
 
 def _bundle_words(source: Source) -> str:
-    if source.size_bytes <= MOST_ATTACHED_BYTES:
+    if source.attached:
         return "The evidence: entries, proofs, signed head"
     return f"The evidence, {source.size_bytes} bytes: too large to attach, given beside this file"

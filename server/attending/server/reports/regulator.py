@@ -76,7 +76,7 @@ def _systems(source: Source) -> Iterable[Block]:
     found = source.gathered
     yield heading("Systems in use")
     if not found.changes:
-        yield text("Nothing was put in force or taken out of it in this scope.")
+        yield text("None of these entries puts anything in force, or takes it out.")
         return
     yield text("What was put in force, or out of it, and when; newest last.")
     yield from _newest(found.changes_total)

@@ -38,6 +38,10 @@ MOST_TRACED: Final = 400
 """Entries of one inference that a dossier prints."""
 
 
+MOST_ATTACHED_BYTES: Final = 256 << 20
+"""A larger bundle is not attached: it is given beside the report, which names its hash."""
+
+
 @dataclass
 class Gathered:
     """What one pass over the entries keeps: bounded, however many entries there are."""
@@ -69,6 +73,11 @@ class Source:
     head: UnverifiedCheckpoint
     report: Report
     gathered: Gathered
+
+    @property
+    def attached(self) -> bool:
+        """Whether the report carries the bundle, or names it."""
+        return self.size_bytes <= MOST_ATTACHED_BYTES
 
     @property
     def statistics_json(self) -> bytes:
@@ -113,8 +122,9 @@ def read_source(
             gathered.trace = _trace(container, gathered.traced)
     finally:
         container.close()
-    digest, size = _digest(path)
-    return Source(path, digest, size, manifest, head, report, gathered)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Source(path, digest, path.stat().st_size, manifest, head, report, gathered)
 
 
 def statistics_in(path: Path) -> bytes:
@@ -175,12 +185,3 @@ def _trace(container: Container, stream: str) -> list[tuple[int, Entry]]:
             if len(found) == MOST_TRACED:
                 break
     return found
-
-
-def _digest(path: Path) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-            size += len(chunk)
-    return digest.hexdigest(), size
