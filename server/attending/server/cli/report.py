@@ -73,7 +73,9 @@ def create(
     connection: Connection,
     **words: str,
 ) -> None:
-    """Ask for a report; it is made in the background. Its evidence holds no personal content."""
+    """Ask for a report; it is made in the background. Its evidence holds no personal content. Exit code 1 when it could
+    not be made.
+    """
     scope = report_pb2.ReportScope(**words)  # type: ignore[arg-type]
     for field, text in (("from", from_time), ("to", to_time)):
         if text is not None:
@@ -82,7 +84,7 @@ def create(
         made = client.create(KINDS[kind], scope, purpose)
         if wait:
             made = _wait(client, made)
-    _show(made, as_json=as_json)
+    _show_made(made, as_json=as_json)
 
 
 @report.command("list", short_help="List reports.", epilog=examples("attending report list --json"))
@@ -113,9 +115,7 @@ def show(report_id: str, wait: bool, as_json: bool, connection: Connection) -> N
         found = client.get(report_id)
         if wait:
             found = _wait(client, found)
-    _show(found, as_json=as_json)
-    if found.state == report_pb2.REPORT_STATE_FAILED:
-        raise SystemExit(Exit.FAILED)
+    _show_made(found, as_json=as_json)
 
 
 @report.command(
@@ -210,6 +210,12 @@ def _wait(client: ReportClient, found: report_pb2.Report) -> report_pb2.Report:
     if shown:
         click.echo("", err=True)
     return found
+
+
+def _show_made(one: report_pb2.Report, *, as_json: bool) -> None:
+    _show(one, as_json=as_json)
+    if one.state == report_pb2.REPORT_STATE_FAILED:
+        raise SystemExit(Exit.FAILED)
 
 
 def _show(one: report_pb2.Report, *, as_json: bool) -> None:
