@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from attending.server.bootstrap.certificates import issue_server, new_authority
 from attending.server.outside.ask import Asker, NotAnswered
+from attending.server.outside.smart import fresh_seconds
 
 MOST = 100_000
 
@@ -42,6 +43,12 @@ def serving(way: str, context: ssl.SSLContext | None = None) -> Iterator[tuple[s
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
+            if way == "twice":
+                self.send_header("Cache-Control", "no-store")
+                self.send_header("cache-control", "max-age=600")
+            elif way == "gzip twice":
+                self.send_header("Content-Encoding", "gzip")
+                self.send_header("Content-Encoding", "identity")
             self.end_headers()
             try:
                 self.wfile.write(body)
@@ -91,6 +98,7 @@ async def reason(ask: Asker, url: str) -> str:
     [
         ("redirect", "REDIRECTED"),
         ("gzip", "COMPRESSED"),
+        ("gzip twice", "COMPRESSED"),
         ("endless", "TOO_LARGE"),
         ("list", "NOT_JSON"),
         ("deep", "NOT_JSON"),
@@ -100,6 +108,15 @@ async def test_what_is_not_taken(way: str, expected: str) -> None:
     with serving(way) as (url, asked):
         assert await reason(asker(), f"{url}/x") == expected
         assert asked == ["/x"]
+
+
+async def test_a_header_that_is_sent_twice_says_both() -> None:
+    with serving("twice") as (url, _asked):
+        ask = asker()
+        answer = await ask("GET", url)
+        await ask.close()
+    assert answer.headers["cache-control"] == "no-store, max-age=600"
+    assert fresh_seconds(answer.headers) == 0
 
 
 async def test_an_answer_has_an_end_in_time() -> None:

@@ -107,9 +107,11 @@ class Asker:
         async with self._pool.stream(method, url, headers=pairs, content=content) as response:
             if response.status // 100 == 3:
                 raise NotAnswered("REDIRECTED")
-            headers = {
-                name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
-            }
+            headers: dict[str, str] = {}
+            for sent, value in response.headers:
+                # A field that stands there twice is one list (RFC 9110, 5.3): a proxy's line takes back no `no-store`.
+                name, said = sent.decode("latin-1").lower(), value.decode("latin-1")
+                headers[name] = f"{headers[name]}, {said}" if name in headers else said
             if headers.get("content-encoding", "identity").lower() != "identity":
                 # What unpacks to more than it weighs has no bound that could be kept.
                 raise NotAnswered("COMPRESSED")
