@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from attending.ledger.canonical import encode
 from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.verify.bundle import Anchors, verify_bundle
 from attending.ledger.verify.page import verifier_page
@@ -251,6 +252,69 @@ def test_both_verifiers_agree_on_containers(page: Page, tmp_path: Path) -> None:
     assert disagreements(page, made) == []
 
 
+def test_both_verifiers_agree_on_long_lines_and_on_many(page: Page, tmp_path: Path) -> None:
+    log = LogBuilder()
+    log.append("inference.requested", "inf_1", payloads=[log.payload("prompt", bytes(3_000_000))])
+    log.rotate(2)
+    long = log.full(tmp_path / "long.attending", payloads=list(log.openings.values()))
+    many = log.full(tmp_path / "many.attending")
+    log.tamper(many, "introductions.jsonl", lambda data: b"\n" * 3_000_000, resign=True)
+    anchors = log.anchors()
+    made = [case_of("a long line", long, anchors), case_of("many lines", many, anchors)]
+    assert [case["report"]["verdict"] for case in made] == ["passed", "failed"]
+    assert disagreements(page, made) == []
+
+
+# -- names and figures that are none ----------------------------------------------------------------------------------
+
+POSING: Final[tuple[Any, ...]] = (["dr-rivera"], {"toString": 1}, {"to": "dr-rivera"}, 7, None)
+"""What could be taken for a text, or for no value at all, where a language makes texts of everything."""
+
+
+def stated(path: Path, log: LogBuilder, value: object) -> Path:
+    """A bundle whose statistics state another count of entries, signed."""
+
+    def change(data: bytes) -> bytes:
+        figures = json.loads(data)
+        return encode({**figures, "entries": {**figures["entries"], "count": value}})
+
+    return log.tamper(log.full(path, figures=True), "statistics.json", change, resign=True)
+
+
+def test_what_is_no_text_is_taken_for_none(page: Page, tmp_path: Path) -> None:
+    """An operator who writes a list where a name belongs makes neither verifier read the name, nor keeps it from a
+    verdict."""
+    made: list[dict[str, Any]] = []
+    for number, value in enumerate(POSING):
+        log = LogBuilder()
+        doctor, human = log.enrol("dr-rivera"), "human:dr-rivera"
+        log.hold("inf_1")
+        log.append("review.claimed", "inf_1", {"lease": "l"}, actor=human)
+        log.append("review.escalated", "inf_1", {}, actor=human)
+        log.append("review.reassigned", "inf_1", {"to": value}, actor="human:ann")
+        log.append("review.claimed", "inf_1", {"lease": "l"}, actor=human)
+        path = log.full(tmp_path / f"{number}-to.attending")
+        made.append(case_of(f"reassigned to {value}", path, log.anchors()))
+        log = LogBuilder()
+        log.enrol("dr-rivera")
+        text, shown = log.hold("inf_1"), encode({"format": "attending-view/1", "text": "shown"})
+        log.append("inference.held", "inf_1", {"oversight": {"own_view_first": True}})
+        named = log.statement("inf_1", doctor, text).to_json()
+        for name in ("signer", "record"):
+            body = {"statement": {**named, name: value}}
+            log.append("review.signed", "inf_1", body, payloads=[log.payload("view", shown)], actor=human)
+        path = log.full(tmp_path / f"{number}-signer.attending", payloads=list(log.openings.values()))
+        made.append(case_of(f"signed by {value}", path, log.anchors()))
+    log = LogBuilder()
+    log.ordinary_day()
+    count = len(log.entries)
+    for number, figure in enumerate(([count], [[count]], [{"toString": 1}], [], True, None)):
+        path = stated(tmp_path / f"{number}-stated.attending", log, figure)
+        made.append(case_of(f"stated {figure}", path, log.anchors()))
+    assert {case["report"]["verdict"] for case in made} == {"failed"}
+    assert disagreements(page, made) == []
+
+
 # -- the page -------------------------------------------------------------------------------------------------------
 
 
@@ -327,6 +391,26 @@ def test_a_verification_can_be_cancelled(page: Page) -> None:
     assert page.inner_text("#status") == "cancelled: nothing is verified"
     assert page.is_hidden("#result")
     assert "Verified" in verified(page, VECTORS / "bundle-v1", key_text())
+
+
+def test_a_verdict_names_the_bundle_that_it_is_about(page: Page) -> None:
+    page.set_input_files("#bundle", sorted((VECTORS / "bundle-v1").iterdir()))
+    page.fill("#keys", key_text())
+    # In one turn: another bundle is chosen after the button, before anything was read.
+    page.evaluate(
+        """() => {
+            document.getElementById("verify").click();
+            const other = new DataTransfer();
+            other.items.add(new File([], "other.attending"));
+            const input = document.getElementById("bundle");
+            input.files = other.files;
+            input.dispatchEvent(new Event("change"));
+        }"""
+    )
+    page.wait_for_selector("#verdict:visible")
+    assert "Verified" in page.inner_text("#verdict")
+    assert "other.attending" in page.inner_text("#chosen")
+    assert "other.attending" not in page.inner_text("#bundle-facts")
 
 
 def test_nothing_of_a_bundle_becomes_markup(page: Page, tmp_path: Path) -> None:

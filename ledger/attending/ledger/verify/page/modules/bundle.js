@@ -8,7 +8,7 @@ import { Refused, sameBytes, toHex } from "./bytes.js";
 import { canonical, hasExactly, isObject, parseCanonical } from "./canonical.js";
 import { Chain } from "./chain.js";
 import { Checks } from "./checks.js";
-import { lineBatches, openContainer, readWhole } from "./container.js";
+import { linesOf, openContainer, readWhole } from "./container.js";
 import { Emitters } from "./emitters.js";
 import { MAX_ENTRY_BYTES, microseconds, parseEntry } from "./entry.js";
 import { Figures, MAX_FIGURES_BYTES, figureLines, firstDifference, isLaterFigures } from "./figures.js";
@@ -109,16 +109,7 @@ class Verification {
     const { origin, files } = this.manifest;
     this.introductions = new Introductions(this.findings, origin, this.anchors.keys);
     if (files.has("introductions.jsonl")) {
-      try {
-        const lines = [];
-        const stream = await this.container.stream("introductions.jsonl");
-        for await (const batch of lineBatches(stream, MAX_INTRODUCTION_BYTES)) lines.push(...batch);
-        await this.introductions.load(lines);
-      } catch (error) {
-        if (!(error instanceof Refused)) throw error;
-        this.introductions.broken = true;
-        this.findings.fail("V8", error.message);
-      }
+      await this.introductions.load(linesOf(this.container, "introductions.jsonl", MAX_INTRODUCTION_BYTES));
     }
     try {
       const note = parseNote(await readWhole(this.container, "manifest.sig", MAX_NOTE_BYTES));
@@ -176,7 +167,7 @@ class Verification {
   /** The lines of a listed file; a broken container ends them. */
   async *lines(name, limit) {
     try {
-      for await (const batch of lineBatches(await this.container.stream(name), limit)) yield* batch;
+      yield* linesOf(this.container, name, limit);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       this.findings.fail("V1", `\`${name}\`: ${error.message}`);

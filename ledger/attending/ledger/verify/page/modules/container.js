@@ -1,6 +1,6 @@
 // The files of a bundle: a zip file, or several files chosen at once. Everything is bounded before it is believed.
 
-import { Refused } from "./bytes.js";
+import { Refused, joined } from "./bytes.js";
 
 const MAX_FILES = 64;
 const MAX_RATIO = 200;
@@ -194,39 +194,38 @@ export async function readWhole(container, name, limit) {
     if (size > limit) throw new Refused(`\`${name}\` exceeds ${limit} bytes`);
     parts.push(chunk);
   }
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return joined(...parts);
 }
 
-/** Arrays of the lines of a file, each of which ends in a newline and has at most `limit` bytes. */
-export async function* lineBatches(chunks, limit) {
-  let rest = new Uint8Array();
+// Arrays of the lines in chunks, each of which ends in a newline and has at most `limit` bytes.
+async function* lineBatches(chunks, limit) {
+  // Of the line that has not ended yet: joined once, when it does.
+  let parts = [];
+  let size = 0;
   for await (const chunk of chunks) {
     const lines = [];
-    let data = chunk;
-    if (rest.length) {
-      data = new Uint8Array(rest.length + chunk.length);
-      data.set(rest);
-      data.set(chunk, rest.length);
-    }
     let begin = 0;
     let long = false;
-    for (let end = data.indexOf(10); end >= 0; end = data.indexOf(10, begin)) {
-      if (end - begin > limit) {
+    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, begin)) {
+      if (size + end - begin > limit) {
         long = true;
         break;
       }
-      lines.push(data.subarray(begin, end));
+      const last = chunk.subarray(begin, end);
+      lines.push(size ? joined(...parts, last) : last);
+      parts = [];
+      size = 0;
       begin = end + 1;
     }
     if (lines.length) yield lines;
-    rest = data.slice(begin);
-    if (long || rest.length > limit) throw new Refused(`line exceeds ${limit} bytes`);
+    if (begin < chunk.length) parts.push(chunk.slice(begin));
+    size += chunk.length - begin;
+    if (long || size > limit) throw new Refused(`line exceeds ${limit} bytes`);
   }
-  if (rest.length) throw new Refused("last line does not end in a newline");
+  if (size) throw new Refused("last line does not end in a newline");
+}
+
+/** The lines of a file, each of which ends in a newline and has at most `limit` bytes; Refused at one that does not. */
+export async function* linesOf(container, name, limit) {
+  for await (const batch of lineBatches(await container.stream(name), limit)) yield* batch;
 }

@@ -1,6 +1,6 @@
 // V20, the figures of a report: what `statistics.json` says is counted again over the entries of the bundle.
 
-import { isObject } from "./canonical.js";
+import { canonical, isObject } from "./canonical.js";
 import { MOST, Table, Times, inner, numberOf } from "./tally.js";
 
 const FORMAT = "attending-statistics/1";
@@ -304,7 +304,8 @@ export function figureLines(figures, within = "", found = new Map()) {
   for (const [name, value] of Object.entries(figures)) {
     const path = within ? `${within} / ${name}` : name;
     if (isObject(value)) figureLines(value, path, found);
-    else found.set(path, value === null ? "none" : String(value));
+    // A list is no figure, and as text would be that of its one item.
+    else found.set(path, value === null ? "none" : Array.isArray(value) ? canonical(value) : String(value));
   }
   return found;
 }

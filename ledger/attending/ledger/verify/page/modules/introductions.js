@@ -22,11 +22,11 @@ export class Introductions {
     this.seen = [];
   }
 
-  /** Reads and follows them; where one does not hold, none counts. */
+  /** Reads and follows them, one at a time; where one does not hold, none counts. */
   async load(lines) {
     const chain = [];
     try {
-      for (const line of lines) {
+      for await (const line of lines) {
         const value = parseCanonical(line);
         if (!hasExactly(value, ["consistency", "introduction"]) || typeof value.introduction !== "string") {
           throw new Refused("introductions are not well formed");

@@ -3,7 +3,7 @@
 // The lines are read first, of which hashes are kept, and met with the entries afterwards.
 
 import { Refused, fromBase64, fromHex, toHex, utf8 } from "./bytes.js";
-import { hasExactly, isObject, parseCanonical } from "./canonical.js";
+import { hasExactly, isObject, parseCanonical, textIn } from "./canonical.js";
 import { Certificates } from "./certificates.js";
 import { sha256, sha256Hex } from "./sha256.js";
 
@@ -94,7 +94,7 @@ export class Payloads {
       if (SAID.some((name) => (view.said[name] ?? null) !== (statement[name] ?? null))) {
         this.findings.fail("V11", "what was displayed names another inference, signer or role than the statement", entry.index);
       }
-      const text = this.texts.get(String(statement.record));
+      const text = this.texts.get(textIn(statement, "record"));
       if (text !== undefined && text !== view.text) {
         this.findings.fail("V11", "the text displayed is not the text signed", entry.index);
       }

@@ -1,6 +1,6 @@
 // Of V14, who works on a held text: claims, own views before the reveal, and two people who read blind.
 
-import { isObject } from "./canonical.js";
+import { isObject, textIn } from "./canonical.js";
 import { releases } from "./signatures.js";
 
 class Rule {
@@ -48,7 +48,7 @@ export class Leases extends Rule {
     }
     if (type === "review.signed") this.signer = actor;
     else if (type === "review.escalated") this.escalatedBy.add(actor);
-    else if (type === "review.reassigned") this.escalatedBy.delete(`human:${body.to}`);
+    else if (type === "review.reassigned") this.escalatedBy.delete(`human:${textIn(body, "to")}`);
     if (ENDS_LEASE.includes(type) && this.holder !== null) this.holder = "";
   }
 }
@@ -67,7 +67,7 @@ export class OwnViews extends Rule {
       this.given.add(actor);
     } else if (type === "review.disposed" || type === "review.signed") {
       // Of a signature the signer that the statement names, whatever the entry says.
-      const named = type === "review.signed" && isObject(body.statement) ? `human:${body.statement.signer}` : actor;
+      const named = type === "review.signed" && isObject(body.statement) ? `human:${textIn(body.statement, "signer")}` : actor;
       if (!this.given.has(named)) this.report(`\`${type}\` before an own view was on record`, entry, complete);
     }
   }

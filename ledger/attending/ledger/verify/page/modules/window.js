@@ -16,6 +16,8 @@ let chosen = [];
 let worker = null;
 let workerUrl = null;
 let last = null;
+// Grows with each run that ends: what is late knows by it that it is.
+let turn = 0;
 
 function element(name, text = "", className = "") {
   const made = document.createElement(name);
@@ -77,6 +79,7 @@ function running(state) {
 }
 
 function stop() {
+  turn++;
   worker?.terminate();
   if (workerUrl) URL.revokeObjectURL(workerUrl);
   worker = workerUrl = null;
@@ -88,12 +91,16 @@ async function verify(event) {
   byId("problem").hidden = true;
   last = null;
   if (!chosen.length) return complain("no bundle is chosen: choose a .attending file or drop one on this page");
+  const mine = turn;
+  // What is chosen meanwhile is another bundle than the one that the verdict will be about.
+  const [files, file] = [chosen, byId("chosen").textContent];
   running(true);
   byId("progress").removeAttribute("value");
   say("reading the bundle");
   let given;
   try {
     given = await anchors();
+    if (turn !== mine) return;
     workerUrl = URL.createObjectURL(new Blob([byId("worker").textContent], { type: "text/javascript" }));
     worker = new Worker(workerUrl);
   } catch (error) {
@@ -112,10 +119,10 @@ async function verify(event) {
       running(false);
       last = { verifier: "page", ...data.report, anchors: { ...given, keys: given.keys.trim(), witnesses: given.witnesses.trim() } };
       last.seconds = Math.round(performance.now() - begun) / 1000;
-      show(last);
+      show(last, file);
     }
   };
-  worker.postMessage({ files: chosen, anchors: given });
+  worker.postMessage({ files, anchors: given });
 }
 
 function complain(text) {
@@ -138,7 +145,7 @@ function firstFailure(results) {
   return failed.reduce((first, item) => (place(item) < place(first) ? item : first), failed[0]);
 }
 
-function show(report) {
+function show(report, file) {
   const { verdict, results } = report;
   const box = byId("verdict");
   box.className = verdict;
@@ -153,7 +160,7 @@ function show(report) {
       scope: report.scope ? `${report.scope.kind}, entries ${report.scope.from} to ${report.scope.to} (end exclusive)` : "unknown",
       "first entry": report.statistics.first_time ?? "none",
       "last entry": report.statistics.last_time ?? "none",
-      file: byId("chosen").textContent,
+      file,
     }),
   );
   const open = results.filter((item) => item.status === "indeterminate");
@@ -225,5 +232,10 @@ document.addEventListener("dragleave", (event) => {
 document.addEventListener("drop", async (event) => {
   event.preventDefault();
   document.body.classList.remove("over");
-  choose(await dropped(event.dataTransfer.items));
+  try {
+    choose(await dropped(event.dataTransfer.items));
+  } catch (error) {
+    choose([]);
+    complain(`cannot read what was dropped: ${error.message}`);
+  }
 });
