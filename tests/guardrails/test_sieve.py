@@ -9,9 +9,12 @@ import random
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from attending.guardrails import checks, clinical, context
+from attending import guardrails
+from attending.guardrails import checks, clinical, context, sieve
+from attending.guardrails.derived import _WITH_PATTERNS
 from attending.guardrails.literals import FOLD, folded, required
 from attending.guardrails.sieve import Group, Sieved, every
 
@@ -107,6 +110,34 @@ def test_what_is_required_is_read_from_the_pattern(pattern: str, literals: set[s
     assert found.any_of <= literals
     assert bool(found.any_of) is bool(literals)
     assert bool(found.starts) is begins
+
+
+class _Overtaken(sieve._Held):
+    """Another thread begins and ends with the same text where this one has just seen that nobody had begun."""
+
+    overtaken = False
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        if name == "_begin" and not self.overtaken:
+            self.overtaken = True
+            self._begun()
+        return value
+
+
+def test_two_threads_that_ask_for_one_text_find_the_same() -> None:
+    held = _Overtaken(1, [(0, 3, 8), (1, 9, 12), (0, 20, 25)], [{0: -1}])
+    assert held.places(0) == [2, 19]
+
+
+def test_each_pattern_of_the_package_compiles() -> None:
+    """A pattern is compiled when it first runs: one that cannot be would fail a text, not the start."""
+    for module in pkgutil.walk_packages(guardrails.__path__, f"{guardrails.__name__}."):
+        if module.name.startswith(_WITH_PATTERNS):
+            importlib.import_module(module.name)
+    for pattern in every():
+        assert pattern.compiled.pattern == pattern.pattern
+        assert pattern.match == pattern.compiled.match
 
 
 def test_an_end_inside_a_word_is_refused_where_it_could_hide_a_match() -> None:

@@ -148,10 +148,12 @@ class _Held:
 
     def _begun(self) -> dict[int, list[int]]:
         """Each literal with where it stands; many texts are never asked for it."""
+        # Read first: whoever finds them gone already also finds what was made of them.
+        hits = self._hits
         begin = self._begin
         if begin is None:
             begin = {}
-            for literal, start, _ in self._hits:
+            for literal, start, _ in hits:
                 if literal in begin:
                     begin[literal].append(start)
                 else:
