@@ -28,8 +28,12 @@ os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(scratch_folder()))
 gc.disable()
 
 
-def pytest_collection_finish() -> None:
-    """From here on only what the tests themselves make is looked through for garbage."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """From here on only what the tests themselves make is looked through for garbage.
+
+    Not where collection ends: the process that hands tests out to others collects none itself.
+    """
     gc.freeze()
     gc.enable()
 
