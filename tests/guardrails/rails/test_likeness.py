@@ -228,6 +228,23 @@ def test_damaged_weights_hold(
     assert checked.verdict == "hold"
 
 
+@pytest.mark.parametrize("kept", [0, 20, -1])
+def test_words_that_are_cut_short_hold(
+    engines: Guard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kept: int
+) -> None:
+    """With every concept there the weights fit, though the last one has lost most of its words."""
+    lines = Path(concepts.__file__).with_name("concepts.txt").read_text(encoding="utf-8").splitlines()
+    cut = tmp_path / "concepts.txt"
+    cut.write_text("\n".join(lines[:kept]) + "\n", encoding="utf-8")
+    monkeypatch.setattr(concepts, "_WORDS", cut)
+    concepts._lexicon.cache_clear()
+    try:
+        checked = engines.check_input("patient-message", "When may I eat again after the operation?")
+    finally:
+        concepts._lexicon.cache_clear()
+    assert checked.verdict == "hold"
+
+
 def test_a_likeness_of_a_document_is_told_by_its_id(engines: Guard) -> None:
     checked = engines.check_input(
         "patient-message", "What does it say?", documents=(Document("d-7", ATTACK),)

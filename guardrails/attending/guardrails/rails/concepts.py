@@ -16,6 +16,8 @@ from attending.guardrails.rails.folding import fold, fold_own
 from attending.guardrails.rails.signs import Place
 
 _WORDS: Final = Path(__file__).with_name("concepts.txt")
+_END: Final = "# end\n"
+"""The last line: words that are missing would be found nowhere, and nobody would notice."""
 _UNSPACED: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 """Scripts that set no spaces between words."""
 _JOINED: Final = re.compile(r"[\u0600-\u06ff]")
@@ -129,7 +131,10 @@ def _entry(concept: str, bare: str, word: str) -> tuple[str, _Word]:
 
 @cache
 def _lexicon() -> _Lexicon:
-    return _Lexicon(_WORDS.read_text(encoding="utf-8"))
+    text = _WORDS.read_text(encoding="utf-8")
+    if not text.endswith(_END):
+        raise ValueError(f"`{_WORDS.name}` is cut short: it does not end in `{_END.strip()}`")
+    return _Lexicon(text)
 
 
 def features() -> tuple[str, ...]:
