@@ -291,6 +291,24 @@ def test_figures_of_a_later_format_are_not_judged(day: LogBuilder, tmp_path: Pat
     assert report.verdict is Status.INDETERMINATE
 
 
+@pytest.mark.parametrize(
+    "lie",
+    [
+        # A reader of the tree gets the lie; whoever compares lines found the truth under the same path.
+        {"inferences": {"requested": 0}, "inferences / requested": 7},
+        {"inferences": {"requested": "7"}},
+        {"inferences": {"requested": True}},
+        {"feedback": {}, "inferences": {"requested": 7}},
+        {"inferences": {"requested": 7, "more": {}}},
+        {"inferences": 7},
+    ],
+)
+def test_figures_are_compared_as_a_tree(lie: dict[str, Any]) -> None:
+    truth = {"inferences": {"requested": 7 if lie["inferences"] != {"requested": True} else 1}}
+    assert first_difference(truth, truth) is None
+    assert first_difference(lie, truth) is not None
+
+
 def test_the_order_of_decisions_is_that_of_the_columns() -> None:
     figures = statistics_of([])
     assert list(figures["inferences"]["decisions"])[: len(DECISIONS)] == list(DECISIONS)

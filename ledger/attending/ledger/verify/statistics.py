@@ -57,6 +57,7 @@ _ENDS: Final = {
 }
 _COLUMNS: Final = ("requested", *DECISIONS)
 _READINGS: Final = ("long_enough", "short", "not_measured")
+_ABSENT: Final = object()
 _DISPOSITIONS: Final = ("fixed", "accepted_risk", "false_alarm", "other")
 
 
@@ -420,9 +421,15 @@ def figure_lines(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def first_difference(stated: Mapping[str, Any], found: Mapping[str, Any]) -> str | None:
-    """Path of the first figure, in order, that is stated otherwise than found, or only on one side; None for none."""
-    one, other = dict(figure_lines(stated)), dict(figure_lines(found))
-    for path in sorted(one.keys() | other.keys()):
-        if one.get(path) != other.get(path):
-            return path
+    """Path of the first figure, in order, that is stated otherwise than found, or only on one side; None for none.
+
+    Trees are compared, not their lines: a text is no number, and a key that is written as a path stands for nothing.
+    """
+    for name in sorted(stated.keys() | found.keys()):
+        one, other = stated.get(name, _ABSENT), found.get(name, _ABSENT)
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            if (path := first_difference(one, other)) is not None:
+                return f"{name} / {path}"
+        elif type(one) is not type(other) or one != other:
+            return name
     return None
