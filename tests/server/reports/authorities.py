@@ -73,6 +73,7 @@ def authority(
 def sealing(
     issuer: Held,
     *,
+    name: str = "Report seal",
     key: Key | None = None,
     begins: datetime = NOW - 100 * DAY,
     ends: datetime = NOW + 100 * DAY,
@@ -81,7 +82,7 @@ def sealing(
     usage = x509.KeyUsage(True, True, False, False, False, False, False, False, False)
     purposes = x509.ExtendedKeyUsage([DOCUMENTS])
     key = key or ec.generate_private_key(ec.SECP256R1())
-    return _issue("Report seal", key, issuer, begins, ends, [(usage, True), (purposes, False)])
+    return _issue(name, key, issuer, begins, ends, [(usage, True), (purposes, False)])
 
 
 def stamping(

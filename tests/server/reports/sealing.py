@@ -39,6 +39,7 @@ TEMPLATE = """
 #set page(footer: "Regulator report")
 #set text(lang: "en", size: 8pt)
 = Regulator report
+Log #raw(it.origin) \\
 Tree size #it.size \\
 Root hash #raw(it.root) \\
 SHA-256 of the bundle #raw(it.digest)
@@ -53,9 +54,14 @@ SHA-256 of the bundle #raw(it.digest)
 
 
 def unsealed(
-    log: LogBuilder, folder: Path, figure: Callable[[str, str], str] = lambda _, value: value
+    log: LogBuilder,
+    folder: Path,
+    figure: Callable[[str, str], str] = lambda _, value: value,
+    **printed: object,
 ) -> Path:
-    """A report over `log` with its evidence attached; `figure` may print another value than was counted."""
+    """A report over `log` with its evidence attached; `figure` may print another value than was counted, `printed` is
+    what the first page says instead.
+    """
     folder.mkdir(exist_ok=True)
     bundle = log.full(folder / "bundle.attending", figures=True)
     entries = [parse_entry(data) for data in log.entries]
@@ -71,11 +77,13 @@ def unsealed(
             f"attending-root={base64.b64encode(head.root).decode()}",
             f"attending-bundle-sha256={digest}",
         ],
+        "origin": head.origin,
         "size": head.size,
         "root": head.root.hex(),
         "digest": digest,
         "lines": [f"{path} = {figure(path, value)}" for path, value in figure_lines(counted)],
         "names": ["bundle.attending", "statistics.json", "register.csv"],
+        **printed,
     }
     (folder / "data.json").write_text(json.dumps(data))
     (folder / "report.typ").write_text(TEMPLATE)

@@ -25,6 +25,7 @@ from attending.ledger.verify.pdf.stamp import parse_token
 from attending.ledger.verify.pdf.syntax import parse_object
 from attending.ledger.verify.pdf.verify import verify_report
 from attending.ledger.verify.report import Status
+from attending.server.reports.particulars import Kind
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -54,6 +55,7 @@ from tests.server.reports.sealing import (
     unsealed,
     verified,
 )
+from tests.server.reports.test_pdf import made
 
 DAY = timedelta(days=1)
 
@@ -78,6 +80,16 @@ def good(report: Path, office: Office, tmp_path_factory: pytest.TempPathFactory)
     path = tmp_path_factory.mktemp("good") / "report.pdf"
     sealed(office, report, path)
     return path
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_report_as_it_is_issued_verifies(
+    log: LogBuilder, office: Office, tmp_path: Path, kind: Kind
+) -> None:
+    """Its own pages, not the little ones of the other tests: what is printed is found where it is looked for."""
+    path = forged(office, made(log, tmp_path, kind), tmp_path / "sealed.pdf")
+    found = verified(log, path, office.anchors)
+    assert (found.verdict, found.failures) == (Status.PASSED, ())
 
 
 # -- whose seal, and when ------------------------------------------------------------------------------------
@@ -327,6 +339,18 @@ def test_a_figure_edited_on_the_pages_fails_v20(log: LogBuilder, office: Office,
     assert any("released_by_policy" in item.detail for item in found.failures)
 
 
+@pytest.mark.parametrize(
+    ("what", "lie"),
+    [("size", "{}9"), ("origin", "another.example/log"), ("root", "00" * 32), ("digest", "00" * 32)],
+)
+def test_a_head_printed_otherwise_fails_v10(
+    log: LogBuilder, office: Office, tmp_path: Path, what: str, lie: str
+) -> None:
+    printed: dict[str, Any] = {what: lie.format(len(log.entries))}
+    path = forged(office, unsealed(log, tmp_path / "lying", **printed), tmp_path / "bad.pdf")
+    assert failed(verified(log, path, office.anchors)) == {"V10"}
+
+
 @pytest.mark.parametrize("name", ["statistics.json", "register.csv"])
 def test_an_attached_table_that_was_edited_fails_v20(
     log: LogBuilder, report: Path, office: Office, tmp_path: Path, name: str
@@ -387,11 +411,29 @@ def _layers(pdf: pikepdf.Pdf) -> None:
     pdf.Root.OCProperties = pikepdf.Dictionary(OCGs=[], D=pikepdf.Dictionary())
 
 
-def _hidden(pdf: pikepdf.Pdf) -> None:
+def _by_reference(pdf: pikepdf.Pdf) -> None:
+    kind = pdf.make_indirect(pikepdf.Name.Launch)
+    pdf.pages[0].Annots = [pikepdf.Dictionary(Subtype=pikepdf.Name.Link, A=pikepdf.Dictionary(S=kind, F="x"))]
+
+
+def _hiding(pdf: pikepdf.Pdf) -> None:
+    pdf.pages[0].Annots = [pikepdf.Dictionary(A=pikepdf.Dictionary(S=pikepdf.Name.Hide, T="Seal"))]
+
+
+def _elsewhere(pdf: pikepdf.Pdf) -> None:
+    """A page whose content is that of another file (ISO 32000-1, section 8.10.4)."""
+    pdf.Root.Other = pdf.make_stream(b"", Ref=pikepdf.Dictionary(F="other.pdf", Page=0))
+
+
+def _hidden(mode: bytes) -> Callable[[pikepdf.Pdf], None]:
     """The annex's true figures are there as text that is not drawn."""
-    for page in pdf.pages:
-        data = page.Contents.read_bytes().replace(b"BT 0 Tr", b"BT 3 Tr")
-        page.Contents = pdf.make_stream(data)
+
+    def change(pdf: pikepdf.Pdf) -> None:
+        for page in pdf.pages:
+            data = page.Contents.read_bytes().replace(b"BT 0 Tr", b"BT " + mode + b" Tr")
+            page.Contents = pdf.make_stream(data)
+
+    return change
 
 
 HOSTILE: dict[str, tuple[Callable[[pikepdf.Pdf], None], set[str]]] = {
@@ -401,7 +443,11 @@ HOSTILE: dict[str, tuple[Callable[[pikepdf.Pdf], None], set[str]]] = {
     "two contents": (_two_contents, {"V10"}),
     "script": (_script, {"V2"}),
     "layers": (_layers, {"V2"}),
-    "text that is not drawn": (_hidden, {"V10", "V20"}),
+    "action named elsewhere": (_by_reference, {"V2"}),
+    "action that hides": (_hiding, {"V2"}),
+    "content of another file": (_elsewhere, {"V2"}),
+    "text that is not drawn": (_hidden(b"3"), {"V10", "V20"}),
+    "text that only clips": (_hidden(b"7"), {"V10", "V20"}),
 }
 
 
@@ -412,6 +458,16 @@ def test_hostile_content_under_a_true_seal(
     change, checks = HOSTILE[name]
     path = forged(office, edited(report, tmp_path / "edited.pdf", change), tmp_path / "bad.pdf")
     assert failed(verified(log, path, office.anchors)) == checks
+
+
+def test_a_kind_that_is_no_name_is_no_action(
+    log: LogBuilder, report: Path, office: Office, tmp_path: Path
+) -> None:
+    def change(pdf: pikepdf.Pdf) -> None:
+        pdf.Root.Other = pikepdf.Array([pikepdf.Dictionary(S=pikepdf.Array()), pikepdf.Dictionary(S={})])
+
+    path = forged(office, edited(report, tmp_path / "edited.pdf", change), tmp_path / "sealed.pdf")
+    assert verified(log, path, office.anchors).verdict is Status.PASSED
 
 
 def _document(body: bytes, trailer: bytes = b"<</Size 3/Root 1 0 R>>") -> bytes:
@@ -488,6 +544,21 @@ def test_the_command(
     found = json.loads(capsys.readouterr().out)
     assert found["verdict"] == "failed"
     assert set(found["not_checked"]) == {"V18", "V21"}
+
+
+def test_what_a_file_says_moves_no_terminal(
+    log: LogBuilder, report: Path, office: Office, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The name in a stranger's certificate clears the screen and says that all is well."""
+    name = "x\x1b[2J\nVERIFIED: all\u202e"
+    stranger = replace(office, seal=sealing(authority("Stranger"), name=name), folder=tmp_path / "office")
+    path = forged(stranger, report, tmp_path / "bad.pdf")
+    assert main([str(path), *_files(log, office, tmp_path)]) == 1
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert "\u202e" not in said
+    assert "\nVERIFIED" not in said
+    assert r"x\x1b[2J\nVERIFIED: all" in said
 
 
 @pytest.mark.parametrize("option", ["--seal-root", "--tsa-root", "--crl", "--bundle"])

@@ -216,6 +216,13 @@ def _read_text(path: Path) -> str:
         raise _UsageError(f"`{path}` is not text") from None
 
 
+def _plain(text: str) -> str:
+    """`text` with what a terminal would obey, or show in another order, written as an escape."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape", "surrogatepass").decode() for one in text
+    )
+
+
 class _Progress:
     """One line on standard error, rewritten once per percent."""
 
@@ -240,11 +247,12 @@ class _Progress:
 
 def _print(report: Report, *, colour: bool) -> None:
     def paint(status: Status, text: str) -> str:
+        text = _plain(text)
         return f"\x1b[{_COLOURS[status]}m{text}\x1b[0m" if colour else text
 
     if report.scope is not None:
         scope = report.scope
-        print(f"log    {report.origin}")
+        print(f"log    {_plain(str(report.origin))}")
         print(f"scope  {scope['kind']}, entries {scope['from']} to {scope['to']} (end exclusive)")
         print()
     sentences = {**CHECKS, **SEAL_CHECKS}
@@ -255,7 +263,7 @@ def _print(report: Report, *, colour: bool) -> None:
             previous = item.check
         mark = "note" if item.advisory else _MARKS[item.status]
         where = "" if item.index is None else f"entry {item.index}: "
-        print(f"      {paint(item.status, f'{mark:<6}')} {where}{item.detail}")
+        print(f"      {paint(item.status, f'{mark:<6}')} {where}{_plain(item.detail)}")
     print()
     reasons = "; ".join(f"{checks}: {reason}" for checks, reason in report.not_checked.items())
     print(f"not checked: {reasons}")

@@ -53,7 +53,7 @@ class Seal:
 
 
 class Sealer:
-    """Seals files. Safe from several tasks of one event loop."""
+    """Seals files. Safe from several tasks of one event loop, of which no two have the same target."""
 
     def __init__(
         self,

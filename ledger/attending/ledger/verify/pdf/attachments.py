@@ -25,10 +25,11 @@ def attachments(document: Document) -> dict[str, Stream]:
     pending, nodes = [names["EmbeddedFiles"]] if "EmbeddedFiles" in names else [], 0
     while pending:
         nodes += 1
-        if nodes > _MAX_NODES:
-            raise wrong("tree of attachments is too large")
         node = document.dictionary(pending.pop())
-        pending.extend(document.array(node.get("Kids", [])))
+        kids = document.array(node.get("Kids", []))
+        if nodes + len(pending) + len(kids) > _MAX_NODES:
+            raise wrong("tree of attachments is too large")
+        pending.extend(kids)
         pairs = document.array(node.get("Names", []))
         for key, value in zip(pairs[::2], pairs[1::2], strict=False):
             name, stream = _file(document, key, value)

@@ -7,6 +7,7 @@ list covers is said, not assumed.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,7 +79,7 @@ def verify_path(
     """The path from `leaf` over `others` to one of `roots`, valid at `moment`. A root counts by its bytes, never by its
     name. Raises VerificationError: no path, or what is wrong with the one that there is.
     """
-    path = _path((leaf,), others, roots)
+    path = _path(leaf, others, roots)
     if path is None:
         raise VerificationError("certificate does not lead to a root that was given")
     for place, item in enumerate(path):
@@ -102,21 +103,24 @@ def verify_path(
 
 
 def _path(
-    so_far: tuple[x509.Certificate, ...],
+    leaf: x509.Certificate,
     others: Sequence[x509.Certificate],
     roots: Sequence[x509.Certificate],
 ) -> tuple[x509.Certificate, ...] | None:
-    """The first path that signatures bear out; each certificate is used once, so that a circle ends."""
-    last = so_far[-1]
-    if last in roots:
-        return so_far
-    if len(so_far) >= MAX_PATH:
-        return None
-    for issuer in (*roots, *others):
-        if issuer not in so_far and _issued(last, issuer):
-            found = _path((*so_far, issuer), others, roots)
-            if found is not None:
-                return found
+    """The shortest path that signatures bear out. Each certificate is gone through once, by whatever way it was
+    reached: many of one name and key cost their square in signatures, and not every way that leads through them.
+    """
+    pending, seen = deque[tuple[x509.Certificate, ...]]([(leaf,)]), {leaf}
+    while pending:
+        so_far = pending.popleft()
+        if so_far[-1] in roots:
+            return so_far
+        if len(so_far) >= MAX_PATH:
+            continue
+        for issuer in (*roots, *others):
+            if issuer not in seen and _issued(so_far[-1], issuer):
+                seen.add(issuer)
+                pending.append((*so_far, issuer))
     return None
 
 

@@ -53,6 +53,10 @@ _ECDSA_WITH: Final = {
     "1.2.840.10045.4.3.3": "sha384",
     "1.2.840.10045.4.3.4": "sha512",
 }
+_UNREADABLE: Final = (
+    *(ValueError, TypeError, UnsupportedAlgorithm),
+    *(x509.DuplicateExtension, x509.InvalidVersion),
+)
 _CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 
@@ -105,9 +109,11 @@ class SignedData:
         data = self.signer.public_bytes(Encoding.DER)
         if (value := self.signed.get(_SIGNING_CERTIFICATE_V2)) is not None:
             first = _first(_first(value)).children()
-            name, digest = "sha256", first[0]
-            if digest.tag == SEQUENCE:
-                name, digest = digest_name(digest), first[1]
+            name = "sha256"
+            if first and first[0].tag == SEQUENCE:
+                name = digest_name(first.pop(0))
+            _require(bool(first), "signature does not name its certificate")
+            digest = first[0]
             expected = hashlib.new(name, data).digest()
         elif (value := self.signed.get(_SIGNING_CERTIFICATE)) is not None:
             digest = _first(_first(_first(value)))
@@ -174,14 +180,27 @@ def load_certificate(data: bytes) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(data)
         _ = certificate.extensions, certificate.issuer, certificate.subject, certificate.public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
+        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    except _UNREADABLE:
         raise VerificationError("certificate does not read") from None
     return certificate
 
 
+def load_list(data: bytes) -> x509.CertificateRevocationList:
+    """A revocation list; VerificationError where it does not read."""
+    try:
+        found = x509.load_der_x509_crl(data)
+        _ = found.extensions, found.issuer, found.next_update_utc
+    except _UNREADABLE:
+        raise VerificationError("revocation list does not read") from None
+    return found
+
+
 def _signer(sid: Element, certificates: Sequence[x509.Certificate]) -> x509.Certificate:
     if sid.tag == SEQUENCE:
-        issuer, serial = sid.children()
+        parts = sid.children()
+        _require(len(parts) == 2, "signer is not named by issuer and serial number")
+        issuer, serial = parts
         number = int.from_bytes(serial.content, "big", signed=True)
         named = [
             item

@@ -112,21 +112,16 @@ class Document:
 
     def read(self, reference: Reference) -> tuple[Any, int]:
         """An object, and where it begins in the file; (None, -1) for one that is not there."""
-        place = self._places.get(reference.number)
-        if place is None or place[1] != reference.generation:
-            return None, -1
-        match = _OBJECT.match(self.data, place[0])
-        if match is None or (int(match[1]), int(match[2])) != reference:
-            raise wrong(f"object {reference.number} is not where the table has it")
-        found, end = parse_object(self.data, match.end())
-        if isinstance(found, dict) and (begin := _STREAM.match(self.data, end)) is not None:
-            return self._stream(found, begin.end(), reference), match.end()
-        return found, match.end()
+        return self._load(reference)[:2]
 
     def objects(self) -> Iterator[Any]:
-        """Every object of the file, one after the other."""
-        for number, (_, generation) in self._places.items():
-            yield self.read(Reference(number, generation))[0]
+        """Every object of the file, one after the other. None begins inside another: each byte is read once."""
+        through = 0
+        for number, (place, generation) in sorted(self._places.items(), key=lambda item: item[1]):
+            if place < through:
+                raise wrong(f"object {number} begins inside another")
+            found, _, through = self._load(Reference(number, generation))
+            yield found
 
     def chunks(self, stream: Stream, limit_bytes: int) -> Iterator[bytes]:
         """The content of a stream, inflated, at most 64 KiB at a time and `limit_bytes` in all."""
@@ -158,10 +153,29 @@ class Document:
         for at in range(stream.begin, end, _CHUNK_BYTES):
             yield self.data[at : min(at + _CHUNK_BYTES, end)]
 
-    def _stream(self, entries: dict[str, Any], begin: int, own: Reference) -> Stream:
+    def _load(self, reference: Reference) -> tuple[Any, int, int]:
+        """An object, where it begins and where it ends; (None, -1, -1) for one that is not there."""
+        found, begin, end = self._parse(reference)
+        if isinstance(found, dict) and (data := _STREAM.match(self.data, end)) is not None:
+            found = self._stream(found, data.end())
+            end = found.begin + found.size
+        return found, begin, end
+
+    def _parse(self, reference: Reference) -> tuple[Any, int, int]:
+        """The same, of a stream the dictionary alone."""
+        place = self._places.get(reference.number)
+        if place is None or place[1] != reference.generation:
+            return None, -1, -1
+        match = _OBJECT.match(self.data, place[0])
+        if match is None or (int(match[1]), int(match[2])) != reference:
+            raise wrong(f"object {reference.number} is not where the table has it")
+        found, end = parse_object(self.data, match.end())
+        return found, match.end(), end
+
+    def _stream(self, entries: dict[str, Any], begin: int) -> Stream:
         size = entries.get("Length")
         if type(size) is Reference:
-            size = None if size == own else self.read(size)[0]
+            size = self._parse(size)[0]  # never a stream of its own: no chain of them is followed
         if type(size) is not int or not 0 <= size <= self.size - begin:
             raise wrong("stream is cut off")
         if _ENDSTREAM.match(self.data, begin + size) is None:

@@ -34,9 +34,12 @@ _ACTIVE: Final = frozenset(
     (
         *("JavaScript", "JS", "Launch", "OpenAction", "AA", "XFA", "RichMedia", "RichMediaContent"),
         *("GoToR", "GoToE", "SubmitForm", "ImportData", "Rendition", "Movie", "Sound", "OCProperties"),
+        *("Hide", "SetOCGState", "GoTo3DView"),
     )
 )
 """Names of what runs, asks outside, or shows now this and now that."""
+_OUTSIDE: Final = frozenset(("F", "Ref", "OPI", "Alternates"))
+"""Keys of a stream whose data, or another form of it, is elsewhere (ISO 32000-1, 7.3.8.2, 8.9.5.4, 8.10.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +155,16 @@ def _permits_nothing(document: Document, reference: Reference, value: dict[str, 
 def _inert(document: Document) -> None:
     """Raises where an object could run, ask outside, or show now this and now that (step 5)."""
     for found in document.objects():
+        if isinstance(found, Stream) and _OUTSIDE & found.entries.keys():
+            raise VerificationError("file takes what it shows from elsewhere, or shows this and that")
         pending = [found.entries if isinstance(found, Stream) else found]
         while pending:
             item = pending.pop()
             if isinstance(item, dict):
                 named = _ACTIVE & item.keys()
-                if named or (item.get("S") in _ACTIVE and type(item["S"]) is Name):
+                kind = item.get("S")
+                # By reference it could name what is looked for here; no report has it so.
+                if named or type(kind) is Reference or (type(kind) is Name and kind in _ACTIVE):
                     raise VerificationError("file holds an action, a script or layers, which no report does")
                 pending.extend(item.values())
             elif isinstance(item, list):
@@ -236,7 +243,7 @@ def _embedded_lists(document: Document) -> list[x509.CertificateRevocationList]:
     try:
         for item in document.array(document.dictionary(store).get("CRLs", []))[:MAX_LISTS]:
             data = document.content(document.stream(item), MAX_LIST_BYTES)
-            found.append(x509.load_der_x509_crl(data))
-    except (VerificationError, ValueError):
+            found.append(cms.load_list(data))
+    except VerificationError:
         return found  # what does not read proves nothing
     return found

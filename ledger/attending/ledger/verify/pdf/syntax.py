@@ -19,14 +19,14 @@ MAX_STRING_BYTES: Final = 1 << 20
 MAX_ITEMS: Final = 1 << 20
 """Of one array or dictionary."""
 
-_SPACE: Final = re.compile(rb"(?:[\x00\t\n\f\r ]|%[^\r\n]*)*")
+_SPACE: Final = re.compile(rb"(?:[\x00\t\n\f\r ]++|%[^\r\n]*+)*+")
 _END: Final = rb"(?![^\x00\t\n\f\r ()<>\[\]{}/%])"
 _NUMBER: Final = re.compile(rb"[+-]?(?:[0-9]{1,18}(\.[0-9]{0,18})?|(\.[0-9]{1,18}))" + _END)
 _NAME: Final = re.compile(rb"/([^\x00\t\n\f\r ()<>\[\]{}/%]{0,256})" + _END)
 _WORD: Final = re.compile(rb"[A-Za-z'\"][A-Za-z0-9'\"*]{0,31}" + _END)
-_HEX: Final = re.compile(rb"<([0-9A-Fa-f\x00\t\n\f\r ]*)>")
+_HEX: Final = re.compile(rb"<([0-9A-Fa-f\x00\t\n\f\r ]{0,4194304})>")
 _REFERENCE: Final = re.compile(rb"([0-9]{1,10})[\x00\t\n\f\r ]+([0-9]{1,5})[\x00\t\n\f\r ]+R" + _END)
-_STRING: Final = re.compile(rb"[^()\\]+|\\(?:[0-7]{1,3}|\r\n|[\s\S])|[()]")
+_STRING: Final = re.compile(rb"[^()\\]{1,65536}|\\(?:[0-7]{1,3}|\r\n|[\s\S])|[()]")
 _ESCAPED: Final = re.compile(rb"#([0-9A-Fa-f]{2})?")
 _ESCAPES: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 _BLANK: Final = re.compile(rb"[\x00\t\n\f\r ]+")

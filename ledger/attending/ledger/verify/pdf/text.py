@@ -20,7 +20,10 @@ _MAX_CONTENT_BYTES: Final = 16 << 20
 _MAX_MAP_BYTES: Final = 4 << 20
 _MAX_CODES: Final = 1 << 16
 _MAX_MARKS: Final = 1_000
-_INVISIBLE: Final = 3
+_MAX_ALL_CONTENT_BYTES: Final = 1 << 30
+_MAX_FONTS: Final = 256
+_INVISIBLE: Final = (3, 7)
+"""Rendering modes that paint nothing: 7 only clips (ISO 32000-1, table 106)."""
 _LEFT_OUT: Final = dict.fromkeys(map(ord, " \t\n\r\f\v\u00a0\u00ad\u200b\u2060"), "")
 
 
@@ -44,18 +47,23 @@ def squeezed(text: str) -> str:
 def pages(document: Document) -> Iterator[str]:
     """The content of each page, in order, squeezed. VerificationError (PDF_SYNTAX) where a page does not read."""
     fonts: dict[Reference, _Font] = {}
-    total = 0
+    total = read = 0
     for page in _pages(document):
         resources = document.dictionary(page.get("Resources", {}))
         content = page.get("Contents")
         if type(content) is Reference and isinstance(document.resolve(content), list):
             content = document.resolve(content)
         parts = content if isinstance(content, list) else [] if content is None else [content]
-        # The parts of a page are one stream, divided between tokens.
-        data = b"\n".join(document.content(document.stream(part), _MAX_CONTENT_BYTES) for part in parts)
-        if len(data) > _MAX_CONTENT_BYTES:
-            raise wrong("page is too large")
-        text = squeezed("".join(_shown(document, data, resources, fonts)))
+        data = bytearray()
+        for part in parts:
+            # The parts of a page are one stream, divided between tokens.
+            data += document.content(document.stream(part), _MAX_CONTENT_BYTES) + b"\n"
+            if len(data) > _MAX_CONTENT_BYTES:
+                raise wrong("page is too large")
+        read += len(data)
+        if read > _MAX_ALL_CONTENT_BYTES:
+            raise wrong("pages are too large")
+        text = squeezed("".join(_shown(document, bytes(data), resources, fonts)))
         total += len(text)
         if total > MAX_TEXT_CHARACTERS:
             raise wrong("pages hold too much text")
@@ -86,24 +94,25 @@ def _shown(
     named = document.dictionary(resources.get("Font", {}))
     font: _Font | None = None
     marks: list[bool] = []
-    mode, modes = 0, list[int]()
+    mode, saved = 0, list[tuple[int, _Font | None]]()
     for operator, operands in operations(data):
         match operator:
             case "Tf":
-                font = _font(document, named.get(operands[0]) if operands else None, fonts)
+                name = operands[0] if operands and type(operands[0]) is Name else ""
+                font = _font(document, named.get(name), fonts)
             case "Tr":
-                mode = operands[0] if operands and type(operands[0]) is int else _INVISIBLE
+                mode = operands[0] if operands and type(operands[0]) is int else _INVISIBLE[0]
             case "q":
-                modes.append(mode)
-            case "Q" if modes:
-                mode = modes.pop()
+                saved.append((mode, font))
+            case "Q" if saved:
+                mode, font = saved.pop()
             case "BMC" | "BDC":
                 marks.append(bool(operands) and operands[0] == Name("Artifact"))
                 if len(marks) > _MAX_MARKS:
                     raise wrong("content is nested too deep")
             case "EMC" if marks:
                 marks.pop()
-            case "Tj" | "'" | '"' | "TJ" if operands and not any(marks) and mode != _INVISIBLE:
+            case "Tj" | "'" | '"' | "TJ" if operands and not any(marks) and mode not in _INVISIBLE:
                 shown = operands[-1] if isinstance(operands[-1], list) else [operands[-1]]
                 codes = b"".join(item for item in shown if isinstance(item, bytes))
                 if font is None:
@@ -116,6 +125,8 @@ def _font(document: Document, value: Any, fonts: dict[Reference, _Font]) -> _Fon
         raise wrong("font is not an object of its own")
     found = fonts.get(value)
     if found is None:
+        if len(fonts) >= _MAX_FONTS:
+            raise wrong(f"more than {_MAX_FONTS} fonts")
         mapping = document.dictionary(value).get("ToUnicode")
         if not isinstance(document.resolve(mapping), Stream):
             raise VerificationError("font does not say what its shapes mean", reason="PDF_SYNTAX")
@@ -125,25 +136,30 @@ def _font(document: Document, value: Any, fonts: dict[Reference, _Font]) -> _Fon
 
 def _mapped(data: bytes) -> _Font:
     """What a ToUnicode map says (Adobe technical note 5411)."""
-    width, texts = 0, dict[bytes, str]()
+    width, made, texts = 0, 0, dict[bytes, str]()
     for operator, operands in operations(data):
+        ranges: list[tuple[Any, Any, Any]] = []
         strings: list[Any] = [item for item in operands if isinstance(item, bytes | list)]
         if operator == "endcodespacerange" and strings:
             width = max(len(item) for item in strings)
         elif operator == "endbfchar":
-            texts |= {code: _utf16(text) for code, text in zip(strings[::2], strings[1::2], strict=False)}
+            ranges = [(code, code, [text]) for code, text in zip(strings[::2], strings[1::2], strict=False)]
         elif operator == "endbfrange":
-            for first, last, start in zip(strings[::3], strings[1::3], strings[2::3], strict=False):
-                texts |= _range(first, last, start)
-        if len(texts) > _MAX_CODES:
-            raise wrong("font has too many codes")
+            ranges = list(zip(strings[::3], strings[1::3], strings[2::3], strict=False))
+        for first, last, start in ranges:
+            found = _range(first, last, start)
+            made += len(found)
+            # What is said of one code again and again counts too: it is work.
+            if made > _MAX_CODES:
+                raise wrong("font has too many codes")
+            texts |= found
     if width not in (1, 2):
         raise wrong("font has codes of an unknown width")
     return _Font(width, texts)
 
 
 def _range(first: Any, last: Any, start: Any) -> dict[bytes, str]:
-    if not isinstance(first, bytes) or not isinstance(last, bytes) or not 1 <= len(first) <= 2:
+    if not isinstance(first, bytes) or not isinstance(last, bytes) or not 1 <= len(first) == len(last) <= 2:
         raise wrong("range of codes is not well formed")
     low, high = int.from_bytes(first, "big"), int.from_bytes(last, "big")
     if high - low > _MAX_CODES:
