@@ -252,6 +252,51 @@ def test_both_verifiers_agree_on_containers(page: Page, tmp_path: Path) -> None:
     assert disagreements(page, made) == []
 
 
+def directory(data: bytes) -> tuple[int, int]:
+    """Where the central directory of a plain archive begins, and its size."""
+    size, begin = struct.unpack("<LL", data[-10:-2])
+    return begin, size
+
+
+def two_in_one(one: bytes, other: bytes) -> bytes:
+    """A file whose end names the directory of one archive, the last comment of which is that of the other, with the
+    end that large archives have."""
+    (at_one, size_one), (at_other, size_other) = directory(one), directory(other)
+    listed, hidden = bytearray(one[at_one : at_one + size_one]), other[at_other : at_other + size_other]
+    comment = len(hidden) + 76
+    struct.pack_into("<H", listed, listed.rindex(b"PK\x01\x02") + 32, comment)
+    files = one[:at_one] + other[:at_other]
+    # Offsets of the other are as they were, since what stands before an archive moves them all.
+    begin = at_other + size_one
+    record = struct.pack("<4sQHHLLQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 6, 6, size_other, begin)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, begin + size_other, 1)
+    end = struct.pack("<4sHHHHLLH", b"PK\x05\x06", 0, 0, 6, 6, size_one + comment, len(files), 0)
+    return files + listed + hidden + record + locator + end
+
+
+def test_both_verifiers_read_the_same_archive_of_a_file(
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two verdicts on one file are about one log, though its operator has written two into it."""
+    log = LogBuilder()
+    log.append("system.started", "system", {})
+    one = log.full(tmp_path / "one.attending").read_bytes()
+    log.ordinary_day()
+    other = log.full(tmp_path / "other.attending").read_bytes()
+    both = tmp_path / "both.attending"
+    both.write_bytes(two_in_one(one, other))
+    large = log.full(tmp_path / "large.attending")
+    with monkeypatch.context() as small:
+        small.setattr(zipfile, "ZIP64_LIMIT", 2)
+        rezipped(large, lambda files: None)
+    moved = tmp_path / "moved.attending"
+    moved.write_bytes(b"#!/bin/sh\n" + large.read_bytes())
+    made = [case_of(path.stem, path, log.anchors()) for path in (both, large, moved)]
+    assert b"PK\x06\x07" in large.read_bytes()
+    assert {case["report"]["verdict"] for case in made} == {"passed"}
+    assert disagreements(page, made) == []
+
+
 def test_both_verifiers_agree_on_long_lines_and_on_many(page: Page, tmp_path: Path) -> None:
     log = LogBuilder()
     log.append("inference.requested", "inf_1", payloads=[log.payload("prompt", bytes(3_000_000))])

@@ -65,14 +65,16 @@ async function readDirectory(blob) {
   if (at < 0) throw new Refused("not a zip file that can be read");
   let [size, offset] = [tail.getUint32(at + 12, true), tail.getUint32(at + 16, true)];
   let end = blob.size - tailSize + at;
-  if (size === 0xffffffff || offset === 0xffffffff) {
-    const locator = await view(blob, Math.max(0, end - 20), Math.min(20, end));
-    if (locator.byteLength !== 20 || locator.getUint32(0, true) !== 0x07064b50) throw new Refused("not a zip file that can be read");
-    end = bounded(locator.getBigUint64(8, true));
-    const record = await view(blob, end, 56);
-    if (record.getUint32(0, true) !== 0x06064b50) throw new Refused("not a zip file that can be read");
+  const unsaid = size === 0xffffffff || offset === 0xffffffff;
+  const locator = await view(blob, Math.max(0, end - 20), Math.min(20, end));
+  if (locator.byteLength === 20 && locator.getUint32(0, true) === 0x07064b50) {
+    // Where there is one it counts, whatever the sizes above say: or the file would hold two archives.
+    end -= 76;
+    const record = await view(blob, Math.max(0, end), 56);
+    if (end < 0 || record.getUint32(0, true) !== 0x06064b50) throw new Refused("not a zip file that can be read");
     [size, offset] = [40, 48].map((place) => bounded(record.getBigUint64(place, true)));
-  }
+    if (locator.getBigUint64(8, true) !== BigInt(size + offset)) throw new Refused("not a zip file that can be read");
+  } else if (unsaid) throw new Refused("not a zip file that can be read");
   // What stands before the archive moves every offset by as much.
   const moved = end - size - offset;
   if (moved < 0 || size > MAX_FILES * 70000) throw new Refused("not a zip file that can be read");
