@@ -51,7 +51,7 @@ _REFUTED: Final = frozenset({"refuted", "entered-in-error", "delabeled", "tolera
 _REMOVED: Final = re.compile(
     r"[([,:;-] ?(?:label )?(?:removed|de-?labell?ed|disproved|refuted|excluded|ruled out)\b[^()\[\]]{0,20}"
     r"\b(?:negative|after (?:an? )?(?:\w+ )?(?:challenge|test\w*)|passed|tolerated)\b"
-    r"|[([,:;-] ?(?:[^()\[\]]{0,40}[,;] ?)?de-?labell?ed\b",
+    r"|[([,:;-] ?(?:[^()\[\]]{0,40}[,;] ?)?de-?labell?ed(?= ?(?:[)\]]|\Z|in (?:19|20)\d\d[)\]]?\Z))",
     re.I,
 )
 """An entry of the record that says itself that it was disproved: "penicillin (removed after negative challenge)"."""

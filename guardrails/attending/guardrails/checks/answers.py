@@ -30,9 +30,17 @@ _ASKS_HARM: Final = re.compile(
     re.I,
 )
 _VERDICT: Final = re.compile(
-    r"\b(?:verdict|decision|answer|advice|allowed|suitable|choice|recommend\w*|can (?:he|she|you|i) have)\b",
+    r"[ *_]*(?:(?:our|final|the) )?(?:verdict|decision|answer|allowed|suitable|chosen|recommended"
+    r"|can (?:he|she|you|i) have (?:it|this))(?: (?:today|now|here|for (?:him|her|you)))?[ *_?:]*",
     re.I,
 )
+"""A whole head: "monitoring recommended" and "advice on food" ask for something else than the drug."""
+_BARE_NO: Final = re.compile(
+    r"[ *_]*(?:no|nope|never|not (?:allowed|suitable|recommended|chosen|given))[ *_.]*"
+    r"(?:[:(](?! ?(?:problem|worr|issue|concern|limit|restrict|change|objection))[^|]*)?",
+    re.I,
+)
+"""A whole cell, or its reason behind a colon: "don't, miss a dose" is no verdict."""
 _MOST_ROWS: Final = 200
 """How far up the head of a table is looked for; a "no" further down refuses nothing."""
 
@@ -80,7 +88,7 @@ def verdict_is_no(text: str, span: Span) -> bool:
     cells = text[row : end if end >= 0 else len(text)].split("|")
     own = text.count("|", row, span.start)
     return own == 1 and any(
-        _VERDICT.search(header[index]) is not None and A_NO.match(cell.strip(" *_")) is not None
+        _VERDICT.fullmatch(header[index]) is not None and _BARE_NO.fullmatch(cell) is not None
         for index, cell in enumerate(cells[: len(header)])
         if index != own
     )

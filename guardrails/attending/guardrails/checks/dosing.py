@@ -108,11 +108,11 @@ def _given(case: Case, exposure: Exposure) -> Iterator[Finding]:
     yield from _first_insulin(case, exposure, amount)
     yield from _against_itself(case, exposure, amount)
     held = _in_a_bag(case, statement)
-    if not held and not _over_hours(case, statement):
+    if not held:
         ceiling, shown_as = _comparable(case, exposure, amount, exposure_ceilings(case, exposure, single))
         if ceiling is None or amount.per_time not in (None, "dose"):
             yield from unlimited(case, exposure, amount)
-        else:
+        elif not _over_hours(case, exposure, amount, ceiling):
             yield from _over(case, exposure, Code.DOSE_MAX_SINGLE, amount.high, ceiling, amount, shown_as)
     rescue = (
         statement.frequency is not None
@@ -128,15 +128,31 @@ def _given(case: Case, exposure: Exposure) -> Iterator[Finding]:
 
 
 _LONG_RUN_MINUTES: Final = 360
+_AT_ONE_TIME: Final = Decimal(240)
+_RUNS: Final = re.compile(
+    r"\b(?:iv|intravenous\w*|infus\w+|pump|drip|driver|subcut\w*)\b|\d ?(?:ml|millilit\w+)\b", re.I
+)
+"""What runs in says how; a tablet that "works over 8 hours" is taken at one time."""
 
 
-def _over_hours(case: Case, statement: Statement) -> bool:
-    """True for what runs in over six hours or more: held against the ceiling of a day, and given at no one time."""
-    return any(
-        s.over_minutes is not None and s.over_minutes >= _LONG_RUN_MINUTES
-        for s in case.output.statements
-        if s is statement or s.mention.span == statement.mention.span
+def _over_hours(case: Case, exposure: Exposure, amount: Amount, single: Ceiling) -> bool:
+    """True for what runs in over six hours or more and is given at no one time: held against the ceiling of a day, if
+    there is one, and in each four hours, the time from one dose to the next of most drugs, no more than one dose."""
+    statement = exposure.statement
+    minutes = max(
+        (
+            s.over_minutes
+            for s in case.output.statements
+            if statement is not None
+            and (s is statement or s.mention.span == statement.mention.span)
+            and s.over_minutes is not None
+            and _RUNS.search(case.judged.output, s.clause.start, s.clause.end) is not None
+        ),
+        default=Decimal(0),
     )
+    if minutes < _LONG_RUN_MINUTES or amount.high * _AT_ONE_TIME > single.amount * minutes:
+        return False
+    return _comparable(case, exposure, amount, exposure_ceilings(case, exposure, daily))[0] is not None
 
 
 def _counted(case: Case, exposure: Exposure) -> Iterator[Finding]:
@@ -380,7 +396,7 @@ def _dose_span(exposure: Exposure) -> Span | None:
     return statement.dose.span
 
 
-_IN_BRACKETS: Final = re.compile(r"\((?:max(?:imum)?\.?|not above) ?\Z", re.I)
+_IN_BRACKETS: Final = re.compile(r"/ ?kg\b[^;()\n]{0,60}\((?:max(?:imum)?\.?|not above) ?\Z", re.I)
 
 
 def _most_by_weight(case: Case, statement: Statement, limit: Dose) -> bool:
@@ -388,7 +404,7 @@ def _most_by_weight(case: Case, statement: Statement, limit: Dose) -> bool:
     at = limit.span.start
     if statement.frequency is not None and statement.frequency.prn:
         return False
-    return _IN_BRACKETS.search(case.judged.output, max(0, at - 14), at) is not None
+    return _IN_BRACKETS.search(case.judged.output, max(0, at - 90), at) is not None
 
 
 def _own_limit(case: Case, exposure: Exposure) -> Iterator[Finding]:

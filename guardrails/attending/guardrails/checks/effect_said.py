@@ -3,7 +3,9 @@
 A moderate interaction asks for no other drug; the sources ask that it be known and watched. "Ibuprofen adds a little to
 the bleeding risk of sertraline", "report black stools", "repeat ECG if a further QT drug is added" do that. The word of
 the effect counts in a sentence that names one of the two drugs or tells somebody to watch, check or report; anywhere
-else it may be of another thing. Not for what is major: of that, words alone are no answer (`managed`).
+else it may be of another thing. Words that deny the effect, or have nobody watch ("no bleeding risk", "the two do not
+interact", "no need to report bruising"), tell of nothing. Not for what is major: of that, words alone are no answer
+(`managed`).
 """
 
 from __future__ import annotations
@@ -62,6 +64,14 @@ _PAIR_SAID: Final = re.compile(
 """How a sentence that names both drugs tells of the one's effect on the other. "Together", "in combination" and
 "increased" alone are how both are ordered."""
 _TAKEN_FOR: Final = re.compile(r"\bfor (?:[\w'\u2019-]+ ){0,2}$", re.I)
+_DENIED: Final = re.compile(
+    r"\b(?:no|nobody|nil|not|never|without|nor|neither|none|nothing|hardly|\w+n['\u2019]t|cannot|needless|unnecessary|ignor\w+"
+    r"|safe(?:ly)?|fine|harmless|negligible|free (?:of|from)|rule[sd] out|zero|skip\w*|forget\w*|disregard\w*"
+    r"|worry|worries|myth)\b",
+    re.I,
+)
+"""A clause with such a word tells nobody of an effect, and has nobody watch for it."""
+_CLAUSE_END: Final = re.compile(r"[;:,()\u2013\u2014]|\b(?:but|so|and|because|although|though|while)\b", re.I)
 _WATCHED: Final = re.compile(
     r"\b(?:watch\w*|monitor\w*|check\w*|repeat\w*|re-?check\w*|review\w*|report\w*|ring|call|tell|phone|stop|look(?:ing)?"
     r" out|warn\w*|advis\w+|told|knows?|explain\w*|discuss\w*|counsel\w*|aware|ask about|keep|target|acceptable"
@@ -79,16 +89,26 @@ def effect_said(case: Case, first: Exposure, second: Exposure, facts: Sequence[I
         if fact.mechanism is not None and part in fact.mechanism.lower()
     ]
     one, other = _sentences(case, first), _sentences(case, second)
-    if any(_PAIR_SAID.search(said) for said in one & other):
+    if any(_owned(match) for said in one & other for match in _PAIR_SAID.finditer(said)):
         return True
-    if any(words.search(said) for words in effects for said in _watching(case)):
+    if any(_owned(match) for words in effects for said in _watching(case) for match in words.finditer(said)):
         return True
     return any(_tells(words, said) for words in effects for said in one | other)
 
 
 def _tells(words: re.Pattern[str], said: str) -> bool:
     """Whether an effect stands there otherwise than as what a drug is taken for ("lisinopril for blood pressure")."""
-    return any(_TAKEN_FOR.search(said, 0, match.start()) is None for match in words.finditer(said))
+    return any(
+        _TAKEN_FOR.search(said, 0, match.start()) is None and _owned(match) for match in words.finditer(said)
+    )
+
+
+def _owned(match: re.Match[str], start: int = 0, end: int | None = None) -> bool:
+    """Whether the sentence means what it says there: no word of denial before it, nor behind it in its clause. The
+    sentence goes from `start` to `end` in the text of the match, all of it unless told."""
+    said, end = match.string, len(match.string) if end is None else end
+    clause = _CLAUSE_END.search(said, match.end(), end)
+    return _DENIED.search(said, start, clause.start() if clause is not None else end) is None
 
 
 def _sentences(case: Case, exposure: Exposure) -> frozenset[str]:
@@ -126,6 +146,7 @@ def _watching(case: Case) -> tuple[str, ...]:
             (around.start, around.end)
             for match in _WATCHED.finditer(text)
             for around in (sentence_around(text, match.start(), match.end()),)
+            if _owned(match, around.start, around.end)
         )
         return tuple(_without_names(case, start, end) for start, end in spans)
 

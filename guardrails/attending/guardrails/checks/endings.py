@@ -415,6 +415,11 @@ _WEEKS_AFTER: Final = re.compile(
     r"\b(?:days?|weeks?|months?|long|until) after (?:the |your |her |his )?\Z", re.I
 )
 """Before the name: how long something lasts once it is stopped."""
+_STOPPED_HERE: Final = re.compile(
+    r" ?[:\u2013\u2014-]|[^.;\n]{0,60}?\b(?:stop|cease|discontinue|come off) (?:it|them|this|these|taking|the|all)\b",
+    re.I,
+)
+"""Behind the name: that it is stopped now, whatever came days after it."""
 
 
 def _refused(words: str, match: re.Match[str]) -> bool:
@@ -553,7 +558,9 @@ def _ended(
 ) -> Iterator[Ending]:
     if not name.kinds or _long_past(text, name) or _bystander(text, name):
         return
-    if _WEEKS_AFTER.search(text, max(0, name.span.start - 40), name.span.start):
+    if _WEEKS_AFTER.search(text, max(0, name.span.start - 40), name.span.start) and not _STOPPED_HERE.match(
+        text, name.span.end
+    ):
         return
     start = name.span.start if at is None else min(at, name.span.start)
     end = max(name.span.end, at or 0)

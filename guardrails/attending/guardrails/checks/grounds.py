@@ -488,7 +488,10 @@ def _begins(text: str, name: Span) -> bool:
 def taken_long(case: Case, ending: Ending) -> bool:
     """Whether the drug has been taken long enough to be missed: said so, or on the patient's list, or by a standing
     dose several times a day, and ended at once."""
-    if ending.vital.id == "opioid" and _ON_THE_WARD.search(ending.around) and not _recorded(case, ending):
+    of_long = (
+        bool(set(ending.drugs) & _STANDING_OPIOIDS) or _recorded(case, ending) or _said_long(case, ending)
+    )
+    if ending.vital.id == "opioid" and _ON_THE_WARD.search(ending.around) and not of_long:
         return False
     if not ending.vital.long_use or (ending.vital.id == "steroid" and case.says(ADRENAL)):
         return True
@@ -506,6 +509,17 @@ def taken_long(case: Case, ending: Ending) -> bool:
 
 _ON_THE_WARD: Final = re.compile(r"\bstopped (?:before|prior to) (?:discharge|going home|leaving)\b", re.I)
 """An opioid of the stay that was over before its end."""
+
+
+def _said_long(case: Case, ending: Ending) -> bool:
+    """Whether a sentence that names the drug tells of long use."""
+    text = case.judged.output
+    return any(
+        _LONG_USE.search(text[around.start : around.end]) is not None
+        for s in case.output.statements
+        if set(ending.drugs) & set(s.mention.drugs)
+        for around in (sentence_around(text, s.mention.span.start, s.mention.span.end),)
+    )
 
 
 def _recorded(case: Case, ending: Ending) -> bool:

@@ -288,11 +288,19 @@ def _ordered(case: Case, value: re.Pattern[str]) -> bool:
     return case.once(
         ("ordered", value),
         lambda: any(
-            value.search(_around_the_check(text, m.start(), m.end())) for m in _CHECKS.finditer(text)
+            value.search(_around_the_check(text, m.start(), m.end()))
+            for m in _CHECKS.finditer(text)
+            if _UNCHECKED.search(text, max(0, m.start() - 40), m.start()) is None
         ),
     )
 
 
+_UNCHECKED: Final = re.compile(
+    r"\b(?:no (?:need|reason|point|use)|need(?:s)? not|needn['\u2019]t|not|never|don['\u2019]t|without|skip|no)"
+    r"(?: (?:to|for|in|have|be|bother|any|routine|further|a|the|you|her|his|your))* \Z",
+    re.I,
+)
+"""Before a check that nobody is to make."""
 _BACK: Final = re.compile(r"\b(?:both|these|them|those|the same)\b", re.I)
 
 

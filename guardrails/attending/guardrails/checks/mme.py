@@ -22,12 +22,17 @@ _OUTSIDE: Final = Sieved(
     r"|terminal(?:ly)?|sickle[- ]cell|metasta\w+"
     r"|(?:active|advanced|stage (?:iv|4)|pancreatic|lung|breast|prostate|bone|colon|ovarian) cancer"
     r"|cancer(?:[- ]related)? pain"
-    r"|opi(?:oid|ate) use disorder|\boud\b|methadone (?:maintenance|clinic)|opioid treatment program"
-    r"|(?:methadone|buprenorphine)[^.;\n]{0,30} supervised|supervised (?:methadone|buprenorphine|consumption))\b",
+    r"|opi(?:oid|ate) use disorder|\boud\b|methadone (?:maintenance|clinic)|opioid treatment program)\b",
     re.I,
 )
 """Pain and treatment that the CDC guideline of 2022 leaves out: active cancer, palliative and end-of-life care, sickle
 cell disease, treatment of opioid use disorder."""
+_SUPERVISED: Final = Sieved(
+    r"\b(?:(?:methadone|buprenorphine)[^.;\n]{0,30} supervised|supervised (?:methadone|buprenorphine|consumption))\b",
+    re.I,
+)
+"""How opioid use disorder is treated. Any other opioid beside it is for pain, and counts."""
+_SUBSTITUTES: Final = frozenset({"methadone", "buprenorphine"})
 _TREATED: Final = Sieved(
     r"\b(?:otp|opioid treatment program|methadone (?:maintenance|clinic)|observed dosing"
     r"|(?<!no )(?<!history of )(?:oud|opi(?:oid|ate) use disorder) "
@@ -90,6 +95,7 @@ def mme(case: Case) -> Iterator[Finding]:
         return
     severity = Severity.MAJOR if total >= HIGH_MME else Severity.MODERATE
     outside = case.says(_TREATED) or (case.says(_OUTSIDE) and not case.says(_NOT_OUTSIDE))
+    outside = outside or (names <= _SUBSTITUTES and case.says(_SUPERVISED))
     if outside and not (total >= HIGH_MME and case.says(_NAIVE)):
         severity = Severity.MINOR
     before = replaced_mme(case, names) if severity is Severity.MINOR and total >= HIGH_MME else None

@@ -60,8 +60,9 @@ _ENDED: Final = (
     r"|taken|used|started))"
     r"|(?:not|never) (?:filled|collected|picked up|issued|supplied)|unfilled|come off|made way|run its course|abandoned"
     r"|tapered(?= (?:before|and stopped|to (?:zero|nothing|nil)))|(?:threw|thrown) (?:it|them) (?:out|away)|got rid of"
-    r"|do(?:n't| not|n\u2019t) (?:order|chart|prescribe|continue|restart|resume|dispense|supply)"
-    r"|put (?:it|them|this|these) (?:away|aside)"
+    r"|do(?:n't| not|n\u2019t) (?:order|chart|prescribe|continue|restart|resume|dispense|supply)(?: (?:it|this|them))?"
+    r"(?= ?(?:[.,;)|\n]|\Z))"
+    r"|put (?:it|them|this|these) (?:away|aside)(?= ?(?:[.,;)|\n]|\Z))"
     r"|avoid(?:ed)?|contra-?indicated|(?:none|nothing) since)\b"
 )
 _PUT_AWAY: Final = (

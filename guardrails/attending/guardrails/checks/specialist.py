@@ -118,7 +118,9 @@ def _is_neonate(case: Case) -> bool:
 
 
 _KEPT_AWAY_FROM: Final = re.compile(
-    r"\b(?:away from|avoid(?:ing)? contact|contact with|near|visit\w*)\b[^.;\n]{0,40}\Z", re.I
+    r"\b(?:(?:keep|keeps|kept|stay|stays) (?:\w+ ){0,3}?away from|avoid(?:ing)? (?:contact|being near|visiting)"
+    r"|(?:no|without) contact with|not (?:be |go |come )?near|not visit)\b[^.:;\n]{0,40}\Z",
+    re.I,
 )
 """Before newborns that a patient is to be kept from."""
 

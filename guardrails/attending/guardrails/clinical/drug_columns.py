@@ -55,9 +55,35 @@ _REFERENCE_HEAD: Final = re.compile(
 )
 _CHOICE: Final = re.compile(
     r"\b(?:compar\w+|versus|vs|options?|choos\w+|choices?|alternatives?|either|equivalen\w+|equianalgesic|conversions?"
-    r"|differ\w*|formulary|at a glance|one of)\b"
+    r"|differ\w*|formulary|at a glance|one of (?!each))\b"
 )
 """Before a table or in its head: the columns are to choose from."""
+_ALL_TAKEN: Final = re.compile(
+    r"(?<!not )(?<!never )(?<!n't )\b(?:(?:tak|giv|start|us|continu|prescrib|order|chart)(?:e|es|ed|ing|s)?"
+    r" (?:\w+ ){0,2}?(?:both|all|everything|together|each)|one of each|both (?:together|now|today|tonight|daily)"
+    r"|(?:all|both|everything) (?:\w+ ){0,3}?(?:to be )?(?:taken|given|started|continued)"
+    r"|(?:your|his|her|their) (?:\w+ ){0,2}?(?:medicines|medications|tablets|drugs)"
+    r"|(?:medicines|medications|tablets|drugs) (?:\w+ ){0,2}?(?:he|she|you|they) tak\w+)\b"
+)
+"""Beside a table: one person takes what stands in it, whatever else it is called."""
+_ONE_HOLDS: Final = re.compile(
+    r"\b(?:if|unless|otherwise|else|options?|choices?|alternatives?|plan [a-e]|patients?|bed|room|situation|scenario"
+    r"|case|condition|criteri\w+|severity|mild|moderate|severe|allerg\w+|allergic|pregnan\w+|renal|e?gfr|crcl"
+    r"|clearance|(?:first|second|third|1st|2nd|3rd)[- ]line|group|arm|age|weight|adults?|child\w*|infants?|years?"
+    r"|\w*type|status)\b|[<>\u2264\u2265]|\d ?kg"
+)
+"""What heads rows of which one holds. What the drugs are for heads rows that may all be of one person."""
+_NUMBERED: Final = re.compile(r"\W*\d{0,3}\W*")
+"""A row that is only counted: of a day or week where its head says so."""
+_OPEN_ENDED: Final = re.compile(
+    r"\b(?:on(?:wards?)?|from|start\w*|begin\w*|since|add\w*|continu\w+|ongoing)\b"
+)
+"""A time after which a drug goes on."""
+_OF_A_DAY: Final = re.compile(
+    r"\b(?:breakfast|lunch|dinner|supper|tea|meals?|food|bed(?:time)?(?! ?\d)|sleep\w*|waking|morning|noon|midday"
+    r"|afternoon|evening|night|am|pm|hours?)\b"
+)
+"""Times of each day: what is taken in turn there is taken together."""
 _CLOCK: Final = re.compile(
     r"(?:at )?(?:\d{1,2}[:.]\d\d(?: ?[ap]\.?m\.?)?|\d{1,2} ?[ap]\.?m\.?|[012]\d[0-5]\d(?: ?h(?:rs?|ours)?)?)"
 )
@@ -115,9 +141,10 @@ def turned(norm: Normalised, lexicon: Lexicon) -> Turned:
             position = end + 1
             continue
         found = True
-        before = _line_before(text, position)
+        before = f"{_line_before(text, position)}\n{text[after : after + _LOOK_BACK]}"
         choice = _to_choose_from(text, table, before)
-        apart |= _apart(text, table, choice=choice)
+        if not _ALL_TAKEN.search(before):
+            apart |= _apart(text, table, choice=choice)
         _write(out, table, choice=choice)
         if after < len(text):
             out.copy(after, after + 1)
@@ -134,6 +161,8 @@ def _line_before(text: str, position: int) -> str:
 def _to_choose_from(text: str, table: Table, before: str) -> bool:
     """Whether the columns are compared or offered, and not all given."""
     a, b = table.first
+    if _ALL_TAKEN.search(before):
+        return False
     if _REFERENCE_HEAD.fullmatch(text, a, b) or _CHOICE.search(text, a, b) or _CHOICE.search(before):
         return True
     if any(_CHOICE.search(text, *head.cell) for head in table.heads):
@@ -165,7 +194,11 @@ def _apart(text: str, table: Table, *, choice: bool) -> set[Pair]:
     labels = [table.label(text, row) for row in table.rows]
     roles = [_role(label) for label in labels]
     cases = not _of_attributes(roles) and all(role.role in _CASES for role in roles)
+    cases = cases and not any(_OF_A_DAY.search(label) for label in labels)
     in_time = cases and sum(_IN_TIME.search(label) is not None for label in labels) * 2 >= len(labels)
+    numbered = all(_NUMBERED.fullmatch(label) for label in labels)
+    if not in_time or (numbered and not _IN_TIME.search(text, *table.first)):
+        cases = cases and any(_ONE_HOLDS.search(words) for words in (text[slice(*table.first)], *labels))
     for one, other in combinations(table.heads, 2):
         if choice or (
             cases
@@ -186,7 +219,13 @@ def _in_turn(text: str, table: Table, one: Head, other: Head) -> bool:
     if not any(a and b for a, b in given):
         first = [n for n, (a, _) in enumerate(given) if a]
         second = [n for n, (_, b) in enumerate(given) if b]
-        return bool(first and second) and (max(first) < min(second) or max(second) < min(first))
+        if not first or not second or not (max(first) < min(second) or max(second) < min(first)):
+            return False
+        sooner, later = sorted((first, second))
+        labels = [table.label(text, row) for row in table.rows]
+        return not any(_OPEN_ENDED.search(labels[n]) for n in sooner) and not any(
+            re.search(r"\badd", labels[n]) for n in later
+        )
     return any(_crossed(text, table, a, b) for a, b in permutations((one, other)))
 
 

@@ -159,7 +159,7 @@ def gives(text: str, head: Head, row: tuple[Cell, ...]) -> bool:
     """Whether the cell gives the drug of its column: a dose, a tick, a number where the head has a unit."""
     a, b = row[head.index]
     cell = text[a:b]
-    if NOTHING.fullmatch(cell) or ENDED.match(cell):
+    if NOTHING.fullmatch(cell) or (ENDED.match(cell) and not AMOUNT.search(cell)):
         return False
     if NUMBER.fullmatch(cell):
         return bool(head.unit) or head.strength

@@ -42,7 +42,11 @@ def look_back(
     back = next(
         (p for p in groups if p.backward and (not p.fact or (relative and p.scope is Scope.STOP))), None
     )
-    gave_up = (_gave_it_up(groups, inside) or _refused_it(groups, inside)) if back is None else None
+    gave_up = _gave_it_up(groups, inside) if back is None else None
+    if back is None and gave_up is None and (mentions[last].fact or not mentions[last].scope.prescriptive):
+        gave_up = _refused_it(
+            groups, inside
+        )  # "take X, which the shop refused to give them" is an order still
     if gave_up is not None:
         back, pronoun = gave_up, True
     if back is not None and opener is not None and opener.word == ")":

@@ -112,6 +112,7 @@ _MOST = re.compile(
 _OF_A_COURSE = re.compile(
     r"(?: in (?:all|total)| altogether)? (?:for|over|per|in|during) (?:the|this|one|each|a|any) (?:whole |entire )?"
     r"(?:course|attack|flare|episode|cycle)\b"
+    r"(?! of (?:a|one|the|each|every) (?:day|night|24))"
 )
 """Behind the most that a whole course comes to: "to a maximum of 6 mg for the course"."""
 _DISPENSED = re.compile(
@@ -120,7 +121,12 @@ _DISPENSED = re.compile(
 )
 _AGO = re.compile(
     r"(?: (?:single|staggered|in one go|at once))?,? (?:about |some |around )?\d{1,2} ?h(?:ours?|rs?)? ago\b"
+    r"(?! (?:was|is)\b)(?![^.;\n]{0,40}\b(?:again|now|more|next|repeat\w*|then)\b)"
 )
+_GIVES = re.compile(
+    r"\b(?:give|giving|take|start|administer|continue|increase|inject|prescribe)\b[^.;\n]{0,40}\Z"
+)
+"""Before an amount that is ordered: "give 24 g, 6 h ago was the last dose"."""
 """Behind an amount that was taken and is nobody's order: "24 g single, 6 h ago"."""
 _INGESTED = re.compile(
     r"\b(?:ingest(?:ion|ed)|overdose)(?: (?:of|about|around|approx(?:imately|\.)?|up to|was|is))* ?[:=~\u2248]? ?\Z"
@@ -140,7 +146,9 @@ def is_no_dose(pieces: Pieces, named: Named, amount: Amount, said: list[Amount])
         # water, a urine volume, oxygen a minute: nothing of which a drug is measured out
         return not _RUN_IN.intersection(named.drugs)
     window = max(0, amount.start - 40)
-    if _INGESTED.search(pieces.text, window, amount.start) or _AGO.match(pieces.text, amount.end):
+    if _INGESTED.search(pieces.text, window, amount.start):
+        return True
+    if _AGO.match(pieces.text, amount.end) and not _GIVES.search(pieces.text, window, amount.start):
         return True
     if _quoted(pieces.text, amount) or _spelt(pieces.text, amount):
         return True
@@ -202,7 +210,8 @@ def is_no_dose(pieces: Pieces, named: Named, amount: Amount, said: list[Amount])
 
 
 _REGIMEN_REFUSED = re.compile(
-    r"[^\"\n]{0,60}\" (?:regimen|schedule|dosing|rule)[^.;\n]{0,12}? (?:must|should|may|can|is|are) (?:not|no longer)\b"
+    r"[^\"\n]{0,60}\" (?:regimen|schedule|dosing|rule)[^.;\n]{0,12}? (?:must|should|may|can|is|are) (?:not|no longer)"
+    r"(?: be)? (?:used?|given?|followed|taken|allowed|valid|recommended|safe|right)\b"
 )
 _OPENS_QUOTE = re.compile(r"(?<!\w)\"[^\"\n]{0,20}\Z")
 _WRITES = re.compile(r"\bwrite\b[^.;\n]{0,160}\Z")

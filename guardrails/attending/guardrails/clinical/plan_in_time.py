@@ -163,7 +163,7 @@ _ITEM: Final = re.compile(
 _WITHHELD_ITEM: Final = Sieved(
     rf"{_AMOUNTS}(?:,? ?\([^()\n]{{0,60}}\))?[*_]{{0,2}} ?(?::|\u2013|\u2014|-|\u2192|->) ?[*_]{{0,2}}(?:please )?"
     r"(?:stop(?:ped|s)?|skip(?:ped)?|h[eo]ld|paused?|omit(?:ted)?|discontinued?|ceased?|none|withh[eo]ld"
-    r"|do not take|don['\u2019]t take|put (?:it|them|this|these) (?:away|aside)"
+    r"|do not take|don['\u2019]t take|put (?:it|them|this|these) (?:away|aside)(?= ?(?:[.,;)|\n]|\Z))"
     r"|not while|leave (?:it )?(?:out|off)|cancel(?:led)?|suspend(?:ed)?|no doses?|(?:the )?(?:last"
     r"|final) (?:dose|tablet|capsule|injection|patch)|not on the (?:morning|day))\b"
     r"(?! (?:if|only|when|unless|once|after|at|in \d|taking|parameters?|for (?:sbp|hr|rr|map)|below|above|date"

@@ -162,7 +162,9 @@ PHRASES: list[tuple[str, Cat, Form]] = [
     (r"(?:nasal|nose|throat|mouth|oral|eye) sprays?", Cat.FILLER, Form.BASE),
     (r"(?:stay|remain|keep it) (?:that way|like that)", Cat.FILLER, Form.BASE),
     (
-        r"(?:finish|complet)ed (?:a|an|the|his|her|their|your|my|all)(?: [\w-]+){0,2}? courses?(?: of)?",
+        r"(?<!\bonce )(?<!\bhave )(?<!\bhas )(?<!\b's )(?<!\b've )(?:finish|complet)ed"
+        r" (?:a|an|the|his|her|their|your|my|all)"
+        r"(?: [\w-]+){0,2}? courses?(?: of)?",
         Cat.HISTORY,
         Form.BASE,
     ),
@@ -376,8 +378,10 @@ PHRASES: list[tuple[str, Cat, Form]] = [
         r"(?:an? )?(?:very |really )?(?:poor|bad|wrong|risky|dangerous|terrible) (?:choice|idea|option|fit"
         r"|combination|mix)|"
         r"not (?:meant |licensed |intended )?for(?= (?:children|kids|under|babies|toddlers|infants|young|little"
-        r"|(?:the |an )?(?:opi(?:oid|ate)|acute)))|for adults only|not ideal|not (?:a|the) (?:good|right) "
-        r"(?:choice|idea|option|fit|drug|one)|"
+        r"|(?:the |an )?(?:opi(?:oid|ate)|acute)))|for adults only|"
+        r"not ideal(?![^.;\n]{0,60}\b(?:but|yet|still|anyway|start|give|take)\b)|"
+        r"not (?:a|the) (?:good|right) "
+        r"(?:choice|idea|option|fit|drug|one)(?![^.;\n]{0,60}\bbut\b)|"
         r"only for adults|"
         r"off limits|not recommended|not advised|not advisable|not indicated|not "
         r"appropriate|not safe|not suitable|not allowed|not permitted",

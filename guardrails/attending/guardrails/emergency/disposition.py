@@ -12,7 +12,8 @@ from attending.guardrails.sieve import Sieved
 
 _URGENT: Final = Sieved(
     r"\b(?:(?:call|dial|ring|phone)\s+(?:\w+\s+){0,3}(?:911|999|112|000|988|111|emergency|ambulance|poison"
-    r"|crisis|lifeline)|(?<![/\d])(?:911|999|112|988)(?!/)|(?<![\d.,/])(?<!\d )000(?![\d.,/])"
+    r"|crisis|lifeline)|(?<![/\d])(?:911|999|112|988)(?!/)"
+    r"|(?<!code)(?<!cost)(?<!price)(?<!pin)(?:\u2192|->|=|:) ?000(?![\d,/]|\.\d)"
     r"|emergency (?:room|department|services?|care|medical|help)|\bER\b|\bED\b|A&E|ambulance|poison (?:control|cent)"
     r"|(?:nearest|to the|to a|go to) (?:\w+ )?hospital|urgent(?:ly)?(?: care| medical)?"
     r"|immediate(?:ly)? (?:medical|help|care|attention|evaluation|seek|call|go)"

@@ -60,19 +60,32 @@ _NOT_NOW: Final = re.compile(
     r"|an|the|his|her|your)"
     r" (?:\w+ )?(?:heart attack|stroke|seizure|anaphyla\w+|overdose|collapse)|after (?:your|his|her"
     r"|the) recent|stroke in"
-    r"|(?:could|can|may|might|would|prone to|liable to) (?:precipitate|trigger|provoke|bring on|set off)"
     r"|\b(?:not|never|avoid\w*|cannot) (?:[\w-]+ ){1,8}because of)\b",
     re.I,
 )
 """Before the finding: it was, or is only spoken about."""
+_COULD_PROVOKE: Final = re.compile(
+    r"\b(?:could|can|may|might|would|prone to|liable to) (?:precipitate|trigger|provoke|bring on|set off)"
+    r"\b[^.,;:\n]{0,30}\Z",
+    re.I,
+)
+"""Before what a drug could do, unless the sentence says that it is there: "can bring on pain like I have now"."""
+_IS_THERE: Final = re.compile(
+    r"\b(?:ha(?:ve|s|d|ving)|i'?m|is|are|started|began|now|today|tonight|since|ago)\b", re.I
+)
 _OF_ALLERGY: Final = re.compile(r"anaphyla\w{1,20} (?:to|with|from|on)\b", re.I)
 _MIGHT_COME: Final = re.compile(
     r"(?: (?:can|could|may|might|would) (?:harm|hurt|kill|damage|injure|happen|occur|follow|come back)| worries you"
     r"| (?:is|are|can be) (?:dangerous|fatal|deadly) (?:to|for|in) (?!you\b|him\b|her\b))\b",
     re.I,
 )
-"""Behind a finding of which only the harm is told: "a seizure can harm you both"."""
-_CALLED_AFTER: Final = re.compile(r" (?:pathway|protocol|bundle|six|guidelines?|policy|alert card)\b", re.I)
+"""Behind a finding of which only the harm is told: "a seizure can harm you both". "Her bleeding could" is hers."""
+_NOBODYS: Final = frozenset({"a", "an", "any", "another", "such"})
+_CALLED_AFTER: Final = re.compile(
+    r"(?: (?:pathway|protocol|bundle|guidelines?|policy|alert card)|(?<=sepsis) six(?! (?:h|min|days?|weeks?)))\b"
+    r"(?! (?:was |has been |is )?(?:activated|started|begun|triggered|called|running|in progress))",
+    re.I,
+)
 """Behind a finding that a plan is called after: "neutropenic sepsis pathway"."""
 _OF_A_SCORE: Final = re.compile(
     r"(?:['\u2019]?s)?[ -](?:turcotte[ -]?)?pugh\b|(?:['\u2019]?s)?[ -](?:class |grade )?[ABC](?![\w-])", re.I
@@ -153,7 +166,8 @@ _TO_REPORT: Final = re.compile(
     r"|ED|999|911|ambulance))\b|[,:;] ?(?:please )?(?:come (?:straight )?in|call 911"
     r"|call 999)\b(?! if| when| only| on)|(?:\u2192|->|=|:) ?(?:ED|A&E|ER|999|911|000|call|come|phone|same[- ]day"
     r"|straight (?:in|to)|urgent|emergency|hospital|cbc|fbc)\b"
-    r"|(?:\u2192|->|=|:)[^.;\n]{0,60}\b(?:same[- ]day|at once|neutropenic sepsis|sepsis pathway"
+    r"|(?:\u2192|->|=|:)(?:(?!\b(?:i|he|she|it|they|we|my|his|her|came|beg[au]n|started|told|was|had|got|has|have|now|since)"
+    r"\b)[^.;\n]){0,60}\b(?:same[- ]day|at once|sepsis pathway"
     r"|within (?:60 min\w*|(?:an|the|one|1) ?h\w*))\b(?! if| when| unless)",
     re.I,
 )
@@ -210,9 +224,22 @@ def is_so(text: str, tokens: Tokens, told: Told) -> bool:
         and not _general(text, tokens.starts[start], tokens.ends[end - 1], told.span.start)
         and _NOT_NOW.search(text, tokens.starts[start], told.span.end) is None
         and _OF_ALLERGY.match(text, told.span.start) is None
-        and _MIGHT_COME.match(text, told.span.end) is None
+        and not _is_told_of(text, tokens, told, start, end)
         and _CALLED_AFTER.match(text, told.span.end) is None
         and not (told.concept in _LASTING and _long_had(text, tokens, told, start, end))
+    )
+
+
+def _is_told_of(text: str, tokens: Tokens, told: Told, start: int, end: int) -> bool:
+    """Whether the sentence tells what a sign could do, or what could bring it on, and not that it is there."""
+    if _MIGHT_COME.match(text, told.span.end) is not None:
+        general = (
+            re.match(r" (?:worries|is|are|can be) ", text[told.span.end : told.span.end + 9]) is not None
+        )
+        return general or (told.token > start and tokens.words[told.token - 1] in _NOBODYS)
+    return (
+        _COULD_PROVOKE.search(text, tokens.starts[start], told.span.start) is not None
+        and _IS_THERE.search(text, told.span.end, tokens.ends[end - 1]) is None
     )
 
 

@@ -62,7 +62,8 @@ def of_patient(part: str, position: int) -> bool:
 
 
 _BELONGS = re.compile(
-    r"[^.;\n]{0,50}?\bbelong(?:s|ed)? to (?:(?:his|her|your|my|their|the) )?(?:\w+ )?"
+    r"[^.,;()\n]{0,40}?\b(?:allerg(?:y|ies)|entr(?:y|ies)|records?|labels?|alerts?|flags?|reaction)"
+    r" belong(?:s|ed)? to (?:(?:his|her|your|my|their|the) )?(?:\w+ )?"
     r"(?:sister|brother|mother|father|mum|mom|dad|son|daughter|twin|wife|husband|namesake"
     r"|another (?:patient|person))\b",
     re.I,
