@@ -29,7 +29,10 @@ from attending.server.reports.typeset import plain
 from tests.ledger.verify.conftest import LogBuilder
 from tests.ledger.verify.test_statistics import busy, entries_of
 
-MARGIN_POINTS = 50
+MARGIN_POINTS = 56
+"""20 mm, rounded down."""
+FRAME_POINTS = 8
+"""Between the frame around a signature and what stands in it."""
 HOSTILE = (
     '#eval("1") $x$ *b* _i_ `c` <l> @r \\u{41} // /* = heading',
     "\u202egnp.exe \u0627\u0644\u0639 \u4e2d\u6587 \U0001f4a3 \u0000 \ufeff",
@@ -86,7 +89,7 @@ def require_inside(path: Path) -> None:
                 if right > left:
                     said = text.get_text_range(max(0, index - 40), 41)
                     assert left >= MARGIN_POINTS - 1, (number, said)
-                    assert right <= width - MARGIN_POINTS, (number, said)
+                    assert right <= width - MARGIN_POINTS + 1, (number, said)
                     assert bottom > 0, (number, said)
                     assert top < height, (number, said)
 
@@ -199,6 +202,12 @@ def test_the_signature_shows_name_role_meaning_and_time(log: LogBuilder, tmp_pat
         assert shown in text
     assert "DRAFT" not in text
     require_inside(path)
+    with pypdfium2.PdfDocument(path) as document:
+        [page] = [one for one in document if "Over the statement" in one.get_textpage().get_text_range()]
+        signature = page.get_textpage()
+        whole, right = signature.get_text_range(), page.get_size()[0] - MARGIN_POINTS - FRAME_POINTS
+        framed = range(whole.index("Signed by"), whole.rindex("}"))
+        assert max(signature.get_charbox(index)[2] for index in framed) <= right
 
 
 def test_the_same_bundle_makes_the_same_file(log: LogBuilder, tmp_path: Path) -> None:

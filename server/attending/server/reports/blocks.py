@@ -37,8 +37,16 @@ def points(items: Iterable[str]) -> Block:
     return {"kind": "points", "items": [folded(item, 95) for item in items]}
 
 
-def pairs(rows: Iterable[tuple[str, object]], *, mono: frozenset[str] = frozenset(), left: int = 42) -> Block:
-    """What it is, and what it says; the names in `mono` have values to compare letter by letter."""
+def pairs(
+    rows: Iterable[tuple[str, object]],
+    *,
+    mono: frozenset[str] = frozenset(),
+    left: int = 42,
+    characters: int = 78,
+) -> Block:
+    """What it is, and what it says; the names in `mono` have values to compare letter by letter, of which a line holds
+    `characters`.
+    """
     return {
         "kind": "pairs",
         "heads": ["What", "As recorded"],
@@ -46,7 +54,7 @@ def pairs(rows: Iterable[tuple[str, object]], *, mono: frozenset[str] = frozense
         "rows": [
             [
                 name,
-                folded(str(value), 78 if name in mono else 74, mono=name in mono),
+                folded(str(value), characters if name in mono else characters - 4, mono=name in mono),
                 "mono" if name in mono else "",
             ]
             for name, value in rows

@@ -92,7 +92,8 @@ def signature(about: Particulars) -> Iterable[Block]:
         ]
     mono = frozenset(("Key", "Signature", "Over the statement"))
     yield {
-        **pairs(rows, mono=mono),
+        # The frame takes some of the line.
+        **pairs(rows, mono=mono, characters=74),
         "kind": "signature",
         "none": "Not signed. This is a draft: it is not issued, and no named person stands for it.",
     }
