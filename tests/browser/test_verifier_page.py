@@ -353,7 +353,8 @@ def test_what_is_no_text_is_taken_for_none(page: Page, tmp_path: Path) -> None:
     log = LogBuilder()
     log.ordinary_day()
     count = len(log.entries)
-    for number, figure in enumerate(([count], [[count]], [{"toString": 1}], [], True, None)):
+    counts: tuple[Any, ...] = ([count], [[count]], [{"toString": 1}], [], True, None, str(count), {})
+    for number, figure in enumerate(counts):
         path = stated(tmp_path / f"{number}-stated.attending", log, figure)
         made.append(case_of(f"stated {figure}", path, log.anchors()))
     assert {case["report"]["verdict"] for case in made} == {"failed"}

@@ -11,7 +11,7 @@ import { Checks } from "./checks.js";
 import { linesOf, openContainer, readWhole } from "./container.js";
 import { Emitters } from "./emitters.js";
 import { MAX_ENTRY_BYTES, microseconds, parseEntry } from "./entry.js";
-import { Figures, MAX_FIGURES_BYTES, figureLines, firstDifference, isLaterFigures } from "./figures.js";
+import { Figures, MAX_FIGURES_BYTES, figureCount, firstDifference, isLaterFigures } from "./figures.js";
 import { Introductions, MAX_INTRODUCTION_BYTES, whyNotSigned } from "./introductions.js";
 import { MAX_MANIFEST_BYTES, parseManifest, signedText } from "./manifest.js";
 import { Edge, leafHash, verifyConsistency, verifyInclusion } from "./merkle.js";
@@ -431,7 +431,7 @@ class Verification {
       this.findings.fail("V20", `\`statistics.json\`: ${error.message}`);
       return 0;
     }
-    return figureLines(found).size;
+    return figureCount(found);
   }
 
   checkTime() {

@@ -1,6 +1,6 @@
 // V20, the figures of a report: what `statistics.json` says is counted again over the entries of the bundle.
 
-import { canonical, isObject } from "./canonical.js";
+import { isObject } from "./canonical.js";
 import { MOST, Table, Times, inner, numberOf } from "./tally.js";
 
 const FORMAT = "attending-statistics/1";
@@ -299,19 +299,21 @@ export function isLaterFigures(name) {
   return typeof name === "string" && name !== FORMAT && /^attending-statistics\/[0-9]{1,9}$/.test(name);
 }
 
-/** Path to value of every figure; an empty table has none. */
-export function figureLines(figures, within = "", found = new Map()) {
-  for (const [name, value] of Object.entries(figures)) {
-    const path = within ? `${within} / ${name}` : name;
-    if (isObject(value)) figureLines(value, path, found);
-    // A list is no figure, and as text would be that of its one item.
-    else found.set(path, value === null ? "none" : Array.isArray(value) ? canonical(value) : String(value));
-  }
-  return found;
+/** How many figures there are; an empty table has none. */
+export function figureCount(figures) {
+  return Object.values(figures).reduce((sum, value) => sum + (isObject(value) ? figureCount(value) : 1), 0);
 }
 
 /** Path of the first figure that is stated otherwise than found, or only on one side; null for none. */
 export function firstDifference(stated, found) {
-  const [one, other] = [figureLines(stated), figureLines(found)];
-  return [...new Set([...one.keys(), ...other.keys()])].sort().find((path) => one.get(path) !== other.get(path)) ?? null;
+  for (const name of [...new Set([...Object.keys(stated), ...Object.keys(found)])].sort()) {
+    const [one, other] = [stated, found].map((tree) => (Object.hasOwn(tree, name) ? tree[name] : undefined));
+    if (!isObject(one) || !isObject(other)) {
+      if (one !== other) return name;
+      continue;
+    }
+    const path = firstDifference(one, other);
+    if (path !== null) return `${name} / ${path}`;
+  }
+  return null;
 }
