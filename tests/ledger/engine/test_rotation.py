@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -633,22 +634,26 @@ def test_two_processes_that_both_use_the_folder_agree(tmp_path: Path) -> None:
 
     def make() -> None:
         number = 0
-        while not stop.is_set():
+        while not stop.wait(0.002):  # where files cost nothing, it would make them faster than they are looked through
             number += 1
             name = (
                 f"sub_{number:026d}".replace("0", "a").replace("1", "b").replace("8", "c").replace("9", "d")
             )
             made[name] = theirs.ensure(LOG, name)
 
-    thread = threading.Thread(target=make)
+    thread = threading.Thread(target=make, daemon=True)
     thread.start()
-    for generation in range(2, 8):
-        mine.begin(LOG, "kek", generation, "2026-11-27T00:00:00.000000Z")
-        while sum(mine.rewrap(LOG, subject) for subject in mine.subjects(LOG)):
-            pass
-        mine.retire(LOG, "kek", list(range(1, generation)))
-    stop.set()
-    thread.join()
+    try:
+        for generation in range(2, 8):
+            while len(made) < 3 * generation:
+                time.sleep(0.001)
+            mine.begin(LOG, "kek", generation, "2026-11-27T00:00:00.000000Z")
+            while sum(mine.rewrap(LOG, subject) for subject in mine.subjects(LOG)):
+                pass
+            mine.retire(LOG, "kek", list(range(1, generation)))
+    finally:
+        stop.set()
+        thread.join()
     assert len(made) > 5
     fresh = KeyFolder(tmp_path)
     for name, key in made.items():

@@ -30,13 +30,13 @@ _ASKS_HARM: Final = re.compile(
     re.I,
 )
 _VERDICT: Final = re.compile(
-    r"[ *_]*(?:(?:our|final|the) )?(?:verdict|decision|answer|allowed|suitable|chosen|recommended"
-    r"|can (?:he|she|you|i) have (?:it|this))(?: (?:today|now|here|for (?:him|her|you)))?[ *_?:]*",
+    r"[ *_]{0,20}(?:(?:our|final|the) )?(?:verdict|decision|answer|allowed|suitable|chosen|recommended"
+    r"|can (?:he|she|you|i) have (?:it|this))(?: (?:today|now|here|for (?:him|her|you)))?[ *_?:]{0,20}",
     re.I,
 )
 """A whole head: "monitoring recommended" and "advice on food" ask for something else than the drug."""
 _BARE_NO: Final = re.compile(
-    r"[ *_]*(?:no|nope|never|not (?:allowed|suitable|recommended|chosen|given))[ *_.]*"
+    r"[ *_]{0,20}(?:no|nope|never|not (?:allowed|suitable|recommended|chosen|given))[ *_.]{0,20}"
     r"(?:[:(](?! ?(?:problem|worr|issue|concern|limit|restrict|change|objection))[^|]*)?",
     re.I,
 )
