@@ -53,6 +53,8 @@ from attending.ledger.verify.manifest import FORMAT, parse_manifest, signed_text
 from attending.ledger.verify.payloads import Disclosed, Erased, Pruned, parse_line
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.scratch import scratch_folder
+
 VECTORS = Path(__file__).parents[1] / "vectors"
 GOLDEN = VECTORS / "bundle-v1"
 ORIGIN = "log.example/fuzz"
@@ -342,8 +344,7 @@ def _merkle_seeds() -> Iterator[bytes]:
 
 @cache
 def _scratch() -> Path:
-    memory = Path("/dev/shm")  # where there is one: bundles are synced when they are written
-    return Path(tempfile.mkdtemp(prefix="attending-fuzz-", dir=memory if memory.is_dir() else None))
+    return Path(tempfile.mkdtemp(prefix="attending-fuzz-", dir=scratch_folder()))
 
 
 def bundle(data: bytes) -> None:

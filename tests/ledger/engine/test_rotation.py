@@ -634,9 +634,8 @@ def test_two_processes_that_both_use_the_folder_agree(tmp_path: Path) -> None:
 
     def make() -> None:
         number = 0
-        while not stop.wait(
-            0.002
-        ):  # where files cost nothing, it would make them faster than they are looked through
+        # Paced: where files cost nothing, it would make them faster than they are looked through.
+        while not stop.wait(0.002):
             number += 1
             name = (
                 f"sub_{number:026d}".replace("0", "a").replace("1", "b").replace("8", "c").replace("9", "d")
