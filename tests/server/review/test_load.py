@@ -129,8 +129,9 @@ async def test_fifty_who_take_and_hand_on_at_once_lose_nothing(ward: Ward) -> No
     handing = list(zip(people, taken, strict=True))[::2]
     to = await asyncio.gather(*(hand(ward, ticket, lease, who) for who, (ticket, lease) in handing))
     by_name = {one.principal.name: one for one in (*people, ward.rivera, ward.chen)}
-    # Two hold nothing yet; who hands on at the same moment as others counts on what was so before.
-    assert set(to) == {"rivera", "chen"}
+    # Two hold nothing yet; whoever hands on later may also find one who has handed on before.
+    assert set(to) >= {"rivera", "chen"}
+    assert all(name != who.principal.name for (who, _held), name in zip(handing, to, strict=True))
     wants: list[Any] = [
         claim(ward, ticket, by_name[name]) for (_who, (ticket, _l)), name in zip(handing, to, strict=True)
     ]
