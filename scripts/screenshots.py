@@ -15,6 +15,8 @@ sys.path.insert(0, str(ROOT))
 
 from tests.browser.conftest import TAGS, hold, press_sign, simms, window  # noqa: E402
 from tests.browser.looks import DESK, PHONE  # noqa: E402
+from tests.browser.test_light import DOCUMENTS as LIGHT_DOCUMENTS  # noqa: E402
+from tests.browser.test_light import TEXT as LIGHT_TEXT  # noqa: E402
 from tests.browser.ward import Ward  # noqa: E402
 from tests.e2e.server_process import ServerProcess  # noqa: E402
 
@@ -85,10 +87,18 @@ def main(folder: Path) -> None:
         ward = Ward(Path(place) / "ward", REPLAY_FILE)
         ward.start()
         try:
+            second_model(browser, ward, folder)
             read_again(browser, ward, folder)
         finally:
             browser.close()
             ward.stop()
+
+
+def second_model(browser: Any, server: ServerProcess, folder: Path) -> None:
+    """A text that another model does not find in its documents."""
+    item = hold(server, policy="second-model-disagrees", output=LIGHT_TEXT, documents=LIGHT_DOCUMENTS)
+    with window(browser, server, "dr-rivera", {}) as desk:
+        desk.item(item.ticket).screenshot(path=folder / "item-second-model.png")
 
 
 def read_again(browser: Any, server: ServerProcess, folder: Path) -> None:

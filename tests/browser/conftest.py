@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -212,8 +212,9 @@ def hold(
     *,
     policy: str = "discharge-plan",
     output: str | None = None,
+    documents: Sequence[str] = (),
 ) -> Held:
-    """A text that waits: a replayed output by its name, or `output`."""
+    """A text that waits: a replayed output by its name, or `output` with the `documents` it was written from."""
     with Client(server.connection("demo-app")) as app:
         if output is None:
             made = app.infer(
@@ -227,7 +228,14 @@ def hold(
         else:
             request = inference_pb2.RecordRequest(
                 idempotency_key=uuid.uuid4().hex,
-                context=inference_pb2.InferenceContext(policy=policy, tags=TAGS),
+                context=inference_pb2.InferenceContext(
+                    policy=policy,
+                    tags=TAGS,
+                    documents=[
+                        common_pb2.RetrievedDocument(id=f"document-{number}", text=text)
+                        for number, text in enumerate(documents, 1)
+                    ],
+                ),
                 prompt="Write it.",
                 output=output,
                 provider="elsewhere",

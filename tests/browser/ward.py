@@ -1,4 +1,5 @@
-"""The embedded server with use cases that the package has none of (two blind readers, break-glass), a third clinician.
+"""The embedded server with use cases that the package has none of (two blind readers, break-glass), a third clinician,
+a second provider whose model judges what the other's wrote.
 
 `python -m tests.browser.ward FOLDER REPLAY` serves until SIGTERM; more configuration may lie in FOLDER's neighbour
 `more.json`. The policies are the package's discharge plan with a few lines changed. The clock is the machine's, moved
@@ -28,6 +29,15 @@ POLICIES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("urgent_contact:", "break_glass:\n  roles: [clinician]\n  review_within_hours: 24\nurgent_contact:"),
     ),
     "own-view": (("urgent_contact:", "oversight:\n  own_view_first: true\nurgent_contact:"),),
+    **{
+        f"second-model-{answer}": (
+            (
+                "urgent_contact:",
+                f"second_opinion:\n  provider: second\n  model: {answer}\nurgent_contact:",
+            ),
+        )
+        for answer in ("agrees", "disagrees", "silent")
+    },
     "read-again": (("released_percent: 5\n", "released_percent: 100\n"),),
     "short-lived": (
         ("sla_minutes: 60\n", "sla_minutes: 5\n"),
@@ -36,6 +46,14 @@ POLICIES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     ),
 }
 """Name of each further policy to what differs in it from the discharge plan."""
+
+
+SECOND_MODEL: Final[tuple[dict[str, str], ...]] = (
+    {"name": "agrees", "output": "1: yes\n2: yes"},
+    {"name": "disagrees", "output": "1: yes\n2: no"},
+    {"name": "silent", "fail": "PROVIDER_UNAVAILABLE"},
+)
+"""What the second provider's models answer about a text of two sentences."""
 
 
 class Ward(ServerProcess):
@@ -82,6 +100,12 @@ def knowledge(folder: Path) -> Path:
     return folder
 
 
+def second_provider(path: Path) -> dict[str, str]:
+    """Its configuration, with its file of answers at `path`."""
+    path.write_text("".join(json.dumps(line) + "\n" for line in SECOND_MODEL), encoding="utf-8")
+    return {"name": "second", "kind": "replay", "replay_file": str(path)}
+
+
 def main(folder: Path, replay: Path) -> None:
     machine, ahead, more = clock.now, folder.parent / "ahead", folder.parent / "more.json"
 
@@ -103,7 +127,7 @@ def main(folder: Path, replay: Path) -> None:
         folder,
         port=0,
         token_port=0,
-        providers=bootstrap.local_providers(replay),
+        providers=[*bootstrap.local_providers(replay), second_provider(folder.parent / "second.jsonl")],
         overrides={
             "guard": {"workers": 1},
             "policies": {"folder": str(policies(folder.parent / "policies"))},
