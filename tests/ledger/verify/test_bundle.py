@@ -197,9 +197,7 @@ def test_unreadable_record_is_named(day: LogBuilder, tmp_path: Path, failed: Fai
         day.tamper(
             path, "entries.jsonl", on_line(index, lambda data: data.replace(b'"v":1', b'"v": 1')), resign=True
         )
-        found = failed(day.verify(path))
-        assert found["V5"] == {index}
-        assert "V6" in found
+        assert failed(day.verify(path)) == {"V5": {index}}
 
 
 # -- structure
@@ -243,9 +241,7 @@ def test_duplicated_record(day: LogBuilder, tmp_path: Path, failed: Failed) -> N
 def test_last_record_missing(day: LogBuilder, tmp_path: Path, failed: Failed) -> None:
     last = len(day.entries) - 1
     path = day.tamper(day.full(tmp_path / "a.attending"), "entries.jsonl", _without(last), resign=True)
-    found = failed(day.verify(path))
-    assert last in found["V7"]
-    assert "V6" in found
+    assert failed(day.verify(path)) == {"V7": {last}, "V20": {None}}
 
 
 def test_truncated_tail_needs_a_newer_checkpoint(day: LogBuilder, tmp_path: Path, failed: Failed) -> None:
@@ -348,7 +344,7 @@ def test_witness_quorum(day: LogBuilder, tmp_path: Path, failed: Failed) -> None
         tmp_path / "c.attending",
         checkpoint_note=day.checkpoint(cosigned_at=int(day.clock.timestamp()) - 3600),
     )
-    assert failed(day.verify(earlier, witnesses=(witness,))) == {"V15": {len(day.entries) - 1}}
+    assert failed(day.verify(earlier, witnesses=(witness,))) == {"V15": set(range(len(day.entries)))}
 
 
 # -- manifest, statistics, payloads

@@ -11,14 +11,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from attending.ledger import checkpoint as checkpoints
 from attending.ledger.canonical import MAX_ENTRY_BYTES, parse_canonical
 from attending.ledger.checkpoint import Checkpoint, UnverifiedCheckpoint
-from attending.ledger.entry import Entry, format_time, parse_entry
+from attending.ledger.entry import Entry, parse_entry
 from attending.ledger.errors import VerificationError
 from attending.ledger.merkle import HASH_SIZE, Frontier, leaf_hash, verify_consistency, verify_inclusion
 from attending.ledger.note import MAX_NOTE_BYTES, VerifierKey, decode_base64, parse_note, verify_note
@@ -50,6 +49,7 @@ from attending.ledger.verify.payloads import MAX_LINE_BYTES, Payloads
 from attending.ledger.verify.report import Findings, Report, verdict_of
 from attending.ledger.verify.segments import Chain, Problem, cut, verify_segment
 from attending.ledger.verify.statistics import EntryStatistics
+from attending.ledger.verify.time_bounds import TimeBounds
 
 Progress = Callable[[int, int], None]
 """(entries verified, entries in scope)."""
@@ -58,8 +58,6 @@ _STREAMED: Final = frozenset({ENTRIES, PROOFS, CONTEXT, CONTEXT_PROOFS, PAYLOADS
 """Files that are read line by line, and hashed while they are; the others are hashed at once."""
 _MAX_RANGE_BYTES: Final = 1 << 16
 _MAX_PROOF_BYTES: Final = 1 << 13
-_CLOCK_SKEW_SECONDS: Final = 300
-"""An entry may be this much later than a witness's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +123,6 @@ class _Verification:
         self._roots: dict[int, bytes] = {}
         self._unreadable = False
         self._unhashed: frozenset[str] = frozenset()
-        self._latest: tuple[str, int] | None = None
         self._foreign: list[Checkpoint] = []
 
     def run(self) -> Report:
@@ -143,6 +140,8 @@ class _Verification:
             self._payloads.load(self._lines(PAYLOADS, MAX_LINE_BYTES))
         self._checks = Checks(self._findings, manifest.scope, manifest.begin)
         pinned = self._read_pinned()
+        signed = [head] if isinstance(head, Checkpoint) else []
+        self._times = TimeBounds(self._findings, [*signed, *pinned])
         if CONTEXT in manifest.files:
             self._verify_context(head)
         if manifest.scope is Scope.SUBSET:  # 5
@@ -162,7 +161,7 @@ class _Verification:
         for name in sorted(self._unhashed):  # what no check above read to its end
             self._drain(name)
         self._check_statistics()  # 7
-        self._check_time(head)
+        self._times.finish(required=self._anchors.require_time)
         return _report(self._findings, manifest, self._statistics)
 
     # -- manifest, files -------------------------------------------------------------------------------------
@@ -336,8 +335,9 @@ class _Verification:
             report.fail("V6", "its bytes are not those that the log committed to", index)
         if named:
             return
-        if chain.astray or chain.size < self._manifest.end:
-            report.fail("V6", "root hash is not the signed one, for the entries named under V5 and V7")
+        if (chain.astray or chain.size < self._manifest.end) and (report.failed("V5") or report.failed("V7")):
+            # What is named there is the reason: of the other leaf hashes this says nothing.
+            report.doubt("V6", "root hash is not the signed one, for the entries named under V5 and V7")
         elif chain.size > self._manifest.begin and self._entries_differ():
             # All links hold, so nothing before the last entry was changed alone: no successor vouches for it.
             detail = "its bytes, or with them the whole chain before, are not what the log committed to"
@@ -405,6 +405,7 @@ class _Verification:
             if entry is not None:
                 self._payloads.visit(entry)
                 self._checks.visit(entry)
+                self._times.visit(entry)
         detail = f"{count} earlier entries as context; whether a revocation before the range is left out is not proved"
         self._findings.doubt("V12", detail, advisory=True)
 
@@ -458,8 +459,7 @@ class _Verification:
         self._introductions.visit(entry)
         self._payloads.visit(entry)
         self._checks.visit(entry)
-        if self._latest is None or entry.time > self._latest[0]:
-            self._latest = (entry.time, entry.index)
+        self._times.visit(entry)
 
     def _report_problem(self, problem: Problem) -> None:
         self._unreadable = self._unreadable or problem.reason not in ("INDEX", "ORIGIN", "TIME")
@@ -477,7 +477,9 @@ class _Verification:
         for number, note in enumerate(self._anchors.pinned, 1):
             try:
                 foreign = [key for key in self._anchors.keys if key.name != self._manifest.origin]
-                item = checkpoints.verify(note, [*self._introductions.all_terms, *foreign])
+                item = checkpoints.verify(
+                    note, [*self._introductions.all_terms, *foreign], witnesses=self._anchors.witnesses
+                )
             except VerificationError as err:
                 # Without the key there is nothing to hold the pin against; a bad signature is another matter.
                 missing = not any(key.name == self._manifest.origin for key in self._anchors.keys)
@@ -547,24 +549,6 @@ class _Verification:
         elif (path := figures.first_difference(stated, found)) is not None:
             report.fail("V20", f"`{STATISTICS}`: `{path}` is not that of the entries")
         return sum(1 for _ in figures.figure_lines(found))
-
-    def _check_time(self, head: Checkpoint | UnverifiedCheckpoint | None) -> None:
-        report = self._findings
-        advisory = not self._anchors.require_time
-        if not isinstance(head, Checkpoint) or not head.cosigned:
-            report.doubt("V15", "time asserted by operator only: no witness cosigned", advisory=advisory)
-            return
-        earliest = min(time for _, time in head.cosigned)
-        try:
-            bound = format_time(datetime.fromtimestamp(earliest + _CLOCK_SKEW_SECONDS, UTC))
-        except (ValueError, OverflowError, OSError):
-            report.fail("V15", "time of a cosignature is out of bounds")
-            return
-        if self._latest is not None and self._latest[0] > bound:
-            report.fail("V15", "entry claims a time after a witness had seen it", self._latest[1])
-            return
-        detail = "entries existed when a witness cosigned; how long before is asserted by operator only"
-        report.doubt("V15", detail, advisory=advisory)
 
 
 def _hashes(value: object) -> list[bytes]:

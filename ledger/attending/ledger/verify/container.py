@@ -26,6 +26,11 @@ MAX_FILE_BYTES: Final = 1 << 40
 _SLACK_BYTES: Final = 1 << 20
 _CHUNK_BYTES: Final = 1 << 16
 _LOCAL_HEADER: Final = struct.Struct("<4s5H3L2H")
+_HEADER_SIZE: Final = 46
+_HEADER_LENGTHS: Final = struct.Struct("<3H")
+"""Of a member in the directory: its fixed part, and the lengths of name, extra field and comment."""
+_LARGE_END: Final = struct.Struct("<40x2Q4s4xQ")
+"""The end of a large archive: size and offset of its directory, and where the locator after it says that it stands."""
 _HARMLESS_FLAGS: Final = 0x800 | 0x8 | 0x6
 """UTF-8 names, sizes after the data (those of the directory are used), deflate effort."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}", re.ASCII)
@@ -163,6 +168,7 @@ def _members(file: BinaryIO) -> dict[str, zipfile.ZipInfo]:
         infos = archive.infolist()
     if len(infos) > MAX_FILES:
         raise _error(f"more than {MAX_FILES} files")
+    _check_directory(file, archive.start_dir, len(infos))
     for info in infos:
         _check_name(info.orig_filename)
         if info.filename in members:
@@ -183,6 +189,25 @@ def _members(file: BinaryIO) -> dict[str, zipfile.ZipInfo]:
             raise _error("file has two sizes")
         members[info.filename] = info
     return members
+
+
+def _check_directory(file: BinaryIO, begin: int, count: int) -> None:
+    """BadZipFile unless that many headers, each as long as it says, end where the end of the archive begins.
+
+    The library takes a last header that says it is longer than the directory, and so may other readers another way.
+    """
+    at = begin
+    for _ in range(count):
+        file.seek(at)
+        at += _HEADER_SIZE + sum(_HEADER_LENGTHS.unpack_from(file.read(_HEADER_SIZE), 28))
+    file.seek(at)
+    end = file.read(_LARGE_END.size)
+    if end[:4] == b"PK\x06\x06":
+        size, offset, mark, named = _LARGE_END.unpack(end)
+        if mark != b"PK\x06\x07" or named != size + offset:
+            raise zipfile.BadZipFile
+    elif end[:4] != b"PK\x05\x06":
+        raise zipfile.BadZipFile
 
 
 def _bounded(file: BinaryIO, size: int, name: str) -> Iterator[bytes]:

@@ -1,9 +1,9 @@
 """Verification of a sealed report, offline, against trust anchors that never come from the file itself.
 
 Steps: 1. the file reads, and the seal covers it (V2), by whom (V3), when (V4); 2. attachments; 3. the bundle, with
-every check that a bundle has; 4. the head printed is the one attached and recomputed (V10); 5. the figures printed and
-attached are those of the entries, the register is theirs (V20). A file that its seal does not cover is not looked into
-further: of what is in it, nothing would be proved.
+every check that a bundle has; 4. no entry claims a time after the stamp (V15); 5. the head printed is the one attached
+and recomputed (V10); 6. the figures printed and attached are those of the entries, the register is theirs (V20). A file
+that its seal does not cover is not looked into further: of what is in it, nothing would be proved.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import hashlib
 import re
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from attending.ledger.canonical import MAX_ENTRY_BYTES, parse_canonical
 from attending.ledger.checkpoint import UnverifiedCheckpoint, parse_checkpoint
-from attending.ledger.entry import Entry, parse_entry
+from attending.ledger.entry import Entry, format_time, parse_entry
 from attending.ledger.errors import VerificationError
 from attending.ledger.note import MAX_NOTE_BYTES
 from attending.ledger.verify import container as containers
@@ -34,11 +36,15 @@ from attending.ledger.verify.register import line_of, register_csv
 from attending.ledger.verify.report import (
     NOT_CHECKED_OF_REPORT,
     SEAL_CHECKS,
+    CheckResult,
     Findings,
     Report,
+    Status,
     verdict_of,
 )
+from attending.ledger.verify.time_bounds import CLOCK_SKEW_SECONDS
 
+CLOCK_SKEW: Final = timedelta(seconds=CLOCK_SKEW_SECONDS)
 ANNEX: Final = "Annex: Figures"
 _KEYWORDS: Final = ("attending-origin", "attending-size", "attending-root", "attending-bundle-sha256")
 _MAX_REGISTER_BYTES: Final = 1 << 30
@@ -69,11 +75,12 @@ def verify_report(
     findings = Findings((*SEAL_CHECKS, "V20"))
     try:
         with Document(path) as document:
-            check_seal(document, seal, findings)
+            sealed = check_seal(document, seal, findings)
             if findings.failed("V2"):
                 return _report(findings, None)
+            stamped = None if sealed is None else sealed.time
             with tempfile.TemporaryDirectory(prefix="attending-verify-") as folder:
-                return _evidence(document, anchors, findings, bundle, Path(folder), progress)
+                return _evidence(document, anchors, findings, bundle, stamped, Path(folder), progress)
     except VerificationError as err:
         findings.fail("V2", err.detail)
         return _report(findings, None)
@@ -84,6 +91,7 @@ def _evidence(
     anchors: Anchors,
     findings: Findings,
     bundle: Path | None,
+    stamped: datetime | None,
     folder: Path,
     progress: Progress | None,
 ) -> Report:
@@ -100,14 +108,25 @@ def _evidence(
         findings.doubt("V20", "no bundle is attached: give the one beside it with --bundle")
         return _report(findings, None)
     report = verify_bundle(bundle, anchors, progress)  # 3
+    if stamped is not None:
+        report = _bounded_by_stamp(report, stamped)  # 4
     try:
         printed = list(text.pages(document))
     except VerificationError as err:
         findings.fail("V10", f"pages: {err.detail}")
         return _report(findings, report)
-    _check_head(document, printed, bundle, findings)  # 4
-    _check_figures(document, files, "".join(printed), bundle, findings, folder)  # 5
+    _check_head(document, printed, bundle, findings)  # 5
+    _check_figures(document, files, "".join(printed), bundle, findings, folder)  # 6
     return _report(findings, report)
+
+
+def _bounded_by_stamp(report: Report, stamped: datetime) -> Report:
+    """V15. What was sealed was there when the authority stamped it; a stamp is one more witness of the head."""
+    last, bound = report.statistics.get("last_time"), format_time(stamped + CLOCK_SKEW)
+    if last is None or last <= bound:
+        return report
+    detail = f"entries claim times up to {last}, after the report was stamped at {format_time(stamped)}"
+    return replace(report, results=(*report.results, CheckResult("V15", Status.FAILED, detail)))
 
 
 def _check_head(document: Document, printed: list[str], bundle: Path, findings: Findings) -> None:

@@ -9,6 +9,8 @@ const SLACK_BYTES = 2 ** 20;
 const NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/;
 // Sizes after the data, deflate effort, UTF-8 names. All others mean encryption or forms that are not of this version.
 const HARMLESS_FLAGS = 0x8 | 0x6 | 0x800;
+// Of the specification by which a member can be read (APPNOTE 4.4.3): what later ones brought is not of this version.
+const LATEST = 63;
 const STORED = 0;
 const DEFLATED = 8;
 
@@ -35,6 +37,9 @@ function openFolder(files) {
 }
 
 async function openZip(blob) {
+  if ((await blob.slice(0, 5).text()) === "%PDF-") {
+    throw new Refused("a PDF, which this page does not read: give it the bundle that is attached, and the PDF to `attending verify`");
+  }
   const members = await readDirectory(blob);
   return {
     names: new Set(members.keys()),
@@ -73,7 +78,8 @@ async function readDirectory(blob) {
     const record = await view(blob, Math.max(0, end), 56);
     if (end < 0 || record.getUint32(0, true) !== 0x06064b50) throw new Refused("not a zip file that can be read");
     [size, offset] = [40, 48].map((place) => bounded(record.getBigUint64(place, true)));
-    if (locator.getBigUint64(8, true) !== BigInt(size + offset)) throw new Refused("not a zip file that can be read");
+    const elsewhere = locator.getUint32(4, true) !== 0 || locator.getUint32(16, true) > 1;
+    if (elsewhere || locator.getBigUint64(8, true) !== BigInt(size + offset)) throw new Refused("not a zip file that can be read");
   } else if (unsaid) throw new Refused("not a zip file that can be read");
   // What stands before the archive moves every offset by as much.
   const moved = end - size - offset;
@@ -85,7 +91,7 @@ async function readDirectory(blob) {
     if (place + 46 > size || directory.getUint32(place, true) !== 0x02014b50) throw new Refused("not a zip file that can be read");
     const [nameSize, extraSize, commentSize] = [28, 30, 32].map((field) => directory.getUint16(place + field, true));
     const next = place + 46 + nameSize + extraSize + commentSize;
-    if (next > size) throw new Refused("not a zip file that can be read");
+    if (next > size || directory.getUint8(place + 6) > LATEST) throw new Refused("not a zip file that can be read");
     const name = latin1(directory, place + 46, nameSize);
     const member = {
       flags: directory.getUint16(place + 8, true),

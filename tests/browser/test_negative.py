@@ -1,0 +1,121 @@
+"""What the verifier page makes of the same lies that the command is told (tests/negative), in one page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from attending.ledger.verify.bundle import Anchors, verify_bundle
+from attending.ledger.verify.page import verifier_page
+from playwright.sync_api import Browser, Page
+
+from tests.browser.recording import anchors_of, files_of
+from tests.browser.test_verifier_page import BATCH, RUN, rezipped, said
+from tests.ledger.verify.conftest import LogBuilder
+from tests.negative.evidence import Evidence
+from tests.negative.table import LIES
+
+pytestmark = [pytest.mark.browser]
+
+MUTATIONS: Final = (0x01, 0x80)
+"""What each byte of an archive's directory and ends is changed by."""
+
+
+@pytest.fixture(scope="module")
+def page(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    path = tmp_path_factory.mktemp("page") / "verify.html"
+    path.write_bytes(verifier_page())
+    context = chromium.new_context()
+    opened = context.new_page()
+    opened.goto(path.as_uri())
+    yield opened
+    context.close()
+
+
+def answers(page: Page, cases: list[tuple[Path, Anchors]]) -> Iterator[dict[str, Any]]:
+    """The page's report on each, or what it says instead."""
+    for begin in range(0, len(cases), BATCH):
+        told = [
+            {"files": files_of(path), "anchors": anchors_of(anchors)}
+            for path, anchors in cases[begin : begin + BATCH]
+        ]
+        for answer in page.evaluate(RUN, told):
+            yield answer.get("report", answer)
+
+
+def test_each_lie_fails_at_its_check_in_the_page_too(page: Page, tmp_path: Path) -> None:
+    told: list[Evidence] = []
+    # Playwright's loop runs here, and to seal a report needs one of its own.
+    with ThreadPoolExecutor(1) as apart:
+        for number, lie in enumerate(LIES):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            told.append(apart.submit(lie.make, folder).result())
+    wrong: list[tuple[object, ...]] = []
+    reports = answers(page, [(one.inner or one.path, one.anchors) for one in told])
+    for lie, evidence, report in zip(LIES, told, reports, strict=True):
+        failed: dict[str, set[int | None]] = {}
+        for item in report["results"]:
+            if item["status"] == "failed":
+                failed.setdefault(item["check"], set()).add(item["index"])
+        opens = {
+            item["check"]
+            for item in report["results"]
+            if item["status"] == "indeterminate" and not item["advisory"]
+        }
+        same = evidence.page_fails is None
+        fails = evidence.fails if evidence.page_fails is None else evidence.page_fails
+        checks = lie.checks if lie.page is None else lie.page
+        right = {check: frozenset(places) for check, places in failed.items()} == fails and tuple(
+            failed
+        ) == checks
+        if not right or opens != (evidence.opens if same else set()):
+            wrong.append((lie.id, failed, opens))
+        if same and not all(part in json.dumps(report["results"]) for part in evidence.says):
+            wrong.append((lie.id, evidence.says))
+    assert wrong == []
+
+
+def test_a_report_is_no_bundle_and_the_page_says_where_it_belongs(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "report.pdf"
+    path.write_bytes(b"%PDF-1.7\n")
+    (report,) = answers(page, [(path, LogBuilder().anchors())])
+    failed = [(item["check"], item["detail"]) for item in report["results"] if item["status"] == "failed"]
+    assert [check for check, _detail in failed] == ["V1"]
+    assert "attending verify" in failed[0][1]
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["plain", "large"])
+def test_both_read_the_same_archive_whatever_byte_of_it_is_changed(
+    page: Page, tmp_path: Path, large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each byte after the files: the directory, and the ends of archives, of large ones too. What is said once and what
+    is said twice of one file is not compared.
+    """
+    log = LogBuilder()
+    log.append("system.started", "system", {"mode": "embedded"})
+    path = log.full(tmp_path / "bundle.attending")
+    if large:
+        with monkeypatch.context() as small:
+            small.setattr("zipfile.ZIP64_LIMIT", 2)
+            rezipped(path, lambda files: None)
+    good = path.read_bytes()
+    cases: list[tuple[Path, Anchors]] = []
+    for place in range(good.index(b"PK\x01\x02"), len(good)):
+        changed = tmp_path / f"{place}.attending"
+        by = MUTATIONS[place % 2]
+        changed.write_bytes(good[:place] + bytes([good[place] ^ by]) + good[place + 1 :])
+        cases.append((changed, log.anchors()))
+    mine = [said(verify_bundle(path, anchors).to_json()) for path, anchors in cases]
+    assert {str(one[0]) for one in mine} == {"passed", "failed"}
+    other = [said(report) for report in answers(page, cases)]
+    differ = [
+        (path.stem, [item for item in a if item not in b], [item for item in b if item not in a])
+        for (path, _anchors), a, b in zip(cases, mine, other, strict=True)
+        if [item for item in a if item not in b] or [item for item in b if item not in a]
+    ]
+    assert differ == []
