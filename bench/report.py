@@ -25,6 +25,7 @@ from attending.ledger.entry import GENESIS_PREV, PendingEntry, format_time, prep
 from attending.ledger.merkle import Frontier, leaf_hash
 from attending.ledger.note import SignerKey, sign_note
 from attending.ledger.verify.checks import Scope
+from attending.ledger.verify.registers import Asked
 from attending.ledger.verify.writer import write_bundle
 from attending.server.reports.make import make_in_process
 from attending.server.reports.particulars import Kind, Particulars
@@ -106,6 +107,7 @@ def measured(inferences: int, folder: Path) -> dict[str, Any]:
         requested_at=format_time(START),
         scope=(("Period", "the whole log"),),
         verifier_key=str(KEY.verifier),
+        asked=Asked(until=format_time(START)),
     )
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()

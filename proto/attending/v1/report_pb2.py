@@ -26,19 +26,19 @@ from attending.v1 import common_pb2 as attending_dot_v1_dot_common__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ttending/v1/report.proto\x12\x0c\x61ttending.v1\x1a\x19\x61ttending/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbc\x01\n\rExportRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12(\n\x04\x66rom\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rinference_ids\x18\x04 \x03(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x18\n\x10include_payloads\x18\x06 \x01(\x08\"\x91\x01\n\x0e\x45xportResponse\x12\x39\n\x08progress\x18\x01 \x01(\x0b\x32%.attending.v1.ExportResponse.ProgressH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x1a*\n\x08Progress\x12\x0f\n\x07\x65ntries\x18\x01 \x01(\x04\x12\r\n\x05total\x18\x02 \x01(\x04\x42\x07\n\x05\x65vent\"\xd0\x01\n\x0bReportScope\x12(\n\x04\x66rom\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cinference_id\x18\x03 \x01(\t\x12\x0e\n\x06policy\x18\x04 \x01(\t\x12\x16\n\x0eprompt_version\x18\x05 \x01(\t\x12\r\n\x05model\x18\x06 \x01(\t\x12\x0f\n\x07subject\x18\x07 \x01(\t\x12\x11\n\tclinician\x18\x08 \x01(\t\"\xc6\x02\n\x06Report\x12\x11\n\treport_id\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.attending.v1.ReportKind\x12(\n\x05state\x18\x03 \x01(\x0e\x32\x19.attending.v1.ReportState\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x14\n\x0crequested_by\x18\x05 \x01(\t\x12\x30\n\x0crequested_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\ttree_size\x18\x07 \x01(\x04\x12\x0e\n\x06signer\x18\x08 \x01(\t\x12-\n\tissued_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x64one\x18\n \x01(\x04\x12\r\n\x05total\x18\x0b \x01(\x04\x12\x0f\n\x07\x66\x61ilure\x18\x0c \x01(\t\"\x91\x01\n\x13\x43reateReportRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.attending.v1.ReportKind\x12(\n\x05scope\x18\x03 \x01(\x0b\x32\x19.attending.v1.ReportScope\x12\x0f\n\x07purpose\x18\x04 \x01(\t\"<\n\x14\x43reateReportResponse\x12$\n\x06report\x18\x01 \x01(\x0b\x32\x14.attending.v1.Report\"%\n\x10GetReportRequest\x12\x11\n\treport_id\x18\x01 \x01(\t\"9\n\x11GetReportResponse\x12$\n\x06report\x18\x01 \x01(\x0b\x32\x14.attending.v1.Report\";\n\x12ListReportsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x13ListReportsResponse\x12%\n\x07reports\x18\x01 \x03(\x0b\x32\x14.attending.v1.Report\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\":\n\x15PrepareSignOffRequest\x12\x11\n\treport_id\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\"C\n\x16PrepareSignOffResponse\x12\x16\n\x0epreparation_id\x18\x01 \x01(\t\x12\x11\n\tstatement\x18\x02 \x01(\x0c\"Z\n\x14SignOffReportRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x16\n\x0epreparation_id\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"e\n\x15SignOffReportResponse\x12$\n\x06report\x18\x01 \x01(\x0b\x32\x14.attending.v1.Report\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"@\n\x12IssueReportRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\treport_id\x18\x02 \x01(\t\"c\n\x13IssueReportResponse\x12$\n\x06report\x18\x01 \x01(\x0b\x32\x14.attending.v1.Report\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"c\n\x15\x44ownloadReportRequest\x12\x11\n\treport_id\x18\x01 \x01(\t\x12&\n\x04\x66ile\x18\x02 \x01(\x0e\x32\x18.attending.v1.ReportFile\x12\x0f\n\x07purpose\x18\x03 \x01(\t\"\'\n\x16\x44ownloadReportResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c*]\n\nReportKind\x12\x1b\n\x17REPORT_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15REPORT_KIND_REGULATOR\x10\x01\x12\x17\n\x13REPORT_KIND_DOSSIER\x10\x02*\xab\x01\n\x0bReportState\x12\x1c\n\x18REPORT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13REPORT_STATE_MAKING\x10\x01\x12\x17\n\x13REPORT_STATE_FAILED\x10\x02\x12\x16\n\x12REPORT_STATE_READY\x10\x03\x12\x1b\n\x17REPORT_STATE_SIGNED_OFF\x10\x04\x12\x17\n\x13REPORT_STATE_ISSUED\x10\x05*p\n\nReportFile\x12\x1b\n\x17REPORT_FILE_UNSPECIFIED\x10\x00\x12\x16\n\x12REPORT_FILE_REPORT\x10\x01\x12\x15\n\x11REPORT_FILE_DRAFT\x10\x02\x12\x16\n\x12REPORT_FILE_BUNDLE\x10\x03\x32\xb9\x05\n\rReportService\x12\x45\n\x06\x45xport\x12\x1b.attending.v1.ExportRequest\x1a\x1c.attending.v1.ExportResponse0\x01\x12U\n\x0c\x43reateReport\x12!.attending.v1.CreateReportRequest\x1a\".attending.v1.CreateReportResponse\x12L\n\tGetReport\x12\x1e.attending.v1.GetReportRequest\x1a\x1f.attending.v1.GetReportResponse\x12R\n\x0bListReports\x12 .attending.v1.ListReportsRequest\x1a!.attending.v1.ListReportsResponse\x12[\n\x0ePrepareSignOff\x12#.attending.v1.PrepareSignOffRequest\x1a$.attending.v1.PrepareSignOffResponse\x12X\n\rSignOffReport\x12\".attending.v1.SignOffReportRequest\x1a#.attending.v1.SignOffReportResponse\x12R\n\x0bIssueReport\x12 .attending.v1.IssueReportRequest\x1a!.attending.v1.IssueReportResponse\x12]\n\x0e\x44ownloadReport\x12#.attending.v1.DownloadReportRequest\x1a$.attending.v1.DownloadReportResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61ttending/v1/report.proto\x12\x0c\x61ttending.v1\x1a\x19\x61ttending/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbc\x01\n\rExportRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12(\n\x04\x66rom\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rinference_ids\x18\x04 \x03(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x18\n\x10include_payloads\x18\x06 \x01(\x08\"\x91\x01\n\x0e\x45xportResponse\x12\x39\n\x08progress\x18\x01 \x01(\x0b\x32%.attending.v1.ExportResponse.ProgressH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x1a*\n\x08Progress\x12\x0f\n\x07\x65ntries\x18\x01 \x01(\x04\x12\r\n\x05total\x18\x02 \x01(\x04\x42\x07\n\x05\x65vent\"\xe1\x01\n\x0bReportScope\x12(\n\x04\x66rom\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cinference_id\x18\x03 \x01(\t\x12\x0e\n\x06policy\x18\x04 \x01(\t\x12\x16\n\x0eprompt_version\x18\x05 \x01(\t\x12\r\n\x05model\x18\x06 \x01(\t\x12\x0f\n\x07subject\x18\x07 \x01(\t\x12\x11\n\tclinician\x18\x08 \x01(\t\x12\x0f\n\x07version\x18\t \x01(\t\"\xc6\x02\n\x06Report\x12\x11\n\treport_id\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.attending.v1.ReportKind\x12(\n\x05state\x18\x03 \x01(\x0e\x32\x19.attending.v1.ReportState\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x14\n\x0crequested_by\x18\x05 \x01(\t\x12\x30\n\x0crequested_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\ttree_size\x18\x07 \x01(\x04\x12\x0e\n\x06signer\x18\x08 \x01(\t\x12-\n\tissued_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x64one\x18\n \x01(\x04\x12\r\n\x05total\x18\x0b \x01(\x04\x12\x0f\n\x07\x66\x61ilure\x18\x0c \x01(\t\"\x91\x01\n\x13\x43reateReportRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.attending.v1.ReportKind\x12(\n\x05scope\x18\x03 \x01(\x0b\x32\x19.attending.v1.ReportScope\x12\x0f\n\x07purpose\x18\x04 \x01(\t\"<\n\x14\x43reateReportResponse\x12$\n\x06report\x18\x01 \x01(\x0b\x32\x14.attending.v1.Report\"%\n\x10GetReportRequest\x12\x11\n\treport_id\x18\x01 \x01(\t\"9\n\x11GetReportResponse\x12$\n\x06report\x18\x01 \x01(\x0b\x32\x14.attending.v1.Report\";\n\x12ListReportsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x13ListReportsResponse\x12%\n\x07reports\x18\x01 \x03(\x0b\x32\x14.attending.v1.Report\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\":\n\x15PrepareSignOffRequest\x12\x11\n\treport_id\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\"C\n\x16PrepareSignOffResponse\x12\x16\n\x0epreparation_id\x18\x01 \x01(\t\x12\x11\n\tstatement\x18\x02 \x01(\x0c\"Z\n\x14SignOffReportRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x16\n\x0epreparation_id\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"e\n\x15SignOffReportResponse\x12$\n\x06report\x18\x01 \x01(\x0b\x32\x14.attending.v1.Report\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"@\n\x12IssueReportRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x11\n\treport_id\x18\x02 \x01(\t\"c\n\x13IssueReportResponse\x12$\n\x06report\x18\x01 \x01(\x0b\x32\x14.attending.v1.Report\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.attending.v1.Receipt\"c\n\x15\x44ownloadReportRequest\x12\x11\n\treport_id\x18\x01 \x01(\t\x12&\n\x04\x66ile\x18\x02 \x01(\x0e\x32\x18.attending.v1.ReportFile\x12\x0f\n\x07purpose\x18\x03 \x01(\t\"\'\n\x16\x44ownloadReportResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c*u\n\nReportKind\x12\x1b\n\x17REPORT_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15REPORT_KIND_REGULATOR\x10\x01\x12\x17\n\x13REPORT_KIND_DOSSIER\x10\x02\x12\x16\n\x12REPORT_KIND_CHANGE\x10\x03*\xab\x01\n\x0bReportState\x12\x1c\n\x18REPORT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13REPORT_STATE_MAKING\x10\x01\x12\x17\n\x13REPORT_STATE_FAILED\x10\x02\x12\x16\n\x12REPORT_STATE_READY\x10\x03\x12\x1b\n\x17REPORT_STATE_SIGNED_OFF\x10\x04\x12\x17\n\x13REPORT_STATE_ISSUED\x10\x05*p\n\nReportFile\x12\x1b\n\x17REPORT_FILE_UNSPECIFIED\x10\x00\x12\x16\n\x12REPORT_FILE_REPORT\x10\x01\x12\x15\n\x11REPORT_FILE_DRAFT\x10\x02\x12\x16\n\x12REPORT_FILE_BUNDLE\x10\x03\x32\xb9\x05\n\rReportService\x12\x45\n\x06\x45xport\x12\x1b.attending.v1.ExportRequest\x1a\x1c.attending.v1.ExportResponse0\x01\x12U\n\x0c\x43reateReport\x12!.attending.v1.CreateReportRequest\x1a\".attending.v1.CreateReportResponse\x12L\n\tGetReport\x12\x1e.attending.v1.GetReportRequest\x1a\x1f.attending.v1.GetReportResponse\x12R\n\x0bListReports\x12 .attending.v1.ListReportsRequest\x1a!.attending.v1.ListReportsResponse\x12[\n\x0ePrepareSignOff\x12#.attending.v1.PrepareSignOffRequest\x1a$.attending.v1.PrepareSignOffResponse\x12X\n\rSignOffReport\x12\".attending.v1.SignOffReportRequest\x1a#.attending.v1.SignOffReportResponse\x12R\n\x0bIssueReport\x12 .attending.v1.IssueReportRequest\x1a!.attending.v1.IssueReportResponse\x12]\n\x0e\x44ownloadReport\x12#.attending.v1.DownloadReportRequest\x1a$.attending.v1.DownloadReportResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attending.v1.report_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REPORTKIND']._serialized_start=2071
-  _globals['_REPORTKIND']._serialized_end=2164
-  _globals['_REPORTSTATE']._serialized_start=2167
-  _globals['_REPORTSTATE']._serialized_end=2338
-  _globals['_REPORTFILE']._serialized_start=2340
-  _globals['_REPORTFILE']._serialized_end=2452
+  _globals['_REPORTKIND']._serialized_start=2088
+  _globals['_REPORTKIND']._serialized_end=2205
+  _globals['_REPORTSTATE']._serialized_start=2208
+  _globals['_REPORTSTATE']._serialized_end=2379
+  _globals['_REPORTFILE']._serialized_start=2381
+  _globals['_REPORTFILE']._serialized_end=2493
   _globals['_EXPORTREQUEST']._serialized_start=104
   _globals['_EXPORTREQUEST']._serialized_end=292
   _globals['_EXPORTRESPONSE']._serialized_start=295
@@ -46,37 +46,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPORTRESPONSE_PROGRESS']._serialized_start=389
   _globals['_EXPORTRESPONSE_PROGRESS']._serialized_end=431
   _globals['_REPORTSCOPE']._serialized_start=443
-  _globals['_REPORTSCOPE']._serialized_end=651
-  _globals['_REPORT']._serialized_start=654
-  _globals['_REPORT']._serialized_end=980
-  _globals['_CREATEREPORTREQUEST']._serialized_start=983
-  _globals['_CREATEREPORTREQUEST']._serialized_end=1128
-  _globals['_CREATEREPORTRESPONSE']._serialized_start=1130
-  _globals['_CREATEREPORTRESPONSE']._serialized_end=1190
-  _globals['_GETREPORTREQUEST']._serialized_start=1192
-  _globals['_GETREPORTREQUEST']._serialized_end=1229
-  _globals['_GETREPORTRESPONSE']._serialized_start=1231
-  _globals['_GETREPORTRESPONSE']._serialized_end=1288
-  _globals['_LISTREPORTSREQUEST']._serialized_start=1290
-  _globals['_LISTREPORTSREQUEST']._serialized_end=1349
-  _globals['_LISTREPORTSRESPONSE']._serialized_start=1351
-  _globals['_LISTREPORTSRESPONSE']._serialized_end=1436
-  _globals['_PREPARESIGNOFFREQUEST']._serialized_start=1438
-  _globals['_PREPARESIGNOFFREQUEST']._serialized_end=1496
-  _globals['_PREPARESIGNOFFRESPONSE']._serialized_start=1498
-  _globals['_PREPARESIGNOFFRESPONSE']._serialized_end=1565
-  _globals['_SIGNOFFREPORTREQUEST']._serialized_start=1567
-  _globals['_SIGNOFFREPORTREQUEST']._serialized_end=1657
-  _globals['_SIGNOFFREPORTRESPONSE']._serialized_start=1659
-  _globals['_SIGNOFFREPORTRESPONSE']._serialized_end=1760
-  _globals['_ISSUEREPORTREQUEST']._serialized_start=1762
-  _globals['_ISSUEREPORTREQUEST']._serialized_end=1826
-  _globals['_ISSUEREPORTRESPONSE']._serialized_start=1828
-  _globals['_ISSUEREPORTRESPONSE']._serialized_end=1927
-  _globals['_DOWNLOADREPORTREQUEST']._serialized_start=1929
-  _globals['_DOWNLOADREPORTREQUEST']._serialized_end=2028
-  _globals['_DOWNLOADREPORTRESPONSE']._serialized_start=2030
-  _globals['_DOWNLOADREPORTRESPONSE']._serialized_end=2069
-  _globals['_REPORTSERVICE']._serialized_start=2455
-  _globals['_REPORTSERVICE']._serialized_end=3152
+  _globals['_REPORTSCOPE']._serialized_end=668
+  _globals['_REPORT']._serialized_start=671
+  _globals['_REPORT']._serialized_end=997
+  _globals['_CREATEREPORTREQUEST']._serialized_start=1000
+  _globals['_CREATEREPORTREQUEST']._serialized_end=1145
+  _globals['_CREATEREPORTRESPONSE']._serialized_start=1147
+  _globals['_CREATEREPORTRESPONSE']._serialized_end=1207
+  _globals['_GETREPORTREQUEST']._serialized_start=1209
+  _globals['_GETREPORTREQUEST']._serialized_end=1246
+  _globals['_GETREPORTRESPONSE']._serialized_start=1248
+  _globals['_GETREPORTRESPONSE']._serialized_end=1305
+  _globals['_LISTREPORTSREQUEST']._serialized_start=1307
+  _globals['_LISTREPORTSREQUEST']._serialized_end=1366
+  _globals['_LISTREPORTSRESPONSE']._serialized_start=1368
+  _globals['_LISTREPORTSRESPONSE']._serialized_end=1453
+  _globals['_PREPARESIGNOFFREQUEST']._serialized_start=1455
+  _globals['_PREPARESIGNOFFREQUEST']._serialized_end=1513
+  _globals['_PREPARESIGNOFFRESPONSE']._serialized_start=1515
+  _globals['_PREPARESIGNOFFRESPONSE']._serialized_end=1582
+  _globals['_SIGNOFFREPORTREQUEST']._serialized_start=1584
+  _globals['_SIGNOFFREPORTREQUEST']._serialized_end=1674
+  _globals['_SIGNOFFREPORTRESPONSE']._serialized_start=1676
+  _globals['_SIGNOFFREPORTRESPONSE']._serialized_end=1777
+  _globals['_ISSUEREPORTREQUEST']._serialized_start=1779
+  _globals['_ISSUEREPORTREQUEST']._serialized_end=1843
+  _globals['_ISSUEREPORTRESPONSE']._serialized_start=1845
+  _globals['_ISSUEREPORTRESPONSE']._serialized_end=1944
+  _globals['_DOWNLOADREPORTREQUEST']._serialized_start=1946
+  _globals['_DOWNLOADREPORTREQUEST']._serialized_end=2045
+  _globals['_DOWNLOADREPORTRESPONSE']._serialized_start=2047
+  _globals['_DOWNLOADREPORTRESPONSE']._serialized_end=2086
+  _globals['_REPORTSERVICE']._serialized_start=2496
+  _globals['_REPORTSERVICE']._serialized_end=3193
 # @@protoc_insertion_point(module_scope)

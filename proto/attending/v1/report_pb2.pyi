@@ -33,6 +33,8 @@ class _ReportKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReportKind
     """A period, or a choice of inferences, with every figure."""
     REPORT_KIND_DOSSIER: _ReportKind.ValueType  # 2
     """One inference: what made it, what was checked, who signed."""
+    REPORT_KIND_CHANGE: _ReportKind.ValueType  # 3
+    """What was in force at the end of a period, what changed in it, and which outputs saw a version or document."""
 
 class ReportKind(_ReportKind, metaclass=_ReportKindEnumTypeWrapper):
     """What a report is for."""
@@ -43,6 +45,8 @@ REPORT_KIND_REGULATOR: ReportKind.ValueType  # 1
 """A period, or a choice of inferences, with every figure."""
 REPORT_KIND_DOSSIER: ReportKind.ValueType  # 2
 """One inference: what made it, what was checked, who signed."""
+REPORT_KIND_CHANGE: ReportKind.ValueType  # 3
+"""What was in force at the end of a period, what changed in it, and which outputs saw a version or document."""
 Global___ReportKind: _TypeAlias = ReportKind  # noqa: Y015
 
 class _ReportState:
@@ -208,7 +212,7 @@ Global___ExportResponse: _TypeAlias = ExportResponse  # noqa: Y015
 
 @_typing.final
 class ReportScope(_message.Message):
-    """What a report is about. All that is given has to hold; without anything it is the whole log."""
+    """What a report is about. All that is given has to hold; without anything it is the whole log. A kind takes some of it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -220,6 +224,7 @@ class ReportScope(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     CLINICIAN_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     inference_id: _builtins.str
     """Optional. Only this inference; required for a dossier."""
     policy: _builtins.str
@@ -232,6 +237,8 @@ class ReportScope(_message.Message):
     """Optional. Only inferences about this person, by pseudonym."""
     clinician: _builtins.str
     """Optional. Only inferences that this person signed, by name."""
+    version: _builtins.str
+    """Optional. Of a change report: a version by hash or name, or a document by id or content hash, whose outputs are listed."""
     @_builtins.property
     def to(self) -> _timestamp_pb2.Timestamp:
         """Optional. Before this time; to the end otherwise."""
@@ -246,10 +253,11 @@ class ReportScope(_message.Message):
         model: _builtins.str = ...,
         subject: _builtins.str = ...,
         clinician: _builtins.str = ...,
+        version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinician", b"clinician", "from", b"from", "inference_id", b"inference_id", "model", b"model", "policy", b"policy", "prompt_version", b"prompt_version", "subject", b"subject", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinician", b"clinician", "from", b"from", "inference_id", b"inference_id", "model", b"model", "policy", b"policy", "prompt_version", b"prompt_version", "subject", b"subject", "to", b"to", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

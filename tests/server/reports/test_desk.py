@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import re
 import shutil
 from collections.abc import AsyncIterator
@@ -21,12 +22,14 @@ from attending.ledger.report_signature import DISCLOSED, ISSUED, REQUESTED, SIGN
 from attending.ledger.verify.bundle import Anchors, verify_bundle
 from attending.server.errors import AttendingError, Unavailable
 from attending.server.idempotency import Once
-from attending.server.reports import desk as desk_module
-from attending.server.reports.choose import Choice
-from attending.server.reports.desk import BUNDLE, DRAFT, ISSUED_PDF, WORK, Report, ReportDesk
+from attending.server.reports import workshop
+from attending.server.reports.choose import WORDS, Choice
+from attending.server.reports.desk import Report, ReportDesk
 from attending.server.reports.export import Exporter
+from attending.server.reports.kinds import KINDS, scope_violations
 from attending.server.reports.make import make_in_process
 from attending.server.reports.particulars import Kind
+from attending.server.reports.workshop import BUNDLE, DRAFT, ISSUED_PDF, WORK
 
 from tests.server.inference.conftest import CALLER, TENANT, infer_call, key
 from tests.server.reports.test_export import export, order, signed_release, verify
@@ -187,6 +190,42 @@ async def test_a_dossier_is_of_one_inference_and_a_choice_of_what_was_chosen(
     await made(desk, by_policy)
 
 
+async def test_a_change_report_rests_on_all_before_its_period_and_lists_what_saw_a_version(
+    ward: Ward, desk: ReportDesk, tmp_path: Path
+) -> None:
+    one = await signed_release(ward)
+    ward.gate.clock.advance(hours=2)
+    since = ward.gate.clock.moment
+    await ward.gate.pipeline.infer(CALLER, infer_call("Letter"), key("later"))
+    [first] = await ward.gate.ledger.stream_entries(TENANT, one.inference_id, 0, 1)
+    version = first.body["policy_hash"]
+    report_id = await create(ward, desk, Kind.CHANGE, from_time=since, version=version)
+    [requested] = await ward.gate.ledger.stream_entries(TENANT, report_stream(report_id))
+    assert (requested.body["from"], requested.body["choice"]["version"]) == (0, version)
+    await made(desk, report_id)
+    draft = await got(desk, ward.auditor, report_id, DRAFT)
+    assert one.inference_id in written(tmp_path, draft)
+    with pikepdf.open(tmp_path / "read.pdf") as document:
+        lines = document.attachments["rows.jsonl"].get_file().read_bytes().splitlines()
+    assert json.loads(lines[0])["asked"]["version"] == version
+    listed = [row for row in map(json.loads, lines[1:]) if row[0] == "output"]
+    assert one.inference_id in [row[4] for row in listed]
+    late = ward.gate.clock.moment + timedelta(days=1)
+    assert await refusal(create(ward, desk, Kind.CHANGE, from_time=late)) == "NO_ENTRIES_IN_PERIOD"
+    early = ward.gate.clock.moment - timedelta(days=900)
+    assert await refusal(create(ward, desk, Kind.CHANGE, to_time=early)) == "NO_ENTRIES_IN_PERIOD"
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_kind_takes_what_its_report_can_be_narrowed_by_and_no_more(kind: Kind) -> None:
+    about = KINDS[kind]
+    assert scope_violations(kind, about.narrows) == []
+    assert {field for field, _ in scope_violations(kind, ())} == {f"scope.{name}" for name in about.needs}
+    more = set(WORDS) - about.narrows
+    found = scope_violations(kind, about.narrows | more)
+    assert {field for field, _ in found} == {f"scope.{name}" for name in more}
+
+
 async def test_what_there_is_not_is_refused_with_its_reason(ward: Ward, desk: ReportDesk) -> None:
     await ward.gate.pipeline.infer(CALLER, infer_call(), key("z"))
     late = ward.gate.clock.moment + timedelta(days=1)
@@ -321,7 +360,7 @@ async def test_who_downloads_the_draft_does_not_stop_its_issue(
         await make_in_process(*given, **more)
         await got(desk, ward.auditor, report_id, DRAFT)
 
-    monkeypatch.setattr(desk_module, "make_in_process", meanwhile)
+    monkeypatch.setattr(workshop, "make_in_process", meanwhile)
     issued = await desk.issue(ward.auditor.principal, report_id, fresh())
     assert issued.type == ISSUED
 
@@ -336,11 +375,11 @@ async def test_the_second_of_two_issues_leaves_the_pages_of_the_first(
     another = opened(ward, tmp_path)
 
     async def later(bundle: Path, out: Path, *_given: object) -> None:
-        monkeypatch.setattr(desk_module, "make_in_process", make_in_process)
+        monkeypatch.setattr(workshop, "make_in_process", make_in_process)
         await another.issue(ward.auditor.principal, report_id, fresh())
         out.write_bytes(b"%PDF-1.7 by other software")
 
-    monkeypatch.setattr(desk_module, "make_in_process", later)
+    monkeypatch.setattr(workshop, "make_in_process", later)
     assert await refusal(desk.issue(ward.auditor.principal, report_id, fresh())) == "REPORT_ISSUED"
     assert b"other software" not in (tmp_path / "reports" / TENANT / report_id / ISSUED_PDF).read_bytes()
 
@@ -364,7 +403,7 @@ async def test_a_fault_that_nobody_thought_of_is_a_failure_and_not_a_report_that
     async def breaks(*_given: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(desk_module, "make_in_process", breaks)
+    monkeypatch.setattr(workshop, "make_in_process", breaks)
     report_id = await create(ward, desk)
     found = await desk.get(TENANT, report_id)
     assert found.making.task is not None
@@ -382,7 +421,7 @@ async def test_a_process_that_dies_leaves_a_reason_and_the_next_call_tries_again
     async def dies(*_args: object, **_more: object) -> None:
         raise Unavailable("REPORT_NOT_MADE")
 
-    monkeypatch.setattr(desk_module, "make_in_process", dies)
+    monkeypatch.setattr(workshop, "make_in_process", dies)
     report_id = await create(ward, desk)
     found = await desk.get(TENANT, report_id)
     while found.making.task is not None:
@@ -390,7 +429,7 @@ async def test_a_process_that_dies_leaves_a_reason_and_the_next_call_tries_again
     found = await desk.get(TENANT, report_id)
     assert found.making.failure == "REPORT_NOT_MADE"
     assert not found.ready
-    monkeypatch.setattr(desk_module, "make_in_process", real)
+    monkeypatch.setattr(workshop, "make_in_process", real)
     call = desk.prepare(ward.auditor.principal, report_id, ward.auditor.key_id)
     assert await refusal(call) == "REPORT_NOT_READY"
     await made(desk, report_id)

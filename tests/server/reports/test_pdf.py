@@ -16,15 +16,16 @@ import pikepdf
 import pypdfium2
 import pytest
 from attending.ledger.report_signature import MEANING
+from attending.ledger.verify.registers import Asked
 from attending.ledger.verify.statistics import figure_lines, statistics_of
+from attending.server.reports import printed
 from attending.server.reports import source as source_module
-from attending.server.reports import typeset
 from attending.server.reports.annexes import leaf_command
 from attending.server.reports.blocks import folded
 from attending.server.reports.particulars import Kind, Particulars, SignedOff
 from attending.server.reports.pdf import draw_pages, make_pdf
+from attending.server.reports.printed import plain
 from attending.server.reports.source import read_source
-from attending.server.reports.typeset import plain
 
 from tests.ledger.verify.conftest import LogBuilder
 from tests.ledger.verify.test_statistics import busy, entries_of
@@ -48,7 +49,12 @@ def log() -> LogBuilder:
     return busy(made)
 
 
-def about(log: LogBuilder, kind: Kind = Kind.REGULATOR, **more: Any) -> Particulars:
+def about(
+    log: LogBuilder,
+    kind: Kind = Kind.REGULATOR,
+    asked: Asked = Asked(until="2027-01-01T00:00:00.000000Z"),
+    **more: Any,
+) -> Particulars:
     return Particulars(
         report_id="rpt_" + "0" * 32,
         kind=kind,
@@ -58,6 +64,7 @@ def about(log: LogBuilder, kind: Kind = Kind.REGULATOR, **more: Any) -> Particul
         requested_at="2026-11-28T10:00:00.000000Z",
         scope=(("Period", "the whole log"),),
         verifier_key=str(log.vkey),
+        asked=asked,
         **more,
     )
 
@@ -268,7 +275,7 @@ def test_what_comes_from_outside_is_text_and_stays_on_the_page(
 
 
 def test_every_character_that_is_shown_has_a_shape(log: LogBuilder, tmp_path: Path) -> None:
-    every = "".join(sorted(typeset._SHOWN))
+    every = "".join(sorted(printed._SHOWN))
     assert plain(every) == every
     names = tuple((f"n{start}", every[start : start + 60]) for start in range(0, len(every), 60))
     bundle = log.full(tmp_path / "b.attending", figures=True)
@@ -288,7 +295,7 @@ def test_the_trace_can_be_redone_with_standard_tools(log: LogBuilder, tmp_path: 
     path = made(log, tmp_path)
     text = text_of(path)
     [line] = re.findall(r"sed -n '(\d+)p'", text)
-    source = read_source(tmp_path / "b.attending", log.vkey, tmp_path / "r.csv")
+    source = read_source(tmp_path / "b.attending", log.vkey, tmp_path / "r.csv", about(log).asked)
     with zipfile.ZipFile(tmp_path / "b.attending") as archive:
         archive.extract("entries.jsonl", tmp_path)
     command = leaf_command(int(line)).replace("unzip -p bundle.attending entries.jsonl", "cat entries.jsonl")

@@ -24,6 +24,7 @@ from attending.ledger.verify.pdf.document import MAX_FILE_BYTES, Document
 from attending.ledger.verify.pdf.stamp import parse_token
 from attending.ledger.verify.pdf.syntax import parse_object
 from attending.ledger.verify.pdf.verify import verify_report
+from attending.ledger.verify.registers import Asked
 from attending.ledger.verify.report import Status
 from attending.server.reports.particulars import Kind
 from cryptography import x509
@@ -33,7 +34,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
-from tests.ledger.verify.conftest import LogBuilder
+from tests.ledger.verify.conftest import POLICY_HASH, LogBuilder
 from tests.ledger.verify.test_main import BLOCKED, HEAVY
 from tests.server.reports.authorities import (
     NOW,
@@ -362,6 +363,47 @@ def test_an_attached_table_that_was_edited_fails_v20(
         stream.write(changed if changed != data else data + b"999,,late_reply,,,,\r\n")
 
     path = forged(office, edited(report, tmp_path / "edited.pdf", edit), tmp_path / "bad.pdf")
+    assert failed(verified(log, path, office.anchors)) == {"V20"}
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("rows.jsonl", b'"output"', b'"change"'),
+        ("rows.jsonl", b'"version":"deadbeef"', b'"version":"deadbeee"'),
+        ("rows.jsonl", b'"until":"2027', b'"until":"2026-11-01 7'),
+        ("rows.jsonl", b"\n", b""),
+        ("rows.jsonl", b'"columns":["list",', b'"columns":["list","list",'),
+        ("rows.csv", b"in_use,", b"in_force,"),
+    ],
+)
+def test_a_register_that_was_edited_fails_v20(
+    log: LogBuilder, office: Office, tmp_path: Path, name: str, before: bytes, after: bytes
+) -> None:
+    asked = Asked(until="2027-01-01T00:00:00.000000Z", version=POLICY_HASH)
+
+    def edit(pdf: pikepdf.Pdf) -> None:
+        stream = attachment(pdf, name)
+        data = stream.read_bytes()
+        changed = data.replace(before.replace(b"deadbeef", POLICY_HASH.encode()), after)
+        assert changed != data
+        stream.write(changed)
+
+    pages = made(log, tmp_path, Kind.CHANGE, asked=asked)
+    path = forged(office, edited(pages, tmp_path / "edited.pdf", edit), tmp_path / "bad.pdf")
+    found = verified(log, path, office.anchors)
+    if b"columns" in before:
+        assert (failed(found), open_checks(found)) == (set(), {"V20"})
+    else:
+        assert failed(found) == {"V20"}
+
+
+def test_a_register_without_its_other_form_fails_v20(log: LogBuilder, office: Office, tmp_path: Path) -> None:
+    def without(pdf: pikepdf.Pdf) -> None:
+        del pdf.attachments["rows.csv"]
+
+    pages = made(log, tmp_path, Kind.CHANGE)
+    path = forged(office, edited(pages, tmp_path / "without.pdf", without), tmp_path / "bad.pdf")
     assert failed(verified(log, path, office.anchors)) == {"V20"}
 
 

@@ -105,9 +105,10 @@ def register_csv(lines: Iterable[Line]) -> Iterator[bytes]:
     """
     for cells in (COLUMNS, *lines):
         out = io.StringIO()
-        csv.writer(out, lineterminator="\r\n").writerow([_inert(str(cell)) for cell in cells])
+        csv.writer(out, lineterminator="\r\n").writerow([inert(str(cell)) for cell in cells])
         yield out.getvalue().encode()
 
 
-def _inert(cell: str) -> str:
+def inert(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
     return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

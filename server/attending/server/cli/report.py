@@ -46,6 +46,7 @@ def report() -> None:
         "attending report create --from 2026-11-01 --to 2026-12-01 --purpose regulator_request --wait",
         "attending report create --kind dossier --inference inf_0123456789abcdef0123456789abcdef",
         "attending report create --policy discharge-plan --clinician dr-rivera",
+        "attending report create --kind change --to 2026-12-01 --version guideline-42 --wait",
     ),
 )
 @click.option(
@@ -59,6 +60,9 @@ def report() -> None:
 @click.option("--model", default="", help="Only inferences that this model answered.")
 @click.option("--subject", default="", help="Only inferences about this person, by pseudonym.")
 @click.option("--clinician", default="", help="Only inferences that this person signed.")
+@click.option(
+    "--version", default="", help="Of a change report: whose outputs it lists, a hash, name or document."
+)
 @purpose_option
 @click.option("--wait", is_flag=True, help="Return when the draft is there.")
 @json_option

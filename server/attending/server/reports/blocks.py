@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import segno
-from attending.server.reports.typeset import clipped, plain
+from attending.server.reports.printed import clipped, plain
 
 Block = Mapping[str, Any]
 _WIDE = frozenset("WMmw@%&ŒÆœæ—…™‰ЖШЩЮФжшщюф")

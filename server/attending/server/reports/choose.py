@@ -17,6 +17,9 @@ from sqlalchemy import select
 
 MOST_CHOSEN: Final = 1_000
 """Inferences of a choice: their ids stand in one entry."""
+_OF_INFERENCES: Final = ("inference_id", "policy", "prompt_version", "model", "subject", "clinician")
+WORDS: Final = (*_OF_INFERENCES, "version")
+"""Everything that narrows a choice besides its times."""
 _INFERENCES, _SIGNATURES = projections.inference, projections.review_signature
 
 
@@ -34,12 +37,18 @@ class Choice:
     """A pseudonym."""
     clinician: str = ""
     """Who signed."""
+    version: str = ""
+    """Of what a change report looks for: a hash, a name, or a document."""
 
     @property
     def chosen(self) -> dict[str, str]:
         """What narrows it besides the times, by name."""
-        names = ("inference_id", "policy", "prompt_version", "model", "subject", "clinician")
-        return {name: getattr(self, name) for name in names if getattr(self, name)}
+        return {name: getattr(self, name) for name in WORDS if getattr(self, name)}
+
+    @property
+    def of_inferences(self) -> bool:
+        """Whether it chooses inferences."""
+        return not self.chosen.keys().isdisjoint(_OF_INFERENCES)
 
     def body(self) -> dict[str, Any]:
         """For the entry."""

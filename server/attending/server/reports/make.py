@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from attending.ledger.verify.registers import Asked
 from attending.server.errors import Unavailable
 from attending.server.reports.particulars import Kind, Particulars, SignedOff
 
@@ -76,9 +77,11 @@ def main() -> int:
     about = order["about"]
     signed = about.pop("signed_off")
     scope = tuple((name, value) for name, value in about.pop("scope"))
+    asked = about.pop("asked")
     particulars = Particulars(
         **{**about, "kind": Kind(about["kind"])},
         scope=scope,
+        asked=Asked(**{**asked, "subjects": tuple(asked["subjects"])}),
         signed_off=None if signed is None else SignedOff(**signed),
     )
     out = Path(order["out"])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+
+from attending.ledger.verify.registers import Asked
 
 
 class Kind(StrEnum):
@@ -15,12 +15,8 @@ class Kind(StrEnum):
     """A period or a choice of inferences, with every figure."""
     DOSSIER = "dossier"
     """One inference: what made it, what was checked, who signed."""
-
-
-TITLES: Final[Mapping[Kind, str]] = {
-    Kind.REGULATOR: "Regulator report",
-    Kind.DOSSIER: "Dossier of one output",
-}
+    CHANGE = "change"
+    """What was in force at a time, what changed before, which outputs saw a version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +36,9 @@ class SignedOff:
 
 @dataclass(frozen=True, slots=True)
 class Particulars:
-    """`scope` are (what, which) of everything that was asked for; `requested_at` canonical."""
+    """`scope` are (what, which) of everything that was asked for, `asked` the same for its register; `requested_at`
+    canonical.
+    """
 
     report_id: str
     kind: Kind
@@ -50,5 +48,6 @@ class Particulars:
     requested_at: str
     scope: tuple[tuple[str, str], ...]
     verifier_key: str
+    asked: Asked
     embedded: bool = False
     signed_off: SignedOff | None = None

@@ -6,28 +6,26 @@ import base64
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
 from attending.ledger.note import VerifierKey
 from attending.ledger.verify.bundle import Progress
+from attending.ledger.verify.registers import REGISTERS
 from attending.server import clock
-from attending.server.reports import annexes, dossier, regulator
+from attending.server.reports import annexes
 from attending.server.reports import cover as first
 from attending.server.reports.blocks import Block
-from attending.server.reports.particulars import TITLES, Kind, Particulars
+from attending.server.reports.kinds import KINDS
+from attending.server.reports.particulars import Particulars
+from attending.server.reports.printed import plain
 from attending.server.reports.source import Source, read_source
-from attending.server.reports.typeset import Attachment, draw, plain, typeset
+from attending.server.reports.typeset import Attachment, draw, typeset
 
 TEMPLATE: Final = "report.typ"
 STATISTICS: Final = "statistics.json"
 REGISTER: Final = "register.csv"
-
-_SECTIONS: Final[dict[Kind, Callable[[Source], Iterable[Block]]]] = {
-    Kind.REGULATOR: regulator.sections,
-    Kind.DOSSIER: dossier.sections,
-}
+ROWS: Final = "rows.jsonl"
 
 
 def make_pdf(
@@ -61,14 +59,31 @@ def draw_pages(
 def _make(
     bundle: Path, about: Particulars, work: Path, inference: str | None, progress: Progress | None
 ) -> tuple[dict[str, Any], list[Attachment]]:
-    register, statistics = work / REGISTER, work / STATISTICS
-    key = VerifierKey.parse(about.verifier_key)
-    source = read_source(bundle, key, register, inference=inference, progress=progress)
+    exceptions, statistics, rows = work / REGISTER, work / STATISTICS, work / ROWS
+    kind = KINDS[about.kind]
+    source = read_source(
+        bundle,
+        VerifierKey.parse(about.verifier_key),
+        exceptions,
+        about.asked,
+        register=REGISTERS[kind.register] if kind.register else None,
+        rows=rows,
+        inference=inference,
+        progress=progress,
+    )
     statistics.write_bytes(source.statistics_json)
     attachments = [
         Attachment(STATISTICS, statistics, "application/json", "data", "Every figure of this report"),
-        Attachment(REGISTER, register, "text/csv", "supplement", "Every exception, a line each"),
+        Attachment(REGISTER, exceptions, "text/csv", "supplement", "Every exception, a line each"),
     ]
+    if kind.register:
+        sheet = rows.with_suffix(".csv")
+        attachments += [
+            Attachment(
+                ROWS, rows, "application/x-ndjson", "data", "The register: what was asked, then every row"
+            ),
+            Attachment(sheet.name, sheet, "text/csv", "supplement", "The same rows, for a spreadsheet"),
+        ]
     if source.attached:
         what = "The evidence: entries, proofs, signed head"
         attachments.insert(0, Attachment(first.BUNDLE, bundle, "application/zip", "source", what))
@@ -81,7 +96,7 @@ def _make(
         *first.cover(source, about),
         *first.signature(about),
         *first.limits(source, about),
-        *_SECTIONS[about.kind](source),
+        *kind.sections(source),
         *annexes.trace(source),
         *annexes.checks(source),
         *annexes.attached(source, files),
@@ -91,7 +106,7 @@ def _make(
 
 
 def _document(source: Source, about: Particulars, blocks: list[Block]) -> dict[str, Any]:
-    head, title = source.head, TITLES[about.kind]
+    head, title = source.head, KINDS[about.kind].title
     made = clock.parse(about.requested_at)
     root = base64.b64encode(head.root).decode()
     state = "DRAFT, not signed" if about.signed_off is None else f"Signed off {about.signed_off.time[:10]}"

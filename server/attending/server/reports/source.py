@@ -29,6 +29,9 @@ from attending.ledger.verify.manifest import (
     parse_manifest,
 )
 from attending.ledger.verify.register import Line, line_of, register_csv
+from attending.ledger.verify.registers import Asked, Register, Row
+from attending.ledger.verify.registers.changes import CHANGES
+from attending.ledger.verify.registers.register import as_csv, as_json
 from attending.ledger.verify.report import Report
 from attending.ledger.verify.statistics import MAX_BYTES, EntryStatistics, statistics_json
 
@@ -62,6 +65,22 @@ class Gathered:
     """Its entries, each with the number of its line in the bundle, from 1."""
 
 
+@dataclass
+class Rows:
+    """The rows of a report's register: of each list the first MOST_LINES, and how many there are."""
+
+    shown: dict[str, list[Row]] = field(default_factory=dict)
+    totals: dict[str, int] = field(default_factory=dict)
+
+    def of(self, name: str) -> list[Row]:
+        """Those of a list that are printed."""
+        return self.shown.get(name, [])
+
+    def total(self, name: str) -> int:
+        """How many a list has."""
+        return self.totals.get(name, 0)
+
+
 @dataclass(frozen=True)
 class Source:
     """A bundle, what was gathered from it, and what the verifier says of it."""
@@ -73,6 +92,9 @@ class Source:
     head: UnverifiedCheckpoint
     report: Report
     gathered: Gathered
+    asked: Asked
+    rows: Rows = field(default_factory=Rows)
+    """Of the report's own register, where its kind has one."""
 
     @property
     def attached(self) -> bool:
@@ -85,29 +107,23 @@ class Source:
         return statistics_json(self.gathered.statistics)
 
 
-CHANGES: Final = frozenset(
-    {
-        *("policy.activated", "policy.retired", "policy.version"),
-        *("knowledge.activated", "knowledge.rejudged"),
-        *("prompt.version", "prompt.label"),
-        *("model.registered", "model.approved", "model.retired"),
-        *("rag.version", "document.registered", "document.withdrawn"),
-        *("key.rotated", "system.halted", "system.resumed", "eval.completed"),
-    }
-)
 _INCIDENTS: Final = frozenset({"incident.opened", "incident.closed"})
 
 
 def read_source(
     path: Path,
     key: VerifierKey,
-    register: Path,
+    exceptions: Path,
+    asked: Asked,
     *,
+    register: Register | None = None,
+    rows: Path | None = None,
     inference: str | None = None,
     progress: Progress | None = None,
 ) -> Source:
     """Reads and verifies the bundle at `path` under the log's `key`, and writes its register of exceptions as CSV to
-    `register`. `inference` names the one that a dossier is about.
+    `exceptions`, the rows of `register` as JSON lines to `rows` and as CSV beside it. `inference` names the one that a
+    dossier is about.
 
     Raises VerificationError where it is no bundle, OSError.
     """
@@ -116,15 +132,18 @@ def read_source(
     try:
         manifest = parse_manifest(containers.read(container, MANIFEST, MAX_MANIFEST_BYTES))
         head = parse_checkpoint(containers.read(container, CHECKPOINT, MAX_NOTE_BYTES))
-        gathered = _gather(_entries(container), register)
+        gathered = _gather(_entries(container), exceptions)
         gathered.traced = inference or gathered.traced
         if gathered.traced is not None:
             gathered.trace = _trace(container, gathered.traced)
+        listed = Rows()
+        if register is not None and rows is not None:
+            listed = _list(_entries(container), register, asked, rows)
     finally:
         container.close()
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Source(path, digest, path.stat().st_size, manifest, head, report, gathered)
+    return Source(path, digest, path.stat().st_size, manifest, head, report, gathered, asked, listed)
 
 
 def statistics_in(path: Path) -> bytes:
@@ -139,6 +158,21 @@ def statistics_in(path: Path) -> bytes:
 def _entries(container: Container) -> Iterator[Entry]:
     for line in containers.lines(container.chunks(ENTRIES), MAX_ENTRY_BYTES):
         yield parse_entry(line)
+
+
+def _list(entries: Iterator[Entry], register: Register, asked: Asked, path: Path) -> Rows:
+    listed = Rows()
+    with path.open("wb") as lines, path.with_suffix(".csv").open("wb") as sheet:
+        lines.write(register.head(asked))
+        sheet.write(as_csv(register.columns))
+        for row in register.rows(entries, asked):
+            lines.write(as_json(row))
+            sheet.write(as_csv(row))
+            name = str(row[0])
+            listed.totals[name] = listed.total(name) + 1
+            if listed.total(name) <= MOST_LINES:
+                listed.shown.setdefault(name, []).append(row)
+    return listed
 
 
 def _gather(entries: Iterator[Entry], register: Path) -> Gathered:

@@ -20,10 +20,12 @@ from attending.server.auth.context import current_principal
 from attending.server.errors import InvalidRequest
 from attending.server.phi.access import PhiAccess
 from attending.server.phi.purpose import OF_EXPORT, Purpose
-from attending.server.reports.choose import Choice
-from attending.server.reports.desk import BUNDLE, DRAFT, ISSUED_PDF, Report, ReportDesk
+from attending.server.reports.choose import WORDS, Choice
+from attending.server.reports.desk import Report, ReportDesk
 from attending.server.reports.export import Exporter, ExportOrder
+from attending.server.reports.kinds import scope_violations
 from attending.server.reports.particulars import Kind
+from attending.server.reports.workshop import BUNDLE, DRAFT, ISSUED_PDF
 from attending.server.rpc import Context
 from attending.server.services.begun import begun, once_of
 from attending.server.services.paging import page_offset
@@ -38,10 +40,7 @@ MAX_WORD: Final = 128
 MAX_SIGNATURE_BYTES: Final = 72
 _SUBJECT: Final = re.compile(r"sub_[A-Za-z2-7]{26}")
 _PURPOSES: Final = "must be one of " + ", ".join(sorted(OF_EXPORT))
-_KINDS: Final = {
-    report_pb2.REPORT_KIND_REGULATOR: Kind.REGULATOR,
-    report_pb2.REPORT_KIND_DOSSIER: Kind.DOSSIER,
-}
+_KINDS: Final = {report_pb2.ReportKind.Value(f"REPORT_KIND_{kind.name}"): kind for kind in Kind}
 _KIND_NUMBERS: Final = {kind: number for number, kind in _KINDS.items()}
 _STATES: Final = {
     "signed_off": report_pb2.REPORT_STATE_SIGNED_OFF,
@@ -134,8 +133,9 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
         if purpose is None:
             v.add("purpose", _PURPOSES)
         choice = _choice(request.scope, v)
-        if kind is Kind.DOSSIER and set(choice.chosen) != {"inference_id"}:
-            v.add("scope", "must name one inference, and nothing else, for a dossier")
+        if kind is not None:
+            for field, expected in scope_violations(kind, choice.chosen):
+                v.add(field, expected)
         v.raise_if_any()
         assert kind is not None
         assert purpose is not None
@@ -223,7 +223,7 @@ async def _leave(manager: AbstractAsyncContextManager[Path], opening: asyncio.Fu
 
 def _choice(scope: report_pb2.ReportScope, v: Violations) -> Choice:
     words = {}
-    for name in ("inference_id", "policy", "prompt_version", "model", "subject", "clinician"):
+    for name in WORDS:
         words[name] = value = getattr(scope, name)
         if len(value) > MAX_WORD or not value.isprintable():
             v.add(f"scope.{name}", f"must be at most {MAX_WORD} printable characters")

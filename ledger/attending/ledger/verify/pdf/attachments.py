@@ -13,6 +13,8 @@ from attending.ledger.verify.pdf.syntax import Name, wrong
 BUNDLE: Final = "bundle.attending"
 STATISTICS: Final = "statistics.json"
 REGISTER: Final = "register.csv"
+ROWS: Final = "rows.jsonl"
+SHEET: Final = "rows.csv"
 MAX_ATTACHMENTS: Final = 32
 _MAX_NODES: Final = 256
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}", re.ASCII)

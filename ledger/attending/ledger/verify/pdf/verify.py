@@ -31,6 +31,7 @@ from attending.ledger.verify.manifest import CHECKPOINT, ENTRIES
 from attending.ledger.verify.pdf import attachments as attached
 from attending.ledger.verify.pdf import text
 from attending.ledger.verify.pdf.document import MAGIC, Document, Stream
+from attending.ledger.verify.pdf.rows import check_rows
 from attending.ledger.verify.pdf.seal import SealAnchors, check_seal
 from attending.ledger.verify.register import line_of, register_csv
 from attending.ledger.verify.report import (
@@ -200,6 +201,7 @@ def _check_figures(
     try:
         for row in register_csv(filter(None, map(line_of, _counting(container, counted)))):
             register.update(row)
+        check_rows(document, files, _entries(container), findings)
     except VerificationError as err:
         findings.doubt("V20", f"entries do not read: {err.detail}")
         return
@@ -212,13 +214,17 @@ def _check_figures(
     if (path := _unprinted(printed, lines)) is not None:
         findings.fail("V20", f"`{path}` is not printed as the entries give it")
     findings.passed(
-        "V20", f"{len(lines)} figures are printed, attached and those of the entries; register too"
+        "V20", f"{len(lines)} figures are printed, attached and those of the entries; registers too"
     )
 
 
-def _counting(container: Container, counted: figures.EntryStatistics) -> Iterator[Entry]:
+def _entries(container: Container) -> Iterator[Entry]:
     for line in containers.lines(container.chunks(ENTRIES), MAX_ENTRY_BYTES):
-        entry = parse_entry(line)
+        yield parse_entry(line)
+
+
+def _counting(container: Container, counted: figures.EntryStatistics) -> Iterator[Entry]:
+    for entry in _entries(container):
         counted.visit(entry)
         yield entry
 

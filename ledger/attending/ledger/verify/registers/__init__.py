@@ -1,0 +1,13 @@
+"""Registers: what one kind of report lists, as a pure function of the entries of its bundle and of what was asked.
+
+Standard library only: whoever holds the bundle makes the rows again, as V20 does for `rows.jsonl` of a report.
+"""
+
+from attending.ledger.verify.registers import changes
+from attending.ledger.verify.registers.asked import Asked, parse_asked
+from attending.ledger.verify.registers.register import Register, Row
+
+REGISTERS = {one.name: one for one in (changes.REGISTER,)}
+"""Every register, by name."""
+
+__all__ = ["REGISTERS", "Asked", "Register", "Row", "parse_asked"]

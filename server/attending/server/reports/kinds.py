@@ -1,0 +1,74 @@
+"""The kinds of report: for each the evidence, what it may and must be narrowed by, its register and its pages.
+
+A further kind is a register in `attending.ledger.verify.registers`, a module of sections here, and a line of this
+table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from attending.server.reports import change, dossier, regulator
+from attending.server.reports.blocks import Block
+from attending.server.reports.particulars import Kind
+from attending.server.reports.source import Source
+
+
+class Evidence(StrEnum):
+    """Which entries the bundle of a report holds."""
+
+    CHOICE = "choice"
+    """Those of a period, or of inferences that are chosen."""
+    FROM_START = "from_start"
+    """All up to the end of the period: what stood at a time rests on everything before it."""
+
+
+_INFERENCES: Final = frozenset({"inference_id", "policy", "prompt_version", "model", "subject", "clinician"})
+
+
+@dataclass(frozen=True, slots=True)
+class ReportKind:
+    """`narrows` are the fields of the scope that it takes besides times, `needs` those that it must have;
+    `register` names the rows that go with it, besides the exceptions; `right` is an action that is asked for besides
+    `createReport`.
+    """
+
+    title: str
+    evidence: Evidence
+    sections: Callable[[Source], Iterable[Block]]
+    narrows: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
+    register: str | None = None
+    right: str | None = None
+
+
+KINDS: Final[Mapping[Kind, ReportKind]] = {
+    Kind.REGULATOR: ReportKind("Regulator report", Evidence.CHOICE, regulator.sections, narrows=_INFERENCES),
+    Kind.DOSSIER: ReportKind(
+        "Dossier of one output",
+        Evidence.CHOICE,
+        dossier.sections,
+        narrows=frozenset({"inference_id"}),
+        needs=frozenset({"inference_id"}),
+    ),
+    Kind.CHANGE: ReportKind(
+        "Change report",
+        Evidence.FROM_START,
+        change.sections,
+        narrows=frozenset({"version"}),
+        register="change",
+    ),
+}
+
+
+def scope_violations(kind: Kind, given: Iterable[str]) -> list[tuple[str, str]]:
+    """What is wrong with the fields of a scope (times apart) that a report of that kind is asked for with."""
+    about, fields = KINDS[kind], frozenset(given)
+    found = [(f"scope.{name}", f"is required for `{kind.value}`") for name in sorted(about.needs - fields)]
+    found += [
+        (f"scope.{name}", f"has no meaning for `{kind.value}`") for name in sorted(fields - about.narrows)
+    ]
+    return found
