@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from attending.ledger.canonical import parse_canonical
@@ -50,8 +52,8 @@ def entries(log: LogBuilder) -> Iterator[Entry]:
     return map(parse_entry, log.entries)
 
 
-def rows(log: LogBuilder, **asked: str) -> list[Row]:
-    return list(REGISTERS["change"].rows(entries(log), Asked(**{"until": NEVER, **asked})))
+def rows(log: LogBuilder, **asked: Any) -> list[Row]:
+    return list(REGISTERS["change"].rows(entries(log), replace(Asked(until=NEVER), **asked)))
 
 
 def of(found: list[Row], name: str) -> list[Row]:
@@ -140,7 +142,7 @@ def test_what_was_asked_is_read_again_as_it_was_written() -> None:
     asked = Asked(until=format_time(LogBuilder().clock), subjects=("sub_" + "a2" * 13,), version="x")
     assert parse_asked(asked.to_json()) == asked
     [line, _rest] = REGISTERS["change"].head(asked).split(b"\n")
-    assert parse_canonical(line)["name"] == "change"  # type: ignore[index,call-overload]
+    assert parse_canonical(line)["name"] == "change"
 
 
 @pytest.mark.parametrize(
