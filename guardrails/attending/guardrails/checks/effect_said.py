@@ -11,7 +11,9 @@ interact", "no need to report bruising"), tell of nothing. Not for what is major
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure
@@ -91,9 +93,26 @@ def effect_said(case: Case, first: Exposure, second: Exposure, facts: Sequence[I
     one, other = _sentences(case, first), _sentences(case, second)
     if any(_owned(match) for said in one & other for match in _PAIR_SAID.finditer(said)):
         return True
-    if any(_owned(match) for words in effects for said in _watching(case) for match in words.finditer(said)):
-        return True
-    return any(_tells(words, said) for words in effects for said in one | other)
+    return any(
+        _watched_for(case, words) or _told_of(case, words, first) or _told_of(case, words, second)
+        for words in effects
+    )
+
+
+def _watched_for(case: Case, words: re.Pattern[str]) -> bool:
+    """Whether somebody watches for an effect, whichever pair has it."""
+    return case.once(
+        ("watched for", words),
+        lambda: any(_owned(match) for said in _watching(case) for match in words.finditer(said)),
+    )
+
+
+def _told_of(case: Case, words: re.Pattern[str], exposure: Exposure) -> bool:
+    """Whether a sentence that names the drug tells of an effect, whichever pair has it."""
+    return case.once(
+        ("told of", words, exposure.drug),
+        lambda: any(_tells(words, said) for said in _sentences(case, exposure)),
+    )
 
 
 def _tells(words: re.Pattern[str], said: str) -> bool:
@@ -130,10 +149,15 @@ def _sentences(case: Case, exposure: Exposure) -> frozenset[str]:
 def _without_names(case: Case, start: int, end: int) -> str:
     """A part of the output without the names of its drugs: "potassium citrate" says nothing of the potassium."""
     text = case.judged.output[start:end]
-    for span in {s.mention.span for s in case.output.statements}:
-        low, high = max(0, span.start - start), min(len(text), span.end - start)
-        if low < high:
-            text = text[:low] + "~" * (high - low) + text[high:]
+    spans = case.once(
+        "names of drugs",
+        lambda: sorted({(s.mention.span.start, s.mention.span.end) for s in case.output.statements}),
+    )
+    # Names do not overlap: in order of their starts is in order of their ends.
+    inside = slice(bisect_right(spans, start, key=itemgetter(1)), bisect_left(spans, (end, 0)))
+    for begins, ends in spans[inside]:
+        low, high = max(0, begins - start), min(len(text), ends - start)
+        text = text[:low] + "~" * (high - low) + text[high:]
     return text
 
 
