@@ -1,0 +1,546 @@
+"""What the entries of a log say to a rule: each kind of rule as something that is shown the entries once, in log order.
+
+A rule counts what it concerns, and of that what holds, what does not, and what cannot be told: where entries may stand
+outside of those shown, before them or between them, or where a time has not run out, what is missing is open, not
+failed. Kept are counts, the first few indexes, and what is waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from attending.ledger.entry import Entry, format_time, parse_time
+from attending.ledger.errors import VerificationError
+from attending.server.controls.language import (
+    WHOLE_LOG,
+    Condition,
+    Conditions,
+    Duration,
+    EachFollowed,
+    EachHas,
+    EachPreceded,
+    Join,
+    NoneAfter,
+    NoneOf,
+    Reaches,
+    Regularly,
+    Rule,
+    Select,
+    Some,
+    Unique,
+)
+
+MOST_INDEXES: Final = 5
+_ABSENT: Final = object()
+Read = Callable[[Entry], object]
+Test = Callable[[Entry], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What is known of the entries that were shown."""
+
+    whole: bool
+    """From the log's first entry on, without a gap."""
+    gaps: bool
+    first_time: str
+    last_time: str
+    first_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a rule found: of `applies` entries that it concerns `met` hold, `failed` do not, and `open` are not decided.
+
+    `evidence` and `failures` are the indexes of the first few.
+    """
+
+    applies: int = 0
+    met: int = 0
+    failed: int = 0
+    open: int = 0
+    needed: int = 1
+    evidence: tuple[int, ...] = ()
+    failures: tuple[int, ...] = ()
+
+    @property
+    def evidenced(self) -> bool:
+        return self.failed == 0 and self.met >= self.needed
+
+
+class Evaluator:
+    """Of one rule. `types` are those of the entries that it has to be shown."""
+
+    types: frozenset[str] = frozenset()
+
+    def __init__(self) -> None:
+        self._applies = self._met = self._failed = 0
+        self._evidence: list[int] = []
+        self._failures: list[int] = []
+
+    def visit(self, entry: Entry) -> None:
+        """Looks at one entry of its types. Never raises, whatever the body holds."""
+        raise NotImplementedError
+
+    def outcome(self, extent: Extent) -> Outcome:
+        """What was found. Called once."""
+        return self._found(0)
+
+    def _hold(self, index: int) -> None:
+        self._met += 1
+        if len(self._evidence) < MOST_INDEXES:
+            self._evidence.append(index)
+
+    def _fail(self, index: int) -> None:
+        self._failed += 1
+        if len(self._failures) < MOST_INDEXES:
+            self._failures.append(index)
+
+    def _open(self) -> Outcome:
+        """Of entries with others between them that were not shown: what decides may be among these."""
+        return Outcome(self._applies, open=self._applies)
+
+    def _of_a_part(self) -> Outcome:
+        """What fails in a part of a log fails in the whole; that nothing fails has to be seen from the beginning on."""
+        return replace(self._found(self._met), met=0, evidence=())
+
+    def _found(self, undecided: int) -> Outcome:
+        return Outcome(
+            self._applies,
+            self._met,
+            self._failed,
+            undecided,
+            evidence=tuple(self._evidence),
+            failures=tuple(sorted(self._failures)[:MOST_INDEXES]),
+        )
+
+
+class _Some(Evaluator):
+    def __init__(self, rule: Some) -> None:
+        super().__init__()
+        self._is, self._needed = _any_of(rule.some), rule.at_least
+        self.types = _types(rule.some)
+
+    def visit(self, entry: Entry) -> None:
+        if self._is(entry):
+            self._applies += 1
+            self._hold(entry.index)
+
+    def outcome(self, extent: Extent) -> Outcome:
+        return replace(self._found(0), needed=self._needed)
+
+
+class _NoneOf(Evaluator):
+    def __init__(self, rule: NoneOf) -> None:
+        super().__init__()
+        self._is, self._base = _any_of(rule.none), _any_of(rule.among)
+        self.types = _types(rule.none) | _types(rule.among)
+
+    def visit(self, entry: Entry) -> None:
+        base = self._base(entry)
+        self._applies += base
+        if self._is(entry):
+            self._fail(entry.index)
+        elif base:
+            self._hold(entry.index)
+
+
+class _NoneAfter(Evaluator):
+    def __init__(self, rule: NoneAfter) -> None:
+        super().__init__()
+        self._is, self._after = _any_of(rule.none), _any_of(rule.after)
+        self._ends = _any_of(rule.ended_by or ())
+        self.types = _types(rule.none) | _types(rule.after) | _types(rule.ended_by or ())
+        self._may_end = rule.ended_by is not None
+        self._each, self._other = _keys(rule.join)
+        self._standing: set[object] = set()
+
+    def visit(self, entry: Entry) -> None:
+        if self._is(entry):
+            self._applies += 1
+            forbidden = bool(self._standing) and self._each(entry) in self._standing
+            (self._fail if forbidden else self._hold)(entry.index)
+        if self._ends(entry):
+            self._standing.discard(self._other(entry))
+        elif self._after(entry):
+            self._standing.add(self._other(entry))
+
+    def outcome(self, extent: Extent) -> Outcome:
+        if extent.gaps and self._may_end:
+            return self._open()
+        return self._found(0) if extent.whole else self._of_a_part()
+
+
+class _EachHas(Evaluator):
+    def __init__(self, rule: EachHas) -> None:
+        super().__init__()
+        self._is, self._holds = _any_of(rule.each), _all_of(rule.has)
+        self.types = _types(rule.each)
+
+    def visit(self, entry: Entry) -> None:
+        if self._is(entry):
+            self._applies += 1
+            (self._hold if self._holds(entry) else self._fail)(entry.index)
+
+
+class _EachFollowed(Evaluator):
+    def __init__(self, rule: EachFollowed) -> None:
+        super().__init__()
+        self._is, self._answers = _any_of(rule.each), _any_of(rule.followed_by)
+        self.types = _types(rule.each) | _types(rule.followed_by)
+        self._each, self._other = _keys(rule.join)
+        self._differ = None if rule.differ is None else _read(rule.differ)
+        self._due = _due(rule.within, rule.since, rule.until)
+        self._waiting: dict[object, list[tuple[int, str, object]]] = {}
+
+    def visit(self, entry: Entry) -> None:
+        if self._answers(entry) and (waiting := self._waiting.pop(self._other(entry), None)):
+            said = None if self._differ is None else self._differ(entry)
+            still = []
+            for index, due, own in waiting:
+                if self._differ is not None and (own is _ABSENT or said is _ABSENT or own == said):
+                    still.append((index, due, own))
+                else:
+                    (self._hold if entry.time <= due else self._fail)(index)
+            if still:
+                self._waiting[self._other(entry)] = still
+        if self._is(entry):
+            self._applies += 1
+            by, key = self._due(entry), self._each(entry)
+            if by is None or key is None:
+                # Nothing says by when, or what it would be joined with: no answer could be the one.
+                self._fail(entry.index)
+                return
+            own = None if self._differ is None else self._differ(entry)
+            self._waiting.setdefault(key, []).append((entry.index, by, own))
+
+    def outcome(self, extent: Extent) -> Outcome:
+        if extent.gaps and self._failed:
+            return self._open()
+        undecided = 0
+        for waiting in self._waiting.values():
+            for index, due, _own in waiting:
+                if due < extent.last_time and not extent.gaps:
+                    self._fail(index)
+                else:
+                    undecided += 1
+        return self._found(undecided)
+
+
+class _EachPreceded(Evaluator):
+    def __init__(self, rule: EachPreceded) -> None:
+        super().__init__()
+        self._is, self._before = _any_of(rule.each), _any_of(rule.preceded_by)
+        self._ends = _any_of(rule.ended_by or ())
+        self.types = _types(rule.each) | _types(rule.preceded_by) | _types(rule.ended_by or ())
+        self._each, self._other = _keys(rule.join)
+        self._differ = None if rule.differ is None else _read(rule.differ)
+        self._ended: set[object] = set()
+        self._seen: dict[object, tuple[object, ...]] = {}
+        """Of each key up to two values in which the other has to differ: whatever it is, it differs from one of two."""
+        self._missing: list[int] = []
+        self._missing_total = 0
+
+    def visit(self, entry: Entry) -> None:
+        if self._is(entry):
+            self._applies += 1
+            key = self._each(entry)
+            if key is not None and self._precedes(entry, key):
+                self._hold(entry.index)
+            elif key is None or key in self._ended:
+                self._fail(entry.index)
+            else:
+                self._missing_total += 1
+                if len(self._missing) < MOST_INDEXES:
+                    self._missing.append(entry.index)
+        if self._ends(entry):
+            key = self._other(entry)
+            self._seen.pop(key, None)
+            self._ended.add(key)
+        elif self._before(entry) and (key := self._other(entry)) is not None:
+            self._ended.discard(key)
+            known = self._seen.get(key, ())
+            value = None if self._differ is None else self._differ(entry)
+            if value is not _ABSENT and value not in known and len(known) < 2:
+                self._seen[key] = (*known, value)
+
+    def _precedes(self, entry: Entry, key: object) -> bool:
+        known = self._seen.get(key)
+        if known is None or self._differ is None:
+            return known is not None
+        own = self._differ(entry)
+        return own is not _ABSENT and any(value != own for value in known)
+
+    def outcome(self, extent: Extent) -> Outcome:
+        if extent.gaps and self._failed:
+            return self._open()
+        if not extent.whole:
+            # What comes before them may stand outside of what was shown.
+            return self._found(self._missing_total)
+        for index in self._missing:
+            self._fail(index)
+        self._failed += self._missing_total - len(self._missing)
+        return self._found(0)
+
+
+class _Unique(Evaluator):
+    def __init__(self, rule: Unique) -> None:
+        super().__init__()
+        self._is, self._by = _any_of(rule.unique), _key(rule.by)
+        self._per = None if rule.per is None else _key(rule.per)
+        self.types = _types(rule.unique)
+        self._seen: dict[object, object] = {}
+
+    def visit(self, entry: Entry) -> None:
+        if not self._is(entry):
+            return
+        self._applies += 1
+        value, per = self._by(entry), entry.index if self._per is None else self._per(entry)
+        if value is None or per is None or self._seen.setdefault(value, per) != per:
+            self._fail(entry.index)
+        else:
+            self._hold(entry.index)
+
+    def outcome(self, extent: Extent) -> Outcome:
+        return self._found(0) if extent.whole else self._of_a_part()
+
+
+class _Regularly(Evaluator):
+    def __init__(self, rule: Regularly) -> None:
+        super().__init__()
+        self._is, self._every = _any_of(rule.regularly), rule.every.delta
+        self.types = _types(rule.regularly)
+        self._last: Entry | None = None
+        self._first: Entry | None = None
+
+    def visit(self, entry: Entry) -> None:
+        if not self._is(entry):
+            return
+        self._applies += 1
+        if self._last is not None and self._late(self._last.time, entry.time):
+            self._fail(entry.index)
+        else:
+            self._hold(entry.index)
+        self._first, self._last = self._first or entry, entry
+
+    def outcome(self, extent: Extent) -> Outcome:
+        if extent.gaps:
+            return self._open()
+        if self._last is not None and self._late(self._last.time, extent.last_time):
+            self._fail(self._last.index)
+        until = extent.last_time if self._first is None else self._first.time
+        if extent.whole and extent.first_time and self._late(extent.first_time, until):
+            self._fail(extent.first_index if self._first is None else self._first.index)
+        return self._found(0)
+
+    def _late(self, since: str, until: str) -> bool:
+        return parse_time(until) - parse_time(since) > self._every
+
+
+class _Reaches(Evaluator):
+    def __init__(self, rule: Reaches) -> None:
+        super().__init__()
+        self._back = rule.reaches_back.delta
+
+    def outcome(self, extent: Extent) -> Outcome:
+        if not extent.whole or not extent.first_time:
+            return Outcome()
+        if parse_time(extent.last_time) - parse_time(extent.first_time) < self._back:
+            return Outcome(applies=1, open=1)
+        return Outcome(applies=1, met=1, evidence=(extent.first_index,))
+
+
+def evaluator_of(rule: Rule) -> Evaluator:
+    """What evaluates a rule."""
+    match rule:
+        case Some():
+            return _Some(rule)
+        case NoneOf():
+            return _NoneOf(rule)
+        case NoneAfter():
+            return _NoneAfter(rule)
+        case EachHas():
+            return _EachHas(rule)
+        case EachFollowed():
+            return _EachFollowed(rule)
+        case EachPreceded():
+            return _EachPreceded(rule)
+        case Unique():
+            return _Unique(rule)
+        case Regularly():
+            return _Regularly(rule)
+        case Reaches():
+            return _Reaches(rule)
+
+
+# -- fields -------------------------------------------------------------------------------------------------------
+
+
+def _read(path: str) -> Read:
+    """The value of a field, _ABSENT where there is none or it is null."""
+    if path == "commitments":
+        return lambda entry: [one.kind for one in entry.commitments]
+    if not path.startswith("body."):
+        return lambda entry: _given(getattr(entry, path))
+    names = path.split(".")[1:]
+
+    def value(entry: Entry) -> object:
+        found: object = entry.body
+        for name in names:
+            if not isinstance(found, Mapping):
+                return _ABSENT
+            found = found.get(name)
+        return _given(found)
+
+    return value
+
+
+def _given(value: object) -> object:
+    return _ABSENT if value is None else value
+
+
+def _key(path: str) -> Read:
+    """A value to join by, None where there is none: lists and objects are no keys."""
+    if path == WHOLE_LOG:
+        return lambda _entry: ""
+    read = _read(path)
+
+    def key(entry: Entry) -> object:
+        value = read(entry)
+        # 1 and True are one key to Python, and two values in an entry.
+        if type(value) is str:
+            return value
+        return (type(value).__name__, value) if type(value) in (int, bool) else None
+
+    return key
+
+
+def _keys(joins: tuple[Join, ...]) -> tuple[Read, Read]:
+    return _together([_key(one.each) for one in joins]), _together([_key(one.other) for one in joins])
+
+
+def _together(keys: list[Read]) -> Read:
+    if len(keys) == 1:
+        return keys[0]
+
+    def several(entry: Entry) -> object:
+        values = tuple(key(entry) for key in keys)
+        return None if None in values else values
+
+    return several
+
+
+def _due(within: Duration | None, since: str | None, until: str | None) -> Callable[[Entry], str | None]:
+    read = None if since is None and until is None else _read(since or until or "")
+    delta = None if within is None else within.delta
+
+    def due(entry: Entry) -> str | None:
+        told = _ABSENT if read is None else read(entry)
+        if delta is None:
+            return _moment(told)
+        start = entry.time if told is _ABSENT else _moment(told)
+        try:
+            return None if start is None else format_time(parse_time(start) + delta)
+        except OverflowError:
+            return None
+
+    return due
+
+
+def _moment(value: object) -> str | None:
+    try:
+        return format_time(parse_time(value)) if type(value) is str else None
+    except VerificationError:
+        return None
+
+
+# -- conditions ---------------------------------------------------------------------------------------------------
+
+
+def _types(selects: tuple[Select, ...]) -> frozenset[str]:
+    return frozenset(name for one in selects for name in one.types)
+
+
+def _any_of(selects: tuple[Select, ...]) -> Test:
+    by_type: dict[str, list[Test | None]] = {}
+    for one in selects:
+        for name in one.types:
+            by_type.setdefault(name, []).append(None if one.where is None else _all_of(one.where))
+
+    def test(entry: Entry) -> bool:
+        return any(one is None or one(entry) for one in by_type.get(entry.type, ()))
+
+    return test
+
+
+def _all_of(conditions: Conditions) -> Test:
+    tests = [_holds(path, condition) for path, condition in conditions.items()]
+    if len(tests) == 1:
+        return tests[0]
+    return lambda entry: all(test(entry) for test in tests)
+
+
+def _holds(path: str, condition: Condition) -> Test:
+    read = _read(path)
+    tests: list[Callable[[object, Entry], bool]] = []
+    for name in condition.model_fields_set:
+        wanted = getattr(condition, name)
+        if name in ("same_as", "differs_from", "not_after"):
+            tests.append(_compared(name, _read(wanted)))
+        else:
+            tests.append(_fixed(name, wanted))
+
+    def holds(entry: Entry) -> bool:
+        value = read(entry)
+        return all(test(value, entry) for test in tests)
+
+    return holds
+
+
+def _fixed(name: str, wanted: Any) -> Callable[[object, Entry], bool]:
+    match name:
+        case "is_":
+            return lambda value, _entry: _same(value, wanted)
+        case "in_":
+            return lambda value, _entry: any(_same(value, one) for one in wanted)
+        case "not_in":
+            return lambda value, _entry: value is not _ABSENT and not any(_same(value, one) for one in wanted)
+        case "present":
+            return lambda value, _entry: (value is not _ABSENT and value not in ("", [], {})) is wanted
+        case "at_least":
+            return lambda value, _entry: type(value) is int and value >= wanted
+        case "at_most":
+            return lambda value, _entry: type(value) is int and value <= wanted
+        case "starts_with":
+            return lambda value, _entry: type(value) is str and value.startswith(wanted)
+        case "contains":
+            return lambda value, _entry: isinstance(value, list | Mapping) and wanted in value
+        case "lacks":
+            return lambda value, _entry: isinstance(value, list | Mapping) and wanted not in value
+    raise AssertionError(name)
+
+
+def _compared(name: str, other: Read) -> Callable[[object, Entry], bool]:
+    match name:
+        case "same_as":
+            return lambda value, entry: value is not _ABSENT and _same(value, other(entry))
+        case "differs_from":
+            return lambda value, entry: _both(value, other(entry)) and not _same(value, other(entry))
+        case _:
+
+            def not_after(value: object, entry: Entry) -> bool:
+                own, limit = _moment(value), _moment(other(entry))
+                return own is not None and limit is not None and own <= limit
+
+            return not_after
+
+
+def _both(value: object, other: object) -> bool:
+    return value is not _ABSENT and other is not _ABSENT
+
+
+def _same(value: object, other: object) -> bool:
+    # True is 1 to Python.
+    return type(value) is type(other) and value == other
