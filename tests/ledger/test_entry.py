@@ -223,7 +223,7 @@ def test_controls_that_entries_evidence_have_a_type() -> None:
         "AI Act 73 incidents": ("incident.opened", "incident.closed"),
         "GDPR 17 erasure": ("subject.erased", "hold.placed", "hold.lifted"),
         "HTI-1 feedback": ("feedback.recorded",),
-        "completeness against bypass": ("inference.reconciled",),
+        "completeness against bypass": ("usage.reconciled",),
         "vendor changes": ("model.registered", "model.retired"),
         "signed report": ("report.issued", "access.exported"),
     }  # fmt: skip

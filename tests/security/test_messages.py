@@ -173,7 +173,10 @@ class Attacker:
 
     def attempt(self, chance: random.Random, method: str) -> None:
         seconds = 2.0 if "Watch" in method or "Stream" in method else 30.0
-        messages = [request(chance, method) for _ in range(3 if method.endswith("/AppendStream") else 1)]
+        messages = [
+            request(chance, method)
+            for _ in range(3 if method.endswith(("/AppendStream", "/ReconcileUsage")) else 1)
+        ]
         self.outcomes[self.ask(self.role(chance, method), method, messages, seconds)] += 1
 
 

@@ -51,6 +51,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "sla": "defined breached recovered",
     "report": "requested signed_off issued disclosed",
     "disclosure": "recorded suspended",
+    "usage": "reconciled",
     "incident": "opened closed",
     "finding": "suppressed",
     "notice": "sent due settled retried tested",

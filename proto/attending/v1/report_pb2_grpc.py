@@ -70,6 +70,11 @@ class ReportServiceStub:
                 request_serializer=attending_dot_v1_dot_report__pb2.IssueReportRequest.SerializeToString,
                 response_deserializer=attending_dot_v1_dot_report__pb2.IssueReportResponse.FromString,
                 _registered_method=True)
+        self.ReconcileUsage = channel.stream_unary(
+                '/attending.v1.ReportService/ReconcileUsage',
+                request_serializer=attending_dot_v1_dot_report__pb2.ReconcileUsageRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_report__pb2.ReconcileUsageResponse.FromString,
+                _registered_method=True)
         self.DownloadReport = channel.unary_stream(
                 '/attending.v1.ReportService/DownloadReport',
                 request_serializer=attending_dot_v1_dot_report__pb2.DownloadReportRequest.SerializeToString,
@@ -130,6 +135,14 @@ class ReportServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReconcileUsage(self, request_iterator, context):
+        """Required. Compares a provider's own records of use with the calls of the log. The first message opens, those after it
+        hold the records, in the order of the file; what was found is on record when it returns.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DownloadReport(self, request, context):
         """Required. Streams a file of a report; that it was given is on record before.
         """
@@ -174,6 +187,11 @@ def add_ReportServiceServicer_to_server(servicer, server):
                     servicer.IssueReport,
                     request_deserializer=attending_dot_v1_dot_report__pb2.IssueReportRequest.FromString,
                     response_serializer=attending_dot_v1_dot_report__pb2.IssueReportResponse.SerializeToString,
+            ),
+            'ReconcileUsage': grpc.stream_unary_rpc_method_handler(
+                    servicer.ReconcileUsage,
+                    request_deserializer=attending_dot_v1_dot_report__pb2.ReconcileUsageRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_report__pb2.ReconcileUsageResponse.SerializeToString,
             ),
             'DownloadReport': grpc.unary_stream_rpc_method_handler(
                     servicer.DownloadReport,
@@ -371,6 +389,33 @@ class ReportService:
             '/attending.v1.ReportService/IssueReport',
             attending_dot_v1_dot_report__pb2.IssueReportRequest.SerializeToString,
             attending_dot_v1_dot_report__pb2.IssueReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReconcileUsage(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/attending.v1.ReportService/ReconcileUsage',
+            attending_dot_v1_dot_report__pb2.ReconcileUsageRequest.SerializeToString,
+            attending_dot_v1_dot_report__pb2.ReconcileUsageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,10 @@ class ReportServiceStub:
     """Required. Takes the signature; durable when it returns."""
     IssueReport: _grpc.UnaryUnaryMultiCallable[_report_pb2.IssueReportRequest, _report_pb2.IssueReportResponse]
     """Required. Issues a report that was signed off; durable when it returns."""
+    ReconcileUsage: _grpc.StreamUnaryMultiCallable[_report_pb2.ReconcileUsageRequest, _report_pb2.ReconcileUsageResponse]
+    """Required. Compares a provider's own records of use with the calls of the log. The first message opens, those after it
+    hold the records, in the order of the file; what was found is on record when it returns.
+    """
     DownloadReport: _grpc.UnaryStreamMultiCallable[_report_pb2.DownloadReportRequest, _report_pb2.DownloadReportResponse]
     """Required. Streams a file of a report; that it was given is on record before."""
 
@@ -69,6 +73,10 @@ class ReportServiceAsyncStub(ReportServiceStub):
     """Required. Takes the signature; durable when it returns."""
     IssueReport: _aio.UnaryUnaryMultiCallable[_report_pb2.IssueReportRequest, _report_pb2.IssueReportResponse]  # type: ignore[assignment]
     """Required. Issues a report that was signed off; durable when it returns."""
+    ReconcileUsage: _aio.StreamUnaryMultiCallable[_report_pb2.ReconcileUsageRequest, _report_pb2.ReconcileUsageResponse]  # type: ignore[assignment]
+    """Required. Compares a provider's own records of use with the calls of the log. The first message opens, those after it
+    hold the records, in the order of the file; what was found is on record when it returns.
+    """
     DownloadReport: _aio.UnaryStreamMultiCallable[_report_pb2.DownloadReportRequest, _report_pb2.DownloadReportResponse]  # type: ignore[assignment]
     """Required. Streams a file of a report; that it was given is on record before."""
 
@@ -130,6 +138,16 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_report_pb2.IssueReportResponse, _abc.Awaitable[_report_pb2.IssueReportResponse]]:
         """Required. Issues a report that was signed off; durable when it returns."""
+
+    @_abc_1.abstractmethod
+    def ReconcileUsage(
+        self,
+        request_iterator: _MaybeAsyncIterator[_report_pb2.ReconcileUsageRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_report_pb2.ReconcileUsageResponse, _abc.Awaitable[_report_pb2.ReconcileUsageResponse]]:
+        """Required. Compares a provider's own records of use with the calls of the log. The first message opens, those after it
+        hold the records, in the order of the file; what was found is on record when it returns.
+        """
 
     @_abc_1.abstractmethod
     def DownloadReport(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from attending.v1 import report_pb2
+from google.protobuf.message import Message
 
 from tests.matrix.making import Things, key, maker
 
@@ -61,3 +62,18 @@ def prepare(things: Things) -> report_pb2.PrepareSignOffRequest:
 @maker("ReportService/IssueReport", "auditor")
 def issue(things: Things) -> report_pb2.IssueReportRequest:
     return report_pb2.IssueReportRequest(idempotency_key=key(), report_id=things.signed_report)
+
+
+@maker("ReportService/ReconcileUsage", "auditor", own=True, fresh=True)
+def reconcile(_things: Things) -> list[Message]:
+    opening = report_pb2.ReconcileUsageRequest.Open(
+        idempotency_key=key(), provider="demo", file_sha256=bytes(32), records=1
+    )
+    getattr(opening, "from").FromSeconds(1_700_000_000)
+    opening.to.FromSeconds(1_700_000_100)
+    record = report_pb2.UsageRecord(row=1, ids=["req-1"], model="m")
+    record.time.FromSeconds(1_700_000_010)
+    return [
+        report_pb2.ReconcileUsageRequest(open=opening),
+        report_pb2.ReconcileUsageRequest(records=report_pb2.ReconcileUsageRequest.Records(records=[record])),
+    ]

@@ -152,7 +152,7 @@ def test_the_streaming_methods_are_those_of_the_wire_contract() -> None:
         for file in files
         for service in file.DESCRIPTOR.services_by_name.values()
         for method in service.methods
-        if method.server_streaming
+        if method.server_streaming or method.client_streaming
     }
     assert streaming == STREAMING_METHODS
 

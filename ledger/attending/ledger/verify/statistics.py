@@ -18,6 +18,7 @@ from typing import Any, Final
 from attending.ledger.canonical import encode
 from attending.ledger.entry import Entry
 from attending.ledger.practice import DEBRIEFED
+from attending.ledger.usage import COUNTS, RECONCILED
 from attending.ledger.verify.emitters import Emitters
 from attending.ledger.verify.register import KINDS, exception_of
 from attending.ledger.verify.tally import MOST, Grid, Table, Times, inner, number
@@ -58,6 +59,7 @@ _ENDS: Final = {
 _COLUMNS: Final = ("requested", *DECISIONS)
 _READINGS: Final = ("long_enough", "short", "not_measured")
 _ABSENT: Final = object()
+_RECONCILED: Final = ("matched", "matched_by_tokens", "unanswered")
 _DISPOSITIONS: Final = ("fixed", "accepted_risk", "false_alarm", "other")
 
 
@@ -102,6 +104,7 @@ class EntryStatistics:
         self._erasures, self._pruned = Table(), Table()
         self._replaced = 0
         self._usage = Table()
+        self._reconciled = Table()
         self._costs = Table()
         self._feedback = Table()
         self._emitters = Emitters()
@@ -128,6 +131,9 @@ class EntryStatistics:
             case "system":
                 if entry.type in ("system.halted", "system.resumed"):
                     self._halts.add(entry.type.partition(".")[2])
+            case "usage":
+                if entry.type == RECONCILED:
+                    self._reconcile(entry.body)
             case "feedback":
                 self._feedback.add(entry.body.get("rating"))
 
@@ -220,6 +226,11 @@ class EntryStatistics:
         self._policies.add(opened and opened.policy, column)
         self._prompts.add(opened and opened.prompt_version, column)
         self._models.add(opened and opened.model, column)
+
+    def _reconcile(self, body: Mapping[str, Any]) -> None:
+        self._reconciled.add("comparisons")
+        for name in COUNTS:
+            self._reconciled.add(name, number(body.get(name)))
 
     # -- people ----------------------------------------------------------------------------------------------
 
@@ -387,9 +398,18 @@ class EntryStatistics:
                     sum(one.sequences.missing_count(one.expected) for one in emitters), MOST
                 ),
                 "events_present": sum(one.sequences.count for one in emitters),
-                "provider_records_reconciled": self._decisions["reconciled"],
+                "provider_records_reconciled": min(
+                    self._decisions["reconciled"] + sum(self._reconciled[name] for name in _RECONCILED), MOST
+                ),
+                # Left out where there is none: figures of earlier versions know of none.
+                **self._comparisons(),
             },
         }
+
+    def _comparisons(self) -> dict[str, Any]:
+        if not self._reconciled["comparisons"]:
+            return {}
+        return {"provider_usage": {name: self._reconciled[name] for name in ("comparisons", *COUNTS)}}
 
 
 def statistics_of(entries: Iterable[Entry]) -> dict[str, Any]:

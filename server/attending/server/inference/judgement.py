@@ -71,8 +71,8 @@ class Judgement:
         tell_failed(decision.rail_runs, policy=opened.policy.name, inference_id=opened.inference_id)
         # Input findings come after the output's; the verdict is over both.
         cut = (truncated(len(decision.output_final)),) if reply.finish_reason == "length" else ()
-        opinion = await self._models.second_opinion(opened, reply, decision.output_final, recorded=recorded)
-        findings = (*decision.findings, *cut, *opinion, *opened.input.findings)
+        asked = await self._models.second_opinion(opened, reply, decision.output_final, recorded=recorded)
+        findings = (*decision.findings, *cut, *asked.findings, *opened.input.findings)
         verdict = decide(opened.policy, findings, audience=audience)
         clock.mark("output_rails")
         progress("recording")
@@ -96,9 +96,11 @@ class Judgement:
                 "provider": opened.provider,
                 "model": reply.model,
                 "fingerprint": reply.fingerprint,
+                "provider_ids": list(reply.ids),
                 "finish_reason": reply.finish_reason,
                 "characters": len(text),
                 "usage": entries.usage_body(reply.input_tokens, reply.output_tokens, paid),
+                **({} if asked.call is None else {"second_opinion": asked.call}),
                 "rails": entries.rails_body(decision.rail_runs),
                 "findings": entries.findings_body(findings),
                 "coverage": {
@@ -150,11 +152,11 @@ class Judgement:
             # Either an append of unknown outcome had succeeded after all, or somebody closed this call first
             # (recovery): then the text exists, so it goes on record, unreleased.
             if not await trail.names(opened, final):
-                await trail.append_late(opened, reply.text)
+                await trail.append_late(opened, reply)
         except FailedPrecondition as halted:
             # Halted since it began. Here, too, the release may have been committed just before.
             if not await trail.names(opened, final):
-                await trail.append_late(opened, reply.text)
+                await trail.append_late(opened, reply)
                 await trail.fail(opened, halted.reason)
                 raise failure(halted.reason, opened.inference_id) from None
         clock.mark("verdict_durable")

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from attending.guardrails.finding import Finding
 from attending.guardrails.policy.schema import Policy
 from attending.ledger.errors import LedgerError
 from attending.server.errors import InvalidRequest
@@ -16,7 +15,7 @@ from attending.server.inference.background import Background
 from attending.server.inference.call import OpenCall
 from attending.server.inference.prompt import compose
 from attending.server.inference.reply import acceptable
-from attending.server.inference.second_opinion import opinion_on
+from attending.server.inference.second_opinion import Asked, opinion_on
 from attending.server.inference.trail import Trail
 from attending.server.providers.configure import ConfiguredProvider
 from attending.server.providers.port import ProviderError, ProviderReply, ProviderRequest
@@ -110,20 +109,20 @@ class Models:
             return
         try:
             reply = acceptable(task.result(), opened.model)
-            await self._trail.append_late(opened, reply.text)
+            await self._trail.append_late(opened, reply)
         except (ProviderError, LedgerError) as err:
             log.warning("inference.late_not_recorded", inference_id=opened.inference_id, reason=err.reason)
 
     async def second_opinion(
         self, opened: OpenCall, reply: ProviderReply, final: str, *, recorded: bool
-    ) -> tuple[Finding, ...]:
+    ) -> Asked:
         """What the policy asks another model, over text without identifiers where the policy replaces them.
 
         `recorded` where the caller brought the text, which then holds what identifies the patient.
         """
         asked = opened.policy.second_opinion
         if asked is None or not opened.context.documents:
-            return ()
+            return Asked()
         return await opinion_on(
             asked,
             self._providers,

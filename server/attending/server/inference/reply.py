@@ -1,7 +1,7 @@
 """What a provider may answer: text that can be checked, stored and shown, and names that may stand in an entry.
 
 A provider is not trusted. Its text goes through the rails; everything else that it says (model, fingerprint, reason of
-the end) would stand in entries in clear, so only what looks like a name is kept.
+the end, ids) would stand in entries in clear, so only what looks like a name is kept.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from attending.server.wire.request import MODEL_NAME
 
 MAX_OUTPUT_CODE_POINTS = 65_536
 _FINGERPRINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}\Z")
+MOST_IDS = 4
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}\Z")
 _FINISH_REASON = re.compile(r"[a-z][a-z_]{0,31}\Z")
 
 
@@ -34,6 +36,7 @@ def acceptable(reply: ProviderReply, model: str) -> ProviderReply:
         model=reply.model if MODEL_NAME.match(reply.model) else model,
         fingerprint=_if_named(reply.fingerprint, _FINGERPRINT),
         finish_reason=_if_named(reply.finish_reason, _FINISH_REASON),
+        ids=tuple(one for one in reply.ids if _ID.match(one))[:MOST_IDS],
     )
 
 

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from attending.guardrails.finding import Finding
 from attending.guardrails.opinion import JudgeError, Light, Opinion, opinion_findings, second_opinion
 from attending.guardrails.policy.schema import SecondOpinion
+from attending.server.inference.reply import acceptable
 from attending.server.providers.configure import ConfiguredProvider
-from attending.server.providers.port import ProviderError, ProviderRequest
+from attending.server.providers.port import ProviderError, ProviderReply, ProviderRequest
 
 ANSWER_TOKENS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The findings of an opinion, and the call that it took, as the entry of the text says it; None without one."""
+
+    findings: tuple[Finding, ...] = ()
+    call: Mapping[str, Any] | None = None
 
 
 class ProviderJudge:
@@ -25,16 +36,31 @@ class ProviderJudge:
         self._model = model
         self._written_by = written_by
         self._timeout_seconds = timeout_seconds
+        self.call: Mapping[str, Any] | None = None
+        """What was asked, once something was sent: a provider counts a call that gave no opinion, too."""
 
     async def ask(self, question: str) -> str:
         request = ProviderRequest(self._model, question, ANSWER_TOKENS, 0, self._timeout_seconds)
+        self.call = self._said(None)
         try:
-            reply = await self._provider.complete(request)
+            reply = acceptable(await self._provider.complete(request), self._model)
         except ProviderError as err:
             raise JudgeError(err.reason) from None
+        self.call = self._said(reply)
         if reply.model == self._written_by:
             raise JudgeError("SAME_MODEL")
         return reply.text
+
+    def _said(self, reply: ProviderReply | None) -> dict[str, Any]:
+        return {
+            "provider": self.name,
+            "model": self._model if reply is None else reply.model,
+            "provider_ids": [] if reply is None else list(reply.ids),
+            "usage": {
+                "input_tokens": None if reply is None else reply.input_tokens,
+                "output_tokens": None if reply is None else reply.output_tokens,
+            },
+        }
 
 
 async def opinion_on(
@@ -49,7 +75,7 @@ async def opinion_on(
     identified: bool,
     allowed: frozenset[str],
     moment: datetime,
-) -> tuple[Finding, ...]:
+) -> Asked:
     """The findings of the opinion that a policy asks for; raises nothing.
 
     `output` and `documents` are what the judge is sent, `identified` whether they hold personal data; `final` is the
@@ -63,9 +89,11 @@ async def opinion_on(
         refused = "SAME_MODEL"
     else:
         refused = configured.terms.refusal(identified=identified, allowed=allowed, moment=moment)
+    call: Mapping[str, Any] | None = None
     if configured is None or refused is not None:
         opinion = Opinion(Light.NONE, asked.provider, reason=refused or "NOT_CONFIGURED")
     else:
         judge = ProviderJudge(configured, asked.model, written_by=model, timeout_seconds=seconds)
         opinion = await second_opinion(judge, output, documents, timeout_seconds=seconds)
-    return opinion_findings(opinion, final, required=asked.required)
+        call = judge.call
+    return Asked(opinion_findings(opinion, final, required=asked.required), call)

@@ -32,6 +32,7 @@ from attending.server.inference.call import OpenCall
 from attending.server.inference.recovery import still_open
 from attending.server.inference.states import State, require
 from attending.server.inference.watch import Changes
+from attending.server.providers.port import ProviderReply
 from attending.server.replay.reducers import rows_of_append
 
 log = structlog.get_logger()
@@ -110,10 +111,17 @@ class Trail:
                 log.warning("append.retry", inference_id=inference_id, reason=err.reason)
                 await asyncio.sleep(delays.pop(0))
 
-    async def append_late(self, opened: OpenCall, text: str) -> None:
+    async def append_late(self, opened: OpenCall, reply: ProviderReply) -> None:
         """Puts a text on record that is never released: it came after its call was closed."""
-        sealed = await self.seal(opened, "output_raw", text.encode("utf-8", "surrogatepass"))
-        entry = self.entry(opened, "inference.late", {"characters": len(text)}, sealed)
+        sealed = await self.seal(opened, "output_raw", reply.text.encode("utf-8", "surrogatepass"))
+        body = {
+            "characters": len(reply.text),
+            "provider": opened.provider,
+            "model": reply.model,
+            "provider_ids": list(reply.ids),
+            "usage": {"input_tokens": reply.input_tokens, "output_tokens": reply.output_tokens},
+        }
+        entry = self.entry(opened, "inference.late", body, sealed)
         await self._ledger.append(opened.caller.tenant, [entry])
 
     async def names(self, opened: OpenCall, text: SealedPayload) -> bool:

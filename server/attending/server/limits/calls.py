@@ -27,6 +27,7 @@ STREAMING_METHODS: Final = frozenset(
         "/attending.v1.LedgerService/AppendStream",
         "/attending.v1.ReportService/Export",
         "/attending.v1.ReportService/DownloadReport",
+        "/attending.v1.ReportService/ReconcileUsage",
     }
 )
 

@@ -106,6 +106,9 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.ReportService/DownloadReport": GivesNone(
         "counts and entries, which hold commitments to texts and none of them"
     ),
+    "/attending.v1.ReportService/ReconcileUsage": GivesNone(
+        "counts, names of models, times, rows of a file and random ids"
+    ),
     "/attending.v1.PromptService/CreateVersion": _PROMPT,
     "/attending.v1.PromptService/GetVersion": _PROMPT,
     "/attending.v1.PromptService/SetLabel": _PROMPT,

@@ -34,6 +34,7 @@ from attending.server.inference.prompt import compose
 from attending.server.inference.states import State, require
 from attending.server.inference.suppression import Suppression
 from attending.server.inference.watch import Changes
+from attending.server.practice.alike import provider_ids_like
 from attending.server.practice.catalogue import Catalogue, PracticeItem
 from attending.server.practice.mark import Mark
 from attending.server.replay.reducers import rows_of_append
@@ -74,7 +75,7 @@ OPENLY: Final = Pattern(
         "release_requires": "integrated",
         "egress": None,
     },
-    generated={"fingerprint": None, "finish_reason": "stop", "usage": {}},
+    generated={"fingerprint": None, "provider_ids": [], "finish_reason": "stop", "usage": {}},
 )
 
 
@@ -193,6 +194,7 @@ class Openings:
                 "provider": pattern.requested["provider"],
                 "model": pattern.generated.get("model", pattern.requested["model"]),
                 "fingerprint": pattern.generated["fingerprint"],
+                **provider_ids_like(pattern.generated),
                 "finish_reason": pattern.generated["finish_reason"],
                 "characters": len(text),
                 "usage": _usage(item, pattern.generated["usage"]),

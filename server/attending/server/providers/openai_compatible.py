@@ -10,6 +10,8 @@ import openai
 from attending.server.providers.port import ProviderError, ProviderReply, ProviderRequest
 
 MAX_OUTPUT_CODE_POINTS = 65_536
+_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid")
+"""By which OpenAI, Anthropic and Amazon Bedrock name a call in their logs, besides the answer's own id."""
 
 
 class OpenAICompatibleProvider:
@@ -29,13 +31,14 @@ class OpenAICompatibleProvider:
 
     async def complete(self, request: ProviderRequest) -> ProviderReply:
         try:
-            reply = await self._client.chat.completions.create(
+            raw = await self._client.chat.completions.with_raw_response.create(
                 model=request.model,
                 messages=[{"role": "user", "content": request.prompt}],
                 max_tokens=request.max_output_tokens,
                 temperature=request.temperature_milli / 1000,
                 timeout=request.timeout_seconds,
             )
+            reply: Any = raw.parse()
         except openai.APITimeoutError:
             raise ProviderError("PROVIDER_TIMEOUT") from None
         except openai.RateLimitError:
@@ -68,6 +71,7 @@ class OpenAICompatibleProvider:
             output_tokens=_count(getattr(usage, "completion_tokens", None)),
             finish_reason=finish if isinstance(finish, str) else None,
             fingerprint=fingerprint if isinstance(fingerprint, str) else None,
+            ids=_ids(getattr(reply, "id", None), *map(raw.headers.get, _ID_HEADERS)),
         )
 
     async def close(self) -> None:
@@ -79,3 +83,8 @@ def _count(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31:
         return value
     return None
+
+
+def _ids(*given: object) -> tuple[str, ...]:
+    """Those that are there, each once."""
+    return tuple(dict.fromkeys(one for one in given if isinstance(one, str) and one))

@@ -27,6 +27,8 @@ class ProviderReply:
     output_tokens: int | None = None
     finish_reason: str | None = None
     fingerprint: str | None = None
+    ids: tuple[str, ...] = ()
+    """By which the provider's own records of use know the call; what `attending reconcile` compares."""
 
 
 class ProviderError(Exception):

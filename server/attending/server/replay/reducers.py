@@ -107,6 +107,8 @@ UNPROJECTED: Final[frozenset[str]] = frozenset(
         *("model.approved", "model.retired"),
         *("budget.exceeded", "budget.changed"),
         *("report.disclosed", "disclosure.suspended"),
+        # Its stream alone says what was compared.
+        "usage.reconciled",
     }
 )
 """Types that write no row, by decision."""

@@ -7,6 +7,8 @@ from attending.server.app import App, Component
 from attending.server.reports.desk import ReportDesk
 from attending.server.reports.export import Exporter
 from attending.server.services.report import ReportService
+from attending.server.services.usage import UsageComparisons
+from attending.server.usage.desk import UsageDesk
 from attending.v1 import report_pb2, report_pb2_grpc
 
 
@@ -25,7 +27,9 @@ class Reports(Component):
             embedded=app.embedded,
             now=app.now,
         )
-        self._service = ReportService(app.ledger, exporter, app.authorizer, app.phi, desk)
+        usage = UsageDesk(app.ledger, exporter, app.config.storage.folder / "usage", app.now)
+        compared = UsageComparisons(app.ledger, usage)
+        self._service = ReportService(app.ledger, exporter, app.authorizer, app.phi, desk, compared)
 
     async def drain(self) -> None:
         await self._service.drain()

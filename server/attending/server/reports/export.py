@@ -212,9 +212,14 @@ class Exporter:
             for index in plan.indexes:
                 yield await self._ledger.get_entry(tenant, index)
             return
-        for start in range(plan.begin, plan.end, _BLOCK):
-            for entry in await self._ledger.list_entries(tenant, start, min(_BLOCK, plan.end - start)):
+        async for block in self.blocks(tenant, plan):
+            for entry in block:
                 yield entry
+
+    async def blocks(self, tenant: str, plan: Plan) -> AsyncIterator[Sequence[Entry]]:
+        """The entries of a plan without gaps, some at once."""
+        for start in range(plan.begin, plan.end, _BLOCK):
+            yield await self._ledger.list_entries(tenant, start, min(_BLOCK, plan.end - start))
 
     async def plan(self, tenant: str, order: ExportOrder) -> Plan:
         """What to write, under the newest checkpoint. Raises InvalidRequest, NotFound."""

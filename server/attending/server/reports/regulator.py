@@ -63,6 +63,7 @@ def _completeness(figures: Mapping[str, Any]) -> Iterable[Block]:
                 "Use of models past the gate",
                 f"{reconciled} records of providers reconciled" if reconciled else "bypass not evidenced",
             ),
+            *_compared(said.get("provider_usage")),
             ("Senders of events that number them", said["emitters"]),
             ("Of these, declared their last number", said["emitters_that_declared_their_end"]),
             ("Events present", said["events_present"]),
@@ -70,6 +71,16 @@ def _completeness(figures: Mapping[str, Any]) -> Iterable[Block]:
         ],
         left=72,
     )
+
+
+def _compared(said: Mapping[str, int] | None) -> Iterable[tuple[str, object]]:
+    """What comparisons with providers' records found, where there are any among these entries."""
+    if said is None:
+        return
+    yield "Comparisons with records of providers", said["comparisons"]
+    yield "Calls that providers count and the log does not have", said["bypassed"]
+    yield "Calls of the log that providers do not have", said["missing"]
+    yield "Calls with other numbers of tokens", said["differing"]
 
 
 def _systems(source: Source) -> Iterable[Block]:

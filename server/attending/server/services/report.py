@@ -30,6 +30,7 @@ from attending.server.rpc import Context
 from attending.server.services.begun import begun, once_of
 from attending.server.services.paging import page_offset
 from attending.server.services.receipts import receipt_message
+from attending.server.services.usage import UsageComparisons
 from attending.server.wire.violations import Violations
 from attending.v1 import common_pb2, report_pb2, report_pb2_grpc
 
@@ -61,13 +62,15 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
         authorizer: Authorizer,
         phi: PhiAccess,
         desk: ReportDesk | None = None,
+        usage: UsageComparisons | None = None,
     ) -> None:
-        """`desk` may be left out where only bundles are asked for."""
+        """`desk` and `usage` may be left out where only bundles are asked for."""
         self._ledger = ledger
         self._phi = phi
         self._authorizer = authorizer
         self._exporter = exporter
         self._reports = desk
+        self._usage = usage
         self._left: set[asyncio.Task[None]] = set()
 
     async def drain(self) -> None:
@@ -203,6 +206,12 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
         permit = await self._phi.permit_for(_purpose(request.purpose))
         async for chunk in self._desk.download(permit, request.report_id, name):
             yield report_pb2.DownloadReportResponse(chunk=chunk)
+
+    async def ReconcileUsage(  # noqa: N802
+        self, requests: AsyncIterator[report_pb2.ReconcileUsageRequest], context: Context
+    ) -> report_pb2.ReconcileUsageResponse:
+        assert self._usage is not None
+        return await self._usage.reconcile(requests)
 
     @property
     def _desk(self) -> ReportDesk:

@@ -10,6 +10,10 @@ const DECISIONS = [
   ...["failed", "abandoned", "rejected", "expired", "debriefed", "withdrawn"],
 ];
 const RELEASED = { policy: "released_by_policy", signed: "released_signed", break_glass: "released_break_glass" };
+const COMPARED = [
+  ...["records", "outside_period", "matched", "matched_by_tokens", "unanswered", "bypassed", "differing", "calls"],
+  "missing",
+];
 const DISPOSITIONS = ["fixed", "accepted_risk", "false_alarm", "other"];
 const EXCEPTIONS = {
   "inference.late": "late_reply",
@@ -67,7 +71,7 @@ export class Figures {
     for (const name of ["purposes", "recipients", "accesses", "exports", "incidentSeverities", "incidentCategories", "outcomes"]) {
       this[name] = new Table();
     }
-    for (const name of ["erasures", "pruned", "usage", "costs", "feedback"]) this[name] = new Table();
+    for (const name of ["erasures", "pruned", "usage", "costs", "feedback", "reconciled"]) this[name] = new Table();
     this.practice = this.replaced = this.texts = this.textsWithFindings = this.denials = 0;
     this.used = new Set();
     this.reviewed = new Set();
@@ -88,7 +92,10 @@ export class Figures {
     else if (["access", "disclosure", "subject", "payload"].includes(source)) this.privacy(entry, event);
     else if (source === "incident") this.incident(entry, event);
     else if (type === "system.halted" || type === "system.resumed") this.halts.add(event);
-    else if (source === "feedback") this.feedback.add(entry.body.rating);
+    else if (type === "usage.reconciled") {
+      this.reconciled.add("comparisons");
+      for (const name of COMPARED) this.reconciled.add(name, numberOf(entry.body[name]));
+    } else if (source === "feedback") this.feedback.add(entry.body.rating);
   }
 
   inference(entry, event) {
@@ -221,7 +228,8 @@ export class Figures {
 
   /** The figures; `emitters` have visited the same entries. */
   result(emitters) {
-    const { first, last, types, decisions } = this;
+    const { first, last, types, decisions, reconciled: compared } = this;
+    const known = ["matched", "matched_by_tokens", "unanswered"].reduce((sum, name) => sum + compared.count(name), 0);
     const held = [...this.open.values()].filter((opened) => opened.held !== null).length;
     return {
       format: FORMAT,
@@ -289,7 +297,12 @@ export class Figures {
         ...this.usage.counts(["cost_known", "input_tokens", "input_tokens_known", "output_tokens", "output_tokens_known"]),
       },
       feedback: this.feedback.result(),
-      completeness: { ...emitters.figures(), provider_records_reconciled: decisions.count("reconciled") },
+      completeness: {
+        ...emitters.figures(),
+        provider_records_reconciled: Math.min(decisions.count("reconciled") + known, MOST),
+        // Left out where there is none: figures of earlier versions know of none.
+        ...(compared.count("comparisons") && { provider_usage: compared.counts(["comparisons", ...COMPARED]) }),
+      },
     };
   }
 }

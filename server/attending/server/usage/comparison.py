@@ -1,0 +1,256 @@
+"""Records and calls side by side, in a database in a temporary file: memory stays flat, however many there are.
+
+A record is a call of the log by its id; failing that, by model, tokens and time, each record one call; failing that, it
+may be of a call to which no answer came. What is left went past the gate.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from attending.server.clock import parse
+from attending.server.errors import FailedPrecondition
+from attending.server.usage.calls import Call, Forgotten
+
+MOST_RECORDS: Final = 5_000_000
+MOST_SHOWN: Final = 500
+"""Differences of each kind that are listed."""
+SKEW: Final = timedelta(seconds=120)
+"""How far apart the clocks of log and provider may be."""
+PATIENCE: Final = timedelta(seconds=600)
+"""How long a provider may work on a call whose caller has given up."""
+_SKEW, _PATIENCE = SKEW // timedelta(microseconds=1), PATIENCE // timedelta(microseconds=1)
+_TABLES: Final = """
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+PRAGMA locking_mode = EXCLUSIVE;
+CREATE TABLE record (row INTEGER PRIMARY KEY, model TEXT, at INTEGER, input INTEGER, output INTEGER, call INTEGER);
+CREATE TABLE record_id (id TEXT PRIMARY KEY, row INTEGER) WITHOUT ROWID;
+CREATE TABLE call (
+    number INTEGER PRIMARY KEY, inference TEXT, asked TEXT, model TEXT, input INTEGER, output INTEGER,
+    begun INTEGER, ended INTEGER, answered INTEGER, row INTEGER
+);
+CREATE INDEX call_inference ON call (inference);
+CREATE TABLE call_id (id TEXT, number INTEGER);
+"""
+_INDEXES: Final = """
+CREATE INDEX record_at ON record (at, row);
+CREATE INDEX record_id_row ON record_id (row);
+CREATE INDEX call_id_id ON call_id (id);
+CREATE INDEX call_model ON call (answered, model, input, output, ended);
+CREATE INDEX call_asked ON call (answered, asked, input, output, ended);
+"""
+_EPOCH: Final = parse("1970-01-01T00:00:00.000000Z")
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRecord:
+    """A call, as the provider's records have it; `row` from 1, ascending."""
+
+    row: int
+    ids: tuple[str, ...]
+    model: str
+    time: datetime
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`bypassed`: the log does not have it; `missing`: the file does not; `tokens`: both do, with other numbers."""
+
+    kind: str
+    row: int
+    inference: str
+    model: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """records = outside_period + matched + matched_by_tokens + unanswered + bypassed."""
+
+    records: int
+    outside_period: int
+    matched: int
+    matched_by_tokens: int
+    unanswered: int
+    bypassed: int
+    differing: int
+    calls: int
+    missing: int
+
+    def body(self) -> dict[str, int]:
+        """For the entry."""
+        return asdict(self)
+
+
+class Comparison:
+    """One comparison. Belongs to one thread at a time. Raises sqlite3.Error where the disk has no room."""
+
+    def __init__(self, path: Path, since: datetime, until: datetime) -> None:
+        """`path` is a new file of the caller's; the records hold every call from `since` on and before `until`."""
+        self._since, self._until = _micros(since), _micros(until)
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.executescript(_TABLES)
+        self._db.execute("BEGIN")
+        self._records = self._outside = 0
+
+    def close(self) -> None:
+        self._db.close()
+
+    def add_records(self, records: Iterable[UsageRecord]) -> None:
+        """Raises FailedPrecondition: TOO_MANY_RECORDS, or USAGE_ID_REPEATED with both rows: no call counts twice."""
+        for one in records:
+            self._records += 1
+            if self._records > MOST_RECORDS:
+                raise FailedPrecondition("TOO_MANY_RECORDS", metadata={"most": str(MOST_RECORDS)})
+            for name in one.ids:
+                try:
+                    self._db.execute("INSERT INTO record_id VALUES (?, ?)", (name, one.row))
+                except sqlite3.IntegrityError:
+                    raise self._repeated(name, one.row) from None
+            at = _micros(one.time)
+            if not self._since <= at < self._until:
+                self._outside += 1
+                continue
+            values = (one.row, one.model, at, one.input_tokens, one.output_tokens)
+            self._db.execute("INSERT INTO record VALUES (?, ?, ?, ?, ?, NULL)", values)
+
+    def add_calls(self, found: Iterable[Call | Forgotten]) -> None:
+        for one in found:
+            if isinstance(one, Forgotten):
+                self._db.execute("DELETE FROM call WHERE inference = ?", (one.inference,))
+                continue
+            begun, ended = _micros(parse(one.begun)), _micros(parse(one.ended))
+            counts = (one.input_tokens, one.output_tokens)
+            cursor = self._db.execute(
+                "INSERT INTO call VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+                (one.inference, one.asked, one.model, *counts, begun, ended, one.answered),
+            )
+            for name in dict.fromkeys(one.ids):
+                self._db.execute("INSERT INTO call_id VALUES (?, ?)", (name, cursor.lastrowid))
+
+    def match(self) -> Counts:
+        """Pairs them; once, after the last of both."""
+        self._db.execute("DELETE FROM call_id WHERE number NOT IN (SELECT number FROM call)")
+        self._db.execute("COMMIT")
+        self._db.executescript(_INDEXES)
+        self._db.execute("BEGIN")
+        matched = self._by_id()
+        by_tokens = self._by_tokens()
+        unanswered = self._by_silence()
+        in_period = "FROM call WHERE answered AND begun >= ? AND ended < ?"
+        bounds = (self._since, self._until)
+        return Counts(
+            records=self._records,
+            outside_period=self._outside,
+            matched=matched,
+            matched_by_tokens=by_tokens,
+            unanswered=unanswered,
+            bypassed=self._count("SELECT count(*) FROM record WHERE call IS NULL"),
+            differing=self._count(f"SELECT count(*) {_DIFFERING}"),
+            calls=self._count(f"SELECT count(*) {in_period}", bounds),
+            missing=self._count(f"SELECT count(*) {in_period} AND row IS NULL", bounds),
+        )
+
+    def differences(self) -> list[Difference]:
+        """The first of each kind, at most MOST_SHOWN; those past the gate first."""
+        queries: tuple[tuple[str, str, tuple[int, ...]], ...] = (
+            ("bypassed", "SELECT row, '', model, at FROM record WHERE call IS NULL ORDER BY row", ()),
+            (
+                "tokens",
+                f"SELECT record.row, inference, record.model, at {_DIFFERING} ORDER BY record.row",
+                (),
+            ),
+            (
+                "missing",
+                "SELECT 0, inference, model, ended FROM call"
+                " WHERE answered AND begun >= ? AND ended < ? AND row IS NULL ORDER BY number",
+                (self._since, self._until),
+            ),
+        )
+        return [
+            Difference(kind, row, inference, model, _EPOCH + timedelta(microseconds=at))
+            for kind, query, bounds in queries
+            for row, inference, model, at in self._db.execute(f"{query} LIMIT {MOST_SHOWN}", bounds)
+        ]
+
+    def _by_id(self) -> int:
+        found = 0
+        for row, _model, _at, _input, _output in self._left():
+            number = self._db.execute(
+                "SELECT call.number FROM record_id JOIN call_id ON call_id.id = record_id.id"
+                " JOIN call ON call.number = call_id.number WHERE record_id.row = ? AND call.row IS NULL"
+                " ORDER BY call.number LIMIT 1",
+                (row,),
+            ).fetchone()
+            found += self._pair(row, number)
+        return found
+
+    def _by_tokens(self) -> int:
+        found = 0
+        for row, model, at, tokens_in, tokens_out in self._left():
+            for query in (_ANSWERED_BY, _ASKED_FOR):
+                wanted = (model, tokens_in, tokens_out, at - _SKEW, at + _SKEW)
+                if self._pair(row, self._db.execute(query, wanted).fetchone()):
+                    found += 1
+                    break
+        return found
+
+    def _by_silence(self) -> int:
+        found = 0
+        for row, model, at, _input, _output in self._left():
+            number = self._db.execute(
+                "SELECT number FROM call WHERE answered = 0 AND asked = ? AND ended >= ? AND begun <= ?"
+                " AND row IS NULL ORDER BY ended LIMIT 1",
+                (model, at - _PATIENCE, at + _SKEW),
+            ).fetchone()
+            found += self._pair(row, number)
+        return found
+
+    def _left(self) -> Iterator[tuple[Any, ...]]:
+        """The records without a call, by time, some at once: pairing writes to what is read."""
+        last = (-(1 << 62), 0)
+        while rows := self._db.execute(
+            "SELECT row, model, at, input, output FROM record"
+            " WHERE (at, row) > (?, ?) AND call IS NULL ORDER BY at, row LIMIT 5000",
+            last,
+        ).fetchall():
+            last = (rows[-1][2], rows[-1][0])
+            yield from rows
+
+    def _pair(self, row: int, number: tuple[int] | None) -> int:
+        """1 where there is a call, which is this record's from now on."""
+        if number is None:
+            return 0
+        self._db.execute("UPDATE call SET row = ? WHERE number = ?", (row, number[0]))
+        self._db.execute("UPDATE record SET call = ? WHERE row = ?", (number[0], row))
+        return 1
+
+    def _repeated(self, name: str, row: int) -> FailedPrecondition:
+        [first] = self._db.execute("SELECT row FROM record_id WHERE id = ?", (name,)).fetchone()
+        return FailedPrecondition("USAGE_ID_REPEATED", metadata={"row": str(row), "first_row": str(first)})
+
+    def _count(self, query: str, bounds: tuple[int, ...] = ()) -> int:
+        return int(self._db.execute(query, bounds).fetchone()[0])
+
+
+_ANSWERED_BY: Final = (
+    "SELECT number FROM call WHERE answered = 1 AND model = ? AND input = ? AND output = ?"
+    " AND ended >= ? AND begun <= ? AND row IS NULL ORDER BY ended LIMIT 1"
+)
+_ASKED_FOR: Final = _ANSWERED_BY.replace("model = ?", "asked = ?")
+_DIFFERING: Final = (
+    "FROM record JOIN call ON call.number = record.call WHERE answered"
+    " AND (record.input <> call.input OR record.output <> call.output)"
+)
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)

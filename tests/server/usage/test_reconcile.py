@@ -1,0 +1,236 @@
+"""A provider's records against the log: what went past the gate is found, and nothing else is said."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attending.ledger.entry import Entry
+from attending.ledger.usage import COUNTS, RECONCILED, STREAM
+from attending.ledger.verify.statistics import statistics_of
+from attending.server.errors import AttendingError
+from attending.server.practice.alike import provider_ids_like
+from attending.server.providers.port import ProviderError, ProviderReply, ProviderRequest
+from attending.server.reports.export import Exporter
+from attending.server.usage import comparison
+from attending.server.usage.comparison import Difference, UsageRecord
+from attending.server.usage.desk import Order, UsageDesk
+
+from tests.server.inference.conftest import CALLER, TENANT, infer_call, key
+from tests.server.reports.test_export import signed_release
+from tests.server.review.conftest import Ward, phi_of
+
+SHA256 = "ab" * 32
+_calls = iter(range(1_000_000))
+
+
+@dataclass
+class Naming:
+    """A provider that names its calls, as a real one does."""
+
+    ids: list[tuple[str, ...]] = field(default_factory=list)
+    fails: str = ""
+    name: str = "scripted"
+    tokens: tuple[int | None, int | None] = (12, 7)
+
+    async def complete(self, request: ProviderRequest) -> ProviderReply:
+        if self.fails:
+            raise ProviderError(self.fails)
+        ids = (f"chatcmpl-{len(self.ids)}", f"req_{len(self.ids)}")
+        self.ids.append(ids)
+        return ProviderReply("Your visit is on Tuesday.", "scripted-1", *self.tokens, "stop", None, ids)
+
+    async def close(self) -> None:
+        return None
+
+
+@pytest.fixture
+def provider(ward: Ward) -> Naming:
+    made = Naming()
+    providers = ward.gate.pipeline._models._providers
+    providers["scripted"] = replace(providers["scripted"], provider=made)  # type: ignore[index]
+    return made
+
+
+@pytest.fixture
+def desk(ward: Ward, tmp_path: Path) -> UsageDesk:
+    exporter = Exporter(ward.gate.ledger, tmp_path / "exports", phi_of(ward.gate), ward.gate.clock)
+    return UsageDesk(ward.gate.ledger, exporter, tmp_path / "usage", ward.gate.clock)
+
+
+async def called(ward: Ward) -> str:
+    outcome = await ward.gate.pipeline.infer(CALLER, infer_call(), key(f"call-{next(_calls)}"))
+    return outcome.inference_id
+
+
+def record(row: int, at: datetime, *ids: str, tokens: tuple[int | None, int | None] = (12, 7)) -> UsageRecord:
+    return UsageRecord(row, ids, "scripted-1", at, *tokens)
+
+
+async def compared(
+    ward: Ward, desk: UsageDesk, given: Sequence[UsageRecord], **changes: Any
+) -> tuple[Entry, list[Difference]]:
+    now = ward.gate.clock.moment
+    order = Order("scripted", now - timedelta(hours=12), now + timedelta(hours=12), SHA256, len(given))
+
+    async def sent() -> AsyncIterator[Sequence[UsageRecord]]:
+        for one in given:
+            yield [one]
+
+    once = changes.pop("once", None) or key(f"reconcile-{next(_calls)}")
+    return await desk.reconcile(ward.auditor.principal, replace(order, **changes), sent(), once)
+
+
+def found(entry: Entry) -> dict[str, int]:
+    """The counts that are not zero."""
+    return {name: entry.body[name] for name in COUNTS if entry.body[name]}
+
+
+async def test_calls_are_known_by_their_id_and_the_rest_went_past_the_gate(
+    ward: Ward, desk: UsageDesk, provider: Naming
+) -> None:
+    at = ward.gate.clock.moment
+    for _ in range(3):
+        await called(ward)
+    records = [
+        record(2, at, "chatcmpl-0"),
+        record(3, at, "req_1", tokens=(12, 8)),
+        record(4, at, "chatcmpl-of-a-shadow-app", tokens=(900, 100)),
+        record(9, at - timedelta(days=2), "before"),
+    ]
+    entry, differences = await compared(ward, desk, records)
+    assert found(entry) == {
+        "records": 4,
+        "outside_period": 1,
+        "matched": 2,
+        "bypassed": 1,
+        "differing": 1,
+        "calls": 3,
+        "missing": 1,
+    }
+    assert [(one.kind, one.row) for one in differences] == [("bypassed", 4), ("tokens", 3), ("missing", 0)]
+    assert (entry.type, entry.stream, entry.actor) == (RECONCILED, STREAM, "human:audrey")
+    assert (entry.body["file_sha256"], entry.body["provider"]) == (SHA256, "scripted")
+    assert "shadow" not in entry.data.decode()
+    figures = statistics_of([entry])["completeness"]
+    assert figures["provider_records_reconciled"] == 2
+    assert figures["provider_usage"]["bypassed"] == 1
+    assert "provider_usage" not in statistics_of([])["completeness"]
+    assert list(desk.folder.iterdir()) == []
+
+
+async def test_without_ids_a_call_is_known_by_model_tokens_and_time_once(ward: Ward, desk: UsageDesk) -> None:
+    at = ward.gate.clock.moment
+    await called(ward)
+    same = [record(1, at), record(2, at), record(3, at, tokens=(12, 8)), record(4, at + timedelta(hours=3))]
+    entry, differences = await compared(ward, desk, same)
+    assert found(entry) == {"records": 4, "matched_by_tokens": 1, "bypassed": 3, "calls": 1}
+    assert [one.row for one in differences] == [2, 3, 4]
+
+
+async def test_a_call_without_an_answer_may_explain_one_record_and_no_second(
+    ward: Ward, desk: UsageDesk, provider: Naming
+) -> None:
+    at = ward.gate.clock.moment
+    provider.fails = "PROVIDER_BAD_REPLY"
+    with pytest.raises(AttendingError):
+        await called(ward)
+    unknown = [record(1, at, "a", tokens=(5, 5)), record(2, at, "b", tokens=(5, 5))]
+    unknown = [replace(one, model="scripted-1") for one in unknown]
+    entry, _ = await compared(ward, desk, [replace(one, model=infer_call().model) for one in unknown])
+    assert found(entry) == {"records": 2, "unanswered": 1, "bypassed": 1}
+    provider.fails = "PROVIDER_RATE_LIMITED"
+    with pytest.raises(AttendingError):
+        await called(ward)
+    entry, _ = await compared(ward, desk, [replace(one, model=infer_call().model) for one in unknown])
+    assert found(entry) == {"records": 2, "unanswered": 1, "bypassed": 1}  # nothing was counted for it
+
+
+async def test_the_calls_of_another_provider_and_of_another_tenant_are_not_looked_at(
+    ward: Ward, desk: UsageDesk, provider: Naming
+) -> None:
+    at = ward.gate.clock.moment
+    await called(ward)
+    entry, _ = await compared(ward, desk, [record(1, at, "chatcmpl-0")], provider="other")
+    assert found(entry) == {"records": 1, "bypassed": 1}
+
+
+async def test_the_same_comparison_twice_is_one_entry(ward: Ward, desk: UsageDesk, provider: Naming) -> None:
+    at, once = ward.gate.clock.moment, key("one")
+    await called(ward)
+    first, _ = await compared(ward, desk, [record(1, at, "chatcmpl-0")], once=once)
+    again, differences = await compared(ward, desk, [record(1, at, "chatcmpl-0")], once=once)
+    assert (again.index, differences) == (first.index, [])
+    assert len(await ward.gate.ledger.whole_stream(TENANT, STREAM)) == 1
+
+
+async def test_what_is_cut_short_repeated_or_too_much_leaves_no_entry(
+    ward: Ward, desk: UsageDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = ward.gate.clock.moment
+    monkeypatch.setattr(comparison, "MOST_RECORDS", 2)
+    for records, more, reason in (
+        ([record(1, at, "a")], {"records": 2}, "INVALID_REQUEST"),
+        ([record(1, at, "a"), record(2, at, "b", "a")], {}, "USAGE_ID_REPEATED"),
+        ([record(n, at, f"r{n}") for n in (1, 2, 3)], {}, "TOO_MANY_RECORDS"),
+    ):
+        with pytest.raises(AttendingError) as caught:
+            await compared(ward, desk, records, **more)
+        assert caught.value.reason == reason
+    assert await ward.gate.ledger.whole_stream(TENANT, STREAM) == []
+    assert list(desk.folder.iterdir()) == []
+
+
+async def test_a_tenant_has_one_at_a_time_and_what_a_crash_left_is_swept(ward: Ward, desk: UsageDesk) -> None:
+    waiting = asyncio.Event()
+
+    async def slow() -> AsyncIterator[Sequence[UsageRecord]]:
+        await waiting.wait()
+        yield [record(1, ward.gate.clock.moment, "a")]
+
+    now = ward.gate.clock.moment
+    order = Order("scripted", now - timedelta(hours=1), now + timedelta(hours=1), SHA256, 1)
+    first = asyncio.create_task(desk.reconcile(ward.auditor.principal, order, slow(), key("slow")))
+    await asyncio.sleep(0)
+    while not desk._running:
+        await asyncio.sleep(0)
+    with pytest.raises(AttendingError) as caught:
+        await compared(ward, desk, [record(1, now, "b")])
+    assert caught.value.reason == "RECONCILIATION_RUNNING"
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    (desk.folder / "left").mkdir()
+    UsageDesk(desk.ledger, desk.exporter, desk.folder, desk.now)
+    assert list(desk.folder.iterdir()) == []
+    await compared(ward, desk, [record(1, now, "b")])
+
+
+async def test_a_disk_without_room_is_a_reason_and_no_entry(
+    ward: Ward, desk: UsageDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = "PRAGMA page_size = 512; PRAGMA max_page_count = 12;" + comparison._TABLES
+    monkeypatch.setattr(comparison, "_TABLES", small)
+    at = ward.gate.clock.moment
+    with pytest.raises(AttendingError) as caught:
+        await compared(ward, desk, [record(n, at, f"id-{n}-{'x' * 90}") for n in range(1, 200)])
+    assert caught.value.reason == "USAGE_NOT_COMPARED"
+    assert await ward.gate.ledger.whole_stream(TENANT, STREAM) == []
+
+
+async def test_a_released_text_names_its_call_and_a_planted_one_looks_alike(
+    ward: Ward, provider: Naming
+) -> None:
+    outcome = await signed_release(ward)
+    stream = await ward.gate.ledger.stream_entries(TENANT, outcome.inference_id)
+    [generated] = [one for one in stream if one.type == "inference.generated"]
+    assert list(generated.body["provider_ids"]) == ["chatcmpl-0", "req_0"]
+    made = provider_ids_like({"provider_ids": ["chatcmpl-Ab3", "915a6a04-3f83", "req_9"]})["provider_ids"]
+    assert made[0].startswith("chatcmpl-")
+    assert len(made[1]) == len("915a6a04-3f83")
+    assert set(made[1]) <= set("0123456789abcdef-")
+    assert made[2].startswith("req_")
