@@ -6,14 +6,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from attending.ledger.claim_keys import ClaimKeys
 from attending.ledger.custody.reads import Order
 from attending.ledger.entry import PendingEntry
 from attending.ledger.errors import ClaimStale, DuplicateClaim
 from attending.ledger.ledger import Ledger
 from attending.ledger.opening import LedgerConfig
-from attending.server.errors import AlreadyExists
-from attending.server.idempotency import answered, claimed, once
-from attending.v1 import keys_pb2
+from attending.server.errors import AlreadyExists, InvalidRequest
+from attending.server.idempotency import answered, claimed, once, once_under
+from attending.v1 import examination_pb2, keys_pb2
 
 LOG = "clinic"
 ENTRY = PendingEntry("feedback.recorded", "f", "app:a", None, {})
@@ -50,3 +51,13 @@ async def test_a_call_claimed_under_a_key_that_was_rotated_is_found(tmp_path: Pa
             LOG, [ENTRY], claim=(await once(ledger, LOG, "app", "late", request())).claim("s")
         )
         assert (await ledger.head(LOG))[0] == 3
+
+
+def test_a_request_that_cannot_be_written_down_is_malformed() -> None:
+    line = examination_pb2.ExceptionLine(kind="erasure", entry_index=1)
+    line.time.seconds = 2**62
+    request = examination_pb2.DisposeExceptionsRequest(idempotency_key="k", lines=[line])
+    keys = ClaimKeys(1, b"k" * 32, ())
+    with pytest.raises(InvalidRequest) as caught:
+        once_under(keys, "ada", "k", request)
+    assert caught.value.field_violations[0][0] == "request"

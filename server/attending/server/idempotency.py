@@ -18,7 +18,7 @@ from attending.ledger.errors import DuplicateClaim, ExpectationFailed
 from attending.ledger.ledger import Ledger
 from attending.ledger.submission import Claim
 from attending.server.errors import Aborted, AlreadyExists, InvalidRequest
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict, SerializeToJsonError
 from google.protobuf.message import Message
 
 MAX_KEY_CHARACTERS = 128
@@ -52,14 +52,17 @@ async def once(
 def once_under(keys: ClaimKeys, caller: str, key: str, request: Message) -> Once:
     """As `once`, with the keys at hand: blocks for as long as it takes to write the request down and hash it.
 
-    A plain hash of a short text can be guessed, so both parts are keyed.
+    A plain hash of a short text can be guessed, so both parts are keyed. Raises InvalidRequest for a request that
+    cannot be written down.
     """
     if wrong := key_violations(key):
         raise InvalidRequest(wrong)
-    body = {
-        "message": request.DESCRIPTOR.full_name,
-        "request": MessageToDict(request, preserving_proto_field_name=True),
-    }
+    try:
+        content_of = MessageToDict(request, preserving_proto_field_name=True)
+    except SerializeToJsonError:
+        # A time outside the years 1 to 9999, also in a field that nothing else looks at.
+        raise InvalidRequest([("request", "holds a time that is out of range")]) from None
+    body = {"message": request.DESCRIPTOR.full_name, "request": content_of}
     scoped = json.dumps(["key", caller, key]).encode("ascii")
     content = json.dumps(body, sort_keys=True).encode("ascii")
     earlier = zip(keys.earlier_digests(scoped), keys.earlier_digests(content), strict=True)
