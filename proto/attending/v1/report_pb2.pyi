@@ -113,6 +113,34 @@ REPORT_FILE_BUNDLE: ReportFile.ValueType  # 3
 """The evidence, which verifies offline; no personal content."""
 Global___ReportFile: _TypeAlias = ReportFile  # noqa: Y015
 
+class _UsageDifferenceKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UsageDifferenceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UsageDifferenceKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    USAGE_DIFFERENCE_KIND_UNSPECIFIED: _UsageDifferenceKind.ValueType  # 0
+    """Not used."""
+    USAGE_DIFFERENCE_KIND_BYPASSED: _UsageDifferenceKind.ValueType  # 1
+    """The provider counts a call that the log does not have: it went past the gate."""
+    USAGE_DIFFERENCE_KIND_MISSING: _UsageDifferenceKind.ValueType  # 2
+    """The log has a call that the file does not."""
+    USAGE_DIFFERENCE_KIND_TOKENS: _UsageDifferenceKind.ValueType  # 3
+    """Both have it, with other numbers of tokens."""
+
+class UsageDifferenceKind(_UsageDifferenceKind, metaclass=_UsageDifferenceKindEnumTypeWrapper):
+    """In what a record and the log differ."""
+
+USAGE_DIFFERENCE_KIND_UNSPECIFIED: UsageDifferenceKind.ValueType  # 0
+"""Not used."""
+USAGE_DIFFERENCE_KIND_BYPASSED: UsageDifferenceKind.ValueType  # 1
+"""The provider counts a call that the log does not have: it went past the gate."""
+USAGE_DIFFERENCE_KIND_MISSING: UsageDifferenceKind.ValueType  # 2
+"""The log has a call that the file does not."""
+USAGE_DIFFERENCE_KIND_TOKENS: UsageDifferenceKind.ValueType  # 3
+"""Both have it, with other numbers of tokens."""
+Global___UsageDifferenceKind: _TypeAlias = UsageDifferenceKind  # noqa: Y015
+
 @_typing.final
 class ExportRequest(_message.Message):
     """What to export."""
@@ -712,3 +740,294 @@ class DownloadReportResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DownloadReportResponse: _TypeAlias = DownloadReportResponse  # noqa: Y015
+
+@_typing.final
+class UsageRecord(_message.Message):
+    """A call of a model, as the provider's records have it. Nothing of what was asked or answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROW_FIELD_NUMBER: _builtins.int
+    IDS_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    row: _builtins.int
+    """Required. Its row in the file, from 1; each higher than the one before."""
+    model: _builtins.str
+    """Required. The model, as the provider names it."""
+    input_tokens: _builtins.int
+    """Optional. Tokens that were sent."""
+    output_tokens: _builtins.int
+    """Optional. Tokens that came back."""
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Ids of the call, at most 4."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """Required. When."""
+
+    def __init__(
+        self,
+        *,
+        row: _builtins.int = ...,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+        model: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        input_tokens: _builtins.int | None = ...,
+        output_tokens: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_tokens", b"_input_tokens", "_output_tokens", b"_output_tokens", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_tokens", b"_input_tokens", "_output_tokens", b"_output_tokens", "ids", b"ids", "input_tokens", b"input_tokens", "model", b"model", "output_tokens", b"output_tokens", "row", b"row", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__input_tokens: _TypeAlias = _typing.Literal["input_tokens"]  # noqa: Y015
+    _WhichOneofArgType__input_tokens: _TypeAlias = _typing.Literal["_input_tokens", b"_input_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__output_tokens: _TypeAlias = _typing.Literal["output_tokens"]  # noqa: Y015
+    _WhichOneofArgType__output_tokens: _TypeAlias = _typing.Literal["_output_tokens", b"_output_tokens"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__input_tokens) -> _WhichOneofReturnType__input_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__output_tokens) -> _WhichOneofReturnType__output_tokens | None: ...
+
+Global___UsageRecord: _TypeAlias = UsageRecord  # noqa: Y015
+
+@_typing.final
+class ReconcileUsageRequest(_message.Message):
+    """A part of a provider's records of use."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Open(_message.Message):
+        """Begins a comparison."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+        PROVIDER_FIELD_NUMBER: _builtins.int
+        FROM_FIELD_NUMBER: _builtins.int
+        TO_FIELD_NUMBER: _builtins.int
+        FILE_SHA256_FIELD_NUMBER: _builtins.int
+        RECORDS_FIELD_NUMBER: _builtins.int
+        idempotency_key: _builtins.str
+        """Required. As in `Infer`."""
+        provider: _builtins.str
+        """Required. The provider, as this server's configuration names it."""
+        file_sha256: _builtins.bytes
+        """Required. SHA-256 of the file that the records were read from."""
+        records: _builtins.int
+        """Required. How many records follow; fewer or more of them are not compared."""
+        @_builtins.property
+        def to(self) -> _timestamp_pb2.Timestamp:
+            """Required. and before this one."""
+
+        def __init__(
+            self,
+            *,
+            idempotency_key: _builtins.str = ...,
+            provider: _builtins.str = ...,
+            to: _timestamp_pb2.Timestamp | None = ...,
+            file_sha256: _builtins.bytes = ...,
+            records: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["file_sha256", b"file_sha256", "from", b"from", "idempotency_key", b"idempotency_key", "provider", b"provider", "records", b"records", "to", b"to"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Records(_message.Message):
+        """Some of the records."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        RECORDS_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___UsageRecord]:
+            """Required. 1 to 1,000."""
+
+        def __init__(
+            self,
+            *,
+            records: _abc.Iterable[Global___UsageRecord] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["records", b"records"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    OPEN_FIELD_NUMBER: _builtins.int
+    RECORDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def open(self) -> Global___ReconcileUsageRequest.Open:
+        """Required. The first message."""
+
+    @_builtins.property
+    def records(self) -> Global___ReconcileUsageRequest.Records:
+        """Optional. Each further one."""
+
+    def __init__(
+        self,
+        *,
+        open: Global___ReconcileUsageRequest.Open | None = ...,
+        records: Global___ReconcileUsageRequest.Records | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "open", b"open", "records", b"records"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "open", b"open", "records", b"records"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["open", "records"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___ReconcileUsageRequest: _TypeAlias = ReconcileUsageRequest  # noqa: Y015
+
+@_typing.final
+class UsageDifference(_message.Message):
+    """One difference."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ROW_FIELD_NUMBER: _builtins.int
+    INFERENCE_ID_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    kind: Global___UsageDifferenceKind.ValueType
+    """Output only. Which."""
+    row: _builtins.int
+    """Output only. Row in the file; 0 where it is missing there."""
+    inference_id: _builtins.str
+    """Output only. The inference; empty where it is missing here."""
+    model: _builtins.str
+    """Output only. The model."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When, by the provider; by the log where it is missing there."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___UsageDifferenceKind.ValueType = ...,
+        row: _builtins.int = ...,
+        inference_id: _builtins.str = ...,
+        model: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inference_id", b"inference_id", "kind", b"kind", "model", b"model", "row", b"row", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UsageDifference: _TypeAlias = UsageDifference  # noqa: Y015
+
+@_typing.final
+class UsageReconciliation(_message.Message):
+    """What a comparison found; the same numbers are in the entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    FROM_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    FILE_SHA256_FIELD_NUMBER: _builtins.int
+    RECORDS_FIELD_NUMBER: _builtins.int
+    OUTSIDE_PERIOD_FIELD_NUMBER: _builtins.int
+    MATCHED_FIELD_NUMBER: _builtins.int
+    MATCHED_BY_TOKENS_FIELD_NUMBER: _builtins.int
+    UNANSWERED_FIELD_NUMBER: _builtins.int
+    BYPASSED_FIELD_NUMBER: _builtins.int
+    DIFFERING_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Output only. The provider."""
+    file_sha256: _builtins.bytes
+    """Output only. SHA-256 of the file."""
+    records: _builtins.int
+    """Output only. Records of the file."""
+    outside_period: _builtins.int
+    """Output only. Of these, outside the period."""
+    matched: _builtins.int
+    """Output only. Of these, calls of the log by their id."""
+    matched_by_tokens: _builtins.int
+    """Output only. Of these, calls of the log by model, tokens and time."""
+    unanswered: _builtins.int
+    """Output only. Of these, such as may be of calls of the log to which no answer came."""
+    bypassed: _builtins.int
+    """Output only. Of these, calls that the log does not have."""
+    differing: _builtins.int
+    """Output only. Of those matched, with other numbers of tokens than the log has."""
+    calls: _builtins.int
+    """Output only. Calls of the log that were answered in the period."""
+    missing: _builtins.int
+    """Output only. Of these, such as the file does not have."""
+    @_builtins.property
+    def to(self) -> _timestamp_pb2.Timestamp:
+        """Output only. and before this one."""
+
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        to: _timestamp_pb2.Timestamp | None = ...,
+        file_sha256: _builtins.bytes = ...,
+        records: _builtins.int = ...,
+        outside_period: _builtins.int = ...,
+        matched: _builtins.int = ...,
+        matched_by_tokens: _builtins.int = ...,
+        unanswered: _builtins.int = ...,
+        bypassed: _builtins.int = ...,
+        differing: _builtins.int = ...,
+        calls: _builtins.int = ...,
+        missing: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bypassed", b"bypassed", "calls", b"calls", "differing", b"differing", "file_sha256", b"file_sha256", "from", b"from", "matched", b"matched", "matched_by_tokens", b"matched_by_tokens", "missing", b"missing", "outside_period", b"outside_period", "provider", b"provider", "records", b"records", "to", b"to", "unanswered", b"unanswered"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UsageReconciliation: _TypeAlias = UsageReconciliation  # noqa: Y015
+
+@_typing.final
+class ReconcileUsageResponse(_message.Message):
+    """What was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECONCILIATION_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reconciliation(self) -> Global___UsageReconciliation:
+        """Output only. The numbers."""
+
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___UsageDifference]:
+        """Output only. The first differences of each kind, at most 500; none in the answer to the same call again."""
+
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """Output only. Receipt of `usage.reconciled`."""
+
+    def __init__(
+        self,
+        *,
+        reconciliation: Global___UsageReconciliation | None = ...,
+        differences: _abc.Iterable[Global___UsageDifference] | None = ...,
+        receipt: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "reconciliation", b"reconciliation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differences", b"differences", "receipt", b"receipt", "reconciliation", b"reconciliation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconcileUsageResponse: _TypeAlias = ReconcileUsageResponse  # noqa: Y015
