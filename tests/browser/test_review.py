@@ -11,7 +11,7 @@ import pytest
 from attending.client import Client
 from attending.ledger.note import VerifierKey
 from attending.ledger.verify.bundle import Anchors, verify_bundle
-from attending.server.cli.export import download
+from attending.server.cli.download import download
 from attending.v1 import report_pb2
 
 from tests.browser.conftest import Held, Open, give_reason, press_sign

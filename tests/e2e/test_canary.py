@@ -15,7 +15,7 @@ from attending.ledger.checkpoint import Checkpoint, verify
 from attending.ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
 from attending.ledger.note import VerifierKey
 from attending.ledger.proof import verify_receipt
-from attending.server.cli.export import download
+from attending.server.cli.download import download
 from attending.server.cli.main import run
 from attending.v1 import (
     inference_pb2,

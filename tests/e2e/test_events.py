@@ -16,7 +16,7 @@ import pytest
 from attending.client import Acknowledged, AttendingApiError, Client, Event
 from attending.ledger.note import VerifierKey
 from attending.ledger.verify.bundle import Anchors, verify_bundle
-from attending.server.cli.export import download
+from attending.server.cli.download import download
 from attending.server.demo.server import REPLAY
 from attending.v1 import ledger_pb2, report_pb2
 

@@ -9,7 +9,7 @@ import pytest
 from attending.client import AttendingApiError, Client, PolicyClient
 from attending.ledger.note import VerifierKey
 from attending.ledger.verify.bundle import Anchors, verify_bundle
-from attending.server.cli.export import download
+from attending.server.cli.download import download
 from attending.server.cli.main import run
 from attending.server.cli.outcome import Exit
 from attending.v1 import report_pb2

@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 from attending.client import AttendingApiError, Client
-from attending.server.cli.export import download
+from attending.server.cli.download import download
 from attending.v1 import report_pb2
 
 from tests.e2e.server_process import ServerProcess

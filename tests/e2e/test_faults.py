@@ -19,7 +19,7 @@ from attending.client import Client
 from attending.client.errors import translate
 from attending.ledger.note import VerifierKey
 from attending.ledger.verify.bundle import Anchors, verify_bundle
-from attending.server.cli.export import download
+from attending.server.cli.download import download
 from attending.v1 import inference_pb2, ledger_pb2, report_pb2
 
 from tests.e2e.calls import TIMEOUT, entries, infer_request, refused, state, types

@@ -20,7 +20,7 @@ from attending.ledger.merkle import verify_consistency
 from attending.ledger.note import VerifierKey
 from attending.ledger.proof import parse_receipt
 from attending.ledger.verify.bundle import Anchors, verify_bundle
-from attending.server.cli.export import download
+from attending.server.cli.download import download
 from attending.v1 import common_pb2, ledger_pb2, report_pb2
 
 from tests.e2e.server_process import ServerProcess, ended

@@ -30,7 +30,7 @@ from attending.ledger.note import VerifierKey
 from attending.ledger.store import postgres_admin
 from attending.ledger.verify.bundle import Anchors, verify_bundle
 from attending.server import projections
-from attending.server.cli.export import download
+from attending.server.cli.download import download
 from attending.server.config import load_config
 from attending.server.database import ledger_config
 from attending.server.simulation.desk import PREFIX

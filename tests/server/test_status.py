@@ -29,6 +29,7 @@ NOT_ON_THE_WIRE = {
     "attending.server.notices.delivery.NotDelivered": "the notice is sent again later",
     "attending.server.outside.addresses.AddressRefused": "of a server of others: NotDelivered or NotAnswered then",
     "attending.server.outside.ask.NotAnswered": "goes out as Unavailable, or is tried again",
+    "attending.server.reports.deidentified.texts.IdentifiersRemainError": "of a process: FailedPrecondition then",
     "attending.server.reports.stamping.NotStamped": "goes out as Unavailable",
     "attending.server.errors.AttendingError": "the base; its subclasses are mapped",
     "attending.server.errors.ConfigurationError": "ends the start of a server",

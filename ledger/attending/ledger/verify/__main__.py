@@ -17,9 +17,10 @@ from typing import NoReturn
 from attending.ledger.errors import VerificationError
 from attending.ledger.note import COSIGNATURE, ED25519, VerifierKey
 from attending.ledger.verify.bundle import Anchors, Progress, verify_bundle
+from attending.ledger.verify.deidentified import is_deidentified, verify_deidentified
 from attending.ledger.verify.pdf.seal import MAX_LIST_BYTES, SealAnchors
 from attending.ledger.verify.pdf.verify import is_pdf, verify_report
-from attending.ledger.verify.report import CHECKS, SEAL_CHECKS, Report, Status
+from attending.ledger.verify.report import Report, Status
 from cryptography import x509
 
 EXIT_CODES = {Status.PASSED: 0, Status.FAILED: 1, Status.INDETERMINATE: 3}
@@ -84,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: attending verify march.attending --key clinic.vkey --pinned february.checkpoint; "
         "attending verify march.pdf --key clinic.vkey --seal-root seal-root.pem --tsa-root tsa-root.pem",
     )
-    bundle_help = "a .attending file, a folder with its files, or a PDF"
+    bundle_help = "a .attending file, a folder with its files, a de-identified document, or a PDF"
     parser.add_argument("bundle", type=Path, nargs="?", help=bundle_help)
     key_help = "verifier key of the log, or a file of them; get it from elsewhere than the bundle"
     parser.add_argument("--key", action="append", default=[], metavar="KEYFILE|VKEY", help=key_help)
@@ -159,6 +160,8 @@ def _verify(
         return verify_report(arguments.bundle, anchors, seal, bundle=arguments.beside, progress=progress)
     if seal != SealAnchors() or arguments.beside is not None:
         raise _UsageError("--seal-root, --tsa-root, --crl and --bundle are for a report, a PDF")
+    if is_deidentified(arguments.bundle):
+        return verify_deidentified(arguments.bundle, anchors, progress)
     return verify_bundle(arguments.bundle, anchors, progress)
 
 
@@ -250,16 +253,16 @@ def _print(report: Report, *, colour: bool) -> None:
         text = _plain(text)
         return f"\x1b[{_COLOURS[status]}m{text}\x1b[0m" if colour else text
 
-    if report.scope is not None:
-        scope = report.scope
-        print(f"log    {_plain(str(report.origin))}")
-        print(f"scope  {scope['kind']}, entries {scope['from']} to {scope['to']} (end exclusive)")
+    if report.origin is not None:
+        print(f"log    {_plain(report.origin)}")
+        if report.scope is not None:
+            scope = report.scope
+            print(f"scope  {scope['kind']}, entries {scope['from']} to {scope['to']} (end exclusive)")
         print()
-    sentences = {**CHECKS, **SEAL_CHECKS}
     previous = None
     for item in report.results:
         if item.check != previous:
-            print(f"{item.check:>4}  {sentences[item.check]}")
+            print(f"{item.check:>4}  {report.sentences[item.check]}")
             previous = item.check
         mark = "note" if item.advisory else _MARKS[item.status]
         where = "" if item.index is None else f"entry {item.index}: "

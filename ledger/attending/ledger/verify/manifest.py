@@ -111,13 +111,21 @@ def parse_manifest(data: bytes) -> Manifest:
         scope=Scope(scope["kind"]),
         begin=begin,
         end=end,
-        files=_parse_files(value["files"]),
+        files=_bundle_files(value["files"]),
         created=value["created"],
         statistics=statistics,
     )
 
 
-def _parse_files(value: object) -> dict[str, FileEntry]:
+def _bundle_files(value: object) -> dict[str, FileEntry]:
+    files = parse_files(value)
+    if not {ENTRIES, CHECKPOINT} <= files.keys():
+        raise _error("bundle lists no entries or no checkpoint")
+    return files
+
+
+def parse_files(value: object) -> dict[str, FileEntry]:
+    """The files that a manifest lists. Raises VerificationError (MANIFEST_SCHEMA)."""
     files: dict[str, FileEntry] = {}
     for item in value if type(value) is list else [None]:
         if type(item) is not dict or item.keys() != {"name", "sha256", "size"}:
@@ -128,8 +136,6 @@ def _parse_files(value: object) -> dict[str, FileEntry]:
         if type(digest) is not str or not _HEX32.fullmatch(digest) or type(size) is not int or size < 0:
             raise _error("`files` is not well formed")
         files[name] = FileEntry(digest, size)
-    if not {ENTRIES, CHECKPOINT} <= files.keys():
-        raise _error("bundle lists no entries or no checkpoint")
     return files
 
 

@@ -47,11 +47,21 @@ SEAL_CHECKS: Final[Mapping[str, str]] = {
 }
 """Those of a sealed report, a PDF, beside those of the bundle in it."""
 
+DEIDENTIFIED_CHECKS: Final[Mapping[str, str]] = {
+    "V1": CHECKS["V1"],
+    "V5": "records are canonical and of the schema",
+    "V7": "there are as many records as entries that they were made from",
+    "V8": CHECKS["V8"],
+    "V20": "figures are those of the records; the checklist A to R is whole",
+    "V21": "nothing has the form of one of the 18 identifiers",
+}
+"""Those of a de-identified document, which holds no entries."""
+
 NOT_CHECKED: Final[Mapping[str, str]] = {
     "V2 V3 V10": "a bundle of this version carries no sealed PDF",
     "V4": "a bundle of this version carries no RFC 3161 time stamps",
     "V18": "registry references are not followed",
-    "V21": "free text is not scanned",
+    "V21": "a bundle does not claim to be de-identified",
 }
 """Checks of the control matrix that this version does not make of a bundle, and why."""
 NOT_CHECKED_OF_REPORT: Final = {name: NOT_CHECKED[name] for name in ("V18", "V21")}
@@ -93,6 +103,8 @@ class Report:
     origin: str | None = None
     scope: Mapping[str, Any] | None = None
     not_checked: Mapping[str, str] = field(default_factory=lambda: NOT_CHECKED)
+    sentences: Mapping[str, str] = field(default_factory=lambda: {**CHECKS, **SEAL_CHECKS})
+    """What each check says when it holds."""
 
     @property
     def failures(self) -> tuple[CheckResult, ...]:

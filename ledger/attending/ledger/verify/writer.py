@@ -91,35 +91,35 @@ def write_bundle(
     try:
         with partial.open("wb") as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                files[ENTRIES] = _add(archive, ENTRIES, entry_lines())
-                files[CHECKPOINT] = _add(archive, CHECKPOINT, [checkpoint_note.encode()])
+                files[ENTRIES] = add_member(archive, ENTRIES, entry_lines())
+                files[CHECKPOINT] = add_member(archive, CHECKPOINT, [checkpoint_note.encode()])
                 if scope is Scope.RANGE:
                     edge = {"consistency": _base64(consistency), "hashes": _base64(range_hashes)}
-                    files[RANGE] = _add(archive, RANGE, [encode(edge)])
+                    files[RANGE] = add_member(archive, RANGE, [encode(edge)])
                 if scope is Scope.SUBSET:
                     lines = (encode(_base64(proof)) + b"\n" for proof in proofs or ())
-                    files[PROOFS] = _add(archive, PROOFS, lines)
+                    files[PROOFS] = add_member(archive, PROOFS, lines)
                 if context:
-                    files[CONTEXT] = _add(archive, CONTEXT, (data + b"\n" for data, _ in context))
+                    files[CONTEXT] = add_member(archive, CONTEXT, (data + b"\n" for data, _ in context))
                     lines = (encode(_base64(proof)) + b"\n" for _, proof in context)
-                    files[CONTEXT_PROOFS] = _add(archive, CONTEXT_PROOFS, lines)
+                    files[CONTEXT_PROOFS] = add_member(archive, CONTEXT_PROOFS, lines)
                 if introductions:
                     lines = (
                         encode({"consistency": _base64(proof), "introduction": text}) + b"\n"
                         for text, proof in introductions
                     )
-                    files[INTRODUCTIONS] = _add(archive, INTRODUCTIONS, lines)
+                    files[INTRODUCTIONS] = add_member(archive, INTRODUCTIONS, lines)
                 if payloads is not None:
-                    files[PAYLOADS] = _add(archive, PAYLOADS, payload_lines(payloads))
+                    files[PAYLOADS] = add_member(archive, PAYLOADS, payload_lines(payloads))
                 if verifier_keys:
-                    files[KEYS] = _add(archive, KEYS, [encode({"verifier_keys": list(verifier_keys)})])
+                    files[KEYS] = add_member(archive, KEYS, [encode({"verifier_keys": list(verifier_keys)})])
                 if figures:
-                    files[STATISTICS] = _add(archive, STATISTICS, [statistics_json(every.result())])
+                    files[STATISTICS] = add_member(archive, STATISTICS, [statistics_json(every.result())])
                 counts = counter.result() if statistics is None else statistics
                 manifest = Manifest(origin, scope, begin, end, files, format_time(created), counts)
                 data = manifest.encode()
-                _add(archive, MANIFEST, [data])
-                _add(archive, MANIFEST_SIGNATURE, [sign(signed_text(origin, data)).encode()])
+                add_member(archive, MANIFEST, [data])
+                add_member(archive, MANIFEST_SIGNATURE, [sign(signed_text(origin, data)).encode()])
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -130,7 +130,8 @@ def write_bundle(
     return manifest
 
 
-def _add(archive: zipfile.ZipFile, name: str, chunks: Iterable[bytes]) -> FileEntry:
+def add_member(archive: zipfile.ZipFile, name: str, chunks: Iterable[bytes]) -> FileEntry:
+    """Writes one file of an archive, stored, the same bytes whenever it is made; its hash and size."""
     info = zipfile.ZipInfo(name, _EPOCH)
     info.external_attr = _FILE_MODE
     info.create_system = 3

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from attending.client import Client, Connection
-from attending.client.errors import translated
 from attending.server.cli.connect import connection_options
+from attending.server.cli.download import download, resumed_order
 from attending.server.cli.examples import examples
 from attending.v1 import report_pb2
 
@@ -21,6 +20,8 @@ PURPOSES = ("audit", "regulator_request", "patient_request", "quality", "inciden
     epilog=examples(
         "attending export --out november.attending --from 2026-11-01 --to 2026-12-01",
         "attending verify november.attending --key attending-data/demo.vkey",
+        "attending export --out november.attending --resume",
+        "attending export --out november.deidentified --from 2026-11-01 --to 2026-12-01 --de-identified",
     )
 )
 @click.option(
@@ -35,6 +36,21 @@ PURPOSES = ("audit", "regulator_request", "patient_request", "quality", "inciden
 @click.option(
     "--payloads", is_flag=True, help="Disclose the personal content too; the disclosure is recorded."
 )
+@click.option(
+    "--de-identified",
+    is_flag=True,
+    help="Records without the 18 identifiers of 45 CFR 164.514(b)(2), and a checklist A to R, in place of the bundle; "
+    "with --payloads the texts too, without identifiers.",
+)
+@click.option(
+    "--map",
+    "map_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --de-identified: also write what its pseudonyms stand for. Personal content; keep it apart.",
+)
+@click.option(
+    "--resume", is_flag=True, help="Go on with a download to this file that was cut; takes no scope."
+)
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @connection_options("demo-auditor")
 def export(
@@ -44,46 +60,38 @@ def export(
     inferences: tuple[str, ...],
     purpose: str,
     payloads: bool,
+    de_identified: bool,
+    map_path: Path | None,
+    resume: bool,
     force: bool,
     connection: Connection,
 ) -> None:
     """Export entries, proofs and the signed head as one file that verifies without this server."""
-    if out_path.exists() and not force:
-        raise click.UsageError(f"`{out_path}` exists; give --force to replace it")
+    for path in filter(None, (out_path, map_path)):
+        if path.exists() and not force:
+            raise click.UsageError(f"`{path}` exists; give --force to replace it")
+    if map_path is not None and not de_identified:
+        raise click.UsageError("--map is of a de-identified document: give --de-identified")
+    if resume and (from_time or to_time or inferences or payloads or de_identified):
+        raise click.UsageError("--resume goes on with the order that was given: leave scope and form out")
     request = report_pb2.ExportRequest(
         idempotency_key=uuid.uuid4().hex,
         inference_ids=inferences,
         purpose=purpose,
         include_payloads=payloads,
+        de_identified=de_identified,
     )
     for field, text in (("from", from_time), ("to", to_time)):
         if text is not None:
             getattr(request, field).FromDatetime(moment(text, field))
+    if resume:
+        request = resumed_order(out_path)
     with Client(connection) as client:
         entries = download(client, request, out_path)
+        if map_path is not None:
+            request.pseudonym_map = True
+            download(client, request, map_path)
     click.echo(f"{out_path}: {entries} entries, {out_path.stat().st_size} bytes")
-
-
-@translated
-def download(client: Client, request: report_pb2.ExportRequest, out_path: Path) -> int:
-    """Writes the bundle, whole or not at all; returns the number of its entries."""
-    partial = out_path.with_name(out_path.name + ".partial")
-    entries = 0
-    try:
-        with partial.open("wb") as file:
-            for event in client.reports.Export(request):
-                if event.HasField("progress"):
-                    entries = event.progress.entries
-                    if sys.stderr.isatty():
-                        click.echo(f"\r{entries} of {event.progress.total} entries", nl=False, err=True)
-                else:
-                    file.write(event.chunk)
-        if sys.stderr.isatty():
-            click.echo("", err=True)
-        partial.replace(out_path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return entries
 
 
 def moment(text: str, field: str) -> datetime:

@@ -18,7 +18,7 @@ from attending.client.review import key_id
 from attending.ledger.note import VerifierKey
 from attending.ledger.verify.bundle import Anchors, verify_bundle
 from attending.ledger.verify.report import Report
-from attending.server.cli.export import download
+from attending.server.cli.download import download
 from attending.server.cli.review import load_key
 from attending.server.demo.screen import Screen
 from attending.server.demo.server import DemoServer

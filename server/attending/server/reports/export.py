@@ -10,69 +10,42 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from attending.ledger.checkpoint import parse_checkpoint
-from attending.ledger.entry import Entry
-from attending.ledger.errors import DuplicateClaim, PayloadPruned, SubjectErased
+from attending.ledger.entry import Entry, Payload
+from attending.ledger.errors import DuplicateClaim
 from attending.ledger.files import make_folder
 from attending.ledger.ledger import Ledger
 from attending.ledger.proof import parse_receipt
 from attending.ledger.verify.checks import Scope
 from attending.ledger.verify.halts import stream_of
-from attending.ledger.verify.payloads import Disclosed, Erased, Pruned
 from attending.ledger.verify.writer import write_bundle
 from attending.server import projections
-from attending.server.clock import stamp
+from attending.server.clock import parse, stamp
 from attending.server.errors import InvalidRequest, NotFound
 from attending.server.idempotency import Once, answered
 from attending.server.passkeys.invitations import invitation_stream
 from attending.server.phi.access import Permit, PhiAccess
+from attending.server.reports.deidentified.pseudonyms import SEED_BYTES, SEED_KIND
+from attending.server.reports.deidentify import deidentify_in_process
+from attending.server.reports.ledger_source import BLOCK, LedgerSource
+from attending.server.reports.plan import ExportOrder, Plan, Progress
 from attending.server.review.enrolment import key_stream
 from sqlalchemy import select
 
+__all__ = ["ExportOrder", "Exporter", "Plan", "Progress", "sweep", "workplace"]
+
 MAX_INFERENCES = 10_000
-_BLOCK = 1_000
 _SUBJECTS_A_COMMIT = 500
-
-T = TypeVar("T")
-
-Progress = Callable[[int, int], None]
-"""(entries gathered, entries in scope); called from another thread."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExportOrder:
-    """What to export: a period, from inclusive to exclusive, or the entries of chosen inferences."""
-
-    from_time: datetime | None
-    to_time: datetime | None
-    inference_ids: tuple[str, ...]
-    purpose: str
-    include_payloads: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A snapshot of what to write: entries appended later, this export's own included, stay outside."""
-
-    scope: Scope
-    begin: int
-    end: int
-    indexes: tuple[int, ...]
-    checkpoint: str
-    size: int
-
-    @property
-    def total(self) -> int:
-        return len(self.indexes) if self.scope is Scope.SUBSET else self.end - self.begin
 
 
 class Exporter:
@@ -89,19 +62,33 @@ class Exporter:
 
     @asynccontextmanager
     async def bundle(
-        self, permit: Permit, order: ExportOrder, once: Once, progress: Progress
+        self, permit: Permit, order: ExportOrder, once: Once, progress: Progress, *, lead_back: bool = False
     ) -> AsyncIterator[Path]:
-        """The path of the finished bundle, which is gone when the context ends. The permit is for the order's purpose.
+        """The path of the finished bundle, or de-identified document, which is gone when the context ends. The permit
+        is for the order's purpose. With `lead_back` it is the map of the document's pseudonyms.
 
-        Raises InvalidRequest, NotFound (no entry in the period, unknown inference).
+        What is asked for again under the same key is the same file, byte for byte, as long as nothing of it was erased
+        or pruned and the log's key is the same. Raises InvalidRequest, NotFound (no entry in the period, unknown
+        inference), FailedPrecondition (IDENTIFIERS_REMAIN), Unavailable (REPORT_NOT_MADE).
         """
         tenant = permit.principal.tenant
-        plan = await self.plan(tenant, order)
-        await self._recorded(permit, order, plan, once)
+        entry = await self._recorded(permit, order, once)
+        if lead_back:
+            about = {"export": entry.index}
+            await self._phi.record(permit, "access.revealed", "pseudonym_map", subject=None, about=about)
+        plan = await self._plan_of(tenant, order, entry)
         work, lock = workplace(self._folder)
         try:
             path = work / "bundle.attending"
-            await self.write(tenant, plan, path, self._now(), progress, payloads=order.include_payloads)
+            made = parse(entry.time)
+            await self.write(tenant, plan, path, made, progress, payloads=order.include_payloads)
+            if order.de_identified:
+                names = work / "pseudonyms.jsonl"
+                document = work / "document.attending"
+                await self.deidentify(
+                    tenant, entry, path, document, progress, map_out=names if lead_back else None
+                )
+                path = names if lead_back else document
             yield path
         finally:
             await asyncio.to_thread(shutil.rmtree, work, True)
@@ -124,7 +111,7 @@ class Exporter:
         """
         context = await self._context(tenant, plan)
         loop = asyncio.get_running_loop()
-        source = _Source(self._ledger, loop, tenant, plan, progress)
+        source = LedgerSource(self._ledger, loop, tenant, plan, progress)
         proofs: list[list[bytes]] | None = None
         if plan.scope is Scope.SUBSET:
             proofs = [await self._ledger.inclusion_proof(tenant, index, plan.size) for index in plan.indexes]
@@ -153,6 +140,32 @@ class Exporter:
             figures=True,
         )
 
+    async def deidentify(
+        self,
+        tenant: str,
+        entry: Entry,
+        bundle: Path,
+        out: Path,
+        progress: Progress = lambda _done, _total: None,
+        *,
+        map_out: Path | None = None,
+    ) -> None:
+        """Writes the document of a finished bundle with the secret that is sealed under `entry`. Raises as
+        `deidentify_in_process`, PayloadPruned.
+        """
+        sealed = next(item for item in entry.commitments if item.kind == SEED_KIND)
+        secret = await self._ledger.open_payload(tenant, sealed.record)
+        size = parse_checkpoint(entry.body["checkpoint"]).size
+        await deidentify_in_process(
+            bundle,
+            out,
+            secret,
+            sealed.commitment,
+            lambda text: self._ledger.sign_note(tenant, text, size),
+            progress,
+            map_out=map_out,
+        )
+
     async def _introductions(self, tenant: str, plan: Plan) -> list[tuple[str, Sequence[bytes]]]:
         """What leads from the log's first key to the one that signs the bundle, each with the proof up to its head."""
         return [
@@ -160,44 +173,69 @@ class Exporter:
             for text in self._ledger.introductions(tenant, plan.size)
         ]
 
-    async def _recorded(self, permit: Permit, order: ExportOrder, plan: Plan, once: Once) -> None:
-        """Returns when the export is on record: with payloads, for every person whose content it holds.
+    async def _recorded(self, permit: Permit, order: ExportOrder, once: Once) -> Entry:
+        """The entry of the export, once it is on record: with payloads, for every person whose content it holds.
 
-        A crash on the way leaves exports on record that nobody received: the safe side. A retry makes its bundle anew,
-        as the log then stands. With payloads that is a further disclosure and recorded as one; without, it is not.
+        A crash on the way leaves exports on record that nobody received: the safe side. A retry is given the same file
+        once more. With payloads that is a further disclosure and recorded as one; without, it is not.
         """
-        tenant = permit.principal.tenant
-        about = {
-            "purpose": order.purpose,
-            "scope": plan.scope.value,
-            "from": plan.begin,
-            "to": plan.end,
-            "entries": plan.total,
-            "tree_size": plan.size,
-            "payloads": order.include_payloads,
-        }
-        again = await answered(self._ledger, tenant, once) is not None
-        if again and not order.include_payloads:
-            return
-        if order.include_payloads:
-            subjects = await self._subjects(tenant, plan)
-            about["subjects"] = len(subjects)
-            for start in range(0, len(subjects), _SUBJECTS_A_COMMIT):
-                people = subjects[start : start + _SUBJECTS_A_COMMIT]
-                await self._ledger.append(
-                    tenant,
-                    [
-                        self._phi.entry(permit, "access.exported", "export", subject=subject, about=about)
-                        for subject in people
-                    ],
-                )
+        tenant, disclosed = permit.principal.tenant, order.include_payloads and not order.de_identified
+        if (before := await answered(self._ledger, tenant, once)) is not None:
+            entry = await self._ledger.get_entry(tenant, before[0])
+            if disclosed:
+                plan = await self._plan_of(tenant, order, entry)
+                about = await self._disclosed(permit, order, plan)
+                again = self._phi.entry(permit, "access.exported", "export", subject=None, about=about)
+                await self._ledger.append(tenant, [again])
+            return entry
+        plan = await self.plan(tenant, order)
+        about = await self._disclosed(permit, order, plan) if disclosed else _about(order, plan)
         whole = self._phi.entry(permit, "access.exported", "export", subject=None, about=about)
+        if order.de_identified:
+            secret = Payload(SEED_KIND, secrets.token_bytes(SEED_BYTES))
+            whole = replace(whole, payloads=(secret,))
         try:
-            await self._ledger.append(tenant, [whole], claim=None if again else once.claim(whole.stream))
+            index = (await self._ledger.append(tenant, [whole], claim=once.claim(whole.stream))).first_index
         except DuplicateClaim:
             # The same request came first, at the same time; this one gives a bundle as well.
-            if order.include_payloads:
+            before = await answered(self._ledger, tenant, once)
+            assert before is not None
+            index = before[0]
+            if disclosed:
                 await self._ledger.append(tenant, [whole])
+        return await self._ledger.get_entry(tenant, index)
+
+    async def _disclosed(self, permit: Permit, order: ExportOrder, plan: Plan) -> dict[str, Any]:
+        """Puts on record that content of every person in the plan is given; what the entry about the whole says."""
+        tenant = permit.principal.tenant
+        subjects = await self._subjects(tenant, plan)
+        about = {**_about(order, plan), "subjects": len(subjects)}
+        given = {name: value for name, value in about.items() if name != "checkpoint"}
+        for start in range(0, len(subjects), _SUBJECTS_A_COMMIT):
+            people = subjects[start : start + _SUBJECTS_A_COMMIT]
+            await self._ledger.append(
+                tenant,
+                [
+                    self._phi.entry(permit, "access.exported", "export", subject=subject, about=given)
+                    for subject in people
+                ],
+            )
+        return about
+
+    async def _plan_of(self, tenant: str, order: ExportOrder, entry: Entry) -> Plan:
+        """The plan that an entry put on record."""
+        body = entry.body
+        if "checkpoint" not in body:  # of a version before
+            return await self.plan(tenant, order)
+        if order.inference_ids:
+            return await self.subset(
+                tenant,
+                order.inference_ids,
+                body["checkpoint"],
+                body["tree_size"],
+                certificates=order.include_payloads,
+            )
+        return Plan(Scope(body["scope"]), body["from"], body["to"], (), body["checkpoint"], body["tree_size"])
 
     async def _subjects(self, tenant: str, plan: Plan) -> list[str]:
         """Pseudonyms of everybody whom the entries with payloads are about, sorted."""
@@ -218,8 +256,8 @@ class Exporter:
 
     async def blocks(self, tenant: str, plan: Plan) -> AsyncIterator[Sequence[Entry]]:
         """The entries of a plan without gaps, some at once."""
-        for start in range(plan.begin, plan.end, _BLOCK):
-            yield await self._ledger.list_entries(tenant, start, min(_BLOCK, plan.end - start))
+        for start in range(plan.begin, plan.end, BLOCK):
+            yield await self._ledger.list_entries(tenant, start, min(BLOCK, plan.end - start))
 
     async def plan(self, tenant: str, order: ExportOrder) -> Plan:
         """What to write, under the newest checkpoint. Raises InvalidRequest, NotFound."""
@@ -296,8 +334,8 @@ class Exporter:
         }
         streams: set[str] = set()
         policies: set[str | None] = {None}
-        for start in range(plan.begin, plan.end, _BLOCK):
-            block = await self._ledger.list_entries(tenant, start, min(_BLOCK, plan.end - start))
+        for start in range(plan.begin, plan.end, BLOCK):
+            block = await self._ledger.list_entries(tenant, start, min(BLOCK, plan.end - start))
             streams |= {entry.stream for entry in block if entry.stream.startswith("inf_")}
             policies |= {_policy(entry) for entry in block}
         for stream in sorted(streams):
@@ -354,56 +392,21 @@ def sweep(folder: Path) -> None:
                 os.close(lock)
 
 
+def _about(order: ExportOrder, plan: Plan) -> dict[str, Any]:
+    """What the entry of an export says: enough to make the same file again."""
+    said = {
+        "purpose": order.purpose,
+        "scope": plan.scope.value,
+        "from": plan.begin,
+        "to": plan.end,
+        "entries": plan.total,
+        "tree_size": plan.size,
+        "checkpoint": plan.checkpoint,
+        "payloads": order.include_payloads and not order.de_identified,
+    }
+    return {**said, "de_identified": True, "texts": order.include_payloads} if order.de_identified else said
+
+
 def _policy(entry: Entry) -> str | None:
     """The policy under which an entry begins an inference."""
     return str(entry.body["policy"]) if entry.type == "inference.requested" else None
-
-
-class _Source:
-    """Reads the ledger for the writer, which runs in a thread of its own."""
-
-    def __init__(
-        self,
-        ledger: Ledger,
-        loop: asyncio.AbstractEventLoop,
-        tenant: str,
-        plan: Plan,
-        progress: Progress,
-    ) -> None:
-        self._ledger = ledger
-        self._loop = loop
-        self._tenant = tenant
-        self._plan = plan
-        self._progress = progress
-
-    def entries(self) -> Iterator[bytes]:
-        """Stored bytes in log order."""
-        for done, entry in enumerate(self._parsed(), 1):
-            yield entry.data
-            if done % _BLOCK == 0 or done == self._plan.total:
-                self._progress(done, self._plan.total)
-
-    def payloads(self) -> Iterator[Disclosed | Erased | Pruned]:
-        """The opened payloads of the entries; those that were erased or pruned as such."""
-        for entry in self._parsed():
-            for item in entry.commitments:
-                try:
-                    salt, content = self._wait(self._ledger.disclose_payload(self._tenant, item.record))
-                except SubjectErased:
-                    yield Erased(item.record, item.kind)
-                except PayloadPruned:
-                    yield Pruned(item.record, item.kind)
-                else:
-                    yield Disclosed(item.record, item.kind, salt, content)
-
-    def _parsed(self) -> Iterator[Entry]:
-        if self._plan.scope is Scope.SUBSET:
-            for index in self._plan.indexes:
-                yield self._wait(self._ledger.get_entry(self._tenant, index))
-            return
-        for start in range(self._plan.begin, self._plan.end, _BLOCK):
-            limit = min(_BLOCK, self._plan.end - start)
-            yield from self._wait(self._ledger.list_entries(self._tenant, start, limit))
-
-    def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()

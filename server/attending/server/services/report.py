@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
@@ -89,13 +90,20 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
             inference_ids=tuple(request.inference_ids),
             purpose=request.purpose,
             include_payloads=request.include_payloads,
+            de_identified=request.de_identified,
         )
+        if request.pseudonym_map and not request.de_identified:
+            raise InvalidRequest([("pseudonym_map", "is of a de-identified document: set `de_identified`")])
         purpose = _purpose(request.purpose)
         permit = await self._phi.permit_for(purpose)
-        if request.include_payloads:
+        if request.include_payloads or request.pseudonym_map:
             # To export evidence is one right, to disclose personal content another.
             log = Resource.log(principal.tenant)
             await self._authorizer.require(DISCLOSE_PAYLOADS, log, purpose=purpose.value)
+        lead_back, resume_from = request.pseudonym_map, request.resume_from
+        # What is asked for is the same, whichever part of it is given.
+        request.ClearField("pseudonym_map")
+        request.ClearField("resume_from")
         call = await once_of(self._ledger, principal, request)
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[report_pb2.ExportResponse | None] = asyncio.Queue()
@@ -107,7 +115,7 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
             loop.call_soon_threadsafe(events.put_nowait, event)
 
         # The bundle is made in a task of its own, so that progress can be sent meanwhile.
-        manager = self._exporter.bundle(permit, order, call, progress)
+        manager = self._exporter.bundle(permit, order, call, progress, lead_back=lead_back)
         opening = asyncio.ensure_future(manager.__aenter__())
         opening.add_done_callback(lambda _done: events.put_nowait(None))
         try:
@@ -115,6 +123,13 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
                 yield event
             path = await opening
             with path.open("rb") as file:
+                digest = (await asyncio.to_thread(hashlib.file_digest, file, "sha256")).digest()
+                size = file.tell()
+                if resume_from > size:
+                    raise InvalidRequest([("resume_from", f"is past the file, which has {size} bytes")])
+                whole = report_pb2.ExportResponse.File(size_bytes=size, sha256=digest)
+                yield report_pb2.ExportResponse(file=whole)
+                file.seek(resume_from)
                 while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
                     yield report_pb2.ExportResponse(chunk=chunk)
         finally:

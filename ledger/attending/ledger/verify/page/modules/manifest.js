@@ -17,6 +17,9 @@ export function parseManifest(data) {
   }
   const { format, origin, scope, statistics, files, created } = value;
   const names = ["created", "files", "format", "origin", "scope", "statistics"];
+  if (typeof format === "string" && format.startsWith("attending-deidentified/")) {
+    throw new Refused("a de-identified document, which this page does not read: check it with `attending verify`", { later: true });
+  }
   if (!hasExactly(value, names) || format !== FORMAT) throw new Refused("fields are not exactly those of version 1");
   if (typeof origin !== "string" || !isObject(statistics)) throw new Refused("`origin` or `statistics` is not well formed");
   if (!hasExactly(scope, ["from", "kind", "to"]) || !["full", "range", "subset"].includes(scope.kind)) {

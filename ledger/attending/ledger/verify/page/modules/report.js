@@ -27,7 +27,7 @@ export const NOT_CHECKED = {
   "V2 V3 V10": "a bundle of this version carries no sealed PDF",
   V4: "a bundle of this version carries no RFC 3161 time stamps",
   V18: "registry references are not followed",
-  V21: "free text is not scanned",
+  V21: "a bundle does not claim to be de-identified",
 };
 
 const LIMIT = 100;
