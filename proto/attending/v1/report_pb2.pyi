@@ -153,12 +153,25 @@ class ExportRequest(_message.Message):
     INFERENCE_IDS_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     INCLUDE_PAYLOADS_FIELD_NUMBER: _builtins.int
+    DE_IDENTIFIED_FIELD_NUMBER: _builtins.int
+    PSEUDONYM_MAP_FIELD_NUMBER: _builtins.int
+    RESUME_FROM_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
     """Required. As in `Infer`."""
     purpose: _builtins.str
     """Required. Why: audit, regulator_request, patient_request, quality or incident. Each stands for a purpose of use."""
     include_payloads: _builtins.bool
     """Optional. Discloses the personal content of the exported entries too; the disclosure is recorded."""
+    de_identified: _builtins.bool
+    """Optional. A de-identified document (45 CFR 164.514(b)(2)) instead of the bundle: signed records of the entries, and a
+    checklist; with `include_payloads` also the texts, without identifiers.
+    """
+    pseudonym_map: _builtins.bool
+    """Optional. Instead of the de-identified document that this key was given, the map of its pseudonyms. That is personal
+    content, as with `include_payloads`; that it was given is recorded.
+    """
+    resume_from: _builtins.int
+    """Optional. Bytes of the file that the caller has: an interrupted call goes on there, under the same key."""
     @_builtins.property
     def to(self) -> _timestamp_pb2.Timestamp:
         """Optional. Entries before this time; to the end otherwise."""
@@ -175,10 +188,13 @@ class ExportRequest(_message.Message):
         inference_ids: _abc.Iterable[_builtins.str] | None = ...,
         purpose: _builtins.str = ...,
         include_payloads: _builtins.bool = ...,
+        de_identified: _builtins.bool = ...,
+        pseudonym_map: _builtins.bool = ...,
+        resume_from: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "idempotency_key", b"idempotency_key", "include_payloads", b"include_payloads", "inference_ids", b"inference_ids", "purpose", b"purpose", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["de_identified", b"de_identified", "from", b"from", "idempotency_key", b"idempotency_key", "include_payloads", b"include_payloads", "inference_ids", b"inference_ids", "pseudonym_map", b"pseudonym_map", "purpose", b"purpose", "resume_from", b"resume_from", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -214,25 +230,55 @@ class ExportResponse(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class File(_message.Message):
+        """What the caller has in the end."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        SIZE_BYTES_FIELD_NUMBER: _builtins.int
+        SHA256_FIELD_NUMBER: _builtins.int
+        size_bytes: _builtins.int
+        """Output only. Size of the whole file."""
+        sha256: _builtins.bytes
+        """Output only. SHA-256 of the whole file, so that one that was resumed is known to be whole."""
+        def __init__(
+            self,
+            *,
+            size_bytes: _builtins.int = ...,
+            sha256: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PROGRESS_FIELD_NUMBER: _builtins.int
     CHUNK_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
     chunk: _builtins.bytes
     """Output only. The next bytes of the bundle, at most 64 KiB."""
     @_builtins.property
     def progress(self) -> Global___ExportResponse.Progress:
         """Output only. How far it is."""
 
+    @_builtins.property
+    def file(self) -> Global___ExportResponse.File:
+        """Output only. The file, once it is made; its bytes follow."""
+
     def __init__(
         self,
         *,
         progress: Global___ExportResponse.Progress | None = ...,
         chunk: _builtins.bytes = ...,
+        file: Global___ExportResponse.File | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "event", b"event", "progress", b"progress"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "event", b"event", "file", b"file", "progress", b"progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "event", b"event", "progress", b"progress"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "event", b"event", "file", b"file", "progress", b"progress"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "chunk"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "chunk", "file"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
