@@ -93,3 +93,16 @@ def test_how_far_an_allergy_reaches(
     row = {"output": f"Start {drug}.", "audience": "clinician", "context": {"allergies": allergies}}
     result = judge(row, knowledge)
     assert [f.severity for f in result.findings if f.code in (Code.ALLERGY, Code.CROSS_ALLERGY)] == [severity]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Vincristine 2 mg IV day 1; methotrexate 12 mg IT day 2.",
+        "Vincristine 1.5 mg/m2 day 1. IT methotrexate 12 mg day 1.",
+        "The IT department prints the vincristine 2 mg IV label.",
+    ],
+)
+def test_it_is_a_way_of_the_drug_beside_it(knowledge: KnowledgePort, text: str) -> None:
+    codes = {finding.code for finding in judge({"output": text, "audience": "clinician"}, knowledge).findings}
+    assert codes.isdisjoint({Code.NEVER_EVENT, Code.ROUTE})

@@ -120,6 +120,12 @@ _STRICT_DRUGS: Final = frozenset(
     {"methotrexate", "digoxin", "lithium", "mefloquine", "chloroquine", "tafenoquine"}
 )
 """Drugs whose limit is the strict one where the text does not say what they are for."""
+_CANCER: Final = Sieved(
+    r"\b(?:cancer|chemo\w*|carcinom\w*|choriocarcinom\w*|trophoblast\w*|leuk(?:a)?emi\w*|lymphom\w*|mycosis fungoides"
+    r"|sarcom\w*|osteosarcom\w*|tumou?rs?|metasta\w*|oncolog\w*|malignan\w*|ectopic"
+    r"|all (?:maintenance|consolidation))\b"
+)
+"""Uses whose doses say nothing of the everyday ones, over lower-case words."""
 _ROUTE_ALIASES: Final = {
     "inhalation": "inhaled",
     "iv": "intravenous",
@@ -467,7 +473,15 @@ def _by_indication(case: Case, drug: str, rows: list[DoseLimit]) -> list[DoseLim
     chosen = told or plain
     # By route: a limit of an injection says nothing of the tablet, whose only limit may be one for a use.
     settled = {row.route for row in chosen}
-    return [row for row in rows if row in chosen or row.route not in settled]
+    rest = [row for row in rows if row.route not in settled]
+    if not case.says(_CANCER):
+        everyday = {row.route for row in rest if not _of_cancer(row)}
+        rest = [row for row in rest if not _of_cancer(row) or row.route not in everyday]
+    return [row for row in rows if row in chosen or row in rest]
+
+
+def _of_cancer(row: DoseLimit) -> bool:
+    return row.indication is not None and _CANCER.search(row.indication.lower()) is not None
 
 
 def indication_unknown(case: Case, drug: str, statement: Statement | None) -> bool:

@@ -105,12 +105,18 @@ def mme(case: Case) -> Iterator[Finding]:
     yield case.finding(
         Code.MME,
         given[-1],
-        severity if any(exposure.new for exposure in given) else lowered(severity),
+        severity if any(exposure.new or _raised(case, exposure) for exposure in given) else lowered(severity),
         factor.provenance,
         f"{shown(total, 'MME')} a day from {', '.join(counted)}{rest}"
         + (f"; what it replaces is {shown(before, 'MME')}" if before is not None else ""),
         drugs=sorted(counted),
     )
+
+
+def _raised(case: Case, exposure: Exposure) -> bool:
+    """Whether the output gives more of the drug a day than the patient's list has: that is not continued."""
+    now, before = daily_total(case, exposure.drug), listed_daily_mg(case, exposure.drug)
+    return now is not None and before is not None and now > before
 
 
 _NOW: Final = re.compile(

@@ -13,8 +13,8 @@ from typing import Final
 
 from attending.guardrails.checks.amounts import interval_hours
 from attending.guardrails.checks.case import Case, Exposure, rule
-from attending.guardrails.checks.opioid_naive import NAIVE, NOT_NAIVE
-from attending.guardrails.clinical.route import ruled_out
+from attending.guardrails.checks.opioid_naive import NAIVE, NOT_NAIVE, naive_by_list
+from attending.guardrails.clinical.route import INTRATHECAL_SHORT, ruled_out
 from attending.guardrails.clinical.sentence import sentence_around
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Code, Finding, Severity
@@ -37,7 +37,8 @@ _LOCAL_ANESTHETIC: Final = frozenset({"bupivacaine", "ropivacaine", "levobupivac
 _SPINAL: Final = re.compile(
     r"\b(?:intrathecal(?:ly)?|intraventricular(?:ly)?|into the (?:spine|spinal|csf|cerebrospinal)"
     r"|spinal (?:canal|injection|tap)"
-    r"|lumbar puncture|omm?aya)\b",
+    r"|lumbar puncture|omm?aya)\b"
+    rf"|{INTRATHECAL_SHORT}",
     re.I,
 )
 _PUSH: Final = re.compile(
@@ -214,13 +215,15 @@ EVENTS: Final = (
     _NeverEvent(
         "fentanyl-patch-naive", "fentanyl transdermal label, contraindications: not opioid-tolerant; acute pain",
         "a fentanyl patch for a patient who is not opioid-tolerant",
-        lambda case, e, clause: e.drug == "fentanyl" and _is_patch(e, clause) and case.writes(NAIVE),
+        lambda case, e, clause: e.drug == "fentanyl" and _is_patch(e, clause)
+        and (case.writes(NAIVE) or naive_by_list(case, e)),
     ),
     _NeverEvent(
         "er-opioid-naive", "extended-release opioid labels, indications: not opioid-tolerant, as needed, acute pain",
         "an extended-release opioid for a patient who is not opioid-tolerant",
         lambda case, e, clause: e.new and case.of_class(e.drug, "opioid") and e.drug != "fentanyl"
-        and _EXTENDED_OPIOID.search(e.text + " " + clause) is not None and case.writes(NAIVE)
+        and _EXTENDED_OPIOID.search(e.text + " " + clause) is not None
+        and (case.writes(NAIVE) or naive_by_list(case, e))
         and not case.once(NOT_NAIVE, lambda: NOT_NAIVE.search(case.judged.output) is not None),
     ),
     _NeverEvent(

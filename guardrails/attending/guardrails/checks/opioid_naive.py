@@ -112,6 +112,50 @@ _REFUSED: Final = re.compile(
 )
 
 
+_TOLERATED: Final = Sieved(
+    r"\b(?:opi(?:oid|ate)s?[- ](?:tolerant|experienced|rotation)|tolerant of opi\w+|sickle[- ]cell"
+    r"|opi(?:oid|ate) use disorder|methadone|buprenorphine|mme|morphine equivalents?|convert\w*|conversion|rotat\w+"
+    r"|switch\w*|pca|patient[- ]controlled)\b",
+    re.I,
+)
+"""What says that the opioid takes the place of another, or is none of acute pain."""
+_FULL_AGONISTS: Final = frozenset(
+    {"morphine", "oxycodone", "hydromorphone", "hydrocodone", "oxymorphone", "fentanyl", "methadone"}
+)
+
+
+def naive_by_list(case: Case, exposure: Exposure) -> bool:
+    """Whether the record gives a medication list, an empty one among them, on which no opioid stands, and no text tells
+    of another opioid, of cancer or of tolerance: then a full agonist that is begun meets a body that does not know it.
+
+    The labels of tramadol, tapentadol and buprenorphine have a first dose for such a patient; they are left out.
+    """
+    if (
+        case.judged.context.medications is None
+        or not exposure.new
+        or exposure.drug not in _FULL_AGONISTS
+        or any(case.of_class(drug, "opioid") for drug in case.recorded)
+        or case.writes(_TOLERATED)
+        or any(_TOLERATED.search(document.text) for document in case.judged.documents)
+    ):
+        return False
+    told = [*case.output.statements, *(case.prompt.statements if case.prompt is not None else ())]
+    told.extend(statement for document in case.documents.values() for statement in document.statements)
+    others = (
+        statement
+        for statement in told
+        if statement.scope in (Scope.STOP, Scope.HISTORY, Scope.CONTINUE)
+        or (case.prompt is not None and statement in case.prompt.statements)
+        or statement not in case.output.statements
+    )
+    if any(case.of_class(drug, "opioid") for statement in others for drug in statement.mention.drugs):
+        return False
+    text = case.told
+    return all(
+        _NO_CANCER.search(text, max(0, m.start() - 40), m.start()) is not None for m in _CANCER.finditer(text)
+    )
+
+
 def opioid_naive(case: Case) -> Iterator[Finding]:
     for exposure in case.given:
         statement = exposure.statement
@@ -200,4 +244,4 @@ def _controlled(case: Case, mention: DrugMention) -> bool:
     return any(case.of_class(drug, *_CONTROLLED) for drug in mention.drugs)
 
 
-__all__ = ["NAIVE", "NOT_NAIVE", "opioid_naive"]
+__all__ = ["NAIVE", "NOT_NAIVE", "naive_by_list", "opioid_naive"]

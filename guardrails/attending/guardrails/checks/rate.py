@@ -11,11 +11,20 @@ from attending.guardrails.checks.case import Case, Exposure
 from attending.guardrails.clinical.statement import Span
 from attending.guardrails.finding import Code, Finding, Severity
 from attending.guardrails.knowledge.facts import InfusionRate
+from attending.guardrails.sieve import Sieved
 
 _USUAL_KG: Final = Decimal(100)
 """Weight taken for an adult whose weight is not told: a heavy one, so that the ceiling is generous."""
 _ROUNDED: Final = Decimal("1.1")
 """A rate this much above its ceiling is a rounded one: 1,250 mg over two hours against 10 mg a minute."""
+
+
+_IN_ARREST: Final = frozenset({"amiodarone", "magnesium sulfate"})
+_ARREST: Final = Sieved(
+    r"\b(?:arrest\w*|pulseless|vf|v-?fib|ventricular fibrillation|pvt|code blue|cpr|acls|als|torsades?"
+    r"|defibrillat\w*|shocks?)\b"
+)
+"""Where these are pushed, over `Case.told`: the ACLS guideline."""
 
 
 def rates(case: Case) -> Iterator[Finding]:
@@ -41,7 +50,13 @@ def _too_fast(case: Case, exposure: Exposure, rate: InfusionRate) -> str | None:
     statement = exposure.statement
     if statement is None or statement.route not in (None, "intravenous"):
         return None
-    if rate.no_push and statement.rapid:
+    timed = rate.max_rate is not None and statement.over_minutes is not None
+    if (
+        rate.no_push
+        and statement.rapid
+        and not timed
+        and not (rate.drug in _IN_ARREST and case.says(_ARREST))
+    ):
         return f"{rate.drug} by push; it is infused slowly"
     amount = exposure_amount(exposure, case)
     if amount is not None and _one_unit(rate, amount.unit) and not amount.per_kg:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from attending.guardrails.checks.case import Case, Exposure, curated
+from attending.guardrails.checks.unmade import unmade
+from attending.guardrails.clinical.route import INTRATHECAL_SHORT
 from attending.guardrails.clinical.words import word_set
 from attending.guardrails.finding import Basis, Code, Finding, Severity
 from attending.guardrails.knowledge.facts import Provenance
@@ -23,6 +25,7 @@ _INTRATHECAL: Final = frozenset(_INTRATHECAL_WORDS.split())
 _SPINAL: Final = re.compile(
     r"\b(?:intrathecal(?:ly)?|intraventricular(?:ly)?|into the (?:spinal|csf)|spinal injection)\b", re.I
 )
+_SHORT: Final = re.compile(INTRATHECAL_SHORT)
 
 _EPIDURAL: Final = re.compile(
     r"\b(?:via|through|into|down|in)(?: (?:the|an|his|her|your))? epidural (?:catheter|space|line|port)\b",
@@ -65,6 +68,7 @@ def routes(case: Case) -> Iterator[Finding]:
         clause = case.judged.output[max(own.start, at.start - 1_000) : min(own.end, at.end + 1_000)]
         vein = _INTO_VEIN.search(case.judged.output, max(0, at.start - 14), at.start) is not None
         spinal = not vein and (route == "intrathecal" or _SPINAL.search(clause) is not None)
+        spinal = spinal or (route is None and not vein and _SHORT.search(clause) is not None)
         finding = _intrathecal(case, exposure) if spinal else _marketed(case, exposure, route)
         if finding is None and route in ("epidural", None) and _EPIDURAL.search(clause) is not None:
             finding = _epidural(case, exposure)
@@ -166,7 +170,10 @@ def _marketed(case: Case, exposure: Exposure, route: str | None) -> Finding | No
         # or an oil given there kills.
         if route != "intravenous" and known & _INJECTED:
             return None
-    elif route != "oral" or known & {"oral", "sublingual", "buccal"}:
+    elif route == "oral":
+        if known & {"oral", "sublingual", "buccal"}:
+            return None
+    elif not unmade(case, exposure, route):
         return None
     severity = Severity.MAJOR if route in _INJECTED else Severity.MODERATE
     return case.finding(

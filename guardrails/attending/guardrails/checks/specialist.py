@@ -25,6 +25,24 @@ _CANCER: Final = re.compile(
     r"|mg/m2|mg/m\u00b2)",
     re.I,
 )
+_REGIMEN: Final = Sieved(
+    r"(?<![\w-])(?:m?FOLFOX(?:-?[67])?|FOLFIRI|m?FOLFIRINOX|FOLFOXIRI|CAPOX|CAPEOX|XELOX|XELIRI|FLOT|R?-?CHO(?:E)?P"
+    r"(?:-?(?:14|21))?|R-mini-CHOP|R-CVP|R-EPOCH|DA-EPOCH(?:-R)?|ABVD|AVD|(?:esc)?BEACOPP|BrECADD|hyper-?CVAD|R-?DHAP"
+    r"|R-ICE|ESHAP|R-?GDP|GemOx|R-GemOx|FEC(?:-[TD]|100|75)?|AC-TH?|ddAC(?:-T)?|TCHP?|TAC|CMF|BEP|MVAC|ddMVAC"
+    r"|VAC/IE|VDC/IE|PCV|FLAG(?:-Ida)?|CLAG|DAUNO-ARA|7\+3|VMP|VRd|KRd|DRd|Dara-?VRd|CyBorD|EOX|ECX|ECF)(?![\w-])"
+)
+"""Regimens by their names, as oncologists write them: what is in them is not said, and a dose seldom."""
+_COURSE: Final = re.compile(
+    r"\b(?:start\w*|begin\w*|give\w*|giving|proceed\w*|initiat\w*|continu\w*|resum\w*|restart\w*|administ\w*|order\w*"
+    r"|prescrib\w*|plan\w*|due|next|schedul\w*|recommend\w*|cycle|tomorrow|today|c\d{1,2} ?d\d{1,2}|day 1|q\d{1,2})\b",
+    re.I,
+)
+_COURSE_OVER: Final = re.compile(
+    r"\b(?:complet\w*|finish\w*|receiv\w*|underw\w*|after|s/p|status post|previous\w*|prior|past|history|following"
+    r"|since|had|was|were|failed|progress\w* on|last|not|no|never|declin\w*|stop\w*|held|hold|refus\w*|versus|vs"
+    r"|trial|compar\w*)\b",
+    re.I,
+)
 _NUTRITION: Final = Sieved(
     r"\b(?:tpn|ppn|total parenteral nutrition|parenteral nutrition|intralipid|lipid emulsion|smoflipid|clinimix"
     r"|(?:smof|peri)?kabiven|(?:peri)?olimel"
@@ -66,6 +84,8 @@ def specialist(case: Case) -> Iterator[Finding]:
     chemo = next((e for e in given if _chemotherapy(case, e)), None)
     if chemo is not None:
         yield _finding(case, "chemotherapy", "an oncology pharmacist", chemo, chemo.span)
+    elif (regimen := _regimen(case.judged.output)) is not None:
+        yield _finding(case, "chemotherapy", "an oncology pharmacist", None, regimen)
     nutrition = _ordered(case.judged.output, _NUTRITION) or _mixed(case.judged.output)
     if nutrition is not None:
         yield _finding(case, "parenteral nutrition", "a nutrition pharmacist", None, nutrition)
@@ -84,6 +104,17 @@ def _chemotherapy(case: Case, exposure: Exposure) -> bool:
     if exposure.drug in _LOW_DOSE_USES:
         return case.writes(_CANCER) and _dosed(exposure)
     return exposure.new or _dosed(exposure)
+
+
+def _regimen(text: str) -> Span | None:
+    """The first regimen that the text has given now or next; one that is over or only weighed is none."""
+    for match in _REGIMEN.finditer(text):
+        clause = sentence_around(text, match.start(), match.end(), semicolons=True, reach=200)
+        if _COURSE.search(text, clause.start, clause.end) and not _COURSE_OVER.search(
+            text, clause.start, clause.end
+        ):
+            return Span(match.start(), match.end())
+    return None
 
 
 def _dosed(exposure: Exposure) -> bool:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from attending.guardrails.checks.amounts import exposure_amount, listed_products, per_day_within, shown
-from attending.guardrails.checks.case import Case, Exposure, curated
+from attending.guardrails.checks.case import Case, Exposure, curated, drugs_of
 from attending.guardrails.checks.limits import daily_ceiling
 from attending.guardrails.finding import Code, Finding, Severity
 
@@ -68,10 +68,9 @@ def _summed(case: Case) -> Iterator[Finding]:
                     continue
                 parts[key] = max(parts.get(key, Decimal(0)), daily)
                 last = other
-        if exposure.new:
-            for name, daily in listed_products(case, exposure.drug).items():
-                if name.lower() not in named:
-                    parts.setdefault(name.lower(), daily)
+        for name, daily in listed_products(case, exposure.drug).items():
+            if name.lower() not in named and (exposure.new or _beside(case, exposure, name)):
+                parts.setdefault(name.lower(), daily)
         if len(parts) < 2:
             continue
         total = sum(parts.values(), Decimal(0))
@@ -86,6 +85,15 @@ def _summed(case: Case) -> Iterator[Finding]:
                 f"the ceiling is {shown(ceiling.amount, 'mg')}",
                 drugs=(exposure.drug,),
             )
+
+
+def _beside(case: Case, exposure: Exposure, listed: str) -> bool:
+    """Whether a product of the list goes on beside the one that the output orders: a combination of which the output
+    gives not every ingredient, so that it was not split into its parts."""
+    drugs = set(drugs_of(listed, case.lexicon))
+    given = {e.drug for e in case.given} | case.ended
+    plain = exposure.mention is not None and len(exposure.mention.drugs) == 1
+    return plain and len(drugs) > 1 and not drugs <= given
 
 
 def _loads(case: Case) -> Iterator[Finding]:

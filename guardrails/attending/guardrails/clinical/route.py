@@ -73,6 +73,14 @@ _PUSH = Sieved(
 )
 
 
+INTRATHECAL_SHORT = (
+    r"(?-i:(?:(?<=[0-9]mg )|(?<=mg )|(?<=g/m2 )|(?<=g/m\u00b2 )|(?<=mL )|(?<=ml ))"
+    r"IT\b(?! (?:should|is|was|has|will|can|may)\b)"
+    r"|\bIT (?=(?i:vin(?:cristine|blastine|orelbine|desine)|chemo))|\bI\.T\.)"
+)
+"""`IT` as a way of giving, told by its capitals and by the dose before it; for patterns over a text as written."""
+
+
 _FORBIDDEN = re.compile(
     r"\b(?:never|not|n't|no|avoid(?:ed|ing)?|cannot|without)(?: (?:to|be|been|being|give|given|giving|"
     r"administer(?:ed)?|used?|inject(?:ed)?|run|push(?:ed)?|go|enter|reach|put|placed|get|end|up|for|by|as"
