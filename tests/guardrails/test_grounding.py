@@ -141,6 +141,73 @@ def test_the_same_fact_in_other_words_is_left_alone(knowledge: Knowledge, claim:
     assert judged(knowledge, claim, ({"id": "note", "text": NOTE},)) == []
 
 
+@pytest.mark.parametrize(
+    ("claim", "document", "kind"),
+    [
+        ("Hemoglobin was 7.1 g/L.", "Hemoglobin was 7.1 g/dL.", "unit"),
+        ("Hemoglobin was 71 g/L.", "Hemoglobin was 7.1 g/dL.", None),
+        ("Hemoglobin was 7.1 grams per deciliter.", "Hemoglobin was 7.1 g/dL.", None),
+        ("Troponin was 40 ng/L.", "Troponin was 40 ng/mL.", "unit"),
+        ("The creatinine was 98 \u00b5mol/L.", "The creatinine was 98 mmol/L.", "unit"),
+        ("The creatinine was 98 umol/L.", "The creatinine was 98 \u03bcmol/L.", None),
+        ("Glucose is 5.5 mg/dL.", "Glucose is 5.5 mmol/L.", "unit"),
+        ("The wound drained 500 \u00b5g of it.", "The wound drained 500 mg of it.", "unit"),
+        ("The dose was 5 mg/kg.", "The dose was 5 mg.", "unit"),
+        ("The drip runs at 5 mL/h.", "The drip runs at 5 mL/min.", "time"),
+        ("The drip runs at 5 mL/h.", "The drip runs at 5 mL per hour.", None),
+        ("Calories were 40 mg/day for a week.", "Calories were 40 mg daily for a week.", None),
+        ("ALT was 40 U/L.", "ALT was 40 IU/L.", None),
+        ("Heart rate 80 beats/min.", "Heart rate 80 bpm.", None),
+        ("The pump gives 5 mg/dL/zz of it.", "The pump gives 5 mg of it.", None),
+    ],
+)
+def test_a_unit_is_read_to_its_end(
+    knowledge: Knowledge, claim: str, document: str, kind: str | None
+) -> None:
+    found = judged(knowledge, claim, ({"id": "note", "text": document},))
+    assert [f.rule_id for f in found] == ([f"rule:grounding-{kind}"] if kind else [])
+
+
+@pytest.mark.parametrize(
+    ("claim", "document", "contradicted"),
+    [
+        ("No fever.", "The patient has a fever of 38.5 C. Cough for two days.", True),
+        ("No diabetes. Has hypertension.", "Type 2 diabetes. Hypertension.", True),
+        ("Non-smoker.", "Current smoker, 20 pack years.", True),
+        ("No known drug allergies.", "Allergies: penicillin.", True),
+        ("NKDA.", "Allergies: penicillin.", True),
+        ("Fever: no", "Fever: yes", True),
+        ("Allergies: none.", "Allergies: penicillin.", True),
+        ("She has a fever.", "Fever: no. Cough: yes.", True),
+        ("No known drug allergies.", "Allergies: NKDA", False),
+        ("She has no fever.", "Fever: no. Cough: yes.", False),
+        ("The Lachman test was negative.", "Lachman test: negative.", False),
+        ("The x-ray was negative.", "The x-ray is normal.", False),
+        ("No fever.", "Return if fever develops. Call us for fever above 38.", False),
+        ("No fever.", "The fever has resolved. Cough.", False),
+        ("No edema.", "No edema in the legs. Edema of the face.", False),
+        ("No fracture.", "X-ray to rule out fracture.", False),
+        ("No pain?", "Pain in the knee.", False),
+        ("Stop smoking.", "Current smoker.", False),
+    ],
+)
+def test_a_denial_alone_in_its_sentence_is_held_against_what_is_plainly_said(
+    knowledge: Knowledge, claim: str, document: str, contradicted: bool
+) -> None:
+    found = judged(knowledge, claim, ({"id": "note", "text": document},))
+    assert [f.rule_id for f in found] == ["rule:grounding-negation"] * contradicted
+
+
+def test_the_same_words_turned_round_are_no_support(knowledge: Knowledge) -> None:
+    case = Judged(
+        "The wound is healing well without infection.",
+        None,
+        documents=parse_documents([{"id": "note", "text": "The wound is infected and not healing well."}]),
+    )
+    (cited,) = run_checks(case, knowledge, audience="clinician").citations
+    assert cited.status is not Support.SUPPORTED
+
+
 def test_each_claim_is_cited_with_its_passage(knowledge: Knowledge) -> None:
     output = (
         "Her ejection fraction was 45%. The right knee has a 3 cm effusion. The moon is made of old cheese."

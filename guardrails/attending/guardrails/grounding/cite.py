@@ -70,6 +70,8 @@ def citations(
         passage = against.passage if against is not None else one.passage
         if contradicted is not None:
             status, why = Support.CONTRADICTED, contradicted.message.split(": `")[0]
+        elif one.share >= _SUPPORTED and one.passage is not None and _turned(ours, one.sentence, one.passage):
+            status, why = Support.UNSUPPORTED, "the nearest passage says part of it the other way round"
         elif one.share >= _SUPPORTED:
             status, why = Support.SUPPORTED, "the passage says it in nearly the same words"
         elif one.share >= _NEAR:
@@ -81,3 +83,16 @@ def citations(
             continue
         low, high = passage.span
         yield Citation(start, end, status, share, why, passage.document, low, high, passage.text)
+
+
+def _turned(ours: Reading, sentence: int, passage: Passage) -> bool:
+    """Whether a word is denied in one of the two sentences and asserted in the other, and nowhere alike."""
+    theirs: dict[str, set[bool]] = {}
+    for word in passage.reading.words_of(passage.sentence):
+        theirs.setdefault(word.stem, set()).add(word.negated)
+    said: dict[str, set[bool]] = {}
+    for word in ours.words_of(sentence):
+        said.setdefault(word.stem, set()).add(word.negated)
+    return any(
+        stem in theirs and not theirs[stem] & ways for stem, ways in said.items() if not stem.startswith("#")
+    )

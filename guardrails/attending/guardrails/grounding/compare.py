@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from attending.guardrails.grounding import words as w
 from attending.guardrails.grounding.reading import Fact, Quantity, Reading
 from attending.guardrails.grounding.sources import Passage, Sources
 
@@ -159,3 +160,24 @@ def _negations(ours: Reading, sources: Sources) -> Iterator[Difference]:
             reading, at = where
             passage = Passage(reading, reading.words[at].sentence)
             yield Difference("negation", word.start, word.end, passage)
+    yield from _bare_denials(ours, sources, told)
+
+
+def _bare_denials(ours: Reading, sources: Sources, told: set[int]) -> Iterator[Difference]:
+    """ "No fever." where the documents speak of fever, plainly and never otherwise. A sentence of one word has no words
+    around it to be compared by, so nothing but that word is; what is asserted as past, possible or of somebody else
+    says nothing against it, and neither does a word that is a drug, which may be an instruction."""
+    for sentence in range(len(ours.bounds)):
+        if sentence in told or sentence in ours.questions:
+            continue
+        words = [word for word in ours.words_of(sentence) if word.stem not in w.OF_DENIAL]
+        if len(words) != 1 or not words[0].negated or sources.polarities.get(words[0].stem) != {False}:
+            continue
+        start, end = ours.bounds[sentence]
+        if not w.DENIALS.search(ours.text, start, end) or words[0].stem in sources.drugs:
+            continue
+        for reading, at in sources.words[words[0].stem][:_OCCURRENCES]:
+            passage = Passage(reading, reading.words[at].sentence)
+            if passage.sentence not in reading.questions and not w.NOT_PLAIN.search(passage.text):
+                yield Difference("negation", words[0].start, words[0].end, passage)
+                break

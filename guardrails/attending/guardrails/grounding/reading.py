@@ -147,6 +147,7 @@ class _Reader:
         self.negated = False
         self.negated_at = 0
         self.clause_first = 0
+        self.label_first = 0
 
     def read(self) -> Reading:
         index, count = 0, len(self.tokens)
@@ -181,6 +182,7 @@ class _Reader:
             self.negated = False
             if low == "?" and self.out.bounds:
                 self.out.questions.add(len(self.out.bounds) - 1)
+            self.label_first = self.clause_first
             self.clause_first = len(self.out.words)
             if low == "\n" or (low in ".!?;" and self._sentence_ends(end)) or low == "\u2022":
                 self._close(start if low in "\n\u2022" else end)
@@ -206,7 +208,10 @@ class _Reader:
     def _word(self, index: int, low: str, start: int, end: int) -> int:
         before = self.lower[index - 1] if index else ""
         after = self.lower[index + 1] if index + 1 < len(self.lower) else ""
-        if low in w.NEGATIONS or low.endswith("n't"):
+        if before == ":" and low in w.LABEL_DENIALS and not after[:1].isalnum():
+            for word in self.out.words[self.label_first :]:
+                word.negated = True
+        elif low in w.NEGATIONS or low.endswith("n't"):
             self._negate(low, backwards=low in w.BACKWARDS and after != "for")
             if low.endswith("n't"):
                 return index + 1
@@ -267,9 +272,11 @@ class _Reader:
         longer = (
             w.ABBREVIATIONS.get(low) if (self.text[start:end].isupper() or low in ("afib", "hx")) else None
         )
+        denies = longer is not None and low in w.DENYING_NAMES
         for part in longer or (low.split("/") if "/" in low else (low,)):
             if part and part not in w.STOP:
                 self._content(stem(part.removesuffix("'s")), start, end)
+                self.out.words[-1].negated |= denies
         return index + 1
 
     def _time(self, index: int, low: str, unit: tuple[str, Decimal]) -> int:
@@ -331,6 +338,11 @@ class _Reader:
             following += 1
             after = self.lower[following] if following < count else ""
         unit, used = self._unit(following)
+        each: Decimal | None = None
+        if unit is None and (whole := w.compound(after)) is not None:
+            (unit, each), used = whole, 1
+        elif unit is not None and (below := self._below(following + 1)) is not None:
+            unit, used = (f"{unit[0]}/{below[0]}", unit[1] / below[1]), 3
         if unit is None and (after in ("to", "or") or self.text[end : end + 1] in ("-", "\u2013")):
             # A range: its second number says what both count.
             at = following + 1 if after in ("to", "or") else following
@@ -341,6 +353,8 @@ class _Reader:
         dimension, factor = unit or (None, Decimal(1))
         stop = self.tokens[following + used - 1][2] if used else end
         self._fact("number", Quantity(value, dimension, factor, hedged), start, stop)
+        if each is not None:
+            self._fact("per", Quantity(each, "time"), start, stop)
         return following + used
 
     def _unit(self, at: int) -> tuple[tuple[str, Decimal] | None, int]:
@@ -353,6 +367,13 @@ class _Reader:
         if word == "x" or (word in ("m", "l") and self.tokens[at][0] not in ("m", "L", "l")):
             return None, 0
         return unit, 1
+
+    def _below(self, at: int) -> tuple[str, Decimal] | None:
+        """The mass or volume that a unit is told per ("g per litre")."""
+        if at + 1 >= len(self.lower) or self.lower[at] != "per":
+            return None
+        unit = w.UNITS.get(self.lower[at + 1])
+        return unit if unit is not None and unit[0] in w.PER_AMOUNT else None
 
     def _listed(self, start: int, following: int) -> bool:
         """The number of an item of a list: it counts nothing."""

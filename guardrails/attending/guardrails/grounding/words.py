@@ -51,13 +51,14 @@ UNITS: Final[dict[str, tuple[str, Decimal]]] = {
         "time",
     ),
     **_units(
-        "mcg ug microgram micrograms=0.000001;mg milligram milligrams=0.001;g gram grams gm=1;"
+        "mcg ug \u00b5g \u03bcg microgram micrograms=0.000001;mg milligram milligrams=0.001;g gram grams gm=1;"
         "kg kgs kilogram kilograms kilo kilos=1000;lb lbs pound pounds=453.592;oz ounce ounces=28.3495;"
-        "stone=6350.29;ng nanogram nanograms=0.000000001",
+        "stone=6350.29;ng nanogram nanograms=0.000000001;pg picogram picograms=0.000000000001",
         "mass",
     ),
     **_units(
-        "ml milliliter milliliters millilitre millilitres cc=0.001;l liter liters litre litres=1;dl=0.1",
+        "ml milliliter milliliters millilitre millilitres cc=0.001;l liter liters litre litres=1;"
+        "dl deciliter deciliters decilitre decilitres=0.1;ul \u00b5l \u03bcl microliter microliters=0.000001",
         "volume",
     ),
     **_units(
@@ -66,6 +67,7 @@ UNITS: Final[dict[str, tuple[str, Decimal]]] = {
         "foot feet ft=0.3048;mile miles=1609.34;yard yards=0.9144",
         "length",
     ),
+    **_units("mol moles=1;mmol millimoles=0.001;umol \u03bcmol \u00b5mol=0.000001;nmol=0.000000001", "amount"),
     **{
         name: (kind, Decimal(1))
         for kind, names in {
@@ -73,14 +75,9 @@ UNITS: Final[dict[str, tuple[str, Decimal]]] = {
             "degree": "degree degrees",
             "unit": "unit units iu",
             "meq": "meq",
-            "mmol": "mmol",
             "mmhg": "mmhg",
             "kpa": "kpa",
             "bpm": "bpm beats/min beats/minute",
-            "mg/dl": "mg/dl",
-            "g/dl": "g/dl",
-            "mmol/l": "mmol/l",
-            "meq/l": "meq/l",
             "tablet": "tablet tablets tab tabs pill pills capsule capsules cap caps",
             "puff": "puff puffs",
             "drop": "drop drops",
@@ -100,6 +97,32 @@ UNITS: Final[dict[str, tuple[str, Decimal]]] = {
     },
 }
 """Unit word to its dimension and how many of the dimension's base it is; a counted thing is its own dimension."""
+PER_AMOUNT: Final = frozenset({"mass", "volume"})
+"""Dimensions that "per" puts below another ("g per litre"); a time there says how often."""
+_LETTERS: Final = {"u": "unit", "h": "hour", "d": "day"}
+"""Letters that are a unit in a compound one only ("U/L", "mL/h", "mg/kg/d")."""
+
+
+def compound(word: str) -> tuple[tuple[str, Decimal], Decimal | None] | None:
+    """A unit with a slash, in small letters: dimension and factor without any time below the slash, and that time in
+    hours. "mg/dl" is mass over volume, so that it is neither "mg/l" nor "mg"; "ml/h" is a volume each hour. None where
+    a part is no unit, or the whole is a unit of its own ("beats/min")."""
+    if "/" not in word or word in UNITS:
+        return None
+    parts = [UNITS.get(_LETTERS.get(part, part)) for part in word.split("/")]
+    first = parts[0]
+    if first is None or first[0] == "time":
+        return None
+    dimension, factor = first
+    each: Decimal | None = None
+    for part in parts[1:]:
+        if part is None:
+            return None
+        if part[0] == "time":
+            each = part[1]
+        else:
+            dimension, factor = f"{dimension}/{part[0]}", factor / part[1]
+    return (dimension, factor), each
 
 PER: Final = {
     "daily": Decimal(24), "weekly": Decimal(168), "biweekly": Decimal(336), "monthly": Decimal(730),
@@ -179,6 +202,24 @@ PRONOUNS: Final = frozenset(
 _HEDGES_WORDS: Final = "about around approximately roughly nearly almost approx circa over some"
 HEDGES: Final = frozenset(_HEDGES_WORDS.split())
 
+DENIALS: Final = re.compile(r"(?i)\b(?:no|den(?:y|ies|ied|ying)|without|non|nil|none|absent|nkda|nka)\b")
+"""Negations that say how things are: "stop" and "avoid" say what to do, and a negative test may be a normal one."""
+OF_DENIAL: Final = frozenset(
+    {"known", "evidenc", "sign", "histor", "current", "drug", "medic", "non", "nil", "none", "absent"}
+)
+"""Stems that only lengthen a denial: "no known drug", "no evidence of"."""
+DENYING_NAMES: Final = frozenset({"nkda", "nka"})
+"""Abbreviations that deny what they stand for: no known (drug) allergies."""
+LABEL_DENIALS: Final = BACKWARDS | DENYING_NAMES | {"no", "nil", "never", "denied", "denies"}
+"""Negations that, alone behind a colon, speak of the label before it ("Fever: no")."""
+NOT_PLAIN: Final = re.compile(
+    r"(?i)\b(?:if|when|whenever|unless|until|should|would|could|may|might|can|call|return|seek|watch|monitor|risk|risks"
+    r"|prevent\w*|possib\w*|suspect\w*|screen\w*|rule|ruled|concern\w*|question|query|history|hx|prior|previous\w*|past"
+    r"|last|former\w*|ago|yesterday|earlier|before|was|were|had|resolved|resolving|subsided|gone|cleared|recovered"
+    r"|mother|father|brother|sister|family|husband|wife|son|daughter|parents?|aunt|uncle|grand\w+)\b"
+)
+"""Words with which a sentence speaks of another time, another person or what may come."""
+
 _STOP_WORDS: Final = (
     "the a an and or of to in on at by for with from as that this these those it its is are was were be been "
     "being has have had do does did will would shall should can could may might must i you he she they we him "
@@ -205,7 +246,7 @@ ABBREVIATIONS: Final[dict[str, tuple[str, ...]]] = {
         "pmh": "past medical history", "hx": "history", "tx": "treatment", "dx": "diagnosis", "rx": "prescription",
         "fx": "fracture", "sx": "symptoms", "afib": "atrial fibrillation", "dvt": "deep vein thrombosis",
         "pe": "pulmonary embolism", "ckd": "chronic kidney disease", "hld": "hyperlipidemia", "bmi": "body mass index",
-        "nkda": "drug allergies", "pt": "physical therapy", "abd": "abdominal", "wbc": "white blood cell",
+        "nkda": "drug allergies", "nka": "allergies", "pt": "physical therapy", "abd": "abdominal", "wbc": "white blood cell",
         "doe": "dyspnea exertion", "cabg": "coronary artery bypass", "tia": "transient ischemic attack",
     }.items()
 }  # fmt: skip
