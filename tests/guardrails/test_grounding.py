@@ -161,9 +161,7 @@ def test_the_same_fact_in_other_words_is_left_alone(knowledge: Knowledge, claim:
         ("The pump gives 5 mg/dL/zz of it.", "The pump gives 5 mg of it.", None),
     ],
 )
-def test_a_unit_is_read_to_its_end(
-    knowledge: Knowledge, claim: str, document: str, kind: str | None
-) -> None:
+def test_a_unit_is_read_to_its_end(knowledge: Knowledge, claim: str, document: str, kind: str | None) -> None:
     found = judged(knowledge, claim, ({"id": "note", "text": document},))
     assert [f.rule_id for f in found] == ([f"rule:grounding-{kind}"] if kind else [])
 

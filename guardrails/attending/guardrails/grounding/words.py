@@ -67,7 +67,9 @@ UNITS: Final[dict[str, tuple[str, Decimal]]] = {
         "foot feet ft=0.3048;mile miles=1609.34;yard yards=0.9144",
         "length",
     ),
-    **_units("mol moles=1;mmol millimoles=0.001;umol \u03bcmol \u00b5mol=0.000001;nmol=0.000000001", "amount"),
+    **_units(
+        "mol moles=1;mmol millimoles=0.001;umol \u03bcmol \u00b5mol=0.000001;nmol=0.000000001", "amount"
+    ),
     **{
         name: (kind, Decimal(1))
         for kind, names in {
@@ -123,6 +125,7 @@ def compound(word: str) -> tuple[tuple[str, Decimal], Decimal | None] | None:
         else:
             dimension, factor = f"{dimension}/{part[0]}", factor / part[1]
     return (dimension, factor), each
+
 
 PER: Final = {
     "daily": Decimal(24), "weekly": Decimal(168), "biweekly": Decimal(336), "monthly": Decimal(730),
@@ -246,7 +249,8 @@ ABBREVIATIONS: Final[dict[str, tuple[str, ...]]] = {
         "pmh": "past medical history", "hx": "history", "tx": "treatment", "dx": "diagnosis", "rx": "prescription",
         "fx": "fracture", "sx": "symptoms", "afib": "atrial fibrillation", "dvt": "deep vein thrombosis",
         "pe": "pulmonary embolism", "ckd": "chronic kidney disease", "hld": "hyperlipidemia", "bmi": "body mass index",
-        "nkda": "drug allergies", "nka": "allergies", "pt": "physical therapy", "abd": "abdominal", "wbc": "white blood cell",
+        "nkda": "drug allergies", "nka": "allergies", "pt": "physical therapy", "abd": "abdominal",
+        "wbc": "white blood cell",
         "doe": "dyspnea exertion", "cabg": "coronary artery bypass", "tia": "transient ischemic attack",
     }.items()
 }  # fmt: skip
