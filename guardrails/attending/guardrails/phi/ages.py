@@ -17,6 +17,9 @@ _AGE = re.compile(
     rf"(?:old|of[ ]age)|y\.?[ ]?/?[ ]?o\.?(?![\w])|yo[mf]?(?![\w])|y/?o(?![\w])|year[- ]old))"
     rf"|(?i:\b(?:age[ds]?|aged|turned|turning|turns)[ \t]{{0,2}}[:=]?[ \t]{{0,2}}(?:is[ ]"
     rf"|was[ ])?)(?P<age>{_OLD}|{_TENS})(?![\w.,%/-][0-9]|\w|%)"
+    rf"|(?i:\b(?:lived|survived|died|passed[ ]away)[ ](?:to[ ]be|to|until|at|when[ ]s?he[ ]was)[ ]"
+    rf"(?:the[ ]age[ ]of[ ]|age[ ])?)"
+    rf"(?P<lived>{_OLD}|{_TENS})(?![\w.,%/-][0-9]|\w|[ ]?%|[ ](?:days?|weeks?|months?|hours?|[A-Z]))"
     rf"|(?<![\w.,/-])(?P<sex>{_OLD}[ ]?[MF])(?=[ ](?:w/|with|c/o|who|presents|admitted|s/p)|,)"
 )
 _BOUND = re.compile(
@@ -29,6 +32,6 @@ _BOUND = re.compile(
 def find_ages(text: str) -> Iterator[PhiSpan]:
     """Spans of type AGE_OVER_89."""
     for m in _AGE.finditer(text):
-        group = "age" if m["age"] is not None else "sex" if m["sex"] is not None else 0
+        group = next((name for name, said in m.groupdict().items() if said is not None), 0)
         if not _BOUND.search(text[max(0, m.start() - 24) : m.start()]):
             yield PhiSpan(m.start(group), m.end(group), PhiType.AGE_OVER_89, 0.9)

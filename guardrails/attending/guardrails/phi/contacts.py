@@ -51,6 +51,10 @@ _LABELLED = re.compile(
     r"(?:[ \t]{1,2}(?:at|on|is|number|no\.?))?[ \t]{0,3}[:#]?\s{0,3}"
     r"(?P<n>\(?\+?[0-9](?:[-. \t()/]{0,2}[0-9]){6,16}" + _EXT + r")(?![\w]|[-.][0-9])"
 )
+_PAGER = re.compile(
+    r"(?i)(?<![a-z])(?:pager|beeper|bleep)(?:[ ]?(?:number|no\.?|num|#))?[ \t]{0,2}(?:[:#=]|is|at|on)?[ \t]{0,2}"
+    r"(?P<n>[0-9]{3,6})(?![\w%]|[-.,/:][0-9])"
+)
 _FAX_BEFORE = re.compile(r"(?i)\b(?:fax(?:ed)?|facsimile)\b[^.;\n0-9]{0,24}$|\bf[:.][ ]?$")
 _BLOOD_PRESSURE = re.compile(r"[0-9]{2,3}/[0-9]{2,3}")
 _MIN_DIGITS = 7
@@ -107,3 +111,5 @@ def _phones(text: str) -> Iterator[PhiSpan]:
             continue
         kind = PhiType.FAX_NUMBER if m["label"].lower().startswith("f") else PhiType.PHONE_NUMBER
         yield PhiSpan(m.start("n"), m.end("n"), kind, 0.9)
+    for m in _PAGER.finditer(text):
+        yield PhiSpan(m.start("n"), m.end("n"), PhiType.PHONE_NUMBER, 0.85)

@@ -125,6 +125,7 @@ _LABELS = (
         min_chars=4,
         score=0.85,
     ),
+    _label(PhiType.UNIQUE_IDENTIFIER, r"accession", min_chars=5, score=0.85),
     _label(PhiType.UNIQUE_IDENTIFIER, r"user[ ]?name|login|handle|screen[ ]name", score=0.8),
 )
 
@@ -135,6 +136,13 @@ _SSN_TAIL = re.compile(
     r"|\blast[ ](?:four|4)(?:[ ]digits)?[ ]of[ ](?:the[ ]|his[ ]|her[ ]|their[ ])?(?:ssn"
     r"|social(?:[ ]security(?:[ ]number)?)?))"
     r"[ ]{0,2}[:#]?[ ]{0,2}(?P<value>[0-9]{4})(?![0-9])"
+)
+# the last four digits, the rest masked
+_SSN_MASKED = re.compile(r"(?<![\w*-])(?P<value>[xX*\u2022#]{3}[- ]?[xX*\u2022#]{2}[- ]?[0-9]{4})(?![\w-])")
+# "@name" is also "at night": only beside the name of a network, or as nobody writes a word
+_HANDLE = re.compile(
+    r"(?i)(?:\b(?:twitter|instagram|insta|tiktok|facebook|fb|snapchat|telegram|linkedin|skype|threads|mastodon|bluesky"
+    r"|handle)\b[^\n@]{0,16}(?P<named>@[a-z][\w.]{2,29})|(?<![\w.@/])(?P<odd>@[a-z](?=[a-z0-9]{0,28}_)\w{2,29}))(?![\w@])"
 )
 _SSN = re.compile(r"(?<![\w.-])[0-9]{3}[- ][0-9]{2}[- ][0-9]{4}(?![\w]|[-.][0-9])")
 _PREFIXED = re.compile(
@@ -230,6 +238,12 @@ def _formats(text: str) -> Iterator[PhiSpan]:
                 yield PhiSpan(m.start(), m.end(), type_, score)
     for m in _SSN_TAIL.finditer(text):
         yield PhiSpan(m.start("value"), m.end("value"), PhiType.SSN, 0.9)
+    for m in _SSN_MASKED.finditer(text):
+        yield PhiSpan(m.start("value"), m.end("value"), PhiType.SSN, 0.9)
+    if "@" in text:
+        for m in _HANDLE.finditer(text):
+            group = "named" if m["named"] is not None else "odd"
+            yield PhiSpan(m.start(group), m.end(group), PhiType.UNIQUE_IDENTIFIER, 0.8)
     for m in _SENSOR.finditer(text):
         yield PhiSpan(m.start("value"), m.end("value"), PhiType.DEVICE_ID, 0.85)
     for m in _PLATE.finditer(text):

@@ -41,7 +41,8 @@ _TITLE = re.compile(
 )
 _TITLE_LOWER = re.compile(
     r"(?<![\w])(?P<title>(?:dr|mr|mrs|ms|prof)\.?|doctor|miss|nurse)[ \t]{1,2}"
-    r"(?P<name>[^\W\d_]{2,20}(?:[ ][^\W\d_]{2,20})?)(?!\w)"
+    rf"(?P<name>[^\W\d_]{{1,20}}[{APOSTROPHE}-][^\W\d_]{{2,20}}(?:-[^\W\d_]{{2,20}})?(?![\w-])"
+    r"|[^\W\d_]{2,20}(?:[ ][^\W\d_]{2,20})?)(?!\w)"
 )
 _LABEL_STRONG = re.compile(
     r"(?i)(?<![\w])(?:(?:patient|pt|client|resident|member|full|legal|first|last|middle|given"
@@ -206,6 +207,9 @@ def _is_surnameish(word: str, lexicon: Lexicon) -> bool:
     return word in lexicon.surnames or (not lexicon.is_term(word) and word not in _PLAINEST)
 
 
+_JOINT = re.compile(rf"[{APOSTROPHE}-]")
+
+
 def _lower_name(m: re.Match[str], lexicon: Lexicon) -> int | None:
     parts = m["name"].split()
     first, dotted = fold(parts[0]), m["title"].rstrip(".") in ("dr", "mr", "mrs", "ms", "prof")
@@ -217,6 +221,10 @@ def _lower_name(m: re.Match[str], lexicon: Lexicon) -> int | None:
     ):
         return None
     if lexicon.is_term(first) and not known:
+        return None
+    joined = _JOINT.split(first)
+    if len(joined) > 1 and any(p in _PLAINEST or (len(p) > 1 and lexicon.is_term(p)) for p in joined):
+        # "dr follow-up": a word of two words is no surname of two
         return None
     if len(parts) == 2 and (
         fold(parts[1]) in lexicon.surnames_alone
