@@ -83,12 +83,12 @@ class ReportClient(Calls):
         return answer.report, answer.receipt.index
 
     @translated
-    def issue(self, report_id: str) -> tuple[report_pb2.Report, int]:
-        """Issues it; the report, and the entry's index."""
+    def issue(self, report_id: str) -> report_pb2.IssueReportResponse:
+        """Issues it, sealed where the server has a seal: the report, its seal, and the receipt of the entry."""
         request = report_pb2.IssueReportRequest(idempotency_key=uuid.uuid4().hex, report_id=report_id)
         answer = self._stub.IssueReport(request, timeout=ISSUE_SECONDS)
         self._check([answer.receipt], ISSUED)
-        return answer.report, answer.receipt.index
+        return answer
 
     @translated
     def download(self, report_id: str, file: report_pb2.ReportFile.ValueType, purpose: str, out: Path) -> int:

@@ -60,7 +60,8 @@ def sign(log: LogBuilder, who: Reviewer, *, actor: str | None = None, **changes:
 
 
 def issue(log: LogBuilder, **changes: Any) -> int:
-    body = {"report": REPORT, "bundle": BUNDLE, "statistics": FIGURES, **changes}
+    said = {"kind": "regulator", "bundle": BUNDLE, "statistics": FIGURES, "tree_size": 7}
+    body = {"report": REPORT, **said, **changes}
     return log.append(ISSUED, STREAM, body).index
 
 
@@ -120,14 +121,17 @@ def test_each_step_out_of_order_fails(log: LogBuilder, tmp_path: Path, failed: F
     assert found == {"V14": {never, never + 1, unsigned, twice, again}}
 
 
-@pytest.mark.parametrize("name", ["bundle", "statistics"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("bundle", "77" * 32), ("statistics", "77" * 32), ("kind", "dossier"), ("tree_size", 8)],
+)
 def test_what_is_issued_is_what_was_signed(
-    log: LogBuilder, tmp_path: Path, failed: Failed, name: str
+    log: LogBuilder, tmp_path: Path, failed: Failed, name: str, value: object
 ) -> None:
     who = log.enrol("ada", "auditor")
     log.append(REQUESTED, STREAM, {"report": REPORT})
     sign(log, who)
-    index = issue(log, **{name: "77" * 32})
+    index = issue(log, **{name: value})
     assert failed(log.verify(log.full(tmp_path / "a.attending"))) == {"V14": {index}}
 
 

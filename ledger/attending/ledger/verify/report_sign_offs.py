@@ -21,7 +21,7 @@ from attending.ledger.report_signature import (
 from attending.ledger.verify.report import Findings
 from attending.ledger.verify.signatures import Signatures
 
-_BOUND: Final = ("bundle", "statistics")
+_BOUND: Final = ("bundle", "statistics", "kind", "tree_size")
 
 
 @dataclass(slots=True)

@@ -146,6 +146,7 @@ NEXT_STEPS: Final[dict[str, str]] = {
     "USAGE_ID_REPEATED": "export the calls again, each once; the metadata names the rows",
     "RECONCILIATION_RUNNING": "wait until the one that runs has ended",
     "USAGE_NOT_COMPARED": "make room on the server's disk, then compare again",
+    "REPORT_FILES_FULL": "sign off and issue what waits, or raise `reports.files_gib`",
     "TOO_MANY_REPORTS": "wait until some of them are made; `attending report list` shows how far they are",
     "REPORT_NOT_READY": "wait for the draft with `attending report show --wait`",
     "REPORT_NOT_MADE": "the server's log names what failed; ask again",

@@ -167,12 +167,21 @@ def sign(report_id: str, key_path: Path, draft_path: Path, yes: bool, connection
     epilog=examples("attending report issue rpt_0123456789abcdef0123456789abcdef"),
 )
 @click.argument("report_id")
+@json_option
 @connection_options(AUDITOR)
-def issue(report_id: str, connection: Connection) -> None:
-    """Issue REPORT_ID: its pages are set with the signature, and their hash is on record."""
+def issue(report_id: str, as_json: bool, connection: Connection) -> None:
+    """Issue REPORT_ID: its pages are set with the signature, sealed where a seal is configured, and their hash is on
+    record. Where it could not be sealed it stays signed off: issue it again.
+    """
     with ReportClient(connection) as client:
-        _report, index = client.issue(report_id)
-    click.echo(f"issued: entry {index}")
+        answer = client.issue(report_id)
+    if as_json:
+        click.echo(as_json_line(answer))
+        return
+    said = "not sealed: the server's configuration has no `[reports.seal]`"
+    if answer.seal_level:
+        said = f"sealed at {answer.sealed_at.ToDatetime():%Y-%m-%d %H:%M:%S} UTC (PAdES {answer.seal_level})"
+    click.echo(f"issued: entry {answer.receipt.index}; {said}")
 
 
 @report.command(

@@ -45,6 +45,13 @@ class SealSection(Section):
 class ReportsSection(Section):
     """Reports of the log."""
 
+    files_gib: float = Field(
+        default=20.0,
+        gt=0,
+        le=65_536,
+        description="What the files of one tenant's reports may take, in GiB, before another is asked for. Evidence "
+        "and drafts of issued reports go first, and are made again when asked for; issued files stay.",
+    )
     seal: SealSection | None = Field(
         default=None, description="Seal of issued reports; they are not sealed when left out."
     )

@@ -272,7 +272,7 @@ def regulator(screen: Screen, server: DemoServer, proof: Proof) -> None:
         same = hashlib.sha256(draft.read_bytes()).hexdigest() == statement.draft
         _report, signed = officer.sign(preparation, statement, key)
         with screen.working("the pages are set with the signature"):
-            _report, issued = officer.issue(report.report_id)
+            issued = officer.issue(report.report_id).receipt.index
         size = officer.download(report.report_id, report_pb2.REPORT_FILE_REPORT, "regulator_request", out)
     screen.fact(
         "report", f"{out.name}: {size:,} bytes, with the bundle, its figures and the register attached"

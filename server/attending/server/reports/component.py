@@ -6,6 +6,7 @@ import grpc
 from attending.server.app import App, Component
 from attending.server.reports.desk import ReportDesk
 from attending.server.reports.export import Exporter
+from attending.server.reports.seal import build_sealer
 from attending.server.services.report import ReportService
 from attending.server.services.usage import UsageComparisons
 from attending.server.usage.desk import UsageDesk
@@ -19,6 +20,7 @@ class Reports(Component):
 
     def __init__(self, app: App) -> None:
         exporter = Exporter(app.ledger, app.config.storage.folder / "exports", app.phi, app.now)
+        section = app.config.reports.seal
         desk = ReportDesk(
             ledger=app.ledger,
             exporter=exporter,
@@ -26,6 +28,8 @@ class Reports(Component):
             folder=app.config.storage.folder / "reports",
             embedded=app.embedded,
             now=app.now,
+            most_bytes=int(app.config.reports.files_gib * (1 << 30)),
+            sealer=None if section is None else build_sealer(section),
         )
         usage = UsageDesk(app.ledger, exporter, app.config.storage.folder / "usage", app.now)
         compared = UsageComparisons(app.ledger, usage)

@@ -13,6 +13,12 @@ from attending.server.reports.particulars import Particulars
 from attending.server.reports.source import Source
 
 BUNDLE: Final = "bundle.attending"
+_SEALED: Final = "This file is sealed and time-stamped as a whole: the verifier says by whom, and when."
+_NOT_SEALED: Final = "This file is not sealed: nothing in it shows who made it, or that nobody changed it."
+_VERIFY_SEAL: Final = (
+    "# the seal, and all of this file; both roots come from elsewhere, too",
+    'attending-verify REPORT.pdf --key "$KEY" --seal-root seal-root.pem --tsa-root tsa-root.pem',
+)
 _WORDS: Final = {
     Status.PASSED: "The evidence verifies",
     Status.FAILED: "The evidence does not verify",
@@ -32,6 +38,8 @@ def cover(source: Source, about: Particulars) -> Iterable[Block]:
     )
     lines = [f"{len(passed)} checks passed" + (f"; failed: {', '.join(failed)}" if failed else "")]
     lines.append(f"{_scope(source)}; tree head of {head.size} entries")
+    if about.sealed is not None:
+        lines.append(_SEALED if about.sealed else _NOT_SEALED)
     lines.append("Made by the server that keeps the log. Do not take its word: verify, see below.")
     yield {
         "kind": "verdict",
@@ -70,6 +78,7 @@ def cover(source: Source, about: Particulars) -> Iterable[Block]:
             "pip install attending",
             f"KEY='{about.verifier_key}'",
             f'attending-verify {BUNDLE} --key "$KEY"',
+            *(_VERIFY_SEAL if about.sealed else ()),
         ]
     )
 

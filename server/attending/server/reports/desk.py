@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from attending.ledger.entry import Entry, PendingEntry
+from attending.ledger.entry import Entry, Payload, PendingEntry
 from attending.ledger.errors import DuplicateClaim
 from attending.ledger.ledger import Ledger
 from attending.ledger.report_signature import DISCLOSED, ISSUED, REQUESTED, report_stream
@@ -27,6 +27,7 @@ from attending.ledger.submission import Expectation
 from attending.server import projections
 from attending.server.auth.authorize import Authorizer, Resource
 from attending.server.auth.principal import Principal
+from attending.server.clock import stamp
 from attending.server.errors import FailedPrecondition
 from attending.server.idempotency import Once, answered, claimed
 from attending.server.phi.access import Permit
@@ -37,11 +38,16 @@ from attending.server.reports.export import Exporter
 from attending.server.reports.kinds import KINDS
 from attending.server.reports.particulars import Kind
 from attending.server.reports.record import Record
+from attending.server.reports.seal import Sealer
+from attending.server.reports.shelf import Shelf
 from attending.server.reports.sign_off import Prepared, SignOff
-from attending.server.reports.workshop import BUNDLE, DRAFT, ISSUED_PDF, Making, Workshop, digest
+from attending.server.reports.workshop import BUNDLE, DRAFT, ISSUED_PDF, SEAL_KIND, Making, Workshop, digest
 from sqlalchemy import RowMapping, select
 
 MOST_MAKING: Final = 20
+MOST_MAKING_OF_TENANT: Final = 5
+MOST_BYTES: Final = 20 << 30
+"""That the files of one tenant's reports may take before another is asked for."""
 _REPORTS = projections.report
 
 
@@ -64,6 +70,8 @@ class ReportDesk:
     folder: Path
     embedded: bool
     now: Callable[[], datetime]
+    sealer: Sealer | None = None
+    most_bytes: int = MOST_BYTES
     _record: Record = field(init=False)
     _evidence: EvidencePlanner = field(init=False)
     _workshop: Workshop = field(init=False)
@@ -72,20 +80,23 @@ class ReportDesk:
     def __post_init__(self) -> None:
         self._record = Record(self.ledger, self.now)
         self._evidence = EvidencePlanner(self.ledger, self.exporter)
-        self._workshop = Workshop(self._record, self.exporter, self._evidence, self.folder, self.embedded)
+        self._workshop = Workshop(
+            self._record, self.exporter, self._evidence, self.folder, self.embedded, self.sealer
+        )
         self._sign_off = SignOff(self._record, self._workshop, self.authorizer)
 
     async def create(self, permit: Permit, kind: Kind, choice: Choice, purpose: str, once: Once) -> Report:
         """Puts the report on record and begins to make it.
 
         Raises NotFound (NO_ENTRIES_IN_PERIOD, NOTHING_CHOSEN, UNKNOWN_INFERENCE), FailedPrecondition
-        (TOO_MANY_CHOSEN, TOO_MANY_REPORTS).
+        (TOO_MANY_CHOSEN, TOO_MANY_REPORTS, REPORT_FILES_FULL).
         """
         principal, tenant = permit.principal, permit.principal.tenant
         if (stream := await claimed(self.ledger, tenant, once)) is not None:
             return await self.get(tenant, stream.removeprefix(report_stream("")))
-        if self._workshop.busy >= MOST_MAKING:
+        if self._workshop.busy >= MOST_MAKING or self._workshop.busy_of(tenant) >= MOST_MAKING_OF_TENANT:
             raise FailedPrecondition("TOO_MANY_REPORTS")
+        await self._make_room(tenant)
         if (right := KINDS[kind].right) is not None:
             await self.authorizer.require(right, Resource.log(tenant), principal)
         plan, chosen = await self._evidence.plan(tenant, kind, choice, purpose)
@@ -125,7 +136,10 @@ class ReportDesk:
     async def get(self, tenant: str, report_id: str) -> Report:
         """The report; begins to make it where its files are missing. Raises NotFound (UNKNOWN_REPORT)."""
         row = await self._record.row(tenant, report_id)
-        making = self._workshop.begin(tenant, report_id)
+        # Of an issued one that is there, evidence and draft may be gone to make room.
+        settled = row["state"] == "issued" and (self._workshop.place(tenant, report_id) / ISSUED_PDF).exists()
+        look = self._workshop.seen if settled else self._workshop.begin
+        making = look(tenant, report_id)
         return Report(row, self._workshop.there(tenant, report_id), making)
 
     async def list(self, tenant: str, limit: int, offset: int) -> list[Report]:
@@ -155,7 +169,10 @@ class ReportDesk:
         return await self._sign_off.sign(principal, preparation_id, signature, once)
 
     async def issue(self, principal: Principal, report_id: str, once: Once) -> Entry:
-        """Makes the pages with their signature and issues them; the entry.
+        """Makes the pages with their signature, seals them where a seal is configured, and issues them; the entry.
+
+        The seal is under the entry: whoever finds the file lost makes the same one again. A crash before the entry
+        leaves a report that is signed off.
 
         Raises FailedPrecondition (REPORT_NOT_SIGNED_OFF, REPORT_ISSUED, REPORT_NOT_READY, REPORT_CHANGED: the files are
         not those that were signed), Unavailable (REPORT_NOT_MADE), Aborted.
@@ -170,19 +187,31 @@ class ReportDesk:
             if signed != await digest(place / name):
                 raise FailedPrecondition("REPORT_CHANGED")
         # The pages get their name once they are issued: a crash after the append leaves them to be made again.
-        async with self._workshop.issued(tenant, report_id, place) as pdf:
+        async with self._workshop.issued(tenant, report_id, place) as made:
             body = {
                 "report": report_id,
                 "kind": statement["kind"],
                 "bundle": statement["bundle"],
                 "statistics": statement["statistics"],
-                "pdf": await digest(pdf),
+                "pdf": await digest(made.path),
                 "tree_size": statement["tree_size"],
             }
+            sealed = []
+            if made.seal is not None:
+                body["seal"] = {"level": made.seal.level, "time": stamp(made.seal.time)}
+                sealed.append(await self.ledger.seal(tenant, Payload(SEAL_KIND, made.seal_bytes)))
+            if (done := await answered(self.ledger, tenant, once)) is not None:
+                made.path.unlink()  # the same call was carried out meanwhile, under a seal of its own
+                return await self.ledger.get_entry(tenant, done[0])
             # Read after the pages are set, which takes minutes: who downloads meanwhile writes to the same stream.
             version = await self.ledger.stream_version(tenant, report_stream(report_id))
             await self._record.in_state(tenant, report_id, "signed_off")
-            return await self._record.append(principal, ISSUED, report_id, body, version, once)
+            entry = await self._record.append(
+                principal, ISSUED, report_id, body, version, once, sealed=sealed
+            )
+            if entry.body["pdf"] != body["pdf"]:
+                made.path.unlink()  # the same call was carried out meanwhile, under a seal of its own
+            return entry
 
     async def download(self, permit: Permit, report_id: str, name: str) -> AsyncIterator[bytes]:
         """The bytes of a file, after its disclosure is on record.
@@ -197,8 +226,7 @@ class ReportDesk:
         if not path.exists():
             place = await self._workshop.ready(tenant, report_id)
             if name == ISSUED_PDF:
-                async with self._workshop.issued(tenant, report_id, place):
-                    pass
+                await self._workshop.issue_again(tenant, report_id, place)
         # One open file is hashed and given: what is on record is what is given, whatever gets its name meanwhile.
         with path.open("rb") as file:
             digest = (await asyncio.to_thread(hashlib.file_digest, file, "sha256")).hexdigest()
@@ -217,6 +245,14 @@ class ReportDesk:
             file.seek(0)
             while chunk := await asyncio.to_thread(file.read, 65_536):
                 yield chunk
+
+    async def _make_room(self, tenant: str) -> None:
+        rows = await self.ledger.query(
+            select(_REPORTS.c.report_id).where(_REPORTS.c.log_id == tenant, _REPORTS.c.state == "issued")
+        )
+        issued = [row[0] for row in rows if (self._workshop.place(tenant, row[0]) / ISSUED_PDF).exists()]
+        shelf = Shelf(self.folder / tenant, self.most_bytes)
+        await asyncio.to_thread(shelf.make_room, issued, (BUNDLE, DRAFT))
 
     async def drain(self) -> None:
         """As `Workshop.drain`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -23,6 +24,8 @@ from attending.server.errors import Unavailable
 from attending.server.reports.particulars import Kind, Particulars, SignedOff
 
 NICENESS: Final = 10
+MOST_MEMORY_BYTES: Final = 4 << 30
+"""Addresses that the process may use: a report that needs more is not made, and the server goes on."""
 TIMEOUT_SECONDS: Final = 1_800.0
 
 
@@ -32,12 +35,20 @@ async def make_in_process(
     about: Particulars,
     inference: str | None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
+    *,
+    memory_bytes: int = MOST_MEMORY_BYTES,
 ) -> None:
     """Returns when `out` is the finished PDF of the report over `bundle`, whole and durable.
 
     Raises Unavailable (REPORT_NOT_MADE) where the process did not come to its end; nothing is left of it then.
     """
-    order = {"bundle": str(bundle), "out": str(out), "inference": inference, "about": asdict(about)}
+    order: dict[str, Any] = {
+        "bundle": str(bundle),
+        "out": str(out),
+        "inference": inference,
+        "about": asdict(about),
+    }
+    order["memory_bytes"] = memory_bytes
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -74,6 +85,7 @@ def main() -> int:
 
     os.nice(NICENESS)
     order: dict[str, Any] = json.load(sys.stdin)
+    resource.setrlimit(resource.RLIMIT_AS, (order["memory_bytes"], order["memory_bytes"]))
     about = order["about"]
     signed = about.pop("signed_off")
     scope = tuple((name, value) for name, value in about.pop("scope"))

@@ -51,3 +51,5 @@ class Particulars:
     asked: Asked
     embedded: bool = False
     signed_off: SignedOff | None = None
+    sealed: bool | None = None
+    """Whether the file is sealed as a whole; None of a draft, which never is."""

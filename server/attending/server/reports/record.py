@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from attending.ledger.entry import Entry, PendingEntry
 from attending.ledger.ledger import Ledger
 from attending.ledger.report_signature import ISSUED, SIGNED_OFF, report_stream
 from attending.ledger.submission import Expectation
+from attending.ledger.vault import SealedPayload
 from attending.server import projections
 from attending.server.auth.principal import Principal
 from attending.server.errors import Aborted, FailedPrecondition, NotFound
@@ -54,8 +55,11 @@ class Record:
     async def signed_off(self, tenant: str, report_id: str) -> Entry:
         return await self._of_type(tenant, report_id, SIGNED_OFF)
 
+    async def issued(self, tenant: str, report_id: str) -> Entry:
+        return await self._of_type(tenant, report_id, ISSUED)
+
     async def issued_digest(self, tenant: str, report_id: str) -> str:
-        return str((await self._of_type(tenant, report_id, ISSUED)).body["pdf"])
+        return str((await self.issued(tenant, report_id)).body["pdf"])
 
     async def _of_type(self, tenant: str, report_id: str, kind: str) -> Entry:
         stream = await self.ledger.whole_stream(tenant, report_stream(report_id))
@@ -70,9 +74,10 @@ class Record:
         version: int,
         once: Once,
         *more: Expectation,
+        sealed: Sequence[SealedPayload] = (),
     ) -> Entry:
         """The entry, once it is durable; on condition that the stream has not moved. Raises Aborted (REPORT_MOVED)."""
-        tenant, pending = principal.tenant, self.entry(principal, kind, report_id, body)
+        tenant, pending = principal.tenant, self.entry(principal, kind, report_id, body, sealed)
         appending = self.ledger.append(
             tenant,
             [pending],
@@ -83,12 +88,20 @@ class Record:
         index = await index_of(self.ledger, tenant, once, appending, Aborted("REPORT_MOVED"))
         return await self.ledger.get_entry(tenant, index)
 
-    def entry(self, principal: Principal, kind: str, report_id: str, body: dict[str, Any]) -> PendingEntry:
+    def entry(
+        self,
+        principal: Principal,
+        kind: str,
+        report_id: str,
+        body: dict[str, Any],
+        sealed: Sequence[SealedPayload] = (),
+    ) -> PendingEntry:
         return PendingEntry(
             type=kind,
             stream=report_stream(report_id),
             actor=principal.actor,
             subject=None,
             body=body,
+            payloads=tuple(sealed),
             occurred_at=self.now(),
         )

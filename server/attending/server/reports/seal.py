@@ -1,14 +1,15 @@
 """Seals a finished report: a PAdES certification signature with a time stamp (ETSI EN 319 142-1, level B-T or B-LT).
 
 The sealed file is made beside its place, verified under the configured roots as an auditor would, and only then given
-its name: a report that does not verify is never there. A crash leaves a `.part` file at most, which the next seal of
-that name replaces.
+its name: a report that does not verify is never there. A crash leaves a `.part` file at most, which nobody takes for
+it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ from pyhanko.sign.signers.pdf_signer import PdfSignatureMetadata, PdfSigner
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 FIELD: Final = "Seal"
+MOST_SEAL_BYTES: Final = 8 << 20
+"""Of one seal with its lists: it is kept in the vault."""
 _RESERVED_BYTES: Final = 2 * 48 * 1024
 """Hexadecimal digits kept free for signature and time stamp: a time stamp is at most 64 KiB, most are 6."""
 
@@ -53,7 +56,7 @@ class Seal:
 
 
 class Sealer:
-    """Seals files. Safe from several tasks of one event loop, of which no two have the same target."""
+    """Seals files. Safe from several tasks of one event loop; of two with one target the later file stays."""
 
     def __init__(
         self,
@@ -81,7 +84,8 @@ class Sealer:
         SEAL_NOT_PROVED with the `check` that fails, such as V3 for a certificate that has expired; OSError.
         """
         loop = asyncio.get_running_loop()
-        part = target.with_name(target.name + ".part")
+        # Of its own: two that seal to one name at once do not write to one file.
+        part = await asyncio.to_thread(_new_part, target)
         try:
             found = await asyncio.to_thread(self._seal, source, part, Authority(self._url, self._asker, loop))
             await asyncio.to_thread(_publish, part, target)
@@ -163,6 +167,22 @@ class Sealer:
         return Seal(sealed.time, "B-LT" if sealed.covered else "B-T", size)
 
 
+def seal_of(pages: Path, sealed: Path) -> bytes:
+    """What the sealed form of `pages` has behind them: pages and this are the sealed file again, byte for byte.
+
+    Blocks. Raises FailedPrecondition: SEAL_NOT_MADE where it is no sealed form of them, or its seal, which carries the
+    revocation lists, is larger than MOST_SEAL_BYTES.
+    """
+    size = pages.stat().st_size
+    with pages.open("rb") as one, sealed.open("rb") as other:
+        while chunk := one.read(1 << 20):
+            if other.read(len(chunk)) != chunk:
+                raise FailedPrecondition("SEAL_NOT_MADE", metadata={"error": "PagesChanged"})
+        if sealed.stat().st_size - size > MOST_SEAL_BYTES:
+            raise FailedPrecondition("SEAL_NOT_MADE", metadata={"error": "SealTooLarge"})
+        return other.read()
+
+
 def build_sealer(section: SealSection) -> Sealer:
     """As configured; reads the key and the roots. Raises ConfigurationError."""
     signer = FileSigner(section.certificate_file, section.key_file)
@@ -224,6 +244,12 @@ def _wrong(problem: str) -> ConfigurationError:
     return ConfigurationError(
         f"[reports.seal]: {problem}", "give PEM files as docs/seal.md makes them", reason="SEAL_FILES"
     )
+
+
+def _new_part(target: Path) -> Path:
+    descriptor, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=".part", dir=target.parent)
+    os.close(descriptor)
+    return Path(name)
 
 
 def _publish(part: Path, target: Path) -> None:

@@ -26,6 +26,7 @@ from attending.server.review.enrolment import key_in_force, signing_key_of
 
 PREPARATION_SECONDS: Final = 600
 MAX_PREPARATIONS: Final = 100
+MAX_PREPARATIONS_OF_TENANT: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,8 @@ class SignOff:
             same = (other.tenant, other.statement.signer, other.statement.report) == mine
             if other.expires_at <= now or same:
                 del self._prepared[name]
-        if len(self._prepared) >= MAX_PREPARATIONS:
+        of_tenant = sum(other.tenant == prepared.tenant for other in self._prepared.values())
+        if len(self._prepared) >= MAX_PREPARATIONS or of_tenant >= MAX_PREPARATIONS_OF_TENANT:
             raise FailedPrecondition("TOO_MANY_PREPARATIONS")
         self._prepared[prepared.preparation_id] = prepared
 

@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,10 +26,14 @@ from attending.server.reports.export import Exporter, sweep, workplace
 from attending.server.reports.make import make_in_process
 from attending.server.reports.particulars import Kind, Particulars, SignedOff
 from attending.server.reports.record import Record
+from attending.server.reports.seal import Seal, Sealer, seal_of
 
 log = structlog.get_logger()
 
 BUNDLE, DRAFT, ISSUED_PDF = "bundle.attending", "draft.pdf", "report.pdf"
+PAGES: Final = "pages.pdf"
+SEAL_KIND: Final = "report_seal"
+"""The payload of `report.issued` that is the seal: the rest of the file is made again from the log."""
 WORK: Final = ".work"
 """No tenant is named so."""
 
@@ -44,6 +48,15 @@ class Making:
     failure: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """The file that is issued. Of a sealed one, what is said of the seal, and its bytes behind those of the pages."""
+
+    path: Path
+    seal: Seal | None = None
+    seal_bytes: bytes = b""
+
+
 @dataclass
 class Workshop:
     """One of a server process. `folder` is for reports alone; processes may share it."""
@@ -53,8 +66,11 @@ class Workshop:
     evidence: EvidencePlanner
     folder: Path
     embedded: bool
+    sealer: Sealer | None = None
+    """Seals what is issued; None where no seal is configured."""
     _making: dict[tuple[str, str], Making] = field(default_factory=dict)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         make_folder(self.folder / WORK)
@@ -64,6 +80,16 @@ class Workshop:
     def busy(self) -> int:
         """How many reports are being made, or wait for that."""
         return sum(one.task is not None for one in self._making.values())
+
+    def busy_of(self, tenant: str) -> int:
+        """How many of these are of one tenant."""
+        return sum(one.task is not None for (whose, _), one in self._making.items() if whose == tenant)
+
+    @asynccontextmanager
+    async def _its_turn(self, tenant: str) -> AsyncIterator[None]:
+        """One report at a time. Of each tenant one waits with the others, so that tenants take turns."""
+        async with self._turns.setdefault(tenant, asyncio.Lock()), self._turn:
+            yield
 
     def begin(self, tenant: str, report_id: str) -> Making:
         """How far it is made; begins to make it where its files are missing and it did not fail before."""
@@ -102,10 +128,12 @@ class Workshop:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self.sealer is not None:
+            await self.sealer.close()
 
     async def _make(self, tenant: str, report_id: str, making: Making) -> None:
         try:
-            async with self._turn:
+            async with self._its_turn(tenant):
                 await self._make_files(tenant, report_id, making)
         except Exception as err:  # whatever it was: it is not made, and that is said
             making.failure = getattr(err, "reason", "REPORT_NOT_MADE")
@@ -131,15 +159,43 @@ class Workshop:
         log.info("report.made", tenant=tenant, report=report_id)
 
     @asynccontextmanager
-    async def issued(self, tenant: str, report_id: str, place: Path) -> AsyncIterator[Path]:
-        """The pages with their signature, which take their place when the context ends well."""
+    async def issued(self, tenant: str, report_id: str, place: Path) -> AsyncIterator[Issued]:
+        """The pages with their signature and seal, which take their place when the context ends well.
+
+        Raises Unavailable (REPORT_NOT_MADE), and as `Sealer.seal`; nothing is left of it then.
+        """
+        async with self._pages(tenant, report_id, place, sealed=self.sealer is not None) as (work, pages):
+            if self.sealer is None:
+                pages.rename(work / ISSUED_PDF)
+                yield Issued(work / ISSUED_PDF)
+            else:
+                made = await self.sealer.seal(pages, work / ISSUED_PDF)
+                seal = await asyncio.to_thread(seal_of, pages, work / ISSUED_PDF)
+                yield Issued(work / ISSUED_PDF, made, seal)
+
+    async def issue_again(self, tenant: str, report_id: str, place: Path) -> None:
+        """Returns when the issued file is there again: the same pages, and the seal that the log keeps.
+
+        Raises Unavailable (REPORT_NOT_MADE), FailedPrecondition (PAYLOAD_PRUNED where the seal is gone).
+        """
+        issued = await self.record.issued(tenant, report_id)
+        kept = next((one.record for one in issued.commitments if one.kind == SEAL_KIND), None)
+        seal = b"" if kept is None else await self.record.ledger.open_payload(tenant, kept)
+        async with self._pages(tenant, report_id, place, sealed=kept is not None) as (work, pages):
+            await asyncio.to_thread(_joined, pages, seal, work / ISSUED_PDF)
+
+    @asynccontextmanager
+    async def _pages(
+        self, tenant: str, report_id: str, place: Path, *, sealed: bool
+    ) -> AsyncIterator[tuple[Path, Path]]:
+        """A folder for the issued file, and the pages in it that it begins with."""
         requested = await self.record.requested(tenant, report_id)
         signed = await self.record.signed_off(tenant, report_id)
-        about = await self._particulars(tenant, requested, signed)
+        about = replace(await self._particulars(tenant, requested, signed), sealed=sealed)
         async with self._work(tenant, report_id, ISSUED_PDF) as work:
-            async with self._turn:
-                await make_in_process(place / BUNDLE, work / ISSUED_PDF, about, _dossier_of(requested))
-            yield work / ISSUED_PDF
+            async with self._its_turn(tenant):
+                await make_in_process(place / BUNDLE, work / PAGES, about, _dossier_of(requested))
+            yield work, work / PAGES
 
     @asynccontextmanager
     async def _work(self, tenant: str, report_id: str, *names: str) -> AsyncIterator[Path]:
@@ -152,7 +208,8 @@ class Workshop:
         try:
             yield work
             for name in names:
-                (work / name).replace(place / name)
+                if (work / name).exists():
+                    (work / name).replace(place / name)
         finally:
             await asyncio.to_thread(shutil.rmtree, work, True)
             os.close(lock)
@@ -172,6 +229,15 @@ class Workshop:
             embedded=self.embedded,
             signed_off=None if signed is None else _signed(signed),
         )
+
+
+def _joined(pages: Path, seal: bytes, target: Path) -> None:
+    """The pages and the seal behind them, durable; a crash leaves it in a folder that is swept."""
+    pages.rename(target)
+    with target.open("ab") as file:
+        file.write(seal)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _signed(entry: Entry) -> SignedOff:

@@ -207,10 +207,13 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
         begun(request).raise_if_any()
         principal = current_principal()
         once = await once_of(self._ledger, principal, request)
-        report, receipt = await self._step(
-            principal.tenant, await self._desk.issue(principal, request.report_id, once)
-        )
-        return report_pb2.IssueReportResponse(report=report, receipt=receipt)
+        entry = await self._desk.issue(principal, request.report_id, once)
+        report, receipt = await self._step(principal.tenant, entry)
+        answer = report_pb2.IssueReportResponse(report=report, receipt=receipt)
+        if (seal := entry.body.get("seal")) is not None:
+            answer.sealed_at.FromDatetime(clock.parse(seal["time"]))
+            answer.seal_level = seal["level"]
+        return answer
 
     async def DownloadReport(  # noqa: N802
         self, request: report_pb2.DownloadReportRequest, context: Context

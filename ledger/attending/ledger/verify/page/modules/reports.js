@@ -6,7 +6,7 @@ import { isHex64, isNamed, isTime, matches } from "./entry.js";
 
 const TAG = "attending-report-signature/1\n";
 const ROLES = ["auditor", "medical_director", "privacy_officer", "safety_officer"];
-const BOUND = ["bundle", "statistics"];
+const BOUND = ["bundle", "statistics", "kind", "tree_size"];
 const FIELDS = [
   ...["bundle", "statistics", "draft", "key_id", "kind", "meaning", "nonce", "origin", "report", "role", "root", "signer"],
   ...["time", "tree_size", "v"],
