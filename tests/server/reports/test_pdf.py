@@ -16,13 +16,14 @@ import pikepdf
 import pypdfium2
 import pytest
 from attending.ledger.report_signature import MEANING
+from attending.ledger.usage import COUNTS
 from attending.ledger.verify.registers import Asked
 from attending.ledger.verify.statistics import figure_lines, statistics_of
 from attending.server.reports import printed
 from attending.server.reports import source as source_module
 from attending.server.reports.annexes import leaf_command
 from attending.server.reports.blocks import folded
-from attending.server.reports.particulars import Kind, Particulars, SignedOff
+from attending.server.reports.particulars import Compared, Kind, Particulars, SignedOff
 from attending.server.reports.pdf import draw_pages, make_pdf
 from attending.server.reports.printed import plain
 from attending.server.reports.source import read_source
@@ -141,11 +142,34 @@ def test_a_report_without_a_signature_says_that_it_is_a_draft(log: LogBuilder, t
     assert "bypass is not evidenced" in text
 
 
-def test_one_record_of_a_provider_does_not_show_that_nothing_went_past(
+def compared(**changes: Any) -> Compared:
+    values: dict[str, Any] = {
+        "entry": 41,
+        "provider": "hospital-openai",
+        "since": "2026-11-01T00:00:00.000000Z",
+        "until": "2026-12-01T00:00:00.000000Z",
+        "file_sha256": "ab" * 32,
+        "covers": True,
+        "counts": {**dict.fromkeys(COUNTS, 0), "records": 12, "matched": 12, "calls": 12},
+    }
+    return Compared(**{**values, **changes})
+
+
+def test_pages_claim_of_calls_past_the_gate_what_comparisons_found_and_no_more(
     log: LogBuilder, tmp_path: Path
 ) -> None:
-    log.append("inference.reconciled", "inf_1", {})
-    assert "bypass is not evidenced, since the 1 records" in text_of(made(log, tmp_path)).replace("\n", " ")
+    def said(name: str, *given: Compared) -> str:
+        (tmp_path / name).mkdir()
+        return " ".join(text_of(made(log, tmp_path / name, compared=given)).split())
+
+    clean = said("clean", compared())
+    assert "beyond the usage exports of hospital-openai: in these no call is past it" in clean
+    assert "of accounts and providers that nobody exported, bypass is not evidenced" in clean.lower()
+    past = said("past", compared(counts={**compared().counts, "records": 13, "bypassed": 1}))
+    assert "1 calls counted by hospital-openai are not in the log" in past
+    elsewhere = said("elsewhere", compared(covers=False))
+    assert "bypass is not evidenced, since no usage export of a provider that covers the period" in elsewhere
+    assert "covers the period: bypass not evidenced" in elsewhere
 
 
 def test_a_choice_says_that_what_stands_elsewhere_is_not_counted(log: LogBuilder, tmp_path: Path) -> None:

@@ -11,17 +11,21 @@ from typing import Any
 
 import pytest
 from attending.ledger.entry import Entry
+from attending.ledger.report_signature import report_stream
 from attending.ledger.usage import COUNTS, RECONCILED, STREAM
 from attending.ledger.verify.statistics import statistics_of
 from attending.server.errors import AttendingError
 from attending.server.practice.alike import provider_ids_like
 from attending.server.providers.port import ProviderError, ProviderReply, ProviderRequest
+from attending.server.reports.compared import compared_of
+from attending.server.reports.desk import DRAFT
 from attending.server.reports.export import Exporter
 from attending.server.usage import comparison
 from attending.server.usage.comparison import Difference, UsageRecord
 from attending.server.usage.desk import Order, UsageDesk
 
 from tests.server.inference.conftest import CALLER, TENANT, infer_call, key
+from tests.server.reports.test_desk import create, got, made, opened, written
 from tests.server.reports.test_export import signed_release
 from tests.server.review.conftest import Ward, phi_of
 
@@ -234,3 +238,23 @@ async def test_a_released_text_names_its_call_and_a_planted_one_looks_alike(
     assert len(made[1]) == len("915a6a04-3f83")
     assert set(made[1]) <= set("0123456789abcdef-")
     assert made[2].startswith("req_")
+
+
+async def test_a_report_names_the_newest_comparison_that_covers_its_period(
+    ward: Ward, desk: UsageDesk, provider: Naming, tmp_path: Path
+) -> None:
+    at = ward.gate.clock.moment
+    await called(ward)
+    covering, _ = await compared(ward, desk, [record(1, at, "chatcmpl-0"), record(2, at, "shadow")])
+    later, _ = await compared(ward, desk, [record(1, at, "chatcmpl-0")], since=at + timedelta(hours=1))
+    reports = opened(ward, tmp_path)
+    report_id = await create(ward, reports)
+    await compared(ward, desk, [record(1, at, "chatcmpl-0")])  # behind the report's head
+    await made(reports, report_id)
+    text = " ".join(written(tmp_path, await got(reports, ward.auditor, report_id, DRAFT)).split())
+    assert "1 calls counted by scripted are not in the log" in text
+    requested = (await ward.gate.ledger.stream_entries(TENANT, report_stream(report_id)))[0]
+    [one] = await compared_of(ward.gate.ledger, TENANT, requested)
+    assert (one.entry, one.covers) == (covering.index, True)
+    assert later.index > covering.index
+    await reports.drain()

@@ -9,6 +9,7 @@ from typing import Final
 from attending.ledger.verify.checks import Scope
 from attending.ledger.verify.report import Status
 from attending.server.reports.blocks import Block, code, heading, pairs, points, qr_code, text
+from attending.server.reports.compared import bypass
 from attending.server.reports.particulars import Particulars
 from attending.server.reports.source import Source
 
@@ -110,7 +111,7 @@ def signature(about: Particulars) -> Iterable[Block]:
 
 def limits(source: Source, about: Particulars) -> Iterable[Block]:
     """What the reader must not take this report for."""
-    figures, manifest = source.gathered.statistics, source.manifest
+    manifest = source.manifest
     yield heading("What this does not prove")
     said = []
     if manifest.scope is Scope.SUBSET:
@@ -119,15 +120,7 @@ def limits(source: Source, about: Particulars) -> Iterable[Block]:
             " out. What stands in others is not counted: changes of policy, model or knowledge, incidents, halts,"
             " disclosures and erasures may be in the log where these pages say none."
         )
-    reconciled = figures["completeness"]["provider_records_reconciled"]
-    said.append(
-        "That every use of a model went through the gate: bypass is not evidenced, since "
-        + (
-            f"the {reconciled} records of providers that were reconciled with the log speak for themselves alone."
-            if reconciled
-            else "no usage export of a provider was reconciled with the log."
-        )
-    )
+    said.append(bypass(about.compared))
     said += [
         "That a text was right. What was checked, what was found and who signed is on record; whether the checks know"
         " enough, and whether the signer judged well, is not in a log.",

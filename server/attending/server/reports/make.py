@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from attending.ledger.verify.registers import Asked
 from attending.server.errors import Unavailable
-from attending.server.reports.particulars import Kind, Particulars, SignedOff
+from attending.server.reports.particulars import Compared, Kind, Particulars, SignedOff
 
 NICENESS: Final = 10
 MOST_MEMORY_BYTES: Final = 4 << 30
@@ -90,9 +90,11 @@ def main() -> int:
     signed = about.pop("signed_off")
     scope = tuple((name, value) for name, value in about.pop("scope"))
     asked = about.pop("asked")
+    compared = tuple(Compared(**one) for one in about.pop("compared"))
     particulars = Particulars(
         **{**about, "kind": Kind(about["kind"])},
         scope=scope,
+        compared=compared,
         asked=Asked(**{**asked, "subjects": tuple(asked["subjects"])}),
         signed_off=None if signed is None else SignedOff(**signed),
     )

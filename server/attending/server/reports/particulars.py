@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -35,6 +36,19 @@ class SignedOff:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """A comparison of a provider's records with the log: its entry, and whether the records cover the period."""
+
+    entry: int
+    provider: str
+    since: str
+    until: str
+    file_sha256: str
+    covers: bool
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Particulars:
     """`scope` are (what, which) of everything that was asked for, `asked` the same for its register; `requested_at`
     canonical.
@@ -50,6 +64,7 @@ class Particulars:
     verifier_key: str
     asked: Asked
     embedded: bool = False
+    compared: tuple[Compared, ...] = ()
     signed_off: SignedOff | None = None
     sealed: bool | None = None
     """Whether the file is sealed as a whole; None of a draft, which never is."""

@@ -13,11 +13,11 @@ from attending.ledger.note import VerifierKey
 from attending.ledger.verify.bundle import Progress
 from attending.ledger.verify.registers import REGISTERS
 from attending.server import clock
-from attending.server.reports import annexes
+from attending.server.reports import annexes, compared
 from attending.server.reports import cover as first
 from attending.server.reports.blocks import Block
 from attending.server.reports.kinds import KINDS
-from attending.server.reports.particulars import Particulars
+from attending.server.reports.particulars import Kind, Particulars
 from attending.server.reports.printed import plain
 from attending.server.reports.source import Source, read_source
 from attending.server.reports.typeset import Attachment, draw, typeset
@@ -96,6 +96,7 @@ def _make(
         *first.cover(source, about),
         *first.signature(about),
         *first.limits(source, about),
+        *(compared.pages(about.compared) if about.kind is Kind.REGULATOR else ()),
         *kind.sections(source),
         *annexes.trace(source),
         *annexes.checks(source),

@@ -56,13 +56,8 @@ def sections(source: Source) -> Iterable[Block]:
 def _completeness(figures: Mapping[str, Any]) -> Iterable[Block]:
     said = figures["completeness"]
     yield heading("Completeness")
-    reconciled = said["provider_records_reconciled"]
     yield pairs(
         [
-            (
-                "Use of models past the gate",
-                f"{reconciled} records of providers reconciled" if reconciled else "bypass not evidenced",
-            ),
             *_compared(said.get("provider_usage")),
             ("Senders of events that number them", said["emitters"]),
             ("Of these, declared their last number", said["emitters_that_declared_their_end"]),

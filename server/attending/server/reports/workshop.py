@@ -21,6 +21,7 @@ from attending.ledger.entry import Entry
 from attending.ledger.files import make_folder
 from attending.server.clock import parse
 from attending.server.errors import FailedPrecondition
+from attending.server.reports.compared import compared_of
 from attending.server.reports.evidence import EvidencePlanner
 from attending.server.reports.export import Exporter, sweep, workplace
 from attending.server.reports.make import make_in_process
@@ -227,6 +228,7 @@ class Workshop:
             verifier_key=self.record.ledger.verifier_key(tenant, body["tree_size"]),
             asked=await self.evidence.asked(requested),
             embedded=self.embedded,
+            compared=await compared_of(self.record.ledger, tenant, requested),
             signed_off=None if signed is None else _signed(signed),
         )
 
