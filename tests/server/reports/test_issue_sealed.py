@@ -18,9 +18,10 @@ from attending.ledger.verify.pdf.verify import verify_report
 from attending.ledger.verify.report import Status
 from attending.server.errors import AttendingError
 from attending.server.reports import workshop
-from attending.server.reports.desk import ISSUED_PDF, MOST_MAKING, MOST_MAKING_OF_TENANT, ReportDesk
+from attending.server.reports.desk import MOST_MAKING, MOST_MAKING_OF_TENANT, ReportDesk
+from attending.server.reports.make import make_in_process
 from attending.server.reports.seal import build_sealer
-from attending.server.reports.workshop import SEAL_KIND, WORK
+from attending.server.reports.workshop import ISSUED_PDF, SEAL_KIND, WORK
 
 from tests.server.inference.conftest import TENANT
 from tests.server.reports.authorities import NOW, Office
@@ -245,10 +246,8 @@ async def test_without_a_seal_the_pages_say_so(ward: Ward, tmp_path: Path) -> No
 async def test_a_report_that_needs_more_memory_than_it_may_have_is_not_made(
     ward: Ward, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = workshop.make_in_process
-
     async def small(*given: object, **more: object) -> None:
-        await real(*given, **more, memory_bytes=96 << 20)  # type: ignore[arg-type]
+        await make_in_process(*given, **more, memory_bytes=96 << 20)  # type: ignore[arg-type]
 
     monkeypatch.setattr(workshop, "make_in_process", small)
     desk = opened(ward, tmp_path)

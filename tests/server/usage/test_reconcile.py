@@ -18,8 +18,8 @@ from attending.server.errors import AttendingError
 from attending.server.practice.alike import provider_ids_like
 from attending.server.providers.port import ProviderError, ProviderReply, ProviderRequest
 from attending.server.reports.compared import compared_of
-from attending.server.reports.desk import DRAFT
 from attending.server.reports.export import Exporter
+from attending.server.reports.workshop import DRAFT
 from attending.server.usage import comparison
 from attending.server.usage.comparison import Difference, UsageRecord
 from attending.server.usage.desk import Order, UsageDesk
