@@ -713,6 +713,10 @@ class IssueReportResponse(_message.Message):
 
     REPORT_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    SEALED_AT_FIELD_NUMBER: _builtins.int
+    SEAL_LEVEL_FIELD_NUMBER: _builtins.int
+    seal_level: _builtins.str
+    """Output only. Level of the seal, `B-T` or `B-LT`; empty where no seal is configured."""
     @_builtins.property
     def report(self) -> Global___Report:
         """Output only. The report."""
@@ -721,15 +725,21 @@ class IssueReportResponse(_message.Message):
     def receipt(self) -> _common_pb2.Receipt:
         """Output only. Receipt of `report.issued`."""
 
+    @_builtins.property
+    def sealed_at(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it was sealed, by the time stamp authority's clock; not set where no seal is configured."""
+
     def __init__(
         self,
         *,
         report: Global___Report | None = ...,
         receipt: _common_pb2.Receipt | None = ...,
+        sealed_at: _timestamp_pb2.Timestamp | None = ...,
+        seal_level: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "report", b"report"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "report", b"report", "sealed_at", b"sealed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "report", b"report"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "report", b"report", "seal_level", b"seal_level", "sealed_at", b"sealed_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
