@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import Any, Final
 
 import pytest
 from attending.ledger.verify.bundle import Anchors, verify_bundle
-from attending.ledger.verify.page import verifier_page
+from attending.ledger.verify.page import script, verifier_page
 from playwright.sync_api import Browser, Page
 
 from tests.browser.recording import anchors_of, files_of
 from tests.browser.test_verifier_page import BATCH, RUN, rezipped, said
 from tests.ledger.verify.conftest import LogBuilder
 from tests.negative.evidence import Evidence
+from tests.negative.fields import Ranges, chosen, mutants
 from tests.negative.table import LIES
 
 pytestmark = [pytest.mark.browser]
@@ -119,3 +121,30 @@ def test_both_read_the_same_archive_whatever_byte_of_it_is_changed(
         if [item for item in a if item not in b] or [item for item in b if item not in a]
     ]
     assert differ == []
+
+
+def test_each_field_of_every_type_mutated_is_found_by_the_page(tmp_path: Path) -> None:
+    """As by the command: V6 first, at the entry, or by the head alone where its successor was chained to it."""
+    (tmp_path / "worker.js").write_text(script("worker"), encoding="utf-8")
+    expected: list[tuple[str, int | None]] = []
+    path = tmp_path / "a.attending"
+    with (tmp_path / "cases").open("w", encoding="utf-8") as cases:
+        for kind, index in chosen().items():
+            ranges = Ranges(index)
+            for mutant in mutants(kind):
+                for write, named in ((ranges.left_alone, index), (ranges.chained, ranges.chained_names)):
+                    case = {"files": files_of(write(mutant, path)), "anchors": anchors_of(ranges.anchors)}
+                    cases.write(json.dumps(case) + "\n")
+                    expected.append((f"{mutant.id}, {write.__name__}", named))
+    command = ["node", str(Path(__file__).with_name("verifier_worker.mjs")), str(tmp_path / "worker.js")]
+    with (tmp_path / "cases").open("rb") as cases_in, (tmp_path / "answers").open("wb") as answers_out:
+        subprocess.run(command, stdin=cases_in, stdout=answers_out, check=True, timeout=600)
+    wrong: list[tuple[object, ...]] = []
+    with (tmp_path / "answers").open(encoding="utf-8") as lines:
+        for (name, place), line in zip(expected, lines, strict=True):
+            report = json.loads(line)["report"]
+            failed = [(one["check"], one["index"]) for one in report["results"] if one["status"] == "failed"]
+            if failed[:1] != [("V6", place)] or report["verdict"] != "failed":
+                wrong.append((name, failed))
+    assert wrong == []
+    assert len(expected) > 3000
