@@ -23,6 +23,7 @@ from tests.ledger.verify.test_report_sign_offs import REPORT, issue, sign
 _OTHER: Final = "sub_" + "b7" * 13
 _THIRD: Final = "sub_" + "c3" * 13
 _HASH: Final = "c1" * 32
+_PROMPT: Final = f"sha256:{_HASH}"
 _SEED: Final = bytes(range(32))
 _RATES: Final = Rates({"p": 1000})
 
@@ -61,7 +62,13 @@ def story() -> LogBuilder:
 
 def _versions(log: LogBuilder) -> None:
     """What is in force: policies, drug knowledge, models, documents, prompts."""
-    log.append("policy.version", "policies", {"policies": {"p": POLICY_HASH}})
+    kept = {
+        "policies": {"p": POLICY_HASH},
+        "knowledge_hash": _HASH,
+        "by": "bootstrap",
+        "installed_by": "olga",
+    }
+    log.append("policy.version", "policies", kept)
     version = {"policy_hash": _HASH, "version": "2.0", "by": "two_people"}
     log.append("policy.version", "policy:q", version, actor="human:olga")
     log.append("policy.activated", "policy:q", version, actor="human:saida")
@@ -85,9 +92,9 @@ def _versions(log: LogBuilder) -> None:
     suite = {"eval_id": "ev1", "suite": "s", "target": "prompt", "passed": True, "cases": 9, "failures": 0}
     log.append("eval.completed", "eval:ev1", {**suite, "scores_micros": {"recall": 980_000}})
     template = log.payload("prompt", b"Write a letter to {{recipient}}.")
-    prompt = {"name": "letter", "version": _HASH, "variables": ["recipient"]}
-    log.append("prompt.version", f"prompt:letter@{_HASH}", prompt, payloads=[template])
-    label = {"name": "letter", "label": "live", "version": _HASH, "previous": None}
+    prompt = {"name": "letter", "version": _PROMPT, "variables": ["recipient"]}
+    log.append("prompt.version", f"prompt:letter:{_PROMPT}", prompt, payloads=[template])
+    label = {"name": "letter", "label": "live", "version": _PROMPT, "previous": None}
     log.append("prompt.label", "prompt-label:letter:live", label)
 
 
@@ -113,12 +120,13 @@ def _people(log: LogBuilder) -> dict[str, Reviewer]:
 
 def _unheld(log: LogBuilder) -> None:
     """What needs nobody, or goes to nobody."""
-    log.request("inf_plain", provider="replay", model="clinic-1", prompt_version=None, tags={"team": "a"})
+    put = next(at for at, data in enumerate(log.entries) if b'"type":"knowledge.activated"' in data)
+    log.request("inf_plain", provider="replay", model="clinic-1", prompt_version=_PROMPT, tags={"team": "a"})
     text = log.generate("inf_plain")
     log.release("inf_plain", text, "policy")
     log.append("inference.delivered", "inf_plain", {"attempt": 1}, actor="app:portal")
     proposed = {
-        "activation": 5,
+        "activation": put,
         "knowledge_hash": _HASH,
         "policy": "p",
         "released_by": "policy",
@@ -126,7 +134,7 @@ def _unheld(log: LogBuilder) -> None:
     }
     log.append("recall.proposed", "inf_plain", {**proposed, "codes": ["DOSE_HIGH"], "deliveries": 1})
     log.append(
-        "recall.dismissed", "inf_plain", {"reason_code": "not_relevant", "activation": 5}, actor="human:ann"
+        "recall.dismissed", "inf_plain", {"reason_code": "not_relevant", "activation": put}, actor="human:ann"
     )
     log.append("inference.withdrawn", "inf_plain", {"reason_code": "guideline"}, actor="human:ann")
     log.append("recall.acknowledged", "inf_plain", {"delivery": 1}, actor="app:portal")

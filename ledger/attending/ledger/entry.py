@@ -166,6 +166,11 @@ class Entry:
         """False for a type of a later version: its fields hold, its meaning is not known here."""
         return self.type in ENTRY_TYPES
 
+    def text(self, name: str) -> str | None:
+        """The string under `name` in the body, None for anything else."""
+        value = self.body.get(name)
+        return value if type(value) is str else None
+
 
 class PreparedEntry(NamedTuple):
     """Canonical bytes that wait only for what the sequencer decides: index, predecessor and time.

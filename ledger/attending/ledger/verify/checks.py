@@ -1,4 +1,4 @@
-"""The checks over the meaning of entries: V5 (types), V14, V16, V17, V20, V22, and V11-V13 by `signatures`.
+"""The checks over the meaning of entries: V5 (types), V14, V16 to V18, V20, V22, and V11-V13 by `signatures`.
 
 Entries are visited once, in log order; what is kept grows with streams and records, not with bodies. Where
 a bundle does not hold all entries before one (scope range or subset), what could stand outside it makes a
@@ -26,6 +26,7 @@ from attending.ledger.verify.halts import Halts
 from attending.ledger.verify.leases import Leases
 from attending.ledger.verify.own_view import OwnViews
 from attending.ledger.verify.practice import Practice
+from attending.ledger.verify.references import References
 from attending.ledger.verify.report import Findings
 from attending.ledger.verify.report_sign_offs import ReportSignOffs
 from attending.ledger.verify.signatures import Signatures, Signed
@@ -154,6 +155,7 @@ class Checks:
         self._draws = Draws(findings, whole=scope is not Scope.SUBSET and begin == 0)
         self._practice = Practice(findings, whole=from_start)
         self._suppressions = Suppressions(findings, whole=from_start)
+        self._references = References(findings, whole=from_start)
         self._released = self._held_released = self._exceptions = self._transitions = 0
 
     def visit(self, entry: Entry) -> None:
@@ -161,6 +163,7 @@ class Checks:
         if not entry.known_type:
             self._findings.doubt("V5", "type of a later version: its meaning is not known here", entry.index)
         self._glass.passed(entry.time)
+        self._references.visit(entry)
         self._examinations.visit(entry)
         self._signatures.visit(entry)
         self._reports.visit(entry)
@@ -176,7 +179,7 @@ class Checks:
         if stream is None:
             stream = self._open(entry)
         if entry.type == "inference.requested":
-            stream.policy = _text(entry.body, "policy") or stream.policy
+            stream.policy = entry.text("policy") or stream.policy
         self._halts.visit(entry, stream.policy)
         self._activations.visit(entry, stream.policy)
         for item in entry.commitments:
@@ -188,9 +191,9 @@ class Checks:
             stream.own_views.visit(entry, complete=stream.complete)
         match entry.type:
             case "inference.requested":
-                stream.calling_app = _text(entry.body, "calling_app")
-                stream.author = _text(entry.body, "on_behalf_of")
-                stream.policy_hash = _text(entry.body, "policy_hash") or stream.policy_hash
+                stream.calling_app = entry.text("calling_app")
+                stream.author = entry.text("on_behalf_of")
+                stream.policy_hash = entry.text("policy_hash") or stream.policy_hash
             case "inference.generated":
                 stream.generated_records.update(item.record for item in entry.commitments)
                 findings = entry.body.get("findings")
@@ -207,7 +210,7 @@ class Checks:
                 oversight = entry.body.get("oversight")
                 if isinstance(oversight, Mapping) and oversight.get("own_view_first") is True:
                     stream.own_views = OwnViews(self._findings)
-                stream.policy_hash = _text(entry.body, "policy_hash") or stream.policy_hash
+                stream.policy_hash = entry.text("policy_hash") or stream.policy_hash
             case "review.facts_added":
                 self._judged_again(stream, entry)
             case "review.signed":
@@ -237,6 +240,7 @@ class Checks:
         self._examinations.finish()
         self._draws.finish()
         self._practice.finish()
+        self._references.finish()
         if signatures:
             report.passed("V11", f"{signatures} signatures verify over statement, record and text")
             report.passed("V12", f"{signatures} signatures by keys enrolled to the signer and valid then")
@@ -368,7 +372,7 @@ class Checks:
             return
         if stream.second_read is not None:
             stream.second_read.ended(entry, released=True, complete=stream.complete)
-        commitment = _text(body, "text_commitment")
+        commitment = entry.text("text_commitment")
         if commitment is None:
             report.doubt("V16", "release does not name the text released", index)
             return
@@ -442,11 +446,6 @@ def statistics(entries: Iterable[Entry]) -> dict[str, Any]:
     for entry in entries:
         counter.visit(entry)
     return counter.result()
-
-
-def _text(body: Mapping[str, Any], name: str) -> str | None:
-    value = body.get(name)
-    return value if type(value) is str else None
 
 
 def _count(body: Mapping[str, Any]) -> int | None:

@@ -7,9 +7,8 @@ bind one of their own under another's name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from attending.ledger.entry import Entry
 from attending.ledger.verify.report import Findings
@@ -41,8 +40,8 @@ class Invitations:
     def visit(self, entry: Entry) -> None:
         """Takes note of one half of an invitation."""
         body = entry.body
-        name, half = _text(body, "credential"), _text(body, "half")
-        if _text(body, "kind") != PASSKEY or name is None:
+        name, half = entry.text("credential"), entry.text("half")
+        if entry.text("kind") != PASSKEY or name is None:
             return
         known = self._found.get(name)
         if half == ADMINISTRATOR and known is None:
@@ -62,7 +61,7 @@ class Invitations:
         by two people who are not that user, in its time and for the first time.
         """
         report, index, user = self._findings, entry.index, entry.body.get("user")
-        name = _text(entry.body, "invitation")
+        name = entry.text("invitation")
         if name is None:
             report.fail("V12", "passkey was enrolled without an invitation", index)
             return
@@ -83,8 +82,3 @@ class Invitations:
         if known.bound is not None:
             report.fail("V12", f"invitation was used before, by entry {known.bound}", index)
         known.bound = index
-
-
-def _text(body: Mapping[str, Any], name: str) -> str | None:
-    value = body.get(name)
-    return value if type(value) is str else None

@@ -11,6 +11,7 @@ import { ENTRY_TYPES } from "./entrytypes.js";
 import { Examinations } from "./examinations.js";
 import { Halts } from "./halts.js";
 import { Practice } from "./practice.js";
+import { References } from "./references.js";
 import { Reports } from "./reports.js";
 import { Leases, OwnViews, SecondRead } from "./reviewers.js";
 import { Signatures, releases } from "./signatures.js";
@@ -75,6 +76,7 @@ export class Checks {
     this.draws = new Draws(findings, this.whole);
     this.practice = new Practice(findings, this.whole);
     this.suppressions = new Suppressions(findings, this.whole);
+    this.references = new References(findings, this.whole);
     this.transitions = this.released = this.releasedAfterHold = this.exceptions = 0;
   }
 
@@ -82,6 +84,7 @@ export class Checks {
     const { type, body } = entry;
     if (!ENTRY_TYPES.has(type)) this.findings.doubt("V5", "type of a later version: its meaning is not known here", entry.index);
     this.glass.time = entry.time;
+    this.references.visit(entry);
     await this.examinations.visit(entry);
     await this.signatures.visit(entry);
     await this.reports.visit(entry);
@@ -132,6 +135,7 @@ export class Checks {
     this.examinations.finish();
     this.draws.finish();
     this.practice.finish();
+    this.references.finish();
     if (count) {
       findings.passed("V11", `${count} signatures verify over statement, record and text`);
       findings.passed("V12", `${count} signatures by keys enrolled to the signer and valid then`);
