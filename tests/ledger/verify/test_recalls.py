@@ -24,9 +24,10 @@ def test_a_notice_without_a_recall_is_refused(
 def test_nothing_but_a_released_text_is_proposed_for_recall(
     log: LogBuilder, tmp_path: Path, failed: Callable[[Report], dict[str, set[int | None]]]
 ) -> None:
+    put = log.append("knowledge.activated", "knowledge", {"knowledge_hash": "ab" * 32}).index
     log.hold("inf_1")
     wrong = {
-        log.append(kind, "inf_1", {"activation": 1}, actor="human:rivera").index
+        log.append(kind, "inf_1", {"activation": put}, actor="human:rivera").index
         for kind in ("recall.proposed", "recall.dismissed")
     }
     # The first leaves the verifier with the state that it would have needed.
