@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,8 @@ from tests.browser.recording import anchors_of, files_of
 from tests.browser.test_verifier_page import BATCH, RUN, rezipped, said
 from tests.ledger.verify.conftest import LogBuilder
 from tests.negative.evidence import Evidence
-from tests.negative.fields import Ranges, chosen, mutants
+from tests.negative.fields import Ranges, chosen, mutants, the_story
+from tests.negative.logs import chained
 from tests.negative.table import LIES
 
 pytestmark = [pytest.mark.browser]
@@ -123,28 +125,75 @@ def test_both_read_the_same_archive_whatever_byte_of_it_is_changed(
     assert differ == []
 
 
+class Worker:
+    """The page's worker as it stands in the page, run by node over bundles that are written one after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self._script, self._cases, self._answers = (
+            folder / name for name in ("worker.js", "cases", "answers")
+        )
+        self._script.write_text(script("worker"), encoding="utf-8")
+
+    def told(self, cases: Iterable[tuple[Path, Anchors]]) -> Iterator[dict[str, Any]]:
+        """Its report on each; a case's file may be another's when the next one is asked for."""
+        with self._cases.open("w", encoding="utf-8") as out:
+            for path, anchors in cases:
+                out.write(json.dumps({"files": files_of(path), "anchors": anchors_of(anchors)}) + "\n")
+        command = ["node", str(Path(__file__).with_name("verifier_worker.mjs")), str(self._script)]
+        with self._cases.open("rb") as told, self._answers.open("wb") as answered:
+            subprocess.run(command, stdin=told, stdout=answered, check=True, timeout=600)
+        with self._answers.open(encoding="utf-8") as lines:
+            yield from (json.loads(line)["report"] for line in lines)
+
+
 def test_each_field_of_every_type_mutated_is_found_by_the_page(tmp_path: Path) -> None:
     """As by the command: V6 first, at the entry, or by the head alone where its successor was chained to it."""
-    (tmp_path / "worker.js").write_text(script("worker"), encoding="utf-8")
     expected: list[tuple[str, int | None]] = []
-    path = tmp_path / "a.attending"
-    with (tmp_path / "cases").open("w", encoding="utf-8") as cases:
+
+    def cases() -> Iterator[tuple[Path, Anchors]]:
         for kind, index in chosen().items():
             ranges = Ranges(index)
             for mutant in mutants(kind):
                 for write, named in ((ranges.left_alone, index), (ranges.chained, ranges.chained_names)):
-                    case = {"files": files_of(write(mutant, path)), "anchors": anchors_of(ranges.anchors)}
-                    cases.write(json.dumps(case) + "\n")
                     expected.append((f"{mutant.id}, {write.__name__}", named))
-    command = ["node", str(Path(__file__).with_name("verifier_worker.mjs")), str(tmp_path / "worker.js")]
-    with (tmp_path / "cases").open("rb") as cases_in, (tmp_path / "answers").open("wb") as answers_out:
-        subprocess.run(command, stdin=cases_in, stdout=answers_out, check=True, timeout=600)
+                    yield write(mutant, tmp_path / "a.attending"), ranges.anchors
+
+    reports = list(Worker(tmp_path).told(cases()))
     wrong: list[tuple[object, ...]] = []
-    with (tmp_path / "answers").open(encoding="utf-8") as lines:
-        for (name, place), line in zip(expected, lines, strict=True):
-            report = json.loads(line)["report"]
-            failed = [(one["check"], one["index"]) for one in report["results"] if one["status"] == "failed"]
-            if failed[:1] != [("V6", place)] or report["verdict"] != "failed":
-                wrong.append((name, failed))
+    for (name, place), report in zip(expected, reports, strict=True):
+        failed = [(one["check"], one["index"]) for one in report["results"] if one["status"] == "failed"]
+        if failed[:1] != [("V6", place)] or report["verdict"] != "failed":
+            wrong.append((name, failed))
     assert wrong == []
     assert len(expected) > 3000
+
+
+def test_both_say_the_same_of_a_mutant_that_its_operator_signed_anew(tmp_path: Path) -> None:
+    """All hashes and signatures hold, and whether it is lawful is left to the rules over its meaning. The log
+    ends before its key is rotated, which the operator cannot undo.
+    """
+    end = min(at for at, _text in the_story().introductions) - 1
+    mine: list[tuple[str, list[tuple[object, ...]]]] = []
+
+    def cases() -> Iterator[tuple[Path, Anchors]]:
+        every = (mutant for kind in chosen() for mutant in mutants(kind))
+        for mutant in islice(every, None, None, 23):
+            if mutant.index >= end:
+                continue
+            entries = [
+                *the_story().entries[: mutant.index],
+                mutant.data,
+                *the_story().entries[mutant.index + 1 : end],
+            ]
+            log = LogBuilder()
+            log.entries = chained(log, entries, mutant.index)
+            path = log.full(tmp_path / "a.attending", figures=True)
+            mine.append((mutant.id, said(verify_bundle(path, log.anchors()).to_json())))
+            yield path, log.anchors()
+
+    reports = list(Worker(tmp_path).told(cases()))
+    assert {str(one[0]) for _id, one in mine} >= {"passed", "failed"}
+    differ = [
+        (name, one) for (name, one), other in zip(mine, map(said, reports), strict=True) if one != other
+    ]
+    assert differ == []

@@ -121,6 +121,29 @@ def test_subset_proves_inclusion_not_completeness(day: LogBuilder, tmp_path: Pat
     assert any("completeness is not proved" in item.detail for item in report.results if item.check == "V7")
 
 
+@pytest.mark.parametrize("count", [99, 100, 101, 150])
+def test_a_flood_of_what_does_not_count_does_not_come_to_count(
+    log: LogBuilder, tmp_path: Path, failed: Failed, count: int
+) -> None:
+    """Of releases by policy a subset does not show that they were not held before, be they few or many."""
+    indices = []
+    for number in range(count):
+        stream = f"inf_{number}"
+        log.request(stream)
+        indices.append(log.release(stream, log.generate(stream), "policy").index)
+    report = log.verify(log.subset(tmp_path / "s.attending", indices))
+    assert (report.verdict, failed(report)) == (Status.PASSED, {})
+    open_ = (item for item in report.results if item.status is Status.INDETERMINATE)
+    said = [item for item in open_ if item.check == "V16"]
+    assert {item.advisory for item in said} == {True}
+    assert [item.detail for item in said[100:]] == ([f"and {count - 100} more"] if count > 100 else [])
+    # One that counts is not lost among them.
+    odd = log.release("inf_odd", log.payload("output_final", b"odd"), "nothing")
+    whole = log.verify(log.subset(tmp_path / "t.attending", [*indices, odd.index]))
+    assert whole.verdict is Status.INDETERMINATE
+    assert any(item.index == odd.index and not item.advisory for item in whole.results)
+
+
 def test_long_log_crosses_segments(log: LogBuilder, tmp_path: Path, failed: Failed) -> None:
     for number in range(600):
         log.append("access.viewed", f"s{number % 7}", {"n": number})

@@ -33,6 +33,8 @@ class References:
         self._activations: dict[int, str | None] = {}
         self._watching = False
         self._count = 0
+        self._outside = 0
+        self._first_outside: int | None = None
 
     def visit(self, entry: Entry) -> None:
         """Takes in what one entry registers, after what it refers to."""
@@ -40,15 +42,20 @@ class References:
             if known:
                 self._count += 1
                 continue
-            detail = f"`{entry.type}` names {what} that was not registered before it"
             if self._whole:
+                detail = f"`{entry.type}` names {what} that was not registered before it"
                 self._findings.fail("V18", detail, entry.index)
             else:
-                self._findings.doubt("V18", f"{detail}, unless outside", entry.index, advisory=True)
+                self._outside += 1
+                if self._first_outside is None:
+                    self._first_outside = entry.index
         self._register(entry)
 
     def finish(self) -> None:
         """Says what holds where nothing was reported."""
+        if self._outside:
+            detail = f"{self._outside} references lead to what may be registered outside the bundle"
+            self._findings.doubt("V18", detail, self._first_outside, advisory=True)
         if self._count:
             self._findings.passed("V18", f"{self._count} references lead to what was registered before")
         else:

@@ -129,7 +129,7 @@ class Findings:
     def __init__(self, checks: Iterable[str] = CHECKS, *, limit_per_check: int = 100) -> None:
         self._limit = limit_per_check
         self._items: dict[str, list[CheckResult]] = {check: [] for check in checks}
-        self._dropped: dict[tuple[str, Status], int] = {}
+        self._dropped: dict[tuple[str, Status, bool], int] = {}
         self._passed: dict[str, str] = {}
         self._not_applicable: dict[str, str] = {}
         self._notes: dict[str, list[str]] = {}
@@ -171,17 +171,18 @@ class Findings:
             yield from sorted(items, key=lambda item: item.status is not Status.FAILED)
             for detail in self._notes.get(check, ()):
                 yield CheckResult(check, Status.PASSED, detail)
-            for (dropped_check, status), count in self._dropped.items():
+            for (dropped_check, status, advisory), count in self._dropped.items():
                 if dropped_check == check:
-                    yield CheckResult(check, status, f"and {count} more")
+                    yield CheckResult(check, status, f"and {count} more", advisory=advisory)
 
     def _add(self, item: CheckResult) -> None:
         items = self._items[item.check]
-        # A flood of one status must not hide the other.
-        if sum(other.status is item.status for other in items) < self._limit:
+        # A flood of one status must not hide the other, nor one that does not count become one that does.
+        same = (other.status is item.status and other.advisory is item.advisory for other in items)
+        if sum(same) < self._limit:
             items.append(item)
         else:
-            key = (item.check, item.status)
+            key = (item.check, item.status, item.advisory)
             self._dropped[key] = self._dropped.get(key, 0) + 1
 
 

@@ -16,7 +16,8 @@ export class References {
     // Index of a `knowledge.activated` to the pack that it names, null where it names none.
     this.activations = new Map();
     this.watching = false;
-    this.count = 0;
+    this.count = this.outside = 0;
+    this.first = null;
   }
 
   visit(entry) {
@@ -25,14 +26,20 @@ export class References {
         this.count++;
         continue;
       }
-      const detail = `\`${entry.type}\` names ${what} that was not registered before it`;
-      if (this.whole) this.findings.fail("V18", detail, entry.index);
-      else this.findings.doubt("V18", `${detail}, unless outside`, entry.index, true);
+      if (this.whole) this.findings.fail("V18", `\`${entry.type}\` names ${what} that was not registered before it`, entry.index);
+      else {
+        this.outside++;
+        this.first ??= entry.index;
+      }
     }
     this.register(entry);
   }
 
   finish() {
+    if (this.outside) {
+      const detail = `${this.outside} references lead to what may be registered outside the bundle`;
+      this.findings.doubt("V18", detail, this.first, true);
+    }
     if (this.count) this.findings.passed("V18", `${this.count} references lead to what was registered before`);
     else this.findings.notApplicable("V18", "no reference to a registered version in the bundle");
   }

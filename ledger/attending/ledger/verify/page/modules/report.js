@@ -79,10 +79,10 @@ export class Findings {
 
   add(item) {
     const items = this.items.get(item.check);
-    // A flood of one status must not hide the other.
-    if (items.filter((other) => other.status === item.status).length < LIMIT) items.push(item);
+    // A flood of one status must not hide the other, nor one that does not count become one that does.
+    if (items.filter((other) => other.status === item.status && other.advisory === item.advisory).length < LIMIT) items.push(item);
     else {
-      const key = `${item.check} ${item.status}`;
+      const key = `${item.check} ${item.status} ${item.advisory}`;
       this.dropped.set(key, (this.dropped.get(key) ?? 0) + 1);
     }
   }
@@ -90,7 +90,7 @@ export class Findings {
   results() {
     const results = [];
     for (const [check, items] of this.items) {
-      const only = (status, detail) => results.push({ check, status, detail, index: null, advisory: false });
+      const only = (status, detail, advisory = false) => results.push({ check, status, detail, index: null, advisory });
       if (!items.some((item) => item.status === "failed" || !item.advisory)) {
         if (this.holds.has(check)) only("passed", this.holds.get(check));
         else if (!items.length && this.absent.has(check)) only("not_applicable", this.absent.get(check));
@@ -98,9 +98,9 @@ export class Findings {
       }
       results.push(...items.filter((item) => item.status === "failed"), ...items.filter((item) => item.status !== "failed"));
       results.push(...this.notes.filter((item) => item.check === check));
-      for (const status of ["failed", "indeterminate"]) {
-        const count = this.dropped.get(`${check} ${status}`);
-        if (count) only(status, `and ${count} more`);
+      for (const [status, advisory] of [["failed", false], ["indeterminate", false], ["indeterminate", true]]) {
+        const count = this.dropped.get(`${check} ${status} ${advisory}`);
+        if (count) only(status, `and ${count} more`, advisory);
       }
     }
     return results;
