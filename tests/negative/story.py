@@ -14,7 +14,7 @@ from attending.ledger.entry import AFTER_SEAL, format_time
 from attending.ledger.report_signature import report_stream
 from attending.ledger.review_signature import Meaning
 
-from tests.ledger.verify.conftest import POLICY_HASH, SUBJECT, LogBuilder, Reviewer
+from tests.ledger.verify.conftest import POLICY_HASH, START, SUBJECT, LogBuilder, Reviewer
 from tests.ledger.verify.test_examinations import examined
 from tests.ledger.verify.test_passkeys import Signer
 from tests.ledger.verify.test_practice import ITEM, KEY, SEEDED
@@ -286,6 +286,17 @@ def _outside(log: LogBuilder) -> None:
         "notice.retried", "notices/desk", {"about": 4, "notice": "n1", "target": "desk"}, actor="human:olga"
     )
     log.append("notice.tested", "notices/desk", {"target": "desk"}, actor="human:olga")
+    counts = {
+        "matched": 40,
+        "matched_by_tokens": 1,
+        "unanswered": 0,
+        "bypassed": 2,
+        "differing": 0,
+        "missing": 1,
+    }
+    period = {"from": format_time(START), "to": format_time(log.clock), "outside_period": 3}
+    compared = {"provider": "replay", "file_sha256": _HASH, "tree_size": 90, "records": 46, "calls": 42}
+    log.append("usage.reconciled", "usage", {**compared, **period, **counts}, actor="human:olga")
     log.append("system.halted", "halt:policy:r", {"policy": "r", "reason_code": "drill"}, actor="human:olga")
     log.append("system.resumed", "halt:policy:r", {"policy": "r"}, actor="human:saida")
 
