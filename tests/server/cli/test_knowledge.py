@@ -211,3 +211,22 @@ def test_a_wrong_file_of_a_site_is_told_before_anything_is_built(
     assert run(arguments) == Exit.USAGE
     assert part in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_limits_are_counted_by_what_proves_them(
+    capsys: pytest.CaptureFixture[str], knowledge: Knowledge
+) -> None:
+    assert run(["knowledge", "info", "--json"]) == Exit.OK
+    (row,) = lines(capsys)
+    limited = sum(1 for drug in knowledge.drugs() if knowledge.dose_limits(drug))
+    counts = row["dose_limits_by_drug"]
+    assert isinstance(counts, dict)
+    assert set(counts) == {"found in a label's text", "label cited, text not compared", "unattested"}
+    assert sum(counts.values()) == limited
+    assert run(["knowledge", "info", "aliskiren", "--json"]) == Exit.OK
+    (about,) = lines(capsys)
+    facts = about["facts"]
+    assert isinstance(facts, list)
+    assert {"300 mg"} == {fact["found_in_label"]["found"] for fact in facts if "found_in_label" in fact}
+    assert run(["knowledge", "info", "aliskiren"]) == Exit.OK
+    assert "found in the label: 300 mg (text sha256 " in capsys.readouterr().out

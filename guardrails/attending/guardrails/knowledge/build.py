@@ -19,6 +19,7 @@ from attending.guardrails.knowledge.assemble import (
     allergens,
     facts,
     interactions,
+    label_evidence,
     label_rules,
     names,
     overlays,
@@ -92,8 +93,11 @@ def compiled(
     progress("limits and rules")
     from_labels, none_known = label_rules.build(known, sources, CURATED)
     from_site: facts.Rows = {"dose_limits": limits}
-    for table, rows in facts.merged(from_labels, facts.authored(known, CURATED), from_site).items():
+    merged = facts.merged(from_labels, facts.authored(known, CURATED), from_site)
+    for table, rows in merged.items():
         add(f"{table}.tsv", facts.COLUMNS[table], rows)
+    texts = label_facts.label_texts(sources / "fda-labels")
+    add("label_evidence.tsv", label_evidence.COLUMNS, label_evidence.build(merged["dose_limits"], texts))
     add("strengths.tsv", strengths.COLUMNS, strengths.build(known))
     add("formulary.tsv", site.FORMULARY_COLUMNS, stocked)
     add("mme.tsv", _MME_COLUMNS, facts.sides(known, CURATED, "mme.tsv", ("drug",)))

@@ -30,6 +30,7 @@ _KEYS: Final[dict[str, tuple[str, ...]]] = {
     "hepatic.tsv": ("drug", "rule_id", "child_pugh"),
     "infusion_rates.tsv": ("drug", "rule_id", "kind"),
     "interactions.tsv": ("a", "b", "rule_id", "above_daily_mg"),
+    "label_evidence.tsv": ("fact", "measure"),
     "label_index.tsv": ("set_id",),
     "lactation.tsv": ("drug", "rule_id"),
     "managed_pairs.tsv": ("a", "b", "rule_id"),

@@ -133,7 +133,16 @@ class Knowledge:
         self._groups = frozenset(row["class"] for row in pack.rows("allergy_groups.tsv"))
         self._none_known = frozenset((row["drug"], row["check"]) for row in pack.rows("none_known.tsv"))
         self._formulary = _by_drug_rows(pack)
+        evidence = "label_evidence.tsv"  # a pack of before has none
+        self._evidence = {
+            row["fact"]: row for row in (pack.rows(evidence) if evidence in pack.tables() else ())
+        }
         self._labels_index = frozenset(row["set_id"] for row in pack.rows("label_index.tsv"))
+
+    def label_evidence(self, rule_id: str) -> Mapping[str, str] | None:
+        """Where number and unit of a label's limit were found in the label's text: columns of `label_evidence.tsv`;
+        None for what no script has found."""
+        return self._evidence.get(rule_id)
 
     @classmethod
     def load(cls, path: Path | None = None) -> Knowledge:

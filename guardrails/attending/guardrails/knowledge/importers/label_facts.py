@@ -91,5 +91,16 @@ def label_drugs(folder: Path) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def label_texts(folder: Path) -> dict[str, bytes]:
+    """Set id -> text, byte for byte, of the labels in `folder/DataSet_May_2014_Final.zip`. Raises OSError and
+    zipfile.BadZipFile."""
+    with zipfile.ZipFile(folder / "DataSet_May_2014_Final.zip") as archive:
+        return {
+            Path(name).stem.lower(): archive.read(name)
+            for name in sorted(archive.namelist())
+            if name.endswith(".txt")
+        }
+
+
 def _number(text: str) -> Decimal | None:
     return Decimal(text) if text.strip() else None

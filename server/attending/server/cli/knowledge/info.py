@@ -48,6 +48,9 @@ def command(name: str | None, folder: Path | None, as_json: bool) -> None:
             click.echo(f"  {check:<17}{covered}")
         for fact in row["facts"]:
             click.echo(f"  {_words(fact)}\n      {fact['basis']}: {fact['source']} ({fact['rule_id']})")
+            if "found_in_label" in fact:
+                found = fact["found_in_label"]
+                click.echo(f"      found in the label: {found['found']} (text sha256 {found['text_sha256']})")
 
 
 def _about(knowledge: Knowledge, drug: str) -> dict[str, Any]:
@@ -72,12 +75,12 @@ def _about(knowledge: Knowledge, drug: str) -> dict[str, Any]:
         "classes": sorted(knowledge.classes_of(drug)),
         "formulary": [asdict(line) for line in knowledge.formulary(drug)],
         "coverage": {check: knowledge.covered(drug, check).value for check in sorted(CHECKS)},
-        "facts": [_fact(fact) for table in tables for fact in table],
+        "facts": [_fact(fact, knowledge) for table in tables for fact in table],
         "knowledge_hash": knowledge.hash,
     }
 
 
-def _fact(fact: Any) -> dict[str, Any]:
+def _fact(fact: Any, knowledge: Knowledge) -> dict[str, Any]:
     """A fact's fields that say something, with its provenance laid flat."""
     row: dict[str, Any] = {"kind": type(fact).__name__}
     for one in fields(fact):
@@ -86,7 +89,9 @@ def _fact(fact: Any) -> dict[str, Any]:
             continue
         row[one.name] = sorted(value) if isinstance(value, frozenset) else _plain(value)
     said = fact.provenance
-    return {**row, "rule_id": said.rule_id, "basis": said.basis.value, "source": said.source}
+    found = knowledge.label_evidence(said.rule_id)
+    told = {"found_in_label": dict(found)} if found is not None else {}
+    return {**row, "rule_id": said.rule_id, "basis": said.basis.value, "source": said.source, **told}
 
 
 def _plain(value: Any) -> Any:
@@ -95,9 +100,28 @@ def _plain(value: Any) -> Any:
 
 def _words(row: dict[str, Any]) -> str:
     shown = {
-        key: value for key, value in row.items() if key not in {"kind", "rule_id", "basis", "source", "drug"}
+        key: value
+        for key, value in row.items()
+        if key not in {"kind", "rule_id", "basis", "source", "drug", "found_in_label"}
     }
     return f"{row['kind']}: " + ", ".join(f"{key} {value}" for key, value in shown.items())
+
+
+def _limits_by_proof(knowledge: Knowledge, drugs: list[str]) -> dict[str, int]:
+    """Drugs with a dose limit, each counted once by the best proof of one: found in a label's text by a script, read
+    from a label or a source, or curated alone."""
+    proofs: Counter[str] = Counter()
+    for drug in drugs:
+        said = [limit.provenance for limit in knowledge.dose_limits(drug)]
+        if any(knowledge.label_evidence(one.rule_id) is not None for one in said):
+            proofs["found in a label's text"] += 1
+        elif any(one.basis.value == "label_text" for one in said):
+            proofs["label cited, text not compared"] += 1
+        elif any(one.basis.value in ("source_row", "attested") for one in said):
+            proofs["by a source or attested"] += 1
+        elif said:
+            proofs["unattested"] += 1
+    return dict(sorted(proofs.items()))
 
 
 def _print_pack(knowledge: Knowledge, as_json: bool) -> None:
@@ -118,6 +142,7 @@ def _print_pack(knowledge: Knowledge, as_json: bool) -> None:
         "interactions": sum(1 for _fact in knowledge.all_interactions()),
         "drug_facts": sum(1 for _fact in knowledge.drug_facts()),
         "facts_by_basis": dict(sorted(bases.items())),
+        "dose_limits_by_drug": _limits_by_proof(knowledge, drugs),
     }
     if as_json:
         click.echo(json.dumps(row))
