@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 import time
 from pathlib import Path
@@ -210,6 +211,49 @@ def download(
     with ReportClient(connection) as client:
         size = client.download(report_id, FILES[name], purpose, out_path)
     click.echo(f"{out_path}: {size} bytes")
+
+
+@report.group(epilog=examples("attending report schedule list --config attending.toml"))
+def schedule() -> None:
+    """Reports that the server asks for by the calendar, as its configuration has them."""
+
+
+@schedule.command(
+    "list",
+    short_help="List schedules.",
+    epilog=examples("attending report schedule list --config attending.toml --json"),
+)
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    envvar="ATTENDING_CONFIG",
+    help="Configuration with `[[reports.schedules]]`.",
+)
+@json_option
+def list_schedules(config_path: Path, as_json: bool) -> None:
+    """List the schedules of the configuration, and what is due next. `attending report list` shows the reports."""
+    from attending.server import clock
+    from attending.server.config import load_config
+    from attending.server.reports.schedule import next_period
+
+    found = load_config(config_path).reports.schedules
+    for one in found:
+        period = next_period(one, clock.now())
+        said = {
+            "name": one.name,
+            "kind": one.kind,
+            "every": one.every,
+            "from": clock.stamp(period.since),
+            "to": clock.stamp(period.until),
+            "due": clock.stamp(period.due),
+        }
+        click.echo(
+            json.dumps(said) if as_json else "  ".join(f"{name} {value}" for name, value in said.items())
+        )
+    if not found and not as_json:
+        click.echo("no report is asked for by the calendar")
 
 
 def _wait(client: ReportClient, found: report_pb2.Report) -> report_pb2.Report:

@@ -21,6 +21,7 @@ EventName = Literal[
     "break_glass.review_near",
     "break_glass.review_over",
     "oversight.alarm",
+    "report.due",
     "system.halted",
     "system.resumed",
 ]

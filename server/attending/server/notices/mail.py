@@ -32,6 +32,7 @@ _WORDS: Final = {
     "break_glass.review_near": "The review of a break-glass is due soon",
     "break_glass.review_over": "The review of a break-glass is overdue",
     "oversight.alarm": "An alarm about how texts are reviewed",
+    "report.due": "A report of a schedule waits for its signature",
     "system.halted": "Inference was halted",
     "system.resumed": "Inference was resumed",
     TEST: "A test: nothing has happened",

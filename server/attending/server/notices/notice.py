@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from attending.guardrails.finding import Severity
 from attending.ledger.entry import Entry
+from attending.ledger.report_signature import ROLES
 from attending.server.review.skills import Terms
 
 TEST: Final = "test"
@@ -125,6 +126,8 @@ def _told(entry: Entry) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
             return entry.type, (), ("policy", "reason")
         case "oversight.alarm":
             return entry.type, ("medical_director",), ("policy", "kind")
+        case "report.requested" if "schedule" in body:
+            return "report.due", ROLES, ("report", "schedule", "kind")
         case "notice.tested":
             return TEST, (), ()
     return None, (), ()

@@ -6,6 +6,7 @@ import grpc
 from attending.server.app import App, Component
 from attending.server.reports.desk import ReportDesk
 from attending.server.reports.export import Exporter
+from attending.server.reports.scheduler import Scheduler
 from attending.server.reports.seal import build_sealer
 from attending.server.services.report import ReportService
 from attending.server.services.usage import UsageComparisons
@@ -31,11 +32,18 @@ class Reports(Component):
             most_bytes=int(app.config.reports.files_gib * (1 << 30)),
             sealer=None if section is None else build_sealer(section),
         )
+        self._scheduler = Scheduler(
+            app.ledger, desk, app.config.reports.schedules, app.tenants, app.owner, app.now
+        )
         usage = UsageDesk(app.ledger, exporter, app.config.storage.folder / "usage", app.now)
         compared = UsageComparisons(app.ledger, usage)
         self._service = ReportService(app.ledger, exporter, app.authorizer, app.phi, desk, compared)
 
+    async def start(self) -> None:
+        await self._scheduler.start()
+
     async def drain(self) -> None:
+        await self._scheduler.close()
         await self._service.drain()
 
     def register(self, server: grpc.aio.Server) -> None:

@@ -31,6 +31,7 @@ from attending.server.clock import stamp
 from attending.server.errors import FailedPrecondition
 from attending.server.idempotency import Once, answered, claimed
 from attending.server.phi.access import Permit
+from attending.server.phi.purpose import OF_EXPORT
 from attending.server.replay.reducers import rows_of_append
 from attending.server.reports.choose import Choice
 from attending.server.reports.evidence import EvidencePlanner
@@ -99,18 +100,49 @@ class ReportDesk:
         await self._make_room(tenant)
         if (right := KINDS[kind].right) is not None:
             await self.authorizer.require(right, Resource.log(tenant), principal)
+        with suppress(DuplicateClaim):  # the same call came first, at the same time
+            await self.ask(
+                tenant,
+                principal.actor,
+                f"rpt_{secrets.token_hex(16)}",
+                kind,
+                choice,
+                purpose,
+                permit.purpose.value,
+                claim=once,
+            )
+        stream = await claimed(self.ledger, tenant, once)
+        assert stream is not None
+        return await self.get(tenant, stream.removeprefix(report_stream("")))
+
+    async def ask(
+        self,
+        tenant: str,
+        actor: str,
+        report_id: str,
+        kind: Kind,
+        choice: Choice,
+        purpose: str = "audit",
+        purpose_of_use: str = OF_EXPORT["audit"].value,
+        *,
+        claim: Once | None = None,
+        schedule: str = "",
+    ) -> None:
+        """Returns when the report is on record under its id, and makes nothing yet.
+
+        Raises NotFound and FailedPrecondition as `create`, ExpectationFailed (there is one of that id), DuplicateClaim.
+        """
         plan, chosen = await self._evidence.plan(tenant, kind, choice, purpose)
-        report_id = f"rpt_{secrets.token_hex(16)}"
         pending = PendingEntry(
             type=REQUESTED,
             stream=report_stream(report_id),
-            actor=principal.actor,
+            actor=actor,
             subject=choice.subject or None,
             body={
                 "report": report_id,
                 "kind": kind.value,
                 "purpose": purpose,
-                "purpose_of_use": permit.purpose.value,
+                "purpose_of_use": purpose_of_use,
                 "choice": choice.body(),
                 "scope": plan.scope.value,
                 "from": plan.begin,
@@ -118,20 +150,17 @@ class ReportDesk:
                 "inferences": chosen,
                 "tree_size": plan.size,
                 "checkpoint": plan.checkpoint,
+                **({"schedule": schedule} if schedule else {}),
             },
             occurred_at=self.now(),
         )
-        with suppress(DuplicateClaim):  # the same call came first, at the same time
-            await self.ledger.append(
-                tenant,
-                [pending],
-                expect=[Expectation(pending.stream, 0)],
-                claim=once.claim(pending.stream),
-                rows=rows_of_append([pending]),
-            )
-        stream = await claimed(self.ledger, tenant, once)
-        assert stream is not None
-        return await self.get(tenant, stream.removeprefix(report_stream("")))
+        await self.ledger.append(
+            tenant,
+            [pending],
+            expect=[Expectation(pending.stream, 0)],
+            claim=None if claim is None else claim.claim(pending.stream),
+            rows=rows_of_append([pending]),
+        )
 
     async def get(self, tenant: str, report_id: str) -> Report:
         """The report; begins to make it where its files are missing. Raises NotFound (UNKNOWN_REPORT)."""
