@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attending.ledger.canonical import encode, parse_canonical
 from attending.ledger.entry import ENTRY_TYPES, Entry, parse_entry
+from attending.ledger.usage import COUNTS, RECONCILED
 from attending.ledger.verify import Report, Status
 from attending.ledger.verify.register import COLUMNS, KINDS, register, register_csv
 from attending.ledger.verify.statistics import (
@@ -314,3 +315,14 @@ def test_the_order_of_decisions_is_that_of_the_columns() -> None:
     assert list(figures["inferences"]["decisions"])[: len(DECISIONS)] == list(DECISIONS)
     assert first_difference(figures, figures) is None
     assert dict(figure_lines(figures))["entries / first_time"] == "none"
+
+
+def test_comparisons_with_providers_are_counted_whatever_they_say(log: LogBuilder, tmp_path: Path) -> None:
+    counts = {name: number for number, name in enumerate(COUNTS)}
+    log.append(RECONCILED, "usage", {"provider": "own", **counts})
+    log.append(RECONCILED, "usage", {"records": -1, "bypassed": "many", "matched": 2**53 - 1})
+    completeness = statistics_of([parse_entry(data) for data in log.entries])["completeness"]
+    assert completeness["provider_records_reconciled"] == 2**53 - 1
+    assert completeness["provider_usage"]["comparisons"] == 2
+    assert completeness["provider_usage"]["bypassed"] == counts["bypassed"]
+    assert log.verify(log.full(tmp_path / "a.attending", figures=True)).failures == ()

@@ -213,7 +213,10 @@ def download(
     click.echo(f"{out_path}: {size} bytes")
 
 
-@report.group(epilog=examples("attending report schedule list --config attending.toml"))
+@report.group(
+    short_help="Reports by the calendar.",
+    epilog=examples("attending report schedule list --config attending.toml"),
+)
 def schedule() -> None:
     """Reports that the server asks for by the calendar, as its configuration has them."""
 
