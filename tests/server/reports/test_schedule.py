@@ -15,6 +15,7 @@ from attending.server.cli.main import run
 from attending.server.cli.outcome import Exit
 from attending.server.config.reports import ScheduleSection
 from attending.server.notices.notice import notice_of
+from attending.server.reports import choose
 from attending.server.reports.schedule import next_period, periods, report_id
 from attending.server.reports.scheduler import Scheduler
 from attending.server.reports.workshop import DRAFT
@@ -159,3 +160,19 @@ def test_schedules_are_listed_with_what_is_due_next(
     found = json.loads(line)
     assert (found["name"], found["every"], found["kind"]) == ("board", "quarterly", "regulator")
     assert found["from"] < found["to"] < found["due"]
+
+
+async def test_one_schedule_that_cannot_be_kept_holds_up_no_other(
+    ward: Ward, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, desk = ward.gate.clock, opened(ward, tmp_path)
+    released = await signed_release(ward)
+    monkeypatch.setattr(choose, "MOST_CHOSEN", 0)  # its policy has more inferences than one report holds
+    wide = section(name="wide", first=f"{clock.moment:%Y-%m}-01", policy=released.policy)
+    whole = section(name="whole", first=f"{clock.moment:%Y-%m}-01")
+    clock.advance(hours=24 * 31 * 2)
+    await signed_release(ward)
+    assert await Scheduler(ward.gate.ledger, desk, [wide, whole], [TENANT], "srv-a", clock).sweep() == 1
+    [row] = await desk.list(TENANT, 10, 0)
+    assert row.row["report_id"] == report_id(TENANT, whole, periods(whole, clock.moment)[0])
+    await desk.drain()

@@ -88,5 +88,8 @@ class Scheduler:
             return False
         except ExpectationFailed:  # another process was first
             return False
+        except AttendingError as err:  # such as a policy with too many inferences: the other schedules go on
+            log.warning("report.not_scheduled", tenant=tenant, schedule=section.name, reason=err.reason)
+            return False
         log.info("report.scheduled", tenant=tenant, report=name, schedule=section.name)
         return True
