@@ -6,10 +6,12 @@ import copy
 import json
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attending.server.fhir import audit
 from attending.server.fhir.gather import find, gather
 from attending.server.fhir.resources import bundle
 from attending.server.recall.desk import Recalls
@@ -64,6 +66,31 @@ async def test_both_find_nothing_wrong(ward: Ward) -> None:
     bundles = [await made(ward, name) for name in (waiting, claimed, edited, withdrawn, letter)]
     resources = [*bundles, *(entry["resource"] for one in bundles for entry in one["entry"])]
     assert problems(resources) == [[] for _ in resources]
+
+
+async def test_both_find_nothing_wrong_with_audit_events_and_something_with_their_mutants(ward: Ward) -> None:
+    ward.gate.provider.text = "Your visit is on Tuesday."
+    await ward.gate.pipeline.infer(CALLER, infer_call(), key("letter"))
+    await signed(ward, "A safe text")
+    entries = await ward.gate.ledger.list_entries(TENANT, 0, 1_000)
+    # An entry of each kind that has a code of its own, as the log would hold it.
+    kinds = [*audit.TYPES, "key.enrolled", "system.started"]
+    entries += [replace(entries[0], type=kind, subject=None) for kind in kinds]
+    resources = [audit.audit_event(entry) for entry in entries]
+    assert problems(resources) == [[] for _ in resources]
+    mutants: list[Change] = [
+        lambda one: one.update(action="X"),
+        lambda one: one.pop("source"),
+        lambda one: one.update(agent=[]),
+        lambda one: one.pop("recorded"),
+        lambda one: one.update(outcome="9"),
+        lambda one: one["agent"][0].pop("requestor"),
+    ]
+    changed = []
+    for mutant in mutants:
+        changed.append(copy.deepcopy(resources[0]))
+        mutant(changed[-1])
+    assert all(problems(changed))
 
 
 async def test_both_find_nothing_wrong_with_what_a_record_system_has(ward: Ward, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
+from attending.ledger.canonical import encode
 from attending.ledger.entry import Entry
 from attending.ledger.verify.tally import label
 
@@ -107,6 +108,12 @@ def register_csv(lines: Iterable[Line]) -> Iterator[bytes]:
         out = io.StringIO()
         csv.writer(out, lineterminator="\r\n").writerow([inert(str(cell)) for cell in cells])
         yield out.getvalue().encode()
+
+
+def register_jsonl(lines: Iterable[Line]) -> Iterator[bytes]:
+    """The register as canonical JSON, an object a line with the names of COLUMNS."""
+    for line in lines:
+        yield encode(dict(zip(COLUMNS, line, strict=True))) + b"\n"
 
 
 def inert(cell: str) -> str:
