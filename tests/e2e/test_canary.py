@@ -119,6 +119,21 @@ def test_an_export_holds_it_only_where_disclosure_was_asked_for(filled: Filled, 
         assert hits == (set(CANARIES) if payloads else set())
 
 
+def test_a_de_identified_export_holds_none_of_it_though_it_holds_the_texts(
+    filled: Filled, tmp_path: Path
+) -> None:
+    path = tmp_path / "document.attending"
+    with Client(filled.server.connection("demo-privacy-officer")) as client:
+        order = report_pb2.ExportRequest(
+            idempotency_key=uuid.uuid4().hex, purpose="audit", include_payloads=True, de_identified=True
+        )
+        download(client, order, path)
+    members = dict(unpacked(path))
+    assert b'"text"' in members["texts.jsonl"]
+    assert {canary for data in members.values() for canary in found(data)} == set()
+    assert sum(line["replaced"] for line in json.loads(members["checklist.json"])["identifiers"][:8]) > 0
+
+
 def test_a_static_export_holds_none_of_it(filled: Filled, tmp_path: Path) -> None:
     with Client(filled.server.connection("demo-auditor")) as auditor:
         request = ledger_pb2.GetCheckpointRequest()
