@@ -117,3 +117,77 @@ def test_grounding_is_measured_on_the_notes_it_is_given(
     assert figures["faithful_flagged"]["hits"] == 0
     assert (code == Exit.OK) == all(bar["met"] for bar in figures["bars"])
     assert note not in json.dumps(figures)
+
+
+def marked(folder: Path, *rows: object) -> Path:
+    path = folder / "marked.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_personal_data_is_measured_and_no_word_is_shown_unasked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = marked(
+        tmp_path,
+        {"text": "MRN 4471902 was seen.", "phi": [{"type": "MRN", "start": 4, "end": 11}]},
+        # of this identifier no rule knows anything
+        {"id": "odd", "text": "Zebrafinch was seen.", "phi": [{"type": "ALIAS", "start": 0, "end": 20}]},
+        {"text": "Potassium is 4.1 mmol/L.", "phi": []},
+        {"text": "Nadia El-Sayed came.", "phi": [{"type": "NAME", "start": -1, "end": -1}]},
+        {"id": "clean", "text": "Written by J. Vandersloot, MD.", "phi": []},
+    )
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    bars = ["--min-recall", "0.5", "--max-flagged", "0.4"]
+    assert run(["eval", "phi", str(path), *bars, "--expect-sha256", digest, "--json"]) == Exit.FAILED
+    out = capsys.readouterr().out
+    figures = json.loads(out)
+    assert (figures["full_cover_recall"]["hits"], figures["full_cover_recall"]["of"]) == (1, 2)
+    assert (figures["clean_flagged"]["hits"], figures["clean_flagged"]["of"]) == (1, 2)
+    assert figures["unplaced"] == 1
+    assert {type_: one["hits"] for type_, one in figures["recall_by_type"].items()} == {"ALIAS": 0, "MRN": 1}
+    assert [(one["id"], one["missed"], bool(one["flagged"])) for one in figures["wrong"]] == [
+        ("odd", ["ALIAS"], False),
+        ("clean", [], True),
+    ]
+    assert [bar["met"] for bar in figures["bars"]] == [True, False]
+    assert "Zebrafinch" not in out
+    assert "Vandersloot" not in out
+    assert run(["eval", "phi", str(path), "--min-recall", "0.5", "--max-flagged", "0.5", "--show"]) == Exit.OK
+    shown = capsys.readouterr().out
+    assert "missed ALIAS: Zebrafinch was seen." in shown
+    assert "Vandersloot" in shown
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ([], "NOT_JSON"),
+        ({"text": 5, "phi": []}, "NOT_A_STRING"),
+        ({"text": "Vandersloot"}, "NOT_A_LIST"),
+        ({"text": "Vandersloot", "phi": [{"type": "NAME", "start": 0, "end": 12}]}, "BAD_SPAN"),
+        ({"text": "Vandersloot", "phi": [{"type": "NAME", "start": 3, "end": 3}]}, "BAD_SPAN"),
+        ({"text": "Vandersloot", "phi": [{"type": "NAME", "start": True, "end": 3}]}, "BAD_SPAN"),
+        ({"text": "Vandersloot", "phi": ["NAME"]}, "BAD_SPAN"),
+        ({"text": "Vandersloot", "phi": [], "id": None}, "BAD_ID"),
+    ],
+)
+def test_marked_texts_with_a_bad_line_are_not_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], row: object, reason: str
+) -> None:
+    path = marked(tmp_path, {"text": "Seen.", "phi": []}, row)
+    assert run(["eval", "phi", str(path)]) == Exit.USAGE
+    told = capsys.readouterr()
+    assert reason in told.err
+    assert "Vandersloot" not in told.err + told.out
+
+
+def test_other_marked_texts_than_expected_or_none_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = marked(tmp_path, {"text": "Seen.", "phi": []})
+    assert run(["eval", "phi", str(path), "--expect-sha256", "ab" * 32]) == Exit.USAGE
+    assert "ANOTHER_SET" in capsys.readouterr().err
+    path.write_text("\n")
+    assert run(["eval", "phi", str(path)]) == Exit.USAGE
+    assert "EMPTY_SET" in capsys.readouterr().err

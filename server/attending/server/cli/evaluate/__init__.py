@@ -17,6 +17,7 @@ COMMANDS: Final = {
     ),
     "grounding": (f"{_HERE}.grounding", "Measure how well swapped facts are told from faithful sentences."),
     "rails": (f"{_HERE}.rails", "Measure injection, toxicity, self-harm and scope of use."),
+    "phi": (f"{_HERE}.phi", "Measure how much personal data is found."),
 }
 
 
@@ -29,6 +30,7 @@ COMMANDS: Final = {
         "attending eval rails --set hostile.jsonl",
         "attending eval interactions --report interactions.md",
         "attending eval grounding ../shared/clinical --seed 7",
+        "attending eval phi ../shared/clinical/asq-phi-dev/queries.jsonl",
     ),
 )
 def evaluate() -> None:
