@@ -10,7 +10,8 @@ from attending.guardrails.phi.spans import PhiSpan, PhiType
 
 _EMAIL = re.compile(
     r"(?<![\w.+%-])[\w.+%'-]{1,64}[ ]?@[ ]?(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])"
-    r"|(?<![\w.+-])[\w.+-]{1,64}[ ]?(?:\(at\)|\[at\])[ ]?[\w-]{1,63}[ ]?(?:\.|\(dot\)|\[dot\])"
+    r"|(?<![\w.+-])[\w.+-]{1,64}(?:[ ]?[(\[]dot[)\]][ ]?[\w+-]{1,64}){0,3}"
+    r"[ ]?(?:\(at\)|\[at\])[ ]?[\w-]{1,63}[ ]?(?:\.|\(dot\)|\[dot\])"
     r"[ ]?[^\W\d_]{2,24}(?!\w)"
 )
 _URL = re.compile(
@@ -51,6 +52,16 @@ _LABELLED = re.compile(
     r"(?:[ \t]{1,2}(?:at|on|is|number|no\.?))?[ \t]{0,3}[:#]?\s{0,3}"
     r"(?P<n>\(?\+?[0-9](?:[-. \t()/]{0,2}[0-9]){6,16}" + _EXT + r")(?![\w]|[-.][0-9])"
 )
+_EXTENSION = re.compile(
+    r"(?i)(?<![a-z])(?:extension|ext\.?)[ ]?[:#]?[ ]?(?P<n>[0-9]{4,6})(?![\w%]|[-.,/:][0-9])"
+)
+"""Four digits and more: fewer may be degrees of a joint."""
+_DIGIT_WORD = r"(?:zero|oh|one|two|three|four|five|six|seven|eight|nine)"
+_SPOKEN = re.compile(
+    rf"(?i)(?<![\w-])(?:(?:double|triple)[ ])?{_DIGIT_WORD}"
+    rf"(?:[ ,.-]{{1,3}}(?:(?:double|triple)[ ])?{_DIGIT_WORD}){{6,15}}(?![\w-])"
+)
+"""A number told digit by digit, as in a dictation."""
 _PAGER = re.compile(
     r"(?i)(?<![a-z])(?:pager|beeper|bleep)(?:[ ]?(?:number|no\.?|num|#))?[ \t]{0,2}(?:[:#=]|is|at|on)?[ \t]{0,2}"
     r"(?P<n>[0-9]{3,6})(?![\w%]|[-.,/:][0-9])"
@@ -111,5 +122,8 @@ def _phones(text: str) -> Iterator[PhiSpan]:
             continue
         kind = PhiType.FAX_NUMBER if m["label"].lower().startswith("f") else PhiType.PHONE_NUMBER
         yield PhiSpan(m.start("n"), m.end("n"), kind, 0.9)
-    for m in _PAGER.finditer(text):
-        yield PhiSpan(m.start("n"), m.end("n"), PhiType.PHONE_NUMBER, 0.85)
+    for pattern in (_PAGER, _EXTENSION):
+        for m in pattern.finditer(text):
+            yield PhiSpan(m.start("n"), m.end("n"), PhiType.PHONE_NUMBER, 0.85)
+    for m in _SPOKEN.finditer(text):
+        yield PhiSpan(m.start(), m.end(), PhiType.PHONE_NUMBER, 0.8)

@@ -144,7 +144,8 @@ _HANDLE = re.compile(
     r"(?i)(?:\b(?:twitter|instagram|insta|tiktok|facebook|fb|snapchat|telegram|linkedin|skype|threads|mastodon|bluesky"
     r"|handle)\b[^\n@]{0,16}(?P<named>@[a-z][\w.]{2,29})|(?<![\w.@/])(?P<odd>@[a-z](?=[a-z0-9]{0,28}_)\w{2,29}))(?![\w@])"
 )
-_SSN = re.compile(r"(?<![\w.-])[0-9]{3}[- ][0-9]{2}[- ][0-9]{4}(?![\w]|[-.][0-9])")
+# with the letter of a claim number made from it
+_SSN = re.compile(r"(?<![\w.-])[0-9]{3}[- ][0-9]{2}[- ][0-9]{4}(?:-?[A-Z][0-9A-Z]?)?(?![\w]|[-.][0-9])")
 _PREFIXED = re.compile(
     r"(?<![\w.@/-])#?(?P<prefix>[A-Z]{1,6})(?P<dash>[-_ ]?)#?(?P<digits>[0-9]{4,14})(?P<rest>"
     r"(?:[-_][A-Z0-9]{1,12}){0,3}[A-Z]{0,4})(?![\w@])(?!\.[0-9])"
@@ -154,6 +155,15 @@ _CASE_CODE = re.compile(
     r"(?<![\w.@/-])(?:[A-Z]{1,3}[0-9]{2}-[0-9]{3,7}|[A-Z]{2,5}(?:-[0-9]{2,6}){2,4}(?:-[A-Z0-9]{1,3})?)(?![\w@-])"
 )
 _SUFFIXED = re.compile(r"(?<![\w.@/-])#?[0-9]{4,12}-?[A-Z]{1,5}(?![\w@-])")
+# letters and digits mixed: parcels, visas, wallets of a shop
+_MIXED = re.compile(
+    r"(?<![\w.@/-])(?=[A-Z]{0,24}[0-9])(?=[0-9]{0,24}[A-Z])(?=(?:[A-Z]{0,24}[0-9]){6})[A-Z0-9]{10,30}(?![\w@-])"
+)
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_COORDINATES = re.compile(
+    r"(?<![\w.-])-?(?:[0-8]?[0-9]|90)\.[0-9]{4,8}(?:[ ]?\u00b0)?(?:[ ]?[NS])?[,;/ ]{1,3}"
+    r"-?(?:1[0-7][0-9]|[0-9]{1,2}|180)\.[0-9]{4,8}(?:[ ]?\u00b0)?(?:[ ]?[EW]\b)?(?![\w.])"
+)
 _HASH = re.compile(
     r"(?<![\w&])#[ ]?(?=[A-Za-z0-9-]{0,24}[0-9]{3})[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){3,30}(?!\w)"
 )
@@ -291,6 +301,13 @@ def _bare(text: str) -> Iterator[PhiSpan]:
     for m in _CASE_CODE.finditer(text):
         if m[0].split("-")[0].lower() not in _PUBLIC_PREFIX and not _public_or_quantity(text, m):
             yield PhiSpan(m.start(), m.end(), PhiType.UNIQUE_IDENTIFIER, 0.6)
+    for m in _MIXED.finditer(text):
+        prefix = m[0][: len(m[0]) - len(m[0].lstrip(_LETTERS))]
+        if prefix.lower() not in _PUBLIC_PREFIX and not _public_or_quantity(text, m):
+            yield PhiSpan(m.start(), m.end(), PhiType.UNIQUE_IDENTIFIER, 0.6)
+    for m in _COORDINATES.finditer(text):
+        # geocodes, 45 CFR 164.514(b)(2)(i)(B)
+        yield PhiSpan(m.start(), m.end(), PhiType.GEOGRAPHIC_LOCATION, 0.85)
     for m in _HASH.finditer(text):
         yield PhiSpan(m.start(), m.end(), PhiType.UNIQUE_IDENTIFIER, 0.7)
     for pattern in (_GROUPED, _LONG):

@@ -77,7 +77,7 @@ _RELATION = re.compile(
     r"|brother|sister|aunt|uncle|niece|nephew|cousin|friend|neighbor|neighbour|boyfriend"
     r"|girlfriend|fianc[eé]e?|caregiver|guardian|"
     r"roommate|boss|coworker|colleague|landlord|grandson|granddaughter|grandmother|grandfather"
-    r"|stepson|stepdaughter|stepmother|stepfather|twin|baby|child|dog|cat))"
+    r"|stepson|stepdaughter|stepmother|stepfather|twin|baby|child|dog|cat)(?:-in-law)?)"
     rf"(?:,)?[ ](?:named[ ]|called[ ])?(?P<name>{SEQUENCE})(?![\w@])"
 )
 _APPOSITION = re.compile(
