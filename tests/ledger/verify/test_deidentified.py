@@ -13,6 +13,7 @@ import pytest
 from attending.ledger.canonical import encode
 from attending.ledger.checkpoint import parse_checkpoint
 from attending.ledger.note import SignerKey, sign_note
+from attending.ledger.verify import identifiers
 from attending.ledger.verify.__main__ import main
 from attending.ledger.verify.bundle import Anchors
 from attending.ledger.verify.deidentified import (
@@ -27,7 +28,7 @@ from attending.ledger.verify.deidentified import (
     signed_text,
     verify_deidentified,
 )
-from attending.ledger.verify.identifiers import LETTERS, found
+from attending.ledger.verify.identifiers import LETTERS, found, letters_in
 from attending.ledger.verify.manifest import CHECKPOINT, MANIFEST, MANIFEST_SIGNATURE, STATISTICS, FileEntry
 from attending.ledger.verify.report import Report, Status
 from attending.ledger.verify.statistics import EntryStatistics, statistics_json
@@ -292,6 +293,15 @@ def test_a_bundle_is_no_document(log: LogBuilder, tmp_path: Path) -> None:
 )
 def test_each_identifier_with_a_form_is_seen(text: str, letters: str) -> None:
     assert letters in {letter for _start, _end, letter in found(f"The note says {text} there.")}
+
+
+def test_of_texts_nothing_is_kept_and_a_long_one_of_any_kind_is_read_to_its_end() -> None:
+    before = identifiers._letters_in_word.cache_info().currsize
+    for piece in ("a", "1", "1.", "a-", "A ", "(", "[", "1-", ":", "Mr. ", "fax "):
+        text = piece * (50_000 // len(piece)) + " ann@example.org"
+        assert "F" in letters_in(text), piece
+    assert identifiers._letters_in_word.cache_info().currsize == before
+    assert letters_in("discharge-plan") == ()
 
 
 @pytest.mark.parametrize(

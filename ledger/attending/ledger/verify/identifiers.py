@@ -116,6 +116,7 @@ _PATTERNS: Final = tuple(
     )
 )
 
+_WORD_CHARACTERS: Final = 80
 _OURS: Final = re.compile(
     r"\[[A-Z][A-Z_]{1,20}(?: (?:90\+|[0-9]{3}\*\*|(?:1[89]|20)[0-9]{2})|_[0-9]{1,6})?\]"
 )
@@ -133,7 +134,14 @@ def found(text: str) -> Iterator[tuple[int, int, str]]:
             yield match.start(), match.end(), letter
 
 
-@lru_cache(maxsize=4096)
 def letters_in(text: str) -> tuple[str, ...]:
     """The letters of what `found` finds, sorted, each once."""
+    # Words come again and again; of texts nothing is kept.
+    return _letters_in_word(text) if len(text) <= _WORD_CHARACTERS else _letters_in(text)
+
+
+def _letters_in(text: str) -> tuple[str, ...]:
     return tuple(sorted({letter for _start, _end, letter in found(text)}))
+
+
+_letters_in_word = lru_cache(maxsize=4096)(_letters_in)
