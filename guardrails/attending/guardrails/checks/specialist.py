@@ -62,6 +62,8 @@ _GIVES: Final = re.compile(
     r"|ml per hour|at \d+|hang|cycle|over \d+ ?h\w*)",
     re.I,
 )
+_NEXT: Final = re.compile(r"[ :]{1,2}(?:today|tonight|tomorrow)\b", re.I)
+"""An order without a verb: "TPN tonight"."""
 _NOT_GIVEN: Final = re.compile(
     r"\b(?:no|not|stop\w*|off|wean\w*|discontinu\w*|avoid|history of|previous\w*|was|had|declin\w*|without)\b"
     r"[^.;\n]{0,40}$",
@@ -126,7 +128,7 @@ def _dosed(exposure: Exposure) -> bool:
 def _ordered(text: str, words: Sieved) -> Span | None:
     for match in words.finditer(text):
         clause = sentence_around(text, match.start(), match.end(), semicolons=True)
-        gives = _GIVES.search(text, clause.start, clause.end)
+        gives = _GIVES.search(text, clause.start, clause.end) or _NEXT.match(text, match.end())
         if gives and not _NOT_GIVEN.search(text, clause.start, match.start()):
             return Span(match.start(), match.end())
     return None

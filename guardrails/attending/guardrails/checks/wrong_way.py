@@ -179,7 +179,8 @@ _WAYS: Final = (
         "fentanyl and buprenorphine transdermal labels, section 2: never cut",
         "a cut patch releases its whole dose",
         _any(
-            r"cut(?:ting)? (?:it |them |the patch(?:es)? )?(?:in|into|to) \w+|half (?:of )?(?:a|the) patch"
+            r"cut(?:ting)? (?:it |them |(?:(?:the|a|an|each|one|your|this) )?(?:[\w./]{1,20} ){0,4}patch(?:es)? )?"
+            r"(?:in|into|to) \w+|half (?:of )?(?:a|the) (?:[\w./]{1,20} ){0,3}patch"
         ),
         drugs=frozenset({"fentanyl", "buprenorphine"}),
         what=_any(r"patch(?:es)?|transdermal|duragesic|butrans"),
