@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 
 from attending.client.calls import TIMEOUT_SECONDS, Calls
 from attending.client.connection import Connection
@@ -82,6 +83,32 @@ class CustodyClient(Calls):
         )
         answer = self._stub.PlaceHold(request, timeout=TIMEOUT_SECONDS)
         self._check(answer.receipts, "hold.placed")
+        return answer
+
+    @translated
+    def suspend(
+        self,
+        subject: custody_pb2.SubjectName,
+        agency: custody_pb2.Agency.ValueType,
+        form: custody_pb2.StatementForm.ValueType,
+        until: datetime,
+        statement: str,
+        *,
+        approved_by: str = "",
+        key: str | None = None,
+    ) -> custody_pb2.SuspendAccountingResponse:
+        """Leaves disclosures to `agency` out of the person's accounting until `until` (aware)."""
+        request = custody_pb2.SuspendAccountingRequest(
+            idempotency_key=key or uuid.uuid4().hex,
+            subject=subject,
+            agency=agency,
+            form=form,
+            statement=statement,
+            approved_by=approved_by,
+        )
+        request.until.FromDatetime(until)
+        answer = self._stub.SuspendAccounting(request, timeout=TIMEOUT_SECONDS)
+        self._check(answer.receipts, "disclosure.suspended")
         return answer
 
     @translated

@@ -52,7 +52,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "report": "requested signed_off issued disclosed",
     "disclosure": "recorded suspended",
     "usage": "reconciled",
-    "incident": "opened closed",
+    "incident": "opened updated closed",
     "finding": "suppressed",
     "notice": "sent due settled retried tested",
     "system": "started stopped halted resumed",

@@ -89,6 +89,54 @@ ERASURE_REASON_TEST_DATA: ErasureReason.ValueType  # 5
 """The data was for a test and is about nobody."""
 Global___ErasureReason: _TypeAlias = ErasureReason  # noqa: Y015
 
+class _Agency:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AgencyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Agency.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AGENCY_UNSPECIFIED: _Agency.ValueType  # 0
+    """Rejected in requests; never sent."""
+    AGENCY_HEALTH_OVERSIGHT: _Agency.ValueType  # 1
+    """A health oversight agency."""
+    AGENCY_LAW_ENFORCEMENT: _Agency.ValueType  # 2
+    """A law enforcement official."""
+
+class Agency(_Agency, metaclass=_AgencyEnumTypeWrapper):
+    """Who may have an accounting suspended (45 CFR 164.528(a)(2))."""
+
+AGENCY_UNSPECIFIED: Agency.ValueType  # 0
+"""Rejected in requests; never sent."""
+AGENCY_HEALTH_OVERSIGHT: Agency.ValueType  # 1
+"""A health oversight agency."""
+AGENCY_LAW_ENFORCEMENT: Agency.ValueType  # 2
+"""A law enforcement official."""
+Global___Agency: _TypeAlias = Agency  # noqa: Y015
+
+class _StatementForm:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StatementFormEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StatementForm.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STATEMENT_FORM_UNSPECIFIED: _StatementForm.ValueType  # 0
+    """Rejected in requests; never sent."""
+    STATEMENT_FORM_WRITTEN: _StatementForm.ValueType  # 1
+    """In writing, with the time for which it is needed."""
+    STATEMENT_FORM_ORAL: _StatementForm.ValueType  # 2
+    """By word of mouth: for at most 30 days."""
+
+class StatementForm(_StatementForm, metaclass=_StatementFormEnumTypeWrapper):
+    """How the agency asked."""
+
+STATEMENT_FORM_UNSPECIFIED: StatementForm.ValueType  # 0
+"""Rejected in requests; never sent."""
+STATEMENT_FORM_WRITTEN: StatementForm.ValueType  # 1
+"""In writing, with the time for which it is needed."""
+STATEMENT_FORM_ORAL: StatementForm.ValueType  # 2
+"""By word of mouth: for at most 30 days."""
+Global___StatementForm: _TypeAlias = StatementForm  # noqa: Y015
+
 @_typing.final
 class SubjectName(_message.Message):
     """Names a subject in exactly one way. Identifiers are looked up by a keyed hash, and neither stored nor logged."""
@@ -518,6 +566,90 @@ class PlaceHoldResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlaceHoldResponse: _TypeAlias = PlaceHoldResponse  # noqa: Y015
+
+@_typing.final
+class SuspendAccountingRequest(_message.Message):
+    """Suspends an accounting."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    APPROVED_BY_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    """Required. As in `Infer`."""
+    agency: Global___Agency.ValueType
+    """Required. Disclosures to whom are left out."""
+    form: Global___StatementForm.ValueType
+    """Required. How it asked."""
+    statement: _builtins.str
+    """Required. What it said, and which agency or official it was, at most 2,000 characters; sealed."""
+    approved_by: _builtins.str
+    """Optional. Name of a second privacy officer who approved, recorded as stated."""
+    @_builtins.property
+    def subject(self) -> Global___SubjectName:
+        """Required. Whose accounting; it covers everything linked, now and later."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Required. Until when; after this moment, by word of mouth at most 30 days, in writing at most ten years from now."""
+
+    def __init__(
+        self,
+        *,
+        idempotency_key: _builtins.str = ...,
+        subject: Global___SubjectName | None = ...,
+        agency: Global___Agency.ValueType = ...,
+        form: Global___StatementForm.ValueType = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        statement: _builtins.str = ...,
+        approved_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "approved_by", b"approved_by", "form", b"form", "idempotency_key", b"idempotency_key", "statement", b"statement", "subject", b"subject", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspendAccountingRequest: _TypeAlias = SuspendAccountingRequest  # noqa: Y015
+
+@_typing.final
+class SuspendAccountingResponse(_message.Message):
+    """The accounting is suspended. The person is not told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUSPENSION_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    RECEIPTS_FIELD_NUMBER: _builtins.int
+    suspension_id: _builtins.str
+    """Output only. The random id of the suspension."""
+    @_builtins.property
+    def subject(self) -> Global___Subject:
+        """Output only. The subject as it stands."""
+
+    @_builtins.property
+    def receipts(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Receipt]:
+        """Output only. Receipt of `disclosure.suspended`."""
+
+    def __init__(
+        self,
+        *,
+        suspension_id: _builtins.str = ...,
+        subject: Global___Subject | None = ...,
+        receipts: _abc.Iterable[_common_pb2.Receipt] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipts", b"receipts", "subject", b"subject", "suspension_id", b"suspension_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspendAccountingResponse: _TypeAlias = SuspendAccountingResponse  # noqa: Y015
 
 @_typing.final
 class LiftHoldRequest(_message.Message):

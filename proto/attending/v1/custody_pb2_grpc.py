@@ -60,6 +60,11 @@ class CustodyServiceStub:
                 request_serializer=attending_dot_v1_dot_custody__pb2.LiftHoldRequest.SerializeToString,
                 response_deserializer=attending_dot_v1_dot_custody__pb2.LiftHoldResponse.FromString,
                 _registered_method=True)
+        self.SuspendAccounting = channel.unary_unary(
+                '/attending.v1.CustodyService/SuspendAccounting',
+                request_serializer=attending_dot_v1_dot_custody__pb2.SuspendAccountingRequest.SerializeToString,
+                response_deserializer=attending_dot_v1_dot_custody__pb2.SuspendAccountingResponse.FromString,
+                _registered_method=True)
         self.EraseSubject = channel.unary_unary(
                 '/attending.v1.CustodyService/EraseSubject',
                 request_serializer=attending_dot_v1_dot_custody__pb2.EraseSubjectRequest.SerializeToString,
@@ -111,6 +116,13 @@ class CustodyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SuspendAccounting(self, request, context):
+        """Required. Leaves disclosures to an agency out of the accounting that a person may ask for, until a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EraseSubject(self, request, context):
         """Required. Erases a person, all linked pseudonyms at once and for good; entries and proofs stay.
         """
@@ -152,6 +164,11 @@ def add_CustodyServiceServicer_to_server(servicer, server):
                     servicer.LiftHold,
                     request_deserializer=attending_dot_v1_dot_custody__pb2.LiftHoldRequest.FromString,
                     response_serializer=attending_dot_v1_dot_custody__pb2.LiftHoldResponse.SerializeToString,
+            ),
+            'SuspendAccounting': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuspendAccounting,
+                    request_deserializer=attending_dot_v1_dot_custody__pb2.SuspendAccountingRequest.FromString,
+                    response_serializer=attending_dot_v1_dot_custody__pb2.SuspendAccountingResponse.SerializeToString,
             ),
             'EraseSubject': grpc.unary_unary_rpc_method_handler(
                     servicer.EraseSubject,
@@ -300,6 +317,33 @@ class CustodyService:
             '/attending.v1.CustodyService/LiftHold',
             attending_dot_v1_dot_custody__pb2.LiftHoldRequest.SerializeToString,
             attending_dot_v1_dot_custody__pb2.LiftHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuspendAccounting(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attending.v1.CustodyService/SuspendAccounting',
+            attending_dot_v1_dot_custody__pb2.SuspendAccountingRequest.SerializeToString,
+            attending_dot_v1_dot_custody__pb2.SuspendAccountingResponse.FromString,
             options,
             channel_credentials,
             insecure,

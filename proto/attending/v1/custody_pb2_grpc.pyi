@@ -43,6 +43,8 @@ class CustodyServiceStub:
     """Required. Places a legal hold: nothing about the person is erased or pruned until it is lifted."""
     LiftHold: _grpc.UnaryUnaryMultiCallable[_custody_pb2.LiftHoldRequest, _custody_pb2.LiftHoldResponse]
     """Required. Lifts one hold."""
+    SuspendAccounting: _grpc.UnaryUnaryMultiCallable[_custody_pb2.SuspendAccountingRequest, _custody_pb2.SuspendAccountingResponse]
+    """Required. Leaves disclosures to an agency out of the accounting that a person may ask for, until a time."""
     EraseSubject: _grpc.UnaryUnaryMultiCallable[_custody_pb2.EraseSubjectRequest, _custody_pb2.EraseSubjectResponse]
     """Required. Erases a person, all linked pseudonyms at once and for good; entries and proofs stay."""
     PrunePayloads: _grpc.UnaryUnaryMultiCallable[_custody_pb2.PrunePayloadsRequest, _custody_pb2.PrunePayloadsResponse]
@@ -63,6 +65,8 @@ class CustodyServiceAsyncStub(CustodyServiceStub):
     """Required. Places a legal hold: nothing about the person is erased or pruned until it is lifted."""
     LiftHold: _aio.UnaryUnaryMultiCallable[_custody_pb2.LiftHoldRequest, _custody_pb2.LiftHoldResponse]  # type: ignore[assignment]
     """Required. Lifts one hold."""
+    SuspendAccounting: _aio.UnaryUnaryMultiCallable[_custody_pb2.SuspendAccountingRequest, _custody_pb2.SuspendAccountingResponse]  # type: ignore[assignment]
+    """Required. Leaves disclosures to an agency out of the accounting that a person may ask for, until a time."""
     EraseSubject: _aio.UnaryUnaryMultiCallable[_custody_pb2.EraseSubjectRequest, _custody_pb2.EraseSubjectResponse]  # type: ignore[assignment]
     """Required. Erases a person, all linked pseudonyms at once and for good; entries and proofs stay."""
     PrunePayloads: _aio.UnaryUnaryMultiCallable[_custody_pb2.PrunePayloadsRequest, _custody_pb2.PrunePayloadsResponse]  # type: ignore[assignment]
@@ -110,6 +114,14 @@ class CustodyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_custody_pb2.LiftHoldResponse, _abc.Awaitable[_custody_pb2.LiftHoldResponse]]:
         """Required. Lifts one hold."""
+
+    @_abc_1.abstractmethod
+    def SuspendAccounting(
+        self,
+        request: _custody_pb2.SuspendAccountingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_custody_pb2.SuspendAccountingResponse, _abc.Awaitable[_custody_pb2.SuspendAccountingResponse]]:
+        """Required. Leaves disclosures to an agency out of the accounting that a person may ask for, until a time."""
 
     @_abc_1.abstractmethod
     def EraseSubject(

@@ -35,6 +35,16 @@ class _ReportKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReportKind
     """One inference: what made it, what was checked, who signed."""
     REPORT_KIND_CHANGE: _ReportKind.ValueType  # 3
     """What was in force at the end of a period, what changed in it, and which outputs saw a version or document."""
+    REPORT_KIND_ACCOUNTING: _ReportKind.ValueType  # 4
+    """To whom what was disclosed about one person (45 CFR 164.528)."""
+    REPORT_KIND_ACCESS: _ReportKind.ValueType  # 5
+    """Who looked at what about one person, when, and by what right."""
+    REPORT_KIND_INCIDENT: _ReportKind.ValueType  # 6
+    """Incidents, the clocks that run for them, and what was done."""
+    REPORT_KIND_CERTIFICATES: _ReportKind.ValueType  # 7
+    """What was erased or removed at the end of its retention, and what was held."""
+    REPORT_KIND_GUARDRAILS: _ReportKind.ValueType  # 8
+    """How rails and findings fared, by subgroup where callers say which."""
 
 class ReportKind(_ReportKind, metaclass=_ReportKindEnumTypeWrapper):
     """What a report is for."""
@@ -47,6 +57,16 @@ REPORT_KIND_DOSSIER: ReportKind.ValueType  # 2
 """One inference: what made it, what was checked, who signed."""
 REPORT_KIND_CHANGE: ReportKind.ValueType  # 3
 """What was in force at the end of a period, what changed in it, and which outputs saw a version or document."""
+REPORT_KIND_ACCOUNTING: ReportKind.ValueType  # 4
+"""To whom what was disclosed about one person (45 CFR 164.528)."""
+REPORT_KIND_ACCESS: ReportKind.ValueType  # 5
+"""Who looked at what about one person, when, and by what right."""
+REPORT_KIND_INCIDENT: ReportKind.ValueType  # 6
+"""Incidents, the clocks that run for them, and what was done."""
+REPORT_KIND_CERTIFICATES: ReportKind.ValueType  # 7
+"""What was erased or removed at the end of its retention, and what was held."""
+REPORT_KIND_GUARDRAILS: ReportKind.ValueType  # 8
+"""How rails and findings fared, by subgroup where callers say which."""
 Global___ReportKind: _TypeAlias = ReportKind  # noqa: Y015
 
 class _ReportState:
@@ -299,6 +319,8 @@ class ReportScope(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     CLINICIAN_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    INCIDENT_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
     inference_id: _builtins.str
     """Optional. Only this inference; required for a dossier."""
     policy: _builtins.str
@@ -308,11 +330,15 @@ class ReportScope(_message.Message):
     model: _builtins.str
     """Optional. Only inferences that this model answered."""
     subject: _builtins.str
-    """Optional. Only inferences about this person, by pseudonym."""
+    """Optional. Only inferences about this person, by pseudonym; an accounting and an access report need it."""
     clinician: _builtins.str
     """Optional. Only inferences that this person signed, by name."""
     version: _builtins.str
     """Optional. Of a change report: a version by hash or name, or a document by id or content hash, whose outputs are listed."""
+    incident: _builtins.str
+    """Optional. Of an incident file: only this incident, by the id that it was opened with."""
+    group: _builtins.str
+    """Optional. Of a guardrail report: the name of the tag that tells subgroups apart."""
     @_builtins.property
     def to(self) -> _timestamp_pb2.Timestamp:
         """Optional. Before this time; to the end otherwise."""
@@ -328,10 +354,12 @@ class ReportScope(_message.Message):
         subject: _builtins.str = ...,
         clinician: _builtins.str = ...,
         version: _builtins.str = ...,
+        incident: _builtins.str = ...,
+        group: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinician", b"clinician", "from", b"from", "inference_id", b"inference_id", "model", b"model", "policy", b"policy", "prompt_version", b"prompt_version", "subject", b"subject", "to", b"to", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinician", b"clinician", "from", b"from", "group", b"group", "incident", b"incident", "inference_id", b"inference_id", "model", b"model", "policy", b"policy", "prompt_version", b"prompt_version", "subject", b"subject", "to", b"to", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

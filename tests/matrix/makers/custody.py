@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from attending.v1 import common_pb2, custody_pb2
 
 from tests.matrix.making import Things, key, maker
@@ -55,6 +57,19 @@ def lift_hold(things: Things) -> custody_pb2.LiftHoldRequest:
     return custody_pb2.LiftHoldRequest(
         idempotency_key=key(), subject=SubjectName(pseudonym=things.on_hold), hold_id=things.hold
     )
+
+
+@maker("CustodyService/SuspendAccounting", "privacy_officer", fresh=True)
+def suspend_accounting(things: Things) -> custody_pb2.SuspendAccountingRequest:
+    request = custody_pb2.SuspendAccountingRequest(
+        idempotency_key=key(),
+        subject=SubjectName(pseudonym=things.subject),
+        agency=custody_pb2.AGENCY_LAW_ENFORCEMENT,
+        form=custody_pb2.STATEMENT_FORM_ORAL,
+        statement="Detective Ames, county police",
+    )
+    request.until.FromDatetime(datetime.now(UTC) + timedelta(days=7))
+    return request
 
 
 @maker("CustodyService/EraseSubject", "privacy_officer", fresh=True)

@@ -11,7 +11,13 @@ from attending.client.errors import AttendingApiError, translate
 from attending.ledger.errors import StoreUnavailable
 from attending.server import clock
 from attending.server.app import App, Build, Component, authorization_folder
-from attending.server.auth.actions import ACTIONS, APPEND_EVENT, DISCLOSE_PAYLOADS, is_public
+from attending.server.auth.actions import (
+    ACTIONS,
+    APPEND_EVENT,
+    DISCLOSE_PAYLOADS,
+    REPORT_ON_PERSON,
+    is_public,
+)
 from attending.server.auth.authorize import Authorizer, PolicySet, Resource
 from attending.server.auth.cases import run_cases
 from attending.server.auth.context import AccessDecision, current_decision, current_principal
@@ -44,7 +50,7 @@ HALT = {"Halt", "GetHalt"}
 KEYS = {"ListKeys", "RotateKey"}
 CUSTODY = {
     *("ShowSubject", "LinkSubjects", "UnlinkSubjects", "PlaceHold", "LiftHold", "EraseSubject"),
-    "PrunePayloads",
+    *("PrunePayloads", "SuspendAccounting"),
 }
 READ_USERS = {"ListUsers", "GetUser"}
 BIND_USERS = {"EnrolUser", "IssueKey", "IssuePasskeyCode"}
@@ -213,7 +219,11 @@ def test_every_rpc_has_an_action_and_every_action_an_rpc() -> None:
 
 def test_every_action_is_in_the_schema() -> None:
     schema = (authorization_folder() / "attending.cedarschema").read_text()
-    assert [a for a in [*ACTIONS.values(), DISCLOSE_PAYLOADS, APPEND_EVENT] if f'"{a}"' not in schema] == []
+    assert [
+        a
+        for a in [*ACTIONS.values(), DISCLOSE_PAYLOADS, REPORT_ON_PERSON, APPEND_EVENT]
+        if f'"{a}"' not in schema
+    ] == []
 
 
 def test_every_demo_identity_is_in_the_table() -> None:

@@ -13,7 +13,7 @@ import cedarpy
 import pytest
 from attending.server import clock
 from attending.server.app import authorization_folder
-from attending.server.auth.actions import ACTIONS, APPEND_EVENT, DISCLOSE_PAYLOADS
+from attending.server.auth.actions import ACTIONS, APPEND_EVENT, DISCLOSE_PAYLOADS, REPORT_ON_PERSON
 from attending.server.auth.authorize import POLICY_FILE, PolicySet, Resource
 from attending.server.auth.principal import ROLES, Principal
 from hypothesis import given, settings
@@ -44,7 +44,7 @@ def may(ask: Ask) -> bool:
 
 
 def test_the_schema_knows_every_action_and_no_other() -> None:
-    assert set(RESOURCES) == {*ACTIONS.values(), DISCLOSE_PAYLOADS, APPEND_EVENT}
+    assert set(RESOURCES) == {*ACTIONS.values(), DISCLOSE_PAYLOADS, REPORT_ON_PERSON, APPEND_EVENT}
 
 
 def test_the_questions_reach_every_policy() -> None:

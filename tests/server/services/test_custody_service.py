@@ -6,7 +6,7 @@ import itertools
 import json
 import uuid
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ TENANT = "demo"
 RECORDS = common_pb2.PURPOSE_OF_USE_RECORDS_MANAGEMENT
 NOBODY = "sub_" + "a" * 26
 GDPR = custody_pb2.ERASURE_REASON_GDPR_17
+WRITTEN = custody_pb2.STATEMENT_FORM_WRITTEN
 LITIGATION = custody_pb2.HOLD_GROUND_LITIGATION
 _numbers = itertools.count()
 
@@ -47,7 +48,7 @@ async def build(app: App) -> Component:
         officer.model_copy(update={"name": "former-officer", "expires": app.now()}),
     ]
     directory = Directory([*app.config.identities, *more], app.now)
-    return CustodyComponent(CustodyService(app.ledger, directory, rules, app.phi))
+    return CustodyComponent(CustodyService(app.ledger, directory, rules, app.phi, app.now))
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,24 @@ def show(subject: custody_pb2.SubjectName) -> custody_pb2.ShowSubjectRequest:
 
 def key() -> str:
     return uuid.uuid4().hex
+
+
+def suspension(
+    subject: custody_pb2.SubjectName,
+    form: custody_pb2.StatementForm.ValueType = custody_pb2.STATEMENT_FORM_ORAL,
+    *,
+    days: int = 29,
+    statement: str = "Detective Ames",
+) -> custody_pb2.SuspendAccountingRequest:
+    request = custody_pb2.SuspendAccountingRequest(
+        idempotency_key=key(),
+        subject=subject,
+        agency=custody_pb2.AGENCY_LAW_ENFORCEMENT,
+        form=form,
+        statement=statement,
+    )
+    request.until.FromDatetime(datetime.now(UTC) + timedelta(days=days))
+    return request
 
 
 def failure(method: Any, request: Any) -> AttendingApiError:
@@ -300,6 +319,13 @@ def test_what_is_linked_meanwhile_is_not_erased_with_it(server: Any, officer: An
         ("PlaceHold",
          custody_pb2.PlaceHoldRequest(idempotency_key="k", subject=named(NOBODY), ground=LITIGATION,
                                       approved_by="dr-rivera"), {"approved_by"}),
+        ("SuspendAccounting", custody_pb2.SuspendAccountingRequest(idempotency_key="k", subject=named(NOBODY)),
+         {"agency", "form", "statement", "until"}),
+        ("SuspendAccounting", suspension(named(NOBODY), days=31), {"until"}),
+        ("SuspendAccounting", suspension(named(NOBODY), WRITTEN, days=4_000), {"until"}),
+        ("SuspendAccounting", suspension(named(NOBODY), days=-1), {"until"}),
+        ("SuspendAccounting", suspension(named(NOBODY), statement=" "), {"statement"}),
+        ("SuspendAccounting", suspension(named(NOBODY), statement="x" * 2_001), {"statement"}),
         ("LiftHold", custody_pb2.LiftHoldRequest(idempotency_key="k", subject=named(NOBODY), hold_id="x"), {"hold_id"}),
         ("EraseSubject", custody_pb2.EraseSubjectRequest(idempotency_key="k", subject=named(NOBODY)), {"reason"}),
         ("EraseSubject",
@@ -318,6 +344,26 @@ def test_requests_that_are_not_valid(
     assert (error.reason, error.code) == ("INVALID_REQUEST", grpc.StatusCode.INVALID_ARGUMENT)
     assert {field for field, _ in error.field_violations} == fields
     assert size(server) == before
+
+
+def test_an_accounting_is_suspended_once_and_what_was_said_is_sealed(
+    server: Any, officer: Any, person: tuple[str, str, str]
+) -> None:
+    _number, pseudonym, _record = person
+    request = suspension(named(pseudonym))
+    made = officer.SuspendAccounting(request)
+    assert officer.SuspendAccounting(request).suspension_id == made.suspension_id
+    [receipt] = made.receipts
+    entry = parse_entry(receipt.entry)
+    assert (entry.type, entry.subject) == ("disclosure.suspended", pseudonym)
+    assert (entry.body["agency"], entry.body["form"]) == ("law_enforcement", "oral")
+    assert b"Ames" not in entry.data
+    opened = server.run(server.app.ledger.open_payload(TENANT, entry.commitments[0].record))
+    assert opened == b"Detective Ames"
+    assert len(server.run(server.app.ledger.whole_stream(TENANT, entry.stream))) == 1
+    assert failure(officer.SuspendAccounting, suspension(named(NOBODY))).reason == "UNKNOWN_SUBJECT"
+    server.run(server.app.ledger.erase_subject(TENANT, pseudonym))
+    assert failure(officer.SuspendAccounting, suspension(named(pseudonym))).reason == "SUBJECT_ERASED"
 
 
 def test_an_unknown_enum_number_is_refused(officer: Any) -> None:
@@ -477,6 +523,32 @@ def test_an_identifier_can_be_kept_out_of_the_command_line(
     printed = capsys.readouterr()
     assert "Jane" not in printed.err + printed.out
     assert run(["subject", "show", pseudonym, "--as", "dr-rivera"]) == Exit.HELD
+
+
+def test_an_accounting_is_suspended_from_a_terminal(
+    folder: Path,
+    person: Any,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    number, _pseudonym, _ = person
+    suspend = ["subject", "suspend", "-", "--agency", "law-enforcement", "--form", "oral", "--until"]
+    (tmp_path / "in").write_text(f"mrn:{number}\nDetective Ames,\ncounty police\n")
+
+    def said(days: int) -> int:
+        until = (datetime.now(UTC) + timedelta(days=days)).isoformat()
+        with (tmp_path / "in").open() as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            return run([*suspend, until])
+
+    assert said(20) == Exit.OK
+    printed = capsys.readouterr()
+    assert "suspended by sus_" in printed.out
+    assert said(40) == Exit.FAILED
+    printed = capsys.readouterr()
+    assert "at most 30 days" in printed.err
+    assert "Ames" not in printed.err + printed.out
 
 
 def test_pruning_from_a_terminal(

@@ -81,6 +81,7 @@ ACTIONS: Final[dict[str, str]] = {
     "/attending.v1.CustodyService/UnlinkSubjects": "unlinkSubjects",
     "/attending.v1.CustodyService/PlaceHold": "placeHold",
     "/attending.v1.CustodyService/LiftHold": "liftHold",
+    "/attending.v1.CustodyService/SuspendAccounting": "suspendAccounting",
     "/attending.v1.CustodyService/EraseSubject": "eraseSubject",
     "/attending.v1.CustodyService/PrunePayloads": "prunePayloads",
     "/attending.v1.IdentityService/EnrolUser": "enrolUser",
@@ -123,6 +124,9 @@ PAGES: Final[dict[str, dict[str, str]]] = {
 
 DISCLOSE_PAYLOADS: Final = "disclosePayloads"
 """Asked for besides `export` when a bundle shall hold personal content."""
+
+REPORT_ON_PERSON: Final = "reportOnPerson"
+"""Asked for besides `createReport` when a report is about one person by name of the log."""
 
 APPEND_EVENT: Final = "appendEvent"
 """Asked for besides the call itself for each type of event in it."""

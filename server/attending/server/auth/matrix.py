@@ -12,7 +12,14 @@ from itertools import combinations
 from typing import Any, Final
 
 from attending.server import clock
-from attending.server.auth.actions import ACTIONS, APPEND_EVENT, DISCLOSE_PAYLOADS, PAGES, PUBLIC_PREFIXES
+from attending.server.auth.actions import (
+    ACTIONS,
+    APPEND_EVENT,
+    DISCLOSE_PAYLOADS,
+    PAGES,
+    PUBLIC_PREFIXES,
+    REPORT_ON_PERSON,
+)
 from attending.server.auth.authorize import PolicySet, Resource
 from attending.server.auth.context import AccessDecision
 from attending.server.auth.principal import APP_ROLES, HUMAN_ROLES, Kind, Principal
@@ -60,6 +67,7 @@ def rows(policies: PolicySet) -> Iterator[Row]:
         for kind, action in kinds.items():
             yield _row(policies, f"GET {path} ({kind})", action, log)
     yield _row(policies, "ReportService/Export with payloads", DISCLOSE_PAYLOADS, log)
+    yield _row(policies, "ReportService/CreateReport about one person", REPORT_ON_PERSON, log)
     for name in EXTERNAL_TYPES:
         resource = Resource.event_type(_TENANT, name)
         yield _row(policies, f"event {name}", APPEND_EVENT, resource)
@@ -70,7 +78,7 @@ def taken_away(policies: PolicySet) -> Iterator[tuple[str, str, list[str], tuple
     log = Resource.log(_TENANT)
     for one, two in combinations(sorted(HUMAN_ROLES), 2):
         lost: dict[tuple[str, ...], list[str]] = {}
-        for action in (*ACTIONS.values(), DISCLOSE_PAYLOADS):
+        for action in (*ACTIONS.values(), DISCLOSE_PAYLOADS, REPORT_ON_PERSON):
             alone = any(_decide(policies, [role], action, log).allowed for role in (one, two))
             both = _decide(policies, [one, two], action, log)
             if alone and not both.allowed:

@@ -154,6 +154,7 @@ NEXT_STEPS: Final[dict[str, str]] = {
     "REPORT_SIGNED_OFF": "it is signed off already; `attending report issue` issues it",
     "REPORT_NOT_ISSUED": "issue it first with `attending report issue`, or download the draft",
     "REPORT_ISSUED": "it is issued already; `attending report download` gives it",
+    "ACCOUNTING_SUSPENDED": "an agency had it suspended since it was made: ask for a new one",
     "REPORT_CHANGED": "it cannot be made again as it was signed: ask for a new one with `attending report create`",
     "REPORT_MOVED": "look again with `attending report show`, then decide again",
     "EXAMINATION_CHANGED": "look again with `attending examine list`, then decide again",

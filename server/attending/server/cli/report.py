@@ -49,6 +49,11 @@ def report() -> None:
         "attending report create --from 2026-11-01 --to 2026-12-01 --purpose regulator_request --wait",
         "attending report create --kind dossier --inference inf_0123456789abcdef0123456789abcdef",
         "attending report create --policy discharge-plan --clinician dr-rivera",
+        "attending report create --kind accounting --subject sub_aaaaaaaaaaaaaaaaaaaaaaaaaa --purpose patient_request"
+        " --as demo-privacy-officer",
+        "attending report create --kind incident --incident inc-7 --purpose incident --wait",
+        "attending report create --kind guardrails --from 2026-11-01 --group age_band",
+        "attending report create --kind certificates --from 2026-01-01 --to 2027-01-01",
         "attending report create --kind change --to 2026-12-01 --version guideline-42 --wait",
     ),
 )
@@ -61,8 +66,12 @@ def report() -> None:
 @click.option("--policy", default="", help="Only inferences under this policy.")
 @click.option("--prompt-version", default="", help="Only inferences by this prompt version.")
 @click.option("--model", default="", help="Only inferences that this model answered.")
-@click.option("--subject", default="", help="Only inferences about this person, by pseudonym.")
+@click.option(
+    "--subject", default="", help="Only this person, by pseudonym; accounting and access report need it."
+)
 @click.option("--clinician", default="", help="Only inferences that this person signed.")
+@click.option("--incident", default="", help="Of an incident file: only this incident.")
+@click.option("--group", default="", help="Of a guardrail report: the tag that tells subgroups apart.")
 @click.option(
     "--version", default="", help="Of a change report: whose outputs it lists, a hash, name or document."
 )

@@ -10,6 +10,7 @@ import click
 from attending.client import Connection, CustodyClient
 from attending.server.cli.connect import connection_options
 from attending.server.cli.examples import examples
+from attending.server.cli.export import moment
 from attending.server.cli.message import as_json_line, choices
 from attending.server.cli.outcome import CommandError, Exit
 from attending.server.cli.purpose import PURPOSES, purpose_option
@@ -19,6 +20,8 @@ from google.protobuf.message import Message
 OFFICER = "demo-privacy-officer"
 GROUNDS = choices(custody_pb2.HoldGround)
 REASONS = choices(custody_pb2.ErasureReason)
+AGENCIES = choices(custody_pb2.Agency)
+FORMS = choices(custody_pb2.StatementForm)
 _PSEUDONYM = re.compile(r"sub_[A-Za-z2-7]{26}")
 
 
@@ -145,6 +148,41 @@ def release(
     with CustodyClient(connection) as client:
         answer = client.release(subject, hold_id, approved_by=approved_by)
     _answer(answer, as_json, answer.subject, "released" if answer.receipts else "released before")
+
+
+@subject.command(
+    "suspend",
+    short_help="Suspend an accounting for an agency.",
+    epilog=examples(
+        "attending subject suspend mrn:12345 --agency law-enforcement --form oral --until 2026-12-20 < statement.txt",
+    ),
+)
+@click.argument("subject", type=SUBJECT)
+@click.option("--agency", type=click.Choice(sorted(AGENCIES)), required=True, help="Disclosures to whom.")
+@click.option("--form", type=click.Choice(sorted(FORMS)), required=True, help="How it asked.")
+@click.option("--until", required=True, help="Until when (ISO 8601); oral: at most 30 days from now.")
+@approved
+@as_json_option
+@connection_options(OFFICER)
+def suspend(
+    subject: custody_pb2.SubjectName,
+    agency: str,
+    form: str,
+    until: str,
+    approved_by: str,
+    as_json: bool,
+    connection: Connection,
+) -> None:
+    """Leave disclosures to an agency out of the accounting that the person may ask for, until a time (45 CFR
+    164.528(a)(2)). What the agency said, and who said it, is read from standard input, and sealed.
+    """
+    end = moment(until, "until")
+    statement = sys.stdin.read().strip()
+    with CustodyClient(connection) as client:
+        answer = client.suspend(
+            subject, AGENCIES[agency], FORMS[form], end, statement, approved_by=approved_by
+        )
+    _answer(answer, as_json, answer.subject, f"suspended by {answer.suspension_id}")
 
 
 @subject.command(

@@ -30,8 +30,11 @@ from attending.server.events.schema import (
 )
 
 _SEVERITIES: Final = "info minor moderate major critical"
+_CATEGORIES: Final = "patient_safety privacy security availability quality model_change other"
+_SERIOUS: Final = "death widespread other none"
 _RECIPIENTS: Final = (
-    "patient carer clinician organisation payer public_health regulator researcher court other"
+    "patient carer clinician organisation payer public_health regulator researcher court law_enforcement media"
+    " other"
 )
 
 
@@ -125,9 +128,23 @@ _TYPES: Final = (
         {
             "incident_id": identifier(),
             "severity": one_of(_SEVERITIES),
-            "category": one_of("patient_safety privacy security availability quality model_change other"),
+            "category": one_of(_CATEGORIES),
             "aware_at": optional(moment()),
             "inference_id": optional(inference()),
+            "serious": optional(one_of(_SERIOUS)),
+            "persons": optional(count()),
+        },
+        payloads=frozenset({"description"}),
+    ),
+    EventType(
+        "incident.updated",
+        {
+            "incident_id": identifier(),
+            "severity": optional(one_of(_SEVERITIES)),
+            "category": optional(one_of(_CATEGORIES)),
+            "aware_at": optional(moment()),
+            "serious": optional(one_of(_SERIOUS)),
+            "persons": optional(count()),
         },
         payloads=frozenset({"description"}),
     ),
@@ -145,6 +162,7 @@ _TYPES: Final = (
         {
             "disclosure_id": identifier(),
             "recipient": one_of(_RECIPIENTS),
+            "recipient_id": optional(identifier()),
             "purpose": one_of(
                 "treatment payment operations patient_request law public_health research other"
             ),

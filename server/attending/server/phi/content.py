@@ -171,6 +171,7 @@ CONTENT: Final[dict[str, Gives | GivesNone]] = {
     "/attending.v1.CustodyService/UnlinkSubjects": _CHANGE,
     "/attending.v1.CustodyService/PlaceHold": _CHANGE,
     "/attending.v1.CustodyService/LiftHold": _CHANGE,
+    "/attending.v1.CustodyService/SuspendAccounting": _CHANGE,
     "/attending.v1.CustodyService/EraseSubject": _CHANGE,
     "/attending.v1.CustodyService/PrunePayloads": GivesNone("counts by kind of payload, and indexes"),
 }

@@ -30,7 +30,7 @@ def heading(text: str, level: int = 1) -> Block:
 
 
 def text(*sentences: str, size: float = 10) -> Block:
-    return {"kind": "text", "text": plain(" ".join(sentences)), "size": size}
+    return {"kind": "text", "text": folded(" ".join(sentences), 88), "size": size}
 
 
 def points(items: Iterable[str]) -> Block:

@@ -18,7 +18,7 @@ from sqlalchemy import select
 MOST_CHOSEN: Final = 1_000
 """Inferences of a choice: their ids stand in one entry."""
 _OF_INFERENCES: Final = ("inference_id", "policy", "prompt_version", "model", "subject", "clinician")
-WORDS: Final = (*_OF_INFERENCES, "version")
+WORDS: Final = (*_OF_INFERENCES, "version", "incident", "group")
 """Everything that narrows a choice besides its times."""
 _INFERENCES, _SIGNATURES = projections.inference, projections.review_signature
 
@@ -39,6 +39,10 @@ class Choice:
     """Who signed."""
     version: str = ""
     """Of what a change report looks for: a hash, a name, or a document."""
+    incident: str = ""
+    """The one incident of an incident file."""
+    group: str = ""
+    """The tag that tells the subgroups of a guardrail report apart."""
 
     @property
     def chosen(self) -> dict[str, str]:

@@ -204,12 +204,13 @@ class ReportDesk:
         leaves a report that is signed off.
 
         Raises FailedPrecondition (REPORT_NOT_SIGNED_OFF, REPORT_ISSUED, REPORT_NOT_READY, REPORT_CHANGED: the files are
-        not those that were signed), Unavailable (REPORT_NOT_MADE), Aborted.
+        not those that were signed, ACCOUNTING_SUSPENDED), Unavailable (REPORT_NOT_MADE), Aborted.
         """
         tenant = principal.tenant
         if (done := await answered(self.ledger, tenant, once)) is not None:
             return await self.ledger.get_entry(tenant, done[0])
         await self._record.in_state(tenant, report_id, "signed_off")
+        await self._require_givable(tenant, report_id)
         place = await self._workshop.ready(tenant, report_id)
         statement = (await self._record.signed_off(tenant, report_id)).body["statement"]
         for name, signed in ((BUNDLE, statement["bundle"]), (DRAFT, statement["draft"])):
@@ -245,12 +246,15 @@ class ReportDesk:
     async def download(self, permit: Permit, report_id: str, name: str) -> AsyncIterator[bytes]:
         """The bytes of a file, after its disclosure is on record.
 
-        Raises FailedPrecondition (REPORT_NOT_READY, REPORT_NOT_ISSUED, REPORT_CHANGED), NotFound (UNKNOWN_REPORT).
+        Raises FailedPrecondition (REPORT_NOT_READY, REPORT_NOT_ISSUED, REPORT_CHANGED, ACCOUNTING_SUSPENDED),
+        NotFound (UNKNOWN_REPORT).
         """
         tenant = permit.principal.tenant
         row = await self._record.row(tenant, report_id)
         if name == ISSUED_PDF and row["state"] != "issued":
             raise FailedPrecondition("REPORT_NOT_ISSUED")
+        if name == ISSUED_PDF:
+            await self._require_givable(tenant, report_id)
         path = self._workshop.place(tenant, report_id) / name
         if not path.exists():
             place = await self._workshop.ready(tenant, report_id)
@@ -282,6 +286,10 @@ class ReportDesk:
         issued = [row[0] for row in rows if (self._workshop.place(tenant, row[0]) / ISSUED_PDF).exists()]
         shelf = Shelf(self.folder / tenant, self.most_bytes)
         await asyncio.to_thread(shelf.make_room, issued, (BUNDLE, DRAFT))
+
+    async def _require_givable(self, tenant: str, report_id: str) -> None:
+        requested = await self._record.requested(tenant, report_id)
+        await self._evidence.require_givable(tenant, requested, stamp(self.now()))
 
     async def drain(self) -> None:
         """As `Workshop.drain`."""

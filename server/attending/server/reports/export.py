@@ -273,8 +273,8 @@ class Exporter:
             return await self.subset(
                 tenant, order.inference_ids, checkpoint, size, certificates=order.include_payloads
             )
-        begin = await self._first_at(tenant, order.from_time, size) if order.from_time else 0
-        end = await self._first_at(tenant, order.to_time, size) if order.to_time else size
+        begin = await self.first_at(tenant, order.from_time, size) if order.from_time else 0
+        end = await self.first_at(tenant, order.to_time, size) if order.to_time else size
         if begin >= end:
             raise NotFound("NO_ENTRIES_IN_PERIOD")
         scope = Scope.FULL if (begin, end) == (0, size) else Scope.RANGE
@@ -312,7 +312,7 @@ class Exporter:
                     found.add(certificate)
         return found
 
-    async def _first_at(self, tenant: str, moment: datetime, size: int) -> int:
+    async def first_at(self, tenant: str, moment: datetime, size: int) -> int:
         """Index of the first entry at or after `moment`; times never go back, so halving finds it."""
         wanted, low, high = stamp(moment), 0, size
         while low < high:

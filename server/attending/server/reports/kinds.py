@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from attending.server.reports import change, dossier, regulator
+from attending.ledger.verify.registers import accesses, disclosures
+from attending.server.auth.actions import REPORT_ON_PERSON
+from attending.server.reports import (
+    access,
+    accounting,
+    certificates,
+    change,
+    dossier,
+    guardrails,
+    incident,
+    regulator,
+)
 from attending.server.reports.blocks import Block
 from attending.server.reports.particulars import Kind
 from attending.server.reports.source import Source
@@ -24,6 +35,8 @@ class Evidence(StrEnum):
     """Those of a period, or of inferences that are chosen."""
     FROM_START = "from_start"
     """All up to the end of the period: what stood at a time rests on everything before it."""
+    PERSON = "person"
+    """Those about one person, all pseudonyms together, and of nobody else: it may be given to that person."""
 
 
 _INFERENCES: Final = frozenset({"inference_id", "policy", "prompt_version", "model", "subject", "clinician"})
@@ -32,6 +45,7 @@ _INFERENCES: Final = frozenset({"inference_id", "policy", "prompt_version", "mod
 @dataclass(frozen=True, slots=True)
 class ReportKind:
     """`narrows` are the fields of the scope that it takes besides times, `needs` those that it must have;
+    `types` are those of the entries about a person, `years` how far back it goes where no beginning is given;
     `register` names the rows that go with it, besides the exceptions; `right` is an action that is asked for besides
     `createReport`.
     """
@@ -42,6 +56,8 @@ class ReportKind:
     narrows: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
     register: str | None = None
+    types: frozenset[str] = frozenset()
+    years: int | None = None
     right: str | None = None
 
 
@@ -60,6 +76,47 @@ KINDS: Final[Mapping[Kind, ReportKind]] = {
         change.sections,
         narrows=frozenset({"version"}),
         register="change",
+    ),
+    Kind.ACCOUNTING: ReportKind(
+        "Accounting of disclosures",
+        Evidence.PERSON,
+        accounting.sections,
+        narrows=frozenset({"subject"}),
+        needs=frozenset({"subject"}),
+        register="accounting",
+        types=disclosures.TYPES,
+        years=disclosures.YEARS,
+        right=REPORT_ON_PERSON,
+    ),
+    Kind.ACCESS: ReportKind(
+        "Access report of one person",
+        Evidence.PERSON,
+        access.sections,
+        narrows=frozenset({"subject"}),
+        needs=frozenset({"subject"}),
+        register="access",
+        types=accesses.TYPES,
+        right=REPORT_ON_PERSON,
+    ),
+    Kind.INCIDENT: ReportKind(
+        "Incident file",
+        Evidence.FROM_START,
+        incident.sections,
+        narrows=frozenset({"incident"}),
+        register="incident",
+    ),
+    Kind.CERTIFICATES: ReportKind(
+        "Retention and erasure certificates",
+        Evidence.FROM_START,
+        certificates.sections,
+        register="custody",
+    ),
+    Kind.GUARDRAILS: ReportKind(
+        "Guardrail effectiveness",
+        Evidence.CHOICE,
+        guardrails.sections,
+        narrows=frozenset({"group"}),
+        register="guardrails",
     ),
 }
 

@@ -18,6 +18,16 @@ class Kind(StrEnum):
     """One inference: what made it, what was checked, who signed."""
     CHANGE = "change"
     """What was in force at a time, what changed before, which outputs saw a version."""
+    ACCOUNTING = "accounting"
+    """To whom what was disclosed about one person (45 CFR 164.528)."""
+    ACCESS = "access"
+    """Who looked at what about one person, when, and by what right."""
+    INCIDENT = "incident"
+    """Incidents, the clocks that run for them, and what was done."""
+    CERTIFICATES = "certificates"
+    """What was erased or removed, and what was held."""
+    GUARDRAILS = "guardrails"
+    """How rails and findings fared, by subgroup where callers say which."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,7 +226,7 @@ class Workshop:
             requested_at=requested.time,
             scope=_scope_words(body["choice"], requested.time),
             verifier_key=self.record.ledger.verifier_key(tenant, body["tree_size"]),
-            asked=await self.evidence.asked(requested),
+            asked=await self.evidence.asked(tenant, requested),
             embedded=self.embedded,
             compared=await compared_of(self.record.ledger, tenant, requested),
             signed_off=None if signed is None else _signed(signed),
@@ -271,6 +271,8 @@ def _scope_words(choice: dict[str, Any], asked: str) -> tuple[tuple[str, str], .
         "subject": "Person (pseudonym)",
         "clinician": "Signed by",
         "version": "Version or document",
+        "incident": "Incident",
+        "group": "Subgroups by the tag",
     }
     chosen = tuple((title, str(choice[name])) for name, title in names.items() if choice.get(name))
     return (*chosen, ("Period", period)) if since or until or not chosen else chosen

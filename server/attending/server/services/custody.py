@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import grpc
@@ -27,6 +28,7 @@ from attending.server.errors import InvalidRequest, NotFound
 from attending.server.idempotency import Once, answered, claimed, key_violations
 from attending.server.phi.access import Permit, PhiAccess
 from attending.server.phi.purpose import Purpose
+from attending.server.phi.suspension import suspend, suspension_asked
 from attending.server.retention import PolicyTerms
 from attending.server.rpc import Context
 from attending.server.services.begun import once_of
@@ -63,8 +65,11 @@ Violations = list[tuple[str, str]]
 class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
     """One instance a server. Every write is repeated safely under its idempotency key."""
 
-    def __init__(self, ledger: Ledger, directory: Directory, rules: Rules, phi: PhiAccess) -> None:
+    def __init__(
+        self, ledger: Ledger, directory: Directory, rules: Rules, phi: PhiAccess, now: Callable[[], datetime]
+    ) -> None:
         self._ledger = ledger
+        self._now = now
         self._phi = phi
         self._directory = directory
         self._rules = rules
@@ -147,6 +152,24 @@ class CustodyService(custody_pb2_grpc.CustodyServiceServicer):
         indexes, made = await self._once(request, change, subject)
         return custody_pb2.LiftHoldResponse(
             subject=await self._subject(permit, subject, made), receipts=await self._receipts(tenant, indexes)
+        )
+
+    async def SuspendAccounting(  # noqa: N802
+        self, request: custody_pb2.SuspendAccountingRequest, context: Context
+    ) -> custody_pb2.SuspendAccountingResponse:
+        asked, wrong = suspension_asked(request, self._now())
+        self._check(request, wrong, _name_violations(request.subject, "subject"))
+        permit = await self._records()
+        tenant, subject = permit.principal.tenant, await self._known(permit, request.subject)
+        call = await once_of(self._ledger, permit.principal, request)
+        indexes, made = await suspend(
+            self._ledger, permit.principal, subject, asked, call, approved_by=request.approved_by or None
+        )
+        placed = await self._ledger.get_entry(tenant, indexes[0])
+        return custody_pb2.SuspendAccountingResponse(
+            suspension_id=str(placed.body["suspension"]),
+            subject=await self._subject(permit, subject, made),
+            receipts=await self._receipts(tenant, indexes),
         )
 
     async def EraseSubject(  # noqa: N802
@@ -399,4 +422,4 @@ async def build(app: App) -> Component:
     """The component of CustodyService."""
     config = app.config
     rules = Rules((*(item.rule for item in config.storage.retention), config.oversight.rule))
-    return CustodyComponent(CustodyService(app.ledger, app.directory, rules, app.phi))
+    return CustodyComponent(CustodyService(app.ledger, app.directory, rules, app.phi, app.now))

@@ -3,11 +3,28 @@
 Standard library only: whoever holds the bundle makes the rows again, as V20 does for `rows.jsonl` of a report.
 """
 
-from attending.ledger.verify.registers import changes
+from attending.ledger.verify.registers import (
+    accesses,
+    changes,
+    custody,
+    disclosures,
+    incidents,
+    subgroups,
+)
 from attending.ledger.verify.registers.asked import Asked, parse_asked
 from attending.ledger.verify.registers.register import Register, Row
 
-REGISTERS = {one.name: one for one in (changes.REGISTER,)}
+REGISTERS = {
+    one.name: one
+    for one in (
+        changes.REGISTER,
+        disclosures.REGISTER,
+        accesses.REGISTER,
+        incidents.REGISTER,
+        custody.REGISTER,
+        subgroups.REGISTER,
+    )
+}
 """Every register, by name."""
 
 __all__ = ["REGISTERS", "Asked", "Register", "Row", "parse_asked"]
